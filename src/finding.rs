@@ -1,0 +1,174 @@
+//! What a rule says.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    source::Span,
+    tree::{Origin, Step, Via},
+};
+
+/// One thing that is wrong, at the line to edit, with the places through which it takes effect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong here, with the numbers of the case: one line, no full stop.
+    pub message: String,
+    /// Where to edit, then the way from there to where it takes effect, then other places.
+    /// Never empty.
+    pub labels: Vec<Label>,
+    /// What to do, as an imperative.
+    pub help: Option<String>,
+    /// The environments that have it; empty for what belongs to none (a file that is not YAML).
+    pub environments: BTreeSet<String>,
+    /// What it is about, without the environment: `kube-system/metrics-server memory_limit`.
+    pub subject: String,
+}
+
+/// A place with what it has to do with a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// What it is; the primary label of a finding may have none.
+    pub text: String,
+    /// Whether it is a step on the value's way, as opposed to another value.
+    pub step: bool,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Likely a defect, or a risk.
+    Warning,
+    /// Broken, or soon to be.
+    Error,
+}
+
+impl Severity {
+    /// `error`, `warning`, `note`: as in SARIF and in the configuration.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+
+    /// The severity of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Note, Self::Warning, Self::Error].into_iter().find(|it| it.id() == name)
+    }
+}
+
+/// The findings of one rule in one environment, as it makes them.
+#[derive(Debug)]
+pub struct Findings {
+    rule: &'static str,
+    severity: Severity,
+    environment: Option<String>,
+    list: Vec<Finding>,
+}
+
+impl Findings {
+    /// None yet.
+    pub fn of(rule: &'static str, severity: Severity, environment: Option<&str>) -> Self {
+        Self { rule, severity, environment: environment.map(Into::into), list: Vec::new() }
+    }
+
+    /// Reports `message` where the value at `origin` is written, and how it comes to count.
+    ///
+    /// A value that is written nowhere cannot be reported; the finding is then lost, so a rule
+    /// gives the origin of something a person can edit: see [`Origin::or`].
+    pub fn at(
+        &mut self,
+        origin: &Origin,
+        subject: &str,
+        message: impl Into<String>,
+    ) -> &mut Finding {
+        let mut finding = Finding {
+            rule: self.rule,
+            severity: self.severity,
+            message: message.into(),
+            labels: way(origin),
+            help: None,
+            environments: self.environment.iter().cloned().collect(),
+            subject: subject.to_owned(),
+        };
+        finding.labels.dedup_by(|a, b| a.span == b.span);
+        self.list.push(finding);
+        let last = self.list.len() - 1;
+        &mut self.list[last]
+    }
+
+    /// What was found; findings without a place are left out.
+    pub fn into_vec(self) -> Vec<Finding> {
+        self.list.into_iter().filter(|it| !it.labels.is_empty()).collect()
+    }
+}
+
+/// The labels of an origin: where it is written, then the steps back to where it takes effect.
+fn way(origin: &Origin) -> Vec<Label> {
+    let steps: Vec<Step> = origin.steps().collect();
+    let mut labels = Vec::new();
+    for (index, step) in steps.iter().enumerate().rev() {
+        let Some(span) = step.span else { continue };
+        let primary = index + 1 == steps.len();
+        let text = match step.via {
+            Via::Written if primary => String::new(),
+            via => via.label().to_owned(),
+        };
+        labels.push(Label { span, text, step: true });
+    }
+    labels
+}
+
+impl Finding {
+    /// Another place that matters, with what it has to do with this.
+    pub fn also(&mut self, origin: &Origin, text: impl Into<String>) -> &mut Self {
+        if let Some(span) = origin.written_at() {
+            let text = text.into();
+            if self.labels.iter().all(|it| it.span != span) {
+                self.labels.push(Label { span, text, step: false });
+            }
+        }
+        self
+    }
+
+    /// What the primary place is.
+    pub fn label(&mut self, text: impl Into<String>) -> &mut Self {
+        if let Some(first) = self.labels.first_mut() {
+            first.text = text.into();
+        }
+        self
+    }
+
+    /// What to do.
+    pub fn help(&mut self, text: impl Into<String>) -> &mut Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// At most this bad: a note when it is expected, a warning when it is an assumption.
+    pub fn at_most(&mut self, severity: Severity) -> &mut Self {
+        self.severity = self.severity.min(severity);
+        self
+    }
+
+    /// Where to edit.
+    pub fn primary(&self) -> Option<&Label> {
+        self.labels.first()
+    }
+}
+
+impl Origin {
+    /// This origin if a person wrote it, else `other`: what a default is reported at.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        if self.written_at().is_some() { self.clone() } else { other.clone() }
+    }
+}

@@ -1,0 +1,287 @@
+//! The typed view of one environment: all that a rule sees.
+
+mod fact;
+mod lower;
+mod quantity;
+
+pub use fact::{Datum, Fact};
+pub use lower::lower;
+pub use quantity::{Cpu, Duration, IntOrPercent, Memory};
+
+use semver::Version;
+
+use crate::{
+    problem::Problem,
+    tree::{Node, Origin},
+};
+
+/// One environment, typed.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The environment's name.
+    pub environment: String,
+    /// What says that it is a local cluster: the configuration, or kind, minikube, k3d, colima.
+    pub local: Option<(String, Origin)>,
+    /// How many nodes it has.
+    pub nodes: Fact<Count>,
+    /// How many pods a node runs.
+    pub pods_per_node: Fact<Count>,
+    /// Kubernetes' version, `1.31` as `1.31.0`.
+    pub kubernetes: Fact<Version>,
+    /// Every metrics-server installation, bundled ones included.
+    pub metrics_servers: Vec<MetricsServer>,
+    /// Charts that install metrics-server, with the values that reach them.
+    pub releases: Vec<Release>,
+    /// What is known of the kubelets, per group of nodes.
+    pub kubelets: Vec<Kubelet>,
+    /// What approves kubelet serving certificates.
+    pub approvers: Vec<Approver>,
+    /// APIServices of group `metrics.k8s.io`.
+    pub api_services: Vec<ApiService>,
+    /// How the kubelets get their serving certificates, over all of them.
+    pub serving: Serving,
+    /// What could not be read or resolved.
+    pub problems: Vec<Problem>,
+}
+
+/// A number of things as an interval: `3..=3`, or `2..=10` for an autoscaled pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// At least this many.
+    pub min: u64,
+    /// At most this many, if anything says so.
+    pub max: Option<u64>,
+}
+
+/// One metrics-server.
+#[derive(Debug, Clone)]
+pub struct MetricsServer {
+    /// The workload's name.
+    pub name: String,
+    /// Its namespace; `default` when nothing says otherwise.
+    pub namespace: String,
+    /// How it gets there: `manifest`, `helm-release`, `values-file`, `helm-chart`, `argo-cd`,
+    /// `bundled` …
+    pub via: &'static str,
+    /// The chart, if it comes from one: its name and version.
+    pub chart: Option<(String, Fact<String>)>,
+    /// What a default is reported at: the workload's name, the release's chart version.
+    pub anchor: Origin,
+    /// Whether the installer sets its flags, not this repository.
+    pub managed: bool,
+
+    /// `Deployment` or `DaemonSet`.
+    pub kind: Fact<String>,
+    /// The image as written.
+    pub image: Fact<String>,
+    /// Its tag.
+    pub image_tag: Fact<String>,
+    /// The program's version, from the image's tag.
+    pub version: Fact<Version>,
+    /// `command` (without the program) and `args`, each with where it is written.
+    pub args: Fact<Vec<Arg>>,
+    /// `--kubelet-insecure-tls`
+    pub kubelet_insecure_tls: Fact<bool>,
+    /// `--kubelet-certificate-authority`
+    pub kubelet_certificate_authority: Fact<String>,
+    /// `--kubelet-preferred-address-types`
+    pub kubelet_preferred_address_types: Fact<String>,
+    /// `--kubelet-use-node-status-port`
+    pub kubelet_use_node_status_port: Fact<bool>,
+    /// `--kubelet-request-timeout`
+    pub kubelet_request_timeout: Fact<Duration>,
+    /// `--metric-resolution`
+    pub metric_resolution: Fact<Duration>,
+    /// `--secure-port`
+    pub secure_port: Fact<i128>,
+    /// The container's port named `https`, or its only one.
+    pub container_port: Fact<i128>,
+    /// `hostNetwork`
+    pub host_network: Fact<bool>,
+    /// `replicas`
+    pub replicas: Fact<i128>,
+    /// `strategy.type`
+    pub strategy_type: Fact<String>,
+    /// `strategy.rollingUpdate.maxUnavailable`
+    pub strategy_max_unavailable: Fact<IntOrPercent>,
+    /// `strategy.rollingUpdate.maxSurge`
+    pub strategy_max_surge: Fact<IntOrPercent>,
+    /// The PodDisruptionBudget's `minAvailable`.
+    pub pdb_min_available: Fact<IntOrPercent>,
+    /// The PodDisruptionBudget's `maxUnavailable`.
+    pub pdb_max_unavailable: Fact<IntOrPercent>,
+    /// `priorityClassName`
+    pub priority_class: Fact<String>,
+    /// `resources.requests.cpu`
+    pub cpu_request: Fact<Cpu>,
+    /// `resources.limits.cpu`
+    pub cpu_limit: Fact<Cpu>,
+    /// `resources.requests.memory`
+    pub memory_request: Fact<Memory>,
+    /// `resources.limits.memory`
+    pub memory_limit: Fact<Memory>,
+    /// `--tls-cert-file`
+    pub tls_cert_file: Fact<String>,
+    /// The APIService's `insecureSkipTLSVerify`.
+    pub api_service_insecure_skip_tls_verify: Fact<bool>,
+    /// The APIService's `caBundle`.
+    pub api_service_ca_bundle: Fact<String>,
+}
+
+/// One item of a container's `command` or `args`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arg {
+    /// The item as the program sees it.
+    pub text: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A chart of metrics-server and the values that reach it.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// The release's name.
+    pub name: String,
+    /// Where it is installed.
+    pub namespace: String,
+    /// The chart's name as referred to.
+    pub chart: String,
+    /// Its version, exact when known.
+    pub version: Fact<String>,
+    /// Which chart it is, when it is one that we know.
+    pub family: Option<Family>,
+    /// What the user's layers say, without the chart's defaults.
+    pub values: Node,
+    /// What a missing thing is reported at.
+    pub anchor: Origin,
+}
+
+/// The charts whose values we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// `kubernetes-sigs/metrics-server`, 3.5.0 and newer.
+    KubernetesSigs,
+    /// `bitnami/metrics-server`, 5 to 7.
+    Bitnami,
+    /// `stable/metrics-server`, 2.x.
+    Stable,
+}
+
+/// An APIService for the Metrics API.
+#[derive(Debug, Clone)]
+pub struct ApiService {
+    /// `v1beta1.metrics.k8s.io`
+    pub name: String,
+    /// `insecureSkipTLSVerify`
+    pub insecure_skip_tls_verify: Fact<bool>,
+    /// `caBundle`
+    pub ca_bundle: Fact<String>,
+    /// The service it points at, `namespace/name`.
+    pub service: Fact<String>,
+    /// Its name in the file.
+    pub anchor: Origin,
+}
+
+/// What one carrier says of the kubelets of one group of nodes.
+#[derive(Debug, Clone)]
+pub struct Kubelet {
+    /// Which nodes: `control plane`, `workers`, a pool's name, or the carrier's own name.
+    pub group: String,
+    /// What carries it, in words: `KubeletConfiguration`, `kubeadm JoinConfiguration`, `Talos machine configuration`.
+    pub carrier: &'static str,
+    /// `serverTLSBootstrap` or `--rotate-server-certificates`.
+    pub server_tls_bootstrap: Fact<bool>,
+    /// `tlsCertFile` or `--tls-cert-file`.
+    pub tls_cert_file: Fact<String>,
+    /// Who signs when the kubelet's own settings say nothing.
+    pub signer: Signer,
+    /// Whether the carrier defines these nodes, so that what it does not say is a default.
+    pub complete: bool,
+    /// What an absent setting is reported at.
+    pub anchor: Origin,
+}
+
+/// Who signs a kubelet's serving certificate unless it is configured otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signer {
+    /// The kubelet itself.
+    Kubelet,
+    /// The platform or installer, without any approver.
+    Platform,
+    /// Not known.
+    Unknown,
+}
+
+/// Something that approves kubelet serving certificate requests.
+#[derive(Debug, Clone)]
+pub struct Approver {
+    /// Its name.
+    pub name: String,
+    /// Where it is declared.
+    pub origin: Origin,
+}
+
+/// How the kubelets of an environment get their serving certificates.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// The state.
+    pub state: ServingState,
+    /// What says so: each place with what it says.
+    pub evidence: Vec<(String, Origin)>,
+}
+
+/// The states of `kubelet serving certificates`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServingState {
+    /// Each kubelet signs its own: nobody can verify them.
+    SelfSigned,
+    /// Requested from the cluster, but nothing in sight approves the requests.
+    BootstrapNoApprover,
+    /// Requested from the cluster, and approved.
+    BootstrapApproved,
+    /// Signed by the platform.
+    PlatformSigned,
+    /// From files that somebody provides.
+    StaticFiles,
+    /// Not the same on all nodes.
+    Mixed,
+    /// The repository does not tell.
+    Unknown,
+}
+
+impl ServingState {
+    /// The name in machine-readable output.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::SelfSigned => "self-signed",
+            Self::BootstrapNoApprover => "bootstrapped-without-approver",
+            Self::BootstrapApproved => "bootstrapped-and-approved",
+            Self::PlatformSigned => "signed-by-platform",
+            Self::StaticFiles => "static-files",
+            Self::Mixed => "mixed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl MetricsServer {
+    /// `kube-system/metrics-server`
+    pub fn subject(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Every fact under the name that `show` gives it, in a fixed order.
+    pub fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
+        macro_rules! facts {
+            ($($name:ident)*) => { vec![$((stringify!($name), self.$name.datum())),*] };
+        }
+        facts![
+            kind image image_tag args kubelet_insecure_tls kubelet_certificate_authority
+            kubelet_preferred_address_types kubelet_use_node_status_port kubelet_request_timeout
+            metric_resolution secure_port container_port host_network replicas strategy_type
+            strategy_max_unavailable strategy_max_surge pdb_min_available pdb_max_unavailable
+            priority_class cpu_request cpu_limit memory_request memory_limit tls_cert_file
+            api_service_insecure_skip_tls_verify api_service_ca_bundle
+        ]
+    }
+}

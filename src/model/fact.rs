@@ -1,0 +1,108 @@
+//! A setting: what it is, where it comes from, or why nobody can tell.
+
+use crate::tree::{Origin, Why};
+
+/// What is known of one setting. A default is a known value whose origin says so.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact<T> {
+    /// It is this.
+    Known(T, Origin),
+    /// It is certainly not set; what took it away, if something did.
+    Absent(Option<Origin>),
+    /// The repository alone cannot tell.
+    Unknown(Why, Option<Origin>),
+}
+
+/// A fact's value for people and machines.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Datum {
+    /// A boolean.
+    Bool(bool),
+    /// A whole number.
+    Int(i128),
+    /// Text.
+    Text(String),
+    /// A list of texts.
+    List(Vec<String>),
+}
+
+impl<T> Fact<T> {
+    /// The value and where it comes from, when it is known.
+    pub fn known(&self) -> Option<(&T, &Origin)> {
+        match self {
+            Self::Known(value, origin) => Some((value, origin)),
+            _ => None,
+        }
+    }
+
+    /// The value, when it is known.
+    pub fn value(&self) -> Option<&T> {
+        self.known().map(|(value, _)| value)
+    }
+
+    /// Where it comes from, when it is known.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.known().map(|(_, origin)| origin)
+    }
+
+    /// Whether it is certainly not set.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent(_))
+    }
+
+    /// Whether nobody can tell.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(..))
+    }
+
+    /// The same fact of another type.
+    pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Fact<U> {
+        match self {
+            Self::Known(value, origin) => Fact::Known(f(value), origin.clone()),
+            Self::Absent(by) => Fact::Absent(by.clone()),
+            Self::Unknown(why, origin) => Fact::Unknown(why.clone(), origin.clone()),
+        }
+    }
+
+    /// This fact, or `default` from `origin` when it is absent.
+    #[must_use]
+    pub fn or_default(self, default: T, origin: Origin) -> Self {
+        match self {
+            Self::Absent(None) => Self::Known(default, origin),
+            // What was taken away is why the default counts: that is where to edit.
+            Self::Absent(Some(by)) => Self::Known(default, by),
+            known => known,
+        }
+    }
+}
+
+impl<T: Clone + Into<Datum>> Fact<T> {
+    /// The fact as people and machines see it.
+    pub fn datum(&self) -> Fact<Datum> {
+        self.map(|value| value.clone().into())
+    }
+}
+
+impl From<bool> for Datum {
+    fn from(it: bool) -> Self {
+        Self::Bool(it)
+    }
+}
+
+impl From<i128> for Datum {
+    fn from(it: i128) -> Self {
+        Self::Int(it)
+    }
+}
+
+impl From<String> for Datum {
+    fn from(it: String) -> Self {
+        Self::Text(it)
+    }
+}
+
+impl From<Vec<super::Arg>> for Datum {
+    fn from(args: Vec<super::Arg>) -> Self {
+        Self::List(args.into_iter().map(|arg| arg.text).collect())
+    }
+}

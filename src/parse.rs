@@ -1,0 +1,135 @@
+//! From text to trees: YAML, YAML inside YAML, and env files.
+
+pub mod env;
+pub mod scalar;
+mod yaml;
+
+use crate::{
+    source::{FileId, Sources, Span},
+    tree::{Kind, Node, Origin, Style},
+};
+
+/// How a reader of YAML types plain scalars and treats repeated and merged keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `sigs.k8s.io/yaml`, which is go-yaml v2: YAML 1.1. Kubernetes itself, Helm values,
+    /// kustomization files, JSON 6902 patches. A repeated key's last value wins.
+    Sigs,
+    /// kyaml, which is go-yaml v3: what kustomize reads resources and strategic-merge patches with.
+    /// A repeated key is an error.
+    Kyaml,
+}
+
+/// The documents of a YAML stream, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Documents {
+    /// Empty for a stream without documents.
+    pub list: Vec<Document>,
+}
+
+/// One document.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// What it holds, or where and why it cannot be read.
+    pub root: Result<Node, SyntaxError>,
+    /// Keys that appear again in their mapping, where they appear again.
+    pub repeated: Vec<Span>,
+}
+
+/// Text that is not YAML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// What is wrong, without a position.
+    pub message: String,
+    /// Where, unless the text stands in no file; may be empty.
+    pub span: Option<Span>,
+}
+
+impl Documents {
+    /// The documents that hold something: neither broken nor empty.
+    pub fn roots(&self) -> impl Iterator<Item = &Node> {
+        self.list.iter().filter_map(|it| it.root.as_ref().ok()).filter(|root| !root.is_null())
+    }
+
+    /// The first thing that is wrong.
+    pub fn error(&self) -> Option<&SyntaxError> {
+        self.list.iter().find_map(|it| it.root.as_ref().err())
+    }
+}
+
+/// Parses the whole text of a file. Never fails: what is broken is in the result.
+pub fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents {
+    let whole = Span { file, start: 0, end: u32::try_from(text.len()).unwrap_or(u32::MAX) };
+    let (text, shift) = match text.strip_prefix('\u{feff}') {
+        Some(rest) => (rest, 3),
+        None => (text, 0),
+    };
+    yaml::parse(
+        text,
+        &yaml::Place::new(Origin::written(whole), yaml::Offsets::Shift(shift)),
+        dialect,
+    )
+}
+
+/// Parses a string that is itself YAML: a block scalar, a file that a ConfigMap holds.
+///
+/// Every inner node has its exact bytes in the outer file where the notation allows that (blocks
+/// after `|`, quotes without escapes, whole files), else the whole scalar's.
+pub fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Documents {
+    let Some(scalar) = node.as_scalar() else { return Documents::default() };
+    let offsets = node.origin.written_at().map_or(yaml::Offsets::Whole, |span| {
+        offsets_of(sources.slice(span), span.start, &scalar.text, scalar.style)
+    });
+    yaml::parse(&scalar.text, &yaml::Place::new(node.origin.clone(), offsets), dialect)
+}
+
+/// Whether `text` is a template of another language rather than YAML: Go, Jinja, ERB.
+pub fn is_template(text: &str) -> bool {
+    ["{{", "{%", "<%", "[["]
+        .iter()
+        .any(|mark| memchr::memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
+}
+
+/// Where the bytes of a decoded scalar stand in the source text that it was decoded from.
+fn offsets_of(source: &str, start: u32, text: &str, style: Style) -> yaml::Offsets {
+    let shift = |by: usize| yaml::Offsets::Shift(start + u32::try_from(by).unwrap_or(0));
+    if source == text {
+        return shift(0);
+    }
+    if matches!(style, Style::SingleQuoted | Style::DoubleQuoted) {
+        let inner = source.get(1..source.len().saturating_sub(1));
+        return if inner == Some(text) { shift(1) } else { yaml::Offsets::Whole };
+    }
+    lines_of(source, start, text).map_or(yaml::Offsets::Whole, yaml::Offsets::Lines)
+}
+
+/// The start of each line of `text`, in `text` and in the file, when every line of `text` is the
+/// end of the same line of `source`: what a literal block is once its indentation is gone.
+fn lines_of(source: &str, start: u32, text: &str) -> Option<Vec<(u32, u32)>> {
+    let mut lines = Vec::new();
+    let (mut inner, mut outer) = (0_usize, 0_usize);
+    let mut source_lines = source.split('\n');
+    for line in text.split('\n') {
+        let Some(whole) = source_lines.next() else {
+            // The text may end with the line break that the block's span leaves out.
+            return (inner == text.len()).then_some(lines);
+        };
+        let bare = whole.strip_suffix('\r').unwrap_or(whole);
+        let indent = bare.strip_suffix(line)?;
+        if !indent.bytes().all(|byte| byte == b' ') {
+            return None;
+        }
+        let at = start as usize + outer + indent.len();
+        lines.push((u32::try_from(inner).ok()?, u32::try_from(at).ok()?));
+        inner += line.len() + 1;
+        outer += whole.len() + 1;
+    }
+    Some(lines)
+}
+
+/// Whether `node` is a document that SOPS encrypted: values are `ENC[…]`, `sops` holds the keys.
+pub fn is_sops(node: &Node) -> bool {
+    node.get("sops").is_some_and(|sops| {
+        matches!(&sops.kind, Kind::Map(map) if map.get("mac").is_some() || map.get("version").is_some())
+    })
+}

@@ -1,0 +1,231 @@
+//! What a scalar means, which depends on who reads it.
+//!
+//! go-yaml v2 (Kubernetes, Helm) and v3 (kustomize) differ in booleans and dates. The tables are
+//! those of `resolve.go` in `go-yaml/yaml` at `v2.4.0` and `v3.0.1`.
+
+use crate::{
+    parse::Dialect,
+    tree::{Scalar, Style, Tag, Value},
+};
+
+/// As `sigs.k8s.io/yaml` reads it.
+pub fn sigs(scalar: &Scalar) -> Value<'_> {
+    value(scalar, Dialect::Sigs)
+}
+
+/// As `dialect` reads it.
+pub fn value(scalar: &Scalar, dialect: Dialect) -> Value<'_> {
+    let text = &*scalar.text;
+    match (scalar.tag, scalar.style) {
+        (Some(Tag::Str | Tag::Binary | Tag::Other), _) => Value::Str(text),
+        (None, Style::Plain) | (Some(_), _) => plain(text, dialect),
+        (None, _) => Value::Str(text),
+    }
+}
+
+/// The meaning of `text` without quotes and tag.
+pub fn plain(text: &str, dialect: Dialect) -> Value<'_> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
+        "true" | "True" | "TRUE" => return Value::Bool(true),
+        "false" | "False" | "FALSE" => return Value::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => return Value::Float(f64::NAN),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
+            return Value::Float(f64::INFINITY);
+        }
+        "-.inf" | "-.Inf" | "-.INF" => return Value::Float(f64::NEG_INFINITY),
+        _ => {}
+    }
+    if dialect == Dialect::Sigs {
+        match text {
+            "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Value::Bool(true),
+            "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Value::Bool(false),
+            _ => {}
+        }
+    }
+    number(text).unwrap_or(Value::Str(text))
+}
+
+fn number(text: &str) -> Option<Value<'static>> {
+    let first = *text.as_bytes().first()?;
+    if first == b'.' {
+        return float(text);
+    }
+    if !matches!(first, b'+' | b'-' | b'0'..=b'9') {
+        return None;
+    }
+    let bare = if text.contains('_') { &text.replace('_', "") } else { text };
+    integer(bare).map(Value::Int).or_else(|| float(bare))
+}
+
+/// Go's `strconv.ParseInt(text, 0, 64)`, then `ParseUint`.
+fn integer(text: &str) -> Option<i128> {
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let lower = digits.get(..2).map(str::to_ascii_lowercase);
+    let (radix, digits) = match lower.as_deref() {
+        Some("0x") => (16, &digits[2..]),
+        Some("0o") => (8, &digits[2..]),
+        Some("0b") => (2, &digits[2..]),
+        _ if digits.len() > 1 && digits.starts_with('0') => (8, &digits[1..]),
+        _ => (10, digits),
+    };
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return None;
+    }
+    let value = i128::from_str_radix(digits, radix).ok()?;
+    let value = if negative { -value } else { value };
+    let range =
+        if negative || text.starts_with('+') { i128::from(i64::MAX) } else { i128::from(u64::MAX) };
+    (i128::from(i64::MIN)..=range).contains(&value).then_some(value)
+}
+
+/// `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`, in the range of a float64.
+fn float(text: &str) -> Option<Value<'static>> {
+    let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => {
+            (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent)))
+        }
+        None => (rest, None),
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let shaped = digits(whole)
+        && digits(part)
+        && !(whole.is_empty() && part.is_empty())
+        && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent));
+    let value: f64 = if shaped { text.parse().ok()? } else { return None };
+    value.is_finite().then_some(Value::Float(value))
+}
+
+/// What kustomize writes for a scalar that it read: the same meaning to every dialect.
+///
+/// A string that go-yaml v2 would take for something else gets quotes; a date becomes a timestamp,
+/// as kyaml's way through JSON makes it.
+pub fn canonical(scalar: &Scalar) -> Scalar {
+    let typed = |text: String| Scalar { text: text.into(), style: Style::Plain, tag: None };
+    match value(scalar, Dialect::Kyaml) {
+        Value::Null if scalar.style == Style::Plain && scalar.tag.is_none() => scalar.clone(),
+        Value::Null => typed("null".into()),
+        Value::Bool(it) => typed(it.to_string()),
+        Value::Int(it) => typed(it.to_string()),
+        Value::Float(_) => Scalar { tag: None, style: Style::Plain, ..scalar.clone() },
+        Value::Str(text) => {
+            let text = match (scalar.style, scalar.tag) {
+                (Style::Plain, None) | (_, Some(Tag::Timestamp)) => timestamp(text),
+                _ => None,
+            };
+            let text = text.map_or_else(|| scalar.text.clone(), Into::into);
+            let ambiguous = scalar.style == Style::Plain
+                && !matches!(plain(&text, Dialect::Sigs), Value::Str(_));
+            let style = if ambiguous { Style::DoubleQuoted } else { scalar.style };
+            Scalar { text, style, tag: None }
+        }
+    }
+}
+
+/// RFC 3339 of what go-yaml v3 takes for a date: `2001-1-2`, optionally with a time.
+fn timestamp(text: &str) -> Option<String> {
+    let (date, time) = match text.find(['T', 't', ' ']) {
+        Some(at) => (&text[..at], Some((text.as_bytes()[at], &text[at + 1..]))),
+        None => (text, None),
+    };
+    let mut parts = date.split('-');
+    let mut part = |min: usize, max: usize| -> Option<u32> {
+        let part = parts.next()?;
+        let shaped =
+            (min..=max).contains(&part.len()) && part.bytes().all(|it| it.is_ascii_digit());
+        if shaped { part.parse().ok() } else { None }
+    };
+    let (year, month, day) = (part(4, 4)?, part(1, 2)?, part(1, 2)?);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if parts.next().is_some() || !(1..=days).contains(&day) {
+        return None;
+    }
+    let Some((separator, time)) = time else {
+        return Some(format!("{year:04}-{month:02}-{day:02}T00:00:00Z"));
+    };
+    let (clock, zone) = match separator {
+        b' ' => (time, "Z"),
+        _ => time.split_at(time.find(['Z', '+', '-'])?),
+    };
+    let (clock, fraction) = clock.split_once('.').map_or((clock, ""), |(clock, it)| (clock, it));
+    let fields: Vec<u32> = clock
+        .split(':')
+        .map(|it| if (1..=2).contains(&it.len()) { it.parse().ok() } else { None })
+        .collect::<Option<_>>()?;
+    let [hour @ 0..24, minute @ 0..60, second @ 0..60] = fields[..] else { return None };
+    if !fraction.bytes().all(|it| it.is_ascii_digit()) || fraction.len() > 9 {
+        return None;
+    }
+    if zone != "Z" && !(zone.len() == 6 && zone.as_bytes()[3] == b':') {
+        return None;
+    }
+    let fraction = fraction.trim_end_matches('0');
+    let dot = if fraction.is_empty() { "" } else { "." };
+    let zone = if zone == "+00:00" { "Z" } else { zone };
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{dot}{fraction}{zone}"
+    ))
+}
+
+/// The text of a key as a JSON key: what `sigs.k8s.io/yaml` makes of a key that is not a string.
+pub fn key(scalar: &Scalar, dialect: Dialect) -> String {
+    match (dialect, value(scalar, dialect)) {
+        (Dialect::Sigs, Value::Bool(it)) => it.to_string(),
+        (Dialect::Sigs, Value::Int(it)) => it.to_string(),
+        (Dialect::Sigs, Value::Float(it)) => it.to_string(),
+        _ => scalar.text.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yaml_1_1() {
+        let sigs = |text| plain(text, Dialect::Sigs);
+        assert_eq!(sigs("yes"), Value::Bool(true));
+        assert_eq!(sigs("n"), Value::Bool(false));
+        assert_eq!(sigs("0644"), Value::Int(420));
+        assert_eq!(sigs("0o644"), Value::Int(420));
+        assert_eq!(sigs("08"), Value::Float(8.0));
+        assert_eq!(sigs("0b101"), Value::Int(5));
+        assert_eq!(sigs("1_000"), Value::Int(1000));
+        assert_eq!(sigs("+1"), Value::Int(1));
+        assert_eq!(sigs(".5"), Value::Float(0.5));
+        assert_eq!(sigs("5."), Value::Float(5.0));
+        assert_eq!(sigs("1:30"), Value::Str("1:30"));
+        assert_eq!(sigs("1e400"), Value::Str("1e400"));
+        assert_eq!(sigs("1e3"), Value::Float(1000.0));
+        assert_eq!(sigs("-"), Value::Str("-"));
+        assert_eq!(sigs("0x"), Value::Str("0x"));
+        assert_eq!(sigs("18446744073709551615"), Value::Int(i128::from(u64::MAX)));
+        assert_eq!(sigs("."), Value::Str("."));
+    }
+
+    #[test]
+    fn kyaml_keeps_yes_a_string_and_writes_it_so() {
+        assert_eq!(plain("yes", Dialect::Kyaml), Value::Str("yes"));
+        let written = canonical(&Scalar::plain("yes"));
+        assert_eq!(sigs(&written), Value::Str("yes"));
+        assert_eq!(&*canonical(&Scalar::plain("0o17")).text, "15");
+        assert_eq!(&*canonical(&Scalar::plain("2001-1-2")).text, "2001-01-02T00:00:00Z");
+        assert_eq!(&*canonical(&Scalar::plain("2001-13-2")).text, "2001-13-2");
+        assert_eq!(
+            &*canonical(&Scalar::plain("2001-12-14t21:59:43.10-05:00")).text,
+            "2001-12-14T21:59:43.1-05:00"
+        );
+    }
+}

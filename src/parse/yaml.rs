@@ -1,0 +1,486 @@
+//! granit-parser's events to our trees. The only module that knows the parser.
+
+use std::{borrow::Cow, sync::Arc};
+
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
+
+use crate::{
+    parse::{Dialect, Document, Documents, SyntaxError, scalar},
+    source::Span,
+    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Tag, Value},
+};
+
+/// Go refuses a document when aliases make most of it; ours may at most grow to this many nodes.
+const MAX_NODES: usize = 1_000_000;
+
+/// Nodes that aliases may add beyond ten times what is written (`decode.go` of go-yaml is alike).
+const MAX_ALIASED: usize = 100_000;
+
+/// How a stream's own offsets become places in a file.
+pub(super) struct Place {
+    /// What every node's origin is, up to the span of its last step.
+    origin: Origin,
+    offsets: Offsets,
+}
+
+/// How offsets into the parsed text become offsets into the file.
+pub(super) enum Offsets {
+    /// By adding.
+    Shift(u32),
+    /// By line: the start of each line in the text and in the file.
+    Lines(Vec<(u32, u32)>),
+    /// Not at all: everything stands for the whole.
+    Whole,
+}
+
+impl Place {
+    pub(super) fn new(origin: Origin, offsets: Offsets) -> Self {
+        Self { origin, offsets }
+    }
+
+    fn span(&self, start: usize, end: usize) -> Option<Span> {
+        let whole = self.origin.written_at()?;
+        let (start, end) = match &self.offsets {
+            Offsets::Whole => return Some(whole),
+            Offsets::Shift(by) => (narrow(start) + by, narrow(end) + by),
+            Offsets::Lines(lines) => {
+                let at = |offset: usize| {
+                    let offset = narrow(offset);
+                    let line = lines.partition_point(|(inner, _)| *inner <= offset);
+                    let (inner, outer) =
+                        line.checked_sub(1).map_or((0, whole.start), |at| lines[at]);
+                    (outer + (offset - inner)).min(whole.end)
+                };
+                (at(start), at(end))
+            }
+        };
+        Some(Span { file: whole.file, start, end: end.max(start) })
+    }
+
+    fn origin(&self, start: usize, end: usize) -> Origin {
+        match self.span(start, end) {
+            Some(span) => self.origin.moved(span),
+            None => self.origin.clone(),
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "files are under MAX_FILE bytes")]
+fn narrow(offset: usize) -> u32 {
+    offset as u32
+}
+
+pub(super) fn parse(text: &str, place: &Place, dialect: Dialect) -> Documents {
+    let mut options = granit_parser::options! { emit_unresolved_aliases: true };
+    options.set_emit_comments(false);
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut list = Vec::new();
+    loop {
+        match parser.next_event() {
+            None | Some(Ok((Event::StreamEnd, _))) => break,
+            Some(Ok((Event::DocumentStart(..), _))) => {
+                let document = Builder::new(text, place, dialect).document(&mut parser);
+                let broken = document.root.is_err();
+                list.push(document);
+                if broken && !matches!(parser.proceed_next_document(), Ok(true)) {
+                    break;
+                }
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                list.push(Document {
+                    root: Err(syntax_error(&error, place)),
+                    repeated: Vec::new(),
+                });
+                if !matches!(parser.proceed_next_document(), Ok(true)) {
+                    break;
+                }
+            }
+        }
+    }
+    Documents { list }
+}
+
+fn syntax_error(error: &ScanError, place: &Place) -> SyntaxError {
+    let at = error.marker().byte_offset().unwrap_or(0);
+    SyntaxError { message: error.info(), span: place.span(at, at) }
+}
+
+/// Builds one document from events, without recursion.
+struct Builder<'a> {
+    text: &'a str,
+    place: &'a Place,
+    dialect: Dialect,
+    stack: Vec<Frame>,
+    root: Option<Built>,
+    /// Anchored nodes by the parser's identifier.
+    anchors: Vec<(usize, Built)>,
+    repeated: Vec<Span>,
+    written: usize,
+    aliased: usize,
+    error: Option<SyntaxError>,
+}
+
+/// A finished node, where it ends in the text, and how many nodes it is with all in it.
+#[derive(Clone)]
+struct Built {
+    node: Node,
+    start: usize,
+    end: usize,
+    size: usize,
+}
+
+struct Frame {
+    start: usize,
+    end: usize,
+    size: usize,
+    anchor: usize,
+    children: Children,
+}
+
+enum Children {
+    List(Vec<Node>),
+    Map { map: Map, merged: Vec<Arc<str>>, key: Option<Key> },
+}
+
+enum Key {
+    Plain(Arc<str>, Option<Span>),
+    Merge,
+}
+
+impl<'a> Builder<'a> {
+    fn new(text: &'a str, place: &'a Place, dialect: Dialect) -> Self {
+        Self {
+            text,
+            place,
+            dialect,
+            stack: Vec::new(),
+            root: None,
+            anchors: Vec::new(),
+            repeated: Vec::new(),
+            written: 0,
+            aliased: 0,
+            error: None,
+        }
+    }
+
+    fn document<'b>(mut self, parser: &mut Parser<'b, StrInput<'b>>) -> Document {
+        loop {
+            match parser.next_event() {
+                None | Some(Ok((Event::DocumentEnd | Event::StreamEnd, _))) => break,
+                Some(Ok((event, span))) => {
+                    let start = span.start.byte_offset().unwrap_or(0);
+                    let end = span.end.byte_offset().unwrap_or(start);
+                    self.event(event, start, end);
+                    if self.error.is_some() {
+                        break;
+                    }
+                }
+                Some(Err(error)) => {
+                    self.error = Some(syntax_error(&error, self.place));
+                    break;
+                }
+            }
+        }
+        let root = match (self.error, self.root) {
+            (Some(error), _) => Err(error),
+            (None, Some(built)) => Ok(built.node),
+            (None, None) => Ok(Node::new(Scalar::plain(""), self.place.origin.clone())),
+        };
+        Document { root, repeated: self.repeated }
+    }
+
+    fn event(&mut self, event: Event<'_>, start: usize, end: usize) {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let built = self.scalar(&text, style, tag.as_deref(), start, end);
+                self.push(built, anchor);
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                self.open(start, end, anchor, Children::List(Vec::new()));
+            }
+            Event::MappingStart(_, anchor, _) => {
+                let children = Children::Map { map: Map::default(), merged: Vec::new(), key: None };
+                self.open(start, end, anchor, children);
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(start, end),
+            Event::Alias(anchor) => match self.anchors.iter().rev().find(|(id, _)| *id == anchor) {
+                Some((_, built)) => {
+                    let built = Built { start, end, ..built.clone() };
+                    self.aliased += built.size;
+                    if self.aliased > MAX_ALIASED.max(10 * self.written) {
+                        self.fail("aliases expand to more than a document may hold", start, end);
+                    } else {
+                        self.push(built, 0);
+                    }
+                }
+                None => self.fail("this alias stands inside the value it refers to", start, end),
+            },
+            Event::UnresolvedAlias(name) => {
+                self.fail(&format!("there is no anchor `&{name}` before this alias"), start, end);
+            }
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, message: &str, start: usize, end: usize) {
+        self.error =
+            Some(SyntaxError { message: message.into(), span: self.place.span(start, end) });
+    }
+
+    fn open(&mut self, start: usize, end: usize, anchor: usize, children: Children) {
+        self.stack.push(Frame { start, end, size: 1, anchor, children });
+    }
+
+    fn close(&mut self, start: usize, end: usize) {
+        let Some(frame) = self.stack.pop() else { return };
+        // A flow collection ends with its bracket, a block one with its last child.
+        let closes = self.text.get(start..end).is_some_and(|it| matches!(it, "]" | "}"));
+        let end = if closes { end } else { frame.end };
+        let kind: Kind = match frame.children {
+            Children::List(items) => items.into(),
+            Children::Map { map, .. } => map.into(),
+        };
+        let node = Node::new(kind, self.place.origin(frame.start, end));
+        self.push(Built { node, start: frame.start, end, size: frame.size }, frame.anchor);
+    }
+
+    fn scalar(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&granit_parser::Tag>,
+        start: usize,
+        end: usize,
+    ) -> Built {
+        let mut text = Cow::Borrowed(text);
+        let style = match style {
+            ScalarStyle::Plain => Style::Plain,
+            ScalarStyle::SingleQuoted => Style::SingleQuoted,
+            ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+        };
+        if style == Style::Plain && start == end {
+            // The parser says `~` for nothing; kustomize tells the two apart.
+            text = Cow::Borrowed("");
+        }
+        let mut end = end;
+        if matches!(style, Style::Literal | Style::Folded) {
+            // At the end of a file without a line break go-yaml adds none to a block.
+            if end >= self.text.len() && !self.text.ends_with('\n') && text.ends_with('\n') {
+                text = Cow::Owned(text[..text.len() - 1].to_owned());
+            }
+            let covered = self.text.get(start..end).unwrap_or_default();
+            end = start + covered.trim_end_matches(['\n', '\r', ' ']).len();
+        }
+        let scalar = Scalar { text: text.as_ref().into(), style, tag: tag.map(known_tag) };
+        let node = Node::new(scalar, self.place.origin(start, end));
+        Built { node, start, end, size: 1 }
+    }
+
+    fn push(&mut self, built: Built, anchor: usize) {
+        self.written += 1;
+        if self.written > MAX_NODES {
+            return self.fail("a document of more than a million values", built.start, built.end);
+        }
+        if anchor != 0 {
+            self.anchors.push((anchor, built.clone()));
+        }
+        let Some(frame) = self.stack.last_mut() else {
+            self.root = Some(built);
+            return;
+        };
+        frame.end = frame.end.max(built.end);
+        frame.size += built.size;
+        match &mut frame.children {
+            Children::List(items) => items.push(built.node),
+            Children::Map { key: key @ None, .. } => {
+                let span = self.place.span(built.start, built.end);
+                match &built.node.kind {
+                    Kind::Scalar(scalar) if is_merge(scalar) => *key = Some(Key::Merge),
+                    Kind::Scalar(scalar) => {
+                        let null = scalar::value(scalar, self.dialect) == Value::Null;
+                        let text = scalar::key(scalar, self.dialect);
+                        *key = Some(Key::Plain(text.into(), span));
+                        if null && self.dialect == Dialect::Sigs {
+                            self.fail("a key of a mapping is null", built.start, built.end);
+                        }
+                    }
+                    _ => self.fail("a key of a mapping is not a scalar", built.start, built.end),
+                }
+            }
+            Children::Map { map, merged, key } => match key.take() {
+                Some(Key::Plain(name, span)) => {
+                    let again = map.get(&name).is_some() && !merged.contains(&name);
+                    if let (true, Some(span)) = (again, span) {
+                        self.repeated.push(span);
+                    }
+                    merged.retain(|it| *it != name);
+                    map.insert(name, Entry { key: span, value: built.node });
+                }
+                Some(Key::Merge) => {
+                    if !merge(map, merged, &built.node, self.dialect) {
+                        self.fail(
+                            "`<<` takes a mapping or a list of mappings",
+                            built.start,
+                            built.end,
+                        );
+                    }
+                }
+                None => {}
+            },
+        }
+    }
+}
+
+fn is_merge(scalar: &Scalar) -> bool {
+    &*scalar.text == "<<" && scalar.style == Style::Plain && scalar.tag.is_none()
+}
+
+/// Merges what `<<` names into `map`; `merged` is which of its keys came that way.
+///
+/// To go-yaml v3 a key that is written always wins. To v2 the later of the two wins.
+fn merge(map: &mut Map, merged: &mut Vec<Arc<str>>, from: &Node, dialect: Dialect) -> bool {
+    let maps: Vec<&Map> = match &from.kind {
+        Kind::Map(map) => vec![map],
+        // Of several, the first wins.
+        Kind::List(items) => match items.iter().rev().map(Node::as_map).collect() {
+            Some(maps) => maps,
+            None => return false,
+        },
+        _ => return false,
+    };
+    for other in maps {
+        for (key, (name, entry)) in other.keys().zip(other.iter()) {
+            let written = map.get(name).is_some() && !merged.contains(key);
+            if written && dialect == Dialect::Kyaml {
+                continue;
+            }
+            merged.push(key.clone());
+            map.insert(key.clone(), entry.clone());
+        }
+    }
+    true
+}
+
+fn known_tag(tag: &granit_parser::Tag) -> Tag {
+    match tag.core_suffix() {
+        Some("str") => Tag::Str,
+        Some("int") => Tag::Int,
+        Some("float") => Tag::Float,
+        Some("bool") => Tag::Bool,
+        Some("null") => Tag::Null,
+        _ => match tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() {
+            Some("binary") => Tag::Binary,
+            Some("timestamp") => Tag::Timestamp,
+            _ => Tag::Other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        parse::{self, Dialect},
+        source::Sources,
+        tree::{Node, Style},
+    };
+
+    fn leaves<'a>(node: &'a Node, into: &mut Vec<&'a Node>) {
+        match node.as_scalar() {
+            Some(_) => into.push(node),
+            None => {
+                node.items().iter().for_each(|it| leaves(it, into));
+                node.entries().for_each(|(_, it)| leaves(&it.value, into));
+            }
+        }
+    }
+
+    #[test]
+    fn spans_are_byte_exact() {
+        let text =
+            "\u{feff}ä: [ö, 'x y', \"z\"]\r\nb:\r\n  - c: d # e\r\n    f: |\r\n      g: h\r\n";
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let file = sources.find("a.yaml").expect("it is there");
+        let documents = sources.documents(file, Dialect::Sigs);
+        let root = documents.roots().next().expect("one document");
+        let mut all = Vec::new();
+        leaves(root, &mut all);
+        let slices: Vec<_> = all
+            .iter()
+            .filter_map(|it| it.origin.written_at())
+            .map(|it| sources.slice(it))
+            .collect();
+        assert_eq!(slices, ["ö", "'x y'", "\"z\"", "d", "g: h"]);
+        let list = root.get("b").and_then(|it| it.origin.written_at()).expect("a span");
+        assert!(sources.slice(list).starts_with("- c: d"));
+    }
+
+    #[test]
+    fn embedded_yaml_points_into_the_outer_file() {
+        let text =
+            "data:\n  kubelet: |\n    # hello\n    a: 1\n\n    b:\n      - two\n  quoted: 'c: 3'\n";
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let file = sources.find("a.yaml").expect("it is there");
+        let root = sources.documents(file, Dialect::Sigs).roots().next().expect("one document");
+        for (key, expected) in [("kubelet", vec!["1", "two"]), ("quoted", vec!["3"])] {
+            let outer = root.at("data").and_then(|it| it.get(key)).expect("a key");
+            let inner = parse::embedded(&sources, outer, Dialect::Sigs);
+            let mut all = Vec::new();
+            leaves(inner.roots().next().expect("one document"), &mut all);
+            let slices: Vec<_> = all
+                .iter()
+                .filter_map(|it| it.origin.written_at())
+                .map(|it| sources.slice(it))
+                .collect();
+            assert_eq!(slices, expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_broken_document_hides_no_other() {
+        let sources = Sources::in_memory([("a.yaml", "a: 1\n---\nb: [\n---\nc: 3\n")]);
+        let file = sources.find("a.yaml").expect("it is there");
+        let documents = sources.documents(file, Dialect::Sigs);
+        assert_eq!(documents.roots().count(), 2);
+        assert!(documents.error().is_some());
+    }
+
+    #[test]
+    fn merge_keys_differ_between_the_dialects() {
+        let text = "a: &x {k: 1, l: 1}\nb: {k: 2, <<: *x}\n";
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let file = sources.find("a.yaml").expect("it is there");
+        let k = |dialect| {
+            let root = sources.documents(file, dialect).roots().next()?;
+            root.at("b.k")?.as_int()
+        };
+        assert_eq!(k(Dialect::Sigs), Some(1));
+        assert_eq!(k(Dialect::Kyaml), Some(2));
+    }
+
+    #[test]
+    fn an_alias_bomb_is_refused() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let inner = format!("*a{}", level - 1);
+            let items = vec![inner; 9].join(", ");
+            text += &format!("a{level}: &a{level} [{items}]\n");
+        }
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let file = sources.find("a.yaml").expect("it is there");
+        assert!(sources.documents(file, Dialect::Sigs).error().is_some());
+    }
+
+    #[test]
+    fn nothing_is_not_a_tilde() {
+        let sources = Sources::in_memory([("a.yaml", "a:\nb: ~\nc: |\n  x")]);
+        let file = sources.find("a.yaml").expect("it is there");
+        let root = sources.documents(file, Dialect::Kyaml).roots().next().expect("one document");
+        let text = |key| root.get(key).and_then(Node::as_scalar).map(|it| (&*it.text, it.style));
+        assert_eq!(text("a"), Some(("", Style::Plain)));
+        assert_eq!(text("b"), Some(("~", Style::Plain)));
+        assert_eq!(text("c"), Some(("x", Style::Literal)));
+    }
+}

@@ -1,0 +1,65 @@
+//! What went wrong on the way from files to a model. Data, like everything else: a problem becomes
+//! a finding of a built-in rule.
+
+use crate::tree::Origin;
+
+/// Something that could not be read or resolved, or that the real tool would refuse.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// Which built-in rule reports it.
+    pub kind: ProblemKind,
+    /// What is wrong, as a sentence without its full stop.
+    pub message: String,
+    /// Where a person looks first.
+    pub at: Origin,
+    /// Other places, each with what it has to do with it.
+    pub also: Vec<(Origin, String)>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// The built-in rules that report problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProblemKind {
+    /// A file is not what it should be: not YAML, a repeated key, a wrong type.
+    Syntax,
+    /// The repository alone cannot tell; what depends on it is unknown.
+    Unresolved,
+    /// The real tool refuses to build this.
+    BuildFails,
+    /// A variable that no substitution source defines.
+    EnvVarUndefined,
+}
+
+impl ProblemKind {
+    /// The rule's id.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Unresolved => "unresolved",
+            Self::BuildFails => "build-fails",
+            Self::EnvVarUndefined => "env-var-undefined",
+        }
+    }
+}
+
+impl Problem {
+    /// A problem of `kind` at `at`.
+    pub fn new(kind: ProblemKind, at: &Origin, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), at: at.clone(), also: Vec::new(), help: None }
+    }
+
+    /// The same, with another place.
+    #[must_use]
+    pub fn also(mut self, at: &Origin, label: impl Into<String>) -> Self {
+        self.also.push((at.clone(), label.into()));
+        self
+    }
+
+    /// The same, with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

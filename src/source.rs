@@ -1,0 +1,316 @@
+//! Source files, spans into them, and lines and columns.
+
+use std::{fmt, num::NonZeroU32, ops::Range, sync::OnceLock};
+
+use indexmap::IndexMap;
+
+use crate::parse::{self, Dialect, Documents};
+
+/// Every file of one repository, in path order, read when something first asks for it.
+///
+/// Paths are relative to the root, separated by `/`, without `.` and `..`. The order of the paths
+/// is the order of the [`FileId`]s, so that nothing depends on which thread read a file first.
+pub struct Sources {
+    files: Vec<Source>,
+    /// Symbolic links inside the root and the path, also inside it, that each resolves to.
+    links: IndexMap<String, String>,
+    load: Box<Load>,
+}
+
+/// Reads one file, given its path relative to the root.
+pub type Load = dyn Fn(&str) -> Text + Send + Sync;
+
+/// One file.
+pub struct Source {
+    /// Relative to the root, separated by `/`.
+    pub path: String,
+    /// Whether the first look at its bytes says that it can matter.
+    pub relevance: Relevance,
+    text: OnceLock<Text>,
+    lines: OnceLock<Vec<u32>>,
+    documents: [OnceLock<Documents>; 2],
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text {
+    /// Text, without a byte order mark's worth of change: bytes as on the disk.
+    Utf8(String),
+    /// Something else, and what.
+    Skipped(Skip),
+}
+
+/// Why a file is not read as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    /// A NUL byte or invalid UTF-8.
+    Binary,
+    /// git-crypt, or a whole file encrypted by SOPS.
+    Encrypted,
+    /// Over [`MAX_FILE`] bytes.
+    TooLarge,
+    /// The disk refused.
+    Unreadable,
+}
+
+/// Files larger than this are not read; no configuration is.
+pub const MAX_FILE: u64 = 8 * 1024 * 1024;
+
+/// How a file can matter, judged by its bytes before any parsing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Relevance {
+    /// Read only when something names it.
+    #[default]
+    None,
+    /// It may connect others: a kustomization, a Flux or Argo CD object.
+    Plumbing,
+    /// It speaks of metrics-server, the Metrics API, or kubelet serving certificates.
+    Subject,
+}
+
+/// A file's place in [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(NonZeroU32);
+
+/// A byte range in one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// The first byte.
+    pub start: u32,
+    /// The byte after the last.
+    pub end: u32,
+}
+
+/// A line and a column, both from 1; the column counts characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// From 1.
+    pub line: u32,
+    /// From 1, in Unicode scalar values.
+    pub column: u32,
+}
+
+impl Sources {
+    /// The files that `listing` names. `links` maps symbolic links to what they resolve to.
+    pub fn new(
+        mut listing: Vec<(String, Relevance, Option<Text>)>,
+        links: IndexMap<String, String>,
+        load: Box<Load>,
+    ) -> Self {
+        listing.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        listing.dedup_by(|a, b| a.0 == b.0);
+        let files = listing.into_iter().map(|(path, relevance, text)| Source {
+            path,
+            relevance,
+            text: text.map_or_else(OnceLock::new, OnceLock::from),
+            lines: OnceLock::new(),
+            documents: [OnceLock::new(), OnceLock::new()],
+        });
+        Self { files: files.collect(), links, load }
+    }
+
+    /// Files that exist only in memory: examples in rule pages, tests.
+    pub fn in_memory<P: Into<String>, T: Into<String>>(
+        files: impl IntoIterator<Item = (P, T)>,
+    ) -> Self {
+        let listing = files.into_iter().map(|(path, text)| {
+            let text = text.into();
+            let relevance = crate::discover::relevance(text.as_bytes());
+            (path.into(), relevance, Some(Text::Utf8(text)))
+        });
+        let load = Box::new(|_: &str| Text::Skipped(Skip::Unreadable));
+        Self::new(listing.collect(), IndexMap::new(), load)
+    }
+
+    /// The file at `path`, which may lead through symbolic links.
+    pub fn find(&self, path: &str) -> Option<FileId> {
+        let exact = |path: &str| self.files.binary_search_by(|file| file.path.as_str().cmp(path));
+        let at = exact(path).ok().or_else(|| exact(&self.follow(path)?).ok())?;
+        FileId::new(at)
+    }
+
+    /// `path` with every symbolic link in it resolved, or `None` when it leads through too many.
+    pub fn follow(&self, path: &str) -> Option<String> {
+        let mut path = path.to_owned();
+        for _ in 0..40 {
+            let Some((end, target)) = path
+                .match_indices('/')
+                .map(|(at, _)| at)
+                .chain([path.len()])
+                .find_map(|end| Some((end, self.links.get(&path[..end])?)))
+            else {
+                return Some(path);
+            };
+            path = format!("{target}{}", &path[end..]);
+        }
+        None
+    }
+
+    /// Whether `path` is a symbolic link.
+    pub fn is_link(&self, path: &str) -> bool {
+        self.links.contains_key(path)
+    }
+
+    /// Whether any file lies below `dir`; `""` is the root.
+    pub fn is_dir(&self, dir: &str) -> bool {
+        dir.is_empty()
+            || self.below(dir).next().is_some()
+            || self
+                .follow(dir)
+                .is_some_and(|real| real != dir && self.below(&real).next().is_some())
+    }
+
+    /// The files below `dir`, at any depth, in path order; `""` is the root.
+    pub fn below<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = FileId> + 'a {
+        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let start = self.files.partition_point(|file| file.path.as_str() < prefix.as_str());
+        self.files[start..]
+            .iter()
+            .take_while(move |file| file.path.starts_with(&prefix))
+            .zip(start..)
+            .filter_map(|(_, at)| FileId::new(at))
+    }
+
+    /// Every file, in path order.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
+        (0..).map_while(FileId::new).zip(&self.files)
+    }
+
+    /// What the file holds, read on the first call.
+    pub fn load(&self, file: FileId) -> &Text {
+        let source = &self[file];
+        source.text.get_or_init(|| (self.load)(&source.path))
+    }
+
+    /// The file's text, or `""` when it has none.
+    pub fn text(&self, file: FileId) -> &str {
+        match self.load(file) {
+            Text::Utf8(text) => text,
+            Text::Skipped(_) => "",
+        }
+    }
+
+    /// The file's YAML documents as `dialect` reads them, parsed on the first call.
+    pub fn documents(&self, file: FileId, dialect: Dialect) -> &Documents {
+        self[file].documents[dialect as usize]
+            .get_or_init(|| parse::documents(self.text(file), file, dialect))
+    }
+
+    /// The text that `span` covers.
+    pub fn slice(&self, span: Span) -> &str {
+        self.text(span.file).get(span.range()).unwrap_or_default()
+    }
+
+    /// Where `span` starts.
+    pub fn start(&self, span: Span) -> Position {
+        self.position(span.file, span.start)
+    }
+
+    /// Where `span` ends; the column is that of the character after it.
+    pub fn end(&self, span: Span) -> Position {
+        self.position(span.file, span.end)
+    }
+
+    /// The text of a line, counted from 1, without its line break.
+    pub fn line(&self, file: FileId, line: u32) -> &str {
+        let range = self.line_range(file, line);
+        self.text(file).get(range).unwrap_or_default().trim_end_matches(['\n', '\r'])
+    }
+
+    /// The bytes of a line, counted from 1, its line break included.
+    pub fn line_range(&self, file: FileId, line: u32) -> Range<usize> {
+        let starts = self.line_starts(file);
+        let at = |line: usize| starts.get(line).map_or(self.text(file).len(), |at| *at as usize);
+        let line = line.max(1) as usize;
+        at(line - 1)..at(line)
+    }
+
+    fn position(&self, file: FileId, byte: u32) -> Position {
+        let text = self.text(file);
+        let starts = self.line_starts(file);
+        let line = starts.partition_point(|start| *start <= byte).max(1);
+        let start = starts.get(line - 1).copied().unwrap_or(0);
+        let before = text.get(start as usize..byte as usize).unwrap_or_default();
+        let before = before.strip_prefix('\u{feff}').unwrap_or(before);
+        Position {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The byte at which each line starts.
+    pub fn line_starts(&self, file: FileId) -> &[u32] {
+        self[file].lines.get_or_init(|| {
+            let text = self.text(file);
+            let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
+            // `MAX_FILE` keeps offsets below 2^32.
+            #[expect(clippy::cast_possible_truncation, reason = "files are under MAX_FILE bytes")]
+            [0].into_iter().chain(breaks.map(|at| at as u32 + 1)).collect()
+        })
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.files.iter().map(|file| &file.path)).finish()
+    }
+}
+
+impl std::ops::Index<FileId> for Sources {
+    type Output = Source;
+
+    fn index(&self, file: FileId) -> &Source {
+        &self.files[file.0.get() as usize - 1]
+    }
+}
+
+impl FileId {
+    fn new(index: usize) -> Option<Self> {
+        NonZeroU32::new(u32::try_from(index).ok()?.checked_add(1)?).map(Self)
+    }
+}
+
+impl Span {
+    /// The bytes.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// From the start of `self` to the end of `other`, which lies in the same file.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        Self { end: other.end.max(self.start), ..self }
+    }
+}
+
+/// `relative` seen from the directory `dir`, without `.` and `..`; `None` when it leaves the root.
+///
+/// An absolute path has no meaning in a repository and is `None` too.
+pub fn join(dir: &str, relative: &str) -> Option<String> {
+    if relative.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in dir.split('/').chain(relative.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// The directory that holds `path`; `""` is the root.
+pub fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
+}
+
+/// The last component of `path`.
+pub fn file_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}

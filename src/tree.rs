@@ -1,0 +1,610 @@
+//! Trees whose every node knows where it came from.
+//!
+//! Children are shared: cloning a node costs one reference count, and changing it copies only the
+//! path from the root to the change. An overlay over a base of fifty objects costs what it changes.
+
+use std::{borrow::Borrow, fmt, sync::Arc};
+
+use indexmap::IndexMap;
+
+use crate::{parse::scalar, source::Span};
+
+/// A value of an effective configuration, together with its provenance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Text with the notation that decides its type.
+    Scalar(Scalar),
+    /// A sequence.
+    List(Arc<Vec<Node>>),
+    /// A mapping with string keys.
+    Map(Arc<Map>),
+    /// The repository alone cannot tell; never read as a value.
+    Unknown(Why),
+}
+
+/// Why a value cannot be told from the repository, as a clause: "the Secret `x` is encrypted".
+pub type Why = Arc<str>;
+
+/// A scalar as it is written. What it means depends on who reads it: see [`scalar`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scalar {
+    /// The text after YAML's own unescaping and folding.
+    pub text: Arc<str>,
+    /// How it is written.
+    pub style: Style,
+    /// Its explicit tag, if any.
+    pub tag: Option<Tag>,
+}
+
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes: its text decides its type.
+    Plain,
+    /// In `'single quotes'`.
+    SingleQuoted,
+    /// In `"double quotes"`.
+    DoubleQuoted,
+    /// A block after `|`.
+    Literal,
+    /// A block after `>`.
+    Folded,
+}
+
+/// An explicit tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// `!!str`
+    Str,
+    /// `!!int`
+    Int,
+    /// `!!float`
+    Float,
+    /// `!!bool`
+    Bool,
+    /// `!!null`
+    Null,
+    /// `!!binary`
+    Binary,
+    /// `!!timestamp`
+    Timestamp,
+    /// Any other.
+    Other,
+}
+
+/// A scalar's meaning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// `null`, `~` or nothing at all.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A whole number in the range of `i64` or `u64`.
+    Int(i128),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Str(&'a str),
+}
+
+/// A mapping that keeps the order of its keys.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Map {
+    entries: IndexMap<Arc<str>, Entry>,
+    /// What was taken away, and by what: a `null`, a `$patch: delete`, a replaced list.
+    removed: Vec<(Arc<str>, Origin)>,
+    /// When set, keys that are not present are unknown, not absent.
+    pub open: Option<Why>,
+}
+
+/// A value in a mapping.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Where the key is written, when it is.
+    pub key: Option<Span>,
+    /// The value.
+    pub value: Node,
+}
+
+/// Where a value came from: from the place where it takes effect to the place where it is written.
+///
+/// Never empty. The **last** step is where a person edits; the steps before it are the places
+/// through which it comes to count. Chains share their tails.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The first step.
+    pub step: Step,
+    /// The steps after it.
+    next: Option<Arc<Origin>>,
+}
+
+/// One place on a value's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// What happens there.
+    pub via: Via,
+    /// The place, unless it is built in.
+    pub span: Option<Span>,
+}
+
+/// What happens to a value at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Via {
+    /// It is written there.
+    Written,
+    /// A Flux `postBuild` expression there is replaced by the next step's value.
+    Substituted,
+    /// The value there is overridden by a kustomize patch, the next step.
+    Patched,
+    /// The value there is overridden by a later layer, the next step.
+    Overridden,
+    /// A generator entry there reads the next step's file or literal.
+    Generated,
+    /// A kustomize `replacements` or `vars` target there takes the next step's value.
+    Replaced,
+    /// The value there is set by an `images`, `replicas`, `namespace` or name field, the next step.
+    Transformed,
+    /// A reference there brings the next step's values in: `valuesFrom`, `valueFiles`, `values`.
+    Values,
+    /// A template placeholder of an `ApplicationSet` there is filled from the next step.
+    Templated,
+    /// A manifest named there, which the tool knows.
+    UpstreamManifest,
+    /// The chart's own default; the span, if any, is the chart's version.
+    ChartDefault,
+    /// Kubernetes fills it in.
+    KubernetesDefault,
+    /// The program's default for a flag that is not passed.
+    FlagDefault,
+    /// The configuration of this tool.
+    Configured,
+    /// A platform's or installer's own default; the span is what says that it is one.
+    PlatformDefault,
+}
+
+impl Via {
+    /// The name in machine-readable output.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Substituted => "substituted",
+            Self::Patched => "patched",
+            Self::Overridden => "overridden",
+            Self::Generated => "generated",
+            Self::Replaced => "replaced",
+            Self::Transformed => "transformed",
+            Self::Values => "values",
+            Self::Templated => "templated",
+            Self::UpstreamManifest => "upstream-manifest",
+            Self::ChartDefault => "chart-default",
+            Self::KubernetesDefault => "kubernetes-default",
+            Self::FlagDefault => "flag-default",
+            Self::Configured => "configured",
+            Self::PlatformDefault => "platform-default",
+        }
+    }
+
+    /// What a label at such a step says.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Written => "written here",
+            Self::Substituted => "substituted here by Flux",
+            Self::Patched => "this is patched",
+            Self::Overridden => "this is overridden",
+            Self::Generated => "generated into the ConfigMap here",
+            Self::Replaced => "replaced here by kustomize",
+            Self::Transformed => "set here by a kustomize transformer",
+            Self::Values => "values come in here",
+            Self::Templated => "filled in here by the ApplicationSet",
+            Self::UpstreamManifest => "from this upstream manifest",
+            Self::ChartDefault => "the default of this chart version",
+            Self::KubernetesDefault => "Kubernetes' default",
+            Self::FlagDefault => "metrics-server's default",
+            Self::Configured => "configured here",
+            Self::PlatformDefault => "what this platform does",
+        }
+    }
+}
+
+impl Origin {
+    /// A value that is written at `span`.
+    pub fn written(span: Span) -> Self {
+        Self::at(Via::Written, Some(span))
+    }
+
+    /// A value with one step.
+    pub fn at(via: Via, span: Option<Span>) -> Self {
+        Self { step: Step { via, span }, next: None }
+    }
+
+    /// The value that comes to count through a step at `span` and then the steps of `self`.
+    #[must_use]
+    pub fn through(&self, via: Via, span: Option<Span>) -> Self {
+        Self { step: Step { via, span }, next: Some(Arc::new(self.clone())) }
+    }
+
+    /// The value at `self` that took the place of the one at `old`, whose place stays on the way.
+    ///
+    /// Only where `old` is written is kept: what it had itself replaced does not count any more.
+    #[must_use]
+    pub fn over(&self, via: Via, old: &Self) -> Self {
+        match old.written_at() {
+            Some(span) if self.steps().all(|step| step.span != Some(span)) => {
+                self.through(via, Some(span))
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// The template at `self` whose expression is replaced by the value at `source`.
+    ///
+    /// Every place of the template stays on the way, the last one as a `via` step.
+    #[must_use]
+    pub fn filled(&self, via: Via, source: &Self) -> Self {
+        match &self.next {
+            None => source.through(via, self.step.span),
+            Some(next) => Self { step: self.step, next: Some(Arc::new(next.filled(via, source))) },
+        }
+    }
+
+    /// The same way, but written at `span`: a part of the value at `self`.
+    #[must_use]
+    pub fn moved(&self, span: Span) -> Self {
+        match &self.next {
+            None => Self::at(self.step.via, Some(span)),
+            Some(next) => Self { step: self.step, next: Some(Arc::new(next.moved(span))) },
+        }
+    }
+
+    /// From where it takes effect to where it is written.
+    pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+        std::iter::successors(Some(self), |origin| origin.next.as_deref()).map(|origin| origin.step)
+    }
+
+    /// The last step.
+    pub fn last(&self) -> Step {
+        let mut origin = self;
+        while let Some(next) = &origin.next {
+            origin = next;
+        }
+        origin.step
+    }
+
+    /// Where a person edits, unless the value is built in.
+    pub fn written_at(&self) -> Option<Span> {
+        self.last().span
+    }
+
+    /// Whether nobody wrote the value: it is a default of a chart, of Kubernetes, of a program.
+    pub fn is_default(&self) -> bool {
+        matches!(
+            self.last().via,
+            Via::ChartDefault | Via::KubernetesDefault | Via::FlagDefault | Via::PlatformDefault
+        )
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.steps()).finish()
+    }
+}
+
+impl Node {
+    /// A node of `kind` at `origin`.
+    pub fn new(kind: impl Into<Kind>, origin: Origin) -> Self {
+        Self { kind: kind.into(), origin }
+    }
+
+    /// The value at `key`, when this is a map that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.as_map()?.get(key)
+    }
+
+    /// `node.at("spec.template.spec")`; a key with a dot in it needs [`Node::get`].
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        path.split('.').try_fold(self, |node, key| node.get(key))
+    }
+
+    /// [`Node::at`], but the first unknown on the way is the answer.
+    ///
+    /// `Ok(None)` is "certainly absent".
+    ///
+    /// # Errors
+    /// The reason, and the origin of what is not known.
+    pub fn look(&self, path: &str) -> Result<Option<&Node>, (Why, Origin)> {
+        let mut node = self;
+        for key in path.split('.') {
+            match &node.kind {
+                Kind::Unknown(why) => return Err((why.clone(), node.origin.clone())),
+                Kind::Map(map) => match (map.get(key), &map.open) {
+                    (Some(value), _) => node = value,
+                    (None, Some(why)) => return Err((why.clone(), node.origin.clone())),
+                    (None, None) => return Ok(None),
+                },
+                _ => return Ok(None),
+            }
+        }
+        match &node.kind {
+            Kind::Unknown(why) => Err((why.clone(), node.origin.clone())),
+            _ => Ok(Some(node)),
+        }
+    }
+
+    /// The text at `path`, when a string stands there.
+    pub fn str_at(&self, path: &str) -> Option<&str> {
+        self.at(path)?.as_str()
+    }
+
+    /// The mapping.
+    pub fn as_map(&self) -> Option<&Map> {
+        match &self.kind {
+            Kind::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The mapping, to change it; shared structure is copied.
+    pub fn as_map_mut(&mut self) -> Option<&mut Map> {
+        match &mut self.kind {
+            Kind::Map(map) => Some(Arc::make_mut(map)),
+            _ => None,
+        }
+    }
+
+    /// The sequence.
+    pub fn as_list(&self) -> Option<&[Node]> {
+        match &self.kind {
+            Kind::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The sequence, to change it; shared structure is copied.
+    pub fn as_list_mut(&mut self) -> Option<&mut Vec<Node>> {
+        match &mut self.kind {
+            Kind::List(items) => Some(Arc::make_mut(items)),
+            _ => None,
+        }
+    }
+
+    /// The items of a sequence, or none.
+    pub fn items(&self) -> &[Node] {
+        self.as_list().unwrap_or_default()
+    }
+
+    /// The entries of a mapping, or none.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.as_map().into_iter().flat_map(Map::iter)
+    }
+
+    /// The scalar.
+    pub fn as_scalar(&self) -> Option<&Scalar> {
+        match &self.kind {
+            Kind::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// The scalar's meaning to Kubernetes (`sigs.k8s.io/yaml`, YAML 1.1 as go-yaml v2 reads it).
+    pub fn value(&self) -> Option<Value<'_>> {
+        Some(scalar::sigs(self.as_scalar()?))
+    }
+
+    /// The text, when it is a string to Kubernetes.
+    pub fn as_str(&self) -> Option<&str> {
+        match self.value()? {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The boolean, when it is one to Kubernetes.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.value()? {
+            Value::Bool(it) => Some(it),
+            _ => None,
+        }
+    }
+
+    /// The whole number, when it is one to Kubernetes.
+    pub fn as_int(&self) -> Option<i128> {
+        match self.value()? {
+            Value::Int(it) => Some(it),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a null.
+    pub fn is_null(&self) -> bool {
+        self.value() == Some(Value::Null)
+    }
+
+    /// Whether the repository alone cannot tell what it is.
+    pub fn unknown(&self) -> Option<&Why> {
+        match &self.kind {
+            Kind::Unknown(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// The value as JSON, as Kubernetes would read it; what is unknown becomes null.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.kind {
+            Kind::Unknown(_) => Json::Null,
+            Kind::List(items) => items.iter().map(Node::to_json).collect(),
+            Kind::Map(map) => {
+                map.iter().map(|(key, entry)| (key.to_owned(), entry.value.to_json())).collect()
+            }
+            Kind::Scalar(scalar) => match scalar::sigs(scalar) {
+                Value::Null => Json::Null,
+                Value::Bool(it) => it.into(),
+                Value::Int(it) => match (i64::try_from(it), u64::try_from(it)) {
+                    (Ok(it), _) => it.into(),
+                    (_, Ok(it)) => it.into(),
+                    #[expect(clippy::cast_precision_loss, reason = "as Go's JSON does")]
+                    _ => serde_json::Number::from_f64(it as f64).into(),
+                },
+                Value::Float(it) => serde_json::Number::from_f64(it).into(),
+                Value::Str(text) => text.into(),
+            },
+        }
+    }
+}
+
+impl Map {
+    /// The value at `key`.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// The value at `key`, to change it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entries.get_mut(key).map(|entry| &mut entry.value)
+    }
+
+    /// The value and the place of `key`.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// Sets `key`; an existing key keeps its place in the order.
+    pub fn insert(&mut self, key: impl Into<Arc<str>>, entry: Entry) -> Option<Entry> {
+        let key = key.into();
+        self.removed.retain(|(name, _)| *name != key);
+        self.entries.insert(key, entry)
+    }
+
+    /// Sets `key` to a value whose key is written nowhere, or stays where it is written.
+    pub fn set(&mut self, key: impl Into<Arc<str>>, value: Node) {
+        let name = key.into();
+        let key = self.entries.get(&name).and_then(|entry| entry.key);
+        self.insert(name, Entry { key, value });
+    }
+
+    /// Takes `key` out; the order of the others stays.
+    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+        self.entries.shift_remove(key)
+    }
+
+    /// Takes `key` out and remembers by what.
+    pub fn remove_by(&mut self, key: &str, by: Origin) -> Option<Entry> {
+        let (_, name, entry) = self.entries.shift_remove_full(key)?;
+        self.removed.push((name, by));
+        Some(entry)
+    }
+
+    /// What took `key` out, if something did.
+    pub fn removed(&self, key: &str) -> Option<&Origin> {
+        self.removed.iter().rev().find(|(name, _)| &**name == key).map(|(_, by)| by)
+    }
+
+    /// Keys and entries, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Entry)> {
+        self.entries.iter().map(|(key, entry)| (key.borrow(), entry))
+    }
+
+    /// Values, to change them, in order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Entry)> {
+        self.entries.iter_mut().map(|(key, entry)| ((**key).borrow(), entry))
+    }
+
+    /// Keys, shared, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.entries.keys()
+    }
+
+    /// Keeps the entries for which `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Entry) -> bool) {
+        self.entries.retain(|key, entry| keep(key, entry));
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl Scalar {
+    /// Text that reads as text, whatever it looks like.
+    pub fn string(text: impl Into<Arc<str>>) -> Self {
+        Self { text: text.into(), style: Style::DoubleQuoted, tag: None }
+    }
+
+    /// Text without quotes, whose type its own look decides.
+    pub fn plain(text: impl Into<Arc<str>>) -> Self {
+        Self { text: text.into(), style: Style::Plain, tag: None }
+    }
+
+    /// An explicit null.
+    pub fn null() -> Self {
+        Self::plain("null")
+    }
+}
+
+impl From<Scalar> for Kind {
+    fn from(scalar: Scalar) -> Self {
+        Self::Scalar(scalar)
+    }
+}
+
+impl From<Vec<Node>> for Kind {
+    fn from(items: Vec<Node>) -> Self {
+        Self::List(Arc::new(items))
+    }
+}
+
+impl From<Map> for Kind {
+    fn from(map: Map) -> Self {
+        Self::Map(Arc::new(map))
+    }
+}
+
+impl From<&str> for Kind {
+    fn from(text: &str) -> Self {
+        Scalar::string(text).into()
+    }
+}
+
+impl From<String> for Kind {
+    fn from(text: String) -> Self {
+        Scalar::string(text).into()
+    }
+}
+
+impl From<bool> for Kind {
+    fn from(it: bool) -> Self {
+        Scalar::plain(if it { "true" } else { "false" }).into()
+    }
+}
+
+impl From<i64> for Kind {
+    fn from(it: i64) -> Self {
+        Scalar::plain(it.to_string()).into()
+    }
+}
+
+impl FromIterator<(String, Node)> for Map {
+    fn from_iter<T: IntoIterator<Item = (String, Node)>>(entries: T) -> Self {
+        let mut map = Self::default();
+        for (key, value) in entries {
+            map.set(key, value);
+        }
+        map
+    }
+}
