@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     model::Family,
     problem::Problem,
-    source::Sources,
+    source::{FileId, Sources},
     tree::{Node, Origin},
 };
 
@@ -34,6 +34,9 @@ pub struct Environment {
     pub objects: Vec<Object>,
     /// Charts that are installed, known or not.
     pub releases: Vec<Release>,
+    /// Files that belong to it but that nothing builds: kubelet configuration in its many carriers,
+    /// installer configuration. In path order.
+    pub files: Vec<FileId>,
     /// What could not be read or resolved, or would fail to build.
     pub problems: Vec<Problem>,
 }
