@@ -1,33 +1,295 @@
-//! Which files there are, and which of them can matter.
+//! Which files there are, and which of them can matter. The only module that reads the repository.
 
-use std::{path::Path, sync::LazyLock};
+use std::{
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::{LazyLock, Mutex, PoisonError},
+};
 
+use ignore::{DirEntry, WalkBuilder, WalkState};
+use indexmap::IndexMap;
 use regex::bytes::Regex;
 
-use crate::source::Relevance;
+use crate::source::{self, MAX_FILE, Relevance, Skip, Sources, Text};
+
+/// What a file that concerns us says somewhere. Literal needles, so that nearly all files of a
+/// repository are rejected at the speed of reading them.
+const SUBJECT: &[&str] = &[
+    "metrics-server",
+    "metrics_server",
+    "METRICS_SERVER",
+    "metrics.k8s.io",
+    "serverTLSBootstrap",
+    "rotate-server-certificates",
+    "KubeletConfiguration",
+    "kubelet-config",
+    "kubelet-insecure-tls",
+    "kubelet-serving",
+    "kubelet-csr-approver",
+    "kubeadm.k8s.io",
+];
+
+/// What a file that may connect others says somewhere.
+const PLUMBING: &[&str] =
+    &["fluxcd.io", "kustomize.config.k8s.io", "argoproj.io", "helm.cattle.io", "fleet.cattle.io"];
 
 /// How a file can matter, judged by its bytes.
 pub fn relevance(text: &[u8]) -> Relevance {
-    static SUBJECT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            "metrics-server|metrics\\.k8s\\.io|serverTLSBootstrap|KubeletConfiguration|rotate-server-certificates\
-             |kubelet-serving|kubelet-csr-approver|METRICS_SERVER|kubelet",
-        )
-        .ok()
+    static NEEDLES: LazyLock<[Option<Regex>; 2]> = LazyLock::new(|| {
+        let any = |needles: &[&str]| {
+            let escaped: Vec<_> = needles.iter().map(|it| regex::escape(it)).collect();
+            Regex::new(&escaped.join("|")).ok()
+        };
+        [any(&[SUBJECT, PLUMBING].concat()), any(SUBJECT)]
     });
-    static PLUMBING: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new("kustomize\\.(toolkit\\.fluxcd|config\\.k8s)\\.io|argoproj\\.io|fluxcd\\.io")
-            .ok()
-    });
-    let matches = |regex: &Option<Regex>| regex.as_ref().is_some_and(|it| it.is_match(text));
-    if matches(&SUBJECT) {
-        Relevance::Subject
-    } else if matches(&PLUMBING) {
-        Relevance::Plumbing
-    } else {
-        Relevance::None
+    // A pattern made of escaped literals always compiles; if it did not, everything would matter.
+    let [any, subject] =
+        NEEDLES.each_ref().map(|it| it.as_ref().is_none_or(|regex| regex.is_match(text)));
+    match (any, subject) {
+        (false, _) => Relevance::None,
+        (true, false) => Relevance::Plumbing,
+        (true, true) => Relevance::Subject,
     }
 }
 
-#[expect(dead_code, reason = "the walk comes with the pipeline")]
-fn walk(_root: &Path) {}
+/// Files that connect others whatever they say.
+fn is_plumbing(name: &str) -> bool {
+    matches!(
+        name,
+        "kustomization.yaml" | "kustomization.yml" | "Kustomization" | "Chart.yaml" | "fleet.yaml"
+    ) || name.starts_with("helmfile")
+}
+
+/// Whether files of that name are looked into without anything naming them.
+fn is_candidate(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    matches!(
+        extension,
+        Some(
+            "yaml"
+                | "yml"
+                | "json"
+                | "env"
+                | "tf"
+                | "tfvars"
+                | "hcl"
+                | "conf"
+                | "service"
+                | "cfg"
+                | "toml"
+                | "gotmpl"
+                | "tpl"
+        )
+    ) || matches!(name, "Kustomization" | "kubelet" | "user-data" | "cloud-init")
+}
+
+/// Lists the repository at `root` and reads, in the walker's threads, what can matter.
+///
+/// What git ignores is not there. Hidden directories other than `.github` are listed, since
+/// something may refer into them, but not looked into. Symbolic links are never followed out of
+/// the root.
+///
+/// # Errors
+/// When `root` cannot be read.
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
+pub fn open(root: &Path, progress: &(dyn Fn() + Sync)) -> io::Result<Sources> {
+    let root = root.canonicalize()?;
+    fs::read_dir(&root)?;
+    let found = Mutex::new((Vec::new(), Vec::new()));
+    let walk = WalkBuilder::new(&root)
+        .hidden(false)
+        .parents(false)
+        .ignore(false)
+        .git_global(false)
+        .require_git(false)
+        .threads(std::thread::available_parallelism().map_or(2, usize::from).min(8))
+        .filter_entry(|entry| entry.file_name() != ".git")
+        .build_parallel();
+    walk.run(|| {
+        let mut worker = Worker {
+            root: &root,
+            found: &found,
+            files: Vec::new(),
+            links: Vec::new(),
+            buffer: Vec::new(),
+        };
+        Box::new(move |entry| {
+            // An unreadable directory hides only itself; a reference into it says so.
+            if let Ok(entry) = entry {
+                worker.visit(&entry);
+                progress();
+            }
+            WalkState::Continue
+        })
+    });
+    let (files, mut links) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    links.sort();
+    let links: IndexMap<String, String> = links.into_iter().collect();
+    Ok(Sources::new(files, links, Box::new(move |path| read(&root, path))))
+}
+
+/// One thread of the walk.
+struct Worker<'a> {
+    root: &'a Path,
+    found: &'a Mutex<(Vec<Listed>, Vec<(String, String)>)>,
+    files: Vec<Listed>,
+    links: Vec<(String, String)>,
+    buffer: Vec<u8>,
+}
+
+type Listed = (String, Relevance, Option<Text>);
+
+impl Worker<'_> {
+    fn visit(&mut self, entry: &DirEntry) {
+        let Some(path) = relative(self.root, entry.path()) else { return };
+        let Some(kind) = entry.file_type() else { return };
+        if kind.is_symlink() {
+            if let Some(target) = resolve_link(self.root, entry.path()) {
+                self.links.push((path, target));
+            }
+        } else if kind.is_file() {
+            let (relevance, text) = self.look(entry.path(), &path);
+            self.files.push((path, relevance, text));
+        }
+    }
+
+    fn look(&mut self, file: &Path, path: &str) -> (Relevance, Option<Text>) {
+        let name = source::file_name(path);
+        if is_hidden(path) || !is_candidate(name) {
+            return (Relevance::None, None);
+        }
+        match read_into(file, &mut self.buffer) {
+            Err(skip) => (Relevance::None, Some(Text::Skipped(skip))),
+            Ok(()) => {
+                let mut relevance = relevance(&self.buffer);
+                if is_plumbing(name) {
+                    relevance = relevance.max(Relevance::Plumbing);
+                }
+                let text = (relevance > Relevance::None).then(|| classify(&self.buffer));
+                (relevance, text)
+            }
+        }
+    }
+}
+
+impl Drop for Worker<'_> {
+    fn drop(&mut self) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.0.append(&mut self.files);
+        found.1.append(&mut self.links);
+    }
+}
+
+/// Whether a path leads through a hidden directory other than `.github`.
+fn is_hidden(path: &str) -> bool {
+    source::parent(path).split('/').any(|it| it.starts_with('.') && it != ".github")
+}
+
+fn relative(root: &Path, path: &Path) -> Option<String> {
+    let parts: Option<Vec<&str>> =
+        path.strip_prefix(root).ok()?.components().map(|it| it.as_os_str().to_str()).collect();
+    parts.map(|parts| parts.join("/"))
+}
+
+/// What a symbolic link resolves to, when that exists and lies inside the root.
+fn resolve_link(root: &Path, link: &Path) -> Option<String> {
+    relative(root, &link.canonicalize().ok()?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
+fn read_into(file: &Path, buffer: &mut Vec<u8>) -> Result<(), Skip> {
+    buffer.clear();
+    let mut open = fs::File::open(file).map_err(|_| Skip::Unreadable)?;
+    let metadata = open.metadata().map_err(|_| Skip::Unreadable)?;
+    if !metadata.is_file() {
+        return Err(Skip::Unreadable);
+    }
+    if metadata.len() > MAX_FILE {
+        return Err(Skip::TooLarge);
+    }
+    open.read_to_end(buffer).map(|_| ()).map_err(|_| Skip::Unreadable)
+}
+
+/// Reads one file that something refers to.
+fn read(root: &Path, path: &str) -> Text {
+    let file: PathBuf = root.join(path);
+    // The listing holds no links, but a directory may have become one since.
+    let inside = file.canonicalize().is_ok_and(|real| real.starts_with(root));
+    let mut buffer = Vec::new();
+    if !inside {
+        return Text::Skipped(Skip::Unreadable);
+    }
+    match read_into(&file, &mut buffer) {
+        Ok(()) => classify(&buffer),
+        Err(skip) => Text::Skipped(skip),
+    }
+}
+
+/// Text, or why not.
+fn classify(bytes: &[u8]) -> Text {
+    if bytes.starts_with(b"\0GITCRYPT\0") {
+        return Text::Skipped(Skip::Encrypted);
+    }
+    if memchr::memchr(0, bytes).is_some() {
+        return Text::Skipped(Skip::Binary);
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Text::Utf8(text.to_owned()),
+        Err(_) => Text::Skipped(Skip::Binary),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_files_are_rejected_by_their_bytes() {
+        assert_eq!(relevance(b"kind: Deployment"), Relevance::None);
+        assert_eq!(relevance(b"apiVersion: kustomize.toolkit.fluxcd.io/v1"), Relevance::Plumbing);
+        assert_eq!(relevance(b"fluxcd.io metrics-server"), Relevance::Subject);
+    }
+
+    #[test]
+    fn the_walk() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &[u8]| {
+            let file = dir.path().join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        write(".gitignore", b"ignored/\n");
+        write("ignored/a.yaml", b"metrics-server");
+        write(".hidden/a.yaml", b"metrics-server");
+        write(".github/a.yaml", b"metrics-server");
+        write("b.yaml", b"metrics-server");
+        write("c.yaml", b"nothing");
+        write("d.yaml", b"metrics-server \0");
+        #[cfg(unix)]
+        for (link, target) in [("in.yaml", "b.yaml"), ("out", "/etc"), ("loop", "loop")] {
+            std::os::unix::fs::symlink(target, dir.path().join(link)).unwrap();
+        }
+        let sources = open(dir.path(), &|| {}).unwrap();
+        let listed: Vec<_> =
+            sources.iter().map(|(_, it)| (it.path.as_str(), it.relevance)).collect();
+        assert_eq!(
+            listed,
+            [
+                (".github/a.yaml", Relevance::Subject),
+                (".gitignore", Relevance::None),
+                (".hidden/a.yaml", Relevance::None),
+                ("b.yaml", Relevance::Subject),
+                ("c.yaml", Relevance::None),
+                ("d.yaml", Relevance::Subject),
+            ]
+        );
+        let text = |path| sources.find(path).map(|file| sources.load(file).clone());
+        assert_eq!(text("c.yaml"), Some(Text::Utf8("nothing".into())));
+        assert_eq!(text("d.yaml"), Some(Text::Skipped(Skip::Binary)));
+        assert_eq!(text("out/passwd"), None);
+        assert_eq!(text("ignored/a.yaml"), None);
+        #[cfg(unix)]
+        assert_eq!(text("in.yaml"), Some(Text::Utf8("metrics-server".into())));
+    }
+}
