@@ -3,16 +3,17 @@
 mod fact;
 mod lower;
 mod quantity;
+pub(crate) mod workload;
 
 pub use fact::{Datum, Fact};
 pub use lower::lower;
-pub use quantity::{Cpu, Duration, IntOrPercent, Memory};
+pub use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
 
 use semver::Version;
 
 use crate::{
     problem::Problem,
-    tree::{Node, Origin},
+    tree::{Node, Origin, Why},
 };
 
 /// One environment, typed.
@@ -135,6 +136,8 @@ pub struct Arg {
     pub text: String,
     /// Where it comes from.
     pub origin: Origin,
+    /// Why the item cannot be told; its text is then empty.
+    pub unknown: Option<Why>,
 }
 
 /// A chart of metrics-server and the values that reach it.

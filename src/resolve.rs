@@ -5,7 +5,7 @@ pub mod helm;
 pub mod kustomize;
 
 use crate::{
-    config::Config,
+    config::{Config, EnvironmentConfig},
     model::Family,
     problem::Problem,
     source::{FileId, Sources},
@@ -30,6 +30,8 @@ pub struct Environment {
     pub name: String,
     /// What it starts from.
     pub entry: Entry,
+    /// What the configuration says of it.
+    pub settings: Option<EnvironmentConfig>,
     /// The final objects, those rendered from charts included.
     pub objects: Vec<Object>,
     /// Charts that are installed, known or not.

@@ -1,26 +1,221 @@
-//! From objects to the model. Never fails: a wrong shape is a problem and an absent part.
+//! From objects to the model. Never fails: a wrong shape is an unknown or absent part.
 
 use crate::{
-    config::Config,
-    model::{Cluster, Fact, Serving, ServingState},
-    resolve::Environment,
+    model::{
+        ApiService, Cluster, Count, Fact, IntOrPercent, MetricsServer, Release, Serving,
+        ServingState,
+        workload::{self, fact, flag},
+    },
+    resolve::{self, Environment, Object},
+    tree::{Node, Origin, Via},
 };
 
 /// The typed view of `environment`.
-pub fn lower(environment: &Environment, config: &Config) -> Cluster {
-    let _ = config;
+pub fn lower(environment: &Environment) -> Cluster {
+    let api_services: Vec<ApiService> =
+        environment.objects.iter().filter_map(api_service).collect();
+    let metrics_servers = environment
+        .objects
+        .iter()
+        .filter_map(|object| metrics_server(object, environment, &api_services))
+        .collect();
+    let settings = environment.settings.as_ref();
+    let local = settings.and_then(|it| it.local.as_ref()).filter(|(local, _)| *local);
+    let count = |setting: Option<&(u64, Origin)>| match setting {
+        Some((count, origin)) => {
+            Fact::Known(Count { min: *count, max: Some(*count) }, origin.clone())
+        }
+        None => Fact::Absent(None),
+    };
     Cluster {
         environment: environment.name.clone(),
-        local: None,
-        nodes: Fact::Absent(None),
-        pods_per_node: Fact::Absent(None),
-        kubernetes: Fact::Absent(None),
-        metrics_servers: Vec::new(),
-        releases: Vec::new(),
+        local: local.map(|(_, origin)| ("configured as local".to_owned(), origin.clone())),
+        nodes: count(settings.and_then(|it| it.nodes.as_ref())),
+        pods_per_node: count(settings.and_then(|it| it.pods_per_node.as_ref())),
+        kubernetes: match settings.and_then(|it| it.kubernetes.as_ref()) {
+            Some((version, origin)) => Fact::Known(version.clone(), origin.clone()),
+            None => Fact::Absent(None),
+        },
+        metrics_servers,
+        releases: environment.releases.iter().filter_map(release).collect(),
         kubelets: Vec::new(),
         approvers: Vec::new(),
-        api_services: Vec::new(),
+        api_services,
         serving: Serving { state: ServingState::Unknown, evidence: Vec::new() },
         problems: environment.problems.clone(),
     }
+}
+
+/// A release of a chart that may install metrics-server.
+fn release(release: &resolve::Release) -> Option<Release> {
+    release.family?;
+    Some(Release {
+        name: release.name.clone(),
+        namespace: release.namespace.clone(),
+        chart: release.chart.clone(),
+        version: chart_version(release),
+        family: release.family,
+        values: release.values.clone(),
+        anchor: release.anchor.clone(),
+    })
+}
+
+fn chart_version(release: &resolve::Release) -> Fact<String> {
+    let Some(version) = &release.version else { return Fact::Absent(None) };
+    if let Some(why) = version.unknown() {
+        return Fact::Unknown(why.clone(), Some(version.origin.clone()));
+    }
+    match version.as_scalar() {
+        Some(scalar) => Fact::Known(scalar.text.to_string(), version.origin.clone()),
+        None => Fact::Absent(None),
+    }
+}
+
+/// An APIService that serves the Metrics API.
+fn api_service(object: &Object) -> Option<ApiService> {
+    let node = &object.node;
+    let ours = object.kind() == "APIService" && node.str_at("spec.group") == Some("metrics.k8s.io");
+    if !ours {
+        return None;
+    }
+    let name = fact(node, "spec.service.name", workload::text);
+    let namespace = fact(node, "spec.service.namespace", workload::text);
+    let service = match (&namespace, &name) {
+        (Fact::Known(namespace, _), Fact::Known(name, origin)) => {
+            Fact::Known(format!("{namespace}/{name}"), origin.clone())
+        }
+        (Fact::Unknown(why, at), _) | (_, Fact::Unknown(why, at)) => {
+            Fact::Unknown(why.clone(), at.clone())
+        }
+        _ => Fact::Absent(None),
+    };
+    Some(ApiService {
+        name: object.name().to_owned(),
+        insecure_skip_tls_verify: fact(node, "spec.insecureSkipTLSVerify", workload::boolean)
+            .or_default(false, Origin::at(Via::KubernetesDefault, None)),
+        ca_bundle: fact(node, "spec.caBundle", workload::text),
+        service,
+        anchor: object.anchor(),
+    })
+}
+
+/// The metrics-server that `object` runs, if it runs one.
+fn metrics_server(
+    object: &Object,
+    environment: &Environment,
+    api_services: &[ApiService],
+) -> Option<MetricsServer> {
+    let daemon = match object.kind() {
+        "Deployment" => false,
+        "DaemonSet" => true,
+        _ => return None,
+    };
+    let node = &object.node;
+    let pod = node.at("spec.template.spec")?;
+    let container = workload::container(node)?;
+    let release = object.release.and_then(|index| environment.releases.get(index));
+    let namespace = match object.namespace() {
+        "" => "default",
+        namespace => namespace,
+    };
+    let image = fact(container, "image", workload::text);
+    let image_tag = workload::image_tag(&image);
+    let version = workload::version(&image_tag);
+    let args = workload::args(container);
+    let flags = flag::Flags::new(&args);
+    let strategy = if daemon { "spec.updateStrategy" } else { "spec.strategy" };
+    let kubernetes = || Origin::at(Via::KubernetesDefault, None);
+    let strategy_type = fact(node, &format!("{strategy}.type"), workload::text)
+        .or_default("RollingUpdate".to_owned(), kubernetes());
+    let rolling = |field: &str, default: IntOrPercent| {
+        if strategy_type.value().is_some_and(|it| it != "RollingUpdate") {
+            return Fact::Absent(None);
+        }
+        fact(node, &format!("{strategy}.rollingUpdate.{field}"), workload::int_or_percent)
+            .or_default(default, kubernetes())
+    };
+    let share = IntOrPercent::Percent(25);
+    let (unavailable, surge) =
+        if daemon { (IntOrPercent::Int(1), IntOrPercent::Int(0)) } else { (share, share) };
+    let resource = |path: &str| format!("resources.{path}");
+    let budget = disruption_budget(environment, namespace, node);
+    let budgeted =
+        |path| budget.map_or(Fact::Absent(None), |it| fact(it, path, workload::int_or_percent));
+    let serves = |it: &&ApiService| {
+        it.service
+            .value()
+            .is_none_or(|service| service.split_once('/').is_some_and(|(at, _)| at == namespace))
+    };
+    let api_service = match api_services {
+        [only] => Some(only),
+        several => several.iter().find(serves),
+    };
+    Some(MetricsServer {
+        name: object.name().to_owned(),
+        namespace: namespace.to_owned(),
+        via: release.map_or("manifest", |it| it.via),
+        chart: release.map(|it| (it.chart.clone(), chart_version(it))),
+        anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
+        managed: false,
+        kind: Fact::Known(object.kind().to_owned(), object.anchor()),
+        kubelet_insecure_tls: flags.boolean("kubelet-insecure-tls", false),
+        kubelet_certificate_authority: flags.text("kubelet-certificate-authority"),
+        kubelet_preferred_address_types: flags.text("kubelet-preferred-address-types").or_default(
+            "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP".to_owned(),
+            flag::default_origin(),
+        ),
+        kubelet_use_node_status_port: flags.boolean("kubelet-use-node-status-port", false),
+        kubelet_request_timeout: flags.request_timeout(&version),
+        metric_resolution: flags.duration("metric-resolution", Some(60)),
+        secure_port: flags.number("secure-port", 443),
+        container_port: workload::https_port(container),
+        host_network: fact(pod, "hostNetwork", workload::boolean).or_default(false, kubernetes()),
+        replicas: if daemon {
+            Fact::Absent(None)
+        } else {
+            fact(node, "spec.replicas", workload::number).or_default(1, kubernetes())
+        },
+        strategy_max_unavailable: rolling("maxUnavailable", unavailable),
+        strategy_max_surge: rolling("maxSurge", surge),
+        strategy_type,
+        pdb_min_available: budgeted("spec.minAvailable"),
+        pdb_max_unavailable: budgeted("spec.maxUnavailable"),
+        priority_class: fact(pod, "priorityClassName", workload::text),
+        cpu_request: fact(container, &resource("requests.cpu"), workload::cpu),
+        cpu_limit: fact(container, &resource("limits.cpu"), workload::cpu),
+        memory_request: fact(container, &resource("requests.memory"), workload::memory),
+        memory_limit: fact(container, &resource("limits.memory"), workload::memory),
+        tls_cert_file: flags.text("tls-cert-file"),
+        api_service_insecure_skip_tls_verify: api_service
+            .map_or(Fact::Absent(None), |it| it.insecure_skip_tls_verify.clone()),
+        api_service_ca_bundle: api_service.map_or(Fact::Absent(None), |it| it.ca_bundle.clone()),
+        image,
+        image_tag,
+        version,
+        args,
+    })
+}
+
+/// The PodDisruptionBudget whose selector matches the pods of `workload`.
+fn disruption_budget<'a>(
+    environment: &'a Environment,
+    namespace: &str,
+    workload: &Node,
+) -> Option<&'a Node> {
+    let labels = workload.at("spec.template.metadata.labels");
+    environment.objects.iter().map(|it| (it, &it.node)).find_map(|(object, node)| {
+        let here = match object.namespace() {
+            "" => "default",
+            namespace => namespace,
+        };
+        let wanted = node.at("spec.selector.matchLabels").and_then(Node::as_map)?;
+        let matches = !wanted.is_empty()
+            && node.at("spec.selector.matchExpressions").is_none()
+            && wanted.iter().all(|(key, it)| {
+                labels.and_then(|labels| labels.get(key)).and_then(Node::as_str)
+                    == it.value.as_str()
+                    && it.value.as_str().is_some()
+            });
+        (object.kind() == "PodDisruptionBudget" && here == namespace && matches).then_some(node)
+    })
 }

@@ -1,0 +1,212 @@
+//! Facts out of a pod's specification.
+
+pub(super) mod flag;
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use semver::Version;
+
+use crate::{
+    model::{Arg, Cpu, Fact, IntOrPercent, Memory},
+    tree::{Kind, Node, Origin},
+};
+
+/// What stands at `path` below `node`, read by `read`, which says why it cannot.
+///
+/// A null is absent, as Kubernetes' decoder has it; what is taken away on the way remembers by what.
+pub(super) fn fact<T>(
+    node: &Node,
+    path: &str,
+    read: impl FnOnce(&Node) -> Result<T, String>,
+) -> Fact<T> {
+    match node.look(path) {
+        Err((why, origin)) => Fact::Unknown(why, Some(origin)),
+        Ok(None) => Fact::Absent(removed(node, path)),
+        Ok(Some(value)) if value.is_null() => Fact::Absent(Some(value.origin.clone())),
+        Ok(Some(value)) => match read(value) {
+            Ok(it) => Fact::Known(it, value.origin.clone()),
+            Err(why) => Fact::Unknown(why.into(), Some(value.origin.clone())),
+        },
+    }
+}
+
+/// What took `path`, or a part of the way to it, away.
+fn removed(mut node: &Node, path: &str) -> Option<Origin> {
+    for key in path.split('.') {
+        let map = node.as_map()?;
+        match map.get(key) {
+            Some(value) => node = value,
+            None => return map.removed(key).cloned(),
+        }
+    }
+    None
+}
+
+/// The text of a scalar, whatever its type: what a program or a quantity sees.
+fn raw(node: &Node) -> Result<&str, String> {
+    node.as_scalar().map(|it| &*it.text).ok_or_else(|| "this is not a single value".to_owned())
+}
+
+pub(super) fn text(node: &Node) -> Result<String, String> {
+    raw(node).map(str::to_owned)
+}
+
+pub(super) fn boolean(node: &Node) -> Result<bool, String> {
+    node.as_bool().ok_or_else(|| "this is not a boolean".to_owned())
+}
+
+pub(super) fn number(node: &Node) -> Result<i128, String> {
+    node.as_int().ok_or_else(|| "this is not a whole number".to_owned())
+}
+
+pub(super) fn int_or_percent(node: &Node) -> Result<IntOrPercent, String> {
+    let text = raw(node)?;
+    IntOrPercent::parse(text)
+        .ok_or_else(|| format!("`{text}` is neither a number nor a percentage"))
+}
+
+pub(super) fn cpu(node: &Node) -> Result<Cpu, String> {
+    let text = raw(node)?;
+    Cpu::parse(text).ok_or_else(|| format!("`{text}` is not an amount of CPU"))
+}
+
+pub(super) fn memory(node: &Node) -> Result<Memory, String> {
+    let text = raw(node)?;
+    Memory::parse(text).ok_or_else(|| format!("`{text}` is not an amount of memory"))
+}
+
+/// The container of a workload that runs metrics-server: known by its image, or by its name when
+/// the image cannot be told.
+pub(super) fn container(workload: &Node) -> Option<&Node> {
+    let containers = workload.at("spec.template.spec.containers")?.items();
+    let by_image = containers.iter().find(|it| it.str_at("image").is_some_and(is_metrics_server));
+    by_image.or_else(|| {
+        containers.iter().find(|it| {
+            let unknown = it.look("image").is_err();
+            unknown && it.str_at("name") == Some("metrics-server")
+        })
+    })
+}
+
+/// Whether an image is metrics-server's, by the last component of its repository.
+pub(crate) fn is_metrics_server(image: &str) -> bool {
+    static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new("^(?:hardened-k8s-|mirrored-|k8s-)?metrics-server(?:-(?:amd64|arm|arm64|ppc64le|s390x))?$").ok()
+    });
+    let (repository, _) = split_image(image);
+    let name = repository.rsplit_once('/').map_or(repository, |(_, name)| name);
+    NAME.as_ref().is_some_and(|it| it.is_match(name))
+}
+
+/// An image's repository and tag; a digest is neither.
+fn split_image(image: &str) -> (&str, Option<&str>) {
+    let image = image.split_once('@').map_or(image, |(image, _)| image);
+    let name = image.rfind('/').map_or(0, |at| at + 1);
+    match image[name..].rfind(':') {
+        Some(at) => (&image[..name + at], Some(&image[name + at + 1..])),
+        None => (image, None),
+    }
+}
+
+pub(super) fn image_tag(image: &Fact<String>) -> Fact<String> {
+    match image {
+        Fact::Known(image, origin) => match split_image(image).1 {
+            Some(tag) => Fact::Known(tag.to_owned(), origin.clone()),
+            None if image.contains('@') => Fact::Unknown(
+                "the image is pinned by its digest alone".into(),
+                Some(origin.clone()),
+            ),
+            None => Fact::Known("latest".to_owned(), origin.clone()),
+        },
+        other => other.clone(),
+    }
+}
+
+/// The program's version, from a tag such as `v0.7.2`.
+pub(super) fn version(tag: &Fact<String>) -> Fact<Version> {
+    match tag {
+        Fact::Known(tag, origin) => match Version::parse(tag.strip_prefix('v').unwrap_or(tag)) {
+            Ok(version) => Fact::Known(version, origin.clone()),
+            Err(_) => Fact::Unknown(
+                format!("the tag `{tag}` does not tell the version").into(),
+                Some(origin.clone()),
+            ),
+        },
+        Fact::Absent(by) => Fact::Absent(by.clone()),
+        Fact::Unknown(why, origin) => Fact::Unknown(why.clone(), origin.clone()),
+    }
+}
+
+/// A container's `command` without the program, and its `args`.
+///
+/// Items that cannot be told are left out; [`Fact::Unknown`] only when the whole list is.
+pub(super) fn args(container: &Node) -> Fact<Vec<Arg>> {
+    let mut args = Vec::new();
+    let mut origin = None;
+    for field in ["command", "args"] {
+        let list = match container.look(field) {
+            Err((why, origin)) => return Fact::Unknown(why, Some(origin)),
+            Ok(None) => continue,
+            Ok(Some(list)) => list,
+        };
+        let items = list.items();
+        // The program itself, unless someone wrote only flags there.
+        let program = field == "command"
+            && items.first().is_some_and(|it| raw(it).is_ok_and(|it| !it.starts_with('-')));
+        for item in items.iter().skip(usize::from(program)) {
+            match (&item.kind, raw(item)) {
+                (Kind::Unknown(why), _) => {
+                    args.push(Arg {
+                        text: String::new(),
+                        origin: item.origin.clone(),
+                        unknown: Some(why.clone()),
+                    });
+                }
+                (_, Ok(text)) => {
+                    args.push(Arg {
+                        text: text.to_owned(),
+                        origin: item.origin.clone(),
+                        unknown: None,
+                    });
+                }
+                _ => {}
+            }
+        }
+        origin = Some(list.origin.clone());
+    }
+    match origin {
+        Some(origin) => Fact::Known(args, origin),
+        None => Fact::Absent(removed(container, "args")),
+    }
+}
+
+/// The container's port named `https`, or its only one.
+pub(super) fn https_port(container: &Node) -> Fact<i128> {
+    let ports = match container.look("ports") {
+        Err((why, origin)) => return Fact::Unknown(why, Some(origin)),
+        Ok(None) => return Fact::Absent(None),
+        Ok(Some(ports)) => ports.items(),
+    };
+    let named = ports.iter().find(|it| it.str_at("name") == Some("https"));
+    let port = named.or(match ports {
+        [only] => Some(only),
+        _ => None,
+    });
+    port.map_or(Fact::Absent(None), |port| fact(port, "containerPort", number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images() {
+        assert!(is_metrics_server("registry.k8s.io/metrics-server/metrics-server:v0.7.2"));
+        assert!(is_metrics_server("localhost:5000/metrics-server"));
+        assert!(is_metrics_server("k8s.gcr.io/metrics-server-amd64:v0.3.6@sha256:00"));
+        assert!(!is_metrics_server("registry.k8s.io/metrics-server/exporter:v1"));
+        assert!(!is_metrics_server("registry.k8s.io/autoscaling/addon-resizer:1.8.23"));
+        assert_eq!(split_image("localhost:5000/a"), ("localhost:5000/a", None));
+    }
+}
