@@ -21,6 +21,20 @@ pub struct Context<'a> {
     pub config: &'a Config,
     /// Kustomize layers that were built already.
     pub layers: kustomize::Layers,
+    /// What the environments are resolved for.
+    pub purpose: Purpose,
+}
+
+/// What environments are resolved for, where that makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// To judge them. What cannot matter may be left out, and a variable that nothing defines
+    /// makes the value unknown.
+    #[default]
+    Judge,
+    /// To print every object, as the lenient one of Flux's two modes would apply it: a variable
+    /// that nothing defines is the empty string.
+    Render,
 }
 
 /// One effective world: what one cluster would run, as far as the repository says.
@@ -91,6 +105,8 @@ pub struct Object {
     pub node: Node,
     /// The release that renders it, as an index into [`Environment::releases`].
     pub release: Option<usize>,
+    /// Whether what applies it is suspended, so that the cluster may run something else.
+    pub suspended: bool,
 }
 
 /// A chart that is installed, with the user's values.
@@ -120,7 +136,7 @@ pub struct Release {
 impl Object {
     /// An object that no chart renders.
     pub fn new(node: Node) -> Self {
-        Self { node, release: None }
+        Self { node, release: None, suspended: false }
     }
 
     /// `kind`
