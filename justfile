@@ -1,0 +1,26 @@
+# What a pull request must pass: the same as the CI.
+ready:
+    .ci/run
+
+# The fast half of it, while working.
+quick:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    cargo test
+
+# Look at what changed in the snapshots, one by one.
+review:
+    cargo insta review
+
+# The two measurements that the README's figures come from.
+bench:
+    benches/ripgrep
+    benches/overlays
+
+# Licences, advisories, banned crates; needs cargo-deny.
+deny:
+    cargo deny check
+
+# The findings of a test repository, as a user sees them.
+scenario name="flux-platform":
+    cargo run --quiet -- check --root testdata/{{name}} testdata/{{name}} || true
