@@ -21,9 +21,10 @@ pub struct Config {
 /// `environments.<name>`
 #[derive(Debug, Clone)]
 pub struct EnvironmentConfig {
-    /// The name, which is the environment's name when `entry` is set or `match` fits exactly one.
+    /// The name; the environment's own name when `entry` is set.
     pub name: String,
-    /// `match`: globs over environment names and entry paths; none means the name itself.
+    /// `match`: globs over environment names and entry paths. None means the name itself, as a whole
+    /// environment name or as the last directory of one.
     pub globs: Vec<String>,
     /// `entry`: a directory that a Flux Kustomization outside the repository points at.
     pub entry: Option<(String, Origin)>,

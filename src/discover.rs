@@ -34,8 +34,14 @@ const SUBJECT: &[&str] = &[
 const PLUMBING: &[&str] =
     &["fluxcd.io", "kustomize.config.k8s.io", "argoproj.io", "helm.cattle.io", "fleet.cattle.io"];
 
-/// How a file can matter, judged by its bytes.
-pub fn relevance(text: &[u8]) -> Relevance {
+/// How the file at `path` can matter, judged by its name and its bytes.
+pub fn relevance(path: &str, text: &[u8]) -> Relevance {
+    let least =
+        if is_plumbing(source::file_name(path)) { Relevance::Plumbing } else { Relevance::None };
+    least.max(relevance_of(text))
+}
+
+fn relevance_of(text: &[u8]) -> Relevance {
     static NEEDLES: LazyLock<[Option<Regex>; 2]> = LazyLock::new(|| {
         let any = |needles: &[&str]| {
             let escaped: Vec<_> = needles.iter().map(|it| regex::escape(it)).collect();
@@ -162,10 +168,7 @@ impl Worker<'_> {
         match read_into(file, &mut self.buffer) {
             Err(skip) => (Relevance::None, Some(Text::Skipped(skip))),
             Ok(()) => {
-                let mut relevance = relevance(&self.buffer);
-                if is_plumbing(name) {
-                    relevance = relevance.max(Relevance::Plumbing);
-                }
+                let relevance = relevance(path, &self.buffer);
                 let text = (relevance > Relevance::None).then(|| classify(&self.buffer));
                 (relevance, text)
             }
@@ -246,9 +249,12 @@ mod tests {
 
     #[test]
     fn most_files_are_rejected_by_their_bytes() {
-        assert_eq!(relevance(b"kind: Deployment"), Relevance::None);
-        assert_eq!(relevance(b"apiVersion: kustomize.toolkit.fluxcd.io/v1"), Relevance::Plumbing);
-        assert_eq!(relevance(b"fluxcd.io metrics-server"), Relevance::Subject);
+        assert_eq!(relevance_of(b"kind: Deployment"), Relevance::None);
+        assert_eq!(
+            relevance_of(b"apiVersion: kustomize.toolkit.fluxcd.io/v1"),
+            Relevance::Plumbing
+        );
+        assert_eq!(relevance_of(b"fluxcd.io metrics-server"), Relevance::Subject);
     }
 
     #[test]

@@ -16,3 +16,17 @@ pub mod model;
 
 pub mod finding;
 pub mod rules;
+
+use config::Config;
+use model::Cluster;
+use resolve::{Context, Environment, Purpose};
+use source::Sources;
+
+/// Resolves and types every environment of a repository.
+pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
+    let layers = resolve::kustomize::Layers::default();
+    let context = Context { sources, config, layers, purpose: Purpose::Judge };
+    let environments = resolve::resolve(&context);
+    let clusters = environments.iter().map(model::lower).collect();
+    (environments, clusters)
+}

@@ -1,8 +1,12 @@
 //! From files to environments: what each cluster would run, every value with its origin.
 
+mod environments;
 pub mod flux;
 pub mod helm;
 pub mod kustomize;
+pub mod layout;
+
+pub use environments::resolve;
 
 use crate::{
     config::{Config, EnvironmentConfig},

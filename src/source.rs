@@ -116,9 +116,9 @@ impl Sources {
         files: impl IntoIterator<Item = (P, T)>,
     ) -> Self {
         let listing = files.into_iter().map(|(path, text)| {
-            let text = text.into();
-            let relevance = crate::discover::relevance(text.as_bytes());
-            (path.into(), relevance, Some(Text::Utf8(text)))
+            let (path, text) = (path.into(), text.into());
+            let relevance = crate::discover::relevance(&path, text.as_bytes());
+            (path, relevance, Some(Text::Utf8(text)))
         });
         let load = Box::new(|_: &str| Text::Skipped(Skip::Unreadable));
         Self::new(listing.collect(), IndexMap::new(), load)

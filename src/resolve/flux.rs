@@ -11,3 +11,8 @@ use crate::{
 pub fn resolve(context: &Context<'_>, root: &Node, environment: &mut Environment) {
     let _ = (context, root, environment);
 }
+
+/// Turns the HelmReleases among the environment's objects into releases and what they render.
+pub fn releases(context: &Context<'_>, environment: &mut Environment) {
+    let _ = (context, environment);
+}

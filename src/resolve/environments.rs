@@ -1,0 +1,540 @@
+//! Where environments start, what they are called, and what belongs to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use crate::{
+    config::{Config, EnvironmentConfig},
+    parse::{self, Dialect},
+    problem::{Problem, ProblemKind},
+    resolve::{
+        Context, Entry, EntryKind, Environment, Object, flux,
+        layout::{self, Closure, Layout},
+    },
+    source::{self, FileId, Relevance, Sources, Span},
+    tree::{Kind, Map, Node, Origin, Scalar},
+};
+
+/// A place from which an environment is resolved.
+struct Start<'a> {
+    name: String,
+    kind: EntryKind,
+    origin: Origin,
+    /// The path that globs of the configuration may match.
+    path: String,
+    /// Flux Kustomizations to resolve, made up for a directory that no object names.
+    roots: Vec<Root<'a>>,
+    settings: Option<&'a EnvironmentConfig>,
+}
+
+enum Root<'a> {
+    Object(&'a Node),
+    Dir(String),
+}
+
+/// Every environment of the repository that concerns us, in order of their names.
+pub fn resolve(context: &Context<'_>) -> Vec<Environment> {
+    let layout = Layout::new(context.sources, context.config);
+    let (starts, reached) = starts(context, &layout);
+    let mut environments: Vec<Environment> =
+        starts.par_iter().map(|start| resolve_start(context, start)).collect();
+    attach_loose(context, &layout, &reached, &mut environments);
+    environments.sort_by(|a, b| a.name.cmp(&b.name));
+    environments
+}
+
+fn resolve_start(context: &Context<'_>, start: &Start<'_>) -> Environment {
+    let mut environment = Environment {
+        name: start.name.clone(),
+        entry: Entry { kind: start.kind, origin: start.origin.clone() },
+        settings: start.settings.cloned(),
+        objects: Vec::new(),
+        releases: Vec::new(),
+        files: Vec::new(),
+        problems: Vec::new(),
+    };
+    for root in &start.roots {
+        match root {
+            Root::Object(node) => flux::resolve(context, node, &mut environment),
+            Root::Dir(dir) => {
+                flux::resolve(context, &made_up(dir, &start.origin), &mut environment)
+            }
+        }
+    }
+    environment
+}
+
+/// A Flux Kustomization that builds `dir`, for an entry that is no object of the repository.
+fn made_up(dir: &str, origin: &Origin) -> Node {
+    let text = |text: &str| Node::new(text, origin.clone());
+    let map = |entries: Vec<(&str, Node)>| {
+        let map: Map = entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Node::new(map, origin.clone())
+    };
+    map(vec![
+        ("apiVersion", text("kustomize.toolkit.fluxcd.io/v1")),
+        ("kind", text("Kustomization")),
+        ("metadata", map(vec![("name", text("entry")), ("namespace", text("flux-system"))])),
+        ("spec", map(vec![("path", text(&format!("./{dir}")))])),
+    ])
+}
+
+/// Where environments start, and every file that they reach.
+fn starts<'a>(context: &Context<'a>, layout: &Layout<'a>) -> (Vec<Start<'a>>, BTreeSet<FileId>) {
+    let config: &'a Config = context.config;
+    let mut starts = Vec::new();
+    let mut reached = BTreeSet::new();
+    let mut dirs = BTreeSet::new();
+    let mut flux_reached = BTreeSet::new();
+    let mut reach =
+        |closure: &Closure, flux_reached: &mut BTreeSet<usize>, dirs: &mut BTreeSet<String>| {
+            reached.extend(&closure.files);
+            dirs.extend(closure.dirs.iter().cloned());
+            flux_reached.extend(&closure.flux);
+        };
+    for settings in &config.environments {
+        let Some((entry, origin)) = &settings.entry else { continue };
+        let dir = source::join("", entry.trim_start_matches('/')).unwrap_or_default();
+        reach(&layout.closure(&dir, true), &mut flux_reached, &mut dirs);
+        starts.push(Start {
+            name: settings.name.clone(),
+            kind: EntryKind::Flux,
+            origin: origin.clone(),
+            path: dir.clone(),
+            roots: vec![Root::Dir(dir)],
+            settings: Some(settings),
+        });
+    }
+    // Flux Kustomizations that nothing else builds, those of one directory together.
+    let produced = produced(layout);
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, flux) in layout.flux.iter().enumerate() {
+        if !produced.contains(&index)
+            && !flux_reached.contains(&index)
+            && !layout.is_excluded(flux.file)
+        {
+            let dir = source::parent(&context.sources[flux.file].path);
+            groups.entry(environment_dir(dir)).or_default().push(index);
+        }
+    }
+    let included = layout.included_dirs();
+    for (dir, members) in groups {
+        let mut matters = false;
+        for index in &members {
+            let closure = closure_of(layout, *index);
+            matters |= closure.matters || layout.flux[*index].dir.is_none();
+            reach(&closure, &mut flux_reached, &mut dirs);
+        }
+        flux_reached.extend(&members);
+        let Some(first) = members.first().map(|index| &layout.flux[*index]) else { continue };
+        if matters {
+            starts.push(Start {
+                name: dir.clone(),
+                kind: EntryKind::Flux,
+                origin: Object::new(first.node.clone()).anchor(),
+                path: dir,
+                roots: members.iter().map(|index| Root::Object(layout.flux[*index].node)).collect(),
+                settings: None,
+            });
+        }
+    }
+    // Kustomizations that nothing includes. Those of a cycle all include each other; the first in
+    // path order then stands for them.
+    for again in [false, true] {
+        for dir in layout.roots() {
+            if dirs.contains(dir) || (!again && included.contains(dir)) {
+                continue;
+            }
+            let Some(file) = layout.kustomization(dir) else { continue };
+            let closure = layout.closure(dir, true);
+            reach(&closure, &mut flux_reached, &mut dirs);
+            if closure.matters && !layout.is_excluded(file) {
+                starts.push(Start {
+                    name: environment_dir(dir),
+                    kind: EntryKind::Kustomization,
+                    origin: Origin::written(start_of(file)),
+                    path: dir.to_owned(),
+                    roots: vec![Root::Dir(dir.to_owned())],
+                    settings: None,
+                });
+            }
+        }
+    }
+    distinguish(&mut starts);
+    for start in &mut starts {
+        if start.settings.is_none() {
+            start.settings = settings_for(config, &start.name, &start.path);
+        }
+    }
+    (starts, reached)
+}
+
+fn closure_of(layout: &Layout<'_>, index: usize) -> Closure {
+    match &layout.flux[index].dir {
+        Some(dir) => layout.closure(dir, true),
+        None => Closure::default(),
+    }
+}
+
+/// The Flux Kustomizations that something else in the repository builds.
+fn produced(layout: &Layout<'_>) -> BTreeSet<usize> {
+    let closures: Vec<Closure> = (0..layout.flux.len())
+        .map(|index| match &layout.flux[index].dir {
+            Some(dir) => layout.closure(dir, false),
+            None => Closure::default(),
+        })
+        .collect();
+    let mut produced: BTreeSet<usize> = BTreeSet::new();
+    for (parent, closure) in closures.iter().enumerate() {
+        produced.extend(closure.flux.iter().filter(|child| **child != parent));
+    }
+    // An overlay that nothing includes is built by a Flux Kustomization outside the repository.
+    let included = layout.included_dirs();
+    let outermost = layout.roots().filter(|dir| {
+        !included.contains(dir) && !closures.iter().any(|closure| closure.dirs.contains(*dir))
+    });
+    let mut seen = BTreeSet::new();
+    for dir in outermost {
+        let built = layout.closure(dir, false).flux;
+        produced.extend(&built);
+        mark(built, &closures, &mut seen);
+    }
+    mark((0..closures.len()).filter(|it| !produced.contains(it)), &closures, &mut seen);
+    // What only builds each other starts at the first of them.
+    for index in 0..closures.len() {
+        if !seen.contains(&index) {
+            produced.remove(&index);
+            mark([index], &closures, &mut seen);
+        }
+    }
+    produced
+}
+
+fn mark(starts: impl IntoIterator<Item = usize>, closures: &[Closure], seen: &mut BTreeSet<usize>) {
+    let mut open: Vec<usize> = starts.into_iter().collect();
+    while let Some(index) = open.pop() {
+        if seen.insert(index) {
+            open.extend(closures.get(index).into_iter().flat_map(|it| &it.flux));
+        }
+    }
+}
+
+/// Directory names that hold one directory an environment.
+fn is_marker(segment: &str) -> bool {
+    matches!(
+        segment,
+        "cluster"
+            | "clusters"
+            | "stage"
+            | "stages"
+            | "environment"
+            | "environments"
+            | "env"
+            | "envs"
+            | "overlay"
+            | "overlays"
+    )
+}
+
+/// Directory names that say what is in an environment, not which one it is.
+fn is_technical(segment: &str) -> bool {
+    matches!(
+        segment,
+        "flux-system" | "services" | "base" | "apps" | "flux" | "kubernetes" | "bootstrap"
+    )
+}
+
+/// The directory that stands for the environment of `dir`: without the technical directories at
+/// its end.
+fn environment_dir(dir: &str) -> String {
+    let mut dir = dir;
+    while let Some((rest, last)) = dir.rsplit_once('/') {
+        if !is_technical(last) {
+            break;
+        }
+        dir = rest;
+    }
+    if dir.is_empty() { "default".to_owned() } else { dir.to_owned() }
+}
+
+/// The environment that a path lies in by its directories: `clusters/prod`, `envs/dev`.
+fn environment_of(path: &str) -> Option<&str> {
+    let dir = source::parent(path);
+    let mut after_marker = false;
+    let mut end = 0;
+    for segment in dir.split('/') {
+        end += segment.len();
+        if is_marker(segment) {
+            after_marker = true;
+        } else if after_marker {
+            return Some(&dir[..end]);
+        }
+        end += 1;
+    }
+    None
+}
+
+/// Gives starts of one name names that differ.
+fn distinguish(starts: &mut [Start<'_>]) {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for start in starts.iter() {
+        *count.entry(start.name.clone()).or_default() += 1;
+    }
+    for start in starts.iter_mut().filter(|it| count.get(&it.name).is_some_and(|n| *n > 1)) {
+        if start.settings.is_none() && !start.path.is_empty() {
+            start.name.clone_from(&start.path);
+        }
+    }
+}
+
+/// What the configuration says of the environment `name` that starts at `path`.
+fn settings_for<'a>(config: &'a Config, name: &str, path: &str) -> Option<&'a EnvironmentConfig> {
+    config.environments.iter().find(|settings| {
+        if settings.entry.is_some() {
+            return false;
+        }
+        let last = |path: &str| source::file_name(path) == settings.name;
+        let globs = layout::globs(&settings.globs);
+        let matched = [name, path].iter().any(|it| globs.is_match(it));
+        matched
+            || (settings.globs.is_empty() && (name == settings.name || last(name) || last(path)))
+    })
+}
+
+/// Files that no environment reaches: manifests become environments of their own, by the directory
+/// they lie in, and installer configuration goes to the environment whose directory it shares.
+fn attach_loose(
+    context: &Context<'_>,
+    layout: &Layout<'_>,
+    reached: &BTreeSet<FileId>,
+    environments: &mut Vec<Environment>,
+) {
+    let sources = context.sources;
+    let mut groups: BTreeMap<String, Loose> = BTreeMap::new();
+    for (file, source) in sources.iter() {
+        let loose = source.relevance == Relevance::Subject
+            && !reached.contains(&file)
+            && !layout.is_excluded(file)
+            && !layout.is_template_dir(file)
+            && layout::is_text(sources, file)
+            && !layout::is_kustomization(&source.path)
+            && source::file_name(&source.path) != crate::config::FILE;
+        if !loose {
+            continue;
+        }
+        let group = groups.entry(environment_of(&source.path).unwrap_or("default").to_owned());
+        group.or_default().add(sources, file);
+    }
+    let single = environments.len() == 1;
+    for (name, mut loose) in groups {
+        let home = environments.iter().position(|it| it.name == name);
+        // With one environment in the repository, its cluster is what the other files define.
+        let home = home.or((single && name == "default").then_some(0));
+        if let Some(environment) = home.and_then(|index| environments.get_mut(index)) {
+            loose.give_definitions(environment);
+        }
+        let taken = environments.iter().any(|it| it.name == name);
+        let name = if taken { format!("{name} (not built)") } else { name };
+        environments.extend(loose.found(context, &name));
+    }
+}
+
+/// What was found in files that nothing refers to.
+#[derive(Default)]
+struct Loose {
+    objects: Vec<Node>,
+    files: Vec<FileId>,
+    problems: Vec<Problem>,
+}
+
+impl Loose {
+    fn add(&mut self, sources: &Sources, file: FileId) {
+        if !layout::is_yaml(&sources[file].path) {
+            self.files.push(file);
+            return;
+        }
+        let documents = sources.documents(file, Dialect::Sigs);
+        if let Some(error) = documents.error().filter(|_| !parse::is_template(sources.text(file))) {
+            let origin = Origin::written(error.span.unwrap_or(start_of(file)));
+            self.problems.push(Problem::new(ProblemKind::Syntax, &origin, error.message.clone()));
+        }
+        let mut plain = false;
+        for node in layout::objects(documents.roots()) {
+            if node.str_at("kind").is_some() && node.get("apiVersion").is_some() {
+                self.objects.push(placeholders(node));
+            } else {
+                plain = true;
+            }
+        }
+        if plain {
+            self.files.push(file);
+        }
+    }
+
+    /// Moves what defines a cluster's nodes to the environment of that cluster. Workloads stay:
+    /// nothing says that the cluster runs them.
+    fn give_definitions(&mut self, environment: &mut Environment) {
+        let objects = std::mem::take(&mut self.objects);
+        let (definitions, workloads) = objects.into_iter().partition(defines_nodes);
+        self.objects = workloads;
+        environment.objects.extend(Vec::into_iter(definitions).map(Object::new));
+        environment.files.append(&mut self.files);
+    }
+
+    /// An environment of these files alone, unless there is nothing in them.
+    fn found(self, context: &Context<'_>, name: &str) -> Option<Environment> {
+        let object = self.objects.first().map(|it| Object::new(it.clone()).anchor());
+        let problem = self.problems.first().map(|it| it.at.clone());
+        let file = self.files.first().map(|file| Origin::written(start_of(*file)));
+        let mut environment = Environment {
+            name: name.to_owned(),
+            entry: Entry { kind: EntryKind::Manifests, origin: object.or(problem).or(file)? },
+            settings: settings_for(context.config, name, name).cloned(),
+            objects: self.objects.into_iter().map(Object::new).collect(),
+            releases: Vec::new(),
+            files: self.files,
+            problems: self.problems,
+        };
+        flux::releases(context, &mut environment);
+        Some(environment)
+    }
+}
+
+/// Whether an object says how a cluster's nodes are made rather than what they run.
+fn defines_nodes(node: &Node) -> bool {
+    const GROUPS: [&str; 12] = [
+        "kubelet.config.k8s.io",
+        "kubeadm.k8s.io",
+        "x-k8s.io",
+        "eksctl.io",
+        "kops.k8s.io",
+        "kops/",
+        "k0sproject.io",
+        "k0s.k0sproject",
+        "kubeone.k8c.io",
+        "gardener.cloud",
+        "machineconfiguration.openshift.io",
+        "k3d.io",
+    ];
+    let version = node.str_at("apiVersion").unwrap_or_default();
+    let kubelet_config = node.str_at("kind") == Some("ConfigMap")
+        && node.str_at("metadata.name").is_some_and(|it| it.starts_with("kubelet-config"));
+    kubelet_config || GROUPS.iter().any(|group| version.contains(group))
+}
+
+fn start_of(file: FileId) -> Span {
+    Span { file, start: 0, end: 0 }
+}
+
+/// A manifest that nothing builds, with what something outside the repository must fill in unknown.
+pub(super) fn placeholders(node: &Node) -> Node {
+    let kind = match &node.kind {
+        Kind::Scalar(Scalar { text, .. }) if text.contains("${") => {
+            Kind::Unknown(format!("nothing in the repository fills in `{text}`").into())
+        }
+        Kind::List(items) => items.iter().map(placeholders).collect::<Vec<_>>().into(),
+        Kind::Map(map) => {
+            let mut map = map.clone();
+            for (_, entry) in std::sync::Arc::make_mut(&mut map).iter_mut() {
+                entry.value = placeholders(&entry.value);
+            }
+            Kind::Map(map)
+        }
+        Kind::Scalar(scalar) => Kind::Scalar(scalar.clone()),
+        Kind::Unknown(why) => Kind::Unknown(why.clone()),
+    };
+    Node { kind, origin: node.origin.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyze;
+
+    /// The environments of a repository as `name kind entry-path`.
+    fn environments(files: &[(&str, &str)]) -> Vec<String> {
+        let sources = Sources::in_memory(files.iter().copied());
+        let (environments, _) = analyze(&sources, &Config::default());
+        let path = |origin: &Origin| origin.written_at().map_or("", |it| &sources[it.file].path);
+        environments
+            .iter()
+            .map(|it| format!("{} {} {}", it.name, it.entry.kind.id(), path(&it.entry.origin)))
+            .collect()
+    }
+
+    const FLUX: &str = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: x}\nspec: {path: ";
+
+    #[test]
+    fn a_flux_tree_starts_where_nothing_builds_it() {
+        let sync = format!("{FLUX}./clusters/prod}}");
+        let apps = format!("{FLUX}./apps}}");
+        let files = [
+            ("clusters/prod/flux-system/gotk-sync.yaml", sync.as_str()),
+            ("clusters/prod/flux-system/kustomization.yaml", "resources: [gotk-sync.yaml]"),
+            ("clusters/prod/apps.yaml", &apps),
+            (
+                "apps/ms.yaml",
+                "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: metrics-server}",
+            ),
+        ];
+        assert_eq!(
+            environments(&files),
+            ["clusters/prod flux-kustomization clusters/prod/flux-system/gotk-sync.yaml"]
+        );
+    }
+
+    #[test]
+    fn an_overlay_that_nothing_includes_is_an_environment() {
+        let base = format!("{FLUX}./apps}}");
+        let files = [
+            ("base/services/kustomization.yaml", "resources: [ms.yaml]"),
+            ("base/services/ms.yaml", base.as_str()),
+            (
+                "clusters/stages/dev/services/kustomization.yaml",
+                "resources: [../../../../base/services]",
+            ),
+            (
+                "clusters/stages/prod/services/kustomization.yaml",
+                "resources: [../../../../base/services]",
+            ),
+            (
+                "apps/ms.yaml",
+                "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: metrics-server}",
+            ),
+            ("other/kustomization.yaml", "resources: [x.yaml]"),
+        ];
+        assert_eq!(
+            environments(&files),
+            [
+                "clusters/stages/dev kustomization clusters/stages/dev/services/kustomization.yaml",
+                "clusters/stages/prod kustomization clusters/stages/prod/services/kustomization.yaml",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_cycle_is_still_somebodys_environment() {
+        let files = [
+            ("a/kustomization.yaml", "resources: [../b] # metrics-server"),
+            ("b/kustomization.yaml", "resources: [../a]"),
+        ];
+        assert_eq!(environments(&files), ["a kustomization a/kustomization.yaml"]);
+    }
+
+    #[test]
+    fn loose_manifests_are_environments_by_their_directories() {
+        let object = "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: metrics-server}";
+        let kubelet = "kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1";
+        let files =
+            [("clusters/a/ms.yaml", object), ("envs/b/ms.yaml", object), ("kubelet.yaml", kubelet)];
+        assert_eq!(
+            environments(&files),
+            [
+                "clusters/a manifests clusters/a/ms.yaml",
+                "default manifests kubelet.yaml",
+                "envs/b manifests envs/b/ms.yaml",
+            ]
+        );
+    }
+}

@@ -1,0 +1,336 @@
+//! What refers to what in a repository, without building anything.
+//!
+//! Environments start where nothing refers to; what no environment that concerns us reaches is
+//! never parsed further.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use rayon::prelude::*;
+
+use crate::{
+    config::Config,
+    parse::Dialect,
+    source::{self, FileId, Relevance, Sources, Text},
+    tree::Node,
+};
+
+/// The names that kustomize looks for, in its order.
+pub const KUSTOMIZATION_FILES: [&str; 3] =
+    ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// The references of a repository.
+#[derive(Debug)]
+pub struct Layout<'a> {
+    sources: &'a Sources,
+    exclude: GlobSet,
+    /// Kustomizations by directory.
+    kustomizations: BTreeMap<&'a str, Kustomization>,
+    /// Flux Kustomization objects, in file order.
+    pub flux: Vec<FluxKustomization<'a>>,
+    flux_by_file: BTreeMap<FileId, Vec<usize>>,
+}
+
+/// A kustomization file and what it names inside the repository.
+#[derive(Debug)]
+struct Kustomization {
+    file: FileId,
+    component: bool,
+    references: Vec<String>,
+}
+
+/// A Flux Kustomization as it is written, before any patch or substitution.
+#[derive(Debug, Clone)]
+pub struct FluxKustomization<'a> {
+    /// The file that holds it.
+    pub file: FileId,
+    /// The object.
+    pub node: &'a Node,
+    /// The directory it builds; `None` when that is not written literally, or lies outside.
+    pub dir: Option<String>,
+}
+
+/// What is reached from a directory.
+#[derive(Debug, Default, Clone)]
+pub struct Closure {
+    /// Files, kustomization files included.
+    pub files: BTreeSet<FileId>,
+    /// Directories with a kustomization.
+    pub dirs: BTreeSet<String>,
+    /// Flux Kustomizations, as indices into [`Layout::flux`].
+    pub flux: BTreeSet<usize>,
+    /// Whether anything in it speaks of our subject, or leads where we cannot follow.
+    pub matters: bool,
+}
+
+impl<'a> Layout<'a> {
+    /// Reads every file that may connect others.
+    pub fn new(sources: &'a Sources, config: &Config) -> Self {
+        let exclude = globs(&config.exclude);
+        let mut layout = Self {
+            sources,
+            exclude,
+            kustomizations: BTreeMap::new(),
+            flux: Vec::new(),
+            flux_by_file: BTreeMap::new(),
+        };
+        let candidates: Vec<FileId> = sources
+            .iter()
+            .filter(|(_, it)| it.relevance > Relevance::None && is_yaml(&it.path))
+            .map(|(file, _)| file)
+            .filter(|file| !layout.is_template_dir(*file))
+            .collect();
+        candidates.par_iter().for_each(|file| {
+            sources.documents(*file, dialect_of(&sources[*file].path));
+        });
+        for file in candidates {
+            let path = sources[file].path.as_str();
+            if is_kustomization(path) {
+                layout.add_kustomization(file);
+            } else {
+                layout.add_objects(file);
+            }
+        }
+        layout
+    }
+
+    fn add_kustomization(&mut self, file: FileId) {
+        let sources = self.sources;
+        let path = sources[file].path.as_str();
+        let dir = source::parent(path);
+        let Some(root) = sources.documents(file, Dialect::Sigs).roots().next() else { return };
+        // A Flux object may be kept in a file of this name.
+        if root.str_at("apiVersion").is_some_and(|it| it.starts_with("kustomize.toolkit.fluxcd.io"))
+        {
+            return self.add_objects(file);
+        }
+        if self.kustomizations.contains_key(dir) {
+            return;
+        }
+        let references =
+            references(root).filter_map(|reference| source::join(dir, reference)).collect();
+        let component = root.str_at("kind") == Some("Component");
+        self.kustomizations.insert(dir, Kustomization { file, component, references });
+    }
+
+    fn add_objects(&mut self, file: FileId) {
+        let sources = self.sources;
+        for node in objects(sources.documents(file, Dialect::Kyaml).roots()) {
+            let group = node.str_at("apiVersion").unwrap_or_default();
+            if node.str_at("kind") == Some("Kustomization")
+                && group.starts_with("kustomize.toolkit.fluxcd.io/")
+            {
+                let path = match node.look("spec.path") {
+                    Ok(Some(path)) => path.as_str(),
+                    Ok(None) => Some("."),
+                    Err(_) => None,
+                };
+                let dir = path
+                    .filter(|path| !path.contains("${"))
+                    .and_then(|path| source::join("", path.trim_start_matches('/')));
+                self.flux_by_file.entry(file).or_default().push(self.flux.len());
+                self.flux.push(FluxKustomization { file, node, dir });
+            }
+        }
+    }
+
+    /// Whether `file` is excluded by the configuration.
+    pub fn is_excluded(&self, file: FileId) -> bool {
+        self.exclude.is_match(&self.sources[file].path)
+    }
+
+    /// Whether `file` is a template of a Helm chart.
+    pub fn is_template_dir(&self, file: FileId) -> bool {
+        let path = &self.sources[file].path;
+        path.match_indices("templates/").any(|(at, _)| {
+            let chart = path[..at].trim_end_matches('/');
+            let bounded = at == 0 || path[..at].ends_with('/');
+            let chart = if chart.is_empty() {
+                "Chart.yaml".to_owned()
+            } else {
+                format!("{chart}/Chart.yaml")
+            };
+            bounded && self.sources.find(&chart).is_some()
+        })
+    }
+
+    /// The directories whose kustomization is not a component, in order.
+    pub fn roots(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.kustomizations.iter().filter(|(_, it)| !it.component).map(|(dir, _)| *dir)
+    }
+
+    /// Whether `dir` has a kustomization file.
+    pub fn has_kustomization(&self, dir: &str) -> bool {
+        self.kustomizations.contains_key(dir)
+    }
+
+    /// The kustomization file of `dir`.
+    pub fn kustomization(&self, dir: &str) -> Option<FileId> {
+        self.kustomizations.get(dir).map(|it| it.file)
+    }
+
+    /// Every directory that some kustomization names.
+    pub fn included_dirs(&self) -> BTreeSet<&str> {
+        let all = self.kustomizations.iter().flat_map(|(dir, it)| {
+            it.references.iter().map(String::as_str).filter(move |reference| reference != dir)
+        });
+        all.filter(|reference| self.kustomizations.contains_key(reference)).collect()
+    }
+
+    /// What building `dir` reaches; with `nested`, also what the Flux Kustomizations in it build.
+    pub fn closure(&self, dir: &str, nested: bool) -> Closure {
+        let mut closure = Closure::default();
+        let mut open = vec![dir.to_owned()];
+        let mut seen = BTreeSet::new();
+        while let Some(path) = open.pop() {
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            if let Some(file) = self.sources.find(&path).filter(|_| !path.is_empty()) {
+                self.reach(file, nested, &mut closure, &mut open);
+            } else if let Some(kustomization) = self.kustomizations.get(path.as_str()) {
+                self.reach(kustomization.file, nested, &mut closure, &mut open);
+                open.extend(kustomization.references.iter().cloned());
+                closure.dirs.insert(path);
+            } else {
+                self.reach_all(&path, nested, &mut closure, &mut open);
+            }
+        }
+        closure
+    }
+
+    /// Flux's way with a directory without a kustomization file: every manifest below it, and
+    /// directories with a kustomization file as a whole.
+    fn reach_all(&self, dir: &str, nested: bool, closure: &mut Closure, open: &mut Vec<String>) {
+        let mut inner: Option<String> = None;
+        for file in self.sources.below(dir) {
+            let path = self.sources[file].path.as_str();
+            if inner.as_ref().is_some_and(|inner| path.starts_with(inner.as_str())) {
+                continue;
+            }
+            let mut ancestors =
+                path[dir.len()..].match_indices('/').map(|(at, _)| &path[..dir.len() + at]);
+            if let Some(found) =
+                ancestors.find(|it| it.len() > dir.len() && self.has_kustomization(it))
+            {
+                open.push(found.to_owned());
+                inner = Some(format!("{found}/"));
+            } else if is_yaml(path) {
+                self.reach(file, nested, closure, open);
+            }
+        }
+    }
+
+    fn reach(&self, file: FileId, nested: bool, closure: &mut Closure, open: &mut Vec<String>) {
+        if !closure.files.insert(file) {
+            return;
+        }
+        closure.matters |= self.sources[file].relevance == Relevance::Subject;
+        for index in self.flux_by_file.get(&file).into_iter().flatten() {
+            closure.flux.insert(*index);
+            if nested {
+                match &self.flux[*index].dir {
+                    Some(dir) => open.push(dir.clone()),
+                    None => closure.matters = true,
+                }
+            }
+        }
+    }
+}
+
+/// The objects of a stream, lists of objects flattened.
+pub fn objects<'a>(roots: impl Iterator<Item = &'a Node>) -> impl Iterator<Item = &'a Node> {
+    roots.flat_map(|root| {
+        let list = root.str_at("kind").is_some_and(|kind| kind.ends_with("List"));
+        match root.get("items").and_then(Node::as_list).filter(|_| list) {
+            Some(items) => items.iter().collect(),
+            None => vec![root],
+        }
+    })
+}
+
+/// A set of globs; what is no glob was reported when the configuration was read.
+pub fn globs(patterns: &[String]) -> GlobSet {
+    let mut builder = GlobSetBuilder::new();
+    for pattern in patterns {
+        let below = format!("{}/**", pattern.trim_end_matches('/'));
+        for pattern in [pattern.as_str(), &below] {
+            if let Ok(glob) = Glob::new(pattern) {
+                builder.add(glob);
+            }
+        }
+    }
+    builder.build().unwrap_or_else(|_| GlobSet::empty())
+}
+
+/// Whether a path's name says YAML (JSON is YAML too).
+pub fn is_yaml(path: &str) -> bool {
+    let name = source::file_name(path);
+    name == "Kustomization"
+        || name.rsplit_once('.').is_some_and(|(_, it)| matches!(it, "yaml" | "yml" | "json"))
+}
+
+/// Whether a path names a kustomization file.
+pub fn is_kustomization(path: &str) -> bool {
+    KUSTOMIZATION_FILES.contains(&source::file_name(path))
+}
+
+fn dialect_of(path: &str) -> Dialect {
+    if is_kustomization(path) { Dialect::Sigs } else { Dialect::Kyaml }
+}
+
+/// Whether a file's text can be looked at.
+pub fn is_text(sources: &Sources, file: FileId) -> bool {
+    matches!(sources.load(file), Text::Utf8(_))
+}
+
+/// The paths that a kustomization file names, as written.
+fn references(root: &Node) -> impl Iterator<Item = &str> {
+    const LISTS: [&str; 10] = [
+        "resources",
+        "bases",
+        "components",
+        "crds",
+        "configurations",
+        "generators",
+        "transformers",
+        "validators",
+        "patchesStrategicMerge",
+        "additionalValuesFiles",
+    ];
+    const PATHS: [(&str, &str); 6] = [
+        ("patches", "path"),
+        ("patchesJson6902", "path"),
+        ("replacements", "path"),
+        ("helmCharts", "valuesFile"),
+        ("configMapGenerator", "env"),
+        ("secretGenerator", "env"),
+    ];
+    const FILES: [(&str, &str); 5] = [
+        ("configMapGenerator", "envs"),
+        ("secretGenerator", "envs"),
+        ("configMapGenerator", "files"),
+        ("secretGenerator", "files"),
+        ("helmCharts", "additionalValuesFiles"),
+    ];
+    let items = |field: &'static str| field_of(root, field).into_iter().flat_map(Node::items);
+    let lists = LISTS.into_iter().flat_map(move |field| items(field)).filter_map(Node::as_str);
+    let paths = PATHS
+        .into_iter()
+        .flat_map(move |(field, key)| items(field).filter_map(move |it| it.get(key)))
+        .filter_map(Node::as_str);
+    let files = FILES
+        .into_iter()
+        .flat_map(move |(field, key)| items(field).filter_map(move |it| it.get(key)))
+        .flat_map(Node::items)
+        .filter_map(Node::as_str)
+        .map(|it| it.split_once('=').map_or(it, |(_, path)| path));
+    lists.chain(paths).chain(files)
+}
+
+/// kustomize reads its fields without regard to case.
+fn field_of<'a>(root: &'a Node, field: &str) -> Option<&'a Node> {
+    root.get(field).or_else(|| {
+        root.entries().find(|(key, _)| key.eq_ignore_ascii_case(field)).map(|(_, it)| &it.value)
+    })
+}
