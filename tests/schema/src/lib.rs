@@ -1,0 +1,91 @@
+//! Whether the SARIF of every scenario is what the official schema of version 2.1.0 asks for.
+//!
+//! The schema's text is that of the crate `serde-sarif` (MIT), which carries the one of OASIS; it is
+//! read from where cargo unpacked that crate, so no copy of it is kept here.
+
+#![cfg(test)]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+#[test]
+fn every_scenario_gives_valid_sarif() {
+    let schema = schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let broken = serde_json::json!({"version": "2.1.0", "runs": [{}]});
+    assert!(!validator.is_valid(&broken), "the validator does not see that a run lacks its tool");
+
+    let mut scenarios = 0;
+    for scenario in scenarios_below(&repository().join("testdata")) {
+        let sarif = sarif_of(&scenario);
+        let errors: Vec<String> = validator
+            .iter_errors(&sarif)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{}:\n{}", scenario.display(), errors.join("\n"));
+        scenarios += 1;
+    }
+    assert!(scenarios >= 8, "only {scenarios} scenarios were found");
+}
+
+/// The repository's root.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The directories that hold a scenario; a group of them holds nothing but directories.
+fn scenarios_below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_dir() {
+            continue;
+        }
+        if is_group(&path) {
+            found.extend(scenarios_below(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// As `tests/common` says it: a scenario has files of its own.
+fn is_group(dir: &Path) -> bool {
+    ["kubeadm", "platforms"].iter().any(|name| dir.ends_with(Path::new("testdata").join(name)))
+}
+
+fn sarif_of(scenario: &Path) -> Value {
+    let program = env::var_os("METRICS_SERVER_LINT")
+        .map_or_else(|| repository().join("target/debug/metrics-server-lint"), PathBuf::from);
+    let output = Command::new(program)
+        .current_dir(scenario)
+        .args(["check", "--root", ".", "--format", "sarif"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", scenario.display());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The official schema, from the sources of the crate that carries it.
+fn schema() -> Value {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--all-features", "--locked", "--manifest-path"])
+        .arg(manifest)
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let carrier = packages.iter().find(|it| it["name"] == "serde-sarif").unwrap();
+    let path =
+        Path::new(carrier["manifest_path"].as_str().unwrap()).with_file_name("src/schema.json");
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
