@@ -14,8 +14,8 @@ review:
 
 # The two measurements that the README's figures come from.
 bench:
-    benches/ripgrep
-    benches/overlays
+    benches/against_ripgrep.py
+    benches/overlays.py
 
 # Licences, advisories, banned crates; needs cargo-deny.
 deny:
