@@ -8,6 +8,7 @@ pub mod discover;
 pub mod source;
 pub mod tree;
 
+pub mod data;
 pub mod parse;
 pub mod problem;
 pub mod resolve;

@@ -127,6 +127,11 @@ pub struct Release {
     pub family: Option<Family>,
     /// The chart as referred to: its name or path.
     pub chart: String,
+    /// The directory of this repository that holds the chart, when one does.
+    pub directory: Option<String>,
+    /// The name under which an umbrella chart depends on it: what its templates take for the
+    /// chart's name.
+    pub alias: Option<String>,
     /// The version as written, exact or a range; `None` means the newest.
     pub version: Option<Node>,
     /// The user's layers merged, without the chart's defaults; a map, or `Kind::Unknown`.

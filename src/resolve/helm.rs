@@ -1,17 +1,15 @@
 //! Helm: layers of values, and what the charts that we know make of them.
 
+mod values;
+pub mod version;
+
+pub use values::{coalesce, layer, merge};
+
 use crate::{
     problem::Problem,
     resolve::{Context, Release},
     tree::Node,
 };
-
-/// `over` merged into `base` as Helm merges values files: maps deeply, everything else replaced,
-/// nulls kept.
-pub fn merge(base: &Node, over: &Node) -> Node {
-    let _ = base;
-    over.clone()
-}
 
 /// The objects that a chart renders.
 #[derive(Debug, Clone, Default)]

@@ -1,0 +1,123 @@
+//! The command-line flags of metrics-server, by the program's version.
+
+use std::sync::LazyLock;
+
+use indexmap::IndexMap;
+use semver::Version;
+use serde::Deserialize;
+
+/// A run of consecutive versions that accept a flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The first version that accepts it.
+    pub first: Version,
+    /// The last; `None` when the newest known version still does.
+    pub last: Option<Version>,
+}
+
+/// Whether `flag`, without its dashes, is accepted by `version`; `None` when the program's version
+/// is older or newer than all that are known.
+pub fn accepts(version: &Version, flag: &str) -> Option<bool> {
+    let (first, last) = (TABLE.versions.first()?, TABLE.versions.last()?);
+    if version < first || version > last {
+        return None;
+    }
+    Some(runs(flag).iter().any(|run| run.holds(version)))
+}
+
+/// The versions that accept `flag`, oldest first; none for a flag that never existed.
+pub fn runs(flag: &str) -> &'static [Run] {
+    TABLE.flags.get(flag).map_or(&[], Vec::as_slice)
+}
+
+/// Every flag of any version, without dashes.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.flags.keys().map(String::as_str)
+}
+
+/// The program's versions that are known, oldest first.
+pub fn versions() -> &'static [Version] {
+    &TABLE.versions
+}
+
+impl Run {
+    fn holds(&self, version: &Version) -> bool {
+        self.first <= *version && self.last.as_ref().is_none_or(|last| version <= last)
+    }
+}
+
+#[derive(Default)]
+struct Table {
+    versions: Vec<Version>,
+    flags: IndexMap<String, Vec<Run>>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(TEXT).unwrap_or_default());
+
+const TEXT: &str = include_str!("flags.yaml");
+
+/// The data file as it is written.
+#[derive(Deserialize)]
+struct File {
+    versions: Vec<String>,
+    flags: IndexMap<String, Vec<String>>,
+}
+
+impl Table {
+    /// A test reads the file, so that a broken one never ships.
+    fn read(text: &str) -> Option<Self> {
+        let file: File = serde_yaml::from_str(text).ok()?;
+        let versions = file.versions.iter().map(|it| Version::parse(it).ok());
+        let flags = file.flags.into_iter().map(|(flag, runs)| {
+            let runs = runs.iter().map(|it| run(it)).collect::<Option<Vec<_>>>()?;
+            Some((flag, runs))
+        });
+        Some(Self {
+            versions: versions.collect::<Option<_>>()?,
+            flags: flags.collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// `0.6.0-0.6.4`, or `0.7.0-` for a run that goes on.
+fn run(text: &str) -> Option<Run> {
+    let (first, last) = text.split_once('-')?;
+    let last = if last.is_empty() { None } else { Some(Version::parse(last).ok()?) };
+    Some(Run { first: Version::parse(first).ok()?, last })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        Version::parse(text).expect("a version")
+    }
+
+    #[test]
+    fn the_file_is_consistent() {
+        let table = Table::read(TEXT).expect("the file is in its form");
+        assert!(table.versions.is_sorted_by(|a, b| a < b));
+        for (flag, runs) in &table.flags {
+            assert!(!runs.is_empty(), "{flag} existed once");
+            for run in runs {
+                assert!(table.versions.contains(&run.first), "{flag}");
+                let last = run.last.as_ref().unwrap_or(&run.first);
+                assert!(table.versions.contains(last) && run.first <= *last, "{flag}");
+            }
+            let gaps = runs.windows(2);
+            assert!(gaps.into_iter().all(|it| it[0].last.as_ref() < Some(&it[1].first)), "{flag}");
+        }
+    }
+
+    #[test]
+    fn as_the_program_does() {
+        assert_eq!(accepts(&version("0.6.4"), "logtostderr"), Some(true));
+        assert_eq!(accepts(&version("0.6.0"), "logtostderr"), Some(false));
+        assert_eq!(accepts(&version("0.7.0"), "logtostderr"), Some(false));
+        assert_eq!(accepts(&version("0.7.0"), "kubelet-request-timeout"), Some(true));
+        assert_eq!(accepts(&version("0.3.7"), "kubelet-use-node-status-port"), Some(false));
+        assert_eq!(accepts(&version("0.8.0"), "kubelet-insecure-tsl"), Some(false));
+        assert_eq!(accepts(&version("0.99.0"), "kubelet-insecure-tls"), None);
+    }
+}

@@ -1,0 +1,238 @@
+//! Layers of values, as Helm's `MergeMaps` and `CoalesceValues` put them together.
+
+use crate::{
+    parse::Documents,
+    problem::{Problem, ProblemKind},
+    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
+};
+
+/// `over` merged into `base` as Helm merges values files: maps deeply, everything else replaced,
+/// nulls kept.
+///
+/// A value that takes the place of one that a person wrote keeps that place on its way. What an
+/// unknown layer may have set is unknown, unless `over` sets it again.
+pub fn merge(base: &Node, over: &Node) -> Node {
+    match (&base.kind, &over.kind) {
+        (Kind::Map(below), Kind::Map(above)) => {
+            let mut map = Map::clone(below);
+            if let Some(why) = &above.open {
+                hide(&mut map, above, why);
+            }
+            for (key, entry) in above.iter() {
+                let value = match (below.get(key), &below.open) {
+                    (Some(old), _) => merge(old, &entry.value),
+                    (None, Some(why)) => opened(&entry.value, why),
+                    (None, None) => entry.value.clone(),
+                };
+                map.insert(key, Entry { key: entry.key, value });
+            }
+            Node::new(map, over.origin.clone())
+        }
+        (Kind::Unknown(why), _) => opened(over, why),
+        _ => above(over, base),
+    }
+}
+
+/// The user's values `over` the chart's own, as Helm's `CoalesceValues` completes them.
+///
+/// A null deletes what the chart has at that place; a null where the chart has nothing stays, as in
+/// Helm 4 (Helm 3 drops it where both have the map around it, which no template here can tell from
+/// a null that is kept).
+pub fn coalesce(over: &Node, defaults: &Node) -> Node {
+    let (Kind::Map(above), Kind::Map(below)) = (&over.kind, &defaults.kind) else {
+        return over.clone();
+    };
+    let mut map = Map::clone(above);
+    for (key, entry) in below.iter() {
+        match above.get(key) {
+            Some(value) if value.is_null() => {
+                map.remove_by(key, value.origin.clone());
+            }
+            Some(value) => {
+                let value = coalesce(value, &entry.value);
+                map.set(key, value);
+            }
+            None => {
+                let value = match &above.open {
+                    Some(why) => Node::new(Kind::Unknown(why.clone()), over.origin.clone()),
+                    None => entry.value.clone(),
+                };
+                map.insert(key, Entry { key: entry.key, value });
+            }
+        }
+    }
+    Node::new(map, over.origin.clone())
+}
+
+/// The values that a file holds, its documents merged in order as Helm 4 does.
+///
+/// # Errors
+/// Helm refuses a file that is not YAML or whose documents are not mappings.
+pub fn layer(documents: &Documents, origin: &Origin) -> Result<Node, Problem> {
+    let mut values = Node::new(Map::default(), origin.clone());
+    for document in &documents.list {
+        match &document.root {
+            Ok(root) if root.is_null() => {}
+            Ok(root) if root.as_map().is_some() || root.unknown().is_some() => {
+                values = merge(&values, root);
+            }
+            Ok(root) => {
+                let message = "Helm refuses values that are not a mapping";
+                return Err(Problem::new(ProblemKind::BuildFails, &root.origin, message));
+            }
+            Err(error) => {
+                let at = error.span.map_or_else(|| origin.clone(), Origin::written);
+                return Err(Problem::new(ProblemKind::Syntax, &at, error.message.clone()));
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// Makes unknown what a layer above with `open` keys may have replaced.
+fn hide(map: &mut Map, above: &Map, why: &Why) {
+    for (key, entry) in map.iter_mut() {
+        if above.get(key).is_none() {
+            entry.value = Node::new(Kind::Unknown(why.clone()), entry.value.origin.clone());
+        }
+    }
+    map.open = Some(why.clone());
+}
+
+/// `node`, below whose maps there may be more than is written.
+fn opened(node: &Node, why: &Why) -> Node {
+    let Kind::Map(map) = &node.kind else { return node.clone() };
+    let mut map = Map::clone(map);
+    for (_, entry) in map.iter_mut() {
+        entry.value = opened(&entry.value, why);
+    }
+    map.open.get_or_insert_with(|| why.clone());
+    Node::new(map, node.origin.clone())
+}
+
+/// `new` in the place of `old`.
+fn above(new: &Node, old: &Node) -> Node {
+    let origin = if old.origin.is_default() {
+        new.origin.clone()
+    } else {
+        new.origin.over(Via::Overridden, &old.origin)
+    };
+    Node::new(new.kind.clone(), origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::{data::charts, parse::Dialect, source::Sources};
+
+    fn node(value: &Json) -> Node {
+        charts::from_json(value, &Origin::at(Via::Written, None))
+    }
+
+    #[test]
+    fn layers_merge_maps_and_replace_the_rest() {
+        let base = json!({"a": {"x": 1, "y": 2}, "l": [1, 2], "s": {"k": 1}, "n": 1});
+        let over = json!({"a": {"y": 3}, "l": [3], "s": "text", "n": null, "m": {}});
+        let merged = merge(&node(&base), &node(&over)).to_json();
+        let expected = json!({"a": {"x": 1, "y": 3}, "l": [3], "s": "text", "n": null, "m": {}});
+        assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn nulls_delete_what_the_chart_has() {
+        let user = json!({"resources": {"requests": {"memory": null}, "limits": {"cpu": null}},
+            "args": null, "hostNetwork": {}, "image": "x"});
+        let chart = json!({"resources": {"requests": {"cpu": "100m", "memory": "200Mi"}},
+            "args": ["--a"], "hostNetwork": {"enabled": false}, "image": {"tag": ""}});
+        let values = coalesce(&node(&user), &node(&chart));
+        let expected = json!({"resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": null}},
+            "hostNetwork": {"enabled": false}, "image": "x"});
+        assert_eq!(values.to_json(), expected);
+        let requests = values.at("resources.requests").and_then(Node::as_map).expect("a map");
+        assert!(requests.removed("memory").is_some(), "what deleted it is remembered");
+    }
+
+    #[test]
+    fn an_override_remembers_what_a_person_wrote_but_no_default() {
+        let sources = Sources::in_memory([("a.yaml", "k: 1\n"), ("b.yaml", "k: 2\n")]);
+        let read = |path: &str| {
+            let file = sources.find(path).expect("it is there");
+            let root = sources.documents(file, Dialect::Sigs).roots().next();
+            root.expect("a document").clone()
+        };
+        let merged = merge(&read("a.yaml"), &read("b.yaml"));
+        let steps: Vec<_> =
+            merged.at("k").expect("a value").origin.steps().map(|it| it.via).collect();
+        assert_eq!(steps, [Via::Overridden, Via::Written]);
+        let default = charts::from_json(&json!({"k": 1}), &Origin::at(Via::ChartDefault, None));
+        let values = coalesce(&read("b.yaml"), &default);
+        assert_eq!(values.at("k").expect("a value").origin.steps().count(), 1);
+    }
+
+    #[test]
+    fn an_unknown_layer_hides_what_is_below_it() {
+        let unknown = Node::new(Kind::Unknown("encrypted".into()), Origin::at(Via::Written, None));
+        let below = node(&json!({"replicas": 2, "resources": {"requests": {"cpu": "1"}}}));
+        let above = node(&json!({"resources": {"limits": {"cpu": "2"}}}));
+        let values = merge(&merge(&below, &unknown), &above);
+        let values = coalesce(&values, &node(&json!({"replicas": 1, "args": []})));
+        assert!(values.look("replicas").is_err());
+        assert!(values.look("args").is_err());
+        assert!(values.look("resources.requests").is_err());
+        let limit = values.look("resources.limits.cpu").expect("it is known");
+        assert_eq!(limit.map(Node::to_json), Some("2".into()));
+    }
+
+    /// Values with few keys, so that layers meet.
+    fn values() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            (0..3_i64).prop_map(Json::from),
+            "[a-c]{0,2}".prop_map(Json::from),
+            proptest::collection::vec(0..3_i64, 0..3).prop_map(Json::from),
+        ];
+        let tree = leaf.prop_recursive(3, 24, 4, |inner| {
+            proptest::collection::btree_map("[a-d]", inner, 0..4)
+                .prop_map(|map| Json::Object(map.into_iter().collect()))
+        });
+        proptest::collection::btree_map("[a-d]", tree, 0..4)
+            .prop_map(|map| Json::Object(map.into_iter().collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn merging_nothing_changes_nothing(x in values()) {
+            prop_assert_eq!(merge(&node(&x), &node(&json!({}))).to_json(), x.clone());
+            prop_assert_eq!(merge(&node(&json!({})), &node(&x)).to_json(), x);
+        }
+
+        #[test]
+        fn merging_again_changes_nothing(x in values(), y in values()) {
+            let once = merge(&node(&x), &node(&y));
+            prop_assert_eq!(merge(&once, &node(&y)).to_json(), once.to_json());
+        }
+
+        #[test]
+        fn merging_is_associative_for_layers_without_type_changes(x in values(), y in values()) {
+            let z = json!({"a": {"b": 1}, "c": [2]});
+            let left = merge(&merge(&node(&x), &node(&y)), &node(&z)).to_json();
+            let right = merge(&node(&x), &merge(&node(&y), &node(&z))).to_json();
+            // A map over a scalar over a map forgets the lowest map only when merged from below.
+            if y.get("a").is_none_or(Json::is_object) {
+                prop_assert_eq!(left, right);
+            }
+        }
+
+        #[test]
+        fn completing_twice_is_completing_once_without_nulls(x in values(), y in values()) {
+            let once = coalesce(&node(&x), &node(&y));
+            if !format!("{x}{y}").contains("null") {
+                prop_assert_eq!(coalesce(&once, &node(&y)).to_json(), once.to_json());
+            }
+        }
+    }
+}
