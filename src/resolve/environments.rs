@@ -433,6 +433,9 @@ pub(super) fn placeholders(node: &Node) -> Node {
         Kind::Scalar(Scalar { text, .. }) if text.contains("${") => {
             Kind::Unknown(format!("nothing in the repository fills in `{text}`").into())
         }
+        Kind::Scalar(Scalar { text, .. }) if text.starts_with("ENC[") => {
+            Kind::Unknown("it is encrypted with SOPS".into())
+        }
         Kind::List(items) => items.iter().map(placeholders).collect::<Vec<_>>().into(),
         Kind::Map(map) => {
             let mut map = map.clone();
@@ -520,6 +523,19 @@ mod tests {
             ("b/kustomization.yaml", "resources: [../a]"),
         ];
         assert_eq!(environments(&files), ["a kustomization a/kustomization.yaml"]);
+    }
+
+    #[test]
+    fn a_kustomization_that_is_not_yaml_is_not_silent() {
+        let files = [
+            ("overlay/kustomization.yaml", "resources: [../base"),
+            ("base/kustomization.yaml", "resources: [ms.yaml]"),
+            (
+                "base/ms.yaml",
+                "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: metrics-server}",
+            ),
+        ];
+        assert_eq!(environments(&files), ["overlay kustomization overlay/kustomization.yaml"]);
     }
 
     #[test]

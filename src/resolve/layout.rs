@@ -98,19 +98,36 @@ impl<'a> Layout<'a> {
         let sources = self.sources;
         let path = sources[file].path.as_str();
         let dir = source::parent(path);
-        let Some(root) = sources.documents(file, Dialect::Sigs).roots().next() else { return };
+        let documents = sources.documents(file, Dialect::Sigs);
+        let root = documents.roots().next();
+        let version = root.and_then(|root| root.str_at("apiVersion")).unwrap_or_default();
         // A Flux object may be kept in a file of this name.
-        if root.str_at("apiVersion").is_some_and(|it| it.starts_with("kustomize.toolkit.fluxcd.io"))
-        {
+        if version.starts_with("kustomize.toolkit.fluxcd.io") {
             return self.add_objects(file);
         }
         if self.kustomizations.contains_key(dir) {
             return;
         }
-        let references =
-            references(root).filter_map(|reference| source::join(dir, reference)).collect();
-        let component = root.str_at("kind") == Some("Component");
+        let references = match root {
+            Some(root) => references(root).filter_map(|it| source::join(dir, it)).collect(),
+            None => self.guessed_references(file, dir),
+        };
+        let component = root.and_then(|root| root.str_at("kind")) == Some("Component");
         self.kustomizations.insert(dir, Kustomization { file, component, references });
+    }
+
+    /// What a kustomization file that is not YAML most likely names, so that the environment it
+    /// breaks is known and says so.
+    fn guessed_references(&self, file: FileId, dir: &str) -> Vec<String> {
+        let words =
+            self.sources.text(file).split(|it: char| it.is_whitespace() || "[]{},\"'".contains(it));
+        words
+            .filter(|word| !matches!(*word, "" | "." | ".."))
+            .filter_map(|word| source::join(dir, word))
+            .filter(|path| {
+                path != dir && (self.sources.find(path).is_some() || self.sources.is_dir(path))
+            })
+            .collect()
     }
 
     fn add_objects(&mut self, file: FileId) {
