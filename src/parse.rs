@@ -133,3 +133,72 @@ pub fn is_sops(node: &Node) -> bool {
         matches!(&sops.kind, Kind::Map(map) if map.get("mac").is_some() || map.get("version").is_some())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every node's span lies in the file, on character boundaries, and within its parent's.
+    fn check(sources: &Sources, node: &Node, outer: Span) {
+        let span = node.origin.written_at().expect("parsed nodes are written");
+        assert!(span.start <= span.end && outer.start <= span.start && span.end <= outer.end);
+        assert!(sources.text(span.file).get(span.range()).is_some());
+        // An aliased node keeps the place of its anchor, outside of what refers to it.
+        let all = Span {
+            start: 0,
+            end: u32::try_from(sources.text(span.file).len()).expect("small"),
+            ..span
+        };
+        node.items().iter().for_each(|it| check(sources, it, all));
+        node.entries().for_each(|(_, it)| check(sources, &it.value, all));
+    }
+
+    fn parses(text: &str) {
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let file = sources.find("a.yaml").expect("it is there");
+        for dialect in [Dialect::Sigs, Dialect::Kyaml] {
+            let whole = Span { file, start: 0, end: u32::try_from(text.len()).expect("small") };
+            for root in
+                sources.documents(file, dialect).list.iter().filter_map(|it| it.root.as_ref().ok())
+            {
+                check(&sources, root, whole);
+                for (_, entry) in root.entries() {
+                    for inner in embedded(&sources, &entry.value, dialect).roots() {
+                        check(&sources, inner, whole);
+                    }
+                }
+            }
+            sources.documents(file, dialect).error();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_parser(text in r"([a-c:\-#|>&*!'\[\]{},?%é ] ?|\n *|\r\n|\t|<<: |'|---\n){0,60}") {
+            parses(&text);
+        }
+    }
+
+    #[test]
+    fn odd_texts() {
+        for text in [
+            "",
+            "\u{feff}",
+            "\0",
+            "- - - -",
+            "? ?",
+            "a: *a",
+            "a: &a [*a]",
+            "|\n",
+            "a: |",
+            "a: |2\n  b",
+            "a: >-\r\n  b\r\n",
+        ] {
+            parses(text);
+        }
+        parses(&"[".repeat(100_000));
+        parses(&"- ".repeat(50_000));
+    }
+}
