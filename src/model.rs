@@ -1,9 +1,14 @@
 //! The typed view of one environment: all that a rule sees.
 
+pub mod approver;
 mod fact;
+mod kubelet;
 mod lower;
+pub mod nodes;
+pub mod platform;
 mod quantity;
 pub(crate) mod workload;
+pub mod serving;
 
 pub use fact::{Datum, Fact};
 pub use lower::lower;
@@ -186,8 +191,15 @@ pub struct ApiService {
 }
 
 /// What one carrier says of the kubelets of one group of nodes.
+///
+/// A fact that is absent is set nowhere in sight; only where the carrier is [`complete`] does the
+/// default of the program count, and that default is in the fact where it is known.
+///
+/// [`complete`]: Self::complete
 #[derive(Debug, Clone)]
 pub struct Kubelet {
+    /// Which cluster, as far as the carrier tells: two that differ may be two clusters.
+    pub cluster: String,
     /// Which nodes: `control plane`, `workers`, a pool's name, or the carrier's own name.
     pub group: String,
     /// What carries it, in words: `KubeletConfiguration`, `kubeadm JoinConfiguration`, `Talos machine configuration`.
@@ -196,6 +208,22 @@ pub struct Kubelet {
     pub server_tls_bootstrap: Fact<bool>,
     /// `tlsCertFile` or `--tls-cert-file`.
     pub tls_cert_file: Fact<String>,
+    /// `authentication.webhook.enabled` or `--authentication-token-webhook`.
+    pub webhook_authentication: Fact<bool>,
+    /// `authentication.anonymous.enabled` or `--anonymous-auth`.
+    pub anonymous_authentication: Fact<bool>,
+    /// `authorization.mode` or `--authorization-mode`.
+    pub authorization_mode: Fact<String>,
+    /// `readOnlyPort` or `--read-only-port`.
+    pub read_only_port: Fact<i128>,
+    /// `address` or `--address`.
+    pub address: Fact<String>,
+    /// `port` or `--port`.
+    pub port: Fact<i128>,
+    /// `enableServer` or `--enable-server`.
+    pub enable_server: Fact<bool>,
+    /// `featureGates.RotateKubeletServerCertificate`, or that gate in `--feature-gates`.
+    pub rotation_gate: Fact<bool>,
     /// Who signs when the kubelet's own settings say nothing.
     pub signer: Signer,
     /// Whether the carrier defines these nodes, so that what it does not say is a default.
@@ -218,10 +246,15 @@ pub enum Signer {
 /// Something that approves kubelet serving certificate requests.
 #[derive(Debug, Clone)]
 pub struct Approver {
-    /// Its name.
+    /// Its name: the project's, or that of the role that lets it approve.
     pub name: String,
     /// Where it is declared.
     pub origin: Origin,
+    /// Whether it is certain to run in this environment's cluster. One that is declared elsewhere
+    /// in the repository, suspended, or only allowed to approve may not.
+    pub certain: bool,
+    /// What makes it approve more than it should, or differently tomorrow: each a clause.
+    pub weaknesses: Vec<(String, Origin)>,
 }
 
 /// How the kubelets of an environment get their serving certificates.

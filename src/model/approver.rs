@@ -1,0 +1,256 @@
+//! What approves kubelet serving certificate requests.
+//!
+//! Nothing in Kubernetes approves them by itself: kube-controller-manager signs what is approved,
+//! and approves client certificates only (`pkg/controller/certificates/approver`).
+
+mod elsewhere;
+mod policy;
+
+pub use elsewhere::elsewhere;
+
+use crate::{
+    model::Approver,
+    problem::ProblemKind,
+    resolve::{Environment, Object, Release},
+    source::Sources,
+    tree::{Kind, Node, Origin},
+};
+
+/// Projects that approve kubelet serving certificate requests, as their charts, images, workloads
+/// and repositories are called.
+const PROJECTS: &[&str] =
+    &["kubelet-csr-approver", "kubelet-serving-cert-approver", "kubelet-rubber-stamp"];
+
+/// The cloud controller manager of Talos, one of whose controllers approves.
+const TALOS: &str = "talos-cloud-controller-manager";
+
+/// The controller of [`TALOS`] that approves; off unless `enabledControllers` or `--controllers`
+/// names it.
+const TALOS_CONTROLLER: &str = "node-csr-approval";
+
+/// The role that Kubernetes itself makes for approvers.
+const BUILT_IN_ROLE: &str = "system:certificates.k8s.io:kubelet-serving-approver";
+
+/// The approvers that `environment` deploys, by name, those that are certain first.
+pub fn find(sources: &Sources, environment: &Environment) -> Vec<Approver> {
+    let mut found: Vec<Approver> = Vec::new();
+    found.extend(environment.releases.iter().filter_map(of_release));
+    for object in &environment.objects {
+        found.extend(of_workload(object));
+        found.extend(of_reference(object));
+    }
+    found.extend(of_roles(&environment.objects));
+    for problem in &environment.problems {
+        if problem.kind == ProblemKind::Unresolved {
+            let text = problem.at.written_at().map_or("", |span| sources.slice(span));
+            found.extend(remote(text, &problem.at));
+        }
+    }
+    distinct(found)
+}
+
+/// One approver a name: what is certain of any mention is certain of it.
+pub(super) fn distinct(found: Vec<Approver>) -> Vec<Approver> {
+    let mut distinct: Vec<Approver> = Vec::new();
+    for approver in found {
+        match distinct.iter_mut().find(|it| it.name == approver.name) {
+            None => distinct.push(approver),
+            Some(first) => {
+                if approver.certain && !first.certain {
+                    first.origin = approver.origin;
+                    first.certain = true;
+                }
+                for weakness in approver.weaknesses {
+                    if first.weaknesses.iter().all(|(says, _)| *says != weakness.0) {
+                        first.weaknesses.push(weakness);
+                    }
+                }
+            }
+        }
+    }
+    distinct.sort_by_key(|it| !it.certain);
+    distinct
+}
+
+fn of_release(release: &Release) -> Option<Approver> {
+    let chart = release.chart.rsplit('/').next().unwrap_or_default();
+    let origin = release.anchor.clone();
+    if chart == TALOS {
+        let certain = match release.values.look("enabledControllers") {
+            Ok(Some(list)) => list
+                .items()
+                .iter()
+                .any(|it| it.as_str().is_some_and(|it| it == TALOS_CONTROLLER || it == "*")),
+            Ok(None) => false,
+            // It may name the controller or not.
+            Err(_) => {
+                return Some(Approver {
+                    name: chart.into(),
+                    origin,
+                    certain: false,
+                    weaknesses: Vec::new(),
+                });
+            }
+        };
+        let approver = Approver {
+            name: chart.into(),
+            origin,
+            certain: !release.suspended,
+            weaknesses: Vec::new(),
+        };
+        return certain.then_some(approver);
+    }
+    let name = project(chart)?;
+    let weaknesses = match name {
+        "kubelet-csr-approver" => policy::of_values(&release.values, &release.anchor),
+        _ => Vec::new(),
+    };
+    Some(Approver { name: name.into(), origin, certain: !release.suspended, weaknesses })
+}
+
+/// The project that `name` is, or is part of.
+fn project(name: &str) -> Option<&'static str> {
+    PROJECTS.iter().find(|it| name.contains(**it)).copied()
+}
+
+fn of_workload(object: &Object) -> Option<Approver> {
+    let spec = pod_spec(object)?;
+    let containers = spec.get("containers")?.items();
+    let origin = object.anchor();
+    let named = |name: &str, weaknesses| Approver {
+        name: name.into(),
+        origin: origin.clone(),
+        certain: true,
+        weaknesses,
+    };
+    containers.iter().find_map(|container| {
+        let image = container.get("image")?;
+        let repository = image.as_str().map_or("", |it| it.split('@').next().unwrap_or(it));
+        let image_name = repository.rsplit('/').next().unwrap_or_default();
+        let image_name = image_name.split(':').next().unwrap_or_default();
+        if let Some(name) = PROJECTS.iter().find(|it| **it == image_name) {
+            let mut weaknesses = policy::of_image(image);
+            match *name {
+                "kubelet-csr-approver" => {
+                    weaknesses.extend(policy::of_container(container, &origin))
+                }
+                "kubelet-rubber-stamp" => weaknesses.push((
+                    "kubelet-rubber-stamp is not maintained any more".into(),
+                    image.origin.clone(),
+                )),
+                _ => {}
+            }
+            return Some(named(name, weaknesses));
+        }
+        let words =
+            || ["command", "args"].iter().filter_map(|it| container.get(it)).flat_map(Node::items);
+        let line: Vec<&str> = words().filter_map(Node::as_scalar).map(|it| &*it.text).collect();
+        let line = line.join(" ");
+        if image_name == TALOS && line.contains(TALOS_CONTROLLER) {
+            return Some(named(TALOS, Vec::new()));
+        }
+        let approves = line.contains("certificate approve");
+        let says = "`kubectl certificate approve` accepts every request without a look at it";
+        approves.then(|| {
+            let at = words()
+                .find(|it| it.as_scalar().is_some_and(|it| it.text.contains("certificate")))
+                .map_or_else(|| origin.clone(), |it| it.origin.clone());
+            named(object.name(), vec![(says.into(), at)])
+        })
+    })
+}
+
+/// The pod that a workload runs.
+fn pod_spec(object: &Object) -> Option<&Node> {
+    let path = match object.kind() {
+        "Pod" => "spec",
+        "CronJob" => "spec.jobTemplate.spec.template.spec",
+        "Deployment" | "DaemonSet" | "StatefulSet" | "ReplicaSet" | "Job" => "spec.template.spec",
+        _ => return None,
+    };
+    object.node.at(path)
+}
+
+/// Roles that may approve, by what they allow, whoever wrote them. One counts as an approver for
+/// certain when a service account has it.
+fn of_roles(objects: &[Object]) -> Vec<Approver> {
+    let rbac = |kind: &'static str| {
+        objects
+            .iter()
+            .filter(move |it| it.group() == "rbac.authorization.k8s.io" && it.kind() == kind)
+    };
+    let bound = |role: &str| {
+        rbac("ClusterRoleBinding").find(|binding| {
+            binding.node.str_at("roleRef.name") == Some(role)
+                && binding.node.get("subjects").is_some_and(|subjects| {
+                    subjects.items().iter().any(|it| it.str_at("kind") == Some("ServiceAccount"))
+                })
+        })
+    };
+    let approver = |role: &str, origin: Origin, certain| Approver {
+        name: project(role).unwrap_or(role).into(),
+        origin,
+        certain,
+        weaknesses: Vec::new(),
+    };
+    let roles = rbac("ClusterRole").filter_map(|role| {
+        let rule = role.node.get("rules")?.items().iter().find(|it| may_approve(it))?;
+        let certain = bound(role.name()).is_some();
+        // Talos' role allows it whether the controller is on or not.
+        (!role.name().contains(TALOS)).then(|| approver(role.name(), rule.origin.clone(), certain))
+    });
+    let built_in = bound(BUILT_IN_ROLE).map(|it| approver(it.name(), it.anchor(), true));
+    roles.chain(built_in).collect()
+}
+
+/// Whether an RBAC rule lets its subject approve for the signer of kubelet serving certificates,
+/// as the admission plugin `CertificateApproval` asks.
+///
+/// A rule for everything is that of an administrator or a deployer, not of an approver.
+fn may_approve(rule: &Node) -> bool {
+    let has = |field: &str, wanted: &[&str]| {
+        let items = rule.get(field).map(Node::items).unwrap_or_default();
+        items.iter().filter_map(Node::as_str).any(|it| wanted.contains(&it))
+    };
+    has("apiGroups", &["certificates.k8s.io"])
+        && has("resources", &["signers"])
+        && has("verbs", &["approve", "*"])
+        && (rule.get("resourceNames").is_none_or(|it| it.items().is_empty())
+            || has("resourceNames", &["kubernetes.io/kubelet-serving", "kubernetes.io/*"]))
+}
+
+/// An Argo CD Application or Flux source that gets an approver from its project's repository.
+fn of_reference(object: &Object) -> Option<Approver> {
+    let (certain, paths): (bool, &[&str]) = match (object.group(), object.kind()) {
+        ("argoproj.io", "Application") => {
+            (true, &["spec.source.repoURL", "spec.source.chart", "spec.sources"])
+        }
+        // A source alone deploys nothing.
+        ("source.toolkit.fluxcd.io", "GitRepository" | "OCIRepository" | "HelmRepository") => {
+            (false, &["spec.url"])
+        }
+        _ => return None,
+    };
+    paths.iter().filter_map(|path| object.node.at(path)).find_map(|node| match &node.kind {
+        Kind::List(sources) => sources
+            .iter()
+            .flat_map(|it| [it.get("repoURL"), it.get("chart")])
+            .flatten()
+            .find_map(|it| remote(it.as_str()?, &it.origin)),
+        _ => remote(node.as_str()?, &node.origin).map(|it| Approver { certain, ..it }),
+    })
+}
+
+/// The approver that a URL or path of a manifest brings in.
+pub(super) fn remote(text: &str, at: &Origin) -> Option<Approver> {
+    let name = project(text)?;
+    let mut weaknesses = Vec::new();
+    let moving = ["/main/", "/master/", "/latest/", "ref=main", "ref=master"];
+    if moving.iter().any(|it| text.contains(it)) {
+        weaknesses.push((format!("{name} comes from a branch, which may change"), at.clone()));
+    }
+    Some(Approver { name: name.into(), origin: at.clone(), certain: true, weaknesses })
+}
+
+#[cfg(test)]
+mod tests;

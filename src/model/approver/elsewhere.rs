@@ -1,0 +1,79 @@
+//! Approvers anywhere in the repository, for the claim that nothing approves.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::{
+    config,
+    model::Approver,
+    source::{Relevance, Sources, Span, file_name},
+    tree::Origin,
+};
+
+/// Whatever in the repository speaks of an approver, in any language: manifests of other
+/// environments, scripts, templates. None is certain to run where an environment does.
+///
+/// Reads every file that concerns us and every script, so it is for when an approver is missed.
+pub fn elsewhere(sources: &Sources) -> Vec<Approver> {
+    let mut found: Vec<Approver> = Vec::new();
+    for (file, source) in sources.iter() {
+        if is_prose(&source.path)
+            || (source.relevance != Relevance::Subject && !is_script(&source.path))
+        {
+            continue;
+        }
+        let text = sources.text(file);
+        let mut start = 0_usize;
+        for line in text.split_inclusive('\n') {
+            if let Some((name, at)) = mention(line) {
+                if found.iter().all(|it| it.name != name) {
+                    let byte = |at: usize| u32::try_from(start + at).unwrap_or(u32::MAX);
+                    let span = Span { file, start: byte(at), end: byte(at + name.len()) };
+                    found.push(Approver {
+                        name: name.into(),
+                        origin: Origin::written(span),
+                        certain: false,
+                        weaknesses: Vec::new(),
+                    });
+                }
+            }
+            start += line.len();
+        }
+    }
+    found
+}
+
+/// What a line says of an approver outside a comment, and where in the line.
+fn mention(line: &str) -> Option<(&str, usize)> {
+    static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            "kubelet-csr-approver|kubelet-serving-cert-approver|kubelet-rubber-stamp\
+             |kubernetes\\.io/kubelet-serving|kubelet-serving-approver|node-csr-approval\
+             |certificate approve|Hetzner(Cluster|BareMetalMachineTemplate)|HCloudMachineTemplate",
+        )
+        .ok()
+    });
+    let code = line.find(" #").map_or(line, |at| &line[..at]);
+    if code.trim_start().starts_with(['#', ';']) || code.trim_start().starts_with("//") {
+        return None;
+    }
+    let found = WORDS.as_ref()?.find(code)?;
+    Some((found.as_str(), found.start()))
+}
+
+/// Documentation and our own configuration deploy nothing.
+fn is_prose(path: &str) -> bool {
+    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+    file_name(path) == config::FILE
+        || matches!(extension, "md" | "markdown" | "txt" | "rst" | "adoc")
+}
+
+fn is_script(path: &str) -> bool {
+    let name = file_name(path);
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    matches!(
+        extension,
+        "sh" | "bash" | "ps1" | "mk" | "just" | "j2" | "tpl" | "tmpl" | "gotmpl" | "tf" | "py"
+    ) || matches!(name, "Makefile" | "makefile" | "justfile" | "Justfile" | "Vagrantfile")
+}

@@ -1,0 +1,388 @@
+//! The settings of a kubelet: layers of KubeletConfiguration, and flags, which beat them all.
+//!
+//! Precedence is that of `cmd/kubelet/app/server.go` in `kubernetes/kubernetes`: the file given with
+//! `--config`, then its drop-in directory, then flags.
+
+use std::sync::Arc;
+
+use crate::{
+    model::{Fact, Kubelet, Signer},
+    tree::{Entry, Kind, Node, Origin, Value, Via},
+};
+
+/// What one group of kubelets is started with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settings {
+    /// KubeletConfigurations or parts of one, the later over the earlier. An unknown one makes all
+    /// that no later one sets unknown.
+    pub(super) layers: Vec<Node>,
+    /// Flags, of which the last of a name counts.
+    pub(super) flags: Vec<Flag>,
+}
+
+/// A flag that is passed to a kubelet.
+#[derive(Debug, Clone)]
+pub(super) struct Flag {
+    /// Its name, without dashes.
+    pub(super) name: String,
+    /// Its value; `true` when it is passed without one.
+    pub(super) value: Node,
+}
+
+/// Whose kubelet it is.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    /// [`Kubelet::cluster`]
+    pub(super) cluster: String,
+    /// [`Kubelet::group`]
+    pub(super) name: String,
+    /// [`Kubelet::carrier`]
+    pub(super) carrier: &'static str,
+    /// [`Kubelet::signer`]
+    pub(super) signer: Signer,
+    /// [`Kubelet::complete`]
+    pub(super) complete: bool,
+    /// [`Kubelet::anchor`]
+    pub(super) anchor: Origin,
+}
+
+impl Settings {
+    /// Nothing but `layers`.
+    pub(super) fn of(layers: Vec<Node>) -> Self {
+        Self { layers, flags: Vec::new() }
+    }
+
+    /// Whether anything that concerns serving certificates or access is set, or may be.
+    pub(super) fn says_something(&self) -> bool {
+        let kubelet = self.clone().kubelet(Group {
+            cluster: String::new(),
+            name: String::new(),
+            carrier: "",
+            signer: Signer::Unknown,
+            complete: false,
+            anchor: Origin::at(Via::Written, None),
+        });
+        !(kubelet.server_tls_bootstrap.is_absent()
+            && kubelet.tls_cert_file.is_absent()
+            && kubelet.webhook_authentication.is_absent()
+            && kubelet.anonymous_authentication.is_absent()
+            && kubelet.authorization_mode.is_absent()
+            && kubelet.read_only_port.is_absent()
+            && kubelet.rotation_gate.is_absent())
+    }
+
+    /// The facts, for the kubelets of `group`.
+    pub(super) fn kubelet(self, group: Group) -> Kubelet {
+        let gate = "RotateKubeletServerCertificate";
+        Kubelet {
+            server_tls_bootstrap: self.bool("serverTLSBootstrap", "rotate-server-certificates"),
+            tls_cert_file: self.text("tlsCertFile", "tls-cert-file"),
+            webhook_authentication: self
+                .bool("authentication.webhook.enabled", "authentication-token-webhook"),
+            anonymous_authentication: self
+                .bool("authentication.anonymous.enabled", "anonymous-auth"),
+            authorization_mode: self.text("authorization.mode", "authorization-mode"),
+            read_only_port: self.int("readOnlyPort", "read-only-port"),
+            address: self.text("address", "address"),
+            port: self.int("port", "port"),
+            enable_server: self.bool("enableServer", "enable-server"),
+            rotation_gate: self.fact(
+                &format!("featureGates.{gate}"),
+                "feature-gates",
+                Node::as_bool,
+                |text| {
+                    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+                    pairs.filter(|(name, _)| name.trim() == gate).last().map_or(
+                        Reading::Nothing,
+                        |(_, value)| match go_bool(value.trim()) {
+                            Some(it) => Reading::Value(it),
+                            None => Reading::Wrong,
+                        },
+                    )
+                },
+            ),
+            cluster: group.cluster,
+            group: group.name,
+            carrier: group.carrier,
+            signer: group.signer,
+            complete: group.complete,
+            anchor: group.anchor,
+        }
+    }
+
+    fn bool(&self, path: &str, flag: &str) -> Fact<bool> {
+        self.fact(path, flag, Node::as_bool, |text| go_bool(text).into())
+    }
+
+    /// An empty text is what the kubelet takes for "not set".
+    fn text(&self, path: &str, flag: &str) -> Fact<String> {
+        let filled =
+            |text: &str| (!text.contains("${") && !text.contains("{{")).then(|| text.into());
+        let fact = self.fact(
+            path,
+            flag,
+            |node| node.as_str().and_then(filled),
+            |text| filled(text).into(),
+        );
+        match fact {
+            Fact::Known(text, origin) if String::is_empty(&text) => Fact::Absent(Some(origin)),
+            fact => fact,
+        }
+    }
+
+    fn int(&self, path: &str, flag: &str) -> Fact<i128> {
+        self.fact(path, flag, Node::as_int, |text| text.trim().parse().ok().into())
+    }
+
+    /// What holds of the layers and flags in the end, and what it took the place of.
+    fn fact<T>(
+        &self,
+        path: &str,
+        flag: &str,
+        from_config: impl Fn(&Node) -> Option<T>,
+        from_flag: impl Fn(&str) -> Reading<T>,
+    ) -> Fact<T> {
+        let mut fact = Fact::Absent(None);
+        for layer in &self.layers {
+            match layer.look(path) {
+                Err((why, origin)) => fact = Fact::Unknown(why, Some(origin)),
+                Ok(Some(node)) if !node.is_null() => {
+                    fact = over(from_config(node).into(), node, &fact).unwrap_or(fact);
+                }
+                Ok(_) => {}
+            }
+        }
+        for Flag { value, .. } in self.flags.iter().filter(|it| it.name == flag) {
+            let reading = match &value.kind {
+                Kind::Scalar(scalar) => from_flag(&scalar.text),
+                _ => Reading::Wrong,
+            };
+            fact = over(reading, value, &fact).unwrap_or(fact);
+        }
+        fact
+    }
+}
+
+/// What one place says of a setting.
+enum Reading<T> {
+    /// Nothing about this one.
+    Nothing,
+    /// Something that is not a value of its type: a template, or a mistake.
+    Wrong,
+    /// This.
+    Value(T),
+}
+
+impl<T> From<Option<T>> for Reading<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Wrong, Self::Value)
+    }
+}
+
+/// The fact that `reading` of `node` makes over `old`, unless it says nothing.
+fn over<T>(reading: Reading<T>, node: &Node, old: &Fact<T>) -> Option<Fact<T>> {
+    let origin = match old {
+        Fact::Known(_, old) => node.origin.over(Via::Overridden, old),
+        _ => node.origin.clone(),
+    };
+    match (reading, node.unknown()) {
+        (Reading::Nothing, _) => None,
+        (Reading::Value(value), _) => Some(Fact::Known(value, origin)),
+        (Reading::Wrong, Some(why)) => Some(Fact::Unknown(why.clone(), Some(origin))),
+        (Reading::Wrong, None) => Some(Fact::Unknown(wrong(node), Some(origin))),
+    }
+}
+
+fn wrong(node: &Node) -> Arc<str> {
+    match node.as_scalar() {
+        Some(scalar) if scalar.text.contains("${") || scalar.text.contains("{{") => {
+            "a template fills it in".into()
+        }
+        _ => "it is not a value of the right type".into(),
+    }
+}
+
+impl Flag {
+    /// Flags in any of the notations that installers use: a map `name: value`, a list of
+    /// `{name, value}`, or a list of `name=value`, `--name=value` and `--name`.
+    pub(super) fn all(node: &Node) -> Vec<Self> {
+        match &node.kind {
+            // A list as a value is the same flag several times.
+            Kind::Map(map) => map
+                .iter()
+                .flat_map(|(name, Entry { value, .. })| {
+                    let values = value.as_list().unwrap_or(std::slice::from_ref(value));
+                    values.iter().map(move |value| Self::new(name, value.clone()))
+                })
+                .collect(),
+            Kind::List(items) => items.iter().filter_map(Self::one).collect(),
+            Kind::Scalar(_) => Self::one(node).into_iter().collect(),
+            Kind::Unknown(_) => Vec::new(),
+        }
+    }
+
+    fn one(item: &Node) -> Option<Self> {
+        if let Some(name) = item.str_at("name") {
+            let value = item.get("value").cloned();
+            return Some(Self::new(name, value.unwrap_or_else(|| truth(&item.origin))));
+        }
+        Some(Self::parse(&item.as_scalar()?.text, &item.origin))
+    }
+
+    /// `--name=value`, `name=value` or `--name`.
+    pub(super) fn parse(text: &str, origin: &Origin) -> Self {
+        match text.split_once('=') {
+            Some((name, value)) => Self::new(name, Node::new(value, origin.clone())),
+            None => Self::new(text, truth(origin)),
+        }
+    }
+
+    /// The flags in the words of a command line; `--name value` is one.
+    pub(super) fn words<'a>(words: impl IntoIterator<Item = (&'a str, Origin)>) -> Vec<Self> {
+        let mut flags = Vec::new();
+        let mut words = words.into_iter().peekable();
+        while let Some((word, origin)) = words.next() {
+            if !word.starts_with('-') {
+                continue;
+            }
+            let value = words.next_if(|(next, _)| {
+                !word.contains('=') && !next.starts_with('-') && !is_boolean(word)
+            });
+            flags.push(match value {
+                Some((value, at)) => Self::new(word, Node::new(value, at)),
+                None => Self::parse(word, &origin),
+            });
+        }
+        flags
+    }
+
+    fn new(name: &str, value: Node) -> Self {
+        Self { name: name.trim().trim_start_matches('-').replace('_', "-"), value }
+    }
+}
+
+/// Flags that take no word after them: pflag's booleans need a `=`.
+fn is_boolean(word: &str) -> bool {
+    matches!(
+        word.trim_start_matches('-'),
+        "rotate-server-certificates"
+            | "rotate-certificates"
+            | "anonymous-auth"
+            | "authentication-token-webhook"
+            | "enable-server"
+            | "fail-swap-on"
+    )
+}
+
+fn truth(origin: &Origin) -> Node {
+    Node::new(true, origin.clone())
+}
+
+/// `strconv.ParseBool`
+pub(super) fn go_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// What a boolean is in formats that take `true` and `"true"` alike.
+pub(super) fn loose_bool(node: &Node) -> Option<bool> {
+    match node.value()? {
+        Value::Bool(it) => Some(it),
+        Value::Str(text) => go_bool(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{parse::Dialect, source::Sources};
+
+    fn kubelet(config: &[&str], flags: &str) -> Kubelet {
+        let files = config.iter().chain([&flags]).enumerate();
+        let sources = Sources::in_memory(files.map(|(at, text)| (format!("{at}.yaml"), *text)));
+        let mut roots: Vec<Node> = sources
+            .iter()
+            .filter_map(|(file, _)| sources.documents(file, Dialect::Sigs).roots().next().cloned())
+            .collect();
+        let flags =
+            if flags.is_empty() { Vec::new() } else { Flag::all(&roots.pop().expect("flags")) };
+        Settings { layers: roots, flags }.kubelet(Group {
+            cluster: String::new(),
+            name: "workers".into(),
+            carrier: "KubeletConfiguration",
+            signer: Signer::Kubelet,
+            complete: true,
+            anchor: Origin::at(Via::Written, None),
+        })
+    }
+
+    #[test]
+    fn later_layers_and_flags_win() {
+        let on = "serverTLSBootstrap: true";
+        let off = "serverTLSBootstrap: false";
+        assert_eq!(kubelet(&[on], "").server_tls_bootstrap.value(), Some(&true));
+        assert_eq!(kubelet(&[on, off], "").server_tls_bootstrap.value(), Some(&false));
+        let both = kubelet(&[off], "rotate-server-certificates: \"true\"");
+        assert_eq!(both.server_tls_bootstrap.value(), Some(&true));
+        let origin = both.server_tls_bootstrap.origin().expect("known");
+        assert_eq!(origin.steps().count(), 2, "what it overrides stays on the way");
+    }
+
+    #[test]
+    fn every_notation_of_flags() {
+        for flags in [
+            "rotate-server-certificates: \"true\"",
+            "rotate-server-certificates: true",
+            "[{name: rotate-server-certificates, value: \"true\"}]",
+            "[rotate-server-certificates=true]",
+            "[\"--rotate-server-certificates=T\"]",
+            "[--rotate-server-certificates]",
+            "--rotate-server-certificates",
+        ] {
+            assert_eq!(kubelet(&[], flags).server_tls_bootstrap.value(), Some(&true), "{flags}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_value_is_unknown() {
+        assert!(
+            kubelet(&["serverTLSBootstrap: ${BOOTSTRAP}"], "").server_tls_bootstrap.is_unknown()
+        );
+        assert!(kubelet(&["serverTLSBootstrap: \"true\""], "").server_tls_bootstrap.is_unknown());
+        assert!(kubelet(&[], "[rotate-server-certificates=yes]").server_tls_bootstrap.is_unknown());
+        assert!(kubelet(&["serverTLSBootstrap: null"], "").server_tls_bootstrap.is_absent());
+        assert!(kubelet(&["tlsCertFile: \"\""], "").tls_cert_file.is_absent());
+    }
+
+    #[test]
+    fn the_gate_stands_among_others() {
+        let gates = |flags| kubelet(&[], flags).rotation_gate;
+        let off = gates("[\"feature-gates=A=true,RotateKubeletServerCertificate=false\"]");
+        assert_eq!(off.value(), Some(&false));
+        assert!(gates("[feature-gates=A=true]").is_absent());
+    }
+
+    #[test]
+    fn words_of_a_command_line() {
+        let origin = Origin::at(Via::Written, None);
+        let line = "kubelet --config /etc/kubelet.yaml --anonymous-auth --tls-cert-file=/a --v 2";
+        let flags = Flag::words(line.split(' ').map(|word| (word, origin.clone())));
+        let pairs: Vec<_> = flags
+            .iter()
+            .map(|it| (&*it.name, it.value.as_scalar().map_or("", |it| &it.text)))
+            .collect();
+        assert_eq!(
+            pairs,
+            [
+                ("config", "/etc/kubelet.yaml"),
+                ("anonymous-auth", "true"),
+                ("tls-cert-file", "/a"),
+                ("v", "2")
+            ]
+        );
+    }
+}

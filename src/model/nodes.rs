@@ -1,0 +1,123 @@
+//! How many nodes an environment has.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    config::EnvironmentConfig,
+    model::{Count, Fact},
+    tree::{Origin, Why},
+};
+
+/// A group of nodes.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    /// Which cluster it belongs to, as in [`Kubelet::cluster`](crate::model::Kubelet::cluster).
+    pub cluster: String,
+    /// How many nodes it has.
+    pub nodes: Fact<Count>,
+    /// How many pods each may run, where that is stated.
+    pub pods_per_node: Option<(u64, Origin)>,
+}
+
+/// How many nodes there are and how many pods each runs: what the configuration file says, else
+/// what `pools` add up to.
+pub fn count(pools: &[Pool], config: Option<&EnvironmentConfig>) -> (Fact<Count>, Fact<Count>) {
+    let configured = |setting: Option<&(u64, Origin)>| {
+        setting.map(|(count, origin)| Fact::Known(Count::exactly(*count), origin.clone()))
+    };
+    let nodes = configured(config.and_then(|it| it.nodes.as_ref()));
+    let pods = configured(config.and_then(|it| it.pods_per_node.as_ref()));
+    (nodes.unwrap_or_else(|| of_cluster(pools)), pods.unwrap_or_else(|| per_node(pools)))
+}
+
+/// The size of the one cluster that `pools` belong to; absent when there are none.
+fn of_cluster(pools: &[Pool]) -> Fact<Count> {
+    let mut clusters: BTreeMap<&str, Vec<&Fact<Count>>> = BTreeMap::new();
+    for pool in pools {
+        clusters.entry(&pool.cluster).or_default().push(&pool.nodes);
+    }
+    match clusters.len() {
+        0 => Fact::Absent(None),
+        1 => sum(clusters.into_values().flatten()),
+        more => Fact::Unknown(format!("{more} clusters are defined here").into(), None),
+    }
+}
+
+/// The sum of intervals; a pool of unknown size leaves only the lower bound.
+///
+/// The origin is that of the largest known pool, which is what decides the sum.
+fn sum<'a>(counts: impl Iterator<Item = &'a Fact<Count>>) -> Fact<Count> {
+    let mut total = Count::exactly(0);
+    let mut largest: Option<(Count, &Origin)> = None;
+    let mut unknown: Option<(Why, Option<Origin>)> = None;
+    for count in counts {
+        match count {
+            Fact::Known(count, origin) => {
+                total.min += count.min;
+                total.max = total.max.zip(count.max).map(|(a, b)| a + b);
+                if largest
+                    .is_none_or(|(it, _)| it.max.unwrap_or(it.min) < count.max.unwrap_or(count.min))
+                {
+                    largest = Some((*count, origin));
+                }
+            }
+            Fact::Unknown(why, at) => {
+                total.max = None;
+                unknown.get_or_insert((why.clone(), at.clone()));
+            }
+            Fact::Absent(_) => {}
+        }
+    }
+    match (largest, unknown) {
+        (Some((_, origin)), _) => Fact::Known(total, origin.clone()),
+        (None, Some((why, at))) => Fact::Unknown(why, at),
+        (None, None) => Fact::Absent(None),
+    }
+}
+
+/// The largest number of pods that any node may run.
+fn per_node(pools: &[Pool]) -> Fact<Count> {
+    let stated = pools.iter().filter_map(|it| it.pods_per_node.as_ref());
+    match stated.max_by_key(|(count, _)| *count) {
+        Some((count, origin)) => Fact::Known(Count { min: 0, max: Some(*count) }, origin.clone()),
+        None => Fact::Absent(None),
+    }
+}
+
+impl Count {
+    /// This many, no more and no fewer.
+    pub fn exactly(count: u64) -> Self {
+        Self { min: count, max: Some(count) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Via;
+
+    fn pool(cluster: &str, nodes: Fact<Count>) -> Pool {
+        Pool { cluster: cluster.into(), nodes, pods_per_node: None }
+    }
+
+    fn known(min: u64, max: Option<u64>) -> Fact<Count> {
+        Fact::Known(Count { min, max }, Origin::at(Via::Written, None))
+    }
+
+    #[test]
+    fn intervals_add_up() {
+        let nodes = |pools: &[Pool]| count(pools, None).0;
+        let unknown = || Fact::Unknown("a variable".into(), None);
+        assert!(nodes(&[]).is_absent());
+        assert_eq!(
+            nodes(&[pool("a", known(3, Some(3))), pool("a", known(2, Some(10)))]).value(),
+            Some(&Count { min: 5, max: Some(13) })
+        );
+        assert_eq!(
+            nodes(&[pool("a", known(3, Some(3))), pool("a", unknown())]).value(),
+            Some(&Count { min: 3, max: None })
+        );
+        assert!(nodes(&[pool("a", unknown())]).is_unknown());
+        assert!(nodes(&[pool("a", known(1, None)), pool("b", known(1, None))]).is_unknown());
+    }
+}

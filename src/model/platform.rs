@@ -1,0 +1,163 @@
+//! What runs an environment's nodes: the installers and platforms that the repository describes, in
+//! their many formats, and all that follows from them for kubelets, approvers, node counts and a
+//! bundled metrics-server.
+//!
+//! A format is a *carrier*: one module, one function of the list [`CARRIERS`], which looks through
+//! the documents for what it knows. Documents are recognised by what they say, never by the name
+//! of their file alone.
+
+mod kubeadm;
+
+use std::collections::BTreeSet;
+
+use crate::{
+    model::{Approver, Kubelet, MetricsServer, approver, nodes::Pool},
+    parse::{self, Dialect},
+    problem::{Problem, ProblemKind},
+    resolve::Environment,
+    source::{FileId, Sources, Span},
+    tree::{Node, Origin},
+};
+
+/// Everything that the carriers in one environment say.
+#[derive(Debug, Clone, Default)]
+pub struct Platform {
+    /// The kubelets, per group of nodes.
+    pub kubelets: Vec<Kubelet>,
+    /// What approves, or may: deployed by the environment, or part of a platform or installer.
+    pub approvers: Vec<Approver>,
+    /// Groups of nodes with their sizes.
+    pub pools: Vec<Pool>,
+    /// What says that the cluster is on somebody's own machine, and where.
+    pub local: Option<(String, Origin)>,
+    /// Copies of metrics-server that a platform brings along.
+    pub bundled: Vec<MetricsServer>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// The carriers, the most frequent first.
+const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[kubeadm::read];
+
+/// What the carriers in `environment` say, and what approves for their kubelets.
+///
+/// `elsewhere` holds the approvers that the whole repository speaks of: it is asked for only when
+/// kubelets request certificates and nothing in the environment is certain to approve them.
+pub fn read<'a>(
+    sources: &Sources,
+    environment: &Environment,
+    elsewhere: impl FnOnce() -> &'a [Approver],
+) -> Platform {
+    let input = Input::new(sources, environment);
+    let mut platform = Platform::default();
+    for carrier in CARRIERS {
+        carrier(&input, &mut platform);
+    }
+    let mut approvers = approver::find(sources, environment);
+    approvers.append(&mut platform.approvers);
+    let requested = |it: &Kubelet| it.server_tls_bootstrap.value() == Some(&true);
+    if platform.kubelets.iter().any(requested) && !approvers.iter().any(|it| it.certain) {
+        approvers.extend_from_slice(elsewhere());
+    }
+    platform.approvers = approver::distinct(approvers);
+    platform
+}
+
+/// What a carrier looks through.
+struct Input<'a> {
+    sources: &'a Sources,
+    /// Objects and the documents of loose files, each once.
+    documents: Vec<Document<'a>>,
+    /// Loose files, whatever is in them.
+    files: &'a [FileId],
+}
+
+/// One document.
+struct Document<'a> {
+    node: &'a Node,
+    /// The file that it is written in, or `""` for one that is written nowhere.
+    path: &'a str,
+}
+
+impl<'a> Input<'a> {
+    fn new(sources: &'a Sources, environment: &'a Environment) -> Self {
+        let mut seen: BTreeSet<Option<Span>> = BTreeSet::new();
+        let objects = environment.objects.iter().map(|it| &it.node);
+        let loose = environment
+            .files
+            .iter()
+            .filter(|file| is_yaml(&sources[**file].path))
+            .flat_map(|file| sources.documents(*file, Dialect::Sigs).roots());
+        let documents = objects
+            .chain(loose)
+            .filter(|node| node.origin.written_at().is_none_or(|span| seen.insert(Some(span))))
+            .map(|node| {
+                let span = node.origin.written_at();
+                Document { node, path: span.map_or("", |span| &sources[span.file].path) }
+            });
+        Self { sources, documents: documents.collect(), files: &environment.files }
+    }
+
+    /// The documents of an API group; versions do not matter.
+    fn group(&self, group: &str) -> impl Iterator<Item = &Document<'a>> {
+        self.documents.iter().filter(move |it| it.group() == group)
+    }
+
+    /// The documents of a kind.
+    fn kind(&self, group: &str, kind: &str) -> impl Iterator<Item = &Document<'a>> {
+        self.group(group).filter(move |it| it.kind() == kind)
+    }
+
+    /// The documents in a string; what is broken in it becomes a problem.
+    fn embedded(&self, node: &Node, problems: &mut Vec<Problem>) -> Vec<Node> {
+        let documents = parse::embedded(self.sources, node, Dialect::Sigs);
+        if let Some(error) = documents.error() {
+            let text = node.as_scalar().map_or("", |it| &it.text);
+            let at = error.span.map_or_else(|| node.origin.clone(), |it| node.origin.moved(it));
+            problems.push(if parse::is_template(text) {
+                Problem::new(ProblemKind::Unresolved, &at, "this text is a template")
+            } else {
+                Problem::new(ProblemKind::Syntax, &at, error.message.clone())
+            });
+        }
+        documents.roots().cloned().collect()
+    }
+}
+
+impl Document<'_> {
+    fn group(&self) -> &str {
+        group(self.node)
+    }
+
+    fn kind(&self) -> &str {
+        kind(self.node)
+    }
+
+    /// The directory of its file.
+    fn dir(&self) -> &str {
+        crate::source::parent(self.path)
+    }
+
+    /// The place of its name, else of its kind, else of all of it.
+    fn anchor(&self) -> Origin {
+        anchor(self.node)
+    }
+}
+
+fn group(node: &Node) -> &str {
+    node.str_at("apiVersion").and_then(|it| it.split_once('/')).map_or("", |(group, _)| group)
+}
+
+fn kind(node: &Node) -> &str {
+    node.str_at("kind").unwrap_or_default()
+}
+
+fn anchor(node: &Node) -> Origin {
+    let named = node.at("metadata.name").or_else(|| node.get("kind"));
+    named.map_or_else(|| node.origin.clone(), |it| it.origin.clone())
+}
+
+fn is_yaml(path: &str) -> bool {
+    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+    matches!(extension, "yaml" | "yml" | "json" | "conf" | "j2")
+}

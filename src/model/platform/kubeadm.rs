@@ -1,0 +1,247 @@
+//! kubeadm's files, the `kubelet-config` ConfigMap that it writes, its patches directory, and
+//! KubeletConfigurations that stand alone.
+//!
+//! `kubeadm init` reads InitConfiguration, ClusterConfiguration and KubeletConfiguration from one
+//! file and puts the last into the ConfigMap; `kubeadm join` reads nothing but a JoinConfiguration
+//! (`cmd/kubeadm/app/util/config/joinconfiguration.go`) and takes the kubelet's settings from
+//! the ConfigMap. The node's own `kubeletExtraArgs` and patches then come on top.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    model::{
+        Signer,
+        kubelet::{Flag, Group, Settings},
+        platform::{Document, Input, Platform, kind},
+    },
+    source,
+    tree::{Kind, Node, Origin, Via},
+};
+
+const KUBEADM: &str = "kubeadm.k8s.io";
+pub(super) const KUBELET: &str = "kubelet.config.k8s.io";
+
+/// The kubeadm documents of one file.
+#[derive(Default)]
+struct File<'a> {
+    path: &'a str,
+    init: Option<&'a Node>,
+    cluster: Option<&'a Node>,
+    kubelet: Option<&'a Node>,
+    joins: Vec<&'a Node>,
+}
+
+pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+    let files = files(input);
+    let stored = stored(input, platform);
+    let cluster = |inits: &[&File<'_>], path: &str| match inits {
+        [] if stored.is_some() => "kubeadm".to_owned(),
+        [_] => "kubeadm".to_owned(),
+        _ => {
+            let start = of_cluster(inits, path).map_or(path, |it| it.path);
+            format!("kubeadm {}", source::parent(start))
+        }
+    };
+    let inits: Vec<&File<'_>> = files.values().filter(|it| it.starts()).collect();
+    let joining = files.values().any(|it| !it.joins.is_empty());
+    for file in &inits {
+        let (node, carrier) = match (file.init, file.cluster) {
+            (Some(node), _) => (node, "kubeadm InitConfiguration"),
+            (None, Some(node)) => (node, "kubeadm ClusterConfiguration"),
+            (None, None) => continue,
+        };
+        let group = if joining { "control plane" } else { "all nodes" };
+        let settings = settings(input, node, file.kubelet.cloned().into_iter().collect());
+        platform.kubelets.push(settings.kubelet(Group {
+            cluster: cluster(&inits, file.path),
+            name: group.into(),
+            carrier,
+            signer: Signer::Kubelet,
+            complete: true,
+            // The setting that is missing belongs into the KubeletConfiguration, if there is one.
+            anchor: super::anchor(file.kubelet.unwrap_or(node)),
+        }));
+    }
+    for file in files.values() {
+        let base = base(&inits, file.path, stored.as_ref());
+        for join in &file.joins {
+            let control_plane = join.get("controlPlane").is_some_and(|it| !it.is_null());
+            platform.kubelets.push(settings(input, join, base.clone()).kubelet(Group {
+                cluster: cluster(&inits, file.path),
+                name: if control_plane { "control plane" } else { "workers" }.into(),
+                carrier: "kubeadm JoinConfiguration",
+                signer: Signer::Kubelet,
+                complete: true,
+                anchor: super::anchor(join),
+            }));
+        }
+        if let (Some(kubelet), false) = (file.kubelet, file.speaks_kubeadm()) {
+            alone(input, kubelet, file.path, platform);
+        }
+    }
+}
+
+/// The documents of kubeadm and of the kubelet, by file.
+fn files<'a>(input: &'a Input<'_>) -> BTreeMap<&'a str, File<'a>> {
+    let mut files: BTreeMap<&str, File<'_>> = BTreeMap::new();
+    for document in &input.documents {
+        let Document { node, path } = *document;
+        if !matches!(document.group(), KUBEADM | KUBELET) {
+            continue;
+        }
+        let file = files.entry(path).or_insert_with(|| File { path, ..File::default() });
+        match (document.group(), document.kind()) {
+            (KUBEADM, "InitConfiguration") => file.init = Some(node),
+            (KUBEADM, "ClusterConfiguration") => file.cluster = Some(node),
+            (KUBEADM, "JoinConfiguration") => file.joins.push(node),
+            (KUBELET, "KubeletConfiguration") => file.kubelet = Some(node),
+            _ => {}
+        }
+    }
+    files
+}
+
+impl File<'_> {
+    /// Whether `kubeadm init` is given this file.
+    fn starts(&self) -> bool {
+        self.init.is_some() || self.cluster.is_some()
+    }
+
+    fn speaks_kubeadm(&self) -> bool {
+        self.starts() || !self.joins.is_empty()
+    }
+}
+
+/// The settings of a node that registers as `node` says, over `layers`.
+fn settings(input: &Input<'_>, node: &Node, mut layers: Vec<Node>) -> Settings {
+    let flags = node.at("nodeRegistration.kubeletExtraArgs").map(Flag::all).unwrap_or_default();
+    if let Some(directory) = node.at("patches.directory") {
+        let patches = patches(input);
+        if patches.is_empty() {
+            let why = "kubeadm's patches directory is not in this repository";
+            layers.push(Node::new(Kind::Unknown(why.into()), directory.origin.clone()));
+        }
+        layers.extend(patches);
+    }
+    if let Some(config) = flags.iter().rfind(|flag| flag.name == "config") {
+        // kubeadm's own file is not read at all then.
+        let why = "`--config` points at another file on the node";
+        layers = vec![Node::new(Kind::Unknown(why.into()), config.value.origin.clone())];
+    }
+    Settings { layers, flags }
+}
+
+/// `kubeletconfiguration[suffix][+type].yaml`, for `--patches` and `patches.directory`.
+fn patches(input: &Input<'_>) -> Vec<Node> {
+    let patches =
+        input.documents.iter().filter(|it| is_patch(it.path) && it.node.as_map().is_some());
+    patches.map(|it| it.node.clone()).collect()
+}
+
+pub(super) fn is_patch(path: &str) -> bool {
+    let name = source::file_name(path);
+    // A JSON 6902 patch is a list; what it changes is not followed.
+    name.starts_with("kubeletconfiguration") && !name.contains("+json")
+}
+
+/// What joining nodes start from: the configuration that the cluster was made with.
+fn base(inits: &[&File<'_>], path: &str, stored: Option<&Node>) -> Vec<Node> {
+    if let Some(init) = of_cluster(inits, path) {
+        return init.kubelet.cloned().into_iter().collect();
+    }
+    let why = "joining nodes take it from the cluster's `kubelet-config` ConfigMap";
+    let unknown = || Node::new(Kind::Unknown(why.into()), Origin::at(Via::Written, None));
+    vec![stored.cloned().unwrap_or_else(unknown)]
+}
+
+/// The file that starts the cluster which the nodes of `path` join: the only one, or the one in
+/// the same directory.
+fn of_cluster<'a, 'b>(inits: &[&'a File<'b>], path: &str) -> Option<&'a File<'b>> {
+    let mut near = inits.iter().filter(|it| source::parent(it.path) == source::parent(path));
+    match (inits, near.next(), near.next()) {
+        ([only], ..) => Some(only),
+        (_, Some(near), None) => Some(near),
+        _ => None,
+    }
+}
+
+/// The `kubelet-config` ConfigMap, or `kubelet-config-1.20` as it was called before 1.24.
+fn stored(input: &Input<'_>, platform: &mut Platform) -> Option<Node> {
+    let mut stored = None;
+    for document in input.kind("", "ConfigMap") {
+        let name = document.node.str_at("metadata.name").unwrap_or_default();
+        let Some(version) = name.strip_prefix("kubelet-config") else { continue };
+        let text = document.node.at("data.kubelet");
+        let Some(text) = text.filter(|_| version.is_empty() || version.starts_with("-1.")) else {
+            continue;
+        };
+        for config in input.embedded(text, &mut platform.problems) {
+            if kind(&config) != "KubeletConfiguration" {
+                continue;
+            }
+            let group = Group {
+                cluster: "kubeadm".into(),
+                name: "nodes that join".into(),
+                carrier: "kubelet-config ConfigMap",
+                signer: Signer::Kubelet,
+                complete: true,
+                anchor: super::anchor(&config),
+            };
+            platform.kubelets.push(Settings::of(vec![config.clone()]).kubelet(group));
+            stored = Some(config);
+        }
+    }
+    stored
+}
+
+/// A KubeletConfiguration that no kubeadm document stands beside.
+fn alone(input: &Input<'_>, config: &Node, path: &str, platform: &mut Platform) {
+    // A patch belongs to nodes of kubeadm, a drop-in to the only file beside its directory.
+    if is_patch(path) && input.group(KUBEADM).next().is_some() {
+        return;
+    }
+    let part = is_patch(path) || is_drop_in(path);
+    if is_drop_in(path) && base_of(input, path).is_some() {
+        return;
+    }
+    let mut layers = vec![config.clone()];
+    layers.extend(drop_ins(input, path));
+    let settings = Settings::of(layers);
+    if part && !settings.says_something() {
+        return;
+    }
+    platform.kubelets.push(settings.kubelet(Group {
+        cluster: format!("kubelet {}", source::parent(path)),
+        name: source::file_name(path).into(),
+        carrier: "KubeletConfiguration",
+        signer: Signer::Kubelet,
+        complete: !part,
+        anchor: super::anchor(config),
+    }));
+}
+
+/// Whether `path` is in a directory for `--config-dir`, in which only `*.conf` counts.
+fn is_drop_in(path: &str) -> bool {
+    let dir = source::parent(path);
+    dir.ends_with(".d") && path.rsplit_once('.').is_some_and(|(_, extension)| extension == "conf")
+}
+
+fn configs<'a, 'b>(input: &'a Input<'b>) -> impl Iterator<Item = &'a Document<'b>> {
+    input.kind(KUBELET, "KubeletConfiguration")
+}
+
+fn base_of<'a, 'b>(input: &'a Input<'b>, path: &str) -> Option<&'a Document<'b>> {
+    let home = source::parent(source::parent(path));
+    let mut bases = configs(input).filter(|it| !is_drop_in(it.path) && it.dir() == home);
+    bases.next().filter(|_| bases.next().is_none())
+}
+
+/// The drop-ins over the base at `path`, in the order of their names.
+fn drop_ins(input: &Input<'_>, path: &str) -> Vec<Node> {
+    let mut found: Vec<_> = configs(input)
+        .filter(|it| is_drop_in(it.path))
+        .filter(|it| base_of(input, it.path).is_some_and(|base| base.path == path))
+        .collect();
+    found.sort_by_key(|it| it.path);
+    found.into_iter().map(|it| it.node.clone()).collect()
+}

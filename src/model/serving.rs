@@ -1,0 +1,240 @@
+//! How the kubelets of an environment get their serving certificates, and what says so.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    model::{Approver, Fact, Kubelet, Serving, ServingState, Signer},
+    tree::Origin,
+};
+
+/// The state of `kubelets`, which `approvers` of the environment or of elsewhere in the repository
+/// may approve.
+///
+/// The absence of evidence is [`ServingState::Unknown`]: only a carrier that defines its nodes says
+/// something by saying nothing.
+pub fn state(kubelets: &[Kubelet], approvers: &[Approver]) -> Serving {
+    let mut evidence = Vec::new();
+    let mut clusters: BTreeMap<&str, Vec<ServingState>> = BTreeMap::new();
+    for kubelet in kubelets {
+        let (state, why, origin) = of(kubelet, approvers);
+        clusters.entry(&kubelet.cluster).or_default().push(state);
+        evidence.push((why, origin));
+    }
+    evidence.extend(approvers.iter().map(|approver| {
+        let says = match approver.certain {
+            true => format!("{} approves kubelet serving certificates", approver.name),
+            false => format!("{} may approve kubelet serving certificates", approver.name),
+        };
+        (says, approver.origin.clone())
+    }));
+    // Clusters that differ say nothing of the one that this environment runs on.
+    let state = clusters
+        .values()
+        .map(|states| within(states))
+        .reduce(|a, b| if a == b { a } else { ServingState::Unknown })
+        .unwrap_or(ServingState::Unknown);
+    Serving { state, evidence }
+}
+
+/// The state of one cluster with groups of nodes in `states`.
+fn within(states: &[ServingState]) -> ServingState {
+    let known = || states.iter().filter(|it| **it != ServingState::Unknown);
+    let Some(first) = known().next() else { return ServingState::Unknown };
+    if known().any(|it| it != first) {
+        ServingState::Mixed
+    } else if known().count() < states.len() {
+        ServingState::Unknown
+    } else {
+        *first
+    }
+}
+
+/// The state of one group of nodes, with what says so and where.
+pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, Origin) {
+    let here = |says: &str| format!("{} ({}): {says}", kubelet.carrier, kubelet.group);
+    let anchor = || kubelet.anchor.clone();
+    let unknown = |says: &str, at: Option<&Origin>| {
+        let at = at.map_or_else(anchor, |it| it.or(&kubelet.anchor));
+        (ServingState::Unknown, here(says), at)
+    };
+    if kubelet.signer == Signer::Platform {
+        // A platform's own signer works through bootstrapping too, where it has one.
+        return (ServingState::PlatformSigned, here("the platform signs them"), anchor());
+    }
+    let bootstrap = match &kubelet.server_tls_bootstrap {
+        Fact::Unknown(why, at) => {
+            return unknown(
+                &format!("whether they are requested is not known: {why}"),
+                at.as_ref(),
+            );
+        }
+        Fact::Known(true, origin) => Some(origin),
+        Fact::Known(false, _) | Fact::Absent(_) => None,
+    };
+    match (&kubelet.tls_cert_file, bootstrap) {
+        (Fact::Unknown(why, at), _) => {
+            unknown(&format!("whether files provide them is not known: {why}"), at.as_ref())
+        }
+        // Go prefers the file for clients that send no host name and the requested one for others.
+        (Fact::Known(_, file), Some(_)) => {
+            unknown("a file provides them, and they are requested as well", Some(file))
+        }
+        (Fact::Known(_, file), None) => {
+            (ServingState::StaticFiles, here("a file provides them"), file.or(&kubelet.anchor))
+        }
+        (Fact::Absent(_), Some(_)) if kubelet.rotation_gate.value() == Some(&false) => {
+            // The validation of KubeletConfiguration refuses this, and the kubelet does not start.
+            unknown(
+                "they are requested, with the feature gate for that off",
+                kubelet.rotation_gate.origin(),
+            )
+        }
+        (Fact::Absent(_), Some(origin)) => {
+            let state = match approvers {
+                [] => ServingState::BootstrapNoApprover,
+                some if some.iter().any(|it| it.certain) => ServingState::BootstrapApproved,
+                _ => ServingState::Unknown,
+            };
+            (state, here("they are requested from the cluster"), origin.or(&kubelet.anchor))
+        }
+        (Fact::Absent(_), None) => match (&kubelet.server_tls_bootstrap, kubelet.signer) {
+            (_, Signer::Unknown | Signer::Platform) => unknown("nothing says who signs them", None),
+            (Fact::Known(_, origin), _) => (
+                ServingState::SelfSigned,
+                here("they are not requested"),
+                origin.or(&kubelet.anchor),
+            ),
+            _ if kubelet.complete => {
+                (ServingState::SelfSigned, here("each kubelet signs its own by default"), anchor())
+            }
+            _ => unknown("nothing says whether they are requested", None),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Via;
+
+    fn nowhere() -> Origin {
+        Origin::at(Via::Written, None)
+    }
+
+    fn fact<T>(value: Option<T>) -> Fact<T> {
+        value.map_or(Fact::Absent(None), |it| Fact::Known(it, nowhere()))
+    }
+
+    fn kubelet(
+        bootstrap: Fact<bool>,
+        file: Fact<String>,
+        signer: Signer,
+        complete: bool,
+    ) -> Kubelet {
+        Kubelet {
+            cluster: "kubeadm".into(),
+            group: "workers".into(),
+            carrier: "KubeletConfiguration",
+            server_tls_bootstrap: bootstrap,
+            tls_cert_file: file,
+            webhook_authentication: Fact::Absent(None),
+            anonymous_authentication: Fact::Absent(None),
+            authorization_mode: Fact::Absent(None),
+            read_only_port: Fact::Absent(None),
+            address: Fact::Absent(None),
+            port: Fact::Absent(None),
+            enable_server: Fact::Absent(None),
+            rotation_gate: Fact::Absent(None),
+            signer,
+            complete,
+            anchor: nowhere(),
+        }
+    }
+
+    fn approvers(certain: Option<bool>) -> Vec<Approver> {
+        let one = |certain| Approver {
+            name: "approver".into(),
+            origin: nowhere(),
+            certain,
+            weaknesses: Vec::new(),
+        };
+        certain.into_iter().map(one).collect()
+    }
+
+    /// Every combination of what can be known of one group of nodes and of its approvers.
+    #[test]
+    fn truth_table() {
+        use ServingState as S;
+        let unknown = || Fact::Unknown("it is encrypted".into(), None);
+        for signer in [Signer::Kubelet, Signer::Platform, Signer::Unknown] {
+            for complete in [true, false] {
+                for approver in [None, Some(false), Some(true)] {
+                    for bootstrap in [Some(true), Some(false), None] {
+                        for file in [Some("/etc/kubelet.crt".to_owned()), None] {
+                            let group =
+                                kubelet(fact(bootstrap), fact(file.clone()), signer, complete);
+                            let expected = match (signer, bootstrap, &file, approver, complete) {
+                                (Signer::Platform, ..) => S::PlatformSigned,
+                                (_, Some(true), Some(_), ..) => S::Unknown,
+                                (_, _, Some(_), ..) => S::StaticFiles,
+                                (_, Some(true), None, None, _) => S::BootstrapNoApprover,
+                                (_, Some(true), None, Some(true), _) => S::BootstrapApproved,
+                                (_, Some(true), None, Some(false), _) => S::Unknown,
+                                (Signer::Unknown, ..) => S::Unknown,
+                                (_, Some(false), ..) => S::SelfSigned,
+                                (_, None, _, _, true) => S::SelfSigned,
+                                (_, None, _, _, false) => S::Unknown,
+                            };
+                            let got = state(&[group], &approvers(approver)).state;
+                            let case = (signer, bootstrap, file, approver, complete);
+                            assert_eq!(got, expected, "{case:?}");
+                        }
+                    }
+                    for (bootstrap, file) in [
+                        (unknown(), fact(None)),
+                        (fact(Some(true)), Fact::Unknown("a template".into(), None)),
+                        (fact(None), Fact::Unknown("a template".into(), None)),
+                    ] {
+                        let group = kubelet(bootstrap, file, signer, complete);
+                        let expected =
+                            if signer == Signer::Platform { S::PlatformSigned } else { S::Unknown };
+                        assert_eq!(state(&[group], &approvers(approver)).state, expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn groups_and_clusters() {
+        use ServingState as S;
+        let on = || kubelet(fact(Some(true)), fact(None), Signer::Kubelet, true);
+        let off = || kubelet(fact(None), fact(None), Signer::Kubelet, true);
+        let silent = || kubelet(fact(None), fact(None), Signer::Kubelet, false);
+        let elsewhere = |it: Kubelet| Kubelet { cluster: "other".into(), ..it };
+        let of = |kubelets: &[Kubelet]| state(kubelets, &approvers(Some(true))).state;
+        assert_eq!(of(&[]), S::Unknown);
+        assert_eq!(of(&[on(), on()]), S::BootstrapApproved);
+        assert_eq!(of(&[on(), off()]), S::Mixed);
+        assert_eq!(of(&[on(), silent()]), S::Unknown);
+        assert_eq!(of(&[on(), off(), silent()]), S::Mixed);
+        assert_eq!(of(&[on(), elsewhere(on())]), S::BootstrapApproved);
+        assert_eq!(of(&[on(), elsewhere(off())]), S::Unknown, "two clusters are not a mixed one");
+    }
+
+    #[test]
+    fn evidence_names_its_place() {
+        let serving = state(
+            &[kubelet(fact(Some(true)), fact(None), Signer::Kubelet, true)],
+            &approvers(Some(true)),
+        );
+        let says: Vec<_> = serving.evidence.iter().map(|(says, _)| says.as_str()).collect();
+        assert_eq!(
+            says,
+            [
+                "KubeletConfiguration (workers): they are requested from the cluster",
+                "approver approves kubelet serving certificates"
+            ]
+        );
+    }
+}
