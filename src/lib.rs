@@ -28,6 +28,8 @@ pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Clu
     let layers = resolve::kustomize::Layers::default();
     let context = Context { sources, config, layers, purpose: Purpose::Judge };
     let environments = resolve::resolve(&context);
-    let clusters = environments.iter().map(model::lower).collect();
+    let elsewhere = std::sync::OnceLock::new();
+    let lower = |environment| model::lower(sources, environment, &elsewhere);
+    let clusters = environments.iter().map(lower).collect();
     (environments, clusters)
 }

@@ -7,8 +7,8 @@ mod lower;
 pub mod nodes;
 pub mod platform;
 mod quantity;
-pub(crate) mod workload;
 pub mod serving;
+pub(crate) mod workload;
 
 pub use fact::{Datum, Fact};
 pub use lower::lower;

@@ -1,48 +1,60 @@
 //! From objects to the model. Never fails: a wrong shape is an unknown or absent part.
 
+use std::sync::OnceLock;
+
 use crate::{
     model::{
-        ApiService, Cluster, Count, Fact, IntOrPercent, MetricsServer, Release, Serving,
-        ServingState,
+        ApiService, Approver, Cluster, Fact, IntOrPercent, MetricsServer, Release, approver, nodes,
+        platform, serving,
         workload::{self, fact, flag},
     },
     resolve::{self, Environment, Object},
+    source::Sources,
     tree::{Node, Origin, Via},
 };
 
 /// The typed view of `environment`.
-pub fn lower(environment: &Environment) -> Cluster {
+///
+/// `elsewhere` keeps what the whole repository says of approvers, which one environment may ask for.
+pub fn lower(
+    sources: &Sources,
+    environment: &Environment,
+    elsewhere: &OnceLock<Vec<Approver>>,
+) -> Cluster {
+    let platform = platform::read(sources, environment, || {
+        elsewhere.get_or_init(|| approver::elsewhere(sources))
+    });
     let api_services: Vec<ApiService> =
         environment.objects.iter().filter_map(api_service).collect();
     let metrics_servers = environment
         .objects
         .iter()
         .filter_map(|object| metrics_server(object, environment, &api_services))
+        .chain(platform.bundled)
         .collect();
     let settings = environment.settings.as_ref();
-    let local = settings.and_then(|it| it.local.as_ref()).filter(|(local, _)| *local);
-    let count = |setting: Option<&(u64, Origin)>| match setting {
-        Some((count, origin)) => {
-            Fact::Known(Count { min: *count, max: Some(*count) }, origin.clone())
-        }
-        None => Fact::Absent(None),
+    let local = match settings.and_then(|it| it.local.as_ref()) {
+        Some((local, origin)) => local.then(|| ("configured as local".to_owned(), origin.clone())),
+        None => platform.local,
     };
+    let (nodes, pods_per_node) = nodes::count(&platform.pools, settings);
+    let serving = serving::state(&platform.kubelets, &platform.approvers);
     Cluster {
         environment: environment.name.clone(),
-        local: local.map(|(_, origin)| ("configured as local".to_owned(), origin.clone())),
-        nodes: count(settings.and_then(|it| it.nodes.as_ref())),
-        pods_per_node: count(settings.and_then(|it| it.pods_per_node.as_ref())),
+        local,
+        nodes,
+        pods_per_node,
         kubernetes: match settings.and_then(|it| it.kubernetes.as_ref()) {
             Some((version, origin)) => Fact::Known(version.clone(), origin.clone()),
             None => Fact::Absent(None),
         },
         metrics_servers,
         releases: environment.releases.iter().filter_map(release).collect(),
-        kubelets: Vec::new(),
-        approvers: Vec::new(),
+        kubelets: platform.kubelets,
+        approvers: platform.approvers,
         api_services,
-        serving: Serving { state: ServingState::Unknown, evidence: Vec::new() },
-        problems: environment.problems.clone(),
+        serving,
+        problems: [environment.problems.clone(), platform.problems].concat(),
     }
 }
 

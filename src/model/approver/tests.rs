@@ -21,6 +21,7 @@ fn found(text: &str, releases: &[(&str, &str)]) -> Vec<Approver> {
         name: "prod".into(),
         entry: Entry { kind: EntryKind::Manifests, origin: nowhere() },
         objects: roots("objects.yaml").into_iter().map(Object::new).collect(),
+        settings: None,
         releases: releases
             .iter()
             .map(|(chart, _)| Release {
@@ -33,6 +34,8 @@ fn found(text: &str, releases: &[(&str, &str)]) -> Vec<Approver> {
                 values: roots(&format!("{chart}.values")).remove(0),
                 anchor: nowhere(),
                 suspended: false,
+                alias: None,
+                directory: None,
             })
             .collect(),
         files: Vec::new(),
@@ -159,6 +162,7 @@ fn remote_manifests_that_nobody_fetched() {
     let environment = Environment {
         name: "prod".into(),
         entry: Entry { kind: EntryKind::Kustomization, origin: nowhere },
+        settings: None,
         objects: Vec::new(),
         releases: Vec::new(),
         files: Vec::new(),
