@@ -9,6 +9,7 @@ pub mod source;
 pub mod tree;
 
 pub mod data;
+pub mod emit;
 pub mod parse;
 pub mod problem;
 pub mod resolve;

@@ -128,6 +128,11 @@ pub fn canonical(scalar: &Scalar) -> Scalar {
     }
 }
 
+/// Whether go-yaml, v2 or v3, takes `text` without quotes for a date.
+pub fn is_timestamp(text: &str) -> bool {
+    timestamp(text).is_some()
+}
+
 /// RFC 3339 of what go-yaml v3 takes for a date: `2001-1-2`, optionally with a time.
 fn timestamp(text: &str) -> Option<String> {
     let (date, time) = match text.find(['T', 't', ' ']) {

@@ -1,5 +1,7 @@
 //! Flux: Kustomization trees, `postBuild` substitution, HelmReleases.
 
+pub mod envsubst;
+
 use crate::{
     resolve::{Context, Environment},
     tree::Node,

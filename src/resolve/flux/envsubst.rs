@@ -1,0 +1,329 @@
+//! The language of `postBuild` substitution, exactly as `fluxcd/pkg/envsubst` reads it.
+//!
+//! It looks like a shell's but is not: `:=`, `:-`, `:?`, `:+` and `=` all mean "or else", `${a.b}`
+//! and `${a-b}` are errors, `$$` is a dollar sign everywhere outside an expression.
+
+mod glob;
+mod scan;
+
+use std::{borrow::Cow, ops::Range};
+
+use indexmap::IndexMap;
+
+use scan::{Call, Operator, Piece};
+
+/// Text larger than this is refused; no object that a cluster takes is.
+const MAX_OUTPUT: usize = 64 * 1024 * 1024;
+
+/// The result of a substitution.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Output {
+    /// The text with every expression replaced.
+    pub text: String,
+    /// The expressions outside other expressions, in order.
+    pub filled: Vec<Filled>,
+}
+
+/// An expression that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filled {
+    /// Its bytes in the template, from `$` to the closing brace.
+    pub input: Range<usize>,
+    /// The bytes in the output that took its place.
+    pub output: Range<usize>,
+    /// The variables that it names and that are defined, those of nested expressions included.
+    pub uses: Vec<String>,
+    /// The variable whose value, or a part of it, took its place; `None` for a default.
+    pub from: Option<String>,
+    /// The variables that it needs and that nothing defines: an error to a strict controller,
+    /// nothing at all to a lenient one.
+    pub missing: Vec<String>,
+}
+
+/// Why a template cannot be substituted, each the same to a lenient and a strict controller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What is wrong, in upstream's words.
+    pub message: &'static str,
+    /// The byte at which the expression starts.
+    pub at: usize,
+}
+
+/// Replaces the expressions in `template` by the values of `variables`.
+///
+/// # Errors
+/// The first expression that is not one.
+pub fn substitute<V: AsRef<str>>(
+    template: &str,
+    variables: &IndexMap<String, V>,
+) -> Result<Output, Error> {
+    let mut text = Vec::new();
+    let mut filled = Vec::new();
+    for piece in scan::parse(template)? {
+        match piece {
+            Piece::Text(literal) => text.extend_from_slice(literal.as_bytes()),
+            Piece::Call(call) => {
+                let start = text.len();
+                let mut used = Filled { input: call.range.clone(), ..Filled::at(start..start) };
+                text.extend_from_slice(&value(&call, variables, &mut used));
+                used.output.end = text.len();
+                filled.push(used);
+            }
+        }
+        if text.len() > MAX_OUTPUT {
+            return Err(Error { message: "the result is too large", at: 0 });
+        }
+    }
+    // A cut through a character leaves what Go would leave too, and YAML would refuse.
+    let text = match String::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    };
+    Ok(Output { text, filled })
+}
+
+impl Filled {
+    fn at(output: Range<usize>) -> Self {
+        Self { input: 0..0, output, uses: Vec::new(), from: None, missing: Vec::new() }
+    }
+}
+
+fn value<V: AsRef<str>>(
+    call: &Call,
+    variables: &IndexMap<String, V>,
+    used: &mut Filled,
+) -> Vec<u8> {
+    let outer = used.from.take();
+    let arguments: Vec<Vec<u8>> = call
+        .arguments
+        .iter()
+        .map(|argument| match argument {
+            Piece::Text(text) => text.as_bytes().to_vec(),
+            Piece::Call(call) => value(call, variables, used),
+        })
+        .collect();
+    let inner = std::mem::replace(&mut used.from, outer);
+    let variable = variables.get(&call.name).map(AsRef::as_ref);
+    match variable {
+        Some(_) => used.uses.push(call.name.clone()),
+        None if call.operator != Operator::Default => used.missing.push(call.name.clone()),
+        None => {}
+    }
+    let text = variable.unwrap_or_default().as_bytes();
+    if call.operator == Operator::Default && text.is_empty() {
+        used.from = inner;
+        return arguments.concat();
+    }
+    used.from = variable.map(|_| call.name.clone());
+    apply(call.operator, text, &arguments)
+}
+
+/// What `operator` makes of a value; bytes, as Go's strings are.
+fn apply(operator: Operator, text: &[u8], arguments: &[Vec<u8>]) -> Vec<u8> {
+    let first = arguments.first().map(Vec::as_slice).unwrap_or_default();
+    let second = arguments.get(1).map(Vec::as_slice).unwrap_or_default();
+    let whole = String::from_utf8_lossy(text);
+    match operator {
+        Operator::Default => text.to_vec(),
+        Operator::Length => text.len().to_string().into_bytes(),
+        Operator::Lower => whole.to_lowercase().into_bytes(),
+        Operator::Upper => whole.to_uppercase().into_bytes(),
+        Operator::LowerFirst => first_changed(&whole, |it| single(it, it.to_lowercase())),
+        Operator::UpperFirst => first_changed(&whole, |it| single(it, it.to_uppercase())),
+        Operator::Part => part(text, arguments).to_vec(),
+        Operator::TrimPrefix { longest } => glob::trim_prefix(text, first, longest).to_vec(),
+        Operator::TrimSuffix { longest } => {
+            let trimmed = glob::trim_prefix(&reversed(text), &reversed(first), longest).to_vec();
+            reversed(&trimmed)
+        }
+        Operator::ReplaceFirst => replace(text, first, second, 1),
+        Operator::ReplaceAll => replace(text, first, second, usize::MAX),
+        Operator::ReplacePrefix if arguments.len() == 2 && text.starts_with(first) => {
+            replace(text, first, second, 1)
+        }
+        Operator::ReplaceSuffix if arguments.len() == 2 => match text.strip_suffix(first) {
+            Some(rest) => [rest, second].concat(),
+            None => text.to_vec(),
+        },
+        Operator::ReplacePrefix | Operator::ReplaceSuffix => text.to_vec(),
+    }
+}
+
+fn first_changed(text: &str, change: impl Fn(char) -> char) -> Vec<u8> {
+    let mut chars = text.chars();
+    let first = chars.next().map(change);
+    first.into_iter().chain(chars).collect::<String>().into_bytes()
+}
+
+/// Go maps a character to one character; where Unicode has several it stays as it is.
+fn single(char: char, mut mapped: impl Iterator<Item = char>) -> char {
+    match (mapped.next(), mapped.next()) {
+        (Some(one), None) => one,
+        _ => char,
+    }
+}
+
+fn reversed(text: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(text).chars().rev().collect::<String>().into_bytes()
+}
+
+/// `${name:offset}` and `${name:offset:length}`; what is no number leaves the value whole.
+fn part<'t>(text: &'t [u8], arguments: &[Vec<u8>]) -> &'t [u8] {
+    let number =
+        |at: usize| -> Option<isize> { std::str::from_utf8(arguments.get(at)?).ok()?.parse().ok() };
+    let Some(offset) = number(0) else { return text };
+    let start = match usize::try_from(offset) {
+        Ok(start) => start,
+        Err(_) => text.len().saturating_sub(offset.unsigned_abs()),
+    };
+    let end = if arguments.len() == 1 {
+        text.len()
+    } else {
+        let Some(length) = number(1) else { return text };
+        match usize::try_from(length) {
+            Ok(length) => start.saturating_add(length).min(text.len()),
+            Err(_) => text.len().saturating_sub(length.unsigned_abs()),
+        }
+    };
+    text.get(start..end).unwrap_or_default()
+}
+
+/// Go's `strings.Replace`: an empty pattern matches before every character and at the end.
+fn replace(text: &[u8], from: &[u8], to: &[u8], at_most: usize) -> Vec<u8> {
+    if from.is_empty() {
+        let text = String::from_utf8_lossy(text);
+        let to = String::from_utf8_lossy(to);
+        return text.replacen("", &to, at_most).into_bytes();
+    }
+    let mut result = Vec::new();
+    let mut rest = text;
+    for _ in 0..at_most {
+        let Some(at) = memchr::memmem::find(rest, from) else { break };
+        result.extend_from_slice(&rest[..at]);
+        result.extend_from_slice(to);
+        rest = &rest[at + from.len()..];
+    }
+    result.extend_from_slice(rest);
+    result
+}
+
+/// Whether `name` can be a variable: one that cannot fails the whole Kustomization.
+pub fn is_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|it| it == b'_' || it.is_ascii_alphabetic())
+        && bytes.all(|it| it == b'_' || it.is_ascii_alphanumeric())
+}
+
+/// A variable's value as Flux reads it: without line breaks, in values of several lines too.
+pub fn one_line(value: &str) -> Cow<'_, str> {
+    if value.contains('\n') { value.replace('\n', "").into() } else { value.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(template: &str) -> Result<String, &'static str> {
+        let variables: IndexMap<String, &str> = [
+            ("A", "x1"),
+            ("EMPTY", ""),
+            ("N", "2"),
+            ("PATH", "a/b/c.yaml"),
+            ("MEM", "64Mi"),
+            ("WORD", "\u{e9}t\u{e9}"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        substitute(template, &variables).map(|it| it.text).map_err(|it| it.message)
+    }
+
+    #[test]
+    fn values_and_defaults() {
+        for (template, expected) in [
+            ("a ${A} b", "a x1 b"),
+            ("${NONE}", ""),
+            ("${NONE:=d}${NONE:-e}${NONE=f}", "def"),
+            ("${EMPTY:=d}${EMPTY=d}", "dd"),
+            ("${NONE:?stop}", "stop"),
+            ("${NONE:+alt}${A:+alt}", "altx1"),
+            ("${NONE:=a${N}b${NONE:=c}}", "a2bc"),
+            ("${NONE:=a}b}", "ab}"),
+            ("${NONE:=}", ""),
+            ("$${A} $$$${A} $$A $A $(A) $", "${A} $${A} $A $A $(A) $"),
+            ("${NONE:-$${A}}", "$x1"),
+        ] {
+            assert_eq!(run(template).as_deref(), Ok(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn operators() {
+        for (template, expected) in [
+            ("${#A} ${#WORD} ${#NONE}", "2 5 0"),
+            ("${A^}${A^^}${WORD^}", "X1X1\u{c9}t\u{e9}"),
+            ("${MEM,}${MEM,,}", "64Mi64mi"),
+            ("${MEM:2}|${MEM:0:2}|${MEM: -2}|${MEM:x}|${MEM:9}|${MEM:1:-1}", "Mi|64|64Mi|64Mi||4M"),
+            ("${MEM:-2}", "64Mi"),
+            ("${MEM%Mi}${MEM#6}${MEM##*M}${PATH%%.*}", "644Miia/b/c"),
+            ("${PATH#*/}|${PATH##*/}|${PATH%/*}|${PATH%%/*}", "b/c.yaml|c.yaml|a/b|a"),
+            ("${PATH#[a-z]*}|${PATH#?}|${PATH#[^b]/}", "/b/c.yaml|/b/c.yaml|b/c.yaml"),
+            ("${PATH/\\//-}|${PATH//\\//-}", "a-b/c.yaml|a-b-c.yaml"),
+            ("${PATH/#a/z}|${PATH/%yaml/yml}|${PATH/#b/z}", "z/b/c.yaml|a/b/c.yml|a/b/c.yaml"),
+            ("${A/x/}|${A//x/}|${A/x/${N}}", "1|1|21"),
+        ] {
+            assert_eq!(run(template).as_deref(), Ok(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_fails_the_whole_kustomization() {
+        let (brace, name) = ("missing closing brace", "unable to parse variable name");
+        let (inner, bad) = ("unable to parse substitution within function", "bad substitution");
+        for (template, expected) in [
+            ("${A", brace),
+            ("${A-d}", brace),
+            ("${A+d}", brace),
+            ("${a.b}", brace),
+            ("${A[0]}", brace),
+            ("${}", name),
+            ("${ A }", name),
+            ("${{ A }}", name),
+            ("${!A}", name),
+            ("${A#}", inner),
+            ("${A:}", inner),
+            ("${A/b}", bad),
+            ("${A,,x}", bad),
+            ("${NONE:=abc", inner),
+        ] {
+            assert_eq!(run(template), Err(expected), "{template}");
+        }
+        let deep = "${A:=".repeat(10_000);
+        assert!(run(&deep).is_err());
+    }
+
+    #[test]
+    fn where_the_parts_come_from() {
+        let variables: IndexMap<String, &str> =
+            [("A".to_owned(), "x"), ("E".to_owned(), "")].into();
+        let template = "k: ${A} ${NONE} ${E:=${A}} ${NONE:=d} ${NONE^^}";
+        let output = substitute(template, &variables).expect("a template");
+        let got: Vec<_> = output
+            .filled
+            .iter()
+            .map(|it| {
+                let (input, text) = (&template[it.input.clone()], &output.text[it.output.clone()]);
+                (input, text, it.from.as_deref(), it.missing.len())
+            })
+            .collect();
+        assert_eq!(
+            got,
+            [
+                ("${A}", "x", Some("A"), 0),
+                ("${NONE}", "", None, 1),
+                ("${E:=${A}}", "x", Some("A"), 0),
+                ("${NONE:=d}", "d", None, 0),
+                ("${NONE^^}", "", None, 1),
+            ]
+        );
+    }
+}
