@@ -4,9 +4,11 @@ pub mod env;
 pub mod scalar;
 mod yaml;
 
+use std::ops::Range;
+
 use crate::{
     source::{FileId, Sources, Span},
-    tree::{Kind, Node, Origin, Style},
+    tree::{Kind, Node, Origin, Scalar, Style},
 };
 
 /// How a reader of YAML types plain scalars and treats repeated and merged keys.
@@ -77,10 +79,22 @@ pub fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents {
 /// after `|`, quotes without escapes, whole files), else the whole scalar's.
 pub fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Documents {
     let Some(scalar) = node.as_scalar() else { return Documents::default() };
+    yaml::parse(&scalar.text, &place_of(sources, node, scalar), dialect)
+}
+
+/// The origin of some of a scalar's text, given as bytes of the text: exact where [`embedded`] is.
+pub fn part(sources: &Sources, node: &Node, range: Range<usize>) -> Origin {
+    let span = node
+        .as_scalar()
+        .and_then(|scalar| place_of(sources, node, scalar).span(range.start, range.end));
+    span.map_or_else(|| node.origin.clone(), |span| node.origin.moved(span))
+}
+
+fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::Place {
     let offsets = node.origin.written_at().map_or(yaml::Offsets::Whole, |span| {
         offsets_of(sources.slice(span), span.start, &scalar.text, scalar.style)
     });
-    yaml::parse(&scalar.text, &yaml::Place::new(node.origin.clone(), offsets), dialect)
+    yaml::Place::new(node.origin.clone(), offsets)
 }
 
 /// Whether `text` is a template of another language rather than YAML: Go, Jinja, ERB.

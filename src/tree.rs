@@ -265,6 +265,16 @@ impl Origin {
         }
     }
 
+    /// The same way without the steps of `via` before the last one.
+    #[must_use]
+    pub fn without(&self, via: Via) -> Self {
+        match &self.next {
+            Some(next) if self.step.via == via => next.without(via),
+            Some(next) => Self { step: self.step, next: Some(Arc::new(next.without(via))) },
+            None => self.clone(),
+        }
+    }
+
     /// From where it takes effect to where it is written.
     pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         std::iter::successors(Some(self), |origin| origin.next.as_deref()).map(|origin| origin.step)

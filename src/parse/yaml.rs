@@ -38,7 +38,7 @@ impl Place {
         Self { origin, offsets }
     }
 
-    fn span(&self, start: usize, end: usize) -> Option<Span> {
+    pub(super) fn span(&self, start: usize, end: usize) -> Option<Span> {
         let whole = self.origin.written_at()?;
         let (start, end) = match &self.offsets {
             Offsets::Whole => return Some(whole),

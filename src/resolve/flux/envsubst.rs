@@ -31,8 +31,8 @@ pub struct Filled {
     pub input: Range<usize>,
     /// The bytes in the output that took its place.
     pub output: Range<usize>,
-    /// The variables that it names and that are defined, those of nested expressions included.
-    pub uses: Vec<String>,
+    /// The variables that it names, those of nested expressions included.
+    pub names: Vec<String>,
     /// The variable whose value, or a part of it, took its place; `None` for a default.
     pub from: Option<String>,
     /// The variables that it needs and that nothing defines: an error to a strict controller,
@@ -84,7 +84,7 @@ pub fn substitute<V: AsRef<str>>(
 
 impl Filled {
     fn at(output: Range<usize>) -> Self {
-        Self { input: 0..0, output, uses: Vec::new(), from: None, missing: Vec::new() }
+        Self { input: 0..0, output, names: Vec::new(), from: None, missing: Vec::new() }
     }
 }
 
@@ -104,10 +104,9 @@ fn value<V: AsRef<str>>(
         .collect();
     let inner = std::mem::replace(&mut used.from, outer);
     let variable = variables.get(&call.name).map(AsRef::as_ref);
-    match variable {
-        Some(_) => used.uses.push(call.name.clone()),
-        None if call.operator != Operator::Default => used.missing.push(call.name.clone()),
-        None => {}
+    used.names.push(call.name.clone());
+    if variable.is_none() && call.operator != Operator::Default {
+        used.missing.push(call.name.clone());
     }
     let text = variable.unwrap_or_default().as_bytes();
     if call.operator == Operator::Default && text.is_empty() {

@@ -108,13 +108,13 @@ impl Scanner<'_> {
             if char == '$' && rest.starts_with('{') {
                 break;
             }
-            let escaped = match char {
+            let stands_for = match char {
                 '$' if rest.starts_with('$') => Some('$'),
                 '\\' => rest.chars().next().filter(|it| matches!(it, '/' | '\\')),
                 _ => None,
             };
-            if let Some(escaped) = escaped.filter(|_| escapes.contains(&char)) {
-                text.push(escaped);
+            if let Some(literal) = stands_for.filter(|_| escapes.contains(&char)) {
+                text.push(literal);
                 self.at += 2;
             } else if ends(char) {
                 break;
