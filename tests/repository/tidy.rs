@@ -1,0 +1,218 @@
+//! The house rules that a machine can check. Each test names the rule it keeps.
+
+use std::{fs, path::Path};
+
+use regex::Regex;
+
+use crate::common::{files, repository};
+
+/// Longer modules become folders. What a module's own tests take does not count.
+const LONGEST_MODULE: usize = 650;
+
+/// The files that a person wrote: neither built nor recorded.
+fn written() -> Vec<(String, String)> {
+    let skipped = ["target/", ".git/", "testdata/", "tests/schema/target/"];
+    let kinds = ["rs", "md", "toml", "yml", "yaml", "py"];
+    files(repository(), |path| {
+        let kind = path.rsplit('.').next().unwrap_or_default();
+        let known = kinds.contains(&kind) || [".ci/run", "justfile"].contains(&path);
+        known && !skipped.iter().any(|it| path.starts_with(it))
+    })
+    .into_iter()
+    .map(|path| {
+        let text = fs::read_to_string(repository().join(&path)).unwrap();
+        (path, text)
+    })
+    .collect()
+}
+
+fn sources() -> Vec<(String, String)> {
+    written().into_iter().filter(|(path, _)| path.starts_with("src/")).collect()
+}
+
+/// Text before a file's own tests.
+fn product(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
+}
+
+/// Every line that `pattern` matches, as `path:line: text`.
+fn matches(files: &[(String, String)], pattern: &str) -> Vec<String> {
+    let pattern = Regex::new(pattern).unwrap();
+    files
+        .iter()
+        .flat_map(|(path, text)| text.lines().zip(1..).map(move |(line, at)| (path, line, at)))
+        .filter(|(_, line, _)| pattern.is_match(line))
+        .map(|(path, line, at)| format!("{path}:{at}: {}", line.trim()))
+        .collect()
+}
+
+#[track_caller]
+fn nothing(found: &[String], rule: &str) {
+    assert!(found.is_empty(), "{rule}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_to_do_or_to_debug() {
+    let found = matches(&sources(), r"\b(todo|unimplemented|dbg)!|\b(XXX|FIXME)\b");
+    nothing(&found, "finish it or leave it out");
+}
+
+#[test]
+fn product_code_does_not_panic_on_purpose() {
+    let product: Vec<(String, String)> =
+        sources().into_iter().map(|(path, text)| (path, product(&text).to_owned())).collect();
+    let found = matches(&product, r"\.unwrap\(\)|\.expect\(|\bpanic!|\bunreachable!|\bunsafe\b");
+    nothing(&found, "broken input is data, not a panic");
+}
+
+#[test]
+fn exceptions_are_expected_and_say_why() {
+    let rust: Vec<_> = written().into_iter().filter(|(path, _)| path.ends_with(".rs")).collect();
+    nothing(&matches(&rust, r"#!?\[allow\("), "an `expect` tells when it is not needed any more");
+    let bare = Regex::new(r"#!?\[expect\([^\]]*\)\]").unwrap();
+    let mut found = Vec::new();
+    for (path, text) in &rust {
+        let without = bare.find_iter(text).filter(|it| !it.as_str().contains("reason"));
+        found.extend(without.map(|it| format!("{path}: {}", it.as_str())));
+    }
+    nothing(&found, "an exception says why");
+}
+
+#[test]
+fn modules_are_short() {
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        let lines = product(&text).lines().count();
+        if lines > LONGEST_MODULE {
+            found.push(format!("{path}: {lines} lines"));
+        }
+    }
+    nothing(&found, "a module over about 500 lines becomes a folder");
+}
+
+#[test]
+fn nothing_speaks_of_one_machine() {
+    // Put together, so that this file does not speak of them either.
+    let places =
+        [["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"], ["arti", "factory"]].map(|it| it.concat());
+    let mut all = written();
+    for path in files(&repository().join("testdata"), |_| true) {
+        if let Ok(text) = fs::read_to_string(repository().join("testdata").join(&path)) {
+            all.push((format!("testdata/{path}"), text));
+        }
+    }
+    nothing(&matches(&all, &places.join("|")), "what is in the repository holds on every machine");
+}
+
+#[test]
+fn text_is_plain() {
+    let found: Vec<String> = written()
+        .iter()
+        .filter(|(_, text)| !text.ends_with('\n') || text.ends_with("\n\n") || text.contains('\r'))
+        .map(|(path, _)| path.clone())
+        .collect();
+    nothing(&found, "a file ends with one line break, and has no carriage return");
+    let code: Vec<_> = written().into_iter().filter(|(path, _)| !path.ends_with(".snap")).collect();
+    nothing(&matches(&code, r"[ \t]+$|^\t"), "no blanks at the end of a line, no tabs");
+}
+
+#[test]
+fn only_some_files_touch_the_world() {
+    let found: Vec<String> = matches(&sources(), "disallowed_methods")
+        .into_iter()
+        .filter(|line| {
+            !["src/main.rs", "src/discover.rs", "src/discover/", "src/report.rs", "src/report/"]
+                .iter()
+                .any(|place| line.starts_with(place))
+        })
+        .collect();
+    nothing(&found, "only main, discover and report do I/O");
+}
+
+#[test]
+fn the_bans_stand() {
+    let clippy = fs::read_to_string(repository().join("clippy.toml")).unwrap();
+    for ban in [
+        "std::fs::read",
+        "std::fs::read_to_string",
+        "std::fs::File::open",
+        "std::fs::write",
+        "std::path::Path::exists",
+        "std::env::var",
+        "std::env::current_dir",
+        "std::net::TcpStream::connect",
+        "std::process::Command::new",
+        "std::time::SystemTime::now",
+        "std::collections::HashMap",
+    ] {
+        assert!(clippy.contains(&format!("path = \"{ban}\"")), "clippy.toml does not ban {ban}");
+    }
+    let deny = fs::read_to_string(repository().join("deny.toml")).unwrap();
+    for ban in ["serde_yaml", "serde_yml", "libyml"] {
+        assert!(deny.contains(&format!("crate = \"{ban}\"")), "deny.toml does not ban {ban}");
+    }
+}
+
+#[test]
+fn links_in_documents_lead_somewhere() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let mut found = Vec::new();
+    for (path, text) in written().iter().filter(|(path, _)| path.ends_with(".md")) {
+        let dir = Path::new(path).parent().unwrap();
+        for link in link.captures_iter(text) {
+            let target = link[1].split('#').next().unwrap_or_default();
+            let foreign = target.is_empty() || target.contains("://");
+            if !foreign && !repository().join(dir).join(target).exists() {
+                found.push(format!("{path}: {target}"));
+            }
+        }
+    }
+    nothing(&found, "a link leads to a file of the repository");
+}
+
+#[test]
+fn inputs_of_the_action_are_never_part_of_a_script() {
+    let action = fs::read_to_string(repository().join("action.yml")).unwrap();
+    let action: serde_yaml::Value = serde_yaml::from_str(&action).unwrap();
+    let steps = action["runs"]["steps"].as_sequence().unwrap();
+    for step in steps {
+        let script = step["run"].as_str().unwrap_or_default();
+        assert!(!script.contains("${{"), "an expression in a script can become code: {script}");
+    }
+    for input in action["inputs"].as_mapping().unwrap().keys() {
+        let name = input.as_str().unwrap();
+        let used = format!("inputs.{name}");
+        let text = serde_yaml::to_string(&action["runs"]).unwrap();
+        assert!(text.contains(&used), "the input {name} is not used");
+    }
+}
+
+#[test]
+fn the_hook_starts_for_every_kind_of_file_that_matters() {
+    let hooks = fs::read_to_string(repository().join(".pre-commit-hooks.yaml")).unwrap();
+    let hooks: serde_yaml::Value = serde_yaml::from_str(&hooks).unwrap();
+    for hook in hooks.as_sequence().unwrap() {
+        let pattern = Regex::new(hook["files"].as_str().unwrap()).unwrap();
+        for path in [
+            "clusters/stages/prod/services/environment.env",
+            "overlays/prod/kustomization.yaml",
+            "overlays/prod/Kustomization",
+            "values.yml",
+            "patch.json",
+            "main.tf",
+            "ansible/files/10-kubeadm.conf",
+            ".env",
+            ".metrics-server-lint.yaml",
+        ] {
+            assert!(
+                pattern.is_match(path),
+                "{} is skipped for {path}",
+                hook["id"].as_str().unwrap()
+            );
+        }
+        assert!(!pattern.is_match("README.md"));
+        assert!(hook["types"].is_null(), "`types` would leave out files with unusual names");
+        assert_eq!(hook["require_serial"].as_bool(), Some(true));
+        assert_eq!(hook["pass_filenames"].as_bool(), Some(true));
+    }
+}
