@@ -3,6 +3,7 @@
 //!
 //! Data flows one way, through the modules in this order.
 
+pub mod cli;
 pub mod config;
 pub mod discover;
 pub mod source;
@@ -18,6 +19,11 @@ pub mod model;
 
 pub mod finding;
 pub mod rules;
+
+pub mod settle;
+pub mod suppress;
+
+pub mod report;
 
 use config::Config;
 use model::Cluster;

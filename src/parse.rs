@@ -1,8 +1,11 @@
 //! From text to trees: YAML, YAML inside YAML, and env files.
 
+mod comments;
 pub mod env;
 pub mod scalar;
 mod yaml;
+
+pub use comments::comments;
 
 use std::ops::Range;
 

@@ -124,6 +124,23 @@ impl Sources {
         Self::new(listing.collect(), IndexMap::new(), load)
     }
 
+    /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what
+    /// people are shown.
+    pub fn add(&mut self, path: String, text: Text) {
+        let at = self.files.partition_point(|file| file.path < path);
+        let source = Source {
+            path,
+            relevance: Relevance::None,
+            text: OnceLock::from(text),
+            lines: OnceLock::new(),
+            documents: [OnceLock::new(), OnceLock::new()],
+        };
+        match self.files.get_mut(at) {
+            Some(same) if same.path == source.path => *same = source,
+            _ => self.files.insert(at, source),
+        }
+    }
+
     /// The file at `path`, which may lead through symbolic links.
     pub fn find(&self, path: &str) -> Option<FileId> {
         let exact = |path: &str| self.files.binary_search_by(|file| file.path.as_str().cmp(path));
@@ -249,6 +266,16 @@ impl Sources {
             #[expect(clippy::cast_possible_truncation, reason = "files are under MAX_FILE bytes")]
             [0].into_iter().chain(breaks.map(|at| at as u32 + 1)).collect()
         })
+    }
+}
+
+impl Source {
+    /// Why the file was not read as text, when something asked for it and it was not.
+    pub fn skipped(&self) -> Option<Skip> {
+        match self.text.get()? {
+            Text::Skipped(skip) => Some(*skip),
+            Text::Utf8(_) => None,
+        }
     }
 }
 

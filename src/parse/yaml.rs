@@ -1,4 +1,4 @@
-//! granit-parser's events to our trees. The only module that knows the parser.
+//! granit-parser's events to our trees. Only this module and `comments` know the parser.
 
 use std::{borrow::Cow, sync::Arc};
 

@@ -1,0 +1,131 @@
+//! Comments, wherever the notation allows them: in YAML, in YAML that a block scalar holds, and on
+//! lines of their own in everything else.
+
+use granit_parser::{Event, Parser, ScalarStyle};
+
+use crate::{
+    parse::{offsets_of, yaml},
+    source::{FileId, Span},
+    tree::{Origin, Style},
+};
+
+/// Blocks inside blocks are looked into down to here.
+const MAX_DEPTH: usize = 4;
+
+/// The places of the comments of a file, from `#` to the end of the line, in order.
+///
+/// In text that is not YAML, or not any more after some point, a comment is a line that starts with
+/// `#`.
+pub fn comments(text: &str, file: FileId, is_yaml: bool) -> Vec<Span> {
+    let mut ranges = Vec::new();
+    if is_yaml {
+        let mark = if text.starts_with('\u{feff}') { 3 } else { 0 };
+        in_yaml(&text[mark..], file, MAX_DEPTH, &mut |start, end| {
+            ranges.push((start + mark, end + mark));
+        });
+    } else {
+        own_lines(text, &mut |start, end| ranges.push((start, end)));
+    }
+    ranges.sort_unstable();
+    ranges.dedup();
+    let narrow = |at| u32::try_from(at).unwrap_or(u32::MAX);
+    let spans = ranges.into_iter();
+    spans.map(|(start, end)| Span { file, start: narrow(start), end: narrow(end) }).collect()
+}
+
+fn in_yaml(text: &str, file: FileId, depth: usize, found: &mut dyn FnMut(usize, usize)) {
+    let mut parser = Parser::new_from_str(text);
+    loop {
+        match parser.next_event() {
+            None | Some(Ok((Event::StreamEnd, _))) => break,
+            Some(Ok((event, span))) => {
+                let start = span.start.byte_offset().unwrap_or(0);
+                let end = span.end.byte_offset().unwrap_or(start);
+                match event {
+                    Event::Comment(..) => found(start, end),
+                    Event::Scalar(inner, ScalarStyle::Literal, ..) if depth > 0 => {
+                        in_block(text, (start, end), &inner, file, depth, found);
+                    }
+                    _ => {}
+                }
+            }
+            Some(Err(_)) => {
+                own_lines(text, found);
+                if !matches!(parser.proceed_next_document(), Ok(true)) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The comments in a literal block that covers `range` of `text` and reads as `inner`.
+fn in_block(
+    text: &str,
+    (start, end): (usize, usize),
+    inner: &str,
+    file: FileId,
+    depth: usize,
+    found: &mut dyn FnMut(usize, usize),
+) {
+    let Some(source) = text.get(start..end) else { return };
+    let narrow = |at| u32::try_from(at).unwrap_or(u32::MAX);
+    let offsets = offsets_of(source, narrow(start), inner, Style::Literal);
+    if matches!(offsets, yaml::Offsets::Whole) {
+        return;
+    }
+    let whole = Span { file, start: narrow(start), end: narrow(end) };
+    let place = yaml::Place::new(Origin::written(whole), offsets);
+    in_yaml(inner, file, depth - 1, &mut |start, end| {
+        if let Some(span) = place.span(start, end) {
+            found(span.start as usize, span.end as usize);
+        }
+    });
+}
+
+fn own_lines(text: &str, found: &mut dyn FnMut(usize, usize)) {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim();
+        if bare.starts_with('#') {
+            let start = at + (line.len() - line.trim_start().len());
+            found(start, start + bare.len());
+        }
+        at += line.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    fn found(text: &str, is_yaml: bool) -> Vec<String> {
+        let sources = Sources::in_memory([("a", text)]);
+        let file = sources.find("a").expect("it is there");
+        let spans = comments(sources.text(file), file, is_yaml);
+        spans.into_iter().map(|it| sources.slice(it).to_owned()).collect()
+    }
+
+    #[test]
+    fn strings_hold_no_comments() {
+        let text = "a: 'x # 1' # 2\r\n# 3\nb: \"y\n  # 4\n  z\" # 5\nc: x#6\n";
+        assert_eq!(found(text, true), ["# 2", "# 3", "# 5"]);
+    }
+
+    #[test]
+    fn blocks_hold_what_they_hold() {
+        let text = "\u{feff}a: |\n  # 1\n  b: 1 # 2\n  c: 'x # 3'\n  d: |\n    # 4\n    e\n# 5\n";
+        assert_eq!(found(text, true), ["# 1", "# 2", "# 4", "# 5"]);
+    }
+
+    #[test]
+    fn env_files_have_lines() {
+        assert_eq!(found("# 1\nA=b # no\n  # 2\n", false), ["# 1", "# 2"]);
+    }
+
+    #[test]
+    fn what_is_no_yaml_any_more_has_lines() {
+        assert_eq!(found("# 1\na: [\n# 2\nb: }\n---\nc: 1 # 3\n", true), ["# 1", "# 2", "# 3"]);
+    }
+}

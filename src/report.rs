@@ -1,0 +1,76 @@
+//! What was found as bytes: text for people, SARIF for code scanning, JSON for everything else.
+
+mod excerpt;
+mod explain;
+mod fingerprint;
+mod json;
+mod render;
+mod sarif;
+mod secrets;
+mod show;
+mod terminal;
+mod text;
+
+pub use explain::{explain, rules, rules_json};
+pub use json::json;
+pub use render::{render_json, render_yaml};
+pub use sarif::{failure as sarif_failure, sarif};
+pub use show::{show, show_json};
+pub use terminal::{Look, Progress};
+pub use text::text;
+
+use crate::{
+    finding::Finding,
+    source::{Position, Sources, Span},
+};
+
+/// What a run found.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The files.
+    pub sources: &'a Sources,
+    /// The findings, settled.
+    pub findings: Vec<Finding>,
+    /// The names of all environments, in order.
+    pub environments: Vec<String>,
+    /// How many findings comments suppress.
+    pub suppressed: usize,
+}
+
+/// A place as people and machines are told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place<'a> {
+    path: &'a str,
+    start: Position,
+    /// The column is that of the character after the last one.
+    end: Position,
+}
+
+impl<'a> Place<'a> {
+    fn of(sources: &'a Sources, span: Span) -> Self {
+        Self { path: &sources[span.file].path, start: sources.start(span), end: sources.end(span) }
+    }
+}
+
+/// ` in 2 of 5 environments: prod-eu, prod-us`, without the space; `None` when there is nothing to
+/// tell apart.
+fn environments(finding: &Finding, all: &[String]) -> Option<String> {
+    const NAMED: usize = 5;
+    let names: Vec<&str> = finding.environments.iter().map(String::as_str).collect();
+    if names.is_empty() || all.len() < 2 {
+        return None;
+    }
+    if names.len() >= all.len() {
+        return Some(format!("in all {} environments", all.len()));
+    }
+    let mut list = names[..names.len().min(NAMED)].join(", ");
+    if names.len() > NAMED {
+        list += &format!(", +{}", names.len() - NAMED);
+    }
+    Some(format!("in {} of {} environments: {list}", names.len(), all.len()))
+}
+
+/// `1 file`, `2 files`.
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}

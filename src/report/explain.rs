@@ -1,0 +1,57 @@
+//! The rules, from their pages.
+
+use serde::Serialize;
+
+use crate::{
+    report::{Look, json},
+    rules::{RULES, Rule},
+};
+
+/// The page of a rule: its metadata and its text without the examples.
+pub fn explain(rule: &Rule, look: Look) -> String {
+    let mut out = format!("{}: {}\n\n", look.paint("1", rule.id), look.paint("1", rule.title));
+    out += &format!(
+        "{} · {} · since {}\n\n{}\n",
+        rule.severity.id(),
+        rule.category.id(),
+        rule.since,
+        rule.text.trim()
+    );
+    if !rule.references.is_empty() {
+        out += "\nRead more:\n";
+        for reference in &rule.references {
+            out += &format!("- {reference}\n");
+        }
+    }
+    out
+}
+
+/// All rules, one a line.
+pub fn rules(look: Look) -> String {
+    let width = RULES.iter().map(|it| it.id.len()).max().unwrap_or(0);
+    let lines = RULES.iter().map(|it| {
+        let id = look.paint("1", &format!("{:width$}", it.id));
+        format!("{id}  {:7}  {}\n", it.severity.id(), it.title)
+    });
+    lines.collect()
+}
+
+/// All rules as JSON.
+pub fn rules_json() -> String {
+    #[derive(Serialize)]
+    struct Listed<'a> {
+        id: &'a str,
+        title: &'a str,
+        severity: &'a str,
+        category: &'a str,
+        since: &'a str,
+    }
+    let rules = RULES.iter().map(|it| Listed {
+        id: it.id,
+        title: it.title,
+        severity: it.severity.id(),
+        category: it.category.id(),
+        since: &it.since,
+    });
+    json::pretty(&serde_json::json!({ "version": 1, "rules": rules.collect::<Vec<_>>() }))
+}

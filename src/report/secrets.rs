@@ -1,0 +1,100 @@
+//! What must not be shown: what Secrets hold, and the files that they are generated from.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    finding::Finding,
+    parse::Dialect,
+    source::{self, FileId, Relevance, Sources, Span},
+    tree::Node,
+};
+
+/// The places whose text is secret.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    files: BTreeSet<FileId>,
+    spans: Vec<Span>,
+}
+
+impl Secrets {
+    /// The secrets that `findings` could show.
+    pub(super) fn of(sources: &Sources, findings: &[Finding]) -> Self {
+        let mut secrets = Self::default();
+        if findings.is_empty() {
+            return secrets;
+        }
+        let labels = findings.iter().flat_map(|it| &it.labels).map(|it| it.span.file);
+        let looked_into = sources.iter().filter(|(_, it)| it.relevance > Relevance::None);
+        let files: BTreeSet<_> = looked_into.map(|(file, _)| file).chain(labels).collect();
+        for file in files {
+            let text = sources.text(file).as_bytes();
+            let says = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+            if says("Secret") || says("secretGenerator") {
+                for root in sources.documents(file, Dialect::Sigs).roots() {
+                    secrets.add(sources, file, root);
+                }
+            }
+        }
+        secrets
+    }
+
+    /// Whether the text at `span` must not be shown.
+    pub(super) fn covers(&self, span: Span) -> bool {
+        self.files.contains(&span.file)
+            || self.spans.iter().any(|it| {
+                it.file == span.file && it.start <= span.start && span.start <= it.end
+            })
+    }
+
+    fn add(&mut self, sources: &Sources, file: FileId, root: &Node) {
+        if root.str_at("kind") == Some("Secret") {
+            let values = ["data", "stringData"].into_iter().filter_map(|it| root.get(it));
+            self.spans.extend(values.filter_map(|it| it.origin.written_at()));
+        }
+        let dir = source::parent(&sources[file].path);
+        for generator in root.get("secretGenerator").map(Node::items).unwrap_or_default() {
+            let literals = generator.get("literals").and_then(|it| it.origin.written_at());
+            self.spans.extend(literals);
+            let lists = ["envs", "files"].into_iter().filter_map(|it| generator.get(it));
+            let listed = lists.flat_map(Node::items).chain(generator.get("env"));
+            for entry in listed.filter_map(Node::as_str) {
+                let path = entry.split_once('=').map_or(entry, |(_, path)| path);
+                let file = source::join(dir, path).and_then(|path| sources.find(&path));
+                self.files.extend(file);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{finding::{Findings, Severity}, tree::Origin};
+
+    #[test]
+    fn secrets_and_what_they_are_generated_from() {
+        let sources = Sources::in_memory([
+            ("a/kustomization.yaml", "secretGenerator:\n- envs: [s.env]\n  literals: [K=hush]\n"),
+            ("a/s.env", "K=hush\n"),
+            ("secret.yaml", "kind: Secret\nmetadata: {name: open}\nstringData: {k: hush}\n"),
+            ("map.yaml", "kind: ConfigMap # like a Secret\ndata: {k: open}\n"),
+        ]);
+        let mut findings = Findings::of("x", Severity::Note, None);
+        for (file, _) in sources.iter() {
+            findings.at(&Origin::written(Span { file, start: 0, end: 0 }), "", "");
+        }
+        let secrets = Secrets::of(&sources, &findings.into_vec());
+        let mut seen = Vec::new();
+        for (file, source) in sources.iter() {
+            for word in ["hush", "open"] {
+                for (at, _) in sources.text(file).match_indices(word) {
+                    let start = u32::try_from(at).expect("short");
+                    let span = Span { file, start, end: start + 4 };
+                    assert_eq!(secrets.covers(span), word == "hush", "{}: {word}", source.path);
+                    seen.push(word);
+                }
+            }
+        }
+        assert_eq!(seen.len(), 5);
+    }
+}

@@ -1,0 +1,123 @@
+//! What the other end of a stream can show.
+
+#![expect(clippy::disallowed_methods, reason = "reports are the one place that may look around")]
+
+use std::{
+    env,
+    io::IsTerminal,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::Color;
+
+/// How text may look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Whether to color it.
+    pub color: bool,
+    /// Whether to draw with more than ASCII.
+    pub unicode: bool,
+    /// How wide it may be, in columns.
+    pub width: usize,
+}
+
+impl Look {
+    /// What a pipe or a file gets.
+    pub const PLAIN: Self = Self { color: false, unicode: true, width: 100 };
+
+    /// What `stream` can show, given what the user wants.
+    pub fn of(stream: &impl IsTerminal, color: Color) -> Self {
+        let terminal = stream.is_terminal();
+        let set = |name| env::var_os(name).is_some_and(|it| !it.is_empty());
+        let term = env::var("TERM").unwrap_or_default();
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if set("NO_COLOR") => false,
+            Color::Auto if env::var_os("CLICOLOR_FORCE").is_some_and(|it| it != "0") => true,
+            Color::Auto => terminal && term != "dumb",
+        };
+        let width = terminal.then(terminal_size::terminal_size).flatten();
+        let width = width.map_or(100, |(width, _)| usize::from(width.0));
+        // Narrower than this nothing can be read, wider than this nothing is.
+        let width = width.clamp(40, 120);
+        let unicode = is_utf8_locale() && !(terminal && matches!(&*term, "dumb" | "linux"));
+        Self { color, unicode, width }
+    }
+
+    /// `text` with the ANSI attributes `code`, if colors are on.
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
+        if self.color && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Without any locale, as in most containers, the reader is a log viewer or a modern terminal.
+fn is_utf8_locale() -> bool {
+    let mut names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let locale = names.find_map(|it| env::var(it).ok().filter(|it| !it.is_empty()));
+    locale.is_none_or(|it| {
+        let it = it.to_ascii_lowercase();
+        it.contains("utf-8") || it.contains("utf8")
+    })
+}
+
+/// A bar on standard error that appears when the work takes longer than people like to wait.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+    files: AtomicU64,
+}
+
+impl Progress {
+    /// Work longer than this gets a bar.
+    const PATIENCE: Duration = Duration::from_millis(500);
+
+    /// Starts the clock. Nobody watches a pipe or a build log; they get none.
+    pub fn start() -> Self {
+        let watched = std::io::stderr().is_terminal()
+            && env::var_os("CI").is_none()
+            && env::var("TERM").is_ok_and(|it| it != "dumb");
+        let bar = if watched { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        Self { bar, started: Instant::now(), files: AtomicU64::new(0) }
+    }
+
+    /// Another file was looked at.
+    pub fn file(&self) {
+        let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
+        if files.is_multiple_of(256) && !self.bar.is_hidden() && self.elapsed() > Self::PATIENCE {
+            self.bar.set_message(format!("{files} files"));
+            self.bar.tick();
+        }
+    }
+
+    /// What comes now.
+    pub fn stage(&self, name: &'static str) {
+        if !self.bar.is_hidden() {
+            self.bar.set_message(name);
+            if self.elapsed() > Self::PATIENCE {
+                self.bar.tick();
+            }
+        }
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

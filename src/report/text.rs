@@ -1,0 +1,239 @@
+//! Findings for people.
+
+use std::{fmt, fmt::Write as _, time::Duration};
+
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode, ThemeCharacters,
+    ThemeStyles,
+};
+
+use crate::{
+    cli::Detail,
+    finding::{Finding, Label, Severity},
+    report::{Look, Place, Report, count, environments, excerpt::Excerpt, secrets::Secrets},
+    rules,
+    settle::Counts,
+    source::{FileId, Skip, Sources},
+};
+
+/// The findings of `report`, and a line that sums up unless `elapsed` is `None`.
+pub fn text(report: &Report<'_>, look: Look, detail: Detail, elapsed: Option<Duration>) -> String {
+    let mut out = String::new();
+    if detail == Detail::Quiet {
+        for finding in &report.findings {
+            out += &one_line(report, finding, look);
+        }
+        return out;
+    }
+    let secrets = Secrets::of(report.sources, &report.findings);
+    let handler = handler(look);
+    for finding in &report.findings {
+        let Some(whole) = Part::of(report, finding, look, &secrets) else { continue };
+        // Writing to a string does not fail; a finding that could not be drawn is still told.
+        if handler.render_report(&mut out, &whole).is_err() {
+            out += &one_line(report, finding, look);
+        }
+        out.push('\n');
+    }
+    if detail == Detail::Verbose {
+        out += &skipped(report.sources);
+    }
+    if let Some(elapsed) = elapsed {
+        out += &summary(report, look, elapsed);
+    }
+    out
+}
+
+/// `a.yaml:3:5: error[rule]: message (in …)`
+fn one_line(report: &Report<'_>, finding: &Finding, look: Look) -> String {
+    let Some(label) = finding.primary() else { return String::new() };
+    let Place { path, start, .. } = Place::of(report.sources, label.span);
+    let where_else = environments(finding, &report.environments);
+    let where_else = where_else.map_or_else(String::new, |it| format!(" ({it})"));
+    let rule = format!("{}[{}]", finding.severity.id(), finding.rule);
+    format!(
+        "{path}:{}:{}: {}: {}{where_else}\n",
+        start.line,
+        start.column,
+        look.paint(color(finding.severity), &rule),
+        finding.message
+    )
+}
+
+fn handler(look: Look) -> GraphicalReportHandler {
+    let mut characters =
+        if look.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+    // The pointing hand of the theme is missing in many fonts.
+    characters.advice = if look.unicode { "•" } else { "*" }.to_owned();
+    let styles = if look.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles })
+        .with_width(look.width)
+        .with_context_lines(1)
+        .with_show_related_as_nested(true)
+        .without_syntax_highlighting()
+        .with_urls(false)
+}
+
+/// One file's worth of a finding, since a [`Diagnostic`] has one source.
+struct Part {
+    code: Option<String>,
+    message: String,
+    severity: Severity,
+    help: Option<String>,
+    excerpt: Excerpt,
+    labels: Vec<LabeledSpan>,
+    related: Vec<Part>,
+}
+
+impl Part {
+    /// The whole finding: the file to edit, and the others as parts of it.
+    fn of(report: &Report<'_>, finding: &Finding, look: Look, secrets: &Secrets) -> Option<Self> {
+        let mut parts = by_file(finding).into_iter().enumerate().map(|(index, (file, labels))| {
+            // The rest of the width is the frame's.
+            let width = look.width.saturating_sub(20);
+            let secret = |span| secrets.covers(span);
+            let excerpt = Excerpt::new(report.sources, file, &labels, width, &secret);
+            let mut texts = labels.iter().map(|it| Some(&it.text).filter(|it| !it.is_empty()));
+            // Another file's first label is what that part is called.
+            let called = (index > 0).then(|| texts.next().flatten()).flatten();
+            let unnamed = (index > 0).then_some(None).into_iter();
+            let texts = unnamed.chain(texts);
+            let labels = excerpt
+                .marks()
+                .zip(texts)
+                .map(|(mark, text)| LabeledSpan::new_with_span(text.cloned(), mark))
+                .collect();
+            Self {
+                code: None,
+                message: called.map_or_else(|| "here".to_owned(), Clone::clone),
+                severity: Severity::Note,
+                help: None,
+                excerpt,
+                labels,
+                related: Vec::new(),
+            }
+        });
+        let mut whole = parts.next()?;
+        whole.related = parts.collect();
+        whole.severity = finding.severity;
+        let title = rules::find(finding.rule).map_or_else(String::new, |it| format!(": {}", it.title));
+        whole.code = Some(format!("{}[{}]{title}", finding.severity.id(), finding.rule));
+        whole.message.clone_from(&finding.message);
+        if let Some(where_else) = environments(finding, &report.environments) {
+            whole.message += &format!("\n{where_else}");
+        }
+        whole.help.clone_from(&finding.help);
+        Some(whole)
+    }
+}
+
+/// Labels by file, that of the primary label first.
+fn by_file(finding: &Finding) -> Vec<(FileId, Vec<&Label>)> {
+    let mut files: Vec<(FileId, Vec<&Label>)> = Vec::new();
+    for label in &finding.labels {
+        match files.iter_mut().find(|(file, _)| *file == label.span.file) {
+            Some((_, labels)) => labels.push(label),
+            None => files.push((label.span.file, vec![label])),
+        }
+    }
+    files
+}
+
+impl Diagnostic for Part {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.code.as_ref().map(|it| Box::new(it) as _)
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Note => miette::Severity::Advice,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|it| Box::new(it) as _)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.excerpt)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.related.iter().map(|it| it as &dyn Diagnostic)))
+    }
+}
+
+impl std::error::Error for Part {}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The ANSI attributes of a severity, as in the theme.
+fn color(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "31",
+        Severity::Warning => "33",
+        Severity::Note => "36",
+    }
+}
+
+/// What was not read, and why.
+fn skipped(sources: &Sources) -> String {
+    let mut out = String::new();
+    for (_, source) in sources.iter() {
+        let why = match source.skipped() {
+            None => continue,
+            Some(Skip::Binary) => "it is not text",
+            Some(Skip::Encrypted) => "it is encrypted",
+            Some(Skip::TooLarge) => "it is larger than 8 MiB",
+            Some(Skip::Unreadable) => "it cannot be read",
+        };
+        let _ = writeln!(out, "skipped {}: {why}", source.path);
+    }
+    out
+}
+
+/// `2 errors and 1 note in 3 environments (120 files, 0.03 s)`
+fn summary(report: &Report<'_>, look: Look, elapsed: Duration) -> String {
+    let Counts { errors, warnings, notes } = Counts::of(&report.findings);
+    let parts = [
+        (errors, "error", Severity::Error),
+        (warnings, "warning", Severity::Warning),
+        (notes, "note", Severity::Note),
+    ];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, name, severity)| look.paint(color(severity), &count(number, name)))
+        .collect();
+    let found = match &*parts {
+        [] => look.paint("32", "nothing found"),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    };
+    let environments = match report.environments.len() {
+        0 => "no environment with metrics-server".to_owned(),
+        number => count(number, "environment"),
+    };
+    let mut details = vec![count(report.sources.iter().count(), "file")];
+    if report.suppressed > 0 {
+        details.push(format!("{} suppressed", report.suppressed));
+    }
+    details.push(format!("{:.2} s", elapsed.as_secs_f64()));
+    format!("{found} in {environments} ({})\n", details.join(", "))
+}

@@ -1,0 +1,222 @@
+//! Comments that say which findings are meant to be there.
+//!
+//! `# metrics-server-lint: ignore[rule-id, other-rule] reason` counts for its own line when
+//! something stands before it there, else for the next line that is no comment.
+
+use crate::{
+    config,
+    finding::{Finding, Findings, Severity},
+    parse, rules,
+    source::{FileId, Relevance, Sources, Span, file_name},
+    tree::Origin,
+};
+
+/// What a comment starts with that speaks to this program.
+const MARK: &str = "metrics-server-lint:";
+
+/// The rule that reports comments that suppress nothing, or that nobody can read.
+const RULE: &str = "unused-suppression";
+
+/// What is left of `findings` when what is meant to be there is taken out.
+///
+/// Comments that take nothing out are findings themselves.
+pub fn apply(sources: &Sources, findings: Vec<Finding>) -> Applied {
+    let mut unused = Findings::of(RULE, Severity::Warning, None);
+    let mut suppressions = Vec::new();
+    for file in files(sources, &findings) {
+        collect(sources, file, &mut suppressions, &mut unused);
+    }
+    let mut applied = Applied::default();
+    for finding in findings {
+        if suppressions.iter_mut().any(|it| it.covers(sources, &finding)) {
+            applied.suppressed.push(finding);
+        } else {
+            applied.kept.push(finding);
+        }
+    }
+    for it in suppressions.iter().filter(|it| !it.used) {
+        let message = format!("there is no finding of `{}` here to ignore", it.rule);
+        unused
+            .at(&Origin::written(it.at), &it.rule, message)
+            .at_most(Severity::Note)
+            .help("remove the comment, so that it does not hide a finding to come");
+    }
+    applied.kept.append(&mut unused.into_vec());
+    applied
+}
+
+/// The findings of a run, apart from each other.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What is reported.
+    pub kept: Vec<Finding>,
+    /// What a comment says is meant to be there.
+    pub suppressed: Vec<Finding>,
+}
+
+/// One rule that one comment ignores.
+struct Suppression {
+    rule: String,
+    /// The rule's name in the comment.
+    at: Span,
+    /// The line it counts for.
+    line: u32,
+    used: bool,
+}
+
+impl Suppression {
+    fn covers(&mut self, sources: &Sources, finding: &Finding) -> bool {
+        let covers = finding.rule == self.rule
+            && finding.primary().is_some_and(|label| {
+                label.span.file == self.at.file && sources.start(label.span).line == self.line
+            });
+        self.used |= covers;
+        covers
+    }
+}
+
+/// The files that may hold suppressions: the mark makes every file that is looked into a subject,
+/// and a file that is read because something names it counts when something is found in it.
+fn files(sources: &Sources, findings: &[Finding]) -> Vec<FileId> {
+    let subjects = sources.iter().filter(|(_, it)| it.relevance == Relevance::Subject);
+    let found = findings.iter().filter_map(Finding::primary).map(|it| it.span.file);
+    let mut files: Vec<_> = subjects.map(|(file, _)| file).chain(found).collect();
+    files.sort_unstable();
+    files.dedup();
+    files.retain(|file| {
+        memchr::memmem::find(sources.text(*file).as_bytes(), MARK.as_bytes()).is_some()
+    });
+    files
+}
+
+fn collect(
+    sources: &Sources,
+    file: FileId,
+    suppressions: &mut Vec<Suppression>,
+    unused: &mut Findings,
+) {
+    let name = file_name(&sources[file].path);
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let is_yaml = matches!(extension, "yaml" | "yml" | "json") || name == "Kustomization";
+    let comments = parse::comments(sources.text(file), file, is_yaml);
+    let own_line = |span: Span| {
+        let line = sources.start(span).line;
+        sources.line(file, line).trim_start().starts_with('#').then_some(line)
+    };
+    let comment_lines: Vec<u32> = comments.iter().filter_map(|it| own_line(*it)).collect();
+    for comment in comments {
+        let text = sources.slice(comment);
+        let body = text.trim_start_matches(['#', ' ', '\t']);
+        let Some(rest) = body.strip_prefix(MARK) else { continue };
+        let line = match own_line(comment) {
+            None => sources.start(comment).line,
+            Some(own) => {
+                let next = (own + 1..).find(|line| comment_lines.binary_search(line).is_err());
+                next.unwrap_or(own)
+            }
+        };
+        let Some(ids) = ids(rest) else {
+            unused
+                .at(&Origin::written(comment), "", "this comment cannot be understood")
+                .help(format!("write `# {MARK} ignore[rule-id] reason`"));
+            continue;
+        };
+        for id in ids {
+            let at = place_in(comment, text, id);
+            if rules::find(id).is_some() {
+                suppressions.push(Suppression { rule: id.to_owned(), at, line, used: false });
+                continue;
+            }
+            let finding =
+                unused.at(&Origin::written(at), id, format!("there is no rule `{id}` to ignore"));
+            if let Some(near) = config::nearest(id, rules::RULES.iter().map(|it| it.id)) {
+                finding.help(format!("write `{near}`"));
+            }
+        }
+    }
+}
+
+/// The names between the brackets of ` ignore[a, b] reason`, or `None` when it is not like that.
+fn ids(text: &str) -> Option<Vec<&str>> {
+    let (names, _) = text.trim_start().strip_prefix("ignore[")?.split_once(']')?;
+    let names: Vec<_> = names.split(',').map(str::trim).collect();
+    (!names.contains(&"")).then_some(names)
+}
+
+/// Where `part`, a slice of `text`, stands, given that `text` stands at `whole`.
+fn place_in(whole: Span, text: &str, part: &str) -> Span {
+    let offset = part.as_ptr() as usize - text.as_ptr() as usize;
+    let start = whole.start + u32::try_from(offset).unwrap_or(0);
+    Span { start, end: start + u32::try_from(part.len()).unwrap_or(0), ..whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finds `x` wherever it stands and says what is left: `line:rule`, or `line:message`.
+    fn left(path: &str, text: &str) -> Vec<String> {
+        let sources = Sources::in_memory([(path, text)]);
+        let file = sources.find(path).expect("it is there");
+        let mut findings = Findings::of("kubelet-insecure-tls", Severity::Error, None);
+        for (at, _) in text.match_indices("BAD") {
+            let start = u32::try_from(at).expect("a short text");
+            findings.at(&Origin::written(Span { file, start, end: start + 3 }), "", "");
+        }
+        let kept = apply(&sources, findings.into_vec()).kept;
+        let lines = kept.into_iter().map(|it| {
+            let line = sources.start(it.primary().expect("a label").span).line;
+            match it.rule {
+                RULE => {
+                    format!("{line} {} {}", it.message, it.help.unwrap_or_default())
+                }
+                rule => format!("{line} {rule}"),
+            }
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn on_the_line_and_above_it() {
+        let text = "a: BAD # metrics-server-lint: ignore[kubelet-insecure-tls] as agreed
+# metrics-server-lint: ignore[kubelet-insecure-tls]
+# as agreed
+b: BAD
+c: BAD
+";
+        assert_eq!(left("a.yaml", text), ["5 kubelet-insecure-tls"]);
+    }
+
+    #[test]
+    fn in_env_files_and_in_blocks() {
+        let text = "# metrics-server-lint: ignore[kubelet-insecure-tls]\nA=BAD\nB=BAD\n";
+        assert_eq!(left("a.env", text), ["3 kubelet-insecure-tls"]);
+        let text =
+            "data:\n  x: |\n    # metrics-server-lint: ignore[kubelet-insecure-tls]\n    a: BAD\n";
+        assert_eq!(left("a.yaml", text), [""; 0]);
+    }
+
+    #[test]
+    fn a_string_suppresses_nothing() {
+        let text = "a: [BAD, '# metrics-server-lint: ignore[kubelet-insecure-tls]']\n";
+        assert_eq!(left("a.yaml", text), ["1 kubelet-insecure-tls"]);
+    }
+
+    #[test]
+    fn what_suppresses_nothing_is_found() {
+        let text = "a: 1 # metrics-server-lint: ignore[kubelet-insecure-tls]
+b: 1 # metrics-server-lint: ignore[kubelet-insecure-tsl]
+c: 1 # metrics-server-lint: disable
+";
+        assert_eq!(
+            left("a.yaml", text),
+            [
+                "2 there is no rule `kubelet-insecure-tsl` to ignore write `kubelet-insecure-tls`",
+                "3 this comment cannot be understood \
+                 write `# metrics-server-lint: ignore[rule-id] reason`",
+                "1 there is no finding of `kubelet-insecure-tls` here to ignore \
+                 remove the comment, so that it does not hide a finding to come",
+            ]
+        );
+    }
+}
