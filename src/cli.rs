@@ -36,21 +36,18 @@ pub enum Command {
     /// Reads the whole repository around PATHS, works out what every environment in it would run,
     /// and reports findings that touch PATHS: what is wrong in an overlay may be caused by a base.
     Check {
-        /// Files or directories whose findings count
-        #[arg(default_value = ".")]
+        /// Files or directories whose findings count [default: .]
         paths: Vec<PathBuf>,
     },
     /// Show the effective settings of every environment, and where each comes from
     Show {
-        /// Directories or files whose environments to show
-        #[arg(default_value = ".")]
+        /// Directories or files whose environments to show [default: .]
         paths: Vec<PathBuf>,
     },
     /// Print the objects of a kustomization or of an environment, as built
     Render {
-        /// The directory of the kustomization, as for `kubectl kustomize`
-        #[arg(default_value = ".")]
-        path: PathBuf,
+        /// The directory of the kustomization, as for `kubectl kustomize` [default: .]
+        path: Option<PathBuf>,
         /// Print the objects of this environment instead
         #[arg(long, value_name = "NAME")]
         environment: Option<String>,

@@ -40,3 +40,13 @@ pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Clu
     let clusters = environments.iter().map(lower).collect();
     (environments, clusters)
 }
+
+/// Everything that the rules say of every environment, and what went wrong on the way there.
+pub fn check(
+    sources: &Sources,
+    environments: &[Environment],
+    clusters: &[Cluster],
+) -> Vec<finding::Finding> {
+    let _ = (sources, environments, clusters);
+    Vec::new()
+}

@@ -1,0 +1,360 @@
+//! The effective settings of every environment, and where each comes from.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    model::{Approver, ApiService, Cluster, Count, Datum, Fact, Kubelet, MetricsServer},
+    problem::Problem,
+    report::{Look, Place, json},
+    resolve::Environment,
+    source::{Sources, Span},
+    tree::{Origin, Step, Via},
+};
+
+/// Everything that is known of `environments`, as JSON.
+pub fn show_json(sources: &Sources, environments: &[(Environment, Cluster)]) -> String {
+    let shown: Vec<_> = environments.iter().map(|it| environment_json(sources, it)).collect();
+    json::pretty(&json!({ "version": 1, "environments": shown }))
+}
+
+fn environment_json(sources: &Sources, (environment, cluster): &(Environment, Cluster)) -> Json {
+    let entry = &environment.entry;
+    let mut start = Map::new();
+    start.insert("kind".into(), entry.kind.id().into());
+    add_place(&mut start, sources, entry.origin.written_at());
+    let evidence = cluster.serving.evidence.iter().map(|(text, origin)| {
+        let mut shown = Map::new();
+        shown.insert("text".into(), text.clone().into());
+        add_place(&mut shown, sources, origin.written_at());
+        Json::Object(shown)
+    });
+    let local = cluster.local.as_ref().map(|(why, _)| why.clone());
+    json!({
+        "name": environment.name,
+        "entry": start,
+        "local": local,
+        "nodes": fact_json(sources, &cluster.nodes.map(|it| count_json(*it))),
+        "pods_per_node": fact_json(sources, &cluster.pods_per_node.map(|it| count_json(*it))),
+        "kubernetes": fact_json(sources, &cluster.kubernetes.map(|it| it.to_string().into())),
+        "serving": {
+            "state": cluster.serving.state.id(),
+            "evidence": evidence.collect::<Vec<_>>(),
+        },
+        "metrics_servers":
+            cluster.metrics_servers.iter().map(|it| server_json(sources, it)).collect::<Vec<_>>(),
+        "kubelets": cluster.kubelets.iter().map(|it| kubelet_json(sources, it)).collect::<Vec<_>>(),
+        "approvers":
+            cluster.approvers.iter().map(|it| approver_json(sources, it)).collect::<Vec<_>>(),
+        "api_services":
+            cluster.api_services.iter().map(|it| api_service_json(sources, it)).collect::<Vec<_>>(),
+        "problems": problems_json(sources, &environment.problems),
+    })
+}
+
+fn server_json(sources: &Sources, server: &MetricsServer) -> Json {
+    let chart = server.chart.as_ref().map(|(name, version)| {
+        json!({ "name": name, "version": version.value() })
+    });
+    let facts = server.facts().into_iter().map(|(name, fact)| {
+        (name.to_owned(), fact_json(sources, &fact.map(datum_json)))
+    });
+    let mut shown = Map::new();
+    shown.insert("name".into(), server.name.clone().into());
+    shown.insert("namespace".into(), server.namespace.clone().into());
+    shown.insert("via".into(), server.via.into());
+    if let Some(chart) = chart {
+        shown.insert("chart".into(), chart);
+    }
+    shown.insert("managed".into(), server.managed.into());
+    shown.insert("facts".into(), Json::Object(facts.collect()));
+    Json::Object(shown)
+}
+
+fn kubelet_json(sources: &Sources, kubelet: &Kubelet) -> Json {
+    let mut shown = Map::new();
+    shown.insert("group".into(), kubelet.group.clone().into());
+    shown.insert("carrier".into(), kubelet.carrier.into());
+    add_place(&mut shown, sources, kubelet.anchor.written_at());
+    let bootstrap = kubelet.server_tls_bootstrap.map(|it| Json::from(*it));
+    shown.insert("server_tls_bootstrap".into(), fact_json(sources, &bootstrap));
+    let file = kubelet.tls_cert_file.map(|it| Json::from(it.clone()));
+    shown.insert("tls_cert_file".into(), fact_json(sources, &file));
+    Json::Object(shown)
+}
+
+fn approver_json(sources: &Sources, approver: &Approver) -> Json {
+    let mut shown = Map::new();
+    shown.insert("name".into(), approver.name.clone().into());
+    add_place(&mut shown, sources, approver.origin.written_at());
+    Json::Object(shown)
+}
+
+fn api_service_json(sources: &Sources, service: &ApiService) -> Json {
+    let text = |fact: &Fact<String>| fact_json(sources, &fact.map(|it| it.clone().into()));
+    let skip = service.insecure_skip_tls_verify.map(|it| Json::from(*it));
+    let mut shown = Map::new();
+    shown.insert("name".into(), service.name.clone().into());
+    add_place(&mut shown, sources, service.anchor.written_at());
+    shown.insert("service".into(), text(&service.service));
+    shown.insert("insecure_skip_tls_verify".into(), fact_json(sources, &skip));
+    shown.insert("ca_bundle".into(), text(&service.ca_bundle));
+    Json::Object(shown)
+}
+
+/// Problems in the form that `show` and `render` share.
+pub(super) fn problems_json(sources: &Sources, problems: &[Problem]) -> Vec<Json> {
+    let problems = problems.iter().map(|problem| {
+        let mut shown = Map::new();
+        shown.insert("rule".into(), problem.kind.rule().into());
+        shown.insert("message".into(), problem.message.clone().into());
+        add_place(&mut shown, sources, problem.at.written_at());
+        if let Some(help) = &problem.help {
+            shown.insert("help".into(), help.clone().into());
+        }
+        Json::Object(shown)
+    });
+    problems.collect()
+}
+
+fn fact_json(sources: &Sources, fact: &Fact<Json>) -> Json {
+    let mut shown = Map::new();
+    let (state, origin) = match fact {
+        Fact::Known(_, origin) => ("known", Some(origin)),
+        Fact::Absent(by) => ("absent", by.as_ref()),
+        Fact::Unknown(_, origin) => ("unknown", origin.as_ref()),
+    };
+    shown.insert("state".into(), state.into());
+    match fact {
+        Fact::Known(value, _) => shown.insert("value".into(), value.clone()),
+        Fact::Unknown(why, _) => shown.insert("why".into(), (**why).into()),
+        Fact::Absent(_) => None,
+    };
+    if let Some(origin) = origin {
+        shown.insert("origin".into(), origin_json(sources, origin));
+    }
+    Json::Object(shown)
+}
+
+/// The steps of an origin, from where the value takes effect to where it is written.
+pub(super) fn origin_json(sources: &Sources, origin: &Origin) -> Json {
+    let steps = origin.steps().map(|step| {
+        let mut shown = Map::new();
+        shown.insert("via".into(), step.via.id().into());
+        add_place(&mut shown, sources, step.span);
+        Json::Object(shown)
+    });
+    steps.collect()
+}
+
+fn add_place(shown: &mut Map<String, Json>, sources: &Sources, span: Option<Span>) {
+    let Some(span) = span else { return };
+    let Place { path, start, .. } = Place::of(sources, span);
+    shown.insert("file".into(), path.into());
+    shown.insert("line".into(), start.line.into());
+    shown.insert("column".into(), start.column.into());
+}
+
+fn datum_json(datum: &Datum) -> Json {
+    match datum {
+        Datum::Bool(it) => (*it).into(),
+        Datum::Int(it) => i64::try_from(*it).map_or_else(|_| it.to_string().into(), Json::from),
+        Datum::Text(it) => it.clone().into(),
+        Datum::List(items) => items.clone().into(),
+    }
+}
+
+fn count_json(count: Count) -> Json {
+    json!({ "min": count.min, "max": count.max })
+}
+
+/// Everything that is known of `environments`, as tables.
+pub fn show(sources: &Sources, environments: &[(Environment, Cluster)], look: Look) -> String {
+    if environments.is_empty() {
+        return "no environment with metrics-server, kubelet configuration or approvers\n".into();
+    }
+    let shown = environments.iter().map(|it| environment(sources, it, look));
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+fn environment(
+    sources: &Sources,
+    (environment, cluster): &(Environment, Cluster),
+    look: Look,
+) -> String {
+    let entry = &environment.entry;
+    let start = place(sources, entry.origin.written_at());
+    let mut out = look.paint("1", &environment.name);
+    out += &format!("  ({} {start})\n", entry.kind.id().replace('-', " "));
+    let mut table = Table::default();
+    if let Some((why, origin)) = &cluster.local {
+        table.row("local", "yes", &format!("{why}, {}", place(sources, origin.written_at())));
+    }
+    table.fact("nodes", &cluster.nodes.map(|it| count_text(*it)), sources);
+    if !cluster.pods_per_node.is_absent() {
+        table.fact("pods per node", &cluster.pods_per_node.map(|it| count_text(*it)), sources);
+    }
+    if !cluster.kubernetes.is_absent() {
+        table.fact("Kubernetes", &cluster.kubernetes.map(ToString::to_string), sources);
+    }
+    let state = cluster.serving.state.id().replace('-', " ");
+    table.row("serving certificates", &state, "");
+    for (text, origin) in &cluster.serving.evidence {
+        table.row("", "", &format!("{text}, {}", place(sources, origin.written_at())));
+    }
+    for approver in &cluster.approvers {
+        table.row("approver", &approver.name, &place(sources, approver.origin.written_at()));
+    }
+    out += &table.print(look);
+    for server in &cluster.metrics_servers {
+        out += &format!("\n  {} ({})\n", look.paint("1", &server.subject()), how(server));
+        let mut table = Table::default();
+        let mut absent = Vec::new();
+        for (name, fact) in server.facts() {
+            match fact {
+                Fact::Absent(None) => absent.push(name.replace('_', " ")),
+                fact => table.fact(&name.replace('_', " "), &fact.map(datum_text), sources),
+            }
+        }
+        out += &table.print(look);
+        if !absent.is_empty() {
+            out += &wrapped("  not set: ", &absent.join(", "), look);
+        }
+    }
+    for problem in &environment.problems {
+        let at = place(sources, problem.at.written_at());
+        let lead = format!("  {}: ", problem.kind.rule());
+        out += &wrapped(&lead, &format!("{} ({at})", problem.message), look);
+    }
+    out
+}
+
+/// `helm-release, chart metrics-server 3.12.2`
+fn how(server: &MetricsServer) -> String {
+    let mut how = server.via.replace('-', " ");
+    if let Some((name, version)) = &server.chart {
+        how += &format!(", chart {name}");
+        if let Some(version) = version.value() {
+            how += &format!(" {version}");
+        }
+    }
+    how
+}
+
+/// Rows of a name, a value, and where it comes from.
+#[derive(Default)]
+struct Table {
+    rows: Vec<[String; 3]>,
+}
+
+impl Table {
+    fn row(&mut self, name: &str, value: &str, from: &str) {
+        self.rows.push([name.to_owned(), value.to_owned(), from.to_owned()]);
+    }
+
+    fn fact(&mut self, name: &str, fact: &Fact<String>, sources: &Sources) {
+        match fact {
+            Fact::Known(value, origin) => self.row(name, value, &way(sources, origin)),
+            Fact::Absent(None) => self.row(name, "not set", ""),
+            Fact::Absent(Some(by)) => {
+                let by = place(sources, by.written_at());
+                self.row(name, "not set", &format!("taken away at {by}"));
+            }
+            Fact::Unknown(why, _) => self.row(name, "unknown", why),
+        }
+    }
+
+    fn print(&self, look: Look) -> String {
+        let width = |column: usize, most: usize| {
+            let widths = self.rows.iter().map(|row| row[column].chars().count());
+            widths.filter(|it| *it <= most).max().unwrap_or(0)
+        };
+        let (name_width, value_width) = (width(0, 40), width(1, look.width / 3));
+        let mut out = String::new();
+        for [name, value, from] in &self.rows {
+            let shown = look.paint(value_color(value), &format!("{value:value_width$}"));
+            let mut line = format!("    {name:name_width$}  {shown}");
+            if !from.is_empty() {
+                let used = 4 + name_width + 2 + value.chars().count().max(value_width) + 2;
+                let from = look.paint("2", from);
+                if used + from.chars().count() <= look.width.max(80) {
+                    line += &format!("  {from}");
+                } else {
+                    line = format!("{}\n      {from}", line.trim_end());
+                }
+            }
+            out += line.trim_end();
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn value_color(value: &str) -> &'static str {
+    if value == "unknown" { "33" } else { "0" }
+}
+
+/// Where a value is written and through what it comes to count, for people.
+fn way(sources: &Sources, origin: &Origin) -> String {
+    let mut steps: Vec<Step> = origin.steps().collect();
+    let Some(last) = steps.pop() else { return String::new() };
+    let mut way = match (last.via, last.span) {
+        (Via::Written | Via::Configured, span) => place(sources, span),
+        (via, None) => via.id().replace('-', " "),
+        (via, Some(span)) => {
+            format!("{}, {}", via.id().replace('-', " "), place(sources, Some(span)))
+        }
+    };
+    for step in steps.iter().rev().filter(|it| it.span.is_some()) {
+        let via = step.via.id().replace('-', " ");
+        way += &format!(", {via} at {}", place(sources, step.span));
+    }
+    way
+}
+
+fn place(sources: &Sources, span: Option<Span>) -> String {
+    span.map_or_else(
+        || "built in".to_owned(),
+        |span| {
+            let Place { path, start, .. } = Place::of(sources, span);
+            format!("{path}:{}", start.line)
+        },
+    )
+}
+
+fn count_text(count: Count) -> String {
+    match count.max {
+        Some(max) if max == count.min => max.to_string(),
+        Some(max) => format!("{} to {max}", count.min),
+        None => format!("{} or more", count.min),
+    }
+}
+
+fn datum_text(datum: &Datum) -> String {
+    match datum {
+        Datum::Bool(it) => it.to_string(),
+        Datum::Int(it) => it.to_string(),
+        Datum::Text(it) => it.clone(),
+        Datum::List(items) => items.join(" "),
+    }
+}
+
+/// `text` after `lead`, broken between words, the rest indented below.
+fn wrapped(lead: &str, text: &str, look: Look) -> String {
+    let mut out = lead.to_owned();
+    let mut column = lead.chars().count();
+    let indent = 4;
+    for (index, word) in text.split(' ').enumerate() {
+        let width = word.chars().count();
+        if index > 0 && column + 1 + width > look.width {
+            out += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if index > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out += word;
+        column += width;
+    }
+    out.push('\n');
+    out
+}
