@@ -282,10 +282,7 @@ fn list(names: &[&str]) -> String {
 /// The one of `known` that was probably meant by `typed`.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.into_iter().map(|it| (strsim::jaro_winkler(typed, it), it));
-    scored
-        .filter(|(score, _)| *score >= 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, it)| it)
+    scored.filter(|(score, _)| *score >= 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, it)| it)
 }
 
 #[cfg(test)]
@@ -389,13 +386,17 @@ exclude: [vendor/, '*.tmpl.yaml']
                 "1:59 expected `error`, `warning`, `note` or `off`, found `fatal`; -",
             ]
         );
-        assert_eq!(errors("- a"), [
-            "1:1 expected a mapping with the keys `environments`, `rules` or `exclude`, found a list; -"
-        ]);
+        assert_eq!(
+            errors("- a"),
+            [
+                "1:1 expected a mapping with the keys `environments`, `rules` or `exclude`, found a list; -"
+            ]
+        );
         assert_eq!(errors("exclude: a\nexclude: b"), ["2:1 `exclude` is set before; -"]);
         assert_eq!(errors("environments: [").len(), 1);
-        assert_eq!(errors("environments: {a: {entry: ../b}}"), [
-            "1:27 `../b` leads out of the repository; -"
-        ]);
+        assert_eq!(
+            errors("environments: {a: {entry: ../b}}"),
+            ["1:27 `../b` leads out of the repository; -"]
+        );
     }
 }

@@ -126,8 +126,7 @@ fn render_kustomization(
     origins: bool,
 ) -> Outcome {
     let paths = path.map(Path::to_owned);
-    let Opened { sources, config, scope } =
-        open(options, paths.as_slice(), &Progress::start())?;
+    let Opened { sources, config, scope } = open(options, paths.as_slice(), &Progress::start())?;
     let dir = scope.0.first().cloned().unwrap_or_default();
     if !sources.is_dir(&dir) {
         return Err(Failure::Plain(format!("`{dir}` is not a directory with files in it")));
@@ -158,7 +157,10 @@ fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
         environments.iter().find(|it| it.name == name)
     else {
         let names: Vec<&str> = environments.iter().map(|it| it.name.as_str()).collect();
-        return Err(Failure::Plain(format!("there is no environment `{name}`; there are: {}", names.join(", "))));
+        return Err(Failure::Plain(format!(
+            "there is no environment `{name}`; there are: {}",
+            names.join(", ")
+        )));
     };
     let objects: Vec<&Node> =
         objects.iter().filter(|it| it.release.is_none()).map(|it| &it.node).collect();
@@ -270,7 +272,8 @@ fn within(root: &Path, path: &Path) -> Result<String, Failure> {
         Failure::Plain(format!("`{path}` lies outside the repository `{root}`"))
     };
     let relative = path.strip_prefix(root).map_err(|_| outside())?;
-    let parts: Option<Vec<&str>> = relative.components().map(|it| it.as_os_str().to_str()).collect();
+    let parts: Option<Vec<&str>> =
+        relative.components().map(|it| it.as_os_str().to_str()).collect();
     parts.map(|it| it.join("/")).ok_or_else(outside)
 }
 

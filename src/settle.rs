@@ -35,9 +35,9 @@ impl Scope {
     pub fn covers(&self, path: &str) -> bool {
         self.0.iter().any(|it| {
             it.is_empty()
-                || path.strip_prefix(it.as_str()).is_some_and(|rest| {
-                    rest.is_empty() || rest.starts_with('/')
-                })
+                || path
+                    .strip_prefix(it.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     }
 }
@@ -199,7 +199,11 @@ mod tests {
     fn place(sources: &Sources, path: &str, text: &str) -> Origin {
         let file = sources.find(path).expect(path);
         let start = u32::try_from(sources.text(file).find(text).expect(text)).expect("short");
-        Origin::written(Span { file, start, end: start + u32::try_from(text.len()).expect("short") })
+        Origin::written(Span {
+            file,
+            start,
+            end: start + u32::try_from(text.len()).expect("short"),
+        })
     }
 
     fn found(at: &Origin, environment: &str, message: &str, severity: Severity) -> Finding {
@@ -263,8 +267,7 @@ mod tests {
     #[test]
     fn a_scope_is_any_of_the_places() {
         let sources = repository();
-        let mut finding =
-            found(&place(&sources, "a.yaml", "1"), "prod", "x", Severity::Error);
+        let mut finding = found(&place(&sources, "a.yaml", "1"), "prod", "x", Severity::Error);
         finding.also(&place(&sources, "dir/b.yaml", "3"), "there");
         let count = |scope: &[&str]| {
             let scope = Scope(scope.iter().map(|it| (*it).to_owned()).collect());

@@ -126,7 +126,8 @@ struct Shown {
 impl Shown {
     fn new(source: &str, start: usize, labels: &[(usize, Span)], width: usize) -> Self {
         let characters: Vec<(usize, char)> = source.char_indices().collect();
-        let first = labels.iter().map(|(_, span)| (span.start as usize).saturating_sub(start)).min();
+        let first =
+            labels.iter().map(|(_, span)| (span.start as usize).saturating_sub(start)).min();
         let first = characters.partition_point(|(at, _)| *at < first.unwrap_or(0));
         // When the line must be cut, some of what stands before the label stays in sight.
         let from = match characters.len() {

@@ -103,12 +103,8 @@ mod tests {
     #[test]
     fn as_codeql_action_tests_it() {
         assert_eq!(hashes(""), ["c129715d7a2bc9a3:1"]);
-        let expected = [
-            "271789c17abda88f:1",
-            "54703d4cd895b18:1",
-            "180aee12dab6264:1",
-            "a23a3dc5e078b07b:1",
-        ];
+        let expected =
+            ["271789c17abda88f:1", "54703d4cd895b18:1", "180aee12dab6264:1", "a23a3dc5e078b07b:1"];
         assert_eq!(hashes(" a\nb\n  \t\tc\n d"), expected);
         assert_eq!(hashes(" a\r\nb\r\n  \t\tc\r\n d"), expected);
         assert_eq!(hashes(" a\rb\r  \t\tc\r d"), expected);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     finding::{Finding, Label, Severity},
     report::{Place, Report, environments, fingerprint::Fingerprints, json},
-    rules::{self, RULES, Rule},
+    rules::{RULES, Rule},
     source::{Position, Sources},
 };
 
@@ -292,7 +292,8 @@ impl Outcome {
         let related = rest.iter().zip(1..);
         let related: Vec<_> =
             related.map(|(label, id)| Location::of(sources, label, Some(id), true)).collect();
-        let links = rest.iter().zip(1..).map(|(label, id)| format!("[{}]({id})", linked(&label.text)));
+        let links =
+            rest.iter().zip(1..).map(|(label, id)| format!("[{}]({id})", linked(&label.text)));
         let links: Vec<_> = links.collect();
         let mut text = sentence(&first.message);
         for other in others {

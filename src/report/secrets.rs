@@ -41,9 +41,10 @@ impl Secrets {
     /// Whether the text at `span` must not be shown.
     pub(super) fn covers(&self, span: Span) -> bool {
         self.files.contains(&span.file)
-            || self.spans.iter().any(|it| {
-                it.file == span.file && it.start <= span.start && span.start <= it.end
-            })
+            || self
+                .spans
+                .iter()
+                .any(|it| it.file == span.file && it.start <= span.start && span.start <= it.end)
     }
 
     fn add(&mut self, sources: &Sources, file: FileId, root: &Node) {
@@ -69,7 +70,10 @@ impl Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{finding::{Findings, Severity}, tree::Origin};
+    use crate::{
+        finding::{Findings, Severity},
+        tree::Origin,
+    };
 
     #[test]
     fn secrets_and_what_they_are_generated_from() {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    model::{Approver, ApiService, Cluster, Count, Datum, Fact, Kubelet, MetricsServer},
+    model::{ApiService, Approver, Cluster, Count, Datum, Fact, Kubelet, MetricsServer},
     problem::Problem,
     report::{Look, Place, json},
     resolve::Environment,
@@ -52,12 +52,14 @@ fn environment_json(sources: &Sources, (environment, cluster): &(Environment, Cl
 }
 
 fn server_json(sources: &Sources, server: &MetricsServer) -> Json {
-    let chart = server.chart.as_ref().map(|(name, version)| {
-        json!({ "name": name, "version": version.value() })
-    });
-    let facts = server.facts().into_iter().map(|(name, fact)| {
-        (name.to_owned(), fact_json(sources, &fact.map(datum_json)))
-    });
+    let chart = server
+        .chart
+        .as_ref()
+        .map(|(name, version)| json!({ "name": name, "version": version.value() }));
+    let facts = server
+        .facts()
+        .into_iter()
+        .map(|(name, fact)| (name.to_owned(), fact_json(sources, &fact.map(datum_json))));
     let mut shown = Map::new();
     shown.insert("name".into(), server.name.clone().into());
     shown.insert("namespace".into(), server.namespace.clone().into());

@@ -124,12 +124,19 @@ fn only_some_files_touch_the_world() {
     let found: Vec<String> = matches(&sources(), "disallowed_methods")
         .into_iter()
         .filter(|line| {
-            !["src/main.rs", "src/discover.rs", "src/discover/", "src/report.rs", "src/report/"]
-                .iter()
-                .any(|place| line.starts_with(place))
+            ![
+                "src/main.rs",
+                "src/run.rs",
+                "src/discover.rs",
+                "src/discover/",
+                "src/report.rs",
+                "src/report/",
+            ]
+            .iter()
+            .any(|place| line.starts_with(place))
         })
         .collect();
-    nothing(&found, "only main, discover and report do I/O");
+    nothing(&found, "only main with its commands, discover and report do I/O");
 }
 
 #[test]
