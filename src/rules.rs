@@ -1,4 +1,4 @@
-//! stub
+//! The rules. A placeholder for the list and the pages, which replace this whole file.
 use crate::{
     finding::{Finding, Findings, Severity},
     model::Cluster,
@@ -12,26 +12,26 @@ pub type Check = fn(&Cluster, &mut Findings);
 pub struct Rule {
     /// The page's name, which is what people write to configure or suppress it.
     pub id: &'static str,
-    /// x
+    /// See the pages.
     pub title: &'static str,
-    /// x
+    /// See the pages.
     pub summary: String,
-    /// x
+    /// See the pages.
     pub text: &'static str,
-    /// x
+    /// See the pages.
     pub page: &'static str,
-    /// x
+    /// See the pages.
     pub severity: Severity,
-    /// x
+    /// See the pages.
     pub category: Category,
-    /// x
+    /// See the pages.
     pub since: String,
-    /// x
+    /// See the pages.
     pub security_severity: Option<f64>,
-    /// x
+    /// See the pages.
     pub references: Vec<String>,
 }
-/// x
+/// See the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Category {
     /// Who can read or forge metrics.
@@ -40,7 +40,7 @@ pub enum Category {
     Availability,
 }
 impl Category {
-    /// x
+    /// See the pages.
     pub fn id(self) -> &'static str {
         match self {
             Self::Security => "security",
@@ -48,7 +48,7 @@ impl Category {
         }
     }
 }
-/// x
+/// See the pages.
 pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     [
         ("kubelet-insecure-tls", Severity::Warning),
@@ -72,11 +72,11 @@ pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     })
     .collect()
 });
-/// x
+/// See the pages.
 pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.id == id)
 }
-/// x
+/// See the pages.
 pub fn problems(problems: &[Problem], environment: Option<&str>) -> Vec<Finding> {
     problems
         .iter()
