@@ -5,8 +5,20 @@
 use std::{fs, path::PathBuf};
 
 use indexmap::IndexMap;
-use metrics_server_lint::resolve::flux::envsubst;
-use serde_json::Value;
+use metrics_server_lint::{
+    config::Config,
+    emit,
+    parse::Dialect,
+    problem::ProblemKind,
+    resolve::{
+        Context, Purpose,
+        flux::{self, envsubst},
+        kustomize::Layers,
+    },
+    source::Sources,
+    tree::Node,
+};
+use serde_json::{Value, json};
 
 fn folder() -> Option<PathBuf> {
     std::env::var_os("CONFORMANCE_DIR").map(PathBuf::from)
@@ -54,6 +66,66 @@ fn substitution_of_text() {
         };
         if got != expected {
             failures.push(format!("{}: {got:?}, not {expected:?}", text(case, "template")));
+        }
+    }
+    all_pass(&failures, cases.len());
+}
+
+/// JSON numbers as numbers, whichever notation they have.
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.as_i64().is_none() && number.as_u64().is_none() => json!(float),
+            _ => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(normal).collect(),
+        Value::Object(map) => map.iter().map(|(key, it)| (key.clone(), normal(it))).collect(),
+        _ => value.clone(),
+    }
+}
+
+fn first_document(sources: &Sources, path: &str) -> Node {
+    let file = sources.find(path).expect("the file is there");
+    sources.documents(file, Dialect::Sigs).roots().next().expect("a document").clone()
+}
+
+#[test]
+fn substitution_in_objects() {
+    let cases = lines("varsub-objects.jsonl");
+    let mut failures = Vec::new();
+    for case in &cases {
+        let strategy = if case["always"] == true { "Always" } else { "WithVariables" };
+        let kustomization = json!({"spec": {"postBuild": {
+            "substitute": case["vars"], "substituteStrategy": strategy}}});
+        let sources = Sources::in_memory([
+            ("object.yaml", case["object"].to_string()),
+            ("flux.yaml", kustomization.to_string()),
+        ]);
+        let object = first_document(&sources, "object.yaml");
+        let id = text(case, "id");
+        if case["yaml_before"].as_str().is_some_and(|it| it != emit::yaml(&object)) {
+            failures.push(format!("{id}: {}", emit::yaml(&object)));
+        }
+        let (config, layers) = (Config::default(), Layers::default());
+        let context =
+            Context { sources: &sources, config: &config, layers, purpose: Purpose::Render };
+        let flux = first_document(&sources, "flux.yaml");
+        let mut problems = Vec::new();
+        let result = flux::post_build(&context, &flux, &[object], &mut problems);
+        let undefined = problems.iter().find(|it| it.kind == ProblemKind::EnvVarUndefined);
+        let got = match result {
+            Err(problem) => Err(problem.message),
+            Ok(_) if case["strict"] == true && undefined.is_some() => Err("undefined".to_owned()),
+            Ok(objects) => Ok(normal(&objects[0].to_json())),
+        };
+        match (&got, case.get("result")) {
+            (Ok(got), Some(expected)) if *got == normal(expected) => {}
+            (Err(_), None) => {}
+            (got, expected) => failures.push(format!(
+                "{id} ({}): {got:?}\n  not {expected:?}\n  {:?}",
+                text(case, "note"),
+                case.get("error")
+            )),
         }
     }
     all_pass(&failures, cases.len());

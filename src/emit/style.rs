@@ -37,7 +37,6 @@ pub(super) fn of(text: &str, key: bool) -> Style {
 /// know numbers to the base of 60.
 fn reads_as_string(text: &str) -> bool {
     matches!(scalar::plain(text, Dialect::Sigs), Value::Str(_))
-        && text != "<<"
         && !scalar::is_timestamp(text)
         && !is_base_60(text)
 }

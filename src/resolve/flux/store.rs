@@ -1,0 +1,155 @@
+//! ConfigMaps, Secrets and sources of an environment, by name.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use indexmap::IndexMap;
+
+use crate::{
+    parse,
+    resolve::Object,
+    tree::{Kind, Node, Scalar, Why},
+};
+
+/// Objects that others refer to by kind, namespace and name.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Store {
+    objects: IndexMap<(String, String, String), Node>,
+}
+
+/// What a ConfigMap or Secret holds, as far as the repository tells.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Data {
+    /// Scalars, or what is unknown and why.
+    pub(super) entries: IndexMap<String, Node>,
+    /// Why it may hold more.
+    pub(super) open: Option<Why>,
+}
+
+impl Store {
+    /// Keeps the objects of `nodes` that others may refer to. The first of a name stays.
+    pub(super) fn add<'n>(&mut self, nodes: impl IntoIterator<Item = &'n Node>) {
+        for node in nodes {
+            let object = Object::new(node.clone());
+            let kind = match object.kind() {
+                kind @ ("ConfigMap" | "Secret" | "SealedSecret" | "GitRepository"
+                | "OCIRepository" | "Bucket" | "HelmRepository" | "HelmChart"
+                | "ArtifactGenerator") => kind,
+                kind @ "ExternalSecret" => kind,
+                _ => continue,
+            };
+            let target = node.str_at("spec.target.name").filter(|_| kind == "ExternalSecret");
+            let name = target.unwrap_or(object.name());
+            let id = (kind.to_owned(), namespace(object.namespace()), name.to_owned());
+            self.objects.entry(id).or_insert_with(|| node.clone());
+        }
+    }
+
+    /// The object of that name.
+    pub(super) fn find(&self, kind: &str, space: &str, name: &str) -> Option<&Node> {
+        self.objects.get(&(kind.to_owned(), namespace(space), name.to_owned()))
+    }
+
+    /// All objects of `kind`, in the order in which they were added.
+    pub(super) fn of_kind<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s Node> {
+        self.objects.iter().filter(move |((own, _, _), _)| own == kind).map(|(_, node)| node)
+    }
+
+    /// What the ConfigMap or Secret of that name holds; `None` when nothing here makes it.
+    pub(super) fn data(&self, kind: &str, space: &str, name: &str) -> Option<Data> {
+        if kind == "ConfigMap" {
+            return self.find(kind, space, name).map(config_map);
+        }
+        if let Some(secret) = self.find("Secret", space, name) {
+            return Some(self::secret(secret, name));
+        }
+        if let Some(sealed) = self.find("SealedSecret", space, name) {
+            let why: Why = format!("the Secret `{name}` is sealed").into();
+            let mut data = Data::default();
+            data.hide(sealed.at("spec.encryptedData"), &why);
+            data.hide(sealed.at("spec.template.data"), &why);
+            return Some(data);
+        }
+        let external = self.find("ExternalSecret", space, name)?;
+        let why: Why = format!("the Secret `{name}` comes from an external store").into();
+        let mut data = Data::default();
+        for item in external.at("spec.data").map(Node::items).unwrap_or_default() {
+            if let Some(key) = item.get("secretKey")
+                && let Some(name) = key.as_str()
+            {
+                data.entries
+                    .insert(name.into(), Node::new(Kind::Unknown(why.clone()), key.origin.clone()));
+            }
+        }
+        data.hide(external.at("spec.target.template.data"), &why);
+        if external.at("spec.dataFrom").is_some() {
+            data.open = Some(why);
+        }
+        Some(data)
+    }
+}
+
+/// No namespace is the one named `default`.
+fn namespace(name: &str) -> String {
+    if name.is_empty() { "default" } else { name }.to_owned()
+}
+
+fn config_map(node: &Node) -> Data {
+    let mut data = Data::default();
+    data.read(node.get("data"), |value| value.clone());
+    data
+}
+
+fn secret(node: &Node, name: &str) -> Data {
+    let encrypted: Why = format!("the Secret `{name}` is encrypted").into();
+    let mut data = Data::default();
+    if parse::is_sops(node) {
+        data.hide(node.get("data"), &encrypted);
+        data.hide(node.get("stringData"), &encrypted);
+        return data;
+    }
+    data.read(node.get("data"), |value| {
+        let text = value.as_str().map(str::trim).and_then(|text| STANDARD.decode(text).ok());
+        let kind = match text.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            Some(text) => Scalar::string(text).into(),
+            None => Kind::Unknown(format!("the Secret `{name}` is not text in base64").into()),
+        };
+        Node::new(kind, value.origin.clone())
+    });
+    data.read(node.get("stringData"), |value| value.clone());
+    for value in data.entries.values_mut() {
+        if value.as_str().is_some_and(|text| text.starts_with("ENC[")) {
+            value.kind = Kind::Unknown(encrypted.clone());
+        }
+    }
+    data
+}
+
+impl Data {
+    fn read(&mut self, map: Option<&Node>, value: impl Fn(&Node) -> Node) {
+        let Some(map) = map else { return };
+        self.open = match &map.kind {
+            Kind::Unknown(why) => Some(why.clone()),
+            Kind::Map(map) => map.open.clone(),
+            _ => None,
+        }
+        .or(self.open.take());
+        for (key, entry) in map.entries() {
+            let node = match &entry.value.kind {
+                Kind::Unknown(_) => entry.value.clone(),
+                Kind::Scalar(_) => value(&entry.value),
+                _ => {
+                    let why = Kind::Unknown(format!("`{key}` is not text").into());
+                    Node::new(why, entry.value.origin.clone())
+                }
+            };
+            self.entries.insert(key.to_owned(), node);
+        }
+    }
+
+    /// The keys of `map`, every value unknown.
+    fn hide(&mut self, map: Option<&Node>, why: &Why) {
+        for (key, entry) in map.into_iter().flat_map(Node::entries) {
+            let hidden = Node::new(Kind::Unknown(why.clone()), entry.value.origin.clone());
+            self.entries.insert(key.to_owned(), hidden);
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! `postBuild` on one object: to text, through [`envsubst`], and back to a tree.
+//!
+//! Flux substitutes in the text of the built object, not in its values, so that a value's type
+//! follows from the text that a variable leaves: `"${N}"` becomes a number, `${EMPTY}` a null.
+
+use std::{cell::RefCell, collections::BTreeSet, ops::Range};
+
+use indexmap::IndexMap;
+
+use super::{
+    envsubst::{self, Filled},
+    variables::Variables,
+};
+use crate::{
+    emit::{self, Pair, Parts, Piece},
+    parse::{self, Dialect, scalar},
+    problem::{Problem, ProblemKind},
+    resolve::{Context, Object, Purpose},
+    source::FileId,
+    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Value, Via, Why},
+};
+
+/// The label or annotation that keeps an object out of substitution.
+const OPT_OUT: &str = "kustomize.toolkit.fluxcd.io/substitute";
+
+/// `object` with its variables substituted; every value that no expression touches is untouched.
+///
+/// # Errors
+/// What fails the whole Kustomization: an expression that is none, a result that is not YAML.
+pub(super) fn substitute(
+    context: &Context<'_>,
+    object: &Node,
+    variables: &Variables,
+    problems: &mut Vec<Problem>,
+) -> Result<Node, Problem> {
+    if !has_dollar(object) || is_disabled(object) {
+        return Ok(object.clone());
+    }
+    let Some(file) = any_file(object).or_else(|| context.sources.iter().next().map(|it| it.0))
+    else {
+        return Ok(object.clone());
+    };
+    let emitted = emit::emit(object);
+    let values: IndexMap<String, String> = variables
+        .known
+        .iter()
+        .map(|(name, value)| {
+            // What is unknown gets a text that leaves the document as it is.
+            let text = value.as_str().map_or("unknown".into(), envsubst::one_line);
+            (name.clone(), text.into_owned())
+        })
+        .collect();
+    let template = Template {
+        context,
+        object,
+        variables,
+        text: &emitted.text,
+        leaves: leaves(&emitted.root),
+        filled: Vec::new(),
+        reported: RefCell::default(),
+    };
+    let output = envsubst::substitute(&emitted.text, &values)
+        .map_err(|error| template.refused(error.at, error.message))?;
+    let template = Template { filled: output.filled, ..template };
+    let documents = parse::documents(&output.text, file, Dialect::Sigs);
+    let root = match documents.list.into_iter().next().map(|it| it.root) {
+        Some(Ok(root)) => root,
+        Some(Err(error)) => {
+            let at = error.span.map_or(0, |span| span.start as usize);
+            return Err(template.broken(at, &error.message));
+        }
+        None => return Ok(object.clone()),
+    };
+    if let Some(at) = not_json(&root) {
+        return Err(template.broken(at, "JSON has neither infinity nor NaN"));
+    }
+    let node = template.rebuild(root, &emitted.root);
+    problems.extend(template.undefined());
+    Ok(node)
+}
+
+fn is_disabled(object: &Node) -> bool {
+    ["metadata.labels", "metadata.annotations"].into_iter().any(|path| {
+        object.at(path).and_then(|map| map.get(OPT_OUT)).and_then(Node::as_str) == Some("disabled")
+    })
+}
+
+/// Whether any key or value holds a dollar sign: without one there is nothing to do.
+fn has_dollar(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Unknown(_) => false,
+        Kind::Scalar(scalar) => scalar.text.contains('$'),
+        Kind::List(items) => items.iter().any(has_dollar),
+        Kind::Map(map) => {
+            map.iter().any(|(key, entry)| key.contains('$') || has_dollar(&entry.value))
+        }
+    }
+}
+
+fn any_file(node: &Node) -> Option<FileId> {
+    let own = node.origin.written_at().map(|span| span.file);
+    own.or_else(|| node.items().iter().find_map(any_file))
+        .or_else(|| node.entries().find_map(|(_, entry)| any_file(&entry.value)))
+}
+
+/// Where in the text a number stands that JSON cannot hold.
+fn not_json(node: &Node) -> Option<usize> {
+    match node.value() {
+        Some(Value::Float(it)) if !it.is_finite() => {
+            Some(node.origin.written_at().map_or(0, |span| span.start as usize))
+        }
+        _ => (node.items().iter().find_map(not_json))
+            .or_else(|| node.entries().find_map(|(_, entry)| not_json(&entry.value))),
+    }
+}
+
+/// A key or a scalar in the text.
+struct Leaf<'a> {
+    range: Range<usize>,
+    text: &'a str,
+    /// The scalar, or the mapping whose key it is.
+    node: &'a Node,
+    key: bool,
+}
+
+/// The keys and scalars of `piece`, in the order of the text.
+fn leaves<'a>(piece: &Piece<'a>) -> Vec<Leaf<'a>> {
+    let mut leaves = Vec::new();
+    collect(piece, &mut leaves);
+    leaves
+}
+
+fn collect<'a>(piece: &Piece<'a>, into: &mut Vec<Leaf<'a>>) {
+    match &piece.parts {
+        Parts::None => {
+            let text = piece.node.as_scalar().map_or("", |scalar| &*scalar.text);
+            into.push(Leaf { range: piece.range.clone(), text, node: piece.node, key: false });
+        }
+        Parts::Items(items) => items.iter().for_each(|item| collect(item, into)),
+        Parts::Entries(pairs) => {
+            for pair in pairs {
+                let range = pair.range.clone();
+                into.push(Leaf { range, text: pair.key, node: piece.node, key: true });
+                collect(&pair.value, into);
+            }
+        }
+    }
+}
+
+/// An object's text with the expressions in it.
+struct Template<'a> {
+    context: &'a Context<'a>,
+    object: &'a Node,
+    variables: &'a Variables,
+    text: &'a str,
+    leaves: Vec<Leaf<'a>>,
+    filled: Vec<Filled>,
+    /// The expressions whose undefined variables were met, as indices.
+    reported: RefCell<BTreeSet<usize>>,
+}
+
+impl Template<'_> {
+    /// The indices of the expressions that overlap `range`.
+    fn expressions(&self, range: &Range<usize>) -> Range<usize> {
+        let start = self.filled.partition_point(|it| it.input.end <= range.start);
+        let end = self.filled.partition_point(|it| it.input.start < range.end);
+        start..end.max(start)
+    }
+
+    /// The new value at the place of `piece`, where `out` was read.
+    fn rebuild(&self, out: Node, piece: &Piece<'_>) -> Node {
+        let expressions = self.expressions(&piece.range);
+        let text = self.text.get(piece.range.clone()).unwrap_or_default();
+        if expressions.is_empty() && !text.contains("$$") {
+            return piece.node.clone();
+        }
+        match (out.kind, &piece.parts) {
+            (Kind::Map(out), Parts::Entries(pairs)) => self.rebuild_map(&out, piece.node, pairs),
+            (Kind::List(out), Parts::Items(items)) if out.len() == items.len() => {
+                let items = out.iter().zip(items);
+                let items: Vec<_> =
+                    items.map(|(out, item)| self.rebuild(out.clone(), item)).collect();
+                Node::new(items, piece.node.origin.clone())
+            }
+            (kind, Parts::None) => self.scalar(kind, piece.node, expressions),
+            (kind, _) => place(&Node::new(kind, out.origin), &piece.node.origin),
+        }
+    }
+
+    fn rebuild_map(&self, out: &Map, node: &Node, pairs: &[Pair<'_>]) -> Node {
+        // What was removed from the mapping and whether it is open stays.
+        let mut map = node.as_map().cloned().unwrap_or_default();
+        let keys: Vec<_> = map.iter().map(|(key, entry)| (key.to_owned(), entry.key)).collect();
+        map.retain(|_, _| false);
+        let parallel = out.len() == pairs.len();
+        for (index, (name, entry)) in out.iter().enumerate() {
+            let pair = match pairs.get(index) {
+                Some(pair) if parallel => Some(pair),
+                _ => pairs.iter().find(|pair| pair.key == name),
+            };
+            let Some(pair) = pair else {
+                let value = place(&entry.value, &node.origin);
+                map.insert(name, Entry { key: None, value });
+                continue;
+            };
+            if let Some(why) = self.unknown(self.expressions(&pair.range)) {
+                map.open = Some(why);
+                continue;
+            }
+            let key = keys.iter().find(|(key, _)| key == pair.key).and_then(|(_, span)| *span);
+            let value = self.rebuild(entry.value.clone(), &pair.value);
+            map.insert(name, Entry { key, value });
+        }
+        Node::new(map, node.origin.clone())
+    }
+
+    /// What a scalar became: another scalar, or a list or mapping that a value injected.
+    fn scalar(&self, out: Kind, node: &Node, expressions: Range<usize>) -> Node {
+        let from = self.filled.get(expressions.clone()).unwrap_or_default();
+        let variable = from.iter().find_map(|it| self.variables.known.get(it.from.as_ref()?));
+        let origin = match variable {
+            Some(variable) => node.origin.filled(Via::Substituted, &variable.origin),
+            None => node.origin.clone(),
+        };
+        match self.unknown(expressions) {
+            Some(why) => Node::new(Kind::Unknown(why), origin),
+            None => place(&Node::new(out, origin.clone()), &origin),
+        }
+    }
+
+    /// Why the text of some expressions cannot be told, if that is so.
+    fn unknown(&self, expressions: Range<usize>) -> Option<Why> {
+        let variables = self.variables;
+        let mut found = None;
+        for index in expressions {
+            let Some(filled) = self.filled.get(index) else { continue };
+            let hidden = filled.names.iter().find_map(|name| match variables.known.get(name) {
+                Some(value) => value.unknown(),
+                None => variables.open.as_ref(),
+            });
+            if let Some(why) = hidden {
+                found.get_or_insert_with(|| why.clone());
+            } else if let Some(name) = filled.missing.first() {
+                self.reported.borrow_mut().insert(index);
+                if self.context.purpose == Purpose::Judge {
+                    found.get_or_insert_with(|| {
+                        format!("nothing defines the variable `{name}`").into()
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    /// A problem for every expression whose variable nothing defines.
+    fn undefined(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for index in self.reported.borrow().iter() {
+            let Some(filled) = self.filled.get(*index) else { continue };
+            let at = self.expression(filled.input.start);
+            for name in &filled.missing {
+                let message = format!("no substitution source defines `{name}`");
+                let mut problem = Problem::new(ProblemKind::EnvVarUndefined, &at, message);
+                for (place, label) in &self.variables.searched {
+                    problem = problem.also(place, label.clone());
+                }
+                problems.push(
+                    problem.help(format!(
+                        "define `{name}`, or give it a default here: `${{{name}:=…}}`"
+                    )),
+                );
+            }
+        }
+        problems
+    }
+
+    /// A malformed expression at `start`.
+    fn refused(&self, start: usize, message: &str) -> Problem {
+        let at = self.expression(start);
+        Problem::new(
+            ProblemKind::BuildFails,
+            &at,
+            format!("this is no expression that Flux can substitute: {message}"),
+        )
+        .help(format!(
+            "write `$$` for a dollar sign, or put the annotation `{OPT_OUT}: disabled` on the object"
+        ))
+    }
+
+    /// A result that cannot be read at the byte `at`.
+    fn broken(&self, at: usize, message: &str) -> Problem {
+        let after = self.filled.partition_point(|it| it.output.start <= at);
+        let culprit = after.checked_sub(1).and_then(|index| self.filled.get(index));
+        let place = match culprit {
+            Some(filled) => self.expression(filled.input.start),
+            None => Object::new(self.object.clone()).anchor(),
+        };
+        let message = format!("what the substitution here leaves cannot be read: {message}");
+        let problem = Problem::new(ProblemKind::BuildFails, &place, message);
+        let variable = culprit.and_then(|it| self.variables.known.get(it.from.as_ref()?));
+        match variable {
+            Some(variable) => problem.also(&variable.origin, "this value is put there"),
+            None => problem,
+        }
+    }
+
+    /// Where the expression that starts at the byte `start` is written.
+    fn expression(&self, start: usize) -> Origin {
+        let after = self.leaves.partition_point(|leaf| leaf.range.start <= start);
+        let Some(leaf) = after.checked_sub(1).and_then(|index| self.leaves.get(index)) else {
+            return self.object.origin.clone();
+        };
+        if leaf.key {
+            let key = leaf.node.as_map().and_then(|map| map.entry(leaf.text)?.key);
+            return key.map_or_else(|| leaf.node.origin.clone(), Origin::written);
+        }
+        // Folding may have moved the text: the same expression is looked for in the scalar.
+        let before = self.text.get(leaf.range.start..start).unwrap_or_default();
+        let rest = self.text.get(start..leaf.range.end).unwrap_or_default();
+        let end = self.filled.iter().find(|it| it.input.start == start).map(|it| it.input.end);
+        let end =
+            end.map_or_else(|| rest.find('}').map_or(rest.len(), |at| at + 1), |it| it - start);
+        let written = rest.get(..end).unwrap_or(rest);
+        let nth = before.matches(written).count();
+        match leaf.text.match_indices(written).nth(nth) {
+            Some((at, _)) => parse::part(self.context.sources, leaf.node, at..at + written.len()),
+            None => leaf.node.origin.clone(),
+        }
+    }
+}
+
+/// `node`, all of which is written at `origin`.
+fn place(node: &Node, origin: &Origin) -> Node {
+    let kind = match &node.kind {
+        Kind::Scalar(scalar) => settled(scalar).into(),
+        Kind::List(items) => items.iter().map(|it| place(it, origin)).collect::<Vec<_>>().into(),
+        Kind::Map(map) => {
+            let entries = map.iter().map(|(key, it)| (key.to_owned(), place(&it.value, origin)));
+            entries.collect::<Map>().into()
+        }
+        Kind::Unknown(why) => Kind::Unknown(why.clone()),
+    };
+    Node::new(kind, origin.clone())
+}
+
+/// A scalar as every reader takes it, once go-yaml v2 has read it.
+fn settled(scalar: &Scalar) -> Scalar {
+    match scalar::sigs(scalar) {
+        Value::Null => Scalar::null(),
+        Value::Bool(it) => Scalar::plain(if it { "true" } else { "false" }),
+        Value::Int(it) => Scalar::plain(it.to_string()),
+        Value::Float(it) => Scalar::plain(it.to_string()),
+        Value::Str(text) => {
+            let plain = scalar.style == Style::Plain
+                && scalar.tag.is_none()
+                && matches!(scalar::plain(text, Dialect::Kyaml), Value::Str(_))
+                && !scalar::is_timestamp(text);
+            if plain { scalar.clone() } else { Scalar { tag: None, ..quoted(scalar) } }
+        }
+    }
+}
+
+fn quoted(scalar: &Scalar) -> Scalar {
+    let style = if scalar.style == Style::Plain { Style::DoubleQuoted } else { scalar.style };
+    Scalar { style, ..scalar.clone() }
+}

@@ -1,0 +1,148 @@
+//! The variables of one `postBuild`.
+
+use indexmap::IndexMap;
+
+use super::{envsubst, store::Store};
+use crate::{
+    problem::{Problem, ProblemKind},
+    tree::{Kind, Node, Origin, Via, Why},
+};
+
+/// What `postBuild` substitutes.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Variables {
+    /// Scalars, or what is unknown and why.
+    pub(super) known: IndexMap<String, Node>,
+    /// Why a variable that is not known may be defined all the same.
+    pub(super) open: Option<Why>,
+    /// Where a variable would be defined, each with what is there.
+    pub(super) searched: Vec<(Origin, String)>,
+    /// Whether expressions are replaced even when there are no variables.
+    always: bool,
+}
+
+/// Reads the `postBuild` of the Flux Kustomization `object`; `None` when it substitutes nothing.
+///
+/// Later `substituteFrom` entries win over earlier ones and `substitute` over all, line breaks go
+/// (`kustomize_varsub.go` in `fluxcd/pkg`).
+///
+/// # Errors
+/// A name that no variable can have, which fails the whole Kustomization.
+pub(super) fn gather(
+    object: &Node,
+    store: &Store,
+    problems: &mut Vec<Problem>,
+) -> Result<Option<Variables>, Problem> {
+    let Some(post_build) = object.at("spec.postBuild").filter(|it| !it.is_null()) else {
+        return Ok(None);
+    };
+    let mut variables = Variables {
+        always: post_build.str_at("substituteStrategy") == Some("Always"),
+        ..Variables::default()
+    };
+    if let Some(why) = post_build.unknown() {
+        variables.forget(why.clone());
+    }
+    if let Some(from) = post_build.get("substituteFrom") {
+        if let Some(why) = from.unknown() {
+            variables.forget(why.clone());
+        }
+        let namespace = object.str_at("metadata.namespace").unwrap_or_default();
+        for reference in from.items() {
+            variables.add_source(reference, namespace, store, problems);
+        }
+    }
+    if let Some(inline) = post_build.get("substitute") {
+        if let Some(why) = inline.unknown() {
+            variables.forget(why.clone());
+        }
+        for (name, entry) in inline.entries() {
+            variables.set(name, &entry.value);
+        }
+        variables.searched.push((inline.origin.clone(), "variables are defined here".into()));
+    }
+    if let Some((name, value)) = variables.known.iter().find(|(name, _)| !envsubst::is_name(name)) {
+        let message = format!("`{name}` cannot be the name of a variable");
+        return Err(Problem::new(ProblemKind::BuildFails, &value.origin, message)
+            .also(&post_build.origin, "this substitutes it, and fails")
+            .help("use letters, digits and underscores only, and no digit first"));
+    }
+    let nothing = variables.known.is_empty() && variables.open.is_none() && !variables.always;
+    Ok((!nothing).then_some(variables))
+}
+
+/// The ConfigMaps and Secrets that the `postBuild` of `object` needs: kind and name.
+pub(super) fn sources(object: &Node) -> impl Iterator<Item = (&str, &str)> {
+    let from = object.at("spec.postBuild.substituteFrom");
+    from.map(Node::items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|reference| Some((reference.str_at("kind")?, reference.str_at("name")?)))
+}
+
+impl Variables {
+    /// From here on every variable may have another value.
+    fn forget(&mut self, why: Why) {
+        for value in self.known.values_mut() {
+            value.kind = Kind::Unknown(why.clone());
+        }
+        self.open = Some(why);
+    }
+
+    fn set(&mut self, name: &str, value: &Node) {
+        let mut value = Node { origin: value.origin.without(Via::Generated), ..value.clone() };
+        if value.unknown().is_none() && value.as_str().is_none() {
+            value.kind = Kind::Unknown(format!("the variable `{name}` is not text").into());
+        }
+        self.known.insert(name.to_owned(), value);
+    }
+
+    fn add_source(
+        &mut self,
+        reference: &Node,
+        namespace: &str,
+        store: &Store,
+        problems: &mut Vec<Problem>,
+    ) {
+        let (Some(kind), Some(name_node)) = (reference.str_at("kind"), reference.get("name"))
+        else {
+            return;
+        };
+        if !matches!(kind, "ConfigMap" | "Secret") {
+            return;
+        }
+        let Some(name) = name_node.as_str() else {
+            let why = name_node.unknown().cloned();
+            return self.forget(why.unwrap_or_else(|| "a source of variables has no name".into()));
+        };
+        let optional = reference.get("optional").and_then(Node::as_bool) == Some(true);
+        let Some(data) = store.data(kind, namespace, name) else {
+            let why: Why =
+                format!("the {kind} `{namespace}/{name}` is not in the repository").into();
+            let message = format!("{why}; the variables that it defines are unknown");
+            problems.push(Problem::new(ProblemKind::Unresolved, &name_node.origin, message));
+            if optional {
+                self.open.get_or_insert(why);
+            } else {
+                self.forget(why);
+            }
+            return;
+        };
+        self.searched.push((name_node.origin.clone(), format!("the {kind} `{name}` is searched")));
+        if let Some(why) = data.open {
+            self.forget(why);
+        }
+        let mut files = IndexMap::new();
+        for (key, value) in &data.entries {
+            self.set(key, value);
+            if let Some(span) = value.origin.written_at() {
+                let last = files.entry(span.file).or_insert(span);
+                *last = (*last).max(span);
+            }
+        }
+        let places = files.into_values().map(|span| {
+            (Origin::written(span), format!("variables of the {kind} `{name}` are defined here"))
+        });
+        self.searched.extend(places);
+    }
+}
