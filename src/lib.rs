@@ -19,6 +19,7 @@ pub mod model;
 
 pub mod finding;
 pub mod rules;
+pub mod sizing;
 
 pub mod settle;
 pub mod suppress;

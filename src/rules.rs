@@ -1,89 +1,135 @@
-//! The rules. A placeholder for the list and the pages, which replace this whole file.
+//! The rules. One rule is one page in `rules/`, and one function here unless the pipeline itself
+//! finds what it reports.
+
+mod apiservice_insecure_skip_tls_verify;
+mod insecure_tls_unneeded;
+mod kubelet_insecure_tls;
+mod limit_below_request;
+mod memory_limit_too_low;
+mod metric_resolution_too_small;
+mod page;
+mod priority_class_not_critical;
+mod rollout_may_interrupt_metrics;
+mod second_metrics_server;
+mod serving_bootstrap_without_approver;
+mod serving_certificates_not_bootstrapped;
+
+use std::sync::LazyLock;
+
+pub use page::{Category, Example, ExampleFile, Expected, examples};
+
 use crate::{
     finding::{Finding, Findings, Severity},
     model::Cluster,
     problem::Problem,
 };
-use std::sync::LazyLock;
+
 /// What a rule's function looks like.
 pub type Check = fn(&Cluster, &mut Findings);
+
+/// Names every rule: its page in `rules/`, and its function when it has one.
+///
+/// The modules are declared above, not here, because rustfmt does not look into macros; one that
+/// is missing here is dead code, which the compiler reports.
+macro_rules! rules {
+    ($($id:literal $(=> $module:ident)?,)*) => {
+        /// Every rule's id, page and function, as written.
+        pub const PAGES: &[(&str, &str, Option<Check>)] = &[$(
+            ($id, include_str!(concat!("../rules/", $id, ".md")), rules!(@check $($module)?)),
+        )*];
+    };
+    (@check) => { None };
+    (@check $module:ident) => { Some($module::check) };
+}
+
+rules! {
+    "apiservice-insecure-skip-tls-verify" => apiservice_insecure_skip_tls_verify,
+    "build-fails",
+    "env-var-undefined",
+    "insecure-tls-unneeded" => insecure_tls_unneeded,
+    "kubelet-insecure-tls" => kubelet_insecure_tls,
+    "limit-below-request" => limit_below_request,
+    "memory-limit-too-low" => memory_limit_too_low,
+    "metric-resolution-too-small" => metric_resolution_too_small,
+    "priority-class-not-critical" => priority_class_not_critical,
+    "rollout-may-interrupt-metrics" => rollout_may_interrupt_metrics,
+    "second-metrics-server" => second_metrics_server,
+    "serving-bootstrap-without-approver" => serving_bootstrap_without_approver,
+    "serving-certificates-not-bootstrapped" => serving_certificates_not_bootstrapped,
+    "syntax",
+    "unresolved",
+    "unused-suppression",
+}
+
 /// One rule, as its page describes it.
 #[derive(Debug)]
 pub struct Rule {
     /// The page's name, which is what people write to configure or suppress it.
     pub id: &'static str,
-    /// See the pages.
+    /// The heading: what is wrong, as a sentence without its full stop.
     pub title: &'static str,
-    /// See the pages.
+    /// The first paragraph, on one line.
     pub summary: String,
-    /// See the pages.
+    /// Everything between the heading and the examples, as Markdown.
     pub text: &'static str,
-    /// See the pages.
+    /// Everything after the heading, with the examples.
     pub page: &'static str,
-    /// See the pages.
+    /// How bad it is unless the configuration says otherwise; a finding can be less bad.
     pub severity: Severity,
-    /// See the pages.
+    /// What it is about.
     pub category: Category,
-    /// See the pages.
+    /// The version of this program that it came with.
     pub since: String,
-    /// See the pages.
+    /// For rules about security, how bad it is from 0.1 to 10.0, as code scanning sites rank it.
     pub security_severity: Option<f64>,
-    /// See the pages.
+    /// Where to read more.
     pub references: Vec<String>,
+    check: Option<Check>,
 }
-/// See the pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Category {
-    /// Who can read or forge metrics.
-    Security,
-    /// Whether metrics are there when they are needed.
-    Availability,
-}
-impl Category {
-    /// See the pages.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Security => "security",
-            Self::Availability => "availability",
-        }
-    }
-}
-/// See the pages.
+
+/// All rules, in the order of their ids.
 pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    [
-        ("kubelet-insecure-tls", Severity::Warning),
-        ("memory-limit-too-low", Severity::Error),
-        ("syntax", Severity::Error),
-        ("unresolved", Severity::Note),
-        ("unused-suppression", Severity::Note),
-    ]
-    .into_iter()
-    .map(|(id, severity)| Rule {
-        id,
-        title: "A title",
-        summary: "A summary".into(),
-        text: "text",
-        page: "page",
-        severity,
-        category: Category::Availability,
-        since: "0.1.0".into(),
-        security_severity: None,
-        references: vec![],
-    })
-    .collect()
+    // A page that cannot be read fails the tests; it must not take the others away from users.
+    PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).ok()).collect()
 });
-/// See the pages.
+
+/// The rule of that id.
 pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.id == id)
 }
-/// See the pages.
+
+/// What is wrong with the pages, one line each; empty in every build that passed its tests.
+pub fn broken() -> Vec<String> {
+    PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).err()).collect()
+}
+
+impl Rule {
+    /// What this rule finds in `cluster`, at most as bad as `severity`.
+    ///
+    /// The rules about [`Problem`]s find nothing here: see [`problems`].
+    pub fn check(&self, cluster: &Cluster, severity: Severity) -> Vec<Finding> {
+        let Some(check) = self.check else { return Vec::new() };
+        let mut findings = Findings::of(self.id, severity, Some(&cluster.environment));
+        check(cluster, &mut findings);
+        findings.into_vec()
+    }
+}
+
+/// The findings that `problems` of `environment` are; `None` is for files that belong to none.
 pub fn problems(problems: &[Problem], environment: Option<&str>) -> Vec<Finding> {
-    problems
-        .iter()
-        .flat_map(|problem| {
-            let mut f = Findings::of(problem.kind.rule(), Severity::Error, environment);
-            f.at(&problem.at, &problem.message, &problem.message);
-            f.into_vec()
-        })
-        .collect()
+    problems.iter().flat_map(|problem| of_problem(problem, environment)).collect()
+}
+
+fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
+    let id = problem.kind.rule();
+    let severity = find(id).map_or(Severity::Error, |rule| rule.severity);
+    let mut findings = Findings::of(id, severity, environment);
+    let finding = findings.at(&problem.at, &problem.message, &problem.message);
+    for (origin, label) in &problem.also {
+        finding.also(origin, label);
+    }
+    if let Some(help) = &problem.help {
+        finding.help(help);
+    }
+    findings.into_vec()
 }

@@ -1,0 +1,31 @@
+use crate::{
+    finding::Findings,
+    model::{Cluster, ServingState},
+};
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    let Some(reason) = reason(cluster) else { return };
+    for server in cluster.metrics_servers.iter().filter(|server| !server.managed) {
+        let Some((true, origin)) = server.kubelet_insecure_tls.known() else { continue };
+        let finding = findings.at(
+            &origin.or(&server.anchor),
+            &server.subject(),
+            format!("--kubelet-insecure-tls is not needed: {reason}"),
+        );
+        for (text, at) in &cluster.serving.evidence {
+            finding.also(at, text);
+        }
+        finding.help("remove --kubelet-insecure-tls");
+    }
+}
+
+/// Why metrics-server could verify the kubelets of this cluster.
+pub(super) fn reason(cluster: &Cluster) -> Option<&'static str> {
+    match cluster.serving.state {
+        ServingState::BootstrapApproved => {
+            Some("the kubelets' certificates are signed by the cluster and approved")
+        }
+        ServingState::PlatformSigned => Some("the platform signs the kubelets' certificates"),
+        _ => None,
+    }
+}

@@ -1,0 +1,48 @@
+use std::fmt::Display;
+
+use crate::{
+    finding::Findings,
+    model::{Cluster, Fact, MetricsServer},
+    tree::Via,
+};
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for server in &cluster.metrics_servers {
+        compare("memory", &server.memory_request, &server.memory_limit, server, findings);
+        compare("CPU", &server.cpu_request, &server.cpu_limit, server, findings);
+    }
+}
+
+fn compare<T: PartialOrd + Display>(
+    resource: &str,
+    request: &Fact<T>,
+    limit: &Fact<T>,
+    server: &MetricsServer,
+    findings: &mut Findings,
+) {
+    let (Some((request, requested)), Some((limit, limited))) = (request.known(), limit.known())
+    else {
+        return;
+    };
+    if limit >= request {
+        return;
+    }
+    let by_default =
+        if requested.last().via == Via::ChartDefault { " that is the chart's default" } else { "" };
+    // A person edits what a person wrote; the limit when both are somebody's.
+    let (at, other, what) = if limited.is_default() {
+        (requested, limited, format!("the limit is {limit}"))
+    } else {
+        (limited, requested, format!("the request is {request}"))
+    };
+    findings
+        .at(
+            &at.or(&server.anchor),
+            &format!("{} {resource}", server.subject()),
+            format!(
+                "the {resource} limit of {limit} is below the request of {request}{by_default}"
+            ),
+        )
+        .also(other, what)
+        .help(format!("raise the limit to {request} or lower the request to {limit}"));
+}

@@ -1,0 +1,61 @@
+use crate::{
+    finding::{Findings, Severity},
+    model::{Cluster, Count},
+    sizing,
+};
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    let nodes = cluster.nodes.known();
+    let pods = cluster.pods_per_node.value().map(|pods| pods.min);
+    for server in &cluster.metrics_servers {
+        let Some((limit, origin)) = server.memory_limit.known() else { continue };
+        let origin = origin.or(&server.anchor);
+        let subject = server.subject();
+        if let Some((nodes, at)) = nodes
+            && let needed = sizing::guidance(most(*nodes), pods)
+            && limit.bytes > 0
+            && *limit < needed
+        {
+            let amount = describe(*nodes);
+            let finding = findings
+                .at(
+                    &origin,
+                    &subject,
+                    format!(
+                        "{limit} is too little for {amount}: metrics-server needs about {needed}"
+                    ),
+                )
+                .also(at, "the cluster's size")
+                .help(format!("raise the memory limit to {needed} or more"));
+            if limit.bytes >= sizing::least(nodes.min, pods, server.version.value()) {
+                finding.at_most(Severity::Warning);
+            }
+        } else if limit.bytes > 0 && limit.bytes <= sizing::SMALLEST {
+            findings
+                .at(
+                    &origin,
+                    &subject,
+                    format!(
+                        "{limit} is too little for any cluster: a few nodes need nearly as much"
+                    ),
+                )
+                .at_most(Severity::Warning)
+                .help("raise the memory limit to 64Mi or more, and to 2Mi for each node");
+        }
+    }
+}
+
+/// The size that the limit must be enough for.
+fn most(nodes: Count) -> u64 {
+    nodes.max.unwrap_or(nodes.min).max(nodes.min)
+}
+
+fn describe(nodes: Count) -> String {
+    let most = most(nodes);
+    let noun = if most == 1 { "node" } else { "nodes" };
+    match nodes.max {
+        None => format!("{most} {noun} or more"),
+        Some(_) if most == nodes.min => format!("{most} {noun}"),
+        Some(_) => format!("up to {most} {noun}"),
+    }
+}

@@ -1,0 +1,89 @@
+use semver::Version;
+
+use crate::{
+    finding::{Findings, Severity},
+    model::{Cluster, Duration, Fact, MetricsServer},
+    tree::Origin,
+};
+
+/// `metric-resolution should be a time duration at least 10s`, since 0.5.0
+/// (`cmd/metrics-server/app/options/options.go`).
+const LEAST: u32 = 10;
+
+/// `--kubelet-request-timeout` unless it is passed.
+const DEFAULT_TIMEOUT: u32 = 10;
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for server in &cluster.metrics_servers {
+        let Some((resolution, origin)) = server.metric_resolution.known() else { continue };
+        let at = origin.or(&server.anchor);
+        let version = server.version.value();
+        if *resolution < Duration::seconds(LEAST) {
+            below_the_least(server, resolution, &at, findings);
+        } else if version.is_some_and(|version| *version >= Version::new(0, 7, 0)) {
+            below_the_timeout(server, resolution, &at, findings);
+        }
+    }
+}
+
+fn below_the_least(
+    server: &MetricsServer,
+    resolution: &Duration,
+    at: &Origin,
+    findings: &mut Findings,
+) {
+    let fatal = server.version.value().map(|version| *version >= Version::new(0, 5, 0));
+    let consequence = match fatal {
+        Some(true) => "metrics-server does not start with less than 10s",
+        Some(false) => "kubelets measure every 10s at most, and metrics-server 0.5.0 refuses it",
+        None => "metrics-server 0.5.0 and newer do not start with less than 10s",
+    };
+    let finding = findings
+        .at(at, &server.subject(), format!("--metric-resolution={resolution}: {consequence}"))
+        .help("set --metric-resolution=15s");
+    if fatal != Some(true) {
+        finding.at_most(Severity::Warning);
+    }
+}
+
+/// Since 0.7.0: `metric-resolution should be larger than kubelet-request-timeout`, where nine
+/// tenths of the resolution count.
+fn below_the_timeout(
+    server: &MetricsServer,
+    resolution: &Duration,
+    at: &Origin,
+    findings: &mut Findings,
+) {
+    let default = Duration::seconds(DEFAULT_TIMEOUT);
+    let (timeout, timeout_at) = match &server.kubelet_request_timeout {
+        Fact::Known(timeout, origin) => (timeout, Some(origin)),
+        Fact::Absent(by) => (&default, by.as_ref()),
+        Fact::Unknown(..) => return,
+    };
+    let most = resolution.nanos * 9 / 10;
+    if most >= timeout.nanos {
+        return;
+    }
+    let most = seconds(most);
+    let written = timeout_at.filter(|origin| !origin.is_default());
+    let default = if written.is_none() { ", its default" } else { "" };
+    let finding = findings
+        .at(
+            at,
+            &server.subject(),
+            format!(
+                "--metric-resolution={resolution} allows --kubelet-request-timeout at most {most}, \
+                 but it is {timeout}{default}: metrics-server does not start"
+            ),
+        )
+        .help(format!("set --metric-resolution=15s, or --kubelet-request-timeout={most} or less"));
+    if let Some(origin) = written {
+        finding.also(origin, format!("at most {most} fits"));
+    }
+}
+
+/// That many nanoseconds as whole milliseconds, written as Go reads them.
+fn seconds(nanos: i128) -> String {
+    let millis = nanos / 1_000_000;
+    if millis % 1000 == 0 { format!("{}s", millis / 1000) } else { format!("{millis}ms") }
+}

@@ -1,0 +1,32 @@
+use crate::{
+    finding::{Findings, Severity},
+    model::{Cluster, Fact},
+};
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for server in &cluster.metrics_servers {
+        let (at, name) = match &server.priority_class {
+            Fact::Known(name, origin) => (origin.or(&server.anchor), name.as_str()),
+            Fact::Absent(Some(by)) => (by.or(&server.anchor), ""),
+            Fact::Absent(None) if !server.managed => (server.anchor.clone(), ""),
+            Fact::Absent(None) | Fact::Unknown(..) => continue,
+        };
+        let finding = match name {
+            "system-cluster-critical" | "system-node-critical" => continue,
+            "" => findings.at(
+                &at,
+                &server.subject(),
+                "metrics-server has no priority: it is evicted like any other pod",
+            ),
+            // Somebody may have given their own class a high value.
+            _ => findings
+                .at(
+                    &at,
+                    &server.subject(),
+                    format!("{name} is not one of Kubernetes' critical priority classes"),
+                )
+                .at_most(Severity::Note),
+        };
+        finding.help("set priorityClassName to system-cluster-critical");
+    }
+}

@@ -1,0 +1,91 @@
+use crate::{
+    finding::{Findings, Severity},
+    model::{Cluster, Fact, IntOrPercent, MetricsServer},
+    tree::{Origin, Via},
+};
+
+/// What Kubernetes makes of a strategy that does not say.
+const DEFAULT: IntOrPercent = IntOrPercent::Percent(25);
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for server in &cluster.metrics_servers {
+        // The pods of a DaemonSet serve together: a rollout takes them one by one.
+        if server.kind.value().is_some_and(|kind| kind == "Deployment") {
+            check_server(server, findings);
+        }
+    }
+}
+
+fn check_server(server: &MetricsServer, findings: &mut Findings) {
+    let subject = server.subject();
+    match &server.strategy_type {
+        Fact::Known(kind, origin) if kind == "Recreate" => {
+            findings
+                .at(
+                    &origin.or(&server.anchor),
+                    &subject,
+                    "Recreate stops every replica before a rollout starts a new one",
+                )
+                .help("use RollingUpdate with maxUnavailable: 0");
+            return;
+        }
+        Fact::Known(kind, _) if kind != "RollingUpdate" => return,
+        Fact::Unknown(..) => return,
+        Fact::Known(..) | Fact::Absent(_) => {}
+    }
+    let Some((replicas, _)) = or_default(&server.replicas, 1).filter(|(count, _)| *count > 0)
+    else {
+        return;
+    };
+    let Some((unavailable, at)) = or_default(&server.strategy_max_unavailable, DEFAULT) else {
+        return;
+    };
+    let surge = or_default(&server.strategy_max_surge, DEFAULT);
+    let Some((away, at)) = away(replicas, (unavailable, at), surge) else { return };
+    let Some(at) = at.filter(|origin| !origin.is_default()) else { return };
+    let count = if replicas == 1 {
+        "the only replica".into()
+    } else {
+        format!("{away} of {replicas} replicas")
+    };
+    if away >= replicas {
+        findings
+            .at(at, &subject, format!("a rollout may take {count} away before a new one is ready"))
+            .help("set maxUnavailable to 0, which needs a maxSurge above 0");
+    } else if at.last().via != Via::UpstreamManifest {
+        findings
+            .at(
+                at,
+                &subject,
+                format!("a rollout may take {count} away, which leaves {}", replicas - away),
+            )
+            .at_most(Severity::Note)
+            .help("set maxUnavailable to 0 unless replicas must not share a node");
+    }
+}
+
+/// How many of `replicas` a rollout may take away, and what decides that, when it is any.
+///
+/// As `ResolveFenceposts` does in `pkg/controller/deployment/util` of Kubernetes: a share of the
+/// replicas is rounded down here and up for the surge, and when both come to 0, 1 may go.
+fn away<'a>(
+    replicas: i128,
+    unavailable: (IntOrPercent, Option<&'a Origin>),
+    surge: Option<(IntOrPercent, Option<&'a Origin>)>,
+) -> Option<(i128, Option<&'a Origin>)> {
+    let count = unavailable.0.of(replicas, false);
+    if count > 0 {
+        return Some((count.min(replicas), unavailable.1));
+    }
+    let (surge, at) = surge?;
+    (surge.of(replicas, true) == 0).then_some((1, at))
+}
+
+/// The value and who says so, unless nobody can tell.
+fn or_default<T: Copy>(fact: &Fact<T>, default: T) -> Option<(T, Option<&Origin>)> {
+    match fact {
+        Fact::Known(value, origin) => Some((*value, Some(origin))),
+        Fact::Absent(by) => Some((default, by.as_ref())),
+        Fact::Unknown(..) => None,
+    }
+}

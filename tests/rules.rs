@@ -1,0 +1,107 @@
+//! Every page in `rules/` is a rule, and its examples find what their comments say, and no more.
+
+use std::{collections::BTreeSet, fmt::Write as _, fs};
+
+use metrics_server_lint::{
+    analyze,
+    config::Config,
+    finding::{Finding, Label},
+    rules::{self, Example, Expected, RULES, Rule},
+    source::Sources,
+};
+
+/// Examples that need a part of the pipeline which is still to come.
+const WAITING: &[&str] = &[];
+
+#[test]
+fn pages_are_well_formed() {
+    assert_eq!(rules::broken(), Vec::<String>::new());
+}
+
+#[test]
+fn every_page_is_a_rule_and_in_order() {
+    let pages: BTreeSet<String> = fs::read_dir("rules")
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|name| name != "README")
+        .collect();
+    let rules: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+    assert_eq!(pages.iter().map(String::as_str).collect::<Vec<_>>(), rules);
+}
+
+#[test]
+fn every_rule_has_an_example_that_fails_and_one_that_does_not() {
+    for rule in RULES.iter() {
+        let examples = rules::examples(rule.page);
+        assert!(examples.iter().any(|it| it.expected.is_empty()), "{}: no clean example", rule.id);
+        assert!(examples.iter().any(|it| !it.expected.is_empty()), "{}: nothing fails", rule.id);
+    }
+}
+
+#[test]
+fn examples_find_what_they_say() {
+    let mut failures = String::new();
+    for rule in RULES.iter() {
+        for example in rules::examples(rule.page) {
+            let name = format!("{}: {}", rule.id, example.title);
+            let found = shortened(found(rule, &example), &example.expected);
+            if found == example.expected || WAITING.contains(&name.as_str()) {
+                continue;
+            }
+            let _ = writeln!(failures, "\n{name}");
+            for missing in example.expected.difference(&found) {
+                let _ = writeln!(failures, "  missing {missing:?}");
+            }
+            for surplus in found.difference(&example.expected) {
+                let _ = writeln!(failures, "  surplus {surplus:?}");
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+/// What is found, with texts cut where an expected text at the same place ends in `…`.
+fn shortened(found: BTreeSet<Expected>, expected: &BTreeSet<Expected>) -> BTreeSet<Expected> {
+    let is_short_of = |found: &Expected, expected: &Expected| {
+        let place = |it: &Expected| (it.path.clone(), it.line, it.columns, it.primary);
+        place(found) == place(expected)
+            && expected.text.strip_suffix('…').is_some_and(|start| found.text.starts_with(start))
+    };
+    let shorten = |found: Expected| {
+        expected.iter().find(|it| is_short_of(&found, it)).cloned().unwrap_or(found)
+    };
+    found.into_iter().map(shorten).collect()
+}
+
+/// The labels of what `rule` finds in `example`.
+fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
+    let files = example.files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+    let sources = Sources::in_memory(files);
+    let (_, clusters) = analyze(&sources, &Config::default());
+    let mut findings = Vec::new();
+    for cluster in &clusters {
+        findings.extend(rule.check(cluster, rule.severity));
+        findings.extend(rules::problems(&cluster.problems, Some(&cluster.environment)));
+    }
+    findings.retain(|finding| finding.rule == rule.id);
+    findings.iter().flat_map(|finding| labels(&sources, finding)).collect()
+}
+
+fn labels(sources: &Sources, finding: &Finding) -> Vec<Expected> {
+    let label = |(index, label): (usize, &Label)| {
+        let (start, end) = (sources.start(label.span), sources.end(label.span));
+        // A place of several lines is marked on its first.
+        let end = if end.line == start.line { end.column } else { start.column + 1 };
+        Expected {
+            path: sources[label.span.file].path.clone(),
+            line: start.line,
+            columns: (start.column, end),
+            primary: index == 0,
+            text: match index {
+                0 => format!("{}: {}", finding.severity.id(), finding.message),
+                _ => label.text.clone(),
+            },
+        }
+    };
+    finding.labels.iter().enumerate().map(label).collect()
+}
