@@ -2,6 +2,7 @@
 //! finds what it reports.
 
 mod apiservice_insecure_skip_tls_verify;
+mod approver_too_permissive;
 mod insecure_tls_unneeded;
 mod kubelet_insecure_tls;
 mod limit_below_request;
@@ -13,6 +14,7 @@ mod rollout_may_interrupt_metrics;
 mod second_metrics_server;
 mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
+mod unknown_values_key;
 
 use std::sync::LazyLock;
 
@@ -44,6 +46,7 @@ macro_rules! rules {
 
 rules! {
     "apiservice-insecure-skip-tls-verify" => apiservice_insecure_skip_tls_verify,
+    "approver-too-permissive" => approver_too_permissive,
     "build-fails",
     "env-var-undefined",
     "insecure-tls-unneeded" => insecure_tls_unneeded,
@@ -57,6 +60,7 @@ rules! {
     "serving-bootstrap-without-approver" => serving_bootstrap_without_approver,
     "serving-certificates-not-bootstrapped" => serving_certificates_not_bootstrapped,
     "syntax",
+    "unknown-values-key" => unknown_values_key,
     "unresolved",
     "unused-suppression",
 }

@@ -15,8 +15,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let message = "metrics-server does not verify the kubelets' certificates";
         let Some((evidence, at)) = &cluster.local else {
             let finding = findings.at(&origin, &server.subject(), message).help(help(cluster));
-            for (text, at) in &cluster.serving.evidence {
-                finding.also(at, text);
+            if cluster.serving.state != ServingState::Unknown {
+                for (text, at) in &cluster.serving.evidence {
+                    finding.also(at, text);
+                }
             }
             continue;
         };

@@ -262,6 +262,8 @@ right: true
         assert!(error("since", "sinse").contains("unknown field `sinse`"));
         assert!(error("severity: warning", "severity: bad").contains("severity is none of"));
         assert!(error("# Something", "Something").contains("no `# ` heading"));
-        assert!(error("right: true\n```\n\n## Wrong", "```\n\n## Wrong").is_empty());
+        assert!(
+            error("## Right\n\n```yaml file=a.yaml", "## Right\n\n```yaml").contains("a section")
+        );
     }
 }

@@ -1,19 +1,17 @@
 use crate::{
     finding::Findings,
-    model::{Cluster, ServingState, Signer},
+    model::{Cluster, ServingState, serving},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
-    let pending =
-        matches!(cluster.serving.state, ServingState::BootstrapNoApprover | ServingState::Mixed);
-    if !pending || !cluster.approvers.is_empty() {
-        return;
-    }
-    for kubelet in cluster.kubelets.iter().filter(|kubelet| kubelet.signer != Signer::Platform) {
-        let Some((true, origin)) = kubelet.server_tls_bootstrap.known() else { continue };
+    for kubelet in &cluster.kubelets {
+        let (state, _, at) = serving::of(kubelet, &cluster.approvers);
+        if state != ServingState::BootstrapNoApprover {
+            continue;
+        }
         findings
             .at(
-                &origin.or(&kubelet.anchor),
+                &at,
                 &format!("kubelet {}", kubelet.group),
                 format!(
                     "kubelets request serving certificates that nothing here approves ({})",
