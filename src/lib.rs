@@ -48,6 +48,11 @@ pub fn check(
     environments: &[Environment],
     clusters: &[Cluster],
 ) -> Vec<finding::Finding> {
-    let _ = (sources, environments, clusters);
-    Vec::new()
+    let _ = (sources, environments);
+    let of = |cluster: &Cluster| {
+        let found = rules::RULES.iter().flat_map(|rule| rule.check(cluster));
+        let problems = rules::problems(&cluster.problems, Some(&cluster.environment));
+        found.chain(problems).collect::<Vec<_>>()
+    };
+    clusters.iter().flat_map(of).collect()
 }

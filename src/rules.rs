@@ -108,12 +108,12 @@ pub fn broken() -> Vec<String> {
 }
 
 impl Rule {
-    /// What this rule finds in `cluster`, at most as bad as `severity`.
+    /// What this rule finds in `cluster`.
     ///
     /// The rules about [`Problem`]s find nothing here: see [`problems`].
-    pub fn check(&self, cluster: &Cluster, severity: Severity) -> Vec<Finding> {
+    pub fn check(&self, cluster: &Cluster) -> Vec<Finding> {
         let Some(check) = self.check else { return Vec::new() };
-        let mut findings = Findings::of(self.id, severity, Some(&cluster.environment));
+        let mut findings = Findings::of(self.id, self.severity, Some(&cluster.environment));
         check(cluster, &mut findings);
         findings.into_vec()
     }

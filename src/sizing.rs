@@ -22,7 +22,8 @@ pub const SMALLEST: u64 = 40 * MI;
 /// when that is known.
 pub fn guidance(nodes: u64, pods: Option<u64>) -> Memory {
     let density = pods.unwrap_or(0).max(GUIDED_PODS_PER_NODE);
-    let count = (2 * u128::from(nodes) * u128::from(density))
+    let count = (2 * u128::from(nodes))
+        .saturating_mul(u128::from(density))
         .div_ceil(u128::from(GUIDED_PODS_PER_NODE))
         .min(u128::from(u64::MAX / MI));
     Memory::mebibytes(u64::try_from(count).unwrap_or(u64::MAX / MI))

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
 use metrics_server_lint::{
-    analyze,
+    analyze, check,
     config::Config,
     finding::{Finding, Label},
     rules::{self, Example, Expected, RULES, Rule},
@@ -101,12 +101,8 @@ fn shortened(found: BTreeSet<Expected>, expected: &BTreeSet<Expected>) -> BTreeS
 fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
     let files = example.files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
     let sources = Sources::in_memory(files);
-    let (_, clusters) = analyze(&sources, &Config::default());
-    let mut findings = Vec::new();
-    for cluster in &clusters {
-        findings.extend(rule.check(cluster, rule.severity));
-        findings.extend(rules::problems(&cluster.problems, Some(&cluster.environment)));
-    }
+    let (environments, clusters) = analyze(&sources, &Config::default());
+    let mut findings = check(&sources, &environments, &clusters);
     findings.retain(|finding| finding.rule == rule.id);
     findings.iter().flat_map(|finding| labels(&sources, finding)).collect()
 }
