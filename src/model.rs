@@ -300,6 +300,19 @@ impl ServingState {
     }
 }
 
+impl Kubelet {
+    /// Every fact under the name that `show` gives it, in a fixed order.
+    pub fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
+        macro_rules! facts {
+            ($($name:ident)*) => { vec![$((stringify!($name), self.$name.datum())),*] };
+        }
+        facts![
+            server_tls_bootstrap tls_cert_file webhook_authentication anonymous_authentication
+            authorization_mode read_only_port address port enable_server rotation_gate
+        ]
+    }
+}
+
 impl MetricsServer {
     /// `kube-system/metrics-server`
     pub fn subject(&self) -> String {

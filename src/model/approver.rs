@@ -35,11 +35,7 @@ const BUILT_IN_ROLE: &str = "system:certificates.k8s.io:kubelet-serving-approver
 pub fn find(sources: &Sources, environment: &Environment) -> Vec<Approver> {
     let mut found: Vec<Approver> = Vec::new();
     found.extend(environment.releases.iter().filter_map(of_release));
-    for object in &environment.objects {
-        found.extend(of_workload(object));
-        found.extend(of_reference(object));
-    }
-    found.extend(of_roles(&environment.objects));
+    found.extend(of_objects(&environment.objects));
     for problem in &environment.problems {
         if problem.kind == ProblemKind::Unresolved {
             let text = problem.at.written_at().map_or("", |span| sources.slice(span));
@@ -47,6 +43,14 @@ pub fn find(sources: &Sources, environment: &Environment) -> Vec<Approver> {
         }
     }
     distinct(found)
+}
+
+/// The approvers among `objects`.
+pub(super) fn of_objects(objects: &[Object]) -> Vec<Approver> {
+    let mut found: Vec<Approver> = objects.iter().filter_map(of_workload).collect();
+    found.extend(objects.iter().filter_map(of_reference));
+    found.extend(of_roles(objects));
+    found
 }
 
 /// One approver a name: what is certain of any mention is certain of it.

@@ -256,6 +256,11 @@ impl Flag {
         flags
     }
 
+    /// The flag `name` with `value`, whatever else is said there.
+    pub(super) fn named(name: &str, value: &Node) -> Self {
+        Self::new(name, value.clone())
+    }
+
     fn new(name: &str, value: Node) -> Self {
         Self { name: name.trim().trim_start_matches('-').replace('_', "-"), value }
     }

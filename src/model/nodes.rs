@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     config::EnvironmentConfig,
     model::{Count, Fact},
-    tree::{Origin, Why},
+    tree::{Node, Origin, Via, Why},
 };
 
 /// A group of nodes.
@@ -84,6 +84,51 @@ fn per_node(pools: &[Pool]) -> Fact<Count> {
     }
 }
 
+impl Pool {
+    /// A pool of `nodes`.
+    pub(super) fn new(cluster: impl Into<String>, nodes: Fact<Count>) -> Self {
+        Self { cluster: cluster.into(), nodes, pods_per_node: None }
+    }
+}
+
+/// What a number says, written as one or as a text; a template is unknown.
+pub(super) fn stated(node: &Node) -> Fact<Count> {
+    let text = node.as_scalar().map(|it| it.text.trim());
+    match (text.and_then(|it| it.parse().ok()), node.unknown()) {
+        (Some(count), _) => Fact::Known(Count::exactly(count), node.origin.clone()),
+        (None, Some(why)) => Fact::Unknown(why.clone(), Some(node.origin.clone())),
+        (None, None) => {
+            Fact::Unknown("this is not a whole number".into(), Some(node.origin.clone()))
+        }
+    }
+}
+
+/// What a number says, or `default` because of what stands at `anchor`.
+pub(super) fn stated_or(node: Option<&Node>, default: u64, anchor: &Origin) -> Fact<Count> {
+    let default = || {
+        let origin = Origin::at(Via::PlatformDefault, anchor.written_at());
+        Fact::Known(Count::exactly(default), origin)
+    };
+    node.filter(|it| !it.is_null()).map_or_else(default, stated)
+}
+
+/// From one number to another; `None` when neither is there.
+pub(super) fn between(min: Option<&Node>, max: Option<&Node>) -> Option<Fact<Count>> {
+    let given = |it: Option<&Node>| it.filter(|it| !it.is_null()).map(stated);
+    let (min, max) = (given(min), given(max));
+    let min_count = min.as_ref().and_then(Fact::value).map_or(0, |it| it.min);
+    let max_count = max.as_ref().and_then(Fact::value).and_then(|it| it.max);
+    match (min, max) {
+        (None, None) => None,
+        (Some(unknown @ Fact::Unknown(..)), None | Some(Fact::Unknown(..)))
+        | (None, Some(unknown @ Fact::Unknown(..))) => Some(unknown),
+        (_, Some(Fact::Known(_, origin))) | (Some(Fact::Known(_, origin)), _) => {
+            Some(Fact::Known(Count { min: min_count, max: max_count }, origin))
+        }
+        (min, max) => min.or(max),
+    }
+}
+
 impl Count {
     /// This many, no more and no fewer.
     pub fn exactly(count: u64) -> Self {
@@ -94,7 +139,6 @@ impl Count {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Via;
 
     fn pool(cluster: &str, nodes: Fact<Count>) -> Pool {
         Pool { cluster: cluster.into(), nodes, pods_per_node: None }

@@ -6,7 +6,10 @@
 //! the documents for what it knows. Documents are recognised by what they say, never by the name
 //! of their file alone.
 
+mod bundled;
+mod kind;
 mod kubeadm;
+mod talos;
 
 use std::collections::BTreeSet;
 
@@ -37,7 +40,7 @@ pub struct Platform {
 }
 
 /// The carriers, the most frequent first.
-const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[kubeadm::read];
+const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[kubeadm::read, talos::read, kind::read];
 
 /// What the carriers in `environment` say, and what approves for their kubelets.
 ///
@@ -53,6 +56,10 @@ pub fn read<'a>(
     for carrier in CARRIERS {
         carrier(&input, &mut platform);
     }
+    if platform.kubelets.iter().any(|it| !is_local(&it.cluster)) {
+        // Where a real cluster is defined too, a local one is for trying things out.
+        platform.local = None;
+    }
     let mut approvers = approver::find(sources, environment);
     approvers.append(&mut platform.approvers);
     let requested = |it: &Kubelet| it.server_tls_bootstrap.value() == Some(&true);
@@ -63,9 +70,16 @@ pub fn read<'a>(
     platform
 }
 
+/// Whether [`Kubelet::cluster`] is one of the tools that make clusters on one's own machine.
+fn is_local(cluster: &str) -> bool {
+    ["kind ", "k3d "].iter().any(|tool| cluster.starts_with(tool))
+}
+
 /// What a carrier looks through.
 struct Input<'a> {
     sources: &'a Sources,
+    /// The environment's name.
+    name: &'a str,
     /// Objects and the documents of loose files, each once.
     documents: Vec<Document<'a>>,
     /// Loose files, whatever is in them.
@@ -95,7 +109,12 @@ impl<'a> Input<'a> {
                 let span = node.origin.written_at();
                 Document { node, path: span.map_or("", |span| &sources[span.file].path) }
             });
-        Self { sources, documents: documents.collect(), files: &environment.files }
+        Self {
+            sources,
+            name: &environment.name,
+            documents: documents.collect(),
+            files: &environment.files,
+        }
     }
 
     /// The documents of an API group; versions do not matter.
@@ -106,6 +125,16 @@ impl<'a> Input<'a> {
     /// The documents of a kind.
     fn kind(&self, group: &str, kind: &str) -> impl Iterator<Item = &Document<'a>> {
         self.group(group).filter(move |it| it.kind() == kind)
+    }
+
+    /// Whether a local cluster's definition may be that of this environment: not when it is there
+    /// for tests, or when the environment's name says that it is not local.
+    fn may_be_local(&self, document: &Document<'_>) -> bool {
+        let is_one_of = |text: &str, words: &[&str]| {
+            text.split(['/', '-', '_', '.']).any(|part| words.contains(&part))
+        };
+        !is_one_of(document.dir(), &["test", "tests", "e2e", "ci", "github", "examples", "hack"])
+            && !is_one_of(self.name, &["prod", "production", "live", "stage", "staging"])
     }
 
     /// The documents in a string; what is broken in it becomes a problem.

@@ -1,0 +1,67 @@
+//! kind: `kind: Cluster` of `kind.x-k8s.io`, whose kubeadm patches are texts.
+
+use crate::{
+    model::{
+        Count, Fact, Signer,
+        kubelet::{Flag, Group, Settings},
+        nodes::Pool,
+        platform::{Input, Platform, kind},
+    },
+    problem::Problem,
+    tree::Node,
+};
+
+pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+    for document in input.kind("kind.x-k8s.io", "Cluster") {
+        if !input.may_be_local(document) {
+            continue;
+        }
+        let cluster = format!("kind {}", document.path);
+        let anchor = document.anchor();
+        platform.local.get_or_insert_with(|| ("kind runs it".into(), anchor.clone()));
+        let nodes = document.node.get("nodes");
+        let patches = |node: &Node, problems: &mut Vec<Problem>| -> Vec<Node> {
+            let patches = node.get("kubeadmConfigPatches").map(Node::items).unwrap_or_default();
+            patches.iter().flat_map(|it| input.embedded(it, problems)).collect()
+        };
+        let common = patches(document.node, &mut platform.problems);
+        for (role, name) in [("control-plane", "control plane"), ("worker", "workers")] {
+            let of_role = |it: &&Node| it.str_at("role").unwrap_or("control-plane") == role;
+            let members: Vec<&Node> =
+                nodes.map(Node::items).unwrap_or_default().iter().filter(of_role).collect();
+            // Without `nodes` there is one, which is a control plane.
+            if members.is_empty() && (role == "worker" || nodes.is_some()) {
+                continue;
+            }
+            let mut all = common.clone();
+            for member in members {
+                all.extend(patches(member, &mut platform.problems));
+            }
+            platform.kubelets.push(settings(&all, role == "worker").kubelet(Group {
+                cluster: cluster.clone(),
+                name: name.into(),
+                carrier: "kind cluster",
+                signer: Signer::Kubelet,
+                complete: true,
+                anchor: anchor.clone(),
+            }));
+        }
+        let count = nodes.map_or(1, |it| it.items().len());
+        let count = Count::exactly(u64::try_from(count).unwrap_or(u64::MAX));
+        let origin = nodes.map_or(anchor, |it| it.origin.clone());
+        platform.pools.push(Pool::new(cluster, Fact::Known(count, origin)));
+    }
+}
+
+/// What patches to kubeadm's documents make of a kubelet. A worker's own registration is that of
+/// its JoinConfiguration.
+fn settings(patches: &[Node], worker: bool) -> Settings {
+    let of = |wanted: &'static str| patches.iter().filter(move |it| kind(it) == wanted);
+    let registration = |it: &Node| it.at("nodeRegistration.kubeletExtraArgs").map(Flag::all);
+    let join = of("JoinConfiguration").filter_map(registration);
+    let init = of("InitConfiguration").filter(|_| !worker).filter_map(registration);
+    Settings {
+        layers: of("KubeletConfiguration").cloned().collect(),
+        flags: init.chain(join).flatten().collect(),
+    }
+}

@@ -1,0 +1,252 @@
+//! Talos Linux: machine configurations, patches to them, and talhelper's `talconfig.yaml`, which
+//! says what patches which node.
+//!
+//! `machine.kubelet.extraArgs` are flags; `machine.kubelet.extraConfig` is a part of a
+//! KubeletConfiguration; the document `KubeletConfig` of newer versions has both. Talos itself lets
+//! each kubelet sign its own certificate.
+
+use crate::{
+    model::{
+        Approver, Count, Fact, Signer, approver,
+        kubelet::{Flag, Group, Settings},
+        nodes::Pool,
+        platform::{Document, Input, Platform},
+    },
+    problem::Problem,
+    resolve::Object,
+    source,
+    tree::{Kind, Node},
+};
+
+pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+    let mut used: Vec<String> = Vec::new();
+    for document in input.documents.iter().filter(|it| is_talconfig(it.node)) {
+        talconfig(input, document, platform, &mut used);
+    }
+    let parts = || input.documents.iter().filter(|it| !used.iter().any(|path| path == it.path));
+    let patches: Vec<(&Document<'_>, Settings)> = parts()
+        .filter(|it| is_patch(it.node))
+        .map(|it| (it, settings(std::slice::from_ref(it.node))))
+        .filter(|(_, settings)| settings.says_something())
+        .collect();
+    for document in parts().filter(|it| is_machine(it.node)) {
+        let mut settings = settings(std::slice::from_ref(document.node));
+        if !patches.is_empty() {
+            let why = "a patch in this repository may set it";
+            settings.layers.insert(0, Node::new(Kind::Unknown(why.into()), document.anchor()));
+        }
+        let role = match document.node.str_at("machine.type") {
+            Some("worker" | "join") => "workers",
+            _ => "control plane",
+        };
+        platform.kubelets.push(settings.kubelet(Group {
+            cluster: cluster(document.path),
+            name: role.into(),
+            carrier: "Talos machine configuration",
+            signer: Signer::Kubelet,
+            complete: true,
+            anchor: at_kubelet(document.node).origin.clone(),
+        }));
+    }
+    for (document, settings) in patches {
+        platform.kubelets.push(settings.kubelet(Group {
+            cluster: cluster(document.path),
+            name: source::file_name(document.path).into(),
+            carrier: "Talos patch",
+            signer: Signer::Kubelet,
+            complete: false,
+            anchor: at_kubelet(document.node).origin.clone(),
+        }));
+    }
+    for document in parts().filter(|it| is_machine(it.node) || is_patch(it.node)) {
+        platform.approvers.extend(approvers(input, document.node, &mut platform.problems));
+    }
+}
+
+/// The nodes that a `talconfig.yaml` defines, with the patches that each gets.
+fn talconfig(
+    input: &Input<'_>,
+    document: &Document<'_>,
+    platform: &mut Platform,
+    used: &mut Vec<String>,
+) {
+    let nodes = document.node.get("nodes").map(Node::items).unwrap_or_default();
+    let mut load = |node: Option<&Node>, problems: &mut Vec<Problem>| -> Vec<Node> {
+        let patches = node.and_then(|it| it.get("patches")).map(Node::items).unwrap_or_default();
+        patches.iter().flat_map(|it| patch(input, document, it, problems, used)).collect()
+    };
+    let common = load(Some(document.node), &mut platform.problems);
+    for (group, key) in [("control plane", "controlPlane"), ("workers", "worker")] {
+        let control_plane = key == "controlPlane";
+        let members: Vec<&Node> = nodes
+            .iter()
+            .filter(|it| {
+                it.get("controlPlane").and_then(Node::as_bool).unwrap_or(false) == control_plane
+            })
+            .collect();
+        if members.is_empty() {
+            continue;
+        }
+        let mut patches = common.clone();
+        patches.extend(load(document.node.get(key), &mut platform.problems));
+        let own: Vec<Vec<Node>> =
+            members.iter().map(|it| load(Some(it), &mut platform.problems)).collect();
+        let same =
+            own.iter().flatten().all(|it| !settings(std::slice::from_ref(it)).says_something());
+        let groups: Vec<(String, Vec<Node>)> = if same {
+            vec![(group.into(), patches)]
+        } else {
+            // Each node is its own group where patches of single nodes matter.
+            let name = |it: &Node| it.str_at("hostname").unwrap_or(group).to_owned();
+            let with = |own: Vec<Node>| [patches.clone(), own].concat();
+            members.iter().zip(own).map(|(it, own)| (name(it), with(own))).collect()
+        };
+        for (name, patches) in groups {
+            for patch in &patches {
+                platform.approvers.extend(approvers(input, patch, &mut platform.problems));
+            }
+            platform.kubelets.push(settings(&patches).kubelet(Group {
+                cluster: cluster(document.path),
+                name,
+                carrier: "talhelper configuration",
+                signer: Signer::Kubelet,
+                complete: true,
+                anchor: at_name(document.node),
+            }));
+        }
+    }
+    used.push(document.path.to_owned());
+    if let Some(list) = document.node.get("nodes") {
+        let count = Count::exactly(u64::try_from(nodes.len()).unwrap_or(u64::MAX));
+        let nodes = Fact::Known(count, list.origin.clone());
+        platform.pools.push(Pool::new(cluster(document.path), nodes));
+    }
+}
+
+/// The documents of one patch: YAML in a text, `@` and a path relative to the `talconfig.yaml`, or
+/// an object. What is in a file that is not there is unknown.
+fn patch(
+    input: &Input<'_>,
+    document: &Document<'_>,
+    item: &Node,
+    problems: &mut Vec<Problem>,
+    used: &mut Vec<String>,
+) -> Vec<Node> {
+    let Some(text) = item.as_str() else { return vec![item.clone()] };
+    let Some(path) = text.strip_prefix('@') else { return input.embedded(item, problems) };
+    let path = source::join(document.dir(), path.trim());
+    let file = path.as_deref().and_then(|path| input.sources.find(path));
+    let Some(file) = file else {
+        let why = format!("the patch `{text}` is not in this repository");
+        return vec![Node::new(Kind::Unknown(why.into()), item.origin.clone())];
+    };
+    used.extend(path);
+    let documents = input.sources.documents(file, crate::parse::Dialect::Sigs);
+    if documents.error().is_some() {
+        let why = format!("the patch `{text}` is not YAML");
+        return vec![Node::new(Kind::Unknown(why.into()), item.origin.clone())];
+    }
+    documents.roots().cloned().collect()
+}
+
+/// The kubelet's settings in patches, the later over the earlier.
+fn settings(patches: &[Node]) -> Settings {
+    let mut settings = Settings::default();
+    for patch in patches {
+        match &patch.kind {
+            Kind::Unknown(_) => settings.layers.push(patch.clone()),
+            Kind::Map(_) => {
+                let (config, args) = match super::kind(patch) {
+                    "KubeletConfig" => (patch.get("config"), patch.get("extraArgs")),
+                    _ => (
+                        patch.at("machine.kubelet.extraConfig"),
+                        patch.at("machine.kubelet.extraArgs"),
+                    ),
+                };
+                settings.layers.extend(config.cloned());
+                settings.flags.extend(args.map(Flag::all).unwrap_or_default());
+            }
+            // A JSON 6902 patch.
+            Kind::List(operations) => {
+                for operation in operations.iter() {
+                    json_patch(operation, &mut settings);
+                }
+            }
+            Kind::Scalar(_) => {}
+        }
+    }
+    settings
+}
+
+fn json_patch(operation: &Node, settings: &mut Settings) {
+    let (Some(path), Some(value)) = (operation.str_at("path"), operation.get("value")) else {
+        return;
+    };
+    if path == "/machine/kubelet/extraArgs" {
+        settings.flags.extend(Flag::all(value));
+    } else if let Some(name) = path.strip_prefix("/machine/kubelet/extraArgs/") {
+        settings.flags.push(Flag::named(name, value));
+    } else if path == "/machine/kubelet/extraConfig" {
+        settings.layers.push(value.clone());
+    } else if let Some(config) = value.get("extraConfig").filter(|_| path == "/machine/kubelet") {
+        settings.layers.push(config.clone());
+    }
+    if let Some(args) = value.get("extraArgs").filter(|_| path == "/machine/kubelet") {
+        settings.flags.extend(Flag::all(args));
+    }
+}
+
+/// Approvers that Talos deploys when it makes the cluster.
+fn approvers(input: &Input<'_>, node: &Node, problems: &mut Vec<Problem>) -> Vec<Approver> {
+    let list = |path: &str| node.at(path).map(Node::items).unwrap_or_default();
+    let manifests = list("cluster.extraManifests");
+    let mut found: Vec<Approver> =
+        manifests.iter().filter_map(|it| approver::remote(it.as_str()?, &it.origin)).collect();
+    for contents in list("cluster.inlineManifests").iter().filter_map(|it| it.get("contents")) {
+        let objects = input.embedded(contents, problems);
+        let objects: Vec<Object> = objects.into_iter().map(Object::new).collect();
+        found.extend(approver::of_objects(&objects));
+    }
+    found
+}
+
+fn is_talconfig(node: &Node) -> bool {
+    node.get("clusterName").is_some()
+        && node.get("nodes").is_some_and(|it| it.as_list().is_some())
+        && (node.get("talosVersion").is_some() || node.get("endpoint").is_some())
+}
+
+/// A whole machine configuration.
+fn is_machine(node: &Node) -> bool {
+    node.str_at("version") == Some("v1alpha1") && node.at("machine.type").is_some()
+}
+
+/// A part of one.
+fn is_patch(node: &Node) -> bool {
+    let list = || node.items().iter().filter_map(|it| it.str_at("path"));
+    let document =
+        node.str_at("apiVersion") == Some("v1alpha1") && super::kind(node) == "KubeletConfig";
+    let strategic = node.get("apiVersion").is_none()
+        && node.at("machine.type").is_none()
+        && (node.at("machine.kubelet").is_some()
+            || node.at("cluster.extraManifests").is_some()
+            || node.at("cluster.inlineManifests").is_some());
+    document || strategic || list().any(|it| it.starts_with("/machine/kubelet"))
+}
+
+/// One cluster has one directory, below which its patches lie.
+fn cluster(path: &str) -> String {
+    let dir = source::parent(path);
+    let home = dir.split_once("/patches").map_or(dir, |(home, _)| home);
+    let home = home.strip_suffix("patches").unwrap_or(home);
+    format!("talos {}", home.trim_end_matches('/'))
+}
+
+/// What a missing kubelet setting is reported at.
+fn at_kubelet(node: &Node) -> &Node {
+    node.at("machine.kubelet").or_else(|| node.get("machine")).unwrap_or(node)
+}
+
+fn at_name(node: &Node) -> crate::tree::Origin {
+    node.get("clusterName").unwrap_or(node).origin.clone()
+}

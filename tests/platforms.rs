@@ -1,0 +1,153 @@
+//! Every carrier of kubelet settings, node counts and platforms: a small repository each in
+//! `testdata/platforms/`, the state and the number of nodes that it must yield, and a snapshot of
+//! all that is understood, with places.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use metrics_server_lint::{
+    analyze,
+    config::Config,
+    discover,
+    model::{Cluster, Count, Datum, Fact},
+    source::Sources,
+    tree::Origin,
+};
+
+/// Scenario, environment, state of the serving certificates, nodes.
+const EXPECTED: &[(&str, &str, &str, &str)] =
+    &[("kubeadm", "default", "bootstrapped-and-approved", "absent")];
+
+#[test]
+fn states_and_node_counts() {
+    for (scenario, environment, state, nodes) in EXPECTED {
+        let (_, clusters) = read(scenario);
+        let cluster = clusters.iter().find(|it| it.environment == *environment);
+        let names: Vec<_> = clusters.iter().map(|it| &it.environment).collect();
+        let cluster = cluster.unwrap_or_else(|| panic!("{scenario}: {environment} of {names:?}"));
+        assert_eq!(
+            cluster.serving.state.id(),
+            *state,
+            "{scenario}: {:#?}",
+            cluster.serving.evidence
+        );
+        assert_eq!(count(&cluster.nodes), *nodes, "{scenario}");
+    }
+}
+
+#[test]
+fn every_scenario_is_expected_and_has_its_snapshot() {
+    let mut scenarios: Vec<String> = fs::read_dir(root())
+        .expect("the scenarios are there")
+        .map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"))
+        .collect();
+    scenarios.sort();
+    for scenario in scenarios {
+        let expected = EXPECTED.iter().any(|(name, ..)| *name == scenario);
+        assert!(expected, "{scenario} is not in the table of expectations");
+        let (sources, clusters) = read(&scenario);
+        let text: String = clusters.iter().map(|it| describe(&sources, it)).collect();
+        insta::with_settings!({
+            snapshot_path => format!("{}/{scenario}", root()),
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!("expected", text);
+        });
+    }
+}
+
+fn root() -> &'static str {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/platforms")
+}
+
+fn read(scenario: &str) -> (Sources, Vec<Cluster>) {
+    let path = Path::new(root()).join(scenario);
+    let sources = discover::open(&path, &|| ()).expect("the scenario is readable");
+    let (_, clusters) = analyze(&sources, &Config::default());
+    (sources, clusters)
+}
+
+fn count(count: &Fact<Count>) -> String {
+    match count {
+        Fact::Known(Count { min, max: Some(max) }, _) if min == max => min.to_string(),
+        Fact::Known(Count { min, max: Some(max) }, _) => format!("{min} to {max}"),
+        Fact::Known(Count { min, max: None }, _) => format!("{min} or more"),
+        Fact::Absent(_) => "absent".into(),
+        Fact::Unknown(..) => "unknown".into(),
+    }
+}
+
+/// One line a thing, each with its place.
+fn describe(sources: &Sources, cluster: &Cluster) -> String {
+    let mut text = format!("environment {}\n", cluster.environment);
+    let at = |origin: &Origin| {
+        let steps = origin.steps().filter_map(|step| {
+            let span = step.span?;
+            let start = sources.start(span);
+            Some(format!("{}:{}:{}", sources[span.file].path, start.line, start.column))
+        });
+        steps.collect::<Vec<_>>().join(" > ")
+    };
+    let fact = |fact: &Fact<Datum>| match fact {
+        Fact::Known(Datum::Bool(it), origin) => format!("{it} ({})", at(origin)),
+        Fact::Known(Datum::Int(it), origin) => format!("{it} ({})", at(origin)),
+        Fact::Known(Datum::Text(it), origin) => format!("{it} ({})", at(origin)),
+        Fact::Known(Datum::List(it), origin) => format!("{} ({})", it.join(" "), at(origin)),
+        Fact::Absent(_) => "absent".into(),
+        Fact::Unknown(why, _) => format!("unknown: {why}"),
+    };
+    let mut line = |level: usize, it: String| {
+        _ = writeln!(text, "{}{it}", "  ".repeat(level));
+    };
+    line(1, format!("serving {}", cluster.serving.state.id()));
+    for (says, origin) in &cluster.serving.evidence {
+        line(2, format!("{says} ({})", at(origin)));
+    }
+    if let Some((why, origin)) = &cluster.local {
+        line(1, format!("local: {why} ({})", at(origin)));
+    }
+    for (name, it) in [("nodes", &cluster.nodes), ("pods per node", &cluster.pods_per_node)] {
+        match it {
+            Fact::Known(_, origin) => line(1, format!("{name} {} ({})", count(it), at(origin))),
+            Fact::Unknown(why, _) => line(1, format!("{name} unknown: {why}")),
+            Fact::Absent(_) => {}
+        }
+    }
+    for kubelet in &cluster.kubelets {
+        line(1, format!("kubelet {} / {}: {}", kubelet.cluster, kubelet.group, kubelet.carrier));
+        for (name, it) in kubelet.facts() {
+            if !it.is_absent() {
+                line(2, format!("{name} {}", fact(&it)));
+            }
+        }
+    }
+    for approver in &cluster.approvers {
+        let certain = if approver.certain { "" } else { "perhaps " };
+        line(1, format!("{certain}approver {} ({})", approver.name, at(&approver.origin)));
+        for (says, origin) in &approver.weaknesses {
+            line(2, format!("{says} ({})", at(origin)));
+        }
+    }
+    for server in &cluster.metrics_servers {
+        line(
+            1,
+            format!(
+                "metrics-server {} via {} managed {}",
+                server.subject(),
+                server.via,
+                server.managed
+            ),
+        );
+        if server.managed {
+            for (name, it) in server.facts() {
+                if it.known().is_some() {
+                    line(2, format!("{name} {}", fact(&it)));
+                }
+            }
+        }
+    }
+    for problem in &cluster.problems {
+        line(1, format!("{}: {} ({})", problem.kind.rule(), problem.message, at(&problem.at)));
+    }
+    text
+}
