@@ -28,6 +28,11 @@ const SUBJECT: &[&str] = &[
     "kubelet-serving",
     "kubelet-csr-approver",
     "kubeadm.k8s.io",
+    // Installers and platforms: who signs the kubelets' certificates, and how many nodes there are.
+    "siderolabs/",
+    "talosVersion",
+    "/machine/kubelet",
+    "kind.x-k8s.io",
 ];
 
 /// What a file that may connect others says somewhere.

@@ -72,8 +72,12 @@ fn talconfig(
 ) {
     let nodes = document.node.get("nodes").map(Node::items).unwrap_or_default();
     let mut load = |node: Option<&Node>, problems: &mut Vec<Problem>| -> Vec<Node> {
-        let patches = node.and_then(|it| it.get("patches")).map(Node::items).unwrap_or_default();
-        patches.iter().flat_map(|it| patch(input, document, it, problems, used)).collect()
+        let get = |key| node.and_then(|node| node.get(key));
+        let patches = get("patches").map(Node::items).unwrap_or_default();
+        // Before version 2 there was a list of JSON 6902 operations and one object.
+        let old = [get("configPatches"), get("inlinePatch")].into_iter().flatten().cloned();
+        let new = patches.iter().flat_map(|it| patch(input, document, it, problems, used));
+        old.chain(new).collect()
     };
     let common = load(Some(document.node), &mut platform.problems);
     for (group, key) in [("control plane", "controlPlane"), ("workers", "worker")] {
