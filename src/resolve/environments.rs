@@ -54,14 +54,15 @@ fn resolve_start(context: &Context<'_>, start: &Start<'_>) -> Environment {
         files: Vec::new(),
         problems: Vec::new(),
     };
-    for root in &start.roots {
-        match root {
-            Root::Object(node) => flux::resolve(context, node, &mut environment),
-            Root::Dir(dir) => {
-                flux::resolve(context, &made_up(dir, &start.origin), &mut environment)
-            }
-        }
-    }
+    let roots: Vec<Node> = start
+        .roots
+        .iter()
+        .map(|root| match root {
+            Root::Object(node) => (*node).clone(),
+            Root::Dir(dir) => made_up(dir, &start.origin),
+        })
+        .collect();
+    flux::resolve(context, &roots, &mut environment);
     environment
 }
 

@@ -1,8 +1,10 @@
 //! Flux: Kustomization trees, `postBuild` substitution, HelmReleases.
 
+mod artifact;
 pub mod envsubst;
 mod store;
 mod substitute;
+mod tree;
 mod variables;
 
 use crate::{
@@ -12,11 +14,18 @@ use crate::{
 };
 use store::Store;
 
-/// Resolves everything that the Flux Kustomization `root` makes a cluster run.
+/// Resolves everything that the Flux Kustomizations `roots` make one cluster run.
 ///
-/// `root` is a Kustomization object; one for an entry directory of the configuration is made up.
-pub fn resolve(context: &Context<'_>, root: &Node, environment: &mut Environment) {
-    let _ = (context, root, environment);
+/// One for an entry directory of the configuration is made up; for a `FluxInstance` it is what
+/// [`entry`] says.
+pub fn resolve(context: &Context<'_>, roots: &[Node], environment: &mut Environment) {
+    tree::resolve(context, roots, environment);
+    releases(context, environment);
+}
+
+/// The Flux Kustomization that an object is or, for a `FluxInstance`, makes.
+pub fn entry(node: &Node) -> Option<Node> {
+    tree::kustomization(node)
 }
 
 /// What `postBuild` makes of `objects` when `kustomization` builds them and `objects` also hold its

@@ -86,7 +86,7 @@ fn is_disabled(object: &Node) -> bool {
 }
 
 /// Whether any key or value holds a dollar sign: without one there is nothing to do.
-fn has_dollar(node: &Node) -> bool {
+pub(super) fn has_dollar(node: &Node) -> bool {
     match &node.kind {
         Kind::Unknown(_) => false,
         Kind::Scalar(scalar) => scalar.text.contains('$'),

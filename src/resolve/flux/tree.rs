@@ -1,0 +1,357 @@
+//! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
+
+use std::collections::BTreeSet;
+
+use super::{
+    artifact::{self, Own},
+    store::Store,
+    substitute, variables,
+};
+use crate::{
+    emit,
+    problem::Problem,
+    resolve::{
+        Context, Environment, Object,
+        kustomize::{self, Options},
+    },
+    tree::{Entry, Map, Node, Via},
+};
+
+/// Kustomizations beyond this many end the search; no cluster has so many.
+const MAX_MEMBERS: usize = 10_000;
+
+/// Builds `roots` and all that they lead to into `environment`.
+///
+/// What one Kustomization makes, any other may use for substitution, in whatever order: Flux tries
+/// again until it is there.
+pub(super) fn resolve(context: &Context<'_>, roots: &[Node], environment: &mut Environment) {
+    let mut tree = Tree {
+        context,
+        own: Own::default(),
+        store: Store::default(),
+        members: Vec::new(),
+        seen: BTreeSet::new(),
+        elsewhere: BTreeSet::new(),
+        problems: Vec::new(),
+    };
+    tree.store.add(environment.objects.iter().map(|it| &it.node));
+    for root in roots {
+        tree.join(root, false);
+    }
+    tree.run();
+    environment.problems.append(&mut tree.problems);
+    for member in tree.members {
+        let suspended = member.suspended;
+        environment.objects.extend(member.objects.into_iter().map(|node| {
+            let suspended = suspended || is_left_alone(&node);
+            Object { suspended, ..Object::new(node) }
+        }));
+    }
+}
+
+struct Tree<'c> {
+    context: &'c Context<'c>,
+    own: Own,
+    /// What may be referred to: objects after their own Kustomization's substitution.
+    store: Store,
+    /// In the order in which they were found.
+    members: Vec<Member>,
+    /// Namespaces and names of the members.
+    seen: BTreeSet<(String, String)>,
+    /// Sources that were reported as being elsewhere.
+    elsewhere: BTreeSet<String>,
+    problems: Vec<Problem>,
+}
+
+/// A Flux Kustomization.
+struct Member {
+    node: Node,
+    suspended: bool,
+    stage: Stage,
+    /// What it builds; final when the stage says so.
+    objects: Vec<Node>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Found,
+    /// Built, but not substituted.
+    Built,
+    /// The same, and searched for Kustomizations that substitution will not change.
+    Searched,
+    Final,
+}
+
+impl Tree<'_> {
+    fn run(&mut self) {
+        loop {
+            let mut moved = false;
+            let mut index = 0;
+            while index < self.members.len() {
+                match self.members[index].stage {
+                    Stage::Found => {
+                        self.build(index);
+                        moved = true;
+                    }
+                    Stage::Built | Stage::Searched if self.is_ready(index) => {
+                        self.finish(index);
+                        moved = true;
+                    }
+                    _ => {}
+                }
+                index += 1;
+            }
+            if !moved && !self.unblock() {
+                break;
+            }
+        }
+    }
+
+    /// Makes `node` a member unless it is one.
+    fn join(&mut self, node: &Node, suspended: bool) {
+        let object = Object::new(node.clone());
+        let id = (object.namespace().to_owned(), object.name().to_owned());
+        if self.members.len() < MAX_MEMBERS && self.seen.insert(id) {
+            let suspended =
+                suspended || node.at("spec.suspend").and_then(Node::as_bool) == Some(true);
+            self.members.push(Member {
+                node: node.clone(),
+                suspended,
+                stage: Stage::Found,
+                objects: Vec::new(),
+            });
+        }
+    }
+
+    fn build(&mut self, index: usize) {
+        let Some(member) = self.members.get_mut(index) else { return };
+        let sources = self.context.sources;
+        let dir = artifact::directory(sources, &self.store, &mut self.own, &member.node);
+        let dir = match dir {
+            Ok(dir) => dir,
+            Err(problem) => {
+                member.stage = Stage::Final;
+                if self.elsewhere.insert(problem.message.clone()) {
+                    self.problems.push(problem);
+                }
+                return;
+            }
+        };
+        let edits = edits(self.context, &member.node, &dir);
+        let options = Options { unrestricted: true, generate: true, helm: false, edits };
+        let build = kustomize::build(self.context, &dir, &options);
+        self.problems.extend(build.problems);
+        member.stage = Stage::Built;
+        member.objects = build.objects;
+        // What its own substitution leaves alone others can use at once.
+        self.store.add(member.objects.iter().filter(|it| !substitute::has_dollar(it)));
+    }
+
+    /// Whether everything that a member substitutes from is there.
+    fn is_ready(&self, index: usize) -> bool {
+        let Some(member) = self.members.get(index) else { return true };
+        let namespace = member.node.str_at("metadata.namespace").unwrap_or_default();
+        variables::sources(&member.node)
+            .all(|(kind, name)| self.store.data(kind, namespace, name).is_some())
+    }
+
+    fn finish(&mut self, index: usize) {
+        let Some(member) = self.members.get_mut(index) else { return };
+        member.stage = Stage::Final;
+        let objects = std::mem::take(&mut member.objects);
+        let node = &member.node;
+        let problems = &mut self.problems;
+        let variables = variables::gather(node, &self.store, problems);
+        let substituted: Result<Vec<Node>, Problem> = variables.and_then(|variables| {
+            let Some(variables) = variables else { return Ok(objects) };
+            let each = objects
+                .iter()
+                .map(|it| substitute::substitute(self.context, it, &variables, problems));
+            each.collect()
+        });
+        match substituted {
+            Ok(objects) => {
+                let metadata = node.at("spec.commonMetadata");
+                member.objects = objects.into_iter().map(|it| with_common(it, metadata)).collect();
+            }
+            Err(problem) => self.problems.push(problem),
+        }
+        let suspended = member.suspended;
+        let objects = member.objects.clone();
+        self.store.add(&objects);
+        for node in objects.iter().filter_map(kustomization) {
+            self.join(&node, suspended);
+        }
+    }
+
+    /// Goes on when everything waits for something: `false` when nothing does.
+    fn unblock(&mut self) -> bool {
+        let waiting: Vec<usize> = (0..self.members.len())
+            .filter(|index| self.members[*index].stage != Stage::Final)
+            .collect();
+        // A child that needs no substitution may make what its parent waits for.
+        for index in &waiting {
+            let member = &mut self.members[*index];
+            if member.stage == Stage::Built {
+                member.stage = Stage::Searched;
+                let suspended = member.suspended;
+                let children: Vec<Node> = member
+                    .objects
+                    .iter()
+                    .filter(|it| !substitute::has_dollar(it))
+                    .filter_map(kustomization)
+                    .collect();
+                children.iter().for_each(|child| self.join(child, suspended));
+                return true;
+            }
+        }
+        // Then nothing in the repository makes it, or each waits for the other: the first that
+        // waits for no other goes first.
+        let made_by_others = |index: &usize| {
+            let member = &self.members[*index];
+            let namespace = member.node.str_at("metadata.namespace").unwrap_or_default();
+            variables::sources(&member.node).any(|(kind, name)| {
+                waiting.iter().filter(|other| *other != index).any(|other| {
+                    let mut made = Store::default();
+                    made.add(&self.members[*other].objects);
+                    made.data(kind, namespace, name).is_some()
+                        && self.store.data(kind, namespace, name).is_none()
+                })
+            })
+        };
+        let first = waiting.iter().copied().find(|index| !made_by_others(index));
+        match first.or(waiting.first().copied()) {
+            Some(index) => {
+                // What it makes itself was applied before, or will not be.
+                let own = self.members[index].objects.clone();
+                self.store.add(&own);
+                self.finish(index);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// The Flux Kustomization that `node` is or, for a `FluxInstance`, the one that it makes.
+pub(super) fn kustomization(node: &Node) -> Option<Node> {
+    let object = Object::new(node.clone());
+    match (object.group(), object.kind()) {
+        ("kustomize.toolkit.fluxcd.io", "Kustomization") => Some(node.clone()),
+        ("fluxcd.controlplane.io", "FluxInstance") => instance(node),
+        _ => None,
+    }
+}
+
+/// The operator makes a source and a Kustomization of one name, that of its namespace by default.
+fn instance(node: &Node) -> Option<Node> {
+    let sync = node.at("spec.sync")?;
+    let namespace = node.at("metadata.namespace")?;
+    let name = sync.get("name").unwrap_or(namespace);
+    let written = |text: &str| Node::new(text, sync.origin.clone());
+    let map = |entries: Vec<(&str, Option<&Node>)>| {
+        let entries =
+            entries.into_iter().filter_map(|(key, it)| Some((key.to_owned(), it?.clone())));
+        Node::new(entries.collect::<Map>(), sync.origin.clone())
+    };
+    let reference = map(vec![("kind", sync.get("kind")), ("name", Some(name))]);
+    let spec = map(vec![("path", sync.get("path")), ("sourceRef", Some(&reference))]);
+    let metadata = map(vec![("name", Some(name)), ("namespace", Some(namespace))]);
+    Some(map(vec![
+        ("apiVersion", Some(&written("kustomize.toolkit.fluxcd.io/v1"))),
+        ("kind", Some(&written("Kustomization"))),
+        ("metadata", Some(&metadata)),
+        ("spec", Some(&spec)),
+    ]))
+}
+
+/// The fields of a Kustomization's `spec` that Flux writes into the kustomization file.
+fn edits(context: &Context<'_>, kustomization: &Node, dir: &str) -> Option<Node> {
+    let spec = kustomization.get("spec")?;
+    let mut map = Map::default();
+    for (from, to) in [
+        ("targetNamespace", "namespace"),
+        ("namePrefix", "namePrefix"),
+        ("nameSuffix", "nameSuffix"),
+        ("images", "images"),
+        ("components", "components"),
+    ] {
+        if let Some(value) = spec.get(from).filter(|it| !it.is_null()) {
+            map.set(to, value.clone());
+        }
+    }
+    let lenient = spec.get("ignoreMissingComponents").and_then(Node::as_bool) == Some(true);
+    if let Some(components) =
+        map.get_mut("components").and_then(Node::as_list_mut).filter(|_| lenient)
+    {
+        components.retain(|it| {
+            let path = it.as_str().and_then(|it| crate::source::join(dir, it));
+            path.is_none_or(|path| context.sources.is_dir(&path))
+        });
+    }
+    let mut patches: Vec<Node> = items(spec, "patches");
+    // In v1beta1 patches were written as trees.
+    patches.extend(items(spec, "patchesStrategicMerge").iter().map(|it| inline_patch(it, None)));
+    patches.extend(
+        items(spec, "patchesJson6902")
+            .iter()
+            .filter_map(|it| Some(inline_patch(it.get("patch")?, it.get("target")))),
+    );
+    if let Some(first) = patches.first() {
+        let origin = spec.get("patches").unwrap_or(first).origin.clone();
+        map.set("patches", Node::new(patches, origin));
+    }
+    (!map.is_empty()).then(|| Node::new(map, spec.origin.clone()))
+}
+
+fn items(spec: &Node, key: &str) -> Vec<Node> {
+    spec.get(key).map(Node::items).unwrap_or_default().to_vec()
+}
+
+/// `{patch: text, target: …}` for a patch that is written as a tree.
+fn inline_patch(patch: &Node, target: Option<&Node>) -> Node {
+    let mut map = Map::default();
+    map.set("patch", Node::new(emit::yaml(patch), patch.origin.clone()));
+    if let Some(target) = target {
+        map.set("target", target.clone());
+    }
+    Node::new(map, patch.origin.clone())
+}
+
+/// `node` with the labels and annotations of `spec.commonMetadata`.
+fn with_common(mut node: Node, common: Option<&Node>) -> Node {
+    for field in ["labels", "annotations"] {
+        let Some(added) = common.and_then(|it| it.get(field)) else { continue };
+        let Some(metadata) = node
+            .as_map_mut()
+            .and_then(|object| object.get_mut("metadata"))
+            .and_then(Node::as_map_mut)
+        else {
+            continue;
+        };
+        if metadata.get(field).is_none_or(|it| it.as_map().is_none()) {
+            metadata.set(field, Node::new(Map::default(), added.origin.clone()));
+        }
+        let Some(map) = metadata.get_mut(field).and_then(Node::as_map_mut) else { continue };
+        for (key, entry) in added.entries() {
+            let mut value = entry.value.clone();
+            if let Some(old) = map.get(key) {
+                value.origin = value.origin.over(Via::Transformed, &old.origin);
+            }
+            map.insert(key, Entry { key: entry.key, value });
+        }
+    }
+    node
+}
+
+/// Whether annotations keep Flux from applying the object or from updating it.
+fn is_left_alone(node: &Node) -> bool {
+    ["metadata.labels", "metadata.annotations"].into_iter().any(|path| {
+        let text = |key: &str| node.at(path)?.get(key)?.as_str();
+        text("kustomize.toolkit.fluxcd.io/reconcile") == Some("disabled")
+            || matches!(
+                text("kustomize.toolkit.fluxcd.io/ssa"),
+                Some("Ignore" | "IfNotPresent" | "Merge")
+            )
+    })
+}
