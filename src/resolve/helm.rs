@@ -1,27 +1,183 @@
 //! Helm: layers of values, and what the charts that we know make of them.
 
+mod join;
+mod kubernetes_sigs;
+mod object;
+mod template;
 mod values;
 pub mod version;
 
+use semver::Version;
+
 pub use values::{coalesce, layer, merge};
 
+use self::{template::Scope, version::Constraint};
 use crate::{
-    problem::Problem,
+    data::charts::{self, Chart},
+    model::Family,
+    problem::{Problem, ProblemKind},
     resolve::{Context, Release},
-    tree::Node,
+    tree::{Kind, Map, Node, Origin, Via, Why},
 };
 
 /// The objects that a chart renders.
 #[derive(Debug, Clone, Default)]
 pub struct Rendered {
-    /// The objects, canonical; a value that nobody can tell is `Kind::Unknown`.
+    /// The objects, canonical; a value that nobody can tell is `Kind::Unknown`. Such an item of a
+    /// list stands for any number of items.
     pub objects: Vec<Node>,
     /// What cannot be told, and what Helm would refuse.
     pub problems: Vec<Problem>,
 }
 
-/// Renders `release` when its chart is one that we know; else nothing and an `unresolved` problem.
+/// Renders `release` as it is installed: what names no namespace lands in the release's.
+///
+/// Nothing and an `unresolved` problem when its chart is not one that we know.
 pub fn render(context: &Context<'_>, release: &Release) -> Rendered {
-    let _ = (context, release);
-    Rendered::default()
+    let mut rendered = template(context, release);
+    for object in &mut rendered.objects {
+        let cluster_wide = object.str_at("kind").is_some_and(|kind| {
+            kind.starts_with("Cluster") || matches!(kind, "APIService" | "PodSecurityPolicy")
+        });
+        let metadata = object.as_map_mut().and_then(|it| it.get_mut("metadata"));
+        let metadata = metadata.and_then(Node::as_map_mut).filter(|_| !cluster_wide);
+        if let Some(metadata) = metadata.filter(|it| it.get("namespace").is_none()) {
+            let namespace = release.namespace.as_str();
+            metadata.set("namespace", Node::new(namespace, release.anchor.clone()));
+        }
+    }
+    rendered
+}
+
+/// Renders `release` as `helm template` does: [`render`], but objects keep to what they name.
+pub fn template(context: &Context<'_>, release: &Release) -> Rendered {
+    let Some(family) = release.family else { return not_known(release) };
+    let candidates = candidates(charts::of(family), release);
+    let mut renderings = Vec::new();
+    let mut refusal = None;
+    for candidate in &candidates {
+        match candidate.render(context, release, family) {
+            Ok(objects) => renderings.push((&candidate.model, objects)),
+            Err(problem) => refusal = Some(problem),
+        }
+    }
+    if renderings.is_empty() {
+        return Rendered { objects: Vec::new(), problems: refusal.into_iter().collect() };
+    }
+    Rendered { objects: join::all(renderings), problems: Vec::new() }
+}
+
+/// What a release of a chart that we do not know comes to: a problem if it may be ours to judge.
+fn not_known(release: &Release) -> Rendered {
+    let name = release.chart.rsplit('/').next().unwrap_or_default();
+    let problem = name.contains("metrics-server").then(|| {
+        let message = format!(
+            "`{}` is not a metrics-server chart that this tool knows: what it installs is unknown",
+            release.chart
+        );
+        Problem::new(ProblemKind::Unresolved, &release.anchor, message)
+    });
+    Rendered { objects: Vec::new(), problems: problem.into_iter().collect() }
+}
+
+/// A version that a release may be of.
+#[derive(Debug)]
+struct Candidate {
+    /// The version whose templates are used.
+    model: Version,
+    /// Why the chart's own values are not known, if they are not.
+    guess: Option<Why>,
+}
+
+/// The versions that `release` may be of, oldest first; never empty for a chart with any version.
+fn candidates(chart: &Chart, release: &Release) -> Vec<Candidate> {
+    let Some(newest) = chart.newest() else { return Vec::new() };
+    let guess = |model: &Version, why: String| {
+        vec![Candidate { model: model.clone(), guess: Some(why.into()) }]
+    };
+    let text = match &release.version {
+        None => "*",
+        Some(node) => match (&node.kind, node.as_scalar()) {
+            (Kind::Unknown(why), _) => return guess(newest, why.to_string()),
+            (_, Some(scalar)) => &*scalar.text,
+            _ => "*",
+        },
+    };
+    let Some(constraint) = Constraint::parse(text) else {
+        return guess(newest, format!("`{text}` does not tell the chart's version"));
+    };
+    if let Some(exact) = constraint.exact() {
+        if chart.app_version(exact).is_some() {
+            return vec![Candidate { model: exact.clone(), guess: None }];
+        }
+        return match exact > newest {
+            true => guess(newest, format!("chart {exact} is newer than this tool knows")),
+            false => guess(exact, format!("this tool does not know chart {exact} in full")),
+        };
+    }
+    let known = chart.versions().filter(|it| constraint.holds(it));
+    let next = Version::new(newest.major, newest.minor + 1, 0);
+    // Whatever installs an open range takes the newest version that there is.
+    let oldest = chart.floating().filter(|_| constraint.holds(&next));
+    let known: Vec<_> = known
+        .filter(|it| oldest.is_none_or(|oldest| *it >= oldest))
+        .map(|it| Candidate { model: it.clone(), guess: None })
+        .collect();
+    if known.is_empty() {
+        return guess(newest, format!("this tool knows no chart version that `{text}` allows"));
+    }
+    known
+}
+
+impl Candidate {
+    fn render(
+        &self,
+        context: &Context<'_>,
+        release: &Release,
+        family: Family,
+    ) -> template::Rendering<Vec<Node>> {
+        let chart = charts::of(family);
+        let at = release.version.as_ref().map_or(&release.anchor, |it| &it.origin);
+        let own = Origin::at(Via::ChartDefault, at.written_at());
+        let mut defaults = chart.defaults(&self.model, &own);
+        let fact = |known: Option<String>| match (&self.guess, known) {
+            (None, Some(known)) => Node::new(known, own.clone()),
+            (Some(why), _) => Node::new(Kind::Unknown(why.clone()), own.clone()),
+            (None, None) => Node::new(Kind::Unknown("not known".into()), own.clone()),
+        };
+        let version = fact(Some(self.model.to_string()));
+        let app_version = fact(chart.app_version(&self.model).map(ToString::to_string));
+        if let Some(why) = &self.guess {
+            defaults = blank(&defaults, why);
+        }
+        let scope = Scope {
+            sources: context.sources,
+            release,
+            values: coalesce(&release.values, &defaults),
+            name: release.alias.as_deref().unwrap_or("metrics-server"),
+            model: self.model.clone(),
+            version,
+            app_version,
+            own,
+        };
+        match family {
+            Family::KubernetesSigs => kubernetes_sigs::render(&scope),
+            Family::Bitnami | Family::Stable => Ok(Vec::new()),
+        }
+    }
+}
+
+/// `node` with the same keys, but nothing known of their values.
+fn blank(node: &Node, why: &Why) -> Node {
+    let Kind::Map(map) = &node.kind else {
+        return Node::new(Kind::Unknown(why.clone()), node.origin.clone());
+    };
+    let mut map = Map::clone(map);
+    for (_, entry) in map.iter_mut() {
+        entry.value = blank(&entry.value, why);
+    }
+    if map.is_empty() {
+        map.open = Some(why.clone());
+    }
+    Node::new(map, node.origin.clone())
 }

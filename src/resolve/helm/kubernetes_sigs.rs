@@ -1,0 +1,629 @@
+//! What the chart of kubernetes-sigs makes of its values, 3.5.0 to 3.14.0.
+//!
+//! The reference is `charts/metrics-server/templates` in the repository
+//! `kubernetes-sigs/metrics-server`, at the tag of each chart version.
+
+mod access;
+
+use base64::Engine;
+use serde_json::json;
+
+use crate::{
+    resolve::helm::{
+        object::{Condition, Object},
+        template::{
+            Field, Fields, Rendering, Scope, format_text, int, map_text, refused, text, truth,
+            unknown,
+        },
+    },
+    tree::Node,
+};
+
+/// The objects of a release.
+pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
+    let chart = Chart::new(scope)?;
+    let mut objects = Vec::new();
+    access::render(&chart, &mut objects)?;
+    objects.push(chart.service()?);
+    objects.push(chart.deployment()?);
+    chart.pod_disruption_budget(&mut objects)?;
+    chart.service_monitor(&mut objects)?;
+    chart.api_service(&mut objects)?;
+    chart.certificate(&mut objects)?;
+    Ok(objects)
+}
+
+/// What several templates share.
+struct Chart<'a> {
+    scope: &'a Scope<'a>,
+    /// `metrics-server.fullname`
+    full_name: Node,
+    /// `metrics-server.namespace`
+    namespace: Node,
+    /// `metrics-server.labels`
+    labels: Node,
+    /// `metrics-server.selectorLabels`
+    selector: Node,
+    /// `.Values.tls.type`
+    tls: Node,
+}
+
+impl<'a> Chart<'a> {
+    fn new(scope: &'a Scope<'a>) -> Rendering<Self> {
+        let selector = Fields::new(&scope.own)
+            .set("app.kubernetes.io/name", scope.short_name()?)
+            .set("app.kubernetes.io/instance", scope.named(scope.release.name.clone()))
+            .node();
+        let mut labels = Fields::new(&scope.own)
+            .set(
+                "helm.sh/chart",
+                map_text(&scope.version, |it| format!("{}-{}", scope.name, it.replace('+', "_"))),
+            )
+            .all(&selector)
+            .set("app.kubernetes.io/version", scope.app_version.clone())
+            .set("app.kubernetes.io/managed-by", scope.own("Helm"));
+        if scope.since(3, 8, 3) {
+            labels = labels.all(&scope.whole("commonLabels")?);
+        }
+        let released = scope.named(scope.release.namespace.clone());
+        let namespace = if scope.since(3, 14, 0) {
+            let namespace = scope.get("namespaceOverride")?;
+            match truth(&namespace) {
+                Ok(true) => scope.print(&namespace)?,
+                Ok(false) => released,
+                Err(why) => unknown(why, &namespace.origin),
+            }
+        } else {
+            released
+        };
+        let tls = if scope.since(3, 13, 0) {
+            scope.get("tls.type")?
+        } else {
+            scope.own("metrics-server")
+        };
+        Ok(Self {
+            scope,
+            full_name: scope.full_name()?,
+            namespace,
+            labels: labels.node(),
+            selector,
+            tls,
+        })
+    }
+
+    /// An object with the chart's labels, outside all namespaces when `namespaced` is false.
+    fn object(&self, api: &str, kind: &str, name: Node, namespaced: bool) -> Object {
+        let object = Object::new(self.scope, api, kind, name).labels(&self.labels);
+        // Before, an object was left to land in the release's namespace.
+        if namespaced && self.scope.since(3, 8, 3) {
+            object.metadata("namespace", self.namespace.clone())
+        } else {
+            object
+        }
+    }
+
+    fn full_name_and(&self, suffix: &str) -> Node {
+        map_text(&self.full_name, |it| format!("{it}{suffix}"))
+    }
+
+    /// `{{ if eq .Values.tls.type "kind" }}`
+    fn tls_is(&self, kind: &str) -> Condition {
+        let is = match self.tls.unknown() {
+            Some(why) => Err(why.clone()),
+            None => Ok(self.tls.as_str() == Some(kind)),
+        };
+        Condition { is, at: self.tls.origin.clone() }
+    }
+
+    /// `{{ if ne .Values.tls.type "metrics-server" }}`: whether the certificate is a Secret's.
+    fn from_secret(&self, node: impl FnOnce() -> Node) -> Option<Node> {
+        self.tls_is("metrics-server").negated().then(node)
+    }
+
+    fn deployment(&self) -> Rendering<Node> {
+        let scope = self.scope;
+        let mut object = self.object("apps/v1", "Deployment", self.full_name.clone(), true);
+        if scope.since(3, 8, 3) {
+            object = object.metadata("annotations", scope.given("deploymentAnnotations")?);
+        }
+        let mut spec = Fields::new(&scope.own).set("replicas", scope.printed("replicas")?);
+        if scope.since(3, 12, 0) {
+            spec = spec.set("revisionHistoryLimit", scope.given_text("revisionHistoryLimit")?);
+        }
+        let labels = Fields::new(&scope.own).all(&self.selector);
+        let metadata = Fields::new(&scope.own)
+            .set("labels", labels.all(&scope.whole("podLabels")?).node())
+            .set("annotations", scope.given("podAnnotations")?);
+        let template =
+            Fields::new(&scope.own).set("metadata", metadata.node()).set("spec", self.pod()?);
+        let match_labels = Fields::new(&scope.own).set("matchLabels", self.selector.clone());
+        let spec = spec
+            .set("strategy", scope.given("updateStrategy")?)
+            .set("selector", match_labels.node())
+            .set("template", template.node());
+        Ok(object.set("spec", spec.node()).node())
+    }
+
+    fn pod(&self) -> Rendering<Node> {
+        let scope = self.scope;
+        let mut pod = Fields::new(&scope.own);
+        if scope.since(3, 12, 1) {
+            pod = pod.set("schedulerName", scope.given_text("schedulerName")?);
+        } else if scope.since(3, 8, 3) {
+            pod = pod.set("schedulerName", scope.printed("schedulerName")?);
+        }
+        pod = pod
+            .set("imagePullSecrets", scope.given("imagePullSecrets")?)
+            .set("serviceAccountName", self.service_account()?)
+            .set("securityContext", scope.given("podSecurityContext")?);
+        let priority = scope.get("priorityClassName")?;
+        pod = pod
+            .set("priorityClassName", Field::when(&priority, Scope::quote(&priority)))
+            .set("hostNetwork", scope.when("hostNetwork.enabled", true)?);
+        if scope.since(3, 14, 0) {
+            let host_users = scope.whole("hostUsers")?;
+            if !host_users.is_null() {
+                pod = pod.set("hostUsers", host_users);
+            }
+        }
+        let mut containers = vec![self.container()?];
+        if let Some(resizer) = self.resizer()? {
+            containers.push(resizer);
+        }
+        pod = pod
+            .set("containers", self.list(containers))
+            .set("volumes", self.volumes()?)
+            .set("nodeSelector", scope.given("nodeSelector")?)
+            .set("affinity", scope.given("affinity")?)
+            .set("tolerations", scope.given("tolerations")?);
+        if scope.since(3, 8, 3) {
+            let constraints = scope.given("topologySpreadConstraints")?;
+            pod = pod.set("topologySpreadConstraints", constraints);
+        }
+        if scope.since(3, 12, 0) {
+            pod = pod.set("dnsConfig", scope.given("dnsConfig")?);
+        }
+        Ok(pod.node())
+    }
+
+    fn container(&self) -> Rendering<Node> {
+        let scope = self.scope;
+        let port = Fields::new(&scope.own)
+            .set("name", scope.own("https"))
+            .set("protocol", scope.own("TCP"))
+            .set("containerPort", scope.printed("containerPort")?);
+        let mut container = Fields::new(&scope.own)
+            .set("name", scope.own("metrics-server"))
+            .set("securityContext", scope.given("securityContext")?)
+            .set("image", self.image("image")?)
+            .set("imagePullPolicy", scope.printed("image.pullPolicy")?)
+            .set("args", self.list(self.args()?))
+            .set("ports", self.list(vec![port.node()]));
+        for probe in ["livenessProbe", "readinessProbe"] {
+            // Until then a probe was always there, if only as a null.
+            container = if scope.since(3, 8, 2) {
+                container.set(probe, scope.given(probe)?)
+            } else {
+                container.set(probe, scope.whole(probe)?)
+            };
+        }
+        let mut mounts = vec![scope.own(json!({"name": "tmp", "mountPath": "/tmp"}))];
+        let certs = json!({"name": "certs", "mountPath": "/tmp/tls-certs", "readOnly": true});
+        mounts.extend(self.from_secret(|| scope.own(certs)));
+        self.extend(&mut mounts, "extraVolumeMounts")?;
+        container = container
+            .set("volumeMounts", self.list(mounts))
+            .set("resources", scope.given("resources")?);
+        Ok(container.node())
+    }
+
+    /// The arguments, in the order of the template; `args` come last, so that they win.
+    fn args(&self) -> Rendering<Vec<Node>> {
+        let scope = self.scope;
+        let port = scope.get("containerPort")?;
+        let port = match int(&port) {
+            Ok(number) => Node::new(format!("--secure-port={number}"), port.origin),
+            Err(why) => unknown(why, &port.origin),
+        };
+        let mut args = if scope.since(3, 6, 0) {
+            let mut args = vec![port];
+            args.extend(scope.range("defaultArgs")?);
+            args
+        } else {
+            vec![
+                scope.own("--cert-dir=/tmp"),
+                port,
+                scope.own("--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname"),
+                scope.own("--kubelet-use-node-status-port"),
+            ]
+        };
+        if scope.since(3, 8, 0) {
+            let paths = "--authorization-always-allow-paths=/metrics";
+            if let Field::Is(paths) = scope.when("metrics.enabled", paths)? {
+                args.push(paths);
+            }
+        }
+        for flag in ["cert-file=/tmp/tls-certs/tls.crt", "private-key-file=/tmp/tls-certs/tls.key"]
+        {
+            let origin = self.tls.origin.clone();
+            args.extend(self.from_secret(|| Node::new(format!("--tls-{flag}"), origin)));
+        }
+        args.extend(scope.range("args")?);
+        Ok(args)
+    }
+
+    /// `repository:tag`; of a metrics-server without a tag, the version that the chart is made for.
+    fn image(&self, path: &str) -> Rendering<Node> {
+        let scope = self.scope;
+        let repository = scope.get(&format!("{path}.repository"))?;
+        let mut tag = scope.get(&format!("{path}.tag"))?;
+        if path == "image" {
+            match truth(&tag) {
+                Ok(true) => {}
+                Ok(false) => {
+                    tag = map_text(&scope.app_version, |version| format!("v{version}"));
+                }
+                Err(why) => return Ok(unknown(why, &tag.origin)),
+            }
+        }
+        let user = |node: &Node| !node.origin.is_default();
+        let origin =
+            if user(&tag) || !user(&repository) { &tag.origin } else { &repository.origin };
+        match (format_text(&repository), format_text(&tag)) {
+            (Ok(repository), Ok(tag)) => scope.read(&format!("{repository}:{tag}"), origin),
+            (Err(why), _) => Ok(unknown(why, &repository.origin)),
+            (_, Err(why)) => Ok(unknown(why, &tag.origin)),
+        }
+    }
+
+    fn volumes(&self) -> Rendering<Node> {
+        let scope = self.scope;
+        let tmp = Fields::new(&scope.own).set("name", scope.own("tmp"));
+        let tmp = if scope.since(3, 12, 0) {
+            tmp.all(&scope.whole("tmpVolume")?)
+        } else {
+            tmp.set("emptyDir", scope.own(json!({})))
+        };
+        let mut volumes = vec![tmp.node()];
+        let secret = Fields::new(&scope.own).set("secretName", self.tls_secret()?);
+        let certs =
+            Fields::new(&scope.own).set("name", scope.own("certs")).set("secret", secret.node());
+        volumes.extend(self.from_secret(|| certs.node()));
+        if scope.since(3, 10, 0) {
+            let name = self.full_name_and("-nanny-config");
+            let config = Fields::new(&scope.own).set("name", name).node();
+            let nanny = Fields::new(&scope.own)
+                .set("name", scope.own("nanny-config-volume"))
+                .set("configMap", config);
+            let resizer = Condition::all(scope, &["addonResizer.enabled"])?;
+            volumes.extend(resizer.then(|| nanny.node()));
+        }
+        self.extend(&mut volumes, "extraVolumes")?;
+        Ok(self.list(volumes))
+    }
+
+    /// The Secret with the serving certificate; a missing name leaves one that nothing makes.
+    fn tls_secret(&self) -> Rendering<Node> {
+        let existing = self.tls_is("existingSecret");
+        if existing.is == Ok(true) {
+            let name = self.scope.get("tls.existingSecret.name")?;
+            match truth(&name) {
+                Ok(true) => return self.scope.print(&name),
+                Ok(false) => {}
+                Err(why) => return Ok(unknown(why, &name.origin)),
+            }
+        }
+        Ok(self.full_name.clone())
+    }
+
+    /// The container that resizes the first one, if it is asked for.
+    fn resizer(&self) -> Rendering<Option<Node>> {
+        let scope = self.scope;
+        if !scope.since(3, 9, 0) {
+            return Ok(None);
+        }
+        let enabled = Condition::all(scope, &["addonResizer.enabled"])?;
+        if enabled.is == Ok(false) {
+            return Ok(None);
+        }
+        let flag = |name: &str, path: &str| -> Rendering<Node> {
+            let value = scope.get(path)?;
+            Ok(map_text(&value, |it| format!("--{name}={it}")))
+        };
+        let command = vec![
+            scope.own("/pod_nanny"),
+            scope.own("--config-dir=/etc/config"),
+            map_text(&self.full_name, |it| format!("--deployment={it}")),
+            scope.own("--container=metrics-server"),
+            flag("threshold", "addonResizer.nanny.threshold")?,
+            flag("poll-period", "addonResizer.nanny.pollPeriod")?,
+            scope.own("--estimator=exponential"),
+            flag("minClusterSize", "addonResizer.nanny.minClusterSize")?,
+            scope.own("--use-metrics=true"),
+        ];
+        let mut container = Fields::new(&scope.own).set("name", scope.own("metrics-server-nanny"));
+        if scope.since(3, 12, 0) {
+            container =
+                container.set("securityContext", scope.given("addonResizer.securityContext")?);
+        }
+        let field = |path: &str| json!({"valueFrom": {"fieldRef": {"fieldPath": path}}});
+        let mut env = [field("metadata.name"), field("metadata.namespace")];
+        for (variable, name) in env.iter_mut().zip(["MY_POD_NAME", "MY_POD_NAMESPACE"]) {
+            variable["name"] = name.into();
+        }
+        let mount = json!([{"name": "nanny-config-volume", "mountPath": "/etc/config"}]);
+        let container = container
+            .set("image", self.image("addonResizer.image")?)
+            .set("env", scope.own(json!(env)))
+            .set("command", self.list(command))
+            .set("volumeMounts", scope.own(mount))
+            .set("resources", scope.given("addonResizer.resources")?);
+        Ok(enabled.then(|| container.node()))
+    }
+
+    fn service(&self) -> Rendering<Node> {
+        let scope = self.scope;
+        let labels = scope.whole("service.labels")?;
+        let annotations = scope.given("service.annotations")?;
+        let mut object = self.object("v1", "Service", self.full_name.clone(), true);
+        // Until then the labels stood below the annotations, and became some if there were any.
+        object = match annotations {
+            Field::Is(annotations) if !scope.since(3, 9, 0) => {
+                let annotations = Fields::new(&annotations.origin).all(&annotations).all(&labels);
+                object.metadata("annotations", annotations.node())
+            }
+            annotations => object.labels(&labels).metadata("annotations", annotations),
+        };
+        let mut port = Fields::new(&scope.own)
+            .set("name", scope.own("https"))
+            .set("port", scope.printed("service.port")?)
+            .set("protocol", scope.own("TCP"))
+            .set("targetPort", scope.own("https"));
+        if scope.since(3, 12, 2) {
+            port = port.set("appProtocol", scope.own("https"));
+        }
+        let spec = Fields::new(&scope.own)
+            .set("type", scope.printed("service.type")?)
+            .set("ports", self.list(vec![port.node()]))
+            .set("selector", self.selector.clone());
+        Ok(object.set("spec", spec.node()).node())
+    }
+
+    fn pod_disruption_budget(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+        let scope = self.scope;
+        let enabled = Condition::all(scope, &["podDisruptionBudget.enabled"])?;
+        let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node();
+        let mut spec = Fields::new(&scope.own)
+            .set("minAvailable", scope.given_text("podDisruptionBudget.minAvailable")?)
+            .set("maxUnavailable", scope.given_text("podDisruptionBudget.maxUnavailable")?);
+        if scope.since(3, 13, 0) {
+            let path = "podDisruptionBudget.unhealthyPodEvictionPolicy";
+            spec = spec.set("unhealthyPodEvictionPolicy", scope.given_text(path)?);
+        }
+        let spec = spec.set("selector", selector).node();
+        // `policy/v1beta1` before Kubernetes 1.21, which no other part of this supports.
+        let object = self.object("policy/v1", "PodDisruptionBudget", self.full_name.clone(), true);
+        objects.extend(enabled.object(object.set("spec", spec).node()));
+        Ok(())
+    }
+
+    fn service_monitor(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+        let scope = self.scope;
+        if !scope.since(3, 8, 0) {
+            return Ok(());
+        }
+        let enabled = Condition::all(scope, &["serviceMonitor.enabled", "metrics.enabled"])?;
+        let endpoint = scope.own(json!({"port": "https", "path": "/metrics", "scheme": "https",
+            "tlsConfig": {"insecureSkipVerify": true}}));
+        let mut endpoint = Fields::new(&scope.own)
+            .all(&endpoint)
+            .set("interval", scope.given_text("serviceMonitor.interval")?)
+            .set("scrapeTimeout", scope.given_text("serviceMonitor.scrapeTimeout")?);
+        if scope.since(3, 8, 3) {
+            endpoint = endpoint
+                .set("metricRelabelings", scope.given("serviceMonitor.metricRelabelings")?)
+                .set("relabelings", scope.given("serviceMonitor.relabelings")?);
+        }
+        let names = Fields::new(&scope.own)
+            .set("matchNames", self.list(vec![self.namespace.clone()]))
+            .node();
+        let job = if scope.since(3, 12, 2) {
+            scope.own("app.kubernetes.io/instance")
+        } else {
+            scope.named(scope.release.name.clone())
+        };
+        let spec = Fields::new(&scope.own)
+            .set("jobLabel", job)
+            .set("namespaceSelector", names)
+            .set(
+                "selector",
+                Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node(),
+            )
+            .set("endpoints", self.list(vec![endpoint.node()]));
+        let name = self.full_name.clone();
+        let object = self
+            .object("monitoring.coreos.com/v1", "ServiceMonitor", name, true)
+            .labels(&scope.whole("serviceMonitor.additionalLabels")?)
+            .set("spec", spec.node());
+        objects.extend(enabled.object(object.node()));
+        Ok(())
+    }
+
+    fn api_service(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+        let scope = self.scope;
+        let create = Condition::all(scope, &["apiService.create"])?;
+        let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
+        let mut object = self.object("apiregistration.k8s.io/v1", "APIService", name, false);
+        let mut service = Fields::new(&scope.own)
+            .set("name", self.full_name.clone())
+            .set("namespace", self.namespace.clone());
+        let mut spec = Fields::new(&scope.own);
+        if scope.since(3, 8, 3) {
+            object = self.api_service_annotations(object)?;
+            service = service.set("port", scope.printed("service.port")?);
+            let insecure = "apiService.insecureSkipTLSVerify";
+            let insecure = if scope.since(3, 13, 1) {
+                scope.given_text(insecure)?
+            } else {
+                scope.printed(insecure)?.into()
+            };
+            spec = spec.set("caBundle", self.ca_bundle()?).set("insecureSkipTLSVerify", insecure);
+        } else {
+            spec = spec.set("insecureSkipTLSVerify", scope.own(true));
+        }
+        let spec = spec
+            .set("group", scope.own("metrics.k8s.io"))
+            .set("groupPriorityMinimum", scope.own(100))
+            .set("service", service.node())
+            .set("version", scope.own("v1beta1"))
+            .set("versionPriority", scope.own(100));
+        objects.extend(create.object(object.set("spec", spec.node()).node()));
+        Ok(())
+    }
+
+    fn api_service_annotations(&self, object: Object) -> Rendering<Object> {
+        let scope = self.scope;
+        let given = scope.whole("apiService.annotations")?;
+        let mut annotations = Fields::new(&scope.own);
+        let mut inject = Condition { is: Ok(false), at: self.tls.origin.clone() };
+        if scope.since(3, 13, 0) {
+            let wanted = Condition::all(scope, &["tls.certManager.addInjectorAnnotations"])?;
+            inject = self.tls_is("cert-manager").and(wanted);
+            let secret = match (text(&self.namespace), text(&self.full_name)) {
+                (Ok(namespace), Ok(name)) => {
+                    Node::new(format!("{namespace}/{name}"), self.tls.origin.clone())
+                }
+                (Err(why), _) | (_, Err(why)) => unknown(why, &self.tls.origin),
+            };
+            if let Some(secret) = inject.then(|| secret) {
+                annotations = annotations.set("cert-manager.io/inject-ca-from", secret);
+            }
+        }
+        let annotations = annotations.all(&given).node();
+        // 3.13.0 alone writes an empty map of them as a null.
+        let any = truth(&given) != Ok(false) || inject.is != Ok(false);
+        Ok(if any {
+            object.metadata("annotations", annotations)
+        } else if scope.since(3, 13, 0) && !scope.since(3, 13, 1) {
+            object.metadata("annotations", scope.own(serde_json::Value::Null))
+        } else {
+            object
+        })
+    }
+
+    /// The certificate of the authority that signs metrics-server's own.
+    fn ca_bundle(&self) -> Rendering<Field> {
+        let bundle = self.scope.get("apiService.caBundle")?;
+        let encode = |it: &str| base64::engine::general_purpose::STANDARD.encode(it);
+        let given = Field::when(&bundle, map_text(&bundle, encode));
+        let helm = self.tls_is("helm");
+        Ok(match (helm.is, self.tls_is("cert-manager").is) {
+            (Err(why), _) => unknown(why, &self.tls.origin).into(),
+            (Ok(true), _) => {
+                unknown("Helm makes this certificate when it installs".into(), &self.tls.origin)
+                    .into()
+            }
+            (_, Ok(true)) => Field::Not(None),
+            _ => given,
+        })
+    }
+
+    /// What cert-manager makes the serving certificate from.
+    fn certificate(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+        let scope = self.scope;
+        if !scope.since(3, 13, 0) {
+            return Ok(());
+        }
+        let wanted = self.tls_is("cert-manager");
+        let existing = Condition::all(scope, &["tls.certManager.existingIssuer.enabled"])?;
+        let meta = |name: Node| {
+            Fields::new(&scope.own).set("name", name).set("namespace", self.namespace.clone())
+        };
+        let object = |kind: &str, metadata: Fields, spec: Node| {
+            Fields::new(&scope.release.anchor)
+                .set("apiVersion", scope.own("cert-manager.io/v1"))
+                .set("kind", scope.own(kind))
+                .set("metadata", metadata.node())
+                .set("spec", spec)
+                .node()
+        };
+        let issuer_name = self.full_name_and("-issuer");
+        let mut issuer = meta(issuer_name.clone());
+        let mut certificate = meta(self.full_name.clone());
+        if scope.since(3, 14, 0) {
+            certificate = certificate
+                .set("labels", scope.given("tls.certManager.labels")?)
+                .set("annotations", scope.given("tls.certManager.annotations")?);
+        } else {
+            issuer = issuer.set("annotations", scope.own(serde_json::Value::Null));
+        }
+        let issuer = object("Issuer", issuer, scope.own(json!({"selfSigned": {}})));
+        objects.extend(wanted.clone().and(existing.clone().negated()).object(issuer));
+
+        let domain = scope.get("tls.clusterDomain")?;
+        let names = ["", ".svc", ".svc."].map(|suffix| {
+            let domain = if suffix == ".svc." { text(&domain) } else { Ok(String::new()) };
+            match (text(&self.full_name), text(&self.namespace), domain) {
+                (Ok(name), Ok(namespace), Ok(domain)) => {
+                    scope.own(format!("{name}.{namespace}{suffix}{domain}"))
+                }
+                (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => unknown(why, &scope.own),
+            }
+        });
+        let issuer_ref = match existing.is {
+            Ok(true) => Fields::new(&scope.own)
+                .set("name", scope.printed("tls.certManager.existingIssuer.name")?)
+                .set("kind", scope.printed("tls.certManager.existingIssuer.kind")?)
+                .set("group", scope.printed("tls.certManager.existingIssuer.group")?)
+                .node(),
+            Ok(false) => Fields::new(&scope.own)
+                .set("name", issuer_name)
+                .set("kind", scope.own("Issuer"))
+                .set("group", scope.own("cert-manager.io"))
+                .node(),
+            Err(why) => unknown(why, &existing.at),
+        };
+        let spec = Fields::new(&scope.own)
+            .set("commonName", self.full_name.clone())
+            .set("dnsNames", self.list(names.to_vec()))
+            .set("secretName", self.full_name.clone())
+            .set("usages", scope.own(json!(["server auth", "client auth"])))
+            .set("privateKey", scope.own(json!({"algorithm": "RSA", "size": 2048})))
+            .set("duration", scope.given_text("tls.certManager.duration")?)
+            .set("renewBefore", scope.given_text("tls.certManager.renewBefore")?)
+            .set("issuerRef", issuer_ref);
+        objects.extend(wanted.object(object("Certificate", certificate, spec.node())));
+        Ok(())
+    }
+
+    /// `metrics-server.serviceAccountName`
+    fn service_account(&self) -> Rendering<Node> {
+        let create = self.scope.get("serviceAccount.create")?;
+        let name = self.scope.get("serviceAccount.name")?;
+        Ok(match (truth(&create), truth(&name)) {
+            (_, Ok(true)) => self.scope.print(&name)?,
+            (Ok(true), Ok(false)) => self.full_name.clone(),
+            (Ok(false), Ok(false)) => Node::new("default", create.origin),
+            (_, Err(why)) | (Err(why), _) => unknown(why, &name.origin),
+        })
+    }
+
+    fn list(&self, items: Vec<Node>) -> Node {
+        Node::new(items, self.scope.own.clone())
+    }
+
+    /// `{{ with .Values.path }}{{ toYaml . }}{{ end }}` at the end of a list.
+    fn extend(&self, list: &mut Vec<Node>, path: &str) -> Rendering<()> {
+        if let Field::Is(more) = self.scope.given(path)? {
+            match more.as_list() {
+                Some(items) => list.extend_from_slice(items),
+                None if more.unknown().is_some() => list.push(more),
+                None => {
+                    let message = format!("`{path}` must be a list");
+                    return Err(refused(&more.origin, message));
+                }
+            }
+        }
+        Ok(())
+    }
+}

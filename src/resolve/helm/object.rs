@@ -1,0 +1,116 @@
+//! Objects in the making, and whether a template makes them at all.
+
+use crate::{
+    resolve::helm::template::{Field, Fields, Rendering, Scope, truth, unknown},
+    tree::{Map, Node, Origin, Why},
+};
+
+/// A condition of a template, and where the value that decides it comes from.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    pub(super) is: Result<bool, Why>,
+    pub(super) at: Origin,
+}
+
+impl Condition {
+    /// `{{ if and .Values.a .Values.b }}`
+    pub(super) fn all(scope: &Scope<'_>, paths: &[&str]) -> Rendering<Self> {
+        let mut all = Self { is: Ok(true), at: scope.own.clone() };
+        for path in paths {
+            let node = scope.get(path)?;
+            all = all.and(Self { is: truth(&node), at: node.origin });
+        }
+        Ok(all)
+    }
+
+    /// Whether both hold; what is false decides, even next to what nobody can tell.
+    #[must_use]
+    pub(super) fn and(self, other: Self) -> Self {
+        match (&self.is, &other.is) {
+            (Ok(false), _) => self,
+            (_, Ok(false)) => other,
+            (Err(_), _) => self,
+            _ => other,
+        }
+    }
+
+    #[must_use]
+    pub(super) fn negated(self) -> Self {
+        Self { is: self.is.map(|is| !is), ..self }
+    }
+
+    /// `node` if it holds; unknown if nobody can tell.
+    pub(super) fn then(&self, node: impl FnOnce() -> Node) -> Option<Node> {
+        match &self.is {
+            Ok(true) => Some(node()),
+            Ok(false) => None,
+            Err(why) => Some(unknown(why.clone(), &self.at)),
+        }
+    }
+
+    /// `object` if it holds. If nobody can tell, the object is there but nothing in it is known.
+    pub(super) fn object(&self, object: Node) -> Option<Node> {
+        match &self.is {
+            Ok(true) => Some(object),
+            Ok(false) => None,
+            Err(why) => {
+                let mut object = object;
+                for (key, entry) in object.as_map_mut().into_iter().flat_map(Map::iter_mut) {
+                    if !matches!(key, "apiVersion" | "kind" | "metadata") {
+                        entry.value = unknown(why.clone(), &self.at);
+                    }
+                }
+                Some(object)
+            }
+        }
+    }
+}
+
+/// A Kubernetes object in the making.
+pub(super) struct Object {
+    fields: Fields,
+    metadata: Fields,
+    labels: Fields,
+    rest: Vec<(&'static str, Field)>,
+}
+
+impl Object {
+    pub(super) fn new(scope: &Scope<'_>, api: &str, kind: &str, name: Node) -> Self {
+        let fields = Fields::new(&scope.release.anchor)
+            .set("apiVersion", scope.own(api))
+            .set("kind", scope.own(kind));
+        let metadata = Fields::new(&scope.own).set("name", name);
+        Self { fields, metadata, labels: Fields::new(&scope.own), rest: Vec::new() }
+    }
+
+    /// The same with a field of its metadata.
+    #[must_use]
+    pub(super) fn metadata(mut self, key: &str, field: impl Into<Field>) -> Self {
+        self.metadata = self.metadata.set(key, field);
+        self
+    }
+
+    /// The same with more labels.
+    #[must_use]
+    pub(super) fn labels(mut self, labels: &Node) -> Self {
+        self.labels = self.labels.all(labels);
+        self
+    }
+
+    /// The same with a field next to its metadata.
+    #[must_use]
+    pub(super) fn set(mut self, key: &'static str, field: impl Into<Field>) -> Self {
+        self.rest.push((key, field.into()));
+        self
+    }
+
+    pub(super) fn node(self) -> Node {
+        let labels = self.labels.node();
+        let metadata = match labels.as_map() {
+            Some(map) if map.is_empty() => self.metadata,
+            _ => self.metadata.set("labels", labels),
+        };
+        let fields = self.fields.set("metadata", metadata.node());
+        self.rest.into_iter().fold(fields, |fields, (key, field)| fields.set(key, field)).node()
+    }
+}

@@ -1,0 +1,511 @@
+//! What a chart's templates see, and what Go's templates make of it.
+//!
+//! The charts are modelled in Rust rather than rendered from their text, so that every value keeps
+//! its origin. What a template does to a value is one of the few operations here: hand it on
+//! (`toYaml`), print it without quotes (`{{ . }}`, which YAML then reads again), print it with
+//! quotes, test it, or go through it.
+
+use serde_json::Value as Json;
+
+use crate::{
+    data::charts,
+    parse::{self, Dialect, scalar},
+    problem::{Problem, ProblemKind},
+    resolve::Release,
+    source::Sources,
+    tree::{Kind, Map, Node, Origin, Scalar, Style, Value, Why},
+};
+
+/// A result, or what makes Helm refuse the release.
+pub(super) type Rendering<T> = Result<T, Problem>;
+
+/// What the templates of one release see.
+pub(super) struct Scope<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) release: &'a Release,
+    /// `.Values`
+    pub(super) values: Node,
+    /// `.Chart.Name`
+    pub(super) name: &'a str,
+    /// The version whose templates are used.
+    pub(super) model: semver::Version,
+    /// `.Chart.Version`
+    pub(super) version: Node,
+    /// `.Chart.AppVersion`
+    pub(super) app_version: Node,
+    /// Where the chart's own text is reported.
+    pub(super) own: Origin,
+}
+
+/// What stands at a key of a rendered mapping.
+pub(super) enum Field {
+    /// This.
+    Is(Node),
+    /// Nothing, and the value of the user's that decides it, if one does.
+    Not(Option<Origin>),
+}
+
+impl Scope<'_> {
+    /// Whether the templates are at least this new.
+    pub(super) fn since(&self, major: u64, minor: u64, patch: u64) -> bool {
+        self.model >= semver::Version::new(major, minor, patch)
+    }
+
+    /// What the template itself says.
+    pub(super) fn own(&self, value: impl Into<Json>) -> Node {
+        charts::from_json(&value.into(), &self.own)
+    }
+
+    /// A name that the release is looked for by: what is missing is reported at the release.
+    pub(super) fn named(&self, name: String) -> Node {
+        Node::new(name, self.release.anchor.clone())
+    }
+
+    /// `.Values.a.b`; null when it is not there.
+    ///
+    /// # Errors
+    /// A template cannot look into what is not a mapping.
+    pub(super) fn get(&self, path: &str) -> Rendering<Node> {
+        let mut node = self.values.clone();
+        let mut walked = 0;
+        for key in path.split('.') {
+            let next = match &node.kind {
+                Kind::Unknown(_) => return Ok(node),
+                Kind::Map(map) => match (map.get(key), &map.open) {
+                    (Some(value), _) => value.clone(),
+                    (None, Some(why)) => Node::new(Kind::Unknown(why.clone()), node.origin.clone()),
+                    (None, None) => {
+                        let by = map.removed(key).unwrap_or(&self.own);
+                        Node::new(Scalar::null(), by.clone())
+                    }
+                },
+                _ => {
+                    let parent = path[..walked].trim_end_matches('.');
+                    let message = format!("the chart reads `{path}`, but `{parent}` is not a map");
+                    return Err(refused(&node.origin, message));
+                }
+            };
+            walked += key.len() + 1;
+            node = next;
+        }
+        Ok(node)
+    }
+
+    /// `{{ with .Values.a.b }}{{ toYaml . }}{{ end }}`
+    pub(super) fn given(&self, path: &str) -> Rendering<Field> {
+        let node = self.get(path)?;
+        Ok(Field::when(&node, typed(&node)))
+    }
+
+    /// `{{ toYaml .Values.a.b }}`
+    pub(super) fn whole(&self, path: &str) -> Rendering<Node> {
+        Ok(typed(&self.get(path)?))
+    }
+
+    /// `{{ with .Values.a.b }}{{ . }}{{ end }}`
+    pub(super) fn given_text(&self, path: &str) -> Rendering<Field> {
+        let node = self.get(path)?;
+        Ok(Field::when(&node, self.print(&node)?))
+    }
+
+    /// `{{ if .Values.a.b }}…{{ end }}`: `field`, decided by the value.
+    pub(super) fn when(&self, path: &str, field: impl Into<Json>) -> Rendering<Field> {
+        let node = self.get(path)?;
+        let field = charts::from_json(&field.into(), &node.origin);
+        Ok(Field::when(&node, field))
+    }
+
+    /// `{{ if .Values.a.b }}`
+    pub(super) fn truth(&self, path: &str) -> Rendering<Result<bool, Why>> {
+        Ok(truth(&self.get(path)?))
+    }
+
+    /// `{{ .Values.a.b }}`, without quotes: YAML reads again what is printed.
+    pub(super) fn printed(&self, path: &str) -> Rendering<Node> {
+        self.print(&self.get(path)?)
+    }
+
+    /// `{{ . }}`, without quotes.
+    pub(super) fn print(&self, node: &Node) -> Rendering<Node> {
+        match text(node) {
+            Ok(text) => self.read(&text, &node.origin),
+            Err(why) => Ok(unknown(why, &node.origin)),
+        }
+    }
+
+    /// `{{ . | quote }}`
+    pub(super) fn quote(node: &Node) -> Node {
+        match text(node) {
+            Ok(text) => Node::new(text, node.origin.clone()),
+            Err(why) => unknown(why, &node.origin),
+        }
+    }
+
+    /// `{{ range .Values.a.b }}- {{ . }}{{ end }}`: each item without quotes.
+    ///
+    /// An unknown item stands for any number of them.
+    pub(super) fn range(&self, path: &str) -> Rendering<Vec<Node>> {
+        let node = self.get(path)?;
+        match &node.kind {
+            Kind::Unknown(_) => Ok(vec![node]),
+            Kind::List(items) => items.iter().map(|item| self.print(item)).collect(),
+            Kind::Map(map) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| *key);
+                let open = map.open.iter().map(|why| Ok(unknown(why.clone(), &node.origin)));
+                let known = entries.into_iter().map(|(_, entry)| self.print(&entry.value));
+                open.chain(known).collect()
+            }
+            Kind::Scalar(_) if node.is_null() => Ok(Vec::new()),
+            Kind::Scalar(scalar) => {
+                let message = format!("`{path}` must be a list, and is `{}`", scalar.text);
+                Err(refused(&node.origin, message))
+            }
+        }
+    }
+
+    /// `text` that a template prints in the place of a value, as YAML reads it.
+    pub(super) fn read(&self, text: &str, origin: &Origin) -> Rendering<Node> {
+        let plain = |it: u8| it.is_ascii_alphanumeric() || b"_./:=,+-".contains(&it);
+        let inner = text.trim_start_matches('-');
+        let simple = text.bytes().all(plain)
+            && inner.bytes().next().is_some_and(|it| it.is_ascii_alphanumeric() || it == b'/')
+            && !inner.ends_with(':');
+        if simple {
+            return Ok(typed(&Node::new(Scalar::plain(text), origin.clone())));
+        }
+        if text.contains('\n') {
+            let why = "the chart prints this value, which has several lines, without quotes";
+            return Ok(unknown(why.into(), origin));
+        }
+        let item = Node::new(format!("- {text}"), origin.clone());
+        let documents = parse::embedded(self.sources, &item, Dialect::Sigs);
+        match documents.roots().next().map(Node::items) {
+            Some([item]) if documents.error().is_none() => Ok(moved(&typed(item), origin)),
+            _ => {
+                let message = format!("the chart prints `{text}` without quotes: not YAML");
+                Err(refused(origin, message))
+            }
+        }
+    }
+
+    /// `{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}`
+    pub(super) fn short_name(&self) -> Rendering<Node> {
+        let name = self.get("nameOverride")?;
+        Ok(match truth(&name) {
+            Err(why) => unknown(why, &name.origin),
+            Ok(true) => Node::new(cut(&string(&name, "nameOverride")?), name.origin),
+            Ok(false) => self.named(cut(self.name)),
+        })
+    }
+
+    /// The name of nearly everything: `fullnameOverride`, the release's name if that holds the
+    /// chart's, else both.
+    pub(super) fn full_name(&self) -> Rendering<Node> {
+        let name = self.get("fullnameOverride")?;
+        match truth(&name) {
+            Err(why) => return Ok(unknown(why, &name.origin)),
+            Ok(true) => {
+                return Ok(Node::new(cut(&string(&name, "fullnameOverride")?), name.origin));
+            }
+            Ok(false) => {}
+        }
+        let name = self.get("nameOverride")?;
+        let release = &self.release.name;
+        let full = |name: &str| {
+            cut(&if release.contains(name) { release.clone() } else { format!("{release}-{name}") })
+        };
+        Ok(match truth(&name) {
+            Err(why) => unknown(why, &name.origin),
+            Ok(true) => Node::new(full(&string(&name, "nameOverride")?), name.origin),
+            Ok(false) => self.named(full(self.name)),
+        })
+    }
+}
+
+impl Field {
+    /// `field` if `condition` is true to a template.
+    pub(super) fn when(condition: &Node, field: Node) -> Self {
+        match truth(condition) {
+            Ok(true) => Self::Is(field),
+            Ok(false) => {
+                let written = !condition.origin.is_default();
+                Self::Not(written.then(|| condition.origin.clone()))
+            }
+            Err(why) => Self::Is(unknown(why, &condition.origin)),
+        }
+    }
+}
+
+impl From<Node> for Field {
+    fn from(node: Node) -> Self {
+        Self::Is(node)
+    }
+}
+
+/// A mapping in the making.
+pub(super) struct Fields {
+    map: Map,
+    origin: Origin,
+}
+
+impl Fields {
+    pub(super) fn new(origin: &Origin) -> Self {
+        Self { map: Map::default(), origin: origin.clone() }
+    }
+
+    #[must_use]
+    pub(super) fn set(mut self, key: &str, field: impl Into<Field>) -> Self {
+        match field.into() {
+            Field::Is(node) => self.map.set(key, node),
+            Field::Not(None) => {}
+            Field::Not(Some(by)) => {
+                self.map.set(key, Node::new(Scalar::null(), by.clone()));
+                self.map.remove_by(key, by);
+            }
+        }
+        self
+    }
+
+    /// The same with every entry of `more`, which may be anything: only a mapping has entries.
+    #[must_use]
+    pub(super) fn all(mut self, more: &Node) -> Self {
+        for (key, entry) in more.entries() {
+            self.map.set(key, entry.value.clone());
+        }
+        match &more.kind {
+            Kind::Map(map) => self.map.open = self.map.open.or_else(|| map.open.clone()),
+            Kind::Unknown(why) => self.map.open = Some(why.clone()),
+            _ => {}
+        }
+        self
+    }
+
+    pub(super) fn node(self) -> Node {
+        Node::new(self.map, self.origin)
+    }
+}
+
+/// What Helm refuses.
+pub(super) fn refused(at: &Origin, message: String) -> Problem {
+    Problem::new(ProblemKind::BuildFails, at, message)
+}
+
+/// A value that nobody can tell.
+pub(super) fn unknown(why: Why, origin: &Origin) -> Node {
+    Node::new(Kind::Unknown(why), origin.clone())
+}
+
+/// Text made of the text of `node`.
+pub(super) fn map_text(node: &Node, f: impl FnOnce(&str) -> String) -> Node {
+    match text(node) {
+        Ok(text) => Node::new(f(&text), node.origin.clone()),
+        Err(why) => unknown(why, &node.origin),
+    }
+}
+
+/// Whether a template takes `node` for true: not for false, zero, or what is empty.
+pub(super) fn truth(node: &Node) -> Result<bool, Why> {
+    match &node.kind {
+        Kind::Unknown(why) => Err(why.clone()),
+        Kind::List(items) => Ok(!items.is_empty()),
+        Kind::Map(map) => match &map.open {
+            Some(why) if map.is_empty() => Err(why.clone()),
+            _ => Ok(!map.is_empty()),
+        },
+        Kind::Scalar(scalar) => Ok(match scalar::sigs(scalar) {
+            Value::Null => false,
+            Value::Bool(it) => it,
+            Value::Int(it) => it != 0,
+            Value::Float(it) => it != 0.0,
+            Value::Str(text) => !text.is_empty(),
+        }),
+    }
+}
+
+/// Text, where a template function takes nothing else.
+fn string(node: &Node, path: &str) -> Rendering<String> {
+    node.as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| refused(&node.origin, format!("`{path}` must be text, and is not")))
+}
+
+/// `trunc 63 | trimSuffix "-"`
+fn cut(name: &str) -> String {
+    let mut end = name.len().min(63);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    let name = &name[..end];
+    name.strip_suffix('-').unwrap_or(name).to_owned()
+}
+
+/// The value as `toYaml` writes it and every reader reads it: what Helm makes of values is JSON.
+pub(super) fn typed(node: &Node) -> Node {
+    let kind: Kind = match &node.kind {
+        Kind::Unknown(_) => return node.clone(),
+        Kind::List(items) => items.iter().map(typed).collect::<Vec<_>>().into(),
+        Kind::Map(map) => {
+            let mut map = Map::clone(map);
+            for (_, entry) in map.iter_mut() {
+                entry.value = typed(&entry.value);
+            }
+            map.into()
+        }
+        Kind::Scalar(scalar) => match scalar::sigs(scalar) {
+            Value::Null => Scalar::null().into(),
+            Value::Bool(it) => it.into(),
+            Value::Int(it) => Scalar::plain(it.to_string()).into(),
+            Value::Float(it) => Scalar::plain(json_float(it)).into(),
+            Value::Str(text) => {
+                let first = text.bytes().next();
+                let dated = first.is_some_and(|it| it.is_ascii_digit());
+                let style = match scalar.style {
+                    Style::Plain if !dated && scalar.tag.is_none() => Style::Plain,
+                    Style::Plain => Style::DoubleQuoted,
+                    style => style,
+                };
+                Scalar { text: scalar.text.clone(), style, tag: None }.into()
+            }
+        },
+    };
+    Node::new(kind, node.origin.clone())
+}
+
+/// `node`, all of which is at `origin`.
+fn moved(node: &Node, origin: &Origin) -> Node {
+    let kind: Kind = match &node.kind {
+        Kind::List(items) => items.iter().map(|it| moved(it, origin)).collect::<Vec<_>>().into(),
+        Kind::Map(map) => {
+            let mut map = Map::clone(map);
+            for (_, entry) in map.iter_mut() {
+                entry.key = None;
+                entry.value = moved(&entry.value, origin);
+            }
+            map.into()
+        }
+        kind => kind.clone(),
+    };
+    Node::new(kind, origin.clone())
+}
+
+/// What Go's `fmt` prints for a value at `{{ . }}`: numbers are `float64`, null is nothing.
+pub(super) fn text(node: &Node) -> Result<String, Why> {
+    if node.is_null() { Ok(String::new()) } else { inner_text(node) }
+}
+
+fn inner_text(node: &Node) -> Result<String, Why> {
+    Ok(match &node.kind {
+        Kind::Unknown(why) => return Err(why.clone()),
+        Kind::List(items) => {
+            let items = items.iter().map(inner_text).collect::<Result<Vec<_>, _>>()?;
+            format!("[{}]", items.join(" "))
+        }
+        Kind::Map(map) => {
+            if let Some(why) = &map.open {
+                return Err(why.clone());
+            }
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            let entries = entries
+                .into_iter()
+                .map(|(key, entry)| Ok(format!("{key}:{}", inner_text(&entry.value)?)))
+                .collect::<Result<Vec<_>, Why>>()?;
+            format!("map[{}]", entries.join(" "))
+        }
+        Kind::Scalar(scalar) => match scalar::sigs(scalar) {
+            Value::Null => "<nil>".to_owned(),
+            Value::Bool(it) => it.to_string(),
+            #[expect(clippy::cast_precision_loss, reason = "Helm reads numbers as float64")]
+            Value::Int(it) => go_float(it as f64),
+            Value::Float(it) => go_float(it),
+            Value::Str(text) => text.to_owned(),
+        },
+    })
+}
+
+/// What `printf "%s"` prints, which is meant for text.
+pub(super) fn format_text(node: &Node) -> Result<String, Why> {
+    let printed = inner_text(node)?;
+    Ok(match node.value() {
+        Some(Value::Null) => "%!s(<nil>)".to_owned(),
+        Some(Value::Bool(_)) => format!("%!s(bool={printed})"),
+        Some(Value::Int(_) | Value::Float(_)) => format!("%!s(float64={printed})"),
+        Some(Value::Str(_)) | None => printed,
+    })
+}
+
+/// Sprig's `int`: what is no number is zero.
+pub(super) fn int(node: &Node) -> Result<i64, Why> {
+    if let Some(why) = node.unknown() {
+        return Err(why.clone());
+    }
+    Ok(match node.value() {
+        Some(Value::Bool(it)) => it.into(),
+        Some(Value::Int(it)) => i64::try_from(it).unwrap_or(0),
+        #[expect(clippy::cast_possible_truncation, reason = "as Go converts")]
+        Some(Value::Float(it)) => it as i64,
+        Some(Value::Str(text)) => text.parse().unwrap_or(0),
+        Some(Value::Null) | None => 0,
+    })
+}
+
+/// Go's `%v` of a `float64`: the shortest digits, with an exponent from 10⁶ on and below 10⁻⁴.
+fn go_float(value: f64) -> String {
+    float(value, -4, 6)
+}
+
+/// A number in Go's JSON: with an exponent from 10²¹ on and below 10⁻⁶.
+fn json_float(value: f64) -> String {
+    float(value, -6, 21)
+}
+
+fn float(value: f64, low: i32, high: i32) -> String {
+    if !value.is_finite() {
+        let name = if value.is_nan() {
+            "NaN"
+        } else if value > 0.0 {
+            "+Inf"
+        } else {
+            "-Inf"
+        };
+        return name.to_owned();
+    }
+    let shortest = format!("{value:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (low..high).contains(&exponent) {
+        return value.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_as_go_prints_them() {
+        for (value, go, json) in [
+            (1.0, "1", "1"),
+            (10250.0, "10250", "10250"),
+            (1_000_000.0, "1e+06", "1000000"),
+            (1_234_567.0, "1.234567e+06", "1234567"),
+            (0.7, "0.7", "0.7"),
+            (0.000_01, "1e-05", "0.00001"),
+            (-2.5, "-2.5", "-2.5"),
+            (1e21, "1e+21", "1e+21"),
+        ] {
+            assert_eq!(go_float(value), go);
+            assert_eq!(json_float(value), json);
+        }
+    }
+
+    #[test]
+    fn names_are_cut() {
+        assert_eq!(cut("metrics-server"), "metrics-server");
+        assert_eq!(cut(&"a".repeat(80)), "a".repeat(63));
+        assert_eq!(cut(&format!("{}-b", "a".repeat(62))), "a".repeat(62));
+    }
+}
