@@ -1,5 +1,6 @@
 //! Helm: layers of values, and what the charts that we know make of them.
 
+mod family;
 mod join;
 mod kubernetes_sigs;
 mod object;
@@ -9,6 +10,7 @@ pub mod version;
 
 use semver::Version;
 
+pub use family::family;
 pub use values::{coalesce, layer, merge};
 
 use self::{template::Scope, version::Constraint};

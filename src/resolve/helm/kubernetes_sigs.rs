@@ -147,7 +147,7 @@ impl<'a> Chart<'a> {
     fn pod(&self) -> Rendering<Node> {
         let scope = self.scope;
         let mut pod = Fields::new(&scope.own);
-        if scope.since(3, 12, 1) {
+        if scope.since(3, 12, 2) {
             pod = pod.set("schedulerName", scope.given_text("schedulerName")?);
         } else if scope.since(3, 8, 3) {
             pod = pod.set("schedulerName", scope.printed("schedulerName")?);

@@ -115,11 +115,6 @@ impl Scope<'_> {
         Ok(Field::when(&node, field))
     }
 
-    /// `{{ if .Values.a.b }}`
-    pub(super) fn truth(&self, path: &str) -> Rendering<Result<bool, Why>> {
-        Ok(truth(&self.get(path)?))
-    }
-
     /// `{{ .Values.a.b }}`, without quotes: YAML reads again what is printed.
     pub(super) fn printed(&self, path: &str) -> Rendering<Node> {
         self.print(&self.get(path)?)

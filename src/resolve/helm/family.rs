@@ -1,0 +1,164 @@
+//! Which of the charts that are called metrics-server one is.
+
+use semver::Version;
+
+use crate::{
+    model::Family,
+    resolve::helm::version::{self, Constraint},
+    tree::Node,
+};
+
+/// The family of a chart, by the repository that it comes from, else by its version and by the
+/// values that are given to it; `None` for a chart that is not known or that nothing tells apart.
+///
+/// `chart` is its name, or a path or OCI reference that ends with it. `repository` is a URL.
+pub fn family(
+    chart: &str,
+    repository: Option<&str>,
+    version: Option<&str>,
+    values: &Node,
+) -> Option<Family> {
+    let chart = chart.trim_end_matches('/');
+    let chart = chart.strip_suffix(".tgz").unwrap_or(chart);
+    let (place, name) = chart.rsplit_once('/').unwrap_or(("", chart));
+    if name != "metrics-server" && !is_archive(name) {
+        return None;
+    }
+    let repository = repository.unwrap_or_default().trim_end_matches('/');
+    let place = format!("{repository}/{place}");
+    if place.contains("kubernetes-sigs.github.io/metrics-server") {
+        return Some(Family::KubernetesSigs);
+    }
+    if [
+        "charts.bitnami.com",
+        "bitnamicharts",
+        "github.com/bitnami",
+        "githubusercontent.com/bitnami",
+    ]
+    .iter()
+    .any(|it| place.contains(it))
+        || place == "/bitnami"
+    {
+        return Some(Family::Bitnami);
+    }
+    if ["charts.helm.sh/stable", "kubernetes-charts.storage.googleapis.com"]
+        .iter()
+        .any(|it| place.contains(it))
+        || place == "/stable"
+    {
+        return Some(Family::Stable);
+    }
+    by_version(version).or_else(|| by_values(values))
+}
+
+/// `metrics-server-3.12.2`, as an archive is called.
+fn is_archive(name: &str) -> bool {
+    name.strip_prefix("metrics-server-").is_some_and(|it| version::lenient(it).is_some())
+}
+
+/// Mirrors keep the versions of what they mirror, which do not overlap.
+fn by_version(text: Option<&str>) -> Option<Family> {
+    let constraint = Constraint::parse(text?)?;
+    let holds = |major, minor| constraint.holds(&Version::new(major, minor, 99));
+    let major = |major| {
+        (0..40).any(|minor| holds(major, minor)) || {
+            constraint.exact().is_some_and(|it| it.major == major)
+        }
+    };
+    match (major(2), major(3), (4..9).any(major)) {
+        (true, false, false) => Some(Family::Stable),
+        (false, true, false) => {
+            let first = constraint.exact().is_none_or(|it| *it >= Version::new(3, 5, 0));
+            first.then_some(Family::KubernetesSigs)
+        }
+        (false, false, true) if (5..8).any(major) => Some(Family::Bitnami),
+        _ => None,
+    }
+}
+
+/// Keys that only one family has.
+fn by_values(values: &Node) -> Option<Family> {
+    let has = |paths: &[&str]| paths.iter().any(|path| values.at(path).is_some());
+    let bitnami = has(&[
+        "extraArgs",
+        "containerPorts",
+        "securePort",
+        "image.registry",
+        "resourcesPreset",
+        "pdb",
+        "containerSecurityContext",
+    ]);
+    let sigs = has(&[
+        "defaultArgs",
+        "addonResizer",
+        "metrics.enabled",
+        "containerPort",
+        "apiService.caBundle",
+        "tls",
+        "tmpVolume",
+    ]);
+    let repository = values.str_at("image.repository").unwrap_or_default();
+    match (bitnami, sigs) {
+        (true, false) => Some(Family::Bitnami),
+        (false, true) => Some(Family::KubernetesSigs),
+        (false, false) if repository.contains("bitnami") => Some(Family::Bitnami),
+        (false, false) if repository.ends_with("metrics-server/metrics-server") => {
+            Some(Family::KubernetesSigs)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        data::charts,
+        tree::{Origin, Via},
+    };
+
+    #[test]
+    fn by_where_it_comes_from() {
+        let nothing = charts::from_json(&json!({}), &Origin::at(Via::Written, None));
+        let of = |chart, repository, version| family(chart, repository, version, &nothing);
+        let sigs = Some(Family::KubernetesSigs);
+        let url = Some("https://kubernetes-sigs.github.io/metrics-server/");
+        assert_eq!(of("metrics-server", url, None), sigs);
+        assert_eq!(of("metrics-server", Some("oci://ghcr.io/me/mirror"), Some("3.12.2")), sigs);
+        assert_eq!(
+            of("oci://x.io/kubernetes-sigs.github.io/metrics-server/metrics-server", None, None),
+            sigs
+        );
+        assert_eq!(of("metrics-server", Some("https://example.com"), Some("3.12.x")), sigs);
+        assert_eq!(of("metrics-server", Some("https://example.com"), None), None);
+        assert_eq!(of("metrics-server", Some("https://example.com"), Some(">=3.12.0")), None);
+        assert_eq!(of("metrics-server", Some("https://example.com"), Some("3.1.0")), None);
+        let bitnami = Some(Family::Bitnami);
+        assert_eq!(of("bitnami/metrics-server", None, None), bitnami);
+        assert_eq!(of("metrics-server", Some("https://charts.bitnami.com/bitnami"), None), bitnami);
+        assert_eq!(
+            of("oci://registry-1.docker.io/bitnamicharts/metrics-server", None, None),
+            bitnami
+        );
+        assert_eq!(of("metrics-server", Some("https://example.com"), Some("~6.2")), bitnami);
+        let stable = Some(Family::Stable);
+        assert_eq!(of("stable/metrics-server", None, None), stable);
+        assert_eq!(of("metrics-server", Some("https://charts.helm.sh/stable"), None), stable);
+        assert_eq!(of("rke2-metrics-server", Some("https://rke2-charts.rancher.io"), None), None);
+        assert_eq!(of("prometheus", url, None), None);
+    }
+
+    #[test]
+    fn by_the_values_that_it_takes() {
+        let of = |values| {
+            let values = charts::from_json(&values, &Origin::at(Via::Written, None));
+            family("metrics-server", None, None, &values)
+        };
+        assert_eq!(of(json!({"defaultArgs": []})), Some(Family::KubernetesSigs));
+        assert_eq!(of(json!({"extraArgs": ["--v=2"]})), Some(Family::Bitnami));
+        assert_eq!(of(json!({"replicas": 2})), None);
+        assert_eq!(of(json!({"defaultArgs": [], "extraArgs": []})), None);
+    }
+}
