@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
 use metrics_server_lint::{
-    analyze, check,
-    config::Config,
+    analyze, check, config,
     finding::{Finding, Label},
     rules::{self, Example, Expected, RULES, Rule},
+    settle::{Scope, settle},
     source::Sources,
 };
 
@@ -32,7 +32,6 @@ const WAITING: &[&str] = &[
     "unknown-values-key: A strategy that is not applied",
     "unknown-values-key: A value of a newer version",
     "unresolved: A base that is not there",
-    "unused-suppression: Nothing to suppress",
     "note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.",
 ];
 
@@ -101,8 +100,11 @@ fn shortened(found: BTreeSet<Expected>, expected: &BTreeSet<Expected>) -> BTreeS
 fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
     let files = example.files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
     let sources = Sources::in_memory(files);
-    let (environments, clusters) = analyze(&sources, &Config::default());
-    let mut findings = check(&sources, &environments, &clusters);
+    let config = sources.find(config::FILE).map(|file| config::read(&sources, file).unwrap());
+    let config = config.unwrap_or_default();
+    let (environments, clusters) = analyze(&sources, &config);
+    let found = check(&sources, &environments, &clusters);
+    let mut findings = settle(&sources, &config, found, &Scope::all()).findings;
     findings.retain(|finding| finding.rule == rule.id);
     findings.iter().flat_map(|finding| labels(&sources, finding)).collect()
 }

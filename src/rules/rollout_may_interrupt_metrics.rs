@@ -41,6 +41,18 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
         return;
     };
     let surge = or_default(&server.strategy_max_surge, DEFAULT);
+    if is_zero(unavailable) && surge.is_some_and(|(surge, _)| is_zero(surge)) {
+        // One of the two is written, since the defaults are not 0; validation refuses both.
+        let at = at.filter(|origin| !origin.is_default()).unwrap_or(&server.anchor);
+        findings
+            .at(
+                &at.or(&server.anchor),
+                &subject,
+                "Kubernetes refuses a strategy with maxUnavailable and maxSurge both 0",
+            )
+            .help("leave maxSurge out, or set it to 1");
+        return;
+    }
     let Some((away, at)) = away(replicas, (unavailable, at), surge) else { return };
     let Some(at) = at.filter(|origin| !origin.is_default()) else { return };
     let count = if replicas == 1 {
@@ -79,6 +91,11 @@ fn away<'a>(
     }
     let (surge, at) = surge?;
     (surge.of(replicas, true) == 0).then_some((1, at))
+}
+
+/// Whether it is 0 as written, not only for so few replicas.
+fn is_zero(count: IntOrPercent) -> bool {
+    matches!(count, IntOrPercent::Int(0) | IntOrPercent::Percent(0))
 }
 
 /// The value and who says so, unless nobody can tell.
