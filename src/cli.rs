@@ -193,13 +193,12 @@ where
     let Typed { command, global } = Typed::try_parse_from(arguments)?;
     let format = format(&command, global.format)?;
     let fail_on = match global.fail_on {
-        Some(FailOn::Error) => Some(Severity::Error),
-        Some(FailOn::Warning) => Some(Severity::Warning),
-        Some(FailOn::Note) => Some(Severity::Note),
-        Some(FailOn::Never) => None,
         // The step that uploads a SARIF file comes after this one and must still run.
         None if format == Format::Sarif => None,
-        None => Some(Severity::Warning),
+        None | Some(FailOn::Warning) => Some(Severity::Warning),
+        Some(FailOn::Error) => Some(Severity::Error),
+        Some(FailOn::Note) => Some(Severity::Note),
+        Some(FailOn::Never) => None,
     };
     let detail = match (global.quiet, global.verbose) {
         (true, _) => Detail::Quiet,

@@ -336,8 +336,8 @@ exclude: [vendor/, '*.tmpl.yaml']
         let expected =
             [("kubelet-insecure-tls", None), ("memory-limit-too-low", Some(Severity::Error))];
         assert_eq!(rules, expected);
-        let excludes = config.excludes();
-        let excluded = |path| excludes.matched_path_or_any_parents(path, false).is_ignore();
+        let globs = config.excludes();
+        let excluded = |path| globs.matched_path_or_any_parents(path, false).is_ignore();
         assert!(excluded("a/vendor/b.yaml") && excluded("x.tmpl.yaml") && !excluded("x.yaml"));
     }
 

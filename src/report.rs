@@ -19,6 +19,8 @@ pub use show::{show, show_json};
 pub use terminal::{Look, Progress};
 pub use text::text;
 
+use std::fmt::Write as _;
+
 use crate::{
     finding::Finding,
     source::{Position, Sources, Span},
@@ -65,7 +67,7 @@ fn environments(finding: &Finding, all: &[String]) -> Option<String> {
     }
     let mut list = names[..names.len().min(NAMED)].join(", ");
     if names.len() > NAMED {
-        list += &format!(", +{}", names.len() - NAMED);
+        let _ = write!(list, ", +{}", names.len() - NAMED);
     }
     Some(format!("in {} of {} environments: {list}", names.len(), all.len()))
 }
@@ -74,3 +76,6 @@ fn environments(finding: &Finding, all: &[String]) -> Option<String> {
 fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,7 +141,7 @@ fn render_kustomization(
     let build = kustomize::build(&context, &dir, &how);
     let objects: Vec<&Node> = build.objects.iter().collect();
     let text = rendered(options, &sources, &objects, &build.problems, origins);
-    finish_render(options, sources, &build.problems, text)
+    finish_render(options, sources, &build.problems, &text)
 }
 
 fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
@@ -166,7 +166,7 @@ fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
         objects.iter().filter(|it| it.release.is_none()).map(|it| &it.node).collect();
     let text = rendered(options, &sources, &objects, problems, origins);
     let problems = problems.clone();
-    finish_render(options, sources, &problems, text)
+    finish_render(options, sources, &problems, &text)
 }
 
 fn rendered(
@@ -183,12 +183,7 @@ fn rendered(
 }
 
 /// Writes `text`, unless the real tool would have refused; other problems are told on the side.
-fn finish_render(
-    options: &Options,
-    sources: Sources,
-    problems: &[Problem],
-    text: String,
-) -> Outcome {
+fn finish_render(options: &Options, sources: Sources, problems: &[Problem], text: &str) -> Outcome {
     let refused = problems.iter().any(|it| it.kind == ProblemKind::BuildFails);
     if refused {
         let problems: Vec<_> =

@@ -51,7 +51,7 @@ pub fn settle(
 ) -> Settled {
     let applied = suppress::apply(sources, findings);
     let excludes = config.excludes();
-    let excluded = |finding: &Finding| {
+    let is_left_out = |finding: &Finding| {
         finding.primary().is_none_or(|label| {
             let path = &sources[label.span.file].path;
             excludes.matched_path_or_any_parents(path, false).is_ignore()
@@ -62,7 +62,7 @@ pub fn settle(
         labels.into_iter().any(|it| scope.covers(&sources[it.span.file].path))
     };
     let kept = applied.kept.into_iter();
-    let kept = kept.filter(|it| !excluded(it)).filter_map(|it| configured(it, config));
+    let kept = kept.filter(|it| !is_left_out(it)).filter_map(|it| configured(it, config));
     let groups = groups(kept).into_iter().filter(in_scope);
     let mut findings: Vec<_> = groups.filter_map(Group::merge).collect();
     findings.sort_by_cached_key(|it| order(sources, it));

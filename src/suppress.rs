@@ -111,8 +111,12 @@ fn collect(
         let line = match own_line(comment) {
             None => sources.start(comment).line,
             Some(own) => {
-                let next = (own + 1..).find(|line| comment_lines.binary_search(line).is_err());
-                next.unwrap_or(own)
+                // Comments in a row all count for what follows them.
+                let mut next = own + 1;
+                while comment_lines.binary_search(&next).is_ok() {
+                    next += 1;
+                }
+                next
             }
         };
         let Some(ids) = ids(rest) else {

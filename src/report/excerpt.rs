@@ -7,11 +7,15 @@ use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanConten
 
 use crate::{
     finding::Label,
+    report::Look,
     source::{FileId, Sources, Span},
 };
 
 /// What stands where a secret does.
 const HIDDEN: &str = "<redacted>";
+
+/// The columns that frames, line numbers and marks of cuts take, nested ones included.
+const FRAME: usize = 24;
 
 /// Lines of one file in a row, as if they were all of it.
 pub(super) struct Excerpt {
@@ -29,14 +33,14 @@ struct Line {
 }
 
 impl Excerpt {
-    /// The lines of `file` in which `labels` start, each at most `width` characters wide.
+    /// The lines of `file` in which `labels` start, cut to what `look` has room for.
     ///
     /// `secret` says what must not be shown.
     pub(super) fn new(
         sources: &Sources,
         file: FileId,
         labels: &[&Label],
-        width: usize,
+        look: Look,
         secret: &dyn Fn(Span) -> bool,
     ) -> Self {
         let mut numbers: Vec<u32> = labels.iter().map(|it| sources.start(it.span).line).collect();
@@ -58,13 +62,14 @@ impl Excerpt {
                 .collect();
             let source = sources.line(file, number);
             let hidden = here.iter().any(|(_, span)| secret(*span));
-            let line = Shown::new(source, range.start, &here, width);
+            let line = Shown::new(source, range.start, &here, look);
             let text = if hidden { HIDDEN } else { &line.text };
             let start = excerpt.text.len();
             for (index, span) in here {
-                let (from, to) = match hidden {
-                    true => (0, HIDDEN.len()),
-                    false => (line.offset(span.start), line.offset(span.end)),
+                let (from, to) = if hidden {
+                    (0, HIDDEN.len())
+                } else {
+                    (line.offset(span.start), line.offset(span.end))
                 };
                 let column = sources.start(span).column.saturating_sub(1) as usize;
                 let mark = SourceSpan::new((start + from).into(), to.max(from) - from);
@@ -124,7 +129,10 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(source: &str, start: usize, labels: &[(usize, Span)], width: usize) -> Self {
+    fn new(source: &str, start: usize, labels: &[(usize, Span)], look: Look) -> Self {
+        // The rest of the width is the frame's.
+        let width = look.width.saturating_sub(FRAME);
+        let more = if look.unicode { "…" } else { "..." };
         let characters: Vec<(usize, char)> = source.char_indices().collect();
         let first =
             labels.iter().map(|(_, span)| (span.start as usize).saturating_sub(start)).min();
@@ -137,7 +145,7 @@ impl Shown {
         let to = characters.len().min(from + width);
         let mut shown = Self { text: String::new(), map: Vec::new() };
         if from > 0 {
-            shown.text.push('…');
+            shown.text.push_str(more);
         }
         for (at, character) in characters.get(from..to).unwrap_or_default() {
             shown.map.push((u32::try_from(start + at).unwrap_or(u32::MAX), shown.text.len()));
@@ -151,7 +159,7 @@ impl Shown {
         let end = characters.get(to).map_or(source.len(), |(at, _)| *at);
         shown.map.push((u32::try_from(start + end).unwrap_or(u32::MAX), shown.text.len()));
         if to < characters.len() {
-            shown.text.push('…');
+            shown.text.push_str(more);
         }
         shown
     }

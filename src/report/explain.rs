@@ -1,5 +1,7 @@
 //! The rules, from their pages.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use crate::{
@@ -10,7 +12,8 @@ use crate::{
 /// The page of a rule: its metadata and its text without the examples.
 pub fn explain(rule: &Rule, look: Look) -> String {
     let mut out = format!("{}: {}\n\n", look.paint("1", rule.id), look.paint("1", rule.title));
-    out += &format!(
+    let _ = write!(
+        out,
         "{} · {} · since {}\n\n{}\n",
         rule.severity.id(),
         rule.category.id(),
@@ -20,7 +23,7 @@ pub fn explain(rule: &Rule, look: Look) -> String {
     if !rule.references.is_empty() {
         out += "\nRead more:\n";
         for reference in &rule.references {
-            out += &format!("- {reference}\n");
+            let _ = writeln!(out, "- {reference}");
         }
     }
     out

@@ -1,5 +1,7 @@
 //! Objects as a cluster would get them, and where their values were written.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
@@ -43,14 +45,14 @@ fn leaves<'a>(node: &'a Node, pointer: &mut String, each: &mut dyn FnMut(&str, &
     match &node.kind {
         Kind::Map(map) if !map.is_empty() => {
             for (key, entry) in map.iter() {
-                *pointer += &format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+                let _ = write!(pointer, "/{}", key.replace('~', "~0").replace('/', "~1"));
                 leaves(&entry.value, pointer, each);
                 pointer.truncate(length);
             }
         }
         Kind::List(items) if !items.is_empty() => {
             for (index, item) in items.iter().enumerate() {
-                *pointer += &format!("/{index}");
+                let _ = write!(pointer, "/{index}");
                 leaves(item, pointer, each);
                 pointer.truncate(length);
             }

@@ -3,6 +3,8 @@
 //! The limits are those of GitHub's documentation on SARIF support. Suppressed findings are left
 //! out, since code scanning shows them regardless.
 
+use std::fmt::Write as _;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -204,6 +206,7 @@ struct Hashes {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "SARIF's own names")]
 struct Location {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<usize>,
@@ -255,7 +258,7 @@ impl Descriptor {
         let mut markdown = text.to_owned();
         if !rule.references.is_empty() {
             let links = rule.references.iter().map(|it| format!("\n- <{it}>"));
-            markdown += &format!("\n\nRead more:\n{}", links.collect::<String>());
+            let _ = write!(markdown, "\n\nRead more:\n{}", links.collect::<String>());
         }
         Self {
             id: rule.id,
@@ -295,15 +298,16 @@ impl Outcome {
         let links =
             rest.iter().zip(1..).map(|(label, id)| format!("[{}]({id})", linked(&label.text)));
         let links: Vec<_> = links.collect();
-        let mut text = sentence(&first.message);
+        let where_else = |it: &Finding| {
+            let names = environments(it, &report.environments);
+            names.map_or_else(String::new, |names| format!(" ({names})"))
+        };
+        let mut text = sentence(&format!("{}{}", first.message, where_else(first)));
         for other in others {
-            text += &format!(" Also: {}", sentence(&other.message));
-        }
-        if let Some(where_else) = environments(first, &report.environments) {
-            text += &format!(" It is so {where_else}.");
+            let _ = write!(text, " Also: {}{}.", other.message, where_else(other));
         }
         if let Some(help) = &first.help {
-            text += &format!(" To do: {}", sentence(help));
+            let _ = write!(text, " Fix: {}", sentence(help));
         }
         let way = (!links.is_empty()).then(|| format!(" See: {}.", links.join(", ")));
         // What is cut off must not be half a link.
@@ -336,13 +340,18 @@ impl Outcome {
 impl Location {
     fn of(sources: &Sources, label: &Label, id: Option<usize>, told: bool) -> Self {
         let Place { path, start, end } = Place::of(sources, label.span);
-        // A pull request shows an alert only if it changes every line of the region.
-        let end = if end.line == start.line {
-            end
-        } else {
-            let line = sources.line(label.span.file, start.line);
-            let column = u32::try_from(line.chars().count() + 1).unwrap_or(u32::MAX);
-            Position { line: start.line, column: column.max(start.column) }
+        let line = sources.line(label.span.file, start.line);
+        let after = u32::try_from(line.chars().count() + 1).unwrap_or(u32::MAX);
+        let (start, end) = match () {
+            // What is not there is shown by the line that it is not on.
+            () if start == end => {
+                let blanks = line.chars().take_while(|it| it.is_whitespace()).count();
+                let first = u32::try_from(blanks + 1).unwrap_or(1).min(after);
+                (Position { column: first, ..start }, Position { column: after, ..start })
+            }
+            () if start.line == end.line => (start, end),
+            // A pull request shows an alert only if it changes every line of the region.
+            () => (start, Position { column: after.max(start.column), ..start }),
         };
         let text = match &*label.text {
             "" => "written here".to_owned(),
@@ -401,7 +410,9 @@ fn uri(path: &str) -> String {
             b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@' | b'+' | b',' | b'=' => {
                 uri.push(char::from(byte));
             }
-            byte => uri += &format!("%{byte:02X}"),
+            byte => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
         }
     }
     uri

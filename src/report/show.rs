@@ -1,5 +1,7 @@
 //! The effective settings of every environment, and where each comes from.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
@@ -186,7 +188,7 @@ fn environment(
     let entry = &environment.entry;
     let start = place(sources, entry.origin.written_at());
     let mut out = look.paint("1", &environment.name);
-    out += &format!("  ({} {start})\n", entry.kind.id().replace('-', " "));
+    let _ = writeln!(out, "  ({} {start})", entry.kind.id().replace('-', " "));
     let mut table = Table::default();
     if let Some((why, origin)) = &cluster.local {
         table.row("local", "yes", &format!("{why}, {}", place(sources, origin.written_at())));
@@ -208,7 +210,7 @@ fn environment(
     }
     out += &table.print(look);
     for server in &cluster.metrics_servers {
-        out += &format!("\n  {} ({})\n", look.paint("1", &server.subject()), how(server));
+        let _ = writeln!(out, "\n  {} ({})", look.paint("1", &server.subject()), how(server));
         let mut table = Table::default();
         let mut absent = Vec::new();
         for (name, fact) in server.facts() {
@@ -234,9 +236,9 @@ fn environment(
 fn how(server: &MetricsServer) -> String {
     let mut how = server.via.replace('-', " ");
     if let Some((name, version)) = &server.chart {
-        how += &format!(", chart {name}");
+        let _ = write!(how, ", chart {name}");
         if let Some(version) = version.value() {
-            how += &format!(" {version}");
+            let _ = write!(how, " {version}");
         }
     }
     how
@@ -279,7 +281,7 @@ impl Table {
                 let used = 4 + name_width + 2 + value.chars().count().max(value_width) + 2;
                 let from = look.paint("2", from);
                 if used + from.chars().count() <= look.width.max(80) {
-                    line += &format!("  {from}");
+                    let _ = write!(line, "  {from}");
                 } else {
                     line = format!("{}\n      {from}", line.trim_end());
                 }
@@ -308,7 +310,7 @@ fn way(sources: &Sources, origin: &Origin) -> String {
     };
     for step in steps.iter().rev().filter(|it| it.span.is_some()) {
         let via = step.via.id().replace('-', " ");
-        way += &format!(", {via} at {}", place(sources, step.span));
+        let _ = write!(way, ", {via} at {}", place(sources, step.span));
     }
     way
 }
@@ -348,7 +350,7 @@ fn wrapped(lead: &str, text: &str, look: Look) -> String {
     for (index, word) in text.split(' ').enumerate() {
         let width = word.chars().count();
         if index > 0 && column + 1 + width > look.width {
-            out += &format!("\n{:indent$}", "");
+            let _ = write!(out, "\n{:indent$}", "");
             column = indent;
         } else if index > 0 {
             out.push(' ');

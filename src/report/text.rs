@@ -64,7 +64,7 @@ fn handler(look: Look) -> GraphicalReportHandler {
     let mut characters =
         if look.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
     // The pointing hand of the theme is missing in many fonts.
-    characters.advice = if look.unicode { "•" } else { "*" }.to_owned();
+    if look.unicode { "•" } else { "*" }.clone_into(&mut characters.advice);
     let styles = if look.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
     GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles })
         .with_width(look.width)
@@ -89,20 +89,20 @@ impl Part {
     /// The whole finding: the file to edit, and the others as parts of it.
     fn of(report: &Report<'_>, finding: &Finding, look: Look, secrets: &Secrets) -> Option<Self> {
         let mut parts = by_file(finding).into_iter().enumerate().map(|(index, (file, labels))| {
-            // The rest of the width is the frame's.
-            let width = look.width.saturating_sub(20);
             let secret = |span| secrets.covers(span);
-            let excerpt = Excerpt::new(report.sources, file, &labels, width, &secret);
+            let excerpt = Excerpt::new(report.sources, file, &labels, look, &secret);
             let mut texts = labels.iter().map(|it| Some(&it.text).filter(|it| !it.is_empty()));
             // Another file's first label is what that part is called.
             let called = (index > 0).then(|| texts.next().flatten()).flatten();
             let unnamed = (index > 0).then_some(None).into_iter();
             let texts = unnamed.chain(texts);
-            let labels = excerpt
-                .marks()
-                .zip(texts)
-                .map(|(mark, text)| LabeledSpan::new_with_span(text.cloned(), mark))
-                .collect();
+            let labels = excerpt.marks().zip(texts).enumerate().map(|(at, (mark, text))| {
+                // The frame's title is where the first label is, not the topmost.
+                let label = LabeledSpan::new_with_span;
+                let primary = LabeledSpan::new_primary_with_span;
+                if at == 0 { primary(text.cloned(), mark) } else { label(text.cloned(), mark) }
+            });
+            let labels = labels.collect();
             Self {
                 code: None,
                 message: called.map_or_else(|| "here".to_owned(), Clone::clone),
@@ -121,7 +121,7 @@ impl Part {
         whole.code = Some(format!("{}[{}]{title}", finding.severity.id(), finding.rule));
         whole.message.clone_from(&finding.message);
         if let Some(where_else) = environments(finding, &report.environments) {
-            whole.message += &format!("\n{where_else}");
+            let _ = write!(whole.message, "\n{where_else}");
         }
         whole.help.clone_from(&finding.help);
         Some(whole)

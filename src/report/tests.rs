@@ -1,0 +1,173 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    cli::Detail,
+    finding::{Findings, Severity},
+    rules::find,
+    tree::{Origin, Via},
+};
+
+const FILES: [(&str, &str); 6] = [
+    (
+        "clusters/prod/environment.env",
+        "# sizes\nMETRICS_SERVER_MEMORY_LIMIT=256Mi\nPASSWORD=hush\n",
+    ),
+    (
+        "apps/base/metrics-server/helmrelease.yaml",
+        "kind: HelmRelease\nspec:\n  values:\n    resources:\n      limits:\n        memory: \
+         ${METRICS_SERVER_MEMORY_LIMIT}\n",
+    ),
+    (".metrics-server-lint.yaml", "environments:\n  prod:\n    nodes: 300\n"),
+    (
+        "odd: names/ß.yaml",
+        "args:\r\n\t- 'größe 広い' # \u{1b}[31m\r\n- --kubelet-insecure-tls\r\nlimit:\r\n",
+    ),
+    ("secret.yaml", "kind: Secret\nstringData:\n  limit: hush\n"),
+    ("kustomization.yaml", "namespace: x\n"),
+];
+
+fn place(sources: &Sources, path: &str, text: &str) -> Origin {
+    let file = sources.find(path).expect(path);
+    let start = u32::try_from(sources.text(file).find(text).expect(text)).expect("a short text");
+    let end = start + u32::try_from(text.len()).expect("a short text");
+    Origin::written(Span { file, start, end })
+}
+
+/// One finding of each kind that is hard to show.
+fn findings(sources: &Sources) -> Vec<Finding> {
+    let at = |path, text| place(sources, path, text);
+    let variable = at("clusters/prod/environment.env", "256Mi");
+    let template =
+        at("apps/base/metrics-server/helmrelease.yaml", "${METRICS_SERVER_MEMORY_LIMIT}");
+    let mut all = Vec::new();
+
+    let mut errors = Findings::of("too-low", Severity::Error, Some("prod-eu"));
+    let finding = errors
+        .at(
+            &template.filled(Via::Substituted, &variable),
+            "kube-system/metrics-server memory_limit",
+            "metrics-server needs about 600Mi for 300 nodes, but its limit is 256Mi",
+        )
+        .also(&at(".metrics-server-lint.yaml", "300"), "the cluster's size")
+        .help("set METRICS_SERVER_MEMORY_LIMIT to 600Mi or more");
+    finding.environments.insert("prod-us".into());
+    all.append(&mut errors.into_vec());
+
+    let mut warnings = Findings::of("not-verified", Severity::Warning, Some("dev"));
+    warnings
+        .at(&at("odd: names/ß.yaml", "--kubelet-insecure-tls"), "", "nobody verifies the kubelets")
+        .also(&at("odd: names/ß.yaml", "広い"), "wide");
+    let mut broken = at("odd: names/ß.yaml", "limit:").step.span.expect("a span");
+    broken.start = broken.end;
+    warnings.at(&Origin::written(broken), "", "nothing stands here").label("here");
+    all.append(&mut warnings.into_vec());
+
+    let mut notes = Findings::of("hidden", Severity::Note, None);
+    notes.at(&at("secret.yaml", "hush"), "", "a secret").label("not told");
+    all.append(&mut notes.into_vec());
+    all
+}
+
+fn report(sources: &Sources) -> Report<'_> {
+    Report {
+        sources,
+        findings: findings(sources),
+        environments: ["dev", "prod-eu", "prod-us"].map(Into::into).into(),
+        suppressed: 1,
+    }
+}
+
+fn shown(look: Look) -> String {
+    let sources = Sources::in_memory(FILES);
+    text(&report(&sources), look, Detail::Normal, Some(Duration::from_millis(12)))
+}
+
+#[test]
+fn text_for_a_pipe() {
+    insta::assert_snapshot!(shown(Look::PLAIN));
+}
+
+#[test]
+fn text_for_a_small_terminal_without_unicode() {
+    let text = shown(Look { color: false, unicode: false, width: 60 });
+    // The title of a rule and the summary are lines that a terminal may break.
+    let drawn = text.lines().filter(|it| it.starts_with(' '));
+    for line in drawn {
+        let from_the_file = line.contains("größe") || line.contains("odd: names");
+        assert!(line.is_ascii() || from_the_file, "{line}");
+        assert!(line.chars().count() <= 60, "{line}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn colors_are_all_that_colors_change() {
+    let colored = shown(Look { color: true, ..Look::PLAIN });
+    let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
+    assert_eq!(escapes.replace_all(&colored, ""), shown(Look::PLAIN));
+    assert_ne!(colored, shown(Look::PLAIN));
+}
+
+#[test]
+fn a_rule_has_its_title() {
+    let sources = Sources::in_memory(FILES);
+    let mut report = report(&sources);
+    let rule = find("kubelet-insecure-tls").expect("a rule");
+    report.findings[0].rule = rule.id;
+    let text = text(&report, Look::PLAIN, Detail::Normal, None);
+    assert!(text.starts_with(&format!("error[{}]: {}\n", rule.id, rule.title)), "{text}");
+}
+
+#[test]
+fn quiet_is_one_line_each() {
+    let sources = Sources::in_memory(FILES);
+    insta::assert_snapshot!(text(&report(&sources), Look::PLAIN, Detail::Quiet, None));
+}
+
+#[test]
+fn long_lines_are_cut_around_the_label() {
+    let line = format!("{{{} bad {}}}", "a: b, ".repeat(60), "c: d, ".repeat(60));
+    let sources = Sources::in_memory([("long.json", line)]);
+    let mut found = Findings::of("syntax", Severity::Error, None);
+    found.at(&place(&sources, "long.json", "bad"), "", "this is bad");
+    let report = Report {
+        sources: &sources,
+        findings: found.into_vec(),
+        environments: Vec::new(),
+        suppressed: 0,
+    };
+    let text = text(&report, Look::PLAIN, Detail::Normal, None);
+    assert!(text.lines().all(|it| it.chars().count() <= 100), "{text}");
+    assert!(text.contains("bad"), "{text}");
+}
+
+#[test]
+fn sarif_for_code_scanning() {
+    let sources = Sources::in_memory(FILES);
+    let mut log: serde_json::Value =
+        serde_json::from_str(&sarif(&report(&sources))).expect("it is JSON");
+    // The rules have pages of their own.
+    log["runs"][0]["tool"]["driver"]["rules"] = Vec::<u8>::new().into();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&log).expect("it is JSON"));
+}
+
+#[test]
+fn json_for_programs() {
+    let sources = Sources::in_memory(FILES);
+    insta::assert_snapshot!(json(&report(&sources)));
+}
+
+#[test]
+fn names_of_environments() {
+    let mut finding = findings(&Sources::in_memory(FILES)).remove(0);
+    let all: Vec<String> = (1..=9).map(|it| format!("e{it}")).collect();
+    let mut told = |names: usize| {
+        finding.environments = all.iter().take(names).cloned().collect();
+        environments(&finding, &all)
+    };
+    assert_eq!(told(0), None);
+    assert_eq!(told(2).as_deref(), Some("in 2 of 9 environments: e1, e2"));
+    assert_eq!(told(7).as_deref(), Some("in 7 of 9 environments: e1, e2, e3, e4, e5, +2"));
+    assert_eq!(told(9).as_deref(), Some("in all 9 environments"));
+}
