@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    parse::{self, Dialect},
+    emit::{self, Emitted, Parts, Piece},
     problem::Problem,
     report::{
         Place, json,
         show::{origin_json, problems_json},
     },
     source::{FileId, Sources},
-    tree::{Kind, Node, Origin},
+    tree::{Kind, Node},
 };
 
 /// `objects` as JSON, with each value's origin by its JSON pointer if `origins` says so.
@@ -64,73 +64,126 @@ fn leaves<'a>(node: &'a Node, pointer: &mut String, each: &mut dyn FnMut(&str, &
 /// `objects` as a stream of YAML documents, as `kubectl kustomize` prints them.
 pub fn render_yaml(sources: &Sources, objects: &[&Node], origins: bool) -> String {
     let documents = objects.iter().map(|object| {
-        // JSON values always have a form in YAML.
-        let text = serde_yaml::to_string(&object.to_json()).unwrap_or_default();
-        if origins { annotated(sources, object, &text) } else { text }
+        let emitted = emit::emit(object);
+        if origins { annotated(sources, object, &emitted) } else { emitted.text }
     });
     documents.collect::<Vec<_>>().join("---\n")
 }
 
-/// `text`, the YAML of `object`, with a comment on each value that is not written in the object's
-/// own file, or that got there by more than one step.
-fn annotated(sources: &Sources, object: &Node, text: &str) -> String {
-    let home = object.str_at("metadata.name").and(object.at("metadata.name"));
-    let home = home.unwrap_or(object).origin.written_at().map(|span| span.file);
-    let printed = Sources::in_memory([("printed", text)]);
-    let Some(file) = printed.find("printed") else { return text.to_owned() };
-    let documents = parse::documents(text, file, Dialect::Sigs);
-    let mut comments: Vec<(u32, String)> = Vec::new();
-    if let Some(root) = documents.roots().next() {
-        pairs(object, root, &mut |origin, printed_at| {
-            let Some(comment) = comment(sources, origin, home) else { return };
-            let line = printed_at.written_at().map_or(1, |span| printed.start(span).line);
-            comments.push((line, comment));
-        });
-    }
-    let lines = text.lines().zip(1..).map(|(line, number)| {
-        let here = comments.iter().filter(|(at, _)| *at == number);
-        let mut here: Vec<_> = here.map(|(_, comment)| comment.as_str()).collect();
-        here.dedup();
-        match &*here {
-            [] => format!("{line}\n"),
-            here => format!("{line} # {}\n", here.join("; ")),
-        }
+/// The text of `object` with a comment on each value that is not written in the object's own file,
+/// or that got there by more than one step.
+fn annotated(sources: &Sources, object: &Node, emitted: &Emitted<'_>) -> String {
+    let home = object.at("metadata.name").unwrap_or(object).origin.written_at();
+    let home = home.map(|span| span.file);
+    // The comments by the line break before which they go; in the order of the text.
+    let mut comments: Vec<(usize, String)> = Vec::new();
+    each_scalar(&emitted.root, &mut |piece| {
+        let Some(comment) = comment(sources, piece.node, home) else { return };
+        // In a block a comment would be text; in other text of several lines it would end it.
+        let is_block = emitted.text[piece.range.clone()].starts_with(['|', '>']);
+        let from = if is_block { piece.range.start } else { piece.range.end };
+        let line_break = emitted.text[from..].find('\n').map_or(emitted.text.len(), |it| from + it);
+        comments.push((line_break, comment));
     });
-    lines.collect()
+    let mut text = String::with_capacity(emitted.text.len());
+    let mut written = 0;
+    for (at, comment) in comments {
+        text += &emitted.text[written..at];
+        let _ = write!(text, " # {comment}");
+        written = at;
+    }
+    text + &emitted.text[written..]
 }
 
-/// Calls `each` with the origin of every scalar of `object` and the place of the same in `printed`.
-fn pairs(object: &Node, printed: &Node, each: &mut dyn FnMut(&Origin, &Origin)) {
-    match &object.kind {
-        Kind::Map(map) if !map.is_empty() => {
-            for (key, entry) in map.iter() {
-                let Some(other) = printed.as_map().and_then(|it| it.entry(key)) else { continue };
-                let is_block = other.value.as_scalar().is_some_and(|it| it.text.contains('\n'));
-                match other.key.filter(|_| is_block) {
-                    // A comment in a block would be part of it; it goes to the line of its key.
-                    Some(key) => each(&entry.value.origin, &Origin::written(key)),
-                    None => pairs(&entry.value, &other.value, each),
-                }
-            }
-        }
-        Kind::List(items) if !items.is_empty() => {
-            let others = printed.items().iter();
-            items.iter().zip(others).for_each(|(item, other)| pairs(item, other, each));
-        }
-        _ if printed.as_scalar().is_some_and(|it| it.text.contains('\n')) => {}
-        _ => each(&object.origin, &printed.origin),
+fn each_scalar<'a>(piece: &Piece<'a>, each: &mut dyn FnMut(&Piece<'a>)) {
+    match &piece.parts {
+        Parts::None => each(piece),
+        Parts::Items(items) => items.iter().for_each(|it| each_scalar(it, each)),
+        Parts::Entries(pairs) => pairs.iter().for_each(|it| each_scalar(&it.value, each)),
     }
 }
 
 /// Where a value was written, when that is not where it stands.
-fn comment(sources: &Sources, origin: &Origin, home: Option<FileId>) -> Option<String> {
-    let last = origin.last();
+fn comment(sources: &Sources, node: &Node, home: Option<FileId>) -> Option<String> {
+    if let Some(why) = node.unknown() {
+        return Some(format!("unknown: {why}"));
+    }
+    let last = node.origin.last();
     match last.span {
         None => Some(last.via.id().replace('-', " ")),
-        Some(span) if Some(span.file) == home && origin.steps().count() == 1 => None,
+        Some(span) if Some(span.file) == home && node.origin.steps().count() == 1 => None,
         Some(span) => {
             let Place { path, start, .. } = Place::of(sources, span);
             Some(format!("{path}:{}", start.line))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        parse::Dialect,
+        tree::{Origin, Via},
+    };
+
+    fn sources() -> Sources {
+        Sources::in_memory([
+            ("a.yaml", "metadata: {name: a}\nspec:\n  b: ${B}\n  c: 1\n  d: ''\n"),
+            ("b.env", "B=|\n"),
+        ])
+    }
+
+    fn object(sources: &Sources) -> Node {
+        let file = |path| sources.find(path).expect(path);
+        let mut root = sources
+            .documents(file("a.yaml"), Dialect::Sigs)
+            .roots()
+            .next()
+            .expect("a document")
+            .clone();
+        let variable =
+            Origin::written(crate::source::Span { file: file("b.env"), start: 2, end: 3 });
+        let spec = root.as_map_mut().and_then(|it| it.get_mut("spec")).expect("spec");
+        let spec = spec.as_map_mut().expect("a map");
+        let filled = spec.get("b").expect("b").origin.filled(Via::Substituted, &variable);
+        spec.set("b", Node::new("one\ntwo\n", filled.clone()));
+        spec.set("d", Node::new("word ".repeat(30), filled));
+        spec.set(
+            "e",
+            Node::new(
+                Kind::Unknown("nobody knows".into()),
+                Origin::written(variable.step.span.expect("it is written")),
+            ),
+        );
+        spec.set("f", Node::new("25%", Origin::at(Via::KubernetesDefault, None)));
+        root
+    }
+
+    #[test]
+    fn comments_do_not_change_what_is_printed() {
+        let sources = sources();
+        let object = object(&sources);
+        let plain = render_yaml(&sources, &[&object, &object], false);
+        let text = render_yaml(&sources, &[&object, &object], true);
+        insta::assert_snapshot!(text);
+        let read = |text: String| {
+            let sources = Sources::in_memory([("x", text)]);
+            let file = sources.find("x").expect("it is there");
+            let documents = sources.documents(file, Dialect::Sigs);
+            documents.roots().map(Node::to_json).collect::<Vec<_>>()
+        };
+        assert_eq!(read(text), read(plain));
+    }
+
+    #[test]
+    fn pointers_lead_to_origins() {
+        let sources = sources();
+        let json = render_json(&sources, &[&object(&sources)], &[], true);
+        let json: Json = serde_json::from_str(&json).expect("it is JSON");
+        let steps = &json["origins"][0]["/spec/b"];
+        assert_eq!(steps[0]["via"], "substituted");
+        assert_eq!(steps[1]["file"], "b.env");
+        assert_eq!(json["objects"][0]["spec"]["e"], Json::Null);
     }
 }

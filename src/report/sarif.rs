@@ -146,7 +146,6 @@ struct Notification {
 #[serde(rename_all = "camelCase")]
 struct Descriptor {
     id: &'static str,
-    name: &'static str,
     short_description: Message,
     full_description: Message,
     help: Help,
@@ -262,7 +261,6 @@ impl Descriptor {
         }
         Self {
             id: rule.id,
-            name: rule.id,
             short_description: Message { text: short(rule.title) },
             full_description: Message { text: short(&rule.summary) },
             help: Help { text: text.to_owned(), markdown },
