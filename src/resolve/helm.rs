@@ -4,6 +4,7 @@ mod family;
 mod join;
 mod kubernetes_sigs;
 mod object;
+pub mod strvals;
 mod template;
 mod values;
 pub mod version;

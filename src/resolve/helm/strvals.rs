@@ -1,0 +1,262 @@
+//! Helm's notation for single values, `a.b[0]=x,c={1,2}`: `--set`, Flux's `targetPath`, Argo CD's
+//! parameters. As `pkg/strvals/parser.go` of Helm reads it.
+
+use std::{iter::Peekable, str::Chars, sync::Arc};
+
+use crate::tree::{Entry, Kind, Map, Node, Origin, Scalar, Via};
+
+/// Helm allows no greater index.
+const MAX_INDEX: usize = 65_536;
+
+/// Helm allows no deeper name.
+const MAX_DEPTH: usize = 30;
+
+/// One value and where it goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assignment {
+    /// From the outside to the inside; never empty.
+    pub path: Vec<Step>,
+    /// A scalar, or a list of scalars.
+    pub value: Node,
+}
+
+/// A part of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A key of a mapping.
+    Key(String),
+    /// An index of a list.
+    Index(usize),
+}
+
+/// Sets in `values`, a mapping, what `text` says; every value is written at `origin`.
+///
+/// With `strings`, as with `--set-string`, no value is anything but text.
+///
+/// # Errors
+/// What Helm refuses: text that is not in the notation, or a path through a value of another kind.
+pub fn set(values: &mut Node, text: &str, strings: bool, origin: &Origin) -> Result<(), String> {
+    for assignment in parse(text, strings, origin)? {
+        assign(values, &assignment.path, assignment.value)?;
+    }
+    Ok(())
+}
+
+/// The assignments of `text`, in order.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn parse(text: &str, strings: bool, origin: &Origin) -> Result<Vec<Assignment>, String> {
+    let mut reader = Reader { rest: text.chars().peekable(), strings, origin };
+    let mut assignments = Vec::new();
+    while let Some(assignment) = reader.assignment()? {
+        // A name with an empty part is read, and then dropped.
+        if !assignment.path.iter().any(|step| matches!(step, Step::Key(key) if key.is_empty())) {
+            assignments.push(assignment);
+        }
+    }
+    Ok(assignments)
+}
+
+/// Sets `value` at `path` below `node`.
+///
+/// # Errors
+/// Helm refuses a path through something that is no mapping, or no list.
+pub fn assign(node: &mut Node, path: &[Step], value: Node) -> Result<(), String> {
+    let Some((step, rest)) = path.split_first() else {
+        let old = std::mem::replace(node, value);
+        node.origin = node.origin.over(Via::Overridden, &old.origin);
+        return Ok(());
+    };
+    let origin = value.origin.clone();
+    match step {
+        Step::Key(key) => {
+            let Some(map) = node.as_map_mut() else {
+                return Err(format!("`{key}` is looked for in something that is no mapping"));
+            };
+            if let Some(inner) = map.get_mut(key) {
+                return assign(inner, rest, value);
+            }
+            let mut inner = empty(rest, &origin);
+            assign(&mut inner, rest, value)?;
+            inner.origin = origin;
+            map.insert(key.as_str(), Entry { key: None, value: inner });
+            Ok(())
+        }
+        Step::Index(index) => {
+            let Some(list) = node.as_list_mut() else {
+                return Err(format!("index {index} is looked for in something that is no list"));
+            };
+            while list.len() <= *index {
+                list.push(Node::new(Scalar::null(), origin.clone()));
+            }
+            let Some(item) = list.get_mut(*index) else { return Ok(()) };
+            let fits = match rest.first() {
+                Some(Step::Key(_)) => item.as_map().is_some(),
+                Some(Step::Index(_)) => !item.is_null(),
+                None => true,
+            };
+            if !fits {
+                *item = empty(rest, &origin);
+            }
+            assign(item, rest, value)
+        }
+    }
+}
+
+/// What the first step of `path` can be set in.
+fn empty(path: &[Step], origin: &Origin) -> Node {
+    let kind = match path.first() {
+        Some(Step::Index(_)) => Kind::List(Arc::default()),
+        Some(Step::Key(_)) => Map::default().into(),
+        None => Scalar::null().into(),
+    };
+    Node::new(kind, origin.clone())
+}
+
+struct Reader<'t> {
+    rest: Peekable<Chars<'t>>,
+    strings: bool,
+    origin: &'t Origin,
+}
+
+impl Reader<'_> {
+    /// The next assignment; `None` at the end of the text.
+    fn assignment(&mut self) -> Result<Option<Assignment>, String> {
+        let mut path = Vec::new();
+        loop {
+            let (key, end) = self.until(&['=', '[', ',', '.']);
+            let Some(end) = end else {
+                return if key.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(format!("`{key}` has no value"))
+                };
+            };
+            if end == ',' {
+                return Err(format!("`{key}` has no value"));
+            }
+            path.push(Step::Key(key));
+            if path.len() > MAX_DEPTH {
+                return Err("the name is nested too deeply".to_owned());
+            }
+            let mut end = end;
+            while end == '[' {
+                path.push(self.index()?);
+                let (more, next) = self.until(&['[', '.', '=']);
+                if !more.is_empty() {
+                    return Err(format!("`{more}` follows an index"));
+                }
+                let Some(next) = next else { return Ok(None) };
+                end = next;
+            }
+            if end == '=' {
+                let value = self.value()?;
+                return Ok(Some(Assignment { path, value }));
+            }
+        }
+    }
+
+    fn index(&mut self) -> Result<Step, String> {
+        let (text, end) = self.until(&[']']);
+        let index = text.parse().ok().filter(|it| *it <= MAX_INDEX && end.is_some());
+        index.map(Step::Index).ok_or_else(|| format!("`{text}` is no index"))
+    }
+
+    fn value(&mut self) -> Result<Node, String> {
+        if self.rest.next_if_eq(&'{').is_none() {
+            let (text, _) = self.until(&[',']);
+            return Ok(self.typed(text));
+        }
+        let mut items = Vec::new();
+        loop {
+            let (text, end) = self.until(&[',', '}']);
+            let Some(end) = end else { return Err("a list must end with `}`".to_owned()) };
+            items.push(self.typed(text));
+            if end == '}' {
+                self.rest.next_if_eq(&',');
+                return Ok(Node::new(items, self.origin.clone()));
+            }
+        }
+    }
+
+    fn typed(&self, text: String) -> Node {
+        let number = || text.parse::<i64>().ok().filter(|_| text == "0" || !text.starts_with('0'));
+        let kind = if self.strings {
+            Kind::from(text.as_str())
+        } else if text.eq_ignore_ascii_case("true") {
+            true.into()
+        } else if text.eq_ignore_ascii_case("false") {
+            false.into()
+        } else if text.eq_ignore_ascii_case("null") {
+            Scalar::null().into()
+        } else if let Some(number) = number() {
+            number.into()
+        } else {
+            text.as_str().into()
+        };
+        Node::new(kind, self.origin.clone())
+    }
+
+    /// Text up to one of `stops`, which is consumed; a backslash takes the next character as it is.
+    fn until(&mut self, stops: &[char]) -> (String, Option<char>) {
+        let mut text = String::new();
+        while let Some(char) = self.rest.next() {
+            if stops.contains(&char) {
+                return (text, Some(char));
+            }
+            if char == '\\' {
+                text.extend(self.rest.next());
+            } else {
+                text.push(char);
+            }
+        }
+        (text, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::data::charts;
+
+    fn over(base: &Json, text: &str, strings: bool) -> Result<Json, String> {
+        let origin = Origin::at(Via::Written, None);
+        let mut values = charts::from_json(base, &origin);
+        set(&mut values, text, strings, &origin)?;
+        Ok(values.to_json())
+    }
+
+    #[test]
+    fn as_helm_sets_it() {
+        let base = json!({"a": {"b": 1}, "l": [1, {"k": 2}]});
+        for (text, expected) in [
+            ("a.c=x", json!({"a": {"b": 1, "c": "x"}, "l": [1, {"k": 2}]})),
+            ("l[0]=7,l[1].m=true", json!({"a": {"b": 1}, "l": [7, {"k": 2, "m": true}]})),
+            ("l={x,2}", json!({"a": {"b": 1}, "l": ["x", 2]})),
+            ("n[2]=x", json!({"a": {"b": 1}, "l": [1, {"k": 2}], "n": [null, null, "x"]})),
+            (
+                "x\\.y/z=007,e=,n=null,o=0,m=-3",
+                json!({"a": {"b": 1}, "l": [1, {"k": 2}], "x.y/z": "007", "e": "", "n": null,
+                    "o": 0, "m": -3}),
+            ),
+            ("a=x\\,y", json!({"a": "x,y", "l": [1, {"k": 2}]})),
+            ("l[0].k=1", json!({"a": {"b": 1}, "l": [{"k": 1}, {"k": 2}]})),
+            ("", base.clone()),
+        ] {
+            assert_eq!(over(&base, text, false), Ok(expected), "{text}");
+        }
+        assert_eq!(over(&json!({}), "a=true,b=1", true), Ok(json!({"a": "true", "b": "1"})));
+    }
+
+    #[test]
+    fn what_helm_refuses() {
+        let base = json!({"a": 1});
+        let deep = format!("{}x=1", "a.".repeat(40));
+        for text in ["a", "b,c=1", "a.b=1", "a[0]=1", "b[x]=1", "b[99999999]=1", "b={1", &deep] {
+            assert!(over(&base, text, false).is_err(), "{text}");
+        }
+    }
+}
