@@ -5,6 +5,7 @@ mod apiservice_insecure_skip_tls_verify;
 mod approver_too_permissive;
 mod insecure_tls_unneeded;
 mod kubelet_insecure_tls;
+mod kubelet_refuses_metrics_server;
 mod limit_below_request;
 mod memory_limit_too_low;
 mod metric_resolution_too_small;
@@ -51,6 +52,7 @@ rules! {
     "env-var-undefined",
     "insecure-tls-unneeded" => insecure_tls_unneeded,
     "kubelet-insecure-tls" => kubelet_insecure_tls,
+    "kubelet-refuses-metrics-server" => kubelet_refuses_metrics_server,
     "limit-below-request" => limit_below_request,
     "memory-limit-too-low" => memory_limit_too_low,
     "metric-resolution-too-small" => metric_resolution_too_small,
