@@ -15,15 +15,18 @@ mod rollout_may_interrupt_metrics;
 mod second_metrics_server;
 mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
+mod unknown_flag;
 mod unknown_values_key;
 
 use std::sync::LazyLock;
+
+use semver::{Prerelease, Version};
 
 pub use page::{Category, Example, ExampleFile, Expected, examples};
 
 use crate::{
     finding::{Finding, Findings, Severity},
-    model::Cluster,
+    model::{Cluster, MetricsServer},
     problem::Problem,
 };
 
@@ -62,6 +65,7 @@ rules! {
     "serving-bootstrap-without-approver" => serving_bootstrap_without_approver,
     "serving-certificates-not-bootstrapped" => serving_certificates_not_bootstrapped,
     "syntax",
+    "unknown-flag" => unknown_flag,
     "unknown-values-key" => unknown_values_key,
     "unresolved",
     "unused-suppression",
@@ -138,4 +142,9 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
         finding.help(help);
     }
     findings.into_vec()
+}
+
+/// The version of the program, without what a distribution appends to it: `0.7.2-eksbuild.1`.
+fn program(server: &MetricsServer) -> Option<Version> {
+    server.version.value().map(|version| Version { pre: Prerelease::EMPTY, ..version.clone() })
 }

@@ -1,3 +1,4 @@
+use super::program;
 use crate::{
     finding::{Findings, Severity},
     model::{Cluster, Count},
@@ -27,7 +28,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 )
                 .also(at, "the cluster's size")
                 .help(format!("raise the memory limit to {needed} or more"));
-            if limit.bytes >= sizing::least(nodes.min, pods, server.version.value()) {
+            if limit.bytes >= sizing::least(nodes.min, pods, program(server).as_ref()) {
                 finding.at_most(Severity::Warning);
             }
         } else if limit.bytes > 0 && limit.bytes <= sizing::SMALLEST {

@@ -1,5 +1,6 @@
 use semver::Version;
 
+use super::program;
 use crate::{
     finding::{Findings, Severity},
     model::{Cluster, Duration, Fact, MetricsServer},
@@ -17,10 +18,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
         let Some((resolution, origin)) = server.metric_resolution.known() else { continue };
         let at = origin.or(&server.anchor);
-        let version = server.version.value();
+        let version = program(server);
         if *resolution < Duration::seconds(LEAST) {
             below_the_least(server, resolution, &at, findings);
-        } else if version.is_some_and(|version| *version >= Version::new(0, 7, 0)) {
+        } else if version.is_some_and(|version| version >= Version::new(0, 7, 0)) {
             below_the_timeout(server, resolution, &at, findings);
         }
     }
@@ -32,7 +33,7 @@ fn below_the_least(
     at: &Origin,
     findings: &mut Findings,
 ) {
-    let fatal = server.version.value().map(|version| *version >= Version::new(0, 5, 0));
+    let fatal = program(server).map(|version| version >= Version::new(0, 5, 0));
     let consequence = match fatal {
         Some(true) => "metrics-server does not start with less than 10s",
         Some(false) => "kubelets measure every 10s at most, and metrics-server 0.5.0 refuses it",
