@@ -33,6 +33,23 @@ const SUBJECT: &[&str] = &[
     "talosVersion",
     "/machine/kubelet",
     "kind.x-k8s.io",
+    "k3d.io",
+    "kubelet-arg",
+    "write-kubeconfig-mode",
+    "rke2-",
+    "tls-san",
+    "controlplane",
+    "provisioning.cattle.io",
+    "generate_serving_certificate",
+    "kops.k8s.io",
+    "eksctl.io",
+    "core.gardener.cloud",
+    "kubeone.k8c.io",
+    "k0sproject.io",
+    "machineconfiguration.openshift.io",
+    "machine.openshift.io",
+    "cluster-monitoring-config",
+    "aws-auth",
 ];
 
 /// What a file that may connect others says somewhere.

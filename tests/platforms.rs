@@ -30,6 +30,22 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("kind", "default", "self-signed", "3"),
     ("kind-bootstrap", "default", "bootstrapped-without-approver", "1"),
     ("kind-for-tests", "metrics-server", "unknown", "absent"),
+    ("k3s", "default", "signed-by-platform", "absent"),
+    ("k3s-own-metrics-server", "default", "signed-by-platform", "absent"),
+    ("rke2", "default", "signed-by-platform", "absent"),
+    ("k3d", "default", "signed-by-platform", "3"),
+    ("rancher", "default", "signed-by-platform", "8"),
+    ("rke1", "default", "self-signed", "2"),
+    ("rke1-signed", "default", "signed-by-platform", "1"),
+    ("kops", "default", "signed-by-platform", "5 to 23"),
+    ("eksctl", "default", "signed-by-platform", "5 to 14"),
+    ("gardener", "default", "signed-by-platform", "3 to 9"),
+    ("openshift", "default", "signed-by-platform", "4"),
+    ("kubeone", "default", "signed-by-platform", "7"),
+    ("k0sctl", "default", "signed-by-platform", "2"),
+    ("k0sctl-no-approver", "default", "bootstrapped-without-approver", "1"),
+    ("eks-aws-auth", "default", "signed-by-platform", "absent"),
+    ("aks", "default", "signed-by-platform", "absent"),
 ];
 
 #[test]

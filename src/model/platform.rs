@@ -9,12 +9,18 @@
 mod bundled;
 mod kind;
 mod kubeadm;
+mod managed;
+mod rancher;
 mod talos;
 
 use std::collections::BTreeSet;
 
 use crate::{
-    model::{Approver, Kubelet, MetricsServer, approver, nodes::Pool},
+    model::{
+        Approver, Kubelet, MetricsServer, Signer, approver,
+        kubelet::{Group, Settings},
+        nodes::Pool,
+    },
     parse::{self, Dialect},
     problem::{Problem, ProblemKind},
     resolve::Environment,
@@ -40,7 +46,8 @@ pub struct Platform {
 }
 
 /// The carriers, the most frequent first.
-const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[kubeadm::read, talos::read, kind::read];
+const CARRIERS: &[fn(&Input<'_>, &mut Platform)] =
+    &[kubeadm::read, talos::read, kind::read, rancher::read, managed::read];
 
 /// What the carriers in `environment` say, and what approves for their kubelets.
 ///
@@ -68,6 +75,20 @@ pub fn read<'a>(
     }
     platform.approvers = approver::distinct(approvers);
     platform
+}
+
+impl Platform {
+    /// Kubelets whose certificates the platform signs.
+    fn signed(&mut self, cluster: &str, group: &str, carrier: &'static str, anchor: &Origin) {
+        self.kubelets.push(Settings::default().kubelet(Group {
+            cluster: cluster.to_owned(),
+            name: group.to_owned(),
+            carrier,
+            signer: Signer::Platform,
+            complete: true,
+            anchor: anchor.clone(),
+        }));
+    }
 }
 
 /// Whether [`Kubelet::cluster`] is one of the tools that make clusters on one's own machine.

@@ -1,0 +1,246 @@
+//! Platforms that sign the kubelets' certificates themselves, or approve the requests for them:
+//! clouds, kOps, Gardener, OpenShift, KubeOne, k0s. Each is known by its objects.
+
+use crate::{
+    model::{
+        Count, Fact, Signer,
+        kubelet::{Group, Settings},
+        nodes::{self, Pool},
+        platform::{Document, Input, Platform, bundled},
+    },
+    tree::{Node, Origin, Via},
+};
+
+pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+    for document in &input.documents {
+        let node = document.node;
+        match (document.group(), document.kind()) {
+            ("kops.k8s.io", "Cluster") => kops(document, platform),
+            ("kops.k8s.io", "InstanceGroup") => instance_group(document, platform),
+            ("eksctl.io", "ClusterConfig") => eksctl(document, platform),
+            ("core.gardener.cloud", "Shoot") => shoot(document, platform),
+            ("kubeone.k8c.io" | "kubeone.io", "KubeOneCluster") => kubeone(document, platform),
+            ("k0s.k0sproject.io", "ClusterConfig") => k0s(document, platform),
+            ("k0sctl.k0sproject.io", "Cluster") => k0sctl(document, platform),
+            ("machine.openshift.io", "MachineSet") => {
+                openshift(document, platform);
+                let count = nodes::stated_or(node.at("spec.replicas"), 1, &document.anchor());
+                platform.pools.push(Pool::new("openshift", count));
+            }
+            ("machineconfiguration.openshift.io" | "config.openshift.io", _) => {
+                openshift(document, platform);
+            }
+            ("", "ConfigMap") => config_map(document, platform),
+            ("eks.amazonaws.com", "NodeClass") => {
+                cloud("eks", "EKS Auto Mode node class", document, platform)
+            }
+            ("networking.gke.io", _) => cloud("gke", "GKE object", document, platform),
+            _ => {}
+        }
+    }
+}
+
+/// An object that only a cluster of that cloud has. What else it defines belongs to others.
+fn cloud(name: &str, carrier: &'static str, document: &Document<'_>, platform: &mut Platform) {
+    if platform.kubelets.iter().all(|it| it.cluster != name) {
+        platform.signed(name, "all nodes", carrier, &document.anchor());
+    }
+}
+
+fn config_map(document: &Document<'_>, platform: &mut Platform) {
+    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let namespace = document.node.str_at("metadata.namespace").unwrap_or_default();
+    let has = |key| document.node.get("data").is_some_and(|it| it.get(key).is_some());
+    match (namespace, name) {
+        ("kube-system", "aws-auth") if has("mapRoles") => {
+            cloud("eks", "aws-auth ConfigMap of EKS", document, platform);
+        }
+        ("kube-system", "metrics-server-config") if has("NannyConfiguration") => {
+            cloud("aks", "metrics-server-config ConfigMap of AKS", document, platform);
+            let server = bundled::metrics_server("AKS", "kube-system", &document.anchor());
+            platform.bundled.push(server);
+        }
+        ("openshift-monitoring", "cluster-monitoring-config") if has("config.yaml") => {
+            openshift(document, platform);
+        }
+        _ => {}
+    }
+}
+
+/// The machine approver approves, and monitoring brings its own Metrics API.
+fn openshift(document: &Document<'_>, platform: &mut Platform) {
+    if platform.kubelets.iter().any(|it| it.cluster == "openshift") {
+        return;
+    }
+    let anchor = document.anchor();
+    platform.signed("openshift", "all nodes", "OpenShift object", &anchor);
+    platform.bundled.push(bundled::metrics_server("OpenShift", "openshift-monitoring", &anchor));
+}
+
+/// kops-controller signs every node's serving certificate (`cmd/kops-controller`).
+fn kops(document: &Document<'_>, platform: &mut Platform) {
+    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let anchor = document.anchor();
+    platform.signed(&format!("kops {name}"), "all nodes", "kOps cluster", &anchor);
+    let Some(settings) = document.node.at("spec.metricsServer") else { return };
+    let enabled = settings.get("enabled");
+    if enabled.and_then(Node::as_bool) != Some(true) {
+        return;
+    }
+    let at = enabled.map_or(&anchor, |it| &it.origin);
+    let mut server = bundled::metrics_server("kOps", "kube-system", at);
+    // The add-on's template asks for the insecure way unless `insecure: false`.
+    server.api_service_insecure_skip_tls_verify = match settings.get("insecure") {
+        None => bundled::implied(true, at),
+        Some(node) => match node.as_bool() {
+            Some(insecure) => Fact::Known(insecure, node.origin.clone()),
+            None => Fact::Unknown("it is not a boolean".into(), Some(node.origin.clone())),
+        },
+    };
+    platform.bundled.push(server);
+}
+
+fn instance_group(document: &Document<'_>, platform: &mut Platform) {
+    let Some(spec) = document.node.get("spec") else { return };
+    if spec.str_at("role") == Some("Bastion") {
+        return;
+    }
+    let labels = document.node.at("metadata.labels");
+    let cluster = labels.and_then(|it| it.get("kops.k8s.io/cluster")).and_then(Node::as_str);
+    let anchor = document.anchor();
+    let size = nodes::between(spec.get("minSize"), spec.get("maxSize"));
+    let size = match spec.str_at("manager") {
+        Some("Karpenter") => unbounded(&anchor),
+        _ => size.unwrap_or_else(|| Fact::Unknown("its size is not set".into(), Some(anchor))),
+    };
+    platform.pools.push(Pool::new(format!("kops {}", cluster.unwrap_or_default()), size));
+}
+
+/// Any number of nodes, as something decides that is not in the repository.
+fn unbounded(anchor: &Origin) -> Fact<Count> {
+    let origin = Origin::at(Via::PlatformDefault, anchor.written_at());
+    Fact::Known(Count { min: 0, max: None }, origin)
+}
+
+/// EKS approves its nodes' requests; eksctl turns them on.
+fn eksctl(document: &Document<'_>, platform: &mut Platform) {
+    let node = document.node;
+    let name = node.str_at("metadata.name").unwrap_or_default();
+    let cluster = format!("eks {name}");
+    let anchor = document.anchor();
+    platform.signed(&cluster, "all nodes", "eksctl cluster", &anchor);
+    let groups = ["nodeGroups", "managedNodeGroups"];
+    for group in groups.iter().filter_map(|it| node.get(it)).flat_map(Node::items) {
+        let size = nodes::between(group.get("minSize"), group.get("maxSize"));
+        // `DefaultNodeCount` of eksctl's API.
+        let size = size.unwrap_or_else(|| {
+            let named = group.get("name").map_or(&group.origin, |it| &it.origin);
+            nodes::stated_or(group.get("desiredCapacity"), 2, named)
+        });
+        let mut pool = Pool::new(&cluster, size);
+        pool.pods_per_node = group
+            .get("maxPodsPerNode")
+            .and_then(|it| Some((u64::try_from(it.as_int()?).ok()?, it.origin.clone())));
+        platform.pools.push(pool);
+    }
+    for open in ["fargateProfiles", "karpenter"].iter().filter_map(|it| node.get(it)) {
+        platform.pools.push(Pool::new(&cluster, unbounded(&open.origin)));
+    }
+    if let Some(auto) = node.at("autoModeConfig.enabled").filter(|it| it.as_bool() == Some(true)) {
+        platform.pools.push(Pool::new(&cluster, unbounded(&auto.origin)));
+    }
+    let addons = node.get("addons").map(Node::items).unwrap_or_default();
+    if let Some(addon) = addons.iter().find(|it| it.str_at("name") == Some("metrics-server")) {
+        let at = addon.get("name").map_or(&anchor, |it| &it.origin);
+        platform.bundled.push(bundled::metrics_server("the EKS add-on", "kube-system", at));
+    }
+}
+
+/// gardener-resource-manager approves, and Gardener runs metrics-server in every shoot.
+fn shoot(document: &Document<'_>, platform: &mut Platform) {
+    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let cluster = format!("gardener {name}");
+    let anchor = document.anchor();
+    platform.signed(&cluster, "all nodes", "Gardener Shoot", &anchor);
+    platform.bundled.push(bundled::metrics_server("Gardener", "kube-system", &anchor));
+    let workers = document.node.at("spec.provider.workers").map(Node::items).unwrap_or_default();
+    for worker in workers {
+        if let Some(size) = nodes::between(worker.get("minimum"), worker.get("maximum")) {
+            platform.pools.push(Pool::new(&cluster, size));
+        }
+    }
+}
+
+/// The machine controller approves, and metrics-server is on by default.
+fn kubeone(document: &Document<'_>, platform: &mut Platform) {
+    let node = document.node;
+    let name = node.str_at("name").unwrap_or_default();
+    let cluster = format!("kubeone {name}");
+    let anchor = node.get("name").map_or_else(|| document.anchor(), |it| it.origin.clone());
+    platform.signed(&cluster, "all nodes", "KubeOne cluster", &anchor);
+    let enabled = node.at("features.metricsServer.enable");
+    if enabled.and_then(Node::as_bool) != Some(false) {
+        let at = enabled.map_or(&anchor, |it| &it.origin);
+        platform.bundled.push(bundled::metrics_server("KubeOne", "kube-system", at));
+    }
+    for hosts in ["controlPlane.hosts", "staticWorkers.hosts"].iter().filter_map(|it| node.at(it)) {
+        platform.pools.push(Pool::new(&cluster, length(hosts)));
+    }
+    for workers in node.get("dynamicWorkers").map(Node::items).unwrap_or_default() {
+        let count = nodes::stated_or(workers.get("replicas"), 1, &workers.origin);
+        platform.pools.push(Pool::new(&cluster, count));
+    }
+}
+
+fn length(list: &Node) -> Fact<Count> {
+    let count = u64::try_from(list.items().len()).unwrap_or(u64::MAX);
+    Fact::Known(Count::exactly(count), list.origin.clone())
+}
+
+/// A configuration for `k0s install`, whose own flags are not in it.
+fn k0s(document: &Document<'_>, platform: &mut Platform) {
+    let anchor = document.anchor();
+    platform.signed("k0s", "all nodes", "k0s configuration", &anchor);
+    platform.bundled.push(bundled::metrics_server("k0s", "kube-system", &anchor));
+}
+
+/// k0s requests the certificates and approves them with a component that can be turned off.
+fn k0sctl(document: &Document<'_>, platform: &mut Platform) {
+    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let cluster = format!("k0s {name}");
+    let anchor = document.anchor();
+    let Some(list) = document.node.at("spec.hosts") else { return };
+    // A plain controller runs no kubelet.
+    let is_node = |it: &&Node| it.str_at("role").is_none_or(|role| role != "controller");
+    let workers = list.items().iter().filter(is_node).count();
+    let count = Count::exactly(u64::try_from(workers).unwrap_or(u64::MAX));
+    platform.pools.push(Pool::new(&cluster, Fact::Known(count, list.origin.clone())));
+
+    let disabled = |component: &str| {
+        let hosts = list.items().iter().filter_map(|it| it.get("installFlags"));
+        hosts.flat_map(Node::items).find(|it| {
+            let flag = it.as_str().and_then(|it| it.trim().strip_prefix("--disable-components"));
+            flag.is_some_and(|it| {
+                it.trim_start_matches(['=', ' ']).split(',').any(|it| it == component)
+            })
+        })
+    };
+    let group = |signer| Group {
+        cluster: cluster.clone(),
+        name: "workers".into(),
+        carrier: "k0sctl cluster",
+        signer,
+        complete: true,
+        anchor: anchor.clone(),
+    };
+    if let Some(flag) = disabled("csr-approver") {
+        let mut kubelet = Settings::default().kubelet(group(Signer::Kubelet));
+        kubelet.server_tls_bootstrap = bundled::implied(true, &flag.origin);
+        platform.kubelets.push(kubelet);
+    } else {
+        platform.kubelets.push(Settings::default().kubelet(group(Signer::Platform)));
+    }
+    if disabled("metrics-server").is_none() {
+        platform.bundled.push(bundled::metrics_server("k0s", "kube-system", &anchor));
+    }
+}

@@ -1,0 +1,223 @@
+//! Rancher's distributions: k3s, RKE2, k3d, clusters that Rancher provisions, and RKE 1.
+//!
+//! k3s and RKE2 start each kubelet with `--tls-cert-file` and a certificate that the server signs
+//! (`pkg/daemons/agent` in `k3s-io/k3s`): nothing has to be approved, and metrics-server, which both
+//! bring along, can verify the kubelets.
+
+use crate::{
+    model::{
+        Count, Fact, Signer,
+        kubelet::{Flag, Group, Settings, loose_bool},
+        nodes::{self, Pool},
+        platform::{Document, Input, Platform, bundled},
+    },
+    source,
+    tree::{Node, Origin},
+};
+
+pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+    for document in &input.documents {
+        match (document.group(), document.kind()) {
+            ("k3d.io", "Simple") => k3d(input, document, platform),
+            ("provisioning.cattle.io", "Cluster") => provisioned(document, platform),
+            ("", "") if is_rke1(document.node) => rke1(document, platform),
+            ("", "") if document.node.get("rancher_kubernetes_engine_config").is_some() => {
+                rke1(document, platform);
+            }
+            _ => {}
+        }
+    }
+    k3s(input, platform);
+    for document in input.kind("helm.cattle.io", "HelmChartConfig") {
+        chart_config(document, platform);
+    }
+}
+
+/// `/etc/rancher/k3s/config.yaml`, `/etc/rancher/rke2/config.yaml` and what lies in `config.yaml.d`
+/// beside them.
+fn k3s(input: &Input<'_>, platform: &mut Platform) {
+    let configs: Vec<_> = input.documents.iter().filter(|it| is_config(it)).collect();
+    for document in &configs {
+        let product = product(document);
+        let flags = document.node.get("kubelet-arg").map(Flag::all).unwrap_or_default();
+        platform.kubelets.push(Settings { layers: Vec::new(), flags }.kubelet(Group {
+            cluster: product.to_lowercase(),
+            name: document.path.to_owned(),
+            carrier: if product == "RKE2" { "RKE2 configuration" } else { "k3s configuration" },
+            signer: Signer::Platform,
+            complete: true,
+            anchor: first(document.node),
+        }));
+    }
+    // Only servers deploy what is bundled; one that disables it is meant to be like the others.
+    let servers = || configs.iter().filter(|it| it.node.get("server").is_none());
+    let disabled = |it: &Node| it.get("disable").is_some_and(disables_metrics_server);
+    if let Some(server) = servers().next().filter(|_| !configs.iter().any(|it| disabled(it.node))) {
+        bundle(product(server), &first(server.node), platform);
+    }
+}
+
+/// A copy that k3s or RKE2 brings along; the APIService of k3s's does not verify it
+/// (`manifests/metrics-server/metrics-apiservice.yaml`).
+fn bundle(product: &str, anchor: &Origin, platform: &mut Platform) {
+    let mut server = bundled::metrics_server(product, "kube-system", anchor);
+    if product == "k3s" {
+        server.api_service_insecure_skip_tls_verify = bundled::implied(true, anchor);
+    } else {
+        server.name = "rke2-metrics-server".into();
+    }
+    platform.bundled.push(server);
+}
+
+/// `metrics-server`, alone, in a list, or between commas.
+fn disables_metrics_server(node: &Node) -> bool {
+    let items = node.as_list().unwrap_or(std::slice::from_ref(node));
+    let words = items.iter().filter_map(Node::as_str).flat_map(|it| it.split(','));
+    words.map(str::trim).any(|it| matches!(it, "metrics-server" | "rke2-metrics-server"))
+}
+
+/// Settings that no other program has by these names.
+const DISTINCTIVE: [&str; 8] = [
+    "kubelet-arg",
+    "kube-apiserver-arg",
+    "kube-controller-manager-arg",
+    "write-kubeconfig-mode",
+    "cluster-init",
+    "flannel-backend",
+    "disable-cloud-controller",
+    "etcd-expose-metrics",
+];
+
+/// Settings that others may have too.
+const COMMON: [&str; 12] = [
+    "token",
+    "server",
+    "tls-san",
+    "disable",
+    "node-label",
+    "node-taint",
+    "node-ip",
+    "cni",
+    "cluster-cidr",
+    "service-cidr",
+    "selinux",
+    "secrets-encryption",
+];
+
+fn is_config(document: &Document<'_>) -> bool {
+    let has = |keys: &[&str]| keys.iter().filter(|it| document.node.get(it).is_some()).count();
+    let named = document.path.contains("k3s") || document.path.contains("rke2");
+    document.node.get("apiVersion").is_none()
+        && (has(&DISTINCTIVE) > 0 && has(&DISTINCTIVE) + has(&COMMON) > 1
+            || named && has(&DISTINCTIVE) + has(&COMMON) > 1
+            || document.node.get("disable").is_some_and(disables_metrics_server) && named)
+}
+
+fn product(document: &Document<'_>) -> &'static str {
+    let disables = document.node.get("disable").map(Node::items).unwrap_or_default();
+    let rke2 = document.path.contains("rke2")
+        || document.node.get("cni").is_some()
+        || disables.iter().filter_map(Node::as_str).any(|it| it.starts_with("rke2-"));
+    if rke2 { "RKE2" } else { "k3s" }
+}
+
+/// The first value of a configuration without a name: a place on its first line.
+fn first(node: &Node) -> Origin {
+    node.entries().next().map_or_else(|| node.origin.clone(), |(_, it)| it.value.origin.clone())
+}
+
+fn k3d(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
+    if !input.may_be_local(document) {
+        return;
+    }
+    let cluster = format!("k3d {}", document.path);
+    let anchor = document.anchor();
+    platform.local.get_or_insert_with(|| ("k3d runs it".into(), anchor.clone()));
+    platform.signed(&cluster, "all nodes", "k3d cluster", &anchor);
+    for (key, default) in [("servers", 1), ("agents", 0)] {
+        let count = nodes::stated_or(document.node.get(key), default, &anchor);
+        platform.pools.push(Pool::new(&cluster, count));
+    }
+    let args = document.node.at("options.k3s.extraArgs").map(Node::items).unwrap_or_default();
+    let disabled = args.iter().filter_map(|it| it.str_at("arg")).any(|it| {
+        it.strip_prefix("--disable=")
+            .is_some_and(|it| it.split(',').any(|it| it == "metrics-server"))
+    });
+    if !disabled {
+        bundle("k3s", &anchor, platform);
+    }
+}
+
+/// A cluster that Rancher provisions with RKE2 or k3s.
+fn provisioned(document: &Document<'_>, platform: &mut Platform) {
+    let Some(config) = document.node.at("spec.rkeConfig") else { return };
+    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let cluster = format!("rancher {name}");
+    let anchor = document.anchor();
+    platform.signed(&cluster, "all nodes", "Rancher cluster", &anchor);
+    for pool in config.get("machinePools").map(Node::items).unwrap_or_default() {
+        let count = nodes::stated_or(pool.get("quantity"), 1, &pool.origin);
+        platform.pools.push(Pool::new(&cluster, count));
+    }
+    let version = document.node.str_at("spec.kubernetesVersion").unwrap_or_default();
+    let product = if version.contains("k3s") { "k3s" } else { "RKE2" };
+    let disabled = config.at("machineGlobalConfig.disable").is_some_and(disables_metrics_server);
+    if !disabled {
+        bundle(product, &anchor, platform);
+    }
+}
+
+/// RKE2 takes settings of its own charts, which are named after it, from such an object.
+fn chart_config(document: &Document<'_>, platform: &mut Platform) {
+    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    if !name.starts_with("rke2-") {
+        return;
+    }
+    let anchor = document.anchor();
+    if platform.kubelets.iter().any(|it| it.cluster == "rke2") {
+        return;
+    }
+    platform.signed("rke2", "all nodes", "RKE2 chart configuration", &anchor);
+    if name == "rke2-metrics-server" {
+        bundle("RKE2", &anchor, platform);
+    }
+}
+
+/// `cluster.yml` of RKE 1.
+fn is_rke1(node: &Node) -> bool {
+    let nodes = node.get("nodes").map(Node::items).unwrap_or_default();
+    node.get("services").is_some_and(|it| it.get("kubelet").is_some() || it.get("etcd").is_some())
+        && nodes.iter().any(|it| it.get("address").is_some() && it.get("role").is_some())
+        || node.at("services.kubelet.generate_serving_certificate").is_some()
+}
+
+fn rke1(document: &Document<'_>, platform: &mut Platform) {
+    let root = document.node.get("rancher_kubernetes_engine_config").unwrap_or(document.node);
+    let cluster = format!("rke {}", source::parent(document.path));
+    let kubelet = root.at("services.kubelet");
+    let signs = kubelet.and_then(|it| it.get("generate_serving_certificate"));
+    let anchor = signs.or(kubelet).map_or_else(|| first(root), |it| it.origin.clone());
+    let flags = kubelet.and_then(|it| it.get("extra_args")).map(Flag::all).unwrap_or_default();
+    let signer = match signs.map(loose_bool) {
+        Some(Some(true)) => Signer::Platform,
+        None | Some(Some(false)) => Signer::Kubelet,
+        Some(None) => Signer::Unknown,
+    };
+    platform.kubelets.push(Settings { layers: Vec::new(), flags }.kubelet(Group {
+        cluster: cluster.clone(),
+        name: "all nodes".into(),
+        carrier: "RKE cluster",
+        signer,
+        complete: true,
+        anchor: anchor.clone(),
+    }));
+    if let Some(list) = root.get("nodes").filter(|it| it.as_list().is_some()) {
+        let count = Count::exactly(u64::try_from(list.items().len()).unwrap_or(u64::MAX));
+        platform.pools.push(Pool::new(cluster, Fact::Known(count, list.origin.clone())));
+    }
+    let monitoring = root.get("monitoring");
+    if monitoring.and_then(|it| it.str_at("provider")) != Some("none") {
+        let anchor = monitoring.map_or(anchor, |it| it.origin.clone());
+        platform.bundled.push(bundled::metrics_server("RKE", "kube-system", &anchor));
+    }
+}
