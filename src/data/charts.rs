@@ -17,6 +17,7 @@ use crate::{
 pub struct Chart {
     versions: IndexMap<Version, Version>,
     floating: Option<Version>,
+    covered: Option<Version>,
     open: Vec<String>,
     /// Dotted key, and the first version without it.
     removed: IndexMap<String, Version>,
@@ -63,6 +64,7 @@ pub fn of(family: Family) -> &'static Chart {
 struct File {
     versions: IndexMap<String, String>,
     floating: Option<String>,
+    covered: Option<String>,
     #[serde(default)]
     open: Vec<String>,
     #[serde(default)]
@@ -81,6 +83,7 @@ impl Chart {
                 .filter_map(|(chart, app)| Some((version(chart)?, version(app)?)))
                 .collect(),
             floating: file.floating.as_ref().and_then(version),
+            covered: file.covered.as_ref().and_then(version),
             open: file.open,
             removed: (file.removed.into_iter())
                 .filter_map(|(key, from)| Some((key, version(&from)?)))
@@ -104,6 +107,12 @@ impl Chart {
     /// The oldest version that a release without an upper bound may get.
     pub fn floating(&self) -> Option<&Version> {
         self.floating.as_ref()
+    }
+
+    /// Whether the values at `version` are known, though perhaps not the image.
+    pub fn covers(&self, version: &Version) -> bool {
+        self.covered.as_ref().is_some_and(|from| from <= version)
+            && self.newest().is_some_and(|newest| version <= newest)
     }
 
     /// The version of metrics-server that `version` of the chart installs by default.
@@ -233,6 +242,7 @@ mod tests {
             let chart = Chart::read(text);
             assert_eq!(chart.versions.len(), file.versions.len(), "versions are semantic");
             assert_eq!(chart.floating.is_some(), file.floating.is_some());
+            assert_eq!(chart.covered.is_some(), file.covered.is_some());
             assert_eq!(chart.removed.len(), file.removed.len(), "versions are semantic");
             assert!(file.removed.keys().all(|key| file.values.contains_key(key)));
             for (key, runs) in &file.values {

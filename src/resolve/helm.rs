@@ -1,9 +1,11 @@
 //! Helm: layers of values, and what the charts that we know make of them.
 
+mod bitnami;
 mod family;
 mod join;
 mod kubernetes_sigs;
 mod object;
+mod stable;
 pub mod strvals;
 mod template;
 mod values;
@@ -113,10 +115,13 @@ fn candidates(chart: &Chart, release: &Release) -> Vec<Candidate> {
         if chart.app_version(exact).is_some() {
             return vec![Candidate { model: exact.clone(), guess: None }];
         }
-        return match exact > newest {
-            true => guess(newest, format!("chart {exact} is newer than this tool knows")),
-            false => guess(exact, format!("this tool does not know chart {exact} in full")),
-        };
+        if exact > newest {
+            return guess(newest, format!("chart {exact} is newer than this tool knows"));
+        }
+        if chart.covers(exact) {
+            return vec![Candidate { model: exact.clone(), guess: None }];
+        }
+        return guess(exact, format!("this tool does not know chart {exact}"));
     }
     let known = chart.versions().filter(|it| constraint.holds(it));
     let next = Version::new(newest.major, newest.minor + 1, 0);
@@ -146,7 +151,10 @@ impl Candidate {
         let fact = |known: Option<String>| match (&self.guess, known) {
             (None, Some(known)) => Node::new(known, own.clone()),
             (Some(why), _) => Node::new(Kind::Unknown(why.clone()), own.clone()),
-            (None, None) => Node::new(Kind::Unknown("not known".into()), own.clone()),
+            (None, None) => {
+                let why = format!("this tool does not know chart {} in full", self.model);
+                Node::new(Kind::Unknown(why.into()), own.clone())
+            }
         };
         let version = fact(Some(self.model.to_string()));
         let app_version = fact(chart.app_version(&self.model).map(ToString::to_string));
@@ -165,7 +173,8 @@ impl Candidate {
         };
         match family {
             Family::KubernetesSigs => kubernetes_sigs::render(&scope),
-            Family::Bitnami | Family::Stable => Ok(Vec::new()),
+            Family::Bitnami => bitnami::render(&scope),
+            Family::Stable => stable::render(&scope),
         }
     }
 }

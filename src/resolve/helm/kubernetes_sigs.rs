@@ -154,7 +154,7 @@ impl<'a> Chart<'a> {
         }
         pod = pod
             .set("imagePullSecrets", scope.given("imagePullSecrets")?)
-            .set("serviceAccountName", self.service_account()?)
+            .set("serviceAccountName", scope.service_account(&self.full_name)?)
             .set("securityContext", scope.given("podSecurityContext")?);
         let priority = scope.get("priorityClassName")?;
         pod = pod
@@ -594,18 +594,6 @@ impl<'a> Chart<'a> {
             .set("issuerRef", issuer_ref);
         objects.extend(wanted.object(object("Certificate", certificate, spec.node())));
         Ok(())
-    }
-
-    /// `metrics-server.serviceAccountName`
-    fn service_account(&self) -> Rendering<Node> {
-        let create = self.scope.get("serviceAccount.create")?;
-        let name = self.scope.get("serviceAccount.name")?;
-        Ok(match (truth(&create), truth(&name)) {
-            (_, Ok(true)) => self.scope.print(&name)?,
-            (Ok(true), Ok(false)) => self.full_name.clone(),
-            (Ok(false), Ok(false)) => Node::new("default", create.origin),
-            (_, Err(why)) | (Err(why), _) => unknown(why, &name.origin),
-        })
     }
 
     fn list(&self, items: Vec<Node>) -> Node {

@@ -194,6 +194,18 @@ impl Scope<'_> {
         })
     }
 
+    /// The account's name: its own, else that of everything, else `default`.
+    pub(super) fn service_account(&self, full_name: &Node) -> Rendering<Node> {
+        let create = self.get("serviceAccount.create")?;
+        let name = self.get("serviceAccount.name")?;
+        Ok(match (truth(&create), truth(&name)) {
+            (_, Ok(true)) => self.print(&name)?,
+            (Ok(true), Ok(false)) => full_name.clone(),
+            (Ok(false), Ok(false)) => Node::new("default", create.origin),
+            (_, Err(why)) | (Err(why), _) => unknown(why, &name.origin),
+        })
+    }
+
     /// The name of nearly everything: `fullnameOverride`, the release's name if that holds the
     /// chart's, else both.
     pub(super) fn full_name(&self) -> Rendering<Node> {
@@ -273,6 +285,13 @@ impl Fields {
             Kind::Unknown(why) => self.map.open = Some(why.clone()),
             _ => {}
         }
+        self
+    }
+
+    /// The same, but keys that are not set are unknown.
+    #[must_use]
+    pub(super) fn open(mut self, why: Why) -> Self {
+        self.map.open = Some(why);
         self
     }
 

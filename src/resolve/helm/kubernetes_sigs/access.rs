@@ -13,7 +13,8 @@ use crate::{
 
 pub(super) fn render(chart: &Chart<'_>, objects: &mut Vec<Node>) -> Rendering<()> {
     let scope = chart.scope;
-    let mut account = chart.object("v1", "ServiceAccount", chart.service_account()?, true);
+    let mut account =
+        chart.object("v1", "ServiceAccount", scope.service_account(&chart.full_name)?, true);
     account = account.metadata("annotations", scope.given("serviceAccount.annotations")?);
     if scope.since(3, 8, 3) {
         account = account.set("secrets", scope.given("serviceAccount.secrets")?);
@@ -164,7 +165,7 @@ fn binding(
         .set("name", role);
     let subject = Fields::new(&scope.own)
         .set("kind", scope.own("ServiceAccount"))
-        .set("name", chart.service_account()?)
+        .set("name", scope.service_account(&chart.full_name)?)
         .set("namespace", chart.namespace.clone());
     Ok(chart
         .object("rbac.authorization.k8s.io/v1", kind, name, false)
