@@ -26,8 +26,9 @@ pub use page::{Category, Example, ExampleFile, Expected, examples};
 
 use crate::{
     finding::{Finding, Findings, Severity},
-    model::{Cluster, MetricsServer},
+    model::{Cluster, MetricsServer, ServingState, serving},
     problem::Problem,
+    tree::Origin,
 };
 
 /// What a rule's function looks like.
@@ -147,4 +148,23 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
 /// The version of the program, without what a distribution appends to it: `0.7.2-eksbuild.1`.
 fn program(server: &MetricsServer) -> Option<Version> {
     server.version.value().map(|version| Version { pre: Prerelease::EMPTY, ..version.clone() })
+}
+
+/// The groups of kubelets in `state`, in words, by the place that decides it.
+fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<(Origin, String)> {
+    let mut places: Vec<(Origin, String)> = Vec::new();
+    for kubelet in &cluster.kubelets {
+        let (its, _, at) = serving::of(kubelet, &cluster.approvers);
+        if its != state {
+            continue;
+        }
+        match places.iter_mut().find(|(place, _)| place.written_at() == at.written_at()) {
+            Some((_, groups)) => {
+                groups.push_str(", ");
+                groups.push_str(&kubelet.group);
+            }
+            None => places.push((at, kubelet.group.clone())),
+        }
+    }
+    places
 }

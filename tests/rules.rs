@@ -101,7 +101,8 @@ fn shortened(found: BTreeSet<Expected>, expected: &BTreeSet<Expected>) -> BTreeS
 fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
     let files = example.files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
     let sources = Sources::in_memory(files);
-    let config = sources.find(config::FILE).map(|file| config::read(&sources, file).unwrap());
+    let config =
+        sources.find(config::FILE).map(|file| config::read(&sources, file).expect("it is valid"));
     let config = config.unwrap_or_default();
     let (environments, clusters) = analyze(&sources, &config);
     let found = check(&sources, &environments, &clusters);

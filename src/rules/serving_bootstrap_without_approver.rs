@@ -1,21 +1,17 @@
+use super::kubelets_in;
 use crate::{
     finding::Findings,
-    model::{Cluster, ServingState, serving},
+    model::{Cluster, ServingState},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
-    for kubelet in &cluster.kubelets {
-        let (state, _, at) = serving::of(kubelet, &cluster.approvers);
-        if state != ServingState::BootstrapNoApprover {
-            continue;
-        }
+    for (at, groups) in kubelets_in(cluster, ServingState::BootstrapNoApprover) {
         findings
             .at(
                 &at,
-                &format!("kubelet {}", kubelet.group),
+                &format!("kubelets {groups}"),
                 format!(
-                    "kubelets request serving certificates that nothing here approves ({})",
-                    kubelet.group
+                    "kubelets request serving certificates that nothing here approves ({groups})"
                 ),
             )
             .help("deploy an approver for kubelet-serving requests, such as kubelet-csr-approver");

@@ -1,32 +1,28 @@
+use super::kubelets_in;
 use crate::{
     finding::{Findings, Severity},
-    model::{Cluster, MetricsServer, ServingState, serving},
+    model::{Cluster, MetricsServer, ServingState},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     let refusing = cluster.metrics_servers.iter().find(|server| verifies(server));
-    for kubelet in &cluster.kubelets {
-        let (state, _, at) = serving::of(kubelet, &cluster.approvers);
-        if state != ServingState::SelfSigned {
-            continue;
-        }
-        let mut message =
-            format!("kubelets sign their own serving certificates ({})", kubelet.group);
+    for (at, groups) in kubelets_in(cluster, ServingState::SelfSigned) {
+        let mut message = format!("kubelets sign their own serving certificates ({groups})");
         if refusing.is_some() {
             message.push_str(", and metrics-server refuses those");
         }
-        let finding = findings.at(&at, &format!("kubelet {}", kubelet.group), message);
+        let finding = findings.at(&at, &format!("kubelets {groups}"), message);
         if let Some(server) = refusing {
             finding.also(&server.anchor, "this metrics-server verifies them");
         }
-        for approver in &cluster.approvers {
-            finding.also(&approver.origin, "this would approve their requests");
-        }
-        finding.help(if cluster.approvers.is_empty() {
-            "set serverTLSBootstrap: true and deploy an approver for the requests"
+        let mut approvers = cluster.approvers.iter().filter(|approver| approver.certain);
+        if let Some(approver) = approvers.next() {
+            finding
+                .also(&approver.origin, "this would approve their requests")
+                .help("set serverTLSBootstrap: true");
         } else {
-            "set serverTLSBootstrap: true"
-        });
+            finding.help("set serverTLSBootstrap: true and deploy an approver for the requests");
+        }
         if cluster.local.is_some() {
             finding.at_most(Severity::Note);
         }
