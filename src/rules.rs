@@ -150,20 +150,33 @@ fn program(server: &MetricsServer) -> Option<Version> {
     server.version.value().map(|version| Version { pre: Prerelease::EMPTY, ..version.clone() })
 }
 
-/// The groups of kubelets in `state`, in words, by the place that decides it.
-fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<(Origin, String)> {
-    let mut places: Vec<(Origin, String)> = Vec::new();
+/// Kubelets whose state one place decides.
+struct Kubelets<'a> {
+    /// The place.
+    at: Origin,
+    /// The groups of nodes, in words.
+    groups: String,
+    /// What carries their configuration.
+    carrier: &'a str,
+}
+
+/// The kubelets in `state`, by the place that decides it.
+fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets<'_>> {
+    let mut places: Vec<Kubelets<'_>> = Vec::new();
     for kubelet in &cluster.kubelets {
         let (its, _, at) = serving::of(kubelet, &cluster.approvers);
         if its != state {
             continue;
         }
-        match places.iter_mut().find(|(place, _)| place.written_at() == at.written_at()) {
-            Some((_, groups)) => {
-                groups.push_str(", ");
-                groups.push_str(&kubelet.group);
+        match places.iter_mut().find(|it| it.at.written_at() == at.written_at()) {
+            Some(place) => {
+                place.groups.push_str(", ");
+                place.groups.push_str(&kubelet.group);
             }
-            None => places.push((at, kubelet.group.clone())),
+            None => {
+                let groups = kubelet.group.clone();
+                places.push(Kubelets { at, groups, carrier: kubelet.carrier });
+            }
         }
     }
     places

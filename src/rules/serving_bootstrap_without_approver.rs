@@ -1,11 +1,11 @@
-use super::kubelets_in;
+use super::{Kubelets, kubelets_in};
 use crate::{
     finding::Findings,
     model::{Cluster, ServingState},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
-    for (at, groups) in kubelets_in(cluster, ServingState::BootstrapNoApprover) {
+    for Kubelets { at, groups, .. } in kubelets_in(cluster, ServingState::BootstrapNoApprover) {
         findings
             .at(
                 &at,

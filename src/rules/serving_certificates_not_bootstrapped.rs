@@ -1,4 +1,4 @@
-use super::kubelets_in;
+use super::{Kubelets, kubelets_in};
 use crate::{
     finding::{Findings, Severity},
     model::{Cluster, MetricsServer, ServingState},
@@ -6,7 +6,7 @@ use crate::{
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     let refusing = cluster.metrics_servers.iter().find(|server| verifies(server));
-    for (at, groups) in kubelets_in(cluster, ServingState::SelfSigned) {
+    for Kubelets { at, groups, carrier } in kubelets_in(cluster, ServingState::SelfSigned) {
         let mut message = format!("kubelets sign their own serving certificates ({groups})");
         if refusing.is_some() {
             message.push_str(", and metrics-server refuses those");
@@ -19,13 +19,26 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         if let Some(approver) = approvers.next() {
             finding
                 .also(&approver.origin, "this would approve their requests")
-                .help("set serverTLSBootstrap: true");
+                .help(request(carrier));
         } else {
-            finding.help("set serverTLSBootstrap: true and deploy an approver for the requests");
+            finding.help(format!("{} and deploy an approver for the requests", request(carrier)));
         }
         if cluster.local.is_some() {
             finding.at_most(Severity::Note);
         }
+    }
+}
+
+/// How kubelets of this carrier are told to request their certificates.
+fn request(carrier: &str) -> &'static str {
+    match carrier {
+        it if it.contains("Talos") || it.contains("talhelper") => {
+            "set machine.kubelet.extraArgs.rotate-server-certificates to true"
+        }
+        it if it.contains("JoinConfiguration") || it.contains("InitConfiguration") => {
+            "add rotate-server-certificates with the value true to kubeletExtraArgs"
+        }
+        _ => "set serverTLSBootstrap to true",
     }
 }
 
