@@ -28,7 +28,6 @@ const WAITING: &[&str] = &[
     "rollout-may-interrupt-metrics: One replica that may go",
     "rollout-may-interrupt-metrics: No surge, and a share that rounds to nothing",
     "rollout-may-interrupt-metrics: A replica of two, patched by an overlay",
-    "second-metrics-server: k3s with the upstream manifest",
     "unknown-flag: Two words in one item, in the values of a release",
     "unknown-values-key: A strategy that is not applied",
     "unknown-values-key: A value of a newer version",
