@@ -80,7 +80,7 @@ fn check(options: &Options, paths: &[PathBuf], look: Look) -> Outcome {
     progress.stage("resolving the environments");
     let (environments, clusters) = analyze(&sources, &config);
     progress.stage("checking");
-    let findings = metrics_server_lint::check(&sources, &environments, &clusters);
+    let findings = metrics_server_lint::check(&clusters);
     let settled = settle::settle(&sources, &config, findings, &scope);
     let elapsed = progress.finish();
     let report = Report {
