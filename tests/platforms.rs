@@ -23,7 +23,7 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("kubelet-config-map", "default", "bootstrapped-without-approver", "absent"),
     ("kubelet-configuration", "default", "self-signed", "absent"),
     ("kubelet-drop-ins", "default", "static-files", "absent"),
-    ("talhelper", "default", "unknown", "3"),
+    ("talhelper", "default", "bootstrapped-and-approved", "3"),
     ("talos-no-approver", "default", "bootstrapped-without-approver", "absent"),
     ("talos-extra-manifests", "default", "bootstrapped-and-approved", "absent"),
     ("talos-self-signed", "default", "self-signed", "absent"),

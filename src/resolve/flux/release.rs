@@ -202,7 +202,7 @@ fn chart_of(
     Ok(chart)
 }
 
-/// `ref` of an OCIRepository: a digest wins over a range, a range over a tag, the tag `latest` is
+/// `ref` of an `OCIRepository`: a digest wins over a range, a range over a tag, the tag `latest` is
 /// the default.
 fn oci_version(source: &Node) -> Option<Node> {
     let reference = source.at("spec.ref");

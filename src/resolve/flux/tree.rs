@@ -202,7 +202,9 @@ impl Tree<'_> {
                     .filter(|it| !substitute::has_dollar(it))
                     .filter_map(kustomization)
                     .collect();
-                children.iter().for_each(|child| self.join(child, suspended));
+                for child in &children {
+                    self.join(child, suspended);
+                }
                 return true;
             }
         }

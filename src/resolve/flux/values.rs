@@ -49,11 +49,10 @@ pub(super) fn user(
                 let before = std::mem::replace(&mut result, nothing());
                 result = helm::merge(&before, &inline);
                 for it in assignments(reference, target, &value)? {
-                    let written = strvals::assign(&mut result, &it.path, it.value.clone())
-                        .and_then(|()| match is_shared(&it.path, &before, &inline) {
-                            true => strvals::assign(&mut inline, &it.path, it.value),
-                            false => Ok(()),
-                        });
+                    let mut written = strvals::assign(&mut result, &it.path, it.value.clone());
+                    if is_shared(&it.path, &before, &inline) {
+                        written = written.and(strvals::assign(&mut inline, &it.path, it.value));
+                    }
                     written.map_err(|message| fails(&target.origin, &message))?;
                 }
             }
