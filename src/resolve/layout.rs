@@ -78,7 +78,7 @@ impl<'a> Layout<'a> {
             .iter()
             .filter(|(_, it)| it.relevance > Relevance::None && is_yaml(&it.path))
             .map(|(file, _)| file)
-            .filter(|file| !layout.is_template_dir(*file))
+            .filter(|file| !layout.is_template_dir(*file) && connects(sources, *file))
             .collect();
         candidates.par_iter().for_each(|file| {
             sources.documents(*file, dialect_of(&sources[*file].path));
@@ -290,6 +290,14 @@ pub fn is_yaml(path: &str) -> bool {
 /// Whether a path names a kustomization file.
 pub fn is_kustomization(path: &str) -> bool {
     KUSTOMIZATION_FILES.contains(&source::file_name(path))
+}
+
+/// Whether a file can say what refers to what. A manifest that cannot is parsed only when an
+/// environment reaches it.
+fn connects(sources: &Sources, file: FileId) -> bool {
+    is_kustomization(&sources[file].path)
+        || memchr::memmem::find(sources.text(file).as_bytes(), b"kustomize.toolkit.fluxcd.io")
+            .is_some()
 }
 
 fn dialect_of(path: &str) -> Dialect {
