@@ -27,7 +27,7 @@ pub mod suppress;
 pub mod report;
 
 use config::Config;
-use finding::Finding;
+use finding::{Finding, Severity};
 use model::Cluster;
 use resolve::{Context, Environment, Purpose};
 use source::Sources;
@@ -48,7 +48,13 @@ pub fn check(clusters: &[Cluster]) -> Vec<Finding> {
     let of = |cluster: &Cluster| {
         let found = rules::RULES.iter().flat_map(|rule| rule.check(cluster));
         let problems = rules::problems(&cluster.problems, Some(&cluster.environment));
-        found.chain(problems).collect::<Vec<_>>()
+        let mut findings: Vec<Finding> = found.chain(problems).collect();
+        if cluster.assumed {
+            for finding in &mut findings {
+                finding.at_most(Severity::Warning);
+            }
+        }
+        findings
     };
     clusters.iter().flat_map(of).collect()
 }

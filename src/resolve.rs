@@ -5,6 +5,7 @@ pub mod flux;
 pub mod helm;
 pub mod kustomize;
 pub mod layout;
+mod values_file;
 
 pub use environments::resolve;
 
