@@ -37,6 +37,7 @@ const SUBJECT: &[&str] = &[
     "talosVersion",
     "/machine/kubelet",
     "kind.x-k8s.io",
+    "cluster.x-k8s.io",
     "k3d.io",
     "kubelet-arg",
     "write-kubeconfig-mode",
@@ -54,6 +55,10 @@ const SUBJECT: &[&str] = &[
     "machine.openshift.io",
     "cluster-monitoring-config",
     "aws-auth",
+    "KUBELET_EXTRA_ARGS",
+    "bin/kubelet",
+    "node.eks.aws",
+    "karpenter.k8s.aws",
 ];
 
 /// What a file that may connect others says somewhere.

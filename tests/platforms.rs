@@ -46,6 +46,19 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("k0sctl-no-approver", "default", "bootstrapped-without-approver", "1"),
     ("eks-aws-auth", "default", "signed-by-platform", "absent"),
     ("aks", "default", "signed-by-platform", "absent"),
+    ("cluster-api", "default", "bootstrapped-without-approver", "5 to 13"),
+    ("cluster-api-partly", "default", "mixed", "3"),
+    ("cluster-api-hetzner", "default", "bootstrapped-and-approved", "1"),
+    ("cluster-api-topology", "default", "unknown", "9 to 58"),
+    ("cluster-api-class", "default", "unknown", "absent"),
+    ("cluster-api-managed", "default", "signed-by-platform", "absent"),
+    ("cluster-api-talos", "default", "bootstrapped-and-approved", "3"),
+    ("systemd", "default", "self-signed", "absent"),
+    ("systemd-drop-in", "default", "bootstrapped-without-approver", "absent"),
+    ("cloud-init", "default", "static-files", "absent"),
+    ("cloud-init-k3s", "default", "signed-by-platform", "absent"),
+    ("butane", "default", "bootstrapped-without-approver", "absent"),
+    ("karpenter", "default", "signed-by-platform", "absent"),
 ];
 
 #[test]

@@ -7,9 +7,11 @@
 //! of their file alone.
 
 mod bundled;
+mod cluster_api;
 mod kind;
 mod kubeadm;
 mod managed;
+mod node_files;
 mod rancher;
 mod talos;
 
@@ -46,8 +48,15 @@ pub struct Platform {
 }
 
 /// The carriers, the most frequent first.
-const CARRIERS: &[fn(&Input<'_>, &mut Platform)] =
-    &[kubeadm::read, talos::read, kind::read, rancher::read, managed::read];
+const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[
+    kubeadm::read,
+    talos::read,
+    kind::read,
+    cluster_api::read,
+    rancher::read,
+    managed::read,
+    node_files::read,
+];
 
 /// What the carriers in `environment` say, and what approves for their kubelets.
 ///
