@@ -46,6 +46,8 @@ const SUBJECT: &[&str] = &[
     "controlplane",
     "provisioning.cattle.io",
     "generate_serving_certificate",
+    "kubelet_rotate_server_certificates",
+    "kubelet_csr_approver",
     "kops.k8s.io",
     "eksctl.io",
     "core.gardener.cloud",

@@ -59,6 +59,8 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("cloud-init-k3s", "default", "signed-by-platform", "absent"),
     ("butane", "default", "bootstrapped-without-approver", "absent"),
     ("karpenter", "default", "signed-by-platform", "absent"),
+    ("kubespray", "default", "bootstrapped-and-approved", "8"),
+    ("kubespray-self-signed", "default", "self-signed", "absent"),
 ];
 
 #[test]

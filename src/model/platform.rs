@@ -10,6 +10,7 @@ mod bundled;
 mod cluster_api;
 mod kind;
 mod kubeadm;
+mod kubespray;
 mod managed;
 mod node_files;
 mod rancher;
@@ -54,6 +55,7 @@ const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[
     kind::read,
     cluster_api::read,
     rancher::read,
+    kubespray::read,
     managed::read,
     node_files::read,
 ];

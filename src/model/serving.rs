@@ -99,11 +99,14 @@ pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, O
         }
         (Fact::Absent(_), None) => match (&kubelet.server_tls_bootstrap, kubelet.signer) {
             (_, Signer::Unknown | Signer::Platform) => unknown("nothing says who signs them", None),
-            (Fact::Known(_, origin), _) => (
+            (Fact::Known(_, origin), _) if !origin.is_default() => (
                 ServingState::SelfSigned,
                 here("they are not requested"),
                 origin.or(&kubelet.anchor),
             ),
+            (Fact::Known(..), _) => {
+                (ServingState::SelfSigned, here("each kubelet signs its own by default"), anchor())
+            }
             _ if kubelet.complete => {
                 (ServingState::SelfSigned, here("each kubelet signs its own by default"), anchor())
             }
