@@ -104,10 +104,7 @@ pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, O
                 here("they are not requested"),
                 origin.or(&kubelet.anchor),
             ),
-            (Fact::Known(..), _) => {
-                (ServingState::SelfSigned, here("each kubelet signs its own by default"), anchor())
-            }
-            _ if kubelet.complete => {
+            (bootstrap, _) if kubelet.complete || bootstrap.value().is_some() => {
                 (ServingState::SelfSigned, here("each kubelet signs its own by default"), anchor())
             }
             _ => unknown("nothing says whether they are requested", None),
