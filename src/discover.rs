@@ -25,10 +25,6 @@ const SUBJECT: &[&str] = &[
     "KubeletConfiguration",
     "kubelet-config",
     "kubelet-insecure-tls",
-    "kubelet-preferred-address-types",
-    "kubelet-use-node-status-port",
-    "metric-resolution",
-    "kubelet-request-timeout",
     "kubelet-serving",
     "kubelet-csr-approver",
     "kubeadm.k8s.io",
@@ -37,7 +33,6 @@ const SUBJECT: &[&str] = &[
     "talosVersion",
     "/machine/kubelet",
     "kind.x-k8s.io",
-    "cluster.x-k8s.io",
     "k3d.io",
     "kubelet-arg",
     "write-kubeconfig-mode",
@@ -46,8 +41,6 @@ const SUBJECT: &[&str] = &[
     "controlplane",
     "provisioning.cattle.io",
     "generate_serving_certificate",
-    "kubelet_rotate_server_certificates",
-    "kubelet_csr_approver",
     "kops.k8s.io",
     "eksctl.io",
     "core.gardener.cloud",
@@ -57,10 +50,6 @@ const SUBJECT: &[&str] = &[
     "machine.openshift.io",
     "cluster-monitoring-config",
     "aws-auth",
-    "KUBELET_EXTRA_ARGS",
-    "bin/kubelet",
-    "node.eks.aws",
-    "karpenter.k8s.aws",
 ];
 
 /// What a file that may connect others says somewhere.

@@ -85,6 +85,14 @@ pub fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Documents {
     yaml::parse(&scalar.text, &place_of(sources, node, scalar), dialect)
 }
 
+/// [`embedded`], of another text of the same length that stands for the scalar's.
+///
+/// What cannot be parsed yet, such as the expressions of a template, is masked by it.
+pub fn masked(sources: &Sources, node: &Node, text: &str, dialect: Dialect) -> Documents {
+    let Some(scalar) = node.as_scalar() else { return Documents::default() };
+    yaml::parse(text, &place_of(sources, node, scalar), dialect)
+}
+
 /// The origin of some of a scalar's text, given as bytes of the text: exact where [`embedded`] is.
 pub fn part(sources: &Sources, node: &Node, range: Range<usize>) -> Origin {
     let span = node

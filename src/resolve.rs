@@ -1,11 +1,15 @@
 //! From files to environments: what each cluster would run, every value with its origin.
 
+pub mod argocd;
 mod environments;
 pub mod flux;
 pub mod helm;
+pub mod helm_chart;
+pub mod helm_chart_proxy;
 pub mod kustomize;
 pub mod layout;
-mod values_file;
+pub mod template;
+pub mod tools;
 
 pub use environments::resolve;
 
@@ -87,6 +91,35 @@ pub enum EntryKind {
     Other,
     /// Manifests that nothing includes.
     Manifests,
+}
+
+impl Environment {
+    /// An environment without anything in it.
+    pub fn new(name: impl Into<String>, kind: EntryKind, origin: Origin) -> Self {
+        Self {
+            name: name.into(),
+            entry: Entry { kind, origin },
+            settings: None,
+            objects: Vec::new(),
+            releases: Vec::new(),
+            files: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Adds a release and what its chart renders.
+    pub fn install(&mut self, context: &Context<'_>, release: Release) {
+        let rendered = helm::render(context, &release);
+        let index = Some(self.releases.len());
+        let suspended = release.suspended;
+        self.objects.extend(rendered.objects.into_iter().map(|node| Object {
+            node,
+            release: index,
+            suspended,
+        }));
+        self.problems.extend(rendered.problems);
+        self.releases.push(release);
+    }
 }
 
 impl EntryKind {

@@ -315,6 +315,25 @@ impl Node {
         Self { kind: kind.into(), origin }
     }
 
+    /// The same value, all of which comes to count through a step at `span`.
+    #[must_use]
+    pub fn through(&self, via: Via, span: Option<Span>) -> Self {
+        let kind = match &self.kind {
+            Kind::List(items) => {
+                items.iter().map(|it| it.through(via, span)).collect::<Vec<_>>().into()
+            }
+            Kind::Map(map) => {
+                let mut map = Map::clone(map);
+                for (_, entry) in map.iter_mut() {
+                    entry.value = entry.value.through(via, span);
+                }
+                map.into()
+            }
+            other => other.clone(),
+        };
+        Self { kind, origin: self.origin.through(via, span) }
+    }
+
     /// The value at `key`, when this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.as_map()?.get(key)
@@ -473,6 +492,11 @@ impl Node {
 }
 
 impl Map {
+    /// A map without keys; with a reason, none of its keys is known.
+    pub fn open(open: Option<Why>) -> Self {
+        Self { open, ..Self::default() }
+    }
+
     /// The value at `key`.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries.get(key).map(|entry| &entry.value)

@@ -7,7 +7,6 @@ mod elsewhere;
 mod policy;
 
 pub use elsewhere::elsewhere;
-pub(super) use policy::of_values;
 
 use crate::{
     model::Approver,

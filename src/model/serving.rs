@@ -99,12 +99,12 @@ pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, O
         }
         (Fact::Absent(_), None) => match (&kubelet.server_tls_bootstrap, kubelet.signer) {
             (_, Signer::Unknown | Signer::Platform) => unknown("nothing says who signs them", None),
-            (Fact::Known(_, origin), _) if !origin.is_default() => (
+            (Fact::Known(_, origin), _) => (
                 ServingState::SelfSigned,
                 here("they are not requested"),
                 origin.or(&kubelet.anchor),
             ),
-            (bootstrap, _) if kubelet.complete || bootstrap.value().is_some() => {
+            _ if kubelet.complete => {
                 (ServingState::SelfSigned, here("each kubelet signs its own by default"), anchor())
             }
             _ => unknown("nothing says whether they are requested", None),

@@ -5,15 +5,11 @@
 use std::{
     env,
     io::IsTerminal,
-    sync::{
-        atomic::{AtomicU64, Ordering},
-        mpsc::{self, RecvTimeoutError, Sender},
-    },
-    thread::{self, JoinHandle},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Color;
 
@@ -78,63 +74,50 @@ pub struct Progress {
     bar: ProgressBar,
     started: Instant,
     files: AtomicU64,
-    /// The thread that waits, and what ends its waiting.
-    waiting: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Progress {
     /// Work longer than this gets a bar.
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    /// Starts the clock. Nobody watches a pipe or a build log; they get no bar.
+    /// Starts the clock. Nobody watches a pipe or a build log; they get none.
     pub fn start() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
-        }
         let watched = std::io::stderr().is_terminal()
             && env::var_os("CI").is_none()
             && env::var("TERM").is_ok_and(|it| it != "dumb");
-        let waiting = watched.then(|| {
-            let (done, until) = mpsc::channel();
-            let bar = bar.clone();
-            let thread = thread::spawn(move || {
-                if until.recv_timeout(Self::PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                    bar.set_draw_target(ProgressDrawTarget::stderr());
-                    bar.enable_steady_tick(Duration::from_millis(100));
-                }
-            });
-            (done, thread)
-        });
-        Self { bar, started: Instant::now(), files: AtomicU64::new(0), waiting }
+        let bar = if watched { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        Self { bar, started: Instant::now(), files: AtomicU64::new(0) }
     }
 
     /// Another file was looked at.
     pub fn file(&self) {
         let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
-        if files.is_multiple_of(1024) {
+        if files.is_multiple_of(256) && !self.bar.is_hidden() && self.elapsed() > Self::PATIENCE {
             self.bar.set_message(format!("{files} files"));
+            self.bar.tick();
         }
     }
 
     /// What comes now.
     pub fn stage(&self, name: &'static str) {
-        self.bar.set_message(name);
+        if !self.bar.is_hidden() {
+            self.bar.set_message(name);
+            if self.elapsed() > Self::PATIENCE {
+                self.bar.tick();
+            }
+        }
     }
 
-    /// Takes the bar away, and says how long it all took.
-    pub fn finish(self) -> Duration {
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
-}
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some((done, thread)) = self.waiting.take() {
-            drop(done);
-            // A thread that only waits and draws has nothing to tell.
-            let _ = thread.join();
-        }
+    /// Takes the bar away.
+    pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     resolve::{
         Context, Entry, EntryKind, Environment, Object, flux,
         layout::{self, Closure, Layout},
-        values_file,
+        tools::{self, Reached, Tools},
     },
     source::{self, FileId, Relevance, Sources, Span},
     tree::{Kind, Map, Node, Origin, Scalar},
@@ -37,24 +37,28 @@ enum Root<'a> {
 /// Every environment of the repository that concerns us, in order of their names.
 pub fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let layout = Layout::new(context.sources, context.config);
-    let (starts, reached) = starts(context, &layout);
-    let mut environments: Vec<Environment> =
-        starts.par_iter().map(|start| resolve_start(context, start)).collect();
+    let tools = Tools::new(context, &layout);
+    let (starts, reached) = starts(context, &layout, tools.reached());
+    let resolved = starts.par_iter().map(|start| {
+        let environment = resolve_start(context, start);
+        let found = tools.complete(&environment);
+        (start.path.as_str(), environment, found)
+    });
+    let resolved: Vec<_> = resolved.collect();
+    let mut environments = tools.finish(resolved);
+    for environment in &mut environments {
+        if environment.settings.is_none() {
+            environment.settings = settings_for(context.config, &environment.name, "").cloned();
+        }
+    }
     attach_loose(context, &layout, &reached, &mut environments);
     environments.sort_by(|a, b| a.name.cmp(&b.name));
     environments
 }
 
 fn resolve_start(context: &Context<'_>, start: &Start<'_>) -> Environment {
-    let mut environment = Environment {
-        name: start.name.clone(),
-        entry: Entry { kind: start.kind, origin: start.origin.clone() },
-        settings: start.settings.cloned(),
-        objects: Vec::new(),
-        releases: Vec::new(),
-        files: Vec::new(),
-        problems: Vec::new(),
-    };
+    let mut environment = Environment::new(start.name.clone(), start.kind, start.origin.clone());
+    environment.settings = start.settings.cloned();
     let roots: Vec<Node> = start
         .roots
         .iter()
@@ -83,11 +87,15 @@ fn made_up(dir: &str, origin: &Origin) -> Node {
 }
 
 /// Where environments start, and every file that they reach.
-fn starts<'a>(context: &Context<'a>, layout: &Layout<'a>) -> (Vec<Start<'a>>, BTreeSet<FileId>) {
+fn starts<'a>(
+    context: &Context<'a>,
+    layout: &Layout<'a>,
+    taken: &Reached,
+) -> (Vec<Start<'a>>, BTreeSet<FileId>) {
     let config: &'a Config = context.config;
     let mut starts = Vec::new();
-    let mut reached = BTreeSet::new();
-    let mut dirs = BTreeSet::new();
+    let mut reached = taken.files.clone();
+    let mut dirs = taken.dirs.clone();
     let mut flux_reached = BTreeSet::new();
     let mut reach =
         |closure: &Closure, flux_reached: &mut BTreeSet<usize>, dirs: &mut BTreeSet<String>| {
@@ -249,7 +257,7 @@ fn is_technical(segment: &str) -> bool {
 
 /// The directory that stands for the environment of `dir`: without the technical directories at
 /// its end.
-fn environment_dir(dir: &str) -> String {
+pub(super) fn environment_dir(dir: &str) -> String {
     let mut dir = dir;
     while let Some((rest, last)) = dir.rsplit_once('/') {
         if !is_technical(last) {
@@ -261,7 +269,7 @@ fn environment_dir(dir: &str) -> String {
 }
 
 /// The environment that a path lies in by its directories: `clusters/prod`, `envs/dev`.
-fn environment_of(path: &str) -> Option<&str> {
+pub(super) fn environment_of(path: &str) -> Option<&str> {
     let dir = source::parent(path);
     let mut after_marker = false;
     let mut end = 0;
@@ -291,11 +299,7 @@ fn distinguish(starts: &mut [Start<'_>]) {
 }
 
 /// What the configuration says of the environment `name` that starts at `path`.
-pub(super) fn settings_for<'a>(
-    config: &'a Config,
-    name: &str,
-    path: &str,
-) -> Option<&'a EnvironmentConfig> {
+fn settings_for<'a>(config: &'a Config, name: &str, path: &str) -> Option<&'a EnvironmentConfig> {
     config.environments.iter().find(|settings| {
         if settings.entry.is_some() {
             return false;
@@ -317,8 +321,7 @@ fn attach_loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    let dirs: Vec<String> = environments.iter().map(|it| entry_dir(sources, it)).collect();
-    let mut groups: BTreeMap<&str, Loose> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Loose> = BTreeMap::new();
     for (file, source) in sources.iter() {
         let loose = source.relevance == Relevance::Subject
             && !reached.contains(&file)
@@ -330,51 +333,20 @@ fn attach_loose(
         if !loose {
             continue;
         }
-        if let Some(environment) = values_file::environment(context, file) {
-            environments.push(environment);
-            continue;
-        }
-        let mut found = Loose::default();
-        found.add(sources, file);
-        let home = home(&dirs, &source.path);
+        let group = groups.entry(environment_of(&source.path).unwrap_or("default").to_owned());
+        group.or_default().add(sources, file);
+    }
+    let single = environments.len() == 1;
+    for (name, mut loose) in groups {
+        let home = environments.iter().position(|it| it.name == name);
+        // With one environment in the repository, its cluster is what the other files define.
+        let home = home.or((single && name == "default").then_some(0));
         if let Some(environment) = home.and_then(|index| environments.get_mut(index)) {
-            found.give_definitions(environment);
+            loose.give_definitions(environment);
         }
-        groups.entry(environment_of(&source.path).unwrap_or("default")).or_default().append(found);
-    }
-    for (name, loose) in groups {
         let taken = environments.iter().any(|it| it.name == name);
-        let name = if taken { format!("{name} (not built)") } else { name.to_owned() };
+        let name = if taken { format!("{name} (not built)") } else { name };
         environments.extend(loose.found(context, &name));
-    }
-}
-
-/// The directory that an environment starts in.
-fn entry_dir(sources: &Sources, environment: &Environment) -> String {
-    let file = environment.entry.origin.written_at().map(|it| it.file);
-    file.map_or_else(String::new, |file| source::parent(&sources[file].path).to_owned())
-}
-
-/// The environment, of those that start in `dirs`, whose cluster the file at `path` defines.
-///
-/// A file in the directory of an environment belongs to that environment or to none. Any other
-/// belongs to the one that shares most of its directories, if that is one, or to the only one.
-fn home(dirs: &[String], path: &str) -> Option<usize> {
-    if let Some(place) = environment_of(path) {
-        let inside = |dir: &String| dir == place || dir.starts_with(&format!("{place}/"));
-        return dirs.iter().position(inside);
-    }
-    let shared = |dir: &String| {
-        let pairs = dir.split('/').zip(source::parent(path).split('/'));
-        pairs.take_while(|(a, b)| a == b && !a.is_empty()).count()
-    };
-    match dirs {
-        [_] => Some(0),
-        _ => {
-            let most = dirs.iter().map(shared).max().filter(|most| *most > 0)?;
-            let mut best = dirs.iter().enumerate().filter(|(_, dir)| shared(dir) == most);
-            best.next().filter(|_| best.next().is_none()).map(|(index, _)| index)
-        }
     }
 }
 
@@ -410,12 +382,6 @@ impl Loose {
         }
     }
 
-    fn append(&mut self, mut other: Self) {
-        self.objects.append(&mut other.objects);
-        self.files.append(&mut other.files);
-        self.problems.append(&mut other.problems);
-    }
-
     /// Moves what defines a cluster's nodes to the environment of that cluster. Workloads stay:
     /// nothing says that the cluster runs them.
     fn give_definitions(&mut self, environment: &mut Environment) {
@@ -441,6 +407,7 @@ impl Loose {
             problems: self.problems,
         };
         flux::releases(context, &mut environment);
+        tools::releases(context, &mut environment);
         Some(environment)
     }
 }

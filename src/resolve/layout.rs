@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::{
     config::Config,
     parse::Dialect,
+    resolve::argocd,
     source::{self, FileId, Relevance, Sources, Text},
     tree::Node,
 };
@@ -29,6 +30,8 @@ pub struct Layout<'a> {
     /// Flux Kustomization objects, in file order.
     pub flux: Vec<FluxKustomization<'a>>,
     flux_by_file: BTreeMap<FileId, Vec<usize>>,
+    /// Applications and ApplicationSets of Argo CD with the files that hold them, in file order.
+    pub argo: Vec<(FileId, &'a Node)>,
 }
 
 /// A kustomization file and what it names inside the repository.
@@ -73,12 +76,13 @@ impl<'a> Layout<'a> {
             kustomizations: BTreeMap::new(),
             flux: Vec::new(),
             flux_by_file: BTreeMap::new(),
+            argo: Vec::new(),
         };
         let candidates: Vec<FileId> = sources
             .iter()
             .filter(|(_, it)| it.relevance > Relevance::None && is_yaml(&it.path))
             .map(|(file, _)| file)
-            .filter(|file| !layout.is_template_dir(*file) && connects(sources, *file))
+            .filter(|file| !layout.is_template_dir(*file))
             .collect();
         candidates.par_iter().for_each(|file| {
             sources.documents(*file, dialect_of(&sources[*file].path));
@@ -147,6 +151,8 @@ impl<'a> Layout<'a> {
                     .and_then(|path| source::join("", path.trim_start_matches('/')));
                 self.flux_by_file.entry(file).or_default().push(self.flux.len());
                 self.flux.push(FluxKustomization { file, node, dir });
+            } else if argocd::is_application(node) {
+                self.argo.push((file, node));
             }
         }
     }
@@ -290,14 +296,6 @@ pub fn is_yaml(path: &str) -> bool {
 /// Whether a path names a kustomization file.
 pub fn is_kustomization(path: &str) -> bool {
     KUSTOMIZATION_FILES.contains(&source::file_name(path))
-}
-
-/// Whether a file can say what refers to what. A manifest that cannot is parsed only when an
-/// environment reaches it.
-fn connects(sources: &Sources, file: FileId) -> bool {
-    is_kustomization(&sources[file].path)
-        || memchr::memmem::find(sources.text(file).as_bytes(), b"kustomize.toolkit.fluxcd.io")
-            .is_some()
 }
 
 fn dialect_of(path: &str) -> Dialect {

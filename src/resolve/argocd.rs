@@ -1,0 +1,401 @@
+//! Argo CD: Applications, ApplicationSets, and applications of applications.
+//!
+//! The reference is Argo CD 3.
+
+mod edits;
+mod expression;
+mod repository;
+mod set;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::{
+    problem::{Problem, ProblemKind},
+    resolve::{
+        Context, EntryKind, Environment, Object,
+        argocd::repository::Repository,
+        environments, flux,
+        layout::Layout,
+        tools::{Found, Reached},
+    },
+    source::{FileId, Relevance},
+    tree::{Node, Scalar, Via},
+};
+
+/// What Argo CD calls the cluster that it runs in.
+const IN_CLUSTER: &str = "in-cluster";
+
+/// The environment of Applications that lie nowhere in particular: that of all such files.
+const DEFAULT: &str = "default";
+
+/// Applications that one environment may have, so that sets of sets end.
+const MAX_APPLICATIONS: usize = 10_000;
+
+/// Whether `node` is an object that says what Argo CD deploys.
+pub fn is_application(node: &Node) -> bool {
+    node.str_at("apiVersion").is_some_and(|it| it.starts_with("argoproj.io/"))
+        && matches!(node.str_at("kind"), Some("Application" | "ApplicationSet"))
+}
+
+/// The Argo CD side of a repository.
+pub struct Argo<'a> {
+    context: &'a Context<'a>,
+    layout: &'a Layout<'a>,
+    repository: Repository,
+    /// The objects as they are written, in file order.
+    written: Vec<Written<'a>>,
+}
+
+/// An Application or ApplicationSet and what deploying it reaches.
+struct Written<'a> {
+    file: FileId,
+    node: &'a Node,
+    reach: Reached,
+}
+
+impl<'a> Argo<'a> {
+    /// Collects what is written; nothing is built yet.
+    pub fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
+        let repository = Repository::new(context.sources, &layout.argo);
+        let mut argo = Self { context, layout, repository, written: Vec::new() };
+        let written = layout.argo.iter().map(|(file, node)| {
+            let (applications, _) = argo.instances(node);
+            let mut reach = Reached::default();
+            for application in &applications {
+                sources::reach(&argo, application, &mut reach);
+            }
+            Written { file: *file, node, reach }
+        });
+        argo.written = written.collect();
+        argo
+    }
+
+    /// Whether a repository's address is that of the one that is looked at.
+    fn is_ours(&self, url: &str) -> bool {
+        self.repository.is_ours(url)
+    }
+
+    /// An Application itself, or the Applications that a set makes.
+    fn instances(&self, node: &Node) -> (Vec<Node>, Vec<Problem>) {
+        match node.str_at("kind") {
+            Some("ApplicationSet") => set::instances(self, node),
+            _ => (vec![node.clone()], Vec::new()),
+        }
+    }
+
+    /// The environments of Applications that nothing else in the repository builds.
+    pub fn environments(&self) -> Found {
+        let mut found = Found::default();
+        for written in &self.written {
+            found.reached.files.extend(&written.reach.files);
+            // A kustomization that builds an Application which deploys that same kustomization
+            // starts there all the same.
+            let dirs = written.reach.dirs.iter();
+            let own = |dir: &str| self.layout.closure(dir, true).files.contains(&written.file);
+            found.reached.dirs.extend(dirs.filter(|dir| !own(dir)).cloned());
+        }
+        let mut homes: BTreeMap<String, Vec<&Written<'_>>> = BTreeMap::new();
+        for written in self.roots(&found.reached) {
+            found.reached.files.insert(written.file);
+            if self.layout.is_excluded(written.file) {
+                continue;
+            }
+            let path = &self.context.sources[written.file].path;
+            let home = environments::environment_of(path).unwrap_or(DEFAULT);
+            homes.entry(home.to_owned()).or_default().push(written);
+        }
+        for (home, roots) in homes {
+            for (home, roots) in self.clusters(home, roots) {
+                let mut deployment = Deployment::new(self, &home);
+                for root in roots {
+                    let place = Place { name: home.clone(), built: false };
+                    deployment.open.push_back((root.node.clone(), place));
+                }
+                found.extend(deployment.run());
+            }
+        }
+        found
+    }
+
+    /// What the Applications among the objects of `environment` deploy, there and elsewhere.
+    pub fn applications(&self, environment: &Environment) -> Found {
+        let mut deployment = Deployment::new(self, &environment.name);
+        deployment.within = Some(environment.entry.kind);
+        for object in environment.objects.iter().filter(|it| is_application(&it.node)) {
+            let place = Place { name: environment.name.clone(), built: true };
+            deployment.open.push_back((object.node.clone(), place));
+        }
+        deployment.run()
+    }
+
+    /// The objects that no kustomization and no other Application builds.
+    fn roots(&self, reached: &Reached) -> Vec<&Written<'a>> {
+        let mut kustomized: BTreeSet<FileId> = BTreeSet::new();
+        for dir in self.layout.roots().filter(|dir| !reached.dirs.contains(*dir)) {
+            kustomized.extend(self.layout.closure(dir, true).files);
+        }
+        for dir in self.layout.flux.iter().filter_map(|flux| flux.dir.as_deref()) {
+            kustomized.extend(self.layout.closure(dir, true).files);
+        }
+        let mut seen: BTreeSet<usize> = BTreeSet::new();
+        let is_root = |index: usize| {
+            let file = self.written.get(index).map(|it| it.file);
+            file.is_some_and(|file| {
+                !kustomized.contains(&file)
+                    && !self.written.iter().enumerate().any(|(other, it)| {
+                        // Objects of one file are deployed together.
+                        other != index && it.file != file && it.reach.files.contains(&file)
+                    })
+            })
+        };
+        let mut roots: Vec<usize> = (0..self.written.len()).filter(|it| is_root(*it)).collect();
+        let mark = |start: usize, seen: &mut BTreeSet<usize>| {
+            let mut open = vec![start];
+            while let Some(index) = open.pop() {
+                let Some(from) = self.written.get(index).filter(|_| seen.insert(index)) else {
+                    continue;
+                };
+                let reached = |it: &Written<'_>| from.reach.files.contains(&it.file);
+                let next = self.written.iter().enumerate().filter(|(_, it)| reached(it));
+                open.extend(next.map(|(index, _)| index));
+            }
+        };
+        for (index, written) in self.written.iter().enumerate() {
+            if roots.contains(&index) || kustomized.contains(&written.file) {
+                mark(index, &mut seen);
+            }
+        }
+        // What only deploys each other starts at the first of them.
+        for index in 0..self.written.len() {
+            if !seen.contains(&index) {
+                roots.push(index);
+                mark(index, &mut seen);
+            }
+        }
+        roots.into_iter().filter_map(|index| self.written.get(index)).collect()
+    }
+
+    /// Roots of one home, taken apart by directory when two have the same name: one Argo CD cannot
+    /// have both.
+    fn clusters<'w>(
+        &self,
+        home: String,
+        roots: Vec<&'w Written<'a>>,
+    ) -> Vec<(String, Vec<&'w Written<'a>>)> {
+        let mut names = BTreeSet::new();
+        let unique = roots.iter().all(|root| {
+            let at = |path| root.node.str_at(path).unwrap_or_default();
+            names.insert((at("kind"), at("metadata.namespace"), at("metadata.name")))
+        });
+        if unique {
+            return vec![(home, roots)];
+        }
+        let mut parts: BTreeMap<String, Vec<&Written<'_>>> = BTreeMap::new();
+        for root in roots {
+            let path = &self.context.sources[root.file].path;
+            let dir = environments::environment_dir(crate::source::parent(path));
+            parts.entry(dir).or_default().push(root);
+        }
+        parts.into_iter().collect()
+    }
+}
+
+/// Which environment's Argo CD has an Application, and whether it is among its objects already.
+#[derive(Debug, Clone)]
+struct Place {
+    name: String,
+    built: bool,
+}
+
+/// Deploying Applications until there are no more.
+struct Deployment<'r, 'a> {
+    argo: &'r Argo<'a>,
+    /// The environment in which it starts.
+    home: String,
+    /// What that is, when it is one that others resolved.
+    within: Option<EntryKind>,
+    /// Applications and the environment whose Argo CD has them.
+    open: VecDeque<(Node, Place)>,
+    /// Those that were deployed: environment, namespace, name.
+    seen: BTreeSet<(String, String, String)>,
+    environments: BTreeMap<String, Environment>,
+    /// What each environment reads.
+    read: BTreeMap<String, BTreeSet<FileId>>,
+    reached: Reached,
+}
+
+impl<'r, 'a> Deployment<'r, 'a> {
+    fn new(argo: &'r Argo<'a>, home: &str) -> Self {
+        Self {
+            argo,
+            home: home.to_owned(),
+            within: None,
+            open: VecDeque::new(),
+            seen: BTreeSet::new(),
+            environments: BTreeMap::new(),
+            read: BTreeMap::new(),
+            reached: Reached::default(),
+        }
+    }
+
+    fn run(mut self) -> Found {
+        let mut left = MAX_APPLICATIONS;
+        while let Some((node, place)) = self.open.pop_front() {
+            let (applications, problems) = self.argo.instances(&node);
+            let set = node.str_at("kind") == Some("ApplicationSet");
+            let set = set.then_some(&node);
+            if !problems.is_empty() {
+                let first = applications.first();
+                let name = &place.name;
+                let target = first.map_or_else(|| name.clone(), |it| destination(it, name, set));
+                self.environment(&target, &node).problems.extend(problems);
+            }
+            for application in applications {
+                let Some(rest) = left.checked_sub(1) else {
+                    let anchor = Object::new(node.clone()).anchor();
+                    let message = format!("only the first {MAX_APPLICATIONS} are looked at");
+                    let problem = Problem::new(ProblemKind::Unresolved, &anchor, message);
+                    self.environment(&place.name, &node).problems.push(problem);
+                    return self.found();
+                };
+                left = rest;
+                self.deploy(&application, &place, set);
+            }
+        }
+        self.found()
+    }
+
+    /// The environment of that name, made at the first Application that deploys to it.
+    fn environment(&mut self, name: &str, application: &Node) -> &mut Environment {
+        self.environments.entry(name.to_owned()).or_insert_with(|| {
+            let origin = Object::new(application.clone()).anchor();
+            Environment::new(name, EntryKind::ArgoCd, origin)
+        })
+    }
+
+    fn deploy(&mut self, application: &Node, place: &Place, set: Option<&Node>) {
+        let text = |path: &str| application.str_at(path).unwrap_or_default().to_owned();
+        let key = (place.name.clone(), text("metadata.namespace"), text("metadata.name"));
+        if !self.seen.insert(key) {
+            return;
+        }
+        let target = destination(application, &place.name, set);
+        let argo = self.argo;
+        let deployed = sources::deploy(argo, application);
+        let read = self.read.entry(target.clone()).or_default();
+        read.extend(&deployed.reached.files);
+        read.extend(application.origin.written_at().map(|it| it.file));
+        self.reached.files.extend(deployed.reached.files);
+        self.reached.dirs.extend(deployed.reached.dirs);
+        let namespace = application.at("spec.destination.namespace");
+        let environment = self.environment(&target, application);
+        environment.problems.extend(deployed.problems);
+        if set.is_some() || !place.built || target != place.name {
+            environment.objects.push(Object::new(application.clone()));
+        }
+        let mut inner = Vec::new();
+        for mut node in deployed.objects {
+            default_namespace(&mut node, namespace);
+            if is_application(&node) {
+                inner.push((node.clone(), Place { name: target.clone(), built: true }));
+            }
+            environment.objects.push(Object::new(node));
+        }
+        for release in deployed.releases {
+            environment.install(argo.context, release);
+        }
+        self.open.extend(inner);
+    }
+
+    /// The environments that concern us: something they read speaks of our subject.
+    fn found(self) -> Found {
+        let Self { argo, home, within, environments, read, mut reached, .. } = self;
+        let matters = |name: &str| {
+            let files = read.get(name).into_iter().flatten();
+            files.clone().any(|file| argo.context.sources[*file].relevance == Relevance::Subject)
+        };
+        let mut found = Found::default();
+        for (name, mut environment) in environments {
+            // What belongs to an environment that exists already is part of it in any case.
+            let part = within.is_some() && name == home;
+            if part || within.is_some() || matters(&name) {
+                flux::releases(argo.context, &mut environment);
+                found.environments.push(environment);
+            }
+        }
+        found.reached.files.append(&mut reached.files);
+        found.reached.dirs.append(&mut reached.dirs);
+        found
+    }
+}
+
+/// The environment that an Application deploys to: its cluster by name or by host. Argo CD's own
+/// cluster is the one that has the Application.
+fn destination(application: &Node, place: &str, set: Option<&Node>) -> String {
+    let name = application.at("spec.destination.name").filter(|it| !is_blank(it));
+    let server = application.at("spec.destination.server").filter(|it| !is_blank(it));
+    let unknown = || {
+        let set = set.and_then(|set| set.str_at("metadata.name"));
+        set.unwrap_or(place).to_owned()
+    };
+    match (name.map(Node::as_str), server.map(Node::as_str)) {
+        (Some(Some(IN_CLUSTER)), _) | (None, None) => place.to_owned(),
+        (Some(Some(name)), _) => name.to_owned(),
+        (None, Some(Some(server))) => {
+            let host = server.split_once("://").map_or(server, |(_, rest)| rest);
+            let host = host.split('/').next().unwrap_or(host);
+            if host == "kubernetes.default.svc" || host == "kubernetes.default.svc:443" {
+                place.to_owned()
+            } else {
+                host.split(':').next().unwrap_or(host).to_owned()
+            }
+        }
+        _ => unknown(),
+    }
+}
+
+fn is_blank(node: &Node) -> bool {
+    node.is_null() || node.as_str() == Some("")
+}
+
+/// Gives a namespaced object without a namespace that of the destination.
+fn default_namespace(node: &mut Node, namespace: Option<&Node>) {
+    const CLUSTER_SCOPED: [&str; 16] = [
+        "APIService",
+        "CSIDriver",
+        "CertificateSigningRequest",
+        "ClusterIssuer",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingWebhookConfiguration",
+    ];
+    let Some(namespace) = namespace.filter(|it| !is_blank(it)) else { return };
+    let scoped = node.str_at("kind").is_none_or(|kind| CLUSTER_SCOPED.contains(&kind));
+    if scoped || node.at("metadata.namespace").is_some_and(|it| !is_blank(it)) {
+        return;
+    }
+    let metadata = node.as_map_mut().and_then(|it| it.get_mut("metadata"));
+    if let Some(metadata) = metadata.and_then(Node::as_map_mut) {
+        metadata.set("namespace", namespace.clone());
+    }
+}
+
+/// A string that Argo CD makes up from others, at the origin of `from`.
+fn made(text: impl Into<std::sync::Arc<str>>, from: &Node) -> Node {
+    Node::new(Scalar::string(text), from.origin.clone())
+}
+
+/// The node through a reference to its file at `reference`.
+fn brought(node: &Node, reference: &Node) -> Node {
+    node.through(Via::Values, reference.origin.written_at())
+}

@@ -1,0 +1,330 @@
+//! The two template languages of ApplicationSets, as far as they need no engine.
+//!
+//! Without `goTemplate`, `{{name}}` is a parameter and nothing else. With it, a subset of Go
+//! templates: fields, `index`, and functions of one text. What is beyond that is unknown.
+
+use std::ops::Range;
+
+use crate::{
+    resolve::template::{self, Hole},
+    source::Sources,
+    tree::{Kind, Map, Node, Scalar, Via, Why},
+};
+
+/// What starts an expression that is no value.
+const CONTROL: [&str; 8] = ["if", "else", "end", "range", "with", "define", "block", "template"];
+
+/// The parameters of one instance and how its templates are written.
+#[derive(Debug, Clone)]
+pub(super) struct Scope<'a> {
+    pub(super) sources: &'a Sources,
+    /// A map. An open one lacks parameters that only a cluster can tell.
+    pub(super) params: Node,
+    /// `goTemplate`
+    pub(super) go: bool,
+}
+
+impl Scope<'_> {
+    /// `node` with every string in it rendered. The text of Helm values becomes the values.
+    pub(super) fn render(&self, node: &Node) -> Node {
+        let kind = match &node.kind {
+            Kind::Scalar(scalar) if scalar.text.contains("{{") => return self.text(node, scalar),
+            Kind::List(items) => items.iter().map(|it| self.render(it)).collect::<Vec<_>>().into(),
+            Kind::Map(map) => self.map(map).into(),
+            other => other.clone(),
+        };
+        Node::new(kind, node.origin.clone())
+    }
+
+    fn map(&self, map: &Map) -> Map {
+        let mut rendered = Map::open(map.open.clone());
+        for (key, entry) in map.iter() {
+            let mut entry = entry.clone();
+            entry.value = match (key, entry.value.get("values")) {
+                ("helm", Some(values)) if values.as_scalar().is_some() => {
+                    let mut helm = self.render(&entry.value);
+                    if let Some(helm) = helm.as_map_mut() {
+                        helm.set("values", self.values(values));
+                    }
+                    helm
+                }
+                _ => self.render(&entry.value),
+            };
+            let name = Node::new(Scalar::string(key), node_origin(&entry.value));
+            let name = if key.contains("{{") { self.render(&name) } else { name };
+            match name.as_str() {
+                Some(name) => {
+                    rendered.insert(name, entry);
+                }
+                None => rendered.open = name.unknown().cloned(),
+            }
+        }
+        rendered
+    }
+
+    fn text(&self, node: &Node, scalar: &Scalar) -> Node {
+        match self.holes(&scalar.text) {
+            Ok(holes) => template::fill(node, &holes),
+            Err(why) => Node::new(Kind::Unknown(why), node.origin.clone()),
+        }
+    }
+
+    /// What the text of `helm.values` reads as.
+    fn values(&self, node: &Node) -> Node {
+        let Some(scalar) = node.as_scalar().filter(|it| it.text.contains("{{")) else {
+            return node.clone();
+        };
+        let unknown = |why| Node::new(Kind::Unknown(why), node.origin.clone());
+        let text = &*scalar.text;
+        // `{{ toYaml .values }}` is the values themselves.
+        if let [range] = &template::between(text, "{{", "}}")[..]
+            && text.trim().len() == range.len()
+            && let Ok(value) = self.evaluate(&text[range.clone()])
+            && value.as_scalar().is_none()
+        {
+            return value.through(Via::Templated, node.origin.written_at());
+        }
+        let documents =
+            self.holes(text).and_then(|holes| template::fill_yaml(self.sources, node, &holes));
+        match documents.as_deref() {
+            Ok([values]) => values.clone(),
+            Ok([]) => Node::new(Map::default(), node.origin.clone()),
+            Ok(_) => unknown("it has several documents".into()),
+            Err(why) => unknown(why.clone()),
+        }
+    }
+
+    /// The holes of `text` with what fills them.
+    fn holes(&self, text: &str) -> Result<Vec<Hole>, Why> {
+        let mut holes = Vec::new();
+        for range in template::between(text, "{{", "}}") {
+            let expression = &text[range.clone()];
+            let inner = inner(expression);
+            let word = inner.split_whitespace().next().unwrap_or_default();
+            if self.go && CONTROL.contains(&word) {
+                return Err(format!("`{{{{ {word} }}}}` of its template is not evaluated").into());
+            }
+            if self.go && inner.starts_with("/*") {
+                return Err("comments of its template are not evaluated".into());
+            }
+            let quoted = self.go
+                && matches!(
+                    split(inner, '|').last().map(|it| it.trim()),
+                    Some("quote" | "squote" | "toJson")
+                );
+            let fill =
+                self.evaluate(expression).and_then(|value| match template::printed(&value) {
+                    Some(text) if quoted => Ok(Node::new(Scalar::string(text), value.origin)),
+                    Some(text) => Ok(Node::new(Scalar::plain(text), value.origin)),
+                    None => Err(format!("`{expression}` is more than one value").into()),
+                });
+            holes.push(Hole { range: self.trimmed(text, range), fill });
+        }
+        Ok(holes)
+    }
+
+    /// `{{-` and `-}}` take the white space around them with them.
+    fn trimmed(&self, text: &str, mut range: Range<usize>) -> Range<usize> {
+        if self.go && text[range.clone()].starts_with("{{- ") {
+            range.start = text[..range.start].trim_end().len();
+        }
+        if self.go && text[range.clone()].ends_with(" -}}") {
+            let rest = &text[range.end..];
+            range.end += rest.len() - rest.trim_start().len();
+        }
+        range
+    }
+
+    fn evaluate(&self, expression: &str) -> Result<Node, Why> {
+        let inner = inner(expression);
+        if self.go { self.pipeline(inner) } else { self.parameter(inner) }
+    }
+
+    /// A parameter by its full name.
+    fn parameter(&self, name: &str) -> Result<Node, Why> {
+        if let Some(value) = self.params.get(name) {
+            return Ok(value.clone());
+        }
+        let mut node = &self.params;
+        for key in name.split('.') {
+            let index = || node.items().get(key.parse::<usize>().ok()?);
+            match node.get(key).or_else(index) {
+                Some(value) => node = value,
+                None => return Err(self.missing(name)),
+            }
+        }
+        match node.unknown() {
+            Some(why) => Err(why.clone()),
+            None => Ok(node.clone()),
+        }
+    }
+
+    fn missing(&self, name: &str) -> Why {
+        let open = self.params.as_map().and_then(|it| it.open.clone());
+        open.unwrap_or_else(|| format!("no generator gives `{name}`").into())
+    }
+
+    fn pipeline(&self, text: &str) -> Result<Node, Why> {
+        let mut last: Option<Node> = None;
+        for command in split(text, '|') {
+            let mut words = split(command.trim(), ' ');
+            words.retain(|word| !word.trim().is_empty());
+            let Some((name, arguments)) = words.split_first() else {
+                return Err(format!("`{text}` is not evaluated").into());
+            };
+            let mut values =
+                arguments.iter().map(|it| self.operand(it)).collect::<Vec<Result<Node, Why>>>();
+            values.extend(last.take().map(Ok));
+            last = Some(if values.is_empty() {
+                self.operand(name)?
+            } else {
+                call(name.trim(), values, text)?
+            });
+        }
+        last.ok_or_else(|| format!("`{text}` is not evaluated").into())
+    }
+
+    fn operand(&self, word: &str) -> Result<Node, Why> {
+        let word = word.trim();
+        let here = || self.params.origin.clone();
+        if let Some(inner) = word.strip_prefix('(').and_then(|it| it.strip_suffix(')')) {
+            return self.pipeline(inner);
+        }
+        if let Some(path) = word.strip_prefix('.') {
+            if path.is_empty() {
+                return Ok(self.params.clone());
+            }
+            return self.parameter(path);
+        }
+        for quote in ['"', '`'] {
+            let inner = word.strip_prefix(quote).and_then(|it| it.strip_suffix(quote));
+            if let Some(inner) = inner.filter(|it| !it.contains('\\')) {
+                return Ok(Node::new(Scalar::string(inner), here()));
+            }
+        }
+        if word.parse::<i64>().is_ok() {
+            return Ok(Node::new(Scalar::plain(word), here()));
+        }
+        Err(format!("`{word}` of its template is not evaluated").into())
+    }
+}
+
+fn node_origin(node: &Node) -> crate::tree::Origin {
+    node.origin.clone()
+}
+
+/// What stands between the braces.
+fn inner(expression: &str) -> &str {
+    let inner = expression.strip_prefix("{{").and_then(|it| it.strip_suffix("}}"));
+    let inner = inner.unwrap_or(expression);
+    let inner = inner.strip_prefix("- ").unwrap_or(inner);
+    inner.strip_suffix(" -").unwrap_or(inner).trim()
+}
+
+/// The parts of `text` between `separator`s outside quotes and parentheses.
+fn split(text: &str, separator: char) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut depth, mut quote) = (0, 0_usize, None);
+    for (at, it) in text.char_indices() {
+        if let Some(open) = quote {
+            quote = (it != open).then_some(open);
+            continue;
+        }
+        match it {
+            '"' | '`' => quote = Some(it),
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            it if it == separator && depth == 0 => {
+                parts.push(&text[start..at]);
+                start = at + it.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+/// A function of Go templates or Sprig. The last argument is the one that a pipe passes.
+fn call(name: &str, mut values: Vec<Result<Node, Why>>, whole: &str) -> Result<Node, Why> {
+    let beyond = || -> Why { format!("`{whole}` of its template is not evaluated").into() };
+    if name == "default" {
+        // What is missing is empty, and only what nobody gives is missing.
+        return match (values.pop(), values.pop()) {
+            (Some(Ok(value)), Some(default)) => {
+                if is_empty(&value) {
+                    default
+                } else {
+                    Ok(value)
+                }
+            }
+            (Some(Err(why)), Some(default)) if why.starts_with("no generator gives") => default,
+            (Some(Err(why)), _) => Err(why),
+            _ => Err(beyond()),
+        };
+    }
+    let values = values.into_iter().collect::<Result<Vec<Node>, Why>>()?;
+    if name == "index" {
+        let mut values = values.into_iter();
+        let mut node = values.next().ok_or_else(beyond)?;
+        for key in values {
+            let found = match key.as_int() {
+                Some(index) => {
+                    usize::try_from(index).ok().and_then(|index| node.items().get(index)).cloned()
+                }
+                None => key.as_str().and_then(|key| node.get(key)).cloned(),
+            };
+            node = found.ok_or_else(beyond)?;
+        }
+        return Ok(node);
+    }
+    let [arguments @ .., value] = &values[..] else { return Err(beyond()) };
+    if matches!(name, "toYaml" | "toJson" | "nindent" | "indent") {
+        return Ok(value.clone());
+    }
+    let text = template::printed(value).ok_or_else(beyond)?;
+    let texts = arguments.iter().map(template::printed).collect::<Option<Vec<_>>>();
+    let texts = texts.ok_or_else(beyond)?;
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let text = match (name, &texts[..]) {
+        ("lower", []) => text.to_lowercase(),
+        ("upper", []) => text.to_uppercase(),
+        ("trim", []) => text.trim().to_owned(),
+        ("trimPrefix", [prefix]) => text.strip_prefix(prefix).unwrap_or(&text).to_owned(),
+        ("trimSuffix", [suffix]) => text.strip_suffix(suffix).unwrap_or(&text).to_owned(),
+        ("replace", [old, new]) => text.replace(old, new),
+        ("toString" | "print" | "quote" | "squote", []) => text,
+        ("normalize", []) => normalized(&text),
+        ("printf", [format]) if format.matches('%').count() == 1 && format.contains("%s") => {
+            format.replacen("%s", &text, 1)
+        }
+        ("printf", [format, first]) if format.matches("%s").count() == 2 => {
+            if format.matches('%').count() != 2 {
+                return Err(beyond());
+            }
+            format.replacen("%s", first, 1).replacen("%s", &text, 1)
+        }
+        _ => return Err(beyond()),
+    };
+    Ok(Node::new(Scalar::string(text), value.origin.clone()))
+}
+
+fn is_empty(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Scalar(_) => {
+            node.is_null()
+                || node.as_str() == Some("")
+                || node.as_bool() == Some(false)
+                || node.as_int() == Some(0)
+        }
+        Kind::List(items) => items.is_empty(),
+        Kind::Map(map) => map.is_empty(),
+        Kind::Unknown(_) => false,
+    }
+}
+
+/// A name that DNS allows, as Argo CD makes it from a file name.
+pub(super) fn normalized(text: &str) -> String {
+    let keep = |it: char| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' };
+    text.chars().map(keep).collect()
+}

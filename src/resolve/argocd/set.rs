@@ -1,0 +1,393 @@
+//! ApplicationSets: what their generators give, and the Applications made of it.
+//!
+//! `list` and `git` generators, and `matrix` and `merge` of them, are in the repository. Others ask
+//! a cluster or a service: their one instance stands for all, its parameters unknown.
+
+use std::collections::BTreeSet;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::{
+    parse::Dialect,
+    problem::{Problem, ProblemKind},
+    resolve::{
+        argocd::{
+            Argo,
+            expression::{Scope, normalized},
+        },
+        helm,
+    },
+    source,
+    tree::{Kind, Map, Node, Origin, Scalar, Why},
+};
+
+/// No set has more instances in practice; one that has is cut off and says so.
+const MAX_INSTANCES: usize = 2_000;
+
+/// How deep `matrix` and `merge` may nest; Argo CD allows one level.
+const MAX_DEPTH: usize = 3;
+
+/// The Applications that the ApplicationSet `set` makes, and what cannot be told of them.
+pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>) {
+    let go = set.at("spec.goTemplate").and_then(Node::as_bool).unwrap_or(false);
+    let mut generation = Generation { argo, go, problems: Vec::new() };
+    let mut applications = Vec::new();
+    for generator in set.at("spec.generators").map(Node::items).unwrap_or_default() {
+        let over = ["list", "git", "matrix", "merge", "clusters"]
+            .iter()
+            .find_map(|kind| generator.get(kind)?.get("template"));
+        let template = match (set.at("spec.template"), over) {
+            (Some(template), Some(over)) => helm::merge(template, over),
+            (Some(template), None) => template.clone(),
+            (None, _) => continue,
+        };
+        for params in generation.params(generator, 0) {
+            if applications.len() >= MAX_INSTANCES {
+                let message = format!("only the first {MAX_INSTANCES} instances are looked at");
+                generation.problem(&generator.origin, message);
+                break;
+            }
+            let scope = Scope { sources: argo.context.sources, params, go };
+            applications.push(instance(set, &scope, &template));
+        }
+    }
+    (applications, generation.problems)
+}
+
+fn instance(set: &Node, scope: &Scope<'_>, template: &Node) -> Node {
+    let mut application = scope.render(template);
+    let text = |text: &str| Node::new(Scalar::string(text), set.origin.clone());
+    let Some(map) = application.as_map_mut() else { return application };
+    map.set("apiVersion", text("argoproj.io/v1alpha1"));
+    map.set("kind", text("Application"));
+    let own = map.get("metadata").cloned();
+    let mut metadata = own.unwrap_or_else(|| Node::new(Map::default(), set.origin.clone()));
+    if let Some(metadata) = metadata.as_map_mut() {
+        if let Some(namespace) = set.at("metadata.namespace") {
+            metadata.set("namespace", namespace.clone());
+        }
+        // An instance whose name only a cluster can tell is called after its set.
+        if metadata.get("name").is_none_or(|name| name.as_str().is_none())
+            && let Some(name) = set.at("metadata.name")
+        {
+            metadata.set("name", name.clone());
+        }
+    }
+    map.set("metadata", metadata);
+    match set.at("spec.templatePatch") {
+        Some(patch) => patched(application, patch, scope),
+        None => application,
+    }
+}
+
+/// `spec.templatePatch` over an instance; a patch that cannot be read leaves nothing certain.
+fn patched(mut application: Node, patch: &Node, scope: &Scope<'_>) -> Node {
+    // Rendered like values, which are text that reads as YAML too.
+    let holder: Map = [("values".to_owned(), patch.clone())].into_iter().collect();
+    let helm: Map =
+        [("helm".to_owned(), Node::new(holder, patch.origin.clone()))].into_iter().collect();
+    let rendered = scope.render(&Node::new(helm, patch.origin.clone()));
+    let over = match rendered.at("helm.values") {
+        Some(over) if over.as_scalar().is_some() => {
+            crate::parse::embedded(scope.sources, over, Dialect::Sigs).roots().next().cloned()
+        }
+        other => other.cloned(),
+    };
+    match over {
+        Some(over) if over.as_map().is_some() => helm::merge(&application, &over),
+        _ => {
+            let why: Why = "the ApplicationSet's `templatePatch` is not evaluated".into();
+            if let Some(map) = application.as_map_mut() {
+                map.set("spec", Node::new(Kind::Unknown(why), patch.origin.clone()));
+            }
+            application
+        }
+    }
+}
+
+struct Generation<'r, 'a> {
+    argo: &'r Argo<'a>,
+    go: bool,
+    problems: Vec<Problem>,
+}
+
+impl Generation<'_, '_> {
+    fn problem(&mut self, at: &Origin, message: impl Into<String>) {
+        self.problems.push(Problem::new(ProblemKind::Unresolved, at, message));
+    }
+
+    /// The parameters that `generator` gives, one map an instance.
+    fn params(&mut self, generator: &Node, depth: usize) -> Vec<Node> {
+        let Some((kind, entry)) = generator.entries().find(|(key, _)| *key != "selector") else {
+            return Vec::new();
+        };
+        let config = &entry.value;
+        let mut params = match kind {
+            "list" => self.list(config),
+            "git" => self.git(config),
+            "matrix" if depth < MAX_DEPTH => self.matrix(config, depth),
+            "merge" if depth < MAX_DEPTH => self.merged(config, depth),
+            _ => {
+                let at = entry.key.map_or_else(|| config.origin.clone(), Origin::written);
+                let why = format!("what the `{kind}` generator gives is not in the repository");
+                self.problem(&at, why.clone());
+                let map = Map::open(Some(why.into()));
+                vec![Node::new(map, at)]
+            }
+        };
+        if let Some(values) = config.get("values").filter(|_| kind != "list") {
+            for params in &mut params {
+                let scope = self.scope(params);
+                let values = scope.render(values);
+                if let Some(map) = params.as_map_mut() {
+                    map.set("values", values);
+                }
+            }
+        }
+        if let Some(selector) = generator.get("selector") {
+            params.retain(|it| selects(selector, it));
+        }
+        params
+    }
+
+    fn scope<'s>(&'s self, params: &Node) -> Scope<'s> {
+        Scope { sources: self.argo.context.sources, params: params.clone(), go: self.go }
+    }
+
+    fn list(&mut self, config: &Node) -> Vec<Node> {
+        let mut elements = config.get("elements").map(Node::items).unwrap_or_default().to_vec();
+        if let Some(text) = config.get("elementsYaml") {
+            let documents = crate::parse::embedded(self.argo.context.sources, text, Dialect::Sigs);
+            match documents.roots().next().and_then(Node::as_list) {
+                Some(more) => elements.extend(more.iter().cloned()),
+                None => self.problem(&text.origin, "`elementsYaml` is not a list"),
+            }
+        }
+        elements.retain(|it| it.as_map().is_some());
+        elements
+    }
+
+    fn git(&mut self, config: &Node) -> Vec<Node> {
+        let url = config.str_at("repoURL").unwrap_or_default();
+        if !self.argo.is_ours(url) {
+            let at = config.get("repoURL").map_or(&config.origin, |it| &it.origin).clone();
+            let why = format!("`{url}` is not known to be this repository");
+            self.problem(&at, why.clone());
+            return vec![Node::new(Map::open(Some(why.into())), at)];
+        }
+        let prefix = config.str_at("pathParamPrefix");
+        let paths = |field: &str| -> Vec<(GlobMatcher, Node, bool)> {
+            let items = config.get(field).map(Node::items).unwrap_or_default();
+            items
+                .iter()
+                .filter_map(|it| {
+                    let path = it.get("path")?;
+                    let exclude = it.get("exclude").and_then(Node::as_bool).unwrap_or(false);
+                    Some((pattern(path.as_str()?)?, path.clone(), exclude))
+                })
+                .collect()
+        };
+        let mut params = Vec::new();
+        let directories = paths("directories");
+        if !directories.is_empty() {
+            for dir in self.directories() {
+                let matching = |exclude: bool| {
+                    let mut patterns = directories.iter().filter(|it| it.2 == exclude);
+                    patterns.find(|(pattern, ..)| pattern.is_match(&dir))
+                };
+                if let (Some((_, node, _)), None) = (matching(false), matching(true)) {
+                    let map = self.path_params(&dir, None, prefix, &node.origin);
+                    params.push(Node::new(map, node.origin.clone()));
+                }
+            }
+        }
+        let files = paths("files");
+        let sources = self.argo.context.sources;
+        for (file, it) in sources.iter() {
+            let matching = |exclude: bool| {
+                let mut patterns = files.iter().filter(|it| it.2 == exclude);
+                patterns.find(|(pattern, ..)| pattern.is_match(&it.path))
+            };
+            let (Some((_, node, _)), None) = (matching(false), matching(true)) else { continue };
+            let documents = sources.documents(file, Dialect::Sigs);
+            for root in documents.roots() {
+                let single = [root.clone()];
+                for content in root.as_list().unwrap_or(&single) {
+                    let Some(content) = content.as_map() else { continue };
+                    let mut map = content.clone();
+                    let dir = source::parent(&it.path);
+                    let name = Some(source::file_name(&it.path));
+                    let extra = self.path_params(dir, name, prefix, &node.origin);
+                    for (key, entry) in extra.iter() {
+                        map.insert(key, entry.clone());
+                    }
+                    params.push(Node::new(
+                        map,
+                        Origin::written(crate::source::Span { file, start: 0, end: 0 }),
+                    ));
+                }
+            }
+        }
+        params
+    }
+
+    /// Every directory of the repository that is not hidden, in order.
+    fn directories(&self) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        for (_, file) in self.argo.context.sources.iter() {
+            let mut dir = source::parent(&file.path);
+            while !dir.is_empty() && all.insert(dir.to_owned()) {
+                dir = source::parent(dir);
+            }
+        }
+        all.retain(|dir| !dir.split('/').any(|it| it.starts_with('.')));
+        all
+    }
+
+    fn path_params(
+        &self,
+        dir: &str,
+        file: Option<&str>,
+        prefix: Option<&str>,
+        origin: &Origin,
+    ) -> Map {
+        let text = |text: &str| Node::new(Scalar::string(text), origin.clone());
+        let base = source::file_name(dir);
+        let mut fields = vec![
+            ("path".to_owned(), text(dir)),
+            ("basename".to_owned(), text(base)),
+            ("basenameNormalized".to_owned(), text(&normalized(base))),
+        ];
+        if let Some(file) = file {
+            fields.push(("filename".to_owned(), text(file)));
+            fields.push(("filenameNormalized".to_owned(), text(&normalized(file))));
+        }
+        let segments: Vec<Node> = dir.split('/').map(text).collect();
+        if self.go {
+            fields.push(("segments".to_owned(), Node::new(segments, origin.clone())));
+            let path: Map = fields.into_iter().collect();
+            let path = Node::new(path, origin.clone());
+            return match prefix {
+                Some(prefix) => {
+                    let inner: Map = [("path".to_owned(), path)].into_iter().collect();
+                    [(prefix.to_owned(), Node::new(inner, origin.clone()))].into_iter().collect()
+                }
+                None => [("path".to_owned(), path)].into_iter().collect(),
+            };
+        }
+        let prefix = prefix.map_or_else(String::new, |it| format!("{it}."));
+        let mut flat = Map::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "path" => flat.set(format!("{prefix}path"), value),
+                name => flat.set(format!("{prefix}path.{name}"), value),
+            }
+        }
+        for (index, segment) in segments.into_iter().enumerate() {
+            flat.set(format!("{prefix}path[{index}]"), segment);
+        }
+        flat
+    }
+
+    /// Every combination of what two generators give; the second may use what the first gives.
+    fn matrix(&mut self, config: &Node, depth: usize) -> Vec<Node> {
+        let [first, second] = config.get("generators").map(Node::items).unwrap_or_default() else {
+            self.problem(&config.origin, "a `matrix` generator has two generators");
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for outer in self.params(first, depth + 1) {
+            let second = self.scope(&outer).render(second);
+            for inner in self.params(&second, depth + 1) {
+                if all.len() >= MAX_INSTANCES {
+                    return all;
+                }
+                all.push(union(&outer, &inner));
+            }
+        }
+        all
+    }
+
+    /// What the first generator gives, changed by what the others give for the same keys.
+    fn merged(&mut self, config: &Node, depth: usize) -> Vec<Node> {
+        let keys: Vec<&str> = config
+            .get("mergeKeys")
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Node::as_str)
+            .collect();
+        let mut generators = config.get("generators").map(Node::items).unwrap_or_default().iter();
+        let Some(base) = generators.next() else { return Vec::new() };
+        let mut all = self.params(base, depth + 1);
+        for generator in generators {
+            for over in self.params(generator, depth + 1) {
+                for params in &mut all {
+                    let same = !keys.is_empty()
+                        && keys.iter().all(|key| {
+                            let text = |node: &Node| {
+                                let found = node.get(key).or_else(|| node.at(key))?;
+                                found.as_scalar().map(|it| it.text.clone())
+                            };
+                            text(params).is_some() && text(params) == text(&over)
+                        });
+                    if same {
+                        *params = helm::merge(params, &over);
+                    }
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Both maps in one; what only a cluster can tell of either stays open.
+fn union(first: &Node, second: &Node) -> Node {
+    let mut map = first.as_map().cloned().unwrap_or_default();
+    if let Some(second) = second.as_map() {
+        for (key, entry) in second.iter() {
+            map.insert(key, entry.clone());
+        }
+        map.open = map.open.or_else(|| second.open.clone());
+    }
+    Node::new(map, second.origin.clone())
+}
+
+/// Whether parameters match a label selector; what cannot be told does.
+fn selects(selector: &Node, params: &Node) -> bool {
+    let open = params.as_map().is_some_and(|it| it.open.is_some());
+    let text = |key: &str| -> Option<String> {
+        let node = params.get(key).or_else(|| params.at(key))?;
+        node.as_scalar().map(|it| it.text.to_string())
+    };
+    let labels = selector.get("matchLabels").into_iter().flat_map(Node::entries);
+    let mut wanted = labels.map(|(key, it)| (key, it.value.as_scalar().map(|it| &*it.text)));
+    let matches = wanted.all(|(key, value)| match text(key) {
+        Some(text) => value == Some(text.as_str()),
+        None => open,
+    });
+    let expressions = selector.get("matchExpressions").map(Node::items).unwrap_or_default();
+    matches
+        && expressions.iter().all(|it| {
+            let Some(key) = it.str_at("key") else { return true };
+            let values = it.get("values").map(Node::items).unwrap_or_default();
+            let listed = |text: &str| {
+                values.iter().any(|it| it.as_scalar().is_some_and(|it| &*it.text == text))
+            };
+            match (it.str_at("operator"), text(key)) {
+                (_, None) if open => true,
+                (Some("In"), value) => value.is_some_and(|it| listed(&it)),
+                (Some("NotIn"), value) => value.is_none_or(|it| !listed(&it)),
+                (Some("Exists"), value) => value.is_some(),
+                (Some("DoesNotExist"), value) => value.is_none(),
+                _ => true,
+            }
+        })
+}
+
+/// A pattern whose `*` stays within one directory; `None` for what is no pattern.
+pub(super) fn pattern(text: &str) -> Option<GlobMatcher> {
+    let text = text.trim_start_matches("./").trim_matches('/');
+    let glob = GlobBuilder::new(text).literal_separator(true).build();
+    glob.ok().map(|glob| glob.compile_matcher())
+}

@@ -1,0 +1,262 @@
+//! Strings with holes that something fills in, without a template engine.
+//!
+//! A hole is masked by text of the same length, so that everything around it keeps its place, and
+//! filled in once the text was parsed. What a hole nobody can fill touches is unknown; a template
+//! with control flow is unknown as a whole.
+
+use std::ops::Range;
+
+use crate::{
+    parse::{self, Dialect, scalar},
+    source::Sources,
+    tree::{Kind, Map, Node, Scalar, Style, Via, Why},
+};
+
+/// A part of a string that something fills in.
+#[derive(Debug, Clone)]
+pub struct Hole {
+    /// Which bytes of the string.
+    pub range: Range<usize>,
+    /// The scalar that takes their place: its text, or a YAML string when it is quoted.
+    pub fill: Result<Node, Why>,
+}
+
+/// Masks start with one of these private characters, which says which hole it is.
+const FIRST: u32 = 0xE000;
+const MAX_HOLES: usize = 6_000;
+
+/// The ranges of `text` between `open` and `close`, both included. An `open` that nothing closes
+/// is none.
+pub fn between(text: &str, open: &str, close: &str) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find(open)).map(|it| it + at) {
+        let inner = start + open.len();
+        let Some(end) = text.get(inner..).and_then(|rest| rest.find(close)) else { break };
+        at = inner + end + close.len();
+        ranges.push(start..at);
+    }
+    ranges
+}
+
+/// `node`, a string, with its holes filled; unknown when one of them is.
+pub fn fill(node: &Node, holes: &[Hole]) -> Node {
+    let Some(scalar) = node.as_scalar() else { return node.clone() };
+    let mut text = String::new();
+    let mut origin = None;
+    let mut at = 0;
+    for hole in holes {
+        let fill = match &hole.fill {
+            Ok(fill) => fill,
+            Err(why) => return Node::new(Kind::Unknown(why.clone()), node.origin.clone()),
+        };
+        origin.get_or_insert_with(|| node.origin.filled(Via::Templated, &fill.origin));
+        text += scalar.text.get(at..hole.range.start).unwrap_or_default();
+        let Some(filled) = fill.as_scalar() else { continue };
+        let quote = if filled.style == Style::Plain { "" } else { "\"" };
+        text.extend([quote, &filled.text, quote]);
+        at = hole.range.end;
+    }
+    text += scalar.text.get(at..).unwrap_or_default();
+    let scalar = Scalar { text: text.into(), ..scalar.clone() };
+    Node::new(scalar, origin.unwrap_or_else(|| node.origin.clone()))
+}
+
+/// The YAML in `node`, a string, once its holes are filled: its documents, or why there are none.
+///
+/// # Errors
+/// The text is not YAML around its holes.
+pub fn fill_yaml(sources: &Sources, node: &Node, holes: &[Hole]) -> Result<Vec<Node>, Why> {
+    let Some(scalar) = node.as_scalar() else { return Ok(Vec::new()) };
+    let masked = mask(&scalar.text, holes).ok_or("it has too many placeholders")?;
+    let documents = parse::masked(sources, node, &masked, Dialect::Sigs);
+    if let Some(error) = documents.error() {
+        return Err(format!("it is not YAML around its placeholders: {}", error.message).into());
+    }
+    Ok(documents.roots().map(|root| unmask(root, holes)).collect())
+}
+
+/// `text` with a mask over every hole, of the same length.
+fn mask(text: &str, holes: &[Hole]) -> Option<String> {
+    let private = |it: char| (FIRST..FIRST + 6_400).contains(&u32::from(it));
+    if holes.len() > MAX_HOLES || text.chars().any(private) {
+        return None;
+    }
+    let mut masked = String::with_capacity(text.len());
+    let mut at = 0;
+    for (index, hole) in holes.iter().enumerate() {
+        masked += text.get(at..hole.range.start)?;
+        masked.push(char::from_u32(FIRST + u32::try_from(index).ok()?)?);
+        let rest = hole.range.len().checked_sub('\u{E000}'.len_utf8())?;
+        masked.extend(std::iter::repeat_n('x', rest));
+        at = hole.range.end;
+    }
+    masked += text.get(at..)?;
+    Some(masked)
+}
+
+fn unmask(node: &Node, holes: &[Hole]) -> Node {
+    let kind = match &node.kind {
+        Kind::Scalar(scalar) => return unmask_scalar(node, scalar, holes),
+        Kind::Unknown(why) => Kind::Unknown(why.clone()),
+        Kind::List(items) => items.iter().map(|it| unmask(it, holes)).collect::<Vec<_>>().into(),
+        Kind::Map(map) => {
+            let mut unmasked = Map::open(map.open.clone());
+            for (key, entry) in map.iter() {
+                let mut entry = entry.clone();
+                entry.value = unmask(&entry.value, holes);
+                match fill_text(&Scalar::plain(key), holes) {
+                    Ok((key, _)) => {
+                        unmasked.insert(key, entry);
+                    }
+                    Err(why) => unmasked.open = Some(why),
+                }
+            }
+            unmasked.into()
+        }
+    };
+    Node::new(kind, node.origin.clone())
+}
+
+fn unmask_scalar(node: &Node, scalar: &Scalar, holes: &[Hole]) -> Node {
+    if let Some(quoted) = whole(scalar, holes) {
+        return Node::new(quoted.kind.clone(), node.origin.filled(Via::Templated, &quoted.origin));
+    }
+    match fill_text(scalar, holes) {
+        Ok((_, None)) => node.clone(),
+        Ok((text, Some(fill))) => {
+            let origin = node.origin.filled(Via::Templated, &fill.origin);
+            Node::new(Scalar { text: text.into(), ..scalar.clone() }, origin)
+        }
+        Err(why) => Node::new(Kind::Unknown(why), node.origin.clone()),
+    }
+}
+
+/// What fills the one hole that a masked scalar is, when that is quoted.
+fn whole<'a>(scalar: &Scalar, holes: &'a [Hole]) -> Option<&'a Node> {
+    let first = scalar.text.chars().next().filter(|_| scalar.style == Style::Plain)?;
+    let hole = holes.get(usize::try_from(u32::from(first).checked_sub(FIRST)?).ok()?)?;
+    let fill = hole.fill.as_ref().ok()?;
+    let quoted = fill.as_scalar().is_some_and(|it| it.style != Style::Plain);
+    (quoted && hole.range.len() == scalar.text.len()).then_some(fill)
+}
+
+/// The text of a masked scalar with its holes filled, and what the first was filled with.
+fn fill_text<'a>(scalar: &Scalar, holes: &'a [Hole]) -> Result<(String, Option<&'a Node>), Why> {
+    let mut text = String::new();
+    let mut first = None;
+    let mut rest = &*scalar.text;
+    while let Some(at) = rest.find(|it: char| (FIRST..FIRST + 6_400).contains(&u32::from(it))) {
+        let (before, masked) = rest.split_at(at);
+        text += before;
+        let index = masked.chars().next().map_or(0, |it| u32::from(it) - FIRST) as usize;
+        let Some(hole) = holes.get(index) else { break };
+        let fill = hole.fill.as_ref().map_err(Clone::clone)?;
+        let filled = fill.as_scalar();
+        let bare = filled.is_some_and(|it| it.style == Style::Plain);
+        let filled = filled.map_or("", |it| &*it.text);
+        if !bare || !is_transparent(filled, scalar.style, text.is_empty()) {
+            return Err(format!("`{filled}` changes the YAML around it").into());
+        }
+        text += filled;
+        first.get_or_insert(fill);
+        rest = masked.get(hole.range.len()..).unwrap_or_default();
+    }
+    text += rest;
+    Ok((text, first))
+}
+
+/// Whether `text` stays one piece of a scalar of that style when it is written there.
+fn is_transparent(text: &str, style: Style, starts: bool) -> bool {
+    if text.contains('\n') {
+        return false;
+    }
+    match style {
+        Style::Literal => true,
+        Style::Folded => !text.starts_with(' '),
+        Style::SingleQuoted => !text.contains('\''),
+        Style::DoubleQuoted => !text.contains(['"', '\\']),
+        Style::Plain => {
+            let indicator = starts
+                && (text.starts_with(|it: char| "-?:,[]{}#&*!|>'\"%@` ".contains(it))
+                    && !is_word(text));
+            !(indicator
+                || text.contains(": ")
+                || text.contains(" #")
+                || text.contains([',', '[', ']', '{', '}'])
+                || text.ends_with([':', ' ']))
+        }
+    }
+}
+
+/// Whether a text that starts with `-` is still plain: `--flag`, `-1`.
+fn is_word(text: &str) -> bool {
+    text.starts_with('-') && text.len() > 1 && !text.starts_with("- ") && !text.starts_with("---")
+}
+
+/// The text of a scalar as Go's `%v` prints it, for what is no text either.
+pub fn printed(node: &Node) -> Option<String> {
+    let scalar = node.as_scalar()?;
+    Some(match scalar::sigs(scalar) {
+        crate::tree::Value::Bool(it) => it.to_string(),
+        crate::tree::Value::Int(it) => it.to_string(),
+        _ => scalar.text.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(sources: &Sources) -> Node {
+        let file = sources.find("a.yaml").expect("it is there");
+        let root = sources.documents(file, Dialect::Sigs).roots().next().expect("a document");
+        root.get("values").expect("a key").clone()
+    }
+
+    fn holes(text: &str, fill: impl Fn(&str) -> Result<Node, Why>) -> Vec<Hole> {
+        between(text, "{{", "}}")
+            .into_iter()
+            .map(|range| {
+                let name = text[range.clone()].trim_matches(['{', '}']).trim();
+                Hole { fill: fill(name), range }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_not_filled_is_unknown_and_nothing_else() {
+        let text =
+            "values: |\n  replicas: {{n}}\n  args:\n    - --a={{ x }}\n    - --b\n  {{k}}: 1\n";
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let node = node(&sources);
+        let inner = node.as_str().expect("a string").to_owned();
+        let two = Node::new(Scalar::plain("2"), node.origin.clone());
+        let holes =
+            holes(&inner, |name| if name == "n" { Ok(two.clone()) } else { Err("nobody".into()) });
+        let [filled] = &fill_yaml(&sources, &node, &holes).expect("it is YAML")[..] else {
+            panic!("one document");
+        };
+        let replicas = filled.get("replicas").expect("a key");
+        assert_eq!(replicas.as_int(), Some(2));
+        let template = replicas.origin.steps().next().and_then(|it| it.span).expect("a place");
+        assert_eq!(sources.slice(template), "{{n}}");
+        let args = filled.get("args").expect("a key").items();
+        assert_eq!(args[0].unknown().map(|it| &**it), Some("nobody"));
+        assert_eq!(args[1].as_str(), Some("--b"));
+        assert_eq!(filled.as_map().and_then(|it| it.open.as_deref()), Some("nobody"));
+    }
+
+    #[test]
+    fn what_would_change_the_yaml_is_unknown() {
+        let text = "values: |\n  a: {{x}}\n  b: '{{x}}'\n";
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let node = node(&sources);
+        let inner = node.as_str().expect("a string").to_owned();
+        let fill = Node::new(Scalar::plain("c: d"), node.origin.clone());
+        let holes = holes(&inner, |_| Ok(fill.clone()));
+        let filled = fill_yaml(&sources, &node, &holes).expect("it is YAML");
+        assert!(filled[0].get("a").is_some_and(|it| it.unknown().is_some()));
+        assert_eq!(filled[0].str_at("b"), Some("c: d"));
+    }
+}

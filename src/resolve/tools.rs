@@ -1,0 +1,218 @@
+//! The tools that say themselves what their environments are, and what the objects that others
+//! build install when they are custom resources of such a tool.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    parse::Dialect,
+    problem::{Problem, ProblemKind},
+    resolve::{
+        Context, EntryKind, Environment, Release,
+        argocd::Argo,
+        helm::{self, strvals},
+        helm_chart, helm_chart_proxy,
+        layout::{Closure, Layout},
+    },
+    source::{FileId, Skip, Text},
+    tree::{Kind, Node, Origin},
+};
+
+/// What was found with the help of all of these tools.
+pub struct Tools<'a> {
+    context: &'a Context<'a>,
+    argo: Argo<'a>,
+    found: Found,
+}
+
+/// What one tool makes of the repository.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Environments, or parts of those that have the same name.
+    pub environments: Vec<Environment>,
+    /// What they read: nothing of it starts an environment of its own.
+    pub reached: Reached,
+}
+
+/// Files and directories that an environment reads.
+#[derive(Debug, Default, Clone)]
+pub struct Reached {
+    /// Files.
+    pub files: BTreeSet<FileId>,
+    /// Directories with a kustomization.
+    pub dirs: BTreeSet<String>,
+}
+
+impl<'a> Tools<'a> {
+    /// Finds what does not depend on what others build.
+    pub fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
+        let argo = Argo::new(context, layout);
+        let found = argo.environments();
+        Self { context, argo, found }
+    }
+
+    /// What need not be looked at any more.
+    pub fn reached(&self) -> &Reached {
+        &self.found.reached
+    }
+
+    /// What the objects of `environment` make Argo CD install, here or in other clusters.
+    pub fn complete(&self, environment: &Environment) -> Found {
+        self.argo.applications(environment)
+    }
+
+    /// All environments, given those that the others start from, each with the directory where it
+    /// starts and what [`Tools::complete`] found.
+    pub fn finish(self, resolved: Vec<(&str, Environment, Found)>) -> Vec<Environment> {
+        let mut environments: Vec<Environment> = Vec::new();
+        let built: Vec<BTreeSet<String>> =
+            resolved.iter().map(|(_, _, found)| found.reached.dirs.clone()).collect();
+        for (index, (path, environment, found)) in resolved.into_iter().enumerate() {
+            // An overlay that an Application of another environment builds is part of that one.
+            let elsewhere =
+                built.iter().enumerate().any(|(other, dirs)| other != index && dirs.contains(path));
+            if environment.entry.kind == EntryKind::Kustomization && elsewhere {
+                continue;
+            }
+            join(&mut environments, environment);
+            found.environments.into_iter().for_each(|part| join(&mut environments, part));
+        }
+        self.found.environments.into_iter().for_each(|part| join(&mut environments, part));
+        for environment in &mut environments {
+            releases(self.context, environment);
+        }
+        environments
+    }
+}
+
+/// Turns the custom resources that install a chart into releases and what they render.
+pub fn releases(context: &Context<'_>, environment: &mut Environment) {
+    helm_chart::releases(context, environment);
+    helm_chart_proxy::releases(context, environment);
+}
+
+impl Reached {
+    /// Adds what building a directory reaches.
+    pub fn extend(&mut self, closure: Closure) {
+        self.files.extend(closure.files);
+        self.dirs.extend(closure.dirs);
+    }
+}
+
+impl Found {
+    /// Adds what another tool found.
+    pub fn extend(&mut self, other: Self) {
+        self.environments.extend(other.environments);
+        self.reached.files.extend(other.reached.files);
+        self.reached.dirs.extend(other.reached.dirs);
+    }
+}
+
+/// Adds `part` to the environment of its name.
+fn join(environments: &mut Vec<Environment>, part: Environment) {
+    let Some(whole) = environments.iter_mut().find(|it| it.name == part.name) else {
+        environments.push(part);
+        return;
+    };
+    let shift = whole.releases.len();
+    whole.objects.extend(part.objects.into_iter().map(|mut object| {
+        object.release = object.release.map(|index| index + shift);
+        object
+    }));
+    whole.releases.extend(part.releases);
+    whole.files.extend(part.files);
+    whole.problems.extend(part.problems);
+}
+
+/// A chart as a tool refers to it.
+#[derive(Debug)]
+pub struct Chart<'a> {
+    /// Its name, the path of its directory, or an OCI reference.
+    pub name: &'a str,
+    /// The address of the repository that it comes from; `""` when nothing says.
+    pub repository: &'a str,
+    /// The directory of this repository that holds it.
+    pub directory: Option<&'a str>,
+    /// Its version, exact or a range.
+    pub version: Option<Node>,
+}
+
+impl Chart<'_> {
+    /// A release of it.
+    pub fn release(
+        self,
+        via: &'static str,
+        name: impl Into<String>,
+        namespace: &str,
+        values: Node,
+        anchor: Origin,
+    ) -> Release {
+        let version = self.version.as_ref().and_then(Node::as_scalar);
+        let repository = Some(self.repository).filter(|it| !it.is_empty());
+        let family = match self.directory {
+            Some(_) => None,
+            None => helm::family(self.name, repository, version.map(|it| &*it.text), &values),
+        };
+        Release {
+            name: name.into(),
+            namespace: if namespace.is_empty() { "default" } else { namespace }.to_owned(),
+            via,
+            family,
+            chart: self.name.to_owned(),
+            directory: self.directory.map(ToOwned::to_owned),
+            alias: None,
+            version: self.version,
+            values,
+            anchor,
+            suspended: false,
+        }
+    }
+}
+
+/// The values that a file holds.
+///
+/// # Errors
+/// Why nobody can tell them, or why Helm refuses them, at `reference`.
+pub fn values_file(
+    context: &Context<'_>,
+    file: FileId,
+    reference: &Origin,
+) -> Result<Node, Problem> {
+    let path = &context.sources[file].path;
+    if let Text::Skipped(skip) = context.sources.load(file) {
+        let why = match skip {
+            Skip::Encrypted => "is encrypted",
+            Skip::Binary => "is not text",
+            Skip::TooLarge => "is too large to be read",
+            Skip::Unreadable => "cannot be read",
+        };
+        let message = format!("`{path}` {why}");
+        return Err(Problem::new(ProblemKind::Unresolved, reference, message));
+    }
+    let documents = context.sources.documents(file, Dialect::Sigs);
+    if documents.roots().any(crate::parse::is_sops) {
+        let message = format!("`{path}` is encrypted with SOPS");
+        return Err(Problem::new(ProblemKind::Unresolved, reference, message));
+    }
+    helm::layer(documents, reference)
+}
+
+/// Sets `name` to `value` in `values` as `--set` does, or `--set-string` when `strings`.
+///
+/// # Errors
+/// What Helm refuses; the values are then unknown.
+pub fn set(values: &mut Node, name: &str, value: &Node, strings: bool) -> Result<(), Problem> {
+    let text = value.as_scalar().map(|it| &*it.text);
+    let assignment = format!("{name}={}", text.unwrap_or("x"));
+    let result = match text {
+        Some(_) => strvals::set(values, &assignment, strings, &value.origin),
+        // What is set cannot be told, but where it is set can.
+        None => strvals::parse(&assignment, strings, &value.origin).and_then(|assignments| {
+            assignments.iter().try_for_each(|it| strvals::assign(values, &it.path, value.clone()))
+        }),
+    };
+    result.map_err(|why| {
+        let why = format!("Helm refuses to set `{name}`: {why}");
+        values.kind = Kind::Unknown(why.as_str().into());
+        Problem::new(ProblemKind::BuildFails, &value.origin, why)
+    })
+}

@@ -1,0 +1,164 @@
+//! Argo CD and the tools beside it, over small repositories: what each environment gets, and where
+//! a person edits it.
+
+use std::path::Path;
+
+use metrics_server_lint::{
+    analyze,
+    config::Config,
+    discover,
+    model::Cluster,
+    resolve::{Environment, Release},
+    source::{Sources, Span},
+    tree::{Node, Origin},
+};
+
+/// A repository of `testdata` with what it resolves to.
+struct Repository {
+    sources: Sources,
+    environments: Vec<Environment>,
+    clusters: Vec<Cluster>,
+}
+
+fn repository(scenario: &str) -> Repository {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(scenario);
+    resolved(discover::open(&root, &|| {}).expect("the scenario is a directory"))
+}
+
+fn resolved(sources: Sources) -> Repository {
+    let (environments, clusters) = analyze(&sources, &Config::default());
+    Repository { sources, environments, clusters }
+}
+
+impl Repository {
+    fn names(&self) -> Vec<&str> {
+        self.environments.iter().map(|it| it.name.as_str()).collect()
+    }
+
+    fn environment(&self, name: &str) -> &Environment {
+        let found = self.environments.iter().find(|it| it.name == name);
+        found.unwrap_or_else(|| panic!("no environment {name} in {:?}", self.names()))
+    }
+
+    fn cluster(&self, name: &str) -> &Cluster {
+        self.clusters.iter().find(|it| it.environment == name).expect("a cluster an environment")
+    }
+
+    fn release(&self, environment: &str, name: &str) -> &Release {
+        let releases = &self.environment(environment).releases;
+        let found = releases.iter().find(|it| it.name == name);
+        found.unwrap_or_else(|| panic!("no release {name} in {releases:?}"))
+    }
+
+    /// A value of a release with the places on its way, each as `file:line text`.
+    fn value(&self, environment: &str, release: &str, path: &str) -> (String, Vec<String>) {
+        let values = &self.release(environment, release).values;
+        let node = values.at(path).unwrap_or_else(|| panic!("no {path} in {}", values.to_json()));
+        (text(node), self.way(&node.origin))
+    }
+
+    fn way(&self, origin: &Origin) -> Vec<String> {
+        let spans = origin.steps().filter_map(|it| it.span);
+        let place = |span: Span| {
+            let path = &self.sources[span.file].path;
+            let text = self.sources.slice(span).lines().next().unwrap_or_default().trim();
+            format!("{path}:{} {text}", self.sources.start(span).line)
+        };
+        spans.map(place).collect()
+    }
+
+    fn problems(&self, environment: &str) -> Vec<String> {
+        let problems = &self.environment(environment).problems;
+        problems.iter().map(|it| format!("{}: {}", it.kind.rule(), it.message)).collect()
+    }
+}
+
+/// A value as text; an unknown one as why.
+fn text(node: &Node) -> String {
+    match node.unknown() {
+        Some(why) => format!("unknown: {why}"),
+        None => node.to_json().to_string(),
+    }
+}
+
+#[test]
+fn an_application_of_applications() {
+    let it = repository("argo-cd/app-of-apps");
+    assert_eq!(it.names(), ["default"]);
+    let value = |path| it.value("default", "metrics-server", path);
+    let reference = "apps/metrics-server.yaml:14 $values/values/metrics-server.yaml";
+    assert_eq!(
+        value("resources.requests.memory"),
+        ("\"200Mi\"".into(), vec![reference.into(), "values/metrics-server.yaml:7 200Mi".into()])
+    );
+    assert_eq!(
+        value("replicas"),
+        (
+            "2".into(),
+            vec!["values/metrics-server.yaml:1 1".into(), "apps/metrics-server.yaml:16 2".into()]
+        )
+    );
+    assert_eq!(value("podAnnotations.checksum").0, "\"12\"");
+    assert_eq!(
+        value("resources.limits.memory"),
+        (
+            "\"300Mi\"".into(),
+            vec![
+                "values/metrics-server.yaml:9 250Mi".into(),
+                "apps/metrics-server.yaml:19 300Mi".into()
+            ]
+        )
+    );
+    let server = &it.cluster("default").metrics_servers[0];
+    assert_eq!(server.via, "argo-cd");
+    assert_eq!(server.namespace, "kube-system");
+    assert_eq!(server.replicas.value(), Some(&2));
+    let (insecure, origin) = server.kubelet_insecure_tls.known().expect("it is known");
+    assert!(insecure);
+    assert_eq!(it.way(origin), [reference, "values/metrics-server.yaml:3 --kubelet-insecure-tls"]);
+    assert!(it.problems("default").is_empty(), "{:?}", it.problems("default"));
+}
+
+#[test]
+fn an_application_set_with_a_list_and_one_with_files() {
+    let it = repository("argo-cd/application-set");
+    assert_eq!(it.names(), ["production", "staging"]);
+    assert_eq!(
+        it.value("production", "metrics-server", "resources.limits.memory"),
+        (
+            "\"512Mi\"".into(),
+            vec![
+                "sets/metrics-server.yaml:31 {{memory}}".into(),
+                "sets/metrics-server.yaml:14 512Mi".into()
+            ]
+        )
+    );
+    let replicas = |name| {
+        let server = &it.cluster(name).metrics_servers[0];
+        server.replicas.value().copied()
+    };
+    assert_eq!((replicas("staging"), replicas("production")), (Some(1), Some(2)));
+    let approver = |environment, path| it.value(environment, "kubelet-csr-approver", path);
+    assert_eq!(approver("staging", "replicas").0, "1");
+    assert_eq!(
+        approver("production", "replicas"),
+        (
+            "3".into(),
+            vec![
+                "sets/approver.yaml:28 {{ default 1 .approver.replicas }}".into(),
+                "clusters/production/addons.yaml:4 3".into()
+            ]
+        )
+    );
+    assert_eq!(
+        approver("staging", "providerRegex"),
+        (
+            "\"^node-\\\\d+$\"".into(),
+            vec![
+                "sets/approver.yaml:27 {{ .approver.regex | quote }}".into(),
+                "clusters/staging/addons.yaml:2 ^node-\\d+$".into()
+            ]
+        )
+    );
+    assert_eq!(approver("staging", "metrics.enable").0, "false");
+}
