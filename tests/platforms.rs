@@ -122,7 +122,11 @@ fn describe(sources: &Sources, cluster: &Cluster) -> String {
         Fact::Known(Datum::Bool(it), origin) => format!("{it} ({})", at(origin)),
         Fact::Known(Datum::Int(it), origin) => format!("{it} ({})", at(origin)),
         Fact::Known(Datum::Text(it), origin) => format!("{it} ({})", at(origin)),
-        Fact::Known(Datum::List(it), origin) => format!("{} ({})", it.join(" "), at(origin)),
+        Fact::Known(Datum::List(it), origin) => format!(
+            "{} ({})",
+            it.iter().map(|it| it.as_deref().unwrap_or("unknown")).collect::<Vec<_>>().join(" "),
+            at(origin)
+        ),
         Fact::Absent(_) => "absent".into(),
         Fact::Unknown(why, _) => format!("unknown: {why}"),
     };

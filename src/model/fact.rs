@@ -22,8 +22,8 @@ pub enum Datum {
     Int(i128),
     /// Text.
     Text(String),
-    /// A list of texts.
-    List(Vec<String>),
+    /// A list of texts; `None` is one that nobody can tell.
+    List(Vec<Option<String>>),
 }
 
 impl<T> Fact<T> {
@@ -103,6 +103,6 @@ impl From<String> for Datum {
 
 impl From<Vec<super::Arg>> for Datum {
     fn from(args: Vec<super::Arg>) -> Self {
-        Self::List(args.into_iter().map(|arg| arg.text).collect())
+        Self::List(args.into_iter().map(|it| it.unknown.is_none().then_some(it.text)).collect())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
@@ -203,25 +204,36 @@ fn environment(
     let state = cluster.serving.state.id().replace('-', " ");
     table.row("serving certificates", &state, "");
     for (text, origin) in &cluster.serving.evidence {
-        table.row("", "", &format!("{text}, {}", place(sources, origin.written_at())));
+        table.remark(&format!("{text}, {}", place(sources, origin.written_at())));
     }
     for approver in &cluster.approvers {
         table.row("approver", &approver.name, &place(sources, approver.origin.written_at()));
     }
     out += &table.print(look);
     for server in &cluster.metrics_servers {
-        let _ = writeln!(out, "\n  {} ({})", look.paint("1", &server.subject()), how(server));
+        let name = if server.name.is_empty() {
+            format!("{}, name unknown", server.namespace)
+        } else {
+            server.subject()
+        };
+        let _ = writeln!(out, "\n  {} ({})", look.paint("1", &name), how(server));
         let mut table = Table::default();
-        let mut absent = Vec::new();
+        let mut rest: IndexMap<String, Vec<String>> = IndexMap::new();
         for (name, fact) in server.facts() {
+            let name = name.replace('_', " ");
             match fact {
-                Fact::Absent(None) => absent.push(name.replace('_', " ")),
-                fact => table.fact(&name.replace('_', " "), &fact.map(datum_text), sources),
+                Fact::Absent(None) => rest.entry("not set".into()).or_default().push(name),
+                // What is unknown for one reason is told once.
+                Fact::Unknown(why, _) => {
+                    rest.entry(format!("unknown, since {why}")).or_default().push(name);
+                }
+                _ if name == "args" => table.args(server, sources),
+                fact => table.fact(&name, &fact.map(datum_text), sources),
             }
         }
         out += &table.print(look);
-        if !absent.is_empty() {
-            out += &wrapped("  not set: ", &absent.join(", "), look);
+        for (state, names) in &rest {
+            out += &wrapped(&format!("    {state}: "), &names.join(", "), look);
         }
     }
     for problem in &environment.problems {
@@ -255,6 +267,11 @@ impl Table {
         self.rows.push([name.to_owned(), value.to_owned(), from.to_owned()]);
     }
 
+    /// More about the row before.
+    fn remark(&mut self, text: &str) {
+        self.row("", "", text);
+    }
+
     fn fact(&mut self, name: &str, fact: &Fact<String>, sources: &Sources) {
         match fact {
             Fact::Known(value, origin) => self.row(name, value, &way(sources, origin)),
@@ -267,6 +284,18 @@ impl Table {
         }
     }
 
+    /// Each argument with where it comes from: patches and values add them one by one.
+    fn args(&mut self, server: &MetricsServer, sources: &Sources) {
+        for (index, arg) in server.args.value().into_iter().flatten().enumerate() {
+            let name = if index == 0 { "args" } else { "" };
+            match &arg.unknown {
+                None => self.row(name, &arg.text, &way(sources, &arg.origin)),
+                // Why is told with the other unknown facts, which depend on it.
+                Some(_) => self.row(name, "unknown", ""),
+            }
+        }
+    }
+
     fn print(&self, look: Look) -> String {
         let width = |column: usize, most: usize| {
             let widths = self.rows.iter().map(|row| row[column].chars().count());
@@ -275,15 +304,20 @@ impl Table {
         let (name_width, value_width) = (width(0, 40), width(1, look.width / 3));
         let mut out = String::new();
         for [name, value, from] in &self.rows {
+            if name.is_empty() && value.is_empty() {
+                out += &wrapped("      ", from, look);
+                continue;
+            }
             let shown = look.paint(value_color(value), &format!("{value:value_width$}"));
             let mut line = format!("    {name:name_width$}  {shown}");
             if !from.is_empty() {
+                let below = 4 + name_width + 2 + 2;
                 let used = 4 + name_width + 2 + value.chars().count().max(value_width) + 2;
                 let from = look.paint("2", from);
                 if used + from.chars().count() <= look.width.max(80) {
                     let _ = write!(line, "  {from}");
                 } else {
-                    line = format!("{}\n      {from}", line.trim_end());
+                    line = format!("{}\n{:below$}{from}", line.trim_end(), "");
                 }
             }
             out += line.trim_end();
@@ -303,16 +337,20 @@ fn way(sources: &Sources, origin: &Origin) -> String {
     let Some(last) = steps.pop() else { return String::new() };
     let mut way = match (last.via, last.span) {
         (Via::Written | Via::Configured, span) => place(sources, span),
-        (via, None) => via.id().replace('-', " "),
+        (via, None) => via_text(via),
         (via, Some(span)) => {
-            format!("{}, {}", via.id().replace('-', " "), place(sources, Some(span)))
+            format!("{}, {}", via_text(via), place(sources, Some(span)))
         }
     };
     for step in steps.iter().rev().filter(|it| it.span.is_some()) {
-        let via = step.via.id().replace('-', " ");
+        let via = via_text(step.via);
         let _ = write!(way, ", {via} at {}", place(sources, step.span));
     }
     way
+}
+
+fn via_text(via: Via) -> String {
+    via.id().replace('-', " ").replace("kubernetes", "Kubernetes")
 }
 
 fn place(sources: &Sources, span: Option<Span>) -> String {
@@ -338,7 +376,10 @@ fn datum_text(datum: &Datum) -> String {
         Datum::Bool(it) => it.to_string(),
         Datum::Int(it) => it.to_string(),
         Datum::Text(it) => it.clone(),
-        Datum::List(items) => items.join(" "),
+        Datum::List(items) => {
+            let items = items.iter().map(|it| it.as_deref().unwrap_or("unknown"));
+            items.collect::<Vec<_>>().join(" ")
+        }
     }
 }
 
@@ -346,7 +387,7 @@ fn datum_text(datum: &Datum) -> String {
 fn wrapped(lead: &str, text: &str, look: Look) -> String {
     let mut out = lead.to_owned();
     let mut column = lead.chars().count();
-    let indent = 4;
+    let indent = lead.chars().take_while(|it| *it == ' ').count() + 2;
     for (index, word) in text.split(' ').enumerate() {
         let width = word.chars().count();
         if index > 0 && column + 1 + width > look.width {
