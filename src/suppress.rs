@@ -3,6 +3,8 @@
 //! `# metrics-server-lint: ignore[rule-id, other-rule] reason` counts for its own line when
 //! something stands before it there, else for the next line that is no comment.
 
+use std::collections::BTreeMap;
+
 use crate::{
     config,
     finding::{Finding, Findings, Severity},
@@ -103,21 +105,15 @@ fn collect(
         let line = sources.start(span).line;
         sources.line(file, line).trim_start().starts_with('#').then_some(line)
     };
-    let comment_lines: Vec<u32> = comments.iter().filter_map(|it| own_line(*it)).collect();
+    let next_lines = after(comments.iter().filter_map(|it| own_line(*it)).collect());
     for comment in comments {
         let text = sources.slice(comment);
         let body = text.trim_start_matches(['#', ' ', '\t']);
         let Some(rest) = body.strip_prefix(MARK) else { continue };
         let line = match own_line(comment) {
             None => sources.start(comment).line,
-            Some(own) => {
-                // Comments in a row all count for what follows them.
-                let mut next = own + 1;
-                while comment_lines.binary_search(&next).is_ok() {
-                    next += 1;
-                }
-                next
-            }
+            // Comments in a row all count for what follows them.
+            Some(own) => next_lines.get(&own).copied().unwrap_or(own),
         };
         let Some(ids) = ids(rest) else {
             unused
@@ -138,6 +134,16 @@ fn collect(
             }
         }
     }
+}
+
+/// For each of `lines`, in order, the first line below it that is none of them.
+fn after(lines: Vec<u32>) -> BTreeMap<u32, u32> {
+    let mut next = BTreeMap::new();
+    for line in lines.into_iter().rev() {
+        let below = next.get(&(line + 1)).copied().unwrap_or(line + 1);
+        next.insert(line, below);
+    }
+    next
 }
 
 /// The names between the brackets of ` ignore[a, b] reason`, or `None` when it is not like that.

@@ -5,4 +5,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the repository and run the program")]
 
 mod common;
+
+mod mutation;
+mod robustness;
+mod scenarios;
 mod tidy;

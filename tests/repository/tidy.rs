@@ -1,10 +1,15 @@
 //! The house rules that a machine can check. Each test names the rule it keeps.
+//!
+//! Parts of the README are generated: `UPDATE=1 cargo test readme` writes them.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, env, fs, path::Path};
 
 use regex::Regex;
 
-use crate::common::{files, repository};
+use crate::{
+    common::{files, repository, run, scenarios, stdout},
+    scenarios::without_time,
+};
 
 /// Longer modules become folders. What a module's own tests take does not count.
 const LONGEST_MODULE: usize = 650;
@@ -225,4 +230,87 @@ fn the_hook_starts_for_every_kind_of_file_that_matters() {
         assert_eq!(hook["require_serial"].as_bool(), Some(true));
         assert_eq!(hook["pass_filenames"].as_bool(), Some(true));
     }
+}
+
+/// Id, severity and title of every rule, from its page.
+fn rule_pages() -> BTreeMap<String, (String, String)> {
+    let folder = repository().join("rules");
+    files(&folder, |path| path.ends_with(".md") && path != "README.md")
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(folder.join(&path)).unwrap();
+            let line = |start: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(start));
+                line.unwrap_or_else(|| panic!("rules/{path} has no line `{start}`"))
+                    .trim()
+                    .to_owned()
+            };
+            let facts = (line("severity:"), line("# "));
+            (path.trim_end_matches(".md").to_owned(), facts)
+        })
+        .collect()
+}
+
+#[test]
+fn the_rules_folder_is_the_list_of_rules() {
+    let listed = run(repository(), &["rules"]);
+    let listed = stdout(&listed);
+    let pages = rule_pages();
+    for id in pages.keys() {
+        assert!(listed.split_whitespace().any(|word| word == id), "`rules` does not list {id}");
+        let explained = run(repository(), &["explain", id]);
+        assert!(explained.status.success(), "`explain {id}` fails");
+    }
+    let count = listed.lines().filter(|line| !line.trim().is_empty()).count();
+    assert!(count >= pages.len(), "`rules` lists {count} rules, rules/ has {}", pages.len());
+}
+
+/// Replaces what stands between `<!-- name -->` and `<!-- /name -->` in the README, or asserts it.
+#[track_caller]
+fn generated(name: &str, content: &str) {
+    let path = repository().join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let (before, rest) = readme.split_once(&open).unwrap();
+    let (current, after) = rest.split_once(&close).unwrap();
+    if current == content {
+        return;
+    }
+    assert!(
+        env::var_os("UPDATE").is_some(),
+        "the README's part `{name}` is not true any more; run UPDATE=1 cargo test tidy\n{content}"
+    );
+    fs::write(path, format!("{before}{open}{content}{close}{after}")).unwrap();
+}
+
+#[test]
+fn the_readme_lists_the_rules() {
+    let mut table = String::from("| rule | severity | what is wrong |\n|---|---|---|\n");
+    for (id, (severity, title)) in rule_pages() {
+        table += &format!("| [`{id}`](rules/{id}.md) | {severity} | {title} |\n");
+    }
+    generated("rules", &table);
+}
+
+#[test]
+#[ignore = "resolution is on its way"]
+fn the_readme_shows_real_output() {
+    let output = run(repository(), &["check", "--format", "text", "testdata/flux-platform"]);
+    let text = without_time(stdout(&output));
+    generated("output", &format!("```text\n{}\n```\n", text.trim_end()));
+}
+
+#[test]
+#[ignore = "resolution is on its way"]
+fn every_scenario_has_its_snapshots() {
+    let folder = repository().join("tests/snapshots");
+    let recorded = files(&folder, |path| path.starts_with("scenarios__"));
+    let mut expected = Vec::new();
+    for scenario in scenarios() {
+        for kind in ["check", "sarif", "show"] {
+            expected.push(format!("scenarios__{}@{kind}.snap", scenario.name));
+        }
+    }
+    expected.sort();
+    assert_eq!(recorded, expected);
 }

@@ -1,0 +1,250 @@
+//! Hostile and broken input ends with a diagnostic: no panic, no endless work, nothing hidden.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::common::{run, scenarios, stdout};
+
+/// Far above what any of these takes, far below what unbounded work would.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Checks a repository that holds `files`; what the findings say, as `path: rule: message`.
+#[track_caller]
+fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<String> {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = root.path().join(path.as_ref());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    findings_in(root.path())
+}
+
+#[track_caller]
+fn findings_in(root: &Path) -> Vec<String> {
+    let start = Instant::now();
+    let output = run(root, &["check", "--root", ".", "--format", "sarif"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
+    let sarif: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap().iter();
+    results
+        .map(|it| {
+            let place = &it["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+            let (rule, message) = (&it["ruleId"], &it["message"]["text"]);
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            format!("{}: {}: {}", text(place), text(rule), text(message))
+        })
+        .collect()
+}
+
+/// A finding of that rule in that file.
+#[track_caller]
+fn assert_found(findings: &[String], path: &str, rule: &str) {
+    let start = format!("{path}: {rule}: ");
+    assert!(
+        findings.iter().any(|it| it.starts_with(&start)),
+        "no {start}\n{}",
+        findings.join("\n")
+    );
+}
+
+const DEPLOYMENT: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metrics-server, namespace: kube-system}
+spec:
+  selector: {matchLabels: {k8s-app: metrics-server}}
+  template:
+    metadata: {labels: {k8s-app: metrics-server}}
+    spec:
+      containers:
+        - name: metrics-server
+          image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+          args: [--cert-dir=/tmp, --kubelet-insecure-tls]
+";
+
+#[test]
+#[ignore = "kustomize is on its way"]
+fn every_broken_file_is_named_and_hides_no_other() {
+    let broken = scenarios().into_iter().find(|it| it.name == "broken").unwrap();
+    let found = findings_in(&broken.dir);
+    for path in [
+        "yaml/unclosed.yaml",
+        "yaml/tabs.yaml",
+        "yaml/bad-indentation.yaml",
+        "yaml/second-document.yaml",
+        "yaml/unknown-alias.yaml",
+    ] {
+        assert_found(&found, path, "syntax");
+    }
+    assert_found(&found, "overlay/metrics-server.yaml", "kubelet-insecure-tls");
+    assert_found(&found, "bytes/bom-and-crlf.yaml", "kubelet-insecure-tls");
+    assert_found(&found, "bytes/no-final-newline.yaml", "kubelet-insecure-tls");
+    assert!(found.iter().all(|it| !it.starts_with("templates/")), "a template is no YAML to judge");
+}
+
+#[test]
+#[ignore = "kustomize is on its way"]
+fn a_chain_of_ten_thousand_layers_ends() {
+    let mut files = vec![("layer-0/metrics-server.yaml".to_owned(), DEPLOYMENT.to_owned())];
+    files.push((
+        "layer-0/kustomization.yaml".to_owned(),
+        "resources: [metrics-server.yaml]\n".to_owned(),
+    ));
+    for layer in 1..10_000 {
+        let text = format!("resources: [../layer-{}]\n", layer - 1);
+        files.push((format!("layer-{layer}/kustomization.yaml"), text));
+    }
+    let found = findings(&files);
+    assert!(!found.is_empty(), "nothing is said of a chain that is too long to follow");
+}
+
+#[test]
+#[ignore = "kustomize is on its way"]
+fn a_circle_is_reported_at_a_reference_of_it() {
+    let files = [
+        ("a/kustomization.yaml", "resources: [../b, metrics-server.yaml]\n"),
+        ("a/metrics-server.yaml", DEPLOYMENT),
+        ("b/kustomization.yaml", "resources: [../c]\n"),
+        ("c/kustomization.yaml", "resources: [../a]\n"),
+    ];
+    let found = findings(&files);
+    assert!(found.iter().any(|it| it.contains("/kustomization.yaml: ")), "{found:?}");
+}
+
+#[test]
+fn a_flux_tree_that_contains_itself_ends() {
+    let kustomization = |name: &str, path: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+             metadata: {{name: {name}, namespace: flux-system}}\n\
+             spec: {{path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}}}\n"
+        )
+    };
+    let files = [
+        ("clusters/a/b.yaml", kustomization("b", "./clusters/b")),
+        ("clusters/b/a.yaml", kustomization("a", "./clusters/a")),
+        ("clusters/b/metrics-server.yaml", DEPLOYMENT.to_owned()),
+    ];
+    findings(&files);
+}
+
+#[test]
+fn substitutions_that_grow_end() {
+    let mut variables = String::from("A0=metrics-server\n");
+    for step in 1..60 {
+        let before = step - 1;
+        writeln!(variables, "A{step}=${{A{before}}}${{A{before}}}").unwrap();
+    }
+    let nested = "${X:=".repeat(2_000) + "1" + &"}".repeat(2_000);
+    let files = [
+        (
+            "clusters/prod/sync.yaml",
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+             metadata: {name: apps, namespace: flux-system}\n\
+             spec:\n  path: ./apps\n  sourceRef: {kind: GitRepository, name: flux-system}\n  \
+             postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}\n"
+                .to_owned(),
+        ),
+        (
+            "clusters/prod/kustomization.yaml",
+            "resources: [sync.yaml]\nconfigMapGenerator: [{name: vars, namespace: flux-system, \
+             envs: [vars.env]}]\ngeneratorOptions: {disableNameSuffixHash: true}\n"
+                .to_owned(),
+        ),
+        ("clusters/prod/vars.env", variables),
+        (
+            "apps/metrics-server.yaml",
+            DEPLOYMENT.replace("--cert-dir=/tmp", &format!("'${{A59}}', '{nested}'")),
+        ),
+    ];
+    findings(&files);
+}
+
+#[test]
+fn large_files_end() {
+    let items = format!("# metrics-server\n[{}]\n", "1, ".repeat(300_000));
+    let documents = "---\nkind: x # metrics-server\n".repeat(50_000);
+    let keys: String = (0..100_000).map(|at| format!("key{at}: v\n")).collect();
+    let files = [
+        ("items.yaml", items),
+        ("documents.yaml", documents),
+        ("keys.yaml", format!("# metrics-server\n{keys}")),
+        ("line.env", format!("METRICS_SERVER_MEMORY_LIMIT={}\n", "9".repeat(1_000_000))),
+        ("deployment.yaml", DEPLOYMENT.to_owned()),
+    ];
+    let found = findings(&files);
+    assert_found(&found, "deployment.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
+fn comments_without_number_end() {
+    let comments = "# metrics-server-lint: ignore[\n".repeat(20_000);
+    let found = findings(&[("comments.yaml", format!("{comments}a: 1\n"))]);
+    assert_found(&found, "comments.yaml", "unused-suppression");
+}
+
+#[test]
+fn patterns_and_indexes_without_measure_end() {
+    let patches = "
+resources: [metrics-server.yaml]
+patches:
+  - target: {kind: Deployment, name: '(((((a{1,100}){1,100}){1,100}){1,100}){1,100})'}
+    patch: '[{op: remove, path: /spec}]'
+  - target: {kind: Deployment}
+    patch: '[{op: add, path: /spec/template/spec/containers/99999999999999999999/args, value: x}]'
+  - target: {kind: Deployment}
+    patch: '[{op: copy, from: /spec, path: /spec/template/spec/again}]'
+replicas: [{name: metrics-server, count: 9223372036854775807}]
+";
+    let files = [("kustomization.yaml", patches), ("metrics-server.yaml", DEPLOYMENT)];
+    findings(&files);
+}
+
+/// Every scenario, with files cut off, without a line, and with bytes that belong nowhere.
+#[test]
+fn no_damage_to_a_scenario_makes_it_panic() {
+    for scenario in scenarios().into_iter().filter(|it| it.name != "broken") {
+        let paths = crate::common::files(&scenario.dir, |_| true);
+        let texts = paths.iter().map(|path| fs::read(scenario.dir.join(path)).unwrap());
+        let texts: Vec<Vec<u8>> = texts.collect();
+        for damage in 0..4_usize {
+            let damaged: Vec<(&String, Vec<u8>)> = paths
+                .iter()
+                .zip(&texts)
+                .enumerate()
+                .map(|(at, (path, text))| {
+                    let config = path.starts_with(".metrics-server-lint");
+                    (path, if config { text.clone() } else { damaged(text, damage + at % 7) })
+                })
+                .collect();
+            findings(&damaged);
+        }
+    }
+}
+
+fn damaged(text: &[u8], how: usize) -> Vec<u8> {
+    let middle = text.len() / 2;
+    match how {
+        0 => text.to_vec(),
+        1 => text[..middle].to_vec(),
+        2 => text.split(|it| *it == b'\n').skip(3).collect::<Vec<_>>().join(&b'\n'),
+        3 => [&text[..middle], b"\t\xff\xfe${", &text[middle..]].concat(),
+        4 => String::from_utf8_lossy(text).replace(": ", ": [").into_bytes(),
+        5 => String::from_utf8_lossy(text).replace("- ", "-\n").into_bytes(),
+        6 => String::from_utf8_lossy(text)
+            .replace("metadata:", "metadata: &a\n  <<: *a")
+            .into_bytes(),
+        7 => [text, b"\n---\n", text].concat(),
+        8 => String::from_utf8_lossy(text).replace(['0', '1', '3'], "${N}").into_bytes(),
+        _ => String::from_utf8_lossy(text).replace("name:", "name: null #").into_bytes(),
+    }
+}
