@@ -1,0 +1,350 @@
+//! Where in objects kustomize's transformers write: field specifications and their defaults.
+
+use std::sync::{Arc, LazyLock};
+
+use crate::{
+    resolve::kustomize::{
+        file::FIELD_SPEC,
+        resource::Gvk,
+        shape::{self, Shape},
+        value::{Outcome, is_null, refusal, text, text_at},
+    },
+    tree::{Kind, Map, Node, Scalar},
+};
+
+/// A path into objects of a kind; empty parts of the kind match all (`types.FieldSpec`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FieldSpec {
+    pub(super) gvk: Gvk,
+    /// Separated by `/`.
+    pub(super) path: String,
+    /// Whether what is missing is made.
+    pub(super) create: bool,
+}
+
+/// What is made at the end of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaf {
+    Scalar,
+    Map,
+}
+
+/// Where the transformers write; bases pass theirs on to their overlays.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) name_prefix: Vec<FieldSpec>,
+    pub(super) name_suffix: Vec<FieldSpec>,
+    pub(super) namespace: Vec<FieldSpec>,
+    pub(super) common_labels: Vec<FieldSpec>,
+    pub(super) template_labels: Vec<FieldSpec>,
+    pub(super) common_annotations: Vec<FieldSpec>,
+    pub(super) variables: Vec<FieldSpec>,
+    pub(super) images: Vec<FieldSpec>,
+    pub(super) replicas: Vec<FieldSpec>,
+    pub(super) references: Vec<Reference>,
+}
+
+/// The fields that hold names of objects of a kind.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    pub(super) target: Gvk,
+    pub(super) fields: Vec<FieldSpec>,
+}
+
+impl FieldSpec {
+    /// Any object's `path`.
+    pub(super) fn everywhere(path: &str, create: bool) -> Self {
+        Self { gvk: Gvk::default(), path: path.into(), create }
+    }
+
+    /// Of the fields of `types.FieldSpec`.
+    pub(super) fn new(node: &Node) -> Self {
+        Self {
+            gvk: Gvk::selector(node),
+            path: text(node.get("path")).to_owned(),
+            create: shape::flag(node, "create"),
+        }
+    }
+
+    /// Whether `test` holds for a node at the path in `object`, whatever its kind.
+    pub(super) fn any(&self, object: &Node, test: &mut dyn FnMut(&Node) -> bool) -> bool {
+        any(object, &segments(&self.path), test)
+    }
+
+    /// Calls `write` with every node at the path in `object`, if it is of the kind.
+    ///
+    /// With a `leaf`, what is missing is made first when the specification says so.
+    ///
+    /// # Errors
+    /// Those of `write`, and a scalar in the middle of the path.
+    pub(super) fn visit(
+        &self,
+        object: &mut Node,
+        leaf: Option<Leaf>,
+        write: &mut dyn FnMut(&mut Node) -> Outcome<()>,
+    ) -> Outcome<()> {
+        let gvk = Gvk::new(text_at(object, "apiVersion"), text_at(object, "kind"));
+        if !gvk.selected(&self.gvk) {
+            return Ok(());
+        }
+        let leaf = leaf.filter(|_| self.create);
+        visit(object, &segments(&self.path), leaf, write)
+    }
+}
+
+fn any(node: &Node, path: &[String], test: &mut dyn FnMut(&Node) -> bool) -> bool {
+    let Some((part, rest)) = path.split_first() else { return test(node) };
+    let name = part.strip_suffix("[]").unwrap_or(part);
+    match &node.kind {
+        Kind::List(items) => items.iter().any(|it| any(it, path, test)),
+        Kind::Map(map) => map.get(name).is_some_and(|it| any(it, rest, test)),
+        // What is wrong there is found when it is visited.
+        Kind::Scalar(_) => !is_null(node),
+        Kind::Unknown(_) => false,
+    }
+}
+
+/// A path's parts; `\/` is a slash inside one.
+fn segments(path: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut joins = false;
+    for part in path.split('/') {
+        match parts.last_mut() {
+            Some(last) if joins => {
+                last.pop();
+                last.push('/');
+                last.push_str(part);
+            }
+            _ => parts.push(part.to_owned()),
+        }
+        joins = part.ends_with('\\');
+    }
+    parts
+}
+
+fn visit(
+    node: &mut Node,
+    path: &[String],
+    leaf: Option<Leaf>,
+    write: &mut dyn FnMut(&mut Node) -> Outcome<()>,
+) -> Outcome<()> {
+    let Some((part, rest)) = path.split_first() else { return write(node) };
+    if is_null(node) {
+        return Ok(());
+    }
+    let origin = node.origin.clone();
+    match &mut node.kind {
+        Kind::Unknown(_) => Ok(()),
+        Kind::Scalar(_) => {
+            Err(refusal(&origin, format!("kustomize expects a mapping here, to write {part} in it")))
+        }
+        Kind::List(items) => {
+            if !items.iter().any(|it| reaches(it, path, leaf)) {
+                return Ok(());
+            }
+            let items = Arc::make_mut(items);
+            items.iter_mut().try_for_each(|item| visit(item, path, leaf, write))
+        }
+        Kind::Map(map) => {
+            let (name, list) = match part.strip_suffix("[]") {
+                Some(name) => (name, true),
+                None => (part.as_str(), false),
+            };
+            if name.is_empty() {
+                return Err(refusal(&origin, "a field specification has an empty part"));
+            }
+            let made: Kind = match leaf {
+                Some(Leaf::Scalar) if rest.is_empty() => Scalar::plain("").into(),
+                _ => Map::default().into(),
+            };
+            let creates = leaf.is_some() && !list;
+            if list && map.get(name).is_some_and(is_null) {
+                Arc::make_mut(map).set(name, Node::new(Vec::new(), origin));
+                return Ok(());
+            }
+            match map.get(name) {
+                None if !creates => return Ok(()),
+                Some(child) if !creates && !rest.is_empty() && is_null(child) => return Ok(()),
+                Some(child) if !rest.is_empty() && !reaches(child, rest, leaf) => return Ok(()),
+                _ => {}
+            }
+            let map = Arc::make_mut(map);
+            if creates && map.get(name).is_none_or(is_null) {
+                map.set(name, Node::new(made, origin));
+            }
+            map.get_mut(name).map_or(Ok(()), |child| visit(child, rest, leaf, write))
+        }
+    }
+}
+
+/// Whether a visit could change something below `node`: what it cannot change stays shared.
+fn reaches(node: &Node, path: &[String], leaf: Option<Leaf>) -> bool {
+    let Some((part, rest)) = path.split_first() else { return true };
+    let name = part.strip_suffix("[]").unwrap_or(part);
+    match &node.kind {
+        Kind::Unknown(_) => false,
+        // An error is found by the visit.
+        Kind::Scalar(_) => !is_null(node),
+        Kind::List(items) => items.iter().any(|it| reaches(it, path, leaf)),
+        Kind::Map(map) => match map.get(name) {
+            Some(child) => leaf.is_some() || reaches(child, rest, leaf),
+            None => leaf.is_some() || name.is_empty(),
+        },
+    }
+}
+
+impl Rules {
+    /// What kustomize comes with (`konfig/builtinpluginconsts`).
+    pub(super) fn builtin() -> Arc<Self> {
+        static BUILTIN: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(defaults()));
+        BUILTIN.clone()
+    }
+
+    /// Adds those of `other` that are not there yet.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let add = |to: &mut Vec<FieldSpec>, from: &[FieldSpec]| {
+            for spec in from {
+                if !to.iter().any(|it| it.gvk == spec.gvk && it.path == spec.path) {
+                    to.push(spec.clone());
+                }
+            }
+        };
+        add(&mut self.name_prefix, &other.name_prefix);
+        add(&mut self.name_suffix, &other.name_suffix);
+        add(&mut self.namespace, &other.namespace);
+        add(&mut self.common_labels, &other.common_labels);
+        add(&mut self.template_labels, &other.template_labels);
+        add(&mut self.common_annotations, &other.common_annotations);
+        add(&mut self.variables, &other.variables);
+        add(&mut self.images, &other.images);
+        add(&mut self.replicas, &other.replicas);
+        for reference in &other.references {
+            match self.references.iter_mut().find(|it| it.target == reference.target) {
+                Some(known) => add(&mut known.fields, &reference.fields),
+                None => self.references.push(reference.clone()),
+            }
+        }
+    }
+
+    /// Of a file that `configurations` names (`builtinconfig.TransformerConfig`).
+    ///
+    /// # Errors
+    /// A wrong type.
+    pub(super) fn decode(node: &Node) -> Outcome<Self> {
+        let node = shape::decode(node, &CONFIGURATION, false)?.unwrap_or_else(|| node.clone());
+        let list = |name: &str| shape::items(&node, name).iter().map(FieldSpec::new).collect();
+        let references = shape::items(&node, "nameReference").iter().map(|it| Reference {
+            target: Gvk::selector(it),
+            fields: shape::items(it, "fieldSpecs").iter().map(FieldSpec::new).collect(),
+        });
+        Ok(Self {
+            name_prefix: list("namePrefix"),
+            name_suffix: list("nameSuffix"),
+            namespace: list("namespace"),
+            common_labels: list("commonLabels"),
+            template_labels: list("templateLabels"),
+            common_annotations: list("commonAnnotations"),
+            variables: list("varReference"),
+            images: list("images"),
+            replicas: list("replicas"),
+            references: references.collect(),
+        })
+    }
+}
+
+/// The rules in `data/kustomize/fields.txt`.
+fn defaults() -> Rules {
+    let mut rules = Rules {
+        name_prefix: Vec::new(),
+        name_suffix: Vec::new(),
+        namespace: Vec::new(),
+        common_labels: Vec::new(),
+        template_labels: Vec::new(),
+        common_annotations: Vec::new(),
+        variables: Vec::new(),
+        images: Vec::new(),
+        replicas: Vec::new(),
+        references: Vec::new(),
+    };
+    let text = include_str!("../../data/kustomize/fields.txt");
+    for section in text.split("\n\n").skip(1) {
+        let mut lines = section.lines();
+        let head: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
+        let specs: Vec<FieldSpec> = lines.flat_map(default_specs).collect();
+        match head[..] {
+            ["=", "namePrefix"] => rules.name_prefix = specs,
+            ["=", "nameSuffix"] => rules.name_suffix = specs,
+            ["=", "namespace"] => rules.namespace = specs,
+            ["=", "commonLabels"] => rules.common_labels = specs,
+            ["=", "templateLabels"] => rules.template_labels = specs,
+            ["=", "commonAnnotations"] => rules.common_annotations = specs,
+            ["=", "varReference"] => rules.variables = specs,
+            ["=", "images"] => rules.images = specs,
+            ["=", "replicas"] => rules.replicas = specs,
+            [">", kind, group, version] => {
+                let target = Gvk { group: part(group), version: part(version), kind: kind.into() };
+                rules.references.push(Reference { target, fields: specs });
+            }
+            _ => {}
+        }
+    }
+    rules.common_labels.extend(rules.template_labels.iter().cloned());
+    rules
+}
+
+/// A part of a line; `*` is any.
+fn part(text: &str) -> String {
+    if text == "*" { String::new() } else { text.to_owned() }
+}
+
+/// The specifications that a line stands for.
+fn default_specs(line: &'static str) -> Vec<FieldSpec> {
+    const ALL: &str = "Pod,PodTemplate,Deployment,ReplicaSet,DaemonSet,StatefulSet,Job,CronJob";
+    const ACCOUNT: &str = "Pod,StatefulSet,Deployment,ReplicationController,CronJob,Job,DaemonSet";
+    const RUN: &str = "CronJob,DaemonSet,Deployment,Job,Pod,ReplicaSet,StatefulSet";
+    let words: Vec<&str> = line.split(' ').collect();
+    let [create, kinds, group, version, path] = words[..] else { return Vec::new() };
+    let kinds = match kinds {
+        "@all" => ALL,
+        "@account" => ACCOUNT,
+        "@run" => RUN,
+        kinds => kinds,
+    };
+    let spec = |kind: &str| {
+        let pod = match kind {
+            "Pod" => "spec",
+            "PodTemplate" => "template/spec",
+            "CronJob" => "spec/jobTemplate/spec/template/spec",
+            _ => "spec/template/spec",
+        };
+        FieldSpec {
+            gvk: Gvk { group: part(group), version: part(version), kind: part(kind) },
+            path: path.replace('$', pod),
+            create: create == "+",
+        }
+    };
+    kinds.split(',').map(spec).collect()
+}
+
+const FIELD_SPECS: Shape = Shape::List(&FIELD_SPEC);
+
+const CONFIGURATION: Shape = Shape::Fields(&[
+    ("namePrefix", FIELD_SPECS),
+    ("nameSuffix", FIELD_SPECS),
+    ("namespace", FIELD_SPECS),
+    ("commonLabels", FIELD_SPECS),
+    ("templateLabels", FIELD_SPECS),
+    ("commonAnnotations", FIELD_SPECS),
+    ("varReference", FIELD_SPECS),
+    ("images", FIELD_SPECS),
+    ("replicas", FIELD_SPECS),
+    (
+        "nameReference",
+        Shape::List(&Shape::Fields(&[
+            ("group", Shape::Text),
+            ("version", Shape::Text),
+            ("kind", Shape::Text),
+            ("fieldSpecs", FIELD_SPECS),
+        ])),
+    ),
+]);

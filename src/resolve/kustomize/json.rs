@@ -1,0 +1,274 @@
+//! JSON 6902 patches, with the deviations of the library that kustomize uses
+//! (`evanphx/json-patch` v4).
+
+use serde::de::IgnoredAny;
+
+use crate::{
+    parse::{Dialect, Documents, scalar},
+    resolve::kustomize::value::{Outcome, refusal},
+    tree::{Entry, Kind, Map, Node, Scalar, Style, Tag, Value, Via},
+};
+
+/// A decoded patch: its operations, each a mapping.
+#[derive(Debug, Clone)]
+pub(super) struct Patch(Vec<Node>);
+
+/// The operations in `documents`, whose text is `text`; `None` when that is no list of mappings.
+pub(super) fn decode(documents: &Documents, text: &str) -> Option<Patch> {
+    // What starts with a bracket must be JSON; of YAML only the first document counts.
+    if text.starts_with('[') && serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return None;
+    }
+    let root = documents.list.first()?.root.as_ref().ok()?;
+    let items = root.as_list().or_else(|| root.is_null().then_some(&[]))?;
+    let all_maps = items.iter().all(|it| it.as_map().is_some());
+    all_maps.then(|| Patch(items.to_vec()))
+}
+
+impl Patch {
+    /// Applies the operations to `object`, in order.
+    ///
+    /// # Errors
+    /// The operation that does not apply.
+    pub(super) fn apply(&self, object: &Node) -> Outcome<Node> {
+        let mut root = through_json(object, Dialect::Kyaml);
+        for operation in &self.0 {
+            root = apply(root, operation)?;
+        }
+        Ok(root)
+    }
+}
+
+fn apply(mut root: Node, operation: &Node) -> Outcome<Node> {
+    let refuse = |message: String| refusal(&operation.origin, message);
+    let field = |name: &str| match operation.get(name).map(|it| (it, it.as_str())) {
+        Some((_, Some(text))) => Ok(text),
+        Some((node, None)) => Err(refusal(&node.origin, format!("`{name}` is not a string"))),
+        None => Err(refuse(format!("this operation has no `{name}`"))),
+    };
+    let op = field("op")?;
+    let path = field("path")?;
+    let value = || match operation.get("value") {
+        Some(value) => through_json(value, Dialect::Sigs),
+        None => Node::new(Scalar::null(), operation.origin.clone()),
+    };
+    match op {
+        "add" => add(&mut root, path, value(), operation)?,
+        "remove" => {
+            remove(&mut root, path, operation)?;
+        }
+        "replace" => replace(&mut root, path, value(), operation)?,
+        "move" => {
+            let moved = remove(&mut root, field("from")?, operation)?;
+            add(&mut root, path, moved, operation)?;
+        }
+        "copy" => {
+            let copied = get(&root, field("from")?)
+                .ok_or_else(|| refuse("there is nothing to copy at `from`".into()))?
+                .clone();
+            add(&mut root, path, copied, operation)?;
+        }
+        "test" => {
+            let wanted = value();
+            let holds = match get(&root, path) {
+                Some(found) => equal(found, &wanted),
+                None => wanted.is_null() && parent(&mut root, path, operation).is_ok(),
+            };
+            if !holds {
+                return Err(refuse(format!("the test of {path} fails")));
+            }
+        }
+        other => return Err(refuse(format!("there is no operation `{other}`"))),
+    }
+    Ok(root)
+}
+
+/// The keys of a pointer. What stands before the first slash does not count.
+fn segments(path: &str) -> Vec<String> {
+    path.split('/').skip(1).map(|it| it.replace("~1", "/").replace("~0", "~")).collect()
+}
+
+fn get<'a>(root: &'a Node, path: &str) -> Option<&'a Node> {
+    segments(path).iter().try_fold(root, |node, key| child(node, key))
+}
+
+fn child<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
+    match &node.kind {
+        Kind::Map(map) => map.get(key),
+        Kind::List(items) => items.get(index(key, items.len())?),
+        _ => None,
+    }
+}
+
+/// An index into a list; negative ones count from its end.
+fn index(key: &str, len: usize) -> Option<usize> {
+    let at: i64 = key.parse().ok()?;
+    let at = if at < 0 { at + i64::try_from(len).ok()? } else { at };
+    usize::try_from(at).ok()
+}
+
+/// The node that holds what `path` names, to change it, and the last key.
+fn parent<'a>(
+    root: &'a mut Node,
+    path: &str,
+    operation: &Node,
+) -> Outcome<(&'a mut Node, String)> {
+    let missing = || refusal(&operation.origin, format!("there is nothing that holds {path}"));
+    let mut keys = segments(path);
+    let last = keys.pop().ok_or_else(missing)?;
+    let mut node = root;
+    for key in &keys {
+        node = match &mut node.kind {
+            Kind::Map(map) => std::sync::Arc::make_mut(map).get_mut(key),
+            Kind::List(items) => {
+                let at = index(key, items.len());
+                at.and_then(|at| std::sync::Arc::make_mut(items).get_mut(at))
+            }
+            _ => None,
+        }
+        .ok_or_else(missing)?;
+    }
+    match node.kind {
+        Kind::Map(_) | Kind::List(_) => Ok((node, last)),
+        _ => Err(missing()),
+    }
+}
+
+fn add(root: &mut Node, path: &str, value: Node, operation: &Node) -> Outcome<()> {
+    if segments(path).is_empty() {
+        *root = value;
+        return Ok(());
+    }
+    let (node, key) = parent(root, path, operation)?;
+    if let Some(map) = node.as_map_mut() {
+        put(map, key, value);
+        return Ok(());
+    }
+    let refuse = || refusal(&operation.origin, format!("there is no index {key} to add at"));
+    let Some(items) = node.as_list_mut() else { return Err(refuse()) };
+    if key == "-" {
+        items.push(value);
+        return Ok(());
+    }
+    // A negative index counts from the end of the list as it will be.
+    let at = index(&key, items.len() + 1).filter(|at| *at <= items.len()).ok_or_else(refuse)?;
+    items.insert(at, value);
+    Ok(())
+}
+
+fn put(map: &mut Map, key: String, mut value: Node) {
+    let old = map.entry(&key);
+    if let Some(old) = old {
+        value.origin = value.origin.over(Via::Patched, &old.value.origin);
+    }
+    let key_span = old.and_then(|it| it.key);
+    map.insert(key, Entry { key: key_span, value });
+}
+
+fn remove(root: &mut Node, path: &str, operation: &Node) -> Outcome<Node> {
+    let (node, key) = parent(root, path, operation)?;
+    let missing = || refusal(&operation.origin, format!("there is nothing to remove at {path}"));
+    if let Some(map) = node.as_map_mut() {
+        let removed = map.remove_by(&key, operation.origin.clone());
+        return removed.map(|it| it.value).ok_or_else(missing);
+    }
+    let Some(items) = node.as_list_mut() else { return Err(missing()) };
+    let at = index(&key, items.len()).filter(|at| *at < items.len()).ok_or_else(missing)?;
+    Ok(items.remove(at))
+}
+
+fn replace(root: &mut Node, path: &str, mut value: Node, operation: &Node) -> Outcome<()> {
+    if segments(path).is_empty() {
+        *root = value;
+        return Ok(());
+    }
+    let (node, key) = parent(root, path, operation)?;
+    if let Some(map) = node.as_map_mut() {
+        // Unlike in RFC 6902 the key need not exist.
+        put(map, key, value);
+        return Ok(());
+    }
+    let refuse = || refusal(&operation.origin, format!("there is no index {key} to replace"));
+    let Some(items) = node.as_list_mut() else { return Err(refuse()) };
+    let slot = index(&key, items.len()).and_then(|at| items.get_mut(at)).ok_or_else(refuse)?;
+    value.origin = value.origin.over(Via::Patched, &slot.origin);
+    *slot = value;
+    Ok(())
+}
+
+fn equal(one: &Node, other: &Node) -> bool {
+    one.to_json() == other.to_json() || {
+        let number = |node: &Node| match node.value() {
+            #[expect(clippy::cast_precision_loss, reason = "JSON compares numbers as float64")]
+            Some(Value::Int(it)) => Some(it as f64),
+            Some(Value::Float(it)) => Some(it),
+            _ => None,
+        };
+        number(one).is_some() && number(one) == number(other)
+    }
+}
+
+/// What a node becomes on its way through JSON and back: notations are forgotten, nulls are spelled
+/// out, and large integers lose their last digits. `dialect` is how its scalars are read.
+pub(super) fn through_json(node: &Node, dialect: Dialect) -> Node {
+    let kind: Kind = match &node.kind {
+        Kind::Unknown(_) => return node.clone(),
+        Kind::List(items) => {
+            items.iter().map(|it| through_json(it, dialect)).collect::<Vec<_>>().into()
+        }
+        Kind::Map(map) => {
+            let mut map = Map::clone(map);
+            for (_, entry) in map.iter_mut() {
+                entry.value = through_json(&entry.value, dialect);
+            }
+            map.into()
+        }
+        Kind::Scalar(written) => {
+            let meant = match dialect {
+                Dialect::Kyaml => &scalar::canonical(written),
+                Dialect::Sigs => written,
+            };
+            match scalar::sigs(meant) {
+                Value::Null => Scalar::null().into(),
+                Value::Int(it) => Scalar::plain(rounded(it).to_string()).into(),
+                Value::Bool(it) => it.into(),
+                Value::Float(_) => Scalar::plain(meant.text.clone()).into(),
+                Value::Str(text) => Scalar {
+                    style: style_of(text),
+                    tag: (style_of(text) == Style::Plain).then_some(Tag::Str),
+                    text: text.into(),
+                }
+                .into(),
+            }
+        }
+    };
+    Node::new(kind, node.origin.clone())
+}
+
+/// A whole number as a float64 holds it.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "that is the point")]
+fn rounded(number: i128) -> i128 {
+    number as f64 as i128
+}
+
+/// How go-yaml v3 writes a string.
+fn style_of(text: &str) -> Style {
+    if text.contains('\n') {
+        return Style::Literal;
+    }
+    if !matches!(scalar::plain(text, Dialect::Sigs), Value::Str(_)) {
+        return Style::DoubleQuoted;
+    }
+    let indicator = |it: char| "#,[]{}&*!|>'\"%@`".contains(it);
+    let blank_after = |at: usize| text[at + 1..].chars().next().is_none_or(|it| it == ' ');
+    let special = text.starts_with(indicator)
+        || text.starts_with("---")
+        || text.starts_with("...")
+        || (text.starts_with(['-', '?', ':']) && blank_after(0))
+        || text.starts_with(' ')
+        || text.ends_with(' ')
+        || text.contains(" #")
+        || text.match_indices(':').any(|(at, _)| blank_after(at));
+    if special { Style::SingleQuoted } else { Style::Plain }
+}
+

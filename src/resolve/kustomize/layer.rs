@@ -1,0 +1,437 @@
+//! One kustomization after another: the order in which its fields take effect
+//! (`kusttarget.go`).
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    problem::{Problem, ProblemKind},
+    resolve::kustomize::{
+        chart,
+        fieldspec::{FieldSpec, Rules},
+        file::{self, Kustomization},
+        generate::{self, Behavior, Generated, Product},
+        load::{Loader, Target, shown},
+        patch::{self, Entry},
+        plugin, remote, replace,
+        resource::{Id, Index, Resource},
+        shape,
+        transform::{self, End, Namespace, Subjects},
+        value::{Outcome, refusal, text},
+        vars::{self, Variable},
+    },
+    source::{FileId, Span},
+    tree::{Node, Origin, Why},
+};
+
+/// What a kustomization and its bases amount to, before names are final.
+#[derive(Debug, Clone)]
+pub(super) struct Layer {
+    pub(super) resources: Vec<Resource>,
+    pub(super) rules: Arc<Rules>,
+    pub(super) variables: Vec<Variable>,
+    pub(super) problems: Vec<Problem>,
+    /// Why more objects may belong to it than are here.
+    pub(super) open: Option<Why>,
+    /// The directories that it includes, at any depth, and where.
+    pub(super) reached: Vec<(Arc<str>, Origin)>,
+}
+
+impl Layer {
+    /// With nothing in it.
+    pub(super) fn empty() -> Self {
+        Self {
+            resources: Vec::new(),
+            rules: Rules::builtin(),
+            variables: Vec::new(),
+            problems: Vec::new(),
+            open: None,
+            reached: Vec::new(),
+        }
+    }
+
+    /// Adds `resources`, each of which must be new.
+    ///
+    /// # Errors
+    /// One that is there already.
+    fn append(&mut self, resources: Vec<Resource>, at: &Origin) -> Outcome<()> {
+        let mut known: HashMap<Id, usize> = HashMap::new();
+        for (at, resource) in self.resources.iter().enumerate() {
+            known.insert(resource.id().effective(), at);
+        }
+        for resource in resources {
+            let id = resource.id();
+            if let Some(first) = known.insert(id.clone().effective(), self.resources.len()) {
+                let message = format!("{} is here already", id.describe());
+                let mut problem = refusal(at, message);
+                let also = |it: &Resource, label: &str| (it.anchor().clone(), label.to_owned());
+                problem.also.extend(self.resources.get(first).map(|it| also(it, "first here")));
+                problem.also.push(also(&resource, "again here"));
+                return Err(problem);
+            }
+            self.resources.push(resource);
+        }
+        Ok(())
+    }
+
+    /// Adds what a generator made to what is there.
+    fn absorb(&mut self, generated: Generated, index: &mut Index) -> Outcome<()> {
+        let Generated { resource, behavior, problems } = generated;
+        self.problems.extend(problems);
+        let id = resource.id();
+        let found = index.find(id.clone()).to_vec();
+        match (found[..].split_first(), behavior) {
+            (None, Behavior::Create) => {}
+            // What it merges with may be where we cannot see; then what it adds is known.
+            (None, _) if self.open.is_some() => {}
+            (None, _) => {
+                let message = format!("there is no {} to merge with or replace", id.describe());
+                return Err(refusal(resource.anchor(), message));
+            }
+            (Some((first, _)), Behavior::Create) => {
+                let message = format!("{} is here already", id.describe());
+                let mut problem = refusal(resource.anchor(), message);
+                let first = self.resources.get(*first).map(|it| it.anchor().clone());
+                problem.also.extend(first.map(|it| (it, "first here".to_owned())));
+                problem.help = Some("set behavior: merge or replace".into());
+                return Err(problem);
+            }
+            (Some((first, [])), behavior) => {
+                if let Some(old) = self.resources.get_mut(*first) {
+                    *old = generate::merge(old, resource, behavior);
+                }
+                return Ok(());
+            }
+            (Some(_), _) => {
+                let message = format!("several objects are called {}", id.describe());
+                return Err(refusal(resource.anchor(), message));
+            }
+        }
+        index.add(self.resources.len(), &resource);
+        self.resources.push(resource);
+        Ok(())
+    }
+
+    /// Drops what was deleted.
+    fn sweep(&mut self) {
+        self.resources.retain(|it| !it.is_gone());
+    }
+
+    /// Remembers that something cannot be told, and why.
+    pub(super) fn unresolved(&mut self, at: &Origin, why: impl Into<String>) {
+        let why = why.into();
+        self.open.get_or_insert_with(|| why.as_str().into());
+        self.problems.push(Problem::new(ProblemKind::Unresolved, at, why));
+    }
+}
+
+/// The layer of the kustomization in `loader`'s directory, which is included at `at`.
+///
+/// # Errors
+/// Why kustomize refuses to build it.
+pub(super) fn build(loader: &Loader<'_>, at: &Origin, edits: Option<&Node>) -> Outcome<Layer> {
+    let kustomization = read(loader, at, edits)?;
+    accumulate(loader, &kustomization, Layer::empty())
+}
+
+/// Reads the kustomization file in `loader`'s directory.
+pub(super) fn read(
+    loader: &Loader<'_>,
+    at: &Origin,
+    edits: Option<&Node>,
+) -> Outcome<Kustomization> {
+    match loader.is_kustomization(&loader.dir, at)? {
+        Some(file) => file::read(loader.context.sources, file, edits),
+        None => {
+            let message = format!("there is no kustomization file in {}", shown(&loader.dir));
+            Err(refusal(at, message))
+        }
+    }
+}
+
+/// Runs the fields of `kustomization` over what `layer` holds.
+///
+/// # Errors
+/// Why kustomize refuses to build it.
+pub(super) fn accumulate(
+    loader: &Loader<'_>,
+    kustomization: &Kustomization,
+    mut layer: Layer,
+) -> Outcome<Layer> {
+    resources(loader, kustomization.list("resources"), &mut layer)?;
+    configurations(loader, kustomization, &mut layer)?;
+    generators(loader, kustomization, &mut layer)?;
+    for component in kustomization.list("components") {
+        layer = include_component(loader, component, layer)?;
+    }
+    transformers(loader, kustomization, &mut layer)?;
+    vars::collect(&mut layer, kustomization.list("vars"))?;
+    Ok(layer)
+}
+
+/// Adds what the paths of `entries` lead to.
+pub(super) fn resources(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Outcome<()> {
+    for entry in entries {
+        match loader.target(entry) {
+            Target::File(file) => {
+                loader.permit(file, &entry.origin)?;
+                let objects = loader.objects(file, &entry.origin)?;
+                layer.append(objects.into_iter().map(Resource::new).collect(), &entry.origin)?;
+            }
+            Target::Directory(dir) => include(loader, &dir, entry, layer)?,
+            Target::Remote => remote::include(loader, entry, layer)?,
+            Target::Missing => {
+                let message = format!("there is no {} in the repository", text(Some(entry)));
+                return Err(refusal(&entry.origin, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the layer of the directory `dir`, which `entry` includes.
+fn include(loader: &Loader<'_>, dir: &Arc<str>, entry: &Node, layer: &mut Layer) -> Outcome<()> {
+    let inner = loader.enter(dir, &entry.origin)?;
+    let base = loader.context.layers.get_or_build(&inner, &entry.origin)?;
+    for (reached, at) in &base.reached {
+        if inner.chain.closes(reached) {
+            let message = format!("{} includes itself in a cycle", shown(reached));
+            return Err(refusal(at, message));
+        }
+    }
+    layer.reached.push((dir.clone(), entry.origin.clone()));
+    layer.reached.extend(base.reached.iter().cloned());
+    layer.append(base.resources.clone(), &entry.origin)?;
+    if !Arc::ptr_eq(&layer.rules, &base.rules) {
+        Arc::make_mut(&mut layer.rules).merge(&base.rules);
+    }
+    vars::join(&mut layer.variables, &base.variables)?;
+    layer.problems.extend(base.problems.iter().cloned());
+    layer.open = layer.open.take().or_else(|| base.open.clone());
+    Ok(())
+}
+
+/// The layer of a directory that is included, which must not be a component.
+///
+/// # Errors
+/// Why kustomize refuses to build it.
+pub(super) fn base(loader: &Loader<'_>, at: &Origin) -> Outcome<Layer> {
+    let kustomization = read(loader, at, None)?;
+    if kustomization.component {
+        let message = format!("{} is a component", shown(&loader.dir));
+        let mut problem = refusal(at, message);
+        problem.help = Some("list it under components".into());
+        return Err(problem);
+    }
+    accumulate(loader, &kustomization, Layer::empty())
+}
+
+/// Runs the component at `entry` over `layer`.
+fn include_component(loader: &Loader<'_>, entry: &Node, mut layer: Layer) -> Outcome<Layer> {
+    let dir = match loader.target(entry) {
+        Target::Directory(dir) => dir,
+        Target::Remote => {
+            layer.unresolved(
+                &entry.origin,
+                format!("the component {} is not in the repository", text(Some(entry))),
+            );
+            return Ok(layer);
+        }
+        Target::File(_) => return Err(refusal(&entry.origin, "a component is a directory")),
+        Target::Missing => {
+            let message = format!("there is no {} in the repository", text(Some(entry)));
+            return Err(refusal(&entry.origin, message));
+        }
+    };
+    let inner = loader.enter(&dir, &entry.origin)?;
+    let kustomization = read(&inner, &entry.origin, None)?;
+    if !kustomization.component {
+        let message = format!("{} is not of kind Component", shown(&dir));
+        return Err(refusal(&entry.origin, message));
+    }
+    layer.reached.push((dir, entry.origin.clone()));
+    accumulate(&inner, &kustomization, layer)
+}
+
+/// Adds the transformer configuration that the kustomization names.
+fn configurations(
+    loader: &Loader<'_>,
+    kustomization: &Kustomization,
+    layer: &mut Layer,
+) -> Outcome<()> {
+    for path in kustomization.list("configurations") {
+        let rules = Rules::decode(&loader.value(path)?)?;
+        Arc::make_mut(&mut layer.rules).merge(&rules);
+    }
+    for path in kustomization.list("crds") {
+        loader.file(path)?;
+    }
+    if let Some(path) = kustomization.fields.get("openapi").and_then(|it| it.get("path")) {
+        loader.file(path)?;
+    }
+    Ok(())
+}
+
+fn generators(
+    loader: &Loader<'_>,
+    kustomization: &Kustomization,
+    layer: &mut Layer,
+) -> Outcome<()> {
+    let global = kustomization.fields.get("generatorOptions");
+    let mut index = Index::new(&layer.resources);
+    let products =
+        [("configMapGenerator", Product::ConfigMap), ("secretGenerator", Product::Secret)];
+    for (field, product) in products {
+        for entry in kustomization.list(field) {
+            layer.absorb(generate::generate(loader, entry, global, product)?, &mut index)?;
+        }
+    }
+    for chart in kustomization.list("helmCharts") {
+        let objects = chart::inflate(loader, kustomization, chart, layer)?;
+        layer.append(objects.into_iter().map(Resource::new).collect(), &chart.origin)?;
+    }
+    if !kustomization.list("generators").is_empty() {
+        let mut index = Index::new(&layer.resources);
+        for generated in plugin::generators(loader, kustomization.list("generators"), layer)? {
+            layer.absorb(generated, &mut index)?;
+        }
+    }
+    Ok(())
+}
+
+fn transformers(
+    loader: &Loader<'_>,
+    kustomization: &Kustomization,
+    layer: &mut Layer,
+) -> Outcome<()> {
+    let open = layer.open.is_some();
+    let mut index = None;
+    for patch in &patch::strategic(loader, kustomization.list("patchesStrategicMerge"))? {
+        patch::apply_by_id(&mut layer.resources, &mut index, patch, (false, false), open)?;
+    }
+    for entry in kustomization.list("patches") {
+        Entry::new(loader, entry)?.apply(&mut layer.resources, &mut index, open)?;
+        if layer.resources.iter().any(Resource::is_gone) {
+            layer.sweep();
+            index = None;
+        }
+    }
+    layer.sweep();
+    let rules = layer.rules.clone();
+    if let Some(to) = kustomization.text("namespace") {
+        let fields = &rules.namespace;
+        let namespace =
+            Namespace { to, fields, unset_only: false, subjects: Subjects::Default };
+        namespace.apply(&mut layer.resources)?;
+    }
+    for (field, end, specs) in [
+        ("namePrefix", End::Prefix, &rules.name_prefix),
+        ("nameSuffix", End::Suffix, &rules.name_suffix),
+    ] {
+        if let Some(affix) = kustomization.text(field) {
+            transform::rename(&mut layer.resources, affix, end, specs)?;
+        }
+    }
+    for label in kustomization.list("labels") {
+        let Some(pairs) = label.get("pairs") else { continue };
+        transform::label(&mut layer.resources, pairs, &label_fields(label, &rules)?)?;
+    }
+    if let Some(pairs) = kustomization.fields.get("commonLabels") {
+        transform::label(&mut layer.resources, pairs, &rules.common_labels)?;
+    }
+    if let Some(pairs) = kustomization.fields.get("commonAnnotations") {
+        transform::label(&mut layer.resources, pairs, &rules.common_annotations)?;
+    }
+    for entry in kustomization.list("patchesJson6902") {
+        let entry = Entry::json(loader, entry, "patch")?;
+        entry.apply(&mut layer.resources, &mut None, open)?;
+    }
+    for replica in kustomization.list("replicas") {
+        transform::scale(&mut layer.resources, replica, &rules.replicas, open)?;
+    }
+    for image in kustomization.list("images") {
+        transform::retag(&mut layer.resources, image, &rules.images)?;
+    }
+    replace::all(loader, kustomization.list("replacements"), &mut layer.resources, open)?;
+    plugin::transformers(loader, kustomization.list("transformers"), layer)?;
+    plugin::validators(loader, kustomization.list("validators"), layer)?;
+    layer.sweep();
+    Ok(())
+}
+
+/// Where the labels of an entry of `labels` go.
+fn label_fields(label: &Node, rules: &Rules) -> Outcome<Vec<FieldSpec>> {
+    let mut fields: Vec<FieldSpec> =
+        shape::items(label, "fields").iter().map(FieldSpec::new).collect();
+    let mut add = |specs: &[FieldSpec]| -> Outcome<()> {
+        for spec in specs {
+            let same = |it: &&FieldSpec| it.gvk == spec.gvk && it.path == spec.path;
+            match fields.iter().find(same) {
+                Some(known) if known.create != spec.create => {
+                    let message = format!("two rules for {} disagree about create", spec.path);
+                    return Err(refusal(&label.origin, message));
+                }
+                Some(_) => {}
+                None => fields.push(spec.clone()),
+            }
+        }
+        Ok(())
+    };
+    if shape::flag(label, "includeSelectors") {
+        add(&rules.common_labels)?;
+    } else {
+        if shape::flag(label, "includeTemplates") {
+            add(&rules.template_labels)?;
+        }
+        add(&[FieldSpec::everywhere("metadata/labels", true)])?;
+    }
+    Ok(fields)
+}
+
+/// A kustomization for a directory that has none, as Flux makes it: every manifest below, and every
+/// directory with a kustomization of its own.
+///
+/// # Errors
+/// Two kustomization files in one directory.
+pub(super) fn generated(loader: &Loader<'_>, at: &Origin) -> Outcome<Kustomization> {
+    let sources = loader.context.sources;
+    let mut entries: Vec<Node> = Vec::new();
+    let mut inside: Option<String> = None;
+    for file in sources.below(&loader.dir) {
+        let path = sources[file].path.clone();
+        if inside.as_ref().is_some_and(|dir| path.starts_with(dir.as_str())) {
+            continue;
+        }
+        if let Some((dir, found)) = nearest_kustomization(loader, &path, at)? {
+            entries.push(made_entry(loader, &dir, found));
+            inside = Some(format!("{dir}/"));
+        } else if path.ends_with(".yaml") || path.ends_with(".yml") {
+            entries.push(made_entry(loader, &path, file));
+        }
+    }
+    let mut fields = crate::tree::Map::default();
+    fields.set("resources", Node::new(entries, at.clone()));
+    file::decode(&Node::new(fields, at.clone()), None, loader.dir.to_string(), at)
+}
+
+/// The outermost directory below the loader's that holds `path` and has a kustomization file.
+fn nearest_kustomization(
+    loader: &Loader<'_>,
+    path: &str,
+    at: &Origin,
+) -> Outcome<Option<(String, FileId)>> {
+    let start = if loader.dir.is_empty() { 0 } else { loader.dir.len() + 1 };
+    for (end, _) in path.match_indices('/').filter(|(end, _)| *end > start) {
+        let dir = &path[..end];
+        if let Some(file) = loader.is_kustomization(dir, at)? {
+            return Ok(Some((dir.to_owned(), file)));
+        }
+    }
+    Ok(None)
+}
+
+/// An entry that stands for `path`, at the start of `file`.
+fn made_entry(loader: &Loader<'_>, path: &str, file: FileId) -> Node {
+    let start = if loader.dir.is_empty() { 0 } else { loader.dir.len() + 1 };
+    let origin = Origin::written(Span { file, start: 0, end: 0 });
+    Node::new(path.get(start..).unwrap_or(path), origin)
+}

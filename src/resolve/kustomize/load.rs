@@ -1,0 +1,214 @@
+//! Paths in kustomization files: what they lead to, and what may be read.
+
+use std::sync::Arc;
+
+use crate::{
+    parse::Dialect,
+    resolve::{
+        Context,
+        kustomize::{
+            Options, file,
+            resource::objects,
+            value::{Outcome, refusal, text},
+        },
+    },
+    source::{FileId, Skip, Sources, Span, Text, join},
+    tree::{Node, Origin},
+};
+
+/// Bases may stand this deep in one another.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// Reads for the kustomization in one directory.
+#[derive(Clone)]
+pub(super) struct Loader<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) options: &'a Options,
+    /// The directory, symbolic links resolved; `""` is the root.
+    pub(super) dir: Arc<str>,
+    /// The directories that led here, this one last.
+    pub(super) chain: Arc<Chain>,
+}
+
+/// Directories on the way from the build's root, the innermost first.
+#[derive(Debug)]
+pub(super) struct Chain {
+    dir: Arc<str>,
+    next: Option<Arc<Chain>>,
+}
+
+/// What an entry of `resources` leads to.
+pub(super) enum Target {
+    File(FileId),
+    Directory(Arc<str>),
+    /// Something outside the repository.
+    Remote,
+    Missing,
+}
+
+impl Chain {
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(self), |it| it.next.as_deref()).map(|it| &*it.dir)
+    }
+
+    /// Whether including `dir` would go in a circle: kustomize refuses what includes any directory
+    /// on the way, itself included.
+    pub(super) fn closes(&self, dir: &str) -> bool {
+        self.iter().any(|visited| contains(dir, visited))
+    }
+}
+
+/// Whether `inner` is `dir` or lies below it.
+fn contains(dir: &str, inner: &str) -> bool {
+    dir.is_empty()
+        || inner.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl<'a> Loader<'a> {
+    /// For a build that starts at `dir`.
+    pub(super) fn new(context: &'a Context<'a>, options: &'a Options, dir: &str) -> Self {
+        let dir: Arc<str> = real(context.sources, dir).into();
+        let chain = Arc::new(Chain { dir: dir.clone(), next: None });
+        Self { context, options, dir, chain }
+    }
+
+    /// For the directory `dir`, which this kustomization includes at `at`.
+    ///
+    /// # Errors
+    /// A cycle, or too many directories in one another.
+    pub(super) fn enter(&self, dir: &Arc<str>, at: &Origin) -> Outcome<Self> {
+        if self.chain.closes(dir) {
+            let message = format!("{} includes itself in a cycle", shown(dir));
+            return Err(refusal(at, message));
+        }
+        if self.chain.iter().count() >= MAX_DEPTH {
+            let message = format!("more than {MAX_DEPTH} kustomizations include one another here");
+            return Err(refusal(at, message));
+        }
+        let chain = Arc::new(Chain { dir: dir.clone(), next: Some(self.chain.clone()) });
+        Ok(Self { dir: dir.clone(), chain, ..self.clone() })
+    }
+
+    /// What the entry `path` leads to.
+    pub(super) fn target(&self, path: &Node) -> Target {
+        let sources = self.context.sources;
+        let written = text(Some(path));
+        if is_remote(written) {
+            return Target::Remote;
+        }
+        let Some(path) = join(&self.dir, written) else { return Target::Missing };
+        if let Some(file) = sources.find(&path) {
+            return Target::File(file);
+        }
+        let dir = real(sources, &path);
+        if sources.is_dir(&dir) { Target::Directory(dir.into()) } else { Target::Missing }
+    }
+
+    /// The file at `path`, which must lie in this directory unless the build is unrestricted.
+    ///
+    /// # Errors
+    /// When there is none, or it may not be read.
+    pub(super) fn file(&self, path: &Node) -> Outcome<FileId> {
+        let sources = self.context.sources;
+        let written = text(Some(path));
+        if written.is_empty() {
+            return Err(refusal(&path.origin, "this path is empty"));
+        }
+        let found = join(&self.dir, written).and_then(|it| sources.find(&it));
+        let file = found.ok_or_else(|| {
+            refusal(&path.origin, format!("there is no file {written} in the repository"))
+        })?;
+        self.permit(file, &path.origin)?;
+        Ok(file)
+    }
+
+    /// Refuses a file outside this directory.
+    pub(super) fn permit(&self, file: FileId, at: &Origin) -> Outcome<()> {
+        let path = &self.context.sources[file].path;
+        if self.options.unrestricted || contains(&self.dir, path) {
+            return Ok(());
+        }
+        let mut problem = refusal(at, format!("{path} lies outside {}", shown(&self.dir)));
+        problem.help = Some(
+            "move the file, make a base of it, or build with --load-restrictor \
+             LoadRestrictionsNone"
+                .into(),
+        );
+        Err(problem)
+    }
+
+    /// The objects in `file`.
+    ///
+    /// # Errors
+    /// What is not an object.
+    pub(super) fn objects(&self, file: FileId, at: &Origin) -> Outcome<Vec<Node>> {
+        self.readable(file, at)?;
+        let whole = Origin::written(Span { file, start: 0, end: 0 });
+        objects(self.context.sources.documents(file, Dialect::Kyaml), &whole)
+    }
+
+    /// Refuses a file that holds no text.
+    pub(super) fn readable(&self, file: FileId, at: &Origin) -> Outcome<()> {
+        let path = &self.context.sources[file].path;
+        match self.context.sources.load(file) {
+            Text::Utf8(_) | Text::Skipped(Skip::Encrypted) => Ok(()),
+            Text::Skipped(_) => Err(refusal(at, format!("{path} cannot be read as text"))),
+        }
+    }
+
+    /// The YAML value in the file at `path`, as `sigs.k8s.io/yaml` reads it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn value(&self, path: &Node) -> Outcome<Node> {
+        let file = self.file(path)?;
+        let documents = self.context.sources.documents(file, Dialect::Sigs);
+        match documents.list.first().map(|it| &it.root) {
+            Some(Ok(root)) => Ok(root.clone()),
+            Some(Err(error)) => {
+                let at = error.span.map_or_else(|| path.origin.clone(), Origin::written);
+                Err(refusal(&at, format!("this is not YAML: {}", error.message)))
+            }
+            None => Ok(Node::new(crate::tree::Scalar::null(), path.origin.clone())),
+        }
+    }
+
+    /// Where `part`, the end of the scalar `whole`, is written.
+    pub(super) fn part_of(&self, whole: &Node, part: &str) -> Origin {
+        let Some(span) = whole.origin.written_at() else { return whole.origin.clone() };
+        let slice = self.context.sources.slice(span);
+        let Some(at) = slice.rfind(part).filter(|_| !part.is_empty()) else {
+            return whole.origin.clone();
+        };
+        let start = span.start + u32::try_from(at).unwrap_or(0);
+        let end = start + u32::try_from(part.len()).unwrap_or(0);
+        whole.origin.moved(Span { start, end, ..span })
+    }
+
+    /// Whether the directory has a kustomization file.
+    pub(super) fn is_kustomization(&self, dir: &str, at: &Origin) -> Outcome<Option<FileId>> {
+        file::find(self.context.sources, dir, at)
+    }
+}
+
+/// `path` with its symbolic links resolved.
+fn real(sources: &Sources, path: &str) -> String {
+    sources.follow(path).unwrap_or_else(|| path.to_owned())
+}
+
+/// A directory as a person calls it.
+pub(super) fn shown(dir: &str) -> &str {
+    if dir.is_empty() { "the root of the repository" } else { dir }
+}
+
+/// Whether kustomize would fetch `entry` from elsewhere (`repospec.go`).
+fn is_remote(entry: &str) -> bool {
+    let lower = entry.to_ascii_lowercase();
+    ["http://", "https://", "ssh://", "git::", "git@", "file://", "gh:", "github.com/", "github.com:"]
+        .iter()
+        .any(|start| lower.starts_with(start))
+        || entry.contains("://")
+        || entry.split_once('@').is_some_and(|(user, rest)| {
+            !user.contains('/') && rest.split_once(':').is_some_and(|(host, _)| host.contains('.'))
+        })
+}

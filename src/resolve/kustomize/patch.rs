@@ -1,0 +1,303 @@
+//! Patches: which kind each is, and what it is for.
+
+use crate::{
+    parse::{self, Dialect, Documents},
+    resolve::kustomize::{
+        json,
+        load::Loader,
+        merge::merge,
+        resource::{Index, Resource, metadata, objects},
+        select::Selector,
+        shape,
+        value::{Outcome, refusal, text, text_at},
+    },
+    source::Span,
+    tree::{Map, Node, Origin},
+};
+
+/// A patch that is ready to run.
+pub(super) enum Patch {
+    Merge(Node),
+    Json(json::Patch),
+}
+
+/// An entry of `patches` or `patchesJson6902`.
+pub(super) struct Entry {
+    patch: Patch,
+    /// The entry in the kustomization file.
+    at: Origin,
+    target: Option<Selector>,
+    allow_name_change: bool,
+    allow_kind_change: bool,
+}
+
+/// A text that holds patches, parsed both ways.
+struct Source {
+    merge: Documents,
+    json: Documents,
+    text: String,
+    whole: Origin,
+}
+
+impl Source {
+    fn inline(loader: &Loader<'_>, node: &Node) -> Self {
+        let sources = loader.context.sources;
+        Self {
+            merge: parse::embedded(sources, node, Dialect::Kyaml),
+            json: parse::embedded(sources, node, Dialect::Sigs),
+            text: text(Some(node)).trim().to_owned(),
+            whole: node.origin.clone(),
+        }
+    }
+
+    fn file(loader: &Loader<'_>, path: &Node) -> Outcome<Self> {
+        let sources = loader.context.sources;
+        let file = loader.file(path)?;
+        loader.readable(file, &path.origin)?;
+        Ok(Self {
+            merge: sources.documents(file, Dialect::Kyaml).clone(),
+            json: sources.documents(file, Dialect::Sigs).clone(),
+            text: sources.text(file).to_owned(),
+            whole: Origin::written(Span { file, start: 0, end: 0 }),
+        })
+    }
+}
+
+impl Entry {
+    /// Reads an entry of `patches`.
+    ///
+    /// # Errors
+    /// What is no patch, or could be of either kind.
+    pub(super) fn new(loader: &Loader<'_>, entry: &Node) -> Outcome<Self> {
+        let patch = entry.get("patch").filter(|it| !text(Some(it)).trim().is_empty());
+        let path = shape::text(entry, "path");
+        let source = match (patch, path) {
+            (Some(patch), None) => Source::inline(loader, patch),
+            (None, Some(path)) => Source::file(loader, path)?,
+            (None, None) => return Err(refusal(&entry.origin, "this has neither patch nor path")),
+            (Some(_), Some(path)) => {
+                return Err(refusal(&path.origin, "this has both patch and path"));
+            }
+        };
+        let as_merge = objects(&source.merge, &source.whole).and_then(|mut found| {
+            let second = found.get(1).map(|it| it.origin.clone());
+            match (found.pop(), second) {
+                (Some(one), None) => Ok(one),
+                (_, at) => Err(refusal(
+                    at.as_ref().unwrap_or(&source.whole),
+                    "a patch here holds exactly one object",
+                )),
+            }
+        });
+        let as_json = json::decode(&source.json, &source.text);
+        let patch = match (as_merge, as_json) {
+            (Ok(object), None) => Patch::Merge(object),
+            (Err(_), Some(operations)) => Patch::Json(operations),
+            (Err(problem), None) => return Err(problem),
+            (Ok(_), Some(_)) => {
+                return Err(refusal(&source.whole, "this could be a patch of either kind"));
+            }
+        };
+        let option = |name: &str| entry.get("options").is_some_and(|it| shape::flag(it, name));
+        Ok(Self {
+            patch,
+            at: entry.origin.clone(),
+            target: entry.get("target").map(Selector::new).transpose()?,
+            allow_name_change: option("allowNameChange"),
+            allow_kind_change: option("allowKindChange"),
+        })
+    }
+
+    /// Reads an entry of `patchesJson6902`, whose inline patch is called `inline`.
+    ///
+    /// # Errors
+    /// What is no JSON 6902 patch, and a target without a name.
+    pub(super) fn json(loader: &Loader<'_>, entry: &Node, inline: &str) -> Outcome<Self> {
+        let Some(target) = entry.get("target") else {
+            return Err(refusal(&entry.origin, "this patch has no target"));
+        };
+        if shape::text(target, "name").is_none() {
+            return Err(refusal(&target.origin, "the target of this patch has no name"));
+        }
+        let source = match (shape::text(entry, inline), shape::text(entry, "path")) {
+            (Some(patch), None) => Source::inline(loader, patch),
+            (None, Some(path)) => Source::file(loader, path)?,
+            (None, None) => return Err(refusal(&entry.origin, "this patch is empty")),
+            (Some(_), Some(path)) => {
+                return Err(refusal(&path.origin, "this has both a patch and a path"));
+            }
+        };
+        let Some(patch) = json::decode(&source.json, &source.text) else {
+            return Err(refusal(&source.whole, "this is not a JSON 6902 patch"));
+        };
+        Ok(Self {
+            patch: Patch::Json(patch),
+            at: entry.origin.clone(),
+            target: Some(Selector::new(target)?),
+            allow_name_change: false,
+            allow_kind_change: false,
+        })
+    }
+
+    /// Applies the patch. With `open`, what it is for may stand where we cannot see.
+    ///
+    /// # Errors
+    /// A patch that does not apply, or that is for nothing or for several things.
+    pub(super) fn apply(
+        &self,
+        resources: &mut [Resource],
+        index: &mut Option<Index>,
+        open: bool,
+    ) -> Outcome<()> {
+        let options = (self.allow_name_change, self.allow_kind_change);
+        if options != (false, false) || matches!(self.patch, Patch::Json(_)) {
+            // These change what objects are called.
+            *index = None;
+        }
+        match (&self.patch, &self.target) {
+            (Patch::Merge(patch), None) => {
+                apply_by_id(resources, index, patch, options, open)?;
+                if options != (false, false) {
+                    *index = None;
+                }
+                Ok(())
+            }
+            (Patch::Merge(patch), Some(target)) => {
+                for resource in resources.iter_mut().filter(|it| target.matches(it)) {
+                    apply_merge(resource, patch, options)?;
+                }
+                Ok(())
+            }
+            (Patch::Json(_), None) => {
+                Err(refusal(&self.at, "a JSON 6902 patch needs a target"))
+            }
+            (Patch::Json(patch), Some(target)) => {
+                for resource in resources.iter_mut().filter(|it| target.matches(it)) {
+                    resource.remember();
+                    resource.node = patch.apply(&resource.node)?;
+                    check(resource, &self.at)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What is left must still be an object.
+fn check(resource: &Resource, at: &Origin) -> Outcome<()> {
+    if resource.is_gone() || !resource.kind().is_empty() {
+        return Ok(());
+    }
+    Err(refusal(at, "after this patch the object has no kind"))
+}
+
+/// The objects of the entries of `patchesStrategicMerge`: inline YAML or a path.
+///
+/// # Errors
+/// What is neither.
+pub(super) fn strategic(loader: &Loader<'_>, entries: &[Node]) -> Outcome<Vec<Node>> {
+    let mut patches = Vec::new();
+    for entry in entries {
+        let inline = Source::inline(loader, entry);
+        match objects(&inline.merge, &inline.whole) {
+            Ok(found) if !found.is_empty() => patches.extend(found),
+            _ => {
+                let source = Source::file(loader, entry)?;
+                patches.extend(objects(&source.merge, &source.whole)?);
+            }
+        }
+    }
+    Ok(patches)
+}
+
+/// Applies a strategic merge patch to the one object that it names.
+///
+/// # Errors
+/// When there is no such object, unless it may stand where we cannot see, or there are several.
+pub(super) fn apply_by_id(
+    resources: &mut [Resource],
+    index: &mut Option<Index>,
+    patch: &Node,
+    options: (bool, bool),
+    open: bool,
+) -> Outcome<()> {
+    let named = Resource::new(patch.clone());
+    let id = named.id();
+    let index = index.get_or_insert_with(|| Index::new(resources));
+    let mut found = index.find(id.clone()).to_vec();
+    found.retain(|at| resources.get(*at).is_some_and(|it| !it.is_gone()));
+    match found[..] {
+        [_] => {}
+        [] if open => return Ok(()),
+        [] => {
+            let message = format!("there is no {} to patch", id.describe());
+            let mut problem = refusal(named.anchor(), message);
+            problem.help = near(resources, &named);
+            return Err(problem);
+        }
+        _ => {
+            let message = format!("several objects are called {}", id.describe());
+            return Err(refusal(named.anchor(), message));
+        }
+    }
+    for at in found {
+        if let Some(resource) = resources.get_mut(at) {
+            apply_merge(resource, patch, options)?;
+        }
+    }
+    Ok(())
+}
+
+/// An object of that kind and name that differs otherwise.
+fn near(resources: &[Resource], named: &Resource) -> Option<String> {
+    let same = |it: &&Resource| it.kind() == named.kind() && it.name() == named.name();
+    let other = resources.iter().find(same)?;
+    Some(format!("there is {} of {}", other.id().describe(), text_at(&other.node, "apiVersion")))
+}
+
+/// Applies a strategic merge patch. Name, kind and namespace stay unless the patch may change them.
+fn apply_merge(
+    resource: &mut Resource,
+    patch: &Node,
+    (allow_name, allow_kind): (bool, bool),
+) -> Outcome<()> {
+    if allow_name || allow_kind {
+        resource.remember();
+    }
+    let before = resource.node.clone();
+    let mut patch = patch.clone();
+    // The patch takes the object's version, and its own kind only if it may change it.
+    if let Some(map) = patch.as_map_mut() {
+        keep(map, &before, "apiVersion");
+    }
+    let Some(mut merged) = merge(&before, &patch)? else {
+        resource.node = Node::new(Map::default(), before.origin.clone());
+        return Ok(());
+    };
+    if let Some(map) = merged.as_map_mut()
+        && !allow_kind
+    {
+        keep(map, &before, "kind");
+    }
+    let old = before.get("metadata");
+    if let (Some(new), Some(old)) = (metadata(&mut merged), old) {
+        if !allow_name {
+            keep(new, old, "name");
+        }
+        keep(new, old, "namespace");
+    }
+    resource.node = merged;
+    Ok(())
+}
+
+/// Gives `key` back what it was.
+fn keep(map: &mut Map, before: &Node, key: &str) {
+    match before.as_map().and_then(|it| it.entry(key)) {
+        Some(entry) => {
+            map.insert(key, entry.clone());
+        }
+        None => {
+            map.remove(key);
+        }
+    }
+}

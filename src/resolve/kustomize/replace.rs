@@ -1,0 +1,202 @@
+//! `replacements`: values that are copied from one object into others.
+
+use crate::{
+    parse::{Dialect, scalar},
+    resolve::kustomize::{
+        file::REPLACEMENT,
+        load::Loader,
+        path::{self, Make},
+        resource::{Gvk, Id, Resource},
+        select::labels_match,
+        shape::{self, Shape},
+        value::{Outcome, is_empty, is_string, refusal, text},
+    },
+    tree::{Kind, Node, Origin, Scalar, Style, Tag, Value, Via},
+};
+
+/// Runs the entries of `replacements`. With `open`, a source may stand where we cannot see.
+///
+/// # Errors
+/// A source or a target field that does not exist.
+pub(super) fn all(
+    loader: &Loader<'_>,
+    entries: &[Node],
+    resources: &mut [Resource],
+    open: bool,
+) -> Outcome<()> {
+    let mut list = Vec::new();
+    for entry in entries {
+        let Some(path) = shape::text(entry, "path") else {
+            list.push(entry.clone());
+            continue;
+        };
+        if entry.get("source").is_some() || entry.get("targets").is_some() {
+            return Err(refusal(&path.origin, "this replacement has a path and more"));
+        }
+        let file = loader.value(path)?;
+        let shape = match file.kind {
+            Kind::List(_) => &Shape::List(&REPLACEMENT),
+            _ => &REPLACEMENT,
+        };
+        match shape::decode(&file, shape, false)? {
+            Some(decoded) if decoded.as_list().is_some() => {
+                list.extend(decoded.items().iter().cloned());
+            }
+            decoded => list.extend(decoded),
+        }
+    }
+    list.iter().try_for_each(|entry| replace(entry, resources, open))
+}
+
+fn replace(entry: &Node, resources: &mut [Resource], open: bool) -> Outcome<()> {
+    let Some(targets) = entry.get("targets") else {
+        return Err(refusal(&entry.origin, "a replacement needs targets"));
+    };
+    let value = match (entry.get("source"), entry.get("sourceValue")) {
+        (Some(source), None) => value_of(source, resources, open)?,
+        (None, Some(value)) => value.clone(),
+        _ => return Err(refusal(&entry.origin, "a replacement needs one source")),
+    };
+    for target in targets.items() {
+        let Some(select) = target.get("select") else {
+            return Err(refusal(&target.origin, "a target needs to select something"));
+        };
+        let selector = id_of(select);
+        for resource in resources.iter_mut() {
+            if !labels_match(select, resource)? || rejected(target, resource)? {
+                continue;
+            }
+            if resource.all_ids().any(|id| id.selected(&selector)) {
+                copy(&mut resource.node, &value, target)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the target's `reject` takes the object out.
+fn rejected(target: &Node, resource: &Resource) -> Outcome<bool> {
+    for reject in shape::items(target, "reject") {
+        let by_label = ["labelSelector", "annotationSelector"]
+            .iter()
+            .any(|field| shape::text(reject, field).is_some());
+        if by_label && labels_match(reject, resource)? {
+            return Ok(true);
+        }
+        let selector = id_of(reject);
+        if selector != Id::default() && resource.all_ids().any(|id| id.selected(&selector)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn id_of(node: &Node) -> Id {
+    Id {
+        gvk: Gvk::selector(node),
+        name: text(node.get("name")).to_owned(),
+        namespace: text(node.get("namespace")).to_owned(),
+    }
+}
+
+fn value_of(source: &Node, resources: &[Resource], open: bool) -> Outcome<Node> {
+    let selector = id_of(source);
+    let mut found =
+        resources.iter().filter(|it| it.all_ids().any(|id| id.selected(&selector)));
+    let (first, second) = (found.next(), found.next());
+    let (Some(first), None) = (first, second) else {
+        if first.is_none() && open {
+            let why = "the source of a replacement may lie outside the repository";
+            return Ok(Node::new(Kind::Unknown(why.into()), source.origin.clone()));
+        }
+        let what = if first.is_none() { "nothing is" } else { "several objects are" };
+        return Err(refusal(&source.origin, format!("{what} selected by this source")));
+    };
+    let field = shape::text(source, "fieldPath");
+    let path = field.map_or("metadata.name", |it| text(Some(it)));
+    let at = field.map_or(&source.origin, |it| &it.origin);
+    let value = path::lookup(&first.node, &path::split(path), at)?
+        .filter(|it| !is_empty(it))
+        .ok_or_else(|| refusal(at, format!("the source has no {path}")))?;
+    let Some((delimiter, index)) = delimiter(source) else { return Ok(value.clone()) };
+    if value.unknown().is_some() {
+        return Ok(value.clone());
+    }
+    let Some(scalar) = value.as_scalar() else {
+        return Err(refusal(at, "only a scalar can be split"));
+    };
+    let part = usize::try_from(index).ok().and_then(|at| scalar.text.split(delimiter).nth(at));
+    let part = part.ok_or_else(|| refusal(at, format!("the source has no part {index}")))?;
+    let scalar = Scalar { text: part.into(), ..scalar.clone() };
+    Ok(Node::new(scalar, value.origin.clone()))
+}
+
+fn delimiter(node: &Node) -> Option<(&str, i64)> {
+    let options = node.get("options")?;
+    let delimiter = shape::text(options, "delimiter")?;
+    Some((text(Some(delimiter)), shape::number(options, "index")))
+}
+
+fn copy(object: &mut Node, value: &Node, target: &Node) -> Outcome<()> {
+    let default = [Node::new("metadata.name", target.origin.clone())];
+    let paths = match shape::items(target, "fieldPaths") {
+        [] => &default[..],
+        paths => paths,
+    };
+    let create = target.get("options").is_some_and(|it| shape::flag(it, "create"));
+    for field in paths {
+        let path = text(Some(field));
+        let make = create.then(|| Make::like(value));
+        let at = &field.origin;
+        let mut write = |node: &mut Node| set(node, value, target, at);
+        let count = path::visit(object, &path::split(path), make, at, &mut write)?;
+        if count == 0 {
+            return Err(refusal(at, format!("the target has no {path}")));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the value over one target field.
+fn set(node: &mut Node, value: &Node, target: &Node, at: &Origin) -> Outcome<()> {
+    let origin = value.origin.through(Via::Replaced, at.written_at());
+    if value.unknown().is_some() {
+        *node = Node::new(value.kind.clone(), origin);
+        return Ok(());
+    }
+    let mut new = text(Some(value)).to_owned();
+    if let Some((delimiter, index)) = delimiter(target) {
+        let Some(old) = node.as_scalar() else {
+            return Err(refusal(at, "only a scalar can be split"));
+        };
+        let mut parts: Vec<&str> = old.text.split(delimiter).collect();
+        match usize::try_from(index) {
+            Err(_) => parts.insert(0, &new),
+            Ok(index) => match parts.get_mut(index) {
+                Some(part) => *part = &new,
+                None => parts.push(&new),
+            },
+        }
+        new = parts.join(delimiter);
+    }
+    let Some(old) = node.as_scalar() else {
+        *node = Node::new(value.kind.clone(), origin);
+        return Ok(());
+    };
+    // Only the text is copied: what was a string stays one, what was a number must be one again.
+    let tag = if is_string(node) && old.style == Style::Plain { Some(Tag::Str) } else { old.tag };
+    let before = scalar::value(old, Dialect::Kyaml);
+    let after = scalar::plain(&new, Dialect::Kyaml);
+    let fits = match before {
+        Value::Int(_) => matches!(after, Value::Int(_)),
+        Value::Float(_) => matches!(after, Value::Int(_) | Value::Float(_)),
+        Value::Bool(_) => matches!(after, Value::Bool(_)),
+        Value::Null | Value::Str(_) => true,
+    };
+    if !fits {
+        let message = format!("`{new}` cannot stand where {} stood", old.text);
+        return Err(refusal(at, message));
+    }
+    *node = Node::new(Scalar { text: new.into(), style: old.style, tag }, origin);
+    Ok(())
+}

@@ -1,0 +1,326 @@
+//! Objects on their way through a build, and the names under which they can be found.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    parse::{self, Documents},
+    resolve::kustomize::value::{Outcome, is_empty, null_item, refusal, text, text_at},
+    source::{Sources, Span},
+    tree::{Kind, Map, Node, Origin},
+};
+
+/// Group, version and kind; in a selector an empty part matches all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Gvk {
+    pub(super) group: String,
+    pub(super) version: String,
+    pub(super) kind: String,
+}
+
+/// What an object is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Id {
+    pub(super) gvk: Gvk,
+    /// As written; see [`Id::space`].
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// An object, and what a build remembers of it.
+#[derive(Debug, Clone)]
+pub(super) struct Resource {
+    /// The object; an empty mapping once it is deleted.
+    pub(super) node: Node,
+    /// What it was called before, oldest first. Group and version are always the current ones.
+    pub(super) previous: Vec<Previous>,
+    /// Prefixes and suffixes of names that were added, innermost first.
+    pub(super) prefixes: Vec<Arc<str>>,
+    pub(super) suffixes: Vec<Arc<str>>,
+    /// Where the generator is whose content hash goes into the name.
+    pub(super) hashed: Option<Origin>,
+    /// The variables that take a value from it.
+    pub(super) variables: Vec<Arc<str>>,
+}
+
+/// A former name.
+#[derive(Debug, Clone)]
+pub(super) struct Previous {
+    pub(super) kind: String,
+    /// Effective: see [`Id::space`].
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// The effective namespace of what has none.
+const CLUSTER: &str = "_non_namespaceable_";
+
+impl Gvk {
+    /// Of `apiVersion` and `kind`.
+    pub(super) fn new(api_version: &str, kind: &str) -> Self {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Self { group: group.into(), version: version.into(), kind: kind.into() }
+    }
+
+    /// Of the fields `group`, `version` and `kind` of a selector.
+    pub(super) fn selector(node: &Node) -> Self {
+        let field = |name| text(node.get(name)).to_owned();
+        Self { group: field("group"), version: field("version"), kind: field("kind") }
+    }
+
+    /// Whether `selector` matches.
+    pub(super) fn selected(&self, selector: &Self) -> bool {
+        let fits = |wanted: &String, have: &String| wanted.is_empty() || wanted == have;
+        fits(&selector.group, &self.group)
+            && fits(&selector.version, &self.version)
+            && fits(&selector.kind, &self.kind)
+    }
+
+    /// Whether kustomize knows that objects of this kind have no namespace.
+    ///
+    /// The table is `precomputedIsNamespaceScoped` of `kyaml/openapi`; kinds that are not in it
+    /// count as namespaced.
+    pub(super) fn cluster_scoped(&self) -> bool {
+        let versions: &[&str] = match (self.group.as_str(), self.kind.as_str()) {
+            ("", "Namespace" | "Node" | "PersistentVolume" | "ComponentStatus") => &["v1"],
+            ("policy", "PodSecurityPolicy")
+            | ("flowcontrol.apiserver.k8s.io", "FlowSchema" | "PriorityLevelConfiguration") => {
+                &["v1beta1"]
+            }
+            ("apiextensions.k8s.io", "CustomResourceDefinition")
+            | ("apiregistration.k8s.io", "APIService")
+            | ("certificates.k8s.io", "CertificateSigningRequest")
+            | ("networking.k8s.io", "IngressClass")
+            | ("node.k8s.io", "RuntimeClass")
+            | ("scheduling.k8s.io", "PriorityClass")
+            | ("rbac.authorization.k8s.io", "ClusterRole" | "ClusterRoleBinding")
+            | ("storage.k8s.io", "CSIDriver" | "CSINode" | "StorageClass" | "VolumeAttachment")
+            | (
+                "admissionregistration.k8s.io",
+                "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration",
+            ) => &["v1", "v1beta1"],
+            _ => return false,
+        };
+        versions.contains(&self.version.as_str())
+    }
+}
+
+impl Id {
+    /// The effective namespace: `default` when there is none, a name of its own for what cannot
+    /// have any.
+    pub(super) fn space(&self) -> &str {
+        if self.gvk.cluster_scoped() {
+            CLUSTER
+        } else if self.namespace.is_empty() {
+            "default"
+        } else {
+            &self.namespace
+        }
+    }
+
+    /// The same, so that equal objects have equal ids.
+    #[must_use]
+    pub(super) fn effective(mut self) -> Self {
+        if self.space() != self.namespace {
+            self.namespace = self.space().to_owned();
+        }
+        self
+    }
+
+    /// Whether the id is selected by the fields of `selector`, without patterns.
+    pub(super) fn selected(&self, selector: &Self) -> bool {
+        (selector.name.is_empty() || selector.name == self.name)
+            && (selector.namespace.is_empty() || selector.space() == self.space())
+            && self.gvk.selected(&selector.gvk)
+    }
+
+    /// `Deployment kube-system/metrics-server`
+    pub(super) fn describe(&self) -> String {
+        let Self { gvk, namespace, name } = self;
+        if namespace.is_empty() || namespace == CLUSTER {
+            format!("{} {name}", gvk.kind)
+        } else {
+            format!("{} {namespace}/{name}", gvk.kind)
+        }
+    }
+}
+
+impl Resource {
+    /// An object as it was read.
+    pub(super) fn new(node: Node) -> Self {
+        Self {
+            node,
+            previous: Vec::new(),
+            prefixes: Vec::new(),
+            suffixes: Vec::new(),
+            hashed: None,
+            variables: Vec::new(),
+        }
+    }
+
+    pub(super) fn gvk(&self) -> Gvk {
+        Gvk::new(text_at(&self.node, "apiVersion"), self.kind())
+    }
+
+    pub(super) fn kind(&self) -> &str {
+        text_at(&self.node, "kind")
+    }
+
+    pub(super) fn name(&self) -> &str {
+        text_at(&self.node, "metadata.name")
+    }
+
+    /// As written.
+    pub(super) fn namespace(&self) -> &str {
+        text_at(&self.node, "metadata.namespace")
+    }
+
+    /// What it is called now.
+    pub(super) fn id(&self) -> Id {
+        Id { gvk: self.gvk(), namespace: self.namespace().into(), name: self.name().into() }
+    }
+
+    /// What it was called first.
+    pub(super) fn original(&self) -> Id {
+        self.previous.first().map_or_else(|| self.id(), |it| self.former(it))
+    }
+
+    /// What it was called before, oldest first.
+    pub(super) fn former_ids(&self) -> impl Iterator<Item = Id> {
+        self.previous.iter().map(|it| self.former(it))
+    }
+
+    /// What it was ever called.
+    pub(super) fn all_ids(&self) -> impl Iterator<Item = Id> {
+        self.former_ids().chain([self.id()])
+    }
+
+    fn former(&self, previous: &Previous) -> Id {
+        let gvk = Gvk { kind: previous.kind.clone(), ..self.gvk() };
+        Id { gvk, namespace: previous.namespace.clone(), name: previous.name.clone() }
+    }
+
+    /// Remembers what it is called, before that changes.
+    pub(super) fn remember(&mut self) {
+        let id = self.id();
+        self.previous.push(Previous {
+            namespace: id.space().into(),
+            kind: id.gvk.kind,
+            name: id.name,
+        });
+    }
+
+    /// Whether it was deleted.
+    pub(super) fn is_gone(&self) -> bool {
+        is_empty(&self.node)
+    }
+
+    /// Where its name is, or else the object.
+    pub(super) fn anchor(&self) -> &Origin {
+        self.node.at("metadata.name").map_or(&self.node.origin, |it| &it.origin)
+    }
+}
+
+/// Where objects stand in a list, by every id that they ever had.
+#[derive(Debug, Default)]
+pub(super) struct Index(HashMap<Id, Vec<usize>>);
+
+impl Index {
+    pub(super) fn new(resources: &[Resource]) -> Self {
+        let mut index = Self::default();
+        for (at, resource) in resources.iter().enumerate() {
+            index.add(at, resource);
+        }
+        index
+    }
+
+    /// Adds the ids of the object at `at`.
+    pub(super) fn add(&mut self, at: usize, resource: &Resource) {
+        if resource.is_gone() {
+            return;
+        }
+        for id in resource.all_ids() {
+            let places = self.0.entry(id.effective()).or_default();
+            if !places.contains(&at) {
+                places.push(at);
+            }
+        }
+    }
+
+    /// The objects that were ever called `id`.
+    pub(super) fn find(&self, id: Id) -> &[usize] {
+        self.0.get(&id.effective()).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The objects of `documents`, those of lists unpacked.
+///
+/// `whole` is what is reported when a problem has no place of its own.
+///
+/// # Errors
+/// The first thing that is not an object, where it stands.
+pub(super) fn objects(documents: &Documents, whole: &Origin) -> Outcome<Vec<Node>> {
+    let at = |span: Option<Span>| span.map_or_else(|| whole.clone(), |span| whole.moved(span));
+    let mut found = Vec::new();
+    for document in &documents.list {
+        let root = document.root.as_ref().map_err(|error| {
+            refusal(&at(error.span), format!("this is not YAML: {}", error.message))
+        })?;
+        if let Some(again) = document.repeated.first() {
+            return Err(refusal(&at(Some(*again)), "this key is already set in the same mapping"));
+        }
+        if !is_empty(root) {
+            found.push(root.clone());
+        }
+    }
+    let mut objects = Vec::new();
+    // The items of a list come after the rest, as kustomize queues them.
+    let mut queue = std::collections::VecDeque::from(found);
+    while let Some(node) = queue.pop_front() {
+        check(&node)?;
+        if !text_at(&node, "kind").ends_with("List") {
+            objects.push(node);
+            continue;
+        }
+        let Some(items) = node.get("items").filter(|it| !it.is_null()) else { continue };
+        let Some(items) = items.as_list() else {
+            return Err(refusal(&items.origin, "the items of a list of objects are not a list"));
+        };
+        queue.extend(items.iter().filter(|it| !is_empty(it)).cloned());
+    }
+    Ok(objects)
+}
+
+/// Whether kustomize takes `node` for an object (`GetValidatedMetadata`).
+fn check(node: &Node) -> Outcome<()> {
+    if node.as_map().is_none() {
+        return Err(refusal(&node.origin, "this is not a Kubernetes object"));
+    }
+    if let Some(null) = null_item(node) {
+        return Err(refusal(&null.origin, "this list has an empty item"));
+    }
+    let kind = text_at(node, "kind");
+    if kind.is_empty() {
+        return Err(refusal(&node.origin, "this object has no kind"));
+    }
+    if let Some(metadata) = node.get("metadata")
+        && !matches!(metadata.kind, Kind::Map(_))
+        && !metadata.is_null()
+    {
+        return Err(refusal(&metadata.origin, "metadata is not a mapping"));
+    }
+    if text_at(node, "metadata.name").is_empty() && !kind.ends_with("List") {
+        return Err(refusal(&node.origin, format!("this {kind} has no metadata.name")));
+    }
+    Ok(())
+}
+
+/// The objects in a string that is itself YAML.
+pub(super) fn embedded(sources: &Sources, node: &Node) -> Outcome<Vec<Node>> {
+    objects(&parse::embedded(sources, node, parse::Dialect::Kyaml), &node.origin)
+}
+
+/// The mapping `metadata`, to change it.
+pub(super) fn metadata(node: &mut Node) -> Option<&mut Map> {
+    let origin = node.origin.clone();
+    crate::resolve::kustomize::value::child_map(node, "metadata", &origin)
+}

@@ -1,0 +1,200 @@
+//! Which objects a patch is for.
+
+use regex::Regex;
+
+use crate::{
+    resolve::kustomize::{
+        resource::Resource,
+        shape,
+        value::{Outcome, refusal, text},
+    },
+    tree::Node,
+};
+
+/// A patch's target: a pattern for each part of an object's name, and label selectors.
+pub(super) struct Selector {
+    group: Option<Regex>,
+    version: Option<Regex>,
+    kind: Option<Regex>,
+    name: Option<Regex>,
+    namespace: Option<Regex>,
+    labels: Option<Requirements>,
+    annotations: Option<Requirements>,
+}
+
+impl Selector {
+    /// Reads the fields of `types.Selector`.
+    ///
+    /// # Errors
+    /// The pattern or selector that cannot be read.
+    pub(super) fn new(node: &Node) -> Outcome<Self> {
+        let pattern = |field: &str| -> Outcome<Option<Regex>> {
+            let Some(pattern) = shape::text(node, field) else { return Ok(None) };
+            let anchored = format!("^(?:{})$", text(Some(pattern)));
+            let regex = Regex::new(&anchored);
+            regex.map(Some).map_err(|_| refusal(&pattern.origin, "this pattern cannot be read"))
+        };
+        let requirements = |field: &str| -> Outcome<Option<Requirements>> {
+            shape::text(node, field).map(Requirements::new).transpose()
+        };
+        Ok(Self {
+            group: pattern("group")?,
+            version: pattern("version")?,
+            kind: pattern("kind")?,
+            name: pattern("name")?,
+            namespace: pattern("namespace")?,
+            labels: requirements("labelSelector")?,
+            annotations: requirements("annotationSelector")?,
+        })
+    }
+
+    /// Whether `resource` is a target. Name and namespace may also be the original ones.
+    pub(super) fn matches(&self, resource: &Resource) -> bool {
+        let fits = |regex: &Option<Regex>, text: &str| {
+            regex.as_ref().is_none_or(|regex| regex.is_match(text))
+        };
+        let (now, first) = (resource.id(), resource.original());
+        (fits(&self.namespace, first.space()) || fits(&self.namespace, now.space()))
+            && (fits(&self.name, &first.name) || fits(&self.name, &now.name))
+            && fits(&self.group, &now.gvk.group)
+            && fits(&self.version, &now.gvk.version)
+            && fits(&self.kind, &now.gvk.kind)
+            && matches(self.labels.as_ref(), resource, "metadata.labels")
+            && matches(self.annotations.as_ref(), resource, "metadata.annotations")
+    }
+}
+
+fn matches(requirements: Option<&Requirements>, resource: &Resource, path: &str) -> bool {
+    let holds = |it: &Requirements| {
+        it.0.iter().all(|it| {
+            let value = resource.node.at(path).and_then(|map| map.get(&it.key));
+            it.holds(value.map(|value| text(Some(value))))
+        })
+    };
+    requirements.is_none_or(holds)
+}
+
+/// Whether the labels and annotations of `resource` fit the selectors in `node`.
+///
+/// # Errors
+/// The selector that cannot be read.
+pub(super) fn labels_match(node: &Node, resource: &Resource) -> Outcome<bool> {
+    for (field, path) in
+        [("labelSelector", "metadata.labels"), ("annotationSelector", "metadata.annotations")]
+    {
+        let requirements = shape::text(node, field).map(Requirements::new).transpose()?;
+        if !matches(requirements.as_ref(), resource, path) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A Kubernetes label selector (`apimachinery/pkg/labels/selector.go`).
+struct Requirements(Vec<Requirement>);
+
+struct Requirement {
+    key: String,
+    operator: Operator,
+    values: Vec<String>,
+}
+
+enum Operator {
+    In,
+    NotIn,
+    Exists,
+    NotExists,
+    Greater,
+    Less,
+}
+
+impl Requirements {
+    fn new(node: &Node) -> Outcome<Self> {
+        let refuse = || refusal(&node.origin, "this label selector cannot be read");
+        let text = text(Some(node));
+        let mut requirements = Vec::new();
+        for part in split(text).ok_or_else(refuse)? {
+            requirements.push(Requirement::new(part.trim()).ok_or_else(refuse)?);
+        }
+        Ok(Self(requirements))
+    }
+}
+
+/// The parts between commas that stand outside parentheses.
+fn split(text: &str) -> Option<Vec<&str>> {
+    if text.trim().is_empty() {
+        return Some(Vec::new());
+    }
+    let mut parts = Vec::new();
+    let (mut start, mut open) = (0, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'(' if open => return None,
+            b'(' => open = true,
+            b')' if !open => return None,
+            b')' => open = false,
+            b',' if !open => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    (!open).then_some(parts)
+}
+
+impl Requirement {
+    fn new(text: &str) -> Option<Self> {
+        let new = |key: &str, operator, values: Vec<String>| {
+            let key = key.trim();
+            let fine = !key.is_empty()
+                && key.chars().all(|it| it.is_ascii_alphanumeric() || "-_./".contains(it))
+                && values.iter().all(|it| {
+                    it.chars().all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it))
+                });
+            fine.then(|| Self { key: key.to_owned(), operator, values })
+        };
+        let one = |value: &str| vec![value.trim().to_owned()];
+        if let Some(set) = text.strip_suffix(')') {
+            let (head, values) = set.split_once('(')?;
+            let values = values.split(',').map(|it| it.trim().to_owned()).collect();
+            let (key, word) = head.trim().rsplit_once([' ', '\t'])?;
+            return match word {
+                "in" => new(key, Operator::In, values),
+                "notin" => new(key, Operator::NotIn, values),
+                _ => None,
+            };
+        }
+        if let Some((key, value)) = text.split_once("!=") {
+            return new(key, Operator::NotIn, one(value));
+        }
+        if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
+            return new(key, Operator::In, one(value));
+        }
+        for (sign, operator) in [('>', Operator::Greater), ('<', Operator::Less)] {
+            if let Some((key, value)) = text.split_once(sign) {
+                value.trim().parse::<i64>().ok()?;
+                return new(key, operator, one(value));
+            }
+        }
+        match text.strip_prefix('!') {
+            Some(key) => new(key, Operator::NotExists, Vec::new()),
+            None => new(text, Operator::Exists, Vec::new()),
+        }
+    }
+
+    fn holds(&self, value: Option<&str>) -> bool {
+        let listed = || value.is_some_and(|value| self.values.iter().any(|it| it == value));
+        let number = |text: &str| text.parse::<i64>().ok();
+        let wanted = || self.values.first().and_then(|it| number(it));
+        match self.operator {
+            Operator::In => listed(),
+            Operator::NotIn => !listed(),
+            Operator::Exists => value.is_some(),
+            Operator::NotExists => value.is_none(),
+            Operator::Greater => value.and_then(number).zip(wanted()).is_some_and(|(a, b)| a > b),
+            Operator::Less => value.and_then(number).zip(wanted()).is_some_and(|(a, b)| a < b),
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! kustomize's own transformers: namespace, names, labels, annotations, replicas and images.
+
+use std::collections::HashMap;
+
+use regex::Regex;
+
+use crate::{
+    resolve::kustomize::{
+        fieldspec::{FieldSpec, Leaf},
+        resource::{Gvk, Id, Resource, metadata},
+        shape,
+        value::{Outcome, overwrite, refusal, string, text, text_at},
+    },
+    tree::{Kind, Node, Origin, Tag, Via},
+};
+
+/// How a namespace is set (`filters/namespace`).
+pub(super) struct Namespace<'a> {
+    /// The namespace.
+    pub(super) to: &'a Node,
+    /// Where else it goes.
+    pub(super) fields: &'a [FieldSpec],
+    /// Whether objects that have one keep it.
+    pub(super) unset_only: bool,
+    /// Which subjects of role bindings get it.
+    pub(super) subjects: Subjects,
+}
+
+/// Which subjects of role bindings get a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subjects {
+    /// Those that are called `default`.
+    Default,
+    /// All service accounts.
+    Accounts,
+    /// None.
+    None,
+}
+
+impl Namespace<'_> {
+    /// Sets the namespace of `resources`.
+    ///
+    /// # Errors
+    /// Two objects that become one.
+    pub(super) fn apply(&self, resources: &mut [Resource]) -> Outcome<()> {
+        for resource in resources.iter_mut() {
+            if !resource.is_gone() {
+                resource.remember();
+                self.transform(&mut resource.node)?;
+            }
+        }
+        let mut seen: HashMap<Id, usize> = HashMap::with_capacity(resources.len());
+        for (at, resource) in resources.iter().enumerate() {
+            let id = resource.id().effective();
+            if let Some(first) = seen.insert(id, at) {
+                let id = resource.id();
+                let mut problem = refusal(
+                    &self.to.origin,
+                    format!("two objects become {} in this namespace", id.describe()),
+                );
+                problem.also.push((resources[first].anchor().clone(), "one".into()));
+                problem.also.push((resource.anchor().clone(), "the other".into()));
+                return Err(problem);
+            }
+        }
+        Ok(())
+    }
+
+    fn transform(&self, object: &mut Node) -> Outcome<()> {
+        let gvk = Gvk::new(text_at(object, "apiVersion"), text_at(object, "kind"));
+        let mut write = |node: &mut Node| self.write(node);
+        if !gvk.cluster_scoped() {
+            let spec = FieldSpec::everywhere("metadata/namespace", true);
+            spec.visit(object, Some(Leaf::Scalar), &mut write)?;
+        }
+        let binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
+        if binding {
+            self.subjects(object)?;
+        }
+        for field in self.fields {
+            let name = field.path == "metadata/name" && text_at(object, "apiVersion") != "v1";
+            let subjects = field.path == "subjects/namespace"
+                && matches!(field.gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
+            if field.path == "metadata/namespace" || name || (binding && subjects) {
+                continue;
+            }
+            field.visit(object, Some(Leaf::Scalar), &mut write)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, node: &mut Node) -> Outcome<()> {
+        if node.as_scalar().is_none() {
+            return Err(refusal(&node.origin, "a namespace cannot be written over this"));
+        }
+        if !self.unset_only || text(Some(node)).is_empty() {
+            overwrite(node, text(Some(self.to)), Some(Tag::Str), &self.to.origin);
+        }
+        Ok(())
+    }
+
+    fn subjects(&self, object: &mut Node) -> Outcome<()> {
+        let (key, value) = match self.subjects {
+            Subjects::None => return Ok(()),
+            Subjects::Default => ("name", "default"),
+            Subjects::Accounts => ("kind", "ServiceAccount"),
+        };
+        let Some(map) = object.as_map_mut() else { return Ok(()) };
+        let Some(subjects) = map.get_mut("subjects").and_then(Node::as_list_mut) else {
+            return Ok(());
+        };
+        for subject in subjects {
+            if text(subject.get(key)) != value {
+                continue;
+            }
+            let spec = FieldSpec::everywhere("namespace", true);
+            spec.visit(subject, Some(Leaf::Scalar), &mut |node| self.write(node))?;
+        }
+        Ok(())
+    }
+}
+
+/// Which end of names something is added to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Prefix,
+    Suffix,
+}
+
+/// Adds `affix` to the names of `resources` (`PrefixTransformer`, `SuffixTransformer`).
+///
+/// # Errors
+/// A path that leads nowhere.
+pub(super) fn rename(
+    resources: &mut [Resource],
+    affix: &Node,
+    end: End,
+    fields: &[FieldSpec],
+) -> Outcome<()> {
+    let added = text(Some(affix));
+    if added.is_empty() {
+        return Ok(());
+    }
+    for resource in resources {
+        let original = resource.original().gvk;
+        let kept = matches!(original.kind.as_str(), "CustomResourceDefinition" | "Namespace")
+            || (original.kind == "APIService" && original.group == "apiregistration.k8s.io");
+        if kept {
+            continue;
+        }
+        for field in fields {
+            if !original.selected(&field.gvk) {
+                continue;
+            }
+            if field.path == "metadata/name" {
+                match end {
+                    End::Prefix => resource.prefixes.push(added.into()),
+                    End::Suffix => resource.suffixes.push(added.into()),
+                }
+                resource.remember();
+            }
+            field.visit(&mut resource.node, None, &mut |node| {
+                let name = match end {
+                    End::Prefix => format!("{added}{}", text(Some(node))),
+                    End::Suffix => format!("{}{added}", text(Some(node))),
+                };
+                overwrite(node, name, None, &affix.origin);
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the entries of the mapping `pairs` at every path: labels and annotations.
+///
+/// # Errors
+/// Something else than a mapping at one of the paths.
+pub(super) fn label(resources: &mut [Resource], pairs: &Node, fields: &[FieldSpec]) -> Outcome<()> {
+    if pairs.entries().next().is_none() {
+        return Ok(());
+    }
+    for resource in resources {
+        for field in fields {
+            field.visit(&mut resource.node, Some(Leaf::Map), &mut |node| {
+                let refuse = || refusal(&node.origin, "kustomize expects a mapping here");
+                if node.as_map().is_none() {
+                    return Err(refuse());
+                }
+                for (key, entry) in pairs.entries() {
+                    set_string(node, key, &entry.value);
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets `key` of a mapping to the text of `value`; an old value's notation stays.
+pub(super) fn set_string(node: &mut Node, key: &str, value: &Node) {
+    let Some(map) = node.as_map_mut() else { return };
+    match map.get_mut(key).filter(|it| it.as_scalar().is_some()) {
+        Some(old) => overwrite(old, text(Some(value)), Some(Tag::Str), &value.origin),
+        None => map.set(key, string(text(Some(value)), value.origin.clone())),
+    }
+}
+
+/// Sets replica counts (`ReplicaCountTransformer`); `replica` is one entry of `replicas`.
+///
+/// # Errors
+/// When nothing has that name, unless it might stand where we cannot see (`open`).
+pub(super) fn scale(
+    resources: &mut [Resource],
+    replica: &Node,
+    fields: &[FieldSpec],
+    open: bool,
+) -> Outcome<()> {
+    let name = text(replica.get("name"));
+    let count = shape::number(replica, "count");
+    let origin = replica.get("count").map_or(&replica.origin, |it| &it.origin);
+    let mut found = false;
+    for resource in resources.iter_mut() {
+        let ids: Vec<Id> = resource.all_ids().filter(|id| id.name == name).collect();
+        for field in fields {
+            if !ids.iter().any(|id| id.gvk.selected(&field.gvk)) {
+                continue;
+            }
+            found = true;
+            field.visit(&mut resource.node, Some(Leaf::Scalar), &mut |node| {
+                if node.as_scalar().is_none() {
+                    return Err(refusal(&node.origin, "a replica count cannot be written here"));
+                }
+                overwrite(node, count.to_string(), None, origin);
+                Ok(())
+            })?;
+        }
+    }
+    if found || open {
+        return Ok(());
+    }
+    let at = replica.get("name").map_or(&replica.origin, |it| &it.origin);
+    Err(refusal(at, format!("nothing that has replicas is called {name}")))
+}
+
+/// Sets images (`ImageTagTransformer`); `image` is one entry of `images`.
+///
+/// # Errors
+/// An image or a list of containers that is none.
+pub(super) fn retag(resources: &mut [Resource], image: &Node, fields: &[FieldSpec]) -> Outcome<()> {
+    let image = Image::new(image)?;
+    for resource in resources {
+        if resource.kind() == "CustomResourceDefinition" || resource.is_gone() {
+            continue;
+        }
+        if image.occurs(&resource.node)? {
+            image.anywhere(&mut resource.node)?;
+        }
+        for field in fields {
+            // Only what changes is copied.
+            let mut changes = false;
+            let mut probe = resource.node.clone();
+            field.visit(&mut probe, None, &mut |node| {
+                let before = text(Some(node)).to_owned();
+                image.write(node)?;
+                changes |= before != text(Some(node));
+                Ok(())
+            })?;
+            if changes {
+                resource.node = probe;
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Image<'a> {
+    pattern: Regex,
+    name: &'a str,
+    tag: &'a str,
+    suffix: &'a str,
+    digest: &'a str,
+    origin: &'a Origin,
+}
+
+impl<'a> Image<'a> {
+    fn new(image: &'a Node) -> Outcome<Self> {
+        let field = |name: &str| text(image.get(name));
+        let pattern = format!(
+            "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
+            field("name")
+        );
+        let pattern = Regex::new(&pattern)
+            .map_err(|_| refusal(&image.origin, "the image's name is not a pattern"))?;
+        let origin = ["newTag", "digest", "tagSuffix", "newName"]
+            .iter()
+            .find_map(|it| shape::text(image, it))
+            .map_or(&image.origin, |it| &it.origin);
+        Ok(Self {
+            pattern,
+            name: text(image.get("newName")),
+            tag: text(image.get("newTag")),
+            suffix: text(image.get("tagSuffix")),
+            digest: text(image.get("digest")),
+            origin,
+        })
+    }
+
+    fn write(&self, node: &mut Node) -> Outcome<()> {
+        if node.unknown().is_some() {
+            return Ok(());
+        }
+        let Some(scalar) = node.as_scalar() else {
+            return Err(refusal(&node.origin, "this image is not a scalar"));
+        };
+        let old = scalar.text.clone();
+        if !self.pattern.is_match(&old) {
+            return Ok(());
+        }
+        let (name, mut tag, mut digest) = split(&old);
+        let name = if self.name.is_empty() { name } else { self.name };
+        let suffixed = format!("{tag}{}", self.suffix);
+        match (self.tag, self.digest) {
+            ("", "") if self.suffix.is_empty() => {}
+            ("", "") => (tag, digest) = (&suffixed, ""),
+            (new_tag, new_digest) => (tag, digest) = (new_tag, new_digest),
+        }
+        let mut image = name.to_owned();
+        for (sign, part) in [(':', tag), ('@', digest)] {
+            if !part.is_empty() {
+                image.push(sign);
+                image.push_str(part);
+            }
+        }
+        overwrite(node, image, None, self.origin);
+        Ok(())
+    }
+
+    /// Whether a list of containers anywhere in `node` has such an image.
+    fn occurs(&self, node: &Node) -> Outcome<bool> {
+        let mut found = false;
+        let mut stack = vec![node];
+        while let Some(node) = stack.pop() {
+            stack.extend(node.items());
+            for (key, entry) in node.entries() {
+                stack.push(&entry.value);
+                if !is_containers(key) {
+                    continue;
+                }
+                for item in entry.value.items() {
+                    match &item.kind {
+                        Kind::Map(map) => match map.get("image") {
+                            Some(image) if image.as_scalar().is_some() => {
+                                found |= self.pattern.is_match(text(Some(image)));
+                            }
+                            Some(image) if image.unknown().is_none() => {
+                                return Err(refusal(&image.origin, "this image is not a scalar"));
+                            }
+                            _ => {}
+                        },
+                        Kind::Scalar(_) if item.is_null() => {}
+                        Kind::Unknown(_) => {}
+                        _ => {
+                            return Err(refusal(
+                                &item.origin,
+                                "kustomize takes this list for containers, but this item is not \
+                                 a mapping",
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes to every list of containers in `node`. Depth is bounded by the parser.
+    fn anywhere(&self, node: &mut Node) -> Outcome<()> {
+        if !self.occurs(node)? {
+            return Ok(());
+        }
+        if let Some(items) = node.as_list_mut() {
+            return items.iter_mut().try_for_each(|item| self.anywhere(item));
+        }
+        let Some(map) = node.as_map_mut() else { return Ok(()) };
+        for (key, entry) in map.iter_mut() {
+            self.anywhere(&mut entry.value)?;
+            if !is_containers(key) {
+                continue;
+            }
+            let Some(items) = entry.value.as_list_mut() else { continue };
+            for image in items.iter_mut().filter_map(|it| it.as_map_mut()?.get_mut("image")) {
+                self.write(image)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_containers(key: &str) -> bool {
+    matches!(key, "containers" | "initContainers")
+}
+
+/// Name, tag and digest of an image (`image.Split`).
+fn split(image: &str) -> (&str, &str, &str) {
+    let start = image.find('/').unwrap_or(0);
+    let find = |sign| image[start..].find(sign).map(|at| at + start);
+    match (find(':'), find('@')) {
+        (None, None) => (image, "", ""),
+        (Some(tag), Some(digest)) if tag < digest => {
+            (&image[..tag], &image[tag + 1..digest], &image[digest + 1..])
+        }
+        (_, Some(digest)) => (&image[..digest], "", &image[digest + 1..]),
+        (Some(tag), None) => (&image[..tag], &image[tag + 1..], ""),
+    }
+}
+
+/// Sets a name that a transformer makes.
+pub(super) fn set_name(resource: &mut Resource, name: String, origin: &Origin) {
+    let Some(metadata) = metadata(&mut resource.node) else { return };
+    match metadata.get_mut("name") {
+        Some(old) => overwrite(old, name, None, origin),
+        None => metadata.set("name", string(name, origin.through(Via::Transformed, None))),
+    }
+}

@@ -1,0 +1,100 @@
+//! Reading and writing nodes as kyaml does, which looks at texts and tags rather than at types.
+
+use std::sync::Arc;
+
+use crate::{
+    parse::{Dialect, scalar},
+    problem::{Problem, ProblemKind},
+    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Tag, Value, Via},
+};
+
+/// What a step yields, or why the real tool refuses to build.
+pub(super) type Outcome<T> = Result<T, Box<Problem>>;
+
+/// A refusal at `at`.
+pub(super) fn refusal(at: &Origin, message: impl Into<String>) -> Box<Problem> {
+    Box::new(Problem::new(ProblemKind::BuildFails, at, message))
+}
+
+/// The text of a scalar whatever its type; `""` for everything else.
+pub(super) fn text(node: Option<&Node>) -> &str {
+    node.and_then(Node::as_scalar).map_or("", |scalar| &scalar.text)
+}
+
+/// `text(node.at(path))`
+pub(super) fn text_at<'a>(node: &'a Node, path: &str) -> &'a str {
+    text(node.at(path))
+}
+
+/// Whether go-yaml v3 tags the node as null.
+pub(super) fn is_null(node: &Node) -> bool {
+    node.as_scalar().is_some_and(|it| scalar::value(it, Dialect::Kyaml) == Value::Null)
+}
+
+/// Whether go-yaml v3 tags the node as a string.
+pub(super) fn is_string(node: &Node) -> bool {
+    node.as_scalar()
+        .is_some_and(|it| matches!(scalar::value(it, Dialect::Kyaml), Value::Str(_)))
+}
+
+/// `IsNilOrEmpty`: a null, an empty collection, or an empty string.
+pub(super) fn is_empty(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Scalar(scalar) => scalar.text.is_empty() || is_null(node),
+        Kind::List(items) => items.is_empty(),
+        Kind::Map(map) => map.is_empty() && map.open.is_none(),
+        Kind::Unknown(_) => false,
+    }
+}
+
+/// A string that kustomize makes: tagged as one, without quotes unless it needs them.
+pub(super) fn string(text: impl Into<Arc<str>>, origin: Origin) -> Node {
+    let text = text.into();
+    let style = if text.contains('\n') { Style::Literal } else { Style::Plain };
+    Node::new(Scalar { text, style, tag: Some(Tag::Str) }, origin)
+}
+
+/// Writes `text` over the scalar `node`, whose notation stays; `tag` says what it is.
+///
+/// kyaml keeps the notation of what it overwrites, so that a number over quotes becomes a string.
+pub(super) fn overwrite(
+    node: &mut Node,
+    text: impl Into<Arc<str>>,
+    tag: Option<Tag>,
+    origin: &Origin,
+) {
+    let style = node.as_scalar().map_or(Style::Plain, |it| it.style);
+    let text = text.into();
+    let same = node.as_scalar().is_some_and(|it| it.text == text);
+    node.kind = Scalar { text, style, tag }.into();
+    if !same {
+        node.origin = origin.over(Via::Transformed, &node.origin);
+    }
+}
+
+/// The mapping at `key`, made when there is none; `None` when something else stands there.
+pub(super) fn child_map<'a>(node: &'a mut Node, key: &str, origin: &Origin) -> Option<&'a mut Map> {
+    let map = node.as_map_mut()?;
+    if map.get(key).is_none_or(is_null) {
+        map.set(key, Node::new(Map::default(), origin.clone()));
+    }
+    map.get_mut(key)?.as_map_mut()
+}
+
+/// An entry whose key stands where `node` was written.
+pub(super) fn entry(value: Node) -> Entry {
+    Entry { key: None, value }
+}
+
+/// Whether a null, or a mapping that is exactly empty, stands anywhere as an item of a list.
+pub(super) fn null_item(node: &Node) -> Option<&Node> {
+    let mut stack = vec![node];
+    while let Some(node) = stack.pop() {
+        if let Some(null) = node.items().iter().find(|item| is_null(item)) {
+            return Some(null);
+        }
+        stack.extend(node.items());
+        stack.extend(node.entries().map(|(_, entry)| &entry.value));
+    }
+    None
+}

@@ -1,0 +1,244 @@
+//! `vars`: values that are written wherever `$(NAME)` stands.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use crate::{
+    parse::{Dialect, scalar},
+    resolve::kustomize::{
+        layer::Layer,
+        path,
+        resource::{Gvk, Id},
+        shape,
+        value::{Outcome, is_null, is_string, refusal, string, text},
+    },
+    tree::{Kind, Node, Origin, Value, Via},
+};
+
+/// An entry of `vars`.
+#[derive(Debug, Clone)]
+pub(super) struct Variable {
+    name: String,
+    field: String,
+    /// The entry.
+    at: Origin,
+}
+
+/// Notes which objects the variables of a kustomization take their values from.
+///
+/// # Errors
+/// A variable that is defined twice, or that could mean several objects.
+pub(super) fn collect(layer: &mut Layer, entries: &[Node]) -> Outcome<()> {
+    for entry in entries {
+        let name = text(entry.get("name"));
+        let object = entry.get("objref");
+        let part = |field: &str| text(object.and_then(|it| it.get(field)));
+        let gvk = match part("apiVersion") {
+            "" => object.map(Gvk::selector).unwrap_or_default(),
+            version => Gvk::new(version, part("kind")),
+        };
+        let id = Id { gvk, namespace: part("namespace").into(), name: part("name").into() };
+        let exact = !id.namespace.is_empty() || id.gvk.cluster_scoped();
+        let same = |other: Id| {
+            let named = other.gvk == id.gvk && other.name == id.name;
+            named && (!exact || other.space() == id.space())
+        };
+        let mut found: Vec<usize> = Vec::new();
+        for (at, resource) in layer.resources.iter().enumerate() {
+            if resource.all_ids().any(same) {
+                found.push(at);
+            }
+        }
+        if found.len() > 1 {
+            return Err(refusal(&entry.origin, "several objects could be meant by this variable"));
+        }
+        if let Some(resource) = found.first().and_then(|at| layer.resources.get_mut(*at)) {
+            resource.variables.push(name.into());
+        }
+        let field = entry.get("fieldref").and_then(|it| shape::text(it, "fieldPath"));
+        let field = field.map_or("metadata.name", |it| text(Some(it))).to_owned();
+        let variable = Variable { name: name.to_owned(), field, at: entry.origin.clone() };
+        join(&mut layer.variables, &[variable])?;
+    }
+    Ok(())
+}
+
+/// Adds the variables of a base.
+///
+/// # Errors
+/// One that is defined already.
+pub(super) fn join(variables: &mut Vec<Variable>, more: &[Variable]) -> Outcome<()> {
+    for variable in more {
+        if let Some(first) = variables.iter().find(|it| it.name == variable.name) {
+            let message = format!("the variable {} is defined twice", variable.name);
+            let mut problem = refusal(&variable.at, message);
+            problem.also.push((first.at.clone(), "first here".into()));
+            return Err(problem);
+        }
+        variables.push(variable.clone());
+    }
+    Ok(())
+}
+
+/// Replaces every `$(NAME)` in the fields where kustomize looks for them.
+///
+/// # Errors
+/// A variable without a value.
+pub(super) fn resolve(layer: &mut Layer) -> Outcome<()> {
+    if layer.variables.is_empty() {
+        return Ok(());
+    }
+    let mut values: HashMap<&str, Node> = HashMap::new();
+    for variable in &layer.variables {
+        let source = layer
+            .resources
+            .iter()
+            .find(|it| it.variables.iter().any(|name| **name == *variable.name));
+        let value = match source {
+            Some(source) => {
+                path::lookup(&source.node, &indexed(&variable.field), &variable.at)?.cloned()
+            }
+            None => layer.open.clone().map(|why| Node::new(Kind::Unknown(why), variable.at.clone())),
+        };
+        let value = value.ok_or_else(|| {
+            let message = format!("the variable {} has no value", variable.name);
+            refusal(&variable.at, message)
+        })?;
+        values.insert(&variable.name, value);
+    }
+    let rules = layer.rules.clone();
+    for resource in &mut layer.resources {
+        for field in &rules.variables {
+            if !field.any(&resource.node, &mut |node| mentions(node)) {
+                continue;
+            }
+            field.visit(&mut resource.node, None, &mut |node| set(node, &values))?;
+        }
+    }
+    Ok(())
+}
+
+/// A path in which `ports[0]` is written for `ports.0`.
+fn indexed(path: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    for part in path::split(path) {
+        match part.split_once('[') {
+            Some((name, index)) if !name.is_empty() && part.ends_with(']') => {
+                parts.push(name.to_owned());
+                let index = index.trim_end_matches(']');
+                match index.parse::<usize>() {
+                    Ok(_) => parts.push(index.to_owned()),
+                    Err(_) => parts.push(format!("[{index}]")),
+                }
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts
+}
+
+fn mentions(node: &Node) -> bool {
+    let has = |node: &Node| text(Some(node)).contains('$');
+    has(node)
+        || node.items().iter().any(|it| has(it) || !is_string(it))
+        || node.entries().any(|(_, entry)| has(&entry.value))
+}
+
+fn set(node: &mut Node, values: &HashMap<&str, Node>) -> Outcome<()> {
+    if is_null(node) {
+        return Ok(());
+    }
+    let origin = node.origin.clone();
+    match &mut node.kind {
+        Kind::Scalar(_) => expand(node, values),
+        Kind::List(_) => {
+            for item in node.as_list_mut().into_iter().flatten() {
+                if item.unknown().is_none() && !is_string(item) {
+                    return Err(refusal(&origin, "variables can only stand in a list of strings"));
+                }
+                expand(item, values);
+            }
+        }
+        Kind::Map(_) => {
+            let map = node.as_map_mut();
+            map.into_iter().flat_map(|it| it.iter_mut()).for_each(|(_, entry)| {
+                expand(&mut entry.value, values);
+            });
+        }
+        Kind::Unknown(_) => {}
+    }
+    Ok(())
+}
+
+/// Replaces the references in one string. One that is the whole string keeps its value's type.
+fn expand(node: &mut Node, values: &HashMap<&str, Node>) {
+    if !is_string(node) {
+        return;
+    }
+    let Some(scalar) = node.as_scalar() else { return };
+    let old = scalar.text.clone();
+    let mut new = String::new();
+    let mut source: Option<&Node> = None;
+    let mut rest = &*old;
+    while let Some(at) = rest.find('$').filter(|at| at + 1 < rest.len()) {
+        new.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(inner) = rest.strip_prefix('(')
+            && let Some((name, after)) = inner.split_once(')')
+        {
+            if let Some(value) = values.get(name) {
+                source = Some(value);
+                if after.is_empty() && old.len() == name.len() + 3 {
+                    node.kind = whole(value);
+                    node.origin = node.origin.filled(Via::Replaced, &value.origin);
+                    return;
+                }
+                if value.unknown().is_some() {
+                    node.kind = value.kind.clone();
+                    node.origin = node.origin.filled(Via::Replaced, &value.origin);
+                    return;
+                }
+                new.push_str(&inside(value));
+            } else {
+                new.push_str(&format!("$({name})"));
+            }
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('$') {
+            // A doubled sign is a single one.
+            new.push('$');
+            rest = after;
+        } else {
+            let first = rest.chars().next().map_or(0, char::len_utf8);
+            new.push('$');
+            new.push_str(&rest[..first]);
+            rest = &rest[first..];
+        }
+    }
+    new.push_str(rest);
+    if *new == *old {
+        return;
+    }
+    let origin = match source {
+        Some(source) => node.origin.filled(Via::Replaced, &source.origin),
+        None => node.origin.clone(),
+    };
+    *node = string(new, origin);
+}
+
+/// The value in place of a whole string.
+fn whole(value: &Node) -> Kind {
+    match value.as_scalar() {
+        Some(scalar) if is_string(value) => {
+            string(scalar.text.clone(), value.origin.clone()).kind
+        }
+        _ => value.kind.clone(),
+    }
+}
+
+/// The value inside a longer string, as Go prints it.
+fn inside(value: &Node) -> Cow<'_, str> {
+    match value.as_scalar().map(|it| scalar::value(it, Dialect::Kyaml)) {
+        Some(Value::Int(it)) => it.to_string().into(),
+        Some(Value::Bool(it)) => it.to_string().into(),
+        _ => text(Some(value)).into(),
+    }
+}
