@@ -101,7 +101,8 @@ fn by_id(objects: Vec<Value>) -> BTreeMap<String, Vec<Value>> {
     let mut by_id: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for object in objects {
         let metadata = &object["metadata"];
-        let id = [&object["apiVersion"], &object["kind"], &metadata["namespace"], &metadata["name"]];
+        let id =
+            [&object["apiVersion"], &object["kind"], &metadata["namespace"], &metadata["name"]];
         let id = id.map(ToString::to_string).join(" ");
         by_id.entry(id).or_default().push(normal(object));
     }
@@ -118,10 +119,7 @@ fn normal(value: Value) -> Value {
     }
 }
 
-fn difference(
-    wanted: &BTreeMap<String, Vec<Value>>,
-    got: &BTreeMap<String, Vec<Value>>,
-) -> String {
+fn difference(wanted: &BTreeMap<String, Vec<Value>>, got: &BTreeMap<String, Vec<Value>>) -> String {
     for (id, objects) in wanted {
         match got.get(id) {
             None => return format!("{id} is missing; there are {:?}", got.keys()),
@@ -139,9 +137,8 @@ fn difference(
 /// The files below `root`, with symbolic links that lead inside it.
 fn load(root: &Path) -> Sources {
     let root = root.canonicalize().expect("the tree of a case");
-    let relative = |path: &Path| {
-        path.strip_prefix(&root).ok().map(|it| it.to_string_lossy().into_owned())
-    };
+    let relative =
+        |path: &Path| path.strip_prefix(&root).ok().map(|it| it.to_string_lossy().into_owned());
     let mut listing = Vec::new();
     let mut links = IndexMap::new();
     for entry in WalkDir::new(&root).sort_by_file_name() {

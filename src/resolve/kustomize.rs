@@ -33,12 +33,7 @@ use crate::{
     problem::Problem,
     resolve::{
         Context,
-        kustomize::{
-            layer::Layer,
-            load::Loader,
-            resource::Resource,
-            value::Outcome,
-        },
+        kustomize::{layer::Layer, load::Loader, resource::Resource, value::Outcome},
     },
     source::Span,
     tree::{Kind, Node, Origin, Via},
@@ -202,9 +197,8 @@ fn changed(node: &Node) -> Option<Node> {
 /// Where the build starts: its kustomization file, or else the first file in its directory.
 fn start_of(loader: &Loader<'_>) -> Origin {
     let sources = loader.context.sources;
-    let named = file::NAMES.iter().find_map(|name| {
-        sources.find(&crate::source::join(&loader.dir, name)?)
-    });
+    let named =
+        file::NAMES.iter().find_map(|name| sources.find(&crate::source::join(&loader.dir, name)?));
     let file = named.or_else(|| sources.below(&loader.dir).next());
     match file {
         Some(file) => Origin::written(Span { file, start: 0, end: 0 }),

@@ -22,7 +22,8 @@ pub(super) fn inflate(
 ) -> Outcome<Vec<Node>> {
     let _ = kustomization;
     if !loader.options.helm {
-        let mut problem = refusal(&entry.origin, "kustomize inflates charts only with --enable-helm");
+        let mut problem =
+            refusal(&entry.origin, "kustomize inflates charts only with --enable-helm");
         problem.help = Some("build with --enable-helm, which Flux does not".into());
         return Err(problem);
     }

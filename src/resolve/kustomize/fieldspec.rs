@@ -135,9 +135,10 @@ fn visit(
     let origin = node.origin.clone();
     match &mut node.kind {
         Kind::Unknown(_) => Ok(()),
-        Kind::Scalar(_) => {
-            Err(refusal(&origin, format!("kustomize expects a mapping here, to write {part} in it")))
-        }
+        Kind::Scalar(_) => Err(refusal(
+            &origin,
+            format!("kustomize expects a mapping here, to write {part} in it"),
+        )),
         Kind::List(items) => {
             if !items.iter().any(|it| reaches(it, path, leaf)) {
                 return Ok(());

@@ -130,9 +130,11 @@ pub(super) fn decode(
 /// Moves the contents of `bases`, `imageTags` and `env` to where kustomize moves them.
 fn fold_deprecated(fields: &mut Node) {
     let Some(map) = fields.as_map_mut() else { return };
-    for (old, new) in
-        [("bases", "resources"), ("imageTags", "images"), ("helmChartInflationGenerator", "helmCharts")]
-    {
+    for (old, new) in [
+        ("bases", "resources"),
+        ("imageTags", "images"),
+        ("helmChartInflationGenerator", "helmCharts"),
+    ] {
         let Some(entry) = map.remove(old) else { continue };
         match map.get_mut(new).and_then(Node::as_list_mut) {
             Some(items) => items.extend(entry.value.items().iter().cloned()),
@@ -235,8 +237,7 @@ pub(super) const IMAGE: Shape = Shape::Fields(&[
 ]);
 
 /// `types.Replica`
-pub(super) const REPLICA: Shape =
-    Shape::Fields(&[("name", Shape::Text), ("count", Shape::Number)]);
+pub(super) const REPLICA: Shape = Shape::Fields(&[("name", Shape::Text), ("count", Shape::Number)]);
 
 const REPLACEMENT_OPTIONS: Shape = Shape::Fields(&[
     ("delimiter", Shape::Text),

@@ -91,15 +91,17 @@ pub(super) fn generate(
     let made = |text: &str| string(text, entry.origin.clone());
     let mut object = Map::default();
     object.set("apiVersion", made("v1"));
-    object.set("kind", made(match product {
-        Product::ConfigMap => "ConfigMap",
-        Product::Secret => "Secret",
-    }));
+    object.set(
+        "kind",
+        made(match product {
+            Product::ConfigMap => "ConfigMap",
+            Product::Secret => "Secret",
+        }),
+    );
     object.set("metadata", Node::new(metadata, entry.origin.clone()));
     if product == Product::Secret {
-        let kind = shape::text(entry, "type").map_or_else(|| made("Opaque"), |it| {
-            string(text(Some(it)), it.origin.clone())
-        });
+        let kind = shape::text(entry, "type")
+            .map_or_else(|| made("Opaque"), |it| string(text(Some(it)), it.origin.clone()));
         object.set("type", kind);
     }
     let problems = std::mem::take(&mut sources.problems);
@@ -240,7 +242,8 @@ impl Pairs<'_> {
 /// `new` over `old`, the object that is there already: key by key, or only its metadata stays.
 pub(super) fn merge(old: &Resource, new: Resource, behavior: Behavior) -> Resource {
     let mut merged = new;
-    let maps = [("metadata", "labels"), ("metadata", "annotations"), ("", "data"), ("", "binaryData")];
+    let maps =
+        [("metadata", "labels"), ("metadata", "annotations"), ("", "data"), ("", "binaryData")];
     for (parent, key) in maps {
         if parent.is_empty() && behavior == Behavior::Replace {
             continue;
@@ -288,6 +291,8 @@ pub(super) fn merge(old: &Resource, new: Resource, behavior: Behavior) -> Resour
             }
         }
     }
+    // The hash stays only if both want it.
+    merged.hashed = merged.hashed.filter(|_| old.hashed.is_some());
     merged.previous.clone_from(&old.previous);
     merged.prefixes.clone_from(&old.prefixes);
     merged.suffixes.clone_from(&old.suffixes);
@@ -324,7 +329,8 @@ fn hash(node: &Node) -> Option<String> {
     };
     let kind = text(node.get("kind"));
     fields.insert("kind", kind.into());
-    fields.insert("name", text(node.at("metadata.name")).into());
+    // kustomize looks for the name at the key "metadata/name", where it never is.
+    fields.insert("name", "".into());
     fields.insert("data", field("data")?);
     let extra = match kind {
         "Secret" => {

@@ -108,11 +108,7 @@ fn index(key: &str, len: usize) -> Option<usize> {
 }
 
 /// The node that holds what `path` names, to change it, and the last key.
-fn parent<'a>(
-    root: &'a mut Node,
-    path: &str,
-    operation: &Node,
-) -> Outcome<(&'a mut Node, String)> {
+fn parent<'a>(root: &'a mut Node, path: &str, operation: &Node) -> Outcome<(&'a mut Node, String)> {
     let missing = || refusal(&operation.origin, format!("there is nothing that holds {path}"));
     let mut keys = segments(path);
     let last = keys.pop().ok_or_else(missing)?;
@@ -246,7 +242,11 @@ pub(super) fn through_json(node: &Node, dialect: Dialect) -> Node {
 }
 
 /// A whole number as a float64 holds it.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "that is the point")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "that is the point"
+)]
 fn rounded(number: i128) -> i128 {
     number as f64 as i128
 }
@@ -271,4 +271,3 @@ fn style_of(text: &str) -> Style {
         || text.match_indices(':').any(|(at, _)| blank_after(at));
     if special { Style::SingleQuoted } else { Style::Plain }
 }
-

@@ -319,8 +319,7 @@ fn transformers(
     let rules = layer.rules.clone();
     if let Some(to) = kustomization.text("namespace") {
         let fields = &rules.namespace;
-        let namespace =
-            Namespace { to, fields, unset_only: false, subjects: Subjects::Default };
+        let namespace = Namespace { to, fields, unset_only: false, subjects: Subjects::Default };
         namespace.apply(&mut layer.resources)?;
     }
     for (field, end, specs) in [

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    parse::Dialect,
+    parse::{Dialect, Documents, scalar},
     resolve::{
         Context,
         kustomize::{
@@ -13,7 +13,7 @@ use crate::{
         },
     },
     source::{FileId, Skip, Sources, Span, Text, join},
-    tree::{Node, Origin},
+    tree::{Node, Origin, Value},
 };
 
 /// Bases may stand this deep in one another.
@@ -144,7 +144,37 @@ impl<'a> Loader<'a> {
     pub(super) fn objects(&self, file: FileId, at: &Origin) -> Outcome<Vec<Node>> {
         self.readable(file, at)?;
         let whole = Origin::written(Span { file, start: 0, end: 0 });
-        objects(self.context.sources.documents(file, Dialect::Kyaml), &whole)
+        self.parsed(self.context.sources.documents(file, Dialect::Kyaml), &whole)
+    }
+
+    /// The objects in `documents`; `whole` is what they are a part of.
+    ///
+    /// # Errors
+    /// What is not an object.
+    pub(super) fn parsed(&self, documents: &Documents, whole: &Origin) -> Outcome<Vec<Node>> {
+        let objects = objects(documents, whole)?;
+        objects.iter().try_for_each(|it| self.check_keys(it))?;
+        Ok(objects)
+    }
+
+    /// Refuses keys that are not strings, which kustomize cannot write as JSON.
+    fn check_keys(&self, object: &Node) -> Outcome<()> {
+        let mut stack = vec![object];
+        while let Some(node) = stack.pop() {
+            stack.extend(node.items());
+            for (key, entry) in node.entries() {
+                stack.push(&entry.value);
+                if matches!(scalar::plain(key, Dialect::Kyaml), Value::Str(_)) {
+                    continue;
+                }
+                let Some(span) = entry.key else { continue };
+                if self.context.sources.slice(span) == key {
+                    let message = format!("the key {key} is not a string; put it in quotes");
+                    return Err(refusal(&Origin::written(span), message));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a file that holds no text.
@@ -204,9 +234,19 @@ pub(super) fn shown(dir: &str) -> &str {
 /// Whether kustomize would fetch `entry` from elsewhere (`repospec.go`).
 fn is_remote(entry: &str) -> bool {
     let lower = entry.to_ascii_lowercase();
-    ["http://", "https://", "ssh://", "git::", "git@", "file://", "gh:", "github.com/", "github.com:"]
-        .iter()
-        .any(|start| lower.starts_with(start))
+    [
+        "http://",
+        "https://",
+        "ssh://",
+        "git::",
+        "git@",
+        "file://",
+        "gh:",
+        "github.com/",
+        "github.com:",
+    ]
+    .iter()
+    .any(|start| lower.starts_with(start))
         || entry.contains("://")
         || entry.split_once('@').is_some_and(|(user, rest)| {
             !user.contains('/') && rest.split_once(':').is_some_and(|(host, _)| host.contains('.'))

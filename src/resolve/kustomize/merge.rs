@@ -44,10 +44,7 @@ struct Place<'a> {
 
 impl From<Option<&'static Field>> for Place<'_> {
     fn from(field: Option<&'static Field>) -> Self {
-        field.map_or_else(Self::default, |it| Self {
-            schema: it.schema,
-            keys: it.keys.as_deref(),
-        })
+        field.map_or_else(Self::default, |it| Self { schema: it.schema, keys: it.keys.as_deref() })
     }
 }
 
@@ -118,11 +115,7 @@ fn replaced(dest: Option<&Node>, patch: Option<&Node>) -> Option<Node> {
 }
 
 /// What a patch makes of something unknown: what it writes is known, the rest stays unknown.
-fn unknown(
-    dest: Option<&Node>,
-    patch: Option<&Node>,
-    place: Place<'_>,
-) -> Outcome<Option<Node>> {
+fn unknown(dest: Option<&Node>, patch: Option<&Node>, place: Place<'_>) -> Outcome<Option<Node>> {
     let (Some(dest), Some(patch)) = (dest, patch) else { return Ok(patch.or(dest).cloned()) };
     match (&dest.kind, &patch.kind) {
         (Kind::Unknown(why), Kind::Map(_)) => {
@@ -350,37 +343,10 @@ impl Keyed<'_> {
         let mut merged: Vec<Node> = Vec::new();
         for tuple in &tuples {
             let values: Vec<&str> = used.iter().map(|at| tuple[*at].as_str()).collect();
-            let in_dest = find(&self.dest, &keys, &values);
-            let in_patch = match self.patch {
-                Some(_) if self.same => in_dest.map(|at| self.dest[at].clone()),
-                Some(patch) => find(patch, &keys, &values).map(|at| patch[at].clone()),
-                None => None,
-            };
-            let sources = Sources {
-                dest: in_dest.map(|at| &self.dest[at]),
-                patch: in_patch.as_ref(),
-                same: self.same,
-            };
-            let place = Place { schema: self.schema, keys: None };
-            let value = walk(sources, place)?;
-            let Some(mut value) = value.filter(|it| !is_null(it) && !is_empty_map(it)) else {
+            let Some(value) = self.merge_item(&keys, &values)? else {
                 element_set(&mut self.dest, &keys, &values, None);
                 continue;
             };
-            for (key, text) in keys.iter().zip(&values) {
-                if let Some(map) = value.as_map_mut()
-                    && map.get(key).is_none()
-                {
-                    let origin = Origin::at(Via::Transformed, None);
-                    map.set(*key, Node::new(Scalar::plain(*text), origin));
-                }
-            }
-            // What comes from the object is merged in place there.
-            if let Some(at) = in_dest
-                && let Some(slot) = self.dest.get_mut(at)
-            {
-                *slot = value.clone();
-            }
             element_set(&mut merged, &keys, &values, Some(&value));
         }
         if tuples.is_empty() {
@@ -394,9 +360,50 @@ impl Keyed<'_> {
                     None => merged.push(element.clone()),
                 }
             }
+            if keys.len() > 1 {
+                element_set(&mut merged, &keys, &values, None);
+            }
             element_set(&mut merged, &keys, &values, Some(element));
         }
         Ok(merged)
+    }
+
+    /// The first item of each list with these values, merged; what comes from the object is merged
+    /// in its place there.
+    fn merge_item(&mut self, keys: &[&str], values: &[&str]) -> Outcome<Option<Node>> {
+        let filled = || keys.iter().zip(values).filter(|(_, value)| !value.is_empty());
+        let wanted: Vec<(&str, &str)> = match filled().next() {
+            Some(_) => filled().map(|(key, value)| (*key, *value)).collect(),
+            None => keys.iter().copied().zip(values.iter().copied()).collect(),
+        };
+        let in_dest = find(&self.dest, &wanted);
+        let in_patch = match self.patch {
+            Some(_) if self.same => in_dest.map(|at| self.dest[at].clone()),
+            Some(patch) => find(patch, &wanted).map(|at| patch[at].clone()),
+            None => None,
+        };
+        let sources = Sources {
+            dest: in_dest.map(|at| &self.dest[at]),
+            patch: in_patch.as_ref(),
+            same: self.same,
+        };
+        let replaces =
+            !self.same && text(in_patch.as_ref().and_then(|it| it.get("$patch"))) == "replace";
+        let merged = walk(sources, Place { schema: self.schema, keys: None })?;
+        let Some(mut merged) = merged.filter(|it| !is_null(it) && !is_empty_map(it)) else {
+            return Ok(None);
+        };
+        for (key, text) in filled() {
+            if let Some(map) = merged.as_map_mut()
+                && map.get(key).is_none()
+            {
+                map.set(*key, Node::new(Scalar::plain(*text), Origin::at(Via::Transformed, None)));
+            }
+        }
+        if let Some(slot) = in_dest.filter(|_| !replaces).and_then(|at| self.dest.get_mut(at)) {
+            *slot = merged.clone();
+        }
+        Ok(Some(merged))
     }
 
     /// The keys' values of every item, each tuple once: those of the patch first.
@@ -420,8 +427,9 @@ fn unify(tuples: &mut [Vec<String>]) {
         return;
     }
     for first in 0..tuples.len() {
+        let one = tuples[first].clone();
         for second in 0..tuples.len() {
-            let pairs = || tuples[first].iter().zip(&tuples[second]);
+            let pairs = || one.iter().zip(&tuples[second]);
             let shares = pairs().any(|(a, b)| a == b);
             let fits = pairs().all(|(a, b)| a == b || a.is_empty() || b.is_empty());
             if shares && fits {
@@ -435,10 +443,10 @@ fn unify(tuples: &mut [Vec<String>]) {
 }
 
 /// The first mapping with exactly these values (`ElementMatcher`).
-fn find(items: &[Node], keys: &[&str], values: &[&str]) -> Option<usize> {
+fn find(items: &[Node], wanted: &[(&str, &str)]) -> Option<usize> {
     items.iter().position(|item| {
         item.as_map().is_some()
-            && keys.iter().zip(values).all(|(key, value)| {
+            && wanted.iter().all(|(key, value)| {
                 item.get(key).is_some_and(|it| it.as_scalar().is_some() && text(Some(it)) == *value)
             })
     })
@@ -462,9 +470,8 @@ fn element_set(items: &mut Vec<Node>, keys: &[&str], values: &[&str], element: O
         let mut found = false;
         for (at, key) in keys.iter().enumerate() {
             if let Some(value) = values.get(at) {
-                found = item
-                    .get(key)
-                    .is_some_and(|it| value.is_empty() || text(Some(it)) == *value);
+                found =
+                    item.get(key).is_some_and(|it| value.is_empty() || text(Some(it)) == *value);
             }
             if !found {
                 break;

@@ -7,7 +7,7 @@ use crate::{
         fieldspec::{FieldSpec, Reference},
         layer::Layer,
         resource::{Gvk, Id, Resource},
-        value::{Outcome, is_null, overwrite, refusal, string, text, text_at},
+        value::{Outcome, is_null, is_string, overwrite, refusal, string, text, text_at},
     },
     tree::{Kind, Node, Tag},
 };
@@ -33,6 +33,7 @@ struct Candidates {
 /// # Errors
 /// A reference that could mean several objects.
 pub(super) fn fix(layer: &mut Layer) -> Outcome<()> {
+    layer.resources.iter().try_for_each(check_subjects)?;
     let candidates = Candidates::new(&layer.resources);
     if candidates.list.is_empty() {
         return Ok(());
@@ -57,6 +58,21 @@ pub(super) fn fix(layer: &mut Layer) -> Outcome<()> {
             }
             let referrer = Referrer::new(resource, &reference.target, &field, &candidates);
             field.visit(&mut resource.node, None, &mut |node| referrer.set(node))?;
+        }
+    }
+    Ok(())
+}
+
+/// kustomize stops at a service account in a role binding whose namespace is not a string.
+fn check_subjects(resource: &Resource) -> Outcome<()> {
+    if resource.kind() != "RoleBinding" {
+        return Ok(());
+    }
+    for subject in resource.node.get("subjects").map_or(&[][..], Node::items) {
+        let Some(namespace) = subject.get("namespace") else { continue };
+        let fine = is_string(namespace) || namespace.unknown().is_some();
+        if text(subject.get("kind")) == "ServiceAccount" && !fine {
+            return Err(refusal(&namespace.origin, "this namespace is not a string"));
         }
     }
     Ok(())
@@ -164,9 +180,8 @@ impl<'a> Referrer<'a> {
     }
 
     fn set_scalar(&self, node: &mut Node) -> Outcome<()> {
-        let found = self.select(text(Some(node)), None, node, |one, other| {
-            one.id.name == other.id.name
-        })?;
+        let found =
+            self.select(text(Some(node)), None, node, |one, other| one.id.name == other.id.name)?;
         if let Some(found) = found {
             rename(node, found);
         }
@@ -211,7 +226,8 @@ impl<'a> Referrer<'a> {
     ) -> Outcome<Option<&'a Candidate>> {
         let Some(places) = self.candidates.by_name.get(name) else { return Ok(None) };
         let all = || places.iter().filter_map(|at| self.candidates.list.get(*at));
-        let original = |it: &Candidate| it.former.first().map_or("", Id::space) == namespace.unwrap_or("");
+        let original =
+            |it: &Candidate| it.former.first().map_or("", Id::space) == namespace.unwrap_or("");
         let by_original = namespace.is_some() && self.candidates.list.iter().any(original);
         let mut found: Vec<&Candidate> = all()
             .filter(|it| self.reachable(it))
@@ -266,9 +282,10 @@ impl<'a> Referrer<'a> {
     /// Whether both were given the same prefixes and suffixes, as far as both have any.
     fn same_affixes(&self, candidate: &Candidate, empty_fits: bool) -> bool {
         let same = |one: &[Arc<str>], other: &[Arc<str>]| {
-            let shorter = one.len().min(other.len());
-            (empty_fits && shorter == 0)
-                || one[one.len() - shorter..] == other[other.len() - shorter..]
+            if one.is_empty() || other.is_empty() {
+                return empty_fits || one.len() == other.len();
+            }
+            one.ends_with(other) || other.ends_with(one)
         };
         same(&self.prefixes, &candidate.prefixes) && same(&self.suffixes, &candidate.suffixes)
     }

@@ -6,7 +6,7 @@ use crate::{
         json,
         load::Loader,
         merge::merge,
-        resource::{Index, Resource, metadata, objects},
+        resource::{Index, Resource, metadata},
         select::Selector,
         shape,
         value::{Outcome, refusal, text, text_at},
@@ -17,7 +17,8 @@ use crate::{
 
 /// A patch that is ready to run.
 pub(super) enum Patch {
-    Merge(Node),
+    /// Objects to merge into others.
+    Merge(Vec<Node>),
     Json(json::Patch),
 }
 
@@ -79,30 +80,30 @@ impl Entry {
                 return Err(refusal(&path.origin, "this has both patch and path"));
             }
         };
-        let as_merge = objects(&source.merge, &source.whole).and_then(|mut found| {
-            let second = found.get(1).map(|it| it.origin.clone());
-            match (found.pop(), second) {
-                (Some(one), None) => Ok(one),
-                (_, at) => Err(refusal(
-                    at.as_ref().unwrap_or(&source.whole),
-                    "a patch here holds exactly one object",
-                )),
-            }
-        });
+        let as_merge = loader.parsed(&source.merge, &source.whole);
         let as_json = json::decode(&source.json, &source.text);
         let patch = match (as_merge, as_json) {
-            (Ok(object), None) => Patch::Merge(object),
+            (Ok(objects), None) => Patch::Merge(objects),
             (Err(_), Some(operations)) => Patch::Json(operations),
             (Err(problem), None) => return Err(problem),
             (Ok(_), Some(_)) => {
                 return Err(refusal(&source.whole, "this could be a patch of either kind"));
             }
         };
+        let target = entry.get("target");
+        if let (Some(target), Patch::Merge(objects)) = (target, &patch)
+            && let [_, second, ..] = &objects[..]
+        {
+            let message = "a patch with several objects cannot have a target";
+            let mut problem = refusal(&target.origin, message);
+            problem.also.push((second.origin.clone(), "the second object".into()));
+            return Err(problem);
+        }
         let option = |name: &str| entry.get("options").is_some_and(|it| shape::flag(it, name));
         Ok(Self {
             patch,
             at: entry.origin.clone(),
-            target: entry.get("target").map(Selector::new).transpose()?,
+            target: target.map(Selector::new).transpose()?,
             allow_name_change: option("allowNameChange"),
             allow_kind_change: option("allowKindChange"),
         })
@@ -155,22 +156,24 @@ impl Entry {
             *index = None;
         }
         match (&self.patch, &self.target) {
-            (Patch::Merge(patch), None) => {
-                apply_by_id(resources, index, patch, options, open)?;
-                if options != (false, false) {
-                    *index = None;
+            (Patch::Merge(patches), None) => {
+                for patch in patches {
+                    apply_by_id(resources, index, patch, options, open)?;
+                    if options != (false, false) {
+                        *index = None;
+                    }
                 }
                 Ok(())
             }
-            (Patch::Merge(patch), Some(target)) => {
+            (Patch::Merge(patches), Some(target)) => {
                 for resource in resources.iter_mut().filter(|it| target.matches(it)) {
-                    apply_merge(resource, patch, options)?;
+                    for patch in patches {
+                        apply_merge(resource, patch, options)?;
+                    }
                 }
                 Ok(())
             }
-            (Patch::Json(_), None) => {
-                Err(refusal(&self.at, "a JSON 6902 patch needs a target"))
-            }
+            (Patch::Json(_), None) => Err(refusal(&self.at, "a JSON 6902 patch needs a target")),
             (Patch::Json(patch), Some(target)) => {
                 for resource in resources.iter_mut().filter(|it| target.matches(it)) {
                     resource.remember();
@@ -199,11 +202,11 @@ pub(super) fn strategic(loader: &Loader<'_>, entries: &[Node]) -> Outcome<Vec<No
     let mut patches = Vec::new();
     for entry in entries {
         let inline = Source::inline(loader, entry);
-        match objects(&inline.merge, &inline.whole) {
+        match loader.parsed(&inline.merge, &inline.whole) {
             Ok(found) if !found.is_empty() => patches.extend(found),
             _ => {
                 let source = Source::file(loader, entry)?;
-                patches.extend(objects(&source.merge, &source.whole)?);
+                patches.extend(loader.parsed(&source.merge, &source.whole)?);
             }
         }
     }

@@ -84,7 +84,11 @@ fn selector(part: &str) -> Option<Option<(&str, &str)>> {
 ///
 /// # Errors
 /// A step that does not fit what is there.
-pub(super) fn lookup<'a>(node: &'a Node, path: &[String], at: &Origin) -> Outcome<Option<&'a Node>> {
+pub(super) fn lookup<'a>(
+    node: &'a Node,
+    path: &[String],
+    at: &Origin,
+) -> Outcome<Option<&'a Node>> {
     let mut node = node;
     for part in path.iter().map(|it| it.trim()).filter(|it| !it.is_empty()) {
         let found = step(node, part, at)?;
@@ -101,7 +105,8 @@ fn step<'a>(node: &'a Node, part: &str, at: &Origin) -> Outcome<Option<&'a Node>
         return Ok(None);
     }
     let list = || {
-        node.as_list().ok_or_else(|| refusal(at, format!("`{part}` wants a list, but there is none")))
+        node.as_list()
+            .ok_or_else(|| refusal(at, format!("`{part}` wants a list, but there is none")))
     };
     if let Ok(index) = part.parse::<i64>() {
         let index =
@@ -177,7 +182,8 @@ pub(super) fn visit(
     let Some(Some((key, pattern))) = selector(part) else {
         return Err(refusal(at, format!("`{part}` must be [key=value]")));
     };
-    let regex = Regex::new(pattern).map_err(|_| refusal(at, format!("`{pattern}` is no pattern")))?;
+    let regex =
+        Regex::new(pattern).map_err(|_| refusal(at, format!("`{pattern}` is no pattern")))?;
     let count = visit_matching(items, (key, &regex), rest, make, at, write)?;
     let Some(_) = make.filter(|_| count == 0) else { return Ok(count) };
     let value = Node::new(Scalar::plain(pattern), at.clone());

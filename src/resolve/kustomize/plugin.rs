@@ -17,7 +17,10 @@ pub(super) fn generators(
     layer: &mut Layer,
 ) -> Outcome<Vec<Generated>> {
     for entry in entries {
-        layer.unresolved(&entry.origin, format!("what {} generates is not known", text(Some(entry))));
+        layer.unresolved(
+            &entry.origin,
+            format!("what {} generates is not known", text(Some(entry))),
+        );
     }
     Ok(Vec::new())
 }
@@ -35,11 +38,7 @@ pub(super) fn transformers(
 }
 
 /// Runs the validators that `entries` configure.
-pub(super) fn validators(
-    _loader: &Loader<'_>,
-    entries: &[Node],
-    layer: &mut Layer,
-) -> Outcome<()> {
+pub(super) fn validators(_loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Outcome<()> {
     for entry in entries {
         layer.unresolved(&entry.origin, format!("what {} refuses is not known", text(Some(entry))));
     }

@@ -101,8 +101,7 @@ fn id_of(node: &Node) -> Id {
 
 fn value_of(source: &Node, resources: &[Resource], open: bool) -> Outcome<Node> {
     let selector = id_of(source);
-    let mut found =
-        resources.iter().filter(|it| it.all_ids().any(|id| id.selected(&selector)));
+    let mut found = resources.iter().filter(|it| it.all_ids().any(|id| id.selected(&selector)));
     let (first, second) = (found.next(), found.next());
     let (Some(first), None) = (first, second) else {
         if first.is_none() && open {

@@ -3,9 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    parse::{self, Documents},
+    parse::Documents,
     resolve::kustomize::value::{Outcome, is_empty, null_item, refusal, text, text_at},
-    source::{Sources, Span},
+    source::Span,
     tree::{Kind, Map, Node, Origin},
 };
 
@@ -312,11 +312,6 @@ fn check(node: &Node) -> Outcome<()> {
         return Err(refusal(&node.origin, format!("this {kind} has no metadata.name")));
     }
     Ok(())
-}
-
-/// The objects in a string that is itself YAML.
-pub(super) fn embedded(sources: &Sources, node: &Node) -> Outcome<Vec<Node>> {
-    objects(&parse::embedded(sources, node, parse::Dialect::Kyaml), &node.origin)
 }
 
 /// The mapping `metadata`, to change it.

@@ -46,9 +46,7 @@ fn field(word: &'static str) -> (&'static str, Field) {
         None => (word, None),
     };
     let (name, keys) = match place.trim_end_matches(')').split_once('(') {
-        Some((name, keys)) => {
-            (name, Some(keys.split(',').filter(|key| !key.is_empty()).collect()))
-        }
+        Some((name, keys)) => (name, Some(keys.split(',').filter(|key| !key.is_empty()).collect())),
         None => (place, None),
     };
     (name, Field { schema, keys })

@@ -75,8 +75,8 @@ pub(super) fn decode(node: &Node, shape: &Shape, strict: bool) -> Outcome<Option
             let mut decoded = Map::default();
             for (key, entry) in map.iter() {
                 let exact = fields.iter().find(|(name, _)| *name == key);
-                let field =
-                    exact.or_else(|| fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)));
+                let field = exact
+                    .or_else(|| fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)));
                 let Some((name, shape)) = field else {
                     if strict {
                         return Err(unknown_field(key, entry, fields));

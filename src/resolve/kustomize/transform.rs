@@ -286,10 +286,8 @@ struct Image<'a> {
 impl<'a> Image<'a> {
     fn new(image: &'a Node) -> Outcome<Self> {
         let field = |name: &str| text(image.get(name));
-        let pattern = format!(
-            "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
-            field("name")
-        );
+        let pattern =
+            format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", field("name"));
         let pattern = Regex::new(&pattern)
             .map_err(|_| refusal(&image.origin, "the image's name is not a pattern"))?;
         let origin = ["newTag", "digest", "tagSuffix", "newName"]

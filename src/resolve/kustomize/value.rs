@@ -33,8 +33,7 @@ pub(super) fn is_null(node: &Node) -> bool {
 
 /// Whether go-yaml v3 tags the node as a string.
 pub(super) fn is_string(node: &Node) -> bool {
-    node.as_scalar()
-        .is_some_and(|it| matches!(scalar::value(it, Dialect::Kyaml), Value::Str(_)))
+    node.as_scalar().is_some_and(|it| matches!(scalar::value(it, Dialect::Kyaml), Value::Str(_)))
 }
 
 /// `IsNilOrEmpty`: a null, an empty collection, or an empty string.
@@ -86,11 +85,12 @@ pub(super) fn entry(value: Node) -> Entry {
     Entry { key: None, value }
 }
 
-/// Whether a null, or a mapping that is exactly empty, stands anywhere as an item of a list.
+/// An item of a list, at any depth, for which nothing is written; a null that is spelled out is fine.
 pub(super) fn null_item(node: &Node) -> Option<&Node> {
     let mut stack = vec![node];
     while let Some(node) = stack.pop() {
-        if let Some(null) = node.items().iter().find(|item| is_null(item)) {
+        if let Some(null) = node.items().iter().find(|it| is_null(it) && text(Some(it)).is_empty())
+        {
             return Some(null);
         }
         stack.extend(node.items());

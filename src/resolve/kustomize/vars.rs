@@ -97,7 +97,9 @@ pub(super) fn resolve(layer: &mut Layer) -> Outcome<()> {
             Some(source) => {
                 path::lookup(&source.node, &indexed(&variable.field), &variable.at)?.cloned()
             }
-            None => layer.open.clone().map(|why| Node::new(Kind::Unknown(why), variable.at.clone())),
+            None => {
+                layer.open.clone().map(|why| Node::new(Kind::Unknown(why), variable.at.clone()))
+            }
         };
         let value = value.ok_or_else(|| {
             let message = format!("the variable {} has no value", variable.name);
@@ -227,9 +229,7 @@ fn expand(node: &mut Node, values: &HashMap<&str, Node>) {
 /// The value in place of a whole string.
 fn whole(value: &Node) -> Kind {
     match value.as_scalar() {
-        Some(scalar) if is_string(value) => {
-            string(scalar.text.clone(), value.origin.clone()).kind
-        }
+        Some(scalar) if is_string(value) => string(scalar.text.clone(), value.origin.clone()).kind,
         _ => value.kind.clone(),
     }
 }
