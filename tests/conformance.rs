@@ -10,7 +10,7 @@ use metrics_server_lint::{
     config::Config,
     problem::ProblemKind,
     resolve::{
-        Context,
+        Context, Purpose,
         kustomize::{self, Options},
     },
     source::{Relevance, Skip, Sources, Text, join},
@@ -65,8 +65,12 @@ fn kustomize_builds_as_the_real_one() {
 fn run(path: &Path, case: &Value) -> Outcome {
     let sources = load(&path.join("in"));
     let config = Config::default();
-    let context =
-        Context { sources: &sources, config: &config, layers: kustomize::Layers::default() };
+    let context = Context {
+        sources: &sources,
+        config: &config,
+        layers: kustomize::Layers::default(),
+        purpose: Purpose::default(),
+    };
     let root = join("", case["root"].as_str().unwrap_or(".")).unwrap_or_default();
     let options = Options {
         unrestricted: case["load_restrictor"] == "LoadRestrictionsNone",

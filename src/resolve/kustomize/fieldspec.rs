@@ -166,7 +166,9 @@ fn visit(
             match map.get(name) {
                 None if !creates => return Ok(()),
                 Some(child) if !creates && !rest.is_empty() && is_null(child) => return Ok(()),
-                Some(child) if !rest.is_empty() && !reaches(child, rest, leaf) => return Ok(()),
+                Some(child) if !rest.is_empty() && !list && !reaches(child, rest, leaf) => {
+                    return Ok(());
+                }
                 _ => {}
             }
             let map = Arc::make_mut(map);
@@ -188,6 +190,7 @@ fn reaches(node: &Node, path: &[String], leaf: Option<Leaf>) -> bool {
         Kind::Scalar(_) => !is_null(node),
         Kind::List(items) => items.iter().any(|it| reaches(it, path, leaf)),
         Kind::Map(map) => match map.get(name) {
+            Some(child) if is_null(child) && name != part => true,
             Some(child) => leaf.is_some() || reaches(child, rest, leaf),
             None => leaf.is_some() || name.is_empty(),
         },

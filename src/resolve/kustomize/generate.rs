@@ -228,7 +228,7 @@ impl Pairs<'_> {
         for (key, (content, origin)) in self.data {
             let value = match content {
                 Content::Text(text) if product == Product::Secret => {
-                    string(STANDARD.encode(text), origin)
+                    string(wrapped(&STANDARD.encode(text)), origin)
                 }
                 Content::Text(text) => string(text, origin),
                 Content::Unknown(why) => Node::new(Kind::Unknown(why), origin),
@@ -237,6 +237,23 @@ impl Pairs<'_> {
         }
         [("data", values)]
     }
+}
+
+/// In lines of 70 characters once there are as many, as kustomize writes the data of Secrets.
+fn wrapped(encoded: &str) -> String {
+    const LINE: usize = 70;
+    if encoded.len() < LINE {
+        return encoded.to_owned();
+    }
+    let mut lines = String::with_capacity(encoded.len() + encoded.len() / LINE + 1);
+    let mut rest = encoded;
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(LINE));
+        lines.push_str(line);
+        lines.push('\n');
+        rest = after;
+    }
+    lines
 }
 
 /// `new` over `old`, the object that is there already: key by key, or only its metadata stays.

@@ -257,18 +257,7 @@ pub(super) fn retag(resources: &mut [Resource], image: &Node, fields: &[FieldSpe
             image.anywhere(&mut resource.node)?;
         }
         for field in fields {
-            // Only what changes is copied.
-            let mut changes = false;
-            let mut probe = resource.node.clone();
-            field.visit(&mut probe, None, &mut |node| {
-                let before = text(Some(node)).to_owned();
-                image.write(node)?;
-                changes |= before != text(Some(node));
-                Ok(())
-            })?;
-            if changes {
-                resource.node = probe;
-            }
+            field.visit(&mut resource.node, None, &mut |node| image.write(node))?;
         }
     }
     Ok(())
