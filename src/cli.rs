@@ -51,8 +51,14 @@ pub enum Command {
         /// Print the objects of this environment instead
         #[arg(long, value_name = "NAME")]
         environment: Option<String>,
-        /// Which files a kustomization may name
-        #[arg(long, value_name = "WHICH", default_value = "root-only")]
+        /// Which files a kustomization may name: root-only (those in and below its directory) or
+        /// none (any)
+        #[arg(
+            long,
+            value_name = "WHICH",
+            default_value = "root-only",
+            hide_possible_values = true
+        )]
         load_restrictor: LoadRestrictor,
         /// Add the file and line of every value that comes from somewhere else
         #[arg(long)]
@@ -127,7 +133,6 @@ pub enum Detail {
                   environment.",
     after_help = "Exit status: 0 nothing found, 1 findings (see --fail-on), 2 it could not be done.",
     max_term_width = 80,
-    propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -141,13 +146,13 @@ struct Typed {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// The form of the output [default: text; render: yaml]
-    #[arg(long, global = true, value_name = "FORMAT", hide_possible_values = false)]
+    /// text, sarif (check), json or yaml (render) [default: text; render: yaml]
+    #[arg(long, global = true, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Format>,
     /// Write to FILE instead of standard output
     #[arg(long, short, global = true, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// When to use colors
+    /// Use colors: auto, always or never
     #[arg(
         long,
         global = true,
@@ -162,8 +167,9 @@ struct Global {
     /// The repository [default: what holds .metrics-server-lint.yaml or .git]
     #[arg(long, global = true, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Exit with 1 from this severity on [default: warning; with SARIF: never]
-    #[arg(long, global = true, value_name = "SEVERITY")]
+    /// Exit with 1 from error, warning or note on, or never [default: warning;
+    /// with SARIF: never]
+    #[arg(long, global = true, value_name = "SEVERITY", hide_possible_values = true)]
     fail_on: Option<FailOn>,
     /// Print one line a finding
     #[arg(long, short, global = true, conflicts_with = "verbose")]

@@ -25,6 +25,10 @@ const SUBJECT: &[&str] = &[
     "KubeletConfiguration",
     "kubelet-config",
     "kubelet-insecure-tls",
+    "kubelet-preferred-address-types",
+    "kubelet-use-node-status-port",
+    "metric-resolution",
+    "kubelet-request-timeout",
     "kubelet-serving",
     "kubelet-csr-approver",
     "kubeadm.k8s.io",
@@ -33,6 +37,7 @@ const SUBJECT: &[&str] = &[
     "talosVersion",
     "/machine/kubelet",
     "kind.x-k8s.io",
+    "cluster.x-k8s.io",
     "k3d.io",
     "kubelet-arg",
     "write-kubeconfig-mode",
@@ -41,6 +46,8 @@ const SUBJECT: &[&str] = &[
     "controlplane",
     "provisioning.cattle.io",
     "generate_serving_certificate",
+    "kubelet_rotate_server_certificates",
+    "kubelet_csr_approver",
     "kops.k8s.io",
     "eksctl.io",
     "core.gardener.cloud",
@@ -50,6 +57,10 @@ const SUBJECT: &[&str] = &[
     "machine.openshift.io",
     "cluster-monitoring-config",
     "aws-auth",
+    "KUBELET_EXTRA_ARGS",
+    "bin/kubelet",
+    "node.eks.aws",
+    "karpenter.k8s.aws",
 ];
 
 /// What a file that may connect others says somewhere.

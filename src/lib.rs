@@ -27,6 +27,7 @@ pub mod suppress;
 pub mod report;
 
 use config::Config;
+use finding::{Finding, Severity};
 use model::Cluster;
 use resolve::{Context, Environment, Purpose};
 use source::Sources;
@@ -43,16 +44,17 @@ pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Clu
 }
 
 /// Everything that the rules say of every environment, and what went wrong on the way there.
-pub fn check(
-    sources: &Sources,
-    environments: &[Environment],
-    clusters: &[Cluster],
-) -> Vec<finding::Finding> {
-    let _ = (sources, environments);
+pub fn check(clusters: &[Cluster]) -> Vec<Finding> {
     let of = |cluster: &Cluster| {
         let found = rules::RULES.iter().flat_map(|rule| rule.check(cluster));
         let problems = rules::problems(&cluster.problems, Some(&cluster.environment));
-        found.chain(problems).collect::<Vec<_>>()
+        let mut findings: Vec<Finding> = found.chain(problems).collect();
+        if cluster.assumed {
+            for finding in &mut findings {
+                finding.at_most(Severity::Warning);
+            }
+        }
+        findings
     };
     clusters.iter().flat_map(of).collect()
 }

@@ -26,6 +26,9 @@ use crate::{
 pub struct Cluster {
     /// The environment's name.
     pub environment: String,
+    /// Whether something about it is assumed, the version of the chart that reads a values file,
+    /// say. Nothing that follows is then worse than a warning.
+    pub assumed: bool,
     /// What says that it is a local cluster: the configuration, or kind, minikube, k3d, colima.
     pub local: Option<(String, Origin)>,
     /// How many nodes it has.

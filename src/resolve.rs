@@ -10,6 +10,7 @@ pub mod kustomize;
 pub mod layout;
 pub mod template;
 pub mod tools;
+mod values_file;
 
 pub use environments::resolve;
 

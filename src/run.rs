@@ -80,9 +80,9 @@ fn check(options: &Options, paths: &[PathBuf], look: Look) -> Outcome {
     progress.stage("resolving the environments");
     let (environments, clusters) = analyze(&sources, &config);
     progress.stage("checking");
-    let findings = metrics_server_lint::check(&sources, &environments, &clusters);
+    let findings = metrics_server_lint::check(&clusters);
     let settled = settle::settle(&sources, &config, findings, &scope);
-    progress.finish();
+    let elapsed = progress.finish();
     let report = Report {
         sources: &sources,
         environments: environments.into_iter().map(|it| it.name).collect(),
@@ -92,9 +92,7 @@ fn check(options: &Options, paths: &[PathBuf], look: Look) -> Outcome {
     let text = match options.format {
         Format::Sarif => report::sarif(&report),
         Format::Json => report::json(&report),
-        Format::Text | Format::Yaml => {
-            report::text(&report, look, options.detail, Some(progress.elapsed()))
-        }
+        Format::Text | Format::Yaml => report::text(&report, look, options.detail, Some(elapsed)),
     };
     write(options, text.as_bytes())?;
     let fails = |it: &Finding| options.fail_on.is_some_and(|least| it.severity >= least);
@@ -126,7 +124,9 @@ fn render_kustomization(
     origins: bool,
 ) -> Outcome {
     let paths = path.map(Path::to_owned);
-    let Opened { sources, config, scope } = open(options, paths.as_slice(), &Progress::start())?;
+    let progress = Progress::start();
+    let Opened { sources, config, scope } = open(options, paths.as_slice(), &progress)?;
+    progress.stage("building");
     let dir = scope.0.first().cloned().unwrap_or_default();
     if !sources.is_dir(&dir) {
         return Err(Failure::Plain(format!("`{dir}` is not a directory with files in it")));
@@ -139,13 +139,16 @@ fn render_kustomization(
     };
     let how = kustomize::Options { unrestricted, ..kustomize::Options::default() };
     let build = kustomize::build(&context, &dir, &how);
+    drop(progress);
     let objects: Vec<&Node> = build.objects.iter().collect();
     let text = rendered(options, &sources, &objects, &build.problems, origins);
     finish_render(options, sources, &build.problems, &text)
 }
 
 fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
-    let Opened { sources, config, .. } = open(options, &[], &Progress::start())?;
+    let progress = Progress::start();
+    let Opened { sources, config, .. } = open(options, &[], &progress)?;
+    progress.stage("resolving the environments");
     let context = Context {
         sources: &sources,
         config: &config,
@@ -153,6 +156,7 @@ fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
         purpose: Purpose::Render,
     };
     let environments = resolve::resolve(&context);
+    drop(progress);
     let Some(Environment { objects, problems, .. }) =
         environments.iter().find(|it| it.name == name)
     else {

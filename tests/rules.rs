@@ -103,8 +103,8 @@ fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
     let config =
         sources.find(config::FILE).map(|file| config::read(&sources, file).expect("it is valid"));
     let config = config.unwrap_or_default();
-    let (environments, clusters) = analyze(&sources, &config);
-    let found = check(&sources, &environments, &clusters);
+    let (_, clusters) = analyze(&sources, &config);
+    let found = check(&clusters);
     let mut findings = settle(&sources, &config, found, &Scope::all()).findings;
     findings.retain(|finding| finding.rule == rule.id);
     findings.iter().flat_map(|finding| labels(&sources, finding)).collect()

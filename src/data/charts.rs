@@ -21,6 +21,8 @@ pub struct Chart {
     open: Vec<String>,
     /// Dotted key, and the first version without it.
     removed: IndexMap<String, Version>,
+    /// Files of the `templates` folder, by the version that brought them.
+    templates: IndexMap<Version, Vec<String>>,
     /// Dotted key, and its default from a version on until the next one.
     values: IndexMap<String, Vec<(Version, Json)>>,
 }
@@ -69,6 +71,8 @@ struct File {
     open: Vec<String>,
     #[serde(default)]
     removed: IndexMap<String, String>,
+    #[serde(default)]
+    templates: IndexMap<String, Vec<String>>,
     values: IndexMap<String, IndexMap<String, Json>>,
 }
 
@@ -87,6 +91,9 @@ impl Chart {
             open: file.open,
             removed: (file.removed.into_iter())
                 .filter_map(|(key, from)| Some((key, version(&from)?)))
+                .collect(),
+            templates: (file.templates.into_iter())
+                .filter_map(|(from, files)| Some((version(&from)?, files)))
                 .collect(),
             values: (file.values.into_iter())
                 .map(|(key, runs)| (key, runs.into_iter().filter_map(since).collect()))
@@ -118,6 +125,14 @@ impl Chart {
     /// The version of metrics-server that `version` of the chart installs by default.
     pub fn app_version(&self, version: &Version) -> Option<&Version> {
         self.versions.get(version)
+    }
+
+    /// The files in the chart's `templates` folder at `version`, when they are known.
+    pub fn templates(&self, version: &Version) -> Option<Vec<&str>> {
+        self.versions.get(version)?;
+        let since = self.templates.iter().filter(|(since, _)| *since <= version);
+        let files: Vec<_> = since.flat_map(|(_, files)| files).map(String::as_str).collect();
+        (!files.is_empty()).then_some(files)
     }
 
     /// The chart's own values at `version`, every one of them at `origin`.
@@ -162,6 +177,20 @@ impl Chart {
 }
 
 impl Key {
+    /// Whether the dotted `path` leads to something that the chart reads.
+    pub fn has(&self, path: &str) -> bool {
+        let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+        match self {
+            Self::Open | Self::Any => true,
+            Self::Map(keys) => match keys.get(name) {
+                Some(_) if rest.is_empty() => true,
+                Some(key) => key.has(rest),
+                None => false,
+            },
+            Self::Bool | Self::Number | Self::Text | Self::List => false,
+        }
+    }
+
     fn of(default: &Json) -> Self {
         match default {
             Json::Null => Self::Any,
@@ -244,6 +273,7 @@ mod tests {
             assert_eq!(chart.floating.is_some(), file.floating.is_some());
             assert_eq!(chart.covered.is_some(), file.covered.is_some());
             assert_eq!(chart.removed.len(), file.removed.len(), "versions are semantic");
+            assert_eq!(chart.templates.len(), file.templates.len(), "versions are semantic");
             assert!(file.removed.keys().all(|key| file.values.contains_key(key)));
             for (key, runs) in &file.values {
                 assert_eq!(chart.values[key].len(), runs.len(), "{key}: versions are semantic");

@@ -7,6 +7,7 @@ mod elsewhere;
 mod policy;
 
 pub use elsewhere::elsewhere;
+pub(super) use policy::of_values;
 
 use crate::{
     model::Approver,

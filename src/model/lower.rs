@@ -8,7 +8,7 @@ use crate::{
         platform, serving,
         workload::{self, fact, flag},
     },
-    resolve::{self, Environment, Object},
+    resolve::{self, EntryKind, Environment, Object},
     source::Sources,
     tree::{Node, Origin, Via},
 };
@@ -41,6 +41,7 @@ pub fn lower(
     let serving = serving::state(&platform.kubelets, &platform.approvers);
     Cluster {
         environment: environment.name.clone(),
+        assumed: environment.entry.kind == EntryKind::Values,
         local,
         nodes,
         pods_per_node,

@@ -7,9 +7,12 @@
 //! of their file alone.
 
 mod bundled;
+mod cluster_api;
 mod kind;
 mod kubeadm;
+mod kubespray;
 mod managed;
+mod node_files;
 mod rancher;
 mod talos;
 
@@ -46,8 +49,16 @@ pub struct Platform {
 }
 
 /// The carriers, the most frequent first.
-const CARRIERS: &[fn(&Input<'_>, &mut Platform)] =
-    &[kubeadm::read, talos::read, kind::read, rancher::read, managed::read];
+const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[
+    kubeadm::read,
+    talos::read,
+    kind::read,
+    cluster_api::read,
+    rancher::read,
+    kubespray::read,
+    managed::read,
+    node_files::read,
+];
 
 /// What the carriers in `environment` say, and what approves for their kubelets.
 ///

@@ -99,12 +99,12 @@ pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, O
         }
         (Fact::Absent(_), None) => match (&kubelet.server_tls_bootstrap, kubelet.signer) {
             (_, Signer::Unknown | Signer::Platform) => unknown("nothing says who signs them", None),
-            (Fact::Known(_, origin), _) => (
+            (Fact::Known(_, origin), _) if !origin.is_default() => (
                 ServingState::SelfSigned,
                 here("they are not requested"),
                 origin.or(&kubelet.anchor),
             ),
-            _ if kubelet.complete => {
+            (bootstrap, _) if kubelet.complete || bootstrap.value().is_some() => {
                 (ServingState::SelfSigned, here("each kubelet signs its own by default"), anchor())
             }
             _ => unknown("nothing says whether they are requested", None),

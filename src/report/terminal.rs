@@ -5,11 +5,15 @@
 use std::{
     env,
     io::IsTerminal,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::Color;
 
@@ -74,50 +78,63 @@ pub struct Progress {
     bar: ProgressBar,
     started: Instant,
     files: AtomicU64,
+    /// The thread that waits, and what ends its waiting.
+    waiting: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Progress {
     /// Work longer than this gets a bar.
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    /// Starts the clock. Nobody watches a pipe or a build log; they get none.
+    /// Starts the clock. Nobody watches a pipe or a build log; they get no bar.
     pub fn start() -> Self {
-        let watched = std::io::stderr().is_terminal()
-            && env::var_os("CI").is_none()
-            && env::var("TERM").is_ok_and(|it| it != "dumb");
-        let bar = if watched { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
         }
-        Self { bar, started: Instant::now(), files: AtomicU64::new(0) }
+        let watched = std::io::stderr().is_terminal()
+            && env::var_os("CI").is_none()
+            && env::var("TERM").is_ok_and(|it| it != "dumb");
+        let waiting = watched.then(|| {
+            let (done, until) = mpsc::channel();
+            let bar = bar.clone();
+            let thread = thread::spawn(move || {
+                if until.recv_timeout(Self::PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                    bar.set_draw_target(ProgressDrawTarget::stderr());
+                    bar.enable_steady_tick(Duration::from_millis(100));
+                }
+            });
+            (done, thread)
+        });
+        Self { bar, started: Instant::now(), files: AtomicU64::new(0), waiting }
     }
 
     /// Another file was looked at.
     pub fn file(&self) {
         let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
-        if files.is_multiple_of(256) && !self.bar.is_hidden() && self.elapsed() > Self::PATIENCE {
+        if files.is_multiple_of(1024) {
             self.bar.set_message(format!("{files} files"));
-            self.bar.tick();
         }
     }
 
     /// What comes now.
     pub fn stage(&self, name: &'static str) {
-        if !self.bar.is_hidden() {
-            self.bar.set_message(name);
-            if self.elapsed() > Self::PATIENCE {
-                self.bar.tick();
-            }
-        }
+        self.bar.set_message(name);
     }
 
-    /// The time since the start.
-    pub fn elapsed(&self) -> Duration {
+    /// Takes the bar away, and says how long it all took.
+    pub fn finish(self) -> Duration {
         self.started.elapsed()
     }
+}
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some((done, thread)) = self.waiting.take() {
+            drop(done);
+            // A thread that only waits and draws has nothing to tell.
+            let _ = thread.join();
+        }
         self.bar.finish_and_clear();
     }
 }

@@ -116,8 +116,10 @@ impl Part {
         let mut whole = parts.next()?;
         whole.related = parts.collect();
         whole.severity = finding.severity;
-        let title =
-            rules::find(finding.rule).map_or_else(String::new, |it| format!(": {}", it.title));
+        let title = rules::find(finding.rule).map_or("", |it| it.title);
+        // A rule with nothing to add says what its title says.
+        let title = Some(title).filter(|it| !it.is_empty() && *it != finding.message);
+        let title = title.map_or_else(String::new, |it| format!(": {it}"));
         whole.code = Some(format!("{}[{}]{title}", finding.severity.id(), finding.rule));
         whole.message.clone_from(&finding.message);
         if let Some(where_else) = environments(finding, &report.environments) {

@@ -12,6 +12,7 @@ use crate::{
         Context, Entry, EntryKind, Environment, Object, flux,
         layout::{self, Closure, Layout},
         tools::{self, Reached, Tools},
+        values_file,
     },
     source::{self, FileId, Relevance, Sources, Span},
     tree::{Kind, Map, Node, Origin, Scalar},
@@ -299,7 +300,11 @@ fn distinguish(starts: &mut [Start<'_>]) {
 }
 
 /// What the configuration says of the environment `name` that starts at `path`.
-fn settings_for<'a>(config: &'a Config, name: &str, path: &str) -> Option<&'a EnvironmentConfig> {
+pub(super) fn settings_for<'a>(
+    config: &'a Config,
+    name: &str,
+    path: &str,
+) -> Option<&'a EnvironmentConfig> {
     config.environments.iter().find(|settings| {
         if settings.entry.is_some() {
             return false;
@@ -321,7 +326,8 @@ fn attach_loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    let mut groups: BTreeMap<String, Loose> = BTreeMap::new();
+    let dirs: Vec<String> = environments.iter().map(|it| entry_dir(sources, it)).collect();
+    let mut groups: BTreeMap<&str, Loose> = BTreeMap::new();
     for (file, source) in sources.iter() {
         let loose = source.relevance == Relevance::Subject
             && !reached.contains(&file)
@@ -333,20 +339,51 @@ fn attach_loose(
         if !loose {
             continue;
         }
-        let group = groups.entry(environment_of(&source.path).unwrap_or("default").to_owned());
-        group.or_default().add(sources, file);
-    }
-    let single = environments.len() == 1;
-    for (name, mut loose) in groups {
-        let home = environments.iter().position(|it| it.name == name);
-        // With one environment in the repository, its cluster is what the other files define.
-        let home = home.or((single && name == "default").then_some(0));
-        if let Some(environment) = home.and_then(|index| environments.get_mut(index)) {
-            loose.give_definitions(environment);
+        if let Some(environment) = values_file::environment(context, file) {
+            environments.push(environment);
+            continue;
         }
+        let mut found = Loose::default();
+        found.add(sources, file);
+        let home = home(&dirs, &source.path);
+        if let Some(environment) = home.and_then(|index| environments.get_mut(index)) {
+            found.give_definitions(environment);
+        }
+        groups.entry(environment_of(&source.path).unwrap_or("default")).or_default().append(found);
+    }
+    for (name, loose) in groups {
         let taken = environments.iter().any(|it| it.name == name);
-        let name = if taken { format!("{name} (not built)") } else { name };
+        let name = if taken { format!("{name} (not built)") } else { name.to_owned() };
         environments.extend(loose.found(context, &name));
+    }
+}
+
+/// The directory that an environment starts in.
+fn entry_dir(sources: &Sources, environment: &Environment) -> String {
+    let file = environment.entry.origin.written_at().map(|it| it.file);
+    file.map_or_else(String::new, |file| source::parent(&sources[file].path).to_owned())
+}
+
+/// The environment, of those that start in `dirs`, whose cluster the file at `path` defines.
+///
+/// A file in the directory of an environment belongs to that environment or to none. Any other
+/// belongs to the one that shares most of its directories, if that is one, or to the only one.
+fn home(dirs: &[String], path: &str) -> Option<usize> {
+    if let Some(place) = environment_of(path) {
+        let inside = |dir: &String| dir == place || dir.starts_with(&format!("{place}/"));
+        return dirs.iter().position(inside);
+    }
+    let shared = |dir: &String| {
+        let pairs = dir.split('/').zip(source::parent(path).split('/'));
+        pairs.take_while(|(a, b)| a == b && !a.is_empty()).count()
+    };
+    match dirs {
+        [_] => Some(0),
+        _ => {
+            let most = dirs.iter().map(shared).max().filter(|most| *most > 0)?;
+            let mut best = dirs.iter().enumerate().filter(|(_, dir)| shared(dir) == most);
+            best.next().filter(|_| best.next().is_none()).map(|(index, _)| index)
+        }
     }
 }
 
@@ -380,6 +417,12 @@ impl Loose {
         if plain {
             self.files.push(file);
         }
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.objects.append(&mut other.objects);
+        self.files.append(&mut other.files);
+        self.problems.append(&mut other.problems);
     }
 
     /// Moves what defines a cluster's nodes to the environment of that cluster. Workloads stay:

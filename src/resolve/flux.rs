@@ -1,10 +1,15 @@
 //! Flux: Kustomization trees, `postBuild` substitution, HelmReleases.
 
 mod artifact;
+mod edits;
 pub mod envsubst;
+mod release;
 mod store;
 mod substitute;
+#[cfg(test)]
+mod tests;
 mod tree;
+mod values;
 mod variables;
 
 use crate::{
@@ -51,5 +56,5 @@ pub fn post_build(
 
 /// Turns the HelmReleases among the environment's objects into releases and what they render.
 pub fn releases(context: &Context<'_>, environment: &mut Environment) {
-    let _ = (context, environment);
+    release::resolve(context, environment);
 }

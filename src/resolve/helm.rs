@@ -4,6 +4,7 @@ mod bitnami;
 mod family;
 mod join;
 mod kubernetes_sigs;
+mod local;
 mod object;
 mod stable;
 pub mod strvals;
@@ -13,7 +14,8 @@ pub mod version;
 
 use semver::Version;
 
-pub use family::family;
+pub use family::{family, is_values_file, values_file};
+pub use local::{Expanded, expand};
 pub use values::{coalesce, layer, merge};
 
 use self::{template::Scope, version::Constraint};
@@ -56,7 +58,7 @@ pub fn render(context: &Context<'_>, release: &Release) -> Rendered {
 
 /// Renders `release` as `helm template` does: [`render`], but objects keep to what they name.
 pub fn template(context: &Context<'_>, release: &Release) -> Rendered {
-    let Some(family) = release.family else { return not_known(release) };
+    let Some(family) = release.family else { return without_family(context, release) };
     let candidates = candidates(charts::of(family), release);
     let mut renderings = Vec::new();
     let mut refusal = None;
@@ -69,7 +71,33 @@ pub fn template(context: &Context<'_>, release: &Release) -> Rendered {
     if renderings.is_empty() {
         return Rendered { objects: Vec::new(), problems: refusal.into_iter().collect() };
     }
-    Rendered { objects: join::all(renderings), problems: Vec::new() }
+    let objects = join::all(renderings);
+    let directory = release.directory.as_deref();
+    match directory.and_then(|dir| local::modified(context, dir, release)) {
+        None => Rendered { objects, problems: Vec::new() },
+        Some(why) => Rendered {
+            objects: objects.iter().map(|object| join::hollow(object, &why)).collect(),
+            problems: vec![Problem::new(ProblemKind::Unresolved, &release.anchor, &*why)],
+        },
+    }
+}
+
+/// A chart in the repository may be a copy of one that we know, or depend on one.
+fn without_family(context: &Context<'_>, release: &Release) -> Rendered {
+    if release.directory.is_none() {
+        return not_known(release);
+    }
+    let expanded = expand(context, release);
+    let mut all = Rendered { objects: Vec::new(), problems: expanded.problems };
+    for release in &expanded.releases {
+        let rendered = match release.family {
+            Some(_) => template(context, release),
+            None => not_known(release),
+        };
+        all.objects.extend(rendered.objects);
+        all.problems.extend(rendered.problems);
+    }
+    all
 }
 
 /// What a release of a chart that we do not know comes to: a problem if it may be ours to judge.
@@ -147,7 +175,10 @@ impl Candidate {
         let chart = charts::of(family);
         let at = release.version.as_ref().map_or(&release.anchor, |it| &it.origin);
         let own = Origin::at(Via::ChartDefault, at.written_at());
-        let mut defaults = chart.defaults(&self.model, &own);
+        let mut defaults = match &release.directory {
+            Some(dir) => local::defaults(context, dir)?,
+            None => chart.defaults(&self.model, &own),
+        };
         let fact = |known: Option<String>| match (&self.guess, known) {
             (None, Some(known)) => Node::new(known, own.clone()),
             (Some(why), _) => Node::new(Kind::Unknown(why.clone()), own.clone()),

@@ -82,7 +82,7 @@ impl<'a> Layout<'a> {
             .iter()
             .filter(|(_, it)| it.relevance > Relevance::None && is_yaml(&it.path))
             .map(|(file, _)| file)
-            .filter(|file| !layout.is_template_dir(*file))
+            .filter(|file| !layout.is_template_dir(*file) && connects(sources, *file))
             .collect();
         candidates.par_iter().for_each(|file| {
             sources.documents(*file, dialect_of(&sources[*file].path));
@@ -296,6 +296,16 @@ pub fn is_yaml(path: &str) -> bool {
 /// Whether a path names a kustomization file.
 pub fn is_kustomization(path: &str) -> bool {
     KUSTOMIZATION_FILES.contains(&source::file_name(path))
+}
+
+/// Whether a file can say what refers to what. A manifest that cannot is parsed only when an
+/// environment reaches it.
+fn connects(sources: &Sources, file: FileId) -> bool {
+    let text = sources.text(file).as_bytes();
+    is_kustomization(&sources[file].path)
+        || ["kustomize.toolkit.fluxcd.io", "argoproj.io/"]
+            .iter()
+            .any(|group| memchr::memmem::find(text, group.as_bytes()).is_some())
 }
 
 fn dialect_of(path: &str) -> Dialect {

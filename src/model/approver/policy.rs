@@ -20,7 +20,7 @@ struct Policy<'a> {
 }
 
 /// What is weak in the chart's values.
-pub(super) fn of_values(values: &Node, anchor: &Origin) -> Vec<Weakness> {
+pub(in crate::model) fn of_values(values: &Node, anchor: &Origin) -> Vec<Weakness> {
     let look = |path| values.look(path).ok();
     let policy = || {
         Some(Policy {

@@ -35,5 +35,10 @@ pub(super) fn metrics_server(platform: &str, namespace: &str, anchor: &Origin) -
 
 /// A value that the platform chooses because of what stands at `anchor`.
 pub(super) fn implied<T>(value: T, anchor: &Origin) -> Fact<T> {
-    Fact::Known(value, Origin::at(Via::PlatformDefault, anchor.written_at()))
+    Fact::Known(value, origin(anchor))
+}
+
+/// The origin of what a platform or program does because of what stands at `anchor`.
+pub(super) fn origin(anchor: &Origin) -> Origin {
+    Origin::at(Via::PlatformDefault, anchor.written_at())
 }

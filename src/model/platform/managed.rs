@@ -34,6 +34,10 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             ("eks.amazonaws.com", "NodeClass") => {
                 cloud("eks", "EKS Auto Mode node class", document, platform)
             }
+            ("node.eks.aws", "NodeConfig") => cloud("eks", "EKS NodeConfig", document, platform),
+            ("karpenter.k8s.aws", "EC2NodeClass") if is_eks_image(node) => {
+                cloud("eks", "Karpenter node class with images of EKS", document, platform);
+            }
             ("networking.gke.io", _) => cloud("gke", "GKE object", document, platform),
             _ => {}
         }
@@ -45,6 +49,16 @@ fn cloud(name: &str, carrier: &'static str, document: &Document<'_>, platform: &
     if platform.kubelets.iter().all(|it| it.cluster != name) {
         platform.signed(name, "all nodes", carrier, &document.anchor());
     }
+}
+
+/// Whether a node class starts from images that join EKS clusters and no others.
+fn is_eks_image(node: &Node) -> bool {
+    let terms = node.at("spec.amiSelectorTerms").map(Node::items).unwrap_or_default();
+    let alias = terms.iter().filter_map(|it| it.str_at("alias"));
+    alias.chain(node.str_at("spec.amiFamily")).any(|it| {
+        let it = it.to_lowercase();
+        it.starts_with("al2") || it.starts_with("bottlerocket")
+    })
 }
 
 fn config_map(document: &Document<'_>, platform: &mut Platform) {

@@ -154,7 +154,7 @@ fn patch(
 }
 
 /// The kubelet's settings in patches, the later over the earlier.
-fn settings(patches: &[Node]) -> Settings {
+pub(super) fn settings(patches: &[Node]) -> Settings {
     let mut settings = Settings::default();
     for patch in patches {
         match &patch.kind {
@@ -201,7 +201,11 @@ fn json_patch(operation: &Node, settings: &mut Settings) {
 }
 
 /// Approvers that Talos deploys when it makes the cluster.
-fn approvers(input: &Input<'_>, node: &Node, problems: &mut Vec<Problem>) -> Vec<Approver> {
+pub(super) fn approvers(
+    input: &Input<'_>,
+    node: &Node,
+    problems: &mut Vec<Problem>,
+) -> Vec<Approver> {
     let list = |path: &str| node.at(path).map(Node::items).unwrap_or_default();
     let manifests = list("cluster.extraManifests");
     let mut found: Vec<Approver> =

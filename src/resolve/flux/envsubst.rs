@@ -123,7 +123,6 @@ fn apply(operator: Operator, text: &[u8], arguments: &[Vec<u8>]) -> Vec<u8> {
     let second = arguments.get(1).map(Vec::as_slice).unwrap_or_default();
     let whole = String::from_utf8_lossy(text);
     match operator {
-        Operator::Default => text.to_vec(),
         Operator::Length => text.len().to_string().into_bytes(),
         Operator::Lower => whole.to_lowercase().into_bytes(),
         Operator::Upper => whole.to_uppercase().into_bytes(),
@@ -144,7 +143,7 @@ fn apply(operator: Operator, text: &[u8], arguments: &[Vec<u8>]) -> Vec<u8> {
             Some(rest) => [rest, second].concat(),
             None => text.to_vec(),
         },
-        Operator::ReplacePrefix | Operator::ReplaceSuffix => text.to_vec(),
+        Operator::Default | Operator::ReplacePrefix | Operator::ReplaceSuffix => text.to_vec(),
     }
 }
 

@@ -9,6 +9,20 @@ use crate::{
     tree::{Kind, Node, Scalar, Why},
 };
 
+/// The kinds that others refer to.
+const KINDS: [&str; 10] = [
+    "ConfigMap",
+    "Secret",
+    "SealedSecret",
+    "ExternalSecret",
+    "GitRepository",
+    "OCIRepository",
+    "Bucket",
+    "HelmRepository",
+    "HelmChart",
+    "ArtifactGenerator",
+];
+
 /// Objects that others refer to by kind, namespace and name.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Store {
@@ -29,13 +43,10 @@ impl Store {
     pub(super) fn add<'n>(&mut self, nodes: impl IntoIterator<Item = &'n Node>) {
         for node in nodes {
             let object = Object::new(node.clone());
-            let kind = match object.kind() {
-                kind @ ("ConfigMap" | "Secret" | "SealedSecret" | "GitRepository"
-                | "OCIRepository" | "Bucket" | "HelmRepository" | "HelmChart"
-                | "ArtifactGenerator") => kind,
-                kind @ "ExternalSecret" => kind,
-                _ => continue,
-            };
+            let kind = object.kind();
+            if !KINDS.contains(&kind) {
+                continue;
+            }
             let target = node.str_at("spec.target.name").filter(|_| kind == "ExternalSecret");
             let name = target.unwrap_or(object.name());
             let id = (kind.to_owned(), namespace(object.namespace()), name.to_owned());
@@ -94,7 +105,7 @@ fn namespace(name: &str) -> String {
 
 fn config_map(node: &Node) -> Data {
     let mut data = Data::default();
-    data.read(node.get("data"), |value| value.clone());
+    data.read(node.get("data"), Node::clone);
     data
 }
 
@@ -114,7 +125,7 @@ fn secret(node: &Node, name: &str) -> Data {
         };
         Node::new(kind, value.origin.clone())
     });
-    data.read(node.get("stringData"), |value| value.clone());
+    data.read(node.get("stringData"), Node::clone);
     for value in data.entries.values_mut() {
         if value.as_str().is_some_and(|text| text.starts_with("ENC[")) {
             value.kind = Kind::Unknown(encrypted.clone());

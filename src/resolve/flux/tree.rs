@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use super::{
     artifact::{self, Own},
+    edits,
     store::Store,
     substitute, variables,
 };
 use crate::{
-    emit,
     problem::Problem,
     resolve::{
         Context, Environment, Object,
         kustomize::{self, Options},
     },
-    tree::{Entry, Map, Node, Via},
+    tree::{Map, Node},
 };
 
 /// Kustomizations beyond this many end the search; no cluster has so many.
@@ -137,7 +137,7 @@ impl Tree<'_> {
                 return;
             }
         };
-        let edits = edits(self.context, &member.node, &dir);
+        let edits = edits::of(sources, &member.node, &dir);
         let options = Options { unrestricted: true, generate: true, helm: false, edits };
         let build = kustomize::build(self.context, &dir, &options);
         self.problems.extend(build.problems);
@@ -172,7 +172,8 @@ impl Tree<'_> {
         match substituted {
             Ok(objects) => {
                 let metadata = node.at("spec.commonMetadata");
-                member.objects = objects.into_iter().map(|it| with_common(it, metadata)).collect();
+                member.objects =
+                    objects.into_iter().map(|it| edits::with_common(it, metadata)).collect();
             }
             Err(problem) => self.problems.push(problem),
         }
@@ -201,7 +202,9 @@ impl Tree<'_> {
                     .filter(|it| !substitute::has_dollar(it))
                     .filter_map(kustomization)
                     .collect();
-                children.iter().for_each(|child| self.join(child, suspended));
+                for child in &children {
+                    self.join(child, suspended);
+                }
                 return true;
             }
         }
@@ -263,85 +266,6 @@ fn instance(node: &Node) -> Option<Node> {
         ("metadata", Some(&metadata)),
         ("spec", Some(&spec)),
     ]))
-}
-
-/// The fields of a Kustomization's `spec` that Flux writes into the kustomization file.
-fn edits(context: &Context<'_>, kustomization: &Node, dir: &str) -> Option<Node> {
-    let spec = kustomization.get("spec")?;
-    let mut map = Map::default();
-    for (from, to) in [
-        ("targetNamespace", "namespace"),
-        ("namePrefix", "namePrefix"),
-        ("nameSuffix", "nameSuffix"),
-        ("images", "images"),
-        ("components", "components"),
-    ] {
-        if let Some(value) = spec.get(from).filter(|it| !it.is_null()) {
-            map.set(to, value.clone());
-        }
-    }
-    let lenient = spec.get("ignoreMissingComponents").and_then(Node::as_bool) == Some(true);
-    if let Some(components) =
-        map.get_mut("components").and_then(Node::as_list_mut).filter(|_| lenient)
-    {
-        components.retain(|it| {
-            let path = it.as_str().and_then(|it| crate::source::join(dir, it));
-            path.is_none_or(|path| context.sources.is_dir(&path))
-        });
-    }
-    let mut patches: Vec<Node> = items(spec, "patches");
-    // In v1beta1 patches were written as trees.
-    patches.extend(items(spec, "patchesStrategicMerge").iter().map(|it| inline_patch(it, None)));
-    patches.extend(
-        items(spec, "patchesJson6902")
-            .iter()
-            .filter_map(|it| Some(inline_patch(it.get("patch")?, it.get("target")))),
-    );
-    if let Some(first) = patches.first() {
-        let origin = spec.get("patches").unwrap_or(first).origin.clone();
-        map.set("patches", Node::new(patches, origin));
-    }
-    (!map.is_empty()).then(|| Node::new(map, spec.origin.clone()))
-}
-
-fn items(spec: &Node, key: &str) -> Vec<Node> {
-    spec.get(key).map(Node::items).unwrap_or_default().to_vec()
-}
-
-/// `{patch: text, target: …}` for a patch that is written as a tree.
-fn inline_patch(patch: &Node, target: Option<&Node>) -> Node {
-    let mut map = Map::default();
-    map.set("patch", Node::new(emit::yaml(patch), patch.origin.clone()));
-    if let Some(target) = target {
-        map.set("target", target.clone());
-    }
-    Node::new(map, patch.origin.clone())
-}
-
-/// `node` with the labels and annotations of `spec.commonMetadata`.
-fn with_common(mut node: Node, common: Option<&Node>) -> Node {
-    for field in ["labels", "annotations"] {
-        let Some(added) = common.and_then(|it| it.get(field)) else { continue };
-        let Some(metadata) = node
-            .as_map_mut()
-            .and_then(|object| object.get_mut("metadata"))
-            .and_then(Node::as_map_mut)
-        else {
-            continue;
-        };
-        if metadata.get(field).is_none_or(|it| it.as_map().is_none()) {
-            metadata.set(field, Node::new(Map::default(), added.origin.clone()));
-        }
-        let Some(map) = metadata.get_mut(field).and_then(Node::as_map_mut) else { continue };
-        for (key, entry) in added.entries() {
-            let mut value = entry.value.clone();
-            if let Some(old) = map.get(key) {
-                value.origin = value.origin.over(Via::Transformed, &old.origin);
-            }
-            map.insert(key, Entry { key: entry.key, value });
-        }
-    }
-    node
 }
 
 /// Whether annotations keep Flux from applying the object or from updating it.

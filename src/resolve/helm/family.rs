@@ -109,6 +109,58 @@ fn by_values(values: &Node) -> Option<Family> {
     }
 }
 
+/// Whether `root` holds values for a metrics-server chart, by what it says: see [`values_file`].
+pub fn is_values_file(root: &Node) -> bool {
+    values_file(root).is_some()
+}
+
+/// The values for a metrics-server chart in a file that nothing names, and the chart's family.
+///
+/// They are the whole file or, for a chart that depends on metrics-server's, what stands at a key
+/// named after it. They pass a flag that only metrics-server has, or name its image; a file name
+/// proves nothing.
+pub fn values_file(root: &Node) -> Option<(&Node, Family)> {
+    let map = root.as_map()?;
+    if map.get("apiVersion").is_some() || map.get("kind").is_some() {
+        return None;
+    }
+    let nested = map.iter().filter(|(key, _)| is_name(key)).map(|(_, entry)| &entry.value);
+    let values = [root].into_iter().chain(nested).find(|it| speaks_of_it(it))?;
+    Some((values, by_values(values).unwrap_or(Family::KubernetesSigs)))
+}
+
+/// A key under which values for metrics-server's chart stand, dependency or alias.
+fn is_name(key: &str) -> bool {
+    matches!(key, "metrics-server" | "metricsServer" | "metrics_server" | "metricsserver")
+}
+
+fn speaks_of_it(values: &Node) -> bool {
+    let image = values.str_at("image.repository").unwrap_or_default();
+    let image = image.rsplit('/').next().unwrap_or_default();
+    let lists = ["args", "defaultArgs", "extraArgs"].iter().filter_map(|key| values.get(key));
+    matches!(image, "metrics-server" | "metrics-server-amd64")
+        || lists.into_iter().any(|list| {
+            let items = list.items().iter().filter_map(|item| item.as_scalar());
+            let keys = list.entries().map(|(key, _)| key);
+            items.map(|item| &*item.text).any(|item| item.strip_prefix("--").is_some_and(is_flag))
+                || keys.into_iter().any(is_flag)
+        })
+}
+
+/// Whether `text` is a flag that no other program has, perhaps with its value.
+fn is_flag(text: &str) -> bool {
+    let name = text.split_once('=').map_or(text, |(name, _)| name);
+    matches!(
+        name,
+        "kubelet-insecure-tls"
+            | "kubelet-preferred-address-types"
+            | "kubelet-use-node-status-port"
+            | "kubelet-request-timeout"
+            | "metric-resolution"
+            | "deprecated-kubelet-completely-insecure"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -148,6 +200,28 @@ mod tests {
         assert_eq!(of("metrics-server", Some("https://charts.helm.sh/stable"), None), stable);
         assert_eq!(of("rke2-metrics-server", Some("https://rke2-charts.rancher.io"), None), None);
         assert_eq!(of("prometheus", url, None), None);
+    }
+
+    #[test]
+    fn values_files_are_known_by_what_they_say() {
+        let of = |values: serde_json::Value| {
+            let root = charts::from_json(&values, &Origin::at(Via::Written, None));
+            values_file(&root).map(|(values, family)| (values.to_json(), family))
+        };
+        let values = json!({"args": ["--kubelet-insecure-tls"], "replicas": 2});
+        let sigs = Family::KubernetesSigs;
+        assert_eq!(of(values.clone()), Some((values.clone(), sigs)));
+        assert_eq!(of(json!({"metrics-server": values, "redis": {}})), Some((values, sigs)));
+        let map = json!({"extraArgs": {"kubelet-insecure-tls": true}});
+        assert_eq!(of(map.clone()), Some((map, Family::Bitnami)));
+        let image = json!({"image": {"repository": "mirror.io/x/metrics-server"}});
+        assert_eq!(of(image.clone()), Some((image, sigs)));
+
+        assert_eq!(of(json!({"args": ["--v=2"], "replicas": 2})), None);
+        assert_eq!(of(json!({"image": {"repository": "prometheus/node-exporter"}})), None);
+        assert_eq!(of(json!({"metrics-server": {"enabled": true}})), None);
+        assert_eq!(of(json!({"apiVersion": "v1", "args": ["--kubelet-insecure-tls"]})), None);
+        assert_eq!(of(json!(["--kubelet-insecure-tls"])), None);
     }
 
     #[test]

@@ -32,8 +32,8 @@ fn join_objects(newer: &[Node], older: &[Node], why: &Why) -> Vec<Node> {
     objects
 }
 
-/// An object that may not be there.
-fn hollow(object: &Node, why: &Why) -> Node {
+/// An object of which only what it is, is known.
+pub(super) fn hollow(object: &Node, why: &Why) -> Node {
     let Kind::Map(map) = &object.kind else { return object.clone() };
     let mut map = Map::clone(map);
     for (key, entry) in map.iter_mut() {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     resolve::helm::{
         object::{Condition, Object},
-        template::{Field, Fields, Rendering, Scope, map_text, text, truth, unknown},
+        template::{Field, Fields, Rendering, Scope, map_text, text, unknown},
     },
     tree::{Node, Why},
 };

@@ -166,13 +166,13 @@ impl Reader<'_> {
     fn value(&mut self) -> Result<Node, String> {
         if self.rest.next_if_eq(&'{').is_none() {
             let (text, _) = self.until(&[',']);
-            return Ok(self.typed(text));
+            return Ok(self.typed(&text));
         }
         let mut items = Vec::new();
         loop {
             let (text, end) = self.until(&[',', '}']);
             let Some(end) = end else { return Err("a list must end with `}`".to_owned()) };
-            items.push(self.typed(text));
+            items.push(self.typed(&text));
             if end == '}' {
                 self.rest.next_if_eq(&',');
                 return Ok(Node::new(items, self.origin.clone()));
@@ -180,10 +180,10 @@ impl Reader<'_> {
         }
     }
 
-    fn typed(&self, text: String) -> Node {
+    fn typed(&self, text: &str) -> Node {
         let number = || text.parse::<i64>().ok().filter(|_| text == "0" || !text.starts_with('0'));
         let kind = if self.strings {
-            Kind::from(text.as_str())
+            Kind::from(text)
         } else if text.eq_ignore_ascii_case("true") {
             true.into()
         } else if text.eq_ignore_ascii_case("false") {
@@ -193,7 +193,7 @@ impl Reader<'_> {
         } else if let Some(number) = number() {
             number.into()
         } else {
-            text.as_str().into()
+            text.into()
         };
         Node::new(kind, self.origin.clone())
     }

@@ -1,0 +1,217 @@
+//! kubespray: variables in `group_vars` and the inventory beside them.
+//!
+//! `kubelet_rotate_server_certificates` makes the kubelets request their certificates, and deploys
+//! `kubelet-csr-approver` unless `kubelet_csr_approver_enabled` says otherwise
+//! (`roles/kubernetes-apps/kubelet-csr-approver`). The metrics-server that `metrics_server_enabled`
+//! deploys has `--kubelet-insecure-tls` by default
+//! (`roles/kubernetes-apps/metrics_server/defaults/main.yml`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    model::{
+        Approver, Count, Fact, Signer, approver,
+        kubelet::{Group, Settings, loose_bool},
+        nodes::Pool,
+        platform::{Input, Platform, bundled},
+    },
+    source::{self, FileId, Sources, Span},
+    tree::{Map, Node, Origin, Via},
+};
+
+pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+    // Variables by inventory; the later file wins, as Ansible reads a directory.
+    let mut inventories: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+    for document in &input.documents {
+        let Some((inventory, _)) = document.path.split_once("group_vars/") else { continue };
+        if document.node.as_map().is_some() && document.node.get("apiVersion").is_none() {
+            inventories.entry(inventory.trim_end_matches('/')).or_default().push(document.node);
+        }
+    }
+    for (inventory, files) in inventories {
+        let variables = Variables { files };
+        if variables.are_kubesprays() {
+            cluster(input, inventory, &variables, platform);
+        }
+    }
+}
+
+struct Variables<'a> {
+    files: Vec<&'a Node>,
+}
+
+impl<'a> Variables<'a> {
+    fn get(&self, name: &str) -> Option<&'a Node> {
+        self.files.iter().rev().find_map(|file| file.get(name))
+    }
+
+    /// A boolean; templates cannot be told.
+    fn bool(&self, name: &str, default: bool, anchor: &Origin) -> Fact<bool> {
+        match self.get(name) {
+            None => bundled::implied(default, anchor),
+            Some(node) => match loose_bool(node) {
+                Some(it) => Fact::Known(it, node.origin.clone()),
+                None => Fact::Unknown("Ansible fills it in".into(), Some(node.origin.clone())),
+            },
+        }
+    }
+
+    /// Whether these are variables of kubespray: several roles have some of them.
+    fn are_kubesprays(&self) -> bool {
+        let names = [
+            "metrics_server_enabled",
+            "kubelet_rotate_server_certificates",
+            "kubelet_csr_approver_enabled",
+            "kube_network_plugin",
+            "kube_service_addresses",
+        ];
+        names.iter().any(|it| self.get(it).is_some())
+    }
+
+    /// The place of the first variable that there is.
+    fn anchor(&self) -> Origin {
+        let names = ["kubelet_rotate_server_certificates", "metrics_server_enabled"];
+        let named = names.iter().find_map(|it| self.get(it));
+        let first = || self.files.iter().find_map(|it| it.entries().next());
+        named
+            .map(|it| it.origin.clone())
+            .or_else(|| Some(first()?.1.value.origin.clone()))
+            .unwrap_or_else(|| Origin::at(Via::Written, None))
+    }
+}
+
+fn cluster(input: &Input<'_>, inventory: &str, variables: &Variables<'_>, platform: &mut Platform) {
+    let cluster = format!("kubespray {inventory}");
+    let anchor = variables.anchor();
+    let rotate = variables.bool("kubelet_rotate_server_certificates", false, &anchor);
+    let mut kubelet = Settings::default().kubelet(Group {
+        cluster: cluster.clone(),
+        name: "all nodes".into(),
+        carrier: "kubespray variables",
+        signer: Signer::Kubelet,
+        complete: true,
+        anchor: anchor.clone(),
+    });
+    if let (Fact::Known(true, origin), Some(flag)) = (
+        &rotate,
+        variables
+            .get("kubelet_csr_approver_enabled")
+            .map_or(Some(None), |it| loose_bool(it).map(Some)),
+    ) && flag != Some(false)
+    {
+        let values = variables.get("kubelet_csr_approver_values").cloned();
+        let values = values.unwrap_or_else(|| Node::new(Map::default(), origin.clone()));
+        platform.approvers.push(Approver {
+            name: "kubelet-csr-approver".into(),
+            origin: origin.clone(),
+            certain: true,
+            weaknesses: approver::of_values(&values, origin),
+        });
+    }
+    kubelet.server_tls_bootstrap = rotate;
+    platform.kubelets.push(kubelet);
+    if let Some(enabled) =
+        variables.get("metrics_server_enabled").filter(|it| loose_bool(it) == Some(true))
+    {
+        let at = &enabled.origin;
+        let mut server = bundled::metrics_server("kubespray", "kube-system", at);
+        let insecure = variables.bool("metrics_server_kubelet_insecure_tls", true, at);
+        server.kubelet_insecure_tls = insecure.clone();
+        server.api_service_insecure_skip_tls_verify = insecure;
+        platform.bundled.push(server);
+    }
+    if let Some(count) = hosts(input.sources, inventory) {
+        platform.pools.push(Pool::new(cluster, count));
+    }
+}
+
+/// How many hosts the inventory has in the groups of nodes.
+fn hosts(sources: &Sources, inventory: &str) -> Option<Fact<Count>> {
+    let find = |names: &[&str]| {
+        names.iter().find_map(|name| sources.find(&source::join(inventory, name)?))
+    };
+    if let Some(file) = find(&["hosts.yaml", "hosts.yml", "inventory.yaml", "inventory.yml"]) {
+        return yaml_hosts(sources, file);
+    }
+    ini_hosts(sources, find(&["inventory.ini", "hosts.ini", "hosts", "inventory"])?)
+}
+
+/// Groups whose hosts are nodes; the names with dashes are those before 2.17.
+const GROUPS: [&str; 5] =
+    ["kube_control_plane", "kube_node", "kube-master", "kube-node", "kube-control-plane"];
+
+fn yaml_hosts(sources: &Sources, file: FileId) -> Option<Fact<Count>> {
+    let root = sources.documents(file, crate::parse::Dialect::Sigs).roots().next()?;
+    let children = root.at("all.children")?;
+    let groups: Vec<&Node> =
+        GROUPS.iter().filter_map(|it| children.get(it)?.get("hosts")).collect();
+    let hosts: BTreeSet<&str> =
+        groups.iter().flat_map(|it| it.entries()).map(|(host, _)| host).collect();
+    counted(hosts.len(), &groups.first()?.origin)
+}
+
+/// `[kube_node]`, then a host a line; `node[1:5]` is five of them.
+fn ini_hosts(sources: &Sources, file: FileId) -> Option<Fact<Count>> {
+    let text = sources.text(file);
+    let mut hosts: BTreeSet<String> = BTreeSet::new();
+    let mut inside = false;
+    let mut first = None;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.split(['#', ';']).next().unwrap_or_default().trim();
+        if let Some(section) = bare.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+            inside = GROUPS.contains(&section);
+            if inside && first.is_none() {
+                let byte = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+                let span =
+                    Span { file, start: byte(start), end: byte(start + line.trim_end().len()) };
+                first = Some(Origin::written(span));
+            }
+        } else if let Some(host) = bare.split_whitespace().next().filter(|_| inside) {
+            hosts.extend(expand(host)?);
+        }
+        start += line.len();
+    }
+    counted(hosts.len(), &first?)
+}
+
+fn counted(hosts: usize, origin: &Origin) -> Option<Fact<Count>> {
+    let count = u64::try_from(hosts).ok().filter(|it| *it > 0)?;
+    Some(Fact::Known(Count::exactly(count), origin.clone()))
+}
+
+/// The hosts of a pattern; `None` for one that cannot be told.
+fn expand(pattern: &str) -> Option<Vec<String>> {
+    let Some((before, rest)) = pattern.split_once('[') else {
+        return Some(vec![pattern.to_owned()]);
+    };
+    let (range, after) = rest.split_once(']')?;
+    let (from, to) = range.split_once(':')?;
+    let (first, last): (u32, u32) = (from.parse().ok()?, to.parse().ok()?);
+    if last < first || last - first > 10_000 {
+        return None;
+    }
+    Some(
+        (first..=last)
+            .map(|it| format!("{before}{it:0width$}{after}", width = from.len()))
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inventories() {
+        let of = |path: &str, text: &str| {
+            let sources = Sources::in_memory([(path, text)]);
+            hosts(&sources, "inventory/prod").and_then(|it| it.value().copied())
+        };
+        let ini = "node1 ansible_host=10.0.0.1\n[kube_control_plane]\nnode1\n[etcd]\nx\n[kube_node]\nnode[1:5] # five\n";
+        assert_eq!(of("inventory/prod/inventory.ini", ini), Some(Count::exactly(5)));
+        let yaml = "all: {children: {kube_control_plane: {hosts: {a: null}}, kube_node: {hosts: {a: null, b: null}}}}";
+        assert_eq!(of("inventory/prod/hosts.yaml", yaml), Some(Count::exactly(2)));
+        assert_eq!(of("inventory/prod/inventory.ini", "[kube_node]\nnode[a:c]\n"), None);
+    }
+}

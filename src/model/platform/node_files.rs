@@ -1,0 +1,295 @@
+//! Files as they lie on a node: systemd drop-ins, environment files for the kubelet, and what
+//! cloud-init, Ignition or Cluster API write to a node's disk.
+
+use base64::Engine as _;
+
+use crate::{
+    model::{
+        Fact, Signer,
+        kubelet::{Flag, Group, Settings},
+        platform::{Document, Input, Platform, bundled, kind},
+    },
+    problem::Problem,
+    source::{self, FileId, Span},
+    tree::{Node, Origin},
+};
+
+pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+    let plain = |file: &&FileId| {
+        let path = &input.sources[**file].path;
+        [".yaml", ".yml", ".json"].iter().all(|extension| !path.ends_with(extension))
+    };
+    for file in input.files.iter().filter(plain) {
+        loose(input, *file, platform);
+    }
+    for document in &input.documents {
+        let files = written(document.node);
+        if files.is_empty() {
+            continue;
+        }
+        on_node(input, document, &files, platform);
+    }
+}
+
+/// A file of the repository that is meant for a node's disk.
+fn loose(input: &Input<'_>, file: FileId, platform: &mut Platform) {
+    let text = input.sources.text(file);
+    let path = &input.sources[file].path;
+    let unit = text.contains("[Service]");
+    let at = |start: usize, end: usize| {
+        let byte = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+        Origin::written(Span { file, start: byte(start), end: byte(end) })
+    };
+    let line = command_line(text, &at);
+    let settings = Settings { layers: Vec::new(), flags: line.flags };
+    // The whole command is known when it takes nothing from variables, and the settings are all
+    // flags when it names no file.
+    let whole = line.whole.filter(|_| settings.flags.iter().all(|it| it.name != "config"));
+    if whole.is_none() && !settings.says_something() {
+        return;
+    }
+    let Some(anchor) = whole.clone().or_else(|| Some(settings.flags.first()?.value.origin.clone()))
+    else {
+        return;
+    };
+    let complete = whole.is_some();
+    let mut kubelet = settings.kubelet(Group {
+        cluster: format!("kubelet {}", source::parent(path)),
+        name: source::file_name(path).into(),
+        carrier: if unit { "systemd unit of the kubelet" } else { "kubelet environment file" },
+        signer: Signer::Kubelet,
+        complete,
+        anchor: anchor.clone(),
+    });
+    if complete {
+        // Without a configuration file the defaults are those of old: `applyLegacyDefaults` in
+        // `cmd/kubelet/app/options/options.go`.
+        let default = |fact: Fact<bool>, it| fact.or_default(it, bundled::origin(&anchor));
+        kubelet.webhook_authentication = default(kubelet.webhook_authentication, false);
+        kubelet.anonymous_authentication = default(kubelet.anonymous_authentication, true);
+        kubelet.authorization_mode =
+            kubelet.authorization_mode.or_default("AlwaysAllow".into(), bundled::origin(&anchor));
+        kubelet.read_only_port = kubelet.read_only_port.or_default(10255, bundled::origin(&anchor));
+    }
+    platform.kubelets.push(kubelet);
+}
+
+/// A file that something writes to a node's disk.
+pub(super) struct Written<'a> {
+    /// Where to.
+    pub(super) path: &'a str,
+    /// What, unless it comes from elsewhere.
+    pub(super) content: Option<&'a Node>,
+    /// Whether it is in base64.
+    pub(super) encoded: bool,
+}
+
+/// The files that cloud-init's user data, or Butane for Ignition, writes.
+fn written(node: &Node) -> Vec<Written<'_>> {
+    let list = |path: &str| node.at(path).map(Node::items).unwrap_or_default();
+    let mut files: Vec<_> = list("write_files").iter().filter_map(Written::of).collect();
+    if node.get("variant").is_some() {
+        files.extend(list("storage.files").iter().filter_map(|it| {
+            let path = it.str_at("path")?;
+            Some(Written { path, content: it.at("contents.inline"), encoded: false })
+        }));
+        for unit in list("systemd.units") {
+            let dropins = unit.get("dropins").map(Node::items).unwrap_or_default();
+            let own = unit.get("contents").into_iter();
+            let contents = dropins.iter().filter_map(|it| it.get("contents")).chain(own);
+            let path = unit.str_at("name").unwrap_or_default();
+            files.extend(contents.map(|it| Written { path, content: Some(it), encoded: false }));
+        }
+    }
+    files
+}
+
+impl<'a> Written<'a> {
+    /// `{path, content, encoding}`, as in cloud-init and Cluster API.
+    pub(super) fn of(node: &'a Node) -> Option<Self> {
+        let encoding = node.str_at("encoding").unwrap_or_default();
+        Some(Self {
+            path: node.str_at("path")?,
+            content: node.get("content"),
+            encoded: matches!(encoding, "b64" | "base64"),
+        })
+    }
+
+    /// What it says of the kubelet on its node.
+    pub(super) fn settings(&self, input: &Input<'_>, problems: &mut Vec<Problem>) -> Settings {
+        let Some(content) = self.content else { return Settings::default() };
+        let concerns = |text: &str| text.contains("kubelet") || text.contains("Kubelet");
+        let decoded = self.encoded.then(|| self.decoded(content)).flatten();
+        let content = decoded.as_ref().unwrap_or(content);
+        let text = content.as_scalar().map_or("", |it| &it.text);
+        if !concerns(self.path) && !concerns(text) && !text.contains("serverTLSBootstrap") {
+            return Settings::default();
+        }
+        if is_configuration(self.path) || text.contains("kind: KubeletConfiguration") {
+            let layers = input.embedded(content, problems);
+            let is_config = |it: &Node| {
+                kind(it) == "KubeletConfiguration" || super::kubeadm::is_patch(self.path)
+            };
+            return Settings::of(layers.into_iter().filter(is_config).collect());
+        }
+        let at = |_, _| content.origin.clone();
+        Settings { layers: Vec::new(), flags: command_line(text, &at).flags }
+    }
+
+    fn decoded(&self, content: &Node) -> Option<Node> {
+        let text = content.as_scalar()?.text.split_whitespace().collect::<String>();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+        Some(Node::new(String::from_utf8(bytes).ok()?, content.origin.clone()))
+    }
+}
+
+/// A file whose content is, or is a patch to, a KubeletConfiguration.
+fn is_configuration(path: &str) -> bool {
+    super::kubeadm::is_patch(path) || (path.contains("kubelet") && path.ends_with(".yaml"))
+}
+
+/// The kubelet of a node that is made from `document`.
+fn on_node(
+    input: &Input<'_>,
+    document: &Document<'_>,
+    files: &[Written<'_>],
+    platform: &mut Platform,
+) {
+    let cluster = format!("nodes {}", source::parent(document.path));
+    let name = source::file_name(document.path);
+    let of_rancher = files.iter().find(|it| {
+        it.path.starts_with("/etc/rancher/k3s/") || it.path.starts_with("/etc/rancher/rke2/")
+    });
+    if let Some(file) = of_rancher {
+        let anchor = file.content.map_or_else(|| document.anchor(), |it| it.origin.clone());
+        platform.signed(&cluster, name, "k3s or RKE2 on a node", &anchor);
+        return;
+    }
+    let mut settings = Settings::default();
+    for file in files {
+        let more = file.settings(input, &mut platform.problems);
+        settings.layers.extend(more.layers);
+        settings.flags.extend(more.flags);
+    }
+    if !settings.says_something() {
+        return;
+    }
+    let anchor = settings
+        .layers
+        .first()
+        .map(super::anchor)
+        .or_else(|| Some(settings.flags.first()?.value.origin.clone()));
+    platform.kubelets.push(settings.kubelet(Group {
+        cluster,
+        name: name.into(),
+        carrier: "files written to a node",
+        signer: Signer::Kubelet,
+        complete: false,
+        anchor: anchor.unwrap_or_else(|| document.anchor()),
+    }));
+}
+
+/// The flags for a kubelet in a unit or an environment file.
+struct CommandLine {
+    flags: Vec<Flag>,
+    /// The `ExecStart` line, if it starts a kubelet and takes nothing from variables.
+    whole: Option<Origin>,
+}
+
+/// Reads `ExecStart=…kubelet …`, `Environment="KUBELET_…_ARGS=…"` and `KUBELET_…_ARGS=…`, lines that
+/// end with a backslash included. `at` gives the origin of a range of bytes.
+fn command_line(text: &str, at: &dyn Fn(usize, usize) -> Origin) -> CommandLine {
+    let mut found = CommandLine { flags: Vec::new(), whole: None };
+    let mut start = 0;
+    let mut logical: Option<(usize, usize)> = None;
+    for line in text.split_inclusive('\n') {
+        let end = start + line.len();
+        let begin = logical.map_or(start, |(begin, _)| begin);
+        let trimmed = line.trim_end();
+        if trimmed.ends_with('\\') {
+            logical = Some((begin, end));
+        } else {
+            logical_line(text, begin, start + trimmed.len(), at, &mut found);
+            logical = None;
+        }
+        start = end;
+    }
+    if let Some((begin, end)) = logical {
+        logical_line(text, begin, end, at, &mut found);
+    }
+    found
+}
+
+fn logical_line(
+    text: &str,
+    start: usize,
+    end: usize,
+    at: &dyn Fn(usize, usize) -> Origin,
+    found: &mut CommandLine,
+) {
+    let Some(line) = text.get(start..end) else { return };
+    let bare = line.trim_start();
+    let Some((key, _)) = bare.split_once('=') else { return };
+    let key = key.trim();
+    let exec = key == "ExecStart" && bare.contains("kubelet");
+    let variable = |name: &str| name.starts_with("KUBELET_") && name.ends_with("ARGS");
+    let quoted = |it: char| matches!(it, '"' | '\'');
+    let value_at = if exec || variable(key.trim_start_matches("export ")) {
+        line.find('=').map(|it| it + 1)
+    } else if key == "Environment" {
+        // Environment="KUBELET_EXTRA_ARGS=--a --b"
+        let inner = line.find('=').map_or(line.len(), |it| it + 1);
+        let rest = &line[inner..];
+        let name = rest.trim_start_matches(quoted).split('=').next().unwrap_or_default();
+        variable(name.trim()).then(|| rest.find('=').map(|it| inner + it + 1)).flatten()
+    } else {
+        None
+    };
+    let Some(value_at) = value_at else { return };
+    let value = &line[value_at..];
+    let mut words = Vec::new();
+    let mut from = 0;
+    let breaks = |it: char| it.is_whitespace() || quoted(it) || it == '\\';
+    for piece in value.split_inclusive(breaks) {
+        let word = piece.trim_end_matches(breaks);
+        if !word.is_empty() {
+            let begin = start + value_at + from;
+            words.push((word, at(begin, begin + word.len())));
+        }
+        from += piece.len();
+    }
+    if exec && words.len() > 1 && !value.contains('$') {
+        found.whole = words.first().map(|(_, origin)| origin.clone());
+    }
+    found.flags.extend(Flag::words(words));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Via;
+
+    fn flags(text: &str) -> Vec<(String, String)> {
+        let line = command_line(text, &|_, _| Origin::at(Via::Written, None));
+        let text = |it: &Node| it.as_scalar().map(|it| it.text.to_string()).unwrap_or_default();
+        line.flags.iter().map(|it| (it.name.clone(), text(&it.value))).collect()
+    }
+
+    #[test]
+    fn variables_and_units() {
+        let rotate = [("rotate-server-certificates".to_owned(), "true".to_owned())];
+        for text in [
+            "KUBELET_EXTRA_ARGS=--rotate-server-certificates=true\n",
+            "KUBELET_EXTRA_ARGS=\"--rotate-server-certificates=true\"",
+            "[Service]\nEnvironment=\"KUBELET_EXTRA_ARGS=--rotate-server-certificates=true\"\n",
+            "[Service]\nEnvironment='KUBELET_CERT_ARGS=--rotate-server-certificates'\n",
+            "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet \\\n  --rotate-server-certificates=true\n",
+        ] {
+            assert_eq!(flags(text), rotate, "{text}");
+        }
+        assert!(
+            flags("# KUBELET_EXTRA_ARGS=--anonymous-auth\nOTHER_ARGS=--anonymous-auth\n")
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! What Flux's objects add to kustomize: the fields of a Kustomization that go into the kustomization
+//! file, the fields of a post-renderer, and the metadata that every object gets.
+
+use crate::{
+    emit,
+    source::{self, Sources},
+    tree::{Entry, Map, Node, Via},
+};
+
+/// The fields of a Kustomization's `spec` that Flux writes into the kustomization file of `dir`.
+pub(super) fn of(sources: &Sources, kustomization: &Node, dir: &str) -> Option<Node> {
+    let spec = kustomization.get("spec")?;
+    let mut map = shared(spec);
+    for (from, to) in [
+        ("targetNamespace", "namespace"),
+        ("namePrefix", "namePrefix"),
+        ("nameSuffix", "nameSuffix"),
+        ("components", "components"),
+    ] {
+        if let Some(value) = spec.get(from).filter(|it| !it.is_null()) {
+            map.set(to, value.clone());
+        }
+    }
+    if spec.get("ignoreMissingComponents").and_then(Node::as_bool) == Some(true)
+        && let Some(components) = map.get_mut("components").and_then(Node::as_list_mut)
+    {
+        components.retain(|it| {
+            let path = it.as_str().and_then(|it| source::join(dir, it));
+            path.is_none_or(|path| sources.is_dir(&path))
+        });
+    }
+    (!map.is_empty()).then(|| Node::new(map, spec.origin.clone()))
+}
+
+/// The kustomization that a HelmRelease's `postRenderers[].kustomize` stands for.
+pub(super) fn of_renderer(renderer: &Node) -> Node {
+    Node::new(shared(renderer), renderer.origin.clone())
+}
+
+/// `patches` and `images`, with the patches that older versions wrote as trees.
+fn shared(spec: &Node) -> Map {
+    let mut map = Map::default();
+    if let Some(images) = spec.get("images").filter(|it| !it.is_null()) {
+        map.set("images", images.clone());
+    }
+    let items = |key: &str| spec.get(key).map(Node::items).unwrap_or_default();
+    let mut patches = items("patches").to_vec();
+    patches.extend(items("patchesStrategicMerge").iter().map(|it| inline(it, None)));
+    let json = items("patchesJson6902").iter();
+    patches.extend(json.filter_map(|it| Some(inline(it.get("patch")?, it.get("target")))));
+    if let Some(first) = patches.first() {
+        let origin = spec.get("patches").unwrap_or(first).origin.clone();
+        map.set("patches", Node::new(patches, origin));
+    }
+    map
+}
+
+/// `{patch: text, target: …}` for a patch that is written as a tree.
+fn inline(patch: &Node, target: Option<&Node>) -> Node {
+    let mut map = Map::default();
+    let text = patch.as_str().map_or_else(|| emit::yaml(patch), str::to_owned);
+    map.set("patch", Node::new(text, patch.origin.clone()));
+    if let Some(target) = target {
+        map.set("target", target.clone());
+    }
+    Node::new(map, patch.origin.clone())
+}
+
+/// `node` with the labels and annotations of `spec.commonMetadata`.
+pub(super) fn with_common(mut node: Node, common: Option<&Node>) -> Node {
+    for field in ["labels", "annotations"] {
+        let Some(added) = common.and_then(|it| it.get(field)) else { continue };
+        let Some(metadata) = node
+            .as_map_mut()
+            .and_then(|object| object.get_mut("metadata"))
+            .and_then(Node::as_map_mut)
+        else {
+            continue;
+        };
+        if metadata.get(field).is_none_or(|it| it.as_map().is_none()) {
+            metadata.set(field, Node::new(Map::default(), added.origin.clone()));
+        }
+        let Some(map) = metadata.get_mut(field).and_then(Node::as_map_mut) else { continue };
+        for (key, entry) in added.entries() {
+            let mut value = entry.value.clone();
+            if let Some(old) = map.get(key) {
+                value.origin = value.origin.over(Via::Transformed, &old.origin);
+            }
+            map.insert(key, Entry { key: entry.key, value });
+        }
+    }
+    node
+}

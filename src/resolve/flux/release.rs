@@ -1,0 +1,268 @@
+//! HelmReleases: which chart, which values, and what becomes of the objects that it renders.
+
+use sha2::{Digest, Sha256};
+
+use super::{edits, store::Store, values};
+use crate::{
+    problem::{Problem, ProblemKind},
+    resolve::{Context, Environment, Object, Release, helm, kustomize},
+    source,
+    tree::{Kind, Map, Node, Origin},
+};
+
+/// Names longer than this are cut, and end with a part of their hash.
+const MAX_NAME: usize = 53;
+
+/// Turns the HelmReleases among the environment's objects into releases and what they render.
+pub(super) fn resolve(context: &Context<'_>, environment: &mut Environment) {
+    let mut store = Store::default();
+    store.add(environment.objects.iter().map(|it| &it.node));
+    let releases: Vec<Object> =
+        environment.objects.iter().filter(|it| is_release(it)).cloned().collect();
+    for object in releases {
+        let mut problems = Vec::new();
+        match install(context, &store, &object, &mut problems) {
+            Ok((release, objects)) => {
+                let index = Some(environment.releases.len());
+                let suspended = release.suspended;
+                environment.objects.extend(objects.into_iter().map(|node| Object {
+                    node,
+                    release: index,
+                    suspended,
+                }));
+                environment.releases.push(release);
+            }
+            Err(problem) => problems.extend(problem),
+        }
+        environment.problems.append(&mut problems);
+    }
+}
+
+fn is_release(object: &Object) -> bool {
+    object.kind() == "HelmRelease"
+        && object.group() == "helm.toolkit.fluxcd.io"
+        && object.release.is_none()
+}
+
+/// The release of a HelmRelease and its objects; no problem when it is none of our concern.
+fn install(
+    context: &Context<'_>,
+    store: &Store,
+    object: &Object,
+    problems: &mut Vec<Problem>,
+) -> Result<(Release, Vec<Node>), Option<Problem>> {
+    let node = &object.node;
+    let chart = chart(context, store, node).map_err(Some)?;
+    let concern = chart.directory.is_some() || chart.name.contains("metrics-server");
+    let mut found = Vec::new();
+    let user = match values::user(context, store, node, &mut found) {
+        Ok(values) => values,
+        Err(problem) => {
+            found.push(problem);
+            let why = "Flux refuses the values of the release".into();
+            Node::new(Kind::Unknown(why), node.origin.clone())
+        }
+    };
+    let version = chart.version.as_ref().and_then(Node::as_str).map(str::to_owned);
+    let family = helm::family(&chart.name, chart.repository.as_deref(), version.as_deref(), &user);
+    if concern || family.is_some() {
+        problems.append(&mut found);
+    }
+    let user = with_files(context, &chart, user, problems);
+    let target = node.str_at("spec.targetNamespace");
+    let anchor = chart.version.as_ref().map_or_else(|| object.anchor(), |it| it.origin.clone());
+    let release = Release {
+        name: name(node, target, object.name()),
+        namespace: target.unwrap_or(object.namespace()).to_owned(),
+        via: "helm-release",
+        family,
+        chart: chart.name,
+        directory: chart.directory,
+        alias: None,
+        version: chart.version,
+        values: user,
+        anchor,
+        suspended: object.suspended
+            || node.at("spec.suspend").and_then(Node::as_bool) == Some(true),
+    };
+    let mut rendered = helm::render(context, &release);
+    problems.append(&mut rendered.problems);
+    let renderers = node.at("spec.postRenderers").map(Node::items).unwrap_or_default();
+    let mut objects = rendered.objects;
+    for renderer in renderers.iter().filter_map(|it| it.get("kustomize")) {
+        if objects.is_empty() {
+            break;
+        }
+        let build = kustomize::transform(context, objects, &edits::of_renderer(renderer));
+        problems.extend(build.problems);
+        objects = build.objects;
+    }
+    Ok((release, objects))
+}
+
+/// `spec.releaseName`, else the object's name after its target namespace.
+fn name(node: &Node, target: Option<&str>, own: &str) -> String {
+    let name = match (node.str_at("spec.releaseName"), target) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(target)) => format!("{target}-{own}"),
+        (None, None) => own.to_owned(),
+    };
+    if name.len() <= MAX_NAME {
+        return name;
+    }
+    let hash = format!("{:x}", Sha256::digest(&name));
+    let kept = name.get(..MAX_NAME - 13).unwrap_or_default();
+    format!("{kept}-{}", hash.get(..12).unwrap_or_default())
+}
+
+/// A chart as a HelmRelease refers to it.
+#[derive(Default)]
+struct Chart {
+    /// Its name, its path in this repository, or its OCI reference.
+    name: String,
+    repository: Option<String>,
+    version: Option<Node>,
+    directory: Option<String>,
+    /// Values files that take the place of the chart's own.
+    files: Vec<Node>,
+}
+
+fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Problem> {
+    let namespace = node.str_at("metadata.namespace").unwrap_or_default();
+    match node.look("spec.chart.spec") {
+        Ok(Some(template)) => return chart_of(context, store, template, namespace),
+        Err((why, at)) => return Err(unresolved(&at, &format!("the chart: {why}"))),
+        Ok(None) => {}
+    }
+    let reference = match node.look("spec.chartRef") {
+        Ok(Some(reference)) => reference,
+        Ok(None) => {
+            let message = "this HelmRelease names no chart";
+            return Err(Problem::new(ProblemKind::BuildFails, &node.origin, message));
+        }
+        Err((why, at)) => return Err(unresolved(&at, &format!("the chart: {why}"))),
+    };
+    let (kind, name) = (reference.str_at("kind"), reference.str_at("name"));
+    let (kind, name) = (kind.unwrap_or_default(), name.unwrap_or_default());
+    let namespace = reference.str_at("namespace").unwrap_or(namespace);
+    let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
+    let Some(source) = store.find(kind, namespace, name) else {
+        let message = format!("the {kind} `{namespace}/{name}` is not in the repository");
+        return Err(unresolved(origin, &message));
+    };
+    match kind {
+        "HelmChart" => match source.get("spec") {
+            Some(spec) => chart_of(context, store, spec, namespace),
+            None => Err(unresolved(origin, "the HelmChart has no spec")),
+        },
+        "OCIRepository" => Ok(Chart {
+            name: source.str_at("spec.url").unwrap_or(name).to_owned(),
+            version: oci_version(source),
+            ..Chart::default()
+        }),
+        _ => Err(unresolved(origin, &format!("what the {kind} `{name}` holds is not told"))),
+    }
+}
+
+/// The chart of a `HelmChartSpec`, in a HelmRelease or a HelmChart.
+fn chart_of(
+    context: &Context<'_>,
+    store: &Store,
+    spec: &Node,
+    namespace: &str,
+) -> Result<Chart, Problem> {
+    let name = match spec.look("chart") {
+        Ok(name) => name.and_then(Node::as_str).unwrap_or_default().to_owned(),
+        Err((why, at)) => return Err(unresolved(&at, &format!("the chart: {why}"))),
+    };
+    let mut files: Vec<Node> = spec.get("valuesFile").cloned().into_iter().collect();
+    files.extend(spec.get("valuesFiles").map(Node::items).unwrap_or_default().iter().cloned());
+    let mut chart = Chart {
+        name,
+        version: spec.get("version").filter(|it| !it.is_null()).cloned(),
+        files,
+        ..Chart::default()
+    };
+    let kind = spec.str_at("sourceRef.kind").unwrap_or_default();
+    let source = spec.str_at("sourceRef.name").unwrap_or_default();
+    let namespace = spec.str_at("sourceRef.namespace").unwrap_or(namespace);
+    if kind == "HelmRepository" {
+        let repository = store.find(kind, namespace, source);
+        chart.repository = repository.and_then(|it| it.str_at("spec.url")).map(str::to_owned);
+        return Ok(chart);
+    }
+    // A chart in a repository: in this one if it is there.
+    chart.version = None;
+    let dir = source::join("", chart.name.trim_start_matches('/')).unwrap_or_default();
+    let here =
+        kind == "GitRepository" && context.sources.find(&format!("{dir}/Chart.yaml")).is_some();
+    if here {
+        chart.directory = Some(dir);
+    }
+    Ok(chart)
+}
+
+/// `ref` of an `OCIRepository`: a digest wins over a range, a range over a tag, the tag `latest` is
+/// the default.
+fn oci_version(source: &Node) -> Option<Node> {
+    let reference = source.at("spec.ref");
+    let of = |key: &str| reference.and_then(|it| it.get(key)).filter(|it| !it.is_null()).cloned();
+    let unknown = |node: Node, why: &str| Node::new(Kind::Unknown(why.into()), node.origin);
+    let tag = of("tag");
+    if let Some(digest) = of("digest") {
+        // Beside a digest a tag is what it was when somebody looked.
+        return Some(unknown(tag.unwrap_or(digest), "a digest does not tell the chart's version"));
+    }
+    of("semver").or(tag).or_else(|| {
+        let url = source.at("spec.url")?.clone();
+        Some(unknown(url, "the tag `latest` does not tell the chart's version"))
+    })
+}
+
+/// The user's values over those of the chart's `valuesFiles`, which replace the chart's own.
+fn with_files(
+    context: &Context<'_>,
+    chart: &Chart,
+    user: Node,
+    problems: &mut Vec<Problem>,
+) -> Node {
+    let mut layers = Node::new(Map::default(), user.origin.clone());
+    let own = |file: &Node| match (&chart.directory, file.as_str()) {
+        (Some(dir), Some(path)) => {
+            source::join("", path).as_deref() == Some(&*format!("{dir}/values.yaml"))
+        }
+        (None, path) => path == Some("values.yaml"),
+        _ => false,
+    };
+    match chart.files.split_first() {
+        None => return user,
+        Some((first, rest)) if own(first) && rest.is_empty() => return user,
+        Some((first, _)) if !own(first) => {
+            let message = "the chart's own values are replaced by other files of it";
+            problems.push(unresolved(&first.origin, message));
+            layers.kind = Kind::Unknown(message.into());
+        }
+        Some(_) => {}
+    }
+    for file in chart.files.iter().skip(1) {
+        let path = file.as_str().and_then(|path| source::join("", path));
+        let found =
+            path.filter(|_| chart.directory.is_some()).and_then(|path| context.sources.find(&path));
+        let layer = match found {
+            Some(found) => values::file(context, found, &file.origin),
+            None => Err(unresolved(&file.origin, "this values file is not in the repository")),
+        };
+        match layer {
+            Ok(layer) => layers = helm::merge(&layers, &layer),
+            Err(problem) => {
+                layers.kind = Kind::Unknown(problem.message.as_str().into());
+                problems.push(problem);
+            }
+        }
+    }
+    helm::merge(&layers, &user)
+}
+
+fn unresolved(at: &Origin, message: &str) -> Problem {
+    Problem::new(ProblemKind::Unresolved, at, message)
+}

@@ -1,0 +1,296 @@
+use serde_json::json;
+
+use super::*;
+use crate::{
+    config::Config,
+    parse::Dialect,
+    problem::ProblemKind,
+    resolve::{Entry, EntryKind, Object, Purpose, kustomize::Layers},
+    source::Sources,
+    tree::{Origin, Via},
+};
+
+fn context<'a>(sources: &'a Sources, config: &'a Config, purpose: Purpose) -> Context<'a> {
+    Context { sources, config, layers: Layers::default(), purpose }
+}
+
+fn environment(objects: &[Node]) -> Environment {
+    Environment {
+        name: "test".into(),
+        entry: Entry { kind: EntryKind::Flux, origin: Origin::at(Via::Written, None) },
+        settings: None,
+        objects: objects.iter().cloned().map(Object::new).collect(),
+        releases: Vec::new(),
+        files: Vec::new(),
+        problems: Vec::new(),
+    }
+}
+
+fn objects(sources: &Sources, path: &str) -> Vec<Node> {
+    let file = sources.find(path).expect("the file is there");
+    sources.documents(file, Dialect::Kyaml).roots().cloned().collect()
+}
+
+/// `via text` for each step, where `text` is what stands in the file there.
+fn way(sources: &Sources, node: &Node) -> Vec<String> {
+    let step = |step: crate::tree::Step| {
+        let text = step.span.map_or("", |span| sources.slice(span));
+        format!("{} {}", step.via.id(), text.lines().next().unwrap_or_default())
+    };
+    node.origin.steps().map(step).collect()
+}
+
+fn place(sources: &Sources, problem: &Problem) -> String {
+    problem.at.written_at().map_or_else(String::new, |span| sources.slice(span).to_owned())
+}
+
+const FLUX: &str = "
+kind: Kustomization
+metadata: {namespace: flux-system}
+spec:
+  postBuild:
+    substituteFrom:
+      - {kind: ConfigMap, name: vars}
+      - {kind: Secret, name: secrets}
+    substitute:
+      INLINE: here
+";
+
+const VARS: &str = "
+kind: ConfigMap
+metadata: {name: vars, namespace: flux-system}
+data:
+  LIMIT: 256Mi
+  COUNT: \"3\"
+  INLINE: there
+---
+kind: Secret
+metadata: {name: secrets, namespace: flux-system}
+data: {TOKEN: c2VjcmV0}
+stringData: {HIDDEN: 'ENC[AES256_GCM,data:x]'}
+";
+
+fn built(purpose: Purpose, object: &str) -> (Sources, Node, Vec<Problem>) {
+    let sources =
+        Sources::in_memory([("flux.yaml", FLUX), ("vars.yaml", VARS), ("x.yaml", object)]);
+    let config = Config::default();
+    let flux = objects(&sources, "flux.yaml").remove(0);
+    let mut all = objects(&sources, "x.yaml");
+    all.extend(objects(&sources, "vars.yaml"));
+    let mut problems = Vec::new();
+    let context = context(&sources, &config, purpose);
+    let built = post_build(&context, &flux, &all, &mut problems);
+    let first = built.expect("it builds").into_iter().next().expect("an object");
+    (sources, first, problems)
+}
+
+#[test]
+fn values_are_substituted_and_know_by_what() {
+    let (sources, object, problems) = built(
+        Purpose::Judge,
+        "kind: X
+spec:
+  memory: \"${LIMIT}\"
+  replicas: '${COUNT}'
+  args: ['--limit=${LIMIT}', --plain, '${INLINE}']
+  token: ${TOKEN}
+  hidden: a ${HIDDEN} b
+  default: ${NONE:=7}
+  dollars: $${LIMIT} $LIMIT
+",
+    );
+    assert_eq!(problems, []);
+    let spec = object.get("spec").expect("a spec");
+    assert_eq!(
+        spec.to_json(),
+        json!({"memory": "256Mi", "replicas": 3, "args": ["--limit=256Mi", "--plain", "here"],
+            "token": "secret", "hidden": null, "default": 7, "dollars": "${LIMIT} $LIMIT"})
+    );
+    assert_eq!(
+        way(&sources, spec.get("memory").expect("it is there")),
+        ["substituted \"${LIMIT}\"", "written 256Mi"]
+    );
+    let args = spec.get("args").expect("it is there").items();
+    assert_eq!(way(&sources, &args[0]), ["substituted '--limit=${LIMIT}'", "written 256Mi"]);
+    assert_eq!(way(&sources, &args[1]), ["written --plain"]);
+    assert_eq!(way(&sources, &args[2]), ["substituted '${INLINE}'", "written here"]);
+    assert_eq!(way(&sources, spec.get("default").expect("it is there")), ["written ${NONE:=7}"]);
+    let hidden = spec.get("hidden").and_then(Node::unknown).expect("it is unknown");
+    assert_eq!(&**hidden, "the Secret `secrets` is encrypted");
+}
+
+#[test]
+fn an_undefined_variable_is_reported_where_it_is_used() {
+    let object = "kind: X
+spec:
+  a: 'x ${NONE} ${LIMIT} ${NONE}'
+  b: |
+    line
+    more ${OTHER}
+";
+    let (sources, judged, problems) = built(Purpose::Judge, object);
+    assert!(judged.at("spec.a").expect("it is there").unknown().is_some());
+    let undefined: Vec<_> = problems
+        .iter()
+        .map(|it| (it.kind, place(&sources, it), it.at.written_at().map_or(0, |it| it.start)))
+        .collect();
+    let at = |text: &str, from: usize| {
+        u32::try_from(from + object[from..].find(text).expect("it is there")).expect("small")
+    };
+    let first = at("${NONE}", 0);
+    let kind = ProblemKind::EnvVarUndefined;
+    assert_eq!(
+        undefined,
+        [
+            (kind, "${NONE}".into(), first),
+            (kind, "${NONE}".into(), at("${NONE}", first as usize + 1)),
+            (kind, "${OTHER}".into(), at("${OTHER}", 0)),
+        ]
+    );
+    let also: Vec<_> = problems[0]
+        .also
+        .iter()
+        .filter_map(|(origin, _)| origin.written_at())
+        .map(|span| sources.slice(span))
+        .collect();
+    assert_eq!(also[..2], ["vars", "there"], "the source and the last variable in it");
+
+    let (_, rendered, problems) = built(Purpose::Render, object);
+    assert_eq!(rendered.at("spec.a").map(Node::to_json), Some("x  256Mi".into()));
+    assert_eq!(problems.len(), 3);
+}
+
+#[test]
+fn what_breaks_the_whole_kustomization() {
+    let sources = Sources::in_memory([
+        ("flux.yaml", FLUX),
+        ("vars.yaml", VARS),
+        ("bad.yaml", "kind: X\na: 'see ${a.b} there'\n"),
+        ("quote.yaml", "kind: X\na: '- ${QUOTE}'\n"),
+        ("name.yaml", "spec: {postBuild: {substitute: {not-a-name: x}}}"),
+        ("quoted.yaml", "spec: {postBuild: {substitute: {QUOTE: \"it's\"}}}"),
+    ]);
+    let config = Config::default();
+    let context = context(&sources, &config, Purpose::Judge);
+    let refused = |flux: &str, object: &str| {
+        let flux = objects(&sources, flux).remove(0);
+        let mut all = objects(&sources, object);
+        all.extend(objects(&sources, "vars.yaml"));
+        let problem = post_build(&context, &flux, &all, &mut Vec::new()).expect_err("it fails");
+        (problem.kind, place(&sources, &problem))
+    };
+    let kind = ProblemKind::BuildFails;
+    assert_eq!(refused("flux.yaml", "bad.yaml"), (kind, "${a.b}".into()));
+    assert_eq!(refused("name.yaml", "bad.yaml"), (kind, "x".into()));
+    assert_eq!(refused("quoted.yaml", "quote.yaml"), (kind, "${QUOTE}".into()));
+}
+
+#[test]
+fn variables_that_are_not_in_the_repository_are_unknown_not_missing() {
+    let sources = Sources::in_memory([(
+        "x.yaml",
+        "kind: X
+a: ${A}
+b: ${B:=default}
+c: ${C}
+---
+spec: {postBuild: {substitute: {C: c}, substituteFrom: [{kind: ConfigMap, name: terraform}]}}
+",
+    )]);
+    let config = Config::default();
+    let all = objects(&sources, "x.yaml");
+    let mut problems = Vec::new();
+    let context = context(&sources, &config, Purpose::Judge);
+    let built = post_build(&context, &all[1], &all[..1], &mut problems).expect("it builds");
+    assert!(built[0].get("a").and_then(Node::unknown).is_some());
+    assert!(built[0].get("b").and_then(Node::unknown).is_some());
+    assert_eq!(built[0].str_at("c"), Some("c"));
+    let problems: Vec<_> = problems.iter().map(|it| (it.kind, place(&sources, it))).collect();
+    assert_eq!(problems, [(ProblemKind::Unresolved, "terraform".into())]);
+}
+
+/// The values of the one HelmRelease in `spec`, beside ConfigMaps `a` and `b`.
+fn values(spec: &str) -> Node {
+    let text = format!(
+        "
+kind: ConfigMap
+apiVersion: v1
+metadata: {{name: a, namespace: apps}}
+data:
+  values.yaml: |
+    replicas: 2
+    args: [--a]
+    resources: {{limits: {{memory: 1Gi}}}}
+  r: '7'
+  t: '\"true\"'
+---
+kind: ConfigMap
+apiVersion: v1
+metadata: {{name: b, namespace: apps}}
+data: {{values.yaml: 'args: [--b]'}}
+---
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {{name: metrics-server, namespace: apps}}
+spec:
+  targetNamespace: kube-system
+  chart: {{spec: {{chart: metrics-server, version: 3.12.2}}}}
+{spec}"
+    );
+    let sources = Sources::in_memory([("x.yaml", text)]);
+    let config = Config::default();
+    let mut environment = environment(&objects(&sources, "x.yaml"));
+    releases(&context(&sources, &config, Purpose::Judge), &mut environment);
+    let release = environment.releases.first().expect("a release");
+    assert_eq!(release.name, "kube-system-metrics-server");
+    assert_eq!(release.namespace, "kube-system");
+    release.values.clone()
+}
+
+#[test]
+fn later_values_win_and_inline_ones_over_all() {
+    assert_eq!(
+        values(
+            "  valuesFrom: [{kind: ConfigMap, name: a}, {kind: ConfigMap, name: b}]
+  values: {replicas: 4}
+"
+        )
+        .to_json(),
+        json!({"replicas": 4, "args": ["--b"], "resources": {"limits": {"memory": "1Gi"}}})
+    );
+}
+
+#[test]
+fn whether_a_target_path_wins_depends_on_what_is_shared() {
+    let at = |path: &str| format!("{{kind: ConfigMap, name: a, valuesKey: r, targetPath: {path}}}");
+    // At the top inline values win again at the end.
+    let top = format!("  valuesFrom: [{}]\n  values: {{replicas: 2}}\n", at("replicas"));
+    assert_eq!(values(&top).to_json(), json!({"replicas": 2}));
+    // In a map that only the inline values have, the path wins.
+    let nested = format!("  valuesFrom: [{}]\n  values: {{m: {{x: 1, y: 1}}}}\n", at("m.x"));
+    assert_eq!(values(&nested).to_json(), json!({"m": {"x": 7, "y": 1}}));
+    // In a map that an earlier reference has too, inline values win.
+    let both = format!(
+        "  valuesFrom: [{{kind: ConfigMap, name: a}}, {}]
+  values: {{resources: {{limits: {{memory: 2Gi}}}}, args: [--c]}}\n",
+        at("resources.limits.memory")
+    );
+    assert_eq!(
+        values(&both).to_json(),
+        json!({"replicas": 2, "args": ["--c"], "resources": {"limits": {"memory": "2Gi"}}})
+    );
+    let quoted = "  valuesFrom: [{kind: ConfigMap, name: a, valuesKey: t, targetPath: p.a\\.b}]\n";
+    assert_eq!(values(quoted).to_json(), json!({"p": {"a.b": "true"}}));
+}
+
+#[test]
+fn values_that_are_not_in_the_repository_are_unknown() {
+    let values = values(
+        "  valuesFrom: [{kind: ConfigMap, name: b}, {kind: Secret, name: none, optional: true}]
+  values: {replicas: 2}
+",
+    );
+    assert_eq!(values.look("replicas").map(|it| it.map(Node::to_json)), Ok(Some(2.into())));
+    assert!(values.look("args").is_err());
+    assert!(values.look("resources").is_err());
+}

@@ -1,0 +1,365 @@
+//! Charts in the repository: vendored copies of a metrics-server chart, and charts that depend on
+//! one.
+
+use semver::Version;
+
+use crate::{
+    data::charts,
+    parse::Dialect,
+    problem::{Problem, ProblemKind},
+    resolve::{
+        Context, Release,
+        helm::{family, layer, merge, template::truth, values::coalesce, version},
+    },
+    source,
+    tree::{Kind, Map, Node, Origin, Via, Why},
+};
+
+/// A chart may depend on one in the repository that depends on another, but not without end.
+const MAX_DEPTH: usize = 8;
+
+/// The releases of metrics-server charts that a release comes to.
+#[derive(Debug, Clone, Default)]
+pub struct Expanded {
+    /// The release itself, or those of the charts that its chart depends on. One that may be
+    /// disabled counts as suspended.
+    pub releases: Vec<Release>,
+    /// What cannot be read, and what Helm would refuse.
+    pub problems: Vec<Problem>,
+}
+
+/// What `release` installs of metrics-server charts, when its chart stands in the repository.
+///
+/// A vendored chart becomes a release of its family. A chart that depends on metrics-server's
+/// becomes releases of these, with the values that reach them. Any other release stays as it is.
+pub fn expand(context: &Context<'_>, release: &Release) -> Expanded {
+    let mut expanded = Expanded::default();
+    visit(context, release, MAX_DEPTH, &mut expanded);
+    expanded
+}
+
+fn visit(context: &Context<'_>, release: &Release, depth: usize, expanded: &mut Expanded) {
+    let Some(dir) = release.directory.as_deref() else {
+        expanded.releases.push(release.clone());
+        return;
+    };
+    let Some(chart) = read(context, &format!("{dir}/Chart.yaml")) else {
+        let message = format!("there is no readable chart in `{dir}`");
+        expanded.problems.push(Problem::new(ProblemKind::Unresolved, &release.anchor, message));
+        return;
+    };
+    let name = chart.str_at("name").unwrap_or_default();
+    if name.contains("metrics-server") && dependencies(context, dir, &chart).is_empty() {
+        expanded.releases.push(vendored(release, &chart));
+        return;
+    }
+    if depth == 0 {
+        let message = "the charts depend on one another too deeply".to_owned();
+        expanded.problems.push(Problem::new(ProblemKind::Unresolved, &release.anchor, message));
+        return;
+    }
+    let values = match own_values(context, dir) {
+        Ok(own) => inherited(&own, &release.values, &chart),
+        Err(problem) => {
+            expanded.problems.push(problem);
+            return;
+        }
+    };
+    for dependency in dependencies(context, dir, &chart) {
+        if let Some(child) = child(context, release, dir, &dependency, &values, expanded) {
+            visit(context, &child, depth - 1, expanded);
+        }
+    }
+}
+
+/// A release of a copy of a metrics-server chart.
+fn vendored(release: &Release, chart: &Node) -> Release {
+    let version = chart.get("version").cloned();
+    let text = version.as_ref().and_then(Node::as_scalar).map(|it| it.text.clone());
+    let home = chart.str_at("home").unwrap_or_default();
+    let sources = chart.get("sources").map(Node::items).unwrap_or_default();
+    let from = |part: &str| {
+        home.contains(part)
+            || sources.iter().any(|it| it.as_str().is_some_and(|it| it.contains(part)))
+    };
+    let repository = if from("bitnami") {
+        Some("https://charts.bitnami.com/bitnami")
+    } else if from("kubernetes-sigs/metrics-server") {
+        Some("https://kubernetes-sigs.github.io/metrics-server")
+    } else {
+        None
+    };
+    let name = chart.str_at("name").unwrap_or_default();
+    Release {
+        family: family(name, repository, text.as_deref(), &release.values),
+        chart: name.to_owned(),
+        version,
+        ..release.clone()
+    }
+}
+
+/// A chart that another one depends on.
+struct Dependency {
+    /// The entry of `dependencies`.
+    node: Node,
+    name: String,
+    alias: Option<String>,
+    /// Its version as `Chart.lock` pins it, else as it is written.
+    version: Option<Node>,
+}
+
+impl Dependency {
+    /// The key of the values that reach it.
+    fn key(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// `dependencies` of `Chart.yaml`, or of `requirements.yaml` as before Helm 3.
+fn dependencies(context: &Context<'_>, dir: &str, chart: &Node) -> Vec<Dependency> {
+    let old = read(context, &format!("{dir}/requirements.yaml"));
+    let listed = chart.get("dependencies").or_else(|| old.as_ref()?.get("dependencies"));
+    let lock = read(context, &format!("{dir}/Chart.lock"))
+        .or_else(|| read(context, &format!("{dir}/requirements.lock")));
+    let locked = lock.as_ref().and_then(|it| it.get("dependencies")).map(Node::items);
+    let locked = locked.unwrap_or_default();
+    let dependency = |node: &Node| {
+        let name = node.str_at("name")?.to_owned();
+        let pinned = locked
+            .iter()
+            .find(|it| it.str_at("name") == Some(&name) && same_repository(it, node))
+            .and_then(|it| it.get("version"));
+        let written = node.get("version");
+        let packed =
+            archive(context, dir, &name).map(|version| Node::new(version, node.origin.clone()));
+        let pinned = packed.as_ref().or(pinned);
+        // The lock file is generated: a person edits the version in the chart's file.
+        let version = match (pinned, written) {
+            (Some(pinned), Some(written)) => {
+                Some(Node::new(pinned.kind.clone(), written.origin.clone()))
+            }
+            (pinned, written) => pinned.or(written).cloned(),
+        };
+        let alias = node.str_at("alias").filter(|it| !it.is_empty()).map(str::to_owned);
+        Some(Dependency { node: node.clone(), name, alias, version })
+    };
+    listed.map(Node::items).unwrap_or_default().iter().filter_map(dependency).collect()
+}
+
+/// The version of the archive of a chart in `charts/`, when there is just one.
+fn archive(context: &Context<'_>, dir: &str, name: &str) -> Option<String> {
+    let folder = format!("{dir}/charts");
+    let versions = context.sources.below(&folder).filter_map(|file| {
+        let file = source::file_name(&context.sources[file].path);
+        let version = file.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(".tgz")?;
+        version::lenient(version).map(|_| version.to_owned())
+    });
+    let versions: Vec<_> = versions.collect();
+    <[String; 1]>::try_from(versions).ok().map(|[version]| version)
+}
+
+fn same_repository(locked: &Node, written: &Node) -> bool {
+    let repository = |node: &Node| node.str_at("repository").unwrap_or_default().to_owned();
+    let (locked, written) = (repository(locked), repository(written));
+    // An `@alias` of a repository is resolved in the lock file.
+    locked == written || written.starts_with('@') || written.starts_with("alias:")
+}
+
+/// The release of a dependency, unless it is disabled or no business of ours.
+fn child(
+    context: &Context<'_>,
+    release: &Release,
+    dir: &str,
+    dependency: &Dependency,
+    values: &Node,
+    expanded: &mut Expanded,
+) -> Option<Release> {
+    let directory = directory(context, dir, dependency);
+    if directory.is_none() && !dependency.name.contains("metrics-server") {
+        return None;
+    }
+    let enabled = enabled(&dependency.node, values);
+    if enabled == Ok(false) {
+        return None;
+    }
+    let key = dependency.key();
+    let own = match values.look(key) {
+        Ok(None) => Node::new(Map::default(), values.origin.clone()),
+        Ok(Some(own)) if own.as_map().is_some() => own.clone(),
+        Ok(Some(own)) if own.is_null() => Node::new(Map::default(), own.origin.clone()),
+        Err((why, origin)) => Node::new(Kind::Unknown(why), origin),
+        Ok(Some(own)) => {
+            let message = format!("`{key}` takes the values of a chart, and is not a map");
+            expanded.problems.push(Problem::new(ProblemKind::BuildFails, &own.origin, message));
+            return None;
+        }
+    };
+    let repository = dependency.node.str_at("repository");
+    let version = dependency.version.as_ref().and_then(Node::as_scalar).map(|it| it.text.clone());
+    let anchor = dependency.node.get("version").or_else(|| dependency.node.get("name"));
+    let own = with_global(&own, values);
+    Some(Release {
+        family: family(&dependency.name, repository, version.as_deref(), &own),
+        chart: dependency.name.clone(),
+        directory,
+        alias: dependency.alias.clone(),
+        version: dependency.version.clone(),
+        values: own,
+        anchor: anchor.map_or_else(|| release.anchor.clone(), |it| it.origin.clone()),
+        suspended: release.suspended || enabled.is_err(),
+        ..release.clone()
+    })
+}
+
+/// Where the repository holds a dependency: `charts/name`, or what `file://` points at.
+fn directory(context: &Context<'_>, dir: &str, dependency: &Dependency) -> Option<String> {
+    let unpacked = format!("{dir}/charts/{}", dependency.name);
+    let repository = dependency.node.str_at("repository").unwrap_or_default();
+    let beside = repository.strip_prefix("file://").and_then(|path| source::join(dir, path));
+    [Some(unpacked), beside]
+        .into_iter()
+        .flatten()
+        .find(|dir| context.sources.find(&format!("{dir}/Chart.yaml")).is_some())
+}
+
+/// Whether a dependency is installed: by the first of its conditions that is a boolean, else by its
+/// tags.
+fn enabled(dependency: &Node, values: &Node) -> Result<bool, Why> {
+    for path in dependency.str_at("condition").unwrap_or_default().split(',') {
+        match values.look(path.trim()) {
+            Err((why, _)) => return Err(why),
+            Ok(Some(value)) => {
+                if let Some(enabled) = value.as_bool() {
+                    return Ok(enabled);
+                }
+            }
+            Ok(None) => {}
+        }
+    }
+    let mut any_false = false;
+    for tag in dependency.get("tags").map(Node::items).unwrap_or_default() {
+        let Some(tag) = tag.as_str() else { continue };
+        match values.look("tags").map(|tags| tags.and_then(|it| it.get(tag))) {
+            Err((why, _)) => return Err(why),
+            Ok(Some(value)) => match value.as_bool() {
+                Some(true) => return Ok(true),
+                Some(false) => any_false = true,
+                None => {}
+            },
+            Ok(None) => {}
+        }
+    }
+    Ok(!any_false)
+}
+
+/// The values of a chart that others hang on: `user`'s over its `own`.
+///
+/// For the charts below it, nulls stay: they delete what those have.
+fn inherited(own: &Node, user: &Node, chart: &Node) -> Node {
+    let merged = merge(own, user);
+    let mut values = coalesce(user, own);
+    let keys = chart.get("dependencies").map(Node::items).unwrap_or_default();
+    let keys = keys.iter().flat_map(|it| [it.str_at("alias"), it.str_at("name")]).flatten();
+    for key in keys {
+        let (Some(map), Some(value)) = (values.as_map_mut(), merged.get(key)) else { continue };
+        map.set(key, value.clone());
+    }
+    values
+}
+
+/// `values` of a chart with `global` of the chart above it, which wins.
+fn with_global(values: &Node, above: &Node) -> Node {
+    let Some(global) = above.get("global").filter(|it| truth(it) != Ok(false)) else {
+        return values.clone();
+    };
+    let mut values = values.clone();
+    let merged = match values.get("global") {
+        Some(own) => merge(own, global),
+        None => global.clone(),
+    };
+    if let Some(map) = values.as_map_mut() {
+        map.set("global", merged);
+    }
+    values
+}
+
+/// `values.yaml` of the chart in `dir`; an empty mapping when there is none.
+pub(super) fn own_values(context: &Context<'_>, dir: &str) -> Result<Node, Problem> {
+    let nowhere = Origin::at(Via::Written, None);
+    match context.sources.find(&format!("{dir}/values.yaml")) {
+        Some(file) => layer(context.sources.documents(file, Dialect::Sigs), &nowhere),
+        None => Ok(Node::new(Map::default(), nowhere)),
+    }
+}
+
+/// `values.yaml` of a vendored chart: its defaults, which stand in the repository.
+pub(super) fn defaults(context: &Context<'_>, dir: &str) -> Result<Node, Problem> {
+    Ok(as_defaults(&own_values(context, dir)?))
+}
+
+fn as_defaults(node: &Node) -> Node {
+    let kind: Kind = match &node.kind {
+        Kind::List(items) => items.iter().map(as_defaults).collect::<Vec<_>>().into(),
+        Kind::Map(map) => {
+            let mut map = Map::clone(map);
+            for (_, entry) in map.iter_mut() {
+                entry.value = as_defaults(&entry.value);
+            }
+            map.into()
+        }
+        kind => kind.clone(),
+    };
+    Node::new(kind, Origin::at(Via::ChartDefault, node.origin.written_at()))
+}
+
+/// Why the templates of a vendored chart cannot be told to be those of its version, if so.
+///
+/// The files must be those of that version, and must read no values that it does not have. What
+/// somebody changes in a vendored chart is nearly always either.
+pub(super) fn modified(context: &Context<'_>, dir: &str, release: &Release) -> Option<Why> {
+    let why = || -> Why {
+        format!("the templates in `{dir}` are not those of the chart that it is a copy of").into()
+    };
+    let version = release.version.as_ref()?.as_scalar()?;
+    let Some(version) = version::lenient(&version.text) else { return Some(why()) };
+    let Some(chart) = release.family.map(charts::of) else { return Some(why()) };
+    let Some(known) = chart.templates(&version) else { return Some(why()) };
+    let folder = format!("{dir}/templates");
+    let mut files = Vec::new();
+    for file in context.sources.below(&folder) {
+        let path = &context.sources[file].path;
+        let Some(name) = path.strip_prefix(&folder) else { continue };
+        let name = name.trim_start_matches('/');
+        if name == "NOTES.txt" || name.starts_with("tests/") {
+            continue;
+        }
+        if !reads_only(context.sources.text(file), chart, &version) {
+            return Some(why());
+        }
+        files.push(name);
+    }
+    let same = files.len() == known.len() && files.iter().all(|it| known.contains(it));
+    (!same).then(why)
+}
+
+/// Whether a template reads no values but those of the chart.
+fn reads_only(template: &str, chart: &charts::Chart, version: &Version) -> bool {
+    let keys = chart.keys(version);
+    template.match_indices(".Values.").all(|(at, mark)| {
+        let path = &template[at + mark.len()..];
+        let end = path
+            .find(|it: char| !it.is_ascii_alphanumeric() && it != '.' && it != '_')
+            .unwrap_or(path.len());
+        let path = path[..end].trim_end_matches('.');
+        // Two values that the chart reads although it does not have them.
+        let stray = matches!(path, "additionalAnnotations" | "addonResizer.nanny.storage")
+            || path == "tls.certManager.existingIssuer.group";
+        stray || keys.has(path)
+    })
+}
+
+/// The first document of a YAML file.
+fn read(context: &Context<'_>, path: &str) -> Option<Node> {
+    let file = context.sources.find(path)?;
+    context.sources.documents(file, Dialect::Sigs).roots().next().cloned()
+}
