@@ -1,6 +1,6 @@
 //! The configuration file, `.metrics-server-lint.yaml`, with the place of every setting.
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use globset::{Glob, GlobSet, GlobSetBuilder};
 use semver::Version;
 
 use crate::{
@@ -50,16 +50,17 @@ pub struct EnvironmentConfig {
 /// The rule that reports what is wrong with the configuration itself.
 pub const RULE: &str = "configuration";
 
-impl Config {
-    /// What `exclude` says, as patterns of `.gitignore`.
-    pub fn excludes(&self) -> Gitignore {
-        let mut globs = GitignoreBuilder::new("");
-        for glob in &self.exclude {
-            // `read` refused the patterns that are none.
-            let _ = globs.add_line(None, glob);
-        }
-        globs.build().unwrap_or_else(|_| Gitignore::empty())
+/// A set of `patterns` over paths or names: each matches what it says and everything below.
+pub fn globs(patterns: &[String]) -> GlobSet {
+    let mut globs = GlobSetBuilder::new();
+    for pattern in patterns {
+        let below = format!("{}/**", pattern.trim_end_matches('/'));
+        // `read` refused what is no pattern.
+        [pattern.as_str(), &below].into_iter().flat_map(Glob::new).for_each(|glob| {
+            globs.add(glob);
+        });
     }
+    globs.build().unwrap_or_else(|_| GlobSet::empty())
 }
 
 /// What the configuration in `file` says.
@@ -209,7 +210,7 @@ impl Reader<'_> {
         let mut globs = Vec::new();
         for item in items {
             match item.as_str().filter(|it| !it.is_empty()) {
-                Some(glob) if GitignoreBuilder::new("").add_line(None, glob).is_err() => {
+                Some(glob) if Glob::new(glob).is_err() => {
                     self.found.at(&item.origin, "", format!("`{glob}` is not a pattern"));
                 }
                 Some(glob) => globs.push(glob.to_owned()),
@@ -336,9 +337,9 @@ exclude: [vendor/, '*.tmpl.yaml']
         let expected =
             [("kubelet-insecure-tls", None), ("memory-limit-too-low", Some(Severity::Error))];
         assert_eq!(rules, expected);
-        let globs = config.excludes();
-        let excluded = |path| globs.matched_path_or_any_parents(path, false).is_ignore();
-        assert!(excluded("a/vendor/b.yaml") && excluded("x.tmpl.yaml") && !excluded("x.yaml"));
+        let excludes = globs(&config.exclude);
+        assert!(excludes.is_match("vendor/a/b.yaml") && excludes.is_match("a/x.tmpl.yaml"));
+        assert!(!excludes.is_match("x.yaml") && !excludes.is_match("a/vendor/b.yaml"));
     }
 
     #[test]
@@ -392,6 +393,7 @@ exclude: [vendor/, '*.tmpl.yaml']
                 "1:1 expected a mapping with the keys `environments`, `rules` or `exclude`, found a list; -"
             ]
         );
+        assert_eq!(errors("exclude: '[a'"), ["1:10 `[a` is not a pattern; -"]);
         assert_eq!(errors("exclude: a\nexclude: b"), ["2:1 `exclude` is set before; -"]);
         assert_eq!(errors("environments: [").len(), 1);
         assert_eq!(

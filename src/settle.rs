@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use indexmap::IndexMap;
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     finding::{Finding, Severity},
     rules,
     source::{Sources, Span},
@@ -50,12 +50,9 @@ pub fn settle(
     scope: &Scope,
 ) -> Settled {
     let applied = suppress::apply(sources, findings);
-    let excludes = config.excludes();
+    let excludes = config::globs(&config.exclude);
     let is_left_out = |finding: &Finding| {
-        finding.primary().is_none_or(|label| {
-            let path = &sources[label.span.file].path;
-            excludes.matched_path_or_any_parents(path, false).is_ignore()
-        })
+        finding.primary().is_none_or(|label| excludes.is_match(&sources[label.span.file].path))
     };
     let in_scope = |group: &Group| {
         let labels = group.findings.iter().flat_map(|it| &it.labels);

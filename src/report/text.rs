@@ -212,7 +212,7 @@ fn skipped(sources: &Sources) -> String {
 }
 
 /// `2 errors and 1 note in 3 environments (120 files, 0.03 s)`
-fn summary(report: &Report<'_>, look: Look, elapsed: Duration) -> String {
+pub fn summary(report: &Report<'_>, look: Look, elapsed: Duration) -> String {
     let Counts { errors, warnings, notes } = Counts::of(&report.findings);
     let parts = [
         (errors, "error", Severity::Error),

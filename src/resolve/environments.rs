@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::{
-    config::{Config, EnvironmentConfig},
+    config::{self, Config, EnvironmentConfig},
     parse::{self, Dialect},
     problem::{Problem, ProblemKind},
     resolve::{
@@ -310,7 +310,7 @@ pub(super) fn settings_for<'a>(
             return false;
         }
         let last = |path: &str| source::file_name(path) == settings.name;
-        let globs = layout::globs(&settings.globs);
+        let globs = config::globs(&settings.globs);
         let matched = [name, path].iter().any(|it| globs.is_match(it));
         matched
             || (settings.globs.is_empty() && (name == settings.name || last(name) || last(path)))

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use rayon::prelude::*;
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     parse::Dialect,
     resolve::argocd,
     source::{self, FileId, Relevance, Sources, Text},
@@ -69,7 +69,7 @@ pub struct Closure {
 impl<'a> Layout<'a> {
     /// Reads every file that may connect others.
     pub fn new(sources: &'a Sources, config: &Config) -> Self {
-        let exclude = globs(&config.exclude);
+        let exclude = config::globs(&config.exclude);
         let mut layout = Self {
             sources,
             exclude,
@@ -270,20 +270,6 @@ pub fn objects<'a>(roots: impl Iterator<Item = &'a Node>) -> impl Iterator<Item 
             None => vec![root],
         }
     })
-}
-
-/// A set of globs; what is no glob was reported when the configuration was read.
-pub fn globs(patterns: &[String]) -> GlobSet {
-    let mut builder = GlobSetBuilder::new();
-    for pattern in patterns {
-        let below = format!("{}/**", pattern.trim_end_matches('/'));
-        for pattern in [pattern.as_str(), &below] {
-            if let Ok(glob) = Glob::new(pattern) {
-                builder.add(glob);
-            }
-        }
-    }
-    builder.build().unwrap_or_else(|_| GlobSet::empty())
 }
 
 /// Whether a path's name says YAML (JSON is YAML too).
