@@ -95,6 +95,10 @@ fn check(options: &Options, paths: &[PathBuf], look: Look) -> Outcome {
         Format::Text | Format::Yaml => report::text(&report, look, options.detail, Some(elapsed)),
     };
     write(options, text.as_bytes())?;
+    if options.output.is_some() && options.detail > Detail::Quiet {
+        let look = Look::of(&io::stderr(), options.color);
+        let _ = io::stderr().write_all(report::summary(&report, look, elapsed).as_bytes());
+    }
     let fails = |it: &Finding| options.fail_on.is_some_and(|least| it.severity >= least);
     Ok(ExitCode::from(u8::from(report.findings.iter().any(fails))))
 }
