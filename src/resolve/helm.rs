@@ -9,6 +9,8 @@ mod object;
 mod stable;
 pub mod strvals;
 mod template;
+#[cfg(test)]
+mod tests;
 mod values;
 pub mod version;
 

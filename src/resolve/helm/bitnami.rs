@@ -461,6 +461,9 @@ impl<'a> Chart<'a> {
             _ => return Ok(()),
         };
         let create = Condition::all(scope, &[create])?;
+        if create.is == Ok(false) {
+            return Ok(());
+        }
         let least = scope.get(&format!("{prefix}.minAvailable"))?;
         let most = scope.get(&format!("{prefix}.maxUnavailable"))?;
         let max_unavailable = match (truth(&least), truth(&most)) {
@@ -485,6 +488,9 @@ impl<'a> Chart<'a> {
     fn api_service(&self, objects: &mut Vec<Node>) -> Rendering<()> {
         let scope = self.scope;
         let create = Condition::all(scope, &["apiService.create"])?;
+        if create.is == Ok(false) {
+            return Ok(());
+        }
         // `| default true`: what is false to a template, an unquoted `false` too, becomes true.
         let insecure = scope.get("apiService.insecureSkipTLSVerify")?;
         let insecure = match truth(&insecure) {
@@ -515,6 +521,9 @@ impl<'a> Chart<'a> {
             return Ok(());
         }
         let enabled = Condition::all(scope, &["networkPolicy.enabled"])?;
+        if enabled.is == Ok(false) {
+            return Ok(());
+        }
         let open = Condition::all(
             scope,
             &["networkPolicy.allowExternal", "networkPolicy.allowExternalEgress"],
@@ -544,6 +553,9 @@ impl<'a> Chart<'a> {
     fn roles(&self, objects: &mut Vec<Node>) -> Rendering<()> {
         let scope = self.scope;
         let create = Condition::all(scope, &["rbac.create"])?;
+        if create.is == Ok(false) {
+            return Ok(());
+        }
         let named = |suffix: &str| match (text(&self.full_name), text(&self.namespace)) {
             (Ok(name), Ok(namespace)) => scope.named(format!("{name}-{namespace}{suffix}")),
             (Err(why), _) | (_, Err(why)) => unknown(why, &scope.own),

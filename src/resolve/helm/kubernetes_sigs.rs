@@ -392,6 +392,9 @@ impl<'a> Chart<'a> {
     fn pod_disruption_budget(&self, objects: &mut Vec<Node>) -> Rendering<()> {
         let scope = self.scope;
         let enabled = Condition::all(scope, &["podDisruptionBudget.enabled"])?;
+        if enabled.is == Ok(false) {
+            return Ok(());
+        }
         let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node();
         let mut spec = Fields::new(&scope.own)
             .set("minAvailable", scope.given_text("podDisruptionBudget.minAvailable")?)
@@ -413,6 +416,9 @@ impl<'a> Chart<'a> {
             return Ok(());
         }
         let enabled = Condition::all(scope, &["serviceMonitor.enabled", "metrics.enabled"])?;
+        if enabled.is == Ok(false) {
+            return Ok(());
+        }
         let endpoint = scope.own(json!({"port": "https", "path": "/metrics", "scheme": "https",
             "tlsConfig": {"insecureSkipVerify": true}}));
         let mut endpoint = Fields::new(&scope.own)
@@ -452,6 +458,9 @@ impl<'a> Chart<'a> {
     fn api_service(&self, objects: &mut Vec<Node>) -> Rendering<()> {
         let scope = self.scope;
         let create = Condition::all(scope, &["apiService.create"])?;
+        if create.is == Ok(false) {
+            return Ok(());
+        }
         let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
         let mut object = self.object("apiregistration.k8s.io/v1", "APIService", name, false);
         let mut service = Fields::new(&scope.own)
@@ -535,6 +544,9 @@ impl<'a> Chart<'a> {
             return Ok(());
         }
         let wanted = self.tls_is("cert-manager");
+        if wanted.is == Ok(false) {
+            return Ok(());
+        }
         let existing = Condition::all(scope, &["tls.certManager.existingIssuer.enabled"])?;
         let meta = |name: Node| {
             Fields::new(&scope.own).set("name", name).set("namespace", self.namespace.clone())

@@ -175,6 +175,9 @@ impl Chart<'_> {
     fn pod_disruption_budget(&self, objects: &mut Vec<Node>) -> Rendering<()> {
         let scope = self.scope;
         let enabled = Condition::all(scope, &["podDisruptionBudget.enabled"])?;
+        if enabled.is == Ok(false) {
+            return Ok(());
+        }
         let app = self.selector.get("app").cloned();
         let app = app.into_iter().fold(Fields::new(&scope.own), |it, app| it.set("app", app));
         let selector = Fields::new(&scope.own).set("matchLabels", app.node());
@@ -191,6 +194,9 @@ impl Chart<'_> {
     fn api_service(&self, objects: &mut Vec<Node>) -> Rendering<()> {
         let scope = self.scope;
         let create = Condition::all(scope, &["apiService.create"])?;
+        if create.is == Ok(false) {
+            return Ok(());
+        }
         let service = Fields::new(&scope.own)
             .set("name", self.full_name.clone())
             .set("namespace", scope.named(scope.release.namespace.clone()));
@@ -207,6 +213,9 @@ impl Chart<'_> {
     fn roles(&self, objects: &mut Vec<Node>) -> Rendering<()> {
         let scope = self.scope;
         let create = Condition::all(scope, &["rbac.create"])?;
+        if create.is == Ok(false) {
+            return Ok(());
+        }
         let api = "rbac.authorization.k8s.io/v1";
         let read = json!(["get", "list", "watch"]);
         let view = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],

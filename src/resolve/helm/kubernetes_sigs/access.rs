@@ -22,11 +22,16 @@ pub(super) fn render(chart: &Chart<'_>, objects: &mut Vec<Node>) -> Rendering<()
     objects.extend(Condition::all(scope, &["serviceAccount.create"])?.object(account.node()));
 
     let create = Condition::all(scope, &["rbac.create"])?;
-    for object in roles(chart)? {
-        objects.extend(create.object(object));
+    if create.is != Ok(false) {
+        for object in roles(chart)? {
+            objects.extend(create.object(object));
+        }
     }
-    if scope.since(3, 9, 0) {
-        let resized = Condition::all(scope, &["addonResizer.enabled"])?;
+    if !scope.since(3, 9, 0) {
+        return Ok(());
+    }
+    let resized = Condition::all(scope, &["addonResizer.enabled"])?;
+    if resized.is != Ok(false) {
         objects.extend(resized.object(resizer_config(chart)?));
         let both = create.and(resized);
         for object in resizer_roles(chart)? {
