@@ -11,7 +11,7 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         template::{
-            Field, Fields, Rendering, Scope, map_text, refused, text, truth, typed, unknown,
+            Field, Fields, Place, Rendering, Scope, map_text, refused, text, truth, typed, unknown,
         },
     },
     tree::{Kind, Map, Node, Why},
@@ -220,7 +220,11 @@ impl<'a> Chart<'a> {
                     for (key, entry) in entries {
                         let value = &entry.value;
                         command.push(match text(value) {
-                            Ok(text) => scope.read(&format!("--{key}={text}"), &value.origin)?,
+                            Ok(text) => scope.read(
+                                Place::Item,
+                                &format!("--{key}={text}"),
+                                &value.origin,
+                            )?,
                             Err(why) => unknown(why, &value.origin),
                         });
                     }

@@ -12,8 +12,8 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         template::{
-            Field, Fields, Rendering, Scope, format_text, int, map_text, refused, text, truth,
-            unknown,
+            Field, Fields, Place, Rendering, Scope, format_text, int, map_text, refused, text,
+            truth, unknown,
         },
     },
     tree::Node,
@@ -116,7 +116,7 @@ impl<'a> Chart<'a> {
     }
 
     /// `{{ if ne .Values.tls.type "metrics-server" }}`: whether the certificate is a Secret's.
-    fn from_secret(&self, node: impl FnOnce() -> Node) -> Option<Node> {
+    fn with_certificate(&self, node: impl FnOnce() -> Node) -> Option<Node> {
         self.tls_is("metrics-server").negated().then(node)
     }
 
@@ -209,7 +209,7 @@ impl<'a> Chart<'a> {
         }
         let mut mounts = vec![scope.own(json!({"name": "tmp", "mountPath": "/tmp"}))];
         let certs = json!({"name": "certs", "mountPath": "/tmp/tls-certs", "readOnly": true});
-        mounts.extend(self.from_secret(|| scope.own(certs)));
+        mounts.extend(self.with_certificate(|| scope.own(certs)));
         self.extend(&mut mounts, "extraVolumeMounts")?;
         container = container
             .set("volumeMounts", self.list(mounts))
@@ -246,7 +246,7 @@ impl<'a> Chart<'a> {
         for flag in ["cert-file=/tmp/tls-certs/tls.crt", "private-key-file=/tmp/tls-certs/tls.key"]
         {
             let origin = self.tls.origin.clone();
-            args.extend(self.from_secret(|| Node::new(format!("--tls-{flag}"), origin)));
+            args.extend(self.with_certificate(|| Node::new(format!("--tls-{flag}"), origin)));
         }
         args.extend(scope.range("args")?);
         Ok(args)
@@ -270,7 +270,9 @@ impl<'a> Chart<'a> {
         let origin =
             if user(&tag) || !user(&repository) { &tag.origin } else { &repository.origin };
         match (format_text(&repository), format_text(&tag)) {
-            (Ok(repository), Ok(tag)) => scope.read(&format!("{repository}:{tag}"), origin),
+            (Ok(repository), Ok(tag)) => {
+                scope.read(Place::Value, &format!("{repository}:{tag}"), origin)
+            }
             (Err(why), _) => Ok(unknown(why, &repository.origin)),
             (_, Err(why)) => Ok(unknown(why, &tag.origin)),
         }
@@ -288,7 +290,7 @@ impl<'a> Chart<'a> {
         let secret = Fields::new(&scope.own).set("secretName", self.tls_secret()?);
         let certs =
             Fields::new(&scope.own).set("name", scope.own("certs")).set("secret", secret.node());
-        volumes.extend(self.from_secret(|| certs.node()));
+        volumes.extend(self.with_certificate(|| certs.node()));
         if scope.since(3, 10, 0) {
             let name = self.full_name_and("-nanny-config");
             let config = Fields::new(&scope.own).set("name", name).node();

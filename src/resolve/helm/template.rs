@@ -37,6 +37,15 @@ pub(super) struct Scope<'a> {
     pub(super) own: Origin,
 }
 
+/// Where a template prints a value: what is YAML in the one place need not be in the other.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// After `- `.
+    Item,
+    /// After `key: `.
+    Value,
+}
+
 /// What stands at a key of a rendered mapping.
 pub(super) enum Field {
     /// This.
@@ -120,10 +129,18 @@ impl Scope<'_> {
         self.print(&self.get(path)?)
     }
 
-    /// `{{ . }}`, without quotes.
+    /// `key: {{ . }}`, without quotes.
     pub(super) fn print(&self, node: &Node) -> Rendering<Node> {
         match text(node) {
-            Ok(text) => self.read(&text, &node.origin),
+            Ok(text) => self.read(Place::Value, &text, &node.origin),
+            Err(why) => Ok(unknown(why, &node.origin)),
+        }
+    }
+
+    /// `- {{ . }}`, without quotes.
+    fn print_item(&self, node: &Node) -> Rendering<Node> {
+        match text(node) {
+            Ok(text) => self.read(Place::Item, &text, &node.origin),
             Err(why) => Ok(unknown(why, &node.origin)),
         }
     }
@@ -143,12 +160,12 @@ impl Scope<'_> {
         let node = self.get(path)?;
         match &node.kind {
             Kind::Unknown(_) => Ok(vec![node]),
-            Kind::List(items) => items.iter().map(|item| self.print(item)).collect(),
+            Kind::List(items) => items.iter().map(|item| self.print_item(item)).collect(),
             Kind::Map(map) => {
                 let mut entries: Vec<_> = map.iter().collect();
                 entries.sort_by_key(|(key, _)| *key);
                 let open = map.open.iter().map(|why| Ok(unknown(why.clone(), &node.origin)));
-                let known = entries.into_iter().map(|(_, entry)| self.print(&entry.value));
+                let known = entries.into_iter().map(|(_, entry)| self.print_item(&entry.value));
                 open.chain(known).collect()
             }
             Kind::Scalar(_) if node.is_null() => Ok(Vec::new()),
@@ -159,8 +176,8 @@ impl Scope<'_> {
         }
     }
 
-    /// `text` that a template prints in the place of a value, as YAML reads it.
-    pub(super) fn read(&self, text: &str, origin: &Origin) -> Rendering<Node> {
+    /// `text` that a template prints at `place`, as YAML reads it.
+    pub(super) fn read(&self, place: Place, text: &str, origin: &Origin) -> Rendering<Node> {
         let plain = |it: u8| it.is_ascii_alphanumeric() || b"_./:=,+-".contains(&it);
         let inner = text.trim_start_matches('-');
         let simple = text.bytes().all(plain)
@@ -173,15 +190,23 @@ impl Scope<'_> {
             let why = "the chart prints this value, which has several lines, without quotes";
             return Ok(unknown(why.into(), origin));
         }
-        let item = Node::new(format!("- {text}"), origin.clone());
-        let documents = parse::embedded(self.sources, &item, Dialect::Sigs);
-        match documents.roots().next().map(Node::items) {
-            Some([item]) if documents.error().is_none() => Ok(moved(&typed(item), origin)),
-            _ => {
-                let message = format!("the chart prints `{text}` without quotes: not YAML");
-                Err(refused(origin, message))
-            }
-        }
+        let line = match place {
+            Place::Item => format!("- {text}"),
+            Place::Value => format!("value: {text}"),
+        };
+        let line = Node::new(line, origin.clone());
+        let documents = parse::embedded(self.sources, &line, Dialect::Sigs);
+        let root = documents.roots().next().filter(|_| documents.error().is_none());
+        let value = root.and_then(|root| match (place, root.items(), root.as_map()) {
+            (Place::Item, [item], _) => Some(item),
+            (Place::Value, _, Some(map)) if map.len() == 1 => map.get("value"),
+            _ => None,
+        });
+        let Some(value) = value else {
+            let message = format!("the chart prints `{text}` without quotes: not YAML");
+            return Err(refused(origin, message));
+        };
+        Ok(moved(&typed(value), origin))
     }
 
     /// `{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}`
@@ -457,9 +482,14 @@ pub(super) fn int(node: &Node) -> Result<i64, Why> {
     Ok(match node.value() {
         Some(Value::Bool(it)) => it.into(),
         Some(Value::Int(it)) => i64::try_from(it).unwrap_or(0),
+        Some(Value::Float(it)) if it.abs() >= 9_223_372_036_854_775_808.0 => i64::MIN,
         #[expect(clippy::cast_possible_truncation, reason = "as Go converts")]
         Some(Value::Float(it)) => it as i64,
-        Some(Value::Str(text)) => text.parse().unwrap_or(0),
+        // Go reads `0x1F` and `1_000` in text, too.
+        Some(Value::Str(text)) => match scalar::plain(text, Dialect::Sigs) {
+            Value::Int(it) => i64::try_from(it).unwrap_or(0),
+            _ => 0,
+        },
         Some(Value::Null) | None => 0,
     })
 }

@@ -1,0 +1,412 @@
+//! Values and templates against a real Helm, the program that `HELM` names.
+//!
+//! The charts here are small ones of our own: one shows the values that reach it and a chart below
+//! it, one prints values as metrics-server's chart prints them.
+#![expect(clippy::disallowed_methods, reason = "it runs the real program, on real files")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use metrics_server_lint::{
+    config::Config,
+    model::Family,
+    parse::Dialect,
+    resolve::{Context, Purpose, Release, helm, kustomize::Layers},
+    source::Sources,
+    tree::{Node, Origin, Scalar, Via},
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config as Cases, RngAlgorithm, TestRng, TestRunner},
+};
+use serde_json::{Value as Json, json};
+
+const SHOW: &str = "{{ toJson .Values }}\n";
+
+const PARENT: &str = "\
+apiVersion: v2
+name: addons
+version: 1.0.0
+dependencies:
+  - name: metrics-server
+    version: 0.1.0
+    condition: a.b,metrics-server.c
+    tags: [b, d]
+";
+
+const CHILD: &str = "apiVersion: v2\nname: metrics-server\nversion: 0.1.0\n";
+
+/// What metrics-server's chart does with its values, in little.
+const PRINTS: &str = "\
+kind: Deployment
+spec:
+  replicas: {{ .Values.replicas }}
+  {{- with .Values.updateStrategy }}
+  strategy:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  template:
+    spec:
+      {{- with .Values.priorityClassName }}
+      priorityClassName: {{ . | quote }}
+      {{- end }}
+      {{- if .Values.hostNetwork.enabled }}
+      hostNetwork: true
+      {{- end }}
+      containers:
+        - name: metrics-server
+          image: {{ printf \"%s:%s\" .Values.image.repository (default \"v0.7.2\" .Values.image.tag) }}
+          imagePullPolicy: {{ .Values.image.pullPolicy }}
+          args:
+            - {{ printf \"--secure-port=%d\" (int .Values.containerPort) }}
+          {{- range .Values.defaultArgs }}
+            - {{ . }}
+          {{- end }}
+          {{- range .Values.args }}
+            - {{ . }}
+          {{- end }}
+          ports:
+            - containerPort: {{ .Values.containerPort }}
+          {{- with .Values.resources }}
+          resources:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+";
+
+const DEFAULTS: &str = "\
+replicas: 1
+updateStrategy: {}
+priorityClassName: system-cluster-critical
+hostNetwork: {enabled: false}
+image:
+  repository: registry.k8s.io/metrics-server/metrics-server
+  tag: \"\"
+  pullPolicy: IfNotPresent
+containerPort: 10250
+defaultArgs:
+  - --cert-dir=/tmp
+  - --kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname
+  - --kubelet-use-node-status-port
+  - --metric-resolution=15s
+args: []
+resources: {requests: {cpu: 100m, memory: 200Mi}}
+";
+
+fn program() -> Option<PathBuf> {
+    let program = std::env::var_os("HELM").map(PathBuf::from);
+    if program.is_none() {
+        println!("skipped: HELM names no program");
+    }
+    program
+}
+
+/// A chart's files in a folder of their own, and what Helm makes of it.
+struct Chart {
+    dir: tempfile::TempDir,
+    files: Vec<(String, String)>,
+}
+
+impl Chart {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        let chart = Self { dir, files: files.collect() };
+        for (path, text) in &chart.files {
+            chart.write(path, text);
+        }
+        chart
+    }
+
+    fn write(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        fs::write(&path, text).expect("it can be written");
+        path
+    }
+
+    /// The documents that Helm renders; `None` when it refuses.
+    fn render(&self, program: &Path, layers: &[String]) -> Option<Vec<Json>> {
+        let mut command = Command::new(program);
+        command.args(["template", "metrics-server", "--namespace", "kube-system"]);
+        command.arg(self.dir.path().join("chart"));
+        for (index, layer) in layers.iter().enumerate() {
+            command.arg("-f").arg(self.write(&format!("values-{index}.yaml"), layer));
+        }
+        let output = command.output().expect("Helm runs");
+        if !output.status.success() {
+            return None;
+        }
+        let text = String::from_utf8(output.stdout).expect("text");
+        let sources = Sources::in_memory([("out.yaml", text)]);
+        let file = sources.find("out.yaml").expect("it is there");
+        let documents = sources.documents(file, Dialect::Sigs);
+        Some(documents.roots().map(Node::to_json).collect())
+    }
+}
+
+fn with<T>(sources: &Sources, f: impl FnOnce(&Context<'_>) -> T) -> T {
+    let config = Config::default();
+    let layers = Layers::default();
+    f(&Context { sources, config: &config, layers, purpose: Purpose::Judge })
+}
+
+fn nowhere() -> Origin {
+    Origin::at(Via::Written, None)
+}
+
+fn read(sources: &Sources, path: &str) -> Node {
+    let file = sources.find(path).expect("it is there");
+    helm::layer(sources.documents(file, Dialect::Sigs), &nowhere()).expect("values")
+}
+
+fn release(values: Node) -> Release {
+    Release {
+        name: "metrics-server".into(),
+        namespace: "kube-system".into(),
+        via: "helm-release",
+        family: None,
+        chart: "metrics-server".into(),
+        directory: None,
+        alias: None,
+        version: None,
+        values,
+        anchor: nowhere(),
+        suspended: false,
+    }
+}
+
+/// Values with few keys, so that layers meet; some of them steer the dependency.
+fn values() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        (0..3_i64).prop_map(Json::from),
+        Just(json!("x")),
+        Just(json!([1])),
+        Just(json!({})),
+    ];
+    let tree = leaf.prop_recursive(3, 16, 3, |inner| {
+        proptest::collection::btree_map("[a-d]", inner, 0..3)
+            .prop_map(|map| Json::Object(map.into_iter().collect()))
+    });
+    let map = || {
+        proptest::collection::btree_map("[a-d]", tree.clone(), 0..4)
+            .prop_map(|map| Json::Object(map.into_iter().collect()))
+    };
+    let optional = |name: &'static str, map: BoxedStrategy<Json>| {
+        proptest::option::of(map).prop_map(move |it| it.map(|it| (name.to_owned(), it)))
+    };
+    let parts = (
+        map(),
+        optional("metrics-server", map().boxed()),
+        // Of nulls and mappings in `global`, Helm keeps what its charts happen to be read first.
+        optional("global", Just(json!({"a": 1})).boxed()),
+        optional("tags", map().boxed()),
+    );
+    parts.prop_map(|(base, child, global, tags)| {
+        let mut base = base;
+        if let Some(object) = base.as_object_mut() {
+            object.extend([child, global, tags].into_iter().flatten());
+        }
+        base
+    })
+}
+
+/// `global` is always there in Helm, and empty means nothing.
+fn without_empty_global(mut values: Json) -> Json {
+    if let Some(map) = values.as_object_mut() {
+        if map.get("global").is_some_and(|it| it == &json!({}) || it.is_null()) {
+            map.remove("global");
+        }
+    }
+    values
+}
+
+#[test]
+fn values_reach_a_chart_and_the_one_below_it_as_in_helm() {
+    let Some(program) = program() else { return };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let cases = Cases { cases: 60, failure_persistence: None, ..Cases::default() };
+    let mut runner = TestRunner::new_with_rng(cases, rng);
+    let strategy = (values(), values(), values(), values());
+    let outcome = runner.run(&strategy, |(parent, child, first, second)| {
+        let (parent, child) = (parent.to_string(), child.to_string());
+        let layers = [first.to_string(), second.to_string()];
+        let chart = Chart::new(&[
+            ("chart/Chart.yaml", PARENT),
+            ("chart/values.yaml", &parent),
+            ("chart/templates/show.yaml", SHOW),
+            ("chart/charts/metrics-server/Chart.yaml", CHILD),
+            ("chart/charts/metrics-server/values.yaml", &child),
+            ("chart/charts/metrics-server/templates/show.yaml", SHOW),
+        ]);
+        let expected = chart.render(&program, &layers);
+        let mut files = chart.files.clone();
+        files.extend(layers.iter().enumerate().map(|(i, it)| (format!("{i}.yaml"), it.clone())));
+        let sources = Sources::in_memory(files);
+        let user = helm::merge(&read(&sources, "0.yaml"), &read(&sources, "1.yaml"));
+        let ours = Release { directory: Some("chart".into()), ..release(user) };
+        let expanded = with(&sources, |context| helm::expand(context, &ours));
+        let Some(expected) = expected else {
+            prop_assert!(!expanded.problems.is_empty(), "Helm refuses this");
+            return Ok(());
+        };
+        prop_assert!(expanded.problems.is_empty(), "{:?}", expanded.problems);
+        let defaults = read(&sources, "chart/charts/metrics-server/values.yaml");
+        let got: Vec<Json> = (expanded.releases.iter())
+            .map(|it| without_empty_global(helm::coalesce(&it.values, &defaults).to_json()))
+            .collect();
+        // Helm renders the chart below first, then the one above, which we have no business with.
+        let below = expected.len() - 1;
+        let expected: Vec<Json> =
+            expected.into_iter().take(below).map(without_empty_global).collect();
+        prop_assert_eq!(got, expected);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Scalars that mean something to somebody on the way.
+const SCALARS: &[&str] = &[
+    "3",
+    "1000000",
+    "1.0",
+    "0.7",
+    "1e3",
+    "010",
+    "0x1F",
+    "true",
+    "yes",
+    "'yes'",
+    "off",
+    "null",
+    "~",
+    "\"\"",
+    "''",
+    "x",
+    "'3'",
+    "'true'",
+    "'a: b'",
+    "'a #b'",
+    "'#b'",
+    "'- x'",
+    "'[a, b]'",
+    "'{a: b}'",
+    "'*x'",
+    "'&x y'",
+    "'!x y'",
+    "'%x'",
+    "'@x'",
+    "'`x`'",
+    "'x:'",
+    "' x '",
+    "'|'",
+    "'>'",
+    "'? x'",
+    "'\"q\"'",
+    "\"it's\"",
+    "'a\\b'",
+    "'--x=a: b'",
+    "'--x=#a'",
+    "'--x: y'",
+    "'---'",
+    "'...'",
+    "'1e3'",
+    "'1_000'",
+    "'2001-01-01'",
+    "2001-01-01",
+    "'12:30:45'",
+    "[a, b]",
+    "{a: b}",
+    "[]",
+    "{}",
+    "'null'",
+    "'~'",
+    "'='",
+    "'<<'",
+    "'a, b'",
+    "'[a'",
+    "'x]'",
+    "'\"x'",
+    "\"'x\"",
+    "'é'",
+    "'10250'",
+    "-5",
+    "1e21",
+    "123456789",
+    "'v0.7.2'",
+    "'sha256:abc'",
+    "v1 # c",
+];
+
+#[test]
+fn values_are_printed_as_helm_prints_them() {
+    let Some(program) = program() else { return };
+    let chart = Chart::new(&[
+        ("chart/Chart.yaml", "apiVersion: v2\nname: metrics-server\nversion: 3.12.2\n"),
+        ("chart/values.yaml", DEFAULTS),
+        ("chart/templates/print.yaml", PRINTS),
+    ]);
+    let mut differences = Vec::new();
+    for scalar in SCALARS {
+        for template in [
+            "args: [--a, X]",
+            "args: {b: X, a: --a}",
+            "args: X",
+            "image: {tag: X}",
+            "image: {pullPolicy: X}",
+            "replicas: X",
+            "containerPort: X",
+            "priorityClassName: X",
+            "hostNetwork: {enabled: X}",
+            "hostNetwork: X",
+            "updateStrategy: X",
+            "resources: {limits: {cpu: X}, requests: X}",
+        ] {
+            let block = template.replace('X', scalar);
+            if scalar.contains(" #") && template.contains(['}', ']']) && !scalar.contains('\'') {
+                continue;
+            }
+            let expected = chart.render(&program, &[format!("{block}\n")]);
+            let got = ours(&format!("{block}\n"));
+            let expected = expected.and_then(|mut it| it.pop()).map(facts);
+            if got != expected {
+                differences.push(format!("{block}\n  want {expected:?}\n  got  {got:?}"));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}\n{}", differences.len(), differences.join("\n"));
+}
+
+/// What the little chart has, out of the whole one; `None` when it is refused.
+fn ours(values: &str) -> Option<Json> {
+    let sources = Sources::in_memory([("values.yaml", values)]);
+    let version = Some(Node::new(Scalar::string("3.12.2"), nowhere()));
+    let family = Some(Family::KubernetesSigs);
+    let release = Release { family, version, ..release(read(&sources, "values.yaml")) };
+    let rendered = with(&sources, |context| helm::template(context, &release));
+    let deployment = rendered.objects.iter().find(|it| it.str_at("kind") == Some("Deployment"))?;
+    Some(facts(deployment.to_json()))
+}
+
+fn facts(deployment: Json) -> Json {
+    let spec = &deployment["spec"];
+    let pod = &spec["template"]["spec"];
+    let container = &pod["containers"][0];
+    let number = |value: &Json| value.as_f64().map_or_else(|| value.clone(), Json::from);
+    json!({
+        "replicas": number(&spec["replicas"]),
+        "strategy": spec["strategy"],
+        "priority": pod["priorityClassName"],
+        "host": pod["hostNetwork"],
+        "image": container["image"],
+        "pull": number(&container["imagePullPolicy"]),
+        "port": number(&container["ports"][0]["containerPort"]),
+        "args": container["args"].as_array().map(|it| it.iter().map(number).collect::<Vec<_>>()),
+        "limits": number(&container["resources"]["limits"]["cpu"]),
+        "requests": container["resources"]["requests"],
+    })
+}
