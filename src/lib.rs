@@ -39,8 +39,12 @@ pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Clu
     let environments = resolve::resolve(&context);
     let elsewhere = std::sync::OnceLock::new();
     let lower = |environment| model::lower(sources, environment, &elsewhere);
-    let clusters = environments.iter().map(lower).collect();
-    (environments, clusters)
+    let clusters: Vec<Cluster> = environments.iter().map(lower).collect();
+    // A file may speak of metrics-server and say nothing about it: a pipeline, a document.
+    let concerns_us = |(environment, cluster): &(Environment, Cluster)| {
+        !cluster.is_empty() || environment.settings.as_ref().is_some_and(|it| it.entry.is_some())
+    };
+    environments.into_iter().zip(clusters).filter(concerns_us).unzip()
 }
 
 /// Everything that the rules say of every environment, and what went wrong on the way there.

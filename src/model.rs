@@ -316,6 +316,18 @@ impl Kubelet {
     }
 }
 
+impl Cluster {
+    /// Whether nothing in the environment concerns us.
+    pub fn is_empty(&self) -> bool {
+        self.metrics_servers.is_empty()
+            && self.releases.is_empty()
+            && self.kubelets.is_empty()
+            && self.approvers.is_empty()
+            && self.api_services.is_empty()
+            && self.problems.is_empty()
+    }
+}
+
 impl MetricsServer {
     /// `kube-system/metrics-server`
     pub fn subject(&self) -> String {

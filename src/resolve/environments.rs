@@ -335,8 +335,16 @@ fn attach_loose(
             && !layout.is_template_dir(file)
             && layout::is_text(sources, file)
             && !layout::is_kustomization(&source.path)
-            && source::file_name(&source.path) != crate::config::FILE;
+            && source::file_name(&source.path) != crate::config::FILE
+            && !values_file::is_charts_own(sources, &source.path);
         if !loose {
+            continue;
+        }
+        if source::file_name(&source.path) == "Chart.yaml" {
+            let dir = source::parent(&source.path);
+            if !environments.iter().any(|it| values_file::installs(sources, it, dir)) {
+                environments.extend(values_file::chart(context, file));
+            }
             continue;
         }
         if let Some(environment) = values_file::environment(context, file) {
@@ -507,12 +515,15 @@ pub(super) fn placeholders(node: &Node) -> Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyze;
+    use crate::resolve::{Purpose, kustomize::Layers};
 
     /// The environments of a repository as `name kind entry-path`.
     fn environments(files: &[(&str, &str)]) -> Vec<String> {
         let sources = Sources::in_memory(files.iter().copied());
-        let (environments, _) = analyze(&sources, &Config::default());
+        let (config, layers) = (Config::default(), Layers::default());
+        let purpose = Purpose::Judge;
+        let context = Context { sources: &sources, config: &config, layers, purpose };
+        let environments = resolve(&context);
         let path = |origin: &Origin| origin.written_at().map_or("", |it| &sources[it.file].path);
         environments
             .iter()

@@ -2,7 +2,7 @@
 //! them to `helm upgrade` by hand or in a pipeline.
 
 use crate::{
-    model::{Family, workload::is_metrics_server},
+    model::Family,
     parse::Dialect,
     resolve::{
         Context, Entry, EntryKind, Environment, Object, Release, environments::settings_for, helm,
@@ -18,38 +18,7 @@ pub(super) fn read(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
     if !layout::is_yaml(&sources[file].path) {
         return None;
     }
-    let root = sources.documents(file, Dialect::Sigs).roots().next()?;
-    is_ours(root).then(|| (root, family(root)))
-}
-
-/// Whose chart the values are for. Only the project's own has `defaultArgs`, and values that are
-/// like any chart's are taken for the project's, the only one that is maintained.
-fn family(values: &Node) -> Family {
-    match helm::family("metrics-server", None, None, values) {
-        Some(family) if values.get("defaultArgs").is_none() => family,
-        _ => Family::KubernetesSigs,
-    }
-}
-
-/// Whether a mapping can only be values of metrics-server's chart: it passes flags that no other
-/// program has, or names the image.
-fn is_ours(values: &Node) -> bool {
-    const FLAGS: [&str; 5] = [
-        "--kubelet-insecure-tls",
-        "--kubelet-preferred-address-types",
-        "--kubelet-use-node-status-port",
-        "--kubelet-request-timeout",
-        "--metric-resolution",
-    ];
-    if values.get("apiVersion").is_some() || values.get("kind").is_some() {
-        return false;
-    }
-    let lists = ["args", "defaultArgs", "extraArgs"].into_iter().filter_map(|key| values.get(key));
-    let passes = lists.flat_map(Node::items).filter_map(Node::as_str).any(|arg| {
-        let flag = arg.split_once('=').map_or(arg, |(flag, _)| flag);
-        FLAGS.contains(&flag)
-    });
-    passes || values.str_at("image.repository").is_some_and(is_metrics_server)
+    helm::values_file(sources.documents(file, Dialect::Sigs).roots().next()?)
 }
 
 /// The environment that `file` describes, if it is a values file.
@@ -58,8 +27,8 @@ fn is_ours(values: &Node) -> bool {
 /// `values-prod.yaml` is a layer below it: what depends on either is unknown.
 pub(super) fn environment(context: &Context<'_>, file: FileId) -> Option<Environment> {
     let sources = context.sources;
-    let (values, family) = read(sources, file)?;
     let path = &sources[file].path;
+    let (values, family) = read(sources, file)?;
     let below = base_of(sources, file).and_then(|base| read(sources, base));
     let values = match below {
         Some((base, _)) => {
@@ -67,39 +36,87 @@ pub(super) fn environment(context: &Context<'_>, file: FileId) -> Option<Environ
         }
         None => values.clone(),
     };
-    let origin = values.origin.clone();
+    Some(install(context, file, None, values, Some(family)))
+}
+
+/// The environment of the chart in the directory of `file`, a `Chart.yaml` that nothing installs:
+/// the chart with its own values.
+pub(super) fn chart(context: &Context<'_>, file: FileId) -> Option<Environment> {
+    let path = &context.sources[file].path;
+    let root = context.sources.documents(file, Dialect::Sigs).roots().next()?;
+    let ours = |name: Option<&str>| name == Some("metrics-server");
+    let dependencies = root.get("dependencies").map(Node::items).unwrap_or_default();
+    if !ours(root.str_at("name")) && !dependencies.iter().any(|it| ours(it.str_at("name"))) {
+        return None;
+    }
+    let values = Node::new(Map::default(), root.origin.clone());
+    let dir = source::parent(path).to_owned();
+    Some(install(context, file, Some(dir), values, None))
+}
+
+/// Whether `path` is the file of a chart's own values.
+pub(super) fn is_charts_own(sources: &Sources, path: &str) -> bool {
+    let chart = source::join(source::parent(path), "Chart.yaml");
+    source::file_name(path) == "values.yaml" && chart.is_some_and(|it| sources.find(&it).is_some())
+}
+
+/// Whether an environment installs the chart in `dir`: it says so, or values come from there.
+pub(super) fn installs(sources: &Sources, environment: &Environment, dir: &str) -> bool {
+    fn reads(sources: &Sources, node: &Node, dir: &str) -> bool {
+        let here = |span: source::Span| source::parent(&sources[span.file].path) == dir;
+        node.origin.written_at().is_some_and(here)
+            || node.items().iter().any(|it| reads(sources, it, dir))
+            || node.entries().any(|(_, it)| reads(sources, &it.value, dir))
+    }
+    environment.releases.iter().any(|release| {
+        release.directory.as_deref() == Some(dir) || reads(sources, &release.values, dir)
+    })
+}
+
+/// The environment in which somebody installs a chart with `values`: the chart in `directory`, or
+/// that of `family`.
+fn install(
+    context: &Context<'_>,
+    file: FileId,
+    directory: Option<String>,
+    values: Node,
+    family: Option<Family>,
+) -> Environment {
+    let path = &context.sources[file].path;
+    let place = format!("{}/{}", source::parent(path), stage(path));
     let release = Release {
         name: "metrics-server".to_owned(),
         namespace: "kube-system".to_owned(),
         via: "values-file",
-        family: Some(family),
-        chart: "metrics-server".to_owned(),
-        directory: None,
+        family,
+        chart: directory.clone().unwrap_or_else(|| "metrics-server".to_owned()),
         alias: None,
         version: None,
-        values,
-        anchor: first_key(&origin, sources),
+        anchor: first_key(&values.origin, context.sources),
         suspended: false,
+        values,
+        directory: directory.clone(),
     };
-    let rendered = helm::render(context, &release);
-    Some(Environment {
-        name: path.clone(),
+    let mut environment = Environment {
+        name: directory.unwrap_or_else(|| path.clone()),
         entry: Entry { kind: EntryKind::Values, origin: release.anchor.clone() },
-        settings: settings_for(
-            context.config,
-            path,
-            &format!("{}/{}", source::parent(path), stage(path)),
-        )
-        .cloned(),
-        objects: rendered
-            .objects
-            .into_iter()
-            .map(|node| Object { release: Some(0), ..Object::new(node) })
-            .collect(),
-        releases: vec![release],
+        settings: settings_for(context.config, path, &place).cloned(),
+        objects: Vec::new(),
+        releases: Vec::new(),
         files: Vec::new(),
-        problems: rendered.problems,
-    })
+        problems: Vec::new(),
+    };
+    let expanded = helm::expand(context, &release);
+    environment.problems.extend(expanded.problems);
+    for release in expanded.releases {
+        let rendered = helm::render(context, &release);
+        let index = environment.releases.len();
+        environment.releases.push(release);
+        environment.problems.extend(rendered.problems);
+        let object = |node| Object { release: Some(index), ..Object::new(node) };
+        environment.objects.extend(rendered.objects.into_iter().map(object));
+    }
+    environment
 }
 
 /// What names an environment in a values file's name: `prod` of `values-prod.yaml`,
@@ -161,6 +178,39 @@ fn first_key(origin: &Origin, sources: &Sources) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chart_that_nothing_installs() {
+        let sources = Sources::in_memory([
+            (
+                "charts/a/Chart.yaml",
+                "name: a\nversion: 1.0.0\ndependencies:\n- {name: metrics-server, version: 3.12.2, repository: 'https://kubernetes-sigs.github.io/metrics-server/'}\n",
+            ),
+            ("charts/a/values.yaml", "metrics-server:\n  args: [--kubelet-insecure-tls]\n"),
+        ]);
+        let (environments, clusters) = crate::analyze(&sources, &crate::config::Config::default());
+        let names: Vec<_> = environments.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["charts/a"]);
+        let flag = &clusters[0].metrics_servers[0].kubelet_insecure_tls;
+        let (value, origin) = flag.known().expect("known");
+        assert!(*value);
+        let span = origin.written_at().expect("written");
+        assert_eq!(sources.slice(span), "--kubelet-insecure-tls");
+    }
+
+    #[test]
+    fn a_file_of_one_stage_may_lie_over_the_common_one() {
+        let sources = Sources::in_memory([
+            ("ms/values.yaml", "args: [--metric-resolution=15s]\nreplicas: 2\n"),
+            ("ms/values-prod.yaml", "args: [--metric-resolution=30s]\n"),
+        ]);
+        let (_, clusters) = crate::analyze(&sources, &crate::config::Config::default());
+        let replicas: Vec<_> = clusters
+            .iter()
+            .map(|it| (it.environment.as_str(), it.metrics_servers[0].replicas.is_unknown()))
+            .collect();
+        assert_eq!(replicas, [("ms/values-prod.yaml", true), ("ms/values.yaml", false)]);
+    }
 
     #[test]
     fn stages() {
