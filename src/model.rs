@@ -324,6 +324,7 @@ impl Cluster {
             && self.kubelets.is_empty()
             && self.approvers.is_empty()
             && self.api_services.is_empty()
+            && self.nodes.is_absent()
             && self.problems.is_empty()
     }
 }
