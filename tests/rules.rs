@@ -12,25 +12,12 @@ use metrics_server_lint::{
 
 /// Examples that need a part of the pipeline which is still to come.
 const WAITING: &[&str] = &[
-    "apiservice-insecure-skip-tls-verify: The chart's default",
     "build-fails: A patch that matches nothing",
     "env-var-undefined: One environment lacks it",
-    "insecure-tls-unneeded: A KubeletConfiguration with bootstrap, and an approver",
     "kubelet-insecure-tls: A kustomize overlay that adds the flag",
     "kubelet-insecure-tls: A Flux HelmRelease with a substitution",
-    "kubelet-insecure-tls: A local cluster",
-    "limit-below-request: Only a limit, below the chart's default",
     "memory-limit-too-low: An environment file",
-    "memory-limit-too-low: Enough to run, less than upstream asks for",
-    "metric-resolution-too-small: Ten seconds with the default timeout",
-    "priority-class-not-critical: Emptied in the values",
-    "priority-class-not-critical: A class of one's own",
-    "rollout-may-interrupt-metrics: One replica that may go",
-    "rollout-may-interrupt-metrics: No surge, and a share that rounds to nothing",
     "rollout-may-interrupt-metrics: A replica of two, patched by an overlay",
-    "unknown-flag: Two words in one item, in the values of a release",
-    "unknown-values-key: A strategy that is not applied",
-    "unknown-values-key: A value of a newer version",
     "unresolved: A base that is not there",
     "note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.",
 ];
