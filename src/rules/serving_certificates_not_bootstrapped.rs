@@ -35,7 +35,7 @@ fn request(carrier: &str) -> &'static str {
         it if it.contains("Talos") || it.contains("talhelper") => {
             "set machine.kubelet.extraArgs.rotate-server-certificates to true"
         }
-        it if it.contains("JoinConfiguration") || it.contains("InitConfiguration") => {
+        it if it.contains("JoinConfiguration") => {
             "add rotate-server-certificates with the value true to kubeletExtraArgs"
         }
         _ => "set serverTLSBootstrap to true",
