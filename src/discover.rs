@@ -59,6 +59,13 @@ const SUBJECT: &[&str] = &[
     "aws-auth",
     "KUBELET_EXTRA_ARGS",
     "bin/kubelet",
+    "aws_eks_",
+    "terraform-aws-modules/eks",
+    "azurerm_kubernetes_cluster",
+    "google_container_",
+    "digitalocean_kubernetes_",
+    "talos_machine_configuration",
+    "kind_cluster",
     "node.eks.aws",
     "karpenter.k8s.aws",
 ];

@@ -2,6 +2,7 @@
 
 mod comments;
 pub mod env;
+pub mod hcl;
 pub mod scalar;
 mod yaml;
 

@@ -61,6 +61,12 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("karpenter", "default", "signed-by-platform", "absent"),
     ("kubespray", "default", "bootstrapped-and-approved", "8"),
     ("kubespray-self-signed", "default", "self-signed", "absent"),
+    ("terraform-eks", "default", "signed-by-platform", "2 to 40"),
+    ("terraform-eks-module", "default", "signed-by-platform", "3 or more"),
+    ("terraform-aks", "default", "signed-by-platform", "4 to 23"),
+    ("terraform-gke", "default", "signed-by-platform", "1 to 6"),
+    ("terraform-talos", "default", "unknown", "absent"),
+    ("terraform-kind", "default", "unknown", "2"),
 ];
 
 #[test]

@@ -15,6 +15,7 @@ mod managed;
 mod node_files;
 mod rancher;
 mod talos;
+mod terraform;
 
 use std::collections::BTreeSet;
 
@@ -58,6 +59,7 @@ const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[
     kubespray::read,
     managed::read,
     node_files::read,
+    terraform::read,
 ];
 
 /// What the carriers in `environment` say, and what approves for their kubelets.
@@ -162,10 +164,15 @@ impl<'a> Input<'a> {
     /// Whether a local cluster's definition may be that of this environment: not when it is there
     /// for tests, or when the environment's name says that it is not local.
     fn may_be_local(&self, document: &Document<'_>) -> bool {
+        self.is_for_real(document.dir())
+    }
+
+    /// The same for what lies in `dir`.
+    fn is_for_real(&self, dir: &str) -> bool {
         let is_one_of = |text: &str, words: &[&str]| {
             text.split(['/', '-', '_', '.']).any(|part| words.contains(&part))
         };
-        !is_one_of(document.dir(), &["test", "tests", "e2e", "ci", "github", "examples", "hack"])
+        !is_one_of(dir, &["test", "tests", "e2e", "ci", "github", "examples", "hack"])
             && !is_one_of(self.name, &["prod", "production", "live", "stage", "staging"])
     }
 
