@@ -137,7 +137,7 @@ fn of_workload(object: &Object) -> Option<Approver> {
             let mut weaknesses = policy::of_image(image);
             match *name {
                 "kubelet-csr-approver" => {
-                    weaknesses.extend(policy::of_container(container, &origin))
+                    weaknesses.extend(policy::of_container(container, &origin));
                 }
                 "kubelet-rubber-stamp" => weaknesses.push((
                     "kubelet-rubber-stamp is not maintained any more".into(),

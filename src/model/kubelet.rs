@@ -92,7 +92,7 @@ impl Settings {
                 Node::as_bool,
                 |text| {
                     let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-                    pairs.filter(|(name, _)| name.trim() == gate).last().map_or(
+                    pairs.rev().find(|(name, _)| name.trim() == gate).map_or(
                         Reading::Nothing,
                         |(_, value)| match go_bool(value.trim()) {
                             Some(it) => Reading::Value(it),

@@ -225,7 +225,11 @@ fn anchor(node: &Node) -> Origin {
     named.map_or_else(|| node.origin.clone(), |it| it.origin.clone())
 }
 
+/// What follows the last dot.
+fn extension(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
 fn is_yaml(path: &str) -> bool {
-    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-    matches!(extension, "yaml" | "yml" | "json" | "conf" | "j2")
+    matches!(extension(path), "yaml" | "yml" | "json" | "conf" | "j2")
 }

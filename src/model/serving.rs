@@ -21,10 +21,8 @@ pub fn state(kubelets: &[Kubelet], approvers: &[Approver]) -> Serving {
         evidence.push((why, origin));
     }
     evidence.extend(approvers.iter().map(|approver| {
-        let says = match approver.certain {
-            true => format!("{} approves kubelet serving certificates", approver.name),
-            false => format!("{} may approve kubelet serving certificates", approver.name),
-        };
+        let approves = if approver.certain { "approves" } else { "may approve" };
+        let says = format!("{} {approves} kubelet serving certificates", approver.name);
         (says, approver.origin.clone())
     }));
     // Clusters that differ say nothing of the one that this environment runs on.
@@ -175,15 +173,12 @@ mod tests {
                                 kubelet(fact(bootstrap), fact(file.clone()), signer, complete);
                             let expected = match (signer, bootstrap, &file, approver, complete) {
                                 (Signer::Platform, ..) => S::PlatformSigned,
-                                (_, Some(true), Some(_), ..) => S::Unknown,
-                                (_, _, Some(_), ..) => S::StaticFiles,
+                                (_, Some(false) | None, Some(_), ..) => S::StaticFiles,
                                 (_, Some(true), None, None, _) => S::BootstrapNoApprover,
                                 (_, Some(true), None, Some(true), _) => S::BootstrapApproved,
-                                (_, Some(true), None, Some(false), _) => S::Unknown,
-                                (Signer::Unknown, ..) => S::Unknown,
-                                (_, Some(false), ..) => S::SelfSigned,
-                                (_, None, _, _, true) => S::SelfSigned,
-                                (_, None, _, _, false) => S::Unknown,
+                                (Signer::Kubelet, Some(false), None, ..)
+                                | (Signer::Kubelet, None, None, _, true) => S::SelfSigned,
+                                _ => S::Unknown,
                             };
                             let got = state(&[group], &approvers(approver)).state;
                             let case = (signer, bootstrap, file, approver, complete);

@@ -169,11 +169,8 @@ impl Reader<'_> {
         let end = source.trim_end().rfind('\n').map_or(body, |at| (at + 1).max(body));
         let inner = source.get(body..end).unwrap_or_default();
         let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
-        let common = match source.starts_with("<<-") {
-            true => inner.lines().filter(|it| !it.trim().is_empty()).map(indent).min(),
-            false => None,
-        };
-        let common = common.unwrap_or(0);
+        let lines = inner.lines().filter(|it| source.starts_with("<<-") && !it.trim().is_empty());
+        let common = lines.map(indent).min().unwrap_or(0);
         let text: String = inner
             .split_inclusive('\n')
             .map(|line| line.get(common..).unwrap_or_else(|| line.trim_start_matches(' ')))

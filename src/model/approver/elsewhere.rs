@@ -26,17 +26,17 @@ pub fn elsewhere(sources: &Sources) -> Vec<Approver> {
         let text = sources.text(file);
         let mut start = 0_usize;
         for line in text.split_inclusive('\n') {
-            if let Some((name, at)) = mention(line) {
-                if found.iter().all(|it| it.name != name) {
-                    let byte = |at: usize| u32::try_from(start + at).unwrap_or(u32::MAX);
-                    let span = Span { file, start: byte(at), end: byte(at + name.len()) };
-                    found.push(Approver {
-                        name: name.into(),
-                        origin: Origin::written(span),
-                        certain: false,
-                        weaknesses: Vec::new(),
-                    });
-                }
+            if let Some((name, at)) = mention(line)
+                && found.iter().all(|it| it.name != name)
+            {
+                let byte = |at: usize| u32::try_from(start + at).unwrap_or(u32::MAX);
+                let span = Span { file, start: byte(at), end: byte(at + name.len()) };
+                found.push(Approver {
+                    name: name.into(),
+                    origin: Origin::written(span),
+                    certain: false,
+                    weaknesses: Vec::new(),
+                });
             }
             start += line.len();
         }

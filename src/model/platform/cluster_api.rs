@@ -142,12 +142,13 @@ fn control_plane(
 ) {
     // One replica is made by `init` alone.
     let single = document.node.at("spec.replicas").and_then(Node::as_int) == Some(1);
-    let phases: &[_] = match single {
-        true => &[("initConfiguration", "control plane")],
-        false => &[
+    let phases: &[_] = if single {
+        &[("initConfiguration", "control plane")]
+    } else {
+        &[
             ("initConfiguration", "first of the control plane"),
             ("joinConfiguration", "control plane"),
-        ],
+        ]
     };
     for (phase, name) in phases {
         kubelet(input, all, document, spec, (phase, name), platform);

@@ -71,10 +71,9 @@ impl<'a> Variables<'a> {
     /// The place of the first variable that there is.
     fn anchor(&self) -> Origin {
         let names = ["kubelet_rotate_server_certificates", "metrics_server_enabled"];
-        let named = names.iter().find_map(|it| self.get(it));
+        let said = names.iter().find_map(|it| self.get(it));
         let first = || self.files.iter().find_map(|it| it.entries().next());
-        named
-            .map(|it| it.origin.clone())
+        said.map(|it| it.origin.clone())
             .or_else(|| Some(first()?.1.value.origin.clone()))
             .unwrap_or_else(|| Origin::at(Via::Written, None))
     }

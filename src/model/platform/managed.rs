@@ -32,7 +32,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             }
             ("", "ConfigMap") => config_map(document, platform),
             ("eks.amazonaws.com", "NodeClass") => {
-                cloud("eks", "EKS Auto Mode node class", document, platform)
+                cloud("eks", "EKS Auto Mode node class", document, platform);
             }
             ("node.eks.aws", "NodeConfig") => cloud("eks", "EKS NodeConfig", document, platform),
             ("karpenter.k8s.aws", "EC2NodeClass") if is_eks_image(node) => {

@@ -7,7 +7,7 @@ use crate::{
     model::{
         Fact, Signer,
         kubelet::{Flag, Group, Settings},
-        platform::{Document, Input, Platform, bundled, kind},
+        platform::{Document, Input, Platform, bundled, extension, kind, kubeadm},
     },
     problem::Problem,
     source::{self, FileId, Span},
@@ -119,7 +119,7 @@ impl<'a> Written<'a> {
     pub(super) fn settings(&self, input: &Input<'_>, problems: &mut Vec<Problem>) -> Settings {
         let Some(content) = self.content else { return Settings::default() };
         let concerns = |text: &str| text.contains("kubelet") || text.contains("Kubelet");
-        let decoded = self.encoded.then(|| self.decoded(content)).flatten();
+        let decoded = self.encoded.then(|| Self::decoded(content)).flatten();
         let content = decoded.as_ref().unwrap_or(content);
         let text = content.as_scalar().map_or("", |it| &it.text);
         if !concerns(self.path) && !concerns(text) && !text.contains("serverTLSBootstrap") {
@@ -127,16 +127,15 @@ impl<'a> Written<'a> {
         }
         if is_configuration(self.path) || text.contains("kind: KubeletConfiguration") {
             let layers = input.embedded(content, problems);
-            let is_config = |it: &Node| {
-                kind(it) == "KubeletConfiguration" || super::kubeadm::is_patch(self.path)
-            };
+            let is_config =
+                |it: &Node| kind(it) == "KubeletConfiguration" || kubeadm::is_patch(self.path);
             return Settings::of(layers.into_iter().filter(is_config).collect());
         }
         let at = |_, _| content.origin.clone();
         Settings { layers: Vec::new(), flags: command_line(text, &at).flags }
     }
 
-    fn decoded(&self, content: &Node) -> Option<Node> {
+    fn decoded(content: &Node) -> Option<Node> {
         let text = content.as_scalar()?.text.split_whitespace().collect::<String>();
         let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
         Some(Node::new(String::from_utf8(bytes).ok()?, content.origin.clone()))
@@ -145,7 +144,7 @@ impl<'a> Written<'a> {
 
 /// A file whose content is, or is a patch to, a KubeletConfiguration.
 fn is_configuration(path: &str) -> bool {
-    super::kubeadm::is_patch(path) || (path.contains("kubelet") && path.ends_with(".yaml"))
+    kubeadm::is_patch(path) || (path.contains("kubelet") && extension(path) == "yaml")
 }
 
 /// The kubelet of a node that is made from `document`.

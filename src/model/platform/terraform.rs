@@ -9,7 +9,7 @@ use crate::{
         Count, Fact, Signer,
         kubelet::Group,
         nodes::{self, Pool},
-        platform::{Input, Platform, bundled, talos},
+        platform::{Input, Platform, bundled, extension, talos},
     },
     parse::hcl::{self, Block},
     problem::{Problem, ProblemKind},
@@ -22,16 +22,12 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         .files
         .iter()
         .map(|file| &*input.sources[*file].path)
-        .filter(|path| is_terraform(path))
+        .filter(|path| extension(path) == "tf")
         .map(source::parent)
         .collect();
     for dir in dirs {
         module(input, dir, platform);
     }
-}
-
-fn is_terraform(path: &str) -> bool {
-    path.ends_with(".tf")
 }
 
 /// All blocks of a directory, which is what Terraform reads as one.
