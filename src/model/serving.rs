@@ -21,8 +21,8 @@ pub fn state(kubelets: &[Kubelet], approvers: &[Approver]) -> Serving {
         evidence.push((why, origin));
     }
     evidence.extend(approvers.iter().map(|approver| {
-        let approves = if approver.certain { "approves" } else { "may approve" };
-        let says = format!("{} {approves} kubelet serving certificates", approver.name);
+        let verb = if approver.certain { "approves" } else { "may approve" };
+        let says = format!("{} {verb} kubelet serving certificates", approver.name);
         (says, approver.origin.clone())
     }));
     // Clusters that differ say nothing of the one that this environment runs on.

@@ -223,7 +223,7 @@ fn alone(input: &Input<'_>, config: &Node, path: &str, platform: &mut Platform) 
 /// Whether `path` is in a directory for `--config-dir`, in which only `*.conf` counts.
 fn is_drop_in(path: &str) -> bool {
     let dir = source::parent(path);
-    dir.ends_with(".d") && extension(path) == "conf"
+    extension(dir) == "d" && extension(path) == "conf"
 }
 
 fn configs<'a, 'b>(input: &'a Input<'b>) -> impl Iterator<Item = &'a Document<'b>> {
