@@ -71,8 +71,14 @@ const SUBJECT: &[&str] = &[
 ];
 
 /// What a file that may connect others says somewhere.
-const PLUMBING: &[&str] =
-    &["fluxcd.io", "kustomize.config.k8s.io", "argoproj.io", "helm.cattle.io", "fleet.cattle.io"];
+const PLUMBING: &[&str] = &[
+    "fluxcd.io",
+    "fluxcd.controlplane.io",
+    "kustomize.config.k8s.io",
+    "argoproj.io",
+    "helm.cattle.io",
+    "fleet.cattle.io",
+];
 
 /// How the file at `path` can matter, judged by its name and its bytes.
 pub fn relevance(path: &str, text: &[u8]) -> Relevance {

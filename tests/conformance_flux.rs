@@ -2,7 +2,11 @@
 //!
 //! Without that variable there is nothing to do: the cases are no part of this repository.
 
-use std::{fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use indexmap::IndexMap;
 use metrics_server_lint::{
@@ -11,7 +15,7 @@ use metrics_server_lint::{
     parse::Dialect,
     problem::ProblemKind,
     resolve::{
-        Context, Purpose,
+        Context, Entry, EntryKind, Environment, Purpose,
         flux::{self, envsubst},
         kustomize::Layers,
     },
@@ -129,4 +133,105 @@ fn substitution_in_objects() {
         }
     }
     all_pass(&failures, cases.len());
+}
+
+/// Every file below `folder`, by its path in it.
+fn files(folder: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).expect("a folder").map(|it| it.expect("an entry").path()) {
+            if entry.is_dir() {
+                open.push(entry);
+            } else {
+                let path = entry.strip_prefix(folder).expect("it is inside");
+                let text = fs::read_to_string(&entry).expect("text");
+                files.push((path.to_string_lossy().into_owned(), text));
+            }
+        }
+    }
+    files
+}
+
+/// Objects by what they are called.
+fn by_id(objects: impl IntoIterator<Item = Value>) -> BTreeMap<String, Vec<Value>> {
+    let mut ids: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for object in objects {
+        let metadata = &object["metadata"];
+        let id =
+            [&object["apiVersion"], &object["kind"], &metadata["namespace"], &metadata["name"]]
+                .map(Value::to_string);
+        ids.entry(id.join(" ")).or_default().push(normal(&object));
+    }
+    ids
+}
+
+#[test]
+fn kustomization_trees() {
+    let Some(folder) = folder().map(|it| it.join("flux")) else { return };
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for case in fs::read_dir(&folder).expect("cases").map(|it| it.expect("an entry").path()) {
+        let read = |name: &str| -> Value {
+            let text = fs::read_to_string(case.join(name)).expect("a file");
+            serde_json::from_str(&text).expect("JSON")
+        };
+        let (settings, expected) = (read("case.json"), read("expected.json"));
+        for (name, roots) in settings["environments"].as_object().expect("environments") {
+            count += 1;
+            let mut listing = files(&case.join("in"));
+            listing.push(("roots.json".into(), roots.to_string()));
+            let sources = Sources::in_memory(listing);
+            let roots = first_document(&sources, "roots.json");
+            let (config, layers) = (Config::default(), Layers::default());
+            let context =
+                Context { sources: &sources, config: &config, layers, purpose: Purpose::Render };
+            let mut environment = Environment {
+                name: name.clone(),
+                entry: Entry { kind: EntryKind::Flux, origin: roots.origin.clone() },
+                settings: None,
+                objects: Vec::new(),
+                releases: Vec::new(),
+                files: Vec::new(),
+                problems: Vec::new(),
+            };
+            flux::resolve(&context, None, roots.items(), &mut environment);
+            let id = format!("{} {name}", settings["id"]);
+            compare(&id, &environment, &expected[name.as_str()], &mut failures);
+        }
+    }
+    all_pass(&failures, count);
+}
+
+fn compare(id: &str, environment: &Environment, expected: &Value, failures: &mut Vec<String>) {
+    let refused = environment
+        .problems
+        .iter()
+        .find(|it| matches!(it.kind, ProblemKind::BuildFails | ProblemKind::Unresolved));
+    if expected["errors"].as_object().is_some_and(|it| !it.is_empty()) {
+        if refused.is_none() {
+            failures.push(format!("{id}: this is refused: {}", expected["errors"]));
+        }
+        return;
+    }
+    let built = environment.objects.iter().filter(|it| it.release.is_none() && !it.suspended);
+    let got = by_id(built.map(|it| it.node.to_json()));
+    let all = expected["kustomizations"].as_object().expect("Kustomizations").values();
+    let expected_objects = by_id(all.flat_map(|it| it.as_array().expect("objects").clone()));
+    for (object, value) in &expected_objects {
+        if got.get(object) != Some(value) {
+            failures.push(format!("{id}: {object}\n  {value:?}\n  {:?}", got.get(object)));
+        }
+    }
+    for object in got.keys().filter(|it| !expected_objects.contains_key(*it)) {
+        failures.push(format!("{id}: {object} is not expected"));
+    }
+    let Some(releases) = expected["helm"].as_object() else { return };
+    for (name, expected) in releases {
+        let release = environment.releases.iter().find(|it| expected["release"] == it.name);
+        let got = release.map(|it| normal(&it.values.to_json()));
+        if got.as_ref() != Some(&normal(&expected["values"])) {
+            failures.push(format!("{id}: values of {name}: {got:?}, not {}", expected["values"]));
+        }
+    }
 }

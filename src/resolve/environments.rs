@@ -41,7 +41,7 @@ pub fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let tools = Tools::new(context, &layout);
     let (starts, reached) = starts(context, &layout, tools.reached());
     let resolved = starts.par_iter().map(|start| {
-        let environment = resolve_start(context, start);
+        let environment = resolve_start(context, &layout, start);
         let found = tools.complete(&environment);
         (start.path.as_str(), environment, found)
     });
@@ -57,7 +57,7 @@ pub fn resolve(context: &Context<'_>) -> Vec<Environment> {
     environments
 }
 
-fn resolve_start(context: &Context<'_>, start: &Start<'_>) -> Environment {
+fn resolve_start(context: &Context<'_>, layout: &Layout<'_>, start: &Start<'_>) -> Environment {
     let mut environment = Environment::new(start.name.clone(), start.kind, start.origin.clone());
     environment.settings = start.settings.cloned();
     let roots: Vec<Node> = start
@@ -68,7 +68,7 @@ fn resolve_start(context: &Context<'_>, start: &Start<'_>) -> Environment {
             Root::Dir(dir) => made_up(dir, &start.origin),
         })
         .collect();
-    flux::resolve(context, &roots, &mut environment);
+    flux::resolve(context, Some(layout), &roots, &mut environment);
     environment
 }
 
@@ -133,7 +133,8 @@ fn starts<'a>(
     for (dir, members) in groups {
         let mut matters = false;
         for index in &members {
-            let closure = closure_of(layout, *index);
+            let mut closure = closure_of(layout, *index);
+            closure.files.insert(layout.flux[*index].file);
             matters |= closure.matters || layout.flux[*index].dir.is_none();
             reach(&closure, &mut flux_reached, &mut dirs);
         }

@@ -14,23 +14,23 @@ mod variables;
 
 use crate::{
     problem::Problem,
-    resolve::{Context, Environment},
+    resolve::{Context, Environment, layout::Layout},
     tree::Node,
 };
 use store::Store;
 
 /// Resolves everything that the Flux Kustomizations `roots` make one cluster run.
 ///
-/// One for an entry directory of the configuration is made up; for a `FluxInstance` it is what
-/// [`entry`] says.
-pub fn resolve(context: &Context<'_>, roots: &[Node], environment: &mut Environment) {
-    tree::resolve(context, roots, environment);
+/// A root may be a `FluxInstance`; one for an entry directory of the configuration is made up. With
+/// `layout`, and to judge only, Kustomizations that reach nothing of our concern are left out.
+pub fn resolve(
+    context: &Context<'_>,
+    layout: Option<&Layout<'_>>,
+    roots: &[Node],
+    environment: &mut Environment,
+) {
+    tree::resolve(context, layout, roots, environment);
     releases(context, environment);
-}
-
-/// The Flux Kustomization that an object is or, for a `FluxInstance`, makes.
-pub fn entry(node: &Node) -> Option<Node> {
-    tree::kustomization(node)
 }
 
 /// What `postBuild` makes of `objects` when `kustomization` builds them and `objects` also hold its

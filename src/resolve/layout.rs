@@ -42,7 +42,8 @@ struct Kustomization {
     references: Vec<String>,
 }
 
-/// A Flux Kustomization as it is written, before any patch or substitution.
+/// A Flux Kustomization, or a `FluxInstance` that makes one, as it is written: before any patch or
+/// substitution.
 #[derive(Debug, Clone)]
 pub struct FluxKustomization<'a> {
     /// The file that holds it.
@@ -137,11 +138,8 @@ impl<'a> Layout<'a> {
     fn add_objects(&mut self, file: FileId) {
         let sources = self.sources;
         for node in objects(sources.documents(file, Dialect::Kyaml).roots()) {
-            let group = node.str_at("apiVersion").unwrap_or_default();
-            if node.str_at("kind") == Some("Kustomization")
-                && group.starts_with("kustomize.toolkit.fluxcd.io/")
-            {
-                let path = match node.look("spec.path") {
+            if let Some(path) = flux_path(node) {
+                let path = match node.look(path) {
                     Ok(Some(path)) => path.as_str(),
                     Ok(None) => Some("."),
                     Err(_) => None,
@@ -261,6 +259,18 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// Where a Flux Kustomization, or the object of the operator that makes one, says what it builds.
+fn flux_path(node: &Node) -> Option<&'static str> {
+    let (group, _) = node.str_at("apiVersion")?.split_once('/')?;
+    match (group, node.str_at("kind")?) {
+        ("kustomize.toolkit.fluxcd.io", "Kustomization") => Some("spec.path"),
+        ("fluxcd.controlplane.io", "FluxInstance") if node.at("spec.sync").is_some() => {
+            Some("spec.sync.path")
+        }
+        _ => None,
+    }
+}
+
 /// The objects of a stream, lists of objects flattened.
 pub fn objects<'a>(roots: impl Iterator<Item = &'a Node>) -> impl Iterator<Item = &'a Node> {
     roots.flat_map(|root| {
@@ -289,7 +299,7 @@ pub fn is_kustomization(path: &str) -> bool {
 fn connects(sources: &Sources, file: FileId) -> bool {
     let text = sources.text(file).as_bytes();
     is_kustomization(&sources[file].path)
-        || ["kustomize.toolkit.fluxcd.io", "argoproj.io/"]
+        || ["kustomize.toolkit.fluxcd.io", "fluxcd.controlplane.io", "argoproj.io/"]
             .iter()
             .any(|group| memchr::memmem::find(text, group.as_bytes()).is_some())
 }

@@ -16,6 +16,16 @@ pub(super) struct Own {
     names: BTreeSet<(String, String)>,
 }
 
+impl Own {
+    /// Whether `kustomization` is known to build from this repository.
+    pub(super) fn has(&self, kustomization: &Node) -> bool {
+        let Some(reference) = kustomization.at("spec.sourceRef") else { return true };
+        let kind = reference.str_at("kind").unwrap_or("GitRepository");
+        let name = reference.str_at("name").unwrap_or_default();
+        name == "flux-system" || self.names.contains(&(kind.to_owned(), name.to_owned()))
+    }
+}
+
 /// Where the path of a Kustomization lies in this repository.
 ///
 /// # Errors
@@ -81,7 +91,7 @@ fn judge(
     let name = reference.str_at("name").unwrap_or_default();
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
     let id = (kind.to_owned(), name.to_owned());
-    if name == "flux-system" || own.names.contains(&id) {
+    if own.has(kustomization) {
         own.names.insert(id);
         return Ok(Judged::Here { certain: true });
     }
@@ -142,7 +152,7 @@ fn generated(store: &Store, name: &str) -> Option<String> {
 }
 
 /// A path that stays below the root however many `..` it has, as Flux joins it.
-fn inside(path: &str) -> String {
+pub(super) fn inside(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {
         match part {

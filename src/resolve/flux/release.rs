@@ -44,6 +44,19 @@ fn is_release(object: &Object) -> bool {
         && object.release.is_none()
 }
 
+/// What `node` refers to, if it is a HelmRelease: kinds, namespaces and names.
+pub(super) fn references(node: &Node) -> impl Iterator<Item = (&str, &str, &str)> {
+    let spec = node.get("spec").filter(|_| node.str_at("kind") == Some("HelmRelease"));
+    let own = node.str_at("metadata.namespace").unwrap_or_default();
+    let values = spec.and_then(|it| it.get("valuesFrom")).map(Node::items).unwrap_or_default();
+    let chart = spec.and_then(|it| it.at("chart.spec.sourceRef"));
+    let reference = spec.and_then(|it| it.get("chartRef"));
+    values.iter().chain(chart).chain(reference).filter_map(move |it| {
+        let namespace = it.str_at("namespace").unwrap_or(own);
+        Some((it.str_at("kind")?, namespace, it.str_at("name")?))
+    })
+}
+
 /// The release of a HelmRelease and its objects; no problem when it is none of our concern.
 fn install(
     context: &Context<'_>,

@@ -294,3 +294,247 @@ fn values_that_are_not_in_the_repository_are_unknown() {
     assert!(values.look("args").is_err());
     assert!(values.look("resources").is_err());
 }
+
+const GOTK: &str = "apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: flux-system, namespace: flux-system}
+spec: {url: 'ssh://git@github.com/acme/fleet', ref: {branch: main}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: flux-system, namespace: flux-system}
+spec:
+  path: ./clusters/prod
+  sourceRef: {kind: GitRepository, name: flux-system}
+";
+
+/// A platform repository: defaults for all clusters, overridden for one.
+const PLATFORM: [(&str, &str); 8] = [
+    ("clusters/prod/flux-system/gotk-sync.yaml", GOTK),
+    ("clusters/prod/flux-system/kustomization.yaml", "resources: [gotk-sync.yaml]\n"),
+    (
+        "clusters/prod/kustomization.yaml",
+        "resources: [flux-system, ../../base/services]
+configMapGenerator:
+  - name: cluster-vars
+    namespace: flux-system
+    behavior: merge
+    envs: [environment.env]
+    options: {disableNameSuffixHash: true}
+",
+    ),
+    ("clusters/prod/environment.env", "# prod\nMEMORY_LIMIT=256Mi\n"),
+    (
+        "base/services/kustomization.yaml",
+        "resources: [metrics-server.yaml]
+configMapGenerator:
+  - name: cluster-vars
+    namespace: flux-system
+    envs: [environment.env]
+    options: {disableNameSuffixHash: true}
+",
+    ),
+    ("base/services/environment.env", "CHART=3.12.2\nMEMORY_LIMIT=128Mi\nCPU_LIMIT=100m\n"),
+    (
+        "base/services/metrics-server.yaml",
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: metrics-server, namespace: flux-system}
+spec:
+  path: ./apps/metrics-server
+  sourceRef: {kind: GitRepository, name: flux-system}
+  postBuild:
+    substituteFrom:
+      - {kind: ConfigMap, name: cluster-vars}
+",
+    ),
+    (
+        "apps/metrics-server/helmrelease.yaml",
+        "apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: metrics-server, namespace: kube-system}
+spec:
+  chart:
+    spec:
+      chart: metrics-server
+      version: ${CHART}
+      sourceRef: {kind: HelmRepository, name: metrics-server}
+  values:
+    resources:
+      limits:
+        cpu: ${CPU_LIMIT}
+        memory: ${MEMORY_LIMIT}
+",
+    ),
+];
+
+fn platform(files: &[(&str, &str)], purpose: Purpose) -> (Sources, Environment) {
+    let sources = Sources::in_memory(files.iter().copied());
+    let config = Config::default();
+    let root = objects(&sources, "clusters/prod/flux-system/gotk-sync.yaml").remove(1);
+    let mut environment = environment(&[]);
+    resolve(&context(&sources, &config, purpose), None, &[root], &mut environment);
+    (sources, environment)
+}
+
+#[test]
+fn a_value_leads_through_the_tree_to_the_env_file() {
+    let (sources, environment) = platform(&PLATFORM, Purpose::Judge);
+    assert_eq!(environment.problems, []);
+    let release = environment.releases.first().expect("a release");
+    assert_eq!(release.version.as_ref().and_then(Node::as_str), Some("3.12.2"));
+    assert_eq!(sources.slice(release.anchor.written_at().expect("it is written")), "3.12.2");
+    let limits = release.values.at("resources.limits").expect("limits");
+    assert_eq!(
+        way(&sources, limits.get("cpu").expect("a limit")),
+        ["substituted ${CPU_LIMIT}", "written 100m"]
+    );
+    assert_eq!(
+        way(&sources, limits.get("memory").expect("a limit")),
+        ["substituted ${MEMORY_LIMIT}", "overridden 128Mi", "written 256Mi"]
+    );
+    let written = limits.at("memory").and_then(|it| it.origin.written_at()).expect("a place");
+    assert_eq!(sources[written.file].path, "clusters/prod/environment.env");
+    assert_eq!(sources.start(written).line, 2);
+}
+
+#[test]
+fn variables_may_come_from_a_sibling_that_is_found_later() {
+    let sibling = "apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: zz-vars, namespace: flux-system}
+spec:
+  path: ./vars
+  sourceRef: {kind: GitRepository, name: flux-system}
+  postBuild: {substitute: {SIZE: 64Mi}}
+";
+    let vars = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: cluster-vars, namespace: flux-system}
+data: {CHART: 3.12.1, CPU_LIMIT: 50m, MEMORY_LIMIT: '${SIZE}'}
+";
+    let mut files: Vec<_> = PLATFORM
+        .into_iter()
+        .filter(|(path, _)| !path.ends_with(".env") && *path != "clusters/prod/kustomization.yaml")
+        .collect();
+    for (path, text) in &mut files {
+        if *path == "base/services/kustomization.yaml" {
+            *text = "resources: [metrics-server.yaml, vars.yaml]\n";
+        }
+    }
+    files.push(("clusters/prod/kustomization.yaml", "resources: [../../base/services]\n"));
+    files.push(("base/services/vars.yaml", sibling));
+    files.push(("vars/vars.yaml", vars));
+    let (sources, environment) = platform(&files, Purpose::Judge);
+    assert_eq!(environment.problems, []);
+    let release = environment.releases.first().expect("a release");
+    let limit = release.values.at("resources.limits.memory").expect("a limit");
+    assert_eq!(limit.as_str(), Some("64Mi"));
+    assert_eq!(
+        way(&sources, limit),
+        ["substituted ${MEMORY_LIMIT}", "substituted '${SIZE}'", "written 64Mi"]
+    );
+}
+
+#[test]
+fn other_repositories_are_not_looked_for_here() {
+    let other = "apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: other, namespace: flux-system}
+spec: {url: 'https://github.com/acme/other'}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: other, namespace: flux-system}
+spec:
+  path: ./apps/metrics-server
+  sourceRef: {kind: GitRepository, name: other}
+";
+    let mut files: Vec<_> = PLATFORM.to_vec();
+    for (path, text) in &mut files {
+        if *path == "base/services/metrics-server.yaml" {
+            *text = other;
+        }
+    }
+    let (sources, environment) = platform(&files, Purpose::Judge);
+    assert!(environment.releases.is_empty());
+    let problem = environment.problems.first().expect("a problem");
+    assert_eq!(
+        (problem.kind, place(&sources, problem).as_str()),
+        (ProblemKind::Unresolved, "other")
+    );
+}
+
+#[test]
+fn what_does_not_concern_us_is_built_only_when_something_asks_for_it() {
+    let children = "apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: blog, namespace: flux-system}
+spec:
+  path: ./apps/blog
+  sourceRef: {kind: GitRepository, name: flux-system}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: settings, namespace: flux-system}
+spec:
+  path: ./settings
+  sourceRef: {kind: GitRepository, name: flux-system}
+";
+    let settings = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: cluster-vars, namespace: flux-system}
+data: {CHART: 3.12.1, CPU_LIMIT: 50m, MEMORY_LIMIT: 32Mi}
+";
+    let blog = "apiVersion: v1\nkind: Service\nmetadata: {name: blog, namespace: blog}\n";
+    let mut files = PLATFORM.to_vec();
+    for (path, text) in &mut files {
+        if path.ends_with("kustomization.yaml") && !path.contains("flux-system") {
+            *text = if path.starts_with("base") {
+                "resources: [metrics-server.yaml, children.yaml]\n"
+            } else {
+                "resources: [../../base/services]\n"
+            };
+        }
+    }
+    files.push(("base/services/children.yaml", children));
+    files.push(("settings/settings.yaml", settings));
+    files.push(("apps/blog/service.yaml", blog));
+    let sources = Sources::in_memory(files);
+    let config = Config::default();
+    let layout = Layout::new(&sources, &config);
+    let root = objects(&sources, "clusters/prod/flux-system/gotk-sync.yaml").remove(1);
+    let resolved = |purpose| {
+        let mut environment = environment(&[]);
+        let context = context(&sources, &config, purpose);
+        resolve(&context, Some(&layout), std::slice::from_ref(&root), &mut environment);
+        assert_eq!(environment.problems, []);
+        let limit = environment.releases[0].values.at("resources.limits.memory").cloned();
+        assert_eq!(limit.expect("a limit").as_str(), Some("32Mi"));
+        environment.objects.iter().any(|it| it.name() == "blog" && it.kind() == "Service")
+    };
+    assert!(!resolved(Purpose::Judge));
+    assert!(resolved(Purpose::Render));
+}
+
+#[test]
+fn the_operator_makes_the_first_kustomization() {
+    let instance = "apiVersion: fluxcd.controlplane.io/v1
+kind: FluxInstance
+metadata: {name: flux, namespace: flux-system}
+spec:
+  sync: {kind: OCIRepository, url: 'oci://example.com/fleet', path: clusters/prod}
+";
+    let mut files = PLATFORM.to_vec();
+    files[0] = ("flux/instance.yaml", instance);
+    files[1] = ("clusters/prod/flux-system/kustomization.yaml", "resources: []\n");
+    let sources = Sources::in_memory(files);
+    let config = Config::default();
+    let environments = crate::resolve::resolve(&context(&sources, &config, Purpose::Judge));
+    let names: Vec<_> = environments.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["flux"]);
+    let environment = &environments[0];
+    assert_eq!(environment.problems, []);
+    let limit = environment.releases[0].values.at("resources.limits.memory").expect("a limit");
+    assert_eq!(limit.as_str(), Some("256Mi"));
+}

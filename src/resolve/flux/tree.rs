@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 
 use super::{
     artifact::{self, Own},
-    edits,
+    edits, release,
     store::Store,
     substitute, variables,
 };
 use crate::{
     problem::Problem,
     resolve::{
-        Context, Environment, Object,
+        Context, Environment, Object, Purpose,
         kustomize::{self, Options},
+        layout::{Closure, Layout},
     },
+    source::{self, FileId},
     tree::{Map, Node},
 };
 
@@ -24,9 +26,15 @@ const MAX_MEMBERS: usize = 10_000;
 ///
 /// What one Kustomization makes, any other may use for substitution, in whatever order: Flux tries
 /// again until it is there.
-pub(super) fn resolve(context: &Context<'_>, roots: &[Node], environment: &mut Environment) {
+pub(super) fn resolve(
+    context: &Context<'_>,
+    layout: Option<&Layout<'_>>,
+    roots: &[Node],
+    environment: &mut Environment,
+) {
     let mut tree = Tree {
         context,
+        layout: layout.filter(|_| context.purpose == Purpose::Judge),
         own: Own::default(),
         store: Store::default(),
         members: Vec::new(),
@@ -35,8 +43,8 @@ pub(super) fn resolve(context: &Context<'_>, roots: &[Node], environment: &mut E
         problems: Vec::new(),
     };
     tree.store.add(environment.objects.iter().map(|it| &it.node));
-    for root in roots {
-        tree.join(root, false);
+    for root in roots.iter().filter_map(kustomization) {
+        tree.join(&root, Stage::Found, false);
     }
     tree.run();
     environment.problems.append(&mut tree.problems);
@@ -51,6 +59,8 @@ pub(super) fn resolve(context: &Context<'_>, roots: &[Node], environment: &mut E
 
 struct Tree<'c> {
     context: &'c Context<'c>,
+    /// What directories reach, when what cannot matter is left out.
+    layout: Option<&'c Layout<'c>>,
     own: Own,
     /// What may be referred to: objects after their own Kustomization's substitution.
     store: Store,
@@ -75,6 +85,8 @@ struct Member {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Found,
+    /// Not built, since nothing in it concerns us; what it makes may be asked for yet.
+    LeftOut,
     /// Built, but not substituted.
     Built,
     /// The same, and searched for Kustomizations that substitution will not change.
@@ -101,25 +113,20 @@ impl Tree<'_> {
                 }
                 index += 1;
             }
-            if !moved && !self.unblock() {
+            if !moved && !self.bring_back() && !self.unblock() {
                 break;
             }
         }
     }
 
     /// Makes `node` a member unless it is one.
-    fn join(&mut self, node: &Node, suspended: bool) {
+    fn join(&mut self, node: &Node, stage: Stage, suspended: bool) {
         let object = Object::new(node.clone());
         let id = (object.namespace().to_owned(), object.name().to_owned());
         if self.members.len() < MAX_MEMBERS && self.seen.insert(id) {
             let suspended =
                 suspended || node.at("spec.suspend").and_then(Node::as_bool) == Some(true);
-            self.members.push(Member {
-                node: node.clone(),
-                suspended,
-                stage: Stage::Found,
-                objects: Vec::new(),
-            });
+            self.members.push(Member { node: node.clone(), suspended, stage, objects: Vec::new() });
         }
     }
 
@@ -180,16 +187,93 @@ impl Tree<'_> {
         let suspended = member.suspended;
         let objects = member.objects.clone();
         self.store.add(&objects);
+        self.join_children(&objects, suspended);
+    }
+
+    fn join_children(&mut self, objects: &[Node], suspended: bool) {
         for node in objects.iter().filter_map(kustomization) {
-            self.join(&node, suspended);
+            let stage = if self.matters(&node) { Stage::Found } else { Stage::LeftOut };
+            self.join(&node, stage, suspended);
         }
+    }
+
+    /// Whether anything that a Kustomization builds may concern us.
+    fn matters(&self, node: &Node) -> bool {
+        self.closures(node).is_none_or(|closures| closures.iter().any(|it| it.matters))
+    }
+
+    /// What a Kustomization's directories reach; `None` when everything is built anyway, or nothing
+    /// says where it leads.
+    fn closures(&self, node: &Node) -> Option<Vec<Closure>> {
+        let layout = self.layout.filter(|_| self.own.has(node))?;
+        let path = node.look("spec.path").ok()?;
+        let dir = artifact::inside(path.map_or(Some(""), Node::as_str)?);
+        if !self.context.sources.is_dir(&dir) {
+            return None;
+        }
+        let components = node.at("spec.components").map(Node::items).unwrap_or_default();
+        let components = components.iter().map(|it| source::join(&dir, it.as_str()?));
+        let mut dirs = components.collect::<Option<Vec<_>>>()?;
+        dirs.push(dir);
+        Some(dirs.iter().map(|dir| layout.closure(dir, true)).collect())
+    }
+
+    /// Builds what was left out if it may make what is asked for by name and is not there.
+    fn bring_back(&mut self) -> bool {
+        let left_out: Vec<usize> = (0..self.members.len())
+            .filter(|index| self.members[*index].stage == Stage::LeftOut)
+            .collect();
+        if left_out.is_empty() {
+            return false;
+        }
+        let names = self.asked_for();
+        let sources = self.context.sources;
+        let names_one = |file: &FileId| {
+            let text = sources.text(*file).as_bytes();
+            names.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
+        };
+        let mut found = false;
+        for index in left_out {
+            let closures = self.closures(&self.members[index].node).unwrap_or_default();
+            if closures.iter().flat_map(|it| &it.files).any(names_one) {
+                self.members[index].stage = Stage::Found;
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// The names of what is referred to and not there.
+    fn asked_for(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut ask = |kind: &str, space: &str, name: &str| {
+            let there = self.store.data(kind, space, name).is_some()
+                || self.store.find(kind, space, name).is_some();
+            if !there {
+                names.insert(name.to_owned());
+            }
+        };
+        for member in &self.members {
+            let space = member.node.str_at("metadata.namespace").unwrap_or_default();
+            if matches!(member.stage, Stage::Built | Stage::Searched) {
+                for (kind, name) in variables::sources(&member.node) {
+                    ask(kind, space, name);
+                }
+            }
+            for node in &member.objects {
+                for (kind, space, name) in release::references(node) {
+                    ask(kind, space, name);
+                }
+            }
+        }
+        names
     }
 
     /// Goes on when everything waits for something: `false` when nothing does.
     fn unblock(&mut self) -> bool {
-        let waiting: Vec<usize> = (0..self.members.len())
-            .filter(|index| self.members[*index].stage != Stage::Final)
-            .collect();
+        let waits = |it: &Member| matches!(it.stage, Stage::Built | Stage::Searched);
+        let waiting: Vec<usize> =
+            (0..self.members.len()).filter(|index| waits(&self.members[*index])).collect();
         // A child that needs no substitution may make what its parent waits for.
         for index in &waiting {
             let member = &mut self.members[*index];
@@ -202,9 +286,7 @@ impl Tree<'_> {
                     .filter(|it| !substitute::has_dollar(it))
                     .filter_map(kustomization)
                     .collect();
-                for child in &children {
-                    self.join(child, suspended);
-                }
+                self.join_children(&children, suspended);
                 return true;
             }
         }

@@ -279,7 +279,7 @@ pub(super) fn merge(old: &Resource, new: Resource, behavior: Behavior) -> Resour
         for (name, entry) in added.iter().flat_map(Node::entries) {
             let mut value = entry.value.clone();
             if let Some(old) = result.get(name) {
-                value.origin = value.origin.over(Via::Patched, &old.origin);
+                value.origin = value.origin.over(Via::Overridden, &old.origin);
             }
             if let Some(map) = result.as_map_mut() {
                 map.insert(name, Entry { key: entry.key, value });
