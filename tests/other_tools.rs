@@ -162,3 +162,51 @@ fn an_application_set_with_a_list_and_one_with_files() {
     );
     assert_eq!(approver("staging", "metrics.enable").0, "false");
 }
+
+#[test]
+fn a_helm_chart_of_k3s_with_its_config() {
+    let it = repository("k3s-helm-chart");
+    assert_eq!(it.names(), ["default"]);
+    let value = |path| it.value("default", "metrics-server", path);
+    assert_eq!(
+        value("resources.limits.memory"),
+        (
+            "\"400Mi\"".into(),
+            vec![
+                "manifests/metrics-server.yaml:18 200Mi".into(),
+                "manifests/metrics-server-config.yaml:10 400Mi".into()
+            ]
+        )
+    );
+    assert_eq!(
+        value("replicas"),
+        (
+            "2".into(),
+            vec![
+                "manifests/metrics-server.yaml:13 1".into(),
+                "manifests/metrics-server.yaml:20 2".into()
+            ]
+        )
+    );
+    assert_eq!(value("podLabels.tier").0, "\"3\"");
+    let server = &it.cluster("default").metrics_servers[0];
+    assert_eq!((server.via, server.namespace.as_str()), ("helm-chart", "monitoring"));
+    assert_eq!(server.replicas.value(), Some(&2));
+}
+
+#[test]
+fn a_helm_chart_proxy_knows_what_it_does_not_take_from_the_cluster() {
+    let it = repository("cluster-api-helm");
+    let environment = it.names()[0].to_owned();
+    let value = |path| it.value(&environment, "metrics-server", path);
+    assert_eq!(
+        value("replicas").0,
+        "unknown: `{{ .Cluster.spec.topology.controlPlane.replicas }}` is filled in for each cluster"
+    );
+    assert_eq!(value("podLabels.team").1, ["proxy.yaml:20 platform"]);
+    let server = &it.cluster(&environment).metrics_servers[0];
+    assert!(server.replicas.is_unknown());
+    let (insecure, origin) = server.kubelet_insecure_tls.known().expect("it is known");
+    assert!(insecure);
+    assert_eq!(it.way(origin), ["proxy.yaml:17 --kubelet-insecure-tls"]);
+}

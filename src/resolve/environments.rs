@@ -483,7 +483,9 @@ fn defines_nodes(node: &Node) -> bool {
     let version = node.str_at("apiVersion").unwrap_or_default();
     let kubelet_config = node.str_at("kind") == Some("ConfigMap")
         && node.str_at("metadata.name").is_some_and(|it| it.starts_with("kubelet-config"));
-    kubelet_config || GROUPS.iter().any(|group| version.contains(group))
+    // Add-ons for the clusters that are defined are what they run.
+    let addon = version.starts_with("addons.");
+    kubelet_config || !addon && GROUPS.iter().any(|group| version.contains(group))
 }
 
 fn start_of(file: FileId) -> Span {

@@ -1,8 +1,154 @@
-//! `HelmChart` and `HelmChartConfig` of k3s and RKE2.
+//! `HelmChart` and `HelmChartConfig` of k3s and RKE2 (`k3s-io/helm-controller`).
 
-use crate::resolve::{Context, Environment};
+use crate::{
+    parse::{self, Dialect},
+    problem::{Problem, ProblemKind},
+    resolve::{
+        Context, Environment, Object, Release, helm,
+        template::{self, Hole},
+        tools,
+    },
+    tree::{Kind, Map, Node, Scalar, Value},
+};
 
 /// Turns the `HelmChart`s among the environment's objects into releases and what they render.
+///
+/// A `HelmChartConfig` without its chart changes one that the distribution brings along.
 pub fn releases(context: &Context<'_>, environment: &mut Environment) {
-    let _ = (context, environment);
+    let of = |kind: &str| -> Vec<Node> {
+        let objects = environment.objects.iter();
+        let ours = objects.filter(|it| it.group() == "helm.cattle.io" && it.kind() == kind);
+        ours.map(|it| it.node.clone()).collect()
+    };
+    let (charts, mut configs) = (of("HelmChart"), of("HelmChartConfig"));
+    for chart in charts {
+        let identity = |node: &Node| {
+            let object = Object::new(node.clone());
+            (object.namespace().to_owned(), object.name().to_owned())
+        };
+        let own = configs.iter().position(|it| identity(it) == identity(&chart));
+        let config = own.map(|index| configs.remove(index));
+        let release = release(context, &chart, config.as_ref(), &mut environment.problems);
+        environment.install(context, release);
+    }
+    for config in configs {
+        // What the distribution's own chart makes of it is for the model of the distribution.
+        let release = release(context, &config, None, &mut environment.problems);
+        environment.releases.push(release);
+    }
+}
+
+fn release(
+    context: &Context<'_>,
+    node: &Node,
+    config: Option<&Node>,
+    problems: &mut Vec<Problem>,
+) -> Release {
+    let object = Object::new(node.clone());
+    let text = |path: &str| node.str_at(path).filter(|it| !it.is_empty());
+    let chart = match text("spec.chart") {
+        Some(chart) => chart,
+        None if node.at("spec.chartContent").is_some() => "chartContent",
+        // What a distribution brings along is called like its chart.
+        None => object.name(),
+    };
+    let version = node.at("spec.version").filter(|it| it.as_str() != Some("")).cloned();
+    let version = version.or_else(|| {
+        // An archive says its version in its name.
+        let archive = chart.rsplit('/').next()?.strip_suffix(".tgz")?;
+        let at = archive.rfind('-').map(|at| &archive[at + 1..])?;
+        Some(Node::new(Scalar::string(at), node.at("spec.chart")?.origin.clone()))
+    });
+    let namespace = text("spec.targetNamespace").unwrap_or(object.namespace());
+    let anchor = match (&version, node.at("spec.chart")) {
+        (Some(version), _) => version.origin.clone(),
+        (None, Some(chart)) => chart.origin.clone(),
+        (None, None) => object.anchor(),
+    };
+    let values = values(context, node, config, problems);
+    tools::Chart {
+        name: chart,
+        repository: text("spec.repo").unwrap_or_default(),
+        directory: None,
+        version,
+    }
+    .release("helm-chart", object.name(), namespace, values, anchor)
+}
+
+/// The layers: the chart's own content, then the config's, then `set`.
+fn values(
+    context: &Context<'_>,
+    chart: &Node,
+    config: Option<&Node>,
+    problems: &mut Vec<Problem>,
+) -> Node {
+    let mut values = Node::new(Map::default(), chart.origin.clone());
+    for node in [Some(chart), config].into_iter().flatten() {
+        if let Some(content) = node.at("spec.valuesContent") {
+            values = helm::merge(&values, &content_of(context, content, problems));
+        }
+        if let Some(inline) = node.at("spec.values").filter(|it| !it.is_null()) {
+            values = helm::merge(&values, inline);
+        }
+        if let Some(secrets) = node.at("spec.valuesSecrets").filter(|it| !it.items().is_empty()) {
+            let why = "values come from a Secret";
+            let layer = Node::new(Kind::Unknown(why.into()), secrets.origin.clone());
+            values = helm::merge(&values, &layer);
+            problems.push(Problem::new(ProblemKind::Unresolved, &secrets.origin, why));
+        }
+    }
+    for strings in [false, true] {
+        for (name, entry) in chart.at("spec.set").into_iter().flat_map(Node::entries) {
+            // Whole numbers, and text that says a boolean or null, keep their type.
+            let typed = match entry.value.value() {
+                Some(Value::Str(it)) => {
+                    matches!(it.to_lowercase().as_str(), "true" | "false" | "null")
+                }
+                Some(it) => matches!(it, Value::Int(_) | Value::Bool(_)),
+                None => false,
+            };
+            if typed != strings {
+                let escaped = match entry.value.as_scalar() {
+                    Some(scalar) => {
+                        let text = scalar.text.replace("\\,", ",").replace(',', "\\,");
+                        Node::new(Scalar::string(text), entry.value.origin.clone())
+                    }
+                    None => entry.value.clone(),
+                };
+                problems.extend(tools::set(&mut values, name, &escaped, strings).err());
+            }
+        }
+    }
+    values
+}
+
+/// What `valuesContent` reads as. Its `%{KUBERNETES_API}%` and the like are filled in by the
+/// cluster.
+fn content_of(context: &Context<'_>, content: &Node, problems: &mut Vec<Problem>) -> Node {
+    let unknown = |why: &str| Node::new(Kind::Unknown(why.into()), content.origin.clone());
+    let Some(scalar) = content.as_scalar() else {
+        return match content.unknown() {
+            Some(_) => content.clone(),
+            None => unknown("the values are not text"),
+        };
+    };
+    let holes: Vec<Hole> = template::between(&scalar.text, "%{", "}%")
+        .into_iter()
+        .map(|range| Hole { range, fill: Err("the cluster fills it in".into()) })
+        .collect();
+    if !holes.is_empty() {
+        return match template::fill_yaml(context.sources, content, &holes).as_deref() {
+            Ok([values]) => values.clone(),
+            Ok(_) => unknown("the values are not one document"),
+            Err(why) => unknown(why),
+        };
+    }
+    let documents = parse::embedded(context.sources, content, Dialect::Sigs);
+    match helm::layer(&documents, &content.origin) {
+        Ok(values) => values,
+        Err(problem) => {
+            problems.push(problem);
+            unknown("the values cannot be read")
+        }
+    }
 }

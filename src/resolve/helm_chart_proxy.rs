@@ -1,8 +1,74 @@
 //! `HelmChartProxy` of the Cluster API add-on provider for Helm.
 
-use crate::resolve::{Context, Environment};
+use crate::{
+    parse::{self, Dialect},
+    problem::{Problem, ProblemKind},
+    resolve::{Context, Environment, Object, helm, template, tools},
+    tree::{Kind, Map, Node},
+};
 
 /// Turns the `HelmChartProxy`s among the environment's objects into releases and what they render.
+///
+/// They install in the clusters that they select, which the same environment declares.
 pub fn releases(context: &Context<'_>, environment: &mut Environment) {
-    let _ = (context, environment);
+    let objects = environment.objects.iter();
+    let proxies: Vec<Object> = objects
+        .filter(|it| it.group() == "addons.cluster.x-k8s.io" && it.kind() == "HelmChartProxy")
+        .cloned()
+        .collect();
+    for proxy in proxies {
+        let node = &proxy.node;
+        let text = |path: &str| node.str_at(path).filter(|it| !it.is_empty());
+        let Some(chart) = text("spec.chartName") else { continue };
+        let version = node.at("spec.version").filter(|it| it.as_str() != Some("")).cloned();
+        let anchor = match (&version, node.at("spec.chartName")) {
+            (Some(version), _) => version.origin.clone(),
+            (None, Some(chart)) => chart.origin.clone(),
+            (None, None) => proxy.anchor(),
+        };
+        let values = match node.at("spec.valuesTemplate").filter(|it| !it.is_null()) {
+            Some(template) => values(context, template, &mut environment.problems),
+            None => Node::new(Map::default(), node.origin.clone()),
+        };
+        let chart = tools::Chart {
+            name: chart,
+            repository: text("spec.repoURL").unwrap_or_default(),
+            directory: None,
+            version,
+        };
+        let name = text("spec.releaseName").unwrap_or(chart.name);
+        let namespace = text("spec.namespace").unwrap_or_default();
+        let release = chart.release("helm-chart-proxy", name, namespace, values, anchor);
+        environment.install(context, release);
+    }
+}
+
+/// What a template of values reads as; what it takes from a cluster is unknown.
+fn values(context: &Context<'_>, node: &Node, problems: &mut Vec<Problem>) -> Node {
+    let unknown = |why: &str, problems: &mut Vec<Problem>| {
+        problems.push(Problem::new(ProblemKind::Unresolved, &node.origin, why));
+        Node::new(Kind::Unknown(why.into()), node.origin.clone())
+    };
+    let Some(scalar) = node.as_scalar() else {
+        return unknown("the template of its values is not text", problems);
+    };
+    if !scalar.text.contains("{{") {
+        let documents = parse::embedded(context.sources, node, Dialect::Sigs);
+        return match helm::layer(&documents, &node.origin) {
+            Ok(values) => values,
+            Err(problem) => {
+                problems.push(problem);
+                Node::new(Kind::Unknown("the values cannot be read".into()), node.origin.clone())
+            }
+        };
+    }
+    let holes = template::go_holes(&scalar.text, |expression| {
+        Err(format!("`{{{{ {expression} }}}}` is filled in for each cluster").into())
+    });
+    let values = holes.and_then(|holes| template::fill_yaml(context.sources, node, &holes));
+    match values.as_deref() {
+        Ok([values]) if values.as_map().is_some() => values.clone(),
+        Ok(_) => unknown("the template of its values is not a mapping", problems),
+        Err(why) => unknown(why, problems),
+    }
 }

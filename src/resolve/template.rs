@@ -39,6 +39,47 @@ pub fn between(text: &str, open: &str, close: &str) -> Vec<Range<usize>> {
     ranges
 }
 
+/// What starts an expression of a Go template that is no value.
+const CONTROL: [&str; 8] = ["if", "else", "end", "range", "with", "define", "block", "template"];
+
+/// The expressions of `text`, a Go template, each filled with what `value` makes of it.
+///
+/// # Errors
+/// It has control flow, assignments or comments, which nothing here evaluates.
+pub fn go_holes(
+    text: &str,
+    mut value: impl FnMut(&str) -> Result<Node, Why>,
+) -> Result<Vec<Hole>, Why> {
+    let mut holes = Vec::new();
+    for mut range in between(text, "{{", "}}") {
+        let expression = &text[range.clone()];
+        let inner = expression_of(expression);
+        let word = inner.split_whitespace().next().unwrap_or_default();
+        if CONTROL.contains(&word) || inner.starts_with("/*") || inner.starts_with('$') {
+            return Err(format!("`{{{{ {inner} }}}}` of its template is not evaluated").into());
+        }
+        let fill = value(inner);
+        // `{{-` and `-}}` take the white space around them with them.
+        if expression.starts_with("{{- ") {
+            range.start = text[..range.start].trim_end().len();
+        }
+        if expression.ends_with(" -}}") {
+            let rest = &text[range.end..];
+            range.end += rest.len() - rest.trim_start().len();
+        }
+        holes.push(Hole { range, fill });
+    }
+    Ok(holes)
+}
+
+/// What stands between `{{` and `}}`.
+pub fn expression_of(expression: &str) -> &str {
+    let inner = expression.strip_prefix("{{").and_then(|it| it.strip_suffix("}}"));
+    let inner = inner.unwrap_or(expression);
+    let inner = inner.strip_prefix("- ").unwrap_or(inner);
+    inner.strip_suffix(" -").unwrap_or(inner).trim()
+}
+
 /// `node`, a string, with its holes filled; unknown when one of them is.
 pub fn fill(node: &Node, holes: &[Hole]) -> Node {
     let Some(scalar) = node.as_scalar() else { return node.clone() };

@@ -11,9 +11,6 @@ use crate::{
     tree::{Kind, Map, Node, Scalar, Via, Why},
 };
 
-/// What starts an expression that is no value.
-const CONTROL: [&str; 8] = ["if", "else", "end", "range", "with", "define", "block", "template"];
-
 /// The parameters of one instance and how its templates are written.
 #[derive(Debug, Clone)]
 pub(super) struct Scope<'a> {
@@ -79,7 +76,7 @@ impl Scope<'_> {
         // `{{ toYaml .values }}` is the values themselves.
         if let [range] = &template::between(text, "{{", "}}")[..]
             && text.trim().len() == range.len()
-            && let Ok(value) = self.evaluate(&text[range.clone()])
+            && let Ok(value) = self.evaluate(template::expression_of(&text[range.clone()]))
             && value.as_scalar().is_none()
         {
             return value.through(Via::Templated, node.origin.written_at());
@@ -96,48 +93,29 @@ impl Scope<'_> {
 
     /// The holes of `text` with what fills them.
     fn holes(&self, text: &str) -> Result<Vec<Hole>, Why> {
-        let mut holes = Vec::new();
-        for range in template::between(text, "{{", "}}") {
-            let expression = &text[range.clone()];
-            let inner = inner(expression);
-            let word = inner.split_whitespace().next().unwrap_or_default();
-            if self.go && CONTROL.contains(&word) {
-                return Err(format!("`{{{{ {word} }}}}` of its template is not evaluated").into());
+        let fill = |expression: &str| {
+            let last = split(expression, '|').last().map(|it| it.trim());
+            let quoted = self.go && matches!(last, Some("quote" | "squote" | "toJson"));
+            let value = self.evaluate(expression)?;
+            match template::printed(&value) {
+                Some(text) if quoted => Ok(Node::new(Scalar::string(text), value.origin)),
+                Some(text) => Ok(Node::new(Scalar::plain(text), value.origin)),
+                None => Err(format!("`{expression}` is more than one value").into()),
             }
-            if self.go && inner.starts_with("/*") {
-                return Err("comments of its template are not evaluated".into());
-            }
-            let quoted = self.go
-                && matches!(
-                    split(inner, '|').last().map(|it| it.trim()),
-                    Some("quote" | "squote" | "toJson")
-                );
-            let fill =
-                self.evaluate(expression).and_then(|value| match template::printed(&value) {
-                    Some(text) if quoted => Ok(Node::new(Scalar::string(text), value.origin)),
-                    Some(text) => Ok(Node::new(Scalar::plain(text), value.origin)),
-                    None => Err(format!("`{expression}` is more than one value").into()),
-                });
-            holes.push(Hole { range: self.trimmed(text, range), fill });
+        };
+        if self.go {
+            return template::go_holes(text, fill);
         }
-        Ok(holes)
-    }
-
-    /// `{{-` and `-}}` take the white space around them with them.
-    fn trimmed(&self, text: &str, mut range: Range<usize>) -> Range<usize> {
-        if self.go && text[range.clone()].starts_with("{{- ") {
-            range.start = text[..range.start].trim_end().len();
-        }
-        if self.go && text[range.clone()].ends_with(" -}}") {
-            let rest = &text[range.end..];
-            range.end += rest.len() - rest.trim_start().len();
-        }
-        range
+        let ranges = template::between(text, "{{", "}}").into_iter();
+        let hole = |range: Range<usize>| Hole {
+            fill: fill(template::expression_of(&text[range.clone()])),
+            range,
+        };
+        Ok(ranges.map(hole).collect())
     }
 
     fn evaluate(&self, expression: &str) -> Result<Node, Why> {
-        let inner = inner(expression);
-        if self.go { self.pipeline(inner) } else { self.parameter(inner) }
+        if self.go { self.pipeline(expression) } else { self.parameter(expression) }
     }
 
     /// A parameter by its full name.
@@ -211,14 +189,6 @@ impl Scope<'_> {
 
 fn node_origin(node: &Node) -> crate::tree::Origin {
     node.origin.clone()
-}
-
-/// What stands between the braces.
-fn inner(expression: &str) -> &str {
-    let inner = expression.strip_prefix("{{").and_then(|it| it.strip_suffix("}}"));
-    let inner = inner.unwrap_or(expression);
-    let inner = inner.strip_prefix("- ").unwrap_or(inner);
-    inner.strip_suffix(" -").unwrap_or(inner).trim()
 }
 
 /// The parts of `text` between `separator`s outside quotes and parentheses.
