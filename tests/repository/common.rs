@@ -9,7 +9,7 @@ use std::{
 /// Directories of `testdata/` that hold scenarios instead of being one.
 ///
 /// `tests/schema` has the same list.
-pub(crate) const GROUPS: [&str; 2] = ["kubeadm", "platforms"];
+pub(crate) const GROUPS: [&str; 3] = ["argo-cd", "kubeadm", "platforms"];
 
 /// The repository.
 pub(crate) fn repository() -> &'static Path {

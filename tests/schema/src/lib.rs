@@ -58,7 +58,7 @@ fn scenarios_below(dir: &Path) -> Vec<PathBuf> {
 
 /// As `tests/common` says it: a scenario has files of its own.
 fn is_group(dir: &Path) -> bool {
-    ["kubeadm", "platforms"].iter().any(|name| dir.ends_with(Path::new("testdata").join(name)))
+    ["argo-cd", "kubeadm", "platforms"].iter().any(|name| dir.ends_with(Path::new("testdata").join(name)))
 }
 
 fn sarif_of(scenario: &Path) -> Value {
