@@ -51,7 +51,7 @@ fn what_an_origin_names_is_what_counts() {
             }
             for (other_name, old) in &before {
                 let same = after.get(other_name).is_some_and(|new| value(new) == value(old));
-                if !same && !depends(old, place) {
+                if !same && !depends(old, place) && !follows(name.2, other_name.2) {
                     wrong.push(format!(
                         "{about}: {other_name:?} changed from {:?} to {:?}",
                         value(old),
@@ -117,6 +117,11 @@ fn depends(fact: &Fact<Datum>, place: Span) -> bool {
     }
 }
 
+/// Whether Kubernetes gives up the fact `other` when `changed` is another word.
+fn follows(changed: &str, other: &str) -> bool {
+    changed == "strategy_type" && other.starts_with("strategy_max_")
+}
+
 /// Another value of the same type, as text in place of `text`.
 fn different(name: &str, fact: &Fact<Datum>, text: &str) -> Option<String> {
     // Another kind of workload is another workload; a list is the sum of its items.
@@ -134,13 +139,19 @@ fn different(name: &str, fact: &Fact<Datum>, text: &str) -> Option<String> {
     other(fact, text)
 }
 
+/// Words that choose among others.
+const CHOICES: &[(&str, &str)] =
+    &[("RollingUpdate", "Recreate"), ("cert-manager", "metrics-server"), ("nano", "small")];
+
 fn other(fact: &Fact<Datum>, text: &str) -> Option<String> {
+    if let Some((_, other)) = CHOICES.iter().find(|(word, _)| *word == text) {
+        return Some((*other).to_owned());
+    }
     match (fact.value()?, text) {
         (Datum::Bool(_), "true") => Some("false".to_owned()),
         (Datum::Bool(_), "false") => Some("true".to_owned()),
         (Datum::Bool(_) | Datum::List(_), _) => None,
         (Datum::Int(_), _) => Some((text.parse::<i64>().ok()? + 1).to_string()),
-        (Datum::Text(_), "RollingUpdate") => Some("Recreate".to_owned()),
         (Datum::Text(_), _) => Some(match text.find(|it: char| it.is_ascii_digit()) {
             // `v0.7.2`, `256Mi`, `15s`, `25%`: another number, and still of that kind.
             Some(at) if text.len() < 12 => {
