@@ -139,10 +139,9 @@ fn of_workload(object: &Object) -> Option<Approver> {
                 "kubelet-csr-approver" => {
                     weaknesses.extend(policy::of_container(container, &origin));
                 }
-                "kubelet-rubber-stamp" => weaknesses.push((
-                    "kubelet-rubber-stamp is not maintained any more".into(),
-                    image.origin.clone(),
-                )),
+                "kubelet-rubber-stamp" => {
+                    weaknesses.push(("it is not maintained any more".into(), image.origin.clone()))
+                }
                 _ => {}
             }
             return Some(named(name, weaknesses));
@@ -252,7 +251,7 @@ pub(super) fn remote(text: &str, at: &Origin) -> Option<Approver> {
     let mut weaknesses = Vec::new();
     let moving = ["/main/", "/master/", "/latest/", "ref=main", "ref=master"];
     if moving.iter().any(|it| text.contains(it)) {
-        weaknesses.push((format!("{name} comes from a branch, which may change"), at.clone()));
+        weaknesses.push(("it comes from a branch, which may change".into(), at.clone()));
     }
     Some(Approver { name: name.into(), origin: at.clone(), certain: true, weaknesses })
 }

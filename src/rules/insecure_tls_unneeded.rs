@@ -5,7 +5,8 @@ use crate::{
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     let Some(reason) = reason(cluster) else { return };
-    for server in cluster.metrics_servers.iter().filter(|server| !server.managed) {
+    // What an installer passes is known only where its settings, which people write, decide.
+    for server in &cluster.metrics_servers {
         let Some((true, origin)) = server.kubelet_insecure_tls.known() else { continue };
         let finding = findings.at(
             &origin.or(&server.anchor),
@@ -15,7 +16,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         for (text, at) in &cluster.serving.evidence {
             finding.also(at, text);
         }
-        finding.help("remove --kubelet-insecure-tls");
+        finding.help(if server.managed {
+            "tell the installer not to pass --kubelet-insecure-tls"
+        } else {
+            "remove --kubelet-insecure-tls"
+        });
     }
 }
 

@@ -170,10 +170,7 @@ fn remote_manifests_that_nobody_fetched() {
     };
     let found = find(&sources, &environment);
     assert_eq!(names(&found), [("kubelet-serving-cert-approver", true)]);
-    assert_eq!(
-        weaknesses(&found),
-        ["kubelet-serving-cert-approver comes from a branch, which may change"]
-    );
+    assert_eq!(weaknesses(&found), ["it comes from a branch, which may change"]);
 }
 
 #[test]
