@@ -170,8 +170,11 @@ fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
             names.join(", ")
         )));
     };
-    let objects: Vec<&Node> =
-        objects.iter().filter(|it| it.release.is_none()).map(|it| &it.node).collect();
+    let objects: Vec<&Node> = objects
+        .iter()
+        .filter(|it| it.release.is_none() && !it.suspended)
+        .map(|it| &it.node)
+        .collect();
     let text = rendered(options, &sources, &objects, problems, origins);
     let problems = problems.clone();
     finish_render(options, sources, &problems, &text)
