@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -116,6 +116,10 @@ fn show(options: &Options, paths: &[PathBuf], look: Look) -> Outcome {
     });
     let text = match options.format {
         Format::Json => report::show_json(&sources, &shown),
+        // Nothing breaks the lines of a table that is piped.
+        _ if !io::stdout().is_terminal() || options.output.is_some() => {
+            report::show(&sources, &shown, Look { width: 120, ..look })
+        }
         _ => report::show(&sources, &shown, look),
     };
     write(options, text.as_bytes())

@@ -216,7 +216,7 @@ fn environment(
         } else {
             server.subject()
         };
-        let _ = writeln!(out, "\n  {} ({})", look.paint("1", &name), how(server));
+        let _ = writeln!(out, "\n  {} ({})", look.paint("1", &name), how(sources, server));
         let mut table = Table::default();
         let mut rest: IndexMap<String, Vec<String>> = IndexMap::new();
         for (name, fact) in server.facts() {
@@ -233,7 +233,9 @@ fn environment(
         }
         out += &table.print(look);
         for (state, names) in &rest {
-            out += &wrapped(&format!("    {state}: "), &names.join(", "), look);
+            // A name is not broken between its words.
+            let names = names.join(", ").replace(' ', "\u{a0}").replace(",\u{a0}", ", ");
+            out += &wrapped(&format!("    {state}: "), &names, look).replace('\u{a0}', " ");
         }
     }
     for problem in &environment.problems {
@@ -244,13 +246,17 @@ fn environment(
     out
 }
 
-/// `helm-release, chart metrics-server 3.12.2`
-fn how(server: &MetricsServer) -> String {
+/// `helm release, chart metrics-server 3.12.2, version from apps/helmrelease.yaml:12`
+fn how(sources: &Sources, server: &MetricsServer) -> String {
     let mut how = server.via.replace('-', " ");
     if let Some((name, version)) = &server.chart {
         let _ = write!(how, ", chart {name}");
-        if let Some(version) = version.value() {
-            let _ = write!(how, " {version}");
+        match version.known() {
+            Some((version, origin)) => {
+                let from = place(sources, origin.written_at());
+                let _ = write!(how, " {version}, version from {from}");
+            }
+            None => how += ", version unknown",
         }
     }
     how
@@ -259,12 +265,24 @@ fn how(server: &MetricsServer) -> String {
 /// Rows of a name, a value, and where it comes from.
 #[derive(Default)]
 struct Table {
-    rows: Vec<[String; 3]>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: String,
+    value: String,
+    /// The places on the value's way, what a person edits first; or a remark.
+    from: Vec<String>,
 }
 
 impl Table {
     fn row(&mut self, name: &str, value: &str, from: &str) {
-        self.rows.push([name.to_owned(), value.to_owned(), from.to_owned()]);
+        let from = Some(from.to_owned()).filter(|it| !it.is_empty());
+        self.came(name, value, from.into_iter().collect());
+    }
+
+    fn came(&mut self, name: &str, value: &str, from: Vec<String>) {
+        self.rows.push(Row { name: name.to_owned(), value: value.to_owned(), from });
     }
 
     /// More about the row before.
@@ -274,7 +292,7 @@ impl Table {
 
     fn fact(&mut self, name: &str, fact: &Fact<String>, sources: &Sources) {
         match fact {
-            Fact::Known(value, origin) => self.row(name, value, &way(sources, origin)),
+            Fact::Known(value, origin) => self.came(name, value, way(sources, origin)),
             Fact::Absent(None) => self.row(name, "not set", ""),
             Fact::Absent(Some(by)) => {
                 let by = place(sources, by.written_at());
@@ -289,7 +307,7 @@ impl Table {
         for (index, arg) in server.args.value().into_iter().flatten().enumerate() {
             let name = if index == 0 { "args" } else { "" };
             match &arg.unknown {
-                None => self.row(name, &arg.text, &way(sources, &arg.origin)),
+                None => self.came(name, &arg.text, way(sources, &arg.origin)),
                 // Why is told with the other unknown facts, which depend on it.
                 Some(_) => self.row(name, "unknown", ""),
             }
@@ -297,56 +315,65 @@ impl Table {
     }
 
     fn print(&self, look: Look) -> String {
-        let width = |column: usize, most: usize| {
-            let widths = self.rows.iter().map(|row| row[column].chars().count());
+        // A few long texts must not push everything else to the right.
+        let width = |text: fn(&Row) -> &str, most: usize| {
+            let widths = self.rows.iter().map(|row| text(row).chars().count());
             widths.filter(|it| *it <= most).max().unwrap_or(0)
         };
-        let (name_width, value_width) = (width(0, 40), width(1, look.width / 3));
+        let (name_width, value_width) = (width(|it| &it.name, 31), width(|it| &it.value, 24));
         let mut out = String::new();
-        for [name, value, from] in &self.rows {
+        for Row { name, value, from } in &self.rows {
             if name.is_empty() && value.is_empty() {
-                out += &wrapped("      ", from, look);
+                out += &wrapped("      ", &from.concat(), look);
                 continue;
             }
-            let shown = look.paint(value_color(value), &format!("{value:value_width$}"));
-            let mut line = format!("    {name:name_width$}  {shown}");
-            if !from.is_empty() {
-                let below = 4 + name_width + 2 + 2;
-                let used = 4 + name_width + 2 + value.chars().count().max(value_width) + 2;
-                let from = look.paint("2", from);
-                if used + from.chars().count() <= look.width.max(80) {
-                    let _ = write!(line, "  {from}");
-                } else {
-                    line = format!("{}\n{:below$}{from}", line.trim_end(), "");
+            let lead = format!("    {name:name_width$}  ");
+            let value = format!("{value:value_width$}");
+            let used = lead.chars().count() + value.chars().count() + 2;
+            let line = format!("{lead}{}", look.paint(value_color(&value), &value));
+            let on_one_line = from.join(", ");
+            if from.is_empty() {
+                out += line.trim_end();
+                out.push('\n');
+            } else if used + on_one_line.chars().count() <= look.width {
+                let _ = writeln!(out, "{line}  {}", look.paint("2", &on_one_line));
+            } else {
+                let _ = writeln!(out, "{}", line.trim_end());
+                let below = " ".repeat(4 + name_width + 4);
+                for step in from {
+                    out += &look.paint("2", wrapped(&below, step, look).trim_end());
+                    out.push('\n');
                 }
             }
-            out += line.trim_end();
-            out.push('\n');
         }
         out
     }
 }
 
 fn value_color(value: &str) -> &'static str {
-    if value == "unknown" { "33" } else { "0" }
+    if value.trim_end() == "unknown" { "33" } else { "" }
 }
 
-/// Where a value is written and through what it comes to count, for people.
-fn way(sources: &Sources, origin: &Origin) -> String {
+/// Where a value is written and then through what it comes to count, for people.
+fn way(sources: &Sources, origin: &Origin) -> Vec<String> {
     let mut steps: Vec<Step> = origin.steps().collect();
-    let Some(last) = steps.pop() else { return String::new() };
-    let mut way = match (last.via, last.span) {
+    let Some(last) = steps.pop() else { return Vec::new() };
+    let written = match (last.via, last.span) {
         (Via::Written | Via::Configured, span) => place(sources, span),
+        // The chart's version is told once, with the chart.
+        (Via::ChartDefault, _) => return vec![via_text(last.via)],
         (via, None) => via_text(via),
-        (via, Some(span)) => {
-            format!("{}, {}", via_text(via), place(sources, Some(span)))
-        }
+        (via, span) => format!("{}, {}", via_text(via), place(sources, span)),
     };
-    for step in steps.iter().rev().filter(|it| it.span.is_some()) {
-        let via = via_text(step.via);
-        let _ = write!(way, ", {via} at {}", place(sources, step.span));
-    }
-    way
+    let through = steps.iter().rev().filter(|it| it.span.is_some()).map(|step| {
+        let how = match step.via {
+            Via::Patched | Via::Overridden | Via::Transformed => "over".to_owned(),
+            Via::Values => "through".to_owned(),
+            via => format!("{} at", via_text(via)),
+        };
+        format!("{how} {}", place(sources, step.span))
+    });
+    std::iter::once(written).chain(through).collect()
 }
 
 fn via_text(via: Via) -> String {

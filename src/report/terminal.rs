@@ -54,7 +54,7 @@ impl Look {
 
     /// `text` with the ANSI attributes `code`, if colors are on.
     pub(super) fn paint(self, code: &str, text: &str) -> String {
-        if self.color && !text.is_empty() {
+        if self.color && !text.is_empty() && !code.is_empty() {
             format!("\x1b[{code}m{text}\x1b[0m")
         } else {
             text.to_owned()

@@ -171,3 +171,81 @@ fn names_of_environments() {
     assert_eq!(told(7).as_deref(), Some("in 7 of 9 environments: e1, e2, e3, e4, e5, +2"));
     assert_eq!(told(9).as_deref(), Some("in all 9 environments"));
 }
+
+const MANIFEST: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metrics-server, namespace: kube-system}
+spec:
+  selector: {matchLabels: {k8s-app: metrics-server}}
+  template:
+    metadata: {labels: {k8s-app: metrics-server}}
+    spec:
+      containers:
+        - name: metrics-server
+          image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+          args: [--metric-resolution=15s]
+          resources: {limits: {memory: 256Mi}}
+";
+
+fn analyzed(sources: &Sources) -> Vec<(crate::resolve::Environment, crate::model::Cluster)> {
+    let (environments, clusters) = crate::analyze(sources, &crate::config::Config::default());
+    environments.into_iter().zip(clusters).collect()
+}
+
+#[test]
+fn show_for_programs() {
+    let sources = Sources::in_memory([("a.yaml", MANIFEST)]);
+    let shown = show_json(&sources, &analyzed(&sources));
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
+    assert_eq!(shown["version"], 1);
+    let environment = &shown["environments"][0];
+    assert_eq!(environment["entry"]["file"], "a.yaml");
+    let server = &environment["metrics_servers"][0];
+    assert_eq!(server["name"], "metrics-server");
+    let fact = |name: &str| server["facts"][name].clone();
+    let written = |column: u32, line: u32| serde_json::json!([{"via": "written", "file": "a.yaml", "line": line, "column": column}]);
+    assert_eq!(
+        fact("memory_limit"),
+        serde_json::json!({"state": "known", "value": "256Mi", "origin": written(40, 13)})
+    );
+    assert_eq!(
+        fact("args"),
+        serde_json::json!(
+            {"state": "known", "value": ["--metric-resolution=15s"], "origin": written(17, 12)}
+        )
+    );
+    assert_eq!(fact("cpu_limit"), serde_json::json!({"state": "absent"}));
+    assert_eq!(
+        fact("replicas"),
+        serde_json::json!(
+            {"state": "known", "value": 1, "origin": [{"via": "kubernetes-default"}]}
+        )
+    );
+    let names: Vec<_> = server["facts"].as_object().expect("facts").keys().cloned().collect();
+    let expected = "kind image image_tag args kubelet_insecure_tls kubelet_certificate_authority \
+        kubelet_preferred_address_types kubelet_use_node_status_port kubelet_request_timeout \
+        metric_resolution secure_port container_port host_network replicas strategy_type \
+        strategy_max_unavailable strategy_max_surge pdb_min_available pdb_max_unavailable \
+        priority_class cpu_request cpu_limit memory_request memory_limit tls_cert_file \
+        api_service_insecure_skip_tls_verify api_service_ca_bundle";
+    assert_eq!(names.join(" "), expected);
+}
+
+#[test]
+fn show_for_people() {
+    let sources = Sources::in_memory([("a.yaml", MANIFEST)]);
+    let shown = show(&sources, &analyzed(&sources), Look::PLAIN);
+    let line = |start: &str| {
+        let mut lines = shown.lines();
+        let line = lines.find(|it| it.trim_start().starts_with(start)).unwrap_or(&shown);
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("memory limit"), "memory limit 256Mi a.yaml:13");
+    assert_eq!(line("args"), "args --metric-resolution=15s a.yaml:12");
+    assert_eq!(line("replicas"), "replicas 1 Kubernetes default");
+    assert!(shown.contains("not set:") && shown.contains(" cpu limit,"), "{shown}");
+    let colored = show(&sources, &analyzed(&sources), Look { color: true, ..Look::PLAIN });
+    let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
+    assert_eq!(escapes.replace_all(&colored, ""), shown);
+}
