@@ -78,6 +78,8 @@ pub struct MetricsServer {
     pub anchor: Origin,
     /// Whether the installer sets its flags, not this repository.
     pub managed: bool,
+    /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
+    pub resizer: Option<Origin>,
 
     /// `Deployment` or `DaemonSet`.
     pub kind: Fact<String>,

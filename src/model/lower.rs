@@ -170,6 +170,7 @@ fn metrics_server(
         chart: release.map(|it| (it.chart.clone(), chart_version(it))),
         anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
         managed: false,
+        resizer: workload::resizer(node),
         kind: Fact::Known(object.kind().to_owned(), object.anchor()),
         kubelet_insecure_tls: flags.boolean("kubelet-insecure-tls", false),
         kubelet_certificate_authority: flags.text("kubelet-certificate-authority"),

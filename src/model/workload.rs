@@ -89,6 +89,16 @@ pub(super) fn container(workload: &Node) -> Option<&Node> {
     })
 }
 
+/// The container that changes metrics-server's resources to fit the cluster.
+pub(super) fn resizer(workload: &Node) -> Option<Origin> {
+    let containers = workload.at("spec.template.spec.containers")?.items();
+    let image = containers.iter().filter_map(|it| it.get("image")).find(|image| {
+        let (repository, _) = split_image(image.as_str().unwrap_or_default());
+        repository.rsplit('/').next().is_some_and(|name| name.starts_with("addon-resizer"))
+    });
+    image.map(|it| it.origin.clone())
+}
+
 /// Whether an image is metrics-server's, by the last component of its repository.
 pub(crate) fn is_metrics_server(image: &str) -> bool {
     static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {

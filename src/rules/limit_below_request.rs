@@ -30,10 +30,12 @@ fn compare<T: PartialOrd + Display>(
     let by_default =
         if requested.last().via == Via::ChartDefault { " that is the chart's default" } else { "" };
     // A person edits what a person wrote; the limit when both are somebody's.
-    let (at, other, what) = if limited.is_default() {
-        (requested, limited, format!("the limit is {limit}"))
+    let (limit_label, request_label) =
+        (format!("the limit is {limit}"), format!("the request is {request}"));
+    let (at, label, other, other_label) = if limited.is_default() {
+        (requested, request_label, limited, limit_label)
     } else {
-        (limited, requested, format!("the request is {request}"))
+        (limited, limit_label, requested, request_label)
     };
     findings
         .at(
@@ -43,6 +45,7 @@ fn compare<T: PartialOrd + Display>(
                 "the {resource} limit of {limit} is below the request of {request}{by_default}"
             ),
         )
-        .also(other, what)
+        .label(label)
+        .also(other, other_label)
         .help(format!("raise the limit to {request} or lower the request to {limit}"));
 }

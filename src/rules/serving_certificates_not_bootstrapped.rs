@@ -42,8 +42,9 @@ fn request(carrier: &str) -> &'static str {
     }
 }
 
-/// Whether `server` certainly refuses a certificate that it cannot verify.
+/// Whether `server` certainly refuses a certificate that the cluster did not sign.
 fn verifies(server: &MetricsServer) -> bool {
-    let insecure = &server.kubelet_insecure_tls;
-    !server.managed && (insecure.is_absent() || insecure.value() == Some(&false))
+    !server.managed
+        && server.kubelet_insecure_tls.value() == Some(&false)
+        && server.kubelet_certificate_authority.is_absent()
 }
