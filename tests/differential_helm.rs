@@ -217,10 +217,9 @@ fn values() -> impl Strategy<Value = Json> {
 
 /// `global` is always there in Helm, and empty means nothing.
 fn without_empty_global(mut values: Json) -> Json {
-    if let Some(map) = values.as_object_mut() {
-        if map.get("global").is_some_and(|it| it == &json!({}) || it.is_null()) {
-            map.remove("global");
-        }
+    let empty = values.get("global").is_some_and(|it| it == &json!({}) || it.is_null());
+    if let Some(map) = values.as_object_mut().filter(|_| empty) {
+        map.remove("global");
     }
     values
 }
@@ -372,7 +371,7 @@ fn values_are_printed_as_helm_prints_them() {
             }
             let expected = chart.render(&program, &[format!("{block}\n")]);
             let got = ours(&format!("{block}\n"));
-            let expected = expected.and_then(|mut it| it.pop()).map(facts);
+            let expected = expected.and_then(|it| it.last().map(facts));
             if got != expected {
                 differences.push(format!("{block}\n  want {expected:?}\n  got  {got:?}"));
             }
@@ -389,10 +388,10 @@ fn ours(values: &str) -> Option<Json> {
     let release = Release { family, version, ..release(read(&sources, "values.yaml")) };
     let rendered = with(&sources, |context| helm::template(context, &release));
     let deployment = rendered.objects.iter().find(|it| it.str_at("kind") == Some("Deployment"))?;
-    Some(facts(deployment.to_json()))
+    Some(facts(&deployment.to_json()))
 }
 
-fn facts(deployment: Json) -> Json {
+fn facts(deployment: &Json) -> Json {
     let spec = &deployment["spec"];
     let pod = &spec["template"]["spec"];
     let container = &pod["containers"][0];

@@ -6,6 +6,7 @@ mod join;
 mod kubernetes_sigs;
 mod local;
 mod object;
+mod print;
 mod stable;
 pub mod strvals;
 mod template;

@@ -4,15 +4,16 @@
 //! The reference is `bitnami/metrics-server/templates` in the repository `bitnami/charts`, with the
 //! library chart `common`.
 
+mod around;
+
 use serde_json::{Value as Json, json};
 
 use crate::{
     parse::is_template,
     resolve::helm::{
         object::{Condition, Object},
-        template::{
-            Field, Fields, Place, Rendering, Scope, map_text, refused, text, truth, typed, unknown,
-        },
+        print::{text, typed},
+        template::{Field, Fields, Place, Rendering, Scope, map_text, refused, truth, unknown},
     },
     tree::{Kind, Map, Node, Why},
 };
@@ -431,189 +432,6 @@ impl<'a> Chart<'a> {
             .set("nodeAffinity", scope.own(Json::Null))
             .node())
     }
-
-    fn service(&self) -> Rendering<Node> {
-        let scope = self.scope;
-        let object = self
-            .object("v1", "Service", self.full_name.clone())
-            .labels(&evaluated(&scope.whole("service.labels")?));
-        let annotations = scope.whole("service.annotations")?;
-        let object =
-            object.metadata("annotations", Field::when(&annotations, evaluated(&annotations)));
-        let port = if scope.since(6, 0, 0) { "service.ports.https" } else { "service.port" };
-        let mut port = Fields::new(&scope.own)
-            .set("name", scope.own("https"))
-            .set("port", self.printed(port)?)
-            .set("protocol", scope.own("TCP"))
-            .set("targetPort", scope.own("https"));
-        let mut spec = self.fields().set("type", scope.printed("service.type")?);
-        if self.gap.is_none() {
-            port = port.set("nodePort", scope.own(Json::Null));
-            spec = spec.set("sessionAffinity", scope.given_text("service.sessionAffinity")?);
-        }
-        let spec = spec
-            .set("ports", Node::new(vec![port.node()], scope.own.clone()))
-            .set("selector", self.selector.clone());
-        Ok(object.set("spec", spec.node()).node())
-    }
-
-    fn pod_disruption_budget(&self, objects: &mut Vec<Node>) -> Rendering<()> {
-        let scope = self.scope;
-        let (prefix, create) = match (scope.since(6, 0, 0), scope.since(5, 3, 0)) {
-            (true, _) => ("pdb", "pdb.create"),
-            (_, true) => ("podDisruptionBudget", "podDisruptionBudget.enabled"),
-            _ => return Ok(()),
-        };
-        let create = Condition::all(scope, &[create])?;
-        if create.is == Ok(false) {
-            return Ok(());
-        }
-        let least = scope.get(&format!("{prefix}.minAvailable"))?;
-        let most = scope.get(&format!("{prefix}.maxUnavailable"))?;
-        let max_unavailable = match (truth(&least), truth(&most)) {
-            (_, Ok(true)) => Field::Is(scope.print(&most)?),
-            (Ok(true), Ok(false)) => Field::Not(None),
-            (Ok(false), Ok(false)) => Field::Is(match &self.gap {
-                None => scope.own(1),
-                Some(why) => unknown(why.clone(), &scope.own),
-            }),
-            (Err(why), _) | (_, Err(why)) => Field::Is(unknown(why, &most.origin)),
-        };
-        let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone());
-        let spec = Fields::new(&scope.own)
-            .set("minAvailable", Field::when(&least, scope.print(&least)?))
-            .set("maxUnavailable", max_unavailable)
-            .set("selector", selector.node());
-        let object = self.object("policy/v1", "PodDisruptionBudget", self.full_name.clone());
-        objects.extend(create.object(object.set("spec", spec.node()).node()));
-        Ok(())
-    }
-
-    fn api_service(&self, objects: &mut Vec<Node>) -> Rendering<()> {
-        let scope = self.scope;
-        let create = Condition::all(scope, &["apiService.create"])?;
-        if create.is == Ok(false) {
-            return Ok(());
-        }
-        // `| default true`: what is false to a template, an unquoted `false` too, becomes true.
-        let insecure = scope.get("apiService.insecureSkipTLSVerify")?;
-        let insecure = match truth(&insecure) {
-            Ok(true) => scope.print(&insecure)?,
-            Ok(false) => Node::new(true, insecure.origin),
-            Err(why) => unknown(why, &insecure.origin),
-        };
-        let service = Fields::new(&scope.own)
-            .set("name", self.full_name.clone())
-            .set("namespace", self.namespace.clone());
-        let spec = Fields::new(&scope.own)
-            .set("service", service.node())
-            .set("group", scope.own("metrics.k8s.io"))
-            .set("version", scope.own("v1beta1"))
-            .set("insecureSkipTLSVerify", insecure)
-            .set("caBundle", scope.given_text("apiService.caBundle")?)
-            .set("groupPriorityMinimum", scope.own(100))
-            .set("versionPriority", scope.own(100));
-        let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
-        let object = self.object("apiregistration.k8s.io/v1", "APIService", name);
-        objects.extend(create.object(object.set("spec", spec.node()).node()));
-        Ok(())
-    }
-
-    fn network_policy(&self, objects: &mut Vec<Node>) -> Rendering<()> {
-        let scope = self.scope;
-        if !scope.since(7, 0, 0) {
-            return Ok(());
-        }
-        let enabled = Condition::all(scope, &["networkPolicy.enabled"])?;
-        if enabled.is == Ok(false) {
-            return Ok(());
-        }
-        let open = Condition::all(
-            scope,
-            &["networkPolicy.allowExternal", "networkPolicy.allowExternalEgress"],
-        )?;
-        let port = Fields::new(&scope.own).set("port", scope.printed(self.port())?).node();
-        let ports = Node::new(vec![port], scope.own.clone());
-        let ingress = Fields::new(&scope.own).set("ports", ports).node();
-        let spec = Fields::new(&scope.own)
-            .set(
-                "podSelector",
-                Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node(),
-            )
-            .set("policyTypes", scope.own(json!(["Ingress", "Egress"])))
-            .set("egress", scope.own(json!([{}])))
-            .set("ingress", Node::new(vec![ingress], scope.own.clone()))
-            .node();
-        let spec = if open.is == Ok(true) && self.gap.is_none() {
-            spec
-        } else {
-            unknown("narrower network policies are not modelled".into(), &open.at)
-        };
-        let object = self.object("networking.k8s.io/v1", "NetworkPolicy", self.full_name.clone());
-        objects.extend(enabled.object(object.set("spec", spec).node()));
-        Ok(())
-    }
-
-    fn roles(&self, objects: &mut Vec<Node>) -> Rendering<()> {
-        let scope = self.scope;
-        let create = Condition::all(scope, &["rbac.create"])?;
-        if create.is == Ok(false) {
-            return Ok(());
-        }
-        let named = |suffix: &str| match (text(&self.full_name), text(&self.namespace)) {
-            (Ok(name), Ok(namespace)) => scope.named(format!("{name}-{namespace}{suffix}")),
-            (Err(why), _) | (_, Err(why)) => unknown(why, &scope.own),
-        };
-        let api = "rbac.authorization.k8s.io/v1";
-        let read = json!(["get", "list", "watch"]);
-        let rules = json!([
-            {"apiGroups": [""], "resources": ["pods", "nodes", "namespaces"], "verbs": read},
-            {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get", "create"]}]);
-        let view = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
-            "verbs": read}]);
-        let mut aggregated = json!({});
-        for role in ["admin", "edit", "view"] {
-            aggregated[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] = "true".into();
-        }
-        let rules = match &self.gap {
-            None => scope.own(rules),
-            Some(why) => unknown(why.clone(), &scope.own),
-        };
-        let subject = Fields::new(&scope.own)
-            .set("kind", scope.own("ServiceAccount"))
-            .set("name", scope.service_account(&self.full_name)?)
-            .set("namespace", self.namespace.clone())
-            .node();
-        let bind = |object: Object, kind: &str, role: Node| {
-            let reference = Fields::new(&scope.own)
-                .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
-                .set("kind", scope.own(kind))
-                .set("name", role);
-            object
-                .set("roleRef", reference.node())
-                .set("subjects", Node::new(vec![subject.clone()], scope.own.clone()))
-                .node()
-        };
-        let reader = self
-            .object(api, "RoleBinding", named("-auth-reader"))
-            .metadata("namespace", scope.own("kube-system"));
-        let all = [
-            self.object(api, "ClusterRole", named("")).set("rules", rules).node(),
-            self.object(api, "ClusterRole", named("-view"))
-                .labels(&scope.own(aggregated))
-                .set("rules", scope.own(view))
-                .node(),
-            bind(
-                self.object(api, "ClusterRoleBinding", named("-auth-delegator")),
-                "ClusterRole",
-                scope.own("system:auth-delegator"),
-            ),
-            bind(self.object(api, "ClusterRoleBinding", named("")), "ClusterRole", named("")),
-            bind(reader, "Role", scope.own("extension-apiserver-authentication-reader")),
-        ];
-        objects.extend(all.into_iter().filter_map(|object| create.object(object)));
-        Ok(())
-    }
 }
 
 /// What is empty as the null that the chart writes then.
@@ -625,11 +443,10 @@ fn null_or(list: Node) -> Node {
 /// `common.tplvalues.render`: text may hold templates, which are not evaluated here.
 fn evaluated(node: &Node) -> Node {
     let kind: Kind = match &node.kind {
-        Kind::Unknown(_) => return node.clone(),
         Kind::Scalar(scalar) if is_template(&scalar.text) => {
             return unknown("it holds a template".into(), &node.origin);
         }
-        Kind::Scalar(_) => return node.clone(),
+        Kind::Unknown(_) | Kind::Scalar(_) => return node.clone(),
         Kind::List(items) => items.iter().map(evaluated).collect::<Vec<_>>().into(),
         Kind::Map(map) => {
             let mut map = Map::clone(map);

@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::{
     resolve::helm::{
         object::{Condition, Object},
-        template::{Field, Fields, Rendering, Scope, map_text, text, unknown},
+        print::text,
+        template::{Field, Fields, Rendering, Scope, map_text, unknown},
     },
     tree::{Node, Why},
 };

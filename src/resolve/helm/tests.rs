@@ -1,6 +1,6 @@
 //! Values in, objects and origins out.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
@@ -85,7 +85,7 @@ fn way(sources: &Sources, node: &Node) -> String {
     for step in node.origin.steps() {
         let at = step.span.map_or("-", |span| sources.slice(span));
         let file = step.span.map_or("", |span| &sources[span.file].path);
-        let _ = write!(text, "{}: {file} {at}\n", step.via.id());
+        let _ = writeln!(text, "{}: {file} {at}", step.via.id());
     }
     text
 }

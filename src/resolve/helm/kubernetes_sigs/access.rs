@@ -6,7 +6,8 @@ use super::Chart;
 use crate::{
     resolve::helm::{
         object::{Condition, Object},
-        template::{Field, Fields, Rendering, Scope, map_text, text, unknown},
+        print::text,
+        template::{Field, Fields, Rendering, Scope, map_text, unknown},
     },
     tree::{Node, Scalar},
 };
