@@ -206,7 +206,7 @@ impl Via {
             Self::Values => "values come in here",
             Self::Templated => "filled in here by the ApplicationSet",
             Self::UpstreamManifest => "from this upstream manifest",
-            Self::ChartDefault => "the default of this chart version",
+            Self::ChartDefault => "the chart's default",
             Self::KubernetesDefault => "Kubernetes' default",
             Self::FlagDefault => "metrics-server's default",
             Self::Configured => "configured here",

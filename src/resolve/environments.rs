@@ -327,8 +327,7 @@ fn attach_loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    let dirs: Vec<String> = environments.iter().map(|it| entry_dir(sources, it)).collect();
-    let mut groups: BTreeMap<&str, Loose> = BTreeMap::new();
+    let mut files = Vec::new();
     for (file, source) in sources.iter() {
         let loose = source.relevance == Relevance::Subject
             && !reached.contains(&file)
@@ -346,19 +345,24 @@ fn attach_loose(
             if !environments.iter().any(|it| values_file::installs(sources, it, dir)) {
                 environments.extend(values_file::chart(context, file));
             }
-            continue;
-        }
-        if let Some(environment) = values_file::environment(context, file) {
+        } else if let Some(environment) = values_file::environment(context, file) {
             environments.push(environment);
-            continue;
+        } else {
+            files.push(file);
         }
+    }
+    // Whose cluster a file defines is asked when all environments are there to be asked for.
+    let dirs: Vec<String> = environments.iter().map(|it| entry_dir(sources, it)).collect();
+    let mut groups: BTreeMap<&str, Loose> = BTreeMap::new();
+    for file in files {
+        let path = &sources[file].path;
         let mut found = Loose::default();
         found.add(sources, file);
-        let home = home(&dirs, &source.path);
+        let home = home(&dirs, path);
         if let Some(environment) = home.and_then(|index| environments.get_mut(index)) {
             found.give_definitions(environment);
         }
-        groups.entry(environment_of(&source.path).unwrap_or("default")).or_default().append(found);
+        groups.entry(environment_of(path).unwrap_or("default")).or_default().append(found);
     }
     for (name, loose) in groups {
         let taken = environments.iter().any(|it| it.name == name);

@@ -207,8 +207,8 @@ fn chart_of(
     // A chart in a repository: in this one if it is there.
     chart.version = None;
     let dir = source::join("", chart.name.trim_start_matches('/')).unwrap_or_default();
-    let here =
-        kind == "GitRepository" && context.sources.find(&format!("{dir}/Chart.yaml")).is_some();
+    let here = kind == "GitRepository"
+        && source::join(&dir, "Chart.yaml").is_some_and(|it| context.sources.find(&it).is_some());
     if here {
         chart.directory = Some(dir);
     }
@@ -241,9 +241,7 @@ fn with_files(
 ) -> Node {
     let mut layers = Node::new(Map::default(), user.origin.clone());
     let own = |file: &Node| match (&chart.directory, file.as_str()) {
-        (Some(dir), Some(path)) => {
-            source::join("", path).as_deref() == Some(&*format!("{dir}/values.yaml"))
-        }
+        (Some(dir), Some(path)) => source::join("", path) == source::join(dir, "values.yaml"),
         (None, path) => path == Some("values.yaml"),
         _ => false,
     };

@@ -43,7 +43,7 @@ fn visit(context: &Context<'_>, release: &Release, depth: usize, expanded: &mut 
         expanded.releases.push(release.clone());
         return;
     };
-    let Some(chart) = read(context, &format!("{dir}/Chart.yaml")) else {
+    let Some(chart) = read(context, &in_chart(dir, "Chart.yaml")) else {
         let message = format!("there is no readable chart in `{dir}`");
         expanded.problems.push(Problem::new(ProblemKind::Unresolved, &release.anchor, message));
         return;
@@ -117,10 +117,10 @@ impl Dependency {
 
 /// `dependencies` of `Chart.yaml`, or of `requirements.yaml` as before Helm 3.
 fn dependencies(context: &Context<'_>, dir: &str, chart: &Node) -> Vec<Dependency> {
-    let old = read(context, &format!("{dir}/requirements.yaml"));
+    let old = read(context, &in_chart(dir, "requirements.yaml"));
     let listed = chart.get("dependencies").or_else(|| old.as_ref()?.get("dependencies"));
-    let lock = read(context, &format!("{dir}/Chart.lock"))
-        .or_else(|| read(context, &format!("{dir}/requirements.lock")));
+    let lock = read(context, &in_chart(dir, "Chart.lock"))
+        .or_else(|| read(context, &in_chart(dir, "requirements.lock")));
     let locked = lock.as_ref().and_then(|it| it.get("dependencies")).map(Node::items);
     let locked = locked.unwrap_or_default();
     let dependency = |node: &Node| {
@@ -148,7 +148,7 @@ fn dependencies(context: &Context<'_>, dir: &str, chart: &Node) -> Vec<Dependenc
 
 /// The version of the archive of a chart in `charts/`, when there is just one.
 fn archive(context: &Context<'_>, dir: &str, name: &str) -> Option<String> {
-    let folder = format!("{dir}/charts");
+    let folder = in_chart(dir, "charts");
     let versions = context.sources.below(&folder).filter_map(|file| {
         let file = source::file_name(&context.sources[file].path);
         let version = file.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(".tgz")?;
@@ -197,7 +197,7 @@ fn child(
     let repository = dependency.node.str_at("repository");
     let version = dependency.version.as_ref().and_then(Node::as_scalar).map(|it| it.text.clone());
     let anchor = dependency.node.get("version").or_else(|| dependency.node.get("name"));
-    let own = with_global(&own, values);
+    let own = without_switch(with_global(&own, values), dependency);
     Some(Release {
         family: family(&dependency.name, repository, version.as_deref(), &own),
         chart: dependency.name.clone(),
@@ -211,15 +211,26 @@ fn child(
     })
 }
 
+/// `values` without what only switches the dependency on and off, and means nothing to its chart.
+fn without_switch(mut values: Node, dependency: &Dependency) -> Node {
+    for path in dependency.node.str_at("condition").unwrap_or_default().split(',') {
+        let key = path.trim().strip_prefix(dependency.key()).and_then(|it| it.strip_prefix('.'));
+        if let (Some(key), Some(map)) = (key, values.as_map_mut()) {
+            map.remove(key);
+        }
+    }
+    values
+}
+
 /// Where the repository holds a dependency: `charts/name`, or what `file://` points at.
 fn directory(context: &Context<'_>, dir: &str, dependency: &Dependency) -> Option<String> {
-    let unpacked = format!("{dir}/charts/{}", dependency.name);
+    let unpacked = in_chart(dir, &format!("charts/{}", dependency.name));
     let repository = dependency.node.str_at("repository").unwrap_or_default();
     let beside = repository.strip_prefix("file://").and_then(|path| source::join(dir, path));
     [Some(unpacked), beside]
         .into_iter()
         .flatten()
-        .find(|dir| context.sources.find(&format!("{dir}/Chart.yaml")).is_some())
+        .find(|dir| context.sources.find(&in_chart(dir, "Chart.yaml")).is_some())
 }
 
 /// Whether a dependency is installed: by the first of its conditions that is a boolean, else by its
@@ -286,7 +297,7 @@ fn with_global(values: &Node, above: &Node) -> Node {
 /// `values.yaml` of the chart in `dir`; an empty mapping when there is none.
 pub(super) fn own_values(context: &Context<'_>, dir: &str) -> Result<Node, Problem> {
     let nowhere = Origin::at(Via::Written, None);
-    match context.sources.find(&format!("{dir}/values.yaml")) {
+    match context.sources.find(&in_chart(dir, "values.yaml")) {
         Some(file) => layer(context.sources.documents(file, Dialect::Sigs), &nowhere),
         None => Ok(Node::new(Map::default(), nowhere)),
     }
@@ -324,7 +335,7 @@ pub(super) fn modified(context: &Context<'_>, dir: &str, release: &Release) -> O
     let Some(version) = version::lenient(&version.text) else { return Some(why()) };
     let Some(chart) = release.family.map(charts::of) else { return Some(why()) };
     let Some(known) = chart.templates(&version) else { return Some(why()) };
-    let folder = format!("{dir}/templates");
+    let folder = in_chart(dir, "templates");
     let mut files = Vec::new();
     for file in context.sources.below(&folder) {
         let path = &context.sources[file].path;
@@ -356,6 +367,11 @@ fn reads_only(template: &str, chart: &charts::Chart, version: &Version) -> bool 
             || path == "tls.certManager.existingIssuer.group";
         stray || keys.has(path)
     })
+}
+
+/// The path of a file of the chart in `dir`, which may be the root.
+fn in_chart(dir: &str, path: &str) -> String {
+    source::join(dir, path).unwrap_or_default()
 }
 
 /// The first document of a YAML file.
