@@ -93,7 +93,7 @@ impl Findings {
         let mut finding = Finding {
             rule: self.rule,
             severity: self.severity,
-            message: message.into(),
+            message: plain(message.into()),
             labels: way(origin),
             help: None,
             environments: self.environment.iter().cloned().collect(),
@@ -127,11 +127,34 @@ fn way(origin: &Origin) -> Vec<Label> {
     labels
 }
 
+/// What a finding may say at most of one thing, in characters.
+const LONGEST: usize = 600;
+
+/// The text without what would move the cursor of a terminal or hide what follows: a finding quotes
+/// names and values from files that anybody may have written.
+fn plain(text: String) -> String {
+    let hides = |it: char| {
+        it.is_control() || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.len() <= LONGEST && !text.contains(hides) {
+        return text;
+    }
+    let mut plain = String::new();
+    for (index, it) in text.chars().enumerate() {
+        if index == LONGEST {
+            plain.push('…');
+            break;
+        }
+        if hides(it) { plain.extend(it.escape_default()) } else { plain.push(it) }
+    }
+    plain
+}
+
 impl Finding {
     /// Another place that matters, with what it has to do with this.
     pub fn also(&mut self, origin: &Origin, text: impl Into<String>) -> &mut Self {
         if let Some(span) = origin.written_at() {
-            let text = text.into();
+            let text = plain(text.into());
             if self.labels.iter().all(|it| it.span != span) {
                 self.labels.push(Label { span, text, step: false });
             }
@@ -142,14 +165,14 @@ impl Finding {
     /// What the primary place is.
     pub fn label(&mut self, text: impl Into<String>) -> &mut Self {
         if let Some(first) = self.labels.first_mut() {
-            first.text = text.into();
+            first.text = plain(text.into());
         }
         self
     }
 
     /// What to do.
     pub fn help(&mut self, text: impl Into<String>) -> &mut Self {
-        self.help = Some(text.into());
+        self.help = Some(plain(text.into()));
         self
     }
 

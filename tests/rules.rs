@@ -58,6 +58,19 @@ fn examples_find_what_they_say() {
     assert!(failures.is_empty(), "{failures}");
 }
 
+#[test]
+fn findings_quote_files_without_their_control_characters() {
+    let values = "image: {repository: registry.k8s.io/metrics-server/metrics-server}\n\
+                  priorityClassName: \"a\\e[31m\\nb\\u202e\"\n";
+    let sources = Sources::in_memory([("values.yaml", values)]);
+    let config = config::Config::default();
+    let (_, clusters) = analyze(&sources, &config);
+    let found = check(&clusters);
+    let finding = found.iter().find(|it| it.rule == "priority-class-not-critical");
+    let message = &finding.expect("it is not critical").message;
+    assert!(message.starts_with(r"a\u{1b}[31m\nb\u{202e} is not"), "{message}");
+}
+
 /// What is found, with texts cut where an expected text at the same place ends in `…`.
 fn shortened(found: BTreeSet<Expected>, expected: &BTreeSet<Expected>) -> BTreeSet<Expected> {
     let is_short_of = |found: &Expected, expected: &Expected| {
