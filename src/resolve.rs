@@ -12,6 +12,7 @@ pub mod template;
 pub mod tools;
 mod values_file;
 
+pub(crate) use environments::placeholders;
 pub use environments::resolve;
 
 use crate::{

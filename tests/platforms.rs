@@ -72,6 +72,8 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("terraform-kind", "default", "unknown", "2"),
     ("talos-flux", "kubernetes/flux/cluster", "bootstrapped-and-approved", "3"),
     ("k3s-insecure", "default", "signed-by-platform", "absent"),
+    ("kind-templated", "default", "unknown", "1"),
+    ("cluster-api-templated", "default", "self-signed", "unknown"),
 ];
 
 #[test]

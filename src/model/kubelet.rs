@@ -29,6 +29,9 @@ pub(super) struct Flag {
     pub(super) value: Node,
 }
 
+/// The name of a flag that may be any.
+const ANY: &str = "*";
+
 /// Whose kubelet it is.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
@@ -152,7 +155,7 @@ impl Settings {
                 Ok(_) => {}
             }
         }
-        for Flag { value, .. } in self.flags.iter().filter(|it| it.name == flag) {
+        for Flag { value, .. } in self.flags.iter().filter(|it| it.name == flag || it.name == ANY) {
             let reading = match &value.kind {
                 Kind::Scalar(scalar) => from_flag(&scalar.text),
                 _ => Reading::Wrong,
@@ -217,7 +220,7 @@ impl Flag {
                 .collect(),
             Kind::List(items) => items.iter().filter_map(Self::one).collect(),
             Kind::Scalar(_) => Self::one(node).into_iter().collect(),
-            Kind::Unknown(_) => Vec::new(),
+            Kind::Unknown(_) => vec![Self::new(ANY, node.clone())],
         }
     }
 
@@ -225,6 +228,9 @@ impl Flag {
         if let Some(name) = item.str_at("name") {
             let value = item.get("value").cloned();
             return Some(Self::new(name, value.unwrap_or_else(|| truth(&item.origin))));
+        }
+        if item.unknown().is_some() {
+            return Some(Self::new(ANY, item.clone()));
         }
         Some(Self::parse(&item.as_scalar()?.text, &item.origin))
     }
@@ -262,6 +268,10 @@ impl Flag {
     }
 
     fn new(name: &str, value: Node) -> Self {
+        if name.contains("${") || name.contains("{{") {
+            let why = Kind::Unknown("a template fills it in".into());
+            return Self { name: ANY.to_owned(), value: Node::new(why, value.origin) };
+        }
         Self { name: name.trim().trim_start_matches('-').replace('_', "-"), value }
     }
 }
@@ -361,6 +371,18 @@ mod tests {
         assert!(kubelet(&[], "[rotate-server-certificates=yes]").server_tls_bootstrap.is_unknown());
         assert!(kubelet(&["serverTLSBootstrap: null"], "").server_tls_bootstrap.is_absent());
         assert!(kubelet(&["tlsCertFile: \"\""], "").tls_cert_file.is_absent());
+    }
+
+    #[test]
+    fn flags_that_nobody_can_tell_may_be_any() {
+        let why = || Kind::Unknown("a template".into());
+        let unknown = || Node::new(why(), Origin::at(Via::Written, None));
+        let item = Node::new(vec![unknown()], Origin::at(Via::Written, None));
+        for node in [unknown(), item] {
+            let settings = Settings { layers: Vec::new(), flags: Flag::all(&node) };
+            assert!(settings.says_something());
+            assert!(settings.bool("serverTLSBootstrap", "rotate-server-certificates").is_unknown());
+        }
     }
 
     #[test]

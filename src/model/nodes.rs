@@ -98,7 +98,9 @@ pub(super) fn stated(node: &Node) -> Fact<Count> {
         (Some(count), _) => Fact::Known(Count::exactly(count), node.origin.clone()),
         (None, Some(why)) => Fact::Unknown(why.clone(), Some(node.origin.clone())),
         (None, None) => {
-            Fact::Unknown("this is not a whole number".into(), Some(node.origin.clone()))
+            let template = text.is_some_and(|it| it.contains("${") || it.contains("{{"));
+            let why = if template { "a template fills it in" } else { "it is not a whole number" };
+            Fact::Unknown(why.into(), Some(node.origin.clone()))
         }
     }
 }

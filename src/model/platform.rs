@@ -27,9 +27,9 @@ use crate::{
     },
     parse::{self, Dialect},
     problem::{Problem, ProblemKind},
-    resolve::Environment,
+    resolve::{self, Environment},
     source::{FileId, Sources, Span},
-    tree::{Node, Origin},
+    tree::{Kind, Node, Origin},
 };
 
 /// Everything that the carriers in one environment say.
@@ -130,7 +130,7 @@ struct Document<'a> {
 impl<'a> Input<'a> {
     fn new(sources: &'a Sources, environment: &'a Environment) -> Self {
         let mut seen: BTreeSet<Option<Span>> = BTreeSet::new();
-        let objects = environment.objects.iter().map(|it| &it.node);
+        let objects = environment.objects.iter().map(|it| as_written(sources, &it.node));
         let loose = environment
             .files
             .iter()
@@ -176,20 +176,39 @@ impl<'a> Input<'a> {
             && !is_one_of(self.name, &["prod", "production", "live", "stage", "staging"])
     }
 
-    /// The documents in a string; what is broken in it becomes a problem.
+    /// The documents in a string; what is broken in it becomes a problem. A string that cannot be
+    /// told, or is not YAML, is one unknown document.
     fn embedded(&self, node: &Node, problems: &mut Vec<Problem>) -> Vec<Node> {
+        if node.unknown().is_some() {
+            return vec![node.clone()];
+        }
         let documents = parse::embedded(self.sources, node, Dialect::Sigs);
         if let Some(error) = documents.error() {
             let text = node.as_scalar().map_or("", |it| &it.text);
             let at = error.span.map_or_else(|| node.origin.clone(), |it| node.origin.moved(it));
-            problems.push(if parse::is_template(text) {
+            let template = parse::is_template(text);
+            problems.push(if template {
                 Problem::new(ProblemKind::Unresolved, &at, "this text is a template")
             } else {
                 Problem::new(ProblemKind::Syntax, &at, error.message.clone())
             });
+            let why = if template { "it is a template" } else { "it is not YAML" };
+            return vec![Node::new(Kind::Unknown(why.into()), node.origin.clone())];
         }
         documents.roots().cloned().collect()
     }
+}
+
+/// The document as it stands in its file, if all that was done to it is to make unknown whatever has
+/// a placeholder: what is not in doubt in a long text is then still known.
+fn as_written<'a>(sources: &'a Sources, node: &'a Node) -> &'a Node {
+    let Some(span) = node.origin.written_at() else { return node };
+    if !sources.text(span.file).contains("${") {
+        return node;
+    }
+    let mut documents = sources.documents(span.file, Dialect::Sigs).roots();
+    let written = documents.find(|it| it.origin.written_at() == Some(span));
+    written.filter(|it| resolve::placeholders(it) == *node).unwrap_or(node)
 }
 
 impl Document<'_> {

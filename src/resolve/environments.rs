@@ -470,7 +470,7 @@ impl Loose {
 
 /// Whether an object says how a cluster's nodes are made rather than what they run.
 fn defines_nodes(node: &Node) -> bool {
-    const GROUPS: [&str; 12] = [
+    const GROUPS: [&str; 16] = [
         "kubelet.config.k8s.io",
         "kubeadm.k8s.io",
         "x-k8s.io",
@@ -482,6 +482,10 @@ fn defines_nodes(node: &Node) -> bool {
         "kubeone.k8c.io",
         "gardener.cloud",
         "machineconfiguration.openshift.io",
+        "machine.openshift.io",
+        "config.openshift.io",
+        "provisioning.cattle.io",
+        "node.eks.aws",
         "k3d.io",
     ];
     let version = node.str_at("apiVersion").unwrap_or_default();
@@ -497,7 +501,7 @@ fn start_of(file: FileId) -> Span {
 }
 
 /// A manifest that nothing builds, with what something outside the repository must fill in unknown.
-pub(super) fn placeholders(node: &Node) -> Node {
+pub(crate) fn placeholders(node: &Node) -> Node {
     let kind = match &node.kind {
         Kind::Scalar(Scalar { text, .. }) if text.contains("${") => {
             Kind::Unknown(format!("nothing in the repository fills in `{text}`").into())

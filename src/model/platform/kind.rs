@@ -61,7 +61,11 @@ fn settings(patches: &[Node], worker: bool) -> Settings {
     let join = of("JoinConfiguration").filter_map(registration);
     let init = of("InitConfiguration").filter(|_| !worker).filter_map(registration);
     Settings {
-        layers: of("KubeletConfiguration").cloned().collect(),
+        layers: patches
+            .iter()
+            .filter(|it| kind(it) == "KubeletConfiguration" || it.unknown().is_some())
+            .cloned()
+            .collect(),
         flags: init.chain(join).flatten().collect(),
     }
 }

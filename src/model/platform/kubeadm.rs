@@ -176,7 +176,7 @@ fn stored(input: &Input<'_>, platform: &mut Platform) -> Option<Node> {
             continue;
         };
         for config in input.embedded(text, &mut platform.problems) {
-            if kind(&config) != "KubeletConfiguration" {
+            if kind(&config) != "KubeletConfiguration" && config.unknown().is_none() {
                 continue;
             }
             let group = Group {

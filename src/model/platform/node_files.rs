@@ -125,10 +125,16 @@ impl<'a> Written<'a> {
         if !concerns(self.path) && !concerns(text) && !text.contains("serverTLSBootstrap") {
             return Settings::default();
         }
+        if let (Some(_), true) = (content.unknown(), concerns(self.path)) {
+            return Settings::of(vec![content.clone()]);
+        }
         if is_configuration(self.path) || text.contains("kind: KubeletConfiguration") {
             let layers = input.embedded(content, problems);
-            let is_config =
-                |it: &Node| kind(it) == "KubeletConfiguration" || kubeadm::is_patch(self.path);
+            let is_config = |it: &Node| {
+                kind(it) == "KubeletConfiguration"
+                    || it.unknown().is_some()
+                    || kubeadm::is_patch(self.path)
+            };
             return Settings::of(layers.into_iter().filter(is_config).collect());
         }
         let at = |_, _| content.origin.clone();
