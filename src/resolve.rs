@@ -9,6 +9,7 @@ pub mod helm_chart_proxy;
 pub mod kustomize;
 pub mod layout;
 pub mod template;
+pub mod terraform;
 pub mod tools;
 mod values_file;
 

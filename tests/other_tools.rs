@@ -210,3 +210,74 @@ fn a_helm_chart_proxy_knows_what_it_does_not_take_from_the_cluster() {
     assert!(insecure);
     assert_eq!(it.way(origin), ["proxy.yaml:17 --kubelet-insecure-tls"]);
 }
+
+#[test]
+fn a_helm_release_of_terraform() {
+    let it = repository("terraform");
+    assert_eq!(it.names(), ["eks", "live/dev", "live/prod"]);
+    let value = |path| it.value("eks", "metrics-server", path);
+    let file = "file(\"${path.module}/values/metrics-server.yaml\")";
+    assert_eq!(
+        value("replicas"),
+        (
+            "2".into(),
+            vec!["eks/values/metrics-server.yaml:1 1".into(), "eks/metrics-server.tf:25 2".into()]
+        )
+    );
+    assert_eq!(
+        value("priorityClassName"),
+        (
+            "\"system-node-critical\"".into(),
+            vec![
+                format!("eks/metrics-server.tf:13 {file}"),
+                "eks/values/metrics-server.yaml:2 system-node-critical".into()
+            ]
+        )
+    );
+    assert_eq!(value("resources.requests.memory").1, ["eks/metrics-server.tf:17 150Mi"]);
+    assert_eq!(
+        value("resources.limits.memory").0,
+        "unknown: `var.memory_limit` is set outside of the code"
+    );
+    assert_eq!(value("podLabels.team").1, ["eks/metrics-server.tf:21 platform"]);
+    assert_eq!(value("hostNetwork.enabled").0, "unknown: whether it is set is decided elsewhere");
+    let server = &it.cluster("eks").metrics_servers[0];
+    let (insecure, origin) = server.kubelet_insecure_tls.known().expect("it is known");
+    assert!(insecure);
+    assert_eq!(
+        it.way(origin),
+        [
+            "eks/values/metrics-server.yaml:4 --v=2",
+            "eks/metrics-server.tf:34 \"--kubelet-insecure-tls\""
+        ]
+    );
+    assert!(server.host_network.is_unknown() && server.memory_limit.is_unknown());
+    assert_eq!(
+        server.chart.as_ref().and_then(|(_, version)| version.value().cloned()).as_deref(),
+        Some("3.12.2")
+    );
+}
+
+#[test]
+fn a_terraform_module_has_what_its_callers_pass() {
+    let it = repository("terraform");
+    let replicas = it.value("live/prod", "metrics-server", "replicas");
+    assert_eq!(replicas.0, "2");
+    assert_eq!(
+        replicas.1,
+        [
+            "modules/metrics-server/main.tf:21 templatefile(\"${path.module}/values.yaml.tftpl\", { replicas = var.replicas })",
+            "modules/metrics-server/values.yaml.tftpl:2 ${replicas}",
+            "modules/metrics-server/main.tf:21 var.replicas",
+            "live/prod/main.tf:3 2"
+        ]
+    );
+    assert_eq!(it.value("live/dev", "metrics-server", "replicas").0, "1");
+    let server = &it.cluster("live/dev").metrics_servers[0];
+    assert_eq!(server.via, "terraform");
+    assert_eq!(
+        server.memory_limit.known().map(|(_, it_)| it.way(it_)),
+        Some(vec!["modules/metrics-server/main.tf:26 \"256Mi\"".to_owned()])
+    );
+    assert!(it.release("live/dev", "metrics-server").suspended);
+}

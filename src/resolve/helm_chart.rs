@@ -109,8 +109,8 @@ fn values(
             };
             if typed != strings {
                 let escaped = match entry.value.as_scalar() {
-                    Some(scalar) => {
-                        let text = scalar.text.replace("\\,", ",").replace(',', "\\,");
+                    Some(it) => {
+                        let text = it.text.replace("\\,", ",").replace(',', "\\,");
                         Node::new(Scalar::string(text), entry.value.origin.clone())
                     }
                     None => entry.value.clone(),
@@ -126,13 +126,13 @@ fn values(
 /// cluster.
 fn content_of(context: &Context<'_>, content: &Node, problems: &mut Vec<Problem>) -> Node {
     let unknown = |why: &str| Node::new(Kind::Unknown(why.into()), content.origin.clone());
-    let Some(scalar) = content.as_scalar() else {
-        return match content.unknown() {
-            Some(_) => content.clone(),
-            None => unknown("the values are not text"),
-        };
+    if content.unknown().is_some() {
+        return content.clone();
+    }
+    let Some(text) = content.as_scalar().map(|it| &*it.text) else {
+        return unknown("the values are not text");
     };
-    let holes: Vec<Hole> = template::between(&scalar.text, "%{", "}%")
+    let holes: Vec<Hole> = template::between(text, "%{", "}%")
         .into_iter()
         .map(|range| Hole { range, fill: Err("the cluster fills it in".into()) })
         .collect();

@@ -12,6 +12,7 @@ use crate::{
         helm::{self, strvals},
         helm_chart, helm_chart_proxy,
         layout::{Closure, Layout},
+        terraform,
     },
     source::{FileId, Skip, Text},
     tree::{Kind, Node, Origin},
@@ -46,7 +47,8 @@ impl<'a> Tools<'a> {
     /// Finds what does not depend on what others build.
     pub fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
         let argo = Argo::new(context, layout);
-        let found = argo.environments();
+        let mut found = argo.environments();
+        found.extend(terraform::environments(context, layout));
         Self { context, argo, found }
     }
 

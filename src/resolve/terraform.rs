@@ -1,0 +1,371 @@
+//! `helm_release` of Terraform and OpenTofu, as far as values are written literally.
+//!
+//! A root module is an environment. What a variable of a root module holds is decided outside of
+//! the code (`-var`, `TF_VAR_…`, variable files), so it is unknown; a child module has what its
+//! caller passes. Everything that is computed is unknown.
+
+mod evaluate;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hcl_edit::{
+    Span as _,
+    expr::Expression,
+    parser,
+    structure::{Block, Body},
+};
+
+use crate::{
+    problem::{Problem, ProblemKind},
+    resolve::{
+        Context, EntryKind, Environment, Release,
+        environments::environment_dir,
+        helm,
+        layout::Layout,
+        terraform::evaluate::Scope,
+        tools::{self, Found},
+    },
+    source::{self, FileId, Relevance, Span},
+    tree::{Kind, Map, Node, Origin, Scalar, Why},
+};
+
+/// How deep modules may call modules.
+const MAX_DEPTH: usize = 8;
+
+/// One directory of `.tf` files.
+#[derive(Debug)]
+struct Module {
+    dir: String,
+    files: Vec<(FileId, Body)>,
+    problems: Vec<Problem>,
+}
+
+/// A module as one root module has it.
+struct Instance {
+    root: String,
+    /// What the caller passes; `None` for a root module.
+    arguments: Option<BTreeMap<String, Node>>,
+}
+
+/// The environments of root modules that install charts which concern us.
+pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Found {
+    let mut found = Found::default();
+    let subjects: BTreeSet<&str> = context
+        .sources
+        .iter()
+        .filter(|(file, it)| {
+            it.relevance == Relevance::Subject && is_code(&it.path) && !layout.is_excluded(*file)
+        })
+        .map(|(_, it)| source::parent(&it.path))
+        .collect();
+    let modules: BTreeMap<&str, Module> =
+        subjects.into_iter().map(|dir| (dir, Module::read(context, dir))).collect();
+    let mut environments: BTreeMap<String, Environment> = BTreeMap::new();
+    for module in modules.values() {
+        let mut installs: Vec<(FileId, &Block)> = module.blocks("resource").collect();
+        installs.retain(|(_, block)| label(block, 0) == Some("helm_release"));
+        if installs.is_empty() && module.problems.is_empty() {
+            continue;
+        }
+        found.reached.files.extend(module.files.iter().map(|(file, _)| *file));
+        for instance in instances(context, &modules, module, 0) {
+            let scope = Scope {
+                context,
+                module,
+                root: &instance.root,
+                arguments: instance.arguments.as_ref(),
+            };
+            for (file, block) in &installs {
+                let Some((release, problems)) = release(&scope, *file, block, &mut found) else {
+                    continue;
+                };
+                let environment = environment(&mut environments, &instance.root, &release.anchor);
+                environment.problems.extend(problems);
+                environment.install(context, release);
+            }
+            if let Some(first) = module.problems.first() {
+                let environment = environment(&mut environments, &instance.root, &first.at);
+                environment.problems.extend(module.problems.iter().cloned());
+            }
+            // The code may say more of the cluster than what it installs.
+            if let Some(environment) = environments.get_mut(&instance.root) {
+                environment.files.extend(module.files.iter().map(|(file, _)| *file));
+                environment.files.sort();
+                environment.files.dedup();
+            }
+        }
+    }
+    found.environments.extend(environments.into_values());
+    found
+}
+
+fn environment<'e>(
+    environments: &'e mut BTreeMap<String, Environment>,
+    root: &str,
+    origin: &Origin,
+) -> &'e mut Environment {
+    let name = environment_dir(root);
+    environments
+        .entry(root.to_owned())
+        .or_insert_with(|| Environment::new(name, EntryKind::Other, origin.clone()))
+}
+
+/// A module as each of its callers has it, or as a root.
+fn instances(
+    context: &Context<'_>,
+    modules: &BTreeMap<&str, Module>,
+    module: &Module,
+    depth: usize,
+) -> Vec<Instance> {
+    let mut all = Vec::new();
+    for caller in modules.values() {
+        for (file, block) in caller.blocks("module") {
+            let path = block.body.get_attribute("source").and_then(|it| it.value.as_str());
+            let path = path.filter(|it| it.starts_with('.'));
+            if path.and_then(|it| source::join(&caller.dir, it)).as_deref() != Some(&module.dir)
+                || depth >= MAX_DEPTH
+            {
+                continue;
+            }
+            for instance in instances(context, modules, caller, depth + 1) {
+                let scope = Scope {
+                    context,
+                    module: caller,
+                    root: &instance.root,
+                    arguments: instance.arguments.as_ref(),
+                };
+                let passed = block
+                    .body
+                    .attributes()
+                    .map(|it| (it.key.as_str().to_owned(), scope.value(file, &it.value, 0)));
+                let arguments = passed.collect();
+                all.push(Instance { root: instance.root.clone(), arguments: Some(arguments) });
+            }
+        }
+    }
+    if all.is_empty() {
+        all.push(Instance { root: module.dir.clone(), arguments: None });
+    }
+    all
+}
+
+impl Module {
+    fn read(context: &Context<'_>, dir: &str) -> Self {
+        let mut module = Self { dir: dir.to_owned(), files: Vec::new(), problems: Vec::new() };
+        for file in context.sources.below(dir) {
+            let path = &context.sources[file].path;
+            if source::parent(path) != dir || !is_code(path) {
+                continue;
+            }
+            match parser::parse_body(context.sources.text(file)) {
+                Ok(body) => module.files.push((file, body)),
+                Err(error) => {
+                    let at = error.location().offset();
+                    let at = u32::try_from(at).unwrap_or(0);
+                    let at = Origin::written(Span { file, start: at, end: at });
+                    let message = format!("it is not HCL: {}", error.message());
+                    module.problems.push(Problem::new(ProblemKind::Syntax, &at, message));
+                }
+            }
+        }
+        module
+    }
+
+    fn blocks<'m>(&'m self, ident: &'m str) -> impl Iterator<Item = (FileId, &'m Block)> {
+        self.files
+            .iter()
+            .flat_map(move |(file, body)| body.get_blocks(ident).map(move |it| (*file, it)))
+    }
+
+    /// The expression of `local.name`.
+    fn local(&self, name: &str) -> Option<(FileId, &Expression)> {
+        self.blocks("locals")
+            .find_map(|(file, block)| Some((file, &block.body.get_attribute(name)?.value)))
+    }
+
+    /// The default of `var.name`.
+    fn default(&self, name: &str) -> Option<(FileId, &Expression)> {
+        let (file, block) = self.blocks("variable").find(|(_, it)| label(it, 0) == Some(name))?;
+        Some((file, &block.body.get_attribute("default")?.value))
+    }
+}
+
+fn is_code(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, extension)| extension == "tf")
+}
+
+fn label(block: &Block, index: usize) -> Option<&str> {
+    block.labels.get(index).map(hcl_edit::structure::BlockLabel::as_str)
+}
+
+/// The release of a `helm_release` resource; `None` when it certainly installs nothing.
+fn release(
+    scope: &Scope<'_>,
+    file: FileId,
+    block: &Block,
+    found: &mut Found,
+) -> Option<(Release, Vec<Problem>)> {
+    let get = |name: &str| block.body.get_attribute(name).map(|it| scope.value(file, &it.value, 0));
+    let text = |node: &Option<Node>| node.as_ref().and_then(Node::as_str).map(ToOwned::to_owned);
+    let count = get("count");
+    if count.as_ref().and_then(Node::as_int) == Some(0) {
+        return None;
+    }
+    let (name, chart, repository) = (get("name"), get("chart"), get("repository"));
+    let at = scope.written(file, block.ident.span());
+    let chart_node = chart.unwrap_or_else(|| unknown("no chart is named", &at));
+    let chart = chart_node.as_str().unwrap_or_default();
+    let directory = match scope.path(chart) {
+        Some(dir) if is_path(chart) => Some(dir),
+        _ => None,
+    };
+    let version = get("version").filter(|it| !it.is_null() && it.as_str() != Some(""));
+    let anchor = match &version {
+        Some(version) => version.origin.clone(),
+        None => chart_node.origin.clone(),
+    };
+    let mut problems = Vec::new();
+    let values = values(scope, file, &block.body, &at, &mut problems, found);
+    let mut release = tools::Chart {
+        name: chart,
+        repository: &text(&repository).unwrap_or_default(),
+        directory: directory.as_deref(),
+        version,
+    }
+    .release(
+        "terraform",
+        text(&name).unwrap_or_else(|| label(block, 1).unwrap_or_default().to_owned()),
+        &text(&get("namespace")).unwrap_or_default(),
+        values,
+        anchor,
+    );
+    // Whether it is installed at all is decided elsewhere.
+    release.suspended = count.is_some_and(|it| it.as_int().is_none())
+        || block.body.get_attribute("for_each").is_some();
+    Some((release, problems))
+}
+
+/// Whether a chart is a directory of the repository: the provider says so of what starts with `.`.
+fn is_path(chart: &str) -> bool {
+    chart.starts_with('.') || chart.starts_with(evaluate::MODULE)
+}
+
+/// `values` in order, then `set`, `set_list` and `set_sensitive`, blocks or lists.
+fn values(
+    scope: &Scope<'_>,
+    file: FileId,
+    body: &Body,
+    at: &Origin,
+    problems: &mut Vec<Problem>,
+    found: &mut Found,
+) -> Node {
+    let mut values = Node::new(Map::default(), at.clone());
+    if let Some(attribute) = body.get_attribute("values") {
+        match scope.list(file, &attribute.value, 0) {
+            Ok(items) => {
+                for (file, item) in items {
+                    let layer = scope.layer(file, item, 0, &mut found.reached.files);
+                    if let Some(why) = layer.unknown() {
+                        problems.push(Problem::new(ProblemKind::Unresolved, &layer.origin, &**why));
+                    }
+                    values = helm::merge(&values, &layer);
+                }
+            }
+            Err(why) => {
+                let at = scope.written(file, attribute.value.span());
+                problems.push(Problem::new(ProblemKind::Unresolved, &at, &*why));
+                values = unknown(&why, &at);
+            }
+        }
+    }
+    for kind in ["set", "set_list", "set_sensitive"] {
+        for setting in settings(scope, file, body, kind) {
+            problems.extend(setting.apply(&mut values).err());
+        }
+    }
+    values
+}
+
+/// One entry of `set`.
+struct Setting {
+    name: Node,
+    value: Node,
+    kind: Node,
+}
+
+/// The entries of `kind`: a block each, or a list of objects.
+fn settings(scope: &Scope<'_>, file: FileId, body: &Body, kind: &str) -> Vec<Setting> {
+    let mut all = Vec::new();
+    let of = |get: &dyn Fn(&str) -> Option<Node>, at: &Origin| {
+        let nothing = || Node::new(Scalar::null(), at.clone());
+        Setting {
+            name: get("name").unwrap_or_else(|| unknown("it has no name", at)),
+            value: get("value").unwrap_or_else(nothing),
+            kind: get("type").unwrap_or_else(nothing),
+        }
+    };
+    for block in body.get_blocks(kind) {
+        let at = scope.written(file, block.ident.span());
+        let get =
+            |name: &str| block.body.get_attribute(name).map(|it| scope.value(file, &it.value, 0));
+        all.push(of(&get, &at));
+    }
+    if let Some(attribute) = body.get_attribute(kind) {
+        let list = scope.value(file, &attribute.value, 0);
+        for item in list.items() {
+            all.push(of(&|name| item.get(name).cloned(), &item.origin));
+        }
+        if let Some(why) = list.unknown() {
+            all.push(of(
+                &|name| (name == "name").then(|| unknown(why, &list.origin)),
+                &list.origin,
+            ));
+        }
+    }
+    // A dynamic block may or may not set what it names.
+    for block in body.get_blocks("dynamic").filter(|it| label(it, 0) == Some(kind)) {
+        let at = scope.written(file, block.ident.span());
+        let content = block.body.get_blocks("content").next();
+        let name = content.and_then(|it| it.body.get_attribute("name"));
+        let name = name.map(|it| scope.value(file, &it.value, 0));
+        let why = "whether it is set is decided elsewhere";
+        all.push(Setting {
+            name: name.unwrap_or_else(|| unknown(why, &at)),
+            value: unknown(why, &at),
+            kind: Node::new(Scalar::null(), at.clone()),
+        });
+    }
+    all
+}
+
+impl Setting {
+    fn apply(&self, values: &mut Node) -> Result<(), Problem> {
+        let Some(name) = self.name.as_str() else {
+            // It may set anything.
+            let why: Why = "a name that is set is not known".into();
+            *values = helm::merge(values, &Node::new(Kind::Unknown(why), self.name.origin.clone()));
+            return Ok(());
+        };
+        let strings = self.kind.as_str() == Some("string");
+        let value = match (&self.value.kind, self.kind.as_str()) {
+            (_, Some("literal")) => unknown("it is read as JSON", &self.value.origin),
+            // `set_list`, and the text of what is no string.
+            (Kind::List(items), _) => {
+                let texts = items.iter().map(|it| it.as_scalar().map(|it| it.text.to_string()));
+                match texts.collect::<Option<Vec<_>>>() {
+                    Some(texts) => {
+                        let text = format!("{{{}}}", texts.join(","));
+                        Node::new(Scalar::string(text), self.value.origin.clone())
+                    }
+                    None => unknown("an item of it is not known", &self.value.origin),
+                }
+            }
+            _ => self.value.clone(),
+        };
+        tools::set(values, name, &value, strings)
+    }
+}
+
+fn unknown(why: &str, at: &Origin) -> Node {
+    Node::new(Kind::Unknown(why.into()), at.clone())
+}

@@ -1,0 +1,418 @@
+//! Expressions that are literal, or refer to what is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
+
+use hcl_edit::{
+    Span as _,
+    expr::{Expression, FuncCall, ObjectKey, Traversal, TraversalOperator},
+    template::{Element, HeredocTemplate, Template},
+};
+
+use super::{Module, unknown};
+use crate::{
+    parse::{self, Dialect},
+    resolve::{
+        Context, helm,
+        template::{self, Hole},
+        tools,
+    },
+    source::{self, FileId, Span, Text},
+    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Via, Why},
+};
+
+/// Starts a path below the root of the repository, where Terraform would have one below wherever
+/// it runs: what `path.module` and `path.root` stand for.
+pub(super) const MODULE: char = '\u{1}';
+
+/// How deep expressions may refer to expressions; deeper ones refer to themselves.
+const MAX_DEPTH: usize = 32;
+
+/// Where expressions are evaluated.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) module: &'a Module,
+    /// The directory of the root module, in which Terraform runs.
+    pub(super) root: &'a str,
+    /// What the caller of the module passes; `None` for the root module.
+    pub(super) arguments: Option<&'a BTreeMap<String, Node>>,
+}
+
+impl<'a> Scope<'a> {
+    /// The origin of what stands at `range` of `file`.
+    #[expect(clippy::unused_self, reason = "everything that concerns evaluation is asked here")]
+    pub(super) fn written(&self, file: FileId, range: Option<Range<usize>>) -> Origin {
+        let range = range.unwrap_or_default();
+        let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        Origin::written(Span { file, start: at(range.start), end: at(range.end) })
+    }
+
+    /// What `expression` in `file` is.
+    pub(super) fn value(&self, file: FileId, expression: &Expression, depth: usize) -> Node {
+        let at = self.written(file, expression.span());
+        if depth > MAX_DEPTH {
+            return unknown("it refers to itself", &at);
+        }
+        let next = |it: &Expression| self.value(file, it, depth + 1);
+        let kind: Kind = match expression {
+            Expression::Null(_) => Scalar::null().into(),
+            Expression::Bool(it) => (*it.value()).into(),
+            Expression::Number(it) => Scalar::plain(it.value().to_string()).into(),
+            Expression::String(it) => it.value().as_str().into(),
+            Expression::Array(items) => items.iter().map(next).collect::<Vec<_>>().into(),
+            Expression::Object(object) => {
+                let mut map = Map::default();
+                for (key, value) in object {
+                    let value = next(value.expr());
+                    let name = match key {
+                        ObjectKey::Ident(it) => Some(it.as_str().to_owned()),
+                        ObjectKey::Expression(Expression::Variable(it)) => {
+                            Some(it.as_str().to_owned())
+                        }
+                        ObjectKey::Expression(it) => {
+                            next(it).as_scalar().map(|it| it.text.to_string())
+                        }
+                    };
+                    let key = self.written(file, key.span()).written_at();
+                    match name {
+                        Some(name) => {
+                            map.insert(name, Entry { key, value });
+                        }
+                        None => map.open = Some("one of its keys is computed".into()),
+                    }
+                }
+                map.into()
+            }
+            Expression::Parenthesis(it) => return next(it.inner()),
+            Expression::StringTemplate(it) => return self.text(file, it, &at, depth),
+            Expression::HeredocTemplate(it) => match self.heredoc(file, it, depth) {
+                Ok((node, holes)) => return template::fill(&node, &holes),
+                Err(why) => Kind::Unknown(why),
+            },
+            Expression::Traversal(it) => return self.reference(file, it, depth),
+            Expression::FuncCall(call) => match (call.name.name.as_str(), call.args.get(0)) {
+                (
+                    "tostring" | "tonumber" | "tobool" | "tolist" | "toset" | "trimspace",
+                    Some(it),
+                ) => {
+                    return next(it);
+                }
+                (name, _) => Kind::Unknown(format!("`{name}()` is not evaluated").into()),
+            },
+            _ => Kind::Unknown("it is computed".into()),
+        };
+        Node::new(kind, at)
+    }
+
+    /// `"…${…}…"`
+    fn text(&self, file: FileId, template: &Template, at: &Origin, depth: usize) -> Node {
+        if let Some(Element::Interpolation(only)) = template.as_single_element() {
+            return self.value(file, &only.expr, depth + 1);
+        }
+        let mut text = String::new();
+        let mut origin = at.clone();
+        for element in template {
+            match element {
+                Element::Literal(it) => text += it.as_str(),
+                Element::Interpolation(it) => {
+                    let value = self.value(file, &it.expr, depth + 1);
+                    match (&value.kind, value.as_scalar()) {
+                        (Kind::Unknown(why), _) => return unknown(why, at),
+                        (_, Some(scalar)) => text += &scalar.text,
+                        _ => return unknown("it is computed", at),
+                    }
+                    if origin == *at {
+                        origin = at.filled(Via::Values, &value.origin);
+                    }
+                }
+                Element::Directive(_) => return unknown("a directive is not evaluated", at),
+            }
+        }
+        Node::new(Scalar::string(text), origin)
+    }
+
+    /// The text of a heredoc, without the indentation that `<<-` takes away, and its holes.
+    fn heredoc(
+        &self,
+        file: FileId,
+        heredoc: &HeredocTemplate,
+        depth: usize,
+    ) -> Result<(Node, Vec<Hole>), Why> {
+        let range = heredoc.template.span().unwrap_or_default();
+        let source = self.context.sources.text(file).get(range.clone()).unwrap_or_default();
+        if source.contains("$${") || source.contains("%%{") {
+            return Err("escapes in a heredoc are not evaluated".into());
+        }
+        let indent = heredoc.indent().unwrap_or(0);
+        let mut text = String::new();
+        // Where each line starts in the source, and how much more of it is taken away.
+        let mut lines = Vec::new();
+        let mut at = 0;
+        for line in source.split_inclusive('\n') {
+            let spaces = line.len() - line.trim_start_matches([' ', '\t']).len();
+            let cut = indent.min(spaces);
+            lines.push((at + cut, text.len()));
+            text += line.get(cut..).unwrap_or_default();
+            at += line.len();
+        }
+        let inner = |offset: usize| {
+            let offset = offset.saturating_sub(range.start);
+            let line = lines.partition_point(|(start, _)| *start <= offset).checked_sub(1)?;
+            lines.get(line).map(|(start, inner)| inner + (offset - start))
+        };
+        let mut holes = Vec::new();
+        for element in &heredoc.template {
+            match element {
+                Element::Literal(_) => {}
+                Element::Directive(_) => return Err("a directive is not evaluated".into()),
+                Element::Interpolation(it) => {
+                    let span = it.span().unwrap_or_default();
+                    let (Some(start), Some(end)) = (inner(span.start), inner(span.end)) else {
+                        return Err("it is computed".into());
+                    };
+                    let value = self.value(file, &it.expr, depth + 1);
+                    holes.push(Hole { range: start..end, fill: plain(&value) });
+                }
+            }
+        }
+        let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
+        Ok((Node::new(scalar, self.written(file, Some(range))), holes))
+    }
+
+    /// `local.x`, `var.x`, `path.module`
+    fn reference(&self, file: FileId, traversal: &Traversal, depth: usize) -> Node {
+        let at = self.written(file, traversal.span());
+        let Expression::Variable(base) = &traversal.expr else {
+            return unknown("it is computed", &at);
+        };
+        let mut names = traversal.operators.iter().map(|it| match it.value() {
+            TraversalOperator::GetAttr(name) => Some(name.as_str()),
+            TraversalOperator::Index(Expression::String(name)) => Some(name.value().as_str()),
+            _ => None,
+        });
+        let Some(Some(first)) = names.next() else { return unknown("it is computed", &at) };
+        let through = |value: Node| value.through(Via::Values, at.written_at());
+        let mut value = match base.as_str() {
+            "path" => match first {
+                "module" => Node::new(format!("{MODULE}{}", self.module.dir), at.clone()),
+                _ => Node::new(format!("{MODULE}{}", self.root), at.clone()),
+            },
+            "local" => match self.module.local(first) {
+                Some((file, expression)) => through(self.value(file, expression, depth + 1)),
+                None => unknown(&format!("`local.{first}` is not defined here"), &at),
+            },
+            "var" => match self.argument(first, depth) {
+                Some(value) => through(value),
+                None => unknown(&format!("`var.{first}` is set outside of the code"), &at),
+            },
+            base => unknown(&format!("`{base}.{first}` is known only to Terraform"), &at),
+        };
+        for name in names {
+            if value.unknown().is_some() {
+                return value;
+            }
+            let found = name.and_then(|name| value.get(name)).cloned();
+            value = found.unwrap_or_else(|| unknown("it is computed", &at));
+        }
+        value
+    }
+
+    /// What a child module's variable is; `None` in a root module.
+    fn argument(&self, name: &str, depth: usize) -> Option<Node> {
+        if let Some(value) = self.arguments?.get(name) {
+            return Some(value.clone());
+        }
+        let (file, default) = self.module.default(name)?;
+        Some(self.value(file, default, depth + 1))
+    }
+
+    /// The items of a list expression, each with the file that it stands in.
+    pub(super) fn list<'e>(
+        &self,
+        file: FileId,
+        expression: &'e Expression,
+        depth: usize,
+    ) -> Result<Vec<(FileId, &'e Expression)>, Why>
+    where
+        'a: 'e,
+    {
+        match expression {
+            Expression::Array(items) => Ok(items.iter().map(|it| (file, it)).collect()),
+            Expression::Parenthesis(it) => self.list(file, it.inner(), depth),
+            Expression::Traversal(it) if depth < MAX_DEPTH => match local_name(it) {
+                Some(name) => match self.module.local(name) {
+                    Some((file, expression)) => self.list(file, expression, depth + 1),
+                    None => Err(format!("`local.{name}` is not defined here").into()),
+                },
+                None => Err("its values are computed".into()),
+            },
+            _ => Err("its values are computed".into()),
+        }
+    }
+
+    /// What an item of `values`, text that is YAML, reads as: a map, or unknown.
+    pub(super) fn layer(
+        &self,
+        file: FileId,
+        expression: &Expression,
+        depth: usize,
+        read: &mut BTreeSet<FileId>,
+    ) -> Node {
+        let at = self.written(file, expression.span());
+        if depth > MAX_DEPTH {
+            return unknown("it refers to itself", &at);
+        }
+        match expression {
+            Expression::FuncCall(call) => self.call(file, call, &at, depth, read),
+            Expression::Parenthesis(it) => self.layer(file, it.inner(), depth + 1, read),
+            Expression::HeredocTemplate(it) => match self.heredoc(file, it, depth) {
+                Ok((node, holes)) => self.filled(&node, &holes),
+                Err(why) => unknown(&why, &at),
+            },
+            Expression::StringTemplate(it) => match it.as_single_element() {
+                Some(Element::Interpolation(only)) => self.layer(file, &only.expr, depth + 1, read),
+                _ => self.yaml(&self.value(file, expression, depth)),
+            },
+            Expression::Traversal(it) => {
+                let local = local_name(it).and_then(|name| self.module.local(name));
+                match local {
+                    Some((file, expression)) => self
+                        .layer(file, expression, depth + 1, read)
+                        .through(Via::Values, at.written_at()),
+                    None => self.yaml(&self.value(file, expression, depth)),
+                }
+            }
+            _ => self.yaml(&self.value(file, expression, depth)),
+        }
+    }
+
+    fn call(
+        &self,
+        file: FileId,
+        call: &FuncCall,
+        at: &Origin,
+        depth: usize,
+        read: &mut BTreeSet<FileId>,
+    ) -> Node {
+        let name = call.name.name.as_str();
+        let Some(first) = call.args.get(0) else { return unknown("it is computed", at) };
+        match name {
+            "yamlencode" | "jsonencode" => {
+                let value = self.value(file, first, depth + 1);
+                if value.as_map().is_some() || value.unknown().is_some() {
+                    value
+                } else {
+                    unknown("it encodes something that is no object", at)
+                }
+            }
+            "trimspace" | "tostring" => self.layer(file, first, depth + 1, read),
+            "file" | "templatefile" => {
+                let path = self.value(file, first, depth + 1);
+                if let Some(why) = path.unknown() {
+                    return unknown(why, at);
+                }
+                let found = path.as_str().and_then(|it| self.path(it));
+                let found = found.and_then(|path| self.context.sources.find(&path));
+                let Some(target) = found else {
+                    return unknown("the file that it reads is not in the repository", at);
+                };
+                read.insert(target);
+                let arguments = call.args.get(1).filter(|_| name == "templatefile");
+                let layer = match arguments {
+                    Some(it) => self.template_file(target, &self.value(file, it, depth + 1), at),
+                    None => match tools::values_file(self.context, target, at) {
+                        Ok(values) => values,
+                        Err(problem) => unknown(&problem.message, at),
+                    },
+                };
+                layer.through(Via::Values, at.written_at())
+            }
+            _ => unknown(&format!("`{name}()` is not evaluated"), at),
+        }
+    }
+
+    /// A template file with `${name}` filled from `variables`.
+    fn template_file(&self, file: FileId, variables: &Node, at: &Origin) -> Node {
+        let sources = self.context.sources;
+        let Text::Utf8(content) = sources.load(file) else {
+            return unknown("the file that it reads is not text", at);
+        };
+        if content.contains("%{") || content.contains("$${") {
+            return unknown("directives of the file's template are not evaluated", at);
+        }
+        let holes = template::between(content, "${", "}").into_iter().map(|range| {
+            let name = content[range.clone()].trim_matches(['$', '{', '}']).trim();
+            let fill = match variables.look(name) {
+                Ok(Some(value)) => plain(value),
+                Ok(None) => Err(format!("`{name}` is not evaluated").into()),
+                Err((why, _)) => Err(why),
+            };
+            Hole { range, fill }
+        });
+        let holes: Vec<Hole> = holes.collect();
+        let scalar = Scalar { text: content.as_str().into(), style: Style::Literal, tag: None };
+        let node = Node::new(scalar, self.written(file, Some(0..content.len())));
+        self.filled(&node, &holes)
+    }
+
+    /// Text with holes as values.
+    fn filled(&self, node: &Node, holes: &[Hole]) -> Node {
+        if holes.is_empty() {
+            return self.yaml(node);
+        }
+        match template::fill_yaml(self.context.sources, node, holes).as_deref() {
+            Ok([values]) if values.as_map().is_some() || values.unknown().is_some() => {
+                values.clone()
+            }
+            Ok([]) => Node::new(Map::default(), node.origin.clone()),
+            Ok(_) => unknown("its values are not one mapping", &node.origin),
+            Err(why) => unknown(why, &node.origin),
+        }
+    }
+
+    /// Text as values.
+    fn yaml(&self, node: &Node) -> Node {
+        if let Some(why) = node.unknown() {
+            return unknown(why, &node.origin);
+        }
+        if node.as_str().is_none() {
+            return unknown("its values are not text", &node.origin);
+        }
+        let documents = parse::embedded(self.context.sources, node, Dialect::Sigs);
+        match helm::layer(&documents, &node.origin) {
+            Ok(values) => values,
+            Err(problem) => unknown(&problem.message, &node.origin),
+        }
+    }
+
+    /// The path in the repository of what Terraform finds at `path`.
+    pub(super) fn path(&self, path: &str) -> Option<String> {
+        match path.strip_prefix(MODULE) {
+            Some(path) => source::join("", path),
+            None => source::join(self.root, path),
+        }
+    }
+}
+
+/// What fills a hole of a template: the text of a scalar.
+fn plain(value: &Node) -> Result<Node, Why> {
+    match (value.unknown(), template::printed(value)) {
+        (Some(why), _) => Err(why.clone()),
+        (None, Some(text)) => Ok(Node::new(Scalar::plain(text), value.origin.clone())),
+        (None, None) => Err("it is no text".into()),
+    }
+}
+
+/// The name of `local.name`, without anything after it.
+fn local_name(traversal: &Traversal) -> Option<&str> {
+    let local = matches!(&traversal.expr, Expression::Variable(it) if it.as_str() == "local");
+    match traversal.operators.first().map(hcl_edit::Decorated::value) {
+        Some(TraversalOperator::GetAttr(name)) if local && traversal.operators.len() == 1 => {
+            Some(name.as_str())
+        }
+        _ => None,
+    }
+}

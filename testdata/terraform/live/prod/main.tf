@@ -1,0 +1,4 @@
+module "metrics_server" {
+  source   = "../../modules/metrics-server"
+  replicas = 2
+}
