@@ -60,8 +60,25 @@ pub fn render(context: &Context<'_>, release: &Release) -> Rendered {
 }
 
 /// Renders `release` as `helm template` does: [`render`], but objects keep to what they name.
+///
+/// A chart in the repository is looked up there: it may be a copy of one that we know, or depend
+/// on one.
 pub fn template(context: &Context<'_>, release: &Release) -> Rendered {
-    let Some(family) = release.family else { return without_family(context, release) };
+    let expanded = expand(context, release);
+    let mut all = Rendered { objects: Vec::new(), problems: expanded.problems };
+    for release in &expanded.releases {
+        let rendered = match release.family {
+            Some(family) => of_family(context, release, family),
+            None => not_known(release),
+        };
+        all.objects.extend(rendered.objects);
+        all.problems.extend(rendered.problems);
+    }
+    all
+}
+
+/// Renders `release`, whose chart is of `family`, in every version that it may be of.
+fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Rendered {
     let candidates = candidates(charts::of(family), release);
     let mut renderings = Vec::new();
     let mut refusal = None;
@@ -83,24 +100,6 @@ pub fn template(context: &Context<'_>, release: &Release) -> Rendered {
             problems: vec![Problem::new(ProblemKind::Unresolved, &release.anchor, &*why)],
         },
     }
-}
-
-/// A chart in the repository may be a copy of one that we know, or depend on one.
-fn without_family(context: &Context<'_>, release: &Release) -> Rendered {
-    if release.directory.is_none() {
-        return not_known(release);
-    }
-    let expanded = expand(context, release);
-    let mut all = Rendered { objects: Vec::new(), problems: expanded.problems };
-    for release in &expanded.releases {
-        let rendered = match release.family {
-            Some(_) => template(context, release),
-            None => not_known(release),
-        };
-        all.objects.extend(rendered.objects);
-        all.problems.extend(rendered.problems);
-    }
-    all
 }
 
 /// What a release of a chart that we do not know comes to: a problem if it may be ours to judge.

@@ -58,15 +58,16 @@ fn visit(context: &Context<'_>, release: &Release, depth: usize, expanded: &mut 
         expanded.problems.push(Problem::new(ProblemKind::Unresolved, &release.anchor, message));
         return;
     }
+    let dependencies = dependencies(context, dir, &chart);
     let values = match own_values(context, dir) {
-        Ok(own) => inherited(&own, &release.values, &chart),
+        Ok(own) => inherited(&own, &release.values, &dependencies),
         Err(problem) => {
             expanded.problems.push(problem);
             return;
         }
     };
-    for dependency in dependencies(context, dir, &chart) {
-        if let Some(child) = child(context, release, dir, &dependency, &values, expanded) {
+    for dependency in &dependencies {
+        if let Some(child) = child(context, release, dir, dependency, &values, expanded) {
             visit(context, &child, depth - 1, expanded);
         }
     }
@@ -266,12 +267,10 @@ fn enabled(dependency: &Node, values: &Node) -> Result<bool, Why> {
 /// The values of a chart that others hang on: `user`'s over its `own`.
 ///
 /// For the charts below it, nulls stay: they delete what those have.
-fn inherited(own: &Node, user: &Node, chart: &Node) -> Node {
+fn inherited(own: &Node, user: &Node, dependencies: &[Dependency]) -> Node {
     let merged = merge(own, user);
     let mut values = coalesce(user, own);
-    let keys = chart.get("dependencies").map(Node::items).unwrap_or_default();
-    let keys = keys.iter().flat_map(|it| [it.str_at("alias"), it.str_at("name")]).flatten();
-    for key in keys {
+    for key in dependencies.iter().map(Dependency::key) {
         let (Some(map), Some(value)) = (values.as_map_mut(), merged.get(key)) else { continue };
         map.set(key, value.clone());
     }

@@ -44,7 +44,7 @@ impl Constraint {
         })
     }
 
-    /// The one version that satisfies it, when it names one completely.
+    /// The one version that satisfies it, when it names one completely; without build metadata.
     pub fn exact(&self) -> Option<&Version> {
         match self.alternatives.as_slice() {
             [all] => match all.as_slice() {
@@ -140,8 +140,9 @@ fn partial(text: &str) -> Option<(Version, usize)> {
     if !pre.is_empty() {
         version.pre = pre.parse().ok()?;
     }
+    // Build metadata does not order versions; it is only checked.
     if !build.is_empty() {
-        version.build = build.parse().ok()?;
+        build.parse::<BuildMetadata>().ok()?;
     }
     Some((version, written))
 }
@@ -149,7 +150,7 @@ fn partial(text: &str) -> Option<(Version, usize)> {
 impl Condition {
     fn holds(&self, version: &Version) -> bool {
         let version = &Version { build: BuildMetadata::EMPTY, ..version.clone() };
-        let bound = &Version { build: BuildMetadata::EMPTY, ..self.version.clone() };
+        let bound = &self.version;
         let next = |count: usize| next(bound, count);
         let below = |next: Option<Version>| next.is_none_or(|next| *version < next);
         match self.operator {
@@ -237,6 +238,7 @@ mod tests {
         let exact = |text| Constraint::parse(text)?.exact().map(ToString::to_string);
         assert_eq!(exact("3.12.2"), Some("3.12.2".to_owned()));
         assert_eq!(exact("=v3.12.2"), Some("3.12.2".to_owned()));
+        assert_eq!(exact("3.12.2+build.1"), Some("3.12.2".to_owned()));
         assert_eq!(exact("3.12"), None);
         assert_eq!(exact("3.12.x"), None);
         assert_eq!(exact("^3.12.2"), None);
