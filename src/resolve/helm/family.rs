@@ -26,7 +26,7 @@ pub fn family(
     }
     let repository = repository.unwrap_or_default().trim_end_matches('/');
     let place = format!("{repository}/{place}");
-    if place.contains("kubernetes-sigs.github.io/metrics-server") {
+    if place.contains("kubernetes-sigs") {
         return Some(Family::KubernetesSigs);
     }
     if [
@@ -184,6 +184,7 @@ mod tests {
             sigs
         );
         assert_eq!(of("metrics-server", Some("https://example.com"), Some("3.12.x")), sigs);
+        assert_eq!(of("oci://example.com/kubernetes-sigs/metrics-server", None, None), sigs);
         assert_eq!(of("metrics-server", Some("https://example.com"), None), None);
         assert_eq!(of("metrics-server", Some("https://example.com"), Some(">=3.12.0")), None);
         assert_eq!(of("metrics-server", Some("https://example.com"), Some("3.1.0")), None);
