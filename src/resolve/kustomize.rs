@@ -9,6 +9,7 @@ mod layer;
 mod load;
 mod merge;
 mod names;
+mod output;
 mod patch;
 mod path;
 mod plugin;
@@ -29,14 +30,15 @@ use std::{
 };
 
 use crate::{
-    parse::scalar,
     problem::Problem,
     resolve::{
         Context,
-        kustomize::{layer::Layer, load::Loader, resource::Resource, value::Outcome},
+        kustomize::{
+            file::Kustomization, layer::Layer, load::Loader, resource::Resource, value::Outcome,
+        },
     },
     source::Span,
-    tree::{Kind, Node, Origin, Via},
+    tree::{Node, Origin, Via},
 };
 
 /// Layers that were built already, by directory.
@@ -46,7 +48,8 @@ use crate::{
 #[derive(Default)]
 pub struct Layers(Mutex<HashMap<LayerKey, Arc<Layer>>>);
 
-type LayerKey = (Arc<str>, bool, bool);
+/// The directory, and what else a layer depends on.
+type LayerKey = (Arc<str>, [bool; 3]);
 
 impl fmt::Debug for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,7 +63,7 @@ impl Layers {
     /// Two threads may build one layer at once: waiting for each other could go in a circle.
     fn get_or_build(&self, loader: &Loader<'_>, at: &Origin) -> Outcome<Arc<Layer>> {
         let options = loader.options;
-        let key = (loader.dir.clone(), options.unrestricted, options.helm);
+        let key = (loader.dir.clone(), [options.unrestricted, options.helm, loader.annotate]);
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(layer) = known().get(&key) {
             return Ok(layer.clone());
@@ -99,99 +102,47 @@ pub struct Build {
 pub fn build(context: &Context<'_>, dir: &str, options: &Options) -> Build {
     let loader = Loader::new(context, options, dir);
     let at = start_of(&loader);
-    Build::of(layer_of(&loader, &at).and_then(|layer| finish(&loader, layer)))
+    let edits = options.edits.as_ref();
+    let kustomization = match options.generate {
+        true => layer::read_or_generate(&loader, &at, edits),
+        false => layer::read(&loader, &at, edits),
+    };
+    Build::of(kustomization.and_then(|it| run(loader, &it, Layer::empty())))
 }
 
 /// Runs the fields of `kustomization` (`patches`, `images`, …) over `objects`: a post-renderer.
 pub fn transform(context: &Context<'_>, objects: Vec<Node>, kustomization: &Node) -> Build {
-    let options = Options { unrestricted: true, ..Options::default() };
-    let loader = Loader::new(context, &options, "");
-    let mut layer = Layer::empty();
-    layer.resources = objects.iter().cloned().map(Resource::new).collect();
     if kustomization.entries().next().is_none() {
         return Build { objects, problems: Vec::new() };
     }
+    let options = Options { unrestricted: true, ..Options::default() };
+    let loader = Loader::new(context, &options, "");
+    let mut layer = Layer::empty();
+    layer.resources = objects.into_iter().map(Resource::new).collect();
     let start = &kustomization.origin;
-    let result = file::decode(kustomization, None, String::new(), start)
-        .and_then(|fields| layer::accumulate(&loader, &fields, layer))
-        .and_then(|layer| finish(&loader, layer));
-    Build::of(result)
+    let fields = file::decode(kustomization, None, String::new(), start);
+    Build::of(fields.and_then(|fields| run(loader, &fields, layer)))
+}
+
+/// Everything from the kustomization at the top to the objects.
+fn run(mut loader: Loader<'_>, kustomization: &Kustomization, layer: Layer) -> Outcome<Build> {
+    loader.annotate = !kustomization.list("buildMetadata").is_empty();
+    let mut layer = layer::accumulate(&loader, kustomization, layer)?;
+    // What happens once, at the top: content hashes, references to names, variables.
+    layer.resources.iter_mut().for_each(generate::add_hash);
+    names::fix(&mut layer)?;
+    vars::resolve(&mut layer)?;
+    output::drop_local(&mut layer.resources);
+    output::annotate(&loader, kustomization, &mut layer.resources);
+    output::sort(kustomization, &mut layer.resources)?;
+    let objects = layer.resources.into_iter().map(|it| output::canonical(it.node)).collect();
+    Ok(Build { objects, problems: layer.problems })
 }
 
 impl Build {
     fn of(result: Outcome<Self>) -> Self {
         result.unwrap_or_else(|problem| Self { objects: Vec::new(), problems: vec![*problem] })
     }
-}
-
-/// The layer at the top of a build.
-fn layer_of(loader: &Loader<'_>, at: &Origin) -> Outcome<Layer> {
-    let edits = loader.options.edits.as_ref();
-    if loader.options.generate && loader.is_kustomization(&loader.dir, at)?.is_none() {
-        let mut kustomization = layer::generated(loader, at)?;
-        if let Some(edits) = edits {
-            kustomization =
-                file::decode(&kustomization.fields, Some(edits), kustomization.path, at)?;
-        }
-        return layer::accumulate(loader, &kustomization, Layer::empty());
-    }
-    layer::build(loader, at, edits)
-}
-
-/// What happens once, at the top: content hashes, references to names, variables.
-fn finish(loader: &Loader<'_>, mut layer: Layer) -> Outcome<Build> {
-    layer.resources.iter_mut().for_each(generate::add_hash);
-    names::fix(&mut layer)?;
-    vars::resolve(&mut layer)?;
-    let local = "config.kubernetes.io/local-config";
-    layer.resources.retain(|it| {
-        let marked = it.node.at("metadata.annotations").and_then(|it| it.get(local));
-        marked.is_none_or(|it| value::text(Some(it)) == "false")
-    });
-    let _ = loader;
-    let objects = layer.resources.into_iter().map(|it| canonical(it.node)).collect();
-    Ok(Build { objects, problems: layer.problems })
-}
-
-/// The node with scalars that mean the same to every reader; what is so already stays shared.
-fn canonical(node: Node) -> Node {
-    changed(&node).unwrap_or(node)
-}
-
-fn changed(node: &Node) -> Option<Node> {
-    let kind: Kind = match &node.kind {
-        Kind::Unknown(_) => return None,
-        Kind::Scalar(scalar) => {
-            let canonical = scalar::canonical(scalar);
-            if canonical == *scalar {
-                return None;
-            }
-            canonical.into()
-        }
-        Kind::List(items) => {
-            let first = items.iter().position(|it| changed(it).is_some())?;
-            let mut items = Vec::clone(items);
-            for item in items.iter_mut().skip(first) {
-                if let Some(node) = changed(item) {
-                    *item = node;
-                }
-            }
-            items.into()
-        }
-        Kind::Map(map) => {
-            let mut copy = None;
-            for (key, entry) in map.iter() {
-                if let Some(node) = changed(&entry.value) {
-                    let copy = copy.get_or_insert_with(|| crate::tree::Map::clone(map));
-                    if let Some(slot) = copy.get_mut(key) {
-                        *slot = node;
-                    }
-                }
-            }
-            copy?.into()
-        }
-    };
-    Some(Node::new(kind, node.origin.clone()))
 }
 
 /// Where the build starts: its kustomization file, or else the first file in its directory.

@@ -26,6 +26,16 @@ pub(super) enum Product {
     Secret,
 }
 
+impl Product {
+    /// kustomize's name of the generator that makes it.
+    pub(super) fn generator(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMapGenerator",
+            Self::Secret => "SecretGenerator",
+        }
+    }
+}
+
 /// What happens to an object that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behavior {
@@ -314,6 +324,9 @@ pub(super) fn merge(old: &Resource, new: Resource, behavior: Behavior) -> Resour
     merged.prefixes.clone_from(&old.prefixes);
     merged.suffixes.clone_from(&old.suffixes);
     merged.variables.clone_from(&old.variables);
+    if behavior == Behavior::Merge {
+        merged.record.clone_from(&old.record);
+    }
     merged
 }
 

@@ -13,7 +13,7 @@ use crate::{
         load::{Loader, Target, shown},
         patch::{self, Entry},
         plugin, remote, replace,
-        resource::{Id, Index, Resource},
+        resource::{Id, Index, Maker, Resource},
         shape,
         transform::{self, End, Namespace, Subjects},
         value::{Outcome, refusal, text},
@@ -111,6 +111,16 @@ impl Layer {
         Ok(())
     }
 
+    /// Notes that a transformer ran.
+    pub(super) fn note(&mut self, loader: &Loader<'_>, maker: &Maker) {
+        if !loader.annotate {
+            return;
+        }
+        for resource in &mut self.resources {
+            resource.record.get_or_insert_default().transformers.push(maker.clone());
+        }
+    }
+
     /// Drops what was deleted.
     fn sweep(&mut self) {
         self.resources.retain(|it| !it.is_gone());
@@ -124,16 +134,10 @@ impl Layer {
     }
 }
 
-/// The layer of the kustomization in `loader`'s directory, which is included at `at`.
+/// Reads the kustomization file in `loader`'s directory, which is included at `at`.
 ///
 /// # Errors
-/// Why kustomize refuses to build it.
-pub(super) fn build(loader: &Loader<'_>, at: &Origin, edits: Option<&Node>) -> Outcome<Layer> {
-    let kustomization = read(loader, at, edits)?;
-    accumulate(loader, &kustomization, Layer::empty())
-}
-
-/// Reads the kustomization file in `loader`'s directory.
+/// When there is none, or kustomize refuses it.
 pub(super) fn read(
     loader: &Loader<'_>,
     at: &Origin,
@@ -146,6 +150,21 @@ pub(super) fn read(
             Err(refusal(at, message))
         }
     }
+}
+
+/// [`read`], but a directory without a kustomization file is built from the manifests in it.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_or_generate(
+    loader: &Loader<'_>,
+    at: &Origin,
+    edits: Option<&Node>,
+) -> Outcome<Kustomization> {
+    if loader.is_kustomization(&loader.dir, at)?.is_some() {
+        return read(loader, at, edits);
+    }
+    generated(loader, at, edits)
 }
 
 /// Runs the fields of `kustomization` over what `layer` holds.
@@ -175,7 +194,13 @@ pub(super) fn resources(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer
             Target::File(file) => {
                 loader.permit(file, &entry.origin)?;
                 let objects = loader.objects(file, &entry.origin)?;
-                layer.append(objects.into_iter().map(Resource::new).collect(), &entry.origin)?;
+                let mut found: Vec<_> = objects.into_iter().map(Resource::new).collect();
+                if loader.annotate {
+                    let path = &loader.context.sources[file].path;
+                    let maker = || Maker { path: path.clone(), kind: String::new(), name: None };
+                    found.iter_mut().for_each(|it| it.made_by(maker()));
+                }
+                layer.append(found, &entry.origin)?;
             }
             Target::Directory(dir) => include(loader, &dir, entry, layer)?,
             Target::Remote => remote::include(loader, entry, layer)?,
@@ -282,7 +307,11 @@ fn generators(
         [("configMapGenerator", Product::ConfigMap), ("secretGenerator", Product::Secret)];
     for (field, product) in products {
         for entry in kustomization.list(field) {
-            layer.absorb(generate::generate(loader, entry, global, product)?, &mut index)?;
+            let mut generated = generate::generate(loader, entry, global, product)?;
+            if loader.annotate {
+                generated.resource.made_by(builtin(kustomization, product.generator()));
+            }
+            layer.absorb(generated, &mut index)?;
         }
     }
     for chart in kustomization.list("helmCharts") {
@@ -298,29 +327,27 @@ fn generators(
     Ok(())
 }
 
+/// One of kustomize's own generators or transformers, as a kustomization file configures it.
+fn builtin(kustomization: &Kustomization, kind: &str) -> Maker {
+    Maker { path: kustomization.path.clone(), kind: kind.into(), name: None }
+}
+
 fn transformers(
     loader: &Loader<'_>,
     kustomization: &Kustomization,
     layer: &mut Layer,
 ) -> Outcome<()> {
-    let open = layer.open.is_some();
-    let mut index = None;
-    for patch in &patch::strategic(loader, kustomization.list("patchesStrategicMerge"))? {
-        patch::apply_by_id(&mut layer.resources, &mut index, patch, (false, false), open)?;
-    }
-    for entry in kustomization.list("patches") {
-        Entry::new(loader, entry)?.apply(&mut layer.resources, &mut index, open)?;
-        if layer.resources.iter().any(Resource::is_gone) {
-            layer.sweep();
-            index = None;
-        }
-    }
-    layer.sweep();
+    let ran = |layer: &mut Layer, kind: &str| {
+        layer.sweep();
+        layer.note(loader, &builtin(kustomization, kind));
+    };
     let rules = layer.rules.clone();
+    patches(loader, kustomization, layer)?;
     if let Some(to) = kustomization.text("namespace") {
         let fields = &rules.namespace;
         let namespace = Namespace { to, fields, unset_only: false, subjects: Subjects::Default };
         namespace.apply(&mut layer.resources)?;
+        ran(layer, "NamespaceTransformer");
     }
     for (field, end, specs) in [
         ("namePrefix", End::Prefix, &rules.name_prefix),
@@ -328,32 +355,69 @@ fn transformers(
     ] {
         if let Some(affix) = kustomization.text(field) {
             transform::rename(&mut layer.resources, affix, end, specs)?;
+            ran(layer, end.transformer());
         }
     }
     for label in kustomization.list("labels") {
-        let Some(pairs) = label.get("pairs") else { continue };
-        transform::label(&mut layer.resources, pairs, &label_fields(label, &rules)?)?;
+        if let Some(pairs) = label.get("pairs") {
+            transform::label(&mut layer.resources, pairs, &label_fields(label, &rules)?)?;
+        }
+        ran(layer, "LabelTransformer");
     }
     if let Some(pairs) = kustomization.fields.get("commonLabels") {
         transform::label(&mut layer.resources, pairs, &rules.common_labels)?;
+        ran(layer, "LabelTransformer");
     }
     if let Some(pairs) = kustomization.fields.get("commonAnnotations") {
         transform::label(&mut layer.resources, pairs, &rules.common_annotations)?;
+        ran(layer, "AnnotationsTransformer");
     }
+    let open = layer.open.is_some();
     for entry in kustomization.list("patchesJson6902") {
         let entry = Entry::json(loader, entry, "patch")?;
         entry.apply(&mut layer.resources, &mut None, open)?;
+        ran(layer, "PatchJson6902Transformer");
     }
     for replica in kustomization.list("replicas") {
         transform::scale(&mut layer.resources, replica, &rules.replicas, open)?;
+        ran(layer, "ReplicaCountTransformer");
     }
     for image in kustomization.list("images") {
         transform::retag(&mut layer.resources, image, &rules.images)?;
+        ran(layer, "ImageTagTransformer");
     }
-    replace::all(loader, kustomization.list("replacements"), &mut layer.resources, open)?;
+    let replacements = kustomization.list("replacements");
+    if !replacements.is_empty() {
+        replace::all(loader, replacements, &mut layer.resources, open)?;
+        ran(layer, "ReplacementTransformer");
+    }
     plugin::transformers(loader, kustomization.list("transformers"), layer)?;
     plugin::validators(loader, kustomization.list("validators"), layer)?;
     layer.sweep();
+    Ok(())
+}
+
+/// Applies `patchesStrategicMerge` and `patches`.
+fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) -> Outcome<()> {
+    let open = layer.open.is_some();
+    let mut index = None;
+    let strategic = patch::strategic(loader, kustomization.list("patchesStrategicMerge"))?;
+    for patch in &strategic {
+        patch::apply_by_id(&mut layer.resources, &mut index, patch, (false, false), open)?;
+    }
+    if !strategic.is_empty() {
+        layer.sweep();
+        index = None;
+        layer.note(loader, &builtin(kustomization, "PatchStrategicMergeTransformer"));
+    }
+    for entry in kustomization.list("patches") {
+        Entry::new(loader, entry)?.apply(&mut layer.resources, &mut index, open)?;
+        if layer.resources.iter().any(Resource::is_gone) {
+            layer.sweep();
+            index = None;
+        }
+        layer.note(loader, &builtin(kustomization, "PatchTransformer"));
+    }
     Ok(())
 }
 
@@ -391,7 +455,7 @@ fn label_fields(label: &Node, rules: &Rules) -> Outcome<Vec<FieldSpec>> {
 ///
 /// # Errors
 /// Two kustomization files in one directory.
-pub(super) fn generated(loader: &Loader<'_>, at: &Origin) -> Outcome<Kustomization> {
+fn generated(loader: &Loader<'_>, at: &Origin, edits: Option<&Node>) -> Outcome<Kustomization> {
     let sources = loader.context.sources;
     let mut entries: Vec<Node> = Vec::new();
     let mut inside: Option<String> = None;
@@ -409,7 +473,7 @@ pub(super) fn generated(loader: &Loader<'_>, at: &Origin) -> Outcome<Kustomizati
     }
     let mut fields = crate::tree::Map::default();
     fields.set("resources", Node::new(entries, at.clone()));
-    file::decode(&Node::new(fields, at.clone()), None, loader.dir.to_string(), at)
+    file::decode(&Node::new(fields, at.clone()), edits, loader.dir.to_string(), at)
 }
 
 /// The outermost directory below the loader's that holds `path` and has a kustomization file.

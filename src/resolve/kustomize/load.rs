@@ -28,6 +28,8 @@ pub(super) struct Loader<'a> {
     pub(super) dir: Arc<str>,
     /// The directories that led here, this one last.
     pub(super) chain: Arc<Chain>,
+    /// Whether the build's root wants to know where objects come from (`buildMetadata`).
+    pub(super) annotate: bool,
 }
 
 /// Directories on the way from the build's root, the innermost first.
@@ -69,7 +71,7 @@ impl<'a> Loader<'a> {
     pub(super) fn new(context: &'a Context<'a>, options: &'a Options, dir: &str) -> Self {
         let dir: Arc<str> = real(context.sources, dir).into();
         let chain = Arc::new(Chain { dir: dir.clone(), next: None });
-        Self { context, options, dir, chain }
+        Self { context, options, dir, chain, annotate: false }
     }
 
     /// For the directory `dir`, which this kustomization includes at `at`.

@@ -1,46 +1,308 @@
 //! `generators`, `transformers` and `validators`: kustomize's own, configured in files.
 
 use crate::{
+    parse::{self, Dialect},
     resolve::kustomize::{
-        generate::Generated,
-        layer::Layer,
+        fieldspec::FieldSpec,
+        file::{FIELD_SPEC, GENERATOR, IMAGE, PATCH, REPLACEMENT, REPLICA, SELECTOR},
+        generate::{self, Generated, Product},
+        layer::{self, Layer},
         load::Loader,
-        value::{Outcome, text},
+        output,
+        patch::{self, Entry},
+        path::{self, Make},
+        replace,
+        resource::{Maker, Resource},
+        select::Selector,
+        shape::{self, Shape},
+        transform::{self, End, Namespace, Subjects},
+        value::{Outcome, overwrite, refusal, text, text_at},
     },
+    source::file_name,
     tree::Node,
 };
 
 /// What the generators that `entries` configure make.
+///
+/// # Errors
+/// A configuration that kustomize refuses.
 pub(super) fn generators(
-    _loader: &Loader<'_>,
+    loader: &Loader<'_>,
     entries: &[Node],
     layer: &mut Layer,
 ) -> Outcome<Vec<Generated>> {
-    for entry in entries {
-        layer.unresolved(
-            &entry.origin,
-            format!("what {} generates is not known", text(Some(entry))),
-        );
+    let mut generated = Vec::new();
+    for config in configurations(loader, entries, layer)? {
+        let product = match (builtin(&config.node), config.kind()) {
+            (true, "ConfigMapGenerator") => Product::ConfigMap,
+            (true, "SecretGenerator") => Product::Secret,
+            _ => {
+                let message = format!("what the generator {} makes is not known", config.kind());
+                layer.unresolved(config.anchor(), message);
+                continue;
+            }
+        };
+        let mut entry = decode(&config.node, &GENERATOR)?;
+        if let Some(fields) = entry.as_map_mut() {
+            for key in ["name", "namespace"] {
+                let default = config.node.at("metadata").and_then(|it| it.get(key));
+                if let (None, Some(default)) = (fields.get(key), default) {
+                    fields.set(key, default.clone());
+                }
+            }
+        }
+        let mut made = generate::generate(loader, &entry, None, product)?;
+        if loader.annotate {
+            made.resource.made_by(maker(loader, &config));
+        }
+        generated.push(made);
     }
-    Ok(Vec::new())
+    Ok(generated)
 }
 
 /// Runs the transformers that `entries` configure.
+///
+/// # Errors
+/// What a transformer refuses.
 pub(super) fn transformers(
-    _loader: &Loader<'_>,
+    loader: &Loader<'_>,
     entries: &[Node],
     layer: &mut Layer,
 ) -> Outcome<()> {
-    for entry in entries {
-        layer.unresolved(&entry.origin, format!("what {} changes is not known", text(Some(entry))));
+    for config in configurations(loader, entries, layer)? {
+        if !builtin(&config.node) {
+            let message = format!("what the transformer {} changes is not known", config.kind());
+            layer.unresolved(config.anchor(), message);
+            continue;
+        }
+        run(loader, &config, layer)?;
+        layer.resources.retain(|it| !it.is_gone());
+        layer.note(loader, &maker(loader, &config));
     }
     Ok(())
 }
 
-/// Runs the validators that `entries` configure.
-pub(super) fn validators(_loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Outcome<()> {
+/// Notes the validators that `entries` configure, none of which is kustomize's own.
+///
+/// # Errors
+/// A configuration that kustomize refuses.
+pub(super) fn validators(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Outcome<()> {
+    for config in configurations(loader, entries, layer)? {
+        let message = format!("what the validator {} refuses is not known", config.kind());
+        layer.unresolved(config.anchor(), message);
+    }
+    Ok(())
+}
+
+/// The objects that `entries` hold or lead to.
+fn configurations(
+    loader: &Loader<'_>,
+    entries: &[Node],
+    layer: &mut Layer,
+) -> Outcome<Vec<Resource>> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = Layer::empty();
+    let mut paths = Vec::new();
     for entry in entries {
-        layer.unresolved(&entry.origin, format!("what {} refuses is not known", text(Some(entry))));
+        let documents = parse::embedded(loader.context.sources, entry, Dialect::Kyaml);
+        match loader.parsed(&documents, &entry.origin) {
+            Ok(objects) => found.resources.extend(objects.into_iter().map(Resource::new)),
+            Err(_) => paths.push(entry.clone()),
+        }
+    }
+    layer::resources(loader, &paths, &mut found)?;
+    layer.problems.append(&mut found.problems);
+    layer.reached.append(&mut found.reached);
+    layer.open = layer.open.take().or(found.open);
+    Ok(found.resources)
+}
+
+/// Whether the object configures something that comes with kustomize.
+fn builtin(config: &Node) -> bool {
+    text_at(config, "apiVersion") == "builtin"
+}
+
+fn maker(loader: &Loader<'_>, config: &Resource) -> Maker {
+    let file = config.node.origin.written_at().map(|span| span.file);
+    let path = file.map_or_else(String::new, |it| loader.context.sources[it].path.clone());
+    Maker { path, kind: config.kind().into(), name: Some(config.name().into()) }
+}
+
+/// The configuration's fields; those that kustomize does not know are dropped.
+fn decode(config: &Node, shape: &Shape) -> Outcome<Node> {
+    let config = output::canonical(config.clone());
+    Ok(shape::decode(&config, shape, false)?.unwrap_or(config))
+}
+
+const TEXTS: Shape = Shape::List(&Shape::Text);
+
+const CONFIG: Shape = Shape::Fields(&[
+    ("metadata", Shape::Fields(&[("name", Shape::Text), ("namespace", Shape::Text)])),
+    ("annotations", Shape::Texts),
+    ("labels", Shape::Texts),
+    ("imageTag", IMAGE),
+    ("unsetOnly", Shape::Flag),
+    ("setRoleBindingSubjects", Shape::Text),
+    ("prefix", Shape::Text),
+    ("suffix", Shape::Text),
+    ("replacements", Shape::List(&REPLACEMENT)),
+    ("replica", REPLICA),
+    ("jsonOp", Shape::Text),
+    ("paths", TEXTS),
+    ("patches", Shape::Text),
+    ("path", Shape::Text),
+    ("patch", Shape::Text),
+    ("target", SELECTOR),
+    ("options", Shape::Flags),
+    ("value", Shape::Text),
+    ("targetFilePath", Shape::Text),
+    ("targets", TARGETS),
+    ("fieldSpecs", Shape::List(&FIELD_SPEC)),
+]);
+
+const TARGETS: Shape = Shape::List(&Shape::Fields(&[
+    ("selector", SELECTOR),
+    ("fieldPath", Shape::Text),
+    ("filePathPosition", Shape::Number),
+]));
+
+fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()> {
+    let open = layer.open.is_some();
+    let fields = decode(&config.node, &CONFIG)?;
+    let specs: Vec<FieldSpec> =
+        shape::items(&fields, "fieldSpecs").iter().map(FieldSpec::new).collect();
+    let resources = &mut layer.resources;
+    let wants_specs = || {
+        let at = fields.get("fieldSpecs").map_or(&config.node.origin, |it| &it.origin);
+        if fields.get("fieldSpecs").is_some() {
+            return Ok(());
+        }
+        Err(refusal(at, format!("this {} has no fieldSpecs", config.kind())))
+    };
+    match config.kind() {
+        "AnnotationsTransformer" => match fields.get("annotations") {
+            Some(pairs) => transform::label(resources, pairs, &specs),
+            None => Ok(()),
+        },
+        "LabelTransformer" => match fields.get("labels") {
+            Some(pairs) => transform::label(resources, pairs, &specs),
+            None => Ok(()),
+        },
+        "ImageTagTransformer" => match fields.get("imageTag") {
+            Some(image) => transform::retag(resources, image, &specs),
+            None => Ok(()),
+        },
+        "ReplicaCountTransformer" => match fields.get("replica") {
+            Some(replica) => transform::scale(resources, replica, &specs, open),
+            None => Err(refusal(&config.node.origin, "this has no replica")),
+        },
+        "NamespaceTransformer" => set_namespace(&fields, &specs, resources),
+        "PrefixTransformer" | "SuffixTransformer" => {
+            wants_specs()?;
+            let (field, end) = match config.kind() {
+                "PrefixTransformer" => ("prefix", End::Prefix),
+                _ => ("suffix", End::Suffix),
+            };
+            match fields.get(field) {
+                Some(affix) => transform::rename(resources, affix, end, &specs),
+                None => Ok(()),
+            }
+        }
+        "PatchTransformer" => {
+            let entry = decode(&config.node, &PATCH)?;
+            Entry::new(loader, &entry)?.apply(resources, &mut None, open)
+        }
+        "PatchJson6902Transformer" => {
+            Entry::json(loader, &fields, "jsonOp")?.apply(resources, &mut None, open)
+        }
+        "PatchStrategicMergeTransformer" => {
+            let mut patches = patch::strategic(loader, shape::items(&fields, "paths"))?;
+            if let Some(inline) = shape::text(&fields, "patches") {
+                patches.extend(patch::strategic(loader, std::slice::from_ref(inline))?);
+            }
+            if patches.is_empty() {
+                return Err(refusal(&config.node.origin, "this has no patches"));
+            }
+            let mut index = None;
+            patches.iter().try_for_each(|patch| {
+                patch::apply_by_id(resources, &mut index, patch, (false, false), open)
+            })
+        }
+        "ReplacementTransformer" => {
+            replace::all(loader, shape::items(&fields, "replacements"), resources, open)
+        }
+        "ValueAddTransformer" => add_value(loader, &fields, resources),
+        "HashTransformer" => {
+            resources.iter_mut().for_each(generate::add_hash);
+            Ok(())
+        }
+        "SortOrderTransformer" | "LegacyOrderTransformer" => Ok(()),
+        other => {
+            let message = format!("kustomize has no transformer {other}");
+            Err(refusal(config.anchor(), message))
+        }
+    }
+}
+
+fn set_namespace(fields: &Node, specs: &[FieldSpec], resources: &mut [Resource]) -> Outcome<()> {
+    let mode = fields.get("setRoleBindingSubjects");
+    let subjects = match text(mode) {
+        "" | "defaultOnly" => Subjects::Default,
+        "allServiceAccounts" => Subjects::Accounts,
+        "none" => Subjects::None,
+        other => {
+            let at = mode.map_or(&fields.origin, |it| &it.origin);
+            return Err(refusal(at, format!("setRoleBindingSubjects cannot be {other}")));
+        }
+    };
+    let Some(to) = fields.get("metadata").and_then(|it| shape::text(it, "namespace")) else {
+        return Ok(());
+    };
+    let unset_only = shape::flag(fields, "unsetOnly");
+    Namespace { to, fields: specs, unset_only, subjects }.apply(resources)
+}
+
+/// `ValueAddTransformer`: a value at paths of selected objects, or one part of what is a path.
+fn add_value(loader: &Loader<'_>, fields: &Node, resources: &mut [Resource]) -> Outcome<()> {
+    let mut targets = shape::items(fields, "targets").to_vec();
+    if let Some(path) = shape::text(fields, "targetFilePath") {
+        let file = shape::decode(&loader.value(path)?, &TARGETS, false)?;
+        targets.extend(file.iter().flat_map(Node::items).cloned());
+    }
+    let default = Node::new(file_name(&loader.dir), fields.origin.clone());
+    let value = shape::text(fields, "value").unwrap_or(&default);
+    for target in &targets {
+        let selector = target.get("selector").map(Selector::new).transpose()?;
+        let field = target.get("fieldPath");
+        let path: Vec<String> = text(field).split('/').map(str::to_owned).collect();
+        let position = usize::try_from(shape::number(target, "filePathPosition")).unwrap_or(0);
+        let at = field.map_or(&target.origin, |it| &it.origin);
+        let namespace = text(field) == "metadata/namespace";
+        for resource in resources.iter_mut() {
+            if selector.as_ref().is_some_and(|it| !it.matches(resource))
+                || (namespace && resource.gvk().cluster_scoped())
+            {
+                continue;
+            }
+            if namespace {
+                resource.remember();
+            }
+            let mut write = |node: &mut Node| {
+                let mut parts: Vec<&str> = text(Some(node)).split('/').collect();
+                let new = match position.checked_sub(1) {
+                    None => text(Some(value)).to_owned(),
+                    Some(at) => {
+                        parts.insert(at.min(parts.len()), text(Some(value)));
+                        parts.join("/")
+                    }
+                };
+                overwrite(node, new, None, &value.origin);
+                Ok(())
+            };
+            path::visit(&mut resource.node, &path, Some(Make::Scalar), at, &mut write)?;
+        }
     }
     Ok(())
 }

@@ -40,6 +40,26 @@ pub(super) struct Resource {
     pub(super) hashed: Option<Origin>,
     /// The variables that take a value from it.
     pub(super) variables: Vec<Arc<str>>,
+    /// What the annotations that `buildMetadata` asks for tell.
+    pub(super) record: Option<Box<Record>>,
+}
+
+/// Where an object comes from and what it went through.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Record {
+    pub(super) source: Option<Maker>,
+    pub(super) transformers: Vec<Maker>,
+}
+
+/// A file that holds an object, or what made or changed it.
+#[derive(Debug, Clone)]
+pub(super) struct Maker {
+    /// From the root of the repository.
+    pub(super) path: String,
+    /// The kind of a generator or transformer; empty for a file that holds the object itself.
+    pub(super) kind: String,
+    /// The name of its configuration, when that is an object of its own.
+    pub(super) name: Option<String>,
 }
 
 /// A former name.
@@ -154,7 +174,14 @@ impl Resource {
             suffixes: Vec::new(),
             hashed: None,
             variables: Vec::new(),
+            record: None,
         }
+    }
+
+    /// Remembers who made it, unless that is known already.
+    pub(super) fn made_by(&mut self, maker: Maker) {
+        let record = self.record.get_or_insert_default();
+        record.source.get_or_insert(maker);
     }
 
     pub(super) fn gvk(&self) -> Gvk {

@@ -127,6 +127,16 @@ pub(super) enum End {
     Suffix,
 }
 
+impl End {
+    /// kustomize's name of the transformer that adds there.
+    pub(super) fn transformer(self) -> &'static str {
+        match self {
+            Self::Prefix => "PrefixTransformer",
+            Self::Suffix => "SuffixTransformer",
+        }
+    }
+}
+
 /// Adds `affix` to the names of `resources` (`PrefixTransformer`, `SuffixTransformer`).
 ///
 /// # Errors

@@ -1,0 +1,219 @@
+//! What happens to the finished objects: order, annotations, notation.
+
+use std::collections::HashMap;
+
+use crate::{
+    parse::scalar,
+    resolve::kustomize::{
+        file::Kustomization,
+        load::Loader,
+        resource::{Id, Maker, Resource, metadata},
+        shape,
+        value::{Outcome, refusal, string, text},
+    },
+    tree::{Kind, Map, Node, Origin, Why},
+};
+
+/// The node with scalars that mean the same to every reader; what is so already stays shared.
+pub(super) fn canonical(node: Node) -> Node {
+    changed(&node).unwrap_or(node)
+}
+
+fn changed(node: &Node) -> Option<Node> {
+    let kind: Kind = match &node.kind {
+        Kind::Unknown(_) => return None,
+        Kind::Scalar(scalar) => {
+            let canonical = scalar::canonical(scalar);
+            if canonical == *scalar {
+                return None;
+            }
+            canonical.into()
+        }
+        Kind::List(items) => {
+            let first = items.iter().position(|it| changed(it).is_some())?;
+            let mut items = Vec::clone(items);
+            for item in items.iter_mut().skip(first) {
+                if let Some(node) = changed(item) {
+                    *item = node;
+                }
+            }
+            items.into()
+        }
+        Kind::Map(map) => {
+            let mut copy = None;
+            for (key, entry) in map.iter() {
+                if let Some(node) = changed(&entry.value) {
+                    let copy = copy.get_or_insert_with(|| Map::clone(map));
+                    if let Some(slot) = copy.get_mut(key) {
+                        *slot = node;
+                    }
+                }
+            }
+            copy?.into()
+        }
+    };
+    Some(Node::new(kind, node.origin.clone()))
+}
+
+/// Drops the objects that are only for local use.
+pub(super) fn drop_local(resources: &mut Vec<Resource>) {
+    let mark = "config.kubernetes.io/local-config";
+    resources.retain(|it| {
+        let value = it.node.at("metadata.annotations").and_then(|it| it.get(mark));
+        value.is_none_or(|it| text(Some(it)) == "false")
+    });
+}
+
+/// Puts the objects in the order in which kustomize prints them: by kind, or as they came.
+///
+/// # Errors
+/// Options that contradict each other.
+pub(super) fn sort(kustomization: &Kustomization, resources: &mut [Resource]) -> Outcome<()> {
+    let options = kustomization.fields.get("sortOptions");
+    let legacy = options.and_then(|it| it.get("legacySortOptions"));
+    let order = options.and_then(|it| it.get("order"));
+    match (options, text(order)) {
+        (None, _) | (_, "legacy") => {}
+        (Some(_), "fifo") if legacy.is_none() => return Ok(()),
+        (Some(options), "fifo") => {
+            let at = legacy.unwrap_or(options);
+            return Err(refusal(&at.origin, "legacySortOptions does not go with the order fifo"));
+        }
+        (Some(options), _) => {
+            let at = order.unwrap_or(options);
+            return Err(refusal(&at.origin, "sortOptions.order must be fifo or legacy"));
+        }
+    }
+    let listed = |key: &str| -> Vec<&str> {
+        let items = legacy.map_or(&[][..], |it| shape::items(it, key));
+        items.iter().map(|it| text(Some(it))).collect()
+    };
+    let (first, last) = match legacy {
+        Some(_) => (listed("orderFirst"), listed("orderLast")),
+        None => (FIRST.to_vec(), LAST.to_vec()),
+    };
+    let ranks: HashMap<&str, i64> =
+        (i64::MIN..).zip(first).chain((1..).zip(last)).map(|(rank, kind)| (kind, rank)).collect();
+    resources.sort_by_cached_key(|it| {
+        let id = it.id();
+        (ranks.get(id.gvk.kind.as_str()).copied().unwrap_or(0), sort_key(id))
+    });
+    Ok(())
+}
+
+/// What kustomize compares when the kinds do not decide.
+fn sort_key(id: Id) -> [String; 2] {
+    let or = |text: String, empty: &str| if text.is_empty() { empty.to_owned() } else { text };
+    let gvk = [or(id.gvk.group, "~G"), or(id.gvk.version, "~V"), or(id.gvk.kind, "~K")].join("_");
+    let full = [gvk.clone(), or(id.namespace, "~X"), or(id.name, "~N")].join("|");
+    [gvk, full]
+}
+
+/// The kinds that come first (`LegacyOrderTransformer`).
+const FIRST: [&str; 22] = [
+    "Namespace",
+    "ResourceQuota",
+    "StorageClass",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "PodSecurityPolicy",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Endpoints",
+    "Service",
+    "LimitRange",
+    "PriorityClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Deployment",
+    "StatefulSet",
+    "CronJob",
+    "PodDisruptionBudget",
+];
+
+/// The kinds that come last.
+const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
+/// Adds what `buildMetadata` asks for.
+pub(super) fn annotate(
+    loader: &Loader<'_>,
+    kustomization: &Kustomization,
+    resources: &mut [Resource],
+) {
+    for option in kustomization.list("buildMetadata") {
+        for resource in resources.iter_mut() {
+            let record = resource.record.clone().unwrap_or_default();
+            let at = &option.origin;
+            match text(Some(option)) {
+                "originAnnotations" => {
+                    let source = record.source.map(|it| it.origin(&loader.dir));
+                    add(resource, "annotations", "config.kubernetes.io/origin", source, at);
+                }
+                "transformerAnnotations" => {
+                    let steps = record.transformers.iter().map(|it| it.step(&loader.dir));
+                    let all = steps.collect::<String>();
+                    let key = "alpha.config.kubernetes.io/transformations";
+                    add(resource, "annotations", key, (!all.is_empty()).then_some(all), at);
+                }
+                "managedByLabel" => {
+                    let why: Why = "kustomize writes its own version here".into();
+                    let value = Node::new(Kind::Unknown(why), at.clone());
+                    put(resource, "labels", "app.kubernetes.io/managed-by", value);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn add(resource: &mut Resource, map: &str, key: &str, value: Option<String>, at: &Origin) {
+    if let Some(value) = value {
+        put(resource, map, key, string(value, at.clone()));
+    }
+}
+
+fn put(resource: &mut Resource, map: &str, key: &str, value: Node) {
+    let Some(metadata) = metadata(&mut resource.node) else { return };
+    if metadata.get(map).is_none_or(|it| it.as_map().is_none()) {
+        metadata.set(map, Node::new(Map::default(), value.origin.clone()));
+    }
+    if let Some(map) = metadata.get_mut(map).and_then(Node::as_map_mut) {
+        map.set(key, value);
+    }
+}
+
+impl Maker {
+    /// As the annotation about an object's origin has it.
+    fn origin(&self, from: &str) -> String {
+        let path = relative(from, &self.path);
+        if self.kind.is_empty() {
+            return format!("path: {path}\n");
+        }
+        let Self { kind, name, .. } = self;
+        let name = name.as_ref().map_or_else(String::new, |name| format!("  name: {name}\n"));
+        format!(
+            "configuredIn: {path}\nconfiguredBy:\n  apiVersion: builtin\n  kind: {kind}\n{name}"
+        )
+    }
+
+    /// As an item of the annotation about transformers.
+    fn step(&self, from: &str) -> String {
+        let lines = self.origin(from);
+        let mut lines = lines.lines().map(|line| format!("  {line}\n")).collect::<String>();
+        lines.replace_range(..2, "- ");
+        lines
+    }
+}
+
+/// `path` as seen from the directory `from`.
+fn relative(from: &str, path: &str) -> String {
+    let from: Vec<&str> = from.split('/').filter(|it| !it.is_empty()).collect();
+    let path: Vec<&str> = path.split('/').collect();
+    let shared = from.iter().zip(&path).take_while(|(a, b)| a == b).count();
+    let up = vec![".."; from.len() - shared];
+    [&up[..], &path[shared..]].concat().join("/")
+}
