@@ -238,7 +238,6 @@ fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()>
             resources.iter_mut().for_each(generate::add_hash);
             Ok(())
         }
-        "SortOrderTransformer" | "LegacyOrderTransformer" => Ok(()),
         other => {
             let message = format!("kustomize has no transformer {other}");
             Err(refusal(config.anchor(), message))
@@ -268,8 +267,8 @@ fn set_namespace(fields: &Node, specs: &[FieldSpec], resources: &mut [Resource])
 fn add_value(loader: &Loader<'_>, fields: &Node, resources: &mut [Resource]) -> Outcome<()> {
     let mut targets = shape::items(fields, "targets").to_vec();
     if let Some(path) = shape::text(fields, "targetFilePath") {
-        let file = shape::decode(&loader.value(path)?, &TARGETS, false)?;
-        targets.extend(file.iter().flat_map(Node::items).cloned());
+        let file = shape::decode(&loader.value(path)?, &CONFIG, false)?;
+        targets.extend(file.iter().flat_map(|it| shape::items(it, "targets")).cloned());
     }
     let default = Node::new(file_name(&loader.dir), fields.origin.clone());
     let value = shape::text(fields, "value").unwrap_or(&default);

@@ -29,7 +29,8 @@ pub(super) enum Shape {
 
 /// `node` with its field names as in `shape` and without nulls; `None` for a null.
 ///
-/// `strict` refuses fields that `shape` does not have; else they are dropped.
+/// A kustomization file is read strictly. Elsewhere unknown fields are dropped, and numbers and
+/// booleans pass for strings.
 ///
 /// # Errors
 /// The place of the first unknown field or wrong type.
@@ -42,6 +43,9 @@ pub(super) fn decode(node: &Node, shape: &Shape, strict: bool) -> Outcome<Option
         Shape::Any => Ok(Some(node.clone())),
         Shape::Text => match node.value() {
             Some(Value::Str(_)) => Ok(Some(node.clone())),
+            Some(Value::Bool(it)) if !strict => Ok(Some(string(it.to_string(), node))),
+            Some(Value::Int(it)) if !strict => Ok(Some(string(it.to_string(), node))),
+            Some(Value::Float(it)) if !strict => Ok(Some(string(it.to_string(), node))),
             _ => Err(wrong("a string")),
         },
         Shape::Flag => match node.value() {
@@ -90,6 +94,10 @@ pub(super) fn decode(node: &Node, shape: &Shape, strict: bool) -> Outcome<Option
             Ok(Some(Node::new(decoded, node.origin.clone())))
         }
     }
+}
+
+fn string(text: String, node: &Node) -> Node {
+    Node::new(text, node.origin.clone())
 }
 
 fn unknown_field(
