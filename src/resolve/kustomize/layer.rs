@@ -53,7 +53,7 @@ impl Layer {
     ///
     /// # Errors
     /// One that is there already.
-    fn append(&mut self, resources: Vec<Resource>, at: &Origin) -> Outcome<()> {
+    pub(super) fn append(&mut self, resources: Vec<Resource>, at: &Origin) -> Outcome<()> {
         let mut known: HashMap<Id, usize> = HashMap::new();
         for (at, resource) in self.resources.iter().enumerate() {
             known.insert(resource.id().effective(), at);

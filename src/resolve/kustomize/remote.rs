@@ -1,12 +1,17 @@
-//! Entries that lead out of the repository.
+//! Entries that lead out of the repository: metrics-server's own manifests are known, the rest is
+//! not.
+
+use std::{collections::HashMap, sync::LazyLock};
 
 use crate::{
+    parse::{self, Dialect},
     resolve::kustomize::{
         layer::Layer,
         load::Loader,
+        resource::{Resource, objects},
         value::{Outcome, text},
     },
-    tree::Node,
+    tree::{Kind, Map, Node, Origin, Scalar, Via, Why},
 };
 
 /// Adds what is known of the remote `entry`.
@@ -14,7 +19,226 @@ use crate::{
 /// # Errors
 /// An object that is there already.
 pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> Outcome<()> {
-    let _ = loader;
-    layer.unresolved(&entry.origin, format!("{} is not in the repository", text(Some(entry))));
+    let url = text(Some(entry));
+    let origin = Origin::at(Via::UpstreamManifest, entry.origin.written_at());
+    match recognise(url) {
+        Some((Release::Tag(tag), file)) => {
+            if let Some(found) = manifest(loader, tag, file, &origin) {
+                return layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin);
+            }
+            layer.unresolved(
+                &entry.origin,
+                format!("the release {tag} of metrics-server is not known"),
+            );
+        }
+        Some((Release::Newest, file)) => {
+            let found = newest(loader, file, &origin);
+            layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin)?;
+            layer.unresolved(
+                &entry.origin,
+                format!("{url} is another version from time to time; pin one"),
+            );
+        }
+        None => layer.unresolved(&entry.origin, format!("{url} is not in the repository")),
+    }
     Ok(())
+}
+
+enum Release<'a> {
+    Tag(&'a str),
+    /// Whatever is newest when it is fetched.
+    Newest,
+}
+
+/// Which release of metrics-server, and which of its files, `url` means.
+fn recognise(url: &str) -> Option<(Release<'_>, &'static str)> {
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let path = path.strip_prefix("git::").unwrap_or(path);
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let path = path.strip_prefix("git@").unwrap_or(path);
+    let (host, rest) = path.split_once(['/', ':'])?;
+    let rest = match host {
+        "github.com" | "www.github.com" => rest,
+        _ => return None,
+    };
+    let rest = rest.strip_prefix("kubernetes-sigs/metrics-server")?;
+    if let Some(file) = rest.strip_prefix("/releases/latest/download/") {
+        return Some((Release::Newest, known_file(file)?));
+    }
+    if let Some(rest) = rest.strip_prefix("/releases/download/") {
+        let (tag, file) = rest.split_once('/')?;
+        return Some((Release::Tag(tag), known_file(file)?));
+    }
+    // A directory in git, whose build is what a release attaches.
+    let rest = rest.strip_prefix(".git").unwrap_or(rest);
+    let dir = rest.trim_start_matches('/').trim_end_matches('/');
+    let file = match dir {
+        "manifests/release" | "manifests/overlays/release" => "components.yaml",
+        "manifests/overlays/release-ha" => "high-availability.yaml",
+        "manifests/overlays/release-ha-1.21+" => "high-availability-1.21+.yaml",
+        _ => return None,
+    };
+    let reference = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("ref=").or_else(|| pair.strip_prefix("version=")));
+    Some((Release::Tag(reference?), file))
+}
+
+fn known_file(name: &str) -> Option<&'static str> {
+    ["components.yaml", "high-availability.yaml", "high-availability-1.21+.yaml"]
+        .into_iter()
+        .find(|known| *known == name.replace("%2B", "+"))
+}
+
+struct Manifests {
+    /// Tag and file, and which documents it holds; in the order of the releases.
+    files: Vec<(&'static str, &'static str, Vec<usize>)>,
+    documents: Vec<&'static str>,
+}
+
+static MANIFESTS: LazyLock<Manifests> = LazyLock::new(|| {
+    let text = include_str!("../../data/manifests/metrics-server.yaml");
+    let mut documents = text.split("---\n");
+    let table = documents.next().unwrap_or_default();
+    let files = table.lines().filter_map(|line| {
+        let mut words = line.trim_start_matches("# ").split(' ');
+        let tag = words.next().filter(|it| it.starts_with('v'))?;
+        let file = words.next()?;
+        Some((tag, file, words.filter_map(|it| it.parse().ok()).collect()))
+    });
+    Manifests { files: files.collect(), documents: documents.collect() }
+});
+
+/// The objects of a release's `file`, all at `origin`.
+fn manifest(loader: &Loader<'_>, tag: &str, file: &str, origin: &Origin) -> Option<Vec<Node>> {
+    let (tag, _, places) =
+        MANIFESTS.files.iter().find(|(known, name, _)| *known == tag && *name == file)?;
+    let documents: Vec<&str> =
+        places.iter().filter_map(|at| MANIFESTS.documents.get(*at).copied()).collect();
+    let text = documents.join("---\n").replace("$TAG", tag);
+    let node = Node::new(Scalar::string(text), origin.clone());
+    let documents = parse::embedded(loader.context.sources, &node, Dialect::Kyaml);
+    objects(&documents, origin).ok()
+}
+
+/// What all releases since 0.6, the first with all its files, have in common; the rest is unknown.
+fn newest(loader: &Loader<'_>, file: &str, origin: &Origin) -> Vec<Node> {
+    let why: Why = "which release of metrics-server this is depends on the day".into();
+    let mut tags = MANIFESTS.files.iter().filter(|(_, name, _)| *name == file);
+    let Some((newest, ..)) = tags.next_back() else { return Vec::new() };
+    let mut common = manifest(loader, newest, file, origin).unwrap_or_default();
+    for (tag, ..) in tags.filter(|(tag, ..)| *tag >= "v0.6.0") {
+        let others: HashMap<String, Node> = manifest(loader, tag, file, origin)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|it| (Resource::new(it.clone()).id().describe(), it))
+            .collect();
+        for object in &mut common {
+            let id = Resource::new(object.clone()).id().describe();
+            if let Some(other) = others.get(&id) {
+                *object = agree(object, other, &why);
+            }
+        }
+    }
+    common
+}
+
+/// What two versions of a value agree on.
+fn agree(one: &Node, other: &Node, why: &Why) -> Node {
+    let unknown = || Node::new(Kind::Unknown(why.clone()), one.origin.clone());
+    let kind: Kind = match (&one.kind, &other.kind) {
+        (Kind::Map(a), Kind::Map(b)) => {
+            let mut map = Map::default();
+            for key in a.keys().chain(b.keys()) {
+                let value = match (a.get(key), b.get(key)) {
+                    (Some(a), Some(b)) => agree(a, b, why),
+                    _ => unknown(),
+                };
+                map.set(key.clone(), value);
+            }
+            map.into()
+        }
+        (Kind::List(a), Kind::List(b)) if a.len() == b.len() => {
+            a.iter().zip(b.iter()).map(|(a, b)| agree(a, b, why)).collect::<Vec<_>>().into()
+        }
+        (Kind::Scalar(a), Kind::Scalar(b)) if a.text == b.text => return one.clone(),
+        _ => return unknown(),
+    };
+    Node::new(kind, one.origin.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        config::Config,
+        problem::ProblemKind,
+        resolve::{
+            Context, Purpose,
+            kustomize::{Build, Layers, Options, build},
+        },
+        source::Sources,
+        tree::{Node, Via},
+    };
+
+    fn builds(kustomization: &str) -> Build {
+        let sources = Sources::in_memory([("kustomization.yaml", kustomization)]);
+        let config = Config::default();
+        let context = Context {
+            sources: &sources,
+            config: &config,
+            layers: Layers::default(),
+            purpose: Purpose::default(),
+        };
+        build(&context, "", &Options::default())
+    }
+
+    fn deployment(build: &Build) -> Option<&Node> {
+        build.objects.iter().find(|it| it.str_at("kind") == Some("Deployment"))
+    }
+
+    #[test]
+    fn released_manifests_are_known() {
+        for url in [
+            "https://github.com/kubernetes-sigs/metrics-server/releases/download/v0.7.2/components.yaml",
+            "github.com/kubernetes-sigs/metrics-server//manifests/overlays/release?ref=v0.7.2",
+            "https://github.com/kubernetes-sigs/metrics-server.git//manifests/overlays/release?ref=v0.7.2",
+        ] {
+            let build = builds(&format!("resources:\n- {url}\n"));
+            assert_eq!(build.problems, [], "{url}");
+            let deployment = deployment(&build).expect("a Deployment");
+            let container =
+                &deployment.at("spec.template.spec.containers").expect("some").items()[0];
+            assert_eq!(
+                container.str_at("image"),
+                Some("registry.k8s.io/metrics-server/metrics-server:v0.7.2")
+            );
+            let origin = &container.get("image").expect("an image").origin;
+            assert_eq!(origin.last().via, Via::UpstreamManifest);
+            assert!(origin.written_at().is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_not_pinned_is_unknown_where_releases_differ() {
+        let build = builds(
+            "resources:\n- https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml\n",
+        );
+        assert_eq!(build.problems[0].kind, ProblemKind::Unresolved);
+        let deployment = deployment(&build).expect("a Deployment");
+        assert_eq!(deployment.str_at("metadata.name"), Some("metrics-server"));
+        let container = &deployment.at("spec.template.spec.containers").expect("some").items()[0];
+        assert!(container.get("image").expect("an image").unknown().is_some());
+        assert_eq!(container.str_at("name"), Some("metrics-server"));
+    }
+
+    #[test]
+    fn other_remotes_are_unresolved_and_the_rest_goes_on() {
+        let build = builds(
+            "resources:\n- https://example.com/x.yaml\npatches:\n- patch: |-\n    apiVersion: v1\n    \
+             kind: Service\n    metadata: {name: far}\nconfigMapGenerator:\n- name: near\n  literals: [a=b]\n",
+        );
+        assert_eq!(build.problems.len(), 1);
+        assert_eq!(build.problems[0].kind, ProblemKind::Unresolved);
+        assert_eq!(build.objects.len(), 1);
+    }
 }
