@@ -3,6 +3,8 @@
 //! Each has a tree `in/`, a `case.json` that says where to build and whether the real tool refuses,
 //! and, unless it does, the objects in `expected.json`. `CASE` selects by a part of the name.
 
+#![expect(clippy::disallowed_methods, reason = "cases are files, named by the environment")]
+
 use std::{collections::BTreeMap, env, fs, path::Path};
 
 use indexmap::IndexMap;

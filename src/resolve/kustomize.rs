@@ -1,5 +1,6 @@
 //! kustomize builds, natively, with provenance. The reference is kustomize 5.5.
 
+mod automatic;
 mod chart;
 mod fieldspec;
 mod file;
@@ -24,10 +25,11 @@ mod value;
 mod vars;
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
+
+use indexmap::IndexMap;
 
 use crate::{
     problem::Problem,
@@ -46,7 +48,7 @@ use crate::{
 /// A layer is what a kustomization and its bases amount to before names are final, so that many
 /// overlays over one base cost what they change.
 #[derive(Default)]
-pub struct Layers(Mutex<HashMap<LayerKey, Arc<Layer>>>);
+pub struct Layers(Mutex<IndexMap<LayerKey, Arc<Layer>>>);
 
 /// The directory, and what else a layer depends on.
 type LayerKey = (Arc<str>, [bool; 3]);
@@ -103,9 +105,10 @@ pub fn build(context: &Context<'_>, dir: &str, options: &Options) -> Build {
     let loader = Loader::new(context, options, dir);
     let at = start_of(&loader);
     let edits = options.edits.as_ref();
-    let kustomization = match options.generate {
-        true => layer::read_or_generate(&loader, &at, edits),
-        false => layer::read(&loader, &at, edits),
+    let kustomization = if options.generate {
+        layer::read_or_generate(&loader, &at, edits)
+    } else {
+        layer::read(&loader, &at, edits)
     };
     Build::of(kustomization.and_then(|it| run(loader, &it, Layer::empty())))
 }

@@ -7,7 +7,7 @@ use crate::{
         value::{Outcome, refusal},
     },
     source::{FileId, Sources, Span},
-    tree::{Entry, Map, Node, Origin},
+    tree::{Map, Node, Origin},
 };
 
 /// The names that kustomize looks for (`konfig/general.go`).
@@ -33,11 +33,6 @@ impl Kustomization {
     /// The string at `field`, unless it is empty.
     pub(super) fn text(&self, field: &str) -> Option<&Node> {
         shape::text(&self.fields, field)
-    }
-
-    /// The entries of the mapping at `field`.
-    pub(super) fn entries(&self, field: &str) -> impl Iterator<Item = (&str, &Entry)> {
-        self.fields.get(field).into_iter().flat_map(Node::entries)
     }
 }
 
@@ -100,7 +95,9 @@ pub(super) fn decode(
         .unwrap_or_else(|| Node::new(Map::default(), start.clone()));
     if let Some(edits) = edits {
         let edits = shape::decode(edits, &KUSTOMIZATION, true)?;
-        edits.iter().for_each(|edits| edit(&mut fields, edits));
+        if let Some(edits) = edits {
+            edit(&mut fields, &edits);
+        }
     }
     if fields.entries().all(|(key, _)| matches!(key, "apiVersion" | "kind" | "metadata")) {
         return Err(refusal(start, "the kustomization is empty"));
@@ -114,9 +111,10 @@ pub(super) fn decode(
             return Err(refusal(at, "kind should be Kustomization or Component"));
         }
     };
-    let wanted = match component {
-        true => "kustomize.config.k8s.io/v1alpha1",
-        false => "kustomize.config.k8s.io/v1beta1",
+    let wanted = if component {
+        "kustomize.config.k8s.io/v1alpha1"
+    } else {
+        "kustomize.config.k8s.io/v1beta1"
     };
     if let Some(version) = shape::text(&fields, "apiVersion")
         && version.as_str() != Some(wanted)

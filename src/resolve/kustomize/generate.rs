@@ -381,19 +381,10 @@ fn hash(node: &Node) -> Option<String> {
         .replace('\u{2028}', "\\u2028")
         .replace('\u{2029}', "\\u2029");
     let digest = Sha256::digest(json.as_bytes());
-    let hex = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect::<String>();
-    Some(
-        hex.chars()
-            .map(|digit| match digit {
-                '0' => 'g',
-                '1' => 'h',
-                '3' => 'k',
-                'a' => 'm',
-                'e' => 't',
-                other => other,
-            })
-            .collect(),
-    )
+    // The first ten hexadecimal digits, some of them as letters that spell no words.
+    let alphabet = b"gh2k456789mbcdtf";
+    let digits = digest.iter().take(5).flat_map(|byte| [byte >> 4, byte & 15]);
+    Some(digits.filter_map(|it| alphabet.get(usize::from(it))).map(|it| char::from(*it)).collect())
 }
 
 /// JSON with sorted keys, unless something in it is unknown.

@@ -1,12 +1,14 @@
 //! One kustomization after another: the order in which its fields take effect
 //! (`kusttarget.go`).
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::kustomize::{
-        chart,
+        automatic, chart,
         fieldspec::{FieldSpec, Rules},
         file::{self, Kustomization},
         generate::{self, Behavior, Generated, Product},
@@ -19,7 +21,6 @@ use crate::{
         value::{Outcome, refusal, text},
         vars::{self, Variable},
     },
-    source::{FileId, Span},
     tree::{Node, Origin, Why},
 };
 
@@ -54,7 +55,7 @@ impl Layer {
     /// # Errors
     /// One that is there already.
     pub(super) fn append(&mut self, resources: Vec<Resource>, at: &Origin) -> Outcome<()> {
-        let mut known: HashMap<Id, usize> = HashMap::new();
+        let mut known: IndexMap<Id, usize> = IndexMap::new();
         for (at, resource) in self.resources.iter().enumerate() {
             known.insert(resource.id().effective(), at);
         }
@@ -143,13 +144,11 @@ pub(super) fn read(
     at: &Origin,
     edits: Option<&Node>,
 ) -> Outcome<Kustomization> {
-    match loader.is_kustomization(&loader.dir, at)? {
-        Some(file) => file::read(loader.context.sources, file, edits),
-        None => {
-            let message = format!("there is no kustomization file in {}", shown(&loader.dir));
-            Err(refusal(at, message))
-        }
-    }
+    let Some(file) = loader.is_kustomization(&loader.dir, at)? else {
+        let message = format!("there is no kustomization file in {}", shown(&loader.dir));
+        return Err(refusal(at, message));
+    };
+    file::read(loader.context.sources, file, edits)
 }
 
 /// [`read`], but a directory without a kustomization file is built from the manifests in it.
@@ -164,7 +163,7 @@ pub(super) fn read_or_generate(
     if loader.is_kustomization(&loader.dir, at)?.is_some() {
         return read(loader, at, edits);
     }
-    generated(loader, at, edits)
+    automatic::kustomization(loader, at, edits)
 }
 
 /// Runs the fields of `kustomization` over what `layer` holds.
@@ -197,8 +196,10 @@ pub(super) fn resources(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer
                 let mut found: Vec<_> = objects.into_iter().map(Resource::new).collect();
                 if loader.annotate {
                     let path = &loader.context.sources[file].path;
-                    let maker = || Maker { path: path.clone(), kind: String::new(), name: None };
-                    found.iter_mut().for_each(|it| it.made_by(maker()));
+                    for resource in &mut found {
+                        let kind = String::new();
+                        resource.made_by(Maker { path: path.clone(), kind, name: None });
+                    }
                 }
                 layer.append(found, &entry.origin)?;
             }
@@ -448,53 +449,4 @@ fn label_fields(label: &Node, rules: &Rules) -> Outcome<Vec<FieldSpec>> {
         add(&[FieldSpec::everywhere("metadata/labels", true)])?;
     }
     Ok(fields)
-}
-
-/// A kustomization for a directory that has none, as Flux makes it: every manifest below, and every
-/// directory with a kustomization of its own.
-///
-/// # Errors
-/// Two kustomization files in one directory.
-fn generated(loader: &Loader<'_>, at: &Origin, edits: Option<&Node>) -> Outcome<Kustomization> {
-    let sources = loader.context.sources;
-    let mut entries: Vec<Node> = Vec::new();
-    let mut inside: Option<String> = None;
-    for file in sources.below(&loader.dir) {
-        let path = sources[file].path.clone();
-        if inside.as_ref().is_some_and(|dir| path.starts_with(dir.as_str())) {
-            continue;
-        }
-        if let Some((dir, found)) = nearest_kustomization(loader, &path, at)? {
-            entries.push(made_entry(loader, &dir, found));
-            inside = Some(format!("{dir}/"));
-        } else if path.ends_with(".yaml") || path.ends_with(".yml") {
-            entries.push(made_entry(loader, &path, file));
-        }
-    }
-    let mut fields = crate::tree::Map::default();
-    fields.set("resources", Node::new(entries, at.clone()));
-    file::decode(&Node::new(fields, at.clone()), edits, loader.dir.to_string(), at)
-}
-
-/// The outermost directory below the loader's that holds `path` and has a kustomization file.
-fn nearest_kustomization(
-    loader: &Loader<'_>,
-    path: &str,
-    at: &Origin,
-) -> Outcome<Option<(String, FileId)>> {
-    let start = if loader.dir.is_empty() { 0 } else { loader.dir.len() + 1 };
-    for (end, _) in path.match_indices('/').filter(|(end, _)| *end > start) {
-        let dir = &path[..end];
-        if let Some(file) = loader.is_kustomization(dir, at)? {
-            return Ok(Some((dir.to_owned(), file)));
-        }
-    }
-    Ok(None)
-}
-
-/// An entry that stands for `path`, at the start of `file`.
-fn made_entry(loader: &Loader<'_>, path: &str, file: FileId) -> Node {
-    let start = if loader.dir.is_empty() { 0 } else { loader.dir.len() + 1 };
-    let origin = Origin::written(Span { file, start: 0, end: 0 });
-    Node::new(path.get(start..).unwrap_or(path), origin)
 }

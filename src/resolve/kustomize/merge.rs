@@ -18,14 +18,6 @@ pub(super) fn merge(dest: &Node, patch: &Node) -> Outcome<Option<Node>> {
     walk(Sources { dest: Some(dest), patch: Some(patch), same: false }, Place::default())
 }
 
-/// `patch` merged into `dest` where no type is known, as for the values of a chart.
-///
-/// # Errors
-/// As [`merge`].
-pub(super) fn merge_values(dest: &Node, patch: &Node) -> Outcome<Option<Node>> {
-    merge(dest, patch)
-}
-
 /// What is merged at one place.
 #[derive(Clone, Copy)]
 struct Sources<'a> {

@@ -1,6 +1,8 @@
 //! References from objects to others that were renamed (`filters/nameref`).
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use crate::{
     resolve::kustomize::{
@@ -25,7 +27,7 @@ struct Candidate {
 /// Renamed objects, by every name that they had before.
 struct Candidates {
     list: Vec<Candidate>,
-    by_name: HashMap<String, Vec<usize>>,
+    by_name: IndexMap<String, Vec<usize>>,
 }
 
 /// Fixes the references of all objects.
@@ -39,7 +41,7 @@ pub(super) fn fix(layer: &mut Layer) -> Outcome<()> {
         return Ok(());
     }
     let rules = layer.rules.clone();
-    let mut by_kind: HashMap<&str, Vec<(&Reference, &FieldSpec)>> = HashMap::new();
+    let mut by_kind: IndexMap<&str, Vec<(&Reference, &FieldSpec)>> = IndexMap::new();
     for reference in &rules.references {
         for field in &reference.fields {
             by_kind.entry(&field.gvk.kind).or_default().push((reference, field));
@@ -81,7 +83,7 @@ fn check_subjects(resource: &Resource) -> Outcome<()> {
 impl Candidates {
     fn new(resources: &[Resource]) -> Self {
         let mut list = Vec::new();
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_name: IndexMap<String, Vec<usize>> = IndexMap::new();
         for resource in resources.iter().filter(|it| !it.previous.is_empty()) {
             let Some(name) = resource.node.at("metadata.name").cloned() else { continue };
             let former: Vec<Id> = resource.former_ids().collect();

@@ -1,6 +1,6 @@
 //! What happens to the finished objects: order, annotations, notation.
 
-use std::collections::HashMap;
+use indexmap::IndexMap;
 
 use crate::{
     parse::scalar,
@@ -92,7 +92,7 @@ pub(super) fn sort(kustomization: &Kustomization, resources: &mut [Resource]) ->
         Some(_) => (listed("orderFirst"), listed("orderLast")),
         None => (FIRST.to_vec(), LAST.to_vec()),
     };
-    let ranks: HashMap<&str, i64> =
+    let ranks: IndexMap<&str, i64> =
         (i64::MIN..).zip(first).chain((1..).zip(last)).map(|(rank, kind)| (kind, rank)).collect();
     resources.sort_by_cached_key(|it| {
         let id = it.id();
@@ -203,9 +203,7 @@ impl Maker {
     /// As an item of the annotation about transformers.
     fn step(&self, from: &str) -> String {
         let lines = self.origin(from);
-        let mut lines = lines.lines().map(|line| format!("  {line}\n")).collect::<String>();
-        lines.replace_range(..2, "- ");
-        lines
+        format!("- {}\n", lines.trim_end().replace('\n', "\n  "))
     }
 }
 

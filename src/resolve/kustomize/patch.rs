@@ -70,14 +70,13 @@ impl Entry {
     /// # Errors
     /// What is no patch, or could be of either kind.
     pub(super) fn new(loader: &Loader<'_>, entry: &Node) -> Outcome<Self> {
-        let patch = entry.get("patch").filter(|it| !text(Some(it)).trim().is_empty());
-        let path = shape::text(entry, "path");
-        let source = match (patch, path) {
-            (Some(patch), None) => Source::inline(loader, patch),
-            (None, Some(path)) => Source::file(loader, path)?,
+        let inline = entry.get("patch").filter(|it| !text(Some(it)).trim().is_empty());
+        let source = match (inline, shape::text(entry, "path")) {
+            (Some(inline), None) => Source::inline(loader, inline),
+            (None, Some(file)) => Source::file(loader, file)?,
             (None, None) => return Err(refusal(&entry.origin, "this has neither patch nor path")),
-            (Some(_), Some(path)) => {
-                return Err(refusal(&path.origin, "this has both patch and path"));
+            (Some(_), Some(file)) => {
+                return Err(refusal(&file.origin, "this has both patch and path"));
             }
         };
         let as_merge = loader.parsed(&source.merge, &source.whole);

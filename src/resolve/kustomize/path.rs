@@ -67,17 +67,16 @@ pub(super) fn split(path: &str) -> Vec<String> {
             }
         }
         if !whole.contains('=') {
-            whole = whole.trim_matches(['[', ']']).to_owned();
+            whole.retain(|it| !matches!(it, '[' | ']'));
         }
         result.push(whole);
     }
     result
 }
 
-/// `key=value` in brackets, of which the key may be empty.
-fn selector(part: &str) -> Option<Option<(&str, &str)>> {
-    let inner = part.strip_prefix('[')?.strip_suffix(']')?;
-    Some(inner.split_once('='))
+/// What stands in brackets: `key=value`, of which the key may be empty.
+fn selector(part: &str) -> Option<&str> {
+    part.strip_prefix('[')?.strip_suffix(']')
 }
 
 /// The node at `path`; the first one that fits.
@@ -117,7 +116,7 @@ fn step<'a>(node: &'a Node, part: &str, at: &Origin) -> Outcome<Option<&'a Node>
         return Ok(list()?.last());
     }
     if let Some(selector) = selector(part) {
-        let Some((key, value)) = selector else {
+        let Some((key, value)) = selector.split_once('=') else {
             return Err(refusal(at, format!("`{part}` must be [key=value]")));
         };
         return Ok(list()?.iter().find(|item| match key {
@@ -179,7 +178,7 @@ pub(super) fn visit(
         }
         return Ok(count);
     }
-    let Some(Some((key, pattern))) = selector(part) else {
+    let Some((key, pattern)) = selector(part).and_then(|it| it.split_once('=')) else {
         return Err(refusal(at, format!("`{part}` must be [key=value]")));
     };
     let regex =

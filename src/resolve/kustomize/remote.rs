@@ -1,7 +1,9 @@
 //! Entries that lead out of the repository: metrics-server's own manifests are known, the rest is
 //! not.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
+
+use indexmap::IndexMap;
 
 use crate::{
     parse::{self, Dialect},
@@ -128,7 +130,7 @@ fn newest(loader: &Loader<'_>, file: &str, origin: &Origin) -> Vec<Node> {
     let Some((newest, ..)) = tags.next_back() else { return Vec::new() };
     let mut common = manifest(loader, newest, file, origin).unwrap_or_default();
     for (tag, ..) in tags.filter(|(tag, ..)| *tag >= "v0.6.0") {
-        let others: HashMap<String, Node> = manifest(loader, tag, file, origin)
+        let others: IndexMap<String, Node> = manifest(loader, tag, file, origin)
             .unwrap_or_default()
             .into_iter()
             .map(|it| (Resource::new(it.clone()).id().describe(), it))

@@ -1,6 +1,8 @@
 //! Objects on their way through a build, and the names under which they can be found.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use crate::{
     parse::Documents,
@@ -249,7 +251,7 @@ impl Resource {
 
 /// Where objects stand in a list, by every id that they ever had.
 #[derive(Debug, Default)]
-pub(super) struct Index(HashMap<Id, Vec<usize>>);
+pub(super) struct Index(IndexMap<Id, Vec<usize>>);
 
 impl Index {
     pub(super) fn new(resources: &[Resource]) -> Self {

@@ -1,6 +1,8 @@
 //! Which lists a strategic merge patch merges by key.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
+
+use indexmap::IndexMap;
 
 /// The type of a place in an object, as far as merging needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +19,9 @@ pub(super) struct Field {
 
 struct Table {
     /// By kind and API version.
-    kinds: HashMap<&'static str, HashMap<&'static str, Schema>>,
+    kinds: IndexMap<&'static str, IndexMap<&'static str, Schema>>,
     /// By type and field.
-    fields: HashMap<&'static str, HashMap<&'static str, Field>>,
+    fields: IndexMap<&'static str, IndexMap<&'static str, Field>>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {

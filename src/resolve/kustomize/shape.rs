@@ -100,6 +100,7 @@ fn string(text: String, node: &Node) -> Node {
     Node::new(text, node.origin.clone())
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
 fn unknown_field(
     key: &str,
     entry: &Entry,

@@ -1,8 +1,8 @@
 //! kustomize's own transformers: namespace, names, labels, annotations, replicas and images.
 
-use std::collections::HashMap;
-
 use regex::Regex;
+
+use indexmap::IndexMap;
 
 use crate::{
     resolve::kustomize::{
@@ -49,7 +49,7 @@ impl Namespace<'_> {
                 self.transform(&mut resource.node)?;
             }
         }
-        let mut seen: HashMap<Id, usize> = HashMap::with_capacity(resources.len());
+        let mut seen: IndexMap<Id, usize> = IndexMap::with_capacity(resources.len());
         for (at, resource) in resources.iter().enumerate() {
             let id = resource.id().effective();
             if let Some(first) = seen.insert(id, at) {

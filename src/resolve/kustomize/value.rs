@@ -5,13 +5,14 @@ use std::sync::Arc;
 use crate::{
     parse::{Dialect, scalar},
     problem::{Problem, ProblemKind},
-    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Tag, Value, Via},
+    tree::{Kind, Map, Node, Origin, Scalar, Style, Tag, Value, Via},
 };
 
 /// What a step yields, or why the real tool refuses to build.
 pub(super) type Outcome<T> = Result<T, Box<Problem>>;
 
 /// A refusal at `at`.
+#[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
 pub(super) fn refusal(at: &Origin, message: impl Into<String>) -> Box<Problem> {
     Box::new(Problem::new(ProblemKind::BuildFails, at, message))
 }
@@ -78,11 +79,6 @@ pub(super) fn child_map<'a>(node: &'a mut Node, key: &str, origin: &Origin) -> O
         map.set(key, Node::new(Map::default(), origin.clone()));
     }
     map.get_mut(key)?.as_map_mut()
-}
-
-/// An entry whose key stands where `node` was written.
-pub(super) fn entry(value: Node) -> Entry {
-    Entry { key: None, value }
 }
 
 /// An item of a list, at any depth, for which nothing is written; a null that is spelled out is fine.

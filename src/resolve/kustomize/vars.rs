@@ -1,6 +1,8 @@
 //! `vars`: values that are written wherever `$(NAME)` stands.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
+
+use indexmap::IndexMap;
 
 use crate::{
     parse::{Dialect, scalar},
@@ -11,7 +13,7 @@ use crate::{
         shape,
         value::{Outcome, is_null, is_string, refusal, string, text},
     },
-    tree::{Kind, Node, Origin, Value, Via},
+    tree::{Kind, Map, Node, Origin, Value, Via},
 };
 
 /// An entry of `vars`.
@@ -87,7 +89,7 @@ pub(super) fn resolve(layer: &mut Layer) -> Outcome<()> {
     if layer.variables.is_empty() {
         return Ok(());
     }
-    let mut values: HashMap<&str, Node> = HashMap::new();
+    let mut values: IndexMap<&str, Node> = IndexMap::new();
     for variable in &layer.variables {
         let source = layer
             .resources
@@ -145,7 +147,7 @@ fn mentions(node: &Node) -> bool {
         || node.entries().any(|(_, entry)| has(&entry.value))
 }
 
-fn set(node: &mut Node, values: &HashMap<&str, Node>) -> Outcome<()> {
+fn set(node: &mut Node, values: &IndexMap<&str, Node>) -> Outcome<()> {
     if is_null(node) {
         return Ok(());
     }
@@ -161,10 +163,9 @@ fn set(node: &mut Node, values: &HashMap<&str, Node>) -> Outcome<()> {
             }
         }
         Kind::Map(_) => {
-            let map = node.as_map_mut();
-            map.into_iter().flat_map(|it| it.iter_mut()).for_each(|(_, entry)| {
+            for (_, entry) in node.as_map_mut().into_iter().flat_map(Map::iter_mut) {
                 expand(&mut entry.value, values);
-            });
+            }
         }
         Kind::Unknown(_) => {}
     }
@@ -172,7 +173,7 @@ fn set(node: &mut Node, values: &HashMap<&str, Node>) -> Outcome<()> {
 }
 
 /// Replaces the references in one string. One that is the whole string keeps its value's type.
-fn expand(node: &mut Node, values: &HashMap<&str, Node>) {
+fn expand(node: &mut Node, values: &IndexMap<&str, Node>) {
     if !is_string(node) {
         return;
     }
@@ -201,7 +202,7 @@ fn expand(node: &mut Node, values: &HashMap<&str, Node>) {
                 }
                 new.push_str(&inside(value));
             } else {
-                new.push_str(&format!("$({name})"));
+                new.extend(["$(", name, ")"]);
             }
             rest = after;
         } else if let Some(after) = rest.strip_prefix('$') {
