@@ -16,6 +16,7 @@ use metrics_server_lint::{
         kustomize::{self, Options},
     },
     source::{Relevance, Skip, Sources, Text, join},
+    tree::Node,
 };
 use serde_json::Value;
 use walkdir::WalkDir;
@@ -93,7 +94,7 @@ fn run(path: &Path, case: &Value) -> Outcome {
     if let Some(why) = refused {
         return Outcome::Failed(format!("refused: {why}"));
     }
-    let objects = build.objects.iter().map(|it| it.to_json()).collect();
+    let objects = build.objects.iter().map(Node::to_json).collect();
     let expected = read_json(&path.join("expected.json"));
     let wanted = by_id(expected.as_array().cloned().unwrap_or_default());
     match (by_id(objects), unresolved) {
