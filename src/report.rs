@@ -54,8 +54,16 @@ impl<'a> Place<'a> {
     }
 }
 
-/// ` in 2 of 5 environments: prod-eu, prod-us`, without the space; `None` when there is nothing to
-/// tell apart.
+impl Report<'_> {
+    /// `in 2 of 5 environments: prod-eu, prod-us`; `None` when there is nothing to tell apart.
+    fn environments_of(&self, finding: &Finding) -> Option<String> {
+        let path = finding.primary().map(|it| &self.sources[it.span.file].path);
+        // A values file that nothing names is an environment of its own name.
+        let says_it = finding.environments.len() == 1 && finding.environments.first() == path;
+        if says_it { None } else { environments(finding, &self.environments) }
+    }
+}
+
 fn environments(finding: &Finding, all: &[String]) -> Option<String> {
     const NAMED: usize = 5;
     let names: Vec<&str> = finding.environments.iter().map(String::as_str).collect();

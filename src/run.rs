@@ -165,15 +165,7 @@ fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
     };
     let environments = resolve::resolve(&context);
     drop(progress);
-    let Some(Environment { objects, problems, .. }) =
-        environments.iter().find(|it| it.name == name)
-    else {
-        let names: Vec<&str> = environments.iter().map(|it| it.name.as_str()).collect();
-        return Err(Failure::Plain(format!(
-            "there is no environment `{name}`; there are: {}",
-            names.join(", ")
-        )));
-    };
+    let Environment { objects, problems, .. } = named(&environments, name)?;
     let objects: Vec<&Node> = objects
         .iter()
         .filter(|it| it.release.is_none() && !it.suspended)
@@ -182,6 +174,19 @@ fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
     let text = rendered(options, &sources, &objects, problems, origins);
     let problems = problems.clone();
     finish_render(options, sources, &problems, &text)
+}
+
+/// The environment of that name, or the only one whose last directories are that.
+fn named<'a>(environments: &'a [Environment], name: &str) -> Result<&'a Environment, Failure> {
+    let below = format!("/{name}");
+    let exact = environments.iter().find(|it| it.name == name);
+    let mut ending = environments.iter().filter(|it| it.name.ends_with(&below));
+    let found = exact.or_else(|| ending.next().filter(|_| ending.next().is_none()));
+    found.ok_or_else(|| {
+        let names: Vec<&str> = environments.iter().map(|it| it.name.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Failure::Plain(format!("there is no environment `{name}`; there are: {names}"))
+    })
 }
 
 fn rendered(

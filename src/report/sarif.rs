@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     finding::{Finding, Label, Severity},
-    report::{Place, Report, environments, fingerprint::Fingerprints, json},
+    report::{Place, Report, fingerprint::Fingerprints, json},
     rules::{RULES, Rule},
     source::{Position, Sources},
 };
@@ -297,7 +297,7 @@ impl Outcome {
             rest.iter().zip(1..).map(|(label, id)| format!("[{}]({id})", linked(&label.text)));
         let links: Vec<_> = links.collect();
         let where_else = |it: &Finding| {
-            let names = environments(it, &report.environments);
+            let names = report.environments_of(it);
             names.map_or_else(String::new, |names| format!(" ({names})"))
         };
         let mut text = sentence(&format!("{}{}", first.message, where_else(first)));

@@ -10,7 +10,7 @@ use miette::{
 use crate::{
     cli::Detail,
     finding::{Finding, Label, Severity},
-    report::{Look, Place, Report, count, environments, excerpt::Excerpt, secrets::Secrets},
+    report::{Look, Place, Report, count, excerpt::Excerpt, secrets::Secrets},
     rules,
     settle::Counts,
     source::{FileId, Skip, Sources},
@@ -48,7 +48,7 @@ pub fn text(report: &Report<'_>, look: Look, detail: Detail, elapsed: Option<Dur
 fn one_line(report: &Report<'_>, finding: &Finding, look: Look) -> String {
     let Some(label) = finding.primary() else { return String::new() };
     let Place { path, start, .. } = Place::of(report.sources, label.span);
-    let where_else = environments(finding, &report.environments);
+    let where_else = report.environments_of(finding);
     let where_else = where_else.map_or_else(String::new, |it| format!(" ({it})"));
     let rule = format!("{}[{}]", finding.severity.id(), finding.rule);
     format!(
@@ -122,7 +122,7 @@ impl Part {
         let title = title.map_or_else(String::new, |it| format!(": {it}"));
         whole.code = Some(format!("{}[{}]{title}", finding.severity.id(), finding.rule));
         whole.message.clone_from(&finding.message);
-        if let Some(where_else) = environments(finding, &report.environments) {
+        if let Some(where_else) = report.environments_of(finding) {
             let _ = write!(whole.message, "\n{where_else}");
         }
         whole.help.clone_from(&finding.help);
@@ -201,7 +201,7 @@ fn skipped(sources: &Sources) -> String {
     for (_, source) in sources.iter() {
         let why = match source.skipped() {
             None => continue,
-            Some(Skip::Binary) => "it is not text",
+            Some(Skip::Binary) => "it is not text in UTF-8",
             Some(Skip::Encrypted) => "it is encrypted",
             Some(Skip::TooLarge) => "it is larger than 8 MiB",
             Some(Skip::Unreadable) => "it cannot be read",
