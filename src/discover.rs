@@ -66,6 +66,8 @@ const SUBJECT: &[&str] = &[
     "digitalocean_kubernetes_",
     "talos_machine_configuration",
     "kind_cluster",
+    "kubeContext",
+    "k3sArgs",
     "node.eks.aws",
     "karpenter.k8s.aws",
 ];

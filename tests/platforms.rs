@@ -74,6 +74,9 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("k3s-insecure", "default", "signed-by-platform", "absent"),
     ("kind-templated", "default", "unknown", "1"),
     ("cluster-api-templated", "default", "self-signed", "unknown"),
+    ("minikube", "default", "unknown", "absent"),
+    ("colima", "default", "signed-by-platform", "absent"),
+    ("docker-desktop", "default", "unknown", "absent"),
 ];
 
 #[test]
@@ -96,7 +99,7 @@ fn states_and_node_counts() {
 /// what is right there: nothing is worse than a note.
 #[test]
 fn what_a_platform_does_is_no_finding() {
-    let local = ["kind", "terraform-kind"];
+    let local = ["kind", "terraform-kind", "minikube", "docker-desktop"];
     let signed = EXPECTED.iter().filter(|(name, _, state, _)| {
         // One is there for the flag that its platform makes pointless.
         (*state == "signed-by-platform" && *name != "k3s-insecure") || local.contains(name)

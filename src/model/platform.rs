@@ -11,6 +11,7 @@ mod cluster_api;
 mod kind;
 mod kubeadm;
 mod kubespray;
+mod local;
 mod managed;
 mod node_files;
 mod rancher;
@@ -28,7 +29,7 @@ use crate::{
     parse::{self, Dialect},
     problem::{Problem, ProblemKind},
     resolve::{self, Environment},
-    source::{FileId, Sources, Span},
+    source::{self, FileId, Sources, Span},
     tree::{Kind, Node, Origin},
 };
 
@@ -60,6 +61,7 @@ const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[
     managed::read,
     node_files::read,
     terraform::read,
+    local::read,
 ];
 
 /// What the carriers in `environment` say, and what approves for their kubelets.
@@ -106,7 +108,7 @@ impl Platform {
 
 /// Whether [`Kubelet::cluster`] is one of the tools that make clusters on one's own machine.
 fn is_local(cluster: &str) -> bool {
-    ["kind ", "k3d "].iter().any(|tool| cluster.starts_with(tool))
+    ["kind ", "k3d ", "colima "].iter().any(|tool| cluster.starts_with(tool))
 }
 
 /// What a carrier looks through.
@@ -114,6 +116,8 @@ struct Input<'a> {
     sources: &'a Sources,
     /// The environment's name.
     name: &'a str,
+    /// The directory of what it starts from.
+    home: &'a str,
     /// Objects and the documents of loose files, each once.
     documents: Vec<Document<'a>>,
     /// Loose files, whatever is in them.
@@ -146,6 +150,11 @@ impl<'a> Input<'a> {
         Self {
             sources,
             name: &environment.name,
+            home: environment
+                .entry
+                .origin
+                .written_at()
+                .map_or("", |span| source::parent(&sources[span.file].path)),
             documents: documents.collect(),
             files: &environment.files,
         }
@@ -176,6 +185,23 @@ impl<'a> Input<'a> {
             && !is_one_of(self.name, &["prod", "production", "live", "stage", "staging"])
     }
 
+    /// The files of such names that are about this environment's cluster: beside what it starts
+    /// from, and above that where it is called local or is all there is.
+    fn own_scripts(&self, names: &[&str]) -> Vec<FileId> {
+        let local = self.name.split(['/', '-', '_', '.']).any(|part| {
+            matches!(part, "default" | "local" | "dev" | "development" | "minikube" | "colima")
+        });
+        let dirs = std::iter::successors(Some(self.home), |dir| {
+            let dir: &str = dir;
+            (!dir.is_empty()).then_some(source::parent(dir))
+        });
+        dirs.take(if local { usize::MAX } else { 1 })
+            .filter(|dir| self.is_for_real(dir))
+            .flat_map(|dir| names.iter().filter_map(move |name| source::join(dir, name)))
+            .filter_map(|path| self.sources.find(&path))
+            .collect()
+    }
+
     /// The documents in a string; what is broken in it becomes a problem. A string that cannot be
     /// told, or is not YAML, is one unknown document.
     fn embedded(&self, node: &Node, problems: &mut Vec<Problem>) -> Vec<Node> {
@@ -202,10 +228,12 @@ impl<'a> Input<'a> {
 /// The document as it stands in its file, if all that was done to it is to make unknown whatever has
 /// a placeholder: what is not in doubt in a long text is then still known.
 fn as_written<'a>(sources: &'a Sources, node: &'a Node) -> &'a Node {
-    let Some(span) = node.origin.written_at() else { return node };
-    if !sources.text(span.file).contains("${") {
+    // These hold texts in which a placeholder makes the rest unknown too.
+    let of_texts = ["kubeadm.k8s.io", "kubelet.config.k8s.io", "x-k8s.io"];
+    if !of_texts.iter().any(|it| group(node).ends_with(it)) {
         return node;
     }
+    let Some(span) = node.origin.written_at() else { return node };
     let mut documents = sources.documents(span.file, Dialect::Sigs).roots();
     let written = documents.find(|it| it.origin.written_at() == Some(span));
     written.filter(|it| resolve::placeholders(it) == *node).unwrap_or(node)
@@ -222,7 +250,7 @@ impl Document<'_> {
 
     /// The directory of its file.
     fn dir(&self) -> &str {
-        crate::source::parent(self.path)
+        source::parent(self.path)
     }
 
     /// The place of its name, else of its kind, else of all of it.
