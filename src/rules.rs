@@ -168,15 +168,12 @@ fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets<'_>> {
         if its != state {
             continue;
         }
-        match places.iter_mut().find(|it| it.at.written_at() == at.written_at()) {
-            Some(place) => {
-                place.groups.push_str(", ");
-                place.groups.push_str(&kubelet.group);
-            }
-            None => {
-                let groups = kubelet.group.clone();
-                places.push(Kubelets { at, groups, carrier: kubelet.carrier });
-            }
+        if let Some(place) = places.iter_mut().find(|it| it.at.written_at() == at.written_at()) {
+            place.groups.push_str(", ");
+            place.groups.push_str(&kubelet.group);
+        } else {
+            let groups = kubelet.group.clone();
+            places.push(Kubelets { at, groups, carrier: kubelet.carrier });
         }
     }
     places
