@@ -17,16 +17,15 @@ mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
 mod unknown_flag;
 mod unknown_values_key;
+mod versions;
 
 use std::sync::LazyLock;
-
-use semver::{Prerelease, Version};
 
 pub use page::{Category, Example, ExampleFile, Expected, examples};
 
 use crate::{
     finding::{Finding, Findings, Severity},
-    model::{Cluster, MetricsServer, ServingState, serving},
+    model::{Cluster, ServingState, serving},
     problem::Problem,
     tree::Origin,
 };
@@ -143,11 +142,6 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
         finding.help(help);
     }
     findings.into_vec()
-}
-
-/// The version of the program, without what a distribution appends to it: `0.7.2-eksbuild.1`.
-fn program(server: &MetricsServer) -> Option<Version> {
-    server.version.value().map(|version| Version { pre: Prerelease::EMPTY, ..version.clone() })
 }
 
 /// Kubelets whose state one place decides.

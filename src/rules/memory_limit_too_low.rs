@@ -1,4 +1,4 @@
-use super::program;
+use super::versions;
 use crate::{
     finding::{Findings, Severity},
     model::{Cluster, Count},
@@ -29,7 +29,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 )
                 .also(at, "the cluster's size")
                 .help(format!("raise the memory limit to {needed} or more"));
-            if limit.bytes >= sizing::least(nodes.min, pods, program(server).as_ref()) {
+            if limit.bytes
+                >= sizing::least(nodes.min, pods, versions::of_program(cluster, server).last())
+            {
                 finding.at_most(Severity::Warning);
             }
         } else if limit.bytes > 0 && limit.bytes <= sizing::SMALLEST {

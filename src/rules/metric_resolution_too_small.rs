@@ -1,6 +1,6 @@
 use semver::Version;
 
-use super::program;
+use super::versions;
 use crate::{
     finding::{Findings, Severity},
     model::{Cluster, Duration, Fact, MetricsServer},
@@ -18,10 +18,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
         let Some((resolution, origin)) = server.metric_resolution.known() else { continue };
         let at = origin.or(&server.anchor);
-        let version = program(server);
+        let versions = versions::of_program(cluster, server);
+        let oldest = versions.first();
         if *resolution < Duration::seconds(LEAST) {
-            below_the_least(server, resolution, &at, findings);
-        } else if version.is_some_and(|version| version >= Version::new(0, 7, 0)) {
+            below_the_least(server, oldest, resolution, &at, findings);
+        } else if oldest.is_some_and(|version| *version >= Version::new(0, 7, 0)) {
             below_the_timeout(server, resolution, &at, findings);
         }
     }
@@ -29,11 +30,12 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
 
 fn below_the_least(
     server: &MetricsServer,
+    oldest: Option<&Version>,
     resolution: &Duration,
     at: &Origin,
     findings: &mut Findings,
 ) {
-    let fatal = program(server).map(|version| version >= Version::new(0, 5, 0));
+    let fatal = oldest.map(|version| *version >= Version::new(0, 5, 0));
     let consequence = match fatal {
         Some(true) => "metrics-server does not start with less than 10s",
         Some(false) => "kubelets measure every 10s at most, and metrics-server 0.5.0 refuses it",

@@ -1,6 +1,6 @@
 use semver::Version;
 
-use super::program;
+use super::versions;
 use crate::{
     config::nearest,
     data::flags,
@@ -10,36 +10,37 @@ use crate::{
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
-        let Some(version) = program(server) else { continue };
+        let versions = versions::of_program(cluster, server);
         for arg in server.args.value().into_iter().flatten() {
             // After this, everything is an argument, and metrics-server ignores those.
             if arg.text == "--" {
                 break;
             }
-            check_arg(server, &version, arg, findings);
+            check_arg(server, &versions, arg, findings);
         }
     }
 }
 
-fn check_arg(server: &MetricsServer, version: &Version, arg: &Arg, findings: &mut Findings) {
-    let Some(flag) = arg.text.strip_prefix("--") else { return };
+fn check_arg(server: &MetricsServer, versions: &[Version], arg: &Arg, findings: &mut Findings) {
+    let (Some(flag), Some(newest)) = (arg.text.strip_prefix("--"), versions.last()) else { return };
     let name = flag.split('=').next().unwrap_or(flag);
-    if name.is_empty() || name == "help" || flags::accepts(version, name) != Some(false) {
+    let refused = |version| flags::accepts(version, name) == Some(false);
+    if name.is_empty() || name == "help" || !versions.iter().all(refused) {
         return;
     }
     let at = arg.origin.or(&server.anchor);
     let subject = format!("{} --{name}", server.subject());
-    let message = format!("metrics-server {version} has no flag --{name}, and does not start");
+    let message = format!("metrics-server {newest} has no flag --{name}, and does not start");
     let finding = findings.at(&at, &subject, message);
     let runs = flags::runs(name);
     // Both words in one item of the list are one flag to the program.
     if let Some((start, value)) = name.split_once(' ') {
         finding.help(format!("write --{start}={}", value.trim()));
-    } else if let Some(run) = runs.iter().find(|run| run.first > *version) {
+    } else if let Some(run) = runs.iter().find(|run| run.first > *newest) {
         finding.help(format!("remove it, or use metrics-server {} or newer", run.first));
     } else if let Some(last) = runs.last().and_then(|run| run.last.as_ref()) {
         finding.help(format!("remove it: {last} was the last version that had it"));
-    } else if let Some(near) = nearest(name, flags::names().filter(|it| has(version, it))) {
+    } else if let Some(near) = nearest(name, flags::names().filter(|it| has(newest, it))) {
         finding.help(format!("write --{near} if that is what is meant"));
     } else {
         finding.help("remove it");

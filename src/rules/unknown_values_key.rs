@@ -1,9 +1,10 @@
 use semver::Version;
 
+use super::versions;
 use crate::{
     data::charts::{self, Chart, Key},
     finding::{Findings, Severity},
-    model::{Cluster, Fact, Family, Release},
+    model::{Cluster, Family, Release},
     resolve::helm::version::Constraint,
     tree::{Entry, Node, Origin},
 };
@@ -39,7 +40,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for release in &cluster.releases {
         let Some(family) = release.family else { continue };
         let chart = charts::of(family);
-        let versions = candidates(chart, &release.version);
+        // A key must be wrong in all of them.
+        let versions = versions::of_chart(chart, &release.version);
         let keys: Vec<Key> = versions.iter().map(|version| chart.keys(version)).collect();
         for (path, origin) in unknown(&release.values, &keys) {
             report(release, family, chart, &path, &origin, findings);
@@ -74,27 +76,6 @@ fn report(
     if version.is_some_and(|version| chart.newest().is_some_and(|newest| version > *newest)) {
         finding.at_most(Severity::Note);
     }
-}
-
-/// The versions of the chart that the release may get; a key must be wrong in all of them.
-fn candidates(chart: &Chart, version: &Fact<String>) -> Vec<Version> {
-    let all = || chart.versions().cloned().collect::<Vec<_>>();
-    let constraint = match version {
-        Fact::Known(text, _) => Constraint::parse(text),
-        Fact::Absent(_) => Constraint::parse("*"),
-        Fact::Unknown(..) => None,
-    };
-    let Some(constraint) = constraint else { return all() };
-    if let Some(exact) = constraint.exact() {
-        return vec![exact.clone()];
-    }
-    let mut held = all();
-    held.retain(|version| constraint.holds(version));
-    // What is open upwards gets one of the newest.
-    if let (Some(floating), true) = (chart.floating(), held.last() == chart.newest()) {
-        held.retain(|version| version >= floating);
-    }
-    if held.is_empty() { all() } else { held }
 }
 
 /// The paths of `values` that none of `keys` knows, and where each is.
@@ -187,14 +168,14 @@ fn flatten(path: &str, key: &Key, all: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Sources;
+    use crate::{model::Fact, source::Sources};
 
     fn paths(values: &str, version: &Fact<String>) -> Vec<String> {
         let sources = Sources::in_memory([("values.yaml", values)]);
         let file = sources.find("values.yaml").unwrap();
         let documents = sources.documents(file, crate::parse::Dialect::Sigs);
         let chart = charts::of(Family::KubernetesSigs);
-        let versions = candidates(chart, version);
+        let versions = versions::of_chart(chart, version);
         let keys: Vec<Key> = versions.iter().map(|version| chart.keys(version)).collect();
         let roots = documents.roots();
         roots.flat_map(|root| unknown(root, &keys)).map(|(path, _)| path).collect()
