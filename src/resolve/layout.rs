@@ -146,7 +146,8 @@ impl<'a> Layout<'a> {
                 };
                 let dir = path
                     .filter(|path| !path.contains("${"))
-                    .and_then(|path| source::join("", path.trim_start_matches('/')));
+                    .and_then(|path| source::join("", path.trim_start_matches('/')))
+                    .filter(|dir| may_be_here(node, dir));
                 self.flux_by_file.entry(file).or_default().push(self.flux.len());
                 self.flux.push(FluxKustomization { file, node, dir });
             } else if argocd::is_application(node) {
@@ -269,6 +270,14 @@ fn flux_path(node: &Node) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Whether a Flux Kustomization may build `dir` of this repository: another one's root says nothing
+/// here.
+fn may_be_here(node: &Node, dir: &str) -> bool {
+    let Some(reference) = node.at("spec.sourceRef") else { return true };
+    let kind = reference.str_at("kind").unwrap_or("GitRepository");
+    reference.str_at("name") == Some("flux-system") || (kind == "GitRepository" && !dir.is_empty())
 }
 
 /// The objects of a stream, lists of objects flattened.

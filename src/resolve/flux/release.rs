@@ -44,9 +44,14 @@ fn is_release(object: &Object) -> bool {
         && object.release.is_none()
 }
 
-/// What `node` refers to, if it is a HelmRelease: kinds, namespaces and names.
+/// What `node` refers to, if it is a HelmRelease of our concern: kinds, namespaces and names.
 pub(super) fn references(node: &Node) -> impl Iterator<Item = (&str, &str, &str)> {
-    let spec = node.get("spec").filter(|_| node.str_at("kind") == Some("HelmRelease"));
+    let named = ["metadata.name", "spec.chart.spec.chart", "spec.chartRef.name"]
+        .into_iter()
+        .filter_map(|path| node.str_at(path))
+        .any(|name| name.contains("metrics-server") || name.contains("approver"));
+    let release = node.str_at("kind") == Some("HelmRelease");
+    let spec = node.get("spec").filter(|_| release && named);
     let own = node.str_at("metadata.namespace").unwrap_or_default();
     let values = spec.and_then(|it| it.get("valuesFrom")).map(Node::items).unwrap_or_default();
     let chart = spec.and_then(|it| it.at("chart.spec.sourceRef"));

@@ -538,3 +538,59 @@ spec:
     let limit = environment.releases[0].values.at("resources.limits.memory").expect("a limit");
     assert_eq!(limit.as_str(), Some("256Mi"));
 }
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        let parts = ["${", "}", "$", "A", "B", ":=", ":", "#", "%", "/", "^", ",", "\\", "é", " "];
+        let parts = [&parts[..], &["${A}", "${B:-x}", "$${A}", ": ", "\n", "'", "\"", "{", "*"]];
+        proptest::collection::vec(proptest::sample::select(parts.concat()), 0..8)
+            .prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        /// Whatever stands in an object and in a variable: a result or a problem with a place.
+        #[test]
+        fn nothing_breaks(key in text(), value in text(), variable in text()) {
+            let object = json!({"kind": "X", "a": {key: [value.clone(), {"b": value}]}});
+            let flux = json!({"spec": {"postBuild": {"substitute": {"A": variable, "B": ""}}}});
+            let sources = Sources::in_memory([
+                ("object.yaml", object.to_string()),
+                ("flux.yaml", flux.to_string()),
+            ]);
+            let config = Config::default();
+            let flux = objects(&sources, "flux.yaml").remove(0);
+            let object = objects(&sources, "object.yaml");
+            for purpose in [Purpose::Judge, Purpose::Render] {
+                let mut problems = Vec::new();
+                let context = context(&sources, &config, purpose);
+                if let Err(problem) = post_build(&context, &flux, &object, &mut problems) {
+                    problems.push(problem);
+                }
+                prop_assert!(problems.iter().all(|it| it.at.written_at().is_some()));
+            }
+        }
+
+        /// Without an expression nothing changes, origins included.
+        #[test]
+        fn what_has_no_expression_stays(value in "[a-c$ :#'\"{-]{0,9}") {
+            prop_assume!(!value.contains("${") && !value.contains("$$"));
+            let object = json!({"kind": "X", "a": value, "b": "${A}"});
+            let flux = json!({"spec": {"postBuild": {"substitute": {"A": "1"}}}});
+            let sources = Sources::in_memory([
+                ("object.yaml", object.to_string()),
+                ("flux.yaml", flux.to_string()),
+            ]);
+            let config = Config::default();
+            let flux = objects(&sources, "flux.yaml").remove(0);
+            let before = objects(&sources, "object.yaml");
+            let context = context(&sources, &config, Purpose::Judge);
+            let after = post_build(&context, &flux, &before, &mut Vec::new()).expect("it builds");
+            prop_assert_eq!(after[0].get("a"), before[0].get("a"));
+            prop_assert_eq!(after[0].get("b").map(Node::to_json), Some(json!(1)));
+        }
+    }
+}

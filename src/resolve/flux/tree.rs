@@ -227,6 +227,9 @@ impl Tree<'_> {
             return false;
         }
         let names = self.asked_for();
+        if names.is_empty() {
+            return false;
+        }
         let sources = self.context.sources;
         let names_one = |file: &FileId| {
             let text = sources.text(*file).as_bytes();
