@@ -415,7 +415,9 @@ data: {CHART: 3.12.1, CPU_LIMIT: 50m, MEMORY_LIMIT: '${SIZE}'}
 ";
     let mut files: Vec<_> = PLATFORM
         .into_iter()
-        .filter(|(path, _)| !path.ends_with(".env") && *path != "clusters/prod/kustomization.yaml")
+        .filter(|(path, _)| {
+            !path.ends_with("environment.env") && *path != "clusters/prod/kustomization.yaml"
+        })
         .collect();
     for (path, text) in &mut files {
         if *path == "base/services/kustomization.yaml" {
