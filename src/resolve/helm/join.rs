@@ -4,6 +4,9 @@ use semver::Version;
 
 use crate::tree::{Kind, Map, Node, Why};
 
+/// Lists with more pairs of items than this are not compared.
+const MAX_PAIRS: usize = 10_000;
+
 /// The objects on which all `renderings` agree; where they do not, a value is unknown.
 ///
 /// The renderings are those of rising versions; the last one's places are kept.
@@ -50,9 +53,8 @@ fn join(newer: &Node, older: &Node, why: &Why) -> Node {
         (Kind::Unknown(_), _) => newer.clone(),
         (_, Kind::Unknown(_)) => older.clone(),
         (Kind::Scalar(_), Kind::Scalar(_)) if newer.value() == older.value() => newer.clone(),
-        (Kind::List(a), Kind::List(b)) if a.len() == b.len() => {
-            let items = a.iter().zip(b.iter()).map(|(a, b)| join(a, b, why));
-            Node::new(items.collect::<Vec<_>>(), newer.origin.clone())
+        (Kind::List(a), Kind::List(b)) if a.len() * b.len() <= MAX_PAIRS => {
+            Node::new(join_lists(a, b, why, newer), newer.origin.clone())
         }
         (Kind::Map(a), Kind::Map(b)) => {
             let mut map = Map::clone(a);
@@ -76,5 +78,80 @@ fn join(newer: &Node, older: &Node, why: &Why) -> Node {
             Node::new(map, newer.origin.clone())
         }
         _ => unknown(),
+    }
+}
+
+/// The items that both lists have, in their order: what only one of them has is one unknown item,
+/// which stands for any number of items.
+fn join_lists(newer: &[Node], older: &[Node], why: &Why, list: &Node) -> Vec<Node> {
+    // How many items the rests of the lists have in common, from each pair of items on.
+    let width = older.len() + 1;
+    let mut common = vec![0_usize; (newer.len() + 1) * width];
+    for (i, a) in newer.iter().enumerate().rev() {
+        for (j, b) in older.iter().enumerate().rev() {
+            common[i * width + j] = if alike(a, b) {
+                common[(i + 1) * width + j + 1] + 1
+            } else {
+                common[(i + 1) * width + j].max(common[i * width + j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut gap) = (0, 0, false);
+    let mut items = Vec::new();
+    let close = |gap: &mut bool, items: &mut Vec<Node>| {
+        if std::mem::take(gap) {
+            items.push(Node::new(Kind::Unknown(why.clone()), list.origin.clone()));
+        }
+    };
+    while let (Some(a), Some(b)) = (newer.get(i), older.get(j)) {
+        if alike(a, b) {
+            close(&mut gap, &mut items);
+            items.push(join(a, b, why));
+            (i, j) = (i + 1, j + 1);
+        } else {
+            gap = true;
+            if common[(i + 1) * width + j] >= common[i * width + j + 1] { i += 1 } else { j += 1 }
+        }
+    }
+    gap |= i < newer.len() || j < older.len();
+    close(&mut gap, &mut items);
+    items
+}
+
+/// Whether two items are the same one: equal, or mappings of one name.
+fn alike(a: &Node, b: &Node) -> bool {
+    match (a.get("name"), b.get("name")) {
+        (Some(a), Some(b)) => a.value() == b.value(),
+        _ => a.unknown().is_none() && b.unknown().is_none() && a.to_json() == b.to_json(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        data::charts,
+        tree::{Origin, Via},
+    };
+
+    #[test]
+    fn lists_keep_what_they_share() {
+        let node = |value| charts::from_json(&value, &Origin::at(Via::ChartDefault, None));
+        let joined = |a, b| {
+            let joined = join(&node(a), &node(b), &"it differs".into());
+            let items = joined.items().iter();
+            items.map(|it| if it.unknown().is_some() { json!("?") } else { it.to_json() }).collect()
+        };
+        let list: Vec<_> = joined(json!(["a", "b", "c", "d"]), json!(["a", "c", "x", "d"]));
+        assert_eq!(list, [json!("a"), json!("?"), json!("c"), json!("?"), json!("d")]);
+        let list: Vec<_> = joined(json!(["a", "b"]), json!(["a", "b"]));
+        assert_eq!(list, [json!("a"), json!("b")]);
+        let list: Vec<_> = joined(json!([]), json!(["a"]));
+        assert_eq!(list, [json!("?")]);
+        let list: Vec<_> =
+            joined(json!([{"name": "m", "a": 1}]), json!([{"name": "m", "a": 1}, 2]));
+        assert_eq!(list, [json!({"name": "m", "a": 1}), json!("?")]);
     }
 }
