@@ -6,6 +6,7 @@ pub mod flux;
 pub mod helm;
 pub mod helm_chart;
 pub mod helm_chart_proxy;
+pub mod helmfile;
 pub mod kustomize;
 pub mod layout;
 pub mod template;

@@ -145,7 +145,7 @@ fn an_application_set_with_a_list_and_one_with_files() {
         (
             "3".into(),
             vec![
-                "sets/approver.yaml:28 {{ default 1 .approver.replicas }}".into(),
+                "sets/approver.yaml:27 {{ default 1 .approver.replicas }}".into(),
                 "clusters/production/addons.yaml:4 3".into()
             ]
         )
@@ -155,7 +155,7 @@ fn an_application_set_with_a_list_and_one_with_files() {
         (
             "\"^node-\\\\d+$\"".into(),
             vec![
-                "sets/approver.yaml:27 {{ .approver.regex | quote }}".into(),
+                "sets/approver.yaml:26 {{ .approver.regex | quote }}".into(),
                 "clusters/staging/addons.yaml:2 ^node-\\d+$".into()
             ]
         )
@@ -280,4 +280,45 @@ fn a_terraform_module_has_what_its_callers_pass() {
         Some(vec!["modules/metrics-server/main.tf:26 \"256Mi\"".to_owned()])
     );
     assert!(it.release("live/dev", "metrics-server").suspended);
+}
+
+#[test]
+fn a_helmfile_with_two_environments() {
+    let it = repository("helmfile");
+    assert_eq!(it.names(), ["production", "staging"]);
+    let value = |path| it.value("production", "metrics-server", path);
+    assert_eq!(
+        value("replicas"),
+        (
+            "2".into(),
+            vec![
+                "helmfile.yaml:21 values/metrics-server.yaml.gotmpl".into(),
+                "values/metrics-server.yaml.gotmpl:1 {{ .Values.metricsServer.replicas }}".into(),
+                "helmfile.yaml:7 environments/production.yaml".into(),
+                "environments/production.yaml:4 2".into()
+            ]
+        )
+    );
+    assert_eq!(value("resources.limits.memory").0, "\"300Mi\"");
+    assert_eq!(
+        value("podLabels.environment"),
+        (
+            "\"production\"".into(),
+            vec![
+                "helmfile.yaml:23 {{ .Environment.Name }}".into(),
+                "helmfile.yaml:5 production".into()
+            ]
+        )
+    );
+    assert_eq!(value("containerPort").1, ["helmfile.yaml:26 4443"]);
+    assert!(value("podAnnotations.commit").0.starts_with("unknown: "));
+    let default = it.value("staging", "metrics-server", "resources.limits.memory");
+    let template = "values/metrics-server.yaml.gotmpl:4";
+    let expression = "{{ .Values | get \"metricsServer.memory\" \"200Mi\" }}";
+    assert_eq!(default.0, "\"200Mi\"");
+    assert_eq!(default.1.last(), Some(&format!("{template} {expression}")));
+    let server = &it.cluster("staging").metrics_servers[0];
+    assert_eq!((server.via, server.replicas.value()), ("helmfile", Some(&1)));
+    let version = server.chart.as_ref().and_then(|(_, it)| it.known().map(|(it, _)| it.clone()));
+    assert_eq!(version.as_deref(), Some("3.12.1"));
 }

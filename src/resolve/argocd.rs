@@ -3,7 +3,6 @@
 //! The reference is Argo CD 3.
 
 mod edits;
-mod expression;
 mod repository;
 mod set;
 mod sources;

@@ -85,7 +85,7 @@ fn values(
     let mut values = Node::new(Map::default(), chart.origin.clone());
     for node in [Some(chart), config].into_iter().flatten() {
         if let Some(content) = node.at("spec.valuesContent") {
-            values = helm::merge(&values, &content_of(context, content, problems));
+            values = helm::merge(&values, &read(context, content, problems));
         }
         if let Some(inline) = node.at("spec.values").filter(|it| !it.is_null()) {
             values = helm::merge(&values, inline);
@@ -124,27 +124,27 @@ fn values(
 
 /// What `valuesContent` reads as. Its `%{KUBERNETES_API}%` and the like are filled in by the
 /// cluster.
-fn content_of(context: &Context<'_>, content: &Node, problems: &mut Vec<Problem>) -> Node {
-    let unknown = |why: &str| Node::new(Kind::Unknown(why.into()), content.origin.clone());
-    if content.unknown().is_some() {
-        return content.clone();
+fn read(context: &Context<'_>, text: &Node, problems: &mut Vec<Problem>) -> Node {
+    let unknown = |why: &str| Node::new(Kind::Unknown(why.into()), text.origin.clone());
+    if text.unknown().is_some() {
+        return text.clone();
     }
-    let Some(text) = content.as_scalar().map(|it| &*it.text) else {
+    let Some(inner) = text.as_scalar().map(|it| &*it.text) else {
         return unknown("the values are not text");
     };
-    let holes: Vec<Hole> = template::between(text, "%{", "}%")
+    let holes: Vec<Hole> = template::between(inner, "%{", "}%")
         .into_iter()
         .map(|range| Hole { range, fill: Err("the cluster fills it in".into()) })
         .collect();
     if !holes.is_empty() {
-        return match template::fill_yaml(context.sources, content, &holes).as_deref() {
+        return match template::fill_yaml(context.sources, text, &holes).as_deref() {
             Ok([values]) => values.clone(),
             Ok(_) => unknown("the values are not one document"),
             Err(why) => unknown(why),
         };
     }
-    let documents = parse::embedded(context.sources, content, Dialect::Sigs);
-    match helm::layer(&documents, &content.origin) {
+    let documents = parse::embedded(context.sources, text, Dialect::Sigs);
+    match helm::layer(&documents, &text.origin) {
         Ok(values) => values,
         Err(problem) => {
             problems.push(problem);

@@ -4,12 +4,16 @@
 //! filled in once the text was parsed. What a hole nobody can fill touches is unknown; a template
 //! with control flow is unknown as a whole.
 
+mod expression;
+
 use std::ops::Range;
+
+pub use expression::{Scope, normalized};
 
 use crate::{
     parse::{self, Dialect, scalar},
     source::Sources,
-    tree::{Kind, Map, Node, Scalar, Style, Via, Why},
+    tree::{Kind, Map, Node, Origin, Scalar, Style, Via, Why},
 };
 
 /// A part of a string that something fills in.
@@ -91,7 +95,7 @@ pub fn fill(node: &Node, holes: &[Hole]) -> Node {
             Ok(fill) => fill,
             Err(why) => return Node::new(Kind::Unknown(why.clone()), node.origin.clone()),
         };
-        origin.get_or_insert_with(|| node.origin.filled(Via::Templated, &fill.origin));
+        origin.get_or_insert_with(|| filled_from(node, fill));
         text += scalar.text.get(at..hole.range.start).unwrap_or_default();
         let Some(filled) = fill.as_scalar() else { continue };
         let quote = if filled.style == Style::Plain { "" } else { "\"" };
@@ -161,15 +165,23 @@ fn unmask(node: &Node, holes: &[Hole]) -> Node {
 
 fn unmask_scalar(node: &Node, scalar: &Scalar, holes: &[Hole]) -> Node {
     if let Some(quoted) = whole(scalar, holes) {
-        return Node::new(quoted.kind.clone(), node.origin.filled(Via::Templated, &quoted.origin));
+        return Node::new(quoted.kind.clone(), filled_from(node, quoted));
     }
     match fill_text(scalar, holes) {
         Ok((_, None)) => node.clone(),
         Ok((text, Some(fill))) => {
-            let origin = node.origin.filled(Via::Templated, &fill.origin);
+            let origin = filled_from(node, fill);
             Node::new(Scalar { text: text.into(), ..scalar.clone() }, origin)
         }
         Err(why) => Node::new(Kind::Unknown(why), node.origin.clone()),
+    }
+}
+
+/// The origin of a template that `fill` fills; a literal in the template leaves it as it is.
+fn filled_from(node: &Node, fill: &Node) -> Origin {
+    match fill.origin.written_at() {
+        Some(_) => node.origin.filled(Via::Templated, &fill.origin),
+        None => node.origin.clone(),
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use globset::{GlobBuilder, GlobMatcher};
+
 use crate::{
     parse::Dialect,
     problem::{Problem, ProblemKind},
@@ -10,7 +12,7 @@ use crate::{
         Context, EntryKind, Environment, Release,
         argocd::Argo,
         helm::{self, strvals},
-        helm_chart, helm_chart_proxy,
+        helm_chart, helm_chart_proxy, helmfile,
         layout::{Closure, Layout},
         terraform,
     },
@@ -48,6 +50,7 @@ impl<'a> Tools<'a> {
     pub fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
         let argo = Argo::new(context, layout);
         let mut found = argo.environments();
+        found.extend(helmfile::environments(context, layout));
         found.extend(terraform::environments(context, layout));
         Self { context, argo, found }
     }
@@ -217,4 +220,11 @@ pub fn set(values: &mut Node, name: &str, value: &Node, strings: bool) -> Result
         values.kind = Kind::Unknown(why.as_str().into());
         Problem::new(ProblemKind::BuildFails, &value.origin, why)
     })
+}
+
+/// A pattern whose `*` stays within one directory; `None` for what is no pattern.
+pub fn pattern(text: &str) -> Option<GlobMatcher> {
+    let text = text.trim_start_matches("./").trim_matches('/');
+    let glob = GlobBuilder::new(text).literal_separator(true).build();
+    glob.ok().map(|glob| glob.compile_matcher())
 }

@@ -5,17 +5,16 @@
 
 use std::collections::BTreeSet;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
 
 use crate::{
     parse::Dialect,
     problem::{Problem, ProblemKind},
     resolve::{
-        argocd::{
-            Argo,
-            expression::{Scope, normalized},
-        },
+        argocd::Argo,
         helm,
+        template::{Scope, normalized},
+        tools::pattern,
     },
     source,
     tree::{Kind, Map, Node, Origin, Scalar, Why},
@@ -30,7 +29,9 @@ const MAX_DEPTH: usize = 3;
 /// The Applications that the ApplicationSet `set` makes, and what cannot be told of them.
 pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>) {
     let go = set.at("spec.goTemplate").and_then(Node::as_bool).unwrap_or(false);
-    let mut generation = Generation { argo, go, problems: Vec::new() };
+    let options = set.at("spec.goTemplateOptions").map(Node::items).unwrap_or_default();
+    let strict = options.iter().any(|it| it.as_str() == Some("missingkey=error"));
+    let mut generation = Generation { argo, go, strict, problems: Vec::new() };
     let mut applications = Vec::new();
     for generator in set.at("spec.generators").map(Node::items).unwrap_or_default() {
         let over = ["list", "git", "matrix", "merge", "clusters"]
@@ -47,7 +48,7 @@ pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>
                 generation.problem(&generator.origin, message);
                 break;
             }
-            let scope = Scope { sources: argo.context.sources, params, go };
+            let scope = Scope { sources: argo.context.sources, params, go, strict };
             applications.push(instance(set, &scope, &template));
         }
     }
@@ -108,6 +109,7 @@ fn patched(mut application: Node, patch: &Node, scope: &Scope<'_>) -> Node {
 struct Generation<'r, 'a> {
     argo: &'r Argo<'a>,
     go: bool,
+    strict: bool,
     problems: Vec<Problem>,
 }
 
@@ -151,7 +153,12 @@ impl Generation<'_, '_> {
     }
 
     fn scope<'s>(&'s self, params: &Node) -> Scope<'s> {
-        Scope { sources: self.argo.context.sources, params: params.clone(), go: self.go }
+        Scope {
+            sources: self.argo.context.sources,
+            params: params.clone(),
+            go: self.go,
+            strict: self.strict,
+        }
     }
 
     fn list(&mut self, config: &Node) -> Vec<Node> {
@@ -383,11 +390,4 @@ fn selects(selector: &Node, params: &Node) -> bool {
                 _ => true,
             }
         })
-}
-
-/// A pattern whose `*` stays within one directory; `None` for what is no pattern.
-pub(super) fn pattern(text: &str) -> Option<GlobMatcher> {
-    let text = text.trim_start_matches("./").trim_matches('/');
-    let glob = GlobBuilder::new(text).literal_separator(true).build();
-    glob.ok().map(|glob| glob.compile_matcher())
 }

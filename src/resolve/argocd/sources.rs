@@ -9,7 +9,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         Release,
-        argocd::{Argo, brought, edits, made, set},
+        argocd::{Argo, brought, edits, made},
         helm, kustomize, layout,
         tools::{self, Reached},
     },
@@ -522,7 +522,7 @@ impl Part<'_, '_> {
         if !path.contains(['*', '?', '[']) {
             return Ok(sources.find(&path).into_iter().collect());
         }
-        let Some(pattern) = set::pattern(&path) else { return Ok(Vec::new()) };
+        let Some(pattern) = tools::pattern(&path) else { return Ok(Vec::new()) };
         Ok(sources.iter().filter(|(_, it)| pattern.is_match(&it.path)).map(|(it, _)| it).collect())
     }
 }

@@ -345,12 +345,12 @@ impl<'a> Scope<'a> {
         }
         let holes = template::between(content, "${", "}").into_iter().map(|range| {
             let name = content[range.clone()].trim_matches(['$', '{', '}']).trim();
-            let fill = match variables.look(name) {
+            let known = match variables.look(name) {
                 Ok(Some(value)) => plain(value),
                 Ok(None) => Err(format!("`{name}` is not evaluated").into()),
                 Err((why, _)) => Err(why),
             };
-            Hole { range, fill }
+            Hole { range, fill: known }
         });
         let holes: Vec<Hole> = holes.collect();
         let scalar = Scalar { text: content.as_str().into(), style: Style::Literal, tag: None };

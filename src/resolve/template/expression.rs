@@ -1,29 +1,36 @@
-//! The two template languages of ApplicationSets, as far as they need no engine.
+//! Expressions between `{{` and `}}`, as far as they need no engine.
 //!
-//! Without `goTemplate`, `{{name}}` is a parameter and nothing else. With it, a subset of Go
-//! templates: fields, `index`, and functions of one text. What is beyond that is unknown.
+//! Without `goTemplate`, an ApplicationSet's `{{name}}` is a parameter and nothing else. Otherwise a
+//! subset of Go templates: fields, `index`, and functions of one text. What is beyond that is
+//! unknown.
 
 use std::ops::Range;
 
 use crate::{
     resolve::template::{self, Hole},
     source::Sources,
-    tree::{Kind, Map, Node, Scalar, Via, Why},
+    tree::{Kind, Map, Node, Origin, Scalar, Via, Why},
 };
 
-/// The parameters of one instance and how its templates are written.
+/// What expressions may refer to, and how they are written.
 #[derive(Debug, Clone)]
-pub(super) struct Scope<'a> {
-    pub(super) sources: &'a Sources,
-    /// A map. An open one lacks parameters that only a cluster can tell.
-    pub(super) params: Node,
-    /// `goTemplate`
-    pub(super) go: bool,
+pub struct Scope<'a> {
+    /// The files.
+    pub sources: &'a Sources,
+    /// A map. An open one lacks what only a cluster can tell.
+    pub params: Node,
+    /// Whether they are Go templates.
+    pub go: bool,
+    /// Whether what is missing fails (`missingkey=error`), so that no default takes its place.
+    pub strict: bool,
 }
+
+/// Starts the reason why what nothing defines is unknown.
+const NOTHING: &str = "nothing in the repository gives";
 
 impl Scope<'_> {
     /// `node` with every string in it rendered. The text of Helm values becomes the values.
-    pub(super) fn render(&self, node: &Node) -> Node {
+    pub fn render(&self, node: &Node) -> Node {
         let kind = match &node.kind {
             Kind::Scalar(scalar) if scalar.text.contains("{{") => return self.text(node, scalar),
             Kind::List(items) => items.iter().map(|it| self.render(it)).collect::<Vec<_>>().into(),
@@ -92,7 +99,10 @@ impl Scope<'_> {
     }
 
     /// The holes of `text` with what fills them.
-    fn holes(&self, text: &str) -> Result<Vec<Hole>, Why> {
+    ///
+    /// # Errors
+    /// It has expressions that are no values.
+    pub fn holes(&self, text: &str) -> Result<Vec<Hole>, Why> {
         let fill = |expression: &str| {
             let last = split(expression, '|').last().map(|it| it.trim());
             let quoted = self.go && matches!(last, Some("quote" | "squote" | "toJson"));
@@ -139,11 +149,11 @@ impl Scope<'_> {
 
     fn missing(&self, name: &str) -> Why {
         let open = self.params.as_map().and_then(|it| it.open.clone());
-        open.unwrap_or_else(|| format!("no generator gives `{name}`").into())
+        open.unwrap_or_else(|| format!("{NOTHING} `{name}`").into())
     }
 
     fn pipeline(&self, text: &str) -> Result<Node, Why> {
-        let mut last: Option<Node> = None;
+        let mut last: Option<Result<Node, Why>> = None;
         for command in split(text, '|') {
             let mut words = split(command.trim(), ' ');
             words.retain(|word| !word.trim().is_empty());
@@ -152,19 +162,45 @@ impl Scope<'_> {
             };
             let mut values =
                 arguments.iter().map(|it| self.operand(it)).collect::<Vec<Result<Node, Why>>>();
-            values.extend(last.take().map(Ok));
+            values.extend(last.take());
             last = Some(if values.is_empty() {
-                self.operand(name)?
+                self.operand(name)
             } else {
-                call(name.trim(), values, text)?
+                self.call(name.trim(), values, text)
             });
         }
-        last.ok_or_else(|| format!("`{text}` is not evaluated").into())
+        last.unwrap_or_else(|| Err(format!("`{text}` is not evaluated").into()))
+    }
+
+    /// A function, whose last argument is what a pipe passes.
+    fn call(
+        &self,
+        name: &str,
+        mut values: Vec<Result<Node, Why>>,
+        whole: &str,
+    ) -> Result<Node, Why> {
+        if name != "default" {
+            return call(name, values, whole);
+        }
+        // What is missing is empty, and only what nobody gives is missing.
+        match (values.pop(), values.pop()) {
+            (Some(Ok(value)), Some(default)) => {
+                if is_empty(&value) {
+                    default
+                } else {
+                    Ok(value)
+                }
+            }
+            (Some(Err(why)), Some(default)) if why.starts_with(NOTHING) && !self.strict => default,
+            (Some(Err(why)), _) => Err(why),
+            _ => Err(format!("`{whole}` of its template is not evaluated").into()),
+        }
     }
 
     fn operand(&self, word: &str) -> Result<Node, Why> {
         let word = word.trim();
-        let here = || self.params.origin.clone();
+        // A literal stands in the template itself.
+        let here = || Origin::at(Via::Written, None);
         if let Some(inner) = word.strip_prefix('(').and_then(|it| it.strip_suffix(')')) {
             return self.pipeline(inner);
         }
@@ -215,25 +251,20 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     parts
 }
 
-/// A function of Go templates or Sprig. The last argument is the one that a pipe passes.
-fn call(name: &str, mut values: Vec<Result<Node, Why>>, whole: &str) -> Result<Node, Why> {
+/// A function of Go templates, Sprig or Helmfile. The last argument is the one that a pipe passes.
+fn call(name: &str, values: Vec<Result<Node, Why>>, whole: &str) -> Result<Node, Why> {
     let beyond = || -> Why { format!("`{whole}` of its template is not evaluated").into() };
-    if name == "default" {
-        // What is missing is empty, and only what nobody gives is missing.
-        return match (values.pop(), values.pop()) {
-            (Some(Ok(value)), Some(default)) => {
-                if is_empty(&value) {
-                    default
-                } else {
-                    Ok(value)
-                }
-            }
-            (Some(Err(why)), Some(default)) if why.starts_with("no generator gives") => default,
-            (Some(Err(why)), _) => Err(why),
-            _ => Err(beyond()),
+    let values = values.into_iter().collect::<Result<Vec<Node>, Why>>()?;
+    if name == "get" {
+        // Helmfile's way to a key that may be missing.
+        let [key, default @ .., map] = &values[..] else { return Err(beyond()) };
+        let found = map.look(key.as_str().ok_or_else(beyond)?);
+        return match (found.map_err(|(why, _)| why)?, default) {
+            (Some(value), _) => Ok(value.clone()),
+            (None, [default]) => Ok(default.clone()),
+            (None, _) => Err(beyond()),
         };
     }
-    let values = values.into_iter().collect::<Result<Vec<Node>, Why>>()?;
     if name == "index" {
         let mut values = values.into_iter();
         let mut node = values.next().ok_or_else(beyond)?;
@@ -294,7 +325,7 @@ fn is_empty(node: &Node) -> bool {
 }
 
 /// A name that DNS allows, as Argo CD makes it from a file name.
-pub(super) fn normalized(text: &str) -> String {
+pub fn normalized(text: &str) -> String {
     let keep = |it: char| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' };
     text.chars().map(keep).collect()
 }

@@ -1,0 +1,300 @@
+//! Helmfile, as far as its files are YAML with simple expressions in them.
+//!
+//! Environment values, which `bases`, root `values` and `environments` give, fill templates; what
+//! else templates use is unknown. The reference is Helmfile 1.7.
+
+mod release;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    problem::{Problem, ProblemKind},
+    resolve::{
+        Context, EntryKind, Environment, environments, helm,
+        layout::Layout,
+        template::{self, Hole, Scope},
+        tools::{self, Found},
+    },
+    source::{self, FileId, Relevance, Span, Text},
+    tree::{Kind, Map, Node, Origin, Scalar, Style, Why},
+};
+
+/// How deep `helmfiles` and `bases` may refer to each other.
+const MAX_DEPTH: usize = 8;
+
+/// The environment that Helmfile takes when none is named.
+const DEFAULT: &str = "default";
+
+/// The environments of Helmfiles that install charts which concern us.
+pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Found {
+    let mut found = Found::default();
+    let sources = context.sources;
+    let files: Vec<FileId> = sources
+        .iter()
+        .filter(|(file, it)| is_helmfile(&it.path) && !layout.is_template_dir(*file))
+        .map(|(file, _)| file)
+        .collect();
+    // What another one includes is read with its values.
+    let mut included = BTreeSet::new();
+    for file in &files {
+        for part in parts(context, *file, None).into_iter().flatten() {
+            included.extend(children(context, *file, &part).into_iter().map(|(file, _)| file));
+        }
+    }
+    for file in files {
+        if included.contains(&file) || layout.is_excluded(file) {
+            continue;
+        }
+        for name in names(context, file) {
+            let mut run = Run::new(context, &name);
+            let nothing = Node::new(Map::default(), Origin::written(start(file)));
+            run.state(file, &nothing, 0);
+            let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
+            if !run.read.iter().any(matters) {
+                continue;
+            }
+            found.reached.files.extend(&run.read);
+            let place = environments::environment_of(&sources[file].path);
+            run.environment.name = match place {
+                Some(place) if name == DEFAULT => place.to_owned(),
+                Some(place) => format!("{place}/{name}"),
+                None => name,
+            };
+            found.environments.push(run.environment);
+        }
+    }
+    found
+}
+
+fn is_helmfile(path: &str) -> bool {
+    let name = source::file_name(path);
+    let name = name.strip_suffix(".gotmpl").unwrap_or(name);
+    let yaml = name.rsplit_once('.').is_some_and(|(_, it)| matches!(it, "yaml" | "yml"));
+    let stem = name.split('.').next().unwrap_or_default();
+    yaml && (stem == "helmfile" || source::file_name(source::parent(path)) == "helmfile.d")
+}
+
+fn start(file: FileId) -> Span {
+    Span { file, start: 0, end: 0 }
+}
+
+/// The names of the environments that a Helmfile has.
+fn names(context: &Context<'_>, file: FileId) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut open = vec![(file, 0)];
+    while let Some((file, depth)) = open.pop() {
+        for part in parts(context, file, None).unwrap_or_default() {
+            for (name, _) in part.get("environments").into_iter().flat_map(Node::entries) {
+                if !names.iter().any(|it| it == name) {
+                    names.push(name.to_owned());
+                }
+            }
+            if depth < MAX_DEPTH {
+                open.extend(bases(context, file, &part).into_iter().map(|it| (it, depth + 1)));
+            }
+        }
+    }
+    if names.is_empty() {
+        names.push(DEFAULT.to_owned());
+    }
+    names
+}
+
+/// The documents of a file, its expressions filled from `params`, or unknown without.
+fn parts(context: &Context<'_>, file: FileId, params: Option<&Node>) -> Result<Vec<Node>, Why> {
+    let Text::Utf8(text) = context.sources.load(file) else {
+        return Err("it cannot be read as text".into());
+    };
+    let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    let scalar = Scalar { text: text.as_str().into(), style: Style::Literal, tag: None };
+    let node = Node::new(scalar, Origin::written(Span { file, start: 0, end }));
+    let holes = holes(context, text, params)?;
+    template::fill_yaml(context.sources, &node, &holes)
+}
+
+fn holes(context: &Context<'_>, text: &str, params: Option<&Node>) -> Result<Vec<Hole>, Why> {
+    match params {
+        Some(params) => {
+            Scope { sources: context.sources, params: params.clone(), go: true, strict: true }
+                .holes(text)
+        }
+        None => template::go_holes(text, |it| Err(format!("`{it}` is not evaluated").into())),
+    }
+}
+
+/// The files that `bases` names.
+fn bases(context: &Context<'_>, file: FileId, part: &Node) -> Vec<FileId> {
+    let items = part.get("bases").map(Node::items).unwrap_or_default();
+    items.iter().filter_map(|it| locate(context, file, it.as_str()?)).collect()
+}
+
+/// The file at `path` as the Helmfile `file` names it.
+fn locate(context: &Context<'_>, file: FileId, path: &str) -> Option<FileId> {
+    let dir = source::parent(&context.sources[file].path);
+    context.sources.find(&source::join(dir, path)?)
+}
+
+/// The files that `helmfiles` names, each with the values that it passes them.
+fn children(context: &Context<'_>, file: FileId, part: &Node) -> Vec<(FileId, Option<Node>)> {
+    let dir = source::parent(&context.sources[file].path);
+    let mut all = Vec::new();
+    for item in part.get("helmfiles").map(Node::items).unwrap_or_default() {
+        let path = item.as_str().or_else(|| item.str_at("path"));
+        let Some(path) = path.and_then(|path| source::join(dir, path)) else { continue };
+        let passed = item.get("values").cloned();
+        if let Some(child) = context.sources.find(&path) {
+            all.push((child, passed));
+            continue;
+        }
+        let inside = tools::pattern(&format!("{path}/*"));
+        let pattern = tools::pattern(&path).filter(|_| path.contains('*')).or(inside);
+        for (child, it) in context.sources.iter() {
+            let yaml = it.path.contains(".yaml") || it.path.contains(".yml");
+            if yaml && pattern.as_ref().is_some_and(|pattern| pattern.is_match(&it.path)) {
+                all.push((child, passed.clone()));
+            }
+        }
+    }
+    all
+}
+
+/// One environment of one Helmfile and what it includes.
+struct Run<'a> {
+    context: &'a Context<'a>,
+    name: String,
+    environment: Environment,
+    read: BTreeSet<FileId>,
+}
+
+/// What the parts of a file say together.
+struct State {
+    values: Node,
+    repositories: BTreeMap<String, String>,
+    templates: Option<Node>,
+    /// Releases with the file that each stands in.
+    releases: Vec<(FileId, Node)>,
+    children: Vec<(FileId, Option<Node>)>,
+}
+
+impl<'a> Run<'a> {
+    fn new(context: &'a Context<'a>, name: &str) -> Self {
+        let origin = Origin::at(crate::tree::Via::Written, None);
+        Self {
+            context,
+            name: name.to_owned(),
+            environment: Environment::new(name, EntryKind::Other, origin),
+            read: BTreeSet::new(),
+        }
+    }
+
+    /// Resolves `file` and what it includes, whose environment values start with `passed`.
+    fn state(&mut self, file: FileId, passed: &Node, depth: usize) {
+        let mut state = State {
+            values: Node::new(Map::default(), passed.origin.clone()),
+            repositories: BTreeMap::new(),
+            templates: None,
+            releases: Vec::new(),
+            children: Vec::new(),
+        };
+        self.collect(file, passed, &mut state, depth);
+        if self.environment.entry.origin.written_at().is_none() {
+            self.environment.entry.origin = Origin::written(start(file));
+        }
+        for (file, release) in std::mem::take(&mut state.releases) {
+            self.release(file, &release, &state);
+        }
+        for (child, values) in std::mem::take(&mut state.children) {
+            if depth < MAX_DEPTH {
+                let values = values.map(|it| self.layers(file, &it, &state.values));
+                let nothing = Node::new(Map::default(), passed.origin.clone());
+                self.state(child, &values.unwrap_or(nothing), depth + 1);
+            }
+        }
+    }
+
+    /// Reads the parts of `file`, each with the values that the parts before it give.
+    fn collect(&mut self, file: FileId, passed: &Node, state: &mut State, depth: usize) {
+        self.read.insert(file);
+        let count = match parts(self.context, file, None) {
+            Ok(parts) => parts.len(),
+            Err(why) => return self.unresolved(&Origin::written(start(file)), &why),
+        };
+        for index in 0..count {
+            let params = self.params(&state.values);
+            let part = match parts(self.context, file, Some(&params)) {
+                Ok(parts) => parts.into_iter().nth(index),
+                Err(why) => return self.unresolved(&Origin::written(start(file)), &why),
+            };
+            let Some(part) = part else { continue };
+            for base in bases(self.context, file, &part) {
+                if depth < MAX_DEPTH {
+                    self.collect(base, passed, state, depth + 1);
+                }
+            }
+            self.environment_values(file, &part, state);
+            // What an including file passes beats what the file itself says.
+            state.values = helm::merge(&state.values, passed);
+            for item in part.get("repositories").map(Node::items).unwrap_or_default() {
+                if let (Some(name), Some(url)) = (item.str_at("name"), item.str_at("url")) {
+                    let oci = item.get("oci").and_then(Node::as_bool) == Some(true);
+                    let url = if oci { format!("oci://{url}") } else { url.to_owned() };
+                    state.repositories.insert(name.to_owned(), url);
+                }
+            }
+            if let Some(templates) = part.get("templates") {
+                state.templates = Some(match &state.templates {
+                    Some(old) => helm::merge(old, templates),
+                    None => templates.clone(),
+                });
+            }
+            let releases = part.get("releases").map(Node::items).unwrap_or_default();
+            state.releases.extend(releases.iter().map(|it| (file, it.clone())));
+            state.children.extend(children(self.context, file, &part));
+        }
+    }
+
+    /// Root `values`, then those of the environment.
+    fn environment_values(&mut self, file: FileId, part: &Node, state: &mut State) {
+        let own = part.get("environments").and_then(|it| it.get(&self.name));
+        if let Some(own) = own
+            && let Some(key) =
+                part.get("environments").and_then(|it| it.as_map()?.entry(&self.name))
+            && self.environment.entry.origin.written_at().is_none()
+        {
+            let at = key.key.map_or_else(|| own.origin.clone(), Origin::written);
+            self.environment.entry.origin = at;
+        }
+        let lists = [part.get("values"), own.and_then(|it| it.get("values"))];
+        for list in lists.into_iter().flatten() {
+            let layer = self.layers(file, list, &state.values);
+            state.values = helm::merge(&state.values, &layer);
+        }
+        if let Some(secrets) =
+            own.and_then(|it| it.get("secrets")).filter(|it| !it.items().is_empty())
+        {
+            let why = "the environment's values may come from encrypted files";
+            let layer = Node::new(Kind::Unknown(why.into()), secrets.origin.clone());
+            state.values = helm::merge(&state.values, &layer);
+        }
+    }
+
+    /// What expressions may refer to.
+    fn params(&self, values: &Node) -> Node {
+        let name = Node::new(Scalar::string(&*self.name), self.environment.entry.origin.clone());
+        let name: Map = [("Name".to_owned(), name), ("Values".to_owned(), values.clone())]
+            .into_iter()
+            .collect();
+        let params: Map = [
+            ("Values".to_owned(), values.clone()),
+            ("StateValues".to_owned(), values.clone()),
+            ("Environment".to_owned(), Node::new(name, values.origin.clone())),
+        ]
+        .into_iter()
+        .collect();
+        Node::new(params, values.origin.clone())
+    }
+
+    fn unresolved(&mut self, at: &Origin, why: &str) {
+        self.environment.problems.push(Problem::new(ProblemKind::Unresolved, at, why));
+    }
+}

@@ -1,0 +1,181 @@
+//! The releases of a Helmfile: which chart, and its layers of values.
+
+use super::{Run, State, holes, locate};
+use crate::{
+    problem::{Problem, ProblemKind},
+    resolve::{helm, template, tools},
+    source::{self, FileId, Span, Text},
+    tree::{Kind, Map, Node, Origin, Scalar, Style, Via},
+};
+
+impl Run<'_> {
+    pub(super) fn release(&mut self, file: FileId, written: &Node, state: &State) {
+        let release = &inherited(written, state);
+        let text = |key: &str| release.str_at(key).filter(|it| !it.is_empty());
+        let installed = release.get("installed");
+        if installed.and_then(Node::as_bool) == Some(false) {
+            return;
+        }
+        let condition = match text("condition").map(|path| state.values.look(path)) {
+            Some(Ok(Some(value))) => value.as_bool(),
+            Some(Ok(None)) => Some(false),
+            Some(Err(_)) => None,
+            None => Some(true),
+        };
+        if condition == Some(false) {
+            return;
+        }
+        let Some(chart_node) = release.get("chart") else { return };
+        if let Some(why) = chart_node.unknown() {
+            return self.unresolved(&chart_node.origin, why);
+        }
+        let chart = chart_node.as_str().unwrap_or_default();
+        let dir = source::parent(&self.context.sources[file].path);
+        let local = source::join(dir, chart);
+        let local = local.filter(|it| !it.is_empty() && self.context.sources.is_dir(it));
+        let (repository, name) = match chart.split_once('/') {
+            Some((name, rest)) if !chart.contains("://") => match state.repositories.get(name) {
+                Some(url) => (url.as_str(), rest),
+                None => (name, rest),
+            },
+            _ => ("", chart),
+        };
+        let version = release.get("version").filter(|it| !it.is_null()).cloned();
+        let anchor =
+            version.as_ref().map_or_else(|| chart_node.origin.clone(), |it| it.origin.clone());
+        let values = self.values(file, release, state);
+        let mut release = tools::Chart {
+            name: local.as_deref().unwrap_or(name),
+            repository,
+            directory: local.as_deref(),
+            version,
+        }
+        .release(
+            "helmfile",
+            text("name").unwrap_or(name),
+            text("namespace").unwrap_or_default(),
+            values,
+            anchor,
+        );
+        // Whether it is installed at all cannot be told.
+        release.suspended =
+            condition.is_none() || installed.is_some_and(|it| it.as_bool().is_none());
+        self.environment.install(self.context, release);
+    }
+
+    /// `values` in order, then `secrets`, then `set`.
+    fn values(&mut self, file: FileId, release: &Node, state: &State) -> Node {
+        let mut values = Node::new(Map::default(), release.origin.clone());
+        for key in ["values", "valuesTemplate"] {
+            if let Some(list) = release.get(key) {
+                values = helm::merge(&values, &self.layers(file, list, &state.values));
+            }
+        }
+        if let Some(secrets) = release.get("secrets").filter(|it| !it.items().is_empty()) {
+            let why = "values may come from encrypted files";
+            let layer = Node::new(Kind::Unknown(why.into()), secrets.origin.clone());
+            self.unresolved(&secrets.origin, why);
+            values = helm::merge(&values, &layer);
+        }
+        for (key, strings) in [("set", false), ("setString", true), ("setTemplate", false)] {
+            for setting in release.get(key).map(Node::items).unwrap_or_default() {
+                let Some(name) = setting.str_at("name") else { continue };
+                let value = match (setting.get("value"), setting.get("values")) {
+                    (Some(value), _) => match value.as_scalar() {
+                        Some(scalar) => {
+                            let text = scalar.text.replace("\\,", ",").replace(',', "\\,");
+                            Node::new(Scalar::string(text), value.origin.clone())
+                        }
+                        None => value.clone(),
+                    },
+                    (None, Some(list)) => {
+                        let texts = list.items().iter().filter_map(template::printed);
+                        let text = format!("{{{}}}", texts.collect::<Vec<_>>().join(","));
+                        Node::new(Scalar::string(text), list.origin.clone())
+                    }
+                    (None, None) => {
+                        let why = "it is the content of a file";
+                        Node::new(Kind::Unknown(why.into()), setting.origin.clone())
+                    }
+                };
+                let problem = tools::set(&mut values, name, &value, strings).err();
+                self.environment.problems.extend(problem);
+            }
+        }
+        values
+    }
+
+    /// A list of paths and inline maps, merged in order.
+    pub(super) fn layers(&mut self, file: FileId, list: &Node, params: &Node) -> Node {
+        if list.unknown().is_some() {
+            return list.clone();
+        }
+        let mut values = Node::new(Map::default(), list.origin.clone());
+        for item in list.items() {
+            let layer = match &item.kind {
+                Kind::Map(_) | Kind::Unknown(_) => item.clone(),
+                _ => self.file(file, item, params),
+            };
+            values = helm::merge(&values, &layer);
+        }
+        values
+    }
+
+    /// The values in a file; a template's are filled from the environment's values.
+    fn file(&mut self, file: FileId, item: &Node, params: &Node) -> Node {
+        let context = self.context;
+        let unknown = |why: &str| Node::new(Kind::Unknown(why.into()), item.origin.clone());
+        let path = item.as_str().unwrap_or_default();
+        let Some(target) = locate(context, file, path) else {
+            let message = if path.contains("://") {
+                format!("`{path}` is not in the repository")
+            } else {
+                format!("`{path}` does not exist in the repository")
+            };
+            self.unresolved(&item.origin, &message);
+            return unknown(&message);
+        };
+        self.read.insert(target);
+        let result = match context.sources.load(target) {
+            Text::Utf8(text) if path.ends_with(".gotmpl") => {
+                let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+                let scalar =
+                    Scalar { text: text.as_str().into(), style: Style::Literal, tag: None };
+                let span = Span { file: target, start: 0, end };
+                let node = Node::new(scalar, Origin::written(span));
+                let params = self.params(params);
+                holes(context, text, Some(&params))
+                    .and_then(|holes| template::fill_yaml(context.sources, &node, &holes))
+                    .map(|documents| {
+                        let empty = Node::new(Map::default(), node.origin.clone());
+                        documents.iter().fold(empty, |values, it| helm::merge(&values, it))
+                    })
+                    .map_err(|why| Problem::new(ProblemKind::Unresolved, &item.origin, &*why))
+            }
+            _ => tools::values_file(context, target, &item.origin),
+        };
+        match result {
+            Ok(values) => values.through(Via::Values, item.origin.written_at()),
+            Err(problem) => {
+                let layer = unknown(&problem.message);
+                self.environment.problems.push(problem);
+                layer
+            }
+        }
+    }
+}
+
+/// A release over the `templates` that it inherits.
+fn inherited(release: &Node, state: &State) -> Node {
+    let items = release.get("inherit").map(Node::items).unwrap_or_default();
+    let mut whole: Option<Node> = None;
+    for name in items.iter().filter_map(|it| it.str_at("template")) {
+        if let Some(template) = state.templates.as_ref().and_then(|it| it.get(name)) {
+            whole = Some(match whole {
+                Some(whole) => helm::merge(&whole, template),
+                None => template.clone(),
+            });
+        }
+    }
+    whole.map_or_else(|| release.clone(), |whole| helm::merge(&whole, release))
+}
