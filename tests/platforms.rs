@@ -77,6 +77,10 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("minikube", "default", "unknown", "absent"),
     ("colima", "default", "signed-by-platform", "absent"),
     ("docker-desktop", "default", "unknown", "absent"),
+    ("k3s-ansible", "default", "signed-by-platform", "absent"),
+    ("k3s-upgrade-plan", "default", "signed-by-platform", "absent"),
+    ("openshift-install", "default", "signed-by-platform", "5"),
+    ("openshift-autoscaled", "default", "signed-by-platform", "2 to 12"),
 ];
 
 #[test]

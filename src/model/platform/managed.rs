@@ -22,11 +22,8 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             ("kubeone.k8c.io" | "kubeone.io", "KubeOneCluster") => kubeone(document, platform),
             ("k0s.k0sproject.io", "ClusterConfig") => k0s(document, platform),
             ("k0sctl.k0sproject.io", "Cluster") => k0sctl(document, platform),
-            ("machine.openshift.io", "MachineSet") => {
-                openshift(document, platform);
-                let count = nodes::stated_or(node.at("spec.replicas"), 1, &document.anchor());
-                platform.pools.push(Pool::new("openshift", count));
-            }
+            ("machine.openshift.io", "MachineSet") => machine_set(input, document, platform),
+            ("", "") if is_install_config(node) => install_config(document, platform),
             ("machineconfiguration.openshift.io" | "config.openshift.io", _) => {
                 openshift(document, platform);
             }
@@ -89,6 +86,36 @@ fn openshift(document: &Document<'_>, platform: &mut Platform) {
     let anchor = document.anchor();
     platform.signed("openshift", "all nodes", "OpenShift object", &anchor);
     platform.bundled.push(bundled::metrics_server("OpenShift", "openshift-monitoring", &anchor));
+}
+
+/// `spec.replicas`, or what a MachineAutoscaler may make of them.
+fn machine_set(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
+    openshift(document, platform);
+    let name = document.node.str_at("metadata.name");
+    let scaler = input
+        .kind("autoscaling.openshift.io", "MachineAutoscaler")
+        .find(|it| name.is_some() && it.node.str_at("spec.scaleTargetRef.name") == name);
+    let get = |path| scaler.and_then(|it| it.node.at(path));
+    let size = nodes::between(get("spec.minReplicas"), get("spec.maxReplicas"));
+    let replicas = document.node.at("spec.replicas");
+    let size = size.unwrap_or_else(|| nodes::stated_or(replicas, 1, &document.anchor()));
+    platform.pools.push(Pool::new("openshift", size));
+}
+
+/// `install-config.yaml`: `apiVersion: v1` without a kind.
+fn is_install_config(node: &Node) -> bool {
+    node.get("controlPlane").is_some()
+        && node.get("compute").is_some()
+        && node.get("baseDomain").is_some()
+}
+
+fn install_config(document: &Document<'_>, platform: &mut Platform) {
+    openshift(document, platform);
+    let compute = document.node.get("compute").map(Node::items).unwrap_or_default();
+    for pool in document.node.get("controlPlane").into_iter().chain(compute) {
+        let count = nodes::stated_or(pool.get("replicas"), 3, &pool.origin);
+        platform.pools.push(Pool::new("openshift", count));
+    }
 }
 
 /// kops-controller signs every node's serving certificate (`cmd/kops-controller`).

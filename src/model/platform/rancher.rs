@@ -20,6 +20,8 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         match (document.group(), document.kind()) {
             ("k3d.io", "Simple") => k3d(input, document, platform),
             ("provisioning.cattle.io", "Cluster") => provisioned(document, platform),
+            ("upgrade.cattle.io", "Plan") => upgrade(document, platform),
+            ("", "") if document.node.get("k3s_server").is_some() => ansible(document, platform),
             ("", "") if is_rke1(document.node) => rke1(document, platform),
             ("", "") if document.node.get("rancher_kubernetes_engine_config").is_some() => {
                 rke1(document, platform);
@@ -54,6 +56,34 @@ fn k3s(input: &Input<'_>, platform: &mut Platform) {
     let disabled = |it: &Node| it.get("disable").is_some_and(disables_metrics_server);
     if let Some(server) = servers().next().filter(|_| !configs.iter().any(|it| disabled(it.node))) {
         bundle(product(server), &first(server.node), platform);
+    }
+}
+
+/// A plan of the system upgrade controller for k3s or RKE2 itself. It does not say how they are set
+/// up.
+fn upgrade(document: &Document<'_>, platform: &mut Platform) {
+    let Some(image) = document.node.at("spec.upgrade.image") else { return };
+    let name = image.as_str().unwrap_or_default();
+    let name = name.rsplit('/').next().unwrap_or_default();
+    let (cluster, carrier) = match name.split(':').next() {
+        Some("k3s-upgrade") => ("k3s", "upgrade plan for k3s"),
+        Some("rke2-upgrade") => ("rke2", "upgrade plan for RKE2"),
+        _ => return,
+    };
+    if platform.kubelets.iter().all(|it| it.cluster != cluster) {
+        platform.signed(cluster, "all nodes", carrier, &image.origin);
+    }
+}
+
+/// The variables of Ansible's roles for k3s: `k3s_server` holds what goes to the servers'
+/// `config.yaml`.
+fn ansible(document: &Document<'_>, platform: &mut Platform) {
+    let Some(server) = document.node.get("k3s_server") else { return };
+    let anchor = first(server);
+    platform.signed("k3s", "servers", "Ansible variables for k3s", &anchor);
+    let disabled = server.get("disable").is_some_and(disables_metrics_server);
+    if server.as_map().is_some() && !disabled {
+        bundle("k3s", &anchor, platform);
     }
 }
 

@@ -12,7 +12,6 @@ use crate::{
         platform::{Input, Platform, bundled, extension, talos},
     },
     parse::hcl::{self, Block},
-    problem::{Problem, ProblemKind},
     source::{self, FileId},
     tree::{Kind, Node, Origin},
 };
@@ -71,15 +70,9 @@ fn module(input: &Input<'_>, dir: &str, platform: &mut Platform) {
     let look = |name: &str| values.get(name).filter(|it| it.unknown().is_none()).cloned();
     let mut blocks: Vec<Block> = Vec::new();
     for file in with(".tf") {
-        match parse(file, &look) {
-            Ok((mut more, _)) => blocks.append(&mut more),
-            Err(error) if input.files.contains(&file) => {
-                let at = error
-                    .span
-                    .map_or_else(|| Origin::at(crate::tree::Via::Written, None), Origin::written);
-                platform.problems.push(Problem::new(ProblemKind::Syntax, &at, error.message));
-            }
-            Err(_) => {}
+        // What is not HCL is reported by the resolver of what Terraform installs.
+        if let Ok((mut more, _)) = parse(file, &look) {
+            blocks.append(&mut more);
         }
     }
     // One module makes one cluster, unless it makes several of the same.
