@@ -249,3 +249,53 @@ fn show_for_people() {
     let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
     assert_eq!(escapes.replace_all(&colored, ""), shown);
 }
+
+const ESCAPE: char = '\u{1b}';
+
+proptest::proptest! {
+    /// Whatever a file holds and wherever labels stand, drawing them ends, and stays in its width.
+    #[test]
+    fn any_label_can_be_drawn(
+        text in "[ab\\u{0}\\u{1b}\\t\\r\\n \\u{feff}é広\\u{301}\\u{202e}🦀#:]{0,300}",
+        places in proptest::collection::vec((0.0..1.0_f64, 0.0..1.0_f64), 1..5),
+        width in 40..120_usize,
+        unicode: bool,
+    ) {
+        let sources = Sources::in_memory([("a.yaml", text.clone())]);
+        let file = sources.find("a.yaml").expect("it is there");
+        let boundaries: Vec<usize> =
+            text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a short list")]
+        let boundary = |share: f64| {
+            boundaries[(share * (boundaries.len() - 1) as f64) as usize] as u32
+        };
+        let labels = places.into_iter().map(|(one, other)| {
+            let (one, other) = (boundary(one), boundary(other));
+            let span = Span { file, start: one.min(other), end: one.max(other) };
+            crate::finding::Label { span, text: "a label".into(), step: true }
+        });
+        let mut all = findings(&Sources::in_memory(FILES));
+        all.truncate(1);
+        all[0].labels = labels.collect();
+        let report = Report {
+            sources: &sources,
+            findings: all,
+            environments: Vec::new(),
+            suppressed: 0,
+        };
+        let drawn = super::text(
+            &report,
+            Look { color: false, unicode, width },
+            Detail::Normal,
+            None,
+        );
+        proptest::prop_assert!(drawn.contains("a label"), "{drawn}");
+        proptest::prop_assert!(!drawn.contains(ESCAPE));
+        let log: serde_json::Value = serde_json::from_str(&sarif(&report)).expect("it is JSON");
+        let region = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"];
+        for field in ["startLine", "startColumn", "endLine", "endColumn"] {
+            proptest::prop_assert!(region[field].as_u64().is_some_and(|it| it > 0));
+        }
+        proptest::prop_assert!(region["endColumn"].as_u64() >= region["startColumn"].as_u64());
+    }
+}
