@@ -67,6 +67,7 @@ rules! {
     "syntax",
     "unknown-flag" => unknown_flag,
     "unknown-values-key" => unknown_values_key,
+    "unmatched-environment",
     "unresolved",
     "unused-suppression",
 }

@@ -80,7 +80,8 @@ fn check(options: &Options, paths: &[PathBuf], look: Look) -> Outcome {
     progress.stage("resolving the environments");
     let (environments, clusters) = analyze(&sources, &config);
     progress.stage("checking");
-    let findings = metrics_server_lint::check(&clusters);
+    let mut findings = metrics_server_lint::check(&clusters);
+    findings.extend(config::unmatched(&config, &environments));
     let settled = settle::settle(&sources, &config, findings, &scope);
     let elapsed = progress.finish();
     let report = Report {

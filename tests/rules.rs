@@ -91,8 +91,9 @@ fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
     let config =
         sources.find(config::FILE).map(|file| config::read(&sources, file).expect("it is valid"));
     let config = config.unwrap_or_default();
-    let (_, clusters) = analyze(&sources, &config);
-    let found = check(&clusters);
+    let (environments, clusters) = analyze(&sources, &config);
+    let mut found = check(&clusters);
+    found.extend(config::unmatched(&config, &environments));
     let mut findings = settle(&sources, &config, found, &Scope::all()).findings;
     findings.retain(|finding| finding.rule == rule.id);
     findings.iter().flat_map(|finding| labels(&sources, finding)).collect()
