@@ -1,33 +1,137 @@
-//! `helmCharts`: charts that kustomize inflates.
+//! `helmCharts`: charts that kustomize has Helm inflate.
 
 use crate::{
-    resolve::kustomize::{
-        file::Kustomization,
-        layer::Layer,
-        load::Loader,
-        value::{Outcome, refusal, text},
+    parse::Dialect,
+    problem::ProblemKind,
+    resolve::{
+        Release, helm,
+        kustomize::{
+            file::Kustomization,
+            layer::Layer,
+            load::Loader,
+            merge::merge,
+            shape,
+            value::{Outcome, refusal, text},
+        },
     },
-    tree::Node,
+    source::join,
+    tree::{Map, Node},
 };
 
 /// The objects of the chart that `entry` names.
 ///
 /// # Errors
-/// When charts may not be inflated.
+/// When charts may not be inflated, or Helm would refuse to.
 pub(super) fn inflate(
     loader: &Loader<'_>,
     kustomization: &Kustomization,
     entry: &Node,
     layer: &mut Layer,
 ) -> Outcome<Vec<Node>> {
-    let _ = kustomization;
     if !loader.options.helm {
-        let mut problem =
-            refusal(&entry.origin, "kustomize inflates charts only with --enable-helm");
-        problem.help = Some("build with --enable-helm, which Flux does not".into());
+        let message = "kustomize inflates charts only with --enable-helm";
+        let mut problem = refusal(&entry.origin, message);
+        problem.help = Some("Flux never does; a HelmRelease can take its place".into());
         return Err(problem);
     }
-    let name = text(entry.get("name"));
-    layer.unresolved(&entry.origin, format!("what the chart {name} renders is not known"));
-    Ok(Vec::new())
+    let field = |new: &str, old: &str| shape::text(entry, new).or_else(|| shape::text(entry, old));
+    let Some(name) = field("name", "chartName") else {
+        return Err(refusal(&entry.origin, "this chart has no name"));
+    };
+    let directory = directory(loader, kustomization, entry, text(Some(name)));
+    let values = values(loader, entry, directory.as_deref())?;
+    let version = field("version", "chartVersion");
+    let repository = field("repo", "chartRepoUrl");
+    let known = |node: Option<&Node>| node.and_then(Node::as_str);
+    let chart = text(Some(name)).to_owned();
+    let anchor = version.or(field("releaseName", "releaseName")).unwrap_or(name).origin.clone();
+    // Without a name Helm makes one up.
+    let release_name = field("releaseName", "releaseName");
+    if release_name.is_none() {
+        layer.unresolved(&entry.origin, "Helm makes up the name of this release; set releaseName");
+    }
+    let namespace = field("namespace", "releaseNamespace");
+    let release = Release {
+        name: release_name.map_or_else(|| "release-name".into(), |it| text(Some(it)).to_owned()),
+        namespace: namespace.map_or_else(|| "default".into(), |it| text(Some(it)).to_owned()),
+        via: "kustomize",
+        family: helm::family(&chart, known(repository), known(version), &values),
+        chart,
+        directory,
+        alias: None,
+        version: version.cloned(),
+        values,
+        anchor,
+        suspended: false,
+    };
+    let rendered = helm::template(loader.context, &release);
+    for problem in rendered.problems {
+        if problem.kind == ProblemKind::BuildFails {
+            return Err(Box::new(problem));
+        }
+        layer.open.get_or_insert_with(|| problem.message.as_str().into());
+        layer.problems.push(problem);
+    }
+    Ok(rendered.objects)
+}
+
+/// The chart's directory in the repository, when there is one: kustomize fetches it into there.
+fn directory(
+    loader: &Loader<'_>,
+    kustomization: &Kustomization,
+    entry: &Node,
+    name: &str,
+) -> Option<String> {
+    let home = kustomization.fields.get("helmGlobals").and_then(|it| shape::text(it, "chartHome"));
+    let home =
+        home.or_else(|| shape::text(entry, "chartHome")).map_or("charts", |it| text(Some(it)));
+    let version = text(entry.get("version"));
+    let repository = shape::text(entry, "repo").is_some();
+    let inside = if repository && !version.is_empty() {
+        format!("{home}/{name}-{version}/{name}")
+    } else {
+        format!("{home}/{name}")
+    };
+    let dir = join(&loader.dir, &inside)?;
+    let sources = loader.context.sources;
+    sources.find(&join(&dir, "Chart.yaml")?).map(|_| dir)
+}
+
+/// The values that Helm gets, merged: kustomize first makes one file of `valuesInline` and
+/// `valuesFile`, by its own merge, which loses nulls.
+fn values(loader: &Loader<'_>, entry: &Node, directory: Option<&str>) -> Outcome<Node> {
+    let empty = || Node::new(Map::default(), entry.origin.clone());
+    let read = |path: &Node, dialect: Dialect| -> Outcome<Node> {
+        let file = loader.file(path)?;
+        let documents = loader.context.sources.documents(file, dialect);
+        let root = documents.roots().next().cloned();
+        Ok(root.unwrap_or_else(empty))
+    };
+    let inline = entry.get("valuesInline").filter(|it| it.as_map().is_some());
+    let file = shape::text(entry, "valuesFile");
+    let mut values = match (inline, file) {
+        (None, None) => empty(),
+        (None, Some(file)) => read(file, Dialect::Sigs)?,
+        (Some(inline), file) => {
+            let base = match (file, directory) {
+                (Some(file), _) => read(file, Dialect::Kyaml)?,
+                // The chart's own defaults lie below in any case.
+                (None, _) => empty(),
+            };
+            let merged = match text(entry.get("valuesMerge")) {
+                "" | "override" => merge(&base, inline)?,
+                "merge" => merge(inline, &base)?,
+                "replace" => Some(inline.clone()),
+                other => {
+                    let at = entry.get("valuesMerge").map_or(&entry.origin, |it| &it.origin);
+                    return Err(refusal(at, format!("valuesMerge cannot be {other}")));
+                }
+            };
+            merged.unwrap_or_else(empty)
+        }
+    };
+    for path in shape::items(entry, "additionalValuesFiles") {
+        values = helm::merge(&values, &read(path, Dialect::Sigs)?);
+    }
+    Ok(values)
 }
