@@ -182,7 +182,8 @@ fn directive(patch: bool) -> BoxedStrategy<Option<String>> {
 
 /// The value of a merge key, which a patch may forget.
 fn key(patch: bool, words: &'static [&'static str]) -> impl Strategy<Value = Option<String>> {
-    prop::option::weighted(if patch { 0.9 } else { 1.0 }, one_of(words))
+    let forgets = move |(word, forgets): (String, bool)| (!patch || !forgets).then_some(word);
+    (one_of(words), prop::bool::weighted(0.1)).prop_map(forgets)
 }
 
 fn container(patch: bool) -> impl Strategy<Value = String> {

@@ -42,7 +42,6 @@ pub(super) fn inflate(
     let values = values(loader, entry, directory.as_deref())?;
     let version = field("version", "chartVersion");
     let repository = field("repo", "chartRepoUrl");
-    let known = |node: Option<&Node>| node.and_then(Node::as_str);
     let chart = text(Some(name)).to_owned();
     let anchor = version.or(field("releaseName", "releaseName")).unwrap_or(name).origin.clone();
     // Without a name Helm makes one up.
@@ -55,7 +54,12 @@ pub(super) fn inflate(
         name: release_name.map_or_else(|| "release-name".into(), |it| text(Some(it)).to_owned()),
         namespace: namespace.map_or_else(|| "default".into(), |it| text(Some(it)).to_owned()),
         via: "kustomize",
-        family: helm::family(&chart, known(repository), known(version), &values),
+        family: helm::family(
+            &chart,
+            repository.and_then(Node::as_str),
+            version.and_then(Node::as_str),
+            &values,
+        ),
         chart,
         directory,
         alias: None,

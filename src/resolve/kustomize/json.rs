@@ -63,9 +63,17 @@ fn apply(mut root: Node, operation: &Node) -> Outcome<Node> {
             add(&mut root, path, moved, operation)?;
         }
         "copy" => {
-            let copied = get(&root, field("from")?)
-                .ok_or_else(|| refuse("there is nothing to copy at `from`".into()))?
-                .clone();
+            let from = field("from")?;
+            let copied = match get(&root, from) {
+                Some(found) => found.clone(),
+                // A key that is missing from a mapping is a null to the library.
+                None => match parent(&mut root, from, operation)? {
+                    (node, _) if node.as_map().is_some() => {
+                        Node::new(Scalar::null(), operation.origin.clone())
+                    }
+                    _ => return Err(refuse("there is nothing to copy at `from`".into())),
+                },
+            };
             add(&mut root, path, copied, operation)?;
         }
         "test" => {
