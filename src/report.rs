@@ -71,7 +71,10 @@ fn environments(finding: &Finding, all: &[String]) -> Option<String> {
         return None;
     }
     if names.len() >= all.len() {
-        return Some(format!("in all {} environments", all.len()));
+        return Some(match all.len() {
+            2 => "in both environments".to_owned(),
+            all => format!("in all {all} environments"),
+        });
     }
     let mut list = names[..names.len().min(NAMED)].join(", ");
     if names.len() > NAMED {
