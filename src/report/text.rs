@@ -238,5 +238,9 @@ pub fn summary(report: &Report<'_>, look: Look, elapsed: Duration) -> String {
         details.push(format!("{} suppressed", report.suppressed));
     }
     details.push(format!("{:.2} s", elapsed.as_secs_f64()));
-    format!("{found} in {environments} ({})\n", details.join(", "))
+    let details = details.join(", ");
+    if parts.is_empty() && report.environments.is_empty() {
+        return format!("found {environments} ({details})\n");
+    }
+    format!("{found} in {environments} ({details})\n")
 }

@@ -117,9 +117,10 @@ fn depends(fact: &Fact<Datum>, place: Span) -> bool {
     }
 }
 
-/// Whether Kubernetes gives up the fact `other` when `changed` is another word.
+/// Whether the fact `other` is bound to change with `changed`, wherever it comes from: Kubernetes
+/// gives it up, or it is the list that the item is in.
 fn follows(changed: &str, other: &str) -> bool {
-    changed == "strategy_type" && other.starts_with("strategy_max_")
+    other == "args" || changed == "strategy_type" && other.starts_with("strategy_max_")
 }
 
 /// Another value of the same type, as text in place of `text`.
