@@ -484,6 +484,11 @@ impl Node {
                     #[expect(clippy::cast_precision_loss, reason = "as Go's JSON does")]
                     _ => serde_json::Number::from_f64(it as f64).into(),
                 },
+                // Go writes a whole float64 with the fewest digits that tell it, and no point.
+                Value::Float(it) if it.fract() == 0.0 && it.abs() < 1e19 => it
+                    .to_string()
+                    .parse::<i64>()
+                    .map_or_else(|_| serde_json::Number::from_f64(it).into(), Into::into),
                 Value::Float(it) => serde_json::Number::from_f64(it).into(),
                 Value::Str(text) => text.into(),
             },

@@ -18,6 +18,7 @@ pub mod version;
 use semver::Version;
 
 pub use family::{family, is_values_file, values_file};
+pub use join::join;
 pub use local::{Expanded, expand};
 pub use values::{coalesce, layer, merge};
 

@@ -106,14 +106,19 @@ fn referred(
     }
 }
 
-/// A whole document of values; Flux reads the first only.
+/// A whole document of values. Of several, Helm 3 reads the first and Helm 4 merges all; only that
+/// on which both agree is known.
 fn layer(context: &Context<'_>, reference: &Node, value: &Node) -> Result<Node, Problem> {
     if value.unknown().is_some() {
         return Ok(value.clone());
     }
-    let mut documents = parse::embedded(context.sources, value, Dialect::Sigs);
-    documents.list.truncate(1);
-    let values = helm::layer(&Documents { list: documents.list }, &value.origin)?;
+    let documents = parse::embedded(context.sources, value, Dialect::Sigs);
+    let mut values = helm::layer(&documents, &value.origin)?;
+    if let [first, _, ..] = &documents.list[..] {
+        let first = helm::layer(&Documents { list: vec![first.clone()] }, &value.origin)?;
+        let why = "Helm 3 reads only the first of several documents of values, Helm 4 all".into();
+        values = helm::join(&values, &first, &why);
+    }
     Ok(brought(&values, reference.origin.written_at()))
 }
 

@@ -47,7 +47,8 @@ pub(super) fn hollow(object: &Node, why: &Why) -> Node {
     Node::new(map, object.origin.clone())
 }
 
-fn join(newer: &Node, older: &Node, why: &Why) -> Node {
+/// What two readings of a value have in common; the places are those of `newer`.
+pub fn join(newer: &Node, older: &Node, why: &Why) -> Node {
     let unknown = || Node::new(Kind::Unknown(why.clone()), newer.origin.clone());
     match (&newer.kind, &older.kind) {
         (Kind::Unknown(_), _) => newer.clone(),

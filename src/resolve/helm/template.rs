@@ -187,7 +187,10 @@ impl Scope<'_> {
             && inner.bytes().next().is_some_and(|it| it.is_ascii_alphanumeric() || it == b'/')
             && !inner.ends_with(':');
         if simple {
-            return Ok(typed(&Node::new(Scalar::plain(text), origin.clone())));
+            let printed = Node::new(Scalar::plain(text), origin.clone());
+            // A large number is printed as `1e+07`, which not every reader takes for a whole one.
+            let float = matches!(printed.value(), Some(Value::Float(_)));
+            return Ok(if float { printed } else { typed(&printed) });
         }
         if text.contains('\n') {
             let why = "the chart prints this value, which has several lines, without quotes";

@@ -234,7 +234,7 @@ pub(super) fn through_json(node: &Node, dialect: Dialect) -> Node {
             };
             match scalar::sigs(meant) {
                 Value::Null => Scalar::null().into(),
-                Value::Int(it) => Scalar::plain(rounded(it).to_string()).into(),
+                Value::Int(it) => Scalar::plain(rounded(it)).into(),
                 Value::Bool(it) => it.into(),
                 Value::Float(_) => Scalar::plain(meant.text.clone()).into(),
                 Value::Str(text) => Scalar {
@@ -249,14 +249,10 @@ pub(super) fn through_json(node: &Node, dialect: Dialect) -> Node {
     Node::new(kind, node.origin.clone())
 }
 
-/// A whole number as a float64 holds it.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "that is the point"
-)]
-fn rounded(number: i128) -> i128 {
-    number as f64 as i128
+/// A whole number as Go writes the float64 that holds it: with the fewest digits that tell it.
+#[expect(clippy::cast_precision_loss, reason = "this is the loss that happens there")]
+fn rounded(it: i128) -> String {
+    (it as f64).to_string()
 }
 
 /// How go-yaml v3 writes a string.
