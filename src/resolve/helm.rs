@@ -1,6 +1,7 @@
 //! Helm: layers of values, and what the charts that we know make of them.
 
 mod bitnami;
+mod copy;
 mod family;
 mod join;
 mod kubernetes_sigs;
@@ -94,7 +95,7 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
     }
     let objects = join::all(renderings);
     let directory = release.directory.as_deref();
-    match directory.and_then(|dir| local::modified(context, dir, release)) {
+    match directory.and_then(|dir| copy::modified(context, dir, release)) {
         None => Rendered { objects, problems: Vec::new() },
         Some(why) => Rendered {
             objects: objects.iter().map(|object| join::hollow(object, &why)).collect(),

@@ -1,10 +1,7 @@
 //! Charts in the repository: vendored copies of a metrics-server chart, and charts that depend on
 //! one.
 
-use semver::Version;
-
 use crate::{
-    data::charts,
     parse::Dialect,
     problem::{Problem, ProblemKind},
     resolve::{
@@ -322,54 +319,8 @@ fn as_defaults(node: &Node) -> Node {
     Node::new(kind, Origin::at(Via::ChartDefault, node.origin.written_at()))
 }
 
-/// Why the templates of a vendored chart cannot be told to be those of its version, if so.
-///
-/// The files must be those of that version, and must read no values that it does not have. What
-/// somebody changes in a vendored chart is nearly always either.
-pub(super) fn modified(context: &Context<'_>, dir: &str, release: &Release) -> Option<Why> {
-    let why = || -> Why {
-        format!("the templates in `{dir}` are not those of the chart that it is a copy of").into()
-    };
-    let version = release.version.as_ref()?.as_scalar()?;
-    let Some(version) = version::lenient(&version.text) else { return Some(why()) };
-    let Some(chart) = release.family.map(charts::of) else { return Some(why()) };
-    let Some(known) = chart.templates(&version) else { return Some(why()) };
-    let folder = in_chart(dir, "templates");
-    let mut files = Vec::new();
-    for file in context.sources.below(&folder) {
-        let path = &context.sources[file].path;
-        let Some(name) = path.strip_prefix(&folder) else { continue };
-        let name = name.trim_start_matches('/');
-        if name == "NOTES.txt" || name.starts_with("tests/") {
-            continue;
-        }
-        if !reads_only(context.sources.text(file), chart, &version) {
-            return Some(why());
-        }
-        files.push(name);
-    }
-    let same = files.len() == known.len() && files.iter().all(|it| known.contains(it));
-    (!same).then(why)
-}
-
-/// Whether a template reads no values but those of the chart.
-fn reads_only(template: &str, chart: &charts::Chart, version: &Version) -> bool {
-    let keys = chart.keys(version);
-    template.match_indices(".Values.").all(|(at, mark)| {
-        let path = &template[at + mark.len()..];
-        let end = path
-            .find(|it: char| !it.is_ascii_alphanumeric() && it != '.' && it != '_')
-            .unwrap_or(path.len());
-        let path = path[..end].trim_end_matches('.');
-        // Two values that the chart reads although it does not have them.
-        let stray = matches!(path, "additionalAnnotations" | "addonResizer.nanny.storage")
-            || path == "tls.certManager.existingIssuer.group";
-        stray || keys.has(path)
-    })
-}
-
 /// The path of a file of the chart in `dir`, which may be the root.
-fn in_chart(dir: &str, path: &str) -> String {
+pub(super) fn in_chart(dir: &str, path: &str) -> String {
     source::join(dir, path).unwrap_or_default()
 }
 

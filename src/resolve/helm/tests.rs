@@ -330,11 +330,17 @@ fn a_vendored_chart_has_its_defaults_in_the_repository() {
                   containerPort: 10250\n";
     let render_with = |change: Option<(&str, &str)>| {
         let version = Version::new(3, 12, 2);
-        let names = charts::of(Family::KubernetesSigs).templates(&version).expect("files");
+        let chart_of = charts::of(Family::KubernetesSigs);
+        let names = chart_of.templates(&version).expect("files");
         let mut files: Vec<(String, String)> = names
             .iter()
-            .map(|name| (format!("c/templates/{name}"), "{{ .Values.replicas }}\n".to_owned()))
+            .map(|name| (format!("c/templates/{name}"), "kind: ConfigMap\n".to_owned()))
             .collect();
+        // A template that reads all that the chart has stands for those that do so together.
+        let charts::Key::Map(keys) = chart_of.keys(&version) else { panic!("a map") };
+        let all: String = keys.keys().map(|key| format!("{{{{ .Values.{key} }}}}\n")).collect();
+        files.retain(|(path, _)| path != "c/templates/service.yaml");
+        files.push(("c/templates/service.yaml".into(), all.replace("{{ .Values.global }}\n", "")));
         if let Some((path, text)) = change {
             files.retain(|(other, _)| other != path);
             files.push((path.to_owned(), text.to_owned()));
@@ -356,6 +362,8 @@ fn a_vendored_chart_has_its_defaults_in_the_repository() {
     for change in [
         ("c/templates/networkpolicy.yaml", "kind: NetworkPolicy\n"),
         ("c/templates/pdb.yaml", "{{ .Values.ourOwn }}\n"),
+        ("c/templates/pdb.yaml", "args: [--kubelet-insecure-tls]\n"),
+        ("c/templates/service.yaml", "{{ .Values.replicas }}\n"),
     ] {
         let (_, rendered) = render_with(Some(change));
         assert_eq!(rendered.problems[0].kind, ProblemKind::Unresolved);
