@@ -145,6 +145,13 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
     findings.into_vec()
 }
 
+/// Whether the files tell of one cluster at most, so that what one says concerns the other: a
+/// directory that nothing builds may define several.
+fn is_one(cluster: &Cluster) -> bool {
+    let mut clusters = cluster.kubelets.iter().map(|kubelet| &kubelet.cluster);
+    clusters.next().is_none_or(|first| clusters.all(|other| other == first))
+}
+
 /// Kubelets whose state one place decides.
 struct Kubelets<'a> {
     /// The place.

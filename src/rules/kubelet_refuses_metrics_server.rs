@@ -1,3 +1,4 @@
+use super::is_one;
 use crate::{
     finding::Findings,
     model::{Cluster, Fact, Kubelet, MetricsServer},
@@ -5,7 +6,7 @@ use crate::{
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
-    let Some(server) = cluster.metrics_servers.first() else { return };
+    let Some(server) = cluster.metrics_servers.first().filter(|_| is_one(cluster)) else { return };
     let token = cluster.metrics_servers.iter().find(|server| uses_its_token(server));
     for kubelet in &cluster.kubelets {
         let refusals =

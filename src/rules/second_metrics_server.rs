@@ -1,6 +1,10 @@
+use super::is_one;
 use crate::{finding::Findings, model::Cluster};
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    if !is_one(cluster) {
+        return;
+    }
     let (bundled, own): (Vec<_>, Vec<_>) =
         cluster.metrics_servers.iter().partition(|server| server.managed);
     let Some(bundled) = bundled.first() else { return };

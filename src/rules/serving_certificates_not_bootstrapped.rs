@@ -1,11 +1,12 @@
-use super::{Kubelets, kubelets_in};
+use super::{Kubelets, is_one, kubelets_in};
 use crate::{
     finding::{Findings, Severity},
     model::{Cluster, MetricsServer, ServingState},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
-    let refusing = cluster.metrics_servers.iter().find(|server| verifies(server));
+    let mut servers = cluster.metrics_servers.iter().filter(|_| is_one(cluster));
+    let refusing = servers.find(|server| verifies(server));
     for Kubelets { at, groups, carrier } in kubelets_in(cluster, ServingState::SelfSigned) {
         let mut message = format!("kubelets sign their own serving certificates ({groups})");
         if refusing.is_some() {
@@ -35,9 +36,14 @@ fn request(carrier: &str) -> &'static str {
         it if it.contains("Talos") || it.contains("talhelper") => {
             "set machine.kubelet.extraArgs.rotate-server-certificates to true"
         }
-        it if it.contains("JoinConfiguration") => {
-            "add rotate-server-certificates with the value true to kubeletExtraArgs"
+        it if it.contains("JoinConfiguration") || it.contains("Cluster API") => {
+            "add rotate-server-certificates with the value \"true\" to kubeletExtraArgs"
         }
+        it if it.contains("systemd") || it.contains("environment file") => {
+            "start the kubelet with --rotate-server-certificates"
+        }
+        "kubespray variables" => "set kubelet_rotate_server_certificates to true",
+        "RKE cluster" => "set services.kubelet.generate_serving_certificate to true",
         _ => "set serverTLSBootstrap to true",
     }
 }
