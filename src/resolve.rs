@@ -2,6 +2,7 @@
 
 pub mod argocd;
 mod environments;
+pub mod fleet;
 pub mod flux;
 pub mod helm;
 pub mod helm_chart;

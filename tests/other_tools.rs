@@ -322,3 +322,29 @@ fn a_helmfile_with_two_environments() {
     let version = server.chart.as_ref().and_then(|(_, it)| it.known().map(|(it, _)| it.clone()));
     assert_eq!(version.as_deref(), Some("3.12.1"));
 }
+
+#[test]
+fn a_bundle_of_fleet_with_two_targets() {
+    let it = repository("fleet");
+    assert_eq!(it.names(), ["dev", "prod"]);
+    let replicas = |name| it.cluster(name).metrics_servers[0].replicas.value().copied();
+    assert_eq!((replicas("dev"), replicas("prod")), (Some(1), Some(2)));
+    assert_eq!(
+        it.value("prod", "metrics-server", "resources.limits.memory"),
+        (
+            "\"500Mi\"".into(),
+            vec![
+                "metrics-server/values.yaml:3 250Mi".into(),
+                "metrics-server/fleet.yaml:23 500Mi".into()
+            ]
+        )
+    );
+    assert_eq!(
+        it.value("dev", "metrics-server", "resources.limits.memory").1,
+        ["metrics-server/fleet.yaml:12 values.yaml", "metrics-server/values.yaml:3 250Mi"]
+    );
+    let region = it.value("dev", "metrics-server", "podLabels.region").0;
+    assert_eq!(region, "unknown: Fleet fills in `${ .ClusterLabels.region }` for each cluster");
+    let insecure = |name| it.cluster(name).metrics_servers[0].kubelet_insecure_tls.value().copied();
+    assert_eq!((insecure("dev"), insecure("prod")), (Some(true), Some(false)));
+}

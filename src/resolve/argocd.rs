@@ -16,7 +16,7 @@ use crate::{
         argocd::repository::Repository,
         environments, flux,
         layout::Layout,
-        tools::{Found, Reached},
+        tools::{self, Found, Reached},
     },
     source::{FileId, Relevance},
     tree::{Node, Scalar, Via},
@@ -295,7 +295,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
         }
         let mut inner = Vec::new();
         for mut node in deployed.objects {
-            default_namespace(&mut node, namespace);
+            tools::default_namespace(&mut node, namespace);
             if is_application(&node) {
                 inner.push((node.clone(), Place { name: target.clone(), built: true }));
             }
@@ -332,8 +332,8 @@ impl<'r, 'a> Deployment<'r, 'a> {
 /// The environment that an Application deploys to: its cluster by name or by host. Argo CD's own
 /// cluster is the one that has the Application.
 fn destination(application: &Node, place: &str, set: Option<&Node>) -> String {
-    let name = application.at("spec.destination.name").filter(|it| !is_blank(it));
-    let server = application.at("spec.destination.server").filter(|it| !is_blank(it));
+    let name = application.at("spec.destination.name").filter(|it| !tools::is_blank(it));
+    let server = application.at("spec.destination.server").filter(|it| !tools::is_blank(it));
     let unknown = || {
         let set = set.and_then(|set| set.str_at("metadata.name"));
         set.unwrap_or(place).to_owned()
@@ -351,41 +351,6 @@ fn destination(application: &Node, place: &str, set: Option<&Node>) -> String {
             }
         }
         _ => unknown(),
-    }
-}
-
-fn is_blank(node: &Node) -> bool {
-    node.is_null() || node.as_str() == Some("")
-}
-
-/// Gives a namespaced object without a namespace that of the destination.
-fn default_namespace(node: &mut Node, namespace: Option<&Node>) {
-    const CLUSTER_SCOPED: [&str; 16] = [
-        "APIService",
-        "CSIDriver",
-        "CertificateSigningRequest",
-        "ClusterIssuer",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "CustomResourceDefinition",
-        "IngressClass",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "Node",
-        "PersistentVolume",
-        "PriorityClass",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingWebhookConfiguration",
-    ];
-    let Some(namespace) = namespace.filter(|it| !is_blank(it)) else { return };
-    let scoped = node.str_at("kind").is_none_or(|kind| CLUSTER_SCOPED.contains(&kind));
-    if scoped || node.at("metadata.namespace").is_some_and(|it| !is_blank(it)) {
-        return;
-    }
-    let metadata = node.as_map_mut().and_then(|it| it.get_mut("metadata"));
-    if let Some(metadata) = metadata.and_then(Node::as_map_mut) {
-        metadata.set("namespace", namespace.clone());
     }
 }
 

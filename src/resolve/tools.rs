@@ -11,6 +11,7 @@ use crate::{
     resolve::{
         Context, EntryKind, Environment, Release,
         argocd::Argo,
+        fleet,
         helm::{self, strvals},
         helm_chart, helm_chart_proxy, helmfile,
         layout::{Closure, Layout},
@@ -50,6 +51,7 @@ impl<'a> Tools<'a> {
     pub fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
         let argo = Argo::new(context, layout);
         let mut found = argo.environments();
+        found.extend(fleet::environments(context, layout));
         found.extend(helmfile::environments(context, layout));
         found.extend(terraform::environments(context, layout));
         Self { context, argo, found }
@@ -227,4 +229,40 @@ pub fn pattern(text: &str) -> Option<GlobMatcher> {
     let text = text.trim_start_matches("./").trim_matches('/');
     let glob = GlobBuilder::new(text).literal_separator(true).build();
     glob.ok().map(|glob| glob.compile_matcher())
+}
+
+/// Whether there is nothing in a field.
+pub fn is_blank(node: &Node) -> bool {
+    node.is_null() || node.as_str() == Some("")
+}
+
+/// Gives a namespaced object without a namespace the one that it is deployed to.
+pub fn default_namespace(node: &mut Node, namespace: Option<&Node>) {
+    const CLUSTER_SCOPED: [&str; 16] = [
+        "APIService",
+        "CSIDriver",
+        "CertificateSigningRequest",
+        "ClusterIssuer",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingWebhookConfiguration",
+    ];
+    let Some(namespace) = namespace.filter(|it| !is_blank(it)) else { return };
+    let scoped = node.str_at("kind").is_none_or(|kind| CLUSTER_SCOPED.contains(&kind));
+    if scoped || node.at("metadata.namespace").is_some_and(|it| !is_blank(it)) {
+        return;
+    }
+    let metadata = node.as_map_mut().and_then(|it| it.get_mut("metadata"));
+    if let Some(metadata) = metadata.and_then(Node::as_map_mut) {
+        metadata.set("namespace", namespace.clone());
+    }
 }

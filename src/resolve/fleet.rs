@@ -1,0 +1,252 @@
+//! Rancher Fleet: bundles that a `fleet.yaml` describes, per target that it customizes.
+//!
+//! Unlike elsewhere, files of values beat inline values (`rancher/fleet`, `bundlereader`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    parse::Dialect,
+    problem::{Problem, ProblemKind},
+    resolve::{
+        Context, EntryKind, Environment, Object, environments, flux, helm, kustomize,
+        layout::{self, Layout},
+        tools::{self, Found},
+    },
+    source::{self, FileId, Relevance, Span},
+    tree::{Kind, Map, Node, Origin, Scalar, Via},
+};
+
+/// One `fleet.yaml`.
+struct Bundle<'a> {
+    context: &'a Context<'a>,
+    layout: &'a Layout<'a>,
+    file: FileId,
+    dir: &'a str,
+    root: &'a Node,
+}
+
+/// The environments of Fleet's targets that concern us.
+pub fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Found {
+    let sources = context.sources;
+    let mut found = Found::default();
+    let mut bundles = Vec::new();
+    for (file, it) in sources.iter() {
+        let named = matches!(source::file_name(&it.path), "fleet.yaml" | "fleet.yml");
+        if !named || layout.is_excluded(file) {
+            continue;
+        }
+        let dir = source::parent(&it.path);
+        let concerns = sources.below(dir).any(|it| sources[it].relevance == Relevance::Subject);
+        let root = sources.documents(file, Dialect::Sigs).roots().next();
+        // Another tool may call its file like that.
+        let ours = |root: &&Node| {
+            ["helm", "kustomize", "targetCustomizations", "defaultNamespace", "namespace"]
+                .iter()
+                .any(|key| root.get(key).is_some())
+        };
+        if let Some(root) = root.filter(ours).filter(|_| concerns) {
+            bundles.push(Bundle { context, layout, file, dir, root });
+        }
+    }
+    let mut environments: BTreeMap<String, Environment> = BTreeMap::new();
+    let targets: BTreeSet<&str> = bundles.iter().flat_map(Bundle::targets).collect();
+    for bundle in &bundles {
+        found.reached.files.extend(sources.below(bundle.dir));
+        if !bundle.dir.is_empty() {
+            found.reached.extend(layout.closure(bundle.dir, true));
+        }
+        let path = &sources[bundle.file].path;
+        let mut deploy = |name: &str, target: Option<&str>| {
+            let start = Span { file: bundle.file, start: 0, end: 0 };
+            let environment = environments.entry(name.to_owned()).or_insert_with(|| {
+                Environment::new(name, EntryKind::Other, Origin::written(start))
+            });
+            bundle.deploy(target, environment);
+        };
+        // A bundle that customizes nothing goes to every target that another one knows.
+        if targets.is_empty() {
+            deploy(environments::environment_of(path).unwrap_or("default"), None);
+        }
+        for target in &targets {
+            deploy(target, Some(target));
+        }
+    }
+    for environment in environments.values_mut() {
+        flux::releases(context, environment);
+    }
+    found.environments.extend(environments.into_values());
+    found
+}
+
+impl Bundle<'_> {
+    fn targets(&self) -> impl Iterator<Item = &str> {
+        let items = self.root.get("targetCustomizations").map(Node::items).unwrap_or_default();
+        items.iter().filter_map(|it| it.str_at("name"))
+    }
+
+    /// Adds what the bundle deploys to `target`.
+    fn deploy(&self, target: Option<&str>, environment: &mut Environment) {
+        let items = self.root.get("targetCustomizations").map(Node::items).unwrap_or_default();
+        let custom = items.iter().find(|it| it.str_at("name") == target && target.is_some());
+        if custom.and_then(|it| it.get("doNotDeploy")).and_then(Node::as_bool) == Some(true) {
+            return;
+        }
+        // A customization's field takes the place of the bundle's.
+        let field = |path: &str| {
+            custom
+                .and_then(|it| it.at(path))
+                .or_else(|| self.root.at(path))
+                .filter(|it| !it.is_null() && it.as_str() != Some(""))
+        };
+        let namespace = field("namespace").or_else(|| field("defaultNamespace"));
+        let chart = field("helm.chart");
+        let local = match chart.and_then(Node::as_str) {
+            Some(chart) => source::join(self.dir, chart).filter(|it| self.is_chart(it)),
+            None => Some(self.dir.to_owned()).filter(|it| self.is_chart(it)),
+        };
+        if chart.is_some() || local.is_some() {
+            let values = self.values(custom, &mut environment.problems);
+            let version = field("helm.version").cloned();
+            let origin = chart.map_or(&self.root.origin, |it| &it.origin);
+            let anchor = version.as_ref().map_or_else(|| origin.clone(), |it| it.origin.clone());
+            let name = chart.and_then(Node::as_str).unwrap_or_default();
+            let release = tools::Chart {
+                name: local.as_deref().unwrap_or(name),
+                repository: field("helm.repo").and_then(Node::as_str).unwrap_or_default(),
+                directory: local.as_deref(),
+                version,
+            };
+            // Without a name, Fleet makes one of the GitRepo's and the path.
+            let called = field("helm.releaseName").and_then(Node::as_str);
+            let called = called.unwrap_or(source::file_name(self.dir)).to_owned();
+            let namespace = namespace.and_then(Node::as_str).unwrap_or_default();
+            let release = release.release("fleet", called, namespace, values, anchor);
+            return environment.install(self.context, release);
+        }
+        let dir = field("kustomize.dir").and_then(Node::as_str);
+        let dir = source::join(self.dir, dir.unwrap_or(".")).unwrap_or_default();
+        let objects = if self.layout.has_kustomization(&dir) {
+            let build = kustomize::build(self.context, &dir, &kustomize::Options::default());
+            environment.problems.extend(build.problems);
+            build.objects
+        } else {
+            self.manifests(custom, &mut environment.problems)
+        };
+        for mut node in objects {
+            tools::default_namespace(&mut node, namespace);
+            environment.objects.push(Object::new(node));
+        }
+    }
+
+    fn is_chart(&self, dir: &str) -> bool {
+        let file = source::join(dir, "Chart.yaml");
+        file.is_some_and(|it| self.context.sources.find(&it).is_some())
+    }
+
+    /// The bundle's values, then its files, then the target's values, then its files.
+    fn values(&self, custom: Option<&Node>, problems: &mut Vec<Problem>) -> Node {
+        let mut values = Node::new(Map::default(), self.root.origin.clone());
+        for helm in [self.root.get("helm"), custom.and_then(|it| it.get("helm"))] {
+            let Some(helm) = helm else { continue };
+            if let Some(inline) = helm.get("values").filter(|it| !it.is_null()) {
+                values = helm::merge(&values, inline);
+            }
+            for entry in helm.get("valuesFiles").map(Node::items).unwrap_or_default() {
+                values = helm::merge(&values, &self.values_file(entry, problems));
+            }
+            if let Some(from) = helm.get("valuesFrom").filter(|it| !it.items().is_empty()) {
+                let why = "values come from the cluster's ConfigMaps or Secrets";
+                problems.push(Problem::new(ProblemKind::Unresolved, &from.origin, why));
+                let layer = Node::new(Kind::Unknown(why.into()), from.origin.clone());
+                values = helm::merge(&values, &layer);
+            }
+        }
+        let raw = self.root.at("helm.disablePreProcess").and_then(Node::as_bool) == Some(true);
+        if raw { values } else { preprocessed(&values) }
+    }
+
+    fn values_file(&self, entry: &Node, problems: &mut Vec<Problem>) -> Node {
+        let path = entry.as_str().and_then(|it| source::join(self.dir, it));
+        let missing = || {
+            let message = "this values file does not exist";
+            Problem::new(ProblemKind::BuildFails, &entry.origin, message)
+        };
+        let file = path.and_then(|it| self.context.sources.find(&it)).ok_or_else(missing);
+        let read = file.and_then(|it| tools::values_file(self.context, it, &entry.origin));
+        match read {
+            Ok(values) => values.through(Via::Values, entry.origin.written_at()),
+            Err(problem) => {
+                let why = problem.message.as_str().into();
+                problems.push(problem);
+                Node::new(Kind::Unknown(why), entry.origin.clone())
+            }
+        }
+    }
+
+    /// The manifests below the bundle's directory. Those of `overlays/` count only for the targets
+    /// that name them, in the place of the file of the same path.
+    fn manifests(&self, custom: Option<&Node>, problems: &mut Vec<Problem>) -> Vec<Node> {
+        let sources = self.context.sources;
+        let overlays = custom.and_then(|it| it.at("yaml.overlays")).map(Node::items);
+        let overlays = overlays.unwrap_or_default();
+        let mut files: BTreeMap<String, FileId> = BTreeMap::new();
+        for file in sources.below(self.dir) {
+            let path = sources[file].path.get(self.dir.len()..).unwrap_or_default();
+            let path = path.trim_start_matches('/');
+            let relative = match path.strip_prefix("overlays/").and_then(|it| it.split_once('/')) {
+                Some((name, rest)) => {
+                    if !overlays.iter().any(|it| it.as_str() == Some(name)) {
+                        continue;
+                    }
+                    if rest.contains("_patch.") {
+                        let message = "Fleet's patches of manifests are not evaluated";
+                        let at = Origin::written(Span { file, start: 0, end: 0 });
+                        problems.push(Problem::new(ProblemKind::Unresolved, &at, message));
+                        continue;
+                    }
+                    rest
+                }
+                None => path,
+            };
+            let fleet = matches!(source::file_name(relative), "fleet.yaml" | "fleet.yml");
+            let wanted = layout::is_yaml(relative) && sources[file].relevance > Relevance::None;
+            if wanted && !fleet && !source::file_name(relative).starts_with('.') {
+                // An overlay's file takes the place of the bundle's own at that path.
+                let overlaid = path != relative;
+                if overlaid || !files.contains_key(relative) {
+                    files.insert(relative.to_owned(), file);
+                }
+            }
+        }
+        let mut objects = Vec::new();
+        for file in files.into_values() {
+            let documents = sources.documents(file, Dialect::Sigs);
+            if let Some(error) = documents.error() {
+                let at = Origin::written(error.span.unwrap_or(Span { file, start: 0, end: 0 }));
+                problems.push(Problem::new(ProblemKind::Syntax, &at, error.message.clone()));
+            }
+            let nodes = layout::objects(documents.roots());
+            objects.extend(nodes.filter(|it| it.str_at("kind").is_some()).cloned());
+        }
+        objects
+    }
+}
+
+/// Values whose `${ … }` Fleet fills in from the labels of each cluster.
+fn preprocessed(node: &Node) -> Node {
+    let kind = match &node.kind {
+        Kind::Scalar(Scalar { text, .. }) if text.contains("${") => {
+            Kind::Unknown(format!("Fleet fills in `{text}` for each cluster").into())
+        }
+        Kind::List(items) => items.iter().map(preprocessed).collect::<Vec<_>>().into(),
+        Kind::Map(map) => {
+            let mut map = Map::clone(map);
+            for (_, entry) in map.iter_mut() {
+                entry.value = preprocessed(&entry.value);
+            }
+            map.into()
+        }
+        other => other.clone(),
+    };
+    Node::new(kind, node.origin.clone())
+}
