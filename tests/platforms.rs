@@ -81,6 +81,8 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("k3s-upgrade-plan", "default", "signed-by-platform", "absent"),
     ("openshift-install", "default", "signed-by-platform", "5"),
     ("openshift-autoscaled", "default", "signed-by-platform", "2 to 12"),
+    ("cluster-api-management", "clusters/management", "unknown", "absent"),
+    ("talos-and-kind", "default", "self-signed", "absent"),
 ];
 
 #[test]

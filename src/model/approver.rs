@@ -140,7 +140,7 @@ fn of_workload(object: &Object) -> Option<Approver> {
                     weaknesses.extend(policy::of_container(container, &origin));
                 }
                 "kubelet-rubber-stamp" => {
-                    weaknesses.push(("it is not maintained any more".into(), image.origin.clone()))
+                    weaknesses.push(("it is not maintained any more".into(), image.origin.clone()));
                 }
                 _ => {}
             }

@@ -28,7 +28,7 @@ use crate::{
     },
     parse::{self, Dialect},
     problem::{Problem, ProblemKind},
-    resolve::{self, Environment},
+    resolve::{self, EntryKind, Environment},
     source::{self, FileId, Sources, Span},
     tree::{Kind, Node, Origin},
 };
@@ -78,9 +78,11 @@ pub fn read<'a>(
     for carrier in CARRIERS {
         carrier(&input, &mut platform);
     }
-    if platform.kubelets.iter().any(|it| !is_local(&it.cluster)) {
+    if platform.kubelets.iter().any(|it| !is_local(&it.cluster)) && !input.is_called_local() {
         // Where a real cluster is defined too, a local one is for trying things out.
         platform.local = None;
+        platform.kubelets.retain(|it| !is_local(&it.cluster));
+        platform.pools.retain(|it| !is_local(&it.cluster));
     }
     let mut approvers = approver::find(sources, environment);
     approvers.append(&mut platform.approvers);
@@ -118,6 +120,9 @@ struct Input<'a> {
     name: &'a str,
     /// The directory of what it starts from.
     home: &'a str,
+    /// Whether its objects are applied to a running cluster. Clusters among them are others then,
+    /// which that one manages.
+    is_applied: bool,
     /// Objects and the documents of loose files, each once.
     documents: Vec<Document<'a>>,
     /// Loose files, whatever is in them.
@@ -150,6 +155,7 @@ impl<'a> Input<'a> {
         Self {
             sources,
             name: &environment.name,
+            is_applied: matches!(environment.entry.kind, EntryKind::Flux | EntryKind::ArgoCd),
             home: environment
                 .entry
                 .origin
@@ -185,12 +191,16 @@ impl<'a> Input<'a> {
             && !is_one_of(self.name, &["prod", "production", "live", "stage", "staging"])
     }
 
+    fn is_called_local(&self) -> bool {
+        self.name.split(['/', '-', '_', '.']).any(|part| {
+            matches!(part, "local" | "dev" | "development" | "kind" | "k3d" | "minikube" | "colima")
+        })
+    }
+
     /// The files of such names that are about this environment's cluster: beside what it starts
     /// from, and above that where it is called local or is all there is.
     fn own_scripts(&self, names: &[&str]) -> Vec<FileId> {
-        let local = self.name.split(['/', '-', '_', '.']).any(|part| {
-            matches!(part, "default" | "local" | "dev" | "development" | "minikube" | "colima")
-        });
+        let local = self.name == "default" || self.is_called_local();
         let dirs = std::iter::successors(Some(self.home), |dir| {
             let dir: &str = dir;
             (!dir.is_empty()).then_some(source::parent(dir))

@@ -16,6 +16,9 @@ use crate::{
 };
 
 pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+    if input.is_applied {
+        return;
+    }
     let all = Clusters::new(input);
     for document in &input.documents {
         let Some(group) = document.group().strip_suffix("cluster.x-k8s.io") else { continue };

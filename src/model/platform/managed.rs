@@ -18,7 +18,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             ("kops.k8s.io", "Cluster") => kops(document, platform),
             ("kops.k8s.io", "InstanceGroup") => instance_group(document, platform),
             ("eksctl.io", "ClusterConfig") => eksctl(document, platform),
-            ("core.gardener.cloud", "Shoot") => shoot(document, platform),
+            ("core.gardener.cloud", "Shoot") if !input.is_applied => shoot(document, platform),
             ("kubeone.k8c.io" | "kubeone.io", "KubeOneCluster") => kubeone(document, platform),
             ("k0s.k0sproject.io", "ClusterConfig") => k0s(document, platform),
             ("k0sctl.k0sproject.io", "Cluster") => k0sctl(document, platform),
@@ -88,7 +88,7 @@ fn openshift(document: &Document<'_>, platform: &mut Platform) {
     platform.bundled.push(bundled::metrics_server("OpenShift", "openshift-monitoring", &anchor));
 }
 
-/// `spec.replicas`, or what a MachineAutoscaler may make of them.
+/// `spec.replicas`, or what a `MachineAutoscaler` may make of them.
 fn machine_set(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
     openshift(document, platform);
     let name = document.node.str_at("metadata.name");

@@ -19,7 +19,9 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
     for document in &input.documents {
         match (document.group(), document.kind()) {
             ("k3d.io", "Simple") => k3d(input, document, platform),
-            ("provisioning.cattle.io", "Cluster") => provisioned(document, platform),
+            ("provisioning.cattle.io", "Cluster") if !input.is_applied => {
+                provisioned(document, platform);
+            }
             ("upgrade.cattle.io", "Plan") => upgrade(document, platform),
             ("", "") if document.node.get("k3s_server").is_some() => ansible(document, platform),
             ("", "") if is_rke1(document.node) => rke1(document, platform),
