@@ -97,8 +97,9 @@ fn visit(path: &str, name: &str, entry: &Entry, keys: &[&Key], found: &mut Vec<(
         below.extend(children.get(name));
     }
     if below.is_empty() {
-        // A null takes a default away, or nothing: both are harmless.
-        if !keys.is_empty() && !entry.value.is_null() {
+        // A null takes a default away, or nothing: both are harmless. A placeholder is no name yet.
+        let is_name = !name.contains("${") && !name.contains("{{");
+        if !keys.is_empty() && is_name && !entry.value.is_null() {
             let key = entry.key.map(Origin::written);
             found.push((path.to_owned(), key.unwrap_or_else(|| entry.value.origin.clone())));
         }
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn what_the_chart_hands_on_takes_any_key() {
         let values = "updateStrategy: {rollingUpdate: {maxUnavailable: 0}}\n\
-                      resources: {limits: {memory: 1Gi}}\nnodeSelector: {a.b/c: d}\nfoo: null\n";
+                      resources: {limits: {memory: 1Gi}}\nnodeSelector: {a.b/c: d}\nfoo: null\n'${KEY}': 1\n";
         assert_eq!(paths(values, &at("3.12.2")), [""; 0]);
     }
 
