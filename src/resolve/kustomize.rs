@@ -29,6 +29,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use ignore::gitignore::Gitignore;
 use indexmap::IndexMap;
 
 use crate::{
@@ -51,7 +52,7 @@ use crate::{
 pub struct Layers(Mutex<IndexMap<LayerKey, Arc<Layer>>>);
 
 /// The directory, and what else a layer depends on.
-type LayerKey = (Arc<str>, [bool; 3]);
+type LayerKey = (Arc<str>, [bool; 4]);
 
 impl fmt::Debug for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,7 +66,9 @@ impl Layers {
     /// Two threads may build one layer at once: waiting for each other could go in a circle.
     fn get_or_build(&self, loader: &Loader<'_>, at: &Origin) -> Outcome<Arc<Layer>> {
         let options = loader.options;
-        let key = (loader.dir.clone(), [options.unrestricted, options.helm, loader.annotate]);
+        let partial = options.left_out.is_some();
+        let key =
+            (loader.dir.clone(), [options.unrestricted, options.helm, loader.annotate, partial]);
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(layer) = known().get(&key) {
             return Ok(layer.clone());
@@ -86,6 +89,9 @@ pub struct Options {
     pub generate: bool,
     /// Whether `helmCharts` may be inflated (`--enable-helm`).
     pub helm: bool,
+    /// What the tree that a controller builds from leaves out of the repository; symbolic links are
+    /// left out then too.
+    pub left_out: Option<Arc<Gitignore>>,
     /// What a controller adds to the kustomization file: fields with its names. Lists are appended
     /// (`images` by name), scalars replace.
     pub edits: Option<Node>,

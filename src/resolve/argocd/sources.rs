@@ -247,6 +247,7 @@ impl Part<'_, '_> {
             unrestricted: true,
             helm: true,
             generate: false,
+            left_out: None,
             edits: self.source.get("kustomize").and_then(edits::of),
         };
         let build = kustomize::build(self.argo.context, dir, &options);

@@ -541,6 +541,46 @@ spec:
     assert_eq!(limit.as_str(), Some("256Mi"));
 }
 
+#[test]
+fn what_the_artifact_leaves_out_is_not_built() {
+    let broken = "not: an object\n";
+    let mut files = PLATFORM.to_vec();
+    files.push(("apps/metrics-server/.gitlab-ci.yml", broken));
+    files.push(("apps/metrics-server/drafts/values.yaml", broken));
+    files.push(("apps/.sourceignore", "# not yet\ndrafts/\n"));
+    let (_, environment) = platform(&files, Purpose::Judge);
+    assert_eq!(environment.problems, []);
+    assert_eq!(environment.releases.len(), 1);
+
+    files.push(("apps/metrics-server/values.yaml", broken));
+    let (sources, environment) = platform(&files, Purpose::Judge);
+    let problem = environment.problems.first().expect("a problem");
+    let at = problem.at.written_at().expect("a place");
+    assert_eq!(sources[at.file].path, "apps/metrics-server/values.yaml");
+}
+
+#[test]
+fn symbolic_links_are_not_in_an_artifact() {
+    let listing = PLATFORM
+        .into_iter()
+        .map(|(path, text)| {
+            let path = path.replace("apps/", "real/");
+            let text = crate::source::Text::Utf8(text.to_owned());
+            (path, crate::source::Relevance::Subject, Some(text))
+        })
+        .collect();
+    let links = [("apps".to_owned(), "real".to_owned())].into_iter().collect();
+    let load = Box::new(|_: &str| crate::source::Text::Utf8(String::new()));
+    let sources = Sources::new(listing, links, load);
+    let config = Config::default();
+    let root = objects(&sources, "clusters/prod/flux-system/gotk-sync.yaml").remove(1);
+    let mut environment = environment(&[]);
+    resolve(&context(&sources, &config, Purpose::Judge), None, &[root], &mut environment);
+    let problem = environment.problems.first().expect("a problem");
+    assert_eq!(problem.kind, ProblemKind::BuildFails);
+    assert_eq!(place(&sources, problem), "./apps/metrics-server");
+}
+
 mod properties {
     use proptest::prelude::*;
 

@@ -1,6 +1,8 @@
 //! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
+
+use ignore::gitignore::Gitignore;
 
 use super::{
     artifact::{self, Own},
@@ -36,6 +38,7 @@ pub(super) fn resolve(
         context,
         layout: layout.filter(|_| context.purpose == Purpose::Judge),
         own: Own::default(),
+        left_out: None,
         store: Store::default(),
         members: Vec::new(),
         seen: BTreeSet::new(),
@@ -62,6 +65,8 @@ struct Tree<'c> {
     /// What directories reach, when what cannot matter is left out.
     layout: Option<&'c Layout<'c>>,
     own: Own,
+    /// What the sources leave out of this repository, once something is built from one.
+    left_out: Option<Arc<Gitignore>>,
     /// What may be referred to: objects after their own Kustomization's substitution.
     store: Store,
     /// In the order in which they were found.
@@ -145,7 +150,13 @@ impl Tree<'_> {
             }
         };
         let edits = edits::of(sources, &member.node, &dir);
-        let options = Options { unrestricted: true, generate: true, helm: false, edits };
+        // What is made up for a directory is built from it as it is.
+        let artifact = member.node.at("spec.sourceRef").is_some();
+        let left_out = artifact.then(|| {
+            let made = || Arc::new(artifact::left_out(sources));
+            self.left_out.get_or_insert_with(made).clone()
+        });
+        let options = Options { unrestricted: true, generate: true, helm: false, left_out, edits };
         let build = kustomize::build(self.context, &dir, &options);
         self.problems.extend(build.problems);
         member.stage = Stage::Built;

@@ -25,6 +25,9 @@ pub(super) fn kustomization(
     let mut inside: Option<String> = None;
     for file in sources.below(&loader.dir) {
         let path = sources[file].path.clone();
+        if !loader.is_there(&path) {
+            continue;
+        }
         if inside.as_ref().is_some_and(|dir| path.starts_with(dir.as_str())) {
             continue;
         }

@@ -98,7 +98,8 @@ impl<'a> Loader<'a> {
         if is_remote(written) {
             return Target::Remote;
         }
-        let Some(path) = join(&self.dir, written) else { return Target::Missing };
+        let path = join(&self.dir, written).filter(|it| self.is_there(it));
+        let Some(path) = path else { return Target::Missing };
         if let Some(file) = sources.find(&path) {
             return Target::File(file);
         }
@@ -116,12 +117,20 @@ impl<'a> Loader<'a> {
         if written.is_empty() {
             return Err(refusal(&path.origin, "this path is empty"));
         }
-        let found = join(&self.dir, written).and_then(|it| sources.find(&it));
+        let there = join(&self.dir, written).filter(|it| self.is_there(it));
+        let found = there.and_then(|it| sources.find(&it));
         let file = found.ok_or_else(|| {
             refusal(&path.origin, format!("there is no file {written} in the repository"))
         })?;
         self.permit(file, &path.origin)?;
         Ok(file)
+    }
+
+    /// Whether the tree that is built from has what the repository has at `path`.
+    pub(super) fn is_there(&self, path: &str) -> bool {
+        let Some(left_out) = &self.options.left_out else { return true };
+        !left_out.matched_path_or_any_parents(path, false).is_ignore()
+            && self.context.sources.follow(path).is_some_and(|real| real == path)
     }
 
     /// Refuses a file outside this directory.
@@ -219,7 +228,8 @@ impl<'a> Loader<'a> {
 
     /// Whether the directory has a kustomization file.
     pub(super) fn is_kustomization(&self, dir: &str, at: &Origin) -> Outcome<Option<FileId>> {
-        file::find(self.context.sources, dir, at)
+        let found = file::find(self.context.sources, dir, at)?;
+        Ok(found.filter(|file| self.is_there(&self.context.sources[*file].path)))
     }
 }
 
