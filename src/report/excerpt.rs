@@ -47,7 +47,7 @@ impl Excerpt {
         numbers.sort_unstable();
         numbers.dedup();
         let mut excerpt = Self {
-            path: sources[file].path.clone(),
+            path: harmless(&sources[file].path),
             text: String::new(),
             lines: Vec::new(),
             marks: vec![(SourceSpan::new(0.into(), 0), 0); labels.len()],
@@ -152,8 +152,7 @@ impl Shown {
             match character {
                 '\t' => shown.text.push_str("  "),
                 '\u{feff}' => {}
-                it if is_harmful(*it) => shown.text.push('\u{fffd}'),
-                it => shown.text.push(*it),
+                it => shown.text.push(tamed(*it)),
             }
         }
         let end = characters.get(to).map_or(source.len(), |(at, _)| *at);
@@ -171,8 +170,13 @@ impl Shown {
     }
 }
 
-/// Whether a character does more to a terminal than appear: controls, and what turns the direction
-/// of writing.
-fn is_harmful(it: char) -> bool {
-    it.is_control() || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// `text`, such as a file's name, without what does more to a terminal than appear.
+pub(super) fn harmless(text: &str) -> String {
+    text.chars().map(tamed).collect()
+}
+
+/// A character, unless it is a control or turns the direction of writing.
+fn tamed(it: char) -> char {
+    let turns = matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if it.is_control() || turns { '\u{fffd}' } else { it }
 }

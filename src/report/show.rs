@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     model::{ApiService, Approver, Cluster, Count, Datum, Fact, Kubelet, MetricsServer},
     problem::Problem,
-    report::{Look, Place, json},
+    report::{Look, Place, excerpt::harmless, json},
     resolve::Environment,
     source::{Sources, Span},
     tree::{Origin, Step, Via},
@@ -282,7 +282,8 @@ impl Table {
     }
 
     fn came(&mut self, name: &str, value: &str, from: Vec<String>) {
-        self.rows.push(Row { name: name.to_owned(), value: value.to_owned(), from });
+        let from = from.iter().map(|it| harmless(it)).collect();
+        self.rows.push(Row { name: name.to_owned(), value: harmless(value), from });
     }
 
     /// More about the row before.
@@ -415,7 +416,7 @@ fn wrapped(lead: &str, text: &str, look: Look) -> String {
     let mut out = lead.to_owned();
     let mut column = lead.chars().count();
     let indent = lead.chars().take_while(|it| *it == ' ').count() + 2;
-    for (index, word) in text.split(' ').enumerate() {
+    for (index, word) in harmless(text).split(' ').enumerate() {
         let width = word.chars().count();
         if index > 0 && column + 1 + width > look.width {
             let _ = write!(out, "\n{:indent$}", "");

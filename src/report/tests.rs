@@ -250,6 +250,15 @@ fn show_for_people() {
     assert_eq!(escapes.replace_all(&colored, ""), shown);
 }
 
+#[test]
+fn what_a_file_says_does_nothing_to_the_terminal() {
+    let manifest = MANIFEST.replace("[--metric-resolution=15s]", r#"["--x=\e[31m", "\u202e"]"#);
+    let sources = Sources::in_memory([("a.yaml", manifest)]);
+    let shown = show(&sources, &analyzed(&sources), Look::PLAIN);
+    assert!(shown.contains("--x="), "{shown}");
+    assert!(!shown.contains([ESCAPE, '\u{202e}']), "{shown}");
+}
+
 const ESCAPE: char = '\u{1b}';
 
 proptest::proptest! {

@@ -10,7 +10,11 @@ use miette::{
 use crate::{
     cli::Detail,
     finding::{Finding, Label, Severity},
-    report::{Look, Place, Report, count, excerpt::Excerpt, secrets::Secrets},
+    report::{
+        Look, Place, Report, count,
+        excerpt::{self, Excerpt},
+        secrets::Secrets,
+    },
     rules,
     settle::Counts,
     source::{FileId, Skip, Sources},
@@ -51,6 +55,7 @@ fn one_line(report: &Report<'_>, finding: &Finding, look: Look) -> String {
     let where_else = report.environments_of(finding);
     let where_else = where_else.map_or_else(String::new, |it| format!(" ({it})"));
     let rule = format!("{}[{}]", finding.severity.id(), finding.rule);
+    let path = excerpt::harmless(path);
     format!(
         "{path}:{}:{}: {}: {}{where_else}\n",
         start.line,
@@ -88,46 +93,59 @@ struct Part {
 impl Part {
     /// The whole finding: the file to edit, and the others as parts of it.
     fn of(report: &Report<'_>, finding: &Finding, look: Look, secrets: &Secrets) -> Option<Self> {
-        let mut parts = by_file(finding).into_iter().enumerate().map(|(index, (file, labels))| {
+        let files = by_file(finding).into_iter();
+        let mut parts = files.map(|(file, labels)| {
             let secret = |span| secrets.covers(span);
-            let excerpt = Excerpt::new(report.sources, file, &labels, look, &secret);
-            let mut texts = labels.iter().map(|it| Some(&it.text).filter(|it| !it.is_empty()));
-            // Another file's first label is what that part is called.
-            let called = (index > 0).then(|| texts.next().flatten()).flatten();
-            let unnamed = (index > 0).then_some(None).into_iter();
-            let texts = unnamed.chain(texts);
-            let labels = excerpt.marks().zip(texts).enumerate().map(|(at, (mark, text))| {
-                // The frame's title is where the first label is, not the topmost.
-                let label = LabeledSpan::new_with_span;
-                let primary = LabeledSpan::new_primary_with_span;
-                if at == 0 { primary(text.cloned(), mark) } else { label(text.cloned(), mark) }
-            });
-            let labels = labels.collect();
-            Self {
-                code: None,
-                message: called.map_or_else(|| "here".to_owned(), Clone::clone),
-                severity: Severity::Note,
-                help: None,
-                excerpt,
-                labels,
-                related: Vec::new(),
-            }
+            (Excerpt::new(report.sources, file, &labels, look, &secret), labels)
         });
-        let mut whole = parts.next()?;
-        whole.related = parts.collect();
-        whole.severity = finding.severity;
+        let (excerpt, labels) = parts.next()?;
         let title = rules::find(finding.rule).map_or("", |it| it.title);
         // A rule with nothing to add says what its title says.
         let title = Some(title).filter(|it| !it.is_empty() && *it != finding.message);
         let title = title.map_or_else(String::new, |it| format!(": {it}"));
-        whole.code = Some(format!("{}[{}]{title}", finding.severity.id(), finding.rule));
-        whole.message.clone_from(&finding.message);
+        let mut message = finding.message.clone();
         if let Some(where_else) = report.environments_of(finding) {
-            let _ = write!(whole.message, "\n{where_else}");
+            let _ = write!(message, "\n{where_else}");
         }
-        whole.help.clone_from(&finding.help);
-        Some(whole)
+        Some(Self {
+            code: Some(format!("{}[{}]{title}", finding.severity.id(), finding.rule)),
+            message,
+            severity: finding.severity,
+            help: finding.help.clone(),
+            labels: marked(&excerpt, labels.iter().map(|it| it.text.as_str())),
+            excerpt,
+            related: parts.map(|(excerpt, labels)| Self::other(excerpt, &labels)).collect(),
+        })
     }
+
+    /// Another file's part, which is called what its first label says.
+    fn other(excerpt: Excerpt, labels: &[&Label]) -> Self {
+        let called = labels.first().map_or("", |it| it.text.as_str());
+        let others = labels.iter().skip(1).map(|it| it.text.as_str());
+        Self {
+            code: None,
+            message: if called.is_empty() { "here".to_owned() } else { called.to_owned() },
+            severity: Severity::Note,
+            help: None,
+            labels: marked(&excerpt, std::iter::once("").chain(others)),
+            excerpt,
+            related: Vec::new(),
+        }
+    }
+}
+
+/// The labels of an excerpt with what they say, if anything.
+fn marked<'a>(excerpt: &Excerpt, texts: impl Iterator<Item = &'a str>) -> Vec<LabeledSpan> {
+    let marks = excerpt.marks().zip(texts).enumerate();
+    let labels = marks.map(|(index, (mark, text))| {
+        let text = Some(text.to_owned()).filter(|it| !it.is_empty());
+        // The frame's title says where the first label is, which need not be the topmost.
+        match index {
+            0 => LabeledSpan::new_primary_with_span(text, mark),
+            _ => LabeledSpan::new_with_span(text, mark),
+        }
+    });
+    labels.collect()
 }
 
 /// Labels by file, that of the primary label first.
