@@ -20,6 +20,8 @@ mod resource;
 mod schema;
 mod select;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod transform;
 mod value;
 mod vars;
@@ -141,7 +143,7 @@ fn run(mut loader: Loader<'_>, kustomization: &Kustomization, layer: Layer) -> O
     layer.resources.iter_mut().for_each(generate::add_hash);
     names::fix(&mut layer)?;
     vars::resolve(&mut layer)?;
-    output::drop_local(&mut layer.resources);
+    output::drop_local(&mut layer.resources)?;
     output::annotate(&loader, kustomization, &mut layer.resources);
     output::sort(kustomization, &mut layer.resources)?;
     let objects = layer.resources.into_iter().map(|it| output::canonical(it.node)).collect();

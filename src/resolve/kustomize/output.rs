@@ -56,12 +56,21 @@ fn changed(node: &Node) -> Option<Node> {
 }
 
 /// Drops the objects that are only for local use.
-pub(super) fn drop_local(resources: &mut Vec<Resource>) {
+///
+/// # Errors
+/// An object that a patch left without kind or name.
+pub(super) fn drop_local(resources: &mut Vec<Resource>) -> Outcome<()> {
+    if let Some(nameless) = resources.iter().find(|it| it.kind().is_empty() || it.name().is_empty())
+    {
+        let at = nameless.anchor();
+        return Err(refusal(at, "a patch leaves this object without a kind or a name"));
+    }
     let mark = "config.kubernetes.io/local-config";
     resources.retain(|it| {
         let value = it.node.at("metadata.annotations").and_then(|it| it.get(mark));
         value.is_none_or(|it| text(Some(it)) == "false")
     });
+    Ok(())
 }
 
 /// Puts the objects in the order in which kustomize prints them: by kind, or as they came.
