@@ -25,6 +25,10 @@ fn repository(scenario: &str) -> Repository {
     resolved(discover::open(&root, &|| {}).expect("the scenario is a directory"))
 }
 
+fn in_memory(files: &[(&str, &str)]) -> Repository {
+    resolved(Sources::in_memory(files.iter().copied()))
+}
+
 fn resolved(sources: Sources) -> Repository {
     let (environments, clusters) = analyze(&sources, &Config::default());
     Repository { sources, environments, clusters }
@@ -347,4 +351,136 @@ fn a_bundle_of_fleet_with_two_targets() {
     assert_eq!(region, "unknown: Fleet fills in `${ .ClusterLabels.region }` for each cluster");
     let insecure = |name| it.cluster(name).metrics_servers[0].kubelet_insecure_tls.value().copied();
     assert_eq!((insecure("dev"), insecure("prod")), (Some(true), Some(false)));
+}
+
+/// An Application of this repository: its name, path, and more of its spec.
+fn application(name: &str, path: &str, more: &str) -> String {
+    format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}, namespace: argocd}}\n\
+         spec:\n  source:\n    repoURL: https://git.example.com/fleet\n    path: {path}\n{more}"
+    )
+}
+
+const DEPLOYMENT: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metrics-server}
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+        - name: metrics-server
+          image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+          args: [--secure-port=10250]
+";
+
+#[test]
+fn a_kustomize_source_with_edits() {
+    let more = "    kustomize:
+      images: ['registry.k8s.io/metrics-server/metrics-server:v0.7.1']
+      replicas: [{name: metrics-server, count: 3}]
+      patches:
+        - target: {kind: Deployment}
+          patch: |-
+            - op: add
+              path: /spec/template/spec/containers/0/args/-
+              value: --kubelet-insecure-tls
+  destination: {name: prod, namespace: kube-system}
+";
+    let it = in_memory(&[
+        ("argo/ms.yaml", &application("ms", "apps/ms", more)),
+        ("apps/ms/kustomization.yaml", "resources: [deployment.yaml]"),
+        ("apps/ms/deployment.yaml", DEPLOYMENT),
+    ]);
+    assert_eq!(it.names(), ["prod"], "{:?}", it.environments);
+    assert!(it.problems("prod").is_empty(), "{:?}", it.problems("prod"));
+    let server = &it.cluster("prod").metrics_servers[0];
+    assert_eq!(server.namespace, "kube-system");
+    let way = |origin: Option<&Origin>| it.way(origin.expect("it is known"));
+    assert_eq!(server.replicas.value(), Some(&3));
+    assert_eq!(way(server.replicas.origin()), ["apps/ms/deployment.yaml:5 1", "argo/ms.yaml:10 3"]);
+    assert_eq!(server.image_tag.value().map(String::as_str), Some("v0.7.1"));
+    assert_eq!(
+        way(server.kubelet_insecure_tls.origin()).last().map(String::as_str),
+        Some("argo/ms.yaml:16 --kubelet-insecure-tls")
+    );
+}
+
+#[test]
+fn overlays_of_applications_are_environments_and_what_they_deploy_belongs_to_them() {
+    let more =
+        "  destination: {server: 'https://kubernetes.default.svc', namespace: kube-system}\n";
+    let patch = "- {op: replace, path: /spec/source/path, value: apps/prod}";
+    let it = in_memory(&[
+        ("argo/base/kustomization.yaml", "resources: [ms.yaml]"),
+        ("argo/base/ms.yaml", &application("ms", "apps/dev", more)),
+        ("argo/overlays/dev/kustomization.yaml", "resources: [../../base]"),
+        (
+            "argo/overlays/prod/kustomization.yaml",
+            &format!(
+                "resources: [../../base]\npatches: [{{target: {{kind: Application}}, patch: '{patch}'}}]"
+            ),
+        ),
+        ("apps/base/kustomization.yaml", "resources: [deployment.yaml]"),
+        ("apps/base/deployment.yaml", DEPLOYMENT),
+        ("apps/dev/kustomization.yaml", "resources: [../base]"),
+        (
+            "apps/prod/kustomization.yaml",
+            "resources: [../base]\nreplicas: [{name: metrics-server, count: 2}]",
+        ),
+    ]);
+    assert_eq!(it.names(), ["argo/overlays/dev", "argo/overlays/prod"]);
+    let replicas = |name| it.cluster(name).metrics_servers[0].replicas.value().copied();
+    assert_eq!(replicas("argo/overlays/dev"), Some(1));
+    assert_eq!(replicas("argo/overlays/prod"), Some(2));
+}
+
+#[test]
+fn a_set_over_directories() {
+    let set = "apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: apps, namespace: argocd}
+spec:
+  generators:
+    - git:
+        repoURL: https://git.example.com/fleet
+        directories: [{path: clusters/*/apps/*}, {path: clusters/*/apps/old, exclude: true}]
+  template:
+    metadata: {name: '{{path[1]}}-{{path.basename}}'}
+    spec:
+      source: {repoURL: 'https://git.example.com/fleet', path: '{{path}}'}
+      destination: {name: '{{path[1]}}', namespace: kube-system}
+";
+    let it = in_memory(&[
+        ("set.yaml", set),
+        ("clusters/dev/apps/ms/ms.yaml", DEPLOYMENT),
+        ("clusters/prod/apps/ms/kustomization.yaml", "resources: [ms.yaml]"),
+        ("clusters/prod/apps/ms/ms.yaml", DEPLOYMENT),
+        ("clusters/prod/apps/old/ms.yaml", "kind: X # metrics-server"),
+    ]);
+    assert!(it.names().contains(&"dev") && it.names().contains(&"prod"), "{:?}", it.names());
+    assert_eq!(it.cluster("dev").metrics_servers.len(), 1);
+    assert_eq!(it.cluster("prod").metrics_servers.len(), 1);
+}
+
+#[test]
+fn an_umbrella_chart_of_this_repository() {
+    let more = "    helm:
+      valueFiles: [values-prod.yaml]
+      parameters: [{name: metrics-server.replicas, value: '2'}]
+  destination: {name: prod, namespace: kube-system}
+";
+    let it = in_memory(&[
+        ("argo/ms.yaml", &application("ms", "charts/ms", more)),
+        (
+            "charts/ms/Chart.yaml",
+            "apiVersion: v2\nname: ms\nversion: 0.1.0\ndependencies:\n  - {name: metrics-server, version: 3.12.2, repository: 'https://kubernetes-sigs.github.io/metrics-server'}\n",
+        ),
+        ("charts/ms/values.yaml", "metrics-server:\n  replicas: 1\n  args: [--v=2]\n"),
+        ("charts/ms/values-prod.yaml", "metrics-server:\n  args: [--kubelet-insecure-tls]\n"),
+    ]);
+    assert_eq!(it.names(), ["prod"]);
+    let server = &it.cluster("prod").metrics_servers[0];
+    assert_eq!(server.replicas.value(), Some(&2));
+    assert_eq!(server.kubelet_insecure_tls.value(), Some(&true));
 }

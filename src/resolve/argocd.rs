@@ -128,6 +128,25 @@ impl<'a> Argo<'a> {
         deployment.run()
     }
 
+    /// Whether an Application in one of these files leads to what concerns us.
+    pub fn matters(&self, files: &BTreeSet<FileId>) -> bool {
+        let mut seen: BTreeSet<FileId> = BTreeSet::new();
+        let mut open: Vec<FileId> = files.iter().copied().collect();
+        while let Some(file) = open.pop() {
+            for written in self.written.iter().filter(|it| it.file == file) {
+                if seen.insert(file) {
+                    let subject =
+                        |it: &FileId| self.context.sources[*it].relevance == Relevance::Subject;
+                    if written.reach.files.iter().any(subject) {
+                        return true;
+                    }
+                    open.extend(&written.reach.files);
+                }
+            }
+        }
+        false
+    }
+
     /// The objects that no kustomization and no other Application builds.
     fn roots(&self, reached: &Reached) -> Vec<&Written<'a>> {
         let mut kustomized: BTreeSet<FileId> = BTreeSet::new();

@@ -11,7 +11,7 @@ use crate::{
     resolve::{
         Context, Entry, EntryKind, Environment, Object, flux,
         layout::{self, Closure, Layout},
-        tools::{self, Reached, Tools},
+        tools::{self, Tools},
         values_file,
     },
     source::{self, FileId, Relevance, Sources, Span},
@@ -39,7 +39,7 @@ enum Root<'a> {
 pub fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let layout = Layout::new(context.sources, context.config);
     let tools = Tools::new(context, &layout);
-    let (starts, reached) = starts(context, &layout, tools.reached());
+    let (starts, reached) = starts(context, &layout, &tools);
     let resolved = starts.par_iter().map(|start| {
         let environment = resolve_start(context, &layout, start);
         let found = tools.complete(&environment);
@@ -91,12 +91,12 @@ fn made_up(dir: &str, origin: &Origin) -> Node {
 fn starts<'a>(
     context: &Context<'a>,
     layout: &Layout<'a>,
-    taken: &Reached,
+    tools: &Tools<'_>,
 ) -> (Vec<Start<'a>>, BTreeSet<FileId>) {
     let config: &'a Config = context.config;
     let mut starts = Vec::new();
-    let mut reached = taken.files.clone();
-    let mut dirs = taken.dirs.clone();
+    let mut reached = tools.reached().files.clone();
+    let mut dirs = tools.reached().dirs.clone();
     let mut flux_reached = BTreeSet::new();
     let mut reach =
         |closure: &Closure, flux_reached: &mut BTreeSet<usize>, dirs: &mut BTreeSet<String>| {
@@ -135,7 +135,8 @@ fn starts<'a>(
         for index in &members {
             let mut closure = closure_of(layout, *index);
             closure.files.insert(layout.flux[*index].file);
-            matters |= closure.matters || layout.flux[*index].dir.is_none();
+            matters |=
+                closure.matters || tools.matters(&closure) || layout.flux[*index].dir.is_none();
             reach(&closure, &mut flux_reached, &mut dirs);
         }
         flux_reached.extend(&members);
@@ -161,7 +162,7 @@ fn starts<'a>(
             let Some(file) = layout.kustomization(dir) else { continue };
             let closure = layout.closure(dir, true);
             reach(&closure, &mut flux_reached, &mut dirs);
-            if closure.matters && !layout.is_excluded(file) {
+            if (closure.matters || tools.matters(&closure)) && !layout.is_excluded(file) {
                 starts.push(Start {
                     name: environment_dir(dir),
                     kind: EntryKind::Kustomization,

@@ -62,6 +62,11 @@ impl<'a> Tools<'a> {
         &self.found.reached
     }
 
+    /// Whether something in a closure makes a tool install what concerns us.
+    pub fn matters(&self, closure: &Closure) -> bool {
+        self.argo.matters(&closure.files)
+    }
+
     /// What the objects of `environment` make Argo CD install, here or in other clusters.
     pub fn complete(&self, environment: &Environment) -> Found {
         self.argo.applications(environment)
