@@ -383,6 +383,24 @@ exclude: [vendor/, '*.tmpl.yaml']
     }
 
     #[test]
+    fn the_schema_has_the_settings_that_there_are() {
+        let schema: serde_json::Value =
+            serde_json::from_str(include_str!("../schema/config.schema.json")).expect("JSON");
+        let keys = |properties: &serde_json::Value| -> Vec<String> {
+            properties.as_object().expect("properties").keys().cloned().collect()
+        };
+        let top = &schema["properties"];
+        let environment = &top["environments"]["additionalProperties"]["properties"];
+        assert_eq!(keys(top), ["environments", "rules", "exclude"]);
+        let settings: String =
+            keys(environment).iter().map(|key| format!("    {key}: {{}}\n")).collect();
+        // Each is known, and none of them is a mapping.
+        let errors = errors(&format!("environments:\n  prod:\n{settings}"));
+        assert_eq!(errors.len(), 6, "{errors:?}");
+        assert!(errors.iter().all(|it| it.contains("found a mapping")), "{errors:?}");
+    }
+
+    #[test]
     fn what_is_wrong_is_said_where_it_is() {
         assert_eq!(
             errors("enviroments: {}"),

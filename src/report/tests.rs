@@ -159,6 +159,29 @@ fn json_for_programs() {
 }
 
 #[test]
+fn the_schema_has_the_fields_that_there_are() {
+    let sources = Sources::in_memory(FILES);
+    let json: serde_json::Value = serde_json::from_str(&json(&report(&sources))).expect("JSON");
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../schema/report.schema.json")).expect("JSON");
+    let finding = &json["findings"][0];
+    let label = &finding["labels"][1];
+    let types = &schema["$defs"];
+    for (value, schema) in [
+        (&json, &schema),
+        (&json["summary"], &schema["properties"]["summary"]),
+        (finding, &types["finding"]),
+        (label, &types["label"]),
+        (&label["start"], &types["position"]),
+    ] {
+        let value = value.as_object().expect("a mapping");
+        let known = schema["properties"].as_object().expect("properties");
+        // This finding has everything that a finding can have.
+        assert!(value.keys().eq(known.keys()), "{value:?} {known:?}");
+    }
+}
+
+#[test]
 fn names_of_environments() {
     let mut finding = findings(&Sources::in_memory(FILES)).remove(0);
     let all: Vec<String> = (1..=9).map(|it| format!("e{it}")).collect();
