@@ -560,6 +560,31 @@ fn what_the_artifact_leaves_out_is_not_built() {
 }
 
 #[test]
+fn unknown_fields_vanish_only_from_the_file_that_flux_rewrites() {
+    let mut files = PLATFORM.to_vec();
+    for (path, text) in &mut files {
+        if *path == "clusters/prod/kustomization.yaml" {
+            *text = "resources: [../../base/services]\npostBuild: {substitute: {A: b}}\n";
+        }
+    }
+    let (_, environment) = platform(&files, Purpose::Judge);
+    assert_eq!(environment.problems, []);
+    assert_eq!(environment.releases.len(), 1);
+
+    for (path, text) in &mut files {
+        if *path == "base/services/kustomization.yaml" {
+            *text = "resources: [metrics-server.yaml]\npostBuild: {}\n";
+        }
+    }
+    let (sources, environment) = platform(&files, Purpose::Judge);
+    let problem = environment.problems.first().expect("a problem");
+    assert_eq!(
+        (problem.kind, place(&sources, problem).as_str()),
+        (ProblemKind::BuildFails, "postBuild")
+    );
+}
+
+#[test]
 fn symbolic_links_are_not_in_an_artifact() {
     let listing = PLATFORM
         .into_iter()

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     problem::Problem,
     resolve::{
-        Context, Environment, Object, Purpose,
+        Context, EntryKind, Environment, Object, Purpose,
         kustomize::{self, Options},
         layout::{Closure, Layout},
     },
@@ -38,6 +38,7 @@ pub(super) fn resolve(
         context,
         layout: layout.filter(|_| context.purpose == Purpose::Judge),
         own: Own::default(),
+        by_flux: environment.entry.kind == EntryKind::Flux,
         left_out: None,
         store: Store::default(),
         members: Vec::new(),
@@ -65,6 +66,8 @@ struct Tree<'c> {
     /// What directories reach, when what cannot matter is left out.
     layout: Option<&'c Layout<'c>>,
     own: Own,
+    /// Whether Flux builds the roots.
+    by_flux: bool,
     /// What the sources leave out of this repository, once something is built from one.
     left_out: Option<Arc<Gitignore>>,
     /// What may be referred to: objects after their own Kustomization's substitution.
@@ -150,9 +153,8 @@ impl Tree<'_> {
             }
         };
         let edits = edits::of(sources, &member.node, &dir);
-        // What is made up for a directory is built from it as it is.
-        let artifact = member.node.at("spec.sourceRef").is_some();
-        let left_out = artifact.then(|| {
+        // What is made up for a directory that kustomize builds is built from it as it is.
+        let left_out = (self.by_flux || member.node.at("spec.sourceRef").is_some()).then(|| {
             let made = || Arc::new(artifact::left_out(sources));
             self.left_out.get_or_insert_with(made).clone()
         });

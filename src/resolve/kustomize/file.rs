@@ -57,7 +57,8 @@ pub(super) fn find(sources: &Sources, dir: &str, at: &Origin) -> Outcome<Option<
     Ok(found)
 }
 
-/// Reads the kustomization `file`, adding the fields of `edits`.
+/// Reads the kustomization `file`, adding the fields of `edits`; unless `strict`, unknown fields
+/// are dropped.
 ///
 /// # Errors
 /// The first thing that kustomize would refuse, where it stands.
@@ -65,6 +66,7 @@ pub(super) fn read(
     sources: &Sources,
     file: FileId,
     edits: Option<&Node>,
+    strict: bool,
 ) -> Outcome<Kustomization> {
     let start = Origin::written(Span { file, start: 0, end: 0 });
     let documents = sources.documents(file, Dialect::Sigs);
@@ -78,6 +80,8 @@ pub(super) fn read(
         }
         None => Node::new(Map::default(), start.clone()),
     };
+    let root = if strict { Some(root) } else { shape::decode(&root, &KUSTOMIZATION, false)? };
+    let root = root.unwrap_or_else(|| Node::new(Map::default(), start.clone()));
     decode(&root, edits, sources[file].path.clone(), &start)
 }
 

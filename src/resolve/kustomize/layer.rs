@@ -148,10 +148,12 @@ pub(super) fn read(
         let message = format!("there is no kustomization file in {}", shown(&loader.dir));
         return Err(refusal(at, message));
     };
-    file::read(loader.context.sources, file, edits)
+    file::read(loader.context.sources, file, edits, true)
 }
 
-/// [`read`], but a directory without a kustomization file is built from the manifests in it.
+/// [`read`], but a directory without a kustomization file is built from the manifests in it. Flux
+/// reads and writes the file that it builds, which drops the fields that kustomize does not know
+/// (`kustomize_generator.go` in `fluxcd/pkg`).
 ///
 /// # Errors
 /// As [`read`].
@@ -160,8 +162,9 @@ pub(super) fn read_or_generate(
     at: &Origin,
     edits: Option<&Node>,
 ) -> Outcome<Kustomization> {
-    if loader.is_kustomization(&loader.dir, at)?.is_some() {
-        return read(loader, at, edits);
+    if let Some(file) = loader.is_kustomization(&loader.dir, at)? {
+        let strict = loader.options.left_out.is_none();
+        return file::read(loader.context.sources, file, edits, strict);
     }
     automatic::kustomization(loader, at, edits)
 }
