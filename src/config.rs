@@ -392,10 +392,9 @@ exclude: [vendor/, '*.tmpl.yaml']
         let top = &schema["properties"];
         let environment = &top["environments"]["additionalProperties"]["properties"];
         assert_eq!(keys(top), ["environments", "rules", "exclude"]);
-        let settings: String =
-            keys(environment).iter().map(|key| format!("    {key}: {{}}\n")).collect();
+        let settings = keys(environment).join(": {}, ");
         // Each is known, and none of them is a mapping.
-        let errors = errors(&format!("environments:\n  prod:\n{settings}"));
+        let errors = errors(&format!("environments: {{prod: {{{settings}: {{}}}}}}"));
         assert_eq!(errors.len(), 6, "{errors:?}");
         assert!(errors.iter().all(|it| it.contains("found a mapping")), "{errors:?}");
     }

@@ -278,10 +278,10 @@ struct Row {
 impl Table {
     fn row(&mut self, name: &str, value: &str, from: &str) {
         let from = Some(from.to_owned()).filter(|it| !it.is_empty());
-        self.came(name, value, from.into_iter().collect());
+        self.came(name, value, from.as_slice());
     }
 
-    fn came(&mut self, name: &str, value: &str, from: Vec<String>) {
+    fn came(&mut self, name: &str, value: &str, from: &[String]) {
         let from = from.iter().map(|it| harmless(it)).collect();
         self.rows.push(Row { name: name.to_owned(), value: harmless(value), from });
     }
@@ -293,7 +293,7 @@ impl Table {
 
     fn fact(&mut self, name: &str, fact: &Fact<String>, sources: &Sources) {
         match fact {
-            Fact::Known(value, origin) => self.came(name, value, way(sources, origin)),
+            Fact::Known(value, origin) => self.came(name, value, &way(sources, origin)),
             Fact::Absent(None) => self.row(name, "not set", ""),
             Fact::Absent(Some(by)) => {
                 let by = place(sources, by.written_at());
@@ -308,7 +308,7 @@ impl Table {
         for (index, arg) in server.args.value().into_iter().flatten().enumerate() {
             let name = if index == 0 { "args" } else { "" };
             match &arg.unknown {
-                None => self.came(name, &arg.text, way(sources, &arg.origin)),
+                None => self.came(name, &arg.text, &way(sources, &arg.origin)),
                 // Why is told with the other unknown facts, which depend on it.
                 Some(_) => self.row(name, "unknown", ""),
             }
