@@ -83,6 +83,7 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("openshift-autoscaled", "default", "signed-by-platform", "2 to 12"),
     ("cluster-api-management", "clusters/management", "unknown", "absent"),
     ("talos-and-kind", "default", "self-signed", "absent"),
+    ("kubeadm-split", "default", "unknown", "absent"),
 ];
 
 #[test]

@@ -51,7 +51,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             (None, None) => continue,
         };
         let group = if joining { "control plane" } else { "all nodes" };
-        let settings = settings(input, node, file.kubelet.cloned().into_iter().collect());
+        let settings = settings(input, node, configuration(file, &files));
         platform.kubelets.push(settings.kubelet(Group {
             cluster: cluster(&inits, file.path),
             name: group.into(),
@@ -79,6 +79,21 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             alone(input, kubelet, file.path, platform);
         }
     }
+}
+
+/// The KubeletConfiguration that `kubeadm init` is given with `file`. One that stands beside it may
+/// be put into the same file first, or be meant for something else.
+fn configuration(file: &File<'_>, files: &BTreeMap<&str, File<'_>>) -> Vec<Node> {
+    if let Some(kubelet) = file.kubelet {
+        return vec![kubelet.clone()];
+    }
+    let dir = source::parent(file.path);
+    let beside = files.values().filter(|it| source::parent(it.path) == dir);
+    let unknown = beside.filter_map(|it| it.kubelet).next().map(|kubelet| {
+        let why = "a KubeletConfiguration beside it may be given to kubeadm too";
+        Node::new(Kind::Unknown(why.into()), kubelet.origin.clone())
+    });
+    unknown.into_iter().collect()
 }
 
 /// The documents of kubeadm and of the kubelet, by file.
