@@ -17,6 +17,7 @@ use crate::{
     resolve::{Context, Environment, layout::Layout},
     tree::Node,
 };
+pub(super) use artifact::generated;
 use store::Store;
 
 /// Resolves everything that the Flux Kustomizations `roots` make one cluster run.

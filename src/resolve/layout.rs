@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::{
     config::{self, Config},
     parse::Dialect,
-    resolve::argocd,
+    resolve::{argocd, flux},
     source::{self, FileId, Relevance, Sources, Text},
     tree::Node,
 };
@@ -30,6 +30,8 @@ pub struct Layout<'a> {
     /// Flux Kustomization objects, in file order.
     pub flux: Vec<FluxKustomization<'a>>,
     flux_by_file: BTreeMap<FileId, Vec<usize>>,
+    /// What cuts this repository into the artifacts that Flux Kustomizations may build from.
+    generators: Vec<&'a Node>,
     /// Applications and ApplicationSets of Argo CD with the files that hold them, in file order.
     pub argo: Vec<(FileId, &'a Node)>,
 }
@@ -78,6 +80,7 @@ impl<'a> Layout<'a> {
             flux: Vec::new(),
             flux_by_file: BTreeMap::new(),
             argo: Vec::new(),
+            generators: Vec::new(),
         };
         let candidates: Vec<FileId> = sources
             .iter()
@@ -96,6 +99,7 @@ impl<'a> Layout<'a> {
                 layout.add_objects(file);
             }
         }
+        layout.find_artifacts();
         layout
     }
 
@@ -150,8 +154,22 @@ impl<'a> Layout<'a> {
                     .filter(|dir| may_be_here(node, dir));
                 self.flux_by_file.entry(file).or_default().push(self.flux.len());
                 self.flux.push(FluxKustomization { file, node, dir });
+            } else if node.str_at("kind") == Some("ArtifactGenerator") {
+                self.generators.push(node);
             } else if argocd::is_application(node) {
                 self.argo.push((file, node));
+            }
+        }
+    }
+
+    /// Finds the directories of the Flux Kustomizations that build from generated artifacts.
+    fn find_artifacts(&mut self) {
+        for flux in &mut self.flux {
+            if flux.node.str_at("spec.sourceRef.kind") == Some("ExternalArtifact") {
+                let name = flux.node.str_at("spec.sourceRef.name").unwrap_or_default();
+                let path = flux.node.str_at("spec.path").unwrap_or_default();
+                flux.dir = flux::generated(self.generators.iter().copied(), name)
+                    .and_then(|dir| source::join(&dir, path.trim_start_matches('/')));
             }
         }
     }
@@ -308,9 +326,14 @@ pub fn is_kustomization(path: &str) -> bool {
 fn connects(sources: &Sources, file: FileId) -> bool {
     let text = sources.text(file).as_bytes();
     is_kustomization(&sources[file].path)
-        || ["kustomize.toolkit.fluxcd.io", "fluxcd.controlplane.io", "argoproj.io/"]
-            .iter()
-            .any(|group| memchr::memmem::find(text, group.as_bytes()).is_some())
+        || [
+            "kustomize.toolkit.fluxcd.io",
+            "source.extensions.fluxcd.io",
+            "fluxcd.controlplane.io",
+            "argoproj.io/",
+        ]
+        .iter()
+        .any(|group| memchr::memmem::find(text, group.as_bytes()).is_some())
 }
 
 fn dialect_of(path: &str) -> Dialect {

@@ -52,12 +52,9 @@ pub(super) fn directory(
         }
     };
     let path = inside(written);
-    let certain = match judge(sources, store, own, kustomization, &path)? {
-        Judged::Here { certain } => certain,
-        Judged::Below(dir) => {
-            let path = inside(&format!("{dir}/{path}"));
-            return Ok(path);
-        }
+    let (path, certain) = match judge(sources, store, own, kustomization, &path)? {
+        Judged::Here { certain } => (path, certain),
+        Judged::Below(dir) => (inside(&format!("{dir}/{path}")), true),
     };
     if !sources.is_dir(&path) {
         let message = format!("there is no directory `{path}` in the repository");
@@ -127,7 +124,7 @@ fn judge(
                 )),
             }
         }
-        "ExternalArtifact" => match generated(store, name) {
+        "ExternalArtifact" => match generated(store.of_kind("ArtifactGenerator"), name) {
             Some(dir) => Ok(Judged::Below(dir)),
             None => elsewhere(format!("what the ExternalArtifact `{name}` holds is not told")),
         },
@@ -135,19 +132,27 @@ fn judge(
     }
 }
 
-/// The directory that an `ArtifactGenerator` copies into the root of the artifact `name`, when it
-/// copies nothing else.
-fn generated(store: &Store, name: &str) -> Option<String> {
-    let artifact = store
-        .of_kind("ArtifactGenerator")
-        .flat_map(|it| it.at("spec.artifacts").map(Node::items).unwrap_or_default())
-        .find(|it| it.str_at("name") == Some(name))?;
+/// The directory of this repository that one of the `ArtifactGenerator`s in `generators` copies into
+/// the root of the artifact `name`, when it copies nothing else.
+pub(crate) fn generated<'n>(
+    generators: impl IntoIterator<Item = &'n Node>,
+    name: &str,
+) -> Option<String> {
+    let (generator, artifact) = generators.into_iter().find_map(|it| {
+        let artifacts = it.at("spec.artifacts").map(Node::items).unwrap_or_default();
+        Some((it, artifacts.iter().find(|it| it.str_at("name") == Some(name))?))
+    })?;
     let [copy] = artifact.get("copy")?.items() else { return None };
     if copy.get("exclude").is_some() || copy.get("strategy").is_some() {
         return None;
     }
+    let (alias, from) = copy.str_at("from")?.strip_prefix('@')?.split_once('/')?;
+    let sources = generator.at("spec.sources").map(Node::items).unwrap_or_default();
+    let source = sources.iter().find(|it| it.str_at("alias") == Some(alias))?;
+    if source.str_at("name") != Some("flux-system") {
+        return None;
+    }
     let to = copy.str_at("to")?.strip_prefix("@artifact")?;
-    let (_, from) = copy.str_at("from")?.strip_prefix('@')?.split_once('/')?;
     let dir = from.strip_suffix("**")?.trim_end_matches('/');
     let plain = !dir.contains(['*', '?', '[', '{']);
     (plain && to.trim_matches('/').is_empty()).then(|| dir.to_owned())

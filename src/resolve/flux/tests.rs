@@ -560,6 +560,42 @@ fn what_the_artifact_leaves_out_is_not_built() {
 }
 
 #[test]
+fn an_artifact_generator_moves_the_root() {
+    let generator = "apiVersion: source.extensions.fluxcd.io/v1beta1
+kind: ArtifactGenerator
+metadata: {name: flux-system, namespace: flux-system}
+spec:
+  sources: [{alias: repo, kind: GitRepository, name: flux-system}]
+  artifacts:
+    - name: apps
+      copy: [{from: '@repo/apps/**', to: '@artifact/'}]
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: metrics-server, namespace: flux-system}
+spec:
+  path: ./metrics-server
+  sourceRef: {kind: ExternalArtifact, name: apps}
+  postBuild:
+    substituteFrom: [{kind: ConfigMap, name: cluster-vars}]
+";
+    let mut files = PLATFORM.to_vec();
+    for (path, text) in &mut files {
+        if *path == "base/services/metrics-server.yaml" {
+            *text = generator;
+        }
+    }
+    let sources = Sources::in_memory(files);
+    let config = Config::default();
+    let environments = crate::resolve::resolve(&context(&sources, &config, Purpose::Judge));
+    let names: Vec<_> = environments.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["clusters/prod"]);
+    assert_eq!(environments[0].problems, []);
+    let limit = environments[0].releases[0].values.at("resources.limits.memory");
+    assert_eq!(limit.and_then(Node::as_str), Some("256Mi"));
+}
+
+#[test]
 fn unknown_fields_vanish_only_from_the_file_that_flux_rewrites() {
     let mut files = PLATFORM.to_vec();
     for (path, text) in &mut files {
