@@ -13,7 +13,9 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         print::{text, typed},
-        template::{Field, Fields, Place, Rendering, Scope, map_text, refused, truth, unknown},
+        template::{
+            Field, Fields, Place, Rendering, Scope, items, map_text, refused, truth, unknown,
+        },
     },
     tree::{Kind, Map, Node, Why},
 };
@@ -21,19 +23,19 @@ use crate::{
 /// The objects of a release.
 pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
     let chart = Chart::new(scope)?;
-    let mut objects = Vec::new();
-    let account =
-        chart.object("v1", "ServiceAccount", chart.scope.service_account(&chart.full_name)?).set(
-            "automountServiceAccountToken",
-            chart.printed("serviceAccount.automountServiceAccountToken")?,
-        );
-    objects.extend(Condition::all(scope, &["serviceAccount.create"])?.object(account.node()));
-    chart.roles(&mut objects)?;
-    chart.network_policy(&mut objects)?;
-    chart.pod_disruption_budget(&mut objects)?;
+    let account = Condition::all(scope, &["serviceAccount.create"])?;
+    let mut objects = account.made(|| {
+        let name = scope.service_account(&chart.full_name)?;
+        let mounts = chart.printed("serviceAccount.automountServiceAccountToken")?;
+        let account = chart.object("v1", "ServiceAccount", name);
+        Ok(vec![account.set("automountServiceAccountToken", mounts).node()])
+    })?;
+    objects.extend(chart.roles()?);
+    objects.extend(chart.network_policy()?);
+    objects.extend(chart.pod_disruption_budget()?);
     objects.push(chart.service()?);
     objects.push(chart.deployment()?);
-    chart.api_service(&mut objects)?;
+    objects.extend(chart.api_service()?);
     Ok(objects)
 }
 
@@ -120,7 +122,7 @@ impl<'a> Chart<'a> {
         let scope = self.scope;
         let priority = scope.get("priorityClassName")?;
         let mut containers = vec![self.container()?];
-        containers.extend_from_slice(evaluated(&scope.whole("sidecars")?).items());
+        containers.extend(items(&evaluated(&scope.whole("sidecars")?)));
         let pod = self
             .fields()
             .set("serviceAccountName", scope.service_account(&self.full_name)?)
@@ -144,7 +146,7 @@ impl<'a> Chart<'a> {
         }
         let volume = scope.own(json!({"name": "empty-dir", "emptyDir": {}}));
         let mut volumes = vec![volume];
-        volumes.extend_from_slice(evaluated(&scope.whole("extraVolumes")?).items());
+        volumes.extend(items(&evaluated(&scope.whole("extraVolumes")?)));
         let pull = scope.whole("image.pullSecrets")?;
         let pull_secrets = pull.items().iter().map(|it| match it.as_map() {
             Some(_) => it.clone(),
@@ -190,7 +192,7 @@ impl<'a> Chart<'a> {
             scope.own(json!({"name": "empty-dir", "subPath": "app-tmp-dir",
                 "mountPath": "/opt/bitnami/metrics-server/apiserver.local.config"})),
         ];
-        mounts.extend_from_slice(evaluated(&scope.whole("extraVolumeMounts")?).items());
+        mounts.extend(items(&evaluated(&scope.whole("extraVolumeMounts")?)));
         Ok(container
             .set("securityContext", self.security_context("containerSecurityContext")?)
             .set("env", null_or(evaluated(&scope.whole("extraEnvVars")?)))

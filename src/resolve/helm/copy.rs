@@ -77,7 +77,7 @@ fn is_copy(context: &Context<'_>, dir: &str, chart: &Chart, version: &Version) -
     let keys = chart.keys(version);
     let missing = |path: &str| {
         let whole = |it: &&str| path.strip_prefix(*it).is_some_and(|it| it.starts_with('.'));
-        !NOT_READ.contains(&path) && !read.contains(path) && !read.iter().any(|it| whole(&it))
+        !NOT_READ.contains(&path) && !read.contains(path) && !read.iter().any(whole)
     };
     let strange = |path: &&str| !READ.contains(path) && !keys.has(path);
     count == known.len() && !read.iter().any(strange) && !leaves(&keys).iter().any(|it| missing(it))

@@ -21,13 +21,13 @@ use crate::{
 pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
     let chart = Chart::new(scope)?;
     let mut objects = Vec::new();
-    access::render(&chart, &mut objects)?;
+    objects.extend(access::render(&chart)?);
     objects.push(chart.service()?);
     objects.push(chart.deployment()?);
-    chart.pod_disruption_budget(&mut objects)?;
-    chart.service_monitor(&mut objects)?;
-    chart.api_service(&mut objects)?;
-    chart.certificate(&mut objects)?;
+    objects.extend(chart.pod_disruption_budget()?);
+    objects.extend(chart.service_monitor()?);
+    objects.extend(chart.api_service()?);
+    objects.extend(chart.certificate()?);
     Ok(objects)
 }
 
@@ -323,8 +323,10 @@ impl<'a> Chart<'a> {
             return Ok(None);
         }
         let enabled = Condition::all(scope, &["addonResizer.enabled"])?;
-        if enabled.is == Ok(false) {
-            return Ok(None);
+        match &enabled.is {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(why) => return Ok(Some(unknown(why.clone(), &enabled.at))),
         }
         let flag = |name: &str, path: &str| -> Rendering<Node> {
             let value = scope.get(path)?;
@@ -358,7 +360,7 @@ impl<'a> Chart<'a> {
             .set("command", self.list(command))
             .set("volumeMounts", scope.own(mount))
             .set("resources", scope.given("addonResizer.resources")?);
-        Ok(enabled.then(|| container.node()))
+        Ok(Some(container.node()))
     }
 
     fn list(&self, items: Vec<Node>) -> Node {

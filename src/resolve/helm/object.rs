@@ -48,19 +48,26 @@ impl Condition {
         }
     }
 
-    /// `object` if it holds. If nobody can tell, the object is there but nothing in it is known.
-    pub(super) fn object(&self, object: Node) -> Option<Node> {
+    /// The objects that `make` makes, if it holds. If nobody can tell, they are there but nothing in
+    /// them is known; what Helm would refuse is not there, or nothing else would be either.
+    pub(super) fn made(&self, make: impl FnOnce() -> Rendering<Vec<Node>>) -> Rendering<Vec<Node>> {
         match &self.is {
-            Ok(true) => Some(object),
-            Ok(false) => None,
+            Ok(true) => make(),
+            Ok(false) => Ok(Vec::new()),
             Err(why) => {
-                let mut object = object;
-                for (key, entry) in object.as_map_mut().into_iter().flat_map(Map::iter_mut) {
-                    if !matches!(key, "apiVersion" | "kind" | "metadata") {
-                        entry.value = unknown(why.clone(), &self.at);
-                    }
+                let mut objects = make().unwrap_or_default();
+                for object in &mut objects {
+                    self.hide(object, why);
                 }
-                Some(object)
+                Ok(objects)
+            }
+        }
+    }
+
+    fn hide(&self, object: &mut Node, why: &Why) {
+        for (key, entry) in object.as_map_mut().into_iter().flat_map(Map::iter_mut) {
+            if !matches!(key, "apiVersion" | "kind" | "metadata") {
+                entry.value = unknown(why.clone(), &self.at);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         print::text,
-        template::{Field, Fields, Rendering, Scope, map_text, unknown},
+        template::{Field, Fields, Rendering, Scope, items, map_text, unknown},
     },
     tree::{Node, Why},
 };
@@ -29,15 +29,16 @@ pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
         .node();
     let gap = scope.app_version.unknown().cloned();
     let chart = Chart { scope, full_name: scope.full_name()?, labels, selector, gap };
-    let mut objects = Vec::new();
-    let account =
-        chart.object("v1", "ServiceAccount", chart.scope.service_account(&chart.full_name)?, true);
-    objects.extend(Condition::all(scope, &["serviceAccount.create"])?.object(account.node()));
-    chart.roles(&mut objects)?;
+    let account = Condition::all(scope, &["serviceAccount.create"])?;
+    let mut objects = account.made(|| {
+        let name = scope.service_account(&chart.full_name)?;
+        Ok(vec![chart.object("v1", "ServiceAccount", name, true).node()])
+    })?;
+    objects.extend(chart.roles()?);
     objects.push(chart.service()?);
     objects.push(chart.deployment()?);
-    chart.pod_disruption_budget(&mut objects)?;
-    chart.api_service(&mut objects)?;
+    objects.extend(chart.pod_disruption_budget()?);
+    objects.extend(chart.api_service()?);
     Ok(objects)
 }
 
@@ -92,9 +93,9 @@ impl Chart<'_> {
         let scope = self.scope;
         let priority = scope.get("priorityClassName")?;
         let mut containers = vec![self.container()?];
-        containers.extend_from_slice(scope.whole("extraContainers")?.items());
+        containers.extend(items(&scope.whole("extraContainers")?));
         let mut volumes = vec![scope.own(json!({"name": "tmp", "emptyDir": {}}))];
-        volumes.extend_from_slice(scope.whole("extraVolumes")?.items());
+        volumes.extend(items(&scope.whole("extraVolumes")?));
         Ok(self
             .fields()
             .set("priorityClassName", Field::when(&priority, Scope::quote(&priority)))
@@ -132,7 +133,7 @@ impl Chart<'_> {
             Some(why) => unknown(why.clone(), &scope.own),
         };
         let mut mounts = vec![scope.own(json!({"name": "tmp", "mountPath": "/tmp"}))];
-        mounts.extend_from_slice(scope.whole("extraVolumeMounts")?.items());
+        mounts.extend(items(&scope.whole("extraVolumeMounts")?));
         let repository = scope.get("image.repository")?;
         let tag = scope.get("image.tag")?;
         let origin = if tag.origin.is_default() { &repository.origin } else { &tag.origin };
@@ -173,104 +174,96 @@ impl Chart<'_> {
             .node())
     }
 
-    fn pod_disruption_budget(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    fn pod_disruption_budget(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
-        let enabled = Condition::all(scope, &["podDisruptionBudget.enabled"])?;
-        if enabled.is == Ok(false) {
-            return Ok(());
-        }
-        let app = self.selector.get("app").cloned();
-        let app = app.into_iter().fold(Fields::new(&scope.own), |it, app| it.set("app", app));
-        let selector = Fields::new(&scope.own).set("matchLabels", app.node());
-        let spec = Fields::new(&scope.own)
-            .set("minAvailable", scope.given_text("podDisruptionBudget.minAvailable")?)
-            .set("maxUnavailable", scope.given_text("podDisruptionBudget.maxUnavailable")?)
-            .set("selector", selector.node());
-        let object =
-            self.object("policy/v1beta1", "PodDisruptionBudget", self.full_name.clone(), true);
-        objects.extend(enabled.object(object.set("spec", spec.node()).node()));
-        Ok(())
+        Condition::all(scope, &["podDisruptionBudget.enabled"])?.made(|| {
+            let app = self.selector.get("app").cloned();
+            let app = app.into_iter().fold(Fields::new(&scope.own), |it, app| it.set("app", app));
+            let selector = Fields::new(&scope.own).set("matchLabels", app.node());
+            let spec = Fields::new(&scope.own)
+                .set("minAvailable", scope.given_text("podDisruptionBudget.minAvailable")?)
+                .set("maxUnavailable", scope.given_text("podDisruptionBudget.maxUnavailable")?)
+                .set("selector", selector.node());
+            let object =
+                self.object("policy/v1beta1", "PodDisruptionBudget", self.full_name.clone(), true);
+            Ok(vec![object.set("spec", spec.node()).node()])
+        })
     }
 
-    fn api_service(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    fn api_service(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
-        let create = Condition::all(scope, &["apiService.create"])?;
-        if create.is == Ok(false) {
-            return Ok(());
-        }
-        let service = Fields::new(&scope.own)
-            .set("name", self.full_name.clone())
-            .set("namespace", scope.named(scope.release.namespace.clone()));
-        let spec = json!({"group": "metrics.k8s.io", "version": "v1beta1",
+        Condition::all(scope, &["apiService.create"])?.made(|| {
+            let service = Fields::new(&scope.own)
+                .set("name", self.full_name.clone())
+                .set("namespace", scope.named(scope.release.namespace.clone()));
+            let spec = json!({"group": "metrics.k8s.io", "version": "v1beta1",
             "insecureSkipTLSVerify": true, "groupPriorityMinimum": 100, "versionPriority": 100});
-        let spec =
-            Fields::new(&scope.own).set("service", service.node()).all(&scope.own(spec)).node();
-        let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
-        let object = self.object("apiregistration.k8s.io/v1beta1", "APIService", name, false);
-        objects.extend(create.object(object.set("spec", spec).node()));
-        Ok(())
+            let spec =
+                Fields::new(&scope.own).set("service", service.node()).all(&scope.own(spec)).node();
+            let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
+            let object = self.object("apiregistration.k8s.io/v1beta1", "APIService", name, false);
+            Ok(vec![object.set("spec", spec).node()])
+        })
     }
 
-    fn roles(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    fn roles(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
-        let create = Condition::all(scope, &["rbac.create"])?;
-        if create.is == Ok(false) {
-            return Ok(());
-        }
-        let api = "rbac.authorization.k8s.io/v1";
-        let read = json!(["get", "list", "watch"]);
-        let view = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
+        Condition::all(scope, &["rbac.create"])?.made(|| {
+            let api = "rbac.authorization.k8s.io/v1";
+            let read = json!(["get", "list", "watch"]);
+            let view = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
             "verbs": read}]);
-        let mut aggregated = json!({});
-        for role in ["admin", "edit", "view"] {
-            aggregated[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] = "true".into();
-        }
-        let rules = json!([{"apiGroups": [""], "verbs": read,
+            let mut aggregated = json!({});
+            for role in ["admin", "edit", "view"] {
+                aggregated[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] =
+                    "true".into();
+            }
+            let rules = json!([{"apiGroups": [""], "verbs": read,
             "resources": ["pods", "nodes", "nodes/stats", "namespaces"]}]);
-        let rules = match &self.gap {
-            None => scope.own(rules),
-            Some(why) => unknown(why.clone(), &scope.own),
-        };
-        let subject = Fields::new(&scope.own)
-            .set("kind", scope.own("ServiceAccount"))
-            .set("name", scope.service_account(&self.full_name)?)
-            .set("namespace", scope.named(scope.release.namespace.clone()))
-            .node();
-        let bind = |object: Object, kind: &str, role: Node| {
-            let reference = Fields::new(&scope.own)
-                .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
-                .set("kind", scope.own(kind))
-                .set("name", role);
-            object
-                .set("roleRef", reference.node())
-                .set("subjects", Node::new(vec![subject.clone()], scope.own.clone()))
-                .node()
-        };
-        let named = |prefix: &str, suffix: &str| {
-            map_text(&self.full_name, |it| format!("{prefix}{it}{suffix}"))
-        };
-        let object = |kind: &str, name: Node| self.object(api, kind, name, false);
-        let reader = object("RoleBinding", named("", "-auth-reader"))
-            .metadata("namespace", scope.own("kube-system"));
-        let all = [
-            object("ClusterRole", named("system:", "-aggregated-reader"))
-                .labels(&scope.own(aggregated))
-                .set("rules", scope.own(view))
-                .node(),
-            object("ClusterRole", named("system:", "")).set("rules", rules).node(),
-            bind(
-                object("ClusterRoleBinding", named("", ":system:auth-delegator")),
-                "ClusterRole",
-                scope.own("system:auth-delegator"),
-            ),
-            bind(
-                object("ClusterRoleBinding", named("system:", "")),
-                "ClusterRole",
-                named("system:", ""),
-            ),
-            bind(reader, "Role", scope.own("extension-apiserver-authentication-reader")),
-        ];
-        objects.extend(all.into_iter().filter_map(|object| create.object(object)));
-        Ok(())
+            let rules = match &self.gap {
+                None => scope.own(rules),
+                Some(why) => unknown(why.clone(), &scope.own),
+            };
+            let subject = Fields::new(&scope.own)
+                .set("kind", scope.own("ServiceAccount"))
+                .set("name", scope.service_account(&self.full_name)?)
+                .set("namespace", scope.named(scope.release.namespace.clone()))
+                .node();
+            let bind = |object: Object, kind: &str, role: Node| {
+                let reference = Fields::new(&scope.own)
+                    .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
+                    .set("kind", scope.own(kind))
+                    .set("name", role);
+                object
+                    .set("roleRef", reference.node())
+                    .set("subjects", Node::new(vec![subject.clone()], scope.own.clone()))
+                    .node()
+            };
+            let named = |prefix: &str, suffix: &str| {
+                map_text(&self.full_name, |it| format!("{prefix}{it}{suffix}"))
+            };
+            let object = |kind: &str, name: Node| self.object(api, kind, name, false);
+            let reader = object("RoleBinding", named("", "-auth-reader"))
+                .metadata("namespace", scope.own("kube-system"));
+            let all = [
+                object("ClusterRole", named("system:", "-aggregated-reader"))
+                    .labels(&scope.own(aggregated))
+                    .set("rules", scope.own(view))
+                    .node(),
+                object("ClusterRole", named("system:", "")).set("rules", rules).node(),
+                bind(
+                    object("ClusterRoleBinding", named("", ":system:auth-delegator")),
+                    "ClusterRole",
+                    scope.own("system:auth-delegator"),
+                ),
+                bind(
+                    object("ClusterRoleBinding", named("system:", "")),
+                    "ClusterRole",
+                    named("system:", ""),
+                ),
+                bind(reader, "Role", scope.own("extension-apiserver-authentication-reader")),
+            ];
+            Ok(all.into())
+        })
     }
 }

@@ -349,6 +349,14 @@ pub(super) fn map_text(node: &Node, f: impl FnOnce(&str) -> String) -> Node {
     }
 }
 
+/// The items of a list; of an unknown one, one unknown item.
+pub(super) fn items(node: &Node) -> Vec<Node> {
+    match &node.kind {
+        Kind::Unknown(_) => vec![node.clone()],
+        _ => node.items().to_vec(),
+    }
+}
+
 /// Whether a template takes `node` for true: not for false, zero, or what is empty.
 pub(super) fn truth(node: &Node) -> Result<bool, Why> {
     match &node.kind {

@@ -51,7 +51,7 @@ fn values_of(sources: &Sources, path: &str) -> Node {
 }
 
 /// A release named `metrics-server` in `kube-system` of the chart in `directory`, without values.
-fn in_directory(sources: &Sources, directory: Option<&str>) -> Release {
+pub(super) fn in_directory(sources: &Sources, directory: Option<&str>) -> Release {
     let _ = sources;
     let nowhere = Origin::at(Via::Written, None);
     Release {
@@ -338,9 +338,10 @@ fn a_vendored_chart_has_its_defaults_in_the_repository() {
             .collect();
         // A template that reads all that the chart has stands for those that do so together.
         let charts::Key::Map(keys) = chart_of.keys(&version) else { panic!("a map") };
-        let all: String = keys.keys().map(|key| format!("{{{{ .Values.{key} }}}}\n")).collect();
+        let all: Vec<_> = keys.keys().map(|key| format!("{{{{ .Values.{key} }}}}")).collect();
+        let all = all.join("\n");
         files.retain(|(path, _)| path != "c/templates/service.yaml");
-        files.push(("c/templates/service.yaml".into(), all.replace("{{ .Values.global }}\n", "")));
+        files.push(("c/templates/service.yaml".into(), all.replace("{{ .Values.global }}", "")));
         if let Some((path, text)) = change {
             files.retain(|(other, _)| other != path);
             files.push((path.to_owned(), text.to_owned()));

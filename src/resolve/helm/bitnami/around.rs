@@ -38,161 +38,151 @@ impl Chart<'_> {
         Ok(object.set("spec", spec.node()).node())
     }
 
-    pub(super) fn pod_disruption_budget(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    pub(super) fn pod_disruption_budget(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
         let (prefix, create) = match (scope.since(6, 0, 0), scope.since(5, 3, 0)) {
             (true, _) => ("pdb", "pdb.create"),
             (_, true) => ("podDisruptionBudget", "podDisruptionBudget.enabled"),
-            _ => return Ok(()),
+            _ => return Ok(Vec::new()),
         };
-        let create = Condition::all(scope, &[create])?;
-        if create.is == Ok(false) {
-            return Ok(());
-        }
-        let least = scope.get(&format!("{prefix}.minAvailable"))?;
-        let most = scope.get(&format!("{prefix}.maxUnavailable"))?;
-        let max_unavailable = match (truth(&least), truth(&most)) {
-            (_, Ok(true)) => Field::Is(scope.print(&most)?),
-            (Ok(true), Ok(false)) => Field::Not(None),
-            (Ok(false), Ok(false)) => Field::Is(match &self.gap {
-                None => scope.own(1),
-                Some(why) => unknown(why.clone(), &scope.own),
-            }),
-            (Err(why), _) | (_, Err(why)) => Field::Is(unknown(why, &most.origin)),
-        };
-        let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone());
-        let spec = Fields::new(&scope.own)
-            .set("minAvailable", Field::when(&least, scope.print(&least)?))
-            .set("maxUnavailable", max_unavailable)
-            .set("selector", selector.node());
-        let object = self.object("policy/v1", "PodDisruptionBudget", self.full_name.clone());
-        objects.extend(create.object(object.set("spec", spec.node()).node()));
-        Ok(())
+        Condition::all(scope, &[create])?.made(|| {
+            let least = scope.get(&format!("{prefix}.minAvailable"))?;
+            let most = scope.get(&format!("{prefix}.maxUnavailable"))?;
+            let max_unavailable = match (truth(&least), truth(&most)) {
+                (_, Ok(true)) => Field::Is(scope.print(&most)?),
+                (Ok(true), Ok(false)) => Field::Not(None),
+                (Ok(false), Ok(false)) => Field::Is(match &self.gap {
+                    None => scope.own(1),
+                    Some(why) => unknown(why.clone(), &scope.own),
+                }),
+                (Err(why), _) | (_, Err(why)) => Field::Is(unknown(why, &most.origin)),
+            };
+            let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone());
+            let spec = Fields::new(&scope.own)
+                .set("minAvailable", Field::when(&least, scope.print(&least)?))
+                .set("maxUnavailable", max_unavailable)
+                .set("selector", selector.node());
+            let object = self.object("policy/v1", "PodDisruptionBudget", self.full_name.clone());
+            Ok(vec![object.set("spec", spec.node()).node()])
+        })
     }
 
-    pub(super) fn api_service(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    pub(super) fn api_service(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
-        let create = Condition::all(scope, &["apiService.create"])?;
-        if create.is == Ok(false) {
-            return Ok(());
-        }
-        // `| default true`: what is false to a template, an unquoted `false` too, becomes true.
-        let insecure = scope.get("apiService.insecureSkipTLSVerify")?;
-        let insecure = match truth(&insecure) {
-            Ok(true) => scope.print(&insecure)?,
-            Ok(false) => Node::new(true, insecure.origin),
-            Err(why) => unknown(why, &insecure.origin),
-        };
-        let service = Fields::new(&scope.own)
-            .set("name", self.full_name.clone())
-            .set("namespace", self.namespace.clone());
-        let spec = Fields::new(&scope.own)
-            .set("service", service.node())
-            .set("group", scope.own("metrics.k8s.io"))
-            .set("version", scope.own("v1beta1"))
-            .set("insecureSkipTLSVerify", insecure)
-            .set("caBundle", scope.given_text("apiService.caBundle")?)
-            .set("groupPriorityMinimum", scope.own(100))
-            .set("versionPriority", scope.own(100));
-        let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
-        let object = self.object("apiregistration.k8s.io/v1", "APIService", name);
-        objects.extend(create.object(object.set("spec", spec.node()).node()));
-        Ok(())
+        Condition::all(scope, &["apiService.create"])?.made(|| {
+            // `| default true`: what is false to a template, an unquoted `false` too, becomes true.
+            let insecure = scope.get("apiService.insecureSkipTLSVerify")?;
+            let insecure = match truth(&insecure) {
+                Ok(true) => scope.print(&insecure)?,
+                Ok(false) => Node::new(true, insecure.origin),
+                Err(why) => unknown(why, &insecure.origin),
+            };
+            let service = Fields::new(&scope.own)
+                .set("name", self.full_name.clone())
+                .set("namespace", self.namespace.clone());
+            let spec = Fields::new(&scope.own)
+                .set("service", service.node())
+                .set("group", scope.own("metrics.k8s.io"))
+                .set("version", scope.own("v1beta1"))
+                .set("insecureSkipTLSVerify", insecure)
+                .set("caBundle", scope.given_text("apiService.caBundle")?)
+                .set("groupPriorityMinimum", scope.own(100))
+                .set("versionPriority", scope.own(100));
+            let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
+            let object = self.object("apiregistration.k8s.io/v1", "APIService", name);
+            Ok(vec![object.set("spec", spec.node()).node()])
+        })
     }
 
-    pub(super) fn network_policy(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    pub(super) fn network_policy(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
         if !scope.since(7, 0, 0) {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let enabled = Condition::all(scope, &["networkPolicy.enabled"])?;
-        if enabled.is == Ok(false) {
-            return Ok(());
-        }
-        let open = Condition::all(
-            scope,
-            &["networkPolicy.allowExternal", "networkPolicy.allowExternalEgress"],
-        )?;
-        let port = Fields::new(&scope.own).set("port", scope.printed(self.port())?).node();
-        let ports = Node::new(vec![port], scope.own.clone());
-        let ingress = Fields::new(&scope.own).set("ports", ports).node();
-        let spec = Fields::new(&scope.own)
-            .set(
-                "podSelector",
-                Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node(),
-            )
-            .set("policyTypes", scope.own(json!(["Ingress", "Egress"])))
-            .set("egress", scope.own(json!([{}])))
-            .set("ingress", Node::new(vec![ingress], scope.own.clone()))
-            .node();
-        let spec = if open.is == Ok(true) && self.gap.is_none() {
-            spec
-        } else {
-            unknown("narrower network policies are not modelled".into(), &open.at)
-        };
-        let object = self.object("networking.k8s.io/v1", "NetworkPolicy", self.full_name.clone());
-        objects.extend(enabled.object(object.set("spec", spec).node()));
-        Ok(())
+        Condition::all(scope, &["networkPolicy.enabled"])?.made(|| {
+            let open = Condition::all(
+                scope,
+                &["networkPolicy.allowExternal", "networkPolicy.allowExternalEgress"],
+            )?;
+            let port = Fields::new(&scope.own).set("port", scope.printed(self.port())?).node();
+            let ports = Node::new(vec![port], scope.own.clone());
+            let ingress = Fields::new(&scope.own).set("ports", ports).node();
+            let spec = Fields::new(&scope.own)
+                .set(
+                    "podSelector",
+                    Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node(),
+                )
+                .set("policyTypes", scope.own(json!(["Ingress", "Egress"])))
+                .set("egress", scope.own(json!([{}])))
+                .set("ingress", Node::new(vec![ingress], scope.own.clone()))
+                .node();
+            let spec = if open.is == Ok(true) && self.gap.is_none() {
+                spec
+            } else {
+                unknown("narrower network policies are not modelled".into(), &open.at)
+            };
+            let object =
+                self.object("networking.k8s.io/v1", "NetworkPolicy", self.full_name.clone());
+            Ok(vec![object.set("spec", spec).node()])
+        })
     }
 
-    pub(super) fn roles(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    pub(super) fn roles(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
-        let create = Condition::all(scope, &["rbac.create"])?;
-        if create.is == Ok(false) {
-            return Ok(());
-        }
-        let named = |suffix: &str| match (text(&self.full_name), text(&self.namespace)) {
-            (Ok(name), Ok(namespace)) => scope.named(format!("{name}-{namespace}{suffix}")),
-            (Err(why), _) | (_, Err(why)) => unknown(why, &scope.own),
-        };
-        let api = "rbac.authorization.k8s.io/v1";
-        let read = json!(["get", "list", "watch"]);
-        let rules = json!([
+        Condition::all(scope, &["rbac.create"])?.made(|| {
+            let named = |suffix: &str| match (text(&self.full_name), text(&self.namespace)) {
+                (Ok(name), Ok(namespace)) => scope.named(format!("{name}-{namespace}{suffix}")),
+                (Err(why), _) | (_, Err(why)) => unknown(why, &scope.own),
+            };
+            let api = "rbac.authorization.k8s.io/v1";
+            let read = json!(["get", "list", "watch"]);
+            let rules = json!([
             {"apiGroups": [""], "resources": ["pods", "nodes", "namespaces"], "verbs": read},
             {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get", "create"]}]);
-        let view = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
+            let view = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
             "verbs": read}]);
-        let mut aggregated = json!({});
-        for role in ["admin", "edit", "view"] {
-            aggregated[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] = "true".into();
-        }
-        let rules = match &self.gap {
-            None => scope.own(rules),
-            Some(why) => unknown(why.clone(), &scope.own),
-        };
-        let subject = Fields::new(&scope.own)
-            .set("kind", scope.own("ServiceAccount"))
-            .set("name", scope.service_account(&self.full_name)?)
-            .set("namespace", self.namespace.clone())
-            .node();
-        let bind = |object: Object, kind: &str, role: Node| {
-            let reference = Fields::new(&scope.own)
-                .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
-                .set("kind", scope.own(kind))
-                .set("name", role);
-            object
-                .set("roleRef", reference.node())
-                .set("subjects", Node::new(vec![subject.clone()], scope.own.clone()))
-                .node()
-        };
-        let reader = self
-            .object(api, "RoleBinding", named("-auth-reader"))
-            .metadata("namespace", scope.own("kube-system"));
-        let all = [
-            self.object(api, "ClusterRole", named("")).set("rules", rules).node(),
-            self.object(api, "ClusterRole", named("-view"))
-                .labels(&scope.own(aggregated))
-                .set("rules", scope.own(view))
-                .node(),
-            bind(
-                self.object(api, "ClusterRoleBinding", named("-auth-delegator")),
-                "ClusterRole",
-                scope.own("system:auth-delegator"),
-            ),
-            bind(self.object(api, "ClusterRoleBinding", named("")), "ClusterRole", named("")),
-            bind(reader, "Role", scope.own("extension-apiserver-authentication-reader")),
-        ];
-        objects.extend(all.into_iter().filter_map(|object| create.object(object)));
-        Ok(())
+            let mut aggregated = json!({});
+            for role in ["admin", "edit", "view"] {
+                aggregated[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] =
+                    "true".into();
+            }
+            let rules = match &self.gap {
+                None => scope.own(rules),
+                Some(why) => unknown(why.clone(), &scope.own),
+            };
+            let subject = Fields::new(&scope.own)
+                .set("kind", scope.own("ServiceAccount"))
+                .set("name", scope.service_account(&self.full_name)?)
+                .set("namespace", self.namespace.clone())
+                .node();
+            let bind = |object: Object, kind: &str, role: Node| {
+                let reference = Fields::new(&scope.own)
+                    .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
+                    .set("kind", scope.own(kind))
+                    .set("name", role);
+                object
+                    .set("roleRef", reference.node())
+                    .set("subjects", Node::new(vec![subject.clone()], scope.own.clone()))
+                    .node()
+            };
+            let reader = self
+                .object(api, "RoleBinding", named("-auth-reader"))
+                .metadata("namespace", scope.own("kube-system"));
+            let all = [
+                self.object(api, "ClusterRole", named("")).set("rules", rules).node(),
+                self.object(api, "ClusterRole", named("-view"))
+                    .labels(&scope.own(aggregated))
+                    .set("rules", scope.own(view))
+                    .node(),
+                bind(
+                    self.object(api, "ClusterRoleBinding", named("-auth-delegator")),
+                    "ClusterRole",
+                    scope.own("system:auth-delegator"),
+                ),
+                bind(self.object(api, "ClusterRoleBinding", named("")), "ClusterRole", named("")),
+                bind(reader, "Role", scope.own("extension-apiserver-authentication-reader")),
+            ];
+            Ok(all.into())
+        })
     }
 }

@@ -12,34 +12,31 @@ use crate::{
     tree::{Node, Scalar},
 };
 
-pub(super) fn render(chart: &Chart<'_>, objects: &mut Vec<Node>) -> Rendering<()> {
+pub(super) fn render(chart: &Chart<'_>) -> Rendering<Vec<Node>> {
     let scope = chart.scope;
-    let mut account =
-        chart.object("v1", "ServiceAccount", scope.service_account(&chart.full_name)?, true);
-    account = account.metadata("annotations", scope.given("serviceAccount.annotations")?);
-    if scope.since(3, 8, 3) {
-        account = account.set("secrets", scope.given("serviceAccount.secrets")?);
-    }
-    objects.extend(Condition::all(scope, &["serviceAccount.create"])?.object(account.node()));
-
+    let account = Condition::all(scope, &["serviceAccount.create"])?;
+    let mut objects = account.made(|| Ok(vec![service_account(chart)?]))?;
     let create = Condition::all(scope, &["rbac.create"])?;
-    if create.is != Ok(false) {
-        for object in roles(chart)? {
-            objects.extend(create.object(object));
-        }
+    objects.extend(create.made(|| roles(chart))?);
+    if scope.since(3, 9, 0) {
+        let resized = Condition::all(scope, &["addonResizer.enabled"])?;
+        objects.extend(resized.made(|| Ok(vec![resizer_config(chart)?]))?);
+        objects.extend(create.and(resized).made(|| resizer_roles(chart))?);
     }
-    if !scope.since(3, 9, 0) {
-        return Ok(());
-    }
-    let resized = Condition::all(scope, &["addonResizer.enabled"])?;
-    if resized.is != Ok(false) {
-        objects.extend(resized.object(resizer_config(chart)?));
-        let both = create.and(resized);
-        for object in resizer_roles(chart)? {
-            objects.extend(both.object(object));
-        }
-    }
-    Ok(())
+    Ok(objects)
+}
+
+fn service_account(chart: &Chart<'_>) -> Rendering<Node> {
+    let scope = chart.scope;
+    let name = scope.service_account(&chart.full_name)?;
+    let account = chart
+        .object("v1", "ServiceAccount", name, true)
+        .metadata("annotations", scope.given("serviceAccount.annotations")?);
+    Ok(if scope.since(3, 8, 3) {
+        account.set("secrets", scope.given("serviceAccount.secrets")?).node()
+    } else {
+        account.node()
+    })
 }
 
 fn roles(chart: &Chart<'_>) -> Rendering<Vec<Node>> {

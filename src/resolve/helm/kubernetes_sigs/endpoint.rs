@@ -21,10 +21,21 @@ impl Chart<'_> {
         let mut object = self.object("v1", "Service", self.full_name.clone(), true);
         // Until then the labels stood below the annotations, and became some if there were any.
         object = match annotations {
-            Field::Is(annotations) if !scope.since(3, 9, 0) => {
-                let annotations = Fields::new(&annotations.origin).all(&annotations).all(&labels);
-                object.metadata("annotations", annotations.node())
-            }
+            Field::Is(annotations) if !scope.since(3, 9, 0) => match annotations.unknown().cloned()
+            {
+                Some(why) => {
+                    let labels = match truth(&labels) {
+                        Ok(false) => labels,
+                        _ => unknown(why, &annotations.origin),
+                    };
+                    object.labels(&labels).metadata("annotations", annotations)
+                }
+                None => {
+                    let annotations =
+                        Fields::new(&annotations.origin).all(&annotations).all(&labels);
+                    object.metadata("annotations", annotations.node())
+                }
+            },
             annotations => object.labels(&labels).metadata("annotations", annotations),
         };
         let mut port = Fields::new(&scope.own)
@@ -42,105 +53,99 @@ impl Chart<'_> {
         Ok(object.set("spec", spec.node()).node())
     }
 
-    pub(super) fn pod_disruption_budget(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    pub(super) fn pod_disruption_budget(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
-        let enabled = Condition::all(scope, &["podDisruptionBudget.enabled"])?;
-        if enabled.is == Ok(false) {
-            return Ok(());
-        }
-        let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node();
-        let mut spec = Fields::new(&scope.own)
-            .set("minAvailable", scope.given_text("podDisruptionBudget.minAvailable")?)
-            .set("maxUnavailable", scope.given_text("podDisruptionBudget.maxUnavailable")?);
-        if scope.since(3, 13, 0) {
-            let path = "podDisruptionBudget.unhealthyPodEvictionPolicy";
-            spec = spec.set("unhealthyPodEvictionPolicy", scope.given_text(path)?);
-        }
-        let spec = spec.set("selector", selector).node();
-        // `policy/v1beta1` before Kubernetes 1.21, which no other part of this supports.
-        let object = self.object("policy/v1", "PodDisruptionBudget", self.full_name.clone(), true);
-        objects.extend(enabled.object(object.set("spec", spec).node()));
-        Ok(())
+        Condition::all(scope, &["podDisruptionBudget.enabled"])?.made(|| {
+            let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node();
+            let mut spec = Fields::new(&scope.own)
+                .set("minAvailable", scope.given_text("podDisruptionBudget.minAvailable")?)
+                .set("maxUnavailable", scope.given_text("podDisruptionBudget.maxUnavailable")?);
+            if scope.since(3, 13, 0) {
+                let path = "podDisruptionBudget.unhealthyPodEvictionPolicy";
+                spec = spec.set("unhealthyPodEvictionPolicy", scope.given_text(path)?);
+            }
+            let spec = spec.set("selector", selector).node();
+            // `policy/v1beta1` before Kubernetes 1.21, which no other part of this supports.
+            let object =
+                self.object("policy/v1", "PodDisruptionBudget", self.full_name.clone(), true);
+            Ok(vec![object.set("spec", spec).node()])
+        })
     }
 
-    pub(super) fn service_monitor(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    pub(super) fn service_monitor(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
         if !scope.since(3, 8, 0) {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let enabled = Condition::all(scope, &["serviceMonitor.enabled", "metrics.enabled"])?;
-        if enabled.is == Ok(false) {
-            return Ok(());
-        }
-        let endpoint = scope.own(json!({"port": "https", "path": "/metrics", "scheme": "https",
+        Condition::all(scope, &["serviceMonitor.enabled", "metrics.enabled"])?.made(|| {
+            let endpoint = scope
+                .own(json!({"port": "https", "path": "/metrics", "scheme": "https",
             "tlsConfig": {"insecureSkipVerify": true}}));
-        let mut endpoint = Fields::new(&scope.own)
-            .all(&endpoint)
-            .set("interval", scope.given_text("serviceMonitor.interval")?)
-            .set("scrapeTimeout", scope.given_text("serviceMonitor.scrapeTimeout")?);
-        if scope.since(3, 8, 3) {
-            endpoint = endpoint
-                .set("metricRelabelings", scope.given("serviceMonitor.metricRelabelings")?)
-                .set("relabelings", scope.given("serviceMonitor.relabelings")?);
-        }
-        let names = Fields::new(&scope.own)
-            .set("matchNames", self.list(vec![self.namespace.clone()]))
-            .node();
-        let job = if scope.since(3, 12, 2) {
-            scope.own("app.kubernetes.io/instance")
-        } else {
-            scope.named(scope.release.name.clone())
-        };
-        let spec = Fields::new(&scope.own)
-            .set("jobLabel", job)
-            .set("namespaceSelector", names)
-            .set(
-                "selector",
-                Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node(),
-            )
-            .set("endpoints", self.list(vec![endpoint.node()]));
-        let name = self.full_name.clone();
-        let object = self
-            .object("monitoring.coreos.com/v1", "ServiceMonitor", name, true)
-            .labels(&scope.whole("serviceMonitor.additionalLabels")?)
-            .set("spec", spec.node());
-        objects.extend(enabled.object(object.node()));
-        Ok(())
+            let mut endpoint = Fields::new(&scope.own)
+                .all(&endpoint)
+                .set("interval", scope.given_text("serviceMonitor.interval")?)
+                .set("scrapeTimeout", scope.given_text("serviceMonitor.scrapeTimeout")?);
+            if scope.since(3, 8, 3) {
+                endpoint = endpoint
+                    .set("metricRelabelings", scope.given("serviceMonitor.metricRelabelings")?)
+                    .set("relabelings", scope.given("serviceMonitor.relabelings")?);
+            }
+            let names = Fields::new(&scope.own)
+                .set("matchNames", self.list(vec![self.namespace.clone()]))
+                .node();
+            let job = if scope.since(3, 12, 2) {
+                scope.own("app.kubernetes.io/instance")
+            } else {
+                scope.named(scope.release.name.clone())
+            };
+            let spec = Fields::new(&scope.own)
+                .set("jobLabel", job)
+                .set("namespaceSelector", names)
+                .set(
+                    "selector",
+                    Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node(),
+                )
+                .set("endpoints", self.list(vec![endpoint.node()]));
+            let name = self.full_name.clone();
+            let object = self
+                .object("monitoring.coreos.com/v1", "ServiceMonitor", name, true)
+                .labels(&scope.whole("serviceMonitor.additionalLabels")?)
+                .set("spec", spec.node());
+            Ok(vec![object.node()])
+        })
     }
 
-    pub(super) fn api_service(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    pub(super) fn api_service(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
-        let create = Condition::all(scope, &["apiService.create"])?;
-        if create.is == Ok(false) {
-            return Ok(());
-        }
-        let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
-        let mut object = self.object("apiregistration.k8s.io/v1", "APIService", name, false);
-        let mut service = Fields::new(&scope.own)
-            .set("name", self.full_name.clone())
-            .set("namespace", self.namespace.clone());
-        let mut spec = Fields::new(&scope.own);
-        if scope.since(3, 8, 3) {
-            object = self.api_service_annotations(object)?;
-            service = service.set("port", scope.printed("service.port")?);
-            let insecure = "apiService.insecureSkipTLSVerify";
-            let insecure = if scope.since(3, 13, 1) {
-                scope.given_text(insecure)?
+        Condition::all(scope, &["apiService.create"])?.made(|| {
+            let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
+            let mut object = self.object("apiregistration.k8s.io/v1", "APIService", name, false);
+            let mut service = Fields::new(&scope.own)
+                .set("name", self.full_name.clone())
+                .set("namespace", self.namespace.clone());
+            let mut spec = Fields::new(&scope.own);
+            if scope.since(3, 8, 3) {
+                object = self.api_service_annotations(object)?;
+                service = service.set("port", scope.printed("service.port")?);
+                let insecure = "apiService.insecureSkipTLSVerify";
+                let insecure = if scope.since(3, 13, 1) {
+                    scope.given_text(insecure)?
+                } else {
+                    scope.printed(insecure)?.into()
+                };
+                spec =
+                    spec.set("caBundle", self.ca_bundle()?).set("insecureSkipTLSVerify", insecure);
             } else {
-                scope.printed(insecure)?.into()
-            };
-            spec = spec.set("caBundle", self.ca_bundle()?).set("insecureSkipTLSVerify", insecure);
-        } else {
-            spec = spec.set("insecureSkipTLSVerify", scope.own(true));
-        }
-        let spec = spec
-            .set("group", scope.own("metrics.k8s.io"))
-            .set("groupPriorityMinimum", scope.own(100))
-            .set("service", service.node())
-            .set("version", scope.own("v1beta1"))
-            .set("versionPriority", scope.own(100));
-        objects.extend(create.object(object.set("spec", spec.node()).node()));
-        Ok(())
+                spec = spec.set("insecureSkipTLSVerify", scope.own(true));
+            }
+            let spec = spec
+                .set("group", scope.own("metrics.k8s.io"))
+                .set("groupPriorityMinimum", scope.own(100))
+                .set("service", service.node())
+                .set("version", scope.own("v1beta1"))
+                .set("versionPriority", scope.own(100));
+            Ok(vec![object.set("spec", spec.node()).node()])
+        })
     }
 
     pub(super) fn api_service_annotations(&self, object: Object) -> Rendering<Object> {
@@ -162,14 +167,16 @@ impl Chart<'_> {
             }
         }
         let annotations = annotations.all(&given).node();
-        // 3.13.0 alone writes an empty map of them as a null.
-        let any = truth(&given) != Ok(false) || inject.is != Ok(false);
-        Ok(if any {
-            object.metadata("annotations", annotations)
-        } else if scope.since(3, 13, 0) && !scope.since(3, 13, 1) {
-            object.metadata("annotations", scope.own(serde_json::Value::Null))
-        } else {
-            object
+        Ok(match (truth(&given), inject.is) {
+            (Ok(true), _) | (_, Ok(true)) => object.metadata("annotations", annotations),
+            (Err(why), _) | (_, Err(why)) => {
+                object.metadata("annotations", unknown(why, &given.origin))
+            }
+            // 3.13.0 alone writes an empty map of them as a null.
+            _ if scope.since(3, 13, 0) && !scope.since(3, 13, 1) => {
+                object.metadata("annotations", scope.own(serde_json::Value::Null))
+            }
+            _ => object,
         })
     }
 
@@ -191,73 +198,71 @@ impl Chart<'_> {
     }
 
     /// What cert-manager makes the serving certificate from.
-    pub(super) fn certificate(&self, objects: &mut Vec<Node>) -> Rendering<()> {
+    pub(super) fn certificate(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
         if !scope.since(3, 13, 0) {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let wanted = self.tls_is("cert-manager");
-        if wanted.is == Ok(false) {
-            return Ok(());
-        }
-        let existing = Condition::all(scope, &["tls.certManager.existingIssuer.enabled"])?;
-        let meta = |name: Node| {
-            Fields::new(&scope.own).set("name", name).set("namespace", self.namespace.clone())
-        };
-        let object = |kind: &str, metadata: Fields, spec: Node| {
-            Fields::new(&scope.release.anchor)
-                .set("apiVersion", scope.own("cert-manager.io/v1"))
-                .set("kind", scope.own(kind))
-                .set("metadata", metadata.node())
-                .set("spec", spec)
-                .node()
-        };
-        let issuer_name = self.full_name_and("-issuer");
-        let mut issuer = meta(issuer_name.clone());
-        let mut certificate = meta(self.full_name.clone());
-        if scope.since(3, 14, 0) {
-            certificate = certificate
-                .set("labels", scope.given("tls.certManager.labels")?)
-                .set("annotations", scope.given("tls.certManager.annotations")?);
-        } else {
-            issuer = issuer.set("annotations", scope.own(serde_json::Value::Null));
-        }
-        let issuer = object("Issuer", issuer, scope.own(json!({"selfSigned": {}})));
-        objects.extend(wanted.clone().and(existing.clone().negated()).object(issuer));
-
-        let domain = scope.get("tls.clusterDomain")?;
-        let names = ["", ".svc", ".svc."].map(|suffix| {
-            let domain = if suffix == ".svc." { text(&domain) } else { Ok(String::new()) };
-            match (text(&self.full_name), text(&self.namespace), domain) {
-                (Ok(name), Ok(namespace), Ok(domain)) => {
-                    scope.own(format!("{name}.{namespace}{suffix}{domain}"))
-                }
-                (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => unknown(why, &scope.own),
+        self.tls_is("cert-manager").made(|| {
+            let existing = Condition::all(scope, &["tls.certManager.existingIssuer.enabled"])?;
+            let meta = |name: Node| {
+                Fields::new(&scope.own).set("name", name).set("namespace", self.namespace.clone())
+            };
+            let object = |kind: &str, metadata: Fields, spec: Node| {
+                Fields::new(&scope.release.anchor)
+                    .set("apiVersion", scope.own("cert-manager.io/v1"))
+                    .set("kind", scope.own(kind))
+                    .set("metadata", metadata.node())
+                    .set("spec", spec)
+                    .node()
+            };
+            let issuer_name = self.full_name_and("-issuer");
+            let mut issuer = meta(issuer_name.clone());
+            let mut certificate = meta(self.full_name.clone());
+            if scope.since(3, 14, 0) {
+                certificate = certificate
+                    .set("labels", scope.given("tls.certManager.labels")?)
+                    .set("annotations", scope.given("tls.certManager.annotations")?);
+            } else {
+                issuer = issuer.set("annotations", scope.own(serde_json::Value::Null));
             }
-        });
-        let issuer_ref = match existing.is {
-            Ok(true) => Fields::new(&scope.own)
-                .set("name", scope.printed("tls.certManager.existingIssuer.name")?)
-                .set("kind", scope.printed("tls.certManager.existingIssuer.kind")?)
-                .set("group", scope.printed("tls.certManager.existingIssuer.group")?)
-                .node(),
-            Ok(false) => Fields::new(&scope.own)
-                .set("name", issuer_name)
-                .set("kind", scope.own("Issuer"))
-                .set("group", scope.own("cert-manager.io"))
-                .node(),
-            Err(why) => unknown(why, &existing.at),
-        };
-        let spec = Fields::new(&scope.own)
-            .set("commonName", self.full_name.clone())
-            .set("dnsNames", self.list(names.to_vec()))
-            .set("secretName", self.full_name.clone())
-            .set("usages", scope.own(json!(["server auth", "client auth"])))
-            .set("privateKey", scope.own(json!({"algorithm": "RSA", "size": 2048})))
-            .set("duration", scope.given_text("tls.certManager.duration")?)
-            .set("renewBefore", scope.given_text("tls.certManager.renewBefore")?)
-            .set("issuerRef", issuer_ref);
-        objects.extend(wanted.object(object("Certificate", certificate, spec.node())));
-        Ok(())
+            let issuer = object("Issuer", issuer, scope.own(json!({"selfSigned": {}})));
+            let mut objects = existing.clone().negated().made(|| Ok(vec![issuer]))?;
+
+            let domain = scope.get("tls.clusterDomain")?;
+            let names = ["", ".svc", ".svc."].map(|suffix| {
+                let domain = if suffix == ".svc." { text(&domain) } else { Ok(String::new()) };
+                match (text(&self.full_name), text(&self.namespace), domain) {
+                    (Ok(name), Ok(namespace), Ok(domain)) => {
+                        scope.own(format!("{name}.{namespace}{suffix}{domain}"))
+                    }
+                    (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => unknown(why, &scope.own),
+                }
+            });
+            let issuer_ref = match existing.is {
+                Ok(true) => Fields::new(&scope.own)
+                    .set("name", scope.printed("tls.certManager.existingIssuer.name")?)
+                    .set("kind", scope.printed("tls.certManager.existingIssuer.kind")?)
+                    .set("group", scope.printed("tls.certManager.existingIssuer.group")?)
+                    .node(),
+                Ok(false) => Fields::new(&scope.own)
+                    .set("name", issuer_name)
+                    .set("kind", scope.own("Issuer"))
+                    .set("group", scope.own("cert-manager.io"))
+                    .node(),
+                Err(why) => unknown(why, &existing.at),
+            };
+            let spec = Fields::new(&scope.own)
+                .set("commonName", self.full_name.clone())
+                .set("dnsNames", self.list(names.to_vec()))
+                .set("secretName", self.full_name.clone())
+                .set("usages", scope.own(json!(["server auth", "client auth"])))
+                .set("privateKey", scope.own(json!({"algorithm": "RSA", "size": 2048})))
+                .set("duration", scope.given_text("tls.certManager.duration")?)
+                .set("renewBefore", scope.given_text("tls.certManager.renewBefore")?)
+                .set("issuerRef", issuer_ref);
+            objects.push(object("Certificate", certificate, spec.node()));
+            Ok(objects)
+        })
     }
 }

@@ -1,0 +1,250 @@
+//! Properties of every rendering: nothing panics, and what is said although something is unknown
+//! holds whatever it turns out to be.
+
+use proptest::{prelude::*, sample::Index};
+use serde_json::{Value as Json, json};
+
+use super::{tests::in_directory, *};
+use crate::{
+    config::Config,
+    data::charts::Key,
+    resolve::{Purpose, kustomize::Layers},
+    source::Sources,
+    tree::Scalar,
+};
+
+fn rendering(family: Family, version: &str, values: Node) -> Rendered {
+    let sources = Sources::in_memory([("a.yaml", "")]);
+    let version = Node::new(Scalar::string(version), Origin::at(Via::Written, None));
+    let release = Release {
+        family: Some(family),
+        version: Some(version),
+        values,
+        ..in_directory(&sources, None)
+    };
+    let config = Config::default();
+    let layers = Layers::default();
+    let context = Context { sources: &sources, config: &config, layers, purpose: Purpose::Judge };
+    render(&context, &release)
+}
+
+/// Every key of a chart that is not a map of keys, as paths.
+fn paths(key: &Key, at: &[String], into: &mut Vec<(Vec<String>, Key)>) {
+    match key {
+        Key::Map(keys) => {
+            for (name, key) in keys.iter().filter(|(name, _)| *name != "global") {
+                let at: Vec<_> = at.iter().chain([name]).cloned().collect();
+                paths(key, &at, into);
+            }
+        }
+        key => into.push((at.to_vec(), key.clone())),
+    }
+}
+
+fn leaves(family: Family, version: &str) -> Vec<(Vec<String>, Key)> {
+    let version = Version::parse(version).expect("a version");
+    let mut all = Vec::new();
+    paths(&charts::of(family).keys(&version), &[], &mut all);
+    all.retain(|(path, _)| !path[0].ends_with("Override"));
+    all
+}
+
+/// A value that fits a key, or now and then does not.
+fn value(key: &Key) -> BoxedStrategy<Json> {
+    let odd = prop_oneof![
+        Just(Json::Null),
+        Just(json!("")),
+        Just(json!({})),
+        Just(json!([])),
+        Just(json!("text")),
+        Just(json!("a: b")),
+        Just(json!(0)),
+        Just(json!(1.5)),
+        Just(json!("false")),
+    ];
+    let fits = match key {
+        Key::Bool => any::<bool>().prop_map(Json::from).boxed(),
+        Key::Number => (0..20_000_i64).prop_map(Json::from).boxed(),
+        Key::Text | Key::Any => {
+            prop_oneof![Just(json!("helm")), Just(json!("1")), Just(json!("x-y")), Just(json!(2))]
+                .boxed()
+        }
+        Key::List => {
+            let item = prop_oneof![
+                Just(json!("--kubelet-insecure-tls")),
+                Just(json!("--metric-resolution=30s")),
+                Just(json!({"name": "x"})),
+                Just(json!(3)),
+            ];
+            proptest::collection::vec(item, 0..3).prop_map(Json::from).boxed()
+        }
+        Key::Open | Key::Map(_) => {
+            let value = prop_oneof![Just(json!("1")), Just(json!({"cpu": "1"})), Just(Json::Null)];
+            proptest::collection::btree_map("limits|requests|type|a", value, 0..3)
+                .prop_map(|map| Json::Object(map.into_iter().collect()))
+                .boxed()
+        }
+    };
+    prop_oneof![4 => fits, 1 => odd].boxed()
+}
+
+/// Values for some of the keys of a chart.
+fn some_values(leaves: Vec<(Vec<String>, Key)>) -> impl Strategy<Value = Vec<(Vec<String>, Json)>> {
+    let chosen = proptest::sample::subsequence(leaves, 0..8);
+    chosen.prop_flat_map(|chosen| {
+        chosen
+            .into_iter()
+            .map(|(path, key)| value(&key).prop_map(move |value| (path.clone(), value)))
+            .collect::<Vec<_>>()
+    })
+}
+
+fn tree(values: &[(Vec<String>, Json)], hidden: Option<usize>) -> Node {
+    let written = Origin::at(Via::Written, None);
+    let mut root = Node::new(Map::default(), written.clone());
+    for (index, (path, value)) in values.iter().enumerate() {
+        let value = match hidden == Some(index) {
+            true => Node::new(Kind::Unknown("hidden".into()), written.clone()),
+            false => charts::from_json(value, &written),
+        };
+        let leaf = path.iter().rev().fold(value, |value, key| {
+            Node::new([(key.clone(), value)].into_iter().collect::<Map>(), written.clone())
+        });
+        root = merge(&root, &leaf);
+    }
+    root
+}
+
+/// Whether what `said` claims holds for `is`.
+fn holds(said: &Node, is: &Node) -> Result<(), String> {
+    match (&said.kind, &is.kind) {
+        (Kind::Unknown(_), _) | (_, Kind::Unknown(_)) => Ok(()),
+        (Kind::Map(a), Kind::Map(b)) => {
+            for (key, entry) in a.iter() {
+                match b.get(key) {
+                    Some(other) => {
+                        holds(&entry.value, other).map_err(|it| format!("{key}.{it}"))?;
+                    }
+                    None if entry.value.unknown().is_some() || entry.value.is_null() => {}
+                    None if b.open.is_some() => {}
+                    None => return Err(format!("{key}: said {:?}", entry.value.to_json())),
+                }
+            }
+            let missing = b.iter().find(|(key, entry)| {
+                a.get(key).is_none() && !entry.value.is_null() && entry.value.unknown().is_none()
+            });
+            match missing {
+                Some((key, entry)) if a.open.is_none() => {
+                    Err(format!("{key}: not said {:?}", entry.value.to_json()))
+                }
+                _ => Ok(()),
+            }
+        }
+        (Kind::List(a), Kind::List(b)) => match items_hold(a, b) {
+            true => Ok(()),
+            false => Err(format!("said {:?}, is {:?}", said.to_json(), is.to_json())),
+        },
+        _ if said.to_json() == is.to_json() => Ok(()),
+        _ => Err(format!("said {:?}, is {:?}", said.to_json(), is.to_json())),
+    }
+}
+
+/// An unknown item stands for any number of them.
+fn items_hold(said: &[Node], is: &[Node]) -> bool {
+    match (said, is) {
+        ([], []) => true,
+        ([first, rest @ ..], _) if first.unknown().is_some() => {
+            (0..=is.len()).any(|skip| items_hold(rest, &is[skip..]))
+        }
+        (_, [first, rest @ ..]) if first.unknown().is_some() => {
+            (0..=said.len()).any(|skip| items_hold(&said[skip..], rest))
+        }
+        ([a, said @ ..], [b, is @ ..]) => holds(a, b).is_ok() && items_hold(said, is),
+        _ => false,
+    }
+}
+
+/// Whether all that `said` claims holds for `is`.
+fn all_hold(said: &Rendered, is: &Rendered) -> Result<(), TestCaseError> {
+    if is.objects.is_empty() {
+        return Ok(());
+    }
+    prop_assert!(!said.objects.is_empty(), "it is not refused: {:?}", said.problems);
+    let id = |object: &Node| {
+        let text = |path| object.str_at(path).unwrap_or_default().to_owned();
+        (text("kind"), text("metadata.name"))
+    };
+    for object in &is.objects {
+        // A name that depends on what is unknown cannot be compared.
+        let Some(other) = said.objects.iter().find(|it| id(it) == id(object)) else {
+            let named = said.objects.iter().filter(|it| id(it).0 == id(object).0);
+            prop_assert!(
+                named.into_iter().any(|it| it.look("metadata.name").is_err()),
+                "{:?} is not said",
+                id(object)
+            );
+            continue;
+        };
+        if let Err(difference) = holds(other, object) {
+            return Err(TestCaseError::fail(format!("{}.{difference}", id(object).0)));
+        }
+    }
+    Ok(())
+}
+
+const CHARTS: [(Family, &str); 7] = [
+    (Family::KubernetesSigs, "3.5.0"),
+    (Family::KubernetesSigs, "3.9.0"),
+    (Family::KubernetesSigs, "3.12.2"),
+    (Family::KubernetesSigs, "3.13.0"),
+    (Family::KubernetesSigs, "3.14.0"),
+    (Family::Bitnami, "7.4.13"),
+    (Family::Stable, "2.11.4"),
+];
+
+fn chart_and_values() -> impl Strategy<Value = (usize, Vec<(Vec<String>, Json)>)> {
+    (0..CHARTS.len()).prop_flat_map(|index| {
+        let (family, version) = CHARTS[index];
+        (Just(index), some_values(leaves(family, version)))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn a_value_that_is_not_known_makes_nothing_wrong(
+        (index, values) in chart_and_values(),
+        hidden in any::<Index>(),
+    ) {
+        prop_assume!(!values.is_empty());
+        let (family, version) = CHARTS[index];
+        let known = rendering(family, version, tree(&values, None));
+        let said = rendering(family, version, tree(&values, Some(hidden.index(values.len()))));
+        all_hold(&said, &known)?;
+    }
+
+    #[test]
+    fn what_is_said_of_a_range_holds_for_each_of_its_versions(
+        values in some_values(leaves(Family::KubernetesSigs, "3.13.0")),
+        range in prop_oneof![Just("3.12.x"), Just("3.9 - 3.12"), Just("3.13.x || 3.5.0")],
+    ) {
+        let family = Family::KubernetesSigs;
+        let said = rendering(family, range, tree(&values, None));
+        let constraint = Constraint::parse(range).expect("a range");
+        for version in charts::of(family).versions().filter(|it| constraint.holds(it)) {
+            let one = rendering(family, &version.to_string(), tree(&values, None));
+            all_hold(&said, &one)?;
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_newer_chart_holds_for_the_newest(
+        values in some_values(leaves(Family::KubernetesSigs, "3.14.0")),
+    ) {
+        let family = Family::KubernetesSigs;
+        let said = rendering(family, "3.99.0", tree(&values, None));
+        let known = rendering(family, "3.14.0", tree(&values, None));
+        all_hold(&said, &known)?;
+    }
+}
