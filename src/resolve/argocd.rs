@@ -18,7 +18,7 @@ use crate::{
         layout::Layout,
         tools::{self, Found, Reached},
     },
-    source::{FileId, Relevance},
+    source::{self, FileId, Relevance, Span},
     tree::{Node, Scalar, Via},
 };
 
@@ -86,6 +86,9 @@ impl<'a> Argo<'a> {
     /// The environments of Applications that nothing else in the repository builds.
     pub fn environments(&self) -> Found {
         let mut found = Found::default();
+        if self.written.is_empty() {
+            return found;
+        }
         for written in &self.written {
             found.reached.files.extend(&written.reach.files);
             // A kustomization that builds an Application which deploys that same kustomization
@@ -212,7 +215,7 @@ impl<'a> Argo<'a> {
         let mut parts: BTreeMap<String, Vec<&Written<'_>>> = BTreeMap::new();
         for root in roots {
             let path = &self.context.sources[root.file].path;
-            let dir = environments::environment_dir(crate::source::parent(path));
+            let dir = environments::environment_dir(source::parent(path));
             parts.entry(dir).or_default().push(root);
         }
         parts.into_iter().collect()
@@ -238,6 +241,8 @@ struct Deployment<'r, 'a> {
     /// Those that were deployed: environment, namespace, name.
     seen: BTreeSet<(String, String, String)>,
     environments: BTreeMap<String, Environment>,
+    /// Where each environment has the object that is written at a place.
+    places: BTreeMap<(String, Option<Span>), usize>,
     /// What each environment reads.
     read: BTreeMap<String, BTreeSet<FileId>>,
     reached: Reached,
@@ -252,6 +257,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
             open: VecDeque::new(),
             seen: BTreeSet::new(),
             environments: BTreeMap::new(),
+            places: BTreeMap::new(),
             read: BTreeMap::new(),
             reached: Reached::default(),
         }
@@ -307,10 +313,14 @@ impl<'r, 'a> Deployment<'r, 'a> {
         self.reached.files.extend(deployed.reached.files);
         self.reached.dirs.extend(deployed.reached.dirs);
         let namespace = application.at("spec.destination.namespace");
-        let environment = self.environment(&target, application);
+        let environment = self.environments.entry(target.clone()).or_insert_with(|| {
+            let origin = Object::new(application.clone()).anchor();
+            Environment::new(target.as_str(), EntryKind::ArgoCd, origin)
+        });
         environment.problems.extend(deployed.problems);
         if set.is_some() || !place.built || target != place.name {
-            environment.objects.push(Object::new(application.clone()));
+            let own = Object::new(application.clone());
+            push(environment, &mut self.places, own);
         }
         let mut inner = Vec::new();
         for mut node in deployed.objects {
@@ -318,7 +328,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
             if is_application(&node) {
                 inner.push((node.clone(), Place { name: target.clone(), built: true }));
             }
-            environment.objects.push(Object::new(node));
+            push(environment, &mut self.places, Object::new(node));
         }
         for release in deployed.releases {
             environment.install(argo.context, release);
@@ -345,6 +355,20 @@ impl<'r, 'a> Deployment<'r, 'a> {
         found.reached.files.append(&mut reached.files);
         found.reached.dirs.append(&mut reached.dirs);
         found
+    }
+}
+
+/// Adds an object, unless the environment has the very same one from another Application.
+fn push(
+    environment: &mut Environment,
+    places: &mut BTreeMap<(String, Option<Span>), usize>,
+    object: Object,
+) {
+    let place = (environment.name.clone(), object.node.origin.written_at());
+    let before = places.get(&place).and_then(|index| environment.objects.get(*index));
+    if before.is_none_or(|it| it.node != object.node) {
+        places.insert(place, environment.objects.len());
+        environment.objects.push(object);
     }
 }
 

@@ -22,6 +22,9 @@ use crate::{
 /// How deep `helmfiles` and `bases` may refer to each other.
 const MAX_DEPTH: usize = 8;
 
+/// How many files one environment may read.
+const MAX_FILES: usize = 1_000;
+
 /// The environment that Helmfile takes when none is named.
 const DEFAULT: &str = "default";
 
@@ -81,17 +84,19 @@ fn start(file: FileId) -> Span {
 /// The names of the environments that a Helmfile has.
 fn names(context: &Context<'_>, file: FileId) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    let mut open = vec![(file, 0)];
-    while let Some((file, depth)) = open.pop() {
+    let mut open = vec![file];
+    let mut seen = BTreeSet::new();
+    while let Some(file) = open.pop() {
+        if !seen.insert(file) {
+            continue;
+        }
         for part in parts(context, file, None).unwrap_or_default() {
             for (name, _) in part.get("environments").into_iter().flat_map(Node::entries) {
                 if !names.iter().any(|it| it == name) {
                     names.push(name.to_owned());
                 }
             }
-            if depth < MAX_DEPTH {
-                open.extend(bases(context, file, &part).into_iter().map(|it| (it, depth + 1)));
-            }
+            open.extend(bases(context, file, &part));
         }
     }
     if names.is_empty() {
@@ -164,6 +169,8 @@ struct Run<'a> {
     name: String,
     environment: Environment,
     read: BTreeSet<FileId>,
+    /// How many files may still be read, so that files that include each other end.
+    left: usize,
 }
 
 /// What the parts of a file say together.
@@ -184,6 +191,7 @@ impl<'a> Run<'a> {
             name: name.to_owned(),
             environment: Environment::new(name, EntryKind::Other, origin),
             read: BTreeSet::new(),
+            left: MAX_FILES,
         }
     }
 
@@ -214,6 +222,8 @@ impl<'a> Run<'a> {
 
     /// Reads the parts of `file`, each with the values that the parts before it give.
     fn collect(&mut self, file: FileId, passed: &Node, state: &mut State, depth: usize) {
+        let Some(left) = self.left.checked_sub(1) else { return };
+        self.left = left;
         self.read.insert(file);
         let count = match parts(self.context, file, None) {
             Ok(parts) => parts.len(),

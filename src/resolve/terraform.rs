@@ -6,7 +6,10 @@
 
 mod evaluate;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use hcl_edit::{
     Span as _,
@@ -31,6 +34,9 @@ use crate::{
 
 /// How deep modules may call modules.
 const MAX_DEPTH: usize = 8;
+
+/// How many root modules may have one module.
+const MAX_INSTANCES: usize = 500;
 
 /// One directory of `.tf` files.
 #[derive(Debug)]
@@ -69,11 +75,13 @@ pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Found {
         }
         found.reached.files.extend(module.files.iter().map(|(file, _)| *file));
         for instance in instances(context, &modules, module, 0) {
+            let work = Cell::new(evaluate::MAX_WORK);
             let scope = Scope {
                 context,
                 module,
                 root: &instance.root,
                 arguments: instance.arguments.as_ref(),
+                work: &work,
             };
             for (file, block) in &installs {
                 let Some((release, problems)) = release(&scope, *file, block, &mut found) else {
@@ -118,12 +126,14 @@ fn instances(
     depth: usize,
 ) -> Vec<Instance> {
     let mut all = Vec::new();
+    let work = Cell::new(evaluate::MAX_WORK);
     for caller in modules.values() {
         for (file, block) in caller.blocks("module") {
             let path = block.body.get_attribute("source").and_then(|it| it.value.as_str());
             let path = path.filter(|it| it.starts_with('.'));
             if path.and_then(|it| source::join(&caller.dir, it)).as_deref() != Some(&module.dir)
                 || depth >= MAX_DEPTH
+                || all.len() >= MAX_INSTANCES
             {
                 continue;
             }
@@ -133,6 +143,7 @@ fn instances(
                     module: caller,
                     root: &instance.root,
                     arguments: instance.arguments.as_ref(),
+                    work: &work,
                 };
                 let passed = block
                     .body

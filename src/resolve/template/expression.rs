@@ -25,6 +25,9 @@ pub struct Scope<'a> {
     pub strict: bool,
 }
 
+/// Longer expressions are not evaluated, which also bounds how deep they nest.
+const MAX_EXPRESSION: usize = 1_000;
+
 /// Starts the reason why what nothing defines is unknown.
 const NOTHING: &str = "nothing in the repository gives";
 
@@ -125,6 +128,9 @@ impl Scope<'_> {
     }
 
     fn evaluate(&self, expression: &str) -> Result<Node, Why> {
+        if expression.len() > MAX_EXPRESSION {
+            return Err("an expression of its template is too long".into());
+        }
         if self.go { self.pipeline(expression) } else { self.parameter(expression) }
     }
 

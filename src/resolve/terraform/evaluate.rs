@@ -1,6 +1,7 @@
 //! Expressions that are literal, or refer to what is.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     ops::Range,
 };
@@ -30,6 +31,9 @@ pub(super) const MODULE: char = '\u{1}';
 /// How deep expressions may refer to expressions; deeper ones refer to themselves.
 const MAX_DEPTH: usize = 32;
 
+/// How many expressions are evaluated for one module.
+pub(super) const MAX_WORK: usize = 200_000;
+
 /// Where expressions are evaluated.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
@@ -39,6 +43,8 @@ pub(super) struct Scope<'a> {
     pub(super) root: &'a str,
     /// What the caller of the module passes; `None` for the root module.
     pub(super) arguments: Option<&'a BTreeMap<String, Node>>,
+    /// How many expressions may still be evaluated, so that locals that double each other end.
+    pub(super) work: &'a Cell<usize>,
 }
 
 impl<'a> Scope<'a> {
@@ -56,6 +62,10 @@ impl<'a> Scope<'a> {
         if depth > MAX_DEPTH {
             return unknown("it refers to itself", &at);
         }
+        let Some(left) = self.work.get().checked_sub(1) else {
+            return unknown("it takes too long to evaluate", &at);
+        };
+        self.work.set(left);
         let next = |it: &Expression| self.value(file, it, depth + 1);
         let kind: Kind = match expression {
             Expression::Null(_) => Scalar::null().into(),
