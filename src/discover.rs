@@ -246,13 +246,17 @@ pub fn open(root: &Path, progress: &(dyn Fn() + Sync)) -> io::Result<Sources> {
 /// One thread of the walk.
 struct Worker<'a> {
     root: &'a Path,
-    found: &'a Mutex<(Vec<Listed>, Vec<(String, String)>)>,
+    found: &'a Mutex<(Vec<Listed>, Vec<Link>)>,
     files: Vec<Listed>,
-    links: Vec<(String, String)>,
+    links: Vec<Link>,
     buffer: Vec<u8>,
 }
 
+/// A file's path, how it can matter, and its text if that was read.
 type Listed = (String, Relevance, Option<Text>);
+
+/// A symbolic link's path and what it resolves to.
+type Link = (String, String);
 
 impl Worker<'_> {
     fn visit(&mut self, entry: &DirEntry) {
@@ -273,14 +277,12 @@ impl Worker<'_> {
         if is_hidden(path) || !is_candidate(name) {
             return (Relevance::None, None);
         }
-        match read_into(file, &mut self.buffer) {
-            Err(skip) => (Relevance::None, Some(Text::Skipped(skip))),
-            Ok(()) => {
-                let relevance = relevance(path, &self.buffer);
-                let text = (relevance > Relevance::None).then(|| classify(&self.buffer));
-                (relevance, text)
-            }
+        if let Err(skip) = read_into(file, &mut self.buffer) {
+            return (Relevance::None, Some(Text::Skipped(skip)));
         }
+        let relevance = relevance(path, &self.buffer);
+        let text = (relevance > Relevance::None).then(|| classify(&self.buffer));
+        (relevance, text)
     }
 }
 
@@ -304,6 +306,7 @@ fn relative(root: &Path, path: &Path) -> Option<String> {
 }
 
 /// What a symbolic link resolves to, when that exists and lies inside the root.
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
 fn resolve_link(root: &Path, link: &Path) -> Option<String> {
     relative(root, &link.canonicalize().ok()?)
 }
@@ -323,6 +326,7 @@ fn read_into(file: &Path, buffer: &mut Vec<u8>) -> Result<(), Skip> {
 }
 
 /// Reads one file that something refers to.
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
 fn read(root: &Path, path: &str) -> Text {
     let file: PathBuf = root.join(path);
     // The listing holds no links, but a directory may have become one since.

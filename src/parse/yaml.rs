@@ -319,16 +319,11 @@ impl<'a> Builder<'a> {
                     merged.retain(|it| *it != name);
                     map.insert(name, Entry { key: span, value: built.node });
                 }
-                Some(Key::Merge) => {
-                    if !merge(map, merged, &built.node, self.dialect) {
-                        self.fail(
-                            "`<<` takes a mapping or a list of mappings",
-                            built.start,
-                            built.end,
-                        );
-                    }
+                Some(Key::Merge) if !merge(map, merged, &built.node, self.dialect) => {
+                    let message = "`<<` takes a mapping or a list of mappings";
+                    self.fail(message, built.start, built.end);
                 }
-                None => {}
+                Some(Key::Merge) | None => {}
             },
         }
     }

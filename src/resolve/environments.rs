@@ -391,14 +391,12 @@ fn home(dirs: &[String], path: &str) -> Option<usize> {
         let pairs = dir.split('/').zip(source::parent(path).split('/'));
         pairs.take_while(|(a, b)| a == b && !a.is_empty()).count()
     };
-    match dirs {
-        [_] => Some(0),
-        _ => {
-            let most = dirs.iter().map(shared).max().filter(|most| *most > 0)?;
-            let mut best = dirs.iter().enumerate().filter(|(_, dir)| shared(dir) == most);
-            best.next().filter(|_| best.next().is_none()).map(|(index, _)| index)
-        }
+    if let [_] = dirs {
+        return Some(0);
     }
+    let most = dirs.iter().map(shared).max().filter(|most| *most > 0)?;
+    let mut best = dirs.iter().enumerate().filter(|(_, dir)| shared(dir) == most);
+    best.next().filter(|_| best.next().is_none()).map(|(index, _)| index)
 }
 
 /// What was found in files that nothing refers to.

@@ -27,7 +27,6 @@ pub(super) fn read(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
 /// `values-prod.yaml` is a layer below it: what depends on either is unknown.
 pub(super) fn environment(context: &Context<'_>, file: FileId) -> Option<Environment> {
     let sources = context.sources;
-    let path = &sources[file].path;
     let (values, family) = read(sources, file)?;
     let below = base_of(sources, file).and_then(|base| read(sources, base));
     let values = match below {

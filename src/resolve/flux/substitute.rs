@@ -76,6 +76,9 @@ pub(super) fn substitute(
     }
     let node = template.rebuild(root, &emitted.root);
     problems.extend(template.undefined());
+    if template.filled.iter().any(|it| !it.missing.is_empty()) {
+        problems.extend(variables.unsure.iter().cloned());
+    }
     Ok(node)
 }
 

@@ -15,6 +15,9 @@ pub(super) struct Variables {
     pub(super) known: IndexMap<String, Node>,
     /// Why a variable that is not known may be defined all the same.
     pub(super) open: Option<Why>,
+    /// Optional sources that are not in the repository, as the problems that they are once an
+    /// expression asks for a variable that nothing else defines.
+    pub(super) unsure: Vec<Problem>,
     /// Where a variable would be defined, each with what is there.
     pub(super) searched: Vec<(Origin, String)>,
     /// Whether expressions are replaced even when there are no variables.
@@ -120,10 +123,12 @@ impl Variables {
             let why: Why =
                 format!("the {kind} `{namespace}/{name}` is not in the repository").into();
             let message = format!("{why}; the variables that it defines are unknown");
-            problems.push(Problem::new(ProblemKind::Unresolved, &name_node.origin, message));
+            let problem = Problem::new(ProblemKind::Unresolved, &name_node.origin, message);
             if optional {
+                self.unsure.push(problem);
                 self.open.get_or_insert(why);
             } else {
+                problems.push(problem);
                 self.forget(why);
             }
             return;
