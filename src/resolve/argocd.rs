@@ -152,13 +152,12 @@ impl<'a> Argo<'a> {
 
     /// The objects that no kustomization and no other Application builds.
     fn roots(&self, reached: &Reached) -> Vec<&Written<'a>> {
-        let mut kustomized: BTreeSet<FileId> = BTreeSet::new();
-        for dir in self.layout.roots().filter(|dir| !reached.dirs.contains(*dir)) {
-            kustomized.extend(self.layout.closure(dir, true).files);
+        if self.written.is_empty() {
+            return Vec::new();
         }
-        for dir in self.layout.flux.iter().filter_map(|flux| flux.dir.as_deref()) {
-            kustomized.extend(self.layout.closure(dir, true).files);
-        }
+        let kustomizations = self.layout.roots().filter(|dir| !reached.dirs.contains(*dir));
+        let flux = self.layout.flux.iter().filter_map(|flux| flux.dir.as_deref());
+        let kustomized = self.layout.closure_of_all(kustomizations.chain(flux), true).files;
         let mut seen: BTreeSet<usize> = BTreeSet::new();
         let is_root = |index: usize| {
             let file = self.written.get(index).map(|it| it.file);

@@ -219,8 +219,17 @@ impl<'a> Layout<'a> {
 
     /// What building `dir` reaches; with `nested`, also what the Flux Kustomizations in it build.
     pub fn closure(&self, dir: &str, nested: bool) -> Closure {
+        self.closure_of_all([dir], nested)
+    }
+
+    /// What building any of `dirs` reaches, in the time that it takes to go there once.
+    pub fn closure_of_all<'d>(
+        &self,
+        dirs: impl IntoIterator<Item = &'d str>,
+        nested: bool,
+    ) -> Closure {
         let mut closure = Closure::default();
-        let mut open = vec![dir.to_owned()];
+        let mut open: Vec<String> = dirs.into_iter().map(str::to_owned).collect();
         let mut seen = BTreeSet::new();
         while let Some(path) = open.pop() {
             if !seen.insert(path.clone()) {

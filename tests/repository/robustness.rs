@@ -72,7 +72,6 @@ spec:
 ";
 
 #[test]
-#[ignore = "kustomize is on its way"]
 fn every_broken_file_is_named_and_hides_no_other() {
     let broken = scenarios().into_iter().find(|it| it.name == "broken").unwrap();
     let found = findings_in(&broken.dir);
@@ -92,7 +91,6 @@ fn every_broken_file_is_named_and_hides_no_other() {
 }
 
 #[test]
-#[ignore = "kustomize is on its way"]
 fn a_chain_of_ten_thousand_layers_ends() {
     let mut files = vec![("layer-0/metrics-server.yaml".to_owned(), DEPLOYMENT.to_owned())];
     files.push((
@@ -108,7 +106,6 @@ fn a_chain_of_ten_thousand_layers_ends() {
 }
 
 #[test]
-#[ignore = "kustomize is on its way"]
 fn a_circle_is_reported_at_a_reference_of_it() {
     let files = [
         ("a/kustomization.yaml", "resources: [../b, metrics-server.yaml]\n"),
