@@ -54,6 +54,11 @@ impl Store {
         }
     }
 
+    /// Whether it holds nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
     /// The object of that name.
     pub(super) fn find(&self, kind: &str, space: &str, name: &str) -> Option<&Node> {
         self.objects.get(&(kind.to_owned(), namespace(space), name.to_owned()))

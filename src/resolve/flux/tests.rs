@@ -596,6 +596,65 @@ spec:
 }
 
 #[test]
+fn kustomizations_that_wait_for_each_other_end() {
+    let child = |name: &str, from: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: {name}, namespace: flux-system}}
+spec:
+  path: ./{name}
+  sourceRef: {{kind: GitRepository, name: flux-system}}
+  postBuild: {{substituteFrom: [{{kind: ConfigMap, name: {from}}}]}}
+"
+        )
+    };
+    let vars = |name: &str| {
+        format!(
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {{name: {name}, namespace: flux-system}}
+data: {{A: '${{A}}', B: b}}
+"
+        )
+    };
+    let sources = Sources::in_memory([
+        ("clusters/prod/flux-system/gotk-sync.yaml".to_owned(), GOTK.to_owned()),
+        (
+            "clusters/prod/ab.yaml".to_owned(),
+            child("a", "from-b") + "---\n" + &child("b", "from-a"),
+        ),
+        (
+            "clusters/prod/none.yaml".to_owned(),
+            child("none", "nobody") + "---\n" + &child("c", "from-c"),
+        ),
+        ("a/vars.yaml".to_owned(), vars("from-a")),
+        ("b/vars.yaml".to_owned(), vars("from-b")),
+        ("c/vars.yaml".to_owned(), vars("from-c")),
+        ("none/vars.yaml".to_owned(), vars("unused")),
+    ]);
+    let config = Config::default();
+    let root = objects(&sources, "clusters/prod/flux-system/gotk-sync.yaml").remove(1);
+    let mut environment = environment(&[]);
+    resolve(&context(&sources, &config, Purpose::Judge), None, &[root], &mut environment);
+    let unresolved: Vec<_> = environment
+        .problems
+        .iter()
+        .filter(|it| it.kind == ProblemKind::Unresolved)
+        .map(|it| place(&sources, it))
+        .collect();
+    // One of the two goes first, without what the other would make.
+    assert_eq!(unresolved, ["nobody", "from-b"]);
+    let maps: Vec<_> = environment
+        .objects
+        .iter()
+        .filter(|it| it.kind() == "ConfigMap")
+        .map(Object::name)
+        .collect();
+    assert_eq!(maps, ["from-a", "from-b", "from-c", "unused"]);
+}
+
+#[test]
 fn unknown_fields_vanish_only_from_the_file_that_flux_rewrites() {
     let mut files = PLATFORM.to_vec();
     for (path, text) in &mut files {

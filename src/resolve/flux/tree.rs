@@ -291,46 +291,52 @@ impl Tree<'_> {
         let waiting: Vec<usize> =
             (0..self.members.len()).filter(|index| waits(&self.members[*index])).collect();
         // A child that needs no substitution may make what its parent waits for.
+        let known = self.members.len();
         for index in &waiting {
             let member = &mut self.members[*index];
             if member.stage == Stage::Built {
                 member.stage = Stage::Searched;
                 let suspended = member.suspended;
-                let children: Vec<Node> = member
-                    .objects
-                    .iter()
-                    .filter(|it| !substitute::has_dollar(it))
-                    .filter_map(kustomization)
-                    .collect();
+                let unchanged = member.objects.iter().filter(|it| !substitute::has_dollar(it));
+                let children: Vec<Node> = unchanged.filter_map(kustomization).collect();
                 self.join_children(&children, suspended);
-                return true;
             }
         }
-        // Then nothing in the repository makes it, or each waits for the other: the first that
-        // waits for no other goes first.
-        let made_by_others = |index: &usize| {
+        if self.members.len() > known {
+            return true;
+        }
+        // Then nothing in the repository makes it, or each waits for the other: those that wait for
+        // no other go first, or else the first of all.
+        let made: Vec<(usize, Store)> = waiting
+            .iter()
+            .map(|index| {
+                let mut made = Store::default();
+                made.add(&self.members[*index].objects);
+                (*index, made)
+            })
+            .filter(|(_, made)| !made.is_empty())
+            .collect();
+        let is_blocked = |index: &usize| {
             let member = &self.members[*index];
             let namespace = member.node.str_at("metadata.namespace").unwrap_or_default();
-            variables::sources(&member.node).any(|(kind, name)| {
-                waiting.iter().filter(|other| *other != index).any(|other| {
-                    let mut made = Store::default();
-                    made.add(&self.members[*other].objects);
-                    made.data(kind, namespace, name).is_some()
-                        && self.store.data(kind, namespace, name).is_none()
-                })
+            let has = |store: &Store, (kind, name)| store.data(kind, namespace, name).is_some();
+            variables::sources(&member.node).any(|source| {
+                !has(&self.store, source)
+                    && made.iter().any(|(other, made)| other != index && has(made, source))
             })
         };
-        let first = waiting.iter().copied().find(|index| !made_by_others(index));
-        match first.or(waiting.first().copied()) {
-            Some(index) => {
-                // What it makes itself was applied before, or will not be.
-                let own = self.members[index].objects.clone();
-                self.store.add(&own);
-                self.finish(index);
-                true
-            }
-            None => false,
+        let mut next: Vec<usize> =
+            waiting.iter().copied().filter(|index| !is_blocked(index)).collect();
+        if next.is_empty() {
+            next.extend(waiting.first());
         }
+        for index in &next {
+            // What it makes itself was applied before, or will not be.
+            let own = self.members[*index].objects.clone();
+            self.store.add(&own);
+            self.finish(*index);
+        }
+        !next.is_empty()
     }
 }
 
