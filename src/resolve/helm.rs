@@ -8,8 +8,6 @@ mod kubernetes_sigs;
 mod local;
 mod object;
 mod print;
-#[cfg(test)]
-mod properties;
 mod stable;
 pub mod strvals;
 mod template;

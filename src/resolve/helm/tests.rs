@@ -1,5 +1,7 @@
 //! Values in, objects and origins out.
 
+mod property_tests;
+
 use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
@@ -51,7 +53,7 @@ fn values_of(sources: &Sources, path: &str) -> Node {
 }
 
 /// A release named `metrics-server` in `kube-system` of the chart in `directory`, without values.
-pub(super) fn in_directory(sources: &Sources, directory: Option<&str>) -> Release {
+fn in_directory(sources: &Sources, directory: Option<&str>) -> Release {
     let _ = sources;
     let nowhere = Origin::at(Via::Written, None);
     Release {
