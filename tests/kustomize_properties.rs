@@ -44,20 +44,20 @@ fn ours(files: &Files, dir: &str) -> (Built, String) {
 }
 
 fn theirs(files: &Files, dir: &str) -> (Built, String) {
-    let root = tempfile::tempdir().unwrap();
+    let root = tempfile::tempdir().expect("a folder");
     for (path, text) in files {
         let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
     }
     let output = Command::new("kubectl").arg("kustomize").arg(root.path().join(dir)).output();
-    let output = output.unwrap();
+    let output = output.expect("kubectl runs");
     if !output.status.success() {
         return (None, String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8(output.stdout).expect("text");
     let sources = Sources::in_memory([("out.yaml", text)]);
-    let file = sources.find("out.yaml").unwrap();
+    let file = sources.find("out.yaml").expect("it is there");
     let objects = sources.documents(file, Dialect::Sigs).roots();
     (Some(sorted(objects.map(Node::to_json))), String::new())
 }
@@ -94,8 +94,10 @@ fn compare(strategy: impl Strategy<Value = Files>) {
     let result = TestRunner::new(config).run(&strategy, |files| {
         let (wanted, error) = theirs(&files, "overlay");
         let (got, problem) = ours(&files, "overlay");
-        let shown: String =
-            files.iter().map(|(path, text)| format!("--- {path}\n{text}\n")).collect();
+        let mut shown = String::new();
+        for (path, text) in &files {
+            shown.extend(["--- ", path, "\n", text, "\n"]);
+        }
         prop_assert_eq!(got, wanted, "{}\nkubectl: {}\nours: {}", shown, error, problem);
         Ok(())
     });
@@ -279,7 +281,7 @@ fn patched(base: String, patches: &[String], target: &str) -> Files {
     let mut files = vec![("overlay/base.yaml".to_owned(), base)];
     let mut kustomization = "resources: [base.yaml]\npatches:\n".to_owned();
     for (at, patch) in patches.iter().enumerate() {
-        kustomization += &format!("- path: p{at}.yaml\n{target}");
+        kustomization.extend(["- path: p", &at.to_string(), ".yaml\n", target]);
         files.push((format!("overlay/p{at}.yaml"), patch.clone()));
     }
     files.push(("overlay/kustomization.yaml".into(), kustomization));
