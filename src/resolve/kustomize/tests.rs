@@ -383,3 +383,18 @@ fn a_base_is_read_once_for_all_its_overlays() {
     }
     assert_eq!(context.layers.0.lock().expect("not poisoned").len(), 1);
 }
+
+#[test]
+fn what_is_nested_without_end_ends() {
+    let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
+    let object = format!("apiVersion: v1\nkind: X\nmetadata: {{name: x}}\nspec: {deep}\n");
+    let files = [
+        ("x.yaml", object.as_str()),
+        (
+            "kustomization.yaml",
+            "resources: [x.yaml]\npatches: [{path: x.yaml}]\nimages: [{name: a}]\n",
+        ),
+    ];
+    let (_, build) = built(&files, "", &Options::default());
+    assert!(build.problems.len() + build.objects.len() > 0);
+}
