@@ -84,6 +84,7 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("cluster-api-management", "clusters/management", "unknown", "absent"),
     ("talos-and-kind", "default", "self-signed", "absent"),
     ("kubeadm-split", "default", "unknown", "absent"),
+    ("approver-elsewhere", "default", "unknown", "absent"),
 ];
 
 #[test]

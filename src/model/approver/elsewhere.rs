@@ -14,23 +14,24 @@ use crate::{
 /// Whatever in the repository speaks of an approver, in any language: manifests of other
 /// environments, scripts, templates. None is certain to run where an environment does.
 ///
-/// Reads every file that concerns us and every script, so it is for when an approver is missed.
+/// Reads every manifest and every script, so it is for when an approver is missed.
 pub fn elsewhere(sources: &Sources) -> Vec<Approver> {
     let mut found: Vec<Approver> = Vec::new();
     for (file, source) in sources.iter() {
         if is_prose(&source.path)
-            || (source.relevance != Relevance::Subject && !is_script(&source.path))
+            || !(source.relevance > Relevance::None || may_deploy(&source.path))
         {
             continue;
         }
         let text = sources.text(file);
         let mut start = 0_usize;
         for line in text.split_inclusive('\n') {
-            if let Some((name, at)) = mention(line)
+            if let Some((said, at)) = mention(line)
+                && let name = name(said)
                 && found.iter().all(|it| it.name != name)
             {
                 let byte = |at: usize| u32::try_from(start + at).unwrap_or(u32::MAX);
-                let span = Span { file, start: byte(at), end: byte(at + name.len()) };
+                let span = Span { file, start: byte(at), end: byte(at + said.len()) };
                 found.push(Approver {
                     name: name.into(),
                     origin: Origin::written(span),
@@ -42,6 +43,19 @@ pub fn elsewhere(sources: &Sources) -> Vec<Approver> {
         }
     }
     found
+}
+
+/// What approves, where `said` stands.
+fn name(said: &str) -> &str {
+    match said {
+        "kubernetes.io/kubelet-serving" | "kubelet-serving-approver" => {
+            "a role for kubelet-serving"
+        }
+        "node-csr-approval" => super::TALOS,
+        "certificate approve" => "kubectl certificate approve",
+        _ if said.starts_with('H') => "cluster-api-provider-hetzner",
+        project => project,
+    }
 }
 
 /// What a line says of an approver outside a comment, and where in the line.
@@ -69,11 +83,25 @@ fn is_prose(path: &str) -> bool {
         || matches!(extension, "md" | "markdown" | "txt" | "rst" | "adoc")
 }
 
-fn is_script(path: &str) -> bool {
+/// Manifests and scripts, in whatever language.
+fn may_deploy(path: &str) -> bool {
     let name = file_name(path);
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     matches!(
         extension,
-        "sh" | "bash" | "ps1" | "mk" | "just" | "j2" | "tpl" | "tmpl" | "gotmpl" | "tf" | "py"
+        "yaml"
+            | "yml"
+            | "json"
+            | "sh"
+            | "bash"
+            | "ps1"
+            | "mk"
+            | "just"
+            | "j2"
+            | "tpl"
+            | "tmpl"
+            | "gotmpl"
+            | "tf"
+            | "py"
     ) || matches!(name, "Makefile" | "makefile" | "justfile" | "Justfile" | "Vagrantfile")
 }

@@ -88,8 +88,8 @@ fn configuration(file: &File<'_>, files: &BTreeMap<&str, File<'_>>) -> Vec<Node>
         return vec![kubelet.clone()];
     }
     let dir = source::parent(file.path);
-    let beside = files.values().filter(|it| source::parent(it.path) == dir);
-    let unknown = beside.filter_map(|it| it.kubelet).next().map(|kubelet| {
+    let mut beside = files.values().filter(|it| source::parent(it.path) == dir);
+    let unknown = beside.find_map(|it| it.kubelet).map(|kubelet| {
         let why = "a KubeletConfiguration beside it may be given to kubeadm too";
         Node::new(Kind::Unknown(why.into()), kubelet.origin.clone())
     });
