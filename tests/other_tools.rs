@@ -484,3 +484,47 @@ fn an_umbrella_chart_of_this_repository() {
     assert_eq!(server.replicas.value(), Some(&2));
     assert_eq!(server.kubelet_insecure_tls.value(), Some(&true));
 }
+
+#[test]
+fn a_chart_of_applications() {
+    let more = "  destination: {name: in-cluster, namespace: argocd}\n";
+    let template = "apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: metrics-server
+  namespace: {{ .Release.Namespace }}
+spec:
+  source:
+    repoURL: https://kubernetes-sigs.github.io/metrics-server
+    chart: metrics-server
+    targetRevision: {{ .Values.metricsServer.version }}
+    helm:
+      valuesObject:
+        replicas: {{ .Values.metricsServer.replicas | default 1 }}
+        podLabels: {cluster: {{ include \"cluster\" . }}}
+  destination: {name: in-cluster, namespace: kube-system}
+";
+    let it = in_memory(&[
+        ("root.yaml", &application("root", "charts/apps", more)),
+        ("charts/apps/Chart.yaml", "{apiVersion: v2, name: apps, version: 0.1.0}"),
+        ("charts/apps/values.yaml", "metricsServer: {version: 3.12.2, replicas: 2}\n"),
+        ("charts/apps/templates/metrics-server.yaml", template),
+        (
+            "charts/apps/templates/other.yaml",
+            "{{ range .Values.others }}\napiVersion: argoproj.io/v1alpha1\n{{ end }}\n",
+        ),
+    ]);
+    assert_eq!(it.names(), ["default"]);
+    assert_eq!(
+        it.value("default", "metrics-server", "replicas"),
+        (
+            "2".into(),
+            vec![
+                "charts/apps/templates/metrics-server.yaml:13 {{ .Values.metricsServer.replicas | default 1 }}".into(),
+                "charts/apps/values.yaml:1 2".into()
+            ]
+        )
+    );
+    assert!(it.value("default", "metrics-server", "podLabels.cluster").0.starts_with("unknown"));
+    assert_eq!(it.cluster("default").metrics_servers[0].replicas.value(), Some(&2));
+}

@@ -2,6 +2,7 @@
 //!
 //! The reference is Argo CD 3.
 
+mod chart;
 mod edits;
 mod repository;
 mod set;

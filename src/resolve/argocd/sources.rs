@@ -9,7 +9,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         Release,
-        argocd::{Argo, brought, edits, made},
+        argocd::{Argo, brought, chart, edits, made},
         helm, kustomize, layout,
         tools::{self, Reached},
     },
@@ -164,6 +164,9 @@ impl Part<'_, '_> {
         match self.tool(dir) {
             Tool::Helm => {
                 let release = self.release(at, Some(dir), deployed);
+                let context = self.argo.context;
+                let inner = chart::applications(context, dir, &release, &mut deployed.problems);
+                deployed.objects.extend(inner);
                 deployed.releases.push(release);
             }
             Tool::Kustomize => self.kustomize(dir, deployed),

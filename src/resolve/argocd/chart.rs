@@ -1,0 +1,77 @@
+//! Applications that a chart of the repository renders: applications of applications as charts.
+//!
+//! Only templates without control flow are read, and only for the Applications in them.
+
+use crate::{
+    parse::Dialect,
+    problem::{Problem, ProblemKind},
+    resolve::{
+        Context, Release,
+        argocd::is_application,
+        helm, layout,
+        template::{self, Scope},
+    },
+    source::{self, Span, Text},
+    tree::{Map, Node, Origin, Scalar, Style},
+};
+
+/// The Applications in the templates of the chart in `dir`.
+pub(super) fn applications(
+    context: &Context<'_>,
+    dir: &str,
+    release: &Release,
+    problems: &mut Vec<Problem>,
+) -> Vec<Node> {
+    let sources = context.sources;
+    let Some(templates) = source::join(dir, "templates") else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut scope: Option<Scope<'_>> = None;
+    for file in sources.below(&templates) {
+        if !layout::is_yaml(&sources[file].path) {
+            continue;
+        }
+        let Text::Utf8(text) = sources.load(file) else { continue };
+        if !text.contains("argoproj.io/") {
+            continue;
+        }
+        let scope = scope.get_or_insert_with(|| Scope {
+            sources,
+            params: params(context, dir, release),
+            go: true,
+            strict: false,
+        });
+        let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let scalar = Scalar { text: text.as_str().into(), style: Style::Literal, tag: None };
+        let node = Node::new(scalar, Origin::written(Span { file, start: 0, end }));
+        let documents =
+            scope.holes(text).and_then(|holes| template::fill_yaml(sources, &node, &holes));
+        match documents {
+            Ok(documents) => found.extend(documents.into_iter().filter(is_application)),
+            Err(why) if text.contains("metrics-server") => {
+                let at = Origin::written(Span { file, start: 0, end: 0 });
+                problems.push(Problem::new(ProblemKind::Unresolved, &at, &*why));
+            }
+            Err(_) => {}
+        }
+    }
+    found
+}
+
+/// What the templates may refer to.
+fn params(context: &Context<'_>, dir: &str, release: &Release) -> Node {
+    let sources = context.sources;
+    let at = &release.anchor;
+    let map = |entries: Vec<(&str, Node)>| {
+        let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
+        Node::new(entries.collect::<Map>(), at.clone())
+    };
+    let own = source::join(dir, "values.yaml").and_then(|path| sources.find(&path));
+    let own = own.and_then(|file| sources.documents(file, Dialect::Sigs).roots().next());
+    let values = match own {
+        Some(own) => helm::coalesce(&release.values, own),
+        None => release.values.clone(),
+    };
+    let text = |text: &str| Node::new(Scalar::string(text), at.clone());
+    let about = map(vec![("Name", text(&release.name)), ("Namespace", text(&release.namespace))]);
+    map(vec![("Values", values), ("Release", about)])
+}
