@@ -11,7 +11,7 @@ use super::{
     substitute, variables,
 };
 use crate::{
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     resolve::{
         Context, EntryKind, Environment, Object, Purpose,
         kustomize::{self, Options},
@@ -51,6 +51,10 @@ pub(super) fn resolve(
         tree.join(&root, Stage::Found, false);
     }
     tree.run();
+    // What many wait for is missing once.
+    let mut known = BTreeSet::new();
+    tree.problems
+        .retain(|it| it.kind != ProblemKind::Unresolved || known.insert(it.message.clone()));
     environment.problems.append(&mut tree.problems);
     for member in tree.members {
         let suspended = member.suspended;
