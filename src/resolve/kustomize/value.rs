@@ -22,9 +22,9 @@ pub(super) fn text(node: Option<&Node>) -> &str {
     node.and_then(Node::as_scalar).map_or("", |scalar| &scalar.text)
 }
 
-/// `text(node.at(path))`
+/// The text of the scalar at `path`; `""` for everything else, a null included.
 pub(super) fn text_at<'a>(node: &'a Node, path: &str) -> &'a str {
-    text(node.at(path))
+    text(node.at(path).filter(|it| !is_null(it)))
 }
 
 /// Whether go-yaml v3 tags the node as null.
