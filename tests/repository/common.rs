@@ -25,6 +25,14 @@ pub(crate) struct Scenario {
     pub(crate) dir: PathBuf,
 }
 
+impl Scenario {
+    /// Whether it shows one carrier of kubelet settings or node counts, for which `platforms.rs`
+    /// records what is understood.
+    pub(crate) fn is_platform(&self) -> bool {
+        self.name.starts_with("platforms-")
+    }
+}
+
 /// Every scenario, by name.
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let mut found = Vec::new();
