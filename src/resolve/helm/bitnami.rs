@@ -391,8 +391,11 @@ impl<'a> Chart<'a> {
             let name = self.scope.whole(path)?;
             let reference = Fields::new(&name.origin).set("name", evaluated(&name)).node();
             let source = Fields::new(&name.origin).set(kind, reference).node();
-            if let Field::Is(source) = Field::when(&name, source) {
-                sources.push(source);
+            match Field::when(&name, source) {
+                // Without any source the chart writes a null, so that not even the list is known.
+                Field::Is(source) if source.unknown().is_some() => return Ok(source),
+                Field::Is(source) => sources.push(source),
+                Field::Not(_) => {}
             }
         }
         Ok(null_or(Node::new(sources, self.scope.own.clone())))
