@@ -291,11 +291,12 @@ fn configurations(
         let rules = Rules::decode(&loader.value(path)?)?;
         Arc::make_mut(&mut layer.rules).merge(&rules);
     }
-    for path in kustomization.list("crds") {
+    // Both may change which lists merge and which fields are names, which we do not follow.
+    let schema = kustomization.fields.get("openapi").and_then(|it| it.get("path"));
+    for path in kustomization.list("crds").iter().chain(schema) {
         loader.file(path)?;
-    }
-    if let Some(path) = kustomization.fields.get("openapi").and_then(|it| it.get("path")) {
-        loader.file(path)?;
+        let message = format!("how {} changes this build is not known", text(Some(path)));
+        layer.problems.push(Problem::new(ProblemKind::Unresolved, &path.origin, message));
     }
     Ok(())
 }
