@@ -528,3 +528,65 @@ spec:
     assert!(it.value("default", "metrics-server", "podLabels.cluster").0.starts_with("unknown"));
     assert_eq!(it.cluster("default").metrics_servers[0].replicas.value(), Some(&2));
 }
+
+#[test]
+fn what_argo_cd_takes_from_elsewhere_is_not_guessed() {
+    let more = "    targetRevision: v1.2.0\n  destination: {name: prod, namespace: kube-system}\n";
+    let chart = "apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: metrics-server, namespace: argocd}
+spec:
+  sources:
+    - repoURL: https://kubernetes-sigs.github.io/metrics-server
+      chart: metrics-server
+      targetRevision: 3.12.2
+      helm:
+        valueFiles: [$values/ms.yaml, $values/missing.yaml]
+        valuesObject: {args: [--kubelet-insecure-tls]}
+    - {repoURL: 'https://git.example.com/values', ref: values}
+  destination: {name: lab, namespace: kube-system}
+";
+    let it = in_memory(&[
+        ("argo/pinned.yaml", &application("ms", "apps/ms", more)),
+        ("argo/chart.yaml", chart),
+        ("apps/ms/ms.yaml", DEPLOYMENT),
+    ]);
+    assert!(it.cluster("prod").metrics_servers.is_empty());
+    assert_eq!(
+        it.problems("prod"),
+        ["unresolved: it is deployed from the revision `v1.2.0`, which may not be what lies here"]
+    );
+    let foreign = "`https://git.example.com/values` is not known to be this repository";
+    assert_eq!(it.problems("lab"), vec![format!("unresolved: {foreign}"); 2]);
+    let server = &it.cluster("lab").metrics_servers[0];
+    assert!(server.replicas.is_unknown(), "a values file that is not here may set it");
+    assert_eq!(server.kubelet_insecure_tls.value(), Some(&true));
+}
+
+#[test]
+fn a_values_file_that_does_not_exist_fails_the_application() {
+    let more =
+        "    helm: {valueFiles: [missing.yaml]}\n  destination: {name: prod, namespace: x}\n";
+    let it = in_memory(&[
+        ("argo/metrics-server.yaml", &application("ms", "charts/ms", more)),
+        (
+            "charts/ms/Chart.yaml",
+            "{apiVersion: v2, name: ms, version: 0.1.0, dependencies: [{name: metrics-server, version: 3.12.2, repository: 'https://kubernetes-sigs.github.io/metrics-server'}]}",
+        ),
+    ]);
+    let problems = it.problems("prod");
+    assert!(problems.iter().any(|it| it.starts_with("build-fails: ")), "{problems:?}");
+    for server in &it.cluster("prod").metrics_servers {
+        assert!(server.replicas.is_unknown());
+    }
+    let ignored = more.replace("{valueFiles", "{ignoreMissingValueFiles: true, valueFiles");
+    let it = in_memory(&[
+        ("argo/metrics-server.yaml", &application("ms", "charts/ms", &ignored)),
+        (
+            "charts/ms/Chart.yaml",
+            "{apiVersion: v2, name: ms, version: 0.1.0, dependencies: [{name: metrics-server, version: 3.12.2, repository: 'https://kubernetes-sigs.github.io/metrics-server'}]}",
+        ),
+    ]);
+    assert!(it.problems("prod").is_empty());
+    assert_eq!(it.cluster("prod").metrics_servers[0].replicas.value(), Some(&1));
+}

@@ -110,7 +110,7 @@ impl<'a> Argo<'a> {
         }
         for (home, roots) in homes {
             for (home, roots) in self.clusters(home, roots) {
-                let mut deployment = Deployment::new(self, &home);
+                let mut deployment = Deployment::new(self, None);
                 for root in roots {
                     let place = Place { name: home.clone(), built: false };
                     deployment.open.push_back((root.node.clone(), place));
@@ -123,8 +123,7 @@ impl<'a> Argo<'a> {
 
     /// What the Applications among the objects of `environment` deploy, there and elsewhere.
     pub fn applications(&self, environment: &Environment) -> Found {
-        let mut deployment = Deployment::new(self, &environment.name);
-        deployment.within = Some(environment.entry.kind);
+        let mut deployment = Deployment::new(self, Some(&environment.name));
         for object in environment.objects.iter().filter(|it| is_application(&it.node)) {
             let place = Place { name: environment.name.clone(), built: true };
             deployment.open.push_back((object.node.clone(), place));
@@ -232,10 +231,8 @@ struct Place {
 /// Deploying Applications until there are no more.
 struct Deployment<'r, 'a> {
     argo: &'r Argo<'a>,
-    /// The environment in which it starts.
-    home: String,
-    /// What that is, when it is one that others resolved.
-    within: Option<EntryKind>,
+    /// The environment whose objects the first Applications are, when others resolved it.
+    home: Option<String>,
     /// Applications and the environment whose Argo CD has them.
     open: VecDeque<(Node, Place)>,
     /// Those that were deployed: environment, namespace, name.
@@ -245,20 +242,22 @@ struct Deployment<'r, 'a> {
     places: BTreeMap<(String, Option<Span>), usize>,
     /// What each environment reads.
     read: BTreeMap<String, BTreeSet<FileId>>,
+    /// Environments that may have what we judge from elsewhere.
+    concerned: BTreeSet<String>,
     reached: Reached,
 }
 
 impl<'r, 'a> Deployment<'r, 'a> {
-    fn new(argo: &'r Argo<'a>, home: &str) -> Self {
+    fn new(argo: &'r Argo<'a>, home: Option<&str>) -> Self {
         Self {
             argo,
-            home: home.to_owned(),
-            within: None,
+            home: home.map(ToOwned::to_owned),
             open: VecDeque::new(),
             seen: BTreeSet::new(),
             environments: BTreeMap::new(),
             places: BTreeMap::new(),
             read: BTreeMap::new(),
+            concerned: BTreeSet::new(),
             reached: Reached::default(),
         }
     }
@@ -310,6 +309,9 @@ impl<'r, 'a> Deployment<'r, 'a> {
         let read = self.read.entry(target.clone()).or_default();
         read.extend(&deployed.reached.files);
         read.extend(application.origin.written_at().map(|it| it.file));
+        if deployed.concerns {
+            self.concerned.insert(target.clone());
+        }
         self.reached.files.extend(deployed.reached.files);
         self.reached.dirs.extend(deployed.reached.dirs);
         let namespace = application.at("spec.destination.namespace");
@@ -338,16 +340,17 @@ impl<'r, 'a> Deployment<'r, 'a> {
 
     /// The environments that concern us: something they read speaks of our subject.
     fn found(self) -> Found {
-        let Self { argo, home, within, environments, read, mut reached, .. } = self;
+        let Self { argo, home, environments, read, concerned, mut reached, .. } = self;
         let matters = |name: &str| {
-            let files = read.get(name).into_iter().flatten();
-            files.clone().any(|file| argo.context.sources[*file].relevance == Relevance::Subject)
+            let mut files = read.get(name).into_iter().flatten();
+            let subject =
+                |file: &FileId| argo.context.sources[*file].relevance == Relevance::Subject;
+            concerned.contains(name) || files.any(subject)
         };
         let mut found = Found::default();
         for (name, mut environment) in environments {
             // What belongs to an environment that exists already is part of it in any case.
-            let part = within.is_some() && name == home;
-            if part || within.is_some() || matters(&name) {
+            if home.as_ref() == Some(&name) || matters(&name) {
                 flux::releases(argo.context, &mut environment);
                 found.environments.push(environment);
             }

@@ -24,6 +24,8 @@ pub(super) struct Deployed {
     pub(super) releases: Vec<Release>,
     pub(super) problems: Vec<Problem>,
     pub(super) reached: Reached,
+    /// Whether what cannot be told may be about what we judge.
+    pub(super) concerns: bool,
 }
 
 /// How Argo CD makes manifests of a directory.
@@ -152,6 +154,7 @@ impl Part<'_, '_> {
         if let Err(why) = self.checked_out(dir) {
             let at = self.source.get("repoURL").unwrap_or(at);
             if self.concerns(dir) {
+                deployed.concerns = true;
                 deployed.problems.push(Problem::new(ProblemKind::Unresolved, &at.origin, &*why));
             }
             return;
@@ -210,7 +213,10 @@ impl Part<'_, '_> {
     fn concerns(&self, dir: &str) -> bool {
         let texts =
             [self.source.str_at("repoURL"), Some(dir), self.application.str_at("metadata.name")];
-        texts.into_iter().flatten().any(|it| it.contains("metrics-server"))
+        let sources = self.argo.context.sources;
+        let here = !dir.is_empty()
+            && sources.below(dir).any(|it| sources[it].relevance == source::Relevance::Subject);
+        here || texts.into_iter().flatten().any(|it| it.contains("metrics-server"))
     }
 
     fn tool(&self, dir: &str) -> Tool {
