@@ -356,6 +356,7 @@ fn classify(bytes: &[u8]) -> Text {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make the directories that are walked")]
 mod tests {
     use super::*;
 

@@ -384,7 +384,8 @@ fn references(root: &Node) -> impl Iterator<Item = &str> {
         ("helmCharts", "additionalValuesFiles"),
     ];
     let items = |field: &'static str| field_of(root, field).into_iter().flat_map(Node::items);
-    let lists = LISTS.into_iter().flat_map(move |field| items(field)).filter_map(Node::as_str);
+    let in_list = move |field| field_of(root, field).into_iter().flat_map(Node::items);
+    let lists = LISTS.into_iter().flat_map(in_list).filter_map(Node::as_str);
     let paths = PATHS
         .into_iter()
         .flat_map(move |(field, key)| items(field).filter_map(move |it| it.get(key)))

@@ -3,6 +3,11 @@
 //! One crate, so that one program is linked instead of four.
 
 #![expect(clippy::disallowed_methods, reason = "tests read the repository and run the program")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its own repository has failed")]
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the repository's own names are in lower case"
+)]
 
 mod common;
 
