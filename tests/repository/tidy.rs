@@ -41,7 +41,7 @@ fn product() -> Vec<(String, String)> {
         .into_iter()
         .filter(|(path, _)| !["tests.rs", "properties.rs"].iter().any(|it| path.ends_with(it)));
     let before_tests = |text: String| {
-        let product = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let product = text.split("\n#[cfg(test)]\n").next().unwrap_or_default();
         product.to_owned()
     };
     modules.map(|(path, text)| (path, before_tests(text))).collect()
