@@ -1,20 +1,22 @@
 //! What the sources of an Application give: objects, or a chart with values.
 
+mod values;
+
 use std::borrow::Cow;
 
 use globset::GlobSet;
 
 use crate::{
-    parse::{self, Dialect},
+    parse::Dialect,
     problem::{Problem, ProblemKind},
     resolve::{
         Release,
-        argocd::{Argo, brought, chart, edits, made},
+        argocd::{Argo, chart, edits},
         helm, kustomize, layout,
-        tools::{self, Reached},
+        tools::Reached,
     },
     source::{self, FileId},
-    tree::{Kind, Map, Node, Origin, Why},
+    tree::{Node, Origin, Why},
 };
 
 /// What deploying an Application gives.
@@ -353,193 +355,6 @@ impl Part<'_, '_> {
         }
         Cow::Owned(text)
     }
-}
-
-impl Part<'_, '_> {
-    /// The release of a chart, `dir` when it lies here, with the values of every layer.
-    fn release(&self, chart: &Node, dir: Option<&str>, deployed: &mut Deployed) -> Release {
-        let text = |path: &str| self.application.str_at(path).unwrap_or_default();
-        let name = match self.source.str_at("helm.releaseName") {
-            Some(name) if !name.is_empty() => self.environment(name).into_owned(),
-            _ => text("metadata.name").to_owned(),
-        };
-        let namespace = match self.source.str_at("helm.namespace") {
-            Some(namespace) if !namespace.is_empty() => namespace,
-            _ => text("spec.destination.namespace"),
-        };
-        let version = match dir {
-            None => self.source.get("targetRevision").filter(|it| it.as_str() != Some("")).cloned(),
-            Some(_) => None,
-        };
-        let chart_name = match dir {
-            Some(dir) => dir.to_owned(),
-            None => chart.as_str().unwrap_or_default().to_owned(),
-        };
-        let anchor = version.as_ref().map_or_else(|| chart.origin.clone(), |it| it.origin.clone());
-        let repository = self.source.str_at("repoURL").unwrap_or_default();
-        let values = self.values(dir, deployed);
-        tools::Chart { name: &chart_name, repository, directory: dir, version }
-            .release("argo-cd", name, namespace, values, anchor)
-    }
-
-    /// The layers of values in the order in which Argo CD passes them: files, then the object or
-    /// the text, then parameters.
-    fn values(&self, dir: Option<&str>, deployed: &mut Deployed) -> Node {
-        let empty = Node::new(Map::default(), self.source.origin.clone());
-        let Some(helm) = self.source.get("helm") else { return empty };
-        if helm.unknown().is_some() {
-            return helm.clone();
-        }
-        let mut values = Node::new(Map::default(), helm.origin.clone());
-        let ignore = helm.get("ignoreMissingValueFiles").and_then(Node::as_bool).unwrap_or(false);
-        for entry in helm.get("valueFiles").map(Node::items).unwrap_or_default() {
-            let layer = match self.locate(dir, entry) {
-                Ok(files) if files.is_empty() && ignore => continue,
-                Ok(files) if files.is_empty() => {
-                    let message =
-                        "this values file does not exist, so Argo CD cannot render the chart";
-                    let problem = Problem::new(ProblemKind::BuildFails, &entry.origin, message);
-                    deployed.problems.push(problem);
-                    unknown("a values file does not exist", entry)
-                }
-                Ok(files) => {
-                    let mut layer = Node::new(Map::default(), entry.origin.clone());
-                    for file in files {
-                        deployed.reached.files.insert(file);
-                        match tools::values_file(self.argo.context, file, &entry.origin) {
-                            Ok(over) => layer = helm::merge(&layer, &over),
-                            Err(problem) => {
-                                layer = unknown("a values file cannot be read", entry);
-                                deployed.problems.push(problem);
-                            }
-                        }
-                    }
-                    layer
-                }
-                Err(why) => {
-                    let problem = Problem::new(ProblemKind::Unresolved, &entry.origin, &*why);
-                    deployed.problems.push(problem);
-                    unknown(&why, entry)
-                }
-            };
-            values = helm::merge(&values, &brought(&layer, entry));
-        }
-        let inline = match helm.get("valuesObject").filter(|it| !it.is_null()) {
-            Some(object) => Some(object.clone()),
-            None => helm.get("values").map(|it| self.inline(it, deployed)),
-        };
-        if let Some(inline) = inline {
-            values = helm::merge(&values, &inline);
-        }
-        self.parameters(helm, values, deployed)
-    }
-
-    /// `helm.values`: text that is YAML, unless an ApplicationSet's template was already read.
-    fn inline(&self, values: &Node, deployed: &mut Deployed) -> Node {
-        if values.as_scalar().is_none() {
-            return values.clone();
-        }
-        let documents = parse::embedded(self.argo.context.sources, values, Dialect::Sigs);
-        match helm::layer(&documents, &values.origin) {
-            Ok(layer) => layer,
-            Err(problem) => {
-                deployed.problems.push(problem);
-                unknown("the values cannot be read", values)
-            }
-        }
-    }
-
-    /// `--set` and `--set-string`, the strings after the others.
-    fn parameters(&self, helm: &Node, mut values: Node, deployed: &mut Deployed) -> Node {
-        let parameters = helm.get("parameters").map(Node::items).unwrap_or_default();
-        // For one name the last entry counts, in the place of the first.
-        let mut last: indexmap::IndexMap<&str, &Node> = indexmap::IndexMap::new();
-        for parameter in parameters {
-            if let Some(name) = parameter.str_at("name") {
-                last.insert(name, parameter);
-            }
-        }
-        for strings in [false, true] {
-            for (name, parameter) in &last {
-                let forced = parameter.get("forceString").and_then(Node::as_bool).unwrap_or(false);
-                if forced != strings {
-                    continue;
-                }
-                let nothing = made("", parameter);
-                let value = parameter.get("value").unwrap_or(&nothing);
-                let text = value.as_scalar().map(|it| self.environment(&it.text).into_owned());
-                // Commas are part of the value unless it is a list.
-                let text = text.map(|it| {
-                    if it.starts_with('{') {
-                        it
-                    } else {
-                        it.replace("\\,", ",").replace(',', "\\,")
-                    }
-                });
-                let value = match text {
-                    Some(text) => made(text, value),
-                    None => value.clone(),
-                };
-                deployed.problems.extend(tools::set(&mut values, name, &value, forced).err());
-            }
-        }
-        for parameter in helm.get("fileParameters").map(Node::items).unwrap_or_default() {
-            let Some(name) = parameter.str_at("name") else { continue };
-            let value = unknown("it is the content of a file", parameter);
-            deployed.problems.extend(tools::set(&mut values, name, &value, true).err());
-        }
-        values
-    }
-
-    fn values_files(&self) -> Vec<FileId> {
-        let path = self.source.str_at("path").filter(|_| self.source.get("chart").is_none());
-        let dir = path.and_then(|path| source::join("", path));
-        let entries = self.source.at("helm.valueFiles").map(Node::items).unwrap_or_default();
-        entries.iter().filter_map(|it| self.locate(dir.as_deref(), it).ok()).flatten().collect()
-    }
-
-    /// The files that an entry of `valueFiles` names; none when there is none.
-    fn locate(&self, dir: Option<&str>, entry: &Node) -> Result<Vec<FileId>, Why> {
-        if let Some(why) = entry.unknown() {
-            return Err(why.clone());
-        }
-        let written = entry.as_str().unwrap_or_default();
-        let text = self.environment(written);
-        if text.contains("$ARGOCD_") || text.contains("${ARGOCD_") {
-            return Err(format!("`{written}` depends on what only Argo CD knows").into());
-        }
-        let reference = text.strip_prefix('$').and_then(|it| it.split_once('/'));
-        let path = if let Some((name, path)) = reference {
-            let from = self.all.iter().find(|it| it.str_at("ref") == Some(name));
-            let Some(from) = from else {
-                return Err(format!("no source has `ref: {name}`").into());
-            };
-            Part { source: from, ..*self }.checked_out("")?;
-            source::join("", path)
-        } else if text.contains("://") {
-            return Err(format!("`{written}` is not in the repository").into());
-        } else if let Some(dir) = dir {
-            self.checked_out(dir)?;
-            match text.strip_prefix('/') {
-                Some(path) => source::join("", path),
-                None => source::join(dir, &text),
-            }
-        } else {
-            return Err(format!("`{written}` is a file of the chart").into());
-        };
-        let Some(path) = path else { return Ok(Vec::new()) };
-        let sources = self.argo.context.sources;
-        if !path.contains(['*', '?', '[']) {
-            return Ok(sources.find(&path).into_iter().collect());
-        }
-        let Some(pattern) = tools::pattern(&path) else { return Ok(Vec::new()) };
-        Ok(sources.iter().filter(|(_, it)| pattern.is_match(&it.path)).map(|(it, _)| it).collect())
-    }
-}
-
-/// A layer that may hold anything.
-fn unknown(why: &str, at: &Node) -> Node {
-    Node::new(Kind::Unknown(why.into()), at.origin.clone())
 }
 
 /// `{a.yaml,b.yaml}` or a single pattern, relative to the source's directory.
