@@ -146,7 +146,7 @@ pub struct Arg {
     pub text: String,
     /// Where it comes from.
     pub origin: Origin,
-    /// Why the item cannot be told; its text is then empty.
+    /// Why the item cannot be told; its text is then the `--flag=` that it starts with, or empty.
     pub unknown: Option<Why>,
 }
 

@@ -29,7 +29,7 @@ pub fn lower(
     let metrics_servers = environment
         .objects
         .iter()
-        .filter_map(|object| metrics_server(object, environment, &api_services))
+        .filter_map(|object| metrics_server(sources, object, environment, &api_services))
         .chain(platform.bundled)
         .collect();
     let settings = environment.settings.as_ref();
@@ -114,6 +114,7 @@ fn api_service(object: &Object) -> Option<ApiService> {
 
 /// The metrics-server that `object` runs, if it runs one.
 fn metrics_server(
+    sources: &Sources,
     object: &Object,
     environment: &Environment,
     api_services: &[ApiService],
@@ -134,7 +135,7 @@ fn metrics_server(
     let image = fact(container, "image", workload::text);
     let image_tag = workload::image_tag(&image);
     let version = workload::version(&image_tag);
-    let args = workload::args(container);
+    let args = workload::args(sources, container);
     let flags = flag::Flags::new(&args);
     let strategy = if daemon { "spec.updateStrategy" } else { "spec.strategy" };
     let kubernetes = || Origin::at(Via::KubernetesDefault, None);

@@ -9,6 +9,7 @@ use semver::Version;
 
 use crate::{
     model::{Arg, Cpu, Fact, IntOrPercent, Memory},
+    source::Sources,
     tree::{Kind, Node, Origin},
 };
 
@@ -150,8 +151,9 @@ pub(super) fn version(tag: &Fact<String>) -> Fact<Version> {
 
 /// A container's `command` without the program, and its `args`.
 ///
-/// Items that cannot be told are left out; [`Fact::Unknown`] only when the whole list is.
-pub(super) fn args(container: &Node) -> Fact<Vec<Arg>> {
+/// An item that cannot be told keeps what is written before its placeholder; the whole is
+/// [`Fact::Unknown`] only when the list is.
+pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
     let mut args = Vec::new();
     let mut origin = None;
     for field in ["command", "args"] {
@@ -168,7 +170,7 @@ pub(super) fn args(container: &Node) -> Fact<Vec<Arg>> {
             match (&item.kind, raw(item)) {
                 (Kind::Unknown(why), _) => {
                     args.push(Arg {
-                        text: String::new(),
+                        text: known_flag(sources, &item.origin).unwrap_or_default().to_owned(),
                         origin: item.origin.clone(),
                         unknown: Some(why.clone()),
                     });
@@ -189,6 +191,16 @@ pub(super) fn args(container: &Node) -> Fact<Vec<Arg>> {
         Some(origin) => Fact::Known(args, origin),
         None => Fact::Absent(removed(container, "args")),
     }
+}
+
+/// The `--flag=` that stands before the placeholder of an item that cannot be told.
+fn known_flag<'a>(sources: &'a Sources, origin: &Origin) -> Option<&'a str> {
+    let written = origin.steps().filter_map(|step| step.span).map(|span| sources.slice(span));
+    written.map(|text| text.trim_start_matches(['"', '\''])).find_map(|text| {
+        let (before, _) = text.split_once("${")?;
+        let end = before.find('=').filter(|_| before.starts_with("--"))?;
+        before.get(..=end)
+    })
 }
 
 /// The container's port named `https`, or its only one.

@@ -7,7 +7,7 @@ use semver::Version;
 
 use crate::{
     model::{Arg, Duration, Fact},
-    tree::{Origin, Via, Why},
+    tree::{Origin, Via},
 };
 
 /// A container's arguments, to look flags up in.
@@ -75,10 +75,13 @@ impl<'a> Flags<'a> {
             Fact::Absent(by) => return Fact::Absent(by.clone()),
             Fact::Unknown(why, origin) => return Fact::Unknown(why.clone(), origin.clone()),
         };
-        let mut unknown: Option<(&Why, &Origin)> = None;
         for (index, arg) in args.iter().enumerate().rev() {
             if let Some(why) = &arg.unknown {
-                unknown = unknown.or(Some((why, &arg.origin)));
+                // It may be this flag unless it is known to be another.
+                let other = arg.text.strip_prefix("--").and_then(|it| it.strip_suffix('='));
+                if other.is_none_or(|other| other == name) {
+                    return Fact::Unknown(why.clone(), Some(arg.origin.clone()));
+                }
                 continue;
             }
             let Some(rest) = arg.text.strip_prefix("--").and_then(|it| it.strip_prefix(name))
@@ -94,10 +97,7 @@ impl<'a> Flags<'a> {
                 return Fact::Known(text, origin.unwrap_or_else(|| arg.origin.clone()));
             }
         }
-        match unknown {
-            Some((why, origin)) => Fact::Unknown(why.clone(), Some(origin.clone())),
-            None => Fact::Absent(None),
-        }
+        Fact::Absent(None)
     }
 }
 
@@ -112,5 +112,28 @@ fn parse<T>(text: Fact<String>, read: impl FnOnce(&str) -> Option<T>) -> Fact<T>
         },
         Fact::Absent(by) => Fact::Absent(by),
         Fact::Unknown(why, origin) => Fact::Unknown(why, origin),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arg(text: &str, unknown: bool) -> Arg {
+        let origin = Origin::at(Via::Written, None);
+        Arg { text: text.into(), origin, unknown: unknown.then(|| "nobody knows".into()) }
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_told_hides_what_it_may_be() {
+        let of = |args: Vec<Arg>| {
+            let args = Fact::Known(args, Origin::at(Via::Written, None));
+            Flags::new(&args).boolean("kubelet-insecure-tls", false)
+        };
+        let flag = || arg("--kubelet-insecure-tls", false);
+        assert_eq!(of(vec![arg("", true), flag()]).value(), Some(&true));
+        assert_eq!(of(vec![flag(), arg("--metric-resolution=", true)]).value(), Some(&true));
+        assert!(of(vec![flag(), arg("--kubelet-insecure-tls=", true)]).is_unknown());
+        assert!(of(vec![flag(), arg("", true)]).is_unknown());
     }
 }
