@@ -87,5 +87,12 @@ fn schema() -> Value {
     let carrier = packages.iter().find(|it| it["name"] == "serde-sarif").unwrap();
     let path =
         Path::new(carrier["manifest_path"].as_str().unwrap()).with_file_name("src/schema.json");
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    let mut schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    // A pattern with a bracket too many, which the validator refuses to read; nothing of ours has a
+    // `language`.
+    for owner in ["run", "toolComponent"] {
+        let language = &mut schema["definitions"][owner]["properties"]["language"];
+        assert!(language.as_object_mut().unwrap().remove("pattern").is_some());
+    }
+    schema
 }
