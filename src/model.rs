@@ -26,8 +26,8 @@ use crate::{
 pub struct Cluster {
     /// The environment's name.
     pub environment: String,
-    /// Whether something about it is assumed, the version of the chart that reads a values file,
-    /// say. Nothing that follows is then worse than a warning.
+    /// Whether something about it is assumed: the version of the chart that reads a values file, or
+    /// that the cluster runs what is suspended. Nothing that follows is then worse than a warning.
     pub assumed: bool,
     /// What says that it is a local cluster: the configuration, or kind, minikube, k3d, colima.
     pub local: Option<(String, Origin)>,
@@ -78,6 +78,8 @@ pub struct MetricsServer {
     pub anchor: Origin,
     /// Whether the installer sets its flags, not this repository.
     pub managed: bool,
+    /// Whether what applies it is suspended, so that the cluster may run something else.
+    pub suspended: bool,
     /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
     pub resizer: Option<Origin>,
 

@@ -26,12 +26,13 @@ pub fn lower(
     });
     let api_services: Vec<ApiService> =
         environment.objects.iter().filter_map(api_service).collect();
-    let metrics_servers = environment
+    let metrics_servers: Vec<MetricsServer> = environment
         .objects
         .iter()
         .filter_map(|object| metrics_server(sources, object, environment, &api_services))
         .chain(platform.bundled)
         .collect();
+    let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
     let settings = environment.settings.as_ref();
     let local = match settings.and_then(|it| it.local.as_ref()) {
         Some((local, origin)) => local.then(|| ("configured as local".to_owned(), origin.clone())),
@@ -41,7 +42,7 @@ pub fn lower(
     let serving = serving::state(&platform.kubelets, &platform.approvers);
     Cluster {
         environment: environment.name.clone(),
-        assumed: environment.entry.kind == EntryKind::Values,
+        assumed: environment.entry.kind == EntryKind::Values || suspended,
         local,
         nodes,
         pods_per_node,
@@ -171,6 +172,7 @@ fn metrics_server(
         chart: release.map(|it| (it.chart.clone(), chart_version(it))),
         anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
         managed: false,
+        suspended: object.suspended || release.is_some_and(|it| it.suspended),
         resizer: workload::resizer(node),
         kind: Fact::Known(object.kind().to_owned(), object.anchor()),
         kubelet_insecure_tls: flags.boolean("kubelet-insecure-tls", false),
@@ -233,4 +235,33 @@ fn disruption_budget<'a>(
             });
         (object.kind() == "PodDisruptionBudget" && here == namespace && matches).then_some(node)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{analyze, check, config::Config, finding::Severity, source::Sources};
+
+    /// The worst finding of a limit below its request, applied by a Flux Kustomization.
+    fn worst(suspend: &str) -> Option<Severity> {
+        let flux = format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+             metadata: {{name: apps, namespace: flux-system}}\n\
+             spec: {{path: ./apps, suspend: {suspend}}}\n"
+        );
+        let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: metrics-server}\n\
+             spec: {template: {spec: {containers: [{name: metrics-server, \
+             image: registry.k8s.io/metrics-server/metrics-server:v0.7.2, \
+             resources: {requests: {memory: 2Mi}, limits: {memory: 1Mi}}}]}}}\n";
+        let sources =
+            Sources::in_memory([("cluster/apps.yaml", &*flux), ("apps/ms.yaml", deployment)]);
+        let (_, clusters) = analyze(&sources, &Config::default());
+        let findings = check(&clusters);
+        findings.iter().filter(|it| it.rule == "limit-below-request").map(|it| it.severity).max()
+    }
+
+    #[test]
+    fn what_is_suspended_is_no_error() {
+        assert_eq!(worst("false"), Some(Severity::Error));
+        assert_eq!(worst("true"), Some(Severity::Warning));
+    }
 }

@@ -19,6 +19,7 @@ pub(super) fn metrics_server(platform: &str, namespace: &str, anchor: &Origin) -
                 chart: None,
                 anchor: anchor.clone(),
                 managed: true,
+                suspended: false,
                 resizer: None,
                 $($name: Fact::Unknown(why.clone(), Some(anchor.clone()))),*
             }
