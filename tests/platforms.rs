@@ -12,6 +12,7 @@ use metrics_server_lint::{
     discover,
     finding::Severity,
     model::{Cluster, Count, Datum, Fact},
+    report::show_json,
     source::{Sources, Span},
     tree::Origin,
 };
@@ -146,6 +147,7 @@ fn every_scenario_is_expected_and_has_its_snapshot() {
             omit_expression => true,
         }, {
             insta::assert_snapshot!("expected", text);
+            insta::assert_snapshot!("show", shown(&scenario));
         });
     }
 }
@@ -159,6 +161,15 @@ fn read(scenario: &str) -> (Sources, Vec<Cluster>) {
     let sources = discover::open(&path, &|| ()).expect("the scenario is readable");
     let (_, clusters) = analyze(&sources, &Config::default());
     (sources, clusters)
+}
+
+/// What `show --format json` prints.
+fn shown(scenario: &str) -> String {
+    let path = Path::new(root()).join(scenario);
+    let sources = discover::open(&path, &|| ()).expect("the scenario is readable");
+    let (environments, clusters) = analyze(&sources, &Config::default());
+    let all: Vec<_> = environments.into_iter().zip(clusters).collect();
+    show_json(&sources, &all)
 }
 
 fn count(count: &Fact<Count>) -> String {
