@@ -47,7 +47,7 @@ pub fn post_build(
 ) -> Result<Vec<Node>, Problem> {
     let mut store = Store::default();
     store.add(objects);
-    let Some(variables) = variables::gather(kustomization, &store, problems)? else {
+    let Some(variables) = variables::gather(kustomization, &store)? else {
         return Ok(objects.to_vec());
     };
     let substituted =

@@ -76,7 +76,10 @@ pub(super) fn substitute(
     }
     let node = template.rebuild(root, &emitted.root);
     problems.extend(template.undefined());
-    if template.filled.iter().any(|it| !it.missing.is_empty()) {
+    // What no expression asks for hides nothing, and no one need hear of it.
+    if variables
+        .is_unsure_of(template.filled.iter().flat_map(|it| it.names.iter().chain(&it.missing)))
+    {
         problems.extend(variables.unsure.iter().cloned());
     }
     Ok(node)

@@ -209,6 +209,25 @@ spec: {postBuild: {substitute: {C: c}, substituteFrom: [{kind: ConfigMap, name: 
     assert_eq!(problems, [(ProblemKind::Unresolved, "terraform".into())]);
 }
 
+#[test]
+fn a_missing_source_is_no_matter_until_an_expression_may_ask_it() {
+    let sources = Sources::in_memory([(
+        "x.yaml",
+        "kind: X
+a: ${A}
+---
+spec: {postBuild: {substitute: {A: a}, substituteFrom: [{kind: Secret, name: cluster-secrets}]}}
+",
+    )]);
+    let config = Config::default();
+    let all = objects(&sources, "x.yaml");
+    let mut problems = Vec::new();
+    let context = context(&sources, &config, Purpose::Judge);
+    let built = post_build(&context, &all[1], &all[..1], &mut problems).expect("it builds");
+    assert_eq!(built[0].str_at("a"), Some("a"));
+    assert!(problems.is_empty());
+}
+
 /// The values of the one HelmRelease in `spec`, beside ConfigMaps `a` and `b`.
 fn values(spec: &str) -> Node {
     let text = format!(

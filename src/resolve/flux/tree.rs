@@ -185,7 +185,7 @@ impl Tree<'_> {
         let objects = std::mem::take(&mut member.objects);
         let node = &member.node;
         let problems = &mut self.problems;
-        let variables = variables::gather(node, &self.store, problems);
+        let variables = variables::gather(node, &self.store);
         let substituted: Result<Vec<Node>, Problem> = variables.and_then(|variables| {
             let Some(variables) = variables else { return Ok(objects) };
             let each = objects

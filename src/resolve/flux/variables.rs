@@ -15,8 +15,8 @@ pub(super) struct Variables {
     pub(super) known: IndexMap<String, Node>,
     /// Why a variable that is not known may be defined all the same.
     pub(super) open: Option<Why>,
-    /// Optional sources that are not in the repository, as the problems that they are once an
-    /// expression asks for a variable that nothing else defines.
+    /// Sources that are not in the repository, as the problems that they are once an expression
+    /// asks for a variable that they may define.
     pub(super) unsure: Vec<Problem>,
     /// Where a variable would be defined, each with what is there.
     pub(super) searched: Vec<(Origin, String)>,
@@ -31,11 +31,7 @@ pub(super) struct Variables {
 ///
 /// # Errors
 /// A name that no variable can have, which fails the whole Kustomization.
-pub(super) fn gather(
-    object: &Node,
-    store: &Store,
-    problems: &mut Vec<Problem>,
-) -> Result<Option<Variables>, Problem> {
+pub(super) fn gather(object: &Node, store: &Store) -> Result<Option<Variables>, Problem> {
     let Some(post_build) = object.at("spec.postBuild").filter(|it| !it.is_null()) else {
         return Ok(None);
     };
@@ -52,7 +48,7 @@ pub(super) fn gather(
         }
         let namespace = object.str_at("metadata.namespace").unwrap_or_default();
         for reference in from.items() {
-            variables.add_source(reference, namespace, store, problems);
+            variables.add_source(reference, namespace, store);
         }
     }
     if let Some(inline) = post_build.get("substitute") {
@@ -92,6 +88,11 @@ impl Variables {
         self.open = Some(why);
     }
 
+    /// Whether one of `names` may have a value that the repository does not say.
+    pub(super) fn is_unsure_of<'a>(&self, mut names: impl Iterator<Item = &'a String>) -> bool {
+        names.any(|name| self.known.get(name).is_none_or(|it| it.unknown().is_some()))
+    }
+
     fn set(&mut self, name: &str, value: &Node) {
         let mut value = Node { origin: value.origin.without(Via::Generated), ..value.clone() };
         if value.unknown().is_none() && value.as_str().is_none() {
@@ -100,13 +101,7 @@ impl Variables {
         self.known.insert(name.to_owned(), value);
     }
 
-    fn add_source(
-        &mut self,
-        reference: &Node,
-        namespace: &str,
-        store: &Store,
-        problems: &mut Vec<Problem>,
-    ) {
+    fn add_source(&mut self, reference: &Node, namespace: &str, store: &Store) {
         let (Some(kind), Some(name_node)) = (reference.str_at("kind"), reference.get("name"))
         else {
             return;
@@ -124,11 +119,10 @@ impl Variables {
                 format!("the {kind} `{namespace}/{name}` is not in the repository").into();
             let message = format!("{why}; the variables that it defines are unknown");
             let problem = Problem::new(ProblemKind::Unresolved, &name_node.origin, message);
+            self.unsure.push(problem);
             if optional {
-                self.unsure.push(problem);
                 self.open.get_or_insert(why);
             } else {
-                problems.push(problem);
                 self.forget(why);
             }
             return;
