@@ -55,13 +55,11 @@ impl<'a> Chart<'a> {
             .set("app.kubernetes.io/instance", scope.named(scope.release.name.clone()))
             .set("app.kubernetes.io/name", scope.short_name()?)
             .node();
-        let chart =
-            map_text(&scope.version, |it| format!("{}-{}", scope.name, it.replace('+', "_")));
         let labels = Fields::new(&scope.own)
             .all(&selector)
             .set("app.kubernetes.io/managed-by", scope.own("Helm"))
             .set("app.kubernetes.io/version", scope.app_version.clone())
-            .set("helm.sh/chart", chart)
+            .set("helm.sh/chart", scope.chart_label())
             .all(&evaluated(&scope.whole("commonLabels")?));
         let namespace = scope.get("namespaceOverride")?;
         let namespace = match truth(&namespace) {

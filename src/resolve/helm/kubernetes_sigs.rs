@@ -53,10 +53,7 @@ impl<'a> Chart<'a> {
             .set("app.kubernetes.io/instance", scope.named(scope.release.name.clone()))
             .node();
         let mut labels = Fields::new(&scope.own)
-            .set(
-                "helm.sh/chart",
-                map_text(&scope.version, |it| format!("{}-{}", scope.name, it.replace('+', "_"))),
-            )
+            .set("helm.sh/chart", scope.chart_label())
             .all(&selector)
             .set("app.kubernetes.io/version", scope.app_version.clone())
             .set("app.kubernetes.io/managed-by", scope.own("Helm"));

@@ -1,5 +1,7 @@
 //! Objects in the making, and whether a template makes them at all.
 
+use serde_json::json;
+
 use crate::{
     resolve::helm::template::{Field, Fields, Rendering, Scope, truth, unknown},
     tree::{Map, Node, Origin, Why},
@@ -109,6 +111,30 @@ impl Object {
     pub(super) fn set(mut self, key: &'static str, field: impl Into<Field>) -> Self {
         self.rest.push((key, field.into()));
         self
+    }
+
+    /// The same as a binding of `subject` to the role of that kind and name.
+    #[must_use]
+    pub(super) fn binds(self, scope: &Scope<'_>, subject: Node, kind: &str, role: Node) -> Self {
+        let reference = Fields::new(&scope.own)
+            .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
+            .set("kind", scope.own(kind))
+            .set("name", role);
+        self.set("roleRef", reference.node())
+            .set("subjects", Node::new(vec![subject], scope.own.clone()))
+    }
+
+    /// The same as the role, alike in all charts, that lets everybody who may view a namespace read
+    /// the Metrics API.
+    #[must_use]
+    pub(super) fn aggregates_metrics(self, scope: &Scope<'_>) -> Self {
+        let mut labels = json!({});
+        for role in ["admin", "edit", "view"] {
+            labels[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] = "true".into();
+        }
+        let rules = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
+            "verbs": ["get", "list", "watch"]}]);
+        self.labels(&scope.own(labels)).set("rules", scope.own(rules))
     }
 
     pub(super) fn node(self) -> Node {

@@ -211,33 +211,16 @@ impl Chart<'_> {
         Condition::all(scope, &["rbac.create"])?.made(|| {
             let api = "rbac.authorization.k8s.io/v1";
             let read = json!(["get", "list", "watch"]);
-            let view = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
-            "verbs": read}]);
-            let mut aggregated = json!({});
-            for role in ["admin", "edit", "view"] {
-                aggregated[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] =
-                    "true".into();
-            }
             let rules = json!([{"apiGroups": [""], "verbs": read,
             "resources": ["pods", "nodes", "nodes/stats", "namespaces"]}]);
             let rules = match &self.gap {
                 None => scope.own(rules),
                 Some(why) => unknown(why.clone(), &scope.own),
             };
-            let subject = Fields::new(&scope.own)
-                .set("kind", scope.own("ServiceAccount"))
-                .set("name", scope.service_account(&self.full_name)?)
-                .set("namespace", scope.named(scope.release.namespace.clone()))
-                .node();
+            let namespace = scope.named(scope.release.namespace.clone());
+            let subject = scope.subject(&self.full_name, namespace)?;
             let bind = |object: Object, kind: &str, role: Node| {
-                let reference = Fields::new(&scope.own)
-                    .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
-                    .set("kind", scope.own(kind))
-                    .set("name", role);
-                object
-                    .set("roleRef", reference.node())
-                    .set("subjects", Node::new(vec![subject.clone()], scope.own.clone()))
-                    .node()
+                object.binds(scope, subject.clone(), kind, role).node()
             };
             let named = |prefix: &str, suffix: &str| {
                 map_text(&self.full_name, |it| format!("{prefix}{it}{suffix}"))
@@ -247,8 +230,7 @@ impl Chart<'_> {
                 .metadata("namespace", scope.own("kube-system"));
             let all = [
                 object("ClusterRole", named("system:", "-aggregated-reader"))
-                    .labels(&scope.own(aggregated))
-                    .set("rules", scope.own(view))
+                    .aggregates_metrics(scope)
                     .node(),
                 object("ClusterRole", named("system:", "")).set("rules", rules).node(),
                 bind(

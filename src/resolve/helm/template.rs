@@ -237,6 +237,20 @@ impl Scope<'_> {
         })
     }
 
+    /// The account of [`Scope::service_account`] as a role is bound to it.
+    pub(super) fn subject(&self, full_name: &Node, namespace: Node) -> Rendering<Node> {
+        Ok(Fields::new(&self.own)
+            .set("kind", self.own("ServiceAccount"))
+            .set("name", self.service_account(full_name)?)
+            .set("namespace", namespace)
+            .node())
+    }
+
+    /// `{{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}`
+    pub(super) fn chart_label(&self) -> Node {
+        map_text(&self.version, |it| format!("{}-{}", self.name, it.replace('+', "_")))
+    }
+
     /// The name of nearly everything: `fullnameOverride`, the release's name if that holds the
     /// chart's, else both.
     pub(super) fn full_name(&self) -> Rendering<Node> {

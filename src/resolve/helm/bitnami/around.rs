@@ -139,41 +139,20 @@ impl Chart<'_> {
             let rules = json!([
             {"apiGroups": [""], "resources": ["pods", "nodes", "namespaces"], "verbs": read},
             {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get", "create"]}]);
-            let view = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
-            "verbs": read}]);
-            let mut aggregated = json!({});
-            for role in ["admin", "edit", "view"] {
-                aggregated[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] =
-                    "true".into();
-            }
             let rules = match &self.gap {
                 None => scope.own(rules),
                 Some(why) => unknown(why.clone(), &scope.own),
             };
-            let subject = Fields::new(&scope.own)
-                .set("kind", scope.own("ServiceAccount"))
-                .set("name", scope.service_account(&self.full_name)?)
-                .set("namespace", self.namespace.clone())
-                .node();
+            let subject = scope.subject(&self.full_name, self.namespace.clone())?;
             let bind = |object: Object, kind: &str, role: Node| {
-                let reference = Fields::new(&scope.own)
-                    .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
-                    .set("kind", scope.own(kind))
-                    .set("name", role);
-                object
-                    .set("roleRef", reference.node())
-                    .set("subjects", Node::new(vec![subject.clone()], scope.own.clone()))
-                    .node()
+                object.binds(scope, subject.clone(), kind, role).node()
             };
             let reader = self
                 .object(api, "RoleBinding", named("-auth-reader"))
                 .metadata("namespace", scope.own("kube-system"));
             let all = [
                 self.object(api, "ClusterRole", named("")).set("rules", rules).node(),
-                self.object(api, "ClusterRole", named("-view"))
-                    .labels(&scope.own(aggregated))
-                    .set("rules", scope.own(view))
-                    .node(),
+                self.object(api, "ClusterRole", named("-view")).aggregates_metrics(scope).node(),
                 bind(
                     self.object(api, "ClusterRoleBinding", named("-auth-delegator")),
                     "ClusterRole",

@@ -7,7 +7,7 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         print::text,
-        template::{Field, Fields, Rendering, Scope, map_text, unknown},
+        template::{Fields, Rendering, map_text, unknown},
     },
     tree::{Node, Scalar},
 };
@@ -42,12 +42,6 @@ fn service_account(chart: &Chart<'_>) -> Rendering<Node> {
 fn roles(chart: &Chart<'_>) -> Rendering<Vec<Node>> {
     let scope = chart.scope;
     let read = json!(["get", "list", "watch"]);
-    let metrics = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
-        "verbs": read}]);
-    let mut aggregated = json!({});
-    for role in ["admin", "edit", "view"] {
-        aggregated[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] = "true".into();
-    }
     // v0.6.0 of the program asks the kubelets for `/metrics/resource`.
     let rules = if scope.since(3, 8, 0) {
         json!([{"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
@@ -57,16 +51,9 @@ fn roles(chart: &Chart<'_>) -> Rendering<Vec<Node>> {
         json!([{"apiGroups": [""], "verbs": read,
             "resources": ["pods", "nodes", "nodes/stats", "namespaces", "configmaps"]}])
     };
-    let (own, reader) = if scope.since(3, 14, 0) {
-        let prefixed =
-            |suffix: &str| map_text(&chart.full_name, |it| format!("system:{it}{suffix}"));
-        (prefixed(""), prefixed("-aggregated-reader"))
-    } else {
-        let prefixed =
-            |suffix: &str| map_text(&chart.full_name, |it| format!("system:{it}{suffix}"));
-        let name = scope.short_name()?;
-        (prefixed(""), map_text(&name, |it| format!("system:{it}-aggregated-reader")))
-    };
+    let own = map_text(&chart.full_name, |it| format!("system:{it}"));
+    let name = if scope.since(3, 14, 0) { chart.full_name.clone() } else { scope.short_name()? };
+    let reader = map_text(&name, |it| format!("system:{it}-aggregated-reader"));
     let delegator = map_text(&chart.full_name, |it| format!("{it}:system:auth-delegator"));
     let auth_reader = chart.full_name_and("-auth-reader");
     // 3.8.3 to 3.9.0 bind the role in the release's namespace, where it does not exist.
@@ -77,10 +64,7 @@ fn roles(chart: &Chart<'_>) -> Rendering<Vec<Node>> {
     };
     let role = "extension-apiserver-authentication-reader";
     Ok(vec![
-        cluster_role(chart, reader)
-            .labels(&scope.own(aggregated))
-            .set("rules", scope.own(metrics))
-            .node(),
+        cluster_role(chart, reader).aggregates_metrics(scope).node(),
         cluster_role(chart, own.clone()).set("rules", scope.own(rules)).node(),
         binding(
             chart,
@@ -161,17 +145,7 @@ fn binding(
     role_kind: &str,
     role: Node,
 ) -> Rendering<Object> {
-    let scope: &Scope<'_> = chart.scope;
-    let reference = Fields::new(&scope.own)
-        .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
-        .set("kind", scope.own(role_kind))
-        .set("name", role);
-    let subject = Fields::new(&scope.own)
-        .set("kind", scope.own("ServiceAccount"))
-        .set("name", scope.service_account(&chart.full_name)?)
-        .set("namespace", chart.namespace.clone());
-    Ok(chart
-        .object("rbac.authorization.k8s.io/v1", kind, name, false)
-        .set("roleRef", Field::Is(reference.node()))
-        .set("subjects", Node::new(vec![subject.node()], scope.own.clone())))
+    let subject = chart.scope.subject(&chart.full_name, chart.namespace.clone())?;
+    let object = chart.object("rbac.authorization.k8s.io/v1", kind, name, false);
+    Ok(object.binds(chart.scope, subject, role_kind, role))
 }
