@@ -100,9 +100,7 @@ impl Findings {
             subject: subject.to_owned(),
         };
         finding.labels.dedup_by(|a, b| a.span == b.span);
-        self.list.push(finding);
-        let last = self.list.len() - 1;
-        &mut self.list[last]
+        self.list.push_mut(finding)
     }
 
     /// What was found; findings without a place are left out.

@@ -34,8 +34,7 @@ use source::Sources;
 
 /// Resolves and types every environment of a repository.
 pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
-    let layers = resolve::kustomize::Layers::default();
-    let context = Context { sources, config, layers, purpose: Purpose::Judge };
+    let context = Context::new(sources, config, Purpose::Judge);
     let environments = resolve::resolve(&context);
     let elsewhere = std::sync::OnceLock::new();
     let lower = |environment| model::lower(sources, environment, &elsewhere);

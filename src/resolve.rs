@@ -39,6 +39,13 @@ pub struct Context<'a> {
     pub purpose: Purpose,
 }
 
+impl<'a> Context<'a> {
+    /// Nothing is built yet.
+    pub fn new(sources: &'a Sources, config: &'a Config, purpose: Purpose) -> Self {
+        Self { sources, config, layers: kustomize::Layers::default(), purpose }
+    }
+}
+
 /// What environments are resolved for, where that makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Purpose {

@@ -140,12 +140,7 @@ fn render_kustomization(
     if !sources.is_dir(&dir) {
         return Err(Failure::Plain(format!("`{dir}` is not a directory with files in it")));
     }
-    let context = Context {
-        sources: &sources,
-        config: &config,
-        layers: kustomize::Layers::default(),
-        purpose: Purpose::Render,
-    };
+    let context = Context::new(&sources, &config, Purpose::Render);
     let how = kustomize::Options { unrestricted, ..kustomize::Options::default() };
     let build = kustomize::build(&context, &dir, &how);
     drop(progress);
@@ -158,12 +153,7 @@ fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
     let progress = Progress::start();
     let Opened { sources, config, .. } = open(options, &[], &progress)?;
     progress.stage("resolving the environments");
-    let context = Context {
-        sources: &sources,
-        config: &config,
-        layers: kustomize::Layers::default(),
-        purpose: Purpose::Render,
-    };
+    let context = Context::new(&sources, &config, Purpose::Render);
     let environments = resolve::resolve(&context);
     drop(progress);
     let Environment { objects, problems, .. } = named(&environments, name)?;

@@ -34,7 +34,7 @@ pub struct Source {
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Text {
-    /// Text, without a byte order mark's worth of change: bytes as on the disk.
+    /// Text, byte for byte as on the disk: a byte order mark stays, so that offsets are right.
     Utf8(String),
     /// Something else, and what.
     Skipped(Skip),
@@ -45,7 +45,7 @@ pub enum Text {
 pub enum Skip {
     /// A NUL byte or invalid UTF-8.
     Binary,
-    /// git-crypt, or a whole file encrypted by SOPS.
+    /// Encrypted by git-crypt. What SOPS encrypts is still text.
     Encrypted,
     /// Over [`MAX_FILE`] bytes.
     TooLarge,
@@ -101,14 +101,11 @@ impl Sources {
     ) -> Self {
         listing.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         listing.dedup_by(|a, b| a.0 == b.0);
-        let files = listing.into_iter().map(|(path, relevance, text)| Source {
-            path,
-            relevance,
-            text: text.map_or_else(OnceLock::new, OnceLock::from),
-            lines: OnceLock::new(),
-            documents: [OnceLock::new(), OnceLock::new()],
-        });
-        Self { files: files.collect(), links, load }
+        let files = listing
+            .into_iter()
+            .map(|(path, relevance, text)| Source::new(path, relevance, text))
+            .collect();
+        Self { files, links, load }
     }
 
     /// Files that exist only in memory: examples in rule pages, tests.
@@ -128,13 +125,7 @@ impl Sources {
     /// people are shown.
     pub fn add(&mut self, path: String, text: Text) {
         let at = self.files.partition_point(|file| file.path < path);
-        let source = Source {
-            path,
-            relevance: Relevance::None,
-            text: OnceLock::from(text),
-            lines: OnceLock::new(),
-            documents: [OnceLock::new(), OnceLock::new()],
-        };
+        let source = Source::new(path, Relevance::None, Some(text));
         match self.files.get_mut(at) {
             Some(same) if same.path == source.path => *same = source,
             _ => self.files.insert(at, source),
@@ -270,6 +261,16 @@ impl Sources {
 }
 
 impl Source {
+    fn new(path: String, relevance: Relevance, text: Option<Text>) -> Self {
+        Self {
+            path,
+            relevance,
+            text: text.map_or_else(OnceLock::new, OnceLock::from),
+            lines: OnceLock::new(),
+            documents: [OnceLock::new(), OnceLock::new()],
+        }
+    }
+
     /// Why the file was not read as text, when something asked for it and it was not.
     pub fn skipped(&self) -> Option<Skip> {
         match self.text.get()? {
@@ -300,6 +301,11 @@ impl FileId {
 }
 
 impl Span {
+    /// The start of `file`: the place of what concerns all of it.
+    pub fn start_of(file: FileId) -> Self {
+        Self { file, start: 0, end: 0 }
+    }
+
     /// The bytes.
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize

@@ -68,12 +68,7 @@ fn kustomize_builds_as_the_real_one() {
 fn run(path: &Path, case: &Value) -> Outcome {
     let sources = load(&path.join("in"));
     let config = Config::default();
-    let context = Context {
-        sources: &sources,
-        config: &config,
-        layers: kustomize::Layers::default(),
-        purpose: Purpose::default(),
-    };
+    let context = Context::new(&sources, &config, Purpose::Judge);
     let root = join("", case["root"].as_str().unwrap_or(".")).unwrap_or_default();
     let options = Options {
         unrestricted: case["load_restrictor"] == "LoadRestrictionsNone",

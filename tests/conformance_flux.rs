@@ -19,7 +19,6 @@ use metrics_server_lint::{
     resolve::{
         Context, Entry, EntryKind, Environment, Purpose,
         flux::{self, envsubst},
-        kustomize::Layers,
     },
     source::Sources,
     tree::Node,
@@ -112,9 +111,8 @@ fn substitution_in_objects() {
         if case["yaml_before"].as_str().is_some_and(|it| it != emit::yaml(&object)) {
             failures.push(format!("{id}: {}", emit::yaml(&object)));
         }
-        let (config, layers) = (Config::default(), Layers::default());
-        let context =
-            Context { sources: &sources, config: &config, layers, purpose: Purpose::Render };
+        let config = Config::default();
+        let context = Context::new(&sources, &config, Purpose::Render);
         let flux = first_document(&sources, "flux.yaml");
         let mut problems = Vec::new();
         let result = flux::post_build(&context, &flux, &[object], &mut problems);
@@ -185,9 +183,8 @@ fn kustomization_trees() {
             listing.push(("roots.json".into(), roots.to_string()));
             let sources = Sources::in_memory(listing);
             let roots = first_document(&sources, "roots.json");
-            let (config, layers) = (Config::default(), Layers::default());
-            let context =
-                Context { sources: &sources, config: &config, layers, purpose: Purpose::Render };
+            let config = Config::default();
+            let context = Context::new(&sources, &config, Purpose::Render);
             let mut environment = Environment {
                 name: name.clone(),
                 entry: Entry { kind: EntryKind::Flux, origin: roots.origin.clone() },

@@ -14,7 +14,6 @@ use metrics_server_lint::{
     resolve::{
         Context, Purpose, Release,
         helm::{self, strvals},
-        kustomize::Layers,
     },
     source::Sources,
     tree::{Kind, Map, Node, Origin, Scalar, Via},
@@ -99,8 +98,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         suspended: false,
     };
     let config = Config::default();
-    let layers = Layers::default();
-    let context = Context { sources: &sources, config: &config, layers, purpose: Purpose::Judge };
+    let context = Context::new(&sources, &config, Purpose::Judge);
     let rendered = helm::template(&context, &release);
     if meta["outcome"] == "error" {
         let refused = rendered.objects.is_empty() && !rendered.problems.is_empty();

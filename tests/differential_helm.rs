@@ -14,7 +14,7 @@ use metrics_server_lint::{
     config::Config,
     model::Family,
     parse::Dialect,
-    resolve::{Context, Purpose, Release, helm, kustomize::Layers},
+    resolve::{Context, Purpose, Release, helm},
     source::Sources,
     tree::{Node, Origin, Scalar, Via},
 };
@@ -149,8 +149,7 @@ impl Chart {
 
 fn with<T>(sources: &Sources, f: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    let layers = Layers::default();
-    f(&Context { sources, config: &config, layers, purpose: Purpose::Judge })
+    f(&Context::new(sources, &config, Purpose::Judge))
 }
 
 fn nowhere() -> Origin {

@@ -13,7 +13,7 @@ use metrics_server_lint::{
     problem::ProblemKind,
     resolve::{
         Context, Purpose,
-        kustomize::{self, Layers, Options},
+        kustomize::{self, Options},
     },
     source::Sources,
     tree::Node,
@@ -30,12 +30,7 @@ type Built = Option<Vec<String>>;
 fn ours(files: &Files, dir: &str) -> (Built, String) {
     let sources = Sources::in_memory(files.iter().cloned());
     let config = Config::default();
-    let context = Context {
-        sources: &sources,
-        config: &config,
-        layers: Layers::default(),
-        purpose: Purpose::default(),
-    };
+    let context = Context::new(&sources, &config, Purpose::Judge);
     let build = kustomize::build(&context, dir, &Options::default());
     match build.problems.iter().find(|it| it.kind == ProblemKind::BuildFails) {
         Some(problem) => (None, problem.message.clone()),

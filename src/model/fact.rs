@@ -64,6 +64,18 @@ impl<T> Fact<T> {
         }
     }
 
+    /// The fact that is read out of this one; what cannot be read is unknown, with the reason.
+    pub fn read<U>(&self, read: impl FnOnce(&T) -> Result<U, String>) -> Fact<U> {
+        match self {
+            Self::Known(value, origin) => match read(value) {
+                Ok(value) => Fact::Known(value, origin.clone()),
+                Err(why) => Fact::Unknown(why.into(), Some(origin.clone())),
+            },
+            Self::Absent(by) => Fact::Absent(by.clone()),
+            Self::Unknown(why, origin) => Fact::Unknown(why.clone(), origin.clone()),
+        }
+    }
+
     /// This fact, or `default` from `origin` when it is absent.
     #[must_use]
     pub fn or_default(self, default: T, origin: Origin) -> Self {

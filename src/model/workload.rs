@@ -121,32 +121,19 @@ fn split_image(image: &str) -> (&str, Option<&str>) {
 }
 
 pub(super) fn image_tag(image: &Fact<String>) -> Fact<String> {
-    match image {
-        Fact::Known(image, origin) => match split_image(image).1 {
-            Some(tag) => Fact::Known(tag.to_owned(), origin.clone()),
-            None if image.contains('@') => Fact::Unknown(
-                "the image is pinned by its digest alone".into(),
-                Some(origin.clone()),
-            ),
-            None => Fact::Known("latest".to_owned(), origin.clone()),
-        },
-        other => other.clone(),
-    }
+    image.read(|image| match split_image(image).1 {
+        Some(tag) => Ok(tag.to_owned()),
+        None if image.contains('@') => Err("the image is pinned by its digest alone".to_owned()),
+        None => Ok("latest".to_owned()),
+    })
 }
 
 /// The program's version, from a tag such as `v0.7.2`.
 pub(super) fn version(tag: &Fact<String>) -> Fact<Version> {
-    match tag {
-        Fact::Known(tag, origin) => match Version::parse(tag.strip_prefix('v').unwrap_or(tag)) {
-            Ok(version) => Fact::Known(version, origin.clone()),
-            Err(_) => Fact::Unknown(
-                format!("the tag `{tag}` does not tell the version").into(),
-                Some(origin.clone()),
-            ),
-        },
-        Fact::Absent(by) => Fact::Absent(by.clone()),
-        Fact::Unknown(why, origin) => Fact::Unknown(why.clone(), origin.clone()),
-    }
+    tag.read(|tag| {
+        Version::parse(tag.strip_prefix('v').unwrap_or(tag))
+            .map_err(|_| format!("the tag `{tag}` does not tell the version"))
+    })
 }
 
 /// A container's `command` without the program, and its `args`.

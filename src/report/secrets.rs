@@ -85,7 +85,7 @@ mod tests {
         ]);
         let mut findings = Findings::of("x", Severity::Note, None);
         for (file, _) in sources.iter() {
-            findings.at(&Origin::written(Span { file, start: 0, end: 0 }), "", "");
+            findings.at(&Origin::written(Span::start_of(file)), "", "");
         }
         let secrets = Secrets::of(&sources, &findings.into_vec());
         let mut seen = Vec::new();

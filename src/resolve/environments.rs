@@ -9,7 +9,7 @@ use crate::{
     parse::{self, Dialect},
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, Entry, EntryKind, Environment, Object, flux,
+        Context, EntryKind, Environment, Object, flux,
         layout::{self, Closure, Layout},
         tools::{self, Tools},
         values_file,
@@ -166,7 +166,7 @@ fn starts<'a>(
                 starts.push(Start {
                     name: environment_dir(dir),
                     kind: EntryKind::Kustomization,
-                    origin: Origin::written(start_of(file)),
+                    origin: Origin::written(Span::start_of(file)),
                     path: dir.to_owned(),
                     roots: vec![Root::Dir(dir.to_owned())],
                     settings: None,
@@ -415,7 +415,7 @@ impl Loose {
         }
         let documents = sources.documents(file, Dialect::Sigs);
         if let Some(error) = documents.error().filter(|_| !parse::is_template(sources.text(file))) {
-            let origin = Origin::written(error.span.unwrap_or(start_of(file)));
+            let origin = Origin::written(error.span.unwrap_or(Span::start_of(file)));
             self.problems.push(Problem::new(ProblemKind::Syntax, &origin, error.message.clone()));
         }
         let mut plain = false;
@@ -451,15 +451,14 @@ impl Loose {
     fn found(self, context: &Context<'_>, name: &str) -> Option<Environment> {
         let object = self.objects.first().map(|it| Object::new(it.clone()).anchor());
         let problem = self.problems.first().map(|it| it.at.clone());
-        let file = self.files.first().map(|file| Origin::written(start_of(*file)));
+        let file = self.files.first().map(|file| Origin::written(Span::start_of(*file)));
+        let origin = object.or(problem).or(file)?;
         let mut environment = Environment {
-            name: name.to_owned(),
-            entry: Entry { kind: EntryKind::Manifests, origin: object.or(problem).or(file)? },
             settings: settings_for(context.config, name, name).cloned(),
             objects: self.objects.into_iter().map(Object::new).collect(),
-            releases: Vec::new(),
             files: self.files,
             problems: self.problems,
+            ..Environment::new(name, EntryKind::Manifests, origin)
         };
         flux::releases(context, &mut environment);
         tools::releases(context, &mut environment);
@@ -495,10 +494,6 @@ fn defines_nodes(node: &Node) -> bool {
     kubelet_config || !addon && GROUPS.iter().any(|group| version.contains(group))
 }
 
-fn start_of(file: FileId) -> Span {
-    Span { file, start: 0, end: 0 }
-}
-
 /// A manifest that nothing builds, with what something outside the repository must fill in unknown.
 pub(crate) fn placeholders(node: &Node) -> Node {
     let kind = match &node.kind {
@@ -525,14 +520,13 @@ pub(crate) fn placeholders(node: &Node) -> Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolve::{Purpose, kustomize::Layers};
+    use crate::resolve::Purpose;
 
     /// The environments of a repository as `name kind entry-path`.
     fn environments(files: &[(&str, &str)]) -> Vec<String> {
         let sources = Sources::in_memory(files.iter().copied());
-        let (config, layers) = (Config::default(), Layers::default());
-        let purpose = Purpose::Judge;
-        let context = Context { sources: &sources, config: &config, layers, purpose };
+        let config = Config::default();
+        let context = Context::new(&sources, &config, Purpose::Judge);
         let environments = resolve(&context);
         let path = |origin: &Origin| origin.written_at().map_or("", |it| &sources[it.file].path);
         environments

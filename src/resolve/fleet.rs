@@ -200,7 +200,7 @@ impl Bundle<'_> {
                     }
                     if rest.contains("_patch.") {
                         let message = "Fleet's patches of manifests are not evaluated";
-                        let at = Origin::written(Span { file, start: 0, end: 0 });
+                        let at = Origin::written(Span::start_of(file));
                         problems.push(Problem::new(ProblemKind::Unresolved, &at, message));
                         continue;
                     }
@@ -222,7 +222,7 @@ impl Bundle<'_> {
         for file in files.into_values() {
             let documents = sources.documents(file, Dialect::Sigs);
             if let Some(error) = documents.error() {
-                let at = Origin::written(error.span.unwrap_or(Span { file, start: 0, end: 0 }));
+                let at = Origin::written(error.span.unwrap_or(Span::start_of(file)));
                 problems.push(Problem::new(ProblemKind::Syntax, &at, error.message.clone()));
             }
             let nodes = layout::objects(documents.roots());

@@ -78,7 +78,7 @@ fn is_helmfile(path: &str) -> bool {
 }
 
 fn start(file: FileId) -> Span {
-    Span { file, start: 0, end: 0 }
+    Span::start_of(file)
 }
 
 /// The names of the environments that a Helmfile has.

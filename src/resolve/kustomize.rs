@@ -163,7 +163,7 @@ fn start_of(loader: &Loader<'_>) -> Origin {
         file::NAMES.iter().find_map(|name| sources.find(&crate::source::join(&loader.dir, name)?));
     let file = named.or_else(|| sources.below(&loader.dir).next());
     match file {
-        Some(file) => Origin::written(Span { file, start: 0, end: 0 }),
+        Some(file) => Origin::written(Span::start_of(file)),
         None => Origin::at(Via::Written, None),
     }
 }

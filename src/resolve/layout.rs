@@ -356,7 +356,7 @@ pub fn is_text(sources: &Sources, file: FileId) -> bool {
 
 /// The paths that a kustomization file names, as written.
 fn references(root: &Node) -> impl Iterator<Item = &str> {
-    const LISTS: [&str; 10] = [
+    const LISTS: [&str; 9] = [
         "resources",
         "bases",
         "components",
@@ -366,7 +366,6 @@ fn references(root: &Node) -> impl Iterator<Item = &str> {
         "transformers",
         "validators",
         "patchesStrategicMerge",
-        "additionalValuesFiles",
     ];
     const PATHS: [(&str, &str); 6] = [
         ("patches", "path"),
@@ -383,9 +382,8 @@ fn references(root: &Node) -> impl Iterator<Item = &str> {
         ("secretGenerator", "files"),
         ("helmCharts", "additionalValuesFiles"),
     ];
-    let items = |field: &'static str| field_of(root, field).into_iter().flat_map(Node::items);
-    let in_list = move |field| field_of(root, field).into_iter().flat_map(Node::items);
-    let lists = LISTS.into_iter().flat_map(in_list).filter_map(Node::as_str);
+    let items = move |field: &'static str| field_of(root, field).into_iter().flat_map(Node::items);
+    let lists = LISTS.into_iter().flat_map(items).filter_map(Node::as_str);
     let paths = PATHS
         .into_iter()
         .flat_map(move |(field, key)| items(field).filter_map(move |it| it.get(key)))

@@ -4,12 +4,9 @@
 use crate::{
     model::Family,
     parse::Dialect,
-    resolve::{
-        Context, Entry, EntryKind, Environment, Object, Release, environments::settings_for, helm,
-        layout,
-    },
+    resolve::{Context, EntryKind, Environment, Release, environments::settings_for, helm, layout},
     source::{self, FileId, Sources},
-    tree::{Entry as MapEntry, Kind, Map, Node, Origin, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Why},
 };
 
 /// The values in `file`, when it is a values file of metrics-server's chart by its content, and
@@ -96,24 +93,13 @@ fn install(
         values,
         directory: directory.clone(),
     };
-    let mut environment = Environment {
-        name: directory.unwrap_or_else(|| path.clone()),
-        entry: Entry { kind: EntryKind::Values, origin: release.anchor.clone() },
-        settings: settings_for(context.config, path, &place).cloned(),
-        objects: Vec::new(),
-        releases: Vec::new(),
-        files: Vec::new(),
-        problems: Vec::new(),
-    };
+    let name = directory.unwrap_or_else(|| path.clone());
+    let mut environment = Environment::new(name, EntryKind::Values, release.anchor.clone());
+    environment.settings = settings_for(context.config, path, &place).cloned();
     let expanded = helm::expand(context, &release);
     environment.problems.extend(expanded.problems);
     for release in expanded.releases {
-        let rendered = helm::render(context, &release);
-        let index = environment.releases.len();
-        environment.releases.push(release);
-        environment.problems.extend(rendered.problems);
-        let object = |node| Object { release: Some(index), ..Object::new(node) };
-        environment.objects.extend(rendered.objects.into_iter().map(object));
+        environment.install(context, release);
     }
     environment
 }
@@ -158,7 +144,7 @@ fn maybe_over(over: &Node, base: &Node, why: &Why) -> Node {
         match map.get_mut(key) {
             Some(there) => *there = value,
             None => {
-                map.insert(key, MapEntry { key: entry.key, value });
+                map.insert(key, Entry { key: entry.key, value });
             }
         }
     }

@@ -37,7 +37,7 @@ impl<'a> Flags<'a> {
     /// A flag without a value, or with one that `strconv.ParseBool` takes.
     pub(crate) fn boolean(&self, name: &str, default: bool) -> Fact<bool> {
         let text = self.last(name, |value, _| Some((value.unwrap_or("true").to_owned(), None)));
-        parse(text, |text| match text {
+        parse(&text, |text| match text {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
             "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
             _ => None,
@@ -47,7 +47,7 @@ impl<'a> Flags<'a> {
 
     /// A flag with a duration; `default` in seconds.
     pub(crate) fn duration(&self, name: &str, default: Option<u32>) -> Fact<Duration> {
-        let fact = parse(self.text(name), Duration::parse);
+        let fact = parse(&self.text(name), Duration::parse);
         match default {
             Some(default) => fact.or_default(Duration::seconds(default), default_origin()),
             None => fact,
@@ -56,7 +56,7 @@ impl<'a> Flags<'a> {
 
     /// A flag with a whole number.
     pub(crate) fn number(&self, name: &str, default: i128) -> Fact<i128> {
-        parse(self.text(name), |text| text.parse().ok()).or_default(default, default_origin())
+        parse(&self.text(name), |text| text.parse().ok()).or_default(default, default_origin())
     }
 
     /// `--kubelet-request-timeout`, which exists since v0.7.0; before, it has no default.
@@ -101,18 +101,10 @@ impl<'a> Flags<'a> {
     }
 }
 
-fn parse<T>(text: Fact<String>, read: impl FnOnce(&str) -> Option<T>) -> Fact<T> {
-    match text {
-        Fact::Known(text, origin) => match read(&text) {
-            Some(it) => Fact::Known(it, origin),
-            None => {
-                let why = format!("metrics-server does not take `{text}` for this flag");
-                Fact::Unknown(why.into(), Some(origin))
-            }
-        },
-        Fact::Absent(by) => Fact::Absent(by),
-        Fact::Unknown(why, origin) => Fact::Unknown(why, origin),
-    }
+fn parse<T>(text: &Fact<String>, read: impl FnOnce(&str) -> Option<T>) -> Fact<T> {
+    text.read(|text| {
+        read(text).ok_or_else(|| format!("metrics-server does not take `{text}` for this flag"))
+    })
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(super) fn applications(
         match documents {
             Ok(documents) => found.extend(documents.into_iter().filter(is_application)),
             Err(why) if text.contains("metrics-server") => {
-                let at = Origin::written(Span { file, start: 0, end: 0 });
+                let at = Origin::written(Span::start_of(file));
                 problems.push(Problem::new(ProblemKind::Unresolved, &at, &*why));
             }
             Err(_) => {}

@@ -228,10 +228,8 @@ impl Generation<'_, '_> {
                     for (key, entry) in extra.iter() {
                         map.insert(key, entry.clone());
                     }
-                    params.push(Node::new(
-                        map,
-                        Origin::written(crate::source::Span { file, start: 0, end: 0 }),
-                    ));
+                    params
+                        .push(Node::new(map, Origin::written(crate::source::Span::start_of(file))));
                 }
             }
         }

@@ -286,7 +286,7 @@ impl Part<'_, '_> {
                 Some("yaml" | "yml" | "json") if here && wanted => {}
                 Some("jsonnet") if here && wanted => {
                     if let Some(problems) = problems.as_deref_mut() {
-                        let at = Origin::written(source::Span { file, start: 0, end: 0 });
+                        let at = Origin::written(source::Span::start_of(file));
                         let message = "jsonnet is not evaluated";
                         problems.push(Problem::new(ProblemKind::Unresolved, &at, message));
                     }
@@ -302,7 +302,7 @@ impl Part<'_, '_> {
             }
             let documents = sources.documents(file, Dialect::Sigs);
             if let (Some(error), Some(problems)) = (documents.error(), problems.as_deref_mut()) {
-                let span = error.span.unwrap_or(source::Span { file, start: 0, end: 0 });
+                let span = error.span.unwrap_or(source::Span::start_of(file));
                 let at = Origin::written(span);
                 problems.push(Problem::new(ProblemKind::Syntax, &at, error.message.clone()));
             }

@@ -5,24 +5,19 @@ use crate::{
     config::Config,
     parse::Dialect,
     problem::ProblemKind,
-    resolve::{Entry, EntryKind, Object, Purpose, kustomize::Layers},
+    resolve::{EntryKind, Object, Purpose},
     source::Sources,
     tree::{Origin, Via},
 };
 
 fn context<'a>(sources: &'a Sources, config: &'a Config, purpose: Purpose) -> Context<'a> {
-    Context { sources, config, layers: Layers::default(), purpose }
+    Context::new(sources, config, purpose)
 }
 
 fn environment(objects: &[Node]) -> Environment {
     Environment {
-        name: "test".into(),
-        entry: Entry { kind: EntryKind::Flux, origin: Origin::at(Via::Written, None) },
-        settings: None,
         objects: objects.iter().cloned().map(Object::new).collect(),
-        releases: Vec::new(),
-        files: Vec::new(),
-        problems: Vec::new(),
+        ..Environment::new("test", EntryKind::Flux, Origin::at(Via::Written, None))
     }
 }
 

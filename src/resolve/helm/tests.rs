@@ -7,13 +7,7 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::{
-    config::Config,
-    parse::Dialect,
-    resolve::{Purpose, kustomize::Layers},
-    source::Sources,
-    tree::Scalar,
-};
+use crate::{config::Config, parse::Dialect, resolve::Purpose, source::Sources, tree::Scalar};
 
 /// A release of a chart from a repository, with `values` from `values.yaml` and its version from
 /// `release.yaml`.
@@ -29,7 +23,7 @@ fn rendered(family: Family, version: &str, values: &str) -> (Sources, Rendered) 
             anchor: version.origin.clone(),
             version: Some(version),
             values: values_of(&sources, "values.yaml"),
-            ..in_directory(&sources, None)
+            ..in_directory(None)
         };
         with(&sources, |context| render(context, &release))
     };
@@ -42,8 +36,7 @@ fn sigs(version: &str, values: &str) -> (Sources, Rendered) {
 
 fn with<T>(sources: &Sources, f: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    let layers = Layers::default();
-    f(&Context { sources, config: &config, layers, purpose: Purpose::Judge })
+    f(&Context::new(sources, &config, Purpose::Judge))
 }
 
 fn values_of(sources: &Sources, path: &str) -> Node {
@@ -53,8 +46,7 @@ fn values_of(sources: &Sources, path: &str) -> Node {
 }
 
 /// A release named `metrics-server` in `kube-system` of the chart in `directory`, without values.
-fn in_directory(sources: &Sources, directory: Option<&str>) -> Release {
-    let _ = sources;
+fn in_directory(directory: Option<&str>) -> Release {
     let nowhere = Origin::at(Via::Written, None);
     Release {
         name: "metrics-server".into(),
@@ -213,7 +205,7 @@ fn unknown_values_stay_unknown() {
         family: Some(Family::KubernetesSigs),
         version: Some(Node::new(Scalar::string("3.12.2"), nowhere)),
         values: merge(&secret, &values_of(&sources, "values.yaml")),
-        ..in_directory(&sources, None)
+        ..in_directory(None)
     };
     let rendered = with(&sources, |context| render(context, &release));
     let deployment = object(&rendered, "Deployment");
@@ -269,10 +261,8 @@ fn umbrella(files: &[(&str, &str)], user: &str) -> (Sources, Expanded) {
     let mut all = vec![("addons/Chart.yaml", UMBRELLA), ("user.yaml", user)];
     all.extend_from_slice(files);
     let sources = Sources::in_memory(all);
-    let release = Release {
-        values: values_of(&sources, "user.yaml"),
-        ..in_directory(&sources, Some("addons"))
-    };
+    let release =
+        Release { values: values_of(&sources, "user.yaml"), ..in_directory(Some("addons")) };
     let expanded = with(&sources, |context| expand(context, &release));
     (sources, expanded)
 }
@@ -351,7 +341,7 @@ fn a_vendored_chart_has_its_defaults_in_the_repository() {
         files.push(("c/Chart.yaml".into(), chart.into()));
         files.push(("c/values.yaml".into(), values.into()));
         let sources = Sources::in_memory(files);
-        let release = in_directory(&sources, Some("c"));
+        let release = in_directory(Some("c"));
         let expanded = with(&sources, |context| expand(context, &release));
         assert_eq!(expanded.releases[0].family, Some(Family::KubernetesSigs));
         let rendered = with(&sources, |context| render(context, &expanded.releases[0]));

@@ -68,7 +68,7 @@ pub(super) fn read(
     edits: Option<&Node>,
     strict: bool,
 ) -> Outcome<Kustomization> {
-    let start = Origin::written(Span { file, start: 0, end: 0 });
+    let start = Origin::written(Span::start_of(file));
     let documents = sources.documents(file, Dialect::Sigs);
     // Only the first document counts.
     let first = documents.list.first().map(|it| &it.root);

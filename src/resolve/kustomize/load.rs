@@ -154,7 +154,7 @@ impl<'a> Loader<'a> {
     /// What is not an object.
     pub(super) fn objects(&self, file: FileId, at: &Origin) -> Outcome<Vec<Node>> {
         self.readable(file, at)?;
-        let whole = Origin::written(Span { file, start: 0, end: 0 });
+        let whole = Origin::written(Span::start_of(file));
         self.parsed(self.context.sources.documents(file, Dialect::Kyaml), &whole)
     }
 

@@ -59,7 +59,7 @@ impl Source {
             merge: sources.documents(file, Dialect::Kyaml).clone(),
             json: sources.documents(file, Dialect::Sigs).clone(),
             text: sources.text(file).to_owned(),
-            whole: Origin::written(Span { file, start: 0, end: 0 }),
+            whole: Origin::written(Span::start_of(file)),
         })
     }
 }

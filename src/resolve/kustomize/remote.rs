@@ -176,7 +176,7 @@ mod tests {
         problem::ProblemKind,
         resolve::{
             Context, Purpose,
-            kustomize::{Build, Layers, Options, build},
+            kustomize::{Build, Options, build},
         },
         source::Sources,
         tree::{Node, Via},
@@ -185,12 +185,7 @@ mod tests {
     fn builds(kustomization: &str) -> Build {
         let sources = Sources::in_memory([("kustomization.yaml", kustomization)]);
         let config = Config::default();
-        let context = Context {
-            sources: &sources,
-            config: &config,
-            layers: Layers::default(),
-            purpose: Purpose::default(),
-        };
+        let context = Context::new(&sources, &config, Purpose::Judge);
         build(&context, "", &Options::default())
     }
 

@@ -7,7 +7,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         Context, Purpose,
-        kustomize::{Build, Layers, Options, build, transform},
+        kustomize::{Build, Options, build, transform},
     },
     source::Sources,
     tree::{Map, Node, Origin, Via},
@@ -35,12 +35,7 @@ spec:
 fn built(files: &[(&str, &str)], dir: &str, options: &Options) -> (Sources, Build) {
     let sources = Sources::in_memory(files.iter().map(|(path, text)| (*path, *text)));
     let config = Config::default();
-    let context = Context {
-        sources: &sources,
-        config: &config,
-        layers: Layers::default(),
-        purpose: Purpose::default(),
-    };
+    let context = Context::new(&sources, &config, Purpose::Judge);
     let build = build(&context, dir, options);
     (sources, build)
 }
@@ -320,12 +315,7 @@ fn a_post_renderer_patches_what_it_is_given() {
         ),
     ]);
     let config = Config::default();
-    let context = Context {
-        sources: &sources,
-        config: &config,
-        layers: Layers::default(),
-        purpose: Purpose::default(),
-    };
+    let context = Context::new(&sources, &config, Purpose::Judge);
     let root = |path| {
         let file = sources.find(path).expect("it is there");
         sources.documents(file, crate::parse::Dialect::Sigs).roots().next().cloned().expect("one")
@@ -371,12 +361,7 @@ fn a_base_is_read_once_for_all_its_overlays() {
     }
     let sources = Sources::in_memory(files);
     let config = Config::default();
-    let context = Context {
-        sources: &sources,
-        config: &config,
-        layers: Layers::default(),
-        purpose: Purpose::default(),
-    };
+    let context = Context::new(&sources, &config, Purpose::Judge);
     for at in 0..300 {
         let build = build(&context, &format!("overlays/o{at}"), &Options::default());
         assert_eq!(build.objects.len(), 50);

@@ -8,15 +8,10 @@ use proptest::{prelude::*, sample::Index, test_runner::RngSeed};
 fn rendering(family: Family, version: &str, values: Node) -> Rendered {
     let sources = Sources::in_memory([("a.yaml", "")]);
     let version = Node::new(Scalar::string(version), Origin::at(Via::Written, None));
-    let release = Release {
-        family: Some(family),
-        version: Some(version),
-        values,
-        ..in_directory(&sources, None)
-    };
+    let release =
+        Release { family: Some(family), version: Some(version), values, ..in_directory(None) };
     let config = Config::default();
-    let layers = Layers::default();
-    let context = Context { sources: &sources, config: &config, layers, purpose: Purpose::Judge };
+    let context = Context::new(&sources, &config, Purpose::Judge);
     render(&context, &release)
 }
 
