@@ -1,4 +1,8 @@
 //! Terraform's language, as trees. What only Terraform can compute is unknown.
+//!
+//! This is the reader of what defines clusters: one file, and heredocs as they are written, since
+//! the YAML in them is judged although a part of it may be filled in. `resolve::terraform` evaluates
+//! whole modules, for values that a chart gets; what both make of literals is here.
 
 use std::ops::Range;
 
@@ -66,6 +70,22 @@ pub fn parse(
     Ok((blocks, attributes))
 }
 
+/// The origin of what stands at `range` of `file`; what has no range stands at its start.
+pub fn written(file: FileId, range: Option<Range<usize>>) -> Origin {
+    Origin::written(span(file, &range.unwrap_or_default()))
+}
+
+/// What a literal without parts is, if `expression` is one.
+pub fn literal(expression: &Expression) -> Option<Kind> {
+    match expression {
+        Expression::Null(_) => Some(Scalar::null().into()),
+        Expression::Bool(it) => Some((*it.value()).into()),
+        Expression::Number(it) => Some(Scalar::plain(it.value().to_string()).into()),
+        Expression::String(it) => Some(it.value().as_str().into()),
+        _ => None,
+    }
+}
+
 struct Reader<'a> {
     text: &'a str,
     file: FileId,
@@ -113,10 +133,6 @@ impl Reader<'_> {
             Kind::Unknown(why.into())
         };
         let kind = match expression {
-            Expression::Null(_) => Scalar::null().into(),
-            Expression::Bool(it) => (*it.value()).into(),
-            Expression::Number(it) => Scalar::plain(it.value().to_string()).into(),
-            Expression::String(it) => it.value().as_str().into(),
             Expression::Array(items) => {
                 items.iter().map(|it| self.value(it)).collect::<Vec<_>>().into()
             }
@@ -157,7 +173,7 @@ impl Reader<'_> {
                     None => Node::new(unknown(), origin),
                 };
             }
-            _ => unknown(),
+            other => literal(other).unwrap_or_else(unknown),
         };
         Node::new(kind, origin)
     }

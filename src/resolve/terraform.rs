@@ -19,6 +19,7 @@ use hcl_edit::{
 };
 
 use crate::{
+    parse::hcl,
     problem::{Problem, ProblemKind},
     resolve::{
         Context, EntryKind, Environment, Release,
@@ -223,7 +224,7 @@ fn release(
         return None;
     }
     let (name, chart, repository) = (get("name"), get("chart"), get("repository"));
-    let at = scope.written(file, block.ident.span());
+    let at = hcl::written(file, block.ident.span());
     let chart_node = chart.unwrap_or_else(|| unknown("no chart is named", &at));
     let chart = chart_node.as_str().unwrap_or_default();
     let directory = match scope.path(chart) {
@@ -283,7 +284,7 @@ fn values(
                 }
             }
             Err(why) => {
-                let at = scope.written(file, attribute.value.span());
+                let at = hcl::written(file, attribute.value.span());
                 problems.push(Problem::new(ProblemKind::Unresolved, &at, &*why));
                 values = unknown(&why, &at);
             }
@@ -316,7 +317,7 @@ fn settings(scope: &Scope<'_>, file: FileId, body: &Body, kind: &str) -> Vec<Set
         }
     };
     for block in body.get_blocks(kind) {
-        let at = scope.written(file, block.ident.span());
+        let at = hcl::written(file, block.ident.span());
         let get =
             |name: &str| block.body.get_attribute(name).map(|it| scope.value(file, &it.value, 0));
         all.push(of(&get, &at));
@@ -335,7 +336,7 @@ fn settings(scope: &Scope<'_>, file: FileId, body: &Body, kind: &str) -> Vec<Set
     }
     // A dynamic block may or may not set what it names.
     for block in body.get_blocks("dynamic").filter(|it| label(it, 0) == Some(kind)) {
-        let at = scope.written(file, block.ident.span());
+        let at = hcl::written(file, block.ident.span());
         let content = block.body.get_blocks("content").next();
         let name = content.and_then(|it| it.body.get_attribute("name"));
         let name = name.map(|it| scope.value(file, &it.value, 0));

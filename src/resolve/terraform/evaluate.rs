@@ -3,7 +3,6 @@
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
-    ops::Range,
 };
 
 use hcl_edit::{
@@ -14,13 +13,13 @@ use hcl_edit::{
 
 use super::{Module, unknown};
 use crate::{
-    parse::{self, Dialect},
+    parse::{self, Dialect, hcl},
     resolve::{
         Context, helm,
         template::{self, Hole},
         tools,
     },
-    source::{self, FileId, Span, Text},
+    source::{self, FileId, Text},
     tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Via, Why},
 };
 
@@ -48,17 +47,9 @@ pub(super) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// The origin of what stands at `range` of `file`.
-    #[expect(clippy::unused_self, reason = "everything that concerns evaluation is asked here")]
-    pub(super) fn written(&self, file: FileId, range: Option<Range<usize>>) -> Origin {
-        let range = range.unwrap_or_default();
-        let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        Origin::written(Span { file, start: at(range.start), end: at(range.end) })
-    }
-
     /// What `expression` in `file` is.
     pub(super) fn value(&self, file: FileId, expression: &Expression, depth: usize) -> Node {
-        let at = self.written(file, expression.span());
+        let at = hcl::written(file, expression.span());
         if depth > MAX_DEPTH {
             return unknown("it refers to itself", &at);
         }
@@ -68,10 +59,6 @@ impl<'a> Scope<'a> {
         self.work.set(left);
         let next = |it: &Expression| self.value(file, it, depth + 1);
         let kind: Kind = match expression {
-            Expression::Null(_) => Scalar::null().into(),
-            Expression::Bool(it) => (*it.value()).into(),
-            Expression::Number(it) => Scalar::plain(it.value().to_string()).into(),
-            Expression::String(it) => it.value().as_str().into(),
             Expression::Array(items) => items.iter().map(next).collect::<Vec<_>>().into(),
             Expression::Object(object) => {
                 let mut map = Map::default();
@@ -86,7 +73,7 @@ impl<'a> Scope<'a> {
                             next(it).as_scalar().map(|it| it.text.to_string())
                         }
                     };
-                    let key = self.written(file, key.span()).written_at();
+                    let key = hcl::written(file, key.span()).written_at();
                     match name {
                         Some(name) => {
                             map.insert(name, Entry { key, value });
@@ -112,7 +99,7 @@ impl<'a> Scope<'a> {
                 }
                 (name, _) => Kind::Unknown(format!("`{name}()` is not evaluated").into()),
             },
-            _ => Kind::Unknown("it is computed".into()),
+            other => hcl::literal(other).unwrap_or_else(|| Kind::Unknown("it is computed".into())),
         };
         Node::new(kind, at)
     }
@@ -189,12 +176,12 @@ impl<'a> Scope<'a> {
             }
         }
         let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
-        Ok((Node::new(scalar, self.written(file, Some(range))), holes))
+        Ok((Node::new(scalar, hcl::written(file, Some(range))), holes))
     }
 
     /// `local.x`, `var.x`, `path.module`
     fn reference(&self, file: FileId, traversal: &Traversal, depth: usize) -> Node {
-        let at = self.written(file, traversal.span());
+        let at = hcl::written(file, traversal.span());
         let Expression::Variable(base) = &traversal.expr else {
             return unknown("it is computed", &at);
         };
@@ -271,7 +258,7 @@ impl<'a> Scope<'a> {
         depth: usize,
         read: &mut BTreeSet<FileId>,
     ) -> Node {
-        let at = self.written(file, expression.span());
+        let at = hcl::written(file, expression.span());
         if depth > MAX_DEPTH {
             return unknown("it refers to itself", &at);
         }
@@ -364,7 +351,7 @@ impl<'a> Scope<'a> {
         });
         let holes: Vec<Hole> = holes.collect();
         let scalar = Scalar { text: content.as_str().into(), style: Style::Literal, tag: None };
-        let node = Node::new(scalar, self.written(file, Some(0..content.len())));
+        let node = Node::new(scalar, hcl::written(file, Some(0..content.len())));
         self.filled(&node, &holes)
     }
 
