@@ -10,7 +10,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         Context, EntryKind, Environment, Object, flux,
-        layout::{self, Closure, Layout},
+        layout::{self, Closure, FluxKustomization, Layout},
         tools::{self, Tools},
         values_file,
     },
@@ -94,125 +94,152 @@ fn starts<'a>(
     tools: &Tools<'_>,
 ) -> (Vec<Start<'a>>, BTreeSet<FileId>) {
     let config: &'a Config = context.config;
-    let mut starts = Vec::new();
-    let mut reached = tools.reached().files.clone();
-    let mut dirs = tools.reached().dirs.clone();
-    let mut flux_reached = BTreeSet::new();
-    let mut reach =
-        |closure: &Closure, flux_reached: &mut BTreeSet<usize>, dirs: &mut BTreeSet<String>| {
-            reached.extend(&closure.files);
-            dirs.extend(closure.dirs.iter().cloned());
-            flux_reached.extend(&closure.flux);
-        };
-    for settings in &config.environments {
-        let Some((entry, origin)) = &settings.entry else { continue };
-        let dir = source::join("", entry.trim_start_matches('/')).unwrap_or_default();
-        reach(&layout.closure(&dir, true), &mut flux_reached, &mut dirs);
-        starts.push(Start {
-            name: settings.name.clone(),
-            kind: EntryKind::Flux,
-            origin: origin.clone(),
-            path: dir.clone(),
-            roots: vec![Root::Dir(dir)],
-            settings: Some(settings),
-        });
-    }
-    // Flux Kustomizations that nothing else builds, those of one directory together.
-    let produced = produced(layout);
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, flux) in layout.flux.iter().enumerate() {
-        if !produced.contains(&index)
-            && !flux_reached.contains(&index)
-            && !layout.is_excluded(flux.file)
-        {
-            let dir = source::parent(&context.sources[flux.file].path);
-            groups.entry(environment_dir(dir)).or_default().push(index);
-        }
-    }
-    let included = layout.included_dirs();
-    for (dir, members) in groups {
-        let mut matters = false;
-        for index in &members {
-            let mut closure = closure_of(layout, *index);
-            closure.files.insert(layout.flux[*index].file);
-            matters |=
-                closure.matters || tools.matters(&closure) || layout.flux[*index].dir.is_none();
-            reach(&closure, &mut flux_reached, &mut dirs);
-        }
-        flux_reached.extend(&members);
-        let Some(first) = members.first().map(|index| &layout.flux[*index]) else { continue };
-        if matters {
-            starts.push(Start {
-                name: dir.clone(),
-                kind: EntryKind::Flux,
-                origin: Object::new(first.node.clone()).anchor(),
-                path: dir,
-                roots: members.iter().map(|index| Root::Object(layout.flux[*index].node)).collect(),
-                settings: None,
-            });
-        }
-    }
-    // Kustomizations that nothing includes. Those of a cycle all include each other; the first in
-    // path order then stands for them.
-    for again in [false, true] {
-        for dir in layout.roots() {
-            if dirs.contains(dir) || (!again && included.contains(dir)) {
-                continue;
-            }
-            let Some(file) = layout.kustomization(dir) else { continue };
-            let closure = layout.closure(dir, true);
-            reach(&closure, &mut flux_reached, &mut dirs);
-            if (closure.matters || tools.matters(&closure)) && !layout.is_excluded(file) {
-                starts.push(Start {
-                    name: environment_dir(dir),
-                    kind: EntryKind::Kustomization,
-                    origin: Origin::written(Span::start_of(file)),
-                    path: dir.to_owned(),
-                    roots: vec![Root::Dir(dir.to_owned())],
-                    settings: None,
-                });
-            }
-        }
-    }
+    let mut search = Search {
+        layout,
+        tools,
+        starts: Vec::new(),
+        files: tools.reached().files.clone(),
+        dirs: tools.reached().dirs.clone(),
+        flux: BTreeSet::new(),
+    };
+    // What comes first takes what it reaches: what a person says, what Flux says, what is left.
+    search.configured(config);
+    search.flux_kustomizations(context.sources);
+    search.kustomizations();
+    let mut starts = search.starts;
     distinguish(&mut starts);
     for start in &mut starts {
         if start.settings.is_none() {
             start.settings = settings_for(config, &start.name, &start.path);
         }
     }
-    (starts, reached)
+    (starts, search.files)
 }
 
-fn closure_of(layout: &Layout<'_>, index: usize) -> Closure {
-    match &layout.flux[index].dir {
-        Some(dir) => layout.closure(dir, true),
-        None => Closure::default(),
+/// The search for places where environments start, and what those found so far reach.
+struct Search<'s, 'a> {
+    layout: &'s Layout<'a>,
+    tools: &'s Tools<'s>,
+    starts: Vec<Start<'a>>,
+    files: BTreeSet<FileId>,
+    /// Directories with a kustomization.
+    dirs: BTreeSet<String>,
+    /// Flux Kustomizations, as indices into [`Layout::flux`].
+    flux: BTreeSet<usize>,
+}
+
+impl<'a> Search<'_, 'a> {
+    fn reach(&mut self, closure: Closure) {
+        self.files.extend(closure.files);
+        self.dirs.extend(closure.dirs);
+        self.flux.extend(closure.flux);
     }
+
+    fn matters(&self, closure: &Closure) -> bool {
+        closure.matters || self.tools.matters(closure)
+    }
+
+    /// The directories that the configuration says something outside the repository builds.
+    fn configured(&mut self, config: &'a Config) {
+        for settings in &config.environments {
+            let Some((entry, origin)) = &settings.entry else { continue };
+            let dir = source::join("", entry.trim_start_matches('/')).unwrap_or_default();
+            self.reach(self.layout.closure(&dir, true));
+            self.starts.push(Start {
+                name: settings.name.clone(),
+                kind: EntryKind::Flux,
+                origin: origin.clone(),
+                path: dir.clone(),
+                roots: vec![Root::Dir(dir)],
+                settings: Some(settings),
+            });
+        }
+    }
+
+    /// Flux Kustomizations that nothing else builds, those of one directory together.
+    fn flux_kustomizations(&mut self, sources: &Sources) {
+        let layout = self.layout;
+        let produced = produced(layout);
+        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, flux) in layout.flux.iter().enumerate() {
+            let known = produced.contains(&index) || self.flux.contains(&index);
+            if !known && !layout.is_excluded(flux.file) {
+                let dir = source::parent(&sources[flux.file].path);
+                groups.entry(environment_dir(dir)).or_default().push(index);
+            }
+        }
+        for (dir, members) in groups {
+            let mut matters = false;
+            for flux in members.iter().map(|index| &layout.flux[*index]) {
+                let mut closure = built_by(layout, flux, true);
+                closure.files.insert(flux.file);
+                matters |= self.matters(&closure) || flux.dir.is_none();
+                self.reach(closure);
+            }
+            self.flux.extend(&members);
+            let Some(first) = members.first().filter(|_| matters) else { continue };
+            self.starts.push(Start {
+                name: dir.clone(),
+                kind: EntryKind::Flux,
+                origin: Object::new(layout.flux[*first].node.clone()).anchor(),
+                path: dir,
+                roots: members.iter().map(|index| Root::Object(layout.flux[*index].node)).collect(),
+                settings: None,
+            });
+        }
+    }
+
+    /// Kustomizations that nothing includes. Those of a cycle all include each other; the first in
+    /// path order then stands for them.
+    fn kustomizations(&mut self) {
+        let layout = self.layout;
+        let included = layout.included_dirs();
+        for again in [false, true] {
+            for dir in layout.roots() {
+                if self.dirs.contains(dir) || (!again && included.contains(dir)) {
+                    continue;
+                }
+                let Some(file) = layout.kustomization(dir) else { continue };
+                let closure = layout.closure(dir, true);
+                let matters = self.matters(&closure);
+                self.reach(closure);
+                if matters && !layout.is_excluded(file) {
+                    self.starts.push(Start {
+                        name: environment_dir(dir),
+                        kind: EntryKind::Kustomization,
+                        origin: Origin::written(Span::start_of(file)),
+                        path: dir.to_owned(),
+                        roots: vec![Root::Dir(dir.to_owned())],
+                        settings: None,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What a Flux Kustomization reaches by the directory that it builds.
+fn built_by(layout: &Layout<'_>, flux: &FluxKustomization<'_>, nested: bool) -> Closure {
+    flux.dir.as_ref().map_or_else(Closure::default, |dir| layout.closure(dir, nested))
 }
 
 /// The Flux Kustomizations that something else in the repository builds.
 fn produced(layout: &Layout<'_>) -> BTreeSet<usize> {
-    let closures: Vec<Closure> = (0..layout.flux.len())
-        .map(|index| match &layout.flux[index].dir {
-            Some(dir) => layout.closure(dir, false),
-            None => Closure::default(),
-        })
-        .collect();
+    let closures: Vec<Closure> =
+        layout.flux.iter().map(|flux| built_by(layout, flux, false)).collect();
     let mut produced: BTreeSet<usize> = BTreeSet::new();
     for (parent, closure) in closures.iter().enumerate() {
         produced.extend(closure.flux.iter().filter(|child| **child != parent));
     }
     // An overlay that nothing includes is built by a Flux Kustomization outside the repository.
     let included = layout.included_dirs();
-    let outermost = layout.roots().filter(|dir| {
-        !included.contains(dir) && !closures.iter().any(|closure| closure.dirs.contains(*dir))
-    });
+    let dirs: BTreeSet<&str> =
+        closures.iter().flat_map(|it| &it.dirs).map(String::as_str).collect();
+    let outermost = layout.roots().filter(|dir| !included.contains(dir) && !dirs.contains(dir));
     let mut seen = BTreeSet::new();
-    for dir in outermost {
-        let built = layout.closure(dir, false).flux;
-        produced.extend(&built);
-        mark(built, &closures, &mut seen);
-    }
+    let built = layout.closure_of_all(outermost, false).flux;
+    produced.extend(&built);
+    mark(built, &closures, &mut seen);
     mark((0..closures.len()).filter(|it| !produced.contains(it)), &closures, &mut seen);
     // What only builds each other starts at the first of them.
     for index in 0..closures.len() {
@@ -224,6 +251,7 @@ fn produced(layout: &Layout<'_>) -> BTreeSet<usize> {
     produced
 }
 
+/// Adds `starts` to `seen`, and whatever they build.
 fn mark(starts: impl IntoIterator<Item = usize>, closures: &[Closure], seen: &mut BTreeSet<usize>) {
     let mut open: Vec<usize> = starts.into_iter().collect();
     while let Some(index) = open.pop() {
@@ -233,7 +261,8 @@ fn mark(starts: impl IntoIterator<Item = usize>, closures: &[Closure], seen: &mu
     }
 }
 
-/// Directory names that hold one directory an environment.
+/// Whether a directory of that name holds one directory an environment, as repositories commonly
+/// have it.
 fn is_marker(segment: &str) -> bool {
     matches!(
         segment,
@@ -250,7 +279,7 @@ fn is_marker(segment: &str) -> bool {
     )
 }
 
-/// Directory names that say what is in an environment, not which one it is.
+/// Whether a directory's name says what is in an environment, not which one it is.
 fn is_technical(segment: &str) -> bool {
     matches!(
         segment,
