@@ -106,7 +106,7 @@ fn api_service(object: &Object) -> Option<ApiService> {
     Some(ApiService {
         name: object.name().to_owned(),
         insecure_skip_tls_verify: fact(node, "spec.insecureSkipTLSVerify", workload::boolean)
-            .or_default(false, Origin::at(Via::KubernetesDefault, None)),
+            .or_default(false, kubernetes_default()),
         ca_bundle: fact(node, "spec.caBundle", workload::text),
         service,
         anchor: object.anchor(),
@@ -114,6 +114,10 @@ fn api_service(object: &Object) -> Option<ApiService> {
 }
 
 /// The metrics-server that `object` runs, if it runs one.
+///
+/// The defaults of its flags are those of `cmd/metrics-server/app/options` and `pkg/utils` in
+/// `kubernetes-sigs/metrics-server`; that of `--secure-port` is `SecureServingOptions`' in
+/// `k8s.io/apiserver`.
 fn metrics_server(
     sources: &Sources,
     object: &Object,
@@ -138,20 +142,7 @@ fn metrics_server(
     let version = workload::version(&image_tag);
     let args = workload::args(sources, container);
     let flags = flag::Flags::new(&args);
-    let strategy = if daemon { "spec.updateStrategy" } else { "spec.strategy" };
-    let kubernetes = || Origin::at(Via::KubernetesDefault, None);
-    let strategy_type = fact(node, &format!("{strategy}.type"), workload::text)
-        .or_default("RollingUpdate".to_owned(), kubernetes());
-    let rolling = |field: &str, default: IntOrPercent| {
-        if strategy_type.value().is_some_and(|it| it != "RollingUpdate") {
-            return Fact::Absent(None);
-        }
-        fact(node, &format!("{strategy}.rollingUpdate.{field}"), workload::int_or_percent)
-            .or_default(default, kubernetes())
-    };
-    let share = IntOrPercent::Percent(25);
-    let (unavailable, surge) =
-        if daemon { (IntOrPercent::Int(1), IntOrPercent::Int(0)) } else { (share, share) };
+    let rollout = Rollout::of(node, daemon);
     let resource = |path: &str| format!("resources.{path}");
     let budget = disruption_budget(environment, namespace, node);
     let budgeted =
@@ -186,15 +177,16 @@ fn metrics_server(
         metric_resolution: flags.duration("metric-resolution", Some(60)),
         secure_port: flags.number("secure-port", 443),
         container_port: workload::https_port(container),
-        host_network: fact(pod, "hostNetwork", workload::boolean).or_default(false, kubernetes()),
+        host_network: fact(pod, "hostNetwork", workload::boolean)
+            .or_default(false, kubernetes_default()),
         replicas: if daemon {
             Fact::Absent(None)
         } else {
-            fact(node, "spec.replicas", workload::number).or_default(1, kubernetes())
+            fact(node, "spec.replicas", workload::number).or_default(1, kubernetes_default())
         },
-        strategy_max_unavailable: rolling("maxUnavailable", unavailable),
-        strategy_max_surge: rolling("maxSurge", surge),
-        strategy_type,
+        strategy_type: rollout.strategy,
+        strategy_max_unavailable: rollout.max_unavailable,
+        strategy_max_surge: rollout.max_surge,
         pdb_min_available: budgeted("spec.minAvailable"),
         pdb_max_unavailable: budgeted("spec.maxUnavailable"),
         priority_class: fact(pod, "priorityClassName", workload::text),
@@ -211,6 +203,41 @@ fn metrics_server(
         version,
         args,
     })
+}
+
+/// How the pods of a workload are replaced.
+struct Rollout {
+    strategy: Fact<String>,
+    max_unavailable: Fact<IntOrPercent>,
+    max_surge: Fact<IntOrPercent>,
+}
+
+impl Rollout {
+    /// What Kubernetes fills in is what `SetDefaults_Deployment` and `SetDefaults_DaemonSet` of
+    /// `pkg/apis/apps/v1/defaults.go` do: a quarter and a quarter, or one after the other.
+    fn of(workload: &Node, daemon: bool) -> Self {
+        let (field, unavailable, surge) = if daemon {
+            ("spec.updateStrategy", IntOrPercent::Int(1), IntOrPercent::Int(0))
+        } else {
+            ("spec.strategy", IntOrPercent::Percent(25), IntOrPercent::Percent(25))
+        };
+        let strategy = fact(workload, &format!("{field}.type"), workload::text)
+            .or_default("RollingUpdate".to_owned(), kubernetes_default());
+        let rolling = |name: &str, default: IntOrPercent| {
+            if strategy.value().is_some_and(|it| it != "RollingUpdate") {
+                return Fact::Absent(None);
+            }
+            fact(workload, &format!("{field}.rollingUpdate.{name}"), workload::int_or_percent)
+                .or_default(default, kubernetes_default())
+        };
+        let max_unavailable = rolling("maxUnavailable", unavailable);
+        let max_surge = rolling("maxSurge", surge);
+        Self { strategy, max_unavailable, max_surge }
+    }
+}
+
+fn kubernetes_default() -> Origin {
+    Origin::at(Via::KubernetesDefault, None)
 }
 
 /// The PodDisruptionBudget whose selector matches the pods of `workload`.
