@@ -375,6 +375,8 @@ fn attach_loose(
             if !environments.iter().any(|it| values_file::installs(sources, it, dir)) {
                 environments.extend(values_file::chart(context, file));
             }
+        } else if environments.iter().any(|it| it.name == source.path) {
+            // The chart beside it has been installed with it.
         } else if let Some(environment) = values_file::environment(context, file) {
             environments.push(environment);
         } else {

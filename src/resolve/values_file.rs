@@ -35,19 +35,34 @@ pub(super) fn environment(context: &Context<'_>, file: FileId) -> Option<Environ
     Some(install(context, file, None, values, Some(family)))
 }
 
-/// The environment of the chart in the directory of `file`, a `Chart.yaml` that nothing installs:
-/// the chart with its own values.
-pub(super) fn chart(context: &Context<'_>, file: FileId) -> Option<Environment> {
-    let path = &context.sources[file].path;
-    let root = context.sources.documents(file, Dialect::Sigs).roots().next()?;
-    let ours = |name: Option<&str>| name == Some("metrics-server");
-    let dependencies = root.get("dependencies").map(Node::items).unwrap_or_default();
-    if !ours(root.str_at("name")) && !dependencies.iter().any(|it| ours(it.str_at("name"))) {
-        return None;
+/// The environments of the chart in the directory of `file`, a `Chart.yaml` that nothing installs:
+/// the chart with its own values, and with those of each values file beside it that has some for
+/// metrics-server, such as `values-prod.yaml`.
+pub(super) fn chart(context: &Context<'_>, file: FileId) -> Vec<Environment> {
+    let sources = context.sources;
+    let Some(root) = sources.documents(file, Dialect::Sigs).roots().next() else {
+        return Vec::new();
+    };
+    let ours = |it: &Node| it.str_at("name") == Some("metrics-server");
+    let dependency = root.get("dependencies").map(Node::items).unwrap_or_default();
+    let dependency = dependency.iter().find(|it| ours(it));
+    if dependency.is_none() && !ours(root) {
+        return Vec::new();
     }
-    let values = Node::new(Map::default(), root.origin.clone());
-    let dir = source::parent(path).to_owned();
-    Some(install(context, file, Some(dir), values, None))
+    let dir = source::parent(&sources[file].path);
+    let own = Node::new(Map::default(), root.origin.clone());
+    let mut environments = vec![install(context, file, Some(dir), own, None)];
+    let key = dependency.and_then(|it| it.str_at("alias").or_else(|| it.str_at("name")));
+    for (file, source) in sources.iter() {
+        if source::parent(&source.path) == dir
+            && is_of_a_stage(&source.path)
+            && let Some(values) = sources.documents(file, Dialect::Sigs).roots().next()
+            && key.is_some_and(|key| values.get(key).is_some())
+        {
+            environments.push(install(context, file, Some(dir), values.clone(), None));
+        }
+    }
+    environments
 }
 
 /// Whether `path` is the file of a chart's own values.
@@ -74,27 +89,32 @@ pub(super) fn installs(sources: &Sources, environment: &Environment, dir: &str) 
 fn install(
     context: &Context<'_>,
     file: FileId,
-    directory: Option<String>,
+    directory: Option<&str>,
     values: Node,
     family: Option<Family>,
 ) -> Environment {
     let path = &context.sources[file].path;
+    let is_chart = source::file_name(path) == "Chart.yaml";
     let place = format!("{}/{}", source::parent(path), stage(path));
     let release = Release {
         name: "metrics-server".to_owned(),
         namespace: "kube-system".to_owned(),
         via: "values-file",
         family,
-        chart: directory.clone().unwrap_or_else(|| "metrics-server".to_owned()),
+        chart: directory.unwrap_or("metrics-server").to_owned(),
         alias: None,
         version: None,
         anchor: first_key(&values.origin, context.sources),
         suspended: false,
         values,
-        directory: directory.clone(),
+        directory: directory.map(str::to_owned),
     };
-    let name = directory.unwrap_or_else(|| path.clone());
-    let mut environment = Environment::new(name, EntryKind::Values, release.anchor.clone());
+    let name = match directory {
+        Some(dir) if is_chart && !dir.is_empty() => dir,
+        _ => path,
+    };
+    let origin = release.anchor.clone();
+    let mut environment = Environment::new(name.to_owned(), EntryKind::Values, origin);
     environment.settings = settings_for(context.config, path, &place).cloned();
     let expanded = helm::expand(context, &release);
     environment.problems.extend(expanded.problems);
@@ -102,6 +122,14 @@ fn install(
         environment.install(context, release);
     }
     environment
+}
+
+/// Whether `path` is `values-prod.yaml`, `prod.values.yaml` or the like.
+fn is_of_a_stage(path: &str) -> bool {
+    let name = source::file_name(path);
+    layout::is_yaml(path)
+        && name.contains("values")
+        && !matches!(name, "values.yaml" | "values.yml")
 }
 
 /// What names an environment in a values file's name: `prod` of `values-prod.yaml`,
@@ -181,6 +209,30 @@ mod tests {
         assert!(*value);
         let span = origin.written_at().expect("written");
         assert_eq!(sources.slice(span), "--kubelet-insecure-tls");
+    }
+
+    #[test]
+    fn a_chart_that_nothing_installs_is_installed_with_each_values_file_beside_it() {
+        let sources = Sources::in_memory([
+            (
+                "a/Chart.yaml",
+                "name: a\nversion: 1.0.0\ndependencies:\n- {name: metrics-server, version: 3.12.2, repository: 'https://kubernetes-sigs.github.io/metrics-server/'}\n",
+            ),
+            ("a/values.yaml", "metrics-server:\n  replicas: 2\n"),
+            ("a/values-dev.yaml", "other: {}\n"),
+            ("a/values-prod.yaml", "metrics-server:\n  args: [--kubelet-insecure-tls]\n"),
+        ]);
+        let (_, clusters) = crate::analyze(&sources, &crate::config::Config::default());
+        let found: Vec<_> = clusters
+            .iter()
+            .map(|it| {
+                let server = &it.metrics_servers[0];
+                let known = server.kubelet_insecure_tls.known().map(|it| *it.0);
+                (it.environment.as_str(), known, server.replicas.known().map(|it| *it.0))
+            })
+            .collect();
+        let expected = [("a", Some(false), Some(2)), ("a/values-prod.yaml", Some(true), Some(2))];
+        assert_eq!(found, expected);
     }
 
     #[test]
