@@ -10,7 +10,7 @@ use crate::{
     },
     resolve::{self, EntryKind, Environment, Object},
     source::Sources,
-    tree::{Node, Origin, Via},
+    tree::{Node, Origin, Via, Why},
 };
 
 /// The typed view of `environment`.
@@ -88,8 +88,12 @@ fn chart_version(release: &resolve::Release) -> Fact<String> {
 /// An APIService that serves the Metrics API.
 fn api_service(object: &Object) -> Option<ApiService> {
     let node = &object.node;
-    let ours = object.kind() == "APIService" && node.str_at("spec.group") == Some("metrics.k8s.io");
-    if !ours {
+    let group = match node.look("spec.group") {
+        Ok(group) => group.and_then(Node::as_str),
+        // The name is the version and the group: kube-aggregator validates that.
+        Err(_) => object.name().split_once('.').map(|(_, group)| group),
+    };
+    if object.kind() != "APIService" || group != Some("metrics.k8s.io") {
         return None;
     }
     let name = fact(node, "spec.service.name", workload::text);
@@ -145,8 +149,11 @@ fn metrics_server(
     let rollout = Rollout::of(node, daemon);
     let resource = |path: &str| format!("resources.{path}");
     let budget = disruption_budget(environment, namespace, node);
-    let budgeted =
-        |path| budget.map_or(Fact::Absent(None), |it| fact(it, path, workload::int_or_percent));
+    let budgeted = |path| match &budget {
+        Ok(Some(budget)) => fact(budget, path, workload::int_or_percent),
+        Ok(None) => Fact::Absent(None),
+        Err((why, at)) => Fact::Unknown(why.clone(), Some(at.clone())),
+    };
     let serves = |it: &&ApiService| {
         it.service
             .value()
@@ -241,32 +248,67 @@ fn kubernetes_default() -> Origin {
 }
 
 /// The PodDisruptionBudget whose selector matches the pods of `workload`.
+///
+/// # Errors
+/// No selector is known to match, and this one may: why it cannot be told, and where that is.
 fn disruption_budget<'a>(
     environment: &'a Environment,
     namespace: &str,
     workload: &Node,
-) -> Option<&'a Node> {
+) -> Result<Option<&'a Node>, (Why, Origin)> {
     let labels = workload.at("spec.template.metadata.labels");
-    environment.objects.iter().map(|it| (it, &it.node)).find_map(|(object, node)| {
+    let mut unknown = None;
+    for object in environment.objects.iter().filter(|it| it.kind() == "PodDisruptionBudget") {
+        let node = &object.node;
         let here = match object.namespace() {
             "" => "default",
             namespace => namespace,
         };
-        let wanted = node.at("spec.selector.matchLabels").and_then(Node::as_map)?;
-        let matches = !wanted.is_empty()
-            && node.at("spec.selector.matchExpressions").is_none()
-            && wanted.iter().all(|(key, it)| {
-                labels.and_then(|labels| labels.get(key)).and_then(Node::as_str)
-                    == it.value.as_str()
-                    && it.value.as_str().is_some()
-            });
-        (object.kind() == "PodDisruptionBudget" && here == namespace && matches).then_some(node)
-    })
+        if here != namespace {
+            continue;
+        }
+        let wanted = match node.look("spec.selector.matchLabels") {
+            Ok(wanted) => wanted.and_then(Node::as_map),
+            Err(found) => {
+                unknown.get_or_insert(found);
+                continue;
+            }
+        };
+        let matches = wanted.is_some_and(|wanted| {
+            !wanted.is_empty()
+                && node.at("spec.selector.matchExpressions").is_none()
+                && wanted.iter().all(|(key, it)| {
+                    labels.and_then(|labels| labels.get(key)).and_then(Node::as_str)
+                        == it.value.as_str()
+                        && it.value.as_str().is_some()
+                })
+        });
+        if matches {
+            return Ok(Some(node));
+        }
+    }
+    unknown.map_or(Ok(None), Err)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{analyze, check, config::Config, finding::Severity, source::Sources};
+    use crate::{analyze, check, config::Config, finding::Severity, model::Fact, source::Sources};
+
+    #[test]
+    fn what_an_unknown_layer_may_switch_off_is_unknown_and_not_absent() {
+        let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
+             metadata: {name: metrics-server, namespace: kube-system}\n\
+             spec:\n  chart: {spec: {chart: metrics-server, version: 3.12.2, \
+             sourceRef: {kind: HelmRepository, name: metrics-server}}}\n  \
+             valuesFrom: [{kind: Secret, name: hidden}]\n";
+        let sources = Sources::in_memory([("release.yaml", release)]);
+        let (_, clusters) = analyze(&sources, &Config::default());
+        let server = clusters.iter().find_map(|it| it.metrics_servers.first()).expect("one");
+        assert!(matches!(server.pdb_min_available, Fact::Unknown(..)));
+        assert!(matches!(server.pdb_max_unavailable, Fact::Unknown(..)));
+        assert!(matches!(server.api_service_insecure_skip_tls_verify, Fact::Unknown(..)));
+        assert!(matches!(server.api_service_ca_bundle, Fact::Unknown(..)));
+    }
 
     /// The worst finding of a limit below its request, applied by a Flux Kustomization.
     fn worst(suspend: &str) -> Option<Severity> {
