@@ -295,6 +295,36 @@ mod tests {
     use crate::{analyze, check, config::Config, finding::Severity, model::Fact, source::Sources};
 
     #[test]
+    fn flags_that_a_shell_or_the_environment_passes_are_unknown() {
+        let insecure = |container: &str| {
+            let deployment = format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: metrics-server}}\n\
+                 spec: {{template: {{spec: {{containers: [{{name: metrics-server, \
+                 image: registry.k8s.io/metrics-server/metrics-server:v0.7.2, {container}}}]}}}}}}\n"
+            );
+            let sources = Sources::in_memory([("ms.yaml", &*deployment)]);
+            let (_, clusters) = analyze(&sources, &Config::default());
+            let server = clusters.iter().find_map(|it| it.metrics_servers.first()).expect("one");
+            server.kubelet_insecure_tls.clone()
+        };
+        let unknown = [
+            "command: [/bin/sh, -c, exec /metrics-server --kubelet-insecure-tls]",
+            "args: [$(TLS)], env: [{name: TLS, value: --kubelet-insecure-tls}]",
+            "args: [--kubelet-insecure-tls=$(TLS)], envFrom: [{configMapRef: {name: tls}}]",
+        ];
+        for container in unknown {
+            assert!(matches!(insecure(container), Fact::Unknown(..)), "{container}");
+        }
+        let known = [
+            "args: [--v=$(LEVEL)], env: [{name: LEVEL, value: '2'}]",
+            "args: [--v=$$(TLS)], env: [{name: TLS, value: '2'}]",
+        ];
+        for container in known {
+            assert!(matches!(insecure(container), Fact::Known(false, _)), "{container}");
+        }
+    }
+
+    #[test]
     fn what_an_unknown_layer_may_switch_off_is_unknown_and_not_absent() {
         let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
              metadata: {name: metrics-server, namespace: kube-system}\n\

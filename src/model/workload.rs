@@ -153,6 +153,10 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
         // The program itself, unless someone wrote only flags there.
         let program = field == "command"
             && items.first().is_some_and(|it| raw(it).is_ok_and(|it| !it.starts_with('-')));
+        if let Some(shell) = items.first().filter(|it| program && is_shell(it)) {
+            let why = "a shell starts metrics-server".into();
+            return Fact::Unknown(why, Some(shell.origin.clone()));
+        }
         for item in items.iter().skip(usize::from(program)) {
             match (&item.kind, raw(item)) {
                 (Kind::Unknown(why), _) => {
@@ -160,6 +164,14 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
                         text: known_flag(sources, &item.origin).unwrap_or_default().to_owned(),
                         origin: item.origin.clone(),
                         unknown: Some(why.clone()),
+                    });
+                }
+                (_, Ok(text)) if reads_environment(container, text) => {
+                    let before = text.split_once('=').filter(|(name, _)| !name.contains("$("));
+                    args.push(Arg {
+                        text: before.map(|(name, _)| format!("{name}=")).unwrap_or_default(),
+                        origin: item.origin.clone(),
+                        unknown: Some("it is set by the container's environment".into()),
                     });
                 }
                 (_, Ok(text)) => {
@@ -178,6 +190,34 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
         Some(origin) => Fact::Known(args, origin),
         None => Fact::Absent(removed(container, "args")),
     }
+}
+
+/// Whether a program is a shell, whose script passes the flags.
+fn is_shell(program: &Node) -> bool {
+    let name = raw(program).ok().and_then(|it| it.rsplit('/').next());
+    name.is_some_and(|it| ["sh", "ash", "bash", "dash"].contains(&it))
+}
+
+/// Whether the kubelet replaces a `$(NAME)` in `text` by a variable of the container.
+///
+/// `$$(NAME)` is an escape, and what nothing defines stays as it is.
+fn reads_environment(container: &Node, text: &str) -> bool {
+    let mut pieces = text.split("$(").peekable();
+    while let (Some(before), Some(after)) = (pieces.next(), pieces.peek()) {
+        let escaped = before.len() - before.trim_end_matches('$').len();
+        let Some((name, _)) = after.split_once(')').filter(|_| escaped % 2 == 0) else { continue };
+        let defined = match container.look("env") {
+            Err(_) => true,
+            Ok(env) => env.map(Node::items).unwrap_or_default().iter().any(|it| {
+                it.look("name").map_or(true, |it| it.and_then(Node::as_str) == Some(name))
+            }),
+        };
+        let many = container.look("envFrom").map_or(true, |it| it.is_some());
+        if defined || many {
+            return true;
+        }
+    }
+    false
 }
 
 /// The `--flag=` that stands before the placeholder of an item that cannot be told.
