@@ -5,9 +5,9 @@ use semver::Version;
 
 use crate::{
     finding::{Finding, Findings, Severity},
-    parse::Dialect,
     resolve::Environment,
     rules,
+    scalar::Dialect,
     source::{self, FileId, Sources},
     tree::{Node, Origin, Via},
 };

@@ -4,176 +4,16 @@ use std::{
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use indexmap::IndexMap;
-use regex::bytes::Regex;
 
-use crate::source::{self, MAX_FILE, Relevance, Skip, Sources, Text};
-
-/// What a file that concerns us says somewhere.
-const SUBJECT: &[&str] = &[
-    "metrics-server",
-    "metrics_server",
-    "METRICS_SERVER",
-    "metrics.k8s.io",
-    "metric-resolution",
-    "serverTLSBootstrap",
-    "rotate-server-certificates",
-    "KubeletConfiguration",
-    "kubelet-config",
-    "kubelet-insecure-tls",
-    "kubelet-preferred-address-types",
-    "kubelet-use-node-status-port",
-    "kubelet-request-timeout",
-    "kubelet-serving",
-    "kubelet-csr-approver",
-    // Installers and platforms: who signs the kubelets' certificates, and how many nodes there are.
-    "KUBELET_EXTRA_ARGS",
-    "bin/kubelet",
-    "kubelet-arg",
-    "/machine/kubelet",
-    "kubelet_rotate_server_certificates",
-    "kubelet_csr_approver",
-    "siderolabs/",
-    "talosVersion",
-    "write-kubeconfig-mode",
-    "rke2-",
-    "tls-san",
-    "controlplane",
-    "k3s_server",
-    "k3sArgs",
-    "aws-auth",
-    "baseDomain:",
-];
-
-/// A part of each of [`SUBJECT`]: few and short, so that nearly all files of a repository are
-/// rejected at the speed of reading them. The search gets slower with every one.
-const HINTS: &[&str] = &[
-    "metrics-s",
-    "metrics_s",
-    "METRICS_S",
-    "metrics.k",
-    "metric-res",
-    "ubelet",
-    "KUBELET_",
-    "serverTLS",
-    "rotate-server",
-    "siderolabs/",
-    "talosV",
-    "kubeconfig-mode",
-    "rke2-",
-    "tls-san",
-    "controlplane",
-    "k3s",
-    "aws-auth",
-    "baseDomain",
-];
-
-/// The same for Terraform, of which there is less.
-const TERRAFORM: &[&str] = &[
-    "metrics-server",
-    "metrics_server",
-    "kubelet",
-    "aws_eks_",
-    "terraform-aws-modules/eks",
-    "azurerm_kubernetes_cluster",
-    "google_container_",
-    "digitalocean_kubernetes_",
-    "talos_machine_configuration",
-    "kind_cluster",
-];
-
-/// The ends of the API groups of objects that define clusters.
-const SUBJECT_GROUPS: &[&str] = &[
-    "kubeadm.k8s.io",
-    "kind.x-k8s.io",
-    "cluster.x-k8s.io",
-    "k3d.io",
-    "provisioning.cattle.io",
-    "upgrade.cattle.io",
-    "kops.k8s.io",
-    "eksctl.io",
-    "core.gardener.cloud",
-    "kubeone.k8c.io",
-    "k0sproject.io",
-    "machineconfiguration.openshift.io",
-    "machine.openshift.io",
-    "config.openshift.io",
-    "node.eks.aws",
-    "karpenter.k8s.aws",
-    "skaffold",
-];
-
-/// The ends of the API groups of objects that may connect files.
-const PLUMBING_GROUPS: &[&str] = &[
-    "fluxcd.io",
-    "fluxcd.controlplane.io",
-    "kustomize.config.k8s.io",
-    "argoproj.io",
-    "helm.cattle.io",
-    "fleet.cattle.io",
-];
-
-/// How the file at `path` can matter, judged by its name and its bytes.
-pub fn relevance(path: &str, text: &[u8]) -> Relevance {
-    let name = source::file_name(path);
-    let least = if is_plumbing(name) { Relevance::Plumbing } else { Relevance::None };
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let said = match extension {
-        "tf" | "tfvars" | "hcl" => words(text, TERRAFORM_WORDS.as_ref()),
-        _ => relevance_of(text),
-    };
-    least.max(said)
-}
-
-static HINT_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(HINTS));
-static SUBJECT_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(SUBJECT));
-static TERRAFORM_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(TERRAFORM));
-
-fn any_of(needles: &[&str]) -> Option<Regex> {
-    let escaped: Vec<_> = needles.iter().map(|it| regex::escape(it)).collect();
-    Regex::new(&escaped.join("|")).ok()
-}
-
-/// A pattern made of escaped literals always compiles; if it did not, everything would matter.
-fn words(text: &[u8], pattern: Option<&Regex>) -> Relevance {
-    if pattern.is_none_or(|it| it.is_match(text)) { Relevance::Subject } else { Relevance::None }
-}
-
-fn relevance_of(text: &[u8]) -> Relevance {
-    if words(text, HINT_WORDS.as_ref()) == Relevance::Subject
-        && words(text, SUBJECT_WORDS.as_ref()) == Relevance::Subject
-    {
-        return Relevance::Subject;
-    }
-    let finder = memchr::memmem::find_iter(text, b"apiVersion");
-    finder.map(|at| of_group(&text[at + "apiVersion".len()..])).max().unwrap_or_default()
-}
-
-/// How an object matters, given what follows its `apiVersion`.
-fn of_group(rest: &[u8]) -> Relevance {
-    let end = rest.iter().take(120).position(|it| matches!(it, b'/' | b'\n')).unwrap_or(0);
-    let group = &rest[..end];
-    let ends = |groups: &[&str]| groups.iter().any(|it| group.ends_with(it.as_bytes()));
-    if ends(SUBJECT_GROUPS) {
-        Relevance::Subject
-    } else if ends(PLUMBING_GROUPS) {
-        Relevance::Plumbing
-    } else {
-        Relevance::None
-    }
-}
-
-/// Files that connect others whatever they say.
-fn is_plumbing(name: &str) -> bool {
-    matches!(
-        name,
-        "kustomization.yaml" | "kustomization.yml" | "Kustomization" | "Chart.yaml" | "fleet.yaml"
-    ) || name.starts_with("helmfile")
-}
+use crate::{
+    relevance::{Relevance, relevance},
+    source::{self, MAX_FILE, Skip, Sources, Text},
+};
 
 /// Whether files of that name are looked into without anything naming them.
 fn is_candidate(name: &str) -> bool {
@@ -359,25 +199,6 @@ fn classify(bytes: &[u8]) -> Text {
 #[expect(clippy::disallowed_methods, reason = "tests make the directories that are walked")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn most_files_are_rejected_by_their_bytes() {
-        assert_eq!(relevance_of(b"kind: Deployment"), Relevance::None);
-        assert_eq!(
-            relevance_of(b"apiVersion: kustomize.toolkit.fluxcd.io/v1"),
-            Relevance::Plumbing
-        );
-        assert_eq!(relevance_of(b"fluxcd.io metrics-server"), Relevance::Subject);
-        assert_eq!(relevance_of(b"{\"apiVersion\": \"kops.k8s.io/v1alpha2\"}"), Relevance::Subject);
-        assert_eq!(relevance_of(b"apiVersion: apps/v1\nargs: [--kubelet-dir]"), Relevance::None);
-    }
-
-    #[test]
-    fn a_hint_is_in_every_word() {
-        for word in SUBJECT {
-            assert!(HINTS.iter().any(|hint| word.contains(hint)), "{word}");
-        }
-    }
 
     #[test]
     fn the_walk() {

@@ -10,8 +10,8 @@ mod style;
 use std::{borrow::Cow, ops::Range};
 
 use crate::{
-    parse::scalar,
-    tree::{Kind, Map, Node, Value},
+    scalar::{self, Value},
+    tree::{Kind, Map, Node},
 };
 use style::Style;
 
@@ -396,7 +396,7 @@ mod tests {
     use super::*;
     use crate::{
         data::charts,
-        parse::Dialect,
+        scalar::Dialect,
         source::Sources,
         tree::{Origin, Via},
     };

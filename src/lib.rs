@@ -6,6 +6,8 @@
 pub mod cli;
 pub mod config;
 pub mod discover;
+pub mod relevance;
+pub mod scalar;
 pub mod source;
 pub mod tree;
 

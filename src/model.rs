@@ -17,6 +17,7 @@ pub use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
 use semver::Version;
 
 use crate::{
+    data::Family,
     problem::Problem,
     tree::{Node, Origin, Why},
 };
@@ -169,17 +170,6 @@ pub struct Release {
     pub values: Node,
     /// What a missing thing is reported at.
     pub anchor: Origin,
-}
-
-/// The charts whose values we know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// `kubernetes-sigs/metrics-server`, 3.5.0 and newer.
-    KubernetesSigs,
-    /// `bitnami/metrics-server`, 5 to 7.
-    Bitnami,
-    /// `stable/metrics-server`, 2.x.
-    Stable,
 }
 
 /// An APIService for the Metrics API.

@@ -3,7 +3,6 @@
 mod comments;
 pub mod env;
 pub mod hcl;
-pub mod scalar;
 mod yaml;
 
 pub use comments::comments;
@@ -11,20 +10,10 @@ pub use comments::comments;
 use std::ops::Range;
 
 use crate::{
+    scalar::{Dialect, Scalar, Style},
     source::{FileId, Sources, Span},
-    tree::{Kind, Node, Origin, Scalar, Style},
+    tree::{Kind, Node, Origin},
 };
-
-/// How a reader of YAML types plain scalars and treats repeated and merged keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// `sigs.k8s.io/yaml`, which is go-yaml v2: YAML 1.1. Kubernetes itself, Helm values,
-    /// kustomization files, JSON 6902 patches. A repeated key's last value wins.
-    Sigs,
-    /// kyaml, which is go-yaml v3: what kustomize reads resources and strategic-merge patches with.
-    /// A repeated key is an error.
-    Kyaml,
-}
 
 /// The documents of a YAML stream, in order.
 #[derive(Debug, Clone, Default)]

@@ -20,7 +20,7 @@ pub use environments::resolve;
 
 use crate::{
     config::{Config, EnvironmentConfig},
-    model::Family,
+    data::Family,
     problem::Problem,
     source::{FileId, Sources},
     tree::{Node, Origin},

@@ -4,7 +4,11 @@ use std::{fmt, num::NonZeroU32, ops::Range, sync::OnceLock};
 
 use indexmap::IndexMap;
 
-use crate::parse::{self, Dialect, Documents};
+use crate::{
+    parse::{self, Documents},
+    relevance::{self, Relevance},
+    scalar::Dialect,
+};
 
 /// Every file of one repository, in path order, read when something first asks for it.
 ///
@@ -56,18 +60,6 @@ pub enum Skip {
 /// Files larger than this are not read; no configuration is.
 pub const MAX_FILE: u64 = 8 * 1024 * 1024;
 
-/// How a file can matter, judged by its bytes before any parsing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Relevance {
-    /// Read only when something names it.
-    #[default]
-    None,
-    /// It may connect others: a kustomization, a Flux or Argo CD object.
-    Plumbing,
-    /// It speaks of metrics-server, the Metrics API, or kubelet serving certificates.
-    Subject,
-}
-
 /// A file's place in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(NonZeroU32);
@@ -114,7 +106,7 @@ impl Sources {
     ) -> Self {
         let listing = files.into_iter().map(|(path, text)| {
             let (path, text) = (path.into(), text.into());
-            let relevance = crate::discover::relevance(&path, text.as_bytes());
+            let relevance = relevance::relevance(&path, text.as_bytes());
             (path, relevance, Some(Text::Utf8(text)))
         });
         let load = Box::new(|_: &str| Text::Skipped(Skip::Unreadable));

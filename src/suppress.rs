@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use crate::{
     config,
     finding::{Finding, Findings, Severity},
-    parse, rules,
-    source::{FileId, Relevance, Sources, Span, file_name},
+    parse,
+    relevance::Relevance,
+    rules,
+    source::{FileId, Sources, Span, file_name},
     tree::Origin,
 };
 

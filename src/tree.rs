@@ -7,7 +7,10 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 use indexmap::IndexMap;
 
-use crate::{parse::scalar, source::Span};
+use crate::{
+    scalar::{self, Scalar, Value},
+    source::Span,
+};
 
 /// A value of an effective configuration, together with its provenance.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,68 +36,6 @@ pub enum Kind {
 
 /// Why a value cannot be told from the repository, as a clause: "the Secret `x` is encrypted".
 pub type Why = Arc<str>;
-
-/// A scalar as it is written. What it means depends on who reads it: see [`scalar`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scalar {
-    /// The text after YAML's own unescaping and folding.
-    pub text: Arc<str>,
-    /// How it is written.
-    pub style: Style,
-    /// Its explicit tag, if any.
-    pub tag: Option<Tag>,
-}
-
-/// How a scalar is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// Without quotes: its text decides its type.
-    Plain,
-    /// In `'single quotes'`.
-    SingleQuoted,
-    /// In `"double quotes"`.
-    DoubleQuoted,
-    /// A block after `|`.
-    Literal,
-    /// A block after `>`.
-    Folded,
-}
-
-/// An explicit tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tag {
-    /// `!!str`
-    Str,
-    /// `!!int`
-    Int,
-    /// `!!float`
-    Float,
-    /// `!!bool`
-    Bool,
-    /// `!!null`
-    Null,
-    /// `!!binary`
-    Binary,
-    /// `!!timestamp`
-    Timestamp,
-    /// Any other.
-    Other,
-}
-
-/// A scalar's meaning.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
-    /// `null`, `~` or nothing at all.
-    Null,
-    /// A boolean.
-    Bool(bool),
-    /// A whole number in the range of `i64` or `u64`.
-    Int(i128),
-    /// Any other number.
-    Float(f64),
-    /// Text.
-    Str(&'a str),
-}
 
 /// A mapping that keeps the order of its keys.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -576,23 +517,6 @@ impl Map {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
-    }
-}
-
-impl Scalar {
-    /// Text that reads as text, whatever it looks like.
-    pub fn string(text: impl Into<Arc<str>>) -> Self {
-        Self { text: text.into(), style: Style::DoubleQuoted, tag: None }
-    }
-
-    /// Text without quotes, whose type its own look decides.
-    pub fn plain(text: impl Into<Arc<str>>) -> Self {
-        Self { text: text.into(), style: Style::Plain, tag: None }
-    }
-
-    /// An explicit null.
-    pub fn null() -> Self {
-        Self::plain("null")
     }
 }
 

@@ -11,11 +11,12 @@ use indexmap::IndexMap;
 use metrics_server_lint::{
     config::Config,
     problem::ProblemKind,
+    relevance::Relevance,
     resolve::{
         Context, Purpose,
         kustomize::{self, Options},
     },
-    source::{Relevance, Skip, Sources, Text, join},
+    source::{Skip, Sources, Text, join},
     tree::Node,
 };
 use serde_json::Value;

@@ -14,12 +14,12 @@ use indexmap::IndexMap;
 use metrics_server_lint::{
     config::Config,
     emit,
-    parse::Dialect,
     problem::ProblemKind,
     resolve::{
         Context, Entry, EntryKind, Environment, Purpose,
         flux::{self, envsubst},
     },
+    scalar::Dialect,
     source::Sources,
     tree::Node,
 };

@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 
 use metrics_server_lint::{
     config::Config,
-    data::charts,
-    model::Family,
-    parse::Dialect,
+    data::{Family, charts},
     resolve::{
         Context, Purpose, Release,
         helm::{self, strvals},
     },
+    scalar::{Dialect, Scalar},
     source::Sources,
-    tree::{Kind, Map, Node, Origin, Scalar, Via},
+    tree::{Kind, Map, Node, Origin, Via},
 };
 use serde_json::{Value as Json, json};
 

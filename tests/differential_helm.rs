@@ -12,11 +12,11 @@ use std::{
 
 use metrics_server_lint::{
     config::Config,
-    model::Family,
-    parse::Dialect,
+    data::Family,
     resolve::{Context, Purpose, Release, helm},
+    scalar::{Dialect, Scalar},
     source::Sources,
-    tree::{Node, Origin, Scalar, Via},
+    tree::{Node, Origin, Via},
 };
 use proptest::{
     prelude::*,

@@ -9,12 +9,12 @@ use std::{env, fs, path::Path, process::Command};
 
 use metrics_server_lint::{
     config::Config,
-    parse::Dialect,
     problem::ProblemKind,
     resolve::{
         Context, Purpose,
         kustomize::{self, Options},
     },
+    scalar::Dialect,
     source::Sources,
     tree::Node,
 };

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    model::Family,
-    tree::{Entry, Kind, Map, Node, Origin, Scalar},
+    data::Family,
+    scalar::Scalar,
+    tree::{Entry, Kind, Map, Node, Origin},
 };
 
 /// One chart in all its versions.

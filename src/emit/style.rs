@@ -1,10 +1,7 @@
 //! How go-yaml v2 writes a string: `stringv` in `encode.go`, `yaml_emitter_analyze_scalar` and
 //! `yaml_emitter_select_scalar_style` in `emitterc.go`.
 
-use crate::{
-    parse::{Dialect, scalar},
-    tree::Value,
-};
+use crate::scalar::{self, Dialect, Value};
 
 /// A notation of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

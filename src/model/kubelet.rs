@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::{
     model::{Fact, Kubelet, Signer},
-    tree::{Entry, Kind, Node, Origin, Value, Via},
+    scalar::Value,
+    tree::{Entry, Kind, Node, Origin, Via},
 };
 
 /// What one group of kubelets is started with.
@@ -314,7 +315,7 @@ pub(super) fn loose_bool(node: &Node) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{parse::Dialect, source::Sources};
+    use crate::{scalar::Dialect, source::Sources};
 
     fn kubelet(config: &[&str], flags: &str) -> Kubelet {
         let files = config.iter().chain([&flags]).enumerate();

@@ -26,9 +26,10 @@ use crate::{
         kubelet::{Group, Settings},
         nodes::Pool,
     },
-    parse::{self, Dialect},
+    parse,
     problem::{Problem, ProblemKind},
     resolve::{self, EntryKind, Environment},
+    scalar::Dialect,
     source::{self, FileId, Sources, Span},
     tree::{Kind, Node, Origin},
 };

@@ -5,8 +5,9 @@ use granit_parser::{Event, Parser, ScalarStyle};
 
 use crate::{
     parse::{offsets_of, yaml},
+    scalar::Style,
     source::{FileId, Span},
-    tree::{Origin, Style},
+    tree::Origin,
 };
 
 /// Blocks inside blocks are looked into down to here.

@@ -14,8 +14,9 @@ use hcl_edit::{
 
 use crate::{
     parse::SyntaxError,
+    scalar::{Scalar, Style},
     source::{FileId, Span},
-    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Via},
+    tree::{Entry, Kind, Map, Node, Origin, Via},
 };
 
 /// A block: `resource "aws_eks_cluster" "this" { … }`.
@@ -212,10 +213,7 @@ fn span(file: FileId, range: &Range<usize>) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        parse::{Dialect, embedded},
-        source::Sources,
-    };
+    use crate::{parse::embedded, scalar::Dialect, source::Sources};
 
     fn blocks(text: &str) -> (Sources, Vec<Block>) {
         let sources = Sources::in_memory([("main.tf", text)]);

@@ -5,9 +5,10 @@ use std::{borrow::Cow, sync::Arc};
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
 
 use crate::{
-    parse::{Dialect, Document, Documents, SyntaxError, scalar},
+    parse::{Document, Documents, SyntaxError},
+    scalar::{self, Dialect, Scalar, Style, Tag, Value},
     source::Span,
-    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Tag, Value},
+    tree::{Entry, Kind, Map, Node, Origin},
 };
 
 /// Go refuses a document when aliases make most of it; ours may at most grow to this many nodes.
@@ -377,9 +378,10 @@ fn known_tag(tag: &granit_parser::Tag) -> Tag {
 #[cfg(test)]
 mod tests {
     use crate::{
-        parse::{self, Dialect},
+        parse,
+        scalar::{Dialect, Style},
         source::Sources,
-        tree::{Node, Style},
+        tree::Node,
     };
 
     fn leaves<'a>(node: &'a Node, into: &mut Vec<&'a Node>) {

@@ -123,7 +123,7 @@ fn comment(sources: &Sources, node: &Node, home: Option<FileId>) -> Option<Strin
 mod tests {
     use super::*;
     use crate::{
-        parse::Dialect,
+        scalar::Dialect,
         tree::{Origin, Via},
     };
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     finding::Finding,
-    parse::Dialect,
-    source::{self, FileId, Relevance, Sources, Span},
+    relevance::Relevance,
+    scalar::Dialect,
+    source::{self, FileId, Sources, Span},
     tree::Node,
 };
 

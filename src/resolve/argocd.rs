@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     problem::{Problem, ProblemKind},
+    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, Object,
         argocd::repository::Repository,
@@ -19,8 +20,9 @@ use crate::{
         layout::Layout,
         tools::{self, Found, Reached},
     },
-    source::{self, FileId, Relevance, Span},
-    tree::{Node, Scalar, Via},
+    scalar::Scalar,
+    source::{self, FileId, Span},
+    tree::{Node, Via},
 };
 
 /// What Argo CD calls the cluster that it runs in.

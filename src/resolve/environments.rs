@@ -6,16 +6,18 @@ use rayon::prelude::*;
 
 use crate::{
     config::{self, Config, EnvironmentConfig},
-    parse::{self, Dialect},
+    parse,
     problem::{Problem, ProblemKind},
+    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, Object, flux,
         layout::{self, Closure, FluxKustomization, Layout},
         tools::{self, Tools},
         values_file,
     },
-    source::{self, FileId, Relevance, Sources, Span},
-    tree::{Kind, Map, Node, Origin, Scalar},
+    scalar::{Dialect, Scalar},
+    source::{self, FileId, Sources, Span},
+    tree::{Kind, Map, Node, Origin},
 };
 
 /// A place from which an environment is resolved.

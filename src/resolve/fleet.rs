@@ -5,15 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    parse::Dialect,
     problem::{Problem, ProblemKind},
+    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, Object, environments, flux, helm, kustomize,
         layout::{self, Layout},
         tools::{self, Found},
     },
-    source::{self, FileId, Relevance, Span},
-    tree::{Kind, Map, Node, Origin, Scalar, Via},
+    scalar::{Dialect, Scalar},
+    source::{self, FileId, Span},
+    tree::{Kind, Map, Node, Origin, Via},
 };
 
 /// One `fleet.yaml`.

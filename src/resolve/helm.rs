@@ -14,7 +14,6 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod values;
-pub mod version;
 
 use semver::Version;
 
@@ -23,10 +22,13 @@ pub use join::join;
 pub use local::{Expanded, expand};
 pub use values::{coalesce, layer, merge};
 
-use self::{template::Scope, version::Constraint};
+use self::template::Scope;
 use crate::{
-    data::charts::{self, Chart},
-    model::Family,
+    data::{
+        Family,
+        charts::{self, Chart},
+        version::Constraint,
+    },
     problem::{Problem, ProblemKind},
     resolve::{Context, Release},
     tree::{Kind, Map, Node, Origin, Via, Why},

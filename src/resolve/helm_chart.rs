@@ -1,14 +1,15 @@
 //! `HelmChart` and `HelmChartConfig` of k3s and RKE2 (`k3s-io/helm-controller`).
 
 use crate::{
-    parse::{self, Dialect},
+    parse,
     problem::{Problem, ProblemKind},
     resolve::{
         Context, Environment, Object, Release, helm,
         template::{self, Hole},
         tools,
     },
-    tree::{Kind, Map, Node, Scalar, Value},
+    scalar::{Dialect, Scalar, Value},
+    tree::{Kind, Map, Node},
 };
 
 /// Turns the `HelmChart`s among the environment's objects into releases and what they render.

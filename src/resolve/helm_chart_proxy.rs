@@ -1,9 +1,10 @@
 //! `HelmChartProxy` of the Cluster API add-on provider for Helm.
 
 use crate::{
-    parse::{self, Dialect},
+    parse,
     problem::{Problem, ProblemKind},
     resolve::{Context, Environment, Object, helm, template, tools},
+    scalar::Dialect,
     tree::{Kind, Map, Node},
 };
 

@@ -9,14 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     problem::{Problem, ProblemKind},
+    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, environments, helm,
         layout::Layout,
         template::{self, Hole, Scope},
         tools::{self, Found},
     },
-    source::{self, FileId, Relevance, Span, Text},
-    tree::{Kind, Map, Node, Origin, Scalar, Style, Why},
+    scalar::{Scalar, Style},
+    source::{self, FileId, Span, Text},
+    tree::{Kind, Map, Node, Origin, Why},
 };
 
 /// How deep `helmfiles` and `bases` may refer to each other.

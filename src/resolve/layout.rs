@@ -10,9 +10,10 @@ use rayon::prelude::*;
 
 use crate::{
     config::{self, Config},
-    parse::Dialect,
+    relevance::Relevance,
     resolve::{argocd, flux},
-    source::{self, FileId, Relevance, Sources, Text},
+    scalar::Dialect,
+    source::{self, FileId, Sources, Text},
     tree::Node,
 };
 

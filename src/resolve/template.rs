@@ -11,9 +11,10 @@ use std::ops::Range;
 pub use expression::{Scope, normalized};
 
 use crate::{
-    parse::{self, Dialect, scalar},
+    parse,
+    scalar::{self, Dialect, Scalar, Style},
     source::Sources,
-    tree::{Kind, Map, Node, Origin, Scalar, Style, Via, Why},
+    tree::{Kind, Map, Node, Origin, Via, Why},
 };
 
 /// A part of a string that something fills in.
@@ -251,8 +252,8 @@ fn is_word(text: &str) -> bool {
 pub fn printed(node: &Node) -> Option<String> {
     let scalar = node.as_scalar()?;
     Some(match scalar::sigs(scalar) {
-        crate::tree::Value::Bool(it) => it.to_string(),
-        crate::tree::Value::Int(it) => it.to_string(),
+        crate::scalar::Value::Bool(it) => it.to_string(),
+        crate::scalar::Value::Int(it) => it.to_string(),
         _ => scalar.text.to_string(),
     })
 }

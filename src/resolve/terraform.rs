@@ -21,6 +21,7 @@ use hcl_edit::{
 use crate::{
     parse::hcl,
     problem::{Problem, ProblemKind},
+    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, Release,
         environments::environment_dir,
@@ -29,8 +30,9 @@ use crate::{
         terraform::evaluate::Scope,
         tools::{self, Found},
     },
-    source::{self, FileId, Relevance, Span},
-    tree::{Kind, Map, Node, Origin, Scalar, Why},
+    scalar::Scalar,
+    source::{self, FileId, Span},
+    tree::{Kind, Map, Node, Origin, Why},
 };
 
 /// How deep modules may call modules.

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
-    parse::Dialect,
     problem::{Problem, ProblemKind},
     resolve::{
         Context, EntryKind, Environment, Release,
@@ -17,6 +16,7 @@ use crate::{
         layout::{Closure, Layout},
         terraform,
     },
+    scalar::Dialect,
     source::{FileId, Skip, Text},
     tree::{Kind, Node, Origin},
 };

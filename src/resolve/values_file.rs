@@ -2,9 +2,9 @@
 //! them to `helm upgrade` by hand or in a pipeline.
 
 use crate::{
-    model::Family,
-    parse::Dialect,
+    data::Family,
     resolve::{Context, EntryKind, Environment, Release, environments::settings_for, helm, layout},
+    scalar::Dialect,
     source::{self, FileId, Sources},
     tree::{Entry, Kind, Map, Node, Origin, Why},
 };

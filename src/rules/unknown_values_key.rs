@@ -2,10 +2,13 @@ use semver::Version;
 
 use super::versions;
 use crate::{
-    data::charts::{self, Chart, Key},
+    data::{
+        Family,
+        charts::{self, Chart, Key},
+        version::Constraint,
+    },
     finding::{Findings, Severity},
-    model::{Cluster, Family, Release},
-    resolve::helm::version::Constraint,
+    model::{Cluster, Release},
     tree::{Entry, Node, Origin},
 };
 
@@ -174,7 +177,7 @@ mod tests {
     fn paths(values: &str, version: &Fact<String>) -> Vec<String> {
         let sources = Sources::in_memory([("values.yaml", values)]);
         let file = sources.find("values.yaml").unwrap();
-        let documents = sources.documents(file, crate::parse::Dialect::Sigs);
+        let documents = sources.documents(file, crate::scalar::Dialect::Sigs);
         let chart = charts::of(Family::KubernetesSigs);
         let versions = versions::of_chart(chart, version);
         let keys: Vec<Key> = versions.iter().map(|version| chart.keys(version)).collect();

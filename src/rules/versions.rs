@@ -3,9 +3,11 @@
 use semver::{Prerelease, Version};
 
 use crate::{
-    data::charts::{self, Chart},
+    data::{
+        charts::{self, Chart},
+        version::Constraint,
+    },
     model::{Cluster, Fact, MetricsServer, Release},
-    resolve::helm::version::Constraint,
 };
 
 /// The versions of `chart` that a release with `version` may get, oldest first.

@@ -7,7 +7,8 @@ use regex::Regex;
 use crate::{
     config,
     model::Approver,
-    source::{Relevance, Sources, Span, file_name},
+    relevance::Relevance,
+    source::{Sources, Span, file_name},
     tree::Origin,
 };
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
-    parse::Dialect,
     problem::Problem,
     resolve::{Entry, EntryKind},
+    scalar::Dialect,
     tree::Via,
 };
 

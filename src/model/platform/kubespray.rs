@@ -140,7 +140,7 @@ const GROUPS: [&str; 5] =
     ["kube_control_plane", "kube_node", "kube-master", "kube-node", "kube-control-plane"];
 
 fn yaml_hosts(sources: &Sources, file: FileId) -> Option<Fact<Count>> {
-    let root = sources.documents(file, crate::parse::Dialect::Sigs).roots().next()?;
+    let root = sources.documents(file, crate::scalar::Dialect::Sigs).roots().next()?;
     let children = root.at("all.children")?;
     let groups: Vec<&Node> =
         GROUPS.iter().filter_map(|it| children.get(it)?.get("hosts")).collect();

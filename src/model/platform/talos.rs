@@ -145,7 +145,7 @@ fn patch(
         return vec![Node::new(Kind::Unknown(why.into()), item.origin.clone())];
     };
     used.extend(path);
-    let documents = input.sources.documents(file, crate::parse::Dialect::Sigs);
+    let documents = input.sources.documents(file, crate::scalar::Dialect::Sigs);
     if documents.error().is_some() {
         let why = format!("the patch `{text}` is not YAML");
         return vec![Node::new(Kind::Unknown(why.into()), item.origin.clone())];

@@ -3,7 +3,6 @@
 //! Only templates without control flow are read, and only for the Applications in them.
 
 use crate::{
-    parse::Dialect,
     problem::{Problem, ProblemKind},
     resolve::{
         Context, Release,
@@ -11,8 +10,9 @@ use crate::{
         helm, layout,
         template::{self, Scope},
     },
+    scalar::{Dialect, Scalar, Style},
     source::{self, Span, Text},
-    tree::{Map, Node, Origin, Scalar, Style},
+    tree::{Map, Node, Origin},
 };
 
 /// The Applications in the templates of the chart in `dir`.

@@ -1,6 +1,9 @@
 //! The `kustomize` block of a source as fields of a kustomization file.
 
-use crate::tree::{Entry, Map, Node, Scalar};
+use crate::{
+    scalar::Scalar,
+    tree::{Entry, Map, Node},
+};
 
 /// What Argo CD edits into the kustomization file before it builds it.
 pub(super) fn of(block: &Node) -> Option<Node> {

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use globset::GlobMatcher;
 
 use crate::{
-    parse::Dialect,
     problem::{Problem, ProblemKind},
     resolve::{
         argocd::Argo,
@@ -16,8 +15,9 @@ use crate::{
         template::{Scope, normalized},
         tools::pattern,
     },
+    scalar::{Dialect, Scalar},
     source,
-    tree::{Kind, Map, Node, Origin, Scalar, Why},
+    tree::{Kind, Map, Node, Origin, Why},
 };
 
 /// No set has more instances in practice; one that has is cut off and says so.

@@ -7,14 +7,15 @@ use std::borrow::Cow;
 use globset::GlobSet;
 
 use crate::{
-    parse::Dialect,
     problem::{Problem, ProblemKind},
+    relevance::Relevance,
     resolve::{
         Release,
         argocd::{Argo, chart, edits},
         helm, kustomize, layout,
         tools::Reached,
     },
+    scalar::Dialect,
     source::{self, FileId},
     tree::{Node, Origin, Why},
 };
@@ -217,7 +218,7 @@ impl Part<'_, '_> {
             [self.source.str_at("repoURL"), Some(dir), self.application.str_at("metadata.name")];
         let sources = self.argo.context.sources;
         let here = !dir.is_empty()
-            && sources.below(dir).any(|it| sources[it].relevance == source::Relevance::Subject);
+            && sources.below(dir).any(|it| sources[it].relevance == Relevance::Subject);
         here || texts.into_iter().flatten().any(|it| it.contains("metrics-server"))
     }
 
@@ -295,7 +296,7 @@ impl Part<'_, '_> {
                 _ => continue,
             }
             // A file that says nothing of interest is not worth parsing.
-            if sources[file].relevance == source::Relevance::None
+            if sources[file].relevance == Relevance::None
                 && self.argo.context.purpose == crate::resolve::Purpose::Judge
             {
                 continue;

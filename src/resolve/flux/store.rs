@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 use crate::{
     parse,
     resolve::Object,
-    tree::{Kind, Node, Scalar, Why},
+    scalar::Scalar,
+    tree::{Kind, Node, Why},
 };
 
 /// The kinds that others refer to.

@@ -13,11 +13,12 @@ use super::{
 };
 use crate::{
     emit::{self, Pair, Parts, Piece},
-    parse::{self, Dialect, scalar},
+    parse,
     problem::{Problem, ProblemKind},
     resolve::{Context, Object, Purpose},
+    scalar::{self, Dialect, Scalar, Style, Value},
     source::FileId,
-    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Value, Via, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
 };
 
 /// The label or annotation that keeps an object out of substitution.

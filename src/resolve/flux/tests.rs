@@ -3,9 +3,9 @@ use serde_json::json;
 use super::*;
 use crate::{
     config::Config,
-    parse::Dialect,
     problem::ProblemKind,
     resolve::{EntryKind, Object, Purpose},
+    scalar::Dialect,
     source::Sources,
     tree::{Origin, Via},
 };
@@ -700,7 +700,7 @@ fn symbolic_links_are_not_in_an_artifact() {
         .map(|(path, text)| {
             let path = path.replace("apps/", "real/");
             let text = crate::source::Text::Utf8(text.to_owned());
-            (path, crate::source::Relevance::Subject, Some(text))
+            (path, crate::relevance::Relevance::Subject, Some(text))
         })
         .collect();
     let links = [("apps".to_owned(), "real".to_owned())].into_iter().collect();

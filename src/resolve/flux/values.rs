@@ -6,7 +6,7 @@
 
 use super::store::Store;
 use crate::{
-    parse::{self, Dialect, Documents},
+    parse::{self, Documents},
     problem::{Problem, ProblemKind},
     resolve::{
         Context,
@@ -15,6 +15,7 @@ use crate::{
             strvals::{self, Assignment, Step},
         },
     },
+    scalar::Dialect,
     source::{FileId, Span},
     tree::{Kind, Map, Node, Origin, Via, Why},
 };

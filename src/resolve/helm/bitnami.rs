@@ -440,7 +440,7 @@ impl<'a> Chart<'a> {
 /// What is empty as the null that the chart writes then.
 fn null_or(list: Node) -> Node {
     let empty = list.as_list().is_some_and(<[Node]>::is_empty);
-    if empty { Node::new(crate::tree::Scalar::null(), list.origin) } else { list }
+    if empty { Node::new(crate::scalar::Scalar::null(), list.origin) } else { list }
 }
 
 /// `common.tplvalues.render`: text may hold templates, which are not evaluated here.

@@ -4,11 +4,11 @@ use indexmap::IndexSet;
 use semver::Version;
 
 use crate::{
-    data::charts::{self, Chart, Key},
-    resolve::{
-        Context, Release,
-        helm::{local::in_chart, version},
+    data::{
+        charts::{self, Chart, Key},
+        version,
     },
+    resolve::{Context, Release, helm::local::in_chart},
     tree::Why,
 };
 

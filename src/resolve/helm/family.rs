@@ -3,8 +3,10 @@
 use semver::Version;
 
 use crate::{
-    model::Family,
-    resolve::helm::version::{self, Constraint},
+    data::{
+        Family,
+        version::{self, Constraint},
+    },
     tree::Node,
 };
 

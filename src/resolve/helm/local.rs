@@ -2,12 +2,13 @@
 //! one.
 
 use crate::{
-    parse::Dialect,
+    data::version,
     problem::{Problem, ProblemKind},
     resolve::{
         Context, Release,
-        helm::{family, layer, merge, template::truth, values::coalesce, version},
+        helm::{family, layer, merge, template::truth, values::coalesce},
     },
+    scalar::Dialect,
     source,
     tree::{Kind, Map, Node, Origin, Via, Why},
 };

@@ -1,8 +1,8 @@
 //! Values as Go prints them: `{{ . }}`, `printf`, `int`, `toYaml`.
 
 use crate::{
-    parse::{Dialect, scalar},
-    tree::{Kind, Map, Node, Scalar, Style, Value, Why},
+    scalar::{self, Dialect, Scalar, Style, Value},
+    tree::{Kind, Map, Node, Why},
 };
 
 /// The value as `toYaml` writes it and every reader reads it: what Helm makes of values is JSON.

@@ -3,7 +3,10 @@
 
 use std::{iter::Peekable, str::Chars, sync::Arc};
 
-use crate::tree::{Entry, Kind, Map, Node, Origin, Scalar, Via};
+use crate::{
+    scalar::Scalar,
+    tree::{Entry, Kind, Map, Node, Origin, Via},
+};
 
 /// Helm allows no greater index.
 const MAX_INDEX: usize = 65_536;

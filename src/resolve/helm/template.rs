@@ -9,14 +9,15 @@ use serde_json::Value as Json;
 
 use crate::{
     data::charts,
-    parse::{self, Dialect, scalar},
+    parse,
     problem::{Problem, ProblemKind},
     resolve::{
         Release,
         helm::print::{text, typed},
     },
+    scalar::{self, Dialect, Scalar, Value},
     source::Sources,
-    tree::{Kind, Map, Node, Origin, Scalar, Value, Why},
+    tree::{Kind, Map, Node, Origin, Why},
 };
 
 /// A result, or what makes Helm refuse the release.

@@ -7,7 +7,12 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::{config::Config, parse::Dialect, resolve::Purpose, source::Sources, tree::Scalar};
+use crate::{
+    config::Config,
+    resolve::Purpose,
+    scalar::{Dialect, Scalar},
+    source::Sources,
+};
 
 /// A release of a chart from a repository, with `values` from `values.yaml` and its version from
 /// `release.yaml`.

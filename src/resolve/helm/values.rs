@@ -126,7 +126,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::{data::charts, parse::Dialect, source::Sources};
+    use crate::{data::charts, scalar::Dialect, source::Sources};
 
     fn node(value: &Json) -> Node {
         charts::from_json(value, &Origin::at(Via::Written, None))

@@ -4,8 +4,9 @@ use super::{Run, State, holes, locate};
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::{helm, template, tools},
+    scalar::{Scalar, Style},
     source::{self, FileId, Span, Text},
-    tree::{Kind, Map, Node, Origin, Scalar, Style, Via},
+    tree::{Kind, Map, Node, Origin, Via},
 };
 
 impl Run<'_> {

@@ -1,7 +1,6 @@
 //! `helmCharts`: charts that kustomize has Helm inflate.
 
 use crate::{
-    parse::Dialect,
     problem::ProblemKind,
     resolve::{
         Release, helm,
@@ -14,6 +13,7 @@ use crate::{
             value::{Outcome, refusal, text},
         },
     },
+    scalar::Dialect,
     source::join,
     tree::{Map, Node},
 };

@@ -9,7 +9,8 @@ use crate::{
         shape::{self, Shape},
         value::{Outcome, is_null, refusal, text, text_at},
     },
-    tree::{Kind, Map, Node, Scalar},
+    scalar::Scalar,
+    tree::{Kind, Map, Node},
 };
 
 /// A path into objects of a kind; empty parts of the kind match all (`types.FieldSpec`).

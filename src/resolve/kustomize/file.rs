@@ -1,11 +1,11 @@
 //! The kustomization file: where it is, and what may stand in it.
 
 use crate::{
-    parse::Dialect,
     resolve::kustomize::{
         shape::{self, Shape},
         value::{Outcome, refusal},
     },
+    scalar::Dialect,
     source::{FileId, Sources, Span},
     tree::{Map, Node, Origin},
 };

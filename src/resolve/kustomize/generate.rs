@@ -15,8 +15,9 @@ use crate::{
         transform::set_name,
         value::{Outcome, refusal, string, text},
     },
+    scalar::Scalar,
     source::{FileId, Skip, Span, Text, file_name},
-    tree::{Entry, Kind, Map, Node, Origin, Scalar, Via, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
 };
 
 /// What a generator makes.
@@ -399,7 +400,7 @@ fn known_json(node: &Node) -> Option<serde_json::Value> {
         }
         Kind::List(items) => items.iter().map(known_json).collect(),
         Kind::Scalar(scalar) => {
-            let scalar: Scalar = crate::parse::scalar::canonical(scalar);
+            let scalar: Scalar = crate::scalar::canonical(scalar);
             Some(Node::new(scalar, node.origin.clone()).to_json())
         }
     }

@@ -4,9 +4,10 @@
 use serde::de::IgnoredAny;
 
 use crate::{
-    parse::{Dialect, Documents, scalar},
+    parse::Documents,
     resolve::kustomize::value::{Outcome, refusal},
-    tree::{Entry, Kind, Map, Node, Scalar, Style, Tag, Value, Via},
+    scalar::{self, Dialect, Scalar, Style, Tag, Value},
+    tree::{Entry, Kind, Map, Node, Via},
 };
 
 /// A decoded patch: its operations, each a mapping.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    parse::{Dialect, Documents, scalar},
+    parse::Documents,
     resolve::{
         Context,
         kustomize::{
@@ -12,8 +12,9 @@ use crate::{
             value::{Outcome, refusal, text},
         },
     },
+    scalar::{self, Dialect, Value},
     source::{FileId, Skip, Sources, Span, Text, join},
-    tree::{Node, Origin, Value},
+    tree::{Node, Origin},
 };
 
 /// Bases may stand this deep in one another.
@@ -210,7 +211,7 @@ impl<'a> Loader<'a> {
                 let at = error.span.map_or_else(|| path.origin.clone(), Origin::written);
                 Err(refusal(&at, format!("this is not YAML: {}", error.message)))
             }
-            None => Ok(Node::new(crate::tree::Scalar::null(), path.origin.clone())),
+            None => Ok(Node::new(crate::scalar::Scalar::null(), path.origin.clone())),
         }
     }
 

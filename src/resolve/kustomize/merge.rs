@@ -2,12 +2,12 @@
 //! Kubernetes API server in many places.
 
 use crate::{
-    parse::{Dialect, scalar},
     resolve::kustomize::{
         schema::{Field, Schema},
         value::{Outcome, is_empty, is_null, refusal, text, text_at},
     },
-    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Tag, Value, Via},
+    scalar::{self, Dialect, Scalar, Style, Tag, Value},
+    tree::{Entry, Kind, Map, Node, Origin, Via},
 };
 
 /// `patch` merged into the object `dest`; `None` when the patch deletes it.

@@ -11,7 +11,8 @@ use crate::{
         resource::{Gvk, Id, Resource},
         value::{Outcome, is_null, is_string, overwrite, refusal, string, text, text_at},
     },
-    tree::{Kind, Node, Tag},
+    scalar::Tag,
+    tree::{Kind, Node},
 };
 
 /// An object that others may refer to.

@@ -3,7 +3,6 @@
 use indexmap::IndexMap;
 
 use crate::{
-    parse::scalar,
     resolve::kustomize::{
         file::Kustomization,
         load::Loader,
@@ -11,6 +10,7 @@ use crate::{
         shape,
         value::{Outcome, refusal, string, text},
     },
+    scalar,
     tree::{Kind, Map, Node, Origin, Why},
 };
 

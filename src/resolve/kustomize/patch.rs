@@ -1,7 +1,7 @@
 //! Patches: which kind each is, and what it is for.
 
 use crate::{
-    parse::{self, Dialect, Documents},
+    parse::{self, Documents},
     resolve::kustomize::{
         json,
         load::Loader,
@@ -11,6 +11,7 @@ use crate::{
         shape,
         value::{Outcome, refusal, text, text_at},
     },
+    scalar::Dialect,
     source::Span,
     tree::{Map, Node, Origin},
 };

@@ -4,7 +4,8 @@ use regex::Regex;
 
 use crate::{
     resolve::kustomize::value::{Outcome, is_null, refusal, text},
-    tree::{Kind, Map, Node, Origin, Scalar, Style},
+    scalar::{Scalar, Style},
+    tree::{Kind, Map, Node, Origin},
 };
 
 /// What a path makes where nothing is.

@@ -1,7 +1,7 @@
 //! `generators`, `transformers` and `validators`: kustomize's own, configured in files.
 
 use crate::{
-    parse::{self, Dialect},
+    parse,
     resolve::kustomize::{
         fieldspec::FieldSpec,
         file::{FIELD_SPEC, GENERATOR, IMAGE, PATCH, REPLACEMENT, REPLICA, SELECTOR},
@@ -18,6 +18,7 @@ use crate::{
         transform::{self, End, Namespace, Subjects},
         value::{Outcome, overwrite, refusal, text, text_at},
     },
+    scalar::Dialect,
     source::file_name,
     tree::Node,
 };

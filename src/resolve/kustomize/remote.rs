@@ -6,14 +6,15 @@ use std::sync::LazyLock;
 use indexmap::IndexMap;
 
 use crate::{
-    parse::{self, Dialect},
+    parse,
     resolve::kustomize::{
         layer::Layer,
         load::Loader,
         resource::{Resource, objects},
         value::{Outcome, text},
     },
-    tree::{Kind, Map, Node, Origin, Scalar, Via, Why},
+    scalar::{Dialect, Scalar},
+    tree::{Kind, Map, Node, Origin, Via, Why},
 };
 
 /// Adds what is known of the remote `entry`.

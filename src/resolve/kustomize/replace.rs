@@ -1,7 +1,6 @@
 //! `replacements`: values that are copied from one object into others.
 
 use crate::{
-    parse::{Dialect, scalar},
     resolve::kustomize::{
         file::REPLACEMENT,
         load::Loader,
@@ -11,7 +10,8 @@ use crate::{
         shape::{self, Shape},
         value::{Outcome, is_empty, is_string, refusal, text},
     },
-    tree::{Kind, Node, Origin, Scalar, Style, Tag, Value, Via},
+    scalar::{self, Dialect, Scalar, Style, Tag, Value},
+    tree::{Kind, Node, Origin, Via},
 };
 
 /// Runs the entries of `replacements`. With `open`, a source may stand where we cannot see.

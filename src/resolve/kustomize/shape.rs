@@ -2,9 +2,9 @@
 //! types, unknown fields refused.
 
 use crate::{
-    parse::{Dialect, scalar},
     resolve::kustomize::value::{Outcome, refusal},
-    tree::{Entry, Kind, Map, Node, Scalar, Value},
+    scalar::{self, Dialect, Scalar, Value},
+    tree::{Entry, Kind, Map, Node},
 };
 
 /// What a field may hold.

@@ -318,7 +318,7 @@ fn a_post_renderer_patches_what_it_is_given() {
     let context = Context::new(&sources, &config, Purpose::Judge);
     let root = |path| {
         let file = sources.find(path).expect("it is there");
-        sources.documents(file, crate::parse::Dialect::Sigs).roots().next().cloned().expect("one")
+        sources.documents(file, crate::scalar::Dialect::Sigs).roots().next().cloned().expect("one")
     };
     let build = transform(&context, vec![root("d.yaml")], &root("k.yaml"));
     assert_eq!(build.problems, []);

@@ -11,7 +11,8 @@ use crate::{
         shape,
         value::{Outcome, overwrite, refusal, string, text, text_at},
     },
-    tree::{Kind, Node, Origin, Tag, Via},
+    scalar::Tag,
+    tree::{Kind, Node, Origin, Via},
 };
 
 /// How a namespace is set (`filters/namespace`).

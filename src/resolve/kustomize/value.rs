@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    parse::{Dialect, scalar},
     problem::{Problem, ProblemKind},
-    tree::{Kind, Map, Node, Origin, Scalar, Style, Tag, Value, Via},
+    scalar::{self, Dialect, Scalar, Style, Tag, Value},
+    tree::{Kind, Map, Node, Origin, Via},
 };
 
 /// What a step yields, or why the real tool refuses to build.

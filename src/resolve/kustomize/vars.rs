@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use indexmap::IndexMap;
 
 use crate::{
-    parse::{Dialect, scalar},
     resolve::kustomize::{
         layer::Layer,
         path,
@@ -13,7 +12,8 @@ use crate::{
         shape,
         value::{Outcome, is_null, is_string, refusal, string, text},
     },
-    tree::{Kind, Map, Node, Origin, Value, Via},
+    scalar::{self, Dialect, Value},
+    tree::{Kind, Map, Node, Origin, Via},
 };
 
 /// An entry of `vars`.

@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use crate::{
     resolve::template::{self, Hole},
+    scalar::Scalar,
     source::Sources,
-    tree::{Kind, Map, Node, Origin, Scalar, Via, Why},
+    tree::{Kind, Map, Node, Origin, Via, Why},
 };
 
 /// What expressions may refer to, and how they are written.

@@ -13,14 +13,15 @@ use hcl_edit::{
 
 use super::{Module, unknown};
 use crate::{
-    parse::{self, Dialect, hcl},
+    parse::{self, hcl},
     resolve::{
         Context, helm,
         template::{self, Hole},
         tools,
     },
+    scalar::{Dialect, Scalar, Style},
     source::{self, FileId, Text},
-    tree::{Entry, Kind, Map, Node, Origin, Scalar, Style, Via, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
 };
 
 /// Starts a path below the root of the repository, where Terraform would have one below wherever

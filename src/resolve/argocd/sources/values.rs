@@ -2,13 +2,14 @@
 
 use super::{Deployed, Part};
 use crate::{
-    parse::{self, Dialect},
+    parse,
     problem::{Problem, ProblemKind},
     resolve::{
         Release,
         argocd::{brought, made},
         helm, tools,
     },
+    scalar::Dialect,
     source::{self, FileId},
     tree::{Kind, Map, Node, Why},
 };

@@ -9,7 +9,8 @@ use crate::{
         print::text,
         template::{Fields, Rendering, map_text, unknown},
     },
-    tree::{Node, Scalar},
+    scalar::Scalar,
+    tree::Node,
 };
 
 pub(super) fn render(chart: &Chart<'_>) -> Rendering<Vec<Node>> {

@@ -1,12 +1,99 @@
-//! What a scalar means, which depends on who reads it.
+//! Scalars as they are written, and what they mean, which depends on who reads it.
 //!
 //! go-yaml v2 (Kubernetes, Helm) and v3 (kustomize) differ in booleans and dates. The tables are
 //! those of `resolve.go` in `go-yaml/yaml` at `v2.4.0` and `v3.0.1`.
 
-use crate::{
-    parse::Dialect,
-    tree::{Scalar, Style, Tag, Value},
-};
+use std::sync::Arc;
+
+/// A scalar as it is written. What it means depends on who reads it: see [`scalar`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scalar {
+    /// The text after YAML's own unescaping and folding.
+    pub text: Arc<str>,
+    /// How it is written.
+    pub style: Style,
+    /// Its explicit tag, if any.
+    pub tag: Option<Tag>,
+}
+
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes: its text decides its type.
+    Plain,
+    /// In `'single quotes'`.
+    SingleQuoted,
+    /// In `"double quotes"`.
+    DoubleQuoted,
+    /// A block after `|`.
+    Literal,
+    /// A block after `>`.
+    Folded,
+}
+
+/// An explicit tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// `!!str`
+    Str,
+    /// `!!int`
+    Int,
+    /// `!!float`
+    Float,
+    /// `!!bool`
+    Bool,
+    /// `!!null`
+    Null,
+    /// `!!binary`
+    Binary,
+    /// `!!timestamp`
+    Timestamp,
+    /// Any other.
+    Other,
+}
+
+/// A scalar's meaning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// `null`, `~` or nothing at all.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A whole number in the range of `i64` or `u64`.
+    Int(i128),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Str(&'a str),
+}
+
+/// How a reader of YAML types plain scalars and treats repeated and merged keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `sigs.k8s.io/yaml`, which is go-yaml v2: YAML 1.1. Kubernetes itself, Helm values,
+    /// kustomization files, JSON 6902 patches. A repeated key's last value wins.
+    Sigs,
+    /// kyaml, which is go-yaml v3: what kustomize reads resources and strategic-merge patches with.
+    /// A repeated key is an error.
+    Kyaml,
+}
+
+impl Scalar {
+    /// Text that reads as text, whatever it looks like.
+    pub fn string(text: impl Into<Arc<str>>) -> Self {
+        Self { text: text.into(), style: Style::DoubleQuoted, tag: None }
+    }
+
+    /// Text without quotes, whose type its own look decides.
+    pub fn plain(text: impl Into<Arc<str>>) -> Self {
+        Self { text: text.into(), style: Style::Plain, tag: None }
+    }
+
+    /// An explicit null.
+    pub fn null() -> Self {
+        Self::plain("null")
+    }
+}
 
 /// As `sigs.k8s.io/yaml` reads it.
 pub fn sigs(scalar: &Scalar) -> Value<'_> {
