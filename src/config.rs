@@ -5,8 +5,7 @@ use semver::Version;
 
 use crate::{
     finding::{Finding, Findings, Severity},
-    resolve::Environment,
-    rules,
+    nearest::nearest,
     scalar::Dialect,
     source::{self, FileId, Sources},
     tree::{Node, Origin, Via},
@@ -64,12 +63,12 @@ pub fn globs(patterns: &[String]) -> GlobSet {
     globs.build().unwrap_or_else(|_| GlobSet::empty())
 }
 
-/// What the configuration in `file` says.
+/// What the configuration in `file` says; `rules` are the ids that it may set severities for.
 ///
 /// # Errors
 /// Everything that is wrong with it, each thing where it is written.
-pub fn read(sources: &Sources, file: FileId) -> Result<Config, Vec<Finding>> {
-    let mut reader = Reader { sources, found: Findings::of(RULE, Severity::Error, None) };
+pub fn read(sources: &Sources, file: FileId, rules: &[&str]) -> Result<Config, Vec<Finding>> {
+    let mut reader = Reader { sources, rules, found: Findings::of(RULE, Severity::Error, None) };
     let mut config = Config::default();
     let documents = sources.documents(file, Dialect::Sigs);
     if let Some(error) = documents.error() {
@@ -95,32 +94,9 @@ pub fn read(sources: &Sources, file: FileId) -> Result<Config, Vec<Finding>> {
     }
 }
 
-/// The entries of `environments` that are none of the environments that were found.
-pub fn unmatched(config: &Config, environments: &[Environment]) -> Vec<Finding> {
-    let mut found = Findings::of("unmatched-environment", Severity::Note, None);
-    let is_matched = |name: &str| {
-        let mut settings = environments.iter().filter_map(|it| it.settings.as_ref());
-        settings.any(|it| it.name == name)
-    };
-    for EnvironmentConfig { name, globs, origin, .. } in &config.environments {
-        if is_matched(name) {
-            continue;
-        }
-        let how = if globs.is_empty() { "called" } else { "matched by" };
-        let message = format!("no environment is {how} `{name}`, so this counts nowhere");
-        let finding = found.at(origin, name, message);
-        let names = || environments.iter().map(|it| it.name.as_str());
-        if let Some(near) = nearest(name, names().chain(names().map(source::file_name))) {
-            finding.help(format!("write `{near}`"));
-        } else if environments.len() <= 10 && !environments.is_empty() {
-            finding.help(format!("use the names: {}", names().collect::<Vec<_>>().join(", ")));
-        }
-    }
-    found.into_vec()
-}
-
 struct Reader<'a> {
     sources: &'a Sources,
+    rules: &'a [&'a str],
     found: Findings,
 }
 
@@ -177,9 +153,9 @@ impl Reader<'_> {
         &mut self,
         (id, key, value): &(String, Origin, Node),
     ) -> Option<(String, Option<Severity>, Origin)> {
-        if rules::find(id).is_none() {
+        if !self.rules.contains(&id.as_str()) {
             let finding = self.found.at(key, id, format!("there is no rule `{id}`"));
-            if let Some(near) = nearest(id, rules::RULES.iter().map(|it| it.id)) {
+            if let Some(near) = nearest(id, self.rules.iter().copied()) {
                 finding.help(format!("write `{near}`"));
             }
             return None;
@@ -305,15 +281,11 @@ fn list(names: &[&str]) -> String {
     }
 }
 
-/// The one of `known` that was probably meant by `typed`.
-pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|it| (strsim::jaro_winkler(typed, it), it));
-    scored.filter(|(score, _)| *score >= 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, it)| it)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const RULES: [&str; 2] = ["kubelet-insecure-tls", "memory-limit-too-low"];
 
     fn sources(text: &str) -> Sources {
         Sources::in_memory([(FILE, text), ("clusters/prod/a.yaml", "")])
@@ -321,13 +293,13 @@ mod tests {
 
     fn config(text: &str) -> Config {
         let sources = sources(text);
-        read(&sources, sources.find(FILE).expect("the file")).expect(text)
+        read(&sources, sources.find(FILE).expect("the file"), &RULES).expect(text)
     }
 
     /// The place of each error with its message and its help.
     fn errors(text: &str) -> Vec<String> {
         let sources = sources(text);
-        let errors = read(&sources, sources.find(FILE).expect("the file")).expect_err(text);
+        let errors = read(&sources, sources.find(FILE).expect("the file"), &RULES).expect_err(text);
         let lines = errors.iter().map(|it| {
             let at = sources.start(it.primary().expect("a label").span);
             let help = it.help.as_deref().unwrap_or("-");
@@ -370,7 +342,8 @@ exclude: [vendor/, '*.tmpl.yaml']
     #[test]
     fn a_setting_says_where_it_is() {
         let sources = sources("environments: {prod: {nodes: 300}}");
-        let config = read(&sources, sources.find(FILE).expect("the file")).expect("it is valid");
+        let config =
+            read(&sources, sources.find(FILE).expect("the file"), &RULES).expect("it is valid");
         let (_, origin) = config.environments[0].nodes.as_ref().expect("nodes");
         assert_eq!(origin.step.via, Via::Configured);
         assert_eq!(sources.slice(origin.written_at().expect("a span")), "300");

@@ -13,6 +13,7 @@ pub mod tree;
 
 pub mod data;
 pub mod emit;
+pub mod nearest;
 pub mod parse;
 pub mod problem;
 pub mod resolve;

@@ -104,6 +104,11 @@ pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).ok()).collect()
 });
 
+/// The ids of all rules, in order.
+pub fn ids() -> Vec<&'static str> {
+    RULES.iter().map(|rule| rule.id).collect()
+}
+
 /// The rule of that id.
 pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.id == id)

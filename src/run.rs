@@ -15,6 +15,7 @@ use metrics_server_lint::{
     config::{self, Config},
     discover,
     finding::Finding,
+    nearest::nearest,
     problem::{Problem, ProblemKind},
     report::{self, Look, Progress, Report},
     resolve::{self, Context, Environment, Purpose, kustomize},
@@ -60,7 +61,7 @@ fn command(options: &Options) -> Outcome {
         }
         Command::Explain { rule } => {
             let Some(rule) = rules::find(rule) else {
-                let near = config::nearest(rule, rules::RULES.iter().map(|it| it.id));
+                let near = nearest(rule, rules::ids());
                 let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
                 return Err(Failure::Plain(format!("there is no rule `{rule}`{near}")));
             };
@@ -81,7 +82,7 @@ fn check(options: &Options, paths: &[PathBuf], look: Look) -> Outcome {
     let (environments, clusters) = analyze(&sources, &config);
     progress.stage("checking");
     let mut findings = metrics_server_lint::check(&clusters);
-    findings.extend(config::unmatched(&config, &environments));
+    findings.extend(settle::unmatched(&config, &environments));
     let settled = settle::settle(&sources, &config, findings, &scope);
     let elapsed = progress.finish();
     let report = Report {
@@ -236,7 +237,7 @@ fn open(options: &Options, paths: &[PathBuf], progress: &Progress) -> Result<Ope
         None => sources.find(config::FILE),
         Some(path) => add_config(&mut sources, &root, path)?,
     };
-    match file.map(|file| config::read(&sources, file)) {
+    match file.map(|file| config::read(&sources, file, &rules::ids())) {
         None => Ok(Opened { sources, config: Config::default(), scope }),
         Some(Ok(config)) => Ok(Opened { sources, config, scope }),
         Some(Err(findings)) => Err(Failure::Found(Box::new(sources), findings)),

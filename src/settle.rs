@@ -5,10 +5,12 @@ use std::cmp::Reverse;
 use indexmap::IndexMap;
 
 use crate::{
-    config::{self, Config},
-    finding::{Finding, Severity},
+    config::{self, Config, EnvironmentConfig},
+    finding::{Finding, Findings, Severity},
+    nearest::nearest,
+    resolve::Environment,
     rules,
-    source::{Sources, Span},
+    source::{self, Sources, Span},
     suppress,
 };
 
@@ -154,6 +156,30 @@ fn order(sources: &Sources, finding: &Finding) -> impl Ord + use<> {
         finding.message.clone(),
         finding.subject.clone(),
     )
+}
+
+/// The entries of `environments` that are none of the environments that were found.
+pub fn unmatched(config: &Config, environments: &[Environment]) -> Vec<Finding> {
+    let mut found = Findings::of("unmatched-environment", Severity::Note, None);
+    let is_matched = |name: &str| {
+        let mut settings = environments.iter().filter_map(|it| it.settings.as_ref());
+        settings.any(|it| it.name == name)
+    };
+    for EnvironmentConfig { name, globs, origin, .. } in &config.environments {
+        if is_matched(name) {
+            continue;
+        }
+        let how = if globs.is_empty() { "called" } else { "matched by" };
+        let message = format!("no environment is {how} `{name}`, so this counts nowhere");
+        let finding = found.at(origin, name, message);
+        let names = || environments.iter().map(|it| it.name.as_str());
+        if let Some(near) = nearest(name, names().chain(names().map(source::file_name))) {
+            finding.help(format!("write `{near}`"));
+        } else if environments.len() <= 10 && !environments.is_empty() {
+            finding.help(format!("use the names: {}", names().collect::<Vec<_>>().join(", ")));
+        }
+    }
+    found.into_vec()
 }
 
 /// How many findings of each severity there are.

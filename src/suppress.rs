@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    config,
     finding::{Finding, Findings, Severity},
+    nearest::nearest,
     parse,
     relevance::Relevance,
     rules,
@@ -131,7 +131,7 @@ fn collect(
             }
             let finding =
                 unused.at(&Origin::written(at), id, format!("there is no rule `{id}` to ignore"));
-            if let Some(near) = config::nearest(id, rules::RULES.iter().map(|it| it.id)) {
+            if let Some(near) = nearest(id, rules::ids()) {
                 finding.help(format!("write `{near}`"));
             }
         }

@@ -6,7 +6,7 @@ use metrics_server_lint::{
     analyze, check, config,
     finding::{Finding, Label},
     rules::{self, Example, Expected, RULES, Rule},
-    settle::{Scope, settle},
+    settle::{Scope, settle, unmatched},
     source::Sources,
 };
 
@@ -88,12 +88,13 @@ fn shortened(found: BTreeSet<Expected>, expected: &BTreeSet<Expected>) -> BTreeS
 fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
     let files = example.files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
     let sources = Sources::in_memory(files);
-    let config =
-        sources.find(config::FILE).map(|file| config::read(&sources, file).expect("it is valid"));
+    let config = sources
+        .find(config::FILE)
+        .map(|file| config::read(&sources, file, &rules::ids()).expect("it is valid"));
     let config = config.unwrap_or_default();
     let (environments, clusters) = analyze(&sources, &config);
     let mut found = check(&clusters);
-    found.extend(config::unmatched(&config, &environments));
+    found.extend(unmatched(&config, &environments));
     let mut findings = settle(&sources, &config, found, &Scope::all()).findings;
     findings.retain(|finding| finding.rule == rule.id);
     findings.iter().flat_map(|finding| labels(&sources, finding)).collect()

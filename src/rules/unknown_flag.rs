@@ -2,10 +2,10 @@ use semver::Version;
 
 use super::versions;
 use crate::{
-    config::nearest,
     data::flags,
     finding::Findings,
     model::{Arg, Cluster, MetricsServer},
+    nearest::nearest,
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {

@@ -9,6 +9,7 @@ use crate::{
     },
     finding::{Findings, Severity},
     model::{Cluster, Release},
+    nearest::nearest,
     tree::{Entry, Node, Origin},
 };
 
@@ -148,15 +149,11 @@ fn meant(family: Family, chart: &Chart, version: Option<&Version>, path: &str) -
     let parent = |path: &str| path.rsplit_once('.').map(|(parent, _)| parent.to_owned());
     // The same name elsewhere in the chart is a key in the wrong place.
     let same = || all.iter().find(|it| last(it) == last(path)).cloned();
-    let near = || {
-        all.iter()
-            .filter(|it| parent(it) == parent(path))
-            .map(|it| (strsim::damerau_levenshtein(&last(it), &last(path)), it))
-            .filter(|(distance, it)| *distance <= 2.min(last(it).len() / 3))
-            .min()
-            .map(|(_, it)| it.clone())
-    };
-    near().or_else(same)
+    let siblings = || all.iter().filter(|it| parent(it) == parent(path));
+    let names: Vec<String> = siblings().map(|it| last(it)).collect();
+    let near = nearest(&last(path), names.iter().map(String::as_str));
+    let near = near.and_then(|near| siblings().find(|it| last(it) == near)).cloned();
+    near.or_else(same)
 }
 
 /// Every path below `key`.

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs};
 use metrics_server_lint::{
     analyze, config,
     model::{Datum, Fact},
+    rules,
     source::{Sources, Span},
     tree::{Origin, Via},
 };
@@ -74,7 +75,7 @@ fn read(scenario: &Scenario) -> Files {
 /// What is known of every metrics-server of every environment.
 fn facts(files: &Files) -> (Sources, BTreeMap<Name, Fact<Datum>>) {
     let sources = Sources::in_memory(files.clone());
-    let config = sources.find(config::FILE).map(|file| config::read(&sources, file));
+    let config = sources.find(config::FILE).map(|file| config::read(&sources, file, &rules::ids()));
     let config = config.transpose().unwrap_or_default().unwrap_or_default();
     let (_, clusters) = analyze(&sources, &config);
     let mut facts = BTreeMap::new();

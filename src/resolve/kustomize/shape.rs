@@ -2,6 +2,7 @@
 //! types, unknown fields refused.
 
 use crate::{
+    nearest::nearest,
     resolve::kustomize::value::{Outcome, refusal},
     scalar::{self, Dialect, Scalar, Value},
     tree::{Entry, Kind, Map, Node},
@@ -111,12 +112,7 @@ fn unknown_field(
         None => entry.value.origin.clone(),
     };
     let mut problem = refusal(&at, format!("kustomize knows no field `{key}` here"));
-    let near = fields
-        .iter()
-        .map(|(name, _)| (strsim::damerau_levenshtein(name, key), *name))
-        .min()
-        .filter(|(distance, _)| *distance <= 3);
-    if let Some((_, name)) = near {
+    if let Some(name) = nearest(key, fields.iter().map(|(name, _)| *name)) {
         problem.help = Some(format!("did you mean `{name}`?"));
     }
     problem

@@ -1,0 +1,25 @@
+//! "Did you mean": the one way in which a name that nobody knows is matched with those that are.
+
+/// The one of `known` that was probably meant by `typed`: the one with the fewest edits, a swap of
+/// two letters being one, and at most one edit for three letters, as rustc has it.
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let typed = typed.to_lowercase();
+    let most = typed.chars().count().max(3) / 3;
+    let edits = |name: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &typed);
+    let scored = known.into_iter().map(|name| (edits(name), name));
+    scored.filter(|(edits, _)| *edits <= most).min().map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_third_of_the_letters_may_differ() {
+        let known = ["metric-resolution", "secure-port", "kubelet-insecure-tls"];
+        assert_eq!(nearest("kubelet-insecure-tsl", known), Some("kubelet-insecure-tls"));
+        assert_eq!(nearest("metricResolution", known), Some("metric-resolution"));
+        assert_eq!(nearest("v", known), None);
+        assert_eq!(nearest("port", known), None);
+    }
+}
