@@ -11,8 +11,8 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use indexmap::IndexMap;
 
 use crate::{
-    relevance::{Relevance, relevance},
-    source::{self, MAX_FILE, Skip, Sources, Text},
+    relevance::relevance,
+    source::{self, MAX_FILE, Relevance, Skip, Sources, Text},
 };
 
 /// Whether files of that name are looked into without anything naming them.
@@ -192,6 +192,21 @@ fn classify(bytes: &[u8]) -> Text {
     match std::str::from_utf8(bytes) {
         Ok(text) => Text::Utf8(text.to_owned()),
         Err(_) => Text::Skipped(Skip::Binary),
+    }
+}
+
+impl Sources {
+    /// Files that exist only in memory: examples in rule pages, tests.
+    pub fn in_memory<P: Into<String>, T: Into<String>>(
+        files: impl IntoIterator<Item = (P, T)>,
+    ) -> Self {
+        let listing = files.into_iter().map(|(path, text)| {
+            let (path, text) = (path.into(), text.into());
+            let relevance = relevance(&path, text.as_bytes());
+            (path, relevance, Some(Text::Utf8(text)))
+        });
+        let load = Box::new(|_: &str| Text::Skipped(Skip::Unreadable));
+        Self::new(listing.collect(), IndexMap::new(), load)
     }
 }
 

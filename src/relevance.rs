@@ -4,17 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-/// How a file can matter, judged by its bytes before any parsing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Relevance {
-    /// Read only when something names it.
-    #[default]
-    None,
-    /// It may connect others: a kustomization, a Flux or Argo CD object.
-    Plumbing,
-    /// It speaks of metrics-server, the Metrics API, or kubelet serving certificates.
-    Subject,
-}
+use crate::source::{self, Relevance};
 
 /// What a file that concerns us says somewhere.
 const SUBJECT: &[&str] = &[
@@ -122,7 +112,7 @@ const PLUMBING_GROUPS: &[&str] = &[
 
 /// How the file at `path` can matter, judged by its name and its bytes.
 pub fn relevance(path: &str, text: &[u8]) -> Relevance {
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = source::file_name(path);
     let least = if is_plumbing(name) { Relevance::Plumbing } else { Relevance::None };
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let said = match extension {

@@ -6,7 +6,6 @@ use indexmap::IndexMap;
 
 use crate::{
     parse::{self, Documents},
-    relevance::{self, Relevance},
     scalar::Dialect,
 };
 
@@ -60,6 +59,18 @@ pub enum Skip {
 /// Files larger than this are not read; no configuration is.
 pub const MAX_FILE: u64 = 8 * 1024 * 1024;
 
+/// How a file can matter, judged by its bytes before any parsing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Relevance {
+    /// Read only when something names it.
+    #[default]
+    None,
+    /// It may connect others: a kustomization, a Flux or Argo CD object.
+    Plumbing,
+    /// It speaks of metrics-server, the Metrics API, or kubelet serving certificates.
+    Subject,
+}
+
 /// A file's place in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(NonZeroU32);
@@ -98,19 +109,6 @@ impl Sources {
             .map(|(path, relevance, text)| Source::new(path, relevance, text))
             .collect();
         Self { files, links, load }
-    }
-
-    /// Files that exist only in memory: examples in rule pages, tests.
-    pub fn in_memory<P: Into<String>, T: Into<String>>(
-        files: impl IntoIterator<Item = (P, T)>,
-    ) -> Self {
-        let listing = files.into_iter().map(|(path, text)| {
-            let (path, text) = (path.into(), text.into());
-            let relevance = relevance::relevance(&path, text.as_bytes());
-            (path, relevance, Some(Text::Utf8(text)))
-        });
-        let load = Box::new(|_: &str| Text::Skipped(Skip::Unreadable));
-        Self::new(listing.collect(), IndexMap::new(), load)
     }
 
     /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what

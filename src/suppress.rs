@@ -8,10 +8,8 @@ use std::collections::BTreeMap;
 use crate::{
     finding::{Finding, Findings, Severity},
     nearest::nearest,
-    parse,
-    relevance::Relevance,
-    rules,
-    source::{FileId, Sources, Span, file_name},
+    parse, rules,
+    source::{FileId, Relevance, Sources, Span, file_name},
     tree::Origin,
 };
 

@@ -11,12 +11,11 @@ use indexmap::IndexMap;
 use metrics_server_lint::{
     config::Config,
     problem::ProblemKind,
-    relevance::Relevance,
     resolve::{
         Context, Purpose,
         kustomize::{self, Options},
     },
-    source::{Skip, Sources, Text, join},
+    source::{Relevance, Skip, Sources, Text, join},
     tree::Node,
 };
 use serde_json::Value;

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     finding::Finding,
-    relevance::Relevance,
     scalar::Dialect,
-    source::{self, FileId, Sources, Span},
+    source::{self, FileId, Relevance, Sources, Span},
     tree::Node,
 };
 

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     problem::{Problem, ProblemKind},
-    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, Object,
         argocd::repository::Repository,
@@ -21,7 +20,7 @@ use crate::{
         tools::{self, Found, Reached},
     },
     scalar::Scalar,
-    source::{self, FileId, Span},
+    source::{self, FileId, Relevance, Span},
     tree::{Node, Via},
 };
 

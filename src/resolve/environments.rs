@@ -8,7 +8,6 @@ use crate::{
     config::{self, Config, EnvironmentConfig},
     parse,
     problem::{Problem, ProblemKind},
-    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, Object, flux,
         layout::{self, Closure, FluxKustomization, Layout},
@@ -16,7 +15,7 @@ use crate::{
         values_file,
     },
     scalar::{Dialect, Scalar},
-    source::{self, FileId, Sources, Span},
+    source::{self, FileId, Relevance, Sources, Span},
     tree::{Kind, Map, Node, Origin},
 };
 

@@ -6,14 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     problem::{Problem, ProblemKind},
-    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, Object, environments, flux, helm, kustomize,
         layout::{self, Layout},
         tools::{self, Found},
     },
     scalar::{Dialect, Scalar},
-    source::{self, FileId, Span},
+    source::{self, FileId, Relevance, Span},
     tree::{Kind, Map, Node, Origin, Via},
 };
 

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     problem::{Problem, ProblemKind},
-    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, environments, helm,
         layout::Layout,
@@ -17,7 +16,7 @@ use crate::{
         tools::{self, Found},
     },
     scalar::{Scalar, Style},
-    source::{self, FileId, Span, Text},
+    source::{self, FileId, Relevance, Span, Text},
     tree::{Kind, Map, Node, Origin, Why},
 };
 

@@ -10,10 +10,9 @@ use rayon::prelude::*;
 
 use crate::{
     config::{self, Config},
-    relevance::Relevance,
     resolve::{argocd, flux},
     scalar::Dialect,
-    source::{self, FileId, Sources, Text},
+    source::{self, FileId, Relevance, Sources, Text},
     tree::Node,
 };
 

@@ -21,7 +21,6 @@ use hcl_edit::{
 use crate::{
     parse::hcl,
     problem::{Problem, ProblemKind},
-    relevance::Relevance,
     resolve::{
         Context, EntryKind, Environment, Release,
         environments::environment_dir,
@@ -31,7 +30,7 @@ use crate::{
         tools::{self, Found},
     },
     scalar::Scalar,
-    source::{self, FileId, Span},
+    source::{self, FileId, Relevance, Span},
     tree::{Kind, Map, Node, Origin, Why},
 };
 

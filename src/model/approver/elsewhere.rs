@@ -7,8 +7,7 @@ use regex::Regex;
 use crate::{
     config,
     model::Approver,
-    relevance::Relevance,
-    source::{Sources, Span, file_name},
+    source::{Relevance, Sources, Span, file_name},
     tree::Origin,
 };
 

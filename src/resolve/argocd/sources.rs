@@ -8,7 +8,6 @@ use globset::GlobSet;
 
 use crate::{
     problem::{Problem, ProblemKind},
-    relevance::Relevance,
     resolve::{
         Release,
         argocd::{Argo, chart, edits},
@@ -16,7 +15,7 @@ use crate::{
         tools::Reached,
     },
     scalar::Dialect,
-    source::{self, FileId},
+    source::{self, FileId, Relevance},
     tree::{Node, Origin, Why},
 };
 

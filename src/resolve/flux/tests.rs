@@ -700,7 +700,7 @@ fn symbolic_links_are_not_in_an_artifact() {
         .map(|(path, text)| {
             let path = path.replace("apps/", "real/");
             let text = crate::source::Text::Utf8(text.to_owned());
-            (path, crate::relevance::Relevance::Subject, Some(text))
+            (path, crate::source::Relevance::Subject, Some(text))
         })
         .collect();
     let links = [("apps".to_owned(), "real".to_owned())].into_iter().collect();
