@@ -32,7 +32,10 @@ pub mod report;
 use config::Config;
 use finding::{Finding, Severity};
 use model::Cluster;
-use resolve::{Context, Environment, Purpose};
+use resolve::{
+    context::{Context, Purpose},
+    environment::Environment,
+};
 use source::Sources;
 
 /// Resolves and types every environment of a repository.

@@ -18,7 +18,12 @@ use metrics_server_lint::{
     nearest::nearest,
     problem::{Problem, ProblemKind},
     report::{self, Look, Progress, Report},
-    resolve::{self, Context, Environment, Purpose, kustomize},
+    resolve::{
+        self,
+        context::{Context, Purpose},
+        environment::Environment,
+        kustomize,
+    },
     rules,
     settle::{self, Scope},
     source::{Sources, Text},

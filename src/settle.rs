@@ -8,7 +8,7 @@ use crate::{
     config::{self, Config, EnvironmentConfig},
     finding::{Finding, Findings, Severity},
     nearest::nearest,
-    resolve::Environment,
+    resolve::environment::Environment,
     rules,
     source::{self, Sources, Span},
     suppress,

@@ -12,7 +12,7 @@ use metrics_server_lint::{
     config::Config,
     problem::ProblemKind,
     resolve::{
-        Context, Purpose,
+        context::{Context, Purpose},
         kustomize::{self, Options},
     },
     source::{Relevance, Skip, Sources, Text, join},

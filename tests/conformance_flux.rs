@@ -16,7 +16,8 @@ use metrics_server_lint::{
     emit,
     problem::ProblemKind,
     resolve::{
-        Context, Entry, EntryKind, Environment, Purpose,
+        context::{Context, Purpose},
+        environment::{Entry, EntryKind, Environment},
         flux::{self, envsubst},
     },
     scalar::Dialect,

@@ -10,7 +10,8 @@ use metrics_server_lint::{
     config::Config,
     data::{Family, charts},
     resolve::{
-        Context, Purpose, Release,
+        context::{Context, Purpose},
+        environment::Release,
         helm::{self, strvals},
     },
     scalar::{Dialect, Scalar},

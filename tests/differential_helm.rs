@@ -13,7 +13,11 @@ use std::{
 use metrics_server_lint::{
     config::Config,
     data::Family,
-    resolve::{Context, Purpose, Release, helm},
+    resolve::{
+        context::{Context, Purpose},
+        environment::Release,
+        helm,
+    },
     scalar::{Dialect, Scalar},
     source::Sources,
     tree::{Node, Origin, Via},

@@ -11,7 +11,7 @@ use metrics_server_lint::{
     config::Config,
     problem::ProblemKind,
     resolve::{
-        Context, Purpose,
+        context::{Context, Purpose},
         kustomize::{self, Options},
     },
     scalar::Dialect,

@@ -1,7 +1,7 @@
 //! Input that no tool would take: nothing panics, nothing runs on, and nothing is guessed.
 
 use metrics_server_lint::{
-    analyze, config::Config, resolve::Environment, source::Sources, tree::Node,
+    analyze, config::Config, resolve::environment::Environment, source::Sources, tree::Node,
 };
 use proptest::prelude::*;
 

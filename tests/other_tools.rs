@@ -8,7 +8,7 @@ use metrics_server_lint::{
     config::Config,
     discover,
     model::Cluster,
-    resolve::{Environment, Release},
+    resolve::environment::{Environment, Release},
     source::{Sources, Span},
     tree::{Node, Origin},
 };

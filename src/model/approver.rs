@@ -12,7 +12,7 @@ pub(super) use policy::of_values;
 use crate::{
     model::Approver,
     problem::ProblemKind,
-    resolve::{Environment, Object, Release},
+    resolve::environment::{Environment, Object, Release},
     source::Sources,
     tree::{Kind, Node, Origin},
 };

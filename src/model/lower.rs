@@ -8,7 +8,7 @@ use crate::{
         platform, serving,
         workload::{self, fact, flag},
     },
-    resolve::{self, EntryKind, Environment, Object},
+    resolve::environment::{self, EntryKind, Environment, Object},
     source::Sources,
     tree::{Node, Origin, Via, Why},
 };
@@ -61,7 +61,7 @@ pub fn lower(
 }
 
 /// A release of a chart that may install metrics-server.
-fn release(release: &resolve::Release) -> Option<Release> {
+fn release(release: &environment::Release) -> Option<Release> {
     release.family?;
     Some(Release {
         name: release.name.clone(),
@@ -74,7 +74,7 @@ fn release(release: &resolve::Release) -> Option<Release> {
     })
 }
 
-fn chart_version(release: &resolve::Release) -> Fact<String> {
+fn chart_version(release: &environment::Release) -> Fact<String> {
     let Some(version) = &release.version else { return Fact::Absent(None) };
     if let Some(why) = version.unknown() {
         return Fact::Unknown(why.clone(), Some(version.origin.clone()));

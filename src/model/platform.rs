@@ -28,7 +28,10 @@ use crate::{
     },
     parse,
     problem::{Problem, ProblemKind},
-    resolve::{self, EntryKind, Environment},
+    resolve::{
+        environment::{EntryKind, Environment},
+        template,
+    },
     scalar::Dialect,
     source::{self, FileId, Sources, Span},
     tree::{Kind, Node, Origin},
@@ -247,7 +250,7 @@ fn as_written<'a>(sources: &'a Sources, node: &'a Node) -> &'a Node {
     let Some(span) = node.origin.written_at() else { return node };
     let mut documents = sources.documents(span.file, Dialect::Sigs).roots();
     let written = documents.find(|it| it.origin.written_at() == Some(span));
-    written.filter(|it| resolve::placeholders(it) == *node).unwrap_or(node)
+    written.filter(|it| template::placeholders(it) == *node).unwrap_or(node)
 }
 
 impl Document<'_> {

@@ -9,7 +9,7 @@ use crate::{
     model::{ApiService, Approver, Cluster, Count, Datum, Fact, Kubelet, MetricsServer},
     problem::Problem,
     report::{Look, Place, excerpt::harmless, json},
-    resolve::Environment,
+    resolve::environment::Environment,
     source::{Sources, Span},
     tree::{Origin, Step, Via},
 };

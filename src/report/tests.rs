@@ -211,7 +211,9 @@ spec:
           resources: {limits: {memory: 256Mi}}
 ";
 
-fn analyzed(sources: &Sources) -> Vec<(crate::resolve::Environment, crate::model::Cluster)> {
+fn analyzed(
+    sources: &Sources,
+) -> Vec<(crate::resolve::environment::Environment, crate::model::Cluster)> {
     let (environments, clusters) = crate::analyze(sources, &crate::config::Config::default());
     environments.into_iter().zip(clusters).collect()
 }

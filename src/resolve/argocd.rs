@@ -13,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, EntryKind, Environment, Object,
         argocd::repository::Repository,
-        environments, flux,
-        layout::Layout,
-        tools::{self, Found, Reached},
+        context::Context,
+        environment::{EntryKind, Environment, Object},
+        install::{self, Discovery, Reached},
+        layout::{Layout, is_application},
+        names,
     },
     scalar::Scalar,
     source::{self, FileId, Relevance, Span},
@@ -32,12 +33,6 @@ const DEFAULT: &str = "default";
 
 /// Applications that one environment may have, so that sets of sets end.
 const MAX_APPLICATIONS: usize = 10_000;
-
-/// Whether `node` is an object that says what Argo CD deploys.
-pub fn is_application(node: &Node) -> bool {
-    node.str_at("apiVersion").is_some_and(|it| it.starts_with("argoproj.io/"))
-        && matches!(node.str_at("kind"), Some("Application" | "ApplicationSet"))
-}
 
 /// The Argo CD side of a repository.
 pub struct Argo<'a> {
@@ -86,8 +81,8 @@ impl<'a> Argo<'a> {
     }
 
     /// The environments of Applications that nothing else in the repository builds.
-    pub fn environments(&self) -> Found {
-        let mut found = Found::default();
+    pub fn environments(&self) -> Discovery {
+        let mut found = Discovery::default();
         if self.written.is_empty() {
             return found;
         }
@@ -106,7 +101,7 @@ impl<'a> Argo<'a> {
                 continue;
             }
             let path = &self.context.sources[written.file].path;
-            let home = environments::environment_of(path).unwrap_or(DEFAULT);
+            let home = names::environment_of(path).unwrap_or(DEFAULT);
             homes.entry(home.to_owned()).or_default().push(written);
         }
         for (home, roots) in homes {
@@ -123,7 +118,7 @@ impl<'a> Argo<'a> {
     }
 
     /// What the Applications among the objects of `environment` deploy, there and elsewhere.
-    pub fn applications(&self, environment: &Environment) -> Found {
+    pub fn applications(&self, environment: &Environment) -> Discovery {
         let mut deployment = Deployment::new(self, Some(&environment.name));
         for object in environment.objects.iter().filter(|it| is_application(&it.node)) {
             let place = Place { name: environment.name.clone(), built: true };
@@ -215,7 +210,7 @@ impl<'a> Argo<'a> {
         let mut parts: BTreeMap<String, Vec<&Written<'_>>> = BTreeMap::new();
         for root in roots {
             let path = &self.context.sources[root.file].path;
-            let dir = environments::environment_dir(source::parent(path));
+            let dir = names::environment_dir(source::parent(path));
             parts.entry(dir).or_default().push(root);
         }
         parts.into_iter().collect()
@@ -263,7 +258,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
         }
     }
 
-    fn run(mut self) -> Found {
+    fn run(mut self) -> Discovery {
         let mut left = MAX_APPLICATIONS;
         while let Some((node, place)) = self.open.pop_front() {
             let (applications, problems) = self.argo.instances(&node);
@@ -327,7 +322,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
         }
         let mut inner = Vec::new();
         for mut node in deployed.objects {
-            tools::default_namespace(&mut node, namespace);
+            install::default_namespace(&mut node, namespace);
             if is_application(&node) {
                 inner.push((node.clone(), Place { name: target.clone(), built: true }));
             }
@@ -340,7 +335,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
     }
 
     /// The environments that concern us: something they read speaks of our subject.
-    fn found(self) -> Found {
+    fn found(self) -> Discovery {
         let Self { argo, home, environments, read, concerned, mut reached, .. } = self;
         let matters = |name: &str| {
             let mut files = read.get(name).into_iter().flatten();
@@ -348,11 +343,10 @@ impl<'r, 'a> Deployment<'r, 'a> {
                 |file: &FileId| argo.context.sources[*file].relevance == Relevance::Subject;
             concerned.contains(name) || files.any(subject)
         };
-        let mut found = Found::default();
-        for (name, mut environment) in environments {
+        let mut found = Discovery::default();
+        for (name, environment) in environments {
             // What belongs to an environment that exists already is part of it in any case.
             if home.as_ref() == Some(&name) || matters(&name) {
-                flux::releases(argo.context, &mut environment);
                 found.environments.push(environment);
             }
         }
@@ -379,8 +373,8 @@ fn push(
 /// The environment that an Application deploys to: its cluster by name or by host. Argo CD's own
 /// cluster is the one that has the Application.
 fn destination(application: &Node, place: &str, set: Option<&Node>) -> String {
-    let name = application.at("spec.destination.name").filter(|it| !tools::is_blank(it));
-    let server = application.at("spec.destination.server").filter(|it| !tools::is_blank(it));
+    let name = application.at("spec.destination.name").filter(|it| !install::is_blank(it));
+    let server = application.at("spec.destination.server").filter(|it| !install::is_blank(it));
     let unknown = || {
         let set = set.and_then(|set| set.str_at("metadata.name"));
         set.unwrap_or(place).to_owned()

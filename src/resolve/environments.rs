@@ -5,18 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::{
-    config::{self, Config, EnvironmentConfig},
+    config::{Config, EnvironmentConfig},
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, EntryKind, Environment, Object, flux,
+        context::Context,
+        environment::{EntryKind, Environment, Object},
+        flux,
+        installers::{self, Installers},
         layout::{self, Closure, FluxKustomization, Layout},
-        tools::{self, Tools},
+        names::{environment_dir, environment_of, settings_for},
+        template::placeholders,
         values_file,
     },
-    scalar::{Dialect, Scalar},
+    scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Span},
-    tree::{Kind, Map, Node, Origin},
+    tree::{Map, Node, Origin},
 };
 
 /// A place from which an environment is resolved.
@@ -39,15 +43,15 @@ enum Root<'a> {
 /// Every environment of the repository that concerns us, in order of their names.
 pub fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let layout = Layout::new(context.sources, context.config);
-    let tools = Tools::new(context, &layout);
-    let (starts, reached) = starts(context, &layout, &tools);
+    let installers = Installers::new(context, &layout);
+    let (starts, reached) = starts(context, &layout, &installers);
     let resolved = starts.par_iter().map(|start| {
         let environment = resolve_start(context, &layout, start);
-        let found = tools.complete(&environment);
+        let found = installers.complete(&environment);
         (start.path.as_str(), environment, found)
     });
     let resolved: Vec<_> = resolved.collect();
-    let mut environments = tools.finish(resolved);
+    let mut environments = installers.finish(resolved);
     for environment in &mut environments {
         if environment.settings.is_none() {
             environment.settings = settings_for(context.config, &environment.name, "").cloned();
@@ -92,15 +96,15 @@ fn made_up(dir: &str, origin: &Origin) -> Node {
 fn starts<'a>(
     context: &Context<'a>,
     layout: &Layout<'a>,
-    tools: &Tools<'_>,
+    installers: &Installers<'_>,
 ) -> (Vec<Start<'a>>, BTreeSet<FileId>) {
     let config: &'a Config = context.config;
     let mut search = Search {
         layout,
-        tools,
+        installers,
         starts: Vec::new(),
-        files: tools.reached().files.clone(),
-        dirs: tools.reached().dirs.clone(),
+        files: installers.reached().files.clone(),
+        dirs: installers.reached().dirs.clone(),
         flux: BTreeSet::new(),
     };
     // What comes first takes what it reaches: what a person says, what Flux says, what is left.
@@ -120,7 +124,7 @@ fn starts<'a>(
 /// The search for places where environments start, and what those found so far reach.
 struct Search<'s, 'a> {
     layout: &'s Layout<'a>,
-    tools: &'s Tools<'s>,
+    installers: &'s Installers<'s>,
     starts: Vec<Start<'a>>,
     files: BTreeSet<FileId>,
     /// Directories with a kustomization.
@@ -137,7 +141,7 @@ impl<'a> Search<'_, 'a> {
     }
 
     fn matters(&self, closure: &Closure) -> bool {
-        closure.matters || self.tools.matters(closure)
+        closure.matters || self.installers.matters(closure)
     }
 
     /// The directories that the configuration says something outside the repository builds.
@@ -262,62 +266,6 @@ fn mark(starts: impl IntoIterator<Item = usize>, closures: &[Closure], seen: &mu
     }
 }
 
-/// Whether a directory of that name holds one directory an environment, as repositories commonly
-/// have it.
-fn is_marker(segment: &str) -> bool {
-    matches!(
-        segment,
-        "cluster"
-            | "clusters"
-            | "stage"
-            | "stages"
-            | "environment"
-            | "environments"
-            | "env"
-            | "envs"
-            | "overlay"
-            | "overlays"
-    )
-}
-
-/// Whether a directory's name says what is in an environment, not which one it is.
-fn is_technical(segment: &str) -> bool {
-    matches!(
-        segment,
-        "flux-system" | "services" | "base" | "apps" | "flux" | "kubernetes" | "bootstrap"
-    )
-}
-
-/// The directory that stands for the environment of `dir`: without the technical directories at
-/// its end.
-pub(super) fn environment_dir(dir: &str) -> String {
-    let mut dir = dir;
-    while let Some((rest, last)) = dir.rsplit_once('/') {
-        if !is_technical(last) {
-            break;
-        }
-        dir = rest;
-    }
-    if dir.is_empty() { "default".to_owned() } else { dir.to_owned() }
-}
-
-/// The environment that a path lies in by its directories: `clusters/prod`, `envs/dev`.
-pub(super) fn environment_of(path: &str) -> Option<&str> {
-    let dir = source::parent(path);
-    let mut after_marker = false;
-    let mut end = 0;
-    for segment in dir.split('/') {
-        end += segment.len();
-        if is_marker(segment) {
-            after_marker = true;
-        } else if after_marker {
-            return Some(&dir[..end]);
-        }
-        end += 1;
-    }
-    None
-}
-
 /// Gives starts of one name names that differ.
 fn distinguish(starts: &mut [Start<'_>]) {
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
@@ -329,24 +277,6 @@ fn distinguish(starts: &mut [Start<'_>]) {
             start.name.clone_from(&start.path);
         }
     }
-}
-
-/// What the configuration says of the environment `name` that starts at `path`.
-pub(super) fn settings_for<'a>(
-    config: &'a Config,
-    name: &str,
-    path: &str,
-) -> Option<&'a EnvironmentConfig> {
-    config.environments.iter().find(|settings| {
-        if settings.entry.is_some() {
-            return false;
-        }
-        let last = |path: &str| source::file_name(path) == settings.name;
-        let globs = config::globs(&settings.globs);
-        let matched = [name, path].iter().any(|it| globs.is_match(it));
-        matched
-            || (settings.globs.is_empty() && (name == settings.name || last(name) || last(path)))
-    })
 }
 
 /// Files that no environment reaches: manifests become environments of their own, by the directory
@@ -492,8 +422,7 @@ impl Loose {
             problems: self.problems,
             ..Environment::new(name, EntryKind::Manifests, origin)
         };
-        flux::releases(context, &mut environment);
-        tools::releases(context, &mut environment);
+        installers::releases(context, &mut environment);
         Some(environment)
     }
 }
@@ -526,33 +455,10 @@ fn defines_nodes(node: &Node) -> bool {
     kubelet_config || !addon && GROUPS.iter().any(|group| version.contains(group))
 }
 
-/// A manifest that nothing builds, with what something outside the repository must fill in unknown.
-pub(crate) fn placeholders(node: &Node) -> Node {
-    let kind = match &node.kind {
-        Kind::Scalar(Scalar { text, .. }) if text.contains("${") => {
-            Kind::Unknown(format!("nothing in the repository fills in `{text}`").into())
-        }
-        Kind::Scalar(Scalar { text, .. }) if text.starts_with("ENC[") => {
-            Kind::Unknown("it is encrypted with SOPS".into())
-        }
-        Kind::List(items) => items.iter().map(placeholders).collect::<Vec<_>>().into(),
-        Kind::Map(map) => {
-            let mut map = map.clone();
-            for (_, entry) in std::sync::Arc::make_mut(&mut map).iter_mut() {
-                entry.value = placeholders(&entry.value);
-            }
-            Kind::Map(map)
-        }
-        Kind::Scalar(scalar) => Kind::Scalar(scalar.clone()),
-        Kind::Unknown(why) => Kind::Unknown(why.clone()),
-    };
-    Node { kind, origin: node.origin.clone() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolve::Purpose;
+    use crate::resolve::context::Purpose;
 
     /// The environments of a repository as `name kind entry-path`.
     fn environments(files: &[(&str, &str)]) -> Vec<String> {

@@ -7,9 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, EntryKind, Environment, Object, environments, flux, helm, kustomize,
+        context::Context,
+        environment::{EntryKind, Environment, Object},
+        helm,
+        install::{self, Discovery},
+        kustomize,
         layout::{self, Layout},
-        tools::{self, Found},
+        names,
     },
     scalar::{Dialect, Scalar},
     source::{self, FileId, Relevance, Span},
@@ -26,9 +30,9 @@ struct Bundle<'a> {
 }
 
 /// The environments of Fleet's targets that concern us.
-pub fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Found {
+pub fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Discovery {
     let sources = context.sources;
-    let mut found = Found::default();
+    let mut found = Discovery::default();
     let mut bundles = Vec::new();
     for (file, it) in sources.iter() {
         let named = matches!(source::file_name(&it.path), "fleet.yaml" | "fleet.yml");
@@ -65,14 +69,11 @@ pub fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Fou
         };
         // A bundle that customizes nothing goes to every target that another one knows.
         if targets.is_empty() {
-            deploy(environments::environment_of(path).unwrap_or("default"), None);
+            deploy(names::environment_of(path).unwrap_or("default"), None);
         }
         for target in &targets {
             deploy(target, Some(target));
         }
-    }
-    for environment in environments.values_mut() {
-        flux::releases(context, environment);
     }
     found.environments.extend(environments.into_values());
     found
@@ -110,7 +111,7 @@ impl Bundle<'_> {
             let origin = chart.map_or(&self.root.origin, |it| &it.origin);
             let anchor = version.as_ref().map_or_else(|| origin.clone(), |it| it.origin.clone());
             let name = chart.and_then(Node::as_str).unwrap_or_default();
-            let release = tools::Chart {
+            let release = install::Chart {
                 name: local.as_deref().unwrap_or(name),
                 repository: field("helm.repo").and_then(Node::as_str).unwrap_or_default(),
                 directory: local.as_deref(),
@@ -133,7 +134,7 @@ impl Bundle<'_> {
             self.manifests(custom, &mut environment.problems)
         };
         for mut node in objects {
-            tools::default_namespace(&mut node, namespace);
+            install::default_namespace(&mut node, namespace);
             environment.objects.push(Object::new(node));
         }
     }
@@ -172,7 +173,7 @@ impl Bundle<'_> {
             Problem::new(ProblemKind::BuildFails, &entry.origin, message)
         };
         let file = path.and_then(|it| self.context.sources.find(&it)).ok_or_else(missing);
-        let read = file.and_then(|it| tools::values_file(self.context, it, &entry.origin));
+        let read = file.and_then(|it| install::values_file(self.context, it, &entry.origin));
         match read {
             Ok(values) => values.through(Via::Values, entry.origin.written_at()),
             Err(problem) => {

@@ -14,13 +14,13 @@ mod variables;
 
 use crate::{
     problem::Problem,
-    resolve::{Context, Environment, layout::Layout},
+    resolve::{context::Context, environment::Environment, layout::Layout},
     tree::Node,
 };
-pub(super) use artifact::generated;
 use store::Store;
 
-/// Resolves everything that the Flux Kustomizations `roots` make one cluster run.
+/// Resolves everything that the Flux Kustomizations `roots` make one cluster run, but for what
+/// HelmReleases install: see [`releases`].
 ///
 /// A root may be a `FluxInstance`; one for an entry directory of the configuration is made up. With
 /// `layout`, and to judge only, Kustomizations that reach nothing of our concern are left out.
@@ -31,7 +31,6 @@ pub fn resolve(
     environment: &mut Environment,
 ) {
     tree::resolve(context, layout, roots, environment);
-    releases(context, environment);
 }
 
 /// What `postBuild` makes of `objects` when `kustomization` builds them and `objects` also hold its

@@ -30,7 +30,7 @@ use crate::{
         version::Constraint,
     },
     problem::{Problem, ProblemKind},
-    resolve::{Context, Release},
+    resolve::{context::Context, environment::Release},
     tree::{Kind, Map, Node, Origin, Via, Why},
 };
 

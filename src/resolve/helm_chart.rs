@@ -4,9 +4,10 @@ use crate::{
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, Environment, Object, Release, helm,
+        context::Context,
+        environment::{Environment, Object, Release},
+        helm, install,
         template::{self, Hole},
-        tools,
     },
     scalar::{Dialect, Scalar, Value},
     tree::{Kind, Map, Node},
@@ -67,7 +68,7 @@ fn release(
         (None, None) => object.anchor(),
     };
     let values = values(context, node, config, problems);
-    tools::Chart {
+    install::Chart {
         name: chart,
         repository: text("spec.repo").unwrap_or_default(),
         directory: None,
@@ -116,7 +117,7 @@ fn values(
                     }
                     None => entry.value.clone(),
                 };
-                problems.extend(tools::set(&mut values, name, &escaped, strings).err());
+                problems.extend(install::set(&mut values, name, &escaped, strings).err());
             }
         }
     }

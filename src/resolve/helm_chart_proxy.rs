@@ -3,7 +3,11 @@
 use crate::{
     parse,
     problem::{Problem, ProblemKind},
-    resolve::{Context, Environment, Object, helm, template, tools},
+    resolve::{
+        context::Context,
+        environment::{Environment, Object},
+        helm, install, template,
+    },
     scalar::Dialect,
     tree::{Kind, Map, Node},
 };
@@ -31,7 +35,7 @@ pub fn releases(context: &Context<'_>, environment: &mut Environment) {
             Some(template) => values(context, template, &mut environment.problems),
             None => Node::new(Map::default(), node.origin.clone()),
         };
-        let chart = tools::Chart {
+        let chart = install::Chart {
             name: chart,
             repository: text("spec.repoURL").unwrap_or_default(),
             directory: None,

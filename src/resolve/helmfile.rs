@@ -10,10 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, EntryKind, Environment, environments, helm,
+        context::Context,
+        environment::{EntryKind, Environment},
+        helm,
+        install::{self, Discovery},
         layout::Layout,
+        names,
         template::{self, Hole, Scope},
-        tools::{self, Found},
     },
     scalar::{Scalar, Style},
     source::{self, FileId, Relevance, Span, Text},
@@ -30,8 +33,8 @@ const MAX_FILES: usize = 1_000;
 const DEFAULT: &str = "default";
 
 /// The environments of Helmfiles that install charts which concern us.
-pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Found {
-    let mut found = Found::default();
+pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
+    let mut found = Discovery::default();
     let sources = context.sources;
     let files: Vec<FileId> = sources
         .iter()
@@ -58,7 +61,7 @@ pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Found {
                 continue;
             }
             found.reached.files.extend(&run.read);
-            let place = environments::environment_of(&sources[file].path);
+            let place = names::environment_of(&sources[file].path);
             run.environment.name = match place {
                 Some(place) if name == DEFAULT => place.to_owned(),
                 Some(place) => format!("{place}/{name}"),
@@ -152,8 +155,8 @@ fn children(context: &Context<'_>, file: FileId, part: &Node) -> Vec<(FileId, Op
             all.push((child, passed));
             continue;
         }
-        let inside = tools::pattern(&format!("{path}/*"));
-        let pattern = tools::pattern(&path).filter(|_| path.contains('*')).or(inside);
+        let inside = install::pattern(&format!("{path}/*"));
+        let pattern = install::pattern(&path).filter(|_| path.contains('*')).or(inside);
         for (child, it) in context.sources.iter() {
             let yaml = it.path.contains(".yaml") || it.path.contains(".yml");
             if yaml && pattern.as_ref().is_some_and(|pattern| pattern.is_match(&it.path)) {

@@ -37,7 +37,7 @@ use indexmap::IndexMap;
 use crate::{
     problem::Problem,
     resolve::{
-        Context,
+        context::Context,
         kustomize::{
             file::Kustomization, layer::Layer, load::Loader, resource::Resource, value::Outcome,
         },

@@ -10,7 +10,6 @@ use rayon::prelude::*;
 
 use crate::{
     config::{self, Config},
-    resolve::{argocd, flux},
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Text},
     tree::Node,
@@ -156,7 +155,7 @@ impl<'a> Layout<'a> {
                 self.flux.push(FluxKustomization { file, node, dir });
             } else if node.str_at("kind") == Some("ArtifactGenerator") {
                 self.generators.push(node);
-            } else if argocd::is_application(node) {
+            } else if is_application(node) {
                 self.argo.push((file, node));
             }
         }
@@ -168,7 +167,7 @@ impl<'a> Layout<'a> {
             if flux.node.str_at("spec.sourceRef.kind") == Some("ExternalArtifact") {
                 let name = flux.node.str_at("spec.sourceRef.name").unwrap_or_default();
                 let path = flux.node.str_at("spec.path").unwrap_or_default();
-                flux.dir = flux::generated(self.generators.iter().copied(), name)
+                flux.dir = generated(self.generators.iter().copied(), name)
                     .and_then(|dir| source::join(&dir, path.trim_start_matches('/')));
             }
         }
@@ -305,6 +304,38 @@ fn may_be_here(node: &Node, dir: &str) -> bool {
     let Some(reference) = node.at("spec.sourceRef") else { return true };
     let kind = reference.str_at("kind").unwrap_or("GitRepository");
     reference.str_at("name") == Some("flux-system") || (kind == "GitRepository" && !dir.is_empty())
+}
+
+/// The directory of this repository that one of the `ArtifactGenerator`s in `generators` copies into
+/// the root of the artifact `name`, when it copies nothing else.
+pub(crate) fn generated<'n>(
+    generators: impl IntoIterator<Item = &'n Node>,
+    name: &str,
+) -> Option<String> {
+    let (generator, artifact) = generators.into_iter().find_map(|it| {
+        let artifacts = it.at("spec.artifacts").map(Node::items).unwrap_or_default();
+        Some((it, artifacts.iter().find(|it| it.str_at("name") == Some(name))?))
+    })?;
+    let [copy] = artifact.get("copy")?.items() else { return None };
+    if copy.get("exclude").is_some() || copy.get("strategy").is_some() {
+        return None;
+    }
+    let (alias, from) = copy.str_at("from")?.strip_prefix('@')?.split_once('/')?;
+    let sources = generator.at("spec.sources").map(Node::items).unwrap_or_default();
+    let source = sources.iter().find(|it| it.str_at("alias") == Some(alias))?;
+    if source.str_at("name") != Some("flux-system") {
+        return None;
+    }
+    let to = copy.str_at("to")?.strip_prefix("@artifact")?;
+    let dir = from.strip_suffix("**")?.trim_end_matches('/');
+    let plain = !dir.contains(['*', '?', '[', '{']);
+    (plain && to.trim_matches('/').is_empty()).then(|| dir.to_owned())
+}
+
+/// Whether `node` is an object that says what Argo CD deploys.
+pub fn is_application(node: &Node) -> bool {
+    node.str_at("apiVersion").is_some_and(|it| it.starts_with("argoproj.io/"))
+        && matches!(node.str_at("kind"), Some("Application" | "ApplicationSet"))
 }
 
 /// The objects of a stream, lists of objects flattened.

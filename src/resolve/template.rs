@@ -258,6 +258,29 @@ pub fn printed(node: &Node) -> Option<String> {
     })
 }
 
+/// A manifest that nothing builds, with what something outside the repository must fill in unknown.
+pub(crate) fn placeholders(node: &Node) -> Node {
+    let kind = match &node.kind {
+        Kind::Scalar(Scalar { text, .. }) if text.contains("${") => {
+            Kind::Unknown(format!("nothing in the repository fills in `{text}`").into())
+        }
+        Kind::Scalar(Scalar { text, .. }) if text.starts_with("ENC[") => {
+            Kind::Unknown("it is encrypted with SOPS".into())
+        }
+        Kind::List(items) => items.iter().map(placeholders).collect::<Vec<_>>().into(),
+        Kind::Map(map) => {
+            let mut map = map.clone();
+            for (_, entry) in std::sync::Arc::make_mut(&mut map).iter_mut() {
+                entry.value = placeholders(&entry.value);
+            }
+            Kind::Map(map)
+        }
+        Kind::Scalar(scalar) => Kind::Scalar(scalar.clone()),
+        Kind::Unknown(why) => Kind::Unknown(why.clone()),
+    };
+    Node { kind, origin: node.origin.clone() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,12 +22,13 @@ use crate::{
     parse::hcl,
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, EntryKind, Environment, Release,
-        environments::environment_dir,
+        context::Context,
+        environment::{EntryKind, Environment, Release},
         helm,
+        install::{self, Discovery},
         layout::Layout,
+        names::environment_dir,
         terraform::evaluate::Scope,
-        tools::{self, Found},
     },
     scalar::Scalar,
     source::{self, FileId, Relevance, Span},
@@ -56,8 +57,8 @@ struct Instance {
 }
 
 /// The environments of root modules that install charts which concern us.
-pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Found {
-    let mut found = Found::default();
+pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
+    let mut found = Discovery::default();
     let subjects: BTreeSet<&str> = context
         .sources
         .iter()
@@ -216,7 +217,7 @@ fn release(
     scope: &Scope<'_>,
     file: FileId,
     block: &Block,
-    found: &mut Found,
+    found: &mut Discovery,
 ) -> Option<(Release, Vec<Problem>)> {
     let get = |name: &str| block.body.get_attribute(name).map(|it| scope.value(file, &it.value, 0));
     let text = |node: &Option<Node>| node.as_ref().and_then(Node::as_str).map(ToOwned::to_owned);
@@ -239,7 +240,7 @@ fn release(
     };
     let mut problems = Vec::new();
     let values = values(scope, file, &block.body, &at, &mut problems, found);
-    let mut release = tools::Chart {
+    let mut release = install::Chart {
         name: chart,
         repository: &text(&repository).unwrap_or_default(),
         directory: directory.as_deref(),
@@ -270,7 +271,7 @@ fn values(
     body: &Body,
     at: &Origin,
     problems: &mut Vec<Problem>,
-    found: &mut Found,
+    found: &mut Discovery,
 ) -> Node {
     let mut values = Node::new(Map::default(), at.clone());
     if let Some(attribute) = body.get_attribute("values") {
@@ -375,7 +376,7 @@ impl Setting {
             }
             _ => self.value.clone(),
         };
-        tools::set(values, name, &value, strings)
+        install::set(values, name, &value, strings)
     }
 }
 

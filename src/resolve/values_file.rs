@@ -3,7 +3,12 @@
 
 use crate::{
     data::Family,
-    resolve::{Context, EntryKind, Environment, Release, environments::settings_for, helm, layout},
+    resolve::{
+        context::Context,
+        environment::{EntryKind, Environment, Release},
+        helm, layout,
+        names::settings_for,
+    },
     scalar::Dialect,
     source::{self, FileId, Sources},
     tree::{Entry, Kind, Map, Node, Origin, Why},

@@ -2,7 +2,12 @@
 //!
 //! Parts of the README are generated: `UPDATE=1 cargo test readme` writes them.
 
-use std::{collections::BTreeMap, env, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::Path,
+    sync::LazyLock,
+};
 
 use regex::Regex;
 
@@ -86,6 +91,162 @@ fn exceptions_are_expected_and_say_why() {
         found.extend(without.map(|it| format!("{path}: {}", it.as_str())));
     }
     nothing(&found, "an exception says why");
+}
+
+/// The modules of the library, from the highest floor to the lowest: data flows down them.
+const FLOORS: &[&[&str]] = &[
+    &["run"],
+    &["report"],
+    &["cli"],
+    &["settle"],
+    &["suppress"],
+    &["rules"],
+    &["sizing"],
+    &["model"],
+    &["resolve"],
+    &["discover"],
+    &["relevance"],
+    &["config"],
+    &["emit"],
+    &["data"],
+    &["finding", "problem"],
+    &["parse"],
+    &["tree"],
+    &["source"],
+    &["scalar"],
+    &["nearest"],
+];
+
+/// The modules of `src/resolve/`. Those of one floor know nothing of each other.
+const RESOLVE_FLOORS: &[&[&str]] = &[
+    &["environments"],
+    &["installers"],
+    &[
+        "argocd",
+        "fleet",
+        "flux",
+        "helm_chart",
+        "helm_chart_proxy",
+        "helmfile",
+        "terraform",
+        "values_file",
+    ],
+    &["kustomize"],
+    &["install"],
+    &["helm"],
+    &["template"],
+    &["layout"],
+    &["names"],
+    &["environment"],
+    &["context"],
+];
+
+/// What looks up all the same, and why it may.
+const UPWARDS: &[(&str, &str, &str)] = &[
+    ("source", "parse", "a file keeps what it was parsed into, for whoever asks next"),
+    (
+        "context",
+        "kustomize",
+        "it keeps the layers that were built, for whichever overlay comes next",
+    ),
+];
+
+#[test]
+fn data_flows_down() {
+    let modules = product();
+    let mut needed = BTreeSet::new();
+    let mut found = floors(&modules, "src/", "crate::", FLOORS, &mut needed);
+    found.extend(floors(&modules, "src/resolve/", "crate::resolve::", RESOLVE_FLOORS, &mut needed));
+    nothing(&found, "a module knows only of those on lower floors");
+    for (from, to, _) in UPWARDS {
+        assert!(needed.contains(&(*from, *to)), "{from} looks up to {to} no more: take it out");
+    }
+}
+
+/// Every path below `root` in a module of `folder` that leads to the same floor or a higher one.
+fn floors(
+    modules: &[(String, String)],
+    folder: &str,
+    root: &str,
+    floors: &[&'static [&'static str]],
+    needed: &mut BTreeSet<(&'static str, &'static str)>,
+) -> Vec<String> {
+    let floor = |module: &str| {
+        let at = floors.iter().position(|it| it.contains(&module))?;
+        Some((at, *floors[at].iter().find(|it| **it == module)?))
+    };
+    let mut found = Vec::new();
+    for (path, text) in modules {
+        let Some(rest) = path.strip_prefix(folder) else { continue };
+        let module = rest.split(['/', '.']).next().unwrap();
+        let Some((own, module)) = floor(module) else {
+            // The roots declare the modules; every other one has its floor.
+            if !["main", "lib", "resolve"].contains(&module) {
+                found.push(format!("{path}: `{module}` is on no floor"));
+            }
+            continue;
+        };
+        for used in paths_below(text, root) {
+            let Some((theirs, used)) = floor(&used) else {
+                found.push(format!("{path}: `{root}{used}` is on no floor"));
+                continue;
+            };
+            if module == used || own < theirs {
+                continue;
+            }
+            match UPWARDS.iter().find(|(from, to, _)| (*from, *to) == (module, used)) {
+                Some((from, to, _)) => {
+                    needed.insert((*from, *to));
+                }
+                None => found.push(format!("{path}: {module} uses {used}")),
+            }
+        }
+    }
+    found
+}
+
+/// What follows `root` in the paths that `text` names, by `use` or in place.
+fn paths_below(text: &str, root: &str) -> BTreeSet<String> {
+    static USE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?m)^\s*(?:pub(?:\(\w+\))? )?use ([^;]+);").unwrap());
+    static IN_PLACE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\bcrate(::\w+)+").unwrap());
+    let code: Vec<&str> = text.lines().filter(|it| !it.trim_start().starts_with("//")).collect();
+    let code = code.join("\n");
+    let mut paths: Vec<String> =
+        IN_PLACE.find_iter(&code).map(|it| it.as_str().to_owned()).collect();
+    for tree in USE.captures_iter(&code) {
+        flatten("", &tree[1], &mut paths);
+    }
+    let below = paths.iter().filter_map(|it| it.strip_prefix(root));
+    below.map(|it| it.split("::").next().unwrap_or_default().to_owned()).collect()
+}
+
+/// The paths of a `use` tree after `prefix`.
+fn flatten(prefix: &str, tree: &str, paths: &mut Vec<String>) {
+    let (mut depth, mut start) = (0_usize, 0);
+    let end = [(tree.len(), ',')];
+    for (at, it) in tree.char_indices().chain(end) {
+        match it {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let branch = tree[start..at].trim();
+                start = at + 1;
+                match branch.split_once('{') {
+                    Some((path, inner)) => {
+                        flatten(
+                            &format!("{prefix}{path}"),
+                            inner.strip_suffix('}').unwrap_or(inner),
+                            paths,
+                        );
+                    }
+                    None if branch.is_empty() => {}
+                    None => paths.push(format!("{prefix}{branch}")),
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     problem::Problem,
-    resolve::{Entry, EntryKind},
+    resolve::environment::{Entry, EntryKind},
     scalar::Dialect,
     tree::Via,
 };

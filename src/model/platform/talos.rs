@@ -13,7 +13,7 @@ use crate::{
         platform::{Document, Input, Platform},
     },
     problem::Problem,
-    resolve::Object,
+    resolve::environment::Object,
     source,
     tree::{Kind, Node},
 };

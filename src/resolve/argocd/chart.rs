@@ -5,9 +5,10 @@
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, Release,
-        argocd::is_application,
-        helm, layout,
+        context::Context,
+        environment::Release,
+        helm,
+        layout::{self, is_application},
         template::{self, Scope},
     },
     scalar::{Dialect, Scalar, Style},

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    resolve::tools,
+    resolve::install,
     source::{self, FileId, Sources},
     tree::Node,
 };
@@ -107,7 +107,7 @@ fn in_generator(
             };
             // A pattern that matches everything says nothing.
             if !exclude && pattern.starts_with(|it: char| it.is_alphanumeric() || it == '.') {
-                let Some(pattern) = tools::pattern(pattern) else { continue };
+                let Some(pattern) = install::pattern(pattern) else { continue };
                 let matching = sources.iter().any(|(_, file)| {
                     pattern.is_match(&file.path)
                         || ancestors(&file.path).any(|dir| pattern.is_match(dir))

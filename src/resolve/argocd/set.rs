@@ -12,8 +12,8 @@ use crate::{
     resolve::{
         argocd::Argo,
         helm,
+        install::pattern,
         template::{Scope, normalized},
-        tools::pattern,
     },
     scalar::{Dialect, Scalar},
     source,

@@ -9,10 +9,11 @@ use globset::GlobSet;
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
-        Release,
         argocd::{Argo, chart, edits},
-        helm, kustomize, layout,
-        tools::Reached,
+        environment::Release,
+        helm,
+        install::Reached,
+        kustomize, layout,
     },
     scalar::Dialect,
     source::{self, FileId, Relevance},
@@ -248,7 +249,7 @@ impl Part<'_, '_> {
     fn kustomize(&self, dir: &str, deployed: &mut Deployed) {
         let closure = self.argo.layout.closure(dir, true);
         let nested = self.argo.layout.argo.iter().any(|(file, _)| closure.files.contains(file));
-        let render = self.argo.context.purpose == crate::resolve::Purpose::Render;
+        let render = self.argo.context.purpose == crate::resolve::context::Purpose::Render;
         if !(closure.matters || nested || render) {
             return;
         }
@@ -296,7 +297,7 @@ impl Part<'_, '_> {
             }
             // A file that says nothing of interest is not worth parsing.
             if sources[file].relevance == Relevance::None
-                && self.argo.context.purpose == crate::resolve::Purpose::Judge
+                && self.argo.context.purpose == crate::resolve::context::Purpose::Judge
             {
                 continue;
             }

@@ -7,6 +7,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use super::store::Store;
 use crate::{
     problem::{Problem, ProblemKind},
+    resolve::layout::generated,
     source::{self, Sources},
     tree::Node,
 };
@@ -130,32 +131,6 @@ fn judge(
         },
         _ => elsewhere(format!("what the {kind} `{name}` holds is not in the repository")),
     }
-}
-
-/// The directory of this repository that one of the `ArtifactGenerator`s in `generators` copies into
-/// the root of the artifact `name`, when it copies nothing else.
-pub(crate) fn generated<'n>(
-    generators: impl IntoIterator<Item = &'n Node>,
-    name: &str,
-) -> Option<String> {
-    let (generator, artifact) = generators.into_iter().find_map(|it| {
-        let artifacts = it.at("spec.artifacts").map(Node::items).unwrap_or_default();
-        Some((it, artifacts.iter().find(|it| it.str_at("name") == Some(name))?))
-    })?;
-    let [copy] = artifact.get("copy")?.items() else { return None };
-    if copy.get("exclude").is_some() || copy.get("strategy").is_some() {
-        return None;
-    }
-    let (alias, from) = copy.str_at("from")?.strip_prefix('@')?.split_once('/')?;
-    let sources = generator.at("spec.sources").map(Node::items).unwrap_or_default();
-    let source = sources.iter().find(|it| it.str_at("alias") == Some(alias))?;
-    if source.str_at("name") != Some("flux-system") {
-        return None;
-    }
-    let to = copy.str_at("to")?.strip_prefix("@artifact")?;
-    let dir = from.strip_suffix("**")?.trim_end_matches('/');
-    let plain = !dir.contains(['*', '?', '[', '{']);
-    (plain && to.trim_matches('/').is_empty()).then(|| dir.to_owned())
 }
 
 /// What source-controller leaves out of an artifact by default (`excludeCI`, `excludeExt` and

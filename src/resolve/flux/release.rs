@@ -5,7 +5,11 @@ use sha2::{Digest, Sha256};
 use super::{edits, store::Store, values};
 use crate::{
     problem::{Problem, ProblemKind},
-    resolve::{Context, Environment, Object, Release, helm, kustomize},
+    resolve::{
+        context::Context,
+        environment::{Environment, Object, Release},
+        helm, kustomize,
+    },
     source,
     tree::{Kind, Map, Node, Origin},
 };

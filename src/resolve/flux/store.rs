@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use crate::{
     parse,
-    resolve::Object,
+    resolve::environment::Object,
     scalar::Scalar,
     tree::{Kind, Node, Why},
 };

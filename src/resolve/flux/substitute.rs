@@ -15,7 +15,10 @@ use crate::{
     emit::{self, Pair, Parts, Piece},
     parse,
     problem::{Problem, ProblemKind},
-    resolve::{Context, Object, Purpose},
+    resolve::{
+        context::{Context, Purpose},
+        environment::Object,
+    },
     scalar::{self, Dialect, Scalar, Style, Value},
     source::FileId,
     tree::{Entry, Kind, Map, Node, Origin, Via, Why},

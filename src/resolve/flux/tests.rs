@@ -4,7 +4,10 @@ use super::*;
 use crate::{
     config::Config,
     problem::ProblemKind,
-    resolve::{EntryKind, Object, Purpose},
+    resolve::{
+        context::Purpose,
+        environment::{EntryKind, Object},
+    },
     scalar::Dialect,
     source::Sources,
     tree::{Origin, Via},
@@ -387,7 +390,9 @@ fn platform(files: &[(&str, &str)], purpose: Purpose) -> (Sources, Environment) 
     let config = Config::default();
     let root = objects(&sources, "clusters/prod/flux-system/gotk-sync.yaml").remove(1);
     let mut environment = environment(&[]);
-    resolve(&context(&sources, &config, purpose), None, &[root], &mut environment);
+    let context = context(&sources, &config, purpose);
+    resolve(&context, None, &[root], &mut environment);
+    releases(&context, &mut environment);
     (sources, environment)
 }
 
@@ -524,6 +529,7 @@ data: {CHART: 3.12.1, CPU_LIMIT: 50m, MEMORY_LIMIT: 32Mi}
         let mut environment = environment(&[]);
         let context = context(&sources, &config, purpose);
         resolve(&context, Some(&layout), std::slice::from_ref(&root), &mut environment);
+        releases(&context, &mut environment);
         assert_eq!(environment.problems, []);
         let limit = environment.releases[0].values.at("resources.limits.memory").cloned();
         assert_eq!(limit.expect("a limit").as_str(), Some("32Mi"));

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, EntryKind, Environment, Object, Purpose,
+        context::{Context, Purpose},
+        environment::{EntryKind, Environment, Object},
         kustomize::{self, Options},
         layout::{Closure, Layout},
     },

@@ -9,7 +9,7 @@ use crate::{
     parse::{self, Documents},
     problem::{Problem, ProblemKind},
     resolve::{
-        Context,
+        context::Context,
         helm::{
             self,
             strvals::{self, Assignment, Step},

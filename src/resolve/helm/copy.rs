@@ -8,7 +8,7 @@ use crate::{
         charts::{self, Chart, Key},
         version,
     },
-    resolve::{Context, Release, helm::local::in_chart},
+    resolve::{context::Context, environment::Release, helm::local::in_chart},
     tree::Why,
 };
 

@@ -5,7 +5,8 @@ use crate::{
     data::version,
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, Release,
+        context::Context,
+        environment::Release,
         helm::{family, layer, merge, template::truth, values::coalesce},
     },
     scalar::Dialect,

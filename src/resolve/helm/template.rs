@@ -12,7 +12,7 @@ use crate::{
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
-        Release,
+        environment::Release,
         helm::print::{text, typed},
     },
     scalar::{self, Dialect, Scalar, Value},

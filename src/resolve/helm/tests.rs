@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::{
     config::Config,
-    resolve::Purpose,
+    resolve::context::Purpose,
     scalar::{Dialect, Scalar},
     source::Sources,
 };

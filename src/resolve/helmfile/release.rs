@@ -3,7 +3,7 @@
 use super::{Run, State, holes, locate};
 use crate::{
     problem::{Problem, ProblemKind},
-    resolve::{helm, template, tools},
+    resolve::{helm, install, template},
     scalar::{Scalar, Style},
     source::{self, FileId, Span, Text},
     tree::{Kind, Map, Node, Origin, Via},
@@ -45,7 +45,7 @@ impl Run<'_> {
         let anchor =
             version.as_ref().map_or_else(|| chart_node.origin.clone(), |it| it.origin.clone());
         let values = self.values(file, release, state);
-        let mut release = tools::Chart {
+        let mut release = install::Chart {
             name: local.as_deref().unwrap_or(name),
             repository,
             directory: local.as_deref(),
@@ -99,7 +99,7 @@ impl Run<'_> {
                         Node::new(Kind::Unknown(why.into()), setting.origin.clone())
                     }
                 };
-                let problem = tools::set(&mut values, name, &value, strings).err();
+                let problem = install::set(&mut values, name, &value, strings).err();
                 self.environment.problems.extend(problem);
             }
         }
@@ -153,7 +153,7 @@ impl Run<'_> {
                     })
                     .map_err(|why| Problem::new(ProblemKind::Unresolved, &item.origin, &*why))
             }
-            _ => tools::values_file(context, target, &item.origin),
+            _ => install::values_file(context, target, &item.origin),
         };
         match result {
             Ok(values) => values.through(Via::Values, item.origin.written_at()),

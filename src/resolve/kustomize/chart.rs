@@ -3,7 +3,8 @@
 use crate::{
     problem::ProblemKind,
     resolve::{
-        Release, helm,
+        environment::Release,
+        helm,
         kustomize::{
             file::Kustomization,
             layer::Layer,

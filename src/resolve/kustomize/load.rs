@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     parse::Documents,
     resolve::{
-        Context,
+        context::Context,
         kustomize::{
             Options, file,
             resource::objects,

@@ -176,7 +176,7 @@ mod tests {
         config::Config,
         problem::ProblemKind,
         resolve::{
-            Context, Purpose,
+            context::{Context, Purpose},
             kustomize::{Build, Options, build},
         },
         source::Sources,

@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, Purpose,
+        context::{Context, Purpose},
         kustomize::{Build, Options, build, transform},
     },
     source::Sources,

@@ -15,9 +15,9 @@ use super::{Module, unknown};
 use crate::{
     parse::{self, hcl},
     resolve::{
-        Context, helm,
+        context::Context,
+        helm, install,
         template::{self, Hole},
-        tools,
     },
     scalar::{Dialect, Scalar, Style},
     source::{self, FileId, Text},
@@ -321,7 +321,7 @@ impl<'a> Scope<'a> {
                 let arguments = call.args.get(1).filter(|_| name == "templatefile");
                 let layer = match arguments {
                     Some(it) => self.template_file(target, &self.value(file, it, depth + 1), at),
-                    None => match tools::values_file(self.context, target, at) {
+                    None => match install::values_file(self.context, target, at) {
                         Ok(values) => values,
                         Err(problem) => unknown(&problem.message, at),
                     },

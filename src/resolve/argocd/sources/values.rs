@@ -5,9 +5,9 @@ use crate::{
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
-        Release,
         argocd::{brought, made},
-        helm, tools,
+        environment::Release,
+        helm, install,
     },
     scalar::Dialect,
     source::{self, FileId},
@@ -42,7 +42,7 @@ impl Part<'_, '_> {
         let anchor = version.as_ref().map_or_else(|| chart.origin.clone(), |it| it.origin.clone());
         let repository = self.source.str_at("repoURL").unwrap_or_default();
         let values = self.values(dir, deployed);
-        tools::Chart { name: &chart_name, repository, directory: dir, version }
+        install::Chart { name: &chart_name, repository, directory: dir, version }
             .release("argo-cd", name, namespace, values, anchor)
     }
 
@@ -70,7 +70,7 @@ impl Part<'_, '_> {
                     let mut layer = Node::new(Map::default(), entry.origin.clone());
                     for file in files {
                         deployed.reached.files.insert(file);
-                        match tools::values_file(self.argo.context, file, &entry.origin) {
+                        match install::values_file(self.argo.context, file, &entry.origin) {
                             Ok(over) => layer = helm::merge(&layer, &over),
                             Err(problem) => {
                                 layer = unknown("a values file cannot be read", entry);
@@ -144,13 +144,13 @@ impl Part<'_, '_> {
                     Some(text) => made(text, value),
                     None => value.clone(),
                 };
-                deployed.problems.extend(tools::set(&mut values, name, &value, forced).err());
+                deployed.problems.extend(install::set(&mut values, name, &value, forced).err());
             }
         }
         for parameter in helm.get("fileParameters").map(Node::items).unwrap_or_default() {
             let Some(name) = parameter.str_at("name") else { continue };
             let value = unknown("it is the content of a file", parameter);
-            deployed.problems.extend(tools::set(&mut values, name, &value, true).err());
+            deployed.problems.extend(install::set(&mut values, name, &value, true).err());
         }
         values
     }
@@ -196,7 +196,7 @@ impl Part<'_, '_> {
         if !path.contains(['*', '?', '[']) {
             return Ok(sources.find(&path).into_iter().collect());
         }
-        let Some(pattern) = tools::pattern(&path) else { return Ok(Vec::new()) };
+        let Some(pattern) = install::pattern(&path) else { return Ok(Vec::new()) };
         Ok(sources.iter().filter(|(_, it)| pattern.is_match(&it.path)).map(|(it, _)| it).collect())
     }
 }

@@ -1,5 +1,4 @@
-//! The tools that say themselves what their environments are, and what the objects that others
-//! build install when they are custom resources of such a tool.
+//! What installers share: how they refer to charts and values, and what they give back.
 
 use std::collections::BTreeSet;
 
@@ -8,29 +7,19 @@ use globset::{GlobBuilder, GlobMatcher};
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
-        Context, EntryKind, Environment, Release,
-        argocd::Argo,
-        fleet,
+        context::Context,
+        environment::{Environment, Object, Release},
         helm::{self, strvals},
-        helm_chart, helm_chart_proxy, helmfile,
-        layout::{Closure, Layout},
-        terraform,
+        layout::Closure,
     },
     scalar::Dialect,
     source::{FileId, Skip, Text},
     tree::{Kind, Node, Origin},
 };
 
-/// What was found with the help of all of these tools.
-pub struct Tools<'a> {
-    context: &'a Context<'a>,
-    argo: Argo<'a>,
-    found: Found,
-}
-
-/// What one tool makes of the repository.
+/// What one installer finds in the repository.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct Discovery {
     /// Environments, or parts of those that have the same name.
     pub environments: Vec<Environment>,
     /// What they read: nothing of it starts an environment of its own.
@@ -46,62 +35,6 @@ pub struct Reached {
     pub dirs: BTreeSet<String>,
 }
 
-impl<'a> Tools<'a> {
-    /// Finds what does not depend on what others build.
-    pub fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
-        let argo = Argo::new(context, layout);
-        let mut found = argo.environments();
-        found.extend(fleet::environments(context, layout));
-        found.extend(helmfile::environments(context, layout));
-        found.extend(terraform::environments(context, layout));
-        Self { context, argo, found }
-    }
-
-    /// What need not be looked at any more.
-    pub fn reached(&self) -> &Reached {
-        &self.found.reached
-    }
-
-    /// Whether something in a closure makes a tool install what concerns us.
-    pub fn matters(&self, closure: &Closure) -> bool {
-        self.argo.matters(&closure.files)
-    }
-
-    /// What the objects of `environment` make Argo CD install, here or in other clusters.
-    pub fn complete(&self, environment: &Environment) -> Found {
-        self.argo.applications(environment)
-    }
-
-    /// All environments, given those that the others start from, each with the directory where it
-    /// starts and what [`Tools::complete`] found.
-    pub fn finish(self, resolved: Vec<(&str, Environment, Found)>) -> Vec<Environment> {
-        let mut environments: Vec<Environment> = Vec::new();
-        let built: Vec<BTreeSet<String>> =
-            resolved.iter().map(|(_, _, found)| found.reached.dirs.clone()).collect();
-        for (index, (path, environment, found)) in resolved.into_iter().enumerate() {
-            // An overlay that an Application of another environment builds is part of that one.
-            let elsewhere =
-                built.iter().enumerate().any(|(other, dirs)| other != index && dirs.contains(path));
-            if environment.entry.kind == EntryKind::Kustomization && elsewhere {
-                continue;
-            }
-            join(&mut environments, environment);
-            found.environments.into_iter().for_each(|part| join(&mut environments, part));
-        }
-        self.found.environments.into_iter().for_each(|part| join(&mut environments, part));
-        for environment in &mut environments {
-            releases(self.context, environment);
-        }
-        environments
-    }
-}
-
-/// Turns the custom resources that install a chart into releases and what they render.
-pub fn releases(context: &Context<'_>, environment: &mut Environment) {
-    helm_chart::releases(context, environment);
-    helm_chart_proxy::releases(context, environment);
-}
-
 impl Reached {
     /// Adds what building a directory reaches.
     pub fn extend(&mut self, closure: Closure) {
@@ -110,7 +43,7 @@ impl Reached {
     }
 }
 
-impl Found {
+impl Discovery {
     /// Adds what another tool found.
     pub fn extend(&mut self, other: Self) {
         self.environments.extend(other.environments);
@@ -119,20 +52,20 @@ impl Found {
     }
 }
 
-/// Adds `part` to the environment of its name.
-fn join(environments: &mut Vec<Environment>, part: Environment) {
-    let Some(whole) = environments.iter_mut().find(|it| it.name == part.name) else {
-        environments.push(part);
-        return;
-    };
-    let shift = whole.releases.len();
-    whole.objects.extend(part.objects.into_iter().map(|mut object| {
-        object.release = object.release.map(|index| index + shift);
-        object
-    }));
-    whole.releases.extend(part.releases);
-    whole.files.extend(part.files);
-    whole.problems.extend(part.problems);
+impl Environment {
+    /// Adds a release and what its chart renders.
+    pub fn install(&mut self, context: &Context<'_>, release: Release) {
+        let rendered = helm::render(context, &release);
+        let index = Some(self.releases.len());
+        let suspended = release.suspended;
+        self.objects.extend(rendered.objects.into_iter().map(|node| Object {
+            node,
+            release: index,
+            suspended,
+        }));
+        self.problems.extend(rendered.problems);
+        self.releases.push(release);
+    }
 }
 
 /// A chart as a tool refers to it.

@@ -1,0 +1,159 @@
+//! What resolving comes to: environments, their objects, and the charts that they install.
+
+use crate::{
+    config::EnvironmentConfig,
+    data::Family,
+    problem::Problem,
+    source::FileId,
+    tree::{Node, Origin},
+};
+
+/// One effective world: what one cluster would run, as far as the repository says.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Its name, unique in a run.
+    pub name: String,
+    /// What it starts from.
+    pub entry: Entry,
+    /// What the configuration says of it.
+    pub settings: Option<EnvironmentConfig>,
+    /// The final objects, those rendered from charts included.
+    pub objects: Vec<Object>,
+    /// Charts that are installed, known or not.
+    pub releases: Vec<Release>,
+    /// Files that belong to it but that nothing builds: kubelet configuration in its many carriers,
+    /// installer configuration. In path order.
+    pub files: Vec<FileId>,
+    /// What could not be read or resolved, or would fail to build.
+    pub problems: Vec<Problem>,
+}
+
+/// What an environment starts from.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Where it is: the object's name, the kustomization file, the first manifest.
+    pub origin: Origin,
+}
+
+/// The kinds of things that environments start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// A Flux Kustomization that no other one builds, or a directory that the configuration says
+    /// one points at.
+    Flux,
+    /// An Argo CD Application or ApplicationSet instance.
+    ArgoCd,
+    /// A kustomization that nothing else includes.
+    Kustomization,
+    /// A Helm values file.
+    Values,
+    /// An environment of another tool: Helmfile, Fleet, Terraform.
+    Other,
+    /// Manifests that nothing includes.
+    Manifests,
+}
+
+impl Environment {
+    /// An environment without anything in it.
+    pub fn new(name: impl Into<String>, kind: EntryKind, origin: Origin) -> Self {
+        Self {
+            name: name.into(),
+            entry: Entry { kind, origin },
+            settings: None,
+            objects: Vec::new(),
+            releases: Vec::new(),
+            files: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl EntryKind {
+    /// The name in machine-readable output.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Flux => "flux-kustomization",
+            Self::ArgoCd => "argo-cd-application",
+            Self::Kustomization => "kustomization",
+            Self::Values => "values-file",
+            Self::Other => "other",
+            Self::Manifests => "manifests",
+        }
+    }
+}
+
+/// A Kubernetes object as the cluster would get it.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// The object. Its scalars mean the same to every reader (`parse::scalar::canonical`).
+    pub node: Node,
+    /// The release that renders it, as an index into [`Environment::releases`].
+    pub release: Option<usize>,
+    /// Whether what applies it is suspended, so that the cluster may run something else.
+    pub suspended: bool,
+}
+
+/// A chart that is installed, with the user's values.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// The release's name.
+    pub name: String,
+    /// Where it is installed.
+    pub namespace: String,
+    /// What installs it: `helm-release`, `argo-cd`, `helm-chart` (k3s), `helmfile`, `kustomize`,
+    /// `terraform`, `values-file` …
+    pub via: &'static str,
+    /// Which chart, when it is one that we know.
+    pub family: Option<Family>,
+    /// The chart as referred to: its name or path.
+    pub chart: String,
+    /// The directory of this repository that holds the chart, when one does.
+    pub directory: Option<String>,
+    /// The name under which an umbrella chart depends on it: what its templates take for the
+    /// chart's name.
+    pub alias: Option<String>,
+    /// The version as written, exact or a range; `None` means the newest.
+    pub version: Option<Node>,
+    /// The user's layers merged, without the chart's defaults; a map, or `Kind::Unknown`.
+    pub values: Node,
+    /// What a missing thing is reported at: the chart's version, else the release's name.
+    pub anchor: Origin,
+    /// Whether it is suspended, so that the cluster may run something else.
+    pub suspended: bool,
+}
+
+impl Object {
+    /// An object that no chart renders.
+    pub fn new(node: Node) -> Self {
+        Self { node, release: None, suspended: false }
+    }
+
+    /// `kind`
+    pub fn kind(&self) -> &str {
+        self.node.str_at("kind").unwrap_or_default()
+    }
+
+    /// The group of `apiVersion`; `""` is the core group.
+    pub fn group(&self) -> &str {
+        let version = self.node.str_at("apiVersion").unwrap_or_default();
+        version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// `metadata.name`
+    pub fn name(&self) -> &str {
+        self.node.str_at("metadata.name").unwrap_or_default()
+    }
+
+    /// `metadata.namespace`, or `""`.
+    pub fn namespace(&self) -> &str {
+        self.node.str_at("metadata.namespace").unwrap_or_default()
+    }
+
+    /// The place of its name, or of the whole object.
+    pub fn anchor(&self) -> Origin {
+        let name = self.node.at("metadata.name");
+        name.map_or_else(|| self.node.origin.clone(), |name| name.origin.clone())
+    }
+}

@@ -1,0 +1,109 @@
+//! The installers, each listed once: the tools that say themselves what their environments are, and
+//! the custom resources by which others install charts.
+//!
+//! They know nothing of each other: what one gives and another needs goes through here.
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
+use crate::resolve::{
+    argocd::Argo,
+    context::Context,
+    environment::{EntryKind, Environment},
+    fleet, flux, helm_chart, helm_chart_proxy, helmfile,
+    install::{Discovery, Reached},
+    layout::{Closure, Layout},
+    terraform,
+};
+
+/// Finds the environments that one tool's own files describe.
+type Finder = fn(&Context<'_>, &Layout<'_>) -> Discovery;
+
+/// The tools whose environments do not depend on what others build. Argo CD's do.
+const FINDERS: &[Finder] = &[fleet::environments, helmfile::environments, terraform::environments];
+
+/// Turns custom resources of one kind among an environment's objects into releases of charts, and
+/// adds what those render.
+type Releases = fn(&Context<'_>, &mut Environment);
+
+/// The custom resources that install charts.
+const RELEASES: &[Releases] = &[flux::releases, helm_chart::releases, helm_chart_proxy::releases];
+
+/// What was found with the help of all of these tools.
+pub(super) struct Installers<'a> {
+    context: &'a Context<'a>,
+    argo: Argo<'a>,
+    found: Discovery,
+}
+
+impl<'a> Installers<'a> {
+    /// Finds what does not depend on what others build.
+    pub(super) fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
+        let argo = Argo::new(context, layout);
+        let mut found = argo.environments();
+        for finder in FINDERS {
+            found.extend(finder(context, layout));
+        }
+        Self { context, argo, found }
+    }
+
+    /// What need not be looked at any more.
+    pub(super) fn reached(&self) -> &Reached {
+        &self.found.reached
+    }
+
+    /// Whether something in a closure makes a tool install what concerns us.
+    pub(super) fn matters(&self, closure: &Closure) -> bool {
+        self.argo.matters(&closure.files)
+    }
+
+    /// What the objects of `environment` make Argo CD install, here or in other clusters.
+    pub(super) fn complete(&self, environment: &Environment) -> Discovery {
+        self.argo.applications(environment)
+    }
+
+    /// All environments, given those that the others start from, each with the directory where it
+    /// starts and what [`Installers::complete`] found.
+    pub(super) fn finish(self, resolved: Vec<(&str, Environment, Discovery)>) -> Vec<Environment> {
+        let mut environments: Vec<Environment> = Vec::new();
+        let built: Vec<BTreeSet<String>> =
+            resolved.iter().map(|(_, _, found)| found.reached.dirs.clone()).collect();
+        for (index, (path, environment, found)) in resolved.into_iter().enumerate() {
+            // An overlay that an Application of another environment builds is part of that one.
+            let elsewhere =
+                built.iter().enumerate().any(|(other, dirs)| other != index && dirs.contains(path));
+            if environment.entry.kind == EntryKind::Kustomization && elsewhere {
+                continue;
+            }
+            join(&mut environments, environment);
+            found.environments.into_iter().for_each(|part| join(&mut environments, part));
+        }
+        self.found.environments.into_iter().for_each(|part| join(&mut environments, part));
+        environments.par_iter_mut().for_each(|environment| releases(self.context, environment));
+        environments
+    }
+}
+
+/// Turns the custom resources that install a chart into releases and what they render.
+pub(super) fn releases(context: &Context<'_>, environment: &mut Environment) {
+    for releases in RELEASES {
+        releases(context, environment);
+    }
+}
+
+/// Adds `part` to the environment of its name.
+fn join(environments: &mut Vec<Environment>, part: Environment) {
+    let Some(whole) = environments.iter_mut().find(|it| it.name == part.name) else {
+        environments.push(part);
+        return;
+    };
+    let shift = whole.releases.len();
+    whole.objects.extend(part.objects.into_iter().map(|mut object| {
+        object.release = object.release.map(|index| index + shift);
+        object
+    }));
+    whole.releases.extend(part.releases);
+    whole.files.extend(part.files);
+    whole.problems.extend(part.problems);
+}

@@ -1,0 +1,80 @@
+//! What environments are called, and what the configuration says of the ones of a name.
+
+use crate::{
+    config::{self, Config, EnvironmentConfig},
+    source,
+};
+
+/// Whether a directory of that name holds one directory an environment, as repositories commonly
+/// have it.
+fn is_marker(segment: &str) -> bool {
+    matches!(
+        segment,
+        "cluster"
+            | "clusters"
+            | "stage"
+            | "stages"
+            | "environment"
+            | "environments"
+            | "env"
+            | "envs"
+            | "overlay"
+            | "overlays"
+    )
+}
+
+/// Whether a directory's name says what is in an environment, not which one it is.
+fn is_technical(segment: &str) -> bool {
+    matches!(
+        segment,
+        "flux-system" | "services" | "base" | "apps" | "flux" | "kubernetes" | "bootstrap"
+    )
+}
+
+/// The directory that stands for the environment of `dir`: without the technical directories at
+/// its end.
+pub(super) fn environment_dir(dir: &str) -> String {
+    let mut dir = dir;
+    while let Some((rest, last)) = dir.rsplit_once('/') {
+        if !is_technical(last) {
+            break;
+        }
+        dir = rest;
+    }
+    if dir.is_empty() { "default".to_owned() } else { dir.to_owned() }
+}
+
+/// The environment that a path lies in by its directories: `clusters/prod`, `envs/dev`.
+pub(super) fn environment_of(path: &str) -> Option<&str> {
+    let dir = source::parent(path);
+    let mut after_marker = false;
+    let mut end = 0;
+    for segment in dir.split('/') {
+        end += segment.len();
+        if is_marker(segment) {
+            after_marker = true;
+        } else if after_marker {
+            return Some(&dir[..end]);
+        }
+        end += 1;
+    }
+    None
+}
+
+/// What the configuration says of the environment `name` that starts at `path`.
+pub(super) fn settings_for<'a>(
+    config: &'a Config,
+    name: &str,
+    path: &str,
+) -> Option<&'a EnvironmentConfig> {
+    config.environments.iter().find(|settings| {
+        if settings.entry.is_some() {
+            return false;
+        }
+        let last = |path: &str| source::file_name(path) == settings.name;
+        let globs = config::globs(&settings.globs);
+        let matched = [name, path].iter().any(|it| globs.is_match(it));
+        matched
+            || (settings.globs.is_empty() && (name == settings.name || last(name) || last(path)))
+    })
+}
