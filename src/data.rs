@@ -2,6 +2,9 @@
 
 pub mod charts;
 pub mod flags;
+pub mod groups;
+pub mod kinds;
+pub mod kustomization;
 pub mod version;
 
 /// The charts whose values we know.

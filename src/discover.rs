@@ -15,27 +15,19 @@ use crate::{
     source::{self, MAX_FILE, Relevance, Skip, Sources, Text},
 };
 
+/// The extensions of files that are looked into without anything naming them.
+const EXTENSIONS: &[&str] = &[
+    "yaml", "yml", "json", "env", "tf", "tfvars", "hcl", "conf", "service", "cfg", "toml",
+    "gotmpl", "tpl",
+];
+
+/// The names of files without any of [`EXTENSIONS`] that are looked into all the same.
+const NAMES: &[&str] = &["Kustomization", "kubelet", "user-data", "cloud-init"];
+
 /// Whether files of that name are looked into without anything naming them.
 fn is_candidate(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    matches!(
-        extension,
-        Some(
-            "yaml"
-                | "yml"
-                | "json"
-                | "env"
-                | "tf"
-                | "tfvars"
-                | "hcl"
-                | "conf"
-                | "service"
-                | "cfg"
-                | "toml"
-                | "gotmpl"
-                | "tpl"
-        )
-    ) || matches!(name, "Kustomization" | "kubelet" | "user-data" | "cloud-init")
+    extension.is_some_and(|it| EXTENSIONS.contains(&it)) || NAMES.contains(&name)
 }
 
 /// Lists the repository at `root` and reads, in the walker's threads, what can matter.
@@ -214,6 +206,19 @@ impl Sources {
 #[expect(clippy::disallowed_methods, reason = "tests make the directories that are walked")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hook_starts_for_every_file_that_is_looked_into() {
+        let hooks: serde_yaml::Value =
+            serde_yaml::from_str(include_str!("../.pre-commit-hooks.yaml")).unwrap();
+        for hook in hooks.as_sequence().unwrap() {
+            let pattern = regex::Regex::new(hook["files"].as_str().unwrap()).unwrap();
+            let by_extension = EXTENSIONS.iter().map(|it| format!("a/b.{it}"));
+            for path in by_extension.chain(NAMES.iter().map(|it| format!("a/{it}"))) {
+                assert!(pattern.is_match(&path), "{}: {path}", hook["id"].as_str().unwrap());
+            }
+        }
+    }
 
     #[test]
     fn the_walk() {

@@ -4,7 +4,13 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use crate::source::{self, Relevance};
+use crate::{
+    data::{
+        groups::{self, Role},
+        kustomization,
+    },
+    source::{self, Relevance},
+};
 
 /// What a file that concerns us says somewhere.
 const SUBJECT: &[&str] = &[
@@ -79,37 +85,6 @@ const TERRAFORM: &[&str] = &[
     "kind_cluster",
 ];
 
-/// The ends of the API groups of objects that define clusters.
-const SUBJECT_GROUPS: &[&str] = &[
-    "kubeadm.k8s.io",
-    "kind.x-k8s.io",
-    "cluster.x-k8s.io",
-    "k3d.io",
-    "provisioning.cattle.io",
-    "upgrade.cattle.io",
-    "kops.k8s.io",
-    "eksctl.io",
-    "core.gardener.cloud",
-    "kubeone.k8c.io",
-    "k0sproject.io",
-    "machineconfiguration.openshift.io",
-    "machine.openshift.io",
-    "config.openshift.io",
-    "node.eks.aws",
-    "karpenter.k8s.aws",
-    "skaffold",
-];
-
-/// The ends of the API groups of objects that may connect files.
-const PLUMBING_GROUPS: &[&str] = &[
-    "fluxcd.io",
-    "fluxcd.controlplane.io",
-    "kustomize.config.k8s.io",
-    "argoproj.io",
-    "helm.cattle.io",
-    "fleet.cattle.io",
-];
-
 /// How the file at `path` can matter, judged by its name and its bytes.
 pub fn relevance(path: &str, text: &[u8]) -> Relevance {
     let name = source::file_name(path);
@@ -149,23 +124,21 @@ fn relevance_of(text: &[u8]) -> Relevance {
 /// How an object matters, given what follows its `apiVersion`.
 fn of_group(rest: &[u8]) -> Relevance {
     let end = rest.iter().take(120).position(|it| matches!(it, b'/' | b'\n')).unwrap_or(0);
-    let group = &rest[..end];
-    let ends = |groups: &[&str]| groups.iter().any(|it| group.ends_with(it.as_bytes()));
-    if ends(SUBJECT_GROUPS) {
-        Relevance::Subject
-    } else if ends(PLUMBING_GROUPS) {
-        Relevance::Plumbing
-    } else {
-        Relevance::None
+    let group = str::from_utf8(&rest[..end]).unwrap_or_default();
+    match groups::role(group) {
+        Some(Role::ConfiguresKubelets | Role::DefinesNodes | Role::DescribesCluster) => {
+            Relevance::Subject
+        }
+        Some(Role::Connects | Role::Installs) => Relevance::Plumbing,
+        Some(Role::TellsPlatform) | None => Relevance::None,
     }
 }
 
 /// Files that connect others whatever they say.
 fn is_plumbing(name: &str) -> bool {
-    matches!(
-        name,
-        "kustomization.yaml" | "kustomization.yml" | "Kustomization" | "Chart.yaml" | "fleet.yaml"
-    ) || name.starts_with("helmfile")
+    kustomization::FILES.contains(&name)
+        || matches!(name, "Chart.yaml" | "fleet.yaml")
+        || name.starts_with("helmfile")
 }
 
 #[cfg(test)]

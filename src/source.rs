@@ -56,6 +56,18 @@ pub enum Skip {
     Unreadable,
 }
 
+impl fmt::Display for Skip {
+    /// As what a file is said to be: "`a.yaml` is encrypted".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Binary => "is not text in UTF-8",
+            Self::Encrypted => "is encrypted",
+            Self::TooLarge => "is larger than 8 MiB",
+            Self::Unreadable => "cannot be read",
+        })
+    }
+}
+
 /// Files larger than this are not read; no configuration is.
 pub const MAX_FILE: u64 = 8 * 1024 * 1024;
 

@@ -21,6 +21,7 @@ mod terraform;
 use std::collections::BTreeSet;
 
 use crate::{
+    data::groups::{self, Role},
     model::{
         Approver, Kubelet, MetricsServer, Signer, approver,
         kubelet::{Group, Settings},
@@ -243,8 +244,7 @@ impl<'a> Input<'a> {
 /// a placeholder: what is not in doubt in a long text is then still known.
 fn as_written<'a>(sources: &'a Sources, node: &'a Node) -> &'a Node {
     // These hold texts in which a placeholder makes the rest unknown too.
-    let of_texts = ["kubeadm.k8s.io", "kubelet.config.k8s.io", "x-k8s.io"];
-    if !of_texts.iter().any(|it| group(node).ends_with(it)) {
+    if groups::role(group(node)) != Some(Role::ConfiguresKubelets) {
         return node;
     }
     let Some(span) = node.origin.written_at() else { return node };

@@ -17,7 +17,7 @@ use crate::{
     },
     rules,
     settle::Counts,
-    source::{FileId, Skip, Sources},
+    source::{FileId, Sources},
 };
 
 /// The findings of `report`, and a line that sums up unless `elapsed` is `None`.
@@ -217,14 +217,9 @@ fn color(severity: Severity) -> &'static str {
 fn skipped(sources: &Sources) -> String {
     let mut out = String::new();
     for (_, source) in sources.iter() {
-        let why = match source.skipped() {
-            None => continue,
-            Some(Skip::Binary) => "it is not text in UTF-8",
-            Some(Skip::Encrypted) => "it is encrypted",
-            Some(Skip::TooLarge) => "it is larger than 8 MiB",
-            Some(Skip::Unreadable) => "it cannot be read",
-        };
-        let _ = writeln!(out, "skipped {}: {why}", source.path);
+        if let Some(skip) = source.skipped() {
+            let _ = writeln!(out, "skipped {}: it {skip}", source.path);
+        }
     }
     out
 }

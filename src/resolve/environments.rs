@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::{
     config::{Config, EnvironmentConfig},
+    data::groups::{self, Role},
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
@@ -429,30 +430,11 @@ impl Loose {
 
 /// Whether an object says how a cluster's nodes are made rather than what they run.
 fn defines_nodes(node: &Node) -> bool {
-    const GROUPS: [&str; 16] = [
-        "kubelet.config.k8s.io",
-        "kubeadm.k8s.io",
-        "x-k8s.io",
-        "eksctl.io",
-        "kops.k8s.io",
-        "kops/",
-        "k0sproject.io",
-        "k0s.k0sproject",
-        "kubeone.k8c.io",
-        "gardener.cloud",
-        "machineconfiguration.openshift.io",
-        "machine.openshift.io",
-        "config.openshift.io",
-        "provisioning.cattle.io",
-        "node.eks.aws",
-        "k3d.io",
-    ];
     let version = node.str_at("apiVersion").unwrap_or_default();
+    let role = version.split_once('/').and_then(|(group, _)| groups::role(group));
     let kubelet_config = node.str_at("kind") == Some("ConfigMap")
         && node.str_at("metadata.name").is_some_and(|it| it.starts_with("kubelet-config"));
-    // Add-ons for the clusters that are defined are what they run.
-    let addon = version.starts_with("addons.");
-    kubelet_config || !addon && GROUPS.iter().any(|group| version.contains(group))
+    kubelet_config || matches!(role, Some(Role::ConfiguresKubelets | Role::DefinesNodes))
 }
 
 #[cfg(test)]

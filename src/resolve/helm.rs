@@ -27,6 +27,7 @@ use crate::{
     data::{
         Family,
         charts::{self, Chart},
+        kinds::is_cluster_scoped,
         version::Constraint,
     },
     problem::{Problem, ProblemKind},
@@ -50,9 +51,7 @@ pub struct Rendered {
 pub fn render(context: &Context<'_>, release: &Release) -> Rendered {
     let mut rendered = template(context, release);
     for object in &mut rendered.objects {
-        let cluster_wide = object.str_at("kind").is_some_and(|kind| {
-            kind.starts_with("Cluster") || matches!(kind, "APIService" | "PodSecurityPolicy")
-        });
+        let cluster_wide = object.str_at("kind").is_some_and(is_cluster_scoped);
         let metadata = object.as_map_mut().and_then(|it| it.get_mut("metadata"));
         let metadata = metadata.and_then(Node::as_map_mut).filter(|_| !cluster_wide);
         if let Some(metadata) = metadata.filter(|it| it.get("namespace").is_none()) {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
+    data::kinds::is_cluster_scoped,
     problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
@@ -13,7 +14,7 @@ use crate::{
         layout::Closure,
     },
     scalar::Dialect,
-    source::{FileId, Skip, Text},
+    source::{FileId, Text},
     tree::{Kind, Node, Origin},
 };
 
@@ -124,13 +125,7 @@ pub fn values_file(
 ) -> Result<Node, Problem> {
     let path = &context.sources[file].path;
     if let Text::Skipped(skip) = context.sources.load(file) {
-        let why = match skip {
-            Skip::Encrypted => "is encrypted",
-            Skip::Binary => "is not text",
-            Skip::TooLarge => "is too large to be read",
-            Skip::Unreadable => "cannot be read",
-        };
-        let message = format!("`{path}` {why}");
+        let message = format!("`{path}` {skip}");
         return Err(Problem::new(ProblemKind::Unresolved, reference, message));
     }
     let documents = context.sources.documents(file, Dialect::Sigs);
@@ -176,26 +171,8 @@ pub fn is_blank(node: &Node) -> bool {
 
 /// Gives a namespaced object without a namespace the one that it is deployed to.
 pub fn default_namespace(node: &mut Node, namespace: Option<&Node>) {
-    const CLUSTER_SCOPED: [&str; 16] = [
-        "APIService",
-        "CSIDriver",
-        "CertificateSigningRequest",
-        "ClusterIssuer",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "CustomResourceDefinition",
-        "IngressClass",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "Node",
-        "PersistentVolume",
-        "PriorityClass",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingWebhookConfiguration",
-    ];
     let Some(namespace) = namespace.filter(|it| !is_blank(it)) else { return };
-    let scoped = node.str_at("kind").is_none_or(|kind| CLUSTER_SCOPED.contains(&kind));
+    let scoped = node.str_at("kind").is_none_or(is_cluster_scoped);
     if scoped || node.at("metadata.namespace").is_some_and(|it| !is_blank(it)) {
         return;
     }

@@ -35,6 +35,7 @@ use ignore::gitignore::Gitignore;
 use indexmap::IndexMap;
 
 use crate::{
+    data::kustomization::FILES,
     problem::Problem,
     resolve::{
         context::Context,
@@ -160,7 +161,7 @@ impl Build {
 fn start_of(loader: &Loader<'_>) -> Origin {
     let sources = loader.context.sources;
     let named =
-        file::NAMES.iter().find_map(|name| sources.find(&crate::source::join(&loader.dir, name)?));
+        FILES.iter().find_map(|name| sources.find(&crate::source::join(&loader.dir, name)?));
     let file = named.or_else(|| sources.below(&loader.dir).next());
     match file {
         Some(file) => Origin::written(Span::start_of(file)),

@@ -10,14 +10,14 @@ use rayon::prelude::*;
 
 use crate::{
     config::{self, Config},
+    data::{
+        groups::{self, Role},
+        kustomization,
+    },
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Text},
     tree::Node,
 };
-
-/// The names that kustomize looks for, in its order.
-pub const KUSTOMIZATION_FILES: [&str; 3] =
-    ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The references of a repository.
 #[derive(Debug)]
@@ -117,7 +117,10 @@ impl<'a> Layout<'a> {
             return;
         }
         let references = match root {
-            Some(root) => references(root).filter_map(|it| source::join(dir, it)).collect(),
+            Some(root) => {
+                let paths = kustomization::paths(root).into_iter();
+                paths.filter_map(|it| source::join(dir, it)).collect()
+            }
             None => self.guessed_references(file, dir),
         };
         let component = root.and_then(|root| root.str_at("kind")) == Some("Component");
@@ -358,7 +361,7 @@ pub fn is_yaml(path: &str) -> bool {
 
 /// Whether a path names a kustomization file.
 pub fn is_kustomization(path: &str) -> bool {
-    KUSTOMIZATION_FILES.contains(&source::file_name(path))
+    kustomization::FILES.contains(&source::file_name(path))
 }
 
 /// Whether a file can say what refers to what. A manifest that cannot is parsed only when an
@@ -366,14 +369,8 @@ pub fn is_kustomization(path: &str) -> bool {
 fn connects(sources: &Sources, file: FileId) -> bool {
     let text = sources.text(file).as_bytes();
     is_kustomization(&sources[file].path)
-        || [
-            "kustomize.toolkit.fluxcd.io",
-            "source.extensions.fluxcd.io",
-            "fluxcd.controlplane.io",
-            "argoproj.io/",
-        ]
-        .iter()
-        .any(|group| memchr::memmem::find(text, group.as_bytes()).is_some())
+        || groups::that(Role::Connects)
+            .any(|group| memchr::memmem::find(text, group.as_bytes()).is_some())
 }
 
 fn dialect_of(path: &str) -> Dialect {
@@ -383,54 +380,4 @@ fn dialect_of(path: &str) -> Dialect {
 /// Whether a file's text can be looked at.
 pub fn is_text(sources: &Sources, file: FileId) -> bool {
     matches!(sources.load(file), Text::Utf8(_))
-}
-
-/// The paths that a kustomization file names, as written.
-fn references(root: &Node) -> impl Iterator<Item = &str> {
-    const LISTS: [&str; 9] = [
-        "resources",
-        "bases",
-        "components",
-        "crds",
-        "configurations",
-        "generators",
-        "transformers",
-        "validators",
-        "patchesStrategicMerge",
-    ];
-    const PATHS: [(&str, &str); 6] = [
-        ("patches", "path"),
-        ("patchesJson6902", "path"),
-        ("replacements", "path"),
-        ("helmCharts", "valuesFile"),
-        ("configMapGenerator", "env"),
-        ("secretGenerator", "env"),
-    ];
-    const FILES: [(&str, &str); 5] = [
-        ("configMapGenerator", "envs"),
-        ("secretGenerator", "envs"),
-        ("configMapGenerator", "files"),
-        ("secretGenerator", "files"),
-        ("helmCharts", "additionalValuesFiles"),
-    ];
-    let items = move |field: &'static str| field_of(root, field).into_iter().flat_map(Node::items);
-    let lists = LISTS.into_iter().flat_map(items).filter_map(Node::as_str);
-    let paths = PATHS
-        .into_iter()
-        .flat_map(move |(field, key)| items(field).filter_map(move |it| it.get(key)))
-        .filter_map(Node::as_str);
-    let files = FILES
-        .into_iter()
-        .flat_map(move |(field, key)| items(field).filter_map(move |it| it.get(key)))
-        .flat_map(Node::items)
-        .filter_map(Node::as_str)
-        .map(|it| it.split_once('=').map_or(it, |(_, path)| path));
-    lists.chain(paths).chain(files)
-}
-
-/// kustomize reads its fields without regard to case.
-fn field_of<'a>(root: &'a Node, field: &str) -> Option<&'a Node> {
-    root.get(field).or_else(|| {
-        root.entries().find(|(key, _)| key.eq_ignore_ascii_case(field)).map(|(_, it)| &it.value)
-    })
 }

@@ -9,6 +9,7 @@ mod around;
 use serde_json::{Value as Json, json};
 
 use crate::{
+    data::kinds::is_cluster_scoped,
     parse::is_template,
     resolve::helm::{
         object::{Condition, Object},
@@ -74,7 +75,7 @@ impl<'a> Chart<'a> {
 
     fn object(&self, api: &str, kind: &str, name: Node) -> Object {
         let object = Object::new(self.scope, api, kind, name).labels(&self.labels);
-        if kind.starts_with("Cluster") || kind == "APIService" {
+        if is_cluster_scoped(kind) {
             object
         } else {
             object.metadata("namespace", self.namespace.clone())

@@ -3,10 +3,10 @@
 use std::sync::{Arc, LazyLock};
 
 use crate::{
+    data::kustomization::{FIELD_SPEC, Shape},
     resolve::kustomize::{
-        file::FIELD_SPEC,
         resource::Gvk,
-        shape::{self, Shape},
+        shape,
         value::{Outcome, is_null, refusal, text, text_at},
     },
     scalar::Scalar,

@@ -1,17 +1,15 @@
 //! The kustomization file: where it is, and what may stand in it.
 
 use crate::{
+    data::kustomization::{FILES, KUSTOMIZATION},
     resolve::kustomize::{
-        shape::{self, Shape},
+        shape,
         value::{Outcome, refusal},
     },
     scalar::Dialect,
     source::{FileId, Sources, Span},
     tree::{Map, Node, Origin},
 };
-
-/// The names that kustomize looks for (`konfig/general.go`).
-pub(super) const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// A decoded kustomization file.
 #[derive(Debug, Clone)]
@@ -42,7 +40,7 @@ impl Kustomization {
 /// More than one, which kustomize refuses; none is `Ok(None)`.
 pub(super) fn find(sources: &Sources, dir: &str, at: &Origin) -> Outcome<Option<FileId>> {
     let mut found = None;
-    for name in NAMES {
+    for name in FILES {
         let path = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
         let Some(file) = sources.find(&path) else { continue };
         if let Some(first) = found {
@@ -198,208 +196,3 @@ fn edit_image(image: &mut Node, edit: &Node) {
         map.insert(key, entry.clone());
     }
 }
-
-const TEXT_LIST: Shape = Shape::List(&Shape::Text);
-
-/// `types.FieldSpec`
-pub(super) const FIELD_SPEC: Shape = Shape::Fields(&[
-    ("group", Shape::Text),
-    ("version", Shape::Text),
-    ("kind", Shape::Text),
-    ("path", Shape::Text),
-    ("create", Shape::Flag),
-]);
-
-/// `types.Selector`
-pub(super) const SELECTOR: Shape = Shape::Fields(&[
-    ("group", Shape::Text),
-    ("version", Shape::Text),
-    ("kind", Shape::Text),
-    ("name", Shape::Text),
-    ("namespace", Shape::Text),
-    ("annotationSelector", Shape::Text),
-    ("labelSelector", Shape::Text),
-]);
-
-/// `types.Patch`
-pub(super) const PATCH: Shape = Shape::Fields(&[
-    ("path", Shape::Text),
-    ("patch", Shape::Text),
-    ("target", SELECTOR),
-    ("options", Shape::Flags),
-]);
-
-/// `types.Image`
-pub(super) const IMAGE: Shape = Shape::Fields(&[
-    ("name", Shape::Text),
-    ("newName", Shape::Text),
-    ("tagSuffix", Shape::Text),
-    ("newTag", Shape::Text),
-    ("digest", Shape::Text),
-]);
-
-/// `types.Replica`
-pub(super) const REPLICA: Shape = Shape::Fields(&[("name", Shape::Text), ("count", Shape::Number)]);
-
-const REPLACEMENT_OPTIONS: Shape = Shape::Fields(&[
-    ("delimiter", Shape::Text),
-    ("index", Shape::Number),
-    ("encoding", Shape::Text),
-    ("create", Shape::Flag),
-]);
-
-const REPLACEMENT_TARGETS: Shape = Shape::List(&Shape::Fields(&[
-    ("select", SELECTOR),
-    ("reject", Shape::List(&SELECTOR)),
-    ("fieldPaths", TEXT_LIST),
-    ("options", REPLACEMENT_OPTIONS),
-]));
-
-const REPLACEMENT_SOURCE: Shape = Shape::Fields(&[
-    ("group", Shape::Text),
-    ("version", Shape::Text),
-    ("kind", Shape::Text),
-    ("name", Shape::Text),
-    ("namespace", Shape::Text),
-    ("fieldPath", Shape::Text),
-    ("options", REPLACEMENT_OPTIONS),
-]);
-
-/// `types.ReplacementField`; `sourceValue` came with 5.6.
-pub(super) const REPLACEMENT: Shape = Shape::Fields(&[
-    ("path", Shape::Text),
-    ("source", REPLACEMENT_SOURCE),
-    ("sourceValue", Shape::Text),
-    ("targets", REPLACEMENT_TARGETS),
-]);
-
-const GENERATOR_OPTIONS: Shape = Shape::Fields(&[
-    ("labels", Shape::Texts),
-    ("annotations", Shape::Texts),
-    ("disableNameSuffixHash", Shape::Flag),
-    ("immutable", Shape::Flag),
-]);
-
-/// `types.ConfigMapArgs` and `types.SecretArgs`, which has a `type` besides.
-pub(super) const GENERATOR: Shape = Shape::Fields(&[
-    ("namespace", Shape::Text),
-    ("name", Shape::Text),
-    ("behavior", Shape::Text),
-    ("literals", TEXT_LIST),
-    ("files", TEXT_LIST),
-    ("envs", TEXT_LIST),
-    ("env", Shape::Text),
-    ("type", Shape::Text),
-    ("options", GENERATOR_OPTIONS),
-]);
-
-const LABEL: Shape = Shape::Fields(&[
-    ("pairs", Shape::Texts),
-    ("includeSelectors", Shape::Flag),
-    ("includeTemplates", Shape::Flag),
-    ("includeVolumeClaimTemplates", Shape::Flag),
-    ("fields", Shape::List(&FIELD_SPEC)),
-]);
-
-const VARIABLE: Shape = Shape::Fields(&[
-    ("name", Shape::Text),
-    (
-        "objref",
-        Shape::Fields(&[
-            ("apiVersion", Shape::Text),
-            ("group", Shape::Text),
-            ("version", Shape::Text),
-            ("kind", Shape::Text),
-            ("name", Shape::Text),
-            ("namespace", Shape::Text),
-        ]),
-    ),
-    ("fieldref", Shape::Fields(&[("fieldPath", Shape::Text)])),
-]);
-
-const METADATA: Shape = Shape::Fields(&[
-    ("name", Shape::Text),
-    ("namespace", Shape::Text),
-    ("labels", Shape::Texts),
-    ("annotations", Shape::Texts),
-]);
-
-/// `types.HelmChart`, with the fields of `types.HelmChartArgs`; `devel` came with 5.6.
-pub(super) const HELM_CHART: Shape = Shape::Fields(&[
-    ("name", Shape::Text),
-    ("version", Shape::Text),
-    ("repo", Shape::Text),
-    ("releaseName", Shape::Text),
-    ("namespace", Shape::Text),
-    ("nameTemplate", Shape::Text),
-    ("valuesFile", Shape::Text),
-    ("additionalValuesFiles", TEXT_LIST),
-    ("valuesInline", Shape::Any),
-    ("valuesMerge", Shape::Text),
-    ("includeCRDs", Shape::Flag),
-    ("skipHooks", Shape::Flag),
-    ("skipTests", Shape::Flag),
-    ("apiVersions", TEXT_LIST),
-    ("kubeVersion", Shape::Text),
-    ("debug", Shape::Flag),
-    ("devel", Shape::Flag),
-    ("chartName", Shape::Text),
-    ("chartVersion", Shape::Text),
-    ("chartRepoUrl", Shape::Text),
-    ("chartHome", Shape::Text),
-    ("chartRepoName", Shape::Text),
-    ("helmBin", Shape::Text),
-    ("helmHome", Shape::Text),
-    ("values", Shape::Text),
-    ("valuesLocal", Shape::Any),
-    ("releaseNamespace", Shape::Text),
-    ("extraArgs", TEXT_LIST),
-]);
-
-/// `types.Kustomization`
-const KUSTOMIZATION: Shape = Shape::Fields(&[
-    ("apiVersion", Shape::Text),
-    ("kind", Shape::Text),
-    ("metadata", METADATA),
-    ("openapi", Shape::Texts),
-    ("namePrefix", Shape::Text),
-    ("nameSuffix", Shape::Text),
-    ("namespace", Shape::Text),
-    ("commonLabels", Shape::Texts),
-    ("labels", Shape::List(&LABEL)),
-    ("commonAnnotations", Shape::Texts),
-    ("patchesStrategicMerge", TEXT_LIST),
-    ("patchesJson6902", Shape::List(&PATCH)),
-    ("patches", Shape::List(&PATCH)),
-    ("images", Shape::List(&IMAGE)),
-    ("imageTags", Shape::List(&IMAGE)),
-    ("replacements", Shape::List(&REPLACEMENT)),
-    ("replicas", Shape::List(&REPLICA)),
-    ("vars", Shape::List(&VARIABLE)),
-    (
-        "sortOptions",
-        Shape::Fields(&[
-            ("order", Shape::Text),
-            (
-                "legacySortOptions",
-                Shape::Fields(&[("orderFirst", TEXT_LIST), ("orderLast", TEXT_LIST)]),
-            ),
-        ]),
-    ),
-    ("resources", TEXT_LIST),
-    ("components", TEXT_LIST),
-    ("crds", TEXT_LIST),
-    ("bases", TEXT_LIST),
-    ("configMapGenerator", Shape::List(&GENERATOR)),
-    ("secretGenerator", Shape::List(&GENERATOR)),
-    ("helmGlobals", Shape::Fields(&[("chartHome", Shape::Text), ("configHome", Shape::Text)])),
-    ("helmCharts", Shape::List(&HELM_CHART)),
-    ("helmChartInflationGenerator", Shape::List(&HELM_CHART)),
-    ("generatorOptions", GENERATOR_OPTIONS),
-    ("configurations", TEXT_LIST),
-    ("generators", TEXT_LIST),
-    ("transformers", TEXT_LIST),
-    ("validators", TEXT_LIST),
-    ("inventory", Shape::Any),
-    ("buildMetadata", TEXT_LIST),
-]);

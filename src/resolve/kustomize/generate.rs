@@ -223,13 +223,7 @@ impl Pairs<'_> {
 
     fn unreadable(&mut self, at: &Node, file: FileId, skip: Skip) -> Content {
         let path = &self.loader.context.sources[file].path;
-        let why = match skip {
-            Skip::Binary => "is not text",
-            Skip::Encrypted => "is encrypted",
-            Skip::TooLarge => "is too large",
-            Skip::Unreadable => "cannot be read",
-        };
-        let message = format!("{path} {why}");
+        let message = format!("{path} {skip}");
         self.problems.push(Problem::new(ProblemKind::Unresolved, &at.origin, message.clone()));
         Content::Unknown(message.into())
     }

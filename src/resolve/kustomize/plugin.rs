@@ -1,10 +1,12 @@
 //! `generators`, `transformers` and `validators`: kustomize's own, configured in files.
 
 use crate::{
+    data::kustomization::{
+        FIELD_SPEC, GENERATOR, IMAGE, PATCH, REPLACEMENT, REPLICA, SELECTOR, Shape,
+    },
     parse,
     resolve::kustomize::{
         fieldspec::FieldSpec,
-        file::{FIELD_SPEC, GENERATOR, IMAGE, PATCH, REPLACEMENT, REPLICA, SELECTOR},
         generate::{self, Generated, Product},
         layer::{self, Layer},
         load::Loader,
@@ -14,7 +16,7 @@ use crate::{
         replace,
         resource::{Maker, Resource},
         select::Selector,
-        shape::{self, Shape},
+        shape,
         transform::{self, End, Namespace, Subjects},
         value::{Outcome, overwrite, refusal, text, text_at},
     },

@@ -1,13 +1,13 @@
 //! `replacements`: values that are copied from one object into others.
 
 use crate::{
+    data::kustomization::{REPLACEMENT, Shape},
     resolve::kustomize::{
-        file::REPLACEMENT,
         load::Loader,
         path::{self, Make},
         resource::{Gvk, Id, Resource},
         select::labels_match,
-        shape::{self, Shape},
+        shape,
         value::{Outcome, is_empty, is_string, refusal, text},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},

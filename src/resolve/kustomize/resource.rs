@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::{
+    data::kinds::is_cluster_scoped_to_kustomize,
     parse::Documents,
     resolve::kustomize::value::{Outcome, is_empty, null_item, refusal, text, text_at},
     source::Span,
@@ -98,31 +99,8 @@ impl Gvk {
     }
 
     /// Whether kustomize knows that objects of this kind have no namespace.
-    ///
-    /// The table is `precomputedIsNamespaceScoped` of `kyaml/openapi`; kinds that are not in it
-    /// count as namespaced.
     pub(super) fn cluster_scoped(&self) -> bool {
-        let versions: &[&str] = match (self.group.as_str(), self.kind.as_str()) {
-            ("", "Namespace" | "Node" | "PersistentVolume" | "ComponentStatus") => &["v1"],
-            ("policy", "PodSecurityPolicy")
-            | ("flowcontrol.apiserver.k8s.io", "FlowSchema" | "PriorityLevelConfiguration") => {
-                &["v1beta1"]
-            }
-            ("apiextensions.k8s.io", "CustomResourceDefinition")
-            | ("apiregistration.k8s.io", "APIService")
-            | ("certificates.k8s.io", "CertificateSigningRequest")
-            | ("networking.k8s.io", "IngressClass")
-            | ("node.k8s.io", "RuntimeClass")
-            | ("scheduling.k8s.io", "PriorityClass")
-            | ("rbac.authorization.k8s.io", "ClusterRole" | "ClusterRoleBinding")
-            | ("storage.k8s.io", "CSIDriver" | "CSINode" | "StorageClass" | "VolumeAttachment")
-            | (
-                "admissionregistration.k8s.io",
-                "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration",
-            ) => &["v1", "v1beta1"],
-            _ => return false,
-        };
-        versions.contains(&self.version.as_str())
+        is_cluster_scoped_to_kustomize(&self.group, &self.version, &self.kind)
     }
 }
 

@@ -2,31 +2,12 @@
 //! types, unknown fields refused.
 
 use crate::{
+    data::kustomization::{Shape, field},
     nearest::nearest,
     resolve::kustomize::value::{Outcome, refusal},
     scalar::{self, Dialect, Scalar, Value},
     tree::{Entry, Kind, Map, Node},
 };
-
-/// What a field may hold.
-pub(super) enum Shape {
-    /// A string.
-    Text,
-    /// A boolean.
-    Flag,
-    /// A whole number.
-    Number,
-    /// Anything.
-    Any,
-    /// A mapping to strings.
-    Texts,
-    /// A mapping to booleans.
-    Flags,
-    /// A list of one shape.
-    List(&'static Shape),
-    /// A structure with these fields.
-    Fields(&'static [(&'static str, Shape)]),
-}
 
 /// `node` with its field names as in `shape` and without nulls; `None` for a null.
 ///
@@ -42,7 +23,7 @@ pub(super) fn decode(node: &Node, shape: &Shape, strict: bool) -> Outcome<Option
     let wrong = |wanted: &str| refusal(&node.origin, format!("kustomize expects {wanted} here"));
     match shape {
         Shape::Any => Ok(Some(node.clone())),
-        Shape::Text => match node.value() {
+        Shape::Text | Shape::Path | Shape::KeyedPath => match node.value() {
             Some(Value::Str(_)) => Ok(Some(node.clone())),
             Some(Value::Bool(it)) if !strict => Ok(Some(string(it.to_string(), node))),
             Some(Value::Int(it)) if !strict => Ok(Some(string(it.to_string(), node))),
@@ -79,10 +60,7 @@ pub(super) fn decode(node: &Node, shape: &Shape, strict: bool) -> Outcome<Option
             let map = node.as_map().ok_or_else(|| wrong("a mapping"))?;
             let mut decoded = Map::default();
             for (key, entry) in map.iter() {
-                let exact = fields.iter().find(|(name, _)| *name == key);
-                let field = exact
-                    .or_else(|| fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)));
-                let Some((name, shape)) = field else {
+                let Some((name, shape)) = field(fields, key) else {
                     if strict {
                         return Err(unknown_field(key, entry, fields));
                     }
@@ -125,7 +103,7 @@ fn zero(node: &Node, shape: &Shape) -> Node {
         Shape::List(_) => Vec::new().into(),
         Shape::Flag => false.into(),
         Shape::Number => 0_i64.into(),
-        Shape::Text => "".into(),
+        Shape::Text | Shape::Path | Shape::KeyedPath => "".into(),
         Shape::Any => Scalar::null().into(),
     };
     Node::new(kind, node.origin.clone())
