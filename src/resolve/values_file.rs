@@ -6,7 +6,7 @@ use crate::{
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Release},
-        helm, layout,
+        helm, install, layout,
         names::settings_for,
     },
     scalar::Dialect,
@@ -101,19 +101,15 @@ fn install(
     let path = &context.sources[file].path;
     let is_chart = source::file_name(path) == "Chart.yaml";
     let place = format!("{}/{}", source::parent(path), stage(path));
-    let release = Release {
-        name: "metrics-server".to_owned(),
-        namespace: "kube-system".to_owned(),
-        via: "values-file",
-        family,
-        chart: directory.unwrap_or("metrics-server").to_owned(),
-        alias: None,
+    let anchor = first_key(&values.origin, context.sources);
+    let reference = install::Chart {
+        name: directory.unwrap_or("metrics-server"),
+        repository: "",
+        directory,
         version: None,
-        anchor: first_key(&values.origin, context.sources),
-        suspended: false,
-        values,
-        directory: directory.map(str::to_owned),
     };
+    let release = reference.release("values-file", "metrics-server", "kube-system", values, anchor);
+    let release = Release { family, ..release };
     let name = match directory {
         Some(dir) if is_chart && !dir.is_empty() => dir,
         _ => path,

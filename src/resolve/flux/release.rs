@@ -8,7 +8,7 @@ use crate::{
     resolve::{
         context::Context,
         environment::{Environment, Object, Release},
-        helm, kustomize,
+        helm, install, kustomize,
     },
     source,
     tree::{Kind, Map, Node, Origin},
@@ -93,19 +93,19 @@ fn install(
     let user = with_files(context, &chart, user, problems);
     let target = node.str_at("spec.targetNamespace");
     let anchor = chart.version.as_ref().map_or_else(|| object.anchor(), |it| it.origin.clone());
-    let release = Release {
-        name: name(node, target, object.name()),
-        namespace: target.unwrap_or(object.namespace()).to_owned(),
-        via: "helm-release",
-        family,
-        chart: chart.name,
-        directory: chart.directory,
-        alias: None,
+    let reference = install::Chart {
+        name: &chart.name,
+        repository: chart.repository.as_deref().unwrap_or_default(),
+        directory: chart.directory.as_deref(),
         version: chart.version,
-        values: user,
-        anchor,
+    };
+    let namespace = target.unwrap_or(object.namespace());
+    let name = name(node, target, object.name());
+    let release = Release {
+        family,
         suspended: object.suspended
             || node.at("spec.suspend").and_then(Node::as_bool) == Some(true),
+        ..reference.release("helm-release", name, namespace, user, anchor)
     };
     let mut rendered = helm::render(context, &release);
     problems.append(&mut rendered.problems);

@@ -3,8 +3,7 @@
 use crate::{
     problem::ProblemKind,
     resolve::{
-        environment::Release,
-        helm,
+        helm, install,
         kustomize::{
             file::Kustomization,
             layer::Layer,
@@ -43,7 +42,6 @@ pub(super) fn inflate(
     let values = values(loader, entry, directory.as_deref())?;
     let version = field("version", "chartVersion");
     let repository = field("repo", "chartRepoUrl");
-    let chart = text(Some(name)).to_owned();
     let anchor = version.or(field("releaseName", "releaseName")).unwrap_or(name).origin.clone();
     // Without a name Helm makes one up.
     let release_name = field("releaseName", "releaseName");
@@ -51,24 +49,16 @@ pub(super) fn inflate(
         layer.unresolved(&entry.origin, "Helm makes up the name of this release; set releaseName");
     }
     let namespace = field("namespace", "releaseNamespace");
-    let release = Release {
-        name: release_name.map_or_else(|| "release-name".into(), |it| text(Some(it)).to_owned()),
-        namespace: namespace.map_or_else(|| "default".into(), |it| text(Some(it)).to_owned()),
-        via: "kustomize",
-        family: helm::family(
-            &chart,
-            repository.and_then(Node::as_str),
-            version.and_then(Node::as_str),
-            &values,
-        ),
-        chart,
-        directory,
-        alias: None,
+    let chart = text(Some(name));
+    let reference = install::Chart {
+        name: chart,
+        repository: repository.and_then(Node::as_str).unwrap_or_default(),
+        directory: directory.as_deref(),
         version: version.cloned(),
-        values,
-        anchor,
-        suspended: false,
     };
+    let release_name = release_name.map_or("release-name", |it| text(Some(it)));
+    let namespace = namespace.map_or("default", |it| text(Some(it)));
+    let release = reference.release("kustomize", release_name, namespace, values, anchor);
     let rendered = helm::template(loader.context, &release);
     for problem in rendered.problems {
         if problem.kind == ProblemKind::BuildFails {
