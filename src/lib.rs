@@ -29,6 +29,10 @@ pub mod suppress;
 
 pub mod report;
 
+mod run;
+
+pub use run::{Streams, run};
+
 use config::Config;
 use finding::{Finding, Severity};
 use model::Cluster;

@@ -1,19 +1,11 @@
 //! The command-line program.
 
-mod run;
+use std::{env, io, process::ExitCode};
 
-use std::process::ExitCode;
+use metrics_server_lint::{Streams, run};
 
-use metrics_server_lint::cli;
-
-#[expect(clippy::disallowed_methods, reason = "`main` is where the arguments come in")]
+#[expect(clippy::disallowed_methods, reason = "`main` is where arguments and streams come in")]
 fn main() -> ExitCode {
-    match cli::parse(std::env::args_os()) {
-        Ok(options) => run::run(&options),
-        Err(error) => {
-            // Nothing can be said any more when the terminal is gone.
-            let _ = error.print();
-            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
-        }
-    }
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    run(env::args_os(), &mut Streams::standard(&mut out, &mut err)).into()
 }

@@ -1,23 +1,23 @@
-//! The commands: from options to bytes and an exit status.
+//! The commands: from arguments to bytes and an exit status.
 
 #![expect(clippy::disallowed_methods, reason = "this is the part of `main` that touches the world")]
 
 use std::{
+    ffi::OsString,
     fs,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
-use metrics_server_lint::{
+use crate::{
     analyze,
-    cli::{self, Command, Detail, Format, LoadRestrictor, Options},
+    cli::{self, Color, Command, Detail, Format, LoadRestrictor, Options},
     config::{self, Config},
     discover,
     finding::Finding,
     nearest::nearest,
     problem::{Problem, ProblemKind},
-    report::{self, Look, Progress, Report},
+    report::{self, Look, Progress, Report, Screen},
     resolve::{
         self,
         context::{Context, Purpose},
@@ -26,19 +26,61 @@ use metrics_server_lint::{
     },
     rules,
     settle::{self, Scope},
-    source::{Sources, Text},
+    source::{FileId, Sources, Text},
     tree::Node,
 };
 
-/// Does what `options` say.
-pub(crate) fn run(options: &Options) -> ExitCode {
-    match command(options) {
-        Ok(code) => code,
-        Err(failure) => {
-            failure.tell(options);
-            ExitCode::from(2)
-        }
+/// Where a run writes.
+pub struct Streams<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    out_screen: Screen,
+    err_screen: Screen,
+}
+
+impl<'a> Streams<'a> {
+    /// Those of a process: what they can show is what they and the environment variables say.
+    pub fn standard<O, E>(out: &'a mut O, err: &'a mut E) -> Self
+    where
+        O: Write + IsTerminal,
+        E: Write + IsTerminal,
+    {
+        let (out_screen, err_screen) = (Screen::of(out), Screen::of(err));
+        Self { out, err, out_screen, err_screen }
     }
+
+    /// Plain text, whatever the surroundings.
+    pub fn plain(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
+        Self { out, err, out_screen: Screen::NONE, err_screen: Screen::NONE }
+    }
+}
+
+/// Does what `arguments` say, the first of which is the program's name; the exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) -> u8 {
+    let options = match cli::parse(arguments) {
+        Ok(options) => options,
+        Err(error) => return usage(&error, streams),
+    };
+    let mut run = Run { options: &options, streams };
+    run.command().unwrap_or_else(|failure| {
+        run.fail(failure);
+        2
+    })
+}
+
+/// Prints the help that was asked for, or what is wrong with the arguments.
+fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> u8 {
+    let (stream, screen) = match error.use_stderr() {
+        true => (&mut *streams.err, streams.err_screen),
+        false => (&mut *streams.out, streams.out_screen),
+    };
+    let text = error.render();
+    // Nothing can be said any more when the terminal is gone.
+    let _ = match screen.look(Color::Auto).color {
+        true => write!(stream, "{}", text.ansi()),
+        false => write!(stream, "{text}"),
+    };
+    u8::try_from(error.exit_code()).unwrap_or(2)
 }
 
 /// Why the tool could not do its job.
@@ -49,128 +91,221 @@ enum Failure {
     Found(Box<Sources>, Vec<Finding>),
 }
 
-type Outcome = Result<ExitCode, Failure>;
+/// The exit status.
+type Outcome = Result<u8, Failure>;
 
-fn command(options: &Options) -> Outcome {
-    let look = Look::of(&io::stdout(), options.color);
-    let look = if options.output.is_some() { Look { color: false, ..Look::PLAIN } } else { look };
-    match &options.command {
-        Command::Check { paths } => check(options, paths, look),
-        Command::Show { paths } => show(options, paths, look),
-        Command::Render { path, environment, load_restrictor, origins } => {
-            let unrestricted = *load_restrictor == LoadRestrictor::None;
-            match environment {
-                Some(name) => render_environment(options, name, *origins),
-                None => render_kustomization(options, path.as_deref(), unrestricted, *origins),
+/// What was asked for, and where the answer goes.
+struct Run<'a, 'b> {
+    options: &'a Options,
+    streams: &'a mut Streams<'b>,
+}
+
+impl Run<'_, '_> {
+    fn command(&mut self) -> Outcome {
+        match &self.options.command {
+            Command::Check { paths } => self.check(paths),
+            Command::Show { paths } => self.show(paths),
+            Command::Render { path, environment, load_restrictor, origins } => {
+                let unrestricted = *load_restrictor == LoadRestrictor::None;
+                match environment {
+                    Some(name) => self.render_environment(name, *origins),
+                    None => self.render_kustomization(path.as_deref(), unrestricted, *origins),
+                }
             }
+            Command::Explain { rule } => {
+                let Some(rule) = rules::find(rule) else {
+                    let near = nearest(rule, rules::ids());
+                    let near =
+                        near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+                    return Err(Failure::Plain(format!("there is no rule `{rule}`{near}")));
+                };
+                self.write(report::explain(rule, self.look()).as_bytes())
+            }
+            Command::Rules if self.options.format == Format::Json => {
+                self.write(report::rules_json().as_bytes())
+            }
+            Command::Rules => self.write(report::rules(self.look()).as_bytes()),
+            Command::Completions { shell } => self.write(&cli::completions(*shell)),
         }
-        Command::Explain { rule } => {
-            let Some(rule) = rules::find(rule) else {
-                let near = nearest(rule, rules::ids());
-                let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
-                return Err(Failure::Plain(format!("there is no rule `{rule}`{near}")));
+    }
+
+    /// How text may look where the answer goes.
+    fn look(&self) -> Look {
+        match self.options.output {
+            Some(_) => Look::PLAIN,
+            None => self.streams.out_screen.look(self.options.color),
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        Progress::start(self.streams.err_screen.watched)
+    }
+
+    fn check(&mut self, paths: &[PathBuf]) -> Outcome {
+        let options = self.options;
+        let progress = self.progress();
+        let Opened { sources, config, scope } = open(options, paths, &progress)?;
+        progress.stage("resolving the environments");
+        let (environments, clusters) = analyze(&sources, &config);
+        progress.stage("checking");
+        let mut findings = crate::check(&clusters);
+        findings.extend(settle::unmatched(&config, &environments));
+        let settled = settle::settle(&sources, &config, findings, &scope);
+        let elapsed = progress.finish();
+        let report = Report {
+            sources: &sources,
+            environments: environments.into_iter().map(|it| it.name).collect(),
+            findings: settled.findings,
+            suppressed: settled.suppressed,
+        };
+        let text = match options.format {
+            Format::Sarif => report::sarif(&report),
+            Format::Json => report::json(&report),
+            Format::Text | Format::Yaml => {
+                report::text(&report, self.look(), options.detail, Some(elapsed))
+            }
+        };
+        self.write(text.as_bytes())?;
+        if options.output.is_some() && options.detail > Detail::Quiet {
+            let look = self.streams.err_screen.look(options.color);
+            self.say(&report::summary(&report, look, elapsed));
+        }
+        let fails = |it: &Finding| options.fail_on.is_some_and(|least| it.severity >= least);
+        Ok(u8::from(report.findings.iter().any(fails)))
+    }
+
+    fn show(&mut self, paths: &[PathBuf]) -> Outcome {
+        let progress = self.progress();
+        let Opened { sources, config, scope } = open(self.options, paths, &progress)?;
+        progress.stage("resolving the environments");
+        let (environments, clusters) = analyze(&sources, &config);
+        progress.finish();
+        let mut shown: Vec<_> = environments.into_iter().zip(clusters).collect();
+        shown.retain(|(environment, _)| {
+            let entry = environment.entry.origin.written_at();
+            entry.is_none_or(|span| scope.covers(&sources[span.file].path))
+        });
+        let text = match self.options.format {
+            Format::Json => report::show_json(&sources, &shown),
+            // Nothing breaks the lines of a table that is piped.
+            _ if !self.streams.out_screen.terminal || self.options.output.is_some() => {
+                report::show(&sources, &shown, Look { width: 120, ..self.look() })
+            }
+            _ => report::show(&sources, &shown, self.look()),
+        };
+        self.write(text.as_bytes())
+    }
+
+    fn render_kustomization(
+        &mut self,
+        path: Option<&Path>,
+        unrestricted: bool,
+        origins: bool,
+    ) -> Outcome {
+        let paths = path.map(Path::to_owned);
+        let progress = self.progress();
+        let Opened { sources, config, scope } = open(self.options, paths.as_slice(), &progress)?;
+        progress.stage("building");
+        let dir = scope.0.first().cloned().unwrap_or_default();
+        if !sources.is_dir(&dir) {
+            return Err(Failure::Plain(format!("`{dir}` is not a directory with files in it")));
+        }
+        let context = Context::new(&sources, &config, Purpose::Render);
+        let how = kustomize::Options { unrestricted, ..kustomize::Options::default() };
+        let build = kustomize::build(&context, &dir, &how);
+        drop(progress);
+        let objects: Vec<&Node> = build.objects.iter().collect();
+        let text = self.rendered(&sources, &objects, &build.problems, origins);
+        self.finish_render(sources, &build.problems, &text)
+    }
+
+    fn render_environment(&mut self, name: &str, origins: bool) -> Outcome {
+        let progress = self.progress();
+        let Opened { sources, config, .. } = open(self.options, &[], &progress)?;
+        progress.stage("resolving the environments");
+        let context = Context::new(&sources, &config, Purpose::Render);
+        let environments = resolve::resolve(&context);
+        drop(progress);
+        let Environment { objects, problems, .. } = named(&environments, name)?;
+        let objects: Vec<&Node> = objects
+            .iter()
+            .filter(|it| it.release.is_none() && !it.suspended)
+            .map(|it| &it.node)
+            .collect();
+        let text = self.rendered(&sources, &objects, problems, origins);
+        let problems = problems.clone();
+        self.finish_render(sources, &problems, &text)
+    }
+
+    fn rendered(
+        &self,
+        sources: &Sources,
+        objects: &[&Node],
+        problems: &[Problem],
+        origins: bool,
+    ) -> String {
+        match self.options.format {
+            Format::Json => report::render_json(sources, objects, problems, origins),
+            _ => report::render_yaml(sources, objects, origins),
+        }
+    }
+
+    /// Writes `text`, unless the real tool would have refused; other problems are told on the side.
+    fn finish_render(&mut self, sources: Sources, problems: &[Problem], text: &str) -> Outcome {
+        let refused = problems.iter().any(|it| it.kind == ProblemKind::BuildFails);
+        if refused {
+            let problems: Vec<_> =
+                problems.iter().filter(|it| it.kind == ProblemKind::BuildFails).cloned().collect();
+            return Err(Failure::Found(Box::new(sources), rules::problems(&problems, None)));
+        }
+        let Options { format, detail, .. } = *self.options;
+        if format != Format::Json && detail > Detail::Quiet && !problems.is_empty() {
+            self.tell(&sources, rules::problems(problems, None));
+        }
+        self.write(text.as_bytes())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Outcome {
+        let out = &mut self.streams.out;
+        let written = match &self.options.output {
+            Some(file) => fs::write(file, bytes).map_err(|error| {
+                Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
+            }),
+            None => match out.write_all(bytes).and_then(|()| out.flush()) {
+                // Whoever reads has seen enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                result => result.map_err(|error| Failure::Plain(format!("cannot write: {error}"))),
+            },
+        };
+        written.map(|()| 0)
+    }
+
+    /// Says on the side what stands in files.
+    fn tell(&mut self, sources: &Sources, findings: Vec<Finding>) {
+        let report = Report { sources, findings, environments: Vec::new(), suppressed: 0 };
+        let look = self.streams.err_screen.look(self.options.color);
+        self.say(&report::text(&report, look, self.options.detail, None));
+    }
+
+    /// Says it on the side, where nobody may be.
+    fn say(&mut self, text: &str) {
+        let _ = self.streams.err.write_all(text.as_bytes());
+    }
+
+    /// Tells why it could not be done.
+    fn fail(&mut self, failure: Failure) {
+        if self.options.format == Format::Sarif {
+            let log = match &failure {
+                Failure::Plain(message) => report::sarif_failure(None, message, &[]),
+                Failure::Found(sources, all) => report::sarif_failure(Some(sources), "", all),
             };
-            write(options, report::explain(rule, look).as_bytes())
+            let _ = self.write(log.as_bytes());
         }
-        Command::Rules if options.format == Format::Json => {
-            write(options, report::rules_json().as_bytes())
+        match failure {
+            Failure::Plain(message) => self.say(&format!("error: {message}\n")),
+            Failure::Found(sources, findings) => self.tell(&sources, findings),
         }
-        Command::Rules => write(options, report::rules(look).as_bytes()),
-        Command::Completions { shell } => write(options, &cli::completions(*shell)),
     }
-}
-
-fn check(options: &Options, paths: &[PathBuf], look: Look) -> Outcome {
-    let progress = Progress::start();
-    let Opened { sources, config, scope } = open(options, paths, &progress)?;
-    progress.stage("resolving the environments");
-    let (environments, clusters) = analyze(&sources, &config);
-    progress.stage("checking");
-    let mut findings = metrics_server_lint::check(&clusters);
-    findings.extend(settle::unmatched(&config, &environments));
-    let settled = settle::settle(&sources, &config, findings, &scope);
-    let elapsed = progress.finish();
-    let report = Report {
-        sources: &sources,
-        environments: environments.into_iter().map(|it| it.name).collect(),
-        findings: settled.findings,
-        suppressed: settled.suppressed,
-    };
-    let text = match options.format {
-        Format::Sarif => report::sarif(&report),
-        Format::Json => report::json(&report),
-        Format::Text | Format::Yaml => report::text(&report, look, options.detail, Some(elapsed)),
-    };
-    write(options, text.as_bytes())?;
-    if options.output.is_some() && options.detail > Detail::Quiet {
-        let look = Look::of(&io::stderr(), options.color);
-        let _ = io::stderr().write_all(report::summary(&report, look, elapsed).as_bytes());
-    }
-    let fails = |it: &Finding| options.fail_on.is_some_and(|least| it.severity >= least);
-    Ok(ExitCode::from(u8::from(report.findings.iter().any(fails))))
-}
-
-fn show(options: &Options, paths: &[PathBuf], look: Look) -> Outcome {
-    let progress = Progress::start();
-    let Opened { sources, config, scope } = open(options, paths, &progress)?;
-    progress.stage("resolving the environments");
-    let (environments, clusters) = analyze(&sources, &config);
-    progress.finish();
-    let mut shown: Vec<_> = environments.into_iter().zip(clusters).collect();
-    shown.retain(|(environment, _)| {
-        let entry = environment.entry.origin.written_at();
-        entry.is_none_or(|span| scope.covers(&sources[span.file].path))
-    });
-    let text = match options.format {
-        Format::Json => report::show_json(&sources, &shown),
-        // Nothing breaks the lines of a table that is piped.
-        _ if !io::stdout().is_terminal() || options.output.is_some() => {
-            report::show(&sources, &shown, Look { width: 120, ..look })
-        }
-        _ => report::show(&sources, &shown, look),
-    };
-    write(options, text.as_bytes())
-}
-
-fn render_kustomization(
-    options: &Options,
-    path: Option<&Path>,
-    unrestricted: bool,
-    origins: bool,
-) -> Outcome {
-    let paths = path.map(Path::to_owned);
-    let progress = Progress::start();
-    let Opened { sources, config, scope } = open(options, paths.as_slice(), &progress)?;
-    progress.stage("building");
-    let dir = scope.0.first().cloned().unwrap_or_default();
-    if !sources.is_dir(&dir) {
-        return Err(Failure::Plain(format!("`{dir}` is not a directory with files in it")));
-    }
-    let context = Context::new(&sources, &config, Purpose::Render);
-    let how = kustomize::Options { unrestricted, ..kustomize::Options::default() };
-    let build = kustomize::build(&context, &dir, &how);
-    drop(progress);
-    let objects: Vec<&Node> = build.objects.iter().collect();
-    let text = rendered(options, &sources, &objects, &build.problems, origins);
-    finish_render(options, sources, &build.problems, &text)
-}
-
-fn render_environment(options: &Options, name: &str, origins: bool) -> Outcome {
-    let progress = Progress::start();
-    let Opened { sources, config, .. } = open(options, &[], &progress)?;
-    progress.stage("resolving the environments");
-    let context = Context::new(&sources, &config, Purpose::Render);
-    let environments = resolve::resolve(&context);
-    drop(progress);
-    let Environment { objects, problems, .. } = named(&environments, name)?;
-    let objects: Vec<&Node> = objects
-        .iter()
-        .filter(|it| it.release.is_none() && !it.suspended)
-        .map(|it| &it.node)
-        .collect();
-    let text = rendered(options, &sources, &objects, problems, origins);
-    let problems = problems.clone();
-    finish_render(options, sources, &problems, &text)
 }
 
 /// The environment of that name, or the only one whose last directories are that.
@@ -184,33 +319,6 @@ fn named<'a>(environments: &'a [Environment], name: &str) -> Result<&'a Environm
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         Failure::Plain(format!("there is no environment `{name}`; there are: {names}"))
     })
-}
-
-fn rendered(
-    options: &Options,
-    sources: &Sources,
-    objects: &[&Node],
-    problems: &[Problem],
-    origins: bool,
-) -> String {
-    match options.format {
-        Format::Json => report::render_json(sources, objects, problems, origins),
-        _ => report::render_yaml(sources, objects, origins),
-    }
-}
-
-/// Writes `text`, unless the real tool would have refused; other problems are told on the side.
-fn finish_render(options: &Options, sources: Sources, problems: &[Problem], text: &str) -> Outcome {
-    let refused = problems.iter().any(|it| it.kind == ProblemKind::BuildFails);
-    if refused {
-        let problems: Vec<_> =
-            problems.iter().filter(|it| it.kind == ProblemKind::BuildFails).cloned().collect();
-        return Err(Failure::Found(Box::new(sources), rules::problems(&problems, None)));
-    }
-    if options.format != Format::Json && options.detail > Detail::Quiet && !problems.is_empty() {
-        tell(&sources, rules::problems(problems, None), options);
-    }
-    write(options, text.as_bytes())
 }
 
 /// The repository, its configuration, and which part of it the user is interested in.
@@ -250,11 +358,7 @@ fn open(options: &Options, paths: &[PathBuf], progress: &Progress) -> Result<Ope
 }
 
 /// The configuration at `path` as one of the sources, also when it lies outside the root.
-fn add_config(
-    sources: &mut Sources,
-    root: &Path,
-    path: &Path,
-) -> Result<Option<metrics_server_lint::source::FileId>, Failure> {
+fn add_config(sources: &mut Sources, root: &Path, path: &Path) -> Result<Option<FileId>, Failure> {
     let place = real(path)?;
     let text = fs::read_to_string(&place)
         .map_err(|error| Failure::Plain(format!("cannot read `{}`: {error}", path.display())))?;
@@ -287,46 +391,4 @@ fn within(root: &Path, path: &Path) -> Result<String, Failure> {
     let parts: Option<Vec<&str>> =
         relative.components().map(|it| it.as_os_str().to_str()).collect();
     parts.map(|it| it.join("/")).ok_or_else(outside)
-}
-
-fn write(options: &Options, bytes: &[u8]) -> Outcome {
-    let written = match &options.output {
-        Some(file) => fs::write(file, bytes)
-            .map_err(|error| Failure::Plain(format!("cannot write `{}`: {error}", file.display()))),
-        None => match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
-            // Whoever reads has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result.map_err(|error| Failure::Plain(format!("cannot write: {error}"))),
-        },
-    };
-    written.map(|()| ExitCode::SUCCESS)
-}
-
-/// Says on standard error what is wrong.
-fn tell(sources: &Sources, findings: Vec<Finding>, options: &Options) {
-    let report = Report { sources, findings, environments: Vec::new(), suppressed: 0 };
-    let look = Look::of(&io::stderr(), options.color);
-    let text = report::text(&report, look, options.detail, None);
-    let _ = io::stderr().write_all(text.as_bytes());
-}
-
-impl Failure {
-    fn tell(self, options: &Options) {
-        let is_sarif = options.format == Format::Sarif;
-        match self {
-            Self::Plain(message) => {
-                if is_sarif {
-                    let _ = write(options, report::sarif_failure(None, &message, &[]).as_bytes());
-                }
-                let _ = writeln!(io::stderr(), "error: {message}");
-            }
-            Self::Found(sources, findings) => {
-                if is_sarif {
-                    let log = report::sarif_failure(Some(&sources), "", &findings);
-                    let _ = write(options, log.as_bytes());
-                }
-                tell(&sources, findings, options);
-            }
-        }
-    }
 }

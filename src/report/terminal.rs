@@ -28,29 +28,54 @@ pub struct Look {
     pub width: usize,
 }
 
-impl Look {
-    /// What a pipe or a file gets.
-    pub const PLAIN: Self = Self { color: false, unicode: true, width: 100 };
+/// What the other end of a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// How text may look there, unless the user wants other colors.
+    look: Look,
+    /// Whether it is a terminal, and no file or pipe.
+    pub terminal: bool,
+    /// Whether somebody watches what moves there.
+    pub watched: bool,
+}
 
-    /// What `stream` can show, given what the user wants.
-    pub fn of(stream: &impl IsTerminal, color: Color) -> Self {
+impl Screen {
+    /// A file or a pipe.
+    pub const NONE: Self = Self { look: Look::PLAIN, terminal: false, watched: false };
+
+    /// What `stream` and the environment variables say.
+    pub fn of(stream: &impl IsTerminal) -> Self {
         let terminal = stream.is_terminal();
         let set = |name| env::var_os(name).is_some_and(|it| !it.is_empty());
-        let term = env::var("TERM").unwrap_or_default();
-        let color = match color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto if set("NO_COLOR") => false,
-            Color::Auto if env::var_os("CLICOLOR_FORCE").is_some_and(|it| it != "0") => true,
-            Color::Auto => terminal && term != "dumb",
-        };
+        let term = env::var("TERM").ok();
+        let dumb = term.as_deref() == Some("dumb");
+        let forced = env::var_os("CLICOLOR_FORCE").is_some_and(|it| it != "0");
+        let color = !set("NO_COLOR") && (forced || terminal && !dumb);
         let width = terminal.then(terminal_size::terminal_size).flatten();
         let width = width.map_or(100, |(width, _)| usize::from(width.0));
         // Narrower than this nothing can be read, wider than this nothing is.
         let width = width.clamp(40, 120);
-        let unicode = is_utf8_locale() && !(terminal && matches!(&*term, "dumb" | "linux"));
-        Self { color, unicode, width }
+        let console = dumb || term.as_deref() == Some("linux");
+        let unicode = is_utf8_locale() && !(terminal && console);
+        // Nobody watches a build log.
+        let watched = terminal && env::var_os("CI").is_none() && term.is_some() && !dumb;
+        Self { look: Look { color, unicode, width }, terminal, watched }
     }
+
+    /// How text may look there when `color` is what the user wants.
+    pub fn look(self, color: Color) -> Look {
+        let color = match color {
+            Color::Auto => self.look.color,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Look { color, ..self.look }
+    }
+}
+
+impl Look {
+    /// What a pipe or a file gets.
+    pub const PLAIN: Self = Self { color: false, unicode: true, width: 100 };
 
     /// `text` with the ANSI attributes `code`, if colors are on.
     pub(super) fn paint(self, code: &str, text: &str) -> String {
@@ -86,15 +111,12 @@ impl Progress {
     /// Work longer than this gets a bar.
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    /// Starts the clock. Nobody watches a pipe or a build log; they get no bar.
-    pub fn start() -> Self {
+    /// Starts the clock; a bar is for a standard error that somebody watches.
+    pub fn start(watched: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
         }
-        let watched = std::io::stderr().is_terminal()
-            && env::var_os("CI").is_none()
-            && env::var("TERM").is_ok_and(|it| it != "dumb");
         let waiting = watched.then(|| {
             let (done, until) = mpsc::channel();
             let bar = bar.clone();
