@@ -71,3 +71,7 @@ pub fn check(clusters: &[Cluster]) -> Vec<Finding> {
     };
     clusters.iter().flat_map(of).collect()
 }
+
+#[cfg(test)]
+#[path = "../tests/library/mod.rs"]
+mod tests;

@@ -3,12 +3,13 @@
 //! Each has a tree `in/`, a `case.json` that says where to build and whether the real tool refuses,
 //! and, unless it does, the objects in `expected.json`. `CASE` selects by a part of the name.
 
-#![expect(clippy::disallowed_methods, reason = "cases are files, named by the environment")]
-
 use std::{collections::BTreeMap, env, fs, path::Path};
 
 use indexmap::IndexMap;
-use metrics_server_lint::{
+use serde_json::Value;
+use walkdir::WalkDir;
+
+use crate::{
     config::Config,
     problem::ProblemKind,
     resolve::{
@@ -18,8 +19,6 @@ use metrics_server_lint::{
     source::{Relevance, Skip, Sources, Text, join},
     tree::Node,
 };
-use serde_json::Value;
-use walkdir::WalkDir;
 
 #[derive(Debug, PartialEq)]
 enum Outcome {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use metrics_server_lint::{
+use crate::{
     analyze,
     config::Config,
     discover,

@@ -2,8 +2,6 @@
 //!
 //! Without that variable there is nothing to do: the cases are no part of this repository.
 
-#![expect(clippy::disallowed_methods, reason = "the test reads the cases")]
-
 use std::{
     collections::BTreeMap,
     fs,
@@ -11,7 +9,9 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use metrics_server_lint::{
+use serde_json::{Value, json};
+
+use crate::{
     config::Config,
     emit,
     problem::ProblemKind,
@@ -24,7 +24,6 @@ use metrics_server_lint::{
     source::Sources,
     tree::Node,
 };
-use serde_json::{Value, json};
 
 fn folder() -> Option<PathBuf> {
     std::env::var_os("CONFORMANCE_DIR").map(PathBuf::from)

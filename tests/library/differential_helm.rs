@@ -2,7 +2,6 @@
 //!
 //! The charts here are small ones of our own: one shows the values that reach it and a chart below
 //! it, one prints values as metrics-server's chart prints them.
-#![expect(clippy::disallowed_methods, reason = "it runs the real program, on real files")]
 
 use std::{
     fs,
@@ -10,7 +9,13 @@ use std::{
     process::Command,
 };
 
-use metrics_server_lint::{
+use proptest::{
+    prelude::*,
+    test_runner::{Config as Cases, RngAlgorithm, TestRng, TestRunner},
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
     config::Config,
     data::Family,
     resolve::{
@@ -22,11 +27,6 @@ use metrics_server_lint::{
     source::Sources,
     tree::{Node, Origin, Via},
 };
-use proptest::{
-    prelude::*,
-    test_runner::{Config as Cases, RngAlgorithm, TestRng, TestRunner},
-};
-use serde_json::{Value as Json, json};
 
 const SHOW: &str = "{{ toJson .Values }}\n";
 

@@ -3,11 +3,12 @@
 //! `PROPTEST_CASES` says how many of each kind; a few by default, for each one runs a program. A case
 //! that failed becomes a folder of `testdata/kustomize-cases`.
 
-#![expect(clippy::disallowed_methods, reason = "it runs the real program, on real files")]
-
 use std::{env, fs, path::Path, process::Command};
 
-use metrics_server_lint::{
+use proptest::{prelude::*, test_runner::TestRunner};
+use serde_json::Value;
+
+use crate::{
     config::Config,
     problem::ProblemKind,
     resolve::{
@@ -18,8 +19,6 @@ use metrics_server_lint::{
     source::Sources,
     tree::Node,
 };
-use proptest::{prelude::*, test_runner::TestRunner};
-use serde_json::Value;
 
 /// Paths and texts.
 type Files = Vec<(String, String)>;

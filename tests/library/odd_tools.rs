@@ -1,9 +1,10 @@
 //! Input that no tool would take: nothing panics, nothing runs on, and nothing is guessed.
 
-use metrics_server_lint::{
+use proptest::prelude::*;
+
+use crate::{
     analyze, config::Config, resolve::environment::Environment, source::Sources, tree::Node,
 };
-use proptest::prelude::*;
 
 fn environments(files: &[(&str, &str)]) -> Vec<Environment> {
     analyze(&Sources::in_memory(files.iter().copied()), &Config::default()).0

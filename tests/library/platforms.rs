@@ -2,11 +2,9 @@
 //! `testdata/platforms/`, the state and the number of nodes that it must yield, and a snapshot of
 //! all that is understood, with places.
 
-#![expect(clippy::disallowed_methods, reason = "tests list the scenarios")]
-
 use std::{fmt::Write as _, fs, path::Path};
 
-use metrics_server_lint::{
+use crate::{
     analyze, check,
     config::Config,
     discover,

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
-use metrics_server_lint::{
+use super::config_in;
+use crate::{
     analyze, check, config,
     finding::{Finding, Label},
     rules::{self, Example, Expected, RULES, Rule},
@@ -16,7 +17,6 @@ fn pages_are_well_formed() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the folder itself is what is tested")]
 fn every_page_is_a_rule_and_in_order() {
     let pages: BTreeSet<String> = fs::read_dir("rules")
         .unwrap()
@@ -88,10 +88,7 @@ fn shortened(found: BTreeSet<Expected>, expected: &BTreeSet<Expected>) -> BTreeS
 fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
     let files = example.files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
     let sources = Sources::in_memory(files);
-    let config = sources
-        .find(config::FILE)
-        .map(|file| config::read(&sources, file, &rules::ids()).expect("it is valid"));
-    let config = config.unwrap_or_default();
+    let config = config_in(&sources);
     let (environments, clusters) = analyze(&sources, &config);
     let mut found = check(&clusters);
     found.extend(unmatched(&config, &environments));

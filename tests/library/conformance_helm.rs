@@ -2,11 +2,12 @@
 //!
 //! A case is a folder with `case.json` (chart, release, namespace, values files in their order) and
 //! the objects that Helm made of it, or that it refused.
-#![expect(clippy::disallowed_methods, reason = "it reads cases that are no part of the repository")]
 
 use std::path::{Path, PathBuf};
 
-use metrics_server_lint::{
+use serde_json::{Value as Json, json};
+
+use crate::{
     config::Config,
     data::{Family, charts},
     resolve::{
@@ -18,7 +19,6 @@ use metrics_server_lint::{
     source::Sources,
     tree::{Kind, Map, Node, Origin, Via},
 };
-use serde_json::{Value as Json, json};
 
 /// Cases that we cannot or need not render as the real Helm does, and why.
 const SKIPPED: [(&str, &str); 3] = [
