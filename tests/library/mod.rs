@@ -1,16 +1,25 @@
 //! The tests that look inside: the stages of the library against real tools, the examples of the
-//! rules' pages, and the platforms in `testdata/`.
+//! rules' pages, and the repositories in `testdata/`.
 //!
 //! They are part of the library's own test build, so that nothing is public for their sake.
 
 #![expect(clippy::disallowed_methods, reason = "tests read cases and run real tools")]
 
 use crate::{
+    Streams,
     config::{self, Config},
+    run,
     source::Sources,
 };
 
+#[path = "../common/mod.rs"]
+mod common;
+
+mod scenarios;
+
+mod mutation;
 mod platforms;
+mod robustness;
 mod rules;
 
 mod conformance_flux;

@@ -1,6 +1,5 @@
-//! Tests of the repository as a whole: its scenarios, its house rules, and what it says of itself.
-//!
-//! One crate, so that one program is linked instead of four.
+//! Tests of the repository as a whole: the program as it is used, the house rules, and what the
+//! repository says of itself.
 
 #![expect(clippy::disallowed_methods, reason = "tests read the repository and run the program")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its own repository has failed")]
@@ -9,9 +8,10 @@
     reason = "the repository's own names are in lower case"
 )]
 
+use metrics_server_lint::{Streams, run};
+
+#[path = "../common/mod.rs"]
 mod common;
 
-mod mutation;
-mod robustness;
-mod scenarios;
+mod cli;
 mod tidy;

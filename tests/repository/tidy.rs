@@ -11,10 +11,7 @@ use std::{
 
 use regex::Regex;
 
-use crate::{
-    common::{files, repository, run, scenarios, stdout},
-    scenarios::without_time,
-};
+use crate::common::{files, program, repository, without_time};
 
 /// Longer modules become folders. What a module's own tests take does not count.
 const LONGEST_MODULE: usize = 650;
@@ -416,13 +413,11 @@ fn rule_pages() -> BTreeMap<String, (String, String)> {
 
 #[test]
 fn the_rules_folder_is_the_list_of_rules() {
-    let listed = run(repository(), &["rules"]);
-    let listed = stdout(&listed);
+    let listed = program("rules", &[]).out;
     let pages = rule_pages();
     for id in pages.keys() {
         assert!(listed.split_whitespace().any(|word| word == id), "`rules` does not list {id}");
-        let explained = run(repository(), &["explain", id]);
-        assert!(explained.status.success(), "`explain {id}` fails");
+        assert_eq!(program(&format!("explain {id}"), &[]).status, 0, "`explain {id}` fails");
     }
     let count = listed.lines().filter(|line| !line.trim().is_empty()).count();
     assert!(count >= pages.len(), "`rules` lists {count} rules, rules/ has {}", pages.len());
@@ -457,21 +452,7 @@ fn the_readme_lists_the_rules() {
 
 #[test]
 fn the_readme_shows_real_output() {
-    let output = run(repository(), &["check", "--format", "text", "testdata/flux-platform"]);
-    let text = without_time(stdout(&output));
+    let output = program("check", &[&repository().join("testdata/flux-platform")]);
+    let text = without_time(&output.out);
     generated("output", &format!("```text\n{}\n```\n", text.trim_end()));
-}
-
-#[test]
-fn every_scenario_has_its_snapshots() {
-    let folder = repository().join("tests/snapshots");
-    let recorded = files(&folder, |path| path.ends_with(".snap"));
-    let mut expected = Vec::new();
-    for scenario in scenarios().into_iter().filter(|it| !it.is_platform()) {
-        for kind in ["check", "sarif", "show"] {
-            expected.push(format!("{}@{kind}.snap", scenario.name));
-        }
-    }
-    expected.sort();
-    assert_eq!(recorded, expected);
 }

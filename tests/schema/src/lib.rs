@@ -56,7 +56,7 @@ fn scenarios_below(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// As `tests/common` says it: a scenario has files of its own.
+/// As `tests/library/scenarios.rs` says it: a scenario has files of its own.
 fn is_group(dir: &Path) -> bool {
     ["argo-cd", "kubeadm", "platforms"].iter().any(|name| dir.ends_with(Path::new("testdata").join(name)))
 }

@@ -3,15 +3,17 @@
 
 use std::{collections::BTreeMap, fs};
 
-use metrics_server_lint::{
-    analyze, config,
+use super::{
+    common::files,
+    config_in,
+    scenarios::{Scenario, scenarios},
+};
+use crate::{
+    analyze,
     model::{Datum, Fact},
-    rules,
     source::{Sources, Span},
     tree::{Origin, Via},
 };
-
-use crate::common::{Scenario, files, scenarios};
 
 /// A scenario in memory: path and text of every file that is text.
 type Files = BTreeMap<String, String>;
@@ -75,9 +77,7 @@ fn read(scenario: &Scenario) -> Files {
 /// What is known of every metrics-server of every environment.
 fn facts(files: &Files) -> (Sources, BTreeMap<Name, Fact<Datum>>) {
     let sources = Sources::in_memory(files.clone());
-    let config = sources.find(config::FILE).map(|file| config::read(&sources, file, &rules::ids()));
-    let config = config.transpose().unwrap_or_default().unwrap_or_default();
-    let (_, clusters) = analyze(&sources, &config);
+    let (_, clusters) = analyze(&sources, &config_in(&sources));
     let mut facts = BTreeMap::new();
     for cluster in clusters {
         for (index, server) in cluster.metrics_servers.iter().enumerate() {

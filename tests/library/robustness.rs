@@ -3,13 +3,25 @@
 use std::{
     fmt::Write as _,
     fs,
-    path::Path,
     time::{Duration, Instant},
 };
 
+use indexmap::IndexMap;
+use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::common::{run, scenarios, stdout};
+use super::{
+    common::files,
+    config_in,
+    scenarios::{sarif, scenario, scenarios},
+};
+use crate::{
+    analyze, check, config,
+    relevance::relevance,
+    report::{self, Report},
+    settle::{Scope, settle},
+    source::{Skip, Sources, Text},
+};
 
 /// Far above what any of these takes, far below what unbounded work would.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -17,23 +29,27 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Checks a repository that holds `files`; what the findings say, as `path: rule: message`.
 #[track_caller]
 fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<String> {
-    let root = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = root.path().join(path.as_ref());
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    findings_in(root.path())
+    let start = Instant::now();
+    let listing = files.iter().map(|(path, bytes)| {
+        let (path, bytes) = (path.as_ref().to_owned(), bytes.as_ref());
+        let text =
+            String::from_utf8(bytes.to_vec()).map_or(Text::Skipped(Skip::Binary), Text::Utf8);
+        (path.clone(), relevance(&path, bytes), Some(text))
+    });
+    let nothing_more = Box::new(|_: &str| Text::Skipped(Skip::Unreadable));
+    let sources = Sources::new(listing.collect(), IndexMap::new(), nothing_more);
+    let config = config_in(&sources);
+    let (environments, clusters) = analyze(&sources, &config);
+    let settled = settle(&sources, &config, check(&clusters), &Scope::all());
+    let environments = environments.into_iter().map(|it| it.name).collect();
+    let report =
+        Report { sources: &sources, findings: settled.findings, environments, suppressed: 0 };
+    let log = serde_json::from_str(&report::sarif(&report)).unwrap();
+    assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
+    texts(&log)
 }
 
-#[track_caller]
-fn findings_in(root: &Path) -> Vec<String> {
-    let start = Instant::now();
-    let output = run(root, &["check", "--root", ".", "--format", "sarif"]);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-    assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
-    let sarif: Value = serde_json::from_str(stdout(&output)).unwrap();
+fn texts(sarif: &Value) -> Vec<String> {
     let results = sarif["runs"][0]["results"].as_array().unwrap().iter();
     results
         .map(|it| {
@@ -73,8 +89,7 @@ spec:
 
 #[test]
 fn every_broken_file_is_named_and_hides_no_other() {
-    let broken = scenarios().into_iter().find(|it| it.name == "broken").unwrap();
-    let found = findings_in(&broken.dir);
+    let found = texts(&sarif(&scenario("broken")));
     for path in [
         "yaml/unclosed.yaml",
         "yaml/tabs.yaml",
@@ -210,23 +225,20 @@ replicas: [{name: metrics-server, count: 9223372036854775807}]
 /// Every scenario, with files cut off, without a line, and with bytes that belong nowhere.
 #[test]
 fn no_damage_to_a_scenario_makes_it_panic() {
-    for scenario in scenarios().into_iter().filter(|it| it.name != "broken") {
-        let paths = crate::common::files(&scenario.dir, |_| true);
-        let texts = paths.iter().map(|path| fs::read(scenario.dir.join(path)).unwrap());
-        let texts: Vec<Vec<u8>> = texts.collect();
+    scenarios().par_iter().filter(|it| it.name != "broken").for_each(|scenario| {
+        let texts: Vec<(String, Vec<u8>)> = files(&scenario.dir, |_| true)
+            .into_iter()
+            .map(|path| (path.clone(), fs::read(scenario.dir.join(path)).unwrap()))
+            .collect();
         for damage in 0..2_usize {
-            let damaged: Vec<(&String, Vec<u8>)> = paths
-                .iter()
-                .zip(&texts)
-                .enumerate()
-                .map(|(at, (path, text))| {
-                    let config = path.starts_with(".metrics-server-lint");
-                    (path, if config { text.clone() } else { damaged(text, damage + at % 7) })
-                })
-                .collect();
-            findings(&damaged);
+            let damaged = |(at, (path, text)): (usize, &(String, Vec<u8>))| {
+                // Without its configuration nothing is done.
+                let how = if path == config::FILE { 0 } else { damage + at % 7 };
+                (path.clone(), damaged(text, how))
+            };
+            findings(&texts.iter().enumerate().map(damaged).collect::<Vec<_>>());
         }
-    }
+    });
 }
 
 fn damaged(text: &[u8], how: usize) -> Vec<u8> {
