@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     cli::Detail,
+    config,
     finding::{Findings, Severity},
     rules::find,
     tree::{Origin, Via},
@@ -211,10 +212,23 @@ spec:
           resources: {limits: {memory: 256Mi}}
 ";
 
+const API_SERVICE: &str = "\
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1beta1.metrics.k8s.io}
+spec:
+  group: metrics.k8s.io
+  service: {name: metrics-server, namespace: kube-system}
+  insecureSkipTLSVerify: true
+";
+
 fn analyzed(
     sources: &Sources,
 ) -> Vec<(crate::resolve::environment::Environment, crate::model::Cluster)> {
-    let (environments, clusters) = crate::analyze(sources, &crate::config::Config::default());
+    let config = sources
+        .find(config::FILE)
+        .map(|it| config::read(sources, it, &crate::rules::ids()).expect("valid"));
+    let (environments, clusters) = crate::analyze(sources, &config.unwrap_or_default());
     environments.into_iter().zip(clusters).collect()
 }
 
@@ -255,6 +269,25 @@ fn show_for_programs() {
         priority_class cpu_request cpu_limit memory_request memory_limit tls_cert_file \
         api_service_insecure_skip_tls_verify api_service_ca_bundle";
     assert_eq!(names.join(" "), expected);
+}
+
+#[test]
+fn show_for_programs_beside_the_facts_of_metrics_server() {
+    let sources = Sources::in_memory([
+        (".metrics-server-lint.yaml", "environments: {default: {nodes: 3, kubernetes: '1.31'}}\n"),
+        ("a.yaml", MANIFEST),
+        ("api.yaml", API_SERVICE),
+        (
+            "kubelet.yaml",
+            "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nserverTLSBootstrap: true\n",
+        ),
+        ("approver.yaml", &MANIFEST.replace("metrics-server", "kubelet-csr-approver")),
+        ("broken.yaml", "metrics-server: [\n"),
+    ]);
+    let shown = show_json(&sources, &analyzed(&sources));
+    let mut shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
+    shown["environments"][0]["metrics_servers"][0]["facts"].take();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&shown).expect("it is JSON"));
 }
 
 #[test]

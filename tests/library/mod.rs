@@ -16,6 +16,7 @@ use crate::{
 mod common;
 
 mod scenarios;
+mod written;
 
 mod mutation;
 mod platforms;
