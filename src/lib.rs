@@ -1,76 +1,39 @@
 //! metrics-server-lint: judges everything that `kubectl top` and the Horizontal Pod Autoscaler
 //! depend on, in a repository, offline, for every environment.
 //!
-//! Data flows one way, through the modules in this order.
+//! Data flows one way, down these groups. They are no interface: what is public is for `main` and
+//! for the tests of the whole program.
 
 pub mod cli;
-pub mod config;
-pub mod discover;
-pub mod relevance;
-pub mod scalar;
-pub mod source;
-pub mod tree;
+mod run;
 
-pub mod data;
-pub mod emit;
-pub mod nearest;
-pub mod parse;
-pub mod problem;
-pub mod resolve;
-
-pub mod model;
-
-pub mod finding;
-pub mod rules;
-pub mod sizing;
+pub mod pipeline;
+pub mod report;
 
 pub mod settle;
 pub mod suppress;
 
-pub mod report;
+pub mod model;
+pub mod rules;
+pub mod sizing;
 
-mod run;
+pub mod discover;
+pub mod relevance;
+pub mod resolve;
+
+pub mod config;
+pub mod data;
+pub mod emit;
+pub mod finding;
+pub mod problem;
+
+pub mod nearest;
+pub mod parse;
+pub mod scalar;
+pub mod source;
+pub mod tree;
 
 pub use run::{Streams, run};
-
-use config::Config;
-use finding::{Finding, Severity};
-use model::Cluster;
-use resolve::{
-    context::{Context, Purpose},
-    environment::Environment,
-};
-use source::Sources;
-
-/// Resolves and types every environment of a repository.
-pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
-    let context = Context::new(sources, config, Purpose::Judge);
-    let environments = resolve::resolve(&context);
-    let elsewhere = std::sync::OnceLock::new();
-    let lower = |environment| model::lower(sources, environment, &elsewhere);
-    let clusters: Vec<Cluster> = environments.iter().map(lower).collect();
-    // A file may speak of metrics-server and say nothing about it: a pipeline, a document.
-    let concerns_us = |(environment, cluster): &(Environment, Cluster)| {
-        !cluster.is_empty() || environment.settings.as_ref().is_some_and(|it| it.entry.is_some())
-    };
-    environments.into_iter().zip(clusters).filter(concerns_us).unzip()
-}
-
-/// Everything that the rules say of every environment, and what went wrong on the way there.
-pub fn check(clusters: &[Cluster]) -> Vec<Finding> {
-    let of = |cluster: &Cluster| {
-        let found = rules::RULES.iter().flat_map(|rule| rule.check(cluster));
-        let problems = rules::problems(&cluster.problems, Some(&cluster.environment));
-        let mut findings: Vec<Finding> = found.chain(problems).collect();
-        if cluster.assumed {
-            for finding in &mut findings {
-                finding.at_most(Severity::Warning);
-            }
-        }
-        findings
-    };
-    clusters.iter().flat_map(of).collect()
-}
 
 #[cfg(test)]
 #[path = "../tests/library/mod.rs"]

@@ -10,12 +10,12 @@ use std::{
 };
 
 use crate::{
-    analyze,
     cli::{self, Color, Command, Detail, Format, LoadRestrictor, Options},
     config::{self, Config},
     discover,
     finding::Finding,
     nearest::nearest,
+    pipeline::analyze,
     problem::{Problem, ProblemKind},
     report::{self, Look, Progress, Report, Screen},
     resolve::{
@@ -148,7 +148,7 @@ impl Run<'_, '_> {
         progress.stage("resolving the environments");
         let (environments, clusters) = analyze(&sources, &config);
         progress.stage("checking");
-        let mut findings = crate::check(&clusters);
+        let mut findings = crate::pipeline::check(&clusters);
         findings.extend(settle::unmatched(&config, &environments));
         let settled = settle::settle(&sources, &config, findings, &scope);
         let elapsed = progress.finish();

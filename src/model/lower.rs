@@ -292,7 +292,13 @@ fn disruption_budget<'a>(
 
 #[cfg(test)]
 mod tests {
-    use crate::{analyze, check, config::Config, finding::Severity, model::Fact, source::Sources};
+    use crate::{
+        config::Config,
+        finding::Severity,
+        model::Fact,
+        pipeline::{analyze, check},
+        source::Sources,
+    };
 
     #[test]
     fn flags_that_a_shell_or_the_environment_passes_are_unknown() {

@@ -228,7 +228,7 @@ fn analyzed(
     let config = sources
         .find(config::FILE)
         .map(|it| config::read(sources, it, &crate::rules::ids()).expect("valid"));
-    let (environments, clusters) = crate::analyze(sources, &config.unwrap_or_default());
+    let (environments, clusters) = crate::pipeline::analyze(sources, &config.unwrap_or_default());
     environments.into_iter().zip(clusters).collect()
 }
 

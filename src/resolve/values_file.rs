@@ -202,7 +202,8 @@ mod tests {
             ),
             ("charts/a/values.yaml", "metrics-server:\n  args: [--kubelet-insecure-tls]\n"),
         ]);
-        let (environments, clusters) = crate::analyze(&sources, &crate::config::Config::default());
+        let (environments, clusters) =
+            crate::pipeline::analyze(&sources, &crate::config::Config::default());
         let names: Vec<_> = environments.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["charts/a"]);
         let flag = &clusters[0].metrics_servers[0].kubelet_insecure_tls;
@@ -223,7 +224,7 @@ mod tests {
             ("a/values-dev.yaml", "other: {}\n"),
             ("a/values-prod.yaml", "metrics-server:\n  args: [--kubelet-insecure-tls]\n"),
         ]);
-        let (_, clusters) = crate::analyze(&sources, &crate::config::Config::default());
+        let (_, clusters) = crate::pipeline::analyze(&sources, &crate::config::Config::default());
         let found: Vec<_> = clusters
             .iter()
             .map(|it| {
@@ -242,7 +243,7 @@ mod tests {
             ("ms/values.yaml", "args: [--metric-resolution=15s]\nreplicas: 2\n"),
             ("ms/values-prod.yaml", "args: [--metric-resolution=30s]\n"),
         ]);
-        let (_, clusters) = crate::analyze(&sources, &crate::config::Config::default());
+        let (_, clusters) = crate::pipeline::analyze(&sources, &crate::config::Config::default());
         let replicas: Vec<_> = clusters
             .iter()
             .map(|it| (it.environment.as_str(), it.metrics_servers[0].replicas.is_unknown()))

@@ -9,8 +9,8 @@ use super::{
     scenarios::{Scenario, scenarios},
 };
 use crate::{
-    analyze,
     model::{Datum, Fact},
+    pipeline::analyze,
     source::{Sources, Span},
     tree::{Origin, Via},
 };

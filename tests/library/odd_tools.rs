@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use crate::{
-    analyze, config::Config, resolve::environment::Environment, source::Sources, tree::Node,
+    config::Config, pipeline::analyze, resolve::environment::Environment, source::Sources,
+    tree::Node,
 };
 
 fn environments(files: &[(&str, &str)]) -> Vec<Environment> {

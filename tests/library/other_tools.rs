@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use crate::{
-    analyze,
     config::Config,
     discover,
     model::Cluster,
+    pipeline::analyze,
     resolve::environment::{Environment, Release},
     source::{Sources, Span},
     tree::{Node, Origin},

@@ -8,7 +8,7 @@ use super::{
     scenarios::{self, Scenario, scenario, scenarios},
     written::{self, count, place, read},
 };
-use crate::{check, finding::Severity, model::Fact};
+use crate::{finding::Severity, model::Fact, pipeline::check};
 
 /// A test for each scenario: its environment, the state of its serving certificates, its nodes.
 macro_rules! platforms {

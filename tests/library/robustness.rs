@@ -16,7 +16,8 @@ use super::{
     scenarios::{sarif, scenario, scenarios},
 };
 use crate::{
-    analyze, check, config,
+    config,
+    pipeline::{analyze, check},
     relevance::relevance,
     report::{self, Report},
     settle::{Scope, settle},

@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, fmt::Write as _, fs};
 
 use super::config_in;
 use crate::{
-    analyze, check, config,
+    config,
     finding::{Finding, Label},
+    pipeline::{analyze, check},
     rules::{self, Example, Expected, RULES, Rule},
     settle::{Scope, settle, unmatched},
     source::Sources,

@@ -7,8 +7,9 @@ use indexmap::IndexMap;
 
 use super::config_in;
 use crate::{
-    analyze, discover,
+    discover,
     model::{Cluster, Count, Datum, Fact, MetricsServer},
+    pipeline::analyze,
     resolve::environment::Environment,
     source::{Sources, Span},
     tree::{Origin, Via},

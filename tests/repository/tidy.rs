@@ -94,6 +94,7 @@ fn exceptions_are_expected_and_say_why() {
 const FLOORS: &[&[&str]] = &[
     &["run"],
     &["report"],
+    &["pipeline"],
     &["cli"],
     &["settle"],
     &["suppress"],

@@ -1,0 +1,44 @@
+//! From files to findings: resolve → lower → check, for every environment.
+
+use crate::{
+    config::Config,
+    finding::{Finding, Severity},
+    model::{self, Cluster},
+    resolve::{
+        self,
+        context::{Context, Purpose},
+        environment::Environment,
+    },
+    rules,
+    source::Sources,
+};
+
+/// Resolves and types every environment of a repository.
+pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
+    let context = Context::new(sources, config, Purpose::Judge);
+    let environments = resolve::resolve(&context);
+    let elsewhere = std::sync::OnceLock::new();
+    let lower = |environment| model::lower(sources, environment, &elsewhere);
+    let clusters: Vec<Cluster> = environments.iter().map(lower).collect();
+    // A file may speak of metrics-server and say nothing about it: a pipeline, a document.
+    let concerns_us = |(environment, cluster): &(Environment, Cluster)| {
+        !cluster.is_empty() || environment.settings.as_ref().is_some_and(|it| it.entry.is_some())
+    };
+    environments.into_iter().zip(clusters).filter(concerns_us).unzip()
+}
+
+/// Everything that the rules say of every environment, and what went wrong on the way there.
+pub fn check(clusters: &[Cluster]) -> Vec<Finding> {
+    let of = |cluster: &Cluster| {
+        let found = rules::RULES.iter().flat_map(|rule| rule.check(cluster));
+        let problems = rules::problems(&cluster.problems, Some(&cluster.environment));
+        let mut findings: Vec<Finding> = found.chain(problems).collect();
+        if cluster.assumed {
+            for finding in &mut findings {
+                finding.at_most(Severity::Warning);
+            }
+        }
+        findings
+    };
+    clusters.iter().flat_map(of).collect()
+}
