@@ -1,7 +1,7 @@
 //! What went wrong on the way from files to a model. Data, like everything else: a problem becomes
 //! a finding of a built-in rule.
 
-use crate::tree::Origin;
+use crate::{parse::SyntaxError, tree::Origin};
 
 /// Something that could not be read or resolved, or that the real tool would refuse.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,22 @@ impl Problem {
     /// A problem of `kind` at `at`.
     pub fn new(kind: ProblemKind, at: &Origin, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), at: at.clone(), also: Vec::new(), help: None }
+    }
+
+    /// The repository alone cannot tell what `at` comes to.
+    pub fn unresolved(at: &Origin, why: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Unresolved, at, why)
+    }
+
+    /// The real tool refuses to build what is at `at`.
+    pub fn refused(at: &Origin, why: impl Into<String>) -> Self {
+        Self::new(ProblemKind::BuildFails, at, why)
+    }
+
+    /// Text that cannot be parsed, which begins at `start`.
+    pub fn syntax(error: &SyntaxError, start: &Origin) -> Self {
+        let at = error.span.map_or_else(|| start.clone(), Origin::written);
+        Self::new(ProblemKind::Syntax, &at, &*error.message)
     }
 
     /// The same, with another place.

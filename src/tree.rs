@@ -256,23 +256,61 @@ impl Node {
         Self { kind: kind.into(), origin }
     }
 
+    /// A value at `at` that the repository alone cannot tell.
+    pub fn unknown_value(why: impl Into<Why>, at: &Origin) -> Self {
+        Self::new(Kind::Unknown(why.into()), at.clone())
+    }
+
+    /// The tree with what `f` puts in the place of its nodes, from the root down.
+    ///
+    /// What is replaced is not looked into, and what does not change stays shared.
+    #[must_use]
+    pub fn rewrite(&self, f: &mut impl FnMut(&Self) -> Option<Self>) -> Self {
+        self.rewritten(f).unwrap_or_else(|| self.clone())
+    }
+
+    /// The tree with what `f` puts in the place of its scalars, where these are.
+    #[must_use]
+    pub fn rewrite_scalars(&self, f: impl Fn(&Scalar) -> Option<Kind>) -> Self {
+        self.rewrite(&mut |node| Some(Self::new(f(node.as_scalar()?)?, node.origin.clone())))
+    }
+
+    /// [`Node::rewrite`], or nothing when nothing changes.
+    fn rewritten(&self, f: &mut impl FnMut(&Self) -> Option<Self>) -> Option<Self> {
+        if let Some(node) = f(self) {
+            return Some(node);
+        }
+        let mut copy: Option<Self> = None;
+        for (index, item) in self.items().iter().enumerate() {
+            if let Some(item) = item.rewritten(f) {
+                copy.get_or_insert_with(|| self.clone()).as_list_mut()?[index] = item;
+            }
+        }
+        for (key, entry) in self.entries() {
+            if let Some(value) = entry.value.rewritten(f) {
+                *copy.get_or_insert_with(|| self.clone()).as_map_mut()?.get_mut(key)? = value;
+            }
+        }
+        copy
+    }
+
+    /// The same value with `f` of every place in it.
+    #[must_use]
+    pub fn map_origins(&self, f: &impl Fn(&Origin) -> Origin) -> Self {
+        let mut node = Self::new(self.kind.clone(), f(&self.origin));
+        for item in node.as_list_mut().into_iter().flatten() {
+            *item = item.map_origins(f);
+        }
+        for (_, entry) in node.as_map_mut().into_iter().flat_map(Map::iter_mut) {
+            entry.value = entry.value.map_origins(f);
+        }
+        node
+    }
+
     /// The same value, all of which comes to count through a step at `span`.
     #[must_use]
     pub fn through(&self, via: Via, span: Option<Span>) -> Self {
-        let kind = match &self.kind {
-            Kind::List(items) => {
-                items.iter().map(|it| it.through(via, span)).collect::<Vec<_>>().into()
-            }
-            Kind::Map(map) => {
-                let mut map = Map::clone(map);
-                for (_, entry) in map.iter_mut() {
-                    entry.value = entry.value.through(via, span);
-                }
-                map.into()
-            }
-            other => other.clone(),
-        };
-        Self { kind, origin: self.origin.through(via, span) }
+        self.map_origins(&|origin| origin.through(via, span))
     }
 
     /// The value at `key`, when this is a map that has it.
@@ -313,6 +351,37 @@ impl Node {
     /// The text at `path`, when a string stands there.
     pub fn str_at(&self, path: &str) -> Option<&str> {
         self.at(path)?.as_str()
+    }
+
+    /// The items of the sequence at `path`, or none.
+    pub fn items_at(&self, path: &str) -> &[Self] {
+        self.at(path).map(Self::items).unwrap_or_default()
+    }
+
+    /// The `kind` of a Kubernetes object, or `""`.
+    pub fn object_kind(&self) -> &str {
+        self.str_at("kind").unwrap_or_default()
+    }
+
+    /// The group of a Kubernetes object's `apiVersion`; `""` is the core group.
+    pub fn api_group(&self) -> &str {
+        let version = self.str_at("apiVersion").unwrap_or_default();
+        version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The `metadata.name` of a Kubernetes object, or `""`.
+    pub fn object_name(&self) -> &str {
+        self.str_at("metadata.name").unwrap_or_default()
+    }
+
+    /// The `metadata.namespace` of a Kubernetes object, or `""`.
+    pub fn object_namespace(&self) -> &str {
+        self.str_at("metadata.namespace").unwrap_or_default()
+    }
+
+    /// The place of a Kubernetes object's name, or of the whole object.
+    pub fn object_anchor(&self) -> &Origin {
+        &self.at("metadata.name").unwrap_or(self).origin
     }
 
     /// The mapping.

@@ -132,28 +132,26 @@ impl Object {
 
     /// `kind`
     pub fn kind(&self) -> &str {
-        self.node.str_at("kind").unwrap_or_default()
+        self.node.object_kind()
     }
 
     /// The group of `apiVersion`; `""` is the core group.
     pub fn group(&self) -> &str {
-        let version = self.node.str_at("apiVersion").unwrap_or_default();
-        version.split_once('/').map_or("", |(group, _)| group)
+        self.node.api_group()
     }
 
     /// `metadata.name`
     pub fn name(&self) -> &str {
-        self.node.str_at("metadata.name").unwrap_or_default()
+        self.node.object_name()
     }
 
     /// `metadata.namespace`, or `""`.
     pub fn namespace(&self) -> &str {
-        self.node.str_at("metadata.namespace").unwrap_or_default()
+        self.node.object_namespace()
     }
 
     /// The place of its name, or of the whole object.
     pub fn anchor(&self) -> Origin {
-        let name = self.node.at("metadata.name");
-        name.map_or_else(|| self.node.origin.clone(), |name| name.origin.clone())
+        self.node.object_anchor().clone()
     }
 }
