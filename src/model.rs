@@ -10,6 +10,7 @@ mod quantity;
 pub mod serving;
 pub(crate) mod workload;
 
+pub use approver::Weakness;
 pub use fact::{Datum, Fact};
 pub use lower::lower;
 pub use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
@@ -250,8 +251,8 @@ pub struct Approver {
     /// Whether it is certain to run in this environment's cluster. One that is declared elsewhere
     /// in the repository, suspended, or only allowed to approve may not.
     pub certain: bool,
-    /// What makes it approve more than it should, or differently tomorrow: each a clause.
-    pub weaknesses: Vec<(String, Origin)>,
+    /// What makes it approve more than it should, or differently tomorrow.
+    pub weaknesses: Vec<(Weakness, Origin)>,
 }
 
 /// How the kubelets of an environment get their serving certificates.

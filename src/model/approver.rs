@@ -7,6 +7,7 @@ mod elsewhere;
 mod policy;
 
 pub use elsewhere::elsewhere;
+pub use policy::Weakness;
 pub(super) use policy::of_values;
 
 use crate::{
@@ -66,7 +67,7 @@ pub(super) fn distinct(found: Vec<Approver>) -> Vec<Approver> {
                     first.certain = true;
                 }
                 for weakness in approver.weaknesses {
-                    if first.weaknesses.iter().all(|(says, _)| *says != weakness.0) {
+                    if first.weaknesses.iter().all(|(it, _)| *it != weakness.0) {
                         first.weaknesses.push(weakness);
                     }
                 }
@@ -140,7 +141,7 @@ fn of_workload(object: &Object) -> Option<Approver> {
                     weaknesses.extend(policy::of_container(container, &origin));
                 }
                 "kubelet-rubber-stamp" => {
-                    weaknesses.push(("it is not maintained any more".into(), image.origin.clone()));
+                    weaknesses.push((Weakness::Unmaintained, image.origin.clone()));
                 }
                 _ => {}
             }
@@ -154,12 +155,11 @@ fn of_workload(object: &Object) -> Option<Approver> {
             return Some(named(TALOS, Vec::new()));
         }
         let approves = line.contains("certificate approve");
-        let says = "`kubectl certificate approve` accepts every request without a look at it";
         approves.then(|| {
             let at = words()
                 .find(|it| it.as_scalar().is_some_and(|it| it.text.contains("certificate")))
                 .map_or_else(|| origin.clone(), |it| it.origin.clone());
-            named(object.name(), vec![(says.into(), at)])
+            named(object.name(), vec![(Weakness::Blind, at)])
         })
     })
 }
@@ -251,7 +251,7 @@ pub(super) fn remote(text: &str, at: &Origin) -> Option<Approver> {
     let mut weaknesses = Vec::new();
     let moving = ["/main/", "/master/", "/latest/", "ref=main", "ref=master"];
     if moving.iter().any(|it| text.contains(it)) {
-        weaknesses.push(("it comes from a branch, which may change".into(), at.clone()));
+        weaknesses.push((Weakness::Branch, at.clone()));
     }
     Some(Approver { name: name.into(), origin: at.clone(), certain: true, weaknesses })
 }

@@ -4,12 +4,82 @@
 //! environment variables that its template makes of them; the defaults are the program's
 //! (`internal/cmd/cmd.go`).
 
+use std::fmt;
+
 use crate::{
     model::kubelet::loose_bool,
     tree::{Node, Origin},
 };
 
-type Weakness = (String, Origin);
+/// What makes an approver approve more than it should, or differently tomorrow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Weakness {
+    /// The image of that name has no tag.
+    NoTag(String),
+    /// The image has that tag, which moves.
+    MovingTag(String),
+    /// Its manifests come from a branch.
+    Branch,
+    /// Nobody maintains it.
+    Unmaintained,
+    /// It looks at no request.
+    Blind,
+    /// The setting of that name, a pattern of host names, is missing.
+    NoPattern(&'static str),
+    /// The pattern of that name matches everything.
+    AnyName(&'static str),
+    /// The pattern of that name matches a part of a host name.
+    PartOfName(&'static str),
+    /// It checks no address.
+    AnyAddress,
+    /// It lets a node ask for the name of another.
+    OtherNode,
+}
+
+impl Weakness {
+    /// The name that tells it from the others, whatever the words for it are.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::NoTag(_) => "no-tag",
+            Self::MovingTag(_) => "moving-tag",
+            Self::Branch => "branch",
+            Self::Unmaintained => "unmaintained",
+            Self::Blind => "blind",
+            Self::NoPattern(_) => "no-pattern",
+            Self::AnyName(_) => "any-name",
+            Self::PartOfName(_) => "part-of-name",
+            Self::AnyAddress => "any-address",
+            Self::OtherNode => "other-node",
+        }
+    }
+}
+
+/// A clause.
+impl fmt::Display for Weakness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTag(image) => write!(f, "the image {image} has no tag, so it may change"),
+            Self::MovingTag(tag) => write!(f, "the image's tag {tag} may change"),
+            Self::Branch => f.write_str("it comes from a branch, which may change"),
+            Self::Unmaintained => f.write_str("it is not maintained any more"),
+            Self::Blind => f.write_str(
+                "`kubectl certificate approve` accepts every request without a look at it",
+            ),
+            Self::NoPattern(name) => {
+                write!(f, "{name} is not set, so every host name is accepted")
+            }
+            Self::AnyName(name) => write!(f, "{name} accepts every host name"),
+            Self::PartOfName(name) => write!(
+                f,
+                "{name} is not anchored with ^ and $, so it also accepts longer host names"
+            ),
+            Self::AnyAddress => {
+                f.write_str("IP addresses are not checked: DNS is bypassed and no prefixes are set")
+            }
+            Self::OtherNode => f.write_str("the host name need not be that of the node that asks"),
+        }
+    }
+}
 
 /// The settings that decide; an error means that one cannot be told.
 struct Policy<'a> {
@@ -20,7 +90,7 @@ struct Policy<'a> {
 }
 
 /// What is weak in the chart's values.
-pub(in crate::model) fn of_values(values: &Node, anchor: &Origin) -> Vec<Weakness> {
+pub(in crate::model) fn of_values(values: &Node, anchor: &Origin) -> Vec<(Weakness, Origin)> {
     let look = |path| values.look(path).ok();
     let policy = || {
         Some(Policy {
@@ -41,7 +111,7 @@ pub(in crate::model) fn of_values(values: &Node, anchor: &Origin) -> Vec<Weaknes
 }
 
 /// What is weak in a container that runs the approver.
-pub(super) fn of_container(container: &Node, anchor: &Origin) -> Vec<Weakness> {
+pub(super) fn of_container(container: &Node, anchor: &Origin) -> Vec<(Weakness, Origin)> {
     // Flags stand for the same settings; who uses them is not judged.
     let args = ["command", "args"].iter().filter_map(|it| container.get(it)).flat_map(Node::items);
     let flagged = args
@@ -67,23 +137,23 @@ pub(super) fn of_container(container: &Node, anchor: &Origin) -> Vec<Weakness> {
 }
 
 /// What is weak in how an image is named.
-pub(super) fn of_image(image: &Node) -> Vec<Weakness> {
+pub(super) fn of_image(image: &Node) -> Vec<(Weakness, Origin)> {
     let Some(text) = image.as_str().filter(|it| !it.contains("${") && !it.contains('@')) else {
         return Vec::new();
     };
     let name = text.rsplit('/').next().unwrap_or(text);
-    let says = match name.split_once(':') {
-        None => format!("the image {name} has no tag, so it may change"),
+    let weakness = match name.split_once(':') {
+        None => Weakness::NoTag(name.to_owned()),
         Some((_, tag)) if matches!(tag, "latest" | "main" | "master" | "edge") => {
-            format!("the image's tag {tag} may change")
+            Weakness::MovingTag(tag.to_owned())
         }
         Some(_) => return Vec::new(),
     };
-    vec![(says, image.origin.clone())]
+    vec![(weakness, image.origin.clone())]
 }
 
 impl Policy<'_> {
-    fn weaknesses(&self, regex_name: &str, anchor: &Origin) -> Vec<Weakness> {
+    fn weaknesses(&self, regex_name: &'static str, anchor: &Origin) -> Vec<(Weakness, Origin)> {
         let mut found = Vec::new();
         let text =
             |node: Option<&Node>| node.and_then(Node::as_scalar).map(|it| it.text.to_string());
@@ -91,13 +161,10 @@ impl Policy<'_> {
             |node: Option<&Node>| node.map_or_else(|| anchor.clone(), |it| it.origin.or(anchor));
         match text(self.regex).as_deref() {
             None | Some("" | "null" | "~") => {
-                found.push((
-                    format!("{regex_name} is not set, so every host name is accepted"),
-                    at(self.regex),
-                ));
+                found.push((Weakness::NoPattern(regex_name), at(self.regex)));
             }
             Some(".*" | "^.*$" | ".+" | "^.+$") => {
-                found.push((format!("{regex_name} accepts every host name"), at(self.regex)));
+                found.push((Weakness::AnyName(regex_name), at(self.regex)));
             }
             Some(regex) if regex.contains("${") || regex.contains("{{") => {}
             // Go's `MatchString` looks for a match anywhere in the name.
@@ -105,25 +172,16 @@ impl Policy<'_> {
                 if !(regex.starts_with('^') || regex.starts_with("\\A"))
                     || !(regex.ends_with('$') || regex.ends_with("\\z")) =>
             {
-                found.push((
-                    format!("{regex_name} is not anchored with ^ and $, so it also accepts longer host names"),
-                    at(self.regex),
-                ));
+                found.push((Weakness::PartOfName(regex_name), at(self.regex)));
             }
             Some(_) => {}
         }
         let on = |node: Option<&Node>| node.and_then(loose_bool) == Some(true);
         if on(self.bypass_dns) && self.any_address() {
-            found.push((
-                "IP addresses are not checked: DNS is bypassed and no prefixes are set".into(),
-                at(self.bypass_dns),
-            ));
+            found.push((Weakness::AnyAddress, at(self.bypass_dns)));
         }
         if on(self.bypass_hostname) {
-            found.push((
-                "the host name need not be that of the node that asks".into(),
-                at(self.bypass_hostname),
-            ));
+            found.push((Weakness::OtherNode, at(self.bypass_hostname)));
         }
         found
     }

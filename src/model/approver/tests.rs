@@ -48,8 +48,8 @@ fn names(found: &[Approver]) -> Vec<(&str, bool)> {
     found.iter().map(|it| (&*it.name, it.certain)).collect()
 }
 
-fn weaknesses(found: &[Approver]) -> Vec<&str> {
-    found.iter().flat_map(|it| &it.weaknesses).map(|(says, _)| says.as_str()).collect()
+fn weaknesses(found: &[Approver]) -> Vec<String> {
+    found.iter().flat_map(|it| &it.weaknesses).map(|(it, _)| it.to_string()).collect()
 }
 
 const ROLE: &str = "
