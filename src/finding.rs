@@ -25,6 +25,12 @@ pub struct Finding {
     pub environments: BTreeSet<String>,
     /// What it is about, without the environment: `kube-system/metrics-server memory_limit`.
     pub subject: String,
+    /// Which of the rule's findings it is; `""` when the rule has one kind only. Rule, subject,
+    /// variant and place say which findings of several environments are the same, whatever the
+    /// message is.
+    pub variant: &'static str,
+    /// The numbers of the case: of the same in several environments, the greatest is shown.
+    pub weight: Vec<u64>,
 }
 
 /// A place with what it has to do with a finding.
@@ -98,6 +104,8 @@ impl Findings {
             help: None,
             environments: self.environment.iter().cloned().collect(),
             subject: subject.to_owned(),
+            variant: "",
+            weight: Vec::new(),
         };
         finding.labels.dedup_by(|a, b| a.span == b.span);
         self.list.push_mut(finding)
@@ -171,6 +179,18 @@ impl Finding {
     /// What to do.
     pub fn help(&mut self, text: impl Into<String>) -> &mut Self {
         self.help = Some(plain(text.into()));
+        self
+    }
+
+    /// Which of the rule's findings it is, when it has several that can stand at one place.
+    pub fn variant(&mut self, variant: &'static str) -> &mut Self {
+        self.variant = variant;
+        self
+    }
+
+    /// The numbers of the case, the one that matters most first.
+    pub fn weigh(&mut self, numbers: impl Into<Vec<u64>>) -> &mut Self {
+        self.weight = numbers.into();
         self
     }
 

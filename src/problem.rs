@@ -8,6 +8,10 @@ use crate::{parse::SyntaxError, tree::Origin};
 pub struct Problem {
     /// Which built-in rule reports it.
     pub kind: ProblemKind,
+    /// What it is about, where a place can have several problems of this kind or another one in
+    /// each environment: a variable, an object. Kind, subject and place say which problems are the
+    /// same, whatever the message is.
+    pub subject: String,
     /// What is wrong, as a sentence without its full stop.
     pub message: String,
     /// Where a person looks first.
@@ -46,7 +50,15 @@ impl ProblemKind {
 impl Problem {
     /// A problem of `kind` at `at`.
     pub fn new(kind: ProblemKind, at: &Origin, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), at: at.clone(), also: Vec::new(), help: None }
+        let (subject, message) = (String::new(), message.into());
+        Self { kind, subject, message, at: at.clone(), also: Vec::new(), help: None }
+    }
+
+    /// The same, about `subject`.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = subject.into();
+        self
     }
 
     /// The repository alone cannot tell what `at` comes to.

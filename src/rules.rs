@@ -26,7 +26,7 @@ pub use page::{Category, Example, ExampleFile, Expected, examples};
 use crate::{
     finding::{Finding, Findings, Severity},
     model::{Cluster, ServingState, serving},
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     tree::Origin,
 };
 
@@ -140,7 +140,10 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
     let id = problem.kind.rule();
     let severity = find(id).map_or(Severity::Error, |rule| rule.severity);
     let mut findings = Findings::of(id, severity, environment);
-    let finding = findings.at(&problem.at, &problem.message, &problem.message);
+    // One remote base is one cause, whatever is lost by it.
+    let is_cause = problem.kind == ProblemKind::Unresolved;
+    let subject = if is_cause { "" } else { &problem.subject };
+    let finding = findings.at(&problem.at, subject, &problem.message);
     for (origin, label) in &problem.also {
         finding.also(origin, label);
     }

@@ -90,19 +90,14 @@ struct Group {
     findings: Vec<Finding>,
 }
 
-/// What findings have in common that are the same: the rule, the subject, the place, and the
-/// message without what differs from environment to environment.
-type Key = (&'static str, Option<String>, Option<Span>, Option<String>);
+/// What findings have in common that are the same: rule, subject, variant and place, never words.
+type Key = (&'static str, String, &'static str, Option<Span>);
 
 fn groups(findings: impl Iterator<Item = Finding>) -> Vec<Group> {
     let mut groups: IndexMap<Key, Group> = IndexMap::new();
     for finding in findings {
         let place = finding.primary().map(|it| it.span);
-        let key = match finding.rule {
-            // One remote base is one cause, whatever is lost by it.
-            "unresolved" => (finding.rule, None, place, None),
-            rule => (rule, Some(finding.subject.clone()), place, Some(skeleton(&finding))),
-        };
+        let key = (finding.rule, finding.subject.clone(), finding.variant, place);
         let group = groups.entry(key).or_insert_with(|| Group { findings: Vec::new() });
         group.findings.push(finding);
     }
@@ -113,36 +108,13 @@ impl Group {
     /// One finding for all: the worst, with the greatest numbers, and all environments.
     fn merge(self) -> Option<Finding> {
         let environments = self.findings.iter().flat_map(|it| it.environments.clone()).collect();
-        // Of equals, `max_by_key` takes the last one; the first environment is more natural.
+        // Of equals, `max_by` takes the last one; the first environment is more natural.
         let worst = self.findings.into_iter().rev();
-        let mut worst = worst.max_by_key(|it| (it.severity, numbers(&it.message)))?;
+        let mut worst =
+            worst.max_by(|a, b| (a.severity, &a.weight).cmp(&(b.severity, &b.weight)))?;
         worst.environments = environments;
         Some(worst)
     }
-}
-
-/// The message without numbers and without the names of environments.
-fn skeleton(finding: &Finding) -> String {
-    let mut message = finding.message.clone();
-    for name in &finding.environments {
-        message = message.replace(name.as_str(), "@");
-    }
-    let mut skeleton = String::with_capacity(message.len());
-    let mut in_number = false;
-    for it in message.chars() {
-        match it {
-            '0'..='9' if in_number => {}
-            '0'..='9' => skeleton.push('#'),
-            it => skeleton.push(it),
-        }
-        in_number = it.is_ascii_digit();
-    }
-    skeleton
-}
-
-fn numbers(message: &str) -> Vec<u64> {
-    let parts = message.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty());
-    parts.map(|it| it.parse().unwrap_or(u64::MAX)).collect()
 }
 
 /// The one order of findings.
@@ -211,7 +183,11 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{finding::Findings, tree::Origin};
+    use crate::{
+        finding::Findings,
+        problem::{Problem, ProblemKind},
+        tree::Origin,
+    };
 
     const RULE: &str = "memory-limit-too-low";
 
@@ -248,26 +224,55 @@ mod tests {
         let sources = repository();
         let at = place(&sources, "a.yaml", "1");
         let other = place(&sources, "a.yaml", "2");
-        let settled = settle(
-            &sources,
-            &Config::default(),
-            vec![
-                found(&at, "us", "100 nodes need 200Mi; us limits it", Severity::Error),
-                found(&at, "eu", "300 nodes need 600Mi; eu limits it", Severity::Error),
-                found(&at, "dev", "9 nodes need 600Mi; dev limits it", Severity::Note),
-                found(&other, "eu", "300 nodes need 600Mi; eu limits it", Severity::Error),
-                found(&at, "eu", "something else", Severity::Error),
-            ],
-            &Scope::all(),
-        );
+        let of = |at, environment, needed: u64, severity| {
+            let message = format!("{environment} needs {needed}Mi");
+            let mut finding = found(at, environment, &message, severity);
+            finding.weigh([needed]);
+            finding
+        };
+        let mut another = of(&at, "eu", 1, Severity::Error);
+        another.variant("another");
+        let findings = vec![
+            of(&at, "us", 200, Severity::Error),
+            of(&at, "eu", 1000, Severity::Error),
+            of(&at, "dev", 9000, Severity::Note),
+            of(&other, "eu", 600, Severity::Error),
+            another,
+        ];
+        let settled = |findings| settle(&sources, &Config::default(), findings, &Scope::all());
         assert_eq!(
-            lines(&settled),
+            lines(&settled(findings.clone())),
             [
-                "error 300 nodes need 600Mi; eu limits it in dev, eu, us",
-                "error something else in eu",
-                "error 300 nodes need 600Mi; eu limits it in eu",
+                "error eu needs 1000Mi in dev, eu, us",
+                "error eu needs 1Mi in eu",
+                "error eu needs 600Mi in eu",
             ]
         );
+        // However it is worded: all alike, or each in its own way.
+        for reword in [|_| "bad".to_owned(), |it: usize| "bad ".repeat(it)] {
+            let mut findings = findings.clone();
+            for (index, finding) in findings.iter_mut().enumerate() {
+                finding.message = reword(index);
+            }
+            let environments = settled(findings).findings.into_iter().map(|it| it.environments);
+            let counts: Vec<_> = environments.map(|it| it.len()).collect();
+            assert_eq!(counts.iter().sum::<usize>(), 5);
+            assert_eq!(counts.len(), 3);
+        }
+    }
+
+    #[test]
+    fn problems_are_told_apart_by_what_they_are_about() {
+        let sources = repository();
+        let at = place(&sources, "a.yaml", "1");
+        let count = |kind, subjects: [&str; 2]| {
+            let problems = subjects.map(|it| Problem::new(kind, &at, "of any words").about(it));
+            let in_two = ["dev", "prod"].map(|it| rules::problems(&problems, Some(it)));
+            settle(&sources, &Config::default(), in_two.concat(), &Scope::all()).findings.len()
+        };
+        assert_eq!(count(ProblemKind::EnvVarUndefined, ["A", "B"]), 2);
+        assert_eq!(count(ProblemKind::EnvVarUndefined, ["A", "A"]), 1);
+        assert_eq!(count(ProblemKind::Unresolved, ["a/b", "a/c"]), 1);
     }
 
     #[test]
@@ -277,10 +282,9 @@ mod tests {
         let level = |level| {
             let config =
                 Config { rules: vec![(RULE.into(), level, at.clone())], ..Config::default() };
-            let all = vec![
-                found(&at, "prod", "x", Severity::Error),
-                found(&at, "local", "y", Severity::Note),
-            ];
+            let mut local = found(&at, "local", "y", Severity::Note);
+            local.variant("local");
+            let all = vec![found(&at, "prod", "x", Severity::Error), local];
             lines(&settle(&sources, &config, all, &Scope::all()))
         };
         assert_eq!(level(None), [""; 0]);

@@ -153,7 +153,7 @@ pub fn set(values: &mut Node, name: &str, value: &Node, strings: bool) -> Result
     result.map_err(|why| {
         let why = format!("Helm refuses to set `{name}`: {why}");
         values.kind = Kind::Unknown(why.as_str().into());
-        Problem::new(ProblemKind::BuildFails, &value.origin, why)
+        Problem::new(ProblemKind::BuildFails, &value.origin, why).about(name)
     })
 }
 

@@ -9,6 +9,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                     &format!("approver {}", approver.name),
                     format!("{}: {weakness}", approver.name),
                 )
+                .variant(weakness.id())
                 .help(
                     "restrict what the approver accepts to the names and addresses of your nodes",
                 );

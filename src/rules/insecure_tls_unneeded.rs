@@ -13,6 +13,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             &server.subject(),
             format!("--kubelet-insecure-tls is not needed: {reason}"),
         );
+        finding.variant(cluster.serving.state.id());
         for (text, at) in &cluster.serving.evidence {
             finding.also(at, text);
         }

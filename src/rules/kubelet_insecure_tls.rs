@@ -28,6 +28,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 &server.subject(),
                 format!("{message}, which is expected in a local cluster"),
             )
+            .variant("local")
             .at_most(Severity::Note)
             .also(at, evidence);
     }

@@ -11,20 +11,22 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for kubelet in &cluster.kubelets {
         let refusals =
             [token.and_then(|_| no_token_review(kubelet)), no_port(kubelet), no_start(kubelet)];
-        for (at, message, help) in refusals.into_iter().flatten() {
+        for (variant, at, message, help) in refusals.into_iter().flatten() {
             findings
                 .at(
                     &at.or(&kubelet.anchor),
                     &format!("kubelet {}", kubelet.group),
                     format!("{message} ({})", kubelet.group),
                 )
+                .variant(variant)
                 .also(&token.unwrap_or(server).anchor, "this metrics-server reads from them")
                 .help(help);
         }
     }
 }
 
-type Refusal<'a> = (&'a Origin, &'static str, &'static str);
+/// The variant, where it is decided, the message, and the help.
+type Refusal<'a> = (&'static str, &'a Origin, &'static str, &'static str);
 
 /// metrics-server's token is checked by a `TokenReview`, which is what the webhook asks for.
 fn no_token_review(kubelet: &Kubelet) -> Option<Refusal<'_>> {
@@ -34,6 +36,7 @@ fn no_token_review(kubelet: &Kubelet) -> Option<Refusal<'_>> {
         || kubelet.anonymous_authentication.is_absent()
         || kubelet.authorization_mode.value().is_some_and(|mode| mode != "AlwaysAllow");
     closed.then_some((
+        "token-review",
         at,
         "kubelets refuse metrics-server's token: they do not authenticate by webhook",
         "set authentication.webhook.enabled to true",
@@ -42,11 +45,13 @@ fn no_token_review(kubelet: &Kubelet) -> Option<Refusal<'_>> {
 
 fn no_port(kubelet: &Kubelet) -> Option<Refusal<'_>> {
     if let Some((false, at)) = written(&kubelet.enable_server) {
-        return Some((at, "kubelets do not listen at all", "set enableServer to true"));
+        let message = "kubelets do not listen at all";
+        return Some(("no-server", at, message, "set enableServer to true"));
     }
     let (address, at) = written(&kubelet.address)?;
     let local = address.starts_with("127.") || address == "::1" || address == "localhost";
     local.then_some((
+        "local-address",
         at,
         "kubelets listen where only their own node can connect",
         "set address to 0.0.0.0, or leave it out",
@@ -57,6 +62,7 @@ fn no_port(kubelet: &Kubelet) -> Option<Refusal<'_>> {
 fn no_start(kubelet: &Kubelet) -> Option<Refusal<'_>> {
     let (false, at) = written(&kubelet.rotation_gate)? else { return None };
     (kubelet.server_tls_bootstrap.value() == Some(&true)).then_some((
+        "no-start",
         at,
         "kubelets do not start: serverTLSBootstrap needs RotateKubeletServerCertificate",
         "remove the feature gate, which is on by default",

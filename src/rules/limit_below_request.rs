@@ -8,15 +8,18 @@ use crate::{
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
-        compare("memory", &server.memory_request, &server.memory_limit, server, findings);
-        compare("CPU", &server.cpu_request, &server.cpu_limit, server, findings);
+        let (request, limit) = (&server.memory_request, &server.memory_limit);
+        compare("memory", request, limit, |it| it.bytes, server, findings);
+        let (request, limit) = (&server.cpu_request, &server.cpu_limit);
+        compare("CPU", request, limit, |it| it.millis, server, findings);
     }
 }
 
-fn compare<T: PartialOrd + Display>(
+fn compare<T: Display>(
     resource: &str,
     request: &Fact<T>,
     limit: &Fact<T>,
+    amount: fn(&T) -> u64,
     server: &MetricsServer,
     findings: &mut Findings,
 ) {
@@ -24,11 +27,14 @@ fn compare<T: PartialOrd + Display>(
     else {
         return;
     };
-    if limit >= request {
+    let missing = amount(request).saturating_sub(amount(limit));
+    if missing == 0 {
         return;
     }
-    let by_default =
-        if requested.last().via == Via::ChartDefault { " that is the chart's default" } else { "" };
+    let (variant, by_default) = match requested.last().via {
+        Via::ChartDefault => ("chart-default", " that is the chart's default"),
+        _ => ("", ""),
+    };
     // A person edits what a person wrote; the limit when both are somebody's.
     let (limit_label, request_label) =
         (format!("the limit is {limit}"), format!("the request is {request}"));
@@ -45,6 +51,8 @@ fn compare<T: PartialOrd + Display>(
                 "the {resource} limit of {limit} is below the request of {request}{by_default}"
             ),
         )
+        .variant(variant)
+        .weigh([missing])
         .label(label)
         .also(other, other_label)
         .help(format!("raise the limit to {request} or lower the request to {limit}"));

@@ -18,7 +18,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             && limit.bytes > 0
             && *limit < needed
         {
-            let amount = describe(*nodes);
+            let (variant, amount) = describe(*nodes);
             let finding = findings
                 .at(
                     &origin,
@@ -27,6 +27,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                         "{limit} is too little for {amount}: metrics-server needs about {needed}"
                     ),
                 )
+                .variant(variant)
+                .weigh([needed.bytes, most(*nodes)])
                 .also(at, "the cluster's size")
                 .help(format!("raise the memory limit to {needed} or more"));
             if limit.bytes
@@ -43,6 +45,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                         "{limit} is too little for any cluster: a few nodes need nearly as much"
                     ),
                 )
+                .variant("any-cluster")
                 .at_most(Severity::Warning)
                 .help("raise the memory limit to 64Mi or more, and to 2Mi for each node");
         }
@@ -54,12 +57,13 @@ fn most(nodes: Count) -> u64 {
     nodes.max.unwrap_or(nodes.min).max(nodes.min)
 }
 
-fn describe(nodes: Count) -> String {
+/// The variant, and the size in words.
+fn describe(nodes: Count) -> (&'static str, String) {
     let most = most(nodes);
     let noun = if most == 1 { "node" } else { "nodes" };
     match nodes.max {
-        None => format!("{most} {noun} or more"),
-        Some(_) if most == nodes.min => format!("{most} {noun}"),
-        Some(_) => format!("up to {most} {noun}"),
+        None => ("at-least", format!("{most} {noun} or more")),
+        Some(_) if most == nodes.min => ("", format!("{most} {noun}")),
+        Some(_) => ("at-most", format!("up to {most} {noun}")),
     }
 }

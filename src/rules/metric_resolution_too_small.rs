@@ -36,13 +36,18 @@ fn below_the_least(
     findings: &mut Findings,
 ) {
     let fatal = oldest.map(|version| *version >= Version::new(0, 5, 0));
-    let consequence = match fatal {
-        Some(true) => "metrics-server does not start with less than 10s",
-        Some(false) => "kubelets measure every 10s at most, and metrics-server 0.5.0 refuses it",
-        None => "metrics-server 0.5.0 and newer do not start with less than 10s",
+    let (variant, consequence) = match fatal {
+        Some(true) => ("fatal", "metrics-server does not start with less than 10s"),
+        Some(false) => {
+            ("useless", "kubelets measure every 10s at most, and metrics-server 0.5.0 refuses it")
+        }
+        None => {
+            ("unknown-version", "metrics-server 0.5.0 and newer do not start with less than 10s")
+        }
     };
     let finding = findings
         .at(at, &server.subject(), format!("--metric-resolution={resolution}: {consequence}"))
+        .variant(variant)
         .help("set --metric-resolution=15s");
     if fatal != Some(true) {
         finding.at_most(Severity::Warning);
@@ -69,7 +74,10 @@ fn below_the_timeout(
     }
     let most = seconds(most);
     let written = timeout_at.filter(|origin| !origin.is_default());
-    let default = if written.is_none() { ", its default" } else { "" };
+    let (variant, default) = match written {
+        None => ("default-timeout", ", its default"),
+        Some(_) => ("timeout", ""),
+    };
     let finding = findings
         .at(
             at,
@@ -79,6 +87,8 @@ fn below_the_timeout(
                  but it is {timeout}{default}: metrics-server does not start"
             ),
         )
+        .variant(variant)
+        .weigh([u64::try_from(timeout.nanos).unwrap_or_default()])
         .help(format!("set --metric-resolution=15s, or --kubelet-request-timeout={most} or less"));
     if let Some(origin) = written {
         finding.also(origin, format!("at most {most} fits"));

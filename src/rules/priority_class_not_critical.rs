@@ -25,6 +25,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                     &server.subject(),
                     format!("{name} is not one of Kubernetes' critical priority classes"),
                 )
+                .variant("other")
                 .at_most(Severity::Note),
         };
         finding.help("set priorityClassName to system-cluster-critical");

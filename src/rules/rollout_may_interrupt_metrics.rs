@@ -26,6 +26,7 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
                     &subject,
                     "Recreate stops every replica before a rollout starts a new one",
                 )
+                .variant("recreate")
                 .help("use RollingUpdate with maxUnavailable: 0");
             return;
         }
@@ -50,19 +51,23 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
                 &subject,
                 "Kubernetes refuses a strategy with maxUnavailable and maxSurge both 0",
             )
+            .variant("refused")
             .help("leave maxSurge out, or set it to 1");
         return;
     }
     let Some((away, at)) = away(replicas, (unavailable, at), surge) else { return };
     let Some(at) = at.filter(|origin| !origin.is_default()) else { return };
-    let count = if replicas == 1 {
-        "the only replica".into()
+    let (all, count) = if replicas == 1 {
+        ("only", "the only replica".into())
     } else {
-        format!("{away} of {replicas} replicas")
+        ("all", format!("{away} of {replicas} replicas"))
     };
+    let numbers = [away, replicas].map(|it| u64::try_from(it).unwrap_or(u64::MAX));
     if away >= replicas {
         findings
             .at(at, &subject, format!("a rollout may take {count} away before a new one is ready"))
+            .variant(all)
+            .weigh(numbers)
             .help("set maxUnavailable to 0, which needs a maxSurge above 0");
     } else if at.last().via != Via::UpstreamManifest {
         findings
@@ -71,6 +76,8 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
                 &subject,
                 format!("a rollout may take {count} away, which leaves {}", replicas - away),
             )
+            .variant("some")
+            .weigh(numbers)
             .at_most(Severity::Note)
             .help("set maxUnavailable to 0 unless replicas must not share a node");
     }

@@ -14,7 +14,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         }
         let finding = findings.at(&at, &format!("kubelets {groups}"), message);
         if let Some(server) = refusing {
-            finding.also(&server.anchor, "this metrics-server verifies them");
+            finding.variant("refused").also(&server.anchor, "this metrics-server verifies them");
         }
         let mut approvers = cluster.approvers.iter().filter(|approver| approver.certain);
         if let Some(approver) = approvers.next() {

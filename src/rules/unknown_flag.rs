@@ -32,6 +32,7 @@ fn check_arg(server: &MetricsServer, versions: &[Version], arg: &Arg, findings: 
     let subject = format!("{} --{name}", server.subject());
     let message = format!("metrics-server {newest} has no flag --{name}, and does not start");
     let finding = findings.at(&at, &subject, message);
+    finding.weigh([newest.major, newest.minor, newest.patch]);
     let runs = flags::runs(name);
     // Both words in one item of the list are one flag to the program.
     if let Some((start, value)) = name.split_once(' ') {

@@ -69,6 +69,9 @@ fn report(
         &format!("{}/{} {path}", release.namespace, release.name),
         format!("the chart metrics-server{of} has no value {path}, so it is ignored"),
     );
+    if let Some(version) = &version {
+        finding.variant("version").weigh([version.major, version.minor, version.patch]);
+    }
     if let Some(since) = first_with(chart, path) {
         finding.help(format!("use version {since} of the chart or newer, or remove {path}"));
     } else if let Some(name) = meant(family, chart, version.as_ref(), path) {

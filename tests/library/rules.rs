@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _, fs};
 
 use super::config_in;
 use crate::{
-    config,
+    config::Config,
     finding::{Finding, Label},
     pipeline::{analyze, check},
     rules::{self, Example, Expected, RULES, Rule},
@@ -60,11 +60,40 @@ fn examples_find_what_they_say() {
 }
 
 #[test]
+fn findings_that_say_different_things_are_told_apart() {
+    let words = |it: &Finding| it.message.replace(|it: char| it.is_ascii_digit(), "");
+    let identity = |it: &Finding| {
+        let place = it.primary().map(|it| it.span);
+        (it.rule, it.subject.clone(), it.variant, place)
+    };
+    for rule in RULES.iter() {
+        for example in rules::examples(rule.page) {
+            let (_, _, found) = checked(&example);
+            // One cause may hide several things.
+            let found: Vec<_> = found.iter().filter(|it| it.rule != "unresolved").collect();
+            for (index, one) in found.iter().enumerate() {
+                for other in &found[index + 1..] {
+                    let same = identity(one) == identity(other);
+                    assert!(
+                        !same || words(one) == words(other),
+                        "{}: {}: give one of these a variant:\n{}\n{}",
+                        rule.id,
+                        example.title,
+                        one.message,
+                        other.message
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn findings_quote_files_without_their_control_characters() {
     let values = "image: {repository: registry.k8s.io/metrics-server/metrics-server}\n\
                   priorityClassName: \"a\\e[31m\\nb\\u202e\"\n";
     let sources = Sources::in_memory([("values.yaml", values)]);
-    let config = config::Config::default();
+    let config = Config::default();
     let (_, clusters) = analyze(&sources, &config);
     let found = check(&clusters);
     let finding = found.iter().find(|it| it.rule == "priority-class-not-critical");
@@ -87,15 +116,21 @@ fn shortened(found: BTreeSet<Expected>, expected: &BTreeSet<Expected>) -> BTreeS
 
 /// The labels of what `rule` finds in `example`.
 fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
+    let (sources, config, found) = checked(example);
+    let mut findings = settle(&sources, &config, found, &Scope::all()).findings;
+    findings.retain(|finding| finding.rule == rule.id);
+    findings.iter().flat_map(|finding| labels(&sources, finding)).collect()
+}
+
+/// Everything that is found in `example`, each environment for itself.
+fn checked(example: &Example) -> (Sources, Config, Vec<Finding>) {
     let files = example.files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
     let sources = Sources::in_memory(files);
     let config = config_in(&sources);
     let (environments, clusters) = analyze(&sources, &config);
     let mut found = check(&clusters);
     found.extend(unmatched(&config, &environments));
-    let mut findings = settle(&sources, &config, found, &Scope::all()).findings;
-    findings.retain(|finding| finding.rule == rule.id);
-    findings.iter().flat_map(|finding| labels(&sources, finding)).collect()
+    (sources, config, found)
 }
 
 fn labels(sources: &Sources, finding: &Finding) -> Vec<Expected> {

@@ -34,7 +34,7 @@ pub(crate) fn describe(
     table.line(0, &[&format!("environment {}", environment.name), kind], Some(&entry.origin));
     table.line(1, &["serving", cluster.serving.state.id()], None);
     for (says, origin) in &cluster.serving.evidence {
-        table.line(2, &[says], Some(origin));
+        table.line(2, &[&weakness.to_string()], Some(origin));
     }
     if let Some((why, origin)) = &cluster.local {
         table.line(1, &["local", why], Some(origin));
@@ -50,8 +50,8 @@ pub(crate) fn describe(
     for approver in &cluster.approvers {
         let certain = if approver.certain { "" } else { "perhaps " };
         table.line(1, &[&format!("{certain}approver {}", approver.name)], Some(&approver.origin));
-        for (says, origin) in &approver.weaknesses {
-            table.line(2, &[says], Some(origin));
+        for (weakness, origin) in &approver.weaknesses {
+            table.line(2, &[&weakness.to_string()], Some(origin));
         }
     }
     for server in &cluster.metrics_servers {

@@ -144,11 +144,12 @@ impl Part<'_, '_> {
         let written = self.environment(path.as_str().unwrap_or_default());
         match source::join("", &written) {
             Some(dir) => self.build(path, &dir, deployed),
-            None => deployed.problems.push(Problem::new(
-                ProblemKind::BuildFails,
-                &path.origin,
-                format!("Argo CD refuses the path `{written}`, which leaves the repository"),
-            )),
+            None => {
+                let message =
+                    format!("Argo CD refuses the path `{written}`, which leaves the repository");
+                let problem = Problem::new(ProblemKind::BuildFails, &path.origin, message);
+                deployed.problems.push(problem.about(written));
+            }
         }
     }
 
@@ -164,7 +165,8 @@ impl Part<'_, '_> {
         }
         if !self.argo.context.sources.is_dir(dir) {
             let message = format!("`{dir}` is not a directory of this repository");
-            deployed.problems.push(Problem::new(ProblemKind::BuildFails, &at.origin, message));
+            let problem = Problem::new(ProblemKind::BuildFails, &at.origin, message);
+            deployed.problems.push(problem.about(dir));
             return;
         }
         match self.tool(dir) {

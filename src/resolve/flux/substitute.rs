@@ -270,7 +270,8 @@ impl Template<'_> {
             let at = self.expression(filled.input.start);
             for name in &filled.missing {
                 let message = format!("no substitution source defines `{name}`");
-                let mut problem = Problem::new(ProblemKind::EnvVarUndefined, &at, message);
+                let mut problem =
+                    Problem::new(ProblemKind::EnvVarUndefined, &at, message).about(name);
                 for (place, label) in &self.variables.searched {
                     problem = problem.also(place, label.clone());
                 }

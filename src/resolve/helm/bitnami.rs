@@ -238,7 +238,8 @@ impl<'a> Chart<'a> {
                 }
                 Kind::Scalar(_) if truth(&extra) == Ok(false) => {}
                 Kind::Scalar(_) => {
-                    return Err(refused(&extra.origin, "`extraArgs` must be a map".into()));
+                    let message = "`extraArgs` must be a map".into();
+                    return Err(refused(&extra.origin, message).about("map"));
                 }
             }
             return Ok((Node::new(command, scope.own.clone()), Field::Not(None)));

@@ -372,7 +372,7 @@ impl<'a> Chart<'a> {
                 None if more.unknown().is_some() => list.push(more),
                 None => {
                     let message = format!("`{path}` must be a list");
-                    return Err(refused(&more.origin, message));
+                    return Err(refused(&more.origin, message).about(path));
                 }
             }
         }

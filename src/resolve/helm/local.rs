@@ -190,7 +190,8 @@ fn child(
         Err((why, origin)) => Node::new(Kind::Unknown(why), origin),
         Ok(Some(own)) => {
             let message = format!("`{key}` takes the values of a chart, and is not a map");
-            expanded.problems.push(Problem::new(ProblemKind::BuildFails, &own.origin, message));
+            let problem = Problem::new(ProblemKind::BuildFails, &own.origin, message);
+            expanded.problems.push(problem.about(key));
             return None;
         }
     };

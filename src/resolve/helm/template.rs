@@ -95,7 +95,7 @@ impl Scope<'_> {
                 _ => {
                     let parent = path[..walked].trim_end_matches('.');
                     let message = format!("the chart reads `{path}`, but `{parent}` is not a map");
-                    return Err(refused(&node.origin, message));
+                    return Err(refused(&node.origin, message).about(path));
                 }
             };
             walked += key.len() + 1;
@@ -175,7 +175,7 @@ impl Scope<'_> {
             Kind::Scalar(_) if node.is_null() => Ok(Vec::new()),
             Kind::Scalar(scalar) => {
                 let message = format!("`{path}` must be a list, and is `{}`", scalar.text);
-                Err(refused(&node.origin, message))
+                Err(refused(&node.origin, message).about(path))
             }
         }
     }
@@ -393,9 +393,9 @@ pub(super) fn truth(node: &Node) -> Result<bool, Why> {
 
 /// Text, where a template function takes nothing else.
 fn string(node: &Node, path: &str) -> Rendering<String> {
-    node.as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| refused(&node.origin, format!("`{path}` must be text, and is not")))
+    node.as_str().map(str::to_owned).ok_or_else(|| {
+        refused(&node.origin, format!("`{path}` must be text, and is not")).about(path)
+    })
 }
 
 /// `trunc 63 | trimSuffix "-"`

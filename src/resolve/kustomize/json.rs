@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 
 use crate::{
     parse::Documents,
-    resolve::kustomize::value::{Outcome, refusal},
+    resolve::kustomize::value::{Outcome, refusal, refusal_of},
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{Entry, Kind, Map, Node, Via},
 };
@@ -149,7 +149,8 @@ fn add(root: &mut Node, path: &str, value: Node, operation: &Node) -> Outcome<()
         put(map, key, value);
         return Ok(());
     }
-    let refuse = || refusal(&operation.origin, format!("there is no index {key} to add at"));
+    let refuse =
+        || refusal_of("index", &operation.origin, format!("there is no index {key} to add at"));
     let Some(items) = node.as_list_mut() else { return Err(refuse()) };
     if key == "-" {
         items.push(value);
@@ -193,7 +194,8 @@ fn replace(root: &mut Node, path: &str, mut value: Node, operation: &Node) -> Ou
         put(map, key, value);
         return Ok(());
     }
-    let refuse = || refusal(&operation.origin, format!("there is no index {key} to replace"));
+    let refuse =
+        || refusal_of("index", &operation.origin, format!("there is no index {key} to replace"));
     let Some(items) = node.as_list_mut() else { return Err(refuse()) };
     let slot = index(&key, items.len()).and_then(|at| items.get_mut(at)).ok_or_else(refuse)?;
     value.origin = value.origin.over(Via::Patched, &slot.origin);

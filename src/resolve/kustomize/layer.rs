@@ -18,7 +18,7 @@ use crate::{
         resource::{Id, Index, Maker, Resource},
         shape,
         transform::{self, End, Namespace, Subjects},
-        value::{Outcome, refusal, text},
+        value::{Outcome, refusal, refusal_of, text},
         vars::{self, Variable},
     },
     tree::{Node, Origin, Why},
@@ -63,7 +63,7 @@ impl Layer {
             let id = resource.id();
             if let Some(first) = known.insert(id.clone().effective(), self.resources.len()) {
                 let message = format!("{} is here already", id.describe());
-                let mut problem = refusal(at, message);
+                let mut problem = refusal_of(id.describe(), at, message);
                 let also = |it: &Resource, label: &str| (it.anchor().clone(), label.to_owned());
                 problem.also.extend(self.resources.get(first).map(|it| also(it, "first here")));
                 problem.also.push(also(&resource, "again here"));
@@ -90,7 +90,7 @@ impl Layer {
             }
             (Some((first, _)), Behavior::Create) => {
                 let message = format!("{} is here already", id.describe());
-                let mut problem = refusal(resource.anchor(), message);
+                let mut problem = refusal_of("again", resource.anchor(), message);
                 let first = self.resources.get(*first).map(|it| it.anchor().clone());
                 problem.also.extend(first.map(|it| (it, "first here".to_owned())));
                 problem.help = Some("set behavior: merge or replace".into());
@@ -104,7 +104,7 @@ impl Layer {
             }
             (Some(_), _) => {
                 let message = format!("several objects are called {}", id.describe());
-                return Err(refusal(resource.anchor(), message));
+                return Err(refusal_of("several", resource.anchor(), message));
             }
         }
         index.add(self.resources.len(), &resource);
@@ -436,7 +436,7 @@ fn label_fields(label: &Node, rules: &Rules) -> Outcome<Vec<FieldSpec>> {
             match fields.iter().find(same) {
                 Some(known) if known.create != spec.create => {
                     let message = format!("two rules for {} disagree about create", spec.path);
-                    return Err(refusal(&label.origin, message));
+                    return Err(refusal_of(spec.path.to_string(), &label.origin, message));
                 }
                 Some(_) => {}
                 None => fields.push(spec.clone()),

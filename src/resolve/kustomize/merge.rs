@@ -4,7 +4,7 @@
 use crate::{
     resolve::kustomize::{
         schema::{Field, Schema},
-        value::{Outcome, is_empty, is_null, refusal, text, text_at},
+        value::{Outcome, is_empty, is_null, refusal, refusal_of, text, text_at},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{Entry, Kind, Map, Node, Origin, Via},
@@ -72,7 +72,8 @@ fn walk(sources: Sources<'_>, place: Place<'_>) -> Outcome<Option<Node>> {
                 _ => "a scalar",
             };
             Err(Box::new(
-                *refusal(
+                *refusal_of(
+                    name(first),
                     &at.origin,
                     format!("the patch has {} here, the object has {}", name(at), name(first)),
                 )

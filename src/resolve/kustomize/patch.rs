@@ -9,7 +9,7 @@ use crate::{
         resource::{Index, Resource, metadata},
         select::Selector,
         shape,
-        value::{Outcome, refusal, text, text_at},
+        value::{Outcome, refusal, refusal_of, text, text_at},
     },
     scalar::Dialect,
     source::Span,
@@ -240,7 +240,7 @@ pub(super) fn apply_by_id(
         }
         _ => {
             let message = format!("several objects are called {}", id.describe());
-            return Err(refusal(named.anchor(), message));
+            return Err(refusal_of("several", named.anchor(), message));
         }
     }
     for at in found {

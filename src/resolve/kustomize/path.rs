@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use crate::{
-    resolve::kustomize::value::{Outcome, is_null, refusal, text},
+    resolve::kustomize::value::{Outcome, is_null, refusal, refusal_of, text},
     scalar::{Scalar, Style},
     tree::{Kind, Map, Node, Origin},
 };
@@ -105,8 +105,9 @@ fn step<'a>(node: &'a Node, part: &str, at: &Origin) -> Outcome<Option<&'a Node>
         return Ok(None);
     }
     let list = || {
-        node.as_list()
-            .ok_or_else(|| refusal(at, format!("`{part}` wants a list, but there is none")))
+        node.as_list().ok_or_else(|| {
+            refusal_of(part, at, format!("`{part}` wants a list, but there is none"))
+        })
     };
     if let Ok(index) = part.parse::<i64>() {
         let index =
@@ -128,7 +129,7 @@ fn step<'a>(node: &'a Node, part: &str, at: &Origin) -> Outcome<Option<&'a Node>
     match &node.kind {
         Kind::Map(map) => Ok(map.get(part)),
         Kind::Unknown(_) => Ok(Some(node)),
-        _ => Err(refusal(at, format!("`{part}` wants a mapping, but there is none"))),
+        _ => Err(refusal_of(part, at, format!("`{part}` wants a mapping, but there is none"))),
     }
 }
 
@@ -160,7 +161,7 @@ pub(super) fn visit(
     }
     let origin = node.origin.clone();
     let Some(items) = node.as_list_mut() else {
-        return Err(refusal(at, format!("`{part}` wants a list, but there is none")));
+        return Err(refusal_of(part, at, format!("`{part}` wants a list, but there is none")));
     };
     if let Ok(index) = part.parse::<usize>() {
         if let (true, Some(make)) = (index == items.len(), make) {
@@ -168,7 +169,7 @@ pub(super) fn visit(
         }
         let count = items.len();
         let item = items.get_mut(index).ok_or_else(|| {
-            refusal(at, format!("there is no item {index} in this list of {count}"))
+            refusal_of("item", at, format!("there is no item {index} in this list of {count}"))
         })?;
         return visit(item, rest, make, at, write);
     }
@@ -235,7 +236,7 @@ fn visit_field(
         node.kind = Map::default().into();
     }
     let Some(map) = node.as_map_mut() else {
-        return Err(refusal(at, format!("`{part}` wants a mapping, but there is none")));
+        return Err(refusal_of(part, at, format!("`{part}` wants a mapping, but there is none")));
     };
     if map.get(part).is_none() {
         let Some(make) = make else { return Ok(0) };

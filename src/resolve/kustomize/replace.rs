@@ -8,7 +8,7 @@ use crate::{
         resource::{Gvk, Id, Resource},
         select::labels_match,
         shape,
-        value::{Outcome, is_empty, is_string, refusal, text},
+        value::{Outcome, is_empty, is_string, refusal, refusal_of, text},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{Kind, Node, Origin, Via},
@@ -109,14 +109,14 @@ fn value_of(source: &Node, resources: &[Resource], open: bool) -> Outcome<Node> 
             return Ok(Node::new(Kind::Unknown(why.into()), source.origin.clone()));
         }
         let what = if first.is_none() { "nothing is" } else { "several objects are" };
-        return Err(refusal(&source.origin, format!("{what} selected by this source")));
+        return Err(refusal_of(what, &source.origin, format!("{what} selected by this source")));
     };
     let field = shape::text(source, "fieldPath");
     let path = field.map_or("metadata.name", |it| text(Some(it)));
     let at = field.map_or(&source.origin, |it| &it.origin);
     let value = path::lookup(&first.node, &path::split(path), at)?
         .filter(|it| !is_empty(it))
-        .ok_or_else(|| refusal(at, format!("the source has no {path}")))?;
+        .ok_or_else(|| refusal_of(path, at, format!("the source has no {path}")))?;
     let Some((delimiter, index)) = delimiter(source) else { return Ok(value.clone()) };
     if value.unknown().is_some() {
         return Ok(value.clone());
@@ -125,7 +125,8 @@ fn value_of(source: &Node, resources: &[Resource], open: bool) -> Outcome<Node> 
         return Err(refusal(at, "only a scalar can be split"));
     };
     let part = usize::try_from(index).ok().and_then(|at| scalar.text.split(delimiter).nth(at));
-    let part = part.ok_or_else(|| refusal(at, format!("the source has no part {index}")))?;
+    let part =
+        part.ok_or_else(|| refusal_of("part", at, format!("the source has no part {index}")))?;
     let scalar = Scalar { text: part.into(), ..scalar.clone() };
     Ok(Node::new(scalar, value.origin.clone()))
 }
@@ -150,7 +151,7 @@ fn copy(object: &mut Node, value: &Node, target: &Node) -> Outcome<()> {
         let mut write = |node: &mut Node| set(node, value, target, at);
         let count = path::visit(object, &path::split(path), make, at, &mut write)?;
         if count == 0 {
-            return Err(refusal(at, format!("the target has no {path}")));
+            return Err(refusal_of(path, at, format!("the target has no {path}")));
         }
     }
     Ok(())
@@ -194,7 +195,7 @@ fn set(node: &mut Node, value: &Node, target: &Node, at: &Origin) -> Outcome<()>
     };
     if !fits {
         let message = format!("`{new}` cannot stand where {} stood", old.text);
-        return Err(refusal(at, message));
+        return Err(refusal_of(new, at, message));
     }
     *node = Node::new(Scalar { text: new.into(), style: old.style, tag }, origin);
     Ok(())

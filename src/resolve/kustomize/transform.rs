@@ -9,7 +9,7 @@ use crate::{
         fieldspec::{FieldSpec, Leaf},
         resource::{Gvk, Id, Resource, metadata},
         shape,
-        value::{Outcome, overwrite, refusal, string, text, text_at},
+        value::{Outcome, overwrite, refusal, refusal_of, string, text, text_at},
     },
     scalar::Tag,
     tree::{Kind, Node, Origin, Via},
@@ -55,10 +55,9 @@ impl Namespace<'_> {
             let id = resource.id().effective();
             if let Some(first) = seen.insert(id, at) {
                 let id = resource.id();
-                let mut problem = refusal(
-                    &self.to.origin,
-                    format!("two objects become {} in this namespace", id.describe()),
-                );
+                let id = id.describe();
+                let message = format!("two objects become {id} in this namespace");
+                let mut problem = refusal_of(id, &self.to.origin, message);
                 problem.also.push((resources[first].anchor().clone(), "one".into()));
                 problem.also.push((resource.anchor().clone(), "the other".into()));
                 return Err(problem);

@@ -17,6 +17,16 @@ pub(super) fn refusal(at: &Origin, message: impl Into<String>) -> Box<Problem> {
     Box::new(Problem::new(ProblemKind::BuildFails, at, message))
 }
 
+/// A refusal at `at`, a text that several builds share: `subject` is what one of them stumbles over.
+#[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
+pub(super) fn refusal_of(
+    subject: impl Into<String>,
+    at: &Origin,
+    message: impl Into<String>,
+) -> Box<Problem> {
+    Box::new(refusal(at, message).about(subject))
+}
+
 /// The text of a scalar whatever its type; `""` for everything else.
 pub(super) fn text(node: Option<&Node>) -> &str {
     node.and_then(Node::as_scalar).map_or("", |scalar| &scalar.text)

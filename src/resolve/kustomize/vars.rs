@@ -10,7 +10,7 @@ use crate::{
         path,
         resource::{Gvk, Id},
         shape,
-        value::{Outcome, is_null, is_string, refusal, string, text},
+        value::{Outcome, is_null, is_string, refusal, refusal_of, string, text},
     },
     scalar::{self, Dialect, Value},
     tree::{Kind, Map, Node, Origin, Via},
@@ -51,7 +51,11 @@ pub(super) fn collect(layer: &mut Layer, entries: &[Node]) -> Outcome<()> {
             }
         }
         if found.len() > 1 {
-            return Err(refusal(&entry.origin, "several objects could be meant by this variable"));
+            return Err(refusal_of(
+                "several",
+                &entry.origin,
+                "several objects could be meant by this variable",
+            ));
         }
         if let Some(resource) = found.first().and_then(|at| layer.resources.get_mut(*at)) {
             resource.variables.push(name.into());
@@ -72,7 +76,7 @@ pub(super) fn join(variables: &mut Vec<Variable>, more: &[Variable]) -> Outcome<
     for variable in more {
         if let Some(first) = variables.iter().find(|it| it.name == variable.name) {
             let message = format!("the variable {} is defined twice", variable.name);
-            let mut problem = refusal(&variable.at, message);
+            let mut problem = refusal_of("twice", &variable.at, message);
             problem.also.push((first.at.clone(), "first here".into()));
             return Err(problem);
         }
