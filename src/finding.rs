@@ -88,8 +88,8 @@ impl Findings {
 
     /// Reports `message` where the value at `origin` is written, and how it comes to count.
     ///
-    /// A value that is written nowhere cannot be reported; the finding is then lost, so a rule
-    /// gives the origin of something a person can edit: see [`Origin::or`].
+    /// A value that is written nowhere cannot be reported, so a rule gives the origin of something
+    /// a person can edit: see [`Origin::or`].
     pub fn at(
         &mut self,
         origin: &Origin,
@@ -111,9 +111,13 @@ impl Findings {
         self.list.push_mut(finding)
     }
 
-    /// What was found; findings without a place are left out.
+    /// What was found. A finding without a place is a mistake of its rule, and is left out.
     pub fn into_vec(self) -> Vec<Finding> {
-        self.list.into_iter().filter(|it| !it.labels.is_empty()).collect()
+        let has_place = |it: &Finding| {
+            debug_assert!(!it.labels.is_empty(), "{} has no place: {}", it.rule, it.message);
+            !it.labels.is_empty()
+        };
+        self.list.into_iter().filter(has_place).collect()
     }
 }
 
