@@ -34,7 +34,7 @@ pub(crate) fn describe(
     table.line(0, &[&format!("environment {}", environment.name), kind], Some(&entry.origin));
     table.line(1, &["serving", cluster.serving.state.id()], None);
     for (says, origin) in &cluster.serving.evidence {
-        table.line(2, &[&weakness.to_string()], Some(origin));
+        table.line(2, &[says], Some(origin));
     }
     if let Some((why, origin)) = &cluster.local {
         table.line(1, &["local", why], Some(origin));
