@@ -384,6 +384,11 @@ impl Keyed<'_> {
             !self.same && text(in_patch.as_ref().and_then(|it| it.get("$patch"))) == "replace";
         let merged = walk(sources, Place { schema: self.schema, keys: None })?;
         let Some(mut merged) = merged.filter(|it| !is_null(it) && !is_empty_map(it)) else {
+            // kyaml takes a directive away as it reads it, also from an item that stays after all
+            // because not all of its keys are there to be found by.
+            if let Some(item) = in_dest.filter(|_| self.same).and_then(|at| self.dest.get_mut(at)) {
+                *item = strip(item);
+            }
             return Ok(None);
         };
         for (key, text) in filled() {

@@ -383,3 +383,20 @@ fn what_is_nested_without_end_ends() {
     let (_, build) = built(&files, "", &Options::default());
     assert!(build.problems.len() + build.objects.len() > 0);
 }
+
+#[test]
+fn a_directive_in_what_a_patch_adds_is_never_part_of_the_object() {
+    let (_, object) = overlay(
+        "patches:\n- patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    \
+         metadata: {name: metrics-server, namespace: kube-system}\n    \
+         spec: {template: {spec: {containers: [{name: more, ports: [\
+         {containerPort: 80, protocol: TCP}, {containerPort: 443, $patch: delete}]}]}}}\n",
+    );
+    let more = &object.at("spec.template.spec.containers").expect("containers").items()[0];
+    let ports = more.get("ports").expect("ports").to_json();
+    // kubectl 1.37 (kustomize 5.8) prints the same.
+    let expected = serde_json::json!([
+        {"containerPort": 80, "protocol": "TCP"}, {"containerPort": 443}
+    ]);
+    assert_eq!(ports, expected);
+}
