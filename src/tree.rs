@@ -3,9 +3,12 @@
 //! Children are shared: cloning a node costs one reference count, and changing it copies only the
 //! path from the root to the change. An overlay over a base of fifty objects costs what it changes.
 
+mod join;
+
 use std::{borrow::Borrow, fmt, sync::Arc};
 
 use indexmap::IndexMap;
+pub use join::join;
 
 use crate::{
     scalar::{self, Scalar, Value},
@@ -297,12 +300,26 @@ impl Node {
     /// The same value with `f` of every place in it.
     #[must_use]
     pub fn map_origins(&self, f: &impl Fn(&Origin) -> Origin) -> Self {
+        self.map_places(f, &|key| key)
+    }
+
+    /// The same value, all of it made at `origin`: its keys are written nowhere.
+    #[must_use]
+    pub fn relocated(&self, origin: &Origin) -> Self {
+        self.map_places(&|_| origin.clone(), &|_| None)
+    }
+
+    fn map_places(
+        &self,
+        f: &impl Fn(&Origin) -> Origin,
+        key: &impl Fn(Option<Span>) -> Option<Span>,
+    ) -> Self {
         let mut node = Self::new(self.kind.clone(), f(&self.origin));
         for item in node.as_list_mut().into_iter().flatten() {
-            *item = item.map_origins(f);
+            *item = item.map_places(f, key);
         }
         for (_, entry) in node.as_map_mut().into_iter().flat_map(Map::iter_mut) {
-            entry.value = entry.value.map_origins(f);
+            *entry = Entry { key: key(entry.key), value: entry.value.map_places(f, key) };
         }
         node
     }

@@ -213,8 +213,7 @@ fn of_roles(objects: &[Object]) -> Vec<Approver> {
 /// A rule for everything is that of an administrator or a deployer, not of an approver.
 fn may_approve(rule: &Node) -> bool {
     let has = |field: &str, wanted: &[&str]| {
-        let items = rule.get(field).map(Node::items).unwrap_or_default();
-        items.iter().filter_map(Node::as_str).any(|it| wanted.contains(&it))
+        rule.items_at(field).iter().filter_map(Node::as_str).any(|it| wanted.contains(&it))
     };
     has("apiGroups", &["certificates.k8s.io"])
         && has("resources", &["signers"])

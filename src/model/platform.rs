@@ -35,7 +35,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Sources, Span},
-    tree::{Kind, Node, Origin},
+    tree::{Node, Origin},
 };
 
 /// Everything that the carriers in one environment say.
@@ -229,12 +229,12 @@ impl<'a> Input<'a> {
             let at = error.span.map_or_else(|| node.origin.clone(), |it| node.origin.moved(it));
             let template = parse::is_template(text);
             problems.push(if template {
-                Problem::new(ProblemKind::Unresolved, &at, "this text is a template")
+                Problem::unresolved(&at, "this text is a template")
             } else {
                 Problem::new(ProblemKind::Syntax, &at, error.message.clone())
             });
             let why = if template { "it is a template" } else { "it is not YAML" };
-            return vec![Node::new(Kind::Unknown(why.into()), node.origin.clone())];
+            return vec![Node::unknown_value(why, &node.origin)];
         }
         documents.roots().cloned().collect()
     }
@@ -244,7 +244,7 @@ impl<'a> Input<'a> {
 /// a placeholder: what is not in doubt in a long text is then still known.
 fn as_written<'a>(sources: &'a Sources, node: &'a Node) -> &'a Node {
     // These hold texts in which a placeholder makes the rest unknown too.
-    if groups::role(group(node)) != Some(Role::ConfiguresKubelets) {
+    if groups::role(node.api_group()) != Some(Role::ConfiguresKubelets) {
         return node;
     }
     let Some(span) = node.origin.written_at() else { return node };
@@ -255,11 +255,11 @@ fn as_written<'a>(sources: &'a Sources, node: &'a Node) -> &'a Node {
 
 impl Document<'_> {
     fn group(&self) -> &str {
-        group(self.node)
+        self.node.api_group()
     }
 
     fn kind(&self) -> &str {
-        kind(self.node)
+        self.node.object_kind()
     }
 
     /// The directory of its file.
@@ -271,14 +271,6 @@ impl Document<'_> {
     fn anchor(&self) -> Origin {
         anchor(self.node)
     }
-}
-
-fn group(node: &Node) -> &str {
-    node.str_at("apiVersion").and_then(|it| it.split_once('/')).map_or("", |(group, _)| group)
-}
-
-fn kind(node: &Node) -> &str {
-    node.str_at("kind").unwrap_or_default()
 }
 
 fn anchor(node: &Node) -> Origin {

@@ -151,9 +151,9 @@ mod tests {
         spec.set("d", Node::new("word ".repeat(30), filled));
         spec.set(
             "e",
-            Node::new(
-                Kind::Unknown("nobody knows".into()),
-                Origin::written(variable.step.span.expect("it is written")),
+            Node::unknown_value(
+                "nobody knows",
+                &Origin::written(variable.step.span.expect("it is written")),
             ),
         );
         spec.set("f", Node::new("25%", Origin::at(Via::KubernetesDefault, None)));

@@ -53,7 +53,7 @@ impl Secrets {
             self.spans.extend(values.filter_map(|it| it.origin.written_at()));
         }
         let dir = source::parent(&sources[file].path);
-        for generator in root.get("secretGenerator").map(Node::items).unwrap_or_default() {
+        for generator in root.items_at("secretGenerator") {
             let literals = generator.get("literals").and_then(|it| it.origin.written_at());
             self.spans.extend(literals);
             let lists = ["envs", "files"].into_iter().filter_map(|it| generator.get(it));

@@ -11,7 +11,7 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         argocd::repository::Repository,
         context::Context,
@@ -22,7 +22,7 @@ use crate::{
     },
     scalar::Scalar,
     source::{self, FileId, Relevance, Span},
-    tree::{Node, Via},
+    tree::Node,
 };
 
 /// What Argo CD calls the cluster that it runs in.
@@ -272,9 +272,8 @@ impl<'r, 'a> Deployment<'r, 'a> {
             }
             for application in applications {
                 let Some(rest) = left.checked_sub(1) else {
-                    let anchor = Object::new(node.clone()).anchor();
                     let message = format!("only the first {MAX_APPLICATIONS} are looked at");
-                    let problem = Problem::new(ProblemKind::Unresolved, &anchor, message);
+                    let problem = Problem::unresolved(node.object_anchor(), message);
                     self.environment(&place.name, &node).problems.push(problem);
                     return self.found();
                 };
@@ -288,8 +287,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
     /// The environment of that name, made at the first Application that deploys to it.
     fn environment(&mut self, name: &str, application: &Node) -> &mut Environment {
         self.environments.entry(name.to_owned()).or_insert_with(|| {
-            let origin = Object::new(application.clone()).anchor();
-            Environment::new(name, EntryKind::ArgoCd, origin)
+            Environment::new(name, EntryKind::ArgoCd, application.object_anchor().clone())
         })
     }
 
@@ -312,13 +310,12 @@ impl<'r, 'a> Deployment<'r, 'a> {
         self.reached.dirs.extend(deployed.reached.dirs);
         let namespace = application.at("spec.destination.namespace");
         let environment = self.environments.entry(target.clone()).or_insert_with(|| {
-            let origin = Object::new(application.clone()).anchor();
+            let origin = application.object_anchor().clone();
             Environment::new(target.as_str(), EntryKind::ArgoCd, origin)
         });
         environment.problems.extend(deployed.problems);
         if set.is_some() || !place.built || target != place.name {
-            let own = Object::new(application.clone());
-            push(environment, &mut self.places, own);
+            push(environment, &mut self.places, Object::new(application.clone()));
         }
         let mut inner = Vec::new();
         for mut node in deployed.objects {
@@ -398,9 +395,4 @@ fn destination(application: &Node, place: &str, set: Option<&Node>) -> String {
 /// A string that Argo CD makes up from others, at the origin of `from`.
 fn made(text: impl Into<std::sync::Arc<str>>, from: &Node) -> Node {
     Node::new(Scalar::string(text), from.origin.clone())
-}
-
-/// The node through a reference to its file at `reference`.
-fn brought(node: &Node, reference: &Node) -> Node {
-    node.through(Via::Values, reference.origin.written_at())
 }

@@ -187,7 +187,7 @@ impl<'a> Search<'_, 'a> {
             self.starts.push(Start {
                 name: dir.clone(),
                 kind: EntryKind::Flux,
-                origin: Object::new(layout.flux[*first].node.clone()).anchor(),
+                origin: layout.flux[*first].node.object_anchor().clone(),
                 path: dir,
                 roots: members.iter().map(|index| Root::Object(layout.flux[*index].node)).collect(),
                 settings: None,
@@ -412,7 +412,7 @@ impl Loose {
 
     /// An environment of these files alone, unless there is nothing in them.
     fn found(self, context: &Context<'_>, name: &str) -> Option<Environment> {
-        let object = self.objects.first().map(|it| Object::new(it.clone()).anchor());
+        let object = self.objects.first().map(|it| it.object_anchor().clone());
         let problem = self.problems.first().map(|it| it.at.clone());
         let file = self.files.first().map(|file| Origin::written(Span::start_of(*file)));
         let origin = object.or(problem).or(file)?;

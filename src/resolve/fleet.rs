@@ -81,13 +81,12 @@ pub fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Dis
 
 impl Bundle<'_> {
     fn targets(&self) -> impl Iterator<Item = &str> {
-        let items = self.root.get("targetCustomizations").map(Node::items).unwrap_or_default();
-        items.iter().filter_map(|it| it.str_at("name"))
+        self.root.items_at("targetCustomizations").iter().filter_map(|it| it.str_at("name"))
     }
 
     /// Adds what the bundle deploys to `target`.
     fn deploy(&self, target: Option<&str>, environment: &mut Environment) {
-        let items = self.root.get("targetCustomizations").map(Node::items).unwrap_or_default();
+        let items = self.root.items_at("targetCustomizations");
         let custom = items.iter().find(|it| it.str_at("name") == target && target.is_some());
         if custom.and_then(|it| it.get("doNotDeploy")).and_then(Node::as_bool) == Some(true) {
             return;
@@ -152,13 +151,13 @@ impl Bundle<'_> {
             if let Some(inline) = helm.get("values").filter(|it| !it.is_null()) {
                 values = helm::merge(&values, inline);
             }
-            for entry in helm.get("valuesFiles").map(Node::items).unwrap_or_default() {
+            for entry in helm.items_at("valuesFiles") {
                 values = helm::merge(&values, &self.values_file(entry, problems));
             }
             if let Some(from) = helm.get("valuesFrom").filter(|it| !it.items().is_empty()) {
                 let why = "values come from the cluster's ConfigMaps or Secrets";
-                problems.push(Problem::new(ProblemKind::Unresolved, &from.origin, why));
-                let layer = Node::new(Kind::Unknown(why.into()), from.origin.clone());
+                problems.push(Problem::unresolved(&from.origin, why));
+                let layer = Node::unknown_value(why, &from.origin);
                 values = helm::merge(&values, &layer);
             }
         }
@@ -170,16 +169,16 @@ impl Bundle<'_> {
         let path = entry.as_str().and_then(|it| source::join(self.dir, it));
         let missing = || {
             let message = "this values file does not exist";
-            Problem::new(ProblemKind::BuildFails, &entry.origin, message)
+            Problem::refused(&entry.origin, message)
         };
         let file = path.and_then(|it| self.context.sources.find(&it)).ok_or_else(missing);
         let read = file.and_then(|it| install::values_file(self.context, it, &entry.origin));
         match read {
             Ok(values) => values.through(Via::Values, entry.origin.written_at()),
             Err(problem) => {
-                let why = problem.message.as_str().into();
+                let unknown = Node::unknown_value(&*problem.message, &entry.origin);
                 problems.push(problem);
-                Node::new(Kind::Unknown(why), entry.origin.clone())
+                unknown
             }
         }
     }
@@ -202,7 +201,7 @@ impl Bundle<'_> {
                     if rest.contains("_patch.") {
                         let message = "Fleet's patches of manifests are not evaluated";
                         let at = Origin::written(Span::start_of(file));
-                        problems.push(Problem::new(ProblemKind::Unresolved, &at, message));
+                        problems.push(Problem::unresolved(&at, message));
                         continue;
                     }
                     rest
@@ -235,19 +234,8 @@ impl Bundle<'_> {
 
 /// Values whose `${ … }` Fleet fills in from the labels of each cluster.
 fn preprocessed(node: &Node) -> Node {
-    let kind = match &node.kind {
-        Kind::Scalar(Scalar { text, .. }) if text.contains("${") => {
-            Kind::Unknown(format!("Fleet fills in `{text}` for each cluster").into())
-        }
-        Kind::List(items) => items.iter().map(preprocessed).collect::<Vec<_>>().into(),
-        Kind::Map(map) => {
-            let mut map = Map::clone(map);
-            for (_, entry) in map.iter_mut() {
-                entry.value = preprocessed(&entry.value);
-            }
-            map.into()
-        }
-        other => other.clone(),
-    };
-    Node::new(kind, node.origin.clone())
+    node.rewrite_scalars(|Scalar { text, .. }| {
+        let why = || format!("Fleet fills in `{text}` for each cluster").into();
+        text.contains("${").then(|| Kind::Unknown(why()))
+    })
 }

@@ -3,7 +3,6 @@
 mod bitnami;
 mod copy;
 mod family;
-mod join;
 mod kubernetes_sigs;
 mod local;
 mod object;
@@ -14,11 +13,11 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod values;
+mod versions;
 
 use semver::Version;
 
 pub use family::{family, is_values_file, values_file};
-pub use join::join;
 pub use local::{Expanded, expand};
 pub use values::{coalesce, layer, merge};
 
@@ -30,7 +29,7 @@ use crate::{
         kinds::is_cluster_scoped,
         version::Constraint,
     },
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{context::Context, environment::Release},
     tree::{Kind, Map, Node, Origin, Via, Why},
 };
@@ -94,13 +93,13 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
     if renderings.is_empty() {
         return Rendered { objects: Vec::new(), problems: refusal.into_iter().collect() };
     }
-    let objects = join::all(renderings);
+    let objects = versions::common(renderings);
     let directory = release.directory.as_deref();
     match directory.and_then(|dir| copy::modified(context, dir, release)) {
         None => Rendered { objects, problems: Vec::new() },
         Some(why) => Rendered {
-            objects: objects.iter().map(|object| join::hollow(object, &why)).collect(),
-            problems: vec![Problem::new(ProblemKind::Unresolved, &release.anchor, &*why)],
+            objects: objects.iter().map(|object| versions::identity_only(object, &why)).collect(),
+            problems: vec![Problem::unresolved(&release.anchor, &*why)],
         },
     }
 }
@@ -113,7 +112,7 @@ fn not_known(release: &Release) -> Rendered {
             "`{}` is not a metrics-server chart that this tool knows: what it installs is unknown",
             release.chart
         );
-        Problem::new(ProblemKind::Unresolved, &release.anchor, message)
+        Problem::unresolved(&release.anchor, message)
     });
     Rendered { objects: Vec::new(), problems: problem.into_iter().collect() }
 }
@@ -186,16 +185,16 @@ impl Candidate {
         };
         let fact = |known: Option<String>| match (&self.guess, known) {
             (None, Some(known)) => Node::new(known, own.clone()),
-            (Some(why), _) => Node::new(Kind::Unknown(why.clone()), own.clone()),
+            (Some(why), _) => Node::unknown_value(why.clone(), &own),
             (None, None) => {
                 let why = format!("this tool does not know chart {} in full", self.model);
-                Node::new(Kind::Unknown(why.into()), own.clone())
+                Node::unknown_value(why, &own)
             }
         };
         let version = fact(Some(self.model.to_string()));
         let app_version = fact(chart.app_version(&self.model).map(ToString::to_string));
         if let Some(why) = &self.guess {
-            defaults = blank(&defaults, why);
+            defaults = keys_only(&defaults, why);
         }
         let scope = Scope {
             sources: context.sources,
@@ -216,16 +215,12 @@ impl Candidate {
 }
 
 /// `node` with the same keys, but nothing known of their values.
-fn blank(node: &Node, why: &Why) -> Node {
-    let Kind::Map(map) = &node.kind else {
-        return Node::new(Kind::Unknown(why.clone()), node.origin.clone());
-    };
-    let mut map = Map::clone(map);
-    for (_, entry) in map.iter_mut() {
-        entry.value = blank(&entry.value, why);
-    }
-    if map.is_empty() {
-        map.open = Some(why.clone());
-    }
-    Node::new(map, node.origin.clone())
+fn keys_only(node: &Node, why: &Why) -> Node {
+    node.rewrite(&mut |it| match it.as_map() {
+        Some(map) if map.is_empty() => {
+            Some(Node::new(Map::open(Some(why.clone())), it.origin.clone()))
+        }
+        Some(_) => None,
+        None => Some(Node::unknown_value(why.clone(), &it.origin)),
+    })
 }

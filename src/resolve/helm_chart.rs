@@ -2,15 +2,15 @@
 
 use crate::{
     parse,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
-        environment::{Environment, Object, Release},
+        environment::{Environment, Release},
         helm, install,
         template::{self, Hole},
     },
     scalar::{Dialect, Scalar, Value},
-    tree::{Kind, Map, Node},
+    tree::{Map, Node},
 };
 
 /// Turns the `HelmChart`s among the environment's objects into releases and what they render.
@@ -24,11 +24,11 @@ pub fn releases(context: &Context<'_>, environment: &mut Environment) {
     };
     let (charts, mut configs) = (of("HelmChart"), of("HelmChartConfig"));
     for chart in charts {
-        let identity = |node: &Node| {
-            let object = Object::new(node.clone());
-            (object.namespace().to_owned(), object.name().to_owned())
+        let same = |it: &Node| {
+            it.object_namespace() == chart.object_namespace()
+                && it.object_name() == chart.object_name()
         };
-        let own = configs.iter().position(|it| identity(it) == identity(&chart));
+        let own = configs.iter().position(same);
         let config = own.map(|index| configs.remove(index));
         let release = release(context, &chart, config.as_ref(), &mut environment.problems);
         environment.install(context, release);
@@ -46,13 +46,12 @@ fn release(
     config: Option<&Node>,
     problems: &mut Vec<Problem>,
 ) -> Release {
-    let object = Object::new(node.clone());
     let text = |path: &str| node.str_at(path).filter(|it| !it.is_empty());
     let chart = match text("spec.chart") {
         Some(chart) => chart,
         None if node.at("spec.chartContent").is_some() => "chartContent",
         // What a distribution brings along is called like its chart.
-        None => object.name(),
+        None => node.object_name(),
     };
     let version = node.at("spec.version").filter(|it| it.as_str() != Some("")).cloned();
     let version = version.or_else(|| {
@@ -61,11 +60,11 @@ fn release(
         let at = archive.rfind('-').map(|at| &archive[at + 1..])?;
         Some(Node::new(Scalar::string(at), node.at("spec.chart")?.origin.clone()))
     });
-    let namespace = text("spec.targetNamespace").unwrap_or(object.namespace());
+    let namespace = text("spec.targetNamespace").unwrap_or(node.object_namespace());
     let anchor = match (&version, node.at("spec.chart")) {
         (Some(version), _) => version.origin.clone(),
         (None, Some(chart)) => chart.origin.clone(),
-        (None, None) => object.anchor(),
+        (None, None) => node.object_anchor().clone(),
     };
     let values = values(context, node, config, problems);
     install::Chart {
@@ -74,7 +73,7 @@ fn release(
         directory: None,
         version,
     }
-    .release("helm-chart", object.name(), namespace, values, anchor)
+    .release("helm-chart", node.object_name(), namespace, values, anchor)
 }
 
 /// The layers: the chart's own content, then the config's, then `set`.
@@ -94,9 +93,9 @@ fn values(
         }
         if let Some(secrets) = node.at("spec.valuesSecrets").filter(|it| !it.items().is_empty()) {
             let why = "values come from a Secret";
-            let layer = Node::new(Kind::Unknown(why.into()), secrets.origin.clone());
+            let layer = Node::unknown_value(why, &secrets.origin);
             values = helm::merge(&values, &layer);
-            problems.push(Problem::new(ProblemKind::Unresolved, &secrets.origin, why));
+            problems.push(Problem::unresolved(&secrets.origin, why));
         }
     }
     for strings in [false, true] {
@@ -127,7 +126,7 @@ fn values(
 /// What `valuesContent` reads as. Its `%{KUBERNETES_API}%` and the like are filled in by the
 /// cluster.
 fn read(context: &Context<'_>, text: &Node, problems: &mut Vec<Problem>) -> Node {
-    let unknown = |why: &str| Node::new(Kind::Unknown(why.into()), text.origin.clone());
+    let unknown = |why: &str| Node::unknown_value(why, &text.origin);
     if text.unknown().is_some() {
         return text.clone();
     }

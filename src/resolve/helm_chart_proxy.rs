@@ -2,14 +2,14 @@
 
 use crate::{
     parse,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
         environment::{Environment, Object},
         helm, install, template,
     },
     scalar::Dialect,
-    tree::{Kind, Map, Node},
+    tree::{Map, Node},
 };
 
 /// Turns the `HelmChartProxy`s among the environment's objects into releases and what they render.
@@ -51,8 +51,8 @@ pub fn releases(context: &Context<'_>, environment: &mut Environment) {
 /// What a template of values reads as; what it takes from a cluster is unknown.
 fn values(context: &Context<'_>, node: &Node, problems: &mut Vec<Problem>) -> Node {
     let unknown = |why: &str, problems: &mut Vec<Problem>| {
-        problems.push(Problem::new(ProblemKind::Unresolved, &node.origin, why));
-        Node::new(Kind::Unknown(why.into()), node.origin.clone())
+        problems.push(Problem::unresolved(&node.origin, why));
+        Node::unknown_value(why, &node.origin)
     };
     let Some(scalar) = node.as_scalar() else {
         return unknown("the template of its values is not text", problems);
@@ -63,7 +63,7 @@ fn values(context: &Context<'_>, node: &Node, problems: &mut Vec<Problem>) -> No
             Ok(values) => values,
             Err(problem) => {
                 problems.push(problem);
-                Node::new(Kind::Unknown("the values cannot be read".into()), node.origin.clone())
+                Node::unknown_value("the values cannot be read", &node.origin)
             }
         };
     }

@@ -8,7 +8,7 @@ mod release;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
         environment::{EntryKind, Environment},
@@ -20,7 +20,7 @@ use crate::{
     },
     scalar::{Scalar, Style},
     source::{self, FileId, Relevance, Span, Text},
-    tree::{Kind, Map, Node, Origin, Why},
+    tree::{Map, Node, Origin, Why},
 };
 
 /// How deep `helmfiles` and `bases` may refer to each other.
@@ -133,8 +133,7 @@ fn holes(context: &Context<'_>, text: &str, params: Option<&Node>) -> Result<Vec
 
 /// The files that `bases` names.
 fn bases(context: &Context<'_>, file: FileId, part: &Node) -> Vec<FileId> {
-    let items = part.get("bases").map(Node::items).unwrap_or_default();
-    items.iter().filter_map(|it| locate(context, file, it.as_str()?)).collect()
+    part.items_at("bases").iter().filter_map(|it| locate(context, file, it.as_str()?)).collect()
 }
 
 /// The file at `path` as the Helmfile `file` names it.
@@ -147,7 +146,7 @@ fn locate(context: &Context<'_>, file: FileId, path: &str) -> Option<FileId> {
 fn children(context: &Context<'_>, file: FileId, part: &Node) -> Vec<(FileId, Option<Node>)> {
     let dir = source::parent(&context.sources[file].path);
     let mut all = Vec::new();
-    for item in part.get("helmfiles").map(Node::items).unwrap_or_default() {
+    for item in part.items_at("helmfiles") {
         let path = item.as_str().or_else(|| item.str_at("path"));
         let Some(path) = path.and_then(|path| source::join(dir, path)) else { continue };
         let passed = item.get("values").cloned();
@@ -248,7 +247,7 @@ impl<'a> Run<'a> {
             self.environment_values(file, &part, state);
             // What an including file passes beats what the file itself says.
             state.values = helm::merge(&state.values, passed);
-            for item in part.get("repositories").map(Node::items).unwrap_or_default() {
+            for item in part.items_at("repositories") {
                 if let (Some(name), Some(url)) = (item.str_at("name"), item.str_at("url")) {
                     let oci = item.get("oci").and_then(Node::as_bool) == Some(true);
                     let url = if oci { format!("oci://{url}") } else { url.to_owned() };
@@ -261,8 +260,7 @@ impl<'a> Run<'a> {
                     None => templates.clone(),
                 });
             }
-            let releases = part.get("releases").map(Node::items).unwrap_or_default();
-            state.releases.extend(releases.iter().map(|it| (file, it.clone())));
+            state.releases.extend(part.items_at("releases").iter().map(|it| (file, it.clone())));
             state.children.extend(children(self.context, file, &part));
         }
     }
@@ -287,7 +285,7 @@ impl<'a> Run<'a> {
             own.and_then(|it| it.get("secrets")).filter(|it| !it.items().is_empty())
         {
             let why = "the environment's values may come from encrypted files";
-            let layer = Node::new(Kind::Unknown(why.into()), secrets.origin.clone());
+            let layer = Node::unknown_value(why, &secrets.origin);
             state.values = helm::merge(&state.values, &layer);
         }
     }
@@ -309,6 +307,6 @@ impl<'a> Run<'a> {
     }
 
     fn unresolved(&mut self, at: &Origin, why: &str) {
-        self.environment.problems.push(Problem::new(ProblemKind::Unresolved, at, why));
+        self.environment.problems.push(Problem::unresolved(at, why));
     }
 }

@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
     data::kinds::is_cluster_scoped,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
         environment::{Environment, Object, Release},
@@ -126,12 +126,12 @@ pub fn values_file(
     let path = &context.sources[file].path;
     if let Text::Skipped(skip) = context.sources.load(file) {
         let message = format!("`{path}` {skip}");
-        return Err(Problem::new(ProblemKind::Unresolved, reference, message));
+        return Err(Problem::unresolved(reference, message));
     }
     let documents = context.sources.documents(file, Dialect::Sigs);
     if documents.roots().any(crate::parse::is_sops) {
         let message = format!("`{path}` is encrypted with SOPS");
-        return Err(Problem::new(ProblemKind::Unresolved, reference, message));
+        return Err(Problem::unresolved(reference, message));
     }
     helm::layer(documents, reference)
 }
@@ -153,7 +153,7 @@ pub fn set(values: &mut Node, name: &str, value: &Node, strings: bool) -> Result
     result.map_err(|why| {
         let why = format!("Helm refuses to set `{name}`: {why}");
         values.kind = Kind::Unknown(why.as_str().into());
-        Problem::new(ProblemKind::BuildFails, &value.origin, why).about(name)
+        Problem::refused(&value.origin, why).about(name)
     })
 }
 

@@ -147,7 +147,7 @@ fn run(mut loader: Loader<'_>, kustomization: &Kustomization, layer: Layer) -> O
     output::drop_local(&mut layer.resources)?;
     output::annotate(&loader, kustomization, &mut layer.resources);
     output::sort(kustomization, &mut layer.resources)?;
-    let objects = layer.resources.into_iter().map(|it| output::canonical(it.node)).collect();
+    let objects = layer.resources.into_iter().map(|it| output::canonical(&it.node)).collect();
     Ok(Build { objects, problems: layer.problems })
 }
 

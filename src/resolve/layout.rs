@@ -316,15 +316,14 @@ pub(crate) fn generated<'n>(
     name: &str,
 ) -> Option<String> {
     let (generator, artifact) = generators.into_iter().find_map(|it| {
-        let artifacts = it.at("spec.artifacts").map(Node::items).unwrap_or_default();
-        Some((it, artifacts.iter().find(|it| it.str_at("name") == Some(name))?))
+        Some((it, it.items_at("spec.artifacts").iter().find(|it| it.str_at("name") == Some(name))?))
     })?;
     let [copy] = artifact.get("copy")?.items() else { return None };
     if copy.get("exclude").is_some() || copy.get("strategy").is_some() {
         return None;
     }
     let (alias, from) = copy.str_at("from")?.strip_prefix('@')?.split_once('/')?;
-    let sources = generator.at("spec.sources").map(Node::items).unwrap_or_default();
+    let sources = generator.items_at("spec.sources");
     let source = sources.iter().find(|it| it.str_at("alias") == Some(alias))?;
     if source.str_at("name") != Some("flux-system") {
         return None;

@@ -14,7 +14,7 @@ use crate::{
     parse,
     scalar::{self, Dialect, Scalar, Style},
     source::Sources,
-    tree::{Kind, Map, Node, Origin, Via, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
 };
 
 /// A part of a string that something fills in.
@@ -94,7 +94,7 @@ pub fn fill(node: &Node, holes: &[Hole]) -> Node {
     for hole in holes {
         let fill = match &hole.fill {
             Ok(fill) => fill,
-            Err(why) => return Node::new(Kind::Unknown(why.clone()), node.origin.clone()),
+            Err(why) => return Node::unknown_value(why.clone(), &node.origin),
         };
         origin.get_or_insert_with(|| filled_from(node, fill));
         text += scalar.text.get(at..hole.range.start).unwrap_or_default();
@@ -142,26 +142,23 @@ fn mask(text: &str, holes: &[Hole]) -> Option<String> {
 }
 
 fn unmask(node: &Node, holes: &[Hole]) -> Node {
-    let kind = match &node.kind {
-        Kind::Scalar(scalar) => return unmask_scalar(node, scalar, holes),
-        Kind::Unknown(why) => Kind::Unknown(why.clone()),
-        Kind::List(items) => items.iter().map(|it| unmask(it, holes)).collect::<Vec<_>>().into(),
-        Kind::Map(map) => {
-            let mut unmasked = Map::open(map.open.clone());
-            for (key, entry) in map.iter() {
-                let mut entry = entry.clone();
-                entry.value = unmask(&entry.value, holes);
-                match fill_text(&Scalar::plain(key), holes) {
-                    Ok((key, _)) => {
-                        unmasked.insert(key, entry);
-                    }
-                    Err(why) => unmasked.open = Some(why),
-                }
-            }
-            unmasked.into()
+    node.rewrite(&mut |node| {
+        if let Some(scalar) = node.as_scalar() {
+            return Some(unmask_scalar(node, scalar, holes));
         }
-    };
-    Node::new(kind, node.origin.clone())
+        let map = node.as_map()?;
+        let mut unmasked = Map::open(map.open.clone());
+        for (key, entry) in map.iter() {
+            match fill_text(&Scalar::plain(key), holes) {
+                Ok((key, _)) => {
+                    let value = unmask(&entry.value, holes);
+                    unmasked.insert(key, Entry { key: entry.key, value });
+                }
+                Err(why) => unmasked.open = Some(why),
+            }
+        }
+        Some(Node::new(unmasked, node.origin.clone()))
+    })
 }
 
 fn unmask_scalar(node: &Node, scalar: &Scalar, holes: &[Hole]) -> Node {
@@ -174,7 +171,7 @@ fn unmask_scalar(node: &Node, scalar: &Scalar, holes: &[Hole]) -> Node {
             let origin = filled_from(node, fill);
             Node::new(Scalar { text: text.into(), ..scalar.clone() }, origin)
         }
-        Err(why) => Node::new(Kind::Unknown(why), node.origin.clone()),
+        Err(why) => Node::unknown_value(why, &node.origin),
     }
 }
 
@@ -260,25 +257,16 @@ pub fn printed(node: &Node) -> Option<String> {
 
 /// A manifest that nothing builds, with what something outside the repository must fill in unknown.
 pub(crate) fn placeholders(node: &Node) -> Node {
-    let kind = match &node.kind {
-        Kind::Scalar(Scalar { text, .. }) if text.contains("${") => {
-            Kind::Unknown(format!("nothing in the repository fills in `{text}`").into())
-        }
-        Kind::Scalar(Scalar { text, .. }) if text.starts_with("ENC[") => {
-            Kind::Unknown("it is encrypted with SOPS".into())
-        }
-        Kind::List(items) => items.iter().map(placeholders).collect::<Vec<_>>().into(),
-        Kind::Map(map) => {
-            let mut map = map.clone();
-            for (_, entry) in std::sync::Arc::make_mut(&mut map).iter_mut() {
-                entry.value = placeholders(&entry.value);
-            }
-            Kind::Map(map)
-        }
-        Kind::Scalar(scalar) => Kind::Scalar(scalar.clone()),
-        Kind::Unknown(why) => Kind::Unknown(why.clone()),
-    };
-    Node { kind, origin: node.origin.clone() }
+    node.rewrite_scalars(|Scalar { text, .. }| {
+        let why = if text.contains("${") {
+            format!("nothing in the repository fills in `{text}`").into()
+        } else if text.starts_with("ENC[") {
+            "it is encrypted with SOPS".into()
+        } else {
+            return None;
+        };
+        Some(Kind::Unknown(why))
+    })
 }
 
 #[cfg(test)]

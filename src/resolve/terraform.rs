@@ -280,14 +280,14 @@ fn values(
                 for (file, item) in items {
                     let layer = scope.layer(file, item, 0, &mut found.reached.files);
                     if let Some(why) = layer.unknown() {
-                        problems.push(Problem::new(ProblemKind::Unresolved, &layer.origin, &**why));
+                        problems.push(Problem::unresolved(&layer.origin, &**why));
                     }
                     values = helm::merge(&values, &layer);
                 }
             }
             Err(why) => {
                 let at = hcl::written(file, attribute.value.span());
-                problems.push(Problem::new(ProblemKind::Unresolved, &at, &*why));
+                problems.push(Problem::unresolved(&at, &*why));
                 values = unknown(&why, &at);
             }
         }
@@ -357,7 +357,7 @@ impl Setting {
         let Some(name) = self.name.as_str() else {
             // It may set anything.
             let why: Why = "a name that is set is not known".into();
-            *values = helm::merge(values, &Node::new(Kind::Unknown(why), self.name.origin.clone()));
+            *values = helm::merge(values, &Node::unknown_value(why, &self.name.origin));
             return Ok(());
         };
         let strings = self.kind.as_str() == Some("string");
@@ -381,5 +381,5 @@ impl Setting {
 }
 
 fn unknown(why: &str, at: &Origin) -> Node {
-    Node::new(Kind::Unknown(why.into()), at.clone())
+    Node::unknown_value(why, at)
 }

@@ -49,8 +49,7 @@ pub(super) fn chart(context: &Context<'_>, file: FileId) -> Vec<Environment> {
         return Vec::new();
     };
     let ours = |it: &Node| it.str_at("name") == Some("metrics-server");
-    let dependency = root.get("dependencies").map(Node::items).unwrap_or_default();
-    let dependency = dependency.iter().find(|it| ours(it));
+    let dependency = root.items_at("dependencies").iter().find(|it| ours(it));
     if dependency.is_none() && !ours(root) {
         return Vec::new();
     }
@@ -168,7 +167,7 @@ fn maybe_over(over: &Node, base: &Node, why: &Why) -> Node {
     for (key, entry) in lower.iter() {
         let value = match upper.get(key) {
             Some(value) => maybe_over(value, &entry.value, why),
-            None => Node::new(Kind::Unknown(why.clone()), entry.value.origin.clone()),
+            None => Node::unknown_value(why.clone(), &entry.value.origin),
         };
         match map.get_mut(key) {
             Some(there) => *there = value,

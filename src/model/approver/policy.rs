@@ -120,7 +120,7 @@ pub(super) fn of_container(container: &Node, anchor: &Origin) -> Vec<(Weakness, 
     if flagged || container.get("envFrom").is_some() {
         return Vec::new();
     }
-    let env = container.get("env").map(Node::items).unwrap_or_default();
+    let env = container.items_at("env");
     let variable = |name: &str| env.iter().rfind(|it| it.str_at("name") == Some(name));
     let names = [
         "PROVIDER_REGEX",

@@ -166,7 +166,7 @@ fn remote_manifests_that_nobody_fetched() {
         objects: Vec::new(),
         releases: Vec::new(),
         files: Vec::new(),
-        problems: vec![Problem::new(ProblemKind::Unresolved, &url.origin, "not fetched")],
+        problems: vec![Problem::unresolved(&url.origin, "not fetched")],
     };
     let found = find(&sources, &environment);
     assert_eq!(names(&found), [("kubelet-serving-cert-approver", true)]);

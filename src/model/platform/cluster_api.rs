@@ -12,7 +12,7 @@ use crate::{
         platform::{Document, Input, Platform, node_files::Written, talos},
     },
     source,
-    tree::{Kind, Node},
+    tree::Node,
 };
 
 pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
@@ -107,7 +107,7 @@ impl<'a> Clusters<'a> {
         let mut all = Self { names: Vec::new(), references: Vec::new() };
         for document in input.group("cluster.x-k8s.io") {
             let node = document.node;
-            let name = node.str_at("metadata.name").unwrap_or_default();
+            let name = node.object_name();
             if document.kind() == "Cluster" {
                 all.names.push(name);
                 let control_plane = node.str_at("spec.controlPlaneRef.name");
@@ -123,7 +123,7 @@ impl<'a> Clusters<'a> {
 
     /// The cluster of an object: what its label says, what refers to it, or the only one.
     fn of(&self, document: &Document<'_>) -> String {
-        let name = document.node.str_at("metadata.name").unwrap_or_default();
+        let name = document.node.object_name();
         let labels = document.node.at("metadata.labels");
         let label = labels.and_then(|it| it.get("cluster.x-k8s.io/cluster-name"));
         let referred = || self.references.iter().find(|(it, _)| *it == name).map(|it| it.1);
@@ -180,7 +180,7 @@ fn kubelet(
     let mut settings = spec.map(|spec| of_spec(input, spec, phase, platform)).unwrap_or_default();
     if let Some(patch) = class_patch(input) {
         let why = "a patch of the ClusterClass may set it";
-        settings.layers.push(Node::new(Kind::Unknown(why.into()), patch.origin.clone()));
+        settings.layers.push(Node::unknown_value(why, &patch.origin));
     }
     platform.kubelets.push(settings.kubelet(Group {
         cluster: all.of(document),
@@ -198,10 +198,8 @@ fn of_spec(input: &Input<'_>, spec: &Node, phase: &str, platform: &mut Platform)
     let phase = spec.get(phase);
     let flags = phase.and_then(|it| it.at("nodeRegistration.kubeletExtraArgs"));
     let flags = flags.map(Flag::all).unwrap_or_default();
-    let list = spec.get("files").map(Node::items).unwrap_or_default();
-    let files: Vec<Written<'_>> = list.iter().filter_map(Written::of).collect();
-    let unknown =
-        |why: &str, node: &Node| Node::new(Kind::Unknown(why.into()), node.origin.clone());
+    let files: Vec<Written<'_>> = spec.items_at("files").iter().filter_map(Written::of).collect();
+    let unknown = |why: &str, node: &Node| Node::unknown_value(why, &node.origin);
     if let Some(directory) = phase.and_then(|it| it.at("patches.directory")) {
         let dir = directory.as_str().unwrap_or_default().trim_end_matches('/');
         let patches: Vec<_> = files
@@ -265,7 +263,7 @@ fn talos_nodes(
     platform: &mut Platform,
 ) {
     let Some(spec) = spec else { return };
-    let strategic = spec.get("strategicPatches").map(Node::items).unwrap_or_default();
+    let strategic = spec.items_at("strategicPatches");
     let mut patches: Vec<Node> =
         strategic.iter().flat_map(|it| input.embedded(it, &mut platform.problems)).collect();
     patches.extend(spec.get("configPatches").cloned());
@@ -274,7 +272,7 @@ fn talos_nodes(
     }
     platform.kubelets.push(talos::settings(&patches).kubelet(Group {
         cluster: all.of(document),
-        name: document.node.str_at("metadata.name").unwrap_or_default().to_owned(),
+        name: document.node.object_name().to_owned(),
         carrier: "Cluster API Talos configuration",
         signer: Signer::Kubelet,
         complete: true,
@@ -309,7 +307,7 @@ fn sized(
 /// The sizes in a Cluster that is made from a ClusterClass.
 fn topology(document: &Document<'_>, platform: &mut Platform) {
     let Some(topology) = document.node.at("spec.topology") else { return };
-    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let name = document.node.object_name();
     let cluster = format!("cluster-api {name}");
     let anchor = document.anchor();
     let control_plane = nodes::stated_or(topology.at("controlPlane.replicas"), 1, &anchor);

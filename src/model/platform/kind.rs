@@ -5,7 +5,7 @@ use crate::{
         Count, Fact, Signer,
         kubelet::{Flag, Group, Settings},
         nodes::Pool,
-        platform::{Input, Platform, kind},
+        platform::{Input, Platform},
     },
     problem::Problem,
     tree::Node,
@@ -21,7 +21,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         platform.local.get_or_insert_with(|| ("kind runs it".into(), anchor.clone()));
         let nodes = document.node.get("nodes");
         let patches = |node: &Node, problems: &mut Vec<Problem>| -> Vec<Node> {
-            let patches = node.get("kubeadmConfigPatches").map(Node::items).unwrap_or_default();
+            let patches = node.items_at("kubeadmConfigPatches");
             patches.iter().flat_map(|it| input.embedded(it, problems)).collect()
         };
         let common = patches(document.node, &mut platform.problems);
@@ -56,14 +56,14 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
 /// What patches to kubeadm's documents make of a kubelet. A worker's own registration is that of
 /// its JoinConfiguration.
 fn settings(patches: &[Node], worker: bool) -> Settings {
-    let of = |wanted: &'static str| patches.iter().filter(move |it| kind(it) == wanted);
+    let of = |wanted: &'static str| patches.iter().filter(move |it| it.object_kind() == wanted);
     let registration = |it: &Node| it.at("nodeRegistration.kubeletExtraArgs").map(Flag::all);
     let join = of("JoinConfiguration").filter_map(registration);
     let init = of("InitConfiguration").filter(|_| !worker).filter_map(registration);
     Settings {
         layers: patches
             .iter()
-            .filter(|it| kind(it) == "KubeletConfiguration" || it.unknown().is_some())
+            .filter(|it| it.object_kind() == "KubeletConfiguration" || it.unknown().is_some())
             .cloned()
             .collect(),
         flags: init.chain(join).flatten().collect(),

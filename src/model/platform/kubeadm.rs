@@ -12,10 +12,10 @@ use crate::{
     model::{
         Signer,
         kubelet::{Flag, Group, Settings},
-        platform::{Document, Input, Platform, extension, kind},
+        platform::{Document, Input, Platform, extension},
     },
     source,
-    tree::{Kind, Node, Origin, Via},
+    tree::{Node, Origin, Via},
 };
 
 const KUBEADM: &str = "kubeadm.k8s.io";
@@ -91,7 +91,7 @@ fn configuration(file: &File<'_>, files: &BTreeMap<&str, File<'_>>) -> Vec<Node>
     let mut beside = files.values().filter(|it| source::parent(it.path) == dir);
     let unknown = beside.find_map(|it| it.kubelet).map(|kubelet| {
         let why = "a KubeletConfiguration beside it may be given to kubeadm too";
-        Node::new(Kind::Unknown(why.into()), kubelet.origin.clone())
+        Node::unknown_value(why, &kubelet.origin)
     });
     unknown.into_iter().collect()
 }
@@ -134,14 +134,14 @@ fn settings(input: &Input<'_>, node: &Node, mut layers: Vec<Node>) -> Settings {
         let patches = patches(input);
         if patches.is_empty() {
             let why = "kubeadm's patches directory is not in this repository";
-            layers.push(Node::new(Kind::Unknown(why.into()), directory.origin.clone()));
+            layers.push(Node::unknown_value(why, &directory.origin));
         }
         layers.extend(patches);
     }
     if let Some(config) = flags.iter().rfind(|flag| flag.name == "config") {
         // kubeadm's own file is not read at all then.
         let why = "`--config` points at another file on the node";
-        layers = vec![Node::new(Kind::Unknown(why.into()), config.value.origin.clone())];
+        layers = vec![Node::unknown_value(why, &config.value.origin)];
     }
     Settings { layers, flags }
 }
@@ -165,7 +165,7 @@ fn base(inits: &[&File<'_>], path: &str, stored: Option<&Node>) -> Vec<Node> {
         return init.kubelet.cloned().into_iter().collect();
     }
     let why = "joining nodes take it from the cluster's `kubelet-config` ConfigMap";
-    let unknown = || Node::new(Kind::Unknown(why.into()), Origin::at(Via::Written, None));
+    let unknown = || Node::unknown_value(why, &Origin::at(Via::Written, None));
     vec![stored.cloned().unwrap_or_else(unknown)]
 }
 
@@ -184,14 +184,14 @@ fn of_cluster<'a, 'b>(inits: &[&'a File<'b>], path: &str) -> Option<&'a File<'b>
 fn stored(input: &Input<'_>, platform: &mut Platform) -> Option<Node> {
     let mut stored = None;
     for document in input.kind("", "ConfigMap") {
-        let name = document.node.str_at("metadata.name").unwrap_or_default();
+        let name = document.node.object_name();
         let Some(version) = name.strip_prefix("kubelet-config") else { continue };
         let text = document.node.at("data.kubelet");
         let Some(text) = text.filter(|_| version.is_empty() || version.starts_with("-1.")) else {
             continue;
         };
         for config in input.embedded(text, &mut platform.problems) {
-            if kind(&config) != "KubeletConfiguration" && config.unknown().is_none() {
+            if config.object_kind() != "KubeletConfiguration" && config.unknown().is_none() {
                 continue;
             }
             let group = Group {

@@ -50,8 +50,7 @@ fn cloud(name: &str, carrier: &'static str, document: &Document<'_>, platform: &
 
 /// Whether a node class starts from images that join EKS clusters and no others.
 fn is_eks_image(node: &Node) -> bool {
-    let terms = node.at("spec.amiSelectorTerms").map(Node::items).unwrap_or_default();
-    let alias = terms.iter().filter_map(|it| it.str_at("alias"));
+    let alias = node.items_at("spec.amiSelectorTerms").iter().filter_map(|it| it.str_at("alias"));
     alias.chain(node.str_at("spec.amiFamily")).any(|it| {
         let it = it.to_lowercase();
         it.starts_with("al2") || it.starts_with("bottlerocket")
@@ -59,8 +58,8 @@ fn is_eks_image(node: &Node) -> bool {
 }
 
 fn config_map(document: &Document<'_>, platform: &mut Platform) {
-    let name = document.node.str_at("metadata.name").unwrap_or_default();
-    let namespace = document.node.str_at("metadata.namespace").unwrap_or_default();
+    let name = document.node.object_name();
+    let namespace = document.node.object_namespace();
     let has = |key| document.node.get("data").is_some_and(|it| it.get(key).is_some());
     match (namespace, name) {
         ("kube-system", "aws-auth") if has("mapRoles") => {
@@ -111,7 +110,7 @@ fn is_install_config(node: &Node) -> bool {
 
 fn install_config(document: &Document<'_>, platform: &mut Platform) {
     openshift(document, platform);
-    let compute = document.node.get("compute").map(Node::items).unwrap_or_default();
+    let compute = document.node.items_at("compute");
     for pool in document.node.get("controlPlane").into_iter().chain(compute) {
         let count = nodes::stated_or(pool.get("replicas"), 3, &pool.origin);
         platform.pools.push(Pool::new("openshift", count));
@@ -120,7 +119,7 @@ fn install_config(document: &Document<'_>, platform: &mut Platform) {
 
 /// kops-controller signs every node's serving certificate (`cmd/kops-controller`).
 fn kops(document: &Document<'_>, platform: &mut Platform) {
-    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let name = document.node.object_name();
     let anchor = document.anchor();
     platform.signed(&format!("kops {name}"), "all nodes", "kOps cluster", &anchor);
     let Some(settings) = document.node.at("spec.metricsServer") else { return };
@@ -166,7 +165,7 @@ fn unbounded(anchor: &Origin) -> Fact<Count> {
 /// EKS approves its nodes' requests; eksctl turns them on.
 fn eksctl(document: &Document<'_>, platform: &mut Platform) {
     let node = document.node;
-    let name = node.str_at("metadata.name").unwrap_or_default();
+    let name = node.object_name();
     let cluster = format!("eks {name}");
     let anchor = document.anchor();
     platform.signed(&cluster, "all nodes", "eksctl cluster", &anchor);
@@ -190,7 +189,7 @@ fn eksctl(document: &Document<'_>, platform: &mut Platform) {
     if let Some(auto) = node.at("autoModeConfig.enabled").filter(|it| it.as_bool() == Some(true)) {
         platform.pools.push(Pool::new(&cluster, unbounded(&auto.origin)));
     }
-    let addons = node.get("addons").map(Node::items).unwrap_or_default();
+    let addons = node.items_at("addons");
     if let Some(addon) = addons.iter().find(|it| it.str_at("name") == Some("metrics-server")) {
         let at = addon.get("name").map_or(&anchor, |it| &it.origin);
         platform.bundled.push(bundled::metrics_server("the EKS add-on", "kube-system", at));
@@ -199,13 +198,12 @@ fn eksctl(document: &Document<'_>, platform: &mut Platform) {
 
 /// gardener-resource-manager approves, and Gardener runs metrics-server in every shoot.
 fn shoot(document: &Document<'_>, platform: &mut Platform) {
-    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let name = document.node.object_name();
     let cluster = format!("gardener {name}");
     let anchor = document.anchor();
     platform.signed(&cluster, "all nodes", "Gardener Shoot", &anchor);
     platform.bundled.push(bundled::metrics_server("Gardener", "kube-system", &anchor));
-    let workers = document.node.at("spec.provider.workers").map(Node::items).unwrap_or_default();
-    for worker in workers {
+    for worker in document.node.items_at("spec.provider.workers") {
         if let Some(size) = nodes::between(worker.get("minimum"), worker.get("maximum")) {
             platform.pools.push(Pool::new(&cluster, size));
         }
@@ -227,7 +225,7 @@ fn kubeone(document: &Document<'_>, platform: &mut Platform) {
     for hosts in ["controlPlane.hosts", "staticWorkers.hosts"].iter().filter_map(|it| node.at(it)) {
         platform.pools.push(Pool::new(&cluster, length(hosts)));
     }
-    for workers in node.get("dynamicWorkers").map(Node::items).unwrap_or_default() {
+    for workers in node.items_at("dynamicWorkers") {
         let count = nodes::stated_or(workers.get("replicas"), 1, &workers.origin);
         platform.pools.push(Pool::new(&cluster, count));
     }
@@ -247,7 +245,7 @@ fn k0s(document: &Document<'_>, platform: &mut Platform) {
 
 /// k0s requests the certificates and approves them with a component that can be turned off.
 fn k0sctl(document: &Document<'_>, platform: &mut Platform) {
-    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let name = document.node.object_name();
     let cluster = format!("k0s {name}");
     let anchor = document.anchor();
     let Some(list) = document.node.at("spec.hosts") else { return };

@@ -7,7 +7,7 @@ use crate::{
     model::{
         Fact, Signer,
         kubelet::{Flag, Group, Settings},
-        platform::{Document, Input, Platform, bundled, extension, kind, kubeadm},
+        platform::{Document, Input, Platform, bundled, extension, kubeadm},
     },
     problem::Problem,
     source::{self, FileId, Span},
@@ -86,7 +86,7 @@ pub(super) struct Written<'a> {
 
 /// The files that cloud-init's user data, or Butane for Ignition, writes.
 fn written(node: &Node) -> Vec<Written<'_>> {
-    let list = |path: &str| node.at(path).map(Node::items).unwrap_or_default();
+    let list = |path: &str| node.items_at(path);
     let mut files: Vec<_> = list("write_files").iter().filter_map(Written::of).collect();
     if node.get("variant").is_some() {
         files.extend(list("storage.files").iter().filter_map(|it| {
@@ -94,7 +94,7 @@ fn written(node: &Node) -> Vec<Written<'_>> {
             Some(Written { path, content: it.at("contents.inline"), encoded: false })
         }));
         for unit in list("systemd.units") {
-            let dropins = unit.get("dropins").map(Node::items).unwrap_or_default();
+            let dropins = unit.items_at("dropins");
             let own = unit.get("contents").into_iter();
             let contents = dropins.iter().filter_map(|it| it.get("contents")).chain(own);
             let path = unit.str_at("name").unwrap_or_default();
@@ -131,7 +131,7 @@ impl<'a> Written<'a> {
         if is_configuration(self.path) || text.contains("kind: KubeletConfiguration") {
             let layers = input.embedded(content, problems);
             let is_config = |it: &Node| {
-                kind(it) == "KubeletConfiguration"
+                it.object_kind() == "KubeletConfiguration"
                     || it.unknown().is_some()
                     || kubeadm::is_patch(self.path)
             };

@@ -146,7 +146,7 @@ fn is_config(document: &Document<'_>) -> bool {
 }
 
 fn product(document: &Document<'_>) -> &'static str {
-    let disables = document.node.get("disable").map(Node::items).unwrap_or_default();
+    let disables = document.node.items_at("disable");
     let rke2 = document.path.contains("rke2")
         || document.node.get("cni").is_some()
         || disables.iter().filter_map(Node::as_str).any(|it| it.starts_with("rke2-"));
@@ -170,7 +170,7 @@ fn k3d(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
         let count = nodes::stated_or(document.node.get(key), default, &anchor);
         platform.pools.push(Pool::new(&cluster, count));
     }
-    let args = document.node.at("options.k3s.extraArgs").map(Node::items).unwrap_or_default();
+    let args = document.node.items_at("options.k3s.extraArgs");
     let disabled = args.iter().filter_map(|it| it.str_at("arg")).any(|it| {
         it.strip_prefix("--disable=")
             .is_some_and(|it| it.split(',').any(|it| it == "metrics-server"))
@@ -183,11 +183,11 @@ fn k3d(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
 /// A cluster that Rancher provisions with RKE2 or k3s.
 fn provisioned(document: &Document<'_>, platform: &mut Platform) {
     let Some(config) = document.node.at("spec.rkeConfig") else { return };
-    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let name = document.node.object_name();
     let cluster = format!("rancher {name}");
     let anchor = document.anchor();
     platform.signed(&cluster, "all nodes", "Rancher cluster", &anchor);
-    for pool in config.get("machinePools").map(Node::items).unwrap_or_default() {
+    for pool in config.items_at("machinePools") {
         let count = nodes::stated_or(pool.get("quantity"), 1, &pool.origin);
         platform.pools.push(Pool::new(&cluster, count));
     }
@@ -201,7 +201,7 @@ fn provisioned(document: &Document<'_>, platform: &mut Platform) {
 
 /// RKE2 takes settings of its own charts, which are named after it, from such an object.
 fn chart_config(document: &Document<'_>, platform: &mut Platform) {
-    let name = document.node.str_at("metadata.name").unwrap_or_default();
+    let name = document.node.object_name();
     if !name.starts_with("rke2-") {
         return;
     }
@@ -217,7 +217,7 @@ fn chart_config(document: &Document<'_>, platform: &mut Platform) {
 
 /// `cluster.yml` of RKE 1.
 fn is_rke1(node: &Node) -> bool {
-    let nodes = node.get("nodes").map(Node::items).unwrap_or_default();
+    let nodes = node.items_at("nodes");
     node.get("services").is_some_and(|it| it.get("kubelet").is_some() || it.get("etcd").is_some())
         && nodes.iter().any(|it| it.get("address").is_some() && it.get("role").is_some())
         || node.at("services.kubelet.generate_serving_certificate").is_some()

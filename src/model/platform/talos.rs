@@ -33,7 +33,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         let mut settings = settings(std::slice::from_ref(document.node));
         if !patches.is_empty() {
             let why = "a patch in this repository may set it";
-            settings.layers.insert(0, Node::new(Kind::Unknown(why.into()), document.anchor()));
+            settings.layers.insert(0, Node::unknown_value(why, &document.anchor()));
         }
         let role = match document.node.str_at("machine.type") {
             Some("worker" | "join") => "workers",
@@ -70,7 +70,7 @@ fn talconfig(
     platform: &mut Platform,
     used: &mut Vec<String>,
 ) {
-    let nodes = document.node.get("nodes").map(Node::items).unwrap_or_default();
+    let nodes = document.node.items_at("nodes");
     let mut load = |node: Option<&Node>, problems: &mut Vec<Problem>| -> Vec<Node> {
         let get = |key| node.and_then(|node| node.get(key));
         let patches = get("patches").map(Node::items).unwrap_or_default();
@@ -142,13 +142,13 @@ fn patch(
     let file = path.as_deref().and_then(|path| input.sources.find(path));
     let Some(file) = file else {
         let why = format!("the patch `{text}` is not in this repository");
-        return vec![Node::new(Kind::Unknown(why.into()), item.origin.clone())];
+        return vec![Node::unknown_value(why, &item.origin)];
     };
     used.extend(path);
     let documents = input.sources.documents(file, crate::scalar::Dialect::Sigs);
     if documents.error().is_some() {
         let why = format!("the patch `{text}` is not YAML");
-        return vec![Node::new(Kind::Unknown(why.into()), item.origin.clone())];
+        return vec![Node::unknown_value(why, &item.origin)];
     }
     documents.roots().cloned().collect()
 }
@@ -160,7 +160,7 @@ pub(super) fn settings(patches: &[Node]) -> Settings {
         match &patch.kind {
             Kind::Unknown(_) => settings.layers.push(patch.clone()),
             Kind::Map(_) => {
-                let (config, args) = match super::kind(patch) {
+                let (config, args) = match patch.object_kind() {
                     "KubeletConfig" => (patch.get("config"), patch.get("extraArgs")),
                     _ => (
                         patch.at("machine.kubelet.extraConfig"),
@@ -206,7 +206,7 @@ pub(super) fn approvers(
     node: &Node,
     problems: &mut Vec<Problem>,
 ) -> Vec<Approver> {
-    let list = |path: &str| node.at(path).map(Node::items).unwrap_or_default();
+    let list = |path: &str| node.items_at(path);
     let manifests = list("cluster.extraManifests");
     let mut found: Vec<Approver> =
         manifests.iter().filter_map(|it| approver::remote(it.as_str()?, &it.origin)).collect();
@@ -233,7 +233,7 @@ fn is_machine(node: &Node) -> bool {
 fn is_patch(node: &Node) -> bool {
     let list = || node.items().iter().filter_map(|it| it.str_at("path"));
     let document =
-        node.str_at("apiVersion") == Some("v1alpha1") && super::kind(node) == "KubeletConfig";
+        node.str_at("apiVersion") == Some("v1alpha1") && node.object_kind() == "KubeletConfig";
     let strategic = node.get("apiVersion").is_none()
         && node.at("machine.type").is_none()
         && (node.at("machine.kubelet").is_some()

@@ -13,7 +13,7 @@ use crate::{
     },
     parse::hcl::{self, Block},
     source::{self, FileId},
-    tree::{Kind, Node, Origin},
+    tree::{Node, Origin},
 };
 
 pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
@@ -92,7 +92,7 @@ fn module(input: &Input<'_>, dir: &str, platform: &mut Platform) {
 
 fn resource(input: &Input<'_>, dir: &str, of: &str, block: &Block, platform: &mut Platform) {
     let body = &block.body;
-    let list = |name: &str| body.get(name).map(Node::items).unwrap_or_default();
+    let list = |name: &str| body.items_at(name);
     let first = |name: &str| list(name).first();
     let signed = |cloud: &str, carrier, platform: &mut Platform| {
         platform.signed(&format!("{cloud} {dir}"), "all nodes", carrier, &block.origin);
@@ -245,7 +245,7 @@ fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: 
     if let Some(list) = block.body.get("config_patches") {
         if list.as_list().is_none() {
             let why = "Terraform computes the patches";
-            patches.push(Node::new(Kind::Unknown(why.into()), list.origin.clone()));
+            patches.push(Node::unknown_value(why, &list.origin));
         }
         for patch in list.items() {
             match patch.as_scalar() {

@@ -3,7 +3,7 @@
 //! Only templates without control flow are read, and only for the Applications in them.
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
         environment::Release,
@@ -50,7 +50,7 @@ pub(super) fn applications(
             Ok(documents) => found.extend(documents.into_iter().filter(is_application)),
             Err(why) if text.contains("metrics-server") => {
                 let at = Origin::written(Span::start_of(file));
-                problems.push(Problem::new(ProblemKind::Unresolved, &at, &*why));
+                problems.push(Problem::unresolved(&at, &*why));
             }
             Err(_) => {}
         }

@@ -39,7 +39,7 @@ impl Repository {
             for spec in [node.get("spec"), node.at("spec.template.spec")].into_iter().flatten() {
                 in_sources(sources, spec, &mut count);
             }
-            for generator in node.at("spec.generators").map(Node::items).unwrap_or_default() {
+            for generator in node.items_at("spec.generators") {
                 in_generator(sources, generator, 0, &mut count);
             }
         }
@@ -100,7 +100,7 @@ fn in_generator(
     let Some(git) = generator.get("git") else { return };
     let Some(url) = git.str_at("repoURL") else { return };
     for field in ["directories", "files"] {
-        for item in git.get(field).map(Node::items).unwrap_or_default() {
+        for item in git.items_at(field) {
             let exclude = item.get("exclude").and_then(Node::as_bool).unwrap_or(false);
             let Some(pattern) = item.str_at("path").filter(|it| !it.contains("{{")) else {
                 continue;

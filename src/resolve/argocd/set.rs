@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use globset::GlobMatcher;
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         argocd::Argo,
         helm,
@@ -17,7 +17,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar},
     source,
-    tree::{Kind, Map, Node, Origin, Why},
+    tree::{Map, Node, Origin, Why},
 };
 
 /// No set has more instances in practice; one that has is cut off and says so.
@@ -29,11 +29,11 @@ const MAX_DEPTH: usize = 3;
 /// The Applications that the ApplicationSet `set` makes, and what cannot be told of them.
 pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>) {
     let go = set.at("spec.goTemplate").and_then(Node::as_bool).unwrap_or(false);
-    let options = set.at("spec.goTemplateOptions").map(Node::items).unwrap_or_default();
+    let options = set.items_at("spec.goTemplateOptions");
     let strict = options.iter().any(|it| it.as_str() == Some("missingkey=error"));
     let mut generation = Generation { argo, go, strict, problems: Vec::new() };
     let mut applications = Vec::new();
-    for generator in set.at("spec.generators").map(Node::items).unwrap_or_default() {
+    for generator in set.items_at("spec.generators") {
         let over = ["list", "git", "matrix", "merge", "clusters"]
             .iter()
             .find_map(|kind| generator.get(kind)?.get("template"));
@@ -99,7 +99,7 @@ fn patched(mut application: Node, patch: &Node, scope: &Scope<'_>) -> Node {
         _ => {
             let why: Why = "the ApplicationSet's `templatePatch` is not evaluated".into();
             if let Some(map) = application.as_map_mut() {
-                map.set("spec", Node::new(Kind::Unknown(why), patch.origin.clone()));
+                map.set("spec", Node::unknown_value(why, &patch.origin));
             }
             application
         }
@@ -115,7 +115,7 @@ struct Generation<'r, 'a> {
 
 impl Generation<'_, '_> {
     fn problem(&mut self, at: &Origin, message: impl Into<String>) {
-        self.problems.push(Problem::new(ProblemKind::Unresolved, at, message));
+        self.problems.push(Problem::unresolved(at, message));
     }
 
     /// The parameters that `generator` gives, one map an instance.
@@ -162,7 +162,7 @@ impl Generation<'_, '_> {
     }
 
     fn list(&mut self, config: &Node) -> Vec<Node> {
-        let mut elements = config.get("elements").map(Node::items).unwrap_or_default().to_vec();
+        let mut elements = config.items_at("elements").to_vec();
         if let Some(text) = config.get("elementsYaml") {
             let documents = crate::parse::embedded(self.argo.context.sources, text, Dialect::Sigs);
             match documents.roots().next().and_then(Node::as_list) {
@@ -184,8 +184,8 @@ impl Generation<'_, '_> {
         }
         let prefix = config.str_at("pathParamPrefix");
         let paths = |field: &str| -> Vec<(GlobMatcher, Node, bool)> {
-            let items = config.get(field).map(Node::items).unwrap_or_default();
-            items
+            config
+                .items_at(field)
                 .iter()
                 .filter_map(|it| {
                     let path = it.get("path")?;
@@ -296,7 +296,7 @@ impl Generation<'_, '_> {
 
     /// Every combination of what two generators give; the second may use what the first gives.
     fn matrix(&mut self, config: &Node, depth: usize) -> Vec<Node> {
-        let [first, second] = config.get("generators").map(Node::items).unwrap_or_default() else {
+        let [first, second] = config.items_at("generators") else {
             self.problem(&config.origin, "a `matrix` generator has two generators");
             return Vec::new();
         };
@@ -315,14 +315,9 @@ impl Generation<'_, '_> {
 
     /// What the first generator gives, changed by what the others give for the same keys.
     fn merged(&mut self, config: &Node, depth: usize) -> Vec<Node> {
-        let keys: Vec<&str> = config
-            .get("mergeKeys")
-            .map(Node::items)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(Node::as_str)
-            .collect();
-        let mut generators = config.get("generators").map(Node::items).unwrap_or_default().iter();
+        let keys: Vec<&str> =
+            config.items_at("mergeKeys").iter().filter_map(Node::as_str).collect();
+        let mut generators = config.items_at("generators").iter();
         let Some(base) = generators.next() else { return Vec::new() };
         let mut all = self.params(base, depth + 1);
         for generator in generators {
@@ -371,11 +366,11 @@ fn selects(selector: &Node, params: &Node) -> bool {
         Some(text) => value == Some(text.as_str()),
         None => open,
     });
-    let expressions = selector.get("matchExpressions").map(Node::items).unwrap_or_default();
+    let expressions = selector.items_at("matchExpressions");
     matches
         && expressions.iter().all(|it| {
             let Some(key) = it.str_at("key") else { return true };
-            let values = it.get("values").map(Node::items).unwrap_or_default();
+            let values = it.items_at("values");
             let listed = |text: &str| {
                 values.iter().any(|it| it.as_scalar().is_some_and(|it| &*it.text == text))
             };

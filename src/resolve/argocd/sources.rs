@@ -45,7 +45,7 @@ pub(super) fn deploy(argo: &Argo<'_>, application: &Node) -> Deployed {
     let mut deployed = Deployed::default();
     let Some(spec) = application.get("spec") else { return deployed };
     if let Some(why) = spec.unknown() {
-        deployed.problems.push(Problem::new(ProblemKind::Unresolved, &spec.origin, &**why));
+        deployed.problems.push(Problem::unresolved(&spec.origin, &**why));
         return deployed;
     }
     let all = sources(spec);
@@ -84,7 +84,7 @@ fn overridden(argo: &Argo<'_>, application: &Node, source: &Node) -> Node {
         return source.clone();
     };
     let mut changed = source.clone();
-    let name = application.str_at("metadata.name").unwrap_or_default();
+    let name = application.object_name();
     for file in [".argocd-source.yaml".to_owned(), format!(".argocd-source-{name}.yaml")] {
         let Some(file) = source::join(&path, &file).and_then(|it| argo.context.sources.find(&it))
         else {
@@ -115,7 +115,7 @@ struct Part<'r, 'a> {
 impl Part<'_, '_> {
     fn deploy(&self, deployed: &mut Deployed) {
         if let Some(why) = self.source.unknown() {
-            let problem = Problem::new(ProblemKind::Unresolved, &self.source.origin, &**why);
+            let problem = Problem::unresolved(&self.source.origin, &**why);
             return deployed.problems.push(problem);
         }
         if let Some(chart) = self.source.get("chart").filter(|it| !it.is_null()) {
@@ -138,7 +138,7 @@ impl Part<'_, '_> {
             return;
         };
         if let Some(why) = path.unknown() {
-            let problem = Problem::new(ProblemKind::Unresolved, &path.origin, &**why);
+            let problem = Problem::unresolved(&path.origin, &**why);
             return deployed.problems.push(problem);
         }
         let written = self.environment(path.as_str().unwrap_or_default());
@@ -147,7 +147,7 @@ impl Part<'_, '_> {
             None => {
                 let message =
                     format!("Argo CD refuses the path `{written}`, which leaves the repository");
-                let problem = Problem::new(ProblemKind::BuildFails, &path.origin, message);
+                let problem = Problem::refused(&path.origin, message);
                 deployed.problems.push(problem.about(written));
             }
         }
@@ -159,13 +159,13 @@ impl Part<'_, '_> {
             let at = self.source.get("repoURL").unwrap_or(at);
             if self.concerns(dir) {
                 deployed.concerns = true;
-                deployed.problems.push(Problem::new(ProblemKind::Unresolved, &at.origin, &*why));
+                deployed.problems.push(Problem::unresolved(&at.origin, &*why));
             }
             return;
         }
         if !self.argo.context.sources.is_dir(dir) {
             let message = format!("`{dir}` is not a directory of this repository");
-            let problem = Problem::new(ProblemKind::BuildFails, &at.origin, message);
+            let problem = Problem::refused(&at.origin, message);
             deployed.problems.push(problem.about(dir));
             return;
         }
@@ -187,7 +187,7 @@ impl Part<'_, '_> {
                 let at = self.source.get("plugin").unwrap_or(at);
                 let message =
                     "what a configuration management plugin makes is not in the repository";
-                deployed.problems.push(Problem::new(ProblemKind::Unresolved, &at.origin, message));
+                deployed.problems.push(Problem::unresolved(&at.origin, message));
             }
         }
     }
@@ -291,7 +291,7 @@ impl Part<'_, '_> {
                     if let Some(problems) = problems.as_deref_mut() {
                         let at = Origin::written(source::Span::start_of(file));
                         let message = "jsonnet is not evaluated";
-                        problems.push(Problem::new(ProblemKind::Unresolved, &at, message));
+                        problems.push(Problem::unresolved(&at, message));
                     }
                     continue;
                 }

@@ -44,12 +44,12 @@ pub(super) fn directory(
     if let Ok(Some(_)) | Err(_) = kustomization.look("spec.kubeConfig") {
         let at = kustomization.at("spec.kubeConfig").map_or(origin, |it| &it.origin);
         let message = "this is applied to another cluster, which is not resolved";
-        return Err(Problem::new(ProblemKind::Unresolved, at, message));
+        return Err(Problem::unresolved(at, message));
     }
     let written = match kustomization.look("spec.path") {
         Ok(path) => path.and_then(Node::as_str).unwrap_or_default(),
         Err((why, at)) => {
-            return Err(Problem::new(ProblemKind::Unresolved, &at, format!("the path: {why}")));
+            return Err(Problem::unresolved(&at, format!("the path: {why}")));
         }
     };
     let path = inside(written);
@@ -65,7 +65,7 @@ pub(super) fn directory(
     // Flux leaves symbolic links out of the artifact that it builds from.
     if sources.follow(&path).is_some_and(|real| real != path) {
         let message = format!("`{path}` leads through a symbolic link, which Flux leaves out");
-        return Err(Problem::new(ProblemKind::BuildFails, origin, message));
+        return Err(Problem::refused(origin, message));
     }
     Ok(path)
 }
@@ -99,7 +99,7 @@ fn judge(
         .str_at("namespace")
         .or_else(|| kustomization.str_at("metadata.namespace"))
         .unwrap_or_default();
-    let elsewhere = |why: String| Err(Problem::new(ProblemKind::Unresolved, origin, why));
+    let elsewhere = |why: String| Err(Problem::unresolved(origin, why));
     match kind {
         "GitRepository" => {
             let url = |node: &Node| Some(normal(node.str_at("spec.url")?));

@@ -43,7 +43,7 @@ fn shared(spec: &Node) -> Map {
     if let Some(images) = spec.get("images").filter(|it| !it.is_null()) {
         map.set("images", images.clone());
     }
-    let items = |key: &str| spec.get(key).map(Node::items).unwrap_or_default();
+    let items = |key: &str| spec.items_at(key);
     let mut patches = items("patches").to_vec();
     patches.extend(items("patchesStrategicMerge").iter().map(|it| inline(it, None)));
     let json = items("patchesJson6902").iter();

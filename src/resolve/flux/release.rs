@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::{edits, store::Store, values};
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
         environment::{Environment, Object, Release},
@@ -56,7 +56,7 @@ pub(super) fn references(node: &Node) -> impl Iterator<Item = (&str, &str, &str)
         .any(|name| name.contains("metrics-server") || name.contains("approver"));
     let release = node.str_at("kind") == Some("HelmRelease");
     let spec = node.get("spec").filter(|_| release && named);
-    let own = node.str_at("metadata.namespace").unwrap_or_default();
+    let own = node.object_namespace();
     let values = spec.and_then(|it| it.get("valuesFrom")).map(Node::items).unwrap_or_default();
     let chart = spec.and_then(|it| it.at("chart.spec.sourceRef"));
     let reference = spec.and_then(|it| it.get("chartRef"));
@@ -81,8 +81,8 @@ fn install(
         Ok(values) => values,
         Err(problem) => {
             found.push(problem);
-            let why = "Flux refuses the values of the release".into();
-            Node::new(Kind::Unknown(why), node.origin.clone())
+            let why = "Flux refuses the values of the release";
+            Node::unknown_value(why, &node.origin)
         }
     };
     let version = chart.version.as_ref().and_then(Node::as_str).map(str::to_owned);
@@ -109,7 +109,7 @@ fn install(
     };
     let mut rendered = helm::render(context, &release);
     problems.append(&mut rendered.problems);
-    let renderers = node.at("spec.postRenderers").map(Node::items).unwrap_or_default();
+    let renderers = node.items_at("spec.postRenderers");
     let mut objects = rendered.objects;
     for renderer in renderers.iter().filter_map(|it| it.get("kustomize")) {
         if objects.is_empty() {
@@ -150,7 +150,7 @@ struct Chart {
 }
 
 fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Problem> {
-    let namespace = node.str_at("metadata.namespace").unwrap_or_default();
+    let namespace = node.object_namespace();
     match node.look("spec.chart.spec") {
         Ok(Some(template)) => return chart_of(context, store, template, namespace),
         Err((why, at)) => return Err(unresolved(&at, &format!("the chart: {why}"))),
@@ -160,7 +160,7 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
         Ok(Some(reference)) => reference,
         Ok(None) => {
             let message = "this HelmRelease names no chart";
-            return Err(Problem::new(ProblemKind::BuildFails, &node.origin, message));
+            return Err(Problem::refused(&node.origin, message));
         }
         Err((why, at)) => return Err(unresolved(&at, &format!("the chart: {why}"))),
     };
@@ -198,7 +198,7 @@ fn chart_of(
         Err((why, at)) => return Err(unresolved(&at, &format!("the chart: {why}"))),
     };
     let mut files: Vec<Node> = spec.get("valuesFile").cloned().into_iter().collect();
-    files.extend(spec.get("valuesFiles").map(Node::items).unwrap_or_default().iter().cloned());
+    files.extend(spec.items_at("valuesFiles").iter().cloned());
     let mut chart = Chart {
         name,
         version: spec.get("version").filter(|it| !it.is_null()).cloned(),
@@ -229,7 +229,7 @@ fn chart_of(
 fn oci_version(source: &Node) -> Option<Node> {
     let reference = source.at("spec.ref");
     let of = |key: &str| reference.and_then(|it| it.get(key)).filter(|it| !it.is_null()).cloned();
-    let unknown = |node: Node, why: &str| Node::new(Kind::Unknown(why.into()), node.origin);
+    let unknown = |node: Node, why: &str| Node::unknown_value(why, &node.origin);
     let tag = of("tag");
     if let Some(digest) = of("digest") {
         // Beside a digest a tag is what it was when somebody looked.
@@ -284,5 +284,5 @@ fn with_files(
 }
 
 fn unresolved(at: &Origin, message: &str) -> Problem {
-    Problem::new(ProblemKind::Unresolved, at, message)
+    Problem::unresolved(at, message)
 }

@@ -5,7 +5,6 @@ use indexmap::IndexMap;
 
 use crate::{
     parse,
-    resolve::environment::Object,
     scalar::Scalar,
     tree::{Kind, Node, Why},
 };
@@ -43,14 +42,13 @@ impl Store {
     /// Keeps the objects of `nodes` that others may refer to. The first of a name stays.
     pub(super) fn add<'n>(&mut self, nodes: impl IntoIterator<Item = &'n Node>) {
         for node in nodes {
-            let object = Object::new(node.clone());
-            let kind = object.kind();
+            let kind = node.object_kind();
             if !KINDS.contains(&kind) {
                 continue;
             }
             let target = node.str_at("spec.target.name").filter(|_| kind == "ExternalSecret");
-            let name = target.unwrap_or(object.name());
-            let id = (kind.to_owned(), namespace(object.namespace()), name.to_owned());
+            let name = target.unwrap_or(node.object_name());
+            let id = (kind.to_owned(), namespace(node.object_namespace()), name.to_owned());
             self.objects.entry(id).or_insert_with(|| node.clone());
         }
     }
@@ -88,12 +86,11 @@ impl Store {
         let external = self.find("ExternalSecret", space, name)?;
         let why: Why = format!("the Secret `{name}` comes from an external store").into();
         let mut data = Data::default();
-        for item in external.at("spec.data").map(Node::items).unwrap_or_default() {
+        for item in external.items_at("spec.data") {
             if let Some(key) = item.get("secretKey")
                 && let Some(name) = key.as_str()
             {
-                data.entries
-                    .insert(name.into(), Node::new(Kind::Unknown(why.clone()), key.origin.clone()));
+                data.entries.insert(name.into(), Node::unknown_value(why.clone(), &key.origin));
             }
         }
         data.hide(external.at("spec.target.template.data"), &why);
@@ -165,7 +162,7 @@ impl Data {
     /// The keys of `map`, every value unknown.
     fn hide(&mut self, map: Option<&Node>, why: &Why) {
         for (key, entry) in map.into_iter().flat_map(Node::entries) {
-            let hidden = Node::new(Kind::Unknown(why.clone()), entry.value.origin.clone());
+            let hidden = Node::unknown_value(why.clone(), &entry.value.origin);
             self.entries.insert(key.to_owned(), hidden);
         }
     }

@@ -15,10 +15,7 @@ use crate::{
     emit::{self, Pair, Parts, Piece},
     parse,
     problem::{Problem, ProblemKind},
-    resolve::{
-        context::{Context, Purpose},
-        environment::Object,
-    },
+    resolve::context::{Context, Purpose},
     scalar::{self, Dialect, Scalar, Style, Value},
     source::FileId,
     tree::{Entry, Kind, Map, Node, Origin, Via, Why},
@@ -233,7 +230,7 @@ impl Template<'_> {
             None => node.origin.clone(),
         };
         match self.unknown(expressions) {
-            Some(why) => Node::new(Kind::Unknown(why), origin),
+            Some(why) => Node::unknown_value(why, &origin),
             None => place(&Node::new(out, origin.clone()), &origin),
         }
     }
@@ -288,9 +285,7 @@ impl Template<'_> {
     /// A malformed expression at `start`.
     fn refused(&self, start: usize, message: &str) -> Problem {
         let at = self.expression(start);
-        Problem::new(
-            ProblemKind::BuildFails,
-            &at,
+        Problem::refused(&at,
             format!("this is no expression that Flux can substitute: {message}"),
         )
         .help(format!(
@@ -304,10 +299,10 @@ impl Template<'_> {
         let culprit = after.checked_sub(1).and_then(|index| self.filled.get(index));
         let place = match culprit {
             Some(filled) => self.expression(filled.input.start),
-            None => Object::new(self.object.clone()).anchor(),
+            None => self.object.object_anchor().clone(),
         };
         let message = format!("what the substitution here leaves cannot be read: {message}");
-        let problem = Problem::new(ProblemKind::BuildFails, &place, message);
+        let problem = Problem::refused(&place, message);
         let variable = culprit.and_then(|it| self.variables.known.get(it.from.as_ref()?));
         match variable {
             Some(variable) => problem.also(&variable.origin, "this value is put there"),
@@ -342,16 +337,7 @@ impl Template<'_> {
 
 /// `node`, all of which is written at `origin`.
 fn place(node: &Node, origin: &Origin) -> Node {
-    let kind = match &node.kind {
-        Kind::Scalar(scalar) => settled(scalar).into(),
-        Kind::List(items) => items.iter().map(|it| place(it, origin)).collect::<Vec<_>>().into(),
-        Kind::Map(map) => {
-            let entries = map.iter().map(|(key, it)| (key.to_owned(), place(&it.value, origin)));
-            entries.collect::<Map>().into()
-        }
-        Kind::Unknown(why) => Kind::Unknown(why.clone()),
-    };
-    Node::new(kind, origin.clone())
+    node.rewrite_scalars(|it| Some(settled(it).into())).relocated(origin)
 }
 
 /// A scalar as every reader takes it, once go-yaml v2 has read it.

@@ -134,8 +134,7 @@ impl Tree<'_> {
 
     /// Makes `node` a member unless it is one.
     fn join(&mut self, node: &Node, stage: Stage, suspended: bool) {
-        let object = Object::new(node.clone());
-        let id = (object.namespace().to_owned(), object.name().to_owned());
+        let id = (node.object_namespace().to_owned(), node.object_name().to_owned());
         if self.members.len() < MAX_MEMBERS && self.seen.insert(id) {
             let suspended =
                 suspended || node.at("spec.suspend").and_then(Node::as_bool) == Some(true);
@@ -175,7 +174,7 @@ impl Tree<'_> {
     /// Whether everything that a member substitutes from is there.
     fn is_ready(&self, index: usize) -> bool {
         let Some(member) = self.members.get(index) else { return true };
-        let namespace = member.node.str_at("metadata.namespace").unwrap_or_default();
+        let namespace = member.node.object_namespace();
         variables::sources(&member.node)
             .all(|(kind, name)| self.store.data(kind, namespace, name).is_some())
     }
@@ -229,7 +228,7 @@ impl Tree<'_> {
         if !self.context.sources.is_dir(&dir) {
             return None;
         }
-        let components = node.at("spec.components").map(Node::items).unwrap_or_default();
+        let components = node.items_at("spec.components");
         let components = components.iter().map(|it| source::join(&dir, it.as_str()?));
         let mut dirs = components.collect::<Option<Vec<_>>>()?;
         dirs.push(dir);
@@ -275,7 +274,7 @@ impl Tree<'_> {
             }
         };
         for member in &self.members {
-            let space = member.node.str_at("metadata.namespace").unwrap_or_default();
+            let space = member.node.object_namespace();
             if matches!(member.stage, Stage::Built | Stage::Searched) {
                 for (kind, name) in variables::sources(&member.node) {
                     ask(kind, space, name);
@@ -323,7 +322,7 @@ impl Tree<'_> {
             .collect();
         let is_blocked = |index: &usize| {
             let member = &self.members[*index];
-            let namespace = member.node.str_at("metadata.namespace").unwrap_or_default();
+            let namespace = member.node.object_namespace();
             let has = |store: &Store, (kind, name)| store.data(kind, namespace, name).is_some();
             variables::sources(&member.node).any(|source| {
                 !has(&self.store, source)
@@ -347,8 +346,7 @@ impl Tree<'_> {
 
 /// The Flux Kustomization that `node` is or, for a `FluxInstance`, the one that it makes.
 pub(super) fn kustomization(node: &Node) -> Option<Node> {
-    let object = Object::new(node.clone());
-    match (object.group(), object.kind()) {
+    match (node.api_group(), node.object_kind()) {
         ("kustomize.toolkit.fluxcd.io", "Kustomization") => Some(node.clone()),
         ("fluxcd.controlplane.io", "FluxInstance") => instance(node),
         _ => None,

@@ -7,7 +7,7 @@
 use super::store::Store;
 use crate::{
     parse::{self, Documents},
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
         helm::{
@@ -16,8 +16,8 @@ use crate::{
         },
     },
     scalar::Dialect,
-    source::{FileId, Span},
-    tree::{Kind, Map, Node, Origin, Via, Why},
+    source::FileId,
+    tree::{self, Kind, Map, Node, Origin, Via, Why},
 };
 
 /// The merged values of the HelmRelease `node`, a mapping or unknown.
@@ -33,12 +33,12 @@ pub(super) fn user(
     let spec = node.get("spec").unwrap_or(node);
     let nothing = || Node::new(Map::default(), spec.origin.clone());
     let mut inline = spec.get("values").filter(|it| !it.is_null()).cloned().unwrap_or_else(nothing);
-    let namespace = node.str_at("metadata.namespace").unwrap_or_default();
+    let namespace = node.object_namespace();
     let mut result = nothing();
     let references = match spec.look("valuesFrom") {
         Ok(references) => references.map(Node::items).unwrap_or_default(),
         Err((why, origin)) => {
-            result = Node::new(Kind::Unknown(why), origin);
+            result = Node::unknown_value(why, &origin);
             &[]
         }
     };
@@ -68,7 +68,7 @@ pub(super) fn user(
 /// What Helm refuses.
 pub(super) fn file(context: &Context<'_>, file: FileId, at: &Origin) -> Result<Node, Problem> {
     let documents = context.sources.documents(file, Dialect::Sigs);
-    Ok(brought(&helm::layer(documents, at)?, at.written_at()))
+    Ok(helm::layer(documents, at)?.through(Via::Values, at.written_at()))
 }
 
 /// The text that a reference brings in, or why it is unknown; nothing when it may be missing.
@@ -82,7 +82,7 @@ fn referred(
     let optional = reference.get("optional").and_then(Node::as_bool) == Some(true);
     let key = reference.str_at("valuesKey").unwrap_or("values.yaml");
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
-    let unknown = |why: Why| Ok(Some(Node::new(Kind::Unknown(why), reference.origin.clone())));
+    let unknown = |why: Why| Ok(Some(Node::unknown_value(why, &reference.origin)));
     let Some(name) = reference.str_at("name") else {
         let why = reference.get("name").and_then(|it| it.unknown().cloned());
         return unknown(why.unwrap_or_else(|| "a reference to values has no name".into()));
@@ -93,7 +93,7 @@ fn referred(
     let Some(data) = store.data(kind, namespace, name) else {
         let why = format!("the {kind} `{namespace}/{name}` is not in the repository");
         let message = format!("{why}; the values in it are unknown");
-        problems.push(Problem::new(ProblemKind::Unresolved, origin, message));
+        problems.push(Problem::unresolved(origin, message));
         return unknown(why.into());
     };
     match (data.entries.get(key), data.open) {
@@ -118,9 +118,9 @@ fn layer(context: &Context<'_>, reference: &Node, value: &Node) -> Result<Node, 
     if let [first, _, ..] = &documents.list[..] {
         let first = helm::layer(&Documents { list: vec![first.clone()] }, &value.origin)?;
         let why = "Helm 3 reads only the first of several documents of values, Helm 4 all".into();
-        values = helm::join(&values, &first, &why);
+        values = tree::join(&values, &first, &why);
     }
-    Ok(brought(&values, reference.origin.written_at()))
+    Ok(values.through(Via::Values, reference.origin.written_at()))
 }
 
 /// What a reference with a `targetPath` sets: the notation of `--set`, unless the value is in quotes
@@ -170,22 +170,6 @@ fn is_shared(path: &[Step], before: &Node, inline: &Node) -> bool {
     false
 }
 
-/// `node`, all of which a reference at `span` brings in.
-fn brought(node: &Node, span: Option<Span>) -> Node {
-    let mut node = node.clone();
-    node.origin = node.origin.through(Via::Values, span);
-    if let Some(items) = node.as_list_mut() {
-        for item in items {
-            *item = brought(item, span);
-        }
-    } else if let Some(map) = node.as_map_mut() {
-        for (_, entry) in map.iter_mut() {
-            entry.value = brought(&entry.value, span);
-        }
-    }
-    node
-}
-
 fn fails(at: &Origin, message: &str) -> Problem {
-    Problem::new(ProblemKind::BuildFails, at, message)
+    Problem::refused(at, message)
 }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::{envsubst, store::Store};
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     tree::{Kind, Node, Origin, Via, Why},
 };
 
@@ -46,7 +46,7 @@ pub(super) fn gather(object: &Node, store: &Store) -> Result<Option<Variables>, 
         if let Some(why) = from.unknown() {
             variables.forget(why.clone());
         }
-        let namespace = object.str_at("metadata.namespace").unwrap_or_default();
+        let namespace = object.object_namespace();
         for reference in from.items() {
             variables.add_source(reference, namespace, store);
         }
@@ -62,7 +62,7 @@ pub(super) fn gather(object: &Node, store: &Store) -> Result<Option<Variables>, 
     }
     if let Some((name, value)) = variables.known.iter().find(|(name, _)| !envsubst::is_name(name)) {
         let message = format!("`{name}` cannot be the name of a variable");
-        return Err(Problem::new(ProblemKind::BuildFails, &value.origin, message)
+        return Err(Problem::refused(&value.origin, message)
             .about(name)
             .also(&post_build.origin, "this substitutes it, and fails")
             .help("use letters, digits and underscores only, and no digit first"));
@@ -119,7 +119,7 @@ impl Variables {
             let why: Why =
                 format!("the {kind} `{namespace}/{name}` is not in the repository").into();
             let message = format!("{why}; the variables that it defines are unknown");
-            let problem = Problem::new(ProblemKind::Unresolved, &name_node.origin, message);
+            let problem = Problem::unresolved(&name_node.origin, message);
             self.unsure.push(problem);
             if optional {
                 self.open.get_or_insert(why);

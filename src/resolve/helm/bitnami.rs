@@ -18,7 +18,7 @@ use crate::{
             Field, Fields, Place, Rendering, Scope, items, map_text, refused, truth, unknown,
         },
     },
-    tree::{Kind, Map, Node, Why},
+    tree::{Kind, Node, Why},
 };
 
 /// The objects of a release.
@@ -447,19 +447,6 @@ fn null_or(list: Node) -> Node {
 
 /// `common.tplvalues.render`: text may hold templates, which are not evaluated here.
 fn evaluated(node: &Node) -> Node {
-    let kind: Kind = match &node.kind {
-        Kind::Scalar(scalar) if is_template(&scalar.text) => {
-            return unknown("it holds a template".into(), &node.origin);
-        }
-        Kind::Unknown(_) | Kind::Scalar(_) => return node.clone(),
-        Kind::List(items) => items.iter().map(evaluated).collect::<Vec<_>>().into(),
-        Kind::Map(map) => {
-            let mut map = Map::clone(map);
-            for (_, entry) in map.iter_mut() {
-                entry.value = evaluated(&entry.value);
-            }
-            map.into()
-        }
-    };
-    Node::new(kind, node.origin.clone())
+    let why = || Kind::Unknown("it holds a template".into());
+    node.rewrite_scalars(|scalar| is_template(&scalar.text).then(why))
 }

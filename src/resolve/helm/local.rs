@@ -3,7 +3,7 @@
 
 use crate::{
     data::version,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
         environment::Release,
@@ -11,7 +11,7 @@ use crate::{
     },
     scalar::Dialect,
     source,
-    tree::{Kind, Map, Node, Origin, Via, Why},
+    tree::{Map, Node, Origin, Via, Why},
 };
 
 /// A chart may depend on one in the repository that depends on another, but not without end.
@@ -44,7 +44,7 @@ fn visit(context: &Context<'_>, release: &Release, depth: usize, expanded: &mut 
     };
     let Some(chart) = read(context, &in_chart(dir, "Chart.yaml")) else {
         let message = format!("there is no readable chart in `{dir}`");
-        expanded.problems.push(Problem::new(ProblemKind::Unresolved, &release.anchor, message));
+        expanded.problems.push(Problem::unresolved(&release.anchor, message));
         return;
     };
     let name = chart.str_at("name").unwrap_or_default();
@@ -54,7 +54,7 @@ fn visit(context: &Context<'_>, release: &Release, depth: usize, expanded: &mut 
     }
     if depth == 0 {
         let message = "the charts depend on one another too deeply".to_owned();
-        expanded.problems.push(Problem::new(ProblemKind::Unresolved, &release.anchor, message));
+        expanded.problems.push(Problem::unresolved(&release.anchor, message));
         return;
     }
     let dependencies = dependencies(context, dir, &chart);
@@ -77,7 +77,7 @@ fn vendored(release: &Release, chart: &Node) -> Release {
     let version = chart.get("version").cloned();
     let text = version.as_ref().and_then(Node::as_scalar).map(|it| it.text.clone());
     let home = chart.str_at("home").unwrap_or_default();
-    let sources = chart.get("sources").map(Node::items).unwrap_or_default();
+    let sources = chart.items_at("sources");
     let from = |part: &str| {
         home.contains(part)
             || sources.iter().any(|it| it.as_str().is_some_and(|it| it.contains(part)))
@@ -187,10 +187,10 @@ fn child(
         Ok(None) => Node::new(Map::default(), values.origin.clone()),
         Ok(Some(own)) if own.as_map().is_some() => own.clone(),
         Ok(Some(own)) if own.is_null() => Node::new(Map::default(), own.origin.clone()),
-        Err((why, origin)) => Node::new(Kind::Unknown(why), origin),
+        Err((why, origin)) => Node::unknown_value(why, &origin),
         Ok(Some(own)) => {
             let message = format!("`{key}` takes the values of a chart, and is not a map");
-            let problem = Problem::new(ProblemKind::BuildFails, &own.origin, message);
+            let problem = Problem::refused(&own.origin, message);
             expanded.problems.push(problem.about(key));
             return None;
         }
@@ -249,7 +249,7 @@ fn enabled(dependency: &Node, values: &Node) -> Result<bool, Why> {
         }
     }
     let mut any_false = false;
-    for tag in dependency.get("tags").map(Node::items).unwrap_or_default() {
+    for tag in dependency.items_at("tags") {
         let Some(tag) = tag.as_str() else { continue };
         match values.look("tags").map(|tags| tags.and_then(|it| it.get(tag))) {
             Err((why, _)) => return Err(why),
@@ -304,22 +304,8 @@ pub(super) fn own_values(context: &Context<'_>, dir: &str) -> Result<Node, Probl
 
 /// `values.yaml` of a vendored chart: its defaults, which stand in the repository.
 pub(super) fn defaults(context: &Context<'_>, dir: &str) -> Result<Node, Problem> {
-    Ok(as_defaults(&own_values(context, dir)?))
-}
-
-fn as_defaults(node: &Node) -> Node {
-    let kind: Kind = match &node.kind {
-        Kind::List(items) => items.iter().map(as_defaults).collect::<Vec<_>>().into(),
-        Kind::Map(map) => {
-            let mut map = Map::clone(map);
-            for (_, entry) in map.iter_mut() {
-                entry.value = as_defaults(&entry.value);
-            }
-            map.into()
-        }
-        kind => kind.clone(),
-    };
-    Node::new(kind, Origin::at(Via::ChartDefault, node.origin.written_at()))
+    let default = |it: &Origin| Origin::at(Via::ChartDefault, it.written_at());
+    Ok(own_values(context, dir)?.map_origins(&default))
 }
 
 /// The path of a file of the chart in `dir`, which may be the root.

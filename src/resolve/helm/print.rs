@@ -2,22 +2,13 @@
 
 use crate::{
     scalar::{self, Dialect, Scalar, Style, Value},
-    tree::{Kind, Map, Node, Why},
+    tree::{Kind, Node, Why},
 };
 
 /// The value as `toYaml` writes it and every reader reads it: what Helm makes of values is JSON.
 pub(super) fn typed(node: &Node) -> Node {
-    let kind: Kind = match &node.kind {
-        Kind::Unknown(_) => return node.clone(),
-        Kind::List(items) => items.iter().map(typed).collect::<Vec<_>>().into(),
-        Kind::Map(map) => {
-            let mut map = Map::clone(map);
-            for (_, entry) in map.iter_mut() {
-                entry.value = typed(&entry.value);
-            }
-            map.into()
-        }
-        Kind::Scalar(scalar) => match scalar::sigs(scalar) {
+    node.rewrite_scalars(|scalar| {
+        Some(match scalar::sigs(scalar) {
             Value::Null => Scalar::null().into(),
             Value::Bool(it) => it.into(),
             Value::Int(it) => Scalar::plain(it.to_string()).into(),
@@ -32,9 +23,8 @@ pub(super) fn typed(node: &Node) -> Node {
                 };
                 Scalar { text: scalar.text.clone(), style, tag: None }.into()
             }
-        },
-    };
-    Node::new(kind, node.origin.clone())
+        })
+    })
 }
 
 /// What Go's `fmt` prints for a value at `{{ . }}`: numbers are `float64`, null is nothing.

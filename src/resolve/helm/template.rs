@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::{
     data::charts,
     parse,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         environment::Release,
         helm::print::{text, typed},
@@ -86,7 +86,7 @@ impl Scope<'_> {
                 Kind::Unknown(_) => return Ok(node),
                 Kind::Map(map) => match (map.get(key), &map.open) {
                     (Some(value), _) => value.clone(),
-                    (None, Some(why)) => Node::new(Kind::Unknown(why.clone()), node.origin.clone()),
+                    (None, Some(why)) => Node::unknown_value(why.clone(), &node.origin),
                     (None, None) => {
                         let by = map.removed(key).unwrap_or(&self.own);
                         Node::new(Scalar::null(), by.clone())
@@ -213,7 +213,7 @@ impl Scope<'_> {
             let message = format!("the chart prints `{text}` without quotes: not YAML");
             return Err(refused(origin, message));
         };
-        Ok(moved(&typed(value), origin))
+        Ok(typed(value).relocated(origin))
     }
 
     /// `{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}`
@@ -348,12 +348,12 @@ impl Fields {
 
 /// What Helm refuses.
 pub(super) fn refused(at: &Origin, message: String) -> Problem {
-    Problem::new(ProblemKind::BuildFails, at, message)
+    Problem::refused(at, message)
 }
 
 /// A value that nobody can tell.
 pub(super) fn unknown(why: Why, origin: &Origin) -> Node {
-    Node::new(Kind::Unknown(why), origin.clone())
+    Node::unknown_value(why, origin)
 }
 
 /// Text made of the text of `node`.
@@ -406,23 +406,6 @@ fn cut(name: &str) -> String {
     }
     let name = &name[..end];
     name.strip_suffix('-').unwrap_or(name).to_owned()
-}
-
-/// `node`, all of which is at `origin`.
-fn moved(node: &Node, origin: &Origin) -> Node {
-    let kind: Kind = match &node.kind {
-        Kind::List(items) => items.iter().map(|it| moved(it, origin)).collect::<Vec<_>>().into(),
-        Kind::Map(map) => {
-            let mut map = Map::clone(map);
-            for (_, entry) in map.iter_mut() {
-                entry.key = None;
-                entry.value = moved(&entry.value, origin);
-            }
-            map.into()
-        }
-        kind => kind.clone(),
-    };
-    Node::new(kind, origin.clone())
 }
 
 #[cfg(test)]

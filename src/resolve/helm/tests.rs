@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::{
     config::Config,
+    problem::ProblemKind,
     resolve::context::Purpose,
     scalar::{Dialect, Scalar},
     source::Sources,
@@ -205,7 +206,7 @@ fn of_a_newer_chart_only_what_is_set_is_known() {
 fn unknown_values_stay_unknown() {
     let sources = Sources::in_memory([("values.yaml", "replicas: 3\n")]);
     let nowhere = Origin::at(Via::Written, None);
-    let secret = Node::new(Kind::Unknown("it is encrypted".into()), nowhere.clone());
+    let secret = Node::unknown_value("it is encrypted", &nowhere);
     let release = Release {
         family: Some(Family::KubernetesSigs),
         version: Some(Node::new(Scalar::string("3.12.2"), nowhere)),

@@ -54,7 +54,7 @@ pub fn coalesce(over: &Node, defaults: &Node) -> Node {
             }
             None => {
                 let value = match &above.open {
-                    Some(why) => Node::new(Kind::Unknown(why.clone()), over.origin.clone()),
+                    Some(why) => Node::unknown_value(why.clone(), &over.origin),
                     None => entry.value.clone(),
                 };
                 map.insert(key, Entry { key: entry.key, value });
@@ -78,7 +78,7 @@ pub fn layer(documents: &Documents, origin: &Origin) -> Result<Node, Problem> {
             }
             Ok(root) => {
                 let message = "Helm refuses values that are not a mapping";
-                return Err(Problem::new(ProblemKind::BuildFails, &root.origin, message));
+                return Err(Problem::refused(&root.origin, message));
             }
             Err(error) => {
                 let at = error.span.map_or_else(|| origin.clone(), Origin::written);
@@ -93,7 +93,7 @@ pub fn layer(documents: &Documents, origin: &Origin) -> Result<Node, Problem> {
 fn hide(map: &mut Map, above: &Map, why: &Why) {
     for (key, entry) in map.iter_mut() {
         if above.get(key).is_none() {
-            entry.value = Node::new(Kind::Unknown(why.clone()), entry.value.origin.clone());
+            entry.value = Node::unknown_value(why.clone(), &entry.value.origin);
         }
     }
     map.open = Some(why.clone());
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn an_unknown_layer_hides_what_is_below_it() {
-        let unknown = Node::new(Kind::Unknown("encrypted".into()), Origin::at(Via::Written, None));
+        let unknown = Node::unknown_value("encrypted", &Origin::at(Via::Written, None));
         let below = node(&json!({"replicas": 2, "resources": {"requests": {"cpu": "1"}}}));
         let above = node(&json!({"resources": {"limits": {"cpu": "2"}}}));
         let values = merge(&merge(&below, &unknown), &above);

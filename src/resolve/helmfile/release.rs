@@ -2,7 +2,7 @@
 
 use super::{Run, State, holes, locate};
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{helm, install, template},
     scalar::{Scalar, Style},
     source::{self, FileId, Span, Text},
@@ -74,12 +74,12 @@ impl Run<'_> {
         }
         if let Some(secrets) = release.get("secrets").filter(|it| !it.items().is_empty()) {
             let why = "values may come from encrypted files";
-            let layer = Node::new(Kind::Unknown(why.into()), secrets.origin.clone());
+            let layer = Node::unknown_value(why, &secrets.origin);
             self.unresolved(&secrets.origin, why);
             values = helm::merge(&values, &layer);
         }
         for (key, strings) in [("set", false), ("setString", true), ("setTemplate", false)] {
-            for setting in release.get(key).map(Node::items).unwrap_or_default() {
+            for setting in release.items_at(key) {
                 let Some(name) = setting.str_at("name") else { continue };
                 let value = match (setting.get("value"), setting.get("values")) {
                     (Some(value), _) => match value.as_scalar() {
@@ -96,7 +96,7 @@ impl Run<'_> {
                     }
                     (None, None) => {
                         let why = "it is the content of a file";
-                        Node::new(Kind::Unknown(why.into()), setting.origin.clone())
+                        Node::unknown_value(why, &setting.origin)
                     }
                 };
                 let problem = install::set(&mut values, name, &value, strings).err();
@@ -125,7 +125,7 @@ impl Run<'_> {
     /// The values in a file; a template's are filled from the environment's values.
     fn file(&mut self, file: FileId, item: &Node, params: &Node) -> Node {
         let context = self.context;
-        let unknown = |why: &str| Node::new(Kind::Unknown(why.into()), item.origin.clone());
+        let unknown = |why: &str| Node::unknown_value(why, &item.origin);
         let path = item.as_str().unwrap_or_default();
         let Some(target) = locate(context, file, path) else {
             let message = if path.contains("://") {
@@ -151,7 +151,7 @@ impl Run<'_> {
                         let empty = Node::new(Map::default(), node.origin.clone());
                         documents.iter().fold(empty, |values, it| helm::merge(&values, it))
                     })
-                    .map_err(|why| Problem::new(ProblemKind::Unresolved, &item.origin, &*why))
+                    .map_err(|why| Problem::unresolved(&item.origin, &*why))
             }
             _ => install::values_file(context, target, &item.origin),
         };
@@ -168,7 +168,7 @@ impl Run<'_> {
 
 /// A release over the `templates` that it inherits.
 fn inherited(release: &Node, state: &State) -> Node {
-    let items = release.get("inherit").map(Node::items).unwrap_or_default();
+    let items = release.items_at("inherit");
     let mut whole: Option<Node> = None;
     for name in items.iter().filter_map(|it| it.str_at("template")) {
         if let Some(template) = state.templates.as_ref().and_then(|it| it.get(name)) {

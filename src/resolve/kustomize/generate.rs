@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     parse::env,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::kustomize::{
         load::Loader,
         resource::Resource,
@@ -224,7 +224,7 @@ impl Pairs<'_> {
     fn unreadable(&mut self, at: &Node, file: FileId, skip: Skip) -> Content {
         let path = &self.loader.context.sources[file].path;
         let message = format!("{path} {skip}");
-        self.problems.push(Problem::new(ProblemKind::Unresolved, &at.origin, message.clone()));
+        self.problems.push(Problem::unresolved(&at.origin, message.clone()));
         Content::Unknown(message.into())
     }
 
@@ -236,7 +236,7 @@ impl Pairs<'_> {
                     string(wrapped(&STANDARD.encode(text)), origin)
                 }
                 Content::Text(text) => string(text, origin),
-                Content::Unknown(why) => Node::new(Kind::Unknown(why), origin),
+                Content::Unknown(why) => Node::unknown_value(why, &origin),
             };
             values.set(key, value);
         }

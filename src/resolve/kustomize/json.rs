@@ -218,38 +218,24 @@ fn equal(one: &Node, other: &Node) -> bool {
 /// What a node becomes on its way through JSON and back: notations are forgotten, nulls are spelled
 /// out, and large integers lose their last digits. `dialect` is how its scalars are read.
 pub(super) fn through_json(node: &Node, dialect: Dialect) -> Node {
-    let kind: Kind = match &node.kind {
-        Kind::Unknown(_) => return node.clone(),
-        Kind::List(items) => {
-            items.iter().map(|it| through_json(it, dialect)).collect::<Vec<_>>().into()
-        }
-        Kind::Map(map) => {
-            let mut map = Map::clone(map);
-            for (_, entry) in map.iter_mut() {
-                entry.value = through_json(&entry.value, dialect);
+    node.rewrite_scalars(|written| {
+        let meant = match dialect {
+            Dialect::Kyaml => &scalar::canonical(written),
+            Dialect::Sigs => written,
+        };
+        Some(match scalar::sigs(meant) {
+            Value::Null => Scalar::null().into(),
+            Value::Int(it) => Scalar::plain(rounded(it)).into(),
+            Value::Bool(it) => it.into(),
+            Value::Float(_) => Scalar::plain(meant.text.clone()).into(),
+            Value::Str(text) => Scalar {
+                style: style_of(text),
+                tag: (style_of(text) == Style::Plain).then_some(Tag::Str),
+                text: text.into(),
             }
-            map.into()
-        }
-        Kind::Scalar(written) => {
-            let meant = match dialect {
-                Dialect::Kyaml => &scalar::canonical(written),
-                Dialect::Sigs => written,
-            };
-            match scalar::sigs(meant) {
-                Value::Null => Scalar::null().into(),
-                Value::Int(it) => Scalar::plain(rounded(it)).into(),
-                Value::Bool(it) => it.into(),
-                Value::Float(_) => Scalar::plain(meant.text.clone()).into(),
-                Value::Str(text) => Scalar {
-                    style: style_of(text),
-                    tag: (style_of(text) == Style::Plain).then_some(Tag::Str),
-                    text: text.into(),
-                }
-                .into(),
-            }
-        }
-    };
-    Node::new(kind, node.origin.clone())
+            .into(),
+        })
+    })
 }
 
 /// A whole number as Go writes the float64 that holds it: with the fewest digits that tell it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::kustomize::{
         automatic, chart,
         fieldspec::{FieldSpec, Rules},
@@ -131,7 +131,7 @@ impl Layer {
     pub(super) fn unresolved(&mut self, at: &Origin, why: impl Into<String>) {
         let why = why.into();
         self.open.get_or_insert_with(|| why.as_str().into());
-        self.problems.push(Problem::new(ProblemKind::Unresolved, at, why));
+        self.problems.push(Problem::unresolved(at, why));
     }
 }
 
@@ -296,7 +296,7 @@ fn configurations(
     for path in kustomization.list("crds").iter().chain(schema) {
         loader.file(path)?;
         let message = format!("how {} changes this build is not known", text(Some(path)));
-        layer.problems.push(Problem::new(ProblemKind::Unresolved, &path.origin, message));
+        layer.problems.push(Problem::unresolved(&path.origin, message));
     }
     Ok(())
 }

@@ -11,48 +11,15 @@ use crate::{
         value::{Outcome, refusal, string, text},
     },
     scalar,
-    tree::{Kind, Map, Node, Origin, Why},
+    tree::{Map, Node, Origin, Why},
 };
 
 /// The node with scalars that mean the same to every reader; what is so already stays shared.
-pub(super) fn canonical(node: Node) -> Node {
-    changed(&node).unwrap_or(node)
-}
-
-fn changed(node: &Node) -> Option<Node> {
-    let kind: Kind = match &node.kind {
-        Kind::Unknown(_) => return None,
-        Kind::Scalar(scalar) => {
-            let canonical = scalar::canonical(scalar);
-            if canonical == *scalar {
-                return None;
-            }
-            canonical.into()
-        }
-        Kind::List(items) => {
-            let first = items.iter().position(|it| changed(it).is_some())?;
-            let mut items = Vec::clone(items);
-            for item in items.iter_mut().skip(first) {
-                if let Some(node) = changed(item) {
-                    *item = node;
-                }
-            }
-            items.into()
-        }
-        Kind::Map(map) => {
-            let mut copy = None;
-            for (key, entry) in map.iter() {
-                if let Some(node) = changed(&entry.value) {
-                    let copy = copy.get_or_insert_with(|| Map::clone(map));
-                    if let Some(slot) = copy.get_mut(key) {
-                        *slot = node;
-                    }
-                }
-            }
-            copy?.into()
-        }
-    };
-    Some(Node::new(kind, node.origin.clone()))
+pub(super) fn canonical(node: &Node) -> Node {
+    node.rewrite_scalars(|scalar| {
+        let canonical = scalar::canonical(scalar);
+        (canonical != *scalar).then(|| canonical.into())
+    })
 }
 
 /// Drops the objects that are only for local use.
@@ -170,7 +137,7 @@ pub(super) fn annotate(
                 }
                 "managedByLabel" => {
                     let why: Why = "kustomize writes its own version here".into();
-                    let value = Node::new(Kind::Unknown(why), at.clone());
+                    let value = Node::unknown_value(why, at);
                     put(resource, "labels", "app.kubernetes.io/managed-by", value);
                 }
                 _ => {}

@@ -135,7 +135,7 @@ fn maker(loader: &Loader<'_>, config: &Resource) -> Maker {
 
 /// The configuration's fields; those that kustomize does not know are dropped.
 fn decode(config: &Node, shape: &Shape) -> Outcome<Node> {
-    let config = output::canonical(config.clone());
+    let config = output::canonical(config);
     Ok(shape::decode(&config, shape, false)?.unwrap_or(config))
 }
 

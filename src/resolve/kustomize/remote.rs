@@ -14,7 +14,7 @@ use crate::{
         value::{Outcome, text},
     },
     scalar::{Dialect, Scalar},
-    tree::{Kind, Map, Node, Origin, Via, Why},
+    tree::{self, Node, Origin, Via, Why},
 };
 
 /// Adds what is known of the remote `entry`.
@@ -139,35 +139,11 @@ fn newest(loader: &Loader<'_>, file: &str, origin: &Origin) -> Vec<Node> {
         for object in &mut common {
             let id = Resource::new(object.clone()).id().describe();
             if let Some(other) = others.get(&id) {
-                *object = agree(object, other, &why);
+                *object = tree::join(object, other, &why);
             }
         }
     }
     common
-}
-
-/// What two versions of a value agree on.
-fn agree(one: &Node, other: &Node, why: &Why) -> Node {
-    let unknown = || Node::new(Kind::Unknown(why.clone()), one.origin.clone());
-    let kind: Kind = match (&one.kind, &other.kind) {
-        (Kind::Map(a), Kind::Map(b)) => {
-            let mut map = Map::default();
-            for key in a.keys().chain(b.keys()) {
-                let value = match (a.get(key), b.get(key)) {
-                    (Some(a), Some(b)) => agree(a, b, why),
-                    _ => unknown(),
-                };
-                map.set(key.clone(), value);
-            }
-            map.into()
-        }
-        (Kind::List(a), Kind::List(b)) if a.len() == b.len() => {
-            a.iter().zip(b.iter()).map(|(a, b)| agree(a, b, why)).collect::<Vec<_>>().into()
-        }
-        (Kind::Scalar(a), Kind::Scalar(b)) if a.text == b.text => return one.clone(),
-        _ => return unknown(),
-    };
-    Node::new(kind, one.origin.clone())
 }
 
 #[cfg(test)]

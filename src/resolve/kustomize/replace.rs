@@ -106,7 +106,7 @@ fn value_of(source: &Node, resources: &[Resource], open: bool) -> Outcome<Node> 
     let (Some(first), None) = (first, second) else {
         if first.is_none() && open {
             let why = "the source of a replacement may lie outside the repository";
-            return Ok(Node::new(Kind::Unknown(why.into()), source.origin.clone()));
+            return Ok(Node::unknown_value(why, &source.origin));
         }
         let what = if first.is_none() { "nothing is" } else { "several objects are" };
         return Err(refusal_of(what, &source.origin, format!("{what} selected by this source")));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{Kind, Map, Node, Origin, Via},
 };
@@ -14,7 +14,7 @@ pub(super) type Outcome<T> = Result<T, Box<Problem>>;
 /// A refusal at `at`.
 #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
 pub(super) fn refusal(at: &Origin, message: impl Into<String>) -> Box<Problem> {
-    Box::new(Problem::new(ProblemKind::BuildFails, at, message))
+    Box::new(Problem::refused(at, message))
 }
 
 /// A refusal at `at`, a text that several builds share: `subject` is what one of them stumbles over.

@@ -103,9 +103,7 @@ pub(super) fn resolve(layer: &mut Layer) -> Outcome<()> {
             Some(source) => {
                 path::lookup(&source.node, &indexed(&variable.field), &variable.at)?.cloned()
             }
-            None => {
-                layer.open.clone().map(|why| Node::new(Kind::Unknown(why), variable.at.clone()))
-            }
+            None => layer.open.clone().map(|why| Node::unknown_value(why, &variable.at)),
         };
         let value = value.ok_or_else(|| {
             let message = format!("the variable {} has no value", variable.name);

@@ -35,13 +35,11 @@ const NOTHING: &str = "nothing in the repository gives";
 impl Scope<'_> {
     /// `node` with every string in it rendered. The text of Helm values becomes the values.
     pub fn render(&self, node: &Node) -> Node {
-        let kind = match &node.kind {
-            Kind::Scalar(scalar) if scalar.text.contains("{{") => return self.text(node, scalar),
-            Kind::List(items) => items.iter().map(|it| self.render(it)).collect::<Vec<_>>().into(),
-            Kind::Map(map) => self.map(map).into(),
-            other => other.clone(),
-        };
-        Node::new(kind, node.origin.clone())
+        node.rewrite(&mut |node| match &node.kind {
+            Kind::Scalar(scalar) if scalar.text.contains("{{") => Some(self.text(node, scalar)),
+            Kind::Map(map) => Some(Node::new(self.map(map), node.origin.clone())),
+            _ => None,
+        })
     }
 
     fn map(&self, map: &Map) -> Map {
@@ -73,7 +71,7 @@ impl Scope<'_> {
     fn text(&self, node: &Node, scalar: &Scalar) -> Node {
         match self.holes(&scalar.text) {
             Ok(holes) => template::fill(node, &holes),
-            Err(why) => Node::new(Kind::Unknown(why), node.origin.clone()),
+            Err(why) => Node::unknown_value(why, &node.origin),
         }
     }
 
@@ -82,7 +80,7 @@ impl Scope<'_> {
         let Some(scalar) = node.as_scalar().filter(|it| it.text.contains("{{")) else {
             return node.clone();
         };
-        let unknown = |why| Node::new(Kind::Unknown(why), node.origin.clone());
+        let unknown = |why| Node::unknown_value(why, &node.origin);
         let text = &*scalar.text;
         // `{{ toYaml .values }}` is the values themselves.
         if let [range] = &template::between(text, "{{", "}}")[..]

@@ -3,15 +3,11 @@
 use super::{Deployed, Part};
 use crate::{
     parse,
-    problem::{Problem, ProblemKind},
-    resolve::{
-        argocd::{brought, made},
-        environment::Release,
-        helm, install,
-    },
+    problem::Problem,
+    resolve::{argocd::made, environment::Release, helm, install},
     scalar::Dialect,
     source::{self, FileId},
-    tree::{Kind, Map, Node, Why},
+    tree::{Map, Node, Via, Why},
 };
 
 impl Part<'_, '_> {
@@ -56,13 +52,13 @@ impl Part<'_, '_> {
         }
         let mut values = Node::new(Map::default(), helm.origin.clone());
         let ignore = helm.get("ignoreMissingValueFiles").and_then(Node::as_bool).unwrap_or(false);
-        for entry in helm.get("valueFiles").map(Node::items).unwrap_or_default() {
+        for entry in helm.items_at("valueFiles") {
             let layer = match self.locate(dir, entry) {
                 Ok(files) if files.is_empty() && ignore => continue,
                 Ok(files) if files.is_empty() => {
                     let message =
                         "this values file does not exist, so Argo CD cannot render the chart";
-                    let problem = Problem::new(ProblemKind::BuildFails, &entry.origin, message);
+                    let problem = Problem::refused(&entry.origin, message);
                     deployed.problems.push(problem);
                     unknown("a values file does not exist", entry)
                 }
@@ -81,12 +77,12 @@ impl Part<'_, '_> {
                     layer
                 }
                 Err(why) => {
-                    let problem = Problem::new(ProblemKind::Unresolved, &entry.origin, &*why);
+                    let problem = Problem::unresolved(&entry.origin, &*why);
                     deployed.problems.push(problem);
                     unknown(&why, entry)
                 }
             };
-            values = helm::merge(&values, &brought(&layer, entry));
+            values = helm::merge(&values, &layer.through(Via::Values, entry.origin.written_at()));
         }
         let inline = match helm.get("valuesObject").filter(|it| !it.is_null()) {
             Some(object) => Some(object.clone()),
@@ -115,7 +111,7 @@ impl Part<'_, '_> {
 
     /// `--set` and `--set-string`, the strings after the others.
     fn parameters(&self, helm: &Node, mut values: Node, deployed: &mut Deployed) -> Node {
-        let parameters = helm.get("parameters").map(Node::items).unwrap_or_default();
+        let parameters = helm.items_at("parameters");
         // For one name the last entry counts, in the place of the first.
         let mut last: indexmap::IndexMap<&str, &Node> = indexmap::IndexMap::new();
         for parameter in parameters {
@@ -147,7 +143,7 @@ impl Part<'_, '_> {
                 deployed.problems.extend(install::set(&mut values, name, &value, forced).err());
             }
         }
-        for parameter in helm.get("fileParameters").map(Node::items).unwrap_or_default() {
+        for parameter in helm.items_at("fileParameters") {
             let Some(name) = parameter.str_at("name") else { continue };
             let value = unknown("it is the content of a file", parameter);
             deployed.problems.extend(install::set(&mut values, name, &value, true).err());
@@ -158,7 +154,7 @@ impl Part<'_, '_> {
     pub(super) fn values_files(&self) -> Vec<FileId> {
         let path = self.source.str_at("path").filter(|_| self.source.get("chart").is_none());
         let dir = path.and_then(|path| source::join("", path));
-        let entries = self.source.at("helm.valueFiles").map(Node::items).unwrap_or_default();
+        let entries = self.source.items_at("helm.valueFiles");
         entries.iter().filter_map(|it| self.locate(dir.as_deref(), it).ok()).flatten().collect()
     }
 
@@ -203,5 +199,5 @@ impl Part<'_, '_> {
 
 /// A layer that may hold anything.
 fn unknown(why: &str, at: &Node) -> Node {
-    Node::new(Kind::Unknown(why.into()), at.origin.clone())
+    Node::unknown_value(why, &at.origin)
 }

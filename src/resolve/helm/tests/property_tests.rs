@@ -91,7 +91,7 @@ fn tree(values: &[(Vec<String>, Json)], hidden: Option<usize>) -> Node {
     let mut root = Node::new(Map::default(), written.clone());
     for (index, (path, value)) in values.iter().enumerate() {
         let value = match hidden == Some(index) {
-            true => Node::new(Kind::Unknown("hidden".into()), written.clone()),
+            true => Node::unknown_value("hidden", &written),
             false => charts::from_json(value, &written),
         };
         let leaf = path.iter().rev().fold(value, |value, key| {

@@ -1,0 +1,45 @@
+//! What several possible versions of a chart have in common.
+
+use semver::Version;
+
+use crate::tree::{Kind, Map, Node, Why, join};
+
+/// The objects on which all `renderings` agree; where they do not, a value is unknown.
+///
+/// The renderings are those of rising versions; the last one's places are kept.
+pub(super) fn common(renderings: Vec<(&Version, Vec<Node>)>) -> Vec<Node> {
+    let mut renderings = renderings.into_iter().rev();
+    let Some((newest, mut objects)) = renderings.next() else { return Vec::new() };
+    for (version, others) in renderings {
+        let why: Why = format!("it differs between chart versions {version} and {newest}").into();
+        objects = join_objects(&objects, &others, &why);
+    }
+    objects
+}
+
+fn join_objects(newer: &[Node], older: &[Node], why: &Why) -> Vec<Node> {
+    let same = |a: &Node, b: &Node| {
+        ["kind", "metadata.name"].iter().all(|path| a.str_at(path) == b.str_at(path))
+    };
+    let mut objects: Vec<Node> = (newer.iter())
+        .map(|object| match older.iter().find(|other| same(object, other)) {
+            Some(other) => join(object, other, why),
+            None => identity_only(object, why),
+        })
+        .collect();
+    let missing = older.iter().filter(|other| !newer.iter().any(|object| same(object, other)));
+    objects.extend(missing.map(|other| identity_only(other, why)));
+    objects
+}
+
+/// An object of which only what it is, is known.
+pub(super) fn identity_only(object: &Node, why: &Why) -> Node {
+    let Kind::Map(map) = &object.kind else { return object.clone() };
+    let mut map = Map::clone(map);
+    for (key, entry) in map.iter_mut() {
+        if !matches!(key, "apiVersion" | "kind" | "metadata") {
+            entry.value = Node::unknown_value(why.clone(), &entry.value.origin);
+        }
+    }
+    Node::new(map, object.origin.clone())
+}
