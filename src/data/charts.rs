@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    data::Family,
+    data::{Family, version::Constraint},
     scalar::Scalar,
     tree::{Entry, Kind, Map, Node, Origin},
 };
@@ -112,9 +112,20 @@ impl Chart {
         self.versions.keys().next_back()
     }
 
-    /// The oldest version that a release without an upper bound may get.
-    pub fn floating(&self) -> Option<&Version> {
-        self.floating.as_ref()
+    /// The versions that a release with this constraint may get, oldest first: the one that it
+    /// names, known or not, else those that are known.
+    pub fn allowed(&self, constraint: &Constraint) -> Vec<Version> {
+        if let Some(exact) = constraint.exact() {
+            return vec![exact.clone()];
+        }
+        let is_open = |newest: &Version| {
+            let next = Version::new(newest.major, newest.minor + 1, 0);
+            constraint.holds(newest) || constraint.holds(&next)
+        };
+        // Whatever installs an open range takes the newest version that there is.
+        let oldest = self.floating.as_ref().filter(|_| self.newest().is_some_and(is_open));
+        let allowed = self.versions().filter(|it| constraint.holds(it));
+        allowed.filter(|it| oldest.is_none_or(|oldest| *it >= oldest)).cloned().collect()
     }
 
     /// Whether the values at `version` are known, though perhaps not the image.
@@ -287,7 +298,7 @@ mod tests {
         for family in FAMILIES {
             let chart = of(family);
             assert!(chart.versions().is_sorted(), "{family:?}");
-            assert!(chart.floating().is_none_or(|it| chart.versions.contains_key(it)));
+            assert!(chart.floating.as_ref().is_none_or(|it| chart.versions.contains_key(it)));
             for (key, runs) in &chart.values {
                 assert!(!runs.is_empty(), "{family:?} {key} has a default");
                 assert!(runs.is_sorted_by(|a, b| a.0 < b.0), "{family:?} {key} rises");
@@ -296,6 +307,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_open_range_gets_one_of_the_newest() {
+        let allowed = |constraint: &str| {
+            let constraint = Constraint::parse(constraint).expect("a constraint");
+            let allowed = of(Family::KubernetesSigs).allowed(&constraint);
+            (allowed.first().map(ToString::to_string), allowed.len())
+        };
+        let newest = of(Family::KubernetesSigs).newest().expect("there are some");
+        let floating = allowed("*");
+        assert_eq!(floating.0, Some("3.12.0".to_owned()));
+        assert_eq!(allowed(">=3.8.0"), floating);
+        // So is a range that ends with the newest version, or leaves it out.
+        assert_eq!(allowed(&format!(">=3.8.0 <={newest}")), floating);
+        let but_newest = (floating.0.clone(), floating.1 - 1);
+        assert_eq!(allowed(&format!(">=3.8.0 !={newest}")), but_newest);
+        assert_eq!(allowed(">=3.8.0 <3.12.1"), (Some("3.8.0".to_owned()), 9));
+        assert_eq!(allowed("3.12.9"), (Some("3.12.9".to_owned()), 1));
+        assert_eq!(allowed("<1"), (None, 0));
     }
 
     #[test]

@@ -155,14 +155,8 @@ fn candidates(chart: &Chart, release: &Release) -> Vec<Candidate> {
         }
         return guess(exact, format!("this tool does not know chart {exact}"));
     }
-    let known = chart.versions().filter(|it| constraint.holds(it));
-    let next = Version::new(newest.major, newest.minor + 1, 0);
-    // Whatever installs an open range takes the newest version that there is.
-    let oldest = chart.floating().filter(|_| constraint.holds(&next));
-    let known: Vec<_> = known
-        .filter(|it| oldest.is_none_or(|oldest| *it >= oldest))
-        .map(|it| Candidate { model: it.clone(), guess: None })
-        .collect();
+    let known = chart.allowed(&constraint).into_iter();
+    let known: Vec<_> = known.map(|model| Candidate { model, guess: None }).collect();
     if known.is_empty() {
         return guess(newest, format!("this tool knows no chart version that `{text}` allows"));
     }

@@ -12,23 +12,13 @@ use crate::{
 
 /// The versions of `chart` that a release with `version` may get, oldest first.
 pub(super) fn of_chart(chart: &Chart, version: &Fact<String>) -> Vec<Version> {
-    let all = || chart.versions().cloned().collect::<Vec<_>>();
     let constraint = match version {
         Fact::Known(text, _) => Constraint::parse(text),
         Fact::Absent(_) => Constraint::parse("*"),
         Fact::Unknown(..) => None,
     };
-    let Some(constraint) = constraint else { return all() };
-    if let Some(exact) = constraint.exact() {
-        return vec![exact.clone()];
-    }
-    let mut held = all();
-    held.retain(|version| constraint.holds(version));
-    // What is open upwards gets one of the newest.
-    if let (Some(floating), true) = (chart.floating(), held.last() == chart.newest()) {
-        held.retain(|version| version >= floating);
-    }
-    if held.is_empty() { all() } else { held }
+    let allowed = constraint.map(|it| chart.allowed(&it)).unwrap_or_default();
+    if allowed.is_empty() { chart.versions().cloned().collect() } else { allowed }
 }
 
 /// The versions of the program that `server` may be, oldest first; none when nobody can tell.
