@@ -1,6 +1,7 @@
 //! The typed view of one environment: all that a rule sees.
 
 pub mod approver;
+mod chart;
 mod fact;
 mod kubelet;
 mod lower;
@@ -20,7 +21,7 @@ use semver::Version;
 use crate::{
     data::Family,
     problem::Problem,
-    tree::{Node, Origin, Why},
+    tree::{Origin, Why},
 };
 
 /// One environment, typed.
@@ -41,8 +42,8 @@ pub struct Cluster {
     pub kubernetes: Fact<Version>,
     /// Every metrics-server installation, bundled ones included.
     pub metrics_servers: Vec<MetricsServer>,
-    /// Charts that install metrics-server, with the values that reach them.
-    pub releases: Vec<Release>,
+    /// Charts that install metrics-server.
+    pub charts: Vec<InstalledChart>,
     /// What is known of the kubelets, per group of nodes.
     pub kubelets: Vec<Kubelet>,
     /// What approves kubelet serving certificates.
@@ -91,8 +92,9 @@ pub struct MetricsServer {
     pub image: Fact<String>,
     /// Its tag.
     pub image_tag: Fact<String>,
-    /// The program's version, from the image's tag.
-    pub version: Fact<Version>,
+    /// The versions of the program that it may be, oldest first, without what a distribution
+    /// appends, as in `0.7.2-eksbuild.1`; none when nobody can tell.
+    pub versions: Vec<Version>,
     /// `command` (without the program) and `args`, each with where it is written.
     pub args: Fact<Vec<Arg>>,
     /// `--kubelet-insecure-tls`
@@ -154,23 +156,30 @@ pub struct Arg {
     pub unknown: Option<Why>,
 }
 
-/// A chart of metrics-server and the values that reach it.
+/// A chart of metrics-server that is installed.
 #[derive(Debug, Clone)]
-pub struct Release {
+pub struct InstalledChart {
     /// The release's name.
     pub name: String,
     /// Where it is installed.
     pub namespace: String,
-    /// The chart's name as referred to.
-    pub chart: String,
-    /// Its version, exact when known.
-    pub version: Fact<String>,
-    /// Which chart it is, when it is one that we know.
-    pub family: Option<Family>,
-    /// What the user's layers say, without the chart's defaults.
-    pub values: Node,
+    /// Which chart it is.
+    pub family: Family,
+    /// Its version, when one is named completely; without build metadata.
+    pub version: Option<Version>,
+    /// The keys of the user's values that no version that it may be of reads.
+    pub unknown_keys: Vec<UnknownKey>,
     /// What a missing thing is reported at.
     pub anchor: Origin,
+}
+
+/// A key of a chart's values that the chart does not read.
+#[derive(Debug, Clone)]
+pub struct UnknownKey {
+    /// The keys that lead to it, with dots between them: `image.tga`.
+    pub path: String,
+    /// Where it is written.
+    pub origin: Origin,
 }
 
 /// An APIService for the Metrics API.
@@ -315,7 +324,7 @@ impl Cluster {
     /// Whether nothing in the environment concerns us.
     pub fn is_empty(&self) -> bool {
         self.metrics_servers.is_empty()
-            && self.releases.is_empty()
+            && self.charts.is_empty()
             && self.kubelets.is_empty()
             && self.approvers.is_empty()
             && self.api_services.is_empty()

@@ -17,7 +17,6 @@ mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
 mod unknown_flag;
 mod unknown_values_key;
-mod versions;
 
 use std::sync::LazyLock;
 

@@ -2,13 +2,15 @@
 
 use std::sync::OnceLock;
 
+use semver::{Prerelease, Version};
+
 use crate::{
     model::{
-        ApiService, Approver, Cluster, Fact, IntOrPercent, MetricsServer, Release, approver, nodes,
+        ApiService, Approver, Cluster, Fact, IntOrPercent, MetricsServer, approver, chart, nodes,
         platform, serving,
         workload::{self, fact, flag},
     },
-    resolve::environment::{self, EntryKind, Environment, Object},
+    resolve::environment::{EntryKind, Environment, Object},
     source::Sources,
     tree::{Node, Origin, Via, Why},
 };
@@ -51,37 +53,12 @@ pub fn lower(
             None => Fact::Absent(None),
         },
         metrics_servers,
-        releases: environment.releases.iter().filter_map(release).collect(),
+        charts: environment.releases.iter().filter_map(chart::installed).collect(),
         kubelets: platform.kubelets,
         approvers: platform.approvers,
         api_services,
         serving,
         problems: [environment.problems.clone(), platform.problems].concat(),
-    }
-}
-
-/// A release of a chart that may install metrics-server.
-fn release(release: &environment::Release) -> Option<Release> {
-    release.family?;
-    Some(Release {
-        name: release.name.clone(),
-        namespace: release.namespace.clone(),
-        chart: release.chart.clone(),
-        version: chart_version(release),
-        family: release.family,
-        values: release.values.clone(),
-        anchor: release.anchor.clone(),
-    })
-}
-
-fn chart_version(release: &environment::Release) -> Fact<String> {
-    let Some(version) = &release.version else { return Fact::Absent(None) };
-    if let Some(why) = version.unknown() {
-        return Fact::Unknown(why.clone(), Some(version.origin.clone()));
-    }
-    match version.as_scalar() {
-        Some(scalar) => Fact::Known(scalar.text.to_string(), version.origin.clone()),
-        None => Fact::Absent(None),
     }
 }
 
@@ -167,7 +144,7 @@ fn metrics_server(
         name: object.name().to_owned(),
         namespace: namespace.to_owned(),
         via: release.map_or("manifest", |it| it.via),
-        chart: release.map(|it| (it.chart.clone(), chart_version(it))),
+        chart: release.map(|it| (it.chart.clone(), chart::version(it))),
         anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
         managed: false,
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
@@ -205,9 +182,12 @@ fn metrics_server(
         api_service_insecure_skip_tls_verify: api_service
             .map_or(Fact::Absent(None), |it| it.insecure_skip_tls_verify.clone()),
         api_service_ca_bundle: api_service.map_or(Fact::Absent(None), |it| it.ca_bundle.clone()),
+        versions: match version.value() {
+            Some(version) => vec![Version { pre: Prerelease::EMPTY, ..version.clone() }],
+            None => release.map(chart::programs).unwrap_or_default(),
+        },
         image,
         image_tag,
-        version,
         args,
     })
 }

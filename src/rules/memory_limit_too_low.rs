@@ -1,4 +1,3 @@
-use super::versions;
 use crate::{
     finding::{Findings, Severity},
     model::{Cluster, Count},
@@ -31,9 +30,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .weigh([needed.bytes, most(*nodes)])
                 .also(at, "the cluster's size")
                 .help(format!("raise the memory limit to {needed} or more"));
-            if limit.bytes
-                >= sizing::least(nodes.min, pods, versions::of_program(cluster, server).last())
-            {
+            if limit.bytes >= sizing::least(nodes.min, pods, server.versions.last()) {
                 finding.at_most(Severity::Warning);
             }
         } else if limit.bytes > 0 && limit.bytes <= sizing::SMALLEST {

@@ -1,6 +1,5 @@
 use semver::Version;
 
-use super::versions;
 use crate::{
     finding::{Findings, Severity},
     model::{Cluster, Duration, Fact, MetricsServer},
@@ -18,8 +17,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
         let Some((resolution, origin)) = server.metric_resolution.known() else { continue };
         let at = origin.or(&server.anchor);
-        let versions = versions::of_program(cluster, server);
-        let oldest = versions.first();
+        let oldest = server.versions.first();
         if *resolution < Duration::seconds(LEAST) {
             below_the_least(server, oldest, resolution, &at, findings);
         } else if oldest.is_some_and(|version| *version >= Version::new(0, 7, 0)) {

@@ -1,6 +1,5 @@
 use semver::Version;
 
-use super::versions;
 use crate::{
     data::flags,
     finding::Findings,
@@ -10,22 +9,23 @@ use crate::{
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
-        let versions = versions::of_program(cluster, server);
         for arg in server.args.value().into_iter().flatten() {
             // After this, everything is an argument, and metrics-server ignores those.
             if arg.text == "--" {
                 break;
             }
-            check_arg(server, &versions, arg, findings);
+            check_arg(server, arg, findings);
         }
     }
 }
 
-fn check_arg(server: &MetricsServer, versions: &[Version], arg: &Arg, findings: &mut Findings) {
-    let (Some(flag), Some(newest)) = (arg.text.strip_prefix("--"), versions.last()) else { return };
+fn check_arg(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
+    let (Some(flag), Some(newest)) = (arg.text.strip_prefix("--"), server.versions.last()) else {
+        return;
+    };
     let name = flag.split('=').next().unwrap_or(flag);
     let refused = |version| flags::accepts(version, name) == Some(false);
-    if name.is_empty() || name == "help" || !versions.iter().all(refused) {
+    if name.is_empty() || name == "help" || !server.versions.iter().all(refused) {
         return;
     }
     let at = arg.origin.or(&server.anchor);

@@ -203,6 +203,25 @@ fn floors(
     found
 }
 
+/// All that a rule may name: the model, facts about other projects, and where a value comes from.
+const OF_RULES: &[&str] = &["data", "finding", "model", "nearest", "sizing", "tree"];
+
+#[test]
+fn a_rule_sees_the_model_only() {
+    let mut found = Vec::new();
+    for (path, text) in product() {
+        if !path.starts_with("src/rules/") || path == "src/rules/page.rs" {
+            continue;
+        }
+        let modules = paths_below(&text, "crate::").into_iter();
+        found.extend(modules.filter(|it| !OF_RULES.contains(&&**it)).map(|it| (path.clone(), it)));
+        let types = paths_below(&text, "crate::tree::").into_iter();
+        found.extend(types.filter(|it| it != "Origin" && it != "Via").map(|it| (path.clone(), it)));
+    }
+    let found: Vec<String> = found.iter().map(|(path, name)| format!("{path}: {name}")).collect();
+    nothing(&found, "a rule sees the model, never YAML, files or spans");
+}
+
 /// What follows `root` in the paths that `text` names, by `use` or in place.
 fn paths_below(text: &str, root: &str) -> BTreeSet<String> {
     static USE: LazyLock<Regex> =

@@ -21,12 +21,13 @@ pub(super) fn metrics_server(platform: &str, namespace: &str, anchor: &Origin) -
                 managed: true,
                 suspended: false,
                 resizer: None,
+                versions: Vec::new(),
                 $($name: Fact::Unknown(why.clone(), Some(anchor.clone()))),*
             }
         };
     }
     unknown![
-        kind image image_tag version args kubelet_insecure_tls kubelet_certificate_authority
+        kind image image_tag args kubelet_insecure_tls kubelet_certificate_authority
         kubelet_preferred_address_types kubelet_use_node_status_port kubelet_request_timeout
         metric_resolution secure_port container_port host_network replicas strategy_type
         strategy_max_unavailable strategy_max_surge pdb_min_available pdb_max_unavailable

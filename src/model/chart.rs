@@ -1,0 +1,143 @@
+//! An installed chart: the versions that it may be of, and the values that it does not read.
+
+use semver::Version;
+
+use crate::{
+    data::{
+        charts::{self, Chart, Key},
+        version::Constraint,
+    },
+    model::{Fact, InstalledChart, UnknownKey},
+    resolve::environment::Release,
+    tree::{Entry, Node, Origin},
+};
+
+/// The chart that `release` installs, when it is one that we know.
+pub(super) fn installed(release: &Release) -> Option<InstalledChart> {
+    let family = release.family?;
+    let version = version(release);
+    let chart = charts::of(family);
+    // A key must be wrong in all of them.
+    let keys: Vec<Key> = versions(chart, &version).iter().map(|it| chart.keys(it)).collect();
+    Some(InstalledChart {
+        name: release.name.clone(),
+        namespace: release.namespace.clone(),
+        family,
+        version: version.value().and_then(|text| Constraint::parse(text)?.exact().cloned()),
+        unknown_keys: unknown(&release.values, &keys),
+        anchor: release.anchor.clone(),
+    })
+}
+
+/// The chart's version as `release` names it.
+pub(super) fn version(release: &Release) -> Fact<String> {
+    let Some(version) = &release.version else { return Fact::Absent(None) };
+    if let Some(why) = version.unknown() {
+        return Fact::Unknown(why.clone(), Some(version.origin.clone()));
+    }
+    match version.as_scalar() {
+        Some(scalar) => Fact::Known(scalar.text.to_string(), version.origin.clone()),
+        None => Fact::Absent(None),
+    }
+}
+
+/// The versions of the program that the chart installs, oldest first; none when the values name an
+/// image, or may.
+pub(super) fn programs(release: &Release) -> Vec<Version> {
+    let Some(family) = release.family else { return Vec::new() };
+    if !matches!(release.values.look("image"), Ok(image) if image.is_none_or(|it| it.get("tag").is_none()))
+    {
+        return Vec::new();
+    }
+    let chart = charts::of(family);
+    let versions = versions(chart, &version(release));
+    let programs: Option<Vec<_>> =
+        versions.iter().map(|version| chart.app_version(version).cloned()).collect();
+    let mut programs = programs.unwrap_or_default();
+    programs.dedup();
+    programs
+}
+
+/// The versions of `chart` that a release with `version` may get, oldest first; all that are known
+/// when nobody can tell.
+fn versions(chart: &Chart, version: &Fact<String>) -> Vec<Version> {
+    let constraint = match version {
+        Fact::Known(text, _) => Constraint::parse(text),
+        Fact::Absent(_) => Constraint::parse("*"),
+        Fact::Unknown(..) => None,
+    };
+    let allowed = constraint.map(|it| chart.allowed(&it)).unwrap_or_default();
+    if allowed.is_empty() { chart.versions().cloned().collect() } else { allowed }
+}
+
+/// The keys of `values` that none of `keys` knows.
+fn unknown(values: &Node, keys: &[Key]) -> Vec<UnknownKey> {
+    let mut found = Vec::new();
+    let keys: Vec<&Key> = keys.iter().collect();
+    // Helm has no keys of its own at the top; `x-` is where people keep YAML anchors.
+    for (name, entry) in values.entries().filter(|(name, _)| !name.starts_with("x-")) {
+        visit(name, name, entry, &keys, &mut found);
+    }
+    found
+}
+
+fn visit(path: &str, name: &str, entry: &Entry, keys: &[&Key], found: &mut Vec<UnknownKey>) {
+    let mut below = Vec::new();
+    for key in keys {
+        // What is not a map with fixed keys takes anything.
+        let Key::Map(children) = key else { return };
+        below.extend(children.get(name));
+    }
+    if below.is_empty() {
+        // A null takes a default away, or nothing: both are harmless. A placeholder is no name yet.
+        let is_name = !name.contains("${") && !name.contains("{{");
+        if !keys.is_empty() && is_name && !entry.value.is_null() {
+            let key = entry.key.map(Origin::written);
+            let origin = key.unwrap_or_else(|| entry.value.origin.clone());
+            found.push(UnknownKey { path: path.to_owned(), origin });
+        }
+        return;
+    }
+    for (name, entry) in entry.value.entries() {
+        visit(&format!("{path}.{name}"), name, entry, &below, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{data::Family, scalar::Dialect, source::Sources, tree::Via};
+
+    fn paths(values: &str, version: &Fact<String>) -> Vec<String> {
+        let sources = Sources::in_memory([("values.yaml", values)]);
+        let file = sources.find("values.yaml").expect("it is there");
+        let documents = sources.documents(file, Dialect::Sigs);
+        let chart = charts::of(Family::KubernetesSigs);
+        let keys: Vec<Key> = versions(chart, version).iter().map(|it| chart.keys(it)).collect();
+        documents.roots().flat_map(|root| unknown(root, &keys)).map(|it| it.path).collect()
+    }
+
+    fn at(version: &str) -> Fact<String> {
+        Fact::Known(version.into(), Origin::at(Via::Written, None))
+    }
+
+    #[test]
+    fn a_key_counts_in_the_versions_that_have_it() {
+        let values = "tls: {type: helm}\nx-anchors: {a: 1}\nglobal: {b: 1}\nimage: {tga: v1}\n";
+        assert_eq!(paths(values, &at("3.12.2")), ["tls", "image.tga"]);
+        assert_eq!(paths(values, &at("3.13.0")), ["image.tga"]);
+        // One of the versions that the range allows has it.
+        assert_eq!(paths(values, &at(">=3.12.0")), ["image.tga"]);
+        assert_eq!(paths(values, &at("3.12.x")), ["tls", "image.tga"]);
+        assert_eq!(paths(values, &Fact::Absent(None)), ["image.tga"]);
+        let unknown = Fact::Unknown("it is a variable".into(), None);
+        assert_eq!(paths(values, &unknown), ["image.tga"]);
+    }
+
+    #[test]
+    fn what_the_chart_hands_on_takes_any_key() {
+        let values = "updateStrategy: {rollingUpdate: {maxUnavailable: 0}}\n\
+                      resources: {limits: {memory: 1Gi}}\nnodeSelector: {a.b/c: d}\nfoo: null\n'${KEY}': 1\n";
+        assert_eq!(paths(values, &at("3.12.2")), [""; 0]);
+    }
+}
