@@ -12,9 +12,12 @@ pub mod serving;
 pub(crate) mod workload;
 
 pub use approver::Weakness;
+use fact::facts;
 pub use fact::{Datum, Fact};
 pub use lower::lower;
 pub use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
+
+use std::ops::Deref;
 
 use semver::Version;
 
@@ -85,64 +88,71 @@ pub struct MetricsServer {
     pub suspended: bool,
     /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
     pub resizer: Option<Origin>,
-
-    /// `Deployment` or `DaemonSet`.
-    pub kind: Fact<String>,
-    /// The image as written.
-    pub image: Fact<String>,
-    /// Its tag.
-    pub image_tag: Fact<String>,
     /// The versions of the program that it may be, oldest first, without what a distribution
     /// appends, as in `0.7.2-eksbuild.1`; none when nobody can tell.
     pub versions: Vec<Version>,
-    /// `command` (without the program) and `args`, each with where it is written.
-    pub args: Fact<Vec<Arg>>,
-    /// `--kubelet-insecure-tls`
-    pub kubelet_insecure_tls: Fact<bool>,
-    /// `--kubelet-certificate-authority`
-    pub kubelet_certificate_authority: Fact<String>,
-    /// `--kubelet-preferred-address-types`
-    pub kubelet_preferred_address_types: Fact<String>,
-    /// `--kubelet-use-node-status-port`
-    pub kubelet_use_node_status_port: Fact<bool>,
-    /// `--kubelet-request-timeout`
-    pub kubelet_request_timeout: Fact<Duration>,
-    /// `--metric-resolution`
-    pub metric_resolution: Fact<Duration>,
-    /// `--secure-port`
-    pub secure_port: Fact<i128>,
-    /// The container's port named `https`, or its only one.
-    pub container_port: Fact<i128>,
-    /// `hostNetwork`
-    pub host_network: Fact<bool>,
-    /// `replicas`
-    pub replicas: Fact<i128>,
-    /// `strategy.type`
-    pub strategy_type: Fact<String>,
-    /// `strategy.rollingUpdate.maxUnavailable`
-    pub strategy_max_unavailable: Fact<IntOrPercent>,
-    /// `strategy.rollingUpdate.maxSurge`
-    pub strategy_max_surge: Fact<IntOrPercent>,
-    /// The PodDisruptionBudget's `minAvailable`.
-    pub pdb_min_available: Fact<IntOrPercent>,
-    /// The PodDisruptionBudget's `maxUnavailable`.
-    pub pdb_max_unavailable: Fact<IntOrPercent>,
-    /// `priorityClassName`
-    pub priority_class: Fact<String>,
-    /// `resources.requests.cpu`
-    pub cpu_request: Fact<Cpu>,
-    /// `resources.limits.cpu`
-    pub cpu_limit: Fact<Cpu>,
-    /// `resources.requests.memory`
-    pub memory_request: Fact<Memory>,
-    /// `resources.limits.memory`
-    pub memory_limit: Fact<Memory>,
-    /// `--tls-cert-file`
-    pub tls_cert_file: Fact<String>,
-    /// The APIService's `insecureSkipTLSVerify`.
-    pub api_service_insecure_skip_tls_verify: Fact<bool>,
-    /// The APIService's `caBundle`.
-    pub api_service_ca_bundle: Fact<String>,
+    /// Its settings, which are read as if they were its own: `server.replicas`.
+    pub facts: MetricsServerFacts,
+}
+
+facts! {
+    /// The settings of a metrics-server.
+    pub struct MetricsServerFacts {
+        /// `Deployment` or `DaemonSet`.
+        pub kind: Fact<String>,
+        /// The image as written.
+        pub image: Fact<String>,
+        /// Its tag.
+        pub image_tag: Fact<String>,
+        /// `command` (without the program) and `args`, each with where it is written.
+        pub args: Fact<Vec<Arg>>,
+        /// `--kubelet-insecure-tls`
+        pub kubelet_insecure_tls: Fact<bool>,
+        /// `--kubelet-certificate-authority`
+        pub kubelet_certificate_authority: Fact<String>,
+        /// `--kubelet-preferred-address-types`
+        pub kubelet_preferred_address_types: Fact<String>,
+        /// `--kubelet-use-node-status-port`
+        pub kubelet_use_node_status_port: Fact<bool>,
+        /// `--kubelet-request-timeout`
+        pub kubelet_request_timeout: Fact<Duration>,
+        /// `--metric-resolution`
+        pub metric_resolution: Fact<Duration>,
+        /// `--secure-port`
+        pub secure_port: Fact<i128>,
+        /// The container's port named `https`, or its only one.
+        pub container_port: Fact<i128>,
+        /// `hostNetwork`
+        pub host_network: Fact<bool>,
+        /// `replicas`
+        pub replicas: Fact<i128>,
+        /// `strategy.type`
+        pub strategy_type: Fact<String>,
+        /// `strategy.rollingUpdate.maxUnavailable`
+        pub strategy_max_unavailable: Fact<IntOrPercent>,
+        /// `strategy.rollingUpdate.maxSurge`
+        pub strategy_max_surge: Fact<IntOrPercent>,
+        /// The PodDisruptionBudget's `minAvailable`.
+        pub pdb_min_available: Fact<IntOrPercent>,
+        /// The PodDisruptionBudget's `maxUnavailable`.
+        pub pdb_max_unavailable: Fact<IntOrPercent>,
+        /// `priorityClassName`
+        pub priority_class: Fact<String>,
+        /// `resources.requests.cpu`
+        pub cpu_request: Fact<Cpu>,
+        /// `resources.limits.cpu`
+        pub cpu_limit: Fact<Cpu>,
+        /// `resources.requests.memory`
+        pub memory_request: Fact<Memory>,
+        /// `resources.limits.memory`
+        pub memory_limit: Fact<Memory>,
+        /// `--tls-cert-file`
+        pub tls_cert_file: Fact<String>,
+        /// The APIService's `insecureSkipTLSVerify`.
+        pub api_service_insecure_skip_tls_verify: Fact<bool>,
+        /// The APIService's `caBundle`.
+        pub api_service_ca_bundle: Fact<String>,
+    }
 }
 
 /// One item of a container's `command` or `args`.
@@ -211,32 +221,40 @@ pub struct Kubelet {
     pub group: String,
     /// What carries it, in words: `KubeletConfiguration`, `kubeadm JoinConfiguration`, `Talos machine configuration`.
     pub carrier: &'static str,
-    /// `serverTLSBootstrap` or `--rotate-server-certificates`.
-    pub server_tls_bootstrap: Fact<bool>,
-    /// `tlsCertFile` or `--tls-cert-file`.
-    pub tls_cert_file: Fact<String>,
-    /// `authentication.webhook.enabled` or `--authentication-token-webhook`.
-    pub webhook_authentication: Fact<bool>,
-    /// `authentication.anonymous.enabled` or `--anonymous-auth`.
-    pub anonymous_authentication: Fact<bool>,
-    /// `authorization.mode` or `--authorization-mode`.
-    pub authorization_mode: Fact<String>,
-    /// `readOnlyPort` or `--read-only-port`.
-    pub read_only_port: Fact<i128>,
-    /// `address` or `--address`.
-    pub address: Fact<String>,
-    /// `port` or `--port`.
-    pub port: Fact<i128>,
-    /// `enableServer` or `--enable-server`.
-    pub enable_server: Fact<bool>,
-    /// `featureGates.RotateKubeletServerCertificate`, or that gate in `--feature-gates`.
-    pub rotation_gate: Fact<bool>,
     /// Who signs when the kubelet's own settings say nothing.
     pub signer: Signer,
     /// Whether the carrier defines these nodes, so that what it does not say is a default.
     pub complete: bool,
     /// What an absent setting is reported at.
     pub anchor: Origin,
+    /// Its settings, which are read as if they were its own: `kubelet.port`.
+    pub facts: KubeletFacts,
+}
+
+facts! {
+    /// The settings of a kubelet.
+    pub struct KubeletFacts {
+        /// `serverTLSBootstrap` or `--rotate-server-certificates`.
+        pub server_tls_bootstrap: Fact<bool>,
+        /// `tlsCertFile` or `--tls-cert-file`.
+        pub tls_cert_file: Fact<String>,
+        /// `authentication.webhook.enabled` or `--authentication-token-webhook`.
+        pub webhook_authentication: Fact<bool>,
+        /// `authentication.anonymous.enabled` or `--anonymous-auth`.
+        pub anonymous_authentication: Fact<bool>,
+        /// `authorization.mode` or `--authorization-mode`.
+        pub authorization_mode: Fact<String>,
+        /// `readOnlyPort` or `--read-only-port`.
+        pub read_only_port: Fact<i128>,
+        /// `address` or `--address`.
+        pub address: Fact<String>,
+        /// `port` or `--port`.
+        pub port: Fact<i128>,
+        /// `enableServer` or `--enable-server`.
+        pub enable_server: Fact<bool>,
+        /// `featureGates.RotateKubeletServerCertificate`, or that gate in `--feature-gates`.
+        pub rotation_gate: Fact<bool>,
+    }
 }
 
 /// Who signs a kubelet's serving certificate unless it is configured otherwise.
@@ -307,16 +325,11 @@ impl ServingState {
     }
 }
 
-impl Kubelet {
-    /// Every fact under the name that `show` gives it, in a fixed order.
-    pub fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
-        macro_rules! facts {
-            ($($name:ident)*) => { vec![$((stringify!($name), self.$name.datum())),*] };
-        }
-        facts![
-            server_tls_bootstrap tls_cert_file webhook_authentication anonymous_authentication
-            authorization_mode read_only_port address port enable_server rotation_gate
-        ]
+impl Deref for Kubelet {
+    type Target = KubeletFacts;
+
+    fn deref(&self) -> &KubeletFacts {
+        &self.facts
     }
 }
 
@@ -339,18 +352,16 @@ impl MetricsServer {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// Every fact under the name that `show` gives it, in a fixed order.
-    pub fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
-        macro_rules! facts {
-            ($($name:ident)*) => { vec![$((stringify!($name), self.$name.datum())),*] };
-        }
-        facts![
-            kind image image_tag args kubelet_insecure_tls kubelet_certificate_authority
-            kubelet_preferred_address_types kubelet_use_node_status_port kubelet_request_timeout
-            metric_resolution secure_port container_port host_network replicas strategy_type
-            strategy_max_unavailable strategy_max_surge pdb_min_available pdb_max_unavailable
-            priority_class cpu_request cpu_limit memory_request memory_limit tls_cert_file
-            api_service_insecure_skip_tls_verify api_service_ca_bundle
-        ]
+    /// The program's version, from the image's tag.
+    pub fn version(&self) -> Fact<Version> {
+        workload::version(&self.image_tag)
+    }
+}
+
+impl Deref for MetricsServer {
+    type Target = MetricsServerFacts;
+
+    fn deref(&self) -> &MetricsServerFacts {
+        &self.facts
     }
 }

@@ -13,6 +13,36 @@ pub enum Fact<T> {
     Unknown(Why, Option<Origin>),
 }
 
+/// Derives what the facts of a struct have in common, so that each is named in one list.
+macro_rules! facts {
+    (
+        $(#[$about:meta])*
+        pub struct $name:ident {
+            $($(#[$doc:meta])* pub $fact:ident: Fact<$type:ty>,)*
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Default)]
+        pub struct $name {
+            $($(#[$doc])* pub $fact: Fact<$type>,)*
+        }
+
+        impl $name {
+            /// Facts that nobody can tell, because of what stands at `origin`.
+            pub fn unknown(why: &Why, origin: &Origin) -> Self {
+                Self { $($fact: Fact::Unknown(why.clone(), Some(origin.clone()))),* }
+            }
+
+            /// Every fact under the name that `show` gives it, in a fixed order.
+            pub fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
+                vec![$((stringify!($fact), self.$fact.datum())),*]
+            }
+        }
+    };
+}
+
+pub(super) use facts;
+
 /// A fact's value for people and machines.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Datum {
@@ -88,6 +118,12 @@ impl<T> Fact<T> {
     }
 }
 
+impl<T> Default for Fact<T> {
+    fn default() -> Self {
+        Self::Absent(None)
+    }
+}
+
 impl<T: Clone + Into<Datum>> Fact<T> {
     /// The fact as people and machines see it.
     pub fn datum(&self) -> Fact<Datum> {
@@ -116,5 +152,36 @@ impl From<String> for Datum {
 impl From<Vec<super::Arg>> for Datum {
     fn from(args: Vec<super::Arg>) -> Self {
         Self::List(args.into_iter().map(|it| it.unknown.is_none().then_some(it.text)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{KubeletFacts, MetricsServerFacts};
+
+    #[test]
+    fn facts_are_shown_as_their_fields_are_declared() {
+        let origin = Origin::at(crate::tree::Via::Written, None);
+        let server = MetricsServerFacts {
+            replicas: Fact::Known(2, origin.clone()),
+            ..MetricsServerFacts::default()
+        };
+        let facts = server.facts();
+        let debug = format!("{server:?}");
+        let places: Vec<_> = facts.iter().map(|(it, _)| debug.find(&format!(" {it}: "))).collect();
+        assert!(places.is_sorted() && places.iter().all(Option::is_some), "{places:?}");
+        assert!(facts.contains(&("replicas", Fact::Known(Datum::Int(2), origin))));
+    }
+
+    #[test]
+    fn all_facts_are_unknown_for_one_reason() {
+        let origin = Origin::at(crate::tree::Via::Written, None);
+        let unknown = Fact::Unknown("k3s decides".into(), Some(origin.clone()));
+        let server = MetricsServerFacts::unknown(&"k3s decides".into(), &origin);
+        assert!(server.facts().iter().all(|(_, fact)| *fact == unknown));
+        let kubelet = KubeletFacts::unknown(&"k3s decides".into(), &origin);
+        assert!(kubelet.facts().iter().all(|(_, fact)| *fact == unknown));
+        assert!(KubeletFacts::default().facts().iter().all(|(_, fact)| fact.is_absent()));
     }
 }

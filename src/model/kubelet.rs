@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::{
-    model::{Fact, Kubelet, Signer},
+    model::{Fact, KubeletFacts},
     scalar::Value,
     tree::{Entry, Kind, Node, Origin, Via},
 };
@@ -33,23 +33,6 @@ pub(super) struct Flag {
 /// The name of a flag that may be any.
 const ANY: &str = "*";
 
-/// Whose kubelet it is.
-#[derive(Debug, Clone)]
-pub(super) struct Group {
-    /// [`Kubelet::cluster`]
-    pub(super) cluster: String,
-    /// [`Kubelet::group`]
-    pub(super) name: String,
-    /// [`Kubelet::carrier`]
-    pub(super) carrier: &'static str,
-    /// [`Kubelet::signer`]
-    pub(super) signer: Signer,
-    /// [`Kubelet::complete`]
-    pub(super) complete: bool,
-    /// [`Kubelet::anchor`]
-    pub(super) anchor: Origin,
-}
-
 impl Settings {
     /// Nothing but `layers`.
     pub(super) fn of(layers: Vec<Node>) -> Self {
@@ -58,27 +41,20 @@ impl Settings {
 
     /// Whether anything that concerns serving certificates or access is set, or may be.
     pub(super) fn says_something(&self) -> bool {
-        let kubelet = self.clone().kubelet(Group {
-            cluster: String::new(),
-            name: String::new(),
-            carrier: "",
-            signer: Signer::Unknown,
-            complete: false,
-            anchor: Origin::at(Via::Written, None),
-        });
-        !(kubelet.server_tls_bootstrap.is_absent()
-            && kubelet.tls_cert_file.is_absent()
-            && kubelet.webhook_authentication.is_absent()
-            && kubelet.anonymous_authentication.is_absent()
-            && kubelet.authorization_mode.is_absent()
-            && kubelet.read_only_port.is_absent()
-            && kubelet.rotation_gate.is_absent())
+        let facts = self.facts();
+        !(facts.server_tls_bootstrap.is_absent()
+            && facts.tls_cert_file.is_absent()
+            && facts.webhook_authentication.is_absent()
+            && facts.anonymous_authentication.is_absent()
+            && facts.authorization_mode.is_absent()
+            && facts.read_only_port.is_absent()
+            && facts.rotation_gate.is_absent())
     }
 
-    /// The facts, for the kubelets of `group`.
-    pub(super) fn kubelet(self, group: Group) -> Kubelet {
+    /// What they come to.
+    pub(super) fn facts(&self) -> KubeletFacts {
         let gate = "RotateKubeletServerCertificate";
-        Kubelet {
+        KubeletFacts {
             server_tls_bootstrap: self.bool("serverTLSBootstrap", "rotate-server-certificates"),
             tls_cert_file: self.text("tlsCertFile", "tls-cert-file"),
             webhook_authentication: self
@@ -105,12 +81,6 @@ impl Settings {
                     )
                 },
             ),
-            cluster: group.cluster,
-            group: group.name,
-            carrier: group.carrier,
-            signer: group.signer,
-            complete: group.complete,
-            anchor: group.anchor,
         }
     }
 
@@ -317,7 +287,7 @@ mod tests {
     use super::*;
     use crate::{scalar::Dialect, source::Sources};
 
-    fn kubelet(config: &[&str], flags: &str) -> Kubelet {
+    fn kubelet(config: &[&str], flags: &str) -> KubeletFacts {
         let files = config.iter().chain([&flags]).enumerate();
         let sources = Sources::in_memory(files.map(|(at, text)| (format!("{at}.yaml"), *text)));
         let mut roots: Vec<Node> = sources
@@ -326,14 +296,7 @@ mod tests {
             .collect();
         let flags =
             if flags.is_empty() { Vec::new() } else { Flag::all(&roots.pop().expect("flags")) };
-        Settings { layers: roots, flags }.kubelet(Group {
-            cluster: String::new(),
-            name: "workers".into(),
-            carrier: "KubeletConfiguration",
-            signer: Signer::Kubelet,
-            complete: true,
-            anchor: Origin::at(Via::Written, None),
-        })
+        Settings { layers: roots, flags }.facts()
     }
 
     #[test]

@@ -6,8 +6,8 @@ use semver::{Prerelease, Version};
 
 use crate::{
     model::{
-        ApiService, Approver, Cluster, Fact, IntOrPercent, MetricsServer, approver, chart, nodes,
-        platform, serving,
+        ApiService, Approver, Cluster, Fact, IntOrPercent, MetricsServer, MetricsServerFacts,
+        approver, chart, nodes, platform, serving,
         workload::{self, fact, flag},
     },
     resolve::environment::{EntryKind, Environment, Object},
@@ -140,15 +140,7 @@ fn metrics_server(
         [only] => Some(only),
         several => several.iter().find(serves),
     };
-    Some(MetricsServer {
-        name: object.name().to_owned(),
-        namespace: namespace.to_owned(),
-        via: release.map_or("manifest", |it| it.via),
-        chart: release.map(|it| (it.chart.clone(), chart::version(it))),
-        anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
-        managed: false,
-        suspended: object.suspended || release.is_some_and(|it| it.suspended),
-        resizer: workload::resizer(node),
+    let facts = MetricsServerFacts {
         kind: Fact::Known(object.kind().to_owned(), object.anchor()),
         kubelet_insecure_tls: flags.boolean("kubelet-insecure-tls", false),
         kubelet_certificate_authority: flags.text("kubelet-certificate-authority"),
@@ -182,13 +174,24 @@ fn metrics_server(
         api_service_insecure_skip_tls_verify: api_service
             .map_or(Fact::Absent(None), |it| it.insecure_skip_tls_verify.clone()),
         api_service_ca_bundle: api_service.map_or(Fact::Absent(None), |it| it.ca_bundle.clone()),
+        image,
+        image_tag,
+        args,
+    };
+    Some(MetricsServer {
+        name: object.name().to_owned(),
+        namespace: namespace.to_owned(),
+        via: release.map_or("manifest", |it| it.via),
+        chart: release.map(|it| (it.chart.clone(), chart::version(it))),
+        anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
+        managed: false,
+        suspended: object.suspended || release.is_some_and(|it| it.suspended),
+        resizer: workload::resizer(node),
         versions: match version.value() {
             Some(version) => vec![Version { pre: Prerelease::EMPTY, ..version.clone() }],
             None => release.map(chart::programs).unwrap_or_default(),
         },
-        image,
-        image_tag,
-        args,
+        facts,
     })
 }
 

@@ -22,11 +22,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     data::groups::{self, Role},
-    model::{
-        Approver, Kubelet, MetricsServer, Signer, approver,
-        kubelet::{Group, Settings},
-        nodes::Pool,
-    },
+    model::{Approver, Kubelet, KubeletFacts, MetricsServer, Signer, approver, nodes::Pool},
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
@@ -102,14 +98,15 @@ pub fn read<'a>(
 impl Platform {
     /// Kubelets whose certificates the platform signs.
     fn signed(&mut self, cluster: &str, group: &str, carrier: &'static str, anchor: &Origin) {
-        self.kubelets.push(Settings::default().kubelet(Group {
+        self.kubelets.push(Kubelet {
             cluster: cluster.to_owned(),
-            name: group.to_owned(),
+            group: group.to_owned(),
             carrier,
             signer: Signer::Platform,
             complete: true,
             anchor: anchor.clone(),
-        }));
+            facts: KubeletFacts::default(),
+        });
     }
 }
 

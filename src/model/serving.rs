@@ -113,7 +113,7 @@ pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Via;
+    use crate::{model::KubeletFacts, tree::Via};
 
     fn nowhere() -> Origin {
         Origin::at(Via::Written, None)
@@ -133,19 +133,14 @@ mod tests {
             cluster: "kubeadm".into(),
             group: "workers".into(),
             carrier: "KubeletConfiguration",
-            server_tls_bootstrap: bootstrap,
-            tls_cert_file: file,
-            webhook_authentication: Fact::Absent(None),
-            anonymous_authentication: Fact::Absent(None),
-            authorization_mode: Fact::Absent(None),
-            read_only_port: Fact::Absent(None),
-            address: Fact::Absent(None),
-            port: Fact::Absent(None),
-            enable_server: Fact::Absent(None),
-            rotation_gate: Fact::Absent(None),
             signer,
             complete,
             anchor: nowhere(),
+            facts: KubeletFacts {
+                server_tls_bootstrap: bootstrap,
+                tls_cert_file: file,
+                ..KubeletFacts::default()
+            },
         }
     }
 

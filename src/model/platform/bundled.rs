@@ -1,7 +1,7 @@
 //! A metrics-server that a platform or an installer brings along.
 
 use crate::{
-    model::{Fact, MetricsServer},
+    model::{Fact, MetricsServer, MetricsServerFacts},
     tree::{Origin, Via, Why},
 };
 
@@ -10,30 +10,18 @@ use crate::{
 /// A carrier then fills in what its settings imply.
 pub(super) fn metrics_server(platform: &str, namespace: &str, anchor: &Origin) -> MetricsServer {
     let why: Why = format!("{platform} decides").into();
-    macro_rules! unknown {
-        ($($name:ident)*) => {
-            MetricsServer {
-                name: "metrics-server".into(),
-                namespace: namespace.into(),
-                via: "bundled",
-                chart: None,
-                anchor: anchor.clone(),
-                managed: true,
-                suspended: false,
-                resizer: None,
-                versions: Vec::new(),
-                $($name: Fact::Unknown(why.clone(), Some(anchor.clone()))),*
-            }
-        };
+    MetricsServer {
+        name: "metrics-server".into(),
+        namespace: namespace.into(),
+        via: "bundled",
+        chart: None,
+        anchor: anchor.clone(),
+        managed: true,
+        suspended: false,
+        resizer: None,
+        versions: Vec::new(),
+        facts: MetricsServerFacts::unknown(&why, anchor),
     }
-    unknown![
-        kind image image_tag args kubelet_insecure_tls kubelet_certificate_authority
-        kubelet_preferred_address_types kubelet_use_node_status_port kubelet_request_timeout
-        metric_resolution secure_port container_port host_network replicas strategy_type
-        strategy_max_unavailable strategy_max_surge pdb_min_available pdb_max_unavailable
-        priority_class cpu_request cpu_limit memory_request memory_limit tls_cert_file
-        api_service_insecure_skip_tls_verify api_service_ca_bundle
-    ]
 }
 
 /// A value that the platform chooses because of what stands at `anchor`.

@@ -6,8 +6,8 @@
 
 use crate::{
     model::{
-        Approver, Count, Fact, Signer,
-        kubelet::{Flag, Group, Settings},
+        Approver, Count, Fact, Kubelet, Signer,
+        kubelet::{Flag, Settings},
         nodes::{self, Pool},
         platform::{Document, Input, Platform, node_files::Written, talos},
     },
@@ -182,14 +182,15 @@ fn kubelet(
         let why = "a patch of the ClusterClass may set it";
         settings.layers.push(Node::unknown_value(why, &patch.origin));
     }
-    platform.kubelets.push(settings.kubelet(Group {
+    platform.kubelets.push(Kubelet {
         cluster: all.of(document),
-        name: name.to_owned(),
+        group: name.to_owned(),
         carrier: "Cluster API kubeadm configuration",
         signer: Signer::Kubelet,
         complete: true,
         anchor: document.anchor(),
-    }));
+        facts: settings.facts(),
+    });
 }
 
 /// The settings of nodes that `phase` of a kubeadm configuration makes.
@@ -270,14 +271,15 @@ fn talos_nodes(
     for patch in &patches {
         platform.approvers.extend(talos::approvers(input, patch, &mut platform.problems));
     }
-    platform.kubelets.push(talos::settings(&patches).kubelet(Group {
+    platform.kubelets.push(Kubelet {
         cluster: all.of(document),
-        name: document.node.object_name().to_owned(),
+        group: document.node.object_name().to_owned(),
         carrier: "Cluster API Talos configuration",
         signer: Signer::Kubelet,
         complete: true,
         anchor: document.anchor(),
-    }));
+        facts: talos::settings(&patches).facts(),
+    });
 }
 
 /// `spec.replicas`, or what the cluster autoscaler may make of them.

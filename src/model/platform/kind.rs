@@ -2,8 +2,8 @@
 
 use crate::{
     model::{
-        Count, Fact, Signer,
-        kubelet::{Flag, Group, Settings},
+        Count, Fact, Kubelet, Signer,
+        kubelet::{Flag, Settings},
         nodes::Pool,
         platform::{Input, Platform},
     },
@@ -37,14 +37,15 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             for member in members {
                 all.extend(patches(member, &mut platform.problems));
             }
-            platform.kubelets.push(settings(&all, role == "worker").kubelet(Group {
+            platform.kubelets.push(Kubelet {
                 cluster: cluster.clone(),
-                name: name.into(),
+                group: name.into(),
                 carrier: "kind cluster",
                 signer: Signer::Kubelet,
                 complete: true,
                 anchor: anchor.clone(),
-            }));
+                facts: settings(&all, role == "worker").facts(),
+            });
         }
         let count = nodes.map_or(1, |it| it.items().len());
         let count = Count::exactly(u64::try_from(count).unwrap_or(u64::MAX));

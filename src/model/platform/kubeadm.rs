@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     model::{
-        Signer,
-        kubelet::{Flag, Group, Settings},
+        Kubelet, Signer,
+        kubelet::{Flag, Settings},
         platform::{Document, Input, Platform, extension},
     },
     source,
@@ -52,28 +52,30 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         };
         let group = if joining { "control plane" } else { "all nodes" };
         let settings = settings(input, node, configuration(file, &files));
-        platform.kubelets.push(settings.kubelet(Group {
+        platform.kubelets.push(Kubelet {
             cluster: cluster(&inits, file.path),
-            name: group.into(),
+            group: group.into(),
             carrier,
             signer: Signer::Kubelet,
             complete: true,
             // The setting that is missing belongs into the KubeletConfiguration, if there is one.
             anchor: super::anchor(file.kubelet.unwrap_or(node)),
-        }));
+            facts: settings.facts(),
+        });
     }
     for file in files.values() {
         let base = base(&inits, file.path, stored.as_ref());
         for join in &file.joins {
             let control_plane = join.get("controlPlane").is_some_and(|it| !it.is_null());
-            platform.kubelets.push(settings(input, join, base.clone()).kubelet(Group {
+            platform.kubelets.push(Kubelet {
                 cluster: cluster(&inits, file.path),
-                name: if control_plane { "control plane" } else { "workers" }.into(),
+                group: if control_plane { "control plane" } else { "workers" }.into(),
                 carrier: "kubeadm JoinConfiguration",
                 signer: Signer::Kubelet,
                 complete: true,
                 anchor: super::anchor(join),
-            }));
+                facts: settings(input, join, base.clone()).facts(),
+            });
         }
         if let (Some(kubelet), false) = (file.kubelet, file.speaks_kubeadm()) {
             alone(input, kubelet, file.path, platform);
@@ -194,15 +196,15 @@ fn stored(input: &Input<'_>, platform: &mut Platform) -> Option<Node> {
             if config.object_kind() != "KubeletConfiguration" && config.unknown().is_none() {
                 continue;
             }
-            let group = Group {
+            platform.kubelets.push(Kubelet {
                 cluster: "kubeadm".into(),
-                name: "nodes that join".into(),
+                group: "nodes that join".into(),
                 carrier: "kubelet-config ConfigMap",
                 signer: Signer::Kubelet,
                 complete: true,
                 anchor: super::anchor(&config),
-            };
-            platform.kubelets.push(Settings::of(vec![config.clone()]).kubelet(group));
+                facts: Settings::of(vec![config.clone()]).facts(),
+            });
             stored = Some(config);
         }
     }
@@ -225,14 +227,15 @@ fn alone(input: &Input<'_>, config: &Node, path: &str, platform: &mut Platform) 
     if part && !settings.says_something() {
         return;
     }
-    platform.kubelets.push(settings.kubelet(Group {
+    platform.kubelets.push(Kubelet {
         cluster: format!("kubelet {}", source::parent(path)),
-        name: source::file_name(path).into(),
+        group: source::file_name(path).into(),
         carrier: "KubeletConfiguration",
         signer: Signer::Kubelet,
         complete: !part,
         anchor: super::anchor(config),
-    }));
+        facts: settings.facts(),
+    });
 }
 
 /// Whether `path` is in a directory for `--config-dir`, in which only `*.conf` counts.

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        Approver, Count, Fact, Signer, approver,
-        kubelet::{Group, Settings, loose_bool},
+        Approver, Count, Fact, Kubelet, KubeletFacts, Signer, approver,
+        kubelet::loose_bool,
         nodes::Pool,
         platform::{Input, Platform, bundled},
     },
@@ -83,14 +83,15 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &Variables<'_>, platfo
     let cluster = format!("kubespray {inventory}");
     let anchor = variables.anchor();
     let rotate = variables.bool("kubelet_rotate_server_certificates", false, &anchor);
-    let mut kubelet = Settings::default().kubelet(Group {
+    let mut kubelet = Kubelet {
         cluster: cluster.clone(),
-        name: "all nodes".into(),
+        group: "all nodes".into(),
         carrier: "kubespray variables",
         signer: Signer::Kubelet,
         complete: true,
         anchor: anchor.clone(),
-    });
+        facts: KubeletFacts::default(),
+    };
     if let (Fact::Known(true, origin), Some(flag)) = (
         &rotate,
         variables
@@ -107,7 +108,7 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &Variables<'_>, platfo
             weaknesses: approver::of_values(&values, origin),
         });
     }
-    kubelet.server_tls_bootstrap = rotate;
+    kubelet.facts.server_tls_bootstrap = rotate;
     platform.kubelets.push(kubelet);
     if let Some(enabled) =
         variables.get("metrics_server_enabled").filter(|it| loose_bool(it) == Some(true))
@@ -115,8 +116,8 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &Variables<'_>, platfo
         let at = &enabled.origin;
         let mut server = bundled::metrics_server("kubespray", "kube-system", at);
         let insecure = variables.bool("metrics_server_kubelet_insecure_tls", true, at);
-        server.kubelet_insecure_tls = insecure.clone();
-        server.api_service_insecure_skip_tls_verify = insecure;
+        server.facts.kubelet_insecure_tls = insecure.clone();
+        server.facts.api_service_insecure_skip_tls_verify = insecure;
         platform.bundled.push(server);
     }
     if let Some(count) = hosts(input.sources, inventory) {

@@ -3,8 +3,7 @@
 
 use crate::{
     model::{
-        Count, Fact, Signer,
-        kubelet::{Group, Settings},
+        Count, Fact, Kubelet, KubeletFacts, Signer,
         nodes::{self, Pool},
         platform::{Document, Input, Platform, bundled},
     },
@@ -130,7 +129,7 @@ fn kops(document: &Document<'_>, platform: &mut Platform) {
     let at = enabled.map_or(&anchor, |it| &it.origin);
     let mut server = bundled::metrics_server("kOps", "kube-system", at);
     // The add-on's template asks for the insecure way unless `insecure: false`.
-    server.api_service_insecure_skip_tls_verify = match settings.get("insecure") {
+    server.facts.api_service_insecure_skip_tls_verify = match settings.get("insecure") {
         None => bundled::implied(true, at),
         Some(node) => match node.as_bool() {
             Some(insecure) => Fact::Known(insecure, node.origin.clone()),
@@ -264,21 +263,21 @@ fn k0sctl(document: &Document<'_>, platform: &mut Platform) {
             })
         })
     };
-    let group = |signer| Group {
+    let mut facts = KubeletFacts::default();
+    let mut signer = Signer::Platform;
+    if let Some(flag) = disabled("csr-approver") {
+        facts.server_tls_bootstrap = bundled::implied(true, &flag.origin);
+        signer = Signer::Kubelet;
+    }
+    platform.kubelets.push(Kubelet {
         cluster: cluster.clone(),
-        name: "workers".into(),
+        group: "workers".into(),
         carrier: "k0sctl cluster",
         signer,
         complete: true,
         anchor: anchor.clone(),
-    };
-    if let Some(flag) = disabled("csr-approver") {
-        let mut kubelet = Settings::default().kubelet(group(Signer::Kubelet));
-        kubelet.server_tls_bootstrap = bundled::implied(true, &flag.origin);
-        platform.kubelets.push(kubelet);
-    } else {
-        platform.kubelets.push(Settings::default().kubelet(group(Signer::Platform)));
-    }
+        facts,
+    });
     if disabled("metrics-server").is_none() {
         platform.bundled.push(bundled::metrics_server("k0s", "kube-system", &anchor));
     }

@@ -5,8 +5,8 @@ use base64::Engine as _;
 
 use crate::{
     model::{
-        Fact, Signer,
-        kubelet::{Flag, Group, Settings},
+        Fact, Kubelet, Signer,
+        kubelet::{Flag, Settings},
         platform::{Document, Input, Platform, bundled, extension, kubeadm},
     },
     problem::Problem,
@@ -53,25 +53,26 @@ fn loose(input: &Input<'_>, file: FileId, platform: &mut Platform) {
         return;
     };
     let complete = whole.is_some();
-    let mut kubelet = settings.kubelet(Group {
-        cluster: format!("kubelet {}", source::parent(path)),
-        name: source::file_name(path).into(),
-        carrier: if unit { "systemd unit of the kubelet" } else { "kubelet environment file" },
-        signer: Signer::Kubelet,
-        complete,
-        anchor: anchor.clone(),
-    });
+    let mut facts = settings.facts();
     if complete {
         // Without a configuration file the defaults are those of old: `applyLegacyDefaults` in
         // `cmd/kubelet/app/options/options.go`.
         let default = |fact: Fact<bool>, it| fact.or_default(it, bundled::origin(&anchor));
-        kubelet.webhook_authentication = default(kubelet.webhook_authentication, false);
-        kubelet.anonymous_authentication = default(kubelet.anonymous_authentication, true);
-        kubelet.authorization_mode =
-            kubelet.authorization_mode.or_default("AlwaysAllow".into(), bundled::origin(&anchor));
-        kubelet.read_only_port = kubelet.read_only_port.or_default(10255, bundled::origin(&anchor));
+        facts.webhook_authentication = default(facts.webhook_authentication, false);
+        facts.anonymous_authentication = default(facts.anonymous_authentication, true);
+        facts.authorization_mode =
+            facts.authorization_mode.or_default("AlwaysAllow".into(), bundled::origin(&anchor));
+        facts.read_only_port = facts.read_only_port.or_default(10255, bundled::origin(&anchor));
     }
-    platform.kubelets.push(kubelet);
+    platform.kubelets.push(Kubelet {
+        cluster: format!("kubelet {}", source::parent(path)),
+        group: source::file_name(path).into(),
+        carrier: if unit { "systemd unit of the kubelet" } else { "kubelet environment file" },
+        signer: Signer::Kubelet,
+        complete,
+        anchor,
+        facts,
+    });
 }
 
 /// A file that something writes to a node's disk.
@@ -184,14 +185,15 @@ fn on_node(
         .first()
         .map(super::anchor)
         .or_else(|| Some(settings.flags.first()?.value.origin.clone()));
-    platform.kubelets.push(settings.kubelet(Group {
+    platform.kubelets.push(Kubelet {
         cluster,
-        name: name.into(),
+        group: name.into(),
         carrier: "files written to a node",
         signer: Signer::Kubelet,
         complete: false,
         anchor: anchor.unwrap_or_else(|| document.anchor()),
-    }));
+        facts: settings.facts(),
+    });
 }
 
 /// The flags for a kubelet in a unit or an environment file.

@@ -6,8 +6,8 @@
 
 use crate::{
     model::{
-        Count, Fact, Signer,
-        kubelet::{Flag, Group, Settings, loose_bool},
+        Count, Fact, Kubelet, Signer,
+        kubelet::{Flag, Settings, loose_bool},
         nodes::{self, Pool},
         platform::{Document, Input, Platform, bundled},
     },
@@ -44,14 +44,15 @@ fn k3s(input: &Input<'_>, platform: &mut Platform) {
     for document in &configs {
         let product = product(document);
         let flags = document.node.get("kubelet-arg").map(Flag::all).unwrap_or_default();
-        platform.kubelets.push(Settings { layers: Vec::new(), flags }.kubelet(Group {
+        platform.kubelets.push(Kubelet {
             cluster: product.to_lowercase(),
-            name: document.path.to_owned(),
+            group: document.path.to_owned(),
             carrier: if product == "RKE2" { "RKE2 configuration" } else { "k3s configuration" },
             signer: Signer::Platform,
             complete: true,
             anchor: first(document.node),
-        }));
+            facts: Settings { layers: Vec::new(), flags }.facts(),
+        });
     }
     // Only servers deploy what is bundled; one that disables it is meant to be like the others.
     let servers = || configs.iter().filter(|it| it.node.get("server").is_none());
@@ -94,7 +95,7 @@ fn ansible(document: &Document<'_>, platform: &mut Platform) {
 fn bundle(product: &str, anchor: &Origin, platform: &mut Platform) {
     let mut server = bundled::metrics_server(product, "kube-system", anchor);
     if product == "k3s" {
-        server.api_service_insecure_skip_tls_verify = bundled::implied(true, anchor);
+        server.facts.api_service_insecure_skip_tls_verify = bundled::implied(true, anchor);
     } else {
         server.name = "rke2-metrics-server".into();
     }
@@ -235,14 +236,15 @@ fn rke1(document: &Document<'_>, platform: &mut Platform) {
         None | Some(Some(false)) => Signer::Kubelet,
         Some(None) => Signer::Unknown,
     };
-    platform.kubelets.push(Settings { layers: Vec::new(), flags }.kubelet(Group {
+    platform.kubelets.push(Kubelet {
         cluster: cluster.clone(),
-        name: "all nodes".into(),
+        group: "all nodes".into(),
         carrier: "RKE cluster",
         signer,
         complete: true,
         anchor: anchor.clone(),
-    }));
+        facts: Settings { layers: Vec::new(), flags }.facts(),
+    });
     if let Some(list) = root.get("nodes").filter(|it| it.as_list().is_some()) {
         let count = Count::exactly(u64::try_from(list.items().len()).unwrap_or(u64::MAX));
         platform.pools.push(Pool::new(cluster, Fact::Known(count, list.origin.clone())));

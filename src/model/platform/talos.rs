@@ -7,8 +7,8 @@
 
 use crate::{
     model::{
-        Approver, Count, Fact, Signer, approver,
-        kubelet::{Flag, Group, Settings},
+        Approver, Count, Fact, Kubelet, Signer, approver,
+        kubelet::{Flag, Settings},
         nodes::Pool,
         platform::{Document, Input, Platform},
     },
@@ -39,24 +39,26 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             Some("worker" | "join") => "workers",
             _ => "control plane",
         };
-        platform.kubelets.push(settings.kubelet(Group {
+        platform.kubelets.push(Kubelet {
             cluster: cluster(document.path),
-            name: role.into(),
+            group: role.into(),
             carrier: "Talos machine configuration",
             signer: Signer::Kubelet,
             complete: true,
             anchor: at_kubelet(document.node).origin.clone(),
-        }));
+            facts: settings.facts(),
+        });
     }
     for (document, settings) in patches {
-        platform.kubelets.push(settings.kubelet(Group {
+        platform.kubelets.push(Kubelet {
             cluster: cluster(document.path),
-            name: source::file_name(document.path).into(),
+            group: source::file_name(document.path).into(),
             carrier: "Talos patch",
             signer: Signer::Kubelet,
             complete: false,
             anchor: at_kubelet(document.node).origin.clone(),
-        }));
+            facts: settings.facts(),
+        });
     }
     for document in parts().filter(|it| is_machine(it.node) || is_patch(it.node)) {
         platform.approvers.extend(approvers(input, document.node, &mut platform.problems));
@@ -109,14 +111,15 @@ fn talconfig(
             for patch in &patches {
                 platform.approvers.extend(approvers(input, patch, &mut platform.problems));
             }
-            platform.kubelets.push(settings(&patches).kubelet(Group {
+            platform.kubelets.push(Kubelet {
                 cluster: cluster(document.path),
-                name,
+                group: name,
                 carrier: "talhelper configuration",
                 signer: Signer::Kubelet,
                 complete: true,
                 anchor: at_name(document.node),
-            }));
+                facts: settings(&patches).facts(),
+            });
         }
     }
     used.push(document.path.to_owned());

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        Count, Fact, Signer,
-        kubelet::Group,
+        Count, Fact, Kubelet, Signer,
         nodes::{self, Pool},
         platform::{Input, Platform, bundled, extension, talos},
     },
@@ -258,12 +257,13 @@ fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: 
         platform.approvers.extend(talos::approvers(input, patch, &mut platform.problems));
     }
     let worker = block.body.str_at("machine_type") == Some("worker");
-    platform.kubelets.push(talos::settings(&patches).kubelet(Group {
+    platform.kubelets.push(Kubelet {
         cluster: format!("talos {dir}"),
-        name: if worker { "workers" } else { "control plane" }.into(),
+        group: if worker { "workers" } else { "control plane" }.into(),
         carrier: "Talos machine configuration in Terraform",
         signer: Signer::Kubelet,
         complete: true,
         anchor: block.origin.clone(),
-    }));
+        facts: talos::settings(&patches).facts(),
+    });
 }
