@@ -15,9 +15,10 @@ pub use approver::Weakness;
 use fact::facts;
 pub use fact::{Datum, Fact};
 pub use lower::lower;
+pub use platform::Carrier;
 pub use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
 
-use std::ops::Deref;
+use std::{fmt, ops::Deref};
 
 use semver::Version;
 
@@ -216,11 +217,11 @@ pub struct ApiService {
 #[derive(Debug, Clone)]
 pub struct Kubelet {
     /// Which cluster, as far as the carrier tells: two that differ may be two clusters.
-    pub cluster: String,
+    pub cluster: ClusterId,
     /// Which nodes: `control plane`, `workers`, a pool's name, or the carrier's own name.
     pub group: String,
-    /// What carries it, in words: `KubeletConfiguration`, `kubeadm JoinConfiguration`, `Talos machine configuration`.
-    pub carrier: &'static str,
+    /// What carries its settings.
+    pub carrier: Carrier,
     /// Who signs when the kubelet's own settings say nothing.
     pub signer: Signer,
     /// Whether the carrier defines these nodes, so that what it does not say is a default.
@@ -255,6 +256,15 @@ facts! {
         /// `featureGates.RotateKubeletServerCertificate`, or that gate in `--feature-gates`.
         pub rotation_gate: Fact<bool>,
     }
+}
+
+/// A cluster, as the carrier of its nodes tells it from others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClusterId {
+    /// What makes it: `kubeadm`, `talos`, `eks`, `kind` …
+    pub tool: &'static str,
+    /// Its name, or the path of what defines it; none where a carrier knows of no second one.
+    pub name: Option<String>,
 }
 
 /// Who signs a kubelet's serving certificate unless it is configured otherwise.
@@ -330,6 +340,31 @@ impl Deref for Kubelet {
 
     fn deref(&self) -> &KubeletFacts {
         &self.facts
+    }
+}
+
+impl ClusterId {
+    /// The only cluster of `tool`.
+    pub fn only(tool: &'static str) -> Self {
+        Self { tool, name: None }
+    }
+
+    /// The cluster `name` of `tool`.
+    pub fn named(tool: &'static str, name: impl Into<String>) -> Self {
+        Self { tool, name: Some(name.into()) }
+    }
+
+    /// Whether its tool makes clusters on one's own machine.
+    pub fn is_local(&self) -> bool {
+        matches!(self.tool, "kind" | "k3d" | "colima")
+    }
+}
+
+/// `kind kind.yaml`
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.tool)?;
+        self.name.iter().try_for_each(|name| write!(f, " {name}"))
     }
 }
 

@@ -24,7 +24,7 @@ pub use page::{Category, Example, ExampleFile, Expected, examples};
 
 use crate::{
     finding::{Finding, Findings, Severity},
-    model::{Cluster, ServingState, serving},
+    model::{Carrier, Cluster, ServingState, serving},
     problem::{Problem, ProblemKind},
     tree::Origin,
 };
@@ -160,18 +160,18 @@ fn is_one(cluster: &Cluster) -> bool {
 }
 
 /// Kubelets whose state one place decides.
-struct Kubelets<'a> {
+struct Kubelets {
     /// The place.
     at: Origin,
     /// The groups of nodes, in words.
     groups: String,
     /// What carries their configuration.
-    carrier: &'a str,
+    carrier: Carrier,
 }
 
 /// The kubelets in `state`, by the place that decides it.
-fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets<'_>> {
-    let mut places: Vec<Kubelets<'_>> = Vec::new();
+fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets> {
+    let mut places: Vec<Kubelets> = Vec::new();
     for kubelet in &cluster.kubelets {
         let (its, _, at) = serving::of(kubelet, &cluster.approvers);
         if its != state {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::EnvironmentConfig,
-    model::{Count, Fact},
+    model::{ClusterId, Count, Fact},
     tree::{Node, Origin, Via, Why},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Pool {
     /// Which cluster it belongs to, as in [`Kubelet::cluster`](crate::model::Kubelet::cluster).
-    pub cluster: String,
+    pub cluster: ClusterId,
     /// How many nodes it has.
     pub nodes: Fact<Count>,
     /// How many pods each may run, where that is stated.
@@ -32,7 +32,7 @@ pub fn count(pools: &[Pool], config: Option<&EnvironmentConfig>) -> (Fact<Count>
 
 /// The size of the one cluster that `pools` belong to; absent when there are none.
 fn of_cluster(pools: &[Pool]) -> Fact<Count> {
-    let mut clusters: BTreeMap<&str, Vec<&Fact<Count>>> = BTreeMap::new();
+    let mut clusters: BTreeMap<&ClusterId, Vec<&Fact<Count>>> = BTreeMap::new();
     for pool in pools {
         clusters.entry(&pool.cluster).or_default().push(&pool.nodes);
     }
@@ -86,8 +86,8 @@ fn per_node(pools: &[Pool]) -> Fact<Count> {
 
 impl Pool {
     /// A pool of `nodes`.
-    pub(super) fn new(cluster: impl Into<String>, nodes: Fact<Count>) -> Self {
-        Self { cluster: cluster.into(), nodes, pods_per_node: None }
+    pub(super) fn new(cluster: &ClusterId, nodes: Fact<Count>) -> Self {
+        Self { cluster: cluster.clone(), nodes, pods_per_node: None }
     }
 }
 
@@ -142,8 +142,8 @@ impl Count {
 mod tests {
     use super::*;
 
-    fn pool(cluster: &str, nodes: Fact<Count>) -> Pool {
-        Pool { cluster: cluster.into(), nodes, pods_per_node: None }
+    fn pool(tool: &'static str, nodes: Fact<Count>) -> Pool {
+        Pool::new(&ClusterId::only(tool), nodes)
     }
 
     fn known(min: u64, max: Option<u64>) -> Fact<Count> {

@@ -2,9 +2,9 @@
 //! their many formats, and all that follows from them for kubelets, approvers, node counts and a
 //! bundled metrics-server.
 //!
-//! A format is a *carrier*: one module, one function of the list [`CARRIERS`], which looks through
-//! the documents for what it knows. Documents are recognised by what they say, never by the name
-//! of their file alone.
+//! A format is a *carrier*: one module, named once in the list of [`Carrier`]s, whose function looks
+//! through the documents for what it knows. Documents are recognised by what they say, never by the
+//! name of their file alone.
 
 mod bundled;
 mod cluster_api;
@@ -22,7 +22,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     data::groups::{self, Role},
-    model::{Approver, Kubelet, KubeletFacts, MetricsServer, Signer, approver, nodes::Pool},
+    model::{
+        Approver, ClusterId, Kubelet, KubeletFacts, MetricsServer, Signer, approver, nodes::Pool,
+    },
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
@@ -51,19 +53,88 @@ pub struct Platform {
     pub problems: Vec<Problem>,
 }
 
-/// The carriers, the most frequent first.
-const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[
-    kubeadm::read,
-    talos::read,
-    kind::read,
-    cluster_api::read,
-    rancher::read,
-    kubespray::read,
-    managed::read,
-    node_files::read,
-    terraform::read,
-    local::read,
-];
+/// Names every carrier: what it is called, and how its kubelets are told to request their serving
+/// certificates, under the module that reads it.
+///
+/// The modules are declared above, not here, because rustfmt does not look into macros.
+macro_rules! carriers {
+    ($($module:ident { $($carrier:ident: $words:literal, $request:expr;)* })*) => {
+        /// What carries the settings of kubelets.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Carrier {
+            $($(#[doc = $words] $carrier,)*)*
+            /// What says that a platform signs the kubelets' certificates itself, in words.
+            Platform(&'static str),
+        }
+
+        impl Carrier {
+            /// What it is called.
+            pub fn words(self) -> &'static str {
+                match self {
+                    $($(Self::$carrier => $words,)*)*
+                    Self::Platform(words) => words,
+                }
+            }
+
+            /// How its kubelets are told to request their serving certificates, as an imperative.
+            pub fn how_to_request(self) -> &'static str {
+                match self {
+                    $($(Self::$carrier => $request,)*)*
+                    Self::Platform(_) => IN_CONFIGURATION,
+                }
+            }
+        }
+
+        const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[$($module::read),*];
+    };
+}
+
+const IN_CONFIGURATION: &str = "set serverTLSBootstrap to true";
+const BY_KUBEADM: &str =
+    "add rotate-server-certificates with the value \"true\" to kubeletExtraArgs";
+const BY_TALOS: &str = "set machine.kubelet.extraArgs.rotate-server-certificates to true";
+const BY_FLAG: &str = "start the kubelet with --rotate-server-certificates";
+
+// The most frequent come first.
+carriers! {
+    kubeadm {
+        InitConfiguration: "kubeadm InitConfiguration", IN_CONFIGURATION;
+        ClusterConfiguration: "kubeadm ClusterConfiguration", IN_CONFIGURATION;
+        JoinConfiguration: "kubeadm JoinConfiguration", BY_KUBEADM;
+        KubeletConfigMap: "kubelet-config ConfigMap", IN_CONFIGURATION;
+        KubeletConfiguration: "KubeletConfiguration", IN_CONFIGURATION;
+    }
+    talos {
+        TalosMachine: "Talos machine configuration", BY_TALOS;
+        TalosPatch: "Talos patch", BY_TALOS;
+        Talhelper: "talhelper configuration", BY_TALOS;
+    }
+    kind {
+        KindCluster: "kind cluster", IN_CONFIGURATION;
+    }
+    cluster_api {
+        ClusterApiKubeadm: "Cluster API kubeadm configuration", BY_KUBEADM;
+        ClusterApiTalos: "Cluster API Talos configuration", BY_TALOS;
+    }
+    rancher {
+        RkeCluster: "RKE cluster", "set services.kubelet.generate_serving_certificate to true";
+    }
+    kubespray {
+        Kubespray: "kubespray variables", "set kubelet_rotate_server_certificates to true";
+    }
+    managed {
+        K0sctl: "k0sctl cluster", IN_CONFIGURATION;
+    }
+    node_files {
+        SystemdUnit: "systemd unit of the kubelet", BY_FLAG;
+        EnvironmentFile: "kubelet environment file", BY_FLAG;
+        NodeFiles: "files written to a node", IN_CONFIGURATION;
+    }
+    terraform {
+        TerraformTalos: "Talos machine configuration in Terraform", BY_TALOS;
+    }
+    local {}
+}
 
 /// What the carriers in `environment` say, and what approves for their kubelets.
 ///
@@ -76,14 +147,14 @@ pub fn read<'a>(
 ) -> Platform {
     let input = Input::new(sources, environment);
     let mut platform = Platform::default();
-    for carrier in CARRIERS {
-        carrier(&input, &mut platform);
+    for read in CARRIERS {
+        read(&input, &mut platform);
     }
-    if platform.kubelets.iter().any(|it| !is_local(&it.cluster)) && !input.is_called_local() {
+    if platform.kubelets.iter().any(|it| !it.cluster.is_local()) && !input.is_called_local() {
         // Where a real cluster is defined too, a local one is for trying things out.
         platform.local = None;
-        platform.kubelets.retain(|it| !is_local(&it.cluster));
-        platform.pools.retain(|it| !is_local(&it.cluster));
+        platform.kubelets.retain(|it| !it.cluster.is_local());
+        platform.pools.retain(|it| !it.cluster.is_local());
     }
     let mut approvers = approver::find(sources, environment);
     approvers.append(&mut platform.approvers);
@@ -96,23 +167,18 @@ pub fn read<'a>(
 }
 
 impl Platform {
-    /// Kubelets whose certificates the platform signs.
-    fn signed(&mut self, cluster: &str, group: &str, carrier: &'static str, anchor: &Origin) {
+    /// Kubelets whose certificates the platform signs, as `carrier` says in words.
+    fn signed(&mut self, cluster: &ClusterId, group: &str, carrier: &'static str, anchor: &Origin) {
         self.kubelets.push(Kubelet {
-            cluster: cluster.to_owned(),
+            cluster: cluster.clone(),
             group: group.to_owned(),
-            carrier,
+            carrier: Carrier::Platform(carrier),
             signer: Signer::Platform,
             complete: true,
             anchor: anchor.clone(),
             facts: KubeletFacts::default(),
         });
     }
-}
-
-/// Whether [`Kubelet::cluster`] is one of the tools that make clusters on one's own machine.
-fn is_local(cluster: &str) -> bool {
-    ["kind ", "k3d ", "colima "].iter().any(|tool| cluster.starts_with(tool))
 }
 
 /// What a carrier looks through.
@@ -282,4 +348,66 @@ fn extension(path: &str) -> &str {
 
 fn is_yaml(path: &str) -> bool {
     matches!(extension(path), "yaml" | "yml" | "json" | "conf" | "j2")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        config::Config,
+        model::ClusterId,
+        pipeline::{analyze, check},
+        source::Sources,
+    };
+
+    /// What the kubelets of one file are called, and how they are told to request certificates.
+    fn told(path: &str, text: &str) -> (String, Option<String>) {
+        let sources = Sources::in_memory([(path, text)]);
+        let (_, clusters) = analyze(&sources, &Config::default());
+        let kubelet = clusters.iter().find_map(|it| it.kubelets.first()).expect("a kubelet");
+        let findings = check(&clusters).into_iter();
+        let mut findings = findings.filter(|it| it.rule == "serving-certificates-not-bootstrapped");
+        let called = format!("{} / {}", kubelet.cluster, kubelet.carrier.words());
+        (called, findings.next().and_then(|it| it.help))
+    }
+
+    #[test]
+    fn each_carrier_is_told_in_its_own_words() {
+        let approve =
+            |request: &str| Some(format!("{request} and deploy an approver for the requests"));
+        for (path, text, called, request) in [
+            (
+                "rke/cluster.yml",
+                "nodes: [{address: a, role: [controlplane]}]\nservices: {kubelet: {extra_args: {v: 2}}}\n",
+                "rke rke / RKE cluster",
+                "set services.kubelet.generate_serving_certificate to true",
+            ),
+            (
+                "group_vars/k8s_cluster/k8s-cluster.yml",
+                "kube_network_plugin: cilium\nkubelet_rotate_server_certificates: false\n",
+                "kubespray  / kubespray variables",
+                "set kubelet_rotate_server_certificates to true",
+            ),
+            (
+                "talos/talconfig.yaml",
+                "clusterName: home\ntalosVersion: v1.9.0\nnodes: [{hostname: a, controlPlane: true}]\n",
+                "talos talos / talhelper configuration",
+                "set machine.kubelet.extraArgs.rotate-server-certificates to true",
+            ),
+            (
+                "node/kubelet.service",
+                "[Service]\nExecStart=/usr/bin/kubelet --anonymous-auth=false\n",
+                "kubelet node / systemd unit of the kubelet",
+                "start the kubelet with --rotate-server-certificates",
+            ),
+        ] {
+            assert_eq!(told(path, text), (called.into(), approve(request)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_without_a_name_is_not_the_only_one() {
+        assert_ne!(ClusterId::only("eks"), ClusterId::named("eks", ""));
+        assert!(ClusterId::named("k3d", "dev.yaml").is_local());
+        assert!(!ClusterId::named("k3s", "kind").is_local());
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    model::{Approver, Fact, Kubelet, Serving, ServingState, Signer},
+    model::{Approver, ClusterId, Fact, Kubelet, Serving, ServingState, Signer},
     tree::Origin,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// something by saying nothing.
 pub fn state(kubelets: &[Kubelet], approvers: &[Approver]) -> Serving {
     let mut evidence = Vec::new();
-    let mut clusters: BTreeMap<&str, Vec<ServingState>> = BTreeMap::new();
+    let mut clusters: BTreeMap<&ClusterId, Vec<ServingState>> = BTreeMap::new();
     for kubelet in kubelets {
         let (state, why, origin) = of(kubelet, approvers);
         clusters.entry(&kubelet.cluster).or_default().push(state);
@@ -49,7 +49,7 @@ fn within(states: &[ServingState]) -> ServingState {
 
 /// The state of one group of nodes, with what says so and where.
 pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, Origin) {
-    let here = |says: &str| format!("{} ({}): {says}", kubelet.carrier, kubelet.group);
+    let here = |says: &str| format!("{} ({}): {says}", kubelet.carrier.words(), kubelet.group);
     let anchor = || kubelet.anchor.clone();
     let unknown = |says: &str, at: Option<&Origin>| {
         let at = at.map_or_else(anchor, |it| it.or(&kubelet.anchor));
@@ -113,7 +113,10 @@ pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::KubeletFacts, tree::Via};
+    use crate::{
+        model::{Carrier, KubeletFacts},
+        tree::Via,
+    };
 
     fn nowhere() -> Origin {
         Origin::at(Via::Written, None)
@@ -130,9 +133,9 @@ mod tests {
         complete: bool,
     ) -> Kubelet {
         Kubelet {
-            cluster: "kubeadm".into(),
+            cluster: ClusterId::only("kubeadm"),
             group: "workers".into(),
-            carrier: "KubeletConfiguration",
+            carrier: Carrier::KubeletConfiguration,
             signer,
             complete,
             anchor: nowhere(),
@@ -201,7 +204,7 @@ mod tests {
         let on = || kubelet(fact(Some(true)), fact(None), Signer::Kubelet, true);
         let off = || kubelet(fact(None), fact(None), Signer::Kubelet, true);
         let silent = || kubelet(fact(None), fact(None), Signer::Kubelet, false);
-        let elsewhere = |it: Kubelet| Kubelet { cluster: "other".into(), ..it };
+        let elsewhere = |it: Kubelet| Kubelet { cluster: ClusterId::only("talos"), ..it };
         let of = |kubelets: &[Kubelet]| state(kubelets, &approvers(Some(true))).state;
         assert_eq!(of(&[]), S::Unknown);
         assert_eq!(of(&[on(), on()]), S::BootstrapApproved);

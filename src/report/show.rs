@@ -78,7 +78,7 @@ fn server_json(sources: &Sources, server: &MetricsServer) -> Json {
 fn kubelet_json(sources: &Sources, kubelet: &Kubelet) -> Json {
     let mut shown = Map::new();
     shown.insert("group".into(), kubelet.group.clone().into());
-    shown.insert("carrier".into(), kubelet.carrier.into());
+    shown.insert("carrier".into(), kubelet.carrier.words().into());
     add_place(&mut shown, sources, kubelet.anchor.written_at());
     let bootstrap = kubelet.server_tls_bootstrap.map(|it| Json::from(*it));
     shown.insert("server_tls_bootstrap".into(), fact_json(sources, &bootstrap));

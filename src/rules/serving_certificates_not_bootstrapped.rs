@@ -20,31 +20,16 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         if let Some(approver) = approvers.next() {
             finding
                 .also(&approver.origin, "this would approve their requests")
-                .help(request(carrier));
+                .help(carrier.how_to_request());
         } else {
-            finding.help(format!("{} and deploy an approver for the requests", request(carrier)));
+            finding.help(format!(
+                "{} and deploy an approver for the requests",
+                carrier.how_to_request()
+            ));
         }
         if cluster.local.is_some() {
             finding.at_most(Severity::Note);
         }
-    }
-}
-
-/// How kubelets of this carrier are told to request their certificates.
-fn request(carrier: &str) -> &'static str {
-    match carrier {
-        it if it.contains("Talos") || it.contains("talhelper") => {
-            "set machine.kubelet.extraArgs.rotate-server-certificates to true"
-        }
-        it if it.contains("JoinConfiguration") || it.contains("Cluster API") => {
-            "add rotate-server-certificates with the value \"true\" to kubeletExtraArgs"
-        }
-        it if it.contains("systemd") || it.contains("environment file") => {
-            "start the kubelet with --rotate-server-certificates"
-        }
-        "kubespray variables" => "set kubelet_rotate_server_certificates to true",
-        "RKE cluster" => "set services.kubelet.generate_serving_certificate to true",
-        _ => "set serverTLSBootstrap to true",
     }
 }
 

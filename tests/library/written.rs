@@ -44,7 +44,7 @@ pub(crate) fn describe(
     table.fact(1, "kubernetes", &cluster.kubernetes.map(ToString::to_string));
     for kubelet in &cluster.kubelets {
         let name = format!("kubelet {} / {}", kubelet.cluster, kubelet.group);
-        table.line(1, &[&name, kubelet.carrier], Some(&kubelet.anchor));
+        table.line(1, &[&name, kubelet.carrier.words()], Some(&kubelet.anchor));
         table.facts(kubelet.facts());
     }
     for approver in &cluster.approvers {

@@ -6,7 +6,7 @@
 
 use crate::{
     model::{
-        Approver, Count, Fact, Kubelet, Signer,
+        Approver, Carrier, ClusterId, Count, Fact, Kubelet, Signer,
         kubelet::{Flag, Settings},
         nodes::{self, Pool},
         platform::{Document, Input, Platform, node_files::Written, talos},
@@ -122,7 +122,7 @@ impl<'a> Clusters<'a> {
     }
 
     /// The cluster of an object: what its label says, what refers to it, or the only one.
-    fn of(&self, document: &Document<'_>) -> String {
+    fn of(&self, document: &Document<'_>) -> ClusterId {
         let name = document.node.object_name();
         let labels = document.node.at("metadata.labels");
         let label = labels.and_then(|it| it.get("cluster.x-k8s.io/cluster-name"));
@@ -132,7 +132,7 @@ impl<'a> Clusters<'a> {
             _ => None,
         };
         let cluster = label.and_then(Node::as_str).or_else(referred).or_else(only);
-        format!("cluster-api {}", cluster.unwrap_or_else(|| source::parent(document.path)))
+        ClusterId::named("cluster-api", cluster.unwrap_or_else(|| source::parent(document.path)))
     }
 }
 
@@ -185,7 +185,7 @@ fn kubelet(
     platform.kubelets.push(Kubelet {
         cluster: all.of(document),
         group: name.to_owned(),
-        carrier: "Cluster API kubeadm configuration",
+        carrier: Carrier::ClusterApiKubeadm,
         signer: Signer::Kubelet,
         complete: true,
         anchor: document.anchor(),
@@ -274,7 +274,7 @@ fn talos_nodes(
     platform.kubelets.push(Kubelet {
         cluster: all.of(document),
         group: document.node.object_name().to_owned(),
-        carrier: "Cluster API Talos configuration",
+        carrier: Carrier::ClusterApiTalos,
         signer: Signer::Kubelet,
         complete: true,
         anchor: document.anchor(),
@@ -286,7 +286,7 @@ fn talos_nodes(
 fn replicas(all: &Clusters<'_>, document: &Document<'_>, platform: &mut Platform) {
     let node = document.node;
     let count = sized(node.get("metadata"), node.at("spec.replicas"), &document.anchor());
-    platform.pools.push(Pool::new(all.of(document), count));
+    platform.pools.push(Pool::new(&all.of(document), count));
 }
 
 fn sized(
@@ -310,7 +310,7 @@ fn sized(
 fn topology(document: &Document<'_>, platform: &mut Platform) {
     let Some(topology) = document.node.at("spec.topology") else { return };
     let name = document.node.object_name();
-    let cluster = format!("cluster-api {name}");
+    let cluster = ClusterId::named("cluster-api", name);
     let anchor = document.anchor();
     let control_plane = nodes::stated_or(topology.at("controlPlane.replicas"), 1, &anchor);
     platform.pools.push(Pool::new(&cluster, control_plane));

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        Count, Fact, Kubelet, Signer,
+        Carrier, ClusterId, Count, Fact, Kubelet, Signer,
         kubelet::{Flag, Settings},
         nodes::Pool,
         platform::{Input, Platform},
@@ -16,7 +16,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         if !input.may_be_local(document) {
             continue;
         }
-        let cluster = format!("kind {}", document.path);
+        let cluster = ClusterId::named("kind", document.path);
         let anchor = document.anchor();
         platform.local.get_or_insert_with(|| ("kind runs it".into(), anchor.clone()));
         let nodes = document.node.get("nodes");
@@ -40,7 +40,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             platform.kubelets.push(Kubelet {
                 cluster: cluster.clone(),
                 group: name.into(),
-                carrier: "kind cluster",
+                carrier: Carrier::KindCluster,
                 signer: Signer::Kubelet,
                 complete: true,
                 anchor: anchor.clone(),
@@ -50,7 +50,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         let count = nodes.map_or(1, |it| it.items().len());
         let count = Count::exactly(u64::try_from(count).unwrap_or(u64::MAX));
         let origin = nodes.map_or(anchor, |it| it.origin.clone());
-        platform.pools.push(Pool::new(cluster, Fact::Known(count, origin)));
+        platform.pools.push(Pool::new(&cluster, Fact::Known(count, origin)));
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     model::{
-        Kubelet, Signer,
+        Carrier, ClusterId, Kubelet, Signer,
         kubelet::{Flag, Settings},
         platform::{Document, Input, Platform, extension},
     },
@@ -35,19 +35,19 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
     let files = files(input);
     let stored = stored(input, platform);
     let cluster = |inits: &[&File<'_>], path: &str| match inits {
-        [] if stored.is_some() => "kubeadm".to_owned(),
-        [_] => "kubeadm".to_owned(),
+        [] if stored.is_some() => ClusterId::only("kubeadm"),
+        [_] => ClusterId::only("kubeadm"),
         _ => {
             let start = of_cluster(inits, path).map_or(path, |it| it.path);
-            format!("kubeadm {}", source::parent(start))
+            ClusterId::named("kubeadm", source::parent(start))
         }
     };
     let inits: Vec<&File<'_>> = files.values().filter(|it| it.starts()).collect();
     let joining = files.values().any(|it| !it.joins.is_empty());
     for file in &inits {
         let (node, carrier) = match (file.init, file.cluster) {
-            (Some(node), _) => (node, "kubeadm InitConfiguration"),
-            (None, Some(node)) => (node, "kubeadm ClusterConfiguration"),
+            (Some(node), _) => (node, Carrier::InitConfiguration),
+            (None, Some(node)) => (node, Carrier::ClusterConfiguration),
             (None, None) => continue,
         };
         let group = if joining { "control plane" } else { "all nodes" };
@@ -70,7 +70,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             platform.kubelets.push(Kubelet {
                 cluster: cluster(&inits, file.path),
                 group: if control_plane { "control plane" } else { "workers" }.into(),
-                carrier: "kubeadm JoinConfiguration",
+                carrier: Carrier::JoinConfiguration,
                 signer: Signer::Kubelet,
                 complete: true,
                 anchor: super::anchor(join),
@@ -197,9 +197,9 @@ fn stored(input: &Input<'_>, platform: &mut Platform) -> Option<Node> {
                 continue;
             }
             platform.kubelets.push(Kubelet {
-                cluster: "kubeadm".into(),
+                cluster: ClusterId::only("kubeadm"),
                 group: "nodes that join".into(),
-                carrier: "kubelet-config ConfigMap",
+                carrier: Carrier::KubeletConfigMap,
                 signer: Signer::Kubelet,
                 complete: true,
                 anchor: super::anchor(&config),
@@ -228,9 +228,9 @@ fn alone(input: &Input<'_>, config: &Node, path: &str, platform: &mut Platform) 
         return;
     }
     platform.kubelets.push(Kubelet {
-        cluster: format!("kubelet {}", source::parent(path)),
+        cluster: ClusterId::named("kubelet", source::parent(path)),
         group: source::file_name(path).into(),
-        carrier: "KubeletConfiguration",
+        carrier: Carrier::KubeletConfiguration,
         signer: Signer::Kubelet,
         complete: !part,
         anchor: super::anchor(config),

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        Approver, Count, Fact, Kubelet, KubeletFacts, Signer, approver,
+        Approver, Carrier, ClusterId, Count, Fact, Kubelet, KubeletFacts, Signer, approver,
         kubelet::loose_bool,
         nodes::Pool,
         platform::{Input, Platform, bundled},
@@ -80,13 +80,13 @@ impl<'a> Variables<'a> {
 }
 
 fn cluster(input: &Input<'_>, inventory: &str, variables: &Variables<'_>, platform: &mut Platform) {
-    let cluster = format!("kubespray {inventory}");
+    let cluster = ClusterId::named("kubespray", inventory);
     let anchor = variables.anchor();
     let rotate = variables.bool("kubelet_rotate_server_certificates", false, &anchor);
     let mut kubelet = Kubelet {
         cluster: cluster.clone(),
         group: "all nodes".into(),
-        carrier: "kubespray variables",
+        carrier: Carrier::Kubespray,
         signer: Signer::Kubelet,
         complete: true,
         anchor: anchor.clone(),
@@ -121,7 +121,7 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &Variables<'_>, platfo
         platform.bundled.push(server);
     }
     if let Some(count) = hosts(input.sources, inventory) {
-        platform.pools.push(Pool::new(cluster, count));
+        platform.pools.push(Pool::new(&cluster, count));
     }
 }
 

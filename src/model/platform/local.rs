@@ -2,7 +2,10 @@
 //! told to use, colima's configuration, scripts that start minikube.
 
 use crate::{
-    model::platform::{Document, Input, Platform, bundled},
+    model::{
+        ClusterId,
+        platform::{Document, Input, Platform, bundled},
+    },
     source::{FileId, Span},
     tree::{Node, Origin},
 };
@@ -61,7 +64,12 @@ fn colima(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
     }
     let at = document.node.at("kubernetes.enabled").map_or(&args.origin, |it| &it.origin);
     platform.local.get_or_insert_with(|| (runs("colima"), at.clone()));
-    platform.signed(&format!("colima {}", document.path), "all nodes", "colima configuration", at);
+    platform.signed(
+        &ClusterId::named("colima", document.path),
+        "all nodes",
+        "colima configuration",
+        at,
+    );
     let disabled = |it: &Node| it.as_str().is_some_and(|it| it.contains("metrics-server"));
     if !args.items().iter().any(disabled) {
         platform.bundled.push(bundled::metrics_server("k3s", "kube-system", at));

@@ -3,7 +3,7 @@
 
 use crate::{
     model::{
-        Count, Fact, Kubelet, KubeletFacts, Signer,
+        Carrier, ClusterId, Count, Fact, Kubelet, KubeletFacts, Signer,
         nodes::{self, Pool},
         platform::{Document, Input, Platform, bundled},
     },
@@ -41,9 +41,15 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
 }
 
 /// An object that only a cluster of that cloud has. What else it defines belongs to others.
-fn cloud(name: &str, carrier: &'static str, document: &Document<'_>, platform: &mut Platform) {
-    if platform.kubelets.iter().all(|it| it.cluster != name) {
-        platform.signed(name, "all nodes", carrier, &document.anchor());
+fn cloud(
+    name: &'static str,
+    carrier: &'static str,
+    document: &Document<'_>,
+    platform: &mut Platform,
+) {
+    let cluster = ClusterId::only(name);
+    if platform.kubelets.iter().all(|it| it.cluster != cluster) {
+        platform.signed(&cluster, "all nodes", carrier, &document.anchor());
     }
 }
 
@@ -78,11 +84,12 @@ fn config_map(document: &Document<'_>, platform: &mut Platform) {
 
 /// The machine approver approves, and monitoring brings its own Metrics API.
 fn openshift(document: &Document<'_>, platform: &mut Platform) {
-    if platform.kubelets.iter().any(|it| it.cluster == "openshift") {
+    let cluster = ClusterId::only("openshift");
+    if platform.kubelets.iter().any(|it| it.cluster == cluster) {
         return;
     }
     let anchor = document.anchor();
-    platform.signed("openshift", "all nodes", "OpenShift object", &anchor);
+    platform.signed(&cluster, "all nodes", "OpenShift object", &anchor);
     platform.bundled.push(bundled::metrics_server("OpenShift", "openshift-monitoring", &anchor));
 }
 
@@ -97,7 +104,7 @@ fn machine_set(input: &Input<'_>, document: &Document<'_>, platform: &mut Platfo
     let size = nodes::between(get("spec.minReplicas"), get("spec.maxReplicas"));
     let replicas = document.node.at("spec.replicas");
     let size = size.unwrap_or_else(|| nodes::stated_or(replicas, 1, &document.anchor()));
-    platform.pools.push(Pool::new("openshift", size));
+    platform.pools.push(Pool::new(&ClusterId::only("openshift"), size));
 }
 
 /// `install-config.yaml`: `apiVersion: v1` without a kind.
@@ -112,7 +119,7 @@ fn install_config(document: &Document<'_>, platform: &mut Platform) {
     let compute = document.node.items_at("compute");
     for pool in document.node.get("controlPlane").into_iter().chain(compute) {
         let count = nodes::stated_or(pool.get("replicas"), 3, &pool.origin);
-        platform.pools.push(Pool::new("openshift", count));
+        platform.pools.push(Pool::new(&ClusterId::only("openshift"), count));
     }
 }
 
@@ -120,7 +127,7 @@ fn install_config(document: &Document<'_>, platform: &mut Platform) {
 fn kops(document: &Document<'_>, platform: &mut Platform) {
     let name = document.node.object_name();
     let anchor = document.anchor();
-    platform.signed(&format!("kops {name}"), "all nodes", "kOps cluster", &anchor);
+    platform.signed(&ClusterId::named("kops", name), "all nodes", "kOps cluster", &anchor);
     let Some(settings) = document.node.at("spec.metricsServer") else { return };
     let enabled = settings.get("enabled");
     if enabled.and_then(Node::as_bool) != Some(true) {
@@ -152,7 +159,8 @@ fn instance_group(document: &Document<'_>, platform: &mut Platform) {
         Some("Karpenter") => unbounded(&anchor),
         _ => size.unwrap_or_else(|| Fact::Unknown("its size is not set".into(), Some(anchor))),
     };
-    platform.pools.push(Pool::new(format!("kops {}", cluster.unwrap_or_default()), size));
+    let cluster = ClusterId::named("kops", cluster.unwrap_or_default());
+    platform.pools.push(Pool::new(&cluster, size));
 }
 
 /// Any number of nodes, as something decides that is not in the repository.
@@ -165,7 +173,7 @@ fn unbounded(anchor: &Origin) -> Fact<Count> {
 fn eksctl(document: &Document<'_>, platform: &mut Platform) {
     let node = document.node;
     let name = node.object_name();
-    let cluster = format!("eks {name}");
+    let cluster = ClusterId::named("eks", name);
     let anchor = document.anchor();
     platform.signed(&cluster, "all nodes", "eksctl cluster", &anchor);
     let groups = ["nodeGroups", "managedNodeGroups"];
@@ -198,7 +206,7 @@ fn eksctl(document: &Document<'_>, platform: &mut Platform) {
 /// gardener-resource-manager approves, and Gardener runs metrics-server in every shoot.
 fn shoot(document: &Document<'_>, platform: &mut Platform) {
     let name = document.node.object_name();
-    let cluster = format!("gardener {name}");
+    let cluster = ClusterId::named("gardener", name);
     let anchor = document.anchor();
     platform.signed(&cluster, "all nodes", "Gardener Shoot", &anchor);
     platform.bundled.push(bundled::metrics_server("Gardener", "kube-system", &anchor));
@@ -213,7 +221,7 @@ fn shoot(document: &Document<'_>, platform: &mut Platform) {
 fn kubeone(document: &Document<'_>, platform: &mut Platform) {
     let node = document.node;
     let name = node.str_at("name").unwrap_or_default();
-    let cluster = format!("kubeone {name}");
+    let cluster = ClusterId::named("kubeone", name);
     let anchor = node.get("name").map_or_else(|| document.anchor(), |it| it.origin.clone());
     platform.signed(&cluster, "all nodes", "KubeOne cluster", &anchor);
     let enabled = node.at("features.metricsServer.enable");
@@ -238,14 +246,14 @@ fn length(list: &Node) -> Fact<Count> {
 /// A configuration for `k0s install`, whose own flags are not in it.
 fn k0s(document: &Document<'_>, platform: &mut Platform) {
     let anchor = document.anchor();
-    platform.signed("k0s", "all nodes", "k0s configuration", &anchor);
+    platform.signed(&ClusterId::only("k0s"), "all nodes", "k0s configuration", &anchor);
     platform.bundled.push(bundled::metrics_server("k0s", "kube-system", &anchor));
 }
 
 /// k0s requests the certificates and approves them with a component that can be turned off.
 fn k0sctl(document: &Document<'_>, platform: &mut Platform) {
     let name = document.node.object_name();
-    let cluster = format!("k0s {name}");
+    let cluster = ClusterId::named("k0s", name);
     let anchor = document.anchor();
     let Some(list) = document.node.at("spec.hosts") else { return };
     // A plain controller runs no kubelet.
@@ -272,7 +280,7 @@ fn k0sctl(document: &Document<'_>, platform: &mut Platform) {
     platform.kubelets.push(Kubelet {
         cluster: cluster.clone(),
         group: "workers".into(),
-        carrier: "k0sctl cluster",
+        carrier: Carrier::K0sctl,
         signer,
         complete: true,
         anchor: anchor.clone(),

@@ -5,7 +5,7 @@ use base64::Engine as _;
 
 use crate::{
     model::{
-        Fact, Kubelet, Signer,
+        Carrier, ClusterId, Fact, Kubelet, Signer,
         kubelet::{Flag, Settings},
         platform::{Document, Input, Platform, bundled, extension, kubeadm},
     },
@@ -65,9 +65,9 @@ fn loose(input: &Input<'_>, file: FileId, platform: &mut Platform) {
         facts.read_only_port = facts.read_only_port.or_default(10255, bundled::origin(&anchor));
     }
     platform.kubelets.push(Kubelet {
-        cluster: format!("kubelet {}", source::parent(path)),
+        cluster: ClusterId::named("kubelet", source::parent(path)),
         group: source::file_name(path).into(),
-        carrier: if unit { "systemd unit of the kubelet" } else { "kubelet environment file" },
+        carrier: if unit { Carrier::SystemdUnit } else { Carrier::EnvironmentFile },
         signer: Signer::Kubelet,
         complete,
         anchor,
@@ -161,7 +161,7 @@ fn on_node(
     files: &[Written<'_>],
     platform: &mut Platform,
 ) {
-    let cluster = format!("nodes {}", source::parent(document.path));
+    let cluster = ClusterId::named("nodes", source::parent(document.path));
     let name = source::file_name(document.path);
     let of_rancher = files.iter().find(|it| {
         it.path.starts_with("/etc/rancher/k3s/") || it.path.starts_with("/etc/rancher/rke2/")
@@ -188,7 +188,7 @@ fn on_node(
     platform.kubelets.push(Kubelet {
         cluster,
         group: name.into(),
-        carrier: "files written to a node",
+        carrier: Carrier::NodeFiles,
         signer: Signer::Kubelet,
         complete: false,
         anchor: anchor.unwrap_or_else(|| document.anchor()),

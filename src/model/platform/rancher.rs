@@ -6,7 +6,7 @@
 
 use crate::{
     model::{
-        Count, Fact, Kubelet, Signer,
+        Carrier, ClusterId, Count, Fact, Kubelet, Signer,
         kubelet::{Flag, Settings, loose_bool},
         nodes::{self, Pool},
         platform::{Document, Input, Platform, bundled},
@@ -42,12 +42,15 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
 fn k3s(input: &Input<'_>, platform: &mut Platform) {
     let configs: Vec<_> = input.documents.iter().filter(|it| is_config(it)).collect();
     for document in &configs {
-        let product = product(document);
+        let (tool, carrier) = match product(document) {
+            "RKE2" => ("rke2", "RKE2 configuration"),
+            _ => ("k3s", "k3s configuration"),
+        };
         let flags = document.node.get("kubelet-arg").map(Flag::all).unwrap_or_default();
         platform.kubelets.push(Kubelet {
-            cluster: product.to_lowercase(),
+            cluster: ClusterId::only(tool),
             group: document.path.to_owned(),
-            carrier: if product == "RKE2" { "RKE2 configuration" } else { "k3s configuration" },
+            carrier: Carrier::Platform(carrier),
             signer: Signer::Platform,
             complete: true,
             anchor: first(document.node),
@@ -69,12 +72,12 @@ fn upgrade(document: &Document<'_>, platform: &mut Platform) {
     let name = image.as_str().unwrap_or_default();
     let name = name.rsplit('/').next().unwrap_or_default();
     let (cluster, carrier) = match name.split(':').next() {
-        Some("k3s-upgrade") => ("k3s", "upgrade plan for k3s"),
-        Some("rke2-upgrade") => ("rke2", "upgrade plan for RKE2"),
+        Some("k3s-upgrade") => (ClusterId::only("k3s"), "upgrade plan for k3s"),
+        Some("rke2-upgrade") => (ClusterId::only("rke2"), "upgrade plan for RKE2"),
         _ => return,
     };
     if platform.kubelets.iter().all(|it| it.cluster != cluster) {
-        platform.signed(cluster, "all nodes", carrier, &image.origin);
+        platform.signed(&cluster, "all nodes", carrier, &image.origin);
     }
 }
 
@@ -83,7 +86,7 @@ fn upgrade(document: &Document<'_>, platform: &mut Platform) {
 fn ansible(document: &Document<'_>, platform: &mut Platform) {
     let Some(server) = document.node.get("k3s_server") else { return };
     let anchor = first(server);
-    platform.signed("k3s", "servers", "Ansible variables for k3s", &anchor);
+    platform.signed(&ClusterId::only("k3s"), "servers", "Ansible variables for k3s", &anchor);
     let disabled = server.get("disable").is_some_and(disables_metrics_server);
     if server.as_map().is_some() && !disabled {
         bundle("k3s", &anchor, platform);
@@ -163,7 +166,7 @@ fn k3d(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
     if !input.may_be_local(document) {
         return;
     }
-    let cluster = format!("k3d {}", document.path);
+    let cluster = ClusterId::named("k3d", document.path);
     let anchor = document.anchor();
     platform.local.get_or_insert_with(|| ("k3d runs it".into(), anchor.clone()));
     platform.signed(&cluster, "all nodes", "k3d cluster", &anchor);
@@ -185,7 +188,7 @@ fn k3d(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
 fn provisioned(document: &Document<'_>, platform: &mut Platform) {
     let Some(config) = document.node.at("spec.rkeConfig") else { return };
     let name = document.node.object_name();
-    let cluster = format!("rancher {name}");
+    let cluster = ClusterId::named("rancher", name);
     let anchor = document.anchor();
     platform.signed(&cluster, "all nodes", "Rancher cluster", &anchor);
     for pool in config.items_at("machinePools") {
@@ -207,10 +210,11 @@ fn chart_config(document: &Document<'_>, platform: &mut Platform) {
         return;
     }
     let anchor = document.anchor();
-    if platform.kubelets.iter().any(|it| it.cluster == "rke2") {
+    let cluster = ClusterId::only("rke2");
+    if platform.kubelets.iter().any(|it| it.cluster == cluster) {
         return;
     }
-    platform.signed("rke2", "all nodes", "RKE2 chart configuration", &anchor);
+    platform.signed(&cluster, "all nodes", "RKE2 chart configuration", &anchor);
     if name == "rke2-metrics-server" {
         bundle("RKE2", &anchor, platform);
     }
@@ -226,7 +230,7 @@ fn is_rke1(node: &Node) -> bool {
 
 fn rke1(document: &Document<'_>, platform: &mut Platform) {
     let root = document.node.get("rancher_kubernetes_engine_config").unwrap_or(document.node);
-    let cluster = format!("rke {}", source::parent(document.path));
+    let cluster = ClusterId::named("rke", source::parent(document.path));
     let kubelet = root.at("services.kubelet");
     let signs = kubelet.and_then(|it| it.get("generate_serving_certificate"));
     let anchor = signs.or(kubelet).map_or_else(|| first(root), |it| it.origin.clone());
@@ -239,7 +243,7 @@ fn rke1(document: &Document<'_>, platform: &mut Platform) {
     platform.kubelets.push(Kubelet {
         cluster: cluster.clone(),
         group: "all nodes".into(),
-        carrier: "RKE cluster",
+        carrier: Carrier::RkeCluster,
         signer,
         complete: true,
         anchor: anchor.clone(),
@@ -247,7 +251,7 @@ fn rke1(document: &Document<'_>, platform: &mut Platform) {
     });
     if let Some(list) = root.get("nodes").filter(|it| it.as_list().is_some()) {
         let count = Count::exactly(u64::try_from(list.items().len()).unwrap_or(u64::MAX));
-        platform.pools.push(Pool::new(cluster, Fact::Known(count, list.origin.clone())));
+        platform.pools.push(Pool::new(&cluster, Fact::Known(count, list.origin.clone())));
     }
     let monitoring = root.get("monitoring");
     if monitoring.and_then(|it| it.str_at("provider")) != Some("none") {

@@ -7,7 +7,7 @@
 
 use crate::{
     model::{
-        Approver, Count, Fact, Kubelet, Signer, approver,
+        Approver, Carrier, ClusterId, Count, Fact, Kubelet, Signer, approver,
         kubelet::{Flag, Settings},
         nodes::Pool,
         platform::{Document, Input, Platform},
@@ -42,7 +42,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         platform.kubelets.push(Kubelet {
             cluster: cluster(document.path),
             group: role.into(),
-            carrier: "Talos machine configuration",
+            carrier: Carrier::TalosMachine,
             signer: Signer::Kubelet,
             complete: true,
             anchor: at_kubelet(document.node).origin.clone(),
@@ -53,7 +53,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         platform.kubelets.push(Kubelet {
             cluster: cluster(document.path),
             group: source::file_name(document.path).into(),
-            carrier: "Talos patch",
+            carrier: Carrier::TalosPatch,
             signer: Signer::Kubelet,
             complete: false,
             anchor: at_kubelet(document.node).origin.clone(),
@@ -114,7 +114,7 @@ fn talconfig(
             platform.kubelets.push(Kubelet {
                 cluster: cluster(document.path),
                 group: name,
-                carrier: "talhelper configuration",
+                carrier: Carrier::Talhelper,
                 signer: Signer::Kubelet,
                 complete: true,
                 anchor: at_name(document.node),
@@ -126,7 +126,7 @@ fn talconfig(
     if let Some(list) = document.node.get("nodes") {
         let count = Count::exactly(u64::try_from(nodes.len()).unwrap_or(u64::MAX));
         let nodes = Fact::Known(count, list.origin.clone());
-        platform.pools.push(Pool::new(cluster(document.path), nodes));
+        platform.pools.push(Pool::new(&cluster(document.path), nodes));
     }
 }
 
@@ -246,11 +246,11 @@ fn is_patch(node: &Node) -> bool {
 }
 
 /// One cluster has one directory, below which its patches lie.
-fn cluster(path: &str) -> String {
+fn cluster(path: &str) -> ClusterId {
     let dir = source::parent(path);
     let home = dir.split_once("/patches").map_or(dir, |(home, _)| home);
     let home = home.strip_suffix("patches").unwrap_or(home);
-    format!("talos {}", home.trim_end_matches('/'))
+    ClusterId::named("talos", home.trim_end_matches('/'))
 }
 
 /// What a missing kubelet setting is reported at.

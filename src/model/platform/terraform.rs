@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        Count, Fact, Kubelet, Signer,
+        Carrier, ClusterId, Count, Fact, Kubelet, Signer,
         nodes::{self, Pool},
         platform::{Input, Platform, bundled, extension, talos},
     },
@@ -93,8 +93,8 @@ fn resource(input: &Input<'_>, dir: &str, of: &str, block: &Block, platform: &mu
     let body = &block.body;
     let list = |name: &str| body.items_at(name);
     let first = |name: &str| list(name).first();
-    let signed = |cloud: &str, carrier, platform: &mut Platform| {
-        platform.signed(&format!("{cloud} {dir}"), "all nodes", carrier, &block.origin);
+    let signed = |cloud, carrier, platform: &mut Platform| {
+        platform.signed(&ClusterId::named(cloud, dir), "all nodes", carrier, &block.origin);
     };
     match of {
         "aws_eks_cluster" => signed("eks", "EKS cluster in Terraform", platform),
@@ -134,7 +134,7 @@ fn resource(input: &Input<'_>, dir: &str, of: &str, block: &Block, platform: &mu
         }
         "digitalocean_kubernetes_node_pool" => ocean_pool(dir, body, block, platform),
         "kind_cluster" if input.is_for_real(dir) => {
-            let cluster = format!("kind {dir}");
+            let cluster = ClusterId::named("kind", dir);
             platform.local.get_or_insert_with(|| ("kind runs it".into(), block.origin.clone()));
             let members = list("kind_config")
                 .iter()
@@ -142,14 +142,20 @@ fn resource(input: &Input<'_>, dir: &str, of: &str, block: &Block, platform: &mu
                 .map(|it| it.items().len());
             let count = members.sum::<usize>().max(1);
             let count = Count::exactly(u64::try_from(count).unwrap_or(u64::MAX));
-            platform.pools.push(Pool::new(cluster, Fact::Known(count, block.origin.clone())));
+            platform.pools.push(Pool::new(&cluster, Fact::Known(count, block.origin.clone())));
         }
         _ => {}
     }
 }
 
 /// A pool of a size that may not be stated.
-fn pool(cloud: &str, dir: &str, size: Option<Fact<Count>>, block: &Block, platform: &mut Platform) {
+fn pool(
+    cloud: &'static str,
+    dir: &str,
+    size: Option<Fact<Count>>,
+    block: &Block,
+    platform: &mut Platform,
+) {
     let unknown =
         || Fact::Unknown("its size is not stated here".into(), Some(block.origin.clone()));
     let mut size = size.unwrap_or_else(unknown);
@@ -157,7 +163,7 @@ fn pool(cloud: &str, dir: &str, size: Option<Fact<Count>>, block: &Block, platfo
     if block.body.get("count").or_else(|| block.body.get("for_each")).is_some() {
         size = Fact::Unknown("Terraform repeats this block".into(), Some(block.origin.clone()));
     }
-    platform.pools.push(Pool::new(format!("{cloud} {dir}"), size));
+    platform.pools.push(Pool::new(&ClusterId::named(cloud, dir), size));
 }
 
 fn azure_pool(dir: &str, body: &Node, block: &Block, platform: &mut Platform) {
@@ -211,7 +217,7 @@ fn called(dir: &str, block: &Block, platform: &mut Platform) {
     let body = &block.body;
     let source = body.str_at("source").unwrap_or_default();
     if source.contains("terraform-aws-modules/eks/aws") && !source.contains("//modules") {
-        let cluster = format!("eks {dir}");
+        let cluster = ClusterId::named("eks", dir);
         platform.signed(&cluster, "all nodes", "EKS module in Terraform", &block.origin);
         for groups in ["eks_managed_node_groups", "self_managed_node_groups"] {
             let Some(groups) = body.get(groups) else { continue };
@@ -258,9 +264,9 @@ fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: 
     }
     let worker = block.body.str_at("machine_type") == Some("worker");
     platform.kubelets.push(Kubelet {
-        cluster: format!("talos {dir}"),
+        cluster: ClusterId::named("talos", dir),
         group: if worker { "workers" } else { "control plane" }.into(),
-        carrier: "Talos machine configuration in Terraform",
+        carrier: Carrier::TerraformTalos,
         signer: Signer::Kubelet,
         complete: true,
         anchor: block.origin.clone(),
