@@ -11,7 +11,7 @@ pub struct Problem {
     /// What it is about, where a place can have several problems of this kind or another one in
     /// each environment: a variable, an object. Kind, subject and place say which problems are the
     /// same, whatever the message is.
-    pub subject: String,
+    pub subject: Box<str>,
     /// What is wrong, as a sentence without its full stop.
     pub message: String,
     /// Where a person looks first.
@@ -19,7 +19,7 @@ pub struct Problem {
     /// Other places, each with what it has to do with it.
     pub also: Vec<(Origin, String)>,
     /// What to do.
-    pub help: Option<String>,
+    pub help: Option<Box<str>>,
 }
 
 /// The built-in rules that report problems.
@@ -50,13 +50,13 @@ impl ProblemKind {
 impl Problem {
     /// A problem of `kind` at `at`.
     pub fn new(kind: ProblemKind, at: &Origin, message: impl Into<String>) -> Self {
-        let (subject, message) = (String::new(), message.into());
+        let (subject, message) = (Box::default(), message.into());
         Self { kind, subject, message, at: at.clone(), also: Vec::new(), help: None }
     }
 
     /// The same, about `subject`.
     #[must_use]
-    pub fn about(mut self, subject: impl Into<String>) -> Self {
+    pub fn about(mut self, subject: impl Into<Box<str>>) -> Self {
         self.subject = subject.into();
         self
     }
@@ -86,7 +86,7 @@ impl Problem {
 
     /// The same, with advice.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn help(mut self, help: impl Into<Box<str>>) -> Self {
         self.help = Some(help.into());
         self
     }

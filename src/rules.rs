@@ -147,7 +147,7 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
         finding.also(origin, label);
     }
     if let Some(help) = &problem.help {
-        finding.help(help);
+        finding.help(&**help);
     }
     findings.into_vec()
 }

@@ -114,7 +114,7 @@ pub(super) fn problems_json(sources: &Sources, problems: &[Problem]) -> Vec<Json
         shown.insert("message".into(), problem.message.clone().into());
         add_place(&mut shown, sources, problem.at.written_at());
         if let Some(help) = &problem.help {
-            shown.insert("help".into(), help.clone().into());
+            shown.insert("help".into(), (&**help).into());
         }
         Json::Object(shown)
     });

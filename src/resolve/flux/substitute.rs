@@ -268,7 +268,7 @@ impl Template<'_> {
             for name in &filled.missing {
                 let message = format!("no substitution source defines `{name}`");
                 let mut problem =
-                    Problem::new(ProblemKind::EnvVarUndefined, &at, message).about(name);
+                    Problem::new(ProblemKind::EnvVarUndefined, &at, message).about(name.as_str());
                 for (place, label) in &self.variables.searched {
                     problem = problem.also(place, label.clone());
                 }

@@ -63,7 +63,7 @@ pub(super) fn gather(object: &Node, store: &Store) -> Result<Option<Variables>, 
     if let Some((name, value)) = variables.known.iter().find(|(name, _)| !envsubst::is_name(name)) {
         let message = format!("`{name}` cannot be the name of a variable");
         return Err(Problem::refused(&value.origin, message)
-            .about(name)
+            .about(name.as_str())
             .also(&post_build.origin, "this substitutes it, and fails")
             .help("use letters, digits and underscores only, and no digit first"));
     }

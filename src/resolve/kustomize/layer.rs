@@ -436,7 +436,7 @@ fn label_fields(label: &Node, rules: &Rules) -> Outcome<Vec<FieldSpec>> {
             match fields.iter().find(same) {
                 Some(known) if known.create != spec.create => {
                     let message = format!("two rules for {} disagree about create", spec.path);
-                    return Err(refusal_of(spec.path.to_string(), &label.origin, message));
+                    return Err(refusal_of(spec.path.clone(), &label.origin, message));
                 }
                 Some(_) => {}
                 None => fields.push(spec.clone()),

@@ -235,7 +235,7 @@ pub(super) fn apply_by_id(
         [] => {
             let message = format!("there is no {} to patch", id.describe());
             let mut problem = refusal(named.anchor(), message);
-            problem.help = near(resources, &named);
+            problem.help = near(resources, &named).map(Into::into);
             return Err(problem);
         }
         _ => {

@@ -161,7 +161,11 @@ pub(super) fn visit(
     }
     let origin = node.origin.clone();
     let Some(items) = node.as_list_mut() else {
-        return Err(refusal_of(part, at, format!("`{part}` wants a list, but there is none")));
+        return Err(refusal_of(
+            part.as_str(),
+            at,
+            format!("`{part}` wants a list, but there is none"),
+        ));
     };
     if let Ok(index) = part.parse::<usize>() {
         if let (true, Some(make)) = (index == items.len(), make) {

@@ -91,7 +91,7 @@ fn unknown_field(
     };
     let mut problem = refusal(&at, format!("kustomize knows no field `{key}` here"));
     if let Some(name) = nearest(key, fields.iter().map(|(name, _)| *name)) {
-        problem.help = Some(format!("did you mean `{name}`?"));
+        problem.help = Some(format!("did you mean `{name}`?").into());
     }
     problem
 }

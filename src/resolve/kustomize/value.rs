@@ -20,7 +20,7 @@ pub(super) fn refusal(at: &Origin, message: impl Into<String>) -> Box<Problem> {
 /// A refusal at `at`, a text that several builds share: `subject` is what one of them stumbles over.
 #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
 pub(super) fn refusal_of(
-    subject: impl Into<String>,
+    subject: impl Into<Box<str>>,
     at: &Origin,
     message: impl Into<String>,
 ) -> Box<Problem> {
