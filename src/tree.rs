@@ -546,3 +546,10 @@ impl From<i64> for Kind {
         Scalar::plain(it.to_string()).into()
     }
 }
+
+/// What is not known for a reason is unknown.
+impl<T: Into<Self>> From<Result<T, Why>> for Kind {
+    fn from(value: Result<T, Why>) -> Self {
+        value.map_or_else(Self::Unknown, Into::into)
+    }
+}

@@ -8,7 +8,7 @@ use crate::{
     config::{Config, EnvironmentConfig},
     data::groups::{self, Role},
     parse,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Object},
@@ -378,8 +378,8 @@ impl Loose {
         }
         let documents = sources.documents(file, Dialect::Sigs);
         if let Some(error) = documents.error().filter(|_| !parse::is_template(sources.text(file))) {
-            let origin = Origin::written(error.span.unwrap_or(Span::start_of(file)));
-            self.problems.push(Problem::new(ProblemKind::Syntax, &origin, error.message.clone()));
+            let start = Origin::written(Span::start_of(file));
+            self.problems.push(Problem::syntax(error, &start));
         }
         let mut plain = false;
         for node in layout::objects(documents.roots()) {

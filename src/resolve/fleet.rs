@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Object},
@@ -222,8 +222,8 @@ impl Bundle<'_> {
         for file in files.into_values() {
             let documents = sources.documents(file, Dialect::Sigs);
             if let Some(error) = documents.error() {
-                let at = Origin::written(error.span.unwrap_or(Span::start_of(file)));
-                problems.push(Problem::new(ProblemKind::Syntax, &at, error.message.clone()));
+                let start = Origin::written(Span::start_of(file));
+                problems.push(Problem::syntax(error, &start));
             }
             let nodes = layout::objects(documents.roots());
             objects.extend(nodes.filter(|it| it.str_at("kind").is_some()).cloned());

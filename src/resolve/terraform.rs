@@ -227,7 +227,7 @@ fn release(
     }
     let (name, chart, repository) = (get("name"), get("chart"), get("repository"));
     let at = hcl::written(file, block.ident.span());
-    let chart_node = chart.unwrap_or_else(|| unknown("no chart is named", &at));
+    let chart_node = chart.unwrap_or_else(|| Node::unknown_value("no chart is named", &at));
     let chart = chart_node.as_str().unwrap_or_default();
     let directory = match scope.path(chart) {
         Some(dir) if is_path(chart) => Some(dir),
@@ -288,7 +288,7 @@ fn values(
             Err(why) => {
                 let at = hcl::written(file, attribute.value.span());
                 problems.push(Problem::unresolved(&at, &*why));
-                values = unknown(&why, &at);
+                values = Node::unknown_value(why, &at);
             }
         }
     }
@@ -313,7 +313,7 @@ fn settings(scope: &Scope<'_>, file: FileId, body: &Body, kind: &str) -> Vec<Set
     let of = |get: &dyn Fn(&str) -> Option<Node>, at: &Origin| {
         let nothing = || Node::new(Scalar::null(), at.clone());
         Setting {
-            name: get("name").unwrap_or_else(|| unknown("it has no name", at)),
+            name: get("name").unwrap_or_else(|| Node::unknown_value("it has no name", at)),
             value: get("value").unwrap_or_else(nothing),
             kind: get("type").unwrap_or_else(nothing),
         }
@@ -331,7 +331,7 @@ fn settings(scope: &Scope<'_>, file: FileId, body: &Body, kind: &str) -> Vec<Set
         }
         if let Some(why) = list.unknown() {
             all.push(of(
-                &|name| (name == "name").then(|| unknown(why, &list.origin)),
+                &|name| (name == "name").then(|| Node::unknown_value(why.clone(), &list.origin)),
                 &list.origin,
             ));
         }
@@ -344,8 +344,8 @@ fn settings(scope: &Scope<'_>, file: FileId, body: &Body, kind: &str) -> Vec<Set
         let name = name.map(|it| scope.value(file, &it.value, 0));
         let why = "whether it is set is decided elsewhere";
         all.push(Setting {
-            name: name.unwrap_or_else(|| unknown(why, &at)),
-            value: unknown(why, &at),
+            name: name.unwrap_or_else(|| Node::unknown_value(why, &at)),
+            value: Node::unknown_value(why, &at),
             kind: Node::new(Scalar::null(), at.clone()),
         });
     }
@@ -362,7 +362,7 @@ impl Setting {
         };
         let strings = self.kind.as_str() == Some("string");
         let value = match (&self.value.kind, self.kind.as_str()) {
-            (_, Some("literal")) => unknown("it is read as JSON", &self.value.origin),
+            (_, Some("literal")) => Node::unknown_value("it is read as JSON", &self.value.origin),
             // `set_list`, and the text of what is no string.
             (Kind::List(items), _) => {
                 let texts = items.iter().map(|it| it.as_scalar().map(|it| it.text.to_string()));
@@ -371,15 +371,11 @@ impl Setting {
                         let text = format!("{{{}}}", texts.join(","));
                         Node::new(Scalar::string(text), self.value.origin.clone())
                     }
-                    None => unknown("an item of it is not known", &self.value.origin),
+                    None => Node::unknown_value("an item of it is not known", &self.value.origin),
                 }
             }
             _ => self.value.clone(),
         };
         install::set(values, name, &value, strings)
     }
-}
-
-fn unknown(why: &str, at: &Origin) -> Node {
-    Node::unknown_value(why, at)
 }

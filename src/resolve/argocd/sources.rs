@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use globset::GlobSet;
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         argocd::{Argo, chart, edits},
         environment::Release,
@@ -16,7 +16,7 @@ use crate::{
         kustomize, layout,
     },
     scalar::Dialect,
-    source::{self, FileId, Relevance},
+    source::{self, FileId, Relevance, Span},
     tree::{Node, Origin, Why},
 };
 
@@ -289,9 +289,8 @@ impl Part<'_, '_> {
                 Some("yaml" | "yml" | "json") if here && wanted => {}
                 Some("jsonnet") if here && wanted => {
                     if let Some(problems) = problems.as_deref_mut() {
-                        let at = Origin::written(source::Span::start_of(file));
-                        let message = "jsonnet is not evaluated";
-                        problems.push(Problem::unresolved(&at, message));
+                        let at = Origin::written(Span::start_of(file));
+                        problems.push(Problem::unresolved(&at, "jsonnet is not evaluated"));
                     }
                     continue;
                 }
@@ -305,9 +304,8 @@ impl Part<'_, '_> {
             }
             let documents = sources.documents(file, Dialect::Sigs);
             if let (Some(error), Some(problems)) = (documents.error(), problems.as_deref_mut()) {
-                let span = error.span.unwrap_or(source::Span::start_of(file));
-                let at = Origin::written(span);
-                problems.push(Problem::new(ProblemKind::Syntax, &at, error.message.clone()));
+                let start = Origin::written(Span::start_of(file));
+                problems.push(Problem::syntax(error, &start));
             }
             let objects = layout::objects(documents.roots());
             let objects = objects.filter(|it| it.str_at("kind").is_some());

@@ -11,7 +11,7 @@ use crate::{
         helm, install, kustomize,
     },
     source,
-    tree::{Kind, Map, Node, Origin},
+    tree::{Kind, Map, Node},
 };
 
 /// Names longer than this are cut, and end with a part of their hash.
@@ -153,7 +153,7 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
     let namespace = node.object_namespace();
     match node.look("spec.chart.spec") {
         Ok(Some(template)) => return chart_of(context, store, template, namespace),
-        Err((why, at)) => return Err(unresolved(&at, &format!("the chart: {why}"))),
+        Err((why, at)) => return Err(Problem::unresolved(&at, format!("the chart: {why}"))),
         Ok(None) => {}
     }
     let reference = match node.look("spec.chartRef") {
@@ -162,7 +162,7 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
             let message = "this HelmRelease names no chart";
             return Err(Problem::refused(&node.origin, message));
         }
-        Err((why, at)) => return Err(unresolved(&at, &format!("the chart: {why}"))),
+        Err((why, at)) => return Err(Problem::unresolved(&at, format!("the chart: {why}"))),
     };
     let (kind, name) = (reference.str_at("kind"), reference.str_at("name"));
     let (kind, name) = (kind.unwrap_or_default(), name.unwrap_or_default());
@@ -170,19 +170,21 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
     let Some(source) = store.find(kind, namespace, name) else {
         let message = format!("the {kind} `{namespace}/{name}` is not in the repository");
-        return Err(unresolved(origin, &message));
+        return Err(Problem::unresolved(origin, message));
     };
     match kind {
         "HelmChart" => match source.get("spec") {
             Some(spec) => chart_of(context, store, spec, namespace),
-            None => Err(unresolved(origin, "the HelmChart has no spec")),
+            None => Err(Problem::unresolved(origin, "the HelmChart has no spec")),
         },
         "OCIRepository" => Ok(Chart {
             name: source.str_at("spec.url").unwrap_or(name).to_owned(),
             version: oci_version(source),
             ..Chart::default()
         }),
-        _ => Err(unresolved(origin, &format!("what the {kind} `{name}` holds is not told"))),
+        _ => {
+            Err(Problem::unresolved(origin, format!("what the {kind} `{name}` holds is not told")))
+        }
     }
 }
 
@@ -195,7 +197,7 @@ fn chart_of(
 ) -> Result<Chart, Problem> {
     let name = match spec.look("chart") {
         Ok(name) => name.and_then(Node::as_str).unwrap_or_default().to_owned(),
-        Err((why, at)) => return Err(unresolved(&at, &format!("the chart: {why}"))),
+        Err((why, at)) => return Err(Problem::unresolved(&at, format!("the chart: {why}"))),
     };
     let mut files: Vec<Node> = spec.get("valuesFile").cloned().into_iter().collect();
     files.extend(spec.items_at("valuesFiles").iter().cloned());
@@ -259,7 +261,7 @@ fn with_files(
         Some((first, rest)) if own(first) && rest.is_empty() => return user,
         Some((first, _)) if !own(first) => {
             let message = "the chart's own values are replaced by other files of it";
-            problems.push(unresolved(&first.origin, message));
+            problems.push(Problem::unresolved(&first.origin, message));
             layers.kind = Kind::Unknown(message.into());
         }
         Some(_) => {}
@@ -270,7 +272,9 @@ fn with_files(
             path.filter(|_| chart.directory.is_some()).and_then(|path| context.sources.find(&path));
         let layer = match found {
             Some(found) => values::file(context, found, &file.origin),
-            None => Err(unresolved(&file.origin, "this values file is not in the repository")),
+            None => {
+                Err(Problem::unresolved(&file.origin, "this values file is not in the repository"))
+            }
         };
         match layer {
             Ok(layer) => layers = helm::merge(&layers, &layer),
@@ -281,8 +285,4 @@ fn with_files(
         }
     }
     helm::merge(&layers, &user)
-}
-
-fn unresolved(at: &Origin, message: &str) -> Problem {
-    Problem::unresolved(at, message)
 }

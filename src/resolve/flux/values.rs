@@ -54,7 +54,7 @@ pub(super) fn user(
                     if is_shared(&it.path, &before, &inline) {
                         written = written.and(strvals::assign(&mut inline, &it.path, it.value));
                     }
-                    written.map_err(|message| fails(&target.origin, &message))?;
+                    written.map_err(|message| Problem::refused(&target.origin, message))?;
                 }
             }
         }
@@ -88,7 +88,10 @@ fn referred(
         return unknown(why.unwrap_or_else(|| "a reference to values has no name".into()));
     };
     if !matches!(kind, "ConfigMap" | "Secret") {
-        return Err(fails(&reference.origin, "values come from a ConfigMap or a Secret only"));
+        return Err(Problem::refused(
+            &reference.origin,
+            "values come from a ConfigMap or a Secret only",
+        ));
     }
     let Some(data) = store.data(kind, namespace, name) else {
         let why = format!("the {kind} `{namespace}/{name}` is not in the repository");
@@ -102,7 +105,7 @@ fn referred(
         (None, None) if optional => Ok(None),
         (None, None) => {
             let at = reference.get("valuesKey").map_or(origin, |it| &it.origin);
-            Err(fails(at, &format!("the {kind} `{name}` has no key `{key}`")))
+            Err(Problem::refused(at, format!("the {kind} `{name}` has no key `{key}`")))
         }
     }
 }
@@ -128,10 +131,10 @@ fn layer(context: &Context<'_>, reference: &Node, value: &Node) -> Result<Node, 
 fn assignments(reference: &Node, target: &Node, value: &Node) -> Result<Vec<Assignment>, Problem> {
     let Some(path) = target.as_str() else {
         let why = target.unknown().cloned();
-        return Err(fails(&target.origin, why.as_deref().unwrap_or("this is no path")));
+        return Err(Problem::refused(&target.origin, why.as_deref().unwrap_or("this is no path")));
     };
     let origin = value.origin.through(Via::Values, target.origin.written_at());
-    let refused = |message: String| fails(&target.origin, &message);
+    let refused = |message: String| Problem::refused(&target.origin, message);
     let literal = reference.get("literal").and_then(Node::as_bool) == Some(true);
     let Some(text) = value.as_str().filter(|_| !literal) else {
         let mut assignments =
@@ -168,8 +171,4 @@ fn is_shared(path: &[Step], before: &Node, inline: &Node) -> bool {
         inline = own.unwrap_or(inline);
     }
     false
-}
-
-fn fails(at: &Origin, message: &str) -> Problem {
-    Problem::refused(at, message)
 }

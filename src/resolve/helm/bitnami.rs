@@ -11,12 +11,11 @@ use serde_json::{Value as Json, json};
 use crate::{
     data::kinds::is_cluster_scoped,
     parse::is_template,
+    problem::Problem,
     resolve::helm::{
         object::{Condition, Object},
         print::{text, typed},
-        template::{
-            Field, Fields, Place, Rendering, Scope, items, map_text, refused, truth, unknown,
-        },
+        template::{Field, Fields, Place, Rendering, Scope, items, map_text, truth},
     },
     tree::{Kind, Node, Why},
 };
@@ -66,7 +65,7 @@ impl<'a> Chart<'a> {
         let namespace = match truth(&namespace) {
             Ok(true) => Scope::quote(&namespace),
             Ok(false) => scope.named(scope.release.namespace.clone()),
-            Err(why) => unknown(why, &namespace.origin),
+            Err(why) => Node::unknown_value(why, &namespace.origin),
         };
         let gap = scope.app_version.unknown().cloned();
         let full_name = scope.full_name()?;
@@ -227,7 +226,7 @@ impl<'a> Chart<'a> {
                                 &format!("--{key}={text}"),
                                 &value.origin,
                             )?,
-                            Err(why) => unknown(why, &value.origin),
+                            Err(why) => Node::unknown_value(why, &value.origin),
                         });
                     }
                 }
@@ -238,8 +237,8 @@ impl<'a> Chart<'a> {
                 }
                 Kind::Scalar(_) if truth(&extra) == Ok(false) => {}
                 Kind::Scalar(_) => {
-                    let message = "`extraArgs` must be a map".into();
-                    return Err(refused(&extra.origin, message).about("map"));
+                    let message = "`extraArgs` must be a map";
+                    return Err(Problem::refused(&extra.origin, message).about("map"));
                 }
             }
             return Ok((Node::new(command, scope.own.clone()), Field::Not(None)));
@@ -255,7 +254,7 @@ impl<'a> Chart<'a> {
             }
             Ok(false) => {}
             Err(why) => {
-                let unknown = unknown(why, &diagnosed.origin);
+                let unknown = Node::unknown_value(why, &diagnosed.origin);
                 return Ok((unknown.clone(), unknown.into()));
             }
         }
@@ -264,12 +263,12 @@ impl<'a> Chart<'a> {
         let command = match truth(&command) {
             Ok(false) => Node::new(vec![scope.own("metrics-server")], scope.own.clone()),
             Ok(true) => list(command),
-            Err(why) => unknown(why, &command.origin),
+            Err(why) => Node::unknown_value(why, &command.origin),
         };
         let args = scope.get("args")?;
         let args = match truth(&args) {
             Ok(true) => list(args),
-            Err(why) => unknown(why, &args.origin),
+            Err(why) => Node::unknown_value(why, &args.origin),
             Ok(false) => {
                 let extra = scope.get("extraArgs")?;
                 let mut args = vec![port];
@@ -278,7 +277,9 @@ impl<'a> Chart<'a> {
                     Kind::List(_) => args.extend_from_slice(list(extra).items()),
                     _ if truth(&extra) == Ok(false) => {}
                     // The chart writes it after the first item of a list.
-                    _ => return Err(refused(&extra.origin, "`extraArgs` must be a list".into())),
+                    _ => {
+                        return Err(Problem::refused(&extra.origin, "`extraArgs` must be a list"));
+                    }
                 }
                 Node::new(args, scope.own.clone())
             }
@@ -301,14 +302,16 @@ impl<'a> Chart<'a> {
             (Ok(true), _) => ("@", digest),
             (Ok(false), Ok(true)) => (":", tag),
             (Ok(false), Ok(false)) => (":", scope.app_version.clone()),
-            (Err(why), _) | (_, Err(why)) => return Ok(unknown(why, &tag.origin)),
+            (Err(why), _) | (_, Err(why)) => return Ok(Node::unknown_value(why, &tag.origin)),
         };
         Ok(match (text(&registry), text(&repository), text(&version)) {
             (Ok(registry), Ok(repository), Ok(tag)) => {
                 let host = if registry.is_empty() { registry } else { format!("{registry}/") };
                 Node::new(format!("{host}{repository}{separator}{tag}"), version.origin)
             }
-            (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => unknown(why, &version.origin),
+            (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => {
+                Node::unknown_value(why, &version.origin)
+            }
         })
     }
 
@@ -322,7 +325,7 @@ impl<'a> Chart<'a> {
         let preset = scope.get("resourcesPreset")?;
         let name = match text(&preset) {
             Ok(name) => name,
-            Err(why) => return Ok(unknown(why, &preset.origin).into()),
+            Err(why) => return Ok(Node::unknown_value(why, &preset.origin).into()),
         };
         // `_resources.tpl` of the library chart `common`, requests and limits.
         let amounts = match name.as_str() {
@@ -334,13 +337,13 @@ impl<'a> Chart<'a> {
             "large" => ["1.0", "2048Mi", "1.5", "3072Mi"],
             "xlarge" | "2xlarge" if self.gap.is_some() => {
                 let why = "the preset is not the same in all versions of the chart";
-                return Ok(unknown(why.into(), &preset.origin).into());
+                return Ok(Node::unknown_value(why, &preset.origin).into());
             }
             "xlarge" => ["1.0", "3072Mi", "3.0", "6144Mi"],
             "2xlarge" => ["1.0", "3072Mi", "6.0", "12288Mi"],
             _ => {
                 let message = format!("the chart has no resources preset `{name}`");
-                return Err(refused(&preset.origin, message));
+                return Err(Problem::refused(&preset.origin, message));
             }
         };
         let [cpu, memory, most_cpu, most_memory] = amounts;
@@ -371,7 +374,7 @@ impl<'a> Chart<'a> {
         match truth(&custom) {
             Ok(false) => {}
             Ok(true) => return Ok(evaluated(&custom).into()),
-            Err(why) => return Ok(unknown(why, &custom.origin).into()),
+            Err(why) => return Ok(Node::unknown_value(why, &custom.origin).into()),
         }
         let enabled = self.scope.get(&format!("{path}.enabled"))?;
         let mut probe = self.scope.whole(path)?;
@@ -417,7 +420,7 @@ impl<'a> Chart<'a> {
             let given = scope.get(path)?;
             if text(&given).as_deref() != Ok(preset) {
                 let why = format!("what `{path}` makes is not modelled");
-                return Ok(unknown(why.into(), &given.origin));
+                return Ok(Node::unknown_value(why, &given.origin));
             }
         }
         let labels = Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node();

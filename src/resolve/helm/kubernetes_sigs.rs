@@ -9,10 +9,11 @@ mod endpoint;
 use serde_json::json;
 
 use crate::{
+    problem::Problem,
     resolve::helm::{
         object::{Condition, Object},
         print::{format_text, int},
-        template::{Field, Fields, Place, Rendering, Scope, map_text, refused, truth, unknown},
+        template::{Field, Fields, Place, Rendering, Scope, map_text, truth},
     },
     tree::Node,
 };
@@ -66,7 +67,7 @@ impl<'a> Chart<'a> {
             match truth(&namespace) {
                 Ok(true) => scope.print(&namespace)?,
                 Ok(false) => released,
-                Err(why) => unknown(why, &namespace.origin),
+                Err(why) => Node::unknown_value(why, &namespace.origin),
             }
         } else {
             released
@@ -216,10 +217,8 @@ impl<'a> Chart<'a> {
     fn args(&self) -> Rendering<Vec<Node>> {
         let scope = self.scope;
         let port = scope.get("containerPort")?;
-        let port = match int(&port) {
-            Ok(number) => Node::new(format!("--secure-port={number}"), port.origin),
-            Err(why) => unknown(why, &port.origin),
-        };
+        let flag = int(&port).map(|number| format!("--secure-port={number}"));
+        let port = Node::new(flag, port.origin);
         let mut args = if scope.since(3, 6, 0) {
             let mut args = vec![port];
             args.extend(scope.range("defaultArgs")?);
@@ -258,7 +257,7 @@ impl<'a> Chart<'a> {
                 Ok(false) => {
                     tag = map_text(&scope.app_version, |version| format!("v{version}"));
                 }
-                Err(why) => return Ok(unknown(why, &tag.origin)),
+                Err(why) => return Ok(Node::unknown_value(why, &tag.origin)),
             }
         }
         let user = |node: &Node| !node.origin.is_default();
@@ -268,8 +267,8 @@ impl<'a> Chart<'a> {
             (Ok(repository), Ok(tag)) => {
                 scope.read(Place::Value, &format!("{repository}:{tag}"), origin)
             }
-            (Err(why), _) => Ok(unknown(why, &repository.origin)),
-            (_, Err(why)) => Ok(unknown(why, &tag.origin)),
+            (Err(why), _) => Ok(Node::unknown_value(why, &repository.origin)),
+            (_, Err(why)) => Ok(Node::unknown_value(why, &tag.origin)),
         }
     }
 
@@ -307,7 +306,7 @@ impl<'a> Chart<'a> {
             match truth(&name) {
                 Ok(true) => return self.scope.print(&name),
                 Ok(false) => {}
-                Err(why) => return Ok(unknown(why, &name.origin)),
+                Err(why) => return Ok(Node::unknown_value(why, &name.origin)),
             }
         }
         Ok(self.full_name.clone())
@@ -323,7 +322,7 @@ impl<'a> Chart<'a> {
         match &enabled.is {
             Ok(true) => {}
             Ok(false) => return Ok(None),
-            Err(why) => return Ok(Some(unknown(why.clone(), &enabled.at))),
+            Err(why) => return Ok(Some(Node::unknown_value(why.clone(), &enabled.at))),
         }
         let flag = |name: &str, path: &str| -> Rendering<Node> {
             let value = scope.get(path)?;
@@ -372,7 +371,7 @@ impl<'a> Chart<'a> {
                 None if more.unknown().is_some() => list.push(more),
                 None => {
                     let message = format!("`{path}` must be a list");
-                    return Err(refused(&more.origin, message).about(path));
+                    return Err(Problem::refused(&more.origin, message).about(path));
                 }
             }
         }

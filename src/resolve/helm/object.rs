@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    resolve::helm::template::{Field, Fields, Rendering, Scope, truth, unknown},
+    resolve::helm::template::{Field, Fields, Rendering, Scope, truth},
     tree::{Map, Node, Origin, Why},
 };
 
@@ -46,7 +46,7 @@ impl Condition {
         match &self.is {
             Ok(true) => Some(node()),
             Ok(false) => None,
-            Err(why) => Some(unknown(why.clone(), &self.at)),
+            Err(why) => Some(Node::unknown_value(why.clone(), &self.at)),
         }
     }
 
@@ -69,7 +69,7 @@ impl Condition {
     fn hide(&self, object: &mut Node, why: &Why) {
         for (key, entry) in object.as_map_mut().into_iter().flat_map(Map::iter_mut) {
             if !matches!(key, "apiVersion" | "kind" | "metadata") {
-                entry.value = unknown(why.clone(), &self.at);
+                entry.value = Node::unknown_value(why.clone(), &self.at);
             }
         }
     }

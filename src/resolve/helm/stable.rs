@@ -10,7 +10,7 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         print::text,
-        template::{Field, Fields, Rendering, Scope, items, map_text, unknown},
+        template::{Field, Fields, Rendering, Scope, items, map_text},
     },
     tree::{Node, Why},
 };
@@ -125,22 +125,20 @@ impl Chart<'_> {
             None => command.extend(
                 ["--cert-dir=/tmp", "--logtostderr", "--secure-port=8443"].map(|it| scope.own(it)),
             ),
-            Some(why) => command.push(unknown(why.clone(), &scope.own)),
+            Some(why) => command.push(Node::unknown_value(why.clone(), &scope.own)),
         }
         command.extend(scope.range("args")?);
         let ports = match &self.gap {
             None => scope.own(json!([{"containerPort": 8443, "name": "https"}])),
-            Some(why) => unknown(why.clone(), &scope.own),
+            Some(why) => Node::unknown_value(why.clone(), &scope.own),
         };
         let mut mounts = vec![scope.own(json!({"name": "tmp", "mountPath": "/tmp"}))];
         mounts.extend(items(&scope.whole("extraVolumeMounts")?));
         let repository = scope.get("image.repository")?;
         let tag = scope.get("image.tag")?;
         let origin = if tag.origin.is_default() { &repository.origin } else { &tag.origin };
-        let image = match (text(&repository), text(&tag)) {
-            (Ok(repository), Ok(tag)) => Node::new(format!("{repository}:{tag}"), origin.clone()),
-            (Err(why), _) | (_, Err(why)) => unknown(why, origin),
-        };
+        let image = text(&repository).and_then(|it| Ok(format!("{it}:{}", text(&tag)?)));
+        let image = Node::new(image, origin.clone());
         Ok(self
             .fields()
             .set("name", scope.own("metrics-server"))
@@ -215,7 +213,7 @@ impl Chart<'_> {
             "resources": ["pods", "nodes", "nodes/stats", "namespaces"]}]);
             let rules = match &self.gap {
                 None => scope.own(rules),
-                Some(why) => unknown(why.clone(), &scope.own),
+                Some(why) => Node::unknown_value(why.clone(), &scope.own),
             };
             let namespace = scope.named(scope.release.namespace.clone());
             let subject = scope.subject(&self.full_name, namespace)?;

@@ -95,7 +95,7 @@ impl Scope<'_> {
                 _ => {
                     let parent = path[..walked].trim_end_matches('.');
                     let message = format!("the chart reads `{path}`, but `{parent}` is not a map");
-                    return Err(refused(&node.origin, message).about(path));
+                    return Err(Problem::refused(&node.origin, message).about(path));
                 }
             };
             walked += key.len() + 1;
@@ -137,7 +137,7 @@ impl Scope<'_> {
     pub(super) fn print(&self, node: &Node) -> Rendering<Node> {
         match text(node) {
             Ok(text) => self.read(Place::Value, &text, &node.origin),
-            Err(why) => Ok(unknown(why, &node.origin)),
+            Err(why) => Ok(Node::unknown_value(why, &node.origin)),
         }
     }
 
@@ -145,16 +145,13 @@ impl Scope<'_> {
     fn print_item(&self, node: &Node) -> Rendering<Node> {
         match text(node) {
             Ok(text) => self.read(Place::Item, &text, &node.origin),
-            Err(why) => Ok(unknown(why, &node.origin)),
+            Err(why) => Ok(Node::unknown_value(why, &node.origin)),
         }
     }
 
     /// `{{ . | quote }}`
     pub(super) fn quote(node: &Node) -> Node {
-        match text(node) {
-            Ok(text) => Node::new(text, node.origin.clone()),
-            Err(why) => unknown(why, &node.origin),
-        }
+        Node::new(text(node), node.origin.clone())
     }
 
     /// `{{ range .Values.a.b }}- {{ . }}{{ end }}`: each item without quotes.
@@ -168,14 +165,15 @@ impl Scope<'_> {
             Kind::Map(map) => {
                 let mut entries: Vec<_> = map.iter().collect();
                 entries.sort_by_key(|(key, _)| *key);
-                let open = map.open.iter().map(|why| Ok(unknown(why.clone(), &node.origin)));
+                let open =
+                    map.open.iter().map(|why| Ok(Node::unknown_value(why.clone(), &node.origin)));
                 let known = entries.into_iter().map(|(_, entry)| self.print_item(&entry.value));
                 open.chain(known).collect()
             }
             Kind::Scalar(_) if node.is_null() => Ok(Vec::new()),
             Kind::Scalar(scalar) => {
                 let message = format!("`{path}` must be a list, and is `{}`", scalar.text);
-                Err(refused(&node.origin, message).about(path))
+                Err(Problem::refused(&node.origin, message).about(path))
             }
         }
     }
@@ -195,7 +193,7 @@ impl Scope<'_> {
         }
         if text.contains('\n') {
             let why = "the chart prints this value, which has several lines, without quotes";
-            return Ok(unknown(why.into(), origin));
+            return Ok(Node::unknown_value(why, origin));
         }
         let line = match place {
             Place::Item => format!("- {text}"),
@@ -211,7 +209,7 @@ impl Scope<'_> {
         });
         let Some(value) = value else {
             let message = format!("the chart prints `{text}` without quotes: not YAML");
-            return Err(refused(origin, message));
+            return Err(Problem::refused(origin, message));
         };
         Ok(typed(value).relocated(origin))
     }
@@ -220,7 +218,7 @@ impl Scope<'_> {
     pub(super) fn short_name(&self) -> Rendering<Node> {
         let name = self.get("nameOverride")?;
         Ok(match truth(&name) {
-            Err(why) => unknown(why, &name.origin),
+            Err(why) => Node::unknown_value(why, &name.origin),
             Ok(true) => Node::new(cut(&string(&name, "nameOverride")?), name.origin),
             Ok(false) => self.named(cut(self.name)),
         })
@@ -234,7 +232,7 @@ impl Scope<'_> {
             (_, Ok(true)) => self.print(&name)?,
             (Ok(true), Ok(false)) => full_name.clone(),
             (Ok(false), Ok(false)) => Node::new("default", create.origin),
-            (_, Err(why)) | (Err(why), _) => unknown(why, &name.origin),
+            (_, Err(why)) | (Err(why), _) => Node::unknown_value(why, &name.origin),
         })
     }
 
@@ -257,7 +255,7 @@ impl Scope<'_> {
     pub(super) fn full_name(&self) -> Rendering<Node> {
         let name = self.get("fullnameOverride")?;
         match truth(&name) {
-            Err(why) => return Ok(unknown(why, &name.origin)),
+            Err(why) => return Ok(Node::unknown_value(why, &name.origin)),
             Ok(true) => {
                 return Ok(Node::new(cut(&string(&name, "fullnameOverride")?), name.origin));
             }
@@ -269,7 +267,7 @@ impl Scope<'_> {
             cut(&if release.contains(name) { release.clone() } else { format!("{release}-{name}") })
         };
         Ok(match truth(&name) {
-            Err(why) => unknown(why, &name.origin),
+            Err(why) => Node::unknown_value(why, &name.origin),
             Ok(true) => Node::new(full(&string(&name, "nameOverride")?), name.origin),
             Ok(false) => self.named(full(self.name)),
         })
@@ -285,7 +283,7 @@ impl Field {
                 let written = !condition.origin.is_default();
                 Self::Not(written.then(|| condition.origin.clone()))
             }
-            Err(why) => Self::Is(unknown(why, &condition.origin)),
+            Err(why) => Self::Is(Node::unknown_value(why, &condition.origin)),
         }
     }
 }
@@ -346,22 +344,9 @@ impl Fields {
     }
 }
 
-/// What Helm refuses.
-pub(super) fn refused(at: &Origin, message: String) -> Problem {
-    Problem::refused(at, message)
-}
-
-/// A value that nobody can tell.
-pub(super) fn unknown(why: Why, origin: &Origin) -> Node {
-    Node::unknown_value(why, origin)
-}
-
 /// Text made of the text of `node`.
 pub(super) fn map_text(node: &Node, f: impl FnOnce(&str) -> String) -> Node {
-    match text(node) {
-        Ok(text) => Node::new(f(&text), node.origin.clone()),
-        Err(why) => unknown(why, &node.origin),
-    }
+    Node::new(text(node).map(|text| f(&text)), node.origin.clone())
 }
 
 /// The items of a list; of an unknown one, one unknown item.
@@ -394,7 +379,7 @@ pub(super) fn truth(node: &Node) -> Result<bool, Why> {
 /// Text, where a template function takes nothing else.
 fn string(node: &Node, path: &str) -> Rendering<String> {
     node.as_str().map(str::to_owned).ok_or_else(|| {
-        refused(&node.origin, format!("`{path}` must be text, and is not")).about(path)
+        Problem::refused(&node.origin, format!("`{path}` must be text, and is not")).about(path)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     parse::Documents,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     tree::{Entry, Kind, Map, Node, Origin, Via, Why},
 };
 
@@ -80,10 +80,7 @@ pub fn layer(documents: &Documents, origin: &Origin) -> Result<Node, Problem> {
                 let message = "Helm refuses values that are not a mapping";
                 return Err(Problem::refused(&root.origin, message));
             }
-            Err(error) => {
-                let at = error.span.map_or_else(|| origin.clone(), Origin::written);
-                return Err(Problem::new(ProblemKind::Syntax, &at, error.message.clone()));
-            }
+            Err(error) => return Err(Problem::syntax(error, origin)),
         }
     }
     Ok(values)

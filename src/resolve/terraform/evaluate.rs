@@ -11,7 +11,7 @@ use hcl_edit::{
     template::{Element, HeredocTemplate, Template},
 };
 
-use super::{Module, unknown};
+use super::Module;
 use crate::{
     parse::{self, hcl},
     resolve::{
@@ -52,10 +52,10 @@ impl<'a> Scope<'a> {
     pub(super) fn value(&self, file: FileId, expression: &Expression, depth: usize) -> Node {
         let at = hcl::written(file, expression.span());
         if depth > MAX_DEPTH {
-            return unknown("it refers to itself", &at);
+            return Node::unknown_value("it refers to itself", &at);
         }
         let Some(left) = self.work.get().checked_sub(1) else {
-            return unknown("it takes too long to evaluate", &at);
+            return Node::unknown_value("it takes too long to evaluate", &at);
         };
         self.work.set(left);
         let next = |it: &Expression| self.value(file, it, depth + 1);
@@ -118,15 +118,17 @@ impl<'a> Scope<'a> {
                 Element::Interpolation(it) => {
                     let value = self.value(file, &it.expr, depth + 1);
                     match (&value.kind, value.as_scalar()) {
-                        (Kind::Unknown(why), _) => return unknown(why, at),
+                        (Kind::Unknown(why), _) => return Node::unknown_value(why.clone(), at),
                         (_, Some(scalar)) => text += &scalar.text,
-                        _ => return unknown("it is computed", at),
+                        _ => return Node::unknown_value("it is computed", at),
                     }
                     if origin == *at {
                         origin = at.filled(Via::Values, &value.origin);
                     }
                 }
-                Element::Directive(_) => return unknown("a directive is not evaluated", at),
+                Element::Directive(_) => {
+                    return Node::unknown_value("a directive is not evaluated", at);
+                }
             }
         }
         Node::new(Scalar::string(text), origin)
@@ -184,14 +186,16 @@ impl<'a> Scope<'a> {
     fn reference(&self, file: FileId, traversal: &Traversal, depth: usize) -> Node {
         let at = hcl::written(file, traversal.span());
         let Expression::Variable(base) = &traversal.expr else {
-            return unknown("it is computed", &at);
+            return Node::unknown_value("it is computed", &at);
         };
         let mut names = traversal.operators.iter().map(|it| match it.value() {
             TraversalOperator::GetAttr(name) => Some(name.as_str()),
             TraversalOperator::Index(Expression::String(name)) => Some(name.value().as_str()),
             _ => None,
         });
-        let Some(Some(first)) = names.next() else { return unknown("it is computed", &at) };
+        let Some(Some(first)) = names.next() else {
+            return Node::unknown_value("it is computed", &at);
+        };
         let through = |value: Node| value.through(Via::Values, at.written_at());
         let mut value = match base.as_str() {
             "path" => match first {
@@ -200,20 +204,24 @@ impl<'a> Scope<'a> {
             },
             "local" => match self.module.local(first) {
                 Some((file, expression)) => through(self.value(file, expression, depth + 1)),
-                None => unknown(&format!("`local.{first}` is not defined here"), &at),
+                None => Node::unknown_value(format!("`local.{first}` is not defined here"), &at),
             },
             "var" => match self.argument(first, depth) {
                 Some(value) => through(value),
-                None => unknown(&format!("`var.{first}` is set outside of the code"), &at),
+                None => {
+                    Node::unknown_value(format!("`var.{first}` is set outside of the code"), &at)
+                }
             },
-            base => unknown(&format!("`{base}.{first}` is known only to Terraform"), &at),
+            base => {
+                Node::unknown_value(format!("`{base}.{first}` is known only to Terraform"), &at)
+            }
         };
         for name in names {
             if value.unknown().is_some() {
                 return value;
             }
             let found = name.and_then(|name| value.get(name)).cloned();
-            value = found.unwrap_or_else(|| unknown("it is computed", &at));
+            value = found.unwrap_or_else(|| Node::unknown_value("it is computed", &at));
         }
         value
     }
@@ -261,14 +269,14 @@ impl<'a> Scope<'a> {
     ) -> Node {
         let at = hcl::written(file, expression.span());
         if depth > MAX_DEPTH {
-            return unknown("it refers to itself", &at);
+            return Node::unknown_value("it refers to itself", &at);
         }
         match expression {
             Expression::FuncCall(call) => self.call(file, call, &at, depth, read),
             Expression::Parenthesis(it) => self.layer(file, it.inner(), depth + 1, read),
             Expression::HeredocTemplate(it) => match self.heredoc(file, it, depth) {
                 Ok((node, holes)) => self.filled(&node, &holes),
-                Err(why) => unknown(&why, &at),
+                Err(why) => Node::unknown_value(why, &at),
             },
             Expression::StringTemplate(it) => match it.as_single_element() {
                 Some(Element::Interpolation(only)) => self.layer(file, &only.expr, depth + 1, read),
@@ -296,26 +304,31 @@ impl<'a> Scope<'a> {
         read: &mut BTreeSet<FileId>,
     ) -> Node {
         let name = call.name.name.as_str();
-        let Some(first) = call.args.get(0) else { return unknown("it is computed", at) };
+        let Some(first) = call.args.get(0) else {
+            return Node::unknown_value("it is computed", at);
+        };
         match name {
             "yamlencode" | "jsonencode" => {
                 let value = self.value(file, first, depth + 1);
                 if value.as_map().is_some() || value.unknown().is_some() {
                     value
                 } else {
-                    unknown("it encodes something that is no object", at)
+                    Node::unknown_value("it encodes something that is no object", at)
                 }
             }
             "trimspace" | "tostring" => self.layer(file, first, depth + 1, read),
             "file" | "templatefile" => {
                 let path = self.value(file, first, depth + 1);
                 if let Some(why) = path.unknown() {
-                    return unknown(why, at);
+                    return Node::unknown_value(why.clone(), at);
                 }
                 let found = path.as_str().and_then(|it| self.path(it));
                 let found = found.and_then(|path| self.context.sources.find(&path));
                 let Some(target) = found else {
-                    return unknown("the file that it reads is not in the repository", at);
+                    return Node::unknown_value(
+                        "the file that it reads is not in the repository",
+                        at,
+                    );
                 };
                 read.insert(target);
                 let arguments = call.args.get(1).filter(|_| name == "templatefile");
@@ -323,12 +336,12 @@ impl<'a> Scope<'a> {
                     Some(it) => self.template_file(target, &self.value(file, it, depth + 1), at),
                     None => match install::values_file(self.context, target, at) {
                         Ok(values) => values,
-                        Err(problem) => unknown(&problem.message, at),
+                        Err(problem) => Node::unknown_value(problem.message, at),
                     },
                 };
                 layer.through(Via::Values, at.written_at())
             }
-            _ => unknown(&format!("`{name}()` is not evaluated"), at),
+            _ => Node::unknown_value(format!("`{name}()` is not evaluated"), at),
         }
     }
 
@@ -336,10 +349,10 @@ impl<'a> Scope<'a> {
     fn template_file(&self, file: FileId, variables: &Node, at: &Origin) -> Node {
         let sources = self.context.sources;
         let Text::Utf8(content) = sources.load(file) else {
-            return unknown("the file that it reads is not text", at);
+            return Node::unknown_value("the file that it reads is not text", at);
         };
         if content.contains("%{") || content.contains("$${") {
-            return unknown("directives of the file's template are not evaluated", at);
+            return Node::unknown_value("directives of the file's template are not evaluated", at);
         }
         let holes = template::between(content, "${", "}").into_iter().map(|range| {
             let name = content[range.clone()].trim_matches(['$', '{', '}']).trim();
@@ -366,23 +379,23 @@ impl<'a> Scope<'a> {
                 values.clone()
             }
             Ok([]) => Node::new(Map::default(), node.origin.clone()),
-            Ok(_) => unknown("its values are not one mapping", &node.origin),
-            Err(why) => unknown(why, &node.origin),
+            Ok(_) => Node::unknown_value("its values are not one mapping", &node.origin),
+            Err(why) => Node::unknown_value(why.clone(), &node.origin),
         }
     }
 
     /// Text as values.
     fn yaml(&self, node: &Node) -> Node {
         if let Some(why) = node.unknown() {
-            return unknown(why, &node.origin);
+            return Node::unknown_value(why.clone(), &node.origin);
         }
         if node.as_str().is_none() {
-            return unknown("its values are not text", &node.origin);
+            return Node::unknown_value("its values are not text", &node.origin);
         }
         let documents = parse::embedded(self.context.sources, node, Dialect::Sigs);
         match helm::layer(&documents, &node.origin) {
             Ok(values) => values,
-            Err(problem) => unknown(&problem.message, &node.origin),
+            Err(problem) => Node::unknown_value(problem.message, &node.origin),
         }
     }
 

@@ -60,7 +60,7 @@ impl Part<'_, '_> {
                         "this values file does not exist, so Argo CD cannot render the chart";
                     let problem = Problem::refused(&entry.origin, message);
                     deployed.problems.push(problem);
-                    unknown("a values file does not exist", entry)
+                    Node::unknown_value("a values file does not exist", &entry.origin)
                 }
                 Ok(files) => {
                     let mut layer = Node::new(Map::default(), entry.origin.clone());
@@ -69,7 +69,10 @@ impl Part<'_, '_> {
                         match install::values_file(self.argo.context, file, &entry.origin) {
                             Ok(over) => layer = helm::merge(&layer, &over),
                             Err(problem) => {
-                                layer = unknown("a values file cannot be read", entry);
+                                layer = Node::unknown_value(
+                                    "a values file cannot be read",
+                                    &entry.origin,
+                                );
                                 deployed.problems.push(problem);
                             }
                         }
@@ -79,7 +82,7 @@ impl Part<'_, '_> {
                 Err(why) => {
                     let problem = Problem::unresolved(&entry.origin, &*why);
                     deployed.problems.push(problem);
-                    unknown(&why, entry)
+                    Node::unknown_value(why, &entry.origin)
                 }
             };
             values = helm::merge(&values, &layer.through(Via::Values, entry.origin.written_at()));
@@ -104,7 +107,7 @@ impl Part<'_, '_> {
             Ok(layer) => layer,
             Err(problem) => {
                 deployed.problems.push(problem);
-                unknown("the values cannot be read", values)
+                Node::unknown_value("the values cannot be read", &values.origin)
             }
         }
     }
@@ -145,7 +148,7 @@ impl Part<'_, '_> {
         }
         for parameter in helm.items_at("fileParameters") {
             let Some(name) = parameter.str_at("name") else { continue };
-            let value = unknown("it is the content of a file", parameter);
+            let value = Node::unknown_value("it is the content of a file", &parameter.origin);
             deployed.problems.extend(install::set(&mut values, name, &value, true).err());
         }
         values
@@ -195,9 +198,4 @@ impl Part<'_, '_> {
         let Some(pattern) = install::pattern(&path) else { return Ok(Vec::new()) };
         Ok(sources.iter().filter(|(_, it)| pattern.is_match(&it.path)).map(|(it, _)| it).collect())
     }
-}
-
-/// A layer that may hold anything.
-fn unknown(why: &str, at: &Node) -> Node {
-    Node::unknown_value(why, &at.origin)
 }

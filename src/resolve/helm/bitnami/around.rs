@@ -7,7 +7,7 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         print::text,
-        template::{Field, Fields, Rendering, truth, unknown},
+        template::{Field, Fields, Rendering, truth},
     },
     tree::Node,
 };
@@ -53,9 +53,9 @@ impl Chart<'_> {
                 (Ok(true), Ok(false)) => Field::Not(None),
                 (Ok(false), Ok(false)) => Field::Is(match &self.gap {
                     None => scope.own(1),
-                    Some(why) => unknown(why.clone(), &scope.own),
+                    Some(why) => Node::unknown_value(why.clone(), &scope.own),
                 }),
-                (Err(why), _) | (_, Err(why)) => Field::Is(unknown(why, &most.origin)),
+                (Err(why), _) | (_, Err(why)) => Field::Is(Node::unknown_value(why, &most.origin)),
             };
             let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone());
             let spec = Fields::new(&scope.own)
@@ -75,7 +75,7 @@ impl Chart<'_> {
             let insecure = match truth(&insecure) {
                 Ok(true) => scope.print(&insecure)?,
                 Ok(false) => Node::new(true, insecure.origin),
-                Err(why) => unknown(why, &insecure.origin),
+                Err(why) => Node::unknown_value(why, &insecure.origin),
             };
             let service = Fields::new(&scope.own)
                 .set("name", self.full_name.clone())
@@ -119,7 +119,7 @@ impl Chart<'_> {
             let spec = if open.is == Ok(true) && self.gap.is_none() {
                 spec
             } else {
-                unknown("narrower network policies are not modelled".into(), &open.at)
+                Node::unknown_value("narrower network policies are not modelled", &open.at)
             };
             let object =
                 self.object("networking.k8s.io/v1", "NetworkPolicy", self.full_name.clone());
@@ -132,7 +132,7 @@ impl Chart<'_> {
         Condition::all(scope, &["rbac.create"])?.made(|| {
             let named = |suffix: &str| match (text(&self.full_name), text(&self.namespace)) {
                 (Ok(name), Ok(namespace)) => scope.named(format!("{name}-{namespace}{suffix}")),
-                (Err(why), _) | (_, Err(why)) => unknown(why, &scope.own),
+                (Err(why), _) | (_, Err(why)) => Node::unknown_value(why, &scope.own),
             };
             let api = "rbac.authorization.k8s.io/v1";
             let read = json!(["get", "list", "watch"]);
@@ -141,7 +141,7 @@ impl Chart<'_> {
             {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get", "create"]}]);
             let rules = match &self.gap {
                 None => scope.own(rules),
-                Some(why) => unknown(why.clone(), &scope.own),
+                Some(why) => Node::unknown_value(why.clone(), &scope.own),
             };
             let subject = scope.subject(&self.full_name, self.namespace.clone())?;
             let bind = |object: Object, kind: &str, role: Node| {

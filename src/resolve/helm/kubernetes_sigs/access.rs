@@ -7,9 +7,8 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         print::text,
-        template::{Fields, Rendering, map_text, unknown},
+        template::{Fields, Rendering, map_text},
     },
-    scalar::Scalar,
     tree::Node,
 };
 
@@ -94,10 +93,7 @@ fn resizer_config(chart: &Chart<'_>) -> Rendering<Node> {
         let value = text(&scope.get(&format!("addonResizer.nanny.{value}"))?);
         lines = lines.and_then(|lines| Ok(format!("{lines}\n{key}: {}", value?)));
     }
-    let configuration = match lines {
-        Ok(lines) => Node::new(Scalar::string(lines), scope.own.clone()),
-        Err(why) => unknown(why, &scope.own),
-    };
+    let configuration = Node::new(lines, scope.own.clone());
     let data = Fields::new(&scope.own).set("NannyConfiguration", configuration);
     let name = chart.full_name_and("-nanny-config");
     Ok(chart.object("v1", "ConfigMap", name, true).set("data", data.node()).node())

@@ -8,7 +8,7 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         print::text,
-        template::{Field, Fields, Rendering, map_text, truth, unknown},
+        template::{Field, Fields, Rendering, map_text, truth},
     },
     tree::Node,
 };
@@ -26,7 +26,7 @@ impl Chart<'_> {
                 Some(why) => {
                     let labels = match truth(&labels) {
                         Ok(false) => labels,
-                        _ => unknown(why, &annotations.origin),
+                        _ => Node::unknown_value(why, &annotations.origin),
                     };
                     object.labels(&labels).metadata("annotations", annotations)
                 }
@@ -156,12 +156,9 @@ impl Chart<'_> {
         if scope.since(3, 13, 0) {
             let wanted = Condition::all(scope, &["tls.certManager.addInjectorAnnotations"])?;
             inject = self.tls_is("cert-manager").and(wanted);
-            let secret = match (text(&self.namespace), text(&self.full_name)) {
-                (Ok(namespace), Ok(name)) => {
-                    Node::new(format!("{namespace}/{name}"), self.tls.origin.clone())
-                }
-                (Err(why), _) | (_, Err(why)) => unknown(why, &self.tls.origin),
-            };
+            let secret = text(&self.namespace)
+                .and_then(|namespace| Ok(format!("{namespace}/{}", text(&self.full_name)?)));
+            let secret = Node::new(secret, self.tls.origin.clone());
             if let Some(secret) = inject.then(|| secret) {
                 annotations = annotations.set("cert-manager.io/inject-ca-from", secret);
             }
@@ -170,7 +167,7 @@ impl Chart<'_> {
         Ok(match (truth(&given), inject.is) {
             (Ok(true), _) | (_, Ok(true)) => object.metadata("annotations", annotations),
             (Err(why), _) | (_, Err(why)) => {
-                object.metadata("annotations", unknown(why, &given.origin))
+                object.metadata("annotations", Node::unknown_value(why, &given.origin))
             }
             // 3.13.0 alone writes an empty map of them as a null.
             _ if scope.since(3, 13, 0) && !scope.since(3, 13, 1) => {
@@ -187,11 +184,12 @@ impl Chart<'_> {
         let given = Field::when(&bundle, map_text(&bundle, encode));
         let helm = self.tls_is("helm");
         Ok(match (helm.is, self.tls_is("cert-manager").is) {
-            (Err(why), _) => unknown(why, &self.tls.origin).into(),
-            (Ok(true), _) => {
-                unknown("Helm makes this certificate when it installs".into(), &self.tls.origin)
-                    .into()
-            }
+            (Err(why), _) => Node::unknown_value(why, &self.tls.origin).into(),
+            (Ok(true), _) => Node::unknown_value(
+                "Helm makes this certificate when it installs",
+                &self.tls.origin,
+            )
+            .into(),
             (_, Ok(true)) => Field::Not(None),
             _ => given,
         })
@@ -236,7 +234,9 @@ impl Chart<'_> {
                     (Ok(name), Ok(namespace), Ok(domain)) => {
                         scope.own(format!("{name}.{namespace}{suffix}{domain}"))
                     }
-                    (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => unknown(why, &scope.own),
+                    (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => {
+                        Node::unknown_value(why, &scope.own)
+                    }
                 }
             });
             let issuer_ref = match existing.is {
@@ -250,7 +250,7 @@ impl Chart<'_> {
                     .set("kind", scope.own("Issuer"))
                     .set("group", scope.own("cert-manager.io"))
                     .node(),
-                Err(why) => unknown(why, &existing.at),
+                Err(why) => Node::unknown_value(why, &existing.at),
             };
             let spec = Fields::new(&scope.own)
                 .set("commonName", self.full_name.clone())
