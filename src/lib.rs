@@ -29,6 +29,7 @@ pub mod problem;
 
 pub mod nearest;
 pub mod parse;
+pub mod placeholder;
 pub mod scalar;
 pub mod source;
 pub mod tree;

@@ -98,13 +98,6 @@ fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::Place {
     yaml::Place::new(node.origin.clone(), offsets)
 }
 
-/// Whether `text` is a template of another language rather than YAML: Go, Jinja, ERB.
-pub fn is_template(text: &str) -> bool {
-    ["{{", "{%", "<%", "[["]
-        .iter()
-        .any(|mark| memchr::memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
-}
-
 /// Where the bytes of a decoded scalar stand in the source text that it was decoded from.
 fn offsets_of(source: &str, start: u32, text: &str, style: Style) -> yaml::Offsets {
     let shift = |by: usize| yaml::Offsets::Shift(start + u32::try_from(by).unwrap_or(0));

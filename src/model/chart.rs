@@ -8,6 +8,7 @@ use crate::{
         version::Constraint,
     },
     model::{Fact, InstalledChart, UnknownKey},
+    placeholder::has_placeholder,
     resolve::environment::Release,
     tree::{Entry, Node, Origin},
 };
@@ -90,7 +91,7 @@ fn visit(path: &str, name: &str, entry: &Entry, keys: &[&Key], found: &mut Vec<U
     }
     if below.is_empty() {
         // A null takes a default away, or nothing: both are harmless. A placeholder is no name yet.
-        let is_name = !name.contains("${") && !name.contains("{{");
+        let is_name = !has_placeholder(name);
         if !keys.is_empty() && is_name && !entry.value.is_null() {
             let key = entry.key.map(Origin::written);
             let origin = key.unwrap_or_else(|| entry.value.origin.clone());

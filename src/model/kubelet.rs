@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     model::{Fact, KubeletFacts},
+    placeholder::has_placeholder,
     scalar::Value,
     tree::{Entry, Kind, Node, Origin, Via},
 };
@@ -90,8 +91,7 @@ impl Settings {
 
     /// An empty text is what the kubelet takes for "not set".
     fn text(&self, path: &str, flag: &str) -> Fact<String> {
-        let filled =
-            |text: &str| (!text.contains("${") && !text.contains("{{")).then(|| text.into());
+        let filled = |text: &str| (!has_placeholder(text)).then(|| text.into());
         let fact = self.fact(
             path,
             flag,
@@ -169,9 +169,7 @@ fn over<T>(reading: Reading<T>, node: &Node, old: &Fact<T>) -> Option<Fact<T>> {
 
 fn wrong(node: &Node) -> Arc<str> {
     match node.as_scalar() {
-        Some(scalar) if scalar.text.contains("${") || scalar.text.contains("{{") => {
-            "a template fills it in".into()
-        }
+        Some(scalar) if has_placeholder(&scalar.text) => "a template fills it in".into(),
         _ => "it is not a value of the right type".into(),
     }
 }
@@ -239,7 +237,7 @@ impl Flag {
     }
 
     fn new(name: &str, value: Node) -> Self {
-        if name.contains("${") || name.contains("{{") {
+        if has_placeholder(name) {
             let why = Kind::Unknown("a template fills it in".into());
             return Self { name: ANY.to_owned(), value: Node::new(why, value.origin) };
         }

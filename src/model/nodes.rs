@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     config::EnvironmentConfig,
     model::{ClusterId, Count, Fact},
+    placeholder::has_placeholder,
     tree::{Node, Origin, Via, Why},
 };
 
@@ -98,7 +99,7 @@ pub(super) fn stated(node: &Node) -> Fact<Count> {
         (Some(count), _) => Fact::Known(Count::exactly(count), node.origin.clone()),
         (None, Some(why)) => Fact::Unknown(why.clone(), Some(node.origin.clone())),
         (None, None) => {
-            let template = text.is_some_and(|it| it.contains("${") || it.contains("{{"));
+            let template = text.is_some_and(has_placeholder);
             let why = if template { "a template fills it in" } else { "it is not a whole number" };
             Fact::Unknown(why.into(), Some(node.origin.clone()))
         }

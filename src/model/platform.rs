@@ -25,7 +25,7 @@ use crate::{
     model::{
         Approver, ClusterId, Kubelet, KubeletFacts, MetricsServer, Signer, approver, nodes::Pool,
     },
-    parse,
+    parse, placeholder,
     problem::{Problem, ProblemKind},
     resolve::{
         environment::{EntryKind, Environment},
@@ -290,7 +290,7 @@ impl<'a> Input<'a> {
         if let Some(error) = documents.error() {
             let text = node.as_scalar().map_or("", |it| &it.text);
             let at = error.span.map_or_else(|| node.origin.clone(), |it| node.origin.moved(it));
-            let template = parse::is_template(text);
+            let template = placeholder::is_template(text);
             problems.push(if template {
                 Problem::unresolved(&at, "this text is a template")
             } else {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::{
     config::{Config, EnvironmentConfig},
     data::groups::{self, Role},
-    parse,
+    placeholder,
     problem::Problem,
     resolve::{
         context::Context,
@@ -377,7 +377,9 @@ impl Loose {
             return;
         }
         let documents = sources.documents(file, Dialect::Sigs);
-        if let Some(error) = documents.error().filter(|_| !parse::is_template(sources.text(file))) {
+        if let Some(error) =
+            documents.error().filter(|_| !placeholder::is_template(sources.text(file)))
+        {
             let start = Origin::written(Span::start_of(file));
             self.problems.push(Problem::syntax(error, &start));
         }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    placeholder::Placeholder,
     problem::Problem,
     resolve::{
         context::Context,
@@ -236,6 +237,6 @@ impl Bundle<'_> {
 fn preprocessed(node: &Node) -> Node {
     node.rewrite_scalars(|Scalar { text, .. }| {
         let why = || format!("Fleet fills in `{text}` for each cluster").into();
-        text.contains("${").then(|| Kind::Unknown(why()))
+        Placeholder::Dollar.is_in(text).then(|| Kind::Unknown(why()))
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     parse,
+    placeholder::Placeholder,
     problem::Problem,
     resolve::{
         context::Context,
@@ -57,7 +58,7 @@ fn values(context: &Context<'_>, node: &Node, problems: &mut Vec<Problem>) -> No
     let Some(scalar) = node.as_scalar() else {
         return unknown("the template of its values is not text", problems);
     };
-    if !scalar.text.contains("{{") {
+    if !Placeholder::Braces.is_in(&scalar.text) {
         let documents = parse::embedded(context.sources, node, Dialect::Sigs);
         return match helm::layer(&documents, &node.origin) {
             Ok(values) => values,

@@ -14,6 +14,7 @@ use crate::{
         groups::{self, Role},
         kustomization,
     },
+    placeholder::Placeholder,
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Text},
     tree::Node,
@@ -151,7 +152,7 @@ impl<'a> Layout<'a> {
                     Err(_) => None,
                 };
                 let dir = path
-                    .filter(|path| !path.contains("${"))
+                    .filter(|path| !Placeholder::Dollar.is_in(path))
                     .and_then(|path| source::join("", path.trim_start_matches('/')))
                     .filter(|dir| may_be_here(node, dir));
                 self.flux_by_file.entry(file).or_default().push(self.flux.len());

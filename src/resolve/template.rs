@@ -12,6 +12,7 @@ pub use expression::{Scope, normalized};
 
 use crate::{
     parse,
+    placeholder::Placeholder,
     scalar::{self, Dialect, Scalar, Style},
     source::Sources,
     tree::{Entry, Kind, Map, Node, Origin, Via, Why},
@@ -258,9 +259,9 @@ pub fn printed(node: &Node) -> Option<String> {
 /// A manifest that nothing builds, with what something outside the repository must fill in unknown.
 pub(crate) fn placeholders(node: &Node) -> Node {
     node.rewrite_scalars(|Scalar { text, .. }| {
-        let why = if text.contains("${") {
+        let why = if Placeholder::Dollar.is_in(text) {
             format!("nothing in the repository fills in `{text}`").into()
-        } else if text.starts_with("ENC[") {
+        } else if Placeholder::Encrypted.is_in(text) {
             "it is encrypted with SOPS".into()
         } else {
             return None;

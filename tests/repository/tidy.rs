@@ -112,7 +112,7 @@ const FLOORS: &[&[&str]] = &[
     &["tree"],
     &["source"],
     &["scalar"],
-    &["nearest"],
+    &["nearest", "placeholder"],
 ];
 
 /// The modules of `src/resolve/`. Those of one floor know nothing of each other.

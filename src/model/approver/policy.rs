@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::{
     model::kubelet::loose_bool,
+    placeholder::{Placeholder, has_placeholder},
     tree::{Node, Origin},
 };
 
@@ -138,7 +139,9 @@ pub(super) fn of_container(container: &Node, anchor: &Origin) -> Vec<(Weakness, 
 
 /// What is weak in how an image is named.
 pub(super) fn of_image(image: &Node) -> Vec<(Weakness, Origin)> {
-    let Some(text) = image.as_str().filter(|it| !it.contains("${") && !it.contains('@')) else {
+    let Some(text) =
+        image.as_str().filter(|it| !Placeholder::Dollar.is_in(it) && !it.contains('@'))
+    else {
         return Vec::new();
     };
     let name = text.rsplit('/').next().unwrap_or(text);
@@ -166,7 +169,7 @@ impl Policy<'_> {
             Some(".*" | "^.*$" | ".+" | "^.+$") => {
                 found.push((Weakness::AnyName(regex_name), at(self.regex)));
             }
-            Some(regex) if regex.contains("${") || regex.contains("{{") => {}
+            Some(regex) if has_placeholder(regex) => {}
             // Go's `MatchString` looks for a match anywhere in the name.
             Some(regex)
                 if !(regex.starts_with('^') || regex.starts_with("\\A"))

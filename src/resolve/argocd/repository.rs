@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    placeholder::Placeholder,
     resolve::install,
     source::{self, FileId, Sources},
     tree::Node,
@@ -102,7 +103,8 @@ fn in_generator(
     for field in ["directories", "files"] {
         for item in git.items_at(field) {
             let exclude = item.get("exclude").and_then(Node::as_bool).unwrap_or(false);
-            let Some(pattern) = item.str_at("path").filter(|it| !it.contains("{{")) else {
+            let Some(pattern) = item.str_at("path").filter(|it| !Placeholder::Braces.is_in(it))
+            else {
                 continue;
             };
             // A pattern that matches everything says nothing.
@@ -125,7 +127,7 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 
 /// A path below the root without placeholders.
 fn literal(node: Option<&Node>) -> Option<String> {
-    let path = node?.as_str().filter(|it| !it.contains("{{"))?;
+    let path = node?.as_str().filter(|it| !Placeholder::Braces.is_in(it))?;
     source::join("", path).filter(|it| !it.is_empty())
 }
 

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 
 use crate::{
     parse,
+    placeholder::Placeholder,
     scalar::Scalar,
     tree::{Kind, Node, Why},
 };
@@ -130,7 +131,7 @@ fn secret(node: &Node, name: &str) -> Data {
     });
     data.read(node.get("stringData"), Node::clone);
     for value in data.entries.values_mut() {
-        if value.as_str().is_some_and(|text| text.starts_with("ENC[")) {
+        if value.as_str().is_some_and(|it| Placeholder::Encrypted.is_in(it)) {
             value.kind = Kind::Unknown(encrypted.clone());
         }
     }

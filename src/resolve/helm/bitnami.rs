@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     data::kinds::is_cluster_scoped,
-    parse::is_template,
+    placeholder::is_template,
     problem::Problem,
     resolve::helm::{
         object::{Condition, Object},

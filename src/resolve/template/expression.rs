@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::{
+    placeholder::Placeholder,
     resolve::template::{self, Hole},
     scalar::Scalar,
     source::Sources,
@@ -36,7 +37,9 @@ impl Scope<'_> {
     /// `node` with every string in it rendered. The text of Helm values becomes the values.
     pub fn render(&self, node: &Node) -> Node {
         node.rewrite(&mut |node| match &node.kind {
-            Kind::Scalar(scalar) if scalar.text.contains("{{") => Some(self.text(node, scalar)),
+            Kind::Scalar(scalar) if Placeholder::Braces.is_in(&scalar.text) => {
+                Some(self.text(node, scalar))
+            }
             Kind::Map(map) => Some(Node::new(self.map(map), node.origin.clone())),
             _ => None,
         })
@@ -57,7 +60,7 @@ impl Scope<'_> {
                 _ => self.render(&entry.value),
             };
             let name = Node::new(Scalar::string(key), node_origin(&entry.value));
-            let name = if key.contains("{{") { self.render(&name) } else { name };
+            let name = if Placeholder::Braces.is_in(key) { self.render(&name) } else { name };
             match name.as_str() {
                 Some(name) => {
                     rendered.insert(name, entry);
@@ -77,7 +80,7 @@ impl Scope<'_> {
 
     /// What the text of `helm.values` reads as.
     fn values(&self, node: &Node) -> Node {
-        let Some(scalar) = node.as_scalar().filter(|it| it.text.contains("{{")) else {
+        let Some(scalar) = node.as_scalar().filter(|it| Placeholder::Braces.is_in(&it.text)) else {
             return node.clone();
         };
         let unknown = |why| Node::unknown_value(why, &node.origin);
