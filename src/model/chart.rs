@@ -65,7 +65,7 @@ fn versions(chart: &Chart, version: &Fact<String>) -> Vec<Version> {
     let constraint = match version {
         Fact::Known(text, _) => Constraint::parse(text),
         Fact::Absent(_) => Constraint::parse("*"),
-        Fact::Unknown(..) => None,
+        Fact::Unknown(..) | Fact::Invalid { .. } => None,
     };
     let allowed = constraint.map(|it| chart.allowed(&it)).unwrap_or_default();
     if allowed.is_empty() { chart.versions().cloned().collect() } else { allowed }

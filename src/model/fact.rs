@@ -1,6 +1,9 @@
-//! A setting: what it is, where it comes from, or why nobody can tell.
+//! A setting: what it is, where it comes from, or why it has no value.
 
-use crate::tree::{Origin, Why};
+use crate::{
+    placeholder::{self, Placeholder},
+    tree::{Node, Origin, Why},
+};
 
 /// What is known of one setting. A default is a known value whose origin says so.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +14,15 @@ pub enum Fact<T> {
     Absent(Option<Origin>),
     /// The repository alone cannot tell.
     Unknown(Why, Option<Origin>),
+    /// It is written, and whoever reads it refuses it.
+    Invalid {
+        /// What is written; JSON when it is no scalar.
+        text: String,
+        /// Why it is refused, as a clause.
+        why: Why,
+        /// Where it comes from.
+        origin: Origin,
+    },
 }
 
 /// Derives what the facts of a struct have in common, so that each is named in one list.
@@ -85,24 +97,47 @@ impl<T> Fact<T> {
         matches!(self, Self::Unknown(..))
     }
 
+    /// Why there is no value although something is said, and where: it is unknown, or invalid.
+    pub fn untold(&self) -> Option<(&Why, Option<&Origin>)> {
+        match self {
+            Self::Unknown(why, origin) => Some((why, origin.as_ref())),
+            Self::Invalid { why, origin, .. } => Some((why, Some(origin))),
+            Self::Known(..) | Self::Absent(_) => None,
+        }
+    }
+
+    /// What stands at `node` and is refused for the reason `why`; what something has yet to fill in
+    /// nobody can tell.
+    pub(super) fn refused(node: &Node, why: impl Into<Why>) -> Self {
+        let (why, origin) = (why.into(), node.origin.clone());
+        match written(node).filter(|text| !has_hole(text)) {
+            Some(text) => Self::Invalid { text, why, origin },
+            None => Self::Unknown(why, Some(origin)),
+        }
+    }
+
     /// The same fact of another type.
     pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Fact<U> {
-        match self {
-            Self::Known(value, origin) => Fact::Known(f(value), origin.clone()),
-            Self::Absent(by) => Fact::Absent(by.clone()),
-            Self::Unknown(why, origin) => Fact::Unknown(why.clone(), origin.clone()),
-        }
+        self.and_then(|value, origin| Fact::Known(f(value), origin.clone()))
     }
 
     /// The fact that is read out of this one; what cannot be read is unknown, with the reason.
     pub fn read<U>(&self, read: impl FnOnce(&T) -> Result<U, String>) -> Fact<U> {
+        self.and_then(|value, origin| match read(value) {
+            Ok(value) => Fact::Known(value, origin.clone()),
+            Err(why) => Fact::Unknown(why.into(), Some(origin.clone())),
+        })
+    }
+
+    /// The fact that follows from this one when it is known.
+    pub fn and_then<U>(&self, f: impl FnOnce(&T, &Origin) -> Fact<U>) -> Fact<U> {
         match self {
-            Self::Known(value, origin) => match read(value) {
-                Ok(value) => Fact::Known(value, origin.clone()),
-                Err(why) => Fact::Unknown(why.into(), Some(origin.clone())),
-            },
+            Self::Known(value, origin) => f(value, origin),
             Self::Absent(by) => Fact::Absent(by.clone()),
             Self::Unknown(why, origin) => Fact::Unknown(why.clone(), origin.clone()),
+            Self::Invalid { text, why, origin } => {
+                Fact::Invalid { text: text.clone(), why: why.clone(), origin: origin.clone() }
+            }
         }
     }
 
@@ -116,6 +151,24 @@ impl<T> Fact<T> {
             known => known,
         }
     }
+}
+
+/// What is written at `node`, if all of it can be told.
+fn written(node: &Node) -> Option<String> {
+    fn is_known(node: &Node) -> bool {
+        let open = node.as_map().is_some_and(|it| it.open.is_some());
+        node.unknown().is_none()
+            && !open
+            && node.items().iter().all(is_known)
+            && node.entries().all(|(_, entry)| is_known(&entry.value))
+    }
+    let text = || node.as_scalar().map(|it| it.text.to_string());
+    is_known(node).then(|| text().unwrap_or_else(|| node.to_json().to_string()))
+}
+
+/// Whether a template, Flux, Kubernetes or some script fills a part of `text` in.
+pub(super) fn has_hole(text: &str) -> bool {
+    placeholder::is_template(text) || Placeholder::Dollar.is_in(text) || text.contains("$(")
 }
 
 impl<T> Default for Fact<T> {

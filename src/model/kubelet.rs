@@ -3,10 +3,12 @@
 //! Precedence is that of `cmd/kubelet/app/server.go` in `kubernetes/kubernetes`: the file given with
 //! `--config`, then its drop-in directory, then flags.
 
-use std::sync::Arc;
-
 use crate::{
-    model::{Fact, KubeletFacts},
+    model::{
+        Fact, KubeletFacts,
+        fact::has_hole,
+        workload::{flag, number},
+    },
     placeholder::has_placeholder,
     scalar::Value,
     tree::{Entry, Kind, Node, Origin, Via},
@@ -105,7 +107,7 @@ impl Settings {
     }
 
     fn int(&self, path: &str, flag: &str) -> Fact<i128> {
-        self.fact(path, flag, Node::as_int, |text| text.trim().parse().ok().into())
+        self.fact(path, flag, |it| number(it).ok(), |text| flag::integer(text.trim()).into())
     }
 
     /// What holds of the layers and flags in the end, and what it took the place of.
@@ -141,7 +143,7 @@ impl Settings {
 enum Reading<T> {
     /// Nothing about this one.
     Nothing,
-    /// Something that is not a value of its type: a template, or a mistake.
+    /// Something that is not a value of its type: a template, or what the kubelet refuses.
     Wrong,
     /// This.
     Value(T),
@@ -163,14 +165,12 @@ fn over<T>(reading: Reading<T>, node: &Node, old: &Fact<T>) -> Option<Fact<T>> {
         (Reading::Nothing, _) => None,
         (Reading::Value(value), _) => Some(Fact::Known(value, origin)),
         (Reading::Wrong, Some(why)) => Some(Fact::Unknown(why.clone(), Some(origin))),
-        (Reading::Wrong, None) => Some(Fact::Unknown(wrong(node), Some(origin))),
-    }
-}
-
-fn wrong(node: &Node) -> Arc<str> {
-    match node.as_scalar() {
-        Some(scalar) if has_placeholder(&scalar.text) => "a template fills it in".into(),
-        _ => "it is not a value of the right type".into(),
+        (Reading::Wrong, None) => {
+            let hole = node.as_scalar().is_some_and(|it| has_hole(&it.text));
+            let why =
+                if hole { "a template fills it in" } else { "it is not a value of the right type" };
+            Some(Fact::refused(&Node { origin, ..node.clone() }, why))
+        }
     }
 }
 
@@ -329,10 +329,28 @@ mod tests {
         assert!(
             kubelet(&["serverTLSBootstrap: ${BOOTSTRAP}"], "").server_tls_bootstrap.is_unknown()
         );
-        assert!(kubelet(&["serverTLSBootstrap: \"true\""], "").server_tls_bootstrap.is_unknown());
-        assert!(kubelet(&[], "[rotate-server-certificates=yes]").server_tls_bootstrap.is_unknown());
         assert!(kubelet(&["serverTLSBootstrap: null"], "").server_tls_bootstrap.is_absent());
         assert!(kubelet(&["tlsCertFile: \"\""], "").tls_cert_file.is_absent());
+    }
+
+    #[test]
+    fn what_the_kubelet_refuses_is_invalid() {
+        let on = "serverTLSBootstrap: true";
+        for (config, flags, written) in [
+            (&["serverTLSBootstrap: \"true\""][..], "", "true"),
+            (&["serverTLSBootstrap: {enabled: true}"], "", r#"{"enabled":true}"#),
+            (&[on, "serverTLSBootstrap: 1"], "", "1"),
+            (&[on], "[rotate-server-certificates=yes]", "yes"),
+        ] {
+            let Fact::Invalid { text, origin, .. } = kubelet(config, flags).server_tls_bootstrap
+            else {
+                panic!("{config:?} {flags}");
+            };
+            assert_eq!(text, written);
+            assert_eq!(origin.steps().count(), if config.contains(&on) { 2 } else { 1 });
+        }
+        let later = kubelet(&["serverTLSBootstrap: maybe", on], "");
+        assert_eq!(later.server_tls_bootstrap.value(), Some(&true), "the later one holds");
     }
 
     #[test]

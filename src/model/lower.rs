@@ -79,9 +79,7 @@ fn api_service(object: &Object) -> Option<ApiService> {
         (Fact::Known(namespace, _), Fact::Known(name, origin)) => {
             Fact::Known(format!("{namespace}/{name}"), origin.clone())
         }
-        (Fact::Unknown(why, at), _) | (_, Fact::Unknown(why, at)) => {
-            Fact::Unknown(why.clone(), at.clone())
-        }
+        (told, _) | (_, told) if told.untold().is_some() => told.clone(),
         _ => Fact::Absent(None),
     };
     Some(ApiService {

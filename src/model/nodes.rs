@@ -62,11 +62,11 @@ fn sum<'a>(counts: impl Iterator<Item = &'a Fact<Count>>) -> Fact<Count> {
                     largest = Some((*count, origin));
                 }
             }
-            Fact::Unknown(why, at) => {
+            told => {
+                let Some((why, at)) = told.untold() else { continue };
                 total.max = None;
-                unknown.get_or_insert((why.clone(), at.clone()));
+                unknown.get_or_insert((why.clone(), at.cloned()));
             }
-            Fact::Absent(_) => {}
         }
     }
     match (largest, unknown) {

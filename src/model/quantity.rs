@@ -43,9 +43,7 @@ pub const MI: u64 = 1024 * 1024;
 impl Memory {
     /// `256Mi`, `0.5Gi`, `1e9`, `128974848`; `None` for what Kubernetes refuses.
     pub fn parse(text: &str) -> Option<Self> {
-        let nanos = nanos(text)?;
-        let bytes = u64::try_from(nanos.div_euclid(NANO) + i128::from(nanos.rem_euclid(NANO) > 0));
-        Some(Self { bytes: bytes.ok()?, text: text.to_owned() })
+        Some(Self { bytes: amount(text, NANO)?, text: text.to_owned() })
     }
 
     /// That many mebibytes.
@@ -57,18 +55,22 @@ impl Memory {
 impl Cpu {
     /// `100m`, `0.1`, `2`; `None` for what Kubernetes refuses.
     pub fn parse(text: &str) -> Option<Self> {
-        let unit = NANO / 1000;
-        let nanos = nanos(text)?;
-        let millis = u64::try_from(nanos.div_euclid(unit) + i128::from(nanos.rem_euclid(unit) > 0));
-        Some(Self { millis: millis.ok()?, text: text.to_owned() })
+        Some(Self { millis: amount(text, NANO / 1000)?, text: text.to_owned() })
     }
 }
 
 /// Quantities are counted in billionths, the smallest unit that Kubernetes has.
 const NANO: i128 = 1_000_000_000;
 
+/// A quantity in units of that many billionths, rounded up; none may be negative.
+fn amount(text: &str, unit: i128) -> Option<u64> {
+    let nanos = nanos(text)?;
+    let amount = nanos.div_euclid(unit) + i128::from(nanos.rem_euclid(unit) > 0);
+    (amount >= 0).then(|| u64::try_from(amount).unwrap_or(u64::MAX))
+}
+
 /// `resource.ParseQuantity` of `k8s.io/apimachinery`: a sign, digits with at most one point, and a
-/// suffix of powers of 1024, of 1000, or an exponent.
+/// suffix of powers of 1024, of 1000, or an exponent. What is too large is the largest.
 fn nanos(text: &str) -> Option<i128> {
     let (negative, rest) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -78,7 +80,7 @@ fn nanos(text: &str) -> Option<i128> {
     let end = rest.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(rest.len());
     let (number, suffix) = rest.split_at(end);
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-    if (whole.is_empty() && part.is_empty()) || part.contains('.') || number.len() > 24 {
+    if (whole.is_empty() && part.is_empty()) || part.contains('.') {
         return None;
     }
     let (scale, binary): (i32, Option<u32>) = match suffix {
@@ -98,21 +100,21 @@ fn nanos(text: &str) -> Option<i128> {
         "Ti" => (0, Some(40)),
         "Pi" => (0, Some(50)),
         "Ei" => (0, Some(60)),
-        _ => (
-            suffix.strip_prefix(['e', 'E'])?.parse().ok().filter(|it| (-30..=18).contains(it))?,
-            None,
-        ),
+        _ => {
+            let exponent: i64 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
+            (i32::try_from(exponent.clamp(-1000, 1000)).ok()?, None)
+        }
     };
     // Digits after the point beyond what a billionth can hold are cut, then rounded up below.
-    let digits: i128 = format!("{whole}{part}").parse().ok()?;
+    let part = &part[..part.len().min(18)];
+    let digits: i128 = format!("{whole}{part}").parse().unwrap_or(i128::MAX);
     let exponent = scale + 9 - i32::try_from(part.len()).ok()?;
-    let shifted = digits.checked_mul(1_i128.checked_shl(binary.unwrap_or(0))?)?;
-    let ten = |power: i32| 10_i128.checked_pow(power.unsigned_abs());
+    let shifted = digits.saturating_mul(1 << binary.unwrap_or(0));
+    let power = 10_i128.saturating_pow(exponent.unsigned_abs());
     let value = if exponent >= 0 {
-        shifted.checked_mul(ten(exponent)?)?
+        shifted.saturating_mul(power)
     } else {
-        let by = ten(exponent)?;
-        shifted.div_euclid(by) + i128::from(shifted.rem_euclid(by) > 0)
+        shifted.div_euclid(power) + i128::from(shifted.rem_euclid(power) > 0)
     };
     Some(if negative { -value } else { value })
 }
@@ -147,7 +149,7 @@ impl Duration {
                 _ => return None,
             };
             let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-            if (whole.is_empty() && part.is_empty()) || part.contains('.') || number.len() > 24 {
+            if (whole.is_empty() && part.is_empty()) || part.contains('.') || whole.len() > 24 {
                 return None;
             }
             let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
@@ -277,10 +279,15 @@ mod tests {
         assert_eq!(bytes("64 Mi"), None);
         assert_eq!(bytes(""), None);
         assert_eq!(bytes("-1"), None);
+        assert_eq!(bytes("9223372036854775808Ei"), Some(u64::MAX));
+        assert_eq!(bytes(&format!("0.{}Ki", "5".repeat(60))), Some(569));
         let millis = |text| Cpu::parse(text).map(|it| it.millis);
         assert_eq!(millis("100m"), Some(100));
         assert_eq!(millis(".1"), Some(100));
         assert_eq!(millis("2"), Some(2000));
+        assert_eq!(millis("1e999"), Some(u64::MAX));
+        assert_eq!(millis("1e-999"), Some(1));
+        assert_eq!(millis("1e"), None);
     }
 
     #[test]

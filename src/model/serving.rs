@@ -59,35 +59,29 @@ pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, O
         // A platform's own signer works through bootstrapping too, where it has one.
         return (ServingState::PlatformSigned, here("the platform signs them"), anchor());
     }
-    let bootstrap = match &kubelet.server_tls_bootstrap {
-        Fact::Unknown(why, at) => {
-            return unknown(
-                &format!("whether they are requested is not known: {why}"),
-                at.as_ref(),
-            );
-        }
-        Fact::Known(true, origin) => Some(origin),
-        Fact::Known(false, _) | Fact::Absent(_) => None,
-    };
-    match (&kubelet.tls_cert_file, bootstrap) {
-        (Fact::Unknown(why, at), _) => {
-            unknown(&format!("whether files provide them is not known: {why}"), at.as_ref())
-        }
+    if let Some((why, at)) = kubelet.server_tls_bootstrap.untold() {
+        return unknown(&format!("whether they are requested is not known: {why}"), at);
+    }
+    if let Some((why, at)) = kubelet.tls_cert_file.untold() {
+        return unknown(&format!("whether files provide them is not known: {why}"), at);
+    }
+    let bootstrap = kubelet.server_tls_bootstrap.known().filter(|(requested, _)| **requested);
+    match (kubelet.tls_cert_file.known(), bootstrap) {
         // Go prefers the file for clients that send no host name and the requested one for others.
-        (Fact::Known(_, file), Some(_)) => {
+        (Some((_, file)), Some(_)) => {
             unknown("a file provides them, and they are requested as well", Some(file))
         }
-        (Fact::Known(_, file), None) => {
+        (Some((_, file)), None) => {
             (ServingState::StaticFiles, here("a file provides them"), file.or(&kubelet.anchor))
         }
-        (Fact::Absent(_), Some(_)) if kubelet.rotation_gate.value() == Some(&false) => {
+        (None, Some(_)) if kubelet.rotation_gate.value() == Some(&false) => {
             // The validation of KubeletConfiguration refuses this, and the kubelet does not start.
             unknown(
                 "they are requested, with the feature gate for that off",
                 kubelet.rotation_gate.origin(),
             )
         }
-        (Fact::Absent(_), Some(origin)) => {
+        (None, Some((_, origin))) => {
             let state = match approvers {
                 [] => ServingState::BootstrapNoApprover,
                 some if some.iter().any(|it| it.certain) => ServingState::BootstrapApproved,
@@ -95,7 +89,7 @@ pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, O
             };
             (state, here("they are requested from the cluster"), origin.or(&kubelet.anchor))
         }
-        (Fact::Absent(_), None) => match (&kubelet.server_tls_bootstrap, kubelet.signer) {
+        (None, None) => match (&kubelet.server_tls_bootstrap, kubelet.signer) {
             (_, Signer::Unknown | Signer::Platform) => unknown("nothing says who signs them", None),
             (Fact::Known(_, origin), _) if !origin.is_default() => (
                 ServingState::SelfSigned,
@@ -115,7 +109,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{Carrier, KubeletFacts},
-        tree::Via,
+        tree::{Node, Via},
     };
 
     fn nowhere() -> Origin {
@@ -162,6 +156,7 @@ mod tests {
     fn truth_table() {
         use ServingState as S;
         let unknown = || Fact::Unknown("it is encrypted".into(), None);
+        let invalid = || Fact::refused(&Node::new("yes", nowhere()), "it is text");
         for signer in [Signer::Kubelet, Signer::Platform, Signer::Unknown] {
             for complete in [true, false] {
                 for approver in [None, Some(false), Some(true)] {
@@ -187,6 +182,7 @@ mod tests {
                         (unknown(), fact(None)),
                         (fact(Some(true)), Fact::Unknown("a template".into(), None)),
                         (fact(None), Fact::Unknown("a template".into(), None)),
+                        (invalid(), fact(None)),
                     ] {
                         let group = kubelet(bootstrap, file, signer, complete);
                         let expected =

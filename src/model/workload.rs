@@ -13,7 +13,7 @@ use crate::{
     tree::{Kind, Node, Origin},
 };
 
-/// What stands at `path` below `node`, read by `read`, which says why it cannot.
+/// What stands at `path` below `node`, read by `read`, which says why it is refused.
 ///
 /// A null is absent, as Kubernetes' decoder has it; what is taken away on the way remembers by what.
 pub(super) fn fact<T>(
@@ -27,7 +27,7 @@ pub(super) fn fact<T>(
         Ok(Some(value)) if value.is_null() => Fact::Absent(Some(value.origin.clone())),
         Ok(Some(value)) => match read(value) {
             Ok(it) => Fact::Known(it, value.origin.clone()),
-            Err(why) => Fact::Unknown(why.into(), Some(value.origin.clone())),
+            Err(why) => Fact::refused(value, why),
         },
     }
 }
@@ -58,23 +58,29 @@ pub(super) fn boolean(node: &Node) -> Result<bool, String> {
 }
 
 pub(super) fn number(node: &Node) -> Result<i128, String> {
-    node.as_int().ok_or_else(|| "this is not a whole number".to_owned())
+    // A float without a fraction becomes a whole number on its way through JSON.
+    let number = node.to_json().as_i64().map(i128::from);
+    number.ok_or_else(|| "this is not a whole number".to_owned())
 }
 
 pub(super) fn int_or_percent(node: &Node) -> Result<IntOrPercent, String> {
-    let text = raw(node)?;
-    IntOrPercent::parse(text)
-        .ok_or_else(|| format!("`{text}` is neither a number nor a percentage"))
+    parsed(node, IntOrPercent::parse, "neither a number nor a percentage")
 }
 
 pub(super) fn cpu(node: &Node) -> Result<Cpu, String> {
-    let text = raw(node)?;
-    Cpu::parse(text).ok_or_else(|| format!("`{text}` is not an amount of CPU"))
+    parsed(node, Cpu::parse, "not an amount of CPU")
 }
 
 pub(super) fn memory(node: &Node) -> Result<Memory, String> {
+    parsed(node, Memory::parse, "not an amount of memory")
+}
+
+/// What `parse` makes of a scalar as it is written, or of the number that YAML reads there (`0x10`).
+fn parsed<T>(node: &Node, parse: fn(&str) -> Option<T>, else_it_is: &str) -> Result<T, String> {
     let text = raw(node)?;
-    Memory::parse(text).ok_or_else(|| format!("`{text}` is not an amount of memory"))
+    parse(text)
+        .or_else(|| parse(&number(node).ok()?.to_string()))
+        .ok_or_else(|| format!("`{text}` is {else_it_is}"))
 }
 
 /// The container of a workload that runs metrics-server: known by its image, or by its name when
@@ -248,6 +254,7 @@ pub(super) fn https_port(container: &Node) -> Fact<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scalar::Dialect;
 
     #[test]
     fn images() {
@@ -257,5 +264,36 @@ mod tests {
         assert!(!is_metrics_server("registry.k8s.io/metrics-server/exporter:v1"));
         assert!(!is_metrics_server("registry.k8s.io/autoscaling/addon-resizer:1.8.23"));
         assert_eq!(split_image("localhost:5000/a"), ("localhost:5000/a", None));
+    }
+    #[test]
+    fn what_kubernetes_refuses_is_invalid_and_what_is_filled_in_is_unknown() {
+        let memory = |written: &str| {
+            let sources = Sources::in_memory([("a.yaml", written)]);
+            let file = sources.find("a.yaml").expect("it is there");
+            let root = sources.documents(file, Dialect::Sigs).roots().next().cloned();
+            fact(&root.expect("a document"), "memory", memory)
+        };
+        for (written, text) in [
+            ("memory: 256MB", "256MB"),
+            ("memory: 64 Mi", "64 Mi"),
+            ("memory: [1Gi]", r#"["1Gi"]"#),
+            ("memory: {limit: 1Gi}", r#"{"limit":"1Gi"}"#),
+        ] {
+            let Fact::Invalid { text: found, why, .. } = memory(written) else {
+                panic!("{written}");
+            };
+            assert_eq!(found, text);
+            assert!(!why.is_empty());
+        }
+        for written in [
+            "memory: '{{ memory }}'",
+            "memory: $(MEMORY)Mi",
+            "memory: ['{% if big %}1Gi{% endif %}']",
+            "memory: {limit: '${LIMIT}'}",
+        ] {
+            assert!(memory(written).is_unknown(), "{written}");
+        }
+        assert!(memory("memory: null").is_absent());
+        assert!(memory("memory: 0x100000").value().is_some_and(|it| it.bytes == 1 << 20));
     }
 }

@@ -127,13 +127,17 @@ fn fact_json(sources: &Sources, fact: &Fact<Json>) -> Json {
         Fact::Known(_, origin) => ("known", Some(origin)),
         Fact::Absent(by) => ("absent", by.as_ref()),
         Fact::Unknown(_, origin) => ("unknown", origin.as_ref()),
+        Fact::Invalid { origin, .. } => ("invalid", Some(origin)),
     };
     shown.insert("state".into(), state.into());
     match fact {
-        Fact::Known(value, _) => shown.insert("value".into(), value.clone()),
-        Fact::Unknown(why, _) => shown.insert("why".into(), (**why).into()),
-        Fact::Absent(_) => None,
-    };
+        Fact::Known(value, _) => _ = shown.insert("value".into(), value.clone()),
+        Fact::Invalid { text, .. } => _ = shown.insert("value".into(), text.clone().into()),
+        Fact::Unknown(..) | Fact::Absent(_) => {}
+    }
+    if let Some((why, _)) = fact.untold() {
+        shown.insert("why".into(), (**why).into());
+    }
     if let Some(origin) = origin {
         shown.insert("origin".into(), origin_json(sources, origin));
     }
@@ -300,6 +304,10 @@ impl Table {
                 self.row(name, "not set", &format!("taken away at {by}"));
             }
             Fact::Unknown(why, _) => self.row(name, "unknown", why),
+            Fact::Invalid { text, why, origin } => {
+                self.came(name, &format!("invalid  {text}"), &way(sources, origin));
+                self.remark(why);
+            }
         }
     }
 
@@ -352,7 +360,7 @@ impl Table {
 }
 
 fn value_color(value: &str) -> &'static str {
-    if value.trim_end() == "unknown" { "33" } else { "" }
+    if value.trim_end() == "unknown" || value.starts_with("invalid  ") { "33" } else { "" }
 }
 
 /// Where a value is written and then through what it comes to count, for people.

@@ -309,6 +309,30 @@ fn show_for_people() {
 }
 
 #[test]
+fn what_is_refused_is_shown_as_it_is_written() {
+    let manifest =
+        MANIFEST.replace("256Mi", "256MB").replace("  selector", "  replicas: [2]\n  selector");
+    let sources = Sources::in_memory([("a.yaml", manifest)]);
+    let shown = show(&sources, &analyzed(&sources), Look::PLAIN);
+    let words: Vec<_> = shown.split_whitespace().collect();
+    let words = words.join(" ");
+    let memory = "memory limit invalid 256MB a.yaml:14 `256MB` is not an amount of memory";
+    assert!(words.contains(memory), "{shown}");
+    assert!(words.contains("replicas invalid [2] a.yaml:5 this is not a whole number"), "{shown}");
+    let shown = show_json(&sources, &analyzed(&sources));
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
+    assert_eq!(
+        shown["environments"][0]["metrics_servers"][0]["facts"]["replicas"],
+        serde_json::json!({
+            "state": "invalid",
+            "value": "[2]",
+            "why": "this is not a whole number",
+            "origin": [{"via": "written", "file": "a.yaml", "line": 5, "column": 13}],
+        })
+    );
+}
+
+#[test]
 fn what_a_file_says_does_nothing_to_the_terminal() {
     let manifest = MANIFEST.replace("[--metric-resolution=15s]", r#"["--x=\e[31m", "\u202e"]"#);
     let sources = Sources::in_memory([("a.yaml", manifest)]);

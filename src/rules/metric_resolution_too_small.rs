@@ -64,7 +64,7 @@ fn below_the_timeout(
     let (timeout, timeout_at) = match &server.kubelet_request_timeout {
         Fact::Known(timeout, origin) => (timeout, Some(origin)),
         Fact::Absent(by) => (&default, by.as_ref()),
-        Fact::Unknown(..) => return,
+        Fact::Unknown(..) | Fact::Invalid { .. } => return,
     };
     let most = resolution.nanos * 9 / 10;
     if most >= timeout.nanos {

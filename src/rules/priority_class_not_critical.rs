@@ -9,7 +9,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             Fact::Known(name, origin) => (origin.or(&server.anchor), name.as_str()),
             Fact::Absent(Some(by)) => (by.or(&server.anchor), ""),
             Fact::Absent(None) if !server.managed => (server.anchor.clone(), ""),
-            Fact::Absent(None) | Fact::Unknown(..) => continue,
+            Fact::Absent(None) | Fact::Unknown(..) | Fact::Invalid { .. } => continue,
         };
         let finding = match name {
             "system-cluster-critical" | "system-node-critical" => continue,

@@ -31,7 +31,7 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
             return;
         }
         Fact::Known(kind, _) if kind != "RollingUpdate" => return,
-        Fact::Unknown(..) => return,
+        Fact::Unknown(..) | Fact::Invalid { .. } => return,
         Fact::Known(..) | Fact::Absent(_) => {}
     }
     let Some((replicas, _)) = or_default(&server.replicas, 1).filter(|(count, _)| *count > 0)
@@ -110,6 +110,6 @@ fn or_default<T: Copy>(fact: &Fact<T>, default: T) -> Option<(T, Option<&Origin>
     match fact {
         Fact::Known(value, origin) => Some((*value, Some(origin))),
         Fact::Absent(by) => Some((default, by.as_ref())),
-        Fact::Unknown(..) => None,
+        Fact::Unknown(..) | Fact::Invalid { .. } => None,
     }
 }

@@ -112,7 +112,7 @@ fn depends(fact: &Fact<Datum>, place: Span) -> bool {
         origin.is_default() || origin.steps().any(|step| step.span.is_some_and(touches))
     };
     match fact {
-        Fact::Known(_, origin) => passes(origin),
+        Fact::Known(_, origin) | Fact::Invalid { origin, .. } => passes(origin),
         Fact::Absent(by) => by.as_ref().is_none_or(passes),
         Fact::Unknown(..) => true,
     }

@@ -110,6 +110,7 @@ fn yields(scenario: &Scenario, expected: (&str, &str, &str)) {
         Fact::Known(it, _) => count(it),
         Fact::Absent(_) => "absent".into(),
         Fact::Unknown(..) => "unknown".into(),
+        Fact::Invalid { text, .. } => format!("invalid {text}"),
     };
     let mut text: String = environments.iter().map(|it| written::describe(&sources, it)).collect();
     let clusters: Vec<_> = environments.into_iter().map(|(_, cluster)| cluster).collect();

@@ -160,6 +160,9 @@ impl Table<'_> {
             Fact::Unknown(why, at) => {
                 self.line(level, &[name, &format!("unknown: {why}")], at.as_ref());
             }
+            Fact::Invalid { text, why, origin } => {
+                self.line(level, &[name, &format!("invalid {text}: {why}")], Some(origin));
+            }
         }
     }
 

@@ -6,8 +6,8 @@
 use semver::Version;
 
 use crate::{
-    model::{Arg, Duration, Fact},
-    tree::{Origin, Via},
+    model::{Arg, Duration, Fact, kubelet::go_bool},
+    tree::{Node, Origin, Via},
 };
 
 /// A container's arguments, to look flags up in.
@@ -37,12 +37,7 @@ impl<'a> Flags<'a> {
     /// A flag without a value, or with one that `strconv.ParseBool` takes.
     pub(crate) fn boolean(&self, name: &str, default: bool) -> Fact<bool> {
         let text = self.last(name, |value, _| Some((value.unwrap_or("true").to_owned(), None)));
-        parse(&text, |text| match text {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-            _ => None,
-        })
-        .or_default(default, default_origin())
+        parse(&text, go_bool).or_default(default, default_origin())
     }
 
     /// A flag with a duration; `default` in seconds.
@@ -56,7 +51,7 @@ impl<'a> Flags<'a> {
 
     /// A flag with a whole number.
     pub(crate) fn number(&self, name: &str, default: i128) -> Fact<i128> {
-        parse(&self.text(name), |text| text.parse().ok()).or_default(default, default_origin())
+        parse(&self.text(name), integer).or_default(default, default_origin())
     }
 
     /// `--kubelet-request-timeout`, which exists since v0.7.0; before, it has no default.
@@ -70,11 +65,7 @@ impl<'a> Flags<'a> {
         name: &str,
         value: impl Fn(Option<&str>, Option<&Arg>) -> Option<(String, Option<Origin>)>,
     ) -> Fact<String> {
-        let args = match self.args {
-            Fact::Known(args, _) => args,
-            Fact::Absent(by) => return Fact::Absent(by.clone()),
-            Fact::Unknown(why, origin) => return Fact::Unknown(why.clone(), origin.clone()),
-        };
+        let Some(args) = self.args.value() else { return self.args.map(|_| String::new()) };
         for (index, arg) in args.iter().enumerate().rev() {
             if let Some(why) = &arg.unknown {
                 // It may be this flag unless it is known to be another.
@@ -101,9 +92,28 @@ impl<'a> Flags<'a> {
     }
 }
 
+/// `strconv.ParseInt` with a base of 0, as pflag calls it: `0x` and the like choose another than 10.
+pub(crate) fn integer(text: &str) -> Option<i128> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (radix, digits) = match unsigned.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, &unsigned[2..]),
+        [b'0', b'o' | b'O', ..] => (8, &unsigned[2..]),
+        [b'0', b'b' | b'B', ..] => (2, &unsigned[2..]),
+        [b'0', _, ..] => (8, &unsigned[1..]),
+        _ => (10, unsigned),
+    };
+    let digits = digits.replace('_', "");
+    let number = i128::from_str_radix(&digits, radix).ok().filter(|it| *it >= 0)?;
+    Some(if text.starts_with('-') { -number } else { number })
+}
+
 fn parse<T>(text: &Fact<String>, read: impl FnOnce(&str) -> Option<T>) -> Fact<T> {
-    text.read(|text| {
-        read(text).ok_or_else(|| format!("metrics-server does not take `{text}` for this flag"))
+    text.and_then(|text, origin| match read(text) {
+        Some(value) => Fact::Known(value, origin.clone()),
+        None => {
+            let why = format!("metrics-server does not take `{text}` for this flag");
+            Fact::refused(&Node::new(&**text, origin.clone()), why)
+        }
     })
 }
 
@@ -127,5 +137,34 @@ mod tests {
         assert_eq!(of(vec![flag(), arg("--metric-resolution=", true)]).value(), Some(&true));
         assert!(of(vec![flag(), arg("--kubelet-insecure-tls=", true)]).is_unknown());
         assert!(of(vec![flag(), arg("", true)]).is_unknown());
+    }
+
+    #[test]
+    fn a_value_that_the_program_does_not_take_is_invalid() {
+        let args = |texts: &[&str]| {
+            let args = texts.iter().map(|it| arg(it, false)).collect();
+            Fact::Known(args, Origin::at(Via::Written, None))
+        };
+        let invalid = |fact: Fact<String>| match fact {
+            Fact::Invalid { text, .. } => Some(text),
+            _ => None,
+        };
+        let insecure = |texts: &[&str]| {
+            let fact = Flags::new(&args(texts)).boolean("kubelet-insecure-tls", false);
+            invalid(fact.map(ToString::to_string))
+        };
+        assert_eq!(insecure(&["--kubelet-insecure-tls=yes"]).as_deref(), Some("yes"));
+        assert_eq!(insecure(&["--kubelet-insecure-tls="]).as_deref(), Some(""));
+        assert_eq!(insecure(&["--kubelet-insecure-tls=yes", "--kubelet-insecure-tls"]), None);
+        assert_eq!(insecure(&["--kubelet-insecure-tls={{ insecure }}"]), None);
+        let port = |texts: &[&str]| {
+            invalid(Flags::new(&args(texts)).number("secure-port", 443).map(ToString::to_string))
+        };
+        assert_eq!(port(&["--secure-port", "https"]).as_deref(), Some("https"));
+        assert_eq!(port(&["--secure-port=10250"]), None);
+        assert_eq!(
+            ["0x1F90", "0b11", "010", "-1_0", "0", "1.5"].map(integer),
+            [Some(8080), Some(3), Some(8), Some(-10), Some(0), None]
+        );
     }
 }
