@@ -20,7 +20,7 @@ mod unknown_values_key;
 
 use std::sync::LazyLock;
 
-pub use page::{Category, Example, ExampleFile, Expected, examples};
+pub use page::Category;
 
 use crate::{
     finding::{Finding, Findings, Severity},
@@ -82,8 +82,6 @@ pub struct Rule {
     pub summary: String,
     /// Everything between the heading and the examples, as Markdown.
     pub text: &'static str,
-    /// Everything after the heading, with the examples.
-    pub page: &'static str,
     /// How bad it is unless the configuration says otherwise; a finding can be less bad.
     pub severity: Severity,
     /// What it is about.

@@ -1,13 +1,19 @@
 //! Every page in `rules/` is a rule, and its examples find what their comments say, and no more.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs};
+mod example;
 
-use super::config_in;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+};
+
+use self::example::{Example, Mark, Renewed, examples};
+use super::{common::repository, config_in};
 use crate::{
     config::Config,
     finding::{Finding, Label},
     pipeline::{analyze, check},
-    rules::{self, Example, Expected, RULES, Rule},
+    rules::{self, PAGES, RULES, Rule},
     settle::{Scope, settle, unmatched},
     source::Sources,
 };
@@ -29,34 +35,29 @@ fn every_page_is_a_rule_and_in_order() {
 }
 
 #[test]
-fn every_rule_has_an_example_that_fails_and_one_that_does_not() {
-    for rule in RULES.iter() {
-        let examples = rules::examples(rule.page);
-        assert!(examples.iter().any(|it| it.expected.is_empty()), "{}: no clean example", rule.id);
-        assert!(examples.iter().any(|it| !it.expected.is_empty()), "{}: nothing fails", rule.id);
-    }
-}
-
-#[test]
 fn examples_find_what_they_say() {
-    let mut failures = String::new();
+    let mut differences = String::new();
     for rule in RULES.iter() {
-        for example in rules::examples(rule.page) {
-            let name = format!("{}: {}", rule.id, example.title);
-            let found = shortened(found(rule, &example), &example.expected);
-            if found == example.expected {
-                continue;
-            }
-            let _ = writeln!(failures, "\n{name}");
-            for missing in example.expected.difference(&found) {
-                let _ = writeln!(failures, "  missing {missing:?}");
-            }
-            for surplus in found.difference(&example.expected) {
-                let _ = writeln!(failures, "  surplus {surplus:?}");
-            }
+        let path = format!("rules/{}.md", rule.id);
+        let page = fs::read_to_string(repository().join(&path)).unwrap();
+        let examples = examples(&page);
+        let found: BTreeMap<String, BTreeSet<Mark>> =
+            examples.iter().map(|it| (it.title.clone(), found(rule, it))).collect();
+        assert_eq!(found.len(), examples.len(), "{}: a title twice", rule.id);
+        assert!(found.values().any(BTreeSet::is_empty), "{}: no clean example", rule.id);
+        assert!(!found.values().all(BTreeSet::is_empty), "{}: nothing fails", rule.id);
+        let renewed = Renewed::of(&page, found);
+        if env::var_os("UPDATE").is_none() {
+            differences += &renewed.differences(&path);
+        } else if renewed.text() != page {
+            fs::write(repository().join(&path), renewed.text()).unwrap();
         }
     }
-    assert!(failures.is_empty(), "{failures}");
+    assert!(
+        differences.is_empty(),
+        "{differences}\n- is marked and not found, + is found and not marked; \
+         `UPDATE=1 cargo test rules` writes what is found"
+    );
 }
 
 #[test]
@@ -66,8 +67,8 @@ fn findings_that_say_different_things_are_told_apart() {
         let place = it.primary().map(|it| it.span);
         (it.rule, it.subject.clone(), it.variant, place)
     };
-    for rule in RULES.iter() {
-        for example in rules::examples(rule.page) {
+    for (id, page, _) in PAGES {
+        for example in examples(page) {
             let (_, _, found) = checked(&example);
             // One cause may hide several things.
             let found: Vec<_> = found.iter().filter(|it| it.rule != "unresolved").collect();
@@ -77,7 +78,7 @@ fn findings_that_say_different_things_are_told_apart() {
                     assert!(
                         !same || words(one) == words(other),
                         "{}: {}: give one of these a variant:\n{}\n{}",
-                        rule.id,
+                        id,
                         example.title,
                         one.message,
                         other.message
@@ -101,21 +102,8 @@ fn findings_quote_files_without_their_control_characters() {
     assert!(message.starts_with(r"a\u{1b}[31m\nb\u{202e} is not"), "{message}");
 }
 
-/// What is found, with texts cut where an expected text at the same place ends in `…`.
-fn shortened(found: BTreeSet<Expected>, expected: &BTreeSet<Expected>) -> BTreeSet<Expected> {
-    let is_short_of = |found: &Expected, expected: &Expected| {
-        let place = |it: &Expected| (it.path.clone(), it.line, it.columns, it.primary);
-        place(found) == place(expected)
-            && expected.text.strip_suffix('…').is_some_and(|start| found.text.starts_with(start))
-    };
-    let shorten = |found: Expected| {
-        expected.iter().find(|it| is_short_of(&found, it)).cloned().unwrap_or(found)
-    };
-    found.into_iter().map(shorten).collect()
-}
-
 /// The labels of what `rule` finds in `example`.
-fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
+fn found(rule: &Rule, example: &Example) -> BTreeSet<Mark> {
     let (sources, config, found) = checked(example);
     let mut findings = settle(&sources, &config, found, &Scope::all()).findings;
     findings.retain(|finding| finding.rule == rule.id);
@@ -124,7 +112,7 @@ fn found(rule: &Rule, example: &Example) -> BTreeSet<Expected> {
 
 /// Everything that is found in `example`, each environment for itself.
 fn checked(example: &Example) -> (Sources, Config, Vec<Finding>) {
-    let files = example.files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+    let files = example.files.iter().map(|(path, text)| (&**path, &**text));
     let sources = Sources::in_memory(files);
     let config = config_in(&sources);
     let (environments, clusters) = analyze(&sources, &config);
@@ -133,15 +121,19 @@ fn checked(example: &Example) -> (Sources, Config, Vec<Finding>) {
     (sources, config, found)
 }
 
-fn labels(sources: &Sources, finding: &Finding) -> Vec<Expected> {
+fn labels(sources: &Sources, finding: &Finding) -> Vec<Mark> {
     let label = |(index, label): (usize, &Label)| {
         let (start, end) = (sources.start(label.span), sources.end(label.span));
-        // A place of several lines, or of no width, is marked where it starts.
+        // A place of several lines, or of no width, is marked where it starts; no mark starts
+        // before the second column.
         let end = if end.line == start.line { end.column } else { 0 };
-        Expected {
+        let first = start.column.max(2);
+        // What is missing at the end is marked under the last line.
+        let last = u32::try_from(sources.text(label.span.file).lines().count()).unwrap();
+        Mark {
             path: sources[label.span.file].path.clone(),
-            line: start.line,
-            columns: (start.column, end.max(start.column + 1)),
+            line: start.line.min(last),
+            columns: (first, end.max(first + 1)),
             primary: index == 0,
             text: match index {
                 0 => format!("{}: {}", finding.severity.id(), finding.message),

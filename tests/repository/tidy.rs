@@ -1,6 +1,7 @@
 //! The house rules that a machine can check. Each test names the rule it keeps.
 //!
-//! Parts of the README are generated: `UPDATE=1 cargo test readme` writes them.
+//! Parts of the README are generated, and renewed together with the marks in the rules' pages: see
+//! CONTRIBUTING.md.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -456,22 +457,18 @@ fn generated(name: &str, content: &str) {
     }
     assert!(
         env::var_os("UPDATE").is_some(),
-        "the README's part `{name}` is not true any more; run UPDATE=1 cargo test tidy\n{content}"
+        "the README's part `{name}` is not true any more; `UPDATE=1 cargo test rules` writes\n{content}"
     );
     fs::write(path, format!("{before}{open}{content}{close}{after}")).unwrap();
 }
 
 #[test]
-fn the_readme_lists_the_rules() {
+fn the_readme_shows_the_rules_and_what_they_find() {
     let mut table = String::from("| rule | severity | what is wrong |\n|---|---|---|\n");
     for (id, (severity, title)) in rule_pages() {
         table += &format!("| [`{id}`](rules/{id}.md) | {severity} | {title} |\n");
     }
     generated("rules", &table);
-}
-
-#[test]
-fn the_readme_shows_real_output() {
     let output = program("check", &[&repository().join("testdata/flux-platform")]);
     let text = without_time(&output.out);
     generated("output", &format!("```text\n{}\n```\n", text.trim_end()));
