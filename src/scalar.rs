@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-/// A scalar as it is written. What it means depends on who reads it: see [`scalar`].
+/// A scalar as it is written. What it means depends on who reads it: see [`value`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scalar {
     /// The text after YAML's own unescaping and folding.
