@@ -2,7 +2,6 @@
 
 mod comments;
 pub mod env;
-pub mod hcl;
 mod yaml;
 
 pub use comments::comments;

@@ -173,7 +173,8 @@ impl Bundle<'_> {
             Problem::refused(&entry.origin, message)
         };
         let file = path.and_then(|it| self.context.sources.find(&it)).ok_or_else(missing);
-        let read = file.and_then(|it| install::values_file(self.context, it, &entry.origin));
+        let read =
+            file.and_then(|it| install::values_file(self.context.sources, it, &entry.origin));
         match read {
             Ok(values) => values.through(Via::Values, entry.origin.written_at()),
             Err(problem) => {

@@ -14,7 +14,7 @@ use crate::{
         layout::Closure,
     },
     scalar::Dialect,
-    source::{FileId, Text},
+    source::{FileId, Sources, Text},
     tree::{Kind, Node, Origin},
 };
 
@@ -118,17 +118,13 @@ impl Chart<'_> {
 ///
 /// # Errors
 /// Why nobody can tell them, or why Helm refuses them, at `reference`.
-pub fn values_file(
-    context: &Context<'_>,
-    file: FileId,
-    reference: &Origin,
-) -> Result<Node, Problem> {
-    let path = &context.sources[file].path;
-    if let Text::Skipped(skip) = context.sources.load(file) {
+pub fn values_file(sources: &Sources, file: FileId, reference: &Origin) -> Result<Node, Problem> {
+    let path = &sources[file].path;
+    if let Text::Skipped(skip) = sources.load(file) {
         let message = format!("`{path}` {skip}");
         return Err(Problem::unresolved(reference, message));
     }
-    let documents = context.sources.documents(file, Dialect::Sigs);
+    let documents = sources.documents(file, Dialect::Sigs);
     if documents.roots().any(crate::parse::is_sops) {
         let message = format!("`{path}` is encrypted with SOPS");
         return Err(Problem::unresolved(reference, message));

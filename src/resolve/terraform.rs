@@ -4,7 +4,7 @@
 //! the code (`-var`, `TF_VAR_…`, variable files), so it is unknown; a child module has what its
 //! caller passes. Everything that is computed is unknown.
 
-mod evaluate;
+pub(crate) mod evaluate;
 
 use std::{
     cell::Cell,
@@ -19,7 +19,6 @@ use hcl_edit::{
 };
 
 use crate::{
-    parse::hcl,
     problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
@@ -28,10 +27,10 @@ use crate::{
         install::{self, Discovery},
         layout::Layout,
         names::environment_dir,
-        terraform::evaluate::Scope,
+        terraform::evaluate::{Scope, written},
     },
     scalar::Scalar,
-    source::{self, FileId, Relevance, Span},
+    source::{self, FileId, Relevance, Sources},
     tree::{Kind, Map, Node, Origin, Why},
 };
 
@@ -43,9 +42,9 @@ const MAX_INSTANCES: usize = 500;
 
 /// One directory of `.tf` files.
 #[derive(Debug)]
-struct Module {
+pub(crate) struct Module {
     dir: String,
-    files: Vec<(FileId, Body)>,
+    pub(crate) files: Vec<(FileId, Body)>,
     problems: Vec<Problem>,
 }
 
@@ -68,7 +67,7 @@ pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
         .map(|(_, it)| source::parent(&it.path))
         .collect();
     let modules: BTreeMap<&str, Module> =
-        subjects.into_iter().map(|dir| (dir, Module::read(context, dir))).collect();
+        subjects.into_iter().map(|dir| (dir, Module::new(context.sources, dir))).collect();
     let mut environments: BTreeMap<String, Environment> = BTreeMap::new();
     for module in modules.values() {
         let mut installs: Vec<(FileId, &Block)> = module.blocks("resource").collect();
@@ -80,11 +79,12 @@ pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
         for instance in instances(context, &modules, module, 0) {
             let work = Cell::new(evaluate::MAX_WORK);
             let scope = Scope {
-                context,
+                sources: context.sources,
                 module,
                 root: &instance.root,
                 arguments: instance.arguments.as_ref(),
                 work: &work,
+                as_written: false,
             };
             for (file, block) in &installs {
                 let Some((release, problems)) = release(&scope, *file, block, &mut found) else {
@@ -142,11 +142,12 @@ fn instances(
             }
             for instance in instances(context, modules, caller, depth + 1) {
                 let scope = Scope {
-                    context,
+                    sources: context.sources,
                     module: caller,
                     root: &instance.root,
                     arguments: instance.arguments.as_ref(),
                     work: &work,
+                    as_written: false,
                 };
                 let passed = block
                     .body
@@ -164,19 +165,19 @@ fn instances(
 }
 
 impl Module {
-    fn read(context: &Context<'_>, dir: &str) -> Self {
+    /// The code in `dir`.
+    pub(crate) fn new(sources: &Sources, dir: &str) -> Self {
         let mut module = Self { dir: dir.to_owned(), files: Vec::new(), problems: Vec::new() };
-        for file in context.sources.below(dir) {
-            let path = &context.sources[file].path;
+        for file in sources.below(dir) {
+            let path = &sources[file].path;
             if source::parent(path) != dir || !is_code(path) {
                 continue;
             }
-            match parser::parse_body(context.sources.text(file)) {
+            match parser::parse_body(sources.text(file)) {
                 Ok(body) => module.files.push((file, body)),
                 Err(error) => {
                     let at = error.location().offset();
-                    let at = u32::try_from(at).unwrap_or(0);
-                    let at = Origin::written(Span { file, start: at, end: at });
+                    let at = written(file, Some(at..at));
                     let message = format!("it is not HCL: {}", error.message());
                     module.problems.push(Problem::new(ProblemKind::Syntax, &at, message));
                 }
@@ -208,7 +209,7 @@ fn is_code(path: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, extension)| extension == "tf")
 }
 
-fn label(block: &Block, index: usize) -> Option<&str> {
+pub(crate) fn label(block: &Block, index: usize) -> Option<&str> {
     block.labels.get(index).map(hcl_edit::structure::BlockLabel::as_str)
 }
 
@@ -226,7 +227,7 @@ fn release(
         return None;
     }
     let (name, chart, repository) = (get("name"), get("chart"), get("repository"));
-    let at = hcl::written(file, block.ident.span());
+    let at = written(file, block.ident.span());
     let chart_node = chart.unwrap_or_else(|| Node::unknown_value("no chart is named", &at));
     let chart = chart_node.as_str().unwrap_or_default();
     let directory = match scope.path(chart) {
@@ -286,7 +287,7 @@ fn values(
                 }
             }
             Err(why) => {
-                let at = hcl::written(file, attribute.value.span());
+                let at = written(file, attribute.value.span());
                 problems.push(Problem::unresolved(&at, &*why));
                 values = Node::unknown_value(why, &at);
             }
@@ -309,50 +310,43 @@ struct Setting {
 
 /// The entries of `kind`: a block each, or a list of objects.
 fn settings(scope: &Scope<'_>, file: FileId, body: &Body, kind: &str) -> Vec<Setting> {
-    let mut all = Vec::new();
-    let of = |get: &dyn Fn(&str) -> Option<Node>, at: &Origin| {
-        let nothing = || Node::new(Scalar::null(), at.clone());
-        Setting {
-            name: get("name").unwrap_or_else(|| Node::unknown_value("it has no name", at)),
-            value: get("value").unwrap_or_else(nothing),
-            kind: get("type").unwrap_or_else(nothing),
-        }
-    };
-    for block in body.get_blocks(kind) {
-        let at = hcl::written(file, block.ident.span());
-        let get =
-            |name: &str| block.body.get_attribute(name).map(|it| scope.value(file, &it.value, 0));
-        all.push(of(&get, &at));
-    }
+    let mut entries: Vec<Node> =
+        body.get_blocks(kind).map(|block| scope.block(file, block)).collect();
     if let Some(attribute) = body.get_attribute(kind) {
         let list = scope.value(file, &attribute.value, 0);
-        for item in list.items() {
-            all.push(of(&|name| item.get(name).cloned(), &item.origin));
-        }
-        if let Some(why) = list.unknown() {
-            all.push(of(
-                &|name| (name == "name").then(|| Node::unknown_value(why.clone(), &list.origin)),
-                &list.origin,
-            ));
-        }
+        entries.extend_from_slice(list.items());
+        entries.extend(list.unknown().map(|_| list.clone()));
     }
+    let mut all: Vec<Setting> = entries.iter().map(Setting::new).collect();
     // A dynamic block may or may not set what it names.
     for block in body.get_blocks("dynamic").filter(|it| label(it, 0) == Some(kind)) {
-        let at = hcl::written(file, block.ident.span());
-        let content = block.body.get_blocks("content").next();
-        let name = content.and_then(|it| it.body.get_attribute("name"));
-        let name = name.map(|it| scope.value(file, &it.value, 0));
+        let at = written(file, block.ident.span());
         let why = "whether it is set is decided elsewhere";
+        let content = block.body.get_blocks("content").next();
+        let name = content.and_then(|it| scope.block(file, it).get("name").cloned());
         all.push(Setting {
             name: name.unwrap_or_else(|| Node::unknown_value(why, &at)),
             value: Node::unknown_value(why, &at),
-            kind: Node::new(Scalar::null(), at.clone()),
+            kind: Node::new(Scalar::null(), at),
         });
     }
     all
 }
 
 impl Setting {
+    fn new(entry: &Node) -> Self {
+        let at = &entry.origin;
+        let get = |key: &str| entry.get(key).cloned();
+        let nothing = || Node::new(Scalar::null(), at.clone());
+        let nameless = || Node::unknown_value("it has no name", at);
+        let unknown = || entry.unknown().map(|_| entry.clone());
+        Self {
+            name: get("name").or_else(unknown).unwrap_or_else(nameless),
+            value: get("value").unwrap_or_else(nothing),
+            kind: get("type").unwrap_or_else(nothing),
+        }
+    }
+
     fn apply(&self, values: &mut Node) -> Result<(), Problem> {
         let Some(name) = self.name.as_str() else {
             // It may set anything.

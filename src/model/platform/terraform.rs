@@ -2,7 +2,16 @@
 //! Talos' machine configurations, clusters of kind. Variables count with their values in
 //! `terraform.tfvars` and `*.auto.tfvars`, else with their defaults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use hcl_edit::{
+    Span as _,
+    parser::parse_body,
+    structure::{self, Attribute},
+};
 
 use crate::{
     model::{
@@ -10,8 +19,12 @@ use crate::{
         nodes::{self, Pool},
         platform::{Input, Platform, bundled, extension, talos},
     },
-    parse::hcl::{self, Block},
-    source::{self, FileId},
+    resolve::terraform::{
+        Module,
+        evaluate::{MAX_WORK, Scope, written},
+        label,
+    },
+    source::{self, FileId, Sources},
     tree::{Node, Origin},
 };
 
@@ -28,78 +41,86 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
     }
 }
 
+/// A block: `resource "aws_eks_cluster" "this" { … }`.
+struct Block {
+    /// Its type: `resource`.
+    kind: String,
+    /// Its first label: `aws_eks_cluster`.
+    label: String,
+    /// Its attributes and inner blocks.
+    body: Node,
+    /// Where its type and labels are.
+    origin: Origin,
+}
+
+impl Block {
+    fn new(scope: &Scope<'_>, file: FileId, block: &structure::Block) -> Self {
+        let start = block.ident.span().unwrap_or_default();
+        let end = block.labels.last().and_then(hcl_edit::Span::span).map_or(start.end, |it| it.end);
+        Self {
+            kind: block.ident.as_str().to_owned(),
+            label: label(block, 0).unwrap_or_default().to_owned(),
+            body: scope.block(file, block),
+            origin: written(file, Some(start.start..end)),
+        }
+    }
+}
+
 /// All blocks of a directory, which is what Terraform reads as one.
-fn module(input: &Input<'_>, dir: &str, platform: &mut Platform) {
-    let here = |file: &FileId| source::parent(&input.sources[*file].path) == dir;
-    let files = || input.sources.below(dir).filter(here);
-    let with = |end: &'static str| {
-        files().filter(move |file| {
-            let name = source::file_name(&input.sources[*file].path);
-            name.ends_with(end)
-        })
+fn blocks(sources: &Sources, dir: &str) -> Vec<Block> {
+    let module = Module::new(sources, dir);
+    let work = Cell::new(MAX_WORK);
+    let scope = Scope {
+        sources,
+        module: &module,
+        root: dir,
+        arguments: None,
+        work: &work,
+        as_written: true,
     };
-    let parse = |file: FileId, look: &dyn Fn(&str) -> Option<Node>| {
-        hcl::parse(input.sources.text(file), file, look)
-    };
-    let mut values: BTreeMap<String, Node> = BTreeMap::new();
-    let none = |_: &str| None;
-    for file in with(".tf") {
-        let Ok((blocks, _)) = parse(file, &none) else { continue };
-        for block in blocks {
-            match &block.labels[..] {
-                [kind, name] if kind == "variable" => {
-                    let default = block.body.get("default").cloned();
-                    values.extend(default.map(|it| (format!("var.{name}"), it)));
-                }
-                [kind] if kind == "locals" => values.extend(
-                    block
-                        .body
-                        .entries()
-                        .map(|(name, it)| (format!("local.{name}"), it.value.clone())),
-                ),
-                _ => {}
+    let mut variables: BTreeMap<String, Node> = BTreeMap::new();
+    for end in ["terraform.tfvars", ".auto.tfvars"] {
+        for file in sources.below(dir) {
+            let path = &sources[file].path;
+            if source::parent(path) != dir || !source::file_name(path).ends_with(end) {
+                continue;
             }
+            let Ok(body) = parse_body(sources.text(file)) else { continue };
+            let value =
+                |it: &Attribute| (it.key.as_str().to_owned(), scope.value(file, &it.value, 0));
+            variables.extend(body.attributes().map(value));
         }
     }
-    for file in with("terraform.tfvars").chain(with(".auto.tfvars")) {
-        let Ok((_, attributes)) = parse(file, &none) else { continue };
-        values
-            .extend(attributes.iter().map(|(name, it)| (format!("var.{name}"), it.value.clone())));
-    }
-    let look = |name: &str| values.get(name).filter(|it| it.unknown().is_none()).cloned();
-    let mut blocks: Vec<Block> = Vec::new();
-    for file in with(".tf") {
-        // What is not HCL is reported by the resolver of what Terraform installs.
-        if let Ok((mut more, _)) = parse(file, &look) {
-            blocks.append(&mut more);
-        }
-    }
+    let scope = Scope { arguments: Some(&variables), ..scope };
+    // What is not HCL is reported by the resolver of what Terraform installs.
+    let bodies = module.files.iter();
+    let blocks = bodies.flat_map(|(file, body)| body.blocks().map(|it| (*file, it)));
+    blocks.map(|(file, block)| Block::new(&scope, file, block)).collect()
+}
+
+fn module(input: &Input<'_>, dir: &str, platform: &mut Platform) {
     // One module makes one cluster, unless it makes several of the same.
-    for block in &blocks {
-        let Some(kind) = block.labels.first().map(String::as_str) else { continue };
-        let of = block.labels.get(1).map_or("", String::as_str);
-        match kind {
-            "resource" => resource(input, dir, of, block, platform),
-            "data" if of == "talos_machine_configuration" => {
+    for block in &blocks(input.sources, dir) {
+        match (block.kind.as_str(), block.label.as_str()) {
+            ("resource", _) => resource(input, dir, block, platform),
+            ("data", "talos_machine_configuration") => {
                 machine_configuration(input, dir, block, platform);
             }
-            "module" => called(dir, block, platform),
+            ("module", _) => called(dir, block, platform),
             _ => {}
         }
     }
 }
 
-fn resource(input: &Input<'_>, dir: &str, of: &str, block: &Block, platform: &mut Platform) {
+fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform) {
     let body = &block.body;
-    let list = |name: &str| body.items_at(name);
-    let first = |name: &str| list(name).first();
     let signed = |cloud, carrier, platform: &mut Platform| {
         platform.signed(&ClusterId::named(cloud, dir), "all nodes", carrier, &block.origin);
     };
-    match of {
+    match block.label.as_str() {
         "aws_eks_cluster" => signed("eks", "EKS cluster in Terraform", platform),
         "aws_eks_node_group" => {
-            let scaling = first("scaling_config");
+            let scaling = body.items_at("scaling_config").first();
             let get = |name: &str| scaling.and_then(|it| it.get(name));
             pool("eks", dir, nodes::between(get("min_size"), get("max_size")), block, platform);
         }
@@ -111,7 +132,7 @@ fn resource(input: &Input<'_>, dir: &str, of: &str, block: &Block, platform: &mu
             signed("aks", "AKS cluster in Terraform", platform);
             let server = bundled::metrics_server("AKS", "kube-system", &block.origin);
             platform.bundled.push(server);
-            for default in list("default_node_pool") {
+            for default in body.items_at("default_node_pool") {
                 azure_pool(dir, default, block, platform);
             }
         }
@@ -128,7 +149,7 @@ fn resource(input: &Input<'_>, dir: &str, of: &str, block: &Block, platform: &mu
         "google_container_node_pool" => google_pool(dir, body, block, platform),
         "digitalocean_kubernetes_cluster" => {
             signed("doks", "DigitalOcean cluster in Terraform", platform);
-            for inner in list("node_pool") {
+            for inner in body.items_at("node_pool") {
                 ocean_pool(dir, inner, block, platform);
             }
         }
@@ -136,7 +157,8 @@ fn resource(input: &Input<'_>, dir: &str, of: &str, block: &Block, platform: &mu
         "kind_cluster" if input.is_for_real(dir) => {
             let cluster = ClusterId::named("kind", dir);
             platform.local.get_or_insert_with(|| ("kind runs it".into(), block.origin.clone()));
-            let members = list("kind_config")
+            let members = body
+                .items_at("kind_config")
                 .iter()
                 .filter_map(|it| it.get("node"))
                 .map(|it| it.items().len());
@@ -272,4 +294,56 @@ fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: 
         anchor: block.origin.clone(),
         facts: talos::settings(&patches).facts(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{parse, scalar::Dialect};
+
+    #[test]
+    fn variables_have_their_values_and_locals_refer_to_them() {
+        let text = r#"
+            variable "size" { default = 3 }
+            locals {
+              most = var.size
+              name = "prod-${var.size}"
+            }
+            resource "a" "b" {
+              size  = var.size
+              most  = local.most
+              name  = local.name
+              other = var.other
+              pool { max = 3 }
+              pool { max = 4 }
+              tags  = { x = "y" }
+            }"#;
+        let sources = Sources::in_memory([("main.tf", text), ("terraform.tfvars", "size = 5")]);
+        let [.., block] = &blocks(&sources, "")[..] else { panic!("there are blocks") };
+        let slice = |it: &Origin| sources.slice(it.written_at().expect("written"));
+        assert_eq!((block.kind.as_str(), block.label.as_str()), ("resource", "a"));
+        assert_eq!(slice(&block.origin), r#"resource "a" "b""#);
+        let get = |name: &str| block.body.at(name).expect("an attribute");
+        assert_eq!(get("size").as_int(), Some(5));
+        assert_eq!(slice(&get("size").origin), "5");
+        assert_eq!(get("most").as_int(), Some(5));
+        assert_eq!(get("name").as_str(), Some("prod-5"));
+        assert_eq!(get("other").unknown().map(|it| &**it), Some("Terraform computes `var.other`"));
+        assert_eq!(get("pool").items()[1].get("max").and_then(Node::as_int), Some(4));
+        assert_eq!(get("tags.x").as_str(), Some("y"));
+    }
+
+    #[test]
+    fn yaml_in_a_heredoc_keeps_its_places_and_its_holes() {
+        let text = "data \"x\" \"y\" {\n  patch = <<-EOT\n    machine:\n      type: worker\n      \
+                    token: ${var.token}\n  EOT\n}\n";
+        let sources = Sources::in_memory([("main.tf", text)]);
+        let blocks = blocks(&sources, "");
+        let patch = blocks[0].body.get("patch").expect("the attribute");
+        let documents = parse::embedded(&sources, patch, Dialect::Sigs);
+        let root = documents.roots().next().expect("a document");
+        assert_eq!(root.str_at("machine.token"), Some("${var.token}"));
+        let value = root.at("machine.type").expect("the key");
+        assert_eq!(sources.slice(value.origin.written_at().expect("written")), "worker");
+    }
 }

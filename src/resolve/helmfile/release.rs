@@ -153,7 +153,7 @@ impl Run<'_> {
                     })
                     .map_err(|why| Problem::unresolved(&item.origin, &*why))
             }
-            _ => install::values_file(context, target, &item.origin),
+            _ => install::values_file(context.sources, target, &item.origin),
         };
         match result {
             Ok(values) => values.through(Via::Values, item.origin.written_at()),

@@ -3,24 +3,26 @@
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
 };
 
 use hcl_edit::{
     Span as _,
     expr::{Expression, FuncCall, ObjectKey, Traversal, TraversalOperator},
+    structure::{Block, Structure},
     template::{Element, HeredocTemplate, Template},
 };
 
 use super::Module;
 use crate::{
-    parse::{self, hcl},
+    parse,
+    placeholder::Placeholder,
     resolve::{
-        context::Context,
         helm, install,
         template::{self, Hole},
     },
     scalar::{Dialect, Scalar, Style},
-    source::{self, FileId, Text},
+    source::{self, FileId, Sources, Span, Text},
     tree::{Entry, Kind, Map, Node, Origin, Via, Why},
 };
 
@@ -32,25 +34,64 @@ pub(super) const MODULE: char = '\u{1}';
 const MAX_DEPTH: usize = 32;
 
 /// How many expressions are evaluated for one module.
-pub(super) const MAX_WORK: usize = 200_000;
+pub(crate) const MAX_WORK: usize = 200_000;
 
-/// Where expressions are evaluated.
+/// Where expressions are evaluated, and what for.
 #[derive(Clone, Copy)]
-pub(super) struct Scope<'a> {
-    pub(super) context: &'a Context<'a>,
-    pub(super) module: &'a Module,
+pub(crate) struct Scope<'a> {
+    /// The files.
+    pub(crate) sources: &'a Sources,
+    /// The module whose expressions they are.
+    pub(crate) module: &'a Module,
     /// The directory of the root module, in which Terraform runs.
-    pub(super) root: &'a str,
-    /// What the caller of the module passes; `None` for the root module.
-    pub(super) arguments: Option<&'a BTreeMap<String, Node>>,
+    pub(crate) root: &'a str,
+    /// What the module's variables are given; `None` where that is decided outside of the code.
+    pub(crate) arguments: Option<&'a BTreeMap<String, Node>>,
     /// How many expressions may still be evaluated, so that locals that double each other end.
-    pub(super) work: &'a Cell<usize>,
+    pub(crate) work: &'a Cell<usize>,
+    /// Whether a heredoc is its text with the holes in it, and what is encoded stays a tree, since
+    /// the YAML is judged although Terraform fills in a part of it. Otherwise a hole that is not
+    /// filled makes the text unknown.
+    pub(crate) as_written: bool,
+}
+
+/// The origin of what stands at `range` of `file`; what has no range stands at its start.
+pub(crate) fn written(file: FileId, range: Option<Range<usize>>) -> Origin {
+    let byte = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+    let range = range.unwrap_or_default();
+    Origin::written(Span { file, start: byte(range.start), end: byte(range.end) })
 }
 
 impl<'a> Scope<'a> {
+    /// A block as a map: attributes by name, and the inner blocks of each type as a list.
+    pub(crate) fn block(&self, file: FileId, block: &Block) -> Node {
+        let mut map = Map::default();
+        for structure in &block.body {
+            match structure {
+                Structure::Attribute(it) => {
+                    let key = written(file, it.key.span()).written_at();
+                    let value = self.value(file, &it.value, 0);
+                    map.insert(it.key.as_str(), Entry { key, value });
+                }
+                Structure::Block(block) => {
+                    let inner = self.block(file, block);
+                    let name = block.ident.as_str();
+                    match map.get_mut(name).and_then(Node::as_list_mut) {
+                        Some(list) => list.push(inner),
+                        None => {
+                            let origin = inner.origin.clone();
+                            map.set(name, Node::new(vec![inner], origin));
+                        }
+                    }
+                }
+            }
+        }
+        Node::new(map, written(file, block.ident.span()))
+    }
+
     /// What `expression` in `file` is.
-    pub(super) fn value(&self, file: FileId, expression: &Expression, depth: usize) -> Node {
-        let at = hcl::written(file, expression.span());
+    pub(crate) fn value(&self, file: FileId, expression: &Expression, depth: usize) -> Node {
+        let at = written(file, expression.span());
         if depth > MAX_DEPTH {
             return Node::unknown_value("it refers to itself", &at);
         }
@@ -59,8 +100,13 @@ impl<'a> Scope<'a> {
         };
         self.work.set(left);
         let next = |it: &Expression| self.value(file, it, depth + 1);
-        let kind: Kind = match expression {
-            Expression::Array(items) => items.iter().map(next).collect::<Vec<_>>().into(),
+        let literal = |kind: Kind| Node::new(kind, at.clone());
+        let node = match expression {
+            Expression::Null(_) => literal(Scalar::null().into()),
+            Expression::Bool(it) => literal((*it.value()).into()),
+            Expression::Number(it) => literal(Scalar::plain(it.value().to_string()).into()),
+            Expression::String(it) => literal(it.value().as_str().into()),
+            Expression::Array(items) => literal(items.iter().map(next).collect::<Vec<_>>().into()),
             Expression::Object(object) => {
                 let mut map = Map::default();
                 for (key, value) in object {
@@ -74,7 +120,7 @@ impl<'a> Scope<'a> {
                             next(it).as_scalar().map(|it| it.text.to_string())
                         }
                     };
-                    let key = hcl::written(file, key.span()).written_at();
+                    let key = written(file, key.span()).written_at();
                     match name {
                         Some(name) => {
                             map.insert(name, Entry { key, value });
@@ -82,27 +128,31 @@ impl<'a> Scope<'a> {
                         None => map.open = Some("one of its keys is computed".into()),
                     }
                 }
-                map.into()
+                literal(map.into())
             }
             Expression::Parenthesis(it) => return next(it.inner()),
-            Expression::StringTemplate(it) => return self.text(file, it, &at, depth),
+            Expression::StringTemplate(it) => self.text(file, it, &at, depth),
             Expression::HeredocTemplate(it) => match self.heredoc(file, it, depth) {
-                Ok((node, holes)) => return template::fill(&node, &holes),
-                Err(why) => Kind::Unknown(why),
+                Ok((node, holes)) => template::fill(&node, &holes),
+                Err(why) => Node::unknown_value(why, &at),
             },
-            Expression::Traversal(it) => return self.reference(file, it, depth),
+            Expression::Traversal(it) => self.reference(file, it, depth),
             Expression::FuncCall(call) => match (call.name.name.as_str(), call.args.get(0)) {
                 (
                     "tostring" | "tonumber" | "tobool" | "tolist" | "toset" | "trimspace",
                     Some(it),
-                ) => {
-                    return next(it);
-                }
-                (name, _) => Kind::Unknown(format!("`{name}()` is not evaluated").into()),
+                ) => return next(it),
+                ("yamlencode" | "jsonencode", Some(it)) if self.as_written => return next(it),
+                (name, _) => Node::unknown_value(format!("`{name}()` is not evaluated"), &at),
             },
-            other => hcl::literal(other).unwrap_or_else(|| Kind::Unknown("it is computed".into())),
+            _ => Node::unknown_value("it is computed", &at),
         };
-        Node::new(kind, at)
+        if self.as_written && node.unknown().is_some() {
+            let line = at.written_at().and_then(|it| self.sources.slice(it).lines().next());
+            let why = format!("Terraform computes `{}`", line.unwrap_or_default());
+            return Node::unknown_value(why, &at);
+        }
+        node
     }
 
     /// `"…${…}…"`
@@ -142,8 +192,8 @@ impl<'a> Scope<'a> {
         depth: usize,
     ) -> Result<(Node, Vec<Hole>), Why> {
         let range = heredoc.template.span().unwrap_or_default();
-        let source = self.context.sources.text(file).get(range.clone()).unwrap_or_default();
-        if source.contains("$${") || source.contains("%%{") {
+        let source = self.sources.text(file).get(range.clone()).unwrap_or_default();
+        if !self.as_written && (source.contains("$${") || source.contains("%%{")) {
             return Err("escapes in a heredoc are not evaluated".into());
         }
         let indent = heredoc.indent().unwrap_or(0);
@@ -164,7 +214,7 @@ impl<'a> Scope<'a> {
             lines.get(line).map(|(start, inner)| inner + (offset - start))
         };
         let mut holes = Vec::new();
-        for element in &heredoc.template {
+        for element in heredoc.template.iter().filter(|_| !self.as_written) {
             match element {
                 Element::Literal(_) => {}
                 Element::Directive(_) => return Err("a directive is not evaluated".into()),
@@ -179,12 +229,12 @@ impl<'a> Scope<'a> {
             }
         }
         let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
-        Ok((Node::new(scalar, hcl::written(file, Some(range))), holes))
+        Ok((Node::new(scalar, written(file, Some(range))), holes))
     }
 
     /// `local.x`, `var.x`, `path.module`
     fn reference(&self, file: FileId, traversal: &Traversal, depth: usize) -> Node {
-        let at = hcl::written(file, traversal.span());
+        let at = written(file, traversal.span());
         let Expression::Variable(base) = &traversal.expr else {
             return Node::unknown_value("it is computed", &at);
         };
@@ -267,7 +317,7 @@ impl<'a> Scope<'a> {
         depth: usize,
         read: &mut BTreeSet<FileId>,
     ) -> Node {
-        let at = hcl::written(file, expression.span());
+        let at = written(file, expression.span());
         if depth > MAX_DEPTH {
             return Node::unknown_value("it refers to itself", &at);
         }
@@ -323,7 +373,7 @@ impl<'a> Scope<'a> {
                     return Node::unknown_value(why.clone(), at);
                 }
                 let found = path.as_str().and_then(|it| self.path(it));
-                let found = found.and_then(|path| self.context.sources.find(&path));
+                let found = found.and_then(|path| self.sources.find(&path));
                 let Some(target) = found else {
                     return Node::unknown_value(
                         "the file that it reads is not in the repository",
@@ -334,7 +384,7 @@ impl<'a> Scope<'a> {
                 let arguments = call.args.get(1).filter(|_| name == "templatefile");
                 let layer = match arguments {
                     Some(it) => self.template_file(target, &self.value(file, it, depth + 1), at),
-                    None => match install::values_file(self.context, target, at) {
+                    None => match install::values_file(self.sources, target, at) {
                         Ok(values) => values,
                         Err(problem) => Node::unknown_value(problem.message, at),
                     },
@@ -347,11 +397,11 @@ impl<'a> Scope<'a> {
 
     /// A template file with `${name}` filled from `variables`.
     fn template_file(&self, file: FileId, variables: &Node, at: &Origin) -> Node {
-        let sources = self.context.sources;
+        let sources = self.sources;
         let Text::Utf8(content) = sources.load(file) else {
             return Node::unknown_value("the file that it reads is not text", at);
         };
-        if content.contains("%{") || content.contains("$${") {
+        if Placeholder::Directive.is_in(content) || content.contains("$${") {
             return Node::unknown_value("directives of the file's template are not evaluated", at);
         }
         let holes = template::between(content, "${", "}").into_iter().map(|range| {
@@ -365,7 +415,7 @@ impl<'a> Scope<'a> {
         });
         let holes: Vec<Hole> = holes.collect();
         let scalar = Scalar { text: content.as_str().into(), style: Style::Literal, tag: None };
-        let node = Node::new(scalar, hcl::written(file, Some(0..content.len())));
+        let node = Node::new(scalar, written(file, Some(0..content.len())));
         self.filled(&node, &holes)
     }
 
@@ -374,7 +424,7 @@ impl<'a> Scope<'a> {
         if holes.is_empty() {
             return self.yaml(node);
         }
-        match template::fill_yaml(self.context.sources, node, holes).as_deref() {
+        match template::fill_yaml(self.sources, node, holes).as_deref() {
             Ok([values]) if values.as_map().is_some() || values.unknown().is_some() => {
                 values.clone()
             }
@@ -392,7 +442,7 @@ impl<'a> Scope<'a> {
         if node.as_str().is_none() {
             return Node::unknown_value("its values are not text", &node.origin);
         }
-        let documents = parse::embedded(self.context.sources, node, Dialect::Sigs);
+        let documents = parse::embedded(self.sources, node, Dialect::Sigs);
         match helm::layer(&documents, &node.origin) {
             Ok(values) => values,
             Err(problem) => Node::unknown_value(problem.message, &node.origin),

@@ -66,7 +66,7 @@ impl Part<'_, '_> {
                     let mut layer = Node::new(Map::default(), entry.origin.clone());
                     for file in files {
                         deployed.reached.files.insert(file);
-                        match install::values_file(self.argo.context, file, &entry.origin) {
+                        match install::values_file(self.argo.context.sources, file, &entry.origin) {
                             Ok(over) => layer = helm::merge(&layer, &over),
                             Err(problem) => {
                                 layer = Node::unknown_value(
