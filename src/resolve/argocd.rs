@@ -17,7 +17,7 @@ use crate::{
         context::Context,
         environment::{EntryKind, Environment, Object},
         install::{self, Discovery, Reached},
-        layout::{Layout, is_application},
+        layout::{self, Layout, is_application},
         names,
     },
     scalar::Scalar,
@@ -154,42 +154,17 @@ impl<'a> Argo<'a> {
         let kustomizations = self.layout.roots().filter(|dir| !reached.dirs.contains(*dir));
         let flux = self.layout.flux.iter().filter_map(|flux| flux.dir.as_deref());
         let kustomized = self.layout.closure_of_all(kustomizations.chain(flux), true).files;
-        let mut seen: BTreeSet<usize> = BTreeSet::new();
-        let is_root = |index: usize| {
-            let file = self.written.get(index).map(|it| it.file);
-            file.is_some_and(|file| {
-                !kustomized.contains(&file)
-                    && !self.written.iter().enumerate().any(|(other, it)| {
-                        // Objects of one file are deployed together.
-                        other != index && it.file != file && it.reach.files.contains(&file)
-                    })
-            })
-        };
-        let mut roots: Vec<usize> = (0..self.written.len()).filter(|it| is_root(*it)).collect();
-        let mark = |start: usize, seen: &mut BTreeSet<usize>| {
-            let mut open = vec![start];
-            while let Some(index) = open.pop() {
-                let Some(from) = self.written.get(index).filter(|_| seen.insert(index)) else {
-                    continue;
-                };
-                let reached = |it: &Written<'_>| from.reach.files.contains(&it.file);
-                let next = self.written.iter().enumerate().filter(|(_, it)| reached(it));
-                open.extend(next.map(|(index, _)| index));
-            }
-        };
-        for (index, written) in self.written.iter().enumerate() {
-            if roots.contains(&index) || kustomized.contains(&written.file) {
-                mark(index, &mut seen);
-            }
-        }
-        // What only deploys each other starts at the first of them.
-        for index in 0..self.written.len() {
-            if !seen.contains(&index) {
-                roots.push(index);
-                mark(index, &mut seen);
-            }
-        }
-        roots.into_iter().filter_map(|index| self.written.get(index)).collect()
+        let written = || self.written.iter().enumerate();
+        let outside = written().filter(|(_, it)| kustomized.contains(&it.file));
+        let outside: BTreeSet<usize> = outside.map(|(index, _)| index).collect();
+        let starts = layout::starts(self.written.len(), &outside, |from| {
+            let from = &self.written[from];
+            // Objects of one file are deployed together.
+            let reached =
+                |it: &Written<'_>| it.file != from.file && from.reach.files.contains(&it.file);
+            written().filter(|(_, it)| reached(it)).map(|(index, _)| index).collect()
+        });
+        starts.into_iter().map(|index| &self.written[index]).collect()
     }
 
     /// Roots of one home, taken apart by directory when two have the same name: one Argo CD cannot

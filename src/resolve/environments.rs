@@ -165,11 +165,10 @@ impl<'a> Search<'_, 'a> {
     /// Flux Kustomizations that nothing else builds, those of one directory together.
     fn flux_kustomizations(&mut self, sources: &Sources) {
         let layout = self.layout;
-        let produced = produced(layout);
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (index, flux) in layout.flux.iter().enumerate() {
-            let known = produced.contains(&index) || self.flux.contains(&index);
-            if !known && !layout.is_excluded(flux.file) {
+        for index in outermost(layout) {
+            let flux = &layout.flux[index];
+            if !self.flux.contains(&index) && !layout.is_excluded(flux.file) {
                 let dir = source::parent(&sources[flux.file].path);
                 groups.entry(environment_dir(dir)).or_default().push(index);
             }
@@ -200,25 +199,23 @@ impl<'a> Search<'_, 'a> {
     fn kustomizations(&mut self) {
         let layout = self.layout;
         let included = layout.included_dirs();
-        for again in [false, true] {
-            for dir in layout.roots() {
-                if self.dirs.contains(dir) || (!again && included.contains(dir)) {
-                    continue;
-                }
-                let Some(file) = layout.kustomization(dir) else { continue };
-                let closure = layout.closure(dir, true);
-                let matters = self.matters(&closure);
-                self.reach(closure);
-                if matters && !layout.is_excluded(file) {
-                    self.starts.push(Start {
-                        name: environment_dir(dir),
-                        kind: EntryKind::Kustomization,
-                        origin: Origin::written(Span::start_of(file)),
-                        path: dir.to_owned(),
-                        roots: vec![Root::Dir(dir.to_owned())],
-                        settings: None,
-                    });
-                }
+        let (inner, outer): (Vec<_>, Vec<_>) = layout.roots().partition(|it| included.contains(it));
+        for dir in outer.into_iter().chain(inner) {
+            let Some(file) = layout.kustomization(dir).filter(|_| !self.dirs.contains(dir)) else {
+                continue;
+            };
+            let closure = layout.closure(dir, true);
+            let matters = self.matters(&closure);
+            self.reach(closure);
+            if matters && !layout.is_excluded(file) {
+                self.starts.push(Start {
+                    name: environment_dir(dir),
+                    kind: EntryKind::Kustomization,
+                    origin: Origin::written(Span::start_of(file)),
+                    path: dir.to_owned(),
+                    roots: vec![Root::Dir(dir.to_owned())],
+                    settings: None,
+                });
             }
         }
     }
@@ -229,42 +226,18 @@ fn built_by(layout: &Layout<'_>, flux: &FluxKustomization<'_>, nested: bool) -> 
     flux.dir.as_ref().map_or_else(Closure::default, |dir| layout.closure(dir, nested))
 }
 
-/// The Flux Kustomizations that something else in the repository builds.
-fn produced(layout: &Layout<'_>) -> BTreeSet<usize> {
+/// The Flux Kustomizations that nothing else in the repository builds.
+fn outermost(layout: &Layout<'_>) -> BTreeSet<usize> {
     let closures: Vec<Closure> =
         layout.flux.iter().map(|flux| built_by(layout, flux, false)).collect();
-    let mut produced: BTreeSet<usize> = BTreeSet::new();
-    for (parent, closure) in closures.iter().enumerate() {
-        produced.extend(closure.flux.iter().filter(|child| **child != parent));
-    }
     // An overlay that nothing includes is built by a Flux Kustomization outside the repository.
     let included = layout.included_dirs();
     let dirs: BTreeSet<&str> =
         closures.iter().flat_map(|it| &it.dirs).map(String::as_str).collect();
-    let outermost = layout.roots().filter(|dir| !included.contains(dir) && !dirs.contains(dir));
-    let mut seen = BTreeSet::new();
-    let built = layout.closure_of_all(outermost, false).flux;
-    produced.extend(&built);
-    mark(built, &closures, &mut seen);
-    mark((0..closures.len()).filter(|it| !produced.contains(it)), &closures, &mut seen);
-    // What only builds each other starts at the first of them.
-    for index in 0..closures.len() {
-        if !seen.contains(&index) {
-            produced.remove(&index);
-            mark([index], &closures, &mut seen);
-        }
-    }
-    produced
-}
-
-/// Adds `starts` to `seen`, and whatever they build.
-fn mark(starts: impl IntoIterator<Item = usize>, closures: &[Closure], seen: &mut BTreeSet<usize>) {
-    let mut open: Vec<usize> = starts.into_iter().collect();
-    while let Some(index) = open.pop() {
-        if seen.insert(index) {
-            open.extend(closures.get(index).into_iter().flat_map(|it| &it.flux));
-        }
-    }
+    let overlays = layout.roots().filter(|dir| !included.contains(dir) && !dirs.contains(dir));
+    let built = layout.closure_of_all(overlays, false).flux;
+    let starts = layout::starts(closures.len(), &built, |it| closures[it].flux.clone());
+    starts.into_iter().collect()
 }
 
 /// Gives starts of one name names that differ.

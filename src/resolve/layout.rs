@@ -290,6 +290,33 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// Where a graph of `count` nodes starts: at what no other node leads to, and, where some only lead
+/// to each other, at the first of them. What is `outside` has its start elsewhere.
+pub(super) fn starts(
+    count: usize,
+    outside: &BTreeSet<usize>,
+    next: impl Fn(usize) -> BTreeSet<usize>,
+) -> Vec<usize> {
+    let next: Vec<BTreeSet<usize>> = (0..count).map(next).collect();
+    let others = |(from, to)| BTreeSet::iter(to).filter(move |it| **it != from);
+    let led_to: BTreeSet<&usize> =
+        next.iter().enumerate().flat_map(others).chain(outside).collect();
+    let (inner, outer): (Vec<usize>, Vec<usize>) = (0..count).partition(|it| led_to.contains(it));
+    let mut seen = BTreeSet::new();
+    let mut is_new = |start: &usize| {
+        let before = seen.len();
+        let mut open = vec![*start];
+        while let Some(index) = open.pop() {
+            if seen.insert(index) {
+                open.extend(next.get(index).into_iter().flatten());
+            }
+        }
+        seen.len() > before
+    };
+    let all = outside.iter().copied().chain(outer).chain(inner);
+    all.filter(|it| is_new(it) && !outside.contains(it)).collect()
+}
+
 /// Where a Flux Kustomization, or the object of the operator that makes one, says what it builds.
 fn flux_path(node: &Node) -> Option<&'static str> {
     let (group, _) = node.str_at("apiVersion")?.split_once('/')?;
@@ -380,4 +407,18 @@ fn dialect_of(path: &str) -> Dialect {
 /// Whether a file's text can be looked at.
 pub fn is_text(sources: &Sources, file: FileId) -> bool {
     matches!(sources.load(file), Text::Utf8(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_leads_to_each_other_starts_at_the_first() {
+        // 0 → 1 → 3 ← 5, 2 ⇄ 4, and 6 leads to itself.
+        let edges: [&[usize]; 7] = [&[1], &[3], &[4], &[], &[2], &[3], &[6]];
+        let next = |from: usize| edges[from].iter().copied().collect();
+        assert_eq!(starts(7, &BTreeSet::new(), next), [0, 5, 6, 2]);
+        assert_eq!(starts(7, &BTreeSet::from([0, 4]), next), [5, 6]);
+    }
 }
