@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde_json::{Value as Json, json};
 
 use crate::{
     report::{Look, json},
@@ -41,20 +41,14 @@ pub fn rules(look: Look) -> String {
 
 /// All rules as JSON.
 pub fn rules_json() -> String {
-    #[derive(Serialize)]
-    struct Listed<'a> {
-        id: &'a str,
-        title: &'a str,
-        severity: &'a str,
-        category: &'a str,
-        since: &'a str,
-    }
-    let rules = RULES.iter().map(|it| Listed {
-        id: it.id,
-        title: it.title,
-        severity: it.severity.id(),
-        category: it.category.id(),
-        since: &it.since,
+    let rules = RULES.iter().map(|it| {
+        json!({
+            "id": it.id,
+            "title": it.title,
+            "severity": it.severity.id(),
+            "category": it.category.id(),
+            "since": it.since,
+        })
     });
-    json::pretty(&serde_json::json!({ "version": 1, "rules": rules.collect::<Vec<_>>() }))
+    json::pretty(&json!({ "version": 1, "rules": rules.collect::<Json>() }))
 }

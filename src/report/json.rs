@@ -1,113 +1,79 @@
 //! Findings for programs. The form is described in `docs/json.md`; what is there stays there.
 
-use serde::Serialize;
+use serde_json::{Value as Json, json};
 
 use crate::{
     finding::{Finding, Label},
     report::{Place, Report},
     settle::Counts,
-    source::{Position, Sources},
+    source::{Position, Sources, Span},
 };
 
 /// The findings as JSON.
 pub fn json(report: &Report<'_>) -> String {
     let Counts { errors, warnings, notes } = Counts::of(&report.findings);
-    pretty(&Document {
-        version: 1,
-        findings: report.findings.iter().map(|it| Found::of(report.sources, it)).collect(),
-        environments: &report.environments,
-        summary: Summary {
-            errors,
-            warnings,
-            notes,
-            suppressed: report.suppressed,
-            files: report.sources.iter().count(),
+    let findings = report.findings.iter().map(|it| finding_json(report.sources, it));
+    pretty(&json!({
+        "version": 1,
+        "findings": findings.collect::<Json>(),
+        "environments": report.environments,
+        "summary": {
+            "errors": errors,
+            "warnings": warnings,
+            "notes": notes,
+            "suppressed": report.suppressed,
+            "files": report.sources.iter().count(),
         },
-    })
+    }))
 }
 
 /// `value` as indented JSON with a line break at its end.
-pub(super) fn pretty(value: &impl Serialize) -> String {
-    // Our own types serialize: no maps with other keys than strings, no failing implementations.
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.push('\n');
-    text
+pub(super) fn pretty(value: &Json) -> String {
+    format!("{value:#}\n")
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    version: u32,
-    findings: Vec<Found<'a>>,
-    environments: &'a [String],
-    summary: Summary,
+/// An object of the members of `parts`, in order, without those that are null.
+pub(super) fn object<const N: usize>(parts: [Json; N]) -> Json {
+    let members = parts.into_iter().filter_map(|it| match it {
+        Json::Object(members) => Some(members),
+        _ => None,
+    });
+    members.flatten().filter(|(_, value)| !value.is_null()).collect()
 }
 
-#[derive(Serialize)]
-struct Summary {
-    errors: usize,
-    warnings: usize,
-    notes: usize,
-    suppressed: usize,
-    files: usize,
+/// The file, line and column at which `span` starts, as members; null for a place in no file.
+pub(super) fn place_json(sources: &Sources, span: Option<Span>) -> Json {
+    let place = span.map(|span| Place::of(sources, span));
+    let members = |Place { path, start, .. }: Place<'_>| json!({ "file": path, "line": start.line, "column": start.column });
+    place.map_or(Json::Null, members)
 }
 
-#[derive(Serialize)]
-struct Found<'a> {
-    rule: &'a str,
-    severity: &'a str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<&'a str>,
-    subject: &'a str,
-    environments: Vec<&'a str>,
-    labels: Vec<Labelled<'a>>,
+fn finding_json(sources: &Sources, finding: &Finding) -> Json {
+    let labels = finding.labels.iter().enumerate();
+    object([json!({
+        "rule": finding.rule,
+        "severity": finding.severity.id(),
+        "message": finding.message,
+        "help": finding.help,
+        "subject": finding.subject,
+        "environments": finding.environments,
+        "labels": labels.map(|(index, it)| label_json(sources, it, index == 0)).collect::<Json>(),
+    })])
 }
 
-#[derive(Serialize)]
-struct Labelled<'a> {
-    kind: &'a str,
-    file: &'a str,
-    start: Point,
-    end: Point,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    text: &'a str,
-}
-
-#[derive(Serialize)]
-struct Point {
-    line: u32,
-    column: u32,
-}
-
-impl<'a> Found<'a> {
-    fn of(sources: &'a Sources, finding: &'a Finding) -> Self {
-        let labels = finding.labels.iter().enumerate();
-        Self {
-            rule: finding.rule,
-            severity: finding.severity.id(),
-            message: &finding.message,
-            help: finding.help.as_deref(),
-            subject: &finding.subject,
-            environments: finding.environments.iter().map(String::as_str).collect(),
-            labels: labels.map(|(index, it)| Labelled::of(sources, it, index == 0)).collect(),
-        }
-    }
-}
-
-impl<'a> Labelled<'a> {
-    fn of(sources: &'a Sources, label: &'a Label, primary: bool) -> Self {
-        let Place { path, start, end } = Place::of(sources, label.span);
-        let kind = match label.step {
-            _ if primary => "primary",
-            true => "step",
-            false => "related",
-        };
-        Self { kind, file: path, start: start.into(), end: end.into(), text: &label.text }
-    }
-}
-
-impl From<Position> for Point {
-    fn from(it: Position) -> Self {
-        Self { line: it.line, column: it.column }
-    }
+fn label_json(sources: &Sources, label: &Label, primary: bool) -> Json {
+    let Place { path, start, end } = Place::of(sources, label.span);
+    let point = |it: Position| json!({ "line": it.line, "column": it.column });
+    let kind = match label.step {
+        _ if primary => "primary",
+        true => "step",
+        false => "related",
+    };
+    object([json!({
+        "kind": kind,
+        "file": path,
+        "start": point(start),
+        "end": point(end),
+        "text": Some(&label.text).filter(|it| !it.is_empty()),
+    })])
 }

@@ -22,11 +22,7 @@ pub fn render_json(
     problems: &[Problem],
     origins: bool,
 ) -> String {
-    let mut shown = Map::new();
-    shown.insert("version".into(), 1.into());
-    shown.insert("objects".into(), objects.iter().map(|it| it.to_json()).collect());
-    shown.insert("problems".into(), problems_json(sources, problems).into());
-    if origins {
+    let origins = origins.then(|| {
         let all = objects.iter().map(|object| {
             let mut map = Map::new();
             leaves(object, &mut String::new(), &mut |pointer, node| {
@@ -34,9 +30,14 @@ pub fn render_json(
             });
             Json::Object(map)
         });
-        shown.insert("origins".into(), all.collect());
-    }
-    json::pretty(&json!(shown))
+        all.collect::<Json>()
+    });
+    json::pretty(&json::object([json!({
+        "version": 1,
+        "objects": objects.iter().map(|it| it.to_json()).collect::<Json>(),
+        "problems": problems_json(sources, problems),
+        "origins": origins,
+    })]))
 }
 
 /// Calls `each` with every value that holds no others, and its JSON pointer (RFC 6901).

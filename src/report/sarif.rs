@@ -6,11 +6,15 @@
 use std::fmt::Write as _;
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde_json::{Value as Json, json};
 
 use crate::{
     finding::{Finding, Label, Severity},
-    report::{Place, Report, fingerprint::Fingerprints, json},
+    report::{
+        Place, Report,
+        fingerprint::Fingerprints,
+        json::{self, object},
+    },
     rules::{RULES, Rule},
     source::{Position, Sources},
 };
@@ -35,340 +39,165 @@ pub fn sarif(report: &Report<'_>) -> String {
     let left_out = lines.len().saturating_sub(MAX_RESULTS);
     let mut fingerprints = Fingerprints::default();
     let results = lines.values().take(MAX_RESULTS);
-    let results = results.filter_map(|it| Outcome::of(report, it, &mut fingerprints)).collect();
-    let notifications = (left_out > 0).then(|| Notification {
-        level: "warning",
-        message: Message { text: format!("{left_out} more results are left out") },
-        locations: Vec::new(),
-    });
-    log(results, true, notifications.into_iter().collect())
+    let results: Vec<Json> =
+        results.filter_map(|it| result(report, it, &mut fingerprints)).collect();
+    let left_out = (left_out > 0).then(|| format!("{left_out} more results are left out"));
+    let notifications = left_out.map(|it| notification("warning", &it, None));
+    log(&results, true, notifications.as_slice())
 }
 
 /// A log that says why there are no findings: the tool could not do its job.
 pub fn failure(sources: Option<&Sources>, message: &str, findings: &[Finding]) -> String {
-    let mut notifications: Vec<_> = findings
+    let mut notifications: Vec<Json> = findings
         .iter()
         .map(|it| {
-            let primary = it.primary().zip(sources);
-            Notification {
-                level: "error",
-                message: Message { text: short(&it.message) },
-                locations: primary
-                    .map(|(label, sources)| Location::of(sources, label, None, false))
-                    .into_iter()
-                    .collect(),
-            }
+            let place = it.primary().zip(sources);
+            let place = place.map(|(label, sources)| location(sources, label, None, false));
+            notification("error", &it.message, place)
         })
         .collect();
     if notifications.is_empty() {
-        let message = Message { text: short(message) };
-        notifications.push(Notification { level: "error", message, locations: Vec::new() });
+        notifications.push(notification("error", message, None));
     }
-    log(Vec::new(), false, notifications)
+    log(&[], false, &notifications)
 }
 
-fn log(results: Vec<Outcome>, successful: bool, notifications: Vec<Notification>) -> String {
-    json::pretty(&Log {
-        schema: SCHEMA,
-        version: "2.1.0",
-        runs: [Run {
-            tool: Tool {
-                driver: Driver {
-                    name: env!("CARGO_PKG_NAME"),
-                    semantic_version: env!("CARGO_PKG_VERSION"),
-                    rules: RULES.iter().map(Descriptor::of).collect(),
-                },
-            },
-            automation_details: Details { id: concat!(env!("CARGO_PKG_NAME"), "/") },
-            column_kind: "unicodeCodePoints",
-            invocations: [Invocation {
-                execution_successful: successful,
-                tool_execution_notifications: notifications,
+fn log(results: &[Json], successful: bool, notifications: &[Json]) -> String {
+    json::pretty(&json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": env!("CARGO_PKG_NAME"),
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": RULES.iter().map(descriptor).collect::<Json>(),
+            }},
+            "automationDetails": { "id": concat!(env!("CARGO_PKG_NAME"), "/") },
+            "columnKind": "unicodeCodePoints",
+            "invocations": [{
+                "executionSuccessful": successful,
+                "toolExecutionNotifications": notifications,
             }],
-            results,
+            "results": results,
         }],
+    }))
+}
+
+fn notification(level: &str, text: &str, location: Option<Json>) -> Json {
+    object([json!({
+        "level": level,
+        "message": { "text": short(text) },
+        "locations": location.map(|it| [it]),
+    })])
+}
+
+/// A rule's metadata: SARIF's `reportingDescriptor`.
+fn descriptor(rule: &Rule) -> Json {
+    let text = rule.text.trim();
+    let mut markdown = text.to_owned();
+    if !rule.references.is_empty() {
+        let links = rule.references.iter().map(|it| format!("\n- <{it}>"));
+        let _ = write!(markdown, "\n\nRead more:\n{}", links.collect::<String>());
+    }
+    json!({
+        "id": rule.id,
+        "shortDescription": { "text": short(rule.title) },
+        "fullDescription": { "text": short(&rule.summary) },
+        "help": { "text": text, "markdown": markdown },
+        "defaultConfiguration": { "level": rule.severity.id() },
+        "properties": object([json!({
+            "tags": ["kubernetes", rule.category.id()],
+            "precision": "high",
+            "problem.severity": match rule.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+                Severity::Note => "recommendation",
+            },
+            "security-severity": rule.security_severity.map(|it| format!("{it:.1}")),
+        })]),
     })
 }
 
-#[derive(Serialize)]
-struct Log {
-    #[serde(rename = "$schema")]
-    schema: &'static str,
-    version: &'static str,
-    runs: [Run; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Run {
-    tool: Tool,
-    automation_details: Details,
-    column_kind: &'static str,
-    invocations: [Invocation; 1],
-    results: Vec<Outcome>,
-}
-
-#[derive(Serialize)]
-struct Tool {
-    driver: Driver,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Driver {
-    name: &'static str,
-    semantic_version: &'static str,
-    rules: Vec<Descriptor>,
-}
-
-#[derive(Serialize)]
-struct Details {
-    id: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Invocation {
-    execution_successful: bool,
-    tool_execution_notifications: Vec<Notification>,
-}
-
-#[derive(Serialize)]
-struct Notification {
-    level: &'static str,
-    message: Message,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    locations: Vec<Location>,
-}
-
-/// A rule's metadata.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    id: &'static str,
-    short_description: Message,
-    full_description: Message,
-    help: Help,
-    default_configuration: Configuration,
-    properties: Properties,
-}
-
-#[derive(Serialize)]
-struct Help {
-    text: String,
-    markdown: String,
-}
-
-#[derive(Serialize)]
-struct Configuration {
-    level: &'static str,
-}
-
-#[derive(Serialize)]
-struct Properties {
-    tags: [&'static str; 2],
-    precision: &'static str,
-    #[serde(rename = "problem.severity")]
-    severity: &'static str,
-    #[serde(rename = "security-severity", skip_serializing_if = "Option::is_none")]
-    security: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Message {
-    text: String,
-}
-
-/// SARIF's `result`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Outcome {
-    rule_id: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule_index: Option<usize>,
-    level: &'static str,
-    message: Message,
-    locations: [Location; 1],
-    partial_fingerprints: Hashes,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    related_locations: Vec<Location>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    code_flows: Vec<CodeFlow>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Hashes {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    primary_location_line_hash: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "SARIF's own names")]
-struct Location {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<usize>,
-    physical_location: Physical,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<Message>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Physical {
-    artifact_location: Artifact,
-    region: Region,
-}
-
-#[derive(Serialize)]
-struct Artifact {
-    uri: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Region {
-    start_line: u32,
-    start_column: u32,
-    end_line: u32,
-    end_column: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CodeFlow {
-    thread_flows: [ThreadFlow; 1],
-}
-
-#[derive(Serialize)]
-struct ThreadFlow {
-    locations: Vec<FlowLocation>,
-}
-
-#[derive(Serialize)]
-struct FlowLocation {
-    location: Location,
-}
-
-impl Descriptor {
-    fn of(rule: &Rule) -> Self {
-        let text = rule.text.trim();
-        let mut markdown = text.to_owned();
-        if !rule.references.is_empty() {
-            let links = rule.references.iter().map(|it| format!("\n- <{it}>"));
-            let _ = write!(markdown, "\n\nRead more:\n{}", links.collect::<String>());
-        }
-        Self {
-            id: rule.id,
-            short_description: Message { text: short(rule.title) },
-            full_description: Message { text: short(&rule.summary) },
-            help: Help { text: text.to_owned(), markdown },
-            default_configuration: Configuration { level: rule.severity.id() },
-            properties: Properties {
-                tags: ["kubernetes", rule.category.id()],
-                precision: "high",
-                severity: match rule.severity {
-                    Severity::Error => "error",
-                    Severity::Warning => "warning",
-                    Severity::Note => "recommendation",
-                },
-                security: rule.security_severity.map(|it| format!("{it:.1}")),
-            },
-        }
+/// The findings of one rule on one line: SARIF's `result`.
+fn result(
+    report: &Report<'_>,
+    findings: &[&Finding],
+    fingerprints: &mut Fingerprints,
+) -> Option<Json> {
+    let (first, others) = findings.split_first()?;
+    let (primary, rest) = first.labels.split_first()?;
+    let sources = report.sources;
+    let line = sources.start(primary.span).line;
+    let related = rest.iter().zip(1..);
+    let related: Vec<Json> =
+        related.map(|(label, id)| location(sources, label, Some(id), true)).collect();
+    let links = rest.iter().zip(1..).map(|(label, id)| format!("[{}]({id})", linked(&label.text)));
+    let links: Vec<_> = links.collect();
+    let where_else = |it: &Finding| {
+        let names = report.environments_of(it);
+        names.map_or_else(String::new, |names| format!(" ({names})"))
+    };
+    let mut text = sentence(&format!("{}{}", first.message, where_else(first)));
+    for other in others {
+        let _ = write!(text, " Also: {}{}.", other.message, where_else(other));
     }
+    if let Some(help) = &first.help {
+        let _ = write!(text, " Fix: {}", sentence(help));
+    }
+    let way = (!links.is_empty()).then(|| format!(" See: {}.", links.join(", ")));
+    // What is cut off must not be half a link.
+    let way = way.filter(|it| it.chars().count() < MAX_TEXT / 2).unwrap_or_default();
+    let text = cut(&text, MAX_TEXT - way.chars().count()) + &way;
+    let steps = first.labels.iter().filter(|it| it.step);
+    let steps: Vec<Json> =
+        steps.map(|it| json!({ "location": location(sources, it, None, true) })).collect();
+    let flow = (steps.len() > 1).then(|| json!([{ "threadFlows": [{ "locations": steps }] }]));
+    Some(object([json!({
+        "ruleId": first.rule,
+        "ruleIndex": RULES.iter().position(|it| it.id == first.rule),
+        "level": first.severity.id(),
+        "message": { "text": text },
+        "locations": [location(sources, primary, None, false)],
+        "partialFingerprints": object([json!({
+            "primaryLocationLineHash": fingerprints.of(sources, primary.span.file, line),
+        })]),
+        "relatedLocations": (!related.is_empty()).then_some(related),
+        "codeFlows": flow,
+    })]))
 }
 
-impl Outcome {
-    /// The findings of one rule on one line.
-    fn of(
-        report: &Report<'_>,
-        findings: &[&Finding],
-        fingerprints: &mut Fingerprints,
-    ) -> Option<Self> {
-        let (first, others) = findings.split_first()?;
-        let (primary, rest) = first.labels.split_first()?;
-        let sources = report.sources;
-        let line = sources.start(primary.span).line;
-        let related = rest.iter().zip(1..);
-        let related: Vec<_> =
-            related.map(|(label, id)| Location::of(sources, label, Some(id), true)).collect();
-        let links =
-            rest.iter().zip(1..).map(|(label, id)| format!("[{}]({id})", linked(&label.text)));
-        let links: Vec<_> = links.collect();
-        let where_else = |it: &Finding| {
-            let names = report.environments_of(it);
-            names.map_or_else(String::new, |names| format!(" ({names})"))
-        };
-        let mut text = sentence(&format!("{}{}", first.message, where_else(first)));
-        for other in others {
-            let _ = write!(text, " Also: {}{}.", other.message, where_else(other));
+fn location(sources: &Sources, label: &Label, id: Option<usize>, told: bool) -> Json {
+    let Place { path, start, end } = Place::of(sources, label.span);
+    let line = sources.line(label.span.file, start.line);
+    let after = u32::try_from(line.chars().count() + 1).unwrap_or(u32::MAX);
+    let (start, end) = match () {
+        // What is not there is shown by the line that it is not on.
+        () if start == end => {
+            let blanks = line.chars().take_while(|it| it.is_whitespace()).count();
+            let first = u32::try_from(blanks + 1).unwrap_or(1).min(after);
+            (Position { column: first, ..start }, Position { column: after, ..start })
         }
-        if let Some(help) = &first.help {
-            let _ = write!(text, " Fix: {}", sentence(help));
-        }
-        let way = (!links.is_empty()).then(|| format!(" See: {}.", links.join(", ")));
-        // What is cut off must not be half a link.
-        let way = way.filter(|it| it.chars().count() < MAX_TEXT / 2).unwrap_or_default();
-        let text = cut(&text, MAX_TEXT - way.chars().count()) + &way;
-        let steps: Vec<&Label> = first.labels.iter().filter(|it| it.step).collect();
-        let flow = (steps.len() > 1).then(|| CodeFlow {
-            thread_flows: [ThreadFlow {
-                locations: steps
-                    .into_iter()
-                    .map(|it| FlowLocation { location: Location::of(sources, it, None, true) })
-                    .collect(),
-            }],
-        });
-        Some(Self {
-            rule_id: first.rule,
-            rule_index: RULES.iter().position(|it| it.id == first.rule),
-            level: first.severity.id(),
-            message: Message { text },
-            locations: [Location::of(sources, primary, None, false)],
-            partial_fingerprints: Hashes {
-                primary_location_line_hash: fingerprints.of(sources, primary.span.file, line),
+        () if start.line == end.line => (start, end),
+        // A pull request shows an alert only if it changes every line of the region.
+        () => (start, Position { column: after.max(start.column), ..start }),
+    };
+    let text = match &*label.text {
+        "" => "written here".to_owned(),
+        text => short(text),
+    };
+    object([json!({
+        "id": id,
+        "physicalLocation": {
+            "artifactLocation": { "uri": uri(path) },
+            "region": {
+                "startLine": start.line,
+                "startColumn": start.column,
+                "endLine": end.line,
+                "endColumn": end.column,
             },
-            related_locations: related,
-            code_flows: flow.into_iter().collect(),
-        })
-    }
-}
-
-impl Location {
-    fn of(sources: &Sources, label: &Label, id: Option<usize>, told: bool) -> Self {
-        let Place { path, start, end } = Place::of(sources, label.span);
-        let line = sources.line(label.span.file, start.line);
-        let after = u32::try_from(line.chars().count() + 1).unwrap_or(u32::MAX);
-        let (start, end) = match () {
-            // What is not there is shown by the line that it is not on.
-            () if start == end => {
-                let blanks = line.chars().take_while(|it| it.is_whitespace()).count();
-                let first = u32::try_from(blanks + 1).unwrap_or(1).min(after);
-                (Position { column: first, ..start }, Position { column: after, ..start })
-            }
-            () if start.line == end.line => (start, end),
-            // A pull request shows an alert only if it changes every line of the region.
-            () => (start, Position { column: after.max(start.column), ..start }),
-        };
-        let text = match &*label.text {
-            "" => "written here".to_owned(),
-            text => short(text),
-        };
-        Self {
-            id,
-            physical_location: Physical {
-                artifact_location: Artifact { uri: uri(path) },
-                region: Region {
-                    start_line: start.line,
-                    start_column: start.column,
-                    end_line: end.line,
-                    end_column: end.column,
-                },
-            },
-            message: told.then_some(Message { text }),
-        }
-    }
+        },
+        "message": told.then(|| json!({ "text": text })),
+    })])
 }
 
 /// `text` with a full stop.

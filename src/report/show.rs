@@ -8,7 +8,11 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     model::{ApiService, Approver, Cluster, Count, Datum, Fact, Kubelet, MetricsServer},
     problem::Problem,
-    report::{Look, Place, excerpt::harmless, json},
+    report::{
+        Look, Place,
+        excerpt::harmless,
+        json::{self, object, place_json},
+    },
     resolve::environment::Environment,
     source::{Sources, Span},
     tree::{Origin, Step, Via},
@@ -22,101 +26,89 @@ pub fn show_json(sources: &Sources, environments: &[(Environment, Cluster)]) -> 
 
 fn environment_json(sources: &Sources, (environment, cluster): &(Environment, Cluster)) -> Json {
     let entry = &environment.entry;
-    let mut start = Map::new();
-    start.insert("kind".into(), entry.kind.id().into());
-    add_place(&mut start, sources, entry.origin.written_at());
-    let evidence = cluster.serving.evidence.iter().map(|(text, origin)| {
-        let mut shown = Map::new();
-        shown.insert("text".into(), text.clone().into());
-        add_place(&mut shown, sources, origin.written_at());
-        Json::Object(shown)
-    });
+    let at = |origin: &Origin| place_json(sources, origin.written_at());
+    let evidence = cluster.serving.evidence.iter();
+    let evidence = evidence.map(|(text, origin)| object([json!({ "text": text }), at(origin)]));
     let local = cluster.local.as_ref().map(|(why, _)| why.clone());
     json!({
         "name": environment.name,
-        "entry": start,
+        "entry": object([json!({ "kind": entry.kind.id() }), at(&entry.origin)]),
         "local": local,
         "nodes": fact_json(sources, &cluster.nodes.map(|it| count_json(*it))),
         "pods_per_node": fact_json(sources, &cluster.pods_per_node.map(|it| count_json(*it))),
         "kubernetes": fact_json(sources, &cluster.kubernetes.map(|it| it.to_string().into())),
         "serving": {
             "state": cluster.serving.state.id(),
-            "evidence": evidence.collect::<Vec<_>>(),
+            "evidence": evidence.collect::<Json>(),
         },
         "metrics_servers":
-            cluster.metrics_servers.iter().map(|it| server_json(sources, it)).collect::<Vec<_>>(),
-        "kubelets": cluster.kubelets.iter().map(|it| kubelet_json(sources, it)).collect::<Vec<_>>(),
+            cluster.metrics_servers.iter().map(|it| server_json(sources, it)).collect::<Json>(),
+        "kubelets": cluster.kubelets.iter().map(|it| kubelet_json(sources, it)).collect::<Json>(),
         "approvers":
-            cluster.approvers.iter().map(|it| approver_json(sources, it)).collect::<Vec<_>>(),
+            cluster.approvers.iter().map(|it| approver_json(sources, it)).collect::<Json>(),
         "api_services":
-            cluster.api_services.iter().map(|it| api_service_json(sources, it)).collect::<Vec<_>>(),
+            cluster.api_services.iter().map(|it| api_service_json(sources, it)).collect::<Json>(),
         "problems": problems_json(sources, &environment.problems),
     })
 }
 
 fn server_json(sources: &Sources, server: &MetricsServer) -> Json {
-    let chart = server
-        .chart
-        .as_ref()
-        .map(|(name, version)| json!({ "name": name, "version": version.value() }));
+    let chart = server.chart.as_ref();
+    let chart = chart.map(|(name, version)| json!({ "name": name, "version": version.value() }));
     let facts = server
         .facts()
         .into_iter()
-        .map(|(name, fact)| (name.to_owned(), fact_json(sources, &fact.map(datum_json))));
-    let mut shown = Map::new();
-    shown.insert("name".into(), server.name.clone().into());
-    shown.insert("namespace".into(), server.namespace.clone().into());
-    shown.insert("via".into(), server.via.into());
-    if let Some(chart) = chart {
-        shown.insert("chart".into(), chart);
-    }
-    shown.insert("managed".into(), server.managed.into());
-    shown.insert("facts".into(), Json::Object(facts.collect()));
-    Json::Object(shown)
+        .map(|(name, fact)| (name, fact_json(sources, &fact.map(datum_json))));
+    object([json!({
+        "name": server.name,
+        "namespace": server.namespace,
+        "via": server.via,
+        "chart": chart,
+        "managed": server.managed,
+        "facts": facts.collect::<Json>(),
+    })])
 }
 
 fn kubelet_json(sources: &Sources, kubelet: &Kubelet) -> Json {
-    let mut shown = Map::new();
-    shown.insert("group".into(), kubelet.group.clone().into());
-    shown.insert("carrier".into(), kubelet.carrier.words().into());
-    add_place(&mut shown, sources, kubelet.anchor.written_at());
     let bootstrap = kubelet.server_tls_bootstrap.map(|it| Json::from(*it));
-    shown.insert("server_tls_bootstrap".into(), fact_json(sources, &bootstrap));
     let file = kubelet.tls_cert_file.map(|it| Json::from(it.clone()));
-    shown.insert("tls_cert_file".into(), fact_json(sources, &file));
-    Json::Object(shown)
+    object([
+        json!({ "group": kubelet.group, "carrier": kubelet.carrier.words() }),
+        place_json(sources, kubelet.anchor.written_at()),
+        json!({
+            "server_tls_bootstrap": fact_json(sources, &bootstrap),
+            "tls_cert_file": fact_json(sources, &file),
+        }),
+    ])
 }
 
 fn approver_json(sources: &Sources, approver: &Approver) -> Json {
-    let mut shown = Map::new();
-    shown.insert("name".into(), approver.name.clone().into());
-    add_place(&mut shown, sources, approver.origin.written_at());
-    Json::Object(shown)
+    let place = place_json(sources, approver.origin.written_at());
+    object([json!({ "name": approver.name }), place])
 }
 
 fn api_service_json(sources: &Sources, service: &ApiService) -> Json {
     let text = |fact: &Fact<String>| fact_json(sources, &fact.map(|it| it.clone().into()));
     let skip = service.insecure_skip_tls_verify.map(|it| Json::from(*it));
-    let mut shown = Map::new();
-    shown.insert("name".into(), service.name.clone().into());
-    add_place(&mut shown, sources, service.anchor.written_at());
-    shown.insert("service".into(), text(&service.service));
-    shown.insert("insecure_skip_tls_verify".into(), fact_json(sources, &skip));
-    shown.insert("ca_bundle".into(), text(&service.ca_bundle));
-    Json::Object(shown)
+    object([
+        json!({ "name": service.name }),
+        place_json(sources, service.anchor.written_at()),
+        json!({
+            "service": text(&service.service),
+            "insecure_skip_tls_verify": fact_json(sources, &skip),
+            "ca_bundle": text(&service.ca_bundle),
+        }),
+    ])
 }
 
 /// Problems in the form that `show` and `render` share.
-pub(super) fn problems_json(sources: &Sources, problems: &[Problem]) -> Vec<Json> {
+pub(super) fn problems_json(sources: &Sources, problems: &[Problem]) -> Json {
     let problems = problems.iter().map(|problem| {
-        let mut shown = Map::new();
-        shown.insert("rule".into(), problem.kind.rule().into());
-        shown.insert("message".into(), problem.message.clone().into());
-        add_place(&mut shown, sources, problem.at.written_at());
-        if let Some(help) = &problem.help {
-            shown.insert("help".into(), (&**help).into());
-        }
-        Json::Object(shown)
+        object([
+            json!({ "rule": problem.kind.rule(), "message": problem.message }),
+            place_json(sources, problem.at.written_at()),
+            json!({ "help": problem.help }),
+        ])
     });
     problems.collect()
 }
@@ -156,11 +148,8 @@ pub(super) fn origin_json(sources: &Sources, origin: &Origin) -> Json {
 }
 
 fn add_place(shown: &mut Map<String, Json>, sources: &Sources, span: Option<Span>) {
-    let Some(span) = span else { return };
-    let Place { path, start, .. } = Place::of(sources, span);
-    shown.insert("file".into(), path.into());
-    shown.insert("line".into(), start.line.into());
-    shown.insert("column".into(), start.column.into());
+    let place = place_json(sources, span);
+    shown.extend(place.as_object().cloned().unwrap_or_default());
 }
 
 fn datum_json(datum: &Datum) -> Json {
