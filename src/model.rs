@@ -103,6 +103,8 @@ facts! {
         pub kind: Fact<String>,
         /// The image as written.
         pub image: Fact<String>,
+        /// Its repository, with the registry: what stands before the tag.
+        pub image_repository: Fact<String>,
         /// Its tag.
         pub image_tag: Fact<String>,
         /// `command` (without the program) and `args`, each with where it is written.

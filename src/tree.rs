@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A value of an effective configuration, together with its provenance.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// What it is.
     pub kind: Kind,
@@ -26,7 +26,7 @@ pub struct Node {
 }
 
 /// What a node is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Text with the notation that decides its type.
     Scalar(Scalar),
@@ -45,13 +45,20 @@ pub type Why = Arc<str>;
 ///
 /// Never empty. The **last** step is where a person edits; the steps before it are the places
 /// through which it comes to count. Chains share their tails.
+///
+/// A value that is put together from several has the way of one of them, and knows the others.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The first step.
     pub step: Step,
     /// The steps after it.
     next: Option<Arc<Origin>>,
+    /// What the value is put together from, each by what it is, unless it is one value.
+    parts: Option<Arc<Vec<Part>>>,
 }
+
+/// A part of a value: what it is (`repository`; nothing for an item like the others), and the part.
+pub type Part = (&'static str, Node);
 
 /// One place on a value's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,13 +156,20 @@ impl Origin {
 
     /// A value with one step.
     pub fn at(via: Via, span: Option<Span>) -> Self {
-        Self { step: Step { via, span }, next: None }
+        Self { step: Step { via, span }, next: None, parts: None }
     }
 
     /// The value that comes to count through a step at `span` and then the steps of `self`.
     #[must_use]
     pub fn through(&self, via: Via, span: Option<Span>) -> Self {
-        Self { step: Step { via, span }, next: Some(Arc::new(self.clone())) }
+        Self { step: Step { via, span }, next: Some(Arc::new(self.clone())), parts: None }
+    }
+
+    /// The origin of a value that is put together from `parts`, of which the one at `self` is the
+    /// main one.
+    #[must_use]
+    pub fn joined(&self, parts: impl IntoIterator<Item = Part>) -> Self {
+        Self { parts: Some(Arc::new(parts.into_iter().collect())), ..self.clone() }
     }
 
     /// The value at `self` that took the place of the one at `old`, whose place stays on the way.
@@ -176,9 +190,20 @@ impl Origin {
     /// Every place of the template stays on the way, the last one as a `via` step.
     #[must_use]
     pub fn filled(&self, via: Via, source: &Self) -> Self {
-        match &self.next {
+        let filled = match &self.next {
             None => source.through(via, self.step.span),
-            Some(next) => Self { step: self.step, next: Some(Arc::new(next.filled(via, source))) },
+            Some(next) => {
+                let next = Some(Arc::new(next.filled(via, source)));
+                Self { step: self.step, next, parts: None }
+            }
+        };
+        // What holds the expression is not that part any more.
+        let whole = |part: &Node| {
+            part.as_scalar().is_some_and(|it| !it.text.contains('$') && !it.text.contains("{{"))
+        };
+        match &self.parts {
+            None => filled,
+            Some(parts) => filled.joined(parts.iter().filter(|(_, it)| whole(it)).cloned()),
         }
     }
 
@@ -187,7 +212,9 @@ impl Origin {
     pub fn moved(&self, span: Span) -> Self {
         match &self.next {
             None => Self::at(self.step.via, Some(span)),
-            Some(next) => Self { step: self.step, next: Some(Arc::new(next.moved(span))) },
+            Some(next) => {
+                Self { step: self.step, next: Some(Arc::new(next.moved(span))), parts: None }
+            }
         }
     }
 
@@ -196,7 +223,7 @@ impl Origin {
     pub fn without(&self, via: Via) -> Self {
         match &self.next {
             Some(next) if self.step.via == via => next.without(via),
-            Some(next) => Self { step: self.step, next: Some(Arc::new(next.without(via))) },
+            Some(next) => Self { next: Some(Arc::new(next.without(via))), ..self.clone() },
             None => self.clone(),
         }
     }
@@ -213,6 +240,44 @@ impl Origin {
             origin = next;
         }
         origin.step
+    }
+
+    /// The parts that the value is put together from; none of one that is not.
+    pub fn parts(&self) -> Vec<Part> {
+        match (&self.parts, &self.next) {
+            (Some(parts), _) => parts.to_vec(),
+            (None, None) => Vec::new(),
+            (None, Some(next)) => {
+                let Step { via, span } = self.step;
+                let through = |(name, part): Part| {
+                    let origin = part.origin.through(via, span);
+                    (name, Node { origin, ..part })
+                };
+                next.parts().into_iter().map(through).collect()
+            }
+        }
+    }
+
+    /// The ways of the other parts, one for each place where else a person edits.
+    pub fn also(&self) -> Vec<Self> {
+        let mut ways: Vec<Self> = vec![self.clone()];
+        for (_, part) in self.parts() {
+            for way in std::iter::once(part.origin.clone()).chain(part.origin.also()) {
+                if ways.iter().all(|it| it.last() != way.last()) {
+                    ways.push(way);
+                }
+            }
+        }
+        ways.split_off(1)
+    }
+
+    /// Where the part of the value comes from that says `text`; where all of it does, if that is
+    /// not a part of its own.
+    #[must_use]
+    pub fn of(&self, text: &str) -> Self {
+        let says = |part: &Node| part.as_scalar().is_some_and(|it| &*it.text == text);
+        let found = self.parts().into_iter().find(|(_, part)| says(part));
+        found.map_or_else(|| self.clone(), |(_, part)| part.origin)
     }
 
     /// Where a person edits, unless the value is built in.
@@ -551,5 +616,49 @@ impl From<i64> for Kind {
 impl<T: Into<Self>> From<Result<T, Why>> for Kind {
     fn from(value: Result<T, Why>) -> Self {
         value.map_or_else(Self::Unknown, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    /// The place of a word in a file that holds some.
+    fn place(word: &str) -> Origin {
+        let sources = Sources::in_memory([("a", "repository tag variable override")]);
+        let file = sources.find("a").expect("it is there");
+        let start = sources.text(file).find(word).expect("a word");
+        let [start, end] = [start, start + word.len()].map(|it| u32::try_from(it).expect("short"));
+        Origin::written(Span { file, start, end })
+    }
+
+    fn image(tag: &str) -> Origin {
+        let part = |name, text: &str| (name, Node::new(text, place(name)));
+        place("tag").joined([part("repository", "a.io/b"), part("tag", tag)])
+    }
+
+    #[test]
+    fn a_joined_value_knows_its_parts_whatever_it_goes_through() {
+        let image = image("v1");
+        assert_eq!(image.steps().count(), 1);
+        assert_eq!(image.also(), [place("repository")], "the main way is not told again");
+        let over = image.through(Via::Values, place("override").step.span);
+        assert_eq!(over.of("v1"), place("tag").through(Via::Values, place("override").step.span));
+        assert_eq!(over.also()[0].steps().count(), 2);
+        assert_eq!(over.of("something else"), over);
+        assert!(place("tag").also().is_empty() && place("tag").parts().is_empty());
+        let nested = place("variable").joined([("", Node::new("a.io/b:v1", image))]);
+        assert_eq!(nested.also().len(), 2, "parts have parts");
+    }
+
+    #[test]
+    fn a_part_with_an_expression_is_none_once_it_is_filled() {
+        let filled = image("${TAG}").filled(Via::Substituted, &place("variable"));
+        let vias: Vec<_> = filled.steps().map(|it| it.via).collect();
+        assert_eq!(vias, [Via::Substituted, Via::Written]);
+        assert_eq!(filled.of("a.io/b"), place("repository"));
+        assert_eq!(filled.of("v2"), filled);
+        assert_eq!(filled.also(), [place("repository")]);
     }
 }

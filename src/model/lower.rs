@@ -116,8 +116,7 @@ fn metrics_server(
         "" => "default",
         namespace => namespace,
     };
-    let image = fact(container, "image", workload::text);
-    let image_tag = workload::image_tag(&image);
+    let [image, image_repository, image_tag] = workload::image(container);
     let version = workload::version(&image_tag);
     let args = workload::args(sources, container);
     let flags = flag::Flags::new(&args);
@@ -173,6 +172,7 @@ fn metrics_server(
             .map_or(Fact::Absent(None), |it| it.insecure_skip_tls_verify.clone()),
         api_service_ca_bundle: api_service.map_or(Fact::Absent(None), |it| it.ca_bundle.clone()),
         image,
+        image_repository,
         image_tag,
         args,
     };
@@ -273,6 +273,7 @@ fn disruption_budget<'a>(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::{
         config::Config,
         finding::Severity,
@@ -325,6 +326,69 @@ mod tests {
         assert!(matches!(server.pdb_max_unavailable, Fact::Unknown(..)));
         assert!(matches!(server.api_service_insecure_skip_tls_verify, Fact::Unknown(..)));
         assert!(matches!(server.api_service_ca_bundle, Fact::Unknown(..)));
+    }
+
+    /// What is known of an image, its repository and its tag: `?` for what is not.
+    fn image(files: &[(&str, &str)]) -> [String; 3] {
+        let sources = Sources::in_memory(files.iter().copied());
+        let (_, clusters) = analyze(&sources, &Config::default());
+        let server = clusters.iter().find_map(|it| it.metrics_servers.first()).expect(files[0].1);
+        [&server.image, &server.image_repository, &server.image_tag]
+            .map(|it| it.value().map_or("?", String::as_str).to_owned())
+    }
+
+    #[test]
+    fn a_part_of_an_image_is_known_without_the_whole() {
+        let release = |version: &str, values: &str| {
+            let release = format!(
+                "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
+                 metadata: {{name: metrics-server, namespace: kube-system}}\n\
+                 spec:\n  chart: {{spec: {{chart: metrics-server, version: '{version}', \
+                 sourceRef: {{kind: HelmRepository, name: metrics-server}}}}}}\n  {values}\n---\n\
+                 apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\n\
+                 metadata: {{name: metrics-server, namespace: kube-system}}\n\
+                 spec: {{url: https://kubernetes-sigs.github.io/metrics-server/}}\n"
+            );
+            image(&[("release.yaml", &release)])
+        };
+        let name = "eu.example.com/metrics-server";
+        let repository = format!("values: {{image: {{repository: {name}}}}}");
+        assert_eq!(release(">=3.12.0", &repository), ["?", name, "?"]);
+        assert_eq!(release("99.0.0", &repository), ["?", name, "?"], "a version of the future");
+        let unknown = format!("values: {{image: {{repository: {name}, tag: '${{TAG}}'}}}}");
+        assert_eq!(release("3.12.2", &unknown), ["?", name, "?"]);
+        // The chart's own registry changed.
+        let tag = "values: {image: {tag: v0.6.4}}";
+        assert_eq!(release(">=3.8.0 <3.13.0", tag), ["?", "?", "v0.6.4"]);
+        assert_eq!(release("99.0.0", tag), ["?", "?", "v0.6.4"]);
+        let hidden = "valuesFrom: [{kind: Secret, name: hidden}]";
+        assert_eq!(release("3.12.2", hidden), ["?", "?", "?"]);
+    }
+
+    #[test]
+    fn what_fills_a_part_of_an_image_in_leaves_the_others() {
+        let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+             metadata: {name: apps, namespace: flux-system}\n\
+             spec: {path: ./apps, postBuild: {substitute: {TAG: v0.8.0}}}\n";
+        let kustomization = "resources: [ms.yaml]\nimages:\n- name: a.io/metrics-server\n  \
+             newTag: ${TAG}\n";
+        let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: metrics-server}\n\
+             spec: {template: {spec: {containers: [{name: metrics-server, \
+             image: a.io/metrics-server:v0.7.2}]}}}\n";
+        let apps = [("apps/kustomization.yaml", kustomization), ("apps/ms.yaml", deployment)];
+        let filled = [&apps[..], &[("cluster/apps.yaml", flux)]].concat();
+        let parts = ["a.io/metrics-server:v0.8.0", "a.io/metrics-server", "v0.8.0"];
+        assert_eq!(image(&filled), parts);
+        let sources = Sources::in_memory(filled);
+        let (_, clusters) = analyze(&sources, &Config::default());
+        let server = clusters.iter().find_map(|it| it.metrics_servers.first()).expect("one");
+        let at = |fact: &Fact<String>| {
+            let span = fact.origin().and_then(Origin::written_at).expect("it is written");
+            (sources[span.file].path.clone(), sources.slice(span).to_owned())
+        };
+        assert_eq!(at(&server.image_tag), ("cluster/apps.yaml".into(), "v0.8.0".into()));
+        let whole = "a.io/metrics-server:v0.7.2".to_owned();
+        assert_eq!(at(&server.image_repository), ("apps/ms.yaml".into(), whole));
     }
 
     /// The worst finding of a limit below its request, applied by a Flux Kustomization.

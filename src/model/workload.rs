@@ -8,7 +8,7 @@ use regex::Regex;
 use semver::Version;
 
 use crate::{
-    model::{Arg, Cpu, Fact, IntOrPercent, Memory},
+    model::{Arg, Cpu, Fact, IntOrPercent, Memory, fact::has_hole},
     source::Sources,
     tree::{Kind, Node, Origin},
 };
@@ -126,12 +126,34 @@ fn split_image(image: &str) -> (&str, Option<&str>) {
     }
 }
 
-pub(super) fn image_tag(image: &Fact<String>) -> Fact<String> {
-    image.read(|image| match split_image(image).1 {
-        Some(tag) => Ok(tag.to_owned()),
-        None if image.contains('@') => Err("the image is pinned by its digest alone".to_owned()),
-        None => Ok("latest".to_owned()),
-    })
+/// A container's image, its repository and its tag; either may be known when the whole is not.
+pub(super) fn image(container: &Node) -> [Fact<String>; 3] {
+    let image = fact(container, "image", text);
+    let parts = container.get("image").map(|it| it.origin.parts()).unwrap_or_default();
+    let part = |name: &str| {
+        let (_, part) = parts.iter().find(|(it, _)| image.is_unknown() && *it == name)?;
+        match part.unknown() {
+            Some(why) => Some(Fact::Unknown(why.clone(), Some(part.origin.clone()))),
+            None => {
+                let text = raw(part).ok().filter(|it| !has_hole(it))?;
+                Some(Fact::Known(text.to_owned(), part.origin.clone()))
+            }
+        }
+    };
+    let known = |text: &str, origin: &Origin| Fact::Known(text.to_owned(), origin.of(text));
+    let repository = part("repository").unwrap_or_else(|| image.clone());
+    let repository = repository.and_then(|image, origin| known(split_image(image).0, origin));
+    let tag = part("tag").unwrap_or_else(|| {
+        image.and_then(|image, origin| match split_image(image).1 {
+            Some(tag) => known(tag, origin),
+            None if image.contains('@') => {
+                let why = "the image is pinned by its digest alone";
+                Fact::Unknown(why.into(), Some(origin.clone()))
+            }
+            None => known("latest", origin),
+        })
+    });
+    [image, repository, tag]
 }
 
 /// The program's version, from a tag such as `v0.7.2`.

@@ -132,6 +132,10 @@ fn fact_json(sources: &Sources, fact: &Fact<Json>) -> Json {
     }
     if let Some(origin) = origin {
         shown.insert("origin".into(), origin_json(sources, origin));
+        let also: Vec<Json> = origin.also().iter().map(|it| origin_json(sources, it)).collect();
+        if !also.is_empty() {
+            shown.insert("also".into(), also.into());
+        }
     }
     Json::Object(shown)
 }
@@ -359,7 +363,10 @@ fn way(sources: &Sources, origin: &Origin) -> Vec<String> {
     let written = match (last.via, last.span) {
         (Via::Written | Via::Configured, span) => place(sources, span),
         // The chart's version is told once, with the chart.
-        (Via::ChartDefault, _) => return vec![via_text(last.via)],
+        (Via::ChartDefault, _) => {
+            steps.clear();
+            via_text(last.via)
+        }
         (via, None) => via_text(via),
         (via, span) => format!("{}, {}", via_text(via), place(sources, span)),
     };
@@ -371,7 +378,9 @@ fn way(sources: &Sources, origin: &Origin) -> Vec<String> {
         };
         format!("{how} {}", place(sources, step.span))
     });
-    std::iter::once(written).chain(through).collect()
+    let also = origin.also().into_iter().filter_map(|it| way(sources, &it).into_iter().next());
+    let also = also.map(|it| format!("and {it}"));
+    std::iter::once(written).chain(through).chain(also).collect()
 }
 
 fn via_text(via: Via) -> String {

@@ -1,6 +1,6 @@
 //! What two readings of one value have in common.
 
-use crate::tree::{Kind, Map, Node, Why};
+use crate::tree::{Kind, Map, Node, Origin, Why};
 
 /// Lists with more pairs of items than this are not compared.
 const MAX_PAIRS: usize = 10_000;
@@ -8,7 +8,7 @@ const MAX_PAIRS: usize = 10_000;
 /// What two readings of a value have in common; the places are those of `newer`.
 pub fn join(newer: &Node, older: &Node, why: &Why) -> Node {
     let unknown = || Node::unknown_value(why.clone(), &newer.origin);
-    match (&newer.kind, &older.kind) {
+    let mut joined = match (&newer.kind, &older.kind) {
         (Kind::Unknown(_), _) => newer.clone(),
         (_, Kind::Unknown(_)) => older.clone(),
         (Kind::Scalar(_), Kind::Scalar(_)) if newer.value() == older.value() => newer.clone(),
@@ -37,7 +37,24 @@ pub fn join(newer: &Node, older: &Node, why: &Why) -> Node {
             Node::new(map, newer.origin.clone())
         }
         _ => unknown(),
+    };
+    if joined.unknown().is_some() {
+        joined.origin = of_parts(&joined.origin, newer, older, why);
     }
+    joined
+}
+
+/// `origin` with what the parts of both values have in common: one may be known without the whole.
+fn of_parts(origin: &Origin, newer: &Node, older: &Node, why: &Why) -> Origin {
+    let (parts, others) = (newer.origin.parts(), older.origin.parts());
+    if parts.is_empty() && others.is_empty() {
+        return origin.clone();
+    }
+    origin.joined(parts.into_iter().map(|(name, part)| {
+        let other = others.iter().find(|(it, _)| *it == name);
+        let unknown = || Node::new(Kind::Unknown(why.clone()), part.origin.clone());
+        (name, other.map_or_else(unknown, |(_, other)| join(&part, other, why)))
+    }))
 }
 
 /// The items that both lists have, in their order: what only one of them has is one unknown item,
@@ -90,10 +107,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        data::charts,
-        tree::{Origin, Via},
-    };
+    use crate::{data::charts, tree::Via};
 
     #[test]
     fn lists_keep_what_they_share() {

@@ -8,7 +8,7 @@ use super::{Node, Origin, Why};
 use crate::source::Span;
 
 /// A mapping that keeps the order of its keys.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Map {
     entries: IndexMap<Arc<str>, Entry>,
     /// What was taken away, and by what: a `null`, a `$patch: delete`, a replaced list.
@@ -18,7 +18,7 @@ pub struct Map {
 }
 
 /// A value in a mapping.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Where the key is written, when it is.
     pub key: Option<Span>,

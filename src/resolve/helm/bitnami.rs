@@ -15,7 +15,7 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         print::{text, typed},
-        template::{Field, Fields, Place, Rendering, Scope, items, map_text, truth},
+        template::{Field, Fields, Place, Rendering, Scope, image_of, items, map_text, truth},
     },
     tree::{Kind, Node, Why},
 };
@@ -298,21 +298,22 @@ impl<'a> Chart<'a> {
         let repository = scope.get("image.repository")?;
         let digest = if scope.since(6, 0, 0) { scope.get("image.digest")? } else { scope.own("") };
         let tag = scope.get("image.tag")?;
-        let (separator, version) = match (truth(&digest), truth(&tag)) {
-            (Ok(true), _) => ("@", digest),
-            (Ok(false), Ok(true)) => (":", tag),
-            (Ok(false), Ok(false)) => (":", scope.app_version.clone()),
-            (Err(why), _) | (_, Err(why)) => return Ok(Node::unknown_value(why, &tag.origin)),
+        let (sign, version) = match (truth(&digest), truth(&tag)) {
+            (Ok(true), _) => ('@', digest),
+            (Ok(false), Ok(true)) => (':', tag),
+            (Ok(false), Ok(false)) => (':', scope.app_version.clone()),
+            (Err(why), _) | (_, Err(why)) => (':', Node::unknown_value(why, &tag.origin)),
         };
-        Ok(match (text(&registry), text(&repository), text(&version)) {
-            (Ok(registry), Ok(repository), Ok(tag)) => {
-                let host = if registry.is_empty() { registry } else { format!("{registry}/") };
-                Node::new(format!("{host}{repository}{separator}{tag}"), version.origin)
-            }
-            (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => {
-                Node::unknown_value(why, &version.origin)
-            }
-        })
+        let name = match (text(&registry), text(&repository)) {
+            (Ok(registry), Ok(name)) if registry.is_empty() => name.into(),
+            (Ok(registry), Ok(name)) => format!("{registry}/{name}").into(),
+            (Err(why), _) | (_, Err(why)) => Kind::Unknown(why),
+        };
+        let by_registry = repository.origin.is_default() && !registry.origin.is_default();
+        let main = if by_registry { &registry.origin } else { &repository.origin };
+        let main =
+            main.joined([("registry", registry.clone()), ("repository", repository.clone())]);
+        Ok(image_of(&Node::new(name, main), sign, &Scope::quote(&version), &version.origin))
     }
 
     /// `resources`, else those of `resourcesPreset`.

@@ -13,7 +13,7 @@ use crate::{
     resolve::helm::{
         object::{Condition, Object},
         print::{format_text, int},
-        template::{Field, Fields, Place, Rendering, Scope, map_text, truth},
+        template::{Field, Fields, Place, Rendering, Scope, image_of, map_text, truth},
     },
     tree::Node,
 };
@@ -257,18 +257,20 @@ impl<'a> Chart<'a> {
                 Ok(false) => {
                     tag = map_text(&scope.app_version, |version| format!("v{version}"));
                 }
-                Err(why) => return Ok(Node::unknown_value(why, &tag.origin)),
+                Err(why) => tag = Node::unknown_value(why, &tag.origin),
             }
         }
+        let [repository, tag] = [repository, tag].map(|it| match format_text(&it) {
+            Ok(text) => Node::new(text, it.origin),
+            Err(why) => Node::unknown_value(why, &it.origin),
+        });
         let user = |node: &Node| !node.origin.is_default();
-        let origin =
-            if user(&tag) || !user(&repository) { &tag.origin } else { &repository.origin };
-        match (format_text(&repository), format_text(&tag)) {
-            (Ok(repository), Ok(tag)) => {
-                scope.read(Place::Value, &format!("{repository}:{tag}"), origin)
-            }
-            (Err(why), _) => Ok(Node::unknown_value(why, &repository.origin)),
-            (_, Err(why)) => Ok(Node::unknown_value(why, &tag.origin)),
+        let by_tag = user(&tag) || !user(&repository) || tag.unknown().is_some();
+        let main = if by_tag && repository.unknown().is_none() { &tag } else { &repository };
+        let image = image_of(&repository, ':', &tag, &main.origin);
+        match image.as_str() {
+            Some(text) => scope.read(Place::Value, text, &image.origin),
+            None => Ok(image),
         }
     }
 

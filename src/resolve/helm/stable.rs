@@ -9,8 +9,7 @@ use serde_json::json;
 use crate::{
     resolve::helm::{
         object::{Condition, Object},
-        print::text,
-        template::{Field, Fields, Rendering, Scope, items, map_text},
+        template::{Field, Fields, Rendering, Scope, image_of, items, map_text},
     },
     tree::{Node, Why},
 };
@@ -137,8 +136,7 @@ impl Chart<'_> {
         let repository = scope.get("image.repository")?;
         let tag = scope.get("image.tag")?;
         let origin = if tag.origin.is_default() { &repository.origin } else { &tag.origin };
-        let image = text(&repository).and_then(|it| Ok(format!("{it}:{}", text(&tag)?)));
-        let image = Node::new(image, origin.clone());
+        let image = image_of(&Scope::quote(&repository), ':', &Scope::quote(&tag), origin);
         Ok(self
             .fields()
             .set("name", scope.own("metrics-server"))

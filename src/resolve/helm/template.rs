@@ -349,6 +349,19 @@ pub(super) fn map_text(node: &Node, f: impl FnOnce(&str) -> String) -> Node {
     Node::new(text(node).map(|text| f(&text)), node.origin.clone())
 }
 
+/// The image of a `repository` and a tag or, after `@`, a digest: texts, of which one may be unknown.
+/// A person edits it at `main`.
+pub(super) fn image_of(repository: &Node, sign: char, version: &Node, main: &Origin) -> Node {
+    let kind = match (&repository.kind, &version.kind) {
+        (Kind::Scalar(repository), Kind::Scalar(version)) => {
+            format!("{}{sign}{}", repository.text, version.text).into()
+        }
+        (Kind::Scalar(_), unknown) | (unknown, _) => unknown.clone(),
+    };
+    let named = if sign == '@' { "digest" } else { "tag" };
+    Node::new(kind, main.joined([("repository", repository.clone()), (named, version.clone())]))
+}
+
 /// The items of a list; of an unknown one, one unknown item.
 pub(super) fn items(node: &Node) -> Vec<Node> {
     match &node.kind {

@@ -159,7 +159,7 @@ fn copy(object: &mut Node, value: &Node, target: &Node) -> Outcome<()> {
 
 /// Writes the value over one target field.
 fn set(node: &mut Node, value: &Node, target: &Node, at: &Origin) -> Outcome<()> {
-    let origin = value.origin.through(Via::Replaced, at.written_at());
+    let mut origin = value.origin.through(Via::Replaced, at.written_at());
     if value.unknown().is_some() {
         *node = Node::new(value.kind.clone(), origin);
         return Ok(());
@@ -169,15 +169,25 @@ fn set(node: &mut Node, value: &Node, target: &Node, at: &Origin) -> Outcome<()>
         let Some(old) = node.as_scalar() else {
             return Err(refusal(at, "only a scalar can be split"));
         };
-        let mut parts: Vec<&str> = old.text.split(delimiter).collect();
-        match usize::try_from(index) {
-            Err(_) => parts.insert(0, &new),
-            Ok(index) => match parts.get_mut(index) {
-                Some(part) => *part = &new,
-                None => parts.push(&new),
-            },
-        }
-        new = parts.join(delimiter);
+        let pieces: Vec<&str> = old.text.split(delimiter).collect();
+        let (before, after) = match usize::try_from(index) {
+            Err(_) => (&pieces[..0], &pieces[..]),
+            Ok(index) => {
+                let before = index.min(pieces.len());
+                (&pieces[..before], &pieces[pieces.len().min(before + 1)..])
+            }
+        };
+        let stays = |pieces: &[&str]| {
+            let text = pieces.join(delimiter);
+            let origin = node.origin.of(&text);
+            (!pieces.is_empty()).then(|| Node::new(text, origin))
+        };
+        let given = Node::new(new, origin.clone());
+        let parts = [stays(before), Some(given), stays(after)].into_iter().flatten();
+        let parts: Vec<Node> = parts.collect();
+        let texts: Vec<&str> = parts.iter().map(|it| text(Some(it))).collect();
+        new = texts.join(delimiter);
+        origin = origin.joined(parts.into_iter().map(|it| ("", it)));
     }
     let Some(old) = node.as_scalar() else {
         *node = Node::new(value.kind.clone(), origin);

@@ -274,11 +274,9 @@ pub(super) fn retag(resources: &mut [Resource], image: &Node, fields: &[FieldSpe
 }
 
 struct Image<'a> {
+    /// The entry of `images`.
+    entry: &'a Node,
     pattern: Regex,
-    name: &'a str,
-    tag: &'a str,
-    suffix: &'a str,
-    digest: &'a str,
     origin: &'a Origin,
 }
 
@@ -293,14 +291,7 @@ impl<'a> Image<'a> {
             .iter()
             .find_map(|it| shape::text(image, it))
             .map_or(&image.origin, |it| &it.origin);
-        Ok(Self {
-            pattern,
-            name: text(image.get("newName")),
-            tag: text(image.get("newTag")),
-            suffix: text(image.get("tagSuffix")),
-            digest: text(image.get("digest")),
-            origin,
-        })
+        Ok(Self { entry: image, pattern, origin })
     }
 
     fn write(&self, node: &mut Node) -> Outcome<()> {
@@ -314,22 +305,38 @@ impl<'a> Image<'a> {
         if !self.pattern.is_match(&old) {
             return Ok(());
         }
-        let (name, mut tag, mut digest) = split(&old);
-        let name = if self.name.is_empty() { name } else { self.name };
-        let suffixed = format!("{tag}{}", self.suffix);
-        match (self.tag, self.digest) {
-            ("", "") if self.suffix.is_empty() => {}
-            ("", "") => (tag, digest) = (&suffixed, ""),
-            (new_tag, new_digest) => (tag, digest) = (new_tag, new_digest),
-        }
-        let mut image = name.to_owned();
-        for (sign, part) in [(':', tag), ('@', digest)] {
-            if !part.is_empty() {
-                image.push(sign);
-                image.push_str(part);
+        let was = node.origin.clone();
+        let stays = |part: &str| (!part.is_empty()).then(|| Node::new(part, was.of(part)));
+        let new = |field: &str| {
+            let new = self.entry.get(field).filter(|it| !text(Some(it)).is_empty())?;
+            Some(Node::new(text(Some(new)), new.origin.over(Via::Transformed, &was)))
+        };
+        let (name, tag, digest) = split(&old);
+        let (tag, digest) = match (new("newTag"), new("digest"), new("tagSuffix")) {
+            (None, None, None) => (stays(tag), stays(digest)),
+            (None, None, Some(suffix)) => {
+                let suffixed = format!("{tag}{}", text(Some(&suffix)));
+                let origin = suffix.origin.clone();
+                let parts = stays(tag).into_iter().chain([suffix]).map(|part| ("", part));
+                (Some(Node::new(suffixed, origin.joined(parts))), None)
             }
+            (tag, digest, _) => (tag, digest),
+        };
+        let mut image = String::new();
+        let mut parts = Vec::new();
+        let name = new("newName").or_else(|| stays(name));
+        for (what, sign, part) in
+            [("repository", "", name), ("tag", ":", tag), ("digest", "@", digest)]
+        {
+            let Some(part) = part else { continue };
+            image.extend([sign, text(Some(&part))]);
+            parts.push((what, part));
         }
+        let same = image == *old;
         overwrite(node, image, None, self.origin);
+        if !same {
+            node.origin = node.origin.joined(parts);
+        }
         Ok(())
     }
 
