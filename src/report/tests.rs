@@ -309,6 +309,26 @@ fn show_for_people() {
 }
 
 #[test]
+fn all_places_of_a_value_that_is_put_together_are_shown() {
+    let flag = "--kubelet-preferred-address-types";
+    let twice = format!("[\n{flag}=InternalIP,\n{flag}=Hostname]");
+    let manifest = MANIFEST.replace("[--metric-resolution=15s]", &twice);
+    let sources = Sources::in_memory([("a.yaml", manifest)]);
+    let shown = show(&sources, &analyzed(&sources), Look::PLAIN);
+    let words: Vec<_> = shown.split_whitespace().collect();
+    let words = words.join(" ");
+    let row = "kubelet preferred address types InternalIP,Hostname a.yaml:14, and a.yaml:13";
+    assert!(words.contains(row), "{shown}");
+    let shown = show_json(&sources, &analyzed(&sources));
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
+    let facts = &shown["environments"][0]["metrics_servers"][0]["facts"];
+    let written = |line: u32| serde_json::json!([{"via": "written", "file": "a.yaml", "line": line, "column": 1}]);
+    assert_eq!(facts["kubelet_preferred_address_types"]["origin"], written(14));
+    assert_eq!(facts["kubelet_preferred_address_types"]["also"], serde_json::json!([written(13)]));
+    assert_eq!(facts["image"].get("also"), None);
+}
+
+#[test]
 fn what_is_refused_is_shown_as_it_is_written() {
     let manifest =
         MANIFEST.replace("256Mi", "256MB").replace("  selector", "  replicas: [2]\n  selector");

@@ -125,6 +125,22 @@ fn all_parts_of_a_charts_image_count() {
     assert_eq!(joined("image", &files), (image, all.into()));
 }
 
+#[test]
+fn all_of_a_repeated_list_counts() {
+    let list = |args: &str| {
+        let manifest = server(&format!("args: [\n{args}], {IMAGE}"));
+        joined("kubelet_preferred_address_types", &[("ms.yaml", &manifest)])
+    };
+    let text = |it: &str| Datum::Text(it.to_owned());
+    let types = "--kubelet-preferred-address-types";
+    let twice = list(&format!("{types}=InternalIP,\n{types}=Hostname\n"));
+    assert_eq!(twice, (text("InternalIP,Hostname"), "ms.yaml:7 ms.yaml:6".into()));
+    let thrice = list(&format!("{types}=InternalIP,\n{types},\nHostname,\n{types}=\n"));
+    assert_eq!(thrice, (text("InternalIP,Hostname"), "ms.yaml:9 ms.yaml:6 ms.yaml:8".into()));
+    let once = list(&format!("{types}=ExternalIP\n"));
+    assert_eq!(once, (text("ExternalIP"), "ms.yaml:6".into()));
+}
+
 /// Changes the text at each place that an origin names; how many there were.
 fn mutate(scenario: &str, files: &Files, wrong: &mut Vec<String>) -> usize {
     let mut mutated = 0;

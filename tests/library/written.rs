@@ -172,8 +172,13 @@ impl Table<'_> {
             let how = (via != Via::Written).then(|| via.id().to_owned());
             place.into_iter().chain(how).collect::<Vec<_>>().join(" ")
         };
-        let steps = origin.steps().map(|it| step(it.via, it.span));
-        steps.filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" < ")
+        let chain = |origin: &Origin| {
+            let steps = origin.steps().map(|it| step(it.via, it.span));
+            steps.filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" < ")
+        };
+        // What it is put together from is written in more than one place.
+        let parts = origin.also().into_iter().map(|it| chain(&it));
+        std::iter::once(chain(origin)).chain(parts).collect::<Vec<_>>().join(" + ")
     }
 }
 

@@ -1,7 +1,6 @@
 //! metrics-server's flags, as cobra and pflag parse them.
 //!
-//! The last of a repeated flag wins. A list flag that is repeated appends to the first in the
-//! program; what is reported is what the last one says, which is what its author meant.
+//! The last of a repeated flag wins, but a list gets longer with each.
 
 use semver::Version;
 
@@ -27,16 +26,29 @@ impl<'a> Flags<'a> {
 
     /// A flag with a value: `--name=value`, or `--name` and the value as the next item.
     pub(crate) fn text(&self, name: &str) -> Fact<String> {
-        self.last(name, |value, next| match (value, next) {
-            (Some(value), _) => Some((value.to_owned(), None)),
-            (None, Some(next)) => Some((next.text.clone(), Some(next.origin.clone()))),
-            (None, None) => None,
+        self.args.and_then(|args, _| given(args, name, None).pop().unwrap_or_default())
+    }
+
+    /// A flag with a list. As with pflag's `StringSlice`, the first one takes the place of the
+    /// default, and all others append to it.
+    pub(crate) fn list(&self, name: &str) -> Fact<String> {
+        self.args.and_then(|args, _| {
+            let given = given(args, name, None);
+            if let Some(untold) = given.iter().rfind(|it| it.untold().is_some()) {
+                return untold.clone();
+            }
+            let lists: Vec<_> = given.iter().filter_map(Fact::known).collect();
+            let Some((_, last)) = lists.last() else { return Fact::Absent(None) };
+            let texts = lists.iter().map(|(list, _)| list.as_str()).filter(|it| !it.is_empty());
+            let parts = lists.iter().map(|(list, at)| ("", Node::new(&***list, (*at).clone())));
+            Fact::Known(texts.collect::<Vec<_>>().join(","), last.joined(parts))
         })
     }
 
     /// A flag without a value, or with one that `strconv.ParseBool` takes.
     pub(crate) fn boolean(&self, name: &str, default: bool) -> Fact<bool> {
-        let text = self.last(name, |value, _| Some((value.unwrap_or("true").to_owned(), None)));
+        let text =
+            self.args.and_then(|args, _| given(args, name, Some("true")).pop().unwrap_or_default());
         parse(&text, go_bool).or_default(default, default_origin())
     }
 
@@ -59,37 +71,34 @@ impl<'a> Flags<'a> {
         let old = version.value().is_some_and(|it| *it < Version::new(0, 7, 0));
         self.duration("kubelet-request-timeout", (!old).then_some(10))
     }
+}
 
-    fn last(
-        &self,
-        name: &str,
-        value: impl Fn(Option<&str>, Option<&Arg>) -> Option<(String, Option<Origin>)>,
-    ) -> Fact<String> {
-        let Some(args) = self.args.value() else { return self.args.map(|_| String::new()) };
-        for (index, arg) in args.iter().enumerate().rev() {
-            if let Some(why) = &arg.unknown {
-                // It may be this flag unless it is known to be another.
-                let other = arg.text.strip_prefix("--").and_then(|it| it.strip_suffix('='));
-                if other.is_none_or(|other| other == name) {
-                    return Fact::Unknown(why.clone(), Some(arg.origin.clone()));
-                }
-                continue;
+/// What the flag is given, in order, each time that it is passed or may be: unless it has a value
+/// of its own it is `alone`, or takes the next item.
+fn given(args: &[Arg], name: &str, alone: Option<&str>) -> Vec<Fact<String>> {
+    let mut given = Vec::new();
+    for (index, arg) in args.iter().enumerate() {
+        if let Some(why) = &arg.unknown {
+            // It may be this flag unless it is known to be another.
+            let other = arg.text.strip_prefix("--").and_then(|it| it.strip_suffix('='));
+            if other.is_none_or(|other| other == name) {
+                given.push(Fact::Unknown(why.clone(), Some(arg.origin.clone())));
             }
-            let Some(rest) = arg.text.strip_prefix("--").and_then(|it| it.strip_prefix(name))
-            else {
-                continue;
-            };
-            let given = match rest.strip_prefix('=') {
-                Some(given) => Some(given),
-                None if rest.is_empty() => None,
-                None => continue,
-            };
-            if let Some((text, origin)) = value(given, args.get(index + 1)) {
-                return Fact::Known(text, origin.unwrap_or_else(|| arg.origin.clone()));
-            }
+            continue;
         }
-        Fact::Absent(None)
+        let rest = arg.text.strip_prefix("--").and_then(|it| it.strip_prefix(name));
+        let (text, origin) = match (rest.map(|it| (it.strip_prefix('='), it)), alone) {
+            (Some((Some(value), _)), _) => (value, &arg.origin),
+            (Some((None, "")), Some(alone)) => (alone, &arg.origin),
+            (Some((None, "")), None) => match args.get(index + 1) {
+                Some(next) => (&*next.text, &next.origin),
+                None => continue,
+            },
+            _ => continue,
+        };
+        given.push(Fact::Known(text.to_owned(), origin.clone()));
     }
+    given
 }
 
 /// `strconv.ParseInt` with a base of 0, as pflag calls it: `0x` and the like choose another than 10.
@@ -137,6 +146,22 @@ mod tests {
         assert_eq!(of(vec![flag(), arg("--metric-resolution=", true)]).value(), Some(&true));
         assert!(of(vec![flag(), arg("--kubelet-insecure-tls=", true)]).is_unknown());
         assert!(of(vec![flag(), arg("", true)]).is_unknown());
+    }
+
+    #[test]
+    fn what_may_be_one_more_item_of_a_list_hides_the_list() {
+        let of = |args: Vec<Arg>| {
+            let args = Fact::Known(args, Origin::at(Via::Written, None));
+            Flags::new(&args).list("tls-cipher-suites")
+        };
+        let flag = |value: &str| arg(&format!("--tls-cipher-suites={value}"), false);
+        let list = |args: Vec<Arg>| of(args).value().cloned();
+        assert_eq!(list(vec![flag("a,b"), flag("c"), flag("a")]).as_deref(), Some("a,b,c,a"));
+        assert_eq!(list(vec![flag("")]).as_deref(), Some(""));
+        assert_eq!(list(vec![flag("a"), arg("--v=", true), flag("b")]).as_deref(), Some("a,b"));
+        assert!(of(vec![arg("", true), flag("a")]).is_unknown());
+        assert!(of(vec![flag("a"), arg("--tls-cipher-suites=", true), flag("b")]).is_unknown());
+        assert!(of(vec![arg("--v=2", false)]).is_absent());
     }
 
     #[test]
