@@ -206,6 +206,7 @@ impl Sources {
 #[expect(clippy::disallowed_methods, reason = "tests make the directories that are walked")]
 mod tests {
     use super::*;
+    use crate::tests::directory;
 
     #[test]
     fn the_hook_starts_for_every_file_that_is_looked_into() {
@@ -222,19 +223,23 @@ mod tests {
 
     #[test]
     fn the_walk() {
-        let dir = tempfile::tempdir().unwrap();
-        let write = |path: &str, text: &[u8]| {
-            let file = dir.path().join(path);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, text).unwrap();
-        };
-        write(".gitignore", b"ignored/\n");
-        write("ignored/a.yaml", b"metrics-server");
-        write(".hidden/a.yaml", b"metrics-server");
-        write(".github/a.yaml", b"metrics-server");
-        write("b.yaml", b"metrics-server");
-        write("c.yaml", b"nothing");
-        write("d.yaml", b"metrics-server \0");
+        let dir = directory(
+            "
+            //- .gitignore
+            ignored/
+            //- ignored/a.yaml
+            metrics-server
+            //- .hidden/a.yaml
+            metrics-server
+            //- .github/a.yaml
+            metrics-server
+            //- b.yaml
+            metrics-server
+            //- c.yaml
+            nothing
+            ",
+        );
+        fs::write(dir.path().join("d.yaml"), "metrics-server \0").unwrap();
         #[cfg(unix)]
         for (link, target) in [("in.yaml", "b.yaml"), ("out", "/etc"), ("loop", "loop")] {
             std::os::unix::fs::symlink(target, dir.path().join(link)).unwrap();
@@ -254,11 +259,11 @@ mod tests {
             ]
         );
         let text = |path| sources.find(path).map(|file| sources.load(file).clone());
-        assert_eq!(text("c.yaml"), Some(Text::Utf8("nothing".into())));
+        assert_eq!(text("c.yaml"), Some(Text::Utf8("nothing\n".into())));
         assert_eq!(text("d.yaml"), Some(Text::Skipped(Skip::Binary)));
         assert_eq!(text("out/passwd"), None);
         assert_eq!(text("ignored/a.yaml"), None);
         #[cfg(unix)]
-        assert_eq!(text("in.yaml"), Some(Text::Utf8("metrics-server".into())));
+        assert_eq!(text("in.yaml"), Some(Text::Utf8("metrics-server\n".into())));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Whoever has this as a module has [`run`](super::run) and [`Streams`] in scope.
 
+pub(crate) mod fixture;
+
 use std::path::Path;
 
 use super::{Streams, run};

@@ -11,6 +11,7 @@ use proptest::{
 };
 use serde_json::Value;
 
+use super::common::fixture::{Files, directory};
 use crate::{
     config::Config,
     problem::ProblemKind,
@@ -22,9 +23,6 @@ use crate::{
     source::Sources,
     tree::Node,
 };
-
-/// Paths and texts.
-type Files = Vec<(String, String)>;
 
 /// The objects of a build, sorted, or nothing when it is refused.
 type Built = Option<Vec<String>>;
@@ -41,12 +39,7 @@ fn ours(files: &Files, dir: &str) -> (Built, String) {
 }
 
 fn theirs(files: &Files, dir: &str) -> (Built, String) {
-    let root = tempfile::tempdir().expect("a folder");
-    for (path, text) in files {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        fs::write(path, text).expect("a file");
-    }
+    let root = directory(files);
     let output = Command::new("kubectl").arg("kustomize").arg(root.path().join(dir)).output();
     let output = output.expect("kubectl runs");
     if !output.status.success() {
@@ -337,6 +330,49 @@ fn json_patches_among_others() {
     compare((release(), patches).prop_map(move |(base, patches)| patched(base, &patches, target)));
 }
 
+/// Objects that refer to each other by name.
+const WORKLOADS: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 1
+  selector: {matchLabels: {a: b}}
+  template:
+    metadata: {labels: {a: b}}
+    spec:
+      serviceAccountName: sa
+      containers:
+      - name: c
+        image: reg/x:v1
+        envFrom: [{configMapRef: {name: cm}}]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: sa}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: svc}
+spec: {selector: {a: b}, z: 0}
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1.x}
+spec: {service: {name: svc, namespace: one}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: crb}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cr}
+subjects: [{kind: ServiceAccount, name: sa, namespace: one}]
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: hpa}
+spec: {scaleTargetRef: {kind: Deployment, name: web, apiVersion: apps/v1}}
+";
+
 #[test]
 fn overlays_over_bases() {
     let layer = (
@@ -373,17 +409,6 @@ fn overlays_over_bases() {
             }));
             text
         });
-    let workloads = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 1\n  \
-        selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: {a: b}}\n    spec:\n      \
-        serviceAccountName: sa\n      containers:\n      - name: c\n        image: reg/x:v1\n        \
-        envFrom: [{configMapRef: {name: cm}}]\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: sa}\n\
-        ---\napiVersion: v1\nkind: Service\nmetadata: {name: svc}\nspec: {selector: {a: b}, z: 0}\n---\n\
-        apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1.x}\nspec: {service: \
-        {name: svc, namespace: one}}\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: \
-        ClusterRoleBinding\nmetadata: {name: crb}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: \
-        ClusterRole, name: cr}\nsubjects: [{kind: ServiceAccount, name: sa, namespace: one}]\n---\n\
-        apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: hpa}\nspec: \
-        {scaleTargetRef: {kind: Deployment, name: web, apiVersion: apps/v1}}\n";
     let layer = layer.boxed();
     let layer = move || layer.clone();
     compare((layer(), layer(), maybe(layer())).prop_map(move |(base, overlay, component)| {
@@ -396,7 +421,7 @@ fn overlays_over_bases() {
             .replace("behavior: merge", "behavior: create")
             .replace("behavior: replace", "behavior: create");
         let mut files = vec![
-            ("base/all.yaml".to_owned(), workloads.to_owned()),
+            ("base/all.yaml".to_owned(), WORKLOADS.to_owned()),
             ("base/kustomization.yaml".into(), format!("resources: [all.yaml]\n{generator}{base}")),
         ];
         let mut overlay = format!("resources: [../base]\n{overlay}");

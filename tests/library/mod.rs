@@ -15,6 +15,8 @@ use crate::{
 #[path = "../common/mod.rs"]
 mod common;
 
+use common::fixture::files;
+
 mod scenarios;
 mod written;
 
@@ -31,6 +33,21 @@ mod kustomize_properties;
 
 mod odd_tools;
 mod other_tools;
+
+/// The repository that `text` holds.
+pub(crate) fn fixture(text: &str) -> Sources {
+    fixture_with(&[], text)
+}
+
+/// The repository that `text` holds with `parts` in it.
+pub(crate) fn fixture_with(parts: &[(&str, &str)], text: &str) -> Sources {
+    Sources::in_memory(files(parts, text))
+}
+
+/// A directory with the files that `text` holds.
+pub(crate) fn directory(text: &str) -> tempfile::TempDir {
+    common::fixture::directory(&files(&[], text))
+}
 
 /// The configuration that lies in `sources`.
 fn config_in(sources: &Sources) -> Config {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use self::example::{Example, Mark, Renewed, examples};
-use super::{common::repository, config_in};
+use super::{common::repository, config_in, fixture};
 use crate::{
     config::Config,
     finding::{Finding, Label},
@@ -91,9 +91,13 @@ fn findings_that_say_different_things_are_told_apart() {
 
 #[test]
 fn findings_quote_files_without_their_control_characters() {
-    let values = "image: {repository: registry.k8s.io/metrics-server/metrics-server}\n\
-                  priorityClassName: \"a\\e[31m\\nb\\u202e\"\n";
-    let sources = Sources::in_memory([("values.yaml", values)]);
+    let sources = fixture(
+        r#"
+        //- values.yaml
+        image: {repository: registry.k8s.io/metrics-server/metrics-server}
+        priorityClassName: "a\e[31m\nb\u202e"
+        "#,
+    );
     let config = Config::default();
     let (_, clusters) = analyze(&sources, &config);
     let found = check(&clusters);

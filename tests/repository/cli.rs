@@ -6,7 +6,10 @@ use std::{fs, path::Path};
 
 use tempfile::TempDir;
 
-use crate::common::program;
+use crate::common::{
+    fixture::{directory, files},
+    program,
+};
 
 mod process;
 
@@ -27,14 +30,14 @@ spec:
             - --kubelet-insecure-tls
 ";
 
-fn repository(files: &[(&str, &str)]) -> TempDir {
-    let dir = TempDir::new().expect("a directory");
-    for (path, text) in files {
-        let path = dir.path().join(path);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-        fs::write(path, text).expect("a file");
-    }
-    dir
+/// A directory with the files of `text`, in which the line `FLAG` stands for [`FLAG`].
+fn repository(text: &str) -> TempDir {
+    directory(&files(&[("FLAG", FLAG)], text))
+}
+
+/// A directory with one finding.
+fn flagged() -> TempDir {
+    directory(&[("a.yaml".to_owned(), FLAG.to_owned())])
 }
 
 /// Exit status of the program with `arguments` and a path.
@@ -48,9 +51,14 @@ fn stdout(arguments: &str, path: &Path) -> String {
 
 #[test]
 fn the_status_says_what_was_found() {
-    let clean = repository(&[("a.yaml", "a: 1\n")]);
+    let clean = repository(
+        "
+        //- a.yaml
+        a: 1
+        ",
+    );
     assert_eq!(status("check", clean.path()), 0);
-    let found = repository(&[("a.yaml", FLAG)]);
+    let found = flagged();
     let status = |arguments| status(arguments, found.path());
     assert_eq!(status("check"), 1);
     assert_eq!(status("check --fail-on error"), 0);
@@ -62,7 +70,14 @@ fn the_status_says_what_was_found() {
 
 #[test]
 fn what_cannot_be_done_is_said() {
-    let dir = repository(&[("a.yaml", FLAG), ("b/c.yaml", "c: 1\n")]);
+    let dir = repository(
+        "
+        //- a.yaml
+        FLAG
+        //- b/c.yaml
+        c: 1
+        ",
+    );
     let (file, below) = (dir.path().join("a.yaml"), dir.path().join("b"));
     for (arguments, paths, said) in [
         ("check nowhere", &[][..], "cannot read `nowhere`"),
@@ -94,11 +109,17 @@ fn help_that_was_asked_for_is_the_answer() {
 
 #[test]
 fn a_broken_configuration_is_shown_where_it_is_broken() {
-    let dir = repository(&[
-        ("a.yaml", FLAG),
-        (".metrics-server-lint.yaml", "rules:\n  kubelet-insecure-tsl: off\n"),
-        ("deep/er.yaml", "a: 1\n"),
-    ]);
+    let dir = repository(
+        "
+        //- a.yaml
+        FLAG
+        //- .metrics-server-lint.yaml
+        rules:
+          kubelet-insecure-tsl: off
+        //- deep/er.yaml
+        a: 1
+        ",
+    );
     let output = program("check", &[dir.path()]);
     assert_eq!(output.status, 2);
     assert_eq!(
@@ -129,11 +150,16 @@ error[configuration]
 
 #[test]
 fn a_configuration_may_lie_outside() {
-    let dir = repository(&[
-        ("repository/a.yaml", FLAG),
-        ("off.yaml", "rules: {kubelet-insecure-tls: off}\n"),
-        ("broken.yaml", "rulez: {}\n"),
-    ]);
+    let dir = repository(
+        "
+        //- repository/a.yaml
+        FLAG
+        //- off.yaml
+        rules: {kubelet-insecure-tls: off}
+        //- broken.yaml
+        rulez: {}
+        ",
+    );
     let root = dir.path().join("repository");
     let with = |config: &str| {
         let config = format!("--config={}", dir.path().join(config).display());
@@ -147,7 +173,15 @@ fn a_configuration_may_lie_outside() {
 
 #[test]
 fn paths_are_a_filter() {
-    let dir = repository(&[("a/a.yaml", FLAG), ("b/b.yaml", "b: 1\n"), (".git/x", "")]);
+    let dir = repository(
+        "
+        //- a/a.yaml
+        FLAG
+        //- b/b.yaml
+        b: 1
+        //- .git/x
+        ",
+    );
     let [a, b] = ["a", "b"].map(|it| dir.path().join(it));
     assert_eq!(status("check", &a), 1);
     assert_eq!(program("check", &[&b.join("b.yaml"), &a.join("a.yaml")]).status, 1);
@@ -156,7 +190,7 @@ fn paths_are_a_filter() {
 
 #[test]
 fn output_goes_to_a_file() {
-    let dir = repository(&[("a.yaml", FLAG)]);
+    let dir = flagged();
     let file = dir.path().join("out.json");
     let output = program("check --format json --root", &[dir.path(), Path::new("--output"), &file]);
     assert_eq!(output.out, "");
@@ -169,7 +203,7 @@ fn output_goes_to_a_file() {
 
 #[test]
 fn colors_are_for_those_who_want_them() {
-    let dir = repository(&[("a.yaml", FLAG)]);
+    let dir = flagged();
     assert!(!stdout("check", dir.path()).contains('\x1b'));
     assert!(!stdout("check --color never", dir.path()).contains('\x1b'));
     assert!(stdout("--color always check", dir.path()).contains('\x1b'));
@@ -177,7 +211,16 @@ fn colors_are_for_those_who_want_them() {
 
 #[test]
 fn the_same_input_gives_the_same_bytes() {
-    let dir = repository(&[("a.yaml", FLAG), ("b.yaml", FLAG), ("c/d.yaml", FLAG)]);
+    let dir = repository(
+        "
+        //- a.yaml
+        FLAG
+        //- b.yaml
+        FLAG
+        //- c/d.yaml
+        FLAG
+        ",
+    );
     for arguments in ["check --format sarif", "check --format json", "show", "show --format json"] {
         let [one, other] = [(); 2].map(|()| stdout(arguments, dir.path()));
         assert_eq!(one, other, "{arguments}");
@@ -191,7 +234,7 @@ fn suppressed_findings_are_gone() {
         "--kubelet-insecure-tls",
         "--kubelet-insecure-tls # metrics-server-lint: ignore[kubelet-insecure-tls] lab",
     );
-    let dir = repository(&[("a.yaml", &text)]);
+    let dir = directory(&[("a.yaml".to_owned(), text)]);
     assert_eq!(status("check --fail-on note", dir.path()), 0);
     assert!(stdout("check", dir.path()).contains("1 suppressed"));
     assert_eq!(stdout("check -q", dir.path()), "");

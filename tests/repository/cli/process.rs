@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use super::{FLAG, repository};
+use super::{flagged, repository};
 
 /// The program in `dir`, with nothing of the surroundings that could change its output.
 fn command(dir: &Path, arguments: &str) -> Command {
@@ -20,7 +20,14 @@ fn output(dir: &Path, arguments: &str) -> Output {
 
 #[test]
 fn status_and_streams_are_those_of_the_process() {
-    let dir = repository(&[("a.yaml", FLAG), ("b/b.yaml", "b: 1\n")]);
+    let dir = repository(
+        "
+        //- a.yaml
+        FLAG
+        //- b/b.yaml
+        b: 1
+        ",
+    );
     for (arguments, status, streams) in [
         ("check b", 0, [true, false]),
         ("check", 1, [true, false]),
@@ -37,7 +44,15 @@ fn status_and_streams_are_those_of_the_process() {
 /// The repository is found from within; what is typed there is relative to there.
 #[test]
 fn paths_are_relative_to_where_one_is() {
-    let dir = repository(&[("a/a.yaml", FLAG), ("b/b.yaml", "b: 1\n"), (".git/x", "")]);
+    let dir = repository(
+        "
+        //- a/a.yaml
+        FLAG
+        //- b/b.yaml
+        b: 1
+        //- .git/x
+        ",
+    );
     let status = |arguments| output(&dir.path().join("b"), arguments).status.code();
     assert_eq!(status("check"), Some(0));
     assert_eq!(status("check .."), Some(1));
@@ -46,7 +61,7 @@ fn paths_are_relative_to_where_one_is() {
 
 #[test]
 fn the_environment_says_what_a_reader_can_see() {
-    let dir = repository(&[("a.yaml", FLAG)]);
+    let dir = flagged();
     let shown = |variables: &[(&str, &str)]| {
         let mut command = command(dir.path(), "check");
         let output = command.envs(variables.iter().copied()).output().expect("the program runs");
@@ -61,7 +76,7 @@ fn the_environment_says_what_a_reader_can_see() {
 
 #[test]
 fn a_pipe_may_close() {
-    let dir = repository(&[]);
+    let dir = flagged();
     let mut child =
         command(dir.path(), "rules").stdout(Stdio::piped()).spawn().expect("the program runs");
     drop(child.stdout.take());
