@@ -87,6 +87,3 @@ fn environments(finding: &Finding, all: &[String]) -> Option<String> {
 fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
-
-#[cfg(test)]
-mod tests;

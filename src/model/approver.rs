@@ -254,6 +254,3 @@ pub(super) fn remote(text: &str, at: &Origin) -> Option<Approver> {
     }
     Some(Approver { name: name.into(), origin: at.clone(), certain: true, weaknesses })
 }
-
-#[cfg(test)]
-mod tests;

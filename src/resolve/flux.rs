@@ -6,8 +6,6 @@ pub mod envsubst;
 mod release;
 mod store;
 mod substitute;
-#[cfg(test)]
-mod tests;
 mod tree;
 mod values;
 mod variables;

@@ -10,8 +10,6 @@ mod print;
 mod stable;
 pub mod strvals;
 mod template;
-#[cfg(test)]
-mod tests;
 mod values;
 mod versions;
 

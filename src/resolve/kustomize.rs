@@ -20,8 +20,6 @@ mod resource;
 mod schema;
 mod select;
 mod shape;
-#[cfg(test)]
-mod tests;
 mod transform;
 mod value;
 mod vars;
@@ -166,5 +164,35 @@ fn start_of(loader: &Loader<'_>) -> Origin {
     match file {
         Some(file) => Origin::written(Span::start_of(file)),
         None => Origin::at(Via::Written, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Config, resolve::context::Purpose, tests::fixture};
+
+    #[test]
+    fn a_base_is_read_once_for_all_its_overlays() {
+        let sources = fixture(
+            "
+            //- base/kustomization.yaml
+            configMapGenerator: [{name: a}, {name: b}]
+            //- dev/kustomization.yaml
+            resources: [../base]
+            //- prod/kustomization.yaml
+            resources: [../base]
+            namespace: prod
+            //- test/kustomization.yaml
+            resources: [../base]
+            namePrefix: test-
+            ",
+        );
+        let config = Config::default();
+        let context = Context::new(&sources, &config, Purpose::Judge);
+        for dir in ["dev", "prod", "test"] {
+            assert_eq!(build(&context, dir, &Options::default()).objects.len(), 2);
+        }
+        assert_eq!(context.layers.0.lock().expect("not poisoned").len(), 1);
     }
 }

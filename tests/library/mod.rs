@@ -25,11 +25,19 @@ mod platforms;
 mod robustness;
 mod rules;
 
+mod flux;
+mod helm;
+mod helm_properties;
+mod kustomize;
+mod kustomize_properties;
+
+mod approver;
+mod report;
+
 mod conformance_flux;
 mod conformance_helm;
 mod conformance_kustomize;
 mod differential_helm;
-mod kustomize_properties;
 
 mod odd_tools;
 mod other_tools;

@@ -1,9 +1,27 @@
 //! Properties of every rendering: nothing panics, and what is said although something is unknown
 //! holds whatever it turns out to be.
 
-use super::*;
-use crate::data::charts::Key;
 use proptest::{prelude::*, sample::Index, test_runner::RngSeed};
+use semver::Version;
+use serde_json::{Value as Json, json};
+
+use super::helm::in_directory;
+use crate::{
+    config::Config,
+    data::{
+        Family,
+        charts::{self, Key},
+        version::Constraint,
+    },
+    resolve::{
+        context::{Context, Purpose},
+        environment::Release,
+        helm::{Rendered, merge, render},
+    },
+    scalar::Scalar,
+    source::Sources,
+    tree::{Kind, Map, Node, Origin, Via},
+};
 
 fn rendering(family: Family, version: &str, values: Node) -> Rendered {
     let sources = Sources::in_memory([("a.yaml", "")]);

@@ -1,7 +1,5 @@
 //! Builds as a user writes them: what comes out, and where each value was written.
 
-use std::fmt::Write;
-
 use crate::{
     config::Config,
     problem::{Problem, ProblemKind},
@@ -342,31 +340,6 @@ fn circles_and_endless_chains_end_at_a_reference() {
     let (message, place) = refusal(&chain, "d0");
     assert!(message.contains("kustomizations include one another"), "{message}");
     assert!(place.starts_with("../d"));
-}
-
-#[test]
-fn a_base_is_read_once_for_all_its_overlays() {
-    let mut base = String::new();
-    for at in 0..50 {
-        write!(base, "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{at}}}\n")
-            .expect("text");
-    }
-    let mut files = vec![
-        ("base/all.yaml".to_owned(), base),
-        ("base/kustomization.yaml".to_owned(), "resources: [all.yaml]\n".to_owned()),
-    ];
-    for at in 0..300 {
-        let text = format!("resources: [../../base]\nnamespace: n{at}\n");
-        files.push((format!("overlays/o{at}/kustomization.yaml"), text));
-    }
-    let sources = Sources::in_memory(files);
-    let config = Config::default();
-    let context = Context::new(&sources, &config, Purpose::Judge);
-    for at in 0..300 {
-        let build = build(&context, &format!("overlays/o{at}"), &Options::default());
-        assert_eq!(build.objects.len(), 50);
-    }
-    assert_eq!(context.layers.0.lock().expect("not poisoned").len(), 1);
 }
 
 #[test]

@@ -1,11 +1,14 @@
+//! Reports of the same findings for people and for programs.
+
 use std::time::Duration;
 
-use super::*;
 use crate::{
     cli::Detail,
     config,
-    finding::{Findings, Severity},
+    finding::{Finding, Findings, Severity},
+    report::{Look, Report, json, sarif, show, show_json, text},
     rules::find,
+    source::{Sources, Span},
     tree::{Origin, Via},
 };
 
@@ -184,11 +187,15 @@ fn the_schema_has_the_fields_that_there_are() {
 
 #[test]
 fn names_of_environments() {
-    let mut finding = findings(&Sources::in_memory(FILES)).remove(0);
-    let all: Vec<String> = (1..=9).map(|it| format!("e{it}")).collect();
+    let sources = Sources::in_memory(FILES);
+    let mut report = report(&sources);
+    report.findings.truncate(1);
+    report.environments = (1..=9).map(|it| format!("e{it}")).collect();
     let mut told = |names: usize| {
-        finding.environments = all.iter().take(names).cloned().collect();
-        environments(&finding, &all)
+        report.findings[0].environments = report.environments.iter().take(names).cloned().collect();
+        let text = text(&report, Look::PLAIN, Detail::Normal, None);
+        let line = text.lines().find(|it| it.contains("environments"));
+        line.map(|it| it.trim_start_matches([' ', '│']).to_owned())
     };
     assert_eq!(told(0), None);
     assert_eq!(told(2).as_deref(), Some("in 2 of 9 environments: e1, e2"));
@@ -394,7 +401,7 @@ proptest::proptest! {
             environments: Vec::new(),
             suppressed: 0,
         };
-        let drawn = super::text(
+        let drawn = crate::report::text(
             &report,
             Look { color: false, unicode, width },
             Detail::Normal,

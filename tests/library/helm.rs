@@ -1,18 +1,23 @@
 //! Values in, objects and origins out.
 
-mod property_tests;
-
 use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use super::*;
+use semver::Version;
+
 use crate::{
     config::Config,
+    data::{Family, charts},
     problem::ProblemKind,
-    resolve::context::Purpose,
+    resolve::{
+        context::{Context, Purpose},
+        environment::Release,
+        helm::{Expanded, Rendered, expand, layer, merge, render},
+    },
     scalar::{Dialect, Scalar},
     source::Sources,
+    tree::{Map, Node, Origin, Via},
 };
 
 /// A release of a chart from a repository, with `values` from `values.yaml` and its version from
@@ -52,7 +57,7 @@ fn values_of(sources: &Sources, path: &str) -> Node {
 }
 
 /// A release named `metrics-server` in `kube-system` of the chart in `directory`, without values.
-fn in_directory(directory: Option<&str>) -> Release {
+pub(crate) fn in_directory(directory: Option<&str>) -> Release {
     let nowhere = Origin::at(Via::Written, None);
     Release {
         name: "metrics-server".into(),

@@ -1,16 +1,19 @@
+//! Flux's trees of Kustomizations, `postBuild` and HelmReleases: what comes out, and from where.
+
 use serde_json::json;
 
-use super::*;
 use crate::{
     config::Config,
-    problem::ProblemKind,
+    problem::{Problem, ProblemKind},
     resolve::{
-        context::Purpose,
-        environment::{EntryKind, Object},
+        context::{Context, Purpose},
+        environment::{EntryKind, Environment, Object},
+        flux::{post_build, releases, resolve},
+        layout::Layout,
     },
     scalar::Dialect,
     source::Sources,
-    tree::{Origin, Via},
+    tree::{Node, Origin, Via},
 };
 
 fn context<'a>(sources: &'a Sources, config: &'a Config, purpose: Purpose) -> Context<'a> {
