@@ -15,7 +15,7 @@ use crate::{
 #[path = "../common/mod.rs"]
 mod common;
 
-use common::fixture::files;
+use common::fixture::{files, unindented};
 
 mod scenarios;
 mod written;
@@ -32,7 +32,11 @@ mod kustomize;
 mod kustomize_properties;
 
 mod approver;
+mod configuration;
+mod emit;
 mod report;
+mod serving;
+mod settle;
 
 mod conformance_flux;
 mod conformance_helm;

@@ -1,0 +1,136 @@
+//! The configuration file: what may be written, and what is said of the rest.
+
+use insta::assert_snapshot;
+
+use super::unindented;
+use crate::{
+    config::{Config, FILE, globs, read},
+    finding::Severity,
+    source::Sources,
+    tree::Via,
+};
+
+const RULES: [&str; 2] = ["kubelet-insecure-tls", "memory-limit-too-low"];
+
+fn sources(text: &str) -> Sources {
+    Sources::in_memory([(FILE, &*unindented(text)), ("clusters/prod/a.yaml", "")])
+}
+
+fn config(text: &str) -> Config {
+    let sources = sources(text);
+    read(&sources, sources.find(FILE).expect("the file"), &RULES).expect(text)
+}
+
+/// The place of each error with its message and its help, a line each.
+fn errors(text: &str) -> String {
+    let sources = sources(text);
+    let errors = read(&sources, sources.find(FILE).expect("the file"), &RULES).expect_err(text);
+    let lines = errors.iter().map(|it| {
+        let at = sources.start(it.primary().expect("a label").span);
+        let help = it.help.as_deref().unwrap_or("-");
+        format!("{}:{} {}; {help}\n", at.line, at.column, it.message)
+    });
+    lines.collect()
+}
+
+#[test]
+fn everything_at_once() {
+    let config = config(
+        "
+        environments:
+          prod: &prod
+            match: clusters/prod*
+            entry: ./clusters/prod
+            nodes: 300
+            pods-per-node: 60
+            kubernetes: 1.30
+          dev: {<<: *prod, local: yes, kubernetes: v1.31.2}
+        rules: {kubelet-insecure-tls: off, memory-limit-too-low: error}
+        exclude: [vendor/, '*.tmpl.yaml']
+        ",
+    );
+    let [prod, dev] = &*config.environments else { panic!("two environments") };
+    assert_eq!((&*prod.name, &*prod.globs), ("prod", &["clusters/prod*".to_owned()][..]));
+    assert_eq!(prod.entry.as_ref().map(|it| &*it.0), Some("clusters/prod"));
+    assert_eq!(prod.nodes.as_ref().map(|it| it.0), Some(300));
+    assert_eq!(prod.kubernetes.as_ref().map(|it| it.0.to_string()), Some("1.30.0".into()));
+    assert_eq!(dev.nodes.as_ref().map(|it| it.0), Some(300));
+    assert_eq!(dev.local.as_ref().map(|it| it.0), Some(true));
+    assert_eq!(dev.kubernetes.as_ref().map(|it| it.0.to_string()), Some("1.31.2".into()));
+    let rules: Vec<_> = config.rules.iter().map(|(id, level, _)| (&**id, *level)).collect();
+    let expected =
+        [("kubelet-insecure-tls", None), ("memory-limit-too-low", Some(Severity::Error))];
+    assert_eq!(rules, expected);
+    let excludes = globs(&config.exclude);
+    assert!(excludes.is_match("vendor/a/b.yaml") && excludes.is_match("a/x.tmpl.yaml"));
+    assert!(!excludes.is_match("x.yaml") && !excludes.is_match("a/vendor/b.yaml"));
+}
+
+#[test]
+fn a_setting_says_where_it_is() {
+    let sources = sources("environments: {prod: {nodes: 300}}");
+    let config =
+        read(&sources, sources.find(FILE).expect("the file"), &RULES).expect("it is valid");
+    let (_, origin) = config.environments[0].nodes.as_ref().expect("nodes");
+    assert_eq!(origin.step.via, Via::Configured);
+    assert_eq!(sources.slice(origin.written_at().expect("a span")), "300");
+}
+
+#[test]
+fn an_empty_file_is_a_configuration() {
+    assert!(config("# nothing yet\n").environments.is_empty());
+    let text = "
+        environments:
+        rules:
+    ";
+    assert!(config(text).environments.is_empty());
+}
+
+#[test]
+fn the_schema_has_the_settings_that_there_are() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../schema/config.schema.json")).expect("JSON");
+    let keys = |properties: &serde_json::Value| -> Vec<String> {
+        properties.as_object().expect("properties").keys().cloned().collect()
+    };
+    let top = &schema["properties"];
+    let environment = &top["environments"]["additionalProperties"]["properties"];
+    assert_eq!(keys(top), ["environments", "rules", "exclude"]);
+    let settings = keys(environment).join(": {}, ");
+    // Each is known, and none of them is a mapping.
+    let errors = errors(&format!("environments: {{prod: {{{settings}: {{}}}}}}"));
+    assert_eq!(errors.lines().count(), 6, "{errors}");
+    assert!(errors.lines().all(|it| it.contains("found a mapping")), "{errors}");
+}
+
+#[test]
+fn what_is_wrong_is_said_where_it_is() {
+    assert_snapshot!(errors("enviroments: {}"), @"1:1 there is no setting `enviroments` here; write `environments`");
+    assert_snapshot!(errors("
+        environments:
+          prod:
+            node: 3
+            colour: red
+    "), @"
+    3:5 there is no setting `node` here; write `nodes`
+    4:5 there is no setting `colour` here; use `match`, `entry`, `nodes`, `pods-per-node`, `kubernetes` or `local`
+    ");
+    assert_snapshot!(errors("environments: {a: {nodes: many, kubernetes: new, local: 1, entry: nowhere}}"), @"
+    1:27 expected a whole number above 0, found `many`; -
+    1:45 expected a version of Kubernetes such as `1.31`, found `new`; -
+    1:57 expected `true` or `false`, found `1`; -
+    1:67 there is no directory `nowhere`; -
+    ");
+    assert_snapshot!(errors("rules: {kubelet-insecure-tsl: note, kubelet-insecure-tls: fatal}"), @"
+    1:9 there is no rule `kubelet-insecure-tsl`; write `kubelet-insecure-tls`
+    1:59 expected `error`, `warning`, `note` or `off`, found `fatal`; -
+    ");
+    assert_snapshot!(errors("- a"), @"1:1 expected a mapping with the keys `environments`, `rules` or `exclude`, found a list; -");
+    assert_snapshot!(errors("exclude: '[a'"), @"1:10 `[a` is not a pattern; -");
+    assert_snapshot!(errors("
+        exclude: a
+        exclude: b
+    "), @"2:1 `exclude` is set before; -");
+    assert_snapshot!(errors("environments: ["), @"1:15 unclosed bracket '['; -");
+    assert_snapshot!(errors("environments: {a: {entry: ../b}}"), @"1:27 `../b` leads out of the repository; -");
+}
