@@ -55,31 +55,27 @@ fn environment_json(sources: &Sources, (environment, cluster): &(Environment, Cl
 fn server_json(sources: &Sources, server: &MetricsServer) -> Json {
     let chart = server.chart.as_ref();
     let chart = chart.map(|(name, version)| json!({ "name": name, "version": version.value() }));
-    let facts = server
-        .facts()
-        .into_iter()
-        .map(|(name, fact)| (name, fact_json(sources, &fact.map(datum_json))));
     object([json!({
         "name": server.name,
         "namespace": server.namespace,
         "via": server.via,
         "chart": chart,
         "managed": server.managed,
-        "facts": facts.collect::<Json>(),
+        "facts": facts_json(sources, server.facts()),
     })])
 }
 
 fn kubelet_json(sources: &Sources, kubelet: &Kubelet) -> Json {
-    let bootstrap = kubelet.server_tls_bootstrap.map(|it| Json::from(*it));
-    let file = kubelet.tls_cert_file.map(|it| Json::from(it.clone()));
     object([
         json!({ "group": kubelet.group, "carrier": kubelet.carrier.words() }),
         place_json(sources, kubelet.anchor.written_at()),
-        json!({
-            "server_tls_bootstrap": fact_json(sources, &bootstrap),
-            "tls_cert_file": fact_json(sources, &file),
-        }),
+        facts_json(sources, kubelet.facts()),
     ])
+}
+
+fn facts_json(sources: &Sources, facts: Vec<(&'static str, Fact<Datum>)>) -> Json {
+    let facts = facts.into_iter();
+    facts.map(|(name, fact)| (name, fact_json(sources, &fact.map(datum_json)))).collect()
 }
 
 fn approver_json(sources: &Sources, approver: &Approver) -> Json {
