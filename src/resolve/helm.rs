@@ -1,6 +1,7 @@
 //! Helm: layers of values, and what the charts that we know make of them.
 
 mod bitnami;
+mod chart;
 mod copy;
 mod family;
 mod kubernetes_sigs;
@@ -19,7 +20,7 @@ pub use family::{family, is_values_file, values_file};
 pub use local::{Expanded, expand};
 pub use values::{coalesce, layer, merge};
 
-use self::template::Scope;
+use self::{object::identity_only, template::Scope};
 use crate::{
     data::{
         Family,
@@ -96,7 +97,7 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
     match directory.and_then(|dir| copy::modified(context, dir, release)) {
         None => Rendered { objects, problems: Vec::new() },
         Some(why) => Rendered {
-            objects: objects.iter().map(|object| versions::identity_only(object, &why)).collect(),
+            objects: objects.iter().map(|it| identity_only(it, &why, None)).collect(),
             problems: vec![Problem::unresolved(&release.anchor, &*why)],
         },
     }

@@ -9,26 +9,26 @@ mod around;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    data::kinds::is_cluster_scoped,
+    data::charts,
     placeholder::is_template,
     problem::Problem,
     resolve::helm::{
-        object::{Condition, Object},
-        print::{text, typed},
-        template::{Field, Fields, Place, Rendering, Scope, image_of, items, map_text, truth},
+        chart,
+        print::text,
+        template::{
+            Field, Fields, Place, Rendering, Scope, either, image_of, items, map_text, truth,
+        },
     },
-    tree::{Kind, Node, Why},
+    scalar::Scalar,
+    tree::{Entry, Kind, Node},
 };
 
 /// The objects of a release.
 pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
     let chart = Chart::new(scope)?;
-    let account = Condition::all(scope, &["serviceAccount.create"])?;
-    let mut objects = account.made(|| {
-        let name = scope.service_account(&chart.full_name)?;
-        let mounts = chart.printed("serviceAccount.automountServiceAccountToken")?;
-        let account = chart.object("v1", "ServiceAccount", name);
-        Ok(vec![account.set("automountServiceAccountToken", mounts).node()])
+    let mut objects = chart.service_account(|account| {
+        let mounts = chart.printed_or_gap("serviceAccount.automountServiceAccountToken")?;
+        Ok(account.set("automountServiceAccountToken", mounts))
     })?;
     objects.extend(chart.roles()?);
     objects.extend(chart.network_policy()?);
@@ -39,218 +39,162 @@ pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
     Ok(objects)
 }
 
-struct Chart<'a> {
-    scope: &'a Scope<'a>,
-    full_name: Node,
-    namespace: Node,
-    labels: Node,
-    selector: Node,
-    /// Why what is not modelled is unknown; nothing when all of it is modelled.
-    gap: Option<Why>,
-}
+type Chart<'a> = chart::Chart<'a, Bitnami>;
+
+struct Bitnami;
 
 impl<'a> Chart<'a> {
     fn new(scope: &'a Scope<'a>) -> Rendering<Self> {
-        let selector = Fields::new(&scope.own)
+        let selector = Fields::of(scope)
             .set("app.kubernetes.io/instance", scope.named(scope.release.name.clone()))
             .set("app.kubernetes.io/name", scope.short_name()?)
             .node();
-        let labels = Fields::new(&scope.own)
+        let labels = Fields::of(scope)
             .all(&selector)
-            .set("app.kubernetes.io/managed-by", scope.own("Helm"))
+            .set("app.kubernetes.io/managed-by", "Helm")
             .set("app.kubernetes.io/version", scope.app_version.clone())
             .set("helm.sh/chart", scope.chart_label())
             .all(&evaluated(&scope.whole("commonLabels")?));
         let namespace = scope.get("namespaceOverride")?;
-        let namespace = match truth(&namespace) {
-            Ok(true) => Scope::quote(&namespace),
-            Ok(false) => scope.named(scope.release.namespace.clone()),
-            Err(why) => Node::unknown_value(why, &namespace.origin),
-        };
-        let gap = scope.app_version.unknown().cloned();
-        let full_name = scope.full_name()?;
-        Ok(Self { scope, full_name, namespace, labels: labels.node(), selector, gap })
+        let namespace = either(
+            &namespace,
+            || Ok(Scope::quote(&namespace)),
+            || Ok(scope.named(scope.release.namespace.clone())),
+        )?;
+        Ok(Self {
+            scope,
+            full_name: scope.full_name()?,
+            namespace,
+            namespaced: true,
+            labels: labels.node(),
+            selector,
+            gap: scope.app_version.unknown().cloned(),
+            family: Bitnami,
+        })
     }
 
-    fn object(&self, api: &str, kind: &str, name: Node) -> Object {
-        let object = Object::new(self.scope, api, kind, name).labels(&self.labels);
-        if is_cluster_scoped(kind) {
-            object
-        } else {
-            object.metadata("namespace", self.namespace.clone())
-        }
-    }
-
-    /// A mapping of which the rest is unknown unless the version is known in full.
-    fn fields(&self) -> Fields {
-        let fields = Fields::new(&self.scope.own);
-        match &self.gap {
-            Some(why) => fields.open(why.clone()),
-            None => fields,
-        }
-    }
-
-    fn printed(&self, path: &str) -> Rendering<Field> {
-        let node = self.scope.printed(path)?;
+    /// `{{ .Values.a.b }}`; a null is not one of every version that is not known in full.
+    fn printed_or_gap(&self, path: &str) -> Rendering<Field> {
+        let node = self.printed(path)?;
         Ok(if node.is_null() && self.gap.is_some() { Field::Not(None) } else { node.into() })
     }
 
+    /// `{{ include "common.tplvalues.render" .Values.a.b }}`
+    fn rendered(&self, path: &str) -> Rendering<Node> {
+        Ok(evaluated(&self.whole(path)?))
+    }
+
+    /// The same, if it is there.
+    fn given_rendered(&self, path: &str) -> Rendering<Field> {
+        let value = self.whole(path)?;
+        Ok(Field::when(&value, evaluated(&value)))
+    }
+
     fn deployment(&self) -> Rendering<Node> {
-        let scope = self.scope;
-        let labels =
-            Fields::new(&scope.own).all(&self.labels).all(&evaluated(&scope.whole("podLabels")?));
-        let annotations = scope.whole("podAnnotations")?;
-        let metadata = Fields::new(&scope.own)
-            .set("labels", labels.node())
-            .set("annotations", Field::when(&annotations, evaluated(&annotations)));
-        let template =
-            Fields::new(&scope.own).set("metadata", metadata.node()).set("spec", self.pod()?);
-        let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone());
+        let labels = Fields::of(self).all(&self.labels).all(&self.rendered("podLabels")?);
+        let annotations = self.given_rendered("podAnnotations")?;
+        let pod = self.pod()?;
         let spec = self
-            .fields()
-            .set("replicas", self.printed("replicas")?)
-            .set("strategy", scope.given("updateStrategy")?)
-            .set("selector", selector.node())
-            .set("template", template.node());
-        let object = self.object("apps/v1", "Deployment", self.full_name.clone());
-        Ok(object.set("spec", spec.node()).node())
+            .part()
+            .set("replicas", self.printed_or_gap("replicas")?)
+            .set("strategy", self.given("updateStrategy")?);
+        Ok(self.deployment_of(spec, labels, annotations, pod).node())
     }
 
     fn pod(&self) -> Rendering<Node> {
-        let scope = self.scope;
-        let priority = scope.get("priorityClassName")?;
+        let priority = self.get("priorityClassName")?;
         let mut containers = vec![self.container()?];
-        containers.extend(items(&evaluated(&scope.whole("sidecars")?)));
-        let pod = self
-            .fields()
-            .set("serviceAccountName", scope.service_account(&self.full_name)?)
+        containers.extend(items(&self.rendered("sidecars")?));
+        let mut pod = self
+            .part()
+            .set("serviceAccountName", self.account()?)
             .set("priorityClassName", Field::when(&priority, Scope::quote(&priority)))
-            .set("hostNetwork", scope.when("hostNetwork", true)?)
-            .set("containers", Node::new(containers, scope.own.clone()));
-        let pod = [
+            .set("hostNetwork", self.when("hostNetwork", true)?)
+            .set("containers", containers);
+        for key in [
             "nodeSelector",
             "tolerations",
             "topologySpreadConstraints",
             "initContainers",
             "hostAliases",
-        ]
-        .iter()
-        .try_fold(pod, |pod, key| {
-            let value = scope.whole(key)?;
-            Ok(pod.set(key, Field::when(&value, evaluated(&value))))
-        })?;
+        ] {
+            pod = pod.set(key, self.given_rendered(key)?);
+        }
         if self.gap.is_some() {
             return Ok(pod.node());
         }
-        let volume = scope.own(json!({"name": "empty-dir", "emptyDir": {}}));
-        let mut volumes = vec![volume];
-        volumes.extend(items(&evaluated(&scope.whole("extraVolumes")?)));
-        let pull = scope.whole("image.pullSecrets")?;
+        let mut volumes = vec![self.own(json!({"name": "empty-dir", "emptyDir": {}}))];
+        volumes.extend(items(&self.rendered("extraVolumes")?));
+        let pull = self.whole("image.pullSecrets")?;
         let pull_secrets = pull.items().iter().map(|it| match it.as_map() {
             Some(_) => it.clone(),
-            None => Fields::new(&it.origin).set("name", it.clone()).node(),
+            None => Fields::of(self).at(&it.origin).set("name", it.clone()).node(),
         });
         let pull_secrets = Node::new(pull_secrets.collect::<Vec<_>>(), pull.origin.clone());
+        for key in ["dnsPolicy", "schedulerName", "terminationGracePeriodSeconds"] {
+            pod = pod.set(key, self.given_text(key)?);
+        }
         Ok(pod
             .set("imagePullSecrets", Field::when(&pull, pull_secrets))
             .set("affinity", self.affinity()?)
-            .set("automountServiceAccountToken", scope.printed("automountServiceAccountToken")?)
+            .set("automountServiceAccountToken", self.printed("automountServiceAccountToken")?)
             .set("securityContext", self.security_context("podSecurityContext")?)
-            .set("dnsPolicy", scope.given_text("dnsPolicy")?)
-            .set("schedulerName", scope.given_text("schedulerName")?)
-            .set(
-                "terminationGracePeriodSeconds",
-                scope.given_text("terminationGracePeriodSeconds")?,
-            )
-            .set("volumes", Node::new(volumes, scope.own.clone()))
+            .set("volumes", volumes)
             .node())
     }
 
     fn container(&self) -> Rendering<Node> {
-        let scope = self.scope;
-        let policy = scope.get("image.pullPolicy")?;
-        let port = Fields::new(&scope.own)
-            .set("name", scope.own("https"))
-            .set("containerPort", scope.printed(self.port())?);
+        let policy = self.get("image.pullPolicy")?;
+        let port =
+            Fields::of(self).set("name", "https").set("containerPort", self.printed(self.port())?);
         let (command, args) = self.command()?;
         let container = self
-            .fields()
-            .set("name", scope.own("metrics-server"))
+            .part()
+            .set("name", "metrics-server")
             .set("image", self.image()?)
             .set("imagePullPolicy", Scope::quote(&policy))
             .set("command", command)
             .set("args", args)
             .set("resources", self.resources()?)
-            .set("ports", Node::new(vec![port.node()], scope.own.clone()));
+            .set("ports", vec![port.node()]);
         if self.gap.is_some() {
             return Ok(container.node());
         }
         let mut mounts = vec![
-            scope.own(json!({"name": "empty-dir", "mountPath": "/tmp", "subPath": "tmp-dir"})),
-            scope.own(json!({"name": "empty-dir", "subPath": "app-tmp-dir",
+            self.own(json!({"name": "empty-dir", "mountPath": "/tmp", "subPath": "tmp-dir"})),
+            self.own(json!({"name": "empty-dir", "subPath": "app-tmp-dir",
                 "mountPath": "/opt/bitnami/metrics-server/apiserver.local.config"})),
         ];
-        mounts.extend(items(&evaluated(&scope.whole("extraVolumeMounts")?)));
+        mounts.extend(items(&self.rendered("extraVolumeMounts")?));
         Ok(container
             .set("securityContext", self.security_context("containerSecurityContext")?)
-            .set("env", null_or(evaluated(&scope.whole("extraEnvVars")?)))
+            .set("env", null_or(self.rendered("extraEnvVars")?))
             .set("envFrom", self.env_from()?)
             .set("livenessProbe", self.probe("livenessProbe", "customLivenessProbe", "/livez")?)
             .set("readinessProbe", self.probe("readinessProbe", "customReadinessProbe", "/readyz")?)
-            .set("volumeMounts", Node::new(mounts, scope.own.clone()))
+            .set("volumeMounts", mounts)
             .node())
     }
 
     /// The path of the port's value.
     fn port(&self) -> &'static str {
-        if self.scope.since(6, 0, 0) { "containerPorts.https" } else { "securePort" }
+        if self.since(6, 0, 0) { "containerPorts.https" } else { "securePort" }
     }
 
     /// `command` and `args`. Before 6.0.0 the flags stood in the former, and `extraArgs` was a map.
     fn command(&self) -> Rendering<(Node, Field)> {
-        let scope = self.scope;
-        let port = map_text(&scope.get(self.port())?, |it| format!("--secure-port={it}"));
-        if !scope.since(6, 0, 0) {
-            let mut command = vec![scope.own("metrics-server"), port];
-            let extra = scope.get("extraArgs")?;
-            match &extra.kind {
-                Kind::Unknown(_) => command.push(extra),
-                Kind::Map(map) => {
-                    let mut entries: Vec<_> = map.iter().collect();
-                    entries.sort_by_key(|(key, _)| *key);
-                    for (key, entry) in entries {
-                        let value = &entry.value;
-                        command.push(match text(value) {
-                            Ok(text) => scope.read(
-                                Place::Item,
-                                &format!("--{key}={text}"),
-                                &value.origin,
-                            )?,
-                            Err(why) => Node::unknown_value(why, &value.origin),
-                        });
-                    }
-                }
-                Kind::List(items) => {
-                    for (index, value) in items.iter().enumerate() {
-                        command.push(map_text(value, |text| format!("--{index}={text}")));
-                    }
-                }
-                Kind::Scalar(_) if truth(&extra) == Ok(false) => {}
-                Kind::Scalar(_) => {
-                    let message = "`extraArgs` must be a map";
-                    return Err(Problem::refused(&extra.origin, message).about("map"));
-                }
-            }
-            return Ok((Node::new(command, scope.own.clone()), Field::Not(None)));
+        let list = |items: Vec<Node>| Node::new(items, self.own.clone());
+        let port = map_text(&self.get(self.port())?, |it| format!("--secure-port={it}"));
+        if !self.since(6, 0, 0) {
+            let mut command = vec![self.own("metrics-server"), port];
+            command.extend(self.mapped_args()?);
+            return Ok((list(command), Field::Not(None)));
         }
-        let diagnosed = scope.get("diagnosticMode.enabled")?;
+        let diagnosed = self.get("diagnosticMode.enabled")?;
         match truth(&diagnosed) {
             Ok(true) => {
-                let command = scope.whole("diagnosticMode.command")?;
-                return Ok((
-                    evaluated(&command),
-                    evaluated(&scope.whole("diagnosticMode.args")?).into(),
-                ));
+                let command = self.rendered("diagnosticMode.command")?;
+                return Ok((command, self.rendered("diagnosticMode.args")?.into()));
             }
             Ok(false) => {}
             Err(why) => {
@@ -258,33 +202,47 @@ impl<'a> Chart<'a> {
                 return Ok((unknown.clone(), unknown.into()));
             }
         }
-        let list = |node: Node| evaluated(&typed(&node));
-        let command = scope.get("command")?;
-        let command = match truth(&command) {
-            Ok(false) => Node::new(vec![scope.own("metrics-server")], scope.own.clone()),
-            Ok(true) => list(command),
-            Err(why) => Node::unknown_value(why, &command.origin),
-        };
-        let args = scope.get("args")?;
-        let args = match truth(&args) {
-            Ok(true) => list(args),
-            Err(why) => Node::unknown_value(why, &args.origin),
-            Ok(false) => {
-                let extra = scope.get("extraArgs")?;
-                let mut args = vec![port];
-                match &extra.kind {
-                    Kind::Unknown(_) => args.push(extra),
-                    Kind::List(_) => args.extend_from_slice(list(extra).items()),
-                    _ if truth(&extra) == Ok(false) => {}
-                    // The chart writes it after the first item of a list.
-                    _ => {
-                        return Err(Problem::refused(&extra.origin, "`extraArgs` must be a list"));
-                    }
-                }
-                Node::new(args, scope.own.clone())
+        let command = self.get("command")?;
+        let program = || Ok(list(vec![self.own("metrics-server")]));
+        let command = either(&command, || self.rendered("command"), program)?;
+        let args = self.get("args")?;
+        let flags = || {
+            let extra = self.get("extraArgs")?;
+            let mut args = vec![port];
+            match &extra.kind {
+                Kind::Unknown(_) => args.push(extra),
+                Kind::List(_) => args.extend_from_slice(self.rendered("extraArgs")?.items()),
+                _ if truth(&extra) == Ok(false) => {}
+                // The chart writes it after the first item of a list.
+                _ => return Err(Problem::refused(&extra.origin, "`extraArgs` must be a list")),
             }
+            Ok(list(args))
         };
-        Ok((command, args.into()))
+        Ok((command, either(&args, || self.rendered("args"), flags)?.into()))
+    }
+
+    /// `{{ range $key, $value := .Values.extraArgs }}--{{ $key }}={{ $value }}{{ end }}`
+    fn mapped_args(&self) -> Rendering<Vec<Node>> {
+        let extra = self.get("extraArgs")?;
+        match &extra.kind {
+            Kind::Unknown(_) => Ok(vec![extra]),
+            Kind::Map(map) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| *key);
+                let flag = |(key, entry): (&str, &Entry)| {
+                    self.print_at(Place::Item, &format!("--{key}="), &entry.value)
+                };
+                entries.into_iter().map(flag).collect()
+            }
+            Kind::List(items) => {
+                let flag = |(index, value)| map_text(value, |text| format!("--{index}={text}"));
+                Ok(items.iter().enumerate().map(flag).collect())
+            }
+            Kind::Scalar(_) if truth(&extra) == Ok(false) => Ok(Vec::new()),
+            Kind::Scalar(_) => {
+                Err(Problem::refused(&extra.origin, "`extraArgs` must be a map").about("map"))
+            }
+        }
     }
 
     /// `common.images.image`
@@ -318,12 +276,11 @@ impl<'a> Chart<'a> {
 
     /// `resources`, else those of `resourcesPreset`.
     fn resources(&self) -> Rendering<Field> {
-        let scope = self.scope;
-        let given = scope.given("resources")?;
-        if !scope.since(7, 0, 0) || matches!(given, Field::Is(_)) {
+        let given = self.given("resources")?;
+        if !self.since(7, 0, 0) || matches!(given, Field::Is(_)) {
             return Ok(given);
         }
-        let preset = scope.get("resourcesPreset")?;
+        let preset = self.get("resourcesPreset")?;
         let name = match text(&preset) {
             Ok(name) => name,
             Err(why) => return Ok(Node::unknown_value(why, &preset.origin).into()),
@@ -354,12 +311,12 @@ impl<'a> Chart<'a> {
             preset_is["requests"]["ephemeral-storage"] = "50Mi".into();
             preset_is["limits"]["ephemeral-storage"] = "2Gi".into();
         }
-        Ok(crate::data::charts::from_json(&preset_is, &preset.origin).into())
+        Ok(charts::from_json(&preset_is, &preset.origin).into())
     }
 
     fn security_context(&self, path: &str) -> Rendering<Field> {
-        let enabled = self.scope.get(&format!("{path}.enabled"))?;
-        let mut context = self.scope.whole(path)?;
+        let enabled = self.get(&format!("{path}.enabled"))?;
+        let mut context = self.whole(path)?;
         if let Some(map) = context.as_map_mut() {
             map.remove("enabled");
             if path == "containerSecurityContext" {
@@ -371,18 +328,16 @@ impl<'a> Chart<'a> {
     }
 
     fn probe(&self, path: &str, custom: &str, url: &str) -> Rendering<Field> {
-        let custom = self.scope.whole(custom)?;
-        match truth(&custom) {
-            Ok(false) => {}
-            Ok(true) => return Ok(evaluated(&custom).into()),
-            Err(why) => return Ok(Node::unknown_value(why, &custom.origin).into()),
+        let custom = self.given_rendered(custom)?;
+        if matches!(custom, Field::Is(_)) {
+            return Ok(custom);
         }
-        let enabled = self.scope.get(&format!("{path}.enabled"))?;
-        let mut probe = self.scope.whole(path)?;
+        let enabled = self.get(&format!("{path}.enabled"))?;
+        let mut probe = self.whole(path)?;
         if let Some(map) = probe.as_map_mut() {
             map.remove("enabled");
             let get = json!({"path": url, "port": "https", "scheme": "HTTPS"});
-            map.set("httpGet", self.scope.own(get));
+            map.set("httpGet", self.own(get));
         }
         Ok(Field::when(&enabled, probe))
     }
@@ -392,23 +347,22 @@ impl<'a> Chart<'a> {
         for (path, kind) in
             [("extraEnvVarsCM", "configMapRef"), ("extraEnvVarsSecret", "secretRef")]
         {
-            let name = self.scope.whole(path)?;
-            let reference = Fields::new(&name.origin).set("name", evaluated(&name)).node();
-            let source = Fields::new(&name.origin).set(kind, reference).node();
+            let name = self.whole(path)?;
+            let fields = || Fields::of(self).at(&name.origin);
+            let source = fields().set(kind, fields().set("name", evaluated(&name))).node();
             match Field::when(&name, source) {
                 // Without any source the chart writes a null, so that not even the list is known.
                 Field::Is(source) if source.unknown().is_some() => return Ok(source),
                 Field::Is(source) => sources.push(source),
-                Field::Not(_) => {}
+                Field::Own(_) | Field::Not(_) => {}
             }
         }
-        Ok(null_or(Node::new(sources, self.scope.own.clone())))
+        Ok(null_or(Node::new(sources, self.own.clone())))
     }
 
     /// `affinity`, else what the presets make: by default, apart from each other if possible.
     fn affinity(&self) -> Rendering<Node> {
-        let scope = self.scope;
-        let affinity = scope.whole("affinity")?;
+        let affinity = self.whole("affinity")?;
         if truth(&affinity) != Ok(false) {
             return Ok(evaluated(&affinity));
         }
@@ -418,27 +372,22 @@ impl<'a> Chart<'a> {
             ("nodeAffinityPreset.type", ""),
         ];
         for (path, preset) in usual {
-            let given = scope.get(path)?;
+            let given = self.get(path)?;
             if text(&given).as_deref() != Ok(preset) {
                 let why = format!("what `{path}` makes is not modelled");
                 return Ok(Node::unknown_value(why, &given.origin));
             }
         }
-        let labels = Fields::new(&scope.own).set("matchLabels", self.selector.clone()).node();
-        let term = Fields::new(&scope.own)
-            .set("labelSelector", labels)
-            .set("topologyKey", scope.own("kubernetes.io/hostname"))
-            .node();
-        let weighted =
-            Fields::new(&scope.own).set("podAffinityTerm", term).set("weight", scope.own(1)).node();
+        let term = Fields::of(self)
+            .set("labelSelector", self.match_labels())
+            .set("topologyKey", "kubernetes.io/hostname");
+        let weighted = Fields::of(self).set("podAffinityTerm", term).set("weight", self.own(1));
         let preferred = "preferredDuringSchedulingIgnoredDuringExecution";
-        let apart = Fields::new(&scope.own)
-            .set(preferred, Node::new(vec![weighted], scope.own.clone()))
-            .node();
-        Ok(Fields::new(&scope.own)
-            .set("podAffinity", scope.own(Json::Null))
+        let apart = Fields::of(self).set(preferred, vec![weighted.node()]);
+        Ok(Fields::of(self)
+            .set("podAffinity", self.own(Json::Null))
             .set("podAntiAffinity", apart)
-            .set("nodeAffinity", scope.own(Json::Null))
+            .set("nodeAffinity", self.own(Json::Null))
             .node())
     }
 }
@@ -446,7 +395,7 @@ impl<'a> Chart<'a> {
 /// What is empty as the null that the chart writes then.
 fn null_or(list: Node) -> Node {
     let empty = list.as_list().is_some_and(<[Node]>::is_empty);
-    if empty { Node::new(crate::scalar::Scalar::null(), list.origin) } else { list }
+    if empty { Node::new(Scalar::null(), list.origin) } else { list }
 }
 
 /// `common.tplvalues.render`: text may hold templates, which are not evaluated here.

@@ -1,10 +1,8 @@
 //! Objects in the making, and whether a template makes them at all.
 
-use serde_json::json;
-
 use crate::{
     resolve::helm::template::{Field, Fields, Rendering, Scope, truth},
-    tree::{Map, Node, Origin, Why},
+    tree::{Entry, Map, Node, Origin, Why},
 };
 
 /// A condition of a template, and where the value that decides it comes from.
@@ -57,22 +55,22 @@ impl Condition {
             Ok(true) => make(),
             Ok(false) => Ok(Vec::new()),
             Err(why) => {
-                let mut objects = make().unwrap_or_default();
-                for object in &mut objects {
-                    self.hide(object, why);
-                }
-                Ok(objects)
+                let objects = make().unwrap_or_default();
+                Ok(objects.iter().map(|it| identity_only(it, why, Some(&self.at))).collect())
             }
         }
     }
+}
 
-    fn hide(&self, object: &mut Node, why: &Why) {
-        for (key, entry) in object.as_map_mut().into_iter().flat_map(Map::iter_mut) {
-            if !matches!(key, "apiVersion" | "kind" | "metadata") {
-                entry.value = Node::unknown_value(why.clone(), &self.at);
-            }
+/// An object of which only what it is, is known; `at` is what decides the rest, if anything does.
+pub(super) fn identity_only(object: &Node, why: &Why, at: Option<&Origin>) -> Node {
+    let mut object = object.clone();
+    for (key, Entry { value, .. }) in object.as_map_mut().into_iter().flat_map(Map::iter_mut) {
+        if !matches!(key, "apiVersion" | "kind" | "metadata") {
+            *value = Node::unknown_value(why.clone(), at.unwrap_or(&value.origin));
         }
     }
+    object
 }
 
 /// A Kubernetes object in the making.
@@ -80,16 +78,13 @@ pub(super) struct Object {
     fields: Fields,
     metadata: Fields,
     labels: Fields,
-    rest: Vec<(&'static str, Field)>,
 }
 
 impl Object {
     pub(super) fn new(scope: &Scope<'_>, api: &str, kind: &str, name: Node) -> Self {
-        let fields = Fields::new(&scope.release.anchor)
-            .set("apiVersion", scope.own(api))
-            .set("kind", scope.own(kind));
-        let metadata = Fields::new(&scope.own).set("name", name);
-        Self { fields, metadata, labels: Fields::new(&scope.own), rest: Vec::new() }
+        let fields = Fields::of(scope).at(&scope.release.anchor).set("apiVersion", api);
+        let metadata = Fields::of(scope).set("name", name);
+        Self { fields: fields.set("kind", kind), metadata, labels: Fields::of(scope) }
     }
 
     /// The same with a field of its metadata.
@@ -108,33 +103,9 @@ impl Object {
 
     /// The same with a field next to its metadata.
     #[must_use]
-    pub(super) fn set(mut self, key: &'static str, field: impl Into<Field>) -> Self {
-        self.rest.push((key, field.into()));
+    pub(super) fn set(mut self, key: &str, field: impl Into<Field>) -> Self {
+        self.fields = self.fields.set(key, field);
         self
-    }
-
-    /// The same as a binding of `subject` to the role of that kind and name.
-    #[must_use]
-    pub(super) fn binds(self, scope: &Scope<'_>, subject: Node, kind: &str, role: Node) -> Self {
-        let reference = Fields::new(&scope.own)
-            .set("apiGroup", scope.own("rbac.authorization.k8s.io"))
-            .set("kind", scope.own(kind))
-            .set("name", role);
-        self.set("roleRef", reference.node())
-            .set("subjects", Node::new(vec![subject], scope.own.clone()))
-    }
-
-    /// The same as the role, alike in all charts, that lets everybody who may view a namespace read
-    /// the Metrics API.
-    #[must_use]
-    pub(super) fn aggregates_metrics(self, scope: &Scope<'_>) -> Self {
-        let mut labels = json!({});
-        for role in ["admin", "edit", "view"] {
-            labels[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] = "true".into();
-        }
-        let rules = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
-            "verbs": ["get", "list", "watch"]}]);
-        self.labels(&scope.own(labels)).set("rules", scope.own(rules))
     }
 
     pub(super) fn node(self) -> Node {
@@ -143,7 +114,6 @@ impl Object {
             Some(map) if map.is_empty() => self.metadata,
             _ => self.metadata.set("labels", labels),
         };
-        let fields = self.fields.set("metadata", metadata.node());
-        self.rest.into_iter().fold(fields, |fields, (key, field)| fields.set(key, field)).node()
+        self.fields.set("metadata", metadata).node()
     }
 }

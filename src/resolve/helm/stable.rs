@@ -8,31 +8,17 @@ use serde_json::json;
 
 use crate::{
     resolve::helm::{
-        object::{Condition, Object},
+        chart::{self, Roles},
+        object::Condition,
         template::{Field, Fields, Rendering, Scope, image_of, items, map_text},
     },
-    tree::{Node, Why},
+    tree::Node,
 };
 
 /// The objects of a release.
 pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
-    let selector = Fields::new(&scope.own)
-        .set("app", scope.short_name()?)
-        .set("release", scope.named(scope.release.name.clone()))
-        .node();
-    let chart = map_text(&scope.version, |it| format!("{}-{it}", scope.name));
-    let labels = Fields::new(&scope.own)
-        .all(&selector)
-        .set("chart", chart)
-        .set("heritage", scope.own("Helm"))
-        .node();
-    let gap = scope.app_version.unknown().cloned();
-    let chart = Chart { scope, full_name: scope.full_name()?, labels, selector, gap };
-    let account = Condition::all(scope, &["serviceAccount.create"])?;
-    let mut objects = account.made(|| {
-        let name = scope.service_account(&chart.full_name)?;
-        Ok(vec![chart.object("v1", "ServiceAccount", name, true).node()])
-    })?;
+    let chart = Chart::new(scope)?;
+    let mut objects = chart.service_account(Ok)?;
     objects.extend(chart.roles()?);
     objects.push(chart.service()?);
     objects.push(chart.deployment()?);
@@ -41,78 +27,66 @@ pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
     Ok(objects)
 }
 
-struct Chart<'a> {
-    scope: &'a Scope<'a>,
-    full_name: Node,
-    labels: Node,
-    selector: Node,
-    /// Why what is not modelled is unknown; nothing when all of it is modelled.
-    gap: Option<Why>,
-}
+type Chart<'a> = chart::Chart<'a, Stable>;
 
-impl Chart<'_> {
-    fn object(&self, api: &str, kind: &str, name: Node, namespaced: bool) -> Object {
-        let object = Object::new(self.scope, api, kind, name).labels(&self.labels);
-        if namespaced {
-            let namespace = self.scope.release.namespace.clone();
-            object.metadata("namespace", self.scope.named(namespace))
-        } else {
-            object
-        }
-    }
+struct Stable;
 
-    fn fields(&self) -> Fields {
-        let fields = Fields::new(&self.scope.own);
-        match &self.gap {
-            Some(why) => fields.open(why.clone()),
-            None => fields,
-        }
+impl<'a> Chart<'a> {
+    fn new(scope: &'a Scope<'a>) -> Rendering<Self> {
+        let selector = Fields::of(scope)
+            .set("app", scope.short_name()?)
+            .set("release", scope.named(scope.release.name.clone()))
+            .node();
+        let labels = Fields::of(scope)
+            .all(&selector)
+            .set("chart", map_text(&scope.version, |it| format!("{}-{it}", scope.name)))
+            .set("heritage", "Helm")
+            .node();
+        Ok(Self {
+            scope,
+            full_name: scope.full_name()?,
+            namespace: scope.named(scope.release.namespace.clone()),
+            namespaced: true,
+            labels,
+            selector,
+            gap: scope.app_version.unknown().cloned(),
+            family: Stable,
+        })
     }
 
     fn deployment(&self) -> Rendering<Node> {
-        let scope = self.scope;
-        let labels =
-            Fields::new(&scope.own).all(&self.selector).all(&scope.whole("podLabels")?).node();
-        let metadata = Fields::new(&scope.own)
-            .set("labels", labels)
-            .set("annotations", scope.given("podAnnotations")?);
-        let template =
-            Fields::new(&scope.own).set("metadata", metadata.node()).set("spec", self.pod()?);
-        let selector = Fields::new(&scope.own).set("matchLabels", self.selector.clone());
-        let spec = self
-            .fields()
-            .set("selector", selector.node())
-            .set("replicas", scope.printed("replicas")?)
-            .set("template", template.node());
-        let object = self.object("apps/v1", "Deployment", self.full_name.clone(), true);
-        Ok(object.set("spec", spec.node()).node())
+        let labels = Fields::of(self).all(&self.selector).all(&self.whole("podLabels")?);
+        let annotations = self.given("podAnnotations")?;
+        let pod = self.pod()?;
+        let spec = self.part().set("replicas", self.printed("replicas")?);
+        Ok(self.deployment_of(spec, labels, annotations, pod).node())
     }
 
     fn pod(&self) -> Rendering<Node> {
-        let scope = self.scope;
-        let priority = scope.get("priorityClassName")?;
+        let priority = self.get("priorityClassName")?;
         let mut containers = vec![self.container()?];
-        containers.extend(items(&scope.whole("extraContainers")?));
-        let mut volumes = vec![scope.own(json!({"name": "tmp", "emptyDir": {}}))];
-        volumes.extend(items(&scope.whole("extraVolumes")?));
+        containers.extend(items(&self.whole("extraContainers")?));
+        let mut volumes = vec![self.own(json!({"name": "tmp", "emptyDir": {}}))];
+        volumes.extend(items(&self.whole("extraVolumes")?));
         Ok(self
-            .fields()
+            .part()
             .set("priorityClassName", Field::when(&priority, Scope::quote(&priority)))
             .set("imagePullSecrets", self.pull_secrets()?)
-            .set("serviceAccountName", scope.service_account(&self.full_name)?)
-            .set("hostNetwork", scope.when("hostNetwork.enabled", true)?)
-            .set("containers", Node::new(containers, scope.own.clone()))
-            .set("nodeSelector", scope.whole("nodeSelector")?)
-            .set("affinity", scope.whole("affinity")?)
-            .set("tolerations", scope.whole("tolerations")?)
-            .set("volumes", Node::new(volumes, scope.own.clone()))
+            .set("serviceAccountName", self.account()?)
+            .set("hostNetwork", self.when("hostNetwork.enabled", true)?)
+            .set("containers", containers)
+            .set("nodeSelector", self.whole("nodeSelector")?)
+            .set("affinity", self.whole("affinity")?)
+            .set("tolerations", self.whole("tolerations")?)
+            .set("volumes", volumes)
             .node())
     }
 
     fn pull_secrets(&self) -> Rendering<Field> {
-        let names = self.scope.get("imagePullSecrets")?;
-        let secrets = self.scope.range("imagePullSecrets")?.into_iter();
-        let secrets = secrets.map(|name| Fields::new(&name.origin).set("name", name).node());
+        let names = self.get("imagePullSecrets")?;
+        let secrets = self.range("imagePullSecrets")?.into_iter();
+        let secrets =
+            secrets.map(|name| Fields::of(self).at(&name.origin).set("name", name).node());
         let secrets = Node::new(secrets.collect::<Vec<_>>(), names.origin.clone());
         Ok(Field::when(&names, secrets))
     }
@@ -127,10 +101,7 @@ impl Chart<'_> {
             Some(why) => command.push(Node::unknown_value(why.clone(), &scope.own)),
         }
         command.extend(scope.range("args")?);
-        let ports = match &self.gap {
-            None => scope.own(json!([{"containerPort": 8443, "name": "https"}])),
-            Some(why) => Node::unknown_value(why.clone(), &scope.own),
-        };
+        let ports = self.own(json!([{"containerPort": 8443, "name": "https"}]));
         let mut mounts = vec![scope.own(json!({"name": "tmp", "mountPath": "/tmp"}))];
         mounts.extend(items(&scope.whole("extraVolumeMounts")?));
         let repository = scope.get("image.repository")?;
@@ -138,110 +109,60 @@ impl Chart<'_> {
         let origin = if tag.origin.is_default() { &repository.origin } else { &tag.origin };
         let image = image_of(&Scope::quote(&repository), ':', &Scope::quote(&tag), origin);
         Ok(self
-            .fields()
-            .set("name", scope.own("metrics-server"))
+            .part()
+            .set("name", "metrics-server")
             .set("image", image)
             .set("imagePullPolicy", scope.printed("image.pullPolicy")?)
-            .set("command", Node::new(command, scope.own.clone()))
-            .set("ports", ports)
+            .set("command", command)
+            .set("ports", self.in_full(ports))
             .set("livenessProbe", scope.whole("livenessProbe")?)
             .set("readinessProbe", scope.whole("readinessProbe")?)
             .set("resources", scope.whole("resources")?)
             .set("securityContext", scope.whole("securityContext")?)
-            .set("volumeMounts", Node::new(mounts, scope.own.clone()))
+            .set("volumeMounts", mounts)
             .node())
     }
 
     fn service(&self) -> Rendering<Node> {
-        let scope = self.scope;
-        let port = Fields::new(&scope.own)
-            .set("port", scope.printed("service.port")?)
-            .set("protocol", scope.own("TCP"))
-            .set("targetPort", scope.own("https"));
-        let spec = Fields::new(&scope.own)
-            .set("ports", Node::new(vec![port.node()], scope.own.clone()))
-            .set("selector", self.selector.clone())
-            .set("type", scope.printed("service.type")?);
+        let port = Fields::of(self).set("port", self.printed("service.port")?);
         Ok(self
-            .object("v1", "Service", self.full_name.clone(), true)
-            .labels(&scope.whole("service.labels")?)
-            .metadata("annotations", scope.whole("service.annotations")?)
-            .set("spec", spec.node())
+            .service_of(port, Fields::of(self))?
+            .labels(&self.whole("service.labels")?)
+            .metadata("annotations", self.whole("service.annotations")?)
             .node())
     }
 
     fn pod_disruption_budget(&self) -> Rendering<Vec<Node>> {
-        let scope = self.scope;
-        Condition::all(scope, &["podDisruptionBudget.enabled"])?.made(|| {
-            let app = self.selector.get("app").cloned();
-            let app = app.into_iter().fold(Fields::new(&scope.own), |it, app| it.set("app", app));
-            let selector = Fields::new(&scope.own).set("matchLabels", app.node());
-            let spec = Fields::new(&scope.own)
-                .set("minAvailable", scope.given_text("podDisruptionBudget.minAvailable")?)
-                .set("maxUnavailable", scope.given_text("podDisruptionBudget.maxUnavailable")?)
-                .set("selector", selector.node());
-            let object =
-                self.object("policy/v1beta1", "PodDisruptionBudget", self.full_name.clone(), true);
-            Ok(vec![object.set("spec", spec.node()).node()])
+        Condition::all(self, &["podDisruptionBudget.enabled"])?.made(|| {
+            let app = Fields::of(self).set("app", self.short_name()?);
+            let spec = Fields::of(self)
+                .set("minAvailable", self.given_text("podDisruptionBudget.minAvailable")?)
+                .set("maxUnavailable", self.given_text("podDisruptionBudget.maxUnavailable")?)
+                .set("selector", Fields::of(self).set("matchLabels", app));
+            Ok(vec![self.object("policy/v1beta1", "PodDisruptionBudget").set("spec", spec).node()])
         })
     }
 
     fn api_service(&self) -> Rendering<Vec<Node>> {
-        let scope = self.scope;
-        Condition::all(scope, &["apiService.create"])?.made(|| {
-            let service = Fields::new(&scope.own)
-                .set("name", self.full_name.clone())
-                .set("namespace", scope.named(scope.release.namespace.clone()));
-            let spec = json!({"group": "metrics.k8s.io", "version": "v1beta1",
-            "insecureSkipTLSVerify": true, "groupPriorityMinimum": 100, "versionPriority": 100});
-            let spec =
-                Fields::new(&scope.own).set("service", service.node()).all(&scope.own(spec)).node();
-            let name = scope.named("v1beta1.metrics.k8s.io".to_owned());
-            let object = self.object("apiregistration.k8s.io/v1beta1", "APIService", name, false);
-            Ok(vec![object.set("spec", spec).node()])
+        Condition::all(self, &["apiService.create"])?.made(|| {
+            let api = "apiregistration.k8s.io/v1beta1";
+            let spec = Fields::of(self).set("insecureSkipTLSVerify", true);
+            Ok(vec![self.api_service_of(api, Field::Not(None), spec).node()])
         })
     }
 
     fn roles(&self) -> Rendering<Vec<Node>> {
-        let scope = self.scope;
-        Condition::all(scope, &["rbac.create"])?.made(|| {
-            let api = "rbac.authorization.k8s.io/v1";
-            let read = json!(["get", "list", "watch"]);
-            let rules = json!([{"apiGroups": [""], "verbs": read,
-            "resources": ["pods", "nodes", "nodes/stats", "namespaces"]}]);
-            let rules = match &self.gap {
-                None => scope.own(rules),
-                Some(why) => Node::unknown_value(why.clone(), &scope.own),
-            };
-            let namespace = scope.named(scope.release.namespace.clone());
-            let subject = scope.subject(&self.full_name, namespace)?;
-            let bind = |object: Object, kind: &str, role: Node| {
-                object.binds(scope, subject.clone(), kind, role).node()
-            };
-            let named = |prefix: &str, suffix: &str| {
-                map_text(&self.full_name, |it| format!("{prefix}{it}{suffix}"))
-            };
-            let object = |kind: &str, name: Node| self.object(api, kind, name, false);
-            let reader = object("RoleBinding", named("", "-auth-reader"))
-                .metadata("namespace", scope.own("kube-system"));
-            let all = [
-                object("ClusterRole", named("system:", "-aggregated-reader"))
-                    .aggregates_metrics(scope)
-                    .node(),
-                object("ClusterRole", named("system:", "")).set("rules", rules).node(),
-                bind(
-                    object("ClusterRoleBinding", named("", ":system:auth-delegator")),
-                    "ClusterRole",
-                    scope.own("system:auth-delegator"),
-                ),
-                bind(
-                    object("ClusterRoleBinding", named("system:", "")),
-                    "ClusterRole",
-                    named("system:", ""),
-                ),
-                bind(reader, "Role", scope.own("extension-apiserver-authentication-reader")),
-            ];
-            Ok(all.into())
+        Condition::all(self, &["rbac.create"])?.made(|| {
+            let rules = json!([{"apiGroups": [""], "verbs": ["get", "list", "watch"],
+                "resources": ["pods", "nodes", "nodes/stats", "namespaces"]}]);
+            self.roles_of(Roles {
+                reader: self.affixed("system:", "-aggregated-reader"),
+                own: self.affixed("system:", ""),
+                rules: self.in_full(self.own(rules)),
+                delegator: self.affixed("", ":system:auth-delegator"),
+                auth_reader: self.affixed("", "-auth-reader"),
+                auth_reader_namespace: self.own("kube-system"),
+            })
         })
     }
 }

@@ -54,6 +54,8 @@ pub(super) enum Place {
 pub(super) enum Field {
     /// This.
     Is(Node),
+    /// What the template itself writes there.
+    Own(Kind),
     /// Nothing, and the value of the user's that decides it, if one does.
     Not(Option<Origin>),
 }
@@ -135,16 +137,13 @@ impl Scope<'_> {
 
     /// `key: {{ . }}`, without quotes.
     pub(super) fn print(&self, node: &Node) -> Rendering<Node> {
-        match text(node) {
-            Ok(text) => self.read(Place::Value, &text, &node.origin),
-            Err(why) => Ok(Node::unknown_value(why, &node.origin)),
-        }
+        self.print_at(Place::Value, "", node)
     }
 
-    /// `- {{ . }}`, without quotes.
-    fn print_item(&self, node: &Node) -> Rendering<Node> {
+    /// `{{ . }}` behind `before`, without quotes.
+    pub(super) fn print_at(&self, place: Place, before: &str, node: &Node) -> Rendering<Node> {
         match text(node) {
-            Ok(text) => self.read(Place::Item, &text, &node.origin),
+            Ok(text) => self.read(place, &format!("{before}{text}"), &node.origin),
             Err(why) => Ok(Node::unknown_value(why, &node.origin)),
         }
     }
@@ -159,15 +158,16 @@ impl Scope<'_> {
     /// An unknown item stands for any number of them.
     pub(super) fn range(&self, path: &str) -> Rendering<Vec<Node>> {
         let node = self.get(path)?;
+        let item = |it: &Node| self.print_at(Place::Item, "", it);
         match &node.kind {
             Kind::Unknown(_) => Ok(vec![node]),
-            Kind::List(items) => items.iter().map(|item| self.print_item(item)).collect(),
+            Kind::List(items) => items.iter().map(item).collect(),
             Kind::Map(map) => {
                 let mut entries: Vec<_> = map.iter().collect();
                 entries.sort_by_key(|(key, _)| *key);
                 let open =
                     map.open.iter().map(|why| Ok(Node::unknown_value(why.clone(), &node.origin)));
-                let known = entries.into_iter().map(|(_, entry)| self.print_item(&entry.value));
+                let known = entries.into_iter().map(|(_, entry)| item(&entry.value));
                 open.chain(known).collect()
             }
             Kind::Scalar(_) if node.is_null() => Ok(Vec::new()),
@@ -217,32 +217,11 @@ impl Scope<'_> {
     /// `{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}`
     pub(super) fn short_name(&self) -> Rendering<Node> {
         let name = self.get("nameOverride")?;
-        Ok(match truth(&name) {
-            Err(why) => Node::unknown_value(why, &name.origin),
-            Ok(true) => Node::new(cut(&string(&name, "nameOverride")?), name.origin),
-            Ok(false) => self.named(cut(self.name)),
-        })
-    }
-
-    /// The account's name: its own, else that of everything, else `default`.
-    pub(super) fn service_account(&self, full_name: &Node) -> Rendering<Node> {
-        let create = self.get("serviceAccount.create")?;
-        let name = self.get("serviceAccount.name")?;
-        Ok(match (truth(&create), truth(&name)) {
-            (_, Ok(true)) => self.print(&name)?,
-            (Ok(true), Ok(false)) => full_name.clone(),
-            (Ok(false), Ok(false)) => Node::new("default", create.origin),
-            (_, Err(why)) | (Err(why), _) => Node::unknown_value(why, &name.origin),
-        })
-    }
-
-    /// The account of [`Scope::service_account`] as a role is bound to it.
-    pub(super) fn subject(&self, full_name: &Node, namespace: Node) -> Rendering<Node> {
-        Ok(Fields::new(&self.own)
-            .set("kind", self.own("ServiceAccount"))
-            .set("name", self.service_account(full_name)?)
-            .set("namespace", namespace)
-            .node())
+        either(
+            &name,
+            || Ok(Node::new(cut(&string(&name, "nameOverride")?), name.origin.clone())),
+            || Ok(self.named(cut(self.name))),
+        )
     }
 
     /// `{{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}`
@@ -253,24 +232,22 @@ impl Scope<'_> {
     /// The name of nearly everything: `fullnameOverride`, the release's name if that holds the
     /// chart's, else both.
     pub(super) fn full_name(&self) -> Rendering<Node> {
-        let name = self.get("fullnameOverride")?;
-        match truth(&name) {
-            Err(why) => return Ok(Node::unknown_value(why, &name.origin)),
-            Ok(true) => {
-                return Ok(Node::new(cut(&string(&name, "fullnameOverride")?), name.origin));
-            }
-            Ok(false) => {}
-        }
+        let whole = self.get("fullnameOverride")?;
         let name = self.get("nameOverride")?;
         let release = &self.release.name;
         let full = |name: &str| {
             cut(&if release.contains(name) { release.clone() } else { format!("{release}-{name}") })
         };
-        Ok(match truth(&name) {
-            Err(why) => Node::unknown_value(why, &name.origin),
-            Ok(true) => Node::new(full(&string(&name, "nameOverride")?), name.origin),
-            Ok(false) => self.named(full(self.name)),
-        })
+        let of_both = || {
+            either(
+                &name,
+                || Ok(Node::new(full(&string(&name, "nameOverride")?), name.origin.clone())),
+                || Ok(self.named(full(self.name))),
+            )
+        };
+        let given =
+            || Ok(Node::new(cut(&string(&whole, "fullnameOverride")?), whole.origin.clone()));
+        either(&whole, given, of_both)
     }
 }
 
@@ -294,21 +271,43 @@ impl From<Node> for Field {
     }
 }
 
+impl From<Fields> for Field {
+    fn from(fields: Fields) -> Self {
+        Self::Is(fields.node())
+    }
+}
+
+impl<T: Into<Kind>> From<T> for Field {
+    fn from(own: T) -> Self {
+        Self::Own(own.into())
+    }
+}
+
 /// A mapping in the making.
 pub(super) struct Fields {
     map: Map,
     origin: Origin,
+    /// Where the text of the template is reported.
+    own: Origin,
 }
 
 impl Fields {
-    pub(super) fn new(origin: &Origin) -> Self {
-        Self { map: Map::default(), origin: origin.clone() }
+    /// What a template of `scope` itself writes.
+    pub(super) fn of(scope: &Scope<'_>) -> Self {
+        Self { map: Map::default(), origin: scope.own.clone(), own: scope.own.clone() }
+    }
+
+    /// The same mapping at `origin`.
+    #[must_use]
+    pub(super) fn at(self, origin: &Origin) -> Self {
+        Self { origin: origin.clone(), ..self }
     }
 
     #[must_use]
     pub(super) fn set(mut self, key: &str, field: impl Into<Field>) -> Self {
         match field.into() {
             Field::Is(node) => self.map.set(key, node),
+            Field::Own(kind) => self.map.set(key, Node::new(kind, self.own.clone())),
             Field::Not(None) => {}
             Field::Not(Some(by)) => {
                 self.map.set(key, Node::new(Scalar::null(), by.clone()));
@@ -386,6 +385,19 @@ pub(super) fn truth(node: &Node) -> Result<bool, Why> {
             Value::Float(it) => it != 0.0,
             Value::Str(text) => !text.is_empty(),
         }),
+    }
+}
+
+/// `{{ if node }}…{{ else }}…{{ end }}`; unknown if nobody can tell.
+pub(super) fn either(
+    node: &Node,
+    yes: impl FnOnce() -> Rendering<Node>,
+    no: impl FnOnce() -> Rendering<Node>,
+) -> Rendering<Node> {
+    match truth(node) {
+        Ok(true) => yes(),
+        Ok(false) => no(),
+        Err(why) => Ok(Node::unknown_value(why, &node.origin)),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use semver::Version;
 
-use crate::tree::{Kind, Map, Node, Why, join};
+use crate::{
+    resolve::helm::object::identity_only,
+    tree::{Node, Why, join},
+};
 
 /// The objects on which all `renderings` agree; where they do not, a value is unknown.
 ///
@@ -24,22 +27,10 @@ fn join_objects(newer: &[Node], older: &[Node], why: &Why) -> Vec<Node> {
     let mut objects: Vec<Node> = (newer.iter())
         .map(|object| match older.iter().find(|other| same(object, other)) {
             Some(other) => join(object, other, why),
-            None => identity_only(object, why),
+            None => identity_only(object, why, None),
         })
         .collect();
     let missing = older.iter().filter(|other| !newer.iter().any(|object| same(object, other)));
-    objects.extend(missing.map(|other| identity_only(other, why)));
+    objects.extend(missing.map(|other| identity_only(other, why, None)));
     objects
-}
-
-/// An object of which only what it is, is known.
-pub(super) fn identity_only(object: &Node, why: &Why) -> Node {
-    let Kind::Map(map) = &object.kind else { return object.clone() };
-    let mut map = Map::clone(map);
-    for (key, entry) in map.iter_mut() {
-        if !matches!(key, "apiVersion" | "kind" | "metadata") {
-            entry.value = Node::unknown_value(why.clone(), &entry.value.origin);
-        }
-    }
-    Node::new(map, object.origin.clone())
 }

@@ -1,0 +1,203 @@
+//! What the charts that we know have in common: the names and labels of their helpers, and the
+//! objects that all of them make.
+
+use std::ops::Deref;
+
+use serde_json::json;
+
+use crate::{
+    data::kinds::is_cluster_scoped,
+    resolve::helm::{
+        object::{Condition, Object},
+        template::{Field, Fields, Rendering, Scope, map_text, truth},
+    },
+    tree::{Node, Why},
+};
+
+/// A chart as its templates see it; `F` is what only one family has.
+pub(super) struct Chart<'a, F> {
+    pub(super) scope: &'a Scope<'a>,
+    pub(super) full_name: Node,
+    /// Where the objects go.
+    pub(super) namespace: Node,
+    /// Whether the templates say so, rather than leave it to the release.
+    pub(super) namespaced: bool,
+    pub(super) labels: Node,
+    pub(super) selector: Node,
+    /// Why what is not modelled is unknown; nothing when all of it is modelled.
+    pub(super) gap: Option<Why>,
+    pub(super) family: F,
+}
+
+/// What the roles are called, and what differs of them.
+pub(super) struct Roles {
+    /// The role that lets viewers read the Metrics API.
+    pub(super) reader: Node,
+    /// Metrics-server's own role, and the binding to it.
+    pub(super) own: Node,
+    /// What its own role allows.
+    pub(super) rules: Node,
+    /// The binding to `system:auth-delegator`.
+    pub(super) delegator: Node,
+    /// The binding to `extension-apiserver-authentication-reader`.
+    pub(super) auth_reader: Node,
+    /// Where that binding is.
+    pub(super) auth_reader_namespace: Node,
+}
+
+/// The scope is read as if it were the chart's own: `chart.get("args")`.
+impl<'a, F> Deref for Chart<'a, F> {
+    type Target = Scope<'a>;
+
+    fn deref(&self) -> &Scope<'a> {
+        self.scope
+    }
+}
+
+impl<F> Chart<'_, F> {
+    /// An object that is called as the release is.
+    pub(super) fn object(&self, api: &str, kind: &str) -> Object {
+        self.object_named(api, kind, self.full_name.clone())
+    }
+
+    pub(super) fn object_named(&self, api: &str, kind: &str, name: Node) -> Object {
+        let object = Object::new(self, api, kind, name).labels(&self.labels);
+        if self.namespaced && !is_cluster_scoped(kind) {
+            object.metadata("namespace", self.namespace.clone())
+        } else {
+            object
+        }
+    }
+
+    /// The release's name between others.
+    pub(super) fn affixed(&self, prefix: &str, suffix: &str) -> Node {
+        map_text(&self.full_name, |it| format!("{prefix}{it}{suffix}"))
+    }
+
+    /// A mapping of which the rest is unknown unless the version is known in full.
+    pub(super) fn part(&self) -> Fields {
+        match &self.gap {
+            Some(why) => Fields::of(self).open(why.clone()),
+            None => Fields::of(self),
+        }
+    }
+
+    /// `node`, unless it is known of versions only that are known in full.
+    pub(super) fn in_full(&self, node: Node) -> Node {
+        match &self.gap {
+            Some(why) => Node::unknown_value(why.clone(), &self.own),
+            None => node,
+        }
+    }
+
+    /// What selects the pods.
+    pub(super) fn match_labels(&self) -> Fields {
+        Fields::of(self).set("matchLabels", self.selector.clone())
+    }
+
+    /// The account's name: its own, else that of everything, else `default`.
+    pub(super) fn account(&self) -> Rendering<Node> {
+        let create = self.get("serviceAccount.create")?;
+        let name = self.get("serviceAccount.name")?;
+        Ok(match (truth(&create), truth(&name)) {
+            (_, Ok(true)) => self.print(&name)?,
+            (Ok(true), Ok(false)) => self.full_name.clone(),
+            (Ok(false), Ok(false)) => Node::new("default", create.origin),
+            (_, Err(why)) | (Err(why), _) => Node::unknown_value(why, &name.origin),
+        })
+    }
+
+    /// The account, if one is made, with what `more` adds.
+    pub(super) fn service_account(
+        &self,
+        more: impl FnOnce(Object) -> Rendering<Object>,
+    ) -> Rendering<Vec<Node>> {
+        Condition::all(self, &["serviceAccount.create"])?.made(|| {
+            let account = self.object_named("v1", "ServiceAccount", self.account()?);
+            Ok(vec![more(account)?.node()])
+        })
+    }
+
+    /// What metrics-server may do, and who may read what it serves.
+    pub(super) fn roles_of(&self, roles: Roles) -> Rendering<Vec<Node>> {
+        let mut aggregates = json!({});
+        for role in ["admin", "edit", "view"] {
+            aggregates[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] = "true".into();
+        }
+        let reads = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
+            "verbs": ["get", "list", "watch"]}]);
+        let delegator = self.own("system:auth-delegator");
+        let auth_reader = self.own("extension-apiserver-authentication-reader");
+        Ok(vec![
+            self.role("ClusterRole", roles.reader, self.own(reads))
+                .labels(&self.own(aggregates))
+                .node(),
+            self.role("ClusterRole", roles.own.clone(), roles.rules).node(),
+            self.binding("ClusterRole", roles.delegator, delegator)?.node(),
+            self.binding("ClusterRole", roles.own.clone(), roles.own)?.node(),
+            self.binding("Role", roles.auth_reader, auth_reader)?
+                .metadata("namespace", roles.auth_reader_namespace)
+                .node(),
+        ])
+    }
+
+    pub(super) fn role(&self, kind: &str, name: Node, rules: Node) -> Object {
+        self.object_named("rbac.authorization.k8s.io/v1", kind, name).set("rules", rules)
+    }
+
+    /// Binds the account to a role of `kind`.
+    pub(super) fn binding(&self, kind: &str, name: Node, role: Node) -> Rendering<Object> {
+        let reference = Fields::of(self)
+            .set("apiGroup", "rbac.authorization.k8s.io")
+            .set("kind", kind)
+            .set("name", role);
+        let subject = Fields::of(self)
+            .set("kind", "ServiceAccount")
+            .set("name", self.account()?)
+            .set("namespace", self.namespace.clone());
+        Ok(self
+            .object_named("rbac.authorization.k8s.io/v1", &format!("{kind}Binding"), name)
+            .set("roleRef", reference)
+            .set("subjects", vec![subject.node()]))
+    }
+
+    /// The Service on `port`, with `spec` beside what all have.
+    pub(super) fn service_of(&self, port: Fields, spec: Fields) -> Rendering<Object> {
+        let port = port.set("protocol", "TCP").set("targetPort", "https");
+        let spec = spec
+            .set("type", self.printed("service.type")?)
+            .set("ports", vec![port.node()])
+            .set("selector", self.selector.clone());
+        Ok(self.object("v1", "Service").set("spec", spec))
+    }
+
+    /// The APIService, whose `spec` says how it verifies metrics-server.
+    pub(super) fn api_service_of(&self, api: &str, port: Field, spec: Fields) -> Object {
+        let service = Fields::of(self)
+            .set("name", self.full_name.clone())
+            .set("namespace", self.namespace.clone())
+            .set("port", port);
+        let priorities = json!({"groupPriorityMinimum": 100, "versionPriority": 100});
+        let spec = spec
+            .set("group", "metrics.k8s.io")
+            .set("version", "v1beta1")
+            .set("service", service)
+            .all(&self.own(priorities));
+        let name = self.named("v1beta1.metrics.k8s.io".to_owned());
+        self.object_named(api, "APIService", name).set("spec", spec)
+    }
+
+    /// The Deployment of such a pod, with `spec` beside what all have.
+    pub(super) fn deployment_of(
+        &self,
+        spec: Fields,
+        labels: Fields,
+        annotations: Field,
+        pod: Node,
+    ) -> Object {
+        let metadata = Fields::of(self).set("labels", labels).set("annotations", annotations);
+        let template = Fields::of(self).set("metadata", metadata).set("spec", pod);
+        let spec = spec.set("selector", self.match_labels()).set("template", template);
+        self.object("apps/v1", "Deployment").set("spec", spec)
+    }
+}
