@@ -1,13 +1,13 @@
 //! Builds as a user writes them: what comes out, and where each value was written.
 
+use std::fmt::Write as _;
+
+use insta::assert_snapshot;
+
+use super::{fixture_with, nowhere, roots, unindented, ways, with};
 use crate::{
-    config::Config,
-    problem::{Problem, ProblemKind},
-    resolve::{
-        context::{Context, Purpose},
-        kustomize::{Build, Options, build, transform},
-    },
-    source::Sources,
+    resolve::kustomize::{Build, Options, build, transform},
+    source::{Sources, Span},
     tree::{Map, Node, Origin, Via},
 };
 
@@ -29,74 +29,94 @@ spec:
           limits: {memory: 200Mi}
 ";
 
-/// What a build in `dir` of these files does, and the files to look its places up.
-fn built(files: &[(&str, &str)], dir: &str, options: &Options) -> (Sources, Build) {
-    let sources = Sources::in_memory(files.iter().map(|(path, text)| (*path, *text)));
-    let config = Config::default();
-    let context = Context::new(&sources, &config, Purpose::Judge);
-    let build = build(&context, dir, options);
+/// A repository in which the line `DEPLOYMENT` stands for [`DEPLOYMENT`].
+fn repository(text: &str) -> Sources {
+    fixture_with(&[("DEPLOYMENT", DEPLOYMENT)], text)
+}
+
+/// What a build of the directory `dir` of a repository comes to.
+fn built(dir: &str, text: &str) -> String {
+    built_with(&Options::default(), dir, text)
+}
+
+fn built_with(options: &Options, dir: &str, text: &str) -> String {
+    let sources = repository(text);
+    shown(&sources, &with(&sources, |context| build(context, dir, options)))
+}
+
+/// What a build of [`DEPLOYMENT`] with the fields of `kustomization` comes to.
+fn overlay(kustomization: &str) -> String {
+    let (sources, build) = overlaid(kustomization);
+    shown(&sources, &build)
+}
+
+fn overlaid(kustomization: &str) -> (Sources, Build) {
+    let kustomization = format!("resources: [deployment.yaml]\n{}", unindented(kustomization));
+    let files = [("deployment.yaml", DEPLOYMENT), ("kustomization.yaml", &kustomization)];
+    let sources = Sources::in_memory(files);
+    let build = with(&sources, |context| build(context, "", &Options::default()));
     (sources, build)
 }
 
-/// The only object of a build of `kustomization` over [`DEPLOYMENT`].
-fn overlay(kustomization: &str) -> (Sources, Node) {
-    let text = format!("resources: [deployment.yaml]\n{kustomization}");
-    let files = [("deployment.yaml", DEPLOYMENT), ("kustomization.yaml", text.as_str())];
-    let (sources, build) = built(&files, "", &Options::default());
-    assert_eq!(build.problems, []);
-    (sources, build.objects.into_iter().next().expect("an object"))
-}
-
-fn container(object: &Node) -> &Node {
-    &object.at("spec.template.spec.containers").expect("containers").items()[0]
-}
-
-/// `path: via text -> via text`, the last of which is where a person edits.
-fn way(sources: &Sources, node: &Node) -> String {
-    let steps = node.origin.steps().map(|step| {
-        let text = step.span.map_or("?", |span| sources.slice(span).lines().next().unwrap_or(""));
-        format!("{} {text}", step.via.id())
-    });
-    steps.collect::<Vec<_>>().join(" -> ")
-}
-
-/// The message of the refusal, and the text at its place.
-fn refusal(files: &[(&str, &str)], dir: &str) -> (String, String) {
-    let (sources, build) = built(files, dir, &Options::default());
-    assert_eq!(build.objects, []);
-    let [Problem { kind: ProblemKind::BuildFails, message, at, .. }] = &build.problems[..] else {
-        panic!("one refusal: {:?}", build.problems)
-    };
-    let at = at.written_at().map_or("", |span| sources.slice(span));
-    (message.clone(), at.lines().next().unwrap_or("").to_owned())
+/// The objects of a build with their values, without those that are as the Deployment has them; and
+/// what is wrong.
+fn shown(sources: &Sources, build: &Build) -> String {
+    let mut text = String::new();
+    for object in &build.objects {
+        _ = writeln!(text, "{} {}", object.object_kind(), object.object_name());
+        let values = ways::values_if(sources, object, &|origin| {
+            let in_deployment = |span: Span| sources[span.file].path.ends_with("deployment.yaml");
+            origin.step.via != Via::Written || !origin.step.span.is_some_and(in_deployment)
+        });
+        let is_type = |it: &&str| it.starts_with("apiVersion: ") || it.starts_with("kind: ");
+        for line in values.lines().filter(|it| !is_type(it)) {
+            _ = writeln!(text, "  {line}");
+        }
+    }
+    text + &ways::problems(sources, &build.problems)
 }
 
 #[test]
 fn an_inline_patch_is_edited_inside_the_kustomization() {
-    let (sources, object) = overlay(
-        "patches:\n- patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata:\n      \
-         name: metrics-server\n      namespace: kube-system\n    spec:\n      template:\n        spec:\n          \
-         containers:\n          - name: metrics-server\n            args: [--kubelet-insecure-tls]\n            \
-         resources:\n              limits:\n                memory: 300Mi\n",
-    );
-    let container = container(&object);
-    let memory = container.at("resources.limits.memory").expect("memory");
-    assert_eq!(way(&sources, memory), "patched 200Mi -> written 300Mi");
     // A list without keys is replaced.
-    let args = container.get("args").expect("args");
-    assert_eq!(args.items().len(), 1);
-    assert_eq!(way(&sources, &args.items()[0]), "written --kubelet-insecure-tls");
-    let image = container.get("image").expect("an image");
-    assert!(way(&sources, image).starts_with("written registry"));
+    assert_snapshot!(overlay("
+        patches:
+        - patch: |-
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata:
+              name: metrics-server
+              namespace: kube-system
+            spec:
+              template:
+                spec:
+                  containers:
+                  - name: metrics-server
+                    args: [--kubelet-insecure-tls]
+                    resources:
+                      limits:
+                        memory: 300Mi
+    "), @"
+    Deployment metrics-server
+      spec.template.spec.containers[0].name: metrics-server  deployment.yaml:11 patched < kustomization.yaml:13
+      spec.template.spec.containers[0].args: [--kubelet-insecure-tls]  kustomization.yaml:14
+      spec.template.spec.containers[0].resources.limits.memory: 300Mi  deployment.yaml:15 patched `200Mi` < kustomization.yaml:17
+    ");
 }
 
 #[test]
 fn what_a_patch_takes_away_is_remembered() {
-    let (sources, object) = overlay(
-        "patches:\n- patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: \
-         metrics-server, namespace: kube-system}\n    spec: {replicas: null}\n",
+    let (sources, build) = overlaid(
+        "
+        patches:
+        - patch: |-
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: metrics-server, namespace: kube-system}
+            spec: {replicas: null}
+        ",
     );
-    let spec = object.get("spec").and_then(Node::as_map).expect("a spec");
+    let spec = build.objects[0].get("spec").and_then(Node::as_map).expect("a spec");
     assert!(spec.get("replicas").is_none());
     let by = spec.removed("replicas").and_then(Origin::written_at).expect("a place");
     assert_eq!(sources.slice(by), "null");
@@ -104,272 +124,372 @@ fn what_a_patch_takes_away_is_remembered() {
 
 #[test]
 fn a_json_patch_is_edited_at_its_value() {
-    let (sources, object) = overlay(
-        "patches:\n- target: {kind: Deployment}\n  patch: |-\n    - op: replace\n      path: /spec/replicas\n      \
-         value: 2\n    - {op: add, path: /spec/template/spec/containers/0/args/-, value: --v=2}\n    - {op: \
-         remove, path: /spec/template/spec/containers/0/image}\n",
-    );
-    assert_eq!(way(&sources, object.at("spec.replicas").expect("some")), "patched 1 -> written 2");
-    let container = container(&object);
-    assert_eq!(way(&sources, &container.get("args").expect("args").items()[1]), "written --v=2");
+    let kustomization = "
+        patches:
+        - target: {kind: Deployment}
+          patch: |-
+            - op: replace
+              path: /spec/replicas
+              value: 2
+            - {op: add, path: /spec/template/spec/containers/0/args/-, value: --v=2}
+            - {op: remove, path: /spec/template/spec/containers/0/image}
+    ";
+    assert_snapshot!(overlay(kustomization), @"
+    Deployment metrics-server
+      spec.replicas: 2  deployment.yaml:7 patched `1` < kustomization.yaml:7
+      spec.template.spec.containers[0].args: [--secure-port=10250, --v=2]  deployment.yaml:13, kustomization.yaml:8
+    ");
+    let (sources, build) = overlaid(kustomization);
+    let container = &build.objects[0].items_at("spec.template.spec.containers")[0];
     let removed = container.as_map().and_then(|it| it.removed("image")).expect("a place");
     assert!(sources.slice(removed.written_at().expect("a span")).starts_with("{op"));
 }
 
 #[test]
 fn transformers_are_edited_at_their_field() {
-    let (sources, object) = overlay(
-        "namespace: monitoring\nnamePrefix: prod-\nreplicas:\n- name: metrics-server\n  count: 3\nimages:\n- name: \
-         registry.k8s.io/metrics-server/metrics-server\n  newTag: v0.8.0\n",
-    );
-    let way_of = |path| way(&sources, object.at(path).expect("a value"));
-    assert_eq!(way_of("metadata.namespace"), "transformed kube-system -> written monitoring");
-    assert_eq!(way_of("metadata.name"), "transformed metrics-server -> written prod-");
-    assert_eq!(way_of("spec.replicas"), "transformed 1 -> written 3");
-    let image = container(&object).get("image").expect("an image");
-    assert_eq!(image.as_str(), Some("registry.k8s.io/metrics-server/metrics-server:v0.8.0"));
-    assert_eq!(
-        way(&sources, image),
-        "transformed registry.k8s.io/metrics-server/metrics-server:v0.7.2 -> written v0.8.0"
-    );
+    assert_snapshot!(overlay("
+        namespace: monitoring
+        namePrefix: prod-
+        replicas:
+        - name: metrics-server
+          count: 3
+        images:
+        - name: registry.k8s.io/metrics-server/metrics-server
+          newTag: v0.8.0
+    "), @"
+    Deployment prod-metrics-server
+      metadata.name: prod-metrics-server  deployment.yaml:4 transformed `metrics-server` < kustomization.yaml:3 `prod-`
+      metadata.namespace: monitoring  deployment.yaml:5 transformed `kube-system` < kustomization.yaml:2
+      spec.replicas: 3  deployment.yaml:7 transformed `1` < kustomization.yaml:6
+      spec.template.spec.containers[0].image: registry.k8s.io/metrics-server/metrics-server:v0.8.0  deployment.yaml:12 transformed `registry.k8s.io/metrics-server/metrics-server:v0.7.2` < kustomization.yaml:9 `v0.8.0`
+    ");
 }
 
 #[test]
 fn generated_values_are_edited_where_they_are_read() {
-    let files = [
-        ("base/kustomization.yaml", "configMapGenerator:\n- name: vars\n  envs: [a.env]\n"),
-        ("base/a.env", "A=1\nB=2\n"),
-        (
-            "prod/kustomization.yaml",
-            "resources: [../base]\ngeneratorOptions: {disableNameSuffixHash: true}\nconfigMapGenerator:\n- \
-             name: vars\n  behavior: merge\n  literals: ['B=\"3\"']\n  files: [c=c.txt]\n",
-        ),
-        ("prod/c.txt", "text\n"),
-    ];
-    let (sources, build) = built(&files, "prod", &Options::default());
-    assert_eq!(build.problems, []);
-    let object = &build.objects[0];
-    assert_eq!(object.str_at("metadata.name"), Some("vars"));
-    let way_of = |key| way(&sources, object.get("data").and_then(|it| it.get(key)).expect("a key"));
-    assert_eq!(way_of("A"), "generated a.env -> written 1");
-    assert_eq!(way_of("B"), "overridden 2 -> generated 'B=\"3\"' -> written 3");
-    assert_eq!(way_of("c"), "generated c=c.txt -> written text");
+    assert_snapshot!(built("prod", r#"
+        //- base/kustomization.yaml
+        configMapGenerator:
+        - name: vars
+          envs: [a.env]
+        //- base/a.env
+        A=1
+        B=2
+        //- prod/kustomization.yaml
+        resources: [../base]
+        generatorOptions: {disableNameSuffixHash: true}
+        configMapGenerator:
+        - name: vars
+          behavior: merge
+          literals: ['B="3"']
+          files: [c=c.txt]
+        //- prod/c.txt
+        text
+    "#), @r#"
+    ConfigMap vars
+      metadata.name: vars  base/kustomization.yaml:2
+      data.A: "1"  base/kustomization.yaml:3 generated `a.env` < base/a.env:1 `1`
+      data.B: "3"  base/a.env:2 overridden `2` < prod/kustomization.yaml:6 generated `'B="3"'` < prod/kustomization.yaml:6 `3`
+      data.c: "text\n"  prod/kustomization.yaml:7 generated `c=c.txt` < prod/c.txt:1 `text`
+    "#);
 }
 
 #[test]
-fn replacements_and_variables_are_edited_at_their_source() {
-    let (sources, object) = overlay(
-        "configMapGenerator:\n- name: z\n  options: {disableNameSuffixHash: true}\n  literals: [port=4443]\n\
-         replacements:\n- source: {kind: ConfigMap, name: z, fieldPath: data.port}\n  targets:\n  - select: {kind: \
-         Deployment}\n    fieldPaths: ['spec.template.spec.containers.[name=metrics-server].args.0']\n    options: \
-         {delimiter: '=', index: 1}\n",
-    );
+fn replacements_are_edited_at_their_source() {
     // ConfigMaps come first.
-    assert_eq!(object.str_at("kind"), Some("ConfigMap"));
-    let (sources, build) = {
-        let text = "resources: [deployment.yaml, map.yaml]\nvars:\n- name: IMAGE\n  objref: {apiVersion: v1, kind: \
-                    ConfigMap, name: z}\n  fieldref: {fieldPath: data.a}\n";
-        let deployment = DEPLOYMENT.replace("--secure-port=10250", "--image=$(IMAGE)");
-        let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: z}\ndata: {a: there}\n";
-        let files = [
-            ("deployment.yaml", deployment.as_str()),
-            ("map.yaml", map),
-            ("kustomization.yaml", text),
-        ];
-        drop(sources);
-        built(&files, "", &Options::default())
-    };
-    assert_eq!(build.problems, []);
-    let deployment = build.objects.iter().find(|it| it.str_at("kind") == Some("Deployment"));
-    let argument = &container(deployment.expect("one")).get("args").expect("args").items()[0];
-    assert_eq!(argument.as_str(), Some("--image=there"));
-    assert_eq!(way(&sources, argument), "replaced --image=$(IMAGE) -> written there");
+    assert_snapshot!(overlay("
+        configMapGenerator:
+        - name: z
+          options: {disableNameSuffixHash: true}
+          literals: [port=4443]
+        replacements:
+        - source: {kind: ConfigMap, name: z, fieldPath: data.port}
+          targets:
+          - select: {kind: Deployment}
+            fieldPaths: ['spec.template.spec.containers.[name=metrics-server].args.0']
+            options: {delimiter: '=', index: 1}
+    "), @r#"
+    ConfigMap z
+      metadata.name: z  kustomization.yaml:3
+      data.port: "4443"  kustomization.yaml:5 generated `port=4443` < kustomization.yaml:5 `4443`
+    Deployment metrics-server
+      spec.template.spec.containers[0].args: [--secure-port=4443]  kustomization.yaml:10 replaced `'spec.template.spec.containers.[name=metrics-server].args.0'` < kustomization.yaml:5 generated `port=4443` < kustomization.yaml:5 `4443`
+    "#);
+}
+
+#[test]
+fn variables_are_edited_at_their_source() {
+    assert_snapshot!(built("", "
+        //- kustomization.yaml
+        resources: [pod.yaml, map.yaml]
+        vars:
+        - name: IMAGE
+          objref: {apiVersion: v1, kind: ConfigMap, name: z}
+          fieldref: {fieldPath: data.a}
+        //- pod.yaml
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: pod}
+        spec: {containers: [{name: c, args: [--image=$(IMAGE)]}]}
+        //- map.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: z}
+        data: {a: there}
+    "), @"
+    ConfigMap z
+      metadata.name: z  map.yaml:3
+      data.a: there  map.yaml:4
+    Pod pod
+      metadata.name: pod  pod.yaml:3
+      spec.containers[0].name: c  pod.yaml:4
+      spec.containers[0].args: [--image=there]  pod.yaml:4 replaced `--image=$(IMAGE)` < map.yaml:4 `there`
+    ");
 }
 
 #[test]
 fn references_follow_names_only_where_kustomize_knows_of_them() {
-    let files = [
-        (
-            "kustomization.yaml",
-            "resources: [all.yaml]\nnamePrefix: p-\nconfigMapGenerator:\n- name: values\n  literals: [a=b]\n",
-        ),
-        (
-            "all.yaml",
-            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\nspec:\n  valuesFrom: \
-             [{kind: ConfigMap, name: values}]\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: pod}\nspec:\n  \
-             containers: [{name: c, envFrom: [{configMapRef: {name: values}}]}]\n---\napiVersion: v1\nkind: \
-             Service\nmetadata: {name: s}\n---\napiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: \
-             {name: v1beta1.metrics.k8s.io}\nspec: {service: {name: s, namespace: default}}\n",
-        ),
-    ];
-    let (_, build) = built(&files, "", &Options::default());
-    assert_eq!(build.problems, []);
-    let object =
-        |kind| build.objects.iter().find(|it| it.str_at("kind") == Some(kind)).expect("one");
-    let generated = object("ConfigMap").str_at("metadata.name").expect("a name");
-    assert!(generated.starts_with("p-values-") && generated.len() == "p-values-".len() + 10);
-    let pod = &object("Pod").at("spec.containers").expect("some").items()[0];
-    assert_eq!(
-        pod.get("envFrom").expect("some").items()[0].str_at("configMapRef.name"),
-        Some(generated)
-    );
-    let release = object("HelmRelease").at("spec.valuesFrom").expect("some");
-    assert_eq!(release.items()[0].str_at("name"), Some("values"));
-    assert_eq!(object("APIService").str_at("spec.service.name"), Some("p-s"));
-    assert_eq!(object("APIService").str_at("metadata.name"), Some("v1beta1.metrics.k8s.io"));
+    assert_snapshot!(built("", "
+        //- kustomization.yaml
+        resources: [all.yaml]
+        namePrefix: p-
+        configMapGenerator:
+        - name: values
+          literals: [a=b]
+        //- all.yaml
+        apiVersion: helm.toolkit.fluxcd.io/v2
+        kind: HelmRelease
+        metadata: {name: r}
+        spec: {valuesFrom: [{kind: ConfigMap, name: values}]}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: pod}
+        spec: {containers: [{name: c, envFrom: [{configMapRef: {name: values}}]}]}
+        ---
+        apiVersion: v1
+        kind: Service
+        metadata: {name: s}
+        ---
+        apiVersion: apiregistration.k8s.io/v1
+        kind: APIService
+        metadata: {name: v1beta1.metrics.k8s.io}
+        spec: {service: {name: s, namespace: default}}
+    "), @"
+    ConfigMap p-values-4h2mbtbbt6
+      metadata.name: p-values-4h2mbtbbt6  kustomization.yaml:2 transformed `p-` < kustomization.yaml:4 `values`
+      data.a: b  kustomization.yaml:5 generated `a=b` < kustomization.yaml:5
+    Service p-s
+      metadata.name: p-s  all.yaml:13 transformed `s` < kustomization.yaml:2 `p-`
+    APIService v1beta1.metrics.k8s.io
+      metadata.name: v1beta1.metrics.k8s.io  all.yaml:17
+      spec.service.name: p-s  all.yaml:18 transformed `s` < all.yaml:13 transformed `s` < kustomization.yaml:2 `p-`
+      spec.service.namespace: default  all.yaml:18
+    HelmRelease p-r
+      metadata.name: p-r  all.yaml:3 transformed `r` < kustomization.yaml:2 `p-`
+      spec.valuesFrom[0].kind: ConfigMap  all.yaml:4
+      spec.valuesFrom[0].name: values  all.yaml:4
+    Pod p-pod
+      metadata.name: p-pod  all.yaml:8 transformed `pod` < kustomization.yaml:2 `p-`
+      spec.containers[0].name: c  all.yaml:9
+      spec.containers[0].envFrom[0].configMapRef.name: p-values-4h2mbtbbt6  all.yaml:9 transformed `values` < kustomization.yaml:2 transformed `p-` < kustomization.yaml:4 `values`
+    ");
 }
 
 #[test]
 fn a_component_works_on_what_its_parent_has() {
-    let files = [
-        ("deployment.yaml", DEPLOYMENT),
-        ("kustomization.yaml", "resources: [deployment.yaml]\ncomponents: [c]\nnamePrefix: p-\n"),
-        (
-            "c/kustomization.yaml",
-            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nreplicas: [{name: metrics-server, \
-             count: 5}]\n",
-        ),
-    ];
-    let (_, build) = built(&files, "", &Options::default());
-    assert_eq!(build.problems, []);
-    assert_eq!(build.objects[0].at("spec.replicas").and_then(Node::as_int), Some(5));
+    assert_snapshot!(built("", "
+        //- deployment.yaml
+        DEPLOYMENT
+        //- kustomization.yaml
+        resources: [deployment.yaml]
+        components: [c]
+        namePrefix: p-
+        //- c/kustomization.yaml
+        apiVersion: kustomize.config.k8s.io/v1alpha1
+        kind: Component
+        replicas: [{name: metrics-server, count: 5}]
+    "), @"
+    Deployment p-metrics-server
+      metadata.name: p-metrics-server  deployment.yaml:4 transformed `metrics-server` < kustomization.yaml:3 `p-`
+      spec.replicas: 5  deployment.yaml:7 transformed `1` < c/kustomization.yaml:3
+    ");
 }
 
 #[test]
 fn refusals_stand_at_their_cause() {
-    let at = |kustomization: &str| {
-        let files = [("d.yaml", DEPLOYMENT), ("kustomization.yaml", kustomization)];
-        refusal(&files, "")
-    };
-    for (kustomization, place) in [
-        ("resources: [d.yaml, gone.yaml]\n", "gone.yaml"),
-        ("resources: [d.yaml]\nreplica: []\n", "replica"),
-        ("resources: [d.yaml]\nimages: [{name: a, newTag: 1.10}]\n", "1.10"),
-        ("resources: [d.yaml]\nnamespace: n\n", "n"),
-        ("resources: [d.yaml]\nreplicas: [{name: other, count: 1}]\n", "other"),
-        ("resources: [d.yaml, d.yaml]\n", "d.yaml"),
-        ("resources: [../d.yaml]\n", "../d.yaml"),
-        ("resources: [d.yaml]\npatches: [{path: p.yaml}]\n", "p.yaml"),
-        ("resources: [d.yaml]\nkind: Kustomisation\n", "Kustomisation"),
-        ("resources: [d.yaml]\nconfigMapGenerator: [{name: a, literals: [a=1, a=2]}]\n", "2"),
-        ("resources: [d.yaml]\ncomponents: [d.yaml]\n", "d.yaml"),
-        ("resources: [d.yaml]\nhelmCharts: [{name: a}]\n", "{name: a}"),
-        ("resources: [.]\n", "."),
-    ] {
-        assert_eq!(at(kustomization).1, place, "{kustomization}");
-    }
-    let help = built(
-        &[("d.yaml", DEPLOYMENT), ("kustomization.yaml", "resource: [d.yaml]\n")],
-        "",
-        &Options::default(),
-    );
-    assert_eq!(help.1.problems[0].help.as_deref(), Some("did you mean `resources`?"));
+    let resources = ["[d.yaml, gone.yaml]", "[d.yaml, d.yaml]", "[../d.yaml]", "[.]"];
+    let fields = [
+        "replica: []",
+        "images: [{name: a, newTag: 1.10}]",
+        "namespace: n",
+        "replicas: [{name: other, count: 1}]",
+        "patches: [{path: p.yaml}]",
+        "kind: Kustomisation",
+        "configMapGenerator: [{name: a, literals: [a=1, a=2]}]",
+        "components: [d.yaml]",
+        "helmCharts: [{name: a}]",
+    ];
+    let kustomizations = resources.map(|it| format!("{{resources: {it}}}")).into_iter();
+    let kustomizations =
+        kustomizations.chain(fields.map(|it| format!("{{resources: [d.yaml], {it}}}")));
+    let refused = kustomizations.map(|kustomization| {
+        let files = "
+            //- d.yaml
+            DEPLOYMENT
+            //- kustomization.yaml
+            KUSTOMIZATION
+        ";
+        built("", &files.replace("KUSTOMIZATION", &kustomization))
+    });
+    assert_snapshot!(refused.collect::<String>(), @"
+    build-fails: there is no gone.yaml in the repository  kustomization.yaml:1:22 `gone.yaml`
+    build-fails: Deployment kube-system/metrics-server is here already  kustomization.yaml:1:22 `d.yaml`
+      first here  d.yaml:4:9 `metrics-server`
+      again here  d.yaml:4:9 `metrics-server`
+    build-fails: there is no ../d.yaml in the repository  kustomization.yaml:1:14 `../d.yaml`
+    build-fails: the root of the repository includes itself in a cycle  kustomization.yaml:1:14 `.`
+    build-fails: kustomize knows no field `replica` here  kustomization.yaml:1:23 `replica`
+    build-fails: kustomize expects a string here  kustomization.yaml:1:50 `1.10`
+    build-fails: kustomize expects a string here  kustomization.yaml:1:34 `n`
+    build-fails: nothing that has replicas is called other  kustomization.yaml:1:41 `other`
+    build-fails: there is no file p.yaml in the repository  kustomization.yaml:1:40 `p.yaml`
+    build-fails: kind should be Kustomization or Component  kustomization.yaml:1:29 `Kustomisation`
+    build-fails: this generator sets a twice  kustomization.yaml:1:72 `2`
+      first here  kustomization.yaml:1:67 `1`
+    build-fails: a component is a directory  kustomization.yaml:1:36 `d.yaml`
+    build-fails: kustomize inflates charts only with --enable-helm  kustomization.yaml:1:36 `{name: a}`
+    ");
+}
+
+#[test]
+fn a_field_may_be_misspelt() {
+    let (_, build) = overlaid("resource: [d.yaml]");
+    assert_eq!(build.problems[0].help.as_deref(), Some("did you mean `resources`?"));
 }
 
 #[test]
 fn files_stay_inside_their_kustomization_unless_the_build_is_unrestricted() {
-    let files = [("d.yaml", DEPLOYMENT), ("a/kustomization.yaml", "resources: [../d.yaml]\n")];
-    let (message, place) = refusal(&files, "a");
-    assert_eq!((message.as_str(), place.as_str()), ("d.yaml lies outside a", "../d.yaml"));
+    let files = "
+        //- deployment.yaml
+        DEPLOYMENT
+        //- a/kustomization.yaml
+        resources: [../deployment.yaml]
+    ";
+    assert_snapshot!(built("a", files), @"build-fails: deployment.yaml lies outside a  a/kustomization.yaml:1:13 `../deployment.yaml`");
     let options = Options { unrestricted: true, ..Options::default() };
-    let (_, build) = built(&files, "a", &options);
-    assert_eq!(build.objects.len(), 1);
+    assert_snapshot!(built_with(&options, "a", files), @"Deployment metrics-server");
 }
 
 #[test]
 fn a_directory_without_kustomization_is_built_as_flux_builds_it() {
-    let other = DEPLOYMENT.replace("name: metrics-server\n  namespace", "name: other\n  namespace");
-    let files = [
-        ("apps/a.yaml", DEPLOYMENT),
-        ("apps/sub/kustomization.yaml", "resources: [deep/b.yaml]\nnameSuffix: -x\n"),
-        ("apps/sub/deep/b.yaml", other.as_str()),
-        ("apps/sub/unused.yaml", "not: an object\n"),
-        ("apps/notes.txt", "no manifest"),
-    ];
-    let edits = Map::from_iter([(
-        "namespace".to_owned(),
-        Node::new("flux", Origin::at(Via::Written, None)),
-    )]);
+    let namespace = Node::new("flux", nowhere());
+    let edits = Map::from_iter([("namespace".to_owned(), namespace)]);
     let options = Options {
         generate: true,
         unrestricted: true,
-        edits: Some(Node::new(edits, Origin::at(Via::Written, None))),
+        edits: Some(Node::new(edits, nowhere())),
         ..Options::default()
     };
-    let (_, build) = built(&files, "apps", &options);
-    assert_eq!(build.problems, []);
-    let names: Vec<_> = build.objects.iter().filter_map(|it| it.str_at("metadata.name")).collect();
-    assert_eq!(names, ["metrics-server", "other-x"]);
-    assert!(build.objects.iter().all(|it| it.str_at("metadata.namespace") == Some("flux")));
+    assert_snapshot!(built_with(&options, "apps", "
+        //- apps/deployment.yaml
+        DEPLOYMENT
+        //- apps/sub/kustomization.yaml
+        resources: [deep/b.yaml]
+        nameSuffix: -x
+        //- apps/sub/deep/b.yaml
+        apiVersion: v1
+        kind: Service
+        metadata: {name: other}
+        //- apps/sub/unused.yaml
+        not: an object
+        //- apps/notes.txt
+        no manifest
+    "), @"
+    Service other-x
+      metadata.name: other-x  apps/sub/deep/b.yaml:3 transformed `other` < apps/sub/kustomization.yaml:2 `-x`
+      metadata.namespace: flux  apps/sub/deep/b.yaml:3 transformed `{name: other}`
+    Deployment metrics-server
+      metadata.namespace: flux  apps/deployment.yaml:5 transformed `kube-system`
+    ");
 }
 
 #[test]
 fn a_post_renderer_patches_what_it_is_given() {
-    let sources = Sources::in_memory([
-        ("d.yaml", DEPLOYMENT),
-        (
-            "k.yaml",
-            "patches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"remove\", \"path\": \"/spec/replicas\"}]'\n",
-        ),
-    ]);
-    let config = Config::default();
-    let context = Context::new(&sources, &config, Purpose::Judge);
-    let root = |path| {
-        let file = sources.find(path).expect("it is there");
-        sources.documents(file, crate::scalar::Dialect::Sigs).roots().next().cloned().expect("one")
-    };
-    let build = transform(&context, vec![root("d.yaml")], &root("k.yaml"));
-    assert_eq!(build.problems, []);
-    assert!(build.objects[0].at("spec.replicas").is_none());
+    let sources = repository(
+        r#"
+        //- deployment.yaml
+        DEPLOYMENT
+        //- kustomization.yaml
+        patches:
+        - target: {kind: Deployment}
+          patch: '[{"op": "replace", "path": "/spec/replicas", "value": 2}]'
+        "#,
+    );
+    let objects = roots(&sources, "deployment.yaml");
+    let renderer = &roots(&sources, "kustomization.yaml")[0];
+    let build = with(&sources, |context| transform(context, objects, renderer));
+    assert_snapshot!(shown(&sources, &build), @"
+    Deployment metrics-server
+      spec.replicas: 2  deployment.yaml:7 patched `1` < kustomization.yaml:3
+    ");
 }
 
 #[test]
 fn circles_and_endless_chains_end_at_a_reference() {
-    let circle = [
-        ("a/kustomization.yaml", "resources: [../b]\n"),
-        ("b/kustomization.yaml", "resources: [../a]\n"),
-    ];
-    assert_eq!(refusal(&circle, "a").1, "../a");
-    let parent =
-        [("kustomization.yaml", "resources: [a]\n"), ("a/kustomization.yaml", "resources: [..]\n")];
-    assert_eq!(refusal(&parent, "a").1, "..");
-    let chain: Vec<(String, String)> = (0..10_000)
-        .map(|at| (format!("d{at}/kustomization.yaml"), format!("resources: [../d{}]\n", at + 1)))
+    assert_snapshot!(built("a", "
+        //- a/kustomization.yaml
+        resources: [../b]
+        //- b/kustomization.yaml
+        resources: [../a]
+    "), @"build-fails: a includes itself in a cycle  b/kustomization.yaml:1:13 `../a`");
+    assert_snapshot!(built("a", "
+        //- kustomization.yaml
+        resources: [a]
+        //- a/kustomization.yaml
+        resources: [..]
+    "), @"build-fails: the root of the repository includes itself in a cycle  a/kustomization.yaml:1:13 `..`");
+    let chain: Vec<_> = (0..10_000)
+        .map(|at| format!("//- d{at}/kustomization.yaml\nresources: [../d{}]\n", at + 1))
         .collect();
-    let chain: Vec<(&str, &str)> = chain.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-    let (message, place) = refusal(&chain, "d0");
-    assert!(message.contains("kustomizations include one another"), "{message}");
-    assert!(place.starts_with("../d"));
+    let refusal = built("d0", &chain.concat());
+    assert!(refusal.contains("kustomizations include one another"), "{refusal}");
+    assert!(refusal.contains(" `../d"), "{refusal}");
 }
 
 #[test]
 fn what_is_nested_without_end_ends() {
-    let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
-    let object = format!("apiVersion: v1\nkind: X\nmetadata: {{name: x}}\nspec: {deep}\n");
-    let files = [
-        ("x.yaml", object.as_str()),
-        (
-            "kustomization.yaml",
-            "resources: [x.yaml]\npatches: [{path: x.yaml}]\nimages: [{name: a}]\n",
-        ),
-    ];
-    let (_, build) = built(&files, "", &Options::default());
-    assert!(build.problems.len() + build.objects.len() > 0);
+    let deep = "[".repeat(20_000) + "1" + &"]".repeat(20_000);
+    let files = "
+        //- x.yaml
+        apiVersion: v1
+        kind: X
+        metadata: {name: x}
+        spec: DEEP
+        //- kustomization.yaml
+        resources: [x.yaml]
+        patches: [{path: x.yaml}]
+        images: [{name: a}]
+    ";
+    assert!(!built("", &files.replace("DEEP", &deep)).is_empty());
 }
 
 #[test]
 fn a_directive_in_what_a_patch_adds_is_never_part_of_the_object() {
-    let (_, object) = overlay(
-        "patches:\n- patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    \
-         metadata: {name: metrics-server, namespace: kube-system}\n    \
-         spec: {template: {spec: {containers: [{name: more, ports: [\
-         {containerPort: 80, protocol: TCP}, {containerPort: 443, $patch: delete}]}]}}}\n",
-    );
-    let more = &object.at("spec.template.spec.containers").expect("containers").items()[0];
-    let ports = more.get("ports").expect("ports").to_json();
     // kubectl 1.37 (kustomize 5.8) prints the same.
-    let expected = serde_json::json!([
-        {"containerPort": 80, "protocol": "TCP"}, {"containerPort": 443}
-    ]);
-    assert_eq!(ports, expected);
+    assert_snapshot!(overlay("
+        patches:
+        - patch: |-
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: metrics-server, namespace: kube-system}
+            spec: {template: {spec: {containers: [{name: more, ports: [
+              {containerPort: 80, protocol: TCP}, {containerPort: 443, $patch: delete}]}]}}}
+    "), @"
+    Deployment metrics-server
+      spec.template.spec.containers[0].name: more  kustomization.yaml:7
+      spec.template.spec.containers[0].ports[0].containerPort: 80  kustomization.yaml:8
+      spec.template.spec.containers[0].ports[0].protocol: TCP  kustomization.yaml:8
+      spec.template.spec.containers[0].ports[1].containerPort: 443  kustomization.yaml:8
+    ");
 }

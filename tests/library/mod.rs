@@ -8,8 +8,11 @@
 use crate::{
     Streams,
     config::{self, Config},
+    resolve::context::{Context, Purpose},
     run,
+    scalar::Dialect,
     source::Sources,
+    tree::{Node, Origin, Via},
 };
 
 #[path = "../common/mod.rs"]
@@ -18,6 +21,7 @@ mod common;
 use common::fixture::{files, unindented};
 
 mod scenarios;
+mod ways;
 mod written;
 
 mod mutation;
@@ -59,6 +63,22 @@ pub(crate) fn fixture_with(parts: &[(&str, &str)], text: &str) -> Sources {
 /// A directory with the files that `text` holds.
 pub(crate) fn directory(text: &str) -> tempfile::TempDir {
     common::fixture::directory(&files(&[], text))
+}
+
+/// What `f` makes of what `sources` hold, without a configuration.
+fn with<T>(sources: &Sources, f: impl FnOnce(&Context<'_>) -> T) -> T {
+    f(&Context::new(sources, &Config::default(), Purpose::Judge))
+}
+
+/// The documents of the file at `path`.
+fn roots(sources: &Sources, path: &str) -> Vec<Node> {
+    let file = sources.find(path).expect(path);
+    sources.documents(file, Dialect::Sigs).roots().cloned().collect()
+}
+
+/// The origin of what a test makes up.
+fn nowhere() -> Origin {
+    Origin::at(Via::Written, None)
 }
 
 /// The configuration that lies in `sources`.

@@ -1,0 +1,119 @@
+//! Values and the ways that they took, as text to stand beside a test.
+
+use std::fmt::Write as _;
+
+use super::written::place;
+use crate::{
+    emit,
+    problem::Problem,
+    source::Sources,
+    tree::{Kind, Node, Origin, Via},
+};
+
+/// A line for each value below `node`, where a list of scalars is one value: `path: value  way`.
+///
+/// What is unknown is `path: unknown: why`, and so is any other key of an open map.
+pub(crate) fn values(sources: &Sources, node: &Node) -> String {
+    values_if(sources, node, &|_| true)
+}
+
+/// The same, of the values for whose origin `wanted` says so.
+pub(crate) fn values_if(
+    sources: &Sources,
+    node: &Node,
+    wanted: &dyn Fn(&Origin) -> bool,
+) -> String {
+    let mut lines = Lines { sources, wanted, text: String::new() };
+    lines.add("", node);
+    lines.text
+}
+
+struct Lines<'a> {
+    sources: &'a Sources,
+    wanted: &'a dyn Fn(&Origin) -> bool,
+    text: String,
+}
+
+impl Lines<'_> {
+    fn add(&mut self, path: &str, node: &Node) {
+        let is_nested = |it: &Node| it.as_list().is_some() || it.as_map().is_some();
+        match &node.kind {
+            Kind::Map(map) if !map.is_empty() || map.open.is_some() => {
+                let path = if path.is_empty() { String::new() } else { format!("{path}.") };
+                for (key, entry) in map.iter() {
+                    self.add(&format!("{path}{key}"), &entry.value);
+                }
+                if let Some(why) = &map.open {
+                    _ = writeln!(self.text, "{path}*: unknown: {why}");
+                }
+            }
+            Kind::List(items) if items.iter().any(is_nested) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.add(&format!("{path}[{index}]"), item);
+                }
+            }
+            Kind::List(items) if !items.is_empty() => {
+                let values: Vec<_> = items.iter().map(value).collect();
+                self.line(path, &format!("[{}]", values.join(", ")), items);
+            }
+            _ => self.line(path, &value(node), std::slice::from_ref(node)),
+        }
+    }
+
+    fn line(&mut self, path: &str, value: &str, nodes: &[Node]) {
+        if nodes.iter().any(|it| (self.wanted)(&it.origin)) {
+            let ways: Vec<_> = nodes.iter().map(|it| way_of(self.sources, it)).collect();
+            let line = format!("{path}: {value}  {}", ways.join(", "));
+            _ = writeln!(self.text, "{}", line.trim_end());
+        }
+    }
+}
+
+/// What is wrong and where, and below it what else has to do with it, a line each.
+pub(crate) fn problems(sources: &Sources, problems: &[Problem]) -> String {
+    let place = |origin: &Origin| {
+        let Some(span) = origin.written_at() else { return String::new() };
+        let text = sources.slice(span).lines().next().unwrap_or_default();
+        format!("  {} `{text}`", place(sources, span))
+    };
+    let mut text = String::new();
+    for problem in problems {
+        let at = place(&problem.at);
+        _ = writeln!(text, "{}: {}{at}", problem.kind.rule(), problem.message);
+        for (origin, says) in &problem.also {
+            _ = writeln!(text, "  {says}{}", place(origin));
+        }
+    }
+    text
+}
+
+/// A value in YAML, or why it is unknown.
+pub(crate) fn value(node: &Node) -> String {
+    match node.unknown() {
+        Some(why) => format!("unknown: {why}"),
+        None if node.as_str().is_some_and(|it| it.contains('\n')) => node.to_json().to_string(),
+        None => emit::yaml(node).trim_end().to_owned(),
+    }
+}
+
+/// The way of `node`, in which a place that just says its value says nothing.
+pub(crate) fn way_of(sources: &Sources, node: &Node) -> String {
+    let value = value(node);
+    way(sources, &node.origin).replace(&format!(" `{value}`"), "")
+}
+
+/// Every place from where a value takes effect to where it is written, with what stands there:
+/// ``base.env:2 overridden `128Mi` < prod.env:2 `256Mi` ``.
+pub(crate) fn way(sources: &Sources, origin: &Origin) -> String {
+    let steps = origin.steps().map(|step| {
+        let place = step.span.map(|span| {
+            let (path, line) = (&sources[span.file].path, sources.start(span).line);
+            let text = sources.slice(span).lines().next().unwrap_or_default();
+            (format!("{path}:{line}"), format!("`{text}`"))
+        });
+        let (place, text) = place.unzip();
+        let via = (step.via != Via::Written).then(|| step.via.id().to_owned());
+        place.into_iter().chain(via).chain(text).collect::<Vec<_>>().join(" ")
+    });
+    steps.filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" < ")
+}
