@@ -422,6 +422,23 @@ impl Node {
         self.at(path).map(Self::items).unwrap_or_default()
     }
 
+    /// Whether `true` stands at `path`.
+    pub fn is_true_at(&self, path: &str) -> bool {
+        self.at(path).and_then(Self::as_bool) == Some(true)
+    }
+
+    /// The value at `path`, to change it; shared structure is copied.
+    pub fn at_mut(&mut self, path: &str) -> Option<&mut Self> {
+        path.split('.').try_fold(self, |node, key| node.as_map_mut()?.get_mut(key))
+    }
+
+    /// Sets `key`, when this is a map.
+    pub fn set(&mut self, key: &str, value: Self) {
+        if let Some(map) = self.as_map_mut() {
+            map.set(key, value);
+        }
+    }
+
     /// The `kind` of a Kubernetes object, or `""`.
     pub fn object_kind(&self) -> &str {
         self.str_at("kind").unwrap_or_default()
@@ -585,6 +602,12 @@ impl From<Vec<Node>> for Kind {
 impl From<Map> for Kind {
     fn from(map: Map) -> Self {
         Self::Map(Arc::new(map))
+    }
+}
+
+impl<K: Into<Arc<str>>, const N: usize> From<[(K, Node); N]> for Kind {
+    fn from(entries: [(K, Node); N]) -> Self {
+        entries.into_iter().collect::<Map>().into()
     }
 }
 

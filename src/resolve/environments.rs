@@ -21,7 +21,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Span},
-    tree::{Map, Node, Origin},
+    tree::{Kind, Node, Origin},
 };
 
 /// A place from which an environment is resolved.
@@ -71,7 +71,7 @@ fn resolve_start(context: &Context<'_>, layout: &Layout<'_>, start: &Start<'_>) 
         .iter()
         .map(|root| match root {
             Root::Object(node) => (*node).clone(),
-            Root::Dir(dir) => made_up(dir, &start.origin),
+            Root::Dir(dir) => kustomization_of(dir, &start.origin),
         })
         .collect();
     flux::resolve(context, Some(layout), &roots, &mut environment);
@@ -79,18 +79,20 @@ fn resolve_start(context: &Context<'_>, layout: &Layout<'_>, start: &Start<'_>) 
 }
 
 /// A Flux Kustomization that builds `dir`, for an entry that is no object of the repository.
-fn made_up(dir: &str, origin: &Origin) -> Node {
-    let text = |text: &str| Node::new(text, origin.clone());
-    let map = |entries: Vec<(&str, Node)>| {
-        let map: Map = entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Node::new(map, origin.clone())
-    };
-    map(vec![
-        ("apiVersion", text("kustomize.toolkit.fluxcd.io/v1")),
-        ("kind", text("Kustomization")),
-        ("metadata", map(vec![("name", text("entry")), ("namespace", text("flux-system"))])),
-        ("spec", map(vec![("path", text(&format!("./{dir}")))])),
-    ])
+fn kustomization_of(dir: &str, origin: &Origin) -> Node {
+    let node = |kind: Kind| Node::new(kind, origin.clone());
+    let text = |text: &str| node(text.into());
+    let metadata = [("name", text("entry")), ("namespace", text("flux-system"))];
+    let spec = [("path", text(&format!("./{dir}")))];
+    node(
+        [
+            ("apiVersion", text("kustomize.toolkit.fluxcd.io/v1")),
+            ("kind", text("Kustomization")),
+            ("metadata", node(metadata.into())),
+            ("spec", node(spec.into())),
+        ]
+        .into(),
+    )
 }
 
 /// Where environments start, and every file that they reach.

@@ -18,7 +18,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar},
     source::{self, FileId, Relevance, Span},
-    tree::{Kind, Map, Node, Origin, Via},
+    tree::{Kind, Map, Node, Origin},
 };
 
 /// One `fleet.yaml`.
@@ -89,7 +89,7 @@ impl Bundle<'_> {
     fn deploy(&self, target: Option<&str>, environment: &mut Environment) {
         let items = self.root.items_at("targetCustomizations");
         let custom = items.iter().find(|it| it.str_at("name") == target && target.is_some());
-        if custom.and_then(|it| it.get("doNotDeploy")).and_then(Node::as_bool) == Some(true) {
+        if custom.is_some_and(|it| it.is_true_at("doNotDeploy")) {
             return;
         }
         // A customization's field takes the place of the bundle's.
@@ -155,42 +155,27 @@ impl Bundle<'_> {
             for entry in helm.items_at("valuesFiles") {
                 values = helm::merge(&values, &self.values_file(entry, problems));
             }
-            if let Some(from) = helm.get("valuesFrom").filter(|it| !it.items().is_empty()) {
-                let why = "values come from the cluster's ConfigMaps or Secrets";
-                problems.push(Problem::unresolved(&from.origin, why));
-                let layer = Node::unknown_value(why, &from.origin);
-                values = helm::merge(&values, &layer);
-            }
+            let why = "values come from the cluster's ConfigMaps or Secrets";
+            problems.extend(install::hide(&mut values, helm.get("valuesFrom"), why));
         }
-        let raw = self.root.at("helm.disablePreProcess").and_then(Node::as_bool) == Some(true);
+        let raw = self.root.is_true_at("helm.disablePreProcess");
         if raw { values } else { preprocessed(&values) }
     }
 
     fn values_file(&self, entry: &Node, problems: &mut Vec<Problem>) -> Node {
         let path = entry.as_str().and_then(|it| source::join(self.dir, it));
-        let missing = || {
-            let message = "this values file does not exist";
-            Problem::refused(&entry.origin, message)
-        };
+        let missing = || Problem::refused(&entry.origin, "this values file does not exist");
         let file = path.and_then(|it| self.context.sources.find(&it)).ok_or_else(missing);
         let read =
             file.and_then(|it| install::values_file(self.context.sources, it, &entry.origin));
-        match read {
-            Ok(values) => values.through(Via::Values, entry.origin.written_at()),
-            Err(problem) => {
-                let unknown = Node::unknown_value(&*problem.message, &entry.origin);
-                problems.push(problem);
-                unknown
-            }
-        }
+        install::layer(read, &entry.origin, problems)
     }
 
     /// The manifests below the bundle's directory. Those of `overlays/` count only for the targets
     /// that name them, in the place of the file of the same path.
     fn manifests(&self, custom: Option<&Node>, problems: &mut Vec<Problem>) -> Vec<Node> {
         let sources = self.context.sources;
-        let overlays = custom.and_then(|it| it.at("yaml.overlays")).map(Node::items);
-        let overlays = overlays.unwrap_or_default();
+        let overlays = custom.map(|it| it.items_at("yaml.overlays")).unwrap_or_default();
         let mut files: BTreeMap<String, FileId> = BTreeMap::new();
         for file in sources.below(self.dir) {
             let path = sources[file].path.get(self.dir.len()..).unwrap_or_default();

@@ -50,9 +50,10 @@ pub fn render(context: &Context<'_>, release: &Release) -> Rendered {
     let mut rendered = template(context, release);
     for object in &mut rendered.objects {
         let cluster_wide = object.str_at("kind").is_some_and(is_cluster_scoped);
-        let metadata = object.as_map_mut().and_then(|it| it.get_mut("metadata"));
-        let metadata = metadata.and_then(Node::as_map_mut).filter(|_| !cluster_wide);
-        if let Some(metadata) = metadata.filter(|it| it.get("namespace").is_none()) {
+        if !cluster_wide
+            && object.at("metadata.namespace").is_none()
+            && let Some(metadata) = object.at_mut("metadata")
+        {
             let namespace = release.namespace.as_str();
             metadata.set("namespace", Node::new(namespace, release.anchor.clone()));
         }

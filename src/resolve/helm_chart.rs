@@ -91,12 +91,8 @@ fn values(
         if let Some(inline) = node.at("spec.values").filter(|it| !it.is_null()) {
             values = helm::merge(&values, inline);
         }
-        if let Some(secrets) = node.at("spec.valuesSecrets").filter(|it| !it.items().is_empty()) {
-            let why = "values come from a Secret";
-            let layer = Node::unknown_value(why, &secrets.origin);
-            values = helm::merge(&values, &layer);
-            problems.push(Problem::unresolved(&secrets.origin, why));
-        }
+        let secrets = node.at("spec.valuesSecrets");
+        problems.extend(install::hide(&mut values, secrets, "values come from a Secret"));
     }
     for strings in [false, true] {
         for (name, entry) in chart.at("spec.set").into_iter().flat_map(Node::entries) {
@@ -109,13 +105,7 @@ fn values(
                 None => false,
             };
             if typed != strings {
-                let escaped = match entry.value.as_scalar() {
-                    Some(it) => {
-                        let text = it.text.replace("\\,", ",").replace(',', "\\,");
-                        Node::new(Scalar::string(text), entry.value.origin.clone())
-                    }
-                    None => entry.value.clone(),
-                };
+                let escaped = install::escaped(&entry.value);
                 problems.extend(install::set(&mut values, name, &escaped, strings).err());
             }
         }

@@ -249,7 +249,7 @@ impl<'a> Run<'a> {
             state.values = helm::merge(&state.values, passed);
             for item in part.items_at("repositories") {
                 if let (Some(name), Some(url)) = (item.str_at("name"), item.str_at("url")) {
-                    let oci = item.get("oci").and_then(Node::as_bool) == Some(true);
+                    let oci = item.is_true_at("oci");
                     let url = if oci { format!("oci://{url}") } else { url.to_owned() };
                     state.repositories.insert(name.to_owned(), url);
                 }
@@ -267,13 +267,12 @@ impl<'a> Run<'a> {
 
     /// Root `values`, then those of the environment.
     fn environment_values(&mut self, file: FileId, part: &Node, state: &mut State) {
-        let own = part.get("environments").and_then(|it| it.get(&self.name));
-        if let Some(own) = own
-            && let Some(key) =
-                part.get("environments").and_then(|it| it.as_map()?.entry(&self.name))
+        let entry = part.get("environments").and_then(|it| it.as_map()?.entry(&self.name));
+        let own = entry.map(|it| &it.value);
+        if let Some(entry) = entry
             && self.environment.entry.origin.written_at().is_none()
         {
-            let at = key.key.map_or_else(|| own.origin.clone(), Origin::written);
+            let at = entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
             self.environment.entry.origin = at;
         }
         let lists = [part.get("values"), own.and_then(|it| it.get("values"))];
@@ -281,28 +280,19 @@ impl<'a> Run<'a> {
             let layer = self.layers(file, list, &state.values);
             state.values = helm::merge(&state.values, &layer);
         }
-        if let Some(secrets) =
-            own.and_then(|it| it.get("secrets")).filter(|it| !it.items().is_empty())
-        {
-            let why = "the environment's values may come from encrypted files";
-            let layer = Node::unknown_value(why, &secrets.origin);
-            state.values = helm::merge(&state.values, &layer);
-        }
+        let why = "the environment's values may come from encrypted files";
+        install::hide(&mut state.values, own.and_then(|it| it.get("secrets")), why);
     }
 
     /// What expressions may refer to.
     fn params(&self, values: &Node) -> Node {
         let name = Node::new(Scalar::string(&*self.name), self.environment.entry.origin.clone());
-        let name: Map = [("Name".to_owned(), name), ("Values".to_owned(), values.clone())]
-            .into_iter()
-            .collect();
-        let params: Map = [
-            ("Values".to_owned(), values.clone()),
-            ("StateValues".to_owned(), values.clone()),
-            ("Environment".to_owned(), Node::new(name, values.origin.clone())),
-        ]
-        .into_iter()
-        .collect();
+        let environment = [("Name", name), ("Values", values.clone())];
+        let params = [
+            ("Values", values.clone()),
+            ("StateValues", values.clone()),
+            ("Environment", Node::new(environment, values.origin.clone())),
+        ];
         Node::new(params, values.origin.clone())
     }
 

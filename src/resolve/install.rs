@@ -13,9 +13,9 @@ use crate::{
         helm::{self, strvals},
         layout::Closure,
     },
-    scalar::Dialect,
+    scalar::{Dialect, Scalar},
     source::{FileId, Sources, Text},
-    tree::{Kind, Node, Origin},
+    tree::{Kind, Node, Origin, Via},
 };
 
 /// What one installer finds in the repository.
@@ -132,6 +132,36 @@ pub fn values_file(sources: &Sources, file: FileId, reference: &Origin) -> Resul
     helm::layer(documents, reference)
 }
 
+/// A layer of values that `reference` brings in; unknown, with a problem, when there is none.
+pub fn layer(
+    values: Result<Node, Problem>,
+    reference: &Origin,
+    problems: &mut Vec<Problem>,
+) -> Node {
+    match values {
+        Ok(values) => values.through(Via::Values, reference.written_at()),
+        Err(problem) => {
+            let unknown = Node::unknown_value(&*problem.message, reference);
+            problems.push(problem);
+            unknown
+        }
+    }
+}
+
+/// Merges into `values` what the list `from`, unless it is empty, takes from outside the repository.
+pub fn hide(values: &mut Node, from: Option<&Node>, why: &str) -> Option<Problem> {
+    let from = from.filter(|it| !it.items().is_empty())?;
+    *values = helm::merge(values, &Node::unknown_value(why, &from.origin));
+    Some(Problem::unresolved(&from.origin, why))
+}
+
+/// A value as `--set` takes it for one, commas and all.
+pub fn escaped(value: &Node) -> Node {
+    let Some(scalar) = value.as_scalar() else { return value.clone() };
+    let text = scalar.text.replace("\\,", ",").replace(',', "\\,");
+    Node::new(Scalar::string(text), value.origin.clone())
+}
+
 /// Sets `name` to `value` in `values` as `--set` does, or `--set-string` when `strings`.
 ///
 /// # Errors
@@ -172,8 +202,7 @@ pub fn default_namespace(node: &mut Node, namespace: Option<&Node>) {
     if scoped || node.at("metadata.namespace").is_some_and(|it| !is_blank(it)) {
         return;
     }
-    let metadata = node.as_map_mut().and_then(|it| it.get_mut("metadata"));
-    if let Some(metadata) = metadata.and_then(Node::as_map_mut) {
+    if let Some(metadata) = node.at_mut("metadata") {
         metadata.set("namespace", namespace.clone());
     }
 }

@@ -109,8 +109,8 @@ impl Map {
     }
 }
 
-impl FromIterator<(String, Node)> for Map {
-    fn from_iter<T: IntoIterator<Item = (String, Node)>>(entries: T) -> Self {
+impl<K: Into<Arc<str>>> FromIterator<(K, Node)> for Map {
+    fn from_iter<T: IntoIterator<Item = (K, Node)>>(entries: T) -> Self {
         let mut map = Self::default();
         for (key, value) in entries {
             map.set(key, value);

@@ -52,7 +52,7 @@ fn tool(context: &str) -> Option<&'static str> {
 
 /// `colima.yaml`: a virtual machine with Kubernetes in it, which is k3s.
 fn is_colima(node: &Node) -> bool {
-    node.at("kubernetes.enabled").and_then(Node::as_bool) == Some(true)
+    node.is_true_at("kubernetes.enabled")
         && node.at("kubernetes.k3sArgs").is_some()
         && node.get("apiVersion").is_none()
 }

@@ -84,12 +84,8 @@ fn talconfig(
     let common = load(Some(document.node), &mut platform.problems);
     for (group, key) in [("control plane", "controlPlane"), ("workers", "worker")] {
         let control_plane = key == "controlPlane";
-        let members: Vec<&Node> = nodes
-            .iter()
-            .filter(|it| {
-                it.get("controlPlane").and_then(Node::as_bool).unwrap_or(false) == control_plane
-            })
-            .collect();
+        let members: Vec<&Node> =
+            nodes.iter().filter(|it| it.is_true_at("controlPlane") == control_plane).collect();
         if members.is_empty() {
             continue;
         }

@@ -13,7 +13,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar, Style},
     source::{self, Span, Text},
-    tree::{Map, Node, Origin},
+    tree::{Node, Origin},
 };
 
 /// The Applications in the templates of the chart in `dir`.
@@ -62,10 +62,6 @@ pub(super) fn applications(
 fn params(context: &Context<'_>, dir: &str, release: &Release) -> Node {
     let sources = context.sources;
     let at = &release.anchor;
-    let map = |entries: Vec<(&str, Node)>| {
-        let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
-        Node::new(entries.collect::<Map>(), at.clone())
-    };
     let own = source::join(dir, "values.yaml").and_then(|path| sources.find(&path));
     let own = own.and_then(|file| sources.documents(file, Dialect::Sigs).roots().next());
     let values = match own {
@@ -73,6 +69,7 @@ fn params(context: &Context<'_>, dir: &str, release: &Release) -> Node {
         None => release.values.clone(),
     };
     let text = |text: &str| Node::new(Scalar::string(text), at.clone());
-    let about = map(vec![("Name", text(&release.name)), ("Namespace", text(&release.namespace))]);
-    map(vec![("Values", values), ("Release", about)])
+    let about = [("Name", text(&release.name)), ("Namespace", text(&release.namespace))];
+    let about = Node::new(about, at.clone());
+    Node::new([("Values", values), ("Release", about)], at.clone())
 }

@@ -102,7 +102,7 @@ fn in_generator(
     let Some(url) = git.str_at("repoURL") else { return };
     for field in ["directories", "files"] {
         for item in git.items_at(field) {
-            let exclude = item.get("exclude").and_then(Node::as_bool).unwrap_or(false);
+            let exclude = item.is_true_at("exclude");
             let Some(pattern) = item.str_at("path").filter(|it| !Placeholder::Braces.is_in(it))
             else {
                 continue;

@@ -17,7 +17,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar},
     source,
-    tree::{Map, Node, Origin, Why},
+    tree::{Map, Node, Origin},
 };
 
 /// No set has more instances in practice; one that has is cut off and says so.
@@ -28,7 +28,7 @@ const MAX_DEPTH: usize = 3;
 
 /// The Applications that the ApplicationSet `set` makes, and what cannot be told of them.
 pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>) {
-    let go = set.at("spec.goTemplate").and_then(Node::as_bool).unwrap_or(false);
+    let go = set.is_true_at("spec.goTemplate");
     let options = set.items_at("spec.goTemplateOptions");
     let strict = options.iter().any(|it| it.as_str() == Some("missingkey=error"));
     let mut generation = Generation { argo, go, strict, problems: Vec::new() };
@@ -84,10 +84,8 @@ fn instance(set: &Node, scope: &Scope<'_>, template: &Node) -> Node {
 /// `spec.templatePatch` over an instance; a patch that cannot be read leaves nothing certain.
 fn patched(mut application: Node, patch: &Node, scope: &Scope<'_>) -> Node {
     // Rendered like values, which are text that reads as YAML too.
-    let holder: Map = [("values".to_owned(), patch.clone())].into_iter().collect();
-    let helm: Map =
-        [("helm".to_owned(), Node::new(holder, patch.origin.clone()))].into_iter().collect();
-    let rendered = scope.render(&Node::new(helm, patch.origin.clone()));
+    let helm = Node::new([("values", patch.clone())], patch.origin.clone());
+    let rendered = scope.render(&Node::new([("helm", helm)], patch.origin.clone()));
     let over = match rendered.at("helm.values") {
         Some(over) if over.as_scalar().is_some() => {
             crate::parse::embedded(scope.sources, over, Dialect::Sigs).roots().next().cloned()
@@ -97,10 +95,8 @@ fn patched(mut application: Node, patch: &Node, scope: &Scope<'_>) -> Node {
     match over {
         Some(over) if over.as_map().is_some() => helm::merge(&application, &over),
         _ => {
-            let why: Why = "the ApplicationSet's `templatePatch` is not evaluated".into();
-            if let Some(map) = application.as_map_mut() {
-                map.set("spec", Node::unknown_value(why, &patch.origin));
-            }
+            let why = "the ApplicationSet's `templatePatch` is not evaluated";
+            application.set("spec", Node::unknown_value(why, &patch.origin));
             application
         }
     }
@@ -141,9 +137,7 @@ impl Generation<'_, '_> {
             for params in &mut params {
                 let scope = self.scope(params);
                 let values = scope.render(values);
-                if let Some(map) = params.as_map_mut() {
-                    map.set("values", values);
-                }
+                params.set("values", values);
             }
         }
         if let Some(selector) = generator.get("selector") {
@@ -189,7 +183,7 @@ impl Generation<'_, '_> {
                 .iter()
                 .filter_map(|it| {
                     let path = it.get("path")?;
-                    let exclude = it.get("exclude").and_then(Node::as_bool).unwrap_or(false);
+                    let exclude = it.is_true_at("exclude");
                     Some((pattern(path.as_str()?)?, path.clone(), exclude))
                 })
                 .collect()
@@ -259,31 +253,25 @@ impl Generation<'_, '_> {
         let text = |text: &str| Node::new(Scalar::string(text), origin.clone());
         let base = source::file_name(dir);
         let mut fields = vec![
-            ("path".to_owned(), text(dir)),
-            ("basename".to_owned(), text(base)),
-            ("basenameNormalized".to_owned(), text(&normalized(base))),
+            ("path", text(dir)),
+            ("basename", text(base)),
+            ("basenameNormalized", text(&normalized(base))),
         ];
         if let Some(file) = file {
-            fields.push(("filename".to_owned(), text(file)));
-            fields.push(("filenameNormalized".to_owned(), text(&normalized(file))));
+            fields.push(("filename", text(file)));
+            fields.push(("filenameNormalized", text(&normalized(file))));
         }
         let segments: Vec<Node> = dir.split('/').map(text).collect();
         if self.go {
-            fields.push(("segments".to_owned(), Node::new(segments, origin.clone())));
-            let path: Map = fields.into_iter().collect();
-            let path = Node::new(path, origin.clone());
-            return match prefix {
-                Some(prefix) => {
-                    let inner: Map = [("path".to_owned(), path)].into_iter().collect();
-                    [(prefix.to_owned(), Node::new(inner, origin.clone()))].into_iter().collect()
-                }
-                None => [("path".to_owned(), path)].into_iter().collect(),
-            };
+            fields.push(("segments", Node::new(segments, origin.clone())));
+            let path = Node::new(fields.into_iter().collect::<Map>(), origin.clone());
+            let Some(prefix) = prefix else { return Map::from_iter([("path", path)]) };
+            return Map::from_iter([(prefix, Node::new([("path", path)], origin.clone()))]);
         }
         let prefix = prefix.map_or_else(String::new, |it| format!("{it}."));
         let mut flat = Map::default();
         for (name, value) in fields {
-            match name.as_str() {
+            match name {
                 "path" => flat.set(format!("{prefix}path"), value),
                 name => flat.set(format!("{prefix}path.{name}"), value),
             }

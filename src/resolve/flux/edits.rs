@@ -21,7 +21,7 @@ pub(super) fn of(sources: &Sources, kustomization: &Node, dir: &str) -> Option<N
             map.set(to, value.clone());
         }
     }
-    if spec.get("ignoreMissingComponents").and_then(Node::as_bool) == Some(true)
+    if spec.is_true_at("ignoreMissingComponents")
         && let Some(components) = map.get_mut("components").and_then(Node::as_list_mut)
     {
         components.retain(|it| {
@@ -43,10 +43,9 @@ fn shared(spec: &Node) -> Map {
     if let Some(images) = spec.get("images").filter(|it| !it.is_null()) {
         map.set("images", images.clone());
     }
-    let items = |key: &str| spec.items_at(key);
-    let mut patches = items("patches").to_vec();
-    patches.extend(items("patchesStrategicMerge").iter().map(|it| inline(it, None)));
-    let json = items("patchesJson6902").iter();
+    let mut patches = spec.items_at("patches").to_vec();
+    patches.extend(spec.items_at("patchesStrategicMerge").iter().map(|it| inline(it, None)));
+    let json = spec.items_at("patchesJson6902").iter();
     patches.extend(json.filter_map(|it| Some(inline(it.get("patch")?, it.get("target")))));
     if let Some(first) = patches.first() {
         let origin = spec.get("patches").unwrap_or(first).origin.clone();
@@ -70,13 +69,7 @@ fn inline(patch: &Node, target: Option<&Node>) -> Node {
 pub(super) fn with_common(mut node: Node, common: Option<&Node>) -> Node {
     for field in ["labels", "annotations"] {
         let Some(added) = common.and_then(|it| it.get(field)) else { continue };
-        let Some(metadata) = node
-            .as_map_mut()
-            .and_then(|object| object.get_mut("metadata"))
-            .and_then(Node::as_map_mut)
-        else {
-            continue;
-        };
+        let Some(metadata) = node.at_mut("metadata").and_then(Node::as_map_mut) else { continue };
         if metadata.get(field).is_none_or(|it| it.as_map().is_none()) {
             metadata.set(field, Node::new(Map::default(), added.origin.clone()));
         }

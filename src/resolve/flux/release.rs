@@ -103,8 +103,7 @@ fn install(
     let name = name(node, target, object.name());
     let release = Release {
         family,
-        suspended: object.suspended
-            || node.at("spec.suspend").and_then(Node::as_bool) == Some(true),
+        suspended: object.suspended || node.is_true_at("spec.suspend"),
         ..reference.release("helm-release", name, namespace, user, anchor)
     };
     let mut rendered = helm::render(context, &release);

@@ -136,8 +136,7 @@ impl Tree<'_> {
     fn join(&mut self, node: &Node, stage: Stage, suspended: bool) {
         let id = (node.object_namespace().to_owned(), node.object_name().to_owned());
         if self.members.len() < MAX_MEMBERS && self.seen.insert(id) {
-            let suspended =
-                suspended || node.at("spec.suspend").and_then(Node::as_bool) == Some(true);
+            let suspended = suspended || node.is_true_at("spec.suspend");
             self.members.push(Member { node: node.clone(), suspended, stage, objects: Vec::new() });
         }
     }
@@ -360,8 +359,7 @@ fn instance(node: &Node) -> Option<Node> {
     let name = sync.get("name").unwrap_or(namespace);
     let written = |text: &str| Node::new(text, sync.origin.clone());
     let map = |entries: Vec<(&str, Option<&Node>)>| {
-        let entries =
-            entries.into_iter().filter_map(|(key, it)| Some((key.to_owned(), it?.clone())));
+        let entries = entries.into_iter().filter_map(|(key, it)| Some((key, it?.clone())));
         Node::new(entries.collect::<Map>(), sync.origin.clone())
     };
     let reference = map(vec![("kind", sync.get("kind")), ("name", Some(name))]);

@@ -79,7 +79,7 @@ fn referred(
     problems: &mut Vec<Problem>,
 ) -> Result<Option<Node>, Problem> {
     let kind = reference.str_at("kind").unwrap_or_default();
-    let optional = reference.get("optional").and_then(Node::as_bool) == Some(true);
+    let optional = reference.is_true_at("optional");
     let key = reference.str_at("valuesKey").unwrap_or("values.yaml");
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
     let unknown = |why: Why| Ok(Some(Node::unknown_value(why, &reference.origin)));
@@ -135,7 +135,7 @@ fn assignments(reference: &Node, target: &Node, value: &Node) -> Result<Vec<Assi
     };
     let origin = value.origin.through(Via::Values, target.origin.written_at());
     let refused = |message: String| Problem::refused(&target.origin, message);
-    let literal = reference.get("literal").and_then(Node::as_bool) == Some(true);
+    let literal = reference.is_true_at("literal");
     let Some(text) = value.as_str().filter(|_| !literal) else {
         let mut assignments =
             strvals::parse(&format!("{path}=x"), true, &origin).map_err(refused)?;

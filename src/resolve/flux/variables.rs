@@ -114,7 +114,7 @@ impl Variables {
             let why = name_node.unknown().cloned();
             return self.forget(why.unwrap_or_else(|| "a source of variables has no name".into()));
         };
-        let optional = reference.get("optional").and_then(Node::as_bool) == Some(true);
+        let optional = reference.is_true_at("optional");
         let Some(data) = store.data(kind, namespace, name) else {
             let why: Why =
                 format!("the {kind} `{namespace}/{name}` is not in the repository").into();

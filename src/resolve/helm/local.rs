@@ -271,8 +271,9 @@ fn inherited(own: &Node, user: &Node, dependencies: &[Dependency]) -> Node {
     let merged = merge(own, user);
     let mut values = coalesce(user, own);
     for key in dependencies.iter().map(Dependency::key) {
-        let (Some(map), Some(value)) = (values.as_map_mut(), merged.get(key)) else { continue };
-        map.set(key, value.clone());
+        if let Some(value) = merged.get(key) {
+            values.set(key, value.clone());
+        }
     }
     values
 }
@@ -287,9 +288,7 @@ fn with_global(values: &Node, above: &Node) -> Node {
         Some(own) => merge(own, global),
         None => global.clone(),
     };
-    if let Some(map) = values.as_map_mut() {
-        map.set("global", merged);
-    }
+    values.set("global", merged);
     values
 }
 

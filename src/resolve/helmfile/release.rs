@@ -6,7 +6,7 @@ use crate::{
     resolve::{helm, install, template},
     scalar::{Scalar, Style},
     source::{self, FileId, Span, Text},
-    tree::{Kind, Map, Node, Origin, Via},
+    tree::{Kind, Map, Node, Origin},
 };
 
 impl Run<'_> {
@@ -72,23 +72,14 @@ impl Run<'_> {
                 values = helm::merge(&values, &self.layers(file, list, &state.values));
             }
         }
-        if let Some(secrets) = release.get("secrets").filter(|it| !it.items().is_empty()) {
-            let why = "values may come from encrypted files";
-            let layer = Node::unknown_value(why, &secrets.origin);
-            self.unresolved(&secrets.origin, why);
-            values = helm::merge(&values, &layer);
-        }
+        let why = "values may come from encrypted files";
+        let hidden = install::hide(&mut values, release.get("secrets"), why);
+        self.environment.problems.extend(hidden);
         for (key, strings) in [("set", false), ("setString", true), ("setTemplate", false)] {
             for setting in release.items_at(key) {
                 let Some(name) = setting.str_at("name") else { continue };
                 let value = match (setting.get("value"), setting.get("values")) {
-                    (Some(value), _) => match value.as_scalar() {
-                        Some(scalar) => {
-                            let text = scalar.text.replace("\\,", ",").replace(',', "\\,");
-                            Node::new(Scalar::string(text), value.origin.clone())
-                        }
-                        None => value.clone(),
-                    },
+                    (Some(value), _) => install::escaped(value),
                     (None, Some(list)) => {
                         let texts = list.items().iter().filter_map(template::printed);
                         let text = format!("{{{}}}", texts.collect::<Vec<_>>().join(","));
@@ -155,14 +146,7 @@ impl Run<'_> {
             }
             _ => install::values_file(context.sources, target, &item.origin),
         };
-        match result {
-            Ok(values) => values.through(Via::Values, item.origin.written_at()),
-            Err(problem) => {
-                let layer = unknown(&problem.message);
-                self.environment.problems.push(problem);
-                layer
-            }
-        }
+        install::layer(result, &item.origin, &mut self.environment.problems)
     }
 }
 

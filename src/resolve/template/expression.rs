@@ -52,9 +52,7 @@ impl Scope<'_> {
             entry.value = match (key, entry.value.get("values")) {
                 ("helm", Some(values)) if values.as_scalar().is_some() => {
                     let mut helm = self.render(&entry.value);
-                    if let Some(helm) = helm.as_map_mut() {
-                        helm.set("values", self.values(values));
-                    }
+                    helm.set("values", self.values(values));
                     helm
                 }
                 _ => self.render(&entry.value),

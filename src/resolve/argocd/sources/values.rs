@@ -51,7 +51,7 @@ impl Part<'_, '_> {
             return helm.clone();
         }
         let mut values = Node::new(Map::default(), helm.origin.clone());
-        let ignore = helm.get("ignoreMissingValueFiles").and_then(Node::as_bool).unwrap_or(false);
+        let ignore = helm.is_true_at("ignoreMissingValueFiles");
         for entry in helm.items_at("valueFiles") {
             let layer = match self.locate(dir, entry) {
                 Ok(files) if files.is_empty() && ignore => continue,
@@ -124,7 +124,7 @@ impl Part<'_, '_> {
         }
         for strings in [false, true] {
             for (name, parameter) in &last {
-                let forced = parameter.get("forceString").and_then(Node::as_bool).unwrap_or(false);
+                let forced = parameter.is_true_at("forceString");
                 if forced != strings {
                     continue;
                 }
