@@ -65,6 +65,14 @@ pub fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents {
     )
 }
 
+/// The whole text of a file as one string, for what is no YAML yet.
+pub fn whole(sources: &Sources, file: FileId) -> Node {
+    let text = sources.text(file);
+    let span = Span { file, start: 0, end: u32::try_from(text.len()).unwrap_or(u32::MAX) };
+    let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
+    Node::new(scalar, Origin::written(span))
+}
+
 /// Parses a string that is itself YAML: a block scalar, a file that a ConfigMap holds.
 ///
 /// Every inner node has its exact bytes in the outer file where the notation allows that (blocks

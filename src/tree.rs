@@ -344,6 +344,17 @@ impl Node {
         copy
     }
 
+    /// This value and those in it, the outer ones first, in order.
+    pub fn walk(&self) -> impl Iterator<Item = &Self> {
+        let mut open = vec![self];
+        std::iter::from_fn(move || {
+            let node = open.pop()?;
+            let entries = node.as_map().into_iter().flat_map(|it| it.iter().rev());
+            open.extend(entries.map(|(_, it)| &it.value).chain(node.items().iter().rev()));
+            Some(node)
+        })
+    }
+
     /// The same value with `f` of every place in it.
     #[must_use]
     pub fn map_origins(&self, f: &impl Fn(&Origin) -> Origin) -> Self {

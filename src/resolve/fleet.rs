@@ -109,7 +109,6 @@ impl Bundle<'_> {
             let values = self.values(custom, &mut environment.problems);
             let version = field("helm.version").cloned();
             let origin = chart.map_or(&self.root.origin, |it| &it.origin);
-            let anchor = version.as_ref().map_or_else(|| origin.clone(), |it| it.origin.clone());
             let name = chart.and_then(Node::as_str).unwrap_or_default();
             let release = install::Chart {
                 name: local.as_deref().unwrap_or(name),
@@ -121,7 +120,7 @@ impl Bundle<'_> {
             let called = field("helm.releaseName").and_then(Node::as_str);
             let called = called.unwrap_or(source::file_name(self.dir)).to_owned();
             let namespace = namespace.and_then(Node::as_str).unwrap_or_default();
-            let release = release.release("fleet", called, namespace, values, anchor);
+            let release = release.release("fleet", called, namespace, values, origin);
             return environment.install(self.context, release);
         }
         let dir = field("kustomize.dir").and_then(Node::as_str);

@@ -61,11 +61,7 @@ fn release(
         Some(Node::new(Scalar::string(at), node.at("spec.chart")?.origin.clone()))
     });
     let namespace = text("spec.targetNamespace").unwrap_or(node.object_namespace());
-    let anchor = match (&version, node.at("spec.chart")) {
-        (Some(version), _) => version.origin.clone(),
-        (None, Some(chart)) => chart.origin.clone(),
-        (None, None) => node.object_anchor().clone(),
-    };
+    let anchor = node.at("spec.chart").map_or(node.object_anchor(), |it| &it.origin);
     let values = values(context, node, config, problems);
     install::Chart {
         name: chart,

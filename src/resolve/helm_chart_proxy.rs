@@ -27,11 +27,7 @@ pub fn releases(context: &Context<'_>, environment: &mut Environment) {
         let text = |path: &str| node.str_at(path).filter(|it| !it.is_empty());
         let Some(chart) = text("spec.chartName") else { continue };
         let version = node.at("spec.version").filter(|it| it.as_str() != Some("")).cloned();
-        let anchor = match (&version, node.at("spec.chartName")) {
-            (Some(version), _) => version.origin.clone(),
-            (None, Some(chart)) => chart.origin.clone(),
-            (None, None) => proxy.anchor(),
-        };
+        let anchor = node.at("spec.chartName").map_or(node.object_anchor(), |it| &it.origin);
         let values = match node.at("spec.valuesTemplate").filter(|it| !it.is_null()) {
             Some(template) => values(context, template, &mut environment.problems),
             None => Node::new(Map::default(), node.origin.clone()),

@@ -8,6 +8,7 @@ mod release;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    parse,
     problem::Problem,
     resolve::{
         context::Context,
@@ -18,7 +19,7 @@ use crate::{
         names,
         template::{self, Hole, Scope},
     },
-    scalar::{Scalar, Style},
+    scalar::Scalar,
     source::{self, FileId, Relevance, Span, Text},
     tree::{Map, Node, Origin, Why},
 };
@@ -114,11 +115,8 @@ fn parts(context: &Context<'_>, file: FileId, params: Option<&Node>) -> Result<V
     let Text::Utf8(text) = context.sources.load(file) else {
         return Err("it cannot be read as text".into());
     };
-    let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    let scalar = Scalar { text: text.as_str().into(), style: Style::Literal, tag: None };
-    let node = Node::new(scalar, Origin::written(Span { file, start: 0, end }));
     let holes = holes(context, text, params)?;
-    template::fill_yaml(context.sources, &node, &holes)
+    template::fill_yaml(context.sources, &parse::whole(context.sources, file), &holes)
 }
 
 fn holes(context: &Context<'_>, text: &str, params: Option<&Node>) -> Result<Vec<Hole>, Why> {

@@ -83,14 +83,14 @@ pub struct Chart<'a> {
 }
 
 impl Chart<'_> {
-    /// A release of it.
+    /// A release of it, whose anchor is its version, else `otherwise`.
     pub fn release(
         self,
         via: &'static str,
         name: impl Into<String>,
         namespace: &str,
         values: Node,
-        anchor: Origin,
+        otherwise: &Origin,
     ) -> Release {
         let version = self.version.as_ref().and_then(Node::as_scalar);
         let repository = Some(self.repository).filter(|it| !it.is_empty());
@@ -106,9 +106,9 @@ impl Chart<'_> {
             chart: self.name.to_owned(),
             directory: self.directory.map(ToOwned::to_owned),
             alias: None,
+            anchor: self.version.as_ref().map_or(otherwise, |it| &it.origin).clone(),
             version: self.version,
             values,
-            anchor,
             suspended: false,
         }
     }

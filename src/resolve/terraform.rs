@@ -235,10 +235,6 @@ fn release(
         _ => None,
     };
     let version = get("version").filter(|it| !it.is_null() && it.as_str() != Some(""));
-    let anchor = match &version {
-        Some(version) => version.origin.clone(),
-        None => chart_node.origin.clone(),
-    };
     let mut problems = Vec::new();
     let values = values(scope, file, &block.body, &at, &mut problems, found);
     let mut release = install::Chart {
@@ -252,7 +248,7 @@ fn release(
         text(&name).unwrap_or_else(|| label(block, 1).unwrap_or_default().to_owned()),
         &text(&get("namespace")).unwrap_or_default(),
         values,
-        anchor,
+        &chart_node.origin,
     );
     // Whether it is installed at all is decided elsewhere.
     release.suspended = count.is_some_and(|it| it.as_int().is_none())

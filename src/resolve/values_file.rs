@@ -77,15 +77,14 @@ pub(super) fn is_charts_own(sources: &Sources, path: &str) -> bool {
 
 /// Whether an environment installs the chart in `dir`: it says so, or values come from there.
 pub(super) fn installs(sources: &Sources, environment: &Environment, dir: &str) -> bool {
-    fn reads(sources: &Sources, node: &Node, dir: &str) -> bool {
-        let here = |span: source::Span| source::parent(&sources[span.file].path) == dir;
-        node.origin.written_at().is_some_and(here)
-            || node.items().iter().any(|it| reads(sources, it, dir))
-            || node.entries().any(|(_, it)| reads(sources, &it.value, dir))
-    }
-    environment.releases.iter().any(|release| {
-        release.directory.as_deref() == Some(dir) || reads(sources, &release.values, dir)
-    })
+    let here = |it: &Node| {
+        let span = it.origin.written_at();
+        span.is_some_and(|span| source::parent(&sources[span.file].path) == dir)
+    };
+    environment
+        .releases
+        .iter()
+        .any(|release| release.directory.as_deref() == Some(dir) || release.values.walk().any(here))
 }
 
 /// The environment in which somebody installs a chart with `values`: the chart in `directory`, or

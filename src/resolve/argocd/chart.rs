@@ -3,6 +3,7 @@
 //! Only templates without control flow are read, and only for the Applications in them.
 
 use crate::{
+    parse,
     problem::Problem,
     resolve::{
         context::Context,
@@ -11,7 +12,7 @@ use crate::{
         layout::{self, is_application},
         template::{self, Scope},
     },
-    scalar::{Dialect, Scalar, Style},
+    scalar::{Dialect, Scalar},
     source::{self, Span, Text},
     tree::{Node, Origin},
 };
@@ -41,9 +42,7 @@ pub(super) fn applications(
             go: true,
             strict: false,
         });
-        let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        let scalar = Scalar { text: text.as_str().into(), style: Style::Literal, tag: None };
-        let node = Node::new(scalar, Origin::written(Span { file, start: 0, end }));
+        let node = parse::whole(sources, file);
         let documents =
             scope.holes(text).and_then(|holes| template::fill_yaml(sources, &node, &holes));
         match documents {

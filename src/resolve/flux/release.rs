@@ -11,7 +11,7 @@ use crate::{
         helm, install, kustomize,
     },
     source,
-    tree::{Kind, Map, Node},
+    tree::{Kind, Map, Node, Origin, Why},
 };
 
 /// Names longer than this are cut, and end with a part of their hash.
@@ -57,7 +57,7 @@ pub(super) fn references(node: &Node) -> impl Iterator<Item = (&str, &str, &str)
     let release = node.str_at("kind") == Some("HelmRelease");
     let spec = node.get("spec").filter(|_| release && named);
     let own = node.object_namespace();
-    let values = spec.and_then(|it| it.get("valuesFrom")).map(Node::items).unwrap_or_default();
+    let values = spec.map(|it| it.items_at("valuesFrom")).unwrap_or_default();
     let chart = spec.and_then(|it| it.at("chart.spec.sourceRef"));
     let reference = spec.and_then(|it| it.get("chartRef"));
     values.iter().chain(chart).chain(reference).filter_map(move |it| {
@@ -150,18 +150,11 @@ struct Chart {
 
 fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Problem> {
     let namespace = node.object_namespace();
-    match node.look("spec.chart.spec") {
-        Ok(Some(template)) => return chart_of(context, store, template, namespace),
-        Err((why, at)) => return Err(Problem::unresolved(&at, format!("the chart: {why}"))),
-        Ok(None) => {}
+    if let Some(template) = node.look("spec.chart.spec").map_err(chart_unknown)? {
+        return chart_of(context, store, template, namespace);
     }
-    let reference = match node.look("spec.chartRef") {
-        Ok(Some(reference)) => reference,
-        Ok(None) => {
-            let message = "this HelmRelease names no chart";
-            return Err(Problem::refused(&node.origin, message));
-        }
-        Err((why, at)) => return Err(Problem::unresolved(&at, format!("the chart: {why}"))),
+    let Some(reference) = node.look("spec.chartRef").map_err(chart_unknown)? else {
+        return Err(Problem::refused(&node.origin, "this HelmRelease names no chart"));
     };
     let (kind, name) = (reference.str_at("kind"), reference.str_at("name"));
     let (kind, name) = (kind.unwrap_or_default(), name.unwrap_or_default());
@@ -187,6 +180,10 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
     }
 }
 
+fn chart_unknown((why, at): (Why, Origin)) -> Problem {
+    Problem::unresolved(&at, format!("the chart: {why}"))
+}
+
 /// The chart of a `HelmChartSpec`, in a HelmRelease or a HelmChart.
 fn chart_of(
     context: &Context<'_>,
@@ -194,10 +191,8 @@ fn chart_of(
     spec: &Node,
     namespace: &str,
 ) -> Result<Chart, Problem> {
-    let name = match spec.look("chart") {
-        Ok(name) => name.and_then(Node::as_str).unwrap_or_default().to_owned(),
-        Err((why, at)) => return Err(Problem::unresolved(&at, format!("the chart: {why}"))),
-    };
+    let name = spec.look("chart").map_err(chart_unknown)?;
+    let name = name.and_then(Node::as_str).unwrap_or_default().to_owned();
     let mut files: Vec<Node> = spec.get("valuesFile").cloned().into_iter().collect();
     files.extend(spec.items_at("valuesFiles").iter().cloned());
     let mut chart = Chart {

@@ -94,31 +94,21 @@ fn is_disabled(object: &Node) -> bool {
 
 /// Whether any key or value holds a dollar sign: without one there is nothing to do.
 pub(super) fn has_dollar(node: &Node) -> bool {
-    match &node.kind {
-        Kind::Unknown(_) => false,
-        Kind::Scalar(scalar) => scalar.text.contains('$'),
-        Kind::List(items) => items.iter().any(has_dollar),
-        Kind::Map(map) => {
-            map.iter().any(|(key, entry)| key.contains('$') || has_dollar(&entry.value))
-        }
-    }
+    node.walk().any(|it| {
+        it.as_scalar().is_some_and(|it| it.text.contains('$'))
+            || it.entries().any(|(key, _)| key.contains('$'))
+    })
 }
 
 fn any_file(node: &Node) -> Option<FileId> {
-    let own = node.origin.written_at().map(|span| span.file);
-    own.or_else(|| node.items().iter().find_map(any_file))
-        .or_else(|| node.entries().find_map(|(_, entry)| any_file(&entry.value)))
+    node.walk().find_map(|it| it.origin.written_at()).map(|span| span.file)
 }
 
 /// Where in the text a number stands that JSON cannot hold.
 fn not_json(node: &Node) -> Option<usize> {
-    match node.value() {
-        Some(Value::Float(it)) if !it.is_finite() => {
-            Some(node.origin.written_at().map_or(0, |span| span.start as usize))
-        }
-        _ => (node.items().iter().find_map(not_json))
-            .or_else(|| node.entries().find_map(|(_, entry)| not_json(&entry.value))),
-    }
+    let found =
+        node.walk().find(|it| matches!(it.value(), Some(Value::Float(it)) if !it.is_finite()))?;
+    Some(found.origin.written_at().map_or(0, |span| span.start as usize))
 }
 
 /// A key or a scalar in the text.

@@ -2,11 +2,12 @@
 
 use super::{Run, State, holes, locate};
 use crate::{
+    parse,
     problem::Problem,
     resolve::{helm, install, template},
-    scalar::{Scalar, Style},
-    source::{self, FileId, Span, Text},
-    tree::{Kind, Map, Node, Origin},
+    scalar::Scalar,
+    source::{self, FileId, Text},
+    tree::{Kind, Map, Node},
 };
 
 impl Run<'_> {
@@ -42,8 +43,6 @@ impl Run<'_> {
             _ => ("", chart),
         };
         let version = release.get("version").filter(|it| !it.is_null()).cloned();
-        let anchor =
-            version.as_ref().map_or_else(|| chart_node.origin.clone(), |it| it.origin.clone());
         let values = self.values(file, release, state);
         let mut release = install::Chart {
             name: local.as_deref().unwrap_or(name),
@@ -56,7 +55,7 @@ impl Run<'_> {
             text("name").unwrap_or(name),
             text("namespace").unwrap_or_default(),
             values,
-            anchor,
+            &chart_node.origin,
         );
         // Whether it is installed at all cannot be told.
         release.suspended =
@@ -130,11 +129,7 @@ impl Run<'_> {
         self.read.insert(target);
         let result = match context.sources.load(target) {
             Text::Utf8(text) if path.ends_with(".gotmpl") => {
-                let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-                let scalar =
-                    Scalar { text: text.as_str().into(), style: Style::Literal, tag: None };
-                let span = Span { file: target, start: 0, end };
-                let node = Node::new(scalar, Origin::written(span));
+                let node = parse::whole(context.sources, target);
                 let params = self.params(params);
                 holes(context, text, Some(&params))
                     .and_then(|holes| template::fill_yaml(context.sources, &node, &holes))

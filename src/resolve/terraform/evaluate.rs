@@ -414,9 +414,7 @@ impl<'a> Scope<'a> {
             Hole { range, fill: known }
         });
         let holes: Vec<Hole> = holes.collect();
-        let scalar = Scalar { text: content.as_str().into(), style: Style::Literal, tag: None };
-        let node = Node::new(scalar, written(file, Some(0..content.len())));
-        self.filled(&node, &holes)
+        self.filled(&parse::whole(sources, file), &holes)
     }
 
     /// Text with holes as values.

@@ -35,11 +35,15 @@ impl Part<'_, '_> {
             Some(dir) => dir.to_owned(),
             None => chart.as_str().unwrap_or_default().to_owned(),
         };
-        let anchor = version.as_ref().map_or_else(|| chart.origin.clone(), |it| it.origin.clone());
         let repository = self.source.str_at("repoURL").unwrap_or_default();
         let values = self.values(dir, deployed);
-        install::Chart { name: &chart_name, repository, directory: dir, version }
-            .release("argo-cd", name, namespace, values, anchor)
+        install::Chart { name: &chart_name, repository, directory: dir, version }.release(
+            "argo-cd",
+            name,
+            namespace,
+            values,
+            &chart.origin,
+        )
     }
 
     /// The layers of values in the order in which Argo CD passes them: files, then the object or
