@@ -106,7 +106,8 @@ fn install(
         directory,
         version: None,
     };
-    let release = reference.release("values-file", "metrics-server", "kube-system", values, anchor);
+    let release =
+        reference.release("values-file", "metrics-server", "kube-system", values, &anchor);
     let release = Release { family, ..release };
     let name = match directory {
         Some(dir) if is_chart && !dir.is_empty() => dir,

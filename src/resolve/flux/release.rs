@@ -92,7 +92,6 @@ fn install(
     }
     let user = with_files(context, &chart, user, problems);
     let target = node.str_at("spec.targetNamespace");
-    let anchor = chart.version.as_ref().map_or_else(|| object.anchor(), |it| it.origin.clone());
     let reference = install::Chart {
         name: &chart.name,
         repository: chart.repository.as_deref().unwrap_or_default(),
@@ -104,7 +103,7 @@ fn install(
     let release = Release {
         family,
         suspended: object.suspended || node.is_true_at("spec.suspend"),
-        ..reference.release("helm-release", name, namespace, user, anchor)
+        ..reference.release("helm-release", name, namespace, user, &object.anchor())
     };
     let mut rendered = helm::render(context, &release);
     problems.append(&mut rendered.problems);

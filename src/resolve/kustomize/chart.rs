@@ -42,7 +42,7 @@ pub(super) fn inflate(
     let values = values(loader, entry, directory.as_deref())?;
     let version = field("version", "chartVersion");
     let repository = field("repo", "chartRepoUrl");
-    let anchor = version.or(field("releaseName", "releaseName")).unwrap_or(name).origin.clone();
+    let anchor = &field("releaseName", "releaseName").unwrap_or(name).origin;
     // Without a name Helm makes one up.
     let release_name = field("releaseName", "releaseName");
     if release_name.is_none() {
