@@ -1,0 +1,309 @@
+//! Where values come from: chains of steps, and what a value is put together from.
+
+use std::{fmt, sync::Arc};
+
+use super::Node;
+use crate::source::Span;
+
+/// Where a value came from: from the place where it takes effect to the place where it is written.
+///
+/// Never empty. The **last** step is where a person edits; the steps before it are the places
+/// through which it comes to count. Chains share their tails.
+///
+/// A value that is put together from several has the way of one of them, and knows the others.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The first step.
+    pub step: Step,
+    /// The steps after it.
+    next: Option<Arc<Origin>>,
+    /// What the value is put together from, each by what it is, unless it is one value.
+    parts: Option<Arc<Vec<Part>>>,
+}
+
+/// A part of a value: what it is (`repository`; nothing for an item like the others), and the part.
+pub type Part = (&'static str, Node);
+
+/// One place on a value's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// What happens there.
+    pub via: Via,
+    /// The place, unless it is built in.
+    pub span: Option<Span>,
+}
+
+/// What happens to a value at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Via {
+    /// It is written there.
+    Written,
+    /// A Flux `postBuild` expression there is replaced by the next step's value.
+    Substituted,
+    /// The value there is overridden by a kustomize patch, the next step.
+    Patched,
+    /// The value there is overridden by a later layer, the next step.
+    Overridden,
+    /// A generator entry there reads the next step's file or literal.
+    Generated,
+    /// A kustomize `replacements` or `vars` target there takes the next step's value.
+    Replaced,
+    /// The value there is set by an `images`, `replicas`, `namespace` or name field, the next step.
+    Transformed,
+    /// A reference there brings the next step's values in: `valuesFrom`, `valueFiles`, `values`.
+    Values,
+    /// A template placeholder of an `ApplicationSet` there is filled from the next step.
+    Templated,
+    /// A manifest named there, which the tool knows.
+    UpstreamManifest,
+    /// The chart's own default; the span, if any, is the chart's version.
+    ChartDefault,
+    /// Kubernetes fills it in.
+    KubernetesDefault,
+    /// The program's default for a flag that is not passed.
+    FlagDefault,
+    /// The configuration of this tool.
+    Configured,
+    /// A platform's or installer's own default; the span is what says that it is one.
+    PlatformDefault,
+}
+
+impl Via {
+    /// The name in machine-readable output.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Substituted => "substituted",
+            Self::Patched => "patched",
+            Self::Overridden => "overridden",
+            Self::Generated => "generated",
+            Self::Replaced => "replaced",
+            Self::Transformed => "transformed",
+            Self::Values => "values",
+            Self::Templated => "templated",
+            Self::UpstreamManifest => "upstream-manifest",
+            Self::ChartDefault => "chart-default",
+            Self::KubernetesDefault => "kubernetes-default",
+            Self::FlagDefault => "flag-default",
+            Self::Configured => "configured",
+            Self::PlatformDefault => "platform-default",
+        }
+    }
+
+    /// What a label at such a step says.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Written => "written here",
+            Self::Substituted => "substituted here by Flux",
+            Self::Patched => "this is patched",
+            Self::Overridden => "this is overridden",
+            Self::Generated => "generated into the ConfigMap here",
+            Self::Replaced => "replaced here by kustomize",
+            Self::Transformed => "set here by a kustomize transformer",
+            Self::Values => "values come in here",
+            Self::Templated => "filled in here by the ApplicationSet",
+            Self::UpstreamManifest => "from this upstream manifest",
+            Self::ChartDefault => "the chart's default",
+            Self::KubernetesDefault => "Kubernetes' default",
+            Self::FlagDefault => "metrics-server's default",
+            Self::Configured => "configured here",
+            Self::PlatformDefault => "what this platform does",
+        }
+    }
+}
+
+impl Origin {
+    /// A value that is written at `span`.
+    pub fn written(span: Span) -> Self {
+        Self::at(Via::Written, Some(span))
+    }
+
+    /// A value with one step.
+    pub fn at(via: Via, span: Option<Span>) -> Self {
+        Self { step: Step { via, span }, next: None, parts: None }
+    }
+
+    /// The value that comes to count through a step at `span` and then the steps of `self`.
+    #[must_use]
+    pub fn through(&self, via: Via, span: Option<Span>) -> Self {
+        Self { step: Step { via, span }, next: Some(Arc::new(self.clone())), parts: None }
+    }
+
+    /// The origin of a value that is put together from `parts`, of which the one at `self` is the
+    /// main one.
+    #[must_use]
+    pub fn joined(&self, parts: impl IntoIterator<Item = Part>) -> Self {
+        Self { parts: Some(Arc::new(parts.into_iter().collect())), ..self.clone() }
+    }
+
+    /// The value at `self` that took the place of the one at `old`, whose place stays on the way.
+    ///
+    /// Only where `old` is written is kept: what it had itself replaced does not count any more.
+    #[must_use]
+    pub fn over(&self, via: Via, old: &Self) -> Self {
+        match old.written_at() {
+            Some(span) if self.steps().all(|step| step.span != Some(span)) => {
+                self.through(via, Some(span))
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// The template at `self` whose expression is replaced by the value at `source`.
+    ///
+    /// Every place of the template stays on the way, the last one as a `via` step.
+    #[must_use]
+    pub fn filled(&self, via: Via, source: &Self) -> Self {
+        let filled = match &self.next {
+            None => source.through(via, self.step.span),
+            Some(next) => {
+                let next = Some(Arc::new(next.filled(via, source)));
+                Self { step: self.step, next, parts: None }
+            }
+        };
+        // What holds the expression is not that part any more.
+        let whole = |part: &Node| {
+            part.as_scalar().is_some_and(|it| !it.text.contains('$') && !it.text.contains("{{"))
+        };
+        match &self.parts {
+            None => filled,
+            Some(parts) => filled.joined(parts.iter().filter(|(_, it)| whole(it)).cloned()),
+        }
+    }
+
+    /// The same way, but written at `span`: a part of the value at `self`.
+    #[must_use]
+    pub fn moved(&self, span: Span) -> Self {
+        match &self.next {
+            None => Self::at(self.step.via, Some(span)),
+            Some(next) => {
+                Self { step: self.step, next: Some(Arc::new(next.moved(span))), parts: None }
+            }
+        }
+    }
+
+    /// The same way without the steps of `via` before the last one.
+    #[must_use]
+    pub fn without(&self, via: Via) -> Self {
+        match &self.next {
+            Some(next) if self.step.via == via => next.without(via),
+            Some(next) => Self { next: Some(Arc::new(next.without(via))), ..self.clone() },
+            None => self.clone(),
+        }
+    }
+
+    /// From where it takes effect to where it is written.
+    pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+        std::iter::successors(Some(self), |origin| origin.next.as_deref()).map(|origin| origin.step)
+    }
+
+    /// The last step.
+    pub fn last(&self) -> Step {
+        let mut origin = self;
+        while let Some(next) = &origin.next {
+            origin = next;
+        }
+        origin.step
+    }
+
+    /// The parts that the value is put together from; none of one that is not.
+    pub fn parts(&self) -> Vec<Part> {
+        match (&self.parts, &self.next) {
+            (Some(parts), _) => parts.to_vec(),
+            (None, None) => Vec::new(),
+            (None, Some(next)) => {
+                let Step { via, span } = self.step;
+                let through = |(name, part): Part| {
+                    let origin = part.origin.through(via, span);
+                    (name, Node { origin, ..part })
+                };
+                next.parts().into_iter().map(through).collect()
+            }
+        }
+    }
+
+    /// The ways of the other parts, one for each place where else a person edits.
+    pub fn also(&self) -> Vec<Self> {
+        let mut ways: Vec<Self> = vec![self.clone()];
+        for (_, part) in self.parts() {
+            for way in std::iter::once(part.origin.clone()).chain(part.origin.also()) {
+                if ways.iter().all(|it| it.last() != way.last()) {
+                    ways.push(way);
+                }
+            }
+        }
+        ways.split_off(1)
+    }
+
+    /// Where the part of the value comes from that says `text`; where all of it does, if that is
+    /// not a part of its own.
+    #[must_use]
+    pub fn of(&self, text: &str) -> Self {
+        let says = |part: &Node| part.as_scalar().is_some_and(|it| &*it.text == text);
+        let found = self.parts().into_iter().find(|(_, part)| says(part));
+        found.map_or_else(|| self.clone(), |(_, part)| part.origin)
+    }
+
+    /// Where a person edits, unless the value is built in.
+    pub fn written_at(&self) -> Option<Span> {
+        self.last().span
+    }
+
+    /// Whether nobody wrote the value: it is a default of a chart, of Kubernetes, of a program.
+    pub fn is_default(&self) -> bool {
+        matches!(
+            self.last().via,
+            Via::ChartDefault | Via::KubernetesDefault | Via::FlagDefault | Via::PlatformDefault
+        )
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.steps()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    /// The place of a word in a file that holds some.
+    fn place(word: &str) -> Origin {
+        let sources = Sources::in_memory([("a", "repository tag variable override")]);
+        let file = sources.find("a").expect("it is there");
+        let start = sources.text(file).find(word).expect("a word");
+        let [start, end] = [start, start + word.len()].map(|it| u32::try_from(it).expect("short"));
+        Origin::written(Span { file, start, end })
+    }
+
+    fn image(tag: &str) -> Origin {
+        let part = |name, text: &str| (name, Node::new(text, place(name)));
+        place("tag").joined([part("repository", "a.io/b"), part("tag", tag)])
+    }
+
+    #[test]
+    fn a_joined_value_knows_its_parts_whatever_it_goes_through() {
+        let image = image("v1");
+        assert_eq!(image.steps().count(), 1);
+        assert_eq!(image.also(), [place("repository")], "the main way is not told again");
+        let over = image.through(Via::Values, place("override").step.span);
+        assert_eq!(over.of("v1"), place("tag").through(Via::Values, place("override").step.span));
+        assert_eq!(over.also()[0].steps().count(), 2);
+        assert_eq!(over.of("something else"), over);
+        assert!(place("tag").also().is_empty() && place("tag").parts().is_empty());
+        let nested = place("variable").joined([("", Node::new("a.io/b:v1", image))]);
+        assert_eq!(nested.also().len(), 2, "parts have parts");
+    }
+
+    #[test]
+    fn a_part_with_an_expression_is_none_once_it_is_filled() {
+        let filled = image("${TAG}").filled(Via::Substituted, &place("variable"));
+        let vias: Vec<_> = filled.steps().map(|it| it.via).collect();
+        assert_eq!(vias, [Via::Substituted, Via::Written]);
+        assert_eq!(filled.of("a.io/b"), place("repository"));
+        assert_eq!(filled.of("v2"), filled);
+        assert_eq!(filled.also(), [place("repository")]);
+    }
+}
