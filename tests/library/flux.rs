@@ -97,7 +97,10 @@ fn values_are_substituted_and_know_by_what() {
           dollars: $${LIMIT} $LIMIT
     "#), @r#"
     kind: X  x.yaml:1
-    spec.args: [--limit=256Mi, --plain, here]  x.yaml:5 substituted `'--limit=${LIMIT}'` < vars.yaml:4 `256Mi`, x.yaml:5, x.yaml:5 substituted `'${INLINE}'` < flux.yaml:9
+    spec.args:
+      - --limit=256Mi  x.yaml:5 substituted `'--limit=${LIMIT}'` < vars.yaml:4 `256Mi`
+      - --plain  x.yaml:5
+      - here  x.yaml:5 substituted `'${INLINE}'` < flux.yaml:9
     spec.default: 7  x.yaml:8 `${NONE:=7}`
     spec.dollars: ${LIMIT} $LIMIT  x.yaml:9 `$${LIMIT} $LIMIT`
     spec.hidden: unknown: the Secret `secrets` is encrypted  x.yaml:7 substituted `a ${HIDDEN} b` < vars.yaml:11 `'ENC[AES256_GCM,data:x]'`
@@ -251,7 +254,8 @@ fn later_values_win_and_inline_ones_over_all() {
         values: {replicas: 4}
     "), @"
     replicas: 4  maps.yaml:6 overridden `2` < ms.yaml:8
-    args: [--b]  ms.yaml:7 values `{kind: ConfigMap, name: b}` < maps.yaml:15
+    args:
+      - --b  ms.yaml:7 values `{kind: ConfigMap, name: b}` < maps.yaml:15
     resources.limits.memory: 1Gi  ms.yaml:7 values `{kind: ConfigMap, name: a}` < maps.yaml:8
     ");
 }
@@ -279,7 +283,8 @@ fn whether_a_target_path_wins_depends_on_what_is_shared() {
         values: {resources: {limits: {memory: 2Gi}}, args: [--c]}
     "), @"
     replicas: 2  ms.yaml:8 values `{kind: ConfigMap, name: a}` < maps.yaml:6
-    args: [--c]  ms.yaml:10
+    args:
+      - --c  ms.yaml:10
     resources.limits.memory: 2Gi  maps.yaml:9 overridden `'7'` < ms.yaml:10
     ");
     assert_snapshot!(values(r"

@@ -1,43 +1,39 @@
 //! Values in, objects and origins out.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
-use serde_json::{Value as Json, json};
-
+use insta::assert_snapshot;
 use semver::Version;
+use serde_json::json;
 
+use super::{common::fixture::files, nowhere, roots, unindented, ways, with};
 use crate::{
-    config::Config,
     data::{Family, charts},
     problem::ProblemKind,
     resolve::{
-        context::{Context, Purpose},
         environment::Release,
         helm::{Expanded, Rendered, expand, layer, merge, render},
     },
     scalar::{Dialect, Scalar},
     source::Sources,
-    tree::{Map, Node, Origin, Via},
+    tree::{Map, Node, Origin},
 };
 
 /// A release of a chart from a repository, with `values` from `values.yaml` and its version from
 /// `release.yaml`.
 fn rendered(family: Family, version: &str, values: &str) -> (Sources, Rendered) {
-    let release = format!("version: \"{version}\"\nname: metrics-server\n");
-    let sources = Sources::in_memory([("release.yaml", release.as_str()), ("values.yaml", values)]);
-    let rendered = {
-        let file = sources.find("release.yaml").expect("it is there");
-        let root = sources.documents(file, Dialect::Sigs).roots().next().expect("a document");
-        let version = root.get("version").expect("a version").clone();
-        let release = Release {
-            family: Some(family),
-            anchor: version.origin.clone(),
-            version: Some(version),
-            values: values_of(&sources, "values.yaml"),
-            ..in_directory(None)
-        };
-        with(&sources, |context| render(context, &release))
+    let release = format!("{{name: metrics-server, version: \"{version}\"}}");
+    let values = unindented(values);
+    let sources = Sources::in_memory([("release.yaml", release), ("values.yaml", values)]);
+    let version = roots(&sources, "release.yaml")[0].get("version").expect("a version").clone();
+    let release = Release {
+        family: Some(family),
+        anchor: version.origin.clone(),
+        version: Some(version),
+        values: values_of(&sources, "values.yaml"),
+        ..in_directory(None)
     };
+    let rendered = with(&sources, |context| render(context, &release));
     (sources, rendered)
 }
 
@@ -45,20 +41,13 @@ fn sigs(version: &str, values: &str) -> (Sources, Rendered) {
     rendered(Family::KubernetesSigs, version, values)
 }
 
-fn with<T>(sources: &Sources, f: impl FnOnce(&Context<'_>) -> T) -> T {
-    let config = Config::default();
-    f(&Context::new(sources, &config, Purpose::Judge))
-}
-
 fn values_of(sources: &Sources, path: &str) -> Node {
-    let nowhere = Origin::at(Via::Written, None);
     let file = sources.find(path).expect("it is there");
-    layer(sources.documents(file, Dialect::Sigs), &nowhere).expect("values")
+    layer(sources.documents(file, Dialect::Sigs), &nowhere()).expect("values")
 }
 
 /// A release named `metrics-server` in `kube-system` of the chart in `directory`, without values.
 pub(crate) fn in_directory(directory: Option<&str>) -> Release {
-    let nowhere = Origin::at(Via::Written, None);
     Release {
         name: "metrics-server".into(),
         namespace: "kube-system".into(),
@@ -68,74 +57,74 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         directory: directory.map(Into::into),
         alias: None,
         version: None,
-        values: Node::new(Map::default(), nowhere.clone()),
-        anchor: nowhere,
+        values: Node::new(Map::default(), nowhere()),
+        anchor: nowhere(),
         suspended: false,
     }
 }
 
 fn object<'a>(rendered: &'a Rendered, kind: &str) -> &'a Node {
-    let found = rendered.objects.iter().find(|it| it.str_at("kind") == Some(kind));
+    let found = rendered.objects.iter().find(|it| it.object_kind() == kind);
     found.unwrap_or_else(|| panic!("no {kind}: {:?}", rendered.problems))
 }
 
 fn container(rendered: &Rendered) -> &Node {
-    let pod = object(rendered, "Deployment").at("spec.template.spec").expect("a pod");
-    &pod.get("containers").expect("containers").items()[0]
+    &object(rendered, "Deployment").items_at("spec.template.spec.containers")[0]
 }
 
-/// Each step of a value's way: what happens there, and the text.
-fn way(sources: &Sources, node: &Node) -> String {
-    let mut text = String::new();
-    for step in node.origin.steps() {
-        let at = step.span.map_or("-", |span| sources.slice(span));
-        let file = step.span.map_or("", |span| &sources[span.file].path);
-        let _ = writeln!(text, "{}: {file} {at}", step.via.id());
-    }
-    text
+/// What the objects have at `paths`, each of which starts with a kind; `Server` is the container.
+fn told((sources, rendered): &(Sources, Rendered), paths: &[&str]) -> String {
+    let at = |path: &&str| {
+        let (kind, path) = path.split_once('.').expect("a kind and a path");
+        let node = if kind == "Server" { container(rendered) } else { object(rendered, kind) };
+        ways::values_at(sources, node, path)
+    };
+    paths.iter().map(at).collect()
 }
 
 #[test]
 fn a_value_keeps_its_place_and_a_default_has_the_version_s() {
-    let (sources, rendered) = sigs("3.12.2", "resources: {limits: {memory: 64Mi}}\nreplicas: 2\n");
-    let container = container(&rendered);
-    let limit = container.at("resources.limits.memory").expect("a limit");
-    assert_eq!(way(&sources, limit), "written: values.yaml 64Mi\n");
-    let request = container.at("resources.requests.memory").expect("a request");
-    assert_eq!(request.as_str(), Some("200Mi"));
-    assert_eq!(way(&sources, request), "chart-default: release.yaml \"3.12.2\"\n");
-    let replicas = object(&rendered, "Deployment").at("spec.replicas").expect("replicas");
-    assert_eq!(way(&sources, replicas), "written: values.yaml 2\n");
+    let rendered = sigs(
+        "3.12.2",
+        "
+        resources: {limits: {memory: 64Mi}}
+        replicas: 2
+        ",
+    );
+    assert_snapshot!(told(&rendered, &["Server.resources", "Deployment.spec.replicas"]), @r#"
+    resources.limits.memory: 64Mi  values.yaml:1
+    resources.requests.cpu: 100m  release.yaml:1 chart-default `"3.12.2"`
+    resources.requests.memory: 200Mi  release.yaml:1 chart-default `"3.12.2"`
+    spec.replicas: 2  values.yaml:2
+    "#);
 }
 
 #[test]
 fn arguments_keep_their_places() {
-    let values =
-        "args:\n  - --kubelet-insecure-tls\ncontainerPort: 4443\nmetrics: {enabled: true}\n";
-    let (sources, rendered) = sigs("3.13.1", values);
-    let args = container(&rendered).get("args").expect("arguments").items();
-    let text: Vec<_> = args.iter().filter_map(Node::as_str).collect();
-    assert_eq!(
-        text,
-        [
-            "--secure-port=4443",
-            "--cert-dir=/tmp",
-            "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
-            "--kubelet-use-node-status-port",
-            "--metric-resolution=15s",
-            "--authorization-always-allow-paths=/metrics",
-            "--kubelet-insecure-tls",
-        ]
+    let rendered = sigs(
+        "3.13.1",
+        "
+        args:
+          - --kubelet-insecure-tls
+        containerPort: 4443
+        metrics: {enabled: true}
+        ",
     );
-    assert_eq!(way(&sources, &args[0]), "written: values.yaml 4443\n");
-    assert_eq!(way(&sources, &args[4]), "chart-default: release.yaml \"3.13.1\"\n");
-    assert_eq!(way(&sources, &args[5]), "written: values.yaml true\n");
-    assert_eq!(way(&sources, &args[6]), "written: values.yaml --kubelet-insecure-tls\n");
+    assert_snapshot!(told(&rendered, &["Server.args"]), @r#"
+    args:
+      - --secure-port=4443  values.yaml:3 `4443`
+      - --cert-dir=/tmp  release.yaml:1 chart-default `"3.13.1"`
+      - --kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname  release.yaml:1 chart-default `"3.13.1"`
+      - --kubelet-use-node-status-port  release.yaml:1 chart-default `"3.13.1"`
+      - --metric-resolution=15s  release.yaml:1 chart-default `"3.13.1"`
+      - --authorization-always-allow-paths=/metrics  values.yaml:4 `true`
+      - --kubelet-insecure-tls  values.yaml:2
+    "#);
 }
 
 #[test]
 fn what_is_taken_away_remembers_by_what() {
-    for values in ["resources: null\n", "resources: {requests: null}\n"] {
+    for values in ["resources: null", "resources: {requests: null}"] {
         let (sources, rendered) = sigs("3.12.2", values);
         let container = container(&rendered).as_map().expect("a map");
         assert_eq!(container.get("resources"), None, "{values}");
@@ -146,116 +135,158 @@ fn what_is_taken_away_remembers_by_what() {
 
 #[test]
 fn unquoted_items_are_read_again() {
-    let values = "args: ['--v=2 # more', 3, 'on', 'a: b', '--x=1e3', ~]\n";
-    let (_, rendered) = sigs("3.12.2", values);
+    let (_, rendered) = sigs("3.12.2", "args: ['--v=2 # more', 3, 'on', 'a: b', '--x=1e3', ~]");
     let args = container(&rendered).get("args").expect("arguments").to_json();
     let user = &args.as_array().expect("a list")[5..];
-    assert_eq!(
-        user,
-        [json!("--v=2"), json!(3), json!(true), json!({"a": "b"}), json!("--x=1e3"), Json::Null]
-    );
+    assert_eq!(json!(user), json!(["--v=2", 3, true, {"a": "b"}, "--x=1e3", null]));
 }
 
 #[test]
 fn the_combinations_that_helm_refuses() {
-    for (values, at) in [
-        ("hostNetwork: true\n", "true"),
-        ("args: --kubelet-insecure-tls\n", "--kubelet-insecure-tls"),
-        ("podDisruptionBudget: null\n", "null"),
-        ("args: ['--x: : y']\n", "'--x: : y'"),
-        ("nameOverride: 3\n", "3"),
-        ("extraVolumes: {a: b}\n", "{a: b}"),
-    ] {
+    let refused = |values| {
         let (sources, rendered) = sigs("3.12.2", values);
         assert!(rendered.objects.is_empty(), "{values}");
-        let problem = &rendered.problems[0];
-        assert_eq!(problem.kind, ProblemKind::BuildFails, "{values}");
-        let span = problem.at.written_at().expect("a place");
-        assert_eq!(sources.slice(span), at, "{values}");
-    }
+        ways::problems(&sources, &rendered.problems)
+    };
+    let refused = [
+        "hostNetwork: true",
+        "args: --kubelet-insecure-tls",
+        "podDisruptionBudget: null",
+        "args: ['--x: : y']",
+        "nameOverride: 3",
+        "extraVolumes: {a: b}",
+    ]
+    .map(refused);
+    assert_snapshot!(refused.concat(), @"
+    build-fails: the chart reads `hostNetwork.enabled`, but `hostNetwork` is not a map  values.yaml:1:14 `true`
+    build-fails: `args` must be a list, and is `--kubelet-insecure-tls`  values.yaml:1:7 `--kubelet-insecure-tls`
+    build-fails: the chart reads `podDisruptionBudget.enabled`, but `podDisruptionBudget` is not a map  values.yaml:1:22 `null`
+    build-fails: the chart prints `--x: : y` without quotes: not YAML  values.yaml:1:8 `'--x: : y'`
+    build-fails: `nameOverride` must be text, and is not  values.yaml:1:15 `3`
+    build-fails: `extraVolumes` must be a list  values.yaml:1:15 `{a: b}`
+    ");
 }
 
 #[test]
 fn a_range_tells_what_its_versions_agree_on() {
-    let (_, rendered) = sigs("3.12.x", "{}\n");
-    let server = container(&rendered);
-    assert!(server.look("image").is_err(), "each version has its own");
-    assert_eq!(server.str_at("resources.requests.cpu"), Some("100m"));
-    let (_, rendered) = sigs("3.10.0 - 3.11.0", "{}\n");
-    assert!(container(&rendered).look("resources.requests.cpu").is_err());
-    assert!(container(&rendered).look("args").is_ok());
-    let (_, rendered) = sigs(">=3.0.0", "image: {tag: v0.7.2}\n");
-    let image = container(&rendered).str_at("image");
-    assert_eq!(image, Some("registry.k8s.io/metrics-server/metrics-server:v0.7.2"));
-    assert_eq!(container(&rendered).str_at("resources.requests.cpu"), Some("100m"));
+    let paths = ["Server.image", "Server.resources.requests"];
+    assert_snapshot!(told(&sigs("3.12.x", "{}"), &paths), @r#"
+    image: unknown: it differs between chart versions 3.12.1 and 3.12.2
+    resources.requests.cpu: 100m  release.yaml:1 chart-default `"3.12.x"`
+    resources.requests.memory: 200Mi  release.yaml:1 chart-default `"3.12.x"`
+    "#);
+    assert_snapshot!(told(&sigs("3.10.0 - 3.11.0", "{}"), &["Server.args", "Server.resources.requests"]), @r#"
+    args:
+      - --secure-port=10250  release.yaml:1 chart-default `"3.10.0 - 3.11.0"`
+      - --cert-dir=/tmp  release.yaml:1 chart-default `"3.10.0 - 3.11.0"`
+      - --kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname  release.yaml:1 chart-default `"3.10.0 - 3.11.0"`
+      - --kubelet-use-node-status-port  release.yaml:1 chart-default `"3.10.0 - 3.11.0"`
+      - --metric-resolution=15s  release.yaml:1 chart-default `"3.10.0 - 3.11.0"`
+    resources.requests: unknown: it differs between chart versions 3.10.0 and 3.11.0
+    "#);
+    assert_snapshot!(told(&sigs(">=3.0.0", "image: {tag: v0.7.2}"), &paths), @r#"
+    image: registry.k8s.io/metrics-server/metrics-server:v0.7.2  values.yaml:1 `v0.7.2`
+    resources.requests.cpu: 100m  release.yaml:1 chart-default `">=3.0.0"`
+    resources.requests.memory: 200Mi  release.yaml:1 chart-default `">=3.0.0"`
+    "#);
 }
 
 #[test]
 fn of_a_newer_chart_only_what_is_set_is_known() {
-    let values = "args: [--kubelet-insecure-tls]\nresources: {limits: {memory: 1Gi}}\n";
-    let (_, rendered) = sigs("3.99.0", values);
-    let server = container(&rendered);
-    assert_eq!(server.str_at("resources.limits.memory"), Some("1Gi"));
-    assert!(server.look("resources.requests.memory").is_err());
-    assert!(server.look("image").is_err());
-    let args = server.get("args").expect("arguments").items();
-    assert_eq!(args.last().and_then(Node::as_str), Some("--kubelet-insecure-tls"));
-    assert!(args.iter().any(|it| it.unknown().is_some()));
-    let api = object(&rendered, "APIService");
-    assert!(api.look("spec.insecureSkipTLSVerify").is_err());
-    let pod = object(&rendered, "Deployment").at("spec.template.spec").expect("a pod");
-    assert!(pod.look("hostNetwork").is_err());
+    let rendered = sigs(
+        "3.99.0",
+        "
+        args: [--kubelet-insecure-tls]
+        resources: {limits: {memory: 1Gi}}
+        ",
+    );
+    let paths = [
+        "Server.image",
+        "Server.args",
+        "Server.resources.limits.memory",
+        "Server.resources.requests.memory",
+        "Deployment.spec.template.spec.hostNetwork",
+        "APIService.spec.insecureSkipTLSVerify",
+    ];
+    assert_snapshot!(told(&rendered, &paths), @r#"
+    image: unknown: chart 3.99.0 is newer than this tool knows
+    args:
+      - unknown: chart 3.99.0 is newer than this tool knows  release.yaml:1 chart-default `"3.99.0"`
+      - unknown: chart 3.99.0 is newer than this tool knows  release.yaml:1 chart-default `"3.99.0"`
+      - unknown: chart 3.99.0 is newer than this tool knows  release.yaml:1 chart-default `"3.99.0"`
+      - unknown: chart 3.99.0 is newer than this tool knows  release.yaml:1 chart-default `"3.99.0"`
+      - unknown: chart 3.99.0 is newer than this tool knows  release.yaml:1 chart-default `"3.99.0"`
+      - --kubelet-insecure-tls  values.yaml:1
+    resources.limits.memory: 1Gi  values.yaml:2
+    resources.requests.memory: unknown: chart 3.99.0 is newer than this tool knows
+    spec.template.spec.hostNetwork: unknown: chart 3.99.0 is newer than this tool knows
+    spec.insecureSkipTLSVerify: unknown: chart 3.99.0 is newer than this tool knows
+    "#);
 }
 
 #[test]
 fn unknown_values_stay_unknown() {
-    let sources = Sources::in_memory([("values.yaml", "replicas: 3\n")]);
-    let nowhere = Origin::at(Via::Written, None);
-    let secret = Node::unknown_value("it is encrypted", &nowhere);
+    let sources = Sources::in_memory([("values.yaml", "replicas: 3")]);
+    let secret = Node::unknown_value("it is encrypted", &nowhere());
     let release = Release {
         family: Some(Family::KubernetesSigs),
-        version: Some(Node::new(Scalar::string("3.12.2"), nowhere)),
+        version: Some(Node::new(Scalar::string("3.12.2"), nowhere())),
         values: merge(&secret, &values_of(&sources, "values.yaml")),
         ..in_directory(None)
     };
     let rendered = with(&sources, |context| render(context, &release));
-    let deployment = object(&rendered, "Deployment");
-    assert_eq!(deployment.at("spec.replicas").and_then(Node::as_int), Some(3));
-    let server = container(&rendered);
-    for path in ["image", "resources.requests.cpu", "securityContext"] {
-        assert!(server.look(path).is_err(), "{path}");
-    }
-    assert!(deployment.look("spec.template.spec.priorityClassName").is_err());
-    assert!(object(&rendered, "PodDisruptionBudget").look("spec").is_err());
+    let paths = [
+        "Server.image",
+        "Server.resources.requests.cpu",
+        "Server.securityContext",
+        "Deployment.spec.replicas",
+        "Deployment.spec.template.spec.priorityClassName",
+        "PodDisruptionBudget.spec",
+    ];
+    assert_snapshot!(told(&(sources, rendered), &paths), @"
+    image: unknown: it is encrypted
+    resources.requests.cpu: unknown: it is encrypted
+    securityContext: unknown: it is encrypted
+    spec.replicas: 3  values.yaml:1
+    spec.template.spec.priorityClassName: unknown: it is encrypted
+    spec: unknown: it is encrypted
+    ");
 }
 
 #[test]
 fn bitnami_takes_an_unquoted_false_for_true() {
-    let values = "apiService: {create: true, insecureSkipTLSVerify: false}\nextraArgs: [--v=2]\n";
-    let (_, full) = rendered(Family::Bitnami, "7.4.13", values);
-    let insecure = object(&full, "APIService").at("spec.insecureSkipTLSVerify");
-    assert_eq!(insecure.and_then(Node::as_bool), Some(true));
-    let quoted = values.replace("false", "\"false\"");
-    let (_, full) = rendered(Family::Bitnami, "7.4.13", &quoted);
-    let insecure = object(&full, "APIService").at("spec.insecureSkipTLSVerify");
-    assert_eq!(insecure.and_then(Node::as_bool), Some(false));
+    let insecure = |it: &str| {
+        let values = format!("apiService: {{create: true, insecureSkipTLSVerify: {it}}}");
+        let rendered = rendered(Family::Bitnami, "7.4.13", &values);
+        told(&rendered, &["APIService.spec.insecureSkipTLSVerify"])
+    };
+    assert_snapshot!(insecure("false"), @"spec.insecureSkipTLSVerify: true  values.yaml:1 `false`");
+    assert_snapshot!(insecure("'false'"), @"spec.insecureSkipTLSVerify: false  values.yaml:1 `'false'`");
 }
 
 #[test]
 fn of_older_bitnami_charts_the_arguments_and_the_port_are_known() {
-    let (_, old) = rendered(Family::Bitnami, "5.11.2", "extraArgs: {kubelet-insecure-tls: true}\n");
-    let command = container(&old).get("command").expect("a command").to_json();
-    let expected = json!(["metrics-server", "--secure-port=8443", "--kubelet-insecure-tls=true"]);
-    assert_eq!(command, expected);
-    assert!(container(&old).look("image").is_err());
-    assert!(container(&old).look("securityContext").is_err());
-    let (_, newer) = rendered(Family::Bitnami, "6.4.2", "extraArgs: [--kubelet-insecure-tls]\n");
-    let args = container(&newer).get("args").expect("arguments").to_json();
-    assert_eq!(args, json!(["--secure-port=8443", "--kubelet-insecure-tls"]));
-    assert!(newer.objects.iter().all(|it| it.str_at("kind") != Some("PodDisruptionBudget")));
+    let old = rendered(Family::Bitnami, "5.11.2", "extraArgs: {kubelet-insecure-tls: true}");
+    let paths = ["Server.command", "Server.image", "Server.securityContext"];
+    assert_snapshot!(told(&old, &paths), @r#"
+    command:
+      - metrics-server  release.yaml:1 chart-default `"5.11.2"`
+      - --secure-port=8443  release.yaml:1 chart-default `"5.11.2"`
+      - --kubelet-insecure-tls=true  values.yaml:1 `true`
+    image: unknown: this tool does not know chart 5.11.2 in full
+    securityContext: unknown: this tool does not know chart 5.11.2 in full
+    "#);
+    let newer = rendered(Family::Bitnami, "6.4.2", "extraArgs: [--kubelet-insecure-tls]");
+    assert_snapshot!(told(&newer, &["Server.args"]), @r#"
+    args:
+      - --secure-port=8443  release.yaml:1 chart-default `"6.4.2"`
+      - --kubelet-insecure-tls  values.yaml:1
+    "#);
+    assert!(newer.1.objects.iter().all(|it| it.object_kind() != "PodDisruptionBudget"));
 }
 
-const UMBRELLA: &str = "\
+const UMBRELLA: &str = "
+//- addons/Chart.yaml
 apiVersion: v2
 name: addons
 version: 1.0.0
@@ -268,10 +299,9 @@ dependencies:
     tags: [monitoring]
 ";
 
-fn umbrella(files: &[(&str, &str)], user: &str) -> (Sources, Expanded) {
-    let mut all = vec![("addons/Chart.yaml", UMBRELLA), ("user.yaml", user)];
-    all.extend_from_slice(files);
-    let sources = Sources::in_memory(all);
+/// What [`UMBRELLA`] with more files installs, whose values `user.yaml` has.
+fn umbrella(more: &str) -> (Sources, Expanded) {
+    let sources = Sources::in_memory([UMBRELLA, more].map(|it| files(&[], it)).concat());
     let release =
         Release { values: values_of(&sources, "user.yaml"), ..in_directory(Some("addons")) };
     let expanded = with(&sources, |context| expand(context, &release));
@@ -280,96 +310,114 @@ fn umbrella(files: &[(&str, &str)], user: &str) -> (Sources, Expanded) {
 
 #[test]
 fn an_umbrella_hands_on_values() {
-    let own = "ms: {replicas: 2, resources: {limits: {memory: 1Gi}}}\nglobal: {a: 1}\n";
-    let lock = "dependencies:\n  - name: metrics-server\n    version: 3.12.2\n    \
-                repository: https://kubernetes-sigs.github.io/metrics-server/\n";
-    let files = [("addons/values.yaml", own), ("addons/Chart.lock", lock)];
-    let user = "ms: {replicas: 3, resources: {requests: null}}\nreplicas: 9\n";
-    let (sources, expanded) = umbrella(&files, user);
+    let (sources, expanded) = umbrella(
+        "
+        //- addons/values.yaml
+        ms: {replicas: 2, resources: {limits: {memory: 1Gi}}}
+        global: {a: 1}
+        //- addons/Chart.lock
+        dependencies:
+          - name: metrics-server
+            version: 3.12.2
+            repository: https://kubernetes-sigs.github.io/metrics-server/
+        //- user.yaml
+        ms: {replicas: 3, resources: {requests: null}}
+        replicas: 9
+        ",
+    );
     let [release] = expanded.releases.as_slice() else { panic!("{expanded:?}") };
     assert_eq!(release.family, Some(Family::KubernetesSigs));
     let version = release.version.as_ref().expect("a version");
-    assert_eq!(version.as_str(), Some("3.12.2"), "as the lock file pins it");
-    assert_eq!(way(&sources, version), "written: addons/Chart.yaml 3.x\n");
+    // As the lock file pins it.
+    let pinned = format!("{}  {}", ways::value(version), ways::way_of(&sources, version));
+    assert_snapshot!(pinned, @"3.12.2  addons/Chart.yaml:7 `3.x`");
     let rendered = with(&sources, |context| render(context, release));
-    let deployment = object(&rendered, "Deployment");
-    assert_eq!(deployment.at("metadata.name").and_then(Node::as_str), Some("metrics-server-ms"));
-    let replicas = deployment.at("spec.replicas").expect("replicas");
-    let expected = "overridden: addons/values.yaml 2\nwritten: user.yaml 3\n";
-    assert_eq!(way(&sources, replicas), expected);
-    let resources = container(&rendered).get("resources").map(Node::to_json);
-    assert_eq!(resources, Some(json!({"limits": {"memory": "1Gi"}})));
+    let paths = ["Deployment.metadata.name", "Deployment.spec.replicas", "Server.resources"];
+    assert_snapshot!(told(&(sources, rendered), &paths), @"
+    metadata.name: metrics-server-ms  addons/Chart.yaml:7 `3.x`
+    spec.replicas: 3  addons/values.yaml:1 overridden `2` < user.yaml:1
+    resources.limits.memory: 1Gi  addons/values.yaml:1
+    ");
 }
 
 #[test]
 fn conditions_and_tags_decide_what_an_umbrella_installs() {
-    for (user, count, suspended) in [
-        ("{}\n", 1, false),
-        ("ms: {enabled: false}\n", 0, false),
-        ("ms: {enabled: \"false\"}\naddons: {metrics: false}\n", 0, false),
-        ("addons: {metrics: false}\n", 0, false),
-        ("tags: {monitoring: false}\n", 0, false),
-        ("tags: {monitoring: false}\nms: {enabled: true}\n", 1, false),
-        ("tags: {monitoring: true}\nms: {enabled: false}\n", 0, false),
+    let with_values = |user: &str| umbrella(&format!("//- user.yaml\n{user}")).1;
+    for (user, count) in [
+        ("{}", 1),
+        ("ms: {enabled: false}", 0),
+        ("{ms: {enabled: 'false'}, addons: {metrics: false}}", 0),
+        ("addons: {metrics: false}", 0),
+        ("tags: {monitoring: false}", 0),
+        ("{tags: {monitoring: false}, ms: {enabled: true}}", 1),
+        ("{tags: {monitoring: true}, ms: {enabled: false}}", 0),
     ] {
-        let (_, expanded) = umbrella(&[], user);
+        let expanded = with_values(user);
         assert_eq!(expanded.releases.len(), count, "{user}");
-        assert!(expanded.releases.iter().all(|it| it.suspended == suspended), "{user}");
+        assert!(expanded.releases.iter().all(|it| !it.suspended), "{user}");
     }
-    let (_, expanded) = umbrella(&[], "ms: 3\n");
+    let expanded = with_values("ms: 3");
     assert!(expanded.releases.is_empty());
     assert_eq!(expanded.problems[0].kind, ProblemKind::BuildFails);
 }
 
+/// A copy of metrics-server's chart, but for its templates.
+const VENDORED: &str = r#"
+//- c/Chart.yaml
+apiVersion: v2
+name: metrics-server
+version: 3.12.2
+appVersion: 0.7.2
+home: https://github.com/kubernetes-sigs/metrics-server
+//- c/values.yaml
+replicas: 1
+image: {repository: mirror.example.com/metrics-server, tag: ""}
+hostNetwork: {enabled: false}
+podDisruptionBudget: {enabled: false}
+addonResizer: {enabled: false}
+serviceMonitor: {enabled: false}
+metrics: {enabled: false}
+serviceAccount: {create: true}
+rbac: {create: true}
+apiService: {create: true}
+service: {port: 443}
+containerPort: 10250
+"#;
+
+/// What [`VENDORED`] makes with a changed template.
+fn vendored(path: &str, text: &str) -> (Sources, Rendered) {
+    let version = Version::new(3, 12, 2);
+    let chart = charts::of(Family::KubernetesSigs);
+    let templates = chart.templates(&version).expect("files").into_iter();
+    let mut all: BTreeMap<String, String> = files(&[], VENDORED).into_iter().collect();
+    all.extend(templates.map(|it| (format!("c/templates/{it}"), "kind: ConfigMap".to_owned())));
+    // A template that reads all that the chart has stands for those that do so together.
+    let charts::Key::Map(keys) = chart.keys(&version) else { panic!("a map") };
+    let keys = keys.keys().filter(|it| *it != "global");
+    let read: Vec<_> = keys.map(|it| format!("{{{{ .Values.{it} }}}}\n")).collect();
+    all.insert("c/templates/service.yaml".into(), read.concat());
+    all.insert(format!("c/{path}"), text.to_owned());
+    let sources = Sources::in_memory(all);
+    let expanded = with(&sources, |context| expand(context, &in_directory(Some("c"))));
+    assert_eq!(expanded.releases[0].family, Some(Family::KubernetesSigs));
+    let rendered = with(&sources, |context| render(context, &expanded.releases[0]));
+    (sources, rendered)
+}
+
 #[test]
 fn a_vendored_chart_has_its_defaults_in_the_repository() {
-    let chart = "apiVersion: v2\nname: metrics-server\nversion: 3.12.2\nappVersion: 0.7.2\n\
-                 home: https://github.com/kubernetes-sigs/metrics-server\n";
-    let values = "replicas: 1\nimage: {repository: mirror.example.com/metrics-server, tag: \"\"}\n\
-                  hostNetwork: {enabled: false}\npodDisruptionBudget: {enabled: false}\n\
-                  addonResizer: {enabled: false}\nserviceMonitor: {enabled: false}\n\
-                  metrics: {enabled: false}\nserviceAccount: {create: true}\n\
-                  rbac: {create: true}\napiService: {create: true}\nservice: {port: 443}\n\
-                  containerPort: 10250\n";
-    let render_with = |change: Option<(&str, &str)>| {
-        let version = Version::new(3, 12, 2);
-        let chart_of = charts::of(Family::KubernetesSigs);
-        let names = chart_of.templates(&version).expect("files");
-        let mut files: Vec<(String, String)> = names
-            .iter()
-            .map(|name| (format!("c/templates/{name}"), "kind: ConfigMap\n".to_owned()))
-            .collect();
-        // A template that reads all that the chart has stands for those that do so together.
-        let charts::Key::Map(keys) = chart_of.keys(&version) else { panic!("a map") };
-        let all: Vec<_> = keys.keys().map(|key| format!("{{{{ .Values.{key} }}}}")).collect();
-        let all = all.join("\n");
-        files.retain(|(path, _)| path != "c/templates/service.yaml");
-        files.push(("c/templates/service.yaml".into(), all.replace("{{ .Values.global }}", "")));
-        if let Some((path, text)) = change {
-            files.retain(|(other, _)| other != path);
-            files.push((path.to_owned(), text.to_owned()));
-        }
-        files.push(("c/Chart.yaml".into(), chart.into()));
-        files.push(("c/values.yaml".into(), values.into()));
-        let sources = Sources::in_memory(files);
-        let release = in_directory(Some("c"));
-        let expanded = with(&sources, |context| expand(context, &release));
-        assert_eq!(expanded.releases[0].family, Some(Family::KubernetesSigs));
-        let rendered = with(&sources, |context| render(context, &expanded.releases[0]));
-        (sources, rendered)
-    };
-    let (sources, rendered) = render_with(None);
-    let image = container(&rendered).get("image").expect("an image");
-    assert_eq!(image.as_str(), Some("mirror.example.com/metrics-server:v0.7.2"));
-    let replicas = object(&rendered, "Deployment").at("spec.replicas").expect("replicas");
-    assert_eq!(way(&sources, replicas), "chart-default: c/values.yaml 1\n");
-    for change in [
-        ("c/templates/networkpolicy.yaml", "kind: NetworkPolicy\n"),
-        ("c/templates/pdb.yaml", "{{ .Values.ourOwn }}\n"),
-        ("c/templates/pdb.yaml", "args: [--kubelet-insecure-tls]\n"),
-        ("c/templates/service.yaml", "{{ .Values.replicas }}\n"),
+    let same = vendored("templates/pdb.yaml", "kind: ConfigMap");
+    assert_snapshot!(told(&same, &["Server.image", "Deployment.spec.replicas"]), @"
+    image: mirror.example.com/metrics-server:v0.7.2  c/Chart.yaml:3 chart-default `3.12.2`
+    spec.replicas: 1  c/values.yaml:1 chart-default
+    ");
+    for (path, text) in [
+        ("templates/networkpolicy.yaml", "kind: NetworkPolicy"),
+        ("templates/pdb.yaml", "{{ .Values.ourOwn }}"),
+        ("templates/pdb.yaml", "args: [--kubelet-insecure-tls]"),
+        ("templates/service.yaml", "{{ .Values.replicas }}"),
     ] {
-        let (_, rendered) = render_with(Some(change));
+        let (_, rendered) = vendored(path, text);
         assert_eq!(rendered.problems[0].kind, ProblemKind::Unresolved);
         assert!(object(&rendered, "Deployment").look("spec.replicas").is_err());
     }

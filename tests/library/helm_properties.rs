@@ -5,32 +5,28 @@ use proptest::{prelude::*, sample::Index, test_runner::RngSeed};
 use semver::Version;
 use serde_json::{Value as Json, json};
 
-use super::helm::in_directory;
+use super::{helm::in_directory, nowhere, with};
 use crate::{
-    config::Config,
     data::{
         Family,
         charts::{self, Key},
         version::Constraint,
     },
     resolve::{
-        context::{Context, Purpose},
         environment::Release,
         helm::{Rendered, merge, render},
     },
     scalar::Scalar,
     source::Sources,
-    tree::{Kind, Map, Node, Origin, Via},
+    tree::{Kind, Map, Node},
 };
 
 fn rendering(family: Family, version: &str, values: Node) -> Rendered {
     let sources = Sources::in_memory([("a.yaml", "")]);
-    let version = Node::new(Scalar::string(version), Origin::at(Via::Written, None));
+    let version = Node::new(Scalar::string(version), nowhere());
     let release =
         Release { family: Some(family), version: Some(version), values, ..in_directory(None) };
-    let config = Config::default();
-    let context = Context::new(&sources, &config, Purpose::Judge);
-    render(&context, &release)
+    with(&sources, |context| render(context, &release))
 }
 
 /// Every key of a chart that is not a map of keys, as paths.
@@ -105,7 +101,7 @@ fn some_values(leaves: Vec<(Vec<String>, Key)>) -> impl Strategy<Value = Vec<(Ve
 }
 
 fn tree(values: &[(Vec<String>, Json)], hidden: Option<usize>) -> Node {
-    let written = Origin::at(Via::Written, None);
+    let written = nowhere();
     let mut root = Node::new(Map::default(), written.clone());
     for (index, (path, value)) in values.iter().enumerate() {
         let value = match hidden == Some(index) {

@@ -99,7 +99,8 @@ fn an_inline_patch_is_edited_inside_the_kustomization() {
     "), @"
     Deployment metrics-server
       spec.template.spec.containers[0].name: metrics-server  deployment.yaml:11 patched < kustomization.yaml:13
-      spec.template.spec.containers[0].args: [--kubelet-insecure-tls]  kustomization.yaml:14
+      spec.template.spec.containers[0].args:
+        - --kubelet-insecure-tls  kustomization.yaml:14
       spec.template.spec.containers[0].resources.limits.memory: 300Mi  deployment.yaml:15 patched `200Mi` < kustomization.yaml:17
     ");
 }
@@ -137,7 +138,9 @@ fn a_json_patch_is_edited_at_its_value() {
     assert_snapshot!(overlay(kustomization), @"
     Deployment metrics-server
       spec.replicas: 2  deployment.yaml:7 patched `1` < kustomization.yaml:7
-      spec.template.spec.containers[0].args: [--secure-port=10250, --v=2]  deployment.yaml:13, kustomization.yaml:8
+      spec.template.spec.containers[0].args:
+        - --secure-port=10250  deployment.yaml:13
+        - --v=2  kustomization.yaml:8
     ");
     let (sources, build) = overlaid(kustomization);
     let container = &build.objects[0].items_at("spec.template.spec.containers")[0];
@@ -213,7 +216,8 @@ fn replacements_are_edited_at_their_source() {
       metadata.name: z  kustomization.yaml:3
       data.port: "4443"  kustomization.yaml:5 generated `port=4443` < kustomization.yaml:5 `4443`
     Deployment metrics-server
-      spec.template.spec.containers[0].args: [--secure-port=4443]  kustomization.yaml:10 replaced `'spec.template.spec.containers.[name=metrics-server].args.0'` < kustomization.yaml:5 generated `port=4443` < kustomization.yaml:5 `4443`
+      spec.template.spec.containers[0].args:
+        - --secure-port=4443  kustomization.yaml:10 replaced `'spec.template.spec.containers.[name=metrics-server].args.0'` < kustomization.yaml:5 generated `port=4443` < kustomization.yaml:5 `4443`
     "#);
 }
 
@@ -243,7 +247,8 @@ fn variables_are_edited_at_their_source() {
     Pod pod
       metadata.name: pod  pod.yaml:3
       spec.containers[0].name: c  pod.yaml:4
-      spec.containers[0].args: [--image=there]  pod.yaml:4 replaced `--image=$(IMAGE)` < map.yaml:4 `there`
+      spec.containers[0].args:
+        - --image=there  pod.yaml:4 replaced `--image=$(IMAGE)` < map.yaml:4 `there`
     ");
 }
 

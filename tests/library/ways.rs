@@ -1,6 +1,6 @@
 //! Values and the ways that they took, as text to stand beside a test.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, slice};
 
 use super::written::place;
 use crate::{
@@ -10,14 +10,14 @@ use crate::{
     tree::{Kind, Node, Origin, Via},
 };
 
-/// A line for each value below `node`, where a list of scalars is one value: `path: value  way`.
+/// A line for each value below `node`: `path: value  way`.
 ///
 /// What is unknown is `path: unknown: why`, and so is any other key of an open map.
 pub(crate) fn values(sources: &Sources, node: &Node) -> String {
     values_if(sources, node, &|_| true)
 }
 
-/// The same, of the values for whose origin `wanted` says so.
+/// The same, of the values for whose origin `wanted` says so; a list of scalars is one value.
 pub(crate) fn values_if(
     sources: &Sources,
     node: &Node,
@@ -25,6 +25,17 @@ pub(crate) fn values_if(
 ) -> String {
     let mut lines = Lines { sources, wanted, text: String::new() };
     lines.add("", node);
+    lines.text
+}
+
+/// The same, of what `node` has at `path`, which may be nothing.
+pub(crate) fn values_at(sources: &Sources, node: &Node, path: &str) -> String {
+    let mut lines = Lines { sources, wanted: &|_| true, text: String::new() };
+    match node.look(path) {
+        Ok(Some(node)) => lines.add(path, node),
+        Ok(None) => lines.text = format!("{path}: absent\n"),
+        Err((why, _)) => lines.text = format!("{path}: unknown: {why}\n"),
+    }
     lines.text
 }
 
@@ -52,20 +63,25 @@ impl Lines<'_> {
                     self.add(&format!("{path}[{index}]"), item);
                 }
             }
-            Kind::List(items) if !items.is_empty() => {
-                let values: Vec<_> = items.iter().map(value).collect();
-                self.line(path, &format!("[{}]", values.join(", ")), items);
+            _ => {
+                let items = node.items();
+                let values = if items.is_empty() { slice::from_ref(node) } else { items };
+                if !values.iter().any(|it| (self.wanted)(&it.origin)) {
+                    return;
+                }
+                if items.is_empty() {
+                    self.line(&format!("{path}: "), node);
+                } else {
+                    _ = writeln!(self.text, "{path}:");
+                    items.iter().for_each(|it| self.line("  - ", it));
+                }
             }
-            _ => self.line(path, &value(node), std::slice::from_ref(node)),
         }
     }
 
-    fn line(&mut self, path: &str, value: &str, nodes: &[Node]) {
-        if nodes.iter().any(|it| (self.wanted)(&it.origin)) {
-            let ways: Vec<_> = nodes.iter().map(|it| way_of(self.sources, it)).collect();
-            let line = format!("{path}: {value}  {}", ways.join(", "));
-            _ = writeln!(self.text, "{}", line.trim_end());
-        }
+    fn line(&mut self, start: &str, node: &Node) {
+        let line = format!("{start}{}  {}", value(node), way_of(self.sources, node));
+        _ = writeln!(self.text, "{}", line.trim_end());
     }
 }
 
