@@ -1,63 +1,47 @@
 //! What counts as an approver of kubelet serving certificates, and how weak it is.
 
+use std::fmt::Write as _;
+
+use insta::assert_snapshot;
+
+use super::{fixture, helm::in_directory, nowhere, roots, unindented};
 use crate::{
-    model::{
-        Approver,
-        approver::{elsewhere, find},
-    },
+    model::approver::{elsewhere, find},
     problem::Problem,
-    resolve::environment::{Entry, EntryKind, Environment, Object, Release},
-    scalar::Dialect,
+    resolve::environment::{EntryKind, Environment, Object, Release},
     source::Sources,
-    tree::{Node, Origin, Via},
 };
 
-const TALOS: &str = "talos-cloud-controller-manager";
-
-/// An environment of the documents in `text` and releases with (chart, values).
-fn found(text: &str, releases: &[(&str, &str)]) -> Vec<Approver> {
-    let files = [("objects.yaml".to_owned(), text.to_owned())].into_iter().chain(
-        releases.iter().map(|(chart, values)| (format!("{chart}.values"), (*values).to_owned())),
-    );
-    let sources = Sources::in_memory(files);
-    let roots = |path: &str| -> Vec<Node> {
-        let file = sources.find(path).expect("it is there");
-        sources.documents(file, Dialect::Sigs).roots().cloned().collect()
-    };
-    let nowhere = || Origin::at(Via::Written, None);
-    let environment = Environment {
-        name: "prod".into(),
-        entry: Entry { kind: EntryKind::Manifests, origin: nowhere() },
-        objects: roots("objects.yaml").into_iter().map(Object::new).collect(),
-        settings: None,
-        releases: releases
-            .iter()
-            .map(|(chart, _)| Release {
-                name: "release".into(),
-                namespace: "kube-system".into(),
-                via: "helm-release",
-                family: None,
-                chart: (*chart).to_owned(),
-                version: None,
-                values: roots(&format!("{chart}.values")).remove(0),
-                anchor: nowhere(),
-                suspended: false,
-                alias: None,
-                directory: None,
-            })
-            .collect(),
-        files: Vec::new(),
-        problems: Vec::new(),
-    };
-    find(&sources, &environment)
+/// The approvers in an environment: `perhaps` one that is not certain, and below it what is weak.
+fn found(sources: &Sources, environment: &Environment) -> String {
+    let mut text = String::new();
+    for approver in find(sources, environment) {
+        let certain = if approver.certain { "" } else { "perhaps " };
+        _ = writeln!(text, "{certain}{}", approver.name);
+        for (weakness, _) in &approver.weaknesses {
+            _ = writeln!(text, "  {weakness}");
+        }
+    }
+    text
 }
 
-fn names(found: &[Approver]) -> Vec<(&str, bool)> {
-    found.iter().map(|it| (&*it.name, it.certain)).collect()
+fn environment() -> Environment {
+    Environment::new("prod", EntryKind::Manifests, nowhere())
 }
 
-fn weaknesses(found: &[Approver]) -> Vec<String> {
-    found.iter().flat_map(|it| &it.weaknesses).map(|(it, _)| it.to_string()).collect()
+/// The approvers among the documents of `text`.
+fn objects(text: &str) -> String {
+    let sources = Sources::in_memory([("objects.yaml", unindented(text))]);
+    let objects = roots(&sources, "objects.yaml").into_iter().map(Object::new).collect();
+    found(&sources, &Environment { objects, ..environment() })
+}
+
+/// The approver that `chart` installs with `values`.
+fn chart(chart: &str, values: &str) -> String {
+    let sources = Sources::in_memory([("values.yaml", unindented(values))]);
+    let values = roots(&sources, "values.yaml").remove(0);
+    let release = Release { chart: chart.into(), values, ..in_directory(None) };
+    found(&sources, &Environment { releases: vec![release], ..environment() })
 }
 
 const ROLE: &str = "
@@ -71,20 +55,20 @@ rules:
     verbs: [approve]
 ";
 
-#[test]
-fn a_role_that_a_service_account_has() {
-    assert_eq!(names(&found(ROLE, &[])), [("our-approver", false)]);
-    let bound = "---
+const BINDING: &str = "---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: x}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: our-approver}
 subjects: [{kind: ServiceAccount, name: a, namespace: b}]
 ";
-    assert_eq!(names(&found(&format!("{ROLE}{bound}"), &[])), [("our-approver", true)]);
-    let built_in = bound
-        .replace("name: our-approver", "name: system:certificates.k8s.io:kubelet-serving-approver");
-    assert_eq!(names(&found(&built_in, &[])), [("x", true)]);
+
+#[test]
+fn a_role_that_a_service_account_has() {
+    assert_snapshot!(objects(ROLE), @"perhaps our-approver");
+    assert_snapshot!(objects(&format!("{ROLE}{BINDING}")), @"our-approver");
+    let built_in = "system:certificates.k8s.io:kubelet-serving-approver";
+    assert_snapshot!(objects(&BINDING.replace("our-approver", built_in)), @"x");
 }
 
 #[test]
@@ -95,99 +79,127 @@ fn roles_that_approve_something_else() {
         ("[approve]", "[sign]"),
         ("[certificates.k8s.io]", "['*']"),
     ] {
-        assert!(found(&ROLE.replace(from, to), &[]).is_empty(), "{to}");
+        assert_eq!(objects(&ROLE.replace(from, to)), "", "{to}");
     }
 }
 
-fn deployment(image: &str, rest: &str) -> String {
-    format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: approver}}\nspec:\n  template:\n    \
-         spec:\n      containers:\n        - image: {image}\n          {rest}\n"
-    )
+/// The approver that a Deployment of `container` is.
+fn container(container: &str) -> String {
+    let deployment = "
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: approver}
+        spec: {template: {spec: {containers: [CONTAINER]}}}
+    ";
+    objects(&deployment.replace("CONTAINER", container))
 }
 
 #[test]
 fn known_images() {
-    let of = |image, rest| found(&deployment(image, rest), &[]);
-    let strict = "env: [{name: PROVIDER_REGEX, value: '^node-[0-9]+$'}]";
-    let approver = of("ghcr.io/postfinance/kubelet-csr-approver:v1.2.3", strict);
-    assert_eq!(names(&approver), [("kubelet-csr-approver", true)]);
-    assert!(approver[0].weaknesses.is_empty());
-    let alex = of("ghcr.io/alex1989hu/kubelet-serving-cert-approver:main", "args: [serve]");
-    assert_eq!(weaknesses(&alex), ["the image's tag main may change"]);
-    let talos = |args| of("ghcr.io/siderolabs/talos-cloud-controller-manager:v1.9.0", args);
-    assert_eq!(names(&talos("args: [--controllers=node-csr-approval]")), [(TALOS, true)]);
-    assert!(talos("args: [--controllers=cloud-node]").is_empty());
-    assert!(of("nginx:1", "").is_empty());
+    assert_snapshot!(container("{
+        image: ghcr.io/postfinance/kubelet-csr-approver:v1.2.3,
+        env: [{name: PROVIDER_REGEX, value: '^node-[0-9]+$'}],
+    }"), @"kubelet-csr-approver");
+    assert_snapshot!(container("{
+        image: ghcr.io/alex1989hu/kubelet-serving-cert-approver:main,
+        args: [serve],
+    }"), @"
+    kubelet-serving-cert-approver
+      the image's tag main may change
+    ");
+    assert_snapshot!(container("{
+        image: ghcr.io/siderolabs/talos-cloud-controller-manager:v1.9.0,
+        args: [--controllers=node-csr-approval],
+    }"), @"talos-cloud-controller-manager");
+    assert_snapshot!(container("{
+        image: ghcr.io/siderolabs/talos-cloud-controller-manager:v1.9.0,
+        args: [--controllers=cloud-node],
+    }"), @"");
+    assert_snapshot!(container("{image: nginx:1}"), @"");
 }
 
 #[test]
 fn a_job_that_approves_everything() {
-    let job = deployment(
-        "bitnami/kubectl:1.31",
-        "command: [sh, -c, kubectl get csr -o name | xargs kubectl certificate approve]",
-    );
-    assert_eq!(names(&found(&job, &[])), [("approver", true)]);
-    assert_eq!(weaknesses(&found(&job, &[])).len(), 1);
+    assert_snapshot!(container("{
+        image: bitnami/kubectl:1.31,
+        command: [sh, -c, kubectl get csr -o name | xargs kubectl certificate approve],
+    }"), @"
+    approver
+      `kubectl certificate approve` accepts every request without a look at it
+    ");
 }
 
 #[test]
 fn charts() {
-    let of = |chart, values| found("", &[(chart, values)]);
-    let chart = "postfinance/kubelet-csr-approver";
-    assert_eq!(names(&of(chart, "{}")), [("kubelet-csr-approver", true)]);
-    assert_eq!(
-        weaknesses(&of(chart, "{}")),
-        ["providerRegex is not set, so every host name is accepted"]
-    );
-    assert!(weaknesses(&of(chart, "providerRegex: ^node-\\d+$")).is_empty());
-    assert_eq!(weaknesses(&of(chart, "providerRegex: node-\\d+$")).len(), 1);
-    let bypass = "providerRegex: ^node$\nbypassDnsResolution: true\n";
-    assert_eq!(weaknesses(&of(chart, bypass)).len(), 1);
-    let prefixes = format!("{bypass}providerIpPrefixes: [10.0.0.0/8]\n");
-    assert!(weaknesses(&of(chart, &prefixes)).is_empty());
-    assert!(weaknesses(&of(chart, "providerRegex: ${REGEX}")).is_empty());
-    assert!(weaknesses(&of(chart, "env: [{name: PROVIDER_REGEX, value: x}]")).is_empty());
-    assert!(of(TALOS, "{}").is_empty());
-    assert_eq!(names(&of(TALOS, "enabledControllers: [node-csr-approval]")), [(TALOS, true)]);
+    let approver = |values| chart("postfinance/kubelet-csr-approver", values);
+    assert_snapshot!(approver("{}"), @"
+    kubelet-csr-approver
+      providerRegex is not set, so every host name is accepted
+    ");
+    assert_snapshot!(approver(r"providerRegex: ^node-\d+$"), @"kubelet-csr-approver");
+    assert_snapshot!(approver(r"providerRegex: node-\d+$"), @"
+    kubelet-csr-approver
+      providerRegex is not anchored with ^ and $, so it also accepts longer host names
+    ");
+    assert_snapshot!(approver("
+        providerRegex: ^node$
+        bypassDnsResolution: true
+    "), @"
+    kubelet-csr-approver
+      IP addresses are not checked: DNS is bypassed and no prefixes are set
+    ");
+    assert_snapshot!(approver("
+        providerRegex: ^node$
+        bypassDnsResolution: true
+        providerIpPrefixes: [10.0.0.0/8]
+    "), @"kubelet-csr-approver");
+    assert_snapshot!(approver("providerRegex: ${REGEX}"), @"kubelet-csr-approver");
+    assert_snapshot!(approver("env: [{name: PROVIDER_REGEX, value: x}]"), @"kubelet-csr-approver");
+    let talos = |values| chart("talos-cloud-controller-manager", values);
+    assert_snapshot!(talos("{}"), @"");
+    assert_snapshot!(talos("enabledControllers: [node-csr-approval]"), @"talos-cloud-controller-manager");
 }
 
 #[test]
 fn references() {
-    let app = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec:\n  source: {repoURL: 'https://github.com/alex1989hu/kubelet-serving-cert-approver', path: deploy}\n";
-    assert_eq!(names(&found(app, &[])), [("kubelet-serving-cert-approver", true)]);
-    let source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {name: a}\nspec: {url: 'https://postfinance.github.io/kubelet-csr-approver'}\n";
-    assert_eq!(names(&found(source, &[])), [("kubelet-csr-approver", false)]);
+    assert_snapshot!(objects("
+        apiVersion: argoproj.io/v1alpha1
+        kind: Application
+        metadata: {name: a}
+        spec:
+          source:
+            repoURL: https://github.com/alex1989hu/kubelet-serving-cert-approver
+            path: deploy
+    "), @"kubelet-serving-cert-approver");
+    assert_snapshot!(objects("
+        apiVersion: source.toolkit.fluxcd.io/v1
+        kind: HelmRepository
+        metadata: {name: a}
+        spec: {url: 'https://postfinance.github.io/kubelet-csr-approver'}
+    "), @"perhaps kubelet-csr-approver");
 }
 
 #[test]
 fn remote_manifests_that_nobody_fetched() {
-    let text = "resources:\n  - https://raw.githubusercontent.com/alex1989hu/kubelet-serving-cert-approver/main/deploy/standalone-install.yaml\n";
-    let sources = Sources::in_memory([("kustomization.yaml", text)]);
-    let file = sources.find("kustomization.yaml").expect("it is there");
-    let root = sources.documents(file, Dialect::Sigs).roots().next().expect("a document");
-    let url = &root.get("resources").expect("a list").items()[0];
-    let nowhere = Origin::at(Via::Written, None);
-    let environment = Environment {
-        name: "prod".into(),
-        entry: Entry { kind: EntryKind::Kustomization, origin: nowhere },
-        settings: None,
-        objects: Vec::new(),
-        releases: Vec::new(),
-        files: Vec::new(),
-        problems: vec![Problem::unresolved(&url.origin, "not fetched")],
-    };
-    let found = find(&sources, &environment);
-    assert_eq!(names(&found), [("kubelet-serving-cert-approver", true)]);
-    assert_eq!(weaknesses(&found), ["it comes from a branch, which may change"]);
+    let sources = fixture(
+        "
+        //- kustomization.yaml
+        resources:
+          - https://raw.githubusercontent.com/alex1989hu/kubelet-serving-cert-approver/main/deploy/standalone-install.yaml
+        ",
+    );
+    let kustomization = roots(&sources, "kustomization.yaml").remove(0);
+    let url = &kustomization.items_at("resources")[0].origin;
+    let problems = vec![Problem::unresolved(url, "not fetched")];
+    assert_snapshot!(found(&sources, &Environment { problems, ..environment() }), @"
+    kubelet-serving-cert-approver
+      it comes from a branch, which may change
+    ");
 }
 
 #[test]
 fn mentions_anywhere_but_in_comments_and_prose() {
-    let of = |path: &str, text: &str| {
-        let sources = Sources::in_memory([(path, text)]);
-        elsewhere(&sources).len()
-    };
+    let of = |path: &str, text: &str| elsewhere(&Sources::in_memory([(path, text)])).len();
     assert_eq!(of("other/release.yaml", "chart: kubelet-csr-approver"), 1);
     assert_eq!(of("setup.sh", "kubectl get csr -o name | xargs kubectl certificate approve"), 1);
     assert_eq!(of("kubelet.yaml", "serverTLSBootstrap: true # needs kubelet-csr-approver"), 0);

@@ -73,7 +73,9 @@ impl Lines<'_> {
                     self.line(&format!("{path}: "), node);
                 } else {
                     _ = writeln!(self.text, "{path}:");
-                    items.iter().for_each(|it| self.line("  - ", it));
+                    for item in items {
+                        self.line("  - ", item);
+                    }
                 }
             }
         }
