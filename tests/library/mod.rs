@@ -11,7 +11,7 @@ use crate::{
     resolve::context::{Context, Purpose},
     run,
     scalar::Dialect,
-    source::Sources,
+    source::{Sources, Span},
     tree::{Node, Origin, Via},
 };
 
@@ -74,6 +74,14 @@ fn with<T>(sources: &Sources, f: impl FnOnce(&Context<'_>) -> T) -> T {
 fn roots(sources: &Sources, path: &str) -> Vec<Node> {
     let file = sources.find(path).expect(path);
     sources.documents(file, Dialect::Sigs).roots().cloned().collect()
+}
+
+/// The first `text` in the file at `path`, as a value that is written there.
+fn place(sources: &Sources, path: &str, text: &str) -> Origin {
+    let file = sources.find(path).expect(path);
+    let start = sources.text(file).find(text).expect(text);
+    let [start, end] = [start, start + text.len()].map(|it| u32::try_from(it).expect("short"));
+    Origin::written(Span { file, start, end })
 }
 
 /// The origin of what a test makes up.

@@ -2,40 +2,51 @@
 
 use std::time::Duration;
 
+use super::{config_in, fixture_with, place};
 use crate::{
     cli::Detail,
-    config,
     finding::{Finding, Findings, Severity},
+    model::Cluster,
+    pipeline::analyze,
     report::{Look, Report, json, sarif, show, show_json, text},
+    resolve::environment::Environment,
     rules::find,
     source::{Sources, Span},
     tree::{Origin, Via},
 };
 
-const FILES: [(&str, &str); 6] = [
-    (
-        "clusters/prod/environment.env",
-        "# sizes\nMETRICS_SERVER_MEMORY_LIMIT=256Mi\nPASSWORD=hush\n",
-    ),
-    (
-        "apps/base/metrics-server/helmrelease.yaml",
-        "kind: HelmRelease\nspec:\n  values:\n    resources:\n      limits:\n        memory: \
-         ${METRICS_SERVER_MEMORY_LIMIT}\n",
-    ),
-    (".metrics-server-lint.yaml", "environments:\n  prod:\n    nodes: 300\n"),
-    (
-        "odd: names/ß.yaml",
-        "args:\r\n\t- 'größe 広い' # \u{1b}[31m\r\n- --kubelet-insecure-tls\r\nlimit:\r\n",
-    ),
-    ("secret.yaml", "kind: Secret\nstringData:\n  limit: hush\n"),
-    ("kustomization.yaml", "namespace: x\n"),
-];
+const FILES: &str = "
+//- clusters/prod/environment.env
+# sizes
+METRICS_SERVER_MEMORY_LIMIT=256Mi
+PASSWORD=hush
+//- apps/base/metrics-server/helmrelease.yaml
+kind: HelmRelease
+spec:
+  values:
+    resources:
+      limits:
+        memory: ${METRICS_SERVER_MEMORY_LIMIT}
+//- .metrics-server-lint.yaml
+environments:
+  prod:
+    nodes: 300
+//- odd: names/ß.yaml
+ODD
+//- secret.yaml
+kind: Secret
+stringData:
+  limit: hush
+//- kustomization.yaml
+namespace: x
+";
 
-fn place(sources: &Sources, path: &str, text: &str) -> Origin {
-    let file = sources.find(path).expect(path);
-    let start = u32::try_from(sources.text(file).find(text).expect(text)).expect("a short text");
-    let end = start + u32::try_from(text.len()).expect("a short text");
-    Origin::written(Span { file, start, end })
+/// Line breaks, a tab, wide characters and an escape.
+const ODD: &str =
+    "args:\r\n\t- 'größe 広い' # \u{1b}[31m\r\n- --kubelet-insecure-tls\r\nlimit:\r\n";
+
+fn repository() -> Sources {
+    fixture_with(&[("ODD", ODD)], FILES)
 }
 
 /// One finding of each kind that is hard to show.
@@ -83,7 +94,7 @@ fn report(sources: &Sources) -> Report<'_> {
 }
 
 fn shown(look: Look) -> String {
-    let sources = Sources::in_memory(FILES);
+    let sources = repository();
     text(&report(&sources), look, Detail::Normal, Some(Duration::from_millis(12)))
 }
 
@@ -115,7 +126,7 @@ fn colors_are_all_that_colors_change() {
 
 #[test]
 fn a_rule_has_its_title() {
-    let sources = Sources::in_memory(FILES);
+    let sources = repository();
     let mut report = report(&sources);
     let rule = find("kubelet-insecure-tls").expect("a rule");
     report.findings[0].rule = rule.id;
@@ -125,7 +136,7 @@ fn a_rule_has_its_title() {
 
 #[test]
 fn quiet_is_one_line_each() {
-    let sources = Sources::in_memory(FILES);
+    let sources = repository();
     insta::assert_snapshot!(text(&report(&sources), Look::PLAIN, Detail::Quiet, None));
 }
 
@@ -148,7 +159,7 @@ fn long_lines_are_cut_around_the_label() {
 
 #[test]
 fn sarif_for_code_scanning() {
-    let sources = Sources::in_memory(FILES);
+    let sources = repository();
     let mut log: serde_json::Value =
         serde_json::from_str(&sarif(&report(&sources))).expect("it is JSON");
     // The rules have pages of their own.
@@ -158,13 +169,13 @@ fn sarif_for_code_scanning() {
 
 #[test]
 fn json_for_programs() {
-    let sources = Sources::in_memory(FILES);
+    let sources = repository();
     insta::assert_snapshot!(json(&report(&sources)));
 }
 
 #[test]
 fn the_schema_has_the_fields_that_there_are() {
-    let sources = Sources::in_memory(FILES);
+    let sources = repository();
     let json: serde_json::Value = serde_json::from_str(&json(&report(&sources))).expect("JSON");
     let schema: serde_json::Value =
         serde_json::from_str(include_str!("../../schema/report.schema.json")).expect("JSON");
@@ -187,7 +198,7 @@ fn the_schema_has_the_fields_that_there_are() {
 
 #[test]
 fn names_of_environments() {
-    let sources = Sources::in_memory(FILES);
+    let sources = repository();
     let mut report = report(&sources);
     report.findings.truncate(1);
     report.environments = (1..=9).map(|it| format!("e{it}")).collect();
@@ -229,13 +240,8 @@ spec:
   insecureSkipTLSVerify: true
 ";
 
-fn analyzed(
-    sources: &Sources,
-) -> Vec<(crate::resolve::environment::Environment, crate::model::Cluster)> {
-    let config = sources
-        .find(config::FILE)
-        .map(|it| config::read(sources, it, &crate::rules::ids()).expect("valid"));
-    let (environments, clusters) = crate::pipeline::analyze(sources, &config.unwrap_or_default());
+fn analyzed(sources: &Sources) -> Vec<(Environment, Cluster)> {
+    let (environments, clusters) = analyze(sources, &config_in(sources));
     environments.into_iter().zip(clusters).collect()
 }
 
@@ -280,17 +286,26 @@ fn show_for_programs() {
 
 #[test]
 fn show_for_programs_beside_the_facts_of_metrics_server() {
-    let sources = Sources::in_memory([
-        (".metrics-server-lint.yaml", "environments: {default: {nodes: 3, kubernetes: '1.31'}}\n"),
-        ("a.yaml", MANIFEST),
-        ("api.yaml", API_SERVICE),
-        (
-            "kubelet.yaml",
-            "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nserverTLSBootstrap: true\n",
-        ),
-        ("approver.yaml", &MANIFEST.replace("metrics-server", "kubelet-csr-approver")),
-        ("broken.yaml", "metrics-server: [\n"),
-    ]);
+    let approver = MANIFEST.replace("metrics-server", "kubelet-csr-approver");
+    let sources = fixture_with(
+        &[("MANIFEST", MANIFEST), ("API_SERVICE", API_SERVICE), ("APPROVER", &approver)],
+        "
+        //- .metrics-server-lint.yaml
+        environments: {default: {nodes: 3, kubernetes: '1.31'}}
+        //- a.yaml
+        MANIFEST
+        //- api.yaml
+        API_SERVICE
+        //- kubelet.yaml
+        apiVersion: kubelet.config.k8s.io/v1beta1
+        kind: KubeletConfiguration
+        serverTLSBootstrap: true
+        //- approver.yaml
+        APPROVER
+        //- broken.yaml
+        metrics-server: [
+        ",
+    );
     let shown = show_json(&sources, &analyzed(&sources));
     let mut shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
     shown["environments"][0]["metrics_servers"][0]["facts"].take();
@@ -392,7 +407,7 @@ proptest::proptest! {
             let span = Span { file, start: one.min(other), end: one.max(other) };
             crate::finding::Label { span, text: "a label".into(), step: true }
         });
-        let mut all = findings(&Sources::in_memory(FILES));
+        let mut all = findings(&repository());
         all.truncate(1);
         all[0].labels = labels.collect();
         let report = Report {

@@ -1,25 +1,29 @@
 //! What becomes of findings before they are reported.
 
+use super::{fixture, place};
 use crate::{
     config::Config,
     finding::{Finding, Findings, Severity},
     problem::{Problem, ProblemKind},
     rules,
     settle::{Scope, Settled, settle},
-    source::{Sources, Span},
+    source::Sources,
     tree::Origin,
 };
 
 const RULE: &str = "memory-limit-too-low";
 
 fn repository() -> Sources {
-    Sources::in_memory([("a.yaml", "a: 1\nb: 2\n"), ("dir/b.yaml", "c: 3\n"), ("dirt", "")])
-}
-
-fn place(sources: &Sources, path: &str, text: &str) -> Origin {
-    let file = sources.find(path).expect(path);
-    let start = u32::try_from(sources.text(file).find(text).expect(text)).expect("short");
-    Origin::written(Span { file, start, end: start + u32::try_from(text.len()).expect("short") })
+    fixture(
+        "
+        //- a.yaml
+        a: 1
+        b: 2
+        //- dir/b.yaml
+        c: 3
+        //- dirt
+        ",
+    )
 }
 
 fn found(at: &Origin, environment: &str, message: &str, severity: Severity) -> Finding {
