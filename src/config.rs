@@ -72,8 +72,7 @@ pub fn read(sources: &Sources, file: FileId, rules: &[&str]) -> Result<Config, V
     let mut config = Config::default();
     let documents = sources.documents(file, Dialect::Sigs);
     if let Some(error) = documents.error() {
-        let whole = sources.line_range(file, 1);
-        let start = source::Span { file, start: 0, end: u32::try_from(whole.end).unwrap_or(0) };
+        let start = source::Span::new(file, 0..sources.line_range(file, 1).end);
         let origin = Origin::written(error.span.unwrap_or(start));
         reader.found.at(&origin, "", error.message.clone());
     }

@@ -53,7 +53,7 @@ impl Documents {
 
 /// Parses the whole text of a file. Never fails: what is broken is in the result.
 pub fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents {
-    let whole = Span { file, start: 0, end: u32::try_from(text.len()).unwrap_or(u32::MAX) };
+    let whole = Span::new(file, 0..text.len());
     let (text, shift) = match text.strip_prefix('\u{feff}') {
         Some(rest) => (rest, 3),
         None => (text, 0),

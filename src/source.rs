@@ -303,6 +303,19 @@ impl FileId {
 }
 
 impl Span {
+    /// That range of bytes in `file`, which [`MAX_FILE`] keeps below 2^32.
+    pub fn new(file: FileId, range: Range<usize>) -> Self {
+        let [start, end] = [range.start, range.end].map(|it| u32::try_from(it).unwrap_or(u32::MAX));
+        Self { file, start, end }
+    }
+
+    /// The part of it at `range` bytes from its start.
+    #[must_use]
+    pub fn part(self, range: Range<usize>) -> Self {
+        let start = self.start as usize;
+        Self::new(self.file, start + range.start..start + range.end)
+    }
+
     /// The start of `file`: the place of what concerns all of it.
     pub fn start_of(file: FileId) -> Self {
         Self { file, start: 0, end: 0 }
@@ -318,6 +331,15 @@ impl Span {
     pub fn to(self, other: Self) -> Self {
         Self { end: other.end.max(self.start), ..self }
     }
+}
+
+/// The lines of `text` with what ends them, each with where it starts.
+pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.split_inclusive('\n').scan(0, |next, line| {
+        let start = *next;
+        *next += line.len();
+        Some((start, line))
+    })
 }
 
 /// `relative` seen from the directory `dir`, without `.` and `..`; `None` when it leaves the root.

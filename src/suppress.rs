@@ -156,8 +156,7 @@ fn ids(text: &str) -> Option<Vec<&str>> {
 /// Where `part`, a slice of `text`, stands, given that `text` stands at `whole`.
 fn place_in(whole: Span, text: &str, part: &str) -> Span {
     let offset = part.as_ptr() as usize - text.as_ptr() as usize;
-    let start = whole.start + u32::try_from(offset).unwrap_or(0);
-    Span { start, end: start + u32::try_from(part.len()).unwrap_or(0), ..whole }
+    whole.part(offset..offset + part.len())
 }
 
 #[cfg(test)]

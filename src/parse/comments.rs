@@ -6,7 +6,7 @@ use granit_parser::{Event, Parser, ScalarStyle};
 use crate::{
     parse::{offsets_of, yaml},
     scalar::Style,
-    source::{FileId, Span},
+    source::{FileId, Span, lines},
     tree::Origin,
 };
 
@@ -29,9 +29,7 @@ pub fn comments(text: &str, file: FileId, is_yaml: bool) -> Vec<Span> {
     }
     ranges.sort_unstable();
     ranges.dedup();
-    let narrow = |at| u32::try_from(at).unwrap_or(u32::MAX);
-    let spans = ranges.into_iter();
-    spans.map(|(start, end)| Span { file, start: narrow(start), end: narrow(end) }).collect()
+    ranges.into_iter().map(|(start, end)| Span::new(file, start..end)).collect()
 }
 
 fn in_yaml(text: &str, file: FileId, depth: usize, found: &mut dyn FnMut(usize, usize)) {
@@ -70,12 +68,11 @@ fn in_block(
     found: &mut dyn FnMut(usize, usize),
 ) {
     let Some(source) = text.get(start..end) else { return };
-    let narrow = |at| u32::try_from(at).unwrap_or(u32::MAX);
-    let offsets = offsets_of(source, narrow(start), inner, Style::Literal);
+    let whole = Span::new(file, start..end);
+    let offsets = offsets_of(source, whole.start, inner, Style::Literal);
     if matches!(offsets, yaml::Offsets::Whole) {
         return;
     }
-    let whole = Span { file, start: narrow(start), end: narrow(end) };
     let place = yaml::Place::new(Origin::written(whole), offsets);
     in_yaml(inner, file, depth - 1, &mut |start, end| {
         if let Some(span) = place.span(start, end) {
@@ -85,14 +82,12 @@ fn in_block(
 }
 
 fn own_lines(text: &str, found: &mut dyn FnMut(usize, usize)) {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
+    for (at, line) in lines(text) {
         let bare = line.trim();
         if bare.starts_with('#') {
             let start = at + (line.len() - line.trim_start().len());
             found(start, start + bare.len());
         }
-        at += line.len();
     }
 }
 

@@ -3,7 +3,7 @@
 //! No quotes are removed, nothing is expanded, there are no comments after a value, and `export`
 //! becomes part of the key: what the shell would do does not matter.
 
-use crate::source::{FileId, Span};
+use crate::source::{self, FileId, Span};
 
 /// One `KEY=value` line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,18 +24,13 @@ const MAX_LINE: usize = 64 * 1024;
 /// The variables of `text`, in order.
 pub fn parse(text: &str, file: FileId) -> impl Iterator<Item = Variable<'_>> {
     let mark = '\u{feff}';
-    let (mut offset, text) = match text.strip_prefix(mark) {
+    let (offset, text) = match text.strip_prefix(mark) {
         Some(rest) => (mark.len_utf8(), rest),
         None => (0, text),
     };
-    text.split_inclusive('\n')
-        .map(move |line| {
-            let at = offset;
-            offset += line.len();
-            (at, line)
-        })
+    source::lines(text)
         .take_while(|(_, line)| line.len() <= MAX_LINE)
-        .filter_map(move |(at, line)| variable(line, at, file))
+        .filter_map(move |(at, line)| variable(line, offset + at, file))
 }
 
 fn variable(line: &str, at: usize, file: FileId) -> Option<Variable<'_>> {
@@ -48,16 +43,11 @@ fn variable(line: &str, at: usize, file: FileId) -> Option<Variable<'_>> {
     let start = at + (line.len() - bare.len());
     let (key, value) = bare.split_once('=').unwrap_or((bare, ""));
     let end = start + bare.len();
-    let span = |start: usize, end: usize| Span {
-        file,
-        start: u32::try_from(start).unwrap_or(u32::MAX),
-        end: u32::try_from(end).unwrap_or(u32::MAX),
-    };
     Some(Variable {
         key,
-        key_span: span(start, start + key.len()),
+        key_span: Span::new(file, start..start + key.len()),
         value,
-        value_span: span(end - value.len(), end),
+        value_span: Span::new(file, end - value.len()..end),
     })
 }
 

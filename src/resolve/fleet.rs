@@ -62,7 +62,7 @@ pub fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Dis
         }
         let path = &sources[bundle.file].path;
         let mut deploy = |name: &str, target: Option<&str>| {
-            let start = Span { file: bundle.file, start: 0, end: 0 };
+            let start = Span::start_of(bundle.file);
             let environment = environments.entry(name.to_owned()).or_insert_with(|| {
                 Environment::new(name, EntryKind::Other, Origin::written(start))
             });

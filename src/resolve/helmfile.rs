@@ -8,7 +8,6 @@ mod release;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    parse,
     problem::Problem,
     resolve::{
         context::Context,
@@ -55,7 +54,7 @@ pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
         }
         for name in names(context, file) {
             let mut run = Run::new(context, &name);
-            let nothing = Node::new(Map::default(), Origin::written(start(file)));
+            let nothing = Node::new(Map::default(), Origin::written(Span::start_of(file)));
             run.state(file, &nothing, 0);
             let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
             if !run.read.iter().any(matters) {
@@ -80,10 +79,6 @@ fn is_helmfile(path: &str) -> bool {
     let yaml = name.rsplit_once('.').is_some_and(|(_, it)| matches!(it, "yaml" | "yml"));
     let stem = name.split('.').next().unwrap_or_default();
     yaml && (stem == "helmfile" || source::file_name(source::parent(path)) == "helmfile.d")
-}
-
-fn start(file: FileId) -> Span {
-    Span::start_of(file)
 }
 
 /// The names of the environments that a Helmfile has.
@@ -115,8 +110,7 @@ fn parts(context: &Context<'_>, file: FileId, params: Option<&Node>) -> Result<V
     let Text::Utf8(text) = context.sources.load(file) else {
         return Err("it cannot be read as text".into());
     };
-    let holes = holes(context, text, params)?;
-    template::fill_yaml(context.sources, &parse::whole(context.sources, file), &holes)
+    template::fill_file(context.sources, file, &holes(context, text, params)?)
 }
 
 fn holes(context: &Context<'_>, text: &str, params: Option<&Node>) -> Result<Vec<Hole>, Why> {
@@ -207,7 +201,7 @@ impl<'a> Run<'a> {
         };
         self.collect(file, passed, &mut state, depth);
         if self.environment.entry.origin.written_at().is_none() {
-            self.environment.entry.origin = Origin::written(start(file));
+            self.environment.entry.origin = Origin::written(Span::start_of(file));
         }
         for (file, release) in std::mem::take(&mut state.releases) {
             self.release(file, &release, &state);
@@ -228,13 +222,13 @@ impl<'a> Run<'a> {
         self.read.insert(file);
         let count = match parts(self.context, file, None) {
             Ok(parts) => parts.len(),
-            Err(why) => return self.unresolved(&Origin::written(start(file)), &why),
+            Err(why) => return self.unresolved(&Origin::written(Span::start_of(file)), &why),
         };
         for index in 0..count {
             let params = self.params(&state.values);
             let part = match parts(self.context, file, Some(&params)) {
                 Ok(parts) => parts.into_iter().nth(index),
-                Err(why) => return self.unresolved(&Origin::written(start(file)), &why),
+                Err(why) => return self.unresolved(&Origin::written(Span::start_of(file)), &why),
             };
             let Some(part) = part else { continue };
             for base in bases(self.context, file, &part) {

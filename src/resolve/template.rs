@@ -14,7 +14,7 @@ use crate::{
     parse,
     placeholder::Placeholder,
     scalar::{self, Dialect, Scalar, Style},
-    source::Sources,
+    source::{FileId, Sources, Span},
     tree::{Entry, Kind, Map, Node, Origin, Via, Why},
 };
 
@@ -121,6 +121,17 @@ pub fn fill_yaml(sources: &Sources, node: &Node, holes: &[Hole]) -> Result<Vec<N
         return Err(format!("it is not YAML around its placeholders: {}", error.message).into());
     }
     Ok(documents.roots().map(|root| unmask(root, holes)).collect())
+}
+
+/// [`fill_yaml`] of the text of a file.
+///
+/// # Errors
+/// The text is not YAML around its holes.
+pub fn fill_file(sources: &Sources, file: FileId, holes: &[Hole]) -> Result<Vec<Node>, Why> {
+    let text = sources.text(file);
+    let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
+    let whole = Origin::written(Span::new(file, 0..text.len()));
+    fill_yaml(sources, &Node::new(scalar, whole), holes)
 }
 
 /// `text` with a mask over every hole, of the same length.

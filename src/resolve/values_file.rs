@@ -184,8 +184,7 @@ fn first_key(origin: &Origin, sources: &Sources) -> Origin {
     let Some(span) = origin.written_at() else { return origin.clone() };
     let text = sources.slice(span);
     let end = text.find([':', '\n']).unwrap_or(text.len());
-    let end = span.start + u32::try_from(end).unwrap_or(0);
-    Origin::written(source::Span { end: end.min(span.end), ..span })
+    Origin::written(span.part(0..end))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use regex::Regex;
 use crate::{
     config,
     model::Approver,
-    source::{Relevance, Sources, Span, file_name},
+    source::{Relevance, Sources, Span, file_name, lines},
     tree::Origin,
 };
 
@@ -23,15 +23,13 @@ pub fn elsewhere(sources: &Sources) -> Vec<Approver> {
         {
             continue;
         }
-        let text = sources.text(file);
-        let mut start = 0_usize;
-        for line in text.split_inclusive('\n') {
+        for (start, line) in lines(sources.text(file)) {
             if let Some((said, at)) = mention(line)
                 && let name = name(said)
                 && found.iter().all(|it| it.name != name)
             {
-                let byte = |at: usize| u32::try_from(start + at).unwrap_or(u32::MAX);
-                let span = Span { file, start: byte(at), end: byte(at + said.len()) };
+                let at = start + at;
+                let span = Span::new(file, at..at + said.len());
                 found.push(Approver {
                     name: name.into(),
                     origin: Origin::written(span),
@@ -39,7 +37,6 @@ pub fn elsewhere(sources: &Sources) -> Vec<Approver> {
                     weaknesses: Vec::new(),
                 });
             }
-            start += line.len();
         }
     }
     found

@@ -152,25 +152,20 @@ fn yaml_hosts(sources: &Sources, file: FileId) -> Option<Fact<Count>> {
 
 /// `[kube_node]`, then a host a line; `node[1:5]` is five of them.
 fn ini_hosts(sources: &Sources, file: FileId) -> Option<Fact<Count>> {
-    let text = sources.text(file);
     let mut hosts: BTreeSet<String> = BTreeSet::new();
     let mut inside = false;
     let mut first = None;
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
+    for (start, line) in source::lines(sources.text(file)) {
         let bare = line.split(['#', ';']).next().unwrap_or_default().trim();
         if let Some(section) = bare.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
             inside = GROUPS.contains(&section);
             if inside && first.is_none() {
-                let byte = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
-                let span =
-                    Span { file, start: byte(start), end: byte(start + line.trim_end().len()) };
-                first = Some(Origin::written(span));
+                let end = start + line.trim_end().len();
+                first = Some(Origin::written(Span::new(file, start..end)));
             }
         } else if let Some(host) = bare.split_whitespace().next().filter(|_| inside) {
             hosts.extend(expand(host)?);
         }
-        start += line.len();
     }
     counted(hosts.len(), &first?)
 }

@@ -6,7 +6,7 @@ use crate::{
         ClusterId,
         platform::{Document, Input, Platform, bundled},
     },
-    source::{FileId, Span},
+    source::{self, FileId, Span},
     tree::{Node, Origin},
 };
 
@@ -78,22 +78,17 @@ fn colima(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
 
 /// A script beside what is deployed that starts the cluster for it.
 fn script(input: &Input<'_>, file: FileId, platform: &mut Platform) {
-    let text = input.sources.text(file);
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
+    for (start, line) in source::lines(input.sources.text(file)) {
         let command = ["minikube start", "colima start --kubernetes", "minikube addons enable"];
         let found = command.iter().find_map(|it| Some((it, line.find(it)?)));
         if let Some((command, at)) = found.filter(|_| !line.trim_start().starts_with('#')) {
-            let byte = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
-            let begin = start + at;
-            let span = Span { file, start: byte(begin), end: byte(begin + command.len()) };
-            let origin = Origin::written(span);
+            let at = start + at;
+            let origin = Origin::written(Span::new(file, at..at + command.len()));
             let tool = command.split(' ').next().unwrap_or_default();
             platform.local.get_or_insert_with(|| (runs(tool), origin.clone()));
             if line.contains("metrics-server") {
                 platform.bundled.push(bundled::metrics_server(tool, "kube-system", &origin));
             }
         }
-        start += line.len();
     }
 }

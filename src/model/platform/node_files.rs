@@ -36,10 +36,7 @@ fn loose(input: &Input<'_>, file: FileId, platform: &mut Platform) {
     let text = input.sources.text(file);
     let path = &input.sources[file].path;
     let unit = text.contains("[Service]");
-    let at = |start: usize, end: usize| {
-        let byte = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
-        Origin::written(Span { file, start: byte(start), end: byte(end) })
-    };
+    let at = |start: usize, end: usize| Origin::written(Span::new(file, start..end));
     let line = command_line(text, &at);
     let settings = Settings { layers: Vec::new(), flags: line.flags };
     // The whole command is known when it takes nothing from variables, and the settings are all
@@ -207,22 +204,18 @@ struct CommandLine {
 /// end with a backslash included. `at` gives the origin of a range of bytes.
 fn command_line(text: &str, at: &dyn Fn(usize, usize) -> Origin) -> CommandLine {
     let mut found = CommandLine { flags: Vec::new(), whole: None };
-    let mut start = 0;
-    let mut logical: Option<(usize, usize)> = None;
-    for line in text.split_inclusive('\n') {
-        let end = start + line.len();
-        let begin = logical.map_or(start, |(begin, _)| begin);
+    let mut logical = None;
+    for (start, line) in source::lines(text) {
+        let begin = logical.take().unwrap_or(start);
         let trimmed = line.trim_end();
         if trimmed.ends_with('\\') {
-            logical = Some((begin, end));
+            logical = Some(begin);
         } else {
             logical_line(text, begin, start + trimmed.len(), at, &mut found);
-            logical = None;
         }
-        start = end;
     }
-    if let Some((begin, end)) = logical {
-        logical_line(text, begin, end, at, &mut found);
+    if let Some(begin) = logical {
+        logical_line(text, begin, text.len(), at, &mut found);
     }
     found
 }

@@ -3,7 +3,6 @@
 //! Only templates without control flow are read, and only for the Applications in them.
 
 use crate::{
-    parse,
     problem::Problem,
     resolve::{
         context::Context,
@@ -42,9 +41,8 @@ pub(super) fn applications(
             go: true,
             strict: false,
         });
-        let node = parse::whole(sources, file);
         let documents =
-            scope.holes(text).and_then(|holes| template::fill_yaml(sources, &node, &holes));
+            scope.holes(text).and_then(|holes| template::fill_file(sources, file, &holes));
         match documents {
             Ok(documents) => found.extend(documents.into_iter().filter(is_application)),
             Err(why) if text.contains("metrics-server") => {

@@ -2,12 +2,11 @@
 
 use super::{Run, State, holes, locate};
 use crate::{
-    parse,
     problem::Problem,
     resolve::{helm, install, template},
     scalar::Scalar,
-    source::{self, FileId, Text},
-    tree::{Kind, Map, Node},
+    source::{self, FileId, Span, Text},
+    tree::{Kind, Map, Node, Origin},
 };
 
 impl Run<'_> {
@@ -129,12 +128,12 @@ impl Run<'_> {
         self.read.insert(target);
         let result = match context.sources.load(target) {
             Text::Utf8(text) if path.ends_with(".gotmpl") => {
-                let node = parse::whole(context.sources, target);
+                let whole = Origin::written(Span::new(target, 0..text.len()));
                 let params = self.params(params);
                 holes(context, text, Some(&params))
-                    .and_then(|holes| template::fill_yaml(context.sources, &node, &holes))
+                    .and_then(|holes| template::fill_file(context.sources, target, &holes))
                     .map(|documents| {
-                        let empty = Node::new(Map::default(), node.origin.clone());
+                        let empty = Node::new(Map::default(), whole);
                         documents.iter().fold(empty, |values, it| helm::merge(&values, it))
                     })
                     .map_err(|why| Problem::unresolved(&item.origin, &*why))

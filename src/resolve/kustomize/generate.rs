@@ -201,8 +201,7 @@ impl Pairs<'_> {
         path_node.kind = path.into();
         let file = self.loader.file(&path_node)?;
         let sources = self.loader.context.sources;
-        let end = u32::try_from(sources.text(file).len()).unwrap_or(u32::MAX);
-        let whole = Origin::written(Span { file, start: 0, end });
+        let whole = Origin::written(Span::new(file, 0..sources.text(file).len()));
         let origin = whole.through(Via::Generated, source.origin.written_at());
         let content = match sources.load(file) {
             Text::Utf8(text) => Content::Text(text.clone()),

@@ -222,9 +222,7 @@ impl<'a> Loader<'a> {
         let Some(at) = slice.rfind(part).filter(|_| !part.is_empty()) else {
             return whole.origin.clone();
         };
-        let start = span.start + u32::try_from(at).unwrap_or(0);
-        let end = start + u32::try_from(part.len()).unwrap_or(0);
-        whole.origin.moved(Span { start, end, ..span })
+        whole.origin.moved(span.part(at..at + part.len()))
     }
 
     /// Whether the directory has a kustomization file.

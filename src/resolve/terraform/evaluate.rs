@@ -57,9 +57,7 @@ pub(crate) struct Scope<'a> {
 
 /// The origin of what stands at `range` of `file`; what has no range stands at its start.
 pub(crate) fn written(file: FileId, range: Option<Range<usize>>) -> Origin {
-    let byte = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
-    let range = range.unwrap_or_default();
-    Origin::written(Span { file, start: byte(range.start), end: byte(range.end) })
+    Origin::written(Span::new(file, range.unwrap_or_default()))
 }
 
 impl<'a> Scope<'a> {
@@ -200,13 +198,11 @@ impl<'a> Scope<'a> {
         let mut text = String::new();
         // Where each line starts in the source, and how much more of it is taken away.
         let mut lines = Vec::new();
-        let mut at = 0;
-        for line in source.split_inclusive('\n') {
+        for (at, line) in source::lines(source) {
             let spaces = line.len() - line.trim_start_matches([' ', '\t']).len();
             let cut = indent.min(spaces);
             lines.push((at + cut, text.len()));
             text += line.get(cut..).unwrap_or_default();
-            at += line.len();
         }
         let inner = |offset: usize| {
             let offset = offset.saturating_sub(range.start);
