@@ -19,7 +19,7 @@ macro_rules! platforms {
         fn $name() {
             let scenario = scenario(concat!("platforms_", stringify!($name)));
             yields(&scenario, ($environment, $state, $nodes));
-            scenarios::check(&scenario);
+            scenarios::holds(&scenario);
         })*
     };
 }

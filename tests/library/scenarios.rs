@@ -23,8 +23,8 @@ macro_rules! scenarios {
         $(#[test]
         fn $name() {
             let scenario = scenario(stringify!($name));
-            record(&scenario);
-            check(&scenario);
+            let sarif = holds(&scenario);
+            record(&scenario, sarif);
         })*
     };
 }
@@ -111,7 +111,7 @@ fn every_scenario_is_a_test_and_has_its_snapshots() {
     assert_eq!(recorded, snapshots.collect::<Vec<_>>());
 }
 
-fn record(scenario: &Scenario) {
+fn record(scenario: &Scenario, sarif: Value) {
     let (sources, environments) = read(&scenario.dir);
     let described = environments.iter().map(|it| written::describe(&sources, it));
     insta::with_settings!({
@@ -121,18 +121,19 @@ fn record(scenario: &Scenario) {
     }, {
         let text = without_time(&output("check", scenario));
         insta::assert_snapshot!(format!("{}@check", scenario.name), text);
-        insta::assert_snapshot!(format!("{}@sarif", scenario.name), results(sarif(scenario)));
+        insta::assert_snapshot!(format!("{}@sarif", scenario.name), results(sarif));
         let text = described.collect::<Vec<_>>().join("\n");
         insta::assert_snapshot!(format!("{}@show", scenario.name), text);
     });
 }
 
-/// What holds for every scenario.
-pub(crate) fn check(scenario: &Scenario) {
+/// Checks what holds for every scenario; its SARIF.
+pub(crate) fn holds(scenario: &Scenario) -> Value {
     let sarif = sarif(scenario);
     every_region_exists(scenario, &sarif);
     indexes_lead_to_rules(&sarif);
     threads_change_nothing(scenario);
+    sarif
 }
 
 /// What the program prints of the scenario.
@@ -165,11 +166,9 @@ fn indexes_lead_to_rules(sarif: &Value) {
 }
 
 fn threads_change_nothing(scenario: &Scenario) {
+    let pools = [1, 7].map(|it| ThreadPoolBuilder::new().num_threads(it).build().unwrap());
     for arguments in ["check --format json", "show --format json"] {
-        let outputs = [1, 7].map(|threads| {
-            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| output(arguments, scenario))
-        });
+        let outputs = pools.each_ref().map(|it| it.install(|| output(arguments, scenario)));
         let [one, seven] = outputs;
         assert!(one == seven, "{}: {arguments} differs between runs", scenario.name);
     }
