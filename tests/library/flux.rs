@@ -1,6 +1,6 @@
 //! Flux's trees of Kustomizations, `postBuild` and HelmReleases: what comes out, and from where.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -388,32 +388,14 @@ fn built(sources: &Sources) -> Environment {
 /// The releases of [`PLATFORM`] with `changes`, and what is wrong.
 fn run(changes: &str) -> String {
     let sources = platform(changes);
-    shown(&sources, &[built(&sources)])
+    ways::releases(&sources, &[built(&sources)])
 }
 
 /// The same of the environments that are found from nothing.
 fn run_all(changes: &str) -> String {
     let sources = platform(changes);
     let environments = with(&sources, resolve::resolve);
-    shown(&sources, &environments)
-}
-
-/// The releases of each environment with their values, and what is wrong.
-fn shown(sources: &Sources, environments: &[Environment]) -> String {
-    let mut text = String::new();
-    for environment in environments {
-        _ = writeln!(text, "{}:", environment.name);
-        for release in &environment.releases {
-            let version = release.version.as_ref().map(ways::value).unwrap_or_default();
-            let anchor = ways::way(sources, &release.anchor);
-            _ = writeln!(text, "  {} {version}  {anchor}", release.name);
-            for line in ways::values(sources, &release.values).lines() {
-                _ = writeln!(text, "    {line}");
-            }
-        }
-        text += &ways::problems(sources, &environment.problems);
-    }
-    text
+    ways::releases(&sources, &environments)
 }
 
 #[test]
@@ -638,7 +620,7 @@ fn kustomizations_that_wait_for_each_other_end() {
     let maps: Vec<_> = maps.map(Object::name).collect();
     assert_eq!(maps, ["from-a", "from-b", "from-c", "unused"]);
     // One of the two goes first, without what the other would make.
-    assert_snapshot!(shown(&sources, &[environment]), @"
+    assert_snapshot!(ways::releases(&sources, &[environment]), @"
     test:
     unresolved: the ConfigMap `flux-system/nobody` is not in the repository; the variables that it defines are unknown  clusters/prod/none.yaml:7:56 `nobody`
     unresolved: the ConfigMap `flux-system/from-b` is not in the repository; the variables that it defines are unknown  clusters/prod/a.yaml:7:56 `from-b`
@@ -677,7 +659,7 @@ fn symbolic_links_are_not_in_an_artifact() {
     let links = [("apps".to_owned(), "real".to_owned())].into_iter().collect();
     let load = Box::new(|_: &str| Text::Utf8(String::new()));
     let sources = Sources::new(listing.collect(), links, load);
-    assert_snapshot!(shown(&sources, &[built(&sources)]), @"
+    assert_snapshot!(ways::releases(&sources, &[built(&sources)]), @"
     test:
     build-fails: `apps/metrics-server` leads through a symbolic link, which Flux leaves out  base/services/metrics-server.yaml:5:9 `./apps/metrics-server`
     ");

@@ -6,6 +6,7 @@ use super::written::place;
 use crate::{
     emit,
     problem::Problem,
+    resolve::environment::Environment,
     source::Sources,
     tree::{Kind, Node, Origin, Via},
 };
@@ -63,6 +64,7 @@ impl Lines<'_> {
                     self.add(&format!("{path}[{index}]"), item);
                 }
             }
+            _ if path.is_empty() => {}
             _ => {
                 let items = node.items();
                 let values = if items.is_empty() { slice::from_ref(node) } else { items };
@@ -85,6 +87,26 @@ impl Lines<'_> {
         let line = format!("{start}{}  {}", value(node), way_of(self.sources, node));
         _ = writeln!(self.text, "{}", line.trim_end());
     }
+}
+
+/// The releases of each environment with their values, and what is wrong.
+pub(crate) fn releases(sources: &Sources, environments: &[Environment]) -> String {
+    let mut text = String::new();
+    for environment in environments {
+        _ = writeln!(text, "{}:", environment.name);
+        for release in &environment.releases {
+            let version = release.version.as_ref().map(|it| format!(" {}", value(it)));
+            let version = version.unwrap_or_default();
+            let anchor = way(sources, &release.anchor);
+            let suspended = if release.suspended { " (suspended)" } else { "" };
+            _ = writeln!(text, "  {}{version}{suspended}  {anchor}", release.name);
+            for line in values(sources, &release.values).lines() {
+                _ = writeln!(text, "    {line}");
+            }
+        }
+        text += &problems(sources, &environment.problems);
+    }
+    text
 }
 
 /// What is wrong and where, and below it what else has to do with it, a line each.
