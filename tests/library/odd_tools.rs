@@ -2,13 +2,19 @@
 
 use proptest::prelude::*;
 
+use super::{fixture, fixture_with, unindented};
 use crate::{
     config::Config, pipeline::analyze, resolve::environment::Environment, source::Sources,
     tree::Node,
 };
 
-fn environments(files: &[(&str, &str)]) -> Vec<Environment> {
-    analyze(&Sources::in_memory(files.iter().copied()), &Config::default()).0
+fn environments(sources: &Sources) -> Vec<Environment> {
+    analyze(sources, &Config::default()).0
+}
+
+/// The environments of a file alone.
+fn alone(path: &str, text: &str) -> Vec<Environment> {
+    environments(&Sources::in_memory([(path, text)]))
 }
 
 const DEPLOYMENT: &str = "apiVersion: apps/v1
@@ -40,7 +46,7 @@ spec:
   destination: {server: https://kubernetes.default.svc, namespace: kube-system}
 ";
 
-const SET: &str = "# metrics-server
+const SET: &str = r#"# metrics-server
 apiVersion: argoproj.io/v1alpha1
 kind: ApplicationSet
 metadata: {name: set, namespace: argocd}
@@ -53,12 +59,12 @@ spec:
     - matrix: {generators: [{list: {elements: [{a: b}]}}, {clusters: {values: {x: y}}}]}
     - merge: {mergeKeys: [a], generators: [{list: {elements: [{a: b}]}}, {list: {elements: [{a: b}]}}]}
   template:
-    metadata: {name: '{{ .cluster }}-{{ default \"x\" .v | quote }}'}
+    metadata: {name: '{{ .cluster }}-{{ default "x" .v | quote }}'}
     spec:
       source: {repoURL: https://example.com/x, chart: metrics-server, helm: {values: 'a: {{ .v }}'}}
       destination: {name: '{{ .cluster }}'}
   templatePatch: 'spec: {project: x}'
-";
+"#;
 
 const CHART: &str = "# metrics-server
 apiVersion: helm.cattle.io/v1
@@ -101,26 +107,26 @@ kustomize: {dir: k}
 targetCustomizations: [{name: a, helm: {values: {a: c}}, yaml: {overlays: [o]}}]
 ";
 
-const TERRAFORM: &str = "# metrics-server
+const TERRAFORM: &str = r#"# metrics-server
 locals { a = local.b }
-variable \"x\" { default = 1 }
-module \"m\" { source = \"./\" }
-resource \"helm_release\" \"ms\" {
+variable "x" { default = 1 }
+module "m" { source = "./" }
+resource "helm_release" "ms" {
   count = 1
-  name = \"metrics-server\"
-  chart = \"metrics-server\"
-  repository = \"https://kubernetes-sigs.github.io/metrics-server\"
-  version = \"3.12.2\"
-  values = [file(\"v.yaml\"), yamlencode({ a = local.a }), <<-EOT
+  name = "metrics-server"
+  chart = "metrics-server"
+  repository = "https://kubernetes-sigs.github.io/metrics-server"
+  version = "3.12.2"
+  values = [file("v.yaml"), yamlencode({ a = local.a }), <<-EOT
     b: ${var.x}
   EOT
   ]
   set {
-    name = \"a\"
+    name = "a"
     value = 1
   }
 }
-";
+"#;
 
 const FILES: [(&str, &str); 6] = [
     ("app.yaml", APPLICATION),
@@ -134,7 +140,7 @@ const FILES: [(&str, &str); 6] = [
 #[test]
 fn what_is_right_is_read() {
     for (path, text) in FILES {
-        let found = environments(&[(path, text)]);
+        let found = alone(path, text);
         assert!(found.iter().any(|it| !it.releases.is_empty()), "{path}: {found:?}");
     }
 }
@@ -148,7 +154,7 @@ fn wrong_types_everywhere() {
             while let Some(at) = text[start..].find(": ").map(|at| start + at + 2) {
                 start = at;
                 let end = text[at..].find([',', '\n', '}', ']']).map_or(text.len(), |it| at + it);
-                environments(&[(path, &format!("{}{wrong}{}", &text[..at], &text[end..]))]);
+                alone(path, &format!("{}{wrong}{}", &text[..at], &text[end..]));
             }
         }
     }
@@ -167,25 +173,47 @@ proptest! {
         let (path, text) = FILES[which];
         let from = from.min(text.len());
         let to = (from + length).min(text.len());
-        environments(&[(path, &format!("{}{noise}{}", &text[..from], &text[to..]))]);
+        alone(path, &format!("{}{noise}{}", &text[..from], &text[to..]));
     }
 }
 
 #[test]
 fn applications_that_deploy_each_other_end() {
     let application = |name: &str, path: &str| {
-        format!(
-            "# metrics-server\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\n\
-             spec:\n  source: {{repoURL: https://example.com/x, path: {path}}}\n  destination: {{name: c}}\n"
-        )
+        let text = "
+            # metrics-server
+            apiVersion: argoproj.io/v1alpha1
+            kind: Application
+            metadata: {name: NAME}
+            spec:
+              source: {repoURL: https://example.com/x, path: PATH}
+              destination: {name: c}
+        ";
+        unindented(text).replace("NAME", name).replace("PATH", path)
     };
-    let (a, b) = (application("a", "b"), application("b", "a"));
-    let found = environments(&[("a/a.yaml", &a), ("b/b.yaml", &b), ("b/ms.yaml", DEPLOYMENT)]);
+    let found = environments(&fixture_with(
+        &[("A", &application("a", "b")), ("B", &application("b", "a")), ("DEPLOYMENT", DEPLOYMENT)],
+        "
+        //- a/a.yaml
+        A
+        //- b/b.yaml
+        B
+        //- b/ms.yaml
+        DEPLOYMENT
+        ",
+    ));
     let names: Vec<_> = found.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["c"]);
     assert_eq!(found[0].objects.iter().filter(|it| it.kind() == "Deployment").count(), 1);
-    let own = application("own", "x");
-    let found = environments(&[("x/own.yaml", &own), ("x/ms.yaml", DEPLOYMENT)]);
+    let found = environments(&fixture_with(
+        &[("OWN", &application("own", "x")), ("DEPLOYMENT", DEPLOYMENT)],
+        "
+        //- x/own.yaml
+        OWN
+        //- x/ms.yaml
+        DEPLOYMENT
+        ",
+    ));
     assert_eq!(found.iter().map(|it| it.objects.len()).sum::<usize>(), 2);
 }
 
@@ -198,25 +226,38 @@ fn ten_thousand_parameters() {
         .map(|it| format!("          - {{name: 'podLabels.k{it}', value: '{it}'}}\n"))
         .collect();
     text.insert_str(at, &many.concat());
-    let found = environments(&[("app.yaml", &text)]);
+    let found = alone("app.yaml", &text);
     let release = found.iter().flat_map(|it| &it.releases).next().expect("a release");
     assert_eq!(release.values.at("podLabels.k9999").and_then(Node::as_int), Some(9_999));
 }
 
 #[test]
 fn locals_that_double_each_other_end() {
-    let doubled = |it: usize| format!("  l{it} = [local.l{0}, local.l{0}]\n", it - 1);
+    let doubled = |it: usize| format!("l{it} = [local.l{0}, local.l{0}]\n", it - 1);
     let locals: Vec<String> = (1..40).map(doubled).collect();
-    let text = format!(
-        "# metrics-server\nlocals {{\n  l0 = [1]\n{}}}\nresource \"helm_release\" \"ms\" {{\n  name = \"metrics-server\"\n  chart = \"metrics-server\"\n  \
-         values = [yamlencode({{ a = local.l39 }})]\n}}\n",
-        locals.concat()
-    );
-    environments(&[("main.tf", &text)]);
+    let text = r#"
+        # metrics-server
+        locals {
+          l0 = [1]
+          LOCALS
+        }
+        resource "helm_release" "ms" {
+          name = "metrics-server"
+          chart = "metrics-server"
+          values = [yamlencode({ a = local.l39 })]
+        }
+    "#;
+    alone("main.tf", &text.replace("LOCALS", &locals.concat()));
 }
 
 #[test]
 fn helmfiles_that_include_each_other_end() {
-    let text = "# metrics-server\nbases: [helmfile.yaml, helmfile.yaml]\nhelmfiles: [helmfile.yaml, helmfile.yaml, helmfile.yaml]\n";
-    environments(&[("helmfile.yaml", text)]);
+    environments(&fixture(
+        "
+        //- helmfile.yaml
+        # metrics-server
+        bases: [helmfile.yaml, helmfile.yaml]
+        helmfiles: [helmfile.yaml, helmfile.yaml, helmfile.yaml]
+        ",
+    ));
 }
