@@ -277,18 +277,23 @@ pub const KUSTOMIZATION: Shape = Shape::Fields(&[
 
 #[cfg(test)]
 mod tests {
-    use crate::{scalar::Dialect, source::Sources};
+    use crate::tests::{fixture, roots};
 
     #[test]
     fn every_field_that_names_a_file_is_followed() {
-        let text = "Resources: [a]\nbases: [b]\npatches: [{path: c, patch: 'no: path'}]\n\
-                    configMapGenerator: [{envs: [d], env: e, files: [f, key=g], literals: [h=i]}]\n\
-                    helmCharts: [{name: no, valuesFile: j, additionalValuesFiles: [k]}]\n\
-                    replacements: [{path: l, source: {fieldPath: no}}]\nnamespace: no\n";
-        let sources = Sources::in_memory([("kustomization.yaml", text)]);
-        let file = sources.find("kustomization.yaml").expect("it is there");
-        let root = sources.documents(file, Dialect::Sigs).roots().next().expect("a document");
+        let sources = fixture(
+            "
+            //- kustomization.yaml
+            Resources: [a]
+            bases: [b]
+            patches: [{path: c, patch: 'no: path'}]
+            configMapGenerator: [{envs: [d], env: e, files: [f, key=g], literals: [h=i]}]
+            helmCharts: [{name: no, valuesFile: j, additionalValuesFiles: [k]}]
+            replacements: [{path: l, source: {fieldPath: no}}]
+            namespace: no
+            ",
+        );
         let expected = ["a", "b", "c", "d", "e", "f", "g", "j", "k", "l"];
-        assert_eq!(super::paths(root), expected);
+        assert_eq!(super::paths(&roots(&sources, "kustomization.yaml")[0]), expected);
     }
 }

@@ -107,24 +107,31 @@ fn visit(path: &str, name: &str, entry: &Entry, keys: &[&Key], found: &mut Vec<U
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data::Family, scalar::Dialect, source::Sources, tree::Via};
+    use crate::{
+        data::Family,
+        tests::{fixture, nowhere, roots},
+    };
 
     fn paths(values: &str, version: &Fact<String>) -> Vec<String> {
-        let sources = Sources::in_memory([("values.yaml", values)]);
-        let file = sources.find("values.yaml").expect("it is there");
-        let documents = sources.documents(file, Dialect::Sigs);
         let chart = charts::of(Family::KubernetesSigs);
         let keys: Vec<Key> = versions(chart, version).iter().map(|it| chart.keys(it)).collect();
-        documents.roots().flat_map(|root| unknown(root, &keys)).map(|it| it.path).collect()
+        let values = &roots(&fixture(values), "values.yaml")[0];
+        unknown(values, &keys).into_iter().map(|it| it.path).collect()
     }
 
     fn at(version: &str) -> Fact<String> {
-        Fact::Known(version.into(), Origin::at(Via::Written, None))
+        Fact::Known(version.into(), nowhere())
     }
 
     #[test]
     fn a_key_counts_in_the_versions_that_have_it() {
-        let values = "tls: {type: helm}\nx-anchors: {a: 1}\nglobal: {b: 1}\nimage: {tga: v1}\n";
+        let values = "
+            //- values.yaml
+            tls: {type: helm}
+            x-anchors: {a: 1}
+            global: {b: 1}
+            image: {tga: v1}
+        ";
         assert_eq!(paths(values, &at("3.12.2")), ["tls", "image.tga"]);
         assert_eq!(paths(values, &at("3.13.0")), ["image.tga"]);
         // One of the versions that the range allows has it.
@@ -137,8 +144,14 @@ mod tests {
 
     #[test]
     fn what_the_chart_hands_on_takes_any_key() {
-        let values = "updateStrategy: {rollingUpdate: {maxUnavailable: 0}}\n\
-                      resources: {limits: {memory: 1Gi}}\nnodeSelector: {a.b/c: d}\nfoo: null\n'${KEY}': 1\n";
+        let values = "
+            //- values.yaml
+            updateStrategy: {rollingUpdate: {maxUnavailable: 0}}
+            resources: {limits: {memory: 1Gi}}
+            nodeSelector: {a.b/c: d}
+            foo: null
+            '${KEY}': 1
+        ";
         assert_eq!(paths(values, &at("3.12.2")), [""; 0]);
     }
 }

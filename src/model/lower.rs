@@ -277,23 +277,31 @@ mod tests {
     use crate::{
         config::Config,
         finding::Severity,
-        model::Fact,
+        model::{Fact, MetricsServer},
         pipeline::{analyze, check},
-        source::Sources,
+        tests::fixture,
     };
+
+    fn server(files: &str) -> MetricsServer {
+        let (_, clusters) = analyze(&fixture(files), &Config::default());
+        clusters.into_iter().find_map(|mut it| it.metrics_servers.pop()).expect("one")
+    }
 
     #[test]
     fn flags_that_a_shell_or_the_environment_passes_are_unknown() {
         let insecure = |container: &str| {
-            let deployment = format!(
-                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: metrics-server}}\n\
-                 spec: {{template: {{spec: {{containers: [{{name: metrics-server, \
-                 image: registry.k8s.io/metrics-server/metrics-server:v0.7.2, {container}}}]}}}}}}\n"
-            );
-            let sources = Sources::in_memory([("ms.yaml", &*deployment)]);
-            let (_, clusters) = analyze(&sources, &Config::default());
-            let server = clusters.iter().find_map(|it| it.metrics_servers.first()).expect("one");
-            server.kubelet_insecure_tls.clone()
+            let deployment = "
+                //- ms.yaml
+                apiVersion: apps/v1
+                kind: Deployment
+                metadata: {name: metrics-server}
+                spec:
+                  template:
+                    spec:
+                      containers:
+                      - {name: metrics-server, image: x/metrics-server:v0.7.2, CONTAINER}
+            ";
+            server(&deployment.replace("CONTAINER", container)).kubelet_insecure_tls.clone()
         };
         let unknown = [
             "command: [/bin/sh, -c, exec /metrics-server --kubelet-insecure-tls]",
@@ -314,14 +322,21 @@ mod tests {
 
     #[test]
     fn what_an_unknown_layer_may_switch_off_is_unknown_and_not_absent() {
-        let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
-             metadata: {name: metrics-server, namespace: kube-system}\n\
-             spec:\n  chart: {spec: {chart: metrics-server, version: 3.12.2, \
-             sourceRef: {kind: HelmRepository, name: metrics-server}}}\n  \
-             valuesFrom: [{kind: Secret, name: hidden}]\n";
-        let sources = Sources::in_memory([("release.yaml", release)]);
-        let (_, clusters) = analyze(&sources, &Config::default());
-        let server = clusters.iter().find_map(|it| it.metrics_servers.first()).expect("one");
+        let server = server(
+            "
+            //- release.yaml
+            apiVersion: helm.toolkit.fluxcd.io/v2
+            kind: HelmRelease
+            metadata: {name: metrics-server, namespace: kube-system}
+            spec:
+              chart:
+                spec:
+                  chart: metrics-server
+                  version: 3.12.2
+                  sourceRef: {kind: HelmRepository, name: metrics-server}
+              valuesFrom: [{kind: Secret, name: hidden}]
+            ",
+        );
         assert!(matches!(server.pdb_min_available, Fact::Unknown(..)));
         assert!(matches!(server.pdb_max_unavailable, Fact::Unknown(..)));
         assert!(matches!(server.api_service_insecure_skip_tls_verify, Fact::Unknown(..)));
@@ -393,18 +408,26 @@ mod tests {
 
     /// The worst finding of a limit below its request, applied by a Flux Kustomization.
     fn worst(suspend: &str) -> Option<Severity> {
-        let flux = format!(
-            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
-             metadata: {{name: apps, namespace: flux-system}}\n\
-             spec: {{path: ./apps, suspend: {suspend}}}\n"
-        );
-        let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: metrics-server}\n\
-             spec: {template: {spec: {containers: [{name: metrics-server, \
-             image: registry.k8s.io/metrics-server/metrics-server:v0.7.2, \
-             resources: {requests: {memory: 2Mi}, limits: {memory: 1Mi}}}]}}}\n";
-        let sources =
-            Sources::in_memory([("cluster/apps.yaml", &*flux), ("apps/ms.yaml", deployment)]);
-        let (_, clusters) = analyze(&sources, &Config::default());
+        let files = "
+            //- cluster/apps.yaml
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {name: apps, namespace: flux-system}
+            spec: {path: ./apps, suspend: SUSPEND}
+            //- apps/ms.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: metrics-server}
+            spec:
+              template:
+                spec:
+                  containers:
+                  - name: metrics-server
+                    image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+                    resources: {requests: {memory: 2Mi}, limits: {memory: 1Mi}}
+        ";
+        let (_, clusters) =
+            analyze(&fixture(&files.replace("SUSPEND", suspend)), &Config::default());
         let findings = check(&clusters);
         findings.iter().filter(|it| it.rule == "limit-below-request").map(|it| it.severity).max()
     }

@@ -356,13 +356,12 @@ mod tests {
         config::Config,
         model::ClusterId,
         pipeline::{analyze, check},
-        source::Sources,
+        tests::fixture,
     };
 
     /// What the kubelets of one file are called, and how they are told to request certificates.
-    fn told(path: &str, text: &str) -> (String, Option<String>) {
-        let sources = Sources::in_memory([(path, text)]);
-        let (_, clusters) = analyze(&sources, &Config::default());
+    fn told(file: &str) -> (String, Option<String>) {
+        let (_, clusters) = analyze(&fixture(file), &Config::default());
         let kubelet = clusters.iter().find_map(|it| it.kubelets.first()).expect("a kubelet");
         let findings = check(&clusters).into_iter();
         let mut findings = findings.filter(|it| it.rule == "serving-certificates-not-bootstrapped");
@@ -374,33 +373,46 @@ mod tests {
     fn each_carrier_is_told_in_its_own_words() {
         let approve =
             |request: &str| Some(format!("{request} and deploy an approver for the requests"));
-        for (path, text, called, request) in [
+        for (file, called, request) in [
             (
-                "rke/cluster.yml",
-                "nodes: [{address: a, role: [controlplane]}]\nservices: {kubelet: {extra_args: {v: 2}}}\n",
+                "
+                //- rke/cluster.yml
+                nodes: [{address: a, role: [controlplane]}]
+                services: {kubelet: {extra_args: {v: 2}}}
+                ",
                 "rke rke / RKE cluster",
                 "set services.kubelet.generate_serving_certificate to true",
             ),
             (
-                "group_vars/k8s_cluster/k8s-cluster.yml",
-                "kube_network_plugin: cilium\nkubelet_rotate_server_certificates: false\n",
+                "
+                //- group_vars/k8s_cluster/k8s-cluster.yml
+                kube_network_plugin: cilium
+                kubelet_rotate_server_certificates: false
+                ",
                 "kubespray  / kubespray variables",
                 "set kubelet_rotate_server_certificates to true",
             ),
             (
-                "talos/talconfig.yaml",
-                "clusterName: home\ntalosVersion: v1.9.0\nnodes: [{hostname: a, controlPlane: true}]\n",
+                "
+                //- talos/talconfig.yaml
+                clusterName: home
+                talosVersion: v1.9.0
+                nodes: [{hostname: a, controlPlane: true}]
+                ",
                 "talos talos / talhelper configuration",
                 "set machine.kubelet.extraArgs.rotate-server-certificates to true",
             ),
             (
-                "node/kubelet.service",
-                "[Service]\nExecStart=/usr/bin/kubelet --anonymous-auth=false\n",
+                "
+                //- node/kubelet.service
+                [Service]
+                ExecStart=/usr/bin/kubelet --anonymous-auth=false
+                ",
                 "kubelet node / systemd unit of the kubelet",
                 "start the kubelet with --rotate-server-certificates",
             ),
         ] {
-            assert_eq!(told(path, text), (called.into(), approve(request)), "{path}");
+            assert_eq!(told(file), (called.into(), approve(request)), "{file}");
         }
     }
 

@@ -18,7 +18,9 @@ use crate::{
 #[path = "../common/mod.rs"]
 mod common;
 
-use common::fixture::{files, unindented};
+pub(crate) use common::fixture::unindented;
+
+use common::fixture::files;
 
 mod scenarios;
 mod ways;
@@ -66,18 +68,18 @@ pub(crate) fn directory(text: &str) -> tempfile::TempDir {
 }
 
 /// What `f` makes of what `sources` hold, without a configuration.
-fn with<T>(sources: &Sources, f: impl FnOnce(&Context<'_>) -> T) -> T {
+pub(crate) fn with<T>(sources: &Sources, f: impl FnOnce(&Context<'_>) -> T) -> T {
     f(&Context::new(sources, &Config::default(), Purpose::Judge))
 }
 
 /// The documents of the file at `path`.
-fn roots(sources: &Sources, path: &str) -> Vec<Node> {
+pub(crate) fn roots(sources: &Sources, path: &str) -> Vec<Node> {
     let file = sources.find(path).expect(path);
     sources.documents(file, Dialect::Sigs).roots().cloned().collect()
 }
 
 /// The first `text` in the file at `path`, as a value that is written there.
-fn place(sources: &Sources, path: &str, text: &str) -> Origin {
+pub(crate) fn place(sources: &Sources, path: &str, text: &str) -> Origin {
     let file = sources.find(path).expect(path);
     let start = sources.text(file).find(text).expect(text);
     let [start, end] = [start, start + text.len()].map(|it| u32::try_from(it).expect("short"));
@@ -85,7 +87,7 @@ fn place(sources: &Sources, path: &str, text: &str) -> Origin {
 }
 
 /// The origin of what a test makes up.
-fn nowhere() -> Origin {
+pub(crate) fn nowhere() -> Origin {
     Origin::at(Via::Written, None)
 }
 

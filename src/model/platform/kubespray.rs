@@ -196,17 +196,38 @@ fn expand(pattern: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::fixture;
 
     #[test]
     fn inventories() {
-        let of = |path: &str, text: &str| {
-            let sources = Sources::in_memory([(path, text)]);
-            hosts(&sources, "inventory/prod").and_then(|it| it.value().copied())
+        let count = |file: &str| {
+            let hosts = hosts(&fixture(file), "inventory/prod");
+            hosts.and_then(|it| it.value().copied())
         };
-        let ini = "node1 ansible_host=10.0.0.1\n[kube_control_plane]\nnode1\n[etcd]\nx\n[kube_node]\nnode[1:5] # five\n";
-        assert_eq!(of("inventory/prod/inventory.ini", ini), Some(Count::exactly(5)));
-        let yaml = "all: {children: {kube_control_plane: {hosts: {a: null}}, kube_node: {hosts: {a: null, b: null}}}}";
-        assert_eq!(of("inventory/prod/hosts.yaml", yaml), Some(Count::exactly(2)));
-        assert_eq!(of("inventory/prod/inventory.ini", "[kube_node]\nnode[a:c]\n"), None);
+        let ini = "
+            //- inventory/prod/inventory.ini
+            node1 ansible_host=10.0.0.1
+            [kube_control_plane]
+            node1
+            [etcd]
+            x
+            [kube_node]
+            node[1:5] # five
+        ";
+        assert_eq!(count(ini), Some(Count::exactly(5)));
+        let yaml = "
+            //- inventory/prod/hosts.yaml
+            all:
+              children:
+                kube_control_plane: {hosts: {a: null}}
+                kube_node: {hosts: {a: null, b: null}}
+        ";
+        assert_eq!(count(yaml), Some(Count::exactly(2)));
+        let letters = "
+            //- inventory/prod/inventory.ini
+            [kube_node]
+            node[a:c]
+        ";
+        assert_eq!(count(letters), None);
     }
 }

@@ -267,10 +267,10 @@ fn logical_line(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Via;
+    use crate::tests::{nowhere, unindented};
 
     fn flags(text: &str) -> Vec<(String, String)> {
-        let line = command_line(text, &|_, _| Origin::at(Via::Written, None));
+        let line = command_line(&unindented(text), &|_, _| nowhere());
         let text = |it: &Node| it.as_scalar().map(|it| it.text.to_string()).unwrap_or_default();
         line.flags.iter().map(|it| (it.name.clone(), text(&it.value))).collect()
     }
@@ -279,17 +279,29 @@ mod tests {
     fn variables_and_units() {
         let rotate = [("rotate-server-certificates".to_owned(), "true".to_owned())];
         for text in [
-            "KUBELET_EXTRA_ARGS=--rotate-server-certificates=true\n",
-            "KUBELET_EXTRA_ARGS=\"--rotate-server-certificates=true\"",
-            "[Service]\nEnvironment=\"KUBELET_EXTRA_ARGS=--rotate-server-certificates=true\"\n",
-            "[Service]\nEnvironment='KUBELET_CERT_ARGS=--rotate-server-certificates'\n",
-            "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet \\\n  --rotate-server-certificates=true\n",
+            "KUBELET_EXTRA_ARGS=--rotate-server-certificates=true",
+            r#"KUBELET_EXTRA_ARGS="--rotate-server-certificates=true""#,
+            r#"
+            [Service]
+            Environment="KUBELET_EXTRA_ARGS=--rotate-server-certificates=true"
+            "#,
+            "
+            [Service]
+            Environment='KUBELET_CERT_ARGS=--rotate-server-certificates'
+            ",
+            r"
+            [Service]
+            ExecStart=
+            ExecStart=/usr/bin/kubelet \
+              --rotate-server-certificates=true
+            ",
         ] {
             assert_eq!(flags(text), rotate, "{text}");
         }
-        assert!(
-            flags("# KUBELET_EXTRA_ARGS=--anonymous-auth\nOTHER_ARGS=--anonymous-auth\n")
-                .is_empty()
-        );
+        let others = "
+            # KUBELET_EXTRA_ARGS=--anonymous-auth
+            OTHER_ARGS=--anonymous-auth
+        ";
+        assert!(flags(others).is_empty());
     }
 }
