@@ -264,6 +264,25 @@ fn flatten(prefix: &str, tree: &str, paths: &mut Vec<String>) {
     }
 }
 
+/// A type that other modules see has a name of its own; helpers that none sees may have short ones.
+#[test]
+fn a_name_means_one_thing() {
+    let declared =
+        Regex::new(r"(?m)^(pub(?:\([a-z]+\))? )?(?:struct|enum|type|trait) (\w+)").unwrap();
+    let mut types: BTreeMap<String, Vec<(bool, String)>> = BTreeMap::new();
+    for (path, text) in product() {
+        for found in declared.captures_iter(&text) {
+            let place = (found.get(1).is_some(), path.clone());
+            types.entry(found[2].to_owned()).or_default().push(place);
+        }
+    }
+    let shared = types
+        .into_iter()
+        .filter(|(_, places)| places.len() > 1 && places.iter().any(|(is_visible, _)| *is_visible));
+    let shared: Vec<_> = shared.map(|(name, places)| format!("{name}: {places:?}")).collect();
+    nothing(&shared, "a type that other modules see has a name of its own");
+}
+
 #[test]
 fn modules_are_short() {
     let mut found = Vec::new();
