@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::EnvironmentConfig,
-    model::{ClusterId, Count, Fact},
+    model::{ClusterId, Count, Fact, platform::implied},
     placeholder::has_placeholder,
-    tree::{Node, Origin, Via, Why},
+    tree::{Node, Origin, Why},
 };
 
 /// A group of nodes.
@@ -108,11 +108,30 @@ pub(super) fn stated(node: &Node) -> Fact<Count> {
 
 /// What a number says, or `default` because of what stands at `anchor`.
 pub(super) fn stated_or(node: Option<&Node>, default: u64, anchor: &Origin) -> Fact<Count> {
-    let default = || {
-        let origin = Origin::at(Via::PlatformDefault, anchor.written_at());
-        Fact::Known(Count::exactly(default), origin)
-    };
-    node.filter(|it| !it.is_null()).map_or_else(default, stated)
+    let given = node.filter(|it| !it.is_null());
+    given.map_or_else(|| implied(Count::exactly(default), anchor), stated)
+}
+
+/// That many nodes, as `origin` says.
+pub(super) fn exactly(count: usize, origin: &Origin) -> Fact<Count> {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    Fact::Known(Count::exactly(count), origin.clone())
+}
+
+/// A node for each item of `list`.
+pub(super) fn length(list: &Node) -> Fact<Count> {
+    exactly(list.items().len(), &list.origin)
+}
+
+/// Any number of nodes, as something decides that is not in the repository.
+pub(super) fn unbounded(anchor: &Origin) -> Fact<Count> {
+    implied(Count { min: 0, max: None }, anchor)
+}
+
+/// How many pods a node may run.
+pub(super) fn pods(node: Option<&Node>) -> Option<(u64, Origin)> {
+    let node = node?;
+    Some((u64::try_from(node.as_int()?).ok()?, node.origin.clone()))
 }
 
 /// From one number to another; `None` when neither is there.
@@ -142,6 +161,7 @@ impl Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::Via;
 
     fn pool(tool: &'static str, nodes: Fact<Count>) -> Pool {
         Pool::new(&ClusterId::only(tool), nodes)

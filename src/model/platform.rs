@@ -6,7 +6,6 @@
 //! through the documents for what it knows. Documents are recognised by what they say, never by the
 //! name of their file alone.
 
-mod bundled;
 mod cluster_api;
 mod kind;
 mod kubeadm;
@@ -23,7 +22,8 @@ use std::collections::BTreeSet;
 use crate::{
     data::groups::{self, Role},
     model::{
-        Approver, ClusterId, Kubelet, KubeletFacts, MetricsServer, Signer, approver, nodes::Pool,
+        Approver, ClusterId, Count, Fact, Kubelet, KubeletFacts, MetricsServer, MetricsServerFacts,
+        Signer, approver, nodes::Pool,
     },
     parse, placeholder,
     problem::{Problem, ProblemKind},
@@ -33,7 +33,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Sources, Span},
-    tree::{Node, Origin},
+    tree::{Node, Origin, Via, Why},
 };
 
 /// Everything that the carriers in one environment say.
@@ -167,18 +167,78 @@ pub fn read<'a>(
 }
 
 impl Platform {
-    /// Kubelets whose certificates the platform signs, as `carrier` says in words.
-    fn signed(&mut self, cluster: &ClusterId, group: &str, carrier: &'static str, anchor: &Origin) {
-        self.kubelets.push(Kubelet {
+    /// Kubelets of nodes that `carrier` defines, each of which signs its own certificate unless its
+    /// settings say otherwise.
+    fn kubelet(
+        &mut self,
+        cluster: &ClusterId,
+        group: &str,
+        carrier: Carrier,
+        anchor: &Origin,
+        facts: KubeletFacts,
+    ) -> &mut Kubelet {
+        self.kubelets.push_mut(Kubelet {
             cluster: cluster.clone(),
             group: group.to_owned(),
-            carrier: Carrier::Platform(carrier),
-            signer: Signer::Platform,
+            carrier,
+            signer: Signer::Kubelet,
             complete: true,
             anchor: anchor.clone(),
-            facts: KubeletFacts::default(),
-        });
+            facts,
+        })
     }
+
+    /// Kubelets whose certificates the platform signs, as `carrier` says in words.
+    fn signed(
+        &mut self,
+        cluster: &ClusterId,
+        carrier: &'static str,
+        anchor: &Origin,
+    ) -> &mut Kubelet {
+        let carrier = Carrier::Platform(carrier);
+        let kubelet = self.kubelet(cluster, "all nodes", carrier, anchor, KubeletFacts::default());
+        kubelet.signer = Signer::Platform;
+        kubelet
+    }
+
+    /// Whether a carrier before this one spoke of `cluster`.
+    fn knows(&self, cluster: &ClusterId) -> bool {
+        self.kubelets.iter().any(|it| it.cluster == *cluster)
+    }
+
+    /// A group of nodes.
+    fn pool(&mut self, cluster: &ClusterId, nodes: Fact<Count>) -> &mut Pool {
+        self.pools.push_mut(Pool::new(cluster, nodes))
+    }
+
+    /// A metrics-server that `platform` brings along, as `anchor` says; nothing else is known of it.
+    ///
+    /// A carrier then fills in what its settings imply.
+    fn bundle(&mut self, platform: &str, anchor: &Origin) -> &mut MetricsServer {
+        let why: Why = format!("{platform} decides").into();
+        self.bundled.push_mut(MetricsServer {
+            name: "metrics-server".into(),
+            namespace: "kube-system".into(),
+            via: "bundled",
+            chart: None,
+            anchor: anchor.clone(),
+            managed: true,
+            suspended: false,
+            resizer: None,
+            versions: Vec::new(),
+            facts: MetricsServerFacts::unknown(&why, anchor),
+        })
+    }
+
+    /// `tool` runs the cluster on somebody's own machine.
+    fn is_local(&mut self, tool: &str, at: &Origin) {
+        self.local.get_or_insert_with(|| (format!("{tool} runs it"), at.clone()));
+    }
+}
+
+/// A value that the platform chooses because of what stands at `anchor`.
+pub(super) fn implied<T>(value: T, anchor: &Origin) -> Fact<T> {
+    Fact::Known(value, Origin::at(Via::PlatformDefault, anchor.written_at()))
 }
 
 /// What a carrier looks through.

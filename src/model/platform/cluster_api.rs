@@ -6,96 +6,29 @@
 
 use crate::{
     model::{
-        Approver, Carrier, ClusterId, Count, Fact, Kubelet, Signer,
+        Approver, Carrier, ClusterId, Count, Fact,
         kubelet::{Flag, Settings},
-        nodes::{self, Pool},
+        nodes,
         platform::{Document, Input, Platform, node_files::Written, talos},
     },
     source,
-    tree::Node,
+    tree::{Node, Origin},
 };
 
 pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
     if input.is_applied {
         return;
     }
-    let all = Clusters::new(input);
+    let mut clusters = Clusters::new(input, platform);
     for document in &input.documents {
-        let Some(group) = document.group().strip_suffix("cluster.x-k8s.io") else { continue };
-        match (group, document.kind()) {
-            ("", "Cluster") => topology(document, platform),
-            ("controlplane.", "KubeadmControlPlane") => {
-                let spec = document.node.at("spec.kubeadmConfigSpec");
-                control_plane(input, &all, document, spec, platform);
-                replicas(&all, document, platform);
-            }
-            ("controlplane.", "KubeadmControlPlaneTemplate") => {
-                let spec = document.node.at("spec.template.spec.kubeadmConfigSpec");
-                control_plane(input, &all, document, spec, platform);
-            }
-            ("bootstrap.", "KubeadmConfigTemplate") => {
-                workers(input, &all, document, document.node.at("spec.template.spec"), platform);
-            }
-            ("bootstrap.", "KubeadmConfig") => {
-                workers(input, &all, document, document.node.get("spec"), platform);
-            }
-            ("", "MachineDeployment" | "MachinePool" | "MachineSet") => {
-                replicas(&all, document, platform);
-            }
-            ("controlplane.", "TalosControlPlane") => {
-                let spec = document.node.at("spec.controlPlaneConfig.controlplane");
-                talos_nodes(input, &all, document, spec, platform);
-                replicas(&all, document, platform);
-            }
-            ("bootstrap.", "TalosConfigTemplate") => {
-                let spec = document.node.at("spec.template.spec");
-                talos_nodes(input, &all, document, spec, platform);
-            }
-            ("controlplane.", "RKE2ControlPlane" | "KThreesControlPlane" | "K0sControlPlane") => {
-                platform.signed(
-                    &all.of(document),
-                    "all nodes",
-                    "Cluster API control plane with its own signer",
-                    &document.anchor(),
-                );
-                replicas(&all, document, platform);
-            }
-            (
-                "controlplane." | "infrastructure.",
-                "AWSManagedControlPlane"
-                | "AzureManagedControlPlane"
-                | "AzureASOManagedControlPlane"
-                | "GCPManagedControlPlane",
-            ) => {
-                let anchor = document.anchor();
-                platform.signed(&all.of(document), "all nodes", "managed control plane", &anchor);
-            }
-            ("infrastructure.", kind) if is_hetzner(kind) => {
-                // Its controller approves for the machines that it made.
-                platform.approvers.push(Approver {
-                    name: "cluster-api-provider-hetzner".into(),
-                    origin: document.anchor(),
-                    certain: true,
-                    weaknesses: Vec::new(),
-                });
-            }
-            _ => {}
-        }
+        clusters.read(document);
     }
 }
 
-fn is_hetzner(kind: &str) -> bool {
-    matches!(
-        kind,
-        "HetznerCluster"
-            | "HetznerClusterTemplate"
-            | "HCloudMachineTemplate"
-            | "HetznerBareMetalMachineTemplate"
-    )
-}
-
-/// Which cluster an object belongs to.
+/// What Cluster API's objects come to.
 struct Clusters<'a> {
+    input: &'a Input<'a>,
+    platform: &'a mut Platform,
     /// Clusters by name.
     names: Vec<&'a str>,
     /// Objects that others refer to, by name, with the cluster of the other.
@@ -103,8 +36,8 @@ struct Clusters<'a> {
 }
 
 impl<'a> Clusters<'a> {
-    fn new(input: &Input<'a>) -> Self {
-        let mut all = Self { names: Vec::new(), references: Vec::new() };
+    fn new(input: &'a Input<'_>, platform: &'a mut Platform) -> Self {
+        let mut all = Self { input, platform, names: Vec::new(), references: Vec::new() };
         for document in input.group("cluster.x-k8s.io") {
             let node = document.node;
             let name = node.object_name();
@@ -121,6 +54,54 @@ impl<'a> Clusters<'a> {
         all
     }
 
+    fn read(&mut self, document: &Document<'_>) {
+        let Some(group) = document.group().strip_suffix("cluster.x-k8s.io") else { return };
+        let node = document.node;
+        match (group, document.kind()) {
+            ("", "Cluster") => self.topology(document),
+            ("controlplane.", "KubeadmControlPlane") => {
+                self.control_plane(document, node.at("spec.kubeadmConfigSpec"));
+                self.replicas(document);
+            }
+            ("controlplane.", "KubeadmControlPlaneTemplate") => {
+                self.control_plane(document, node.at("spec.template.spec.kubeadmConfigSpec"));
+            }
+            ("bootstrap.", "KubeadmConfigTemplate") => {
+                self.workers(document, node.at("spec.template.spec"));
+            }
+            ("bootstrap.", "KubeadmConfig") => self.workers(document, node.get("spec")),
+            ("", "MachineDeployment" | "MachinePool" | "MachineSet") => self.replicas(document),
+            ("controlplane.", "TalosControlPlane") => {
+                self.talos(document, node.at("spec.controlPlaneConfig.controlplane"));
+                self.replicas(document);
+            }
+            ("bootstrap.", "TalosConfigTemplate") => {
+                self.talos(document, node.at("spec.template.spec"));
+            }
+            ("controlplane.", "RKE2ControlPlane" | "KThreesControlPlane" | "K0sControlPlane") => {
+                self.signed(document, "Cluster API control plane with its own signer");
+                self.replicas(document);
+            }
+            (
+                "controlplane." | "infrastructure.",
+                "AWSManagedControlPlane"
+                | "AzureManagedControlPlane"
+                | "AzureASOManagedControlPlane"
+                | "GCPManagedControlPlane",
+            ) => self.signed(document, "managed control plane"),
+            ("infrastructure.", kind) if is_hetzner(kind) => {
+                // Its controller approves for the machines that it made.
+                self.platform.approvers.push(Approver {
+                    name: "cluster-api-provider-hetzner".into(),
+                    origin: document.anchor(),
+                    certain: true,
+                    weaknesses: Vec::new(),
+                });
+            }
+            _ => {}
+        }
+    }
+
     /// The cluster of an object: what its label says, what refers to it, or the only one.
     fn of(&self, document: &Document<'_>) -> ClusterId {
         let name = document.node.object_name();
@@ -134,63 +115,81 @@ impl<'a> Clusters<'a> {
         let cluster = label.and_then(Node::as_str).or_else(referred).or_else(only);
         ClusterId::named("cluster-api", cluster.unwrap_or_else(|| source::parent(document.path)))
     }
-}
 
-fn control_plane(
-    input: &Input<'_>,
-    all: &Clusters<'_>,
-    document: &Document<'_>,
-    spec: Option<&Node>,
-    platform: &mut Platform,
-) {
-    // One replica is made by `init` alone.
-    let single = document.node.at("spec.replicas").and_then(Node::as_int) == Some(1);
-    let phases: &[_] = if single {
-        &[("initConfiguration", "control plane")]
-    } else {
-        &[
-            ("initConfiguration", "first of the control plane"),
-            ("joinConfiguration", "control plane"),
-        ]
-    };
-    for (phase, name) in phases {
-        kubelet(input, all, document, spec, (phase, name), platform);
+    fn signed(&mut self, document: &Document<'_>, carrier: &'static str) {
+        self.platform.signed(&self.of(document), carrier, &document.anchor());
+    }
+
+    fn control_plane(&mut self, document: &Document<'_>, spec: Option<&Node>) {
+        // One replica is made by `init` alone.
+        if document.node.at("spec.replicas").and_then(Node::as_int) == Some(1) {
+            self.kubelet(document, spec, "initConfiguration", "control plane");
+        } else {
+            self.kubelet(document, spec, "initConfiguration", "first of the control plane");
+            self.kubelet(document, spec, "joinConfiguration", "control plane");
+        }
+    }
+
+    fn workers(&mut self, document: &Document<'_>, spec: Option<&Node>) {
+        let name = document.node.str_at("metadata.name").unwrap_or("workers");
+        self.kubelet(document, spec, "joinConfiguration", name);
+    }
+
+    fn kubelet(&mut self, document: &Document<'_>, spec: Option<&Node>, phase: &str, name: &str) {
+        let settings = spec.map(|spec| of_spec(self.input, spec, phase, self.platform));
+        let mut settings = settings.unwrap_or_default();
+        if let Some(patch) = class_patch(self.input) {
+            let why = "a patch of the ClusterClass may set it";
+            settings.layers.push(Node::unknown_value(why, &patch.origin));
+        }
+        let (cluster, carrier) = (self.of(document), Carrier::ClusterApiKubeadm);
+        self.platform.kubelet(&cluster, name, carrier, &document.anchor(), settings.facts());
+    }
+
+    fn talos(&mut self, document: &Document<'_>, spec: Option<&Node>) {
+        let Some(spec) = spec else { return };
+        let strategic = spec.items_at("strategicPatches").iter();
+        let mut patches: Vec<Node> =
+            strategic.flat_map(|it| self.input.embedded(it, &mut self.platform.problems)).collect();
+        patches.extend(spec.get("configPatches").cloned());
+        talos::approvers(self.input, &patches, self.platform);
+        let (cluster, carrier) = (self.of(document), Carrier::ClusterApiTalos);
+        let facts = talos::settings(&patches).facts();
+        let name = document.node.object_name();
+        self.platform.kubelet(&cluster, name, carrier, &document.anchor(), facts);
+    }
+
+    /// `spec.replicas`, or what the cluster autoscaler may make of them.
+    fn replicas(&mut self, document: &Document<'_>) {
+        let node = document.node;
+        let count = sized(node.get("metadata"), node.at("spec.replicas"), &document.anchor());
+        self.platform.pool(&self.of(document), count);
+    }
+
+    /// The sizes in a Cluster that is made from a ClusterClass.
+    fn topology(&mut self, document: &Document<'_>) {
+        let Some(topology) = document.node.at("spec.topology") else { return };
+        let cluster = ClusterId::named("cluster-api", document.node.object_name());
+        let anchor = document.anchor();
+        let control_plane = nodes::stated_or(topology.at("controlPlane.replicas"), 1, &anchor);
+        self.platform.pool(&cluster, control_plane);
+        let lists = ["workers.machineDeployments", "workers.machinePools"];
+        for pool in lists.iter().flat_map(|it| topology.items_at(it)) {
+            let at = pool.get("name").map_or(&pool.origin, |it| &it.origin);
+            let count = sized(pool.get("metadata"), pool.get("replicas"), at);
+            self.platform.pool(&cluster, count);
+        }
     }
 }
 
-fn workers(
-    input: &Input<'_>,
-    all: &Clusters<'_>,
-    document: &Document<'_>,
-    spec: Option<&Node>,
-    platform: &mut Platform,
-) {
-    let name = document.node.str_at("metadata.name").unwrap_or("workers").to_owned();
-    kubelet(input, all, document, spec, ("joinConfiguration", &name), platform);
-}
-
-fn kubelet(
-    input: &Input<'_>,
-    all: &Clusters<'_>,
-    document: &Document<'_>,
-    spec: Option<&Node>,
-    (phase, name): (&str, &str),
-    platform: &mut Platform,
-) {
-    let mut settings = spec.map(|spec| of_spec(input, spec, phase, platform)).unwrap_or_default();
-    if let Some(patch) = class_patch(input) {
-        let why = "a patch of the ClusterClass may set it";
-        settings.layers.push(Node::unknown_value(why, &patch.origin));
-    }
-    platform.kubelets.push(Kubelet {
-        cluster: all.of(document),
-        group: name.to_owned(),
-        carrier: Carrier::ClusterApiKubeadm,
-        signer: Signer::Kubelet,
-        complete: true,
-        anchor: document.anchor(),
-        facts: settings.facts(),
-    });
+fn is_hetzner(kind: &str) -> bool {
+    matches!(
+        kind,
+        "HetznerCluster"
+            | "HetznerClusterTemplate"
+            | "HCloudMachineTemplate"
+            | "HetznerBareMetalMachineTemplate"
+    )
 }
 
 /// The settings of nodes that `phase` of a kubeadm configuration makes.
@@ -228,14 +227,14 @@ fn of_spec(input: &Input<'_>, spec: &Node, phase: &str, platform: &mut Platform)
     for file in &files {
         settings.flags.extend(file.settings(input, &mut platform.problems).flags);
     }
-    let commands = ["preKubeadmCommands", "postKubeadmCommands"];
-    let commands = commands.iter().filter_map(|it| spec.get(it)).flat_map(Node::items);
+    let mut commands =
+        ["preKubeadmCommands", "postKubeadmCommands"].into_iter().flat_map(|it| spec.items_at(it));
     let changes = |it: &&Node| {
         it.as_str().is_some_and(|it| {
             it.contains("serverTLSBootstrap") || it.contains("rotate-server-certificates")
         })
     };
-    if let Some(command) = commands.into_iter().find(changes) {
+    if let Some(command) = commands.find(changes) {
         settings.layers.push(unknown("a command changes it", command));
     }
     settings
@@ -244,9 +243,9 @@ fn of_spec(input: &Input<'_>, spec: &Node, phase: &str, platform: &mut Platform)
 /// A patch of a ClusterClass that touches what the kubelet gets.
 fn class_patch<'a>(input: &Input<'a>) -> Option<&'a Node> {
     let class = input.kind("cluster.x-k8s.io", "ClusterClass");
-    let patches = class.filter_map(|it| it.node.at("spec.patches")).flat_map(Node::items);
-    let definitions = patches.filter_map(|it| it.get("definitions")).flat_map(Node::items);
-    let operations = definitions.filter_map(|it| it.get("jsonPatches")).flat_map(Node::items);
+    let patches = class.flat_map(|it| it.node.items_at("spec.patches"));
+    let definitions = patches.flat_map(|it| it.items_at("definitions"));
+    let operations = definitions.flat_map(|it| it.items_at("jsonPatches"));
     operations.filter_map(|it| it.get("path")).find(|it| {
         let path = it.as_str().unwrap_or_default();
         path.contains("kubeletExtraArgs")
@@ -256,44 +255,7 @@ fn class_patch<'a>(input: &Input<'a>) -> Option<&'a Node> {
     })
 }
 
-fn talos_nodes(
-    input: &Input<'_>,
-    all: &Clusters<'_>,
-    document: &Document<'_>,
-    spec: Option<&Node>,
-    platform: &mut Platform,
-) {
-    let Some(spec) = spec else { return };
-    let strategic = spec.items_at("strategicPatches");
-    let mut patches: Vec<Node> =
-        strategic.iter().flat_map(|it| input.embedded(it, &mut platform.problems)).collect();
-    patches.extend(spec.get("configPatches").cloned());
-    for patch in &patches {
-        platform.approvers.extend(talos::approvers(input, patch, &mut platform.problems));
-    }
-    platform.kubelets.push(Kubelet {
-        cluster: all.of(document),
-        group: document.node.object_name().to_owned(),
-        carrier: Carrier::ClusterApiTalos,
-        signer: Signer::Kubelet,
-        complete: true,
-        anchor: document.anchor(),
-        facts: talos::settings(&patches).facts(),
-    });
-}
-
-/// `spec.replicas`, or what the cluster autoscaler may make of them.
-fn replicas(all: &Clusters<'_>, document: &Document<'_>, platform: &mut Platform) {
-    let node = document.node;
-    let count = sized(node.get("metadata"), node.at("spec.replicas"), &document.anchor());
-    platform.pools.push(Pool::new(&all.of(document), count));
-}
-
-fn sized(
-    metadata: Option<&Node>,
-    replicas: Option<&Node>,
-    anchor: &crate::tree::Origin,
-) -> Fact<Count> {
+fn sized(metadata: Option<&Node>, replicas: Option<&Node>, anchor: &Origin) -> Fact<Count> {
     let annotations = metadata.and_then(|it| it.get("annotations"));
     let limit = |end: &str| {
         let key = format!("cluster.x-k8s.io/cluster-api-autoscaler-node-group-{end}-size");
@@ -304,20 +266,4 @@ fn sized(
         _ => None,
     }
     .unwrap_or_else(|| nodes::stated_or(replicas, 1, anchor))
-}
-
-/// The sizes in a Cluster that is made from a ClusterClass.
-fn topology(document: &Document<'_>, platform: &mut Platform) {
-    let Some(topology) = document.node.at("spec.topology") else { return };
-    let name = document.node.object_name();
-    let cluster = ClusterId::named("cluster-api", name);
-    let anchor = document.anchor();
-    let control_plane = nodes::stated_or(topology.at("controlPlane.replicas"), 1, &anchor);
-    platform.pools.push(Pool::new(&cluster, control_plane));
-    let lists = ["workers.machineDeployments", "workers.machinePools"];
-    for pool in lists.iter().filter_map(|it| topology.at(it)).flat_map(Node::items) {
-        let at = pool.get("name").map_or(&pool.origin, |it| &it.origin);
-        let count = sized(pool.get("metadata"), pool.get("replicas"), at);
-        platform.pools.push(Pool::new(&cluster, count));
-    }
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     model::{
-        Carrier, ClusterId, Count, Fact, Kubelet, Signer,
+        Carrier, ClusterId,
         kubelet::{Flag, Settings},
-        nodes::Pool,
+        nodes,
         platform::{Input, Platform},
     },
     problem::Problem,
@@ -18,8 +18,8 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         }
         let cluster = ClusterId::named("kind", document.path);
         let anchor = document.anchor();
-        platform.local.get_or_insert_with(|| ("kind runs it".into(), anchor.clone()));
-        let nodes = document.node.get("nodes");
+        platform.is_local("kind", &anchor);
+        let listed = document.node.get("nodes");
         let patches = |node: &Node, problems: &mut Vec<Problem>| -> Vec<Node> {
             let patches = node.items_at("kubeadmConfigPatches");
             patches.iter().flat_map(|it| input.embedded(it, problems)).collect()
@@ -28,29 +28,20 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         for (role, name) in [("control-plane", "control plane"), ("worker", "workers")] {
             let of_role = |it: &&Node| it.str_at("role").unwrap_or("control-plane") == role;
             let members: Vec<&Node> =
-                nodes.map(Node::items).unwrap_or_default().iter().filter(of_role).collect();
+                listed.map(Node::items).unwrap_or_default().iter().filter(of_role).collect();
             // Without `nodes` there is one, which is a control plane.
-            if members.is_empty() && (role == "worker" || nodes.is_some()) {
+            if members.is_empty() && (role == "worker" || listed.is_some()) {
                 continue;
             }
             let mut all = common.clone();
             for member in members {
                 all.extend(patches(member, &mut platform.problems));
             }
-            platform.kubelets.push(Kubelet {
-                cluster: cluster.clone(),
-                group: name.into(),
-                carrier: Carrier::KindCluster,
-                signer: Signer::Kubelet,
-                complete: true,
-                anchor: anchor.clone(),
-                facts: settings(&all, role == "worker").facts(),
-            });
+            let facts = settings(&all, role == "worker").facts();
+            platform.kubelet(&cluster, name, Carrier::KindCluster, &anchor, facts);
         }
-        let count = nodes.map_or(1, |it| it.items().len());
-        let count = Count::exactly(u64::try_from(count).unwrap_or(u64::MAX));
-        let origin = nodes.map_or(anchor, |it| it.origin.clone());
-        platform.pools.push(Pool::new(&cluster, Fact::Known(count, origin)));
+        let count = listed.map_or_else(|| nodes::exactly(1, &anchor), nodes::length);
+        platform.pool(&cluster, count);
     }
 }
 

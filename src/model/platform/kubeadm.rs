@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     model::{
-        Carrier, ClusterId, Kubelet, Signer,
+        Carrier, ClusterId,
         kubelet::{Flag, Settings},
         platform::{Document, Input, Platform, extension},
     },
@@ -51,31 +51,20 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             (None, None) => continue,
         };
         let group = if joining { "control plane" } else { "all nodes" };
-        let settings = settings(input, node, configuration(file, &files));
-        platform.kubelets.push(Kubelet {
-            cluster: cluster(&inits, file.path),
-            group: group.into(),
-            carrier,
-            signer: Signer::Kubelet,
-            complete: true,
-            // The setting that is missing belongs into the KubeletConfiguration, if there is one.
-            anchor: super::anchor(file.kubelet.unwrap_or(node)),
-            facts: settings.facts(),
-        });
+        let facts = settings(input, node, configuration(file, &files)).facts();
+        // The setting that is missing belongs into the KubeletConfiguration, if there is one.
+        let anchor = super::anchor(file.kubelet.unwrap_or(node));
+        platform.kubelet(&cluster(&inits, file.path), group, carrier, &anchor, facts);
     }
     for file in files.values() {
         let base = base(&inits, file.path, stored.as_ref());
         for join in &file.joins {
             let control_plane = join.get("controlPlane").is_some_and(|it| !it.is_null());
-            platform.kubelets.push(Kubelet {
-                cluster: cluster(&inits, file.path),
-                group: if control_plane { "control plane" } else { "workers" }.into(),
-                carrier: Carrier::JoinConfiguration,
-                signer: Signer::Kubelet,
-                complete: true,
-                anchor: super::anchor(join),
-                facts: settings(input, join, base.clone()).facts(),
-            });
+            let group = if control_plane { "control plane" } else { "workers" };
+            let carrier = Carrier::JoinConfiguration;
+            let facts = settings(input, join, base.clone()).facts();
+            let cluster = cluster(&inits, file.path);
+            platform.kubelet(&cluster, group, carrier, &super::anchor(join), facts);
         }
         if let (Some(kubelet), false) = (file.kubelet, file.speaks_kubeadm()) {
             alone(input, kubelet, file.path, platform);
@@ -196,15 +185,10 @@ fn stored(input: &Input<'_>, platform: &mut Platform) -> Option<Node> {
             if config.object_kind() != "KubeletConfiguration" && config.unknown().is_none() {
                 continue;
             }
-            platform.kubelets.push(Kubelet {
-                cluster: ClusterId::only("kubeadm"),
-                group: "nodes that join".into(),
-                carrier: Carrier::KubeletConfigMap,
-                signer: Signer::Kubelet,
-                complete: true,
-                anchor: super::anchor(&config),
-                facts: Settings::of(vec![config.clone()]).facts(),
-            });
+            let cluster = ClusterId::only("kubeadm");
+            let carrier = Carrier::KubeletConfigMap;
+            let facts = Settings::of(vec![config.clone()]).facts();
+            platform.kubelet(&cluster, "nodes that join", carrier, &super::anchor(&config), facts);
             stored = Some(config);
         }
     }
@@ -227,15 +211,10 @@ fn alone(input: &Input<'_>, config: &Node, path: &str, platform: &mut Platform) 
     if part && !settings.says_something() {
         return;
     }
-    platform.kubelets.push(Kubelet {
-        cluster: ClusterId::named("kubelet", source::parent(path)),
-        group: source::file_name(path).into(),
-        carrier: Carrier::KubeletConfiguration,
-        signer: Signer::Kubelet,
-        complete: !part,
-        anchor: super::anchor(config),
-        facts: settings.facts(),
-    });
+    let cluster = ClusterId::named("kubelet", source::parent(path));
+    let (group, carrier) = (source::file_name(path), Carrier::KubeletConfiguration);
+    let anchor = super::anchor(config);
+    platform.kubelet(&cluster, group, carrier, &anchor, settings.facts()).complete = !part;
 }
 
 /// Whether `path` is in a directory for `--config-dir`, in which only `*.conf` counts.

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        Approver, Carrier, ClusterId, Count, Fact, Kubelet, KubeletFacts, Signer, approver,
+        Approver, Carrier, ClusterId, Count, Fact, KubeletFacts, approver,
         kubelet::loose_bool,
-        nodes::Pool,
-        platform::{Input, Platform, bundled},
+        nodes,
+        platform::{Input, Platform, implied},
     },
     source::{self, FileId, Sources, Span},
     tree::{Map, Node, Origin, Via},
@@ -48,7 +48,7 @@ impl<'a> Variables<'a> {
     /// A boolean; templates cannot be told.
     fn bool(&self, name: &str, default: bool, anchor: &Origin) -> Fact<bool> {
         match self.get(name) {
-            None => bundled::implied(default, anchor),
+            None => implied(default, anchor),
             Some(node) => match loose_bool(node) {
                 Some(it) => Fact::Known(it, node.origin.clone()),
                 None => Fact::Unknown("Ansible fills it in".into(), Some(node.origin.clone())),
@@ -83,15 +83,6 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &Variables<'_>, platfo
     let cluster = ClusterId::named("kubespray", inventory);
     let anchor = variables.anchor();
     let rotate = variables.bool("kubelet_rotate_server_certificates", false, &anchor);
-    let mut kubelet = Kubelet {
-        cluster: cluster.clone(),
-        group: "all nodes".into(),
-        carrier: Carrier::Kubespray,
-        signer: Signer::Kubelet,
-        complete: true,
-        anchor: anchor.clone(),
-        facts: KubeletFacts::default(),
-    };
     if let (Fact::Known(true, origin), Some(flag)) = (
         &rotate,
         variables
@@ -108,20 +99,19 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &Variables<'_>, platfo
             weaknesses: approver::of_values(&values, origin),
         });
     }
-    kubelet.facts.server_tls_bootstrap = rotate;
-    platform.kubelets.push(kubelet);
+    let facts = KubeletFacts { server_tls_bootstrap: rotate, ..KubeletFacts::default() };
+    platform.kubelet(&cluster, "all nodes", Carrier::Kubespray, &anchor, facts);
     if let Some(enabled) =
         variables.get("metrics_server_enabled").filter(|it| loose_bool(it) == Some(true))
     {
         let at = &enabled.origin;
-        let mut server = bundled::metrics_server("kubespray", "kube-system", at);
         let insecure = variables.bool("metrics_server_kubelet_insecure_tls", true, at);
+        let server = platform.bundle("kubespray", at);
         server.facts.kubelet_insecure_tls = insecure.clone();
         server.facts.api_service_insecure_skip_tls_verify = insecure;
-        platform.bundled.push(server);
     }
     if let Some(count) = hosts(input.sources, inventory) {
-        platform.pools.push(Pool::new(&cluster, count));
+        platform.pool(&cluster, count);
     }
 }
 
@@ -171,8 +161,7 @@ fn ini_hosts(sources: &Sources, file: FileId) -> Option<Fact<Count>> {
 }
 
 fn counted(hosts: usize, origin: &Origin) -> Option<Fact<Count>> {
-    let count = u64::try_from(hosts).ok().filter(|it| *it > 0)?;
-    Some(Fact::Known(Count::exactly(count), origin.clone()))
+    (hosts > 0).then(|| nodes::exactly(hosts, origin))
 }
 
 /// The hosts of a pattern; `None` for one that cannot be told.

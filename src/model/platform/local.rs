@@ -4,7 +4,7 @@
 use crate::{
     model::{
         ClusterId,
-        platform::{Document, Input, Platform, bundled},
+        platform::{Document, Input, Platform},
     },
     source::{self, FileId, Span},
     tree::{Node, Origin},
@@ -19,7 +19,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         for context in contexts.iter().filter_map(|it| document.node.at(it)) {
             let tool = context.as_str().and_then(tool);
             if let Some(tool) = tool.filter(|_| input.may_be_local(document)) {
-                platform.local.get_or_insert_with(|| (runs(tool), context.origin.clone()));
+                platform.is_local(tool, &context.origin);
             }
         }
     }
@@ -31,10 +31,6 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
 /// Scripts that start clusters lie under such names beside what is deployed.
 const SCRIPTS: &[&str] =
     &["Makefile", "justfile", "Justfile", "Taskfile.yml", "Taskfile.yaml", "Tiltfile"];
-
-fn runs(tool: &str) -> String {
-    format!("{tool} runs it")
-}
 
 /// The tool that names a kubeconfig context so.
 fn tool(context: &str) -> Option<&'static str> {
@@ -63,16 +59,11 @@ fn colima(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
         return;
     }
     let at = document.node.at("kubernetes.enabled").map_or(&args.origin, |it| &it.origin);
-    platform.local.get_or_insert_with(|| (runs("colima"), at.clone()));
-    platform.signed(
-        &ClusterId::named("colima", document.path),
-        "all nodes",
-        "colima configuration",
-        at,
-    );
+    platform.is_local("colima", at);
+    platform.signed(&ClusterId::named("colima", document.path), "colima configuration", at);
     let disabled = |it: &Node| it.as_str().is_some_and(|it| it.contains("metrics-server"));
     if !args.items().iter().any(disabled) {
-        platform.bundled.push(bundled::metrics_server("k3s", "kube-system", at));
+        platform.bundle("k3s", at);
     }
 }
 
@@ -85,9 +76,9 @@ fn script(input: &Input<'_>, file: FileId, platform: &mut Platform) {
             let at = start + at;
             let origin = Origin::written(Span::new(file, at..at + command.len()));
             let tool = command.split(' ').next().unwrap_or_default();
-            platform.local.get_or_insert_with(|| (runs(tool), origin.clone()));
+            platform.is_local(tool, &origin);
             if line.contains("metrics-server") {
-                platform.bundled.push(bundled::metrics_server(tool, "kube-system", &origin));
+                platform.bundle(tool, &origin);
             }
         }
     }

@@ -3,11 +3,10 @@
 
 use crate::{
     model::{
-        Carrier, ClusterId, Count, Fact, Kubelet, KubeletFacts, Signer,
-        nodes::{self, Pool},
-        platform::{Document, Input, Platform, bundled},
+        Carrier, ClusterId, Fact, KubeletFacts, Signer, nodes,
+        platform::{Document, Input, Platform, implied},
     },
-    tree::{Node, Origin, Via},
+    tree::Node,
 };
 
 pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
@@ -48,8 +47,8 @@ fn cloud(
     platform: &mut Platform,
 ) {
     let cluster = ClusterId::only(name);
-    if platform.kubelets.iter().all(|it| it.cluster != cluster) {
-        platform.signed(&cluster, "all nodes", carrier, &document.anchor());
+    if !platform.knows(&cluster) {
+        platform.signed(&cluster, carrier, &document.anchor());
     }
 }
 
@@ -72,8 +71,7 @@ fn config_map(document: &Document<'_>, platform: &mut Platform) {
         }
         ("kube-system", "metrics-server-config") if has("NannyConfiguration") => {
             cloud("aks", "metrics-server-config ConfigMap of AKS", document, platform);
-            let server = bundled::metrics_server("AKS", "kube-system", &document.anchor());
-            platform.bundled.push(server);
+            platform.bundle("AKS", &document.anchor());
         }
         ("openshift-monitoring", "cluster-monitoring-config") if has("config.yaml") => {
             openshift(document, platform);
@@ -85,12 +83,12 @@ fn config_map(document: &Document<'_>, platform: &mut Platform) {
 /// The machine approver approves, and monitoring brings its own Metrics API.
 fn openshift(document: &Document<'_>, platform: &mut Platform) {
     let cluster = ClusterId::only("openshift");
-    if platform.kubelets.iter().any(|it| it.cluster == cluster) {
+    if platform.knows(&cluster) {
         return;
     }
     let anchor = document.anchor();
-    platform.signed(&cluster, "all nodes", "OpenShift object", &anchor);
-    platform.bundled.push(bundled::metrics_server("OpenShift", "openshift-monitoring", &anchor));
+    platform.signed(&cluster, "OpenShift object", &anchor);
+    platform.bundle("OpenShift", &anchor).namespace = "openshift-monitoring".into();
 }
 
 /// `spec.replicas`, or what a `MachineAutoscaler` may make of them.
@@ -104,7 +102,7 @@ fn machine_set(input: &Input<'_>, document: &Document<'_>, platform: &mut Platfo
     let size = nodes::between(get("spec.minReplicas"), get("spec.maxReplicas"));
     let replicas = document.node.at("spec.replicas");
     let size = size.unwrap_or_else(|| nodes::stated_or(replicas, 1, &document.anchor()));
-    platform.pools.push(Pool::new(&ClusterId::only("openshift"), size));
+    platform.pool(&ClusterId::only("openshift"), size);
 }
 
 /// `install-config.yaml`: `apiVersion: v1` without a kind.
@@ -118,8 +116,10 @@ fn install_config(document: &Document<'_>, platform: &mut Platform) {
     openshift(document, platform);
     let compute = document.node.items_at("compute");
     for pool in document.node.get("controlPlane").into_iter().chain(compute) {
-        let count = nodes::stated_or(pool.get("replicas"), 3, &pool.origin);
-        platform.pools.push(Pool::new(&ClusterId::only("openshift"), count));
+        platform.pool(
+            &ClusterId::only("openshift"),
+            nodes::stated_or(pool.get("replicas"), 3, &pool.origin),
+        );
     }
 }
 
@@ -127,23 +127,22 @@ fn install_config(document: &Document<'_>, platform: &mut Platform) {
 fn kops(document: &Document<'_>, platform: &mut Platform) {
     let name = document.node.object_name();
     let anchor = document.anchor();
-    platform.signed(&ClusterId::named("kops", name), "all nodes", "kOps cluster", &anchor);
+    platform.signed(&ClusterId::named("kops", name), "kOps cluster", &anchor);
     let Some(settings) = document.node.at("spec.metricsServer") else { return };
     let enabled = settings.get("enabled");
     if enabled.and_then(Node::as_bool) != Some(true) {
         return;
     }
     let at = enabled.map_or(&anchor, |it| &it.origin);
-    let mut server = bundled::metrics_server("kOps", "kube-system", at);
     // The add-on's template asks for the insecure way unless `insecure: false`.
-    server.facts.api_service_insecure_skip_tls_verify = match settings.get("insecure") {
-        None => bundled::implied(true, at),
+    let insecure = match settings.get("insecure") {
+        None => implied(true, at),
         Some(node) => match node.as_bool() {
             Some(insecure) => Fact::Known(insecure, node.origin.clone()),
             None => Fact::Unknown("it is not a boolean".into(), Some(node.origin.clone())),
         },
     };
-    platform.bundled.push(server);
+    platform.bundle("kOps", at).facts.api_service_insecure_skip_tls_verify = insecure;
 }
 
 fn instance_group(document: &Document<'_>, platform: &mut Platform) {
@@ -156,26 +155,19 @@ fn instance_group(document: &Document<'_>, platform: &mut Platform) {
     let anchor = document.anchor();
     let size = nodes::between(spec.get("minSize"), spec.get("maxSize"));
     let size = match spec.str_at("manager") {
-        Some("Karpenter") => unbounded(&anchor),
+        Some("Karpenter") => nodes::unbounded(&anchor),
         _ => size.unwrap_or_else(|| Fact::Unknown("its size is not set".into(), Some(anchor))),
     };
     let cluster = ClusterId::named("kops", cluster.unwrap_or_default());
-    platform.pools.push(Pool::new(&cluster, size));
-}
-
-/// Any number of nodes, as something decides that is not in the repository.
-fn unbounded(anchor: &Origin) -> Fact<Count> {
-    let origin = Origin::at(Via::PlatformDefault, anchor.written_at());
-    Fact::Known(Count { min: 0, max: None }, origin)
+    platform.pool(&cluster, size);
 }
 
 /// EKS approves its nodes' requests; eksctl turns them on.
 fn eksctl(document: &Document<'_>, platform: &mut Platform) {
     let node = document.node;
-    let name = node.object_name();
-    let cluster = ClusterId::named("eks", name);
+    let cluster = ClusterId::named("eks", node.object_name());
     let anchor = document.anchor();
-    platform.signed(&cluster, "all nodes", "eksctl cluster", &anchor);
+    platform.signed(&cluster, "eksctl cluster", &anchor);
     let groups = ["nodeGroups", "managedNodeGroups"];
     for group in groups.iter().filter_map(|it| node.get(it)).flat_map(Node::items) {
         let size = nodes::between(group.get("minSize"), group.get("maxSize"));
@@ -184,35 +176,30 @@ fn eksctl(document: &Document<'_>, platform: &mut Platform) {
             let named = group.get("name").map_or(&group.origin, |it| &it.origin);
             nodes::stated_or(group.get("desiredCapacity"), 2, named)
         });
-        let mut pool = Pool::new(&cluster, size);
-        pool.pods_per_node = group
-            .get("maxPodsPerNode")
-            .and_then(|it| Some((u64::try_from(it.as_int()?).ok()?, it.origin.clone())));
-        platform.pools.push(pool);
+        platform.pool(&cluster, size).pods_per_node = nodes::pods(group.get("maxPodsPerNode"));
     }
     for open in ["fargateProfiles", "karpenter"].iter().filter_map(|it| node.get(it)) {
-        platform.pools.push(Pool::new(&cluster, unbounded(&open.origin)));
+        platform.pool(&cluster, nodes::unbounded(&open.origin));
     }
     if let Some(auto) = node.at("autoModeConfig.enabled").filter(|it| it.as_bool() == Some(true)) {
-        platform.pools.push(Pool::new(&cluster, unbounded(&auto.origin)));
+        platform.pool(&cluster, nodes::unbounded(&auto.origin));
     }
     let addons = node.items_at("addons");
     if let Some(addon) = addons.iter().find(|it| it.str_at("name") == Some("metrics-server")) {
         let at = addon.get("name").map_or(&anchor, |it| &it.origin);
-        platform.bundled.push(bundled::metrics_server("the EKS add-on", "kube-system", at));
+        platform.bundle("the EKS add-on", at);
     }
 }
 
 /// gardener-resource-manager approves, and Gardener runs metrics-server in every shoot.
 fn shoot(document: &Document<'_>, platform: &mut Platform) {
-    let name = document.node.object_name();
-    let cluster = ClusterId::named("gardener", name);
+    let cluster = ClusterId::named("gardener", document.node.object_name());
     let anchor = document.anchor();
-    platform.signed(&cluster, "all nodes", "Gardener Shoot", &anchor);
-    platform.bundled.push(bundled::metrics_server("Gardener", "kube-system", &anchor));
+    platform.signed(&cluster, "Gardener Shoot", &anchor);
+    platform.bundle("Gardener", &anchor);
     for worker in document.node.items_at("spec.provider.workers") {
         if let Some(size) = nodes::between(worker.get("minimum"), worker.get("maximum")) {
-            platform.pools.push(Pool::new(&cluster, size));
+            platform.pool(&cluster, size);
         }
     }
 }
@@ -223,44 +210,36 @@ fn kubeone(document: &Document<'_>, platform: &mut Platform) {
     let name = node.str_at("name").unwrap_or_default();
     let cluster = ClusterId::named("kubeone", name);
     let anchor = node.get("name").map_or_else(|| document.anchor(), |it| it.origin.clone());
-    platform.signed(&cluster, "all nodes", "KubeOne cluster", &anchor);
+    platform.signed(&cluster, "KubeOne cluster", &anchor);
     let enabled = node.at("features.metricsServer.enable");
     if enabled.and_then(Node::as_bool) != Some(false) {
         let at = enabled.map_or(&anchor, |it| &it.origin);
-        platform.bundled.push(bundled::metrics_server("KubeOne", "kube-system", at));
+        platform.bundle("KubeOne", at);
     }
     for hosts in ["controlPlane.hosts", "staticWorkers.hosts"].iter().filter_map(|it| node.at(it)) {
-        platform.pools.push(Pool::new(&cluster, length(hosts)));
+        platform.pool(&cluster, nodes::length(hosts));
     }
     for workers in node.items_at("dynamicWorkers") {
-        let count = nodes::stated_or(workers.get("replicas"), 1, &workers.origin);
-        platform.pools.push(Pool::new(&cluster, count));
+        platform.pool(&cluster, nodes::stated_or(workers.get("replicas"), 1, &workers.origin));
     }
-}
-
-fn length(list: &Node) -> Fact<Count> {
-    let count = u64::try_from(list.items().len()).unwrap_or(u64::MAX);
-    Fact::Known(Count::exactly(count), list.origin.clone())
 }
 
 /// A configuration for `k0s install`, whose own flags are not in it.
 fn k0s(document: &Document<'_>, platform: &mut Platform) {
     let anchor = document.anchor();
-    platform.signed(&ClusterId::only("k0s"), "all nodes", "k0s configuration", &anchor);
-    platform.bundled.push(bundled::metrics_server("k0s", "kube-system", &anchor));
+    platform.signed(&ClusterId::only("k0s"), "k0s configuration", &anchor);
+    platform.bundle("k0s", &anchor);
 }
 
 /// k0s requests the certificates and approves them with a component that can be turned off.
 fn k0sctl(document: &Document<'_>, platform: &mut Platform) {
-    let name = document.node.object_name();
-    let cluster = ClusterId::named("k0s", name);
+    let cluster = ClusterId::named("k0s", document.node.object_name());
     let anchor = document.anchor();
     let Some(list) = document.node.at("spec.hosts") else { return };
     // A plain controller runs no kubelet.
     let is_node = |it: &&Node| it.str_at("role").is_none_or(|role| role != "controller");
     let workers = list.items().iter().filter(is_node).count();
-    let count = Count::exactly(u64::try_from(workers).unwrap_or(u64::MAX));
-    platform.pools.push(Pool::new(&cluster, Fact::Known(count, list.origin.clone())));
+    platform.pool(&cluster, nodes::exactly(workers, &list.origin));
 
     let disabled = |component: &str| {
         let hosts = list.items().iter().filter_map(|it| it.get("installFlags"));
@@ -274,19 +253,11 @@ fn k0sctl(document: &Document<'_>, platform: &mut Platform) {
     let mut facts = KubeletFacts::default();
     let mut signer = Signer::Platform;
     if let Some(flag) = disabled("csr-approver") {
-        facts.server_tls_bootstrap = bundled::implied(true, &flag.origin);
+        facts.server_tls_bootstrap = implied(true, &flag.origin);
         signer = Signer::Kubelet;
     }
-    platform.kubelets.push(Kubelet {
-        cluster: cluster.clone(),
-        group: "workers".into(),
-        carrier: Carrier::K0sctl,
-        signer,
-        complete: true,
-        anchor: anchor.clone(),
-        facts,
-    });
+    platform.kubelet(&cluster, "workers", Carrier::K0sctl, &anchor, facts).signer = signer;
     if disabled("metrics-server").is_none() {
-        platform.bundled.push(bundled::metrics_server("k0s", "kube-system", &anchor));
+        platform.bundle("k0s", &anchor);
     }
 }

@@ -5,13 +5,13 @@ use base64::Engine as _;
 
 use crate::{
     model::{
-        Carrier, ClusterId, Fact, Kubelet, Signer,
+        Carrier, ClusterId, Fact,
         kubelet::{Flag, Settings},
-        platform::{Document, Input, Platform, bundled, extension, kubeadm},
+        platform::{Document, Input, Platform, extension, kubeadm},
     },
     problem::Problem,
     source::{self, FileId, Span},
-    tree::{Node, Origin},
+    tree::{Node, Origin, Via},
 };
 
 pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
@@ -54,22 +54,18 @@ fn loose(input: &Input<'_>, file: FileId, platform: &mut Platform) {
     if complete {
         // Without a configuration file the defaults are those of old: `applyLegacyDefaults` in
         // `cmd/kubelet/app/options/options.go`.
-        let default = |fact: Fact<bool>, it| fact.or_default(it, bundled::origin(&anchor));
-        facts.webhook_authentication = default(facts.webhook_authentication, false);
-        facts.anonymous_authentication = default(facts.anonymous_authentication, true);
+        let default = Origin::at(Via::PlatformDefault, anchor.written_at());
+        let or = |fact: Fact<bool>, it| fact.or_default(it, default.clone());
+        facts.webhook_authentication = or(facts.webhook_authentication, false);
+        facts.anonymous_authentication = or(facts.anonymous_authentication, true);
         facts.authorization_mode =
-            facts.authorization_mode.or_default("AlwaysAllow".into(), bundled::origin(&anchor));
-        facts.read_only_port = facts.read_only_port.or_default(10255, bundled::origin(&anchor));
+            facts.authorization_mode.or_default("AlwaysAllow".into(), default.clone());
+        facts.read_only_port = facts.read_only_port.or_default(10255, default);
     }
-    platform.kubelets.push(Kubelet {
-        cluster: ClusterId::named("kubelet", source::parent(path)),
-        group: source::file_name(path).into(),
-        carrier: if unit { Carrier::SystemdUnit } else { Carrier::EnvironmentFile },
-        signer: Signer::Kubelet,
-        complete,
-        anchor,
-        facts,
-    });
+    let cluster = ClusterId::named("kubelet", source::parent(path));
+    let carrier = if unit { Carrier::SystemdUnit } else { Carrier::EnvironmentFile };
+    let group = source::file_name(path);
+    platform.kubelet(&cluster, group, carrier, &anchor, facts).complete = complete;
 }
 
 /// A file that something writes to a node's disk.
@@ -165,7 +161,7 @@ fn on_node(
     });
     if let Some(file) = of_rancher {
         let anchor = file.content.map_or_else(|| document.anchor(), |it| it.origin.clone());
-        platform.signed(&cluster, name, "k3s or RKE2 on a node", &anchor);
+        platform.signed(&cluster, "k3s or RKE2 on a node", &anchor).group = name.into();
         return;
     }
     let mut settings = Settings::default();
@@ -182,15 +178,9 @@ fn on_node(
         .first()
         .map(super::anchor)
         .or_else(|| Some(settings.flags.first()?.value.origin.clone()));
-    platform.kubelets.push(Kubelet {
-        cluster,
-        group: name.into(),
-        carrier: Carrier::NodeFiles,
-        signer: Signer::Kubelet,
-        complete: false,
-        anchor: anchor.unwrap_or_else(|| document.anchor()),
-        facts: settings.facts(),
-    });
+    let anchor = anchor.unwrap_or_else(|| document.anchor());
+    let facts = settings.facts();
+    platform.kubelet(&cluster, name, Carrier::NodeFiles, &anchor, facts).complete = false;
 }
 
 /// The flags for a kubelet in a unit or an environment file.

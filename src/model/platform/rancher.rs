@@ -6,10 +6,10 @@
 
 use crate::{
     model::{
-        Carrier, ClusterId, Count, Fact, Kubelet, Signer,
+        Carrier, ClusterId, Signer,
         kubelet::{Flag, Settings, loose_bool},
-        nodes::{self, Pool},
-        platform::{Document, Input, Platform, bundled},
+        nodes,
+        platform::{Document, Input, Platform, implied},
     },
     source,
     tree::{Node, Origin},
@@ -47,15 +47,9 @@ fn k3s(input: &Input<'_>, platform: &mut Platform) {
             _ => ("k3s", "k3s configuration"),
         };
         let flags = document.node.get("kubelet-arg").map(Flag::all).unwrap_or_default();
-        platform.kubelets.push(Kubelet {
-            cluster: ClusterId::only(tool),
-            group: document.path.to_owned(),
-            carrier: Carrier::Platform(carrier),
-            signer: Signer::Platform,
-            complete: true,
-            anchor: first(document.node),
-            facts: Settings { layers: Vec::new(), flags }.facts(),
-        });
+        let kubelet = platform.signed(&ClusterId::only(tool), carrier, &first(document.node));
+        kubelet.group = document.path.into();
+        kubelet.facts = Settings { layers: Vec::new(), flags }.facts();
     }
     // Only servers deploy what is bundled; one that disables it is meant to be like the others.
     let servers = || configs.iter().filter(|it| it.node.get("server").is_none());
@@ -76,8 +70,8 @@ fn upgrade(document: &Document<'_>, platform: &mut Platform) {
         Some("rke2-upgrade") => (ClusterId::only("rke2"), "upgrade plan for RKE2"),
         _ => return,
     };
-    if platform.kubelets.iter().all(|it| it.cluster != cluster) {
-        platform.signed(&cluster, "all nodes", carrier, &image.origin);
+    if !platform.knows(&cluster) {
+        platform.signed(&cluster, carrier, &image.origin);
     }
 }
 
@@ -86,7 +80,8 @@ fn upgrade(document: &Document<'_>, platform: &mut Platform) {
 fn ansible(document: &Document<'_>, platform: &mut Platform) {
     let Some(server) = document.node.get("k3s_server") else { return };
     let anchor = first(server);
-    platform.signed(&ClusterId::only("k3s"), "servers", "Ansible variables for k3s", &anchor);
+    let cluster = ClusterId::only("k3s");
+    platform.signed(&cluster, "Ansible variables for k3s", &anchor).group = "servers".into();
     let disabled = server.get("disable").is_some_and(disables_metrics_server);
     if server.as_map().is_some() && !disabled {
         bundle("k3s", &anchor, platform);
@@ -96,13 +91,12 @@ fn ansible(document: &Document<'_>, platform: &mut Platform) {
 /// A copy that k3s or RKE2 brings along; the APIService of k3s's does not verify it
 /// (`manifests/metrics-server/metrics-apiservice.yaml`).
 fn bundle(product: &str, anchor: &Origin, platform: &mut Platform) {
-    let mut server = bundled::metrics_server(product, "kube-system", anchor);
+    let server = platform.bundle(product, anchor);
     if product == "k3s" {
-        server.facts.api_service_insecure_skip_tls_verify = bundled::implied(true, anchor);
+        server.facts.api_service_insecure_skip_tls_verify = implied(true, anchor);
     } else {
         server.name = "rke2-metrics-server".into();
     }
-    platform.bundled.push(server);
 }
 
 /// `metrics-server`, alone, in a list, or between commas.
@@ -168,11 +162,10 @@ fn k3d(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
     }
     let cluster = ClusterId::named("k3d", document.path);
     let anchor = document.anchor();
-    platform.local.get_or_insert_with(|| ("k3d runs it".into(), anchor.clone()));
-    platform.signed(&cluster, "all nodes", "k3d cluster", &anchor);
+    platform.is_local("k3d", &anchor);
+    platform.signed(&cluster, "k3d cluster", &anchor);
     for (key, default) in [("servers", 1), ("agents", 0)] {
-        let count = nodes::stated_or(document.node.get(key), default, &anchor);
-        platform.pools.push(Pool::new(&cluster, count));
+        platform.pool(&cluster, nodes::stated_or(document.node.get(key), default, &anchor));
     }
     let args = document.node.items_at("options.k3s.extraArgs");
     let disabled = args.iter().filter_map(|it| it.str_at("arg")).any(|it| {
@@ -187,13 +180,11 @@ fn k3d(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
 /// A cluster that Rancher provisions with RKE2 or k3s.
 fn provisioned(document: &Document<'_>, platform: &mut Platform) {
     let Some(config) = document.node.at("spec.rkeConfig") else { return };
-    let name = document.node.object_name();
-    let cluster = ClusterId::named("rancher", name);
+    let cluster = ClusterId::named("rancher", document.node.object_name());
     let anchor = document.anchor();
-    platform.signed(&cluster, "all nodes", "Rancher cluster", &anchor);
+    platform.signed(&cluster, "Rancher cluster", &anchor);
     for pool in config.items_at("machinePools") {
-        let count = nodes::stated_or(pool.get("quantity"), 1, &pool.origin);
-        platform.pools.push(Pool::new(&cluster, count));
+        platform.pool(&cluster, nodes::stated_or(pool.get("quantity"), 1, &pool.origin));
     }
     let version = document.node.str_at("spec.kubernetesVersion").unwrap_or_default();
     let product = if version.contains("k3s") { "k3s" } else { "RKE2" };
@@ -211,10 +202,10 @@ fn chart_config(document: &Document<'_>, platform: &mut Platform) {
     }
     let anchor = document.anchor();
     let cluster = ClusterId::only("rke2");
-    if platform.kubelets.iter().any(|it| it.cluster == cluster) {
+    if platform.knows(&cluster) {
         return;
     }
-    platform.signed(&cluster, "all nodes", "RKE2 chart configuration", &anchor);
+    platform.signed(&cluster, "RKE2 chart configuration", &anchor);
     if name == "rke2-metrics-server" {
         bundle("RKE2", &anchor, platform);
     }
@@ -240,22 +231,15 @@ fn rke1(document: &Document<'_>, platform: &mut Platform) {
         None | Some(Some(false)) => Signer::Kubelet,
         Some(None) => Signer::Unknown,
     };
-    platform.kubelets.push(Kubelet {
-        cluster: cluster.clone(),
-        group: "all nodes".into(),
-        carrier: Carrier::RkeCluster,
-        signer,
-        complete: true,
-        anchor: anchor.clone(),
-        facts: Settings { layers: Vec::new(), flags }.facts(),
-    });
+    let facts = Settings { layers: Vec::new(), flags }.facts();
+    let carrier = Carrier::RkeCluster;
+    platform.kubelet(&cluster, "all nodes", carrier, &anchor, facts).signer = signer;
     if let Some(list) = root.get("nodes").filter(|it| it.as_list().is_some()) {
-        let count = Count::exactly(u64::try_from(list.items().len()).unwrap_or(u64::MAX));
-        platform.pools.push(Pool::new(&cluster, Fact::Known(count, list.origin.clone())));
+        platform.pool(&cluster, nodes::length(list));
     }
     let monitoring = root.get("monitoring");
     if monitoring.and_then(|it| it.str_at("provider")) != Some("none") {
         let anchor = monitoring.map_or(anchor, |it| it.origin.clone());
-        platform.bundled.push(bundled::metrics_server("RKE", "kube-system", &anchor));
+        platform.bundle("RKE", &anchor);
     }
 }

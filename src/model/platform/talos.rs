@@ -7,9 +7,9 @@
 
 use crate::{
     model::{
-        Approver, Carrier, ClusterId, Count, Fact, Kubelet, Signer, approver,
+        Carrier, ClusterId, approver,
         kubelet::{Flag, Settings},
-        nodes::Pool,
+        nodes,
         platform::{Document, Input, Platform},
     },
     problem::Problem,
@@ -39,30 +39,16 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
             Some("worker" | "join") => "workers",
             _ => "control plane",
         };
-        platform.kubelets.push(Kubelet {
-            cluster: cluster(document.path),
-            group: role.into(),
-            carrier: Carrier::TalosMachine,
-            signer: Signer::Kubelet,
-            complete: true,
-            anchor: at_kubelet(document.node).origin.clone(),
-            facts: settings.facts(),
-        });
+        let (cluster, anchor) = (cluster(document.path), &at_kubelet(document.node).origin);
+        platform.kubelet(&cluster, role, Carrier::TalosMachine, anchor, settings.facts());
     }
     for (document, settings) in patches {
-        platform.kubelets.push(Kubelet {
-            cluster: cluster(document.path),
-            group: source::file_name(document.path).into(),
-            carrier: Carrier::TalosPatch,
-            signer: Signer::Kubelet,
-            complete: false,
-            anchor: at_kubelet(document.node).origin.clone(),
-            facts: settings.facts(),
-        });
+        let (cluster, anchor) = (cluster(document.path), &at_kubelet(document.node).origin);
+        let (name, facts) = (source::file_name(document.path), settings.facts());
+        platform.kubelet(&cluster, name, Carrier::TalosPatch, anchor, facts).complete = false;
     }
-    for document in parts().filter(|it| is_machine(it.node) || is_patch(it.node)) {
-        platform.approvers.extend(approvers(input, document.node, &mut platform.problems));
-    }
+    let parts = parts().map(|it| it.node).filter(|it| is_machine(it) || is_patch(it));
+    approvers(input, parts, platform);
 }
 
 /// The nodes that a `talconfig.yaml` defines, with the patches that each gets.
@@ -72,7 +58,8 @@ fn talconfig(
     platform: &mut Platform,
     used: &mut Vec<String>,
 ) {
-    let nodes = document.node.items_at("nodes");
+    let cluster = cluster(document.path);
+    let all = document.node.items_at("nodes");
     let mut load = |node: Option<&Node>, problems: &mut Vec<Problem>| -> Vec<Node> {
         let get = |key| node.and_then(|node| node.get(key));
         let patches = get("patches").map(Node::items).unwrap_or_default();
@@ -85,7 +72,7 @@ fn talconfig(
     for (group, key) in [("control plane", "controlPlane"), ("workers", "worker")] {
         let control_plane = key == "controlPlane";
         let members: Vec<&Node> =
-            nodes.iter().filter(|it| it.is_true_at("controlPlane") == control_plane).collect();
+            all.iter().filter(|it| it.is_true_at("controlPlane") == control_plane).collect();
         if members.is_empty() {
             continue;
         }
@@ -104,25 +91,15 @@ fn talconfig(
             members.iter().zip(own).map(|(it, own)| (name(it), with(own))).collect()
         };
         for (name, patches) in groups {
-            for patch in &patches {
-                platform.approvers.extend(approvers(input, patch, &mut platform.problems));
-            }
-            platform.kubelets.push(Kubelet {
-                cluster: cluster(document.path),
-                group: name,
-                carrier: Carrier::Talhelper,
-                signer: Signer::Kubelet,
-                complete: true,
-                anchor: at_name(document.node),
-                facts: settings(&patches).facts(),
-            });
+            approvers(input, &patches, platform);
+            let anchor = &document.node.get("clusterName").unwrap_or(document.node).origin;
+            let facts = settings(&patches).facts();
+            platform.kubelet(&cluster, &name, Carrier::Talhelper, anchor, facts);
         }
     }
     used.push(document.path.to_owned());
     if let Some(list) = document.node.get("nodes") {
-        let count = Count::exactly(u64::try_from(nodes.len()).unwrap_or(u64::MAX));
-        let nodes = Fact::Known(count, list.origin.clone());
-        platform.pools.push(Pool::new(&cluster(document.path), nodes));
+        platform.pool(&cluster, nodes::length(list));
     }
 }
 
@@ -199,22 +176,23 @@ fn json_patch(operation: &Node, settings: &mut Settings) {
     }
 }
 
-/// Approvers that Talos deploys when it makes the cluster.
-pub(super) fn approvers(
+/// Approvers that Talos deploys when it makes the cluster with such `parts` of a configuration.
+pub(super) fn approvers<'a>(
     input: &Input<'_>,
-    node: &Node,
-    problems: &mut Vec<Problem>,
-) -> Vec<Approver> {
-    let list = |path: &str| node.items_at(path);
-    let manifests = list("cluster.extraManifests");
-    let mut found: Vec<Approver> =
-        manifests.iter().filter_map(|it| approver::remote(it.as_str()?, &it.origin)).collect();
-    for contents in list("cluster.inlineManifests").iter().filter_map(|it| it.get("contents")) {
-        let objects = input.embedded(contents, problems);
-        let objects: Vec<Object> = objects.into_iter().map(Object::new).collect();
-        found.extend(approver::of_objects(&objects));
+    parts: impl IntoIterator<Item = &'a Node>,
+    platform: &mut Platform,
+) {
+    for part in parts {
+        let manifests = part.items_at("cluster.extraManifests").iter();
+        let remote = manifests.filter_map(|it| approver::remote(it.as_str()?, &it.origin));
+        platform.approvers.extend(remote);
+        let inline = part.items_at("cluster.inlineManifests").iter();
+        for contents in inline.filter_map(|it| it.get("contents")) {
+            let objects = input.embedded(contents, &mut platform.problems);
+            let objects: Vec<Object> = objects.into_iter().map(Object::new).collect();
+            platform.approvers.extend(approver::of_objects(&objects));
+        }
     }
-    found
 }
 
 fn is_talconfig(node: &Node) -> bool {
@@ -252,8 +230,4 @@ fn cluster(path: &str) -> ClusterId {
 /// What a missing kubelet setting is reported at.
 fn at_kubelet(node: &Node) -> &Node {
     node.at("machine.kubelet").or_else(|| node.get("machine")).unwrap_or(node)
-}
-
-fn at_name(node: &Node) -> crate::tree::Origin {
-    node.get("clusterName").unwrap_or(node).origin.clone()
 }

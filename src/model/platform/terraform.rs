@@ -15,9 +15,9 @@ use hcl_edit::{
 
 use crate::{
     model::{
-        Carrier, ClusterId, Count, Fact, Kubelet, Signer,
+        Carrier, ClusterId, Count, Fact,
         nodes::{self, Pool},
-        platform::{Input, Platform, bundled, extension, talos},
+        platform::{Input, Platform, extension, talos},
     },
     resolve::terraform::{
         Module,
@@ -115,7 +115,7 @@ fn module(input: &Input<'_>, dir: &str, platform: &mut Platform) {
 fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform) {
     let body = &block.body;
     let signed = |cloud, carrier, platform: &mut Platform| {
-        platform.signed(&ClusterId::named(cloud, dir), "all nodes", carrier, &block.origin);
+        platform.signed(&ClusterId::named(cloud, dir), carrier, &block.origin);
     };
     match block.label.as_str() {
         "aws_eks_cluster" => signed("eks", "EKS cluster in Terraform", platform),
@@ -126,12 +126,11 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
         }
         "aws_eks_addon" if body.str_at("addon_name") == Some("metrics-server") => {
             let at = body.get("addon_name").map_or(&block.origin, |it| &it.origin);
-            platform.bundled.push(bundled::metrics_server("the EKS add-on", "kube-system", at));
+            platform.bundle("the EKS add-on", at);
         }
         "azurerm_kubernetes_cluster" => {
             signed("aks", "AKS cluster in Terraform", platform);
-            let server = bundled::metrics_server("AKS", "kube-system", &block.origin);
-            platform.bundled.push(server);
+            platform.bundle("AKS", &block.origin);
             for default in body.items_at("default_node_pool") {
                 azure_pool(dir, default, block, platform);
             }
@@ -139,11 +138,10 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
         "azurerm_kubernetes_cluster_node_pool" => azure_pool(dir, body, block, platform),
         "google_container_cluster" => {
             signed("gke", "GKE cluster in Terraform", platform);
-            let server = bundled::metrics_server("GKE", "kube-system", &block.origin);
-            platform.bundled.push(server);
+            platform.bundle("GKE", &block.origin);
             if let Some(auto) = body.get("enable_autopilot").filter(|it| it.as_bool() == Some(true))
             {
-                pool("gke", dir, Some(unbounded(&auto.origin)), block, platform);
+                pool("gke", dir, Some(nodes::unbounded(&auto.origin)), block, platform);
             }
         }
         "google_container_node_pool" => google_pool(dir, body, block, platform),
@@ -156,45 +154,39 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
         "digitalocean_kubernetes_node_pool" => ocean_pool(dir, body, block, platform),
         "kind_cluster" if input.is_for_real(dir) => {
             let cluster = ClusterId::named("kind", dir);
-            platform.local.get_or_insert_with(|| ("kind runs it".into(), block.origin.clone()));
+            platform.is_local("kind", &block.origin);
             let members = body
                 .items_at("kind_config")
                 .iter()
                 .filter_map(|it| it.get("node"))
                 .map(|it| it.items().len());
-            let count = members.sum::<usize>().max(1);
-            let count = Count::exactly(u64::try_from(count).unwrap_or(u64::MAX));
-            platform.pools.push(Pool::new(&cluster, Fact::Known(count, block.origin.clone())));
+            platform.pool(&cluster, nodes::exactly(members.sum::<usize>().max(1), &block.origin));
         }
         _ => {}
     }
 }
 
 /// A pool of a size that may not be stated.
-fn pool(
+fn pool<'a>(
     cloud: &'static str,
     dir: &str,
     size: Option<Fact<Count>>,
     block: &Block,
-    platform: &mut Platform,
-) {
-    let unknown =
-        || Fact::Unknown("its size is not stated here".into(), Some(block.origin.clone()));
-    let mut size = size.unwrap_or_else(unknown);
-    // Something repeats the block, as often as only Terraform knows.
-    if block.body.get("count").or_else(|| block.body.get("for_each")).is_some() {
-        size = Fact::Unknown("Terraform repeats this block".into(), Some(block.origin.clone()));
-    }
-    platform.pools.push(Pool::new(&ClusterId::named(cloud, dir), size));
+    platform: &'a mut Platform,
+) -> &'a mut Pool {
+    let unknown = |why: &str| Fact::Unknown(why.into(), Some(block.origin.clone()));
+    // Something may repeat the block, as often as only Terraform knows.
+    let size = match block.body.get("count").or_else(|| block.body.get("for_each")) {
+        Some(_) => unknown("Terraform repeats this block"),
+        None => size.unwrap_or_else(|| unknown("its size is not stated here")),
+    };
+    platform.pool(&ClusterId::named(cloud, dir), size)
 }
 
 fn azure_pool(dir: &str, body: &Node, block: &Block, platform: &mut Platform) {
     let size = nodes::between(body.get("min_count"), body.get("max_count"));
     let size = size.or_else(|| body.get("node_count").map(nodes::stated));
-    pool("aks", dir, size, block, platform);
-    if let Some(pods) = body.get("max_pods") {
-        limit_pods(pods, platform);
-    }
+    pool("aks", dir, size, block, platform).pods_per_node = nodes::pods(body.get("max_pods"));
 }
 
 fn ocean_pool(dir: &str, body: &Node, block: &Block, platform: &mut Platform) {
@@ -223,29 +215,18 @@ fn google_pool(dir: &str, body: &Node, block: &Block, platform: &mut Platform) {
     pool("gke", dir, total.or_else(per_zone), block, platform);
 }
 
-fn limit_pods(node: &Node, platform: &mut Platform) {
-    let count = node.as_int().and_then(|it| u64::try_from(it).ok());
-    if let (Some(count), Some(pool)) = (count, platform.pools.last_mut()) {
-        pool.pods_per_node = Some((count, node.origin.clone()));
-    }
-}
-
-fn unbounded(origin: &Origin) -> Fact<Count> {
-    Fact::Known(Count { min: 0, max: None }, bundled::origin(origin))
-}
-
 /// `terraform-aws-modules/eks/aws` and the blueprints' add-ons.
 fn called(dir: &str, block: &Block, platform: &mut Platform) {
     let body = &block.body;
     let source = body.str_at("source").unwrap_or_default();
     if source.contains("terraform-aws-modules/eks/aws") && !source.contains("//modules") {
         let cluster = ClusterId::named("eks", dir);
-        platform.signed(&cluster, "all nodes", "EKS module in Terraform", &block.origin);
+        platform.signed(&cluster, "EKS module in Terraform", &block.origin);
         for groups in ["eks_managed_node_groups", "self_managed_node_groups"] {
             let Some(groups) = body.get(groups) else { continue };
             if let Some(why) = groups.unknown() {
                 let size = Fact::Unknown(why.clone(), Some(groups.origin.clone()));
-                platform.pools.push(Pool::new(&cluster, size));
+                platform.pool(&cluster, size);
             }
             for (_, group) in groups.entries() {
                 let get = |name: &str| group.value.get(name);
@@ -253,14 +234,12 @@ fn called(dir: &str, block: &Block, platform: &mut Platform) {
                 let why = "its size is the module's default";
                 let size = size
                     .unwrap_or_else(|| Fact::Unknown(why.into(), Some(group.value.origin.clone())));
-                platform.pools.push(Pool::new(&cluster, size));
+                platform.pool(&cluster, size);
             }
         }
         for addons in ["addons", "cluster_addons"].iter().filter_map(|it| body.get(it)) {
             if let Some(addon) = addons.get("metrics-server") {
-                let server =
-                    bundled::metrics_server("the EKS add-on", "kube-system", &addon.origin);
-                platform.bundled.push(server);
+                platform.bundle("the EKS add-on", &addon.origin);
             }
         }
     }
@@ -281,19 +260,12 @@ fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: 
             }
         }
     }
-    for patch in &patches {
-        platform.approvers.extend(talos::approvers(input, patch, &mut platform.problems));
-    }
+    talos::approvers(input, &patches, platform);
     let worker = block.body.str_at("machine_type") == Some("worker");
-    platform.kubelets.push(Kubelet {
-        cluster: ClusterId::named("talos", dir),
-        group: if worker { "workers" } else { "control plane" }.into(),
-        carrier: Carrier::TerraformTalos,
-        signer: Signer::Kubelet,
-        complete: true,
-        anchor: block.origin.clone(),
-        facts: talos::settings(&patches).facts(),
-    });
+    let group = if worker { "workers" } else { "control plane" };
+    let cluster = ClusterId::named("talos", dir);
+    let facts = talos::settings(&patches).facts();
+    platform.kubelet(&cluster, group, Carrier::TerraformTalos, &block.origin, facts);
 }
 
 #[cfg(test)]
