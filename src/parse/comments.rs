@@ -94,10 +94,10 @@ fn own_lines(text: &str, found: &mut dyn FnMut(usize, usize)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Sources;
+    use crate::{source::Sources, tests::unindented};
 
     fn found(text: &str, is_yaml: bool) -> Vec<String> {
-        let sources = Sources::in_memory([("a", text)]);
+        let sources = Sources::in_memory([("a", unindented(text))]);
         let file = sources.find("a").expect("it is there");
         let spans = comments(sources.text(file), file, is_yaml);
         spans.into_iter().map(|it| sources.slice(it).to_owned()).collect()
@@ -105,23 +105,55 @@ mod tests {
 
     #[test]
     fn strings_hold_no_comments() {
-        let text = "a: 'x # 1' # 2\r\n# 3\nb: \"y\n  # 4\n  z\" # 5\nc: x#6\n";
+        let text = r#"
+            a: 'x # 1' # 2
+            # 3
+            b: "y
+              # 4
+              z" # 5
+            c: x#6
+        "#;
         assert_eq!(found(text, true), ["# 2", "# 3", "# 5"]);
+        assert_eq!(found(&text.replace('\n', "\r\n"), true), ["# 2", "# 3", "# 5"]);
     }
 
     #[test]
     fn blocks_hold_what_they_hold() {
-        let text = "\u{feff}a: |\n  # 1\n  b: 1 # 2\n  c: 'x # 3'\n  d: |\n    # 4\n    e\n# 5\n";
+        let text = "
+            a: |
+              # 1
+              b: 1 # 2
+              c: 'x # 3'
+              d: |
+                # 4
+                e
+            # 5
+        ";
         assert_eq!(found(text, true), ["# 1", "# 2", "# 4", "# 5"]);
+        let marked = format!("\u{feff}{}", unindented(text));
+        assert_eq!(found(&marked, true), ["# 1", "# 2", "# 4", "# 5"]);
     }
 
     #[test]
     fn env_files_have_lines() {
-        assert_eq!(found("# 1\nA=b # no\n  # 2\n", false), ["# 1", "# 2"]);
+        let text = "
+            # 1
+            A=b # no
+              # 2
+        ";
+        assert_eq!(found(text, false), ["# 1", "# 2"]);
     }
 
     #[test]
     fn what_is_no_yaml_any_more_has_lines() {
-        assert_eq!(found("# 1\na: [\n# 2\nb: }\n---\nc: 1 # 3\n", true), ["# 1", "# 2", "# 3"]);
+        let text = "
+            # 1
+            a: [
+            # 2
+            b: }
+            ---
+            c: 1 # 3
+        ";
+        assert_eq!(found(text, true), ["# 1", "# 2", "# 3"]);
     }
 }

@@ -381,6 +381,7 @@ mod tests {
         parse,
         scalar::{Dialect, Style},
         source::Sources,
+        tests::{fixture, roots, unindented},
         tree::Node,
     };
 
@@ -396,12 +397,16 @@ mod tests {
 
     #[test]
     fn spans_are_byte_exact() {
-        let text =
-            "\u{feff}ä: [ö, 'x y', \"z\"]\r\nb:\r\n  - c: d # e\r\n    f: |\r\n      g: h\r\n";
+        let text = r#"
+            ä: [ö, 'x y', "z"]
+            b:
+              - c: d # e
+                f: |
+                  g: h
+        "#;
+        let text = format!("\u{feff}{}", unindented(text).replace('\n', "\r\n"));
         let sources = Sources::in_memory([("a.yaml", text)]);
-        let file = sources.find("a.yaml").expect("it is there");
-        let documents = sources.documents(file, Dialect::Sigs);
-        let root = documents.roots().next().expect("one document");
+        let root = &roots(&sources, "a.yaml")[0];
         let mut all = Vec::new();
         leaves(root, &mut all);
         let slices: Vec<_> = all
@@ -416,11 +421,20 @@ mod tests {
 
     #[test]
     fn embedded_yaml_points_into_the_outer_file() {
-        let text =
-            "data:\n  kubelet: |\n    # hello\n    a: 1\n\n    b:\n      - two\n  quoted: 'c: 3'\n";
-        let sources = Sources::in_memory([("a.yaml", text)]);
-        let file = sources.find("a.yaml").expect("it is there");
-        let root = sources.documents(file, Dialect::Sigs).roots().next().expect("one document");
+        let sources = fixture(
+            "
+            //- a.yaml
+            data:
+              kubelet: |
+                # hello
+                a: 1
+
+                b:
+                  - two
+              quoted: 'c: 3'
+            ",
+        );
+        let root = &roots(&sources, "a.yaml")[0];
         for (key, expected) in [("kubelet", vec!["1", "two"]), ("quoted", vec!["3"])] {
             let outer = root.at("data").and_then(|it| it.get(key)).expect("a key");
             let inner = parse::embedded(&sources, outer, Dialect::Sigs);
@@ -437,7 +451,16 @@ mod tests {
 
     #[test]
     fn a_broken_document_hides_no_other() {
-        let sources = Sources::in_memory([("a.yaml", "a: 1\n---\nb: [\n---\nc: 3\n")]);
+        let sources = fixture(
+            "
+            //- a.yaml
+            a: 1
+            ---
+            b: [
+            ---
+            c: 3
+            ",
+        );
         let file = sources.find("a.yaml").expect("it is there");
         let documents = sources.documents(file, Dialect::Sigs);
         assert_eq!(documents.roots().count(), 2);
@@ -446,8 +469,13 @@ mod tests {
 
     #[test]
     fn merge_keys_differ_between_the_dialects() {
-        let text = "a: &x {k: 1, l: 1}\nb: {k: 2, <<: *x}\n";
-        let sources = Sources::in_memory([("a.yaml", text)]);
+        let sources = fixture(
+            "
+            //- a.yaml
+            a: &x {k: 1, l: 1}
+            b: {k: 2, <<: *x}
+            ",
+        );
         let file = sources.find("a.yaml").expect("it is there");
         let k = |dialect| {
             let root = sources.documents(file, dialect).roots().next()?;
@@ -472,7 +500,15 @@ mod tests {
 
     #[test]
     fn nothing_is_not_a_tilde() {
-        let sources = Sources::in_memory([("a.yaml", "a:\nb: ~\nc: |\n  x")]);
+        let sources = fixture(
+            "
+            //- a.yaml
+            a:
+            b: ~
+            c: |-
+              x
+            ",
+        );
         let file = sources.find("a.yaml").expect("it is there");
         let root = sources.documents(file, Dialect::Kyaml).roots().next().expect("one document");
         let text = |key| root.get(key).and_then(Node::as_scalar).map(|it| (&*it.text, it.style));

@@ -72,17 +72,29 @@ mod tests {
     use super::*;
     use crate::{
         finding::{Findings, Severity},
+        tests::fixture,
         tree::Origin,
     };
 
     #[test]
     fn secrets_and_what_they_are_generated_from() {
-        let sources = Sources::in_memory([
-            ("a/kustomization.yaml", "secretGenerator:\n- envs: [s.env]\n  literals: [K=hush]\n"),
-            ("a/s.env", "K=hush\n"),
-            ("secret.yaml", "kind: Secret\nmetadata: {name: open}\nstringData: {k: hush}\n"),
-            ("map.yaml", "kind: ConfigMap # like a Secret\ndata: {k: open}\n"),
-        ]);
+        let sources = fixture(
+            "
+            //- a/kustomization.yaml
+            secretGenerator:
+            - envs: [s.env]
+              literals: [K=hush]
+            //- a/s.env
+            K=hush
+            //- secret.yaml
+            kind: Secret
+            metadata: {name: open}
+            stringData: {k: hush}
+            //- map.yaml
+            kind: ConfigMap # like a Secret
+            data: {k: open}
+            ",
+        );
         let mut findings = Findings::of("x", Severity::Note, None);
         for (file, _) in sources.iter() {
             findings.at(&Origin::written(Span::start_of(file)), "", "");

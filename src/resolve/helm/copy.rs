@@ -123,8 +123,14 @@ mod tests {
 
     #[test]
     fn what_a_template_reads_and_passes() {
-        let template = "{{- with .Values.image.tag }}\n- --secure-port={{ int .Values.port }}\n\
-                        - --v=2\n---\na: {{ .Values.args }}-{{ .Values.a.b. }}\n{{/* a -- b */}}";
+        let template = "
+            {{- with .Values.image.tag }}
+            - --secure-port={{ int .Values.port }}
+            - --v=2
+            ---
+            a: {{ .Values.args }}-{{ .Values.a.b. }}
+            {{/* a -- b */}}
+        ";
         let read: Vec<_> = values(template).collect();
         assert_eq!(read, ["image.tag", "port", "args", "a.b"]);
         let passed: Vec<_> = flags(template).collect();
