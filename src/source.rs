@@ -158,11 +158,6 @@ impl Sources {
         None
     }
 
-    /// Whether `path` is a symbolic link.
-    pub fn is_link(&self, path: &str) -> bool {
-        self.links.contains_key(path)
-    }
-
     /// Whether any file lies below `dir`; `""` is the root.
     pub fn is_dir(&self, dir: &str) -> bool {
         dir.is_empty()

@@ -16,7 +16,7 @@ mod versions;
 
 use semver::Version;
 
-pub use family::{family, is_values_file, values_file};
+pub use family::{family, values_file};
 pub use local::{Expanded, expand};
 pub use values::{coalesce, layer, merge};
 

@@ -111,11 +111,6 @@ fn by_values(values: &Node) -> Option<Family> {
     }
 }
 
-/// Whether `root` holds values for a metrics-server chart, by what it says: see [`values_file`].
-pub fn is_values_file(root: &Node) -> bool {
-    values_file(root).is_some()
-}
-
 /// The values for a metrics-server chart in a file that nothing names, and the chart's family.
 ///
 /// They are the whole file or, for a chart that depends on metrics-server's, what stands at a key

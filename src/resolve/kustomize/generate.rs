@@ -10,7 +10,7 @@ use crate::{
     problem::Problem,
     resolve::kustomize::{
         load::Loader,
-        resource::Resource,
+        resource::{Resource, metadata},
         shape,
         transform::set_name,
         value::{Outcome, refusal, string, text},
@@ -263,52 +263,36 @@ fn wrapped(encoded: &str) -> String {
 /// `new` over `old`, the object that is there already: key by key, or only its metadata stays.
 pub(super) fn merge(old: &Resource, new: Resource, behavior: Behavior) -> Resource {
     let mut merged = new;
-    let maps =
-        [("metadata", "labels"), ("metadata", "annotations"), ("", "data"), ("", "binaryData")];
-    for (parent, key) in maps {
-        if parent.is_empty() && behavior == Behavior::Replace {
-            continue;
-        }
-        let inside = |node: &Node| {
-            let node = if parent.is_empty() { Some(node) } else { node.get(parent) };
-            node.and_then(|it| it.get(key)).cloned()
-        };
-        let Some(base) = inside(&old.node).filter(|it| it.as_map().is_some()) else { continue };
-        let added = inside(&merged.node);
-        let mut result = base.clone();
-        let values = strings(&base);
-        if let Some(map) = result.as_map_mut() {
-            *map = values;
-        }
-        for (name, entry) in added.iter().flat_map(Node::entries) {
+    let mut paths = vec!["metadata.labels", "metadata.annotations"];
+    if behavior != Behavior::Replace {
+        paths.extend(["data", "binaryData"]);
+    }
+    for path in paths {
+        let Some(base) = old.node.at(path).filter(|it| it.as_map().is_some()) else { continue };
+        let mut values = strings(base);
+        for (name, entry) in merged.node.at(path).into_iter().flat_map(Node::entries) {
             let mut value = entry.value.clone();
-            if let Some(old) = result.get(name) {
+            if let Some(old) = values.get(name) {
                 value.origin = value.origin.over(Via::Overridden, &old.origin);
             }
-            if let Some(map) = result.as_map_mut() {
-                map.insert(name, Entry { key: entry.key, value });
-            }
+            values.insert(name, Entry { key: entry.key, value });
         }
-        if result.entries().next().is_none() {
+        if values.is_empty() {
             continue;
         }
-        let target = match parent {
-            "" => merged.node.as_map_mut(),
-            _ => crate::resolve::kustomize::resource::metadata(&mut merged.node),
-        };
-        if let Some(target) = target {
-            target.set(key, result);
+        let values = Node::new(values, base.origin.clone());
+        match (path.strip_prefix("metadata."), metadata(&mut merged.node)) {
+            (Some(key), Some(metadata)) => metadata.set(key, values),
+            _ => merged.node.set(path, values),
         }
     }
-    for key in ["name", "namespace"] {
-        let kept = old.node.at("metadata").and_then(|it| it.get(key)).cloned();
-        let Some(metadata) = crate::resolve::kustomize::resource::metadata(&mut merged.node) else {
-            continue;
-        };
-        match kept {
-            Some(kept) => metadata.set(key, kept),
-            None => {
-                metadata.remove(key);
+    if let Some(metadata) = metadata(&mut merged.node) {
+        for key in ["name", "namespace"] {
+            match old.node.at("metadata").and_then(|it| it.get(key)) {
+                Some(kept) => metadata.set(key, kept.clone()),
+                None => {
+                    metadata.remove(key);
+                }
             }
         }
     }
