@@ -25,7 +25,7 @@ pub struct Options {
     /// From which severity on findings make the exit status 1; `None` is never.
     pub fail_on: Option<Severity>,
     /// How much to say.
-    pub detail: Detail,
+    pub detail: Verbosity,
 }
 
 /// What can be done.
@@ -113,7 +113,7 @@ pub enum LoadRestrictor {
 
 /// How much to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Detail {
+pub enum Verbosity {
     /// `-q`: one line a finding, nothing else.
     Quiet,
     /// Every finding with its places, and a summary.
@@ -207,9 +207,9 @@ where
         Some(FailOn::Never) => None,
     };
     let detail = match (global.quiet, global.verbose) {
-        (true, _) => Detail::Quiet,
-        (_, true) => Detail::Verbose,
-        _ => Detail::Normal,
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
     };
     let Global { output, color, config, root, .. } = global;
     Ok(Options { command, format, output, color, config, root, fail_on, detail })

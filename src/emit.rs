@@ -13,7 +13,7 @@ use crate::{
     scalar::{self, Value},
     tree::{Kind, Map, Node},
 };
-use style::Style;
+use style::EmitStyle;
 
 /// Text after this column is folded at the next space.
 const WIDTH: usize = 80;
@@ -125,10 +125,10 @@ impl Writer {
                     Parts::Entries(pairs),
                 )
             }
-            Kind::Unknown(_) => (self.scalar("null", Style::Plain, true), Parts::None),
+            Kind::Unknown(_) => (self.scalar("null", EmitStyle::Plain, true), Parts::None),
             Kind::Scalar(scalar) => {
                 let range = match typed(scalar::sigs(scalar)) {
-                    Ok(text) => self.scalar(&text, Style::Plain, true),
+                    Ok(text) => self.scalar(&text, EmitStyle::Plain, true),
                     Err(text) => self.scalar(text, style::of(text, false), true),
                 };
                 (range, Parts::None)
@@ -207,16 +207,16 @@ impl Writer {
     }
 
     /// Writes a scalar; `fold` says whether it may be broken into lines.
-    fn scalar(&mut self, text: &str, style: Style, fold: bool) -> Range<usize> {
+    fn scalar(&mut self, text: &str, style: EmitStyle, fold: bool) -> Range<usize> {
         let outer = self.indent;
         self.indent = Some(outer.unwrap_or(0) + INDENT);
         self.space();
         let start = self.text.len();
         match style {
-            Style::Plain => self.plain(text, fold),
-            Style::Single => self.single_quoted(text, fold),
-            Style::Double => self.double_quoted(text, fold),
-            Style::Literal => self.literal(text),
+            EmitStyle::Plain => self.plain(text, fold),
+            EmitStyle::Single => self.single_quoted(text, fold),
+            EmitStyle::Double => self.double_quoted(text, fold),
+            EmitStyle::Literal => self.literal(text),
         }
         self.indent = outer;
         start..self.text.len()

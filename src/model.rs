@@ -25,7 +25,7 @@ use semver::Version;
 use crate::{
     data::Family,
     problem::Problem,
-    tree::{Origin, Why},
+    tree::{Origin, Reason},
 };
 
 /// One environment, typed.
@@ -166,7 +166,7 @@ pub struct Arg {
     /// Where it comes from.
     pub origin: Origin,
     /// Why the item cannot be told; its text is then the `--flag=` that it starts with, or empty.
-    pub unknown: Option<Why>,
+    pub unknown: Option<Reason>,
 }
 
 /// A chart of metrics-server that is installed.

@@ -60,7 +60,7 @@ pub fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents {
     };
     yaml::parse(
         text,
-        &yaml::Place::new(Origin::written(whole), yaml::Offsets::Shift(shift)),
+        &yaml::ScalarPlace::new(Origin::written(whole), yaml::Offsets::Shift(shift)),
         dialect,
     )
 }
@@ -98,11 +98,11 @@ pub fn part(sources: &Sources, node: &Node, range: Range<usize>) -> Origin {
     span.map_or_else(|| node.origin.clone(), |span| node.origin.moved(span))
 }
 
-fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::Place {
+fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::ScalarPlace {
     let offsets = node.origin.written_at().map_or(yaml::Offsets::Whole, |span| {
         offsets_of(sources.slice(span), span.start, &scalar.text, scalar.style)
     });
-    yaml::Place::new(node.origin.clone(), offsets)
+    yaml::ScalarPlace::new(node.origin.clone(), offsets)
 }
 
 /// Where the bytes of a decoded scalar stand in the source text that it was decoded from.

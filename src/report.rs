@@ -16,7 +16,7 @@ pub use json::json;
 pub use render::{render_json, render_yaml};
 pub use sarif::{failure as sarif_failure, sarif};
 pub use show::{show, show_json};
-pub use terminal::{Look, Progress, Screen};
+pub use terminal::{Progress, Screen, TerminalOptions};
 pub use text::{summary, text};
 
 use std::fmt::Write as _;

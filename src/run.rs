@@ -10,14 +10,14 @@ use std::{
 };
 
 use crate::{
-    cli::{self, Color, Command, Detail, Format, LoadRestrictor, Options},
+    cli::{self, Color, Command, Format, LoadRestrictor, Options, Verbosity},
     config::{self, Config},
     discover,
     finding::Finding,
     nearest::nearest,
     pipeline::analyze,
     problem::{Problem, ProblemKind},
-    report::{self, Look, Progress, Report, Screen},
+    report::{self, Progress, Report, Screen, TerminalOptions},
     resolve::{
         self,
         context::{Context, Purpose},
@@ -92,7 +92,7 @@ enum Failure {
 }
 
 /// The exit status.
-type Outcome = Result<u8, Failure>;
+type CommandResult = Result<u8, Failure>;
 
 /// What was asked for, and where the answer goes.
 struct Run<'a, 'b> {
@@ -101,7 +101,7 @@ struct Run<'a, 'b> {
 }
 
 impl Run<'_, '_> {
-    fn command(&mut self) -> Outcome {
+    fn command(&mut self) -> CommandResult {
         match &self.options.command {
             Command::Check { paths } => self.check(paths),
             Command::Show { paths } => self.show(paths),
@@ -130,9 +130,9 @@ impl Run<'_, '_> {
     }
 
     /// How text may look where the answer goes.
-    fn look(&self) -> Look {
+    fn look(&self) -> TerminalOptions {
         match self.options.output {
-            Some(_) => Look::PLAIN,
+            Some(_) => TerminalOptions::PLAIN,
             None => self.streams.out_screen.look(self.options.color),
         }
     }
@@ -141,7 +141,7 @@ impl Run<'_, '_> {
         Progress::start(self.streams.err_screen.watched)
     }
 
-    fn check(&mut self, paths: &[PathBuf]) -> Outcome {
+    fn check(&mut self, paths: &[PathBuf]) -> CommandResult {
         let options = self.options;
         let progress = self.progress();
         let Opened { sources, config, scope } = open(options, paths, &progress)?;
@@ -166,7 +166,7 @@ impl Run<'_, '_> {
             }
         };
         self.write(text.as_bytes())?;
-        if options.output.is_some() && options.detail > Detail::Quiet {
+        if options.output.is_some() && options.detail > Verbosity::Quiet {
             let look = self.streams.err_screen.look(options.color);
             self.say(&report::summary(&report, look, elapsed));
         }
@@ -174,7 +174,7 @@ impl Run<'_, '_> {
         Ok(u8::from(report.findings.iter().any(fails)))
     }
 
-    fn show(&mut self, paths: &[PathBuf]) -> Outcome {
+    fn show(&mut self, paths: &[PathBuf]) -> CommandResult {
         let progress = self.progress();
         let Opened { sources, config, scope } = open(self.options, paths, &progress)?;
         progress.stage("resolving the environments");
@@ -189,7 +189,7 @@ impl Run<'_, '_> {
             Format::Json => report::show_json(&sources, &shown),
             // Nothing breaks the lines of a table that is piped.
             _ if !self.streams.out_screen.terminal || self.options.output.is_some() => {
-                report::show(&sources, &shown, Look { width: 120, ..self.look() })
+                report::show(&sources, &shown, TerminalOptions { width: 120, ..self.look() })
             }
             _ => report::show(&sources, &shown, self.look()),
         };
@@ -201,7 +201,7 @@ impl Run<'_, '_> {
         path: Option<&Path>,
         unrestricted: bool,
         origins: bool,
-    ) -> Outcome {
+    ) -> CommandResult {
         let paths = path.map(Path::to_owned);
         let progress = self.progress();
         let Opened { sources, config, scope } = open(self.options, paths.as_slice(), &progress)?;
@@ -211,7 +211,7 @@ impl Run<'_, '_> {
             return Err(Failure::Plain(format!("`{dir}` is not a directory with files in it")));
         }
         let context = Context::new(&sources, &config, Purpose::Render);
-        let how = kustomize::Options { unrestricted, ..kustomize::Options::default() };
+        let how = kustomize::BuildOptions { unrestricted, ..kustomize::BuildOptions::default() };
         let build = kustomize::build(&context, &dir, &how);
         drop(progress);
         let objects: Vec<&Node> = build.objects.iter().collect();
@@ -219,7 +219,7 @@ impl Run<'_, '_> {
         self.finish_render(sources, &build.problems, &text)
     }
 
-    fn render_environment(&mut self, name: &str, origins: bool) -> Outcome {
+    fn render_environment(&mut self, name: &str, origins: bool) -> CommandResult {
         let progress = self.progress();
         let Opened { sources, config, .. } = open(self.options, &[], &progress)?;
         progress.stage("resolving the environments");
@@ -251,7 +251,12 @@ impl Run<'_, '_> {
     }
 
     /// Writes `text`, unless the real tool would have refused; other problems are told on the side.
-    fn finish_render(&mut self, sources: Sources, problems: &[Problem], text: &str) -> Outcome {
+    fn finish_render(
+        &mut self,
+        sources: Sources,
+        problems: &[Problem],
+        text: &str,
+    ) -> CommandResult {
         let refused = problems.iter().any(|it| it.kind == ProblemKind::BuildFails);
         if refused {
             let problems: Vec<_> =
@@ -259,13 +264,13 @@ impl Run<'_, '_> {
             return Err(Failure::Found(Box::new(sources), rules::problems(&problems, None)));
         }
         let Options { format, detail, .. } = *self.options;
-        if format != Format::Json && detail > Detail::Quiet && !problems.is_empty() {
+        if format != Format::Json && detail > Verbosity::Quiet && !problems.is_empty() {
             self.tell(&sources, rules::problems(problems, None));
         }
         self.write(text.as_bytes())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Outcome {
+    fn write(&mut self, bytes: &[u8]) -> CommandResult {
         let out = &mut self.streams.out;
         let written = match &self.options.output {
             Some(file) => fs::write(file, bytes).map_err(|error| {

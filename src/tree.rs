@@ -37,11 +37,11 @@ pub enum Kind {
     /// A mapping with string keys.
     Map(Arc<Map>),
     /// The repository alone cannot tell; never read as a value.
-    Unknown(Why),
+    Unknown(Reason),
 }
 
 /// Why a value cannot be told from the repository, as a clause: "the Secret `x` is encrypted".
-pub type Why = Arc<str>;
+pub type Reason = Arc<str>;
 
 impl Node {
     /// A node of `kind` at `origin`.
@@ -50,7 +50,7 @@ impl Node {
     }
 
     /// A value at `at` that the repository alone cannot tell.
-    pub fn unknown_value(why: impl Into<Why>, at: &Origin) -> Self {
+    pub fn unknown_value(why: impl Into<Reason>, at: &Origin) -> Self {
         Self::new(Kind::Unknown(why.into()), at.clone())
     }
 
@@ -147,7 +147,7 @@ impl Node {
     ///
     /// # Errors
     /// The reason, and the origin of what is not known.
-    pub fn look(&self, path: &str) -> Result<Option<&Node>, (Why, Origin)> {
+    pub fn look(&self, path: &str) -> Result<Option<&Node>, (Reason, Origin)> {
         let mut node = self;
         for key in path.split('.') {
             match &node.kind {
@@ -304,7 +304,7 @@ impl Node {
     }
 
     /// Whether the repository alone cannot tell what it is.
-    pub fn unknown(&self) -> Option<&Why> {
+    pub fn unknown(&self) -> Option<&Reason> {
         match &self.kind {
             Kind::Unknown(why) => Some(why),
             _ => None,
@@ -390,8 +390,8 @@ impl From<i64> for Kind {
 }
 
 /// What is not known for a reason is unknown.
-impl<T: Into<Self>> From<Result<T, Why>> for Kind {
-    fn from(value: Result<T, Why>) -> Self {
+impl<T: Into<Self>> From<Result<T, Reason>> for Kind {
+    fn from(value: Result<T, Reason>) -> Self {
         value.map_or_else(Self::Unknown, Into::into)
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 
 /// One chart in all its versions.
 #[derive(Debug, Default)]
-pub struct Chart {
+pub struct KnownChart {
     versions: IndexMap<Version, Version>,
     floating: Option<Version>,
     covered: Option<Version>,
@@ -30,7 +30,7 @@ pub struct Chart {
 
 /// What a chart takes at a place in its values, by the type of its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Key {
+pub enum ValueKey {
     /// Anything: the default is null.
     Any,
     /// A boolean.
@@ -44,17 +44,17 @@ pub enum Key {
     /// A mapping whose keys are the user's.
     Open,
     /// A mapping with these keys; the chart ignores every other.
-    Map(IndexMap<String, Key>),
+    Map(IndexMap<String, ValueKey>),
 }
 
 /// The chart of `family`.
-pub fn of(family: Family) -> &'static Chart {
-    static KUBERNETES_SIGS: LazyLock<Chart> =
-        LazyLock::new(|| Chart::read(include_str!("charts/kubernetes-sigs.yaml")));
-    static BITNAMI: LazyLock<Chart> =
-        LazyLock::new(|| Chart::read(include_str!("charts/bitnami.yaml")));
-    static STABLE: LazyLock<Chart> =
-        LazyLock::new(|| Chart::read(include_str!("charts/stable.yaml")));
+pub fn of(family: Family) -> &'static KnownChart {
+    static KUBERNETES_SIGS: LazyLock<KnownChart> =
+        LazyLock::new(|| KnownChart::read(include_str!("charts/kubernetes-sigs.yaml")));
+    static BITNAMI: LazyLock<KnownChart> =
+        LazyLock::new(|| KnownChart::read(include_str!("charts/bitnami.yaml")));
+    static STABLE: LazyLock<KnownChart> =
+        LazyLock::new(|| KnownChart::read(include_str!("charts/stable.yaml")));
     match family {
         Family::KubernetesSigs => &KUBERNETES_SIGS,
         Family::Bitnami => &BITNAMI,
@@ -77,7 +77,7 @@ struct File {
     values: IndexMap<String, IndexMap<String, Json>>,
 }
 
-impl Chart {
+impl KnownChart {
     /// Reads a data file. A test reads every one of them, so that a broken one never ships.
     fn read(text: &str) -> Self {
         let Ok(file) = serde_yaml::from_str::<File>(text) else { return Self::default() };
@@ -160,20 +160,20 @@ impl Chart {
     }
 
     /// The keys that the chart reads at `version`.
-    pub fn keys(&self, version: &Version) -> Key {
-        let mut root = IndexMap::from([("global".to_owned(), Key::Open)]);
+    pub fn keys(&self, version: &Version) -> ValueKey {
+        let mut root = IndexMap::from([("global".to_owned(), ValueKey::Open)]);
         for (path, default) in self.at(version) {
             let open = self.open.iter().find(|open| {
                 path.strip_prefix(open.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             });
             let (path, key) = match open {
-                Some(open) => (open.as_str(), Key::Open),
-                None => (path, Key::of(default)),
+                Some(open) => (open.as_str(), ValueKey::Open),
+                None => (path, ValueKey::of(default)),
             };
             declare(&mut root, path, key);
         }
-        Key::Map(root)
+        ValueKey::Map(root)
     }
 
     /// Each key that exists at `version`, with its default then.
@@ -188,7 +188,7 @@ impl Chart {
     }
 }
 
-impl Key {
+impl ValueKey {
     /// Whether the dotted `path` leads to something that the chart reads.
     pub fn has(&self, path: &str) -> bool {
         let (name, rest) = path.split_once('.').unwrap_or((path, ""));
@@ -232,13 +232,13 @@ fn put(root: &mut Node, path: &str, value: Node) {
 }
 
 /// Sets `path` below `keys`, with the maps on the way; what is open stays open.
-fn declare(keys: &mut IndexMap<String, Key>, path: &str, key: Key) {
+fn declare(keys: &mut IndexMap<String, ValueKey>, path: &str, key: ValueKey) {
     let Some((name, rest)) = path.split_once('.') else {
         keys.insert(path.to_owned(), key);
         return;
     };
-    let child = keys.entry(name.to_owned()).or_insert_with(|| Key::Map(IndexMap::new()));
-    if let Key::Map(children) = child {
+    let child = keys.entry(name.to_owned()).or_insert_with(|| ValueKey::Map(IndexMap::new()));
+    if let ValueKey::Map(children) = child {
         declare(children, rest, key);
     }
 }
@@ -280,7 +280,7 @@ mod tests {
             include_str!("charts/stable.yaml"),
         ] {
             let file: File = serde_yaml::from_str(text).expect("the file is in its form");
-            let chart = Chart::read(text);
+            let chart = KnownChart::read(text);
             assert_eq!(chart.versions.len(), file.versions.len(), "versions are semantic");
             assert_eq!(chart.floating.is_some(), file.floating.is_some());
             assert_eq!(chart.covered.is_some(), file.covered.is_some());
@@ -362,14 +362,14 @@ mod tests {
         let keys = |version: &str| {
             let version = Version::parse(version).expect("a version");
             match of(Family::KubernetesSigs).keys(&version) {
-                Key::Map(keys) => keys,
+                ValueKey::Map(keys) => keys,
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(keys("3.5.0").get("resources"), Some(&Key::Open));
+        assert_eq!(keys("3.5.0").get("resources"), Some(&ValueKey::Open));
         assert_eq!(keys("3.5.0").get("tls"), None);
-        assert_eq!(keys("3.13.0").get("replicas"), Some(&Key::Number));
-        let Some(Key::Map(tls)) = keys("3.13.0").swap_remove("tls") else { panic!("a map") };
-        assert_eq!(tls.get("type"), Some(&Key::Text));
+        assert_eq!(keys("3.13.0").get("replicas"), Some(&ValueKey::Number));
+        let Some(ValueKey::Map(tls)) = keys("3.13.0").swap_remove("tls") else { panic!("a map") };
+        assert_eq!(tls.get("type"), Some(&ValueKey::Text));
     }
 }

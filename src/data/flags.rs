@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 /// A run of consecutive versions that accept a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct VersionRange {
     /// The first version that accepts it.
     pub first: Version,
     /// The last; `None` when the newest known version still does.
@@ -26,7 +26,7 @@ pub fn accepts(version: &Version, flag: &str) -> Option<bool> {
 }
 
 /// The versions that accept `flag`, oldest first; none for a flag that never existed.
-pub fn runs(flag: &str) -> &'static [Run] {
+pub fn runs(flag: &str) -> &'static [VersionRange] {
     TABLE.flags.get(flag).map_or(&[], Vec::as_slice)
 }
 
@@ -40,7 +40,7 @@ pub fn versions() -> &'static [Version] {
     &TABLE.versions
 }
 
-impl Run {
+impl VersionRange {
     fn holds(&self, version: &Version) -> bool {
         self.first <= *version && self.last.as_ref().is_none_or(|last| version <= last)
     }
@@ -49,7 +49,7 @@ impl Run {
 #[derive(Default)]
 struct Table {
     versions: Vec<Version>,
-    flags: IndexMap<String, Vec<Run>>,
+    flags: IndexMap<String, Vec<VersionRange>>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(TEXT).unwrap_or_default());
@@ -80,10 +80,10 @@ impl Table {
 }
 
 /// `0.6.0-0.6.4`, or `0.7.0-` for a run that goes on.
-fn run(text: &str) -> Option<Run> {
+fn run(text: &str) -> Option<VersionRange> {
     let (first, last) = text.split_once('-')?;
     let last = if last.is_empty() { None } else { Some(Version::parse(last).ok()?) };
-    Some(Run { first: Version::parse(first).ok()?, last })
+    Some(VersionRange { first: Version::parse(first).ok()?, last })
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use semver::{BuildMetadata, Version};
 /// A constraint: alternatives, each of which is a list of conditions that all hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Constraint {
-    alternatives: Vec<Vec<Condition>>,
+    alternatives: Vec<Vec<Bound>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Condition {
+struct Bound {
     operator: Operator,
     version: Version,
     /// How many of major, minor and patch are written; the rest is a wildcard.
@@ -48,7 +48,7 @@ impl Constraint {
     pub fn exact(&self) -> Option<&Version> {
         match self.alternatives.as_slice() {
             [all] => match all.as_slice() {
-                [Condition { operator: Operator::Equal, version, written: 3 }] => Some(version),
+                [Bound { operator: Operator::Equal, version, written: 3 }] => Some(version),
                 _ => None,
             },
             _ => None,
@@ -63,7 +63,7 @@ pub fn lenient(text: &str) -> Option<Version> {
 }
 
 /// The conditions between two `||`: separated by commas or spaces, or `a - b`.
-fn conditions(text: &str) -> Option<Vec<Condition>> {
+fn conditions(text: &str) -> Option<Vec<Bound>> {
     if let Some((from, to)) = text.split_once(" - ") {
         return Some(vec![
             condition(Operator::GreaterEqual, from.trim())?,
@@ -108,9 +108,9 @@ fn operator(text: &str) -> (Operator, &str) {
         .unwrap_or((Operator::Equal, text))
 }
 
-fn condition(operator: Operator, text: &str) -> Option<Condition> {
+fn condition(operator: Operator, text: &str) -> Option<Bound> {
     let (version, written) = partial(text)?;
-    Some(Condition { operator, version, written })
+    Some(Bound { operator, version, written })
 }
 
 /// A version of which the end may be missing or `x`, `X`, `*`, and how many numbers it has.
@@ -147,7 +147,7 @@ fn partial(text: &str) -> Option<(Version, usize)> {
     Some((version, written))
 }
 
-impl Condition {
+impl Bound {
     fn holds(&self, version: &Version) -> bool {
         let version = &Version { build: BuildMetadata::EMPTY, ..version.clone() };
         let bound = &self.version;

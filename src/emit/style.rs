@@ -5,7 +5,7 @@ use crate::scalar::{self, Dialect, Value};
 
 /// A notation of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum EmitStyle {
     Plain,
     Single,
     Double,
@@ -13,19 +13,19 @@ pub(super) enum Style {
 }
 
 /// How the string `text` is written, as a value or as a key of one line.
-pub(super) fn of(text: &str, key: bool) -> Style {
+pub(super) fn of(text: &str, key: bool) -> EmitStyle {
     let wanted = if text.contains('\n') {
-        Style::Literal
+        EmitStyle::Literal
     } else if reads_as_string(text) {
-        Style::Plain
+        EmitStyle::Plain
     } else {
-        Style::Double
+        EmitStyle::Double
     };
-    let shape = Shape::of(text);
+    let shape = Look::of(text);
     match wanted {
-        Style::Literal if key || !shape.block => Style::Double,
-        Style::Plain if !shape.plain && shape.single => Style::Single,
-        Style::Plain if !shape.plain => Style::Double,
+        EmitStyle::Literal if key || !shape.block => EmitStyle::Double,
+        EmitStyle::Plain if !shape.plain && shape.single => EmitStyle::Single,
+        EmitStyle::Plain if !shape.plain => EmitStyle::Double,
         wanted => wanted,
     }
 }
@@ -58,13 +58,13 @@ fn is_base_60(text: &str) -> bool {
 }
 
 /// The styles that a text allows in block context.
-struct Shape {
+struct Look {
     plain: bool,
     single: bool,
     block: bool,
 }
 
-impl Shape {
+impl Look {
     fn of(text: &str) -> Self {
         if text.is_empty() {
             return Self { plain: true, single: true, block: false };

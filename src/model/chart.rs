@@ -4,7 +4,7 @@ use semver::Version;
 
 use crate::{
     data::{
-        charts::{self, Chart, Key},
+        charts::{self, KnownChart, ValueKey},
         version::Constraint,
     },
     model::{Fact, InstalledChart, UnknownKey},
@@ -19,7 +19,7 @@ pub(super) fn installed(release: &Release) -> Option<InstalledChart> {
     let version = version(release);
     let chart = charts::of(family);
     // A key must be wrong in all of them.
-    let keys: Vec<Key> = versions(chart, &version).iter().map(|it| chart.keys(it)).collect();
+    let keys: Vec<ValueKey> = versions(chart, &version).iter().map(|it| chart.keys(it)).collect();
     Some(InstalledChart {
         name: release.name.clone(),
         namespace: release.namespace.clone(),
@@ -61,7 +61,7 @@ pub(super) fn programs(release: &Release) -> Vec<Version> {
 
 /// The versions of `chart` that a release with `version` may get, oldest first; all that are known
 /// when nobody can tell.
-fn versions(chart: &Chart, version: &Fact<String>) -> Vec<Version> {
+fn versions(chart: &KnownChart, version: &Fact<String>) -> Vec<Version> {
     let constraint = match version {
         Fact::Known(text, _) => Constraint::parse(text),
         Fact::Absent(_) => Constraint::parse("*"),
@@ -72,9 +72,9 @@ fn versions(chart: &Chart, version: &Fact<String>) -> Vec<Version> {
 }
 
 /// The keys of `values` that none of `keys` knows.
-fn unknown(values: &Node, keys: &[Key]) -> Vec<UnknownKey> {
+fn unknown(values: &Node, keys: &[ValueKey]) -> Vec<UnknownKey> {
     let mut found = Vec::new();
-    let keys: Vec<&Key> = keys.iter().collect();
+    let keys: Vec<&ValueKey> = keys.iter().collect();
     // Helm has no keys of its own at the top; `x-` is where people keep YAML anchors.
     for (name, entry) in values.entries().filter(|(name, _)| !name.starts_with("x-")) {
         visit(name, name, entry, &keys, &mut found);
@@ -82,11 +82,11 @@ fn unknown(values: &Node, keys: &[Key]) -> Vec<UnknownKey> {
     found
 }
 
-fn visit(path: &str, name: &str, entry: &Entry, keys: &[&Key], found: &mut Vec<UnknownKey>) {
+fn visit(path: &str, name: &str, entry: &Entry, keys: &[&ValueKey], found: &mut Vec<UnknownKey>) {
     let mut below = Vec::new();
     for key in keys {
         // What is not a map with fixed keys takes anything.
-        let Key::Map(children) = key else { return };
+        let ValueKey::Map(children) = key else { return };
         below.extend(children.get(name));
     }
     if below.is_empty() {
@@ -114,7 +114,8 @@ mod tests {
 
     fn paths(values: &str, version: &Fact<String>) -> Vec<String> {
         let chart = charts::of(Family::KubernetesSigs);
-        let keys: Vec<Key> = versions(chart, version).iter().map(|it| chart.keys(it)).collect();
+        let keys: Vec<ValueKey> =
+            versions(chart, version).iter().map(|it| chart.keys(it)).collect();
         let values = &roots(&fixture(values), "values.yaml")[0];
         unknown(values, &keys).into_iter().map(|it| it.path).collect()
     }

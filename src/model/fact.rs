@@ -2,7 +2,7 @@
 
 use crate::{
     placeholder::{self, Placeholder},
-    tree::{Node, Origin, Why},
+    tree::{Node, Origin, Reason},
 };
 
 /// What is known of one setting. A default is a known value whose origin says so.
@@ -13,13 +13,13 @@ pub enum Fact<T> {
     /// It is certainly not set; what took it away, if something did.
     Absent(Option<Origin>),
     /// The repository alone cannot tell.
-    Unknown(Why, Option<Origin>),
+    Unknown(Reason, Option<Origin>),
     /// It is written, and whoever reads it refuses it.
     Invalid {
         /// What is written; JSON when it is no scalar.
         text: String,
         /// Why it is refused, as a clause.
-        why: Why,
+        why: Reason,
         /// Where it comes from.
         origin: Origin,
     },
@@ -41,7 +41,7 @@ macro_rules! facts {
 
         impl $name {
             /// Facts that nobody can tell, because of what stands at `origin`.
-            pub fn unknown(why: &Why, origin: &Origin) -> Self {
+            pub fn unknown(why: &Reason, origin: &Origin) -> Self {
                 Self { $($fact: Fact::Unknown(why.clone(), Some(origin.clone()))),* }
             }
 
@@ -98,7 +98,7 @@ impl<T> Fact<T> {
     }
 
     /// Why there is no value although something is said, and where: it is unknown, or invalid.
-    pub fn untold(&self) -> Option<(&Why, Option<&Origin>)> {
+    pub fn untold(&self) -> Option<(&Reason, Option<&Origin>)> {
         match self {
             Self::Unknown(why, origin) => Some((why, origin.as_ref())),
             Self::Invalid { why, origin, .. } => Some((why, Some(origin))),
@@ -108,7 +108,7 @@ impl<T> Fact<T> {
 
     /// What stands at `node` and is refused for the reason `why`; what something has yet to fill in
     /// nobody can tell.
-    pub(super) fn refused(node: &Node, why: impl Into<Why>) -> Self {
+    pub(super) fn refused(node: &Node, why: impl Into<Reason>) -> Self {
         let (why, origin) = (why.into(), node.origin.clone());
         match written(node).filter(|text| !has_hole(text)) {
             Some(text) => Self::Invalid { text, why, origin },

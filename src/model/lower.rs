@@ -12,7 +12,7 @@ use crate::{
     },
     resolve::environment::{EntryKind, Environment, Object},
     source::Sources,
-    tree::{Node, Origin, Via, Why},
+    tree::{Node, Origin, Reason, Via},
 };
 
 /// The typed view of `environment`.
@@ -236,7 +236,7 @@ fn disruption_budget<'a>(
     environment: &'a Environment,
     namespace: &str,
     workload: &Node,
-) -> Result<Option<&'a Node>, (Why, Origin)> {
+) -> Result<Option<&'a Node>, (Reason, Origin)> {
     let labels = workload.at("spec.template.metadata.labels");
     let mut unknown = None;
     for object in environment.objects.iter().filter(|it| it.kind() == "PodDisruptionBudget") {

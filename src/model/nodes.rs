@@ -6,7 +6,7 @@ use crate::{
     config::EnvironmentConfig,
     model::{ClusterId, Count, Fact, platform::implied},
     placeholder::has_placeholder,
-    tree::{Node, Origin, Why},
+    tree::{Node, Origin, Reason},
 };
 
 /// A group of nodes.
@@ -50,7 +50,7 @@ fn of_cluster(pools: &[Pool]) -> Fact<Count> {
 fn sum<'a>(counts: impl Iterator<Item = &'a Fact<Count>>) -> Fact<Count> {
     let mut total = Count::exactly(0);
     let mut largest: Option<(Count, &Origin)> = None;
-    let mut unknown: Option<(Why, Option<Origin>)> = None;
+    let mut unknown: Option<(Reason, Option<Origin>)> = None;
     for count in counts {
         match count {
             Fact::Known(count, origin) => {

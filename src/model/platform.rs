@@ -33,7 +33,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Sources, Span},
-    tree::{Node, Origin, Via, Why},
+    tree::{Node, Origin, Reason, Via},
 };
 
 /// Everything that the carriers in one environment say.
@@ -215,7 +215,7 @@ impl Platform {
     ///
     /// A carrier then fills in what its settings imply.
     fn bundle(&mut self, platform: &str, anchor: &Origin) -> &mut MetricsServer {
-        let why: Why = format!("{platform} decides").into();
+        let why: Reason = format!("{platform} decides").into();
         self.bundled.push_mut(MetricsServer {
             name: "metrics-server".into(),
             namespace: "kube-system".into(),
@@ -252,13 +252,13 @@ struct Input<'a> {
     /// which that one manages.
     is_applied: bool,
     /// Objects and the documents of loose files, each once.
-    documents: Vec<Document<'a>>,
+    documents: Vec<InputDocument<'a>>,
     /// Loose files, whatever is in them.
     files: &'a [FileId],
 }
 
 /// One document.
-struct Document<'a> {
+struct InputDocument<'a> {
     node: &'a Node,
     /// The file that it is written in, or `""` for one that is written nowhere.
     path: &'a str,
@@ -278,7 +278,7 @@ impl<'a> Input<'a> {
             .filter(|node| node.origin.written_at().is_none_or(|span| seen.insert(Some(span))))
             .map(|node| {
                 let span = node.origin.written_at();
-                Document { node, path: span.map_or("", |span| &sources[span.file].path) }
+                InputDocument { node, path: span.map_or("", |span| &sources[span.file].path) }
             });
         Self {
             sources,
@@ -295,18 +295,18 @@ impl<'a> Input<'a> {
     }
 
     /// The documents of an API group; versions do not matter.
-    fn group(&self, group: &str) -> impl Iterator<Item = &Document<'a>> {
+    fn group(&self, group: &str) -> impl Iterator<Item = &InputDocument<'a>> {
         self.documents.iter().filter(move |it| it.group() == group)
     }
 
     /// The documents of a kind.
-    fn kind(&self, group: &str, kind: &str) -> impl Iterator<Item = &Document<'a>> {
+    fn kind(&self, group: &str, kind: &str) -> impl Iterator<Item = &InputDocument<'a>> {
         self.group(group).filter(move |it| it.kind() == kind)
     }
 
     /// Whether a local cluster's definition may be that of this environment: not when it is there
     /// for tests, or when the environment's name says that it is not local.
-    fn may_be_local(&self, document: &Document<'_>) -> bool {
+    fn may_be_local(&self, document: &InputDocument<'_>) -> bool {
         self.is_for_real(document.dir())
     }
 
@@ -376,7 +376,7 @@ fn as_written<'a>(sources: &'a Sources, node: &'a Node) -> &'a Node {
     written.filter(|it| template::placeholders(it) == *node).unwrap_or(node)
 }
 
-impl Document<'_> {
+impl InputDocument<'_> {
     fn group(&self) -> &str {
         self.node.api_group()
     }

@@ -73,7 +73,7 @@ fn in_block(
     if matches!(offsets, yaml::Offsets::Whole) {
         return;
     }
-    let place = yaml::Place::new(Origin::written(whole), offsets);
+    let place = yaml::ScalarPlace::new(Origin::written(whole), offsets);
     in_yaml(inner, file, depth - 1, &mut |start, end| {
         if let Some(span) = place.span(start, end) {
             found(span.start as usize, span.end as usize);

@@ -18,7 +18,7 @@ const MAX_NODES: usize = 1_000_000;
 const MAX_ALIASED: usize = 100_000;
 
 /// How a stream's own offsets become places in a file.
-pub(super) struct Place {
+pub(super) struct ScalarPlace {
     /// What every node's origin is, up to the span of its last step.
     origin: Origin,
     offsets: Offsets,
@@ -34,7 +34,7 @@ pub(super) enum Offsets {
     Whole,
 }
 
-impl Place {
+impl ScalarPlace {
     pub(super) fn new(origin: Origin, offsets: Offsets) -> Self {
         Self { origin, offsets }
     }
@@ -71,7 +71,7 @@ fn narrow(offset: usize) -> u32 {
     offset as u32
 }
 
-pub(super) fn parse(text: &str, place: &Place, dialect: Dialect) -> Documents {
+pub(super) fn parse(text: &str, place: &ScalarPlace, dialect: Dialect) -> Documents {
     let mut options = granit_parser::options! { emit_unresolved_aliases: true };
     options.set_emit_comments(false);
     let mut parser = Parser::new_from_str_with_options(text, options);
@@ -102,7 +102,7 @@ pub(super) fn parse(text: &str, place: &Place, dialect: Dialect) -> Documents {
     Documents { list }
 }
 
-fn syntax_error(error: &ScanError, place: &Place) -> SyntaxError {
+fn syntax_error(error: &ScanError, place: &ScalarPlace) -> SyntaxError {
     let at = error.marker().byte_offset().unwrap_or(0);
     SyntaxError { message: error.info(), span: place.span(at, at) }
 }
@@ -110,7 +110,7 @@ fn syntax_error(error: &ScanError, place: &Place) -> SyntaxError {
 /// Builds one document from events, without recursion.
 struct Builder<'a> {
     text: &'a str,
-    place: &'a Place,
+    place: &'a ScalarPlace,
     dialect: Dialect,
     stack: Vec<Frame>,
     root: Option<Built>,
@@ -150,7 +150,7 @@ enum Key {
 }
 
 impl<'a> Builder<'a> {
-    fn new(text: &'a str, place: &'a Place, dialect: Dialect) -> Self {
+    fn new(text: &'a str, place: &'a ScalarPlace, dialect: Dialect) -> Self {
         Self {
             text,
             place,

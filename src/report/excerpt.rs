@@ -7,7 +7,7 @@ use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanConten
 
 use crate::{
     finding::Label,
-    report::Look,
+    report::TerminalOptions,
     source::{FileId, Sources, Span},
 };
 
@@ -40,7 +40,7 @@ impl Excerpt {
         sources: &Sources,
         file: FileId,
         labels: &[&Label],
-        look: Look,
+        look: TerminalOptions,
         secret: &dyn Fn(Span) -> bool,
     ) -> Self {
         let mut numbers: Vec<u32> = labels.iter().map(|it| sources.start(it.span).line).collect();
@@ -129,7 +129,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(source: &str, start: usize, labels: &[(usize, Span)], look: Look) -> Self {
+    fn new(source: &str, start: usize, labels: &[(usize, Span)], look: TerminalOptions) -> Self {
         // The rest of the width is the frame's.
         let width = look.width.saturating_sub(FRAME);
         let more = if look.unicode { "…" } else { "..." };

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    report::{Look, json},
+    report::{TerminalOptions, json},
     rules::{RULES, Rule},
 };
 
 /// The page of a rule: its metadata and its text without the examples.
-pub fn explain(rule: &Rule, look: Look) -> String {
+pub fn explain(rule: &Rule, look: TerminalOptions) -> String {
     let mut out = format!("{}: {}\n\n", look.paint("1", rule.id), look.paint("1", rule.title));
     let _ = write!(
         out,
@@ -30,7 +30,7 @@ pub fn explain(rule: &Rule, look: Look) -> String {
 }
 
 /// All rules, one a line.
-pub fn rules(look: Look) -> String {
+pub fn rules(look: TerminalOptions) -> String {
     let width = RULES.iter().map(|it| it.id.len()).max().unwrap_or(0);
     let lines = RULES.iter().map(|it| {
         let id = look.paint("1", &format!("{:width$}", it.id));

@@ -9,7 +9,7 @@ use crate::{
     model::{ApiService, Approver, Cluster, Count, Datum, Fact, Kubelet, MetricsServer},
     problem::Problem,
     report::{
-        Look, Place,
+        Place, TerminalOptions,
         excerpt::harmless,
         json::{self, object, place_json},
     },
@@ -166,7 +166,11 @@ fn count_json(count: Count) -> Json {
 }
 
 /// Everything that is known of `environments`, as tables.
-pub fn show(sources: &Sources, environments: &[(Environment, Cluster)], look: Look) -> String {
+pub fn show(
+    sources: &Sources,
+    environments: &[(Environment, Cluster)],
+    look: TerminalOptions,
+) -> String {
     if environments.is_empty() {
         return "no environment with metrics-server, kubelet configuration or approvers\n".into();
     }
@@ -177,7 +181,7 @@ pub fn show(sources: &Sources, environments: &[(Environment, Cluster)], look: Lo
 fn environment(
     sources: &Sources,
     (environment, cluster): &(Environment, Cluster),
-    look: Look,
+    look: TerminalOptions,
 ) -> String {
     let entry = &environment.entry;
     let start = place(sources, entry.origin.written_at());
@@ -312,7 +316,7 @@ impl Table {
         }
     }
 
-    fn print(&self, look: Look) -> String {
+    fn print(&self, look: TerminalOptions) -> String {
         // A few long texts must not push everything else to the right.
         let width = |text: fn(&Row) -> &str, most: usize| {
             let widths = self.rows.iter().map(|row| text(row).chars().count());
@@ -414,7 +418,7 @@ fn datum_text(datum: &Datum) -> String {
 }
 
 /// `text` after `lead`, broken between words, the rest indented below.
-fn wrapped(lead: &str, text: &str, look: Look) -> String {
+fn wrapped(lead: &str, text: &str, look: TerminalOptions) -> String {
     let mut out = lead.to_owned();
     let mut column = lead.chars().count();
     let indent = lead.chars().take_while(|it| *it == ' ').count() + 2;

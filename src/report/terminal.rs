@@ -19,7 +19,7 @@ use crate::cli::Color;
 
 /// How text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct TerminalOptions {
     /// Whether to color it.
     pub color: bool,
     /// Whether to draw with more than ASCII.
@@ -32,7 +32,7 @@ pub struct Look {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Screen {
     /// How text may look there, unless the user wants other colors.
-    look: Look,
+    look: TerminalOptions,
     /// Whether it is a terminal, and no file or pipe.
     pub terminal: bool,
     /// Whether somebody watches what moves there.
@@ -41,7 +41,7 @@ pub struct Screen {
 
 impl Screen {
     /// A file or a pipe.
-    pub const NONE: Self = Self { look: Look::PLAIN, terminal: false, watched: false };
+    pub const NONE: Self = Self { look: TerminalOptions::PLAIN, terminal: false, watched: false };
 
     /// What `stream` and the environment variables say.
     pub fn of(stream: &impl IsTerminal) -> Self {
@@ -59,21 +59,21 @@ impl Screen {
         let unicode = is_utf8_locale() && !(terminal && console);
         // Nobody watches a build log.
         let watched = terminal && env::var_os("CI").is_none() && term.is_some() && !dumb;
-        Self { look: Look { color, unicode, width }, terminal, watched }
+        Self { look: TerminalOptions { color, unicode, width }, terminal, watched }
     }
 
     /// How text may look there when `color` is what the user wants.
-    pub fn look(self, color: Color) -> Look {
+    pub fn look(self, color: Color) -> TerminalOptions {
         let color = match color {
             Color::Auto => self.look.color,
             Color::Always => true,
             Color::Never => false,
         };
-        Look { color, ..self.look }
+        TerminalOptions { color, ..self.look }
     }
 }
 
-impl Look {
+impl TerminalOptions {
     /// What a pipe or a file gets.
     pub const PLAIN: Self = Self { color: false, unicode: true, width: 100 };
 

@@ -8,10 +8,10 @@ use miette::{
 };
 
 use crate::{
-    cli::Detail,
+    cli::Verbosity,
     finding::{Finding, Label, Severity},
     report::{
-        Look, Place, Report, count,
+        Place, Report, TerminalOptions, count,
         excerpt::{self, Excerpt},
         secrets::Secrets,
     },
@@ -21,9 +21,14 @@ use crate::{
 };
 
 /// The findings of `report`, and a line that sums up unless `elapsed` is `None`.
-pub fn text(report: &Report<'_>, look: Look, detail: Detail, elapsed: Option<Duration>) -> String {
+pub fn text(
+    report: &Report<'_>,
+    look: TerminalOptions,
+    detail: Verbosity,
+    elapsed: Option<Duration>,
+) -> String {
     let mut out = String::new();
-    if detail == Detail::Quiet {
+    if detail == Verbosity::Quiet {
         for finding in &report.findings {
             out += &one_line(report, finding, look);
         }
@@ -32,14 +37,14 @@ pub fn text(report: &Report<'_>, look: Look, detail: Detail, elapsed: Option<Dur
     let secrets = Secrets::of(report.sources, &report.findings);
     let handler = handler(look);
     for finding in &report.findings {
-        let Some(whole) = Part::of(report, finding, look, &secrets) else { continue };
+        let Some(whole) = FilePart::of(report, finding, look, &secrets) else { continue };
         // Writing to a string does not fail; a finding that could not be drawn is still told.
         if handler.render_report(&mut out, &whole).is_err() {
             out += &one_line(report, finding, look);
         }
         out.push('\n');
     }
-    if detail == Detail::Verbose {
+    if detail == Verbosity::Verbose {
         out += &skipped(report.sources);
     }
     if let Some(elapsed) = elapsed {
@@ -49,7 +54,7 @@ pub fn text(report: &Report<'_>, look: Look, detail: Detail, elapsed: Option<Dur
 }
 
 /// `a.yaml:3:5: error[rule]: message (in …)`
-fn one_line(report: &Report<'_>, finding: &Finding, look: Look) -> String {
+fn one_line(report: &Report<'_>, finding: &Finding, look: TerminalOptions) -> String {
     let Some(label) = finding.primary() else { return String::new() };
     let Place { path, start, .. } = Place::of(report.sources, label.span);
     let where_else = report.environments_of(finding);
@@ -65,7 +70,7 @@ fn one_line(report: &Report<'_>, finding: &Finding, look: Look) -> String {
     )
 }
 
-fn handler(look: Look) -> GraphicalReportHandler {
+fn handler(look: TerminalOptions) -> GraphicalReportHandler {
     let mut characters =
         if look.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
     // The pointing hand of the theme is missing in many fonts.
@@ -80,19 +85,24 @@ fn handler(look: Look) -> GraphicalReportHandler {
 }
 
 /// One file's worth of a finding, since a [`Diagnostic`] has one source.
-struct Part {
+struct FilePart {
     code: Option<String>,
     message: String,
     severity: Severity,
     help: Option<String>,
     excerpt: Excerpt,
     labels: Vec<LabeledSpan>,
-    related: Vec<Part>,
+    related: Vec<FilePart>,
 }
 
-impl Part {
+impl FilePart {
     /// The whole finding: the file to edit, and the others as parts of it.
-    fn of(report: &Report<'_>, finding: &Finding, look: Look, secrets: &Secrets) -> Option<Self> {
+    fn of(
+        report: &Report<'_>,
+        finding: &Finding,
+        look: TerminalOptions,
+        secrets: &Secrets,
+    ) -> Option<Self> {
         let files = by_file(finding).into_iter();
         let mut parts = files.map(|(file, labels)| {
             let secret = |span| secrets.covers(span);
@@ -160,7 +170,7 @@ fn by_file(finding: &Finding) -> Vec<(FileId, Vec<&Label>)> {
     files
 }
 
-impl Diagnostic for Part {
+impl Diagnostic for FilePart {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.code.as_ref().map(|it| Box::new(it) as _)
     }
@@ -190,15 +200,15 @@ impl Diagnostic for Part {
     }
 }
 
-impl std::error::Error for Part {}
+impl std::error::Error for FilePart {}
 
-impl fmt::Display for Part {
+impl fmt::Display for FilePart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl fmt::Debug for Part {
+impl fmt::Debug for FilePart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
@@ -225,7 +235,7 @@ fn skipped(sources: &Sources) -> String {
 }
 
 /// `2 errors and 1 note in 3 environments (120 files, 0.03 s)`
-pub fn summary(report: &Report<'_>, look: Look, elapsed: Duration) -> String {
+pub fn summary(report: &Report<'_>, look: TerminalOptions, elapsed: Duration) -> String {
     let Counts { errors, warnings, notes } = Counts::of(&report.findings);
     let parts = [
         (errors, "error", Severity::Error),

@@ -40,11 +40,11 @@ pub struct Argo<'a> {
     layout: &'a Layout<'a>,
     repository: Repository,
     /// The objects as they are written, in file order.
-    written: Vec<Written<'a>>,
+    written: Vec<WrittenApplication<'a>>,
 }
 
 /// An Application or ApplicationSet and what deploying it reaches.
-struct Written<'a> {
+struct WrittenApplication<'a> {
     file: FileId,
     node: &'a Node,
     reach: Reached,
@@ -61,7 +61,7 @@ impl<'a> Argo<'a> {
             for application in &applications {
                 sources::reach(&argo, application, &mut reach);
             }
-            Written { file: *file, node, reach }
+            WrittenApplication { file: *file, node, reach }
         });
         argo.written = written.collect();
         argo
@@ -94,7 +94,7 @@ impl<'a> Argo<'a> {
             let own = |dir: &str| self.layout.closure(dir, true).files.contains(&written.file);
             found.reached.dirs.extend(dirs.filter(|dir| !own(dir)).cloned());
         }
-        let mut homes: BTreeMap<String, Vec<&Written<'_>>> = BTreeMap::new();
+        let mut homes: BTreeMap<String, Vec<&WrittenApplication<'_>>> = BTreeMap::new();
         for written in self.roots(&found.reached) {
             found.reached.files.insert(written.file);
             if self.layout.is_excluded(written.file) {
@@ -108,7 +108,7 @@ impl<'a> Argo<'a> {
             for (home, roots) in self.clusters(home, roots) {
                 let mut deployment = Deployment::new(self, None);
                 for root in roots {
-                    let place = Place { name: home.clone(), built: false };
+                    let place = Home { name: home.clone(), built: false };
                     deployment.open.push_back((root.node.clone(), place));
                 }
                 found.extend(deployment.run());
@@ -121,7 +121,7 @@ impl<'a> Argo<'a> {
     pub fn applications(&self, environment: &Environment) -> Discovery {
         let mut deployment = Deployment::new(self, Some(&environment.name));
         for object in environment.objects.iter().filter(|it| is_application(&it.node)) {
-            let place = Place { name: environment.name.clone(), built: true };
+            let place = Home { name: environment.name.clone(), built: true };
             deployment.open.push_back((object.node.clone(), place));
         }
         deployment.run()
@@ -147,7 +147,7 @@ impl<'a> Argo<'a> {
     }
 
     /// The objects that no kustomization and no other Application builds.
-    fn roots(&self, reached: &Reached) -> Vec<&Written<'a>> {
+    fn roots(&self, reached: &Reached) -> Vec<&WrittenApplication<'a>> {
         if self.written.is_empty() {
             return Vec::new();
         }
@@ -160,8 +160,9 @@ impl<'a> Argo<'a> {
         let starts = layout::starts(self.written.len(), &outside, |from| {
             let from = &self.written[from];
             // Objects of one file are deployed together.
-            let reached =
-                |it: &Written<'_>| it.file != from.file && from.reach.files.contains(&it.file);
+            let reached = |it: &WrittenApplication<'_>| {
+                it.file != from.file && from.reach.files.contains(&it.file)
+            };
             written().filter(|(_, it)| reached(it)).map(|(index, _)| index).collect()
         });
         starts.into_iter().map(|index| &self.written[index]).collect()
@@ -172,8 +173,8 @@ impl<'a> Argo<'a> {
     fn clusters<'w>(
         &self,
         home: String,
-        roots: Vec<&'w Written<'a>>,
-    ) -> Vec<(String, Vec<&'w Written<'a>>)> {
+        roots: Vec<&'w WrittenApplication<'a>>,
+    ) -> Vec<(String, Vec<&'w WrittenApplication<'a>>)> {
         let mut names = BTreeSet::new();
         let unique = roots.iter().all(|root| {
             let at = |path| root.node.str_at(path).unwrap_or_default();
@@ -182,7 +183,7 @@ impl<'a> Argo<'a> {
         if unique {
             return vec![(home, roots)];
         }
-        let mut parts: BTreeMap<String, Vec<&Written<'_>>> = BTreeMap::new();
+        let mut parts: BTreeMap<String, Vec<&WrittenApplication<'_>>> = BTreeMap::new();
         for root in roots {
             let path = &self.context.sources[root.file].path;
             let dir = names::environment_dir(source::parent(path));
@@ -194,7 +195,7 @@ impl<'a> Argo<'a> {
 
 /// Which environment's Argo CD has an Application, and whether it is among its objects already.
 #[derive(Debug, Clone)]
-struct Place {
+struct Home {
     name: String,
     built: bool,
 }
@@ -205,7 +206,7 @@ struct Deployment<'r, 'a> {
     /// The environment whose objects the first Applications are, when others resolved it.
     home: Option<String>,
     /// Applications and the environment whose Argo CD has them.
-    open: VecDeque<(Node, Place)>,
+    open: VecDeque<(Node, Home)>,
     /// Those that were deployed: environment, namespace, name.
     seen: BTreeSet<(String, String, String)>,
     environments: BTreeMap<String, Environment>,
@@ -266,7 +267,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
         })
     }
 
-    fn deploy(&mut self, application: &Node, place: &Place, set: Option<&Node>) {
+    fn deploy(&mut self, application: &Node, place: &Home, set: Option<&Node>) {
         let text = |path: &str| application.str_at(path).unwrap_or_default().to_owned();
         let key = (place.name.clone(), text("metadata.namespace"), text("metadata.name"));
         if !self.seen.insert(key) {
@@ -296,7 +297,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
         for mut node in deployed.objects {
             install::default_namespace(&mut node, namespace);
             if is_application(&node) {
-                inner.push((node.clone(), Place { name: target.clone(), built: true }));
+                inner.push((node.clone(), Home { name: target.clone(), built: true }));
             }
             push(environment, &mut self.places, Object::new(node));
         }

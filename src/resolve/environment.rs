@@ -14,7 +14,7 @@ pub struct Environment {
     /// Its name, unique in a run.
     pub name: String,
     /// What it starts from.
-    pub entry: Entry,
+    pub entry: EntryPoint,
     /// What the configuration says of it.
     pub settings: Option<EnvironmentConfig>,
     /// The final objects, those rendered from charts included.
@@ -30,7 +30,7 @@ pub struct Environment {
 
 /// What an environment starts from.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct EntryPoint {
     /// What it is.
     pub kind: EntryKind,
     /// Where it is: the object's name, the kustomization file, the first manifest.
@@ -60,7 +60,7 @@ impl Environment {
     pub fn new(name: impl Into<String>, kind: EntryKind, origin: Origin) -> Self {
         Self {
             name: name.into(),
-            entry: Entry { kind, origin },
+            entry: EntryPoint { kind, origin },
             settings: None,
             objects: Vec::new(),
             releases: Vec::new(),

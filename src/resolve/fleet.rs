@@ -110,7 +110,7 @@ impl Bundle<'_> {
             let version = field("helm.version").cloned();
             let origin = chart.map_or(&self.root.origin, |it| &it.origin);
             let name = chart.and_then(Node::as_str).unwrap_or_default();
-            let release = install::Chart {
+            let release = install::ChartReference {
                 name: local.as_deref().unwrap_or(name),
                 repository: field("helm.repo").and_then(Node::as_str).unwrap_or_default(),
                 directory: local.as_deref(),
@@ -126,7 +126,7 @@ impl Bundle<'_> {
         let dir = field("kustomize.dir").and_then(Node::as_str);
         let dir = source::join(self.dir, dir.unwrap_or(".")).unwrap_or_default();
         let objects = if self.layout.has_kustomization(&dir) {
-            let build = kustomize::build(self.context, &dir, &kustomize::Options::default());
+            let build = kustomize::build(self.context, &dir, &kustomize::BuildOptions::default());
             environment.problems.extend(build.problems);
             build.objects
         } else {

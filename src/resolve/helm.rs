@@ -20,17 +20,17 @@ pub use family::{family, values_file};
 pub use local::{Expanded, expand};
 pub use values::{coalesce, layer, merge};
 
-use self::{object::identity_only, template::Scope};
+use self::{object::identity_only, template::HelmScope};
 use crate::{
     data::{
         Family,
-        charts::{self, Chart},
+        charts::{self, KnownChart},
         kinds::is_cluster_scoped,
         version::Constraint,
     },
     problem::Problem,
     resolve::{context::Context, environment::Release},
-    tree::{Kind, Map, Node, Origin, Via, Why},
+    tree::{Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// The objects that a chart renders.
@@ -123,11 +123,11 @@ struct Candidate {
     /// The version whose templates are used.
     model: Version,
     /// Why the chart's own values are not known, if they are not.
-    guess: Option<Why>,
+    guess: Option<Reason>,
 }
 
 /// The versions that `release` may be of, oldest first; never empty for a chart with any version.
-fn candidates(chart: &Chart, release: &Release) -> Vec<Candidate> {
+fn candidates(chart: &KnownChart, release: &Release) -> Vec<Candidate> {
     let Some(newest) = chart.newest() else { return Vec::new() };
     let guess = |model: &Version, why: String| {
         vec![Candidate { model: model.clone(), guess: Some(why.into()) }]
@@ -190,7 +190,7 @@ impl Candidate {
         if let Some(why) = &self.guess {
             defaults = keys_only(&defaults, why);
         }
-        let scope = Scope {
+        let scope = HelmScope {
             sources: context.sources,
             release,
             values: coalesce(&release.values, &defaults),
@@ -209,7 +209,7 @@ impl Candidate {
 }
 
 /// `node` with the same keys, but nothing known of their values.
-fn keys_only(node: &Node, why: &Why) -> Node {
+fn keys_only(node: &Node, why: &Reason) -> Node {
     node.rewrite(&mut |it| match it.as_map() {
         Some(map) if map.is_empty() => {
             Some(Node::new(Map::open(Some(why.clone())), it.origin.clone()))

@@ -63,7 +63,7 @@ fn release(
     let namespace = text("spec.targetNamespace").unwrap_or(node.object_namespace());
     let anchor = node.at("spec.chart").map_or(node.object_anchor(), |it| &it.origin);
     let values = values(context, node, config, problems);
-    install::Chart {
+    install::ChartReference {
         name: chart,
         repository: text("spec.repo").unwrap_or_default(),
         directory: None,

@@ -32,7 +32,7 @@ pub fn releases(context: &Context<'_>, environment: &mut Environment) {
             Some(template) => values(context, template, &mut environment.problems),
             None => Node::new(Map::default(), node.origin.clone()),
         };
-        let chart = install::Chart {
+        let chart = install::ChartReference {
             name: chart,
             repository: text("spec.repoURL").unwrap_or_default(),
             directory: None,

@@ -16,11 +16,11 @@ use crate::{
         install::{self, Discovery},
         layout::Layout,
         names,
-        template::{self, Hole, Scope},
+        template::{self, Hole, TemplateScope},
     },
     scalar::Scalar,
     source::{self, FileId, Relevance, Span, Text},
-    tree::{Map, Node, Origin, Why},
+    tree::{Map, Node, Origin, Reason},
 };
 
 /// How deep `helmfiles` and `bases` may refer to each other.
@@ -53,7 +53,7 @@ pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
             continue;
         }
         for name in names(context, file) {
-            let mut run = Run::new(context, &name);
+            let mut run = HelmfileRun::new(context, &name);
             let nothing = Node::new(Map::default(), Origin::written(Span::start_of(file)));
             run.state(file, &nothing, 0);
             let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
@@ -106,19 +106,22 @@ fn names(context: &Context<'_>, file: FileId) -> Vec<String> {
 }
 
 /// The documents of a file, its expressions filled from `params`, or unknown without.
-fn parts(context: &Context<'_>, file: FileId, params: Option<&Node>) -> Result<Vec<Node>, Why> {
+fn parts(context: &Context<'_>, file: FileId, params: Option<&Node>) -> Result<Vec<Node>, Reason> {
     let Text::Utf8(text) = context.sources.load(file) else {
         return Err("it cannot be read as text".into());
     };
     template::fill_file(context.sources, file, &holes(context, text, params)?)
 }
 
-fn holes(context: &Context<'_>, text: &str, params: Option<&Node>) -> Result<Vec<Hole>, Why> {
+fn holes(context: &Context<'_>, text: &str, params: Option<&Node>) -> Result<Vec<Hole>, Reason> {
     match params {
-        Some(params) => {
-            Scope { sources: context.sources, params: params.clone(), go: true, strict: true }
-                .holes(text)
+        Some(params) => TemplateScope {
+            sources: context.sources,
+            params: params.clone(),
+            go: true,
+            strict: true,
         }
+        .holes(text),
         None => template::go_holes(text, |it| Err(format!("`{it}` is not evaluated").into())),
     }
 }
@@ -159,7 +162,7 @@ fn children(context: &Context<'_>, file: FileId, part: &Node) -> Vec<(FileId, Op
 }
 
 /// One environment of one Helmfile and what it includes.
-struct Run<'a> {
+struct HelmfileRun<'a> {
     context: &'a Context<'a>,
     name: String,
     environment: Environment,
@@ -178,7 +181,7 @@ struct State {
     children: Vec<(FileId, Option<Node>)>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> HelmfileRun<'a> {
     fn new(context: &'a Context<'a>, name: &str) -> Self {
         let origin = Origin::at(crate::tree::Via::Written, None);
         Self {

@@ -71,7 +71,7 @@ impl Environment {
 
 /// A chart as a tool refers to it.
 #[derive(Debug)]
-pub struct Chart<'a> {
+pub struct ChartReference<'a> {
     /// Its name, the path of its directory, or an OCI reference.
     pub name: &'a str,
     /// The address of the repository that it comes from; `""` when nothing says.
@@ -82,7 +82,7 @@ pub struct Chart<'a> {
     pub version: Option<Node>,
 }
 
-impl Chart<'_> {
+impl ChartReference<'_> {
     /// A release of it, whose anchor is its version, else `otherwise`.
     pub fn release(
         self,

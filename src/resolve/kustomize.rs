@@ -81,7 +81,7 @@ impl Layers {
 
 /// How to build.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct BuildOptions {
     /// Whether files may lie outside the directory of the kustomization that names them
     /// (`--load-restrictor LoadRestrictionsNone`, and what Flux does).
     pub unrestricted: bool,
@@ -108,7 +108,7 @@ pub struct Build {
 }
 
 /// Builds the kustomization in the directory `dir`.
-pub fn build(context: &Context<'_>, dir: &str, options: &Options) -> Build {
+pub fn build(context: &Context<'_>, dir: &str, options: &BuildOptions) -> Build {
     let loader = Loader::new(context, options, dir);
     let at = start_of(&loader);
     let edits = options.edits.as_ref();
@@ -125,7 +125,7 @@ pub fn transform(context: &Context<'_>, objects: Vec<Node>, kustomization: &Node
     if kustomization.entries().next().is_none() {
         return Build { objects, problems: Vec::new() };
     }
-    let options = Options { unrestricted: true, ..Options::default() };
+    let options = BuildOptions { unrestricted: true, ..BuildOptions::default() };
     let loader = Loader::new(context, &options, "");
     let mut layer = Layer::empty();
     layer.resources = objects.into_iter().map(Resource::new).collect();
@@ -191,7 +191,7 @@ mod tests {
         let config = Config::default();
         let context = Context::new(&sources, &config, Purpose::Judge);
         for dir in ["dev", "prod", "test"] {
-            assert_eq!(build(&context, dir, &Options::default()).objects.len(), 2);
+            assert_eq!(build(&context, dir, &BuildOptions::default()).objects.len(), 2);
         }
         assert_eq!(context.layers.0.lock().expect("not poisoned").len(), 1);
     }

@@ -26,7 +26,7 @@ pub struct Layout<'a> {
     sources: &'a Sources,
     exclude: GlobSet,
     /// Kustomizations by directory.
-    kustomizations: BTreeMap<&'a str, Kustomization>,
+    kustomizations: BTreeMap<&'a str, KustomizationFile>,
     /// Flux Kustomization objects, in file order.
     pub flux: Vec<FluxKustomization<'a>>,
     flux_by_file: BTreeMap<FileId, Vec<usize>>,
@@ -38,7 +38,7 @@ pub struct Layout<'a> {
 
 /// A kustomization file and what it names inside the repository.
 #[derive(Debug)]
-struct Kustomization {
+struct KustomizationFile {
     file: FileId,
     component: bool,
     references: Vec<String>,
@@ -125,7 +125,7 @@ impl<'a> Layout<'a> {
             None => self.guessed_references(file, dir),
         };
         let component = root.and_then(|root| root.str_at("kind")) == Some("Component");
-        self.kustomizations.insert(dir, Kustomization { file, component, references });
+        self.kustomizations.insert(dir, KustomizationFile { file, component, references });
     }
 
     /// What a kustomization file that is not YAML most likely names, so that the environment it

@@ -8,14 +8,14 @@ mod expression;
 
 use std::ops::Range;
 
-pub use expression::{Scope, normalized};
+pub use expression::{TemplateScope, normalized};
 
 use crate::{
     parse,
     placeholder::Placeholder,
     scalar::{self, Dialect, Scalar, Style},
     source::{FileId, Sources, Span},
-    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// A part of a string that something fills in.
@@ -24,7 +24,7 @@ pub struct Hole {
     /// Which bytes of the string.
     pub range: Range<usize>,
     /// The scalar that takes their place: its text, or a YAML string when it is quoted.
-    pub fill: Result<Node, Why>,
+    pub fill: Result<Node, Reason>,
 }
 
 /// Masks start with one of these private characters, which says which hole it is.
@@ -54,8 +54,8 @@ const CONTROL: [&str; 8] = ["if", "else", "end", "range", "with", "define", "blo
 /// It has control flow, assignments or comments, which nothing here evaluates.
 pub fn go_holes(
     text: &str,
-    mut value: impl FnMut(&str) -> Result<Node, Why>,
-) -> Result<Vec<Hole>, Why> {
+    mut value: impl FnMut(&str) -> Result<Node, Reason>,
+) -> Result<Vec<Hole>, Reason> {
     let mut holes = Vec::new();
     for mut range in between(text, "{{", "}}") {
         let expression = &text[range.clone()];
@@ -113,7 +113,7 @@ pub fn fill(node: &Node, holes: &[Hole]) -> Node {
 ///
 /// # Errors
 /// The text is not YAML around its holes.
-pub fn fill_yaml(sources: &Sources, node: &Node, holes: &[Hole]) -> Result<Vec<Node>, Why> {
+pub fn fill_yaml(sources: &Sources, node: &Node, holes: &[Hole]) -> Result<Vec<Node>, Reason> {
     let Some(scalar) = node.as_scalar() else { return Ok(Vec::new()) };
     let masked = mask(&scalar.text, holes).ok_or("it has too many placeholders")?;
     let documents = parse::masked(sources, node, &masked, Dialect::Sigs);
@@ -127,7 +127,7 @@ pub fn fill_yaml(sources: &Sources, node: &Node, holes: &[Hole]) -> Result<Vec<N
 ///
 /// # Errors
 /// The text is not YAML around its holes.
-pub fn fill_file(sources: &Sources, file: FileId, holes: &[Hole]) -> Result<Vec<Node>, Why> {
+pub fn fill_file(sources: &Sources, file: FileId, holes: &[Hole]) -> Result<Vec<Node>, Reason> {
     let text = sources.text(file);
     let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
     let whole = Origin::written(Span::new(file, 0..text.len()));
@@ -205,7 +205,7 @@ fn whole<'a>(scalar: &Scalar, holes: &'a [Hole]) -> Option<&'a Node> {
 }
 
 /// The text of a masked scalar with its holes filled, and what the first was filled with.
-fn fill_text<'a>(scalar: &Scalar, holes: &'a [Hole]) -> Result<(String, Option<&'a Node>), Why> {
+fn fill_text<'a>(scalar: &Scalar, holes: &'a [Hole]) -> Result<(String, Option<&'a Node>), Reason> {
     let mut text = String::new();
     let mut first = None;
     let mut rest = &*scalar.text;
@@ -291,7 +291,7 @@ mod tests {
         root.get("values").expect("a key").clone()
     }
 
-    fn holes(text: &str, fill: impl Fn(&str) -> Result<Node, Why>) -> Vec<Hole> {
+    fn holes(text: &str, fill: impl Fn(&str) -> Result<Node, Reason>) -> Vec<Hole> {
         between(text, "{{", "}}")
             .into_iter()
             .map(|range| {

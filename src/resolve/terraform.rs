@@ -27,11 +27,11 @@ use crate::{
         install::{self, Discovery},
         layout::Layout,
         names::environment_dir,
-        terraform::evaluate::{Scope, written},
+        terraform::evaluate::{TerraformScope, written},
     },
     scalar::Scalar,
     source::{self, FileId, Relevance, Sources},
-    tree::{Kind, Map, Node, Origin, Why},
+    tree::{Kind, Map, Node, Origin, Reason},
 };
 
 /// How deep modules may call modules.
@@ -78,7 +78,7 @@ pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
         found.reached.files.extend(module.files.iter().map(|(file, _)| *file));
         for instance in instances(context, &modules, module, 0) {
             let work = Cell::new(evaluate::MAX_WORK);
-            let scope = Scope {
+            let scope = TerraformScope {
                 sources: context.sources,
                 module,
                 root: &instance.root,
@@ -141,7 +141,7 @@ fn instances(
                 continue;
             }
             for instance in instances(context, modules, caller, depth + 1) {
-                let scope = Scope {
+                let scope = TerraformScope {
                     sources: context.sources,
                     module: caller,
                     root: &instance.root,
@@ -215,7 +215,7 @@ pub(crate) fn label(block: &Block, index: usize) -> Option<&str> {
 
 /// The release of a `helm_release` resource; `None` when it certainly installs nothing.
 fn release(
-    scope: &Scope<'_>,
+    scope: &TerraformScope<'_>,
     file: FileId,
     block: &Block,
     found: &mut Discovery,
@@ -237,7 +237,7 @@ fn release(
     let version = get("version").filter(|it| !it.is_null() && it.as_str() != Some(""));
     let mut problems = Vec::new();
     let values = values(scope, file, &block.body, &at, &mut problems, found);
-    let mut release = install::Chart {
+    let mut release = install::ChartReference {
         name: chart,
         repository: &text(&repository).unwrap_or_default(),
         directory: directory.as_deref(),
@@ -263,7 +263,7 @@ fn is_path(chart: &str) -> bool {
 
 /// `values` in order, then `set`, `set_list` and `set_sensitive`, blocks or lists.
 fn values(
-    scope: &Scope<'_>,
+    scope: &TerraformScope<'_>,
     file: FileId,
     body: &Body,
     at: &Origin,
@@ -305,7 +305,7 @@ struct Setting {
 }
 
 /// The entries of `kind`: a block each, or a list of objects.
-fn settings(scope: &Scope<'_>, file: FileId, body: &Body, kind: &str) -> Vec<Setting> {
+fn settings(scope: &TerraformScope<'_>, file: FileId, body: &Body, kind: &str) -> Vec<Setting> {
     let mut entries: Vec<Node> =
         body.get_blocks(kind).map(|block| scope.block(file, block)).collect();
     if let Some(attribute) = body.get_attribute(kind) {
@@ -346,7 +346,7 @@ impl Setting {
     fn apply(&self, values: &mut Node) -> Result<(), Problem> {
         let Some(name) = self.name.as_str() else {
             // It may set anything.
-            let why: Why = "a name that is set is not known".into();
+            let why: Reason = "a name that is set is not known".into();
             *values = helm::merge(values, &Node::unknown_value(why, &self.name.origin));
             return Ok(());
         };

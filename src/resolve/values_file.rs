@@ -11,7 +11,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Sources},
-    tree::{Entry, Kind, Map, Node, Origin, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Reason},
 };
 
 /// The values in `file`, when it is a values file of metrics-server's chart by its content, and
@@ -100,7 +100,7 @@ fn install(
     let is_chart = source::file_name(path) == "Chart.yaml";
     let place = format!("{}/{}", source::parent(path), stage(path));
     let anchor = first_key(&values.origin, context.sources);
-    let reference = install::Chart {
+    let reference = install::ChartReference {
         name: directory.unwrap_or("metrics-server"),
         repository: "",
         directory,
@@ -159,7 +159,7 @@ fn base_of(sources: &Sources, file: FileId) -> Option<FileId> {
 }
 
 /// `over` as it is alone or merged over `base`: what only `base` says is unknown.
-fn maybe_over(over: &Node, base: &Node, why: &Why) -> Node {
+fn maybe_over(over: &Node, base: &Node, why: &Reason) -> Node {
     let (Kind::Map(upper), Kind::Map(lower)) = (&over.kind, &base.kind) else {
         return over.clone();
     };

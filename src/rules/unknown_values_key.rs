@@ -3,7 +3,7 @@ use semver::Version;
 use crate::{
     data::{
         Family,
-        charts::{self, Chart, Key},
+        charts::{self, KnownChart, ValueKey},
     },
     finding::{Findings, Severity},
     model::{Cluster, InstalledChart, UnknownKey},
@@ -71,7 +71,7 @@ fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings)
 }
 
 /// The first version of the chart that knows `path`, when a newer one than that in use does.
-fn first_with<'a>(chart: &'a Chart, path: &str) -> Option<&'a Version> {
+fn first_with<'a>(chart: &'a KnownChart, path: &str) -> Option<&'a Version> {
     let newest = chart.newest()?;
     if !chart.keys(newest).has(path) {
         return None;
@@ -80,7 +80,12 @@ fn first_with<'a>(chart: &'a Chart, path: &str) -> Option<&'a Version> {
 }
 
 /// What was probably meant by `path`.
-fn meant(family: Family, chart: &Chart, version: Option<&Version>, path: &str) -> Option<String> {
+fn meant(
+    family: Family,
+    chart: &KnownChart,
+    version: Option<&Version>,
+    path: &str,
+) -> Option<String> {
     let classics = match family {
         Family::KubernetesSigs => KUBERNETES_SIGS,
         Family::Bitnami => BITNAMI,
@@ -103,8 +108,8 @@ fn meant(family: Family, chart: &Chart, version: Option<&Version>, path: &str) -
 }
 
 /// Every path below `key`.
-fn flatten(path: &str, key: &Key, all: &mut Vec<String>) {
-    let Key::Map(children) = key else { return };
+fn flatten(path: &str, key: &ValueKey, all: &mut Vec<String>) {
+    let ValueKey::Map(children) = key else { return };
     for (name, child) in children {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         flatten(&path, child, all);

@@ -1,12 +1,12 @@
 //! What two readings of one value have in common.
 
-use crate::tree::{Kind, Map, Node, Origin, Why};
+use crate::tree::{Kind, Map, Node, Origin, Reason};
 
 /// Lists with more pairs of items than this are not compared.
 const MAX_PAIRS: usize = 10_000;
 
 /// What two readings of a value have in common; the places are those of `newer`.
-pub fn join(newer: &Node, older: &Node, why: &Why) -> Node {
+pub fn join(newer: &Node, older: &Node, why: &Reason) -> Node {
     let unknown = || Node::unknown_value(why.clone(), &newer.origin);
     let mut joined = match (&newer.kind, &older.kind) {
         (Kind::Unknown(_), _) => newer.clone(),
@@ -45,7 +45,7 @@ pub fn join(newer: &Node, older: &Node, why: &Why) -> Node {
 }
 
 /// `origin` with what the parts of both values have in common: one may be known without the whole.
-fn of_parts(origin: &Origin, newer: &Node, older: &Node, why: &Why) -> Origin {
+fn of_parts(origin: &Origin, newer: &Node, older: &Node, why: &Reason) -> Origin {
     let (parts, others) = (newer.origin.parts(), older.origin.parts());
     if parts.is_empty() && others.is_empty() {
         return origin.clone();
@@ -59,7 +59,7 @@ fn of_parts(origin: &Origin, newer: &Node, older: &Node, why: &Why) -> Origin {
 
 /// The items that both lists have, in their order: what only one of them has is one unknown item,
 /// which stands for any number of items.
-fn join_lists(newer: &[Node], older: &[Node], why: &Why, list: &Node) -> Vec<Node> {
+fn join_lists(newer: &[Node], older: &[Node], why: &Reason, list: &Node) -> Vec<Node> {
     // How many items the rests of the lists have in common, from each pair of items on.
     let width = older.len() + 1;
     let mut common = vec![0_usize; (newer.len() + 1) * width];

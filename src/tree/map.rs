@@ -4,7 +4,7 @@ use std::{borrow::Borrow, sync::Arc};
 
 use indexmap::IndexMap;
 
-use super::{Node, Origin, Why};
+use super::{Node, Origin, Reason};
 use crate::source::Span;
 
 /// A mapping that keeps the order of its keys.
@@ -14,7 +14,7 @@ pub struct Map {
     /// What was taken away, and by what: a `null`, a `$patch: delete`, a replaced list.
     removed: Vec<(Arc<str>, Origin)>,
     /// When set, keys that are not present are unknown, not absent.
-    pub open: Option<Why>,
+    pub open: Option<Reason>,
 }
 
 /// A value in a mapping.
@@ -28,7 +28,7 @@ pub struct Entry {
 
 impl Map {
     /// A map without keys; with a reason, none of its keys is known.
-    pub fn open(open: Option<Why>) -> Self {
+    pub fn open(open: Option<Reason>) -> Self {
         Self { open, ..Self::default() }
     }
 

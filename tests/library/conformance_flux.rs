@@ -17,7 +17,7 @@ use crate::{
     problem::ProblemKind,
     resolve::{
         context::{Context, Purpose},
-        environment::{Entry, EntryKind, Environment},
+        environment::{EntryKind, EntryPoint, Environment},
         flux::{self, envsubst},
     },
     scalar::Dialect,
@@ -187,7 +187,7 @@ fn kustomization_trees() {
             let context = Context::new(&sources, &config, Purpose::Render);
             let mut environment = Environment {
                 name: name.clone(),
-                entry: Entry { kind: EntryKind::Flux, origin: roots.origin.clone() },
+                entry: EntryPoint { kind: EntryKind::Flux, origin: roots.origin.clone() },
                 settings: None,
                 objects: Vec::new(),
                 releases: Vec::new(),

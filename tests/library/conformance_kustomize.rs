@@ -14,7 +14,7 @@ use crate::{
     problem::ProblemKind,
     resolve::{
         context::{Context, Purpose},
-        kustomize::{self, Options},
+        kustomize::{self, BuildOptions},
     },
     source::{Relevance, Skip, Sources, Text, join},
     tree::Node,
@@ -69,10 +69,10 @@ fn run(path: &Path, case: &Value) -> Outcome {
     let config = Config::default();
     let context = Context::new(&sources, &config, Purpose::Judge);
     let root = join("", case["root"].as_str().unwrap_or(".")).unwrap_or_default();
-    let options = Options {
+    let options = BuildOptions {
         unrestricted: case["load_restrictor"] == "LoadRestrictionsNone",
         helm: case["enable_helm"] == true,
-        ..Options::default()
+        ..BuildOptions::default()
     };
     let build = kustomize::build(&context, &root, &options);
     let first = |kind| build.problems.iter().find(|it| it.kind == kind).map(|it| &it.message);

@@ -108,12 +108,12 @@ fn program() -> Option<PathBuf> {
 }
 
 /// A chart's files in a folder of their own, and what Helm makes of it.
-struct Chart {
+struct KnownChart {
     dir: tempfile::TempDir,
     files: Vec<(String, String)>,
 }
 
-impl Chart {
+impl KnownChart {
     fn new(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
@@ -245,7 +245,7 @@ fn values_reach_a_chart_and_the_one_below_it_as_in_helm() {
     let outcome = runner.run(&strategy, |(parent, child, first, second)| {
         let (parent, child) = (parent.to_string(), child.to_string());
         let layers = [first.to_string(), second.to_string()];
-        let chart = Chart::new(&[
+        let chart = KnownChart::new(&[
             ("chart/Chart.yaml", PARENT),
             ("chart/values.yaml", &parent),
             ("chart/templates/show.yaml", SHOW),
@@ -360,7 +360,7 @@ const SCALARS: &[&str] = &[
 #[test]
 fn values_are_printed_as_helm_prints_them() {
     let Some(program) = program() else { return };
-    let chart = Chart::new(&[
+    let chart = KnownChart::new(&[
         ("chart/Chart.yaml", "apiVersion: v2\nname: metrics-server\nversion: 3.12.2\n"),
         ("chart/values.yaml", DEFAULTS),
         ("chart/templates/print.yaml", PRINTS),

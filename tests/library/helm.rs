@@ -392,7 +392,7 @@ fn vendored(path: &str, text: &str) -> (Sources, Rendered) {
     let mut all: BTreeMap<String, String> = files(&[], VENDORED).into_iter().collect();
     all.extend(templates.map(|it| (format!("c/templates/{it}"), "kind: ConfigMap".to_owned())));
     // A template that reads all that the chart has stands for those that do so together.
-    let charts::Key::Map(keys) = chart.keys(&version) else { panic!("a map") };
+    let charts::ValueKey::Map(keys) = chart.keys(&version) else { panic!("a map") };
     let keys = keys.keys().filter(|it| *it != "global");
     let read: Vec<_> = keys.map(|it| format!("{{{{ .Values.{it} }}}}\n")).collect();
     all.insert("c/templates/service.yaml".into(), read.concat());

@@ -9,7 +9,7 @@ use super::{helm::in_directory, nowhere, with};
 use crate::{
     data::{
         Family,
-        charts::{self, Key},
+        charts::{self, ValueKey},
         version::Constraint,
     },
     resolve::{
@@ -30,9 +30,9 @@ fn rendering(family: Family, version: &str, values: Node) -> Rendered {
 }
 
 /// Every key of a chart that is not a map of keys, as paths.
-fn paths(key: &Key, at: &[String], into: &mut Vec<(Vec<String>, Key)>) {
+fn paths(key: &ValueKey, at: &[String], into: &mut Vec<(Vec<String>, ValueKey)>) {
     match key {
-        Key::Map(keys) => {
+        ValueKey::Map(keys) => {
             for (name, key) in keys.iter().filter(|(name, _)| *name != "global") {
                 let at: Vec<_> = at.iter().chain([name]).cloned().collect();
                 paths(key, &at, into);
@@ -42,7 +42,7 @@ fn paths(key: &Key, at: &[String], into: &mut Vec<(Vec<String>, Key)>) {
     }
 }
 
-fn leaves(family: Family, version: &str) -> Vec<(Vec<String>, Key)> {
+fn leaves(family: Family, version: &str) -> Vec<(Vec<String>, ValueKey)> {
     let version = Version::parse(version).expect("a version");
     let mut all = Vec::new();
     paths(&charts::of(family).keys(&version), &[], &mut all);
@@ -51,7 +51,7 @@ fn leaves(family: Family, version: &str) -> Vec<(Vec<String>, Key)> {
 }
 
 /// A value that fits a key, or now and then does not.
-fn value(key: &Key) -> BoxedStrategy<Json> {
+fn value(key: &ValueKey) -> BoxedStrategy<Json> {
     let odd = prop_oneof![
         Just(Json::Null),
         Just(json!("")),
@@ -64,13 +64,13 @@ fn value(key: &Key) -> BoxedStrategy<Json> {
         Just(json!("false")),
     ];
     let fits = match key {
-        Key::Bool => any::<bool>().prop_map(Json::from).boxed(),
-        Key::Number => (0..20_000_i64).prop_map(Json::from).boxed(),
-        Key::Text | Key::Any => {
+        ValueKey::Bool => any::<bool>().prop_map(Json::from).boxed(),
+        ValueKey::Number => (0..20_000_i64).prop_map(Json::from).boxed(),
+        ValueKey::Text | ValueKey::Any => {
             prop_oneof![Just(json!("helm")), Just(json!("1")), Just(json!("x-y")), Just(json!(2))]
                 .boxed()
         }
-        Key::List => {
+        ValueKey::List => {
             let item = prop_oneof![
                 Just(json!("--kubelet-insecure-tls")),
                 Just(json!("--metric-resolution=30s")),
@@ -79,7 +79,7 @@ fn value(key: &Key) -> BoxedStrategy<Json> {
             ];
             proptest::collection::vec(item, 0..3).prop_map(Json::from).boxed()
         }
-        Key::Open | Key::Map(_) => {
+        ValueKey::Open | ValueKey::Map(_) => {
             let value = prop_oneof![Just(json!("1")), Just(json!({"cpu": "1"})), Just(Json::Null)];
             proptest::collection::btree_map("limits|requests|type|a", value, 0..3)
                 .prop_map(|map| Json::Object(map.into_iter().collect()))
@@ -90,7 +90,9 @@ fn value(key: &Key) -> BoxedStrategy<Json> {
 }
 
 /// Values for some of the keys of a chart.
-fn some_values(leaves: Vec<(Vec<String>, Key)>) -> impl Strategy<Value = Vec<(Vec<String>, Json)>> {
+fn some_values(
+    leaves: Vec<(Vec<String>, ValueKey)>,
+) -> impl Strategy<Value = Vec<(Vec<String>, Json)>> {
     let chosen = proptest::sample::subsequence(leaves, 0..8);
     chosen.prop_flat_map(|chosen| {
         chosen

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 
 use super::{fixture_with, nowhere, roots, unindented, ways, with};
 use crate::{
-    resolve::kustomize::{Build, Options, build, transform},
+    resolve::kustomize::{Build, BuildOptions, build, transform},
     source::{Sources, Span},
     tree::{Map, Node, Origin, Via},
 };
@@ -36,10 +36,10 @@ fn repository(text: &str) -> Sources {
 
 /// What a build of the directory `dir` of a repository comes to.
 fn built(dir: &str, text: &str) -> String {
-    built_with(&Options::default(), dir, text)
+    built_with(&BuildOptions::default(), dir, text)
 }
 
-fn built_with(options: &Options, dir: &str, text: &str) -> String {
+fn built_with(options: &BuildOptions, dir: &str, text: &str) -> String {
     let sources = repository(text);
     shown(&sources, &with(&sources, |context| build(context, dir, options)))
 }
@@ -54,7 +54,7 @@ fn overlaid(kustomization: &str) -> (Sources, Build) {
     let kustomization = format!("resources: [deployment.yaml]\n{}", unindented(kustomization));
     let files = [("deployment.yaml", DEPLOYMENT), ("kustomization.yaml", &kustomization)];
     let sources = Sources::in_memory(files);
-    let build = with(&sources, |context| build(context, "", &Options::default()));
+    let build = with(&sources, |context| build(context, "", &BuildOptions::default()));
     (sources, build)
 }
 
@@ -382,7 +382,7 @@ fn files_stay_inside_their_kustomization_unless_the_build_is_unrestricted() {
         resources: [../deployment.yaml]
     ";
     assert_snapshot!(built("a", files), @"build-fails: deployment.yaml lies outside a  a/kustomization.yaml:1:13 `../deployment.yaml`");
-    let options = Options { unrestricted: true, ..Options::default() };
+    let options = BuildOptions { unrestricted: true, ..BuildOptions::default() };
     assert_snapshot!(built_with(&options, "a", files), @"Deployment metrics-server");
 }
 
@@ -390,11 +390,11 @@ fn files_stay_inside_their_kustomization_unless_the_build_is_unrestricted() {
 fn a_directory_without_kustomization_is_built_as_flux_builds_it() {
     let namespace = Node::new("flux", nowhere());
     let edits = Map::from_iter([("namespace".to_owned(), namespace)]);
-    let options = Options {
+    let options = BuildOptions {
         generate: true,
         unrestricted: true,
         edits: Some(Node::new(edits, nowhere())),
-        ..Options::default()
+        ..BuildOptions::default()
     };
     assert_snapshot!(built_with(&options, "apps", "
         //- apps/deployment.yaml

@@ -17,7 +17,7 @@ use crate::{
     problem::ProblemKind,
     resolve::{
         context::{Context, Purpose},
-        kustomize::{self, Options},
+        kustomize::{self, BuildOptions},
     },
     scalar::Dialect,
     source::Sources,
@@ -31,7 +31,7 @@ fn ours(files: &Files, dir: &str) -> (Built, String) {
     let sources = Sources::in_memory(files.iter().cloned());
     let config = Config::default();
     let context = Context::new(&sources, &config, Purpose::Judge);
-    let build = kustomize::build(&context, dir, &Options::default());
+    let build = kustomize::build(&context, dir, &BuildOptions::default());
     match build.problems.iter().find(|it| it.kind == ProblemKind::BuildFails) {
         Some(problem) => (None, problem.message.clone()),
         None => (Some(sorted(build.objects.iter().map(Node::to_json))), String::new()),

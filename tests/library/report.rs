@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{config_in, fixture_with, place};
 use crate::{
-    cli::Detail,
+    cli::Verbosity,
     finding::{Finding, Findings, Severity},
     model::Cluster,
     pipeline::analyze,
-    report::{Look, Report, json, sarif, show, show_json, text},
+    report::{Report, TerminalOptions, json, sarif, show, show_json, text},
     resolve::environment::Environment,
     rules::find,
     source::{Sources, Span},
@@ -93,19 +93,19 @@ fn report(sources: &Sources) -> Report<'_> {
     }
 }
 
-fn shown(look: Look) -> String {
+fn shown(look: TerminalOptions) -> String {
     let sources = repository();
-    text(&report(&sources), look, Detail::Normal, Some(Duration::from_millis(12)))
+    text(&report(&sources), look, Verbosity::Normal, Some(Duration::from_millis(12)))
 }
 
 #[test]
 fn text_for_a_pipe() {
-    insta::assert_snapshot!(shown(Look::PLAIN));
+    insta::assert_snapshot!(shown(TerminalOptions::PLAIN));
 }
 
 #[test]
 fn text_for_a_small_terminal_without_unicode() {
-    let text = shown(Look { color: false, unicode: false, width: 60 });
+    let text = shown(TerminalOptions { color: false, unicode: false, width: 60 });
     // The title of a rule and the summary are lines that a terminal may break.
     let drawn = text.lines().filter(|it| it.starts_with(' '));
     for line in drawn {
@@ -118,10 +118,10 @@ fn text_for_a_small_terminal_without_unicode() {
 
 #[test]
 fn colors_are_all_that_colors_change() {
-    let colored = shown(Look { color: true, ..Look::PLAIN });
+    let colored = shown(TerminalOptions { color: true, ..TerminalOptions::PLAIN });
     let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
-    assert_eq!(escapes.replace_all(&colored, ""), shown(Look::PLAIN));
-    assert_ne!(colored, shown(Look::PLAIN));
+    assert_eq!(escapes.replace_all(&colored, ""), shown(TerminalOptions::PLAIN));
+    assert_ne!(colored, shown(TerminalOptions::PLAIN));
 }
 
 #[test]
@@ -130,14 +130,19 @@ fn a_rule_has_its_title() {
     let mut report = report(&sources);
     let rule = find("kubelet-insecure-tls").expect("a rule");
     report.findings[0].rule = rule.id;
-    let text = text(&report, Look::PLAIN, Detail::Normal, None);
+    let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal, None);
     assert!(text.starts_with(&format!("error[{}]: {}\n", rule.id, rule.title)), "{text}");
 }
 
 #[test]
 fn quiet_is_one_line_each() {
     let sources = repository();
-    insta::assert_snapshot!(text(&report(&sources), Look::PLAIN, Detail::Quiet, None));
+    insta::assert_snapshot!(text(
+        &report(&sources),
+        TerminalOptions::PLAIN,
+        Verbosity::Quiet,
+        None
+    ));
 }
 
 #[test]
@@ -152,7 +157,7 @@ fn long_lines_are_cut_around_the_label() {
         environments: Vec::new(),
         suppressed: 0,
     };
-    let text = text(&report, Look::PLAIN, Detail::Normal, None);
+    let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal, None);
     assert!(text.lines().all(|it| it.chars().count() <= 100), "{text}");
     assert!(text.contains("bad"), "{text}");
 }
@@ -204,7 +209,7 @@ fn names_of_environments() {
     report.environments = (1..=9).map(|it| format!("e{it}")).collect();
     let mut told = |names: usize| {
         report.findings[0].environments = report.environments.iter().take(names).cloned().collect();
-        let text = text(&report, Look::PLAIN, Detail::Normal, None);
+        let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal, None);
         let line = text.lines().find(|it| it.contains("environments"));
         line.map(|it| it.trim_start_matches([' ', '│']).to_owned())
     };
@@ -315,7 +320,7 @@ fn show_for_programs_beside_the_facts_of_metrics_server() {
 #[test]
 fn show_for_people() {
     let sources = Sources::in_memory([("a.yaml", MANIFEST)]);
-    let shown = show(&sources, &analyzed(&sources), Look::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), TerminalOptions::PLAIN);
     let line = |start: &str| {
         let mut lines = shown.lines();
         let line = lines.find(|it| it.trim_start().starts_with(start)).unwrap_or(&shown);
@@ -325,7 +330,11 @@ fn show_for_people() {
     assert_eq!(line("args"), "args --metric-resolution=15s a.yaml:12");
     assert_eq!(line("replicas"), "replicas 1 Kubernetes default");
     assert!(shown.contains("not set:") && shown.contains(" cpu limit,"), "{shown}");
-    let colored = show(&sources, &analyzed(&sources), Look { color: true, ..Look::PLAIN });
+    let colored = show(
+        &sources,
+        &analyzed(&sources),
+        TerminalOptions { color: true, ..TerminalOptions::PLAIN },
+    );
     let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
     assert_eq!(escapes.replace_all(&colored, ""), shown);
 }
@@ -336,7 +345,7 @@ fn all_places_of_a_value_that_is_put_together_are_shown() {
     let twice = format!("[\n{flag}=InternalIP,\n{flag}=Hostname]");
     let manifest = MANIFEST.replace("[--metric-resolution=15s]", &twice);
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), Look::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), TerminalOptions::PLAIN);
     let words: Vec<_> = shown.split_whitespace().collect();
     let words = words.join(" ");
     let row = "kubelet preferred address types InternalIP,Hostname a.yaml:14, and a.yaml:13";
@@ -355,7 +364,7 @@ fn what_is_refused_is_shown_as_it_is_written() {
     let manifest =
         MANIFEST.replace("256Mi", "256MB").replace("  selector", "  replicas: [2]\n  selector");
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), Look::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), TerminalOptions::PLAIN);
     let words: Vec<_> = shown.split_whitespace().collect();
     let words = words.join(" ");
     let memory = "memory limit invalid 256MB a.yaml:14 `256MB` is not an amount of memory";
@@ -378,7 +387,7 @@ fn what_is_refused_is_shown_as_it_is_written() {
 fn what_a_file_says_does_nothing_to_the_terminal() {
     let manifest = MANIFEST.replace("[--metric-resolution=15s]", r#"["--x=\e[31m", "\u202e"]"#);
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), Look::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), TerminalOptions::PLAIN);
     assert!(shown.contains("--x="), "{shown}");
     assert!(!shown.contains([ESCAPE, '\u{202e}']), "{shown}");
 }
@@ -418,8 +427,8 @@ proptest::proptest! {
         };
         let drawn = crate::report::text(
             &report,
-            Look { color: false, unicode, width },
-            Detail::Normal,
+            TerminalOptions { color: false, unicode, width },
+            Verbosity::Normal,
             None,
         );
         proptest::prop_assert!(drawn.contains("a label"), "{drawn}");

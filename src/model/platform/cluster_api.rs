@@ -9,7 +9,7 @@ use crate::{
         Approver, Carrier, ClusterId, Count, Fact,
         kubelet::{Flag, Settings},
         nodes,
-        platform::{Document, Input, Platform, node_files::Written, talos},
+        platform::{Input, InputDocument, Platform, node_files::WrittenFile, talos},
     },
     source,
     tree::{Node, Origin},
@@ -54,7 +54,7 @@ impl<'a> Clusters<'a> {
         all
     }
 
-    fn read(&mut self, document: &Document<'_>) {
+    fn read(&mut self, document: &InputDocument<'_>) {
         let Some(group) = document.group().strip_suffix("cluster.x-k8s.io") else { return };
         let node = document.node;
         match (group, document.kind()) {
@@ -103,7 +103,7 @@ impl<'a> Clusters<'a> {
     }
 
     /// The cluster of an object: what its label says, what refers to it, or the only one.
-    fn of(&self, document: &Document<'_>) -> ClusterId {
+    fn of(&self, document: &InputDocument<'_>) -> ClusterId {
         let name = document.node.object_name();
         let labels = document.node.at("metadata.labels");
         let label = labels.and_then(|it| it.get("cluster.x-k8s.io/cluster-name"));
@@ -116,11 +116,11 @@ impl<'a> Clusters<'a> {
         ClusterId::named("cluster-api", cluster.unwrap_or_else(|| source::parent(document.path)))
     }
 
-    fn signed(&mut self, document: &Document<'_>, carrier: &'static str) {
+    fn signed(&mut self, document: &InputDocument<'_>, carrier: &'static str) {
         self.platform.signed(&self.of(document), carrier, &document.anchor());
     }
 
-    fn control_plane(&mut self, document: &Document<'_>, spec: Option<&Node>) {
+    fn control_plane(&mut self, document: &InputDocument<'_>, spec: Option<&Node>) {
         // One replica is made by `init` alone.
         if document.node.at("spec.replicas").and_then(Node::as_int) == Some(1) {
             self.kubelet(document, spec, "initConfiguration", "control plane");
@@ -130,12 +130,18 @@ impl<'a> Clusters<'a> {
         }
     }
 
-    fn workers(&mut self, document: &Document<'_>, spec: Option<&Node>) {
+    fn workers(&mut self, document: &InputDocument<'_>, spec: Option<&Node>) {
         let name = document.node.str_at("metadata.name").unwrap_or("workers");
         self.kubelet(document, spec, "joinConfiguration", name);
     }
 
-    fn kubelet(&mut self, document: &Document<'_>, spec: Option<&Node>, phase: &str, name: &str) {
+    fn kubelet(
+        &mut self,
+        document: &InputDocument<'_>,
+        spec: Option<&Node>,
+        phase: &str,
+        name: &str,
+    ) {
         let settings = spec.map(|spec| of_spec(self.input, spec, phase, self.platform));
         let mut settings = settings.unwrap_or_default();
         if let Some(patch) = class_patch(self.input) {
@@ -146,7 +152,7 @@ impl<'a> Clusters<'a> {
         self.platform.kubelet(&cluster, name, carrier, &document.anchor(), settings.facts());
     }
 
-    fn talos(&mut self, document: &Document<'_>, spec: Option<&Node>) {
+    fn talos(&mut self, document: &InputDocument<'_>, spec: Option<&Node>) {
         let Some(spec) = spec else { return };
         let strategic = spec.items_at("strategicPatches").iter();
         let mut patches: Vec<Node> =
@@ -160,14 +166,14 @@ impl<'a> Clusters<'a> {
     }
 
     /// `spec.replicas`, or what the cluster autoscaler may make of them.
-    fn replicas(&mut self, document: &Document<'_>) {
+    fn replicas(&mut self, document: &InputDocument<'_>) {
         let node = document.node;
         let count = sized(node.get("metadata"), node.at("spec.replicas"), &document.anchor());
         self.platform.pool(&self.of(document), count);
     }
 
     /// The sizes in a Cluster that is made from a ClusterClass.
-    fn topology(&mut self, document: &Document<'_>) {
+    fn topology(&mut self, document: &InputDocument<'_>) {
         let Some(topology) = document.node.at("spec.topology") else { return };
         let cluster = ClusterId::named("cluster-api", document.node.object_name());
         let anchor = document.anchor();
@@ -198,7 +204,8 @@ fn of_spec(input: &Input<'_>, spec: &Node, phase: &str, platform: &mut Platform)
     let phase = spec.get(phase);
     let flags = phase.and_then(|it| it.at("nodeRegistration.kubeletExtraArgs"));
     let flags = flags.map(Flag::all).unwrap_or_default();
-    let files: Vec<Written<'_>> = spec.items_at("files").iter().filter_map(Written::of).collect();
+    let files: Vec<WrittenFile<'_>> =
+        spec.items_at("files").iter().filter_map(WrittenFile::of).collect();
     let unknown = |why: &str, node: &Node| Node::unknown_value(why, &node.origin);
     if let Some(directory) = phase.and_then(|it| it.at("patches.directory")) {
         let dir = directory.as_str().unwrap_or_default().trim_end_matches('/');

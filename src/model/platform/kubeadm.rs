@@ -12,7 +12,7 @@ use crate::{
     model::{
         Carrier, ClusterId,
         kubelet::{Flag, Settings},
-        platform::{Document, Input, Platform, extension},
+        platform::{Input, InputDocument, Platform, extension},
     },
     source,
     tree::{Node, Origin, Via},
@@ -91,7 +91,7 @@ fn configuration(file: &File<'_>, files: &BTreeMap<&str, File<'_>>) -> Vec<Node>
 fn files<'a>(input: &'a Input<'_>) -> BTreeMap<&'a str, File<'a>> {
     let mut files: BTreeMap<&str, File<'_>> = BTreeMap::new();
     for document in &input.documents {
-        let Document { node, path } = *document;
+        let InputDocument { node, path } = *document;
         if !matches!(document.group(), KUBEADM | KUBELET) {
             continue;
         }
@@ -223,11 +223,11 @@ fn is_drop_in(path: &str) -> bool {
     extension(dir) == "d" && extension(path) == "conf"
 }
 
-fn configs<'a, 'b>(input: &'a Input<'b>) -> impl Iterator<Item = &'a Document<'b>> {
+fn configs<'a, 'b>(input: &'a Input<'b>) -> impl Iterator<Item = &'a InputDocument<'b>> {
     input.kind(KUBELET, "KubeletConfiguration")
 }
 
-fn base_of<'a, 'b>(input: &'a Input<'b>, path: &str) -> Option<&'a Document<'b>> {
+fn base_of<'a, 'b>(input: &'a Input<'b>, path: &str) -> Option<&'a InputDocument<'b>> {
     let home = source::parent(source::parent(path));
     let mut bases = configs(input).filter(|it| !is_drop_in(it.path) && it.dir() == home);
     bases.next().filter(|_| bases.next().is_none())

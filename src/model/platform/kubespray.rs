@@ -29,18 +29,18 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         }
     }
     for (inventory, files) in inventories {
-        let variables = Variables { files };
+        let variables = GroupVars { files };
         if variables.are_kubesprays() {
             cluster(input, inventory, &variables, platform);
         }
     }
 }
 
-struct Variables<'a> {
+struct GroupVars<'a> {
     files: Vec<&'a Node>,
 }
 
-impl<'a> Variables<'a> {
+impl<'a> GroupVars<'a> {
     fn get(&self, name: &str) -> Option<&'a Node> {
         self.files.iter().rev().find_map(|file| file.get(name))
     }
@@ -79,7 +79,7 @@ impl<'a> Variables<'a> {
     }
 }
 
-fn cluster(input: &Input<'_>, inventory: &str, variables: &Variables<'_>, platform: &mut Platform) {
+fn cluster(input: &Input<'_>, inventory: &str, variables: &GroupVars<'_>, platform: &mut Platform) {
     let cluster = ClusterId::named("kubespray", inventory);
     let anchor = variables.anchor();
     let rotate = variables.bool("kubelet_rotate_server_certificates", false, &anchor);

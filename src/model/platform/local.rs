@@ -4,7 +4,7 @@
 use crate::{
     model::{
         ClusterId,
-        platform::{Document, Input, Platform},
+        platform::{Input, InputDocument, Platform},
     },
     source::{self, FileId, Span},
     tree::{Node, Origin},
@@ -53,7 +53,7 @@ fn is_colima(node: &Node) -> bool {
         && node.get("apiVersion").is_none()
 }
 
-fn colima(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
+fn colima(input: &Input<'_>, document: &InputDocument<'_>, platform: &mut Platform) {
     let Some(args) = document.node.at("kubernetes.k3sArgs") else { return };
     if !input.may_be_local(document) {
         return;

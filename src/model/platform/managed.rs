@@ -4,7 +4,7 @@
 use crate::{
     model::{
         Carrier, ClusterId, Fact, KubeletFacts, Signer, nodes,
-        platform::{Document, Input, Platform, implied},
+        platform::{Input, InputDocument, Platform, implied},
     },
     tree::Node,
 };
@@ -43,7 +43,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
 fn cloud(
     name: &'static str,
     carrier: &'static str,
-    document: &Document<'_>,
+    document: &InputDocument<'_>,
     platform: &mut Platform,
 ) {
     let cluster = ClusterId::only(name);
@@ -61,7 +61,7 @@ fn is_eks_image(node: &Node) -> bool {
     })
 }
 
-fn config_map(document: &Document<'_>, platform: &mut Platform) {
+fn config_map(document: &InputDocument<'_>, platform: &mut Platform) {
     let name = document.node.object_name();
     let namespace = document.node.object_namespace();
     let has = |key| document.node.get("data").is_some_and(|it| it.get(key).is_some());
@@ -81,7 +81,7 @@ fn config_map(document: &Document<'_>, platform: &mut Platform) {
 }
 
 /// The machine approver approves, and monitoring brings its own Metrics API.
-fn openshift(document: &Document<'_>, platform: &mut Platform) {
+fn openshift(document: &InputDocument<'_>, platform: &mut Platform) {
     let cluster = ClusterId::only("openshift");
     if platform.knows(&cluster) {
         return;
@@ -92,7 +92,7 @@ fn openshift(document: &Document<'_>, platform: &mut Platform) {
 }
 
 /// `spec.replicas`, or what a `MachineAutoscaler` may make of them.
-fn machine_set(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
+fn machine_set(input: &Input<'_>, document: &InputDocument<'_>, platform: &mut Platform) {
     openshift(document, platform);
     let name = document.node.str_at("metadata.name");
     let scaler = input
@@ -112,7 +112,7 @@ fn is_install_config(node: &Node) -> bool {
         && node.get("baseDomain").is_some()
 }
 
-fn install_config(document: &Document<'_>, platform: &mut Platform) {
+fn install_config(document: &InputDocument<'_>, platform: &mut Platform) {
     openshift(document, platform);
     let compute = document.node.items_at("compute");
     for pool in document.node.get("controlPlane").into_iter().chain(compute) {
@@ -124,7 +124,7 @@ fn install_config(document: &Document<'_>, platform: &mut Platform) {
 }
 
 /// kops-controller signs every node's serving certificate (`cmd/kops-controller`).
-fn kops(document: &Document<'_>, platform: &mut Platform) {
+fn kops(document: &InputDocument<'_>, platform: &mut Platform) {
     let name = document.node.object_name();
     let anchor = document.anchor();
     platform.signed(&ClusterId::named("kops", name), "kOps cluster", &anchor);
@@ -145,7 +145,7 @@ fn kops(document: &Document<'_>, platform: &mut Platform) {
     platform.bundle("kOps", at).facts.api_service_insecure_skip_tls_verify = insecure;
 }
 
-fn instance_group(document: &Document<'_>, platform: &mut Platform) {
+fn instance_group(document: &InputDocument<'_>, platform: &mut Platform) {
     let Some(spec) = document.node.get("spec") else { return };
     if spec.str_at("role") == Some("Bastion") {
         return;
@@ -163,7 +163,7 @@ fn instance_group(document: &Document<'_>, platform: &mut Platform) {
 }
 
 /// EKS approves its nodes' requests; eksctl turns them on.
-fn eksctl(document: &Document<'_>, platform: &mut Platform) {
+fn eksctl(document: &InputDocument<'_>, platform: &mut Platform) {
     let node = document.node;
     let cluster = ClusterId::named("eks", node.object_name());
     let anchor = document.anchor();
@@ -192,7 +192,7 @@ fn eksctl(document: &Document<'_>, platform: &mut Platform) {
 }
 
 /// gardener-resource-manager approves, and Gardener runs metrics-server in every shoot.
-fn shoot(document: &Document<'_>, platform: &mut Platform) {
+fn shoot(document: &InputDocument<'_>, platform: &mut Platform) {
     let cluster = ClusterId::named("gardener", document.node.object_name());
     let anchor = document.anchor();
     platform.signed(&cluster, "Gardener Shoot", &anchor);
@@ -205,7 +205,7 @@ fn shoot(document: &Document<'_>, platform: &mut Platform) {
 }
 
 /// The machine controller approves, and metrics-server is on by default.
-fn kubeone(document: &Document<'_>, platform: &mut Platform) {
+fn kubeone(document: &InputDocument<'_>, platform: &mut Platform) {
     let node = document.node;
     let name = node.str_at("name").unwrap_or_default();
     let cluster = ClusterId::named("kubeone", name);
@@ -225,14 +225,14 @@ fn kubeone(document: &Document<'_>, platform: &mut Platform) {
 }
 
 /// A configuration for `k0s install`, whose own flags are not in it.
-fn k0s(document: &Document<'_>, platform: &mut Platform) {
+fn k0s(document: &InputDocument<'_>, platform: &mut Platform) {
     let anchor = document.anchor();
     platform.signed(&ClusterId::only("k0s"), "k0s configuration", &anchor);
     platform.bundle("k0s", &anchor);
 }
 
 /// k0s requests the certificates and approves them with a component that can be turned off.
-fn k0sctl(document: &Document<'_>, platform: &mut Platform) {
+fn k0sctl(document: &InputDocument<'_>, platform: &mut Platform) {
     let cluster = ClusterId::named("k0s", document.node.object_name());
     let anchor = document.anchor();
     let Some(list) = document.node.at("spec.hosts") else { return };

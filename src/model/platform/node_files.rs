@@ -7,7 +7,7 @@ use crate::{
     model::{
         Carrier, ClusterId, Fact,
         kubelet::{Flag, Settings},
-        platform::{Document, Input, Platform, extension, kubeadm},
+        platform::{Input, InputDocument, Platform, extension, kubeadm},
     },
     problem::Problem,
     source::{self, FileId, Span},
@@ -69,7 +69,7 @@ fn loose(input: &Input<'_>, file: FileId, platform: &mut Platform) {
 }
 
 /// A file that something writes to a node's disk.
-pub(super) struct Written<'a> {
+pub(super) struct WrittenFile<'a> {
     /// Where to.
     pub(super) path: &'a str,
     /// What, unless it comes from elsewhere.
@@ -79,26 +79,30 @@ pub(super) struct Written<'a> {
 }
 
 /// The files that cloud-init's user data, or Butane for Ignition, writes.
-fn written(node: &Node) -> Vec<Written<'_>> {
+fn written(node: &Node) -> Vec<WrittenFile<'_>> {
     let list = |path: &str| node.items_at(path);
-    let mut files: Vec<_> = list("write_files").iter().filter_map(Written::of).collect();
+    let mut files: Vec<_> = list("write_files").iter().filter_map(WrittenFile::of).collect();
     if node.get("variant").is_some() {
         files.extend(list("storage.files").iter().filter_map(|it| {
             let path = it.str_at("path")?;
-            Some(Written { path, content: it.at("contents.inline"), encoded: false })
+            Some(WrittenFile { path, content: it.at("contents.inline"), encoded: false })
         }));
         for unit in list("systemd.units") {
             let dropins = unit.items_at("dropins");
             let own = unit.get("contents").into_iter();
             let contents = dropins.iter().filter_map(|it| it.get("contents")).chain(own);
             let path = unit.str_at("name").unwrap_or_default();
-            files.extend(contents.map(|it| Written { path, content: Some(it), encoded: false }));
+            files.extend(contents.map(|it| WrittenFile {
+                path,
+                content: Some(it),
+                encoded: false,
+            }));
         }
     }
     files
 }
 
-impl<'a> Written<'a> {
+impl<'a> WrittenFile<'a> {
     /// `{path, content, encoding}`, as in cloud-init and Cluster API.
     pub(super) fn of(node: &'a Node) -> Option<Self> {
         let encoding = node.str_at("encoding").unwrap_or_default();
@@ -150,8 +154,8 @@ fn is_configuration(path: &str) -> bool {
 /// The kubelet of a node that is made from `document`.
 fn on_node(
     input: &Input<'_>,
-    document: &Document<'_>,
-    files: &[Written<'_>],
+    document: &InputDocument<'_>,
+    files: &[WrittenFile<'_>],
     platform: &mut Platform,
 ) {
     let cluster = ClusterId::named("nodes", source::parent(document.path));

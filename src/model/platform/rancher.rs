@@ -9,7 +9,7 @@ use crate::{
         Carrier, ClusterId, Signer,
         kubelet::{Flag, Settings, loose_bool},
         nodes,
-        platform::{Document, Input, Platform, implied},
+        platform::{Input, InputDocument, Platform, implied},
     },
     source,
     tree::{Node, Origin},
@@ -61,7 +61,7 @@ fn k3s(input: &Input<'_>, platform: &mut Platform) {
 
 /// A plan of the system upgrade controller for k3s or RKE2 itself. It does not say how they are set
 /// up.
-fn upgrade(document: &Document<'_>, platform: &mut Platform) {
+fn upgrade(document: &InputDocument<'_>, platform: &mut Platform) {
     let Some(image) = document.node.at("spec.upgrade.image") else { return };
     let name = image.as_str().unwrap_or_default();
     let name = name.rsplit('/').next().unwrap_or_default();
@@ -77,7 +77,7 @@ fn upgrade(document: &Document<'_>, platform: &mut Platform) {
 
 /// The variables of Ansible's roles for k3s: `k3s_server` holds what goes to the servers'
 /// `config.yaml`.
-fn ansible(document: &Document<'_>, platform: &mut Platform) {
+fn ansible(document: &InputDocument<'_>, platform: &mut Platform) {
     let Some(server) = document.node.get("k3s_server") else { return };
     let anchor = first(server);
     let cluster = ClusterId::only("k3s");
@@ -134,7 +134,7 @@ const COMMON: [&str; 12] = [
     "secrets-encryption",
 ];
 
-fn is_config(document: &Document<'_>) -> bool {
+fn is_config(document: &InputDocument<'_>) -> bool {
     let has = |keys: &[&str]| keys.iter().filter(|it| document.node.get(it).is_some()).count();
     let named = document.path.contains("k3s") || document.path.contains("rke2");
     document.node.get("apiVersion").is_none()
@@ -143,7 +143,7 @@ fn is_config(document: &Document<'_>) -> bool {
             || document.node.get("disable").is_some_and(disables_metrics_server) && named)
 }
 
-fn product(document: &Document<'_>) -> &'static str {
+fn product(document: &InputDocument<'_>) -> &'static str {
     let disables = document.node.items_at("disable");
     let rke2 = document.path.contains("rke2")
         || document.node.get("cni").is_some()
@@ -156,7 +156,7 @@ fn first(node: &Node) -> Origin {
     node.entries().next().map_or_else(|| node.origin.clone(), |(_, it)| it.value.origin.clone())
 }
 
-fn k3d(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
+fn k3d(input: &Input<'_>, document: &InputDocument<'_>, platform: &mut Platform) {
     if !input.may_be_local(document) {
         return;
     }
@@ -178,7 +178,7 @@ fn k3d(input: &Input<'_>, document: &Document<'_>, platform: &mut Platform) {
 }
 
 /// A cluster that Rancher provisions with RKE2 or k3s.
-fn provisioned(document: &Document<'_>, platform: &mut Platform) {
+fn provisioned(document: &InputDocument<'_>, platform: &mut Platform) {
     let Some(config) = document.node.at("spec.rkeConfig") else { return };
     let cluster = ClusterId::named("rancher", document.node.object_name());
     let anchor = document.anchor();
@@ -195,7 +195,7 @@ fn provisioned(document: &Document<'_>, platform: &mut Platform) {
 }
 
 /// RKE2 takes settings of its own charts, which are named after it, from such an object.
-fn chart_config(document: &Document<'_>, platform: &mut Platform) {
+fn chart_config(document: &InputDocument<'_>, platform: &mut Platform) {
     let name = document.node.object_name();
     if !name.starts_with("rke2-") {
         return;
@@ -219,7 +219,7 @@ fn is_rke1(node: &Node) -> bool {
         || node.at("services.kubelet.generate_serving_certificate").is_some()
 }
 
-fn rke1(document: &Document<'_>, platform: &mut Platform) {
+fn rke1(document: &InputDocument<'_>, platform: &mut Platform) {
     let root = document.node.get("rancher_kubernetes_engine_config").unwrap_or(document.node);
     let cluster = ClusterId::named("rke", source::parent(document.path));
     let kubelet = root.at("services.kubelet");

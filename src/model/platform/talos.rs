@@ -10,7 +10,7 @@ use crate::{
         Carrier, ClusterId, approver,
         kubelet::{Flag, Settings},
         nodes,
-        platform::{Document, Input, Platform},
+        platform::{Input, InputDocument, Platform},
     },
     problem::Problem,
     resolve::environment::Object,
@@ -24,7 +24,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
         talconfig(input, document, platform, &mut used);
     }
     let parts = || input.documents.iter().filter(|it| !used.iter().any(|path| path == it.path));
-    let patches: Vec<(&Document<'_>, Settings)> = parts()
+    let patches: Vec<(&InputDocument<'_>, Settings)> = parts()
         .filter(|it| is_patch(it.node))
         .map(|it| (it, settings(std::slice::from_ref(it.node))))
         .filter(|(_, settings)| settings.says_something())
@@ -54,7 +54,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
 /// The nodes that a `talconfig.yaml` defines, with the patches that each gets.
 fn talconfig(
     input: &Input<'_>,
-    document: &Document<'_>,
+    document: &InputDocument<'_>,
     platform: &mut Platform,
     used: &mut Vec<String>,
 ) {
@@ -107,7 +107,7 @@ fn talconfig(
 /// an object. What is in a file that is not there is unknown.
 fn patch(
     input: &Input<'_>,
-    document: &Document<'_>,
+    document: &InputDocument<'_>,
     item: &Node,
     problems: &mut Vec<Problem>,
     used: &mut Vec<String>,

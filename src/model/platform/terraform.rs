@@ -21,7 +21,7 @@ use crate::{
     },
     resolve::terraform::{
         Module,
-        evaluate::{MAX_WORK, Scope, written},
+        evaluate::{MAX_WORK, TerraformScope, written},
         label,
     },
     source::{self, FileId, Sources},
@@ -54,7 +54,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(scope: &Scope<'_>, file: FileId, block: &structure::Block) -> Self {
+    fn new(scope: &TerraformScope<'_>, file: FileId, block: &structure::Block) -> Self {
         let start = block.ident.span().unwrap_or_default();
         let end = block.labels.last().and_then(hcl_edit::Span::span).map_or(start.end, |it| it.end);
         Self {
@@ -70,7 +70,7 @@ impl Block {
 fn blocks(sources: &Sources, dir: &str) -> Vec<Block> {
     let module = Module::new(sources, dir);
     let work = Cell::new(MAX_WORK);
-    let scope = Scope {
+    let scope = TerraformScope {
         sources,
         module: &module,
         root: dir,
@@ -91,7 +91,7 @@ fn blocks(sources: &Sources, dir: &str) -> Vec<Block> {
             variables.extend(body.attributes().map(value));
         }
     }
-    let scope = Scope { arguments: Some(&variables), ..scope };
+    let scope = TerraformScope { arguments: Some(&variables), ..scope };
     // What is not HCL is reported by the resolver of what Terraform installs.
     let bodies = module.files.iter();
     let blocks = bodies.flat_map(|(file, body)| body.blocks().map(|it| (*file, it)));

@@ -9,7 +9,7 @@ use crate::{
         environment::Release,
         helm,
         layout::{self, is_application},
-        template::{self, Scope},
+        template::{self, TemplateScope},
     },
     scalar::{Dialect, Scalar},
     source::{self, Span, Text},
@@ -26,7 +26,7 @@ pub(super) fn applications(
     let sources = context.sources;
     let Some(templates) = source::join(dir, "templates") else { return Vec::new() };
     let mut found = Vec::new();
-    let mut scope: Option<Scope<'_>> = None;
+    let mut scope: Option<TemplateScope<'_>> = None;
     for file in sources.below(&templates) {
         if !layout::is_yaml(&sources[file].path) {
             continue;
@@ -35,7 +35,7 @@ pub(super) fn applications(
         if !text.contains("argoproj.io/") {
             continue;
         }
-        let scope = scope.get_or_insert_with(|| Scope {
+        let scope = scope.get_or_insert_with(|| TemplateScope {
             sources,
             params: params(context, dir, release),
             go: true,

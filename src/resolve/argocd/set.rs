@@ -13,7 +13,7 @@ use crate::{
         argocd::Argo,
         helm,
         install::pattern,
-        template::{Scope, normalized},
+        template::{TemplateScope, normalized},
     },
     scalar::{Dialect, Scalar},
     source,
@@ -48,14 +48,14 @@ pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>
                 generation.problem(&generator.origin, message);
                 break;
             }
-            let scope = Scope { sources: argo.context.sources, params, go, strict };
+            let scope = TemplateScope { sources: argo.context.sources, params, go, strict };
             applications.push(instance(set, &scope, &template));
         }
     }
     (applications, generation.problems)
 }
 
-fn instance(set: &Node, scope: &Scope<'_>, template: &Node) -> Node {
+fn instance(set: &Node, scope: &TemplateScope<'_>, template: &Node) -> Node {
     let mut application = scope.render(template);
     let text = |text: &str| Node::new(Scalar::string(text), set.origin.clone());
     let Some(map) = application.as_map_mut() else { return application };
@@ -82,7 +82,7 @@ fn instance(set: &Node, scope: &Scope<'_>, template: &Node) -> Node {
 }
 
 /// `spec.templatePatch` over an instance; a patch that cannot be read leaves nothing certain.
-fn patched(mut application: Node, patch: &Node, scope: &Scope<'_>) -> Node {
+fn patched(mut application: Node, patch: &Node, scope: &TemplateScope<'_>) -> Node {
     // Rendered like values, which are text that reads as YAML too.
     let helm = Node::new([("values", patch.clone())], patch.origin.clone());
     let rendered = scope.render(&Node::new([("helm", helm)], patch.origin.clone()));
@@ -146,8 +146,8 @@ impl Generation<'_, '_> {
         params
     }
 
-    fn scope<'s>(&'s self, params: &Node) -> Scope<'s> {
-        Scope {
+    fn scope<'s>(&'s self, params: &Node) -> TemplateScope<'s> {
+        TemplateScope {
             sources: self.argo.context.sources,
             params: params.clone(),
             go: self.go,

@@ -17,7 +17,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Relevance, Span},
-    tree::{Node, Origin, Why},
+    tree::{Node, Origin, Reason},
 };
 
 /// What deploying an Application gives.
@@ -51,7 +51,7 @@ pub(super) fn deploy(argo: &Argo<'_>, application: &Node) -> Deployed {
     let all = sources(spec);
     for source in &all {
         let source = overridden(argo, application, source);
-        let part = Part { argo, application, spec, source: &source, all: &all };
+        let part = SourcePart { argo, application, spec, source: &source, all: &all };
         part.deploy(&mut deployed);
     }
     // What nothing but this Application refers to is read by it alone.
@@ -64,7 +64,7 @@ pub(super) fn reach(argo: &Argo<'_>, application: &Node, reached: &mut Reached) 
     let Some(spec) = application.get("spec") else { return };
     let all = sources(spec);
     for source in &all {
-        let part = Part { argo, application, spec, source, all: &all };
+        let part = SourcePart { argo, application, spec, source, all: &all };
         part.reach(reached);
     }
 }
@@ -104,7 +104,7 @@ fn overridden(argo: &Argo<'_>, application: &Node, source: &Node) -> Node {
 }
 
 /// One source in its Application.
-struct Part<'r, 'a> {
+struct SourcePart<'r, 'a> {
     argo: &'r Argo<'a>,
     application: &'r Node,
     spec: &'r Node,
@@ -112,7 +112,7 @@ struct Part<'r, 'a> {
     all: &'r [Node],
 }
 
-impl Part<'_, '_> {
+impl SourcePart<'_, '_> {
     fn deploy(&self, deployed: &mut Deployed) {
         if let Some(why) = self.source.unknown() {
             let problem = Problem::unresolved(&self.source.origin, &**why);
@@ -193,7 +193,7 @@ impl Part<'_, '_> {
     }
 
     /// Whether the source is what lies here.
-    fn checked_out(&self, dir: &str) -> Result<(), Why> {
+    fn checked_out(&self, dir: &str) -> Result<(), Reason> {
         let url = self.source.get("repoURL");
         if let Some(why) = url.and_then(Node::unknown) {
             return Err(why.clone());
@@ -255,7 +255,7 @@ impl Part<'_, '_> {
         if !(closure.matters || nested || render) {
             return;
         }
-        let options = kustomize::Options {
+        let options = kustomize::BuildOptions {
             // `kustomize.buildOptions` of a cluster's Argo CD may allow both, and an Application
             // that its own Argo CD refuses would have been noticed.
             unrestricted: true,

@@ -10,7 +10,7 @@ use std::{borrow::Cow, ops::Range};
 
 use indexmap::IndexMap;
 
-use scan::{Call, Operator, Piece};
+use scan::{Call, ExpressionPart, Operation};
 
 /// Text larger than this is refused; no object that a cluster takes is.
 const MAX_OUTPUT: usize = 64 * 1024 * 1024;
@@ -61,8 +61,8 @@ pub fn substitute<V: AsRef<str>>(
     let mut filled = Vec::new();
     for piece in scan::parse(template)? {
         match piece {
-            Piece::Text(literal) => text.extend_from_slice(literal.as_bytes()),
-            Piece::Call(call) => {
+            ExpressionPart::Text(literal) => text.extend_from_slice(literal.as_bytes()),
+            ExpressionPart::Call(call) => {
                 let start = text.len();
                 let mut used = Filled { input: call.range.clone(), ..Filled::at(start..start) };
                 text.extend_from_slice(&value(&call, variables, &mut used));
@@ -98,18 +98,18 @@ fn value<V: AsRef<str>>(
         .arguments
         .iter()
         .map(|argument| match argument {
-            Piece::Text(text) => text.as_bytes().to_vec(),
-            Piece::Call(call) => value(call, variables, used),
+            ExpressionPart::Text(text) => text.as_bytes().to_vec(),
+            ExpressionPart::Call(call) => value(call, variables, used),
         })
         .collect();
     let inner = std::mem::replace(&mut used.from, outer);
     let variable = variables.get(&call.name).map(AsRef::as_ref);
     used.names.push(call.name.clone());
-    if variable.is_none() && call.operator != Operator::Default {
+    if variable.is_none() && call.operator != Operation::Default {
         used.missing.push(call.name.clone());
     }
     let text = variable.unwrap_or_default().as_bytes();
-    if call.operator == Operator::Default && text.is_empty() {
+    if call.operator == Operation::Default && text.is_empty() {
         used.from = inner;
         return arguments.concat();
     }
@@ -118,32 +118,32 @@ fn value<V: AsRef<str>>(
 }
 
 /// What `operator` makes of a value; bytes, as Go's strings are.
-fn apply(operator: Operator, text: &[u8], arguments: &[Vec<u8>]) -> Vec<u8> {
+fn apply(operator: Operation, text: &[u8], arguments: &[Vec<u8>]) -> Vec<u8> {
     let first = arguments.first().map(Vec::as_slice).unwrap_or_default();
     let second = arguments.get(1).map(Vec::as_slice).unwrap_or_default();
     let whole = String::from_utf8_lossy(text);
     match operator {
-        Operator::Length => text.len().to_string().into_bytes(),
-        Operator::Lower => whole.to_lowercase().into_bytes(),
-        Operator::Upper => whole.to_uppercase().into_bytes(),
-        Operator::LowerFirst => first_changed(&whole, |it| single(it, it.to_lowercase())),
-        Operator::UpperFirst => first_changed(&whole, |it| single(it, it.to_uppercase())),
-        Operator::Part => part(text, arguments).to_vec(),
-        Operator::TrimPrefix { longest } => glob::trim_prefix(text, first, longest).to_vec(),
-        Operator::TrimSuffix { longest } => {
+        Operation::Length => text.len().to_string().into_bytes(),
+        Operation::Lower => whole.to_lowercase().into_bytes(),
+        Operation::Upper => whole.to_uppercase().into_bytes(),
+        Operation::LowerFirst => first_changed(&whole, |it| single(it, it.to_lowercase())),
+        Operation::UpperFirst => first_changed(&whole, |it| single(it, it.to_uppercase())),
+        Operation::Part => part(text, arguments).to_vec(),
+        Operation::TrimPrefix { longest } => glob::trim_prefix(text, first, longest).to_vec(),
+        Operation::TrimSuffix { longest } => {
             let trimmed = glob::trim_prefix(&reversed(text), &reversed(first), longest).to_vec();
             reversed(&trimmed)
         }
-        Operator::ReplaceFirst => replace(text, first, second, 1),
-        Operator::ReplaceAll => replace(text, first, second, usize::MAX),
-        Operator::ReplacePrefix if arguments.len() == 2 && text.starts_with(first) => {
+        Operation::ReplaceFirst => replace(text, first, second, 1),
+        Operation::ReplaceAll => replace(text, first, second, usize::MAX),
+        Operation::ReplacePrefix if arguments.len() == 2 && text.starts_with(first) => {
             replace(text, first, second, 1)
         }
-        Operator::ReplaceSuffix if arguments.len() == 2 => match text.strip_suffix(first) {
+        Operation::ReplaceSuffix if arguments.len() == 2 => match text.strip_suffix(first) {
             Some(rest) => [rest, second].concat(),
             None => text.to_vec(),
         },
-        Operator::Default | Operator::ReplacePrefix | Operator::ReplaceSuffix => text.to_vec(),
+        Operation::Default | Operation::ReplacePrefix | Operation::ReplaceSuffix => text.to_vec(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         helm, install, kustomize,
     },
     source,
-    tree::{Kind, Map, Node, Origin, Why},
+    tree::{Kind, Map, Node, Origin, Reason},
 };
 
 /// Names longer than this are cut, and end with a part of their hash.
@@ -92,7 +92,7 @@ fn install(
     }
     let user = with_files(context, &chart, user, problems);
     let target = node.str_at("spec.targetNamespace");
-    let reference = install::Chart {
+    let reference = install::ChartReference {
         name: &chart.name,
         repository: chart.repository.as_deref().unwrap_or_default(),
         directory: chart.directory.as_deref(),
@@ -179,7 +179,7 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
     }
 }
 
-fn chart_unknown((why, at): (Why, Origin)) -> Problem {
+fn chart_unknown((why, at): (Reason, Origin)) -> Problem {
     Problem::unresolved(&at, format!("the chart: {why}"))
 }
 

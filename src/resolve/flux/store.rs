@@ -7,7 +7,7 @@ use crate::{
     parse,
     placeholder::Placeholder,
     scalar::Scalar,
-    tree::{Kind, Node, Why},
+    tree::{Kind, Node, Reason},
 };
 
 /// The kinds that others refer to.
@@ -36,7 +36,7 @@ pub(super) struct Data {
     /// Scalars, or what is unknown and why.
     pub(super) entries: IndexMap<String, Node>,
     /// Why it may hold more.
-    pub(super) open: Option<Why>,
+    pub(super) open: Option<Reason>,
 }
 
 impl Store {
@@ -78,14 +78,14 @@ impl Store {
             return Some(self::secret(secret, name));
         }
         if let Some(sealed) = self.find("SealedSecret", space, name) {
-            let why: Why = format!("the Secret `{name}` is sealed").into();
+            let why: Reason = format!("the Secret `{name}` is sealed").into();
             let mut data = Data::default();
             data.hide(sealed.at("spec.encryptedData"), &why);
             data.hide(sealed.at("spec.template.data"), &why);
             return Some(data);
         }
         let external = self.find("ExternalSecret", space, name)?;
-        let why: Why = format!("the Secret `{name}` comes from an external store").into();
+        let why: Reason = format!("the Secret `{name}` comes from an external store").into();
         let mut data = Data::default();
         for item in external.items_at("spec.data") {
             if let Some(key) = item.get("secretKey")
@@ -114,7 +114,7 @@ fn config_map(node: &Node) -> Data {
 }
 
 fn secret(node: &Node, name: &str) -> Data {
-    let encrypted: Why = format!("the Secret `{name}` is encrypted").into();
+    let encrypted: Reason = format!("the Secret `{name}` is encrypted").into();
     let mut data = Data::default();
     if parse::is_sops(node) {
         data.hide(node.get("data"), &encrypted);
@@ -161,7 +161,7 @@ impl Data {
     }
 
     /// The keys of `map`, every value unknown.
-    fn hide(&mut self, map: Option<&Node>, why: &Why) {
+    fn hide(&mut self, map: Option<&Node>, why: &Reason) {
         for (key, entry) in map.into_iter().flat_map(Node::entries) {
             let hidden = Node::unknown_value(why.clone(), &entry.value.origin);
             self.entries.insert(key.to_owned(), hidden);

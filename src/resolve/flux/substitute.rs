@@ -18,7 +18,7 @@ use crate::{
     resolve::context::{Context, Purpose},
     scalar::{self, Dialect, Scalar, Style, Value},
     source::FileId,
-    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// The label or annotation that keeps an object out of substitution.
@@ -226,7 +226,7 @@ impl Template<'_> {
     }
 
     /// Why the text of some expressions cannot be told, if that is so.
-    fn unknown(&self, expressions: Range<usize>) -> Option<Why> {
+    fn unknown(&self, expressions: Range<usize>) -> Option<Reason> {
         let variables = self.variables;
         let mut found = None;
         for index in expressions {

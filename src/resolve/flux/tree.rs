@@ -15,7 +15,7 @@ use crate::{
     resolve::{
         context::{Context, Purpose},
         environment::{EntryKind, Environment, Object},
-        kustomize::{self, Options},
+        kustomize::{self, BuildOptions},
         layout::{Closure, Layout},
     },
     source::{self, FileId},
@@ -161,7 +161,8 @@ impl Tree<'_> {
             let made = || Arc::new(artifact::left_out(sources));
             self.left_out.get_or_insert_with(made).clone()
         });
-        let options = Options { unrestricted: true, generate: true, helm: false, left_out, edits };
+        let options =
+            BuildOptions { unrestricted: true, generate: true, helm: false, left_out, edits };
         let build = kustomize::build(self.context, &dir, &options);
         self.problems.extend(build.problems);
         member.stage = Stage::Built;

@@ -12,12 +12,12 @@ use crate::{
         context::Context,
         helm::{
             self,
-            strvals::{self, Assignment, Step},
+            strvals::{self, Assignment, KeyStep},
         },
     },
     scalar::Dialect,
     source::FileId,
-    tree::{self, Kind, Map, Node, Origin, Via, Why},
+    tree::{self, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// The merged values of the HelmRelease `node`, a mapping or unknown.
@@ -82,7 +82,7 @@ fn referred(
     let optional = reference.is_true_at("optional");
     let key = reference.str_at("valuesKey").unwrap_or("values.yaml");
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
-    let unknown = |why: Why| Ok(Some(Node::unknown_value(why, &reference.origin)));
+    let unknown = |why: Reason| Ok(Some(Node::unknown_value(why, &reference.origin)));
     let Some(name) = reference.str_at("name") else {
         let why = reference.get("name").and_then(|it| it.unknown().cloned());
         return unknown(why.unwrap_or_else(|| "a reference to values has no name".into()));
@@ -152,18 +152,20 @@ fn assignments(reference: &Node, target: &Node, value: &Node) -> Result<Vec<Assi
 
 /// Whether a value at `path` is written into a map or list that `inline` has itself: merging copies
 /// only the maps that both sides have.
-fn is_shared(path: &[Step], before: &Node, inline: &Node) -> bool {
+fn is_shared(path: &[KeyStep], before: &Node, inline: &Node) -> bool {
     let (mut before, mut inline) = (Some(before), inline);
     for (step, next) in path.iter().zip(path.iter().skip(1)) {
         let (theirs, own) = match step {
-            Step::Key(key) => (before.and_then(|it| it.get(key)), inline.get(key)),
-            Step::Index(index) => (None, inline.items().get(*index)),
+            KeyStep::Key(key) => (before.and_then(|it| it.get(key)), inline.get(key)),
+            KeyStep::Index(index) => (None, inline.items().get(*index)),
         };
         match (own.map(|it| &it.kind), next) {
             (Some(Kind::Map(_)), _) if theirs.is_none_or(|it| it.as_map().is_none()) => {
                 return true;
             }
-            (Some(Kind::List(items)), Step::Index(index)) if *index < items.len() => return true,
+            (Some(Kind::List(items)), KeyStep::Index(index)) if *index < items.len() => {
+                return true;
+            }
             (Some(_), _) => {}
             (None, _) => return false,
         }

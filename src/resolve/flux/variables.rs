@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::{envsubst, store::Store};
 use crate::{
     problem::Problem,
-    tree::{Kind, Node, Origin, Via, Why},
+    tree::{Kind, Node, Origin, Reason, Via},
 };
 
 /// What `postBuild` substitutes.
@@ -14,7 +14,7 @@ pub(super) struct Variables {
     /// Scalars, or what is unknown and why.
     pub(super) known: IndexMap<String, Node>,
     /// Why a variable that is not known may be defined all the same.
-    pub(super) open: Option<Why>,
+    pub(super) open: Option<Reason>,
     /// Sources that are not in the repository, as the problems that they are once an expression
     /// asks for a variable that they may define.
     pub(super) unsure: Vec<Problem>,
@@ -82,7 +82,7 @@ pub(super) fn sources(object: &Node) -> impl Iterator<Item = (&str, &str)> {
 
 impl Variables {
     /// From here on every variable may have another value.
-    fn forget(&mut self, why: Why) {
+    fn forget(&mut self, why: Reason) {
         for value in self.known.values_mut() {
             value.kind = Kind::Unknown(why.clone());
         }
@@ -116,7 +116,7 @@ impl Variables {
         };
         let optional = reference.is_true_at("optional");
         let Some(data) = store.data(kind, namespace, name) else {
-            let why: Why =
+            let why: Reason =
                 format!("the {kind} `{namespace}/{name}` is not in the repository").into();
             let message = format!("{why}; the variables that it defines are unknown");
             let problem = Problem::unresolved(&name_node.origin, message);

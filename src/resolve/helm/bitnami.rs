@@ -16,7 +16,8 @@ use crate::{
         chart,
         print::text,
         template::{
-            Field, Fields, Place, Rendering, Scope, either, image_of, items, map_text, truth,
+            Fields, HelmScope, Rendering, TemplateField, TextPlace, either, image_of, items,
+            map_text, truth,
         },
     },
     scalar::Scalar,
@@ -24,8 +25,8 @@ use crate::{
 };
 
 /// The objects of a release.
-pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
-    let chart = Chart::new(scope)?;
+pub(super) fn render(scope: &HelmScope<'_>) -> Rendering<Vec<Node>> {
+    let chart = BitnamiChart::new(scope)?;
     let mut objects = chart.service_account(|account| {
         let mounts = chart.printed_or_gap("serviceAccount.automountServiceAccountToken")?;
         Ok(account.set("automountServiceAccountToken", mounts))
@@ -39,12 +40,12 @@ pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
     Ok(objects)
 }
 
-type Chart<'a> = chart::Chart<'a, Bitnami>;
+type BitnamiChart<'a> = chart::FamilyChart<'a, Bitnami>;
 
 struct Bitnami;
 
-impl<'a> Chart<'a> {
-    fn new(scope: &'a Scope<'a>) -> Rendering<Self> {
+impl<'a> BitnamiChart<'a> {
+    fn new(scope: &'a HelmScope<'a>) -> Rendering<Self> {
         let selector = Fields::of(scope)
             .set("app.kubernetes.io/instance", scope.named(scope.release.name.clone()))
             .set("app.kubernetes.io/name", scope.short_name()?)
@@ -58,7 +59,7 @@ impl<'a> Chart<'a> {
         let namespace = scope.get("namespaceOverride")?;
         let namespace = either(
             &namespace,
-            || Ok(Scope::quote(&namespace)),
+            || Ok(HelmScope::quote(&namespace)),
             || Ok(scope.named(scope.release.namespace.clone())),
         )?;
         Ok(Self {
@@ -74,9 +75,13 @@ impl<'a> Chart<'a> {
     }
 
     /// `{{ .Values.a.b }}`; a null is not one of every version that is not known in full.
-    fn printed_or_gap(&self, path: &str) -> Rendering<Field> {
+    fn printed_or_gap(&self, path: &str) -> Rendering<TemplateField> {
         let node = self.printed(path)?;
-        Ok(if node.is_null() && self.gap.is_some() { Field::Not(None) } else { node.into() })
+        Ok(if node.is_null() && self.gap.is_some() {
+            TemplateField::Not(None)
+        } else {
+            node.into()
+        })
     }
 
     /// `{{ include "common.tplvalues.render" .Values.a.b }}`
@@ -85,9 +90,9 @@ impl<'a> Chart<'a> {
     }
 
     /// The same, if it is there.
-    fn given_rendered(&self, path: &str) -> Rendering<Field> {
+    fn given_rendered(&self, path: &str) -> Rendering<TemplateField> {
         let value = self.whole(path)?;
-        Ok(Field::when(&value, evaluated(&value)))
+        Ok(TemplateField::when(&value, evaluated(&value)))
     }
 
     fn deployment(&self) -> Rendering<Node> {
@@ -108,7 +113,7 @@ impl<'a> Chart<'a> {
         let mut pod = self
             .part()
             .set("serviceAccountName", self.account()?)
-            .set("priorityClassName", Field::when(&priority, Scope::quote(&priority)))
+            .set("priorityClassName", TemplateField::when(&priority, HelmScope::quote(&priority)))
             .set("hostNetwork", self.when("hostNetwork", true)?)
             .set("containers", containers);
         for key in [
@@ -135,7 +140,7 @@ impl<'a> Chart<'a> {
             pod = pod.set(key, self.given_text(key)?);
         }
         Ok(pod
-            .set("imagePullSecrets", Field::when(&pull, pull_secrets))
+            .set("imagePullSecrets", TemplateField::when(&pull, pull_secrets))
             .set("affinity", self.affinity()?)
             .set("automountServiceAccountToken", self.printed("automountServiceAccountToken")?)
             .set("securityContext", self.security_context("podSecurityContext")?)
@@ -152,7 +157,7 @@ impl<'a> Chart<'a> {
             .part()
             .set("name", "metrics-server")
             .set("image", self.image()?)
-            .set("imagePullPolicy", Scope::quote(&policy))
+            .set("imagePullPolicy", HelmScope::quote(&policy))
             .set("command", command)
             .set("args", args)
             .set("resources", self.resources()?)
@@ -182,13 +187,13 @@ impl<'a> Chart<'a> {
     }
 
     /// `command` and `args`. Before 6.0.0 the flags stood in the former, and `extraArgs` was a map.
-    fn command(&self) -> Rendering<(Node, Field)> {
+    fn command(&self) -> Rendering<(Node, TemplateField)> {
         let list = |items: Vec<Node>| Node::new(items, self.own.clone());
         let port = map_text(&self.get(self.port())?, |it| format!("--secure-port={it}"));
         if !self.since(6, 0, 0) {
             let mut command = vec![self.own("metrics-server"), port];
             command.extend(self.mapped_args()?);
-            return Ok((list(command), Field::Not(None)));
+            return Ok((list(command), TemplateField::Not(None)));
         }
         let diagnosed = self.get("diagnosticMode.enabled")?;
         match truth(&diagnosed) {
@@ -230,7 +235,7 @@ impl<'a> Chart<'a> {
                 let mut entries: Vec<_> = map.iter().collect();
                 entries.sort_by_key(|(key, _)| *key);
                 let flag = |(key, entry): (&str, &Entry)| {
-                    self.print_at(Place::Item, &format!("--{key}="), &entry.value)
+                    self.print_at(TextPlace::Item, &format!("--{key}="), &entry.value)
                 };
                 entries.into_iter().map(flag).collect()
             }
@@ -271,13 +276,13 @@ impl<'a> Chart<'a> {
         let main = if by_registry { &registry.origin } else { &repository.origin };
         let main =
             main.joined([("registry", registry.clone()), ("repository", repository.clone())]);
-        Ok(image_of(&Node::new(name, main), sign, &Scope::quote(&version), &version.origin))
+        Ok(image_of(&Node::new(name, main), sign, &HelmScope::quote(&version), &version.origin))
     }
 
     /// `resources`, else those of `resourcesPreset`.
-    fn resources(&self) -> Rendering<Field> {
+    fn resources(&self) -> Rendering<TemplateField> {
         let given = self.given("resources")?;
-        if !self.since(7, 0, 0) || matches!(given, Field::Is(_)) {
+        if !self.since(7, 0, 0) || matches!(given, TemplateField::Is(_)) {
             return Ok(given);
         }
         let preset = self.get("resourcesPreset")?;
@@ -287,7 +292,7 @@ impl<'a> Chart<'a> {
         };
         // `_resources.tpl` of the library chart `common`, requests and limits.
         let amounts = match name.as_str() {
-            "none" => return Ok(Field::Not(Some(preset.origin))),
+            "none" => return Ok(TemplateField::Not(Some(preset.origin))),
             "nano" => ["100m", "128Mi", "150m", "192Mi"],
             "micro" => ["250m", "256Mi", "375m", "384Mi"],
             "small" => ["500m", "512Mi", "750m", "768Mi"],
@@ -314,7 +319,7 @@ impl<'a> Chart<'a> {
         Ok(charts::from_json(&preset_is, &preset.origin).into())
     }
 
-    fn security_context(&self, path: &str) -> Rendering<Field> {
+    fn security_context(&self, path: &str) -> Rendering<TemplateField> {
         let enabled = self.get(&format!("{path}.enabled"))?;
         let mut context = self.whole(path)?;
         if let Some(map) = context.as_map_mut() {
@@ -324,12 +329,12 @@ impl<'a> Chart<'a> {
                 map.open = None;
             }
         }
-        Ok(Field::when(&enabled, context))
+        Ok(TemplateField::when(&enabled, context))
     }
 
-    fn probe(&self, path: &str, custom: &str, url: &str) -> Rendering<Field> {
+    fn probe(&self, path: &str, custom: &str, url: &str) -> Rendering<TemplateField> {
         let custom = self.given_rendered(custom)?;
-        if matches!(custom, Field::Is(_)) {
+        if matches!(custom, TemplateField::Is(_)) {
             return Ok(custom);
         }
         let enabled = self.get(&format!("{path}.enabled"))?;
@@ -339,7 +344,7 @@ impl<'a> Chart<'a> {
             let get = json!({"path": url, "port": "https", "scheme": "HTTPS"});
             map.set("httpGet", self.own(get));
         }
-        Ok(Field::when(&enabled, probe))
+        Ok(TemplateField::when(&enabled, probe))
     }
 
     fn env_from(&self) -> Rendering<Node> {
@@ -350,11 +355,11 @@ impl<'a> Chart<'a> {
             let name = self.whole(path)?;
             let fields = || Fields::of(self).at(&name.origin);
             let source = fields().set(kind, fields().set("name", evaluated(&name))).node();
-            match Field::when(&name, source) {
+            match TemplateField::when(&name, source) {
                 // Without any source the chart writes a null, so that not even the list is known.
-                Field::Is(source) if source.unknown().is_some() => return Ok(source),
-                Field::Is(source) => sources.push(source),
-                Field::Own(_) | Field::Not(_) => {}
+                TemplateField::Is(source) if source.unknown().is_some() => return Ok(source),
+                TemplateField::Is(source) => sources.push(source),
+                TemplateField::Own(_) | TemplateField::Not(_) => {}
             }
         }
         Ok(null_or(Node::new(sources, self.own.clone())))

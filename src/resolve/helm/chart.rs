@@ -8,15 +8,15 @@ use serde_json::json;
 use crate::{
     data::kinds::is_cluster_scoped,
     resolve::helm::{
-        object::{Condition, Object},
-        template::{Field, Fields, Rendering, Scope, map_text, truth},
+        object::{ChartObject, Condition},
+        template::{Fields, HelmScope, Rendering, TemplateField, map_text, truth},
     },
-    tree::{Node, Why},
+    tree::{Node, Reason},
 };
 
 /// A chart as its templates see it; `F` is what only one family has.
-pub(super) struct Chart<'a, F> {
-    pub(super) scope: &'a Scope<'a>,
+pub(super) struct FamilyChart<'a, F> {
+    pub(super) scope: &'a HelmScope<'a>,
     pub(super) full_name: Node,
     /// Where the objects go.
     pub(super) namespace: Node,
@@ -25,7 +25,7 @@ pub(super) struct Chart<'a, F> {
     pub(super) labels: Node,
     pub(super) selector: Node,
     /// Why what is not modelled is unknown; nothing when all of it is modelled.
-    pub(super) gap: Option<Why>,
+    pub(super) gap: Option<Reason>,
     pub(super) family: F,
 }
 
@@ -46,22 +46,22 @@ pub(super) struct Roles {
 }
 
 /// The scope is read as if it were the chart's own: `chart.get("args")`.
-impl<'a, F> Deref for Chart<'a, F> {
-    type Target = Scope<'a>;
+impl<'a, F> Deref for FamilyChart<'a, F> {
+    type Target = HelmScope<'a>;
 
-    fn deref(&self) -> &Scope<'a> {
+    fn deref(&self) -> &HelmScope<'a> {
         self.scope
     }
 }
 
-impl<F> Chart<'_, F> {
+impl<F> FamilyChart<'_, F> {
     /// An object that is called as the release is.
-    pub(super) fn object(&self, api: &str, kind: &str) -> Object {
+    pub(super) fn object(&self, api: &str, kind: &str) -> ChartObject {
         self.object_named(api, kind, self.full_name.clone())
     }
 
-    pub(super) fn object_named(&self, api: &str, kind: &str, name: Node) -> Object {
-        let object = Object::new(self, api, kind, name).labels(&self.labels);
+    pub(super) fn object_named(&self, api: &str, kind: &str, name: Node) -> ChartObject {
+        let object = ChartObject::new(self, api, kind, name).labels(&self.labels);
         if self.namespaced && !is_cluster_scoped(kind) {
             object.metadata("namespace", self.namespace.clone())
         } else {
@@ -110,7 +110,7 @@ impl<F> Chart<'_, F> {
     /// The account, if one is made, with what `more` adds.
     pub(super) fn service_account(
         &self,
-        more: impl FnOnce(Object) -> Rendering<Object>,
+        more: impl FnOnce(ChartObject) -> Rendering<ChartObject>,
     ) -> Rendering<Vec<Node>> {
         Condition::all(self, &["serviceAccount.create"])?.made(|| {
             let account = self.object_named("v1", "ServiceAccount", self.account()?);
@@ -141,12 +141,12 @@ impl<F> Chart<'_, F> {
         ])
     }
 
-    pub(super) fn role(&self, kind: &str, name: Node, rules: Node) -> Object {
+    pub(super) fn role(&self, kind: &str, name: Node, rules: Node) -> ChartObject {
         self.object_named("rbac.authorization.k8s.io/v1", kind, name).set("rules", rules)
     }
 
     /// Binds the account to a role of `kind`.
-    pub(super) fn binding(&self, kind: &str, name: Node, role: Node) -> Rendering<Object> {
+    pub(super) fn binding(&self, kind: &str, name: Node, role: Node) -> Rendering<ChartObject> {
         let reference = Fields::of(self)
             .set("apiGroup", "rbac.authorization.k8s.io")
             .set("kind", kind)
@@ -162,7 +162,7 @@ impl<F> Chart<'_, F> {
     }
 
     /// The Service on `port`, with `spec` beside what all have.
-    pub(super) fn service_of(&self, port: Fields, spec: Fields) -> Rendering<Object> {
+    pub(super) fn service_of(&self, port: Fields, spec: Fields) -> Rendering<ChartObject> {
         let port = port.set("protocol", "TCP").set("targetPort", "https");
         let spec = spec
             .set("type", self.printed("service.type")?)
@@ -172,7 +172,12 @@ impl<F> Chart<'_, F> {
     }
 
     /// The APIService, whose `spec` says how it verifies metrics-server.
-    pub(super) fn api_service_of(&self, api: &str, port: Field, spec: Fields) -> Object {
+    pub(super) fn api_service_of(
+        &self,
+        api: &str,
+        port: TemplateField,
+        spec: Fields,
+    ) -> ChartObject {
         let service = Fields::of(self)
             .set("name", self.full_name.clone())
             .set("namespace", self.namespace.clone())
@@ -192,9 +197,9 @@ impl<F> Chart<'_, F> {
         &self,
         spec: Fields,
         labels: Fields,
-        annotations: Field,
+        annotations: TemplateField,
         pod: Node,
-    ) -> Object {
+    ) -> ChartObject {
         let metadata = Fields::of(self).set("labels", labels).set("annotations", annotations);
         let template = Fields::of(self).set("metadata", metadata).set("spec", pod);
         let spec = spec.set("selector", self.match_labels()).set("template", template);

@@ -5,11 +5,11 @@ use semver::Version;
 
 use crate::{
     data::{
-        charts::{self, Chart, Key},
+        charts::{self, KnownChart, ValueKey},
         version,
     },
     resolve::{context::Context, environment::Release, helm::local::in_chart},
-    tree::Why,
+    tree::Reason,
 };
 
 /// Flags that a template of the chart writes itself.
@@ -46,8 +46,8 @@ const NOT_READ: &[&str] = &["tls.certManager.annotations", "tls.certManager.labe
 /// The files must be those of that version; they must read all values that it has and no others;
 /// and they must pass no other flags. What somebody changes in a vendored chart is one of these:
 /// a file more, a value that is fixed, a flag that is written in.
-pub(super) fn modified(context: &Context<'_>, dir: &str, release: &Release) -> Option<Why> {
-    let why = || -> Why {
+pub(super) fn modified(context: &Context<'_>, dir: &str, release: &Release) -> Option<Reason> {
+    let why = || -> Reason {
         format!("the templates in `{dir}` are not those of the chart that it is a copy of").into()
     };
     let version = release.version.as_ref()?.as_scalar()?;
@@ -56,7 +56,7 @@ pub(super) fn modified(context: &Context<'_>, dir: &str, release: &Release) -> O
     (!is_copy(context, dir, chart, &version)).then(why)
 }
 
-fn is_copy(context: &Context<'_>, dir: &str, chart: &Chart, version: &Version) -> bool {
+fn is_copy(context: &Context<'_>, dir: &str, chart: &KnownChart, version: &Version) -> bool {
     let Some(known) = chart.templates(version) else { return false };
     let folder = in_chart(dir, "templates");
     let mut count = 0;
@@ -104,8 +104,8 @@ fn flags(template: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The dotted paths of what is not a mapping of the chart's own keys.
-fn leaves(keys: &Key) -> Vec<String> {
-    let Key::Map(children) = keys else { return vec![String::new()] };
+fn leaves(keys: &ValueKey) -> Vec<String> {
+    let ValueKey::Map(children) = keys else { return vec![String::new()] };
     let children = children.iter().filter(|(name, _)| *name != "global");
     children
         .flat_map(|(name, key)| {

@@ -14,14 +14,17 @@ use crate::{
         chart,
         object::Condition,
         print::{format_text, int},
-        template::{Field, Fields, Place, Rendering, Scope, either, image_of, map_text, truth},
+        template::{
+            Fields, HelmScope, Rendering, TemplateField, TextPlace, either, image_of, map_text,
+            truth,
+        },
     },
     tree::Node,
 };
 
 /// The objects of a release.
-pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
-    let chart = Chart::new(scope)?;
+pub(super) fn render(scope: &HelmScope<'_>) -> Rendering<Vec<Node>> {
+    let chart = SigsChart::new(scope)?;
     let mut objects = chart.access()?;
     objects.push(chart.service()?);
     objects.push(chart.deployment()?);
@@ -32,7 +35,7 @@ pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
     Ok(objects)
 }
 
-type Chart<'a> = chart::Chart<'a, KubernetesSigs>;
+type SigsChart<'a> = chart::FamilyChart<'a, KubernetesSigs>;
 
 /// What no other chart has.
 struct KubernetesSigs {
@@ -40,8 +43,8 @@ struct KubernetesSigs {
     tls: Node,
 }
 
-impl<'a> Chart<'a> {
-    fn new(scope: &'a Scope<'a>) -> Rendering<Self> {
+impl<'a> SigsChart<'a> {
+    fn new(scope: &'a HelmScope<'a>) -> Rendering<Self> {
         let selector = Fields::of(scope)
             .set("app.kubernetes.io/name", scope.short_name()?)
             .set("app.kubernetes.io/instance", scope.named(scope.release.name.clone()))
@@ -118,7 +121,7 @@ impl<'a> Chart<'a> {
         let priority = self.get("priorityClassName")?;
         pod = pod
             .set("serviceAccountName", self.account()?)
-            .set("priorityClassName", Field::when(&priority, Scope::quote(&priority)))
+            .set("priorityClassName", TemplateField::when(&priority, HelmScope::quote(&priority)))
             .set("hostNetwork", self.when("hostNetwork.enabled", true)?);
         if self.since(3, 14, 0) {
             let host_users = self.whole("hostUsers")?;
@@ -187,7 +190,7 @@ impl<'a> Chart<'a> {
         };
         if self.since(3, 8, 0) {
             let paths = "--authorization-always-allow-paths=/metrics";
-            if let Field::Is(paths) = self.when("metrics.enabled", paths)? {
+            if let TemplateField::Is(paths) = self.when("metrics.enabled", paths)? {
                 args.push(paths);
             }
         }
@@ -223,7 +226,7 @@ impl<'a> Chart<'a> {
         let main = if by_tag && repository.unknown().is_none() { &tag } else { &repository };
         let image = image_of(&repository, ':', &tag, &main.origin);
         match image.as_str() {
-            Some(text) => scope.read(Place::Value, text, &image.origin),
+            Some(text) => scope.read(TextPlace::Value, text, &image.origin),
             None => Ok(image),
         }
     }
@@ -306,7 +309,7 @@ impl<'a> Chart<'a> {
 
     /// `{{ with .Values.path }}{{ toYaml . }}{{ end }}` at the end of a list.
     fn extend(&self, list: &mut Vec<Node>, path: &str) -> Rendering<()> {
-        if let Field::Is(more) = self.given(path)? {
+        if let TemplateField::Is(more) = self.given(path)? {
             match more.as_list() {
                 Some(items) => list.extend_from_slice(items),
                 None if more.unknown().is_some() => list.push(more),

@@ -11,7 +11,7 @@ use crate::{
     },
     scalar::Dialect,
     source,
-    tree::{Map, Node, Origin, Via, Why},
+    tree::{Map, Node, Origin, Reason, Via},
 };
 
 /// A chart may depend on one in the repository that depends on another, but not without end.
@@ -236,7 +236,7 @@ fn directory(context: &Context<'_>, dir: &str, dependency: &Dependency) -> Optio
 
 /// Whether a dependency is installed: by the first of its conditions that is a boolean, else by its
 /// tags.
-fn enabled(dependency: &Node, values: &Node) -> Result<bool, Why> {
+fn enabled(dependency: &Node, values: &Node) -> Result<bool, Reason> {
     for path in dependency.str_at("condition").unwrap_or_default().split(',') {
         match values.look(path.trim()) {
             Err((why, _)) => return Err(why),

@@ -1,20 +1,20 @@
 //! Objects in the making, and whether a template makes them at all.
 
 use crate::{
-    resolve::helm::template::{Field, Fields, Rendering, Scope, truth},
-    tree::{Entry, Map, Node, Origin, Why},
+    resolve::helm::template::{Fields, HelmScope, Rendering, TemplateField, truth},
+    tree::{Entry, Map, Node, Origin, Reason},
 };
 
 /// A condition of a template, and where the value that decides it comes from.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
-    pub(super) is: Result<bool, Why>,
+    pub(super) is: Result<bool, Reason>,
     pub(super) at: Origin,
 }
 
 impl Condition {
     /// `{{ if and .Values.a .Values.b }}`
-    pub(super) fn all(scope: &Scope<'_>, paths: &[&str]) -> Rendering<Self> {
+    pub(super) fn all(scope: &HelmScope<'_>, paths: &[&str]) -> Rendering<Self> {
         let mut all = Self { is: Ok(true), at: scope.own.clone() };
         for path in paths {
             let node = scope.get(path)?;
@@ -63,7 +63,7 @@ impl Condition {
 }
 
 /// An object of which only what it is, is known; `at` is what decides the rest, if anything does.
-pub(super) fn identity_only(object: &Node, why: &Why, at: Option<&Origin>) -> Node {
+pub(super) fn identity_only(object: &Node, why: &Reason, at: Option<&Origin>) -> Node {
     let mut object = object.clone();
     for (key, Entry { value, .. }) in object.as_map_mut().into_iter().flat_map(Map::iter_mut) {
         if !matches!(key, "apiVersion" | "kind" | "metadata") {
@@ -74,14 +74,14 @@ pub(super) fn identity_only(object: &Node, why: &Why, at: Option<&Origin>) -> No
 }
 
 /// A Kubernetes object in the making.
-pub(super) struct Object {
+pub(super) struct ChartObject {
     fields: Fields,
     metadata: Fields,
     labels: Fields,
 }
 
-impl Object {
-    pub(super) fn new(scope: &Scope<'_>, api: &str, kind: &str, name: Node) -> Self {
+impl ChartObject {
+    pub(super) fn new(scope: &HelmScope<'_>, api: &str, kind: &str, name: Node) -> Self {
         let fields = Fields::of(scope).at(&scope.release.anchor).set("apiVersion", api);
         let metadata = Fields::of(scope).set("name", name);
         Self { fields: fields.set("kind", kind), metadata, labels: Fields::of(scope) }
@@ -89,7 +89,7 @@ impl Object {
 
     /// The same with a field of its metadata.
     #[must_use]
-    pub(super) fn metadata(mut self, key: &str, field: impl Into<Field>) -> Self {
+    pub(super) fn metadata(mut self, key: &str, field: impl Into<TemplateField>) -> Self {
         self.metadata = self.metadata.set(key, field);
         self
     }
@@ -103,7 +103,7 @@ impl Object {
 
     /// The same with a field next to its metadata.
     #[must_use]
-    pub(super) fn set(mut self, key: &str, field: impl Into<Field>) -> Self {
+    pub(super) fn set(mut self, key: &str, field: impl Into<TemplateField>) -> Self {
         self.fields = self.fields.set(key, field);
         self
     }

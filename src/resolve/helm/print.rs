@@ -2,7 +2,7 @@
 
 use crate::{
     scalar::{self, Dialect, Scalar, Style, Value},
-    tree::{Kind, Node, Why},
+    tree::{Kind, Node, Reason},
 };
 
 /// The value as `toYaml` writes it and every reader reads it: what Helm makes of values is JSON.
@@ -28,11 +28,11 @@ pub(super) fn typed(node: &Node) -> Node {
 }
 
 /// What Go's `fmt` prints for a value at `{{ . }}`: numbers are `float64`, null is nothing.
-pub(super) fn text(node: &Node) -> Result<String, Why> {
+pub(super) fn text(node: &Node) -> Result<String, Reason> {
     if node.is_null() { Ok(String::new()) } else { inner_text(node) }
 }
 
-fn inner_text(node: &Node) -> Result<String, Why> {
+fn inner_text(node: &Node) -> Result<String, Reason> {
     Ok(match &node.kind {
         Kind::Unknown(why) => return Err(why.clone()),
         Kind::List(items) => {
@@ -48,7 +48,7 @@ fn inner_text(node: &Node) -> Result<String, Why> {
             let entries = entries
                 .into_iter()
                 .map(|(key, entry)| Ok(format!("{key}:{}", inner_text(&entry.value)?)))
-                .collect::<Result<Vec<_>, Why>>()?;
+                .collect::<Result<Vec<_>, Reason>>()?;
             format!("map[{}]", entries.join(" "))
         }
         Kind::Scalar(scalar) => match scalar::sigs(scalar) {
@@ -63,7 +63,7 @@ fn inner_text(node: &Node) -> Result<String, Why> {
 }
 
 /// What `printf "%s"` prints, which is meant for text.
-pub(super) fn format_text(node: &Node) -> Result<String, Why> {
+pub(super) fn format_text(node: &Node) -> Result<String, Reason> {
     let printed = inner_text(node)?;
     Ok(match node.value() {
         Some(Value::Null) => "%!s(<nil>)".to_owned(),
@@ -74,7 +74,7 @@ pub(super) fn format_text(node: &Node) -> Result<String, Why> {
 }
 
 /// Sprig's `int`: what is no number is zero.
-pub(super) fn int(node: &Node) -> Result<i64, Why> {
+pub(super) fn int(node: &Node) -> Result<i64, Reason> {
     if let Some(why) = node.unknown() {
         return Err(why.clone());
     }

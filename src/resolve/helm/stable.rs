@@ -10,14 +10,14 @@ use crate::{
     resolve::helm::{
         chart::{self, Roles},
         object::Condition,
-        template::{Field, Fields, Rendering, Scope, image_of, items, map_text},
+        template::{Fields, HelmScope, Rendering, TemplateField, image_of, items, map_text},
     },
     tree::Node,
 };
 
 /// The objects of a release.
-pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
-    let chart = Chart::new(scope)?;
+pub(super) fn render(scope: &HelmScope<'_>) -> Rendering<Vec<Node>> {
+    let chart = StableChart::new(scope)?;
     let mut objects = chart.service_account(Ok)?;
     objects.extend(chart.roles()?);
     objects.push(chart.service()?);
@@ -27,12 +27,12 @@ pub(super) fn render(scope: &Scope<'_>) -> Rendering<Vec<Node>> {
     Ok(objects)
 }
 
-type Chart<'a> = chart::Chart<'a, Stable>;
+type StableChart<'a> = chart::FamilyChart<'a, Stable>;
 
 struct Stable;
 
-impl<'a> Chart<'a> {
-    fn new(scope: &'a Scope<'a>) -> Rendering<Self> {
+impl<'a> StableChart<'a> {
+    fn new(scope: &'a HelmScope<'a>) -> Rendering<Self> {
         let selector = Fields::of(scope)
             .set("app", scope.short_name()?)
             .set("release", scope.named(scope.release.name.clone()))
@@ -70,7 +70,7 @@ impl<'a> Chart<'a> {
         volumes.extend(items(&self.whole("extraVolumes")?));
         Ok(self
             .part()
-            .set("priorityClassName", Field::when(&priority, Scope::quote(&priority)))
+            .set("priorityClassName", TemplateField::when(&priority, HelmScope::quote(&priority)))
             .set("imagePullSecrets", self.pull_secrets()?)
             .set("serviceAccountName", self.account()?)
             .set("hostNetwork", self.when("hostNetwork.enabled", true)?)
@@ -82,13 +82,13 @@ impl<'a> Chart<'a> {
             .node())
     }
 
-    fn pull_secrets(&self) -> Rendering<Field> {
+    fn pull_secrets(&self) -> Rendering<TemplateField> {
         let names = self.get("imagePullSecrets")?;
         let secrets = self.range("imagePullSecrets")?.into_iter();
         let secrets =
             secrets.map(|name| Fields::of(self).at(&name.origin).set("name", name).node());
         let secrets = Node::new(secrets.collect::<Vec<_>>(), names.origin.clone());
-        Ok(Field::when(&names, secrets))
+        Ok(TemplateField::when(&names, secrets))
     }
 
     fn container(&self) -> Rendering<Node> {
@@ -107,7 +107,7 @@ impl<'a> Chart<'a> {
         let repository = scope.get("image.repository")?;
         let tag = scope.get("image.tag")?;
         let origin = if tag.origin.is_default() { &repository.origin } else { &tag.origin };
-        let image = image_of(&Scope::quote(&repository), ':', &Scope::quote(&tag), origin);
+        let image = image_of(&HelmScope::quote(&repository), ':', &HelmScope::quote(&tag), origin);
         Ok(self
             .part()
             .set("name", "metrics-server")
@@ -147,7 +147,7 @@ impl<'a> Chart<'a> {
         Condition::all(self, &["apiService.create"])?.made(|| {
             let api = "apiregistration.k8s.io/v1beta1";
             let spec = Fields::of(self).set("insecureSkipTLSVerify", true);
-            Ok(vec![self.api_service_of(api, Field::Not(None), spec).node()])
+            Ok(vec![self.api_service_of(api, TemplateField::Not(None), spec).node()])
         })
     }
 

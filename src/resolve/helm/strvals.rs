@@ -18,14 +18,14 @@ const MAX_DEPTH: usize = 30;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assignment {
     /// From the outside to the inside; never empty.
-    pub path: Vec<Step>,
+    pub path: Vec<KeyStep>,
     /// A scalar, or a list of scalars.
     pub value: Node,
 }
 
 /// A part of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum KeyStep {
     /// A key of a mapping.
     Key(String),
     /// An index of a list.
@@ -54,7 +54,7 @@ pub fn parse(text: &str, strings: bool, origin: &Origin) -> Result<Vec<Assignmen
     let mut assignments = Vec::new();
     while let Some(assignment) = reader.assignment()? {
         // A name with an empty part is read, and then dropped.
-        if !assignment.path.iter().any(|step| matches!(step, Step::Key(key) if key.is_empty())) {
+        if !assignment.path.iter().any(|step| matches!(step, KeyStep::Key(key) if key.is_empty())) {
             assignments.push(assignment);
         }
     }
@@ -65,7 +65,7 @@ pub fn parse(text: &str, strings: bool, origin: &Origin) -> Result<Vec<Assignmen
 ///
 /// # Errors
 /// Helm refuses a path through something that is no mapping, or no list.
-pub fn assign(node: &mut Node, path: &[Step], value: Node) -> Result<(), String> {
+pub fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(), String> {
     let Some((step, rest)) = path.split_first() else {
         let old = std::mem::replace(node, value);
         node.origin = node.origin.over(Via::Overridden, &old.origin);
@@ -73,7 +73,7 @@ pub fn assign(node: &mut Node, path: &[Step], value: Node) -> Result<(), String>
     };
     let origin = value.origin.clone();
     match step {
-        Step::Key(key) => {
+        KeyStep::Key(key) => {
             let Some(map) = node.as_map_mut() else {
                 return Err(format!("`{key}` is looked for in something that is no mapping"));
             };
@@ -86,7 +86,7 @@ pub fn assign(node: &mut Node, path: &[Step], value: Node) -> Result<(), String>
             map.insert(key.as_str(), Entry { key: None, value: inner });
             Ok(())
         }
-        Step::Index(index) => {
+        KeyStep::Index(index) => {
             let Some(list) = node.as_list_mut() else {
                 return Err(format!("index {index} is looked for in something that is no list"));
             };
@@ -95,8 +95,8 @@ pub fn assign(node: &mut Node, path: &[Step], value: Node) -> Result<(), String>
             }
             let Some(item) = list.get_mut(*index) else { return Ok(()) };
             let fits = match rest.first() {
-                Some(Step::Key(_)) => item.as_map().is_some(),
-                Some(Step::Index(_)) => !item.is_null(),
+                Some(KeyStep::Key(_)) => item.as_map().is_some(),
+                Some(KeyStep::Index(_)) => !item.is_null(),
                 None => true,
             };
             if !fits {
@@ -108,10 +108,10 @@ pub fn assign(node: &mut Node, path: &[Step], value: Node) -> Result<(), String>
 }
 
 /// What the first step of `path` can be set in.
-fn empty(path: &[Step], origin: &Origin) -> Node {
+fn empty(path: &[KeyStep], origin: &Origin) -> Node {
     let kind = match path.first() {
-        Some(Step::Index(_)) => Kind::List(Arc::default()),
-        Some(Step::Key(_)) => Map::default().into(),
+        Some(KeyStep::Index(_)) => Kind::List(Arc::default()),
+        Some(KeyStep::Key(_)) => Map::default().into(),
         None => Scalar::null().into(),
     };
     Node::new(kind, origin.clone())
@@ -139,7 +139,7 @@ impl Reader<'_> {
             if end == ',' {
                 return Err(format!("`{key}` has no value"));
             }
-            path.push(Step::Key(key));
+            path.push(KeyStep::Key(key));
             if path.len() > MAX_DEPTH {
                 return Err("the name is nested too deeply".to_owned());
             }
@@ -160,10 +160,10 @@ impl Reader<'_> {
         }
     }
 
-    fn index(&mut self) -> Result<Step, String> {
+    fn index(&mut self) -> Result<KeyStep, String> {
         let (text, end) = self.until(&[']']);
         let index = text.parse().ok().filter(|it| *it <= MAX_INDEX && end.is_some());
-        index.map(Step::Index).ok_or_else(|| format!("`{text}` is no index"))
+        index.map(KeyStep::Index).ok_or_else(|| format!("`{text}` is no index"))
     }
 
     fn value(&mut self) -> Result<Node, String> {

@@ -17,14 +17,14 @@ use crate::{
     },
     scalar::{self, Dialect, Scalar, Value},
     source::Sources,
-    tree::{Kind, Map, Node, Origin, Why},
+    tree::{Kind, Map, Node, Origin, Reason},
 };
 
 /// A result, or what makes Helm refuse the release.
 pub(super) type Rendering<T> = Result<T, Problem>;
 
 /// What the templates of one release see.
-pub(super) struct Scope<'a> {
+pub(super) struct HelmScope<'a> {
     pub(super) sources: &'a Sources,
     pub(super) release: &'a Release,
     /// `.Values`
@@ -43,7 +43,7 @@ pub(super) struct Scope<'a> {
 
 /// Where a template prints a value: what is YAML in the one place need not be in the other.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum TextPlace {
     /// After `- `.
     Item,
     /// After `key: `.
@@ -51,7 +51,7 @@ pub(super) enum Place {
 }
 
 /// What stands at a key of a rendered mapping.
-pub(super) enum Field {
+pub(super) enum TemplateField {
     /// This.
     Is(Node),
     /// What the template itself writes there.
@@ -60,7 +60,7 @@ pub(super) enum Field {
     Not(Option<Origin>),
 }
 
-impl Scope<'_> {
+impl HelmScope<'_> {
     /// Whether the templates are at least this new.
     pub(super) fn since(&self, major: u64, minor: u64, patch: u64) -> bool {
         self.model >= semver::Version::new(major, minor, patch)
@@ -107,9 +107,9 @@ impl Scope<'_> {
     }
 
     /// `{{ with .Values.a.b }}{{ toYaml . }}{{ end }}`
-    pub(super) fn given(&self, path: &str) -> Rendering<Field> {
+    pub(super) fn given(&self, path: &str) -> Rendering<TemplateField> {
         let node = self.get(path)?;
-        Ok(Field::when(&node, typed(&node)))
+        Ok(TemplateField::when(&node, typed(&node)))
     }
 
     /// `{{ toYaml .Values.a.b }}`
@@ -118,16 +118,16 @@ impl Scope<'_> {
     }
 
     /// `{{ with .Values.a.b }}{{ . }}{{ end }}`
-    pub(super) fn given_text(&self, path: &str) -> Rendering<Field> {
+    pub(super) fn given_text(&self, path: &str) -> Rendering<TemplateField> {
         let node = self.get(path)?;
-        Ok(Field::when(&node, self.print(&node)?))
+        Ok(TemplateField::when(&node, self.print(&node)?))
     }
 
     /// `{{ if .Values.a.b }}…{{ end }}`: `field`, decided by the value.
-    pub(super) fn when(&self, path: &str, field: impl Into<Json>) -> Rendering<Field> {
+    pub(super) fn when(&self, path: &str, field: impl Into<Json>) -> Rendering<TemplateField> {
         let node = self.get(path)?;
         let field = charts::from_json(&field.into(), &node.origin);
-        Ok(Field::when(&node, field))
+        Ok(TemplateField::when(&node, field))
     }
 
     /// `{{ .Values.a.b }}`, without quotes: YAML reads again what is printed.
@@ -137,11 +137,11 @@ impl Scope<'_> {
 
     /// `key: {{ . }}`, without quotes.
     pub(super) fn print(&self, node: &Node) -> Rendering<Node> {
-        self.print_at(Place::Value, "", node)
+        self.print_at(TextPlace::Value, "", node)
     }
 
     /// `{{ . }}` behind `before`, without quotes.
-    pub(super) fn print_at(&self, place: Place, before: &str, node: &Node) -> Rendering<Node> {
+    pub(super) fn print_at(&self, place: TextPlace, before: &str, node: &Node) -> Rendering<Node> {
         match text(node) {
             Ok(text) => self.read(place, &format!("{before}{text}"), &node.origin),
             Err(why) => Ok(Node::unknown_value(why, &node.origin)),
@@ -158,7 +158,7 @@ impl Scope<'_> {
     /// An unknown item stands for any number of them.
     pub(super) fn range(&self, path: &str) -> Rendering<Vec<Node>> {
         let node = self.get(path)?;
-        let item = |it: &Node| self.print_at(Place::Item, "", it);
+        let item = |it: &Node| self.print_at(TextPlace::Item, "", it);
         match &node.kind {
             Kind::Unknown(_) => Ok(vec![node]),
             Kind::List(items) => items.iter().map(item).collect(),
@@ -179,7 +179,7 @@ impl Scope<'_> {
     }
 
     /// `text` that a template prints at `place`, as YAML reads it.
-    pub(super) fn read(&self, place: Place, text: &str, origin: &Origin) -> Rendering<Node> {
+    pub(super) fn read(&self, place: TextPlace, text: &str, origin: &Origin) -> Rendering<Node> {
         let plain = |it: u8| it.is_ascii_alphanumeric() || b"_./:=,+-".contains(&it);
         let inner = text.trim_start_matches('-');
         let simple = text.bytes().all(plain)
@@ -196,15 +196,15 @@ impl Scope<'_> {
             return Ok(Node::unknown_value(why, origin));
         }
         let line = match place {
-            Place::Item => format!("- {text}"),
-            Place::Value => format!("value: {text}"),
+            TextPlace::Item => format!("- {text}"),
+            TextPlace::Value => format!("value: {text}"),
         };
         let line = Node::new(line, origin.clone());
         let documents = parse::embedded(self.sources, &line, Dialect::Sigs);
         let root = documents.roots().next().filter(|_| documents.error().is_none());
         let value = root.and_then(|root| match (place, root.items(), root.as_map()) {
-            (Place::Item, [item], _) => Some(item),
-            (Place::Value, _, Some(map)) if map.len() == 1 => map.get("value"),
+            (TextPlace::Item, [item], _) => Some(item),
+            (TextPlace::Value, _, Some(map)) if map.len() == 1 => map.get("value"),
             _ => None,
         });
         let Some(value) = value else {
@@ -251,7 +251,7 @@ impl Scope<'_> {
     }
 }
 
-impl Field {
+impl TemplateField {
     /// `field` if `condition` is true to a template.
     pub(super) fn when(condition: &Node, field: Node) -> Self {
         match truth(condition) {
@@ -265,19 +265,19 @@ impl Field {
     }
 }
 
-impl From<Node> for Field {
+impl From<Node> for TemplateField {
     fn from(node: Node) -> Self {
         Self::Is(node)
     }
 }
 
-impl From<Fields> for Field {
+impl From<Fields> for TemplateField {
     fn from(fields: Fields) -> Self {
         Self::Is(fields.node())
     }
 }
 
-impl<T: Into<Kind>> From<T> for Field {
+impl<T: Into<Kind>> From<T> for TemplateField {
     fn from(own: T) -> Self {
         Self::Own(own.into())
     }
@@ -293,7 +293,7 @@ pub(super) struct Fields {
 
 impl Fields {
     /// What a template of `scope` itself writes.
-    pub(super) fn of(scope: &Scope<'_>) -> Self {
+    pub(super) fn of(scope: &HelmScope<'_>) -> Self {
         Self { map: Map::default(), origin: scope.own.clone(), own: scope.own.clone() }
     }
 
@@ -304,12 +304,12 @@ impl Fields {
     }
 
     #[must_use]
-    pub(super) fn set(mut self, key: &str, field: impl Into<Field>) -> Self {
+    pub(super) fn set(mut self, key: &str, field: impl Into<TemplateField>) -> Self {
         match field.into() {
-            Field::Is(node) => self.map.set(key, node),
-            Field::Own(kind) => self.map.set(key, Node::new(kind, self.own.clone())),
-            Field::Not(None) => {}
-            Field::Not(Some(by)) => {
+            TemplateField::Is(node) => self.map.set(key, node),
+            TemplateField::Own(kind) => self.map.set(key, Node::new(kind, self.own.clone())),
+            TemplateField::Not(None) => {}
+            TemplateField::Not(Some(by)) => {
                 self.map.set(key, Node::new(Scalar::null(), by.clone()));
                 self.map.remove_by(key, by);
             }
@@ -333,7 +333,7 @@ impl Fields {
 
     /// The same, but keys that are not set are unknown.
     #[must_use]
-    pub(super) fn open(mut self, why: Why) -> Self {
+    pub(super) fn open(mut self, why: Reason) -> Self {
         self.map.open = Some(why);
         self
     }
@@ -370,7 +370,7 @@ pub(super) fn items(node: &Node) -> Vec<Node> {
 }
 
 /// Whether a template takes `node` for true: not for false, zero, or what is empty.
-pub(super) fn truth(node: &Node) -> Result<bool, Why> {
+pub(super) fn truth(node: &Node) -> Result<bool, Reason> {
     match &node.kind {
         Kind::Unknown(why) => Err(why.clone()),
         Kind::List(items) => Ok(!items.is_empty()),

@@ -3,7 +3,7 @@
 use crate::{
     parse::Documents,
     problem::Problem,
-    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// `over` merged into `base` as Helm merges values files: maps deeply, everything else replaced,
@@ -87,7 +87,7 @@ pub fn layer(documents: &Documents, origin: &Origin) -> Result<Node, Problem> {
 }
 
 /// Makes unknown what a layer above with `open` keys may have replaced.
-fn hide(map: &mut Map, above: &Map, why: &Why) {
+fn hide(map: &mut Map, above: &Map, why: &Reason) {
     for (key, entry) in map.iter_mut() {
         if above.get(key).is_none() {
             entry.value = Node::unknown_value(why.clone(), &entry.value.origin);
@@ -97,7 +97,7 @@ fn hide(map: &mut Map, above: &Map, why: &Why) {
 }
 
 /// `node`, below whose maps there may be more than is written.
-fn opened(node: &Node, why: &Why) -> Node {
+fn opened(node: &Node, why: &Reason) -> Node {
     let Kind::Map(map) = &node.kind else { return node.clone() };
     let mut map = Map::clone(map);
     for (_, entry) in map.iter_mut() {

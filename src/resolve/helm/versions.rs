@@ -4,7 +4,7 @@ use semver::Version;
 
 use crate::{
     resolve::helm::object::identity_only,
-    tree::{Node, Why, join},
+    tree::{Node, Reason, join},
 };
 
 /// The objects on which all `renderings` agree; where they do not, a value is unknown.
@@ -14,13 +14,14 @@ pub(super) fn common(renderings: Vec<(&Version, Vec<Node>)>) -> Vec<Node> {
     let mut renderings = renderings.into_iter().rev();
     let Some((newest, mut objects)) = renderings.next() else { return Vec::new() };
     for (version, others) in renderings {
-        let why: Why = format!("it differs between chart versions {version} and {newest}").into();
+        let why: Reason =
+            format!("it differs between chart versions {version} and {newest}").into();
         objects = join_objects(&objects, &others, &why);
     }
     objects
 }
 
-fn join_objects(newer: &[Node], older: &[Node], why: &Why) -> Vec<Node> {
+fn join_objects(newer: &[Node], older: &[Node], why: &Reason) -> Vec<Node> {
     let same = |a: &Node, b: &Node| {
         ["kind", "metadata.name"].iter().all(|path| a.str_at(path) == b.str_at(path))
     };

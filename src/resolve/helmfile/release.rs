@@ -1,6 +1,6 @@
 //! The releases of a Helmfile: which chart, and its layers of values.
 
-use super::{Run, State, holes, locate};
+use super::{HelmfileRun, State, holes, locate};
 use crate::{
     problem::Problem,
     resolve::{helm, install, template},
@@ -9,7 +9,7 @@ use crate::{
     tree::{Kind, Map, Node, Origin},
 };
 
-impl Run<'_> {
+impl HelmfileRun<'_> {
     pub(super) fn release(&mut self, file: FileId, written: &Node, state: &State) {
         let release = &inherited(written, state);
         let text = |key: &str| release.str_at(key).filter(|it| !it.is_empty());
@@ -43,7 +43,7 @@ impl Run<'_> {
         };
         let version = release.get("version").filter(|it| !it.is_null()).cloned();
         let values = self.values(file, release, state);
-        let mut release = install::Chart {
+        let mut release = install::ChartReference {
             name: local.as_deref().unwrap_or(name),
             repository,
             directory: local.as_deref(),

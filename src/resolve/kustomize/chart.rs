@@ -50,7 +50,7 @@ pub(super) fn inflate(
     }
     let namespace = field("namespace", "releaseNamespace");
     let chart = text(Some(name));
-    let reference = install::Chart {
+    let reference = install::ChartReference {
         name: chart,
         repository: repository.and_then(Node::as_str).unwrap_or_default(),
         directory: directory.as_deref(),

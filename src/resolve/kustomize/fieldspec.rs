@@ -25,7 +25,7 @@ pub(super) struct FieldSpec {
 
 /// What is made at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leaf {
+pub(super) enum LeafKind {
     Scalar,
     Map,
 }
@@ -81,7 +81,7 @@ impl FieldSpec {
     pub(super) fn visit(
         &self,
         object: &mut Node,
-        leaf: Option<Leaf>,
+        leaf: Option<LeafKind>,
         write: &mut dyn FnMut(&mut Node) -> Outcome<()>,
     ) -> Outcome<()> {
         let gvk = Gvk::new(text_at(object, "apiVersion"), text_at(object, "kind"));
@@ -126,7 +126,7 @@ fn segments(path: &str) -> Vec<String> {
 fn visit(
     node: &mut Node,
     path: &[String],
-    leaf: Option<Leaf>,
+    leaf: Option<LeafKind>,
     write: &mut dyn FnMut(&mut Node) -> Outcome<()>,
 ) -> Outcome<()> {
     let Some((part, rest)) = path.split_first() else { return write(node) };
@@ -156,7 +156,7 @@ fn visit(
                 return Err(refusal(&origin, "a field specification has an empty part"));
             }
             let made: Kind = match leaf {
-                Some(Leaf::Scalar) if rest.is_empty() => Scalar::plain("").into(),
+                Some(LeafKind::Scalar) if rest.is_empty() => Scalar::plain("").into(),
                 _ => Map::default().into(),
             };
             let creates = leaf.is_some() && !list;
@@ -182,7 +182,7 @@ fn visit(
 }
 
 /// Whether a visit could change something below `node`: what it cannot change stays shared.
-fn reaches(node: &Node, path: &[String], leaf: Option<Leaf>) -> bool {
+fn reaches(node: &Node, path: &[String], leaf: Option<LeafKind>) -> bool {
     let Some((part, rest)) = path.split_first() else { return true };
     let name = part.strip_suffix("[]").unwrap_or(part);
     match &node.kind {

@@ -17,7 +17,7 @@ use crate::{
     },
     scalar::Scalar,
     source::{FileId, Skip, Span, Text, file_name},
-    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// What a generator makes.
@@ -146,7 +146,7 @@ struct Pairs<'a> {
 
 enum Content {
     Text(String),
-    Unknown(Why),
+    Unknown(Reason),
 }
 
 impl Pairs<'_> {

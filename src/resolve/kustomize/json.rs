@@ -12,10 +12,10 @@ use crate::{
 
 /// A decoded patch: its operations, each a mapping.
 #[derive(Debug, Clone)]
-pub(super) struct Patch(Vec<Node>);
+pub(super) struct JsonPatch(Vec<Node>);
 
 /// The operations in `documents`, whose text is `text`; `None` when that is no list of mappings.
-pub(super) fn decode(documents: &Documents, text: &str) -> Option<Patch> {
+pub(super) fn decode(documents: &Documents, text: &str) -> Option<JsonPatch> {
     // What starts with a bracket must be JSON; of YAML only the first document counts.
     if text.starts_with('[') && serde_json::from_str::<IgnoredAny>(text).is_err() {
         return None;
@@ -23,10 +23,10 @@ pub(super) fn decode(documents: &Documents, text: &str) -> Option<Patch> {
     let root = documents.list.first()?.root.as_ref().ok()?;
     let items = root.as_list().or_else(|| root.is_null().then_some(&[]))?;
     let all_maps = items.iter().all(|it| it.as_map().is_some());
-    all_maps.then(|| Patch(items.to_vec()))
+    all_maps.then(|| JsonPatch(items.to_vec()))
 }
 
-impl Patch {
+impl JsonPatch {
     /// Applies the operations to `object`, in order.
     ///
     /// # Errors

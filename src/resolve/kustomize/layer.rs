@@ -13,15 +13,15 @@ use crate::{
         file::{self, Kustomization},
         generate::{self, Behavior, Generated, Product},
         load::{Loader, Target, shown},
-        patch::{self, Entry},
+        patch::{self, PatchEntry},
         plugin, remote, replace,
         resource::{Id, Index, Maker, Resource},
         shape,
         transform::{self, End, Namespace, Subjects},
         value::{Outcome, refusal, refusal_of, text},
-        vars::{self, Variable},
+        vars::{self, Var},
     },
-    tree::{Node, Origin, Why},
+    tree::{Node, Origin, Reason},
 };
 
 /// What a kustomization and its bases amount to, before names are final.
@@ -29,10 +29,10 @@ use crate::{
 pub(super) struct Layer {
     pub(super) resources: Vec<Resource>,
     pub(super) rules: Arc<Rules>,
-    pub(super) variables: Vec<Variable>,
+    pub(super) variables: Vec<Var>,
     pub(super) problems: Vec<Problem>,
     /// Why more objects may belong to it than are here.
-    pub(super) open: Option<Why>,
+    pub(super) open: Option<Reason>,
     /// The directories that it includes, at any depth, and where.
     pub(super) reached: Vec<(Arc<str>, Origin)>,
 }
@@ -379,7 +379,7 @@ fn transformers(
     }
     let open = layer.open.is_some();
     for entry in kustomization.list("patchesJson6902") {
-        let entry = Entry::json(loader, entry, "patch")?;
+        let entry = PatchEntry::json(loader, entry, "patch")?;
         entry.apply(&mut layer.resources, &mut None, open)?;
         ran(layer, "PatchJson6902Transformer");
     }
@@ -416,7 +416,7 @@ fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer
         layer.note(loader, &builtin(kustomization, "PatchStrategicMergeTransformer"));
     }
     for entry in kustomization.list("patches") {
-        Entry::new(loader, entry)?.apply(&mut layer.resources, &mut index, open)?;
+        PatchEntry::new(loader, entry)?.apply(&mut layer.resources, &mut index, open)?;
         if layer.resources.iter().any(Resource::is_gone) {
             layer.sweep();
             index = None;

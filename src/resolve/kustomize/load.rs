@@ -7,7 +7,7 @@ use crate::{
     resolve::{
         context::Context,
         kustomize::{
-            Options, file,
+            BuildOptions, file,
             resource::objects,
             value::{Outcome, refusal, text},
         },
@@ -24,7 +24,7 @@ pub(super) const MAX_DEPTH: usize = 128;
 #[derive(Clone)]
 pub(super) struct Loader<'a> {
     pub(super) context: &'a Context<'a>,
-    pub(super) options: &'a Options,
+    pub(super) options: &'a BuildOptions,
     /// The directory, symbolic links resolved; `""` is the root.
     pub(super) dir: Arc<str>,
     /// The directories that led here, this one last.
@@ -69,7 +69,7 @@ fn contains(dir: &str, inner: &str) -> bool {
 
 impl<'a> Loader<'a> {
     /// For a build that starts at `dir`.
-    pub(super) fn new(context: &'a Context<'a>, options: &'a Options, dir: &str) -> Self {
+    pub(super) fn new(context: &'a Context<'a>, options: &'a BuildOptions, dir: &str) -> Self {
         let dir: Arc<str> = real(context.sources, dir).into();
         let chain = Arc::new(Chain { dir: dir.clone(), next: None });
         Self { context, options, dir, chain, annotate: false }

@@ -3,7 +3,7 @@
 
 use crate::{
     resolve::kustomize::{
-        schema::{Field, Schema},
+        schema::{Schema, SchemaField},
         value::{Outcome, is_empty, is_null, refusal, refusal_of, text, text_at},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
@@ -15,12 +15,12 @@ use crate::{
 /// # Errors
 /// Where the patch and the object do not fit together.
 pub(super) fn merge(dest: &Node, patch: &Node) -> Outcome<Option<Node>> {
-    walk(Sources { dest: Some(dest), patch: Some(patch), same: false }, Place::default())
+    walk(MergeInput { dest: Some(dest), patch: Some(patch), same: false }, SchemaPlace::default())
 }
 
 /// What is merged at one place.
 #[derive(Clone, Copy)]
-struct Sources<'a> {
+struct MergeInput<'a> {
     dest: Option<&'a Node>,
     patch: Option<&'a Node>,
     /// Whether both are one node. kyaml takes over what only the patch has and then merges it with
@@ -29,13 +29,13 @@ struct Sources<'a> {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Place<'a> {
+struct SchemaPlace<'a> {
     schema: Option<Schema>,
     keys: Option<&'a [&'static str]>,
 }
 
-impl From<Option<&'static Field>> for Place<'_> {
-    fn from(field: Option<&'static Field>) -> Self {
+impl From<Option<&'static SchemaField>> for SchemaPlace<'_> {
+    fn from(field: Option<&'static SchemaField>) -> Self {
         field.map_or_else(Self::default, |it| Self { schema: it.schema, keys: it.keys.as_deref() })
     }
 }
@@ -47,8 +47,8 @@ enum Directive {
     Delete,
 }
 
-fn walk(sources: Sources<'_>, place: Place<'_>) -> Outcome<Option<Node>> {
-    let Sources { dest, patch, same } = sources;
+fn walk(sources: MergeInput<'_>, place: SchemaPlace<'_>) -> Outcome<Option<Node>> {
+    let MergeInput { dest, patch, same } = sources;
     let present = |it: &&Node| !is_null(it);
     let Some(first) = dest.filter(present).or(patch.filter(present)) else {
         // A null that is spelled out survives when the patch does not mention it.
@@ -108,11 +108,15 @@ fn replaced(dest: Option<&Node>, patch: Option<&Node>) -> Option<Node> {
 }
 
 /// What a patch makes of something unknown: what it writes is known, the rest stays unknown.
-fn unknown(dest: Option<&Node>, patch: Option<&Node>, place: Place<'_>) -> Outcome<Option<Node>> {
+fn unknown(
+    dest: Option<&Node>,
+    patch: Option<&Node>,
+    place: SchemaPlace<'_>,
+) -> Outcome<Option<Node>> {
     let (Some(dest), Some(patch)) = (dest, patch) else { return Ok(patch.or(dest).cloned()) };
     match (&dest.kind, &patch.kind) {
         (Kind::Unknown(why), Kind::Map(_)) => {
-            let sources = Sources { dest: Some(patch), patch: Some(patch), same: true };
+            let sources = MergeInput { dest: Some(patch), patch: Some(patch), same: true };
             let mut merged = walk(sources, place)?;
             if let Some(map) = merged.as_mut().and_then(Node::as_map_mut) {
                 map.open = Some(why.clone());
@@ -124,8 +128,8 @@ fn unknown(dest: Option<&Node>, patch: Option<&Node>, place: Place<'_>) -> Outco
     }
 }
 
-fn walk_map(sources: Sources<'_>, place: Place<'_>) -> Outcome<Option<Node>> {
-    let Sources { dest, patch, .. } = sources;
+fn walk_map(sources: MergeInput<'_>, place: SchemaPlace<'_>) -> Outcome<Option<Node>> {
+    let MergeInput { dest, patch, .. } = sources;
     let schema = place.schema.or_else(|| [dest, patch].into_iter().flatten().find_map(schema_of));
     let stripped: Node;
     let (dest, patch, same) = match (dest.filter(|it| !is_null(it)), patch) {
@@ -165,7 +169,7 @@ fn walk_map(sources: Sources<'_>, place: Place<'_>) -> Outcome<Option<Node>> {
         let field = schema.and_then(|it| it.field(&key));
         let old = dest.get(&key);
         let new = patch.and_then(|it| it.get(&key));
-        let value = walk(Sources { dest: old, patch: new, same }, field.into())?;
+        let value = walk(MergeInput { dest: old, patch: new, same }, field.into())?;
         set(map, &key, old, patch, value, same);
     }
     Ok(Some(merged))
@@ -253,11 +257,11 @@ fn strip(patch: &Node) -> Node {
 
 /// A list whose items are merged by `keys`, or by value when there are none.
 fn walk_keyed(
-    sources: Sources<'_>,
-    place: Place<'_>,
+    sources: MergeInput<'_>,
+    place: SchemaPlace<'_>,
     keys: &[&'static str],
 ) -> Outcome<Option<Node>> {
-    let Sources { dest, patch, .. } = sources;
+    let MergeInput { dest, patch, .. } = sources;
     let owned: Vec<Node>;
     let (node, patch, same) = match (dest.filter(|it| !is_null(it)), patch) {
         (None, Some(patch)) => (patch, Some(patch.items()), true),
@@ -375,14 +379,14 @@ impl Keyed<'_> {
             Some(patch) => find(patch, &wanted).map(|at| patch[at].clone()),
             None => None,
         };
-        let sources = Sources {
+        let sources = MergeInput {
             dest: in_dest.map(|at| &self.dest[at]),
             patch: in_patch.as_ref(),
             same: self.same,
         };
         let replaces =
             !self.same && text(in_patch.as_ref().and_then(|it| it.get("$patch"))) == "replace";
-        let merged = walk(sources, Place { schema: self.schema, keys: None })?;
+        let merged = walk(sources, SchemaPlace { schema: self.schema, keys: None })?;
         let Some(mut merged) = merged.filter(|it| !is_null(it) && !is_empty_map(it)) else {
             // kyaml takes a directive away as it reads it, also from an item that stays after all
             // because not all of its keys are there to be found by.

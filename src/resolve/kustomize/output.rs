@@ -11,7 +11,7 @@ use crate::{
         value::{Outcome, refusal, string, text},
     },
     scalar,
-    tree::{Map, Node, Origin, Why},
+    tree::{Map, Node, Origin, Reason},
 };
 
 /// The node with scalars that mean the same to every reader; what is so already stays shared.
@@ -136,7 +136,7 @@ pub(super) fn annotate(
                     add(resource, "annotations", key, (!all.is_empty()).then_some(all), at);
                 }
                 "managedByLabel" => {
-                    let why: Why = "kustomize writes its own version here".into();
+                    let why: Reason = "kustomize writes its own version here".into();
                     let value = Node::unknown_value(why, at);
                     put(resource, "labels", "app.kubernetes.io/managed-by", value);
                 }

@@ -20,11 +20,11 @@ use crate::{
 pub(super) enum Patch {
     /// Objects to merge into others.
     Merge(Vec<Node>),
-    Json(json::Patch),
+    Json(json::JsonPatch),
 }
 
 /// An entry of `patches` or `patchesJson6902`.
-pub(super) struct Entry {
+pub(super) struct PatchEntry {
     patch: Patch,
     /// The entry in the kustomization file.
     at: Origin,
@@ -34,14 +34,14 @@ pub(super) struct Entry {
 }
 
 /// A text that holds patches, parsed both ways.
-struct Source {
+struct PatchSource {
     merge: Documents,
     json: Documents,
     text: String,
     whole: Origin,
 }
 
-impl Source {
+impl PatchSource {
     fn inline(loader: &Loader<'_>, node: &Node) -> Self {
         let sources = loader.context.sources;
         Self {
@@ -65,7 +65,7 @@ impl Source {
     }
 }
 
-impl Entry {
+impl PatchEntry {
     /// Reads an entry of `patches`.
     ///
     /// # Errors
@@ -73,8 +73,8 @@ impl Entry {
     pub(super) fn new(loader: &Loader<'_>, entry: &Node) -> Outcome<Self> {
         let inline = entry.get("patch").filter(|it| !text(Some(it)).trim().is_empty());
         let source = match (inline, shape::text(entry, "path")) {
-            (Some(inline), None) => Source::inline(loader, inline),
-            (None, Some(file)) => Source::file(loader, file)?,
+            (Some(inline), None) => PatchSource::inline(loader, inline),
+            (None, Some(file)) => PatchSource::file(loader, file)?,
             (None, None) => return Err(refusal(&entry.origin, "this has neither patch nor path")),
             (Some(_), Some(file)) => {
                 return Err(refusal(&file.origin, "this has both patch and path"));
@@ -121,8 +121,8 @@ impl Entry {
             return Err(refusal(&target.origin, "the target of this patch has no name"));
         }
         let source = match (shape::text(entry, inline), shape::text(entry, "path")) {
-            (Some(patch), None) => Source::inline(loader, patch),
-            (None, Some(path)) => Source::file(loader, path)?,
+            (Some(patch), None) => PatchSource::inline(loader, patch),
+            (None, Some(path)) => PatchSource::file(loader, path)?,
             (None, None) => return Err(refusal(&entry.origin, "this patch is empty")),
             (Some(_), Some(path)) => {
                 return Err(refusal(&path.origin, "this has both a patch and a path"));
@@ -201,11 +201,11 @@ fn check(resource: &Resource, at: &Origin) -> Outcome<()> {
 pub(super) fn strategic(loader: &Loader<'_>, entries: &[Node]) -> Outcome<Vec<Node>> {
     let mut patches = Vec::new();
     for entry in entries {
-        let inline = Source::inline(loader, entry);
+        let inline = PatchSource::inline(loader, entry);
         match loader.parsed(&inline.merge, &inline.whole) {
             Ok(found) if !found.is_empty() => patches.extend(found),
             _ => {
-                let source = Source::file(loader, entry)?;
+                let source = PatchSource::file(loader, entry)?;
                 patches.extend(loader.parsed(&source.merge, &source.whole)?);
             }
         }

@@ -11,7 +11,7 @@ use crate::{
         layer::{self, Layer},
         load::Loader,
         output,
-        patch::{self, Entry},
+        patch::{self, PatchEntry},
         path::{self, Make},
         replace,
         resource::{Maker, Resource},
@@ -215,10 +215,10 @@ fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()>
         }
         "PatchTransformer" => {
             let entry = decode(&config.node, &PATCH)?;
-            Entry::new(loader, &entry)?.apply(resources, &mut None, open)
+            PatchEntry::new(loader, &entry)?.apply(resources, &mut None, open)
         }
         "PatchJson6902Transformer" => {
-            Entry::json(loader, &fields, "jsonOp")?.apply(resources, &mut None, open)
+            PatchEntry::json(loader, &fields, "jsonOp")?.apply(resources, &mut None, open)
         }
         "PatchStrategicMergeTransformer" => {
             let mut patches = patch::strategic(loader, shape::items(&fields, "paths"))?;

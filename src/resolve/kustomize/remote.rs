@@ -14,7 +14,7 @@ use crate::{
         value::{Outcome, text},
     },
     scalar::{Dialect, Scalar},
-    tree::{self, Node, Origin, Via, Why},
+    tree::{self, Node, Origin, Reason, Via},
 };
 
 /// Adds what is known of the remote `entry`.
@@ -25,7 +25,7 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> O
     let url = text(Some(entry));
     let origin = Origin::at(Via::UpstreamManifest, entry.origin.written_at());
     match recognise(url) {
-        Some((Release::Tag(tag), file)) => {
+        Some((Revision::Tag(tag), file)) => {
             if let Some(found) = manifest(loader, tag, file, &origin) {
                 return layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin);
             }
@@ -34,7 +34,7 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> O
                 format!("the release {tag} of metrics-server is not known"),
             );
         }
-        Some((Release::Newest, file)) => {
+        Some((Revision::Newest, file)) => {
             let found = newest(loader, file, &origin);
             layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin)?;
             layer.unresolved(
@@ -47,14 +47,14 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> O
     Ok(())
 }
 
-enum Release<'a> {
+enum Revision<'a> {
     Tag(&'a str),
     /// Whatever is newest when it is fetched.
     Newest,
 }
 
 /// Which release of metrics-server, and which of its files, `url` means.
-fn recognise(url: &str) -> Option<(Release<'_>, &'static str)> {
+fn recognise(url: &str) -> Option<(Revision<'_>, &'static str)> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let path = path.strip_prefix("git::").unwrap_or(path);
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
@@ -66,11 +66,11 @@ fn recognise(url: &str) -> Option<(Release<'_>, &'static str)> {
     };
     let rest = rest.strip_prefix("kubernetes-sigs/metrics-server")?;
     if let Some(file) = rest.strip_prefix("/releases/latest/download/") {
-        return Some((Release::Newest, known_file(file)?));
+        return Some((Revision::Newest, known_file(file)?));
     }
     if let Some(rest) = rest.strip_prefix("/releases/download/") {
         let (tag, file) = rest.split_once('/')?;
-        return Some((Release::Tag(tag), known_file(file)?));
+        return Some((Revision::Tag(tag), known_file(file)?));
     }
     // A directory in git, whose build is what a release attaches.
     let rest = rest.strip_prefix(".git").unwrap_or(rest);
@@ -84,7 +84,7 @@ fn recognise(url: &str) -> Option<(Release<'_>, &'static str)> {
     let reference = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("ref=").or_else(|| pair.strip_prefix("version=")));
-    Some((Release::Tag(reference?), file))
+    Some((Revision::Tag(reference?), file))
 }
 
 fn known_file(name: &str) -> Option<&'static str> {
@@ -126,7 +126,7 @@ fn manifest(loader: &Loader<'_>, tag: &str, file: &str, origin: &Origin) -> Opti
 
 /// What all releases since 0.6, the first with all its files, have in common; the rest is unknown.
 fn newest(loader: &Loader<'_>, file: &str, origin: &Origin) -> Vec<Node> {
-    let why: Why = "which release of metrics-server this is depends on the day".into();
+    let why: Reason = "which release of metrics-server this is depends on the day".into();
     let mut tags = MANIFESTS.files.iter().filter(|(_, name, _)| *name == file);
     let Some((newest, ..)) = tags.next_back() else { return Vec::new() };
     let mut common = manifest(loader, newest, file, origin).unwrap_or_default();
@@ -153,7 +153,7 @@ mod tests {
         problem::ProblemKind,
         resolve::{
             context::{Context, Purpose},
-            kustomize::{Build, Options, build},
+            kustomize::{Build, BuildOptions, build},
         },
         source::Sources,
         tree::{Node, Via},
@@ -163,7 +163,7 @@ mod tests {
         let sources = Sources::in_memory([("kustomization.yaml", kustomization)]);
         let config = Config::default();
         let context = Context::new(&sources, &config, Purpose::Judge);
-        build(&context, "", &Options::default())
+        build(&context, "", &BuildOptions::default())
     }
 
     fn deployment(build: &Build) -> Option<&Node> {

@@ -10,7 +10,7 @@ pub(super) struct Schema(&'static str);
 
 /// How a field's value is merged.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
+pub(super) struct SchemaField {
     /// The type of the mapping, or of the list's items.
     pub(super) schema: Option<Schema>,
     /// The keys of a list that is merged; without keys, by value.
@@ -21,7 +21,7 @@ struct Table {
     /// By kind and API version.
     kinds: IndexMap<&'static str, IndexMap<&'static str, Schema>>,
     /// By type and field.
-    fields: IndexMap<&'static str, IndexMap<&'static str, Field>>,
+    fields: IndexMap<&'static str, IndexMap<&'static str, SchemaField>>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -42,7 +42,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table { kinds, fields: fields.collect() }
 });
 
-fn field(word: &'static str) -> (&'static str, Field) {
+fn field(word: &'static str) -> (&'static str, SchemaField) {
     let (place, schema) = match word.split_once('>') {
         Some((place, schema)) => (place, Some(Schema(schema))),
         None => (word, None),
@@ -51,7 +51,7 @@ fn field(word: &'static str) -> (&'static str, Field) {
         Some((name, keys)) => (name, Some(keys.split(',').filter(|key| !key.is_empty()).collect())),
         None => (place, None),
     };
-    (name, Field { schema, keys })
+    (name, SchemaField { schema, keys })
 }
 
 impl Schema {
@@ -61,7 +61,7 @@ impl Schema {
     }
 
     /// How the value at `key` is merged.
-    pub(super) fn field(self, key: &str) -> Option<&'static Field> {
+    pub(super) fn field(self, key: &str) -> Option<&'static SchemaField> {
         TABLE.fields.get(self.0)?.get(key)
     }
 }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::{
     resolve::kustomize::{
-        fieldspec::{FieldSpec, Leaf},
+        fieldspec::{FieldSpec, LeafKind},
         resource::{Gvk, Id, Resource, metadata},
         shape,
         value::{Outcome, overwrite, refusal, refusal_of, string, text, text_at},
@@ -71,7 +71,7 @@ impl Namespace<'_> {
         let mut write = |node: &mut Node| self.write(node);
         if !gvk.cluster_scoped() {
             let spec = FieldSpec::everywhere("metadata/namespace", true);
-            spec.visit(object, Some(Leaf::Scalar), &mut write)?;
+            spec.visit(object, Some(LeafKind::Scalar), &mut write)?;
         }
         let binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
         if binding {
@@ -84,7 +84,7 @@ impl Namespace<'_> {
             if field.path == "metadata/namespace" || name || (binding && subjects) {
                 continue;
             }
-            field.visit(object, Some(Leaf::Scalar), &mut write)?;
+            field.visit(object, Some(LeafKind::Scalar), &mut write)?;
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Namespace<'_> {
                 continue;
             }
             let spec = FieldSpec::everywhere("namespace", true);
-            spec.visit(subject, Some(Leaf::Scalar), &mut |node| self.write(node))?;
+            spec.visit(subject, Some(LeafKind::Scalar), &mut |node| self.write(node))?;
         }
         Ok(())
     }
@@ -192,7 +192,7 @@ pub(super) fn label(resources: &mut [Resource], pairs: &Node, fields: &[FieldSpe
     }
     for resource in resources {
         for field in fields {
-            field.visit(&mut resource.node, Some(Leaf::Map), &mut |node| {
+            field.visit(&mut resource.node, Some(LeafKind::Map), &mut |node| {
                 let refuse = || refusal(&node.origin, "kustomize expects a mapping here");
                 if node.as_map().is_none() {
                     return Err(refuse());
@@ -237,7 +237,7 @@ pub(super) fn scale(
                 continue;
             }
             found = true;
-            field.visit(&mut resource.node, Some(Leaf::Scalar), &mut |node| {
+            field.visit(&mut resource.node, Some(LeafKind::Scalar), &mut |node| {
                 if node.as_scalar().is_none() {
                     return Err(refusal(&node.origin, "a replica count cannot be written here"));
                 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// An entry of `vars`.
 #[derive(Debug, Clone)]
-pub(super) struct Variable {
+pub(super) struct Var {
     name: String,
     field: String,
     /// The entry.
@@ -62,7 +62,7 @@ pub(super) fn collect(layer: &mut Layer, entries: &[Node]) -> Outcome<()> {
         }
         let field = entry.get("fieldref").and_then(|it| shape::text(it, "fieldPath"));
         let field = field.map_or("metadata.name", |it| text(Some(it))).to_owned();
-        let variable = Variable { name: name.to_owned(), field, at: entry.origin.clone() };
+        let variable = Var { name: name.to_owned(), field, at: entry.origin.clone() };
         join(&mut layer.variables, &[variable])?;
     }
     Ok(())
@@ -72,7 +72,7 @@ pub(super) fn collect(layer: &mut Layer, entries: &[Node]) -> Outcome<()> {
 ///
 /// # Errors
 /// One that is defined already.
-pub(super) fn join(variables: &mut Vec<Variable>, more: &[Variable]) -> Outcome<()> {
+pub(super) fn join(variables: &mut Vec<Var>, more: &[Var]) -> Outcome<()> {
     for variable in more {
         if let Some(first) = variables.iter().find(|it| it.name == variable.name) {
             let message = format!("the variable {} is defined twice", variable.name);

@@ -11,12 +11,12 @@ use crate::{
     resolve::template::{self, Hole},
     scalar::Scalar,
     source::Sources,
-    tree::{Kind, Map, Node, Origin, Via, Why},
+    tree::{Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// What expressions may refer to, and how they are written.
 #[derive(Debug, Clone)]
-pub struct Scope<'a> {
+pub struct TemplateScope<'a> {
     /// The files.
     pub sources: &'a Sources,
     /// A map. An open one lacks what only a cluster can tell.
@@ -33,7 +33,7 @@ const MAX_EXPRESSION: usize = 1_000;
 /// Starts the reason why what nothing defines is unknown.
 const NOTHING: &str = "nothing in the repository gives";
 
-impl Scope<'_> {
+impl TemplateScope<'_> {
     /// `node` with every string in it rendered. The text of Helm values becomes the values.
     pub fn render(&self, node: &Node) -> Node {
         node.rewrite(&mut |node| match &node.kind {
@@ -105,7 +105,7 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// It has expressions that are no values.
-    pub fn holes(&self, text: &str) -> Result<Vec<Hole>, Why> {
+    pub fn holes(&self, text: &str) -> Result<Vec<Hole>, Reason> {
         let fill = |expression: &str| {
             let last = split(expression, '|').last().map(|it| it.trim());
             let quoted = self.go && matches!(last, Some("quote" | "squote" | "toJson"));
@@ -127,7 +127,7 @@ impl Scope<'_> {
         Ok(ranges.map(hole).collect())
     }
 
-    fn evaluate(&self, expression: &str) -> Result<Node, Why> {
+    fn evaluate(&self, expression: &str) -> Result<Node, Reason> {
         if expression.len() > MAX_EXPRESSION {
             return Err("an expression of its template is too long".into());
         }
@@ -135,7 +135,7 @@ impl Scope<'_> {
     }
 
     /// A parameter by its full name.
-    fn parameter(&self, name: &str) -> Result<Node, Why> {
+    fn parameter(&self, name: &str) -> Result<Node, Reason> {
         if let Some(value) = self.params.get(name) {
             return Ok(value.clone());
         }
@@ -153,13 +153,13 @@ impl Scope<'_> {
         }
     }
 
-    fn missing(&self, name: &str) -> Why {
+    fn missing(&self, name: &str) -> Reason {
         let open = self.params.as_map().and_then(|it| it.open.clone());
         open.unwrap_or_else(|| format!("{NOTHING} `{name}`").into())
     }
 
-    fn pipeline(&self, text: &str) -> Result<Node, Why> {
-        let mut last: Option<Result<Node, Why>> = None;
+    fn pipeline(&self, text: &str) -> Result<Node, Reason> {
+        let mut last: Option<Result<Node, Reason>> = None;
         for command in split(text, '|') {
             let mut words = split(command.trim(), ' ');
             words.retain(|word| !word.trim().is_empty());
@@ -167,7 +167,7 @@ impl Scope<'_> {
                 return Err(format!("`{text}` is not evaluated").into());
             };
             let mut values =
-                arguments.iter().map(|it| self.operand(it)).collect::<Vec<Result<Node, Why>>>();
+                arguments.iter().map(|it| self.operand(it)).collect::<Vec<Result<Node, Reason>>>();
             values.extend(last.take());
             last = Some(if values.is_empty() {
                 self.operand(name)
@@ -182,9 +182,9 @@ impl Scope<'_> {
     fn call(
         &self,
         name: &str,
-        mut values: Vec<Result<Node, Why>>,
+        mut values: Vec<Result<Node, Reason>>,
         whole: &str,
-    ) -> Result<Node, Why> {
+    ) -> Result<Node, Reason> {
         if name != "default" {
             return call(name, values, whole);
         }
@@ -203,7 +203,7 @@ impl Scope<'_> {
         }
     }
 
-    fn operand(&self, word: &str) -> Result<Node, Why> {
+    fn operand(&self, word: &str) -> Result<Node, Reason> {
         let word = word.trim();
         // A literal stands in the template itself.
         let here = || Origin::at(Via::Written, None);
@@ -258,9 +258,9 @@ fn split(text: &str, separator: char) -> Vec<&str> {
 }
 
 /// A function of Go templates, Sprig or Helmfile. The last argument is the one that a pipe passes.
-fn call(name: &str, values: Vec<Result<Node, Why>>, whole: &str) -> Result<Node, Why> {
-    let beyond = || -> Why { format!("`{whole}` of its template is not evaluated").into() };
-    let values = values.into_iter().collect::<Result<Vec<Node>, Why>>()?;
+fn call(name: &str, values: Vec<Result<Node, Reason>>, whole: &str) -> Result<Node, Reason> {
+    let beyond = || -> Reason { format!("`{whole}` of its template is not evaluated").into() };
+    let values = values.into_iter().collect::<Result<Vec<Node>, Reason>>()?;
     if name == "get" {
         // Helmfile's way to a key that may be missing.
         let [key, default @ .., map] = &values[..] else { return Err(beyond()) };

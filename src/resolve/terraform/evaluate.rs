@@ -23,7 +23,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar, Style},
     source::{self, FileId, Sources, Span, Text},
-    tree::{Entry, Kind, Map, Node, Origin, Via, Why},
+    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// Starts a path below the root of the repository, where Terraform would have one below wherever
@@ -38,7 +38,7 @@ pub(crate) const MAX_WORK: usize = 200_000;
 
 /// Where expressions are evaluated, and what for.
 #[derive(Clone, Copy)]
-pub(crate) struct Scope<'a> {
+pub(crate) struct TerraformScope<'a> {
     /// The files.
     pub(crate) sources: &'a Sources,
     /// The module whose expressions they are.
@@ -60,7 +60,7 @@ pub(crate) fn written(file: FileId, range: Option<Range<usize>>) -> Origin {
     Origin::written(Span::new(file, range.unwrap_or_default()))
 }
 
-impl<'a> Scope<'a> {
+impl<'a> TerraformScope<'a> {
     /// A block as a map: attributes by name, and the inner blocks of each type as a list.
     pub(crate) fn block(&self, file: FileId, block: &Block) -> Node {
         let mut map = Map::default();
@@ -188,7 +188,7 @@ impl<'a> Scope<'a> {
         file: FileId,
         heredoc: &HeredocTemplate,
         depth: usize,
-    ) -> Result<(Node, Vec<Hole>), Why> {
+    ) -> Result<(Node, Vec<Hole>), Reason> {
         let range = heredoc.template.span().unwrap_or_default();
         let source = self.sources.text(file).get(range.clone()).unwrap_or_default();
         if !self.as_written && (source.contains("$${") || source.contains("%%{")) {
@@ -287,7 +287,7 @@ impl<'a> Scope<'a> {
         file: FileId,
         expression: &'e Expression,
         depth: usize,
-    ) -> Result<Vec<(FileId, &'e Expression)>, Why>
+    ) -> Result<Vec<(FileId, &'e Expression)>, Reason>
     where
         'a: 'e,
     {
@@ -453,7 +453,7 @@ impl<'a> Scope<'a> {
 }
 
 /// What fills a hole of a template: the text of a scalar.
-fn plain(value: &Node) -> Result<Node, Why> {
+fn plain(value: &Node) -> Result<Node, Reason> {
     match (value.unknown(), template::printed(value)) {
         (Some(why), _) => Err(why.clone()),
         (None, Some(text)) => Ok(Node::new(Scalar::plain(text), value.origin.clone())),

@@ -1,16 +1,16 @@
 //! The chart that a source installs, with its layers of values.
 
-use super::{Deployed, Part};
+use super::{Deployed, SourcePart};
 use crate::{
     parse,
     problem::Problem,
     resolve::{argocd::made, environment::Release, helm, install},
     scalar::Dialect,
     source::{self, FileId},
-    tree::{Map, Node, Via, Why},
+    tree::{Map, Node, Reason, Via},
 };
 
-impl Part<'_, '_> {
+impl SourcePart<'_, '_> {
     /// The release of a chart, `dir` when it lies here, with the values of every layer.
     pub(super) fn release(
         &self,
@@ -37,7 +37,7 @@ impl Part<'_, '_> {
         };
         let repository = self.source.str_at("repoURL").unwrap_or_default();
         let values = self.values(dir, deployed);
-        install::Chart { name: &chart_name, repository, directory: dir, version }.release(
+        install::ChartReference { name: &chart_name, repository, directory: dir, version }.release(
             "argo-cd",
             name,
             namespace,
@@ -166,7 +166,7 @@ impl Part<'_, '_> {
     }
 
     /// The files that an entry of `valueFiles` names; none when there is none.
-    fn locate(&self, dir: Option<&str>, entry: &Node) -> Result<Vec<FileId>, Why> {
+    fn locate(&self, dir: Option<&str>, entry: &Node) -> Result<Vec<FileId>, Reason> {
         if let Some(why) = entry.unknown() {
             return Err(why.clone());
         }
@@ -181,7 +181,7 @@ impl Part<'_, '_> {
             let Some(from) = from else {
                 return Err(format!("no source has `ref: {name}`").into());
             };
-            Part { source: from, ..*self }.checked_out("")?;
+            SourcePart { source: from, ..*self }.checked_out("")?;
             source::join("", path)
         } else if text.contains("://") {
             return Err(format!("`{written}` is not in the repository").into());

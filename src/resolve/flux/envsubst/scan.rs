@@ -14,7 +14,7 @@ const BAD: &str = "bad substitution";
 
 /// A part of a template.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(super) enum ExpressionPart {
     /// What stands for itself, unescaped.
     Text(String),
     /// An expression.
@@ -25,14 +25,14 @@ pub(super) enum Piece {
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) name: String,
-    pub(super) operator: Operator,
-    pub(super) arguments: Vec<Piece>,
+    pub(super) operator: Operation,
+    pub(super) arguments: Vec<ExpressionPart>,
     pub(super) range: Range<usize>,
 }
 
 /// What an expression does with the variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(super) enum Operation {
     /// `:=`, `:-`, `:?`, `:+`, `=`: the arguments when the value is empty.
     Default,
     /// `${#name}`
@@ -56,18 +56,19 @@ pub(super) enum Operator {
 }
 
 /// The parts of `text`.
-pub(super) fn parse(text: &str) -> Result<Vec<Piece>, Error> {
+pub(super) fn parse(text: &str) -> Result<Vec<ExpressionPart>, Error> {
     let mut scanner = Scanner { text, at: 0, depth: 0 };
     let mut pieces = Vec::new();
     loop {
         let start = scanner.at;
         if scanner.eat("${") {
             let call = scanner.call(start);
-            pieces.push(Piece::Call(call.map_err(|message| Error { message, at: start })?));
+            pieces
+                .push(ExpressionPart::Call(call.map_err(|message| Error { message, at: start })?));
         } else {
             match scanner.until(|_| false, &['$']) {
                 text if text.is_empty() => return Ok(pieces),
-                text => pieces.push(Piece::Text(text)),
+                text => pieces.push(ExpressionPart::Text(text)),
             }
         }
     }
@@ -141,7 +142,7 @@ impl Scanner<'_> {
                 return Err(BAD);
             }
             self.close(BAD)?;
-            (name, Operator::Length)
+            (name, Operation::Length)
         } else {
             let name = self.while_accepted(letter).to_owned();
             if name.is_empty() {
@@ -158,7 +159,10 @@ impl Scanner<'_> {
     }
 
     /// The operator, its arguments and the closing brace.
-    fn operation(&mut self, arguments: &mut Vec<Piece>) -> Result<Operator, &'static str> {
+    fn operation(
+        &mut self,
+        arguments: &mut Vec<ExpressionPart>,
+    ) -> Result<Operation, &'static str> {
         match self.peek() {
             Some(':') => {
                 if [":=", ":-", ":?", ":+"].iter().any(|token| self.eat(token)) {
@@ -167,14 +171,14 @@ impl Scanner<'_> {
                 self.eat(":");
                 arguments.push(self.argument(|it| matches!(it, ':' | '}'), &[])?);
                 if self.eat("}") {
-                    return Ok(Operator::Part);
+                    return Ok(Operation::Part);
                 }
                 if self.while_accepted(|it| it == ':').is_empty() {
                     return Err(BAD);
                 }
                 arguments.push(self.argument(|it| it == '}', &[])?);
                 self.close(BAD)?;
-                Ok(Operator::Part)
+                Ok(Operation::Part)
             }
             Some('=') => {
                 self.eat("=");
@@ -182,14 +186,14 @@ impl Scanner<'_> {
             }
             Some(',' | '^') => {
                 let operator = match () {
-                    () if self.eat(",,") => Operator::Lower,
-                    () if self.eat("^^") => Operator::Upper,
+                    () if self.eat(",,") => Operation::Lower,
+                    () if self.eat("^^") => Operation::Upper,
                     // Upstream falls back to "or else" without an argument, the value itself.
-                    () if self.eat(",^") || self.eat("^,") => Operator::Part,
-                    () if self.eat(",") => Operator::LowerFirst,
+                    () if self.eat(",^") || self.eat("^,") => Operation::Part,
+                    () if self.eat(",") => Operation::LowerFirst,
                     () => {
                         self.eat("^");
-                        Operator::UpperFirst
+                        Operation::UpperFirst
                     }
                 };
                 self.close(BAD)?;
@@ -204,32 +208,35 @@ impl Scanner<'_> {
                 arguments.push(self.argument(|it| it == '}', &[])?);
                 self.close(BAD)?;
                 Ok(match sign {
-                    '#' => Operator::TrimPrefix { longest },
-                    _ => Operator::TrimSuffix { longest },
+                    '#' => Operation::TrimPrefix { longest },
+                    _ => Operation::TrimSuffix { longest },
                 })
             }
             _ => {
                 self.close(BRACE)?;
-                Ok(Operator::Part)
+                Ok(Operation::Part)
             }
         }
     }
 
-    fn default(&mut self, arguments: &mut Vec<Piece>) -> Result<Operator, &'static str> {
+    fn default(&mut self, arguments: &mut Vec<ExpressionPart>) -> Result<Operation, &'static str> {
         while !self.eat("}") {
             arguments.push(self.argument(|it| it == '}', &[])?);
         }
-        Ok(Operator::Default)
+        Ok(Operation::Default)
     }
 
-    fn replacement(&mut self, arguments: &mut Vec<Piece>) -> Result<Operator, &'static str> {
+    fn replacement(
+        &mut self,
+        arguments: &mut Vec<ExpressionPart>,
+    ) -> Result<Operation, &'static str> {
         let operator = match () {
-            () if self.eat("//") => Operator::ReplaceAll,
-            () if self.eat("/#") => Operator::ReplacePrefix,
-            () if self.eat("/%") => Operator::ReplaceSuffix,
+            () if self.eat("//") => Operation::ReplaceAll,
+            () if self.eat("/#") => Operation::ReplacePrefix,
+            () if self.eat("/%") => Operation::ReplaceSuffix,
             () => {
                 self.eat("/");
-                Operator::ReplaceFirst
+                Operation::ReplaceFirst
             }
         };
         arguments.push(self.argument(|it| it == '/', &['$', '\\'])?);
@@ -248,14 +255,14 @@ impl Scanner<'_> {
         &mut self,
         ends: impl Fn(char) -> bool,
         escapes: &[char],
-    ) -> Result<Piece, &'static str> {
+    ) -> Result<ExpressionPart, &'static str> {
         let start = self.at;
         if self.eat("${") {
-            return Ok(Piece::Call(self.call(start)?));
+            return Ok(ExpressionPart::Call(self.call(start)?));
         }
         match self.until(ends, escapes) {
             text if text.is_empty() => Err(INNER),
-            text => Ok(Piece::Text(text)),
+            text => Ok(ExpressionPart::Text(text)),
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use serde_json::{Value as Json, json};
 
-use super::Chart;
+use super::BitnamiChart;
 use crate::{
     resolve::helm::{
         chart::Roles,
         object::Condition,
         print::text,
-        template::{Field, Fields, Rendering, either, truth},
+        template::{Fields, Rendering, TemplateField, either, truth},
     },
     tree::Node,
 };
 
-impl Chart<'_> {
+impl BitnamiChart<'_> {
     pub(super) fn service(&self) -> Rendering<Node> {
         let labels = self.rendered("service.labels")?;
         let annotations = self.given_rendered("service.annotations")?;
@@ -39,13 +39,15 @@ impl Chart<'_> {
             let least = self.get(&format!("{prefix}.minAvailable"))?;
             let most = self.get(&format!("{prefix}.maxUnavailable"))?;
             let max_unavailable = match (truth(&least), truth(&most)) {
-                (_, Ok(true)) => Field::Is(self.print(&most)?),
-                (Ok(true), Ok(false)) => Field::Not(None),
-                (Ok(false), Ok(false)) => Field::Is(self.in_full(self.own(1))),
-                (Err(why), _) | (_, Err(why)) => Field::Is(Node::unknown_value(why, &most.origin)),
+                (_, Ok(true)) => TemplateField::Is(self.print(&most)?),
+                (Ok(true), Ok(false)) => TemplateField::Not(None),
+                (Ok(false), Ok(false)) => TemplateField::Is(self.in_full(self.own(1))),
+                (Err(why), _) | (_, Err(why)) => {
+                    TemplateField::Is(Node::unknown_value(why, &most.origin))
+                }
             };
             let spec = Fields::of(self)
-                .set("minAvailable", Field::when(&least, self.print(&least)?))
+                .set("minAvailable", TemplateField::when(&least, self.print(&least)?))
                 .set("maxUnavailable", max_unavailable)
                 .set("selector", self.match_labels());
             Ok(vec![self.object("policy/v1", "PodDisruptionBudget").set("spec", spec).node()])
@@ -64,7 +66,7 @@ impl Chart<'_> {
                 )
                 .set("caBundle", self.given_text("apiService.caBundle")?);
             let api = "apiregistration.k8s.io/v1";
-            Ok(vec![self.api_service_of(api, Field::Not(None), spec).node()])
+            Ok(vec![self.api_service_of(api, TemplateField::Not(None), spec).node()])
         })
     }
 

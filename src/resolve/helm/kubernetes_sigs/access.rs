@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Chart;
+use super::SigsChart;
 use crate::{
     resolve::helm::{
         chart::Roles,
@@ -13,7 +13,7 @@ use crate::{
     tree::Node,
 };
 
-impl Chart<'_> {
+impl SigsChart<'_> {
     pub(super) fn access(&self) -> Rendering<Vec<Node>> {
         let mut objects = self.service_account(|account| {
             let account =

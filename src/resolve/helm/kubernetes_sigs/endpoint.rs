@@ -3,17 +3,17 @@
 use base64::Engine;
 use serde_json::{Value as Json, json};
 
-use super::Chart;
+use super::SigsChart;
 use crate::{
     resolve::helm::{
-        object::{Condition, Object},
+        object::{ChartObject, Condition},
         print::text,
-        template::{Field, Fields, Rendering, map_text, truth},
+        template::{Fields, Rendering, TemplateField, map_text, truth},
     },
     tree::Node,
 };
 
-impl Chart<'_> {
+impl SigsChart<'_> {
     pub(super) fn service(&self) -> Rendering<Node> {
         let labels = self.whole("service.labels")?;
         let annotations = self.given("service.annotations")?;
@@ -25,12 +25,12 @@ impl Chart<'_> {
         let object = self.service_of(port, Fields::of(self))?;
         // Until then the labels stood below the annotations, and became some if there were any.
         let object = match (annotations, self.since(3, 9, 0)) {
-            (Field::Is(annotations), false) if annotations.unknown().is_none() => {
+            (TemplateField::Is(annotations), false) if annotations.unknown().is_none() => {
                 let all = Fields::of(self).at(&annotations.origin).all(&annotations).all(&labels);
                 object.metadata("annotations", all)
             }
             // The unknown annotations may have taken the labels in.
-            (Field::Is(annotations), false) if truth(&labels) != Ok(false) => {
+            (TemplateField::Is(annotations), false) if truth(&labels) != Ok(false) => {
                 object.labels(&annotations).metadata("annotations", annotations)
             }
             (annotations, _) => object.labels(&labels).metadata("annotations", annotations),
@@ -91,7 +91,7 @@ impl Chart<'_> {
             let api = "apiregistration.k8s.io/v1";
             if !self.since(3, 8, 3) {
                 let spec = Fields::of(self).set("insecureSkipTLSVerify", true);
-                return Ok(vec![self.api_service_of(api, Field::Not(None), spec).node()]);
+                return Ok(vec![self.api_service_of(api, TemplateField::Not(None), spec).node()]);
             }
             let insecure = "apiService.insecureSkipTLSVerify";
             let insecure = if self.since(3, 13, 1) {
@@ -107,7 +107,7 @@ impl Chart<'_> {
         })
     }
 
-    fn api_service_annotations(&self, object: Object) -> Rendering<Object> {
+    fn api_service_annotations(&self, object: ChartObject) -> Rendering<ChartObject> {
         let given = self.whole("apiService.annotations")?;
         let mut annotations = Fields::of(self);
         let tls = &self.family.tls.origin;
@@ -136,7 +136,7 @@ impl Chart<'_> {
     }
 
     /// The certificate of the authority that signs metrics-server's own.
-    fn ca_bundle(&self) -> Rendering<Field> {
+    fn ca_bundle(&self) -> Rendering<TemplateField> {
         let bundle = self.get("apiService.caBundle")?;
         let encode = |it: &str| base64::engine::general_purpose::STANDARD.encode(it);
         let tls = &self.family.tls.origin;
@@ -145,8 +145,8 @@ impl Chart<'_> {
             (Ok(true), _) => {
                 Node::unknown_value("Helm makes this certificate when it installs", tls).into()
             }
-            (_, Ok(true)) => Field::Not(None),
-            _ => Field::when(&bundle, map_text(&bundle, encode)),
+            (_, Ok(true)) => TemplateField::Not(None),
+            _ => TemplateField::when(&bundle, map_text(&bundle, encode)),
         })
     }
 
@@ -158,7 +158,7 @@ impl Chart<'_> {
         self.tls_is("cert-manager").made(|| {
             let existing = Condition::all(self, &["tls.certManager.existingIssuer.enabled"])?;
             let object = |kind: &str, name: Node| {
-                let object = Object::new(self, "cert-manager.io/v1", kind, name);
+                let object = ChartObject::new(self, "cert-manager.io/v1", kind, name);
                 object.metadata("namespace", self.namespace.clone())
             };
             let issuer_name = self.affixed("", "-issuer");
