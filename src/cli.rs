@@ -9,7 +9,7 @@ use crate::finding::Severity;
 
 /// What the user asked for.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// What to do.
     pub command: Command,
     /// The form of the output; always one that the command has.
@@ -30,7 +30,7 @@ pub struct Options {
 
 /// What can be done.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Report what is wrong, at the line to edit
     ///
     /// Reads the whole repository around PATHS, works out what every environment in it would run,
@@ -80,7 +80,7 @@ pub enum Command {
 
 /// The forms of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people
     Text,
     /// SARIF 2.1.0, for code scanning (check)
@@ -93,7 +93,7 @@ pub enum Format {
 
 /// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Also in a pipe
@@ -104,7 +104,7 @@ pub enum Color {
 
 /// Which files a kustomization may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LoadRestrictor {
+pub(crate) enum LoadRestrictor {
     /// Only those in and below its own directory
     RootOnly,
     /// Any
@@ -113,7 +113,7 @@ pub enum LoadRestrictor {
 
 /// How much to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
+pub(crate) enum Verbosity {
     /// `-q`: one line a finding, nothing else.
     Quiet,
     /// Every finding with its places, and a summary.
@@ -192,7 +192,7 @@ enum FailOn {
 /// # Errors
 /// Help that was asked for, and arguments that make no sense; the error knows how to print itself
 /// and which exit status it has.
-pub fn parse<I>(arguments: I) -> Result<Options, clap::Error>
+pub(crate) fn parse<I>(arguments: I) -> Result<Options, clap::Error>
 where
     I: IntoIterator<Item = std::ffi::OsString>,
 {
@@ -243,7 +243,7 @@ fn format(command: &Command, asked: Option<Format>) -> Result<Format, clap::Erro
 }
 
 /// The completion script for `shell`.
-pub fn completions(shell: Shell) -> Vec<u8> {
+pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut Typed::command(), "metrics-server-lint", &mut out);
     out

@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// The file's name at the root of a repository.
-pub const FILE: &str = ".metrics-server-lint.yaml";
+pub(crate) const FILE: &str = ".metrics-server-lint.yaml";
 
 /// What the configuration file says.
 #[derive(Debug, Clone, Default)]
-pub struct Config {
+pub(crate) struct Config {
     /// `environments`, in order; the first that matches an environment counts.
     pub environments: Vec<EnvironmentConfig>,
     /// `rules`: id, severity (`None` is off), and where it says so.
@@ -27,7 +27,7 @@ pub struct Config {
 
 /// `environments.<name>`
 #[derive(Debug, Clone)]
-pub struct EnvironmentConfig {
+pub(crate) struct EnvironmentConfig {
     /// The name; the environment's own name when `entry` is set.
     pub name: String,
     /// `match`: globs over environment names and entry paths. None means the name itself, as a whole
@@ -48,10 +48,10 @@ pub struct EnvironmentConfig {
 }
 
 /// The rule that reports what is wrong with the configuration itself.
-pub const RULE: &str = "configuration";
+pub(crate) const RULE: &str = "configuration";
 
 /// A set of `patterns` over paths or names: each matches what it says and everything below.
-pub fn globs(patterns: &[String]) -> GlobSet {
+pub(crate) fn globs(patterns: &[String]) -> GlobSet {
     let mut globs = GlobSetBuilder::new();
     for pattern in patterns {
         let below = format!("{}/**", pattern.trim_end_matches('/'));
@@ -67,7 +67,11 @@ pub fn globs(patterns: &[String]) -> GlobSet {
 ///
 /// # Errors
 /// Everything that is wrong with it, each thing where it is written.
-pub fn read(sources: &Sources, file: FileId, rules: &[&str]) -> Result<Config, Vec<Finding>> {
+pub(crate) fn read(
+    sources: &Sources,
+    file: FileId,
+    rules: &[&str],
+) -> Result<Config, Vec<Finding>> {
     let mut reader = Reader { sources, rules, found: Findings::of(RULE, Severity::Error, None) };
     let mut config = Config::default();
     let documents = sources.documents(file, Dialect::Sigs);

@@ -39,7 +39,7 @@ fn is_candidate(name: &str) -> bool {
 /// # Errors
 /// When `root` cannot be read.
 #[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
-pub fn open(root: &Path, progress: &(dyn Fn() + Sync)) -> io::Result<Sources> {
+pub(crate) fn open(root: &Path, progress: &(dyn Fn() + Sync)) -> io::Result<Sources> {
     let root = root.canonicalize()?;
     fs::read_dir(&root)?;
     let found = Mutex::new((Vec::new(), Vec::new()));
@@ -187,9 +187,10 @@ fn classify(bytes: &[u8]) -> Text {
     }
 }
 
+#[cfg(test)]
 impl Sources {
     /// Files that exist only in memory: examples in rule pages, tests.
-    pub fn in_memory<P: Into<String>, T: Into<String>>(
+    pub(crate) fn in_memory<P: Into<String>, T: Into<String>>(
         files: impl IntoIterator<Item = (P, T)>,
     ) -> Self {
         let listing = files.into_iter().map(|(path, text)| {

@@ -26,7 +26,7 @@ const MAX_SIMPLE_KEY: usize = 128;
 
 /// A tree as text, and where in the text each of its values stands.
 #[derive(Debug, Clone)]
-pub struct Emitted<'a> {
+pub(crate) struct Emitted<'a> {
     /// One YAML document that ends with a line break.
     pub text: String,
     /// The whole of it.
@@ -35,7 +35,7 @@ pub struct Emitted<'a> {
 
 /// A value in the text.
 #[derive(Debug, Clone)]
-pub struct Piece<'a> {
+pub(crate) struct Piece<'a> {
     /// The value.
     pub node: &'a Node,
     /// Its bytes in the text, quotes included; those of a block from its `|` to its last line.
@@ -46,7 +46,7 @@ pub struct Piece<'a> {
 
 /// What a value in the text holds.
 #[derive(Debug, Clone)]
-pub enum Parts<'a> {
+pub(crate) enum Parts<'a> {
     /// Nothing: a scalar, or what is unknown and stands as `null`.
     None,
     /// Items, in order.
@@ -57,7 +57,7 @@ pub enum Parts<'a> {
 
 /// An entry of a mapping in the text.
 #[derive(Debug, Clone)]
-pub struct Pair<'a> {
+pub(crate) struct Pair<'a> {
     /// The key.
     pub key: &'a str,
     /// The key's bytes in the text.
@@ -67,12 +67,12 @@ pub struct Pair<'a> {
 }
 
 /// `node` as one YAML document.
-pub fn yaml(node: &Node) -> String {
+pub(crate) fn yaml(node: &Node) -> String {
     emit(node).text
 }
 
 /// `node` as one YAML document with a map of it.
-pub fn emit(node: &Node) -> Emitted<'_> {
+pub(crate) fn emit(node: &Node) -> Emitted<'_> {
     let mut writer =
         Writer { text: String::new(), column: 0, indent: None, blank: true, fresh: true };
     let root = writer.node(node, false);

@@ -9,7 +9,7 @@ use crate::{
 
 /// One thing that is wrong, at the line to edit, with the places through which it takes effect.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The rule's id.
     pub rule: &'static str,
     /// How bad it is.
@@ -35,7 +35,7 @@ pub struct Finding {
 
 /// A place with what it has to do with a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
+pub(crate) struct Label {
     /// The place.
     pub span: Span,
     /// What it is; the primary label of a finding may have none.
@@ -46,7 +46,7 @@ pub struct Label {
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// Worth knowing.
     Note,
     /// Likely a defect, or a risk.
@@ -57,7 +57,7 @@ pub enum Severity {
 
 impl Severity {
     /// `error`, `warning`, `note`: as in SARIF and in the configuration.
-    pub fn id(self) -> &'static str {
+    pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Note => "note",
             Self::Warning => "warning",
@@ -66,14 +66,14 @@ impl Severity {
     }
 
     /// The severity of that name.
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         [Self::Note, Self::Warning, Self::Error].into_iter().find(|it| it.id() == name)
     }
 }
 
 /// The findings of one rule in one environment, as it makes them.
 #[derive(Debug)]
-pub struct Findings {
+pub(crate) struct Findings {
     rule: &'static str,
     severity: Severity,
     environment: Option<String>,
@@ -82,7 +82,7 @@ pub struct Findings {
 
 impl Findings {
     /// None yet.
-    pub fn of(rule: &'static str, severity: Severity, environment: Option<&str>) -> Self {
+    pub(crate) fn of(rule: &'static str, severity: Severity, environment: Option<&str>) -> Self {
         Self { rule, severity, environment: environment.map(Into::into), list: Vec::new() }
     }
 
@@ -90,7 +90,7 @@ impl Findings {
     ///
     /// A value that is written nowhere cannot be reported, so a rule gives the origin of something
     /// a person can edit: see [`Origin::or`].
-    pub fn at(
+    pub(crate) fn at(
         &mut self,
         origin: &Origin,
         subject: &str,
@@ -112,7 +112,7 @@ impl Findings {
     }
 
     /// What was found. A finding without a place is a mistake of its rule, and is left out.
-    pub fn into_vec(self) -> Vec<Finding> {
+    pub(crate) fn into_vec(self) -> Vec<Finding> {
         let has_place = |it: &Finding| {
             debug_assert!(!it.labels.is_empty(), "{} has no place: {}", it.rule, it.message);
             !it.labels.is_empty()
@@ -162,7 +162,7 @@ fn plain(text: String) -> String {
 
 impl Finding {
     /// Another place that matters, with what it has to do with this.
-    pub fn also(&mut self, origin: &Origin, text: impl Into<String>) -> &mut Self {
+    pub(crate) fn also(&mut self, origin: &Origin, text: impl Into<String>) -> &mut Self {
         if let Some(span) = origin.written_at() {
             let text = plain(text.into());
             if self.labels.iter().all(|it| it.span != span) {
@@ -173,7 +173,7 @@ impl Finding {
     }
 
     /// What the primary place is.
-    pub fn label(&mut self, text: impl Into<String>) -> &mut Self {
+    pub(crate) fn label(&mut self, text: impl Into<String>) -> &mut Self {
         if let Some(first) = self.labels.first_mut() {
             first.text = plain(text.into());
         }
@@ -181,31 +181,31 @@ impl Finding {
     }
 
     /// What to do.
-    pub fn help(&mut self, text: impl Into<String>) -> &mut Self {
+    pub(crate) fn help(&mut self, text: impl Into<String>) -> &mut Self {
         self.help = Some(plain(text.into()));
         self
     }
 
     /// Which of the rule's findings it is, when it has several that can stand at one place.
-    pub fn variant(&mut self, variant: &'static str) -> &mut Self {
+    pub(crate) fn variant(&mut self, variant: &'static str) -> &mut Self {
         self.variant = variant;
         self
     }
 
     /// The numbers of the case, the one that matters most first.
-    pub fn weigh(&mut self, numbers: impl Into<Vec<u64>>) -> &mut Self {
+    pub(crate) fn weigh(&mut self, numbers: impl Into<Vec<u64>>) -> &mut Self {
         self.weight = numbers.into();
         self
     }
 
     /// At most this bad: a note when it is expected, a warning when it is an assumption.
-    pub fn at_most(&mut self, severity: Severity) -> &mut Self {
+    pub(crate) fn at_most(&mut self, severity: Severity) -> &mut Self {
         self.severity = self.severity.min(severity);
         self
     }
 
     /// Where to edit.
-    pub fn primary(&self) -> Option<&Label> {
+    pub(crate) fn primary(&self) -> Option<&Label> {
         self.labels.first()
     }
 }
@@ -213,7 +213,7 @@ impl Finding {
 impl Origin {
     /// This origin if a person wrote it, else `other`: what a default is reported at.
     #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
+    pub(crate) fn or(&self, other: &Self) -> Self {
         if self.written_at().is_some() { self.clone() } else { other.clone() }
     }
 }

@@ -4,35 +4,35 @@
 //! Data flows one way, down these groups. They are no interface: what is public is for `main` and
 //! for the tests of the whole program.
 
-pub mod cli;
+mod cli;
 mod run;
 
-pub mod pipeline;
-pub mod report;
+mod pipeline;
+mod report;
 
-pub mod settle;
-pub mod suppress;
+mod settle;
+mod suppress;
 
-pub mod model;
-pub mod rules;
-pub mod sizing;
+mod model;
+mod rules;
+mod sizing;
 
-pub mod discover;
-pub mod relevance;
-pub mod resolve;
+mod discover;
+mod relevance;
+mod resolve;
 
-pub mod config;
-pub mod data;
-pub mod emit;
-pub mod finding;
-pub mod problem;
+mod config;
+mod data;
+mod emit;
+mod finding;
+mod problem;
 
-pub mod nearest;
-pub mod parse;
-pub mod placeholder;
-pub mod scalar;
-pub mod source;
-pub mod tree;
+mod nearest;
+mod parse;
+mod placeholder;
+mod scalar;
+mod source;
+mod tree;
 
 pub use run::{Streams, run};
 

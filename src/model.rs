@@ -1,22 +1,23 @@
 //! The typed view of one environment: all that a rule sees.
 
-pub mod approver;
+pub(crate) mod approver;
 mod chart;
 mod fact;
 mod kubelet;
 mod lower;
-pub mod nodes;
-pub mod platform;
+pub(crate) mod nodes;
+pub(crate) mod platform;
 mod quantity;
-pub mod serving;
+pub(crate) mod serving;
 pub(crate) mod workload;
 
-pub use approver::Weakness;
+pub(crate) use approver::Weakness;
+pub(crate) use fact::Facts;
 use fact::facts;
-pub use fact::{Datum, Fact};
-pub use lower::lower;
-pub use platform::Carrier;
-pub use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
+pub(crate) use fact::{Datum, Fact};
+pub(crate) use lower::lower;
+pub(crate) use platform::Carrier;
+pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
 
 use std::{fmt, ops::Deref};
 
@@ -30,7 +31,7 @@ use crate::{
 
 /// One environment, typed.
 #[derive(Debug, Clone)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// The environment's name.
     pub environment: String,
     /// Whether something about it is assumed: the version of the chart that reads a values file, or
@@ -62,7 +63,7 @@ pub struct Cluster {
 
 /// A number of things as an interval: `3..=3`, or `2..=10` for an autoscaled pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count {
+pub(crate) struct Count {
     /// At least this many.
     pub min: u64,
     /// At most this many, if anything says so.
@@ -71,7 +72,7 @@ pub struct Count {
 
 /// One metrics-server.
 #[derive(Debug, Clone)]
-pub struct MetricsServer {
+pub(crate) struct MetricsServer {
     /// The workload's name.
     pub name: String,
     /// Its namespace; `default` when nothing says otherwise.
@@ -98,69 +99,69 @@ pub struct MetricsServer {
 
 facts! {
     /// The settings of a metrics-server.
-    pub struct MetricsServerFacts {
+    pub(crate) struct MetricsServerFacts {
         /// `Deployment` or `DaemonSet`.
-        pub kind: Fact<String>,
+        pub(crate) kind: Fact<String>,
         /// The image as written.
-        pub image: Fact<String>,
+        pub(crate) image: Fact<String>,
         /// Its repository, with the registry: what stands before the tag.
-        pub image_repository: Fact<String>,
+        pub(crate) image_repository: Fact<String>,
         /// Its tag.
-        pub image_tag: Fact<String>,
+        pub(crate) image_tag: Fact<String>,
         /// `command` (without the program) and `args`, each with where it is written.
-        pub args: Fact<Vec<Arg>>,
+        pub(crate) args: Fact<Vec<Arg>>,
         /// `--kubelet-insecure-tls`
-        pub kubelet_insecure_tls: Fact<bool>,
+        pub(crate) kubelet_insecure_tls: Fact<bool>,
         /// `--kubelet-certificate-authority`
-        pub kubelet_certificate_authority: Fact<String>,
+        pub(crate) kubelet_certificate_authority: Fact<String>,
         /// `--kubelet-preferred-address-types`
-        pub kubelet_preferred_address_types: Fact<String>,
+        pub(crate) kubelet_preferred_address_types: Fact<String>,
         /// `--kubelet-use-node-status-port`
-        pub kubelet_use_node_status_port: Fact<bool>,
+        pub(crate) kubelet_use_node_status_port: Fact<bool>,
         /// `--kubelet-request-timeout`
-        pub kubelet_request_timeout: Fact<Duration>,
+        pub(crate) kubelet_request_timeout: Fact<Duration>,
         /// `--metric-resolution`
-        pub metric_resolution: Fact<Duration>,
+        pub(crate) metric_resolution: Fact<Duration>,
         /// `--secure-port`
-        pub secure_port: Fact<i128>,
+        pub(crate) secure_port: Fact<i128>,
         /// The container's port named `https`, or its only one.
-        pub container_port: Fact<i128>,
+        pub(crate) container_port: Fact<i128>,
         /// `hostNetwork`
-        pub host_network: Fact<bool>,
+        pub(crate) host_network: Fact<bool>,
         /// `replicas`
-        pub replicas: Fact<i128>,
+        pub(crate) replicas: Fact<i128>,
         /// `strategy.type`
-        pub strategy_type: Fact<String>,
+        pub(crate) strategy_type: Fact<String>,
         /// `strategy.rollingUpdate.maxUnavailable`
-        pub strategy_max_unavailable: Fact<IntOrPercent>,
+        pub(crate) strategy_max_unavailable: Fact<IntOrPercent>,
         /// `strategy.rollingUpdate.maxSurge`
-        pub strategy_max_surge: Fact<IntOrPercent>,
+        pub(crate) strategy_max_surge: Fact<IntOrPercent>,
         /// The PodDisruptionBudget's `minAvailable`.
-        pub pdb_min_available: Fact<IntOrPercent>,
+        pub(crate) pdb_min_available: Fact<IntOrPercent>,
         /// The PodDisruptionBudget's `maxUnavailable`.
-        pub pdb_max_unavailable: Fact<IntOrPercent>,
+        pub(crate) pdb_max_unavailable: Fact<IntOrPercent>,
         /// `priorityClassName`
-        pub priority_class: Fact<String>,
+        pub(crate) priority_class: Fact<String>,
         /// `resources.requests.cpu`
-        pub cpu_request: Fact<Cpu>,
+        pub(crate) cpu_request: Fact<Cpu>,
         /// `resources.limits.cpu`
-        pub cpu_limit: Fact<Cpu>,
+        pub(crate) cpu_limit: Fact<Cpu>,
         /// `resources.requests.memory`
-        pub memory_request: Fact<Memory>,
+        pub(crate) memory_request: Fact<Memory>,
         /// `resources.limits.memory`
-        pub memory_limit: Fact<Memory>,
+        pub(crate) memory_limit: Fact<Memory>,
         /// `--tls-cert-file`
-        pub tls_cert_file: Fact<String>,
+        pub(crate) tls_cert_file: Fact<String>,
         /// The APIService's `insecureSkipTLSVerify`.
-        pub api_service_insecure_skip_tls_verify: Fact<bool>,
+        pub(crate) api_service_insecure_skip_tls_verify: Fact<bool>,
         /// The APIService's `caBundle`.
-        pub api_service_ca_bundle: Fact<String>,
+        pub(crate) api_service_ca_bundle: Fact<String>,
     }
 }
 
 /// One item of a container's `command` or `args`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Arg {
+pub(crate) struct Arg {
     /// The item as the program sees it.
     pub text: String,
     /// Where it comes from.
@@ -171,7 +172,7 @@ pub struct Arg {
 
 /// A chart of metrics-server that is installed.
 #[derive(Debug, Clone)]
-pub struct InstalledChart {
+pub(crate) struct InstalledChart {
     /// The release's name.
     pub name: String,
     /// Where it is installed.
@@ -188,7 +189,7 @@ pub struct InstalledChart {
 
 /// A key of a chart's values that the chart does not read.
 #[derive(Debug, Clone)]
-pub struct UnknownKey {
+pub(crate) struct UnknownKey {
     /// The keys that lead to it, with dots between them: `image.tga`.
     pub path: String,
     /// Where it is written.
@@ -197,7 +198,7 @@ pub struct UnknownKey {
 
 /// An APIService for the Metrics API.
 #[derive(Debug, Clone)]
-pub struct ApiService {
+pub(crate) struct ApiService {
     /// `v1beta1.metrics.k8s.io`
     pub name: String,
     /// `insecureSkipTLSVerify`
@@ -217,7 +218,7 @@ pub struct ApiService {
 ///
 /// [`complete`]: Self::complete
 #[derive(Debug, Clone)]
-pub struct Kubelet {
+pub(crate) struct Kubelet {
     /// Which cluster, as far as the carrier tells: two that differ may be two clusters.
     pub cluster: ClusterId,
     /// Which nodes: `control plane`, `workers`, a pool's name, or the carrier's own name.
@@ -236,33 +237,33 @@ pub struct Kubelet {
 
 facts! {
     /// The settings of a kubelet.
-    pub struct KubeletFacts {
+    pub(crate) struct KubeletFacts {
         /// `serverTLSBootstrap` or `--rotate-server-certificates`.
-        pub server_tls_bootstrap: Fact<bool>,
+        pub(crate) server_tls_bootstrap: Fact<bool>,
         /// `tlsCertFile` or `--tls-cert-file`.
-        pub tls_cert_file: Fact<String>,
+        pub(crate) tls_cert_file: Fact<String>,
         /// `authentication.webhook.enabled` or `--authentication-token-webhook`.
-        pub webhook_authentication: Fact<bool>,
+        pub(crate) webhook_authentication: Fact<bool>,
         /// `authentication.anonymous.enabled` or `--anonymous-auth`.
-        pub anonymous_authentication: Fact<bool>,
+        pub(crate) anonymous_authentication: Fact<bool>,
         /// `authorization.mode` or `--authorization-mode`.
-        pub authorization_mode: Fact<String>,
+        pub(crate) authorization_mode: Fact<String>,
         /// `readOnlyPort` or `--read-only-port`.
-        pub read_only_port: Fact<i128>,
+        pub(crate) read_only_port: Fact<i128>,
         /// `address` or `--address`.
-        pub address: Fact<String>,
+        pub(crate) address: Fact<String>,
         /// `port` or `--port`.
-        pub port: Fact<i128>,
+        pub(crate) port: Fact<i128>,
         /// `enableServer` or `--enable-server`.
-        pub enable_server: Fact<bool>,
+        pub(crate) enable_server: Fact<bool>,
         /// `featureGates.RotateKubeletServerCertificate`, or that gate in `--feature-gates`.
-        pub rotation_gate: Fact<bool>,
+        pub(crate) rotation_gate: Fact<bool>,
     }
 }
 
 /// A cluster, as the carrier of its nodes tells it from others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClusterId {
+pub(crate) struct ClusterId {
     /// What makes it: `kubeadm`, `talos`, `eks`, `kind` …
     pub tool: &'static str,
     /// Its name, or the path of what defines it; none where a carrier knows of no second one.
@@ -271,7 +272,7 @@ pub struct ClusterId {
 
 /// Who signs a kubelet's serving certificate unless it is configured otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signer {
+pub(crate) enum Signer {
     /// The kubelet itself.
     Kubelet,
     /// The platform or installer, without any approver.
@@ -282,7 +283,7 @@ pub enum Signer {
 
 /// Something that approves kubelet serving certificate requests.
 #[derive(Debug, Clone)]
-pub struct Approver {
+pub(crate) struct Approver {
     /// Its name: the project's, or that of the role that lets it approve.
     pub name: String,
     /// Where it is declared.
@@ -296,7 +297,7 @@ pub struct Approver {
 
 /// How the kubelets of an environment get their serving certificates.
 #[derive(Debug, Clone)]
-pub struct Serving {
+pub(crate) struct Serving {
     /// The state.
     pub state: ServingState,
     /// What says so: each place with what it says.
@@ -305,7 +306,7 @@ pub struct Serving {
 
 /// The states of `kubelet serving certificates`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServingState {
+pub(crate) enum ServingState {
     /// Each kubelet signs its own: nobody can verify them.
     SelfSigned,
     /// Requested from the cluster, but nothing in sight approves the requests.
@@ -324,7 +325,7 @@ pub enum ServingState {
 
 impl ServingState {
     /// The name in machine-readable output.
-    pub fn id(self) -> &'static str {
+    pub(crate) fn id(self) -> &'static str {
         match self {
             Self::SelfSigned => "self-signed",
             Self::BootstrapNoApprover => "bootstrapped-without-approver",
@@ -347,17 +348,17 @@ impl Deref for Kubelet {
 
 impl ClusterId {
     /// The only cluster of `tool`.
-    pub fn only(tool: &'static str) -> Self {
+    pub(crate) fn only(tool: &'static str) -> Self {
         Self { tool, name: None }
     }
 
     /// The cluster `name` of `tool`.
-    pub fn named(tool: &'static str, name: impl Into<String>) -> Self {
+    pub(crate) fn named(tool: &'static str, name: impl Into<String>) -> Self {
         Self { tool, name: Some(name.into()) }
     }
 
     /// Whether its tool makes clusters on one's own machine.
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         matches!(self.tool, "kind" | "k3d" | "colima")
     }
 }
@@ -372,7 +373,7 @@ impl fmt::Display for ClusterId {
 
 impl Cluster {
     /// Whether nothing in the environment concerns us.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.metrics_servers.is_empty()
             && self.charts.is_empty()
             && self.kubelets.is_empty()
@@ -385,13 +386,8 @@ impl Cluster {
 
 impl MetricsServer {
     /// `kube-system/metrics-server`
-    pub fn subject(&self) -> String {
+    pub(crate) fn subject(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
-    }
-
-    /// The program's version, from the image's tag.
-    pub fn version(&self) -> Fact<Version> {
-        workload::version(&self.image_tag)
     }
 }
 

@@ -2,7 +2,10 @@
 
 /// The one of `known` that was probably meant by `typed`: the one with the fewest edits, a swap of
 /// two letters being one, and at most one edit for three letters, as rustc has it.
-pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    typed: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let typed = typed.to_lowercase();
     let most = typed.chars().count().max(3) / 3;
     let edits = |name: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &typed);

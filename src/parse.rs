@@ -1,10 +1,10 @@
 //! From text to trees: YAML, YAML inside YAML, and env files.
 
 mod comments;
-pub mod env;
+pub(crate) mod env;
 mod yaml;
 
-pub use comments::comments;
+pub(crate) use comments::comments;
 
 use std::ops::Range;
 
@@ -16,14 +16,14 @@ use crate::{
 
 /// The documents of a YAML stream, in order.
 #[derive(Debug, Clone, Default)]
-pub struct Documents {
+pub(crate) struct Documents {
     /// Empty for a stream without documents.
     pub list: Vec<Document>,
 }
 
 /// One document.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub(crate) struct Document {
     /// What it holds, or where and why it cannot be read.
     pub root: Result<Node, SyntaxError>,
     /// Keys that appear again in their mapping, where they appear again.
@@ -32,7 +32,7 @@ pub struct Document {
 
 /// Text that is not YAML.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyntaxError {
+pub(crate) struct SyntaxError {
     /// What is wrong, without a position.
     pub message: String,
     /// Where, unless the text stands in no file; may be empty.
@@ -41,18 +41,18 @@ pub struct SyntaxError {
 
 impl Documents {
     /// The documents that hold something: neither broken nor empty.
-    pub fn roots(&self) -> impl Iterator<Item = &Node> {
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &Node> {
         self.list.iter().filter_map(|it| it.root.as_ref().ok()).filter(|root| !root.is_null())
     }
 
     /// The first thing that is wrong.
-    pub fn error(&self) -> Option<&SyntaxError> {
+    pub(crate) fn error(&self) -> Option<&SyntaxError> {
         self.list.iter().find_map(|it| it.root.as_ref().err())
     }
 }
 
 /// Parses the whole text of a file. Never fails: what is broken is in the result.
-pub fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents {
+pub(crate) fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents {
     let whole = Span::new(file, 0..text.len());
     let (text, shift) = match text.strip_prefix('\u{feff}') {
         Some(rest) => (rest, 3),
@@ -66,7 +66,7 @@ pub fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents {
 }
 
 /// The whole text of a file as one string, for what is no YAML yet.
-pub fn whole(sources: &Sources, file: FileId) -> Node {
+pub(crate) fn whole(sources: &Sources, file: FileId) -> Node {
     let text = sources.text(file);
     let span = Span { file, start: 0, end: u32::try_from(text.len()).unwrap_or(u32::MAX) };
     let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
@@ -77,7 +77,7 @@ pub fn whole(sources: &Sources, file: FileId) -> Node {
 ///
 /// Every inner node has its exact bytes in the outer file where the notation allows that (blocks
 /// after `|`, quotes without escapes, whole files), else the whole scalar's.
-pub fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Documents {
+pub(crate) fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Documents {
     let Some(scalar) = node.as_scalar() else { return Documents::default() };
     yaml::parse(&scalar.text, &place_of(sources, node, scalar), dialect)
 }
@@ -85,13 +85,13 @@ pub fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Documents {
 /// [`embedded`], of another text of the same length that stands for the scalar's.
 ///
 /// What cannot be parsed yet, such as the expressions of a template, is masked by it.
-pub fn masked(sources: &Sources, node: &Node, text: &str, dialect: Dialect) -> Documents {
+pub(crate) fn masked(sources: &Sources, node: &Node, text: &str, dialect: Dialect) -> Documents {
     let Some(scalar) = node.as_scalar() else { return Documents::default() };
     yaml::parse(text, &place_of(sources, node, scalar), dialect)
 }
 
 /// The origin of some of a scalar's text, given as bytes of the text: exact where [`embedded`] is.
-pub fn part(sources: &Sources, node: &Node, range: Range<usize>) -> Origin {
+pub(crate) fn part(sources: &Sources, node: &Node, range: Range<usize>) -> Origin {
     let span = node
         .as_scalar()
         .and_then(|scalar| place_of(sources, node, scalar).span(range.start, range.end));
@@ -143,7 +143,7 @@ fn lines_of(source: &str, start: u32, text: &str) -> Option<Vec<(u32, u32)>> {
 }
 
 /// Whether `node` is a document that SOPS encrypted: values are `ENC[…]`, `sops` holds the keys.
-pub fn is_sops(node: &Node) -> bool {
+pub(crate) fn is_sops(node: &Node) -> bool {
     node.get("sops").is_some_and(|sops| {
         matches!(&sops.kind, Kind::Map(map) if map.get("mac").is_some() || map.get("version").is_some())
     })

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Resolves and types every environment of a repository.
-pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
+pub(crate) fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
     let context = Context::new(sources, config, Purpose::Judge);
     let environments = resolve::resolve(&context);
     let elsewhere = std::sync::OnceLock::new();
@@ -28,7 +28,7 @@ pub fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Clu
 }
 
 /// Everything that the rules say of every environment, and what went wrong on the way there.
-pub fn check(clusters: &[Cluster]) -> Vec<Finding> {
+pub(crate) fn check(clusters: &[Cluster]) -> Vec<Finding> {
     let of = |cluster: &Cluster| {
         let found = rules::RULES.iter().flat_map(|rule| rule.check(cluster));
         let problems = rules::problems(&cluster.problems, Some(&cluster.environment));

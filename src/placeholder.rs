@@ -2,7 +2,7 @@
 
 /// A notation for what is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placeholder {
+pub(crate) enum Placeholder {
     /// `${…}`: Flux, Fleet, Terraform, shells.
     Dollar,
     /// `{{…}}`: Go templates and Jinja.
@@ -21,7 +21,7 @@ pub enum Placeholder {
 
 impl Placeholder {
     /// Whether `text` has one.
-    pub fn is_in(self, text: &str) -> bool {
+    pub(crate) fn is_in(self, text: &str) -> bool {
         let opening = match self {
             Self::Dollar => "${",
             Self::Braces => "{{",
@@ -36,12 +36,12 @@ impl Placeholder {
 }
 
 /// Whether a value has a part that something fills in: `${…}`, `{{…}}`.
-pub fn has_placeholder(text: &str) -> bool {
+pub(crate) fn has_placeholder(text: &str) -> bool {
     [Placeholder::Dollar, Placeholder::Braces].iter().any(|it| it.is_in(text))
 }
 
 /// Whether `text` is a template of another language rather than YAML: Go, Jinja, ERB.
-pub fn is_template(text: &str) -> bool {
+pub(crate) fn is_template(text: &str) -> bool {
     use Placeholder::{Braces, Brackets, Erb, Statement};
     [Braces, Statement, Erb, Brackets].iter().any(|it| it.is_in(text))
 }

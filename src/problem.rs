@@ -5,7 +5,7 @@ use crate::{parse::SyntaxError, tree::Origin};
 
 /// Something that could not be read or resolved, or that the real tool would refuse.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Which built-in rule reports it.
     pub kind: ProblemKind,
     /// What it is about, where a place can have several problems of this kind or another one in
@@ -24,7 +24,7 @@ pub struct Problem {
 
 /// The built-in rules that report problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ProblemKind {
+pub(crate) enum ProblemKind {
     /// A file is not what it should be: not YAML, a repeated key, a wrong type.
     Syntax,
     /// The repository alone cannot tell; what depends on it is unknown.
@@ -37,7 +37,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// The rule's id.
-    pub fn rule(self) -> &'static str {
+    pub(crate) fn rule(self) -> &'static str {
         match self {
             Self::Syntax => "syntax",
             Self::Unresolved => "unresolved",
@@ -49,44 +49,44 @@ impl ProblemKind {
 
 impl Problem {
     /// A problem of `kind` at `at`.
-    pub fn new(kind: ProblemKind, at: &Origin, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ProblemKind, at: &Origin, message: impl Into<String>) -> Self {
         let (subject, message) = (Box::default(), message.into());
         Self { kind, subject, message, at: at.clone(), also: Vec::new(), help: None }
     }
 
     /// The same, about `subject`.
     #[must_use]
-    pub fn about(mut self, subject: impl Into<Box<str>>) -> Self {
+    pub(crate) fn about(mut self, subject: impl Into<Box<str>>) -> Self {
         self.subject = subject.into();
         self
     }
 
     /// The repository alone cannot tell what `at` comes to.
-    pub fn unresolved(at: &Origin, why: impl Into<String>) -> Self {
+    pub(crate) fn unresolved(at: &Origin, why: impl Into<String>) -> Self {
         Self::new(ProblemKind::Unresolved, at, why)
     }
 
     /// The real tool refuses to build what is at `at`.
-    pub fn refused(at: &Origin, why: impl Into<String>) -> Self {
+    pub(crate) fn refused(at: &Origin, why: impl Into<String>) -> Self {
         Self::new(ProblemKind::BuildFails, at, why)
     }
 
     /// Text that cannot be parsed, which begins at `start`.
-    pub fn syntax(error: &SyntaxError, start: &Origin) -> Self {
+    pub(crate) fn syntax(error: &SyntaxError, start: &Origin) -> Self {
         let at = error.span.map_or_else(|| start.clone(), Origin::written);
         Self::new(ProblemKind::Syntax, &at, &*error.message)
     }
 
     /// The same, with another place.
     #[must_use]
-    pub fn also(mut self, at: &Origin, label: impl Into<String>) -> Self {
+    pub(crate) fn also(mut self, at: &Origin, label: impl Into<String>) -> Self {
         self.also.push((at.clone(), label.into()));
         self
     }
 
     /// The same, with advice.
     #[must_use]
-    pub fn help(mut self, help: impl Into<Box<str>>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<Box<str>>) -> Self {
         self.help = Some(help.into());
         self
     }

@@ -86,7 +86,7 @@ const TERRAFORM: &[&str] = &[
 ];
 
 /// How the file at `path` can matter, judged by its name and its bytes.
-pub fn relevance(path: &str, text: &[u8]) -> Relevance {
+pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
     let name = source::file_name(path);
     let least = if is_plumbing(name) { Relevance::Plumbing } else { Relevance::None };
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);

@@ -11,13 +11,13 @@ mod show;
 mod terminal;
 mod text;
 
-pub use explain::{explain, rules, rules_json};
-pub use json::json;
-pub use render::{render_json, render_yaml};
-pub use sarif::{failure as sarif_failure, sarif};
-pub use show::{show, show_json};
-pub use terminal::{Progress, Screen, TerminalOptions};
-pub use text::{summary, text};
+pub(crate) use explain::{explain, rules, rules_json};
+pub(crate) use json::json;
+pub(crate) use render::{render_json, render_yaml};
+pub(crate) use sarif::{failure as sarif_failure, sarif};
+pub(crate) use show::{show, show_json};
+pub(crate) use terminal::{Progress, Screen, TerminalOptions};
+pub(crate) use text::{summary, text};
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ use crate::{
 
 /// What a run found.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// The files.
     pub sources: &'a Sources,
     /// The findings, settled.

@@ -1,22 +1,22 @@
 //! From files to environments: what each cluster would run, every value with its origin.
 
-pub mod argocd;
-pub mod context;
-pub mod environment;
+pub(crate) mod argocd;
+pub(crate) mod context;
+pub(crate) mod environment;
 mod environments;
-pub mod fleet;
-pub mod flux;
-pub mod helm;
-pub mod helm_chart;
-pub mod helm_chart_proxy;
-pub mod helmfile;
-pub mod install;
+pub(crate) mod fleet;
+pub(crate) mod flux;
+pub(crate) mod helm;
+pub(crate) mod helm_chart;
+pub(crate) mod helm_chart_proxy;
+pub(crate) mod helmfile;
+pub(crate) mod install;
 mod installers;
-pub mod kustomize;
-pub mod layout;
-pub mod names;
-pub mod template;
-pub mod terraform;
+pub(crate) mod kustomize;
+pub(crate) mod layout;
+pub(crate) mod names;
+pub(crate) mod template;
+pub(crate) mod terraform;
 mod values_file;
 
-pub use environments::resolve;
+pub(crate) use environments::resolve;

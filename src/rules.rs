@@ -20,7 +20,7 @@ mod unknown_values_key;
 
 use std::sync::LazyLock;
 
-pub use page::Category;
+pub(crate) use page::Category;
 
 use crate::{
     finding::{Finding, Findings, Severity},
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What a rule's function looks like.
-pub type Check = fn(&Cluster, &mut Findings);
+pub(crate) type Check = fn(&Cluster, &mut Findings);
 
 /// Names every rule: its page in `rules/`, and its function when it has one.
 ///
@@ -39,7 +39,7 @@ pub type Check = fn(&Cluster, &mut Findings);
 macro_rules! rules {
     ($($id:literal $(=> $module:ident)?,)*) => {
         /// Every rule's id, page and function, as written.
-        pub const PAGES: &[(&str, &str, Option<Check>)] = &[$(
+        pub(crate) const PAGES: &[(&str, &str, Option<Check>)] = &[$(
             ($id, include_str!(concat!("../rules/", $id, ".md")), rules!(@check $($module)?)),
         )*];
     };
@@ -73,7 +73,7 @@ rules! {
 
 /// One rule, as its page describes it.
 #[derive(Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// The page's name, which is what people write to configure or suppress it.
     pub id: &'static str,
     /// The heading: what is wrong, as a sentence without its full stop.
@@ -96,31 +96,26 @@ pub struct Rule {
 }
 
 /// All rules, in the order of their ids.
-pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+pub(crate) static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     // A page that cannot be read fails the tests; it must not take the others away from users.
     PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).ok()).collect()
 });
 
 /// The ids of all rules, in order.
-pub fn ids() -> Vec<&'static str> {
+pub(crate) fn ids() -> Vec<&'static str> {
     RULES.iter().map(|rule| rule.id).collect()
 }
 
 /// The rule of that id.
-pub fn find(id: &str) -> Option<&'static Rule> {
+pub(crate) fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.id == id)
-}
-
-/// What is wrong with the pages, one line each; empty in every build that passed its tests.
-pub fn broken() -> Vec<String> {
-    PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).err()).collect()
 }
 
 impl Rule {
     /// What this rule finds in `cluster`.
     ///
     /// The rules about [`Problem`]s find nothing here: see [`problems`].
-    pub fn check(&self, cluster: &Cluster) -> Vec<Finding> {
+    pub(crate) fn check(&self, cluster: &Cluster) -> Vec<Finding> {
         let Some(check) = self.check else { return Vec::new() };
         let mut findings = Findings::of(self.id, self.severity, Some(&cluster.environment));
         check(cluster, &mut findings);
@@ -129,7 +124,7 @@ impl Rule {
 }
 
 /// The findings that `problems` of `environment` are; `None` is for files that belong to none.
-pub fn problems(problems: &[Problem], environment: Option<&str>) -> Vec<Finding> {
+pub(crate) fn problems(problems: &[Problem], environment: Option<&str>) -> Vec<Finding> {
     problems.iter().flat_map(|problem| of_problem(problem, environment)).collect()
 }
 
@@ -184,4 +179,10 @@ fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets> {
         }
     }
     places
+}
+
+#[cfg(test)]
+/// What is wrong with the pages, one line each; empty in every build that passed its tests.
+pub(crate) fn broken() -> Vec<String> {
+    PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).err()).collect()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// A scalar as it is written. What it means depends on who reads it: see [`value`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scalar {
+pub(crate) struct Scalar {
     /// The text after YAML's own unescaping and folding.
     pub text: Arc<str>,
     /// How it is written.
@@ -18,7 +18,7 @@ pub struct Scalar {
 
 /// How a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// Without quotes: its text decides its type.
     Plain,
     /// In `'single quotes'`.
@@ -33,7 +33,7 @@ pub enum Style {
 
 /// An explicit tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tag {
+pub(crate) enum Tag {
     /// `!!str`
     Str,
     /// `!!int`
@@ -54,7 +54,7 @@ pub enum Tag {
 
 /// A scalar's meaning.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// `null`, `~` or nothing at all.
     Null,
     /// A boolean.
@@ -69,7 +69,7 @@ pub enum Value<'a> {
 
 /// How a reader of YAML types plain scalars and treats repeated and merged keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// `sigs.k8s.io/yaml`, which is go-yaml v2: YAML 1.1. Kubernetes itself, Helm values,
     /// kustomization files, JSON 6902 patches. A repeated key's last value wins.
     Sigs,
@@ -80,28 +80,28 @@ pub enum Dialect {
 
 impl Scalar {
     /// Text that reads as text, whatever it looks like.
-    pub fn string(text: impl Into<Arc<str>>) -> Self {
+    pub(crate) fn string(text: impl Into<Arc<str>>) -> Self {
         Self { text: text.into(), style: Style::DoubleQuoted, tag: None }
     }
 
     /// Text without quotes, whose type its own look decides.
-    pub fn plain(text: impl Into<Arc<str>>) -> Self {
+    pub(crate) fn plain(text: impl Into<Arc<str>>) -> Self {
         Self { text: text.into(), style: Style::Plain, tag: None }
     }
 
     /// An explicit null.
-    pub fn null() -> Self {
+    pub(crate) fn null() -> Self {
         Self::plain("null")
     }
 }
 
 /// As `sigs.k8s.io/yaml` reads it.
-pub fn sigs(scalar: &Scalar) -> Value<'_> {
+pub(crate) fn sigs(scalar: &Scalar) -> Value<'_> {
     value(scalar, Dialect::Sigs)
 }
 
 /// As `dialect` reads it.
-pub fn value(scalar: &Scalar, dialect: Dialect) -> Value<'_> {
+pub(crate) fn value(scalar: &Scalar, dialect: Dialect) -> Value<'_> {
     let text = &*scalar.text;
     match (scalar.tag, scalar.style) {
         (Some(Tag::Str | Tag::Binary | Tag::Other), _) => Value::Str(text),
@@ -111,7 +111,7 @@ pub fn value(scalar: &Scalar, dialect: Dialect) -> Value<'_> {
 }
 
 /// The meaning of `text` without quotes and tag.
-pub fn plain(text: &str, dialect: Dialect) -> Value<'_> {
+pub(crate) fn plain(text: &str, dialect: Dialect) -> Value<'_> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),
@@ -193,7 +193,7 @@ fn float(text: &str) -> Option<Value<'static>> {
 ///
 /// A string that go-yaml v2 would take for something else gets quotes; a date becomes a timestamp,
 /// as kyaml's way through JSON makes it.
-pub fn canonical(scalar: &Scalar) -> Scalar {
+pub(crate) fn canonical(scalar: &Scalar) -> Scalar {
     let typed = |text: String| Scalar { text: text.into(), style: Style::Plain, tag: None };
     match value(scalar, Dialect::Kyaml) {
         Value::Null if scalar.style == Style::Plain && scalar.tag.is_none() => scalar.clone(),
@@ -216,7 +216,7 @@ pub fn canonical(scalar: &Scalar) -> Scalar {
 }
 
 /// Whether go-yaml, v2 or v3, takes `text` without quotes for a date.
-pub fn is_timestamp(text: &str) -> bool {
+pub(crate) fn is_timestamp(text: &str) -> bool {
     timestamp(text).is_some()
 }
 
@@ -272,7 +272,7 @@ fn timestamp(text: &str) -> Option<String> {
 }
 
 /// The text of a key as a JSON key: what `sigs.k8s.io/yaml` makes of a key that is not a string.
-pub fn key(scalar: &Scalar, dialect: Dialect) -> String {
+pub(crate) fn key(scalar: &Scalar, dialect: Dialect) -> String {
     match (dialect, value(scalar, dialect)) {
         (Dialect::Sigs, Value::Bool(it)) => it.to_string(),
         (Dialect::Sigs, Value::Int(it)) => it.to_string(),

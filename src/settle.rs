@@ -16,7 +16,7 @@ use crate::{
 
 /// The findings of a run as they are reported.
 #[derive(Debug, Default)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// In order: the worst first, then by place.
     pub findings: Vec<Finding>,
     /// How many comments say are meant to be there.
@@ -25,16 +25,16 @@ pub struct Settled {
 
 /// Which findings the user wants to see: those that touch one of these paths; `""` is all.
 #[derive(Debug, Clone)]
-pub struct Scope(pub Vec<String>);
+pub(crate) struct Scope(pub Vec<String>);
 
 impl Scope {
     /// Everything.
-    pub fn all() -> Self {
+    pub(crate) fn all() -> Self {
         Self(vec![String::new()])
     }
 
     /// Whether `path` is one of these files or lies in one of these directories.
-    pub fn covers(&self, path: &str) -> bool {
+    pub(crate) fn covers(&self, path: &str) -> bool {
         self.0.iter().any(|it| {
             it.is_empty()
                 || path
@@ -45,7 +45,7 @@ impl Scope {
 }
 
 /// Suppresses, sets severities, leaves out, merges over environments, and sorts.
-pub fn settle(
+pub(crate) fn settle(
     sources: &Sources,
     config: &Config,
     findings: Vec<Finding>,
@@ -131,7 +131,7 @@ fn order(sources: &Sources, finding: &Finding) -> impl Ord + use<> {
 }
 
 /// The entries of `environments` that are none of the environments that were found.
-pub fn unmatched(config: &Config, environments: &[Environment]) -> Vec<Finding> {
+pub(crate) fn unmatched(config: &Config, environments: &[Environment]) -> Vec<Finding> {
     let mut found = Findings::of("unmatched-environment", Severity::Note, None);
     let is_matched = |name: &str| {
         let mut settings = environments.iter().filter_map(|it| it.settings.as_ref());
@@ -156,7 +156,7 @@ pub fn unmatched(config: &Config, environments: &[Environment]) -> Vec<Finding> 
 
 /// How many findings of each severity there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Of [`Severity::Error`].
     pub errors: usize,
     /// Of [`Severity::Warning`].
@@ -167,7 +167,7 @@ pub struct Counts {
 
 impl Counts {
     /// The counts of `findings`.
-    pub fn of(findings: &[Finding]) -> Self {
+    pub(crate) fn of(findings: &[Finding]) -> Self {
         let mut counts = Self::default();
         for finding in findings {
             match finding.severity {

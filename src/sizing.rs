@@ -16,11 +16,11 @@ const GUIDED_PODS_PER_NODE: u64 = 70;
 const USUAL_PODS_PER_NODE: u64 = 30;
 
 /// A limit of at most this many bytes is too low for any cluster: a few nodes use 35 to 37 MiB.
-pub const SMALLEST: u64 = 40 * MI;
+pub(crate) const SMALLEST: u64 = 40 * MI;
 
 /// The memory that metrics-server is documented to need for `nodes` nodes, with `pods` on each
 /// when that is known.
-pub fn guidance(nodes: u64, pods: Option<u64>) -> Memory {
+pub(crate) fn guidance(nodes: u64, pods: Option<u64>) -> Memory {
     let density = pods.unwrap_or(0).max(GUIDED_PODS_PER_NODE);
     let count = (2 * u128::from(nodes))
         .saturating_mul(u128::from(density))
@@ -30,7 +30,7 @@ pub fn guidance(nodes: u64, pods: Option<u64>) -> Memory {
 }
 
 /// The bytes without which metrics-server of that version runs out of memory.
-pub fn least(nodes: u64, pods: Option<u64>, version: Option<&Version>) -> u64 {
+pub(crate) fn least(nodes: u64, pods: Option<u64>, version: Option<&Version>) -> u64 {
     // Before 0.6.0 it read the kubelets' whole summaries, at more than twice the cost per pod.
     let old = version.is_some_and(|version| *version < Version::new(0, 6, 0));
     let per_pod = if old { 44 * 1024 } else { 20 * 1024 };

@@ -13,7 +13,7 @@ use crate::{
 ///
 /// Paths are relative to the root, separated by `/`, without `.` and `..`. The order of the paths
 /// is the order of the [`FileId`]s, so that nothing depends on which thread read a file first.
-pub struct Sources {
+pub(crate) struct Sources {
     files: Vec<Source>,
     /// Symbolic links inside the root and the path, also inside it, that each resolves to.
     links: IndexMap<String, String>,
@@ -21,10 +21,10 @@ pub struct Sources {
 }
 
 /// Reads one file, given its path relative to the root.
-pub type Load = dyn Fn(&str) -> Text + Send + Sync;
+pub(crate) type Load = dyn Fn(&str) -> Text + Send + Sync;
 
 /// One file.
-pub struct Source {
+pub(crate) struct Source {
     /// Relative to the root, separated by `/`.
     pub path: String,
     /// Whether the first look at its bytes says that it can matter.
@@ -36,7 +36,7 @@ pub struct Source {
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Text {
+pub(crate) enum Text {
     /// Text, byte for byte as on the disk: a byte order mark stays, so that offsets are right.
     Utf8(String),
     /// Something else, and what.
@@ -45,7 +45,7 @@ pub enum Text {
 
 /// Why a file is not read as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Skip {
+pub(crate) enum Skip {
     /// A NUL byte or invalid UTF-8.
     Binary,
     /// Encrypted by git-crypt. What SOPS encrypts is still text.
@@ -69,11 +69,11 @@ impl fmt::Display for Skip {
 }
 
 /// Files larger than this are not read; no configuration is.
-pub const MAX_FILE: u64 = 8 * 1024 * 1024;
+pub(crate) const MAX_FILE: u64 = 8 * 1024 * 1024;
 
 /// How a file can matter, judged by its bytes before any parsing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Relevance {
+pub(crate) enum Relevance {
     /// Read only when something names it.
     #[default]
     None,
@@ -85,11 +85,11 @@ pub enum Relevance {
 
 /// A file's place in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(NonZeroU32);
+pub(crate) struct FileId(NonZeroU32);
 
 /// A byte range in one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span {
+pub(crate) struct Span {
     /// The file.
     pub file: FileId,
     /// The first byte.
@@ -100,7 +100,7 @@ pub struct Span {
 
 /// A line and a column, both from 1; the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub(crate) struct Position {
     /// From 1.
     pub line: u32,
     /// From 1, in Unicode scalar values.
@@ -109,7 +109,7 @@ pub struct Position {
 
 impl Sources {
     /// The files that `listing` names. `links` maps symbolic links to what they resolve to.
-    pub fn new(
+    pub(crate) fn new(
         mut listing: Vec<(String, Relevance, Option<Text>)>,
         links: IndexMap<String, String>,
         load: Box<Load>,
@@ -125,7 +125,7 @@ impl Sources {
 
     /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what
     /// people are shown.
-    pub fn add(&mut self, path: String, text: Text) {
+    pub(crate) fn add(&mut self, path: String, text: Text) {
         let at = self.files.partition_point(|file| file.path < path);
         let source = Source::new(path, Relevance::None, Some(text));
         match self.files.get_mut(at) {
@@ -135,14 +135,14 @@ impl Sources {
     }
 
     /// The file at `path`, which may lead through symbolic links.
-    pub fn find(&self, path: &str) -> Option<FileId> {
+    pub(crate) fn find(&self, path: &str) -> Option<FileId> {
         let exact = |path: &str| self.files.binary_search_by(|file| file.path.as_str().cmp(path));
         let at = exact(path).ok().or_else(|| exact(&self.follow(path)?).ok())?;
         FileId::new(at)
     }
 
     /// `path` with every symbolic link in it resolved, or `None` when it leads through too many.
-    pub fn follow(&self, path: &str) -> Option<String> {
+    pub(crate) fn follow(&self, path: &str) -> Option<String> {
         let mut path = path.to_owned();
         for _ in 0..40 {
             let Some((end, target)) = path
@@ -159,7 +159,7 @@ impl Sources {
     }
 
     /// Whether any file lies below `dir`; `""` is the root.
-    pub fn is_dir(&self, dir: &str) -> bool {
+    pub(crate) fn is_dir(&self, dir: &str) -> bool {
         dir.is_empty()
             || self.below(dir).next().is_some()
             || self
@@ -168,7 +168,7 @@ impl Sources {
     }
 
     /// The files below `dir`, at any depth, in path order; `""` is the root.
-    pub fn below<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = FileId> + 'a {
+    pub(crate) fn below<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = FileId> + 'a {
         let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
         let start = self.files.partition_point(|file| file.path.as_str() < prefix.as_str());
         self.files[start..]
@@ -179,18 +179,18 @@ impl Sources {
     }
 
     /// Every file, in path order.
-    pub fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
         (0..).map_while(FileId::new).zip(&self.files)
     }
 
     /// What the file holds, read on the first call.
-    pub fn load(&self, file: FileId) -> &Text {
+    pub(crate) fn load(&self, file: FileId) -> &Text {
         let source = &self[file];
         source.text.get_or_init(|| (self.load)(&source.path))
     }
 
     /// The file's text, or `""` when it has none.
-    pub fn text(&self, file: FileId) -> &str {
+    pub(crate) fn text(&self, file: FileId) -> &str {
         match self.load(file) {
             Text::Utf8(text) => text,
             Text::Skipped(_) => "",
@@ -198,34 +198,34 @@ impl Sources {
     }
 
     /// The file's YAML documents as `dialect` reads them, parsed on the first call.
-    pub fn documents(&self, file: FileId, dialect: Dialect) -> &Documents {
+    pub(crate) fn documents(&self, file: FileId, dialect: Dialect) -> &Documents {
         self[file].documents[dialect as usize]
             .get_or_init(|| parse::documents(self.text(file), file, dialect))
     }
 
     /// The text that `span` covers.
-    pub fn slice(&self, span: Span) -> &str {
+    pub(crate) fn slice(&self, span: Span) -> &str {
         self.text(span.file).get(span.range()).unwrap_or_default()
     }
 
     /// Where `span` starts.
-    pub fn start(&self, span: Span) -> Position {
+    pub(crate) fn start(&self, span: Span) -> Position {
         self.position(span.file, span.start)
     }
 
     /// Where `span` ends; the column is that of the character after it.
-    pub fn end(&self, span: Span) -> Position {
+    pub(crate) fn end(&self, span: Span) -> Position {
         self.position(span.file, span.end)
     }
 
     /// The text of a line, counted from 1, without its line break.
-    pub fn line(&self, file: FileId, line: u32) -> &str {
+    pub(crate) fn line(&self, file: FileId, line: u32) -> &str {
         let range = self.line_range(file, line);
         self.text(file).get(range).unwrap_or_default().trim_end_matches(['\n', '\r'])
     }
 
     /// The bytes of a line, counted from 1, its line break included.
-    pub fn line_range(&self, file: FileId, line: u32) -> Range<usize> {
+    pub(crate) fn line_range(&self, file: FileId, line: u32) -> Range<usize> {
         let starts = self.line_starts(file);
         let at = |line: usize| starts.get(line).map_or(self.text(file).len(), |at| *at as usize);
         let line = line.max(1) as usize;
@@ -246,7 +246,7 @@ impl Sources {
     }
 
     /// The byte at which each line starts.
-    pub fn line_starts(&self, file: FileId) -> &[u32] {
+    pub(crate) fn line_starts(&self, file: FileId) -> &[u32] {
         self[file].lines.get_or_init(|| {
             let text = self.text(file);
             let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
@@ -269,7 +269,7 @@ impl Source {
     }
 
     /// Why the file was not read as text, when something asked for it and it was not.
-    pub fn skipped(&self) -> Option<Skip> {
+    pub(crate) fn skipped(&self) -> Option<Skip> {
         match self.text.get()? {
             Text::Skipped(skip) => Some(*skip),
             Text::Utf8(_) => None,
@@ -299,37 +299,31 @@ impl FileId {
 
 impl Span {
     /// That range of bytes in `file`, which [`MAX_FILE`] keeps below 2^32.
-    pub fn new(file: FileId, range: Range<usize>) -> Self {
+    pub(crate) fn new(file: FileId, range: Range<usize>) -> Self {
         let [start, end] = [range.start, range.end].map(|it| u32::try_from(it).unwrap_or(u32::MAX));
         Self { file, start, end }
     }
 
     /// The part of it at `range` bytes from its start.
     #[must_use]
-    pub fn part(self, range: Range<usize>) -> Self {
+    pub(crate) fn part(self, range: Range<usize>) -> Self {
         let start = self.start as usize;
         Self::new(self.file, start + range.start..start + range.end)
     }
 
     /// The start of `file`: the place of what concerns all of it.
-    pub fn start_of(file: FileId) -> Self {
+    pub(crate) fn start_of(file: FileId) -> Self {
         Self { file, start: 0, end: 0 }
     }
 
     /// The bytes.
-    pub fn range(self) -> Range<usize> {
+    pub(crate) fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
-    }
-
-    /// From the start of `self` to the end of `other`, which lies in the same file.
-    #[must_use]
-    pub fn to(self, other: Self) -> Self {
-        Self { end: other.end.max(self.start), ..self }
     }
 }
 
 /// The lines of `text` with what ends them, each with where it starts.
-pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.split_inclusive('\n').scan(0, |next, line| {
         let start = *next;
         *next += line.len();
@@ -340,7 +334,7 @@ pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// `relative` seen from the directory `dir`, without `.` and `..`; `None` when it leaves the root.
 ///
 /// An absolute path has no meaning in a repository and is `None` too.
-pub fn join(dir: &str, relative: &str) -> Option<String> {
+pub(crate) fn join(dir: &str, relative: &str) -> Option<String> {
     if relative.starts_with('/') {
         return None;
     }
@@ -358,11 +352,11 @@ pub fn join(dir: &str, relative: &str) -> Option<String> {
 }
 
 /// The directory that holds `path`; `""` is the root.
-pub fn parent(path: &str) -> &str {
+pub(crate) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
 /// The last component of `path`.
-pub fn file_name(path: &str) -> &str {
+pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }

@@ -22,7 +22,7 @@ const RULE: &str = "unused-suppression";
 /// What is left of `findings` when what is meant to be there is taken out.
 ///
 /// Comments that take nothing out are findings themselves.
-pub fn apply(sources: &Sources, findings: Vec<Finding>) -> Applied {
+pub(crate) fn apply(sources: &Sources, findings: Vec<Finding>) -> Applied {
     let mut unused = Findings::of(RULE, Severity::Warning, None);
     let mut suppressions = Vec::new();
     for file in files(sources, &findings) {
@@ -49,7 +49,7 @@ pub fn apply(sources: &Sources, findings: Vec<Finding>) -> Applied {
 
 /// The findings of a run, apart from each other.
 #[derive(Debug, Default)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// What is reported.
     pub kept: Vec<Finding>,
     /// What a comment says is meant to be there.

@@ -9,9 +9,9 @@ mod origin;
 
 use std::sync::Arc;
 
-pub use join::join;
-pub use map::{Entry, Map};
-pub use origin::{Origin, Part, Step, Via};
+pub(crate) use join::join;
+pub(crate) use map::{Entry, Map};
+pub(crate) use origin::{Origin, Step, Via};
 
 use crate::{
     scalar::{self, Scalar, Value},
@@ -20,7 +20,7 @@ use crate::{
 
 /// A value of an effective configuration, together with its provenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub(crate) struct Node {
     /// What it is.
     pub kind: Kind,
     /// Where it came from.
@@ -29,7 +29,7 @@ pub struct Node {
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Text with the notation that decides its type.
     Scalar(Scalar),
     /// A sequence.
@@ -41,16 +41,16 @@ pub enum Kind {
 }
 
 /// Why a value cannot be told from the repository, as a clause: "the Secret `x` is encrypted".
-pub type Reason = Arc<str>;
+pub(crate) type Reason = Arc<str>;
 
 impl Node {
     /// A node of `kind` at `origin`.
-    pub fn new(kind: impl Into<Kind>, origin: Origin) -> Self {
+    pub(crate) fn new(kind: impl Into<Kind>, origin: Origin) -> Self {
         Self { kind: kind.into(), origin }
     }
 
     /// A value at `at` that the repository alone cannot tell.
-    pub fn unknown_value(why: impl Into<Reason>, at: &Origin) -> Self {
+    pub(crate) fn unknown_value(why: impl Into<Reason>, at: &Origin) -> Self {
         Self::new(Kind::Unknown(why.into()), at.clone())
     }
 
@@ -58,13 +58,13 @@ impl Node {
     ///
     /// What is replaced is not looked into, and what does not change stays shared.
     #[must_use]
-    pub fn rewrite(&self, f: &mut impl FnMut(&Self) -> Option<Self>) -> Self {
+    pub(crate) fn rewrite(&self, f: &mut impl FnMut(&Self) -> Option<Self>) -> Self {
         self.rewritten(f).unwrap_or_else(|| self.clone())
     }
 
     /// The tree with what `f` puts in the place of its scalars, where these are.
     #[must_use]
-    pub fn rewrite_scalars(&self, f: impl Fn(&Scalar) -> Option<Kind>) -> Self {
+    pub(crate) fn rewrite_scalars(&self, f: impl Fn(&Scalar) -> Option<Kind>) -> Self {
         self.rewrite(&mut |node| Some(Self::new(f(node.as_scalar()?)?, node.origin.clone())))
     }
 
@@ -88,7 +88,7 @@ impl Node {
     }
 
     /// This value and those in it, the outer ones first, in order.
-    pub fn walk(&self) -> impl Iterator<Item = &Self> {
+    pub(crate) fn walk(&self) -> impl Iterator<Item = &Self> {
         let mut open = vec![self];
         std::iter::from_fn(move || {
             let node = open.pop()?;
@@ -100,13 +100,13 @@ impl Node {
 
     /// The same value with `f` of every place in it.
     #[must_use]
-    pub fn map_origins(&self, f: &impl Fn(&Origin) -> Origin) -> Self {
+    pub(crate) fn map_origins(&self, f: &impl Fn(&Origin) -> Origin) -> Self {
         self.map_places(f, &|key| key)
     }
 
     /// The same value, all of it made at `origin`: its keys are written nowhere.
     #[must_use]
-    pub fn relocated(&self, origin: &Origin) -> Self {
+    pub(crate) fn relocated(&self, origin: &Origin) -> Self {
         self.map_places(&|_| origin.clone(), &|_| None)
     }
 
@@ -127,17 +127,17 @@ impl Node {
 
     /// The same value, all of which comes to count through a step at `span`.
     #[must_use]
-    pub fn through(&self, via: Via, span: Option<Span>) -> Self {
+    pub(crate) fn through(&self, via: Via, span: Option<Span>) -> Self {
         self.map_origins(&|origin| origin.through(via, span))
     }
 
     /// The value at `key`, when this is a map that has it.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.as_map()?.get(key)
     }
 
     /// `node.at("spec.template.spec")`; a key with a dot in it needs [`Node::get`].
-    pub fn at(&self, path: &str) -> Option<&Node> {
+    pub(crate) fn at(&self, path: &str) -> Option<&Node> {
         path.split('.').try_fold(self, |node, key| node.get(key))
     }
 
@@ -147,7 +147,7 @@ impl Node {
     ///
     /// # Errors
     /// The reason, and the origin of what is not known.
-    pub fn look(&self, path: &str) -> Result<Option<&Node>, (Reason, Origin)> {
+    pub(crate) fn look(&self, path: &str) -> Result<Option<&Node>, (Reason, Origin)> {
         let mut node = self;
         for key in path.split('.') {
             match &node.kind {
@@ -167,60 +167,60 @@ impl Node {
     }
 
     /// The text at `path`, when a string stands there.
-    pub fn str_at(&self, path: &str) -> Option<&str> {
+    pub(crate) fn str_at(&self, path: &str) -> Option<&str> {
         self.at(path)?.as_str()
     }
 
     /// The items of the sequence at `path`, or none.
-    pub fn items_at(&self, path: &str) -> &[Self] {
+    pub(crate) fn items_at(&self, path: &str) -> &[Self] {
         self.at(path).map(Self::items).unwrap_or_default()
     }
 
     /// Whether `true` stands at `path`.
-    pub fn is_true_at(&self, path: &str) -> bool {
+    pub(crate) fn is_true_at(&self, path: &str) -> bool {
         self.at(path).and_then(Self::as_bool) == Some(true)
     }
 
     /// The value at `path`, to change it; shared structure is copied.
-    pub fn at_mut(&mut self, path: &str) -> Option<&mut Self> {
+    pub(crate) fn at_mut(&mut self, path: &str) -> Option<&mut Self> {
         path.split('.').try_fold(self, |node, key| node.as_map_mut()?.get_mut(key))
     }
 
     /// Sets `key`, when this is a map.
-    pub fn set(&mut self, key: &str, value: Self) {
+    pub(crate) fn set(&mut self, key: &str, value: Self) {
         if let Some(map) = self.as_map_mut() {
             map.set(key, value);
         }
     }
 
     /// The `kind` of a Kubernetes object, or `""`.
-    pub fn object_kind(&self) -> &str {
+    pub(crate) fn object_kind(&self) -> &str {
         self.str_at("kind").unwrap_or_default()
     }
 
     /// The group of a Kubernetes object's `apiVersion`; `""` is the core group.
-    pub fn api_group(&self) -> &str {
+    pub(crate) fn api_group(&self) -> &str {
         let version = self.str_at("apiVersion").unwrap_or_default();
         version.split_once('/').map_or("", |(group, _)| group)
     }
 
     /// The `metadata.name` of a Kubernetes object, or `""`.
-    pub fn object_name(&self) -> &str {
+    pub(crate) fn object_name(&self) -> &str {
         self.str_at("metadata.name").unwrap_or_default()
     }
 
     /// The `metadata.namespace` of a Kubernetes object, or `""`.
-    pub fn object_namespace(&self) -> &str {
+    pub(crate) fn object_namespace(&self) -> &str {
         self.str_at("metadata.namespace").unwrap_or_default()
     }
 
     /// The place of a Kubernetes object's name, or of the whole object.
-    pub fn object_anchor(&self) -> &Origin {
+    pub(crate) fn object_anchor(&self) -> &Origin {
         &self.at("metadata.name").unwrap_or(self).origin
     }
 
     /// The mapping.
-    pub fn as_map(&self) -> Option<&Map> {
+    pub(crate) fn as_map(&self) -> Option<&Map> {
         match &self.kind {
             Kind::Map(map) => Some(map),
             _ => None,
@@ -228,7 +228,7 @@ impl Node {
     }
 
     /// The mapping, to change it; shared structure is copied.
-    pub fn as_map_mut(&mut self) -> Option<&mut Map> {
+    pub(crate) fn as_map_mut(&mut self) -> Option<&mut Map> {
         match &mut self.kind {
             Kind::Map(map) => Some(Arc::make_mut(map)),
             _ => None,
@@ -236,7 +236,7 @@ impl Node {
     }
 
     /// The sequence.
-    pub fn as_list(&self) -> Option<&[Node]> {
+    pub(crate) fn as_list(&self) -> Option<&[Node]> {
         match &self.kind {
             Kind::List(items) => Some(items),
             _ => None,
@@ -244,7 +244,7 @@ impl Node {
     }
 
     /// The sequence, to change it; shared structure is copied.
-    pub fn as_list_mut(&mut self) -> Option<&mut Vec<Node>> {
+    pub(crate) fn as_list_mut(&mut self) -> Option<&mut Vec<Node>> {
         match &mut self.kind {
             Kind::List(items) => Some(Arc::make_mut(items)),
             _ => None,
@@ -252,17 +252,17 @@ impl Node {
     }
 
     /// The items of a sequence, or none.
-    pub fn items(&self) -> &[Node] {
+    pub(crate) fn items(&self) -> &[Node] {
         self.as_list().unwrap_or_default()
     }
 
     /// The entries of a mapping, or none.
-    pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.as_map().into_iter().flat_map(Map::iter)
     }
 
     /// The scalar.
-    pub fn as_scalar(&self) -> Option<&Scalar> {
+    pub(crate) fn as_scalar(&self) -> Option<&Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) => Some(scalar),
             _ => None,
@@ -270,12 +270,12 @@ impl Node {
     }
 
     /// The scalar's meaning to Kubernetes (`sigs.k8s.io/yaml`, YAML 1.1 as go-yaml v2 reads it).
-    pub fn value(&self) -> Option<Value<'_>> {
+    pub(crate) fn value(&self) -> Option<Value<'_>> {
         Some(scalar::sigs(self.as_scalar()?))
     }
 
     /// The text, when it is a string to Kubernetes.
-    pub fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self.value()? {
             Value::Str(text) => Some(text),
             _ => None,
@@ -283,7 +283,7 @@ impl Node {
     }
 
     /// The boolean, when it is one to Kubernetes.
-    pub fn as_bool(&self) -> Option<bool> {
+    pub(crate) fn as_bool(&self) -> Option<bool> {
         match self.value()? {
             Value::Bool(it) => Some(it),
             _ => None,
@@ -291,7 +291,7 @@ impl Node {
     }
 
     /// The whole number, when it is one to Kubernetes.
-    pub fn as_int(&self) -> Option<i128> {
+    pub(crate) fn as_int(&self) -> Option<i128> {
         match self.value()? {
             Value::Int(it) => Some(it),
             _ => None,
@@ -299,12 +299,12 @@ impl Node {
     }
 
     /// Whether it is a null.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.value() == Some(Value::Null)
     }
 
     /// Whether the repository alone cannot tell what it is.
-    pub fn unknown(&self) -> Option<&Reason> {
+    pub(crate) fn unknown(&self) -> Option<&Reason> {
         match &self.kind {
             Kind::Unknown(why) => Some(why),
             _ => None,
@@ -312,7 +312,7 @@ impl Node {
     }
 
     /// The value as JSON, as Kubernetes would read it; what is unknown becomes null.
-    pub fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.kind {
             Kind::Unknown(_) => Json::Null,

@@ -15,7 +15,7 @@ use crate::{
 
 /// One chart in all its versions.
 #[derive(Debug, Default)]
-pub struct KnownChart {
+pub(crate) struct KnownChart {
     versions: IndexMap<Version, Version>,
     floating: Option<Version>,
     covered: Option<Version>,
@@ -30,7 +30,7 @@ pub struct KnownChart {
 
 /// What a chart takes at a place in its values, by the type of its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValueKey {
+pub(crate) enum ValueKey {
     /// Anything: the default is null.
     Any,
     /// A boolean.
@@ -48,7 +48,7 @@ pub enum ValueKey {
 }
 
 /// The chart of `family`.
-pub fn of(family: Family) -> &'static KnownChart {
+pub(crate) fn of(family: Family) -> &'static KnownChart {
     static KUBERNETES_SIGS: LazyLock<KnownChart> =
         LazyLock::new(|| KnownChart::read(include_str!("charts/kubernetes-sigs.yaml")));
     static BITNAMI: LazyLock<KnownChart> =
@@ -103,18 +103,18 @@ impl KnownChart {
     }
 
     /// The versions that are known, oldest first.
-    pub fn versions(&self) -> impl DoubleEndedIterator<Item = &Version> {
+    pub(crate) fn versions(&self) -> impl DoubleEndedIterator<Item = &Version> {
         self.versions.keys()
     }
 
     /// The newest version that is known.
-    pub fn newest(&self) -> Option<&Version> {
+    pub(crate) fn newest(&self) -> Option<&Version> {
         self.versions.keys().next_back()
     }
 
     /// The versions that a release with this constraint may get, oldest first: the one that it
     /// names, known or not, else those that are known.
-    pub fn allowed(&self, constraint: &Constraint) -> Vec<Version> {
+    pub(crate) fn allowed(&self, constraint: &Constraint) -> Vec<Version> {
         if let Some(exact) = constraint.exact() {
             return vec![exact.clone()];
         }
@@ -129,18 +129,18 @@ impl KnownChart {
     }
 
     /// Whether the values at `version` are known, though perhaps not the image.
-    pub fn covers(&self, version: &Version) -> bool {
+    pub(crate) fn covers(&self, version: &Version) -> bool {
         self.covered.as_ref().is_some_and(|from| from <= version)
             && self.newest().is_some_and(|newest| version <= newest)
     }
 
     /// The version of metrics-server that `version` of the chart installs by default.
-    pub fn app_version(&self, version: &Version) -> Option<&Version> {
+    pub(crate) fn app_version(&self, version: &Version) -> Option<&Version> {
         self.versions.get(version)
     }
 
     /// The files in the chart's `templates` folder at `version`, when they are known.
-    pub fn templates(&self, version: &Version) -> Option<Vec<&str>> {
+    pub(crate) fn templates(&self, version: &Version) -> Option<Vec<&str>> {
         self.versions.get(version)?;
         let since = self.templates.iter().filter(|(since, _)| *since <= version);
         let files: Vec<_> = since.flat_map(|(_, files)| files).map(String::as_str).collect();
@@ -150,7 +150,7 @@ impl KnownChart {
     /// The chart's own values at `version`, every one of them at `origin`.
     ///
     /// A version that is not known has those of the one before it.
-    pub fn defaults(&self, version: &Version, origin: &Origin) -> Node {
+    pub(crate) fn defaults(&self, version: &Version, origin: &Origin) -> Node {
         let mut root = Node::new(Map::default(), origin.clone());
         for (path, default) in self.at(version) {
             let value = from_json(default, origin);
@@ -160,7 +160,7 @@ impl KnownChart {
     }
 
     /// The keys that the chart reads at `version`.
-    pub fn keys(&self, version: &Version) -> ValueKey {
+    pub(crate) fn keys(&self, version: &Version) -> ValueKey {
         let mut root = IndexMap::from([("global".to_owned(), ValueKey::Open)]);
         for (path, default) in self.at(version) {
             let open = self.open.iter().find(|open| {
@@ -190,7 +190,7 @@ impl KnownChart {
 
 impl ValueKey {
     /// Whether the dotted `path` leads to something that the chart reads.
-    pub fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         let (name, rest) = path.split_once('.').unwrap_or((path, ""));
         match self {
             Self::Open | Self::Any => true,
@@ -244,7 +244,7 @@ fn declare(keys: &mut IndexMap<String, ValueKey>, path: &str, key: ValueKey) {
 }
 
 /// `value` as a tree whose every node is at `origin`.
-pub fn from_json(value: &Json, origin: &Origin) -> Node {
+pub(crate) fn from_json(value: &Json, origin: &Origin) -> Node {
     let kind: Kind = match value {
         Json::Null => Scalar::null().into(),
         Json::Bool(it) => (*it).into(),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 /// A run of consecutive versions that accept a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionRange {
+pub(crate) struct VersionRange {
     /// The first version that accepts it.
     pub first: Version,
     /// The last; `None` when the newest known version still does.
@@ -17,7 +17,7 @@ pub struct VersionRange {
 
 /// Whether `flag`, without its dashes, is accepted by `version`; `None` when the program's version
 /// is older or newer than all that are known.
-pub fn accepts(version: &Version, flag: &str) -> Option<bool> {
+pub(crate) fn accepts(version: &Version, flag: &str) -> Option<bool> {
     let (first, last) = (TABLE.versions.first()?, TABLE.versions.last()?);
     if version < first || version > last {
         return None;
@@ -26,18 +26,13 @@ pub fn accepts(version: &Version, flag: &str) -> Option<bool> {
 }
 
 /// The versions that accept `flag`, oldest first; none for a flag that never existed.
-pub fn runs(flag: &str) -> &'static [VersionRange] {
+pub(crate) fn runs(flag: &str) -> &'static [VersionRange] {
     TABLE.flags.get(flag).map_or(&[], Vec::as_slice)
 }
 
 /// Every flag of any version, without dashes.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.flags.keys().map(String::as_str)
-}
-
-/// The program's versions that are known, oldest first.
-pub fn versions() -> &'static [Version] {
-    &TABLE.versions
 }
 
 impl VersionRange {

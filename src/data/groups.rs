@@ -2,7 +2,7 @@
 
 /// What the objects of an API group are to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// They say which files belong together, so that they are read in every run.
     Connects,
     /// They install something, or are configuration of what builds files.
@@ -54,7 +54,7 @@ const GROUPS: &[(&str, Role)] = &[
 ];
 
 /// What objects of `group` are to us; what stands before its name, such as a quote, does not count.
-pub fn role(group: &str) -> Option<Role> {
+pub(crate) fn role(group: &str) -> Option<Role> {
     let ends = |suffix: &str| {
         let before = group.strip_suffix(suffix).map(|it| it.chars().next_back());
         before.is_some_and(|it| it.is_none_or(|it| !it.is_alphanumeric() && it != '-'))
@@ -63,7 +63,7 @@ pub fn role(group: &str) -> Option<Role> {
 }
 
 /// The ends of the names of the groups that have that role.
-pub fn that(role: Role) -> impl Iterator<Item = &'static str> {
+pub(crate) fn that(role: Role) -> impl Iterator<Item = &'static str> {
     GROUPS.iter().filter(move |(_, it)| *it == role).map(|(suffix, _)| *suffix)
 }
 

@@ -26,13 +26,13 @@ const CLUSTER_SCOPED: &[(&str, &[&str], &[&str])] = &[
 const BOTH: &[&str] = &["v1", "v1beta1"];
 
 /// Whether objects of `kind` have no namespace, in whatever group and version.
-pub fn is_cluster_scoped(kind: &str) -> bool {
+pub(crate) fn is_cluster_scoped(kind: &str) -> bool {
     CLUSTER_SCOPED.iter().any(|(_, kinds, _)| kinds.contains(&kind))
 }
 
 /// Whether kustomize knows that objects of this kind have no namespace; those that it does not know
 /// count as namespaced.
-pub fn is_cluster_scoped_to_kustomize(group: &str, version: &str, kind: &str) -> bool {
+pub(crate) fn is_cluster_scoped_to_kustomize(group: &str, version: &str, kind: &str) -> bool {
     CLUSTER_SCOPED.iter().any(|(its, kinds, versions)| {
         *its == group && kinds.contains(&kind) && versions.contains(&version)
     })

@@ -4,11 +4,11 @@
 use crate::tree::Node;
 
 /// The names that kustomize looks for, in its order (`konfig/general.go`).
-pub const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(crate) const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// What a field may hold.
 #[derive(Debug)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// A string.
     Text,
     /// A string that is the path of a file or a directory.
@@ -32,7 +32,7 @@ pub enum Shape {
 }
 
 /// The field of that name, which Go decodes without regard to case.
-pub fn field<'f>(
+pub(crate) fn field<'f>(
     fields: &'f [(&'static str, Shape)],
     name: &str,
 ) -> Option<&'f (&'static str, Shape)> {
@@ -41,7 +41,7 @@ pub fn field<'f>(
 }
 
 /// The paths that a kustomization file names, as written.
-pub fn paths(kustomization: &Node) -> Vec<&str> {
+pub(crate) fn paths(kustomization: &Node) -> Vec<&str> {
     let mut found = Vec::new();
     collect_paths(kustomization, &KUSTOMIZATION, &mut found);
     found
@@ -73,7 +73,7 @@ const TEXT_LIST: Shape = Shape::List(&Shape::Text);
 const PATHS: Shape = Shape::List(&Shape::Path);
 
 /// `types.FieldSpec`
-pub const FIELD_SPEC: Shape = Shape::Fields(&[
+pub(crate) const FIELD_SPEC: Shape = Shape::Fields(&[
     ("group", Shape::Text),
     ("version", Shape::Text),
     ("kind", Shape::Text),
@@ -82,7 +82,7 @@ pub const FIELD_SPEC: Shape = Shape::Fields(&[
 ]);
 
 /// `types.Selector`
-pub const SELECTOR: Shape = Shape::Fields(&[
+pub(crate) const SELECTOR: Shape = Shape::Fields(&[
     ("group", Shape::Text),
     ("version", Shape::Text),
     ("kind", Shape::Text),
@@ -93,7 +93,7 @@ pub const SELECTOR: Shape = Shape::Fields(&[
 ]);
 
 /// `types.Patch`
-pub const PATCH: Shape = Shape::Fields(&[
+pub(crate) const PATCH: Shape = Shape::Fields(&[
     ("path", Shape::Path),
     ("patch", Shape::Text),
     ("target", SELECTOR),
@@ -101,7 +101,7 @@ pub const PATCH: Shape = Shape::Fields(&[
 ]);
 
 /// `types.Image`
-pub const IMAGE: Shape = Shape::Fields(&[
+pub(crate) const IMAGE: Shape = Shape::Fields(&[
     ("name", Shape::Text),
     ("newName", Shape::Text),
     ("tagSuffix", Shape::Text),
@@ -110,7 +110,7 @@ pub const IMAGE: Shape = Shape::Fields(&[
 ]);
 
 /// `types.Replica`
-pub const REPLICA: Shape = Shape::Fields(&[("name", Shape::Text), ("count", Shape::Number)]);
+pub(crate) const REPLICA: Shape = Shape::Fields(&[("name", Shape::Text), ("count", Shape::Number)]);
 
 const REPLACEMENT_OPTIONS: Shape = Shape::Fields(&[
     ("delimiter", Shape::Text),
@@ -137,7 +137,7 @@ const REPLACEMENT_SOURCE: Shape = Shape::Fields(&[
 ]);
 
 /// `types.ReplacementField`; `sourceValue` came with 5.6.
-pub const REPLACEMENT: Shape = Shape::Fields(&[
+pub(crate) const REPLACEMENT: Shape = Shape::Fields(&[
     ("path", Shape::Path),
     ("source", REPLACEMENT_SOURCE),
     ("sourceValue", Shape::Text),
@@ -152,7 +152,7 @@ const GENERATOR_OPTIONS: Shape = Shape::Fields(&[
 ]);
 
 /// `types.ConfigMapArgs` and `types.SecretArgs`, which has a `type` besides.
-pub const GENERATOR: Shape = Shape::Fields(&[
+pub(crate) const GENERATOR: Shape = Shape::Fields(&[
     ("namespace", Shape::Text),
     ("name", Shape::Text),
     ("behavior", Shape::Text),
@@ -196,7 +196,7 @@ const METADATA: Shape = Shape::Fields(&[
 ]);
 
 /// `types.HelmChart`, with the fields of `types.HelmChartArgs`; `devel` came with 5.6.
-pub const HELM_CHART: Shape = Shape::Fields(&[
+pub(crate) const HELM_CHART: Shape = Shape::Fields(&[
     ("name", Shape::Text),
     ("version", Shape::Text),
     ("repo", Shape::Text),
@@ -228,7 +228,7 @@ pub const HELM_CHART: Shape = Shape::Fields(&[
 ]);
 
 /// `types.Kustomization`
-pub const KUSTOMIZATION: Shape = Shape::Fields(&[
+pub(crate) const KUSTOMIZATION: Shape = Shape::Fields(&[
     ("apiVersion", Shape::Text),
     ("kind", Shape::Text),
     ("metadata", METADATA),

@@ -4,7 +4,7 @@ use semver::{BuildMetadata, Version};
 
 /// A constraint: alternatives, each of which is a list of conditions that all hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Constraint {
+pub(crate) struct Constraint {
     alternatives: Vec<Vec<Bound>>,
 }
 
@@ -31,13 +31,13 @@ enum Operator {
 impl Constraint {
     /// `3.12.2`, `3.12.x`, `~3.12`, `^3`, `>=3.12.0 <4`, `3.11 - 3.12`, `1 || 2`, `*`; `None` for
     /// what Helm refuses.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let alternatives = text.split("||").map(conditions).collect::<Option<Vec<_>>>()?;
         Some(Self { alternatives })
     }
 
     /// Whether `version` satisfies it. A prerelease does only where one is asked for.
-    pub fn holds(&self, version: &Version) -> bool {
+    pub(crate) fn holds(&self, version: &Version) -> bool {
         self.alternatives.iter().any(|all| {
             let prereleases = all.iter().any(|it| !it.version.pre.is_empty());
             (version.pre.is_empty() || prereleases) && all.iter().all(|it| it.holds(version))
@@ -45,7 +45,7 @@ impl Constraint {
     }
 
     /// The one version that satisfies it, when it names one completely; without build metadata.
-    pub fn exact(&self) -> Option<&Version> {
+    pub(crate) fn exact(&self) -> Option<&Version> {
         match self.alternatives.as_slice() {
             [all] => match all.as_slice() {
                 [Bound { operator: Operator::Equal, version, written: 3 }] => Some(version),
@@ -57,7 +57,7 @@ impl Constraint {
 }
 
 /// A version with up to three numbers, perhaps after a `v`: `3.12` is `3.12.0`.
-pub fn lenient(text: &str) -> Option<Version> {
+pub(crate) fn lenient(text: &str) -> Option<Version> {
     let (version, written) = partial(text.trim())?;
     (written > 0).then_some(version)
 }

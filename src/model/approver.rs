@@ -6,8 +6,8 @@
 mod elsewhere;
 mod policy;
 
-pub use elsewhere::elsewhere;
-pub use policy::Weakness;
+pub(crate) use elsewhere::elsewhere;
+pub(crate) use policy::Weakness;
 pub(super) use policy::of_values;
 
 use crate::{
@@ -34,7 +34,7 @@ const TALOS_CONTROLLER: &str = "node-csr-approval";
 const BUILT_IN_ROLE: &str = "system:certificates.k8s.io:kubelet-serving-approver";
 
 /// The approvers that `environment` deploys, by name, those that are certain first.
-pub fn find(sources: &Sources, environment: &Environment) -> Vec<Approver> {
+pub(crate) fn find(sources: &Sources, environment: &Environment) -> Vec<Approver> {
     let mut found: Vec<Approver> = Vec::new();
     found.extend(environment.releases.iter().filter_map(of_release));
     found.extend(of_objects(&environment.objects));

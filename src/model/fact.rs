@@ -7,7 +7,7 @@ use crate::{
 
 /// What is known of one setting. A default is a known value whose origin says so.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fact<T> {
+pub(crate) enum Fact<T> {
     /// It is this.
     Known(T, Origin),
     /// It is certainly not set; what took it away, if something did.
@@ -25,28 +25,35 @@ pub enum Fact<T> {
     },
 }
 
-/// Derives what the facts of a struct have in common, so that each is named in one list.
+/// The settings of one thing, each a [`Fact`].
+pub(crate) trait Facts {
+    /// Facts that nobody can tell, because of what stands at `origin`.
+    fn unknown(why: &Reason, origin: &Origin) -> Self;
+
+    /// Every fact under the name that `show` gives it, in a fixed order.
+    fn facts(&self) -> Vec<(&'static str, Fact<Datum>)>;
+}
+
+/// Declares a struct of facts, so that each is named in one list.
 macro_rules! facts {
     (
         $(#[$about:meta])*
-        pub struct $name:ident {
-            $($(#[$doc:meta])* pub $fact:ident: Fact<$type:ty>,)*
+        pub(crate) struct $name:ident {
+            $($(#[$doc:meta])* pub(crate) $fact:ident: Fact<$type:ty>,)*
         }
     ) => {
         $(#[$about])*
         #[derive(Debug, Clone, Default)]
-        pub struct $name {
-            $($(#[$doc])* pub $fact: Fact<$type>,)*
+        pub(crate) struct $name {
+            $($(#[$doc])* pub(crate) $fact: Fact<$type>,)*
         }
 
-        impl $name {
-            /// Facts that nobody can tell, because of what stands at `origin`.
-            pub fn unknown(why: &Reason, origin: &Origin) -> Self {
+        impl Facts for $name {
+            fn unknown(why: &Reason, origin: &Origin) -> Self {
                 Self { $($fact: Fact::Unknown(why.clone(), Some(origin.clone()))),* }
             }
 
-            /// Every fact under the name that `show` gives it, in a fixed order.
-            pub fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
+            fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
                 vec![$((stringify!($fact), self.$fact.datum())),*]
             }
         }
@@ -57,7 +64,7 @@ pub(super) use facts;
 
 /// A fact's value for people and machines.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Datum {
+pub(crate) enum Datum {
     /// A boolean.
     Bool(bool),
     /// A whole number.
@@ -70,7 +77,7 @@ pub enum Datum {
 
 impl<T> Fact<T> {
     /// The value and where it comes from, when it is known.
-    pub fn known(&self) -> Option<(&T, &Origin)> {
+    pub(crate) fn known(&self) -> Option<(&T, &Origin)> {
         match self {
             Self::Known(value, origin) => Some((value, origin)),
             _ => None,
@@ -78,27 +85,27 @@ impl<T> Fact<T> {
     }
 
     /// The value, when it is known.
-    pub fn value(&self) -> Option<&T> {
+    pub(crate) fn value(&self) -> Option<&T> {
         self.known().map(|(value, _)| value)
     }
 
     /// Where it comes from, when it is known.
-    pub fn origin(&self) -> Option<&Origin> {
+    pub(crate) fn origin(&self) -> Option<&Origin> {
         self.known().map(|(_, origin)| origin)
     }
 
     /// Whether it is certainly not set.
-    pub fn is_absent(&self) -> bool {
+    pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent(_))
     }
 
     /// Whether nobody can tell.
-    pub fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown(..))
     }
 
     /// Why there is no value although something is said, and where: it is unknown, or invalid.
-    pub fn untold(&self) -> Option<(&Reason, Option<&Origin>)> {
+    pub(crate) fn untold(&self) -> Option<(&Reason, Option<&Origin>)> {
         match self {
             Self::Unknown(why, origin) => Some((why, origin.as_ref())),
             Self::Invalid { why, origin, .. } => Some((why, Some(origin))),
@@ -117,12 +124,12 @@ impl<T> Fact<T> {
     }
 
     /// The same fact of another type.
-    pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Fact<U> {
+    pub(crate) fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Fact<U> {
         self.and_then(|value, origin| Fact::Known(f(value), origin.clone()))
     }
 
     /// The fact that is read out of this one; what cannot be read is unknown, with the reason.
-    pub fn read<U>(&self, read: impl FnOnce(&T) -> Result<U, String>) -> Fact<U> {
+    pub(crate) fn read<U>(&self, read: impl FnOnce(&T) -> Result<U, String>) -> Fact<U> {
         self.and_then(|value, origin| match read(value) {
             Ok(value) => Fact::Known(value, origin.clone()),
             Err(why) => Fact::Unknown(why.into(), Some(origin.clone())),
@@ -130,7 +137,7 @@ impl<T> Fact<T> {
     }
 
     /// The fact that follows from this one when it is known.
-    pub fn and_then<U>(&self, f: impl FnOnce(&T, &Origin) -> Fact<U>) -> Fact<U> {
+    pub(crate) fn and_then<U>(&self, f: impl FnOnce(&T, &Origin) -> Fact<U>) -> Fact<U> {
         match self {
             Self::Known(value, origin) => f(value, origin),
             Self::Absent(by) => Fact::Absent(by.clone()),
@@ -143,7 +150,7 @@ impl<T> Fact<T> {
 
     /// This fact, or `default` from `origin` when it is absent.
     #[must_use]
-    pub fn or_default(self, default: T, origin: Origin) -> Self {
+    pub(crate) fn or_default(self, default: T, origin: Origin) -> Self {
         match self {
             Self::Absent(None) => Self::Known(default, origin),
             // What was taken away is why the default counts: that is where to edit.
@@ -179,7 +186,7 @@ impl<T> Default for Fact<T> {
 
 impl<T: Clone + Into<Datum>> Fact<T> {
     /// The fact as people and machines see it.
-    pub fn datum(&self) -> Fact<Datum> {
+    pub(crate) fn datum(&self) -> Fact<Datum> {
         self.map(|value| value.clone().into())
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// The typed view of `environment`.
 ///
 /// `elsewhere` keeps what the whole repository says of approvers, which one environment may ask for.
-pub fn lower(
+pub(crate) fn lower(
     sources: &Sources,
     environment: &Environment,
     elsewhere: &OnceLock<Vec<Approver>>,

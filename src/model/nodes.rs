@@ -11,7 +11,7 @@ use crate::{
 
 /// A group of nodes.
 #[derive(Debug, Clone)]
-pub struct Pool {
+pub(crate) struct Pool {
     /// Which cluster it belongs to, as in [`Kubelet::cluster`](crate::model::Kubelet::cluster).
     pub cluster: ClusterId,
     /// How many nodes it has.
@@ -22,7 +22,10 @@ pub struct Pool {
 
 /// How many nodes there are and how many pods each runs: what the configuration file says, else
 /// what `pools` add up to.
-pub fn count(pools: &[Pool], config: Option<&EnvironmentConfig>) -> (Fact<Count>, Fact<Count>) {
+pub(crate) fn count(
+    pools: &[Pool],
+    config: Option<&EnvironmentConfig>,
+) -> (Fact<Count>, Fact<Count>) {
     let configured = |setting: Option<&(u64, Origin)>| {
         setting.map(|(count, origin)| Fact::Known(Count::exactly(*count), origin.clone()))
     };
@@ -153,7 +156,7 @@ pub(super) fn between(min: Option<&Node>, max: Option<&Node>) -> Option<Fact<Cou
 
 impl Count {
     /// This many, no more and no fewer.
-    pub fn exactly(count: u64) -> Self {
+    pub(crate) fn exactly(count: u64) -> Self {
         Self { min: count, max: Some(count) }
     }
 }

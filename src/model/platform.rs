@@ -22,8 +22,8 @@ use std::collections::BTreeSet;
 use crate::{
     data::groups::{self, Role},
     model::{
-        Approver, ClusterId, Count, Fact, Kubelet, KubeletFacts, MetricsServer, MetricsServerFacts,
-        Signer, approver, nodes::Pool,
+        Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts, MetricsServer,
+        MetricsServerFacts, Signer, approver, nodes::Pool,
     },
     parse, placeholder,
     problem::{Problem, ProblemKind},
@@ -38,7 +38,7 @@ use crate::{
 
 /// Everything that the carriers in one environment say.
 #[derive(Debug, Clone, Default)]
-pub struct Platform {
+pub(crate) struct Platform {
     /// The kubelets, per group of nodes.
     pub kubelets: Vec<Kubelet>,
     /// What approves, or may: deployed by the environment, or part of a platform or installer.
@@ -61,7 +61,7 @@ macro_rules! carriers {
     ($($module:ident { $($carrier:ident: $words:literal, $request:expr;)* })*) => {
         /// What carries the settings of kubelets.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Carrier {
+        pub(crate) enum Carrier {
             $($(#[doc = $words] $carrier,)*)*
             /// What says that a platform signs the kubelets' certificates itself, in words.
             Platform(&'static str),
@@ -69,7 +69,7 @@ macro_rules! carriers {
 
         impl Carrier {
             /// What it is called.
-            pub fn words(self) -> &'static str {
+            pub(crate) fn words(self) -> &'static str {
                 match self {
                     $($(Self::$carrier => $words,)*)*
                     Self::Platform(words) => words,
@@ -77,7 +77,7 @@ macro_rules! carriers {
             }
 
             /// How its kubelets are told to request their serving certificates, as an imperative.
-            pub fn how_to_request(self) -> &'static str {
+            pub(crate) fn how_to_request(self) -> &'static str {
                 match self {
                     $($(Self::$carrier => $request,)*)*
                     Self::Platform(_) => IN_CONFIGURATION,
@@ -140,7 +140,7 @@ carriers! {
 ///
 /// `elsewhere` holds the approvers that the whole repository speaks of: it is asked for only when
 /// kubelets request certificates and nothing in the environment is certain to approve them.
-pub fn read<'a>(
+pub(crate) fn read<'a>(
     sources: &Sources,
     environment: &Environment,
     elsewhere: impl FnOnce() -> &'a [Approver],

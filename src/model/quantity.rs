@@ -6,7 +6,7 @@ use crate::model::Datum;
 
 /// An amount of memory, in bytes, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Bytes, rounded up.
     pub bytes: u64,
     text: String,
@@ -14,7 +14,7 @@ pub struct Memory {
 
 /// An amount of CPU, in thousandths of a core, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cpu {
+pub(crate) struct Cpu {
     /// Thousandths of a core, rounded up.
     pub millis: u64,
     text: String,
@@ -22,7 +22,7 @@ pub struct Cpu {
 
 /// A duration as Go's `time.ParseDuration` reads it, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Duration {
+pub(crate) struct Duration {
     /// Nanoseconds.
     pub nanos: i128,
     text: String,
@@ -30,7 +30,7 @@ pub struct Duration {
 
 /// A number of pods, or a share of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IntOrPercent {
+pub(crate) enum IntOrPercent {
     /// That many.
     Int(i64),
     /// That many of a hundred.
@@ -38,23 +38,23 @@ pub enum IntOrPercent {
 }
 
 /// What one mebibyte is.
-pub const MI: u64 = 1024 * 1024;
+pub(crate) const MI: u64 = 1024 * 1024;
 
 impl Memory {
     /// `256Mi`, `0.5Gi`, `1e9`, `128974848`; `None` for what Kubernetes refuses.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         Some(Self { bytes: amount(text, NANO)?, text: text.to_owned() })
     }
 
     /// That many mebibytes.
-    pub fn mebibytes(count: u64) -> Self {
+    pub(crate) fn mebibytes(count: u64) -> Self {
         Self { bytes: count * MI, text: format!("{count}Mi") }
     }
 }
 
 impl Cpu {
     /// `100m`, `0.1`, `2`; `None` for what Kubernetes refuses.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         Some(Self { millis: amount(text, NANO / 1000)?, text: text.to_owned() })
     }
 }
@@ -121,7 +121,7 @@ fn nanos(text: &str) -> Option<i128> {
 
 impl Duration {
     /// `15s`, `1m30s`, `1.5h`, `0`; `None` for what Go refuses.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
         let negative = text.starts_with('-');
         let mut rest = unsigned;
@@ -165,14 +165,14 @@ impl Duration {
     }
 
     /// That many seconds.
-    pub fn seconds(count: u32) -> Self {
+    pub(crate) fn seconds(count: u32) -> Self {
         Self { nanos: i128::from(count) * NANO, text: format!("{count}s") }
     }
 }
 
 impl IntOrPercent {
     /// `25%`, `1`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text.strip_suffix('%') {
             Some(share) => share.parse().ok().map(Self::Percent),
             None => text.parse().ok().map(Self::Int),
@@ -180,7 +180,7 @@ impl IntOrPercent {
     }
 
     /// How many of `replicas` that is, rounded up or down when it is a share.
-    pub fn of(self, replicas: i128, up: bool) -> i128 {
+    pub(crate) fn of(self, replicas: i128, up: bool) -> i128 {
         match self {
             Self::Int(count) => count.into(),
             Self::Percent(share) => {

@@ -12,7 +12,7 @@ use crate::{
 ///
 /// The absence of evidence is [`ServingState::Unknown`]: only a carrier that defines its nodes says
 /// something by saying nothing.
-pub fn state(kubelets: &[Kubelet], approvers: &[Approver]) -> Serving {
+pub(crate) fn state(kubelets: &[Kubelet], approvers: &[Approver]) -> Serving {
     let mut evidence = Vec::new();
     let mut clusters: BTreeMap<&ClusterId, Vec<ServingState>> = BTreeMap::new();
     for kubelet in kubelets {
@@ -48,7 +48,7 @@ fn within(states: &[ServingState]) -> ServingState {
 }
 
 /// The state of one group of nodes, with what says so and where.
-pub fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, Origin) {
+pub(crate) fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, Origin) {
     let here = |says: &str| format!("{} ({}): {says}", kubelet.carrier.words(), kubelet.group);
     let anchor = || kubelet.anchor.clone();
     let unknown = |says: &str, at: Option<&Origin>| {

@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 4;
 ///
 /// In text that is not YAML, or not any more after some point, a comment is a line that starts with
 /// `#`.
-pub fn comments(text: &str, file: FileId, is_yaml: bool) -> Vec<Span> {
+pub(crate) fn comments(text: &str, file: FileId, is_yaml: bool) -> Vec<Span> {
     let mut ranges = Vec::new();
     if is_yaml {
         let mark = if text.starts_with('\u{feff}') { 3 } else { 0 };

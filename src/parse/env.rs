@@ -7,7 +7,7 @@ use crate::source::{self, FileId, Span};
 
 /// One `KEY=value` line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variable<'a> {
+pub(crate) struct Variable<'a> {
     /// Everything before the first `=`, spaces at its end included.
     pub key: &'a str,
     /// Where the key is.
@@ -22,7 +22,7 @@ pub struct Variable<'a> {
 const MAX_LINE: usize = 64 * 1024;
 
 /// The variables of `text`, in order.
-pub fn parse(text: &str, file: FileId) -> impl Iterator<Item = Variable<'_>> {
+pub(crate) fn parse(text: &str, file: FileId) -> impl Iterator<Item = Variable<'_>> {
     let mark = '\u{feff}';
     let (offset, text) = match text.strip_prefix(mark) {
         Some(rest) => (mark.len_utf8(), rest),

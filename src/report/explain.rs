@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The page of a rule: its metadata and its text without the examples.
-pub fn explain(rule: &Rule, look: TerminalOptions) -> String {
+pub(crate) fn explain(rule: &Rule, look: TerminalOptions) -> String {
     let mut out = format!("{}: {}\n\n", look.paint("1", rule.id), look.paint("1", rule.title));
     let _ = write!(
         out,
@@ -30,7 +30,7 @@ pub fn explain(rule: &Rule, look: TerminalOptions) -> String {
 }
 
 /// All rules, one a line.
-pub fn rules(look: TerminalOptions) -> String {
+pub(crate) fn rules(look: TerminalOptions) -> String {
     let width = RULES.iter().map(|it| it.id.len()).max().unwrap_or(0);
     let lines = RULES.iter().map(|it| {
         let id = look.paint("1", &format!("{:width$}", it.id));
@@ -40,7 +40,7 @@ pub fn rules(look: TerminalOptions) -> String {
 }
 
 /// All rules as JSON.
-pub fn rules_json() -> String {
+pub(crate) fn rules_json() -> String {
     let rules = RULES.iter().map(|it| {
         json!({
             "id": it.id,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The findings as JSON.
-pub fn json(report: &Report<'_>) -> String {
+pub(crate) fn json(report: &Report<'_>) -> String {
     let Counts { errors, warnings, notes } = Counts::of(&report.findings);
     let findings = report.findings.iter().map(|it| finding_json(report.sources, it));
     pretty(&json!({

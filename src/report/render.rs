@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// `objects` as JSON, with each value's origin by its JSON pointer if `origins` says so.
-pub fn render_json(
+pub(crate) fn render_json(
     sources: &Sources,
     objects: &[&Node],
     problems: &[Problem],
@@ -63,7 +63,7 @@ fn leaves<'a>(node: &'a Node, pointer: &mut String, each: &mut dyn FnMut(&str, &
 }
 
 /// `objects` as a stream of YAML documents, as `kubectl kustomize` prints them.
-pub fn render_yaml(sources: &Sources, objects: &[&Node], origins: bool) -> String {
+pub(crate) fn render_yaml(sources: &Sources, objects: &[&Node], origins: bool) -> String {
     let documents = objects.iter().map(|object| {
         let emitted = emit::emit(object);
         if origins { annotated(sources, object, &emitted) } else { emitted.text }

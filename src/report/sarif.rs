@@ -28,7 +28,7 @@ const MAX_TEXT: usize = 1024;
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// The findings as a SARIF log.
-pub fn sarif(report: &Report<'_>) -> String {
+pub(crate) fn sarif(report: &Report<'_>) -> String {
     let mut lines: IndexMap<(&str, &str, u32), Vec<&Finding>> = IndexMap::new();
     for finding in &report.findings {
         let Some(label) = finding.primary() else { continue };
@@ -47,7 +47,7 @@ pub fn sarif(report: &Report<'_>) -> String {
 }
 
 /// A log that says why there are no findings: the tool could not do its job.
-pub fn failure(sources: Option<&Sources>, message: &str, findings: &[Finding]) -> String {
+pub(crate) fn failure(sources: Option<&Sources>, message: &str, findings: &[Finding]) -> String {
     let mut notifications: Vec<Json> = findings
         .iter()
         .map(|it| {

@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    model::{ApiService, Approver, Cluster, Count, Datum, Fact, Kubelet, MetricsServer},
+    model::{
+        ApiService, Approver, Cluster, Count, Datum, Fact, Facts as _, Kubelet, MetricsServer,
+    },
     problem::Problem,
     report::{
         Place, TerminalOptions,
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// Everything that is known of `environments`, as JSON.
-pub fn show_json(sources: &Sources, environments: &[(Environment, Cluster)]) -> String {
+pub(crate) fn show_json(sources: &Sources, environments: &[(Environment, Cluster)]) -> String {
     let shown: Vec<_> = environments.iter().map(|it| environment_json(sources, it)).collect();
     json::pretty(&json!({ "version": 1, "environments": shown }))
 }
@@ -166,7 +168,7 @@ fn count_json(count: Count) -> Json {
 }
 
 /// Everything that is known of `environments`, as tables.
-pub fn show(
+pub(crate) fn show(
     sources: &Sources,
     environments: &[(Environment, Cluster)],
     look: TerminalOptions,

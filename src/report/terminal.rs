@@ -19,7 +19,7 @@ use crate::cli::Color;
 
 /// How text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TerminalOptions {
+pub(crate) struct TerminalOptions {
     /// Whether to color it.
     pub color: bool,
     /// Whether to draw with more than ASCII.
@@ -30,7 +30,7 @@ pub struct TerminalOptions {
 
 /// What the other end of a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Screen {
+pub(crate) struct Screen {
     /// How text may look there, unless the user wants other colors.
     look: TerminalOptions,
     /// Whether it is a terminal, and no file or pipe.
@@ -41,10 +41,11 @@ pub struct Screen {
 
 impl Screen {
     /// A file or a pipe.
-    pub const NONE: Self = Self { look: TerminalOptions::PLAIN, terminal: false, watched: false };
+    pub(crate) const NONE: Self =
+        Self { look: TerminalOptions::PLAIN, terminal: false, watched: false };
 
     /// What `stream` and the environment variables say.
-    pub fn of(stream: &impl IsTerminal) -> Self {
+    pub(crate) fn of(stream: &impl IsTerminal) -> Self {
         let terminal = stream.is_terminal();
         let set = |name| env::var_os(name).is_some_and(|it| !it.is_empty());
         let term = env::var("TERM").ok();
@@ -63,7 +64,7 @@ impl Screen {
     }
 
     /// How text may look there when `color` is what the user wants.
-    pub fn look(self, color: Color) -> TerminalOptions {
+    pub(crate) fn look(self, color: Color) -> TerminalOptions {
         let color = match color {
             Color::Auto => self.look.color,
             Color::Always => true,
@@ -75,7 +76,7 @@ impl Screen {
 
 impl TerminalOptions {
     /// What a pipe or a file gets.
-    pub const PLAIN: Self = Self { color: false, unicode: true, width: 100 };
+    pub(crate) const PLAIN: Self = Self { color: false, unicode: true, width: 100 };
 
     /// `text` with the ANSI attributes `code`, if colors are on.
     pub(super) fn paint(self, code: &str, text: &str) -> String {
@@ -99,7 +100,7 @@ fn is_utf8_locale() -> bool {
 
 /// A bar on standard error that appears when the work takes longer than people like to wait.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     started: Instant,
     files: AtomicU64,
@@ -112,7 +113,7 @@ impl Progress {
     const PATIENCE: Duration = Duration::from_millis(500);
 
     /// Starts the clock; a bar is for a standard error that somebody watches.
-    pub fn start(watched: bool) -> Self {
+    pub(crate) fn start(watched: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
@@ -132,7 +133,7 @@ impl Progress {
     }
 
     /// Another file was looked at.
-    pub fn file(&self) {
+    pub(crate) fn file(&self) {
         let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
         if files.is_multiple_of(1024) {
             self.bar.set_message(format!("{files} files"));
@@ -140,12 +141,12 @@ impl Progress {
     }
 
     /// What comes now.
-    pub fn stage(&self, name: &'static str) {
+    pub(crate) fn stage(&self, name: &'static str) {
         self.bar.set_message(name);
     }
 
     /// Takes the bar away, and says how long it all took.
-    pub fn finish(self) -> Duration {
+    pub(crate) fn finish(self) -> Duration {
         self.started.elapsed()
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The findings of `report`, and a line that sums up unless `elapsed` is `None`.
-pub fn text(
+pub(crate) fn text(
     report: &Report<'_>,
     look: TerminalOptions,
     detail: Verbosity,
@@ -235,7 +235,7 @@ fn skipped(sources: &Sources) -> String {
 }
 
 /// `2 errors and 1 note in 3 environments (120 files, 0.03 s)`
-pub fn summary(report: &Report<'_>, look: TerminalOptions, elapsed: Duration) -> String {
+pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions, elapsed: Duration) -> String {
     let Counts { errors, warnings, notes } = Counts::of(&report.findings);
     let parts = [
         (errors, "error", Severity::Error),

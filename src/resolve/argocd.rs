@@ -35,7 +35,7 @@ const DEFAULT: &str = "default";
 const MAX_APPLICATIONS: usize = 10_000;
 
 /// The Argo CD side of a repository.
-pub struct Argo<'a> {
+pub(crate) struct Argo<'a> {
     context: &'a Context<'a>,
     layout: &'a Layout<'a>,
     repository: Repository,
@@ -52,7 +52,7 @@ struct WrittenApplication<'a> {
 
 impl<'a> Argo<'a> {
     /// Collects what is written; nothing is built yet.
-    pub fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
+    pub(crate) fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
         let repository = Repository::new(context.sources, &layout.argo);
         let mut argo = Self { context, layout, repository, written: Vec::new() };
         let written = layout.argo.iter().map(|(file, node)| {
@@ -81,7 +81,7 @@ impl<'a> Argo<'a> {
     }
 
     /// The environments of Applications that nothing else in the repository builds.
-    pub fn environments(&self) -> Discovery {
+    pub(crate) fn environments(&self) -> Discovery {
         let mut found = Discovery::default();
         if self.written.is_empty() {
             return found;
@@ -118,7 +118,7 @@ impl<'a> Argo<'a> {
     }
 
     /// What the Applications among the objects of `environment` deploy, there and elsewhere.
-    pub fn applications(&self, environment: &Environment) -> Discovery {
+    pub(crate) fn applications(&self, environment: &Environment) -> Discovery {
         let mut deployment = Deployment::new(self, Some(&environment.name));
         for object in environment.objects.iter().filter(|it| is_application(&it.node)) {
             let place = Home { name: environment.name.clone(), built: true };
@@ -128,7 +128,7 @@ impl<'a> Argo<'a> {
     }
 
     /// Whether an Application in one of these files leads to what concerns us.
-    pub fn matters(&self, files: &BTreeSet<FileId>) -> bool {
+    pub(crate) fn matters(&self, files: &BTreeSet<FileId>) -> bool {
         let mut seen: BTreeSet<FileId> = BTreeSet::new();
         let mut open: Vec<FileId> = files.iter().copied().collect();
         while let Some(file) = open.pop() {

@@ -4,7 +4,7 @@ use crate::{config::Config, resolve::kustomize, source::Sources};
 
 /// What every resolver reads.
 #[derive(Debug)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// The files.
     pub sources: &'a Sources,
     /// The configuration.
@@ -17,14 +17,14 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Nothing is built yet.
-    pub fn new(sources: &'a Sources, config: &'a Config, purpose: Purpose) -> Self {
+    pub(crate) fn new(sources: &'a Sources, config: &'a Config, purpose: Purpose) -> Self {
         Self { sources, config, layers: kustomize::Layers::default(), purpose }
     }
 }
 
 /// What environments are resolved for, where that makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// To judge them. What cannot matter may be left out, and a variable that nothing defines
     /// makes the value unknown.
     #[default]

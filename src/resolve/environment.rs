@@ -10,7 +10,7 @@ use crate::{
 
 /// One effective world: what one cluster would run, as far as the repository says.
 #[derive(Debug, Clone)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// Its name, unique in a run.
     pub name: String,
     /// What it starts from.
@@ -30,7 +30,7 @@ pub struct Environment {
 
 /// What an environment starts from.
 #[derive(Debug, Clone)]
-pub struct EntryPoint {
+pub(crate) struct EntryPoint {
     /// What it is.
     pub kind: EntryKind,
     /// Where it is: the object's name, the kustomization file, the first manifest.
@@ -39,7 +39,7 @@ pub struct EntryPoint {
 
 /// The kinds of things that environments start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EntryKind {
+pub(crate) enum EntryKind {
     /// A Flux Kustomization that no other one builds, or a directory that the configuration says
     /// one points at.
     Flux,
@@ -57,7 +57,7 @@ pub enum EntryKind {
 
 impl Environment {
     /// An environment without anything in it.
-    pub fn new(name: impl Into<String>, kind: EntryKind, origin: Origin) -> Self {
+    pub(crate) fn new(name: impl Into<String>, kind: EntryKind, origin: Origin) -> Self {
         Self {
             name: name.into(),
             entry: EntryPoint { kind, origin },
@@ -72,7 +72,7 @@ impl Environment {
 
 impl EntryKind {
     /// The name in machine-readable output.
-    pub fn id(self) -> &'static str {
+    pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Flux => "flux-kustomization",
             Self::ArgoCd => "argo-cd-application",
@@ -86,7 +86,7 @@ impl EntryKind {
 
 /// A Kubernetes object as the cluster would get it.
 #[derive(Debug, Clone)]
-pub struct Object {
+pub(crate) struct Object {
     /// The object. Its scalars mean the same to every reader (`parse::scalar::canonical`).
     pub node: Node,
     /// The release that renders it, as an index into [`Environment::releases`].
@@ -97,7 +97,7 @@ pub struct Object {
 
 /// A chart that is installed, with the user's values.
 #[derive(Debug, Clone)]
-pub struct Release {
+pub(crate) struct Release {
     /// The release's name.
     pub name: String,
     /// Where it is installed.
@@ -126,32 +126,32 @@ pub struct Release {
 
 impl Object {
     /// An object that no chart renders.
-    pub fn new(node: Node) -> Self {
+    pub(crate) fn new(node: Node) -> Self {
         Self { node, release: None, suspended: false }
     }
 
     /// `kind`
-    pub fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.node.object_kind()
     }
 
     /// The group of `apiVersion`; `""` is the core group.
-    pub fn group(&self) -> &str {
+    pub(crate) fn group(&self) -> &str {
         self.node.api_group()
     }
 
     /// `metadata.name`
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.node.object_name()
     }
 
     /// `metadata.namespace`, or `""`.
-    pub fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         self.node.object_namespace()
     }
 
     /// The place of its name, or of the whole object.
-    pub fn anchor(&self) -> Origin {
+    pub(crate) fn anchor(&self) -> Origin {
         self.node.object_anchor().clone()
     }
 }

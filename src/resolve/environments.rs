@@ -42,7 +42,7 @@ enum Root<'a> {
 }
 
 /// Every environment of the repository that concerns us, in order of their names.
-pub fn resolve(context: &Context<'_>) -> Vec<Environment> {
+pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let layout = Layout::new(context.sources, context.config);
     let installers = Installers::new(context, &layout);
     let (starts, reached) = starts(context, &layout, &installers);

@@ -31,7 +31,7 @@ struct Bundle<'a> {
 }
 
 /// The environments of Fleet's targets that concern us.
-pub fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Discovery {
+pub(crate) fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Discovery {
     let sources = context.sources;
     let mut found = Discovery::default();
     let mut bundles = Vec::new();

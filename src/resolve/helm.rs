@@ -9,16 +9,18 @@ mod local;
 mod object;
 mod print;
 mod stable;
-pub mod strvals;
+pub(crate) mod strvals;
 mod template;
 mod values;
 mod versions;
 
 use semver::Version;
 
-pub use family::{family, values_file};
-pub use local::{Expanded, expand};
-pub use values::{coalesce, layer, merge};
+pub(crate) use family::{family, values_file};
+#[cfg(test)]
+pub(crate) use local::Expanded;
+pub(crate) use local::expand;
+pub(crate) use values::{coalesce, layer, merge};
 
 use self::{object::identity_only, template::HelmScope};
 use crate::{
@@ -35,7 +37,7 @@ use crate::{
 
 /// The objects that a chart renders.
 #[derive(Debug, Clone, Default)]
-pub struct Rendered {
+pub(crate) struct Rendered {
     /// The objects, canonical; a value that nobody can tell is `Kind::Unknown`. Such an item of a
     /// list stands for any number of items.
     pub objects: Vec<Node>,
@@ -46,7 +48,7 @@ pub struct Rendered {
 /// Renders `release` as it is installed: what names no namespace lands in the release's.
 ///
 /// Nothing and an `unresolved` problem when its chart is not one that we know.
-pub fn render(context: &Context<'_>, release: &Release) -> Rendered {
+pub(crate) fn render(context: &Context<'_>, release: &Release) -> Rendered {
     let mut rendered = template(context, release);
     for object in &mut rendered.objects {
         let cluster_wide = object.str_at("kind").is_some_and(is_cluster_scoped);
@@ -65,7 +67,7 @@ pub fn render(context: &Context<'_>, release: &Release) -> Rendered {
 ///
 /// A chart in the repository is looked up there: it may be a copy of one that we know, or depend
 /// on one.
-pub fn template(context: &Context<'_>, release: &Release) -> Rendered {
+pub(crate) fn template(context: &Context<'_>, release: &Release) -> Rendered {
     let expanded = expand(context, release);
     let mut all = Rendered { objects: Vec::new(), problems: expanded.problems };
     for release in &expanded.releases {

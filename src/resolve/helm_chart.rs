@@ -16,7 +16,7 @@ use crate::{
 /// Turns the `HelmChart`s among the environment's objects into releases and what they render.
 ///
 /// A `HelmChartConfig` without its chart changes one that the distribution brings along.
-pub fn releases(context: &Context<'_>, environment: &mut Environment) {
+pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
     let of = |kind: &str| -> Vec<Node> {
         let objects = environment.objects.iter();
         let ours = objects.filter(|it| it.group() == "helm.cattle.io" && it.kind() == kind);

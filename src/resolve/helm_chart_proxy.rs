@@ -16,7 +16,7 @@ use crate::{
 /// Turns the `HelmChartProxy`s among the environment's objects into releases and what they render.
 ///
 /// They install in the clusters that they select, which the same environment declares.
-pub fn releases(context: &Context<'_>, environment: &mut Environment) {
+pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
     let objects = environment.objects.iter();
     let proxies: Vec<Object> = objects
         .filter(|it| it.group() == "addons.cluster.x-k8s.io" && it.kind() == "HelmChartProxy")

@@ -33,7 +33,7 @@ const MAX_FILES: usize = 1_000;
 const DEFAULT: &str = "default";
 
 /// The environments of Helmfiles that install charts which concern us.
-pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
+pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
     let mut found = Discovery::default();
     let sources = context.sources;
     let files: Vec<FileId> = sources

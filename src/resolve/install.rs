@@ -20,7 +20,7 @@ use crate::{
 
 /// What one installer finds in the repository.
 #[derive(Debug, Default)]
-pub struct Discovery {
+pub(crate) struct Discovery {
     /// Environments, or parts of those that have the same name.
     pub environments: Vec<Environment>,
     /// What they read: nothing of it starts an environment of its own.
@@ -29,7 +29,7 @@ pub struct Discovery {
 
 /// Files and directories that an environment reads.
 #[derive(Debug, Default, Clone)]
-pub struct Reached {
+pub(crate) struct Reached {
     /// Files.
     pub files: BTreeSet<FileId>,
     /// Directories with a kustomization.
@@ -38,7 +38,7 @@ pub struct Reached {
 
 impl Reached {
     /// Adds what building a directory reaches.
-    pub fn extend(&mut self, closure: Closure) {
+    pub(crate) fn extend(&mut self, closure: Closure) {
         self.files.extend(closure.files);
         self.dirs.extend(closure.dirs);
     }
@@ -46,7 +46,7 @@ impl Reached {
 
 impl Discovery {
     /// Adds what another tool found.
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         self.environments.extend(other.environments);
         self.reached.files.extend(other.reached.files);
         self.reached.dirs.extend(other.reached.dirs);
@@ -55,7 +55,7 @@ impl Discovery {
 
 impl Environment {
     /// Adds a release and what its chart renders.
-    pub fn install(&mut self, context: &Context<'_>, release: Release) {
+    pub(crate) fn install(&mut self, context: &Context<'_>, release: Release) {
         let rendered = helm::render(context, &release);
         let index = Some(self.releases.len());
         let suspended = release.suspended;
@@ -71,7 +71,7 @@ impl Environment {
 
 /// A chart as a tool refers to it.
 #[derive(Debug)]
-pub struct ChartReference<'a> {
+pub(crate) struct ChartReference<'a> {
     /// Its name, the path of its directory, or an OCI reference.
     pub name: &'a str,
     /// The address of the repository that it comes from; `""` when nothing says.
@@ -84,7 +84,7 @@ pub struct ChartReference<'a> {
 
 impl ChartReference<'_> {
     /// A release of it, whose anchor is its version, else `otherwise`.
-    pub fn release(
+    pub(crate) fn release(
         self,
         via: &'static str,
         name: impl Into<String>,
@@ -118,7 +118,11 @@ impl ChartReference<'_> {
 ///
 /// # Errors
 /// Why nobody can tell them, or why Helm refuses them, at `reference`.
-pub fn values_file(sources: &Sources, file: FileId, reference: &Origin) -> Result<Node, Problem> {
+pub(crate) fn values_file(
+    sources: &Sources,
+    file: FileId,
+    reference: &Origin,
+) -> Result<Node, Problem> {
     let path = &sources[file].path;
     if let Text::Skipped(skip) = sources.load(file) {
         let message = format!("`{path}` {skip}");
@@ -133,7 +137,7 @@ pub fn values_file(sources: &Sources, file: FileId, reference: &Origin) -> Resul
 }
 
 /// A layer of values that `reference` brings in; unknown, with a problem, when there is none.
-pub fn layer(
+pub(crate) fn layer(
     values: Result<Node, Problem>,
     reference: &Origin,
     problems: &mut Vec<Problem>,
@@ -149,14 +153,14 @@ pub fn layer(
 }
 
 /// Merges into `values` what the list `from`, unless it is empty, takes from outside the repository.
-pub fn hide(values: &mut Node, from: Option<&Node>, why: &str) -> Option<Problem> {
+pub(crate) fn hide(values: &mut Node, from: Option<&Node>, why: &str) -> Option<Problem> {
     let from = from.filter(|it| !it.items().is_empty())?;
     *values = helm::merge(values, &Node::unknown_value(why, &from.origin));
     Some(Problem::unresolved(&from.origin, why))
 }
 
 /// A value as `--set` takes it for one, commas and all.
-pub fn escaped(value: &Node) -> Node {
+pub(crate) fn escaped(value: &Node) -> Node {
     let Some(scalar) = value.as_scalar() else { return value.clone() };
     let text = scalar.text.replace("\\,", ",").replace(',', "\\,");
     Node::new(Scalar::string(text), value.origin.clone())
@@ -166,7 +170,12 @@ pub fn escaped(value: &Node) -> Node {
 ///
 /// # Errors
 /// What Helm refuses; the values are then unknown.
-pub fn set(values: &mut Node, name: &str, value: &Node, strings: bool) -> Result<(), Problem> {
+pub(crate) fn set(
+    values: &mut Node,
+    name: &str,
+    value: &Node,
+    strings: bool,
+) -> Result<(), Problem> {
     let text = value.as_scalar().map(|it| &*it.text);
     let assignment = format!("{name}={}", text.unwrap_or("x"));
     let result = match text {
@@ -184,19 +193,19 @@ pub fn set(values: &mut Node, name: &str, value: &Node, strings: bool) -> Result
 }
 
 /// A pattern whose `*` stays within one directory; `None` for what is no pattern.
-pub fn pattern(text: &str) -> Option<GlobMatcher> {
+pub(crate) fn pattern(text: &str) -> Option<GlobMatcher> {
     let text = text.trim_start_matches("./").trim_matches('/');
     let glob = GlobBuilder::new(text).literal_separator(true).build();
     glob.ok().map(|glob| glob.compile_matcher())
 }
 
 /// Whether there is nothing in a field.
-pub fn is_blank(node: &Node) -> bool {
+pub(crate) fn is_blank(node: &Node) -> bool {
     node.is_null() || node.as_str() == Some("")
 }
 
 /// Gives a namespaced object without a namespace the one that it is deployed to.
-pub fn default_namespace(node: &mut Node, namespace: Option<&Node>) {
+pub(crate) fn default_namespace(node: &mut Node, namespace: Option<&Node>) {
     let Some(namespace) = namespace.filter(|it| !is_blank(it)) else { return };
     let scoped = node.str_at("kind").is_none_or(is_cluster_scoped);
     if scoped || node.at("metadata.namespace").is_some_and(|it| !is_blank(it)) {

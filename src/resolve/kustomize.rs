@@ -50,7 +50,7 @@ use crate::{
 /// A layer is what a kustomization and its bases amount to before names are final, so that many
 /// overlays over one base cost what they change.
 #[derive(Default)]
-pub struct Layers(Mutex<IndexMap<LayerKey, Arc<Layer>>>);
+pub(crate) struct Layers(Mutex<IndexMap<LayerKey, Arc<Layer>>>);
 
 /// The directory, and what else a layer depends on.
 type LayerKey = (Arc<str>, [bool; 4]);
@@ -81,7 +81,7 @@ impl Layers {
 
 /// How to build.
 #[derive(Debug, Clone, Default)]
-pub struct BuildOptions {
+pub(crate) struct BuildOptions {
     /// Whether files may lie outside the directory of the kustomization that names them
     /// (`--load-restrictor LoadRestrictionsNone`, and what Flux does).
     pub unrestricted: bool,
@@ -100,7 +100,7 @@ pub struct BuildOptions {
 
 /// The result of a build.
 #[derive(Debug, Clone, Default)]
-pub struct Build {
+pub(crate) struct Build {
     /// The objects, canonical; empty when the build is refused.
     pub objects: Vec<Node>,
     /// What could not be resolved, and why the build is refused (`ProblemKind::BuildFails`).
@@ -108,7 +108,7 @@ pub struct Build {
 }
 
 /// Builds the kustomization in the directory `dir`.
-pub fn build(context: &Context<'_>, dir: &str, options: &BuildOptions) -> Build {
+pub(crate) fn build(context: &Context<'_>, dir: &str, options: &BuildOptions) -> Build {
     let loader = Loader::new(context, options, dir);
     let at = start_of(&loader);
     let edits = options.edits.as_ref();
@@ -121,7 +121,7 @@ pub fn build(context: &Context<'_>, dir: &str, options: &BuildOptions) -> Build 
 }
 
 /// Runs the fields of `kustomization` (`patches`, `images`, …) over `objects`: a post-renderer.
-pub fn transform(context: &Context<'_>, objects: Vec<Node>, kustomization: &Node) -> Build {
+pub(crate) fn transform(context: &Context<'_>, objects: Vec<Node>, kustomization: &Node) -> Build {
     if kustomization.entries().next().is_none() {
         return Build { objects, problems: Vec::new() };
     }

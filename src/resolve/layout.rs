@@ -22,7 +22,7 @@ use crate::{
 
 /// The references of a repository.
 #[derive(Debug)]
-pub struct Layout<'a> {
+pub(crate) struct Layout<'a> {
     sources: &'a Sources,
     exclude: GlobSet,
     /// Kustomizations by directory.
@@ -47,7 +47,7 @@ struct KustomizationFile {
 /// A Flux Kustomization, or a `FluxInstance` that makes one, as it is written: before any patch or
 /// substitution.
 #[derive(Debug, Clone)]
-pub struct FluxKustomization<'a> {
+pub(crate) struct FluxKustomization<'a> {
     /// The file that holds it.
     pub file: FileId,
     /// The object.
@@ -58,7 +58,7 @@ pub struct FluxKustomization<'a> {
 
 /// What is reached from a directory.
 #[derive(Debug, Default, Clone)]
-pub struct Closure {
+pub(crate) struct Closure {
     /// Files, kustomization files included.
     pub files: BTreeSet<FileId>,
     /// Directories with a kustomization.
@@ -71,7 +71,7 @@ pub struct Closure {
 
 impl<'a> Layout<'a> {
     /// Reads every file that may connect others.
-    pub fn new(sources: &'a Sources, config: &Config) -> Self {
+    pub(crate) fn new(sources: &'a Sources, config: &Config) -> Self {
         let exclude = config::globs(&config.exclude);
         let mut layout = Self {
             sources,
@@ -178,12 +178,12 @@ impl<'a> Layout<'a> {
     }
 
     /// Whether `file` is excluded by the configuration.
-    pub fn is_excluded(&self, file: FileId) -> bool {
+    pub(crate) fn is_excluded(&self, file: FileId) -> bool {
         self.exclude.is_match(&self.sources[file].path)
     }
 
     /// Whether `file` is a template of a Helm chart.
-    pub fn is_template_dir(&self, file: FileId) -> bool {
+    pub(crate) fn is_template_dir(&self, file: FileId) -> bool {
         let path = &self.sources[file].path;
         path.match_indices("templates/").any(|(at, _)| {
             let chart = path[..at].trim_end_matches('/');
@@ -198,22 +198,22 @@ impl<'a> Layout<'a> {
     }
 
     /// The directories whose kustomization is not a component, in order.
-    pub fn roots(&self) -> impl Iterator<Item = &'a str> + '_ {
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.kustomizations.iter().filter(|(_, it)| !it.component).map(|(dir, _)| *dir)
     }
 
     /// Whether `dir` has a kustomization file.
-    pub fn has_kustomization(&self, dir: &str) -> bool {
+    pub(crate) fn has_kustomization(&self, dir: &str) -> bool {
         self.kustomizations.contains_key(dir)
     }
 
     /// The kustomization file of `dir`.
-    pub fn kustomization(&self, dir: &str) -> Option<FileId> {
+    pub(crate) fn kustomization(&self, dir: &str) -> Option<FileId> {
         self.kustomizations.get(dir).map(|it| it.file)
     }
 
     /// Every directory that some kustomization names.
-    pub fn included_dirs(&self) -> BTreeSet<&str> {
+    pub(crate) fn included_dirs(&self) -> BTreeSet<&str> {
         let all = self.kustomizations.iter().flat_map(|(dir, it)| {
             it.references.iter().map(String::as_str).filter(move |reference| reference != dir)
         });
@@ -221,12 +221,12 @@ impl<'a> Layout<'a> {
     }
 
     /// What building `dir` reaches; with `nested`, also what the Flux Kustomizations in it build.
-    pub fn closure(&self, dir: &str, nested: bool) -> Closure {
+    pub(crate) fn closure(&self, dir: &str, nested: bool) -> Closure {
         self.closure_of_all([dir], nested)
     }
 
     /// What building any of `dirs` reaches, in the time that it takes to go there once.
-    pub fn closure_of_all<'d>(
+    pub(crate) fn closure_of_all<'d>(
         &self,
         dirs: impl IntoIterator<Item = &'d str>,
         nested: bool,
@@ -363,13 +363,13 @@ pub(crate) fn generated<'n>(
 }
 
 /// Whether `node` is an object that says what Argo CD deploys.
-pub fn is_application(node: &Node) -> bool {
+pub(crate) fn is_application(node: &Node) -> bool {
     node.str_at("apiVersion").is_some_and(|it| it.starts_with("argoproj.io/"))
         && matches!(node.str_at("kind"), Some("Application" | "ApplicationSet"))
 }
 
 /// The objects of a stream, lists of objects flattened.
-pub fn objects<'a>(roots: impl Iterator<Item = &'a Node>) -> impl Iterator<Item = &'a Node> {
+pub(crate) fn objects<'a>(roots: impl Iterator<Item = &'a Node>) -> impl Iterator<Item = &'a Node> {
     roots.flat_map(|root| {
         let list = root.str_at("kind").is_some_and(|kind| kind.ends_with("List"));
         match root.get("items").and_then(Node::as_list).filter(|_| list) {
@@ -380,14 +380,14 @@ pub fn objects<'a>(roots: impl Iterator<Item = &'a Node>) -> impl Iterator<Item 
 }
 
 /// Whether a path's name says YAML (JSON is YAML too).
-pub fn is_yaml(path: &str) -> bool {
+pub(crate) fn is_yaml(path: &str) -> bool {
     let name = source::file_name(path);
     name == "Kustomization"
         || name.rsplit_once('.').is_some_and(|(_, it)| matches!(it, "yaml" | "yml" | "json"))
 }
 
 /// Whether a path names a kustomization file.
-pub fn is_kustomization(path: &str) -> bool {
+pub(crate) fn is_kustomization(path: &str) -> bool {
     kustomization::FILES.contains(&source::file_name(path))
 }
 
@@ -405,7 +405,7 @@ fn dialect_of(path: &str) -> Dialect {
 }
 
 /// Whether a file's text can be looked at.
-pub fn is_text(sources: &Sources, file: FileId) -> bool {
+pub(crate) fn is_text(sources: &Sources, file: FileId) -> bool {
     matches!(sources.load(file), Text::Utf8(_))
 }
 

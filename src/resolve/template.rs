@@ -8,7 +8,7 @@ mod expression;
 
 use std::ops::Range;
 
-pub use expression::{TemplateScope, normalized};
+pub(crate) use expression::{TemplateScope, normalized};
 
 use crate::{
     parse,
@@ -20,7 +20,7 @@ use crate::{
 
 /// A part of a string that something fills in.
 #[derive(Debug, Clone)]
-pub struct Hole {
+pub(crate) struct Hole {
     /// Which bytes of the string.
     pub range: Range<usize>,
     /// The scalar that takes their place: its text, or a YAML string when it is quoted.
@@ -33,7 +33,7 @@ const MAX_HOLES: usize = 6_000;
 
 /// The ranges of `text` between `open` and `close`, both included. An `open` that nothing closes
 /// is none.
-pub fn between(text: &str, open: &str, close: &str) -> Vec<Range<usize>> {
+pub(crate) fn between(text: &str, open: &str, close: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut at = 0;
     while let Some(start) = text.get(at..).and_then(|rest| rest.find(open)).map(|it| it + at) {
@@ -52,7 +52,7 @@ const CONTROL: [&str; 8] = ["if", "else", "end", "range", "with", "define", "blo
 ///
 /// # Errors
 /// It has control flow, assignments or comments, which nothing here evaluates.
-pub fn go_holes(
+pub(crate) fn go_holes(
     text: &str,
     mut value: impl FnMut(&str) -> Result<Node, Reason>,
 ) -> Result<Vec<Hole>, Reason> {
@@ -79,7 +79,7 @@ pub fn go_holes(
 }
 
 /// What stands between `{{` and `}}`.
-pub fn expression_of(expression: &str) -> &str {
+pub(crate) fn expression_of(expression: &str) -> &str {
     let inner = expression.strip_prefix("{{").and_then(|it| it.strip_suffix("}}"));
     let inner = inner.unwrap_or(expression);
     let inner = inner.strip_prefix("- ").unwrap_or(inner);
@@ -87,7 +87,7 @@ pub fn expression_of(expression: &str) -> &str {
 }
 
 /// `node`, a string, with its holes filled; unknown when one of them is.
-pub fn fill(node: &Node, holes: &[Hole]) -> Node {
+pub(crate) fn fill(node: &Node, holes: &[Hole]) -> Node {
     let Some(scalar) = node.as_scalar() else { return node.clone() };
     let mut text = String::new();
     let mut origin = None;
@@ -113,7 +113,11 @@ pub fn fill(node: &Node, holes: &[Hole]) -> Node {
 ///
 /// # Errors
 /// The text is not YAML around its holes.
-pub fn fill_yaml(sources: &Sources, node: &Node, holes: &[Hole]) -> Result<Vec<Node>, Reason> {
+pub(crate) fn fill_yaml(
+    sources: &Sources,
+    node: &Node,
+    holes: &[Hole],
+) -> Result<Vec<Node>, Reason> {
     let Some(scalar) = node.as_scalar() else { return Ok(Vec::new()) };
     let masked = mask(&scalar.text, holes).ok_or("it has too many placeholders")?;
     let documents = parse::masked(sources, node, &masked, Dialect::Sigs);
@@ -127,7 +131,11 @@ pub fn fill_yaml(sources: &Sources, node: &Node, holes: &[Hole]) -> Result<Vec<N
 ///
 /// # Errors
 /// The text is not YAML around its holes.
-pub fn fill_file(sources: &Sources, file: FileId, holes: &[Hole]) -> Result<Vec<Node>, Reason> {
+pub(crate) fn fill_file(
+    sources: &Sources,
+    file: FileId,
+    holes: &[Hole],
+) -> Result<Vec<Node>, Reason> {
     let text = sources.text(file);
     let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
     let whole = Origin::written(Span::new(file, 0..text.len()));
@@ -258,7 +266,7 @@ fn is_word(text: &str) -> bool {
 }
 
 /// The text of a scalar as Go's `%v` prints it, for what is no text either.
-pub fn printed(node: &Node) -> Option<String> {
+pub(crate) fn printed(node: &Node) -> Option<String> {
     let scalar = node.as_scalar()?;
     Some(match scalar::sigs(scalar) {
         crate::scalar::Value::Bool(it) => it.to_string(),

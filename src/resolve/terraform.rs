@@ -56,7 +56,7 @@ struct Instance {
 }
 
 /// The environments of root modules that install charts which concern us.
-pub fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
+pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
     let mut found = Discovery::default();
     let subjects: BTreeSet<&str> = context
         .sources

@@ -10,7 +10,7 @@ use crate::finding::Severity;
 /// What a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Category {
+pub(crate) enum Category {
     /// Who can read or forge metrics.
     Security,
     /// Whether metrics are there when they are needed.
@@ -23,7 +23,7 @@ pub enum Category {
 
 impl Category {
     /// The name in front matter and in machine-readable output.
-    pub fn id(self) -> &'static str {
+    pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Security => "security",
             Self::Availability => "availability",

@@ -6,7 +6,7 @@ use crate::tree::{Kind, Map, Node, Origin, Reason};
 const MAX_PAIRS: usize = 10_000;
 
 /// What two readings of a value have in common; the places are those of `newer`.
-pub fn join(newer: &Node, older: &Node, why: &Reason) -> Node {
+pub(crate) fn join(newer: &Node, older: &Node, why: &Reason) -> Node {
     let unknown = || Node::unknown_value(why.clone(), &newer.origin);
     let mut joined = match (&newer.kind, &older.kind) {
         (Kind::Unknown(_), _) => newer.clone(),

@@ -9,7 +9,7 @@ use crate::source::Span;
 
 /// A mapping that keeps the order of its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Map {
+pub(crate) struct Map {
     entries: IndexMap<Arc<str>, Entry>,
     /// What was taken away, and by what: a `null`, a `$patch: delete`, a replaced list.
     removed: Vec<(Arc<str>, Origin)>,
@@ -19,7 +19,7 @@ pub struct Map {
 
 /// A value in a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Where the key is written, when it is.
     pub key: Option<Span>,
     /// The value.
@@ -28,83 +28,83 @@ pub struct Entry {
 
 impl Map {
     /// A map without keys; with a reason, none of its keys is known.
-    pub fn open(open: Option<Reason>) -> Self {
+    pub(crate) fn open(open: Option<Reason>) -> Self {
         Self { open, ..Self::default() }
     }
 
     /// The value at `key`.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
     /// The value at `key`, to change it.
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
         self.entries.get_mut(key).map(|entry| &mut entry.value)
     }
 
     /// The value and the place of `key`.
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.get(key)
     }
 
     /// Sets `key`; an existing key keeps its place in the order.
-    pub fn insert(&mut self, key: impl Into<Arc<str>>, entry: Entry) -> Option<Entry> {
+    pub(crate) fn insert(&mut self, key: impl Into<Arc<str>>, entry: Entry) -> Option<Entry> {
         let key = key.into();
         self.removed.retain(|(name, _)| *name != key);
         self.entries.insert(key, entry)
     }
 
     /// Sets `key` to a value whose key is written nowhere, or stays where it is written.
-    pub fn set(&mut self, key: impl Into<Arc<str>>, value: Node) {
+    pub(crate) fn set(&mut self, key: impl Into<Arc<str>>, value: Node) {
         let name = key.into();
         let key = self.entries.get(&name).and_then(|entry| entry.key);
         self.insert(name, Entry { key, value });
     }
 
     /// Takes `key` out; the order of the others stays.
-    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+    pub(crate) fn remove(&mut self, key: &str) -> Option<Entry> {
         self.entries.shift_remove(key)
     }
 
     /// Takes `key` out and remembers by what.
-    pub fn remove_by(&mut self, key: &str, by: Origin) -> Option<Entry> {
+    pub(crate) fn remove_by(&mut self, key: &str, by: Origin) -> Option<Entry> {
         let (_, name, entry) = self.entries.shift_remove_full(key)?;
         self.removed.push((name, by));
         Some(entry)
     }
 
     /// What took `key` out, if something did.
-    pub fn removed(&self, key: &str) -> Option<&Origin> {
+    pub(crate) fn removed(&self, key: &str) -> Option<&Origin> {
         self.removed.iter().rev().find(|(name, _)| &**name == key).map(|(_, by)| by)
     }
 
     /// Keys and entries, in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Entry)> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Entry)> {
         self.entries.iter().map(|(key, entry)| (key.borrow(), entry))
     }
 
     /// Values, to change them, in order.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Entry)> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Entry)> {
         self.entries.iter_mut().map(|(key, entry)| ((**key).borrow(), entry))
     }
 
     /// Keys, shared, in order.
-    pub fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
         self.entries.keys()
     }
 
     /// Keeps the entries for which `keep` says so.
-    pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Entry) -> bool) {
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &mut Entry) -> bool) {
         self.entries.retain(|key, entry| keep(key, entry));
     }
 
     /// How many keys there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }

@@ -12,7 +12,7 @@ use crate::source::Span;
 ///
 /// A value that is put together from several has the way of one of them, and knows the others.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The first step.
     pub step: Step,
     /// The steps after it.
@@ -22,11 +22,11 @@ pub struct Origin {
 }
 
 /// A part of a value: what it is (`repository`; nothing for an item like the others), and the part.
-pub type Part = (&'static str, Node);
+pub(crate) type Part = (&'static str, Node);
 
 /// One place on a value's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Step {
+pub(crate) struct Step {
     /// What happens there.
     pub via: Via,
     /// The place, unless it is built in.
@@ -35,7 +35,7 @@ pub struct Step {
 
 /// What happens to a value at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Via {
+pub(crate) enum Via {
     /// It is written there.
     Written,
     /// A Flux `postBuild` expression there is replaced by the next step's value.
@@ -70,7 +70,7 @@ pub enum Via {
 
 impl Via {
     /// The name in machine-readable output.
-    pub fn id(self) -> &'static str {
+    pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Written => "written",
             Self::Substituted => "substituted",
@@ -91,7 +91,7 @@ impl Via {
     }
 
     /// What a label at such a step says.
-    pub fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Written => "written here",
             Self::Substituted => "substituted here by Flux",
@@ -114,25 +114,25 @@ impl Via {
 
 impl Origin {
     /// A value that is written at `span`.
-    pub fn written(span: Span) -> Self {
+    pub(crate) fn written(span: Span) -> Self {
         Self::at(Via::Written, Some(span))
     }
 
     /// A value with one step.
-    pub fn at(via: Via, span: Option<Span>) -> Self {
+    pub(crate) fn at(via: Via, span: Option<Span>) -> Self {
         Self { step: Step { via, span }, next: None, parts: None }
     }
 
     /// The value that comes to count through a step at `span` and then the steps of `self`.
     #[must_use]
-    pub fn through(&self, via: Via, span: Option<Span>) -> Self {
+    pub(crate) fn through(&self, via: Via, span: Option<Span>) -> Self {
         Self { step: Step { via, span }, next: Some(Arc::new(self.clone())), parts: None }
     }
 
     /// The origin of a value that is put together from `parts`, of which the one at `self` is the
     /// main one.
     #[must_use]
-    pub fn joined(&self, parts: impl IntoIterator<Item = Part>) -> Self {
+    pub(crate) fn joined(&self, parts: impl IntoIterator<Item = Part>) -> Self {
         Self { parts: Some(Arc::new(parts.into_iter().collect())), ..self.clone() }
     }
 
@@ -140,7 +140,7 @@ impl Origin {
     ///
     /// Only where `old` is written is kept: what it had itself replaced does not count any more.
     #[must_use]
-    pub fn over(&self, via: Via, old: &Self) -> Self {
+    pub(crate) fn over(&self, via: Via, old: &Self) -> Self {
         match old.written_at() {
             Some(span) if self.steps().all(|step| step.span != Some(span)) => {
                 self.through(via, Some(span))
@@ -153,7 +153,7 @@ impl Origin {
     ///
     /// Every place of the template stays on the way, the last one as a `via` step.
     #[must_use]
-    pub fn filled(&self, via: Via, source: &Self) -> Self {
+    pub(crate) fn filled(&self, via: Via, source: &Self) -> Self {
         let filled = match &self.next {
             None => source.through(via, self.step.span),
             Some(next) => {
@@ -173,7 +173,7 @@ impl Origin {
 
     /// The same way, but written at `span`: a part of the value at `self`.
     #[must_use]
-    pub fn moved(&self, span: Span) -> Self {
+    pub(crate) fn moved(&self, span: Span) -> Self {
         match &self.next {
             None => Self::at(self.step.via, Some(span)),
             Some(next) => {
@@ -184,7 +184,7 @@ impl Origin {
 
     /// The same way without the steps of `via` before the last one.
     #[must_use]
-    pub fn without(&self, via: Via) -> Self {
+    pub(crate) fn without(&self, via: Via) -> Self {
         match &self.next {
             Some(next) if self.step.via == via => next.without(via),
             Some(next) => Self { next: Some(Arc::new(next.without(via))), ..self.clone() },
@@ -193,12 +193,12 @@ impl Origin {
     }
 
     /// From where it takes effect to where it is written.
-    pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         std::iter::successors(Some(self), |origin| origin.next.as_deref()).map(|origin| origin.step)
     }
 
     /// The last step.
-    pub fn last(&self) -> Step {
+    pub(crate) fn last(&self) -> Step {
         let mut origin = self;
         while let Some(next) = &origin.next {
             origin = next;
@@ -207,7 +207,7 @@ impl Origin {
     }
 
     /// The parts that the value is put together from; none of one that is not.
-    pub fn parts(&self) -> Vec<Part> {
+    pub(crate) fn parts(&self) -> Vec<Part> {
         match (&self.parts, &self.next) {
             (Some(parts), _) => parts.to_vec(),
             (None, None) => Vec::new(),
@@ -223,7 +223,7 @@ impl Origin {
     }
 
     /// The ways of the other parts, one for each place where else a person edits.
-    pub fn also(&self) -> Vec<Self> {
+    pub(crate) fn also(&self) -> Vec<Self> {
         let mut ways: Vec<Self> = vec![self.clone()];
         for (_, part) in self.parts() {
             for way in std::iter::once(part.origin.clone()).chain(part.origin.also()) {
@@ -238,19 +238,19 @@ impl Origin {
     /// Where the part of the value comes from that says `text`; where all of it does, if that is
     /// not a part of its own.
     #[must_use]
-    pub fn of(&self, text: &str) -> Self {
+    pub(crate) fn of(&self, text: &str) -> Self {
         let says = |part: &Node| part.as_scalar().is_some_and(|it| &*it.text == text);
         let found = self.parts().into_iter().find(|(_, part)| says(part));
         found.map_or_else(|| self.clone(), |(_, part)| part.origin)
     }
 
     /// Where a person edits, unless the value is built in.
-    pub fn written_at(&self) -> Option<Span> {
+    pub(crate) fn written_at(&self) -> Option<Span> {
         self.last().span
     }
 
     /// Whether nobody wrote the value: it is a default of a chart, of Kubernetes, of a program.
-    pub fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         matches!(
             self.last().via,
             Via::ChartDefault | Via::KubernetesDefault | Via::FlagDefault | Via::PlatformDefault

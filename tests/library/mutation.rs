@@ -12,7 +12,7 @@ use super::{
     scenarios::{Scenario, scenarios},
 };
 use crate::{
-    model::{Datum, Fact},
+    model::{Datum, Fact, Facts as _},
     pipeline::analyze,
     source::{Sources, Span},
     tree::{Origin, Via},

@@ -218,7 +218,8 @@ fn a_kustomize_source_with_edits() {
         arg  --secure-port=10250  apps/ms/deployment.yaml:11:18
         arg  --kubelet-insecure-tls  argo/ms.yaml:16:22
         kind  Deployment  apps/ms/deployment.yaml:3:18
-        image  registry.k8s.io/metrics-server/metrics-server:v0.7.1  apps/ms/deployment.yaml:10:18 transformed < argo/ms.yaml:9:16
+        image  registry.k8s.io/metrics-server/metrics-server:v0.7.1  apps/ms/deployment.yaml:10:18 transformed < argo/ms.yaml:9:16 + apps/ms/deployment.yaml:10:18
+        image_repository  registry.k8s.io/metrics-server/metrics-server  apps/ms/deployment.yaml:10:18
         image_tag  v0.7.1  apps/ms/deployment.yaml:10:18 transformed < argo/ms.yaml:9:16
         kubelet_insecure_tls  true  argo/ms.yaml:16:22
         secure_port  10250  apps/ms/deployment.yaml:11:18
@@ -261,6 +262,7 @@ fn overlays_of_applications_are_environments_and_what_they_deploy_belongs_to_the
         arg  --secure-port=10250  apps/base/deployment.yaml:11:18
         kind  Deployment  apps/base/deployment.yaml:3:18
         image  registry.k8s.io/metrics-server/metrics-server:v0.7.2  apps/base/deployment.yaml:10:18
+        image_repository  registry.k8s.io/metrics-server/metrics-server  apps/base/deployment.yaml:10:18
         image_tag  v0.7.2  apps/base/deployment.yaml:10:18
         secure_port  10250  apps/base/deployment.yaml:11:18
         replicas  1  apps/base/deployment.yaml:5:13
@@ -270,6 +272,7 @@ fn overlays_of_applications_are_environments_and_what_they_deploy_belongs_to_the
         arg  --secure-port=10250  apps/base/deployment.yaml:11:18
         kind  Deployment  apps/base/deployment.yaml:3:18
         image  registry.k8s.io/metrics-server/metrics-server:v0.7.2  apps/base/deployment.yaml:10:18
+        image_repository  registry.k8s.io/metrics-server/metrics-server  apps/base/deployment.yaml:10:18
         image_tag  v0.7.2  apps/base/deployment.yaml:10:18
         secure_port  10250  apps/base/deployment.yaml:11:18
         replicas  2  apps/base/deployment.yaml:5:13 transformed < apps/prod/kustomization.yaml:2:42
@@ -308,6 +311,7 @@ fn a_set_over_directories() {
         arg  --secure-port=10250  clusters/dev/apps/ms/ms.yaml:11:18
         kind  Deployment  clusters/dev/apps/ms/ms.yaml:3:18
         image  registry.k8s.io/metrics-server/metrics-server:v0.7.2  clusters/dev/apps/ms/ms.yaml:10:18
+        image_repository  registry.k8s.io/metrics-server/metrics-server  clusters/dev/apps/ms/ms.yaml:10:18
         image_tag  v0.7.2  clusters/dev/apps/ms/ms.yaml:10:18
         secure_port  10250  clusters/dev/apps/ms/ms.yaml:11:18
         replicas  1  clusters/dev/apps/ms/ms.yaml:5:13
@@ -317,6 +321,7 @@ fn a_set_over_directories() {
         arg  --secure-port=10250  clusters/prod/apps/ms/ms.yaml:11:18
         kind  Deployment  clusters/prod/apps/ms/ms.yaml:3:18
         image  registry.k8s.io/metrics-server/metrics-server:v0.7.2  clusters/prod/apps/ms/ms.yaml:10:18
+        image_repository  registry.k8s.io/metrics-server/metrics-server  clusters/prod/apps/ms/ms.yaml:10:18
         image_tag  v0.7.2  clusters/prod/apps/ms/ms.yaml:10:18
         secure_port  10250  clusters/prod/apps/ms/ms.yaml:11:18
         replicas  1  clusters/prod/apps/ms/ms.yaml:5:13
@@ -458,6 +463,7 @@ fn what_argo_cd_takes_from_elsewhere_is_not_guessed() {
         arg  --secure-port=10250  apps/ms/ms.yaml:11:18
         kind  Deployment  apps/ms/ms.yaml:3:18
         image  registry.k8s.io/metrics-server/metrics-server:v0.7.2  apps/ms/ms.yaml:10:18
+        image_repository  registry.k8s.io/metrics-server/metrics-server  apps/ms/ms.yaml:10:18
         image_tag  v0.7.2  apps/ms/ms.yaml:10:18
         secure_port  10250  apps/ms/ms.yaml:11:18
         replicas  1  apps/ms/ms.yaml:5:13

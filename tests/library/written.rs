@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::config_in;
 use crate::{
     discover,
-    model::{Cluster, Count, Datum, Fact, MetricsServer},
+    model::{Cluster, Count, Datum, Fact, Facts as _, MetricsServer},
     pipeline::analyze,
     resolve::environment::Environment,
     source::{Sources, Span},

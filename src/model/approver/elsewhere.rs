@@ -15,7 +15,7 @@ use crate::{
 /// environments, scripts, templates. None is certain to run where an environment does.
 ///
 /// Reads every manifest and every script, so it is for when an approver is missed.
-pub fn elsewhere(sources: &Sources) -> Vec<Approver> {
+pub(crate) fn elsewhere(sources: &Sources) -> Vec<Approver> {
     let mut found: Vec<Approver> = Vec::new();
     for (file, source) in sources.iter() {
         if is_prose(&source.path)

@@ -14,7 +14,7 @@ use crate::{
 
 /// What makes an approver approve more than it should, or differently tomorrow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Weakness {
+pub(crate) enum Weakness {
     /// The image of that name has no tag.
     NoTag(String),
     /// The image has that tag, which moves.
@@ -39,7 +39,7 @@ pub enum Weakness {
 
 impl Weakness {
     /// The name that tells it from the others, whatever the words for it are.
-    pub fn id(&self) -> &'static str {
+    pub(crate) fn id(&self) -> &'static str {
         match self {
             Self::NoTag(_) => "no-tag",
             Self::MovingTag(_) => "moving-tag",

@@ -17,7 +17,7 @@ const MAX_OUTPUT: usize = 64 * 1024 * 1024;
 
 /// The result of a substitution.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Output {
+pub(crate) struct Output {
     /// The text with every expression replaced.
     pub text: String,
     /// The expressions outside other expressions, in order.
@@ -26,7 +26,7 @@ pub struct Output {
 
 /// An expression that was replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filled {
+pub(crate) struct Filled {
     /// Its bytes in the template, from `$` to the closing brace.
     pub input: Range<usize>,
     /// The bytes in the output that took its place.
@@ -42,7 +42,7 @@ pub struct Filled {
 
 /// Why a template cannot be substituted, each the same to a lenient and a strict controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub(crate) struct Error {
     /// What is wrong, in upstream's words.
     pub message: &'static str,
     /// The byte at which the expression starts.
@@ -53,7 +53,7 @@ pub struct Error {
 ///
 /// # Errors
 /// The first expression that is not one.
-pub fn substitute<V: AsRef<str>>(
+pub(crate) fn substitute<V: AsRef<str>>(
     template: &str,
     variables: &IndexMap<String, V>,
 ) -> Result<Output, Error> {
@@ -206,14 +206,14 @@ fn replace(text: &[u8], from: &[u8], to: &[u8], at_most: usize) -> Vec<u8> {
 }
 
 /// Whether `name` can be a variable: one that cannot fails the whole Kustomization.
-pub fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|it| it == b'_' || it.is_ascii_alphabetic())
         && bytes.all(|it| it == b'_' || it.is_ascii_alphanumeric())
 }
 
 /// A variable's value as Flux reads it: without line breaks, in values of several lines too.
-pub fn one_line(value: &str) -> Cow<'_, str> {
+pub(crate) fn one_line(value: &str) -> Cow<'_, str> {
     if value.contains('\n') { value.replace('\n', "").into() } else { value.into() }
 }
 

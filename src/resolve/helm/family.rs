@@ -14,7 +14,7 @@ use crate::{
 /// values that are given to it; `None` for a chart that is not known or that nothing tells apart.
 ///
 /// `chart` is its name, or a path or OCI reference that ends with it. `repository` is a URL.
-pub fn family(
+pub(crate) fn family(
     chart: &str,
     repository: Option<&str>,
     version: Option<&str>,
@@ -116,7 +116,7 @@ fn by_values(values: &Node) -> Option<Family> {
 /// They are the whole file or, for a chart that depends on metrics-server's, what stands at a key
 /// named after it. They pass a flag that only metrics-server has, or name its image; a file name
 /// proves nothing.
-pub fn values_file(root: &Node) -> Option<(&Node, Family)> {
+pub(crate) fn values_file(root: &Node) -> Option<(&Node, Family)> {
     let map = root.as_map()?;
     if map.get("apiVersion").is_some() || map.get("kind").is_some() {
         return None;

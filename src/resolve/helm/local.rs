@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 8;
 
 /// The releases of metrics-server charts that a release comes to.
 #[derive(Debug, Clone, Default)]
-pub struct Expanded {
+pub(crate) struct Expanded {
     /// The release itself, or those of the charts that its chart depends on. One that may be
     /// disabled counts as suspended.
     pub releases: Vec<Release>,
@@ -31,7 +31,7 @@ pub struct Expanded {
 ///
 /// A vendored chart becomes a release of its family. A chart that depends on metrics-server's
 /// becomes releases of these, with the values that reach them. Any other release stays as it is.
-pub fn expand(context: &Context<'_>, release: &Release) -> Expanded {
+pub(crate) fn expand(context: &Context<'_>, release: &Release) -> Expanded {
     let mut expanded = Expanded::default();
     visit(context, release, MAX_DEPTH, &mut expanded);
     expanded

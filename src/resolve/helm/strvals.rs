@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 30;
 
 /// One value and where it goes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     /// From the outside to the inside; never empty.
     pub path: Vec<KeyStep>,
     /// A scalar, or a list of scalars.
@@ -25,7 +25,7 @@ pub struct Assignment {
 
 /// A part of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyStep {
+pub(crate) enum KeyStep {
     /// A key of a mapping.
     Key(String),
     /// An index of a list.
@@ -38,7 +38,12 @@ pub enum KeyStep {
 ///
 /// # Errors
 /// What Helm refuses: text that is not in the notation, or a path through a value of another kind.
-pub fn set(values: &mut Node, text: &str, strings: bool, origin: &Origin) -> Result<(), String> {
+pub(crate) fn set(
+    values: &mut Node,
+    text: &str,
+    strings: bool,
+    origin: &Origin,
+) -> Result<(), String> {
     for assignment in parse(text, strings, origin)? {
         assign(values, &assignment.path, assignment.value)?;
     }
@@ -49,7 +54,7 @@ pub fn set(values: &mut Node, text: &str, strings: bool, origin: &Origin) -> Res
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn parse(text: &str, strings: bool, origin: &Origin) -> Result<Vec<Assignment>, String> {
+pub(crate) fn parse(text: &str, strings: bool, origin: &Origin) -> Result<Vec<Assignment>, String> {
     let mut reader = Reader { rest: text.chars().peekable(), strings, origin };
     let mut assignments = Vec::new();
     while let Some(assignment) = reader.assignment()? {
@@ -65,7 +70,7 @@ pub fn parse(text: &str, strings: bool, origin: &Origin) -> Result<Vec<Assignmen
 ///
 /// # Errors
 /// Helm refuses a path through something that is no mapping, or no list.
-pub fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(), String> {
+pub(crate) fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(), String> {
     let Some((step, rest)) = path.split_first() else {
         let old = std::mem::replace(node, value);
         node.origin = node.origin.over(Via::Overridden, &old.origin);

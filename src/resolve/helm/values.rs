@@ -11,7 +11,7 @@ use crate::{
 ///
 /// A value that takes the place of one that a person wrote keeps that place on its way. What an
 /// unknown layer may have set is unknown, unless `over` sets it again.
-pub fn merge(base: &Node, over: &Node) -> Node {
+pub(crate) fn merge(base: &Node, over: &Node) -> Node {
     match (&base.kind, &over.kind) {
         (Kind::Map(below), Kind::Map(above)) => {
             let mut map = Map::clone(below);
@@ -38,7 +38,7 @@ pub fn merge(base: &Node, over: &Node) -> Node {
 /// A null deletes what the chart has at that place; a null where the chart has nothing stays, as in
 /// Helm 4 (Helm 3 drops it where both have the map around it, which no template here can tell from
 /// a null that is kept).
-pub fn coalesce(over: &Node, defaults: &Node) -> Node {
+pub(crate) fn coalesce(over: &Node, defaults: &Node) -> Node {
     let (Kind::Map(above), Kind::Map(below)) = (&over.kind, &defaults.kind) else {
         return over.clone();
     };
@@ -68,7 +68,7 @@ pub fn coalesce(over: &Node, defaults: &Node) -> Node {
 ///
 /// # Errors
 /// Helm refuses a file that is not YAML or whose documents are not mappings.
-pub fn layer(documents: &Documents, origin: &Origin) -> Result<Node, Problem> {
+pub(crate) fn layer(documents: &Documents, origin: &Origin) -> Result<Node, Problem> {
     let mut values = Node::new(Map::default(), origin.clone());
     for document in &documents.list {
         match &document.root {

@@ -16,7 +16,7 @@ use crate::{
 
 /// What expressions may refer to, and how they are written.
 #[derive(Debug, Clone)]
-pub struct TemplateScope<'a> {
+pub(crate) struct TemplateScope<'a> {
     /// The files.
     pub sources: &'a Sources,
     /// A map. An open one lacks what only a cluster can tell.
@@ -35,7 +35,7 @@ const NOTHING: &str = "nothing in the repository gives";
 
 impl TemplateScope<'_> {
     /// `node` with every string in it rendered. The text of Helm values becomes the values.
-    pub fn render(&self, node: &Node) -> Node {
+    pub(crate) fn render(&self, node: &Node) -> Node {
         node.rewrite(&mut |node| match &node.kind {
             Kind::Scalar(scalar) if Placeholder::Braces.is_in(&scalar.text) => {
                 Some(self.text(node, scalar))
@@ -105,7 +105,7 @@ impl TemplateScope<'_> {
     ///
     /// # Errors
     /// It has expressions that are no values.
-    pub fn holes(&self, text: &str) -> Result<Vec<Hole>, Reason> {
+    pub(crate) fn holes(&self, text: &str) -> Result<Vec<Hole>, Reason> {
         let fill = |expression: &str| {
             let last = split(expression, '|').last().map(|it| it.trim());
             let quoted = self.go && matches!(last, Some("quote" | "squote" | "toJson"));
@@ -331,7 +331,7 @@ fn is_empty(node: &Node) -> bool {
 }
 
 /// A name that DNS allows, as Argo CD makes it from a file name.
-pub fn normalized(text: &str) -> String {
+pub(crate) fn normalized(text: &str) -> String {
     let keep = |it: char| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' };
     text.chars().map(keep).collect()
 }
