@@ -28,16 +28,21 @@ pub(crate) enum Shape {
     /// A list of one shape.
     List(&'static Shape),
     /// A structure with these fields.
-    Fields(&'static [(&'static str, Shape)]),
+    Fields(FieldShapes),
+}
+
+/// The fields of a structure, those of one shape together.
+pub(crate) type FieldShapes = &'static [(&'static [&'static str], Shape)];
+
+/// The names of `fields`, each with its shape.
+pub(crate) fn each(fields: FieldShapes) -> impl Iterator<Item = (&'static str, &'static Shape)> {
+    fields.iter().flat_map(|(names, shape)| names.iter().map(move |name| (*name, shape)))
 }
 
 /// The field of that name, which Go decodes without regard to case.
-pub(crate) fn field<'f>(
-    fields: &'f [(&'static str, Shape)],
-    name: &str,
-) -> Option<&'f (&'static str, Shape)> {
-    let exact = fields.iter().find(|(known, _)| *known == name);
-    exact.or_else(|| fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)))
+pub(crate) fn field(fields: FieldShapes, name: &str) -> Option<(&'static str, &'static Shape)> {
+    let exact = each(fields).find(|(known, _)| *known == name);
+    exact.or_else(|| each(fields).find(|(known, _)| known.eq_ignore_ascii_case(name)))
 }
 
 /// The paths that a kustomization file names, as written.
@@ -74,205 +79,134 @@ const PATHS: Shape = Shape::List(&Shape::Path);
 
 /// `types.FieldSpec`
 pub(crate) const FIELD_SPEC: Shape = Shape::Fields(&[
-    ("group", Shape::Text),
-    ("version", Shape::Text),
-    ("kind", Shape::Text),
-    ("path", Shape::Text),
-    ("create", Shape::Flag),
+    (&["group", "version", "kind", "path"], Shape::Text),
+    (&["create"], Shape::Flag),
 ]);
 
 /// `types.Selector`
 pub(crate) const SELECTOR: Shape = Shape::Fields(&[
-    ("group", Shape::Text),
-    ("version", Shape::Text),
-    ("kind", Shape::Text),
-    ("name", Shape::Text),
-    ("namespace", Shape::Text),
-    ("annotationSelector", Shape::Text),
-    ("labelSelector", Shape::Text),
+    (&["group", "version", "kind", "name", "namespace"], Shape::Text),
+    (&["annotationSelector", "labelSelector"], Shape::Text),
 ]);
 
 /// `types.Patch`
 pub(crate) const PATCH: Shape = Shape::Fields(&[
-    ("path", Shape::Path),
-    ("patch", Shape::Text),
-    ("target", SELECTOR),
-    ("options", Shape::Flags),
+    (&["path"], Shape::Path),
+    (&["patch"], Shape::Text),
+    (&["target"], SELECTOR),
+    (&["options"], Shape::Flags),
 ]);
 
 /// `types.Image`
-pub(crate) const IMAGE: Shape = Shape::Fields(&[
-    ("name", Shape::Text),
-    ("newName", Shape::Text),
-    ("tagSuffix", Shape::Text),
-    ("newTag", Shape::Text),
-    ("digest", Shape::Text),
-]);
+pub(crate) const IMAGE: Shape =
+    Shape::Fields(&[(&["name", "newName", "tagSuffix", "newTag", "digest"], Shape::Text)]);
 
 /// `types.Replica`
-pub(crate) const REPLICA: Shape = Shape::Fields(&[("name", Shape::Text), ("count", Shape::Number)]);
+pub(crate) const REPLICA: Shape =
+    Shape::Fields(&[(&["name"], Shape::Text), (&["count"], Shape::Number)]);
 
 const REPLACEMENT_OPTIONS: Shape = Shape::Fields(&[
-    ("delimiter", Shape::Text),
-    ("index", Shape::Number),
-    ("encoding", Shape::Text),
-    ("create", Shape::Flag),
+    (&["delimiter", "encoding"], Shape::Text),
+    (&["index"], Shape::Number),
+    (&["create"], Shape::Flag),
 ]);
 
 const REPLACEMENT_TARGETS: Shape = Shape::List(&Shape::Fields(&[
-    ("select", SELECTOR),
-    ("reject", Shape::List(&SELECTOR)),
-    ("fieldPaths", TEXT_LIST),
-    ("options", REPLACEMENT_OPTIONS),
+    (&["select"], SELECTOR),
+    (&["reject"], Shape::List(&SELECTOR)),
+    (&["fieldPaths"], TEXT_LIST),
+    (&["options"], REPLACEMENT_OPTIONS),
 ]));
 
 const REPLACEMENT_SOURCE: Shape = Shape::Fields(&[
-    ("group", Shape::Text),
-    ("version", Shape::Text),
-    ("kind", Shape::Text),
-    ("name", Shape::Text),
-    ("namespace", Shape::Text),
-    ("fieldPath", Shape::Text),
-    ("options", REPLACEMENT_OPTIONS),
+    (&["group", "version", "kind", "name", "namespace", "fieldPath"], Shape::Text),
+    (&["options"], REPLACEMENT_OPTIONS),
 ]);
 
 /// `types.ReplacementField`; `sourceValue` came with 5.6.
 pub(crate) const REPLACEMENT: Shape = Shape::Fields(&[
-    ("path", Shape::Path),
-    ("source", REPLACEMENT_SOURCE),
-    ("sourceValue", Shape::Text),
-    ("targets", REPLACEMENT_TARGETS),
+    (&["path"], Shape::Path),
+    (&["source"], REPLACEMENT_SOURCE),
+    (&["sourceValue"], Shape::Text),
+    (&["targets"], REPLACEMENT_TARGETS),
 ]);
 
 const GENERATOR_OPTIONS: Shape = Shape::Fields(&[
-    ("labels", Shape::Texts),
-    ("annotations", Shape::Texts),
-    ("disableNameSuffixHash", Shape::Flag),
-    ("immutable", Shape::Flag),
+    (&["labels", "annotations"], Shape::Texts),
+    (&["disableNameSuffixHash", "immutable"], Shape::Flag),
 ]);
 
 /// `types.ConfigMapArgs` and `types.SecretArgs`, which has a `type` besides.
 pub(crate) const GENERATOR: Shape = Shape::Fields(&[
-    ("namespace", Shape::Text),
-    ("name", Shape::Text),
-    ("behavior", Shape::Text),
-    ("literals", TEXT_LIST),
-    ("files", Shape::List(&Shape::KeyedPath)),
-    ("envs", PATHS),
-    ("env", Shape::Path),
-    ("type", Shape::Text),
-    ("options", GENERATOR_OPTIONS),
+    (&["namespace", "name", "behavior", "type"], Shape::Text),
+    (&["literals"], TEXT_LIST),
+    (&["files"], Shape::List(&Shape::KeyedPath)),
+    (&["envs"], PATHS),
+    (&["env"], Shape::Path),
+    (&["options"], GENERATOR_OPTIONS),
 ]);
 
 const LABEL: Shape = Shape::Fields(&[
-    ("pairs", Shape::Texts),
-    ("includeSelectors", Shape::Flag),
-    ("includeTemplates", Shape::Flag),
-    ("includeVolumeClaimTemplates", Shape::Flag),
-    ("fields", Shape::List(&FIELD_SPEC)),
+    (&["pairs"], Shape::Texts),
+    (&["includeSelectors", "includeTemplates", "includeVolumeClaimTemplates"], Shape::Flag),
+    (&["fields"], Shape::List(&FIELD_SPEC)),
 ]);
 
 const VARIABLE: Shape = Shape::Fields(&[
-    ("name", Shape::Text),
+    (&["name"], Shape::Text),
     (
-        "objref",
-        Shape::Fields(&[
-            ("apiVersion", Shape::Text),
-            ("group", Shape::Text),
-            ("version", Shape::Text),
-            ("kind", Shape::Text),
-            ("name", Shape::Text),
-            ("namespace", Shape::Text),
-        ]),
+        &["objref"],
+        Shape::Fields(&[(
+            &["apiVersion", "group", "version", "kind", "name", "namespace"],
+            Shape::Text,
+        )]),
     ),
-    ("fieldref", Shape::Fields(&[("fieldPath", Shape::Text)])),
+    (&["fieldref"], Shape::Fields(&[(&["fieldPath"], Shape::Text)])),
 ]);
 
 const METADATA: Shape = Shape::Fields(&[
-    ("name", Shape::Text),
-    ("namespace", Shape::Text),
-    ("labels", Shape::Texts),
-    ("annotations", Shape::Texts),
+    (&["name", "namespace"], Shape::Text),
+    (&["labels", "annotations"], Shape::Texts),
 ]);
 
 /// `types.HelmChart`, with the fields of `types.HelmChartArgs`; `devel` came with 5.6.
 pub(crate) const HELM_CHART: Shape = Shape::Fields(&[
-    ("name", Shape::Text),
-    ("version", Shape::Text),
-    ("repo", Shape::Text),
-    ("releaseName", Shape::Text),
-    ("namespace", Shape::Text),
-    ("nameTemplate", Shape::Text),
-    ("valuesFile", Shape::Path),
-    ("additionalValuesFiles", PATHS),
-    ("valuesInline", Shape::Any),
-    ("valuesMerge", Shape::Text),
-    ("includeCRDs", Shape::Flag),
-    ("skipHooks", Shape::Flag),
-    ("skipTests", Shape::Flag),
-    ("apiVersions", TEXT_LIST),
-    ("kubeVersion", Shape::Text),
-    ("debug", Shape::Flag),
-    ("devel", Shape::Flag),
-    ("chartName", Shape::Text),
-    ("chartVersion", Shape::Text),
-    ("chartRepoUrl", Shape::Text),
-    ("chartHome", Shape::Text),
-    ("chartRepoName", Shape::Text),
-    ("helmBin", Shape::Text),
-    ("helmHome", Shape::Text),
-    ("values", Shape::Text),
-    ("valuesLocal", Shape::Any),
-    ("releaseNamespace", Shape::Text),
-    ("extraArgs", TEXT_LIST),
+    (&["name", "version", "repo", "releaseName", "namespace", "nameTemplate"], Shape::Text),
+    (&["valuesFile"], Shape::Path),
+    (&["additionalValuesFiles"], PATHS),
+    (&["valuesInline", "valuesLocal"], Shape::Any),
+    (&["valuesMerge", "kubeVersion", "values", "releaseNamespace"], Shape::Text),
+    (&["includeCRDs", "skipHooks", "skipTests", "debug", "devel"], Shape::Flag),
+    (&["apiVersions", "extraArgs"], TEXT_LIST),
+    (&["chartName", "chartVersion", "chartRepoUrl", "chartHome", "chartRepoName"], Shape::Text),
+    (&["helmBin", "helmHome"], Shape::Text),
+]);
+
+const SORT_OPTIONS: Shape = Shape::Fields(&[
+    (&["order"], Shape::Text),
+    (&["legacySortOptions"], Shape::Fields(&[(&["orderFirst", "orderLast"], TEXT_LIST)])),
 ]);
 
 /// `types.Kustomization`
 pub(crate) const KUSTOMIZATION: Shape = Shape::Fields(&[
-    ("apiVersion", Shape::Text),
-    ("kind", Shape::Text),
-    ("metadata", METADATA),
-    ("openapi", Shape::Texts),
-    ("namePrefix", Shape::Text),
-    ("nameSuffix", Shape::Text),
-    ("namespace", Shape::Text),
-    ("commonLabels", Shape::Texts),
-    ("labels", Shape::List(&LABEL)),
-    ("commonAnnotations", Shape::Texts),
-    ("patchesStrategicMerge", PATHS),
-    ("patchesJson6902", Shape::List(&PATCH)),
-    ("patches", Shape::List(&PATCH)),
-    ("images", Shape::List(&IMAGE)),
-    ("imageTags", Shape::List(&IMAGE)),
-    ("replacements", Shape::List(&REPLACEMENT)),
-    ("replicas", Shape::List(&REPLICA)),
-    ("vars", Shape::List(&VARIABLE)),
-    (
-        "sortOptions",
-        Shape::Fields(&[
-            ("order", Shape::Text),
-            (
-                "legacySortOptions",
-                Shape::Fields(&[("orderFirst", TEXT_LIST), ("orderLast", TEXT_LIST)]),
-            ),
-        ]),
-    ),
-    ("resources", PATHS),
-    ("components", PATHS),
-    ("crds", PATHS),
-    ("bases", PATHS),
-    ("configMapGenerator", Shape::List(&GENERATOR)),
-    ("secretGenerator", Shape::List(&GENERATOR)),
-    ("helmGlobals", Shape::Fields(&[("chartHome", Shape::Text), ("configHome", Shape::Text)])),
-    ("helmCharts", Shape::List(&HELM_CHART)),
-    ("helmChartInflationGenerator", Shape::List(&HELM_CHART)),
-    ("generatorOptions", GENERATOR_OPTIONS),
-    ("configurations", PATHS),
-    ("generators", PATHS),
-    ("transformers", PATHS),
-    ("validators", PATHS),
-    ("inventory", Shape::Any),
-    ("buildMetadata", TEXT_LIST),
+    (&["apiVersion", "kind", "namePrefix", "nameSuffix", "namespace"], Shape::Text),
+    (&["metadata"], METADATA),
+    (&["openapi", "commonLabels", "commonAnnotations"], Shape::Texts),
+    (&["labels"], Shape::List(&LABEL)),
+    (&["resources", "components", "crds", "bases", "patchesStrategicMerge"], PATHS),
+    (&["configurations", "generators", "transformers", "validators"], PATHS),
+    (&["patches", "patchesJson6902"], Shape::List(&PATCH)),
+    (&["images", "imageTags"], Shape::List(&IMAGE)),
+    (&["replacements"], Shape::List(&REPLACEMENT)),
+    (&["replicas"], Shape::List(&REPLICA)),
+    (&["vars"], Shape::List(&VARIABLE)),
+    (&["sortOptions"], SORT_OPTIONS),
+    (&["configMapGenerator", "secretGenerator"], Shape::List(&GENERATOR)),
+    (&["generatorOptions"], GENERATOR_OPTIONS),
+    (&["helmGlobals"], Shape::Fields(&[(&["chartHome", "configHome"], Shape::Text)])),
+    (&["helmCharts", "helmChartInflationGenerator"], Shape::List(&HELM_CHART)),
+    (&["inventory"], Shape::Any),
+    (&["buildMetadata"], TEXT_LIST),
 ]);
 
 #[cfg(test)]

@@ -80,38 +80,29 @@ pub(super) fn distinct(found: Vec<Approver>) -> Vec<Approver> {
 
 fn of_release(release: &Release) -> Option<Approver> {
     let chart = release.chart.rsplit('/').next().unwrap_or_default();
-    let origin = release.anchor.clone();
+    let approver = |name, certain| Approver::new(name, &release.anchor, certain);
     if chart == TALOS {
-        let certain = match release.values.look("enabledControllers") {
-            Ok(Some(list)) => list
-                .items()
-                .iter()
-                .any(|it| it.as_str().is_some_and(|it| it == TALOS_CONTROLLER || it == "*")),
-            Ok(None) => false,
+        let names = |it: &Node| it.as_str().is_some_and(|it| it == TALOS_CONTROLLER || it == "*");
+        return match release.values.look("enabledControllers") {
+            Ok(list) => list
+                .is_some_and(|it| it.items().iter().any(names))
+                .then(|| approver(chart, !release.suspended)),
             // It may name the controller or not.
-            Err(_) => {
-                return Some(Approver {
-                    name: chart.into(),
-                    origin,
-                    certain: false,
-                    weaknesses: Vec::new(),
-                });
-            }
+            Err(_) => Some(approver(chart, false)),
         };
-        let approver = Approver {
-            name: chart.into(),
-            origin,
-            certain: !release.suspended,
-            weaknesses: Vec::new(),
-        };
-        return certain.then_some(approver);
     }
-    let name = project(chart)?;
-    let weaknesses = match name {
-        "kubelet-csr-approver" => policy::of_values(&release.values, &release.anchor),
-        _ => Vec::new(),
-    };
-    Some(Approver { name: name.into(), origin, certain: !release.suspended, weaknesses })
+    let mut approver = approver(project(chart)?, !release.suspended);
+    if approver.name == "kubelet-csr-approver" {
+        approver.weaknesses = policy::of_values(&release.values, &release.anchor);
+    }
+    Some(approver)
+}
+
+impl Approver {
+    /// One that has no weakness, as far as is known.
+    pub(super) fn new(name: &str, origin: &Origin, certain: bool) -> Self {
+        Self { name: name.into(), origin: origin.clone(), certain, weaknesses: Vec::new() }
+    }
 }
 
 /// The project that `name` is, or is part of.
@@ -121,14 +112,10 @@ fn project(name: &str) -> Option<&'static str> {
 
 fn of_workload(object: &Object) -> Option<Approver> {
     let spec = pod_spec(object)?;
-    let containers = spec.get("containers")?.items();
+    let containers = spec.items_at("containers");
     let origin = object.anchor();
-    let named = |name: &str, weaknesses| Approver {
-        name: name.into(),
-        origin: origin.clone(),
-        certain: true,
-        weaknesses,
-    };
+    let named =
+        |name: &str, weaknesses| Approver { weaknesses, ..Approver::new(name, &origin, true) };
     containers.iter().find_map(|container| {
         let image = container.get("image")?;
         let repository = image.as_str().map_or("", |it| it.split('@').next().unwrap_or(it));
@@ -147,8 +134,7 @@ fn of_workload(object: &Object) -> Option<Approver> {
             }
             return Some(named(name, weaknesses));
         }
-        let words =
-            || ["command", "args"].iter().filter_map(|it| container.get(it)).flat_map(Node::items);
+        let words = || ["command", "args"].into_iter().flat_map(|it| container.items_at(it));
         let line: Vec<&str> = words().filter_map(Node::as_scalar).map(|it| &*it.text).collect();
         let line = line.join(" ");
         if image_name == TALOS && line.contains(TALOS_CONTROLLER) {
@@ -186,24 +172,20 @@ fn of_roles(objects: &[Object]) -> Vec<Approver> {
     let bound = |role: &str| {
         rbac("ClusterRoleBinding").find(|binding| {
             binding.node.str_at("roleRef.name") == Some(role)
-                && binding.node.get("subjects").is_some_and(|subjects| {
-                    subjects.items().iter().any(|it| it.str_at("kind") == Some("ServiceAccount"))
-                })
+                && (binding.node.items_at("subjects").iter())
+                    .any(|it| it.str_at("kind") == Some("ServiceAccount"))
         })
     };
-    let approver = |role: &str, origin: Origin, certain| Approver {
-        name: project(role).unwrap_or(role).into(),
-        origin,
-        certain,
-        weaknesses: Vec::new(),
+    let approver = |role: &str, origin: &Origin, certain| {
+        Approver::new(project(role).unwrap_or(role), origin, certain)
     };
     let roles = rbac("ClusterRole").filter_map(|role| {
-        let rule = role.node.get("rules")?.items().iter().find(|it| may_approve(it))?;
+        let rule = role.node.items_at("rules").iter().find(|it| may_approve(it))?;
         let certain = bound(role.name()).is_some();
         // Talos' role allows it whether the controller is on or not.
-        (!role.name().contains(TALOS)).then(|| approver(role.name(), rule.origin.clone(), certain))
+        (!role.name().contains(TALOS)).then(|| approver(role.name(), &rule.origin, certain))
     });
-    let built_in = bound(BUILT_IN_ROLE).map(|it| approver(it.name(), it.anchor(), true));
+    let built_in = bound(BUILT_IN_ROLE).map(|it| approver(it.name(), &it.anchor(), true));
     roles.chain(built_in).collect()
 }
 
@@ -246,11 +228,10 @@ fn of_reference(object: &Object) -> Option<Approver> {
 
 /// The approver that a URL or path of a manifest brings in.
 pub(super) fn remote(text: &str, at: &Origin) -> Option<Approver> {
-    let name = project(text)?;
-    let mut weaknesses = Vec::new();
+    let mut approver = Approver::new(project(text)?, at, true);
     let moving = ["/main/", "/master/", "/latest/", "ref=main", "ref=master"];
     if moving.iter().any(|it| text.contains(it)) {
-        weaknesses.push((Weakness::Branch, at.clone()));
+        approver.weaknesses.push((Weakness::Branch, at.clone()));
     }
-    Some(Approver { name: name.into(), origin: at.clone(), certain: true, weaknesses })
+    Some(approver)
 }

@@ -191,41 +191,30 @@ impl IntOrPercent {
     }
 }
 
-impl PartialOrd for Memory {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.bytes.cmp(&other.bytes))
-    }
+/// Amounts compare by what they are worth and are shown as they are written.
+macro_rules! amounts {
+    ($($amount:ident by $worth:ident),*) => {$(
+        impl PartialOrd for $amount {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.$worth.cmp(&other.$worth))
+            }
+        }
+
+        impl fmt::Display for $amount {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.text)
+            }
+        }
+
+        impl From<$amount> for Datum {
+            fn from(it: $amount) -> Self {
+                Self::Text(it.text)
+            }
+        }
+    )*};
 }
 
-impl PartialOrd for Cpu {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.millis.cmp(&other.millis))
-    }
-}
-
-impl PartialOrd for Duration {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.nanos.cmp(&other.nanos))
-    }
-}
-
-impl fmt::Display for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Display for Cpu {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Display for Duration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+amounts!(Memory by bytes, Cpu by millis, Duration by nanos);
 
 impl fmt::Display for IntOrPercent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,24 +222,6 @@ impl fmt::Display for IntOrPercent {
             Self::Int(count) => write!(f, "{count}"),
             Self::Percent(share) => write!(f, "{share}%"),
         }
-    }
-}
-
-impl From<Memory> for Datum {
-    fn from(it: Memory) -> Self {
-        Self::Text(it.text)
-    }
-}
-
-impl From<Cpu> for Datum {
-    fn from(it: Cpu) -> Self {
-        Self::Text(it.text)
-    }
-}
-
-impl From<Duration> for Datum {
-    fn from(it: Duration) -> Self {
-        Self::Text(it.text)
     }
 }
 

@@ -186,31 +186,20 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
             return Fact::Unknown(why, Some(shell.origin.clone()));
         }
         for item in items.iter().skip(usize::from(program)) {
-            match (&item.kind, raw(item)) {
+            let (text, unknown) = match (&item.kind, raw(item)) {
                 (Kind::Unknown(why), _) => {
-                    args.push(Arg {
-                        text: known_flag(sources, &item.origin).unwrap_or_default().to_owned(),
-                        origin: item.origin.clone(),
-                        unknown: Some(why.clone()),
-                    });
+                    let flag = known_flag(sources, &item.origin).unwrap_or_default();
+                    (flag.to_owned(), Some(why.clone()))
                 }
                 (_, Ok(text)) if reads_environment(container, text) => {
                     let before = text.split_once('=').filter(|(name, _)| !name.contains("$("));
-                    args.push(Arg {
-                        text: before.map(|(name, _)| format!("{name}=")).unwrap_or_default(),
-                        origin: item.origin.clone(),
-                        unknown: Some("it is set by the container's environment".into()),
-                    });
+                    let flag = before.map(|(name, _)| format!("{name}=")).unwrap_or_default();
+                    (flag, Some("it is set by the container's environment".into()))
                 }
-                (_, Ok(text)) => {
-                    args.push(Arg {
-                        text: text.to_owned(),
-                        origin: item.origin.clone(),
-                        unknown: None,
-                    });
-                }
-                _ => {}
-            }
+                (_, Ok(text)) => (text.to_owned(), None),
+                _ => continue,
+            };
+            args.push(Arg { text, origin: item.origin.clone(), unknown });
         }
         origin = Some(list.origin.clone());
     }

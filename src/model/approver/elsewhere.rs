@@ -30,12 +30,7 @@ pub(crate) fn elsewhere(sources: &Sources) -> Vec<Approver> {
             {
                 let at = start + at;
                 let span = Span::new(file, at..at + said.len());
-                found.push(Approver {
-                    name: name.into(),
-                    origin: Origin::written(span),
-                    certain: false,
-                    weaknesses: Vec::new(),
-                });
+                found.push(Approver::new(name, &Origin::written(span), false));
             }
         }
     }

@@ -114,7 +114,7 @@ pub(in crate::model) fn of_values(values: &Node, anchor: &Origin) -> Vec<(Weakne
 /// What is weak in a container that runs the approver.
 pub(super) fn of_container(container: &Node, anchor: &Origin) -> Vec<(Weakness, Origin)> {
     // Flags stand for the same settings; who uses them is not judged.
-    let args = ["command", "args"].iter().filter_map(|it| container.get(it)).flat_map(Node::items);
+    let args = ["command", "args"].into_iter().flat_map(|it| container.items_at(it));
     let flagged = args
         .filter_map(Node::as_str)
         .any(|it| it.contains("regex") || it.contains("prefixes") || it.contains("bypass"));

@@ -91,12 +91,8 @@ impl<'a> Clusters<'a> {
             ) => self.signed(document, "managed control plane"),
             ("infrastructure.", kind) if is_hetzner(kind) => {
                 // Its controller approves for the machines that it made.
-                self.platform.approvers.push(Approver {
-                    name: "cluster-api-provider-hetzner".into(),
-                    origin: document.anchor(),
-                    certain: true,
-                    weaknesses: Vec::new(),
-                });
+                let name = "cluster-api-provider-hetzner";
+                self.platform.approvers.push(Approver::new(name, &document.anchor(), true));
             }
             _ => {}
         }

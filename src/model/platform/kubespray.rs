@@ -83,20 +83,14 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &GroupVars<'_>, platfo
     let cluster = ClusterId::named("kubespray", inventory);
     let anchor = variables.anchor();
     let rotate = variables.bool("kubelet_rotate_server_certificates", false, &anchor);
-    if let (Fact::Known(true, origin), Some(flag)) = (
-        &rotate,
-        variables
-            .get("kubelet_csr_approver_enabled")
-            .map_or(Some(None), |it| loose_bool(it).map(Some)),
-    ) && flag != Some(false)
-    {
+    let approver = variables.get("kubelet_csr_approver_enabled");
+    let approver = approver.is_none_or(|it| loose_bool(it) == Some(true));
+    if let (Fact::Known(true, origin), true) = (&rotate, approver) {
         let values = variables.get("kubelet_csr_approver_values").cloned();
         let values = values.unwrap_or_else(|| Node::new(Map::default(), origin.clone()));
         platform.approvers.push(Approver {
-            name: "kubelet-csr-approver".into(),
-            origin: origin.clone(),
-            certain: true,
             weaknesses: approver::of_values(&values, origin),
+            ..Approver::new("kubelet-csr-approver", origin, true)
         });
     }
     let facts = KubeletFacts { server_tls_bootstrap: rotate, ..KubeletFacts::default() };

@@ -334,22 +334,13 @@ fn default_specs(line: &'static str) -> Vec<FieldSpec> {
 const FIELD_SPECS: Shape = Shape::List(&FIELD_SPEC);
 
 const CONFIGURATION: Shape = Shape::Fields(&[
-    ("namePrefix", FIELD_SPECS),
-    ("nameSuffix", FIELD_SPECS),
-    ("namespace", FIELD_SPECS),
-    ("commonLabels", FIELD_SPECS),
-    ("templateLabels", FIELD_SPECS),
-    ("commonAnnotations", FIELD_SPECS),
-    ("varReference", FIELD_SPECS),
-    ("images", FIELD_SPECS),
-    ("replicas", FIELD_SPECS),
+    (&["namePrefix", "nameSuffix", "namespace", "images", "replicas"], FIELD_SPECS),
+    (&["commonLabels", "templateLabels", "commonAnnotations", "varReference"], FIELD_SPECS),
     (
-        "nameReference",
+        &["nameReference"],
         Shape::List(&Shape::Fields(&[
-            ("group", Shape::Text),
-            ("version", Shape::Text),
-            ("kind", Shape::Text),
-            ("fieldSpecs", FIELD_SPECS),
+            (&["group", "version", "kind"], Shape::Text),
+            (&["fieldSpecs"], FIELD_SPECS),
         ])),
     ),
 ]);

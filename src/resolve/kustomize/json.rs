@@ -54,14 +54,14 @@ fn apply(mut root: Node, operation: &Node) -> Outcome<Node> {
         None => Node::new(Scalar::null(), operation.origin.clone()),
     };
     match op {
-        "add" => add(&mut root, path, value(), operation)?,
+        "add" => set(&mut root, path, value(), operation, true)?,
         "remove" => {
             remove(&mut root, path, operation)?;
         }
-        "replace" => replace(&mut root, path, value(), operation)?,
+        "replace" => set(&mut root, path, value(), operation, false)?,
         "move" => {
             let moved = remove(&mut root, field("from")?, operation)?;
-            add(&mut root, path, moved, operation)?;
+            set(&mut root, path, moved, operation, true)?;
         }
         "copy" => {
             let from = field("from")?;
@@ -75,7 +75,7 @@ fn apply(mut root: Node, operation: &Node) -> Outcome<Node> {
                     _ => return Err(refuse("there is nothing to copy at `from`".into())),
                 },
             };
-            add(&mut root, path, copied, operation)?;
+            set(&mut root, path, copied, operation, true)?;
         }
         "test" => {
             let wanted = value();
@@ -139,26 +139,32 @@ fn parent<'a>(root: &'a mut Node, path: &str, operation: &Node) -> Outcome<(&'a 
     }
 }
 
-fn add(root: &mut Node, path: &str, value: Node, operation: &Node) -> Outcome<()> {
+/// Sets what `path` names; in a list as a `new` item, or in the place of one.
+fn set(root: &mut Node, path: &str, mut value: Node, operation: &Node, new: bool) -> Outcome<()> {
     if segments(path).is_empty() {
         *root = value;
         return Ok(());
     }
     let (node, key) = parent(root, path, operation)?;
     if let Some(map) = node.as_map_mut() {
+        // Unlike in RFC 6902 a key that is replaced need not exist.
         put(map, key, value);
         return Ok(());
     }
-    let refuse =
-        || refusal_of("index", &operation.origin, format!("there is no index {key} to add at"));
+    let refuse = || {
+        let verb = if new { "add at" } else { "replace" };
+        refusal_of("index", &operation.origin, format!("there is no index {key} to {verb}"))
+    };
     let Some(items) = node.as_list_mut() else { return Err(refuse()) };
-    if key == "-" {
-        items.push(value);
-        return Ok(());
+    if new {
+        // A negative index counts from the end of the list as it will be.
+        let at = if key == "-" { Some(items.len()) } else { index(&key, items.len() + 1) };
+        items.insert(at.filter(|at| *at <= items.len()).ok_or_else(refuse)?, value);
+    } else {
+        let slot = index(&key, items.len()).and_then(|at| items.get_mut(at)).ok_or_else(refuse)?;
+        value.origin = value.origin.over(Via::Patched, &slot.origin);
+        *slot = value;
     }
-    // A negative index counts from the end of the list as it will be.
-    let at = index(&key, items.len() + 1).filter(|at| *at <= items.len()).ok_or_else(refuse)?;
-    items.insert(at, value);
     Ok(())
 }
 
@@ -181,26 +187,6 @@ fn remove(root: &mut Node, path: &str, operation: &Node) -> Outcome<Node> {
     let Some(items) = node.as_list_mut() else { return Err(missing()) };
     let at = index(&key, items.len()).filter(|at| *at < items.len()).ok_or_else(missing)?;
     Ok(items.remove(at))
-}
-
-fn replace(root: &mut Node, path: &str, mut value: Node, operation: &Node) -> Outcome<()> {
-    if segments(path).is_empty() {
-        *root = value;
-        return Ok(());
-    }
-    let (node, key) = parent(root, path, operation)?;
-    if let Some(map) = node.as_map_mut() {
-        // Unlike in RFC 6902 the key need not exist.
-        put(map, key, value);
-        return Ok(());
-    }
-    let refuse =
-        || refusal_of("index", &operation.origin, format!("there is no index {key} to replace"));
-    let Some(items) = node.as_list_mut() else { return Err(refuse()) };
-    let slot = index(&key, items.len()).and_then(|at| items.get_mut(at)).ok_or_else(refuse)?;
-    value.origin = value.origin.over(Via::Patched, &slot.origin);
-    *slot = value;
-    Ok(())
 }
 
 fn equal(one: &Node, other: &Node) -> bool {

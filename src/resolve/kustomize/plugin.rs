@@ -142,33 +142,25 @@ fn decode(config: &Node, shape: &Shape) -> Outcome<Node> {
 const TEXTS: Shape = Shape::List(&Shape::Text);
 
 const CONFIG: Shape = Shape::Fields(&[
-    ("metadata", Shape::Fields(&[("name", Shape::Text), ("namespace", Shape::Text)])),
-    ("annotations", Shape::Texts),
-    ("labels", Shape::Texts),
-    ("imageTag", IMAGE),
-    ("unsetOnly", Shape::Flag),
-    ("setRoleBindingSubjects", Shape::Text),
-    ("prefix", Shape::Text),
-    ("suffix", Shape::Text),
-    ("replacements", Shape::List(&REPLACEMENT)),
-    ("replica", REPLICA),
-    ("jsonOp", Shape::Text),
-    ("paths", TEXTS),
-    ("patches", Shape::Text),
-    ("path", Shape::Text),
-    ("patch", Shape::Text),
-    ("target", SELECTOR),
-    ("options", Shape::Flags),
-    ("value", Shape::Text),
-    ("targetFilePath", Shape::Text),
-    ("targets", TARGETS),
-    ("fieldSpecs", Shape::List(&FIELD_SPEC)),
+    (&["metadata"], Shape::Fields(&[(&["name", "namespace"], Shape::Text)])),
+    (&["annotations", "labels"], Shape::Texts),
+    (&["imageTag"], IMAGE),
+    (&["unsetOnly"], Shape::Flag),
+    (&["setRoleBindingSubjects", "prefix", "suffix", "jsonOp", "patches", "path"], Shape::Text),
+    (&["patch", "value", "targetFilePath"], Shape::Text),
+    (&["replacements"], Shape::List(&REPLACEMENT)),
+    (&["replica"], REPLICA),
+    (&["paths"], TEXTS),
+    (&["target"], SELECTOR),
+    (&["options"], Shape::Flags),
+    (&["targets"], TARGETS),
+    (&["fieldSpecs"], Shape::List(&FIELD_SPEC)),
 ]);
 
 const TARGETS: Shape = Shape::List(&Shape::Fields(&[
-    ("selector", SELECTOR),
-    ("fieldPath", Shape::Text),
-    ("filePathPosition", Shape::Number),
+    (&["selector"], SELECTOR),
+    (&["fieldPath"], Shape::Text),
+    (&["filePathPosition"], Shape::Number),
 ]));
 
 fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()> {

@@ -2,7 +2,7 @@
 //! types, unknown fields refused.
 
 use crate::{
-    data::kustomization::{Shape, field},
+    data::kustomization::{FieldShapes, Shape, each, field},
     nearest::nearest,
     resolve::kustomize::value::{Outcome, refusal},
     scalar::{self, Dialect, Scalar, Value},
@@ -67,7 +67,7 @@ pub(super) fn decode(node: &Node, shape: &Shape, strict: bool) -> Outcome<Option
                     continue;
                 };
                 if let Some(value) = decode(&entry.value, shape, strict)? {
-                    decoded.insert(*name, Entry { key: entry.key, value });
+                    decoded.insert(name, Entry { key: entry.key, value });
                 }
             }
             Ok(Some(Node::new(decoded, node.origin.clone())))
@@ -80,17 +80,13 @@ fn string(text: String, node: &Node) -> Node {
 }
 
 #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
-fn unknown_field(
-    key: &str,
-    entry: &Entry,
-    fields: &[(&'static str, Shape)],
-) -> Box<crate::problem::Problem> {
+fn unknown_field(key: &str, entry: &Entry, fields: FieldShapes) -> Box<crate::problem::Problem> {
     let at = match entry.key {
         Some(span) => crate::tree::Origin::written(span),
         None => entry.value.origin.clone(),
     };
     let mut problem = refusal(&at, format!("kustomize knows no field `{key}` here"));
-    if let Some(name) = nearest(key, fields.iter().map(|(name, _)| *name)) {
+    if let Some(name) = nearest(key, each(fields).map(|(name, _)| name)) {
         problem.help = Some(format!("did you mean `{name}`?").into());
     }
     problem
