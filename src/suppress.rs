@@ -161,14 +161,17 @@ fn place_in(whole: Span, text: &str, part: &str) -> Span {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use insta::assert_snapshot;
 
-    /// Finds `x` wherever it stands and says what is left: `line:rule`, or `line:message`.
-    fn left(path: &str, text: &str) -> Vec<String> {
-        let sources = Sources::in_memory([(path, text)]);
-        let file = sources.find(path).expect("it is there");
+    use super::*;
+    use crate::tests::fixture;
+
+    /// Finds `BAD` wherever it stands and says what is left: `line rule`, or `line message; help`.
+    fn left(file: &str) -> String {
+        let sources = fixture(file);
+        let (file, _) = sources.iter().next().expect("a file");
         let mut findings = Findings::of("kubelet-insecure-tls", Severity::Error, None);
-        for (at, _) in text.match_indices("BAD") {
+        for (at, _) in sources.text(file).match_indices("BAD") {
             let start = u32::try_from(at).expect("a short text");
             findings.at(&Origin::written(Span { file, start, end: start + 3 }), "", "");
         }
@@ -176,10 +179,8 @@ mod tests {
         let lines = kept.into_iter().map(|it| {
             let line = sources.start(it.primary().expect("a label").span).line;
             match it.rule {
-                RULE => {
-                    format!("{line} {} {}", it.message, it.help.unwrap_or_default())
-                }
-                rule => format!("{line} {rule}"),
+                RULE => format!("{line} {}; {}\n", it.message, it.help.unwrap_or_default()),
+                rule => format!("{line} {rule}\n"),
             }
         });
         lines.collect()
@@ -187,45 +188,52 @@ mod tests {
 
     #[test]
     fn on_the_line_and_above_it() {
-        let text = "a: BAD # metrics-server-lint: ignore[kubelet-insecure-tls] as agreed
-# metrics-server-lint: ignore[kubelet-insecure-tls]
-# as agreed
-b: BAD
-c: BAD
-";
-        assert_eq!(left("a.yaml", text), ["5 kubelet-insecure-tls"]);
+        assert_snapshot!(left("
+            //- a.yaml
+            a: BAD # metrics-server-lint: ignore[kubelet-insecure-tls] as agreed
+            # metrics-server-lint: ignore[kubelet-insecure-tls]
+            # as agreed
+            b: BAD
+            c: BAD
+        "), @"5 kubelet-insecure-tls");
     }
 
     #[test]
     fn in_env_files_and_in_blocks() {
-        let text = "# metrics-server-lint: ignore[kubelet-insecure-tls]\nA=BAD\nB=BAD\n";
-        assert_eq!(left("a.env", text), ["3 kubelet-insecure-tls"]);
-        let text =
-            "data:\n  x: |\n    # metrics-server-lint: ignore[kubelet-insecure-tls]\n    a: BAD\n";
-        assert_eq!(left("a.yaml", text), [""; 0]);
+        assert_snapshot!(left("
+            //- a.env
+            # metrics-server-lint: ignore[kubelet-insecure-tls]
+            A=BAD
+            B=BAD
+        "), @"3 kubelet-insecure-tls");
+        assert_snapshot!(left("
+            //- a.yaml
+            data:
+              x: |
+                # metrics-server-lint: ignore[kubelet-insecure-tls]
+                a: BAD
+        "), @"");
     }
 
     #[test]
     fn a_string_suppresses_nothing() {
-        let text = "a: [BAD, '# metrics-server-lint: ignore[kubelet-insecure-tls]']\n";
-        assert_eq!(left("a.yaml", text), ["1 kubelet-insecure-tls"]);
+        assert_snapshot!(left("
+            //- a.yaml
+            a: [BAD, '# metrics-server-lint: ignore[kubelet-insecure-tls]']
+        "), @"1 kubelet-insecure-tls");
     }
 
     #[test]
     fn what_suppresses_nothing_is_found() {
-        let text = "a: 1 # metrics-server-lint: ignore[kubelet-insecure-tls]
-b: 1 # metrics-server-lint: ignore[kubelet-insecure-tsl]
-c: 1 # metrics-server-lint: disable
-";
-        assert_eq!(
-            left("a.yaml", text),
-            [
-                "2 there is no rule `kubelet-insecure-tsl` to ignore write `kubelet-insecure-tls`",
-                "3 this comment cannot be understood \
-                 write `# metrics-server-lint: ignore[rule-id] reason`",
-                "1 there is no finding of `kubelet-insecure-tls` here to ignore \
-                 remove the comment, so that it does not hide a finding to come",
-            ]
-        );
+        assert_snapshot!(left("
+            //- a.yaml
+            a: 1 # metrics-server-lint: ignore[kubelet-insecure-tls]
+            b: 1 # metrics-server-lint: ignore[kubelet-insecure-tsl]
+            c: 1 # metrics-server-lint: disable
+        "), @"
+        2 there is no rule `kubelet-insecure-tsl` to ignore; write `kubelet-insecure-tls`
+        3 this comment cannot be understood; write `# metrics-server-lint: ignore[rule-id] reason`
+        1 there is no finding of `kubelet-insecure-tls` here to ignore; remove the comment, so that it does not hide a finding to come
+        ");
     }
 }

@@ -124,39 +124,34 @@ fn comment(sources: &Sources, node: &Node, home: Option<FileId>) -> Option<Strin
 mod tests {
     use super::*;
     use crate::{
-        scalar::Dialect,
+        tests::{fixture, place, roots},
         tree::{Origin, Via},
     };
 
     fn sources() -> Sources {
-        Sources::in_memory([
-            ("a.yaml", "metadata: {name: a}\nspec:\n  b: ${B}\n  c: 1\n  d: ''\n"),
-            ("b.env", "B=|\n"),
-        ])
+        fixture(
+            "
+            //- a.yaml
+            metadata: {name: a}
+            spec:
+              b: ${B}
+              c: 1
+              d: ''
+            //- b.env
+            B=|
+            ",
+        )
     }
 
     fn object(sources: &Sources) -> Node {
-        let file = |path| sources.find(path).expect(path);
-        let mut root = sources
-            .documents(file("a.yaml"), Dialect::Sigs)
-            .roots()
-            .next()
-            .expect("a document")
-            .clone();
-        let variable =
-            Origin::written(crate::source::Span { file: file("b.env"), start: 2, end: 3 });
+        let mut root = roots(sources, "a.yaml").remove(0);
+        let variable = place(sources, "b.env", "|");
         let spec = root.as_map_mut().and_then(|it| it.get_mut("spec")).expect("spec");
         let spec = spec.as_map_mut().expect("a map");
         let filled = spec.get("b").expect("b").origin.filled(Via::Substituted, &variable);
         spec.set("b", Node::new("one\ntwo\n", filled.clone()));
         spec.set("d", Node::new("word ".repeat(30), filled));
-        spec.set(
-            "e",
-            Node::unknown_value(
-                "nobody knows",
-                &Origin::written(variable.step.span.expect("it is written")),
-            ),
-        );
+        spec.set("e", Node::unknown_value("nobody knows", &variable));
         spec.set("f", Node::new("25%", Origin::at(Via::KubernetesDefault, None)));
         root
     }
@@ -170,9 +165,7 @@ mod tests {
         insta::assert_snapshot!(text);
         let read = |text: String| {
             let sources = Sources::in_memory([("x", text)]);
-            let file = sources.find("x").expect("it is there");
-            let documents = sources.documents(file, Dialect::Sigs);
-            documents.roots().map(Node::to_json).collect::<Vec<_>>()
+            roots(&sources, "x").iter().map(Node::to_json).collect::<Vec<_>>()
         };
         assert_eq!(read(text), read(plain));
     }

@@ -416,107 +416,108 @@ fn defines_nodes(node: &Node) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
-    use crate::resolve::context::Purpose;
+    use crate::tests::{fixture_with, with};
+
+    /// A Kustomization of Flux, but for its path.
+    const FLUX: &str = "\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: x}
+";
+
+    const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metrics-server}
+";
 
     /// The environments of a repository as `name kind entry-path`.
-    fn environments(files: &[(&str, &str)]) -> Vec<String> {
-        let sources = Sources::in_memory(files.iter().copied());
-        let config = Config::default();
-        let context = Context::new(&sources, &config, Purpose::Judge);
-        let environments = resolve(&context);
+    fn environments(files: &str) -> String {
+        let sources = fixture_with(&[("FLUX", FLUX), ("DEPLOYMENT", DEPLOYMENT)], files);
         let path = |origin: &Origin| origin.written_at().map_or("", |it| &sources[it.file].path);
-        environments
-            .iter()
-            .map(|it| format!("{} {} {}", it.name, it.entry.kind.id(), path(&it.entry.origin)))
-            .collect()
+        let environments = with(&sources, resolve).into_iter();
+        let lines = environments
+            .map(|it| format!("{} {} {}", it.name, it.entry.kind.id(), path(&it.entry.origin)));
+        lines.collect::<Vec<_>>().join("\n")
     }
-
-    const FLUX: &str = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: x}\nspec: {path: ";
 
     #[test]
     fn a_flux_tree_starts_where_nothing_builds_it() {
-        let sync = format!("{FLUX}./clusters/prod}}");
-        let apps = format!("{FLUX}./apps}}");
-        let files = [
-            ("clusters/prod/flux-system/gotk-sync.yaml", sync.as_str()),
-            ("clusters/prod/flux-system/kustomization.yaml", "resources: [gotk-sync.yaml]"),
-            ("clusters/prod/apps.yaml", &apps),
-            (
-                "apps/ms.yaml",
-                "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: metrics-server}",
-            ),
-        ];
-        assert_eq!(
-            environments(&files),
-            ["clusters/prod flux-kustomization clusters/prod/flux-system/gotk-sync.yaml"]
-        );
+        assert_snapshot!(environments("
+            //- clusters/prod/flux-system/gotk-sync.yaml
+            FLUX
+            spec: {path: ./clusters/prod}
+            //- clusters/prod/flux-system/kustomization.yaml
+            resources: [gotk-sync.yaml]
+            //- clusters/prod/apps.yaml
+            FLUX
+            spec: {path: ./apps}
+            //- apps/ms.yaml
+            DEPLOYMENT
+        "), @"clusters/prod flux-kustomization clusters/prod/flux-system/gotk-sync.yaml");
     }
 
     #[test]
     fn an_overlay_that_nothing_includes_is_an_environment() {
-        let base = format!("{FLUX}./apps}}");
-        let files = [
-            ("base/services/kustomization.yaml", "resources: [ms.yaml]"),
-            ("base/services/ms.yaml", base.as_str()),
-            (
-                "clusters/stages/dev/services/kustomization.yaml",
-                "resources: [../../../../base/services]",
-            ),
-            (
-                "clusters/stages/prod/services/kustomization.yaml",
-                "resources: [../../../../base/services]",
-            ),
-            (
-                "apps/ms.yaml",
-                "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: metrics-server}",
-            ),
-            ("other/kustomization.yaml", "resources: [x.yaml]"),
-        ];
-        assert_eq!(
-            environments(&files),
-            [
-                "clusters/stages/dev kustomization clusters/stages/dev/services/kustomization.yaml",
-                "clusters/stages/prod kustomization clusters/stages/prod/services/kustomization.yaml",
-            ]
-        );
+        assert_snapshot!(environments("
+            //- base/services/kustomization.yaml
+            resources: [ms.yaml]
+            //- base/services/ms.yaml
+            FLUX
+            spec: {path: ./apps}
+            //- clusters/stages/dev/services/kustomization.yaml
+            resources: [../../../../base/services]
+            //- clusters/stages/prod/services/kustomization.yaml
+            resources: [../../../../base/services]
+            //- apps/ms.yaml
+            DEPLOYMENT
+            //- other/kustomization.yaml
+            resources: [x.yaml]
+        "), @"
+        clusters/stages/dev kustomization clusters/stages/dev/services/kustomization.yaml
+        clusters/stages/prod kustomization clusters/stages/prod/services/kustomization.yaml
+        ");
     }
 
     #[test]
     fn a_cycle_is_still_somebodys_environment() {
-        let files = [
-            ("a/kustomization.yaml", "resources: [../b] # metrics-server"),
-            ("b/kustomization.yaml", "resources: [../a]"),
-        ];
-        assert_eq!(environments(&files), ["a kustomization a/kustomization.yaml"]);
+        assert_snapshot!(environments("
+            //- a/kustomization.yaml
+            resources: [../b] # metrics-server
+            //- b/kustomization.yaml
+            resources: [../a]
+        "), @"a kustomization a/kustomization.yaml");
     }
 
     #[test]
     fn a_kustomization_that_is_not_yaml_is_not_silent() {
-        let files = [
-            ("overlay/kustomization.yaml", "resources: [../base"),
-            ("base/kustomization.yaml", "resources: [ms.yaml]"),
-            (
-                "base/ms.yaml",
-                "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: metrics-server}",
-            ),
-        ];
-        assert_eq!(environments(&files), ["overlay kustomization overlay/kustomization.yaml"]);
+        assert_snapshot!(environments("
+            //- overlay/kustomization.yaml
+            resources: [../base
+            //- base/kustomization.yaml
+            resources: [ms.yaml]
+            //- base/ms.yaml
+            DEPLOYMENT
+        "), @"overlay kustomization overlay/kustomization.yaml");
     }
 
     #[test]
     fn loose_manifests_are_environments_by_their_directories() {
-        let object = "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: metrics-server}";
-        let kubelet = "kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1";
-        let files =
-            [("clusters/a/ms.yaml", object), ("envs/b/ms.yaml", object), ("kubelet.yaml", kubelet)];
-        assert_eq!(
-            environments(&files),
-            [
-                "clusters/a manifests clusters/a/ms.yaml",
-                "default manifests kubelet.yaml",
-                "envs/b manifests envs/b/ms.yaml",
-            ]
-        );
+        assert_snapshot!(environments("
+            //- clusters/a/ms.yaml
+            DEPLOYMENT
+            //- envs/b/ms.yaml
+            DEPLOYMENT
+            //- kubelet.yaml
+            apiVersion: kubelet.config.k8s.io/v1beta1
+            kind: KubeletConfiguration
+        "), @"
+        clusters/a manifests clusters/a/ms.yaml
+        default manifests kubelet.yaml
+        envs/b manifests envs/b/ms.yaml
+        ");
     }
 }

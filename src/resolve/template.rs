@@ -292,11 +292,10 @@ pub(crate) fn placeholders(node: &Node) -> Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::{fixture, roots};
 
     fn node(sources: &Sources) -> Node {
-        let file = sources.find("a.yaml").expect("it is there");
-        let root = sources.documents(file, Dialect::Sigs).roots().next().expect("a document");
-        root.get("values").expect("a key").clone()
+        roots(sources, "a.yaml")[0].get("values").expect("a key").clone()
     }
 
     fn holes(text: &str, fill: impl Fn(&str) -> Result<Node, Reason>) -> Vec<Hole> {
@@ -311,9 +310,17 @@ mod tests {
 
     #[test]
     fn what_is_not_filled_is_unknown_and_nothing_else() {
-        let text =
-            "values: |\n  replicas: {{n}}\n  args:\n    - --a={{ x }}\n    - --b\n  {{k}}: 1\n";
-        let sources = Sources::in_memory([("a.yaml", text)]);
+        let sources = fixture(
+            "
+            //- a.yaml
+            values: |
+              replicas: {{n}}
+              args:
+                - --a={{ x }}
+                - --b
+              {{k}}: 1
+            ",
+        );
         let node = node(&sources);
         let inner = node.as_str().expect("a string").to_owned();
         let two = Node::new(Scalar::plain("2"), node.origin.clone());
@@ -334,8 +341,14 @@ mod tests {
 
     #[test]
     fn what_would_change_the_yaml_is_unknown() {
-        let text = "values: |\n  a: {{x}}\n  b: '{{x}}'\n";
-        let sources = Sources::in_memory([("a.yaml", text)]);
+        let sources = fixture(
+            "
+            //- a.yaml
+            values: |
+              a: {{x}}
+              b: '{{x}}'
+            ",
+        );
         let node = node(&sources);
         let inner = node.as_str().expect("a string").to_owned();
         let fill = Node::new(Scalar::plain("c: d"), node.origin.clone());

@@ -190,22 +190,34 @@ fn first_key(origin: &Origin, sources: &Sources) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::Config, model::MetricsServer, pipeline::analyze, tests::fixture};
+
+    /// The metrics-server of each environment.
+    fn servers(sources: &Sources) -> Vec<(String, MetricsServer)> {
+        let (_, clusters) = analyze(sources, &Config::default());
+        let one = |mut servers: Vec<MetricsServer>| servers.pop().expect("a metrics-server");
+        clusters.into_iter().map(|it| (it.environment, one(it.metrics_servers))).collect()
+    }
 
     #[test]
     fn a_chart_that_nothing_installs() {
-        let sources = Sources::in_memory([
-            (
-                "charts/a/Chart.yaml",
-                "name: a\nversion: 1.0.0\ndependencies:\n- {name: metrics-server, version: 3.12.2, repository: 'https://kubernetes-sigs.github.io/metrics-server/'}\n",
-            ),
-            ("charts/a/values.yaml", "metrics-server:\n  args: [--kubelet-insecure-tls]\n"),
-        ]);
-        let (environments, clusters) =
-            crate::pipeline::analyze(&sources, &crate::config::Config::default());
-        let names: Vec<_> = environments.iter().map(|it| it.name.as_str()).collect();
-        assert_eq!(names, ["charts/a"]);
-        let flag = &clusters[0].metrics_servers[0].kubelet_insecure_tls;
-        let (value, origin) = flag.known().expect("known");
+        let sources = fixture(
+            "
+            //- charts/a/Chart.yaml
+            name: a
+            version: 1.0.0
+            dependencies:
+            - name: metrics-server
+              version: 3.12.2
+              repository: https://kubernetes-sigs.github.io/metrics-server/
+            //- charts/a/values.yaml
+            metrics-server:
+              args: [--kubelet-insecure-tls]
+            ",
+        );
+        let [(environment, server)] = &servers(&sources)[..] else { panic!("one environment") };
+        assert_eq!(environment, "charts/a");
+        let (value, origin) = server.kubelet_insecure_tls.known().expect("known");
         assert!(*value);
         let span = origin.written_at().expect("written");
         assert_eq!(sources.slice(span), "--kubelet-insecure-tls");
@@ -213,40 +225,49 @@ mod tests {
 
     #[test]
     fn a_chart_that_nothing_installs_is_installed_with_each_values_file_beside_it() {
-        let sources = Sources::in_memory([
-            (
-                "a/Chart.yaml",
-                "name: a\nversion: 1.0.0\ndependencies:\n- {name: metrics-server, version: 3.12.2, repository: 'https://kubernetes-sigs.github.io/metrics-server/'}\n",
-            ),
-            ("a/values.yaml", "metrics-server:\n  replicas: 2\n"),
-            ("a/values-dev.yaml", "other: {}\n"),
-            ("a/values-prod.yaml", "metrics-server:\n  args: [--kubelet-insecure-tls]\n"),
-        ]);
-        let (_, clusters) = crate::pipeline::analyze(&sources, &crate::config::Config::default());
-        let found: Vec<_> = clusters
-            .iter()
-            .map(|it| {
-                let server = &it.metrics_servers[0];
-                let known = server.kubelet_insecure_tls.known().map(|it| *it.0);
-                (it.environment.as_str(), known, server.replicas.known().map(|it| *it.0))
-            })
-            .collect();
-        let expected = [("a", Some(false), Some(2)), ("a/values-prod.yaml", Some(true), Some(2))];
-        assert_eq!(found, expected);
+        let sources = fixture(
+            "
+            //- a/Chart.yaml
+            name: a
+            version: 1.0.0
+            dependencies:
+            - name: metrics-server
+              version: 3.12.2
+              repository: https://kubernetes-sigs.github.io/metrics-server/
+            //- a/values.yaml
+            metrics-server:
+              replicas: 2
+            //- a/values-dev.yaml
+            other: {}
+            //- a/values-prod.yaml
+            metrics-server:
+              args: [--kubelet-insecure-tls]
+            ",
+        );
+        let servers = servers(&sources);
+        let found = servers.iter().map(|(environment, it)| {
+            (&**environment, it.kubelet_insecure_tls.value(), it.replicas.value())
+        });
+        let expected =
+            [("a", Some(&false), Some(&2)), ("a/values-prod.yaml", Some(&true), Some(&2))];
+        assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn a_file_of_one_stage_may_lie_over_the_common_one() {
-        let sources = Sources::in_memory([
-            ("ms/values.yaml", "args: [--metric-resolution=15s]\nreplicas: 2\n"),
-            ("ms/values-prod.yaml", "args: [--metric-resolution=30s]\n"),
-        ]);
-        let (_, clusters) = crate::pipeline::analyze(&sources, &crate::config::Config::default());
-        let replicas: Vec<_> = clusters
-            .iter()
-            .map(|it| (it.environment.as_str(), it.metrics_servers[0].replicas.is_unknown()))
-            .collect();
-        assert_eq!(replicas, [("ms/values-prod.yaml", true), ("ms/values.yaml", false)]);
+        let sources = fixture(
+            "
+            //- ms/values.yaml
+            args: [--metric-resolution=15s]
+            replicas: 2
+            //- ms/values-prod.yaml
+            args: [--metric-resolution=30s]
+            ",
+        );
+        let servers = servers(&sources);
+        let replicas = servers.iter().map(|(name, it)| (&**name, it.replicas.is_unknown()));
+        let expected = [("ms/values-prod.yaml", true), ("ms/values.yaml", false)];
+        assert_eq!(replicas.collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -15,22 +15,22 @@ use proptest::{
 };
 use serde_json::{Value as Json, json};
 
+use super::{
+    common::fixture::{Files, directory, files},
+    helm::{in_directory, values_of},
+    nowhere, roots, with,
+};
 use crate::{
-    config::Config,
     data::Family,
-    resolve::{
-        context::{Context, Purpose},
-        environment::Release,
-        helm,
-    },
-    scalar::{Dialect, Scalar},
+    resolve::{environment::Release, helm},
+    scalar::Scalar,
     source::Sources,
-    tree::{Node, Origin, Via},
+    tree::Node,
 };
 
-const SHOW: &str = "{{ toJson .Values }}\n";
-
-const PARENT: &str = "\
+/// A chart and the one below it, which show the values that reach them.
+const CHARTS: &str = "
+//- chart/Chart.yaml
 apiVersion: v2
 name: addons
 version: 1.0.0
@@ -39,12 +39,27 @@ dependencies:
     version: 0.1.0
     condition: a.b,metrics-server.c
     tags: [b, d]
+//- chart/values.yaml
+PARENT
+//- chart/templates/show.yaml
+{{ toJson .Values }}
+//- chart/charts/metrics-server/Chart.yaml
+apiVersion: v2
+name: metrics-server
+version: 0.1.0
+//- chart/charts/metrics-server/values.yaml
+CHILD
+//- chart/charts/metrics-server/templates/show.yaml
+{{ toJson .Values }}
 ";
 
-const CHILD: &str = "apiVersion: v2\nname: metrics-server\nversion: 0.1.0\n";
-
 /// What metrics-server's chart does with its values, in little.
-const PRINTS: &str = "\
+const PRINTS: &str = r#"
+//- chart/Chart.yaml
+apiVersion: v2
+name: metrics-server
+version: 3.12.2
+//- chart/templates/print.yaml
 kind: Deployment
 spec:
   replicas: {{ .Values.replicas }}
@@ -62,10 +77,10 @@ spec:
       {{- end }}
       containers:
         - name: metrics-server
-          image: {{ printf \"%s:%s\" .Values.image.repository (default \"v0.7.2\" .Values.image.tag) }}
+          image: {{ printf "%s:%s" .Values.image.repository (default "v0.7.2" .Values.image.tag) }}
           imagePullPolicy: {{ .Values.image.pullPolicy }}
           args:
-            - {{ printf \"--secure-port=%d\" (int .Values.containerPort) }}
+            - {{ printf "--secure-port=%d" (int .Values.containerPort) }}
           {{- range .Values.defaultArgs }}
             - {{ . }}
           {{- end }}
@@ -78,16 +93,14 @@ spec:
           resources:
             {{- toYaml . | nindent 12 }}
           {{- end }}
-";
-
-const DEFAULTS: &str = "\
+//- chart/values.yaml
 replicas: 1
 updateStrategy: {}
 priorityClassName: system-cluster-critical
 hostNetwork: {enabled: false}
 image:
   repository: registry.k8s.io/metrics-server/metrics-server
-  tag: \"\"
+  tag: ""
   pullPolicy: IfNotPresent
 containerPort: 10250
 defaultArgs:
@@ -97,7 +110,7 @@ defaultArgs:
   - --metric-resolution=15s
 args: []
 resources: {requests: {cpu: 100m, memory: 200Mi}}
-";
+"#;
 
 fn program() -> Option<PathBuf> {
     let program = std::env::var_os("HELM").map(PathBuf::from);
@@ -110,25 +123,12 @@ fn program() -> Option<PathBuf> {
 /// A chart's files in a folder of their own, and what Helm makes of it.
 struct KnownChart {
     dir: tempfile::TempDir,
-    files: Vec<(String, String)>,
+    files: Files,
 }
 
 impl KnownChart {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
-        let chart = Self { dir, files: files.collect() };
-        for (path, text) in &chart.files {
-            chart.write(path, text);
-        }
-        chart
-    }
-
-    fn write(&self, path: &str, text: &str) -> PathBuf {
-        let path = self.dir.path().join(path);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
-        fs::write(&path, text).expect("it can be written");
-        path
+    fn new(files: Files) -> Self {
+        Self { dir: directory(&files), files }
     }
 
     /// The documents that Helm renders; `None` when it refuses.
@@ -137,7 +137,9 @@ impl KnownChart {
         command.args(["template", "metrics-server", "--namespace", "kube-system"]);
         command.arg(self.dir.path().join("chart"));
         for (index, layer) in layers.iter().enumerate() {
-            command.arg("-f").arg(self.write(&format!("values-{index}.yaml"), layer));
+            let path = self.dir.path().join(format!("values-{index}.yaml"));
+            fs::write(&path, layer).expect("it can be written");
+            command.arg("-f").arg(path);
         }
         let output = command.output().expect("Helm runs");
         if !output.status.success() {
@@ -145,39 +147,7 @@ impl KnownChart {
         }
         let text = String::from_utf8(output.stdout).expect("text");
         let sources = Sources::in_memory([("out.yaml", text)]);
-        let file = sources.find("out.yaml").expect("it is there");
-        let documents = sources.documents(file, Dialect::Sigs);
-        Some(documents.roots().map(Node::to_json).collect())
-    }
-}
-
-fn with<T>(sources: &Sources, f: impl FnOnce(&Context<'_>) -> T) -> T {
-    let config = Config::default();
-    f(&Context::new(sources, &config, Purpose::Judge))
-}
-
-fn nowhere() -> Origin {
-    Origin::at(Via::Written, None)
-}
-
-fn read(sources: &Sources, path: &str) -> Node {
-    let file = sources.find(path).expect("it is there");
-    helm::layer(sources.documents(file, Dialect::Sigs), &nowhere()).expect("values")
-}
-
-fn release(values: Node) -> Release {
-    Release {
-        name: "metrics-server".into(),
-        namespace: "kube-system".into(),
-        via: "helm-release",
-        family: None,
-        chart: "metrics-server".into(),
-        directory: None,
-        alias: None,
-        version: None,
-        values,
-        anchor: nowhere(),
-        suspended: false,
+        Some(roots(&sources, "out.yaml").iter().map(Node::to_json).collect())
     }
 }
 
@@ -227,7 +197,7 @@ fn without_empty_global(mut values: Json) -> Json {
     values
 }
 
-/// What `condition` of [`PARENT`] reads means nothing to the chart below, and is taken from it.
+/// What `condition` of [`CHARTS`] reads means nothing to the chart below, and is taken from it.
 fn without_switch(mut values: Json) -> Json {
     if let Some(map) = values.as_object_mut() {
         map.remove("c");
@@ -245,27 +215,20 @@ fn values_reach_a_chart_and_the_one_below_it_as_in_helm() {
     let outcome = runner.run(&strategy, |(parent, child, first, second)| {
         let (parent, child) = (parent.to_string(), child.to_string());
         let layers = [first.to_string(), second.to_string()];
-        let chart = KnownChart::new(&[
-            ("chart/Chart.yaml", PARENT),
-            ("chart/values.yaml", &parent),
-            ("chart/templates/show.yaml", SHOW),
-            ("chart/charts/metrics-server/Chart.yaml", CHILD),
-            ("chart/charts/metrics-server/values.yaml", &child),
-            ("chart/charts/metrics-server/templates/show.yaml", SHOW),
-        ]);
+        let chart = KnownChart::new(files(&[("PARENT", &parent), ("CHILD", &child)], CHARTS));
         let expected = chart.render(&program, &layers);
-        let mut files = chart.files.clone();
-        files.extend(layers.iter().enumerate().map(|(i, it)| (format!("{i}.yaml"), it.clone())));
-        let sources = Sources::in_memory(files);
-        let user = helm::merge(&read(&sources, "0.yaml"), &read(&sources, "1.yaml"));
-        let ours = Release { directory: Some("chart".into()), ..release(user) };
+        let mut all = chart.files.clone();
+        all.extend(layers.iter().enumerate().map(|(i, it)| (format!("{i}.yaml"), it.clone())));
+        let sources = Sources::in_memory(all);
+        let user = helm::merge(&values_of(&sources, "0.yaml"), &values_of(&sources, "1.yaml"));
+        let ours = Release { values: user, ..in_directory(Some("chart")) };
         let expanded = with(&sources, |context| helm::expand(context, &ours));
         let Some(expected) = expected else {
             prop_assert!(!expanded.problems.is_empty(), "Helm refuses this");
             return Ok(());
         };
         prop_assert!(expanded.problems.is_empty(), "{:?}", expanded.problems);
-        let defaults = read(&sources, "chart/charts/metrics-server/values.yaml");
+        let defaults = values_of(&sources, "chart/charts/metrics-server/values.yaml");
         let got: Vec<Json> = (expanded.releases.iter())
             .map(|it| without_empty_global(helm::coalesce(&it.values, &defaults).to_json()))
             .map(without_switch)
@@ -360,11 +323,7 @@ const SCALARS: &[&str] = &[
 #[test]
 fn values_are_printed_as_helm_prints_them() {
     let Some(program) = program() else { return };
-    let chart = KnownChart::new(&[
-        ("chart/Chart.yaml", "apiVersion: v2\nname: metrics-server\nversion: 3.12.2\n"),
-        ("chart/values.yaml", DEFAULTS),
-        ("chart/templates/print.yaml", PRINTS),
-    ]);
+    let chart = KnownChart::new(files(&[], PRINTS));
     let mut differences = Vec::new();
     for scalar in SCALARS {
         for template in [
@@ -401,7 +360,8 @@ fn ours(values: &str) -> Option<Json> {
     let sources = Sources::in_memory([("values.yaml", values)]);
     let version = Some(Node::new(Scalar::string("3.12.2"), nowhere()));
     let family = Some(Family::KubernetesSigs);
-    let release = Release { family, version, ..release(read(&sources, "values.yaml")) };
+    let values = values_of(&sources, "values.yaml");
+    let release = Release { family, version, values, ..in_directory(None) };
     let rendered = with(&sources, |context| helm::template(context, &release));
     let deployment = rendered.objects.iter().find(|it| it.str_at("kind") == Some("Deployment"))?;
     Some(facts(&deployment.to_json()))

@@ -2,49 +2,84 @@
 
 use std::ops::Range;
 
+use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
+use super::{nowhere, roots, unindented};
 use crate::{
     data::charts,
     emit::{Parts, emit, yaml},
     scalar::Dialect,
     source::Sources,
-    tree::{Origin, Via},
 };
 
 fn again(text: &str) -> String {
-    let sources = Sources::in_memory([("a.yaml", text)]);
-    let file = sources.find("a.yaml").expect("it is there");
-    let root = sources.documents(file, Dialect::Sigs).roots().next().expect("one document");
-    yaml(root)
+    let sources = Sources::in_memory([("a.yaml", unindented(text))]);
+    yaml(&roots(&sources, "a.yaml")[0])
 }
 
 #[test]
 fn as_go_yaml_writes_it() {
-    for (text, expected) in [
-        ("b: 1\na: [x, {c: 2, d: }]\n", "a:\n- x\n- c: 2\n  d: null\nb: 1\n"),
-        ("a: [[1, 2], []]\nb: {}\n", "a:\n- - 1\n  - 2\n- []\nb: {}\n"),
-        ("a: 'x'\nb: \"y\"\nc: '1'\n", "a: x\nb: \"y\"\nc: \"1\"\n"),
-        ("a: '- x'\nb: '#'\nc: 'a: b'\n", "a: '- x'\nb: '#'\nc: 'a: b'\n"),
-        ("a: ${X}\nb: '${X}: y'\n", "a: ${X}\nb: '${X}: y'\n"),
-        ("a: \"x\\ny\"\nb: \"x\\n\"\n", "a: |-\n  x\n  y\nb: |\n  x\n"),
-        ("a: \"  x\\n\\n\"\n", "a: |2+\n    x\n\n"),
-        ("a: 1e3\nb: 1.50\nc: 1234567.5\n", "a: 1000\nb: 1.5\nc: 1.2345675e+06\n"),
-        (
-            "a: \"t\\tb\"\nb: 2001-01-01\nc: '1:30'\n",
-            "a: \"t\\tb\"\nb: \"2001-01-01\"\nc: \"1:30\"\n",
-        ),
-        ("a10: 1\na2: 2\na-b: 3\na: 4\n", "a: 4\na-b: 3\na2: 2\na10: 1\n"),
-    ] {
-        assert_eq!(again(text), expected, "{text}");
-    }
+    assert_snapshot!(again(r#"
+        nested: [x, {c: 2, d: }, [1, 2], []]
+        empty: {}
+        quotes: ['x', "y", '1', '- x', '#', 'a: b', "t\tb"]
+        variables:
+          - ${X}
+          - '${X}: y'
+        lines: {keep: "  x\n\n", one: "x\n", strip: "x\ny"}
+        numbers: [1e3, 1.50, 1234567.5]
+        dates: [2001-01-01, '1:30']
+        keys: {a10: 1, a2: 2, a-b: 3, a: 4}
+    "#), @r#"
+    dates:
+    - "2001-01-01"
+    - "1:30"
+    empty: {}
+    keys:
+      a: 4
+      a-b: 3
+      a2: 2
+      a10: 1
+    lines:
+      keep: |2+
+          x
+
+      one: |
+        x
+      strip: |-
+        x
+        y
+    nested:
+    - x
+    - c: 2
+      d: null
+    - - 1
+      - 2
+    - []
+    numbers:
+    - 1000
+    - 1.5
+    - 1.2345675e+06
+    quotes:
+    - x
+    - "y"
+    - "1"
+    - '- x'
+    - '#'
+    - 'a: b'
+    - "t\tb"
+    variables:
+    - ${X}
+    - '${X}: y'
+    "#);
 }
 
 #[test]
 fn long_plain_text_is_folded_after_the_eightieth_column() {
     let words = "word ".repeat(40);
-    let text = again(&format!("key:\n  inner: {words}\n"));
+    let text = again(&format!("key: {{inner: {words}}}"));
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[1].len() > 80 && lines[1].len() < 90, "{text}");
     assert!(lines[2].starts_with("    word"), "{text}");
@@ -52,10 +87,8 @@ fn long_plain_text_is_folded_after_the_eightieth_column() {
 
 #[test]
 fn a_value_is_where_its_piece_says() {
-    let text = "a: {b: 'x: y', c: [1, \"l1\\nl2\"]}\n";
-    let sources = Sources::in_memory([("a.yaml", text)]);
-    let file = sources.find("a.yaml").expect("it is there");
-    let root = sources.documents(file, Dialect::Sigs).roots().next().expect("one document");
+    let sources = Sources::in_memory([("a.yaml", r#"a: {b: 'x: y', c: [1, "l1\nl2"]}"#)]);
+    let root = &roots(&sources, "a.yaml")[0];
     let emitted = emit(root);
     let Parts::Entries(entries) = &emitted.root.parts else { panic!("a mapping") };
     let Parts::Entries(inner) = &entries[0].value.parts else { panic!("a mapping") };
@@ -129,7 +162,7 @@ fn value() -> impl Strategy<Value = Json> {
 proptest! {
     #[test]
     fn what_is_written_reads_the_same(value in value()) {
-        let node = charts::from_json(&value, &Origin::at(Via::Written, None));
+        let node = charts::from_json(&value, &nowhere());
         let text = yaml(&node);
         let sources = Sources::in_memory([("a.yaml", text.as_str())]);
         let file = sources.find("a.yaml").expect("it is there");

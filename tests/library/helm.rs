@@ -41,7 +41,8 @@ fn sigs(version: &str, values: &str) -> (Sources, Rendered) {
     rendered(Family::KubernetesSigs, version, values)
 }
 
-fn values_of(sources: &Sources, path: &str) -> Node {
+/// The values in the file at `path`.
+pub(crate) fn values_of(sources: &Sources, path: &str) -> Node {
     let file = sources.find(path).expect("it is there");
     layer(sources.documents(file, Dialect::Sigs), &nowhere()).expect("values")
 }

@@ -280,13 +280,36 @@ fn show_for_programs() {
         )
     );
     let names: Vec<_> = server["facts"].as_object().expect("facts").keys().cloned().collect();
-    let expected = "kind image image_repository image_tag args kubelet_insecure_tls kubelet_certificate_authority \
-        kubelet_preferred_address_types kubelet_use_node_status_port kubelet_request_timeout \
-        metric_resolution secure_port container_port host_network replicas strategy_type \
-        strategy_max_unavailable strategy_max_surge pdb_min_available pdb_max_unavailable \
-        priority_class cpu_request cpu_limit memory_request memory_limit tls_cert_file \
-        api_service_insecure_skip_tls_verify api_service_ca_bundle";
-    assert_eq!(names.join(" "), expected);
+    insta::assert_snapshot!(names.join("\n"), @"
+    kind
+    image
+    image_repository
+    image_tag
+    args
+    kubelet_insecure_tls
+    kubelet_certificate_authority
+    kubelet_preferred_address_types
+    kubelet_use_node_status_port
+    kubelet_request_timeout
+    metric_resolution
+    secure_port
+    container_port
+    host_network
+    replicas
+    strategy_type
+    strategy_max_unavailable
+    strategy_max_surge
+    pdb_min_available
+    pdb_max_unavailable
+    priority_class
+    cpu_request
+    cpu_limit
+    memory_request
+    memory_limit
+    tls_cert_file
+    api_service_insecure_skip_tls_verify
+    api_service_ca_bundle
+    ");
 }
 
 #[test]

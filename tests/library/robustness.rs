@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::{
-    common::files,
+    common::{files, fixture},
     config_in,
     scenarios::{sarif, scenario, scenarios},
 };
@@ -123,31 +123,41 @@ fn a_chain_of_ten_thousand_layers_ends() {
 
 #[test]
 fn a_circle_is_reported_at_a_reference_of_it() {
-    let files = [
-        ("a/kustomization.yaml", "resources: [../b, metrics-server.yaml]\n"),
-        ("a/metrics-server.yaml", DEPLOYMENT),
-        ("b/kustomization.yaml", "resources: [../c]\n"),
-        ("c/kustomization.yaml", "resources: [../a]\n"),
-    ];
-    let found = findings(&files);
+    let found = findings(&fixture::files(
+        &[("DEPLOYMENT", DEPLOYMENT)],
+        "
+        //- a/kustomization.yaml
+        resources: [../b, metrics-server.yaml]
+        //- a/metrics-server.yaml
+        DEPLOYMENT
+        //- b/kustomization.yaml
+        resources: [../c]
+        //- c/kustomization.yaml
+        resources: [../a]
+        ",
+    ));
     assert!(found.iter().any(|it| it.contains("/kustomization.yaml: ")), "{found:?}");
 }
 
 #[test]
 fn a_flux_tree_that_contains_itself_ends() {
-    let kustomization = |name: &str, path: &str| {
-        format!(
-            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
-             metadata: {{name: {name}, namespace: flux-system}}\n\
-             spec: {{path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}}}\n"
-        )
-    };
-    let files = [
-        ("clusters/a/b.yaml", kustomization("b", "./clusters/b")),
-        ("clusters/b/a.yaml", kustomization("a", "./clusters/a")),
-        ("clusters/b/metrics-server.yaml", DEPLOYMENT.to_owned()),
-    ];
-    findings(&files);
+    findings(&fixture::files(
+        &[("DEPLOYMENT", DEPLOYMENT)],
+        "
+        //- clusters/a/b.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: b, namespace: flux-system}
+        spec: {path: ./clusters/b, sourceRef: {kind: GitRepository, name: flux-system}}
+        //- clusters/b/a.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: a, namespace: flux-system}
+        spec: {path: ./clusters/a, sourceRef: {kind: GitRepository, name: flux-system}}
+        //- clusters/b/metrics-server.yaml
+        DEPLOYMENT
+        ",
+    ));
 }
 
 #[test]
@@ -158,28 +168,28 @@ fn substitutions_that_grow_end() {
         writeln!(variables, "A{step}=${{A{before}}}${{A{before}}}").unwrap();
     }
     let nested = "${X:=".repeat(2_000) + "1" + &"}".repeat(2_000);
-    let files = [
-        (
-            "clusters/prod/sync.yaml",
-            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
-             metadata: {name: apps, namespace: flux-system}\n\
-             spec:\n  path: ./apps\n  sourceRef: {kind: GitRepository, name: flux-system}\n  \
-             postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}\n"
-                .to_owned(),
-        ),
-        (
-            "clusters/prod/kustomization.yaml",
-            "resources: [sync.yaml]\nconfigMapGenerator: [{name: vars, namespace: flux-system, \
-             envs: [vars.env]}]\ngeneratorOptions: {disableNameSuffixHash: true}\n"
-                .to_owned(),
-        ),
-        ("clusters/prod/vars.env", variables),
-        (
-            "apps/metrics-server.yaml",
-            DEPLOYMENT.replace("--cert-dir=/tmp", &format!("'${{A59}}', '{nested}'")),
-        ),
-    ];
-    findings(&files);
+    let deployment = DEPLOYMENT.replace("--cert-dir=/tmp", &format!("'${{A59}}', '{nested}'"));
+    findings(&fixture::files(
+        &[("VARIABLES", &variables), ("DEPLOYMENT", &deployment)],
+        "
+        //- clusters/prod/sync.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: apps, namespace: flux-system}
+        spec:
+          path: ./apps
+          sourceRef: {kind: GitRepository, name: flux-system}
+          postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}
+        //- clusters/prod/kustomization.yaml
+        resources: [sync.yaml]
+        configMapGenerator: [{name: vars, namespace: flux-system, envs: [vars.env]}]
+        generatorOptions: {disableNameSuffixHash: true}
+        //- clusters/prod/vars.env
+        VARIABLES
+        //- apps/metrics-server.yaml
+        DEPLOYMENT
+        ",
+    ));
 }
 
 #[test]
@@ -208,19 +218,23 @@ fn comments_without_number_end() {
 
 #[test]
 fn patterns_and_indexes_without_measure_end() {
-    let patches = "
-resources: [metrics-server.yaml]
-patches:
-  - target: {kind: Deployment, name: '(((((a{1,100}){1,100}){1,100}){1,100}){1,100})'}
-    patch: '[{op: remove, path: /spec}]'
-  - target: {kind: Deployment}
-    patch: '[{op: add, path: /spec/template/spec/containers/99999999999999999999/args, value: x}]'
-  - target: {kind: Deployment}
-    patch: '[{op: copy, from: /spec, path: /spec/template/spec/again}]'
-replicas: [{name: metrics-server, count: 9223372036854775807}]
-";
-    let files = [("kustomization.yaml", patches), ("metrics-server.yaml", DEPLOYMENT)];
-    findings(&files);
+    findings(&fixture::files(
+        &[("DEPLOYMENT", DEPLOYMENT)],
+        "
+        //- kustomization.yaml
+        resources: [metrics-server.yaml]
+        patches:
+          - target: {kind: Deployment, name: '(((((a{1,100}){1,100}){1,100}){1,100}){1,100})'}
+            patch: '- {op: remove, path: /spec}'
+          - target: {kind: Deployment}
+            patch: '- {op: add, path: /spec/template/spec/containers/99999999999999999999/args, value: x}'
+          - target: {kind: Deployment}
+            patch: '- {op: copy, from: /spec, path: /spec/template/spec/again}'
+        replicas: [{name: metrics-server, count: 9223372036854775807}]
+        //- metrics-server.yaml
+        DEPLOYMENT
+        ",
+    ));
 }
 
 /// Every scenario, with files cut off, without a line, and with bytes that belong nowhere.

@@ -1,16 +1,9 @@
 //! How kubelets get their serving certificates, by what is known of them.
 
-use crate::{
-    model::{
-        Approver, Carrier, ClusterId, Fact, Kubelet, KubeletFacts, ServingState, Signer,
-        serving::state,
-    },
-    tree::{Origin, Via},
+use super::nowhere;
+use crate::model::{
+    Approver, Carrier, ClusterId, Fact, Kubelet, KubeletFacts, ServingState, Signer, serving::state,
 };
-
-fn nowhere() -> Origin {
-    Origin::at(Via::Written, None)
-}
 
 fn fact<T>(value: Option<T>) -> Fact<T> {
     value.map_or(Fact::Absent(None), |it| Fact::Known(it, nowhere()))

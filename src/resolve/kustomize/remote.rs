@@ -149,21 +149,14 @@ fn newest(loader: &Loader<'_>, file: &str, origin: &Origin) -> Vec<Node> {
 #[cfg(test)]
 mod tests {
     use crate::{
-        config::Config,
         problem::ProblemKind,
-        resolve::{
-            context::{Context, Purpose},
-            kustomize::{Build, BuildOptions, build},
-        },
-        source::Sources,
+        resolve::kustomize::{Build, BuildOptions, build},
+        tests::{fixture, with},
         tree::{Node, Via},
     };
 
-    fn builds(kustomization: &str) -> Build {
-        let sources = Sources::in_memory([("kustomization.yaml", kustomization)]);
-        let config = Config::default();
-        let context = Context::new(&sources, &config, Purpose::Judge);
-        build(&context, "", &BuildOptions::default())
+    fn builds(files: &str) -> Build {
+        with(&fixture(files), |context| build(context, "", &BuildOptions::default()))
     }
 
     fn deployment(build: &Build) -> Option<&Node> {
@@ -177,11 +170,10 @@ mod tests {
             "github.com/kubernetes-sigs/metrics-server//manifests/overlays/release?ref=v0.7.2",
             "https://github.com/kubernetes-sigs/metrics-server.git//manifests/overlays/release?ref=v0.7.2",
         ] {
-            let build = builds(&format!("resources:\n- {url}\n"));
+            let build = builds(&format!("//- kustomization.yaml\nresources: ['{url}']"));
             assert_eq!(build.problems, [], "{url}");
             let deployment = deployment(&build).expect("a Deployment");
-            let container =
-                &deployment.at("spec.template.spec.containers").expect("some").items()[0];
+            let container = &deployment.items_at("spec.template.spec.containers")[0];
             assert_eq!(
                 container.str_at("image"),
                 Some("registry.k8s.io/metrics-server/metrics-server:v0.7.2")
@@ -195,12 +187,16 @@ mod tests {
     #[test]
     fn what_is_not_pinned_is_unknown_where_releases_differ() {
         let build = builds(
-            "resources:\n- https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml\n",
+            "
+            //- kustomization.yaml
+            resources:
+            - https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml
+            ",
         );
         assert_eq!(build.problems[0].kind, ProblemKind::Unresolved);
         let deployment = deployment(&build).expect("a Deployment");
         assert_eq!(deployment.str_at("metadata.name"), Some("metrics-server"));
-        let container = &deployment.at("spec.template.spec.containers").expect("some").items()[0];
+        let container = &deployment.items_at("spec.template.spec.containers")[0];
         assert!(container.get("image").expect("an image").unknown().is_some());
         assert_eq!(container.str_at("name"), Some("metrics-server"));
     }
@@ -208,8 +204,18 @@ mod tests {
     #[test]
     fn other_remotes_are_unresolved_and_the_rest_goes_on() {
         let build = builds(
-            "resources:\n- https://example.com/x.yaml\npatches:\n- patch: |-\n    apiVersion: v1\n    \
-             kind: Service\n    metadata: {name: far}\nconfigMapGenerator:\n- name: near\n  literals: [a=b]\n",
+            "
+            //- kustomization.yaml
+            resources: ['https://example.com/x.yaml']
+            patches:
+            - patch: |-
+                apiVersion: v1
+                kind: Service
+                metadata: {name: far}
+            configMapGenerator:
+            - name: near
+              literals: [a=b]
+            ",
         );
         assert_eq!(build.problems.len(), 1);
         assert_eq!(build.problems[0].kind, ProblemKind::Unresolved);

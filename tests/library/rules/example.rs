@@ -203,7 +203,10 @@ impl Renewed {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
+    use crate::tests::common::fixture::files;
 
     const PAGE: &str = "\
 # Something is wrong
@@ -236,12 +239,15 @@ right: true
     fn an_example_is_files_with_marks() {
         let examples = examples(PAGE);
         let [wrong, right] = &examples[..] else { panic!("{examples:?}") };
-        let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
         assert_eq!(wrong.title, "Wrong");
-        assert_eq!(
-            wrong.files,
-            [file("a/b.yaml", "wrong: true\nalso: 1\n"), file("c.env", "A=1\n")]
-        );
+        let without_marks = "
+            //- a/b.yaml
+            wrong: true
+            also: 1
+            //- c.env
+            A=1
+        ";
+        assert_eq!(wrong.files, files(&[], without_marks));
         let marks = [
             mark(1, (8, 12), true, "warning: it is wrong"),
             mark(2, (7, 8), false, "because of this"),
@@ -265,10 +271,12 @@ right: true
         let short = PAGE.replace("it is wrong", "it is…");
         assert_eq!(renewed(&short, &[one, also.clone()]).text(), short);
         let other = mark(1, (2, 6), true, "error: it is bad");
-        assert_eq!(
-            renewed(PAGE, &[other, also]).differences("x.md"),
-            "\nx.md:7\n  wrong: true\n\
-             - #      ^^^^ warning: it is wrong\n+ #^^^^ error: it is bad\n"
-        );
+        assert_snapshot!(renewed(PAGE, &[other, also]).differences("x.md"), @"
+
+        x.md:7
+          wrong: true
+        - #      ^^^^ warning: it is wrong
+        + #^^^^ error: it is bad
+        ");
     }
 }
