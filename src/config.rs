@@ -67,7 +67,7 @@ pub(crate) fn globs(patterns: &[String]) -> GlobSet {
 ///
 /// # Errors
 /// Everything that is wrong with it, each thing where it is written.
-pub(crate) fn read(
+pub(crate) fn parse(
     sources: &Sources,
     file: FileId,
     rules: &[&str],

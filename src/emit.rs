@@ -129,7 +129,7 @@ impl Writer {
             Kind::Scalar(scalar) => {
                 let range = match typed(scalar::sigs(scalar)) {
                     Ok(text) => self.scalar(&text, EmitStyle::Plain, true),
-                    Err(text) => self.scalar(text, style::of(text, false), true),
+                    Err(text) => self.scalar(text, style::scalar_style(text, false), true),
                 };
                 (range, Parts::None)
             }
@@ -147,7 +147,7 @@ impl Writer {
             return Pair { key, range, value };
         }
         self.nesting_indicator("?");
-        let range = self.scalar(key, style::of(key, false), true);
+        let range = self.scalar(key, style::scalar_style(key, false), true);
         self.new_line();
         self.nesting_indicator(":");
         let value = self.node(node, true);
@@ -155,7 +155,7 @@ impl Writer {
     }
 
     fn simple_key(&mut self, key: &str) -> Range<usize> {
-        self.scalar(key, style::of(key, true), false)
+        self.scalar(key, style::scalar_style(key, true), false)
     }
 
     fn deeper(&mut self) {

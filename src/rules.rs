@@ -166,7 +166,7 @@ struct Kubelets {
 fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets> {
     let mut places: Vec<Kubelets> = Vec::new();
     for kubelet in &cluster.kubelets {
-        let (its, _, at) = serving::of(kubelet, &cluster.approvers);
+        let (its, _, at) = serving::kubelet_state(kubelet, &cluster.approvers);
         if its != state {
             continue;
         }

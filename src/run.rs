@@ -355,7 +355,7 @@ fn open(options: &Options, paths: &[PathBuf], progress: &Progress) -> Result<Ope
         None => sources.find(config::FILE),
         Some(path) => add_config(&mut sources, &root, path)?,
     };
-    match file.map(|file| config::read(&sources, file, &rules::ids())) {
+    match file.map(|file| config::parse(&sources, file, &rules::ids())) {
         None => Ok(Opened { sources, config: Config::default(), scope }),
         Some(Ok(config)) => Ok(Opened { sources, config, scope }),
         Some(Err(findings)) => Err(Failure::Found(Box::new(sources), findings)),

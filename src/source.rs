@@ -141,6 +141,16 @@ impl Sources {
         FileId::new(at)
     }
 
+    /// The file at `path` as seen from `dir`, as [`join`] puts them together.
+    pub(crate) fn find_from(&self, dir: &str, path: &str) -> Option<FileId> {
+        self.find(&join(dir, path)?)
+    }
+
+    /// Whether `dir` holds a Helm chart.
+    pub(crate) fn is_chart(&self, dir: &str) -> bool {
+        self.find_from(dir, "Chart.yaml").is_some()
+    }
+
     /// `path` with every symbolic link in it resolved, or `None` when it leads through too many.
     pub(crate) fn follow(&self, path: &str) -> Option<String> {
         let mut path = path.to_owned();

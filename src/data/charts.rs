@@ -48,7 +48,7 @@ pub(crate) enum ValueKey {
 }
 
 /// The chart of `family`.
-pub(crate) fn of(family: Family) -> &'static KnownChart {
+pub(crate) fn chart(family: Family) -> &'static KnownChart {
     static KUBERNETES_SIGS: LazyLock<KnownChart> =
         LazyLock::new(|| KnownChart::read(include_str!("charts/kubernetes-sigs.yaml")));
     static BITNAMI: LazyLock<KnownChart> =
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn versions_rise_and_every_change_belongs_to_one() {
         for family in FAMILIES {
-            let chart = of(family);
+            let chart = chart(family);
             assert!(chart.versions().is_sorted(), "{family:?}");
             assert!(chart.floating.as_ref().is_none_or(|it| chart.versions.contains_key(it)));
             for (key, runs) in &chart.values {
@@ -313,10 +313,10 @@ mod tests {
     fn an_open_range_gets_one_of_the_newest() {
         let allowed = |constraint: &str| {
             let constraint = Constraint::parse(constraint).expect("a constraint");
-            let allowed = of(Family::KubernetesSigs).allowed(&constraint);
+            let allowed = chart(Family::KubernetesSigs).allowed(&constraint);
             (allowed.first().map(ToString::to_string), allowed.len())
         };
-        let newest = of(Family::KubernetesSigs).newest().expect("there are some");
+        let newest = chart(Family::KubernetesSigs).newest().expect("there are some");
         let floating = allowed("*");
         assert_eq!(floating.0, Some("3.12.0".to_owned()));
         assert_eq!(allowed(">=3.8.0"), floating);
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn open_maps_exist() {
         for family in FAMILIES {
-            let chart = of(family);
+            let chart = chart(family);
             for open in &chart.open {
                 let below = format!("{open}.");
                 let known = |key: &String| key == open || key.starts_with(&below);
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn defaults_follow_the_version() {
         let origin = Origin::at(Via::ChartDefault, None);
-        let chart = of(Family::KubernetesSigs);
+        let chart = chart(Family::KubernetesSigs);
         let at = |version: &str, path: &str| {
             let version = Version::parse(version).expect("a version");
             chart.defaults(&version, &origin).at(path).map(Node::to_json)
@@ -361,7 +361,7 @@ mod tests {
     fn keys_follow_the_version() {
         let keys = |version: &str| {
             let version = Version::parse(version).expect("a version");
-            match of(Family::KubernetesSigs).keys(&version) {
+            match chart(Family::KubernetesSigs).keys(&version) {
                 ValueKey::Map(keys) => keys,
                 other => panic!("{other:?}"),
             }

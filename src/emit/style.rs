@@ -13,7 +13,7 @@ pub(super) enum EmitStyle {
 }
 
 /// How the string `text` is written, as a value or as a key of one line.
-pub(super) fn of(text: &str, key: bool) -> EmitStyle {
+pub(super) fn scalar_style(text: &str, key: bool) -> EmitStyle {
     let wanted = if text.contains('\n') {
         EmitStyle::Literal
     } else if reads_as_string(text) {

@@ -143,7 +143,7 @@ fn of_workload(object: &Object) -> Option<Approver> {
         let approves = line.contains("certificate approve");
         approves.then(|| {
             let at = words()
-                .find(|it| it.as_scalar().is_some_and(|it| it.text.contains("certificate")))
+                .find(|arg| arg.as_scalar().is_some_and(|it| it.text.contains("certificate")))
                 .map_or_else(|| origin.clone(), |it| it.origin.clone());
             named(object.name(), vec![(Weakness::Blind, at)])
         })

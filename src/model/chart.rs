@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn installed(release: &Release) -> Option<InstalledChart> {
     let family = release.family?;
     let version = version(release);
-    let chart = charts::of(family);
+    let chart = charts::chart(family);
     // A key must be wrong in all of them.
     let keys: Vec<ValueKey> = versions(chart, &version).iter().map(|it| chart.keys(it)).collect();
     Some(InstalledChart {
@@ -50,7 +50,7 @@ pub(super) fn programs(release: &Release) -> Vec<Version> {
     {
         return Vec::new();
     }
-    let chart = charts::of(family);
+    let chart = charts::chart(family);
     let versions = versions(chart, &version(release));
     let programs: Option<Vec<_>> =
         versions.iter().map(|version| chart.app_version(version).cloned()).collect();
@@ -113,7 +113,7 @@ mod tests {
     };
 
     fn paths(values: &str, version: &Fact<String>) -> Vec<String> {
-        let chart = charts::of(Family::KubernetesSigs);
+        let chart = charts::chart(Family::KubernetesSigs);
         let keys: Vec<ValueKey> =
             versions(chart, version).iter().map(|it| chart.keys(it)).collect();
         let values = &roots(&fixture(values), "values.yaml")[0];

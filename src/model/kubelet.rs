@@ -38,12 +38,12 @@ const ANY: &str = "*";
 
 impl Settings {
     /// Nothing but `layers`.
-    pub(super) fn of(layers: Vec<Node>) -> Self {
+    pub(super) fn from_layers(layers: Vec<Node>) -> Self {
         Self { layers, flags: Vec::new() }
     }
 
     /// Whether anything that concerns serving certificates or access is set, or may be.
-    pub(super) fn says_something(&self) -> bool {
+    pub(super) fn has_settings(&self) -> bool {
         let facts = self.facts();
         !(facts.server_tls_bootstrap.is_absent()
             && facts.tls_cert_file.is_absent()
@@ -360,7 +360,7 @@ mod tests {
         let item = Node::new(vec![unknown()], Origin::at(Via::Written, None));
         for node in [unknown(), item] {
             let settings = Settings { layers: Vec::new(), flags: Flag::all(&node) };
-            assert!(settings.says_something());
+            assert!(settings.has_settings());
             assert!(settings.bool("serverTLSBootstrap", "rotate-server-certificates").is_unknown());
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn lower(
     environment: &Environment,
     elsewhere: &OnceLock<Vec<Approver>>,
 ) -> Cluster {
-    let platform = platform::read(sources, environment, || {
+    let platform = platform::facts(sources, environment, || {
         elsewhere.get_or_init(|| approver::elsewhere(sources))
     });
     let api_services: Vec<ApiService> =

@@ -139,7 +139,7 @@ pub(super) fn pods(node: Option<&Node>) -> Option<(u64, Origin)> {
 
 /// From one number to another; `None` when neither is there.
 pub(super) fn between(min: Option<&Node>, max: Option<&Node>) -> Option<Fact<Count>> {
-    let given = |it: Option<&Node>| it.filter(|it| !it.is_null()).map(stated);
+    let given = |node: Option<&Node>| node.filter(|it| !it.is_null()).map(stated);
     let (min, max) = (given(min), given(max));
     let min_count = min.as_ref().and_then(Fact::value).map_or(0, |it| it.min);
     let max_count = max.as_ref().and_then(Fact::value).and_then(|it| it.max);

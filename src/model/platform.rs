@@ -85,7 +85,7 @@ macro_rules! carriers {
             }
         }
 
-        const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[$($module::read),*];
+        const CARRIERS: &[fn(&Input<'_>, &mut Platform)] = &[$($module::carrier),*];
     };
 }
 
@@ -140,7 +140,7 @@ carriers! {
 ///
 /// `elsewhere` holds the approvers that the whole repository speaks of: it is asked for only when
 /// kubelets request certificates and nothing in the environment is certain to approve them.
-pub(crate) fn read<'a>(
+pub(crate) fn facts<'a>(
     sources: &Sources,
     environment: &Environment,
     elsewhere: impl FnOnce() -> &'a [Approver],
@@ -307,11 +307,11 @@ impl<'a> Input<'a> {
     /// Whether a local cluster's definition may be that of this environment: not when it is there
     /// for tests, or when the environment's name says that it is not local.
     fn may_be_local(&self, document: &InputDocument<'_>) -> bool {
-        self.is_for_real(document.dir())
+        self.may_be_local_in(document.dir())
     }
 
     /// The same for what lies in `dir`.
-    fn is_for_real(&self, dir: &str) -> bool {
+    fn may_be_local_in(&self, dir: &str) -> bool {
         let is_one_of = |text: &str, words: &[&str]| {
             text.split(['/', '-', '_', '.']).any(|part| words.contains(&part))
         };
@@ -334,9 +334,8 @@ impl<'a> Input<'a> {
             (!dir.is_empty()).then_some(source::parent(dir))
         });
         dirs.take(if local { usize::MAX } else { 1 })
-            .filter(|dir| self.is_for_real(dir))
-            .flat_map(|dir| names.iter().filter_map(move |name| source::join(dir, name)))
-            .filter_map(|path| self.sources.find(&path))
+            .filter(|dir| self.may_be_local_in(dir))
+            .flat_map(|dir| names.iter().filter_map(move |it| self.sources.find_from(dir, it)))
             .collect()
     }
 

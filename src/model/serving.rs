@@ -16,7 +16,7 @@ pub(crate) fn state(kubelets: &[Kubelet], approvers: &[Approver]) -> Serving {
     let mut evidence = Vec::new();
     let mut clusters: BTreeMap<&ClusterId, Vec<ServingState>> = BTreeMap::new();
     for kubelet in kubelets {
-        let (state, why, origin) = of(kubelet, approvers);
+        let (state, why, origin) = kubelet_state(kubelet, approvers);
         clusters.entry(&kubelet.cluster).or_default().push(state);
         evidence.push((why, origin));
     }
@@ -48,7 +48,10 @@ fn within(states: &[ServingState]) -> ServingState {
 }
 
 /// The state of one group of nodes, with what says so and where.
-pub(crate) fn of(kubelet: &Kubelet, approvers: &[Approver]) -> (ServingState, String, Origin) {
+pub(crate) fn kubelet_state(
+    kubelet: &Kubelet,
+    approvers: &[Approver],
+) -> (ServingState, String, Origin) {
     let here = |says: &str| format!("{} ({}): {says}", kubelet.carrier.words(), kubelet.group);
     let anchor = || kubelet.anchor.clone();
     let unknown = |says: &str, at: Option<&Origin>| {

@@ -20,7 +20,12 @@ pub(super) struct Fingerprints {
 
 impl Fingerprints {
     /// The hash of a line, counted from 1.
-    pub(super) fn of(&mut self, sources: &Sources, file: FileId, line: u32) -> Option<String> {
+    pub(super) fn line_hash(
+        &mut self,
+        sources: &Sources,
+        file: FileId,
+        line: u32,
+    ) -> Option<String> {
         let hashes = self.files.entry(file).or_insert_with(|| hashes(sources.text(file)));
         hashes.get(line.checked_sub(1)? as usize).cloned()
     }

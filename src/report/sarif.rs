@@ -159,7 +159,7 @@ fn result(
         "message": { "text": text },
         "locations": [location(sources, primary, None, false)],
         "partialFingerprints": object([json!({
-            "primaryLocationLineHash": fingerprints.of(sources, primary.span.file, line),
+            "primaryLocationLineHash": fingerprints.line_hash(sources, primary.span.file, line),
         })]),
         "relatedLocations": (!related.is_empty()).then_some(related),
         "codeFlows": flow,

@@ -18,7 +18,7 @@ pub(super) struct Secrets {
 
 impl Secrets {
     /// The secrets that `findings` could show.
-    pub(super) fn of(sources: &Sources, findings: &[Finding]) -> Self {
+    pub(super) fn find(sources: &Sources, findings: &[Finding]) -> Self {
         let mut secrets = Self::default();
         if findings.is_empty() {
             return secrets;
@@ -60,8 +60,7 @@ impl Secrets {
             let listed = lists.flat_map(Node::items).chain(generator.get("env"));
             for entry in listed.filter_map(Node::as_str) {
                 let path = entry.split_once('=').map_or(entry, |(_, path)| path);
-                let file = source::join(dir, path).and_then(|path| sources.find(&path));
-                self.files.extend(file);
+                self.files.extend(sources.find_from(dir, path));
             }
         }
     }
@@ -99,7 +98,7 @@ mod tests {
         for (file, _) in sources.iter() {
             findings.at(&Origin::written(Span::start_of(file)), "", "");
         }
-        let secrets = Secrets::of(&sources, &findings.into_vec());
+        let secrets = Secrets::find(&sources, &findings.into_vec());
         let mut seen = Vec::new();
         for (file, source) in sources.iter() {
             for word in ["hush", "open"] {

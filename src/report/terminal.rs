@@ -91,7 +91,7 @@ impl TerminalOptions {
 /// Without any locale, as in most containers, the reader is a log viewer or a modern terminal.
 fn is_utf8_locale() -> bool {
     let mut names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
-    let locale = names.find_map(|it| env::var(it).ok().filter(|it| !it.is_empty()));
+    let locale = names.find_map(|name| env::var(name).ok().filter(|it| !it.is_empty()));
     locale.is_none_or(|it| {
         let it = it.to_ascii_lowercase();
         it.contains("utf-8") || it.contains("utf8")

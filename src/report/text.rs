@@ -34,7 +34,7 @@ pub(crate) fn text(
         }
         return out;
     }
-    let secrets = Secrets::of(report.sources, &report.findings);
+    let secrets = Secrets::find(report.sources, &report.findings);
     let handler = handler(look);
     for finding in &report.findings {
         let Some(whole) = FilePart::of(report, finding, look, &secrets) else { continue };

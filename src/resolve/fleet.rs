@@ -102,8 +102,10 @@ impl Bundle<'_> {
         let namespace = field("namespace").or_else(|| field("defaultNamespace"));
         let chart = field("helm.chart");
         let local = match chart.and_then(Node::as_str) {
-            Some(chart) => source::join(self.dir, chart).filter(|it| self.is_chart(it)),
-            None => Some(self.dir.to_owned()).filter(|it| self.is_chart(it)),
+            Some(chart) => {
+                source::join(self.dir, chart).filter(|it| self.context.sources.is_chart(it))
+            }
+            None => Some(self.dir.to_owned()).filter(|it| self.context.sources.is_chart(it)),
         };
         if chart.is_some() || local.is_some() {
             let values = self.values(custom, &mut environment.problems);
@@ -138,11 +140,6 @@ impl Bundle<'_> {
         }
     }
 
-    fn is_chart(&self, dir: &str) -> bool {
-        let file = source::join(dir, "Chart.yaml");
-        file.is_some_and(|it| self.context.sources.find(&it).is_some())
-    }
-
     /// The bundle's values, then its files, then the target's values, then its files.
     fn values(&self, custom: Option<&Node>, problems: &mut Vec<Problem>) -> Node {
         let mut values = Node::new(Map::default(), self.root.origin.clone());
@@ -162,11 +159,11 @@ impl Bundle<'_> {
     }
 
     fn values_file(&self, entry: &Node, problems: &mut Vec<Problem>) -> Node {
-        let path = entry.as_str().and_then(|it| source::join(self.dir, it));
+        let sources = self.context.sources;
         let missing = || Problem::refused(&entry.origin, "this values file does not exist");
-        let file = path.and_then(|it| self.context.sources.find(&it)).ok_or_else(missing);
-        let read =
-            file.and_then(|it| install::values_file(self.context.sources, it, &entry.origin));
+        let file = entry.as_str().and_then(|it| sources.find_from(self.dir, it));
+        let read = file.ok_or_else(missing);
+        let read = read.and_then(|it| install::values_file(sources, it, &entry.origin));
         install::layer(read, &entry.origin, problems)
     }
 

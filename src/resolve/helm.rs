@@ -83,7 +83,7 @@ pub(crate) fn template(context: &Context<'_>, release: &Release) -> Rendered {
 
 /// Renders `release`, whose chart is of `family`, in every version that it may be of.
 fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Rendered {
-    let candidates = candidates(charts::of(family), release);
+    let candidates = candidates(charts::chart(family), release);
     let mut renderings = Vec::new();
     let mut refusal = None;
     for candidate in &candidates {
@@ -172,7 +172,7 @@ impl Candidate {
         release: &Release,
         family: Family,
     ) -> template::Rendering<Vec<Node>> {
-        let chart = charts::of(family);
+        let chart = charts::chart(family);
         let at = release.version.as_ref().map_or(&release.anchor, |it| &it.origin);
         let own = Origin::at(Via::ChartDefault, at.written_at());
         let mut defaults = match &release.directory {

@@ -134,7 +134,7 @@ fn bases(context: &Context<'_>, file: FileId, part: &Node) -> Vec<FileId> {
 /// The file at `path` as the Helmfile `file` names it.
 fn locate(context: &Context<'_>, file: FileId, path: &str) -> Option<FileId> {
     let dir = source::parent(&context.sources[file].path);
-    context.sources.find(&source::join(dir, path)?)
+    context.sources.find_from(dir, path)
 }
 
 /// The files that `helmfiles` names, each with the values that it passes them.

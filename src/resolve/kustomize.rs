@@ -113,9 +113,9 @@ pub(crate) fn build(context: &Context<'_>, dir: &str, options: &BuildOptions) ->
     let at = start_of(&loader);
     let edits = options.edits.as_ref();
     let kustomization = if options.generate {
-        layer::read_or_generate(&loader, &at, edits)
+        layer::kustomization_or_generated(&loader, &at, edits)
     } else {
-        layer::read(&loader, &at, edits)
+        layer::kustomization(&loader, &at, edits)
     };
     Build::of(kustomization.and_then(|it| run(loader, &it, Layer::empty())))
 }

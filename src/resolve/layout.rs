@@ -188,12 +188,7 @@ impl<'a> Layout<'a> {
         path.match_indices("templates/").any(|(at, _)| {
             let chart = path[..at].trim_end_matches('/');
             let bounded = at == 0 || path[..at].ends_with('/');
-            let chart = if chart.is_empty() {
-                "Chart.yaml".to_owned()
-            } else {
-                format!("{chart}/Chart.yaml")
-            };
-            bounded && self.sources.find(&chart).is_some()
+            bounded && self.sources.is_chart(chart)
         })
     }
 
@@ -343,8 +338,9 @@ pub(crate) fn generated<'n>(
     generators: impl IntoIterator<Item = &'n Node>,
     name: &str,
 ) -> Option<String> {
-    let (generator, artifact) = generators.into_iter().find_map(|it| {
-        Some((it, it.items_at("spec.artifacts").iter().find(|it| it.str_at("name") == Some(name))?))
+    let (generator, artifact) = generators.into_iter().find_map(|generator| {
+        let mut artifacts = generator.items_at("spec.artifacts").iter();
+        Some((generator, artifacts.find(|it| it.str_at("name") == Some(name))?))
     })?;
     let [copy] = artifact.get("copy")?.items() else { return None };
     if copy.get("exclude").is_some() || copy.get("strategy").is_some() {

@@ -355,7 +355,7 @@ impl Setting {
             (_, Some("literal")) => Node::unknown_value("it is read as JSON", &self.value.origin),
             // `set_list`, and the text of what is no string.
             (Kind::List(items), _) => {
-                let texts = items.iter().map(|it| it.as_scalar().map(|it| it.text.to_string()));
+                let texts = items.iter().map(|item| item.as_scalar().map(|it| it.text.to_string()));
                 match texts.collect::<Option<Vec<_>>>() {
                     Some(texts) => {
                         let text = format!("{{{}}}", texts.join(","));

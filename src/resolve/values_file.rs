@@ -16,7 +16,7 @@ use crate::{
 
 /// The values in `file`, when it is a values file of metrics-server's chart by its content, and
 /// which chart's.
-pub(super) fn read(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
+pub(super) fn known_values(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
     if !layout::is_yaml(&sources[file].path) {
         return None;
     }
@@ -29,8 +29,8 @@ pub(super) fn read(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
 /// `values-prod.yaml` is a layer below it: what depends on either is unknown.
 pub(super) fn environment(context: &Context<'_>, file: FileId) -> Option<Environment> {
     let sources = context.sources;
-    let (values, family) = read(sources, file)?;
-    let below = base_of(sources, file).and_then(|base| read(sources, base));
+    let (values, family) = known_values(sources, file)?;
+    let below = base_of(sources, file).and_then(|base| known_values(sources, base));
     let values = match below {
         Some((base, _)) => {
             maybe_over(values, base, &"a `values.yaml` beside it may be a layer below".into())
@@ -71,8 +71,7 @@ pub(super) fn chart(context: &Context<'_>, file: FileId) -> Vec<Environment> {
 
 /// Whether `path` is the file of a chart's own values.
 pub(super) fn is_charts_own(sources: &Sources, path: &str) -> bool {
-    let chart = source::join(source::parent(path), "Chart.yaml");
-    source::file_name(path) == "values.yaml" && chart.is_some_and(|it| sources.find(&it).is_some())
+    source::file_name(path) == "values.yaml" && sources.is_chart(source::parent(path))
 }
 
 /// Whether an environment installs the chart in `dir`: it says so, or values come from there.
@@ -153,7 +152,7 @@ fn base_of(sources: &Sources, file: FileId) -> Option<FileId> {
     let dir = source::parent(path);
     ["values.yaml", "values.yml"]
         .iter()
-        .filter_map(|name| sources.find(&source::join(dir, name)?))
+        .filter_map(|name| sources.find_from(dir, name))
         .find(|base| *base != file)
         .filter(|_| !matches!(source::file_name(path), "values.yaml" | "values.yml"))
 }

@@ -47,7 +47,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
 
 fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings) {
     let InstalledChart { family, version, .. } = installed;
-    let (chart, path) = (charts::of(*family), &key.path);
+    let (chart, path) = (charts::chart(*family), &key.path);
     let of = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     let finding = findings.at(
         &key.origin.or(&installed.anchor),
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn what_was_meant() {
         let sigs = |path| {
-            let chart = charts::of(Family::KubernetesSigs);
+            let chart = charts::chart(Family::KubernetesSigs);
             meant(Family::KubernetesSigs, chart, None, path).unwrap_or_default()
         };
         assert_eq!(sigs("deploymentStrategy"), "updateStrategy");

@@ -61,6 +61,13 @@ impl Map {
         self.insert(name, Entry { key, value });
     }
 
+    /// Sets every key of `other`.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        for (key, entry) in other.iter() {
+            self.insert(key, entry.clone());
+        }
+    }
+
     /// Takes `key` out; the order of the others stays.
     pub(crate) fn remove(&mut self, key: &str) -> Option<Entry> {
         self.entries.shift_remove(key)

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::unindented;
 use crate::{
-    config::{Config, FILE, globs, read},
+    config::{Config, FILE, globs, parse},
     finding::Severity,
     source::Sources,
     tree::Via,
@@ -18,13 +18,13 @@ fn sources(text: &str) -> Sources {
 
 fn config(text: &str) -> Config {
     let sources = sources(text);
-    read(&sources, sources.find(FILE).expect("the file"), &RULES).expect(text)
+    parse(&sources, sources.find(FILE).expect("the file"), &RULES).expect(text)
 }
 
 /// The place of each error with its message and its help, a line each.
 fn errors(text: &str) -> String {
     let sources = sources(text);
-    let errors = read(&sources, sources.find(FILE).expect("the file"), &RULES).expect_err(text);
+    let errors = parse(&sources, sources.find(FILE).expect("the file"), &RULES).expect_err(text);
     let lines = errors.iter().map(|it| {
         let at = sources.start(it.primary().expect("a label").span);
         let help = it.help.as_deref().unwrap_or("-");
@@ -70,7 +70,7 @@ fn everything_at_once() {
 fn a_setting_says_where_it_is() {
     let sources = sources("environments: {prod: {nodes: 300}}");
     let config =
-        read(&sources, sources.find(FILE).expect("the file"), &RULES).expect("it is valid");
+        parse(&sources, sources.find(FILE).expect("the file"), &RULES).expect("it is valid");
     let (_, origin) = config.environments[0].nodes.as_ref().expect("nodes");
     assert_eq!(origin.step.via, Via::Configured);
     assert_eq!(sources.slice(origin.written_at().expect("a span")), "300");

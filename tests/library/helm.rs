@@ -388,7 +388,7 @@ containerPort: 10250
 /// What [`VENDORED`] makes with a changed template.
 fn vendored(path: &str, text: &str) -> (Sources, Rendered) {
     let version = Version::new(3, 12, 2);
-    let chart = charts::of(Family::KubernetesSigs);
+    let chart = charts::chart(Family::KubernetesSigs);
     let templates = chart.templates(&version).expect("files").into_iter();
     let mut all: BTreeMap<String, String> = files(&[], VENDORED).into_iter().collect();
     all.extend(templates.map(|it| (format!("c/templates/{it}"), "kind: ConfigMap".to_owned())));

@@ -45,7 +45,7 @@ fn paths(key: &ValueKey, at: &[String], into: &mut Vec<(Vec<String>, ValueKey)>)
 fn leaves(family: Family, version: &str) -> Vec<(Vec<String>, ValueKey)> {
     let version = Version::parse(version).expect("a version");
     let mut all = Vec::new();
-    paths(&charts::of(family).keys(&version), &[], &mut all);
+    paths(&charts::chart(family).keys(&version), &[], &mut all);
     all.retain(|(path, _)| !path[0].ends_with("Override"));
     all
 }
@@ -244,7 +244,7 @@ proptest! {
         let family = Family::KubernetesSigs;
         let said = rendering(family, range, tree(&values, None));
         let constraint = Constraint::parse(range).expect("a range");
-        for version in charts::of(family).versions().filter(|it| constraint.holds(it)) {
+        for version in charts::chart(family).versions().filter(|it| constraint.holds(it)) {
             let one = rendering(family, &version.to_string(), tree(&values, None));
             all_hold(&said, &one)?;
         }

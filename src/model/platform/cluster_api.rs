@@ -15,7 +15,7 @@ use crate::{
     tree::{Node, Origin},
 };
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     if input.is_applied {
         return;
     }
@@ -201,7 +201,7 @@ fn of_spec(input: &Input<'_>, spec: &Node, phase: &str, platform: &mut Platform)
     let flags = phase.and_then(|it| it.at("nodeRegistration.kubeletExtraArgs"));
     let flags = flags.map(Flag::all).unwrap_or_default();
     let files: Vec<WrittenFile<'_>> =
-        spec.items_at("files").iter().filter_map(WrittenFile::of).collect();
+        spec.items_at("files").iter().filter_map(WrittenFile::from_node).collect();
     let unknown = |why: &str, node: &Node| Node::unknown_value(why, &node.origin);
     if let Some(directory) = phase.and_then(|it| it.at("patches.directory")) {
         let dir = directory.as_str().unwrap_or_default().trim_end_matches('/');

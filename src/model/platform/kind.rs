@@ -11,7 +11,7 @@ use crate::{
     tree::Node,
 };
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     for document in input.kind("kind.x-k8s.io", "Cluster") {
         if !input.may_be_local(document) {
             continue;

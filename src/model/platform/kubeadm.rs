@@ -31,7 +31,7 @@ struct File<'a> {
     joins: Vec<&'a Node>,
 }
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     let files = files(input);
     let stored = stored(input, platform);
     let cluster = |inits: &[&File<'_>], path: &str| match inits {
@@ -187,7 +187,7 @@ fn stored(input: &Input<'_>, platform: &mut Platform) -> Option<Node> {
             }
             let cluster = ClusterId::only("kubeadm");
             let carrier = Carrier::KubeletConfigMap;
-            let facts = Settings::of(vec![config.clone()]).facts();
+            let facts = Settings::from_layers(vec![config.clone()]).facts();
             platform.kubelet(&cluster, "nodes that join", carrier, &super::anchor(&config), facts);
             stored = Some(config);
         }
@@ -207,8 +207,8 @@ fn alone(input: &Input<'_>, config: &Node, path: &str, platform: &mut Platform) 
     }
     let mut layers = vec![config.clone()];
     layers.extend(drop_ins(input, path));
-    let settings = Settings::of(layers);
-    if part && !settings.says_something() {
+    let settings = Settings::from_layers(layers);
+    if part && !settings.has_settings() {
         return;
     }
     let cluster = ClusterId::named("kubelet", source::parent(path));

@@ -19,7 +19,7 @@ use crate::{
     tree::{Map, Node, Origin, Via},
 };
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     // Variables by inventory; the later file wins, as Ansible reads a directory.
     let mut inventories: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
     for document in &input.documents {
@@ -111,9 +111,7 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &GroupVars<'_>, platfo
 
 /// How many hosts the inventory has in the groups of nodes.
 fn hosts(sources: &Sources, inventory: &str) -> Option<Fact<Count>> {
-    let find = |names: &[&str]| {
-        names.iter().find_map(|name| sources.find(&source::join(inventory, name)?))
-    };
+    let find = |names: &[&str]| names.iter().find_map(|name| sources.find_from(inventory, name));
     if let Some(file) = find(&["hosts.yaml", "hosts.yml", "inventory.yaml", "inventory.yml"]) {
         return yaml_hosts(sources, file);
     }

@@ -10,7 +10,7 @@ use crate::{
     tree::{Node, Origin},
 };
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     for document in &input.documents {
         if is_colima(document.node) {
             colima(input, document, platform);

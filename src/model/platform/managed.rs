@@ -9,7 +9,7 @@ use crate::{
     tree::Node,
 };
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     for document in &input.documents {
         let node = document.node;
         match (document.group(), document.kind()) {
@@ -243,10 +243,11 @@ fn k0sctl(document: &InputDocument<'_>, platform: &mut Platform) {
 
     let disabled = |component: &str| {
         let hosts = list.items().iter().filter_map(|it| it.get("installFlags"));
-        hosts.flat_map(Node::items).find(|it| {
-            let flag = it.as_str().and_then(|it| it.trim().strip_prefix("--disable-components"));
-            flag.is_some_and(|it| {
-                it.trim_start_matches(['=', ' ']).split(',').any(|it| it == component)
+        hosts.flat_map(Node::items).find(|flag| {
+            let flag = flag.as_str().map(str::trim);
+            let listed = flag.and_then(|it| it.strip_prefix("--disable-components"));
+            listed.is_some_and(|list| {
+                list.trim_start_matches(['=', ' ']).split(',').any(|it| it == component)
             })
         })
     };

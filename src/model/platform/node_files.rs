@@ -14,7 +14,7 @@ use crate::{
     tree::{Node, Origin, Via},
 };
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     let plain = |file: &&FileId| {
         let path = &input.sources[**file].path;
         [".yaml", ".yml", ".json"].iter().all(|extension| !path.ends_with(extension))
@@ -42,7 +42,7 @@ fn loose(input: &Input<'_>, file: FileId, platform: &mut Platform) {
     // The whole command is known when it takes nothing from variables, and the settings are all
     // flags when it names no file.
     let whole = line.whole.filter(|_| settings.flags.iter().all(|it| it.name != "config"));
-    if whole.is_none() && !settings.says_something() {
+    if whole.is_none() && !settings.has_settings() {
         return;
     }
     let Some(anchor) = whole.clone().or_else(|| Some(settings.flags.first()?.value.origin.clone()))
@@ -81,7 +81,7 @@ pub(super) struct WrittenFile<'a> {
 /// The files that cloud-init's user data, or Butane for Ignition, writes.
 fn written(node: &Node) -> Vec<WrittenFile<'_>> {
     let list = |path: &str| node.items_at(path);
-    let mut files: Vec<_> = list("write_files").iter().filter_map(WrittenFile::of).collect();
+    let mut files: Vec<_> = list("write_files").iter().filter_map(WrittenFile::from_node).collect();
     if node.get("variant").is_some() {
         files.extend(list("storage.files").iter().filter_map(|it| {
             let path = it.str_at("path")?;
@@ -104,7 +104,7 @@ fn written(node: &Node) -> Vec<WrittenFile<'_>> {
 
 impl<'a> WrittenFile<'a> {
     /// `{path, content, encoding}`, as in cloud-init and Cluster API.
-    pub(super) fn of(node: &'a Node) -> Option<Self> {
+    pub(super) fn from_node(node: &'a Node) -> Option<Self> {
         let encoding = node.str_at("encoding").unwrap_or_default();
         Some(Self {
             path: node.str_at("path")?,
@@ -124,7 +124,7 @@ impl<'a> WrittenFile<'a> {
             return Settings::default();
         }
         if let (Some(_), true) = (content.unknown(), concerns(self.path)) {
-            return Settings::of(vec![content.clone()]);
+            return Settings::from_layers(vec![content.clone()]);
         }
         if is_configuration(self.path) || text.contains("kind: KubeletConfiguration") {
             let layers = input.embedded(content, problems);
@@ -133,7 +133,7 @@ impl<'a> WrittenFile<'a> {
                     || it.unknown().is_some()
                     || kubeadm::is_patch(self.path)
             };
-            return Settings::of(layers.into_iter().filter(is_config).collect());
+            return Settings::from_layers(layers.into_iter().filter(is_config).collect());
         }
         let at = |_, _| content.origin.clone();
         Settings { layers: Vec::new(), flags: command_line(text, &at).flags }
@@ -174,7 +174,7 @@ fn on_node(
         settings.layers.extend(more.layers);
         settings.flags.extend(more.flags);
     }
-    if !settings.says_something() {
+    if !settings.has_settings() {
         return;
     }
     let anchor = settings

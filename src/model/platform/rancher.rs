@@ -15,7 +15,7 @@ use crate::{
     tree::{Node, Origin},
 };
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     for document in &input.documents {
         match (document.group(), document.kind()) {
             ("k3d.io", "Simple") => k3d(input, document, platform),
@@ -168,9 +168,9 @@ fn k3d(input: &Input<'_>, document: &InputDocument<'_>, platform: &mut Platform)
         platform.pool(&cluster, nodes::stated_or(document.node.get(key), default, &anchor));
     }
     let args = document.node.items_at("options.k3s.extraArgs");
-    let disabled = args.iter().filter_map(|it| it.str_at("arg")).any(|it| {
-        it.strip_prefix("--disable=")
-            .is_some_and(|it| it.split(',').any(|it| it == "metrics-server"))
+    let disabled = args.iter().filter_map(|it| it.str_at("arg")).any(|arg| {
+        let listed = arg.strip_prefix("--disable=");
+        listed.is_some_and(|list| list.split(',').any(|it| it == "metrics-server"))
     });
     if !disabled {
         bundle("k3s", &anchor, platform);

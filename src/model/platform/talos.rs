@@ -18,7 +18,7 @@ use crate::{
     tree::{Kind, Node},
 };
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     let mut used: Vec<String> = Vec::new();
     for document in input.documents.iter().filter(|it| is_talconfig(it.node)) {
         talconfig(input, document, platform, &mut used);
@@ -27,7 +27,7 @@ pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
     let patches: Vec<(&InputDocument<'_>, Settings)> = parts()
         .filter(|it| is_patch(it.node))
         .map(|it| (it, settings(std::slice::from_ref(it.node))))
-        .filter(|(_, settings)| settings.says_something())
+        .filter(|(_, settings)| settings.has_settings())
         .collect();
     for document in parts().filter(|it| is_machine(it.node)) {
         let mut settings = settings(std::slice::from_ref(document.node));
@@ -81,7 +81,7 @@ fn talconfig(
         let own: Vec<Vec<Node>> =
             members.iter().map(|it| load(Some(it), &mut platform.problems)).collect();
         let same =
-            own.iter().flatten().all(|it| !settings(std::slice::from_ref(it)).says_something());
+            own.iter().flatten().all(|it| !settings(std::slice::from_ref(it)).has_settings());
         let groups: Vec<(String, Vec<Node>)> = if same {
             vec![(group.into(), patches)]
         } else {

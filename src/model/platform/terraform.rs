@@ -28,7 +28,7 @@ use crate::{
     tree::{Node, Origin},
 };
 
-pub(super) fn read(input: &Input<'_>, platform: &mut Platform) {
+pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     let dirs: BTreeSet<&str> = input
         .files
         .iter()
@@ -152,7 +152,7 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
             }
         }
         "digitalocean_kubernetes_node_pool" => ocean_pool(dir, body, block, platform),
-        "kind_cluster" if input.is_for_real(dir) => {
+        "kind_cluster" if input.may_be_local_in(dir) => {
             let cluster = ClusterId::named("kind", dir);
             platform.is_local("kind", &block.origin);
             let members = body

@@ -59,7 +59,7 @@ pub(super) fn applications(
 fn params(context: &Context<'_>, dir: &str, release: &Release) -> Node {
     let sources = context.sources;
     let at = &release.anchor;
-    let own = source::join(dir, "values.yaml").and_then(|path| sources.find(&path));
+    let own = sources.find_from(dir, "values.yaml");
     let own = own.and_then(|file| sources.documents(file, Dialect::Sigs).roots().next());
     let values = match own {
         Some(own) => helm::coalesce(&release.values, own),

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// What Argo CD edits into the kustomization file before it builds it.
-pub(super) fn of(block: &Node) -> Option<Node> {
+pub(super) fn fields(block: &Node) -> Option<Node> {
     let mut map = Map::default();
     for (key, entry) in block.entries() {
         let value = match key {

@@ -218,12 +218,9 @@ impl Generation<'_, '_> {
                     let mut map = content.clone();
                     let dir = source::parent(&it.path);
                     let name = Some(source::file_name(&it.path));
-                    let extra = self.path_params(dir, name, prefix, &node.origin);
-                    for (key, entry) in extra.iter() {
-                        map.insert(key, entry.clone());
-                    }
-                    params
-                        .push(Node::new(map, Origin::written(crate::source::Span::start_of(file))));
+                    map.extend(&self.path_params(dir, name, prefix, &node.origin));
+                    let start = Origin::written(crate::source::Span::start_of(file));
+                    params.push(Node::new(map, start));
                 }
             }
         }
@@ -333,9 +330,7 @@ impl Generation<'_, '_> {
 fn union(first: &Node, second: &Node) -> Node {
     let mut map = first.as_map().cloned().unwrap_or_default();
     if let Some(second) = second.as_map() {
-        for (key, entry) in second.iter() {
-            map.insert(key, entry.clone());
-        }
+        map.extend(second);
         map.open = map.open.or_else(|| second.open.clone());
     }
     Node::new(map, second.origin.clone())
@@ -356,13 +351,13 @@ fn selects(selector: &Node, params: &Node) -> bool {
     });
     let expressions = selector.items_at("matchExpressions");
     matches
-        && expressions.iter().all(|it| {
-            let Some(key) = it.str_at("key") else { return true };
-            let values = it.items_at("values");
+        && expressions.iter().all(|expression| {
+            let Some(key) = expression.str_at("key") else { return true };
+            let values = expression.items_at("values");
             let listed = |text: &str| {
-                values.iter().any(|it| it.as_scalar().is_some_and(|it| &*it.text == text))
+                values.iter().any(|node| node.as_scalar().is_some_and(|it| &*it.text == text))
             };
-            match (it.str_at("operator"), text(key)) {
+            match (expression.str_at("operator"), text(key)) {
                 (_, None) if open => true,
                 (Some("In"), value) => value.is_some_and(|it| listed(&it)),
                 (Some("NotIn"), value) => value.is_none_or(|it| !listed(&it)),

@@ -86,10 +86,7 @@ fn overridden(argo: &Argo<'_>, application: &Node, source: &Node) -> Node {
     let mut changed = source.clone();
     let name = application.object_name();
     for file in [".argocd-source.yaml".to_owned(), format!(".argocd-source-{name}.yaml")] {
-        let Some(file) = source::join(&path, &file).and_then(|it| argo.context.sources.find(&it))
-        else {
-            continue;
-        };
+        let Some(file) = argo.context.sources.find_from(&path, &file) else { continue };
         for root in argo.context.sources.documents(file, Dialect::Sigs).roots().take(1) {
             let mut over = root.clone();
             if let Some(map) = over.as_map_mut() {
@@ -179,9 +176,8 @@ impl SourcePart<'_, '_> {
             }
             Tool::Kustomize => self.kustomize(dir, deployed),
             Tool::Directory => {
-                for (_, node) in self.manifests(dir, Some(&mut deployed.problems)) {
-                    deployed.objects.push(node);
-                }
+                let manifests = self.manifests(dir, Some(&mut deployed.problems));
+                deployed.objects.extend(manifests.into_iter().map(|(_, node)| node));
             }
             Tool::Plugin => {
                 let at = self.source.get("plugin").unwrap_or(at);
@@ -226,11 +222,10 @@ impl SourcePart<'_, '_> {
 
     fn tool(&self, dir: &str) -> Tool {
         let given = |key: &str| {
-            self.source.get(key).is_some_and(|it| {
-                it.unknown().is_some() || it.as_map().is_some_and(|it| !it.is_empty())
+            self.source.get(key).is_some_and(|block| {
+                block.unknown().is_some() || block.as_map().is_some_and(|it| !it.is_empty())
             })
         };
-        let chart = source::join(dir, "Chart.yaml");
         if given("plugin") {
             Tool::Plugin
         } else if given("helm") {
@@ -239,7 +234,7 @@ impl SourcePart<'_, '_> {
             Tool::Kustomize
         } else if given("directory") {
             Tool::Directory
-        } else if chart.is_some_and(|it| self.argo.context.sources.find(&it).is_some()) {
+        } else if self.argo.context.sources.is_chart(dir) {
             Tool::Helm
         } else if self.argo.layout.has_kustomization(dir) {
             Tool::Kustomize
@@ -262,7 +257,7 @@ impl SourcePart<'_, '_> {
             helm: true,
             generate: false,
             left_out: None,
-            edits: self.source.get("kustomize").and_then(edits::of),
+            edits: self.source.get("kustomize").and_then(edits::fields),
         };
         let build = kustomize::build(self.argo.context, dir, &options);
         deployed.objects.extend(build.objects);
@@ -315,9 +310,7 @@ impl SourcePart<'_, '_> {
     }
 
     fn reach(&self, reached: &mut Reached) {
-        for file in self.values_files() {
-            reached.files.insert(file);
-        }
+        reached.files.extend(self.values_files());
         let path = self.source.get("path").filter(|_| self.source.get("chart").is_none());
         let Some(path) = path.and_then(Node::as_str) else { return };
         let Some(dir) = source::join("", &self.environment(path)) else { return };

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The fields of a Kustomization's `spec` that Flux writes into the kustomization file of `dir`.
-pub(super) fn of(sources: &Sources, kustomization: &Node, dir: &str) -> Option<Node> {
+pub(super) fn fields(sources: &Sources, kustomization: &Node, dir: &str) -> Option<Node> {
     let spec = kustomization.get("spec")?;
     let mut map = shared(spec);
     for (from, to) in [
@@ -24,8 +24,8 @@ pub(super) fn of(sources: &Sources, kustomization: &Node, dir: &str) -> Option<N
     if spec.is_true_at("ignoreMissingComponents")
         && let Some(components) = map.get_mut("components").and_then(Node::as_list_mut)
     {
-        components.retain(|it| {
-            let path = it.as_str().and_then(|it| source::join(dir, it));
+        components.retain(|component| {
+            let path = component.as_str().and_then(|it| source::join(dir, it));
             path.is_none_or(|path| sources.is_dir(&path))
         });
     }

@@ -211,9 +211,7 @@ fn chart_of(
     // A chart in a repository: in this one if it is there.
     chart.version = None;
     let dir = source::join("", chart.name.trim_start_matches('/')).unwrap_or_default();
-    let here = kind == "GitRepository"
-        && source::join(&dir, "Chart.yaml").is_some_and(|it| context.sources.find(&it).is_some());
-    if here {
+    if kind == "GitRepository" && context.sources.is_chart(&dir) {
         chart.directory = Some(dir);
     }
     Ok(chart)
@@ -260,9 +258,8 @@ fn with_files(
         Some(_) => {}
     }
     for file in chart.files.iter().skip(1) {
-        let path = file.as_str().and_then(|path| source::join("", path));
-        let found =
-            path.filter(|_| chart.directory.is_some()).and_then(|path| context.sources.find(&path));
+        let path = file.as_str().filter(|_| chart.directory.is_some());
+        let found = path.and_then(|path| context.sources.find_from("", path));
         let layer = match found {
             Some(found) => values::file(context, found, &file.origin),
             None => {

@@ -94,9 +94,9 @@ fn is_disabled(object: &Node) -> bool {
 
 /// Whether any key or value holds a dollar sign: without one there is nothing to do.
 pub(super) fn has_dollar(node: &Node) -> bool {
-    node.walk().any(|it| {
-        it.as_scalar().is_some_and(|it| it.text.contains('$'))
-            || it.entries().any(|(key, _)| key.contains('$'))
+    node.walk().any(|node| {
+        node.as_scalar().is_some_and(|it| it.text.contains('$'))
+            || node.entries().any(|(key, _)| key.contains('$'))
     })
 }
 

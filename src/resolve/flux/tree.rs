@@ -126,7 +126,7 @@ impl Tree<'_> {
                 }
                 index += 1;
             }
-            if !moved && !self.bring_back() && !self.unblock() {
+            if !moved && !self.include_left_out() && !self.break_deadlock() {
                 break;
             }
         }
@@ -155,7 +155,7 @@ impl Tree<'_> {
                 return;
             }
         };
-        let edits = edits::of(sources, &member.node, &dir);
+        let edits = edits::fields(sources, &member.node, &dir);
         // What is made up for a directory that kustomize builds is built from it as it is.
         let left_out = (self.by_flux || member.node.at("spec.sourceRef").is_some()).then(|| {
             let made = || Arc::new(artifact::left_out(sources));
@@ -236,7 +236,7 @@ impl Tree<'_> {
     }
 
     /// Builds what was left out if it may make what is asked for by name and is not there.
-    fn bring_back(&mut self) -> bool {
+    fn include_left_out(&mut self) -> bool {
         let left_out: Vec<usize> = (0..self.members.len())
             .filter(|index| self.members[*index].stage == Stage::LeftOut)
             .collect();
@@ -290,7 +290,7 @@ impl Tree<'_> {
     }
 
     /// Goes on when everything waits for something: `false` when nothing does.
-    fn unblock(&mut self) -> bool {
+    fn break_deadlock(&mut self) -> bool {
         let waits = |it: &Member| matches!(it.stage, Stage::Built | Stage::Searched);
         let waiting: Vec<usize> =
             (0..self.members.len()).filter(|index| waits(&self.members[*index])).collect();

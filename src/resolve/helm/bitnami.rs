@@ -14,7 +14,7 @@ use crate::{
     problem::Problem,
     resolve::helm::{
         chart,
-        print::text,
+        print::go_text,
         template::{
             Fields, HelmScope, Rendering, TemplateField, TextPlace, either, image_of, items,
             map_text, truth,
@@ -267,7 +267,7 @@ impl<'a> BitnamiChart<'a> {
             (Ok(false), Ok(false)) => (':', scope.app_version.clone()),
             (Err(why), _) | (_, Err(why)) => (':', Node::unknown_value(why, &tag.origin)),
         };
-        let name = match (text(&registry), text(&repository)) {
+        let name = match (go_text(&registry), go_text(&repository)) {
             (Ok(registry), Ok(name)) if registry.is_empty() => name.into(),
             (Ok(registry), Ok(name)) => format!("{registry}/{name}").into(),
             (Err(why), _) | (_, Err(why)) => Kind::Unknown(why),
@@ -286,7 +286,7 @@ impl<'a> BitnamiChart<'a> {
             return Ok(given);
         }
         let preset = self.get("resourcesPreset")?;
-        let name = match text(&preset) {
+        let name = match go_text(&preset) {
             Ok(name) => name,
             Err(why) => return Ok(Node::unknown_value(why, &preset.origin).into()),
         };
@@ -378,7 +378,7 @@ impl<'a> BitnamiChart<'a> {
         ];
         for (path, preset) in usual {
             let given = self.get(path)?;
-            if text(&given).as_deref() != Ok(preset) {
+            if go_text(&given).as_deref() != Ok(preset) {
                 let why = format!("what `{path}` makes is not modelled");
                 return Ok(Node::unknown_value(why, &given.origin));
             }

@@ -52,7 +52,7 @@ pub(super) fn modified(context: &Context<'_>, dir: &str, release: &Release) -> O
     };
     let version = release.version.as_ref()?.as_scalar()?;
     let Some(version) = version::lenient(&version.text) else { return Some(why()) };
-    let Some(chart) = release.family.map(charts::of) else { return Some(why()) };
+    let Some(chart) = release.family.map(charts::chart) else { return Some(why()) };
     (!is_copy(context, dir, chart, &version)).then(why)
 }
 
@@ -76,7 +76,7 @@ fn is_copy(context: &Context<'_>, dir: &str, chart: &KnownChart, version: &Versi
     }
     let keys = chart.keys(version);
     let missing = |path: &str| {
-        let whole = |it: &&str| path.strip_prefix(*it).is_some_and(|it| it.starts_with('.'));
+        let whole = |above: &&str| path.strip_prefix(*above).is_some_and(|it| it.starts_with('.'));
         !NOT_READ.contains(&path) && !read.contains(path) && !read.iter().any(whole)
     };
     let strange = |path: &&str| !READ.contains(path) && !keys.has(path);

@@ -226,7 +226,7 @@ impl<'a> SigsChart<'a> {
         let main = if by_tag && repository.unknown().is_none() { &tag } else { &repository };
         let image = image_of(&repository, ':', &tag, &main.origin);
         match image.as_str() {
-            Some(text) => scope.read(TextPlace::Value, text, &image.origin),
+            Some(text) => scope.parsed(TextPlace::Value, text, &image.origin),
             None => Ok(image),
         }
     }

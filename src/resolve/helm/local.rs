@@ -42,7 +42,7 @@ fn visit(context: &Context<'_>, release: &Release, depth: usize, expanded: &mut 
         expanded.releases.push(release.clone());
         return;
     };
-    let Some(chart) = read(context, &in_chart(dir, "Chart.yaml")) else {
+    let Some(chart) = document(context, dir, "Chart.yaml") else {
         let message = format!("there is no readable chart in `{dir}`");
         expanded.problems.push(Problem::unresolved(&release.anchor, message));
         return;
@@ -80,7 +80,7 @@ fn vendored(release: &Release, chart: &Node) -> Release {
     let sources = chart.items_at("sources");
     let from = |part: &str| {
         home.contains(part)
-            || sources.iter().any(|it| it.as_str().is_some_and(|it| it.contains(part)))
+            || sources.iter().any(|url| url.as_str().is_some_and(|it| it.contains(part)))
     };
     let repository = if from("bitnami") {
         Some("https://charts.bitnami.com/bitnami")
@@ -117,10 +117,10 @@ impl Dependency {
 
 /// `dependencies` of `Chart.yaml`, or of `requirements.yaml` as before Helm 3.
 fn dependencies(context: &Context<'_>, dir: &str, chart: &Node) -> Vec<Dependency> {
-    let old = read(context, &in_chart(dir, "requirements.yaml"));
+    let old = document(context, dir, "requirements.yaml");
     let listed = chart.get("dependencies").or_else(|| old.as_ref()?.get("dependencies"));
-    let lock = read(context, &in_chart(dir, "Chart.lock"))
-        .or_else(|| read(context, &in_chart(dir, "requirements.lock")));
+    let lock = document(context, dir, "Chart.lock")
+        .or_else(|| document(context, dir, "requirements.lock"));
     let locked = lock.as_ref().and_then(|it| it.get("dependencies")).map(Node::items);
     let locked = locked.unwrap_or_default();
     let dependency = |node: &Node| {
@@ -228,10 +228,7 @@ fn directory(context: &Context<'_>, dir: &str, dependency: &Dependency) -> Optio
     let unpacked = in_chart(dir, &format!("charts/{}", dependency.name));
     let repository = dependency.node.str_at("repository").unwrap_or_default();
     let beside = repository.strip_prefix("file://").and_then(|path| source::join(dir, path));
-    [Some(unpacked), beside]
-        .into_iter()
-        .flatten()
-        .find(|dir| context.sources.find(&in_chart(dir, "Chart.yaml")).is_some())
+    [Some(unpacked), beside].into_iter().flatten().find(|dir| context.sources.is_chart(dir))
 }
 
 /// Whether a dependency is installed: by the first of its conditions that is a boolean, else by its
@@ -295,7 +292,7 @@ fn with_global(values: &Node, above: &Node) -> Node {
 /// `values.yaml` of the chart in `dir`; an empty mapping when there is none.
 pub(super) fn own_values(context: &Context<'_>, dir: &str) -> Result<Node, Problem> {
     let nowhere = Origin::at(Via::Written, None);
-    match context.sources.find(&in_chart(dir, "values.yaml")) {
+    match context.sources.find_from(dir, "values.yaml") {
         Some(file) => layer(context.sources.documents(file, Dialect::Sigs), &nowhere),
         None => Ok(Node::new(Map::default(), nowhere)),
     }
@@ -312,8 +309,8 @@ pub(super) fn in_chart(dir: &str, path: &str) -> String {
     source::join(dir, path).unwrap_or_default()
 }
 
-/// The first document of a YAML file.
-fn read(context: &Context<'_>, path: &str) -> Option<Node> {
-    let file = context.sources.find(path)?;
+/// The first document of a YAML file of the chart in `dir`.
+fn document(context: &Context<'_>, dir: &str, name: &str) -> Option<Node> {
+    let file = context.sources.find_from(dir, name)?;
     context.sources.documents(file, Dialect::Sigs).roots().next().cloned()
 }

@@ -28,7 +28,7 @@ pub(super) fn typed(node: &Node) -> Node {
 }
 
 /// What Go's `fmt` prints for a value at `{{ . }}`: numbers are `float64`, null is nothing.
-pub(super) fn text(node: &Node) -> Result<String, Reason> {
+pub(super) fn go_text(node: &Node) -> Result<String, Reason> {
     if node.is_null() { Ok(String::new()) } else { inner_text(node) }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     problem::Problem,
     resolve::{
         environment::Release,
-        helm::print::{text, typed},
+        helm::print::{go_text, typed},
     },
     scalar::{self, Dialect, Scalar, Value},
     source::Sources,
@@ -142,15 +142,15 @@ impl HelmScope<'_> {
 
     /// `{{ . }}` behind `before`, without quotes.
     pub(super) fn print_at(&self, place: TextPlace, before: &str, node: &Node) -> Rendering<Node> {
-        match text(node) {
-            Ok(text) => self.read(place, &format!("{before}{text}"), &node.origin),
+        match go_text(node) {
+            Ok(text) => self.parsed(place, &format!("{before}{text}"), &node.origin),
             Err(why) => Ok(Node::unknown_value(why, &node.origin)),
         }
     }
 
     /// `{{ . | quote }}`
     pub(super) fn quote(node: &Node) -> Node {
-        Node::new(text(node), node.origin.clone())
+        Node::new(go_text(node), node.origin.clone())
     }
 
     /// `{{ range .Values.a.b }}- {{ . }}{{ end }}`: each item without quotes.
@@ -179,7 +179,7 @@ impl HelmScope<'_> {
     }
 
     /// `text` that a template prints at `place`, as YAML reads it.
-    pub(super) fn read(&self, place: TextPlace, text: &str, origin: &Origin) -> Rendering<Node> {
+    pub(super) fn parsed(&self, place: TextPlace, text: &str, origin: &Origin) -> Rendering<Node> {
         let plain = |it: u8| it.is_ascii_alphanumeric() || b"_./:=,+-".contains(&it);
         let inner = text.trim_start_matches('-');
         let simple = text.bytes().all(plain)
@@ -345,7 +345,7 @@ impl Fields {
 
 /// Text made of the text of `node`.
 pub(super) fn map_text(node: &Node, f: impl FnOnce(&str) -> String) -> Node {
-    Node::new(text(node).map(|text| f(&text)), node.origin.clone())
+    Node::new(go_text(node).map(|text| f(&text)), node.origin.clone())
 }
 
 /// The image of a `repository` and a tag or, after `@`, a digest: texts, of which one may be unknown.

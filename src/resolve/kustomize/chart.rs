@@ -87,9 +87,7 @@ fn directory(
     } else {
         format!("{home}/{name}")
     };
-    let dir = join(&loader.dir, &inside)?;
-    let sources = loader.context.sources;
-    sources.find(&join(&dir, "Chart.yaml")?).map(|_| dir)
+    join(&loader.dir, &inside).filter(|dir| loader.context.sources.is_chart(dir))
 }
 
 /// The values that Helm gets, merged: kustomize first makes one file of `valuesInline` and

@@ -60,7 +60,7 @@ pub(super) fn find(sources: &Sources, dir: &str, at: &Origin) -> Outcome<Option<
 ///
 /// # Errors
 /// The first thing that kustomize would refuse, where it stands.
-pub(super) fn read(
+pub(super) fn kustomization(
     sources: &Sources,
     file: FileId,
     edits: Option<&Node>,
@@ -176,9 +176,7 @@ fn edit(fields: &mut Node, edits: &Node) {
                 }
             }
         } else if let (Some(old), Some(new)) = (old.as_map_mut(), entry.value.as_map()) {
-            for (key, entry) in new.iter() {
-                old.insert(key, entry.clone());
-            }
+            old.extend(new);
         } else {
             map.insert(key, entry.clone());
         }
@@ -192,7 +190,5 @@ fn edit_image(image: &mut Node, edit: &Node) {
         map.remove("newTag");
         map.remove("digest");
     }
-    for (key, entry) in edit.entries() {
-        map.insert(key, entry.clone());
-    }
+    edit.as_map().into_iter().for_each(|it| map.extend(it));
 }

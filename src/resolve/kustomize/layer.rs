@@ -139,7 +139,7 @@ impl Layer {
 ///
 /// # Errors
 /// When there is none, or kustomize refuses it.
-pub(super) fn read(
+pub(super) fn kustomization(
     loader: &Loader<'_>,
     at: &Origin,
     edits: Option<&Node>,
@@ -148,23 +148,23 @@ pub(super) fn read(
         let message = format!("there is no kustomization file in {}", shown(&loader.dir));
         return Err(refusal(at, message));
     };
-    file::read(loader.context.sources, file, edits, true)
+    file::kustomization(loader.context.sources, file, edits, true)
 }
 
-/// [`read`], but a directory without a kustomization file is built from the manifests in it. Flux
+/// [`kustomization`], but a directory without a kustomization file is built from the manifests in it. Flux
 /// reads and writes the file that it builds, which drops the fields that kustomize does not know
 /// (`kustomize_generator.go` in `fluxcd/pkg`).
 ///
 /// # Errors
-/// As [`read`].
-pub(super) fn read_or_generate(
+/// As [`kustomization`].
+pub(super) fn kustomization_or_generated(
     loader: &Loader<'_>,
     at: &Origin,
     edits: Option<&Node>,
 ) -> Outcome<Kustomization> {
     if let Some(file) = loader.is_kustomization(&loader.dir, at)? {
         let strict = loader.options.left_out.is_none();
-        return file::read(loader.context.sources, file, edits, strict);
+        return file::kustomization(loader.context.sources, file, edits, strict);
     }
     automatic::kustomization(loader, at, edits)
 }
@@ -244,7 +244,7 @@ fn include(loader: &Loader<'_>, dir: &Arc<str>, entry: &Node, layer: &mut Layer)
 /// # Errors
 /// Why kustomize refuses to build it.
 pub(super) fn base(loader: &Loader<'_>, at: &Origin) -> Outcome<Layer> {
-    let kustomization = read(loader, at, None)?;
+    let kustomization = kustomization(loader, at, None)?;
     if kustomization.component {
         let message = format!("{} is a component", shown(&loader.dir));
         let mut problem = refusal(at, message);
@@ -272,7 +272,7 @@ fn include_component(loader: &Loader<'_>, entry: &Node, mut layer: Layer) -> Out
         }
     };
     let inner = loader.enter(&dir, &entry.origin)?;
-    let kustomization = read(&inner, &entry.origin, None)?;
+    let kustomization = kustomization(&inner, &entry.origin, None)?;
     if !kustomization.component {
         let message = format!("{} is not of kind Component", shown(&dir));
         return Err(refusal(&entry.origin, message));

@@ -227,7 +227,7 @@ fn restyled(scalar: &Scalar, style: Style) -> Scalar {
 
 /// The type of something that says itself what it is.
 fn schema_of(node: &Node) -> Option<Schema> {
-    Schema::of(text_at(node, "apiVersion"), text_at(node, "kind"))
+    Schema::for_kind(text_at(node, "apiVersion"), text_at(node, "kind"))
 }
 
 fn directive(patch: &Node) -> Outcome<Option<Directive>> {

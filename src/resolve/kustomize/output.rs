@@ -33,8 +33,8 @@ pub(super) fn drop_local(resources: &mut Vec<Resource>) -> Outcome<()> {
         return Err(refusal(at, "a patch leaves this object without a kind or a name"));
     }
     let mark = "config.kubernetes.io/local-config";
-    resources.retain(|it| {
-        let value = it.node.at("metadata.annotations").and_then(|it| it.get(mark));
+    resources.retain(|resource| {
+        let value = resource.node.at("metadata.annotations").and_then(|it| it.get(mark));
         value.is_none_or(|it| text(Some(it)) == "false")
     });
     Ok(())

@@ -169,41 +169,34 @@ fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()>
     let specs: Vec<FieldSpec> =
         shape::items(&fields, "fieldSpecs").iter().map(FieldSpec::new).collect();
     let resources = &mut layer.resources;
-    let wants_specs = || {
-        let at = fields.get("fieldSpecs").map_or(&config.node.origin, |it| &it.origin);
-        if fields.get("fieldSpecs").is_some() {
-            return Ok(());
-        }
-        Err(refusal(at, format!("this {} has no fieldSpecs", config.kind())))
-    };
     match config.kind() {
-        "AnnotationsTransformer" => match fields.get("annotations") {
-            Some(pairs) => transform::label(resources, pairs, &specs),
-            None => Ok(()),
-        },
-        "LabelTransformer" => match fields.get("labels") {
-            Some(pairs) => transform::label(resources, pairs, &specs),
-            None => Ok(()),
-        },
-        "ImageTagTransformer" => match fields.get("imageTag") {
-            Some(image) => transform::retag(resources, image, &specs),
-            None => Ok(()),
-        },
+        "AnnotationsTransformer" => {
+            let pairs = fields.get("annotations");
+            pairs.map_or(Ok(()), |it| transform::label(resources, it, &specs))
+        }
+        "LabelTransformer" => {
+            let pairs = fields.get("labels");
+            pairs.map_or(Ok(()), |it| transform::label(resources, it, &specs))
+        }
+        "ImageTagTransformer" => {
+            let image = fields.get("imageTag");
+            image.map_or(Ok(()), |it| transform::retag(resources, it, &specs))
+        }
         "ReplicaCountTransformer" => match fields.get("replica") {
             Some(replica) => transform::scale(resources, replica, &specs, open),
             None => Err(refusal(&config.node.origin, "this has no replica")),
         },
         "NamespaceTransformer" => set_namespace(&fields, &specs, resources),
         "PrefixTransformer" | "SuffixTransformer" => {
-            wants_specs()?;
-            let (field, end) = match config.kind() {
-                "PrefixTransformer" => ("prefix", End::Prefix),
-                _ => ("suffix", End::Suffix),
-            };
-            match fields.get(field) {
-                Some(affix) => transform::rename(resources, affix, end, &specs),
-                None => Ok(()),
+            if fields.get("fieldSpecs").is_none() {
+                let message = format!("this {} has no fieldSpecs", config.kind());
+                return Err(refusal(&config.node.origin, message));
             }
+            let (affix, end) = match config.kind() {
+                "PrefixTransformer" => (fields.get("prefix"), End::Prefix),
+                _ => (fields.get("suffix"), End::Suffix),
+            };
+            affix.map_or(Ok(()), |it| transform::rename(resources, it, end, &specs))
         }
         "PatchTransformer" => {
             let entry = decode(&config.node, &PATCH)?;

@@ -56,7 +56,7 @@ fn field(word: &'static str) -> (&'static str, SchemaField) {
 
 impl Schema {
     /// The type of objects of this `apiVersion` and `kind`.
-    pub(super) fn of(api_version: &str, kind: &str) -> Option<Self> {
+    pub(super) fn for_kind(api_version: &str, kind: &str) -> Option<Self> {
         TABLE.kinds.get(kind)?.get(api_version).copied()
     }
 

@@ -65,8 +65,8 @@ impl Selector {
 }
 
 fn matches(requirements: Option<&Requirements>, resource: &Resource, path: &str) -> bool {
-    let holds = |it: &Requirements| {
-        it.0.iter().all(|it| {
+    let holds = |all: &Requirements| {
+        all.0.iter().all(|it| {
             let value = resource.node.at(path).and_then(|map| map.get(&it.key));
             it.holds(value.map(|value| text(Some(value))))
         })
@@ -150,8 +150,8 @@ impl Requirement {
             let key = key.trim();
             let fine = !key.is_empty()
                 && key.chars().all(|it| it.is_ascii_alphanumeric() || "-_./".contains(it))
-                && values.iter().all(|it| {
-                    it.chars().all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it))
+                && values.iter().all(|value| {
+                    value.chars().all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it))
                 });
             fine.then(|| Self { key: key.to_owned(), operator, values })
         };

@@ -57,7 +57,7 @@ impl TemplateScope<'_> {
                 }
                 _ => self.render(&entry.value),
             };
-            let name = Node::new(Scalar::string(key), node_origin(&entry.value));
+            let name = Node::new(Scalar::string(key), entry.value.origin.clone());
             let name = if Placeholder::Braces.is_in(key) { self.render(&name) } else { name };
             match name.as_str() {
                 Some(name) => {
@@ -227,10 +227,6 @@ impl TemplateScope<'_> {
         }
         Err(format!("`{word}` of its template is not evaluated").into())
     }
-}
-
-fn node_origin(node: &Node) -> crate::tree::Origin {
-    node.origin.clone()
 }
 
 /// The parts of `text` between `separator`s outside quotes and parentheses.

@@ -7,7 +7,7 @@ use crate::{
     resolve::helm::{
         chart::Roles,
         object::Condition,
-        print::text,
+        print::go_text,
         template::{Fields, Rendering, TemplateField, either, truth},
     },
     tree::Node,
@@ -99,8 +99,8 @@ impl BitnamiChart<'_> {
     pub(super) fn roles(&self) -> Rendering<Vec<Node>> {
         Condition::all(self, &["rbac.create"])?.made(|| {
             let named = |suffix: &str| {
-                let name = text(&self.full_name)
-                    .and_then(|name| Ok(format!("{name}-{}{suffix}", text(&self.namespace)?)));
+                let name = go_text(&self.full_name)
+                    .and_then(|name| Ok(format!("{name}-{}{suffix}", go_text(&self.namespace)?)));
                 Node::new(name, self.release.anchor.clone())
             };
             let rules = json!([

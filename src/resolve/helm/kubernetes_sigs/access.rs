@@ -7,7 +7,7 @@ use crate::{
     resolve::helm::{
         chart::Roles,
         object::Condition,
-        print::text,
+        print::go_text,
         template::{Fields, Rendering, map_text},
     },
     tree::Node,
@@ -70,7 +70,7 @@ impl SigsChart<'_> {
             ("baseMemory", "memory"),
             ("memoryPerNode", "extraMemory"),
         ] {
-            let value = text(&self.get(&format!("addonResizer.nanny.{value}"))?);
+            let value = go_text(&self.get(&format!("addonResizer.nanny.{value}"))?);
             lines = lines.and_then(|lines| Ok(format!("{lines}\n{key}: {}", value?)));
         }
         let data = Fields::of(self).set("NannyConfiguration", lines);

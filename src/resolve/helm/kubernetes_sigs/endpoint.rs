@@ -7,7 +7,7 @@ use super::SigsChart;
 use crate::{
     resolve::helm::{
         object::{ChartObject, Condition},
-        print::text,
+        print::go_text,
         template::{Fields, Rendering, TemplateField, map_text, truth},
     },
     tree::Node,
@@ -115,8 +115,8 @@ impl SigsChart<'_> {
         if self.since(3, 13, 0) {
             let wanted = Condition::all(self, &["tls.certManager.addInjectorAnnotations"])?;
             inject = self.tls_is("cert-manager").and(wanted);
-            let secret = text(&self.namespace)
-                .and_then(|namespace| Ok(format!("{namespace}/{}", text(&self.full_name)?)));
+            let secret = go_text(&self.namespace)
+                .and_then(|namespace| Ok(format!("{namespace}/{}", go_text(&self.full_name)?)));
             if let Some(secret) = inject.then(|| Node::new(secret, tls.clone())) {
                 annotations = annotations.set("cert-manager.io/inject-ca-from", secret);
             }
@@ -176,8 +176,8 @@ impl SigsChart<'_> {
 
             let domain = self.get("tls.clusterDomain")?;
             let dns_name = |suffix: &str| {
-                let domain = if suffix == ".svc." { text(&domain)? } else { String::new() };
-                let (name, namespace) = (text(&self.full_name)?, text(&self.namespace)?);
+                let domain = if suffix == ".svc." { go_text(&domain)? } else { String::new() };
+                let (name, namespace) = (go_text(&self.full_name)?, go_text(&self.namespace)?);
                 Ok(format!("{name}.{namespace}{suffix}{domain}"))
             };
             let names = ["", ".svc", ".svc."].map(|it| Node::new(dns_name(it), self.own.clone()));
