@@ -20,6 +20,7 @@ mod resource;
 mod schema;
 mod select;
 mod shape;
+mod target;
 mod transform;
 mod value;
 mod vars;
@@ -74,7 +75,7 @@ impl Layers {
         if let Some(layer) = known().get(&key) {
             return Ok(layer.clone());
         }
-        let layer = Arc::new(layer::base(loader, at)?);
+        let layer = Arc::new(target::base(loader, at)?);
         Ok(known().entry(key).or_insert(layer).clone())
     }
 }
@@ -113,9 +114,9 @@ pub(crate) fn build(context: &Context<'_>, dir: &str, options: &BuildOptions) ->
     let at = start_of(&loader);
     let edits = options.edits.as_ref();
     let kustomization = if options.generate {
-        layer::kustomization_or_generated(&loader, &at, edits)
+        target::kustomization_or_generated(&loader, &at, edits)
     } else {
-        layer::kustomization(&loader, &at, edits)
+        target::kustomization(&loader, &at, edits)
     };
     Build::of(kustomization.and_then(|it| run(loader, &it, Layer::empty())))
 }
@@ -137,7 +138,7 @@ pub(crate) fn transform(context: &Context<'_>, objects: Vec<Node>, kustomization
 /// Everything from the kustomization at the top to the objects.
 fn run(mut loader: Loader<'_>, kustomization: &Kustomization, layer: Layer) -> Outcome<Build> {
     loader.annotate = !kustomization.list("buildMetadata").is_empty();
-    let mut layer = layer::accumulate(&loader, kustomization, layer)?;
+    let mut layer = target::accumulate(&loader, kustomization, layer)?;
     // What happens once, at the top: content hashes, references to names, variables.
     layer.resources.iter_mut().for_each(generate::add_hash);
     names::fix(&mut layer)?;

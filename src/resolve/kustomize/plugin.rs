@@ -8,7 +8,7 @@ use crate::{
     resolve::kustomize::{
         fieldspec::FieldSpec,
         generate::{self, Generated, Product},
-        layer::{self, Layer},
+        layer::Layer,
         load::Loader,
         output,
         patch::{self, PatchEntry},
@@ -16,7 +16,7 @@ use crate::{
         replace,
         resource::{Maker, Resource},
         select::Selector,
-        shape,
+        shape, target,
         transform::{self, End, Namespace, Subjects},
         value::{Outcome, overwrite, refusal, text, text_at},
     },
@@ -115,7 +115,7 @@ fn configurations(
             Err(_) => paths.push(entry.clone()),
         }
     }
-    layer::resources(loader, &paths, &mut found)?;
+    target::resources(loader, &paths, &mut found)?;
     layer.problems.append(&mut found.problems);
     layer.reached.append(&mut found.reached);
     layer.open = layer.open.take().or(found.open);

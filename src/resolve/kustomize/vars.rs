@@ -6,24 +6,15 @@ use indexmap::IndexMap;
 
 use crate::{
     resolve::kustomize::{
-        layer::Layer,
+        layer::{Layer, Var},
         path,
         resource::{Gvk, Id},
         shape,
         value::{Outcome, is_null, is_string, refusal, refusal_of, string, text},
     },
     scalar::{self, Dialect, Value},
-    tree::{Kind, Map, Node, Origin, Via},
+    tree::{Kind, Map, Node, Via},
 };
-
-/// An entry of `vars`.
-#[derive(Debug, Clone)]
-pub(super) struct Var {
-    name: String,
-    field: String,
-    /// The entry.
-    at: Origin,
-}
 
 /// Notes which objects the variables of a kustomization take their values from.
 ///
