@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use crate::{
     data::kustomization::{FIELD_SPEC, Shape},
     resolve::kustomize::{
+        path::split_unescaped,
         resource::Gvk,
         shape,
         value::{Outcome, is_null, refusal, text, text_at},
@@ -31,7 +32,7 @@ pub(super) enum LeafKind {
 }
 
 /// Where the transformers write; bases pass theirs on to their overlays.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Rules {
     pub(super) name_prefix: Vec<FieldSpec>,
     pub(super) name_suffix: Vec<FieldSpec>,
@@ -69,7 +70,7 @@ impl FieldSpec {
 
     /// Whether `test` holds for a node at the path in `object`, whatever its kind.
     pub(super) fn any(&self, object: &Node, test: &mut dyn FnMut(&Node) -> bool) -> bool {
-        any(object, &segments(&self.path), test)
+        any(object, &split_unescaped(&self.path, '/'), test)
     }
 
     /// Calls `write` with every node at the path in `object`, if it is of the kind.
@@ -89,7 +90,7 @@ impl FieldSpec {
             return Ok(());
         }
         let leaf = leaf.filter(|_| self.create);
-        visit(object, &segments(&self.path), leaf, write)
+        visit(object, &split_unescaped(&self.path, '/'), leaf, write)
     }
 }
 
@@ -103,24 +104,6 @@ fn any(node: &Node, path: &[String], test: &mut dyn FnMut(&Node) -> bool) -> boo
         Kind::Scalar(_) => !is_null(node),
         Kind::Unknown(_) => false,
     }
-}
-
-/// A path's parts; `\/` is a slash inside one.
-fn segments(path: &str) -> Vec<String> {
-    let mut parts: Vec<String> = Vec::new();
-    let mut joins = false;
-    for part in path.split('/') {
-        match parts.last_mut() {
-            Some(last) if joins => {
-                last.pop();
-                last.push('/');
-                last.push_str(part);
-            }
-            _ => parts.push(part.to_owned()),
-        }
-        joins = part.ends_with('\\');
-    }
-    parts
 }
 
 fn visit(
@@ -214,15 +197,9 @@ impl Rules {
                 }
             }
         };
-        add(&mut self.name_prefix, &other.name_prefix);
-        add(&mut self.name_suffix, &other.name_suffix);
-        add(&mut self.namespace, &other.namespace);
-        add(&mut self.common_labels, &other.common_labels);
-        add(&mut self.template_labels, &other.template_labels);
-        add(&mut self.common_annotations, &other.common_annotations);
-        add(&mut self.variables, &other.variables);
-        add(&mut self.images, &other.images);
-        add(&mut self.replicas, &other.replicas);
+        for ((_, to), (_, from)) in self.lists().into_iter().zip(other.clone().lists()) {
+            add(to, from);
+        }
         for reference in &other.references {
             match self.references.iter_mut().find(|it| it.target == reference.target) {
                 Some(known) => add(&mut known.fields, &reference.fields),
@@ -237,55 +214,49 @@ impl Rules {
     /// A wrong type.
     pub(super) fn decode(node: &Node) -> Outcome<Self> {
         let node = shape::decode(node, &CONFIGURATION, false)?.unwrap_or_else(|| node.clone());
-        let list = |name: &str| shape::items(&node, name).iter().map(FieldSpec::new).collect();
-        let references = shape::items(&node, "nameReference").iter().map(|it| Reference {
-            target: Gvk::selector(it),
-            fields: shape::items(it, "fieldSpecs").iter().map(FieldSpec::new).collect(),
-        });
-        Ok(Self {
-            name_prefix: list("namePrefix"),
-            name_suffix: list("nameSuffix"),
-            namespace: list("namespace"),
-            common_labels: list("commonLabels"),
-            template_labels: list("templateLabels"),
-            common_annotations: list("commonAnnotations"),
-            variables: list("varReference"),
-            images: list("images"),
-            replicas: list("replicas"),
-            references: references.collect(),
-        })
+        let specs = |node: &Node, name: &str| -> Vec<FieldSpec> {
+            shape::items(node, name).iter().map(FieldSpec::new).collect()
+        };
+        let references = shape::items(&node, "nameReference")
+            .iter()
+            .map(|it| Reference { target: Gvk::selector(it), fields: specs(it, "fieldSpecs") });
+        let mut rules = Self { references: references.collect(), ..Self::default() };
+        for (name, list) in rules.lists() {
+            *list = specs(&node, name);
+        }
+        Ok(rules)
+    }
+
+    /// The lists, by the names that kustomize has for them.
+    fn lists(&mut self) -> [(&'static str, &mut Vec<FieldSpec>); 9] {
+        [
+            ("namePrefix", &mut self.name_prefix),
+            ("nameSuffix", &mut self.name_suffix),
+            ("namespace", &mut self.namespace),
+            ("commonLabels", &mut self.common_labels),
+            ("templateLabels", &mut self.template_labels),
+            ("commonAnnotations", &mut self.common_annotations),
+            ("varReference", &mut self.variables),
+            ("images", &mut self.images),
+            ("replicas", &mut self.replicas),
+        ]
     }
 }
 
 /// The rules in `data/kustomize/fields.txt`.
 fn defaults() -> Rules {
-    let mut rules = Rules {
-        name_prefix: Vec::new(),
-        name_suffix: Vec::new(),
-        namespace: Vec::new(),
-        common_labels: Vec::new(),
-        template_labels: Vec::new(),
-        common_annotations: Vec::new(),
-        variables: Vec::new(),
-        images: Vec::new(),
-        replicas: Vec::new(),
-        references: Vec::new(),
-    };
+    let mut rules = Rules::default();
     let text = include_str!("../../data/kustomize/fields.txt");
     for section in text.split("\n\n").skip(1) {
         let mut lines = section.lines();
         let head: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
         let specs: Vec<FieldSpec> = lines.flat_map(default_specs).collect();
         match head[..] {
-            ["=", "namePrefix"] => rules.name_prefix = specs,
-            ["=", "nameSuffix"] => rules.name_suffix = specs,
-            ["=", "namespace"] => rules.namespace = specs,
-            ["=", "commonLabels"] => rules.common_labels = specs,
-            ["=", "templateLabels"] => rules.template_labels = specs,
-            ["=", "commonAnnotations"] => rules.common_annotations = specs,
-            ["=", "varReference"] => rules.variables = specs,
-            ["=", "images"] => rules.images = specs,
-            ["=", "replicas"] => rules.replicas = specs,
+            ["=", list] => {
+                if let Some((_, known)) = rules.lists().into_iter().find(|it| it.0 == list) {
+                    *known = specs;
+                }
+            }
             [">", kind, group, version] => {
                 let target = Gvk { group: part(group), version: part(version), kind: kind.into() };
                 rules.references.push(Reference { target, fields: specs });

@@ -36,23 +36,28 @@ impl Make {
     }
 }
 
-/// The parts of a path: separated by dots, but not by those after a backslash or in brackets.
-pub(super) fn split(path: &str) -> Vec<String> {
+/// The parts between separators; one after a backslash is inside a part.
+pub(super) fn split_unescaped(path: &str, separator: char) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut joins = false;
-    for part in path.split('.') {
+    for part in path.split(separator) {
         match parts.last_mut() {
             Some(last) if joins => {
                 last.pop();
-                last.push('.');
+                last.push(separator);
                 last.push_str(part);
             }
             _ => parts.push(part.to_owned()),
         }
         joins = part.ends_with('\\');
     }
+    parts
+}
+
+/// The parts of a path: separated by dots, but not by those after a backslash or in brackets.
+pub(super) fn split(path: &str) -> Vec<String> {
     let mut result = Vec::new();
-    let mut parts = parts.into_iter();
+    let mut parts = split_unescaped(path, '.').into_iter();
     while let Some(part) = parts.next() {
         if !part.starts_with('[') || part.ends_with(']') {
             result.push(part);
