@@ -378,12 +378,5 @@ fn float(value: f64) -> String {
     if whole.parse::<i64>().is_ok() || whole.parse::<u64>().is_ok() {
         return if whole == "-0" { "0".into() } else { whole };
     }
-    let scientific = format!("{value:e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..6).contains(&exponent) {
-        return whole;
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.abs())
+    scalar::go_float(value, -4..6)
 }

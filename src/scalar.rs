@@ -3,7 +3,7 @@
 //! go-yaml v2 (Kubernetes, Helm) and v3 (kustomize) differ in booleans and dates. The tables are
 //! those of `resolve.go` in `go-yaml/yaml` at `v2.4.0` and `v3.0.1`.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// A scalar as it is written. What it means depends on who reads it: see [`value`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -279,6 +279,25 @@ pub(crate) fn key(scalar: &Scalar, dialect: Dialect) -> String {
         (Dialect::Sigs, Value::Float(it)) => it.to_string(),
         _ => scalar.text.to_string(),
     }
+}
+
+/// A number as Go's `strconv.FormatFloat` writes it: the shortest digits, with an exponent outside
+/// of `exponents`.
+pub(crate) fn go_float(value: f64, exponents: Range<i32>) -> String {
+    match value {
+        f64::INFINITY => return "+Inf".to_owned(),
+        f64::NEG_INFINITY => return "-Inf".to_owned(),
+        _ if value.is_nan() => return "NaN".to_owned(),
+        _ => {}
+    }
+    let shortest = format!("{value:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if exponents.contains(&exponent) {
+        return value.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
 
 #[cfg(test)]

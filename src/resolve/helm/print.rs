@@ -93,35 +93,14 @@ pub(super) fn int(node: &Node) -> Result<i64, Reason> {
     })
 }
 
-/// Go's `%v` of a `float64`: the shortest digits, with an exponent from 10⁶ on and below 10⁻⁴.
+/// Go's `%v` of a `float64`: with an exponent from 10⁶ on and below 10⁻⁴.
 fn go_float(value: f64) -> String {
-    float(value, -4, 6)
+    scalar::go_float(value, -4..6)
 }
 
 /// A number in Go's JSON: with an exponent from 10²¹ on and below 10⁻⁶.
 fn json_float(value: f64) -> String {
-    float(value, -6, 21)
-}
-
-fn float(value: f64, low: i32, high: i32) -> String {
-    if !value.is_finite() {
-        let name = if value.is_nan() {
-            "NaN"
-        } else if value > 0.0 {
-            "+Inf"
-        } else {
-            "-Inf"
-        };
-        return name.to_owned();
-    }
-    let shortest = format!("{value:e}");
-    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (low..high).contains(&exponent) {
-        return value.to_string();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+    scalar::go_float(value, -6..21)
 }
 
 #[cfg(test)]
