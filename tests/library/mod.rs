@@ -43,6 +43,7 @@ mod emit;
 mod report;
 mod serving;
 mod settle;
+mod yaml;
 
 mod conformance_flux;
 mod conformance_helm;

@@ -123,7 +123,10 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::{data::charts, scalar::Dialect, source::Sources};
+    use crate::{
+        data::charts,
+        tests::{fixture, roots},
+    };
 
     fn node(value: &Json) -> Node {
         charts::from_json(value, &Origin::at(Via::Written, None))
@@ -154,12 +157,15 @@ mod tests {
 
     #[test]
     fn an_override_remembers_what_a_person_wrote_but_no_default() {
-        let sources = Sources::in_memory([("a.yaml", "k: 1\n"), ("b.yaml", "k: 2\n")]);
-        let read = |path: &str| {
-            let file = sources.find(path).expect("it is there");
-            let root = sources.documents(file, Dialect::Sigs).roots().next();
-            root.expect("a document").clone()
-        };
+        let sources = fixture(
+            "
+            //- a.yaml
+            k: 1
+            //- b.yaml
+            k: 2
+            ",
+        );
+        let read = |path: &str| roots(&sources, path).remove(0);
         let merged = merge(&read("a.yaml"), &read("b.yaml"));
         let steps: Vec<_> =
             merged.at("k").expect("a value").origin.steps().map(|it| it.via).collect();

@@ -1,0 +1,138 @@
+//! YAML as it is read: its places, its dialects, and what is broken.
+
+use super::{fixture, roots, unindented};
+use crate::{
+    parse,
+    scalar::{Dialect, Style},
+    source::Sources,
+    tree::Node,
+};
+
+fn leaves<'a>(node: &'a Node, into: &mut Vec<&'a Node>) {
+    match node.as_scalar() {
+        Some(_) => into.push(node),
+        None => {
+            node.items().iter().for_each(|it| leaves(it, into));
+            node.entries().for_each(|(_, it)| leaves(&it.value, into));
+        }
+    }
+}
+
+#[test]
+fn spans_are_byte_exact() {
+    let text = r#"
+        ä: [ö, 'x y', "z"]
+        b:
+          - c: d # e
+            f: |
+              g: h
+    "#;
+    let text = format!("\u{feff}{}", unindented(text).replace('\n', "\r\n"));
+    let sources = Sources::in_memory([("a.yaml", text)]);
+    let root = &roots(&sources, "a.yaml")[0];
+    let mut all = Vec::new();
+    leaves(root, &mut all);
+    let slices: Vec<_> =
+        all.iter().filter_map(|it| it.origin.written_at()).map(|it| sources.slice(it)).collect();
+    assert_eq!(slices, ["ö", "'x y'", "\"z\"", "d", "g: h"]);
+    let list = root.get("b").and_then(|it| it.origin.written_at()).expect("a span");
+    assert!(sources.slice(list).starts_with("- c: d"));
+}
+
+#[test]
+fn embedded_yaml_points_into_the_outer_file() {
+    let sources = fixture(
+        "
+        //- a.yaml
+        data:
+          kubelet: |
+            # hello
+            a: 1
+
+            b:
+              - two
+          quoted: 'c: 3'
+        ",
+    );
+    let root = &roots(&sources, "a.yaml")[0];
+    for (key, expected) in [("kubelet", vec!["1", "two"]), ("quoted", vec!["3"])] {
+        let outer = root.at("data").and_then(|it| it.get(key)).expect("a key");
+        let inner = parse::embedded(&sources, outer, Dialect::Sigs);
+        let mut all = Vec::new();
+        leaves(inner.roots().next().expect("one document"), &mut all);
+        let slices: Vec<_> = all
+            .iter()
+            .filter_map(|it| it.origin.written_at())
+            .map(|it| sources.slice(it))
+            .collect();
+        assert_eq!(slices, expected, "{key}");
+    }
+}
+
+#[test]
+fn a_broken_document_hides_no_other() {
+    let sources = fixture(
+        "
+        //- a.yaml
+        a: 1
+        ---
+        b: [
+        ---
+        c: 3
+        ",
+    );
+    let file = sources.find("a.yaml").expect("it is there");
+    let documents = sources.documents(file, Dialect::Sigs);
+    assert_eq!(documents.roots().count(), 2);
+    assert!(documents.error().is_some());
+}
+
+#[test]
+fn merge_keys_differ_between_the_dialects() {
+    let sources = fixture(
+        "
+        //- a.yaml
+        a: &x {k: 1, l: 1}
+        b: {k: 2, <<: *x}
+        ",
+    );
+    let file = sources.find("a.yaml").expect("it is there");
+    let k = |dialect| {
+        let root = sources.documents(file, dialect).roots().next()?;
+        root.at("b.k")?.as_int()
+    };
+    assert_eq!(k(Dialect::Sigs), Some(1));
+    assert_eq!(k(Dialect::Kyaml), Some(2));
+}
+
+#[test]
+fn an_alias_bomb_is_refused() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let inner = format!("*a{}", level - 1);
+        let items = vec![inner; 9].join(", ");
+        text += &format!("a{level}: &a{level} [{items}]\n");
+    }
+    let sources = Sources::in_memory([("a.yaml", text)]);
+    let file = sources.find("a.yaml").expect("it is there");
+    assert!(sources.documents(file, Dialect::Sigs).error().is_some());
+}
+
+#[test]
+fn nothing_is_not_a_tilde() {
+    let sources = fixture(
+        "
+        //- a.yaml
+        a:
+        b: ~
+        c: |-
+          x
+        ",
+    );
+    let file = sources.find("a.yaml").expect("it is there");
+    let root = sources.documents(file, Dialect::Kyaml).roots().next().expect("one document");
+    let text = |key| root.get(key).and_then(Node::as_scalar).map(|it| (&*it.text, it.style));
+    assert_eq!(text("a"), Some(("", Style::Plain)));
+    assert_eq!(text("b"), Some(("~", Style::Plain)));
+    assert_eq!(text("c"), Some(("x", Style::Literal)));
+}
