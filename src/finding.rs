@@ -209,11 +209,3 @@ impl Finding {
         self.labels.first()
     }
 }
-
-impl Origin {
-    /// This origin if a person wrote it, else `other`: what a default is reported at.
-    #[must_use]
-    pub(crate) fn or(&self, other: &Self) -> Self {
-        if self.written_at().is_some() { self.clone() } else { other.clone() }
-    }
-}

@@ -1,8 +1,8 @@
 //! metrics-server-lint: judges everything that `kubectl top` and the Horizontal Pod Autoscaler
 //! depend on, in a repository, offline, for every environment.
 //!
-//! Data flows one way, down these groups. They are no interface: what is public is for `main` and
-//! for the tests of the whole program.
+//! A group imports only from those below it. They are no interface: what is public is for `main`
+//! and for the tests of the whole program.
 
 mod cli;
 mod run;

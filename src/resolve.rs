@@ -1,20 +1,20 @@
 //! From files to environments: what each cluster would run, every value with its origin.
 
-pub(crate) mod argocd;
+mod argocd;
 pub(crate) mod context;
 pub(crate) mod environment;
 mod environments;
-pub(crate) mod fleet;
+mod fleet;
 pub(crate) mod flux;
 pub(crate) mod helm;
-pub(crate) mod helm_chart;
-pub(crate) mod helm_chart_proxy;
-pub(crate) mod helmfile;
-pub(crate) mod install;
+mod helm_chart;
+mod helm_chart_proxy;
+mod helmfile;
+mod install;
 mod installers;
 pub(crate) mod kustomize;
 pub(crate) mod layout;
-pub(crate) mod names;
+mod names;
 pub(crate) mod template;
 pub(crate) mod terraform;
 mod values_file;

@@ -181,8 +181,8 @@ fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets> {
     places
 }
 
-#[cfg(test)]
 /// What is wrong with the pages, one line each; empty in every build that passed its tests.
+#[cfg(test)]
 pub(crate) fn broken() -> Vec<String> {
     PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).err()).collect()
 }

@@ -1,6 +1,9 @@
 //! The commands: from arguments to bytes and an exit status.
 
-#![expect(clippy::disallowed_methods, reason = "this is the part of `main` that touches the world")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "commands read the configuration and write the output"
+)]
 
 use std::{
     ffi::OsString,

@@ -1,5 +1,5 @@
 //! The kustomization file: what it is called, and which fields it has (`api/types` and
-//! `api/konfig` of kustomize 5.6).
+//! `api/konfig` of kustomize 5.6, which has two fields that the reference of the builds, 5.5, has not).
 
 use crate::tree::Node;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     placeholder::{self, Placeholder},
-    tree::{Node, Origin, Reason},
+    tree::{Node, Origin, Reason, Via},
 };
 
 /// What is known of one setting. A default is a known value whose origin says so.
@@ -76,6 +76,11 @@ pub(crate) enum Datum {
 }
 
 impl<T> Fact<T> {
+    /// A value that the platform chooses because of what stands at `anchor`.
+    pub(crate) fn implied(value: T, anchor: &Origin) -> Self {
+        Self::Known(value, Origin::at(Via::PlatformDefault, anchor.written_at()))
+    }
+
     /// The value and where it comes from, when it is known.
     pub(crate) fn known(&self) -> Option<(&T, &Origin)> {
         match self {

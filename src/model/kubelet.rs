@@ -7,7 +7,10 @@ use crate::{
     model::{
         Fact, KubeletFacts,
         fact::has_hole,
-        workload::{flag, number},
+        workload::{
+            flag::{self, go_bool},
+            number,
+        },
     },
     placeholder::has_placeholder,
     scalar::Value,
@@ -260,15 +263,6 @@ fn is_boolean(word: &str) -> bool {
 
 fn truth(origin: &Origin) -> Node {
     Node::new(true, origin.clone())
-}
-
-/// `strconv.ParseBool`
-pub(super) fn go_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 /// What a boolean is in formats that take `true` and `"true"` alike.

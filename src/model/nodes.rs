@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::EnvironmentConfig,
-    model::{ClusterId, Count, Fact, platform::implied},
+    model::{ClusterId, Count, Fact},
     placeholder::has_placeholder,
     tree::{Node, Origin, Reason},
 };
@@ -112,7 +112,7 @@ pub(super) fn stated(node: &Node) -> Fact<Count> {
 /// What a number says, or `default` because of what stands at `anchor`.
 pub(super) fn stated_or(node: Option<&Node>, default: u64, anchor: &Origin) -> Fact<Count> {
     let given = node.filter(|it| !it.is_null());
-    given.map_or_else(|| implied(Count::exactly(default), anchor), stated)
+    given.map_or_else(|| Fact::implied(Count::exactly(default), anchor), stated)
 }
 
 /// That many nodes, as `origin` says.
@@ -128,7 +128,7 @@ pub(super) fn length(list: &Node) -> Fact<Count> {
 
 /// Any number of nodes, as something decides that is not in the repository.
 pub(super) fn unbounded(anchor: &Origin) -> Fact<Count> {
-    implied(Count { min: 0, max: None }, anchor)
+    Fact::implied(Count { min: 0, max: None }, anchor)
 }
 
 /// How many pods a node may run.

@@ -33,7 +33,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Sources, Span},
-    tree::{Node, Origin, Reason, Via},
+    tree::{Node, Origin, Reason},
 };
 
 /// Everything that the carriers in one environment say.
@@ -236,11 +236,6 @@ impl Platform {
     }
 }
 
-/// A value that the platform chooses because of what stands at `anchor`.
-pub(super) fn implied<T>(value: T, anchor: &Origin) -> Fact<T> {
-    Fact::Known(value, Origin::at(Via::PlatformDefault, anchor.written_at()))
-}
-
 /// What a carrier looks through.
 struct Input<'a> {
     sources: &'a Sources,
@@ -271,7 +266,7 @@ impl<'a> Input<'a> {
         let loose = environment
             .files
             .iter()
-            .filter(|file| is_yaml(&sources[**file].path))
+            .filter(|file| may_hold_yaml(&sources[**file].path))
             .flat_map(|file| sources.documents(*file, Dialect::Sigs).roots());
         let documents = objects
             .chain(loose)
@@ -405,7 +400,7 @@ fn extension(path: &str) -> &str {
     path.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
-fn is_yaml(path: &str) -> bool {
+fn may_hold_yaml(path: &str) -> bool {
     matches!(extension(path), "yaml" | "yml" | "json" | "conf" | "j2")
 }
 

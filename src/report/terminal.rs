@@ -1,6 +1,6 @@
 //! What the other end of a stream can show.
 
-#![expect(clippy::disallowed_methods, reason = "reports are the one place that may look around")]
+#![expect(clippy::disallowed_methods, reason = "what a terminal shows depends on the surroundings")]
 
 use std::{
     env,

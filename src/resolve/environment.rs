@@ -87,7 +87,7 @@ impl EntryKind {
 /// A Kubernetes object as the cluster would get it.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
-    /// The object. Its scalars mean the same to every reader (`parse::scalar::canonical`).
+    /// The object. Its scalars mean the same to every reader ([`canonical`](crate::scalar::canonical)).
     pub node: Node,
     /// The release that renders it, as an index into [`Environment::releases`].
     pub release: Option<usize>,
@@ -102,8 +102,7 @@ pub(crate) struct Release {
     pub name: String,
     /// Where it is installed.
     pub namespace: String,
-    /// What installs it: `helm-release`, `argo-cd`, `helm-chart` (k3s), `helmfile`, `kustomize`,
-    /// `terraform`, `values-file` …
+    /// What installs it, as `show` names it: `helm-release`, `argo-cd` …
     pub via: &'static str,
     /// Which chart, when it is one that we know.
     pub family: Option<Family>,

@@ -1,4 +1,4 @@
-//! Where environments start, what they are called, and what belongs to them.
+//! Where environments start, and what belongs to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

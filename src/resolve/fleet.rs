@@ -163,7 +163,7 @@ impl Bundle<'_> {
         let missing = || Problem::refused(&entry.origin, "this values file does not exist");
         let file = entry.as_str().and_then(|it| sources.find_from(self.dir, it));
         let read = file.ok_or_else(missing);
-        let read = read.and_then(|it| install::values_file(sources, it, &entry.origin));
+        let read = read.and_then(|it| install::read_values(sources, it, &entry.origin));
         install::layer(read, &entry.origin, problems)
     }
 

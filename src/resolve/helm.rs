@@ -16,7 +16,7 @@ mod versions;
 
 use semver::Version;
 
-pub(crate) use family::{family, values_file};
+pub(crate) use family::{family, recognize_values};
 #[cfg(test)]
 pub(crate) use local::Expanded;
 pub(crate) use local::expand;

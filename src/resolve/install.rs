@@ -118,7 +118,7 @@ impl ChartReference<'_> {
 ///
 /// # Errors
 /// Why nobody can tell them, or why Helm refuses them, at `reference`.
-pub(crate) fn values_file(
+pub(crate) fn read_values(
     sources: &Sources,
     file: FileId,
     reference: &Origin,

@@ -20,7 +20,7 @@ pub(super) fn known_values(sources: &Sources, file: FileId) -> Option<(&Node, Fa
     if !layout::is_yaml(&sources[file].path) {
         return None;
     }
-    helm::values_file(sources.documents(file, Dialect::Sigs).roots().next()?)
+    helm::recognize_values(sources.documents(file, Dialect::Sigs).roots().next()?)
 }
 
 /// The environment that `file` describes, if it is a values file.

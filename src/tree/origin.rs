@@ -256,6 +256,12 @@ impl Origin {
             Via::ChartDefault | Via::KubernetesDefault | Via::FlagDefault | Via::PlatformDefault
         )
     }
+
+    /// This origin if a person wrote it, else `other`: what a default is reported at.
+    #[must_use]
+    pub(crate) fn or(&self, other: &Self) -> Self {
+        if self.written_at().is_some() { self.clone() } else { other.clone() }
+    }
 }
 
 impl fmt::Debug for Origin {

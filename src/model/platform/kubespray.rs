@@ -13,7 +13,7 @@ use crate::{
         Approver, Carrier, ClusterId, Count, Fact, KubeletFacts, approver,
         kubelet::loose_bool,
         nodes,
-        platform::{Input, Platform, implied},
+        platform::{Input, Platform},
     },
     source::{self, FileId, Sources, Span},
     tree::{Map, Node, Origin, Via},
@@ -48,7 +48,7 @@ impl<'a> GroupVars<'a> {
     /// A boolean; templates cannot be told.
     fn bool(&self, name: &str, default: bool, anchor: &Origin) -> Fact<bool> {
         match self.get(name) {
-            None => implied(default, anchor),
+            None => Fact::implied(default, anchor),
             Some(node) => match loose_bool(node) {
                 Some(it) => Fact::Known(it, node.origin.clone()),
                 None => Fact::Unknown("Ansible fills it in".into(), Some(node.origin.clone())),

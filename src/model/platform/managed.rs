@@ -4,7 +4,7 @@
 use crate::{
     model::{
         Carrier, ClusterId, Fact, KubeletFacts, Signer, nodes,
-        platform::{Input, InputDocument, Platform, implied},
+        platform::{Input, InputDocument, Platform},
     },
     tree::Node,
 };
@@ -136,7 +136,7 @@ fn kops(document: &InputDocument<'_>, platform: &mut Platform) {
     let at = enabled.map_or(&anchor, |it| &it.origin);
     // The add-on's template asks for the insecure way unless `insecure: false`.
     let insecure = match settings.get("insecure") {
-        None => implied(true, at),
+        None => Fact::implied(true, at),
         Some(node) => match node.as_bool() {
             Some(insecure) => Fact::Known(insecure, node.origin.clone()),
             None => Fact::Unknown("it is not a boolean".into(), Some(node.origin.clone())),
@@ -254,7 +254,7 @@ fn k0sctl(document: &InputDocument<'_>, platform: &mut Platform) {
     let mut facts = KubeletFacts::default();
     let mut signer = Signer::Platform;
     if let Some(flag) = disabled("csr-approver") {
-        facts.server_tls_bootstrap = implied(true, &flag.origin);
+        facts.server_tls_bootstrap = Fact::implied(true, &flag.origin);
         signer = Signer::Kubelet;
     }
     platform.kubelet(&cluster, "workers", Carrier::K0sctl, &anchor, facts).signer = signer;

@@ -6,10 +6,10 @@
 
 use crate::{
     model::{
-        Carrier, ClusterId, Signer,
+        Carrier, ClusterId, Fact, Signer,
         kubelet::{Flag, Settings, loose_bool},
         nodes,
-        platform::{Input, InputDocument, Platform, implied},
+        platform::{Input, InputDocument, Platform},
     },
     source,
     tree::{Node, Origin},
@@ -93,7 +93,7 @@ fn ansible(document: &InputDocument<'_>, platform: &mut Platform) {
 fn bundle(product: &str, anchor: &Origin, platform: &mut Platform) {
     let server = platform.bundle(product, anchor);
     if product == "k3s" {
-        server.facts.api_service_insecure_skip_tls_verify = implied(true, anchor);
+        server.facts.api_service_insecure_skip_tls_verify = Fact::implied(true, anchor);
     } else {
         server.name = "rke2-metrics-server".into();
     }

@@ -5,7 +5,7 @@
 use semver::Version;
 
 use crate::{
-    model::{Arg, Duration, Fact, kubelet::go_bool},
+    model::{Arg, Duration, Fact},
     tree::{Node, Origin, Via},
 };
 
@@ -124,6 +124,15 @@ fn parse<T>(text: &Fact<String>, read: impl FnOnce(&str) -> Option<T>) -> Fact<T
             Fact::refused(&Node::new(&**text, origin.clone()), why)
         }
     })
+}
+
+/// `strconv.ParseBool`
+pub(in crate::model) fn go_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ fn by_values(values: &Node) -> Option<Family> {
 /// They are the whole file or, for a chart that depends on metrics-server's, what stands at a key
 /// named after it. They pass a flag that only metrics-server has, or name its image; a file name
 /// proves nothing.
-pub(crate) fn values_file(root: &Node) -> Option<(&Node, Family)> {
+pub(crate) fn recognize_values(root: &Node) -> Option<(&Node, Family)> {
     let map = root.as_map()?;
     if map.get("apiVersion").is_some() || map.get("kind").is_some() {
         return None;
@@ -204,7 +204,7 @@ mod tests {
     fn values_files_are_known_by_what_they_say() {
         let of = |values: serde_json::Value| {
             let root = charts::from_json(&values, &Origin::at(Via::Written, None));
-            values_file(&root).map(|(values, family)| (values.to_json(), family))
+            recognize_values(&root).map(|(values, family)| (values.to_json(), family))
         };
         let values = json!({"args": ["--kubelet-insecure-tls"], "replicas": 2});
         let sigs = Family::KubernetesSigs;

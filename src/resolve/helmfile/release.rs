@@ -138,7 +138,7 @@ impl HelmfileRun<'_> {
                     })
                     .map_err(|why| Problem::unresolved(&item.origin, &*why))
             }
-            _ => install::values_file(context.sources, target, &item.origin),
+            _ => install::read_values(context.sources, target, &item.origin),
         };
         install::layer(result, &item.origin, &mut self.environment.problems)
     }

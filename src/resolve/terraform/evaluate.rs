@@ -380,7 +380,7 @@ impl<'a> TerraformScope<'a> {
                 let arguments = call.args.get(1).filter(|_| name == "templatefile");
                 let layer = match arguments {
                     Some(it) => self.template_file(target, &self.value(file, it, depth + 1), at),
-                    None => match install::values_file(self.sources, target, at) {
+                    None => match install::read_values(self.sources, target, at) {
                         Ok(values) => values,
                         Err(problem) => Node::unknown_value(problem.message, at),
                     },

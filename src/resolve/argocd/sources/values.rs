@@ -70,7 +70,7 @@ impl SourcePart<'_, '_> {
                     let mut layer = Node::new(Map::default(), entry.origin.clone());
                     for file in files {
                         deployed.reached.files.insert(file);
-                        match install::values_file(self.argo.context.sources, file, &entry.origin) {
+                        match install::read_values(self.argo.context.sources, file, &entry.origin) {
                             Ok(over) => layer = helm::merge(&layer, &over),
                             Err(problem) => {
                                 layer = Node::unknown_value(
