@@ -4,12 +4,15 @@
 
 use std::{collections::BTreeMap, fs};
 
+use insta::assert_snapshot;
 use rayon::prelude::*;
 
 use super::{
-    common::files,
+    common::{files, fixture},
     config_in,
     scenarios::{Scenario, scenarios},
+    unindented,
+    written::{datum, place},
 };
 use crate::{
     model::{Datum, Fact, Facts as _},
@@ -41,109 +44,187 @@ fn what_an_origin_names_is_what_counts() {
     assert!(mutated >= AT_LEAST, "only {mutated} values were written somewhere");
 }
 
-/// A metrics-server whose container says more.
-fn server(container: &str) -> String {
-    format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: metrics-server}}\n\
-         spec: {{template: {{spec: {{containers: [{{name: metrics-server,\n{container}}}]}}}}}}\n"
-    )
-}
+const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metrics-server}
+spec:
+  template:
+    spec:
+      containers:
+      - name: metrics-server
+        image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+";
 
-/// A Flux HelmRelease of the kubernetes-sigs chart, with more of its specification.
-fn release(more: &str) -> String {
-    format!(
-        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
-         metadata: {{name: metrics-server, namespace: kube-system}}\n\
-         spec:\n  chart: {{spec: {{chart: metrics-server, version: 3.12.2, \
-         sourceRef: {{kind: HelmRepository, name: metrics-server}}}}}}\n{more}"
-    )
-}
-
-const IMAGE: &str = "image: registry.k8s.io/metrics-server/metrics-server:v0.7.2\n";
-const NAME: &str = "registry.k8s.io/metrics-server/metrics-server";
-
-/// What `files` make of a fact that is put together: its value, and where its parts are written,
-/// each of which counts.
-fn joined(name: &str, files: &[(&str, &str)]) -> (Datum, String) {
-    let files: Files = files.iter().map(|(path, it)| ((*path).into(), (*it).into())).collect();
+/// What a repository makes of a fact that is put together: its value, and where its parts are
+/// written, each of which counts.
+fn joined(name: &str, text: &str) -> String {
+    let files = fixture::files(&[("DEPLOYMENT", DEPLOYMENT)], text).into_iter().collect();
     let mut wrong = Vec::new();
     mutate(name, &files, &mut wrong);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let (sources, facts) = facts(&files);
     let (_, fact) = facts.iter().find(|((.., it), _)| *it == name).unwrap();
-    let place = |it: Span| format!("{}:{}", sources[it.file].path, sources.start(it).line);
+    let place = |it: Span| format!("{} `{}`\n", place(&sources, it), sources.slice(it));
     let places: Vec<_> = places(fact).into_iter().map(place).collect();
-    (value(fact).expect("it is known").clone(), places.join(" "))
+    format!("{}\n{}", datum(value(fact).expect("it is known")), places.concat())
 }
 
 #[test]
 fn all_parts_of_an_image_count() {
-    let text = |it: &str| Datum::Text(it.to_owned());
-    let manifest = server(IMAGE);
     let kustomize = |name: &str, more: &str| {
-        let kustomization = format!("resources: [ms.yaml]\n{more}");
-        joined(name, &[("ms/kustomization.yaml", &kustomization), ("ms/ms.yaml", &manifest)])
+        let files = "
+            //- ms/kustomization.yaml
+            resources: [ms.yaml]
+            MORE
+            //- ms/ms.yaml
+            DEPLOYMENT
+        ";
+        joined(name, &unindented(files).replace("MORE\n", &unindented(more)))
     };
-    let tag = format!("images:\n- name: {NAME}\n  newTag: v0.8.0\n");
-    let both = "ms/kustomization.yaml:4 ms/ms.yaml:5";
-    assert_eq!(kustomize("image", &tag), (text(&format!("{NAME}:v0.8.0")), both.into()));
-    assert_eq!(kustomize("image_repository", &tag), (text(NAME), "ms/ms.yaml:5".into()));
-    assert_eq!(kustomize("image_tag", &tag), (text("v0.8.0"), "ms/kustomization.yaml:4".into()));
-    let name = format!("images:\n- name: {NAME}\n  newName: eu.example.com/metrics-server\n");
-    let image = text("eu.example.com/metrics-server:v0.7.2");
-    assert_eq!(kustomize("image", &name), (image, both.into()));
-    assert_eq!(kustomize("image_tag", &name), (text("v0.7.2"), "ms/ms.yaml:5".into()));
+    let tag = "
+        images:
+        - name: registry.k8s.io/metrics-server/metrics-server
+          newTag: v0.8.0
+    ";
+    assert_snapshot!(kustomize("image", tag), @"
+    registry.k8s.io/metrics-server/metrics-server:v0.8.0
+    ms/kustomization.yaml:4:11 `v0.8.0`
+    ms/ms.yaml:9:16 `registry.k8s.io/metrics-server/metrics-server:v0.7.2`
+    ");
+    assert_snapshot!(kustomize("image_repository", tag), @"
+    registry.k8s.io/metrics-server/metrics-server
+    ms/ms.yaml:9:16 `registry.k8s.io/metrics-server/metrics-server:v0.7.2`
+    ");
+    assert_snapshot!(kustomize("image_tag", tag), @"
+    v0.8.0
+    ms/kustomization.yaml:4:11 `v0.8.0`
+    ");
+    let name = "
+        images:
+        - name: registry.k8s.io/metrics-server/metrics-server
+          newName: eu.example.com/metrics-server
+    ";
+    assert_snapshot!(kustomize("image", name), @"
+    eu.example.com/metrics-server:v0.7.2
+    ms/kustomization.yaml:4:12 `eu.example.com/metrics-server`
+    ms/ms.yaml:9:16 `registry.k8s.io/metrics-server/metrics-server:v0.7.2`
+    ");
+    assert_snapshot!(kustomize("image_tag", name), @"
+    v0.7.2
+    ms/ms.yaml:9:16 `registry.k8s.io/metrics-server/metrics-server:v0.7.2`
+    ");
     // kustomize runs over lists of containers first, and then over the fields that it knows.
-    let suffix = format!("images:\n- name: {NAME}\n  tagSuffix: -fips\n");
-    assert_eq!(kustomize("image_tag", &suffix), (text("v0.7.2-fips-fips"), both.into()));
-    let replacement = "replacements:\n- sourceValue: v0.8.0\n  targets:\n  - select: {kind: Deployment}\n    \
-         fieldPaths: [spec.template.spec.containers.0.image]\n    options: {delimiter: ':', index: 1}\n";
-    let both = "ms/kustomization.yaml:3 ms/ms.yaml:5";
-    assert_eq!(kustomize("image", replacement), (text(&format!("{NAME}:v0.8.0")), both.into()));
-    assert_eq!(kustomize("image_repository", replacement), (text(NAME), "ms/ms.yaml:5".into()));
+    let suffix = "
+        images:
+        - name: registry.k8s.io/metrics-server/metrics-server
+          tagSuffix: -fips
+    ";
+    assert_snapshot!(kustomize("image_tag", suffix), @"
+    v0.7.2-fips-fips
+    ms/kustomization.yaml:4:14 `-fips`
+    ms/ms.yaml:9:16 `registry.k8s.io/metrics-server/metrics-server:v0.7.2`
+    ");
+    let replacement = "
+        replacements:
+        - sourceValue: v0.8.0
+          targets:
+          - select: {kind: Deployment}
+            fieldPaths: [spec.template.spec.containers.0.image]
+            options: {delimiter: ':', index: 1}
+    ";
+    assert_snapshot!(kustomize("image", replacement), @"
+    registry.k8s.io/metrics-server/metrics-server:v0.8.0
+    ms/kustomization.yaml:3:16 `v0.8.0`
+    ms/ms.yaml:9:16 `registry.k8s.io/metrics-server/metrics-server:v0.7.2`
+    ");
+    assert_snapshot!(kustomize("image_repository", replacement), @"
+    registry.k8s.io/metrics-server/metrics-server
+    ms/ms.yaml:9:16 `registry.k8s.io/metrics-server/metrics-server:v0.7.2`
+    ");
 }
 
 #[test]
 fn all_parts_of_a_charts_image_count() {
-    let text = |it: &str| Datum::Text(it.to_owned());
-    let values = "  valuesFrom: [{kind: ConfigMap, name: tag}]\n  values:\n    image:\n      \
-         repository: eu.example.com/metrics-server\n";
-    let files = [
-        ("a/kustomization.yaml", "resources: [release.yaml, tag.yaml]\n"),
-        ("a/release.yaml", &*release(values)),
-        (
-            "a/tag.yaml",
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tag, namespace: kube-system}\n\
-          data:\n  values.yaml: |\n    image: {tag: v0.7.1}\n",
-        ),
-    ];
-    let image = text("eu.example.com/metrics-server:v0.7.1");
-    assert_eq!(joined("image", &files), (image, "a/tag.yaml:6 a/release.yaml:9".into()));
-    let name = text("eu.example.com/metrics-server");
-    assert_eq!(joined("image_repository", &files), (name, "a/release.yaml:9".into()));
-    let bitnami = "global:\n  imageRegistry: eu.example.com\nimage:\n  repository: mirror/metrics-server\n  \
-         tag: 0.7.2\nextraArgs: [--kubelet-insecure-tls]\napiService: {create: true}\n";
-    let files = [("metrics-server/values.yaml", bitnami)];
-    let image = text("eu.example.com/mirror/metrics-server:0.7.2");
-    let all =
-        "metrics-server/values.yaml:5 metrics-server/values.yaml:4 metrics-server/values.yaml:2";
-    assert_eq!(joined("image", &files), (image, all.into()));
+    let release = "
+        //- a/kustomization.yaml
+        resources: [release.yaml, tag.yaml]
+        //- a/release.yaml
+        apiVersion: helm.toolkit.fluxcd.io/v2
+        kind: HelmRelease
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec:
+          chart:
+            spec:
+              chart: metrics-server
+              version: 3.12.2
+              sourceRef: {kind: HelmRepository, name: metrics-server}
+          valuesFrom: [{kind: ConfigMap, name: tag}]
+          values:
+            image:
+              repository: eu.example.com/metrics-server
+        //- a/tag.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: tag, namespace: kube-system}
+        data:
+          values.yaml: |
+            image: {tag: v0.7.1}
+    ";
+    assert_snapshot!(joined("image", release), @"
+    eu.example.com/metrics-server:v0.7.1
+    a/tag.yaml:6:18 `v0.7.1`
+    a/release.yaml:13:19 `eu.example.com/metrics-server`
+    ");
+    assert_snapshot!(joined("image_repository", release), @"
+    eu.example.com/metrics-server
+    a/release.yaml:13:19 `eu.example.com/metrics-server`
+    ");
+    let bitnami = "
+        //- metrics-server/values.yaml
+        global:
+          imageRegistry: eu.example.com
+        image:
+          repository: mirror/metrics-server
+          tag: 0.7.2
+        extraArgs: [--kubelet-insecure-tls]
+        apiService: {create: true}
+    ";
+    assert_snapshot!(joined("image", bitnami), @"
+    eu.example.com/mirror/metrics-server:0.7.2
+    metrics-server/values.yaml:5:8 `0.7.2`
+    metrics-server/values.yaml:4:15 `mirror/metrics-server`
+    metrics-server/values.yaml:2:18 `eu.example.com`
+    ");
 }
 
 #[test]
 fn all_of_a_repeated_list_counts() {
     let list = |args: &str| {
-        let manifest = server(&format!("args: [\n{args}], {IMAGE}"));
-        joined("kubelet_preferred_address_types", &[("ms.yaml", &manifest)])
+        let files = "
+            //- ms.yaml
+            DEPLOYMENT
+                    args: ARGS
+        ";
+        joined("kubelet_preferred_address_types", &files.replace("ARGS", args))
     };
-    let text = |it: &str| Datum::Text(it.to_owned());
-    let types = "--kubelet-preferred-address-types";
-    let twice = list(&format!("{types}=InternalIP,\n{types}=Hostname\n"));
-    assert_eq!(twice, (text("InternalIP,Hostname"), "ms.yaml:7 ms.yaml:6".into()));
-    let thrice = list(&format!("{types}=InternalIP,\n{types},\nHostname,\n{types}=\n"));
-    assert_eq!(thrice, (text("InternalIP,Hostname"), "ms.yaml:9 ms.yaml:6 ms.yaml:8".into()));
-    let once = list(&format!("{types}=ExternalIP\n"));
-    assert_eq!(once, (text("ExternalIP"), "ms.yaml:6".into()));
+    let twice = "[--kubelet-preferred-address-types=InternalIP, --kubelet-preferred-address-types=Hostname]";
+    assert_snapshot!(list(twice), @"
+    InternalIP,Hostname
+    ms.yaml:10:62 `--kubelet-preferred-address-types=Hostname`
+    ms.yaml:10:16 `--kubelet-preferred-address-types=InternalIP`
+    ");
+    let thrice = "[--kubelet-preferred-address-types=InternalIP, --kubelet-preferred-address-types, Hostname, --kubelet-preferred-address-types=]";
+    assert_snapshot!(list(thrice), @"
+    InternalIP,Hostname
+    ms.yaml:10:107 `--kubelet-preferred-address-types=`
+    ms.yaml:10:16 `--kubelet-preferred-address-types=InternalIP`
+    ms.yaml:10:97 `Hostname`
+    ");
+    assert_snapshot!(list("[--kubelet-preferred-address-types=ExternalIP]"), @"
+    ExternalIP
+    ms.yaml:10:16 `--kubelet-preferred-address-types=ExternalIP`
+    ");
 }
 
 /// Changes the text at each place that an origin names; how many there were.

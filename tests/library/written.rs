@@ -182,7 +182,8 @@ impl Table<'_> {
     }
 }
 
-fn datum(datum: &Datum) -> String {
+/// A value as `show` tells it.
+pub(crate) fn datum(datum: &Datum) -> String {
     match datum {
         Datum::Bool(it) => it.to_string(),
         Datum::Int(it) => it.to_string(),

@@ -271,11 +271,13 @@ fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{parse, scalar::Dialect};
+    use crate::{parse, scalar::Dialect, tests::fixture};
 
     #[test]
     fn variables_have_their_values_and_locals_refer_to_them() {
-        let text = r#"
+        let sources = fixture(
+            r#"
+            //- main.tf
             variable "size" { default = 3 }
             locals {
               most = var.size
@@ -289,8 +291,11 @@ mod tests {
               pool { max = 3 }
               pool { max = 4 }
               tags  = { x = "y" }
-            }"#;
-        let sources = Sources::in_memory([("main.tf", text), ("terraform.tfvars", "size = 5")]);
+            }
+            //- terraform.tfvars
+            size = 5
+            "#,
+        );
         let [.., block] = &blocks(&sources, "")[..] else { panic!("there are blocks") };
         let slice = |it: &Origin| sources.slice(it.written_at().expect("written"));
         assert_eq!((block.kind.as_str(), block.label.as_str()), ("resource", "a"));
@@ -307,9 +312,18 @@ mod tests {
 
     #[test]
     fn yaml_in_a_heredoc_keeps_its_places_and_its_holes() {
-        let text = "data \"x\" \"y\" {\n  patch = <<-EOT\n    machine:\n      type: worker\n      \
-                    token: ${var.token}\n  EOT\n}\n";
-        let sources = Sources::in_memory([("main.tf", text)]);
+        let sources = fixture(
+            r#"
+            //- main.tf
+            data "x" "y" {
+              patch = <<-EOT
+                machine:
+                  type: worker
+                  token: ${var.token}
+              EOT
+            }
+            "#,
+        );
         let blocks = blocks(&sources, "");
         let patch = blocks[0].body.get("patch").expect("the attribute");
         let documents = parse::embedded(&sources, patch, Dialect::Sigs);
