@@ -40,6 +40,7 @@ mod kustomize_properties;
 mod approver;
 mod configuration;
 mod emit;
+mod lower;
 mod report;
 mod serving;
 mod settle;
