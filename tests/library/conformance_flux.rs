@@ -195,6 +195,7 @@ fn kustomization_trees() {
                 problems: Vec::new(),
             };
             flux::resolve(&context, None, roots.items(), &mut environment);
+            flux::releases(&context, &mut environment);
             let id = format!("{} {name}", settings["id"]);
             compare(&id, &environment, &expected[name.as_str()], &mut failures);
         }
