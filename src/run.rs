@@ -260,11 +260,15 @@ impl Run<'_, '_> {
         problems: &[Problem],
         text: &str,
     ) -> CommandResult {
-        let refused = problems.iter().any(|it| it.kind == ProblemKind::BuildFails);
-        if refused {
-            let problems: Vec<_> =
-                problems.iter().filter(|it| it.kind == ProblemKind::BuildFails).cloned().collect();
-            return Err(Failure::Found(Box::new(sources), rules::problems(&problems, None)));
+        let mut refused =
+            problems.iter().filter(|it| it.kind == ProblemKind::BuildFails).peekable();
+        if let Some(first) = refused.peek() {
+            // There is no file to point into when there is none at all.
+            if first.at.written_at().is_none() {
+                return Err(Failure::Plain(first.message.clone()));
+            }
+            let refused: Vec<_> = refused.cloned().collect();
+            return Err(Failure::Found(Box::new(sources), rules::problems(&refused, None)));
         }
         let Options { format, detail, .. } = *self.options;
         if format != Format::Json && detail > Verbosity::Quiet && !problems.is_empty() {

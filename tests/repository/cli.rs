@@ -79,6 +79,7 @@ fn what_cannot_be_done_is_said() {
         ",
     );
     let (file, below) = (dir.path().join("a.yaml"), dir.path().join("b"));
+    let empty = repository("");
     for (arguments, paths, said) in [
         ("check nowhere", &[][..], "cannot read `nowhere`"),
         ("check --root nowhere", &[], "cannot read `nowhere`"),
@@ -89,6 +90,7 @@ fn what_cannot_be_done_is_said() {
         ("show --format sarif", &[], "`show` has no such format"),
         ("explain kubelet-insecure-tsl", &[], "did you mean `kubelet-insecure-tls`?"),
         ("render --environment nowhere --root", &[dir.path()], "no environment `nowhere`"),
+        ("render --root", &[empty.path(), empty.path()], "there is no kustomization file"),
         ("--nonsense", &[], "unexpected argument"),
     ] {
         let output = program(arguments, paths);
