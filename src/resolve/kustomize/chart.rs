@@ -30,9 +30,8 @@ pub(super) fn inflate(
 ) -> Outcome<Vec<Node>> {
     if !loader.options.helm {
         let message = "kustomize inflates charts only with --enable-helm";
-        let mut problem = refusal(&entry.origin, message);
-        problem.help = Some("Flux never does; a HelmRelease can take its place".into());
-        return Err(problem);
+        let problem = refusal(&entry.origin, message);
+        return Err(problem.help("Flux never does; a HelmRelease can take its place").into());
     }
     let field = |new: &str, old: &str| shape::text(entry, new).or_else(|| shape::text(entry, old));
     let Some(name) = field("name", "chartName") else {

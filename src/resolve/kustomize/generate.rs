@@ -17,7 +17,7 @@ use crate::{
     },
     scalar::Scalar,
     source::{FileId, Skip, Span, Text, file_name},
-    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
+    tree::{Entry, Kind, Map, Node, Origin, Via},
 };
 
 /// What a generator makes.
@@ -28,6 +28,13 @@ pub(super) enum Product {
 }
 
 impl Product {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+        }
+    }
+
     /// kustomize's name of the generator that makes it.
     pub(super) fn generator(self) -> &'static str {
         match self {
@@ -102,24 +109,18 @@ pub(super) fn generate(
     let made = |text: &str| string(text, entry.origin.clone());
     let mut object = Map::default();
     object.set("apiVersion", made("v1"));
-    object.set(
-        "kind",
-        made(match product {
-            Product::ConfigMap => "ConfigMap",
-            Product::Secret => "Secret",
-        }),
-    );
+    object.set("kind", made(product.kind()));
     object.set("metadata", Node::new(metadata, entry.origin.clone()));
     if product == Product::Secret {
         let kind = shape::text(entry, "type")
             .map_or_else(|| made("Opaque"), |it| string(text(Some(it)), it.origin.clone()));
         object.set("type", kind);
     }
-    let problems = std::mem::take(&mut sources.problems);
-    for (field, values) in sources.fields(product) {
-        if !values.is_empty() {
-            object.set(field, Node::new(values, entry.origin.clone()));
-        }
+    let Pairs { data, problems, .. } = sources;
+    if !data.is_empty() {
+        let value = |it: Node| if product == Product::Secret { encoded(it) } else { it };
+        let data: Map = data.into_iter().map(|(key, it)| (key, value(it))).collect();
+        object.set("data", Node::new(data, entry.origin.clone()));
     }
     if flag("immutable") {
         object.set("immutable", Node::new(true, entry.origin.clone()));
@@ -140,34 +141,34 @@ fn behavior(entry: &Node) -> Behavior {
 
 struct Pairs<'a> {
     loader: &'a Loader<'a>,
-    data: BTreeMap<String, (Content, Origin)>,
+    /// Strings, or what is unknown.
+    data: BTreeMap<String, Node>,
     problems: Vec<Problem>,
 }
 
-enum Content {
-    Text(String),
-    Unknown(Reason),
-}
-
 impl Pairs<'_> {
-    fn add(&mut self, key: &str, content: Content, origin: Origin) -> Outcome<()> {
-        if let Some((_, first)) = self.data.get(key) {
-            let mut problem = refusal(&origin, format!("this generator sets {key} twice"));
-            problem.also.push((first.clone(), "first here".into()));
-            return Err(problem);
+    fn add(&mut self, key: &str, value: Node) -> Outcome<()> {
+        if let Some(first) = self.data.get(key) {
+            let message = format!("this generator sets {key} twice");
+            return Err(refusal(&value.origin, message).also(&first.origin, "first here").into());
         }
-        self.data.insert(key.to_owned(), (content, origin));
+        self.data.insert(key.to_owned(), value);
         Ok(())
     }
 
     fn env(&mut self, path: &Node) -> Outcome<()> {
-        let Some(file) = self.readable(path)? else { return Ok(()) };
-        let sources = self.loader.context.sources;
+        let file = self.loader.file(path)?;
+        let content = match self.loader.context.sources.load(file) {
+            Text::Utf8(text) => text,
+            Text::Skipped(skip) => {
+                self.unreadable(path, file, *skip);
+                return Ok(());
+            }
+        };
         let at = path.origin.written_at();
-        for variable in env::parse(sources.text(file), file) {
-            let written = |span| Origin::written(span).through(Via::Generated, at);
-            let content = Content::Text(variable.value.to_owned());
-            self.add(variable.key, content, written(variable.value_span))?;
+        for variable in env::parse(content, file) {
+            let origin = Origin::written(variable.value_span).through(Via::Generated, at);
+            self.add(variable.key, string(variable.value, origin))?;
         }
         Ok(())
     }
@@ -182,8 +183,8 @@ impl Pairs<'_> {
         });
         let value = quoted.unwrap_or(value);
         let origin = self.loader.part_of(literal, value);
-        let (key, content) = (key.to_owned(), Content::Text(value.to_owned()));
-        self.add(&key, content, origin.through(Via::Generated, literal.origin.written_at()))
+        let origin = origin.through(Via::Generated, literal.origin.written_at());
+        self.add(key, string(value, origin))
     }
 
     fn file(&mut self, source: &Node) -> Outcome<()> {
@@ -197,67 +198,36 @@ impl Pairs<'_> {
                 return Err(refusal(&source.origin, "a file is written path or key=path"));
             }
         };
-        let mut path_node = source.clone();
-        path_node.kind = path.into();
-        let file = self.loader.file(&path_node)?;
+        let file = self.loader.file(&Node::new(path, source.origin.clone()))?;
         let sources = self.loader.context.sources;
         let whole = Origin::written(Span::new(file, 0..sources.text(file).len()));
         let origin = whole.through(Via::Generated, source.origin.written_at());
-        let content = match sources.load(file) {
-            Text::Utf8(text) => Content::Text(text.clone()),
-            Text::Skipped(skip) => self.unreadable(source, file, *skip),
+        let value = match sources.load(file) {
+            Text::Utf8(text) => string(text.as_str(), origin),
+            Text::Skipped(skip) => {
+                Node::unknown_value(self.unreadable(source, file, *skip), &origin)
+            }
         };
-        self.add(key, content, origin)
+        self.add(key, value)
     }
 
-    /// The env file at `path`, unless it cannot be read.
-    fn readable(&mut self, path: &Node) -> Outcome<Option<FileId>> {
-        let file = self.loader.file(path)?;
-        if let Text::Skipped(skip) = self.loader.context.sources.load(file) {
-            self.unreadable(path, file, *skip);
-            return Ok(None);
-        }
-        Ok(Some(file))
-    }
-
-    fn unreadable(&mut self, at: &Node, file: FileId, skip: Skip) -> Content {
-        let path = &self.loader.context.sources[file].path;
-        let message = format!("{path} {skip}");
+    /// Notes that a file cannot be read; the reason.
+    fn unreadable(&mut self, at: &Node, file: FileId, skip: Skip) -> String {
+        let message = format!("{} {skip}", self.loader.context.sources[file].path);
         self.problems.push(Problem::unresolved(&at.origin, message.clone()));
-        Content::Unknown(message.into())
-    }
-
-    fn fields(self, product: Product) -> [(&'static str, Map); 1] {
-        let mut values = Map::default();
-        for (key, (content, origin)) in self.data {
-            let value = match content {
-                Content::Text(text) if product == Product::Secret => {
-                    string(wrapped(&STANDARD.encode(text)), origin)
-                }
-                Content::Text(text) => string(text, origin),
-                Content::Unknown(why) => Node::unknown_value(why, &origin),
-            };
-            values.set(key, value);
-        }
-        [("data", values)]
+        message
     }
 }
 
-/// In lines of 70 characters once there are as many, as kustomize writes the data of Secrets.
-fn wrapped(encoded: &str) -> String {
-    const LINE: usize = 70;
-    if encoded.len() < LINE {
-        return encoded.to_owned();
+/// A value of a Secret: in base64, and in lines of 70 characters once there are as many.
+fn encoded(value: Node) -> Node {
+    let Some(scalar) = value.as_scalar() else { return value };
+    let mut text = STANDARD.encode(&*scalar.text);
+    if text.len() >= 70 {
+        let lines: Vec<_> = text.as_bytes().chunks(70).map(String::from_utf8_lossy).collect();
+        text = lines.join("\n") + "\n";
     }
-    let mut lines = String::with_capacity(encoded.len() + encoded.len() / LINE + 1);
-    let mut rest = encoded;
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(LINE));
-        lines.push_str(line);
-        lines.push('\n');
-        rest = after;
-    }
-    lines
+    string(text, value.origin)
 }
 
 /// `new` over `old`, the object that is there already: key by key, or only its metadata stays.

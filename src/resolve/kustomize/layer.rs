@@ -64,11 +64,9 @@ impl Layer {
             let id = resource.id();
             if let Some(first) = known.insert(id.clone().effective(), self.resources.len()) {
                 let message = format!("{} is here already", id.describe());
-                let mut problem = refusal_of(id.describe(), at, message);
-                let also = |it: &Resource, label: &str| (it.anchor().clone(), label.to_owned());
-                problem.also.extend(self.resources.get(first).map(|it| also(it, "first here")));
-                problem.also.push(also(&resource, "again here"));
-                return Err(problem);
+                let problem = refusal_of(id.describe(), at, message);
+                let problem = problem.also(self.resources[first].anchor(), "first here");
+                return Err(problem.also(resource.anchor(), "again here").into());
             }
             self.resources.push(resource);
         }
@@ -94,11 +92,9 @@ impl Layer {
             }
             (Some((first, _)), Behavior::Create) => {
                 let message = format!("{} is here already", id.describe());
-                let mut problem = refusal_of("again", resource.anchor(), message);
-                let first = self.resources.get(*first).map(|it| it.anchor().clone());
-                problem.also.extend(first.map(|it| (it, "first here".to_owned())));
-                problem.help = Some("set behavior: merge or replace".into());
-                return Err(problem);
+                let problem = refusal_of("again", resource.anchor(), message);
+                let problem = problem.also(self.resources[*first].anchor(), "first here");
+                return Err(problem.help("set behavior: merge or replace").into());
             }
             (Some((first, [])), behavior) => {
                 if let Some(old) = self.resources.get_mut(*first) {

@@ -140,13 +140,10 @@ impl<'a> Loader<'a> {
         if self.options.unrestricted || contains(&self.dir, path) {
             return Ok(());
         }
-        let mut problem = refusal(at, format!("{path} lies outside {}", shown(&self.dir)));
-        problem.help = Some(
-            "move the file, make a base of it, or build with --load-restrictor \
-             LoadRestrictionsNone"
-                .into(),
-        );
-        Err(problem)
+        let help = "move the file, make a base of it, or build with --load-restrictor \
+                    LoadRestrictionsNone";
+        let message = format!("{path} lies outside {}", shown(&self.dir));
+        Err(refusal(at, message).help(help).into())
     }
 
     /// The objects in `file`.

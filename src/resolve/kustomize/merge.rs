@@ -71,26 +71,11 @@ fn walk(sources: MergeInput<'_>, place: SchemaPlace<'_>) -> Outcome<Option<Node>
                 Kind::List(_) => "a list",
                 _ => "a scalar",
             };
-            Err(Box::new(
-                *refusal_of(
-                    name(first),
-                    &at.origin,
-                    format!("the patch has {} here, the object has {}", name(at), name(first)),
-                )
-                .also_at(first),
-            ))
+            let message =
+                format!("the patch has {} here, the object has {}", name(at), name(first));
+            let problem = refusal_of(name(first), &at.origin, message);
+            Err(problem.also(&first.origin, "this is patched").into())
         }
-    }
-}
-
-trait AlsoAt {
-    fn also_at(self, node: &Node) -> Self;
-}
-
-impl AlsoAt for Box<crate::problem::Problem> {
-    fn also_at(mut self, node: &Node) -> Self {
-        self.also.push((node.origin.clone(), "this is patched".into()));
-        self
     }
 }
 

@@ -256,10 +256,8 @@ impl<'a> Referrer<'a> {
             [] => Ok(None),
             [first, ref rest @ ..] if rest.iter().all(|it| same(first, it)) => Ok(Some(first)),
             [..] => {
-                let mut problem = refusal(
-                    &node.origin,
-                    format!("`{name}` could mean any of {} objects", found.len()),
-                );
+                let message = format!("`{name}` could mean any of {} objects", found.len());
+                let mut problem = refusal(&node.origin, message);
                 let places = found.iter().map(|it| (it.name.origin.clone(), "this one".into()));
                 problem.also.extend(places);
                 Err(problem)

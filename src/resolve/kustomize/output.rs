@@ -11,7 +11,7 @@ use crate::{
         value::{Outcome, refusal, string, text},
     },
     scalar,
-    tree::{Map, Node, Origin, Reason},
+    tree::{Map, Node},
 };
 
 /// The node with scalars that mean the same to every reader; what is so already stays shared.
@@ -126,19 +126,19 @@ pub(super) fn annotate(
             let at = &option.origin;
             match text(Some(option)) {
                 "originAnnotations" => {
-                    let source = record.source.map(|it| it.origin(&loader.dir));
-                    add(resource, "annotations", "config.kubernetes.io/origin", source, at);
+                    let source = record.source.map(|it| string(it.origin(&loader.dir), at.clone()));
+                    put(resource, "annotations", "config.kubernetes.io/origin", source);
                 }
                 "transformerAnnotations" => {
                     let steps = record.transformers.iter().map(|it| it.step(&loader.dir));
                     let all = steps.collect::<String>();
+                    let all = (!all.is_empty()).then(|| string(all, at.clone()));
                     let key = "alpha.config.kubernetes.io/transformations";
-                    add(resource, "annotations", key, (!all.is_empty()).then_some(all), at);
+                    put(resource, "annotations", key, all);
                 }
                 "managedByLabel" => {
-                    let why: Reason = "kustomize writes its own version here".into();
-                    let value = Node::unknown_value(why, at);
-                    put(resource, "labels", "app.kubernetes.io/managed-by", value);
+                    let value = Node::unknown_value("kustomize writes its own version here", at);
+                    put(resource, "labels", "app.kubernetes.io/managed-by", Some(value));
                 }
                 _ => {}
             }
@@ -146,14 +146,8 @@ pub(super) fn annotate(
     }
 }
 
-fn add(resource: &mut Resource, map: &str, key: &str, value: Option<String>, at: &Origin) {
-    if let Some(value) = value {
-        put(resource, map, key, string(value, at.clone()));
-    }
-}
-
-fn put(resource: &mut Resource, map: &str, key: &str, value: Node) {
-    let Some(metadata) = metadata(&mut resource.node) else { return };
+fn put(resource: &mut Resource, map: &str, key: &str, value: Option<Node>) {
+    let (Some(value), Some(metadata)) = (value, metadata(&mut resource.node)) else { return };
     if metadata.get(map).is_none_or(|it| it.as_map().is_none()) {
         metadata.set(map, Node::new(Map::default(), value.origin.clone()));
     }

@@ -95,9 +95,8 @@ impl PatchEntry {
             && let [_, second, ..] = &objects[..]
         {
             let message = "a patch with several objects cannot have a target";
-            let mut problem = refusal(&target.origin, message);
-            problem.also.push((second.origin.clone(), "the second object".into()));
-            return Err(problem);
+            let problem = refusal(&target.origin, message);
+            return Err(problem.also(&second.origin, "the second object").into());
         }
         let option = |name: &str| entry.get("options").is_some_and(|it| shape::flag(it, name));
         Ok(Self {

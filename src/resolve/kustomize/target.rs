@@ -135,9 +135,7 @@ pub(super) fn base(loader: &Loader<'_>, at: &Origin) -> Outcome<Layer> {
     let kustomization = kustomization(loader, at, None)?;
     if kustomization.component {
         let message = format!("{} is a component", shown(&loader.dir));
-        let mut problem = refusal(at, message);
-        problem.help = Some("list it under components".into());
-        return Err(problem);
+        return Err(refusal(at, message).help("list it under components").into());
     }
     accumulate(loader, &kustomization, Layer::empty())
 }

@@ -57,10 +57,9 @@ impl Namespace<'_> {
                 let id = resource.id();
                 let id = id.describe();
                 let message = format!("two objects become {id} in this namespace");
-                let mut problem = refusal_of(id, &self.to.origin, message);
-                problem.also.push((resources[first].anchor().clone(), "one".into()));
-                problem.also.push((resource.anchor().clone(), "the other".into()));
-                return Err(problem);
+                let problem = refusal_of(id, &self.to.origin, message);
+                let problem = problem.also(resources[first].anchor(), "one");
+                return Err(problem.also(resource.anchor(), "the other").into());
             }
         }
         Ok(())

@@ -67,9 +67,8 @@ pub(super) fn join(variables: &mut Vec<Var>, more: &[Var]) -> Outcome<()> {
     for variable in more {
         if let Some(first) = variables.iter().find(|it| it.name == variable.name) {
             let message = format!("the variable {} is defined twice", variable.name);
-            let mut problem = refusal_of("twice", &variable.at, message);
-            problem.also.push((first.at.clone(), "first here".into()));
-            return Err(problem);
+            let problem = refusal_of("twice", &variable.at, message);
+            return Err(problem.also(&first.at, "first here").into());
         }
         variables.push(variable.clone());
     }
