@@ -33,43 +33,43 @@ pub(crate) struct Expanded {
 /// becomes releases of these, with the values that reach them. Any other release stays as it is.
 pub(crate) fn expand(context: &Context<'_>, release: &Release) -> Expanded {
     let mut expanded = Expanded::default();
-    visit(context, release, MAX_DEPTH, &mut expanded);
+    let result = visit(context, release, MAX_DEPTH, &mut expanded);
+    expanded.problems.extend(result.err());
     expanded
 }
 
-fn visit(context: &Context<'_>, release: &Release, depth: usize, expanded: &mut Expanded) {
+fn visit(
+    context: &Context<'_>,
+    release: &Release,
+    depth: usize,
+    expanded: &mut Expanded,
+) -> Result<(), Problem> {
     let Some(dir) = release.directory.as_deref() else {
         expanded.releases.push(release.clone());
-        return;
+        return Ok(());
     };
-    let Some(chart) = document(context, dir, "Chart.yaml") else {
-        let message = format!("there is no readable chart in `{dir}`");
-        expanded.problems.push(Problem::unresolved(&release.anchor, message));
-        return;
-    };
+    let unresolved = |message: &str| Problem::unresolved(&release.anchor, message);
+    let chart = document(context, dir, "Chart.yaml")
+        .ok_or_else(|| unresolved(&format!("there is no readable chart in `{dir}`")))?;
+    let dependencies = dependencies(context, dir, &chart);
     let name = chart.str_at("name").unwrap_or_default();
-    if name.contains("metrics-server") && dependencies(context, dir, &chart).is_empty() {
+    if name.contains("metrics-server") && dependencies.is_empty() {
         expanded.releases.push(vendored(release, &chart));
-        return;
+        return Ok(());
     }
     if depth == 0 {
-        let message = "the charts depend on one another too deeply".to_owned();
-        expanded.problems.push(Problem::unresolved(&release.anchor, message));
-        return;
+        return Err(unresolved("the charts depend on one another too deeply"));
     }
-    let dependencies = dependencies(context, dir, &chart);
-    let values = match own_values(context, dir) {
-        Ok(own) => inherited(&own, &release.values, &dependencies),
-        Err(problem) => {
-            expanded.problems.push(problem);
-            return;
-        }
-    };
+    let values = inherited(&own_values(context, dir)?, &release.values, &dependencies);
     for dependency in &dependencies {
-        if let Some(child) = child(context, release, dir, dependency, &values, expanded) {
-            visit(context, &child, depth - 1, expanded);
-        }
+        let result = match child(context, release, dir, dependency, &values) {
+            Ok(Some(child)) => visit(context, &child, depth - 1, expanded),
+            Ok(None) => Ok(()),
+            Err(problem) => Err(problem),
+        };
+        expanded.problems.extend(result.err());
     }
+    Ok(())
 }
 
 /// A release of a copy of a metrics-server chart.
@@ -121,8 +121,7 @@ fn dependencies(context: &Context<'_>, dir: &str, chart: &Node) -> Vec<Dependenc
     let listed = chart.get("dependencies").or_else(|| old.as_ref()?.get("dependencies"));
     let lock = document(context, dir, "Chart.lock")
         .or_else(|| document(context, dir, "requirements.lock"));
-    let locked = lock.as_ref().and_then(|it| it.get("dependencies")).map(Node::items);
-    let locked = locked.unwrap_or_default();
+    let locked = lock.as_ref().map(|it| it.items_at("dependencies")).unwrap_or_default();
     let dependency = |node: &Node| {
         let name = node.str_at("name")?.to_owned();
         let pinned = locked
@@ -166,21 +165,21 @@ fn same_repository(locked: &Node, written: &Node) -> bool {
 }
 
 /// The release of a dependency, unless it is disabled or no business of ours.
+///
+/// # Errors
+/// Helm refuses values for it that are no mapping.
 fn child(
     context: &Context<'_>,
     release: &Release,
     dir: &str,
     dependency: &Dependency,
     values: &Node,
-    expanded: &mut Expanded,
-) -> Option<Release> {
+) -> Result<Option<Release>, Problem> {
     let directory = directory(context, dir, dependency);
-    if directory.is_none() && !dependency.name.contains("metrics-server") {
-        return None;
-    }
     let enabled = enabled(&dependency.node, values);
-    if enabled == Ok(false) {
-        return None;
+    let ours = directory.is_some() || dependency.name.contains("metrics-server");
+    if !ours || enabled == Ok(false) {
+        return Ok(None);
     }
     let key = dependency.key();
     let own = match values.look(key) {
@@ -190,16 +189,14 @@ fn child(
         Err((why, origin)) => Node::unknown_value(why, &origin),
         Ok(Some(own)) => {
             let message = format!("`{key}` takes the values of a chart, and is not a map");
-            let problem = Problem::refused(&own.origin, message);
-            expanded.problems.push(problem.about(key));
-            return None;
+            return Err(Problem::refused(&own.origin, message).about(key));
         }
     };
     let repository = dependency.node.str_at("repository");
     let version = dependency.version.as_ref().and_then(Node::as_scalar).map(|it| it.text.clone());
     let anchor = dependency.node.get("version").or_else(|| dependency.node.get("name"));
-    let own = without_switch(with_global(&own, values), dependency);
-    Some(Release {
+    let own = without_switch(with_global(own, values), dependency);
+    Ok(Some(Release {
         family: family(&dependency.name, repository, version.as_deref(), &own),
         chart: dependency.name.clone(),
         directory,
@@ -209,7 +206,7 @@ fn child(
         anchor: anchor.map_or_else(|| release.anchor.clone(), |it| it.origin.clone()),
         suspended: release.suspended || enabled.is_err(),
         ..release.clone()
-    })
+    }))
 }
 
 /// `values` without what only switches the dependency on and off, and means nothing to its chart.
@@ -235,27 +232,18 @@ fn directory(context: &Context<'_>, dir: &str, dependency: &Dependency) -> Optio
 /// tags.
 fn enabled(dependency: &Node, values: &Node) -> Result<bool, Reason> {
     for path in dependency.str_at("condition").unwrap_or_default().split(',') {
-        match values.look(path.trim()) {
-            Err((why, _)) => return Err(why),
-            Ok(Some(value)) => {
-                if let Some(enabled) = value.as_bool() {
-                    return Ok(enabled);
-                }
-            }
-            Ok(None) => {}
+        let value = values.look(path.trim()).map_err(|(why, _)| why)?;
+        if let Some(enabled) = value.and_then(Node::as_bool) {
+            return Ok(enabled);
         }
     }
     let mut any_false = false;
-    for tag in dependency.items_at("tags") {
-        let Some(tag) = tag.as_str() else { continue };
-        match values.look("tags").map(|tags| tags.and_then(|it| it.get(tag))) {
-            Err((why, _)) => return Err(why),
-            Ok(Some(value)) => match value.as_bool() {
-                Some(true) => return Ok(true),
-                Some(false) => any_false = true,
-                None => {}
-            },
-            Ok(None) => {}
+    for tag in dependency.items_at("tags").iter().filter_map(Node::as_str) {
+        let tags = values.look("tags").map_err(|(why, _)| why)?;
+        match tags.and_then(|it| it.get(tag)?.as_bool()) {
+            Some(true) => return Ok(true),
+            Some(false) => any_false = true,
+            None => {}
         }
     }
     Ok(!any_false)
@@ -276,16 +264,11 @@ fn inherited(own: &Node, user: &Node, dependencies: &[Dependency]) -> Node {
 }
 
 /// `values` of a chart with `global` of the chart above it, which wins.
-fn with_global(values: &Node, above: &Node) -> Node {
-    let Some(global) = above.get("global").filter(|it| truth(it) != Ok(false)) else {
-        return values.clone();
-    };
-    let mut values = values.clone();
-    let merged = match values.get("global") {
-        Some(own) => merge(own, global),
-        None => global.clone(),
-    };
-    values.set("global", merged);
+fn with_global(mut values: Node, above: &Node) -> Node {
+    if let Some(global) = above.get("global").filter(|it| truth(it) != Ok(false)) {
+        let merged = values.get("global").map_or_else(|| global.clone(), |own| merge(own, global));
+        values.set("global", merged);
+    }
     values
 }
 
