@@ -1,7 +1,6 @@
 //! `HelmChart` and `HelmChartConfig` of k3s and RKE2 (`k3s-io/helm-controller`).
 
 use crate::{
-    parse,
     problem::Problem,
     resolve::{
         context::Context,
@@ -9,7 +8,7 @@ use crate::{
         helm, install,
         template::{self, Hole},
     },
-    scalar::{Dialect, Scalar, Value},
+    scalar::{Scalar, Value},
     tree::{Map, Node},
 };
 
@@ -130,12 +129,5 @@ fn read(context: &Context<'_>, text: &Node, problems: &mut Vec<Problem>) -> Node
             Err(why) => unknown(why),
         };
     }
-    let documents = parse::embedded(context.sources, text, Dialect::Sigs);
-    match helm::layer(&documents, &text.origin) {
-        Ok(values) => values,
-        Err(problem) => {
-            problems.push(problem);
-            unknown("the values cannot be read")
-        }
-    }
+    install::values_text(context.sources, text, problems)
 }

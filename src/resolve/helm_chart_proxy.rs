@@ -1,15 +1,13 @@
 //! `HelmChartProxy` of the Cluster API add-on provider for Helm.
 
 use crate::{
-    parse,
     placeholder::Placeholder,
     problem::Problem,
     resolve::{
         context::Context,
         environment::{Environment, Object},
-        helm, install, template,
+        install, template,
     },
-    scalar::Dialect,
     tree::{Map, Node},
 };
 
@@ -55,14 +53,7 @@ fn values(context: &Context<'_>, node: &Node, problems: &mut Vec<Problem>) -> No
         return unknown("the template of its values is not text", problems);
     };
     if !Placeholder::Braces.is_in(&scalar.text) {
-        let documents = parse::embedded(context.sources, node, Dialect::Sigs);
-        return match helm::layer(&documents, &node.origin) {
-            Ok(values) => values,
-            Err(problem) => {
-                problems.push(problem);
-                Node::unknown_value("the values cannot be read", &node.origin)
-            }
-        };
+        return install::values_text(context.sources, node, problems);
     }
     let holes = template::go_holes(&scalar.text, |expression| {
         Err(format!("`{{{{ {expression} }}}}` is filled in for each cluster").into())

@@ -6,6 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
     data::kinds::is_cluster_scoped,
+    parse,
     problem::Problem,
     resolve::{
         context::Context,
@@ -57,14 +58,15 @@ impl Environment {
     /// Adds a release and what its chart renders.
     pub(crate) fn install(&mut self, context: &Context<'_>, release: Release) {
         let rendered = helm::render(context, &release);
-        let index = Some(self.releases.len());
-        let suspended = release.suspended;
-        self.objects.extend(rendered.objects.into_iter().map(|node| Object {
-            node,
-            release: index,
-            suspended,
-        }));
         self.problems.extend(rendered.problems);
+        self.add(release, rendered.objects);
+    }
+
+    /// Adds a release and the objects that it comes to.
+    pub(crate) fn add(&mut self, release: Release, objects: Vec<Node>) {
+        let (index, suspended) = (Some(self.releases.len()), release.suspended);
+        let objects = objects.into_iter();
+        self.objects.extend(objects.map(|node| Object { node, release: index, suspended }));
         self.releases.push(release);
     }
 }
@@ -129,7 +131,7 @@ pub(crate) fn read_values(
         return Err(Problem::unresolved(reference, message));
     }
     let documents = sources.documents(file, Dialect::Sigs);
-    if documents.roots().any(crate::parse::is_sops) {
+    if documents.roots().any(parse::is_sops) {
         let message = format!("`{path}` is encrypted with SOPS");
         return Err(Problem::unresolved(reference, message));
     }
@@ -150,6 +152,15 @@ pub(crate) fn layer(
             unknown
         }
     }
+}
+
+/// The values in `node`, a text; unknown, with a problem, when Helm refuses them.
+pub(crate) fn values_text(sources: &Sources, node: &Node, problems: &mut Vec<Problem>) -> Node {
+    let documents = parse::embedded(sources, node, Dialect::Sigs);
+    helm::layer(&documents, &node.origin).unwrap_or_else(|problem| {
+        problems.push(problem);
+        Node::unknown_value("the values cannot be read", &node.origin)
+    })
 }
 
 /// Merges into `values` what the list `from`, unless it is empty, takes from outside the repository.

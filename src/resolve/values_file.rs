@@ -168,12 +168,8 @@ fn maybe_over(over: &Node, base: &Node, why: &Reason) -> Node {
             Some(value) => maybe_over(value, &entry.value, why),
             None => Node::unknown_value(why.clone(), &entry.value.origin),
         };
-        match map.get_mut(key) {
-            Some(there) => *there = value,
-            None => {
-                map.insert(key, Entry { key: entry.key, value });
-            }
-        }
+        let key_span = upper.entry(key).map_or(entry.key, |it| it.key);
+        map.insert(key, Entry { key: key_span, value });
     }
     Node { kind: map.into(), origin: over.origin.clone() }
 }

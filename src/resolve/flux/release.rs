@@ -18,7 +18,7 @@ use crate::{
 const MAX_NAME: usize = 53;
 
 /// Turns the HelmReleases among the environment's objects into releases and what they render.
-pub(super) fn resolve(context: &Context<'_>, environment: &mut Environment) {
+pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
     let mut store = Store::default();
     store.add(environment.objects.iter().map(|it| &it.node));
     let releases: Vec<Object> =
@@ -26,17 +26,8 @@ pub(super) fn resolve(context: &Context<'_>, environment: &mut Environment) {
     for object in releases {
         let mut problems = Vec::new();
         match install(context, &store, &object, &mut problems) {
-            Ok((release, objects)) => {
-                let index = Some(environment.releases.len());
-                let suspended = release.suspended;
-                environment.objects.extend(objects.into_iter().map(|node| Object {
-                    node,
-                    release: index,
-                    suspended,
-                }));
-                environment.releases.push(release);
-            }
-            Err(problem) => problems.extend(problem),
+            Ok((release, objects)) => environment.add(release, objects),
+            Err(problem) => problems.push(problem),
         }
         environment.problems.append(&mut problems);
     }
@@ -66,15 +57,15 @@ pub(super) fn references(node: &Node) -> impl Iterator<Item = (&str, &str, &str)
     })
 }
 
-/// The release of a HelmRelease and its objects; no problem when it is none of our concern.
+/// The release of a HelmRelease and its objects.
 fn install(
     context: &Context<'_>,
     store: &Store,
     object: &Object,
     problems: &mut Vec<Problem>,
-) -> Result<(Release, Vec<Node>), Option<Problem>> {
+) -> Result<(Release, Vec<Node>), Problem> {
     let node = &object.node;
-    let chart = chart(context, store, node).map_err(Some)?;
+    let chart = chart(context, store, node)?;
     let concern = chart.directory.is_some() || chart.name.contains("metrics-server");
     let mut found = Vec::new();
     let user = match values::user(context, store, node, &mut found) {

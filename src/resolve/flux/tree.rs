@@ -25,11 +25,15 @@ use crate::{
 /// Kustomizations beyond this many end the search; no cluster has so many.
 const MAX_MEMBERS: usize = 10_000;
 
-/// Builds `roots` and all that they lead to into `environment`.
+/// Resolves everything that the Flux Kustomizations `roots` make one cluster run, but for what
+/// HelmReleases install: see [`releases`](super::releases).
+///
+/// A root may be a `FluxInstance`; one for an entry directory of the configuration is made up. With
+/// `layout`, and to judge only, Kustomizations that reach nothing of our concern are left out.
 ///
 /// What one Kustomization makes, any other may use for substitution, in whatever order: Flux tries
 /// again until it is there.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     context: &Context<'_>,
     layout: Option<&Layout<'_>>,
     roots: &[Node],

@@ -73,11 +73,8 @@ pub(super) fn gather(object: &Node, store: &Store) -> Result<Option<Variables>, 
 
 /// The ConfigMaps and Secrets that the `postBuild` of `object` needs: kind and name.
 pub(super) fn sources(object: &Node) -> impl Iterator<Item = (&str, &str)> {
-    let from = object.at("spec.postBuild.substituteFrom");
-    from.map(Node::items)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|reference| Some((reference.str_at("kind")?, reference.str_at("name")?)))
+    let from = object.items_at("spec.postBuild.substituteFrom").iter();
+    from.filter_map(|reference| Some((reference.str_at("kind")?, reference.str_at("name")?)))
 }
 
 impl Variables {

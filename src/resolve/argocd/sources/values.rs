@@ -2,10 +2,8 @@
 
 use super::{Deployed, SourcePart};
 use crate::{
-    parse,
     problem::Problem,
     resolve::{argocd::made, environment::Release, helm, install},
-    scalar::Dialect,
     source::{self, FileId},
     tree::{Map, Node, Reason, Via},
 };
@@ -106,14 +104,7 @@ impl SourcePart<'_, '_> {
         if values.as_scalar().is_none() {
             return values.clone();
         }
-        let documents = parse::embedded(self.argo.context.sources, values, Dialect::Sigs);
-        match helm::layer(&documents, &values.origin) {
-            Ok(layer) => layer,
-            Err(problem) => {
-                deployed.problems.push(problem);
-                Node::unknown_value("the values cannot be read", &values.origin)
-            }
-        }
+        install::values_text(self.argo.context.sources, values, &mut deployed.problems)
     }
 
     /// `--set` and `--set-string`, the strings after the others.
