@@ -218,8 +218,7 @@ impl Run<'_, '_> {
         let build = kustomize::build(&context, &dir, &how);
         drop(progress);
         let objects: Vec<&Node> = build.objects.iter().collect();
-        let text = self.rendered(&sources, &objects, &build.problems, origins);
-        self.finish_render(sources, &build.problems, &text)
+        self.finish_render(sources, &objects, &build.problems, origins)
     }
 
     fn render_environment(&mut self, name: &str, origins: bool) -> CommandResult {
@@ -235,45 +234,35 @@ impl Run<'_, '_> {
             .filter(|it| it.release.is_none() && !it.suspended)
             .map(|it| &it.node)
             .collect();
-        let text = self.rendered(&sources, &objects, problems, origins);
-        let problems = problems.clone();
-        self.finish_render(sources, &problems, &text)
+        self.finish_render(sources, &objects, problems, origins)
     }
 
-    fn rendered(
-        &self,
-        sources: &Sources,
-        objects: &[&Node],
-        problems: &[Problem],
-        origins: bool,
-    ) -> String {
-        match self.options.format {
-            Format::Json => report::render_json(sources, objects, problems, origins),
-            _ => report::render_yaml(sources, objects, origins),
-        }
-    }
-
-    /// Writes `text`, unless the real tool would have refused; other problems are told on the side.
+    /// Writes what was built, unless the real tool would have refused; other problems are told on the
+    /// side.
     fn finish_render(
         &mut self,
         sources: Sources,
+        objects: &[&Node],
         problems: &[Problem],
-        text: &str,
+        origins: bool,
     ) -> CommandResult {
-        let mut refused =
-            problems.iter().filter(|it| it.kind == ProblemKind::BuildFails).peekable();
-        if let Some(first) = refused.peek() {
+        let refused = problems.iter().filter(|it| it.kind == ProblemKind::BuildFails);
+        let refused: Vec<Problem> = refused.cloned().collect();
+        if let Some(first) = refused.first() {
             // There is no file to point into when there is none at all.
             if first.at.written_at().is_none() {
                 return Err(Failure::Plain(first.message.clone()));
             }
-            let refused: Vec<_> = refused.cloned().collect();
             return Err(Failure::Found(Box::new(sources), rules::problems(&refused, None)));
         }
         let Options { format, detail, .. } = *self.options;
         if format != Format::Json && detail > Verbosity::Quiet && !problems.is_empty() {
             self.tell(&sources, rules::problems(problems, None));
         }
+        let text = match format {
+            Format::Json => report::render_json(&sources, objects, problems, origins),
+            _ => report::render_yaml(&sources, objects, origins),
+        };
         self.write(text.as_bytes())
     }
 

@@ -56,21 +56,16 @@ pub(crate) fn settle(
     let is_left_out = |finding: &Finding| {
         finding.primary().is_none_or(|label| excludes.is_match(&sources[label.span.file].path))
     };
-    let in_scope = |group: &Group| {
-        let labels = group.findings.iter().flat_map(|it| &it.labels);
-        labels.into_iter().any(|it| scope.covers(&sources[it.span.file].path))
+    let in_scope = |same: &Vec<Finding>| {
+        let mut labels = same.iter().flat_map(|it| &it.labels);
+        labels.any(|it| scope.covers(&sources[it.span.file].path))
     };
     let kept = applied.kept.into_iter();
     let kept = kept.filter(|it| !is_left_out(it)).filter_map(|it| configured(it, config));
-    let groups = groups(kept).into_iter().filter(in_scope);
-    let mut findings: Vec<_> = groups.filter_map(Group::merge).collect();
+    let mut findings: Vec<_> = groups(kept).filter(in_scope).filter_map(merge).collect();
     findings.sort_by_cached_key(|it| order(sources, it));
-    let suppressed = groups_of(applied.suppressed, in_scope);
+    let suppressed = groups(applied.suppressed.into_iter()).filter(in_scope).count();
     Settled { findings, suppressed }
-}
-
-fn groups_of(findings: Vec<Finding>, in_scope: impl Fn(&Group) -> bool) -> usize {
-    groups(findings.into_iter()).iter().filter(|it| in_scope(it)).count()
 }
 
 /// The finding with the severity that the configuration gives its rule; `None` when that is off.
@@ -85,36 +80,28 @@ fn configured(mut finding: Finding, config: &Config) -> Option<Finding> {
     Some(finding)
 }
 
-/// The same finding in several environments.
-struct Group {
-    findings: Vec<Finding>,
-}
-
 /// What findings have in common that are the same: rule, subject, variant and place, never words.
 type Key = (&'static str, String, &'static str, Option<Span>);
 
-fn groups(findings: impl Iterator<Item = Finding>) -> Vec<Group> {
-    let mut groups: IndexMap<Key, Group> = IndexMap::new();
+/// The findings that are the same in several environments, together.
+fn groups(findings: impl Iterator<Item = Finding>) -> impl Iterator<Item = Vec<Finding>> {
+    let mut groups: IndexMap<Key, Vec<Finding>> = IndexMap::new();
     for finding in findings {
         let place = finding.primary().map(|it| it.span);
         let key = (finding.rule, finding.subject.clone(), finding.variant, place);
-        let group = groups.entry(key).or_insert_with(|| Group { findings: Vec::new() });
-        group.findings.push(finding);
+        groups.entry(key).or_default().push(finding);
     }
-    groups.into_values().collect()
+    groups.into_values()
 }
 
-impl Group {
-    /// One finding for all: the worst, with the greatest numbers, and all environments.
-    fn merge(self) -> Option<Finding> {
-        let environments = self.findings.iter().flat_map(|it| it.environments.clone()).collect();
-        // Of equals, `max_by` takes the last one; the first environment is more natural.
-        let worst = self.findings.into_iter().rev();
-        let mut worst =
-            worst.max_by(|a, b| (a.severity, &a.weight).cmp(&(b.severity, &b.weight)))?;
-        worst.environments = environments;
-        Some(worst)
-    }
+/// One finding for all: the worst, with the greatest numbers, and all environments.
+fn merge(same: Vec<Finding>) -> Option<Finding> {
+    let environments = same.iter().flat_map(|it| it.environments.clone()).collect();
+    // Of equals, `max_by` takes the last one; the first environment is more natural.
+    let worst = same.into_iter().rev();
+    let mut worst = worst.max_by(|a, b| (a.severity, &a.weight).cmp(&(b.severity, &b.weight)))?;
+    worst.environments = environments;
+    Some(worst)
 }
 
 /// The one order of findings.
