@@ -26,8 +26,7 @@ const NAMES: &[&str] = &["Kustomization", "kubelet", "user-data", "cloud-init"];
 
 /// Whether files of that name are looked into without anything naming them.
 fn is_candidate(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    extension.is_some_and(|it| EXTENSIONS.contains(&it)) || NAMES.contains(&name)
+    EXTENSIONS.contains(&source::extension(name)) || NAMES.contains(&name)
 }
 
 /// Lists the repository at `root` and reads, in the walker's threads, what can matter.

@@ -89,8 +89,7 @@ const TERRAFORM: &[&str] = &[
 pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
     let name = source::file_name(path);
     let least = if is_plumbing(name) { Relevance::Plumbing } else { Relevance::None };
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let said = match extension {
+    let said = match source::extension(name) {
         "tf" | "tfvars" | "hcl" => words(text, TERRAFORM_WORDS.as_ref()),
         _ => relevance_of(text),
     };

@@ -9,7 +9,7 @@ use crate::{
     finding::{Finding, Findings, Severity},
     nearest::nearest,
     parse, rules,
-    source::{FileId, Relevance, Sources, Span, file_name},
+    source::{FileId, Relevance, Sources, Span, extension, file_name},
     tree::Origin,
 };
 
@@ -98,8 +98,7 @@ fn collect(
     unused: &mut Findings,
 ) {
     let name = file_name(&sources[file].path);
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let is_yaml = matches!(extension, "yaml" | "yml" | "json") || name == "Kustomization";
+    let is_yaml = matches!(extension(name), "yaml" | "yml" | "json") || name == "Kustomization";
     let comments = parse::comments(sources.text(file), file, is_yaml);
     let own_line = |span: Span| {
         let line = sources.start(span).line;

@@ -395,13 +395,8 @@ fn anchor(node: &Node) -> Origin {
     named.map_or_else(|| node.origin.clone(), |it| it.origin.clone())
 }
 
-/// What follows the last dot.
-fn extension(path: &str) -> &str {
-    path.rsplit_once('.').map_or("", |(_, extension)| extension)
-}
-
 fn may_hold_yaml(path: &str) -> bool {
-    matches!(extension(path), "yaml" | "yml" | "json" | "conf" | "j2")
+    matches!(source::extension(path), "yaml" | "yml" | "json" | "conf" | "j2")
 }
 
 #[cfg(test)]

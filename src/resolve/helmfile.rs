@@ -76,7 +76,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
 fn is_helmfile(path: &str) -> bool {
     let name = source::file_name(path);
     let name = name.strip_suffix(".gotmpl").unwrap_or(name);
-    let yaml = name.rsplit_once('.').is_some_and(|(_, it)| matches!(it, "yaml" | "yml"));
+    let yaml = matches!(source::extension(name), "yaml" | "yml");
     let stem = name.split('.').next().unwrap_or_default();
     yaml && (stem == "helmfile" || source::file_name(source::parent(path)) == "helmfile.d")
 }

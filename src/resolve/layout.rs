@@ -378,8 +378,7 @@ pub(crate) fn objects<'a>(roots: impl Iterator<Item = &'a Node>) -> impl Iterato
 /// Whether a path's name says YAML (JSON is YAML too).
 pub(crate) fn is_yaml(path: &str) -> bool {
     let name = source::file_name(path);
-    name == "Kustomization"
-        || name.rsplit_once('.').is_some_and(|(_, it)| matches!(it, "yaml" | "yml" | "json"))
+    name == "Kustomization" || matches!(source::extension(name), "yaml" | "yml" | "json")
 }
 
 /// Whether a path names a kustomization file.

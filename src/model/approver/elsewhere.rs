@@ -7,7 +7,7 @@ use regex::Regex;
 use crate::{
     config,
     model::Approver,
-    source::{Relevance, Sources, Span, file_name, lines},
+    source::{Relevance, Sources, Span, extension, file_name, lines},
     tree::Origin,
 };
 
@@ -70,17 +70,15 @@ fn mention(line: &str) -> Option<(&str, usize)> {
 
 /// Documentation and our own configuration deploy nothing.
 fn is_prose(path: &str) -> bool {
-    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
     file_name(path) == config::FILE
-        || matches!(extension, "md" | "markdown" | "txt" | "rst" | "adoc")
+        || matches!(extension(path), "md" | "markdown" | "txt" | "rst" | "adoc")
 }
 
 /// Manifests and scripts, in whatever language.
 fn may_deploy(path: &str) -> bool {
     let name = file_name(path);
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     matches!(
-        extension,
+        extension(name),
         "yaml"
             | "yml"
             | "json"

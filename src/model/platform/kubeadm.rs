@@ -12,7 +12,7 @@ use crate::{
     model::{
         Carrier, ClusterId,
         kubelet::{Flag, Settings},
-        platform::{Input, InputDocument, Platform, extension},
+        platform::{Input, InputDocument, Platform},
     },
     source,
     tree::{Node, Origin, Via},
@@ -220,7 +220,7 @@ fn alone(input: &Input<'_>, config: &Node, path: &str, platform: &mut Platform) 
 /// Whether `path` is in a directory for `--config-dir`, in which only `*.conf` counts.
 fn is_drop_in(path: &str) -> bool {
     let dir = source::parent(path);
-    extension(dir) == "d" && extension(path) == "conf"
+    source::extension(dir) == "d" && source::extension(path) == "conf"
 }
 
 fn configs<'a, 'b>(input: &'a Input<'b>) -> impl Iterator<Item = &'a InputDocument<'b>> {

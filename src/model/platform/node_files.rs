@@ -7,7 +7,7 @@ use crate::{
     model::{
         Carrier, ClusterId, Fact,
         kubelet::{Flag, Settings},
-        platform::{Input, InputDocument, Platform, extension, kubeadm},
+        platform::{Input, InputDocument, Platform, kubeadm},
     },
     problem::Problem,
     source::{self, FileId, Span},
@@ -148,7 +148,7 @@ impl<'a> WrittenFile<'a> {
 
 /// A file whose content is, or is a patch to, a KubeletConfiguration.
 fn is_configuration(path: &str) -> bool {
-    kubeadm::is_patch(path) || (path.contains("kubelet") && extension(path) == "yaml")
+    kubeadm::is_patch(path) || (path.contains("kubelet") && source::extension(path) == "yaml")
 }
 
 /// The kubelet of a node that is made from `document`.

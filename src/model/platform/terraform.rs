@@ -17,7 +17,7 @@ use crate::{
     model::{
         Carrier, ClusterId, Count, Fact,
         nodes::{self, Pool},
-        platform::{Input, Platform, extension, talos},
+        platform::{Input, Platform, talos},
     },
     resolve::terraform::{
         Module,
@@ -33,7 +33,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
         .files
         .iter()
         .map(|file| &*input.sources[*file].path)
-        .filter(|path| extension(path) == "tf")
+        .filter(|path| source::extension(path) == "tf")
         .map(source::parent)
         .collect();
     for dir in dirs {

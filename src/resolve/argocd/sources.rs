@@ -276,13 +276,12 @@ impl SourcePart<'_, '_> {
         for file in sources.below(dir) {
             let path = sources[file].path.as_str();
             let relative = path.get(dir.len()..).unwrap_or_default().trim_start_matches('/');
-            let extension = relative.rsplit_once('.').map(|(_, it)| it);
             let here = recurse || !relative.contains('/');
             let wanted = include.as_ref().is_none_or(|it| it.is_match(relative))
                 && !exclude.as_ref().is_some_and(|it| it.is_match(relative));
-            match extension {
-                Some("yaml" | "yml" | "json") if here && wanted => {}
-                Some("jsonnet") if here && wanted => {
+            match source::extension(relative) {
+                "yaml" | "yml" | "json" if here && wanted => {}
+                "jsonnet" if here && wanted => {
                     if let Some(problems) = problems.as_deref_mut() {
                         let at = Origin::written(Span::start_of(file));
                         problems.push(Problem::unresolved(&at, "jsonnet is not evaluated"));

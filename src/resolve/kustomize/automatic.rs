@@ -6,7 +6,7 @@ use crate::{
         load::Loader,
         value::Outcome,
     },
-    source::{FileId, Span},
+    source::{FileId, Span, extension},
     tree::{Map, Node, Origin},
 };
 
@@ -34,7 +34,7 @@ pub(super) fn kustomization(
         if let Some((dir, found)) = nearest_kustomization(loader, &path, at)? {
             entries.push(made_entry(loader, &dir, found));
             inside = Some(format!("{dir}/"));
-        } else if matches!(path.rsplit_once('.'), Some((_, "yaml" | "yml"))) {
+        } else if matches!(extension(&path), "yaml" | "yml") {
             entries.push(made_entry(loader, &path, file));
         }
     }
