@@ -52,15 +52,14 @@ pub(crate) fn kubelet_state(
     kubelet: &Kubelet,
     approvers: &[Approver],
 ) -> (ServingState, String, Origin) {
-    let here = |says: &str| format!("{} ({}): {says}", kubelet.carrier.words(), kubelet.group);
-    let anchor = || kubelet.anchor.clone();
-    let unknown = |says: &str, at: Option<&Origin>| {
-        let at = at.map_or_else(anchor, |it| it.or(&kubelet.anchor));
-        (ServingState::Unknown, here(says), at)
+    let told = |state, says: &str, at: Option<&Origin>| {
+        let says = format!("{} ({}): {says}", kubelet.carrier.words(), kubelet.group);
+        (state, says, at.unwrap_or(&kubelet.anchor).or(&kubelet.anchor))
     };
+    let unknown = |says: &str, at| told(ServingState::Unknown, says, at);
     if kubelet.signer == Signer::Platform {
         // A platform's own signer works through bootstrapping too, where it has one.
-        return (ServingState::PlatformSigned, here("the platform signs them"), anchor());
+        return told(ServingState::PlatformSigned, "the platform signs them", None);
     }
     if let Some((why, at)) = kubelet.server_tls_bootstrap.untold() {
         return unknown(&format!("whether they are requested is not known: {why}"), at);
@@ -75,14 +74,12 @@ pub(crate) fn kubelet_state(
             unknown("a file provides them, and they are requested as well", Some(file))
         }
         (Some((_, file)), None) => {
-            (ServingState::StaticFiles, here("a file provides them"), file.or(&kubelet.anchor))
+            told(ServingState::StaticFiles, "a file provides them", Some(file))
         }
         (None, Some(_)) if kubelet.rotation_gate.value() == Some(&false) => {
             // The validation of KubeletConfiguration refuses this, and the kubelet does not start.
-            unknown(
-                "they are requested, with the feature gate for that off",
-                kubelet.rotation_gate.origin(),
-            )
+            let gate = kubelet.rotation_gate.origin();
+            unknown("they are requested, with the feature gate for that off", gate)
         }
         (None, Some((_, origin))) => {
             let state = match approvers {
@@ -90,17 +87,15 @@ pub(crate) fn kubelet_state(
                 some if some.iter().any(|it| it.certain) => ServingState::BootstrapApproved,
                 _ => ServingState::Unknown,
             };
-            (state, here("they are requested from the cluster"), origin.or(&kubelet.anchor))
+            told(state, "they are requested from the cluster", Some(origin))
         }
         (None, None) => match (&kubelet.server_tls_bootstrap, kubelet.signer) {
             (_, Signer::Unknown | Signer::Platform) => unknown("nothing says who signs them", None),
-            (Fact::Known(_, origin), _) if !origin.is_default() => (
-                ServingState::SelfSigned,
-                here("they are not requested"),
-                origin.or(&kubelet.anchor),
-            ),
+            (Fact::Known(_, origin), _) if !origin.is_default() => {
+                told(ServingState::SelfSigned, "they are not requested", Some(origin))
+            }
             (bootstrap, _) if kubelet.complete || bootstrap.value().is_some() => {
-                (ServingState::SelfSigned, here("each kubelet signs its own by default"), anchor())
+                told(ServingState::SelfSigned, "each kubelet signs its own by default", None)
             }
             _ => unknown("nothing says whether they are requested", None),
         },

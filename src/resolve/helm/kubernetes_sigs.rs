@@ -16,7 +16,6 @@ use crate::{
         print::{format_text, int},
         template::{
             Fields, HelmScope, Rendering, TemplateField, TextPlace, either, image_of, map_text,
-            truth,
         },
     },
     tree::Node,
@@ -209,18 +208,10 @@ impl<'a> SigsChart<'a> {
         let repository = scope.get(&format!("{path}.repository"))?;
         let mut tag = scope.get(&format!("{path}.tag"))?;
         if path == "image" {
-            match truth(&tag) {
-                Ok(true) => {}
-                Ok(false) => {
-                    tag = map_text(&scope.app_version, |version| format!("v{version}"));
-                }
-                Err(why) => tag = Node::unknown_value(why, &tag.origin),
-            }
+            let own = || Ok(map_text(&scope.app_version, |version| format!("v{version}")));
+            tag = either(&tag, || Ok(tag.clone()), own)?;
         }
-        let [repository, tag] = [repository, tag].map(|it| match format_text(&it) {
-            Ok(text) => Node::new(text, it.origin),
-            Err(why) => Node::unknown_value(why, &it.origin),
-        });
+        let [repository, tag] = [repository, tag].map(|it| Node::new(format_text(&it), it.origin));
         let user = |node: &Node| !node.origin.is_default();
         let by_tag = user(&tag) || !user(&repository) || tag.unknown().is_some();
         let main = if by_tag && repository.unknown().is_none() { &tag } else { &repository };
