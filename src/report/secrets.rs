@@ -96,7 +96,7 @@ mod tests {
         );
         let mut findings = Findings::of("x", Severity::Note, None);
         for (file, _) in sources.iter() {
-            findings.at(&Origin::written(Span::start_of(file)), "", "");
+            findings.at(&Origin::start_of(file), "", "");
         }
         let secrets = Secrets::find(&sources, &findings.into_vec());
         let mut seen = Vec::new();

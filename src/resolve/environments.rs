@@ -20,7 +20,7 @@ use crate::{
         values_file,
     },
     scalar::Dialect,
-    source::{self, FileId, Relevance, Sources, Span},
+    source::{self, FileId, Relevance, Sources},
     tree::{Kind, Node, Origin},
 };
 
@@ -213,7 +213,7 @@ impl<'a> Search<'_, 'a> {
                 self.starts.push(Start {
                     name: environment_dir(dir),
                     kind: EntryKind::Kustomization,
-                    origin: Origin::written(Span::start_of(file)),
+                    origin: Origin::start_of(file),
                     path: dir.to_owned(),
                     roots: vec![Root::Dir(dir.to_owned())],
                     settings: None,
@@ -355,8 +355,7 @@ impl Loose {
         if let Some(error) =
             documents.error().filter(|_| !placeholder::is_template(sources.text(file)))
         {
-            let start = Origin::written(Span::start_of(file));
-            self.problems.push(Problem::syntax(error, &start));
+            self.problems.push(Problem::syntax(error, &Origin::start_of(file)));
         }
         let mut plain = false;
         for node in layout::objects(documents.roots()) {
@@ -391,7 +390,7 @@ impl Loose {
     fn found(self, context: &Context<'_>, name: &str) -> Option<Environment> {
         let object = self.objects.first().map(|it| it.object_anchor().clone());
         let problem = self.problems.first().map(|it| it.at.clone());
-        let file = self.files.first().map(|file| Origin::written(Span::start_of(*file)));
+        let file = self.files.first().map(|file| Origin::start_of(*file));
         let origin = object.or(problem).or(file)?;
         let mut environment = Environment {
             settings: settings_for(context.config, name, name).cloned(),

@@ -183,7 +183,7 @@ impl Bundle<'_> {
                     }
                     if rest.contains("_patch.") {
                         let message = "Fleet's patches of manifests are not evaluated";
-                        let at = Origin::written(Span::start_of(file));
+                        let at = Origin::start_of(file);
                         problems.push(Problem::unresolved(&at, message));
                         continue;
                     }
@@ -205,8 +205,7 @@ impl Bundle<'_> {
         for file in files.into_values() {
             let documents = sources.documents(file, Dialect::Sigs);
             if let Some(error) = documents.error() {
-                let start = Origin::written(Span::start_of(file));
-                problems.push(Problem::syntax(error, &start));
+                problems.push(Problem::syntax(error, &Origin::start_of(file)));
             }
             let nodes = layout::objects(documents.roots());
             objects.extend(nodes.filter(|it| it.str_at("kind").is_some()).cloned());

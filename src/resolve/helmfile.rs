@@ -19,7 +19,7 @@ use crate::{
         template::{self, Hole, TemplateScope},
     },
     scalar::Scalar,
-    source::{self, FileId, Relevance, Span, Text},
+    source::{self, FileId, Relevance, Text},
     tree::{Map, Node, Origin, Reason},
 };
 
@@ -54,7 +54,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         }
         for name in names(context, file) {
             let mut run = HelmfileRun::new(context, &name);
-            let nothing = Node::new(Map::default(), Origin::written(Span::start_of(file)));
+            let nothing = Node::new(Map::default(), Origin::start_of(file));
             run.state(file, &nothing, 0);
             let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
             if !run.read.iter().any(matters) {
@@ -204,7 +204,7 @@ impl<'a> HelmfileRun<'a> {
         };
         self.collect(file, passed, &mut state, depth);
         if self.environment.entry.origin.written_at().is_none() {
-            self.environment.entry.origin = Origin::written(Span::start_of(file));
+            self.environment.entry.origin = Origin::start_of(file);
         }
         for (file, release) in std::mem::take(&mut state.releases) {
             self.release(file, &release, &state);
@@ -225,13 +225,13 @@ impl<'a> HelmfileRun<'a> {
         self.read.insert(file);
         let count = match parts(self.context, file, None) {
             Ok(parts) => parts.len(),
-            Err(why) => return self.unresolved(&Origin::written(Span::start_of(file)), &why),
+            Err(why) => return self.unresolved(&Origin::start_of(file), &why),
         };
         for index in 0..count {
             let params = self.params(&state.values);
             let part = match parts(self.context, file, Some(&params)) {
                 Ok(parts) => parts.into_iter().nth(index),
-                Err(why) => return self.unresolved(&Origin::written(Span::start_of(file)), &why),
+                Err(why) => return self.unresolved(&Origin::start_of(file), &why),
             };
             let Some(part) = part else { continue };
             for base in bases(self.context, file, &part) {

@@ -42,7 +42,6 @@ use crate::{
             file::Kustomization, layer::Layer, load::Loader, resource::Resource, value::Outcome,
         },
     },
-    source::Span,
     tree::{Node, Origin, Via},
 };
 
@@ -163,7 +162,7 @@ fn start_of(loader: &Loader<'_>) -> Origin {
         FILES.iter().find_map(|name| sources.find(&crate::source::join(&loader.dir, name)?));
     let file = named.or_else(|| sources.below(&loader.dir).next());
     match file {
-        Some(file) => Origin::written(Span::start_of(file)),
+        Some(file) => Origin::start_of(file),
         None => Origin::at(Via::Written, None),
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::Node;
-use crate::source::Span;
+use crate::source::{FileId, Span};
 
 /// Where a value came from: from the place where it takes effect to the place where it is written.
 ///
@@ -116,6 +116,11 @@ impl Origin {
     /// A value that is written at `span`.
     pub(crate) fn written(span: Span) -> Self {
         Self::at(Via::Written, Some(span))
+    }
+
+    /// The start of a file, for what concerns the whole of it.
+    pub(crate) fn start_of(file: FileId) -> Self {
+        Self::written(Span::start_of(file))
     }
 
     /// A value with one step.

@@ -12,7 +12,7 @@ use crate::{
         template::{self, TemplateScope},
     },
     scalar::{Dialect, Scalar},
-    source::{self, Span, Text},
+    source::{self, Text},
     tree::{Node, Origin},
 };
 
@@ -46,7 +46,7 @@ pub(super) fn applications(
         match documents {
             Ok(documents) => found.extend(documents.into_iter().filter(is_application)),
             Err(why) if text.contains("metrics-server") => {
-                let at = Origin::written(Span::start_of(file));
+                let at = Origin::start_of(file);
                 problems.push(Problem::unresolved(&at, &*why));
             }
             Err(_) => {}

@@ -219,7 +219,7 @@ impl Generation<'_, '_> {
                     let dir = source::parent(&it.path);
                     let name = Some(source::file_name(&it.path));
                     map.extend(&self.path_params(dir, name, prefix, &node.origin));
-                    let start = Origin::written(crate::source::Span::start_of(file));
+                    let start = Origin::start_of(file);
                     params.push(Node::new(map, start));
                 }
             }

@@ -16,7 +16,7 @@ use crate::{
         kustomize, layout,
     },
     scalar::Dialect,
-    source::{self, FileId, Relevance, Span},
+    source::{self, FileId, Relevance},
     tree::{Node, Origin, Reason},
 };
 
@@ -283,7 +283,7 @@ impl SourcePart<'_, '_> {
                 "yaml" | "yml" | "json" if here && wanted => {}
                 "jsonnet" if here && wanted => {
                     if let Some(problems) = problems.as_deref_mut() {
-                        let at = Origin::written(Span::start_of(file));
+                        let at = Origin::start_of(file);
                         problems.push(Problem::unresolved(&at, "jsonnet is not evaluated"));
                     }
                     continue;
@@ -298,8 +298,7 @@ impl SourcePart<'_, '_> {
             }
             let documents = sources.documents(file, Dialect::Sigs);
             if let (Some(error), Some(problems)) = (documents.error(), problems.as_deref_mut()) {
-                let start = Origin::written(Span::start_of(file));
-                problems.push(Problem::syntax(error, &start));
+                problems.push(Problem::syntax(error, &Origin::start_of(file)));
             }
             let objects = layout::objects(documents.roots());
             let objects = objects.filter(|it| it.str_at("kind").is_some());

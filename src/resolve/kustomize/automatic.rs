@@ -6,7 +6,7 @@ use crate::{
         load::Loader,
         value::Outcome,
     },
-    source::{FileId, Span, extension},
+    source::{FileId, extension},
     tree::{Map, Node, Origin},
 };
 
@@ -62,6 +62,6 @@ fn nearest_kustomization(
 /// An entry that stands for `path`, at the start of `file`.
 fn made_entry(loader: &Loader<'_>, path: &str, file: FileId) -> Node {
     let start = if loader.dir.is_empty() { 0 } else { loader.dir.len() + 1 };
-    let origin = Origin::written(Span::start_of(file));
+    let origin = Origin::start_of(file);
     Node::new(path.get(start..).unwrap_or(path), origin)
 }

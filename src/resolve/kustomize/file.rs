@@ -7,7 +7,7 @@ use crate::{
         value::{Outcome, refusal},
     },
     scalar::Dialect,
-    source::{FileId, Sources, Span},
+    source::{FileId, Sources},
     tree::{Map, Node, Origin},
 };
 
@@ -66,7 +66,7 @@ pub(super) fn kustomization(
     edits: Option<&Node>,
     strict: bool,
 ) -> Outcome<Kustomization> {
-    let start = Origin::written(Span::start_of(file));
+    let start = Origin::start_of(file);
     let documents = sources.documents(file, Dialect::Sigs);
     // Only the first document counts.
     let first = documents.list.first().map(|it| &it.root);

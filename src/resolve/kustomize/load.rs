@@ -13,7 +13,7 @@ use crate::{
         },
     },
     scalar::{self, Dialect, Value},
-    source::{FileId, Skip, Sources, Span, Text, join},
+    source::{FileId, Skip, Sources, Text, join},
     tree::{Node, Origin},
 };
 
@@ -152,7 +152,7 @@ impl<'a> Loader<'a> {
     /// What is not an object.
     pub(super) fn objects(&self, file: FileId, at: &Origin) -> Outcome<Vec<Node>> {
         self.readable(file, at)?;
-        let whole = Origin::written(Span::start_of(file));
+        let whole = Origin::start_of(file);
         self.parsed(self.context.sources.documents(file, Dialect::Kyaml), &whole)
     }
 

@@ -12,7 +12,6 @@ use crate::{
         value::{Outcome, refusal, refusal_of, text, text_at},
     },
     scalar::Dialect,
-    source::Span,
     tree::{Map, Node, Origin},
 };
 
@@ -60,7 +59,7 @@ impl PatchSource {
             merge: sources.documents(file, Dialect::Kyaml).clone(),
             json: sources.documents(file, Dialect::Sigs).clone(),
             text: sources.text(file).to_owned(),
-            whole: Origin::written(Span::start_of(file)),
+            whole: Origin::start_of(file),
         })
     }
 }
