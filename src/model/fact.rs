@@ -1,5 +1,7 @@
 //! A setting: what it is, where it comes from, or why it has no value.
 
+use std::fmt;
+
 use crate::{
     placeholder::{self, Placeholder},
     tree::{Node, Origin, Reason, Via},
@@ -73,6 +75,20 @@ pub(crate) enum Datum {
     Text(String),
     /// A list of texts; `None` is one that nobody can tell.
     List(Vec<Option<String>>),
+}
+
+impl fmt::Display for Datum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(it) => it.fmt(f),
+            Self::Int(it) => it.fmt(f),
+            Self::Text(it) => it.fmt(f),
+            Self::List(items) => {
+                let items = items.iter().map(|it| it.as_deref().unwrap_or("unknown"));
+                items.collect::<Vec<_>>().join(" ").fmt(f)
+            }
+        }
+    }
 }
 
 impl<T> Fact<T> {

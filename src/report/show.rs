@@ -227,7 +227,7 @@ fn environment(
                     rest.entry(format!("unknown, since {why}")).or_default().push(name);
                 }
                 _ if name == "args" => table.args(server, sources),
-                fact => table.fact(&name, &fact.map(datum_text), sources),
+                fact => table.fact(&name, &fact.map(ToString::to_string), sources),
             }
         }
         out += &table.print(look);
@@ -404,18 +404,6 @@ fn count_text(count: Count) -> String {
         Some(max) if max == count.min => max.to_string(),
         Some(max) => format!("{} to {max}", count.min),
         None => format!("{} or more", count.min),
-    }
-}
-
-fn datum_text(datum: &Datum) -> String {
-    match datum {
-        Datum::Bool(it) => it.to_string(),
-        Datum::Int(it) => it.to_string(),
-        Datum::Text(it) => it.clone(),
-        Datum::List(items) => {
-            let items = items.iter().map(|it| it.as_deref().unwrap_or("unknown"));
-            items.collect::<Vec<_>>().join(" ")
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     config_in,
     scenarios::{Scenario, scenarios},
     unindented,
-    written::{datum, place},
+    written::place,
 };
 use crate::{
     model::{Datum, Fact, Facts as _},
@@ -67,7 +67,7 @@ fn joined(name: &str, text: &str) -> String {
     let (_, fact) = facts.iter().find(|((.., it), _)| *it == name).unwrap();
     let place = |it: Span| format!("{} `{}`\n", place(&sources, it), sources.slice(it));
     let places: Vec<_> = places(fact).into_iter().map(place).collect();
-    format!("{}\n{}", datum(value(fact).expect("it is known")), places.concat())
+    format!("{}\n{}", value(fact).expect("it is known"), places.concat())
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Table<'_> {
                     unknown.entry(why).or_default().push(name);
                 }
                 Fact::Known(_, origin) if origin.is_default() => {}
-                fact => self.fact(2, name, &fact.map(datum)),
+                fact => self.fact(2, name, &fact.map(ToString::to_string)),
             }
         }
         for (why, names) in unknown {
@@ -179,18 +179,5 @@ impl Table<'_> {
         // What it is put together from is written in more than one place.
         let parts = origin.also().into_iter().map(|it| chain(&it));
         std::iter::once(chain(origin)).chain(parts).collect::<Vec<_>>().join(" + ")
-    }
-}
-
-/// A value as `show` tells it.
-pub(crate) fn datum(datum: &Datum) -> String {
-    match datum {
-        Datum::Bool(it) => it.to_string(),
-        Datum::Int(it) => it.to_string(),
-        Datum::Text(it) => it.clone(),
-        Datum::List(items) => {
-            let items = items.iter().map(|it| it.as_deref().unwrap_or("unknown"));
-            items.collect::<Vec<_>>().join(" ")
-        }
     }
 }
