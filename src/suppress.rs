@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use crate::{
     finding::{Finding, Findings, Severity},
     nearest::nearest,
-    parse, rules,
-    source::{FileId, Relevance, Sources, Span, extension, file_name},
+    parse,
+    resolve::layout,
+    rules,
+    source::{FileId, Relevance, Sources, Span},
     tree::Origin,
 };
 
@@ -97,8 +99,7 @@ fn collect(
     suppressions: &mut Vec<Suppression>,
     unused: &mut Findings,
 ) {
-    let name = file_name(&sources[file].path);
-    let is_yaml = matches!(extension(name), "yaml" | "yml" | "json") || name == "Kustomization";
+    let is_yaml = layout::is_yaml(&sources[file].path);
     let comments = parse::comments(sources.text(file), file, is_yaml);
     let own_line = |span: Span| {
         let line = sources.start(span).line;

@@ -28,7 +28,7 @@ use crate::{
     parse, placeholder,
     problem::{Problem, ProblemKind},
     resolve::{
-        environment::{EntryKind, Environment},
+        environment::{EntryKind, Environment, UNNAMED},
         template,
     },
     scalar::Dialect,
@@ -323,7 +323,7 @@ impl<'a> Input<'a> {
     /// The files of such names that are about this environment's cluster: beside what it starts
     /// from, and above that where it is called local or is all there is.
     fn own_scripts(&self, names: &[&str]) -> Vec<FileId> {
-        let local = self.name == "default" || self.is_called_local();
+        let local = self.name == UNNAMED || self.is_called_local();
         let dirs = std::iter::successors(Some(self.home), |dir| {
             let dir: &str = dir;
             (!dir.is_empty()).then_some(source::parent(dir))

@@ -28,9 +28,6 @@ use crate::{
 /// What Argo CD calls the cluster that it runs in.
 const IN_CLUSTER: &str = "in-cluster";
 
-/// The environment of Applications that lie nowhere in particular: that of all such files.
-const DEFAULT: &str = "default";
-
 /// Applications that one environment may have, so that sets of sets end.
 const MAX_APPLICATIONS: usize = 10_000;
 
@@ -101,7 +98,7 @@ impl<'a> Argo<'a> {
                 continue;
             }
             let path = &self.context.sources[written.file].path;
-            let home = names::environment_of(path).unwrap_or(DEFAULT);
+            let home = names::environment_or_unnamed(path);
             homes.entry(home.to_owned()).or_default().push(written);
         }
         for (home, roots) in homes {

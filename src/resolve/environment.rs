@@ -8,6 +8,9 @@ use crate::{
     tree::{Node, Origin},
 };
 
+/// What the environment is called that no directory names.
+pub(crate) const UNNAMED: &str = "default";
+
 /// One effective world: what one cluster would run, as far as the repository says.
 #[derive(Debug, Clone)]
 pub(crate) struct Environment {

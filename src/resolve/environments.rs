@@ -15,7 +15,7 @@ use crate::{
         flux,
         installers::{self, Installers},
         layout::{self, Closure, FluxKustomization, Layout},
-        names::{environment_dir, environment_of, settings_for},
+        names::{environment_dir, environment_of, environment_or_unnamed, settings_for},
         template::placeholders,
         values_file,
     },
@@ -301,7 +301,7 @@ fn attach_loose(
         if let Some(environment) = home.and_then(|index| environments.get_mut(index)) {
             found.give_definitions(environment);
         }
-        groups.entry(environment_of(path).unwrap_or("default")).or_default().append(found);
+        groups.entry(environment_or_unnamed(path)).or_default().append(found);
     }
     for (name, loose) in groups {
         let taken = environments.iter().any(|it| it.name == name);

@@ -70,7 +70,7 @@ pub(crate) fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>)
         };
         // A bundle that customizes nothing goes to every target that another one knows.
         if targets.is_empty() {
-            deploy(names::environment_of(path).unwrap_or("default"), None);
+            deploy(names::environment_or_unnamed(path), None);
         }
         for target in &targets {
             deploy(target, Some(target));

@@ -16,12 +16,12 @@ pub(crate) use tree::resolve;
 #[cfg(test)]
 use crate::{problem::Problem, resolve::context::Context, tree::Node};
 
-#[cfg(test)]
 /// What `postBuild` makes of `objects` when `kustomization` builds them and `objects` also hold its
 /// sources of variables.
 ///
 /// # Errors
 /// What fails the whole Kustomization.
+#[cfg(test)]
 pub(crate) fn post_build(
     context: &Context<'_>,
     kustomization: &Node,

@@ -2,6 +2,7 @@
 
 use crate::{
     config::{self, Config, EnvironmentConfig},
+    resolve::environment::UNNAMED,
     source,
 };
 
@@ -41,7 +42,7 @@ pub(super) fn environment_dir(dir: &str) -> String {
         }
         dir = rest;
     }
-    if dir.is_empty() { "default".to_owned() } else { dir.to_owned() }
+    if dir.is_empty() { UNNAMED } else { dir }.to_owned()
 }
 
 /// The environment that a path lies in by its directories: `clusters/prod`, `envs/dev`.
@@ -59,6 +60,11 @@ pub(super) fn environment_of(path: &str) -> Option<&str> {
         end += 1;
     }
     None
+}
+
+/// [`environment_of`] `path`, or the one of all that lies in none.
+pub(super) fn environment_or_unnamed(path: &str) -> &str {
+    environment_of(path).unwrap_or(UNNAMED)
 }
 
 /// What the configuration says of the environment `name` that starts at `path`.
