@@ -39,6 +39,8 @@ pub(crate) struct Cluster {
     pub assumed: bool,
     /// What says that it is a local cluster: the configuration, or kind, minikube, k3d, colima.
     pub local: Option<(String, Origin)>,
+    /// What runs its nodes, where all that the repository says agrees on one product.
+    pub platform: Option<RunsOn>,
     /// How many nodes it has.
     pub nodes: Fact<Count>,
     /// How many pods a node runs.
@@ -59,6 +61,18 @@ pub(crate) struct Cluster {
     pub serving: Serving,
     /// What could not be read or resolved.
     pub problems: Vec<Problem>,
+}
+
+/// The product that runs a cluster's nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RunsOn {
+    /// What people call it: `EKS`, `Talos`, `kubeadm`, `kind`.
+    pub name: &'static str,
+    /// How its kubelets are told to request their serving certificates, as an imperative; `None`
+    /// where it signs them itself, so that there is nothing to set and nothing to approve.
+    pub request: Option<&'static str>,
+    /// What says that it is this one, and where.
+    pub evidence: (String, Origin),
 }
 
 /// A number of things as an interval: `3..=3`, or `2..=10` for an autoscaled pool.
@@ -355,6 +369,28 @@ impl ClusterId {
     /// The cluster `name` of `tool`.
     pub(crate) fn named(tool: &'static str, name: impl Into<String>) -> Self {
         Self { tool, name: Some(name.into()) }
+    }
+
+    /// What people call what makes it; `None` where that is told only by files of its nodes.
+    pub(crate) fn product(&self) -> Option<&'static str> {
+        Some(match self.tool {
+            "aks" => "AKS",
+            "cluster-api" => "Cluster API",
+            "doks" => "DigitalOcean Kubernetes",
+            "eks" => "EKS",
+            "gardener" => "Gardener",
+            "gke" => "GKE",
+            "kops" => "kOps",
+            "kubeone" => "KubeOne",
+            "openshift" => "OpenShift",
+            "rancher" => "Rancher",
+            "rke" => "RKE",
+            "rke2" => "RKE2",
+            "talos" => "Talos",
+            "kubelet" | "nodes" => return None,
+            // The others write their names in small letters: kubeadm, kind, k3s, k3d, k0s.
+            tool => tool,
+        })
     }
 
     /// Whether its tool makes clusters on one's own machine.

@@ -26,6 +26,7 @@ pub(crate) fn lower(
     let platform = platform::facts(sources, environment, || {
         elsewhere.get_or_init(|| approver::elsewhere(sources))
     });
+    let runs_on = platform.runs_on();
     let api_services: Vec<ApiService> =
         environment.objects.iter().filter_map(api_service).collect();
     let metrics_servers: Vec<MetricsServer> = environment
@@ -46,6 +47,7 @@ pub(crate) fn lower(
         environment: environment.name.clone(),
         assumed: environment.entry.kind == EntryKind::Values || suspended,
         local,
+        platform: runs_on,
         nodes,
         pods_per_node,
         kubernetes: match settings.and_then(|it| it.kubernetes.as_ref()) {

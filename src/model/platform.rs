@@ -23,7 +23,7 @@ use crate::{
     data::groups::{self, Role},
     model::{
         Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts, MetricsServer,
-        MetricsServerFacts, Signer, approver, nodes::Pool,
+        MetricsServerFacts, RunsOn, Signer, approver, nodes::Pool,
     },
     parse, placeholder,
     problem::{Problem, ProblemKind},
@@ -167,6 +167,24 @@ pub(crate) fn facts<'a>(
 }
 
 impl Platform {
+    /// The product that runs all nodes in sight.
+    pub(crate) fn runs_on(&self) -> Option<RunsOn> {
+        let mut named = self.kubelets.iter().filter(|it| it.cluster.product().is_some()).peekable();
+        let first = *named.peek()?;
+        let name = first.cluster.product()?;
+        let says = format!("{} ({})", first.carrier.words(), first.group);
+        let mut runs_on = RunsOn { name, request: None, evidence: (says, first.anchor.clone()) };
+        for kubelet in named {
+            if kubelet.cluster.product() != Some(name) {
+                return None;
+            }
+            if kubelet.signer != Signer::Platform {
+                runs_on.request.get_or_insert(kubelet.carrier.how_to_request());
+            }
+        }
+        Some(runs_on)
+    }
+
     /// Kubelets of nodes that `carrier` defines, each of which signs its own certificate unless its
     /// settings say otherwise.
     fn kubelet(
@@ -463,6 +481,24 @@ mod tests {
         ] {
             assert_eq!(told(file), (called.into(), approve(request)), "{file}");
         }
+    }
+
+    #[test]
+    fn the_product_is_named_where_all_agree() {
+        let runs_on = |files: &str| {
+            let (_, clusters) = analyze(&fixture(files), &Config::default());
+            clusters.into_iter().find_map(|it| it.platform).map(|it| (it.name, it.request))
+        };
+        let eks = "//- a.yaml\napiVersion: eksctl.io/v1alpha5\nkind: ClusterConfig\nmetadata: {name: a}\n";
+        let other = eks.replace("a.yaml", "b.yaml").replace("name: a", "name: b");
+        let kubelet = "//- node/kubelet.service\n[Service]\nExecStart=/usr/bin/kubelet --v=2\n";
+        let talos = "//- talconfig.yaml\nclusterName: home\ntalosVersion: v1.9.0\n\
+            nodes: [{hostname: a, controlPlane: true}]\n";
+        assert_eq!(runs_on(eks), Some(("EKS", None)));
+        assert_eq!(runs_on(&format!("{eks}{other}{kubelet}")), Some(("EKS", None)));
+        assert_eq!(runs_on(talos), Some(("Talos", Some(super::BY_TALOS))));
+        assert_eq!(runs_on(&format!("{eks}{talos}")), None);
+        assert_eq!(runs_on(kubelet), None);
     }
 
     #[test]

@@ -35,19 +35,22 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
 }
 
 /// What to do before the flag can go depends on where the certificates come from.
-fn help(cluster: &Cluster) -> &'static str {
+fn help(cluster: &Cluster) -> String {
     match cluster.serving.state {
         ServingState::BootstrapNoApprover => {
             "deploy an approver for the kubelets' certificate requests, then remove the flag: \
              while requests are pending, the flag does not help either"
+                .into()
         }
-        ServingState::StaticFiles => {
-            "give metrics-server the certificates' authority with \
+        ServingState::StaticFiles => "give metrics-server the certificates' authority with \
              --kubelet-certificate-authority instead"
-        }
+            .into(),
         _ => {
-            "let the kubelets request their serving certificates (serverTLSBootstrap: true), \
-             deploy an approver, then remove the flag"
+            let request = cluster.platform.as_ref().and_then(|it| it.request);
+            let request = request.unwrap_or(
+                "let the kubelets request their serving certificates (serverTLSBootstrap: true)",
+            );
+            format!("{request}, deploy an approver, then remove the flag")
         }
     }
 }
