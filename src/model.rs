@@ -128,7 +128,7 @@ facts! {
         pub(crate) kubelet_insecure_tls: Fact<bool>,
         /// `--kubelet-certificate-authority`
         pub(crate) kubelet_certificate_authority: Fact<String>,
-        /// `--kubelet-preferred-address-types`
+        /// `--kubelet-preferred-address-types`: in the order in which they are tried, each once.
         pub(crate) kubelet_preferred_address_types: Fact<String>,
         /// `--kubelet-use-node-status-port`
         pub(crate) kubelet_use_node_status_port: Fact<bool>,

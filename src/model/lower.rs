@@ -143,7 +143,7 @@ fn metrics_server(
         kind: Fact::Known(object.kind().to_owned(), object.anchor()),
         kubelet_insecure_tls: flags.boolean("kubelet-insecure-tls", false),
         kubelet_certificate_authority: flags.text("kubelet-certificate-authority"),
-        kubelet_preferred_address_types: flags.list("kubelet-preferred-address-types").or_default(
+        kubelet_preferred_address_types: flags.order("kubelet-preferred-address-types").or_default(
             "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP".to_owned(),
             flag::default_origin(),
         ),

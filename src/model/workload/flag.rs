@@ -2,6 +2,7 @@
 //!
 //! The last of a repeated flag wins, but a list gets longer with each.
 
+use indexmap::IndexSet;
 use semver::Version;
 
 use crate::{
@@ -29,9 +30,9 @@ impl<'a> Flags<'a> {
         self.args.and_then(|args, _| given(args, name, None).pop().unwrap_or_default())
     }
 
-    /// A flag with a list. As with pflag's `StringSlice`, the first one takes the place of the
-    /// default, and all others append to it.
-    pub(crate) fn list(&self, name: &str) -> Fact<String> {
+    /// A flag with a list that counts in its order: each item once, where it comes first. As with
+    /// pflag's `StringSlice`, the first flag takes the place of the default, and all others append.
+    pub(crate) fn order(&self, name: &str) -> Fact<String> {
         self.args.and_then(|args, _| {
             let given = given(args, name, None);
             if let Some(untold) = given.iter().rfind(|it| it.untold().is_some()) {
@@ -39,9 +40,10 @@ impl<'a> Flags<'a> {
             }
             let lists: Vec<_> = given.iter().filter_map(Fact::known).collect();
             let Some((_, last)) = lists.last() else { return Fact::Absent(None) };
-            let texts = lists.iter().map(|(list, _)| list.as_str()).filter(|it| !it.is_empty());
+            let items: IndexSet<&str> = lists.iter().flat_map(|(list, _)| list.split(',')).collect();
+            let items: Vec<_> = items.into_iter().filter(|it| !it.is_empty()).collect();
             let parts = lists.iter().map(|(list, at)| ("", Node::new(&***list, (*at).clone())));
-            Fact::Known(texts.collect::<Vec<_>>().join(","), last.joined(parts))
+            Fact::Known(items.join(","), last.joined(parts))
         })
     }
 
@@ -161,15 +163,17 @@ mod tests {
     fn what_may_be_one_more_item_of_a_list_hides_the_list() {
         let of = |args: Vec<Arg>| {
             let args = Fact::Known(args, Origin::at(Via::Written, None));
-            Flags::new(&args).list("tls-cipher-suites")
+            Flags::new(&args).order("kubelet-preferred-address-types")
         };
-        let flag = |value: &str| arg(&format!("--tls-cipher-suites={value}"), false);
+        let name = "--kubelet-preferred-address-types";
+        let flag = |value: &str| arg(&format!("{name}={value}"), false);
         let list = |args: Vec<Arg>| of(args).value().cloned();
-        assert_eq!(list(vec![flag("a,b"), flag("c"), flag("a")]).as_deref(), Some("a,b,c,a"));
+        assert_eq!(list(vec![flag("a,b"), flag("c"), flag("a")]).as_deref(), Some("a,b,c"));
+        assert_eq!(list(vec![flag("a,b"), flag("b,a")]).as_deref(), Some("a,b"));
         assert_eq!(list(vec![flag("")]).as_deref(), Some(""));
         assert_eq!(list(vec![flag("a"), arg("--v=", true), flag("b")]).as_deref(), Some("a,b"));
         assert!(of(vec![arg("", true), flag("a")]).is_unknown());
-        assert!(of(vec![flag("a"), arg("--tls-cipher-suites=", true), flag("b")]).is_unknown());
+        assert!(of(vec![flag("a"), arg(&format!("{name}="), true), flag("b")]).is_unknown());
         assert!(of(vec![arg("--v=2", false)]).is_absent());
     }
 
