@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub fail_on: Option<Severity>,
     /// How much to say.
     pub detail: Verbosity,
+    /// Whether to show also what nobody has to mend.
+    pub pedantic: bool,
 }
 
 /// What can be done.
@@ -171,6 +173,9 @@ struct Global {
     /// with SARIF: never]
     #[arg(long, global = true, value_name = "SEVERITY", hide_possible_values = true)]
     fail_on: Option<FailOn>,
+    /// Show also notes that nobody has to act on
+    #[arg(long, global = true)]
+    pedantic: bool,
     /// Print one line a finding
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     quiet: bool,
@@ -211,8 +216,8 @@ where
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let Global { output, color, config, root, .. } = global;
-    Ok(Options { command, format, output, color, config, root, fail_on, detail })
+    let Global { output, color, config, root, pedantic, .. } = global;
+    Ok(Options { command, format, output, color, config, root, fail_on, detail, pedantic })
 }
 
 /// The format for `command`, which has not all of them.

@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub rules: Vec<(String, Option<Severity>, Origin)>,
     /// `exclude`: globs of paths in which nothing is reported and from which nothing starts.
     pub exclude: Vec<String>,
+    /// `pedantic`: whether what nobody has to mend is shown too.
+    pub pedantic: bool,
 }
 
 /// `environments.<name>`
@@ -105,7 +107,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn root(&mut self, root: &Node, config: &mut Config) {
-        for (key, value) in self.keys(root, &["environments", "rules", "exclude"]) {
+        for (key, value) in self.keys(root, &["environments", "rules", "exclude", "pedantic"]) {
             match key {
                 "environments" => {
                     let names = self.entries(value, "a mapping from names to their settings");
@@ -116,7 +118,8 @@ impl Reader<'_> {
                     let rules = self.entries(value, "a mapping from rules to severities");
                     config.rules = rules.into_iter().filter_map(|it| self.rule(&it)).collect();
                 }
-                _ => config.exclude = self.globs(value),
+                "exclude" => config.exclude = self.globs(value),
+                _ => config.pedantic = self.boolean(value).unwrap_or_default(),
             }
         }
     }
@@ -143,10 +146,7 @@ impl Reader<'_> {
                     environment.pods_per_node = self.count(value).map(|it| (it, origin));
                 }
                 "kubernetes" => environment.kubernetes = self.version(value).map(|it| (it, origin)),
-                _ => match value.as_bool() {
-                    Some(it) => environment.local = Some((it, origin)),
-                    None => self.wrong(value, "`true` or `false`"),
-                },
+                _ => environment.local = self.boolean(value).map(|it| (it, origin)),
             }
         }
         environment
@@ -239,6 +239,14 @@ impl Reader<'_> {
             return None;
         }
         Some(dir)
+    }
+
+    fn boolean(&mut self, value: &Node) -> Option<bool> {
+        let boolean = value.as_bool();
+        if boolean.is_none() {
+            self.wrong(value, "`true` or `false`");
+        }
+        boolean
     }
 
     fn count(&mut self, value: &Node) -> Option<u64> {

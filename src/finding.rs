@@ -31,6 +31,8 @@ pub(crate) struct Finding {
     pub variant: &'static str,
     /// The numbers of the case: of the same in several environments, the greatest is shown.
     pub weight: Vec<u64>,
+    /// Whether nobody has to mend it, so that it is shown to those who ask for such notes only.
+    pub pedantic: bool,
 }
 
 /// A place with what it has to do with a finding.
@@ -106,6 +108,7 @@ impl Findings {
             subject: subject.to_owned(),
             variant: "",
             weight: Vec::new(),
+            pedantic: false,
         };
         finding.labels.dedup_by(|a, b| a.span == b.span);
         self.list.push_mut(finding)
@@ -202,6 +205,12 @@ impl Finding {
     pub(crate) fn at_most(&mut self, severity: Severity) -> &mut Self {
         self.severity = self.severity.min(severity);
         self
+    }
+
+    /// A note that nobody has to mend: shown with `--pedantic` only.
+    pub(crate) fn pedantic(&mut self) -> &mut Self {
+        self.pedantic = true;
+        self.at_most(Severity::Note)
     }
 
     /// Where to edit.

@@ -37,6 +37,8 @@ pub(crate) struct Report<'a> {
     pub environments: Vec<String>,
     /// How many findings comments suppress.
     pub suppressed: usize,
+    /// How many more there are with `--pedantic`.
+    pub pedantic: usize,
 }
 
 /// A place as people and machines are told it.

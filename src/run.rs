@@ -160,6 +160,7 @@ impl Run<'_, '_> {
             environments: environments.into_iter().map(|it| it.name).collect(),
             findings: settled.findings,
             suppressed: settled.suppressed,
+            pedantic: settled.pedantic,
         };
         let text = match options.format {
             Format::Sarif => report::sarif(&report),
@@ -283,7 +284,8 @@ impl Run<'_, '_> {
 
     /// Says on the side what stands in files.
     fn tell(&mut self, sources: &Sources, findings: Vec<Finding>) {
-        let report = Report { sources, findings, environments: Vec::new(), suppressed: 0 };
+        let report =
+            Report { sources, findings, environments: Vec::new(), suppressed: 0, pedantic: 0 };
         let look = self.streams.err_screen.look(self.options.color);
         self.say(&report::text(&report, look, self.options.detail, None));
     }
@@ -351,11 +353,13 @@ fn open(options: &Options, paths: &[PathBuf], progress: &Progress) -> Result<Ope
         None => sources.find(config::FILE),
         Some(path) => add_config(&mut sources, &root, path)?,
     };
-    match file.map(|file| config::parse(&sources, file, &rules::ids())) {
-        None => Ok(Opened { sources, config: Config::default(), scope }),
-        Some(Ok(config)) => Ok(Opened { sources, config, scope }),
-        Some(Err(findings)) => Err(Failure::Found(Box::new(sources), findings)),
-    }
+    let config = match file.map(|file| config::parse(&sources, file, &rules::ids())) {
+        None => Config::default(),
+        Some(Ok(config)) => config,
+        Some(Err(findings)) => return Err(Failure::Found(Box::new(sources), findings)),
+    };
+    let pedantic = config.pedantic || options.pedantic;
+    Ok(Opened { sources, config: Config { pedantic, ..config }, scope })
 }
 
 /// The configuration at `path` as one of the sources, also when it lies outside the root.

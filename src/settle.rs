@@ -21,6 +21,8 @@ pub(crate) struct Settled {
     pub findings: Vec<Finding>,
     /// How many comments say are meant to be there.
     pub suppressed: usize,
+    /// How many more there are for those who ask for pedantic ones.
+    pub pedantic: usize,
 }
 
 /// Which findings the user wants to see: those that touch one of these paths; `""` is all.
@@ -63,9 +65,12 @@ pub(crate) fn settle(
     let kept = applied.kept.into_iter();
     let kept = kept.filter(|it| !is_left_out(it)).filter_map(|it| configured(it, config));
     let mut findings: Vec<_> = groups(kept).filter(in_scope).filter_map(merge).collect();
+    let found = findings.len();
+    findings.retain(|it| config.pedantic || !it.pedantic);
+    let pedantic = found - findings.len();
     findings.sort_by_cached_key(|it| order(sources, it));
     let suppressed = groups(applied.suppressed.into_iter()).filter(in_scope).count();
-    Settled { findings, suppressed }
+    Settled { findings, suppressed, pedantic }
 }
 
 /// The finding with the severity that the configuration gives its rule; `None` when that is off.
@@ -73,6 +78,8 @@ fn configured(mut finding: Finding, config: &Config) -> Option<Finding> {
     let setting = config.rules.iter().rev().find(|(id, ..)| id == finding.rule);
     let Some((_, level, _)) = setting else { return Some(finding) };
     let level = (*level)?;
+    // Whoever names a rule wants to see what it finds.
+    finding.pedantic = false;
     // What a rule itself says less loudly than usual stays less loud: a local cluster, say.
     let usual = rules::find(finding.rule).map_or(finding.severity, |it| it.severity);
     let lowered = finding.severity < usual;
@@ -97,9 +104,10 @@ fn groups(findings: impl Iterator<Item = Finding>) -> impl Iterator<Item = Vec<F
 /// One finding for all: the worst, with the greatest numbers, and all environments.
 fn merge(same: Vec<Finding>) -> Option<Finding> {
     let environments = same.iter().flat_map(|it| it.environments.clone()).collect();
+    let key = |it: &Finding| (it.severity, !it.pedantic, it.weight.clone());
     // Of equals, `max_by` takes the last one; the first environment is more natural.
     let worst = same.into_iter().rev();
-    let mut worst = worst.max_by(|a, b| (a.severity, &a.weight).cmp(&(b.severity, &b.weight)))?;
+    let mut worst = worst.max_by(|a, b| key(a).cmp(&key(b)))?;
     worst.environments = environments;
     Some(worst)
 }

@@ -22,6 +22,7 @@ pub(crate) fn json(report: &Report<'_>) -> String {
             "warnings": warnings,
             "notes": notes,
             "suppressed": report.suppressed,
+            "pedantic": report.pedantic,
             "files": report.sources.iter().count(),
         },
     }))

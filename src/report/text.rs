@@ -262,8 +262,13 @@ pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions, elapsed: Durat
     }
     details.push(format!("{:.2} s", elapsed.as_secs_f64()));
     let details = details.join(", ");
+    let hidden = match report.pedantic {
+        0 => String::new(),
+        1 => "; 1 note not shown, --pedantic shows it".to_owned(),
+        number => format!("; {number} notes not shown, --pedantic shows them"),
+    };
     if parts.is_empty() && report.environments.is_empty() {
-        return format!("found {environments} ({details})\n");
+        return format!("found {environments} ({details}){hidden}\n");
     }
-    format!("{found} in {environments} ({details})\n")
+    format!("{found} in {environments} ({details}){hidden}\n")
 }

@@ -9,6 +9,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 &service.name,
                 "the API server does not verify metrics-server's certificate, as is the upstream default",
             )
+            .pedantic()
             .help(
                 "give the APIService a caBundle, or let cert-manager inject one, \
                  and set insecureSkipTLSVerify to false",

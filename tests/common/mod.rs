@@ -34,8 +34,8 @@ pub(crate) fn program(arguments: &str, paths: &[&Path]) -> Output {
 
 /// What `check` printed, without the time that it took.
 pub(crate) fn without_time(text: &str) -> String {
-    let time = regex::Regex::new(r", [0-9.]+ s\)\n$").unwrap();
-    time.replace(text, ")\n").into_owned()
+    let time = regex::Regex::new(r", [0-9.]+ s\)(.*\n)$").unwrap();
+    time.replace(text, ")$1").into_owned()
 }
 
 /// Every file below `dir` whose path relative to it `wanted` takes, in order; links are not followed.

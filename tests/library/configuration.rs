@@ -95,7 +95,7 @@ fn the_schema_has_the_settings_that_there_are() {
     };
     let top = &schema["properties"];
     let environment = &top["environments"]["additionalProperties"]["properties"];
-    assert_eq!(keys(top), ["environments", "rules", "exclude"]);
+    assert_eq!(keys(top), ["environments", "rules", "exclude", "pedantic"]);
     let settings = keys(environment).join(": {}, ");
     // Each is known, and none of them is a mapping.
     let errors = errors(&format!("environments: {{prod: {{{settings}: {{}}}}}}"));
@@ -125,7 +125,7 @@ fn what_is_wrong_is_said_where_it_is() {
     1:9 there is no rule `kubelet-insecure-tsl`; write `kubelet-insecure-tls`
     1:59 expected `error`, `warning`, `note` or `off`, found `fatal`; -
     ");
-    assert_snapshot!(errors("- a"), @"1:1 expected a mapping with the keys `environments`, `rules` or `exclude`, found a list; -");
+    assert_snapshot!(errors("- a"), @"1:1 expected a mapping with the keys `environments`, `rules`, `exclude` or `pedantic`, found a list; -");
     assert_snapshot!(errors("exclude: '[a'"), @"1:10 `[a` is not a pattern; -");
     assert_snapshot!(errors("
         exclude: a

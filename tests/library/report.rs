@@ -90,6 +90,7 @@ fn report(sources: &Sources) -> Report<'_> {
         findings: findings(sources),
         environments: ["dev", "prod-eu", "prod-us"].map(Into::into).into(),
         suppressed: 1,
+        pedantic: 2,
     }
 }
 
@@ -156,6 +157,7 @@ fn long_lines_are_cut_around_the_label() {
         findings: found.into_vec(),
         environments: Vec::new(),
         suppressed: 0,
+        pedantic: 0,
     };
     let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal, None);
     assert!(text.lines().all(|it| it.chars().count() <= 100), "{text}");
@@ -447,6 +449,7 @@ proptest::proptest! {
             findings: all,
             environments: Vec::new(),
             suppressed: 0,
+        pedantic: 0,
         };
         let drawn = crate::report::text(
             &report,

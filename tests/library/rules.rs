@@ -118,7 +118,7 @@ fn found(rule: &Rule, example: &Example) -> BTreeSet<Mark> {
 fn checked(example: &Example) -> (Sources, Config, Vec<Finding>) {
     let files = example.files.iter().map(|(path, text)| (&**path, &**text));
     let sources = Sources::in_memory(files);
-    let config = config_in(&sources);
+    let config = Config { pedantic: true, ..config_in(&sources) };
     let (environments, clusters) = analyze(&sources, &config);
     let mut found = check(&clusters);
     found.extend(unmatched(&config, &environments));
@@ -140,6 +140,7 @@ fn labels(sources: &Sources, finding: &Finding) -> Vec<Mark> {
             columns: (first, end.max(first + 1)),
             primary: index == 0,
             text: match index {
+                0 if finding.pedantic => format!("pedantic: {}", finding.message),
                 0 => format!("{}: {}", finding.severity.id(), finding.message),
                 _ => label.text.clone(),
             },
