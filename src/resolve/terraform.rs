@@ -4,6 +4,7 @@
 //! the code (`-var`, `TF_VAR_…`, variable files), so it is unknown; a child module has what its
 //! caller passes. Everything that is computed is unknown.
 
+mod code;
 pub(crate) mod evaluate;
 
 use std::{
@@ -11,10 +12,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+pub(crate) use code::parse;
 use hcl_edit::{
     Span as _,
     expr::Expression,
-    parser,
     structure::{Block, Body},
 };
 
@@ -173,7 +174,7 @@ impl Module {
             if source::parent(path) != dir || !is_code(path) {
                 continue;
             }
-            match parser::parse_body(sources.text(file)) {
+            match parse(sources.text(file)) {
                 Ok(body) => module.files.push((file, body)),
                 Err(error) => {
                     let at = error.location().offset();

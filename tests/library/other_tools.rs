@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use super::{common, fixture_with, ways, written};
+use super::{common, fixture, fixture_with, ways, written};
 use crate::{config::Config, discover, pipeline::analyze, source::Sources};
 
 /// What the releases of a scenario get. What becomes of it is in the snapshot `show` of the scenario.
@@ -123,6 +123,69 @@ fn a_helm_release_and_a_module_of_terraform() {
         podDisruptionBudget.enabled: true  modules/metrics-server/main.tf:21 values `templatefile("${path.module}/values.yaml.tftpl", { replicas = var.replicas })` < modules/metrics-server/values.yaml.tftpl:4
         podDisruptionBudget.minAvailable: 1  modules/metrics-server/main.tf:21 values `templatefile("${path.module}/values.yaml.tftpl", { replicas = var.replicas })` < modules/metrics-server/values.yaml.tftpl:5
         resources.limits.memory: 256Mi  modules/metrics-server/main.tf:26 `"256Mi"`
+    "#);
+}
+
+#[test]
+fn a_root_module_of_terraform_whose_values_cannot_all_be_told() {
+    let sources = fixture(
+        r#"
+        //- main.tf
+        locals {
+          chart = { version = "3.12.1", "version" = "3.12.2" }
+          pod = {
+            "example.org/a" = 1
+            team            = "one"
+            "example.org/a" = 2
+            team            = "two"
+          }
+        }
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          version    = local.chart.version
+          values = [
+            file("${path.module}/values/a.yaml"),
+            file("${path.cwd}/values/b.yaml"),
+            yamlencode({ podLabels = local.pod }),
+          ]
+        }
+        resource "helm_release" "unknown" {
+          name       = "second"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          version    = "3.12.2"
+          values     = compact([var.values, data.http.values.response_body])
+          set_list {
+            name  = "args"
+            value = ["--kubelet-insecure-tls"]
+          }
+          set {
+            name  = "hostNetwork.enabled"
+            value = true
+          }
+        }
+        //- values/a.yaml
+        replicas: 2
+        //- values/b.yaml
+        revisionHistoryLimit: 1
+        "#,
+    );
+    assert_snapshot!(installed(&sources), @r#"
+    default:
+      metrics-server 3.12.2  main.tf:14 values `local.chart.version` < main.tf:2 `"3.12.2"`
+        replicas: 2  main.tf:16 values `file("${path.module}/values/a.yaml")` < values/a.yaml:1
+        revisionHistoryLimit: 1  main.tf:17 values `file("${path.cwd}/values/b.yaml")` < values/b.yaml:1
+        podLabels.example.org/a: 2  main.tf:18 values `local.pod` < main.tf:6
+        podLabels.team: two  main.tf:18 values `local.pod` < main.tf:7 `"two"`
+      second 3.12.2  main.tf:25 `"3.12.2"`
+        hostNetwork.enabled: true  main.tf:33
+        hostNetwork.*: unknown: its values are computed
+        args:
+          - --kubelet-insecure-tls  main.tf:29 `["--kubelet-insecure-tls"]`
+        *: unknown: its values are computed
+    unresolved: its values are computed  main.tf:26:16 `compact([var.values, data.http.values.response_body])`
     "#);
 }
 

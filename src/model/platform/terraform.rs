@@ -9,7 +9,6 @@ use std::{
 
 use hcl_edit::{
     Span as _,
-    parser::parse_body,
     structure::{self, Attribute},
 };
 
@@ -22,7 +21,7 @@ use crate::{
     resolve::terraform::{
         Module,
         evaluate::{MAX_WORK, TerraformScope, written},
-        label,
+        label, parse,
     },
     source::{self, FileId, Sources},
     tree::{Node, Origin},
@@ -85,7 +84,7 @@ fn blocks(sources: &Sources, dir: &str) -> Vec<Block> {
             if source::parent(path) != dir || !source::file_name(path).ends_with(end) {
                 continue;
             }
-            let Ok(body) = parse_body(sources.text(file)) else { continue };
+            let Ok(body) = parse(sources.text(file)) else { continue };
             let value =
                 |it: &Attribute| (it.key.as_str().to_owned(), scope.value(file, &it.value, 0));
             variables.extend(body.attributes().map(value));

@@ -68,6 +68,10 @@ pub(crate) fn parse(text: &str, strings: bool, origin: &Origin) -> Result<Vec<As
 
 /// Sets `value` at `path` below `node`.
 ///
+/// What cannot be told is whatever the path goes through, and holds more than is set: a map that is
+/// open, or a list with one unknown item before those that are set. Wherever the others really
+/// stand, an argument that is set is the one that people see there.
+///
 /// # Errors
 /// Helm refuses a path through something that is no mapping, or no list.
 pub(crate) fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(), String> {
@@ -76,7 +80,13 @@ pub(crate) fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(
         node.origin = node.origin.over(Via::Overridden, &old.origin);
         return Ok(());
     };
-    let origin = value.origin.clone();
+    if let Some(why) = node.unknown().cloned() {
+        node.kind = match step {
+            KeyStep::Key(_) => Map::open(Some(why)).into(),
+            KeyStep::Index(_) => vec![Node::unknown_value(why, &node.origin)].into(),
+        };
+    }
+    let (origin, around) = (value.origin.clone(), node.origin.clone());
     match step {
         KeyStep::Key(key) => {
             let Some(map) = node.as_map_mut() else {
@@ -85,21 +95,29 @@ pub(crate) fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(
             if let Some(inner) = map.get_mut(key) {
                 return assign(inner, rest, value);
             }
-            let mut inner = empty(rest, &origin);
-            assign(&mut inner, rest, value)?;
-            inner.origin = origin;
+            let mut inner = match &map.open {
+                _ if rest.is_empty() => value.clone(),
+                Some(why) => Node::unknown_value(why.clone(), &around),
+                None => empty(rest, &origin),
+            };
+            if !rest.is_empty() {
+                assign(&mut inner, rest, value)?;
+            }
             map.insert(key.as_str(), Entry { key: None, value: inner });
             Ok(())
         }
         KeyStep::Index(index) => {
+            let others = usize::from(holds_others(node));
             let Some(list) = node.as_list_mut() else {
                 return Err(format!("index {index} is looked for in something that is no list"));
             };
-            while list.len() <= *index {
+            let index = index + others;
+            while list.len() <= index {
                 list.push(Node::new(Scalar::null(), origin.clone()));
             }
-            let Some(item) = list.get_mut(*index) else { return Ok(()) };
+            let Some(item) = list.get_mut(index) else { return Ok(()) };
             let fits = match rest.first() {
+                _ if item.unknown().is_some() => true,
                 Some(KeyStep::Key(_)) => item.as_map().is_some(),
                 Some(KeyStep::Index(_)) => !item.is_null(),
                 None => true,
@@ -110,6 +128,13 @@ pub(crate) fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(
             assign(item, rest, value)
         }
     }
+}
+
+/// Whether the first item of a list stands for all that were not set: no item that is written
+/// stands where its list does.
+fn holds_others(list: &Node) -> bool {
+    let first = list.items().first();
+    first.is_some_and(|it| it.unknown().is_some() && it.origin == list.origin)
 }
 
 /// What the first step of `path` can be set in.
@@ -228,7 +253,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::data::charts;
+    use crate::{data::charts, source::Span, tests::fixture};
 
     fn over(base: &Json, text: &str, strings: bool) -> Result<Json, String> {
         let origin = Origin::at(Via::Written, None);
@@ -257,6 +282,24 @@ mod tests {
             assert_eq!(over(&base, text, false), Ok(expected), "{text}");
         }
         assert_eq!(over(&json!({}), "a=true,b=1", true), Ok(json!({"a": "true", "b": "1"})));
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_whatever_the_path_goes_through() {
+        let file = fixture("//- a.tf\n").find("a.tf").expect("the file");
+        let at = |column| Origin::written(Span::new(file, column..column + 1));
+        let mut values = Node::unknown_value("`var.x` is set outside", &at(0));
+        for (text, column) in [("args[1]=--b", 1), ("args[0]=--a", 2), ("a.b=1", 3), ("l={x}", 4)] {
+            set(&mut values, text, false, &at(column)).expect("no refusal");
+        }
+        set(&mut values, "a.b.c=1", false, &at(5)).expect_err("text is no mapping");
+        let args = values.at("args").expect("it is set");
+        let texts: Vec<_> = args.items().iter().map(Node::as_str).collect();
+        assert_eq!(texts, [None, Some("--a"), Some("--b")]);
+        assert_eq!(args.items()[0].origin, at(0));
+        assert!(values.look("a.c").is_err() && values.look("d").is_err());
+        assert_eq!(values.at("a.b").map(|it| &it.origin), Some(&at(3)));
+        assert_eq!(values.items_at("l").len(), 1, "a list takes the place of all of one");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use hcl_edit::{
     template::{Element, HeredocTemplate, Template},
 };
 
-use super::Module;
+use super::{Module, code};
 use crate::{
     parse,
     placeholder::Placeholder,
@@ -108,20 +108,19 @@ impl<'a> TerraformScope<'a> {
             Expression::Object(object) => {
                 let mut map = Map::default();
                 for (key, value) in object {
-                    let value = next(value.expr());
+                    let (expression, value) = (value.expr(), next(value.expr()));
+                    let place = code::key_before(self.sources.text(file), expression)
+                        .map(|range| Span::new(file, range));
+                    let text = place.map(|it| self.sources.slice(it)).unwrap_or_default();
                     let name = match key {
-                        ObjectKey::Ident(it) => Some(it.as_str().to_owned()),
-                        ObjectKey::Expression(Expression::Variable(it)) => {
-                            Some(it.as_str().to_owned())
-                        }
-                        ObjectKey::Expression(it) => {
+                        ObjectKey::Expression(it) if !matches!(it, Expression::String(_)) => {
                             next(it).as_scalar().map(|it| it.text.to_string())
                         }
+                        _ => Some(code::name(key, text).to_owned()),
                     };
-                    let key = written(file, key.span()).written_at();
                     match name {
                         Some(name) => {
-                            map.insert(name, Entry { key, value });
+                            map.insert(name, Entry { key: place, value });
                         }
                         None => map.open = Some("one of its keys is computed".into()),
                     }
@@ -137,7 +136,8 @@ impl<'a> TerraformScope<'a> {
             Expression::Traversal(it) => self.reference(file, it, depth),
             Expression::FuncCall(call) => match (call.name.name.as_str(), call.args.get(0)) {
                 (
-                    "tostring" | "tonumber" | "tobool" | "tolist" | "toset" | "trimspace",
+                    "tostring" | "tonumber" | "tobool" | "tolist" | "toset" | "trimspace"
+                    | "abspath",
                     Some(it),
                 ) => return next(it),
                 ("yamlencode" | "jsonencode", Some(it)) if self.as_written => return next(it),
@@ -245,8 +245,8 @@ impl<'a> TerraformScope<'a> {
         let through = |value: Node| value.through(Via::Values, at.written_at());
         let mut value = match base.as_str() {
             "path" => match first {
-                "module" => Node::new(format!("{MODULE}{}", self.module.dir), at.clone()),
-                _ => Node::new(format!("{MODULE}{}", self.root), at.clone()),
+                "module" => Node::new(below(&self.module.dir), at.clone()),
+                _ => Node::new(below(self.root), at.clone()),
             },
             "local" => match self.module.local(first) {
                 Some((file, expression)) => through(self.value(file, expression, depth + 1)),
@@ -450,6 +450,11 @@ impl<'a> TerraformScope<'a> {
             None => source::join(self.root, path),
         }
     }
+}
+
+/// What `path.module` stands for in `dir`: something that may be followed by a slash.
+fn below(dir: &str) -> String {
+    format!("{MODULE}{}", if dir.is_empty() { "." } else { dir })
 }
 
 /// What fills a hole of a template: the text of a scalar.

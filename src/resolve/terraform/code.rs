@@ -1,0 +1,97 @@
+//! HCL as Terraform takes it.
+
+use std::ops::Range;
+
+use hcl_edit::{
+    Span as _,
+    expr::{Expression, ObjectKey},
+    parser::{self, Error},
+    structure::Body,
+};
+
+/// How often keys of objects may be repeated in a file.
+const MAX_REPEATED: usize = 104;
+
+/// The code in `text`, every span of which is one of `text`.
+///
+/// The parser refuses an object that has a key twice; of two entries Terraform takes the later one
+/// (hashicorp/terraform#28727). So the parser is shown another key of the same length in the place
+/// of each that is repeated: their names have to be read in `text`, see [`name`].
+///
+/// # Errors
+/// What is no HCL, or has too many such keys.
+pub(crate) fn parse(text: &str) -> Result<Body, Error> {
+    let first = parser::parse_body(text);
+    let mut shown = text.to_owned();
+    let letters = ('A'..='Z').chain('a'..='z').cycle().take(MAX_REPEATED);
+    let mut result = first.clone();
+    for letter in letters {
+        let Err(error) = &result else { return result };
+        let Some(repeated) = repeated(text, error) else { break };
+        let another = format!("{letter}{:_<1$}", "", repeated.len() - 1);
+        shown.replace_range(repeated, &another);
+        result = parser::parse_body(&shown);
+    }
+    // What is wrong besides is told in the words of the code as it is.
+    result.or(first)
+}
+
+/// Where the name of the repeated key is that the parser refuses.
+fn repeated(text: &str, error: &Error) -> Option<Range<usize>> {
+    if !error.message().contains("redefined object key") {
+        return None;
+    }
+    let start = error.location().offset();
+    let rest = text.get(start..)?;
+    let (start, name) = match rest.strip_prefix('"') {
+        Some(rest) => (start + 1, rest.split('"').next()?),
+        None => (start, rest.split(|it: char| !is_name(it)).next()?),
+    };
+    // A name with a template or an escape in it is longer than it looks.
+    (!name.is_empty() && !name.contains(['$', '%', '\\'])).then(|| start..start + name.len())
+}
+
+fn is_name(char: char) -> bool {
+    char.is_alphanumeric() || matches!(char, '_' | '-')
+}
+
+/// Where the literal key of an object's entry with `value` is: the parser keeps no place of it.
+pub(super) fn key_before(text: &str, value: &Expression) -> Option<Range<usize>> {
+    let before = text.get(..value.span()?.start)?.trim_end().strip_suffix(['=', ':'])?.trim_end();
+    let start = match before.strip_suffix('"') {
+        Some(name) => name.rfind('"')?,
+        None => before.trim_end_matches(is_name).len(),
+    };
+    Some(start..before.len())
+}
+
+/// The name of a literal key, which is written as `text`.
+pub(super) fn name<'k>(key: &'k ObjectKey, text: &'k str) -> &'k str {
+    match key {
+        ObjectKey::Ident(it) if text.is_empty() => it.as_str(),
+        ObjectKey::Expression(Expression::String(it)) if text.contains('\\') => it.value(),
+        _ => text.trim_matches('"'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_key_may_be_repeated_but_no_attribute() {
+        for text in [
+            "a = { b = 1, b = 2, c = 3, b = 4 }",
+            "a = { \"b.c\" = 1\n \"b.c\" = 2 }",
+            "a = { x = { y = 1, y = 2 }, x = { y = 3 } }",
+            "a = [{ A = 1, A = 2, B = 3 }]",
+        ] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
+        for text in ["a = 1\na = 2", "a = { b = 1, b = 2", "a = { \"${b}\" = 1, \"${b}\" = 2 }"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        let many: Vec<_> = (0..60).map(|it| format!("k = {it}")).collect();
+        assert!(parse(&format!("a = {{ {} }}", many.join(", "))).is_err(), "bounded");
+    }
+}
