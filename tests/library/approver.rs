@@ -131,12 +131,16 @@ fn a_job_that_approves_everything() {
 
 #[test]
 fn charts() {
-    let approver = |values| chart("postfinance/kubelet-csr-approver", values);
+    let approver = |values: &str| chart("postfinance/kubelet-csr-approver", values);
     assert_snapshot!(approver("{}"), @"
     kubelet-csr-approver
       providerRegex is not set, so every host name is accepted
     ");
     assert_snapshot!(approver(r"providerRegex: ^node-\d+$"), @"kubelet-csr-approver");
+    for block in ["|", ">", "|+"] {
+        let regex = format!("providerRegex: {block}\n  ^(node-a|node-b)$\n\n");
+        assert_eq!(approver(&regex), "kubelet-csr-approver\n", "{block}");
+    }
     assert_snapshot!(approver(r"providerRegex: node-\d+$"), @"
     kubelet-csr-approver
       providerRegex is not anchored with ^ and $, so it also accepts longer host names

@@ -158,8 +158,9 @@ pub(super) fn of_image(image: &Node) -> Vec<(Weakness, Origin)> {
 impl Policy<'_> {
     fn weaknesses(&self, regex_name: &'static str, anchor: &Origin) -> Vec<(Weakness, Origin)> {
         let mut found = Vec::new();
-        let text =
-            |node: Option<&Node>| node.and_then(Node::as_scalar).map(|it| it.text.to_string());
+        // The chart prints its values as plain scalars, which have no space around them, and a
+        // pattern that wants a line's end matches no host name.
+        let text = |node: Option<&Node>| Some(node?.as_scalar()?.text.trim().to_owned());
         let at =
             |node: Option<&Node>| node.map_or_else(|| anchor.clone(), |it| it.origin.or(anchor));
         match text(self.regex).as_deref() {
@@ -170,11 +171,7 @@ impl Policy<'_> {
                 found.push((Weakness::AnyName(regex_name), at(self.regex)));
             }
             Some(regex) if has_placeholder(regex) => {}
-            // Go's `MatchString` looks for a match anywhere in the name.
-            Some(regex)
-                if !(regex.starts_with('^') || regex.starts_with("\\A"))
-                    || !(regex.ends_with('$') || regex.ends_with("\\z")) =>
-            {
+            Some(regex) if may_match_a_part(regex) => {
                 found.push((Weakness::PartOfName(regex_name), at(self.regex)));
             }
             Some(_) => {}
@@ -199,5 +196,30 @@ impl Policy<'_> {
         let texts: Vec<&str> =
             texts.into_iter().map(str::trim).filter(|it| !it.is_empty()).collect();
         texts.is_empty() || texts.iter().any(|it| it.ends_with("/0"))
+    }
+}
+
+/// Whether `regex` matches names that are longer than it: Go's `MatchString` looks for a match
+/// anywhere in the name. What is no regular expression here matches nothing that can be told.
+fn may_match_a_part(regex: &str) -> bool {
+    let Ok(parsed) = regex_syntax::parse(regex) else { return false };
+    let properties = parsed.properties();
+    let (before, after) = (properties.look_set_prefix(), properties.look_set_suffix());
+    !(before.contains_anchor() && after.contains_anchor())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_match_a_part;
+
+    #[test]
+    fn an_expression_is_anchored_on_all_of_its_ways() {
+        for whole in ["^a$", r"\Aa\z", "(^a$|^b$)", "^(a|b)$", "(?i)^a$", "^a$|^b$", r"^a\.b$"] {
+            assert!(!may_match_a_part(whole), "{whole}");
+        }
+        for part in ["a", "^a", "a$", "^a|b$", "^(a)", r"^a\$", "(^a|b)$"] {
+            assert!(may_match_a_part(part), "{part}");
+        }
+        assert!(!may_match_a_part("(^a"), "Go refuses it");
     }
 }
