@@ -8,6 +8,7 @@ mod lower;
 pub(crate) mod nodes;
 pub(crate) mod platform;
 mod quantity;
+mod reach;
 pub(crate) mod serving;
 pub(crate) mod workload;
 
@@ -416,7 +417,7 @@ impl Cluster {
             && self.approvers.is_empty()
             && self.api_services.is_empty()
             && self.nodes.is_absent()
-            && self.problems.is_empty()
+            && self.problems.iter().all(|it| !it.concerns)
     }
 }
 

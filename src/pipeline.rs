@@ -21,10 +21,15 @@ pub(crate) fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, 
     let lower = |environment| model::lower(sources, environment, &elsewhere);
     let clusters: Vec<Cluster> = environments.iter().map(lower).collect();
     // A file may speak of metrics-server and say nothing about it: a pipeline, a document.
-    let concerns_us = |(environment, cluster): &(Environment, Cluster)| {
-        !cluster.is_empty() || environment.settings.as_ref().is_some_and(|it| it.entry.is_some())
+    let says_nothing = |(environment, cluster): &(Environment, Cluster)| {
+        !is_ours(environment, cluster) && cluster.problems.is_empty()
     };
-    environments.into_iter().zip(clusters).filter(concerns_us).unzip()
+    environments.into_iter().zip(clusters).filter(|it| !says_nothing(it)).unzip()
+}
+
+/// Whether an environment is one that we judge: it has something of our subject, or a person says so.
+pub(crate) fn is_ours(environment: &Environment, cluster: &Cluster) -> bool {
+    !cluster.is_empty() || environment.settings.as_ref().is_some_and(|it| it.entry.is_some())
 }
 
 /// Everything that the rules say of every environment, and what went wrong on the way there.

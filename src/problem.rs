@@ -20,6 +20,11 @@ pub(crate) struct Problem {
     pub also: Vec<(Origin, String)>,
     /// What to do.
     pub help: Option<Box<str>>,
+    /// What is refused with it, as an index into the environment's units; `None` is everything
+    /// that is in none.
+    pub unit: Option<usize>,
+    /// Whether it can change anything about metrics-server, kubelets or approvers.
+    pub concerns: bool,
 }
 
 /// The built-in rules that report problems.
@@ -51,7 +56,16 @@ impl Problem {
     /// A problem of `kind` at `at`.
     pub(crate) fn new(kind: ProblemKind, at: &Origin, message: impl Into<String>) -> Self {
         let (subject, message) = (Box::default(), message.into());
-        Self { kind, subject, message, at: at.clone(), also: Vec::new(), help: None }
+        Self {
+            kind,
+            subject,
+            message,
+            at: at.clone(),
+            also: Vec::new(),
+            help: None,
+            unit: None,
+            concerns: true,
+        }
     }
 
     /// The same, about `subject`.

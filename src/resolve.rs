@@ -3,7 +3,7 @@
 mod argocd;
 pub(crate) mod context;
 pub(crate) mod environment;
-mod environments;
+pub(crate) mod environments;
 mod fleet;
 pub(crate) mod flux;
 pub(crate) mod helm;

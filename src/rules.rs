@@ -142,6 +142,9 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
     if let Some(help) = &problem.help {
         finding.help(&**help);
     }
+    if !problem.concerns {
+        finding.pedantic();
+    }
     findings.into_vec()
 }
 

@@ -18,7 +18,7 @@ use crate::{
     discover,
     finding::Finding,
     nearest::nearest,
-    pipeline::analyze,
+    pipeline::{analyze, is_ours},
     problem::{Problem, ProblemKind},
     report::{self, Progress, Report, Screen, TerminalOptions},
     resolve::{
@@ -157,7 +157,12 @@ impl Run<'_, '_> {
         let elapsed = progress.finish();
         let report = Report {
             sources: &sources,
-            environments: environments.into_iter().map(|it| it.name).collect(),
+            environments: environments
+                .iter()
+                .zip(&clusters)
+                .filter(|(environment, cluster)| is_ours(environment, cluster))
+                .map(|(environment, _)| environment.name.clone())
+                .collect(),
             findings: settled.findings,
             suppressed: settled.suppressed,
             pedantic: settled.pedantic,
@@ -185,9 +190,10 @@ impl Run<'_, '_> {
         let (environments, clusters) = analyze(&sources, &config);
         progress.finish();
         let mut shown: Vec<_> = environments.into_iter().zip(clusters).collect();
-        shown.retain(|(environment, _)| {
+        shown.retain(|(environment, cluster)| {
             let entry = environment.entry.origin.written_at();
-            entry.is_none_or(|span| scope.covers(&sources[span.file].path))
+            is_ours(environment, cluster)
+                && entry.is_none_or(|span| scope.covers(&sources[span.file].path))
         });
         let text = match self.options.format {
             Format::Json => report::show_json(&sources, &shown),

@@ -11,17 +11,13 @@ pub(crate) use policy::Weakness;
 pub(super) use policy::of_values;
 
 use crate::{
+    data::subject::APPROVERS,
     model::Approver,
     problem::ProblemKind,
     resolve::environment::{Environment, Object, Release},
     source::Sources,
     tree::{Kind, Node, Origin},
 };
-
-/// Projects that approve kubelet serving certificate requests, as their charts, images, workloads
-/// and repositories are called.
-const PROJECTS: &[&str] =
-    &["kubelet-csr-approver", "kubelet-serving-cert-approver", "kubelet-rubber-stamp"];
 
 /// The cloud controller manager of Talos, one of whose controllers approves.
 const TALOS: &str = "talos-cloud-controller-manager";
@@ -107,7 +103,7 @@ impl Approver {
 
 /// The project that `name` is, or is part of.
 fn project(name: &str) -> Option<&'static str> {
-    PROJECTS.iter().find(|it| name.contains(**it)).copied()
+    APPROVERS.iter().find(|it| name.contains(**it)).copied()
 }
 
 fn of_workload(object: &Object) -> Option<Approver> {
@@ -121,7 +117,7 @@ fn of_workload(object: &Object) -> Option<Approver> {
         let repository = image.as_str().map_or("", |it| it.split('@').next().unwrap_or(it));
         let image_name = repository.rsplit('/').next().unwrap_or_default();
         let image_name = image_name.split(':').next().unwrap_or_default();
-        if let Some(name) = PROJECTS.iter().find(|it| **it == image_name) {
+        if let Some(name) = APPROVERS.iter().find(|it| **it == image_name) {
             let mut weaknesses = policy::of_image(image);
             match *name {
                 "kubelet-csr-approver" => {

@@ -5,12 +5,18 @@ use std::sync::OnceLock;
 use semver::{Prerelease, Version};
 
 use crate::{
+    data::subject::is_named_in,
     model::{
         ApiService, Approver, Cluster, Fact, IntOrPercent, MetricsServer, MetricsServerFacts,
-        approver, chart, nodes, platform, serving,
+        approver, chart, nodes, platform,
+        reach::Subject,
+        serving,
         workload::{self, fact, flag},
     },
-    resolve::environment::{EntryKind, Environment, Object},
+    resolve::{
+        environment::{EntryKind, Environment, Object},
+        environments::defines_nodes,
+    },
     source::Sources,
     tree::{Node, Origin, Reason, Via},
 };
@@ -41,6 +47,18 @@ pub(crate) fn lower(
         Some((local, origin)) => local.then(|| ("configured as local".to_owned(), origin.clone())),
         None => platform.local,
     };
+    let mut subject = Subject::default();
+    environment.objects.iter().filter(|it| is_subject(it)).for_each(|it| subject.add(it.unit));
+    let releases = environment
+        .releases
+        .iter()
+        .filter(|it| it.family.is_some() || is_named_in(&it.chart) || is_named_in(&it.name));
+    releases.for_each(|it| subject.add_release(it.unit));
+    metrics_servers.iter().for_each(|it| subject.miss(&it.facts));
+    platform.kubelets.iter().for_each(|it| subject.miss(&it.facts));
+    let mut problems = environment.problems.clone();
+    subject.judge(sources, environment, &mut problems);
+    problems.extend(platform.problems);
     let (nodes, pods_per_node) = nodes::count(&platform.pools, settings);
     let serving = serving::state(&platform.kubelets, &platform.approvers);
     Cluster {
@@ -60,8 +78,16 @@ pub(crate) fn lower(
         approvers: platform.approvers,
         api_services,
         serving,
-        problems: [environment.problems.clone(), platform.problems].concat(),
+        problems,
     }
+}
+
+/// Whether `object` is of what we judge.
+fn is_subject(object: &Object) -> bool {
+    workload::container(&object.node).is_some()
+        || api_service(object).is_some()
+        || defines_nodes(&object.node)
+        || !approver::of_objects(std::slice::from_ref(object)).is_empty()
 }
 
 /// An APIService that serves the Metrics API.

@@ -15,7 +15,7 @@ use crate::{
     resolve::{
         argocd::repository::Repository,
         context::Context,
-        environment::{EntryKind, Environment, Object},
+        environment::{EntryKind, Environment, Object, Unit},
         install::{self, Discovery, Reached},
         layout::{self, Layout, is_application},
         names,
@@ -105,7 +105,7 @@ impl<'a> Argo<'a> {
             for (home, roots) in self.clusters(home, roots) {
                 let mut deployment = Deployment::new(self, None);
                 for root in roots {
-                    let place = Home { name: home.clone(), built: false };
+                    let place = Home { name: home.clone(), built: false, unit: None };
                     deployment.open.push_back((root.node.clone(), place));
                 }
                 found.extend(deployment.run());
@@ -118,7 +118,8 @@ impl<'a> Argo<'a> {
     pub(crate) fn applications(&self, environment: &Environment) -> Discovery {
         let mut deployment = Deployment::new(self, Some(&environment.name));
         for object in environment.objects.iter().filter(|it| is_application(&it.node)) {
-            let place = Home { name: environment.name.clone(), built: true };
+            let unit = environment.applies(object);
+            let place = Home { name: environment.name.clone(), built: true, unit };
             deployment.open.push_back((object.node.clone(), place));
         }
         deployment.run()
@@ -195,6 +196,8 @@ impl<'a> Argo<'a> {
 struct Home {
     name: String,
     built: bool,
+    /// The unit that applies it.
+    unit: Option<String>,
 }
 
 /// Deploying Applications until there are no more.
@@ -286,6 +289,9 @@ impl<'r, 'a> Deployment<'r, 'a> {
             let origin = application.object_anchor().clone();
             Environment::new(target.as_str(), EntryKind::ArgoCd, origin)
         });
+        let mut unit = Unit::of_object(application);
+        unit.after.extend(place.unit.clone());
+        let start = environment.begin();
         environment.problems.extend(deployed.problems);
         if set.is_some() || !place.built || target != place.name {
             push(environment, &mut self.places, Object::new(application.clone()));
@@ -294,13 +300,15 @@ impl<'r, 'a> Deployment<'r, 'a> {
         for mut node in deployed.objects {
             install::default_namespace(&mut node, namespace);
             if is_application(&node) {
-                inner.push((node.clone(), Home { name: target.clone(), built: true }));
+                let unit = Some(unit.id.clone());
+                inner.push((node.clone(), Home { name: target.clone(), built: true, unit }));
             }
             push(environment, &mut self.places, Object::new(node));
         }
         for release in deployed.releases {
             environment.install(argo.context, release);
         }
+        environment.end(start, unit);
         self.open.extend(inner);
     }
 

@@ -29,6 +29,18 @@ pub(crate) struct Environment {
     pub files: Vec<FileId>,
     /// What could not be read or resolved, or would fail to build.
     pub problems: Vec<Problem>,
+    /// What is deployed, or refused, as one.
+    pub units: Vec<Unit>,
+}
+
+/// Something that a tool deploys as one: a Flux Kustomization, an Argo CD Application, a release of a
+/// chart. When one thing in it is refused, nothing of it is deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unit {
+    /// What others call it: `HelmRelease kube-system/metrics-server`.
+    pub id: String,
+    /// What has to be deployed before it: what applies it, and what it depends on.
+    pub after: Vec<String>,
 }
 
 /// What an environment starts from.
@@ -69,7 +81,52 @@ impl Environment {
             releases: Vec::new(),
             files: Vec::new(),
             problems: Vec::new(),
+            units: Vec::new(),
         }
+    }
+
+    /// What there is now, for [`Environment::end`].
+    pub(crate) fn begin(&self) -> UnitStart {
+        UnitStart([self.objects.len(), self.releases.len(), self.problems.len()])
+    }
+
+    /// Makes `unit` of what was added since `start`, but for what belongs to a unit already.
+    pub(crate) fn end(&mut self, UnitStart([objects, releases, problems]): UnitStart, unit: Unit) {
+        let objects = self.objects.iter_mut().skip(objects).map(|it| &mut it.unit);
+        let releases = self.releases.iter_mut().skip(releases).map(|it| &mut it.unit);
+        let problems = self.problems.iter_mut().skip(problems).map(|it| &mut it.unit);
+        for its in objects.chain(releases).chain(problems) {
+            its.get_or_insert(self.units.len());
+        }
+        self.units.push(unit);
+    }
+
+    /// What others call the unit that `object` belongs to.
+    pub(crate) fn applies(&self, object: &Object) -> Option<String> {
+        Some(self.units.get(object.unit?)?.id.clone())
+    }
+}
+
+/// How much of an environment there was before a unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnitStart([usize; 3]);
+
+impl Unit {
+    /// The object of `kind` with that namespace and name.
+    pub(crate) fn of(kind: &str, namespace: &str, name: &str) -> Self {
+        Self { id: format!("{kind} {namespace}/{name}"), after: Vec::new() }
+    }
+
+    /// What `node` deploys, after whatever `spec.dependsOn` names: the same kind in the same
+    /// namespace unless it says another.
+    pub(crate) fn of_object(node: &Node) -> Self {
+        let (kind, own) = (node.object_kind(), node.object_namespace());
+        let named = |it: &Node| {
+            let namespace = it.str_at("namespace").unwrap_or(own);
+            Some(Self::of(kind, namespace, it.str_at("name")?).id)
+        };
+        let after = node.items_at("spec.dependsOn").iter().filter_map(named).collect();
+        Self { after, ..Self::of(kind, own, node.object_name()) }
     }
 }
 
@@ -96,6 +153,9 @@ pub(crate) struct Object {
     pub release: Option<usize>,
     /// Whether what applies it is suspended, so that the cluster may run something else.
     pub suspended: bool,
+    /// The unit that it is deployed with, as an index into [`Environment::units`]; `None` is
+    /// everything that is in none.
+    pub unit: Option<usize>,
 }
 
 /// A chart that is installed, with the user's values.
@@ -124,12 +184,14 @@ pub(crate) struct Release {
     pub anchor: Origin,
     /// Whether it is suspended, so that the cluster may run something else.
     pub suspended: bool,
+    /// The unit that it is, as an index into [`Environment::units`].
+    pub unit: Option<usize>,
 }
 
 impl Object {
     /// An object that no chart renders.
     pub(crate) fn new(node: Node) -> Self {
-        Self { node, release: None, suspended: false }
+        Self { node, release: None, suspended: false, unit: None }
     }
 
     /// `kind`

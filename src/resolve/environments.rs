@@ -405,7 +405,7 @@ impl Loose {
 }
 
 /// Whether an object says how a cluster's nodes are made rather than what they run.
-fn defines_nodes(node: &Node) -> bool {
+pub(crate) fn defines_nodes(node: &Node) -> bool {
     let version = node.str_at("apiVersion").unwrap_or_default();
     let role = version.split_once('/').and_then(|(group, _)| groups::role(group));
     let kubelet_config = node.str_at("kind") == Some("ConfigMap")

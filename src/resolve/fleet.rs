@@ -9,7 +9,7 @@ use crate::{
     problem::Problem,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Object},
+        environment::{EntryKind, Environment, Object, Unit},
         helm,
         install::{self, Discovery},
         kustomize,
@@ -66,7 +66,9 @@ pub(crate) fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>)
             let environment = environments.entry(name.to_owned()).or_insert_with(|| {
                 Environment::new(name, EntryKind::Other, Origin::written(start))
             });
+            let start = environment.begin();
             bundle.deploy(target, environment);
+            environment.end(start, Unit::of("bundle", name, bundle.dir));
         };
         // A bundle that customizes nothing goes to every target that another one knows.
         if targets.is_empty() {

@@ -4,7 +4,7 @@ use crate::{
     problem::Problem,
     resolve::{
         context::Context,
-        environment::{Environment, Release},
+        environment::{Environment, Object, Release, Unit},
         helm, install,
         template::{self, Hole},
     },
@@ -16,25 +16,27 @@ use crate::{
 ///
 /// A `HelmChartConfig` without its chart changes one that the distribution brings along.
 pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
-    let of = |kind: &str| -> Vec<Node> {
+    let of = |kind: &str| -> Vec<Object> {
         let objects = environment.objects.iter();
         let ours = objects.filter(|it| it.group() == "helm.cattle.io" && it.kind() == kind);
-        ours.map(|it| it.node.clone()).collect()
+        ours.cloned().collect()
     };
     let (charts, mut configs) = (of("HelmChart"), of("HelmChartConfig"));
     for chart in charts {
-        let same = |it: &Node| {
-            it.object_namespace() == chart.object_namespace()
-                && it.object_name() == chart.object_name()
-        };
+        let same = |it: &Object| it.namespace() == chart.namespace() && it.name() == chart.name();
         let own = configs.iter().position(same);
         let config = own.map(|index| configs.remove(index));
-        let release = release(context, &chart, config.as_ref(), &mut environment.problems);
+        let start = environment.begin();
+        let config = config.as_ref().map(|it| &it.node);
+        let release = release(context, &chart.node, config, &mut environment.problems);
         environment.install(context, release);
+        let mut unit = Unit::of_object(&chart.node);
+        unit.after.extend(environment.applies(&chart));
+        environment.end(start, unit);
     }
     for config in configs {
         // What the distribution's own chart makes of it is for the model of the distribution.
-        let release = release(context, &config, None, &mut environment.problems);
+        let release = release(context, &config.node, None, &mut environment.problems);
         environment.releases.push(release);
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     problem::Problem,
     resolve::{
         context::Context,
-        environment::{Environment, Object},
+        environment::{Environment, Object, Unit},
         install, template,
     },
     tree::{Map, Node},
@@ -24,6 +24,7 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         let node = &proxy.node;
         let text = |path: &str| node.str_at(path).filter(|it| !it.is_empty());
         let Some(chart) = text("spec.chartName") else { continue };
+        let start = environment.begin();
         let version = node.at("spec.version").filter(|it| it.as_str() != Some("")).cloned();
         let anchor = node.at("spec.chartName").map_or(node.object_anchor(), |it| &it.origin);
         let values = match node.at("spec.valuesTemplate").filter(|it| !it.is_null()) {
@@ -40,6 +41,9 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         let namespace = text("spec.namespace").unwrap_or_default();
         let release = chart.release("helm-chart-proxy", name, namespace, values, anchor);
         environment.install(context, release);
+        let mut unit = Unit::of_object(node);
+        unit.after.extend(environment.applies(&proxy));
+        environment.end(start, unit);
     }
 }
 

@@ -66,7 +66,11 @@ impl Environment {
     pub(crate) fn add(&mut self, release: Release, objects: Vec<Node>) {
         let (index, suspended) = (Some(self.releases.len()), release.suspended);
         let objects = objects.into_iter();
-        self.objects.extend(objects.map(|node| Object { node, release: index, suspended }));
+        self.objects.extend(objects.map(|node| Object {
+            release: index,
+            suspended,
+            ..Object::new(node)
+        }));
         self.releases.push(release);
     }
 }
@@ -112,6 +116,7 @@ impl ChartReference<'_> {
             version: self.version,
             values,
             suspended: false,
+            unit: None,
         }
     }
 }

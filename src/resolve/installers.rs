@@ -98,12 +98,20 @@ fn join(environments: &mut Vec<Environment>, part: Environment) {
         environments.push(part);
         return;
     };
-    let shift = whole.releases.len();
+    let (releases, units) = (whole.releases.len(), whole.units.len());
     whole.objects.extend(part.objects.into_iter().map(|mut object| {
-        object.release = object.release.map(|index| index + shift);
+        object.release = object.release.map(|index| index + releases);
+        object.unit = object.unit.map(|index| index + units);
         object
     }));
-    whole.releases.extend(part.releases);
+    whole.releases.extend(part.releases.into_iter().map(|mut release| {
+        release.unit = release.unit.map(|index| index + units);
+        release
+    }));
     whole.files.extend(part.files);
-    whole.problems.extend(part.problems);
+    whole.problems.extend(part.problems.into_iter().map(|mut problem| {
+        problem.unit = problem.unit.map(|index| index + units);
+        problem
+    }));
+    whole.units.extend(part.units);
 }

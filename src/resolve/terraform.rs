@@ -23,7 +23,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Release},
+        environment::{EntryKind, Environment, Release, Unit},
         helm,
         install::{self, Discovery},
         layout::Layout,
@@ -92,8 +92,11 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
                     continue;
                 };
                 let environment = environment(&mut environments, &instance.root, &release.anchor);
+                let start = environment.begin();
+                let unit = Unit::of("helm_release", &release.namespace, &release.name);
                 environment.problems.extend(problems);
                 environment.install(context, release);
+                environment.end(start, unit);
             }
             if let Some(first) = module.problems.first() {
                 let environment = environment(&mut environments, &instance.root, &first.at);

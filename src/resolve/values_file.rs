@@ -5,7 +5,7 @@ use crate::{
     data::Family,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Release},
+        environment::{EntryKind, Environment, Release, Unit},
         helm, install, layout,
         names::settings_for,
     },
@@ -118,7 +118,10 @@ fn install(
     let expanded = helm::expand(context, &release);
     environment.problems.extend(expanded.problems);
     for release in expanded.releases {
+        let start = environment.begin();
+        let unit = Unit::of("release", &release.namespace, &release.name);
         environment.install(context, release);
+        environment.end(start, unit);
     }
     environment
 }

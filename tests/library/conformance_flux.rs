@@ -17,7 +17,7 @@ use crate::{
     problem::ProblemKind,
     resolve::{
         context::{Context, Purpose},
-        environment::{EntryKind, EntryPoint, Environment},
+        environment::{EntryKind, Environment},
         flux::{self, envsubst},
     },
     scalar::Dialect,
@@ -185,15 +185,8 @@ fn kustomization_trees() {
             let roots = first_document(&sources, "roots.json");
             let config = Config::default();
             let context = Context::new(&sources, &config, Purpose::Render);
-            let mut environment = Environment {
-                name: name.clone(),
-                entry: EntryPoint { kind: EntryKind::Flux, origin: roots.origin.clone() },
-                settings: None,
-                objects: Vec::new(),
-                releases: Vec::new(),
-                files: Vec::new(),
-                problems: Vec::new(),
-            };
+            let mut environment =
+                Environment::new(name.clone(), EntryKind::Flux, roots.origin.clone());
             flux::resolve(&context, None, roots.items(), &mut environment);
             flux::releases(&context, &mut environment);
             let id = format!("{} {name}", settings["id"]);

@@ -96,6 +96,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         values,
         anchor: nowhere,
         suspended: false,
+        unit: None,
     };
     let config = Config::default();
     let context = Context::new(&sources, &config, Purpose::Judge);

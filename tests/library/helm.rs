@@ -61,6 +61,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         values: Node::new(Map::default(), nowhere()),
         anchor: nowhere(),
         suspended: false,
+        unit: None,
     }
 }
 

@@ -41,6 +41,7 @@ mod approver;
 mod configuration;
 mod emit;
 mod lower;
+mod reach;
 mod report;
 mod serving;
 mod settle;

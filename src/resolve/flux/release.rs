@@ -7,7 +7,7 @@ use crate::{
     problem::Problem,
     resolve::{
         context::Context,
-        environment::{Environment, Object, Release},
+        environment::{Environment, Object, Release, Unit},
         helm, install, kustomize,
     },
     source,
@@ -24,12 +24,16 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
     let releases: Vec<Object> =
         environment.objects.iter().filter(|it| is_release(it)).cloned().collect();
     for object in releases {
+        let mut unit = Unit::of_object(&object.node);
+        unit.after.extend(environment.applies(&object));
+        let start = environment.begin();
         let mut problems = Vec::new();
         match install(context, &store, &object, &mut problems) {
             Ok((release, objects)) => environment.add(release, objects),
             Err(problem) => problems.push(problem),
         }
         environment.problems.append(&mut problems);
+        environment.end(start, unit);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ignore::gitignore::Gitignore;
 
@@ -14,7 +17,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         context::{Context, Purpose},
-        environment::{EntryKind, Environment, Object},
+        environment::{EntryKind, Environment, Object, Unit},
         kustomize::{self, BuildOptions},
         layout::{Closure, Layout},
     },
@@ -60,12 +63,26 @@ pub(crate) fn resolve(
     let mut known = BTreeSet::new();
     tree.problems
         .retain(|it| it.kind != ProblemKind::Unresolved || known.insert(it.message.clone()));
-    environment.problems.append(&mut tree.problems);
-    for member in tree.members {
+    let units = environment.units.len();
+    environment.problems.extend(tree.problems.into_iter().map(|mut problem| {
+        problem.unit = problem.unit.map(|member| member + units);
+        problem
+    }));
+    environment.units.extend(tree.members.iter().map(|it| Unit::of_object(&it.node)));
+    let ids: Vec<String> = environment.units.iter().map(|it| it.id.clone()).collect();
+    let index_of: BTreeMap<&str, usize> =
+        ids.iter().enumerate().skip(units).map(|(index, id)| (&**id, index)).collect();
+    for (index, member) in tree.members.into_iter().enumerate() {
+        let unit = units + index;
+        for child in member.objects.iter().filter_map(kustomization) {
+            let child = Unit::of_object(&child).id;
+            let child = index_of.get(&*child).and_then(|it| environment.units.get_mut(*it));
+            child.into_iter().for_each(|it| it.after.extend(ids.get(unit).cloned()));
+        }
         let suspended = member.suspended;
         environment.objects.extend(member.objects.into_iter().map(|node| {
             let suspended = suspended || is_left_alone(&node);
-            Object { suspended, ..Object::new(node) }
+            Object { suspended, unit: Some(unit), ..Object::new(node) }
         }));
     }
 }
@@ -119,7 +136,9 @@ impl Tree<'_> {
             while index < self.members.len() {
                 match self.members[index].stage {
                     Stage::Found => {
+                        let known = self.problems.len();
                         self.build(index);
+                        self.claim(known, index);
                         moved = true;
                     }
                     Stage::Built | Stage::Searched if self.is_ready(index) => {
@@ -133,6 +152,13 @@ impl Tree<'_> {
             if !moved && !self.include_left_out() && !self.break_deadlock() {
                 break;
             }
+        }
+    }
+
+    /// Says that the problems after the first `known` are those of a member.
+    fn claim(&mut self, known: usize, index: usize) {
+        for problem in self.problems.iter_mut().skip(known) {
+            problem.unit = Some(index);
         }
     }
 
@@ -184,6 +210,12 @@ impl Tree<'_> {
     }
 
     fn finish(&mut self, index: usize) {
+        let known = self.problems.len();
+        self.substitute(index);
+        self.claim(known, index);
+    }
+
+    fn substitute(&mut self, index: usize) {
         let Some(member) = self.members.get_mut(index) else { return };
         member.stage = Stage::Final;
         let objects = std::mem::take(&mut member.objects);

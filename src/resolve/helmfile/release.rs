@@ -3,7 +3,7 @@
 use super::{HelmfileRun, State, holes, locate};
 use crate::{
     problem::Problem,
-    resolve::{helm, install, template},
+    resolve::{environment::Unit, helm, install, template},
     scalar::Scalar,
     source::{self, FileId, Span, Text},
     tree::{Kind, Map, Node, Origin},
@@ -42,6 +42,7 @@ impl HelmfileRun<'_> {
             _ => ("", chart),
         };
         let version = release.get("version").filter(|it| !it.is_null()).cloned();
+        let start = self.environment.begin();
         let values = self.values(file, release, state);
         let mut release = install::ChartReference {
             name: local.as_deref().unwrap_or(name),
@@ -59,7 +60,9 @@ impl HelmfileRun<'_> {
         // Whether it is installed at all cannot be told.
         release.suspended =
             condition.is_none() || installed.is_some_and(|it| it.as_bool().is_none());
+        let unit = Unit::of("release", &release.namespace, &release.name);
         self.environment.install(self.context, release);
+        self.environment.end(start, unit);
     }
 
     /// `values` in order, then `secrets`, then `set`.

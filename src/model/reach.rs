@@ -1,0 +1,113 @@
+//! Which problems can change anything about what we judge: of those a reader has to know.
+//!
+//! What is refused takes everything with it that is deployed as one with it, or after it. What
+//! nobody can tell takes nothing away; it matters where a setting is unknown because of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    data::subject::is_named_in,
+    model::Facts,
+    problem::{Problem, ProblemKind},
+    resolve::environment::Environment,
+    source::{Sources, Span},
+    tree::{Origin, Reason},
+};
+
+/// What of an environment is our subject.
+#[derive(Debug, Default)]
+pub(super) struct Subject {
+    /// The units that hold any of it, as indices into [`Environment::units`]; `None` is everything
+    /// that is in none.
+    units: BTreeSet<Option<usize>>,
+    /// Those of them that are releases of our charts.
+    releases: BTreeSet<Option<usize>>,
+    /// Why settings of it cannot be told.
+    whys: BTreeSet<Reason>,
+    /// Where that stands.
+    places: BTreeSet<Span>,
+}
+
+impl Subject {
+    /// Adds a unit that holds some of it.
+    pub(super) fn add(&mut self, unit: Option<usize>) {
+        self.units.insert(unit);
+    }
+
+    /// Adds a release of a chart that is our subject itself.
+    pub(super) fn add_release(&mut self, unit: Option<usize>) {
+        self.releases.insert(unit);
+        self.add(unit);
+    }
+
+    /// Adds what cannot be told of `facts`.
+    pub(super) fn miss(&mut self, facts: &impl Facts) {
+        for (_, fact) in facts.facts() {
+            let untold =
+                fact.untold().map(|(why, at)| (why.clone(), at.and_then(Origin::written_at)));
+            self.whys.extend(untold.iter().map(|(why, _)| why.clone()));
+            self.places.extend(untold.and_then(|(_, at)| at));
+        }
+    }
+
+    /// Says of each problem of `environment` whether it concerns this subject.
+    pub(super) fn judge(
+        mut self,
+        sources: &Sources,
+        environment: &Environment,
+        problems: &mut [Problem],
+    ) {
+        self.precede(environment);
+        for problem in problems {
+            let of_unit = problem.unit.and_then(|it| environment.units.get(it));
+            problem.concerns = is_named(sources, problem)
+                || match problem.kind {
+                    ProblemKind::Unresolved => {
+                        self.releases.contains(&problem.unit)
+                            || of_unit.is_some_and(|it| is_named_in(&it.id))
+                            || self.misses(problem)
+                    }
+                    // A file that nothing builds stands alone.
+                    ProblemKind::Syntax if problem.unit.is_none() => {
+                        let file = problem.at.written_at().map(|it| it.file);
+                        file.is_some_and(|it| is_named_in(sources.text(it)))
+                    }
+                    // What it refuses may be the very thing that made this an environment.
+                    _ => self.units.is_empty() || self.holds(problem.unit),
+                };
+        }
+    }
+
+    /// Adds the units that come before those which hold our subject.
+    fn precede(&mut self, environment: &Environment) {
+        let units = &environment.units;
+        let mut called: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, unit) in units.iter().enumerate() {
+            called.entry(&unit.id).or_default().push(index);
+        }
+        let mut open: Vec<usize> = self.units.iter().filter_map(|it| *it).collect();
+        while let Some(unit) = open.pop().and_then(|it| units.get(it)) {
+            let before = unit.after.iter().filter_map(|id| called.get(&**id)).flatten();
+            open.extend(before.copied().filter(|index| self.units.insert(Some(*index))));
+        }
+    }
+
+    /// Whether what is refused with `unit` holds any of it, or comes before it.
+    fn holds(&self, unit: Option<usize>) -> bool {
+        unit.is_none() || self.units.contains(&unit)
+    }
+
+    /// Whether a setting cannot be told because of `problem`.
+    fn misses(&self, problem: &Problem) -> bool {
+        self.whys.iter().any(|it| **it == *problem.message)
+            || problem.at.written_at().is_some_and(|it| self.places.contains(&it))
+    }
+}
+
+/// Whether the problem, or the path of the file that it is in, names our subject.
+fn is_named(sources: &Sources, problem: &Problem) -> bool {
+    let said = is_named_in(&problem.message) || is_named_in(&problem.subject);
+    said || problem.at.written_at().is_some_and(|span| {
+        is_named_in(&sources[span.file].path) || is_named_in(sources.slice(span))
+    })
+}

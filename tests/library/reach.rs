@@ -1,0 +1,152 @@
+//! Which problems are errors: those of what holds our subject, or comes before it.
+
+use insta::assert_snapshot;
+
+use super::fixture_with;
+use crate::{
+    config::Config,
+    pipeline::{analyze, check},
+    settle::{Scope, settle},
+};
+
+/// A Flux Kustomization but for its name, its path and what it depends on.
+const FLUX: &str = "\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+";
+
+/// What a Flux Kustomization builds from.
+const SOURCE: &str = "sourceRef: {kind: GitRepository, name: flux-system}";
+
+const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metrics-server, namespace: kube-system}
+spec: {template: {spec: {priorityClassName: system-cluster-critical, containers: [{name: metrics-server, image: registry.k8s.io/metrics-server/metrics-server:v0.7.2}]}}}
+";
+
+/// A HelmRelease but for its name and what comes after its version.
+const RELEASE: &str = "\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+";
+
+/// What `check` says of a repository: severities, or `pedantic`, with rule and message.
+fn said(files: &str) -> String {
+    let parts =
+        [("FLUX", FLUX), ("SOURCE", SOURCE), ("DEPLOYMENT", DEPLOYMENT), ("RELEASE", RELEASE)];
+    let sources = fixture_with(&parts, files);
+    let config = Config { pedantic: true, ..Config::default() };
+    let (_, clusters) = analyze(&sources, &config);
+    let settled = settle(&sources, &config, check(&clusters), &Scope::all());
+    let line = |it: &crate::finding::Finding| {
+        let level = if it.pedantic { "pedantic" } else { it.severity.id() };
+        format!("{level} {}: {}", it.rule, it.message)
+    };
+    settled.findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_holds_nothing_of_ours_is_no_error() {
+    assert_snapshot!(said("
+        //- clusters/prod/apps.yaml
+        FLUX
+        metadata: {name: apps, namespace: flux-system}
+        spec: {path: ./apps, SOURCE}
+        //- clusters/prod/infra.yaml
+        FLUX
+        metadata: {name: infra, namespace: flux-system}
+        spec: {path: ./infra, SOURCE}
+        //- apps/kustomization.yaml
+        resources: [blog.yaml]
+        //- infra/kustomization.yaml
+        resources: [server.yaml]
+        //- infra/server.yaml
+        DEPLOYMENT
+    "), @"pedantic build-fails: there is no blog.yaml in the repository");
+}
+
+#[test]
+fn what_comes_before_metrics_server_has_to_be_built() {
+    assert_snapshot!(said("
+        //- clusters/prod/crds.yaml
+        FLUX
+        metadata: {name: crds, namespace: flux-system}
+        spec: {path: ./crds, SOURCE}
+        //- clusters/prod/infra.yaml
+        FLUX
+        metadata: {name: infra, namespace: flux-system}
+        spec: {path: ./infra, SOURCE, dependsOn: [{name: crds}]}
+        //- crds/kustomization.yaml
+        resources: [monitors.yaml]
+        //- infra/kustomization.yaml
+        resources: [server.yaml]
+        //- infra/server.yaml
+        DEPLOYMENT
+    "), @"error build-fails: there is no monitors.yaml in the repository");
+}
+
+#[test]
+fn a_release_that_is_refused_takes_no_other_along() {
+    assert_snapshot!(said("
+        //- kustomization.yaml
+        resources: [server.yaml, blog.yaml]
+        //- server.yaml
+        DEPLOYMENT
+        //- blog.yaml
+        RELEASE
+        metadata: {name: blog, namespace: blog}
+        spec:
+          chart: {spec: {chart: ./charts/blog, sourceRef: {kind: GitRepository, name: flux-system}}}
+          values: {a: 1}
+          valuesFrom: [{kind: ConfigMap, name: here, valuesKey: missing.yaml}]
+        ---
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: here, namespace: blog}
+        data: {values.yaml: ''}
+        //- charts/blog/Chart.yaml
+        name: blog
+    "), @"pedantic build-fails: the ConfigMap `here` has no key `missing.yaml`");
+}
+
+#[test]
+fn what_cannot_be_told_matters_where_a_setting_hangs_on_it() {
+    assert_snapshot!(said("
+        //- kustomization.yaml
+        resources: [server.yaml, https://example.com/dashboard.yaml]
+        //- server.yaml
+        DEPLOYMENT
+        ---
+        RELEASE
+        metadata: {name: numbers, namespace: kube-system}
+        spec:
+          chart: {spec: {chart: metrics-server, version: 3.12.2, sourceRef: {kind: HelmRepository, name: x}}}
+          valuesFrom: [{kind: Secret, name: hidden}]
+        ---
+        apiVersion: source.toolkit.fluxcd.io/v1
+        kind: HelmRepository
+        metadata: {name: x, namespace: kube-system}
+        spec: {url: https://kubernetes-sigs.github.io/metrics-server/}
+    "), @"
+    pedantic unresolved: https://example.com/dashboard.yaml is not in the repository
+    note unresolved: the Secret `kube-system/hidden` is not in the repository; the values in it are unknown
+    ");
+}
+
+#[test]
+fn a_broken_file_that_nothing_builds_stands_alone() {
+    assert_snapshot!(said("
+        //- server.yaml
+        DEPLOYMENT
+        //- notes.yaml
+        # tls-san
+        a: [
+        //- other.yaml
+        kind: Deployment
+        metadata: {name: metrics-server
+    "), @"
+    error syntax: unclosed bracket '{'
+    pedantic syntax: unclosed bracket '['
+    ");
+}
