@@ -222,6 +222,8 @@ pub(crate) struct ApiService {
     pub ca_bundle: Fact<String>,
     /// The service it points at, `namespace/name`.
     pub service: Fact<String>,
+    /// Whether that is another program's: prometheus-adapter serves the Metrics API too.
+    pub foreign: bool,
     /// Its name in the file.
     pub anchor: Origin,
 }

@@ -1,5 +1,9 @@
 //! Text that something else replaces before a cluster reads it, by how it is written.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 /// A notation for what is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placeholder {
@@ -38,6 +42,14 @@ impl Placeholder {
 /// Whether a value has a part that something fills in: `${…}`, `{{…}}`.
 pub(crate) fn has_placeholder(text: &str) -> bool {
     [Placeholder::Dollar, Placeholder::Braces].iter().any(|it| it.is_in(text))
+}
+
+/// Whether `text` has a mark that people write for a script to replace: `<version>`, `@@VERSION@@`,
+/// `__VERSION__`.
+pub(crate) fn has_mark(text: &str) -> bool {
+    static MARK: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new("<[^<>]+>|@@[^@]+@@|__[A-Z0-9]+(?:_[A-Z0-9]+)*__").ok());
+    MARK.as_ref().is_some_and(|it| it.is_match(text))
 }
 
 /// Whether `text` is a template of another language rather than YAML: Go, Jinja, ERB.

@@ -196,7 +196,10 @@ fn written(node: &Node) -> Option<String> {
 
 /// Whether a template, Flux, Kubernetes or some script fills a part of `text` in.
 pub(super) fn has_hole(text: &str) -> bool {
-    placeholder::is_template(text) || Placeholder::Dollar.is_in(text) || text.contains("$(")
+    placeholder::is_template(text)
+        || placeholder::has_mark(text)
+        || Placeholder::Dollar.is_in(text)
+        || text.contains("$(")
 }
 
 impl<T> Default for Fact<T> {

@@ -68,9 +68,9 @@ impl Settings {
             anonymous_authentication: self
                 .bool("authentication.anonymous.enabled", "anonymous-auth"),
             authorization_mode: self.text("authorization.mode", "authorization-mode"),
-            read_only_port: self.int("readOnlyPort", "read-only-port"),
+            read_only_port: self.port("readOnlyPort", "read-only-port"),
             address: self.text("address", "address"),
-            port: self.int("port", "port"),
+            port: self.port("port", "port"),
             enable_server: self.bool("enableServer", "enable-server"),
             rotation_gate: self.fact(
                 &format!("featureGates.{gate}"),
@@ -109,8 +109,14 @@ impl Settings {
         }
     }
 
-    fn int(&self, path: &str, flag: &str) -> Fact<i128> {
-        self.fact(path, flag, |it| number(it).ok(), |text| flag::integer(text.trim()).into())
+    fn port(&self, path: &str, flag: &str) -> Fact<i128> {
+        let port = |it: &i128| (0..=65535).contains(it);
+        self.fact(
+            path,
+            flag,
+            |it| number(it).ok().filter(port),
+            |text| flag::integer(text.trim()).filter(port).into(),
+        )
     }
 
     /// What holds of the layers and flags in the end, and what it took the place of.

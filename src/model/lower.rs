@@ -17,8 +17,8 @@ use crate::{
         environment::{EntryKind, Environment, Object},
         environments::defines_nodes,
     },
-    source::Sources,
-    tree::{Node, Origin, Reason, Via},
+    source::{self, Sources},
+    tree::{Map, Node, Origin, Reason, Via},
 };
 
 /// The typed view of `environment`.
@@ -33,12 +33,15 @@ pub(crate) fn lower(
         elsewhere.get_or_init(|| approver::elsewhere(sources))
     });
     let runs_on = platform.runs_on();
-    let api_services: Vec<ApiService> =
-        environment.objects.iter().filter_map(api_service).collect();
+    let registrations: Vec<(&Object, ApiService)> = environment
+        .objects
+        .iter()
+        .filter_map(|it| Some((it, api_service(environment, it)?)))
+        .collect();
     let metrics_servers: Vec<MetricsServer> = environment
         .objects
         .iter()
-        .filter_map(|object| metrics_server(sources, object, environment, &api_services))
+        .filter_map(|object| metrics_server(sources, object, environment, &registrations))
         .chain(platform.bundled)
         .collect();
     let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
@@ -76,7 +79,7 @@ pub(crate) fn lower(
         charts: environment.releases.iter().filter_map(chart::installed).collect(),
         kubelets: platform.kubelets,
         approvers: platform.approvers,
-        api_services,
+        api_services: registrations.into_iter().map(|(_, it)| it).collect(),
         serving,
         problems,
     }
@@ -85,22 +88,27 @@ pub(crate) fn lower(
 /// Whether `object` is of what we judge.
 fn is_subject(object: &Object) -> bool {
     workload::container(&object.node).is_some()
-        || api_service(object).is_some()
+        || serves_metrics(object)
         || defines_nodes(&object.node)
         || !approver::of_objects(std::slice::from_ref(object)).is_empty()
 }
 
-/// An APIService that serves the Metrics API.
-fn api_service(object: &Object) -> Option<ApiService> {
-    let node = &object.node;
-    let group = match node.look("spec.group") {
+/// Whether `object` is an APIService of the Metrics API.
+fn serves_metrics(object: &Object) -> bool {
+    let group = match object.node.look("spec.group") {
         Ok(group) => group.and_then(Node::as_str),
         // The name is the version and the group: kube-aggregator validates that.
         Err(_) => object.name().split_once('.').map(|(_, group)| group),
     };
-    if object.kind() != "APIService" || group != Some("metrics.k8s.io") {
+    object.kind() == "APIService" && group == Some("metrics.k8s.io")
+}
+
+/// The APIService that `object` is, if it is one of the Metrics API.
+fn api_service(environment: &Environment, object: &Object) -> Option<ApiService> {
+    if !serves_metrics(object) {
         return None;
     }
+    let node = &object.node;
     let name = fact(node, "spec.service.name", workload::text);
     let namespace = fact(node, "spec.service.namespace", workload::text);
     let service = match (&namespace, &name) {
@@ -110,14 +118,64 @@ fn api_service(object: &Object) -> Option<ApiService> {
         (told, _) | (_, told) if told.untold().is_some() => told.clone(),
         _ => Fact::Absent(None),
     };
+    let foreign = service.value().is_some_and(|service| {
+        service.split_once('/').is_some_and(|(at, name)| is_foreign(environment, at, name))
+    });
     Some(ApiService {
         name: object.name().to_owned(),
+        foreign,
         insecure_skip_tls_verify: fact(node, "spec.insecureSkipTLSVerify", workload::boolean)
             .or_default(false, kubernetes_default()),
         ca_bundle: fact(node, "spec.caBundle", workload::text),
         service,
         anchor: object.anchor(),
     })
+}
+
+/// Whether a Service is another program's: it is not called like metrics-server, and does not
+/// select its pods.
+fn is_foreign(environment: &Environment, namespace: &str, name: &str) -> bool {
+    let objects = || environment.objects.iter().filter(|it| namespace_of(it) == namespace);
+    let selector = objects()
+        .find(|it| it.kind() == "Service" && it.name() == name)
+        .and_then(|it| it.node.at("spec.selector")?.as_map());
+    let mut workloads = objects().filter(|it| runs_metrics_server(it).is_some());
+    !name.contains("metrics-server")
+        && !workloads.any(|it| it.name() == name || selector.is_some_and(|by| selects(by, &it.node)))
+}
+
+/// The APIService of the metrics-server that `object` runs: the one of the same chart or file, then
+/// of the same directory, of those that point into its namespace or may.
+fn registration<'a>(
+    sources: &Sources,
+    object: &Object,
+    registrations: &'a [(&Object, ApiService)],
+) -> Option<&'a ApiService> {
+    let own = || registrations.iter().filter(|(_, it)| !it.foreign);
+    let serves = |(_, it): &&(&Object, ApiService)| {
+        let at = it.service.value().and_then(|it| it.split_once('/'));
+        at.is_none_or(|(at, _)| at == namespace_of(object))
+    };
+    let file = |it: &Object| it.node.origin.written_at().map(|it| it.file);
+    let dir = |it: &Object| file(it).map(|it| source::parent(&sources[it].path));
+    let far = |(it, _): &&(&Object, ApiService)| {
+        (it.release != object.release, file(it) != file(object), dir(it) != dir(object))
+    };
+    let only = || own().next().filter(|_| own().nth(1).is_none());
+    own().filter(serves).min_by_key(far).or_else(only).map(|(_, it)| it)
+}
+
+/// What an object without a namespace of its own is in.
+fn namespace_of(object: &Object) -> &str {
+    match object.namespace() {
+        "" => "default",
+        namespace => namespace,
+    }
+}
+
+/// The container of metrics-server in the pods of `object`.
+fn runs_metrics_server(object: &Object) -> Option<&Node> {
+    matches!(object.kind(), "Deployment" | "DaemonSet").then(|| workload::container(&object.node))?
 }
 
 /// The metrics-server that `object` runs, if it runs one.
@@ -129,21 +187,14 @@ fn metrics_server(
     sources: &Sources,
     object: &Object,
     environment: &Environment,
-    api_services: &[ApiService],
+    registrations: &[(&Object, ApiService)],
 ) -> Option<MetricsServer> {
-    let daemon = match object.kind() {
-        "Deployment" => false,
-        "DaemonSet" => true,
-        _ => return None,
-    };
+    let container = runs_metrics_server(object)?;
+    let daemon = object.kind() == "DaemonSet";
     let node = &object.node;
     let pod = node.at("spec.template.spec")?;
-    let container = workload::container(node)?;
     let release = object.release.and_then(|index| environment.releases.get(index));
-    let namespace = match object.namespace() {
-        "" => "default",
-        namespace => namespace,
-    };
+    let namespace = namespace_of(object);
     let [image, image_repository, image_tag] = workload::image(container);
     let version = workload::version(&image_tag);
     let args = workload::args(sources, container);
@@ -152,19 +203,11 @@ fn metrics_server(
     let resource = |path: &str| format!("resources.{path}");
     let budget = disruption_budget(environment, namespace, node);
     let budgeted = |path| match &budget {
-        Ok(Some(budget)) => fact(budget, path, workload::int_or_percent),
+        Ok(Some(budget)) => fact(budget, path, workload::int_or_part),
         Ok(None) => Fact::Absent(None),
         Err((why, at)) => Fact::Unknown(why.clone(), Some(at.clone())),
     };
-    let serves = |it: &&ApiService| {
-        it.service
-            .value()
-            .is_none_or(|service| service.split_once('/').is_some_and(|(at, _)| at == namespace))
-    };
-    let api_service = match api_services {
-        [only] => Some(only),
-        several => several.iter().find(serves),
-    };
+    let api_service = registration(sources, object, registrations);
     let facts = MetricsServerFacts {
         kind: Fact::Known(object.kind().to_owned(), object.anchor()),
         kubelet_insecure_tls: flags.boolean("kubelet-insecure-tls", false),
@@ -176,14 +219,16 @@ fn metrics_server(
         kubelet_use_node_status_port: flags.boolean("kubelet-use-node-status-port", false),
         kubelet_request_timeout: flags.request_timeout(&version),
         metric_resolution: flags.duration("metric-resolution", Some(60)),
-        secure_port: flags.number("secure-port", 443),
+        secure_port: flags.port("secure-port", 443),
         container_port: workload::https_port(container),
         host_network: fact(pod, "hostNetwork", workload::boolean)
             .or_default(false, kubernetes_default()),
         replicas: if daemon {
             Fact::Absent(None)
+        } else if let Some((why, at)) = autoscaler(environment, object) {
+            Fact::Unknown(why, Some(at))
         } else {
-            fact(node, "spec.replicas", workload::number).or_default(1, kubernetes_default())
+            fact(node, "spec.replicas", workload::count).or_default(1, kubernetes_default())
         },
         strategy_type: rollout.strategy,
         strategy_max_unavailable: rollout.max_unavailable,
@@ -243,8 +288,18 @@ impl Rollout {
             if strategy.value().is_some_and(|it| it != "RollingUpdate") {
                 return Fact::Absent(None);
             }
-            fact(workload, &format!("{field}.rollingUpdate.{name}"), workload::int_or_percent)
-                .or_default(default, kubernetes_default())
+            let more_than_all = name == "maxSurge" && !daemon;
+            let read =
+                if more_than_all { workload::int_or_percent } else { workload::int_or_part };
+            match fact(workload, &format!("{field}.rollingUpdate.{name}"), read) {
+                // Only a rolling update has a default, and Kubernetes refuses both of a Deployment's
+                // with any other type.
+                Fact::Absent(by) => match strategy.untold() {
+                    Some((why, at)) => Fact::Unknown(why.clone(), at.cloned()),
+                    None => Fact::Absent(by).or_default(default, kubernetes_default()),
+                },
+                written => written,
+            }
         };
         let max_unavailable = rolling("maxUnavailable", unavailable);
         let max_surge = rolling("maxSurge", surge);
@@ -256,6 +311,34 @@ fn kubernetes_default() -> Origin {
     Origin::at(Via::KubernetesDefault, None)
 }
 
+/// What sets the replicas of `object` in the cluster, or may: why they cannot be told, and where.
+fn autoscaler(environment: &Environment, object: &Object) -> Option<(Reason, Origin)> {
+    let mut scalers = environment.objects.iter().filter(|it| {
+        matches!(it.kind(), "HorizontalPodAutoscaler" | "ScaledObject")
+            && namespace_of(it) == namespace_of(object)
+    });
+    // KEDA's target is a Deployment unless it says otherwise.
+    let is = |it: &Object, path, wanted, missing| match it.node.look(path) {
+        Ok(found) => found.map_or(missing, |it| it.as_str() == Some(wanted)),
+        Err(_) => true,
+    };
+    let scaler = scalers.find(|it| {
+        is(it, "spec.scaleTargetRef.name", object.name(), false)
+            && is(it, "spec.scaleTargetRef.kind", object.kind(), object.kind() == "Deployment")
+    })?;
+    Some((format!("the {} {} sets it", scaler.kind(), scaler.name()).into(), scaler.anchor()))
+}
+
+/// Whether `selector` has at least one label, all of which the pods of `workload` have.
+fn selects(selector: &Map, workload: &Node) -> bool {
+    let labels = workload.at("spec.template.metadata.labels");
+    !selector.is_empty()
+        && selector.iter().all(|(key, it)| {
+            let label = labels.and_then(|labels| labels.get(key)).and_then(Node::as_str);
+            label.is_some() && label == it.value.as_str()
+        })
+}
+
 /// The PodDisruptionBudget whose selector matches the pods of `workload`.
 ///
 /// # Errors
@@ -265,15 +348,10 @@ fn disruption_budget<'a>(
     namespace: &str,
     workload: &Node,
 ) -> Result<Option<&'a Node>, (Reason, Origin)> {
-    let labels = workload.at("spec.template.metadata.labels");
     let mut unknown = None;
     for object in environment.objects.iter().filter(|it| it.kind() == "PodDisruptionBudget") {
         let node = &object.node;
-        let here = match object.namespace() {
-            "" => "default",
-            namespace => namespace,
-        };
-        if here != namespace {
+        if namespace_of(object) != namespace {
             continue;
         }
         let wanted = match node.look("spec.selector.matchLabels") {
@@ -283,16 +361,8 @@ fn disruption_budget<'a>(
                 continue;
             }
         };
-        let matches = wanted.is_some_and(|wanted| {
-            !wanted.is_empty()
-                && node.at("spec.selector.matchExpressions").is_none()
-                && wanted.iter().all(|(key, it)| {
-                    labels.and_then(|labels| labels.get(key)).and_then(Node::as_str)
-                        == it.value.as_str()
-                        && it.value.as_str().is_some()
-                })
-        });
-        if matches {
+        let expressions = node.at("spec.selector.matchExpressions");
+        if expressions.is_none() && wanted.is_some_and(|it| selects(it, workload)) {
             return Ok(Some(node));
         }
     }

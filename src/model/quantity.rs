@@ -161,6 +161,9 @@ impl Duration {
             }
             rest = after;
         }
+        if nanos > i128::from(i64::MAX) {
+            return None;
+        }
         Some(Self { nanos: if negative { -nanos } else { nanos }, text: text.to_owned() })
     }
 
@@ -171,12 +174,11 @@ impl Duration {
 }
 
 impl IntOrPercent {
-    /// `25%`, `1`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text.strip_suffix('%') {
-            Some(share) => share.parse().ok().map(Self::Percent),
-            None => text.parse().ok().map(Self::Int),
-        }
+    /// `25%`, as `IsValidPercent` of `k8s.io/apimachinery` has it.
+    pub(crate) fn share(text: &str) -> Option<Self> {
+        let share = text.strip_suffix('%')?;
+        let digits = share.bytes().all(|it| it.is_ascii_digit());
+        share.parse().ok().filter(|_| digits).map(Self::Percent)
     }
 
     /// How many of `replicas` that is, rounded up or down when it is a share.
@@ -269,6 +271,8 @@ mod tests {
         assert_eq!(nanos("1.5h"), Some(5400 * NANO));
         assert_eq!(nanos("15"), None);
         assert_eq!(nanos("s"), None);
+        assert_eq!(nanos("2562047h"), Some(2_562_047 * 3600 * NANO));
+        assert_eq!(nanos("2562048h"), None, "Go counts in 64 bits");
         assert_eq!(nanos("0"), Some(0));
         assert_eq!(nanos("-1s"), Some(-NANO));
     }
@@ -277,7 +281,7 @@ mod tests {
     fn shares() {
         assert_eq!(IntOrPercent::Percent(25).of(1, false), 0);
         assert_eq!(IntOrPercent::Percent(25).of(1, true), 1);
-        assert_eq!(IntOrPercent::parse("25%"), Some(IntOrPercent::Percent(25)));
-        assert_eq!(IntOrPercent::parse("x"), None);
+        assert_eq!(IntOrPercent::share("25%"), Some(IntOrPercent::Percent(25)));
+        assert_eq!(["x%", "+5%", "1", "%"].map(IntOrPercent::share), [None; 4]);
     }
 }

@@ -16,6 +16,7 @@ use crate::{
 /// What stands at `path` below `node`, read by `read`, which says why it is refused.
 ///
 /// A null is absent, as Kubernetes' decoder has it; what is taken away on the way remembers by what.
+/// A text that something has yet to fill in is unknown.
 pub(super) fn fact<T>(
     node: &Node,
     path: &str,
@@ -25,11 +26,17 @@ pub(super) fn fact<T>(
         Err((why, origin)) => Fact::Unknown(why, Some(origin)),
         Ok(None) => Fact::Absent(removed(node, path)),
         Ok(Some(value)) if value.is_null() => Fact::Absent(Some(value.origin.clone())),
-        Ok(Some(value)) => match read(value) {
+        Ok(Some(value)) => match yet_to_fill_in(value).map_or_else(|| read(value), Err) {
             Ok(it) => Fact::Known(it, value.origin.clone()),
             Err(why) => Fact::refused(value, why),
         },
     }
+}
+
+/// Why a value is not the text that is written, if something has yet to fill in a part of it.
+fn yet_to_fill_in(node: &Node) -> Option<String> {
+    let text = &node.as_scalar()?.text;
+    has_hole(text).then(|| format!("nothing in the repository fills in `{text}`"))
 }
 
 /// What took `path`, or a part of the way to it, away.
@@ -50,7 +57,7 @@ fn raw(node: &Node) -> Result<&str, String> {
 }
 
 pub(super) fn text(node: &Node) -> Result<String, String> {
-    raw(node).map(str::to_owned)
+    node.as_str().map(str::to_owned).ok_or_else(|| "this is not text".to_owned())
 }
 
 pub(super) fn boolean(node: &Node) -> Result<bool, String> {
@@ -63,8 +70,33 @@ pub(super) fn number(node: &Node) -> Result<i128, String> {
     number.ok_or_else(|| "this is not a whole number".to_owned())
 }
 
+/// What `ValidateNonnegativeField` and the type itself allow: no more than 32 bits have.
+pub(super) fn count(node: &Node) -> Result<i128, String> {
+    let count = number(node)?;
+    let fits = i32::try_from(count).is_ok_and(|it| it >= 0);
+    fits.then_some(count).ok_or_else(|| format!("{count} is no number of pods"))
+}
+
+pub(super) fn port(node: &Node) -> Result<i128, String> {
+    let port = number(node)?;
+    (1..=65535).contains(&port).then_some(port).ok_or_else(|| format!("{port} is no port"))
+}
+
+/// `ValidatePositiveIntOrPercent` of `pkg/apis/apps/validation`: a text has to be a percentage.
 pub(super) fn int_or_percent(node: &Node) -> Result<IntOrPercent, String> {
-    parsed(node, IntOrPercent::parse, "neither a number nor a percentage")
+    match node.as_str() {
+        Some(text) => IntOrPercent::share(text)
+            .ok_or_else(|| format!("`{text}` is neither a number nor a percentage")),
+        None => count(node).map(|it| IntOrPercent::Int(i64::try_from(it).unwrap_or(i64::MAX))),
+    }
+}
+
+/// [`int_or_percent`] that may not be more than all: `IsNotMoreThan100Percent`.
+pub(super) fn int_or_part(node: &Node) -> Result<IntOrPercent, String> {
+    match int_or_percent(node)? {
+        IntOrPercent::Percent(share @ 101..) => Err(format!("{share}% is more than all")),
+        part => Ok(part),
+    }
 }
 
 pub(super) fn cpu(node: &Node) -> Result<Cpu, String> {
@@ -88,12 +120,9 @@ fn parsed<T>(node: &Node, parse: fn(&str) -> Option<T>, else_it_is: &str) -> Res
 pub(super) fn container(workload: &Node) -> Option<&Node> {
     let containers = workload.at("spec.template.spec.containers")?.items();
     let by_image = containers.iter().find(|it| it.str_at("image").is_some_and(is_metrics_server));
-    by_image.or_else(|| {
-        containers.iter().find(|it| {
-            let unknown = it.look("image").is_err();
-            unknown && it.str_at("name") == Some("metrics-server")
-        })
-    })
+    let unknown = |it: &&Node| whole_image(it).is_unknown();
+    let named = |it: &&Node| it.str_at("name") == Some("metrics-server");
+    by_image.or_else(|| containers.iter().filter(unknown).find(named))
 }
 
 /// The container that changes metrics-server's resources to fit the cluster.
@@ -126,16 +155,39 @@ fn split_image(image: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// Whether `text` may stand in an image, as the grammar of `distribution/reference` has it: anything
+/// else is for something to replace.
+fn is_of_an_image(text: &str) -> bool {
+    !has_hole(text) && text.chars().all(|it| it.is_ascii_alphanumeric() || "._-/:@".contains(it))
+}
+
+/// A container's image, which is unknown as long as something has to fill a part of it in.
+fn whole_image(container: &Node) -> Fact<String> {
+    fact(container, "image", text).and_then(|image, origin| match is_of_an_image(image) {
+        true => Fact::Known(image.clone(), origin.clone()),
+        false => {
+            let why = format!("nothing in the repository fills in `{image}`");
+            Fact::Unknown(why.into(), Some(origin.clone()))
+        }
+    })
+}
+
 /// A container's image, its repository and its tag; either may be known when the whole is not.
 pub(super) fn image(container: &Node) -> [Fact<String>; 3] {
-    let image = fact(container, "image", text);
-    let parts = container.get("image").map(|it| it.origin.parts()).unwrap_or_default();
+    let image = whole_image(container);
+    let written = container.get("image").filter(|_| image.is_unknown());
+    let parts = written.map(|it| it.origin.parts()).unwrap_or_default();
     let part = |name: &str| {
-        let (_, part) = parts.iter().find(|(it, _)| image.is_unknown() && *it == name)?;
+        let Some((_, part)) = parts.iter().find(|(it, _)| *it == name) else {
+            let (repository, tag) = split_image(written?.as_str()?);
+            let text = if name == "tag" { tag? } else { tag.map(|_| repository)? };
+            let origin = written?.origin.clone();
+            return is_of_an_image(text).then(|| Fact::Known(text.to_owned(), origin));
+        };
         match part.unknown() {
             Some(why) => Some(Fact::Unknown(why.clone(), Some(part.origin.clone()))),
             None => {
-                let text = raw(part).ok().filter(|it| !has_hole(it))?;
+                let text = raw(part).ok().filter(|it| is_of_an_image(it))?;
                 Some(Fact::Known(text.to_owned(), part.origin.clone()))
             }
         }
@@ -192,9 +244,11 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
                     (flag.to_owned(), Some(why.clone()))
                 }
                 (_, Ok(text)) if reads_environment(container, text) => {
-                    let before = text.split_once('=').filter(|(name, _)| !name.contains("$("));
-                    let flag = before.map(|(name, _)| format!("{name}=")).unwrap_or_default();
-                    (flag, Some("it is set by the container's environment".into()))
+                    (flag_of(text), Some("it is set by the container's environment".into()))
+                }
+                // Kubernetes leaves a `$(NAME)` as it is that no variable defines.
+                (_, Ok(text)) if has_hole(&text.replace("$(", "")) => {
+                    (flag_of(text), yet_to_fill_in(item).map(Into::into))
                 }
                 (_, Ok(text)) => (text.to_owned(), None),
                 _ => continue,
@@ -207,6 +261,12 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
         Some(origin) => Fact::Known(args, origin),
         None => Fact::Absent(removed(container, "args")),
     }
+}
+
+/// The `--flag=` of an argument whose value something fills in.
+fn flag_of(text: &str) -> String {
+    let flag = text.split_once('=').filter(|(name, _)| !has_hole(name));
+    flag.map(|(name, _)| format!("{name}=")).unwrap_or_default()
 }
 
 /// Whether a program is a shell, whose script passes the flags.
@@ -255,11 +315,13 @@ pub(super) fn https_port(container: &Node) -> Fact<i128> {
         Ok(Some(ports)) => ports.items(),
     };
     let named = ports.iter().find(|it| it.str_at("name") == Some("https"));
-    let port = named.or(match ports {
-        [only] => Some(only),
-        _ => None,
-    });
-    port.map_or(Fact::Absent(None), |port| fact(port, "containerPort", number))
+    match (named, ports) {
+        (Some(port), _) | (None, [port]) => fact(port, "containerPort", self::port),
+        _ => match ports.iter().find_map(|it| it.look("name").err()) {
+            Some((why, origin)) => Fact::Unknown(why, Some(origin)),
+            None => Fact::Absent(None),
+        },
+    }
 }
 
 #[cfg(test)]

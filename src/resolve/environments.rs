@@ -11,7 +11,7 @@ use crate::{
     problem::Problem,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Object},
+        environment::{EntryKind, Environment, Object, UNNAMED},
         flux,
         installers::{self, Installers},
         layout::{self, Closure, FluxKustomization, Layout},
@@ -292,7 +292,7 @@ fn attach_loose(
     }
     // Whose cluster a file defines is asked when all environments are there to be asked for.
     let dirs: Vec<String> = environments.iter().map(|it| entry_dir(sources, it)).collect();
-    let mut groups: BTreeMap<&str, Loose> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, Vec<(&str, Loose)>> = BTreeMap::new();
     for file in files {
         let path = &sources[file].path;
         let mut found = Loose::default();
@@ -301,12 +301,15 @@ fn attach_loose(
         if let Some(environment) = home.and_then(|index| environments.get_mut(index)) {
             found.give_definitions(environment);
         }
-        groups.entry(environment_or_unnamed(path)).or_default().append(found);
+        groups.entry(environment_or_unnamed(path)).or_default().push((path, found));
     }
-    for (name, loose) in groups {
-        let taken = environments.iter().any(|it| it.name == name);
-        let name = if taken { format!("{name} (not built)") } else { name.to_owned() };
-        environments.extend(loose.found(context, &name));
+    for (name, files) in groups {
+        let dir = if name == UNNAMED { "" } else { name };
+        for (name, loose) in apart(name, dir, files) {
+            let taken = environments.iter().any(|it| it.name == name);
+            let name = if taken { format!("{name} (not built)") } else { name.to_owned() };
+            environments.extend(loose.found(context, &name));
+        }
     }
 }
 
@@ -336,6 +339,52 @@ fn home(dirs: &[String], path: &str) -> Option<usize> {
     let mut best = dirs.iter().enumerate().filter(|(_, dir)| shared(dir) == most);
     best.next().filter(|_| best.next().is_none()).map(|(index, _)| index)
 }
+
+/// The files below `dir`, which are of the environment `name`, as those that can be of one cluster.
+///
+/// Two objects of one kind, namespace and name cannot: the directories that have them are sets of
+/// their own, and so are the files when they lie in one directory. What collides with nothing stays
+/// together.
+fn apart<'a>(name: &'a str, dir: &str, files: Vec<(&'a str, Loose)>) -> Vec<(&'a str, Loose)> {
+    let start = if dir.is_empty() { 0 } else { dir.len() + 1 };
+    let mut parts: BTreeMap<&str, Vec<(&str, Loose)>> = BTreeMap::new();
+    for (path, loose) in files {
+        let end = path[start..].find('/').map_or(path.len(), |at| start + at);
+        parts.entry(&path[..end]).or_default().push((path, loose));
+    }
+    let is_file = |part: &str, files: &[(&str, Loose)]| files.iter().any(|(it, _)| *it == part);
+    let mut holders: BTreeMap<Identity, Vec<(&str, bool)>> = BTreeMap::new();
+    for (part, files) in &parts {
+        for identity in files.iter().flat_map(|(_, it)| it.identities()) {
+            holders.entry(identity).or_default().push((part, is_file(part, files)));
+        }
+    }
+    // The files of one directory belong together as long as they can.
+    let mut colliding = BTreeSet::new();
+    for holders in holders.values().filter(|it| it.len() > 1) {
+        let files = holders.iter().filter(|(_, is_file)| *is_file).count();
+        let collides = |(_, is_file): &&(&str, bool)| !is_file || files > 1;
+        colliding.extend(holders.iter().filter(collides).map(|(part, _)| (*part).to_owned()));
+    }
+    let only = parts.len() == 1;
+    let (mut rest, mut sets) = (Loose::default(), Vec::new());
+    for (part, files) in parts {
+        if is_file(part, &files) || !colliding.contains(part) {
+            let merged = files.into_iter().fold(Loose::default(), |mut all, (_, it)| {
+                all.append(it);
+                all
+            });
+            if colliding.contains(part) { sets.push((part, merged)) } else { rest.append(merged) }
+        } else {
+            sets.extend(apart(if only { name } else { part }, part, files));
+        }
+    }
+    sets.push((name, rest));
+    sets
+}
+
+/// The group, kind, namespace and name of an object.
+type Identity = [String; 4];
 
 /// What was found in files that nothing refers to.
 #[derive(Default)]
@@ -368,6 +417,20 @@ impl Loose {
         if plain {
             self.files.push(file);
         }
+    }
+
+    /// What of its objects a cluster has only one of. The others are said wherever they are needed:
+    /// a namespace, and where charts come from.
+    fn identities(&self) -> BTreeSet<Identity> {
+        let objects = self.objects.iter().filter(|it| {
+            let kind = it.object_kind();
+            kind != "Namespace" && !kind.ends_with("Repository") && !it.object_name().is_empty()
+        });
+        let known = objects.filter(|it| it.look("metadata.namespace").is_ok());
+        known
+            .map(|it| [it.api_group(), it.object_kind(), it.object_namespace(), it.object_name()])
+            .map(|it| it.map(str::to_owned))
+            .collect()
     }
 
     fn append(&mut self, mut other: Self) {
@@ -501,6 +564,54 @@ metadata: {name: metrics-server}
             //- base/ms.yaml
             DEPLOYMENT
         "), @"overlay kustomization overlay/kustomization.yaml");
+    }
+
+    #[test]
+    fn loose_manifests_that_cannot_be_of_one_cluster_are_apart() {
+        assert_snapshot!(environments("
+            //- deploy/new/apps/ms.yaml
+            DEPLOYMENT
+            //- deploy/old/ms.yaml
+            DEPLOYMENT
+            //- kubelet.yaml
+            apiVersion: kubelet.config.k8s.io/v1beta1
+            kind: KubeletConfiguration
+        "), @"
+        default manifests kubelet.yaml
+        deploy/new manifests deploy/new/apps/ms.yaml
+        deploy/old manifests deploy/old/ms.yaml
+        ");
+        assert_snapshot!(environments("
+            //- a/one.yaml
+            DEPLOYMENT
+            //- a/two.yaml
+            DEPLOYMENT
+            //- a/three.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: metrics-server, namespace: '${X}'}
+            //- b/ms.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: metrics-server, namespace: other}
+        "), @"
+        a manifests a/three.yaml
+        a/one.yaml manifests a/one.yaml
+        a/two.yaml manifests a/two.yaml
+        default manifests b/ms.yaml
+        ");
+        assert_snapshot!(environments("
+            //- ms.yaml
+            DEPLOYMENT
+            //- old/ms.yaml
+            DEPLOYMENT
+        "), @"
+        default manifests ms.yaml
+        old manifests old/ms.yaml
+        ");
+        let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: metrics-server}\n";
+        let twice = format!("//- a/ms.yaml\n{namespace}//- b/ms.yaml\n{namespace}");
+        assert_snapshot!(environments(&twice), @"default manifests a/ms.yaml");
     }
 
     #[test]

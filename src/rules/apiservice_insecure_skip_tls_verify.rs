@@ -1,7 +1,7 @@
 use crate::{finding::Findings, model::Cluster};
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
-    for service in &cluster.api_services {
+    for service in cluster.api_services.iter().filter(|it| !it.foreign) {
         let Some((true, origin)) = service.insecure_skip_tls_verify.known() else { continue };
         findings
             .at(

@@ -1,6 +1,6 @@
 //! What the model says of a metrics-server, and what it cannot say.
 
-use super::fixture;
+use super::{fixture, unindented};
 use crate::{
     config::Config,
     finding::Severity,
@@ -184,4 +184,137 @@ fn worst(suspend: &str) -> Option<Severity> {
 fn what_is_suspended_is_no_error() {
     assert_eq!(worst("false"), Some(Severity::Error));
     assert_eq!(worst("true"), Some(Severity::Warning));
+}
+
+/// A metrics-server of one manifest, with what stands in its specification beside the pods, its
+/// image, and what stands in its file after it.
+fn manifest(spec: &str, image: &str, more: &str) -> Sources {
+    let files = "
+        //- ms.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec:
+          SPEC
+          template:
+            metadata: {labels: {app: metrics-server}}
+            spec:
+              containers:
+              - {name: metrics-server, image: 'IMAGE'}
+        ---
+        MORE
+    ";
+    let files = unindented(files);
+    let files = files.replace("SPEC", spec).replace("IMAGE", image);
+    fixture(&files.replace("MORE\n", &unindented(more)))
+}
+
+const IMAGE: &str = "registry.k8s.io/metrics-server/metrics-server:v0.7.2";
+
+#[test]
+fn an_image_that_something_fills_in_is_unknown_and_the_name_decides() {
+    let parts = |text: &str| image(&server_in(&manifest("", text, "")));
+    for placeholder in
+        ["{{ image }}", "[[ .Image ]]", "<image>", "@@IMAGE@@", "__IMAGE__", "%IMAGE%", "#{IMAGE}#"]
+    {
+        assert_eq!(parts(placeholder), ["?", "?", "?"], "{placeholder}");
+    }
+    assert_eq!(parts("{{ registry }}/{{ name }}:v0.7.2"), ["?", "?", "v0.7.2"]);
+    assert_eq!(parts("a.io/metrics-server:{{ tag }}"), ["?", "a.io/metrics-server", "?"]);
+    assert_eq!(parts("a.io/metrics-server:__TAG__"), ["?", "a.io/metrics-server", "?"]);
+    assert_eq!(parts("a.io/{{ name }}"), ["?", "?", "?"]);
+}
+
+#[test]
+fn an_argument_that_something_fills_in_is_unknown() {
+    let of = |arg: &str| {
+        let args = format!("{IMAGE}', args: ['{arg}'], x: '");
+        server_in(&manifest("", &args, "")).facts
+    };
+    let port = of("--secure-port=<port>");
+    assert!(port.secure_port.is_unknown() && !port.kubelet_insecure_tls.is_unknown());
+    let types = of("--kubelet-preferred-address-types={{ types }}");
+    assert!(types.kubelet_preferred_address_types.is_unknown());
+    assert!(of("{{ flags }}").kubelet_insecure_tls.is_unknown());
+}
+
+#[test]
+fn the_defaults_of_a_rolling_update_are_those_of_no_other_strategy() {
+    let of = |strategy: &str| {
+        let server = server_in(&manifest(&format!("strategy: {strategy}"), IMAGE, ""));
+        let show = |it: &Fact<_>| it.value().map_or("?".to_owned(), ToString::to_string);
+        [show(&server.strategy_max_unavailable), show(&server.strategy_max_surge)]
+    };
+    assert_eq!(of("{type: '${TYPE}'}"), ["?", "?"]);
+    assert_eq!(of("'${STRATEGY}'"), ["?", "?"]);
+    assert_eq!(of("{type: '${TYPE}', rollingUpdate: {maxUnavailable: 0}}"), ["0", "?"]);
+    assert_eq!(of("{rollingUpdate: {maxSurge: 150%}}"), ["25%", "150%"]);
+}
+
+#[test]
+fn numbers_that_kubernetes_refuses_are_invalid() {
+    let replicas = |text: &str| server_in(&manifest(&format!("replicas: {text}"), IMAGE, ""));
+    for text in ["-1", "'2'", "1.5", "two", "2147483648"] {
+        assert!(matches!(replicas(text).replicas, Fact::Invalid { .. }), "{text}");
+    }
+    assert_eq!(replicas("2.0").replicas.value(), Some(&2));
+    let unavailable = |text: &str| {
+        let strategy = format!("strategy: {{rollingUpdate: {{maxUnavailable: {text}}}}}");
+        server_in(&manifest(&strategy, IMAGE, "")).strategy_max_unavailable.clone()
+    };
+    for text in ["'1'", "-1", "101%", "half", "0.5"] {
+        assert!(matches!(unavailable(text), Fact::Invalid { .. }), "{text}");
+    }
+    assert!(unavailable("<n>").is_unknown());
+}
+
+#[test]
+fn what_an_autoscaler_sets_is_unknown() {
+    let replicas = |kind: &str, target: &str| {
+        let more = format!(
+            "
+            apiVersion: x/v1
+            kind: {kind}
+            metadata: {{name: x, namespace: kube-system}}
+            spec: {{scaleTargetRef: {target}}}
+            "
+        );
+        server_in(&manifest("replicas: 2", IMAGE, &more)).replicas.value().copied()
+    };
+    let hpa = "HorizontalPodAutoscaler";
+    assert_eq!(replicas(hpa, "{kind: Deployment, name: metrics-server}"), None);
+    assert_eq!(replicas(hpa, "{kind: StatefulSet, name: metrics-server}"), Some(2));
+    assert_eq!(replicas(hpa, "{kind: Deployment, name: other}"), Some(2));
+    assert_eq!(replicas("ScaledObject", "{name: metrics-server}"), None);
+}
+
+#[test]
+fn an_api_service_is_the_one_of_the_service_that_it_names() {
+    let insecure = |more: &str| {
+        server_in(&manifest("", IMAGE, more)).api_service_insecure_skip_tls_verify.value().copied()
+    };
+    let registration = "
+        apiVersion: apiregistration.k8s.io/v1
+        kind: APIService
+        metadata: {name: v1beta1.metrics.k8s.io}
+        spec:
+          group: metrics.k8s.io
+          insecureSkipTLSVerify: true
+          service: {name: NAME, namespace: monitoring}
+    ";
+    let service = "
+        ---
+        apiVersion: v1
+        kind: Service
+        metadata: {name: NAME, namespace: kube-system}
+        spec: {selector: {app: APP}}
+    ";
+    assert_eq!(insecure(&registration.replace("NAME", "metrics-server")), Some(true));
+    assert_eq!(insecure(&registration.replace("NAME", "prometheus-adapter")), None);
+    let with = |app: &str| {
+        let registration = registration.replace("monitoring", "kube-system");
+        insecure(&format!("{registration}{service}").replace("NAME", "m").replace("APP", app))
+    };
+    assert_eq!(with("metrics-server"), Some(true));
+    assert_eq!(with("adapter"), None);
 }

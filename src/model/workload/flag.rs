@@ -63,9 +63,10 @@ impl<'a> Flags<'a> {
         }
     }
 
-    /// A flag with a whole number.
-    pub(crate) fn number(&self, name: &str, default: i128) -> Fact<i128> {
-        parse(&self.text(name), integer).or_default(default, default_origin())
+    /// A flag with the number of a port.
+    pub(crate) fn port(&self, name: &str, default: i128) -> Fact<i128> {
+        let port = |text: &str| integer(text).filter(|it| (0..=65535).contains(it));
+        parse(&self.text(name), port).or_default(default, default_origin())
     }
 
     /// `--kubelet-request-timeout`, which exists since v0.7.0; before, it has no default.
@@ -93,6 +94,10 @@ fn given(args: &[Arg], name: &str, alone: Option<&str>) -> Vec<Fact<String>> {
             (Some((Some(value), _)), _) => (value, &arg.origin),
             (Some((None, "")), Some(alone)) => (alone, &arg.origin),
             (Some((None, "")), None) => match args.get(index + 1) {
+                Some(Arg { unknown: Some(why), origin, .. }) => {
+                    given.push(Fact::Unknown(why.clone(), Some(origin.clone())));
+                    continue;
+                }
                 Some(next) => (&*next.text, &next.origin),
                 None => continue,
             },
@@ -175,6 +180,7 @@ mod tests {
         assert!(of(vec![arg("", true), flag("a")]).is_unknown());
         assert!(of(vec![flag("a"), arg(&format!("{name}="), true), flag("b")]).is_unknown());
         assert!(of(vec![arg("--v=2", false)]).is_absent());
+        assert!(of(vec![arg(name, false), arg("", true)]).is_unknown());
     }
 
     #[test]
@@ -196,8 +202,10 @@ mod tests {
         assert_eq!(insecure(&["--kubelet-insecure-tls=yes", "--kubelet-insecure-tls"]), None);
         assert_eq!(insecure(&["--kubelet-insecure-tls={{ insecure }}"]), None);
         let port = |texts: &[&str]| {
-            invalid(Flags::new(&args(texts)).number("secure-port", 443).map(ToString::to_string))
+            invalid(Flags::new(&args(texts)).port("secure-port", 443).map(ToString::to_string))
         };
+        assert_eq!(port(&["--secure-port=-1"]).as_deref(), Some("-1"));
+        assert_eq!(port(&["--secure-port=65536"]).as_deref(), Some("65536"));
         assert_eq!(port(&["--secure-port", "https"]).as_deref(), Some("https"));
         assert_eq!(port(&["--secure-port=10250"]), None);
         assert_eq!(
