@@ -13,18 +13,38 @@ pub(crate) struct Problem {
     /// same, whatever the message is.
     pub subject: Box<str>,
     /// What is wrong, as a sentence without its full stop.
-    pub message: String,
+    pub message: Box<str>,
     /// Where a person looks first.
     pub at: Origin,
     /// Other places, each with what it has to do with it.
     pub also: Vec<(Origin, String)>,
     /// What to do.
     pub help: Option<Box<str>>,
-    /// What is refused with it, as an index into the environment's units; `None` is everything
-    /// that is in none.
-    pub unit: Option<usize>,
+    /// What is refused with it; `None` is everything that is in no unit.
+    pub unit: Option<UnitId>,
     /// Whether it can change anything about metrics-server, kubelets or approvers.
     pub concerns: bool,
+}
+
+/// One of an environment's units: what is deployed, or refused, as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct UnitId(u32);
+
+impl UnitId {
+    /// The unit at `index` of its environment's.
+    pub(crate) fn at(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// Where it is among its environment's.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The same where `count` others come first.
+    pub(crate) fn shifted(self, count: usize) -> Self {
+        Self::at(self.index() + count)
+    }
 }
 
 /// The built-in rules that report problems.
@@ -55,7 +75,7 @@ impl ProblemKind {
 impl Problem {
     /// A problem of `kind` at `at`.
     pub(crate) fn new(kind: ProblemKind, at: &Origin, message: impl Into<String>) -> Self {
-        let (subject, message) = (Box::default(), message.into());
+        let (subject, message) = (Box::default(), message.into().into_boxed_str());
         Self {
             kind,
             subject,

@@ -135,7 +135,7 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
     // One remote base is one cause, whatever is lost by it.
     let is_cause = problem.kind == ProblemKind::Unresolved;
     let subject = if is_cause { "" } else { &problem.subject };
-    let finding = findings.at(&problem.at, subject, &problem.message);
+    let finding = findings.at(&problem.at, subject, &*problem.message);
     for (origin, label) in &problem.also {
         finding.also(origin, label);
     }

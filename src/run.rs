@@ -258,7 +258,7 @@ impl Run<'_, '_> {
         if let Some(first) = refused.first() {
             // There is no file to point into when there is none at all.
             if first.at.written_at().is_none() {
-                return Err(Failure::Plain(first.message.clone()));
+                return Err(Failure::Plain(first.message.to_string()));
             }
             return Err(Failure::Found(Box::new(sources), rules::problems(&refused, None)));
         }

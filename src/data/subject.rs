@@ -21,5 +21,5 @@ const OTHERS: &[&str] = &[
 /// Whether `text` names metrics-server, a kubelet's configuration or an approver.
 pub(crate) fn is_named_in(text: &str) -> bool {
     let has = |it: &&str| memchr::memmem::find(text.as_bytes(), it.as_bytes()).is_some();
-    APPROVERS.iter().chain(OTHERS).any(|it| has(&it))
+    APPROVERS.iter().chain(OTHERS).any(has)
 }

@@ -57,8 +57,12 @@ pub(crate) fn lower(
         .iter()
         .filter(|it| it.family.is_some() || is_named_in(&it.chart) || is_named_in(&it.name));
     releases.for_each(|it| subject.add_release(it.unit));
-    metrics_servers.iter().for_each(|it| subject.miss(&it.facts));
-    platform.kubelets.iter().for_each(|it| subject.miss(&it.facts));
+    for server in &metrics_servers {
+        subject.miss(&server.facts);
+    }
+    for kubelet in &platform.kubelets {
+        subject.miss(&kubelet.facts);
+    }
     let mut problems = environment.problems.clone();
     subject.judge(sources, environment, &mut problems);
     problems.extend(platform.problems);

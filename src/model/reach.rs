@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     data::subject::is_named_in,
     model::Facts,
-    problem::{Problem, ProblemKind},
+    problem::{Problem, ProblemKind, UnitId},
     resolve::environment::Environment,
     source::{Sources, Span},
     tree::{Origin, Reason},
@@ -17,11 +17,10 @@ use crate::{
 /// What of an environment is our subject.
 #[derive(Debug, Default)]
 pub(super) struct Subject {
-    /// The units that hold any of it, as indices into [`Environment::units`]; `None` is everything
-    /// that is in none.
-    units: BTreeSet<Option<usize>>,
+    /// The units that hold any of it; `None` is everything that is in none.
+    units: BTreeSet<Option<UnitId>>,
     /// Those of them that are releases of our charts.
-    releases: BTreeSet<Option<usize>>,
+    releases: BTreeSet<Option<UnitId>>,
     /// Why settings of it cannot be told.
     whys: BTreeSet<Reason>,
     /// Where that stands.
@@ -30,12 +29,12 @@ pub(super) struct Subject {
 
 impl Subject {
     /// Adds a unit that holds some of it.
-    pub(super) fn add(&mut self, unit: Option<usize>) {
+    pub(super) fn add(&mut self, unit: Option<UnitId>) {
         self.units.insert(unit);
     }
 
     /// Adds a release of a chart that is our subject itself.
-    pub(super) fn add_release(&mut self, unit: Option<usize>) {
+    pub(super) fn add_release(&mut self, unit: Option<UnitId>) {
         self.releases.insert(unit);
         self.add(unit);
     }
@@ -59,7 +58,7 @@ impl Subject {
     ) {
         self.precede(environment);
         for problem in problems {
-            let of_unit = problem.unit.and_then(|it| environment.units.get(it));
+            let of_unit = problem.unit.and_then(|it| environment.units.get(it.index()));
             problem.concerns = is_named(sources, problem)
                 || match problem.kind {
                     ProblemKind::Unresolved => {
@@ -85,15 +84,17 @@ impl Subject {
         for (index, unit) in units.iter().enumerate() {
             called.entry(&unit.id).or_default().push(index);
         }
-        let mut open: Vec<usize> = self.units.iter().filter_map(|it| *it).collect();
+        let mut open: Vec<usize> = self.units.iter().flatten().map(|it| it.index()).collect();
         while let Some(unit) = open.pop().and_then(|it| units.get(it)) {
             let before = unit.after.iter().filter_map(|id| called.get(&**id)).flatten();
-            open.extend(before.copied().filter(|index| self.units.insert(Some(*index))));
+            open.extend(
+                before.copied().filter(|index| self.units.insert(Some(UnitId::at(*index)))),
+            );
         }
     }
 
     /// Whether what is refused with `unit` holds any of it, or comes before it.
-    fn holds(&self, unit: Option<usize>) -> bool {
+    fn holds(&self, unit: Option<UnitId>) -> bool {
         unit.is_none() || self.units.contains(&unit)
     }
 

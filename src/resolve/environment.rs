@@ -3,7 +3,7 @@
 use crate::{
     config::EnvironmentConfig,
     data::Family,
-    problem::Problem,
+    problem::{Problem, UnitId},
     source::FileId,
     tree::{Node, Origin},
 };
@@ -92,18 +92,19 @@ impl Environment {
 
     /// Makes `unit` of what was added since `start`, but for what belongs to a unit already.
     pub(crate) fn end(&mut self, UnitStart([objects, releases, problems]): UnitStart, unit: Unit) {
+        let id = UnitId::at(self.units.len());
         let objects = self.objects.iter_mut().skip(objects).map(|it| &mut it.unit);
         let releases = self.releases.iter_mut().skip(releases).map(|it| &mut it.unit);
         let problems = self.problems.iter_mut().skip(problems).map(|it| &mut it.unit);
         for its in objects.chain(releases).chain(problems) {
-            its.get_or_insert(self.units.len());
+            its.get_or_insert(id);
         }
         self.units.push(unit);
     }
 
     /// What others call the unit that `object` belongs to.
     pub(crate) fn applies(&self, object: &Object) -> Option<String> {
-        Some(self.units.get(object.unit?)?.id.clone())
+        Some(self.units.get(object.unit?.index())?.id.clone())
     }
 }
 
@@ -153,9 +154,8 @@ pub(crate) struct Object {
     pub release: Option<usize>,
     /// Whether what applies it is suspended, so that the cluster may run something else.
     pub suspended: bool,
-    /// The unit that it is deployed with, as an index into [`Environment::units`]; `None` is
-    /// everything that is in none.
-    pub unit: Option<usize>,
+    /// The unit that it is deployed with; `None` is everything that is in none.
+    pub unit: Option<UnitId>,
 }
 
 /// A chart that is installed, with the user's values.
@@ -184,8 +184,8 @@ pub(crate) struct Release {
     pub anchor: Origin,
     /// Whether it is suspended, so that the cluster may run something else.
     pub suspended: bool,
-    /// The unit that it is, as an index into [`Environment::units`].
-    pub unit: Option<usize>,
+    /// The unit that it is.
+    pub unit: Option<UnitId>,
 }
 
 impl Object {

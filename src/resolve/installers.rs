@@ -101,16 +101,16 @@ fn join(environments: &mut Vec<Environment>, part: Environment) {
     let (releases, units) = (whole.releases.len(), whole.units.len());
     whole.objects.extend(part.objects.into_iter().map(|mut object| {
         object.release = object.release.map(|index| index + releases);
-        object.unit = object.unit.map(|index| index + units);
+        object.unit = object.unit.map(|it| it.shifted(units));
         object
     }));
     whole.releases.extend(part.releases.into_iter().map(|mut release| {
-        release.unit = release.unit.map(|index| index + units);
+        release.unit = release.unit.map(|it| it.shifted(units));
         release
     }));
     whole.files.extend(part.files);
     whole.problems.extend(part.problems.into_iter().map(|mut problem| {
-        problem.unit = problem.unit.map(|index| index + units);
+        problem.unit = problem.unit.map(|it| it.shifted(units));
         problem
     }));
     whole.units.extend(part.units);

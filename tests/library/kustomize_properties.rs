@@ -33,7 +33,7 @@ fn ours(files: &Files, dir: &str) -> (Built, String) {
     let context = Context::new(&sources, &config, Purpose::Judge);
     let build = kustomize::build(&context, dir, &BuildOptions::default());
     match build.problems.iter().find(|it| it.kind == ProblemKind::BuildFails) {
-        Some(problem) => (None, problem.message.clone()),
+        Some(problem) => (None, problem.message.to_string()),
         None => (Some(sorted(build.objects.iter().map(Node::to_json))), String::new()),
     }
 }

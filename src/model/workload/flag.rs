@@ -40,7 +40,8 @@ impl<'a> Flags<'a> {
             }
             let lists: Vec<_> = given.iter().filter_map(Fact::known).collect();
             let Some((_, last)) = lists.last() else { return Fact::Absent(None) };
-            let items: IndexSet<&str> = lists.iter().flat_map(|(list, _)| list.split(',')).collect();
+            let items: IndexSet<&str> =
+                lists.iter().flat_map(|(list, _)| list.split(',')).collect();
             let items: Vec<_> = items.into_iter().filter(|it| !it.is_empty()).collect();
             let parts = lists.iter().map(|(list, at)| ("", Node::new(&***list, (*at).clone())));
             Fact::Known(items.join(","), last.joined(parts))

@@ -264,7 +264,7 @@ fn with_files(
         match layer {
             Ok(layer) => layers = helm::merge(&layers, &layer),
             Err(problem) => {
-                layers.kind = Kind::Unknown(problem.message.as_str().into());
+                layers.kind = Kind::Unknown((*problem.message).into());
                 problems.push(problem);
             }
         }

@@ -14,7 +14,7 @@ use super::{
     substitute, variables,
 };
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::{Problem, ProblemKind, UnitId},
     resolve::{
         context::{Context, Purpose},
         environment::{EntryKind, Environment, Object, Unit},
@@ -65,7 +65,7 @@ pub(crate) fn resolve(
         .retain(|it| it.kind != ProblemKind::Unresolved || known.insert(it.message.clone()));
     let units = environment.units.len();
     environment.problems.extend(tree.problems.into_iter().map(|mut problem| {
-        problem.unit = problem.unit.map(|member| member + units);
+        problem.unit = problem.unit.map(|it| it.shifted(units));
         problem
     }));
     environment.units.extend(tree.members.iter().map(|it| Unit::of_object(&it.node)));
@@ -77,12 +77,14 @@ pub(crate) fn resolve(
         for child in member.objects.iter().filter_map(kustomization) {
             let child = Unit::of_object(&child).id;
             let child = index_of.get(&*child).and_then(|it| environment.units.get_mut(*it));
-            child.into_iter().for_each(|it| it.after.extend(ids.get(unit).cloned()));
+            if let Some(child) = child {
+                child.after.extend(ids.get(unit).cloned());
+            }
         }
         let suspended = member.suspended;
         environment.objects.extend(member.objects.into_iter().map(|node| {
             let suspended = suspended || is_left_alone(&node);
-            Object { suspended, unit: Some(unit), ..Object::new(node) }
+            Object { suspended, unit: Some(UnitId::at(unit)), ..Object::new(node) }
         }));
     }
 }
@@ -158,7 +160,7 @@ impl Tree<'_> {
     /// Says that the problems after the first `known` are those of a member.
     fn claim(&mut self, known: usize, index: usize) {
         for problem in self.problems.iter_mut().skip(known) {
-            problem.unit = Some(index);
+            problem.unit = Some(UnitId::at(index));
         }
     }
 
@@ -179,7 +181,7 @@ impl Tree<'_> {
             Ok(dir) => dir,
             Err(problem) => {
                 member.stage = Stage::Final;
-                if self.elsewhere.insert(problem.message.clone()) {
+                if self.elsewhere.insert(problem.message.to_string()) {
                     self.problems.push(problem);
                 }
                 return;

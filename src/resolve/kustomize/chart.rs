@@ -63,7 +63,7 @@ pub(super) fn inflate(
         if problem.kind == ProblemKind::BuildFails {
             return Err(Box::new(problem));
         }
-        layer.open.get_or_insert_with(|| problem.message.as_str().into());
+        layer.open.get_or_insert_with(|| (*problem.message).into());
         layer.problems.push(problem);
     }
     Ok(rendered.objects)
