@@ -145,7 +145,8 @@ fn is_foreign(environment: &Environment, namespace: &str, name: &str) -> bool {
         .and_then(|it| it.node.at("spec.selector")?.as_map());
     let mut workloads = objects().filter(|it| runs_metrics_server(it).is_some());
     !name.contains("metrics-server")
-        && !workloads.any(|it| it.name() == name || selector.is_some_and(|by| selects(by, &it.node)))
+        && !workloads
+            .any(|it| it.name() == name || selector.is_some_and(|by| selects(by, &it.node)))
 }
 
 /// The APIService of the metrics-server that `object` runs: the one of the same chart or file, then
@@ -179,7 +180,8 @@ fn namespace_of(object: &Object) -> &str {
 
 /// The container of metrics-server in the pods of `object`.
 fn runs_metrics_server(object: &Object) -> Option<&Node> {
-    matches!(object.kind(), "Deployment" | "DaemonSet").then(|| workload::container(&object.node))?
+    matches!(object.kind(), "Deployment" | "DaemonSet")
+        .then(|| workload::container(&object.node))?
 }
 
 /// The metrics-server that `object` runs, if it runs one.
@@ -293,8 +295,7 @@ impl Rollout {
                 return Fact::Absent(None);
             }
             let more_than_all = name == "maxSurge" && !daemon;
-            let read =
-                if more_than_all { workload::int_or_percent } else { workload::int_or_part };
+            let read = if more_than_all { workload::int_or_percent } else { workload::int_or_part };
             match fact(workload, &format!("{field}.rollingUpdate.{name}"), read) {
                 // Only a rolling update has a default, and Kubernetes refuses both of a Deployment's
                 // with any other type.

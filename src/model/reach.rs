@@ -67,12 +67,8 @@ impl Subject {
                             || self.misses(problem)
                     }
                     // A file that nothing builds stands alone.
-                    ProblemKind::Syntax if problem.unit.is_none() => {
-                        let file = problem.at.written_at().map(|it| it.file);
-                        file.is_some_and(|it| is_named_in(sources.text(it)))
-                    }
-                    // What it refuses may be the very thing that made this an environment.
-                    _ => self.units.is_empty() || self.holds(problem.unit),
+                    ProblemKind::Syntax if problem.unit.is_none() => is_about(sources, problem),
+                    _ => self.holds(problem.unit) || is_about(sources, problem),
                 };
         }
     }
@@ -95,7 +91,7 @@ impl Subject {
 
     /// Whether what is refused with `unit` holds any of it, or comes before it.
     fn holds(&self, unit: Option<UnitId>) -> bool {
-        unit.is_none() || self.units.contains(&unit)
+        self.units.contains(&unit) || unit.is_none() && !self.units.is_empty()
     }
 
     /// Whether a setting cannot be told because of `problem`.
@@ -103,6 +99,12 @@ impl Subject {
         self.whys.iter().any(|it| **it == *problem.message)
             || problem.at.written_at().is_some_and(|it| self.places.contains(&it))
     }
+}
+
+/// Whether the file that is refused names our subject, which may be missing for that very reason.
+fn is_about(sources: &Sources, problem: &Problem) -> bool {
+    let file = problem.at.written_at().map(|it| it.file);
+    file.is_some_and(|it| is_named_in(sources.text(it)))
 }
 
 /// Whether the problem, or the path of the file that it is in, names our subject.

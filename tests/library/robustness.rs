@@ -16,7 +16,7 @@ use super::{
     scenarios::{sarif, scenario, scenarios},
 };
 use crate::{
-    config,
+    config::{self, Config},
     pipeline::{analyze, check},
     relevance::relevance,
     report::{self, Report},
@@ -39,7 +39,7 @@ fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<String> {
     });
     let nothing_more = Box::new(|_: &str| Text::Skipped(Skip::Unreadable));
     let sources = Sources::new(listing.collect(), IndexMap::new(), nothing_more);
-    let config = config_in(&sources);
+    let config = Config { pedantic: true, ..config_in(&sources) };
     let (environments, clusters) = analyze(&sources, &config);
     let settled = settle(&sources, &config, check(&clusters), &Scope::all());
     let environments = environments.into_iter().map(|it| it.name).collect();
