@@ -88,12 +88,30 @@ const TERRAFORM: &[&str] = &[
 /// How the file at `path` can matter, judged by its name and its bytes.
 pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
     let name = source::file_name(path);
-    let least = if is_plumbing(name) { Relevance::Plumbing } else { Relevance::None };
+    let least = if is_plumbing(name) {
+        Relevance::Plumbing
+    } else if is_about_it(path) && memchr::memmem::find(text, b"apiVersion").is_none() {
+        // What is no object is perhaps a values file, which need not say whose.
+        Relevance::Subject
+    } else {
+        Relevance::None
+    };
     let said = match source::extension(name) {
         "tf" | "tfvars" | "hcl" => words(text, TERRAFORM_WORDS.as_ref()),
         _ => relevance_of(text),
     };
     least.max(said)
+}
+
+/// Whether a path names metrics-server: its directory, or the file itself.
+pub(crate) fn is_about_it(path: &str) -> bool {
+    let yaml = matches!(source::extension(path), "yaml" | "yml" | "json");
+    let named = |part: &str| {
+        let name = ["metrics-server", "metrics_server", "metricsserver", "metricsServer"];
+        // An exporter of its metrics is another program.
+        name.iter().any(|name| part.contains(name)) && !part.contains("exporter")
+    };
+    yaml && path.split('/').any(named)
 }
 
 static HINT_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(HINTS));
@@ -154,6 +172,27 @@ mod tests {
         assert_eq!(relevance_of(b"fluxcd.io metrics-server"), Relevance::Subject);
         assert_eq!(relevance_of(b"{\"apiVersion\": \"kops.k8s.io/v1alpha2\"}"), Relevance::Subject);
         assert_eq!(relevance_of(b"apiVersion: apps/v1\nargs: [--kubelet-dir]"), Relevance::None);
+    }
+
+    #[test]
+    fn a_path_that_names_it_is_enough_for_what_may_be_values() {
+        let of = |path| relevance(path, b"replicas: 2\n");
+        for path in [
+            "metrics-server/values.yaml",
+            "values/metrics-server.yaml",
+            "metrics-server-values.yml",
+            "apps/metrics-server/prod.yaml",
+            "a/values.metrics_server.json",
+        ] {
+            assert_eq!(of(path), Relevance::Subject, "{path}");
+        }
+        for path in ["metrics/values.yaml", "metrics-server-exporter/values.yaml"] {
+            assert_eq!(of(path), Relevance::None, "{path}");
+        }
+        let object = relevance("metrics-server/namespace.yaml", b"apiVersion: v1\n");
+        assert_eq!(object, Relevance::None);
+        let build = relevance("metrics-server/kustomization.yaml", b"resources: [a.yaml]\n");
+        assert_eq!(build, Relevance::Plumbing);
     }
 
     #[test]

@@ -8,11 +8,11 @@ use crate::{
     config::{Config, EnvironmentConfig},
     data::groups::{self, Role},
     placeholder,
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Object, UNNAMED},
-        flux,
+        flux, helm,
         installers::{self, Installers},
         layout::{self, Closure, FluxKustomization, Layout},
         names::{environment_dir, environment_of, environment_or_unnamed, settings_for},
@@ -201,8 +201,10 @@ impl<'a> Search<'_, 'a> {
     fn kustomizations(&mut self) {
         let layout = self.layout;
         let included = layout.included_dirs();
-        let (inner, outer): (Vec<_>, Vec<_>) = layout.roots().partition(|it| included.contains(it));
-        for dir in outer.into_iter().chain(inner) {
+        let roots = layout.roots().filter(|it| !self.dirs.contains(*it));
+        let (inner, outer): (Vec<_>, Vec<_>) = roots.partition(|it| included.contains(it));
+        let first = leading(layout, &outer);
+        for dir in first.into_iter().chain(outer).chain(inner) {
             let Some(file) = layout.kustomization(dir).filter(|_| !self.dirs.contains(dir)) else {
                 continue;
             };
@@ -221,6 +223,18 @@ impl<'a> Search<'_, 'a> {
             }
         }
     }
+}
+
+/// Those of `dirs` that have Flux build others of them, and that none of the others leads to: they
+/// are what a cluster starts from, as its `flux-system`.
+fn leading<'d>(layout: &Layout<'_>, dirs: &[&'d str]) -> Vec<&'d str> {
+    let dirs = dirs.iter().copied();
+    let dirs: Vec<&str> = dirs.filter(|it| !layout.closure(it, false).flux.is_empty()).collect();
+    let next = |from: usize| {
+        let reached = layout.closure(dirs[from], true).dirs;
+        (0..dirs.len()).filter(|it| reached.contains(dirs[*it])).collect()
+    };
+    layout::starts(dirs.len(), &BTreeSet::new(), next).into_iter().map(|it| dirs[it]).collect()
 }
 
 /// What a Flux Kustomization reaches by the directory that it builds.
@@ -255,8 +269,9 @@ fn distinguish(starts: &mut [Start<'_>]) {
     }
 }
 
-/// Files that no environment reaches: manifests become environments of their own, by the directory
-/// they lie in, and installer configuration goes to the environment whose directory it shares.
+/// Files that no environment reaches: charts, values files and manifests become environments of
+/// their own, manifests by the directory they lie in, and what defines a cluster's nodes goes to
+/// the environment of that cluster.
 fn attach_loose(
     context: &Context<'_>,
     layout: &Layout<'_>,
@@ -264,80 +279,199 @@ fn attach_loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
+    let mut charts = BTreeSet::new();
     let mut files = Vec::new();
     for (file, source) in sources.iter() {
         let loose = source.relevance == Relevance::Subject
             && !reached.contains(&file)
             && !layout.is_excluded(file)
-            && !layout.is_template_dir(file)
-            && layout::is_text(sources, file)
-            && !layout::is_kustomization(&source.path)
-            && source::file_name(&source.path) != crate::config::FILE
-            && !values_file::is_charts_own(sources, &source.path);
+            && layout::is_text(sources, file);
         if !loose {
             continue;
         }
-        if source::file_name(&source.path) == "Chart.yaml" {
-            let dir = source::parent(&source.path);
-            if !environments.iter().any(|it| values_file::installs(sources, it, dir)) {
-                environments.extend(values_file::chart(context, file));
+        let name = source::file_name(&source.path);
+        if let Some(dir) = layout.chart_of(file) {
+            if helm::template_of_it(sources, file).is_some() {
+                charts.insert(values_file::outermost(sources, dir));
             }
-        } else if environments.iter().any(|it| it.name == source.path) {
-            // The chart beside it has been installed with it.
-        } else if let Some(environment) = values_file::environment(context, file) {
-            environments.push(environment);
-        } else {
+        } else if name == "Chart.yaml" {
+            charts.insert(values_file::outermost(sources, source::parent(&source.path)));
+        } else if !layout::is_kustomization(&source.path)
+            && name != crate::config::FILE
+            && !values_file::is_charts_own(sources, &source.path)
+        {
             files.push(file);
         }
     }
-    // Whose cluster a file defines is asked when all environments are there to be asked for.
-    let dirs: Vec<String> = environments.iter().map(|it| entry_dir(sources, it)).collect();
-    let mut groups: BTreeMap<&str, Vec<(&str, Loose)>> = BTreeMap::new();
+    attach_charts(context, charts, environments);
+    let of_charts: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
+    files.retain(|file| {
+        let path = &sources[*file].path;
+        // The chart beside it may have been installed with it.
+        let done = of_charts.contains(path);
+        let environment = if done { None } else { values_file::environment(context, *file) };
+        let is_values = done || environment.is_some();
+        let wanted = |_: &Environment| !values_file::is_for_no_cluster(context, path);
+        environments.extend(environment.filter(wanted));
+        !is_values
+    });
+    let built = environments.len();
+    let mut manifests = Groups::new();
+    let mut definitions = Vec::new();
     for file in files {
         let path = &sources[file].path;
         let mut found = Loose::default();
         found.add(sources, file);
-        let home = home(&dirs, path);
-        if let Some(environment) = home.and_then(|index| environments.get_mut(index)) {
-            found.give_definitions(environment);
-        }
-        groups.entry(environment_or_unnamed(path)).or_default().push((path, found));
+        definitions.push((path.as_str(), found.take_definitions()));
+        manifests.entry(environment_or_unnamed(path)).or_default().push((path, found));
     }
-    for (name, files) in groups {
-        let dir = if name == UNNAMED { "" } else { name };
-        for (name, loose) in apart(name, dir, files) {
-            let taken = environments.iter().any(|it| it.name == name);
-            let name = if taken { format!("{name} (not built)") } else { name.to_owned() };
-            environments.extend(loose.found(context, &name));
+    for (name, loose) in sets(manifests) {
+        let name = not_built(environments, name);
+        environments.extend(loose.found(context, &name));
+    }
+    attach_definitions(context, definitions, environments, built);
+}
+
+/// Adds the environments of charts in directories that no environment installs from.
+fn attach_charts(context: &Context<'_>, dirs: BTreeSet<&str>, environments: &mut Vec<Environment>) {
+    let installed = |environments: &[Environment], dir: &str| {
+        environments.iter().any(|it| values_file::installs(context.sources, it, dir))
+    };
+    let dirs = dirs.into_iter().filter(|dir| {
+        let file = source::join(dir, "Chart.yaml").unwrap_or_default();
+        !installed(environments, dir) && !values_file::is_for_no_cluster(context, &file)
+    });
+    let found: Vec<_> = dirs.map(|dir| (dir, values_file::chart(context, dir))).collect();
+    // One may depend on another.
+    let part = |dir: &str| found.iter().any(|(other, it)| *other != dir && installed(it, dir));
+    let parts: Vec<bool> = found.iter().map(|(dir, _)| part(dir)).collect();
+    let whole = found.into_iter().zip(parts).filter(|(_, part)| !part);
+    environments.extend(whole.flat_map(|((_, environments), _)| environments));
+}
+
+/// Gives what defines nodes to the environments of their clusters, of which the first `built` are
+/// not only manifests. What belongs to none of them is an environment by its directory.
+fn attach_definitions(
+    context: &Context<'_>,
+    definitions: Vec<(&str, Loose)>,
+    environments: &mut Vec<Environment>,
+    built: usize,
+) {
+    let places: Vec<Place> = environments
+        .iter()
+        .enumerate()
+        .map(|(index, it)| Place::new(context.sources, it, index < built))
+        .collect();
+    let mut homeless = Groups::new();
+    for (path, found) in definitions.into_iter().filter(|(_, it)| !it.is_empty()) {
+        match home(&places, path).and_then(|index| environments.get_mut(index)) {
+            Some(environment) => found.join(environment),
+            None => homeless.entry(environment_or_unnamed(path)).or_default().push((path, found)),
+        }
+    }
+    let mut homeless = sets(homeless);
+    // One definition of a cluster and one set of manifests are one cluster.
+    if let ([place], 1) = (&*places, homeless.len())
+        && environment_of(&place.path()).is_none()
+        && let (Some(environment), Some((_, found))) = (environments.first_mut(), homeless.pop())
+    {
+        return found.join(environment);
+    }
+    for (name, loose) in homeless {
+        let same = |it: &&mut Environment| {
+            it.name.strip_suffix(NOT_BUILT).unwrap_or(&it.name) == name
+                && it.entry.kind == EntryKind::Manifests
+        };
+        match environments.iter_mut().find(same) {
+            Some(environment) => loose.join(environment),
+            None => {
+                let name = not_built(environments, name);
+                environments.extend(loose.found(context, &name));
+            }
         }
     }
 }
 
-/// The directory that an environment starts in.
-fn entry_dir(sources: &Sources, environment: &Environment) -> String {
-    let file = environment.entry.origin.written_at().map(|it| it.file);
-    file.map_or_else(String::new, |file| source::parent(&sources[file].path).to_owned())
+/// What tells an environment of manifests from the one of its name that something builds.
+const NOT_BUILT: &str = " (not built)";
+
+/// The name of what nothing refers to beside the `environments` that something builds.
+fn not_built(environments: &[Environment], name: &str) -> String {
+    let taken = environments.iter().any(|it| it.name == name);
+    if taken { format!("{name}{NOT_BUILT}") } else { name.to_owned() }
 }
 
-/// The environment, of those that start in `dirs`, whose cluster the file at `path` defines.
+/// An environment as one whose cluster files may define.
+struct Place {
+    /// The directory that it starts in.
+    dir: String,
+    /// Whether it is not only manifests that nothing refers to.
+    built: bool,
+    /// Whether it is a cluster's: what a deployer starts from, or what has a metrics-server or may
+    /// have one.
+    certain: bool,
+}
+
+impl Place {
+    fn new(sources: &Sources, environment: &Environment, built: bool) -> Self {
+        let file = environment.entry.origin.written_at().map(|it| it.file);
+        let dir = file.map_or("", |file| source::parent(&sources[file].path));
+        let kind = environment.entry.kind;
+        let is_it = |object: &Object| {
+            matches!(object.kind(), "Deployment" | "DaemonSet" | "APIService")
+                && (object.name().contains("metrics-server")
+                    || object.name() == "v1beta1.metrics.k8s.io")
+        };
+        let certain = matches!(kind, EntryKind::Flux | EntryKind::ArgoCd | EntryKind::Other)
+            || environment.problems.iter().any(|it| it.kind != ProblemKind::Unresolved)
+            || environment.releases.iter().any(|it| it.family.is_some())
+            || environment.objects.iter().any(is_it);
+        Self { dir: dir.to_owned(), built, certain }
+    }
+
+    /// The path of something in its directory.
+    fn path(&self) -> String {
+        format!("{}/", self.dir)
+    }
+}
+
+/// The environment, of those at `places`, whose cluster the file at `path` defines.
 ///
 /// A file in the directory of an environment belongs to that environment or to none. Any other
-/// belongs to the one that shares most of its directories, if that is one, or to the only one.
-fn home(dirs: &[String], path: &str) -> Option<usize> {
+/// belongs to the one that shares most of its directories, if that is one, or to the only one. What
+/// nothing builds counts where nothing is built.
+fn home(places: &[Place], path: &str) -> Option<usize> {
+    let all = || places.iter().enumerate();
     if let Some(place) = environment_of(path) {
-        let inside = |dir: &String| dir == place || dir.starts_with(&format!("{place}/"));
-        return dirs.iter().position(inside);
+        let inside = |it: &Place| it.dir == place || it.dir.starts_with(&format!("{place}/"));
+        let inside: Vec<_> = all().filter(|(_, it)| inside(it)).collect();
+        let found = inside.iter().find(|(_, it)| it.certain).or(inside.first());
+        return found.map(|(index, _)| *index);
     }
-    let shared = |dir: &String| {
-        let pairs = dir.split('/').zip(source::parent(path).split('/'));
+    let some = |wanted: fn(&Place) -> bool| -> Vec<(usize, &Place)> {
+        all().filter(|(_, it)| wanted(it)).collect()
+    };
+    let found = [some(|it| it.built && it.certain), some(|it| it.certain), some(|it| it.built)];
+    let places = found.into_iter().find(|it| !it.is_empty()).unwrap_or_else(|| all().collect());
+    if let [(index, _)] = &*places {
+        return Some(*index);
+    }
+    let shared = |place: &Place| {
+        let pairs = place.dir.split('/').zip(source::parent(path).split('/'));
         pairs.take_while(|(a, b)| a == b && !a.is_empty()).count()
     };
-    if let [_] = dirs {
-        return Some(0);
-    }
-    let most = dirs.iter().map(shared).max().filter(|most| *most > 0)?;
-    let mut best = dirs.iter().enumerate().filter(|(_, dir)| shared(dir) == most);
-    best.next().filter(|_| best.next().is_none()).map(|(index, _)| index)
+    let most = places.iter().map(|(_, it)| shared(it)).max().filter(|most| *most > 0)?;
+    let mut best = places.iter().filter(|(_, it)| shared(it) == most);
+    best.next().filter(|_| best.next().is_none()).map(|(index, _)| *index)
+}
+
+/// Files by the environment that they lie in, each with what was found in it.
+type Groups<'a> = BTreeMap<&'a str, Vec<(&'a str, Loose)>>;
+
+/// What was found in files that nothing refers to, by what can be one cluster, and its name.
+fn sets(groups: Groups<'_>) -> Vec<(&str, Loose)> {
+    let of = |(name, files)| apart(name, if name == UNNAMED { "" } else { name }, files);
+    groups.into_iter().flat_map(of).filter(|(_, it)| !it.is_empty()).collect()
 }
 
 /// The files below `dir`, which are of the environment `name`, as those that can be of one cluster.
@@ -439,14 +573,24 @@ impl Loose {
         self.problems.append(&mut other.problems);
     }
 
-    /// Moves what defines a cluster's nodes to the environment of that cluster. Workloads stay:
-    /// nothing says that the cluster runs them.
-    fn give_definitions(&mut self, environment: &mut Environment) {
-        let objects = std::mem::take(&mut self.objects);
-        let (definitions, workloads) = objects.into_iter().partition(defines_nodes);
+    fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.files.is_empty() && self.problems.is_empty()
+    }
+
+    /// What of it defines a cluster's nodes. Workloads stay: nothing says that the cluster runs
+    /// them.
+    fn take_definitions(&mut self) -> Self {
+        let objects = std::mem::take(&mut self.objects).into_iter();
+        let (definitions, workloads) = objects.partition(defines_nodes);
         self.objects = workloads;
-        environment.objects.extend(Vec::into_iter(definitions).map(Object::new));
+        Self { objects: definitions, files: std::mem::take(&mut self.files), problems: Vec::new() }
+    }
+
+    /// Makes it part of `environment`.
+    fn join(mut self, environment: &mut Environment) {
+        environment.objects.extend(self.objects.into_iter().map(Object::new));
         environment.files.append(&mut self.files);
+        environment.problems.append(&mut self.problems);
     }
 
     /// An environment of these files alone, unless there is nothing in them.
@@ -629,5 +773,90 @@ metadata: {name: metrics-server}
         default manifests kubelet.yaml
         envs/b manifests envs/b/ms.yaml
         ");
+    }
+
+    #[test]
+    fn what_starts_flux_takes_what_it_builds_beside_it() {
+        assert_snapshot!(environments("
+            //- clusters/a/flux-system/kustomization.yaml
+            resources: [sync.yaml]
+            //- clusters/a/flux-system/sync.yaml
+            FLUX
+            spec: {path: ./clusters/a, sourceRef: {kind: GitRepository, name: flux-system}}
+            //- clusters/a/kustomization.yaml
+            resources: [apps.yaml]
+            //- clusters/a/apps.yaml
+            FLUX
+            spec: {path: ./apps, sourceRef: {kind: GitRepository, name: flux-system}}
+            //- apps/ms.yaml
+            DEPLOYMENT
+        "), @"clusters/a kustomization clusters/a/flux-system/kustomization.yaml");
+    }
+
+    /// The environment whose files `path` is among, when all are resolved.
+    fn home_of(path: &str, files: &str) -> Option<String> {
+        let sources = fixture_with(&[("FLUX", FLUX), ("DEPLOYMENT", DEPLOYMENT)], files);
+        let file = sources.find(path).expect("it is there");
+        let environments = with(&sources, resolve).into_iter();
+        let mut with_it = environments.filter(|it| it.files.contains(&file));
+        with_it.next().map(|it| it.name)
+    }
+
+    const K3S: &str = "
+            //- k3s/config.yaml
+            write-kubeconfig-mode: '0644'
+            ";
+
+    #[test]
+    fn one_definition_of_a_cluster_belongs_to_one_set_of_manifests() {
+        let manifests = "
+            //- clusters/a/ms.yaml
+            DEPLOYMENT
+            ";
+        let home = |more: &str| home_of("k3s/config.yaml", &format!("{K3S}\n{more}"));
+        assert_eq!(home(manifests).as_deref(), Some("clusters/a"));
+        let two = "
+            //- clusters/b/ms.yaml
+            DEPLOYMENT
+            ";
+        assert_eq!(home(&format!("{manifests}\n{two}")).as_deref(), Some("default"));
+        // The other way round: the definition says which cluster it is, the manifests do not.
+        let defined = "
+            //- clusters/a/k3s.yaml
+            write-kubeconfig-mode: '0644'
+            //- manifests/ms.yaml
+            DEPLOYMENT
+            ";
+        assert_eq!(home_of("clusters/a/k3s.yaml", defined).as_deref(), Some("default"));
+        let another = "
+            //- clusters/a/k3s.yaml
+            write-kubeconfig-mode: '0644'
+            //- clusters/b/ms.yaml
+            DEPLOYMENT
+            ";
+        assert_eq!(home_of("clusters/a/k3s.yaml", another).as_deref(), Some("clusters/a"));
+    }
+
+    #[test]
+    fn what_only_holds_a_word_is_no_other_cluster() {
+        let home = home_of(
+            "k3s/config.yaml",
+            &format!(
+                "{K3S}
+            //- apps/kustomization.yaml
+            resources: [ms.yaml]
+            //- apps/ms.yaml
+            DEPLOYMENT
+            //- disabled/kustomization.yaml
+            resources: [cm.yaml]
+            //- disabled/cm.yaml
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {{name: x}}
+            data: {{image: ghcr.io/siderolabs/installer}}
+            "
+            ),
+        );
+        assert_eq!(home.as_deref(), Some("apps"));
     }
 }

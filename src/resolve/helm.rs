@@ -19,7 +19,7 @@ use semver::Version;
 pub(crate) use family::{family, recognize_values};
 #[cfg(test)]
 pub(crate) use local::Expanded;
-pub(crate) use local::expand;
+pub(crate) use local::{expand, keys, template_of_it};
 pub(crate) use values::{coalesce, layer, merge};
 
 use self::{object::identity_only, template::HelmScope};
@@ -173,8 +173,9 @@ impl Candidate {
         family: Family,
     ) -> template::Rendering<Vec<Node>> {
         let chart = charts::chart(family);
-        let at = release.version.as_ref().map_or(&release.anchor, |it| &it.origin);
-        let own = Origin::at(Via::ChartDefault, at.written_at());
+        // Where no version is written, a default stands nowhere.
+        let at = release.version.as_ref().and_then(|it| it.origin.written_at());
+        let own = Origin::at(Via::ChartDefault, at);
         let mut defaults = match &release.directory {
             Some(dir) => local::defaults(context, dir)?,
             None => chart.defaults(&self.model, &own),

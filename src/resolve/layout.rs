@@ -184,11 +184,16 @@ impl<'a> Layout<'a> {
 
     /// Whether `file` is a template of a Helm chart.
     pub(crate) fn is_template_dir(&self, file: FileId) -> bool {
-        let path = &self.sources[file].path;
-        path.match_indices("templates/").any(|(at, _)| {
-            let chart = path[..at].trim_end_matches('/');
+        self.chart_of(file).is_some()
+    }
+
+    /// The directory of the chart that `file` is a template of.
+    pub(crate) fn chart_of(&self, file: FileId) -> Option<&'a str> {
+        let path = self.sources[file].path.as_str();
+        path.match_indices("templates/").find_map(|(at, _)| {
             let bounded = at == 0 || path[..at].ends_with('/');
-            bounded && self.sources.is_chart(chart)
+            let chart = path[..at].trim_end_matches('/');
+            (bounded && self.sources.is_chart(chart)).then_some(chart)
         })
     }
 

@@ -2,25 +2,29 @@
 //! them to `helm upgrade` by hand or in a pipeline.
 
 use crate::{
+    config::EnvironmentConfig,
     data::Family,
+    relevance::is_about_it,
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Release, Unit},
         helm, install, layout,
-        names::settings_for,
+        names::{environment_of, settings_for},
     },
     scalar::Dialect,
-    source::{self, FileId, Sources},
+    source::{self, FileId, Relevance, Sources},
     tree::{Entry, Kind, Map, Node, Origin, Reason},
 };
 
-/// The values in `file`, when it is a values file of metrics-server's chart by its content, and
-/// which chart's.
-pub(super) fn known_values(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
-    if !layout::is_yaml(&sources[file].path) {
+/// The values in `file`, when it is a values file of metrics-server's chart by its content, or by
+/// its path and its keys, and which chart's.
+fn known_values(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
+    let path = &sources[file].path;
+    if !layout::is_yaml(path) {
         return None;
     }
-    helm::recognize_values(sources.documents(file, Dialect::Sigs).roots().next()?)
+    let root = sources.documents(file, Dialect::Sigs).roots().next()?;
+    helm::recognize_values(root, is_about_it(path))
 }
 
 /// The environment that `file` describes, if it is a values file.
@@ -40,33 +44,66 @@ pub(super) fn environment(context: &Context<'_>, file: FileId) -> Option<Environ
     Some(install(context, file, None, values, Some(family)))
 }
 
-/// The environments of the chart in the directory of `file`, a `Chart.yaml` that nothing installs:
-/// the chart with its own values, and with those of each values file beside it that has some for
-/// metrics-server, such as `values-prod.yaml`.
-pub(super) fn chart(context: &Context<'_>, file: FileId) -> Vec<Environment> {
+/// The environments of the chart in `dir`, which nothing installs: the chart with its own values,
+/// and with those of each values file beside or below it that has some for metrics-server, such as
+/// `values-prod.yaml`.
+pub(super) fn chart(context: &Context<'_>, dir: &str) -> Vec<Environment> {
     let sources = context.sources;
+    let Some(file) = sources.find_from(dir, "Chart.yaml") else { return Vec::new() };
     let Some(root) = sources.documents(file, Dialect::Sigs).roots().next() else {
         return Vec::new();
     };
-    let ours = |it: &Node| it.str_at("name") == Some("metrics-server");
-    let dependency = root.items_at("dependencies").iter().find(|it| ours(it));
-    if dependency.is_none() && !ours(root) {
-        return Vec::new();
-    }
-    let dir = source::parent(&sources[file].path);
     let own = Node::new(Map::default(), root.origin.clone());
     let mut environments = vec![install(context, file, Some(dir), own, None)];
-    let key = dependency.and_then(|it| it.str_at("alias").or_else(|| it.str_at("name")));
-    for (file, source) in sources.iter() {
-        if source::parent(&source.path) == dir
-            && is_of_a_stage(&source.path)
+    let keys = helm::keys(context, dir);
+    for file in sources.below(dir) {
+        let path = &sources[file].path;
+        let has = |values: &Node| match &*keys {
+            [] => known_values(sources, file).is_some(),
+            keys => keys.iter().any(|key| values.get(key).is_some()),
+        };
+        if is_for_chart(sources, dir, file)
+            && !is_for_no_cluster(context, path)
             && let Some(values) = sources.documents(file, Dialect::Sigs).roots().next()
-            && key.is_some_and(|key| values.get(key).is_some())
+            && values.get("apiVersion").is_none()
+            && has(values)
         {
             environments.push(install(context, file, Some(dir), values.clone(), None));
         }
     }
+    environments.retain(|it| !it.releases.is_empty() || !it.problems.is_empty());
     environments
+}
+
+/// Whether `file` may hold values for the chart in `dir`: it is called so and lies beside it, or it
+/// speaks of our subject and lies in one of its directories.
+fn is_for_chart(sources: &Sources, dir: &str, file: FileId) -> bool {
+    let path = &sources[file].path;
+    let name = source::file_name(path);
+    if !layout::is_yaml(path) || matches!(name, "values.yaml" | "Chart.yaml" | "Chart.lock") {
+        return false;
+    }
+    if source::parent(path) == dir {
+        return name.contains("values");
+    }
+    let mut nearest = source::parent(path);
+    while nearest != dir && !sources.is_chart(nearest) {
+        nearest = source::parent(nearest);
+    }
+    let inner = path[dir.len()..].trim_start_matches('/').split('/').next().unwrap_or_default();
+    sources[file].relevance == Relevance::Subject
+        && nearest == dir
+        && !matches!(inner, "templates" | "crds")
+}
+
+/// The chart that the one in `dir` is part of, by lying in its `charts/`; else itself.
+pub(super) fn outermost<'d>(sources: &Sources, dir: &'d str) -> &'d str {
+    let folder = source::parent(dir);
+    let above = source::parent(folder);
+    if source::file_name(folder) == "charts" && sources.is_chart(above) {
+        return outermost(sources, above);
+    }
+    dir
 }
 
 /// Whether `path` is the file of a chart's own values.
@@ -86,6 +123,62 @@ pub(super) fn installs(sources: &Sources, environment: &Environment, dir: &str) 
         .any(|release| release.directory.as_deref() == Some(dir) || release.values.walk().any(here))
 }
 
+/// What a name says of a file that is for no cluster.
+const FOR_NOBODY: &[&str] =
+    &["old", "bak", "orig", "example", "examples", "sample", "samples", "template", "templates"];
+
+/// What says so too, unless there are other stages: a cluster for tests is one.
+const FOR_TESTS: &[&str] = &["test", "tests", "testdata"];
+
+/// What else the stages beside one for tests are called.
+const STAGES: &[&str] =
+    &["prod", "production", "prd", "live", "stage", "staging", "stg", "dev", "development", "qa"];
+
+/// Whether what is at `path` is for no cluster that stays: its name says that it is old, an example
+/// or a test, or it is what `ct install` of helm/chart-testing takes (`ci/*-values.yaml` in a chart).
+///
+/// A configuration that matches it by that name asks for it.
+pub(super) fn is_for_no_cluster(context: &Context<'_>, path: &str) -> bool {
+    let sources = context.sources;
+    let dir = source::parent(path);
+    let says = if source::file_name(dir) == "ci" && sources.is_chart(source::parent(dir)) {
+        Some("ci")
+    } else {
+        words(path).find(|(start, word)| says_so(sources, path, *start, word)).map(|(_, it)| it)
+    };
+    says.is_some_and(|word| {
+        let settings = settings_for(context.config, path, "");
+        let asks = |it: &EnvironmentConfig| it.globs.iter().any(|glob| glob.contains(word));
+        !settings.is_some_and(asks)
+    })
+}
+
+/// Whether a word of `path` says that it is for no cluster.
+fn says_so(sources: &Sources, path: &str, start: usize, word: &str) -> bool {
+    let stage = |it: &&str| {
+        let (before, after) = (&path[..start], &path[start + word.len()..]);
+        sources.find(&format!("{before}{it}{after}")).is_some()
+    };
+    let place = environment_of(path).map_or(0, str::len);
+    FOR_NOBODY.contains(&word)
+        || (FOR_TESTS.contains(&word) && start >= place && !STAGES.iter().any(stage))
+}
+
+/// The words of a path, each with where it starts. The dots in a directory's name are those of a
+/// domain or of a version.
+fn words(path: &str) -> impl Iterator<Item = (usize, &str)> {
+    let name = source::parent(path).len();
+    let ends = move |(at, it): (usize, char)| {
+        (matches!(it, '/' | '-' | '_') || (it == '.' && at > name)).then_some(at)
+    };
+    let ends = path.char_indices().filter_map(ends).chain([path.len()]);
+    ends.scan(0, |start, end| {
+        let word = (*start, &path[*start..end]);
+        *start = end + 1;
+        Some(word)
+    })
+}
+
 /// The environment in which somebody installs a chart with `values`: the chart in `directory`, or
 /// that of `family`.
 fn install(
@@ -98,13 +191,14 @@ fn install(
     let path = &context.sources[file].path;
     let is_chart = source::file_name(path) == "Chart.yaml";
     let place = format!("{}/{}", source::parent(path), stage(path));
-    let anchor = first_key(&values.origin, context.sources);
     let reference = install::ChartReference {
         name: directory.unwrap_or("metrics-server"),
         repository: "",
         directory,
         version: None,
     };
+    // What is missing is missing in all of the file.
+    let anchor = Origin::start_of(file);
     let release =
         reference.release("values-file", "metrics-server", "kube-system", values, &anchor);
     let release = Release { family, ..release };
@@ -112,8 +206,7 @@ fn install(
         Some(dir) if is_chart && !dir.is_empty() => dir,
         _ => path,
     };
-    let origin = release.anchor.clone();
-    let mut environment = Environment::new(name.to_owned(), EntryKind::Values, origin);
+    let mut environment = Environment::new(name.to_owned(), EntryKind::Values, anchor);
     environment.settings = settings_for(context.config, path, &place).cloned();
     let expanded = helm::expand(context, &release);
     environment.problems.extend(expanded.problems);
@@ -126,17 +219,9 @@ fn install(
     environment
 }
 
-/// Whether `path` is `values-prod.yaml`, `prod.values.yaml` or the like.
-fn is_of_a_stage(path: &str) -> bool {
-    let name = source::file_name(path);
-    layout::is_yaml(path)
-        && name.contains("values")
-        && !matches!(name, "values.yaml" | "values.yml")
-}
-
 /// What names an environment in a values file's name: `prod` of `values-prod.yaml`,
 /// `values.prod.yaml`, `prod.values.yaml`; else the directory's name.
-pub(super) fn stage(path: &str) -> &str {
+fn stage(path: &str) -> &str {
     let name = source::file_name(path);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let stripped = ["values-", "values.", "values_"].iter().find_map(|it| stem.strip_prefix(it));
@@ -177,18 +262,15 @@ fn maybe_over(over: &Node, base: &Node, why: &Reason) -> Node {
     Node { kind: map.into(), origin: over.origin.clone() }
 }
 
-/// The first line of a file's values: what a missing value is reported at.
-fn first_key(origin: &Origin, sources: &Sources) -> Origin {
-    let Some(span) = origin.written_at() else { return origin.clone() };
-    let text = sources.slice(span);
-    let end = text.find([':', '\n']).unwrap_or(text.len());
-    Origin::written(span.part(0..end))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Config, model::MetricsServer, pipeline::analyze, tests::fixture};
+    use crate::{
+        config::{self, Config},
+        model::MetricsServer,
+        pipeline::analyze,
+        tests::{fixture, fixture_with},
+    };
 
     /// The metrics-server of each environment.
     fn servers(sources: &Sources) -> Vec<(String, MetricsServer)> {
@@ -251,6 +333,129 @@ mod tests {
         assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 
+    /// The names of the environments of a repository with [`ADDONS`] in it.
+    fn names(files: &str) -> Vec<String> {
+        let sources = fixture_with(&[("ADDONS", ADDONS)], files);
+        let config = sources.find(config::FILE);
+        let config = config.map(|file| config::parse(&sources, file, &[]).expect("right"));
+        let (environments, _) = analyze(&sources, &config.unwrap_or_default());
+        environments.into_iter().map(|it| it.name).collect()
+    }
+
+    const ADDONS: &str = "\
+name: addons
+version: 1.0.0
+dependencies:
+- name: metrics-server
+  version: 3.12.2
+  repository: https://kubernetes-sigs.github.io/metrics-server/
+";
+
+    #[test]
+    fn what_is_old_or_an_example_or_tried_is_no_environment_unless_asked_for() {
+        let files = "
+            //- addons/Chart.yaml
+            ADDONS
+            //- addons/ci/a-values.yaml
+            metrics-server: {replicas: 2}
+            //- addons/values-old.yaml
+            metrics-server: {replicas: 2}
+            //- addons/values-test.yaml
+            metrics-server: {replicas: 2}
+            //- metrics-server/values.yaml
+            {args: [--kubelet-insecure-tls]}
+            //- metrics-server/values_bak.yaml
+            {args: [--kubelet-insecure-tls]}
+            //- metrics-server/values.example.yaml
+            {args: [--kubelet-insecure-tls]}
+            //- examples/metrics-server/Chart.yaml
+            ADDONS
+            ";
+        assert_eq!(names(files), ["addons", "metrics-server/values.yaml"]);
+        let asked = "
+            //- .metrics-server-lint.yaml
+            environments:
+              tried: {match: [addons/ci/*]}
+              all: {match: ['**']}
+            ";
+        assert_eq!(
+            names(&format!("{files}\n{asked}")),
+            ["addons", "addons/ci/a-values.yaml", "metrics-server/values.yaml"]
+        );
+    }
+
+    #[test]
+    fn a_cluster_for_tests_is_one_of_the_stages() {
+        assert_eq!(
+            names(
+                "
+                //- addons/Chart.yaml
+                ADDONS
+                //- addons/values-test.yaml
+                metrics-server: {replicas: 2}
+                //- addons/values/prod.yaml
+                metrics-server: {replicas: 2}
+                //- addons/values-prod.yaml
+                metrics-server: {replicas: 2}
+                //- envs/test/metrics-server.yaml
+                args: [--kubelet-insecure-tls]
+                "
+            ),
+            [
+                "addons",
+                "addons/values-prod.yaml",
+                "addons/values-test.yaml",
+                "addons/values/prod.yaml",
+                "envs/test/metrics-server.yaml"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_chart_in_charts_is_a_part_of_the_one_around_it() {
+        assert_eq!(
+            names(
+                "
+                //- platform/Chart.yaml
+                {name: platform, version: 1.0.0}
+                //- platform/charts/metrics-server/Chart.yaml
+                {name: metrics-server, version: 3.12.2, home: https://github.com/kubernetes-sigs/metrics-server}
+                //- platform/charts/metrics-server/values.yaml
+                args: [--kubelet-insecure-tls]
+                //- wrapper/Chart.yaml
+                name: wrapper
+                version: 1.0.0
+                dependencies:
+                - {name: addons, version: 1.0.0, repository: 'file://../addons'}
+                //- addons/Chart.yaml
+                ADDONS
+                "
+            ),
+            ["addons", "platform"]
+        );
+    }
+
+    #[test]
+    fn a_chart_of_ones_own_is_not_silent() {
+        let sources = fixture(
+            "
+            //- own/Chart.yaml
+            {name: metrics, version: 1.0.0}
+            //- own/templates/deployment.yaml
+            kind: Deployment
+            metadata: {name: metrics-server}
+            spec: {replicas: {{ .Values.replicas }}}
+            //- own/values.yaml
+            replicas: 2
+            //- unrelated/Chart.yaml
+            {name: x, version: 1.0.0, description: reads from metrics-server}
+            ",
+        );
+        let (environments, _) = analyze(&sources, &Config::default());
+        let [own] = &environments[..] else { panic!("{environments:?}") };
+        assert_eq!((&*own.name, own.problems.len()), ("own", 1));
+    }
+
     #[test]
     fn a_file_of_one_stage_may_lie_over_the_common_one() {
         let sources = fixture(
@@ -266,6 +471,25 @@ mod tests {
         let replicas = servers.iter().map(|(name, it)| (&**name, it.replicas.is_unknown()));
         let expected = [("ms/values-prod.yaml", true), ("ms/values.yaml", false)];
         assert_eq!(replicas.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_default_stands_nowhere_in_a_values_file() {
+        let sources = fixture(
+            "
+            //- metrics-server/values.yaml
+            replicas: 2
+            resources:
+              limits: {memory: 64Mi}
+            ",
+        );
+        let [(_, server)] = &servers(&sources)[..] else { panic!("one environment") };
+        let (request, origin) = server.memory_request.known().expect("known");
+        assert_eq!(request.to_string(), "200Mi");
+        assert_eq!(origin.written_at(), None);
+        let (limit, origin) = server.memory_limit.known().expect("known");
+        assert_eq!(limit.to_string(), "64Mi");
+        assert_eq!(origin.written_at().map(|it| sources.slice(it)), Some("64Mi"));
     }
 
     #[test]

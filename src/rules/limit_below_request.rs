@@ -3,7 +3,7 @@ use std::fmt::Display;
 use crate::{
     finding::Findings,
     model::{Cluster, Fact, MetricsServer},
-    tree::Via,
+    tree::{Origin, Via},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
@@ -31,13 +31,14 @@ fn compare<T: Display>(
     if missing == 0 {
         return;
     }
-    let (variant, by_default) = match requested.last().via {
+    let (variant, whose) = match requested.last().via {
         Via::ChartDefault => ("chart-default", " that is the chart's default"),
         _ => ("", ""),
     };
     // A person edits what a person wrote; the limit when both are somebody's.
-    let (limit_label, request_label) =
-        (format!("the limit is {limit}"), format!("the request is {request}"));
+    let by_default = |origin: &Origin| if origin.is_default() { "by default " } else { "" };
+    let limit_label = format!("{}the limit is {limit}", by_default(limited));
+    let request_label = format!("{}the request is {request}", by_default(requested));
     let (at, label, other, other_label) = if limited.is_default() {
         (requested, request_label, limited, limit_label)
     } else {
@@ -47,9 +48,7 @@ fn compare<T: Display>(
         .at(
             &at.or(&server.anchor),
             &format!("{} {resource}", server.subject()),
-            format!(
-                "the {resource} limit of {limit} is below the request of {request}{by_default}"
-            ),
+            format!("the {resource} limit of {limit} is below the request of {request}{whose}"),
         )
         .variant(variant)
         .weigh([missing])

@@ -363,6 +363,91 @@ fn conditions_and_tags_decide_what_an_umbrella_installs() {
     assert_eq!(expanded.problems[0].kind, ProblemKind::BuildFails);
 }
 
+/// A chart whose file lists nothing.
+const BARE: &str = "
+//- addons/Chart.yaml
+{apiVersion: v2, name: addons, version: 1.0.0}
+";
+
+/// What [`BARE`] with more files installs: chart, directory, version and values of each.
+fn bare(more: &str) -> Vec<String> {
+    let sources = Sources::in_memory([BARE, more].map(|it| files(&[], it)).concat());
+    let expanded = with(&sources, |context| expand(context, &in_directory(Some("addons"))));
+    assert!(expanded.problems.is_empty(), "{expanded:?}");
+    let told = expanded.releases.iter().map(|it| {
+        let version = it.version.as_ref().and_then(Node::as_str).unwrap_or_default();
+        let dir = it.directory.as_deref().unwrap_or_default();
+        format!("{} {version} in {dir}: {}", it.chart, it.values.to_json())
+    });
+    told.collect()
+}
+
+#[test]
+fn a_chart_in_charts_is_installed_though_nothing_lists_it() {
+    let values = "
+//- addons/values.yaml
+metrics-server: {replicas: 2}
+global: {region: eu}";
+    let chart =
+        |path: &str| format!("//- {path}/Chart.yaml\n{{name: metrics-server, version: 3.12.2}}");
+    // The key is what the chart is called, whatever its directory is.
+    assert_eq!(
+        bare(&format!("{values}\n{}", chart("addons/charts/ms"))),
+        [r#"metrics-server 3.12.2 in addons/charts/ms: {"replicas":2,"global":{"region":"eu"}}"#]
+    );
+    // One of a chart in between, which is not listed either.
+    let between = "
+//- addons/charts/mid/Chart.yaml
+{name: mid, version: 1.0.0}
+//- addons/values.yaml
+mid: {metrics-server: {replicas: 3}}";
+    assert_eq!(
+        bare(&format!("{between}\n{}", chart("addons/charts/mid/charts/metrics-server"))),
+        [r#"metrics-server 3.12.2 in addons/charts/mid/charts/metrics-server: {"replicas":3}"#]
+    );
+    // Helm passes over these.
+    assert!(bare(&format!("{values}\n{}", chart("addons/charts/_ms"))).is_empty());
+    assert!(bare(&format!("{values}\n{}", chart("addons/other/ms"))).is_empty());
+}
+
+#[test]
+fn a_library_in_a_copy_of_a_chart_makes_it_no_umbrella() {
+    let sources = Sources::in_memory(files(
+        &[],
+        "
+        //- c/Chart.yaml
+        name: metrics-server
+        version: 7.2.0
+        home: https://bitnami.com
+        dependencies:
+        - {name: common, version: 2.x.x, repository: oci://registry-1.docker.io/bitnamicharts}
+        //- c/charts/common/Chart.yaml
+        {name: common, version: 2.20.0, type: library}
+        ",
+    ));
+    let expanded = with(&sources, |context| expand(context, &in_directory(Some("c"))));
+    let families: Vec<_> = expanded.releases.iter().map(|it| it.family).collect();
+    assert_eq!(families, [Some(Family::Bitnami)]);
+}
+
+#[test]
+fn a_template_of_ones_own_is_not_silent() {
+    let of = |text: &str| {
+        let template = format!("//- addons/templates/ms.yaml\n{text}\n");
+        let sources = Sources::in_memory([BARE, &template].map(|it| files(&[], it)).concat());
+        let expanded = with(&sources, |context| expand(context, &in_directory(Some("addons"))));
+        let places: Vec<_> = expanded.problems.iter().filter_map(|it| it.at.written_at()).collect();
+        places.into_iter().map(|it| sources.slice(it).to_owned()).collect::<Vec<_>>()
+    };
+    let named =
+        "# metrics-server\nkind: Deployment\nmetadata:\n  name: {{ .Release.Name }}-metrics-server";
+    assert_eq!(of(named), ["name: {{ .Release.Name }}-metrics-server"]);
+    let flags = "kind: Deployment\nargs:\n- --metric-resolution={{ .Values.resolution }}";
+    assert_eq!(of(flags), ["- --metric-resolution={{ .Values.resolution }}"]);
+    assert!(of("kind: NetworkPolicy\nmetadata: {name: metrics-server}").is_empty());
+    assert!(of("kind: Deployment\n# needs metrics-server\nmetadata: {name: x}").is_empty());
+}
+
 /// A copy of metrics-server's chart, but for its templates.
 const VENDORED: &str = r#"
 //- c/Chart.yaml

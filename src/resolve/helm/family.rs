@@ -4,7 +4,7 @@ use semver::Version;
 
 use crate::{
     data::{
-        Family,
+        Family, charts,
         version::{self, Constraint},
     },
     tree::Node,
@@ -114,16 +114,39 @@ fn by_values(values: &Node) -> Option<Family> {
 /// The values for a metrics-server chart in a file that nothing names, and the chart's family.
 ///
 /// They are the whole file or, for a chart that depends on metrics-server's, what stands at a key
-/// named after it. They pass a flag that only metrics-server has, or name its image; a file name
-/// proves nothing.
-pub(crate) fn recognize_values(root: &Node) -> Option<(&Node, Family)> {
+/// named after it. They pass a flag that only metrics-server has, or name its image; where the
+/// file's path is `about_it`, it is enough that their keys are those of its chart.
+pub(crate) fn recognize_values(root: &Node, about_it: bool) -> Option<(&Node, Family)> {
     let map = root.as_map()?;
     if map.get("apiVersion").is_some() || map.get("kind").is_some() {
         return None;
     }
     let nested = map.iter().filter(|(key, _)| is_name(key)).map(|(_, entry)| &entry.value);
-    let values = [root].into_iter().chain(nested).find(|it| speaks_of_it(it))?;
-    Some((values, by_values(values).unwrap_or(Family::KubernetesSigs)))
+    let candidates: Vec<&Node> = [root].into_iter().chain(nested).collect();
+    if let Some(values) = candidates.iter().find(|it| speaks_of_it(it)) {
+        return Some((values, by_values(values).unwrap_or(Family::KubernetesSigs)));
+    }
+    let mut candidates = candidates.into_iter().filter(|_| about_it);
+    candidates.find_map(|values| Some((values, by_keys(values)?)))
+}
+
+/// The top-level values that no chart but metrics-server's has.
+const ITS_OWN: &[&str] = &["addonResizer", "apiService", "defaultArgs"];
+
+/// The family whose chart has the keys of `values`: two of them, or one that only it has.
+fn by_keys(values: &Node) -> Option<Family> {
+    let map = values.as_map()?;
+    let families = [Family::KubernetesSigs, Family::Bitnami, Family::Stable];
+    let known = families.map(|family| {
+        let chart = charts::chart(family);
+        let keys = chart.newest().map(|newest| chart.keys(newest));
+        let has = |key: &str| keys.as_ref().is_some_and(|it| key != "global" && it.has(key));
+        (map.iter().filter(|(key, _)| has(key)).count(), family)
+    });
+    // The first of those that have most.
+    let (count, family) = known.into_iter().rev().max_by_key(|(count, _)| *count)?;
+    let enough = count > 1 || map.iter().any(|(key, _)| ITS_OWN.contains(&key));
+    enough.then(|| by_values(values).unwrap_or(family))
 }
 
 /// A key under which values for metrics-server's chart stand, dependency or alias.
@@ -204,7 +227,7 @@ mod tests {
     fn values_files_are_known_by_what_they_say() {
         let of = |values: serde_json::Value| {
             let root = charts::from_json(&values, &Origin::at(Via::Written, None));
-            recognize_values(&root).map(|(values, family)| (values.to_json(), family))
+            recognize_values(&root, false).map(|(values, family)| (values.to_json(), family))
         };
         let values = json!({"args": ["--kubelet-insecure-tls"], "replicas": 2});
         let sigs = Family::KubernetesSigs;
@@ -220,6 +243,27 @@ mod tests {
         assert_eq!(of(json!({"metrics-server": {"enabled": true}})), None);
         assert_eq!(of(json!({"apiVersion": "v1", "args": ["--kubelet-insecure-tls"]})), None);
         assert_eq!(of(json!(["--kubelet-insecure-tls"])), None);
+    }
+
+    #[test]
+    fn values_files_are_known_by_their_keys_where_their_path_says_so() {
+        let of = |values: serde_json::Value| {
+            let root = charts::from_json(&values, &Origin::at(Via::Written, None));
+            recognize_values(&root, true).map(|(values, family)| (values.to_json(), family))
+        };
+        let sigs = Family::KubernetesSigs;
+        let values = json!({"replicas": 2, "podDisruptionBudget": {"minAvailabel": 1}});
+        assert_eq!(of(values.clone()), Some((values.clone(), sigs)));
+        let nested = json!({"metrics-server": values, "namespace": "kube-system"});
+        assert_eq!(of(nested), Some((values, sigs)));
+        let own = json!({"apiService": {"create": true}});
+        assert_eq!(of(own.clone()), Some((own, sigs)));
+        let bitnami = json!({"resourcesPreset": "nano", "pdb": {"create": false}});
+        assert_eq!(of(bitnami.clone()), Some((bitnami, Family::Bitnami)));
+
+        assert_eq!(of(json!({"resources": {"limits": {"memory": "64Mi"}}})), None);
+        assert_eq!(of(json!({"name": "metrics-server", "version": "3.12.2", "global": {}})), None);
+        assert_eq!(of(json!({"kind": "x", "replicas": 2, "resources": {}})), None);
     }
 
     #[test]

@@ -10,9 +10,12 @@ use crate::{
         helm::{family, layer, merge, template::truth, values::coalesce},
     },
     scalar::Dialect,
-    source,
+    source::{self, FileId, Relevance, Sources, Span},
     tree::{Map, Node, Origin, Reason, Via},
 };
+
+/// What is in the name of every chart of metrics-server.
+const NAME: &str = "metrics-server";
 
 /// A chart may depend on one in the repository that depends on another, but not without end.
 const MAX_DEPTH: usize = 8;
@@ -53,7 +56,8 @@ fn visit(
         .ok_or_else(|| unresolved(&format!("there is no readable chart in `{dir}`")))?;
     let dependencies = dependencies(context, dir, &chart);
     let name = chart.str_at("name").unwrap_or_default();
-    if name.contains("metrics-server") && dependencies.is_empty() {
+    // What else such a chart depends on are libraries.
+    if name.contains(NAME) && !dependencies.iter().any(|it| it.name.contains(NAME)) {
         expanded.releases.push(vendored(release, &chart));
         return Ok(());
     }
@@ -69,7 +73,55 @@ fn visit(
         };
         expanded.problems.extend(result.err());
     }
+    expanded.problems.extend(own_templates(context, dir));
     Ok(())
+}
+
+/// What is said of a chart whose own templates install a metrics-server: they are not rendered.
+fn own_templates(context: &Context<'_>, dir: &str) -> Option<Problem> {
+    let folder = in_chart(dir, "templates");
+    let sources = context.sources;
+    let place = sources.below(&folder).find_map(|file| template_of_it(sources, file))?;
+    let path = &sources[place.file].path;
+    let message = format!(
+        "`{path}` is the chart's own template of metrics-server, which is not rendered: what it \
+         installs is unknown"
+    );
+    Some(Problem::unresolved(&Origin::written(place), message))
+}
+
+/// Where the template of a chart in `file` names the metrics-server that it makes, if it makes one.
+pub(crate) fn template_of_it(sources: &Sources, file: FileId) -> Option<Span> {
+    if sources[file].relevance < Relevance::Subject {
+        return None;
+    }
+    let text = sources.text(file);
+    let value = |line: &str, key: &str| line.split_once(key).map(|(_, value)| value.to_owned());
+    let runs = |line: &str| {
+        let kind = value(line, "kind:");
+        kind.is_some_and(|it| matches!(it.trim(), "Deployment" | "DaemonSet"))
+    };
+    if !text.lines().any(runs) {
+        return None;
+    }
+    let names = |line: &str| {
+        let is_it = |key: &&str| value(line, key).is_some_and(|it| it.contains(NAME));
+        ["name:", "image:"].iter().any(is_it)
+            || ["--metric-resolution", "--kubelet-insecure-tls"].iter().any(|it| line.contains(it))
+    };
+    let is_comment = |line: &str| line.trim_start().starts_with(['#', '/']);
+    let (start, line) = source::lines(text).find(|(_, line)| !is_comment(line) && names(line))?;
+    let indent = line.len() - line.trim_start().len();
+    Some(Span::new(file, start + indent..start + line.trim_end().len()))
+}
+
+/// The keys of a chart's values below which stand those of the metrics-server charts that it depends
+/// on.
+pub(crate) fn keys(context: &Context<'_>, dir: &str) -> Vec<String> {
+    let Some(chart) = document(context, dir, "Chart.yaml") else { return Vec::new() };
+    let dependencies = dependencies(context, dir, &chart);
+    let ours = dependencies.iter().filter(|it| it.name.contains(NAME));
+    ours.map(|it| it.key().to_owned()).collect()
 }
 
 /// A release of a copy of a metrics-server chart.
@@ -115,7 +167,9 @@ impl Dependency {
     }
 }
 
-/// `dependencies` of `Chart.yaml`, or of `requirements.yaml` as before Helm 3.
+/// `dependencies` of `Chart.yaml`, or of `requirements.yaml` as before Helm 3, and the charts in
+/// `charts/` that are not listed: Helm loads them all the same, and nothing switches them off.
+/// <https://helm.sh/docs/topics/charts/#managing-dependencies-manually-via-the-charts-directory>
 fn dependencies(context: &Context<'_>, dir: &str, chart: &Node) -> Vec<Dependency> {
     let old = document(context, dir, "requirements.yaml");
     let listed = chart.get("dependencies").or_else(|| old.as_ref()?.get("dependencies"));
@@ -142,7 +196,33 @@ fn dependencies(context: &Context<'_>, dir: &str, chart: &Node) -> Vec<Dependenc
         let alias = node.str_at("alias").filter(|it| !it.is_empty()).map(str::to_owned);
         Some(Dependency { node: node.clone(), name, alias, version })
     };
-    listed.map(Node::items).unwrap_or_default().iter().filter_map(dependency).collect()
+    let listed = listed.map(Node::items).unwrap_or_default().iter();
+    let mut all: Vec<Dependency> = listed.filter_map(dependency).collect();
+    for (_, chart) in subcharts(context, dir) {
+        let Some(name) = chart.str_at("name").map(str::to_owned) else { continue };
+        if all.iter().all(|it| it.name != name) {
+            let version = chart.get("version").cloned();
+            // The other fields of a chart's file mean something else than those of an entry.
+            let fields = ["name", "version"].into_iter();
+            let fields = fields.filter_map(|key| Some((key, chart.get(key)?.clone())));
+            let node = Node::new(fields.collect::<Map>(), chart.origin.clone());
+            all.push(Dependency { node, name, alias: None, version });
+        }
+    }
+    all
+}
+
+/// The charts that lie unpacked in `charts/`, each with its directory and its file.
+fn subcharts(context: &Context<'_>, dir: &str) -> Vec<(String, Node)> {
+    let folder = in_chart(dir, "charts");
+    let files = context.sources.below(&folder).filter_map(|file| {
+        let dir = source::parent(&context.sources[file].path);
+        let name = dir.strip_prefix(&*folder)?.strip_prefix('/')?;
+        let is_chart = context.sources[file].path.ends_with("/Chart.yaml");
+        // Helm passes over what begins like this.
+        (is_chart && !name.contains('/') && !name.starts_with(['_', '.'])).then_some(dir)
+    });
+    files.filter_map(|dir| Some((dir.to_owned(), document(context, dir, "Chart.yaml")?))).collect()
 }
 
 /// The version of the archive of a chart in `charts/`, when there is just one.
@@ -177,7 +257,7 @@ fn child(
 ) -> Result<Option<Release>, Problem> {
     let directory = directory(context, dir, dependency);
     let enabled = enabled(&dependency.node, values);
-    let ours = directory.is_some() || dependency.name.contains("metrics-server");
+    let ours = directory.is_some() || dependency.name.contains(NAME);
     if !ours || enabled == Ok(false) {
         return Ok(None);
     }
@@ -220,12 +300,15 @@ fn without_switch(mut values: Node, dependency: &Dependency) -> Node {
     values
 }
 
-/// Where the repository holds a dependency: `charts/name`, or what `file://` points at.
+/// Where the repository holds a dependency: the chart of its name in `charts/`, or what `file://`
+/// points at.
 fn directory(context: &Context<'_>, dir: &str, dependency: &Dependency) -> Option<String> {
-    let unpacked = in_chart(dir, &format!("charts/{}", dependency.name));
+    let is_it = |chart: &Node| chart.str_at("name") == Some(&dependency.name);
+    let unpacked = subcharts(context, dir).into_iter().find(|(_, chart)| is_it(chart));
     let repository = dependency.node.str_at("repository").unwrap_or_default();
     let beside = repository.strip_prefix("file://").and_then(|path| source::join(dir, path));
-    [Some(unpacked), beside].into_iter().flatten().find(|dir| context.sources.is_chart(dir))
+    let beside = beside.filter(|dir| context.sources.is_chart(dir));
+    unpacked.map(|(dir, _)| dir).or(beside)
 }
 
 /// Whether a dependency is installed: by the first of its conditions that is a boolean, else by its
