@@ -58,6 +58,8 @@ pub(crate) struct Cluster {
     pub approvers: Vec<Approver>,
     /// APIServices of group `metrics.k8s.io`.
     pub api_services: Vec<ApiService>,
+    /// What says that cert-manager runs there, which could issue certificates.
+    pub cert_manager: Option<Origin>,
     /// How the kubelets get their serving certificates, over all of them.
     pub serving: Serving,
     /// What could not be read or resolved.

@@ -84,9 +84,19 @@ pub(crate) fn lower(
         kubelets: platform.kubelets,
         approvers: platform.approvers,
         api_services: registrations.into_iter().map(|(_, it)| it).collect(),
+        cert_manager: cert_manager(environment),
         serving,
         problems,
     }
+}
+
+/// What says that cert-manager runs in `environment`: its chart, or objects that only it reads.
+fn cert_manager(environment: &Environment) -> Option<Origin> {
+    let mut releases = environment.releases.iter();
+    let chart = releases.find(|it| source::file_name(&it.chart) == "cert-manager");
+    let mut objects = environment.objects.iter();
+    let object = || objects.find(|it| it.group() == "cert-manager.io").map(Object::anchor);
+    chart.map(|it| it.anchor.clone()).or_else(object)
 }
 
 /// Whether `object` is of what we judge.

@@ -3,16 +3,22 @@ use crate::{finding::Findings, model::Cluster};
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for service in cluster.api_services.iter().filter(|it| !it.foreign) {
         let Some((true, origin)) = service.insecure_skip_tls_verify.known() else { continue };
-        findings
-            .at(
-                &origin.or(&service.anchor),
-                &service.name,
-                "the API server does not verify metrics-server's certificate, as is the upstream default",
-            )
-            .pedantic()
-            .help(
-                "give the APIService a caBundle, or let cert-manager inject one, \
-                 and set insecureSkipTLSVerify to false",
+        let finding = findings.at(
+            &origin.or(&service.anchor),
+            &service.name,
+            "the API server does not verify metrics-server's certificate, as is the upstream default",
+        );
+        // Who has to set up an authority first keeps upstream's default.
+        let Some(cert_manager) = &cluster.cert_manager else {
+            finding.pedantic().help(
+                "give metrics-server a certificate and the APIService its caBundle, \
+                 then set insecureSkipTLSVerify to false",
             );
+            continue;
+        };
+        finding.variant("cert-manager").also(cert_manager, "cert-manager could issue one").help(
+            "let cert-manager issue the certificate (chart: tls.type: cert-manager) and inject the \
+             caBundle, then set insecureSkipTLSVerify to false",
+        );
     }
 }

@@ -26,12 +26,15 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
 }
 
 /// Why metrics-server could verify the kubelets of this cluster.
-pub(super) fn reason(cluster: &Cluster) -> Option<&'static str> {
+pub(super) fn reason(cluster: &Cluster) -> Option<String> {
     match cluster.serving.state {
         ServingState::BootstrapApproved => {
-            Some("the kubelets' certificates are signed by the cluster and approved")
+            Some("the kubelets' certificates are signed by the cluster and approved".into())
         }
-        ServingState::PlatformSigned => Some("the platform signs the kubelets' certificates"),
+        ServingState::PlatformSigned => {
+            let platform = cluster.platform.as_ref().map_or("the platform", |it| it.name);
+            Some(format!("{platform} signs the kubelets' certificates"))
+        }
         _ => None,
     }
 }

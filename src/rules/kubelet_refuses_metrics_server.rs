@@ -1,26 +1,43 @@
 use super::is_one;
 use crate::{
-    finding::Findings,
+    finding::{Findings, Severity},
     model::{Cluster, Fact, Kubelet, MetricsServer},
     tree::Origin,
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
-    let Some(server) = cluster.metrics_servers.first().filter(|_| is_one(cluster)) else { return };
-    let token = cluster.metrics_servers.iter().find(|server| uses_its_token(server));
+    let servers = || cluster.metrics_servers.iter().filter(|_| is_one(cluster));
+    let token = servers().find(|server| uses_its_token(server));
+    let any = servers().next();
+    let by_port = servers().find(|server| asks_the_usual_port(server));
+    let nobody = cluster.metrics_servers.is_empty();
     for kubelet in &cluster.kubelets {
-        let refusals =
-            [token.and_then(|_| no_token_review(kubelet)), no_port(kubelet), no_start(kubelet)];
-        for (variant, at, message, help) in refusals.into_iter().flatten() {
-            findings
-                .at(
-                    &at.or(&kubelet.anchor),
-                    &format!("kubelet {}", kubelet.group),
-                    format!("{message} ({})", kubelet.group),
-                )
-                .variant(variant)
-                .also(&token.unwrap_or(server).anchor, "this metrics-server reads from them")
-                .help(help);
+        let mut report = |server: Option<&MetricsServer>,
+                          (variant, at, message, help): Refusal<'_>| {
+            let finding = findings.at(
+                &at.or(&kubelet.anchor),
+                &format!("kubelet {}", kubelet.group),
+                format!("{message} ({})", kubelet.group),
+            );
+            finding.variant(variant).help(help);
+            match server {
+                Some(it) => finding.also(&it.anchor, "this metrics-server reads from them"),
+                // Without one in sight nobody may read from them, but all kubelets have to start.
+                None if variant != "no-start" => finding.at_most(Severity::Note),
+                None => finding,
+            };
+        };
+        if let Some(refusal) = no_start(kubelet) {
+            report(any, refusal);
+        }
+        if let Some(refusal) = no_port(kubelet).filter(|_| any.is_some() || nobody) {
+            report(any, refusal);
+        }
+        if let Some(refusal) = no_token_review(kubelet).filter(|_| token.is_some() || nobody) {
+            report(token, refusal);
+        }
+        if let Some(refusal) = by_port.and_then(|_| other_port(kubelet)) {
+            report(by_port, refusal);
         }
     }
 }
@@ -56,6 +73,27 @@ fn no_port(kubelet: &Kubelet) -> Option<Refusal<'_>> {
         "kubelets listen where only their own node can connect",
         "set address to 0.0.0.0, or leave it out",
     ))
+}
+
+/// The default of `--kubelet-port` (`cmd/metrics-server/app/options/kubelet_client.go`).
+const USUAL_PORT: i128 = 10250;
+
+fn other_port(kubelet: &Kubelet) -> Option<Refusal<'_>> {
+    // 0 is what the kubelet takes for "not set".
+    let (port, at) = written(&kubelet.port)?;
+    (*port != USUAL_PORT && *port != 0).then_some((
+        "port",
+        at,
+        "metrics-server connects to port 10250, where kubelets do not listen",
+        "pass --kubelet-use-node-status-port to metrics-server",
+    ))
+}
+
+/// Whether `server` certainly connects to [`USUAL_PORT`].
+fn asks_the_usual_port(server: &MetricsServer) -> bool {
+    let mut args = server.args.value().into_iter().flatten();
+    server.kubelet_use_node_status_port.value() == Some(&false)
+        && args.all(|arg| !arg.text.starts_with("--kubelet-port"))
 }
 
 /// The validation of a `KubeletConfiguration` refuses `serverTLSBootstrap` without its gate.

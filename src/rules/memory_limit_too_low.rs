@@ -44,7 +44,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 )
                 .variant("any-cluster")
                 .at_most(Severity::Warning)
-                .help("raise the memory limit to 64Mi or more, and to 2Mi for each node");
+                .help(
+                    "raise the memory limit to at least 64Mi, plus 2Mi a node in larger clusters",
+                );
         }
     }
 }

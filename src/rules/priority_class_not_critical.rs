@@ -1,5 +1,5 @@
 use crate::{
-    finding::{Findings, Severity},
+    finding::Findings,
     model::{Cluster, Fact},
 };
 
@@ -26,7 +26,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                     format!("{name} is not one of Kubernetes' critical priority classes"),
                 )
                 .variant("other")
-                .at_most(Severity::Note),
+                .pedantic(),
         };
         finding.help("set priorityClassName to system-cluster-critical");
     }

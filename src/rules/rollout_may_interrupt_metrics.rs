@@ -1,5 +1,5 @@
 use crate::{
-    finding::{Findings, Severity},
+    finding::Findings,
     model::{Cluster, Fact, IntOrPercent, MetricsServer},
     tree::{Origin, Via},
 };
@@ -78,8 +78,8 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
             )
             .variant("some")
             .weigh(numbers)
-            .at_most(Severity::Note)
-            .help("set maxUnavailable to 0 unless replicas must not share a node");
+            .help("set maxUnavailable to 0 unless replicas must not share a node")
+            .pedantic();
     }
 }
 

@@ -1,20 +1,34 @@
 use super::{Kubelets, is_one, kubelets_in};
 use crate::{
-    finding::{Findings, Severity},
+    finding::Findings,
     model::{Cluster, MetricsServer, ServingState},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     let mut servers = cluster.metrics_servers.iter().filter(|_| is_one(cluster));
     let refusing = servers.find(|server| verifies(server));
+    // `kubelet-insecure-tls` says it of a metrics-server that takes any certificate.
+    if refusing.is_none() && cluster.metrics_servers.iter().any(takes_any) {
+        return;
+    }
+    let requesting = cluster.kubelets.iter().filter(|_| is_one(cluster));
+    let requesting = requesting.filter(|it| it.server_tls_bootstrap.value() == Some(&true));
+    let requesting: Vec<_> = requesting.collect();
     for Kubelets { at, groups, carrier } in kubelets_in(cluster, ServingState::SelfSigned) {
         let mut message = format!("kubelets sign their own serving certificates ({groups})");
+        if let [first, ..] = requesting[..] {
+            message.push_str(&format!(", but others request theirs ({})", first.group));
+        }
         if refusing.is_some() {
             message.push_str(", and metrics-server refuses those");
         }
         let finding = findings.at(&at, &format!("kubelets {groups}"), message);
         if let Some(server) = refusing {
             finding.variant("refused").also(&server.anchor, "this metrics-server verifies them");
+        }
+        for kubelet in &requesting {
+            let says = kubelet.server_tls_bootstrap.origin().unwrap_or(&kubelet.anchor);
+            finding.also(&says.or(&kubelet.anchor), format!("requested here ({})", kubelet.group));
         }
         let mut approvers = cluster.approvers.iter().filter(|approver| approver.certain);
         if let Some(approver) = approvers.next() {
@@ -28,7 +42,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             ));
         }
         if cluster.local.is_some() {
-            finding.at_most(Severity::Note);
+            finding.pedantic();
         }
     }
 }
@@ -38,4 +52,9 @@ fn verifies(server: &MetricsServer) -> bool {
     !server.managed
         && server.kubelet_insecure_tls.value() == Some(&false)
         && server.kubelet_certificate_authority.is_absent()
+}
+
+/// Whether `server` certainly takes any certificate, because somebody told it to.
+fn takes_any(server: &MetricsServer) -> bool {
+    !server.managed && server.kubelet_insecure_tls.value() == Some(&true)
 }
