@@ -206,6 +206,7 @@ pub(crate) fn canonical(scalar: &Scalar) -> Scalar {
                 (Style::Plain, None) | (_, Some(Tag::Timestamp)) => timestamp(text),
                 _ => None,
             };
+            let text = text.or_else(|| refolded(scalar));
             let text = text.map_or_else(|| scalar.text.clone(), Into::into);
             let ambiguous = scalar.style == Style::Plain
                 && !matches!(plain(&text, Dialect::Sigs), Value::Str(_));
@@ -213,6 +214,48 @@ pub(crate) fn canonical(scalar: &Scalar) -> Scalar {
             Scalar { text, style, tag: None }
         }
     }
+}
+
+/// What go-yaml v3 reads after it wrote a folded block, when that is another text.
+///
+/// Its `yaml_emitter_write_folded_scalar` writes an additional break after a line that does not start
+/// with a blank, unless the first line of all does; the next reader takes it away only where two such
+/// lines meet. A text that no block can hold (`block_allowed`) is written in quotes instead.
+fn refolded(scalar: &Scalar) -> Option<String> {
+    let text = &*scalar.text;
+    let blank = |line: &str| line.starts_with([' ', '\t']);
+    let only_line_feeds = !text.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']);
+    let fits = only_line_feeds && !text.ends_with(' ') && !text.contains(" \n");
+    let start = text.trim_start_matches('\n');
+    if scalar.style != Style::Folded || !fits || start.is_empty() {
+        return None;
+    }
+    let doubles = !blank(start);
+    let (content, end) = start.split_at(start.trim_end_matches('\n').len());
+    let mut folded = text[..text.len() - start.len()].to_owned();
+    let mut breaks = 0;
+    let mut last = "";
+    for line in content.split('\n') {
+        if line.is_empty() {
+            breaks += 1;
+            continue;
+        }
+        if !last.is_empty() {
+            let written = breaks + 1 + usize::from(doubles && !blank(last));
+            match written {
+                1 if !blank(last) && !blank(line) => folded.push(' '),
+                _ if !blank(last) && !blank(line) => folded.push_str(&"\n".repeat(written - 1)),
+                _ => folded.push_str(&"\n".repeat(written)),
+            }
+        }
+        folded.push_str(line);
+        (last, breaks) = (line, 0);
+    }
+    folded.push_str(end);
+    if end.len() > 1 && doubles && !blank(last) {
+        folded.push('\n');
+    }
+    Some(folded)
 }
 
 /// Whether go-yaml, v2 or v3, takes `text` without quotes for a date.

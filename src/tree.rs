@@ -330,11 +330,11 @@ impl Node {
                     _ => serde_json::Number::from_f64(it as f64).into(),
                 },
                 // Go writes a whole float64 with the fewest digits that tell it, and no point.
-                Value::Float(it) if it.fract() == 0.0 && it.abs() < 1e19 => it
-                    .to_string()
-                    .parse::<i64>()
-                    .map_or_else(|_| serde_json::Number::from_f64(it).into(), Into::into),
-                Value::Float(it) => serde_json::Number::from_f64(it).into(),
+                Value::Float(it) => match (it.to_string().parse::<i64>(), it.to_string().parse()) {
+                    (Ok(it), _) => it.into(),
+                    (_, Ok::<u64, _>(it)) => it.into(),
+                    _ => serde_json::Number::from_f64(it).into(),
+                },
                 Value::Str(text) => text.into(),
             },
         }

@@ -1,5 +1,5 @@
 //! The kustomization file: what it is called, and which fields it has (`api/types` and
-//! `api/konfig` of kustomize 5.6, which has two fields that the reference of the builds, 5.5, has not).
+//! `api/konfig` of kustomize 5.8.1).
 
 use crate::tree::Node;
 
@@ -94,7 +94,7 @@ pub(crate) const PATCH: Shape = Shape::Fields(&[
     (&["path"], Shape::Path),
     (&["patch"], Shape::Text),
     (&["target"], SELECTOR),
-    (&["options"], Shape::Flags),
+    (&["options"], Shape::Fields(&[(&["allowNameChange", "allowKindChange"], Shape::Flag)])),
 ]);
 
 /// `types.Image`
@@ -123,7 +123,7 @@ const REPLACEMENT_SOURCE: Shape = Shape::Fields(&[
     (&["options"], REPLACEMENT_OPTIONS),
 ]);
 
-/// `types.ReplacementField`; `sourceValue` came with 5.6.
+/// `types.ReplacementField`
 pub(crate) const REPLACEMENT: Shape = Shape::Fields(&[
     (&["path"], Shape::Path),
     (&["source"], REPLACEMENT_SOURCE),
@@ -169,7 +169,7 @@ const METADATA: Shape = Shape::Fields(&[
     (&["labels", "annotations"], Shape::Texts),
 ]);
 
-/// `types.HelmChart`, with the fields of `types.HelmChartArgs`; `devel` came with 5.6.
+/// `types.HelmChart`, with the fields of `types.HelmChartArgs`.
 pub(crate) const HELM_CHART: Shape = Shape::Fields(&[
     (&["name", "version", "repo", "releaseName", "namespace", "nameTemplate"], Shape::Text),
     (&["valuesFile"], Shape::Path),

@@ -1,4 +1,4 @@
-//! kustomize builds, natively, with provenance. The reference is kustomize 5.5.
+//! kustomize builds, natively, with provenance. The reference is kustomize 5.8.1.
 
 mod automatic;
 mod chart;
@@ -53,7 +53,7 @@ use crate::{
 pub(crate) struct Layers(Mutex<IndexMap<LayerKey, Arc<Layer>>>);
 
 /// The directory, and what else a layer depends on.
-type LayerKey = (Arc<str>, [bool; 4]);
+type LayerKey = (Arc<str>, [bool; 4], Option<Arc<str>>);
 
 impl fmt::Debug for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,14 +62,24 @@ impl fmt::Debug for Layers {
 }
 
 impl Layers {
-    /// The layer of the loader's directory, built on the first call.
+    /// The layer of the loader's directory, built on the first call; if charts in it take the
+    /// namespace of what includes them, on the first call for that namespace.
     ///
     /// Two threads may build one layer at once: waiting for each other could go in a circle.
     fn get_or_build(&self, loader: &Loader<'_>, at: &Origin) -> Outcome<Arc<Layer>> {
+        let alone = Loader { chart_namespace: None, ..loader.clone() };
+        let layer = self.get_or_build_for(&alone, at)?;
+        if layer.takes_namespace && loader.chart_namespace.is_some() {
+            return self.get_or_build_for(loader, at);
+        }
+        Ok(layer)
+    }
+
+    fn get_or_build_for(&self, loader: &Loader<'_>, at: &Origin) -> Outcome<Arc<Layer>> {
         let options = loader.options;
         let partial = options.left_out.is_some();
-        let key =
-            (loader.dir.clone(), [options.unrestricted, options.helm, loader.annotate, partial]);
+        let flags = [options.unrestricted, options.helm, loader.annotate, partial];
+        let key = (loader.dir.clone(), flags, loader.chart_namespace.clone());
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(layer) = known().get(&key) {
             return Ok(layer.clone());
@@ -137,6 +147,8 @@ pub(crate) fn transform(context: &Context<'_>, objects: Vec<Node>, kustomization
 /// Everything from the kustomization at the top to the objects.
 fn run(mut loader: Loader<'_>, kustomization: &Kustomization, layer: Layer) -> Outcome<Build> {
     loader.annotate = !kustomization.list("buildMetadata").is_empty();
+    // What is post-rendered is the text of another tool, with quotes where they are needed.
+    let post_renders = !layer.resources.is_empty();
     let mut layer = target::accumulate(&loader, kustomization, layer)?;
     // What happens once, at the top: content hashes, references to names, variables.
     layer.resources.iter_mut().for_each(generate::add_hash);
@@ -144,7 +156,12 @@ fn run(mut loader: Loader<'_>, kustomization: &Kustomization, layer: Layer) -> O
     vars::resolve(&mut layer)?;
     output::drop_local(&mut layer.resources)?;
     output::annotate(&loader, kustomization, &mut layer.resources);
+    output::stringify_annotations(&mut layer.resources)?;
     output::sort(kustomization, &mut layer.resources)?;
+    if !post_renders {
+        let mut read = layer.resources.iter().filter(|it| !it.inflated);
+        read.try_for_each(|it| loader.check_keys(&it.node))?;
+    }
     let objects = layer.resources.into_iter().map(|it| output::canonical(&it.node)).collect();
     Ok(Build { objects, problems: layer.problems })
 }

@@ -35,6 +35,7 @@ mod flux;
 mod helm;
 mod helm_properties;
 mod kustomize;
+mod kustomize_output;
 mod kustomize_properties;
 
 mod approver;

@@ -47,7 +47,9 @@ pub(super) fn inflate(
     if release_name.is_none() {
         layer.unresolved(&entry.origin, "Helm makes up the name of this release; set releaseName");
     }
-    let namespace = field("namespace", "releaseNamespace");
+    let namespace = field("namespace", "releaseNamespace").map(|it| text(Some(it)));
+    layer.takes_namespace |= namespace.is_none() && kustomization.text("namespace").is_none();
+    let namespace = namespace.or(loader.chart_namespace.as_deref()).unwrap_or("default");
     let chart = text(Some(name));
     let reference = install::ChartReference {
         name: chart,
@@ -56,7 +58,6 @@ pub(super) fn inflate(
         version: version.cloned(),
     };
     let release_name = release_name.map_or("release-name", |it| text(Some(it)));
-    let namespace = namespace.map_or("default", |it| text(Some(it)));
     let release = reference.release("kustomize", release_name, namespace, values, anchor);
     let rendered = helm::template(loader.context, &release);
     for problem in rendered.problems {

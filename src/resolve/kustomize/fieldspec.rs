@@ -8,10 +8,10 @@ use crate::{
         path::split_unescaped,
         resource::Gvk,
         shape,
-        value::{Outcome, is_null, refusal, text, text_at},
+        value::{Outcome, is_null, refusal, refusal_of, text, text_at},
     },
     scalar::Scalar,
-    tree::{Kind, Map, Node},
+    tree::{Kind, Map, Node, Origin},
 };
 
 /// A path into objects of a kind; empty parts of the kind match all (`types.FieldSpec`).
@@ -32,12 +32,13 @@ pub(super) enum LeafKind {
 }
 
 /// Where the transformers write; bases pass theirs on to their overlays.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Rules {
     pub(super) name_prefix: Vec<FieldSpec>,
     pub(super) name_suffix: Vec<FieldSpec>,
     pub(super) namespace: Vec<FieldSpec>,
     pub(super) common_labels: Vec<FieldSpec>,
+    pub(super) labels: Vec<FieldSpec>,
     pub(super) template_labels: Vec<FieldSpec>,
     pub(super) common_annotations: Vec<FieldSpec>,
     pub(super) variables: Vec<FieldSpec>,
@@ -47,7 +48,7 @@ pub(super) struct Rules {
 }
 
 /// The fields that hold names of objects of a kind.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reference {
     pub(super) target: Gvk,
     pub(super) fields: Vec<FieldSpec>,
@@ -188,32 +189,53 @@ impl Rules {
         BUILTIN.clone()
     }
 
-    /// Adds those of `other` that are not there yet.
-    pub(super) fn merge(&mut self, other: &Self) {
-        let add = |to: &mut Vec<FieldSpec>, from: &[FieldSpec]| {
-            for spec in from {
-                if !to.iter().any(|it| it.gvk == spec.gvk && it.path == spec.path) {
-                    to.push(spec.clone());
-                }
-            }
-        };
+    /// Adds what a base or a component came to. Most have the built-in rules and nothing else.
+    ///
+    /// # Errors
+    /// As [`Rules::merge`].
+    pub(super) fn join(rules: &mut Arc<Self>, other: &Arc<Self>, at: &Origin) -> Outcome<()> {
+        if **rules == Self::default() {
+            *rules = other.clone();
+        } else if !Arc::ptr_eq(rules, other) {
+            Arc::make_mut(rules).merge(other, at)?;
+        }
+        Ok(())
+    }
+
+    /// Adds those of `other` that are not there yet, and sorts (`TransformerConfig.Merge`).
+    ///
+    /// So a specification for one kind takes the place of the wildcard with its path once it has
+    /// been merged twice: what is sorted before the wildcard is there first.
+    ///
+    /// # Errors
+    /// As [`add`]; `at` is what brings `other` in.
+    pub(super) fn merge(&mut self, other: &Self, at: &Origin) -> Outcome<()> {
         for ((_, to), (_, from)) in self.lists().into_iter().zip(other.clone().lists()) {
-            add(to, from);
+            add(to, from, at)?;
         }
         for reference in &other.references {
             match self.references.iter_mut().find(|it| it.target == reference.target) {
-                Some(known) => add(&mut known.fields, &reference.fields),
+                Some(known) => add(&mut known.fields, &reference.fields, at)?,
                 None => self.references.push(reference.clone()),
             }
         }
+        self.sort();
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        for (_, list) in self.lists() {
+            list.sort_by_cached_key(|it| it.gvk.order());
+        }
+        self.references.sort_by_cached_key(|it| it.target.order());
     }
 
     /// Of a file that `configurations` names (`builtinconfig.TransformerConfig`).
     ///
     /// # Errors
-    /// A wrong type.
+    /// A wrong type, or a field that kustomize does not know.
     pub(super) fn decode(node: &Node) -> Outcome<Self> {
-        let node = shape::decode(node, &CONFIGURATION, false)?.unwrap_or_else(|| node.clone());
+        let node = shape::decode(node, &CONFIGURATION, true)?.unwrap_or_else(|| node.clone());
         let specs = |node: &Node, name: &str| -> Vec<FieldSpec> {
             shape::items(node, name).iter().map(FieldSpec::new).collect()
         };
@@ -224,16 +246,18 @@ impl Rules {
         for (name, list) in rules.lists() {
             *list = specs(&node, name);
         }
+        rules.sort();
         Ok(rules)
     }
 
     /// The lists, by the names that kustomize has for them.
-    fn lists(&mut self) -> [(&'static str, &mut Vec<FieldSpec>); 9] {
+    fn lists(&mut self) -> [(&'static str, &mut Vec<FieldSpec>); 10] {
         [
             ("namePrefix", &mut self.name_prefix),
             ("nameSuffix", &mut self.name_suffix),
             ("namespace", &mut self.namespace),
             ("commonLabels", &mut self.common_labels),
+            ("labels", &mut self.labels),
             ("templateLabels", &mut self.template_labels),
             ("commonAnnotations", &mut self.common_annotations),
             ("varReference", &mut self.variables),
@@ -241,6 +265,25 @@ impl Rules {
             ("replicas", &mut self.replicas),
         ]
     }
+}
+
+/// Adds the specifications that are not there yet (`FsSlice.MergeAll`): for one that matches the
+/// kind of an entry that is there, and has its path, that entry stands.
+///
+/// # Errors
+/// Two that disagree about whether what is missing is made; `at` is what brings the second one in.
+pub(super) fn add(to: &mut Vec<FieldSpec>, specs: &[FieldSpec], at: &Origin) -> Outcome<()> {
+    for spec in specs {
+        match to.iter().find(|it| it.path == spec.path && it.gvk.selected(&spec.gvk)) {
+            Some(known) if known.create != spec.create => {
+                let message = format!("two rules for {} disagree about create", spec.path);
+                return Err(refusal_of(spec.path.clone(), at, message));
+            }
+            Some(_) => {}
+            None => to.push(spec.clone()),
+        }
+    }
+    Ok(())
 }
 
 /// The rules in `data/kustomize/fields.txt`.
@@ -265,6 +308,7 @@ fn defaults() -> Rules {
         }
     }
     rules.common_labels.extend(rules.template_labels.iter().cloned());
+    rules.sort();
     rules
 }
 
@@ -306,7 +350,8 @@ const FIELD_SPECS: Shape = Shape::List(&FIELD_SPEC);
 
 const CONFIGURATION: Shape = Shape::Fields(&[
     (&["namePrefix", "nameSuffix", "namespace", "images", "replicas"], FIELD_SPECS),
-    (&["commonLabels", "templateLabels", "commonAnnotations", "varReference"], FIELD_SPECS),
+    (&["commonLabels", "labels", "templateLabels"], FIELD_SPECS),
+    (&["commonAnnotations", "varReference"], FIELD_SPECS),
     (
         &["nameReference"],
         Shape::List(&Shape::Fields(&[

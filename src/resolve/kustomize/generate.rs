@@ -13,7 +13,7 @@ use crate::{
         resource::{Resource, metadata},
         shape,
         transform::set_name,
-        value::{Outcome, refusal, string, text},
+        value::{Outcome, refusal, string, strings, text},
     },
     scalar::Scalar,
     source::{FileId, Skip, Span, Text, file_name},
@@ -238,8 +238,8 @@ pub(super) fn merge(old: &Resource, new: Resource, behavior: Behavior) -> Resour
         paths.extend(["data", "binaryData"]);
     }
     for path in paths {
-        let Some(base) = old.node.at(path).filter(|it| it.as_map().is_some()) else { continue };
-        let mut values = strings(base);
+        let Some(base) = old.node.at(path) else { continue };
+        let Some(mut values) = base.as_map().map(strings) else { continue };
         for (name, entry) in merged.node.at(path).into_iter().flat_map(Node::entries) {
             let mut value = entry.value.clone();
             if let Some(old) = values.get(name) {
@@ -276,17 +276,6 @@ pub(super) fn merge(old: &Resource, new: Resource, behavior: Behavior) -> Resour
         merged.record.clone_from(&old.record);
     }
     merged
-}
-
-/// The entries, every value a string: kustomize reads them as such.
-fn strings(node: &Node) -> Map {
-    let mut map = node.as_map().cloned().unwrap_or_default();
-    for (_, entry) in map.iter_mut() {
-        if let Some(scalar) = entry.value.as_scalar() {
-            entry.value.kind = string(scalar.text.clone(), entry.value.origin.clone()).kind;
-        }
-    }
-    map
 }
 
 /// Adds the content hash to the name of what was generated; without all content there is none.

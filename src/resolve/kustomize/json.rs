@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 
 use crate::{
     parse::Documents,
-    resolve::kustomize::value::{Outcome, refusal, refusal_of},
+    resolve::kustomize::value::{Outcome, is_text, refusal, refusal_of},
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{Entry, Kind, Map, Node, Via},
 };
@@ -50,7 +50,7 @@ fn apply(mut root: Node, operation: &Node) -> Outcome<Node> {
     let op = field("op")?;
     let path = field("path")?;
     let value = || match operation.get("value") {
-        Some(value) => through_json(value, Dialect::Sigs),
+        Some(value) => as_text_keys(&through_json(value, Dialect::Sigs)),
         None => Node::new(Scalar::null(), operation.origin.clone()),
     };
     match op {
@@ -213,7 +213,7 @@ pub(super) fn through_json(node: &Node, dialect: Dialect) -> Node {
             Value::Null => Scalar::null().into(),
             Value::Int(it) => Scalar::plain(rounded(it)).into(),
             Value::Bool(it) => it.into(),
-            Value::Float(_) => Scalar::plain(meant.text.clone()).into(),
+            Value::Float(it) => Scalar::plain(scalar::go_float(it, -4..6)).into(),
             Value::Str(text) => Scalar {
                 style: style_of(text),
                 tag: (style_of(text) == Style::Plain).then_some(Tag::Str),
@@ -224,10 +224,19 @@ pub(super) fn through_json(node: &Node, dialect: Dialect) -> Node {
     })
 }
 
-/// A whole number as Go writes the float64 that holds it: with the fewest digits that tell it.
+/// The node with keys that are strings in JSON, whatever they look like where they are written.
+fn as_text_keys(node: &Node) -> Node {
+    node.rewrite(&mut |node| {
+        let map = node.as_map().filter(|it| it.keys().any(|key| !is_text(key)))?;
+        let entry = |(key, entry): (&str, &Entry)| (key.to_owned(), as_text_keys(&entry.value));
+        Some(Node::new(map.iter().map(entry).collect::<Map>(), node.origin.clone()))
+    })
+}
+
+/// A whole number as go-yaml writes the float64 that holds it: with the fewest digits that tell it.
 #[expect(clippy::cast_precision_loss, reason = "this is the loss that happens there")]
 fn rounded(it: i128) -> String {
-    (it as f64).to_string()
+    scalar::go_float(it as f64, -4..6)
 }
 
 /// How go-yaml v3 writes a string.

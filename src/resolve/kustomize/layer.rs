@@ -25,6 +25,8 @@ pub(super) struct Layer {
     pub(super) problems: Vec<Problem>,
     /// Why more objects may belong to it than are here.
     pub(super) open: Option<Reason>,
+    /// Whether a chart in it takes the namespace of whatever includes it.
+    pub(super) takes_namespace: bool,
     /// The directories that it includes, at any depth, and where.
     pub(super) reached: Vec<(Arc<str>, Origin)>,
 }
@@ -43,10 +45,11 @@ impl Layer {
     pub(super) fn empty() -> Self {
         Self {
             resources: Vec::new(),
-            rules: Rules::builtin(),
+            rules: Arc::default(),
             variables: Vec::new(),
             problems: Vec::new(),
             open: None,
+            takes_namespace: false,
             reached: Vec::new(),
         }
     }

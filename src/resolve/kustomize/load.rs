@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use crate::{
-    parse::Documents,
     resolve::{
         context::Context,
         kustomize::{
             BuildOptions, file,
             resource::objects,
-            value::{Outcome, refusal, text},
+            value::{Outcome, is_text, refusal, text},
         },
     },
-    scalar::{self, Dialect, Value},
+    scalar::Dialect,
     source::{FileId, Skip, Sources, Text, join},
     tree::{Node, Origin},
 };
@@ -31,6 +30,9 @@ pub(super) struct Loader<'a> {
     pub(super) chain: Arc<Chain>,
     /// Whether the build's root wants to know where objects come from (`buildMetadata`).
     pub(super) annotate: bool,
+    /// The namespace of charts that have none of their own: that of the nearest kustomization on the
+    /// way that has one.
+    pub(super) chart_namespace: Option<Arc<str>>,
 }
 
 /// Directories on the way from the build's root, the innermost first.
@@ -72,7 +74,7 @@ impl<'a> Loader<'a> {
     pub(super) fn new(context: &'a Context<'a>, options: &'a BuildOptions, dir: &str) -> Self {
         let dir: Arc<str> = real(context.sources, dir).into();
         let chain = Arc::new(Chain { dir: dir.clone(), next: None });
-        Self { context, options, dir, chain, annotate: false }
+        Self { context, options, dir, chain, annotate: false, chart_namespace: None }
     }
 
     /// For the directory `dir`, which this kustomization includes at `at`.
@@ -153,34 +155,20 @@ impl<'a> Loader<'a> {
     pub(super) fn objects(&self, file: FileId, at: &Origin) -> Outcome<Vec<Node>> {
         self.readable(file, at)?;
         let whole = Origin::start_of(file);
-        self.parsed(self.context.sources.documents(file, Dialect::Kyaml), &whole)
+        objects(self.context.sources.documents(file, Dialect::Kyaml), &whole)
     }
 
-    /// The objects in `documents`; `whole` is what they are a part of.
-    ///
-    /// # Errors
-    /// What is not an object.
-    pub(super) fn parsed(&self, documents: &Documents, whole: &Origin) -> Outcome<Vec<Node>> {
-        let objects = objects(documents, whole)?;
-        objects.iter().try_for_each(|it| self.check_keys(it))?;
-        Ok(objects)
-    }
-
-    /// Refuses keys that are not strings, which kustomize cannot write as JSON.
-    fn check_keys(&self, object: &Node) -> Outcome<()> {
-        let mut stack = vec![object];
-        while let Some(node) = stack.pop() {
-            stack.extend(node.items());
-            for (key, entry) in node.entries() {
-                stack.push(&entry.value);
-                if matches!(scalar::plain(key, Dialect::Kyaml), Value::Str(_)) {
-                    continue;
-                }
-                let Some(span) = entry.key else { continue };
-                if self.context.sources.slice(span) == key {
-                    let message = format!("the key {key} is not a string; put it in quotes");
-                    return Err(refusal(&Origin::written(span), message));
-                }
+    /// Refuses keys that are not strings, which kustomize cannot write as JSON. That happens at the
+    /// end of a build: what a patch merges into keeps its own key.
+    pub(super) fn check_keys(&self, object: &Node) -> Outcome<()> {
+        for (key, entry) in object.walk().flat_map(Node::entries) {
+            if is_text(key) {
+                continue;
+            }
+            let Some(span) = entry.key else { continue };
+            if self.context.sources.slice(span) == key {
+                let message = format!("the key {key} is not a string; put it in quotes");
+                return Err(refusal(&Origin::written(span), message));
             }
         }
         Ok(())

@@ -195,9 +195,30 @@ fn set(
                 value.kind = restyled(scalar, style).into();
             }
             let key_span = map.entry(key).map_or(patch.key, |it| it.key);
+            if old.is_none() {
+                quote(&mut value);
+            }
             map.insert(key, Entry { key: key_span, value });
         }
-        (Some(value), _) => map.set(key, value),
+        (Some(mut value), _) => {
+            quote(&mut value);
+            map.set(key, value);
+        }
+    }
+}
+
+/// Puts quotes around a string that is none in YAML 1.1, as kyaml's `FieldSetter` does with every
+/// field of a mapping that it walks: what is merged over it later takes the quotes over.
+fn quote(value: &mut Node) {
+    let Kind::Scalar(scalar) = &mut value.kind else { return };
+    let is_text = |dialect| matches!(scalar::value(scalar, dialect), Value::Str(_));
+    let bare = Scalar { tag: None, ..scalar.clone() };
+    if scalar.style == Style::Plain
+        && is_text(Dialect::Kyaml)
+        && !scalar::is_timestamp(&scalar.text)
+        && !matches!(scalar::sigs(&bare), Value::Str(_))
+    {
+        scalar.style = Style::DoubleQuoted;
     }
 }
 

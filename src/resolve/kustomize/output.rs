@@ -3,15 +3,16 @@
 use indexmap::IndexMap;
 
 use crate::{
+    emit,
     resolve::kustomize::{
         file::Kustomization,
         load::Loader,
-        resource::{Id, Maker, Resource, metadata},
+        resource::{FIRST, Id, LAST, Maker, Resource, metadata, or},
         shape,
-        value::{Outcome, refusal, string, text},
+        value::{Outcome, refusal, string, strings, text},
     },
     scalar,
-    tree::{Map, Node},
+    tree::{Kind, Map, Node, Origin, Via},
 };
 
 /// The node with scalars that mean the same to every reader; what is so already stays shared.
@@ -22,13 +23,50 @@ pub(super) fn canonical(node: &Node) -> Node {
     })
 }
 
+/// Makes every annotation a string of what is written for it, as kustomize does when it takes its own
+/// out; without any there is no mapping.
+///
+/// # Errors
+/// A list of which kustomize takes every other item for a key, when the last one has no value.
+pub(super) fn stringify_annotations(resources: &mut [Resource]) -> Outcome<()> {
+    for resource in resources {
+        if resource.node.get("metadata").is_none() {
+            // Only a list has none.
+            metadata(&mut resource.node);
+        }
+        let Some(annotations) = resource.node.at("metadata.annotations") else { continue };
+        let texts = match &annotations.kind {
+            Kind::Unknown(_) => continue,
+            Kind::Map(map) if !map.is_empty() || map.open.is_some() => {
+                Some(Node::new(strings(map), annotations.origin.clone()))
+            }
+            Kind::List(items) if !items.is_empty() => {
+                let pairs = items.chunks(2).map(|pair| match pair {
+                    [key, value] => Ok((text(Some(key)), value.clone())),
+                    _ => Err(refusal(&annotations.origin, "these annotations are a list")),
+                });
+                let map = pairs.collect::<Outcome<Map>>()?;
+                Some(Node::new(strings(&map), annotations.origin.clone()))
+            }
+            _ => None,
+        };
+        let Some(metadata) = metadata(&mut resource.node) else { continue };
+        match texts {
+            Some(texts) => metadata.set("annotations", texts),
+            None => {
+                metadata.remove("annotations");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Drops the objects that are only for local use.
 ///
 /// # Errors
 /// An object that a patch left without kind or name.
 pub(super) fn drop_local(resources: &mut Vec<Resource>) -> Outcome<()> {
-    if let Some(nameless) = resources.iter().find(|it| it.kind().is_empty() || it.name().is_empty())
-    {
+    if let Some(nameless) = resources.iter().find(|it| !it.is_complete()) {
         let at = nameless.anchor();
         return Err(refusal(at, "a patch leaves this object without a kind or a name"));
     }
@@ -72,47 +110,17 @@ pub(super) fn sort(kustomization: &Kustomization, resources: &mut [Resource]) ->
         (i64::MIN..).zip(first).chain((1..).zip(last)).map(|(rank, kind)| (kind, rank)).collect();
     resources.sort_by_cached_key(|it| {
         let id = it.id();
-        (ranks.get(id.gvk.kind.as_str()).copied().unwrap_or(0), sort_key(id))
+        (ranks.get(id.gvk.kind.as_str()).copied().unwrap_or(0), sort_key(&id))
     });
     Ok(())
 }
 
 /// What kustomize compares when the kinds do not decide.
-fn sort_key(id: Id) -> [String; 2] {
-    let or = |text: String, empty: &str| if text.is_empty() { empty.to_owned() } else { text };
-    let gvk = [or(id.gvk.group, "~G"), or(id.gvk.version, "~V"), or(id.gvk.kind, "~K")].join("_");
-    let full = [gvk.clone(), or(id.namespace, "~X"), or(id.name, "~N")].join("|");
+fn sort_key(id: &Id) -> [String; 2] {
+    let gvk = id.gvk.sort_key();
+    let full = [&*gvk, or(&id.namespace, "~X"), or(&id.name, "~N")].join("|");
     [gvk, full]
 }
-
-/// The kinds that come first (`LegacyOrderTransformer`).
-const FIRST: [&str; 22] = [
-    "Namespace",
-    "ResourceQuota",
-    "StorageClass",
-    "CustomResourceDefinition",
-    "ServiceAccount",
-    "PodSecurityPolicy",
-    "Role",
-    "ClusterRole",
-    "RoleBinding",
-    "ClusterRoleBinding",
-    "ConfigMap",
-    "Secret",
-    "Endpoints",
-    "Service",
-    "LimitRange",
-    "PriorityClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "Deployment",
-    "StatefulSet",
-    "CronJob",
-    "PodDisruptionBudget",
-];
-
-/// The kinds that come last.
-const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// Adds what `buildMetadata` asks for.
 pub(super) fn annotate(
@@ -163,11 +171,17 @@ impl Maker {
         if self.kind.is_empty() {
             return format!("path: {path}\n");
         }
-        let Self { kind, name, .. } = self;
-        let name = name.as_ref().map_or_else(String::new, |name| format!("  name: {name}\n"));
-        format!(
-            "configuredIn: {path}\nconfiguredBy:\n  apiVersion: builtin\n  kind: {kind}\n{name}"
-        )
+        let mut lines = format!(
+            "configuredIn: {path}\nconfiguredBy:\n  apiVersion: builtin\n  kind: {}\n",
+            self.kind
+        );
+        for (key, value) in [("name", &self.name), ("namespace", &self.namespace)] {
+            if !value.is_empty() {
+                let value = Node::new(value.as_str(), Origin::at(Via::Transformed, None));
+                lines.extend(["  ", key, ": ", &emit::yaml(&value)]);
+            }
+        }
+        lines
     }
 
     /// As an item of the annotation about transformers.

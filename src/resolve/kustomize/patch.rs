@@ -6,7 +6,7 @@ use crate::{
         json,
         load::Loader,
         merge::merge,
-        resource::{Index, Resource, metadata},
+        resource::{Index, Resource, metadata, objects},
         select::Selector,
         shape,
         value::{Outcome, refusal, refusal_of, text, text_at},
@@ -68,7 +68,7 @@ impl PatchEntry {
     /// Reads an entry of `patches`.
     ///
     /// # Errors
-    /// What is no patch, or could be of either kind.
+    /// What is no patch.
     pub(super) fn new(loader: &Loader<'_>, entry: &Node) -> Outcome<Self> {
         let inline = entry.get("patch").filter(|it| !text(Some(it)).trim().is_empty());
         let source = match (inline, shape::text(entry, "path")) {
@@ -79,15 +79,13 @@ impl PatchEntry {
                 return Err(refusal(&file.origin, "this has both patch and path"));
             }
         };
-        let as_merge = loader.parsed(&source.merge, &source.whole);
+        let as_merge = objects(&source.merge, &source.whole);
         let as_json = json::decode(&source.json, &source.text);
+        // What is empty is a patch of either kind and changes nothing.
         let patch = match (as_merge, as_json) {
-            (Ok(objects), None) => Patch::Merge(objects),
+            (Ok(objects), _) => Patch::Merge(objects),
             (Err(_), Some(operations)) => Patch::Json(operations),
             (Err(problem), None) => return Err(problem),
-            (Ok(_), Some(_)) => {
-                return Err(refusal(&source.whole, "this could be a patch of either kind"));
-            }
         };
         let target = entry.get("target");
         if let (Some(target), Patch::Merge(objects)) = (target, &patch)
@@ -164,7 +162,9 @@ impl PatchEntry {
                 Ok(())
             }
             (Patch::Merge(patches), Some(target)) => {
-                for resource in resources.iter_mut().filter(|it| target.matches(it)) {
+                // An empty patch looks at nothing.
+                let resources = if patches.is_empty() { &mut [] } else { resources };
+                for resource in target.targets(resources)? {
                     for patch in patches {
                         apply_merge(resource, patch, options)?;
                     }
@@ -173,7 +173,7 @@ impl PatchEntry {
             }
             (Patch::Json(_), None) => Err(refusal(&self.at, "a JSON 6902 patch needs a target")),
             (Patch::Json(patch), Some(target)) => {
-                for resource in resources.iter_mut().filter(|it| target.matches(it)) {
+                for resource in target.targets(resources)? {
                     resource.remember();
                     resource.node = patch.apply(&resource.node)?;
                     check(resource, &self.at)?;
@@ -200,11 +200,11 @@ pub(super) fn strategic(loader: &Loader<'_>, entries: &[Node]) -> Outcome<Vec<No
     let mut patches = Vec::new();
     for entry in entries {
         let inline = PatchSource::inline(loader, entry);
-        match loader.parsed(&inline.merge, &inline.whole) {
-            Ok(found) if !found.is_empty() => patches.extend(found),
-            _ => {
+        match objects(&inline.merge, &inline.whole) {
+            Ok(found) => patches.extend(found),
+            Err(_) => {
                 let source = PatchSource::file(loader, entry)?;
-                patches.extend(loader.parsed(&source.merge, &source.whole)?);
+                patches.extend(objects(&source.merge, &source.whole)?);
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::{
         patch::{self, PatchEntry},
         path::{self, Make},
         replace,
-        resource::{Maker, Resource},
+        resource::{Maker, Resource, objects},
         select::Selector,
         shape, target,
         transform::{self, End, Namespace, Subjects},
@@ -110,7 +110,7 @@ fn configurations(
     let mut paths = Vec::new();
     for entry in entries {
         let documents = parse::embedded(loader.context.sources, entry, Dialect::Kyaml);
-        match loader.parsed(&documents, &entry.origin) {
+        match objects(&documents, &entry.origin) {
             Ok(objects) => found.resources.extend(objects.into_iter().map(Resource::new)),
             Err(_) => paths.push(entry.clone()),
         }
@@ -130,7 +130,9 @@ fn builtin(config: &Node) -> bool {
 fn maker(loader: &Loader<'_>, config: &Resource) -> Maker {
     let file = config.node.origin.written_at().map(|span| span.file);
     let path = file.map_or_else(String::new, |it| loader.context.sources[it].path.clone());
-    Maker { path, kind: config.kind().into(), name: Some(config.name().into()) }
+    let [kind, name, namespace] =
+        [config.kind(), config.name(), config.namespace()].map(Into::into);
+    Maker { path, kind, name, namespace }
 }
 
 /// The configuration's fields; those that kustomize does not know are dropped.
@@ -187,16 +189,18 @@ fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()>
             None => Err(refusal(&config.node.origin, "this has no replica")),
         },
         "NamespaceTransformer" => set_namespace(&fields, &specs, resources),
-        "PrefixTransformer" | "SuffixTransformer" => {
+        kind @ ("PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer") => {
             if fields.get("fieldSpecs").is_none() {
-                let message = format!("this {} has no fieldSpecs", config.kind());
+                let message = format!("this {kind} has no fieldSpecs");
                 return Err(refusal(&config.node.origin, message));
             }
-            let (affix, end) = match config.kind() {
-                "PrefixTransformer" => (fields.get("prefix"), End::Prefix),
-                _ => (fields.get("suffix"), End::Suffix),
-            };
-            affix.map_or(Ok(()), |it| transform::rename(resources, it, end, &specs))
+            for (field, end) in [("prefix", End::Prefix), ("suffix", End::Suffix)] {
+                let runs = kind == "PrefixSuffixTransformer" || kind == end.transformer();
+                if let Some(affix) = fields.get(field).filter(|_| runs) {
+                    transform::rename(resources, affix, end, &specs)?;
+                }
+            }
+            Ok(())
         }
         "PatchTransformer" => {
             let entry = decode(&config.node, &PATCH)?;

@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 use crate::{
     data::kinds::is_cluster_scoped_to_kustomize,
     parse::Documents,
-    resolve::kustomize::value::{Outcome, is_empty, null_item, refusal, text, text_at},
+    resolve::kustomize::value::{Outcome, is_empty, refusal, text, text_at},
+    scalar::{self, Scalar, Value},
     source::Span,
     tree::{Kind, Map, Node, Origin},
 };
@@ -43,6 +44,8 @@ pub(super) struct Resource {
     pub(super) hashed: Option<Origin>,
     /// The variables that take a value from it.
     pub(super) variables: Vec<Arc<str>>,
+    /// Whether a chart of `helmCharts` made it: then Helm has set its namespace.
+    pub(super) inflated: bool,
     /// What the annotations that `buildMetadata` asks for tell.
     pub(super) record: Option<Box<Record>>,
 }
@@ -55,14 +58,15 @@ pub(super) struct Record {
 }
 
 /// A file that holds an object, or what made or changed it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Maker {
     /// From the root of the repository.
     pub(super) path: String,
     /// The kind of a generator or transformer; empty for a file that holds the object itself.
     pub(super) kind: String,
-    /// The name of its configuration, when that is an object of its own.
-    pub(super) name: Option<String>,
+    /// What its configuration is called, when that is an object of its own.
+    pub(super) name: String,
+    pub(super) namespace: String,
 }
 
 /// A former name.
@@ -73,6 +77,36 @@ pub(super) struct Previous {
     pub(super) namespace: String,
     pub(super) name: String,
 }
+
+/// The kinds that come first in kustomize's order (`resid/gvk.go`).
+pub(super) const FIRST: [&str; 22] = [
+    "Namespace",
+    "ResourceQuota",
+    "StorageClass",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "PodSecurityPolicy",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Endpoints",
+    "Service",
+    "LimitRange",
+    "PriorityClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Deployment",
+    "StatefulSet",
+    "CronJob",
+    "PodDisruptionBudget",
+];
+
+/// The kinds that come last.
+pub(super) const LAST: [&str; 2] =
+    ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// The effective namespace of what has none.
 const CLUSTER: &str = "_non_namespaceable_";
@@ -98,10 +132,28 @@ impl Gvk {
             && fits(&selector.kind, &self.kind)
     }
 
+    /// What decides the order of kinds: the place of the kind, then the text.
+    pub(super) fn order(&self) -> (i64, String) {
+        let known = (i64::MIN..).zip(FIRST).chain((1..).zip(LAST));
+        let rank = known.into_iter().find(|(_, kind)| *kind == self.kind);
+        (rank.map_or(0, |(rank, _)| rank), self.sort_key())
+    }
+
+    /// The text that decides the order of kinds that have no place of their own.
+    pub(super) fn sort_key(&self) -> String {
+        let Self { group, version, kind } = self;
+        [or(group, "~G"), or(version, "~V"), or(kind, "~K")].join("_")
+    }
+
     /// Whether kustomize knows that objects of this kind have no namespace.
     pub(super) fn cluster_scoped(&self) -> bool {
         is_cluster_scoped_to_kustomize(&self.group, &self.version, &self.kind)
     }
+}
+
+/// `text`, or what stands for nothing where kustomize sorts.
+pub(super) fn or<'a>(text: &'a str, nothing: &'static str) -> &'a str {
+    if text.is_empty() { nothing } else { text }
 }
 
 impl Id {
@@ -154,6 +206,7 @@ impl Resource {
             suffixes: Vec::new(),
             hashed: None,
             variables: Vec::new(),
+            inflated: false,
             record: None,
         }
     }
@@ -214,6 +267,11 @@ impl Resource {
             kind: id.gvk.kind,
             name: id.name,
         });
+    }
+
+    /// Whether it has the kind and the name that every object has when it is printed.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.kind().is_empty() && is_named(self.kind(), self.name())
     }
 
     /// Whether it was deleted.
@@ -280,30 +338,50 @@ pub(super) fn objects(documents: &Documents, whole: &Origin) -> Outcome<Vec<Node
         }
     }
     let mut objects = Vec::new();
+    let alone = found.len() == 1;
     // The items of a list come after the rest, as kustomize queues them.
     let mut queue = std::collections::VecDeque::from(found);
     while let Some(node) = queue.pop_front() {
         check(&node)?;
-        if !text_at(&node, "kind").ends_with("List") {
-            objects.push(node);
-            continue;
-        }
-        let Some(items) = node.get("items").filter(|it| !it.is_null()) else { continue };
-        let Some(items) = items.as_list() else {
-            return Err(refusal(&items.origin, "the items of a list of objects are not a list"));
+        let kind = text_at(&node, "kind");
+        let items = node.get("items").filter(|_| is_list(kind));
+        // Of a `List` the items are taken as they are; others take the way through JSON.
+        let direct = alone && matches!(kind, "List" | "ResourceList");
+        let item = |it: &Node| {
+            if direct { it.clone() } else { it.rewrite_scalars(|it| Some(as_json(it))) }
         };
-        queue.extend(items.iter().filter(|it| !is_empty(it)).cloned());
+        match items.map(|it| (it, it.as_list())) {
+            None => objects.push(node),
+            Some((_, Some(items))) => {
+                queue.extend(items.iter().filter(|it| !is_empty(it)).map(item));
+            }
+            Some((items, None)) if items.is_null() => {}
+            Some((items, None)) => {
+                return Err(refusal(
+                    &items.origin,
+                    "the items of a list of objects are not a list",
+                ));
+            }
+        }
     }
     Ok(objects)
+}
+
+/// The scalar as JSON has it.
+fn as_json(scalar: &Scalar) -> Kind {
+    match scalar::sigs(&scalar::canonical(scalar)) {
+        Value::Null => Scalar::null().into(),
+        Value::Bool(it) => it.into(),
+        Value::Int(it) => Scalar::plain(it.to_string()).into(),
+        Value::Float(it) => Scalar::plain(scalar::go_float(it, -6..21)).into(),
+        Value::Str(it) => it.into(),
+    }
 }
 
 /// Whether kustomize takes `node` for an object (`GetValidatedMetadata`).
 fn check(node: &Node) -> Outcome<()> {
     if node.as_map().is_none() {
         return Err(refusal(&node.origin, "this is not a Kubernetes object"));
-    }
-    if let Some(null) = null_item(node) {
-        return Err(refusal(&null.origin, "this list has an empty item"));
     }
     let kind = text_at(node, "kind");
     if kind.is_empty() {
@@ -315,10 +393,20 @@ fn check(node: &Node) -> Outcome<()> {
     {
         return Err(refusal(&metadata.origin, "metadata is not a mapping"));
     }
-    if text_at(node, "metadata.name").is_empty() && !kind.ends_with("List") {
+    if !is_named(kind, text_at(node, "metadata.name")) {
         return Err(refusal(&node.origin, format!("this {kind} has no metadata.name")));
     }
     Ok(())
+}
+
+/// Whether kustomize takes objects of `kind` for lists of others, if they have `items`.
+fn is_list(kind: &str) -> bool {
+    kind.ends_with("List")
+}
+
+/// Whether an object has the name that it needs; lists need none.
+fn is_named(kind: &str, name: &str) -> bool {
+    !name.is_empty() || is_list(kind)
 }
 
 /// The mapping `metadata`, to change it.

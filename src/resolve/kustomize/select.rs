@@ -48,8 +48,34 @@ impl Selector {
         })
     }
 
-    /// Whether `resource` is a target. Name and namespace may also be the original ones.
+    /// The targets among `resources`. Name and namespace may also be the original ones.
+    ///
+    /// # Errors
+    /// Labels or annotations in a list, of which kustomize takes every other item for a key, when the
+    /// last one has no value.
+    pub(super) fn targets<'r>(
+        &self,
+        resources: &'r mut [Resource],
+    ) -> Outcome<Vec<&'r mut Resource>> {
+        let odd = |list: &&Node| list.items().len() % 2 == 1;
+        let paths = ["metadata.labels", "metadata.annotations"];
+        let named = resources.iter_mut().filter(|it| self.names(it)).map(|it| {
+            match paths.iter().filter_map(|path| it.node.at(path)).find(odd) {
+                Some(list) => Err(refusal(&list.origin, "kustomize expects a mapping here")),
+                None => Ok(it),
+            }
+        });
+        let mut targets = named.collect::<Outcome<Vec<_>>>()?;
+        targets.retain(|it| self.is_labelled(it));
+        Ok(targets)
+    }
+
+    /// Whether `resource` is a target.
     pub(super) fn matches(&self, resource: &Resource) -> bool {
+        self.names(resource) && self.is_labelled(resource)
+    }
+
+    fn names(&self, resource: &Resource) -> bool {
         let fits = |regex: &Option<Regex>, text: &str| {
             regex.as_ref().is_none_or(|regex| regex.is_match(text))
         };
@@ -59,7 +85,10 @@ impl Selector {
             && fits(&self.group, &now.gvk.group)
             && fits(&self.version, &now.gvk.version)
             && fits(&self.kind, &now.gvk.kind)
-            && matches(self.labels.as_ref(), resource, "metadata.labels")
+    }
+
+    fn is_labelled(&self, resource: &Resource) -> bool {
+        matches(self.labels.as_ref(), resource, "metadata.labels")
             && matches(self.annotations.as_ref(), resource, "metadata.annotations")
     }
 }

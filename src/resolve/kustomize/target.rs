@@ -7,7 +7,7 @@ use crate::{
     problem::Problem,
     resolve::kustomize::{
         automatic, chart,
-        fieldspec::{FieldSpec, Rules},
+        fieldspec::{self, FieldSpec, Rules},
         file::{self, Kustomization},
         generate::{self, Product},
         layer::Layer,
@@ -17,7 +17,7 @@ use crate::{
         resource::{Index, Maker, Resource},
         shape,
         transform::{self, End, Namespace, Subjects},
-        value::{Outcome, refusal, refusal_of, text},
+        value::{Outcome, refusal, text},
         vars,
     },
     tree::{Node, Origin},
@@ -66,6 +66,9 @@ pub(super) fn accumulate(
     kustomization: &Kustomization,
     mut layer: Layer,
 ) -> Outcome<Layer> {
+    let namespace = kustomization.text("namespace").map(|it| text(Some(it)).into());
+    let chart_namespace = namespace.or_else(|| loader.chart_namespace.clone());
+    let loader = &Loader { chart_namespace, ..loader.clone() };
     resources(loader, kustomization.list("resources"), &mut layer)?;
     configurations(loader, kustomization, &mut layer)?;
     generators(loader, kustomization, &mut layer)?;
@@ -88,8 +91,7 @@ pub(super) fn resources(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer
                 if loader.annotate {
                     let path = &loader.context.sources[file].path;
                     for resource in &mut found {
-                        let kind = String::new();
-                        resource.made_by(Maker { path: path.clone(), kind, name: None });
+                        resource.made_by(Maker { path: path.clone(), ..Maker::default() });
                     }
                 }
                 layer.append(found, &entry.origin)?;
@@ -118,12 +120,11 @@ fn include(loader: &Loader<'_>, dir: &Arc<str>, entry: &Node, layer: &mut Layer)
     layer.reached.push((dir.clone(), entry.origin.clone()));
     layer.reached.extend(base.reached.iter().cloned());
     layer.append(base.resources.clone(), &entry.origin)?;
-    if !Arc::ptr_eq(&layer.rules, &base.rules) {
-        Arc::make_mut(&mut layer.rules).merge(&base.rules);
-    }
+    Rules::join(&mut layer.rules, &base.rules, &entry.origin)?;
     vars::join(&mut layer.variables, &base.variables)?;
     layer.problems.extend(base.problems.iter().cloned());
     layer.open = layer.open.take().or_else(|| base.open.clone());
+    layer.takes_namespace |= base.takes_namespace;
     Ok(())
 }
 
@@ -167,18 +168,44 @@ fn include_component(loader: &Loader<'_>, entry: &Node, mut layer: Layer) -> Out
     accumulate(&inner, &kustomization, layer)
 }
 
+/// The version of Kubernetes whose schema comes with kustomize (`kubernetesapi`).
+const SCHEMA_VERSION: &str = "v1.21.2";
+
 /// Adds the transformer configuration that the kustomization names.
 fn configurations(
     loader: &Loader<'_>,
     kustomization: &Kustomization,
     layer: &mut Layer,
 ) -> Outcome<()> {
-    for path in kustomization.list("configurations") {
-        let rules = Rules::decode(&loader.value(path)?)?;
-        Arc::make_mut(&mut layer.rules).merge(&rules);
+    match kustomization.list("configurations") {
+        [] => {
+            let at = &kustomization.fields.origin;
+            Rules::join(&mut layer.rules, &Rules::builtin(), at)?;
+        }
+        paths => {
+            let mut configured = Rules::default();
+            for path in paths {
+                configured.merge(&Rules::decode(&loader.value(path)?)?, &path.origin)?;
+            }
+            let at = &paths[0].origin;
+            let mut all = Rules::builtin();
+            Arc::make_mut(&mut all).merge(&configured, at)?;
+            Arc::make_mut(&mut layer.rules).merge(&all, at)?;
+        }
     }
     // Both may change which lists merge and which fields are names, which we do not follow.
-    let schema = kustomization.fields.get("openapi").and_then(|it| it.get("path"));
+    let openapi = |name: &str| kustomization.fields.get("openapi").and_then(|it| it.get(name));
+    let schema = openapi("path");
+    match openapi("version") {
+        Some(version) if schema.is_some() => {
+            return Err(refusal(&version.origin, "openapi has both version and path"));
+        }
+        Some(version) if !matches!(text(Some(version)), "" | SCHEMA_VERSION) => {
+            let message = format!("kustomize has the OpenAPI version {SCHEMA_VERSION} only");
+            return Err(refusal(&version.origin, message));
+        }
+        _ => {}
+    }
     for path in kustomization.list("crds").iter().chain(schema) {
         loader.file(path)?;
         let message = format!("how {} changes this build is not known", text(Some(path)));
@@ -207,7 +234,8 @@ fn generators(
     }
     for chart in kustomization.list("helmCharts") {
         let objects = chart::inflate(loader, kustomization, chart, layer)?;
-        layer.append(objects.into_iter().map(Resource::new).collect(), &chart.origin)?;
+        let inflated = |node| Resource { inflated: true, ..Resource::new(node) };
+        layer.append(objects.into_iter().map(inflated).collect(), &chart.origin)?;
     }
     if !kustomization.list("generators").is_empty() {
         let mut index = Index::new(&layer.resources);
@@ -220,7 +248,7 @@ fn generators(
 
 /// One of kustomize's own generators or transformers, as a kustomization file configures it.
 fn builtin(kustomization: &Kustomization, kind: &str) -> Maker {
-    Maker { path: kustomization.path.clone(), kind: kind.into(), name: None }
+    Maker { path: kustomization.path.clone(), kind: kind.into(), ..Maker::default() }
 }
 
 fn transformers(
@@ -292,7 +320,11 @@ fn transformers(
 fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) -> Outcome<()> {
     let open = layer.open.is_some();
     let mut index = None;
-    let strategic = patch::strategic(loader, kustomization.list("patchesStrategicMerge"))?;
+    let listed = kustomization.list("patchesStrategicMerge");
+    let strategic = patch::strategic(loader, listed)?;
+    if let (Some(first), []) = (listed.first(), &strategic[..]) {
+        return Err(refusal(&first.origin, "these patches are empty"));
+    }
     for patch in &strategic {
         patch::apply_by_id(&mut layer.resources, &mut index, patch, (false, false), open)?;
     }
@@ -316,20 +348,8 @@ fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer
 fn label_fields(label: &Node, rules: &Rules) -> Outcome<Vec<FieldSpec>> {
     let mut fields: Vec<FieldSpec> =
         shape::items(label, "fields").iter().map(FieldSpec::new).collect();
-    let mut add = |specs: &[FieldSpec]| -> Outcome<()> {
-        for spec in specs {
-            let same = |it: &&FieldSpec| it.gvk == spec.gvk && it.path == spec.path;
-            match fields.iter().find(same) {
-                Some(known) if known.create != spec.create => {
-                    let message = format!("two rules for {} disagree about create", spec.path);
-                    return Err(refusal_of(spec.path.clone(), &label.origin, message));
-                }
-                Some(_) => {}
-                None => fields.push(spec.clone()),
-            }
-        }
-        Ok(())
-    };
+    let mut add = |specs: &[FieldSpec]| fieldspec::add(&mut fields, specs, &label.origin);
+    add(&rules.labels)?;
     if shape::flag(label, "includeSelectors") {
         add(&rules.common_labels)?;
     } else {

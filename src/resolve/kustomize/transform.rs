@@ -45,7 +45,7 @@ impl Namespace<'_> {
     /// Two objects that become one.
     pub(super) fn apply(&self, resources: &mut [Resource]) -> Outcome<()> {
         for resource in resources.iter_mut() {
-            if !resource.is_gone() {
+            if !resource.is_gone() && !resource.inflated {
                 resource.remember();
                 self.transform(&mut resource.node)?;
             }
@@ -168,7 +168,7 @@ pub(super) fn rename(
                 }
                 resource.remember();
             }
-            field.visit(&mut resource.node, None, &mut |node| {
+            field.visit(&mut resource.node, Some(LeafKind::Scalar), &mut |node| {
                 let name = match end {
                     End::Prefix => format!("{added}{}", text(Some(node))),
                     End::Suffix => format!("{}{added}", text(Some(node))),

@@ -47,6 +47,11 @@ pub(super) fn is_string(node: &Node) -> bool {
     node.as_scalar().is_some_and(|it| matches!(scalar::value(it, Dialect::Kyaml), Value::Str(_)))
 }
 
+/// Whether go-yaml v3 tags the key `key` as a string when it is written without quotes.
+pub(super) fn is_text(key: &str) -> bool {
+    matches!(scalar::plain(key, Dialect::Kyaml), Value::Str(_)) && !scalar::is_timestamp(key)
+}
+
 /// `IsNilOrEmpty`: a null, an empty collection, or an empty string.
 pub(super) fn is_empty(node: &Node) -> bool {
     match &node.kind {
@@ -62,6 +67,17 @@ pub(super) fn string(text: impl Into<Arc<str>>, origin: Origin) -> Node {
     let text = text.into();
     let style = if text.contains('\n') { Style::Literal } else { Style::Plain };
     Node::new(Scalar { text, style, tag: Some(Tag::Str) }, origin)
+}
+
+/// The entries, every value a string of what is written for it: kustomize reads and writes `data`,
+/// labels and annotations so.
+pub(super) fn strings(map: &Map) -> Map {
+    let mut map = map.clone();
+    for (_, entry) in map.iter_mut().filter(|(_, it)| it.value.unknown().is_none()) {
+        let text = entry.value.as_scalar().map_or("".into(), |it| it.text.clone());
+        entry.value = string(text, entry.value.origin.clone());
+    }
+    map
 }
 
 /// Writes `text` over the scalar `node`, whose notation stays; `tag` says what it is.
@@ -89,18 +105,4 @@ pub(super) fn child_map<'a>(node: &'a mut Node, key: &str, origin: &Origin) -> O
         map.set(key, Node::new(Map::default(), origin.clone()));
     }
     map.get_mut(key)?.as_map_mut()
-}
-
-/// An item of a list, at any depth, for which nothing is written; a null that is spelled out is fine.
-pub(super) fn null_item(node: &Node) -> Option<&Node> {
-    let mut stack = vec![node];
-    while let Some(node) = stack.pop() {
-        if let Some(null) = node.items().iter().find(|it| is_null(it) && text(Some(it)).is_empty())
-        {
-            return Some(null);
-        }
-        stack.extend(node.items());
-        stack.extend(node.entries().map(|(_, entry)| &entry.value));
-    }
-    None
 }

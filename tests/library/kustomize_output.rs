@@ -1,0 +1,307 @@
+//! What builds print, to the letter as `kubectl kustomize` 1.37.1 (kustomize 5.8.1) does.
+
+use insta::assert_snapshot;
+
+use super::{fixture, with};
+use crate::{
+    emit,
+    resolve::kustomize::{BuildOptions, build},
+};
+
+/// The objects of a build, or why it is refused.
+fn printed(files: &str) -> String {
+    let sources = fixture(files);
+    let build = with(&sources, |context| build(context, "", &BuildOptions::default()));
+    let refused = build.problems.iter().map(|it| format!("refused: {}\n", it.message));
+    refused.chain(build.objects.iter().map(emit::yaml)).collect::<Vec<_>>().join("---\n")
+}
+
+/// A build of `object` with the other `fields` of a kustomization.
+fn one(fields: &str, object: &str) -> String {
+    let files = "//- kustomization.yaml\n{resources: [o.yaml], FIELDS}\n//- o.yaml\nOBJECT\n";
+    printed(&files.replace("FIELDS", fields).replace("OBJECT", object))
+}
+
+#[test]
+fn annotations_become_strings_of_their_source() {
+    let object = "{apiVersion: v1, kind: Secret, metadata: {name: a, annotations: {a: 0x10, b: 1.0,
+        c: no, d: {x: y}}, labels: {e: 1.0}}}";
+    assert_snapshot!(one("", object), @r#"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      annotations:
+        a: "0x10"
+        b: "1.0"
+        c: "no"
+        d: ""
+      labels:
+        e: 1
+      name: a
+    "#);
+    // A JSON patch takes the object through JSON first.
+    let patch =
+        "patches: [{target: {kind: Secret}, patch: '[{op: remove, path: /metadata/labels}]'}]";
+    let patch = patch.replace(
+        "[{op: remove, path: /metadata/labels}]",
+        "- {op: remove, path: /metadata/labels}",
+    );
+    assert_snapshot!(one(&patch, &object.replace("0x10", "1000000")), @r#"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      annotations:
+        a: "1e+06"
+        b: "1"
+        c: "no"
+        d: ""
+      name: a
+    "#);
+}
+
+#[test]
+fn folded_blocks_change_where_lines_are_indented() {
+    assert_snapshot!(printed("
+        //- kustomization.yaml
+        resources: [o.yaml]
+        //- o.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: a}
+        data:
+          text: >
+            one
+            word
+              two
+
+              three
+            four
+    "), @"
+    apiVersion: v1
+    data:
+      text: |
+        one word
+
+          two
+
+          three
+        four
+    kind: ConfigMap
+    metadata:
+      name: a
+    ");
+}
+
+#[test]
+fn kinds_that_end_in_list_are_lists_when_they_have_items() {
+    assert_snapshot!(printed("
+        //- kustomization.yaml
+        {resources: [o.yaml], namePrefix: p-}
+        //- o.yaml
+        {apiVersion: example.org/v1, kind: DenyList, spec: [1]}
+        ---
+        {apiVersion: v1, kind: SecretList, items: [
+          {apiVersion: v1, kind: Secret, metadata: {name: a, annotations: {a: 1.50}}}, null]}
+        ---
+        {apiVersion: v1, kind: ServiceList, items: null}
+    "), @r#"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      annotations:
+        a: "1.5"
+      name: p-a
+    ---
+    apiVersion: example.org/v1
+    kind: DenyList
+    metadata: {}
+    spec:
+    - 1
+    "#);
+}
+
+#[test]
+fn empty_items_stay() {
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [null, {args: [~, x]}]}}";
+    assert_snapshot!(one("", pod), @"
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: a
+    spec:
+      containers:
+      - null
+      - args:
+        - null
+        - x
+    ");
+}
+
+#[test]
+fn keys_must_be_strings_at_the_end() {
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: DATA}";
+    let patched = |patch: &str, data: &str| {
+        let patch = secret.replace("DATA", patch);
+        one(&format!("patches: [{{patch: '{patch}'}}]"), &secret.replace("DATA", data))
+    };
+    for data in ["{80: b}", "{true: b}", "{~: b}", "{2001-01-01: b}", "{1.5: b}"] {
+        assert!(one("", &secret.replace("DATA", data)).starts_with("refused: the key "), "{data}");
+    }
+    assert!(patched("{\"80\": c}", "{80: b}").starts_with("refused: the key 80"));
+    assert!(patched("{81: c}", "{80: b}").starts_with("refused: the key "));
+    assert_snapshot!(patched("{80: c}", "{\"80\": b}"), @r#"
+    apiVersion: v1
+    data:
+      "80": c
+    kind: Secret
+    metadata:
+      name: a
+    "#);
+    assert_snapshot!(patched("null", "{80: b}"), @"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: a
+    ");
+    // In a JSON patch keys are strings.
+    let patch =
+        "patches: [{target: {kind: Secret}, patch: '- {op: add, path: /data, value: {80: x}}'}]";
+    assert_snapshot!(one(patch, &secret.replace("DATA", "{}")), @r#"
+    apiVersion: v1
+    data:
+      "80": x
+    kind: Secret
+    metadata:
+      name: a
+    "#);
+}
+
+#[test]
+fn empty_patches_change_nothing() {
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: a}}";
+    let plain = one("", secret);
+    for patch in ["'# nothing'", "'[]'", "'{}'", "'null'"] {
+        assert_eq!(one(&format!("patches: [{{patch: {patch}}}]"), secret), plain);
+        let target = "target: {kind: Secret}";
+        assert_eq!(one(&format!("patches: [{{patch: {patch}, {target}}}]"), secret), plain);
+    }
+    assert_snapshot!(one("patches: [{patch: ' '}]", secret), @"refused: this has neither patch nor path");
+    assert_snapshot!(one("patchesStrategicMerge: ['']", secret), @"refused: these patches are empty");
+}
+
+#[test]
+fn configurations_take_the_place_of_wildcards() {
+    let files = "
+        //- kustomization.yaml
+        {resources: [o.yaml], configurations: [c.yaml], namePrefix: p-, labels: [{pairs: {a: b}}]}
+        //- c.yaml
+        CONFIGURATION
+        //- o.yaml
+        {apiVersion: v1, kind: Secret, metadata: {name: a}}
+        ---
+        {apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: w}}
+    ";
+    let configured = |text: &str| printed(&files.replace("CONFIGURATION", text));
+    assert_snapshot!(configured("{namePrefix: [{path: metadata/name, kind: Secret}]}"), @"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      labels:
+        a: b
+      name: p-a
+    ---
+    apiVersion: admissionregistration.k8s.io/v1
+    kind: ValidatingWebhookConfiguration
+    metadata:
+      labels:
+        a: b
+      name: w
+    ");
+    // What is sorted after the wildcard stands beside it.
+    assert_snapshot!(configured("{namePrefix: [{path: metadata/name, kind: ValidatingWebhookConfiguration}]}"), @"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      labels:
+        a: b
+      name: p-a
+    ---
+    apiVersion: admissionregistration.k8s.io/v1
+    kind: ValidatingWebhookConfiguration
+    metadata:
+      labels:
+        a: b
+      name: p-p-w
+    ");
+    assert_snapshot!(configured("{namePrefix: [{path: spec/x, kind: Secret, create: true}],
+        labels: [{path: spec/labels, kind: Secret, create: true}]}"), @"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      labels:
+        a: b
+      name: p-a
+    spec:
+      labels:
+        a: b
+      x: p-
+    ---
+    apiVersion: admissionregistration.k8s.io/v1
+    kind: ValidatingWebhookConfiguration
+    metadata:
+      labels:
+        a: b
+      name: p-w
+    ");
+    assert_snapshot!(configured("labels: [{path: metadata/labels}]"), @"refused: two rules for metadata/labels disagree about create");
+    assert_snapshot!(configured("kind: Config"), @"refused: kustomize knows no field `kind` here");
+}
+
+#[test]
+fn one_transformer_adds_prefix_and_suffix() {
+    let transformer = |fields: &str| {
+        let kind = "apiVersion: builtin, kind: PrefixSuffixTransformer";
+        let text = format!("{{{kind}, metadata: {{name: \"yes\", namespace: \"1\"}}, {fields}}}");
+        let fields = format!("transformers: ['{text}'], buildMetadata: [transformerAnnotations]");
+        one(&fields, "{apiVersion: v1, kind: Secret, metadata: {name: a}}")
+    };
+    assert_snapshot!(transformer("prefix: p-, suffix: -s, fieldSpecs: [{path: metadata/name}]"), @r#"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      annotations:
+        alpha.config.kubernetes.io/transformations: |
+          - configuredIn: kustomization.yaml
+            configuredBy:
+              apiVersion: builtin
+              kind: PrefixSuffixTransformer
+              name: "yes"
+              namespace: "1"
+      name: p-a-s
+    "#);
+    assert_snapshot!(transformer("prefix: p-"), @"refused: this PrefixSuffixTransformer has no fieldSpecs");
+}
+
+#[test]
+fn one_schema_is_built_in() {
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: a}}";
+    assert!(!one("openapi: {version: v1.21.2}", secret).contains("refused"));
+    assert_snapshot!(one("openapi: {version: v1.30.0}", secret), @"refused: kustomize has the OpenAPI version v1.21.2 only");
+}
+
+#[test]
+fn a_string_that_yaml_1_1_reads_otherwise_keeps_quotes_once_it_was_walked_over() {
+    let patches = "patches: [
+        {patch: '{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {y: 1}}'},
+        {patch: '{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {x: 010}}'}]";
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {x: yes}}";
+    assert_snapshot!(one(patches, pod), @r#"
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: a
+    spec:
+      x: "010"
+      "y": 1
+    "#);
+}
