@@ -39,7 +39,16 @@ pub(crate) enum Command {
     /// and reports findings that touch PATHS: what is wrong in an overlay may be caused by a base.
     Check {
         /// Files or directories whose findings count [default: .]
+        ///
+        /// What is hidden, ignored by git or excluded by the configuration is looked into when it
+        /// is named here.
         paths: Vec<PathBuf>,
+        /// Exit with 1 also when there is no environment to check
+        #[arg(long)]
+        fail_on_empty: bool,
+        /// Leave out what is hidden, ignored or excluded also when it is named
+        #[arg(long)]
+        force_exclude: bool,
     },
     /// Show the effective settings of every environment, and where each comes from
     Show {

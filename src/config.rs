@@ -19,12 +19,36 @@ pub(crate) const FILE: &str = ".metrics-server-lint.yaml";
 pub(crate) struct Config {
     /// `environments`, in order; the first that matches an environment counts.
     pub environments: Vec<EnvironmentConfig>,
-    /// `rules`: id, severity (`None` is off), and where it says so.
-    pub rules: Vec<(String, Option<Severity>, Origin)>,
-    /// `exclude`: globs of paths in which nothing is reported and from which nothing starts.
-    pub exclude: Vec<String>,
+    /// `rules`
+    pub rules: Vec<Level>,
+    /// `overrides`, in order; of those that say something of a finding the last counts.
+    pub overrides: Vec<Override>,
+    /// `exclude`: paths in which nothing is reported and from which nothing starts.
+    pub exclude: Globs,
+    /// Paths that somebody named on the command line.
+    pub named: Vec<String>,
+    /// Those of them that are looked into although `exclude` says otherwise.
+    pub included: Vec<String>,
     /// `pedantic`: whether what nobody has to mend is shown too.
     pub pedantic: bool,
+}
+
+/// How bad the findings of one rule are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Level {
+    /// The rule's id.
+    pub rule: String,
+    /// `None` is off.
+    pub severity: Option<Severity>,
+}
+
+/// `overrides[]`: how bad findings in some files are.
+#[derive(Debug, Clone)]
+pub(crate) struct Override {
+    /// `files`: over the path of where to edit.
+    pub files: Globs,
+    /// `rules`
+    pub rules: Vec<Level>,
 }
 
 /// `environments.<name>`
@@ -34,7 +58,7 @@ pub(crate) struct EnvironmentConfig {
     pub name: String,
     /// `match`: globs over environment names and entry paths. None means the name itself, as a whole
     /// environment name or as the last directory of one.
-    pub globs: Vec<String>,
+    pub globs: Globs,
     /// `entry`: a directory that a Flux Kustomization outside the repository points at.
     pub entry: Option<(String, Origin)>,
     /// `nodes`
@@ -45,6 +69,8 @@ pub(crate) struct EnvironmentConfig {
     pub kubernetes: Option<(Version, Origin)>,
     /// `local`
     pub local: Option<(bool, Origin)>,
+    /// `rules`
+    pub rules: Vec<Level>,
     /// Where the name is.
     pub origin: Origin,
 }
@@ -52,17 +78,69 @@ pub(crate) struct EnvironmentConfig {
 /// The rule that reports what is wrong with the configuration itself.
 pub(crate) const RULE: &str = "configuration";
 
-/// A set of `patterns` over paths or names: each matches what it says and everything below.
-pub(crate) fn globs(patterns: &[String]) -> GlobSet {
-    let mut globs = GlobSetBuilder::new();
-    for pattern in patterns {
-        let below = format!("{}/**", pattern.trim_end_matches('/'));
-        // `read` refused what is no pattern.
-        [pattern.as_str(), &below].into_iter().flat_map(Glob::new).for_each(|glob| {
-            globs.add(glob);
-        });
+/// Patterns over paths or names: each matches what it says and everything below.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Globs {
+    patterns: Vec<(String, Origin)>,
+    /// Two for each pattern.
+    set: GlobSet,
+}
+
+impl Globs {
+    /// The set of `patterns`, each with where it is written; what is no pattern matches nothing.
+    pub(crate) fn new(patterns: Vec<(String, Origin)>) -> Self {
+        let mut globs = GlobSetBuilder::new();
+        let is_glob = |(pattern, _): &(String, Origin)| {
+            let below = Glob::new(&format!("{}/**", pattern.trim_end_matches('/')));
+            let both = Glob::new(pattern).and_then(|itself| Ok([itself, below?]));
+            both.is_ok_and(|[itself, below]| {
+                globs.add(itself).add(below);
+                true
+            })
+        };
+        let patterns = patterns.into_iter().filter(is_glob).collect();
+        Self { patterns, set: globs.build().unwrap_or_else(|_| GlobSet::empty()) }
     }
-    globs.build().unwrap_or_else(|_| GlobSet::empty())
+
+    /// Whether there is no pattern.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// Whether one of them is written with `word` in it.
+    pub(crate) fn name(&self, word: &str) -> bool {
+        self.patterns.iter().any(|(pattern, _)| pattern.contains(word))
+    }
+
+    /// Whether one of them matches.
+    pub(crate) fn is_match(&self, path: &str) -> bool {
+        self.set.is_match(path)
+    }
+
+    /// The patterns that match none of `paths`, each with where it is written.
+    pub(crate) fn unmatched<'a>(
+        &self,
+        paths: impl Iterator<Item = &'a str>,
+    ) -> Vec<&(String, Origin)> {
+        let mut unmatched: Vec<_> = self.patterns.iter().map(Some).collect();
+        let mut matches = Vec::new();
+        for path in paths.filter(|_| !self.is_empty()) {
+            self.set.matches_into(path, &mut matches);
+            for at in &matches {
+                if let Some(it) = unmatched.get_mut(at / 2) {
+                    *it = None;
+                }
+            }
+        }
+        unmatched.into_iter().flatten().collect()
+    }
+}
+
+impl Config {
+    /// Whether nothing is reported in the file at `path`, and nothing starts from it.
+    pub(crate) fn is_excluded(&self, path: &str) -> bool {
+        self.exclude.is_match(path) && !self.included.iter().any(|it| source::is_within(path, it))
+    }
 }
 
 /// What the configuration in `file` says; `rules` are the ids that it may set severities for.
@@ -107,17 +185,24 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn root(&mut self, root: &Node, config: &mut Config) {
-        for (key, value) in self.keys(root, &["environments", "rules", "exclude", "pedantic"]) {
+        let known = ["environments", "rules", "overrides", "exclude", "pedantic"];
+        for (key, value) in self.keys(root, &known) {
             match key {
                 "environments" => {
                     let names = self.entries(value, "a mapping from names to their settings");
                     config.environments =
                         names.into_iter().map(|it| self.environment(&it)).collect();
                 }
-                "rules" => {
-                    let rules = self.entries(value, "a mapping from rules to severities");
-                    config.rules = rules.into_iter().filter_map(|it| self.rule(&it)).collect();
-                }
+                "rules" => config.rules = self.rules(value),
+                "overrides" => match value.as_list() {
+                    Some(items) => {
+                        config.overrides = items.iter().map(|it| self.files(it)).collect();
+                    }
+                    None if value.is_null() => {}
+                    None => {
+                        self.wrong(value, "a list of mappings with `files` and `rules`");
+                    }
+                },
                 "exclude" => config.exclude = self.globs(value),
                 _ => config.pedantic = self.boolean(value).unwrap_or_default(),
             }
@@ -127,15 +212,16 @@ impl Reader<'_> {
     fn environment(&mut self, (name, key, value): &(String, Origin, Node)) -> EnvironmentConfig {
         let mut environment = EnvironmentConfig {
             name: name.clone(),
-            globs: Vec::new(),
+            globs: Globs::default(),
             entry: None,
             nodes: None,
             pods_per_node: None,
             kubernetes: None,
             local: None,
+            rules: Vec::new(),
             origin: key.clone(),
         };
-        let known = ["match", "entry", "nodes", "pods-per-node", "kubernetes", "local"];
+        let known = ["match", "entry", "nodes", "pods-per-node", "kubernetes", "local", "rules"];
         for (key, value) in self.keys(value, &known) {
             let origin = configured(value);
             match key {
@@ -146,34 +232,59 @@ impl Reader<'_> {
                     environment.pods_per_node = self.count(value).map(|it| (it, origin));
                 }
                 "kubernetes" => environment.kubernetes = self.version(value).map(|it| (it, origin)),
+                "rules" => environment.rules = self.rules(value),
                 _ => environment.local = self.boolean(value).map(|it| (it, origin)),
             }
         }
         environment
     }
 
-    fn rule(
-        &mut self,
-        (id, key, value): &(String, Origin, Node),
-    ) -> Option<(String, Option<Severity>, Origin)> {
-        if !self.rules.contains(&id.as_str()) {
-            let finding = self.found.at(key, id, format!("there is no rule `{id}`"));
-            if let Some(near) = nearest(id, self.rules.iter().copied()) {
+    /// One of `overrides`.
+    fn files(&mut self, value: &Node) -> Override {
+        let mut read = Override { files: Globs::default(), rules: Vec::new() };
+        let keys = ["files", "rules"];
+        let found = self.keys(value, &keys);
+        if let Some(missing) =
+            keys.iter().find(|key| value.as_map().is_some() && value.get(key).is_none())
+        {
+            self.found.at(&value.origin, missing, format!("`{missing}` is missing here"));
+        }
+        for (key, value) in found {
+            match key {
+                "files" => read.files = self.globs(value),
+                _ => read.rules = self.rules(value),
+            }
+        }
+        read
+    }
+
+    fn rules(&mut self, value: &Node) -> Vec<Level> {
+        let rules = self.entries(value, "a mapping from rules to severities");
+        rules.into_iter().filter_map(|it| self.rule(it)).collect()
+    }
+
+    fn rule(&mut self, (rule, key, value): (String, Origin, Node)) -> Option<Level> {
+        if !self.rules.contains(&&*rule) {
+            let finding = self.found.at(&key, &rule, format!("there is no rule `{rule}`"));
+            if let Some(near) = nearest(&rule, self.rules.iter().copied()) {
                 finding.help(format!("write `{near}`"));
             }
             return None;
         }
         // `off` is a boolean to YAML 1.1; here it is a word.
         let level = value.as_scalar().map_or("", |scalar| &*scalar.text);
-        let severity = match (level, Severity::parse(level)) {
-            ("off", _) => None,
-            (_, Some(severity)) => Some(severity),
-            _ => {
-                self.wrong(value, "`error`, `warning`, `note` or `off`");
-                return None;
+        if level == "off" {
+            return Some(Level { rule, severity: None });
+        }
+        let severity = Severity::parse(level);
+        if severity.is_none() {
+            let meant = meant(level);
+            let finding = self.wrong(&value, "`error`, `warning`, `note` or `off`");
+            if let Some(meant) = meant {
+                finding.help(format!("write `{meant}`"));
             }
-        };
-        Some((id.clone(), severity, configured(value)))
+        }
+        severity.map(|it| Level { rule, severity: Some(it) })
     }
 
     /// The values of the keys of `map` that are in `known`; others are reported.
@@ -209,7 +320,7 @@ impl Reader<'_> {
         entries.collect()
     }
 
-    fn globs(&mut self, value: &Node) -> Vec<String> {
+    fn globs(&mut self, value: &Node) -> Globs {
         let items = value.as_list().unwrap_or(std::slice::from_ref(value));
         let mut globs = Vec::new();
         for item in items {
@@ -217,11 +328,13 @@ impl Reader<'_> {
                 Some(glob) if Glob::new(glob).is_err() => {
                     self.found.at(&item.origin, "", format!("`{glob}` is not a pattern"));
                 }
-                Some(glob) => globs.push(glob.to_owned()),
-                None => self.wrong(item, "a pattern such as `clusters/*`, or a list of them"),
+                Some(glob) => globs.push((glob.to_owned(), item.origin.clone())),
+                None => {
+                    self.wrong(item, "a pattern such as `clusters/*`, or a list of them");
+                }
             }
         }
-        globs
+        Globs::new(globs)
     }
 
     fn directory(&mut self, value: &Node) -> Option<String> {
@@ -269,15 +382,26 @@ impl Reader<'_> {
         version
     }
 
-    fn wrong(&mut self, value: &Node, expected: &str) {
+    fn wrong(&mut self, value: &Node, expected: &str) -> &mut Finding {
         let found = match value.as_scalar() {
             _ if value.is_null() => "nothing".to_owned(),
             Some(scalar) => format!("`{}`", scalar.text),
             None if value.as_map().is_some() => "a mapping".to_owned(),
             None => "a list".to_owned(),
         };
-        self.found.at(&value.origin, "", format!("expected {expected}, found {found}"));
+        self.found.at(&value.origin, "", format!("expected {expected}, found {found}"))
     }
+}
+
+/// The severity that other linters call so.
+fn meant(level: &str) -> Option<&'static str> {
+    Some(match &*level.to_ascii_lowercase() {
+        "error" | "err" | "critical" | "high" | "deny" => "error",
+        "warning" | "warn" | "medium" => "warning",
+        "note" | "notice" | "info" | "information" | "hint" | "low" => "note",
+        "off" | "false" | "no" | "none" | "ignore" | "disable" | "disabled" | "allow" => "off",
+        other => nearest(other, ["error", "warning", "note", "off"])?,
+    })
 }
 
 fn configured(value: &Node) -> Origin {

@@ -24,63 +24,97 @@ const EXTENSIONS: &[&str] = &[
 /// The names of files without any of [`EXTENSIONS`] that are looked into all the same.
 const NAMES: &[&str] = &["Kustomization", "kubelet", "user-data", "cloud-init"];
 
-/// Whether files of that name are looked into without anything naming them.
-fn is_candidate(name: &str) -> bool {
+/// Whether the file at `path` is looked into without anything naming it.
+pub(crate) fn is_candidate(path: &str) -> bool {
+    let name = source::file_name(path);
     EXTENSIONS.contains(&source::extension(name)) || NAMES.contains(&name)
 }
 
 /// Lists the repository at `root` and reads, in the walker's threads, what can matter.
 ///
 /// What git ignores is not there. Hidden directories other than `.github` are listed, since
-/// something may refer into them, but not looked into. Symbolic links are never followed out of
-/// the root.
+/// something may refer into them, but not looked into. Neither is so for what `named` names and
+/// what lies below that, paths relative to the root. Symbolic links are never followed out of the
+/// root.
 ///
 /// # Errors
 /// When `root` cannot be read.
 #[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
-pub(crate) fn open(root: &Path, progress: &(dyn Fn() + Sync)) -> io::Result<Sources> {
+pub(crate) fn open(
+    root: &Path,
+    named: &[String],
+    progress: &(dyn Fn() + Sync),
+) -> io::Result<Sources> {
     let root = root.canonicalize()?;
     fs::read_dir(&root)?;
-    let found = Mutex::new((Vec::new(), Vec::new()));
-    let walk = WalkBuilder::new(&root)
+    let found = Mutex::new(Found::default());
+    walk(WalkBuilder::new(&root), &root, named, &found, progress);
+    let ignored = {
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let is_listed = |named: &String| {
+            let next = found.files.partition_point(|(path, ..)| path < named);
+            found.files[next..].first().is_some_and(|(path, ..)| source::is_within(path, named))
+        };
+        let ignored = named.iter().filter(|it| !is_listed(it));
+        ignored.map(|it| root.join(it)).collect::<Vec<_>>()
+    };
+    if let [first, others @ ..] = &*ignored {
+        let mut builder = WalkBuilder::new(first);
+        for other in others {
+            builder.add(other);
+        }
+        walk(builder, &root, named, &found, progress);
+    }
+    let Found { files, mut links } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    links.sort();
+    let links: IndexMap<String, String> = links.into_iter().collect();
+    Ok(Sources::new(files, links, Box::new(move |path| read(&root, path))))
+}
+
+/// Walks as `builder` says where to start.
+fn walk(
+    mut builder: WalkBuilder,
+    root: &Path,
+    named: &[String],
+    found: &Mutex<Found>,
+    progress: &(dyn Fn() + Sync),
+) {
+    builder
         .hidden(false)
         .parents(false)
         .ignore(false)
         .git_global(false)
         .require_git(false)
         .threads(std::thread::available_parallelism().map_or(2, usize::from).min(8))
-        .filter_entry(|entry| entry.file_name() != ".git")
-        .build_parallel();
-    walk.run(|| {
-        let mut worker = Worker {
-            root: &root,
-            found: &found,
-            files: Vec::new(),
-            links: Vec::new(),
-            buffer: Vec::new(),
-        };
+        .filter_entry(|entry| entry.file_name() != ".git");
+    builder.build_parallel().run(|| {
+        let mut worker = Worker { root, named, found, own: Found::default(), buffer: Vec::new() };
         Box::new(move |entry| {
-            // An unreadable directory hides only itself; a reference into it says so.
-            if let Ok(entry) = entry {
-                worker.visit(&entry);
-                progress();
+            match entry {
+                Ok(entry) => worker.visit(&entry),
+                Err(error) => worker.fail(&error),
             }
+            progress();
             WalkState::Continue
         })
     });
-    let (files, mut links) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    links.sort();
-    let links: IndexMap<String, String> = links.into_iter().collect();
-    Ok(Sources::new(files, links, Box::new(move |path| read(&root, path))))
 }
 
 /// One thread of the walk.
 struct Worker<'a> {
     root: &'a Path,
-    found: &'a Mutex<(Vec<Listed>, Vec<Link>)>,
+    named: &'a [String],
+    found: &'a Mutex<Found>,
+    own: Found,
+    buffer: Vec<u8>,
+}
+
+/// What a walk finds.
+#[derive(Default)]
+struct Found {
     files: Vec<Listed>,
     links: Vec<Link>,
-    buffer: Vec<u8>,
 }
 
 /// A file's path, how it can matter, and its text if that was read.
@@ -95,23 +129,44 @@ impl Worker<'_> {
         let Some(kind) = entry.file_type() else { return };
         if kind.is_symlink() {
             if let Some(target) = resolve_link(self.root, entry.path()) {
-                self.links.push((path, target));
+                self.own.links.push((path, target));
             }
         } else if kind.is_file() {
             let (relevance, text) = self.look(entry.path(), &path);
-            self.files.push((path, relevance, text));
+            self.own.files.push((path, relevance, text));
         }
     }
 
+    /// Lists what cannot be listed, a directory mostly, as a file that cannot be read.
+    fn fail(&mut self, error: &ignore::Error) {
+        let kind = error.io_error().map_or(io::ErrorKind::Other, io::Error::kind);
+        let path = path_of(error).and_then(|it| relative(self.root, it));
+        let Some(path) = path.filter(|_| kind != io::ErrorKind::NotFound) else { return };
+        let hidden = self.is_hidden(&format!("{path}/"));
+        let relevance = if hidden { Relevance::None } else { Relevance::Subject };
+        self.own.files.push((path, relevance, Some(Text::Skipped(Skip::Unreadable(kind)))));
+    }
+
+    /// Whether nobody looks into the directory of `path`.
+    fn is_hidden(&self, path: &str) -> bool {
+        let is_named = |it: &String| source::is_within(path, it);
+        is_hidden(path) && !self.named.iter().any(|it| is_named(it) && is_hidden_itself(it))
+    }
+
     fn look(&mut self, file: &Path, path: &str) -> (Relevance, Option<Text>) {
-        let name = source::file_name(path);
-        if is_hidden(path) || !is_candidate(name) {
+        if !is_candidate(path) || self.is_hidden(path) {
             return (Relevance::None, None);
         }
-        if let Err(skip) = read_into(file, &mut self.buffer) {
-            return (Relevance::None, Some(Text::Skipped(skip)));
-        }
-        let relevance = relevance(path, &self.buffer);
+        let relevance = match read_into(file, &mut self.buffer) {
+            Ok(()) => relevance(path, &self.buffer),
+            Err(skip) => {
+                let relevance = match skip {
+                    Skip::TooLarge => relevance_of_large(file, path, &mut self.buffer),
+                    _ => Relevance::Subject,
+                };
+                return (relevance, Some(Text::Skipped(skip)));
+            }
+        };
         let text = (relevance > Relevance::None).then(|| classify(&self.buffer));
         (relevance, text)
     }
@@ -120,8 +175,19 @@ impl Worker<'_> {
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.0.append(&mut self.files);
-        found.1.append(&mut self.links);
+        found.files.append(&mut self.own.files);
+        found.links.append(&mut self.own.links);
+    }
+}
+
+/// The path that a walk could not go on with.
+fn path_of(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            path_of(err)
+        }
+        _ => None,
     }
 }
 
@@ -130,10 +196,16 @@ fn is_hidden(path: &str) -> bool {
     source::parent(path).split('/').any(|it| it.starts_with('.') && it != ".github")
 }
 
+/// Whether a directory or file is hidden, or lies in what is.
+fn is_hidden_itself(path: &str) -> bool {
+    is_hidden(&format!("{path}/"))
+}
+
+/// `path` seen from `root`. A name that is not UTF-8 reads as people are shown it.
 fn relative(root: &Path, path: &Path) -> Option<String> {
-    let parts: Option<Vec<&str>> =
-        path.strip_prefix(root).ok()?.components().map(|it| it.as_os_str().to_str()).collect();
-    parts.map(|parts| parts.join("/"))
+    let parts = path.strip_prefix(root).ok()?.components();
+    let parts: Vec<_> = parts.map(|it| it.as_os_str().to_string_lossy()).collect();
+    Some(parts.join("/"))
 }
 
 /// What a symbolic link resolves to, when that exists and lies inside the root.
@@ -144,16 +216,36 @@ fn resolve_link(root: &Path, link: &Path) -> Option<String> {
 
 #[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
 fn read_into(file: &Path, buffer: &mut Vec<u8>) -> Result<(), Skip> {
+    let unreadable = |error: io::Error| Skip::Unreadable(error.kind());
     buffer.clear();
-    let mut open = fs::File::open(file).map_err(|_| Skip::Unreadable)?;
-    let metadata = open.metadata().map_err(|_| Skip::Unreadable)?;
+    let mut open = fs::File::open(file).map_err(unreadable)?;
+    let metadata = open.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(Skip::Unreadable);
+        return Err(Skip::Unreadable(io::ErrorKind::Other));
     }
     if metadata.len() > MAX_FILE {
         return Err(Skip::TooLarge);
     }
-    open.read_to_end(buffer).map(|_| ()).map_err(|_| Skip::Unreadable)
+    open.read_to_end(buffer).map(|_| ()).map_err(unreadable)
+}
+
+/// How a file over [`MAX_FILE`] can matter, by up to 256 MiB of it, a piece at a time.
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
+fn relevance_of_large(file: &Path, path: &str, buffer: &mut Vec<u8>) -> Relevance {
+    const PIECE: u64 = 1 << 20;
+    /// More than the longest word that is searched for, which may be cut in two.
+    const OVERLAP: usize = 256;
+    let mut most = Relevance::None;
+    let Ok(mut open) = fs::File::open(file) else { return most };
+    buffer.clear();
+    for _ in 0..256 {
+        buffer.drain(..buffer.len().saturating_sub(OVERLAP));
+        if !open.by_ref().take(PIECE).read_to_end(buffer).is_ok_and(|read| read > 0) {
+            break;
+        }
+        most = most.max(relevance(path, buffer));
+    }
+    most
 }
 
 /// Reads one file that something refers to.
@@ -164,7 +256,7 @@ fn read(root: &Path, path: &str) -> Text {
     let inside = file.canonicalize().is_ok_and(|real| real.starts_with(root));
     let mut buffer = Vec::new();
     if !inside {
-        return Text::Skipped(Skip::Unreadable);
+        return Text::Skipped(Skip::Unreadable(io::ErrorKind::NotFound));
     }
     match read_into(&file, &mut buffer) {
         Ok(()) => classify(&buffer),
@@ -176,6 +268,9 @@ fn read(root: &Path, path: &str) -> Text {
 fn classify(bytes: &[u8]) -> Text {
     if bytes.starts_with(b"\0GITCRYPT\0") {
         return Text::Skipped(Skip::Encrypted);
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Text::Skipped(Skip::Utf16);
     }
     if memchr::memchr(0, bytes).is_some() {
         return Text::Skipped(Skip::Binary);
@@ -197,7 +292,7 @@ impl Sources {
             let relevance = relevance(&path, text.as_bytes());
             (path, relevance, Some(Text::Utf8(text)))
         });
-        let load = Box::new(|_: &str| Text::Skipped(Skip::Unreadable));
+        let load = Box::new(|_: &str| Text::Skipped(Skip::Unreadable(io::ErrorKind::NotFound)));
         Self::new(listing.collect(), IndexMap::new(), load)
     }
 }
@@ -244,7 +339,7 @@ mod tests {
         for (link, target) in [("in.yaml", "b.yaml"), ("out", "/etc"), ("loop", "loop")] {
             std::os::unix::fs::symlink(target, dir.path().join(link)).unwrap();
         }
-        let sources = open(dir.path(), &|| {}).unwrap();
+        let sources = open(dir.path(), &[], &|| {}).unwrap();
         let listed: Vec<_> =
             sources.iter().map(|(_, it)| (it.path.as_str(), it.relevance)).collect();
         assert_eq!(
@@ -263,6 +358,12 @@ mod tests {
         assert_eq!(text("d.yaml"), Some(Text::Skipped(Skip::Binary)));
         assert_eq!(text("out/passwd"), None);
         assert_eq!(text("ignored/a.yaml"), None);
+        let named = ["ignored/a.yaml", ".hidden"].map(str::to_owned);
+        let sources = open(dir.path(), &named, &|| {}).unwrap();
+        for path in ["ignored/a.yaml", ".hidden/a.yaml"] {
+            let file = sources.find(path).map(|it| sources[it].relevance);
+            assert_eq!(file, Some(Relevance::Subject), "{path}");
+        }
         #[cfg(unix)]
         assert_eq!(text("in.yaml"), Some(Text::Utf8("metrics-server\n".into())));
     }

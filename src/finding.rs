@@ -29,6 +29,8 @@ pub(crate) struct Finding {
     /// variant and place say which findings of several environments are the same, whatever the
     /// message is.
     pub variant: &'static str,
+    /// Whether it is less bad than usual because the cluster is a local one.
+    pub local: bool,
     /// The numbers of the case: of the same in several environments, the greatest is shown.
     pub weight: Vec<u64>,
     /// Whether nobody has to mend it, so that it is shown to those who ask for such notes only.
@@ -107,6 +109,7 @@ impl Findings {
             environments: self.environment.iter().cloned().collect(),
             subject: subject.to_owned(),
             variant: "",
+            local: false,
             weight: Vec::new(),
             pedantic: false,
         };
@@ -201,7 +204,13 @@ impl Finding {
         self
     }
 
-    /// At most this bad: a note when it is expected, a warning when it is an assumption.
+    /// A pedantic note, since it is expected in a local cluster.
+    pub(crate) fn expected_locally(&mut self) -> &mut Self {
+        self.local = true;
+        self.pedantic()
+    }
+
+    /// At most this bad: a note when it is a guess, a warning when something is assumed.
     pub(crate) fn at_most(&mut self, severity: Severity) -> &mut Self {
         self.severity = self.severity.min(severity);
         self

@@ -4,13 +4,16 @@ use crate::{
     config::Config,
     finding::{Finding, Severity},
     model::{self, Cluster},
+    problem::{Problem, ProblemKind},
     resolve::{
         self,
         context::{Context, Purpose},
         environment::Environment,
+        layout,
     },
     rules,
-    source::Sources,
+    source::{FileId, Relevance, Skip, Source, Sources},
+    tree::Origin,
 };
 
 /// Resolves and types every environment of a repository.
@@ -46,4 +49,29 @@ pub(crate) fn check(clusters: &[Cluster]) -> Vec<Finding> {
         findings
     };
     clusters.iter().flat_map(of).collect()
+}
+
+/// The files that may concern us and that nobody can read.
+pub(crate) fn unread(sources: &Sources) -> Vec<Finding> {
+    let problem = |(file, source): (FileId, &Source)| {
+        // What is encrypted says nothing of what it is about.
+        let skip = source.skipped().filter(|it| *it != Skip::Encrypted)?;
+        if source.relevance == Relevance::None {
+            return None;
+        }
+        let kind = match skip {
+            // Every reader of YAML refuses it.
+            Skip::Binary if layout::is_yaml(&source.path) => ProblemKind::Syntax,
+            _ => ProblemKind::Unresolved,
+        };
+        let message = format!("this {skip}, so nothing in it is judged");
+        let problem = Problem::new(kind, &Origin::start_of(file), message);
+        Some(match skip {
+            Skip::Binary | Skip::Utf16 => problem.help("save it as text in UTF-8"),
+            Skip::TooLarge => problem.help("split it"),
+            Skip::Encrypted | Skip::Unreadable(_) => problem,
+        })
+    };
+    let problems: Vec<Problem> = sources.iter().filter_map(problem).collect();
+    rules::problems(&problems, None)
 }

@@ -87,6 +87,11 @@ const TERRAFORM: &[&str] = &[
 
 /// How the file at `path` can matter, judged by its name and its bytes.
 pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
+    // Words in UTF-16 are those in UTF-8 with NULs between their letters.
+    if memchr::memchr(0, text).is_some() {
+        let text: Vec<u8> = text.iter().copied().filter(|it| *it != 0).collect();
+        return relevance(path, &text);
+    }
     let name = source::file_name(path);
     let least = if is_plumbing(name) {
         Relevance::Plumbing

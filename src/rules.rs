@@ -67,6 +67,7 @@ rules! {
     "unknown-flag" => unknown_flag,
     "unknown-values-key" => unknown_values_key,
     "unmatched-environment",
+    "unmatched-pattern",
     "unresolved",
     "unused-suppression",
 }

@@ -29,7 +29,7 @@ use crate::{
     },
     rules,
     settle::{self, Scope},
-    source::{FileId, Sources, Text},
+    source::{FileId, Relevance, Sources, Text},
     tree::Node,
 };
 
@@ -106,7 +106,7 @@ struct Run<'a, 'b> {
 impl Run<'_, '_> {
     fn command(&mut self) -> CommandResult {
         match &self.options.command {
-            Command::Check { paths } => self.check(paths),
+            Command::Check { paths, fail_on_empty, .. } => self.check(paths, *fail_on_empty),
             Command::Show { paths } => self.show(paths),
             Command::Render { path, environment, load_restrictor, origins } => {
                 let unrestricted = *load_restrictor == LoadRestrictor::None;
@@ -144,7 +144,7 @@ impl Run<'_, '_> {
         Progress::start(self.streams.err_screen.watched)
     }
 
-    fn check(&mut self, paths: &[PathBuf]) -> CommandResult {
+    fn check(&mut self, paths: &[PathBuf], fail_on_empty: bool) -> CommandResult {
         let options = self.options;
         let progress = self.progress();
         let Opened { sources, config, scope } = open(options, paths, &progress)?;
@@ -152,8 +152,9 @@ impl Run<'_, '_> {
         let (environments, clusters) = analyze(&sources, &config);
         progress.stage("checking");
         let mut findings = crate::pipeline::check(&clusters);
-        findings.extend(settle::unmatched(&config, &environments));
-        let settled = settle::settle(&sources, &config, findings, &scope);
+        findings.extend(crate::pipeline::unread(&sources));
+        findings.extend(settle::unmatched(&sources, &config, &environments));
+        let settled = settle::settle(&sources, &config, &environments, findings, &scope);
         let elapsed = progress.finish();
         let report = Report {
             sources: &sources,
@@ -167,20 +168,27 @@ impl Run<'_, '_> {
             suppressed: settled.suppressed,
             pedantic: settled.pedantic,
         };
+        let is_empty = report.environments.is_empty();
         let text = match options.format {
             Format::Sarif => report::sarif(&report),
             Format::Json => report::json(&report),
             Format::Text | Format::Yaml => {
-                report::text(&report, self.look(), options.detail, Some(elapsed))
+                report::text(&report, self.look(), options.detail, (!is_empty).then_some(elapsed))
             }
         };
         self.write(text.as_bytes())?;
-        if options.output.is_some() && options.detail > Verbosity::Quiet {
+        // That nothing was there to check is told to everybody.
+        if is_empty || options.output.is_some() && options.detail > Verbosity::Quiet {
             let look = self.streams.err_screen.look(options.color);
             self.say(&report::summary(&report, look, elapsed));
         }
+        for path in not_looked_into(report.sources, &scope) {
+            self.say(&format!(
+                "`{path}` is not looked into: nothing says what kind of file it is\n"
+            ));
+        }
         let fails = |it: &Finding| options.fail_on.is_some_and(|least| it.severity >= least);
-        Ok(u8::from(report.findings.iter().any(fails)))
+        Ok(u8::from(report.findings.iter().any(fails) || is_empty && fail_on_empty))
     }
 
     fn show(&mut self, paths: &[PathBuf]) -> CommandResult {
@@ -317,6 +325,14 @@ impl Run<'_, '_> {
     }
 }
 
+/// The files that the user names and that nobody looked into: there is no telling what they are.
+fn not_looked_into<'a>(sources: &Sources, scope: &'a Scope) -> impl Iterator<Item = &'a String> {
+    scope.0.iter().filter(|path| {
+        let file = sources.find(path).filter(|it| sources[*it].relevance == Relevance::None);
+        file.is_some_and(|it| !sources[it].is_loaded() && !discover::is_candidate(path))
+    })
+}
+
 /// The environment of that name, or the only one whose last directories are that.
 fn named<'a>(environments: &'a [Environment], name: &str) -> Result<&'a Environment, Failure> {
     let below = format!("/{name}");
@@ -353,19 +369,32 @@ fn open(options: &Options, paths: &[PathBuf], progress: &Progress) -> Result<Ope
         [] => Scope::all(),
         paths => Scope(paths.iter().map(|it| within(&root, it)).collect::<Result<_, _>>()?),
     };
-    let mut sources = discover::open(&root, &|| progress.file())
+    let is_gits = |it: &&String| it.split('/').any(|part| part == ".git");
+    if let Some(path) = scope.0.iter().find(is_gits) {
+        return Err(Failure::Plain(format!("`{path}` is git's own, and is not read")));
+    }
+    let force_exclude = matches!(options.command, Command::Check { force_exclude: true, .. });
+    let named = if force_exclude { &[][..] } else { &scope.0 };
+    let mut sources = discover::open(&root, named, &|| progress.file())
         .map_err(|error| Failure::Plain(format!("cannot read `{}`: {error}", root.display())))?;
     let file = match &options.config {
         None => sources.find(config::FILE),
         Some(path) => add_config(&mut sources, &root, path)?,
     };
-    let config = match file.map(|file| config::parse(&sources, file, &rules::ids())) {
+    let mut config = match file.map(|file| config::parse(&sources, file, &rules::ids())) {
         None => Config::default(),
         Some(Ok(config)) => config,
         Some(Err(findings)) => return Err(Failure::Found(Box::new(sources), findings)),
     };
-    let pedantic = config.pedantic || options.pedantic;
-    Ok(Opened { sources, config: Config { pedantic, ..config }, scope })
+    // What somebody names, and would see nothing of, is looked into.
+    let is_excluded = |path: &&String| {
+        let mut files = sources.below(path).map(|it| &sources[it].path);
+        !path.is_empty() && files.all(|it| config.exclude.is_match(it))
+    };
+    config.included = named.iter().filter(is_excluded).cloned().collect();
+    config.named = named.to_vec();
+    config.pedantic |= options.pedantic;
+    Ok(Opened { sources, config, scope })
 }
 
 /// The configuration at `path` as one of the sources, also when it lies outside the root.

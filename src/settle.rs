@@ -1,15 +1,14 @@
 //! From what the rules say of each environment to what a person should read: each thing once.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use indexmap::IndexMap;
 
 use crate::{
-    config::{self, Config, EnvironmentConfig},
+    config::{Config, EnvironmentConfig, Level},
     finding::{Finding, Findings, Severity},
     nearest::nearest,
     resolve::environment::Environment,
-    rules,
     source::{self, Sources, Span},
     suppress,
 };
@@ -37,12 +36,7 @@ impl Scope {
 
     /// Whether `path` is one of these files or lies in one of these directories.
     pub(crate) fn covers(&self, path: &str) -> bool {
-        self.0.iter().any(|it| {
-            it.is_empty()
-                || path
-                    .strip_prefix(it.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        self.0.iter().any(|it| source::is_within(path, it))
     }
 }
 
@@ -50,20 +44,21 @@ impl Scope {
 pub(crate) fn settle(
     sources: &Sources,
     config: &Config,
+    environments: &[Environment],
     findings: Vec<Finding>,
     scope: &Scope,
 ) -> Settled {
     let applied = suppress::apply(sources, findings);
-    let excludes = config::globs(&config.exclude);
-    let is_left_out = |finding: &Finding| {
-        finding.primary().is_none_or(|label| excludes.is_match(&sources[label.span.file].path))
-    };
+    let levels = Levels::new(config, environments);
     let in_scope = |same: &Vec<Finding>| {
         let mut labels = same.iter().flat_map(|it| &it.labels);
         labels.any(|it| scope.covers(&sources[it.span.file].path))
     };
-    let kept = applied.kept.into_iter();
-    let kept = kept.filter(|it| !is_left_out(it)).filter_map(|it| configured(it, config));
+    let configured = |it: Finding| {
+        let path = &sources[it.primary()?.span.file].path;
+        if config.is_excluded(path) { None } else { levels.apply(it, path) }
+    };
+    let kept = applied.kept.into_iter().filter_map(configured);
     let mut findings: Vec<_> = groups(kept).filter(in_scope).filter_map(merge).collect();
     let found = findings.len();
     findings.retain(|it| config.pedantic || !it.pedantic);
@@ -73,18 +68,44 @@ pub(crate) fn settle(
     Settled { findings, suppressed, pedantic }
 }
 
-/// The finding with the severity that the configuration gives its rule; `None` when that is off.
-fn configured(mut finding: Finding, config: &Config) -> Option<Finding> {
-    let setting = config.rules.iter().rev().find(|(id, ..)| id == finding.rule);
-    let Some((_, level, _)) = setting else { return Some(finding) };
-    let level = (*level)?;
-    // Whoever names a rule wants to see what it finds.
-    finding.pedantic = false;
-    // What a rule itself says less loudly than usual stays less loud: a local cluster, say.
-    let usual = rules::find(finding.rule).map_or(finding.severity, |it| it.severity);
-    let lowered = finding.severity < usual;
-    finding.severity = if lowered { finding.severity.min(level) } else { level };
-    Some(finding)
+/// What the configuration says of severities.
+struct Levels<'a> {
+    config: &'a Config,
+    /// Those of environments, by their names.
+    environments: BTreeMap<&'a str, &'a [Level]>,
+}
+
+impl<'a> Levels<'a> {
+    fn new(config: &'a Config, environments: &'a [Environment]) -> Self {
+        let of = |it: &'a Environment| Some((&*it.name, &*it.settings.as_ref()?.rules));
+        Self { config, environments: environments.iter().filter_map(of).collect() }
+    }
+
+    /// The finding at `path` with the severity that it is given; `None` when that is off.
+    ///
+    /// What is said of files counts more than what is said of the finding's environment, and that
+    /// more than what is said of all. A person who writes a severity gets it, whatever is assumed;
+    /// but what is expected in a local cluster is only raised for that one.
+    fn apply(&self, mut finding: Finding, path: &str) -> Option<Finding> {
+        let of = |levels: &'a [Level]| levels.iter().rev().find(|it| it.rule == finding.rule);
+        let mut overrides = self.config.overrides.iter().rev().filter(|it| it.files.is_match(path));
+        let here = overrides.find_map(|it| of(&it.rules));
+        let in_environment = || {
+            let mut named = finding.environments.iter();
+            named.find_map(|it| of(self.environments.get(&**it)?))
+        };
+        let (level, most) = match here.or_else(in_environment) {
+            Some(level) => (level, Severity::Error),
+            None => {
+                let Some(level) = of(&self.config.rules) else { return Some(finding) };
+                (level, if finding.local { finding.severity } else { Severity::Error })
+            }
+        };
+        finding.severity = level.severity?.min(most);
+        // Whoever names a rule wants to see what it finds.
+        finding.pedantic = false;
+        Some(finding)
+    }
 }
 
 /// What findings have in common that are the same: rule, subject, variant and place, never words.
@@ -125,8 +146,38 @@ fn order(sources: &Sources, finding: &Finding) -> impl Ord + use<> {
     )
 }
 
+/// What the configuration says of what is not there: environments, files.
+pub(crate) fn unmatched(
+    sources: &Sources,
+    config: &Config,
+    environments: &[Environment],
+) -> Vec<Finding> {
+    let mut found = unmatched_patterns(sources, config);
+    found.append(&mut unmatched_environments(config, environments));
+    found
+}
+
+/// The patterns over files that match none.
+fn unmatched_patterns(sources: &Sources, config: &Config) -> Vec<Finding> {
+    let mut found = Findings::of("unmatched-pattern", Severity::Note, None);
+    let files = config.overrides.iter().map(|it| &it.files);
+    for globs in files.chain([&config.exclude]) {
+        for (pattern, origin) in globs.unmatched(sources.iter().map(|(_, it)| &*it.path)) {
+            let message = format!("`{pattern}` matches no file of the repository");
+            let finding = found.at(origin, pattern, message);
+            let absolute = pattern.trim_start_matches("./").trim_start_matches('/');
+            if absolute != pattern {
+                finding.help(format!("write `{absolute}`: paths start at the root"));
+            } else if sources.iter().any(|(_, it)| it.path.contains(&format!("/{pattern}/"))) {
+                finding.help(format!("write `**/{pattern}`: patterns start at the root"));
+            }
+        }
+    }
+    found.into_vec()
+}
+
 /// The entries of `environments` that are none of the environments that were found.
-pub(crate) fn unmatched(config: &Config, environments: &[Environment]) -> Vec<Finding> {
+fn unmatched_environments(config: &Config, environments: &[Environment]) -> Vec<Finding> {
     let mut found = Findings::of("unmatched-environment", Severity::Note, None);
     let is_matched = |name: &str| {
         let mut settings = environments.iter().filter_map(|it| it.settings.as_ref());

@@ -1,6 +1,6 @@
 //! Source files, spans into them, and lines and columns.
 
-use std::{fmt, num::NonZeroU32, ops::Range, sync::OnceLock};
+use std::{fmt, io::ErrorKind, num::NonZeroU32, ops::Range, sync::OnceLock};
 
 use indexmap::IndexMap;
 
@@ -52,8 +52,10 @@ pub(crate) enum Skip {
     Encrypted,
     /// Over [`MAX_FILE`] bytes.
     TooLarge,
+    /// In UTF-16, which YAML allows.
+    Utf16,
     /// The disk refused.
-    Unreadable,
+    Unreadable(ErrorKind),
 }
 
 impl fmt::Display for Skip {
@@ -63,7 +65,10 @@ impl fmt::Display for Skip {
             Self::Binary => "is not text in UTF-8",
             Self::Encrypted => "is encrypted",
             Self::TooLarge => "is larger than 8 MiB",
-            Self::Unreadable => "cannot be read",
+            Self::Utf16 => "is in UTF-16, not in UTF-8",
+            Self::Unreadable(ErrorKind::InvalidFilename) => "has too long a path to be read",
+            Self::Unreadable(ErrorKind::PermissionDenied) => "may not be read by you",
+            Self::Unreadable(_) => "cannot be read",
         })
     }
 }
@@ -278,6 +283,11 @@ impl Source {
         }
     }
 
+    /// Whether anything asked for what the file holds, after the first look.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.text.get().is_some()
+    }
+
     /// Why the file was not read as text, when something asked for it and it was not.
     pub(crate) fn skipped(&self) -> Option<Skip> {
         match self.text.get()? {
@@ -364,6 +374,12 @@ pub(crate) fn join(dir: &str, relative: &str) -> Option<String> {
 /// The directory that holds `path`; `""` is the root.
 pub(crate) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(dir, _)| dir)
+}
+
+/// Whether `path` is `outer`, or lies in that directory; `""` is the root.
+pub(crate) fn is_within(path: &str, outer: &str) -> bool {
+    let rest = path.strip_prefix(outer);
+    outer.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What follows the last dot.

@@ -5,11 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::GlobSet;
 use rayon::prelude::*;
 
 use crate::{
-    config::{self, Config},
+    config::Config,
     data::{
         groups::{self, Role},
         kustomization,
@@ -24,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Layout<'a> {
     sources: &'a Sources,
-    exclude: GlobSet,
+    config: &'a Config,
     /// Kustomizations by directory.
     kustomizations: BTreeMap<&'a str, KustomizationFile>,
     /// Flux Kustomization objects, in file order.
@@ -71,11 +70,10 @@ pub(crate) struct Closure {
 
 impl<'a> Layout<'a> {
     /// Reads every file that may connect others.
-    pub(crate) fn new(sources: &'a Sources, config: &Config) -> Self {
-        let exclude = config::globs(&config.exclude);
+    pub(crate) fn new(sources: &'a Sources, config: &'a Config) -> Self {
         let mut layout = Self {
             sources,
-            exclude,
+            config,
             kustomizations: BTreeMap::new(),
             flux: Vec::new(),
             flux_by_file: BTreeMap::new(),
@@ -179,7 +177,7 @@ impl<'a> Layout<'a> {
 
     /// Whether `file` is excluded by the configuration.
     pub(crate) fn is_excluded(&self, file: FileId) -> bool {
-        self.exclude.is_match(&self.sources[file].path)
+        self.config.is_excluded(&self.sources[file].path)
     }
 
     /// Whether `file` is a template of a Helm chart.

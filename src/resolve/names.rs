@@ -1,7 +1,7 @@
 //! What environments are called, and what the configuration says of the ones of a name.
 
 use crate::{
-    config::{self, Config, EnvironmentConfig},
+    config::{Config, EnvironmentConfig},
     resolve::environment::UNNAMED,
     source,
 };
@@ -78,8 +78,7 @@ pub(super) fn settings_for<'a>(
             return false;
         }
         let last = |path: &str| source::file_name(path) == settings.name;
-        let globs = config::globs(&settings.globs);
-        let matched = [name, path].iter().any(|it| globs.is_match(it));
+        let matched = [name, path].iter().any(|it| settings.globs.is_match(it));
         matched
             || (settings.globs.is_empty() && (name == settings.name || last(name) || last(path)))
     })

@@ -137,7 +137,7 @@ const STAGES: &[&str] =
 /// Whether what is at `path` is for no cluster that stays: its name says that it is old, an example
 /// or a test, or it is what `ct install` of helm/chart-testing takes (`ci/*-values.yaml` in a chart).
 ///
-/// A configuration that matches it by that name asks for it.
+/// A configuration that matches it by that name asks for it, and so does who names it.
 pub(super) fn is_for_no_cluster(context: &Context<'_>, path: &str) -> bool {
     let sources = context.sources;
     let dir = source::parent(path);
@@ -148,8 +148,9 @@ pub(super) fn is_for_no_cluster(context: &Context<'_>, path: &str) -> bool {
     };
     says.is_some_and(|word| {
         let settings = settings_for(context.config, path, "");
-        let asks = |it: &EnvironmentConfig| it.globs.iter().any(|glob| glob.contains(word));
-        !settings.is_some_and(asks)
+        let asks = |it: &EnvironmentConfig| it.globs.name(word);
+        let named = |it: &String| it.contains(word) && source::is_within(path, it);
+        !settings.is_some_and(asks) && !context.config.named.iter().any(named)
     })
 }
 

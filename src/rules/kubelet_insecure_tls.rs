@@ -22,7 +22,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let finding = findings.at(&origin.or(&server.anchor), &server.subject(), message);
         finding.help(help(cluster));
         if let Some((evidence, at)) = &cluster.local {
-            finding.variant("local").also(at, evidence).pedantic();
+            finding.variant("local").also(at, evidence).expected_locally();
             continue;
         }
         for (text, at) in evidence(cluster).into_iter().take(MOST_PLACES) {

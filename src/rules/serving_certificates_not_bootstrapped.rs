@@ -42,7 +42,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             ));
         }
         if cluster.local.is_some() {
-            finding.pedantic();
+            finding.expected_locally();
         }
     }
 }

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::unindented;
 use crate::{
-    config::{Config, FILE, globs, parse},
+    config::{Config, FILE, Level, parse},
     finding::Severity,
     source::Sources,
     tree::Via,
@@ -44,26 +44,33 @@ fn everything_at_once() {
             nodes: 300
             pods-per-node: 60
             kubernetes: 1.30
+            rules: {memory-limit-too-low: off}
           dev: {<<: *prod, local: yes, kubernetes: v1.31.2}
         rules: {kubelet-insecure-tls: off, memory-limit-too-low: error}
+        overrides:
+        - files: [lab, '*.lab.yaml']
+          rules: {memory-limit-too-low: note}
         exclude: [vendor/, '*.tmpl.yaml']
         ",
     );
     let [prod, dev] = &*config.environments else { panic!("two environments") };
-    assert_eq!((&*prod.name, &*prod.globs), ("prod", &["clusters/prod*".to_owned()][..]));
+    assert_eq!(prod.name, "prod");
+    assert!(prod.globs.is_match("clusters/prod-eu") && !prod.globs.is_match("prod"));
     assert_eq!(prod.entry.as_ref().map(|it| &*it.0), Some("clusters/prod"));
     assert_eq!(prod.nodes.as_ref().map(|it| it.0), Some(300));
     assert_eq!(prod.kubernetes.as_ref().map(|it| it.0.to_string()), Some("1.30.0".into()));
     assert_eq!(dev.nodes.as_ref().map(|it| it.0), Some(300));
     assert_eq!(dev.local.as_ref().map(|it| it.0), Some(true));
     assert_eq!(dev.kubernetes.as_ref().map(|it| it.0.to_string()), Some("1.31.2".into()));
-    let rules: Vec<_> = config.rules.iter().map(|(id, level, _)| (&**id, *level)).collect();
-    let expected =
-        [("kubelet-insecure-tls", None), ("memory-limit-too-low", Some(Severity::Error))];
-    assert_eq!(rules, expected);
-    let excludes = globs(&config.exclude);
-    assert!(excludes.is_match("vendor/a/b.yaml") && excludes.is_match("a/x.tmpl.yaml"));
-    assert!(!excludes.is_match("x.yaml") && !excludes.is_match("a/vendor/b.yaml"));
+    let level = |rule: &str, severity| Level { rule: rule.into(), severity };
+    let error = level("memory-limit-too-low", Some(Severity::Error));
+    assert_eq!(config.rules, [level("kubelet-insecure-tls", None), error]);
+    assert_eq!(prod.rules, [level("memory-limit-too-low", None)]);
+    let [lab] = &*config.overrides else { panic!("one override") };
+    assert_eq!(lab.rules, [level("memory-limit-too-low", Some(Severity::Note))]);
+    assert!(lab.files.is_match("lab/a.yaml") && lab.files.is_match("b.lab.yaml"));
+    assert!(config.is_excluded("vendor/a/b.yaml") && config.is_excluded("a/x.tmpl.yaml"));
+    assert!(!config.is_excluded("x.yaml") && !config.is_excluded("a/vendor/b.yaml"));
 }
 
 #[test]
@@ -95,12 +102,17 @@ fn the_schema_has_the_settings_that_there_are() {
     };
     let top = &schema["properties"];
     let environment = &top["environments"]["additionalProperties"]["properties"];
-    assert_eq!(keys(top), ["environments", "rules", "exclude", "pedantic"]);
-    let settings = keys(environment).join(": {}, ");
-    // Each is known, and none of them is a mapping.
-    let errors = errors(&format!("environments: {{prod: {{{settings}: {{}}}}}}"));
-    assert_eq!(errors.lines().count(), 6, "{errors}");
-    assert!(errors.lines().all(|it| it.contains("found a mapping")), "{errors}");
+    assert_eq!(keys(top), ["environments", "rules", "overrides", "exclude", "pedantic"]);
+    let settings = keys(environment).join(": [1], ");
+    // Each is known, and none of them is a list of numbers.
+    let errors = errors(&format!("environments: {{prod: {{{settings}: [1]}}}}"));
+    assert_eq!(errors.lines().count(), 7, "{errors}");
+    assert!(errors.lines().all(|it| it.contains("expected")), "{errors}");
+    let override_of = &top["overrides"]["items"];
+    assert_eq!(keys(&override_of["properties"]), ["files", "rules"]);
+    for rules in [&environment["rules"], &override_of["properties"]["rules"], &top["rules"]] {
+        assert_eq!(rules["$ref"], "#/$defs/rules");
+    }
 }
 
 #[test]
@@ -113,7 +125,7 @@ fn what_is_wrong_is_said_where_it_is() {
             colour: red
     "), @"
     3:5 there is no setting `node` here; write `nodes`
-    4:5 there is no setting `colour` here; use `match`, `entry`, `nodes`, `pods-per-node`, `kubernetes` or `local`
+    4:5 there is no setting `colour` here; use `match`, `entry`, `nodes`, `pods-per-node`, `kubernetes`, `local` or `rules`
     ");
     assert_snapshot!(errors("environments: {a: {nodes: many, kubernetes: new, local: 1, entry: nowhere}}"), @"
     1:27 expected a whole number above 0, found `many`; -
@@ -125,7 +137,27 @@ fn what_is_wrong_is_said_where_it_is() {
     1:9 there is no rule `kubelet-insecure-tsl`; write `kubelet-insecure-tls`
     1:59 expected `error`, `warning`, `note` or `off`, found `fatal`; -
     ");
-    assert_snapshot!(errors("- a"), @"1:1 expected a mapping with the keys `environments`, `rules`, `exclude` or `pedantic`, found a list; -");
+    assert_snapshot!(errors("rules: {kubelet-insecure-tls: warn, memory-limit-too-low: Error}"), @"
+    1:31 expected `error`, `warning`, `note` or `off`, found `warn`; write `warning`
+    1:59 expected `error`, `warning`, `note` or `off`, found `Error`; write `error`
+    ");
+    assert_snapshot!(errors("environments: {prod: {rules: {memory-limit-to-low: info}}}"), @"1:31 there is no rule `memory-limit-to-low`; write `memory-limit-too-low`");
+    assert_snapshot!(errors("
+        overrides:
+        - files: [a]
+          rule: {}
+        - a
+        - files: '[a'
+          rules: [kubelet-insecure-tls]
+    "), @"
+    3:3 there is no setting `rule` here; write `rules`
+    2:3 `rules` is missing here; -
+    4:3 expected a mapping with the keys `files` or `rules`, found `a`; -
+    5:10 `[a` is not a pattern; -
+    6:10 expected a mapping from rules to severities, found a list; -
+    ");
+    assert_snapshot!(errors("overrides: {files: a, rules: {}}"), @"1:12 expected a list of mappings with `files` and `rules`, found a mapping; -");
+    assert_snapshot!(errors("- a"), @"1:1 expected a mapping with the keys `environments`, `rules`, `overrides`, `exclude` or `pedantic`, found a list; -");
     assert_snapshot!(errors("exclude: '[a'"), @"1:10 `[a` is not a pattern; -");
     assert_snapshot!(errors("
         exclude: a

@@ -156,7 +156,7 @@ fn load(root: &Path) -> Sources {
             listing.push((path, Relevance::None, Some(text)));
         }
     }
-    Sources::new(listing, links, Box::new(|_| Text::Skipped(Skip::Unreadable)))
+    Sources::new(listing, links, Box::new(|_| Text::Skipped(Skip::Binary)))
 }
 
 fn read_json(path: &Path) -> Value {

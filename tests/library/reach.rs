@@ -38,7 +38,7 @@ fn said(files: &str) -> String {
     let sources = fixture_with(&parts, files);
     let config = Config { pedantic: true, ..Config::default() };
     let (_, clusters) = analyze(&sources, &config);
-    let settled = settle(&sources, &config, check(&clusters), &Scope::all());
+    let settled = settle(&sources, &config, &[], check(&clusters), &Scope::all());
     let line = |it: &crate::finding::Finding| {
         let level = if it.pedantic { "pedantic" } else { it.severity.id() };
         format!("{level} {}: {}", it.rule, it.message)

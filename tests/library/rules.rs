@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     finding::{Finding, Label},
     pipeline::{analyze, check},
+    resolve::environment::Environment,
     rules::{self, PAGES, RULES, Rule},
     settle::{Scope, settle, unmatched},
     source::Sources,
@@ -69,7 +70,7 @@ fn findings_that_say_different_things_are_told_apart() {
     };
     for (id, page, _) in PAGES {
         for example in examples(page) {
-            let (_, _, found) = checked(&example);
+            let (.., found) = checked(&example);
             // One cause may hide several things.
             let found: Vec<_> = found.iter().filter(|it| it.rule != "unresolved").collect();
             for (index, one) in found.iter().enumerate() {
@@ -108,21 +109,21 @@ fn findings_quote_files_without_their_control_characters() {
 
 /// The labels of what `rule` finds in `example`.
 fn found(rule: &Rule, example: &Example) -> BTreeSet<Mark> {
-    let (sources, config, found) = checked(example);
-    let mut findings = settle(&sources, &config, found, &Scope::all()).findings;
+    let (sources, config, environments, found) = checked(example);
+    let mut findings = settle(&sources, &config, &environments, found, &Scope::all()).findings;
     findings.retain(|finding| finding.rule == rule.id);
     findings.iter().flat_map(|finding| labels(&sources, finding)).collect()
 }
 
 /// Everything that is found in `example`, each environment for itself.
-fn checked(example: &Example) -> (Sources, Config, Vec<Finding>) {
+fn checked(example: &Example) -> (Sources, Config, Vec<Environment>, Vec<Finding>) {
     let files = example.files.iter().map(|(path, text)| (&**path, &**text));
     let sources = Sources::in_memory(files);
     let config = Config { pedantic: true, ..config_in(&sources) };
     let (environments, clusters) = analyze(&sources, &config);
     let mut found = check(&clusters);
-    found.extend(unmatched(&config, &environments));
-    (sources, config, found)
+    found.extend(unmatched(&sources, &config, &environments));
+    (sources, config, environments, found)
 }
 
 fn labels(sources: &Sources, finding: &Finding) -> Vec<Mark> {

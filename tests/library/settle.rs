@@ -1,10 +1,13 @@
 //! What becomes of findings before they are reported.
 
-use super::{fixture, place};
+use insta::assert_snapshot;
+
+use super::{config_in, fixture, nowhere, place, unindented};
 use crate::{
-    config::Config,
+    config::{self, Config, Globs},
     finding::{Finding, Findings, Severity},
     problem::{Problem, ProblemKind},
+    resolve::environment::{EntryKind, Environment},
     rules,
     settle::{Scope, Settled, settle},
     source::Sources,
@@ -60,7 +63,7 @@ fn the_same_in_several_environments_is_one() {
         of(&other, "eu", 600, Severity::Error),
         another,
     ];
-    let settled = |findings| settle(&sources, &Config::default(), findings, &Scope::all());
+    let settled = |findings| settle(&sources, &Config::default(), &[], findings, &Scope::all());
     assert_eq!(
         lines(&settled(findings.clone())),
         [
@@ -89,26 +92,83 @@ fn problems_are_told_apart_by_what_they_are_about() {
     let count = |kind, subjects: [&str; 2]| {
         let problems = subjects.map(|it| Problem::new(kind, &at, "of any words").about(it));
         let in_two = ["dev", "prod"].map(|it| rules::problems(&problems, Some(it)));
-        settle(&sources, &Config::default(), in_two.concat(), &Scope::all()).findings.len()
+        settle(&sources, &Config::default(), &[], in_two.concat(), &Scope::all()).findings.len()
     };
     assert_eq!(count(ProblemKind::EnvVarUndefined, ["A", "B"]), 2);
     assert_eq!(count(ProblemKind::EnvVarUndefined, ["A", "A"]), 1);
     assert_eq!(count(ProblemKind::Unresolved, ["a/b", "a/c"]), 1);
 }
 
+/// What [`settle`] makes of findings of [`RULE`] in `a.yaml` and `dir/b.yaml`, in each of the
+/// environments `prod`, `local` and none, when `text` is the configuration.
+fn configured(text: &str) -> Vec<String> {
+    let sources = Sources::in_memory([
+        ("a.yaml", "1"),
+        ("dir/b.yaml", "3"),
+        (config::FILE, &*unindented(text)),
+    ]);
+    let config = config_in(&sources);
+    let environments = ["prod", "local"].map(|name| {
+        let mut it = Environment::new(name, EntryKind::Manifests, nowhere());
+        it.settings = config.environments.iter().find(|it| it.name == name).cloned();
+        it
+    });
+    let mut findings = Vec::new();
+    for (path, text) in [("a.yaml", "1"), ("dir/b.yaml", "3")] {
+        let at = place(&sources, path, text);
+        findings.push(found(&at, "prod", path, Severity::Warning));
+        let mut local = found(&at, "local", &format!("{path} here"), Severity::Error);
+        local.variant("local").expected_locally();
+        findings.push(local);
+    }
+    lines(&settle(&sources, &config, &environments, findings, &Scope::all()))
+}
+
 #[test]
 fn the_configuration_sets_severities() {
-    let sources = repository();
-    let at = place(&sources, "a.yaml", "1");
-    let level = |level| {
-        let config = Config { rules: vec![(RULE.into(), level, at.clone())], ..Config::default() };
-        let mut local = found(&at, "local", "y", Severity::Note);
-        local.variant("local");
-        let all = vec![found(&at, "prod", "x", Severity::Error), local];
-        lines(&settle(&sources, &config, all, &Scope::all()))
-    };
-    assert_eq!(level(None), [""; 0]);
-    assert_eq!(level(Some(Severity::Warning)), ["warning x in prod", "note y in local"]);
+    assert_snapshot!(configured("rules: {memory-limit-too-low: off}").join("\n"), @"");
+    // What is expected in a local cluster is not raised with the rest.
+    assert_snapshot!(configured("rules: {memory-limit-too-low: error}").join("\n"), @"
+    error a.yaml in prod
+    error dir/b.yaml in prod
+    note a.yaml here in local
+    note dir/b.yaml here in local
+    ");
+    assert_snapshot!(configured("rules: {memory-limit-too-low: note}").join("\n"), @"
+    note a.yaml in prod
+    note a.yaml here in local
+    note dir/b.yaml in prod
+    note dir/b.yaml here in local
+    ");
+}
+
+#[test]
+fn what_is_said_of_less_counts_more() {
+    // Off in one environment is still found in another, and only what is said of the local one
+    // raises what is found there.
+    assert_snapshot!(configured("
+        rules: {memory-limit-too-low: note}
+        environments:
+          prod: {rules: {memory-limit-too-low: off}}
+          local: {rules: {memory-limit-too-low: error}}
+    ").join("\n"), @"
+    error a.yaml here in local
+    error dir/b.yaml here in local
+    ");
+    // The last that matches counts.
+    assert_snapshot!(configured("
+        rules: {memory-limit-too-low: off}
+        environments:
+          prod: {rules: {memory-limit-too-low: note}}
+        overrides:
+        - {files: dir, rules: {memory-limit-too-low: warning}}
+        - {files: dir/*.yaml, rules: {memory-limit-too-low: error}}
+        - {files: dir, rules: {unknown-flag: off}}
+    ").join("\n"), @"
+    error dir/b.yaml in prod
+    error dir/b.yaml here in local
+    note a.yaml in prod
+    ");
 }
 
 #[test]
@@ -118,7 +178,7 @@ fn a_scope_is_any_of_the_places() {
     finding.also(&place(&sources, "dir/b.yaml", "3"), "there");
     let count = |scope: &[&str]| {
         let scope = Scope(scope.iter().map(|it| (*it).to_owned()).collect());
-        settle(&sources, &Config::default(), vec![finding.clone()], &scope).findings.len()
+        settle(&sources, &Config::default(), &[], vec![finding.clone()], &scope).findings.len()
     };
     assert_eq!(count(&[""]), 1);
     assert_eq!(count(&["dir"]), 1);
@@ -131,10 +191,16 @@ fn a_scope_is_any_of_the_places() {
 #[test]
 fn nothing_is_reported_in_what_is_excluded() {
     let sources = repository();
-    let config = Config { exclude: vec!["dir/".into()], ..Config::default() };
+    let globs = vec![("dir/".to_owned(), nowhere())];
+    let config = Config { exclude: Globs::new(globs), ..Config::default() };
     let findings = vec![
         found(&place(&sources, "a.yaml", "1"), "prod", "x", Severity::Error),
         found(&place(&sources, "dir/b.yaml", "3"), "prod", "x", Severity::Error),
     ];
-    assert_eq!(settle(&sources, &config, findings, &Scope::all()).findings.len(), 1);
+    let count = |config: &Config| {
+        settle(&sources, config, &[], findings.clone(), &Scope::all()).findings.len()
+    };
+    assert_eq!(count(&config), 1);
+    let named = Config { included: vec!["dir/b.yaml".into()], ..config };
+    assert_eq!(count(&named), 2);
 }

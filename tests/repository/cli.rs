@@ -191,6 +191,131 @@ fn paths_are_a_filter() {
 }
 
 #[test]
+fn what_is_named_is_looked_into() {
+    let dir = repository(
+        "
+        //- .gitignore
+        rendered/
+        //- .deploy/lab/a.yaml
+        FLAG
+        //- rendered/a.yaml
+        FLAG
+        //- examples/a.yaml
+        FLAG
+        //- examples/more/.hidden/a.yaml
+        FLAG
+        //- other/notes.txt
+        FLAG
+        //- .git/a.yaml
+        FLAG
+        //- .metrics-server-lint.yaml
+        exclude: [examples]
+        ",
+    );
+    let check = |arguments: &str, path: &str| {
+        let output = program(&format!("check -q {arguments}"), &[&dir.path().join(path)]);
+        let found = output.out.lines().filter(|it| it.contains("kubelet-insecure-tls"));
+        (found.count(), output.err)
+    };
+    assert_eq!(check("", "").0, 0);
+    for path in [
+        ".deploy",
+        ".deploy/lab",
+        ".deploy/lab/a.yaml",
+        "rendered",
+        "rendered/a.yaml",
+        "examples",
+        "examples/a.yaml",
+        "examples/more/.hidden",
+    ] {
+        assert_eq!(check("", path).0, 1, "{path}");
+        assert_eq!(check("--force-exclude", path).0, 0, "{path}");
+    }
+    let (found, said) = check("", "other/notes.txt");
+    assert_eq!(found, 0);
+    assert!(said.contains("`other/notes.txt` is not looked into"), "{said}");
+    let refused = program("check", &[&dir.path().join(".git")]);
+    assert_eq!(refused.status, 2);
+    assert!(refused.err.contains("`.git` is git's own"), "{}", refused.err);
+}
+
+#[test]
+fn that_there_is_nothing_to_check_is_said_to_everybody() {
+    let empty = repository(
+        "
+        //- a.yaml
+        a: 1
+        ",
+    );
+    let said = "found no environment with metrics-server (1 file";
+    for arguments in ["check", "check -q", "check --format json", "check --format sarif"] {
+        let output = program(arguments, &[empty.path()]);
+        assert_eq!(output.status, 0, "{arguments}");
+        assert!(output.err.starts_with(said), "{arguments}: {}", output.err);
+        assert!(!output.out.contains(said), "{arguments}: {}", output.out);
+        let failing = format!("{arguments} --fail-on-empty --fail-on never");
+        assert_eq!(status(&failing, empty.path()), 1, "{arguments}");
+    }
+    let found = program("check --fail-on-empty --fail-on never", &[flagged().path()]);
+    assert_eq!((found.status, &*found.err), (0, ""));
+}
+
+#[test]
+fn what_cannot_be_read_is_found() {
+    let with = |name: &str, bytes: &[u8]| {
+        let dir = repository("");
+        fs::write(dir.path().join(name), bytes).expect("a file");
+        let output = program("check -q", &[dir.path()]);
+        output.out.trim().to_owned()
+    };
+    let latin = [FLAG.as_bytes(), b"# caf\xe9\n"].concat();
+    let wide: Vec<u8> =
+        std::iter::once(0xfeff).chain(FLAG.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    // The word is where two pieces meet that are read one after the other.
+    let large = [&vec![b'\n'; (1 << 20) - 7], FLAG.as_bytes(), &vec![b'\n'; 8 << 20]].concat();
+    for (name, bytes, said) in [
+        ("a.yaml", &latin, "a.yaml:1:1: error[syntax]: this is not text in UTF-8, so"),
+        ("a.env", &latin, "a.env:1:1: note[unresolved]: this is not text in UTF-8, so"),
+        ("a.yaml", &wide, "a.yaml:1:1: note[unresolved]: this is in UTF-16, not in UTF-8, so"),
+        ("a.yaml", &large, "a.yaml:1:1: note[unresolved]: this is larger than 8 MiB, so"),
+    ] {
+        let found = with(name, bytes);
+        assert!(found.starts_with(said), "{found}");
+        assert_eq!(found.lines().count(), 1, "{found}");
+    }
+    assert_eq!(with("a.yaml", b"caf\xe9: 1\n"), "");
+    assert_eq!(with("a.txt", &latin), "");
+}
+
+#[test]
+fn a_severity_that_somebody_sets_is_obeyed() {
+    let of = |configuration: &str| {
+        let dir = repository(&format!(
+            "
+            //- lab/values.yaml
+            args: [--kubelet-insecure-tls, --kubelet-prefered-address-types=InternalIP]
+            image: {{tag: v0.7.1}}
+            //- .metrics-server-lint.yaml
+            {configuration}
+            "
+        ));
+        let output = program("check -q --fail-on error", &[dir.path()]);
+        let levels = output.out.lines().filter(|it| it.contains("kubelet-insecure-tls]"));
+        let levels = levels.filter_map(|it| it.split(' ').nth(1)?.split('[').next());
+        format!("{} {}", output.status, levels.collect::<String>())
+    };
+    assert_eq!(of("{}"), "0 warning");
+    assert_eq!(of("rules: {kubelet-insecure-tls: error}"), "1 error");
+    assert_eq!(of("environments: {lab: {rules: {kubelet-insecure-tls: error}}}"), "1 error");
+    assert_eq!(of("overrides: [{files: lab, rules: {kubelet-insecure-tls: 'off'}}]"), "0 ");
+    // It is expected there, unless it is said of that environment.
+    let local = "environments: {lab: {local: true, rules: {}}}";
+    let everywhere = format!("{local}\n            rules: {{kubelet-insecure-tls: error}}");
+    assert_eq!(of(&everywhere), "0 note");
+    assert_eq!(of(&local.replace("{}", "{kubelet-insecure-tls: error}")), "1 error");
+}
+
+#[test]
 fn output_goes_to_a_file() {
     let dir = flagged();
     let file = dir.path().join("out.json");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    problem::Problem,
     resolve::{
         context::Context,
         kustomize::{
@@ -174,12 +175,15 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Refuses a file that holds no text.
+    /// Refuses a file that holds no text. Of what only we do not read, nobody knows.
     pub(super) fn readable(&self, file: FileId, at: &Origin) -> Outcome<()> {
         let path = &self.context.sources[file].path;
         match self.context.sources.load(file) {
             Text::Utf8(_) | Text::Skipped(Skip::Encrypted) => Ok(()),
-            Text::Skipped(_) => Err(refusal(at, format!("{path} cannot be read as text"))),
+            Text::Skipped(Skip::Binary) => {
+                Err(refusal(at, format!("{path} cannot be read as text")))
+            }
+            Text::Skipped(skip) => Err(Box::new(Problem::unresolved(at, format!("{path} {skip}")))),
         }
     }
 

@@ -29,7 +29,7 @@ fn status_and_streams_are_those_of_the_process() {
         ",
     );
     for (arguments, status, streams) in [
-        ("check b", 0, [true, false]),
+        ("check b", 0, [false, true]),
         ("check", 1, [true, false]),
         ("check nowhere", 2, [false, true]),
         ("--help", 0, [true, false]),
