@@ -43,6 +43,7 @@ const SUBJECT: &[&str] = &[
     "tls-san",
     "controlplane",
     "k3s_server",
+    "k3s_version",
     "k3sArgs",
     "aws-auth",
     "baseDomain:",

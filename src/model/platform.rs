@@ -10,6 +10,7 @@ mod cluster_api;
 mod kind;
 mod kubeadm;
 mod kubespray;
+mod labels;
 mod local;
 mod managed;
 mod node_files;
@@ -133,6 +134,7 @@ carriers! {
     terraform {
         TerraformTalos: "Talos machine configuration in Terraform", BY_TALOS;
     }
+    labels {}
     local {}
 }
 
@@ -257,8 +259,7 @@ impl Platform {
 /// What a carrier looks through.
 struct Input<'a> {
     sources: &'a Sources,
-    /// The environment's name.
-    name: &'a str,
+    environment: &'a Environment,
     /// The directory of what it starts from.
     home: &'a str,
     /// Whether its objects are applied to a running cluster. Clusters among them are others then,
@@ -266,8 +267,6 @@ struct Input<'a> {
     is_applied: bool,
     /// Objects and the documents of loose files, each once.
     documents: Vec<InputDocument<'a>>,
-    /// Loose files, whatever is in them.
-    files: &'a [FileId],
 }
 
 /// One document.
@@ -295,7 +294,7 @@ impl<'a> Input<'a> {
             });
         Self {
             sources,
-            name: &environment.name,
+            environment,
             is_applied: matches!(environment.entry.kind, EntryKind::Flux | EntryKind::ArgoCd),
             home: environment
                 .entry
@@ -303,7 +302,6 @@ impl<'a> Input<'a> {
                 .written_at()
                 .map_or("", |span| source::parent(&sources[span.file].path)),
             documents: documents.collect(),
-            files: &environment.files,
         }
     }
 
@@ -328,12 +326,15 @@ impl<'a> Input<'a> {
         let is_one_of = |text: &str, words: &[&str]| {
             text.split(['/', '-', '_', '.']).any(|part| words.contains(&part))
         };
-        !is_one_of(dir, &["test", "tests", "e2e", "ci", "github", "examples", "hack"])
-            && !is_one_of(self.name, &["prod", "production", "live", "stage", "staging"])
+        !is_one_of(dir, &["test", "tests", "e2e", "ci", "github", "examples"])
+            && !is_one_of(
+                &self.environment.name,
+                &["prod", "production", "live", "stage", "staging"],
+            )
     }
 
     fn is_called_local(&self) -> bool {
-        self.name.split(['/', '-', '_', '.']).any(|part| {
+        self.environment.name.split(['/', '-', '_', '.']).any(|part| {
             matches!(part, "local" | "dev" | "development" | "kind" | "k3d" | "minikube" | "colima")
         })
     }
@@ -341,7 +342,7 @@ impl<'a> Input<'a> {
     /// The files of such names that are about this environment's cluster: beside what it starts
     /// from, and above that where it is called local or is all there is.
     fn own_scripts(&self, names: &[&str]) -> Vec<FileId> {
-        let local = self.name == UNNAMED || self.is_called_local();
+        let local = self.environment.name == UNNAMED || self.is_called_local();
         let dirs = std::iter::successors(Some(self.home), |dir| {
             let dir: &str = dir;
             (!dir.is_empty()).then_some(source::parent(dir))

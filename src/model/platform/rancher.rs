@@ -24,6 +24,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
             }
             ("upgrade.cattle.io", "Plan") => upgrade(document, platform),
             ("", "") if document.node.get("k3s_server").is_some() => ansible(document, platform),
+            ("", "") if version(document.node).is_some() => versioned(document, platform),
             ("", "") if is_rke1(document.node) => rke1(document, platform),
             ("", "") if document.node.get("rancher_kubernetes_engine_config").is_some() => {
                 rke1(document, platform);
@@ -85,6 +86,31 @@ fn ansible(document: &InputDocument<'_>, platform: &mut Platform) {
     let disabled = server.get("disable").is_some_and(disables_metrics_server);
     if server.as_map().is_some() && !disabled {
         bundle("k3s", &anchor, platform);
+    }
+}
+
+/// The release of k3s that hetzner-k3s, or a role of Ansible's, installs.
+fn version(node: &Node) -> Option<&Node> {
+    let version = node.get("k3s_version").or_else(|| node.at("k3s_cluster.vars.k3s_version"));
+    version.filter(|it| it.as_str().is_some_and(|it| it.contains("+k3s")))
+}
+
+/// hetzner-k3s starts its servers with `--disable metrics-server`
+/// (`templates/master_install_script.sh`); what a role does is not known.
+fn versioned(document: &InputDocument<'_>, platform: &mut Platform) {
+    let (Some(version), cluster) = (version(document.node), ClusterId::only("k3s")) else { return };
+    if !platform.knows(&cluster) {
+        platform.signed(&cluster, "version of k3s", &version.origin);
+    }
+    let masters = document.node.get("masters_pool").into_iter();
+    for pool in masters.chain(document.node.items_at("worker_node_pools")) {
+        let get = |path| pool.at(path);
+        let scaled = pool.is_true_at("autoscaling.enabled").then(|| {
+            nodes::between(get("autoscaling.min_instances"), get("autoscaling.max_instances"))
+        });
+        let size = scaled.flatten();
+        let size = size.unwrap_or_else(|| nodes::stated_or(get("instance_count"), 1, &pool.origin));
+        platform.pool(&cluster, size);
     }
 }
 
@@ -241,5 +267,36 @@ fn rke1(document: &InputDocument<'_>, platform: &mut Platform) {
     if monitoring.and_then(|it| it.str_at("provider")) != Some("none") {
         let anchor = monitoring.map_or(anchor, |it| it.origin.clone());
         platform.bundle("RKE", &anchor);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{config::Config, pipeline::analyze, tests::fixture};
+
+    #[test]
+    fn the_version_of_k3s_that_others_install() {
+        let told = |file: &str| {
+            let (_, clusters) = analyze(&fixture(file), &Config::default());
+            let cluster = clusters.into_iter().find(|it| it.platform.is_some())?;
+            let count = cluster.nodes.known().map(|(it, _)| (it.min, it.max));
+            Some((cluster.platform?.name, count, cluster.metrics_servers.len()))
+        };
+        let hetzner = "
+            //- cluster_config.yaml
+            cluster_name: main
+            k3s_version: v1.32.0+k3s1
+            masters_pool: {instance_type: cpx21, instance_count: 3}
+            worker_node_pools:
+              - {name: a, instance_count: 2}
+              - {name: b, autoscaling: {enabled: true, min_instances: 1, max_instances: 4}}
+        ";
+        assert_eq!(told(hetzner), Some(("k3s", Some((6, Some(9))), 0)));
+        let ansible = "
+            //- inventory.yml
+            k3s_cluster: {vars: {k3s_version: v1.30.2+k3s1}}
+        ";
+        assert_eq!(told(ansible), Some(("k3s", None, 0)));
+        assert_eq!(told("//- vars.yml\nk3s_version: '{{ version }}'\n"), None);
     }
 }
