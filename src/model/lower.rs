@@ -42,7 +42,7 @@ pub(crate) fn lower(
         .objects
         .iter()
         .filter_map(|object| metrics_server(sources, object, environment, &registrations))
-        .chain(platform.bundled)
+        .chain(platform.bundled.into_iter().map(|(_, server)| server))
         .collect();
     let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
     let settings = environment.settings.as_ref();

@@ -48,8 +48,8 @@ pub(crate) struct Platform {
     pub pools: Vec<Pool>,
     /// What says that the cluster is on somebody's own machine, and where.
     pub local: Option<(String, Origin)>,
-    /// Copies of metrics-server that a platform brings along.
-    pub bundled: Vec<MetricsServer>,
+    /// Copies of metrics-server that a platform brings along, one for each cluster.
+    pub bundled: Vec<(ClusterId, MetricsServer)>,
     /// What could not be read.
     pub problems: Vec<Problem>,
 }
@@ -231,12 +231,21 @@ impl Platform {
         self.pools.push_mut(Pool::new(cluster, nodes))
     }
 
-    /// A metrics-server that `platform` brings along, as `anchor` says; nothing else is known of it.
+    /// The metrics-server that `platform` brings along in `cluster`, as `anchor` says; nothing else
+    /// is known of it.
     ///
     /// A carrier then fills in what its settings imply.
-    fn bundle(&mut self, platform: &str, anchor: &Origin) -> &mut MetricsServer {
+    fn bundle(
+        &mut self,
+        cluster: &ClusterId,
+        platform: &str,
+        anchor: &Origin,
+    ) -> &mut MetricsServer {
+        if let Some(index) = self.bundled.iter().position(|(it, _)| it == cluster) {
+            return &mut self.bundled[index].1;
+        }
         let why: Reason = format!("{platform} decides").into();
-        self.bundled.push_mut(MetricsServer {
+        let server = MetricsServer {
             name: "metrics-server".into(),
             namespace: "kube-system".into(),
             via: "bundled",
@@ -247,7 +256,8 @@ impl Platform {
             resizer: None,
             versions: Vec::new(),
             facts: MetricsServerFacts::unknown(&why, anchor),
-        })
+        };
+        &mut self.bundled.push_mut((cluster.clone(), server)).1
     }
 
     /// `tool` runs the cluster on somebody's own machine.
@@ -401,6 +411,11 @@ impl InputDocument<'_> {
     /// The directory of its file.
     fn dir(&self) -> &str {
         source::parent(self.path)
+    }
+
+    /// The cluster of `tool` that it defines, which is called after its file where it has no `name`.
+    fn cluster(&self, tool: &'static str, name: &str) -> ClusterId {
+        ClusterId::named(tool, if name.is_empty() { self.path } else { name })
     }
 
     /// The place of its name, else of its kind, else of all of it.

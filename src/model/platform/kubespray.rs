@@ -100,7 +100,7 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &GroupVars<'_>, platfo
     {
         let at = &enabled.origin;
         let insecure = variables.bool("metrics_server_kubelet_insecure_tls", true, at);
-        let server = platform.bundle("kubespray", at);
+        let server = platform.bundle(&cluster, "kubespray", at);
         server.facts.kubelet_insecure_tls = insecure.clone();
         server.facts.api_service_insecure_skip_tls_verify = insecure;
     }

@@ -60,10 +60,11 @@ fn colima(input: &Input<'_>, document: &InputDocument<'_>, platform: &mut Platfo
     }
     let at = document.node.at("kubernetes.enabled").map_or(&args.origin, |it| &it.origin);
     platform.is_local("colima", at);
-    platform.signed(&ClusterId::named("colima", document.path), "colima configuration", at);
+    let cluster = ClusterId::named("colima", document.path);
+    platform.signed(&cluster, "colima configuration", at);
     let disabled = |it: &Node| it.as_str().is_some_and(|it| it.contains("metrics-server"));
     if !args.items().iter().any(disabled) {
-        platform.bundle("k3s", at);
+        platform.bundle(&cluster, "k3s", at);
     }
 }
 
@@ -78,7 +79,7 @@ fn script(input: &Input<'_>, file: FileId, platform: &mut Platform) {
             let tool = command.split(' ').next().unwrap_or_default();
             platform.is_local(tool, &origin);
             if line.contains("metrics-server") {
-                platform.bundle(tool, &origin);
+                platform.bundle(&ClusterId::only(tool), tool, &origin);
             }
         }
     }

@@ -71,7 +71,7 @@ fn config_map(document: &InputDocument<'_>, platform: &mut Platform) {
         }
         ("kube-system", "metrics-server-config") if has("NannyConfiguration") => {
             cloud("aks", "metrics-server-config ConfigMap of AKS", document, platform);
-            platform.bundle("AKS", &document.anchor());
+            platform.bundle(&ClusterId::only("aks"), "AKS", &document.anchor());
         }
         ("openshift-monitoring", "cluster-monitoring-config") if has("config.yaml") => {
             openshift(document, platform);
@@ -88,7 +88,7 @@ fn openshift(document: &InputDocument<'_>, platform: &mut Platform) {
     }
     let anchor = document.anchor();
     platform.signed(&cluster, "OpenShift object", &anchor);
-    platform.bundle("OpenShift", &anchor).namespace = "openshift-monitoring".into();
+    platform.bundle(&cluster, "OpenShift", &anchor).namespace = "openshift-monitoring".into();
 }
 
 /// `spec.replicas`, or what a `MachineAutoscaler` may make of them.
@@ -125,9 +125,9 @@ fn install_config(document: &InputDocument<'_>, platform: &mut Platform) {
 
 /// kops-controller signs every node's serving certificate (`cmd/kops-controller`).
 fn kops(document: &InputDocument<'_>, platform: &mut Platform) {
-    let name = document.node.object_name();
+    let cluster = document.cluster("kops", document.node.object_name());
     let anchor = document.anchor();
-    platform.signed(&ClusterId::named("kops", name), "kOps cluster", &anchor);
+    platform.signed(&cluster, "kOps cluster", &anchor);
     let Some(settings) = document.node.at("spec.metricsServer") else { return };
     let enabled = settings.get("enabled");
     if enabled.and_then(Node::as_bool) != Some(true) {
@@ -142,7 +142,8 @@ fn kops(document: &InputDocument<'_>, platform: &mut Platform) {
             None => Fact::Unknown("it is not a boolean".into(), Some(node.origin.clone())),
         },
     };
-    platform.bundle("kOps", at).facts.api_service_insecure_skip_tls_verify = insecure;
+    let server = platform.bundle(&cluster, "kOps", at);
+    server.facts.api_service_insecure_skip_tls_verify = insecure;
 }
 
 fn instance_group(document: &InputDocument<'_>, platform: &mut Platform) {
@@ -158,14 +159,14 @@ fn instance_group(document: &InputDocument<'_>, platform: &mut Platform) {
         Some("Karpenter") => nodes::unbounded(&anchor),
         _ => size.unwrap_or_else(|| Fact::Unknown("its size is not set".into(), Some(anchor))),
     };
-    let cluster = ClusterId::named("kops", cluster.unwrap_or_default());
+    let cluster = document.cluster("kops", cluster.unwrap_or_default());
     platform.pool(&cluster, size);
 }
 
 /// EKS approves its nodes' requests; eksctl turns them on.
 fn eksctl(document: &InputDocument<'_>, platform: &mut Platform) {
     let node = document.node;
-    let cluster = ClusterId::named("eks", node.object_name());
+    let cluster = document.cluster("eks", node.object_name());
     let anchor = document.anchor();
     platform.signed(&cluster, "eksctl cluster", &anchor);
     let groups = ["nodeGroups", "managedNodeGroups"];
@@ -187,16 +188,16 @@ fn eksctl(document: &InputDocument<'_>, platform: &mut Platform) {
     let addons = node.items_at("addons");
     if let Some(addon) = addons.iter().find(|it| it.str_at("name") == Some("metrics-server")) {
         let at = addon.get("name").map_or(&anchor, |it| &it.origin);
-        platform.bundle("the EKS add-on", at);
+        platform.bundle(&cluster, "the EKS add-on", at);
     }
 }
 
 /// gardener-resource-manager approves, and Gardener runs metrics-server in every shoot.
 fn shoot(document: &InputDocument<'_>, platform: &mut Platform) {
-    let cluster = ClusterId::named("gardener", document.node.object_name());
+    let cluster = document.cluster("gardener", document.node.object_name());
     let anchor = document.anchor();
     platform.signed(&cluster, "Gardener Shoot", &anchor);
-    platform.bundle("Gardener", &anchor);
+    platform.bundle(&cluster, "Gardener", &anchor);
     for worker in document.node.items_at("spec.provider.workers") {
         if let Some(size) = nodes::between(worker.get("minimum"), worker.get("maximum")) {
             platform.pool(&cluster, size);
@@ -208,13 +209,13 @@ fn shoot(document: &InputDocument<'_>, platform: &mut Platform) {
 fn kubeone(document: &InputDocument<'_>, platform: &mut Platform) {
     let node = document.node;
     let name = node.str_at("name").unwrap_or_default();
-    let cluster = ClusterId::named("kubeone", name);
+    let cluster = document.cluster("kubeone", name);
     let anchor = node.get("name").map_or_else(|| document.anchor(), |it| it.origin.clone());
     platform.signed(&cluster, "KubeOne cluster", &anchor);
     let enabled = node.at("features.metricsServer.enable");
     if enabled.and_then(Node::as_bool) != Some(false) {
         let at = enabled.map_or(&anchor, |it| &it.origin);
-        platform.bundle("KubeOne", at);
+        platform.bundle(&cluster, "KubeOne", at);
     }
     for hosts in ["controlPlane.hosts", "staticWorkers.hosts"].iter().filter_map(|it| node.at(it)) {
         platform.pool(&cluster, nodes::length(hosts));
@@ -227,13 +228,14 @@ fn kubeone(document: &InputDocument<'_>, platform: &mut Platform) {
 /// A configuration for `k0s install`, whose own flags are not in it.
 fn k0s(document: &InputDocument<'_>, platform: &mut Platform) {
     let anchor = document.anchor();
-    platform.signed(&ClusterId::only("k0s"), "k0s configuration", &anchor);
-    platform.bundle("k0s", &anchor);
+    let cluster = ClusterId::only("k0s");
+    platform.signed(&cluster, "k0s configuration", &anchor);
+    platform.bundle(&cluster, "k0s", &anchor);
 }
 
 /// k0s requests the certificates and approves them with a component that can be turned off.
 fn k0sctl(document: &InputDocument<'_>, platform: &mut Platform) {
-    let cluster = ClusterId::named("k0s", document.node.object_name());
+    let cluster = document.cluster("k0s", document.node.object_name());
     let anchor = document.anchor();
     let Some(list) = document.node.at("spec.hosts") else { return };
     // A plain controller runs no kubelet.
@@ -259,6 +261,6 @@ fn k0sctl(document: &InputDocument<'_>, platform: &mut Platform) {
     }
     platform.kubelet(&cluster, "workers", Carrier::K0sctl, &anchor, facts).signer = signer;
     if disabled("metrics-server").is_none() {
-        platform.bundle("k0s", &anchor);
+        platform.bundle(&cluster, "k0s", &anchor);
     }
 }

@@ -56,7 +56,9 @@ fn k3s(input: &Input<'_>, platform: &mut Platform) {
     let servers = || configs.iter().filter(|it| it.node.get("server").is_none());
     let disabled = |it: &Node| it.get("disable").is_some_and(disables_metrics_server);
     if let Some(server) = servers().next().filter(|_| !configs.iter().any(|it| disabled(it.node))) {
-        bundle(product(server), &first(server.node), platform);
+        let product = product(server);
+        let cluster = ClusterId::only(if product == "RKE2" { "rke2" } else { "k3s" });
+        bundle(&cluster, product, &first(server.node), platform);
     }
 }
 
@@ -85,7 +87,7 @@ fn ansible(document: &InputDocument<'_>, platform: &mut Platform) {
     platform.signed(&cluster, "Ansible variables for k3s", &anchor).group = "servers".into();
     let disabled = server.get("disable").is_some_and(disables_metrics_server);
     if server.as_map().is_some() && !disabled {
-        bundle("k3s", &anchor, platform);
+        bundle(&cluster, "k3s", &anchor, platform);
     }
 }
 
@@ -116,8 +118,8 @@ fn versioned(document: &InputDocument<'_>, platform: &mut Platform) {
 
 /// A copy that k3s or RKE2 brings along; the APIService of k3s's does not verify it
 /// (`manifests/metrics-server/metrics-apiservice.yaml`).
-fn bundle(product: &str, anchor: &Origin, platform: &mut Platform) {
-    let server = platform.bundle(product, anchor);
+fn bundle(cluster: &ClusterId, product: &str, anchor: &Origin, platform: &mut Platform) {
+    let server = platform.bundle(cluster, product, anchor);
     if product == "k3s" {
         server.facts.api_service_insecure_skip_tls_verify = Fact::implied(true, anchor);
     } else {
@@ -199,14 +201,14 @@ fn k3d(input: &Input<'_>, document: &InputDocument<'_>, platform: &mut Platform)
         listed.is_some_and(|list| list.split(',').any(|it| it == "metrics-server"))
     });
     if !disabled {
-        bundle("k3s", &anchor, platform);
+        bundle(&cluster, "k3s", &anchor, platform);
     }
 }
 
 /// A cluster that Rancher provisions with RKE2 or k3s.
 fn provisioned(document: &InputDocument<'_>, platform: &mut Platform) {
     let Some(config) = document.node.at("spec.rkeConfig") else { return };
-    let cluster = ClusterId::named("rancher", document.node.object_name());
+    let cluster = document.cluster("rancher", document.node.object_name());
     let anchor = document.anchor();
     platform.signed(&cluster, "Rancher cluster", &anchor);
     for pool in config.items_at("machinePools") {
@@ -216,7 +218,7 @@ fn provisioned(document: &InputDocument<'_>, platform: &mut Platform) {
     let product = if version.contains("k3s") { "k3s" } else { "RKE2" };
     let disabled = config.at("machineGlobalConfig.disable").is_some_and(disables_metrics_server);
     if !disabled {
-        bundle(product, &anchor, platform);
+        bundle(&cluster, product, &anchor, platform);
     }
 }
 
@@ -233,7 +235,7 @@ fn chart_config(document: &InputDocument<'_>, platform: &mut Platform) {
     }
     platform.signed(&cluster, "RKE2 chart configuration", &anchor);
     if name == "rke2-metrics-server" {
-        bundle("RKE2", &anchor, platform);
+        bundle(&cluster, "RKE2", &anchor, platform);
     }
 }
 
@@ -266,7 +268,7 @@ fn rke1(document: &InputDocument<'_>, platform: &mut Platform) {
     let monitoring = root.get("monitoring");
     if monitoring.and_then(|it| it.str_at("provider")) != Some("none") {
         let anchor = monitoring.map_or(anchor, |it| it.origin.clone());
-        platform.bundle("RKE", &anchor);
+        platform.bundle(&cluster, "RKE", &anchor);
     }
 }
 

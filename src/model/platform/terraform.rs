@@ -126,11 +126,11 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
         }
         "aws_eks_addon" if body.str_at("addon_name") == Some("metrics-server") => {
             let at = body.get("addon_name").map_or(&block.origin, |it| &it.origin);
-            platform.bundle("the EKS add-on", at);
+            platform.bundle(&ClusterId::named("eks", dir), "the EKS add-on", at);
         }
         "azurerm_kubernetes_cluster" => {
             signed("aks", "AKS cluster in Terraform", platform);
-            platform.bundle("AKS", &block.origin);
+            platform.bundle(&ClusterId::named("aks", dir), "AKS", &block.origin);
             for default in body.items_at("default_node_pool") {
                 azure_pool(dir, default, block, platform);
             }
@@ -138,7 +138,7 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
         "azurerm_kubernetes_cluster_node_pool" => azure_pool(dir, body, block, platform),
         "google_container_cluster" => {
             signed("gke", "GKE cluster in Terraform", platform);
-            platform.bundle("GKE", &block.origin);
+            platform.bundle(&ClusterId::named("gke", dir), "GKE", &block.origin);
             if let Some(auto) = body.get("enable_autopilot").filter(|it| it.as_bool() == Some(true))
             {
                 pool("gke", dir, Some(nodes::unbounded(&auto.origin)), block, platform);
@@ -239,7 +239,7 @@ fn called(dir: &str, block: &Block, platform: &mut Platform) {
         }
         for addons in ["addons", "cluster_addons"].iter().filter_map(|it| body.get(it)) {
             if let Some(addon) = addons.get("metrics-server") {
-                platform.bundle("the EKS add-on", &addon.origin);
+                platform.bundle(&cluster, "the EKS add-on", &addon.origin);
             }
         }
     }
