@@ -109,6 +109,7 @@ carriers! {
         TalosMachine: "Talos machine configuration", BY_TALOS;
         TalosPatch: "Talos patch", BY_TALOS;
         Talhelper: "talhelper configuration", BY_TALOS;
+        Topf: "topf configuration", BY_TALOS;
     }
     kind {
         KindCluster: "kind cluster", IN_CONFIGURATION;
@@ -515,6 +516,19 @@ mod tests {
         assert_eq!(runs_on(talos), Some(("Talos", Some(super::BY_TALOS))));
         assert_eq!(runs_on(&format!("{eks}{talos}")), None);
         assert_eq!(runs_on(kubelet), None);
+    }
+
+    #[test]
+    fn a_cluster_has_one_metrics_server_of_its_platform() {
+        let bundled = |files: &str| {
+            let (_, clusters) = analyze(&fixture(files), &Config::default());
+            clusters.iter().map(|it| it.metrics_servers.len()).sum::<usize>()
+        };
+        let nameless = "---\napiVersion: kubeone.k8c.io/v1beta2\nkind: KubeOneCluster\n";
+        let named = |name: &str| format!("{nameless}name: {name}\n");
+        let files = format!("//- a.yaml\n{}", nameless.repeat(8));
+        assert_eq!(bundled(&files), 1);
+        assert_eq!(bundled(&format!("//- a.yaml\n{}{}{}", named("a"), named("b"), named("a"))), 2);
     }
 
     #[test]

@@ -34,6 +34,7 @@ platforms! {
     kubelet_configuration: "default", "self-signed", "absent";
     kubelet_drop_ins: "default", "static-files", "absent";
     talhelper: "default", "bootstrapped-and-approved", "3";
+    topf: "default", "unknown", "3";
     talos_no_approver: "default", "bootstrapped-without-approver", "absent";
     talos_extra_manifests: "default", "bootstrapped-and-approved", "absent";
     talos_self_signed: "default", "self-signed", "absent";

@@ -43,7 +43,9 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     // What metrics-server itself says comes first: others may be made for several platforms.
     for nodes in [servers.into_iter().map(|it| &it.node).collect(), others.collect::<Vec<_>>()] {
         let mut found = Evidence::default();
-        nodes.into_iter().for_each(|it| found.look(it));
+        for node in nodes {
+            found.look(node);
+        }
         if let Some((tool, at)) = found.local.filter(|_| input.may_be_local_in("")) {
             platform.is_local(tool, &at);
         }

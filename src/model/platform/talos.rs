@@ -5,6 +5,8 @@
 //! KubeletConfiguration; the document `KubeletConfig` of newer versions has both. Talos itself lets
 //! each kubelet sign its own certificate.
 
+mod topf;
+
 use crate::{
     model::{
         Carrier, ClusterId, approver,
@@ -15,13 +17,16 @@ use crate::{
     problem::Problem,
     resolve::environment::Object,
     source,
-    tree::{Kind, Node},
+    tree::{Kind, Node, Origin},
 };
 
 pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     let mut used: Vec<String> = Vec::new();
     for document in input.documents.iter().filter(|it| is_talconfig(it.node)) {
         talconfig(input, document, platform, &mut used);
+    }
+    for document in input.documents.iter().filter(|it| topf::is_topf(it.node)) {
+        topf::nodes(input, document, platform, &mut used);
     }
     let parts = || input.documents.iter().filter(|it| !used.iter().any(|path| path == it.path));
     let patches: Vec<(&InputDocument<'_>, Settings)> = parts()
@@ -76,30 +81,64 @@ fn talconfig(
         if members.is_empty() {
             continue;
         }
-        let mut patches = common.clone();
-        patches.extend(load(document.node.get(key), &mut platform.problems));
-        let own: Vec<Vec<Node>> =
-            members.iter().map(|it| load(Some(it), &mut platform.problems)).collect();
-        let same =
-            own.iter().flatten().all(|it| !settings(std::slice::from_ref(it)).has_settings());
-        let groups: Vec<(String, Vec<Node>)> = if same {
-            vec![(group.into(), patches)]
-        } else {
-            // Each node is its own group where patches of single nodes matter.
-            let name = |it: &Node| it.str_at("hostname").unwrap_or(group).to_owned();
-            let with = |own: Vec<Node>| [patches.clone(), own].concat();
-            members.iter().zip(own).map(|(it, own)| (name(it), with(own))).collect()
+        let section = document.node.as_map().and_then(|it| it.entry(key));
+        let of_group = load(section.map(|it| &it.value), &mut platform.problems);
+        let named = |it: &&Node| it.str_at("hostname").unwrap_or(group).to_owned();
+        let own =
+            members.iter().map(|it| (named(it), load(Some(it), &mut platform.problems))).collect();
+        // Where a person sets what all nodes get, or all of this group.
+        let place = ["patches", key].iter().find_map(|it| document.node.as_map()?.entry(it)?.key);
+        let anchor = match place {
+            Some(place) => Origin::written(place),
+            None => document.node.get("clusterName").unwrap_or(document.node).origin.clone(),
         };
-        for (name, patches) in groups {
-            approvers(input, &patches, platform);
-            let anchor = &document.node.get("clusterName").unwrap_or(document.node).origin;
-            let facts = settings(&patches).facts();
-            platform.kubelet(&cluster, &name, Carrier::Talhelper, anchor, facts);
-        }
+        Group { name: group, patches: [common.clone(), of_group].concat(), own, anchor }.kubelets(
+            input,
+            &cluster,
+            Carrier::Talhelper,
+            platform,
+        );
     }
     used.push(document.path.to_owned());
     if let Some(list) = document.node.get("nodes") {
         platform.pool(&cluster, nodes::length(list));
+    }
+}
+
+/// Nodes of one role, and what patches their machine configurations.
+struct Group<'a> {
+    name: &'a str,
+    /// The patches that all of them get, in order.
+    patches: Vec<Node>,
+    /// Each by its name, with the patches that it gets after those.
+    own: Vec<(String, Vec<Node>)>,
+    /// What a missing setting is reported at, unless a patch has something for the kubelet.
+    anchor: Origin,
+}
+
+impl Group<'_> {
+    fn kubelets(
+        self,
+        input: &Input<'_>,
+        cluster: &ClusterId,
+        carrier: Carrier,
+        platform: &mut Platform,
+    ) {
+        let mut own = self.own.iter().flat_map(|(_, patches)| patches);
+        let same = own.all(|it| !settings(std::slice::from_ref(it)).has_settings());
+        let groups: Vec<(&str, Vec<Node>)> = if same {
+            vec![(self.name, self.patches)]
+        } else {
+            // Each node is its own group where patches of single nodes matter.
+            let with = |own: &Vec<Node>| [self.patches.clone(), own.clone()].concat();
+            self.own.iter().map(|(name, own)| (&**name, with(own))).collect()
+        };
+        for (name, patches) in groups {
+            approvers(input, &patches, platform);
+            let kubelet = patches.iter().find_map(|it| it.at("machine.kubelet"));
+            let anchor = kubelet.map_or(&self.anchor, |it| &it.origin);
+            platform.kubelet(cluster, name, carrier, anchor, settings(&patches).facts());
+        }
     }
 }
 
@@ -134,7 +173,10 @@ pub(super) fn settings(patches: &[Node]) -> Settings {
     let mut settings = Settings::default();
     for patch in patches {
         match &patch.kind {
-            Kind::Unknown(_) => settings.layers.push(patch.clone()),
+            Kind::Unknown(_) => {
+                settings.layers.push(patch.clone());
+                settings.flags.extend(Flag::all(patch));
+            }
             Kind::Map(_) => {
                 let (config, args) = match patch.object_kind() {
                     "KubeletConfig" => (patch.get("config"), patch.get("extraArgs")),
@@ -196,7 +238,8 @@ pub(super) fn approvers<'a>(
 }
 
 fn is_talconfig(node: &Node) -> bool {
-    node.get("clusterName").is_some()
+    !topf::is_topf(node)
+        && node.get("clusterName").is_some()
         && node.get("nodes").is_some_and(|it| it.as_list().is_some())
         && (node.get("talosVersion").is_some() || node.get("endpoint").is_some())
 }
@@ -230,4 +273,51 @@ fn cluster(path: &str) -> ClusterId {
 /// What a missing kubelet setting is reported at.
 fn at_kubelet(node: &Node) -> &Node {
     node.at("machine.kubelet").or_else(|| node.get("machine")).unwrap_or(node)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        config::Config,
+        pipeline::{analyze, check},
+        tests::fixture,
+    };
+
+    /// The lines at which kubelets are told to sign their own certificates.
+    fn lines(talconfig: &str) -> Vec<u32> {
+        let nodes = "
+            //- talconfig.yaml
+            clusterName: home
+            talosVersion: v1.9.0
+            nodes: [{hostname: a, controlPlane: true}, {hostname: b}]";
+        let sources = fixture(&format!("{nodes}{talconfig}"));
+        let (_, clusters) = analyze(&sources, &Config::default());
+        let findings = check(&clusters).into_iter();
+        let found = findings.filter(|it| it.rule == "serving-certificates-not-bootstrapped");
+        found.filter_map(|it| Some(sources.start(it.primary()?.span).line)).collect()
+    }
+
+    #[test]
+    fn a_missing_setting_is_reported_where_it_would_be_written() {
+        let patches = "
+            patches: ['machine: {time: {disabled: true}}']";
+        let kubelet = "
+            controlPlane:
+              patches: ['machine: {kubelet: {nodeIP: {validSubnets: [10.0.0.0/8]}}}']";
+        let worker = "
+            worker: {schematic: {}}";
+        assert_eq!(lines(""), [1]);
+        assert_eq!(lines(patches), [4]);
+        assert_eq!(lines(worker), [1, 4]);
+        assert_eq!(lines(&format!("{patches}{kubelet}{worker}")), [6, 4]);
+    }
+
+    #[test]
+    fn a_patch_that_cannot_be_told_may_set_flags() {
+        let patches = "
+            patches:
+              - 'machine: {kubelet: {extraArgs: {rotate-server-certificates: false}}}'
+              - '@./patches/generated.yaml'";
+        assert!(lines(patches).is_empty());
+    }
 }

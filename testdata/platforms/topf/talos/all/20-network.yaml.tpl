@@ -1,0 +1,5 @@
+{{- if .Data.ntp }}
+machine:
+  time:
+    servers: [{{ .Data.ntp }}]
+{{- end }}

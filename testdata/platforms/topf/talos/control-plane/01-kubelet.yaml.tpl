@@ -1,0 +1,5 @@
+machine:
+  kubelet:
+    extraArgs:
+      provider-id: {{ .Node.Data.uuid }}
+      rotate-server-certificates: true

@@ -1,0 +1,6 @@
+machine:
+  kubelet:
+    extraArgs:
+{{- range .Node.Data.args }}
+      {{ . }}
+{{- end }}
