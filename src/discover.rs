@@ -4,7 +4,7 @@ use std::{
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
@@ -33,9 +33,10 @@ pub(crate) fn is_candidate(path: &str) -> bool {
 /// Lists the repository at `root` and reads, in the walker's threads, what can matter.
 ///
 /// What git ignores is not there. Hidden directories other than `.github` are listed, since
-/// something may refer into them, but not looked into. Neither is so for what `named` names and
-/// what lies below that, paths relative to the root. Symbolic links are never followed out of the
-/// root.
+/// something may refer into them, but not looked into. So are other repositories inside of this one,
+/// which have a `.git` of their own: what they deploy is not this one's, but a submodule may hold
+/// what this one builds. Neither is so for what `named` names and what lies below that, paths
+/// relative to the root. Symbolic links are never followed out of the root.
 ///
 /// # Errors
 /// When `root` cannot be read.
@@ -48,7 +49,8 @@ pub(crate) fn open(
     let root = root.canonicalize()?;
     fs::read_dir(&root)?;
     let found = Mutex::new(Found::default());
-    walk(WalkBuilder::new(&root), &root, named, &found, progress);
+    let inner = Arc::new(Mutex::new(Vec::new()));
+    walk(WalkBuilder::new(&root), &root, named, (&found, &inner), progress);
     let ignored = {
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         found.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -64,22 +66,33 @@ pub(crate) fn open(
         for other in others {
             builder.add(other);
         }
-        walk(builder, &root, named, &found, progress);
+        walk(builder, &root, named, (&found, &inner), progress);
     }
-    let Found { files, mut links } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Found { mut files, mut links } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut repositories: Vec<_> = inner.iter().filter_map(|it| relative(&root, it)).collect();
+    repositories.retain(|dir| !named.iter().any(|it| source::is_within(it, dir)));
+    repositories.sort();
+    let is_inside = |path: &str| repositories.iter().any(|it| source::is_within(path, it));
+    for (_, relevance, text) in files.iter_mut().filter(|(path, ..)| is_inside(path)) {
+        (*relevance, *text) = (Relevance::None, None);
+    }
     links.sort();
     let links: IndexMap<String, String> = links.into_iter().collect();
-    Ok(Sources::new(files, links, Box::new(move |path| read(&root, path))))
+    let mut sources = Sources::new(files, links, Box::new(move |path| read(&root, path)));
+    sources.repositories = repositories;
+    Ok(sources)
 }
 
-/// Walks as `builder` says where to start.
+/// Walks as `builder` says where to start, and finds the repositories inside of this one.
 fn walk(
     mut builder: WalkBuilder,
     root: &Path,
     named: &[String],
-    found: &Mutex<Found>,
+    (found, inner): (&Mutex<Found>, &Arc<Mutex<Vec<PathBuf>>>),
     progress: &(dyn Fn() + Sync),
 ) {
+    let (inner, top) = (Arc::clone(inner), root.to_owned());
     builder
         .hidden(false)
         .parents(false)
@@ -87,7 +100,14 @@ fn walk(
         .git_global(false)
         .require_git(false)
         .threads(std::thread::available_parallelism().map_or(2, usize::from).min(8))
-        .filter_entry(|entry| entry.file_name() != ".git");
+        .filter_entry(move |entry| {
+            let is_git = entry.file_name() == ".git";
+            if let Some(dir) = entry.path().parent().filter(|dir| is_git && *dir != top) {
+                let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
+                inner.push(dir.to_owned());
+            }
+            !is_git
+        });
     builder.build_parallel().run(|| {
         let mut worker = Worker { root, named, found, own: Found::default(), buffer: Vec::new() };
         Box::new(move |entry| {
@@ -332,6 +352,12 @@ mod tests {
             metrics-server
             //- c.yaml
             nothing
+            //- inner/.git
+            gitdir: ../.git/modules/inner
+            //- inner/deep/a.yaml
+            metrics-server
+            //- inner-not/a.yaml
+            metrics-server
             ",
         );
         fs::write(dir.path().join("d.yaml"), "metrics-server \0").unwrap();
@@ -351,9 +377,15 @@ mod tests {
                 ("b.yaml", Relevance::Subject),
                 ("c.yaml", Relevance::None),
                 ("d.yaml", Relevance::Subject),
+                ("inner-not/a.yaml", Relevance::Subject),
+                ("inner/deep/a.yaml", Relevance::None),
             ]
         );
         let text = |path| sources.find(path).map(|file| sources.load(file).clone());
+        assert_eq!(sources.repositories, ["inner"]);
+        assert_eq!(text("inner/deep/a.yaml"), Some(Text::Utf8("metrics-server\n".into())));
+        let named = open(dir.path(), &["inner/deep".to_owned()], &|| {}).unwrap();
+        assert!(named.repositories.is_empty());
         assert_eq!(text("c.yaml"), Some(Text::Utf8("nothing\n".into())));
         assert_eq!(text("d.yaml"), Some(Text::Skipped(Skip::Binary)));
         assert_eq!(text("out/passwd"), None);

@@ -211,6 +211,7 @@ impl Run<'_, '_> {
             }
             _ => report::show(&sources, &shown, self.look()),
         };
+        self.tell_repositories(&sources);
         self.write(text.as_bytes())
     }
 
@@ -294,6 +295,18 @@ impl Run<'_, '_> {
             },
         };
         written.map(|()| 0)
+    }
+
+    /// Says on the side which repositories inside of this one are not looked into.
+    fn tell_repositories(&mut self, sources: &Sources) {
+        let Options { format, detail, .. } = self.options;
+        if *format == Format::Text && *detail > Verbosity::Quiet && !sources.repositories.is_empty()
+        {
+            let inner = sources.repositories.join(", ");
+            self.say(&format!(
+                "note: repositories of their own are not looked into, see --root: {inner}\n"
+            ));
+        }
     }
 
     /// Says on the side what stands in files.

@@ -17,6 +17,8 @@ pub(crate) struct Sources {
     files: Vec<Source>,
     /// Symbolic links inside the root and the path, also inside it, that each resolves to.
     links: IndexMap<String, String>,
+    /// The directories of other repositories inside of this one, in order.
+    pub repositories: Vec<String>,
     load: Box<Load>,
 }
 
@@ -125,7 +127,7 @@ impl Sources {
             .into_iter()
             .map(|(path, relevance, text)| Source::new(path, relevance, text))
             .collect();
-        Self { files, links, load }
+        Self { files, links, repositories: Vec::new(), load }
     }
 
     /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what

@@ -326,6 +326,8 @@ impl<'r, 'a> Deployment<'r, 'a> {
             // What belongs to an environment that exists already is part of it in any case.
             if home.as_ref() == Some(&name) || matters(&name) {
                 found.environments.push(environment);
+            } else {
+                found.unread.extend(environment.problems.into_iter().map(|it| it.at));
             }
         }
         found.reached.files.append(&mut reached.files);

@@ -17,7 +17,7 @@ use crate::{
         layout::{self, Closure, FluxKustomization, Layout},
         names::{environment_dir, environment_of, environment_or_unnamed, settings_for},
         template::placeholders,
-        values_file,
+        values_file::{self, Unread},
     },
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources},
@@ -52,13 +52,13 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
         (start.path.as_str(), environment, found)
     });
     let resolved: Vec<_> = resolved.collect();
-    let mut environments = installers.finish(resolved);
+    let (mut environments, unread) = installers.finish(resolved);
     for environment in &mut environments {
         if environment.settings.is_none() {
             environment.settings = settings_for(context.config, &environment.name, "").cloned();
         }
     }
-    attach_loose(context, &layout, &reached, &mut environments);
+    attach_loose(context, &layout, &reached, &unread, &mut environments);
     environments.sort_by(|a, b| a.name.cmp(&b.name));
     environments
 }
@@ -276,6 +276,7 @@ fn attach_loose(
     context: &Context<'_>,
     layout: &Layout<'_>,
     reached: &BTreeSet<FileId>,
+    unread: &[Origin],
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
@@ -303,13 +304,17 @@ fn attach_loose(
             files.push(file);
         }
     }
-    attach_charts(context, charts, environments);
+    let problems: Vec<Origin> =
+        environments.iter().flat_map(|it| &it.problems).map(|it| it.at.clone()).collect();
+    let unread = Unread::new(sources, unread.iter().chain(&problems));
+    attach_charts(context, &unread, charts, environments);
     let of_charts: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
     files.retain(|file| {
         let path = &sources[*file].path;
         // The chart beside it may have been installed with it.
         let done = of_charts.contains(path);
-        let environment = if done { None } else { values_file::environment(context, *file) };
+        let environment =
+            if done { None } else { values_file::environment(context, &unread, *file) };
         let is_values = done || environment.is_some();
         let wanted = |_: &Environment| !values_file::is_for_no_cluster(context, path);
         environments.extend(environment.filter(wanted));
@@ -333,7 +338,12 @@ fn attach_loose(
 }
 
 /// Adds the environments of charts in directories that no environment installs from.
-fn attach_charts(context: &Context<'_>, dirs: BTreeSet<&str>, environments: &mut Vec<Environment>) {
+fn attach_charts(
+    context: &Context<'_>,
+    unread: &Unread<'_>,
+    dirs: BTreeSet<&str>,
+    environments: &mut Vec<Environment>,
+) {
     let installed = |environments: &[Environment], dir: &str| {
         environments.iter().any(|it| values_file::installs(context.sources, it, dir))
     };
@@ -341,7 +351,7 @@ fn attach_charts(context: &Context<'_>, dirs: BTreeSet<&str>, environments: &mut
         let file = source::join(dir, "Chart.yaml").unwrap_or_default();
         !installed(environments, dir) && !values_file::is_for_no_cluster(context, &file)
     });
-    let found: Vec<_> = dirs.map(|dir| (dir, values_file::chart(context, dir))).collect();
+    let found: Vec<_> = dirs.map(|dir| (dir, values_file::chart(context, unread, dir))).collect();
     // One may depend on another.
     let part = |dir: &str| found.iter().any(|(other, it)| *other != dir && installed(it, dir));
     let parts: Vec<bool> = found.iter().map(|(dir, _)| part(dir)).collect();
@@ -407,8 +417,8 @@ struct Place {
     dir: String,
     /// Whether it is not only manifests that nothing refers to.
     built: bool,
-    /// Whether it is a cluster's: what a deployer starts from, or what has a metrics-server or may
-    /// have one.
+    /// Whether it is a cluster's: what Flux or Argo CD starts from, or what has a metrics-server or
+    /// may have one.
     certain: bool,
 }
 
@@ -422,7 +432,8 @@ impl Place {
                 && (object.name().contains("metrics-server")
                     || object.name() == "v1beta1.metrics.k8s.io")
         };
-        let certain = matches!(kind, EntryKind::Flux | EntryKind::ArgoCd | EntryKind::Other)
+        // Other tools often do no more than start a cluster off.
+        let certain = matches!(kind, EntryKind::Flux | EntryKind::ArgoCd)
             || environment.problems.iter().any(|it| it.kind != ProblemKind::Unresolved)
             || environment.releases.iter().any(|it| it.family.is_some())
             || environment.objects.iter().any(is_it);

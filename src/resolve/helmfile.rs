@@ -58,6 +58,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             run.state(file, &nothing, 0);
             let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
             if !run.read.iter().any(matters) {
+                found.unread.extend(run.environment.problems.into_iter().map(|it| it.at));
                 continue;
             }
             found.reached.files.extend(&run.read);

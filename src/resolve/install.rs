@@ -26,6 +26,8 @@ pub(crate) struct Discovery {
     pub environments: Vec<Environment>,
     /// What they read: nothing of it starts an environment of its own.
     pub reached: Reached,
+    /// Where something is installed that nobody can tell, in environments that are not among these.
+    pub unread: Vec<Origin>,
 }
 
 /// Files and directories that an environment reads.
@@ -49,6 +51,7 @@ impl Discovery {
     /// Adds what another tool found.
     pub(crate) fn extend(&mut self, other: Self) {
         self.environments.extend(other.environments);
+        self.unread.extend(other.unread);
         self.reached.files.extend(other.reached.files);
         self.reached.dirs.extend(other.reached.dirs);
     }

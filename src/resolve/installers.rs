@@ -7,14 +7,17 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use crate::resolve::{
-    argocd::Argo,
-    context::Context,
-    environment::{EntryKind, Environment},
-    fleet, flux, helm_chart, helm_chart_proxy, helmfile,
-    install::{Discovery, Reached},
-    layout::{Closure, Layout},
-    terraform,
+use crate::{
+    resolve::{
+        argocd::Argo,
+        context::Context,
+        environment::{EntryKind, Environment},
+        fleet, flux, helm_chart, helm_chart_proxy, helmfile,
+        install::{Discovery, Reached},
+        layout::{Closure, Layout},
+        terraform,
+    },
+    tree::Origin,
 };
 
 /// Finds the environments that one tool's own files describe.
@@ -64,9 +67,14 @@ impl<'a> Installers<'a> {
     }
 
     /// All environments, given those that the others start from, each with the directory where it
-    /// starts and what [`Installers::complete`] found.
-    pub(super) fn finish(self, resolved: Vec<(&str, Environment, Discovery)>) -> Vec<Environment> {
+    /// starts and what [`Installers::complete`] found; and where something is installed in others that
+    /// nobody can tell.
+    pub(super) fn finish(
+        self,
+        resolved: Vec<(&str, Environment, Discovery)>,
+    ) -> (Vec<Environment>, Vec<Origin>) {
         let mut environments: Vec<Environment> = Vec::new();
+        let mut unread = self.found.unread;
         let built: Vec<BTreeSet<String>> =
             resolved.iter().map(|(_, _, found)| found.reached.dirs.clone()).collect();
         for (index, (path, environment, found)) in resolved.into_iter().enumerate() {
@@ -77,11 +85,12 @@ impl<'a> Installers<'a> {
                 continue;
             }
             join(&mut environments, environment);
+            unread.extend(found.unread);
             found.environments.into_iter().for_each(|part| join(&mut environments, part));
         }
         self.found.environments.into_iter().for_each(|part| join(&mut environments, part));
         environments.par_iter_mut().for_each(|environment| releases(self.context, environment));
-        environments
+        (environments, unread)
     }
 }
 

@@ -1,6 +1,10 @@
 //! Values files of metrics-server's chart that nothing in the repository names: somebody passes
 //! them to `helm upgrade` by hand or in a pipeline.
 
+mod unread;
+
+pub(super) use unread::Unread;
+
 use crate::{
     config::EnvironmentConfig,
     data::Family,
@@ -31,7 +35,11 @@ fn known_values(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
 ///
 /// Nothing says which version of the chart it is for, nor whether a `values.yaml` beside a
 /// `values-prod.yaml` is a layer below it: what depends on either is unknown.
-pub(super) fn environment(context: &Context<'_>, file: FileId) -> Option<Environment> {
+pub(super) fn environment(
+    context: &Context<'_>,
+    unread: &Unread<'_>,
+    file: FileId,
+) -> Option<Environment> {
     let sources = context.sources;
     let (values, family) = known_values(sources, file)?;
     let below = base_of(sources, file).and_then(|base| known_values(sources, base));
@@ -41,20 +49,29 @@ pub(super) fn environment(context: &Context<'_>, file: FileId) -> Option<Environ
         }
         None => values.clone(),
     };
-    Some(install(context, file, None, values, Some(family)))
+    let (values, problem) = unread.hide(&sources[file].path, values);
+    let mut environment = install(context, file, None, values, Some(family));
+    environment.problems.extend(problem);
+    Some(environment)
 }
 
 /// The environments of the chart in `dir`, which nothing installs: the chart with its own values,
 /// and with those of each values file beside or below it that has some for metrics-server, such as
 /// `values-prod.yaml`.
-pub(super) fn chart(context: &Context<'_>, dir: &str) -> Vec<Environment> {
+pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Vec<Environment> {
     let sources = context.sources;
     let Some(file) = sources.find_from(dir, "Chart.yaml") else { return Vec::new() };
     let Some(root) = sources.documents(file, Dialect::Sigs).roots().next() else {
         return Vec::new();
     };
     let own = Node::new(Map::default(), root.origin.clone());
-    let mut environments = vec![install(context, file, Some(dir), own, None)];
+    let of = |file: FileId, values: Node| {
+        let (values, problem) = unread.hide(dir, values);
+        let mut environment = install(context, file, Some(dir), values, None);
+        environment.problems.extend(problem);
+        environment
+    };
+    let mut environments = vec![of(file, own)];
     let keys = helm::keys(context, dir);
     for file in sources.below(dir) {
         let path = &sources[file].path;
@@ -68,7 +85,7 @@ pub(super) fn chart(context: &Context<'_>, dir: &str) -> Vec<Environment> {
             && values.get("apiVersion").is_none()
             && has(values)
         {
-            environments.push(install(context, file, Some(dir), values.clone(), None));
+            environments.push(of(file, values.clone()));
         }
     }
     environments.retain(|it| !it.releases.is_empty() || !it.problems.is_empty());
@@ -472,6 +489,99 @@ dependencies:
         let replicas = servers.iter().map(|(name, it)| (&**name, it.replicas.is_unknown()));
         let expected = [("ms/values-prod.yaml", true), ("ms/values.yaml", false)];
         assert_eq!(replicas.collect::<Vec<_>>(), expected);
+    }
+
+    /// What is known of the replicas (written) and of the resolution (the chart's default) in a
+    /// repository with [`ADDONS`] in `charts/ms` and `values/ms.yaml`, one line an environment.
+    fn known(installer: &str) -> Vec<String> {
+        let files = format!(
+            "
+            //- charts/ms/Chart.yaml
+            ADDONS
+            //- charts/ms/values.yaml
+            metrics-server: {{replicas: 2}}
+            //- values/ms.yaml
+            {{replicas: 2, args: [--kubelet-request-timeout=20s]}}
+            {installer}
+            "
+        );
+        let sources = fixture_with(&[("ADDONS", ADDONS)], &files);
+        let told = servers(&sources).into_iter().map(|(environment, it)| {
+            let known = |known| if known { "known" } else { "unknown" };
+            let replicas = known(!it.replicas.is_unknown());
+            let resolution = known(!it.memory_limit.is_unknown());
+            format!("{environment}: {replicas} {resolution}")
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn what_is_not_read_may_change_what_it_may_install() {
+        let (chart, file) = ("charts/ms: known known", "values/ms.yaml: known known");
+        assert_eq!(known(""), [chart, file]);
+        let helmfile = "
+            //- helmfile.yaml
+            releases:
+            {{ range .Values.charts }}
+            - {name: a, chart: './charts/{{ . }}', values: [a.yaml]}
+            {{ end }}";
+        assert_eq!(known(helmfile), ["charts/ms: unknown unknown", file]);
+        let elsewhere = "
+            //- helmfile.yaml
+            releases:
+            {{ range .Values.charts }}
+            - {name: a, chart: './other/{{ . }}', values: [a.yaml]}
+            {{ end }}";
+        assert_eq!(known(elsewhere), [chart, file]);
+        let named = "
+            //- deploy/helmfile.yaml
+            releases:
+            {{ range .Values.charts }}
+            - {name: a, chart: a/ms, values: [b.yaml, ../values/ms.yaml]}
+            {{ end }}";
+        assert_eq!(known(named), [chart, "values/ms.yaml: known unknown"]);
+        let terraform = r#"
+            //- main.tf
+            resource "helm_release" "all" {
+              for_each = toset(var.charts)
+              chart    = "${path.module}/charts/${each.key}"
+              values   = [var.values]
+            }"#;
+        assert_eq!(known(terraform), ["charts/ms: unknown unknown", file]);
+        let set = "
+            //- applications.yaml
+            apiVersion: argoproj.io/v1alpha1
+            kind: ApplicationSet
+            metadata: {name: a}
+            spec:
+              generators: [{clusters: {}}]
+              template:
+                spec:
+                  source: {path: 'charts/{{name}}', helm: {valueFiles: [a.yaml]}}";
+        assert_eq!(known(set), ["charts/ms: unknown unknown", file]);
+    }
+
+    #[test]
+    fn a_script_may_set_values() {
+        let (chart, file) = ("charts/ms: known known", "values/ms.yaml: known known");
+        let script = |command: &str| {
+            let indent = "            ";
+            known(&format!("\n{indent}//- scripts/up.sh\n{indent}{command}\n"))
+        };
+        assert_eq!(
+            script("helm upgrade --install ms \\\n              charts/ms --set a=b"),
+            ["charts/ms: unknown unknown", file]
+        );
+        assert_eq!(script("helm upgrade ms a/ms -f values/ms.yaml"), [chart, file]);
+        assert_eq!(
+            script("helm upgrade ms a/ms -f a.yaml -f values/ms.yaml"),
+            [chart, "values/ms.yaml: known unknown"]
+        );
+        assert_eq!(
+            script("helm upgrade ms a/ms -f values/ms.yaml $MORE"),
+            [chart, "values/ms.yaml: unknown unknown"]
+        );
+        assert_eq!(script("# helm upgrade ms charts/ms --set a=b"), [chart, file]);
     }
 
     #[test]

@@ -1,0 +1,209 @@
+//! What may install a chart or a values file of the repository in a way that nobody can tell: an
+//! installer that is not read in full, or a command in a script.
+//!
+//! Nothing is evaluated. What names the path, or a path of which it may be one, may install it.
+
+use std::{cell::OnceCell, collections::BTreeSet};
+
+use crate::{
+    problem::Problem,
+    resolve::helm,
+    source::{self, FileId, Sources},
+    tree::{Node, Origin, Reason},
+};
+
+/// What is not read in full.
+pub(crate) struct Unread<'a> {
+    sources: &'a Sources,
+    /// Files of installers that are not understood.
+    installers: BTreeSet<FileId>,
+    /// Terraform's code with releases of charts: what it makes of several is not told one by one.
+    terraform: OnceCell<Vec<FileId>>,
+    /// Scripts with their commands that call Helm.
+    scripts: OnceCell<Vec<(FileId, Vec<String>)>>,
+}
+
+/// What may be passed beside some values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Passed {
+    /// Layers below them: what they do not say is not known.
+    Below,
+    /// Anything: nothing of them is known.
+    Over,
+}
+
+impl<'a> Unread<'a> {
+    /// Of a repository in which the installers at `places` are not understood.
+    pub(crate) fn new(sources: &'a Sources, places: impl Iterator<Item = &'a Origin>) -> Self {
+        let installers = places.filter_map(|it| Some(it.written_at()?.file)).collect();
+        Self { sources, installers, terraform: OnceCell::new(), scripts: OnceCell::new() }
+    }
+
+    fn terraform(&self) -> &[FileId] {
+        self.terraform.get_or_init(|| {
+            let code = self.sources.iter().filter(|(_, it)| source::extension(&it.path) == "tf");
+            let files = code.map(|(file, _)| file);
+            files.filter(|it| self.sources.text(*it).contains("helm_release")).collect()
+        })
+    }
+
+    /// The scripts, read when something asks for them.
+    fn scripts(&self) -> &[(FileId, Vec<String>)] {
+        self.scripts.get_or_init(|| {
+            let scripts = self.sources.iter().filter(|(_, it)| is_script(&it.path));
+            let commands = |(file, _)| (file, commands(self.sources.text(file)));
+            scripts.map(commands).filter(|(_, it)| !it.is_empty()).collect()
+        })
+    }
+
+    /// `values`, which stand at `path`, a values file or the directory of a chart, as they are
+    /// known when something that is not read may install them; and what is to be said of it.
+    pub(super) fn hide(&self, path: &str, values: Node) -> (Node, Option<Problem>) {
+        let files = self.installers.iter().chain(self.terraform());
+        let found = files.map(|file| (*file, self.passed_by_file(*file, path)));
+        let scripts = self.scripts().iter().map(|(file, commands)| {
+            let passed = commands.iter().filter_map(|it| self.passed_by_command(*file, it, path));
+            (*file, passed.max())
+        });
+        let found = found.chain(scripts).filter_map(|(file, passed)| Some((passed?, file)));
+        let Some((passed, file)) = found.max() else { return (values, None) };
+        let installer = &self.sources[file].path;
+        let why: Reason =
+            format!("`{installer}` may install it with other values, and is not read in full")
+                .into();
+        let at = Origin::start_of(file);
+        let unknown = Node::unknown_value(why, &at);
+        let values = match passed {
+            Passed::Below => helm::merge(&unknown, &values),
+            Passed::Over => helm::merge(&values, &unknown),
+        };
+        let message = format!("it may install `{path}` in a way that is not read");
+        (values, Some(Problem::unresolved(&at, message)))
+    }
+
+    fn passed_by_file(&self, file: FileId, path: &str) -> Option<Passed> {
+        if self.sources[file].path == path {
+            return None;
+        }
+        let text = self.sources.text(file);
+        let passes = match text.contains("argoproj.io/") {
+            true => text.contains("helm:"),
+            false => text.contains("values") || text.contains("set"),
+        };
+        let sets = text.lines().any(|it| {
+            let key = it.trim_start().trim_start_matches("- ");
+            ["set", "parameters:", "valuesObject:"].iter().any(|word| key.starts_with(word))
+        });
+        if passes { self.passed(file, text, path, sets) } else { None }
+    }
+
+    fn passed_by_command(&self, file: FileId, command: &str, path: &str) -> Option<Passed> {
+        let words = || command.split_whitespace().map(|it| it.trim_matches(['"', '\'']));
+        let files = words().filter(|it| it.starts_with("--values") || *it == "-f").count();
+        let bare = |it: &str| it.starts_with('$') && !it.contains('/');
+        let sets = words().any(|it| it.starts_with("--set") || bare(it));
+        // A single file that is passed alone is what it is taken for.
+        let passed = self.passed(file, command, path, sets)?;
+        (passed == Passed::Over || files > 1).then_some(passed)
+    }
+
+    /// What is passed to Helm beside what stands at `path`, when `text` names it.
+    fn passed(&self, file: FileId, text: &str, path: &str, sets: bool) -> Option<Passed> {
+        let dir = source::parent(&self.sources[file].path);
+        let ends = |it: char| it.is_whitespace() || "\"'=,()[]:".contains(it);
+        let words = || text.split(ends);
+        let means = words().filter_map(|word| means(dir, word, path)).max()?;
+        // What takes the files of this name takes nothing over them.
+        let name = source::file_name(path);
+        let by_name = words().any(|it| source::file_name(it) == name);
+        let over = sets || self.sources.is_chart(path) || (means == Passed::Over && !by_name);
+        Some(if over { Passed::Over } else { Passed::Below })
+    }
+}
+
+/// How a word in a file in `dir` may mean `path`: exactly, or with something filled in.
+fn means(dir: &str, word: &str, path: &str) -> Option<Passed> {
+    let word = word.trim_start_matches("${path.module}/").trim_start_matches("$values/");
+    let end = ["{{", "[[", "$", "*"].iter().filter_map(|it| word.find(it)).min();
+    let literal = &word[..end.unwrap_or(word.len())];
+    let is_path = literal.contains('/') || (end.is_none() && literal.contains('.'));
+    if !is_path {
+        return None;
+    }
+    let from = |dir: &str| source::join(dir, literal).filter(|it| !it.is_empty());
+    let names = [from(""), from(dir)];
+    let mut names = names.iter().flatten();
+    match end {
+        None => {
+            // The command may run in some other directory.
+            let inner = |it: &str| path.strip_suffix(it).is_some_and(|it| it.ends_with('/'));
+            let is_it = |it: &String| it == path || (literal.contains('/') && inner(it));
+            names.any(is_it).then_some(Passed::Below)
+        }
+        Some(_) => {
+            let covers = |it: &String| path.starts_with(&**it);
+            names.any(covers).then_some(Passed::Over)
+        }
+    }
+}
+
+/// Whether a file holds commands, by its name.
+fn is_script(path: &str) -> bool {
+    let name = source::file_name(path);
+    matches!(source::extension(name), "sh" | "bash" | "mk")
+        || matches!(
+            name,
+            "Makefile"
+                | "makefile"
+                | "justfile"
+                | "Justfile"
+                | "Taskfile.yml"
+                | "Taskfile.yaml"
+                | ".gitlab-ci.yml"
+                | "Jenkinsfile"
+        )
+        || path.starts_with(".github/workflows/")
+}
+
+/// The commands in a script that have Helm install something, each in one line.
+fn commands(text: &str) -> Vec<String> {
+    let text = text.replace("\\\n", " ");
+    let installs = |it: &&str| {
+        let mut words = it.split_whitespace().skip_while(|it| !it.ends_with("helm"));
+        !it.trim_start().starts_with('#')
+            && words.next().is_some()
+            && words.any(|it| matches!(it, "upgrade" | "install" | "template"))
+    };
+    text.lines().filter(installs).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_means_a_path_from_the_root_or_from_its_file_or_with_something_filled_in() {
+        let of = |word| means("deploy", word, "charts/ms/values.yaml");
+        for word in [
+            "charts/ms/values.yaml",
+            "../charts/ms/values.yaml",
+            "./ms/values.yaml",
+            "$values/charts/ms/values.yaml",
+        ] {
+            assert_eq!(of(word), Some(Passed::Below), "{word}");
+        }
+        for word in ["charts/{{", "../charts/${NAME}/values.yaml", "charts/*"] {
+            assert_eq!(of(word), Some(Passed::Over), "{word}");
+        }
+        for word in ["", "values.yaml", "ms", "{{", "charts", "./", "charts/other/values.yaml"] {
+            assert_eq!(of(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn commands_are_whole() {
+        let text =
+            "# helm install x\nhelm repo add x\nhelm upgrade --install ms \\\n  ./ms --set a=b";
+        assert_eq!(commands(text), ["helm upgrade --install ms    ./ms --set a=b"]);
+    }
+}
