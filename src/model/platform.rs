@@ -6,6 +6,7 @@
 //! through the documents for what it knows. Documents are recognised by what they say, never by the
 //! name of their file alone.
 
+mod bundled;
 mod cluster_api;
 mod kind;
 mod kubeadm;

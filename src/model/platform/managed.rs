@@ -4,7 +4,7 @@
 use crate::{
     model::{
         Carrier, ClusterId, Fact, KubeletFacts, Signer, nodes,
-        platform::{Input, InputDocument, Platform},
+        platform::{Input, InputDocument, Platform, bundled},
     },
     tree::Node,
 };
@@ -15,7 +15,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
         match (document.group(), document.kind()) {
             ("kops.k8s.io", "Cluster") => kops(document, platform),
             ("kops.k8s.io", "InstanceGroup") => instance_group(document, platform),
-            ("eksctl.io", "ClusterConfig") => eksctl(document, platform),
+            ("eksctl.io", "ClusterConfig") => eksctl(input, document, platform),
             ("core.gardener.cloud", "Shoot") if !input.is_applied => shoot(document, platform),
             ("kubeone.k8c.io" | "kubeone.io", "KubeOneCluster") => kubeone(document, platform),
             ("k0s.k0sproject.io", "ClusterConfig") => k0s(document, platform),
@@ -164,7 +164,7 @@ fn instance_group(document: &InputDocument<'_>, platform: &mut Platform) {
 }
 
 /// EKS approves its nodes' requests; eksctl turns them on.
-fn eksctl(document: &InputDocument<'_>, platform: &mut Platform) {
+fn eksctl(input: &Input<'_>, document: &InputDocument<'_>, platform: &mut Platform) {
     let node = document.node;
     let cluster = document.cluster("eks", node.object_name());
     let anchor = document.anchor();
@@ -189,6 +189,7 @@ fn eksctl(document: &InputDocument<'_>, platform: &mut Platform) {
     if let Some(addon) = addons.iter().find(|it| it.str_at("name") == Some("metrics-server")) {
         let at = addon.get("name").map_or(&anchor, |it| &it.origin);
         platform.bundle(&cluster, "the EKS add-on", at);
+        bundled::configure(input, &cluster, addon.get("configurationValues"), platform);
     }
 }
 

@@ -9,11 +9,14 @@ use crate::{
         Carrier, ClusterId, Fact, Signer,
         kubelet::{Flag, Settings, loose_bool},
         nodes,
-        platform::{Input, InputDocument, Platform},
+        platform::{Input, InputDocument, Platform, bundled},
     },
     source,
     tree::{Node, Origin},
 };
+
+/// RKE2's chart of metrics-server, and what it installs.
+const RKE2_SERVER: &str = "rke2-metrics-server";
 
 pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     for document in &input.documents {
@@ -34,7 +37,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     }
     k3s(input, platform);
     for document in input.kind("helm.cattle.io", "HelmChartConfig") {
-        chart_config(document, platform);
+        chart_config(input, document, platform);
     }
 }
 
@@ -123,7 +126,7 @@ fn bundle(cluster: &ClusterId, product: &str, anchor: &Origin, platform: &mut Pl
     if product == "k3s" {
         server.facts.api_service_insecure_skip_tls_verify = Fact::implied(true, anchor);
     } else {
-        server.name = "rke2-metrics-server".into();
+        server.name = RKE2_SERVER.into();
     }
 }
 
@@ -223,19 +226,26 @@ fn provisioned(document: &InputDocument<'_>, platform: &mut Platform) {
 }
 
 /// RKE2 takes settings of its own charts, which are named after it, from such an object.
-fn chart_config(document: &InputDocument<'_>, platform: &mut Platform) {
+fn chart_config(input: &Input<'_>, document: &InputDocument<'_>, platform: &mut Platform) {
     let name = document.node.object_name();
     if !name.starts_with("rke2-") {
         return;
     }
     let anchor = document.anchor();
     let cluster = ClusterId::only("rke2");
-    if platform.knows(&cluster) {
-        return;
+    let is_server = name == RKE2_SERVER;
+    if !platform.knows(&cluster) {
+        platform.signed(&cluster, "RKE2 chart configuration", &anchor);
+        if is_server {
+            bundle(&cluster, "RKE2", &anchor, platform);
+        }
     }
-    platform.signed(&cluster, "RKE2 chart configuration", &anchor);
-    if name == "rke2-metrics-server" {
-        bundle(&cluster, "RKE2", &anchor, platform);
+    if is_server {
+        let of_rke2 = platform.bundled.iter().filter(|(_, it)| it.name == RKE2_SERVER);
+        let clusters: Vec<ClusterId> = of_rke2.map(|(it, _)| it.clone()).collect();
+        for cluster in &clusters {
+            bundled::configure(input, cluster, document.node.at("spec.valuesContent"), platform);
+        }
     }
 }
 

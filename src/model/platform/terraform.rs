@@ -16,7 +16,7 @@ use crate::{
     model::{
         Carrier, ClusterId, Count, Fact,
         nodes::{self, Pool},
-        platform::{Input, Platform, talos},
+        platform::{Input, Platform, bundled, talos},
     },
     resolve::terraform::{
         Module,
@@ -106,7 +106,7 @@ fn module(input: &Input<'_>, dir: &str, platform: &mut Platform) {
             ("data", "talos_machine_configuration") => {
                 machine_configuration(input, dir, block, platform);
             }
-            ("module", _) => called(dir, block, platform),
+            ("module", _) => called(input, dir, block, platform),
             _ => {}
         }
     }
@@ -126,7 +126,9 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
         }
         "aws_eks_addon" if body.str_at("addon_name") == Some("metrics-server") => {
             let at = body.get("addon_name").map_or(&block.origin, |it| &it.origin);
-            platform.bundle(&ClusterId::named("eks", dir), "the EKS add-on", at);
+            let cluster = ClusterId::named("eks", dir);
+            platform.bundle(&cluster, "the EKS add-on", at);
+            bundled::configure(input, &cluster, body.get("configuration_values"), platform);
         }
         "azurerm_kubernetes_cluster" => {
             signed("aks", "AKS cluster in Terraform", platform);
@@ -216,7 +218,7 @@ fn google_pool(dir: &str, body: &Node, block: &Block, platform: &mut Platform) {
 }
 
 /// `terraform-aws-modules/eks/aws` and the blueprints' add-ons.
-fn called(dir: &str, block: &Block, platform: &mut Platform) {
+fn called(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform) {
     let body = &block.body;
     let source = body.str_at("source").unwrap_or_default();
     if source.contains("terraform-aws-modules/eks/aws") && !source.contains("//modules") {
@@ -240,6 +242,8 @@ fn called(dir: &str, block: &Block, platform: &mut Platform) {
         for addons in ["addons", "cluster_addons"].iter().filter_map(|it| body.get(it)) {
             if let Some(addon) = addons.get("metrics-server") {
                 platform.bundle(&cluster, "the EKS add-on", &addon.origin);
+                let values = addon.get("configuration_values");
+                bundled::configure(input, &cluster, values, platform);
             }
         }
     }
