@@ -279,6 +279,8 @@ struct Input<'a> {
     is_applied: bool,
     /// Objects and the documents of loose files, each once.
     documents: Vec<InputDocument<'a>>,
+    /// Loose files, whatever is in them.
+    files: Vec<FileId>,
 }
 
 /// One document.
@@ -291,9 +293,15 @@ struct InputDocument<'a> {
 impl<'a> Input<'a> {
     fn new(sources: &'a Sources, environment: &'a Environment) -> Self {
         let mut seen: BTreeSet<Option<Span>> = BTreeSet::new();
+        let home = environment.entry.origin.written_at();
+        let home = home.map_or("", |span| source::parent(&sources[span.file].path));
+        // What nothing builds, and other programs are tested with, is no cluster of anybody's.
+        let built = environment.entry.kind != EntryKind::Manifests && is_test_data(home);
+        let counts = |path: &str| built || !is_test_data(path);
         let objects = environment.objects.iter().map(|it| as_written(sources, &it.node));
-        let loose = environment
-            .files
+        let files = environment.files.iter().copied();
+        let files: Vec<FileId> = files.filter(|it| counts(&sources[*it].path)).collect();
+        let loose = files
             .iter()
             .filter(|file| may_hold_yaml(&sources[**file].path))
             .flat_map(|file| sources.documents(*file, Dialect::Sigs).roots());
@@ -303,17 +311,16 @@ impl<'a> Input<'a> {
             .map(|node| {
                 let span = node.origin.written_at();
                 InputDocument { node, path: span.map_or("", |span| &sources[span.file].path) }
-            });
+            })
+            .filter(|it| counts(it.path))
+            .collect();
         Self {
             sources,
             environment,
             is_applied: matches!(environment.entry.kind, EntryKind::Flux | EntryKind::ArgoCd),
-            home: environment
-                .entry
-                .origin
-                .written_at()
-                .map_or("", |span| source::parent(&sources[span.file].path)),
-            documents: documents.collect(),
+            home,
+            documents,
+            files,
         }
     }
 
@@ -431,6 +438,12 @@ fn anchor(node: &Node) -> Origin {
     named.map_or_else(|| node.origin.clone(), |it| it.origin.clone())
 }
 
+/// Whether a program's tests have the file at `path`, or all in the directory, for their input.
+fn is_test_data(path: &str) -> bool {
+    let words = ["testdata", "test-data", "test_data", "fixtures", "e2e", "golden"];
+    path.starts_with("tests/") || path.split('/').any(|it| words.contains(&it))
+}
+
 fn may_hold_yaml(path: &str) -> bool {
     matches!(source::extension(path), "yaml" | "yml" | "json" | "conf" | "j2")
 }
@@ -517,6 +530,23 @@ mod tests {
         assert_eq!(runs_on(talos), Some(("Talos", Some(super::BY_TALOS))));
         assert_eq!(runs_on(&format!("{eks}{talos}")), None);
         assert_eq!(runs_on(kubelet), None);
+    }
+
+    #[test]
+    fn test_data_is_no_cluster_of_anybody() {
+        let kubelets = |dir: &str| {
+            let kubeadm = format!(
+                "//- {dir}/init.yaml\napiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n"
+            );
+            let (_, clusters) = analyze(&fixture(&kubeadm), &Config::default());
+            clusters.iter().map(|it| it.kubelets.len()).sum::<usize>()
+        };
+        for dir in ["pkg/kubeadm/testdata", "tests/integration/a", "internal/fixtures/x", "e2e"] {
+            assert_eq!(kubelets(dir), 0, "{dir}");
+        }
+        for dir in ["clusters/test", "test", "clusters/e2e-1"] {
+            assert_eq!(kubelets(dir), 1, "{dir}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! A control plane's first machine is made with `initConfiguration`, all others with
 //! `joinConfiguration`; a setting that only one of them has is not on all nodes.
 
+use std::collections::BTreeSet;
+
 use crate::{
     model::{
         Approver, Carrier, ClusterId, Count, Fact,
@@ -12,7 +14,7 @@ use crate::{
         platform::{Input, InputDocument, Platform, node_files::WrittenFile, talos},
     },
     source,
-    tree::{Node, Origin},
+    tree::{Map, Node, Origin},
 };
 
 pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
@@ -33,11 +35,14 @@ struct Clusters<'a> {
     names: Vec<&'a str>,
     /// Objects that others refer to, by name, with the cluster of the other.
     references: Vec<(&'a str, &'a str)>,
+    /// The names of objects that some object means.
+    meant: BTreeSet<&'a str>,
 }
 
 impl<'a> Clusters<'a> {
     fn new(input: &'a Input<'_>, platform: &'a mut Platform) -> Self {
-        let mut all = Self { input, platform, names: Vec::new(), references: Vec::new() };
+        let meant = input.documents.iter().flat_map(|it| meant(it.node)).collect();
+        let mut all = Self { input, platform, names: Vec::new(), references: Vec::new(), meant };
         for document in input.group("cluster.x-k8s.io") {
             let node = document.node;
             let name = node.object_name();
@@ -57,6 +62,9 @@ impl<'a> Clusters<'a> {
     fn read(&mut self, document: &InputDocument<'_>) {
         let Some(group) = document.group().strip_suffix("cluster.x-k8s.io") else { return };
         let node = document.node;
+        if self.makes_no_node(document) {
+            return;
+        }
         match (group, document.kind()) {
             ("", "Cluster") => self.topology(document),
             ("controlplane.", "KubeadmControlPlane") => {
@@ -96,6 +104,25 @@ impl<'a> Clusters<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Whether an object is a part that another one is patched with, since nothing means it and it
+    /// makes no machines of its own; or is there because a managed control plane wants one.
+    fn makes_no_node(&self, document: &InputDocument<'_>) -> bool {
+        let node = document.node;
+        let spec = match document.kind() {
+            "KubeadmControlPlane" | "KubeadmConfig" => node.get("spec"),
+            "KubeadmControlPlaneTemplate" | "KubeadmConfigTemplate" | "TalosConfigTemplate" => {
+                node.at("spec.template.spec")
+            }
+            _ => return false,
+        };
+        let of_itself = ["spec.replicas", "spec.machineTemplate", "metadata.labels"];
+        let is_part = of_itself.iter().all(|it| node.at(it).is_none())
+            && node.str_at("metadata.name").is_some_and(|name| !self.meant.contains(name));
+        let is_empty = spec.is_none_or(|it| it.as_map().is_some_and(Map::is_empty));
+        let is_managed = |it: &InputDocument<'_>| it.kind().contains("ManagedControlPlane");
+        is_part || is_empty && self.input.documents.iter().any(is_managed)
     }
 
     /// The cluster of an object: what its label says, what refers to it, or the only one.
@@ -184,6 +211,14 @@ impl<'a> Clusters<'a> {
     }
 }
 
+/// The names of the objects that a Cluster, its class or a group of machines means.
+fn meant(node: &Node) -> impl Iterator<Item = &str> {
+    const REFERENCES: [&str; 4] = ["controlPlaneRef", "configRef", "ref", "templateRef"];
+    let cluster_api = node.api_group() == "cluster.x-k8s.io";
+    let nodes = cluster_api.then(|| node.walk()).into_iter().flatten();
+    nodes.flat_map(move |it| REFERENCES.iter().filter_map(|name| it.get(name)?.str_at("name")))
+}
+
 fn is_hetzner(kind: &str) -> bool {
     matches!(
         kind,
@@ -269,4 +304,44 @@ fn sized(metadata: Option<&Node>, replicas: Option<&Node>, anchor: &Origin) -> F
         _ => None,
     }
     .unwrap_or_else(|| nodes::stated_or(replicas, 1, anchor))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{config::Config, pipeline::analyze, tests::fixture};
+
+    #[test]
+    fn what_nothing_means_makes_no_node() {
+        let kubelets = |files: &str| {
+            let (_, clusters) = analyze(&fixture(files), &Config::default());
+            clusters.iter().map(|it| it.kubelets.len()).sum::<usize>()
+        };
+        let template = "
+            //- template.yaml
+            apiVersion: bootstrap.cluster.x-k8s.io/v1beta1
+            kind: KubeadmConfigTemplate
+            metadata: {name: workers}
+            spec: {template: {spec: SPEC}}
+        ";
+        let class = "
+            ---
+            apiVersion: cluster.x-k8s.io/v1beta1
+            kind: ClusterClass
+            metadata: {name: class}
+            spec:
+              controlPlane: {ref: {kind: KIND, name: control-plane}}
+              workers: {machineDeployments: [{template: {bootstrap: {ref: {name: workers}}}}]}
+            ---
+            apiVersion: controlplane.cluster.x-k8s.io/v1beta1
+            kind: KIND
+            metadata: {name: control-plane}
+        ";
+        let with = |spec: &str, kind: &str| {
+            kubelets(&format!("{template}{class}").replace("SPEC", spec).replace("KIND", kind))
+        };
+        assert_eq!(kubelets(&template.replace("SPEC", "{joinConfiguration: {}}")), 0);
+        assert_eq!(with("{}", "KubeadmControlPlaneTemplate"), 3);
+        assert_eq!(with("{}", "GCPManagedControlPlaneTemplate"), 0);
+        assert_eq!(with("{joinConfiguration: {}}", "GCPManagedControlPlaneTemplate"), 1);
+    }
 }

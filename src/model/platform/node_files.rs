@@ -19,7 +19,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
         let path = &input.sources[**file].path;
         [".yaml", ".yml", ".json"].iter().all(|extension| !path.ends_with(extension))
     };
-    for file in input.environment.files.iter().filter(plain) {
+    for file in input.files.iter().filter(plain) {
         loose(input, *file, platform);
     }
     for document in &input.documents {

@@ -29,7 +29,6 @@ use crate::{
 
 pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     let dirs: BTreeSet<&str> = input
-        .environment
         .files
         .iter()
         .map(|file| &*input.sources[*file].path)
