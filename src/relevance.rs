@@ -48,6 +48,8 @@ const SUBJECT: &[&str] = &[
     "k3sArgs",
     "aws-auth",
     "baseDomain:",
+    // It may change manifests that do not say that it does.
+    "#@overlay/match",
 ];
 
 /// A part of each of [`SUBJECT`]: few and short, so that nearly all files of a repository are
@@ -72,6 +74,7 @@ const HINTS: &[&str] = &[
     "k3s",
     "aws-auth",
     "baseDomain",
+    "#@overlay",
 ];
 
 /// The same for Terraform, of which there is less.

@@ -18,5 +18,6 @@ mod names;
 pub(crate) mod template;
 pub(crate) mod terraform;
 mod values_file;
+mod ytt;
 
 pub(crate) use environments::resolve;

@@ -1,25 +1,25 @@
 //! Where environments start, and what belongs to them.
 
+mod loose;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
+use self::loose::{Groups, Loose, sets};
 use crate::{
     config::{Config, EnvironmentConfig},
     data::groups::{self, Role},
-    placeholder,
-    problem::{Problem, ProblemKind},
+    problem::ProblemKind,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Object, UNNAMED},
+        environment::{EntryKind, Environment, Object},
         flux, helm,
-        installers::{self, Installers},
+        installers::Installers,
         layout::{self, Closure, FluxKustomization, Layout},
         names::{environment_dir, environment_of, environment_or_unnamed, settings_for},
-        template::placeholders,
         values_file::{self, Unread},
     },
-    scalar::Dialect,
     source::{self, FileId, Relevance, Sources},
     tree::{Kind, Node, Origin},
 };
@@ -474,152 +474,6 @@ fn home(places: &[Place], path: &str) -> Option<usize> {
     let most = places.iter().map(|(_, it)| shared(it)).max().filter(|most| *most > 0)?;
     let mut best = places.iter().filter(|(_, it)| shared(it) == most);
     best.next().filter(|_| best.next().is_none()).map(|(index, _)| *index)
-}
-
-/// Files by the environment that they lie in, each with what was found in it.
-type Groups<'a> = BTreeMap<&'a str, Vec<(&'a str, Loose)>>;
-
-/// What was found in files that nothing refers to, by what can be one cluster, and its name.
-fn sets(groups: Groups<'_>) -> Vec<(&str, Loose)> {
-    let of = |(name, files)| apart(name, if name == UNNAMED { "" } else { name }, files);
-    groups.into_iter().flat_map(of).filter(|(_, it)| !it.is_empty()).collect()
-}
-
-/// The files below `dir`, which are of the environment `name`, as those that can be of one cluster.
-///
-/// Two objects of one kind, namespace and name cannot: the directories that have them are sets of
-/// their own, and so are the files when they lie in one directory. What collides with nothing stays
-/// together.
-fn apart<'a>(name: &'a str, dir: &str, files: Vec<(&'a str, Loose)>) -> Vec<(&'a str, Loose)> {
-    let start = if dir.is_empty() { 0 } else { dir.len() + 1 };
-    let mut parts: BTreeMap<&str, Vec<(&str, Loose)>> = BTreeMap::new();
-    for (path, loose) in files {
-        let end = path[start..].find('/').map_or(path.len(), |at| start + at);
-        parts.entry(&path[..end]).or_default().push((path, loose));
-    }
-    let is_file = |part: &str, files: &[(&str, Loose)]| files.iter().any(|(it, _)| *it == part);
-    let mut holders: BTreeMap<Identity, Vec<(&str, bool)>> = BTreeMap::new();
-    for (part, files) in &parts {
-        for identity in files.iter().flat_map(|(_, it)| it.identities()) {
-            holders.entry(identity).or_default().push((part, is_file(part, files)));
-        }
-    }
-    // The files of one directory belong together as long as they can.
-    let mut colliding = BTreeSet::new();
-    for holders in holders.values().filter(|it| it.len() > 1) {
-        let files = holders.iter().filter(|(_, is_file)| *is_file).count();
-        let collides = |(_, is_file): &&(&str, bool)| !is_file || files > 1;
-        colliding.extend(holders.iter().filter(collides).map(|(part, _)| (*part).to_owned()));
-    }
-    let only = parts.len() == 1;
-    let (mut rest, mut sets) = (Loose::default(), Vec::new());
-    for (part, files) in parts {
-        if is_file(part, &files) || !colliding.contains(part) {
-            let merged = files.into_iter().fold(Loose::default(), |mut all, (_, it)| {
-                all.append(it);
-                all
-            });
-            if colliding.contains(part) { sets.push((part, merged)) } else { rest.append(merged) }
-        } else {
-            sets.extend(apart(if only { name } else { part }, part, files));
-        }
-    }
-    sets.push((name, rest));
-    sets
-}
-
-/// The group, kind, namespace and name of an object.
-type Identity = [String; 4];
-
-/// What was found in files that nothing refers to.
-#[derive(Default)]
-struct Loose {
-    objects: Vec<Node>,
-    files: Vec<FileId>,
-    problems: Vec<Problem>,
-}
-
-impl Loose {
-    fn add(&mut self, sources: &Sources, file: FileId) {
-        if !layout::is_yaml(&sources[file].path) {
-            self.files.push(file);
-            return;
-        }
-        let documents = sources.documents(file, Dialect::Sigs);
-        if let Some(error) =
-            documents.error().filter(|_| !placeholder::is_template(sources.text(file)))
-        {
-            self.problems.push(Problem::syntax(error, &Origin::start_of(file)));
-        }
-        let mut plain = false;
-        for node in layout::objects(documents.roots()) {
-            if node.str_at("kind").is_some() && node.get("apiVersion").is_some() {
-                self.objects.push(placeholders(node));
-            } else {
-                plain = true;
-            }
-        }
-        if plain {
-            self.files.push(file);
-        }
-    }
-
-    /// What of its objects a cluster has only one of. The others are said wherever they are needed:
-    /// a namespace, and where charts come from.
-    fn identities(&self) -> BTreeSet<Identity> {
-        let objects = self.objects.iter().filter(|it| {
-            let kind = it.object_kind();
-            kind != "Namespace" && !kind.ends_with("Repository") && !it.object_name().is_empty()
-        });
-        let known = objects.filter(|it| it.look("metadata.namespace").is_ok());
-        known
-            .map(|it| [it.api_group(), it.object_kind(), it.object_namespace(), it.object_name()])
-            .map(|it| it.map(str::to_owned))
-            .collect()
-    }
-
-    fn append(&mut self, mut other: Self) {
-        self.objects.append(&mut other.objects);
-        self.files.append(&mut other.files);
-        self.problems.append(&mut other.problems);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.files.is_empty() && self.problems.is_empty()
-    }
-
-    /// What of it defines a cluster's nodes. Workloads stay: nothing says that the cluster runs
-    /// them.
-    fn take_definitions(&mut self) -> Self {
-        let objects = std::mem::take(&mut self.objects).into_iter();
-        let (definitions, workloads) = objects.partition(defines_nodes);
-        self.objects = workloads;
-        Self { objects: definitions, files: std::mem::take(&mut self.files), problems: Vec::new() }
-    }
-
-    /// Makes it part of `environment`.
-    fn join(mut self, environment: &mut Environment) {
-        environment.objects.extend(self.objects.into_iter().map(Object::new));
-        environment.files.append(&mut self.files);
-        environment.problems.append(&mut self.problems);
-    }
-
-    /// An environment of these files alone, unless there is nothing in them.
-    fn found(self, context: &Context<'_>, name: &str) -> Option<Environment> {
-        let object = self.objects.first().map(|it| it.object_anchor().clone());
-        let problem = self.problems.first().map(|it| it.at.clone());
-        let file = self.files.first().map(|file| Origin::start_of(*file));
-        let origin = object.or(problem).or(file)?;
-        let mut environment = Environment {
-            settings: settings_for(context.config, name, name).cloned(),
-            objects: self.objects.into_iter().map(Object::new).collect(),
-            files: self.files,
-            problems: self.problems,
-            ..Environment::new(name, EntryKind::Manifests, origin)
-        };
-        installers::releases(context, &mut environment);
-        Some(environment)
-    }
 }
 
 /// Whether an object says how a cluster's nodes are made rather than what they run.

@@ -130,7 +130,7 @@ const RESOLVE_FLOORS: &[&[&str]] = &[
     &["kustomize"],
     &["install"],
     &["helm"],
-    &["template"],
+    &["template", "ytt"],
     &["layout"],
     &["names"],
     &["environment"],

@@ -1,0 +1,220 @@
+//! Manifests that nothing refers to, by what can be one cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::defines_nodes;
+use crate::{
+    placeholder,
+    problem::Problem,
+    resolve::{
+        context::Context,
+        environment::{EntryKind, Environment, Object, UNNAMED},
+        installers, layout,
+        names::settings_for,
+        template::placeholders,
+        ytt,
+    },
+    scalar::Dialect,
+    source::{FileId, Sources},
+    tree::{Node, Origin},
+};
+
+/// Files by the environment that they lie in, each with what was found in it.
+pub(super) type Groups<'a> = BTreeMap<&'a str, Vec<(&'a str, Loose)>>;
+
+/// What was found in files that nothing refers to, by what can be one cluster, and its name.
+pub(super) fn sets(groups: Groups<'_>) -> Vec<(&str, Loose)> {
+    let of = |(name, files)| apart(name, if name == UNNAMED { "" } else { name }, files);
+    let mut sets: Vec<_> = groups.into_iter().flat_map(of).collect();
+    // An overlay without anything to match beside it is for what lies elsewhere.
+    let elsewhere: Vec<_> = sets.iter_mut().flat_map(|(_, it)| it.take_overlays()).collect();
+    sets.retain(|(_, it)| !it.is_empty());
+    for (_, set) in &mut sets {
+        set.overlays.extend_from_slice(&elsewhere);
+    }
+    sets
+}
+
+/// The files below `dir`, which are of the environment `name`, as those that can be of one cluster.
+///
+/// Two objects of one kind, namespace and name cannot: the directories that have them are sets of
+/// their own, and so are the files when they lie in one directory. What collides with nothing stays
+/// together.
+fn apart<'a>(name: &'a str, dir: &str, files: Vec<(&'a str, Loose)>) -> Vec<(&'a str, Loose)> {
+    let start = if dir.is_empty() { 0 } else { dir.len() + 1 };
+    let mut parts: BTreeMap<&str, Vec<(&str, Loose)>> = BTreeMap::new();
+    for (path, loose) in files {
+        let end = path[start..].find('/').map_or(path.len(), |at| start + at);
+        parts.entry(&path[..end]).or_default().push((path, loose));
+    }
+    let is_file = |part: &str, files: &[(&str, Loose)]| files.iter().any(|(it, _)| *it == part);
+    let mut holders: BTreeMap<Identity, Vec<(&str, bool)>> = BTreeMap::new();
+    for (part, files) in &parts {
+        for identity in files.iter().flat_map(|(_, it)| it.identities()) {
+            holders.entry(identity).or_default().push((part, is_file(part, files)));
+        }
+    }
+    // The files of one directory belong together as long as they can.
+    let mut colliding = BTreeSet::new();
+    for holders in holders.values().filter(|it| it.len() > 1) {
+        let files = holders.iter().filter(|(_, is_file)| *is_file).count();
+        let collides = |(_, is_file): &&(&str, bool)| !is_file || files > 1;
+        colliding.extend(holders.iter().filter(collides).map(|(part, _)| (*part).to_owned()));
+    }
+    let only = parts.len() == 1;
+    let (mut rest, mut sets) = (Loose::default(), Vec::new());
+    for (part, files) in parts {
+        if is_file(part, &files) || !colliding.contains(part) {
+            let merged = files.into_iter().fold(Loose::default(), |mut all, (_, it)| {
+                all.append(it);
+                all
+            });
+            if colliding.contains(part) { sets.push((part, merged)) } else { rest.append(merged) }
+        } else {
+            sets.extend(apart(if only { name } else { part }, part, files));
+        }
+    }
+    sets.push((name, rest));
+    sets
+}
+
+/// The group, kind, namespace and name of an object.
+type Identity = [String; 4];
+
+/// What was found in files that nothing refers to.
+#[derive(Default)]
+pub(super) struct Loose {
+    objects: Vec<Node>,
+    files: Vec<FileId>,
+    problems: Vec<Problem>,
+    /// What ytt merges over the objects.
+    overlays: Vec<ytt::Overlay>,
+    /// Where it is first said what ytt makes of them.
+    by_ytt: Option<Origin>,
+}
+
+impl Loose {
+    pub(super) fn add(&mut self, sources: &Sources, file: FileId) {
+        if !layout::is_yaml(&sources[file].path) {
+            self.files.push(file);
+            return;
+        }
+        let documents = sources.documents(file, Dialect::Sigs);
+        if let Some(error) =
+            documents.error().filter(|_| !placeholder::is_template(sources.text(file)))
+        {
+            self.problems.push(Problem::syntax(error, &Origin::start_of(file)));
+        }
+        let mut plain = false;
+        let template = ytt::first_line(sources, file);
+        if template.is_some() {
+            self.overlays = ytt::overlays(sources, file, &documents.roots().collect::<Vec<_>>());
+        }
+        for node in layout::objects(documents.roots()) {
+            if self.overlays.iter().any(|it| it.is(node)) {
+                continue;
+            }
+            if node.str_at("kind").is_some() && node.get("apiVersion").is_some() {
+                let mut object = node.clone();
+                if template.is_some() {
+                    object = ytt::computed(sources, file, node);
+                }
+                if object != *node {
+                    self.by_ytt.clone_from(&template);
+                }
+                self.objects.push(placeholders(&object));
+            } else {
+                plain = true;
+            }
+        }
+        if plain {
+            self.files.push(file);
+        }
+    }
+
+    /// What of its objects a cluster has only one of. The others are said wherever they are needed:
+    /// a namespace, and where charts come from.
+    fn identities(&self) -> BTreeSet<Identity> {
+        let objects = self.objects.iter().filter(|it| {
+            let kind = it.object_kind();
+            kind != "Namespace" && !kind.ends_with("Repository") && !it.object_name().is_empty()
+        });
+        let known = objects.filter(|it| it.look("metadata.namespace").is_ok());
+        known
+            .map(|it| [it.api_group(), it.object_kind(), it.object_namespace(), it.object_name()])
+            .map(|it| it.map(str::to_owned))
+            .collect()
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.objects.append(&mut other.objects);
+        self.files.append(&mut other.files);
+        self.problems.append(&mut other.problems);
+        self.overlays.append(&mut other.overlays);
+        self.by_ytt = self.by_ytt.take().or(other.by_ytt);
+    }
+
+    /// The overlays that match none of its objects.
+    fn take_overlays(&mut self) -> Vec<ytt::Overlay> {
+        let overlays = std::mem::take(&mut self.overlays).into_iter();
+        let matches = |it: &ytt::Overlay| self.objects.iter().any(|object| it.matches(object));
+        let (mine, others) = overlays.partition(matches);
+        self.overlays = mine;
+        others
+    }
+
+    /// The same, with all unknown that its overlays may touch.
+    fn overlaid(mut self, sources: &Sources) -> Self {
+        for overlay in std::mem::take(&mut self.overlays) {
+            let (matched, mut objects): (Vec<_>, Vec<_>) =
+                self.objects.into_iter().partition(|it| overlay.matches(it));
+            if !matched.is_empty() {
+                self.by_ytt.get_or_insert_with(|| overlay.at.clone());
+            }
+            objects.extend(matched.iter().filter_map(|it| overlay.over(sources, it)));
+            self.objects = objects;
+        }
+        let why = "what ytt's templates and overlays make of these manifests is not evaluated";
+        self.problems.extend(self.by_ytt.take().map(|at| Problem::unresolved(&at, why)));
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.files.is_empty() && self.problems.is_empty()
+    }
+
+    /// What of it defines a cluster's nodes. Workloads stay: nothing says that the cluster runs
+    /// them.
+    pub(super) fn take_definitions(&mut self) -> Self {
+        let objects = std::mem::take(&mut self.objects).into_iter();
+        let (definitions, workloads) = objects.partition(defines_nodes);
+        self.objects = workloads;
+        let files = std::mem::take(&mut self.files);
+        Self { objects: definitions, files, ..Self::default() }
+    }
+
+    /// Makes it part of `environment`.
+    pub(super) fn join(mut self, environment: &mut Environment) {
+        environment.objects.extend(self.objects.into_iter().map(Object::new));
+        environment.files.append(&mut self.files);
+        environment.problems.append(&mut self.problems);
+    }
+
+    /// An environment of these files alone, unless there is nothing in them.
+    pub(super) fn found(self, context: &Context<'_>, name: &str) -> Option<Environment> {
+        let this = self.overlaid(context.sources);
+        let object = this.objects.first().map(|it| it.object_anchor().clone());
+        let problem = this.problems.first().map(|it| it.at.clone());
+        let file = this.files.first().map(|file| Origin::start_of(*file));
+        let origin = object.or(problem).or(file)?;
+        let mut environment = Environment {
+            settings: settings_for(context.config, name, name).cloned(),
+            objects: this.objects.into_iter().map(Object::new).collect(),
+            files: this.files,
+            problems: this.problems,
+            ..Environment::new(name, EntryKind::Manifests, origin)
+        };
+        installers::releases(context, &mut environment);
+        Some(environment)
+    }
+}
