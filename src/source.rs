@@ -2,6 +2,7 @@
 
 use std::{fmt, io::ErrorKind, num::NonZeroU32, ops::Range, sync::OnceLock};
 
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use indexmap::IndexMap;
 
 use crate::{
@@ -20,6 +21,7 @@ pub(crate) struct Sources {
     /// The directories of other repositories inside of this one, in order.
     pub repositories: Vec<String>,
     load: Box<Load>,
+    ignored: OnceLock<Gitignore>,
 }
 
 /// Reads one file, given its path relative to the root.
@@ -127,7 +129,8 @@ impl Sources {
             .into_iter()
             .map(|(path, relevance, text)| Source::new(path, relevance, text))
             .collect();
-        Self { files, links, repositories: Vec::new(), load }
+        let (repositories, ignored) = (Vec::new(), OnceLock::new());
+        Self { files, links, repositories, load, ignored }
     }
 
     /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what
@@ -193,6 +196,27 @@ impl Sources {
             .take_while(move |file| file.path.starts_with(&prefix))
             .zip(start..)
             .filter_map(|(_, at)| FileId::new(at))
+    }
+
+    /// Whether a `.gitignore` leaves `path` out, so that it may be there all the same.
+    pub(crate) fn is_ignored(&self, path: &str) -> bool {
+        let ignored = self.ignored.get_or_init(|| self.patterns(&[], ".gitignore"));
+        ignored.matched_path_or_any_parents(path, false).is_ignore()
+    }
+
+    /// The patterns `first`, then those in all files of that name, each for what lies beside it.
+    pub(crate) fn patterns(&self, first: &[&str], name: &str) -> Gitignore {
+        let mut builder = GitignoreBuilder::new("");
+        let mut add = |line: &str| {
+            // A malformed pattern matches nothing, to Git and Flux too.
+            let _ = builder.add_line(None, line);
+        };
+        first.iter().copied().for_each(&mut add);
+        for (file, source) in self.iter().filter(|(_, it)| file_name(&it.path) == name) {
+            let dir = parent(&source.path);
+            self.text(file).lines().for_each(|line| add(&pattern_below(dir, line)));
+        }
+        builder.build().unwrap_or_else(|_| Gitignore::empty())
     }
 
     /// Every file, in path order.
@@ -371,6 +395,21 @@ pub(crate) fn join(dir: &str, relative: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
+}
+
+/// A line of an ignore file in `dir`, as it would stand at the root.
+fn pattern_below(dir: &str, line: &str) -> String {
+    let pattern = line.trim_end();
+    if dir.is_empty() || pattern.is_empty() || pattern.starts_with('#') {
+        return pattern.to_owned();
+    }
+    let (sign, pattern) = match pattern.strip_prefix('!') {
+        Some(pattern) => ("!", pattern),
+        None => ("", pattern),
+    };
+    let anywhere = !pattern.trim_end_matches('/').contains('/');
+    let between = if anywhere { "**/" } else { "" };
+    format!("{sign}/{dir}/{between}{}", pattern.trim_start_matches('/'))
 }
 
 /// The directory that holds `path`; `""` is the root.

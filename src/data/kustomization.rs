@@ -188,7 +188,10 @@ const SORT_OPTIONS: Shape = Shape::Fields(&[
 ]);
 
 /// `types.Kustomization`
-pub(crate) const KUSTOMIZATION: Shape = Shape::Fields(&[
+pub(crate) const KUSTOMIZATION: Shape = Shape::Fields(FIELDS);
+
+/// The fields of a kustomization file.
+pub(crate) const FIELDS: FieldShapes = &[
     (&["apiVersion", "kind", "namePrefix", "nameSuffix", "namespace"], Shape::Text),
     (&["metadata"], METADATA),
     (&["openapi", "commonLabels", "commonAnnotations"], Shape::Texts),
@@ -207,7 +210,7 @@ pub(crate) const KUSTOMIZATION: Shape = Shape::Fields(&[
     (&["helmCharts", "helmChartInflationGenerator"], Shape::List(&HELM_CHART)),
     (&["inventory"], Shape::Any),
     (&["buildMetadata"], TEXT_LIST),
-]);
+];
 
 #[cfg(test)]
 mod tests {

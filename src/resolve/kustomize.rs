@@ -35,9 +35,9 @@ use indexmap::IndexMap;
 
 use crate::{
     data::kustomization::FILES,
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     resolve::{
-        context::Context,
+        context::{Context, Purpose},
         kustomize::{
             file::Kustomization, layer::Layer, load::Loader, resource::Resource, value::Outcome,
         },
@@ -63,7 +63,8 @@ impl fmt::Debug for Layers {
 
 impl Layers {
     /// The layer of the loader's directory, built on the first call; if charts in it take the
-    /// namespace of what includes them, on the first call for that namespace.
+    /// namespace of what includes them, on the first call for that namespace, and if a cycle cuts it
+    /// short, on every call.
     ///
     /// Two threads may build one layer at once: waiting for each other could go in a circle.
     fn get_or_build(&self, loader: &Loader<'_>, at: &Origin) -> Outcome<Arc<Layer>> {
@@ -81,10 +82,15 @@ impl Layers {
         let flags = [options.unrestricted, options.helm, loader.annotate, partial];
         let key = (loader.dir.clone(), flags, loader.chart_namespace.clone());
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(layer) = known().get(&key) {
+        let circles = |layer: &Layer| layer.reached.iter().any(|dir| loader.chain.closes(dir));
+        if let Some(layer) = known().get(&key).filter(|it| !circles(it)) {
             return Ok(layer.clone());
         }
         let layer = Arc::new(target::base(loader, at)?);
+        if layer.cyclic {
+            loader.cyclic.set(loader.cyclic.get() + 1);
+            return Ok(layer);
+        }
         Ok(known().entry(key).or_insert(layer).clone())
     }
 }
@@ -111,7 +117,8 @@ pub(crate) struct BuildOptions {
 /// The result of a build.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Build {
-    /// The objects, canonical; empty when the build is refused.
+    /// The objects, canonical. To print them, none when the real tool refuses the build; to judge
+    /// them, all that do not depend on what it refuses.
     pub objects: Vec<Node>,
     /// What could not be resolved, and why the build is refused (`ProblemKind::BuildFails`).
     pub problems: Vec<Problem>,
@@ -127,7 +134,7 @@ pub(crate) fn build(context: &Context<'_>, dir: &str, options: &BuildOptions) ->
     } else {
         target::kustomization(&loader, &at, edits)
     };
-    Build::of(kustomization.and_then(|it| run(loader, &it, Layer::empty())))
+    run(loader, kustomization, Layer::empty())
 }
 
 /// Runs the fields of `kustomization` (`patches`, `images`, …) over `objects`: a post-renderer.
@@ -141,35 +148,39 @@ pub(crate) fn transform(context: &Context<'_>, objects: Vec<Node>, kustomization
     layer.resources = objects.into_iter().map(Resource::new).collect();
     let start = &kustomization.origin;
     let fields = file::decode(kustomization, None, String::new(), start);
-    Build::of(fields.and_then(|fields| run(loader, &fields, layer)))
+    run(loader, fields, layer)
 }
 
 /// Everything from the kustomization at the top to the objects.
-fn run(mut loader: Loader<'_>, kustomization: &Kustomization, layer: Layer) -> Outcome<Build> {
-    loader.annotate = !kustomization.list("buildMetadata").is_empty();
+fn run(mut loader: Loader<'_>, kustomization: Outcome<Kustomization>, mut layer: Layer) -> Build {
     // What is post-rendered is the text of another tool, with quotes where they are needed.
     let post_renders = !layer.resources.is_empty();
-    let mut layer = target::accumulate(&loader, kustomization, layer)?;
-    // What happens once, at the top: content hashes, references to names, variables.
-    layer.resources.iter_mut().for_each(generate::add_hash);
-    names::fix(&mut layer)?;
-    vars::resolve(&mut layer)?;
-    output::drop_local(&mut layer.resources)?;
-    output::annotate(&loader, kustomization, &mut layer.resources);
-    output::stringify_annotations(&mut layer.resources)?;
-    output::sort(kustomization, &mut layer.resources)?;
-    if !post_renders {
-        let mut read = layer.resources.iter().filter(|it| !it.inflated);
-        read.try_for_each(|it| loader.check_keys(&it.node))?;
+    // Without a kustomization nothing happens to what is there, and what would is not known.
+    if let Some(kustomization) = layer.change(kustomization, |_| true) {
+        loader.annotate = !kustomization.list("buildMetadata").is_empty();
+        target::accumulate(&loader, &kustomization, &mut layer);
+        // What happens once, at the top: content hashes, references to names, variables.
+        layer.resources.iter_mut().for_each(generate::add_hash);
+        names::fix(&mut layer);
+        vars::resolve(&mut layer);
+        output::drop_local(&mut layer);
+        output::annotate(&loader, &kustomization, &mut layer.resources);
+        for resource in &mut layer.resources {
+            resource.attempt(output::stringify_annotations);
+        }
+        let sorted = output::sort(&kustomization, &mut layer.resources);
+        layer.told(sorted);
+        for resource in layer.resources.iter_mut().filter(|it| !post_renders && !it.inflated) {
+            resource.attempt(|it| loader.check_keys(&it.node));
+        }
+    }
+    layer.sweep();
+    let refused = layer.problems.iter().any(|it| it.kind == ProblemKind::BuildFails);
+    if refused && loader.context.purpose == Purpose::Render {
+        layer.resources.clear();
     }
     let objects = layer.resources.into_iter().map(|it| output::canonical(&it.node)).collect();
-    Ok(Build { objects, problems: layer.problems })
-}
-
-impl Build {
-    fn of(result: Outcome<Self>) -> Self {
-        result.unwrap_or_else(|problem| Self { objects: Vec::new(), problems: vec![*problem] })
-    }
+    Build { objects, problems: layer.problems }
 }
 
 /// Where the build starts: its kustomization file, or else the first file in its directory.

@@ -548,6 +548,9 @@ fn what_the_artifact_leaves_out_is_not_built() {
         not: an object
     "), @"
     test:
+      metrics-server 3.12.2  apps/metrics-server/helmrelease.yaml:8 substituted `${CHART}` < base/services/environment.env:1 `3.12.2`
+        resources.limits.cpu: 100m  apps/metrics-server/helmrelease.yaml:13 substituted `${CPU_LIMIT}` < base/services/environment.env:3
+        resources.limits.memory: 256Mi  apps/metrics-server/helmrelease.yaml:14 substituted `${MEMORY_LIMIT}` < base/services/environment.env:2 overridden `128Mi` < clusters/prod/environment.env:2
     build-fails: this object has no kind  apps/metrics-server/values.yaml:1:1 `not: an object`
     ");
 }
@@ -648,7 +651,12 @@ fn unknown_fields_vanish_only_from_the_file_that_flux_rewrites() {
         postBuild: {}
     "), @"
     test:
+      metrics-server unknown: the ConfigMap `flux-system/cluster-vars` is not in the repository  apps/metrics-server/helmrelease.yaml:8 `${CHART}`
+        resources.limits.cpu: unknown: the ConfigMap `flux-system/cluster-vars` is not in the repository  apps/metrics-server/helmrelease.yaml:13 `${CPU_LIMIT}`
+        resources.limits.memory: unknown: the ConfigMap `flux-system/cluster-vars` is not in the repository  apps/metrics-server/helmrelease.yaml:14 `${MEMORY_LIMIT}`
     build-fails: kustomize knows no field `postBuild` here  base/services/kustomization.yaml:2:1 `postBuild`
+    unresolved: the ConfigMap `flux-system/cluster-vars` is not in the repository; the variables that it defines are unknown  base/services/metrics-server.yaml:9:33 `cluster-vars`
+    unresolved: `metrics-server` is not a metrics-server chart that this tool knows: what it installs is unknown  apps/metrics-server/helmrelease.yaml:8:16 `${CHART}`
     ");
 }
 

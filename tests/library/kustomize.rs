@@ -345,7 +345,8 @@ fn refusals_stand_at_their_cause() {
             //- kustomization.yaml
             KUSTOMIZATION
         ";
-        built("", &files.replace("KUSTOMIZATION", &kustomization))
+        let built = built("", &files.replace("KUSTOMIZATION", &kustomization));
+        built[built.find("build-fails").expect("a refusal")..].to_owned()
     });
     assert_snapshot!(refused.collect::<String>(), @"
     build-fails: there is no gone.yaml in the repository  kustomization.yaml:1:22 `gone.yaml`
@@ -365,6 +366,120 @@ fn refusals_stand_at_their_cause() {
     build-fails: a component is a directory  kustomization.yaml:1:36 `d.yaml`
     build-fails: kustomize inflates charts only with --enable-helm  kustomization.yaml:1:36 `{name: a}`
     ");
+}
+
+#[test]
+fn what_does_not_depend_on_a_refusal_is_built() {
+    assert_snapshot!(built("", "
+        //- deployment.yaml
+        DEPLOYMENT
+        //- kustomization.yaml
+        resources: [gone.yaml, deployment.yaml, other, objects.yaml]
+        configMapGenerator:
+        - {name: a, files: [gone.conf], literals: [b=c]}
+        - {name: e, envs: [gone.env, 'https://example.com/e.env']}
+        patches:
+        - {path: gone-patch.yaml, target: {kind: Service}}
+        - {path: 'https://example.com/patch.yaml', target: {kind: Service}}
+        - target: {kind: Service, name: broken}
+          patch: |-
+            - {op: remove, path: /spec/ports/7}
+        - patch: |-
+            {apiVersion: v1, kind: Service, metadata: {name: gone}}
+        - patch: |-
+            {apiVersion: apps/v1, kind: Deployment, metadata: {name: metrics-server, namespace: kube-system}, spec: {replicas: 2}}
+        images: [{name: registry.k8s.io/metrics-server/metrics-server, newTag: v0.8.0}]
+        //- objects.yaml
+        apiVersion: v1
+        kind: Service
+        metadata: {name: broken}
+        spec: {ports: [{port: 443}]}
+        ---
+        apiVersion: v1
+        kind: Service
+        ---
+        apiVersion: v1
+        kind: Namespace
+        metadata: {name: n}
+        //- other/kustomization.yaml
+        resources: [cycle]
+        replcas: []
+        //- other/cycle/kustomization.yaml
+        resources: [..]
+    "), @r#"
+    Namespace n
+      metadata.name: "n"  objects.yaml:11 `n`
+    ConfigMap a
+      metadata.name: a  kustomization.yaml:3
+      data.b: c  kustomization.yaml:3 generated `b=c` < kustomization.yaml:3
+      data.gone.conf: unknown: there is no file gone.conf in the repository  kustomization.yaml:3 `gone.conf`
+    ConfigMap e
+      metadata.name: e  kustomization.yaml:4
+      data.*: unknown: https://example.com/e.env is not in the repository
+    Service broken
+      metadata.name: broken  objects.yaml:3
+      metadata.*: unknown: https://example.com/patch.yaml is not in the repository
+      spec: unknown: https://example.com/patch.yaml is not in the repository  objects.yaml:4 `{ports: [{port: 443}]}`
+      *: unknown: https://example.com/patch.yaml is not in the repository
+    Deployment metrics-server
+      spec.replicas: 2  deployment.yaml:7 patched `1` < kustomization.yaml:14
+      spec.template.spec.containers[0].image: registry.k8s.io/metrics-server/metrics-server:v0.8.0  deployment.yaml:12 transformed `registry.k8s.io/metrics-server/metrics-server:v0.7.2` < kustomization.yaml:15 `v0.8.0`
+    build-fails: there is no gone.yaml in the repository  kustomization.yaml:1:13 `gone.yaml`
+    build-fails: other includes itself in a cycle  other/cycle/kustomization.yaml:1:13 `..`
+    build-fails: kustomize knows no field `replcas` here  other/kustomization.yaml:2:1 `replcas`
+    build-fails: this Service has no metadata.name  objects.yaml:6:1 `apiVersion: v1`
+    build-fails: there is no file gone.conf in the repository  kustomization.yaml:3:21 `gone.conf`
+    build-fails: there is no file gone.env in the repository  kustomization.yaml:4:20 `gone.env`
+    unresolved: https://example.com/e.env is not in the repository  kustomization.yaml:4:30 `'https://example.com/e.env'`
+    build-fails: there is no file gone-patch.yaml in the repository  kustomization.yaml:6:10 `gone-patch.yaml`
+    unresolved: https://example.com/patch.yaml is not in the repository  kustomization.yaml:7:10 `'https://example.com/patch.yaml'`
+    "#);
+}
+
+#[test]
+fn a_patch_of_something_unknown_makes_known_what_it_writes() {
+    assert_snapshot!(built("", "
+        //- deployment.yaml
+        DEPLOYMENT
+        //- kustomization.yaml
+        resources: [deployment.yaml]
+        patches:
+        - {path: 'https://example.com/patch.yaml', target: {kind: Deployment}}
+        - patch: |-
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: metrics-server, namespace: kube-system}
+            spec:
+              replicas: 2
+              template: {spec: {hostNetwork: true, containers: [{name: metrics-server, args: [--v=2]}]}}
+        - target: {kind: Deployment}
+          patch: |-
+            - {op: add, path: /spec/template/spec/containers/0/args/-, value: --v=3}
+            - {op: add, path: /spec/template/spec/priorityClassName, value: system-cluster-critical}
+            - {op: remove, path: /spec/strategy}
+            - {op: test, path: /spec/paused, value: false}
+    "), @"
+    Deployment metrics-server
+      metadata.*: unknown: https://example.com/patch.yaml is not in the repository
+      spec.replicas: 2  deployment.yaml:7 patched `replicas: 1` < kustomization.yaml:9
+      spec.template.spec.hostNetwork: true  deployment.yaml:7 patched `replicas: 1` < kustomization.yaml:10
+      spec.template.spec.priorityClassName: system-cluster-critical  kustomization.yaml:14
+      spec.template.spec.*: unknown: https://example.com/patch.yaml is not in the repository
+      spec.template.*: unknown: https://example.com/patch.yaml is not in the repository
+      spec.*: unknown: https://example.com/patch.yaml is not in the repository
+      *: unknown: https://example.com/patch.yaml is not in the repository
+    unresolved: https://example.com/patch.yaml is not in the repository  kustomization.yaml:3:10 `'https://example.com/patch.yaml'`
+    ");
+}
+
+#[test]
+fn layers_that_hold_cycles_are_built_a_bounded_number_of_times() {
+    let all = (0..40).map(|it| format!("../{it}")).collect::<Vec<_>>().join(", ");
+    let dirs =
+        (0..40).map(|it| (format!("{it}/kustomization.yaml"), format!("resources: [{all}]")));
+    let sources = Sources::in_memory(dirs);
+    let build = with(&sources, |context| build(context, "0", &BuildOptions::default()));
+    assert!(!build.problems.is_empty() && build.objects.is_empty());
 }
 
 #[test]

@@ -13,7 +13,8 @@ fn printed(files: &str) -> String {
     let sources = fixture(files);
     let build = with(&sources, |context| build(context, "", &BuildOptions::default()));
     let refused = build.problems.iter().map(|it| format!("refused: {}\n", it.message));
-    refused.chain(build.objects.iter().map(emit::yaml)).collect::<Vec<_>>().join("---\n")
+    let objects = build.objects.iter().filter(|_| build.problems.is_empty());
+    refused.chain(objects.map(emit::yaml)).collect::<Vec<_>>().join("---\n")
 }
 
 /// A build of `object` with the other `fields` of a kustomization.

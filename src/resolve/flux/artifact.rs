@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::Gitignore;
 
 use super::store::Store;
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::layout::generated,
-    source::{self, Sources},
+    source::Sources,
     tree::Node,
 };
 
@@ -168,34 +168,7 @@ const EXCLUDED: [&str; 27] = [
 /// The patterns of all that an artifact of this repository leaves out: the defaults, and those of
 /// `.sourceignore` files.
 pub(super) fn left_out(sources: &Sources) -> Gitignore {
-    let mut builder = GitignoreBuilder::new("");
-    let mut add = |line: &str| {
-        // A malformed pattern matches nothing, to Flux too.
-        let _ = builder.add_line(None, line);
-    };
-    EXCLUDED.into_iter().for_each(&mut add);
-    for (file, source) in sources.iter() {
-        if source::file_name(&source.path) == ".sourceignore" {
-            let dir = source::parent(&source.path);
-            sources.text(file).lines().map(|line| below(dir, line)).for_each(|line| add(&line));
-        }
-    }
-    builder.build().unwrap_or_else(|_| Gitignore::empty())
-}
-
-/// A line of a `.sourceignore` in `dir`, as it would stand at the root.
-fn below(dir: &str, line: &str) -> String {
-    let pattern = line.trim_end();
-    if dir.is_empty() || pattern.is_empty() || pattern.starts_with('#') {
-        return pattern.to_owned();
-    }
-    let (sign, pattern) = match pattern.strip_prefix('!') {
-        Some(pattern) => ("!", pattern),
-        None => ("", pattern),
-    };
-    let anywhere = !pattern.trim_end_matches('/').contains('/');
-    let between = if anywhere { "**/" } else { "" };
-    format!("{sign}/{dir}/{between}{}", pattern.trim_start_matches('/'))
+    sources.patterns(&EXCLUDED, ".sourceignore")
 }
 
 /// A path that stays below the root however many `..` it has, as Flux joins it.

@@ -64,8 +64,7 @@ pub(super) fn inflate(
         if problem.kind == ProblemKind::BuildFails {
             return Err(Box::new(problem));
         }
-        layer.open.get_or_insert_with(|| (*problem.message).into());
-        layer.problems.push(problem);
+        layer.part::<()>(Err(problem.into()));
     }
     Ok(rendered.objects)
 }

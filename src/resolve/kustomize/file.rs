@@ -1,7 +1,9 @@
 //! The kustomization file: where it is, and what may stand in it.
 
 use crate::{
-    data::kustomization::{FILES, KUSTOMIZATION},
+    data::kustomization::{FIELDS, FILES, KUSTOMIZATION, each},
+    nearest::nearest,
+    problem::Problem,
     resolve::kustomize::{
         shape,
         value::{Outcome, refusal},
@@ -20,6 +22,18 @@ pub(super) struct Kustomization {
     pub(super) component: bool,
     /// The file's path from the root, or the directory's when the file is made up.
     pub(super) path: String,
+    /// What kustomize does not take of it.
+    pub(super) refused: Vec<Refused>,
+}
+
+/// A field, or an item of a list, that kustomize does not take.
+#[derive(Debug, Clone)]
+pub(super) struct Refused {
+    /// The field, or the one that is probably meant; `""` for a field of another tool.
+    pub(super) field: String,
+    /// The field's value, or the item.
+    pub(super) value: Node,
+    pub(super) problem: Box<Problem>,
 }
 
 impl Kustomization {
@@ -78,9 +92,11 @@ pub(super) fn kustomization(
         }
         None => Node::new(Map::default(), start.clone()),
     };
-    let root = if strict { Some(root) } else { shape::decode(&root, &KUSTOMIZATION, false)? };
-    let root = root.unwrap_or_else(|| Node::new(Map::default(), start.clone()));
-    decode(&root, edits, sources[file].path.clone(), &start)
+    let mut refused = Vec::new();
+    let root = if strict { root } else { take(&root, false, &mut refused)? };
+    let mut kustomization = decode(&root, edits, sources[file].path.clone(), &start)?;
+    kustomization.refused.extend(refused);
+    Ok(kustomization)
 }
 
 /// Decodes the kustomization `root`, adding the fields of `edits`.
@@ -93,15 +109,14 @@ pub(super) fn decode(
     path: String,
     start: &Origin,
 ) -> Outcome<Kustomization> {
-    let mut fields = shape::decode(root, &KUSTOMIZATION, true)?
-        .unwrap_or_else(|| Node::new(Map::default(), start.clone()));
+    let mut refused = Vec::new();
+    let mut fields = take(root, true, &mut refused)?;
     if let Some(edits) = edits {
-        let edits = shape::decode(edits, &KUSTOMIZATION, true)?;
-        if let Some(edits) = edits {
-            edit(&mut fields, &edits);
-        }
+        edit(&mut fields, &take(edits, true, &mut refused)?);
     }
-    if fields.entries().all(|(key, _)| matches!(key, "apiVersion" | "kind" | "metadata")) {
+    if refused.is_empty()
+        && fields.entries().all(|(key, _)| matches!(key, "apiVersion" | "kind" | "metadata"))
+    {
         return Err(refusal(start, "the kustomization is empty"));
     }
     let kind = fields.get("kind").and_then(Node::as_str).unwrap_or("Kustomization");
@@ -124,7 +139,49 @@ pub(super) fn decode(
         return Err(refusal(&version.origin, format!("apiVersion should be {wanted}")));
     }
     fold_deprecated(&mut fields);
-    Ok(Kustomization { fields, component, path })
+    Ok(Kustomization { fields, component, path, refused })
+}
+
+/// The fields of `root` as kustomize takes them, unless `strict` without those that it does not know;
+/// what it refuses is left out.
+///
+/// # Errors
+/// Something that has no fields.
+fn take(root: &Node, strict: bool, refused: &mut Vec<Refused>) -> Outcome<Node> {
+    let empty = || Node::new(Map::default(), root.origin.clone());
+    let whole = shape::decode(root, &KUSTOMIZATION, strict);
+    let Some(written) = root.as_map().filter(|_| whole.is_err()) else {
+        return whole.map(|it| it.unwrap_or_else(empty));
+    };
+    let mut fields = Map::default();
+    for (key, entry) in written.iter() {
+        // Each item of a list is a part of its own.
+        let items = entry.value.as_list().filter(|it| !it.is_empty());
+        for value in items.unwrap_or(std::slice::from_ref(&entry.value)) {
+            let mut part = entry.clone();
+            if items.is_some() {
+                part.value.kind = vec![value.clone()].into();
+            }
+            let mut field = Map::default();
+            field.insert(key, part);
+            match shape::decode(&Node::new(field, root.origin.clone()), &KUSTOMIZATION, strict) {
+                Ok(taken) => taken.iter().flat_map(Node::entries).for_each(|(name, new)| {
+                    match fields.get_mut(name).and_then(Node::as_list_mut) {
+                        Some(old) => old.extend(new.value.items().iter().cloned()),
+                        None => {
+                            fields.insert(name, new.clone());
+                        }
+                    }
+                }),
+                Err(problem) => {
+                    let names = each(FIELDS).map(|(name, _)| name);
+                    let field = nearest(key, names).unwrap_or_default().to_owned();
+                    refused.push(Refused { field, value: value.clone(), problem });
+                }
+            }
+        }
+    }
+    Ok(Node::new(fields, root.origin.clone()))
 }
 
 /// Moves the contents of `bases`, `imageTags` and `env` to where kustomize moves them.

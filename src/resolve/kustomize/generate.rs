@@ -17,7 +17,7 @@ use crate::{
     },
     scalar::Scalar,
     source::{FileId, Skip, Span, Text, file_name},
-    tree::{Entry, Kind, Map, Node, Origin, Via},
+    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// What a generator makes.
@@ -59,10 +59,11 @@ pub(super) struct Generated {
     pub(super) problems: Vec<Problem>,
 }
 
-/// Runs one entry of a generator; `global` is `generatorOptions`.
+/// Runs one entry of a generator; `global` is `generatorOptions`. A source that is missing, malformed
+/// or sets a key again is told, and its keys are unknown.
 ///
 /// # Errors
-/// Sources that are missing, malformed, or set a key twice.
+/// A generator without a name.
 pub(super) fn generate(
     loader: &Loader<'_>,
     entry: &Node,
@@ -71,15 +72,15 @@ pub(super) fn generate(
 ) -> Outcome<Generated> {
     let name = shape::text(entry, "name")
         .ok_or_else(|| refusal(&entry.origin, "this generator has no name"))?;
-    let mut sources = Pairs { loader, data: BTreeMap::new(), problems: Vec::new() };
+    let mut sources = Pairs { loader, data: BTreeMap::new(), open: None, problems: Vec::new() };
     for path in shape::items(entry, "envs") {
-        sources.env(path)?;
+        sources.env(path);
     }
     for literal in shape::items(entry, "literals") {
-        sources.literal(literal)?;
+        sources.literal(literal);
     }
     for file in shape::items(entry, "files") {
-        sources.file(file)?;
+        sources.file(file);
     }
     let option = |key: &str| {
         let local = entry.get("options").and_then(|it| it.get(key));
@@ -116,10 +117,11 @@ pub(super) fn generate(
             .map_or_else(|| made("Opaque"), |it| string(text(Some(it)), it.origin.clone()));
         object.set("type", kind);
     }
-    let Pairs { data, problems, .. } = sources;
-    if !data.is_empty() {
+    let Pairs { data, open, problems, .. } = sources;
+    if !data.is_empty() || open.is_some() {
         let value = |it: Node| if product == Product::Secret { encoded(it) } else { it };
-        let data: Map = data.into_iter().map(|(key, it)| (key, value(it))).collect();
+        let mut data: Map = data.into_iter().map(|(key, it)| (key, value(it))).collect();
+        data.open = open;
         object.set("data", Node::new(data, entry.origin.clone()));
     }
     if flag("immutable") {
@@ -143,40 +145,56 @@ struct Pairs<'a> {
     loader: &'a Loader<'a>,
     /// Strings, or what is unknown.
     data: BTreeMap<String, Node>,
+    /// Why there may be more keys.
+    open: Option<Reason>,
     problems: Vec<Problem>,
 }
 
 impl Pairs<'_> {
-    fn add(&mut self, key: &str, value: Node) -> Outcome<()> {
+    fn add(&mut self, key: &str, mut value: Node) {
         if let Some(first) = self.data.get(key) {
             let message = format!("this generator sets {key} twice");
-            return Err(refusal(&value.origin, message).also(&first.origin, "first here").into());
+            let problem = refusal(&value.origin, message).also(&first.origin, "first here");
+            value.kind = Kind::Unknown(self.tell(problem));
         }
         self.data.insert(key.to_owned(), value);
-        Ok(())
     }
 
-    fn env(&mut self, path: &Node) -> Outcome<()> {
-        let file = self.loader.file(path)?;
+    /// Remembers a problem; its reason.
+    fn tell(&mut self, problem: Problem) -> Reason {
+        let why = (*problem.message).into();
+        self.problems.push(problem);
+        why
+    }
+
+    fn env(&mut self, path: &Node) {
+        let file = match self.loader.file(path) {
+            Ok(file) => file,
+            Err(problem) => {
+                self.open = Some(self.tell(*problem));
+                return;
+            }
+        };
         let content = match self.loader.context.sources.load(file) {
             Text::Utf8(text) => text,
             Text::Skipped(skip) => {
-                self.unreadable(path, file, *skip);
-                return Ok(());
+                self.open = Some(self.unreadable(path, file, *skip));
+                return;
             }
         };
         let at = path.origin.written_at();
         for variable in env::parse(content, file) {
             let origin = Origin::written(variable.value_span).through(Via::Generated, at);
-            self.add(variable.key, string(variable.value, origin))?;
+            self.add(variable.key, string(variable.value, origin));
         }
-        Ok(())
     }
 
-    fn literal(&mut self, literal: &Node) -> Outcome<()> {
+    fn literal(&mut self, literal: &Node) {
         let written = text(Some(literal));
         let Some((key, value)) = written.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            return Err(refusal(&literal.origin, "a literal is written key=value"));
+            let problem = refusal(&literal.origin, "a literal is written key=value");
+            self.open = Some(self.tell(*problem));
+            return;
         };
         let quoted = ['"', '\''].iter().find_map(|quote| {
             value.strip_prefix(*quote)?.strip_suffix(*quote).filter(|_| value.len() > 1)
@@ -184,10 +202,10 @@ impl Pairs<'_> {
         let value = quoted.unwrap_or(value);
         let origin = self.loader.part_of(literal, value);
         let origin = origin.through(Via::Generated, literal.origin.written_at());
-        self.add(key, string(value, origin))
+        self.add(key, string(value, origin));
     }
 
-    fn file(&mut self, source: &Node) -> Outcome<()> {
+    fn file(&mut self, source: &Node) {
         let written = text(Some(source));
         let (key, path) = match written.split_once('=') {
             None => (file_name(written), written),
@@ -195,10 +213,18 @@ impl Pairs<'_> {
                 (key, path)
             }
             Some(_) => {
-                return Err(refusal(&source.origin, "a file is written path or key=path"));
+                let problem = refusal(&source.origin, "a file is written path or key=path");
+                self.open = Some(self.tell(*problem));
+                return;
             }
         };
-        let file = self.loader.file(&Node::new(path, source.origin.clone()))?;
+        let file = match self.loader.file(&Node::new(path, source.origin.clone())) {
+            Ok(file) => file,
+            Err(problem) => {
+                let why = self.tell(*problem);
+                return self.add(key, Node::unknown_value(why, &source.origin));
+            }
+        };
         let sources = self.loader.context.sources;
         let whole = Origin::written(Span::new(file, 0..sources.text(file).len()));
         let origin = whole.through(Via::Generated, source.origin.written_at());
@@ -208,14 +234,13 @@ impl Pairs<'_> {
                 Node::unknown_value(self.unreadable(source, file, *skip), &origin)
             }
         };
-        self.add(key, value)
+        self.add(key, value);
     }
 
     /// Notes that a file cannot be read; the reason.
-    fn unreadable(&mut self, at: &Node, file: FileId, skip: Skip) -> String {
+    fn unreadable(&mut self, at: &Node, file: FileId, skip: Skip) -> Reason {
         let message = format!("{} {skip}", self.loader.context.sources[file].path);
-        self.problems.push(Problem::unresolved(&at.origin, message.clone()));
-        message
+        self.tell(Problem::unresolved(&at.origin, message))
     }
 }
 
@@ -328,6 +353,7 @@ fn hash(node: &Node) -> Option<String> {
 fn known_json(node: &Node) -> Option<serde_json::Value> {
     match &node.kind {
         Kind::Unknown(_) => None,
+        Kind::Map(map) if map.open.is_some() => None,
         Kind::Map(map) => {
             let mut sorted: Vec<_> = map.iter().collect();
             sorted.sort_unstable_by_key(|(key, _)| *key);

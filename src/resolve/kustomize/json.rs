@@ -1,5 +1,5 @@
 //! JSON 6902 patches, with the deviations of the library that kustomize uses
-//! (`evanphx/json-patch` v4).
+//! (`evanphx/json-patch` v4). What they do to something unknown is unknown.
 
 use serde::de::IgnoredAny;
 
@@ -7,7 +7,7 @@ use crate::{
     parse::Documents,
     resolve::kustomize::value::{Outcome, is_text, refusal, refusal_of},
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
-    tree::{Entry, Kind, Map, Node, Via},
+    tree::{Entry, Kind, Map, Node, Reason, Via},
 };
 
 /// A decoded patch: its operations, each a mapping.
@@ -69,7 +69,8 @@ fn apply(mut root: Node, operation: &Node) -> Outcome<Node> {
                 Some(found) => found.clone(),
                 // A key that is missing from a mapping is a null to the library.
                 None => match parent(&mut root, from, operation)? {
-                    (node, _) if node.as_map().is_some() => {
+                    Err(why) => Node::unknown_value(why, &operation.origin),
+                    Ok((node, _)) if node.as_map().is_some() => {
                         Node::new(Scalar::null(), operation.origin.clone())
                     }
                     _ => return Err(refuse("there is nothing to copy at `from`".into())),
@@ -80,8 +81,14 @@ fn apply(mut root: Node, operation: &Node) -> Outcome<Node> {
         "test" => {
             let wanted = value();
             let holds = match get(&root, path) {
-                Some(found) => equal(found, &wanted),
-                None => wanted.is_null() && parent(&mut root, path, operation).is_ok(),
+                Some(found) => {
+                    found.walk().any(|it| it.unknown().is_some()) || equal(found, &wanted)
+                }
+                None => {
+                    let open = |node: &Node| node.as_map().is_some_and(|it| it.open.is_some());
+                    let parent = parent(&mut root, path, operation);
+                    parent.is_ok_and(|it| it.map_or(true, |(it, _)| open(it)) || wanted.is_null())
+                }
             };
             if !holds {
                 return Err(refuse(format!("the test of {path} fails")));
@@ -116,15 +123,30 @@ fn index(key: &str, len: usize) -> Option<usize> {
     usize::try_from(at).ok()
 }
 
-/// The node that holds what `path` names, to change it, and the last key.
-fn parent<'a>(root: &'a mut Node, path: &str, operation: &Node) -> Outcome<(&'a mut Node, String)> {
+/// The node that holds what `path` names, to change it, and the last key; or why that cannot be
+/// told. A list of which it is not known how many items stand before one becomes unknown.
+fn parent<'a>(
+    root: &'a mut Node,
+    path: &str,
+    operation: &Node,
+) -> Outcome<Result<(&'a mut Node, String), Reason>> {
     let missing = || refusal(&operation.origin, format!("there is nothing that holds {path}"));
     let mut keys = segments(path);
     let last = keys.pop().ok_or_else(missing)?;
     let mut node = root;
     for key in &keys {
+        if let Some(why) = node.unknown().cloned().or_else(|| uncounted(node, key)) {
+            node.kind = Kind::Unknown(why.clone());
+            return Ok(Err(why));
+        }
         node = match &mut node.kind {
-            Kind::Map(map) => std::sync::Arc::make_mut(map).get_mut(key),
+            Kind::Map(map) => {
+                let map = std::sync::Arc::make_mut(map);
+                if let (None, Some(why)) = (map.get(key), &map.open) {
+                    return Ok(Err(why.clone()));
+                }
+                map.get_mut(key)
+            }
             Kind::List(items) => {
                 let at = index(key, items.len());
                 at.and_then(|at| std::sync::Arc::make_mut(items).get_mut(at))
@@ -133,10 +155,23 @@ fn parent<'a>(root: &'a mut Node, path: &str, operation: &Node) -> Outcome<(&'a 
         }
         .ok_or_else(missing)?;
     }
-    match node.kind {
-        Kind::Map(_) | Kind::List(_) => Ok((node, last)),
-        _ => Err(missing()),
+    match &node.kind {
+        Kind::Map(_) | Kind::List(_) => Ok(Ok((node, last))),
+        Kind::Unknown(why) => Ok(Err(why.clone())),
+        Kind::Scalar(_) => Err(missing()),
     }
+}
+
+/// Why it cannot be told which item of a list is at `key`: an unknown one before it, which may stand
+/// for any number of items.
+fn uncounted(list: &Node, key: &str) -> Option<Reason> {
+    let items = list.items();
+    let at: i64 = key.parse().ok()?;
+    let before = match usize::try_from(at) {
+        Ok(at) => items.get(..=at).unwrap_or(items),
+        Err(_) => items.get(index(key, items.len()).unwrap_or(0)..).unwrap_or(items),
+    };
+    before.iter().find_map(|it| it.unknown().cloned())
 }
 
 /// Sets what `path` names; in a list as a `new` item, or in the place of one.
@@ -145,7 +180,7 @@ fn set(root: &mut Node, path: &str, mut value: Node, operation: &Node, new: bool
         *root = value;
         return Ok(());
     }
-    let (node, key) = parent(root, path, operation)?;
+    let Ok((node, key)) = parent(root, path, operation)? else { return Ok(()) };
     if let Some(map) = node.as_map_mut() {
         // Unlike in RFC 6902 a key that is replaced need not exist.
         put(map, key, value);
@@ -155,8 +190,16 @@ fn set(root: &mut Node, path: &str, mut value: Node, operation: &Node, new: bool
         let verb = if new { "add at" } else { "replace" };
         refusal_of("index", &operation.origin, format!("there is no index {key} to {verb}"))
     };
+    let uncounted = uncounted(node, &key);
     let Some(items) = node.as_list_mut() else { return Err(refuse()) };
-    if new {
+    if let Some(why) = uncounted {
+        // Among the others is enough for what is added.
+        let at = index(&key, items.len() + 1).unwrap_or(items.len()).min(items.len());
+        match new {
+            true => items.insert(at, value),
+            false => node.kind = Kind::Unknown(why),
+        }
+    } else if new {
         // A negative index counts from the end of the list as it will be.
         let at = if key == "-" { Some(items.len()) } else { index(&key, items.len() + 1) };
         items.insert(at.filter(|at| *at <= items.len()).ok_or_else(refuse)?, value);
@@ -178,11 +221,20 @@ fn put(map: &mut Map, key: String, mut value: Node) {
 }
 
 fn remove(root: &mut Node, path: &str, operation: &Node) -> Outcome<Node> {
-    let (node, key) = parent(root, path, operation)?;
+    let unknown = |why: Reason| Node::unknown_value(why, &operation.origin);
+    let (node, key) = match parent(root, path, operation)? {
+        Ok(found) => found,
+        Err(why) => return Ok(unknown(why)),
+    };
     let missing = || refusal(&operation.origin, format!("there is nothing to remove at {path}"));
     if let Some(map) = node.as_map_mut() {
+        let open = map.open.clone();
         let removed = map.remove_by(&key, operation.origin.clone());
-        return removed.map(|it| it.value).ok_or_else(missing);
+        return removed.map(|it| it.value).or_else(|| open.map(unknown)).ok_or_else(missing);
+    }
+    if let Some(why) = uncounted(node, &key) {
+        node.kind = Kind::Unknown(why.clone());
+        return Ok(unknown(why));
     }
     let Some(items) = node.as_list_mut() else { return Err(missing()) };
     let at = index(&key, items.len()).filter(|at| *at < items.len()).ok_or_else(missing)?;

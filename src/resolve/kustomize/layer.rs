@@ -5,13 +5,13 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::{
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     resolve::kustomize::{
         fieldspec::Rules,
         generate::{self, Behavior, Generated},
         load::Loader,
         resource::{Id, Index, Maker, Resource},
-        value::{Outcome, refusal, refusal_of},
+        value::{Outcome, refusal, refusal_of, unresolved},
     },
     tree::{Origin, Reason},
 };
@@ -27,9 +27,15 @@ pub(super) struct Layer {
     pub(super) open: Option<Reason>,
     /// Whether a chart in it takes the namespace of whatever includes it.
     pub(super) takes_namespace: bool,
-    /// The directories that it includes, at any depth, and where.
-    pub(super) reached: Vec<(Arc<str>, Origin)>,
+    /// The directories that it includes, at any depth.
+    pub(super) reached: Vec<Arc<str>>,
+    /// Whether an entry is left out because it leads back to a directory on the way here: on another
+    /// way it would not.
+    pub(super) cyclic: bool,
 }
+
+/// A layer does not tell more problems than these.
+const MAX_PROBLEMS: usize = 100;
 
 /// An entry of `vars`.
 #[derive(Debug, Clone)]
@@ -51,29 +57,67 @@ impl Layer {
             open: None,
             takes_namespace: false,
             reached: Vec::new(),
+            cyclic: false,
         }
     }
 
-    /// Adds `resources`, each of which must be new.
-    ///
-    /// # Errors
-    /// One that is there already.
-    pub(super) fn append(&mut self, resources: Vec<Resource>, at: &Origin) -> Outcome<()> {
+    /// What a part that adds something comes to. Without it there may be more than is here.
+    pub(super) fn part<T>(&mut self, part: Outcome<T>) -> Option<T> {
+        if let Err(problem) = &part {
+            self.open.get_or_insert_with(|| (*problem.message).into());
+        }
+        self.told(part)
+    }
+
+    /// What a part that changes objects comes to. Without it those that `selects` are unknown.
+    pub(super) fn change<T>(
+        &mut self,
+        part: Outcome<T>,
+        selects: impl Fn(&Resource) -> bool,
+    ) -> Option<T> {
+        if let Err(problem) = &part {
+            let why = (*problem.message).into();
+            self.resources.iter_mut().filter(|it| selects(it)).for_each(|it| it.hide(&why));
+        }
+        self.told(part)
+    }
+
+    /// What a part comes to; a problem is told, and leaves the rest as it is.
+    pub(super) fn told<T>(&mut self, part: Outcome<T>) -> Option<T> {
+        part.map_err(|problem| self.tell([*problem])).ok()
+    }
+
+    /// Adds problems: one cause once.
+    pub(super) fn tell(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        for problem in problems {
+            let same = |it: &Problem| {
+                it.kind == problem.kind
+                    && it.message == problem.message
+                    && (it.kind == ProblemKind::Unresolved || it.at == problem.at)
+            };
+            if self.problems.len() < MAX_PROBLEMS && !self.problems.iter().any(same) {
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    /// Adds `resources`, each of which should be new.
+    pub(super) fn append(&mut self, resources: Vec<Resource>, at: &Origin) {
         let mut known: IndexMap<Id, usize> = IndexMap::new();
         for (at, resource) in self.resources.iter().enumerate() {
             known.insert(resource.id().effective(), at);
         }
         for resource in resources {
             let id = resource.id();
-            if let Some(first) = known.insert(id.clone().effective(), self.resources.len()) {
-                let message = format!("{} is here already", id.describe());
-                let problem = refusal_of(id.describe(), at, message);
-                let problem = problem.also(self.resources[first].anchor(), "first here");
-                return Err(problem.also(resource.anchor(), "again here").into());
-            }
-            self.resources.push(resource);
+            let first = *known.entry(id.clone().effective()).or_insert(self.resources.len());
+            let Some(old) = self.resources.get_mut(first) else {
+                self.resources.push(resource);
+                continue;
+            };
+            let message = format!("{} is here already", id.describe());
+            let problem = refusal_of(id.describe(), at, message).also(old.anchor(), "first here");
+            old.meet(&resource, problem.also(resource.anchor(), "again here"));
         }
-        Ok(())
     }
 
     /// Adds what a generator made to what is there.
@@ -82,7 +126,7 @@ impl Layer {
     /// Nothing to merge with or replace, or something that is there although it is to be created.
     pub(super) fn absorb(&mut self, generated: Generated, index: &mut Index) -> Outcome<()> {
         let Generated { resource, behavior, problems } = generated;
-        self.problems.extend(problems);
+        self.tell(problems);
         let id = resource.id();
         let found = index.find(id.clone()).to_vec();
         match (found[..].split_first(), behavior) {
@@ -96,8 +140,10 @@ impl Layer {
             (Some((first, _)), Behavior::Create) => {
                 let message = format!("{} is here already", id.describe());
                 let problem = refusal_of("again", resource.anchor(), message);
-                let problem = problem.also(self.resources[*first].anchor(), "first here");
-                return Err(problem.help("set behavior: merge or replace").into());
+                let old = &mut self.resources[*first];
+                let problem = problem.also(old.anchor(), "first here");
+                old.meet(&resource, problem.help("set behavior: merge or replace"));
+                return Ok(());
             }
             (Some((first, [])), behavior) => {
                 if let Some(old) = self.resources.get_mut(*first) {
@@ -125,15 +171,16 @@ impl Layer {
         }
     }
 
-    /// Drops what was deleted.
+    /// Drops what was deleted, and tells what was refused of the objects.
     pub(super) fn sweep(&mut self) {
+        let refused = self.resources.iter_mut().flat_map(|it| std::mem::take(&mut it.refusals));
+        let refused: Vec<Problem> = refused.collect();
+        self.tell(refused);
         self.resources.retain(|it| !it.is_gone());
     }
 
     /// Remembers that something cannot be told, and why.
     pub(super) fn unresolved(&mut self, at: &Origin, why: impl Into<String>) {
-        let why = why.into();
-        self.open.get_or_insert_with(|| why.as_str().into());
-        self.problems.push(Problem::unresolved(at, why));
+        self.part::<()>(Err(unresolved(at, why)));
     }
 }

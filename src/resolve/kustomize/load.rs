@@ -1,6 +1,6 @@
 //! Paths in kustomization files: what they lead to, and what may be read.
 
-use std::sync::Arc;
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use crate::{
     problem::Problem,
@@ -9,7 +9,7 @@ use crate::{
         kustomize::{
             BuildOptions, file,
             resource::objects,
-            value::{Outcome, is_text, refusal, text},
+            value::{Outcome, is_text, refusal, text, unresolved},
         },
     },
     scalar::Dialect,
@@ -34,7 +34,12 @@ pub(super) struct Loader<'a> {
     /// The namespace of charts that have none of their own: that of the nearest kustomization on the
     /// way that has one.
     pub(super) chart_namespace: Option<Arc<str>>,
+    /// How many layers of this build hold a cycle: these are built again on every way to them.
+    pub(super) cyclic: Rc<Cell<usize>>,
 }
+
+/// A build with more layers that hold cycles is not followed further.
+const MAX_CYCLIC: usize = 100;
 
 /// Directories on the way from the build's root, the innermost first.
 #[derive(Debug)]
@@ -75,7 +80,8 @@ impl<'a> Loader<'a> {
     pub(super) fn new(context: &'a Context<'a>, options: &'a BuildOptions, dir: &str) -> Self {
         let dir: Arc<str> = real(context.sources, dir).into();
         let chain = Arc::new(Chain { dir: dir.clone(), next: None });
-        Self { context, options, dir, chain, annotate: false, chart_namespace: None }
+        let cyclic = Rc::default();
+        Self { context, options, dir, chain, annotate: false, chart_namespace: None, cyclic }
     }
 
     /// For the directory `dir`, which this kustomization includes at `at`.
@@ -87,7 +93,7 @@ impl<'a> Loader<'a> {
             let message = format!("{} includes itself in a cycle", shown(dir));
             return Err(refusal(at, message));
         }
-        if self.chain.iter().count() >= MAX_DEPTH {
+        if self.chain.iter().count() >= MAX_DEPTH || self.cyclic.get() > MAX_CYCLIC {
             let message = format!("more than {MAX_DEPTH} kustomizations include one another here");
             return Err(refusal(at, message));
         }
@@ -114,20 +120,32 @@ impl<'a> Loader<'a> {
     /// The file at `path`, which must lie in this directory unless the build is unrestricted.
     ///
     /// # Errors
-    /// When there is none, or it may not be read.
+    /// When there is none, or it may not be read; `Unresolved` when kustomize finds one elsewhere.
     pub(super) fn file(&self, path: &Node) -> Outcome<FileId> {
         let sources = self.context.sources;
         let written = text(Some(path));
         if written.is_empty() {
             return Err(refusal(&path.origin, "this path is empty"));
         }
+        if is_url(written) {
+            return Err(unresolved(&path.origin, format!("{written} is not in the repository")));
+        }
         let there = join(&self.dir, written).filter(|it| self.is_there(it));
         let found = there.and_then(|it| sources.find(&it));
-        let file = found.ok_or_else(|| {
-            refusal(&path.origin, format!("there is no file {written} in the repository"))
-        })?;
+        let file = found.ok_or_else(|| self.missing(path, "file "))?;
         self.permit(file, &path.origin)?;
         Ok(file)
+    }
+
+    /// That nothing is at `path`; what git ignores is made before the build.
+    #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
+    pub(super) fn missing(&self, path: &Node, what: &str) -> Box<Problem> {
+        let written = text(Some(path));
+        if join(&self.dir, written).is_some_and(|it| self.context.sources.is_ignored(&it)) {
+            let why = format!("{written} is not in the repository: .gitignore leaves it out");
+            return unresolved(&path.origin, why);
+        }
+        refusal(&path.origin, format!("there is no {what}{written} in the repository"))
     }
 
     /// Whether the tree that is built from has what the repository has at `path`.
@@ -149,14 +167,14 @@ impl<'a> Loader<'a> {
         Err(refusal(at, message).help(help).into())
     }
 
-    /// The objects in `file`.
+    /// The objects in `file`, and what is none.
     ///
     /// # Errors
-    /// What is not an object.
-    pub(super) fn objects(&self, file: FileId, at: &Origin) -> Outcome<Vec<Node>> {
+    /// A file that holds no text.
+    pub(super) fn objects(&self, file: FileId, at: &Origin) -> Outcome<Vec<Outcome<Node>>> {
         self.readable(file, at)?;
         let whole = Origin::start_of(file);
-        objects(self.context.sources.documents(file, Dialect::Kyaml), &whole)
+        Ok(objects(self.context.sources.documents(file, Dialect::Kyaml), &whole))
     }
 
     /// Refuses keys that are not strings, which kustomize cannot write as JSON. That happens at the
@@ -229,6 +247,11 @@ fn real(sources: &Sources, path: &str) -> String {
 /// A directory as a person calls it.
 pub(super) fn shown(dir: &str) -> &str {
     if dir.is_empty() { "the root of the repository" } else { dir }
+}
+
+/// Whether kustomize fetches a file of that name (`loader/fileloader.go`).
+fn is_url(path: &str) -> bool {
+    path.starts_with("http://") || path.starts_with("https://")
 }
 
 /// Whether kustomize would fetch `entry` from elsewhere (`repospec.go`).

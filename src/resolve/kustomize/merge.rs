@@ -101,12 +101,8 @@ fn unknown(
     let (Some(dest), Some(patch)) = (dest, patch) else { return Ok(patch.or(dest).cloned()) };
     match (&dest.kind, &patch.kind) {
         (Kind::Unknown(why), Kind::Map(_)) => {
-            let sources = MergeInput { dest: Some(patch), patch: Some(patch), same: true };
-            let mut merged = walk(sources, place)?;
-            if let Some(map) = merged.as_mut().and_then(Node::as_map_mut) {
-                map.open = Some(why.clone());
-            }
-            Ok(merged)
+            let below = Node::new(Map::open(Some(why.clone())), dest.origin.clone());
+            walk_map(MergeInput { dest: Some(&below), patch: Some(patch), same: false }, place)
         }
         (Kind::Unknown(_), Kind::List(_)) if place.keys.is_some() => Ok(Some(dest.clone())),
         _ => Ok(replaced(Some(dest), Some(patch))),
@@ -150,9 +146,11 @@ fn walk_map(sources: MergeInput<'_>, place: SchemaPlace<'_>) -> Outcome<Option<N
         merged.origin = dest.origin.over(Via::Patched, &old.origin);
     }
     let Some(map) = merged.as_map_mut() else { return Ok(Some(merged)) };
+    // What an open mapping has at a key that is not here is unknown.
+    let hidden = map.open.clone().map(|why| Node::unknown_value(why, &dest.origin));
     for key in keys_of(dest, patch) {
         let field = schema.and_then(|it| it.field(&key));
-        let old = dest.get(&key);
+        let old = dest.get(&key).or(hidden.as_ref());
         let new = patch.and_then(|it| it.get(&key));
         let value = walk(MergeInput { dest: old, patch: new, same }, field.into())?;
         set(map, &key, old, patch, value, same);

@@ -31,15 +31,12 @@ struct Candidates {
     by_name: IndexMap<String, Vec<usize>>,
 }
 
-/// Fixes the references of all objects.
-///
-/// # Errors
-/// A reference that could mean several objects.
-pub(super) fn fix(layer: &mut Layer) -> Outcome<()> {
-    layer.resources.iter().try_for_each(check_subjects)?;
+/// Fixes the references of all objects, none of which should be able to mean several.
+pub(super) fn fix(layer: &mut Layer) {
+    layer.resources.iter_mut().for_each(|it| it.attempt(|it| check_subjects(it)));
     let candidates = Candidates::new(&layer.resources);
     if candidates.list.is_empty() {
-        return Ok(());
+        return;
     }
     let rules = layer.rules.clone();
     let mut by_kind: IndexMap<&str, Vec<(&Reference, &FieldSpec)>> = IndexMap::new();
@@ -60,10 +57,10 @@ pub(super) fn fix(layer: &mut Layer) -> Outcome<()> {
                 continue;
             }
             let referrer = Referrer::new(resource, &reference.target, &field, &candidates);
-            field.visit(&mut resource.node, None, &mut |node| referrer.set(node))?;
+            let mut write = |node: &mut Node| referrer.set(node);
+            resource.attempt(|it| field.visit(&mut it.node, None, &mut write));
         }
     }
-    Ok(())
 }
 
 /// kustomize stops at a service account in a role binding whose namespace is not a string.

@@ -6,6 +6,7 @@ use crate::{
     emit,
     resolve::kustomize::{
         file::Kustomization,
+        layer::Layer,
         load::Loader,
         resource::{FIRST, Id, LAST, Maker, Resource, metadata, or},
         shape,
@@ -28,54 +29,51 @@ pub(super) fn canonical(node: &Node) -> Node {
 ///
 /// # Errors
 /// A list of which kustomize takes every other item for a key, when the last one has no value.
-pub(super) fn stringify_annotations(resources: &mut [Resource]) -> Outcome<()> {
-    for resource in resources {
-        if resource.node.get("metadata").is_none() {
-            // Only a list has none.
-            metadata(&mut resource.node);
+pub(super) fn stringify_annotations(resource: &mut Resource) -> Outcome<()> {
+    if resource.node.get("metadata").is_none() {
+        // Only a list has none.
+        metadata(&mut resource.node);
+    }
+    let Some(annotations) = resource.node.at("metadata.annotations") else { return Ok(()) };
+    let texts = match &annotations.kind {
+        Kind::Unknown(_) => return Ok(()),
+        Kind::Map(map) if !map.is_empty() || map.open.is_some() => {
+            Some(Node::new(strings(map), annotations.origin.clone()))
         }
-        let Some(annotations) = resource.node.at("metadata.annotations") else { continue };
-        let texts = match &annotations.kind {
-            Kind::Unknown(_) => continue,
-            Kind::Map(map) if !map.is_empty() || map.open.is_some() => {
-                Some(Node::new(strings(map), annotations.origin.clone()))
-            }
-            Kind::List(items) if !items.is_empty() => {
-                let pairs = items.chunks(2).map(|pair| match pair {
-                    [key, value] => Ok((text(Some(key)), value.clone())),
-                    _ => Err(refusal(&annotations.origin, "these annotations are a list")),
-                });
-                let map = pairs.collect::<Outcome<Map>>()?;
-                Some(Node::new(strings(&map), annotations.origin.clone()))
-            }
-            _ => None,
-        };
-        let Some(metadata) = metadata(&mut resource.node) else { continue };
-        match texts {
-            Some(texts) => metadata.set("annotations", texts),
-            None => {
-                metadata.remove("annotations");
-            }
+        Kind::List(items) if !items.is_empty() => {
+            let pairs = items.chunks(2).map(|pair| match pair {
+                [key, value] => Ok((text(Some(key)), value.clone())),
+                _ => Err(refusal(&annotations.origin, "these annotations are a list")),
+            });
+            let map = pairs.collect::<Outcome<Map>>()?;
+            Some(Node::new(strings(&map), annotations.origin.clone()))
+        }
+        _ => None,
+    };
+    let Some(metadata) = metadata(&mut resource.node) else { return Ok(()) };
+    match texts {
+        Some(texts) => metadata.set("annotations", texts),
+        None => {
+            metadata.remove("annotations");
         }
     }
     Ok(())
 }
 
-/// Drops the objects that are only for local use.
-///
-/// # Errors
-/// An object that a patch left without kind or name.
-pub(super) fn drop_local(resources: &mut Vec<Resource>) -> Outcome<()> {
-    if let Some(nameless) = resources.iter().find(|it| !it.is_complete()) {
-        let at = nameless.anchor();
-        return Err(refusal(at, "a patch leaves this object without a kind or a name"));
-    }
+/// Drops the objects that are only for local use, and those that a patch left without kind or name.
+pub(super) fn drop_local(layer: &mut Layer) {
     let mark = "config.kubernetes.io/local-config";
-    resources.retain(|resource| {
+    let mut refused = Vec::new();
+    layer.resources.retain(|resource| {
+        if !resource.is_complete() {
+            let message = "a patch leaves this object without a kind or a name";
+            refused.push(*refusal(resource.anchor(), message));
+            return false;
+        }
         let value = resource.node.at("metadata.annotations").and_then(|it| it.get(mark));
         value.is_none_or(|it| text(Some(it)) == "false")
     });
-    Ok(())
+    layer.tell(refused);
 }
 
 /// Puts the objects in the order in which kustomize prints them: by kind, or as they came.

@@ -4,12 +4,13 @@ use crate::{
     parse::{self, Documents},
     resolve::kustomize::{
         json,
+        layer::Layer,
         load::Loader,
         merge::merge,
-        resource::{Index, Resource, metadata, objects},
+        resource::{Index, Resource, all_objects, metadata},
         select::Selector,
         shape,
-        value::{Outcome, refusal, refusal_of, text, text_at},
+        value::{Outcome, is_empty, refusal, refusal_of, text, text_at},
     },
     scalar::Dialect,
     tree::{Map, Node, Origin},
@@ -79,7 +80,7 @@ impl PatchEntry {
                 return Err(refusal(&file.origin, "this has both patch and path"));
             }
         };
-        let as_merge = objects(&source.merge, &source.whole);
+        let as_merge = all_objects(&source.merge, &source.whole);
         let as_json = json::decode(&source.json, &source.text);
         // What is empty is a patch of either kind and changes nothing.
         let patch = match (as_merge, as_json) {
@@ -136,16 +137,8 @@ impl PatchEntry {
         })
     }
 
-    /// Applies the patch. With `open`, what it is for may stand where we cannot see.
-    ///
-    /// # Errors
-    /// A patch that does not apply, or that is for nothing or for several things.
-    pub(super) fn apply(
-        &self,
-        resources: &mut [Resource],
-        index: &mut Option<Index>,
-        open: bool,
-    ) -> Outcome<()> {
+    /// Applies the patch. What it cannot be applied to is unknown then.
+    pub(super) fn apply(&self, layer: &mut Layer, index: &mut Option<Index>) {
         let options = (self.allow_name_change, self.allow_kind_change);
         if options != (false, false) || matches!(self.patch, Patch::Json(_)) {
             // These change what objects are called.
@@ -154,106 +147,117 @@ impl PatchEntry {
         match (&self.patch, &self.target) {
             (Patch::Merge(patches), None) => {
                 for patch in patches {
-                    apply_by_id(resources, index, patch, options, open)?;
+                    apply_by_id(layer, index, patch, options);
                     if options != (false, false) {
                         *index = None;
                     }
                 }
-                Ok(())
             }
             (Patch::Merge(patches), Some(target)) => {
                 // An empty patch looks at nothing.
-                let resources = if patches.is_empty() { &mut [] } else { resources };
-                for resource in target.targets(resources)? {
+                let resources = if patches.is_empty() { &mut [] } else { &mut layer.resources[..] };
+                for resource in target.targets(resources) {
                     for patch in patches {
-                        apply_merge(resource, patch, options)?;
+                        resource.attempt(|it| apply_merge(it, patch, options));
                     }
                 }
-                Ok(())
             }
-            (Patch::Json(_), None) => Err(refusal(&self.at, "a JSON 6902 patch needs a target")),
+            (Patch::Json(_), None) => {
+                let needs = refusal(&self.at, "a JSON 6902 patch needs a target");
+                layer.change::<()>(Err(needs), |_| true);
+            }
             (Patch::Json(patch), Some(target)) => {
-                for resource in target.targets(resources)? {
-                    resource.remember();
-                    resource.node = patch.apply(&resource.node)?;
-                    check(resource, &self.at)?;
+                for resource in target.targets(&mut layer.resources) {
+                    resource.attempt(|resource| {
+                        let patched = patch.apply(&resource.node)?;
+                        check(&patched, &self.at)?;
+                        resource.remember();
+                        resource.node = patched;
+                        Ok(())
+                    });
                 }
-                Ok(())
             }
         }
     }
 }
 
+/// What the `target` of a patch that cannot be read selects: without one, anything.
+pub(super) fn selected(entry: &Node) -> impl Fn(&Resource) -> bool {
+    let target = entry.get("target").and_then(|it| Selector::new(it).ok());
+    move |resource| target.as_ref().is_none_or(|it| it.matches(resource))
+}
+
 /// What is left must still be an object.
-fn check(resource: &Resource, at: &Origin) -> Outcome<()> {
-    if resource.is_gone() || !resource.kind().is_empty() {
+fn check(object: &Node, at: &Origin) -> Outcome<()> {
+    if is_empty(object) || !text_at(object, "kind").is_empty() {
         return Ok(());
     }
     Err(refusal(at, "after this patch the object has no kind"))
 }
 
-/// The objects of the entries of `patchesStrategicMerge`: inline YAML or a path.
-///
-/// # Errors
-/// What is neither.
-pub(super) fn strategic(loader: &Loader<'_>, entries: &[Node]) -> Outcome<Vec<Node>> {
-    let mut patches = Vec::new();
-    for entry in entries {
+/// The objects of the entries of `patchesStrategicMerge`: inline YAML or a path. Any object of
+/// `layer` may be what one that is neither is for.
+pub(super) fn strategic(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Vec<Node> {
+    let patch = |entry: &Node| {
         let inline = PatchSource::inline(loader, entry);
-        match objects(&inline.merge, &inline.whole) {
-            Ok(found) => patches.extend(found),
+        match all_objects(&inline.merge, &inline.whole) {
+            Ok(found) => Ok(found),
             Err(_) => {
                 let source = PatchSource::file(loader, entry)?;
-                patches.extend(objects(&source.merge, &source.whole)?);
+                all_objects(&source.merge, &source.whole)
             }
         }
+    };
+    let patches: Vec<_> = entries.iter().map(patch).collect();
+    let are_empty = patches.iter().all(|it| it.as_ref().is_ok_and(Vec::is_empty));
+    if let Some(first) = entries.first().filter(|_| are_empty) {
+        layer.tell([*refusal(&first.origin, "these patches are empty")]);
     }
-    Ok(patches)
+    patches.into_iter().filter_map(|it| layer.change(it, |_| true)).flatten().collect()
 }
 
-/// Applies a strategic merge patch to the one object that it names.
-///
-/// # Errors
-/// When there is no such object, unless it may stand where we cannot see, or there are several.
+/// Applies a strategic merge patch to the one object that it names; of a layer that is open that may
+/// stand where we cannot see.
 pub(super) fn apply_by_id(
-    resources: &mut [Resource],
+    layer: &mut Layer,
     index: &mut Option<Index>,
     patch: &Node,
     options: (bool, bool),
-    open: bool,
-) -> Outcome<()> {
+) {
+    let resources = &mut layer.resources;
     let named = Resource::new(patch.clone());
     let id = named.id();
     let index = index.get_or_insert_with(|| Index::new(resources));
     let mut found = index.find(id.clone()).to_vec();
     found.retain(|at| resources.get(*at).is_some_and(|it| !it.is_gone()));
     match found[..] {
-        [_] => {}
-        [] if open => return Ok(()),
+        [at] => {
+            if let Some(resource) = resources.get_mut(at) {
+                resource.attempt(|it| apply_merge(it, patch, options));
+            }
+        }
+        [] if layer.open.is_some() => {}
         [] => {
             let message = format!("there is no {} to patch", id.describe());
             let mut problem = refusal(named.anchor(), message);
-            problem.help = near(resources, &named).map(Into::into);
-            return Err(problem);
+            // An object of that kind and name that differs otherwise may be what is meant.
+            let near = |it: &Resource| it.kind() == named.kind() && it.name() == named.name();
+            problem.help = resources.iter().find(|it| near(it)).map(|it| {
+                let version = text_at(&it.node, "apiVersion");
+                format!("there is {} of {version}", it.id().describe()).into()
+            });
+            layer.change::<()>(Err(problem), near);
         }
         _ => {
             let message = format!("several objects are called {}", id.describe());
-            return Err(refusal_of("several", named.anchor(), message));
+            let problem = refusal_of("several", named.anchor(), message);
+            let why = (*problem.message).into();
+            for at in found {
+                resources[at].hide(&why);
+            }
+            layer.tell([*problem]);
         }
     }
-    for at in found {
-        if let Some(resource) = resources.get_mut(at) {
-            apply_merge(resource, patch, options)?;
-        }
-    }
-    Ok(())
-}
-
-/// An object of that kind and name that differs otherwise.
-fn near(resources: &[Resource], named: &Resource) -> Option<String> {
-    let same = |it: &&Resource| it.kind() == named.kind() && it.name() == named.name();
-    let other = resources.iter().find(same)?;
-    Some(format!("there is {} of {}", other.id().describe(), text_at(&other.node, "apiVersion")))
 }
 
 /// Applies a strategic merge patch. Name, kind and namespace stay unless the patch may change them.

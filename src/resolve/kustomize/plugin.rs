@@ -14,7 +14,7 @@ use crate::{
         patch::{self, PatchEntry},
         path::{self, Make},
         replace,
-        resource::{Maker, Resource, objects},
+        resource::{Maker, Resource, all_objects},
         select::Selector,
         shape, target,
         transform::{self, End, Namespace, Subjects},
@@ -26,16 +26,13 @@ use crate::{
 };
 
 /// What the generators that `entries` configure make.
-///
-/// # Errors
-/// A configuration that kustomize refuses.
 pub(super) fn generators(
     loader: &Loader<'_>,
     entries: &[Node],
     layer: &mut Layer,
-) -> Outcome<Vec<Generated>> {
+) -> Vec<Generated> {
     let mut generated = Vec::new();
-    for config in configurations(loader, entries, layer)? {
+    for config in configurations(loader, entries, layer) {
         let product = match (builtin(&config.node), config.kind()) {
             (true, "ConfigMapGenerator") => Product::ConfigMap,
             (true, "SecretGenerator") => Product::Secret,
@@ -45,7 +42,8 @@ pub(super) fn generators(
                 continue;
             }
         };
-        let mut entry = decode(&config.node, &GENERATOR)?;
+        let decoded = decode(&config.node, &GENERATOR);
+        let Some(mut entry) = layer.part(decoded) else { continue };
         if let Some(fields) = entry.as_map_mut() {
             for key in ["name", "namespace"] {
                 let default = config.node.at("metadata").and_then(|it| it.get(key));
@@ -54,72 +52,60 @@ pub(super) fn generators(
                 }
             }
         }
-        let mut made = generate::generate(loader, &entry, None, product)?;
+        let made = generate::generate(loader, &entry, None, product);
+        let Some(mut made) = layer.part(made) else { continue };
         if loader.annotate {
             made.resource.made_by(maker(loader, &config));
         }
         generated.push(made);
     }
-    Ok(generated)
+    generated
 }
 
 /// Runs the transformers that `entries` configure.
-///
-/// # Errors
-/// What a transformer refuses.
-pub(super) fn transformers(
-    loader: &Loader<'_>,
-    entries: &[Node],
-    layer: &mut Layer,
-) -> Outcome<()> {
-    for config in configurations(loader, entries, layer)? {
+pub(super) fn transformers(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) {
+    for config in configurations(loader, entries, layer) {
         if !builtin(&config.node) {
             let message = format!("what the transformer {} changes is not known", config.kind());
             layer.unresolved(config.anchor(), message);
             continue;
         }
-        run(loader, &config, layer)?;
-        layer.resources.retain(|it| !it.is_gone());
+        let ran = run(loader, &config, layer);
+        layer.change(ran, |_| true);
+        layer.sweep();
         layer.note(loader, &maker(loader, &config));
     }
-    Ok(())
 }
 
 /// Notes the validators that `entries` configure, none of which is kustomize's own.
-///
-/// # Errors
-/// A configuration that kustomize refuses.
-pub(super) fn validators(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Outcome<()> {
-    for config in configurations(loader, entries, layer)? {
+pub(super) fn validators(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) {
+    for config in configurations(loader, entries, layer) {
         let message = format!("what the validator {} refuses is not known", config.kind());
         layer.unresolved(config.anchor(), message);
     }
-    Ok(())
 }
 
 /// The objects that `entries` hold or lead to.
-fn configurations(
-    loader: &Loader<'_>,
-    entries: &[Node],
-    layer: &mut Layer,
-) -> Outcome<Vec<Resource>> {
+fn configurations(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Vec<Resource> {
     if entries.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let mut found = Layer::empty();
     let mut paths = Vec::new();
     for entry in entries {
         let documents = parse::embedded(loader.context.sources, entry, Dialect::Kyaml);
-        match objects(&documents, &entry.origin) {
+        match all_objects(&documents, &entry.origin) {
             Ok(objects) => found.resources.extend(objects.into_iter().map(Resource::new)),
             Err(_) => paths.push(entry.clone()),
         }
     }
-    target::resources(loader, &paths, &mut found)?;
-    layer.problems.append(&mut found.problems);
+    target::resources(loader, &paths, &mut found);
+    found.sweep();
+    layer.tell(found.problems);
     layer.reached.append(&mut found.reached);
+    layer.cyclic |= found.cyclic;
     layer.open = layer.open.take().or(found.open);
-    Ok(found.resources)
+    found.resources
 }
 
 /// Whether the object configures something that comes with kustomize.
@@ -174,18 +160,28 @@ fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()>
     match config.kind() {
         "AnnotationsTransformer" => {
             let pairs = fields.get("annotations");
-            pairs.map_or(Ok(()), |it| transform::label(resources, it, &specs))
+            if let Some(pairs) = pairs {
+                transform::label(resources, pairs, &specs);
+            }
+            Ok(())
         }
         "LabelTransformer" => {
             let pairs = fields.get("labels");
-            pairs.map_or(Ok(()), |it| transform::label(resources, it, &specs))
+            if let Some(pairs) = pairs {
+                transform::label(resources, pairs, &specs);
+            }
+            Ok(())
         }
         "ImageTagTransformer" => {
             let image = fields.get("imageTag");
             image.map_or(Ok(()), |it| transform::retag(resources, it, &specs))
         }
         "ReplicaCountTransformer" => match fields.get("replica") {
-            Some(replica) => transform::scale(resources, replica, &specs, open),
+            Some(replica) => {
+                let scaled = transform::scale(resources, replica, &specs, open);
+                layer.told(scaled);
+                Ok(())
+            }
             None => Err(refusal(&config.node.origin, "this has no replica")),
         },
         "NamespaceTransformer" => set_namespace(&fields, &specs, resources),
@@ -197,33 +193,36 @@ fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()>
             for (field, end) in [("prefix", End::Prefix), ("suffix", End::Suffix)] {
                 let runs = kind == "PrefixSuffixTransformer" || kind == end.transformer();
                 if let Some(affix) = fields.get(field).filter(|_| runs) {
-                    transform::rename(resources, affix, end, &specs)?;
+                    transform::rename(resources, affix, end, &specs);
                 }
             }
             Ok(())
         }
         "PatchTransformer" => {
             let entry = decode(&config.node, &PATCH)?;
-            PatchEntry::new(loader, &entry)?.apply(resources, &mut None, open)
+            PatchEntry::new(loader, &entry)?.apply(layer, &mut None);
+            Ok(())
         }
         "PatchJson6902Transformer" => {
-            PatchEntry::json(loader, &fields, "jsonOp")?.apply(resources, &mut None, open)
+            PatchEntry::json(loader, &fields, "jsonOp")?.apply(layer, &mut None);
+            Ok(())
         }
         "PatchStrategicMergeTransformer" => {
-            let mut patches = patch::strategic(loader, shape::items(&fields, "paths"))?;
-            if let Some(inline) = shape::text(&fields, "patches") {
-                patches.extend(patch::strategic(loader, std::slice::from_ref(inline))?);
-            }
-            if patches.is_empty() {
+            let mut entries = shape::items(&fields, "paths").to_vec();
+            entries.extend(shape::text(&fields, "patches").cloned());
+            let patches = patch::strategic(loader, &entries, layer);
+            if entries.is_empty() {
                 return Err(refusal(&config.node.origin, "this has no patches"));
             }
             let mut index = None;
-            patches.iter().try_for_each(|patch| {
-                patch::apply_by_id(resources, &mut index, patch, (false, false), open)
-            })
+            for patch in &patches {
+                patch::apply_by_id(layer, &mut index, patch, (false, false));
+            }
+            Ok(())
         }
         "ReplacementTransformer" => {
-            replace::all(loader, shape::items(&fields, "replacements"), resources, open)
+            replace::all(loader, shape::items(&fields, "replacements"), layer);
+            Ok(())
         }
         "ValueAddTransformer" => add_value(loader, &fields, resources),
         "HashTransformer" => {
@@ -252,7 +251,8 @@ fn set_namespace(fields: &Node, specs: &[FieldSpec], resources: &mut [Resource])
         return Ok(());
     };
     let unset_only = shape::flag(fields, "unsetOnly");
-    Namespace { to, fields: specs, unset_only, subjects }.apply(resources)
+    Namespace { to, fields: specs, unset_only, subjects }.apply(resources);
+    Ok(())
 }
 
 /// `ValueAddTransformer`: a value at paths of selected objects, or one part of what is a path.
@@ -292,7 +292,9 @@ fn add_value(loader: &Loader<'_>, fields: &Node, resources: &mut [Resource]) -> 
                 overwrite(node, new, None, &value.origin);
                 Ok(())
             };
-            path::visit(&mut resource.node, &path, Some(Make::Scalar), at, &mut write)?;
+            resource.attempt(|it| {
+                path::visit(&mut it.node, &path, Some(Make::Scalar), at, &mut write).map(|_| ())
+            });
         }
     }
     Ok(())

@@ -10,18 +10,15 @@ use crate::{
     resolve::kustomize::{
         layer::Layer,
         load::Loader,
-        resource::{Resource, objects},
-        value::{Outcome, text},
+        resource::{Resource, all_objects},
+        value::text,
     },
     scalar::{Dialect, Scalar},
     tree::{self, Node, Origin, Reason, Via},
 };
 
 /// Adds what is known of the remote `entry`.
-///
-/// # Errors
-/// An object that is there already.
-pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> Outcome<()> {
+pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) {
     let url = text(Some(entry));
     let origin = Origin::at(Via::UpstreamManifest, entry.origin.written_at());
     match recognise(url) {
@@ -36,7 +33,7 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> O
         }
         Some((Revision::Newest, file)) => {
             let found = newest(loader, file, &origin);
-            layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin)?;
+            layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin);
             layer.unresolved(
                 &entry.origin,
                 format!("{url} is another version from time to time; pin one"),
@@ -44,7 +41,6 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> O
         }
         None => layer.unresolved(&entry.origin, format!("{url} is not in the repository")),
     }
-    Ok(())
 }
 
 enum Revision<'a> {
@@ -121,7 +117,7 @@ fn manifest(loader: &Loader<'_>, tag: &str, file: &str, origin: &Origin) -> Opti
     let text = documents.join("---\n").replace("$TAG", tag);
     let node = Node::new(Scalar::string(text), origin.clone());
     let documents = parse::embedded(loader.context.sources, &node, Dialect::Kyaml);
-    objects(&documents, origin).ok()
+    all_objects(&documents, origin).ok()
 }
 
 /// What all releases since 0.6, the first with all its files, have in common; the rest is unknown.

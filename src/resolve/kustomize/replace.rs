@@ -3,6 +3,7 @@
 use crate::{
     data::kustomization::{REPLACEMENT, Shape},
     resolve::kustomize::{
+        layer::Layer,
         load::Loader,
         path::{self, Make},
         resource::{Gvk, Id, Resource},
@@ -14,60 +15,63 @@ use crate::{
     tree::{Kind, Node, Origin, Via},
 };
 
-/// Runs the entries of `replacements`. With `open`, a source may stand where we cannot see.
-///
-/// # Errors
-/// A source or a target field that does not exist.
-pub(super) fn all(
-    loader: &Loader<'_>,
-    entries: &[Node],
-    resources: &mut [Resource],
-    open: bool,
-) -> Outcome<()> {
+/// Runs the entries of `replacements`; in a layer that is open a source may stand where we cannot
+/// see.
+pub(super) fn all(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) {
     let mut list = Vec::new();
     for entry in entries {
-        let Some(path) = shape::text(entry, "path") else {
-            list.push(entry.clone());
-            continue;
-        };
-        if entry.get("source").is_some() || entry.get("targets").is_some() {
-            return Err(refusal(&path.origin, "this replacement has a path and more"));
-        }
-        let file = loader.value(path)?;
-        let shape = match file.kind {
-            Kind::List(_) => &Shape::List(&REPLACEMENT),
-            _ => &REPLACEMENT,
-        };
-        match shape::decode(&file, shape, false)? {
-            Some(decoded) if decoded.as_list().is_some() => {
-                list.extend(decoded.items().iter().cloned());
-            }
-            decoded => list.extend(decoded),
-        }
+        list.extend(layer.change(read(loader, entry), |_| true).into_iter().flatten());
     }
-    list.iter().try_for_each(|entry| replace(entry, resources, open))
+    for entry in &list {
+        let replaced = replace(entry, layer);
+        layer.told(replaced);
+    }
 }
 
-fn replace(entry: &Node, resources: &mut [Resource], open: bool) -> Outcome<()> {
+/// The replacements that an entry holds or names the file of.
+fn read(loader: &Loader<'_>, entry: &Node) -> Outcome<Vec<Node>> {
+    let Some(path) = shape::text(entry, "path") else { return Ok(vec![entry.clone()]) };
+    if entry.get("source").is_some() || entry.get("targets").is_some() {
+        return Err(refusal(&path.origin, "this replacement has a path and more"));
+    }
+    let file = loader.value(path)?;
+    let shape = match file.kind {
+        Kind::List(_) => &Shape::List(&REPLACEMENT),
+        _ => &REPLACEMENT,
+    };
+    let decoded = shape::decode(&file, shape, false)?;
+    Ok(decoded.map_or_else(Vec::new, |it| match it.as_list() {
+        Some(items) => items.to_vec(),
+        None => vec![it],
+    }))
+}
+
+fn replace(entry: &Node, layer: &mut Layer) -> Outcome<()> {
     let Some(targets) = entry.get("targets") else {
         return Err(refusal(&entry.origin, "a replacement needs targets"));
     };
     let value = match (entry.get("source"), entry.get("sourceValue")) {
-        (Some(source), None) => value_of(source, resources, open)?,
-        (None, Some(value)) => value.clone(),
+        (Some(source), None) => value_of(source, &layer.resources, layer.open.is_some()),
+        (None, Some(value)) => Ok(value.clone()),
         _ => return Err(refusal(&entry.origin, "a replacement needs one source")),
     };
+    // Without the value its targets are unknown.
+    let value = value.unwrap_or_else(|problem| {
+        let unknown = Node::unknown_value(&*problem.message, &entry.origin);
+        layer.tell([*problem]);
+        unknown
+    });
     for target in targets.items() {
         let Some(select) = target.get("select") else {
             return Err(refusal(&target.origin, "a target needs to select something"));
         };
         let selector = id_of(select);
-        for resource in resources.iter_mut() {
+        for resource in &mut layer.resources {
             if !labels_match(select, resource)? || rejected(target, resource)? {
                 continue;
             }
             if resource.all_ids().any(|id| id.selected(&selector)) {
-                copy(&mut resource.node, &value, target)?;
+                resource.attempt(|it| copy(&mut it.node, &value, target));
             }
         }
     }

@@ -1,16 +1,17 @@
 //! Objects on their way through a build, and the names under which they can be found.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use indexmap::IndexMap;
 
 use crate::{
     data::kinds::is_cluster_scoped_to_kustomize,
-    parse::Documents,
+    parse::{Document, Documents},
+    problem::Problem,
     resolve::kustomize::value::{Outcome, is_empty, refusal, text, text_at},
     scalar::{self, Scalar, Value},
     source::Span,
-    tree::{Kind, Map, Node, Origin},
+    tree::{self, Kind, Map, Node, Origin, Reason},
 };
 
 /// Group, version and kind; in a selector an empty part matches all.
@@ -48,6 +49,10 @@ pub(super) struct Resource {
     pub(super) inflated: bool,
     /// What the annotations that `buildMetadata` asks for tell.
     pub(super) record: Option<Box<Record>>,
+    /// What was refused of it, until the layer takes that: see [`Resource::attempt`].
+    pub(super) refusals: Vec<Problem>,
+    /// Whether all but its name is unknown.
+    pub(super) hidden: bool,
 }
 
 /// Where an object comes from and what it went through.
@@ -208,7 +213,36 @@ impl Resource {
             variables: Vec::new(),
             inflated: false,
             record: None,
+            refusals: Vec::new(),
+            hidden: false,
         }
+    }
+
+    /// Changes the object. Where that is refused, what it comes to is unknown but for its name, and
+    /// [`Layer::sweep`](super::layer::Layer::sweep) tells why; what is unknown is refused nothing.
+    pub(super) fn attempt(&mut self, change: impl FnOnce(&mut Self) -> Outcome<()>) {
+        if let Err(problem) = change(self)
+            && !self.hidden
+        {
+            self.hide(&(*problem.message).into());
+            self.refusals.push(*problem);
+        }
+    }
+
+    /// Makes all of the object unknown but what it is called.
+    pub(super) fn hide(&mut self, why: &Reason) {
+        let Some(map) = self.node.as_map_mut().filter(|it| !it.is_empty()) else { return };
+        self.hidden = true;
+        hide_but(map, &["apiVersion", "kind", "metadata"], why);
+        if let Some(metadata) = map.get_mut("metadata").and_then(Node::as_map_mut) {
+            hide_but(metadata, &["name", "namespace"], why);
+        }
+    }
+
+    /// Another object of the same name, which `problem` refuses: known is what both have in common.
+    pub(super) fn meet(&mut self, other: &Self, problem: Problem) {
+        self.node = tree::join(&self.node, &other.node, &(*problem.message).into());
+        self.refusals.push(problem);
     }
 
     /// Remembers who made it, unless that is known already.
@@ -317,54 +351,66 @@ impl Index {
     }
 }
 
-/// The objects of `documents`, those of lists unpacked.
+/// Makes the entries of `map` unknown but for those at `keys`.
+fn hide_but(map: &mut Map, keys: &[&str], why: &Reason) {
+    for (_, entry) in map.iter_mut().filter(|(key, _)| !keys.contains(key)) {
+        entry.value.kind = Kind::Unknown(why.clone());
+    }
+    map.open = Some(why.clone());
+}
+
+/// The objects of `documents`, those of lists unpacked, and what is none, where it stands.
 ///
 /// `whole` is what is reported when a problem has no place of its own.
-///
-/// # Errors
-/// The first thing that is not an object, where it stands.
-pub(super) fn objects(documents: &Documents, whole: &Origin) -> Outcome<Vec<Node>> {
+pub(super) fn objects(documents: &Documents, whole: &Origin) -> Vec<Outcome<Node>> {
     let at = |span: Option<Span>| span.map_or_else(|| whole.clone(), |span| whole.moved(span));
-    let mut found = Vec::new();
-    for document in &documents.list {
-        let root = document.root.as_ref().map_err(|error| {
-            refusal(&at(error.span), format!("this is not YAML: {}", error.message))
-        })?;
-        if let Some(again) = document.repeated.first() {
-            return Err(refusal(&at(Some(*again)), "this key is already set in the same mapping"));
+    let root = |document: &Document| match (&document.root, document.repeated.first()) {
+        (Err(error), _) => {
+            Err(refusal(&at(error.span), format!("this is not YAML: {}", error.message)))
         }
-        if !is_empty(root) {
-            found.push(root.clone());
+        (Ok(_), Some(again)) => {
+            Err(refusal(&at(Some(*again)), "this key is already set in the same mapping"))
         }
-    }
+        (Ok(root), None) => Ok(root.clone()),
+    };
     let mut objects = Vec::new();
-    let alone = found.len() == 1;
     // The items of a list come after the rest, as kustomize queues them.
-    let mut queue = std::collections::VecDeque::from(found);
+    let mut queue: VecDeque<Outcome<Node>> = documents.list.iter().map(root).collect();
+    queue.retain(|it| it.as_ref().map_or(true, |root| !is_empty(root)));
+    let alone = queue.len() == 1;
     while let Some(node) = queue.pop_front() {
-        check(&node)?;
-        let kind = text_at(&node, "kind");
-        let items = node.get("items").filter(|_| is_list(kind));
+        let node = match node.and_then(|it| check(&it).map(|()| it)) {
+            Ok(node) if is_list(text_at(&node, "kind")) && node.get("items").is_some() => node,
+            object => {
+                objects.push(object);
+                continue;
+            }
+        };
+        let Some(items) = node.get("items").filter(|it| !it.is_null()) else { continue };
         // Of a `List` the items are taken as they are; others take the way through JSON.
-        let direct = alone && matches!(kind, "List" | "ResourceList");
+        let direct = alone && matches!(text_at(&node, "kind"), "List" | "ResourceList");
         let item = |it: &Node| {
             if direct { it.clone() } else { it.rewrite_scalars(|it| Some(as_json(it))) }
         };
-        match items.map(|it| (it, it.as_list())) {
-            None => objects.push(node),
-            Some((_, Some(items))) => {
-                queue.extend(items.iter().filter(|it| !is_empty(it)).map(item));
+        match items.as_list() {
+            Some(items) => {
+                queue.extend(items.iter().filter(|it| !is_empty(it)).map(item).map(Ok));
             }
-            Some((items, None)) if items.is_null() => {}
-            Some((items, None)) => {
-                return Err(refusal(
-                    &items.origin,
-                    "the items of a list of objects are not a list",
-                ));
+            None => {
+                let message = "the items of a list of objects are not a list";
+                objects.push(Err(refusal(&items.origin, message)));
             }
         }
     }
-    Ok(objects)
+    objects
+}
+
+/// [`objects`], when all are some.
+///
+/// # Errors
+/// The first thing that is none.
+pub(super) fn all_objects(documents: &Documents, whole: &Origin) -> Outcome<Vec<Node>> {
+    objects(documents, whole).into_iter().collect()
 }
 
 /// The scalar as JSON has it.

@@ -50,24 +50,21 @@ impl Selector {
 
     /// The targets among `resources`. Name and namespace may also be the original ones.
     ///
-    /// # Errors
-    /// Labels or annotations in a list, of which kustomize takes every other item for a key, when the
-    /// last one has no value.
+    /// Of labels or annotations in a list kustomize takes every other item for a key, and refuses them
+    /// when the last one has no value.
     pub(super) fn targets<'r>(
         &self,
         resources: &'r mut [Resource],
-    ) -> Outcome<Vec<&'r mut Resource>> {
+    ) -> impl Iterator<Item = &'r mut Resource> {
         let odd = |list: &&Node| list.items().len() % 2 == 1;
         let paths = ["metadata.labels", "metadata.annotations"];
-        let named = resources.iter_mut().filter(|it| self.names(it)).map(|it| {
-            match paths.iter().filter_map(|path| it.node.at(path)).find(odd) {
+        resources.iter_mut().filter(|it| self.names(it)).filter_map(move |it| {
+            it.attempt(|it| match paths.iter().filter_map(|path| it.node.at(path)).find(odd) {
                 Some(list) => Err(refusal(&list.origin, "kustomize expects a mapping here")),
-                None => Ok(it),
-            }
-        });
-        let mut targets = named.collect::<Outcome<Vec<_>>>()?;
-        targets.retain(|it| self.is_labelled(it));
-        Ok(targets)
+                None => Ok(()),
+            });
+            Some(it).filter(|it| self.is_labelled(it))
+        })
     }
 
     /// Whether `resource` is a target.

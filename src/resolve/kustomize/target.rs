@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use crate::{
-    problem::Problem,
     resolve::kustomize::{
         automatic, chart,
         fieldspec::{self, FieldSpec, Rules},
@@ -17,7 +16,7 @@ use crate::{
         resource::{Index, Maker, Resource},
         shape,
         transform::{self, End, Namespace, Subjects},
-        value::{Outcome, refusal, text},
+        value::{Outcome, refusal, text, unresolved},
         vars,
     },
     tree::{Node, Origin},
@@ -59,73 +58,99 @@ pub(super) fn kustomization_or_generated(
 
 /// Runs the fields of `kustomization` over what `layer` holds.
 ///
-/// # Errors
-/// Why kustomize refuses to build it.
-pub(super) fn accumulate(
-    loader: &Loader<'_>,
-    kustomization: &Kustomization,
-    mut layer: Layer,
-) -> Outcome<Layer> {
+/// Each entry is a part: one that is refused is told and left out, and the rest goes on.
+pub(super) fn accumulate(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) {
     let namespace = kustomization.text("namespace").map(|it| text(Some(it)).into());
     let chart_namespace = namespace.or_else(|| loader.chart_namespace.clone());
     let loader = &Loader { chart_namespace, ..loader.clone() };
-    resources(loader, kustomization.list("resources"), &mut layer)?;
-    configurations(loader, kustomization, &mut layer)?;
-    generators(loader, kustomization, &mut layer)?;
-    for component in kustomization.list("components") {
-        layer = include_component(loader, component, layer)?;
+    let (adding, changing): (Vec<_>, Vec<_>) =
+        kustomization.refused.iter().partition(|it| changes_nothing(&it.field));
+    for refused in adding {
+        layer.part::<()>(Err(refused.problem.clone()));
     }
-    transformers(loader, kustomization, &mut layer)?;
-    vars::collect(&mut layer, kustomization.list("vars"))?;
-    Ok(layer)
+    resources(loader, kustomization.list("resources"), layer);
+    configurations(loader, kustomization, layer);
+    generators(loader, kustomization, layer);
+    for component in kustomization.list("components") {
+        // It may add objects and change those that are here.
+        let included = include_component(loader, component, layer);
+        layer.part(included.clone());
+        layer.change(included, |_| true);
+    }
+    transformers(loader, kustomization, layer);
+    for refused in changing {
+        layer.change::<()>(Err(refused.problem.clone()), patch::selected(&refused.value));
+    }
+    vars::collect(layer, kustomization.list("vars"));
+}
+
+/// Whether a field of a kustomization file says nothing of what other fields add.
+fn changes_nothing(field: &str) -> bool {
+    let adds = ["resources", "bases", "generators", "validators", "generatorOptions"];
+    let tells = ["metadata", "buildMetadata", "inventory", "sortOptions", "vars", "helmGlobals"];
+    let makes = field.ends_with("Generator") || field == "helmCharts";
+    makes || field.is_empty() || adds.contains(&field) || tells.contains(&field)
 }
 
 /// Adds what the paths of `entries` lead to.
-pub(super) fn resources(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Outcome<()> {
+pub(super) fn resources(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) {
     for entry in entries {
-        match loader.target(entry) {
-            Target::File(file) => {
-                loader.permit(file, &entry.origin)?;
-                let objects = loader.objects(file, &entry.origin)?;
-                let mut found: Vec<_> = objects.into_iter().map(Resource::new).collect();
-                if loader.annotate {
-                    let path = &loader.context.sources[file].path;
-                    for resource in &mut found {
-                        resource.made_by(Maker { path: path.clone(), ..Maker::default() });
-                    }
-                }
-                layer.append(found, &entry.origin)?;
-            }
-            Target::Directory(dir) => include(loader, &dir, entry, layer)?,
-            Target::Remote => remote::include(loader, entry, layer)?,
-            Target::Missing => {
-                let message = format!("there is no {} in the repository", text(Some(entry)));
-                return Err(refusal(&entry.origin, message));
-            }
-        }
+        let included = resource(loader, entry, layer);
+        layer.part(included);
     }
-    Ok(())
+}
+
+fn resource(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> Outcome<()> {
+    match loader.target(entry) {
+        Target::File(file) => {
+            loader.permit(file, &entry.origin)?;
+            let objects = loader.objects(file, &entry.origin)?;
+            let objects = objects.into_iter().filter_map(|it| layer.part(it));
+            let mut found: Vec<_> = objects.map(Resource::new).collect();
+            if loader.annotate {
+                let path = &loader.context.sources[file].path;
+                for resource in &mut found {
+                    resource.made_by(Maker { path: path.clone(), ..Maker::default() });
+                }
+            }
+            layer.append(found, &entry.origin);
+            Ok(())
+        }
+        Target::Directory(dir) => include(loader, &dir, entry, layer),
+        Target::Remote => {
+            remote::include(loader, entry, layer);
+            Ok(())
+        }
+        Target::Missing => Err(loader.missing(entry, "")),
+    }
 }
 
 /// Adds the layer of the directory `dir`, which `entry` includes.
 fn include(loader: &Loader<'_>, dir: &Arc<str>, entry: &Node, layer: &mut Layer) -> Outcome<()> {
-    let inner = loader.enter(dir, &entry.origin)?;
+    let inner = enter(loader, dir, entry, layer)?;
     let base = loader.context.layers.get_or_build(&inner, &entry.origin)?;
-    for (reached, at) in &base.reached {
-        if inner.chain.closes(reached) {
-            let message = format!("{} includes itself in a cycle", shown(reached));
-            return Err(refusal(at, message));
-        }
-    }
-    layer.reached.push((dir.clone(), entry.origin.clone()));
     layer.reached.extend(base.reached.iter().cloned());
-    layer.append(base.resources.clone(), &entry.origin)?;
-    Rules::join(&mut layer.rules, &base.rules, &entry.origin)?;
-    vars::join(&mut layer.variables, &base.variables)?;
-    layer.problems.extend(base.problems.iter().cloned());
+    layer.cyclic |= base.cyclic;
+    layer.append(base.resources.clone(), &entry.origin);
+    let joined = Rules::join(&mut layer.rules, &base.rules, &entry.origin);
+    layer.told(joined);
+    vars::join(layer, &base.variables);
+    layer.tell(base.problems.iter().cloned());
     layer.open = layer.open.take().or_else(|| base.open.clone());
     layer.takes_namespace |= base.takes_namespace;
     Ok(())
+}
+
+/// The loader for the directory `dir`, which `entry` includes.
+fn enter<'a>(
+    loader: &Loader<'a>,
+    dir: &Arc<str>,
+    entry: &Node,
+    layer: &mut Layer,
+) -> Outcome<Loader<'a>> {
+    layer.reached.push(dir.clone());
+    layer.cyclic |= loader.chain.closes(dir);
+    loader.enter(dir, &entry.origin)
 }
 
 /// The layer of a directory that is included, which must not be a component.
@@ -138,112 +163,105 @@ pub(super) fn base(loader: &Loader<'_>, at: &Origin) -> Outcome<Layer> {
         let message = format!("{} is a component", shown(&loader.dir));
         return Err(refusal(at, message).help("list it under components").into());
     }
-    accumulate(loader, &kustomization, Layer::empty())
+    let mut layer = Layer::empty();
+    accumulate(loader, &kustomization, &mut layer);
+    Ok(layer)
 }
 
 /// Runs the component at `entry` over `layer`.
-fn include_component(loader: &Loader<'_>, entry: &Node, mut layer: Layer) -> Outcome<Layer> {
+fn include_component(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> Outcome<()> {
     let dir = match loader.target(entry) {
         Target::Directory(dir) => dir,
         Target::Remote => {
-            layer.unresolved(
-                &entry.origin,
-                format!("the component {} is not in the repository", text(Some(entry))),
-            );
-            return Ok(layer);
+            let why = format!("the component {} is not in the repository", text(Some(entry)));
+            return Err(unresolved(&entry.origin, why));
         }
         Target::File(_) => return Err(refusal(&entry.origin, "a component is a directory")),
-        Target::Missing => {
-            let message = format!("there is no {} in the repository", text(Some(entry)));
-            return Err(refusal(&entry.origin, message));
-        }
+        Target::Missing => return Err(loader.missing(entry, "")),
     };
-    let inner = loader.enter(&dir, &entry.origin)?;
+    let inner = enter(loader, &dir, entry, layer)?;
     let kustomization = kustomization(&inner, &entry.origin, None)?;
     if !kustomization.component {
         let message = format!("{} is not of kind Component", shown(&dir));
         return Err(refusal(&entry.origin, message));
     }
-    layer.reached.push((dir, entry.origin.clone()));
-    accumulate(&inner, &kustomization, layer)
+    accumulate(&inner, &kustomization, layer);
+    Ok(())
 }
 
 /// The version of Kubernetes whose schema comes with kustomize (`kubernetesapi`).
 const SCHEMA_VERSION: &str = "v1.21.2";
 
 /// Adds the transformer configuration that the kustomization names.
-fn configurations(
-    loader: &Loader<'_>,
-    kustomization: &Kustomization,
-    layer: &mut Layer,
-) -> Outcome<()> {
-    match kustomization.list("configurations") {
+fn configurations(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) {
+    let joined = match kustomization.list("configurations") {
         [] => {
             let at = &kustomization.fields.origin;
-            Rules::join(&mut layer.rules, &Rules::builtin(), at)?;
+            Rules::join(&mut layer.rules, &Rules::builtin(), at)
         }
         paths => {
             let mut configured = Rules::default();
             for path in paths {
-                configured.merge(&Rules::decode(&loader.value(path)?)?, &path.origin)?;
+                let rules = loader.value(path).and_then(|it| Rules::decode(&it));
+                let merged = rules.and_then(|it| configured.merge(&it, &path.origin));
+                layer.told(merged);
             }
             let at = &paths[0].origin;
             let mut all = Rules::builtin();
-            Arc::make_mut(&mut all).merge(&configured, at)?;
-            Arc::make_mut(&mut layer.rules).merge(&all, at)?;
+            let merged = Arc::make_mut(&mut all).merge(&configured, at);
+            merged.and_then(|()| Arc::make_mut(&mut layer.rules).merge(&all, at))
         }
-    }
+    };
+    layer.told(joined);
     // Both may change which lists merge and which fields are names, which we do not follow.
     let openapi = |name: &str| kustomization.fields.get("openapi").and_then(|it| it.get(name));
     let schema = openapi("path");
     match openapi("version") {
         Some(version) if schema.is_some() => {
-            return Err(refusal(&version.origin, "openapi has both version and path"));
+            layer.tell([*refusal(&version.origin, "openapi has both version and path")]);
         }
         Some(version) if !matches!(text(Some(version)), "" | SCHEMA_VERSION) => {
             let message = format!("kustomize has the OpenAPI version {SCHEMA_VERSION} only");
-            return Err(refusal(&version.origin, message));
+            layer.tell([*refusal(&version.origin, message)]);
         }
         _ => {}
     }
     for path in kustomization.list("crds").iter().chain(schema) {
-        loader.file(path)?;
         let message = format!("how {} changes this build is not known", text(Some(path)));
-        layer.problems.push(Problem::unresolved(&path.origin, message));
+        let known = loader.file(path).and(Err::<(), _>(unresolved(&path.origin, message)));
+        layer.told(known);
     }
-    Ok(())
 }
 
-fn generators(
-    loader: &Loader<'_>,
-    kustomization: &Kustomization,
-    layer: &mut Layer,
-) -> Outcome<()> {
+fn generators(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) {
     let global = kustomization.fields.get("generatorOptions");
     let mut index = Index::new(&layer.resources);
     let products =
         [("configMapGenerator", Product::ConfigMap), ("secretGenerator", Product::Secret)];
     for (field, product) in products {
         for entry in kustomization.list(field) {
-            let mut generated = generate::generate(loader, entry, global, product)?;
+            let generated = generate::generate(loader, entry, global, product);
+            let Some(mut generated) = layer.part(generated) else { continue };
             if loader.annotate {
                 generated.resource.made_by(builtin(kustomization, product.generator()));
             }
-            layer.absorb(generated, &mut index)?;
+            let absorbed = layer.absorb(generated, &mut index);
+            layer.part(absorbed);
         }
     }
     for chart in kustomization.list("helmCharts") {
-        let objects = chart::inflate(loader, kustomization, chart, layer)?;
+        let objects = chart::inflate(loader, kustomization, chart, layer);
+        let objects = layer.part(objects).unwrap_or_default().into_iter();
         let inflated = |node| Resource { inflated: true, ..Resource::new(node) };
-        layer.append(objects.into_iter().map(inflated).collect(), &chart.origin)?;
+        layer.append(objects.map(inflated).collect(), &chart.origin);
     }
     if !kustomization.list("generators").is_empty() {
         let mut index = Index::new(&layer.resources);
-        for generated in plugin::generators(loader, kustomization.list("generators"), layer)? {
-            layer.absorb(generated, &mut index)?;
+        for generated in plugin::generators(loader, kustomization.list("generators"), layer) {
+            let absorbed = layer.absorb(generated, &mut index);
+            layer.part(absorbed);
         }
     }
-    Ok(())
 }
 
 /// One of kustomize's own generators or transformers, as a kustomization file configures it.
@@ -251,21 +269,17 @@ fn builtin(kustomization: &Kustomization, kind: &str) -> Maker {
     Maker { path: kustomization.path.clone(), kind: kind.into(), ..Maker::default() }
 }
 
-fn transformers(
-    loader: &Loader<'_>,
-    kustomization: &Kustomization,
-    layer: &mut Layer,
-) -> Outcome<()> {
+fn transformers(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) {
     let ran = |layer: &mut Layer, kind: &str| {
         layer.sweep();
         layer.note(loader, &builtin(kustomization, kind));
     };
     let rules = layer.rules.clone();
-    patches(loader, kustomization, layer)?;
+    patches(loader, kustomization, layer);
     if let Some(to) = kustomization.text("namespace") {
         let fields = &rules.namespace;
         let namespace = Namespace { to, fields, unset_only: false, subjects: Subjects::Default };
-        namespace.apply(&mut layer.resources)?;
+        namespace.apply(&mut layer.resources);
         ran(layer, "NamespaceTransformer");
     }
     for (field, end, specs) in [
@@ -273,60 +287,59 @@ fn transformers(
         ("nameSuffix", End::Suffix, &rules.name_suffix),
     ] {
         if let Some(affix) = kustomization.text(field) {
-            transform::rename(&mut layer.resources, affix, end, specs)?;
+            transform::rename(&mut layer.resources, affix, end, specs);
             ran(layer, end.transformer());
         }
     }
     for label in kustomization.list("labels") {
-        if let Some(pairs) = label.get("pairs") {
-            transform::label(&mut layer.resources, pairs, &label_fields(label, &rules)?)?;
+        let fields = label_fields(label, &rules);
+        if let (Some(pairs), Some(fields)) = (label.get("pairs"), layer.told(fields)) {
+            transform::label(&mut layer.resources, pairs, &fields);
         }
         ran(layer, "LabelTransformer");
     }
     if let Some(pairs) = kustomization.fields.get("commonLabels") {
-        transform::label(&mut layer.resources, pairs, &rules.common_labels)?;
+        transform::label(&mut layer.resources, pairs, &rules.common_labels);
         ran(layer, "LabelTransformer");
     }
     if let Some(pairs) = kustomization.fields.get("commonAnnotations") {
-        transform::label(&mut layer.resources, pairs, &rules.common_annotations)?;
+        transform::label(&mut layer.resources, pairs, &rules.common_annotations);
         ran(layer, "AnnotationsTransformer");
     }
-    let open = layer.open.is_some();
     for entry in kustomization.list("patchesJson6902") {
-        let entry = PatchEntry::json(loader, entry, "patch")?;
-        entry.apply(&mut layer.resources, &mut None, open)?;
+        let patch = PatchEntry::json(loader, entry, "patch");
+        if let Some(patch) = layer.change(patch, patch::selected(entry)) {
+            patch.apply(layer, &mut None);
+        }
         ran(layer, "PatchJson6902Transformer");
     }
     for replica in kustomization.list("replicas") {
-        transform::scale(&mut layer.resources, replica, &rules.replicas, open)?;
+        let open = layer.open.is_some();
+        let scaled = transform::scale(&mut layer.resources, replica, &rules.replicas, open);
+        layer.told(scaled);
         ran(layer, "ReplicaCountTransformer");
     }
     for image in kustomization.list("images") {
-        transform::retag(&mut layer.resources, image, &rules.images)?;
+        let tagged = transform::retag(&mut layer.resources, image, &rules.images);
+        layer.told(tagged);
         ran(layer, "ImageTagTransformer");
     }
     let replacements = kustomization.list("replacements");
     if !replacements.is_empty() {
-        replace::all(loader, replacements, &mut layer.resources, open)?;
+        replace::all(loader, replacements, layer);
         ran(layer, "ReplacementTransformer");
     }
-    plugin::transformers(loader, kustomization.list("transformers"), layer)?;
-    plugin::validators(loader, kustomization.list("validators"), layer)?;
+    plugin::transformers(loader, kustomization.list("transformers"), layer);
+    plugin::validators(loader, kustomization.list("validators"), layer);
     layer.sweep();
-    Ok(())
 }
 
 /// Applies `patchesStrategicMerge` and `patches`.
-fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) -> Outcome<()> {
-    let open = layer.open.is_some();
+fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) {
     let mut index = None;
-    let listed = kustomization.list("patchesStrategicMerge");
-    let strategic = patch::strategic(loader, listed)?;
-    if let (Some(first), []) = (listed.first(), &strategic[..]) {
-        return Err(refusal(&first.origin, "these patches are empty"));
-    }
+    let strategic = patch::strategic(loader, kustomization.list("patchesStrategicMerge"), layer);
     for patch in &strategic {
-        patch::apply_by_id(&mut layer.resources, &mut index, patch, (false, false), open)?;
+        patch::apply_by_id(layer, &mut index, patch, (false, false));
     }
     if !strategic.is_empty() {
         layer.sweep();
@@ -334,14 +347,16 @@ fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer
         layer.note(loader, &builtin(kustomization, "PatchStrategicMergeTransformer"));
     }
     for entry in kustomization.list("patches") {
-        PatchEntry::new(loader, entry)?.apply(&mut layer.resources, &mut index, open)?;
+        let patch = PatchEntry::new(loader, entry);
+        if let Some(patch) = layer.change(patch, patch::selected(entry)) {
+            patch.apply(layer, &mut index);
+        }
         if layer.resources.iter().any(Resource::is_gone) {
             layer.sweep();
             index = None;
         }
         layer.note(loader, &builtin(kustomization, "PatchTransformer"));
     }
-    Ok(())
 }
 
 /// Where the labels of an entry of `labels` go.

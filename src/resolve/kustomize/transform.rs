@@ -12,7 +12,7 @@ use crate::{
         value::{Outcome, overwrite, refusal, refusal_of, string, text, text_at},
     },
     scalar::Tag,
-    tree::{Kind, Node, Origin, Via},
+    tree::{Kind, Map, Node, Origin, Via},
 };
 
 /// How a namespace is set (`filters/namespace`).
@@ -39,30 +39,28 @@ pub(super) enum Subjects {
 }
 
 impl Namespace<'_> {
-    /// Sets the namespace of `resources`.
-    ///
-    /// # Errors
-    /// Two objects that become one.
-    pub(super) fn apply(&self, resources: &mut [Resource]) -> Outcome<()> {
+    /// Sets the namespace of `resources`, of which two must not become one.
+    pub(super) fn apply(&self, resources: &mut [Resource]) {
         for resource in resources.iter_mut() {
             if !resource.is_gone() && !resource.inflated {
                 resource.remember();
-                self.transform(&mut resource.node)?;
+                resource.attempt(|it| self.transform(&mut it.node));
             }
         }
         let mut seen: IndexMap<Id, usize> = IndexMap::with_capacity(resources.len());
-        for (at, resource) in resources.iter().enumerate() {
-            let id = resource.id().effective();
-            if let Some(first) = seen.insert(id, at) {
-                let id = resource.id();
-                let id = id.describe();
-                let message = format!("two objects become {id} in this namespace");
-                let problem = refusal_of(id, &self.to.origin, message);
-                let problem = problem.also(resources[first].anchor(), "one");
-                return Err(problem.also(resource.anchor(), "the other").into());
-            }
+        for at in 0..resources.len() {
+            let (before, rest) = resources.split_at_mut(at);
+            let [resource, ..] = rest else { continue };
+            let id = resource.id();
+            let first = *seen.entry(id.clone().effective()).or_insert(at);
+            let Some(first) = before.get_mut(first) else { continue };
+            let id = id.describe();
+            let message = format!("two objects become {id} in this namespace");
+            let problem = refusal_of(id, &self.to.origin, message);
+            let problem = problem.also(first.anchor(), "one").also(resource.anchor(), "the other");
+            first.meet(resource, problem);
+            resource.node.kind = Map::default().into();
         }
-        Ok(())
     }
 
     fn transform(&self, object: &mut Node) -> Outcome<()> {
@@ -89,7 +87,7 @@ impl Namespace<'_> {
     }
 
     fn write(&self, node: &mut Node) -> Outcome<()> {
-        if node.as_scalar().is_none() {
+        if node.as_scalar().is_none() && node.unknown().is_none() {
             return Err(refusal(&node.origin, "a namespace cannot be written over this"));
         }
         if !self.unset_only || text(Some(node)).is_empty() {
@@ -137,18 +135,10 @@ impl End {
 }
 
 /// Adds `affix` to the names of `resources` (`PrefixTransformer`, `SuffixTransformer`).
-///
-/// # Errors
-/// A path that leads nowhere.
-pub(super) fn rename(
-    resources: &mut [Resource],
-    affix: &Node,
-    end: End,
-    fields: &[FieldSpec],
-) -> Outcome<()> {
+pub(super) fn rename(resources: &mut [Resource], affix: &Node, end: End, fields: &[FieldSpec]) {
     let added = text(Some(affix));
     if added.is_empty() {
-        return Ok(());
+        return;
     }
     for resource in resources {
         let original = resource.original().gvk;
@@ -168,42 +158,41 @@ pub(super) fn rename(
                 }
                 resource.remember();
             }
-            field.visit(&mut resource.node, Some(LeafKind::Scalar), &mut |node| {
+            let mut write = |node: &mut Node| {
                 let name = match end {
                     End::Prefix => format!("{added}{}", text(Some(node))),
                     End::Suffix => format!("{}{added}", text(Some(node))),
                 };
                 overwrite(node, name, None, &affix.origin);
                 Ok(())
-            })?;
+            };
+            resource.attempt(|it| field.visit(&mut it.node, Some(LeafKind::Scalar), &mut write));
         }
     }
-    Ok(())
 }
 
 /// Writes the entries of the mapping `pairs` at every path: labels and annotations.
-///
-/// # Errors
-/// Something else than a mapping at one of the paths.
-pub(super) fn label(resources: &mut [Resource], pairs: &Node, fields: &[FieldSpec]) -> Outcome<()> {
+pub(super) fn label(resources: &mut [Resource], pairs: &Node, fields: &[FieldSpec]) {
     if pairs.entries().next().is_none() {
-        return Ok(());
+        return;
     }
     for resource in resources {
         for field in fields {
-            field.visit(&mut resource.node, Some(LeafKind::Map), &mut |node| {
-                let refuse = || refusal(&node.origin, "kustomize expects a mapping here");
+            let mut write = |node: &mut Node| {
+                if node.unknown().is_some() {
+                    return Ok(());
+                }
                 if node.as_map().is_none() {
-                    return Err(refuse());
+                    return Err(refusal(&node.origin, "kustomize expects a mapping here"));
                 }
                 for (key, entry) in pairs.entries() {
                     set_string(node, key, &entry.value);
                 }
                 Ok(())
-            })?;
+            };
+            resource.attempt(|it| field.visit(&mut it.node, Some(LeafKind::Map), &mut write));
         }
     }
-    Ok(())
 }
 
 /// Sets `key` of a mapping to the text of `value`; an old value's notation stays.
@@ -236,13 +225,14 @@ pub(super) fn scale(
                 continue;
             }
             found = true;
-            field.visit(&mut resource.node, Some(LeafKind::Scalar), &mut |node| {
-                if node.as_scalar().is_none() {
+            let mut write = |node: &mut Node| {
+                if node.as_scalar().is_none() && node.unknown().is_none() {
                     return Err(refusal(&node.origin, "a replica count cannot be written here"));
                 }
                 overwrite(node, count.to_string(), None, origin);
                 Ok(())
-            })?;
+            };
+            resource.attempt(|it| field.visit(&mut it.node, Some(LeafKind::Scalar), &mut write));
         }
     }
     if found || open {
@@ -255,19 +245,22 @@ pub(super) fn scale(
 /// Sets images (`ImageTagTransformer`); `image` is one entry of `images`.
 ///
 /// # Errors
-/// An image or a list of containers that is none.
+/// A name that is no pattern.
 pub(super) fn retag(resources: &mut [Resource], image: &Node, fields: &[FieldSpec]) -> Outcome<()> {
     let image = Image::new(image)?;
     for resource in resources {
         if resource.kind() == "CustomResourceDefinition" || resource.is_gone() {
             continue;
         }
-        if image.occurs(&resource.node)? {
-            image.anywhere(&mut resource.node)?;
-        }
-        for field in fields {
-            field.visit(&mut resource.node, None, &mut |node| image.write(node))?;
-        }
+        resource.attempt(|resource| {
+            if image.occurs(&resource.node)? {
+                image.anywhere(&mut resource.node)?;
+            }
+            for field in fields {
+                field.visit(&mut resource.node, None, &mut |node| image.write(node))?;
+            }
+            Ok(())
+        });
     }
     Ok(())
 }

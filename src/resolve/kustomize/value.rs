@@ -8,13 +8,20 @@ use crate::{
     tree::{Kind, Map, Node, Origin, Via},
 };
 
-/// What a step yields, or why the real tool refuses to build.
+/// What a part of a build comes to, or why there is nothing: the real tool refuses it, or the
+/// repository alone cannot tell. See [`Layer`](super::layer::Layer).
 pub(super) type Outcome<T> = Result<T, Box<Problem>>;
 
 /// A refusal at `at`.
 #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
 pub(super) fn refusal(at: &Origin, message: impl Into<String>) -> Box<Problem> {
     Box::new(Problem::refused(at, message))
+}
+
+/// What the repository alone cannot tell.
+#[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
+pub(super) fn unresolved(at: &Origin, why: impl Into<String>) -> Box<Problem> {
+    Box::new(Problem::unresolved(at, why))
 }
 
 /// A refusal at `at`, a text that several builds share: `subject` is what one of them stumbles over.

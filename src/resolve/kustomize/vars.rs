@@ -17,10 +17,7 @@ use crate::{
 };
 
 /// Notes which objects the variables of a kustomization take their values from.
-///
-/// # Errors
-/// A variable that is defined twice, or that could mean several objects.
-pub(super) fn collect(layer: &mut Layer, entries: &[Node]) -> Outcome<()> {
+pub(super) fn collect(layer: &mut Layer, entries: &[Node]) {
     for entry in entries {
         let name = text(entry.get("name"));
         let object = entry.get("objref");
@@ -42,11 +39,9 @@ pub(super) fn collect(layer: &mut Layer, entries: &[Node]) -> Outcome<()> {
             }
         }
         if found.len() > 1 {
-            return Err(refusal_of(
-                "several",
-                &entry.origin,
-                "several objects could be meant by this variable",
-            ));
+            let message = "several objects could be meant by this variable";
+            layer.tell([*refusal_of("several", &entry.origin, message)]);
+            continue;
         }
         if let Some(resource) = found.first().and_then(|at| layer.resources.get_mut(*at)) {
             resource.variables.push(name.into());
@@ -54,35 +49,30 @@ pub(super) fn collect(layer: &mut Layer, entries: &[Node]) -> Outcome<()> {
         let field = entry.get("fieldref").and_then(|it| shape::text(it, "fieldPath"));
         let field = field.map_or("metadata.name", |it| text(Some(it))).to_owned();
         let variable = Var { name: name.to_owned(), field, at: entry.origin.clone() };
-        join(&mut layer.variables, &[variable])?;
+        join(layer, &[variable]);
     }
-    Ok(())
 }
 
-/// Adds the variables of a base.
-///
-/// # Errors
-/// One that is defined already.
-pub(super) fn join(variables: &mut Vec<Var>, more: &[Var]) -> Outcome<()> {
+/// Adds variables, each of which should be new.
+pub(super) fn join(layer: &mut Layer, more: &[Var]) {
     for variable in more {
-        if let Some(first) = variables.iter().find(|it| it.name == variable.name) {
+        if let Some(first) = layer.variables.iter().find(|it| it.name == variable.name) {
             let message = format!("the variable {} is defined twice", variable.name);
             let problem = refusal_of("twice", &variable.at, message);
-            return Err(problem.also(&first.at, "first here").into());
+            let problem = problem.also(&first.at, "first here");
+            layer.tell([problem]);
+            continue;
         }
-        variables.push(variable.clone());
+        layer.variables.push(variable.clone());
     }
-    Ok(())
 }
 
 /// Replaces every `$(NAME)` in the fields where kustomize looks for them.
-///
-/// # Errors
-/// A variable without a value.
-pub(super) fn resolve(layer: &mut Layer) -> Outcome<()> {
+pub(super) fn resolve(layer: &mut Layer) {
     if layer.variables.is_empty() {
-        return Ok(());
+        return;
     }
+    let mut refused = Vec::new();
     let mut values: IndexMap<&str, Node> = IndexMap::new();
     for variable in &layer.variables {
         let source = layer
@@ -90,15 +80,19 @@ pub(super) fn resolve(layer: &mut Layer) -> Outcome<()> {
             .iter()
             .find(|it| it.variables.iter().any(|name| **name == *variable.name));
         let value = match source {
-            Some(source) => {
-                path::lookup(&source.node, &indexed(&variable.field), &variable.at)?.cloned()
-            }
-            None => layer.open.clone().map(|why| Node::unknown_value(why, &variable.at)),
+            Some(source) => path::lookup(&source.node, &indexed(&variable.field), &variable.at)
+                .map(Option::<&Node>::cloned),
+            None => Ok(layer.open.clone().map(|why| Node::unknown_value(why, &variable.at))),
         };
-        let value = value.ok_or_else(|| {
+        let value = value.and_then(|it| {
             let message = format!("the variable {} has no value", variable.name);
-            refusal(&variable.at, message)
-        })?;
+            it.ok_or_else(|| refusal(&variable.at, message))
+        });
+        let value = value.unwrap_or_else(|problem| {
+            let unknown = Node::unknown_value(&*problem.message, &variable.at);
+            refused.push(*problem);
+            unknown
+        });
         values.insert(&variable.name, value);
     }
     let rules = layer.rules.clone();
@@ -107,10 +101,11 @@ pub(super) fn resolve(layer: &mut Layer) -> Outcome<()> {
             if !field.any(&resource.node, &mut |node| mentions(node)) {
                 continue;
             }
-            field.visit(&mut resource.node, None, &mut |node| set(node, &values))?;
+            let mut write = |node: &mut Node| set(node, &values);
+            resource.attempt(|it| field.visit(&mut it.node, None, &mut write));
         }
     }
-    Ok(())
+    layer.tell(refused);
 }
 
 /// A path in which `ports[0]` is written for `ports.0`.
