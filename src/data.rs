@@ -13,8 +13,8 @@ pub(crate) mod version;
 pub(crate) enum Family {
     /// `kubernetes-sigs/metrics-server`, 3.5.0 and newer.
     KubernetesSigs,
-    /// `bitnami/metrics-server`, 5 to 7.
+    /// `bitnami/metrics-server`, 0.0.1 to 7.4.13.
     Bitnami,
-    /// `stable/metrics-server`, 2.x.
+    /// `stable/metrics-server`, 0.0.2 to 2.11.4.
     Stable,
 }

@@ -3,29 +3,133 @@
 use std::sync::LazyLock;
 
 use indexmap::IndexMap;
-use semver::Version;
+use semver::{Prerelease, Version};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
     data::{Family, version::Constraint},
     scalar::Scalar,
-    tree::{Entry, Kind, Map, Node, Origin},
+    tree::{Entry, Kind, Map, Node, Origin, Reason},
 };
 
 /// One chart in all its versions.
 #[derive(Debug, Default)]
 pub(crate) struct KnownChart {
-    versions: IndexMap<Version, Version>,
+    /// Every version, and what its image is tagged with or which program it is.
+    versions: IndexMap<Version, DefaultTag>,
     floating: Option<Version>,
-    covered: Option<Version>,
+    /// Whether nothing newer will come.
+    closed: bool,
     open: Vec<String>,
-    /// Dotted key, and the first version without it.
-    removed: IndexMap<String, Version>,
+    /// What the templates do, and in which versions.
+    behaviours: IndexMap<Behaviour, Constraint>,
+    /// Dotted key, and the versions that no longer have it.
+    removed: IndexMap<String, Constraint>,
     /// Files of the `templates` folder, by the version that brought them.
     templates: IndexMap<Version, Vec<String>>,
     /// Dotted key, and its default from a version on until the next one.
     values: IndexMap<String, Vec<(Version, Json)>>,
+}
+
+/// What a version of a chart installs by default.
+#[derive(Debug)]
+struct DefaultTag {
+    /// As it is written: the default of `image.tag`, unless the values have another.
+    text: Json,
+    /// The version of the program: what is left without a `v` before and a build behind.
+    program: Version,
+}
+
+/// What the templates of some versions do and those of others do not, as far as the keys that they
+/// read do not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Behaviour {
+    /// The account is called as the release is, whatever its name should be.
+    AccountOfRelease,
+    /// Pods stay away from others in the release's namespace, rather than in their own.
+    AffinityNamespaces,
+    /// Each of `args` is quoted, so that YAML does not read it again.
+    ArgsInQuotes,
+    /// A flag whose value is false or empty is passed without it.
+    BareFlags,
+    /// The APIService is of `v1beta1`, which Kubernetes 1.22 removed.
+    BetaApiService,
+    /// The PodDisruptionBudget is of `v1beta1`, which Kubernetes 1.25 removed.
+    BetaBudget,
+    /// The Deployment is of `v1beta2`, which Kubernetes 1.16 removed.
+    BetaDeployment,
+    /// The `RoleBinding` is of `v1beta1`, which Kubernetes 1.22 removed.
+    BetaRoleBinding,
+    /// Roles are bound to an account that is called as the release is.
+    BindsRelease,
+    /// The template of the PodDisruptionBudget uses others that do not exist.
+    BrokenBudget,
+    /// The labels of the Service are indented too deep.
+    BrokenServiceLabels,
+    /// The volumes are indented too deep.
+    BrokenVolumes,
+    /// A PodDisruptionBudget without numbers lets one pod go.
+    BudgetOfOne,
+    /// The chart's label is on the pods, too.
+    ChartOnPods,
+    /// The labels for all objects are on the pods, too.
+    CommonLabelsOnPods,
+    /// Its role may `get` and `create` what `nodes/stats` is.
+    CreatesStats,
+    /// A probe of the user's wins over one that is enabled.
+    CustomProbeFirst,
+    /// Flags stand in `command`.
+    FlagsInCommand,
+    /// `global.imageRegistry` is read.
+    GlobalRegistry,
+    /// `extraArgs` maps flags to values.
+    MappedArgs,
+    /// The APIService is called after a version that it does not serve.
+    MisnamedApiService,
+    /// Objects name the release's namespace.
+    Namespaced,
+    /// The namespace is a part of the roles' names.
+    NamespaceInRoles,
+    /// There is no role for viewers.
+    NoReaderRole,
+    /// Its role may read no statistics of nodes.
+    NoStats,
+    /// The labels are those from before `app.kubernetes.io`.
+    OldLabels,
+    /// The presets `xlarge` and `2xlarge` ask for 1.5 CPUs.
+    OneAndAHalfCores,
+    /// An image without a registry is one without a slash before it.
+    OptionalRegistry,
+    /// The program gets flags, probes and a directory that nobody asked for.
+    OwnFlags,
+    /// The role for viewers reads the metrics of pods alone.
+    ReaderOfPods,
+    /// Its role may read namespaces.
+    ReadsNamespaces,
+    /// Its role may read `nodes/stats`.
+    ReadsStats,
+    /// The labels are those of the version of the program, too.
+    VersionLabel,
+    /// Names are cut after 24 letters.
+    ShortName,
+    /// Names are cut and have no hyphens of the chart's own.
+    ShortNameOfLetters,
+    /// The program gets the flag `--source`.
+    SourceFlag,
+    /// Presets limit the ephemeral storage to 1 GiB.
+    StorageOfOneGibibyte,
+    /// Presets limit the ephemeral storage to 2 GiB.
+    StorageOfTwoGibibytes,
+    /// The names of the roles begin with `system:`.
+    SystemRoles,
+    /// An image without a tag has the version of the program.
+    TagOfProgram,
+    /// The container has a directory for temporary files.
+    TemporaryDirectory,
+    /// The presets `xlarge` and `2xlarge` ask for 2 and 4 CPUs.
+    TwoOrFourCores,
 }
 
 /// What a chart takes at a place in its values, by the type of its default.
@@ -67,9 +171,12 @@ pub(crate) fn chart(family: Family) -> &'static KnownChart {
 struct File {
     versions: IndexMap<String, String>,
     floating: Option<String>,
-    covered: Option<String>,
+    #[serde(default)]
+    closed: bool,
     #[serde(default)]
     open: Vec<String>,
+    #[serde(default)]
+    behaviours: IndexMap<Behaviour, String>,
     #[serde(default)]
     removed: IndexMap<String, String>,
     #[serde(default)]
@@ -85,13 +192,16 @@ impl KnownChart {
         let since = |(from, default): (String, Json)| Some((version(&from)?, default));
         Self {
             versions: (file.versions.iter())
-                .filter_map(|(chart, app)| Some((version(chart)?, version(app)?)))
+                .filter_map(|(chart, tag)| Some((version(chart)?, DefaultTag::read(tag)?)))
                 .collect(),
             floating: file.floating.as_ref().and_then(version),
-            covered: file.covered.as_ref().and_then(version),
+            closed: file.closed,
             open: file.open,
+            behaviours: (file.behaviours.into_iter())
+                .filter_map(|(behaviour, of)| Some((behaviour, Constraint::parse(&of)?)))
+                .collect(),
             removed: (file.removed.into_iter())
-                .filter_map(|(key, from)| Some((key, version(&from)?)))
+                .filter_map(|(key, from)| Some((key, Constraint::parse(&from)?)))
                 .collect(),
             templates: (file.templates.into_iter())
                 .filter_map(|(from, files)| Some((version(&from)?, files)))
@@ -123,20 +233,27 @@ impl KnownChart {
             constraint.holds(newest) || constraint.holds(&next)
         };
         // Whatever installs an open range takes the newest version that there is.
-        let oldest = self.floating.as_ref().filter(|_| self.newest().is_some_and(is_open));
+        let oldest = if self.closed { self.newest() } else { self.floating.as_ref() };
+        let oldest = oldest.filter(|_| self.newest().is_some_and(is_open));
         let allowed = self.versions().filter(|it| constraint.holds(it));
         allowed.filter(|it| oldest.is_none_or(|oldest| *it >= oldest)).cloned().collect()
     }
 
-    /// Whether the values at `version` are known, though perhaps not the image.
-    pub(crate) fn covers(&self, version: &Version) -> bool {
-        self.covered.as_ref().is_some_and(|from| from <= version)
-            && self.newest().is_some_and(|newest| version <= newest)
+    /// The known versions right before and right after `version`, which is not one of them.
+    pub(crate) fn around(&self, version: &Version) -> Vec<Version> {
+        let before = self.versions().rfind(|it| *it < version);
+        let after = self.versions().find(|it| *it > version);
+        before.into_iter().chain(after).cloned().collect()
     }
 
     /// The version of metrics-server that `version` of the chart installs by default.
     pub(crate) fn app_version(&self, version: &Version) -> Option<&Version> {
-        self.versions.get(version)
+        self.versions.get(version).map(|it| &it.program)
+    }
+
+    /// Whether the templates of `version` do what `behaviour` says.
+    pub(crate) fn does(&self, behaviour: Behaviour, version: &Version) -> bool {
+        self.behaviours.get(&behaviour).is_some_and(|of| of.holds(version))
     }
 
     /// The files in the chart's `templates` folder at `version`, when they are known.
@@ -149,17 +266,46 @@ impl KnownChart {
 
     /// The chart's own values at `version`, every one of them at `origin`.
     ///
-    /// A version that is not known has those of the one before it.
-    pub(crate) fn defaults(&self, version: &Version, origin: &Origin) -> Node {
+    /// Of a version that is not known, for the reason `unknown`, only what never changed in an
+    /// archive that is closed.
+    pub(crate) fn defaults(
+        &self,
+        version: &Version,
+        origin: &Origin,
+        unknown: Option<&Reason>,
+    ) -> Node {
         let mut root = Node::new(Map::default(), origin.clone());
         for (path, default) in self.at(version) {
             let value = from_json(default, origin);
+            let value = match unknown {
+                Some(why) if !self.never_changed(path) => keys_only(&value, why),
+                _ => value,
+            };
             put(&mut root, path, value);
         }
         root
     }
 
-    /// The keys that the chart reads at `version`.
+    /// Whether the default at `path` is the same, or empty, in every version that has one.
+    fn never_changed(&self, path: &str) -> bool {
+        let empty = |default: &Json| match default {
+            Json::Null => true,
+            Json::String(it) => it.is_empty(),
+            Json::Array(it) => it.is_empty(),
+            Json::Object(it) => it.is_empty(),
+            Json::Bool(_) | Json::Number(_) => false,
+        };
+        let runs = self.values.get(path).filter(|_| self.closed);
+        runs.is_some_and(|it| it.len() == 1 || it.iter().all(|(_, default)| empty(default)))
+    }
+
+    /// Whether the chart has a value at `path` at `version`.
+    pub(crate) fn reads(&self, path: &str, version: &Version) -> bool {
+        self.at(version).any(|(key, _)| key == path)
+    }
+
+    /// The keys that the chart reads at `version`: those of its values, and those that only its
+    /// templates know.
     pub(crate) fn keys(&self, version: &Version) -> ValueKey {
         let mut root = IndexMap::from([("global".to_owned(), ValueKey::Open)]);
         for (path, default) in self.at(version) {
@@ -178,13 +324,25 @@ impl KnownChart {
 
     /// Each key that exists at `version`, with its default then.
     fn at(&self, version: &Version) -> impl Iterator<Item = (&str, &Json)> {
-        self.values.iter().filter_map(move |(path, runs)| {
-            if self.removed.get(path).is_some_and(|from| from <= version) {
+        let values = self.values.iter().filter_map(move |(path, runs)| {
+            if self.removed.get(path).is_some_and(|of| of.holds(version)) {
                 return None;
             }
             let (_, default) = runs.iter().rfind(|(since, _)| since <= version)?;
             Some((path.as_str(), default))
-        })
+        });
+        let tag = self.versions.iter().rfind(|(it, _)| *it <= version);
+        let path = "image.tag";
+        let tag = tag.filter(|_| !self.values.contains_key(path));
+        values.chain(tag.map(|(_, tag)| (path, &tag.text)))
+    }
+}
+
+impl DefaultTag {
+    fn read(text: &str) -> Option<Self> {
+        let mut program = Version::parse(text.trim_start_matches('v')).ok()?;
+        program.pre = Prerelease::EMPTY;
+        Some(Self { text: text.into(), program })
     }
 }
 
@@ -243,6 +401,17 @@ fn declare(keys: &mut IndexMap<String, ValueKey>, path: &str, key: ValueKey) {
     }
 }
 
+/// `node` with the same keys, but nothing known of their values.
+pub(crate) fn keys_only(node: &Node, why: &Reason) -> Node {
+    node.rewrite(&mut |it| match it.as_map() {
+        Some(map) if map.is_empty() => {
+            Some(Node::new(Map::open(Some(why.clone())), it.origin.clone()))
+        }
+        Some(_) => None,
+        None => Some(Node::unknown_value(why.clone(), &it.origin)),
+    })
+}
+
 /// `value` as a tree whose every node is at `origin`.
 pub(crate) fn from_json(value: &Json, origin: &Origin) -> Node {
     let kind: Kind = match value {
@@ -283,8 +452,8 @@ mod tests {
             let chart = KnownChart::read(text);
             assert_eq!(chart.versions.len(), file.versions.len(), "versions are semantic");
             assert_eq!(chart.floating.is_some(), file.floating.is_some());
-            assert_eq!(chart.covered.is_some(), file.covered.is_some());
-            assert_eq!(chart.removed.len(), file.removed.len(), "versions are semantic");
+            assert_eq!(chart.behaviours.len(), file.behaviours.len(), "these are ranges");
+            assert_eq!(chart.removed.len(), file.removed.len(), "these are ranges");
             assert_eq!(chart.templates.len(), file.templates.len(), "versions are semantic");
             assert!(file.removed.keys().all(|key| file.values.contains_key(key)));
             for (key, runs) in &file.values {
@@ -347,7 +516,7 @@ mod tests {
         let chart = chart(Family::KubernetesSigs);
         let at = |version: &str, path: &str| {
             let version = Version::parse(version).expect("a version");
-            chart.defaults(&version, &origin).at(path).map(Node::to_json)
+            chart.defaults(&version, &origin, None).at(path).map(Node::to_json)
         };
         assert_eq!(at("3.9.0", "containerPort"), Some(4443.into()));
         assert_eq!(at("3.10.0", "containerPort"), Some(10250.into()));

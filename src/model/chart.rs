@@ -113,7 +113,11 @@ mod tests {
     };
 
     fn paths(values: &str, version: &Fact<String>) -> Vec<String> {
-        let chart = charts::chart(Family::KubernetesSigs);
+        paths_of(Family::KubernetesSigs, values, version)
+    }
+
+    fn paths_of(family: Family, values: &str, version: &Fact<String>) -> Vec<String> {
+        let chart = charts::chart(family);
         let keys: Vec<ValueKey> =
             versions(chart, version).iter().map(|it| chart.keys(it)).collect();
         let values = &roots(&fixture(values), "values.yaml")[0];
@@ -141,6 +145,25 @@ mod tests {
         assert_eq!(paths(values, &Fact::Absent(None)), ["image.tga"]);
         let unknown = Fact::Unknown("it is a variable".into(), None);
         assert_eq!(paths(values, &unknown), ["image.tga"]);
+    }
+
+    #[test]
+    fn keys_that_only_templates_know_are_keys() {
+        let values = "
+            //- values.yaml
+            nameOverride: a
+            fullnameOverride: b
+            service: {nameOverride: c, nodePort: 1}
+            image: {pullSecrets: [d]}
+            metrics: {image: {pullSecrets: [e]}}
+        ";
+        let unknown = |family, version| paths_of(family, values, &at(version));
+        assert_eq!(
+            unknown(Family::Stable, "2.9.0"),
+            ["service.nodePort", "image.pullSecrets", "metrics"]
+        );
+        assert_eq!(unknown(Family::Bitnami, "2.3.0"), ["fullnameOverride", "service.nameOverride"]);
+        assert_eq!(unknown(Family::Bitnami, "4.1.0"), ["service.nameOverride", "metrics"]);
     }
 
     #[test]

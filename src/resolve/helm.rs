@@ -32,7 +32,7 @@ use crate::{
     },
     problem::Problem,
     resolve::{context::Context, environment::Release},
-    tree::{Kind, Map, Node, Origin, Reason, Via},
+    tree::{Kind, Node, Origin, Reason, Via},
 };
 
 /// The objects that a chart renders.
@@ -82,8 +82,11 @@ pub(crate) fn template(context: &Context<'_>, release: &Release) -> Rendered {
 }
 
 /// Renders `release`, whose chart is of `family`, in every version that it may be of.
+///
+/// Values that the newest chart refuses tell that a version which nobody knows is an older one.
 fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Rendered {
-    let candidates = candidates(charts::chart(family), release);
+    let chart = charts::chart(family);
+    let candidates = candidates(chart, release);
     let mut renderings = Vec::new();
     let mut refusal = None;
     for candidate in &candidates {
@@ -91,6 +94,14 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
             Ok(objects) => renderings.push((&candidate.model, objects)),
             Err(problem) => refusal = Some(problem),
         }
+    }
+    if renderings.is_empty()
+        && let Some(Candidate { guess: Some(why), .. }) = candidates.first()
+    {
+        renderings.extend(chart.versions().rev().find_map(|model| {
+            let older = Candidate { model: model.clone(), guess: Some(why.clone()) };
+            Some((model, older.render(context, release, family).ok()?))
+        }));
     }
     if renderings.is_empty() {
         return Rendered { objects: Vec::new(), problems: refusal.into_iter().collect() };
@@ -149,13 +160,12 @@ fn candidates(chart: &KnownChart, release: &Release) -> Vec<Candidate> {
         if chart.app_version(exact).is_some() {
             return vec![Candidate { model: exact.clone(), guess: None }];
         }
-        if exact > newest {
-            return guess(newest, format!("chart {exact} is newer than this tool knows"));
-        }
-        if chart.covers(exact) {
-            return vec![Candidate { model: exact.clone(), guess: None }];
-        }
-        return guess(exact, format!("this tool does not know chart {exact}"));
+        let newer = exact > newest;
+        let what =
+            if newer { "is newer than this tool knows" } else { "is not known to this tool" };
+        let why: Reason = format!("chart {exact} {what}").into();
+        let around = chart.around(exact).into_iter();
+        return around.map(|model| Candidate { model, guess: Some(why.clone()) }).collect();
     }
     let known = chart.allowed(&constraint).into_iter();
     let known: Vec<_> = known.map(|model| Candidate { model, guess: None }).collect();
@@ -176,26 +186,24 @@ impl Candidate {
         // Where no version is written, a default stands nowhere.
         let at = release.version.as_ref().and_then(|it| it.origin.written_at());
         let own = Origin::at(Via::ChartDefault, at);
-        let mut defaults = match &release.directory {
-            Some(dir) => local::defaults(context, dir)?,
-            None => chart.defaults(&self.model, &own),
+        let defaults = match (&release.directory, &self.guess) {
+            (Some(dir), None) => local::defaults(context, dir)?,
+            (Some(dir), Some(why)) => charts::keys_only(&local::defaults(context, dir)?, why),
+            (None, guess) => chart.defaults(&self.model, &own, guess.as_ref()),
         };
-        let fact = |known: Option<String>| match (&self.guess, known) {
-            (None, Some(known)) => Node::new(known, own.clone()),
-            (Some(why), _) => Node::unknown_value(why.clone(), &own),
-            (None, None) => {
-                let why = format!("this tool does not know chart {} in full", self.model);
-                Node::unknown_value(why, &own)
-            }
+        let fact = |known: &Version| match &self.guess {
+            None => Node::new(known.to_string(), own.clone()),
+            Some(why) => Node::unknown_value(why.clone(), &own),
         };
-        let version = fact(Some(self.model.to_string()));
-        let app_version = fact(chart.app_version(&self.model).map(ToString::to_string));
-        if let Some(why) = &self.guess {
-            defaults = keys_only(&defaults, why);
-        }
+        let version = fact(&self.model);
+        let app_version = fact(chart.app_version(&self.model).unwrap_or(&self.model));
+        // A copy in the repository may have been changed to read more.
+        let keys = release.directory.is_none().then(|| chart.keys(&self.model));
         let scope = HelmScope {
             sources: context.sources,
             release,
+            chart,
+            keys,
             values: coalesce(&release.values, &defaults),
             name: release.alias.as_deref().unwrap_or("metrics-server"),
             model: self.model.clone(),
@@ -209,15 +217,4 @@ impl Candidate {
             Family::Stable => stable::render(&scope),
         }
     }
-}
-
-/// `node` with the same keys, but nothing known of their values.
-fn keys_only(node: &Node, why: &Reason) -> Node {
-    node.rewrite(&mut |it| match it.as_map() {
-        Some(map) if map.is_empty() => {
-            Some(Node::new(Map::open(Some(why.clone())), it.origin.clone()))
-        }
-        Some(_) => None,
-        None => Some(Node::unknown_value(why.clone(), &it.origin)),
-    })
 }

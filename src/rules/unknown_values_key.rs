@@ -91,11 +91,13 @@ fn meant(
         Family::Bitnami => BITNAMI,
         Family::Stable => &[],
     };
-    if let Some((_, name)) = classics.iter().find(|(wrong, _)| *wrong == path) {
+    let keys = chart.keys(version.or(chart.newest())?);
+    let classic = classics.iter().find(|(wrong, name)| *wrong == path && keys.has(name));
+    if let Some((_, name)) = classic {
         return Some((*name).to_owned());
     }
     let mut all = Vec::new();
-    flatten("", &chart.keys(version.or(chart.newest())?), &mut all);
+    flatten("", &keys, &mut all);
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_lowercase();
     let parent = |path: &str| path.rsplit_once('.').map(|(parent, _)| parent.to_owned());
     // The same name elsewhere in the chart is a key in the wrong place.
@@ -131,5 +133,13 @@ mod tests {
         assert_eq!(sigs("addonResizer.nanny.extraCPU"), "addonResizer.nanny.extraCpu");
         assert_eq!(sigs("insecureSkipTLSVerify"), "apiService.insecureSkipTLSVerify");
         assert_eq!(sigs("somethingElse"), "");
+        // What it is called depends on the version.
+        let bitnami = |version: &str, path| {
+            let version = Version::parse(version).expect("a version");
+            let chart = charts::chart(Family::Bitnami);
+            meant(Family::Bitnami, chart, Some(&version), path).unwrap_or_default()
+        };
+        assert_eq!(bitnami("7.4.13", "podDisruptionBudget"), "pdb");
+        assert_eq!(bitnami("5.2.0", "podDisruptionBudget"), "");
     }
 }

@@ -267,24 +267,149 @@ fn bitnami_takes_an_unquoted_false_for_true() {
 }
 
 #[test]
-fn of_older_bitnami_charts_the_arguments_and_the_port_are_known() {
-    let old = rendered(Family::Bitnami, "5.11.2", "extraArgs: {kubelet-insecure-tls: true}");
-    let paths = ["Server.command", "Server.image", "Server.securityContext"];
-    assert_snapshot!(told(&old, &paths), @r#"
+fn bitnami_charts_took_arguments_in_several_forms() {
+    let map = "extraArgs: {kubelet-insecure-tls: false, v: 2}";
+    let args = [
+        ("3.0.2", "extraArguments: [--kubelet-insecure-tls]"),
+        ("4.5.0", map),
+        // An empty value is none from then on, so that `false` switches the flag on.
+        ("4.5.1", map),
+        ("5.11.9", map),
+        ("6.4.2", "extraArgs: [--kubelet-insecure-tls]"),
+    ];
+    let args = args.map(|(version, values)| {
+        let paths = ["Server.command", "Server.args"];
+        format!("{version}\n{}", told(&rendered(Family::Bitnami, version, values), &paths))
+    });
+    assert_snapshot!(args.concat(), @r#"
+    3.0.2
     command:
-      - metrics-server  release.yaml:1 chart-default `"5.11.2"`
-      - --secure-port=8443  release.yaml:1 chart-default `"5.11.2"`
-      - --kubelet-insecure-tls=true  values.yaml:1 `true`
-    image: unknown: this tool does not know chart 5.11.2 in full
-    securityContext: unknown: this tool does not know chart 5.11.2 in full
-    "#);
-    let newer = rendered(Family::Bitnami, "6.4.2", "extraArgs: [--kubelet-insecure-tls]");
-    assert_snapshot!(told(&newer, &["Server.args"]), @r#"
+      - metrics-server  release.yaml:1 chart-default `"3.0.2"`
+      - --secure-port=8443  release.yaml:1 chart-default `"3.0.2"`
+      - --kubelet-insecure-tls  values.yaml:1
+    args: absent
+    4.5.0
+    command:
+      - metrics-server  release.yaml:1 chart-default `"4.5.0"`
+      - --secure-port=8443  release.yaml:1 chart-default `"4.5.0"`
+      - --kubelet-insecure-tls=false  values.yaml:1 `false`
+      - --v=2  values.yaml:1 `2`
+    args: absent
+    4.5.1
+    command:
+      - metrics-server  release.yaml:1 chart-default `"4.5.1"`
+      - --secure-port=8443  release.yaml:1 chart-default `"4.5.1"`
+      - --kubelet-insecure-tls  values.yaml:1 `false`
+      - --v=2  values.yaml:1 `2`
+    args: absent
+    5.11.9
+    command:
+      - metrics-server  release.yaml:1 chart-default `"5.11.9"`
+    args:
+      - --secure-port=8443  release.yaml:1 chart-default `"5.11.9"`
+      - --kubelet-insecure-tls  values.yaml:1 `false`
+      - --v=2  values.yaml:1 `2`
+    6.4.2
+    command:
+      - metrics-server  release.yaml:1 chart-default `"6.4.2"`
     args:
       - --secure-port=8443  release.yaml:1 chart-default `"6.4.2"`
       - --kubelet-insecure-tls  values.yaml:1
     "#);
-    assert!(newer.1.objects.iter().all(|it| it.object_kind() != "PodDisruptionBudget"));
+}
+
+#[test]
+fn a_chart_ignores_what_its_templates_do_not_read() {
+    let values = "
+        replicas: 3
+        hostNetwork: {enabled: true}
+        priorityClassName: system-cluster-critical
+        podDisruptionBudget: {enabled: true}
+    ";
+    let paths = [
+        "Deployment.spec.replicas",
+        "Deployment.spec.template.spec.hostNetwork",
+        "Deployment.spec.template.spec.priorityClassName",
+    ];
+    let told = ["1.1.0", "2.2.0", "2.7.0"].map(|version| {
+        let rendered = rendered(Family::Stable, version, values);
+        let budget = rendered.1.objects.iter().any(|it| it.object_kind() == "PodDisruptionBudget");
+        format!("{version}, budget: {budget}\n{}", told(&rendered, &paths))
+    });
+    assert_snapshot!(told.concat(), @"
+    1.1.0, budget: false
+    spec.replicas: absent
+    spec.template.spec.hostNetwork: absent
+    spec.template.spec.priorityClassName: absent
+    2.2.0, budget: false
+    spec.replicas: 3  values.yaml:1
+    spec.template.spec.hostNetwork: true  values.yaml:2
+    spec.template.spec.priorityClassName: absent
+    2.7.0, budget: true
+    spec.replicas: 3  values.yaml:1
+    spec.template.spec.hostNetwork: true  values.yaml:2
+    spec.template.spec.priorityClassName: system-cluster-critical  values.yaml:3
+    ");
+}
+
+#[test]
+fn of_a_version_that_does_not_exist_flags_are_known() {
+    let paths = ["Server.command", "Server.args", "Server.image", "Deployment.spec.replicas"];
+    let values = "extraArgs: {kubelet-insecure-tls: true}";
+    // It has neighbours; the next one is newer than all, and the newest would refuse the map.
+    let told = ["4.3.9", "9.0.0"].map(|version| {
+        format!("{version}\n{}", told(&rendered(Family::Bitnami, version, values), &paths))
+    });
+    assert_snapshot!(told.concat(), @r#"
+    4.3.9
+    command:
+      - metrics-server  release.yaml:1 chart-default `"4.3.9"`
+      - --secure-port=8443  release.yaml:1 chart-default `"4.3.9"`
+      - --kubelet-insecure-tls=true  values.yaml:1 `true`
+    args: null  release.yaml:1 chart-default `"4.3.9"`
+    image: unknown: chart 4.3.9 is not known to this tool
+    spec.replicas: unknown: it differs between chart versions 4.3.2 and 4.4.0
+    9.0.0
+    command:
+      - metrics-server  release.yaml:1 chart-default `"9.0.0"`
+    args:
+      - --secure-port=8443  release.yaml:1 chart-default `"9.0.0"`
+      - --kubelet-insecure-tls=true  values.yaml:1 `true`
+    image: unknown: chart 9.0.0 is newer than this tool knows
+    spec.replicas: 1  release.yaml:1 chart-default `"9.0.0"`
+    "#);
+}
+
+#[test]
+fn charts_that_helm_cannot_render_are_refused() {
+    let refused = [
+        (Family::Bitnami, "2.4.0", ""),
+        (Family::Bitnami, "4.4.0", "image: {tag: ''}"),
+        (Family::Bitnami, "5.3.0", "podDisruptionBudget: {enabled: true}"),
+        (Family::Bitnami, "7.4.13", "extraVolumes: [{name: a, emptyDir: {}}]"),
+        (Family::Stable, "2.4.0", "extraVolumes: [{name: a, emptyDir: {}}]"),
+        (Family::Stable, "2.8.0", "service: {labels: {a: b}}"),
+    ];
+    let messages = refused.map(|(family, version, values)| {
+        let rendered = rendered(family, version, values).1;
+        assert!(rendered.objects.is_empty(), "{version}: {:?}", rendered.objects);
+        let messages: String = rendered.problems.iter().map(|it| &*it.message).collect();
+        format!("{version}: {messages}\n")
+    });
+    assert_snapshot!(messages.concat(), @"
+    2.4.0: the chart reads `metrics.image.pullSecrets`, but `metrics` is not a map
+    4.4.0: the chart prints an image without a tag, unquoted: not YAML
+    5.3.0: this version of the chart cannot make a PodDisruptionBudget
+    7.4.13: the chart wants `extraVolumeMounts` for `extraVolumes`
+    2.4.0: this version of the chart indents `extraVolumes` too deep: not YAML
+    2.8.0: this version of the chart indents `service.labels` too deep: not YAML
+    ");
+}
+
+#[test]
+fn a_number_that_is_printed_with_an_exponent_is_not_told() {
+    let large = rendered(Family::KubernetesSigs, "3.8.2", "replicas: 10000000");
+    assert_snapshot!(told(&large, &["Deployment.spec.replicas"]), @"spec.replicas: unknown: the chart prints `1e+07`, which some readers refuse");
 }
 
 const UMBRELLA: &str = "

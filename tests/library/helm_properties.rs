@@ -195,13 +195,22 @@ fn all_hold(said: &Rendered, is: &Rendered) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-const CHARTS: [(Family, &str); 7] = [
+const CHARTS: [(Family, &str); 16] = [
     (Family::KubernetesSigs, "3.5.0"),
     (Family::KubernetesSigs, "3.9.0"),
     (Family::KubernetesSigs, "3.12.2"),
     (Family::KubernetesSigs, "3.13.0"),
     (Family::KubernetesSigs, "3.14.0"),
+    (Family::Bitnami, "0.0.3"),
+    (Family::Bitnami, "2.2.0"),
+    (Family::Bitnami, "3.0.2"),
+    (Family::Bitnami, "4.5.1"),
+    (Family::Bitnami, "5.11.9"),
+    (Family::Bitnami, "6.10.0"),
     (Family::Bitnami, "7.4.13"),
+    (Family::Stable, "1.1.0"),
+    (Family::Stable, "2.5.1"),
+    (Family::Stable, "2.8.0"),
     (Family::Stable, "2.11.4"),
 ];
 
@@ -210,6 +219,25 @@ fn chart_and_values() -> impl Strategy<Value = (usize, Vec<(Vec<String>, Json)>)
         let (family, version) = CHARTS[index];
         (Just(index), some_values(leaves(family, version)))
     })
+}
+
+/// A range of versions, and values for its newest one.
+fn range_and_values() -> impl Strategy<Value = (Family, &'static str, Vec<(Vec<String>, Json)>)> {
+    let of = |family, range, newest| {
+        some_values(leaves(family, newest)).prop_map(move |values| (family, range, values)).boxed()
+    };
+    let [sigs, bitnami, stable] = [Family::KubernetesSigs, Family::Bitnami, Family::Stable];
+    prop_oneof![
+        of(sigs, "3.12.x", "3.13.0"),
+        of(sigs, "3.9 - 3.12", "3.13.0"),
+        of(sigs, "3.13.x || 3.5.0", "3.13.0"),
+        of(bitnami, "<2.4", "2.3.10"),
+        of(bitnami, "3.2.7 - 4.1.0", "4.1.0"),
+        of(bitnami, "5.10 - 6.0", "6.0.0"),
+        of(bitnami, "6.9 - 7.1", "7.1.0"),
+        of(stable, "<2.3", "2.2.0"),
+        of(stable, "2.5 - 2.10", "2.10.0"),
+    ]
 }
 
 /// The same cases in every run: a failure is a change of ours.
@@ -238,16 +266,25 @@ proptest! {
 
     #[test]
     fn what_is_said_of_a_range_holds_for_each_of_its_versions(
-        values in some_values(leaves(Family::KubernetesSigs, "3.13.0")),
-        range in prop_oneof![Just("3.12.x"), Just("3.9 - 3.12"), Just("3.13.x || 3.5.0")],
+        (family, range, values) in range_and_values(),
     ) {
-        let family = Family::KubernetesSigs;
         let said = rendering(family, range, tree(&values, None));
         let constraint = Constraint::parse(range).expect("a range");
         for version in charts::chart(family).versions().filter(|it| constraint.holds(it)) {
             let one = rendering(family, &version.to_string(), tree(&values, None));
             all_hold(&said, &one)?;
         }
+    }
+
+    #[test]
+    fn every_version_takes_the_values_of_any_other(
+        (index, values) in chart_and_values(),
+        at in any::<Index>(),
+    ) {
+        let (family, _) = CHARTS[index];
+        let versions: Vec<_> = charts::chart(family).versions().collect();
+        let rendered = rendering(family, &at.get(&versions).to_string(), tree(&values, None));
+        prop_assert!(!rendered.objects.is_empty() || !rendered.problems.is_empty());
     }
 
     #[test]

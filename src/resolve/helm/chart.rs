@@ -6,7 +6,7 @@ use std::ops::Deref;
 use serde_json::json;
 
 use crate::{
-    data::kinds::is_cluster_scoped,
+    data::{charts::Behaviour, kinds::is_cluster_scoped},
     resolve::helm::{
         object::{ChartObject, Condition},
         template::{Fields, HelmScope, Rendering, TemplateField, map_text, truth},
@@ -90,9 +90,27 @@ impl<F> FamilyChart<'_, F> {
         }
     }
 
+    /// Nothing, which is said of a version that is not known, too: flags stand in one list.
+    pub(super) fn no_args(&self) -> TemplateField {
+        match &self.gap {
+            Some(_) => self.own(json!(null)).into(),
+            None => TemplateField::Not(None),
+        }
+    }
+
     /// What selects the pods.
     pub(super) fn match_labels(&self) -> Fields {
-        Fields::of(self).set("matchLabels", self.selector.clone())
+        let labels = Fields::of(self).all(&self.selector);
+        let labels = match self.does(Behaviour::ChartOnPods) {
+            true => labels.set("chart", self.chart_label()),
+            false => labels,
+        };
+        Fields::of(self).set("matchLabels", labels)
+    }
+
+    /// The API version of a kind, which older charts take from another group or version.
+    fn api(&self, old: Behaviour, beta: &'static str, stable: &'static str) -> &'static str {
+        if self.does(old) { beta } else { stable }
     }
 
     /// The account's name: its own, else that of everything, else `default`.
@@ -107,13 +125,19 @@ impl<F> FamilyChart<'_, F> {
         })
     }
 
+    /// The account's name where older charts take that of everything.
+    fn account_unless(&self, old: Behaviour) -> Rendering<Node> {
+        if self.does(old) { Ok(self.full_name.clone()) } else { self.account() }
+    }
+
     /// The account, if one is made, with what `more` adds.
     pub(super) fn service_account(
         &self,
         more: impl FnOnce(ChartObject) -> Rendering<ChartObject>,
     ) -> Rendering<Vec<Node>> {
         Condition::all(self, &["serviceAccount.create"])?.made(|| {
-            let account = self.object_named("v1", "ServiceAccount", self.account()?);
+            let name = self.account_unless(Behaviour::AccountOfRelease)?;
+            let account = self.object_named("v1", "ServiceAccount", name);
             Ok(vec![more(account)?.node()])
         })
     }
@@ -124,21 +148,25 @@ impl<F> FamilyChart<'_, F> {
         for role in ["admin", "edit", "view"] {
             aggregates[format!("rbac.authorization.k8s.io/aggregate-to-{role}")] = "true".into();
         }
-        let reads = json!([{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"],
+        let only_pods = self.does(Behaviour::ReaderOfPods);
+        let pods = if only_pods { json!(["pods"]) } else { json!(["pods", "nodes"]) };
+        let reads = json!([{"apiGroups": ["metrics.k8s.io"], "resources": pods,
             "verbs": ["get", "list", "watch"]}]);
         let delegator = self.own("system:auth-delegator");
         let auth_reader = self.own("extension-apiserver-authentication-reader");
-        Ok(vec![
-            self.role("ClusterRole", roles.reader, self.own(reads))
-                .labels(&self.own(aggregates))
-                .node(),
+        let mut objects = vec![
             self.role("ClusterRole", roles.own.clone(), roles.rules).node(),
             self.binding("ClusterRole", roles.delegator, delegator)?.node(),
             self.binding("ClusterRole", roles.own.clone(), roles.own)?.node(),
             self.binding("Role", roles.auth_reader, auth_reader)?
                 .metadata("namespace", roles.auth_reader_namespace)
                 .node(),
-        ])
+        ];
+        if !self.does(Behaviour::NoReaderRole) {
+            let reader = self.role("ClusterRole", roles.reader, self.own(reads));
+            objects.push(reader.labels(&self.own(aggregates)).node());
+        }
+        Ok(objects)
     }
 
     pub(super) fn role(&self, kind: &str, name: Node, rules: Node) -> ChartObject {
@@ -153,31 +181,42 @@ impl<F> FamilyChart<'_, F> {
             .set("name", role);
         let subject = Fields::of(self)
             .set("kind", "ServiceAccount")
-            .set("name", self.account()?)
+            .set("name", self.account_unless(Behaviour::BindsRelease)?)
             .set("namespace", self.namespace.clone());
+        let api = "rbac.authorization.k8s.io/v1";
+        let api = match kind {
+            "Role" => {
+                self.api(Behaviour::BetaRoleBinding, "rbac.authorization.k8s.io/v1beta1", api)
+            }
+            _ => api,
+        };
         Ok(self
-            .object_named("rbac.authorization.k8s.io/v1", &format!("{kind}Binding"), name)
+            .object_named(api, &format!("{kind}Binding"), name)
             .set("roleRef", reference)
             .set("subjects", vec![subject.node()]))
     }
 
     /// The Service on `port`, with `spec` beside what all have.
+    ///
+    /// It leads to the container's port unless older charts name another.
     pub(super) fn service_of(&self, port: Fields, spec: Fields) -> Rendering<ChartObject> {
-        let port = port.set("protocol", "TCP").set("targetPort", "https");
+        let target = Fields::of(self).set("protocol", "TCP").set("targetPort", "https");
+        let port = target.all(&port.node());
         let spec = spec
-            .set("type", self.printed("service.type")?)
+            .set("type", self.printed_if_read("service.type")?)
             .set("ports", vec![port.node()])
             .set("selector", self.selector.clone());
         Ok(self.object("v1", "Service").set("spec", spec))
     }
 
+    /// A PodDisruptionBudget.
+    pub(super) fn budget_of(&self, spec: Fields) -> ChartObject {
+        let api = self.api(Behaviour::BetaBudget, "policy/v1beta1", "policy/v1");
+        self.object(api, "PodDisruptionBudget").set("spec", spec)
+    }
+
     /// The APIService, whose `spec` says how it verifies metrics-server.
-    pub(super) fn api_service_of(
-        &self,
-        api: &str,
-        port: TemplateField,
-        spec: Fields,
-    ) -> ChartObject {
+    pub(super) fn api_service_of(&self, port: TemplateField, spec: Fields) -> ChartObject {
         let service = Fields::of(self)
             .set("name", self.full_name.clone())
             .set("namespace", self.namespace.clone())
@@ -188,8 +227,11 @@ impl<F> FamilyChart<'_, F> {
             .set("version", "v1beta1")
             .set("service", service)
             .all(&self.own(priorities));
-        let name = self.named("v1beta1.metrics.k8s.io".to_owned());
-        self.object_named(api, "APIService", name).set("spec", spec)
+        let [beta, stable] = ["apiregistration.k8s.io/v1beta1", "apiregistration.k8s.io/v1"];
+        let api = self.api(Behaviour::BetaApiService, beta, stable);
+        let misnamed = self.does(Behaviour::MisnamedApiService);
+        let name = if misnamed { "v1.metrics.k8s.io" } else { "v1beta1.metrics.k8s.io" };
+        self.object_named(api, "APIService", self.named(name.to_owned())).set("spec", spec)
     }
 
     /// The Deployment of such a pod, with `spec` beside what all have.
@@ -203,6 +245,7 @@ impl<F> FamilyChart<'_, F> {
         let metadata = Fields::of(self).set("labels", labels).set("annotations", annotations);
         let template = Fields::of(self).set("metadata", metadata).set("spec", pod);
         let spec = spec.set("selector", self.match_labels()).set("template", template);
-        self.object("apps/v1", "Deployment").set("spec", spec)
+        let api = self.api(Behaviour::BetaDeployment, "apps/v1beta2", "apps/v1");
+        self.object(api, "Deployment").set("spec", spec)
     }
 }

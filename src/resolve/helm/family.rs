@@ -58,9 +58,21 @@ fn is_archive(name: &str) -> bool {
     name.strip_prefix("metrics-server-").is_some_and(|it| version::lenient(it).is_some())
 }
 
-/// Mirrors keep the versions of what they mirror, which do not overlap.
+/// Mirrors keep the versions of what they mirror. A version that one family alone has tells which; a
+/// range, or a version that none has, is taken for what is newest there.
 fn by_version(text: Option<&str>) -> Option<Family> {
     let constraint = Constraint::parse(text?)?;
+    if let Some(exact) = constraint.exact() {
+        let families = [Family::KubernetesSigs, Family::Bitnami, Family::Stable];
+        let mut having = families
+            .into_iter()
+            .filter(|family| charts::chart(*family).app_version(exact).is_some());
+        match (having.next(), having.next()) {
+            (Some(one), None) => return Some(one),
+            (Some(_), Some(_)) => return None,
+            (None, _) => {}
+        }
+    }
     let holds = |major, minor| constraint.holds(&Version::new(major, minor, 99));
     let major = |major| {
         (0..40).any(|minor| holds(major, minor)) || {
@@ -207,7 +219,7 @@ mod tests {
         assert_eq!(of("oci://example.com/kubernetes-sigs/metrics-server", None, None), sigs);
         assert_eq!(of("metrics-server", Some("https://example.com"), None), None);
         assert_eq!(of("metrics-server", Some("https://example.com"), Some(">=3.12.0")), None);
-        assert_eq!(of("metrics-server", Some("https://example.com"), Some("3.1.0")), None);
+        assert_eq!(of("metrics-server", Some("https://example.com"), Some("3.3.0")), None);
         let bitnami = Some(Family::Bitnami);
         assert_eq!(of("bitnami/metrics-server", None, None), bitnami);
         assert_eq!(of("metrics-server", Some("https://charts.bitnami.com/bitnami"), None), bitnami);
@@ -216,7 +228,11 @@ mod tests {
             bitnami
         );
         assert_eq!(of("metrics-server", Some("https://example.com"), Some("~6.2")), bitnami);
+        assert_eq!(of("metrics-server", Some("https://example.com"), Some("3.1.0")), bitnami);
         let stable = Some(Family::Stable);
+        assert_eq!(of("metrics-server", Some("https://example.com"), Some("2.10.0")), stable);
+        // Both families have this one.
+        assert_eq!(of("metrics-server", Some("https://example.com"), Some("2.1.1")), None);
         assert_eq!(of("stable/metrics-server", None, None), stable);
         assert_eq!(of("metrics-server", Some("https://charts.helm.sh/stable"), None), stable);
         assert_eq!(of("rke2-metrics-server", Some("https://rke2-charts.rancher.io"), None), None);

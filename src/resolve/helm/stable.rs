@@ -1,5 +1,4 @@
-//! What the chart of the archived stable repository makes of its values: 2.11.4, its last version,
-//! as it is; other 2.x in what the facts about a metrics-server need.
+//! What the chart of the archived stable repository makes of its values.
 //!
 //! The reference is `stable/metrics-server/templates` in the repository `helm/charts`. All flags
 //! stand in `command`.
@@ -7,10 +6,12 @@
 use serde_json::json;
 
 use crate::{
+    data::charts::Behaviour,
+    problem::Problem,
     resolve::helm::{
         chart::{self, Roles},
         object::Condition,
-        template::{Fields, HelmScope, Rendering, TemplateField, image_of, items, map_text},
+        template::{Fields, HelmScope, Rendering, TemplateField, image_of, items, map_text, truth},
     },
     tree::Node,
 };
@@ -46,7 +47,7 @@ impl<'a> StableChart<'a> {
             scope,
             full_name: scope.full_name()?,
             namespace: scope.named(scope.release.namespace.clone()),
-            namespaced: true,
+            namespaced: scope.does(Behaviour::Namespaced),
             labels,
             selector,
             gap: scope.app_version.unknown().cloned(),
@@ -58,16 +59,16 @@ impl<'a> StableChart<'a> {
         let labels = Fields::of(self).all(&self.selector).all(&self.whole("podLabels")?);
         let annotations = self.given("podAnnotations")?;
         let pod = self.pod()?;
-        let spec = self.part().set("replicas", self.printed("replicas")?);
+        let replicas = self.printed_if_read("replicas")?;
+        let spec = self.part().set("replicas", replicas);
         Ok(self.deployment_of(spec, labels, annotations, pod).node())
     }
 
     fn pod(&self) -> Rendering<Node> {
         let priority = self.get("priorityClassName")?;
-        let mut containers = vec![self.container()?];
-        containers.extend(items(&self.whole("extraContainers")?));
-        let mut volumes = vec![self.own(json!({"name": "tmp", "emptyDir": {}}))];
-        volumes.extend(items(&self.whole("extraVolumes")?));
+        let mut containers = items(&self.whole("extraContainers")?);
+        containers.push(self.container()?);
+        let volumes = self.with_own("extraVolumes", json!({"name": "tmp", "emptyDir": {}}))?;
         Ok(self
             .part()
             .set("priorityClassName", TemplateField::when(&priority, HelmScope::quote(&priority)))
@@ -75,9 +76,9 @@ impl<'a> StableChart<'a> {
             .set("serviceAccountName", self.account()?)
             .set("hostNetwork", self.when("hostNetwork.enabled", true)?)
             .set("containers", containers)
-            .set("nodeSelector", self.whole("nodeSelector")?)
-            .set("affinity", self.whole("affinity")?)
-            .set("tolerations", self.whole("tolerations")?)
+            .set("nodeSelector", self.handed_on("nodeSelector")?)
+            .set("affinity", self.handed_on("affinity")?)
+            .set("tolerations", self.handed_on("tolerations")?)
             .set("volumes", volumes)
             .node())
     }
@@ -91,19 +92,44 @@ impl<'a> StableChart<'a> {
         Ok(TemplateField::when(&names, secrets))
     }
 
+    /// What older versions leave out when it is empty.
+    fn handed_on(&self, path: &str) -> Rendering<TemplateField> {
+        if self.does(Behaviour::OwnFlags) { Ok(self.whole(path)?.into()) } else { self.given(path) }
+    }
+
+    /// The list at `path` behind the item that newer versions have of their own.
+    fn with_own(&self, path: &str, own: serde_json::Value) -> Rendering<TemplateField> {
+        if !self.does(Behaviour::OwnFlags) {
+            return self.given(path);
+        }
+        let mut list = vec![self.own(own)];
+        list.extend(items(&self.whole(path)?));
+        Ok(list.into())
+    }
+
     fn container(&self) -> Rendering<Node> {
         let scope = self.scope;
+        let own_flags = self.does(Behaviour::OwnFlags);
         let mut command = vec![scope.own("/metrics-server")];
         match &self.gap {
-            None => command.extend(
+            None if self.does(Behaviour::SourceFlag) => {
+                command.push(scope.own("--source=kubernetes.summary_api:''"));
+            }
+            None if own_flags => command.extend(
                 ["--cert-dir=/tmp", "--logtostderr", "--secure-port=8443"].map(|it| scope.own(it)),
             ),
+            None => {}
             Some(why) => command.push(Node::unknown_value(why.clone(), &scope.own)),
         }
-        command.extend(scope.range("args")?);
+        let args = scope.range("args")?;
+        if self.does(Behaviour::ArgsInQuotes) {
+            command.extend(items(&scope.whole("args")?).iter().map(HelmScope::quote));
+        } else {
+            command.extend(args);
+        }
         let ports = self.own(json!([{"containerPort": 8443, "name": "https"}]));
-        let mut mounts = vec![scope.own(json!({"name": "tmp", "mountPath": "/tmp"}))];
-        mounts.extend(items(&scope.whole("extraVolumeMounts")?));
+        let ports = if own_flags { self.in_full(ports).into() } else { TemplateField::Not(None) };
+        let mounts = json!({"name": "tmp", "mountPath": "/tmp"});
         let repository = scope.get("image.repository")?;
         let tag = scope.get("image.tag")?;
         let origin = if tag.origin.is_default() { &repository.origin } else { &tag.origin };
@@ -114,22 +140,36 @@ impl<'a> StableChart<'a> {
             .set("image", image)
             .set("imagePullPolicy", scope.printed("image.pullPolicy")?)
             .set("command", command)
-            .set("ports", self.in_full(ports))
-            .set("livenessProbe", scope.whole("livenessProbe")?)
-            .set("readinessProbe", scope.whole("readinessProbe")?)
-            .set("resources", scope.whole("resources")?)
-            .set("securityContext", scope.whole("securityContext")?)
-            .set("volumeMounts", mounts)
+            .set("args", self.no_args())
+            .set("ports", ports)
+            .set("livenessProbe", self.handed_on("livenessProbe")?)
+            .set("readinessProbe", self.handed_on("readinessProbe")?)
+            .set("resources", self.handed_on("resources")?)
+            .set("securityContext", self.handed_on("securityContext")?)
+            .set("volumeMounts", self.with_own("extraVolumeMounts", mounts)?)
             .node())
     }
 
+    /// Refuses values at `path` in the versions that indent them too deep.
+    fn refuse(&self, broken: Behaviour, path: &str) -> Rendering<()> {
+        let value = self.get(path)?;
+        if !self.does(broken) || truth(&value) != Ok(true) {
+            return Ok(());
+        }
+        let message = format!("this version of the chart indents `{path}` too deep: not YAML");
+        Err(Problem::refused(&value.origin, message))
+    }
+
     fn service(&self) -> Rendering<Node> {
-        let port = Fields::of(self).set("port", self.printed("service.port")?);
-        Ok(self
-            .service_of(port, Fields::of(self))?
-            .labels(&self.whole("service.labels")?)
-            .metadata("annotations", self.whole("service.annotations")?)
-            .node())
+        self.refuse(Behaviour::BrokenServiceLabels, "service.labels")?;
+        self.refuse(Behaviour::BrokenVolumes, "extraVolumes")?;
+        let labels = self.whole("service.labels")?;
+        let port = match self.reads("service.port") {
+            true => Fields::of(self).set("port", self.printed("service.port")?),
+            false => Fields::of(self).set("port", self.own(443)).set("targetPort", self.own(443)),
+        };
+        let object = self.service_of(port, Fields::of(self))?.labels(&labels);
+        Ok(object.metadata("annotations", self.handed_on("service.annotations")?).node())
     }
 
     fn pod_disruption_budget(&self) -> Rendering<Vec<Node>> {
@@ -139,26 +179,41 @@ impl<'a> StableChart<'a> {
                 .set("minAvailable", self.given_text("podDisruptionBudget.minAvailable")?)
                 .set("maxUnavailable", self.given_text("podDisruptionBudget.maxUnavailable")?)
                 .set("selector", Fields::of(self).set("matchLabels", app));
-            Ok(vec![self.object("policy/v1beta1", "PodDisruptionBudget").set("spec", spec).node()])
+            Ok(vec![self.budget_of(spec).metadata("namespace", self.namespace.clone()).node()])
         })
     }
 
     fn api_service(&self) -> Rendering<Vec<Node>> {
         Condition::all(self, &["apiService.create"])?.made(|| {
-            let api = "apiregistration.k8s.io/v1beta1";
             let spec = Fields::of(self).set("insecureSkipTLSVerify", true);
-            Ok(vec![self.api_service_of(api, TemplateField::Not(None), spec).node()])
+            Ok(vec![self.api_service_of(TemplateField::Not(None), spec).node()])
         })
     }
 
     fn roles(&self) -> Rendering<Vec<Node>> {
         Condition::all(self, &["rbac.create"])?.made(|| {
-            let rules = json!([{"apiGroups": [""], "verbs": ["get", "list", "watch"],
-                "resources": ["pods", "nodes", "nodes/stats", "namespaces"]}]);
+            let resources =
+                match (self.does(Behaviour::ReadsStats), self.does(Behaviour::ReadsNamespaces)) {
+                    (true, true) => json!(["pods", "nodes", "nodes/stats", "namespaces"]),
+                    (true, false) => json!(["pods", "nodes", "nodes/stats"]),
+                    (false, _) => json!(["pods", "nodes", "namespaces"]),
+                };
+            let mut rules = vec![self.own(json!({"apiGroups": [""], "resources": resources,
+                "verbs": ["get", "list", "watch"]}))];
+            if self.does(Behaviour::CreatesStats) {
+                rules.push(self.own(json!({"apiGroups": [""], "resources": ["nodes/stats"],
+                    "verbs": ["get", "create"]})));
+            }
+            let policies = self.get("rbac.pspEnabled")?;
+            if truth(&policies) != Ok(false) {
+                let why = "what the chart does for PodSecurityPolicies is not modelled";
+                rules.push(Node::unknown_value(why, &policies.origin));
+            }
+            let short = self.short_name()?;
             self.roles_of(Roles {
-                reader: self.affixed("system:", "-aggregated-reader"),
+                reader: map_text(&short, |it| format!("system:{it}-aggregated-reader")),
                 own: self.affixed("system:", ""),
-                rules: self.in_full(self.own(rules)),
+                rules: self.in_full(Node::new(rules, self.own.clone())),
                 delegator: self.affixed("", ":system:auth-delegator"),
                 auth_reader: self.affixed("", "-auth-reader"),
                 auth_reader_namespace: self.own("kube-system"),

@@ -8,7 +8,7 @@
 use serde_json::Value as Json;
 
 use crate::{
-    data::charts,
+    data::charts::{self, Behaviour, KnownChart, ValueKey},
     parse,
     problem::Problem,
     resolve::{
@@ -27,8 +27,11 @@ pub(super) type Rendering<T> = Result<T, Problem>;
 pub(super) struct HelmScope<'a> {
     pub(super) sources: &'a Sources,
     pub(super) release: &'a Release,
+    pub(super) chart: &'static KnownChart,
     /// `.Values`
     pub(super) values: Node,
+    /// Those of them that the templates read; a copy in the repository may read others.
+    pub(super) keys: Option<ValueKey>,
     /// `.Chart.Name`
     pub(super) name: &'a str,
     /// The version whose templates are used.
@@ -66,6 +69,16 @@ impl HelmScope<'_> {
         self.model >= semver::Version::new(major, minor, patch)
     }
 
+    /// Whether the templates do what `behaviour` says.
+    pub(super) fn does(&self, behaviour: Behaviour) -> bool {
+        self.chart.does(behaviour, &self.model)
+    }
+
+    /// Whether the templates read the value at `path`.
+    pub(super) fn reads(&self, path: &str) -> bool {
+        self.chart.reads(path, &self.model)
+    }
+
     /// What the template itself says.
     pub(super) fn own(&self, value: impl Into<Json>) -> Node {
         charts::from_json(&value.into(), &self.own)
@@ -76,11 +89,14 @@ impl HelmScope<'_> {
         Node::new(name, self.release.anchor.clone())
     }
 
-    /// `.Values.a.b`; null when it is not there.
+    /// `.Values.a.b`; null when it is not there, or when no template reads it.
     ///
     /// # Errors
     /// A template cannot look into what is not a mapping.
     pub(super) fn get(&self, path: &str) -> Rendering<Node> {
+        if self.keys.as_ref().is_some_and(|keys| !keys.has(path)) {
+            return Ok(Node::new(Scalar::null(), self.own.clone()));
+        }
         let mut node = self.values.clone();
         let mut walked = 0;
         for key in path.split('.') {
@@ -187,9 +203,14 @@ impl HelmScope<'_> {
             && !inner.ends_with(':');
         if simple {
             let printed = Node::new(Scalar::plain(text), origin.clone());
-            // A large number is printed as `1e+07`, which not every reader takes for a whole one.
-            let float = matches!(printed.value(), Some(Value::Float(_)));
-            return Ok(if float { printed } else { typed(&printed) });
+            return Ok(match printed.value() {
+                Some(Value::Float(_)) if text.contains('e') => {
+                    let why = format!("the chart prints `{text}`, which some readers refuse");
+                    Node::unknown_value(why, origin)
+                }
+                Some(Value::Float(_)) => printed,
+                _ => typed(&printed),
+            });
         }
         if text.contains('\n') {
             let why = "the chart prints this value, which has several lines, without quotes";
@@ -214,14 +235,28 @@ impl HelmScope<'_> {
         Ok(typed(value).relocated(origin))
     }
 
+    /// `{{ .Values.a.b }}`, if there is such a value in this version of the chart.
+    pub(super) fn printed_if_read(&self, path: &str) -> Rendering<TemplateField> {
+        Ok(if self.reads(path) { self.printed(path)?.into() } else { TemplateField::Not(None) })
+    }
+
     /// `{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}`
     pub(super) fn short_name(&self) -> Rendering<Node> {
+        self.of_name(|name| self.cut(name))
+    }
+
+    /// What `make` makes of `{{ default .Chart.Name .Values.nameOverride }}`.
+    fn of_name(&self, make: impl Fn(&str) -> String) -> Rendering<Node> {
+        let letters = self.does(Behaviour::ShortNameOfLetters);
+        let make = |name: &str| if letters { make(&name.replace('-', "")) } else { make(name) };
         let name = self.get("nameOverride")?;
-        either(
-            &name,
-            || Ok(Node::new(cut(&string(&name, "nameOverride")?), name.origin.clone())),
-            || Ok(self.named(cut(self.name))),
-        )
+        let given = || Ok(Node::new(make(&string(&name, "nameOverride")?), name.origin.clone()));
+        either(&name, given, || Ok(self.named(make(self.name))))
+    }
+
+    /// `name` as the helpers cut it.
+    fn cut(&self, name: &str) -> String {
+        if self.does(Behaviour::ShortName) { name.chars().take(24).collect() } else { cut(name) }
     }
 
     /// `{{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}`
@@ -233,21 +268,15 @@ impl HelmScope<'_> {
     /// chart's, else both.
     pub(super) fn full_name(&self) -> Rendering<Node> {
         let whole = self.get("fullnameOverride")?;
-        let name = self.get("nameOverride")?;
         let release = &self.release.name;
-        let full = |name: &str| {
-            cut(&if release.contains(name) { release.clone() } else { format!("{release}-{name}") })
-        };
-        let of_both = || {
-            either(
-                &name,
-                || Ok(Node::new(full(&string(&name, "nameOverride")?), name.origin.clone())),
-                || Ok(self.named(full(self.name))),
-            )
+        let both = self.does(Behaviour::ShortName);
+        let full = |name: &str| match release.contains(name) && !both {
+            true => self.cut(release),
+            false => self.cut(&format!("{release}-{name}")),
         };
         let given =
             || Ok(Node::new(cut(&string(&whole, "fullnameOverride")?), whole.origin.clone()));
-        either(&whole, given, of_both)
+        either(&whole, given, || self.of_name(full))
     }
 }
 

@@ -4,6 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::BitnamiChart;
 use crate::{
+    data::charts::Behaviour,
+    problem::Problem,
     resolve::helm::{
         chart::Roles,
         object::Condition,
@@ -17,12 +19,21 @@ impl BitnamiChart<'_> {
     pub(super) fn service(&self) -> Rendering<Node> {
         let labels = self.rendered("service.labels")?;
         let annotations = self.given_rendered("service.annotations")?;
-        let port = if self.since(6, 0, 0) { "service.ports.https" } else { "service.port" };
-        let mut port =
-            Fields::of(self).set("name", "https").set("port", self.printed_or_gap(port)?);
+        let path = match self.reads("service.ports.https") {
+            true => "service.ports.https",
+            false => "service.port",
+        };
+        let mut port = Fields::of(self);
+        port = match self.reads(path) {
+            true => port.set("name", "https").set("port", self.printed_or_gap(path)?),
+            false => port.set("port", self.own(443)).set("targetPort", self.own(8443)),
+        };
         let mut spec = self.part();
         if self.gap.is_none() {
-            port = port.set("nodePort", self.own(Json::Null));
+            port = match self.does(Behaviour::OldLabels) {
+                true => port.set("nodePort", self.given_text("service.nodePort")?),
+                false => port.set("nodePort", self.own(Json::Null)),
+            };
             spec = spec.set("sessionAffinity", self.given_text("service.sessionAffinity")?);
         }
         let object = self.service_of(port, spec)?.labels(&labels);
@@ -30,18 +41,23 @@ impl BitnamiChart<'_> {
     }
 
     pub(super) fn pod_disruption_budget(&self) -> Rendering<Vec<Node>> {
-        let (prefix, create) = match (self.since(6, 0, 0), self.since(5, 3, 0)) {
-            (true, _) => ("pdb", "pdb.create"),
-            (_, true) => ("podDisruptionBudget", "podDisruptionBudget.enabled"),
-            _ => return Ok(Vec::new()),
+        let (prefix, create) = match self.reads("pdb.create") {
+            true => ("pdb", "pdb.create"),
+            false => ("podDisruptionBudget", "podDisruptionBudget.enabled"),
         };
         Condition::all(self, &[create])?.made(|| {
+            if self.does(Behaviour::BrokenBudget) {
+                let message = "this version of the chart cannot make a PodDisruptionBudget";
+                return Err(Problem::refused(&self.get(create)?.origin, message));
+            }
             let least = self.get(&format!("{prefix}.minAvailable"))?;
             let most = self.get(&format!("{prefix}.maxUnavailable"))?;
             let max_unavailable = match (truth(&least), truth(&most)) {
                 (_, Ok(true)) => TemplateField::Is(self.print(&most)?),
-                (Ok(true), Ok(false)) => TemplateField::Not(None),
-                (Ok(false), Ok(false)) => TemplateField::Is(self.in_full(self.own(1))),
+                (Ok(false), Ok(false)) if self.of_one() => {
+                    TemplateField::Is(self.in_full(self.own(1)))
+                }
+                (Ok(_), Ok(false)) => TemplateField::Not(None),
                 (Err(why), _) | (_, Err(why)) => {
                     TemplateField::Is(Node::unknown_value(why, &most.origin))
                 }
@@ -50,8 +66,13 @@ impl BitnamiChart<'_> {
                 .set("minAvailable", TemplateField::when(&least, self.print(&least)?))
                 .set("maxUnavailable", max_unavailable)
                 .set("selector", self.match_labels());
-            Ok(vec![self.object("policy/v1", "PodDisruptionBudget").set("spec", spec).node()])
+            Ok(vec![self.budget_of(spec).node()])
         })
+    }
+
+    /// Whether a PodDisruptionBudget without numbers has one, or may.
+    fn of_one(&self) -> bool {
+        self.gap.is_some() || self.does(Behaviour::BudgetOfOne)
     }
 
     pub(super) fn api_service(&self) -> Rendering<Vec<Node>> {
@@ -65,15 +86,11 @@ impl BitnamiChart<'_> {
                     either(&insecure, || self.print(&insecure), verified)?,
                 )
                 .set("caBundle", self.given_text("apiService.caBundle")?);
-            let api = "apiregistration.k8s.io/v1";
-            Ok(vec![self.api_service_of(api, TemplateField::Not(None), spec).node()])
+            Ok(vec![self.api_service_of(TemplateField::Not(None), spec).node()])
         })
     }
 
     pub(super) fn network_policy(&self) -> Rendering<Vec<Node>> {
-        if !self.since(7, 0, 0) {
-            return Ok(Vec::new());
-        }
         Condition::all(self, &["networkPolicy.enabled"])?.made(|| {
             let open = Condition::all(
                 self,
@@ -98,21 +115,39 @@ impl BitnamiChart<'_> {
 
     pub(super) fn roles(&self) -> Rendering<Vec<Node>> {
         Condition::all(self, &["rbac.create"])?.made(|| {
-            let named = |suffix: &str| {
-                let name = go_text(&self.full_name)
-                    .and_then(|name| Ok(format!("{name}-{}{suffix}", go_text(&self.namespace)?)));
+            let in_roles = self.does(Behaviour::NamespaceInRoles);
+            let named = |prefix: &str, suffix: &str| {
+                let name = go_text(&self.full_name).and_then(|name| {
+                    let namespace = match in_roles {
+                        true => format!("-{}", go_text(&self.namespace)?),
+                        false => String::new(),
+                    };
+                    Ok(format!("{prefix}{name}{namespace}{suffix}"))
+                });
                 Node::new(name, self.release.anchor.clone())
             };
-            let rules = json!([
-                {"apiGroups": [""], "resources": ["pods", "nodes", "namespaces"],
-                    "verbs": ["get", "list", "watch"]},
-                {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get", "create"]}]);
+            let mut rules = vec![json!({"apiGroups": [""],
+                "resources": ["pods", "nodes", "namespaces"], "verbs": ["get", "list", "watch"]})];
+            let of_nodes = match (self.does(Behaviour::CreatesStats), self.does(Behaviour::NoStats))
+            {
+                (true, _) => Some("nodes/stats"),
+                (false, true) => None,
+                (false, false) => Some("nodes/metrics"),
+            };
+            rules.extend(of_nodes.map(|resource| {
+                json!({"apiGroups": [""], "resources": [resource], "verbs": ["get", "create"]})
+            }));
+            let system = self.does(Behaviour::SystemRoles);
+            let [prefix, reader, delegator] = match system {
+                true => ["system:", "-aggregated-reader", ":system:auth-delegator"],
+                false => ["", "-view", "-auth-delegator"],
+            };
             self.roles_of(Roles {
-                reader: named("-view"),
-                own: named(""),
-                rules: self.in_full(self.own(rules)),
-                delegator: named("-auth-delegator"),
-                auth_reader: named("-auth-reader"),
+                reader: named(prefix, reader),
+                own: named(prefix, ""),
+                rules: self.in_full(self.own(Json::from(rules))),
+                delegator: named("", delegator),
+                auth_reader: named("", "-auth-reader"),
                 auth_reader_namespace: self.own("kube-system"),
             })
         })

@@ -88,10 +88,9 @@ impl SigsChart<'_> {
 
     pub(super) fn api_service(&self) -> Rendering<Vec<Node>> {
         Condition::all(self, &["apiService.create"])?.made(|| {
-            let api = "apiregistration.k8s.io/v1";
             if !self.since(3, 8, 3) {
                 let spec = Fields::of(self).set("insecureSkipTLSVerify", true);
-                return Ok(vec![self.api_service_of(api, TemplateField::Not(None), spec).node()]);
+                return Ok(vec![self.api_service_of(TemplateField::Not(None), spec).node()]);
             }
             let insecure = "apiService.insecureSkipTLSVerify";
             let insecure = if self.since(3, 13, 1) {
@@ -102,7 +101,7 @@ impl SigsChart<'_> {
             let spec = Fields::of(self)
                 .set("caBundle", self.ca_bundle()?)
                 .set("insecureSkipTLSVerify", insecure);
-            let object = self.api_service_of(api, self.printed("service.port")?.into(), spec);
+            let object = self.api_service_of(self.printed("service.port")?.into(), spec);
             Ok(vec![self.api_service_annotations(object)?.node()])
         })
     }
