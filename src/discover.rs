@@ -11,7 +11,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use indexmap::IndexMap;
 
 use crate::{
-    relevance::relevance,
+    relevance::{is_script, relevance},
     source::{self, MAX_FILE, Relevance, Skip, Sources, Text},
 };
 
@@ -27,7 +27,7 @@ const NAMES: &[&str] = &["Kustomization", "kubelet", "user-data", "cloud-init"];
 /// Whether the file at `path` is looked into without anything naming it.
 pub(crate) fn is_candidate(path: &str) -> bool {
     let name = source::file_name(path);
-    EXTENSIONS.contains(&source::extension(name)) || NAMES.contains(&name)
+    EXTENSIONS.contains(&source::extension(name)) || NAMES.contains(&name) || is_script(path)
 }
 
 /// Lists the repository at `root` and reads, in the walker's threads, what can matter.
@@ -181,6 +181,7 @@ impl Worker<'_> {
             Ok(()) => relevance(path, &self.buffer),
             Err(skip) => {
                 let relevance = match skip {
+                    _ if is_script(path) => Relevance::None,
                     Skip::TooLarge => relevance_of_large(file, path, &mut self.buffer),
                     _ => Relevance::Subject,
                 };
@@ -330,7 +331,10 @@ mod tests {
         for hook in hooks.as_sequence().unwrap() {
             let pattern = regex::Regex::new(hook["files"].as_str().unwrap()).unwrap();
             let by_extension = EXTENSIONS.iter().map(|it| format!("a/b.{it}"));
-            for path in by_extension.chain(NAMES.iter().map(|it| format!("a/{it}"))) {
+            let scripts = ["a.sh", "b.mk", "c.libsonnet", "Makefile", "justfile", "hack/up"];
+            let names = NAMES.iter().chain(&scripts).map(|it| format!("a/{it}"));
+            for path in by_extension.chain(names) {
+                assert!(is_candidate(&path), "{path}");
                 assert!(pattern.is_match(&path), "{}: {path}", hook["id"].as_str().unwrap());
             }
         }

@@ -10,9 +10,10 @@ use crate::{
         context::{Context, Purpose},
         environment::Environment,
         layout,
+        script::{self, What},
     },
     rules,
-    source::{FileId, Relevance, Skip, Source, Sources},
+    source::{self, FileId, Relevance, Skip, Source, Sources},
     tree::Origin,
 };
 
@@ -51,12 +52,12 @@ pub(crate) fn check(clusters: &[Cluster]) -> Vec<Finding> {
     clusters.iter().flat_map(of).collect()
 }
 
-/// The files that may concern us and that nobody can read.
-pub(crate) fn unread(sources: &Sources) -> Vec<Finding> {
+/// What may concern us and is not read: files that nobody can read, and what programs install.
+pub(crate) fn unread(sources: &Sources, clusters: &[Cluster]) -> Vec<Finding> {
     let problem = |(file, source): (FileId, &Source)| {
         // What is encrypted says nothing of what it is about.
         let skip = source.skipped().filter(|it| *it != Skip::Encrypted)?;
-        if source.relevance == Relevance::None {
+        if source.relevance <= Relevance::Script {
             return None;
         }
         let kind = match skip {
@@ -72,6 +73,32 @@ pub(crate) fn unread(sources: &Sources) -> Vec<Finding> {
             Skip::Encrypted | Skip::Unreadable(_) => problem,
         })
     };
-    let problems: Vec<Problem> = sources.iter().filter_map(problem).collect();
+    let mut problems: Vec<Problem> = sources.iter().filter_map(problem).collect();
+    problems.extend(installed_elsewhere(sources, clusters));
     rules::problems(&problems, None)
+}
+
+/// What programs install or configure of which no environment has any.
+fn installed_elsewhere(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
+    let (assumed, certain): (Vec<_>, Vec<_>) = clusters.iter().partition(|it| it.assumed);
+    let is_there = |what: What| {
+        certain.iter().any(|it| match what {
+            What::Server => !it.metrics_servers.is_empty() || !it.charts.is_empty(),
+            What::Approver => !it.approvers.is_empty(),
+            What::Kubelets => !it.kubelets.is_empty(),
+        })
+    };
+    let is_said = |file: FileId| {
+        let mut problems = clusters.iter().flat_map(|it| &it.problems);
+        problems.any(|it| it.at.written_at().is_some_and(|span| span.file == file))
+    };
+    // A values file that nothing else names is judged as a script would have it.
+    let is_read = |command: &str| {
+        assumed.iter().any(|it| command.contains(source::file_name(&it.environment)))
+    };
+    let found = script::found(sources, &is_read).into_iter();
+    found
+        .filter(|(what, file, _)| !is_there(*what) && !is_said(*file))
+        .map(|(_, _, problem)| problem)
+        .collect()
 }

@@ -99,6 +99,9 @@ pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
         return relevance(path, &text);
     }
     let name = source::file_name(path);
+    if is_script(path) {
+        return relevance_of(text).min(Relevance::Script);
+    }
     let least = if is_plumbing(name) {
         Relevance::Plumbing
     } else if is_about_it(path) && memchr::memmem::find(text, b"apiVersion").is_none() {
@@ -160,6 +163,17 @@ fn of_group(rest: &[u8]) -> Relevance {
         Some(Role::Connects | Role::Installs) => Relevance::Plumbing,
         Some(Role::TellsPlatform) | None => Relevance::None,
     }
+}
+
+/// Whether the file at `path` is a program of a shell, a build file or the like, by its name.
+pub(crate) fn is_script(path: &str) -> bool {
+    let (dir, name) = (source::parent(path), source::file_name(path));
+    matches!(
+        source::extension(name),
+        "sh" | "bash" | "zsh" | "fish" | "ps1" | "mk" | "just" | "jsonnet" | "libsonnet"
+    ) || matches!(name, "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile")
+        || matches!(name, "Tiltfile" | "Vagrantfile" | "Jenkinsfile")
+        || (!name.contains('.') && matches!(source::file_name(dir), "scripts" | "script" | "hack"))
 }
 
 /// Files that connect others whatever they say.

@@ -15,6 +15,7 @@ mod installers;
 pub(crate) mod kustomize;
 pub(crate) mod layout;
 mod names;
+pub(crate) mod script;
 pub(crate) mod template;
 pub(crate) mod terraform;
 mod values_file;

@@ -152,7 +152,7 @@ impl Run<'_, '_> {
         let (environments, clusters) = analyze(&sources, &config);
         progress.stage("checking");
         let mut findings = crate::pipeline::check(&clusters);
-        findings.extend(crate::pipeline::unread(&sources));
+        findings.extend(crate::pipeline::unread(&sources, &clusters));
         findings.extend(settle::unmatched(&sources, &config, &environments));
         let settled = settle::settle(&sources, &config, &environments, findings, &scope);
         let elapsed = progress.finish();

@@ -86,6 +86,8 @@ pub(crate) enum Relevance {
     /// Read only when something names it.
     #[default]
     None,
+    /// A program or a build file that speaks of our subject: it may install it.
+    Script,
     /// It may connect others: a kustomization, a Flux or Argo CD object.
     Plumbing,
     /// It speaks of metrics-server, the Metrics API, or kubelet serving certificates.

@@ -1,7 +1,8 @@
 //! Comments that say which findings are meant to be there.
 //!
 //! `# metrics-server-lint: ignore[rule-id, other-rule] reason` counts for its own line when
-//! something stands before it there, else for the next line that is no comment.
+//! something stands before it there, else for the next line that is no comment. In env files and
+//! units of systemd nothing behind a value is a comment.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,15 @@ use crate::{
     parse,
     resolve::layout,
     rules,
-    source::{FileId, Relevance, Sources, Span},
+    source::{self, FileId, Relevance, Sources, Span},
     tree::Origin,
 };
 
 /// What a comment starts with that speaks to this program.
 const MARK: &str = "metrics-server-lint:";
+
+/// The extensions of files in which what stands behind a value is part of it.
+const NO_COMMENTS: &[&str] = &["env", "properties", "service", "conf", "cfg"];
 
 /// The rule that reports comments that suppress nothing, or that nobody can read.
 const RULE: &str = "unused-suppression";
@@ -100,15 +104,27 @@ fn collect(
     unused: &mut Findings,
 ) {
     let is_yaml = layout::is_yaml(&sources[file].path);
-    let comments = parse::comments(sources.text(file), file, is_yaml);
+    let mut comments = parse::comments(sources.text(file), file, is_yaml);
     let own_line = |span: Span| {
         let line = sources.start(span).line;
-        sources.line(file, line).trim_start().starts_with('#').then_some(line)
+        sources.line(file, line).trim_start().starts_with(['#', '/']).then_some(line)
     };
+    if !is_yaml {
+        let path = &sources[file].path;
+        for span in behind(sources, file) {
+            if own_line(span).is_none() && NO_COMMENTS.contains(&source::extension(path)) {
+                unused
+                    .at(&Origin::written(span), "", "the comment is part of the value")
+                    .help("write it alone on the line above");
+            } else if !comments.contains(&span) {
+                comments.push(span);
+            }
+        }
+    }
     let next_lines = after(comments.iter().filter_map(|it| own_line(*it)).collect());
     for comment in comments {
         let text = sources.slice(comment);
-        let body = text.trim_start_matches(['#', ' ', '\t']);
+        let body = text.trim_start_matches(['#', '/', ' ', '\t']);
         let Some(rest) = body.strip_prefix(MARK) else { continue };
         let line = match own_line(comment) {
             None => sources.start(comment).line,
@@ -134,6 +150,19 @@ fn collect(
             }
         }
     }
+}
+
+/// What speaks to this program in a file that is not YAML, from the `#` or `//` before it to the end of
+/// the line.
+fn behind(sources: &Sources, file: FileId) -> impl Iterator<Item = Span> {
+    let text = sources.text(file);
+    source::lines(text).filter_map(move |(at, line)| {
+        let (before, _) = line.split_once(MARK)?;
+        let before = before.trim_end();
+        let value = before.trim_end_matches('#');
+        let value = if value == before { before.strip_suffix("//")? } else { value };
+        Some(Span::new(file, at + value.len()..at + line.trim_end().len()))
+    })
 }
 
 /// For each of `lines`, in order, the first line below it that is none of them.
@@ -206,6 +235,20 @@ mod tests {
             A=BAD
             B=BAD
         "), @"3 kubelet-insecure-tls");
+        // There it is part of the value.
+        assert_snapshot!(left("
+            //- a.env
+            A=BAD # metrics-server-lint: ignore[kubelet-insecure-tls] as agreed
+        "), @"
+        1 kubelet-insecure-tls
+        1 the comment is part of the value; write it alone on the line above
+        ");
+        assert_snapshot!(left("
+            //- a.tf
+            a = BAD # metrics-server-lint: ignore[kubelet-insecure-tls]
+            // metrics-server-lint: ignore[kubelet-insecure-tls]
+            b = BAD
+        "), @"");
         assert_snapshot!(left("
             //- a.yaml
             data:

@@ -12,7 +12,7 @@ use super::{common::repository, config_in, fixture};
 use crate::{
     config::Config,
     finding::{Finding, Label},
-    pipeline::{analyze, check},
+    pipeline::{analyze, check, unread},
     resolve::environment::Environment,
     rules::{self, PAGES, RULES, Rule},
     settle::{Scope, settle, unmatched},
@@ -122,6 +122,7 @@ fn checked(example: &Example) -> (Sources, Config, Vec<Environment>, Vec<Finding
     let config = Config { pedantic: true, ..config_in(&sources) };
     let (environments, clusters) = analyze(&sources, &config);
     let mut found = check(&clusters);
+    found.extend(unread(&sources, &clusters));
     found.extend(unmatched(&sources, &config, &environments));
     (sources, config, environments, found)
 }

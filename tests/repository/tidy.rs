@@ -126,6 +126,7 @@ const RESOLVE_FLOORS: &[&[&str]] = &[
         "helmfile",
         "terraform",
         "values_file",
+        "script",
     ],
     &["kustomize"],
     &["install"],
