@@ -175,7 +175,7 @@ impl<'a> Search<'_, 'a> {
                 groups.entry(environment_dir(dir)).or_default().push(index);
             }
         }
-        for (dir, members) in groups {
+        for (dir, members) in together(layout, groups) {
             let mut matters = false;
             for flux in members.iter().map(|index| &layout.flux[*index]) {
                 let mut closure = built_by(layout, flux, true);
@@ -223,6 +223,35 @@ impl<'a> Search<'_, 'a> {
             }
         }
     }
+}
+
+/// The groups of Flux Kustomizations that are of one cluster: those that lie in one environment by
+/// their directories, unless two objects have one name, which one cluster cannot have.
+fn together(
+    layout: &Layout<'_>,
+    groups: BTreeMap<String, Vec<usize>>,
+) -> BTreeMap<String, Vec<usize>> {
+    let mut places: BTreeMap<String, Vec<(String, Vec<usize>)>> = BTreeMap::new();
+    for (dir, members) in groups {
+        let inside = format!("{dir}/");
+        let place = environment_of(&inside).unwrap_or(&dir).to_owned();
+        places.entry(place).or_default().push((dir, members));
+    }
+    let mut together = BTreeMap::new();
+    for (place, groups) in places {
+        let mut names = BTreeSet::new();
+        let mut is_new = |index: &usize| {
+            let node = layout.flux[*index].node;
+            names.insert((node.object_namespace(), node.object_name()))
+        };
+        let all = || groups.iter().flat_map(|(_, members)| members);
+        if groups.len() > 1 && all().all(&mut is_new) {
+            together.insert(place, all().copied().collect());
+        } else {
+            together.extend(groups);
+        }
+    }
+    together
 }
 
 /// Those of `dirs` that have Flux build others of them, and that none of the others leads to: they
@@ -656,6 +685,31 @@ metadata: {name: metrics-server}
             //- apps/ms.yaml
             DEPLOYMENT
         "), @"clusters/a kustomization clusters/a/flux-system/kustomization.yaml");
+    }
+
+    #[test]
+    fn flux_kustomizations_of_one_cluster_are_one_environment() {
+        let files = |second: &str| {
+            format!(
+                "
+            //- clusters/x/infrastructure/ks.yaml
+            FLUX
+            spec: {{path: ./infra, sourceRef: {{kind: GitRepository, name: flux-system}}}}
+            //- clusters/x/workloads/ks.yaml
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {{name: {second}}}
+            spec: {{path: ./apps, sourceRef: {{kind: GitRepository, name: flux-system}}}}
+            //- apps/ms.yaml
+            DEPLOYMENT
+            //- infra/ms.yaml
+            DEPLOYMENT
+        "
+            )
+        };
+        let one = "clusters/x flux-kustomization clusters/x/infrastructure/ks.yaml";
+        assert_eq!(environments(&files("y")).trim(), one);
+        assert_eq!(environments(&files("x")).lines().count(), 2, "one cluster cannot have both");
     }
 
     /// The environment whose files `path` is among, when all are resolved.

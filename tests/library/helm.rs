@@ -569,6 +569,8 @@ fn a_template_of_ones_own_is_not_silent() {
     assert_eq!(of(named), ["name: {{ .Release.Name }}-metrics-server"]);
     let flags = "kind: Deployment\nargs:\n- --metric-resolution={{ .Values.resolution }}";
     assert_eq!(of(flags), ["- --metric-resolution={{ .Values.resolution }}"]);
+    let api = "kind: APIService\nmetadata:\n  name: v1beta1.metrics.k8s.io";
+    assert_eq!(of(api), ["name: v1beta1.metrics.k8s.io"]);
     assert!(of("kind: NetworkPolicy\nmetadata: {name: metrics-server}").is_empty());
     assert!(of("kind: Deployment\n# needs metrics-server\nmetadata: {name: x}").is_empty());
 }

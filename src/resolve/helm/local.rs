@@ -97,17 +97,18 @@ pub(crate) fn template_of_it(sources: &Sources, file: FileId) -> Option<Span> {
     }
     let text = sources.text(file);
     let value = |line: &str, key: &str| line.split_once(key).map(|(_, value)| value.to_owned());
-    let runs = |line: &str| {
-        let kind = value(line, "kind:");
-        kind.is_some_and(|it| matches!(it.trim(), "Deployment" | "DaemonSet"))
+    let is_of = |kinds: &[&str]| {
+        text.lines().filter_map(|it| value(it, "kind:")).any(|it| kinds.contains(&it.trim()))
     };
-    if !text.lines().any(runs) {
-        return None;
-    }
+    let runs = is_of(&["Deployment", "DaemonSet"]);
+    // What else serves this API is an adapter.
+    let serves = is_of(&["APIService"]) && !sources[file].path.contains("adapter");
     let names = |line: &str| {
         let is_it = |key: &&str| value(line, key).is_some_and(|it| it.contains(NAME));
-        ["name:", "image:"].iter().any(is_it)
-            || ["--metric-resolution", "--kubelet-insecure-tls"].iter().any(|it| line.contains(it))
+        let flags = ["--metric-resolution", "--kubelet-insecure-tls"];
+        let runs_it =
+            ["name:", "image:"].iter().any(is_it) || flags.iter().any(|it| line.contains(it));
+        (runs && runs_it) || (serves && line.contains("v1beta1.metrics.k8s.io"))
     };
     let is_comment = |line: &str| line.trim_start().starts_with(['#', '/']);
     let (start, line) = source::lines(text).find(|(_, line)| !is_comment(line) && names(line))?;
