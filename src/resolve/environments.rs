@@ -333,23 +333,8 @@ fn attach_loose(
             files.push(file);
         }
     }
-    let problems: Vec<Origin> =
-        environments.iter().flat_map(|it| &it.problems).map(|it| it.at.clone()).collect();
-    let unread = Unread::new(sources, unread.iter().chain(&problems));
-    attach_charts(context, &unread, charts, environments);
-    let of_charts: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
-    files.retain(|file| {
-        let path = &sources[*file].path;
-        // The chart beside it may have been installed with it.
-        let done = of_charts.contains(path);
-        let environment =
-            if done { None } else { values_file::environment(context, &unread, *file) };
-        let is_values = done || environment.is_some();
-        let wanted = |_: &Environment| !values_file::is_for_no_cluster(context, path);
-        environments.extend(environment.filter(wanted));
-        !is_values
-    });
-    let built = environments.len();
+    let (values, files): (Vec<FileId>, Vec<FileId>) =
+        files.into_iter().partition(|file| values_file::is_values(sources, *file));
     let mut manifests = Groups::new();
     let mut definitions = Vec::new();
     for file in files {
@@ -363,7 +348,21 @@ fn attach_loose(
         let name = not_built(environments, name);
         environments.extend(loose.found(context, &name));
     }
-    attach_definitions(context, definitions, environments, built);
+    // A chart or a values file is for itself only when none of the others installs it.
+    let problems: Vec<Origin> =
+        environments.iter().flat_map(|it| &it.problems).map(|it| it.at.clone()).collect();
+    let unread = Unread::new(sources, unread.iter().chain(&problems));
+    attach_charts(context, &unread, charts, environments);
+    let names: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
+    definitions.retain(|(path, _)| !names.contains(*path));
+    for file in values {
+        let path = &sources[file].path;
+        // The chart beside it may have been installed with it.
+        if !names.contains(path) && !values_file::is_for_no_cluster(context, path) {
+            environments.extend(values_file::environment(context, &unread, file));
+        }
+    }
+    attach_definitions(context, definitions, environments);
 }
 
 /// Adds the environments of charts in directories that no environment installs from.
@@ -388,19 +387,15 @@ fn attach_charts(
     environments.extend(whole.flat_map(|((_, environments), _)| environments));
 }
 
-/// Gives what defines nodes to the environments of their clusters, of which the first `built` are
-/// not only manifests. What belongs to none of them is an environment by its directory.
+/// Gives what defines nodes to the environments of their clusters. What belongs to none of them is an
+/// environment by its directory.
 fn attach_definitions(
     context: &Context<'_>,
     definitions: Vec<(&str, Loose)>,
     environments: &mut Vec<Environment>,
-    built: usize,
 ) {
-    let places: Vec<Place> = environments
-        .iter()
-        .enumerate()
-        .map(|(index, it)| Place::new(context.sources, it, index < built))
-        .collect();
+    let places: Vec<Place> =
+        environments.iter().map(|it| Place::new(context.sources, it)).collect();
     let mut homeless = Groups::new();
     for (path, found) in definitions.into_iter().filter(|(_, it)| !it.is_empty()) {
         match home(&places, path).and_then(|index| environments.get_mut(index)) {
@@ -452,7 +447,7 @@ struct Place {
 }
 
 impl Place {
-    fn new(sources: &Sources, environment: &Environment, built: bool) -> Self {
+    fn new(sources: &Sources, environment: &Environment) -> Self {
         let file = environment.entry.origin.written_at().map(|it| it.file);
         let dir = file.map_or("", |file| source::parent(&sources[file].path));
         let kind = environment.entry.kind;
@@ -466,7 +461,7 @@ impl Place {
             || environment.problems.iter().any(|it| it.kind != ProblemKind::Unresolved)
             || environment.releases.iter().any(|it| it.family.is_some())
             || environment.objects.iter().any(is_it);
-        Self { dir: dir.to_owned(), built, certain }
+        Self { dir: dir.to_owned(), built: kind != EntryKind::Manifests, certain }
     }
 
     /// The path of something in its directory.
@@ -685,6 +680,23 @@ metadata: {name: metrics-server}
             //- apps/ms.yaml
             DEPLOYMENT
         "), @"clusters/a kustomization clusters/a/flux-system/kustomization.yaml");
+    }
+
+    #[test]
+    fn a_chart_that_loose_manifests_install_is_no_environment() {
+        assert_snapshot!(environments("
+            //- charts/ms/Chart.yaml
+            {name: ms, version: 1.0.0}
+            //- charts/ms/templates/ms.yaml
+            DEPLOYMENT
+            //- clusters/a/release.yaml
+            apiVersion: helm.toolkit.fluxcd.io/v2
+            kind: HelmRelease
+            metadata: {name: metrics-server, namespace: kube-system}
+            spec:
+              chart:
+                spec: {chart: ./charts/ms, sourceRef: {kind: GitRepository, name: flux-system}}
+        "), @"clusters/a manifests clusters/a/release.yaml");
     }
 
     #[test]

@@ -31,6 +31,11 @@ fn known_values(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
     helm::recognize_values(root, is_about_it(path))
 }
 
+/// Whether `file` is a values file of metrics-server's chart, for whatever cluster.
+pub(super) fn is_values(sources: &Sources, file: FileId) -> bool {
+    known_values(sources, file).is_some()
+}
+
 /// The environment that `file` describes, if it is a values file.
 ///
 /// Nothing says which version of the chart it is for, nor whether a `values.yaml` beside a
