@@ -24,6 +24,9 @@ const INDENT: usize = 2;
 /// Longer keys are written after a `? `, as are keys of several lines.
 const MAX_SIMPLE_KEY: usize = 128;
 
+/// What stands for a value that is unknown, as in the tables of `kubectl`; a null would be a value.
+pub(crate) const UNKNOWN: &str = "<unknown>";
+
 /// A tree as text, and where in the text each of its values stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Emitted<'a> {
@@ -47,7 +50,7 @@ pub(crate) struct Piece<'a> {
 /// What a value in the text holds.
 #[derive(Debug, Clone)]
 pub(crate) enum Parts<'a> {
-    /// Nothing: a scalar, or what is unknown and stands as `null`.
+    /// Nothing: a scalar, or what is unknown and stands as [`UNKNOWN`].
     None,
     /// Items, in order.
     Items(Vec<Piece<'a>>),
@@ -125,7 +128,7 @@ impl Writer {
                     Parts::Entries(pairs),
                 )
             }
-            Kind::Unknown(_) => (self.scalar("null", EmitStyle::Plain, true), Parts::None),
+            Kind::Unknown(_) => (self.scalar(UNKNOWN, EmitStyle::Plain, true), Parts::None),
             Kind::Scalar(scalar) => {
                 let range = match typed(scalar::sigs(scalar)) {
                     Ok(text) => self.scalar(&text, EmitStyle::Plain, true),

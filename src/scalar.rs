@@ -48,6 +48,8 @@ pub(crate) enum Tag {
     Binary,
     /// `!!timestamp`
     Timestamp,
+    /// `!!merge`
+    Merge,
     /// Any other.
     Other,
 }

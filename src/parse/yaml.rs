@@ -331,7 +331,9 @@ impl<'a> Builder<'a> {
 }
 
 fn is_merge(scalar: &Scalar) -> bool {
-    &*scalar.text == "<<" && scalar.style == Style::Plain && scalar.tag.is_none()
+    &*scalar.text == "<<"
+        && scalar.style == Style::Plain
+        && matches!(scalar.tag, None | Some(Tag::Merge))
 }
 
 /// Merges what `<<` names into `map`; `merged` is which of its keys came that way.
@@ -370,6 +372,7 @@ fn known_tag(tag: &granit_parser::Tag) -> Tag {
         _ => match tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() {
             Some("binary") => Tag::Binary,
             Some("timestamp") => Tag::Timestamp,
+            Some("merge") => Tag::Merge,
             _ => Tag::Other,
         },
     }

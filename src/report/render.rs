@@ -34,10 +34,17 @@ pub(crate) fn render_json(
     });
     json::pretty(&json::object([json!({
         "version": 1,
-        "objects": objects.iter().map(|it| it.to_json()).collect::<Json>(),
+        "objects": objects.iter().map(|it| shown(it)).collect::<Json>(),
         "problems": problems_json(sources, problems),
         "origins": origins,
     })]))
+}
+
+/// The object as JSON, with a text in the place of what is unknown.
+fn shown(object: &Node) -> Json {
+    let text =
+        |node: &Node| Some(Node::new(node.unknown().map(|_| emit::UNKNOWN)?, node.origin.clone()));
+    object.rewrite(&mut { text }).to_json()
 }
 
 /// Calls `each` with every value that holds no others, and its JSON pointer (RFC 6901).
@@ -178,6 +185,6 @@ mod tests {
         let steps = &json["origins"][0]["/spec/b"];
         assert_eq!(steps[0]["via"], "substituted");
         assert_eq!(steps[1]["file"], "b.env");
-        assert_eq!(json["objects"][0]["spec"]["e"], Json::Null);
+        assert_eq!(json["objects"][0]["spec"]["e"], "<unknown>");
     }
 }

@@ -34,8 +34,9 @@ fn kustomize_builds_as_the_real_one() {
         return;
     };
     let only = env::var("CASE").unwrap_or_default();
-    let mut cases: Vec<_> = fs::read_dir(Path::new(&dir).join("kustomize"))
-        .expect("the folder of cases")
+    let mut cases: Vec<_> = ["kustomize", "kustomize-next"]
+        .iter()
+        .flat_map(|set| fs::read_dir(Path::new(&dir).join(set)).expect("the folder of cases"))
         .map(|it| it.expect("an entry").path())
         .filter(|it| it.join("case.json").exists() && it.to_string_lossy().contains(&only))
         .collect();

@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 use super::{fixture, with};
 use crate::{
     emit,
+    problem::ProblemKind,
     resolve::kustomize::{BuildOptions, build},
 };
 
@@ -13,7 +14,8 @@ fn printed(files: &str) -> String {
     let sources = fixture(files);
     let build = with(&sources, |context| build(context, "", &BuildOptions::default()));
     let refused = build.problems.iter().map(|it| format!("refused: {}\n", it.message));
-    let objects = build.objects.iter().filter(|_| build.problems.is_empty());
+    let fails = build.problems.iter().any(|it| it.kind == ProblemKind::BuildFails);
+    let objects = build.objects.iter().filter(|_| !fails);
     refused.chain(objects.map(emit::yaml)).collect::<Vec<_>>().join("---\n")
 }
 
@@ -305,4 +307,146 @@ fn a_string_that_yaml_1_1_reads_otherwise_keeps_quotes_once_it_was_walked_over()
       x: "010"
       "y": 1
     "#);
+}
+
+#[test]
+fn replacements_select_by_patterns() {
+    let replacement = "replacements: [{sourceValue: v, targets: [{select: {kind: 'Sec.*|Pod'},
+        reject: [{name: b.d}], fieldPaths: [metadata.labels.x], options: {create: true}}]}]";
+    let objects = "{apiVersion: v1, kind: Secret, metadata: {name: good}}\n---\n\
+                   {apiVersion: v1, kind: Secret, metadata: {name: bad}}";
+    assert_snapshot!(one(replacement, objects), @"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: bad
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      labels:
+        x: v
+      name: good
+    ");
+}
+
+#[test]
+fn replacements_reach_into_text() {
+    let replaced = |text: &str| {
+        let files = "
+            //- kustomization.yaml
+            resources: [o.yaml]
+            replacements:
+            - sourceValue: <new>
+              targets: [{select: {kind: ConfigMap}, fieldPaths: [data.file.list.0.key]}]
+            //- o.yaml
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {name: a}
+            data:
+              file: TEXT
+        ";
+        printed(&files.replace("TEXT", text))
+    };
+    assert_snapshot!(replaced(r#"'{"z": 1e3, "list": [{"key": "old"}]}'"#), @r#"
+    apiVersion: v1
+    data:
+      file: '{"list":[{"key":"\u003cnew\u003e"}],"z":1000}'
+    kind: ConfigMap
+    metadata:
+      name: a
+    "#);
+    assert_snapshot!(replaced("'list: [{key: old}]'"), @"
+    refused: how kustomize writes YAML inside text again is not known
+    ---
+    apiVersion: v1
+    data:
+      file: <unknown>
+    kind: ConfigMap
+    metadata:
+      name: a
+    ");
+    assert_snapshot!(replaced("'{}'"), @"refused: `list` wants a mapping, but there is none");
+    assert_snapshot!(replaced("words"), @"refused: `list` wants a mapping, but there is none");
+}
+
+#[test]
+fn an_empty_string_can_be_copied() {
+    let replacement = "replacements: [{source: {kind: Secret, fieldPath: stringData.a},
+        targets: [{select: {kind: Secret}, fieldPaths: [stringData.b]}]}]";
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {a: '', b: x}}";
+    assert_snapshot!(one(replacement, secret), @r#"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: a
+    stringData:
+      a: ""
+      b: ""
+    "#);
+}
+
+#[test]
+fn a_patch_with_a_target_sets_labels_and_annotations_as_strings() {
+    let secret =
+        "{apiVersion: v1, kind: Secret, metadata: {name: a, labels: {b: c}, annotations: {d: e}}}";
+    let patch =
+        "{apiVersion: v1, kind: Secret, metadata: {name: a, labels: null, annotations: {d: null}}}";
+    assert_snapshot!(one(&format!("patches: [{{patch: '{patch}', target: {{kind: Secret}}}}]"), secret), @r#"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      annotations:
+        d: "null"
+      labels:
+        b: c
+      name: a
+    "#);
+    assert_snapshot!(one(&format!("patches: [{{patch: '{patch}'}}]"), secret), @"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: a
+    ");
+}
+
+#[test]
+fn a_generated_secret_has_data() {
+    assert_snapshot!(printed("
+        //- kustomization.yaml
+        secretGenerator: [{name: a}]
+    "), @"
+    apiVersion: v1
+    data: {}
+    kind: Secret
+    metadata:
+      name: a-46f8b28mk5
+    type: Opaque
+    ");
+}
+
+#[test]
+fn a_merge_key_may_have_its_tag() {
+    assert_snapshot!(printed("
+        //- kustomization.yaml
+        resources: [o.yaml]
+        //- o.yaml
+        apiVersion: v1
+        kind: Secret
+        metadata: {name: a}
+        stringData: &data {a: b}
+        data:
+          !!merge <<: *data
+          c: d
+    "), @"
+    apiVersion: v1
+    data:
+      a: b
+      c: d
+    kind: Secret
+    metadata:
+      name: a
+    stringData:
+      a: b
+    ");
 }

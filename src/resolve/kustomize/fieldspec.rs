@@ -100,7 +100,8 @@ fn any(node: &Node, path: &[String], test: &mut dyn FnMut(&Node) -> bool) -> boo
     let name = part.strip_suffix("[]").unwrap_or(part);
     match &node.kind {
         Kind::List(items) => items.iter().any(|it| any(it, path, test)),
-        Kind::Map(map) => map.get(name).is_some_and(|it| any(it, rest, test)),
+        // There are no wildcards, which the visit says.
+        Kind::Map(map) => name == "*" || map.get(name).is_some_and(|it| any(it, rest, test)),
         // What is wrong there is found when it is visited.
         Kind::Scalar(_) => !is_null(node),
         Kind::Unknown(_) => false,
@@ -136,8 +137,9 @@ fn visit(
                 Some(name) => (name, true),
                 None => (part.as_str(), false),
             };
-            if name.is_empty() {
-                return Err(refusal(&origin, "a field specification has an empty part"));
+            if matches!(name, "" | "*") {
+                let message = format!("a field specification has the part `{name}`");
+                return Err(refusal_of(name, &origin, message));
             }
             let made: Kind = match leaf {
                 Some(LeafKind::Scalar) if rest.is_empty() => Scalar::plain("").into(),

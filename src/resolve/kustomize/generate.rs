@@ -13,9 +13,8 @@ use crate::{
         resource::{Resource, metadata},
         shape,
         transform::set_name,
-        value::{Outcome, refusal, string, strings, text},
+        value::{Outcome, go_text, known_json, refusal, string, strings, text},
     },
-    scalar::Scalar,
     source::{FileId, Skip, Span, Text, file_name},
     tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
@@ -118,7 +117,7 @@ pub(super) fn generate(
         object.set("type", kind);
     }
     let Pairs { data, open, problems, .. } = sources;
-    if !data.is_empty() || open.is_some() {
+    if product == Product::Secret || !data.is_empty() || open.is_some() {
         let value = |it: Node| if product == Product::Secret { encoded(it) } else { it };
         let mut data: Map = data.into_iter().map(|(key, it)| (key, value(it))).collect();
         data.open = open;
@@ -334,36 +333,10 @@ fn hash(node: &Node) -> Option<String> {
     if node.get(extra).is_some_and(|it| it.as_map().is_some()) {
         fields.insert(extra, field(extra)?);
     }
-    let json = serde_json::to_string(&fields).ok()?;
-    // Go writes these so that JSON can stand in HTML.
-    let json = json
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029");
+    let json = go_text(serde_json::to_string(&fields).ok()?);
     let digest = Sha256::digest(json.as_bytes());
     // The first ten hexadecimal digits, some of them as letters that spell no words.
     let alphabet = b"gh2k456789mbcdtf";
     let digits = digest.iter().take(5).flat_map(|byte| [byte >> 4, byte & 15]);
     Some(digits.filter_map(|it| alphabet.get(usize::from(it))).map(|it| char::from(*it)).collect())
-}
-
-/// JSON with sorted keys, unless something in it is unknown.
-fn known_json(node: &Node) -> Option<serde_json::Value> {
-    match &node.kind {
-        Kind::Unknown(_) => None,
-        Kind::Map(map) if map.open.is_some() => None,
-        Kind::Map(map) => {
-            let mut sorted: Vec<_> = map.iter().collect();
-            sorted.sort_unstable_by_key(|(key, _)| *key);
-            let pairs = sorted.into_iter();
-            pairs.map(|(key, entry)| Some((key.to_owned(), known_json(&entry.value)?))).collect()
-        }
-        Kind::List(items) => items.iter().map(known_json).collect(),
-        Kind::Scalar(scalar) => {
-            let scalar: Scalar = crate::scalar::canonical(scalar);
-            Some(Node::new(scalar, node.origin.clone()).to_json())
-        }
-    }
 }

@@ -10,10 +10,10 @@ use crate::{
         load::Loader,
         resource::{FIRST, Id, LAST, Maker, Resource, metadata, or},
         shape,
-        value::{Outcome, refusal, string, strings, text},
+        value::{Outcome, refusal, string, text},
     },
     scalar,
-    tree::{Kind, Map, Node, Origin, Via},
+    tree::{Map, Node, Origin, Via},
 };
 
 /// The node with scalars that mean the same to every reader; what is so already stays shared.
@@ -28,36 +28,9 @@ pub(super) fn canonical(node: &Node) -> Node {
 /// out; without any there is no mapping.
 ///
 /// # Errors
-/// A list of which kustomize takes every other item for a key, when the last one has no value.
+/// As [`Resource::stringify`].
 pub(super) fn stringify_annotations(resource: &mut Resource) -> Outcome<()> {
-    if resource.node.get("metadata").is_none() {
-        // Only a list has none.
-        metadata(&mut resource.node);
-    }
-    let Some(annotations) = resource.node.at("metadata.annotations") else { return Ok(()) };
-    let texts = match &annotations.kind {
-        Kind::Unknown(_) => return Ok(()),
-        Kind::Map(map) if !map.is_empty() || map.open.is_some() => {
-            Some(Node::new(strings(map), annotations.origin.clone()))
-        }
-        Kind::List(items) if !items.is_empty() => {
-            let pairs = items.chunks(2).map(|pair| match pair {
-                [key, value] => Ok((text(Some(key)), value.clone())),
-                _ => Err(refusal(&annotations.origin, "these annotations are a list")),
-            });
-            let map = pairs.collect::<Outcome<Map>>()?;
-            Some(Node::new(strings(&map), annotations.origin.clone()))
-        }
-        _ => None,
-    };
-    let Some(metadata) = metadata(&mut resource.node) else { return Ok(()) };
-    match texts {
-        Some(texts) => metadata.set("annotations", texts),
-        None => {
-            metadata.remove("annotations");
-        }
-    }
-    Ok(())
+    resource.stringify("annotations")
 }
 
 /// Drops the objects that are only for local use, and those that a patch left without kind or name.

@@ -96,6 +96,12 @@ impl PatchEntry {
             let problem = refusal(&target.origin, message);
             return Err(problem.also(&second.origin, "the second object").into());
         }
+        let patch = match patch {
+            Patch::Merge(patches) if target.is_some() => {
+                Patch::Merge(patches.iter().map(with_strings).collect::<Outcome<_>>()?)
+            }
+            patch => patch,
+        };
         let option = |name: &str| entry.get("options").is_some_and(|it| shape::flag(it, name));
         Ok(Self {
             patch,
@@ -213,7 +219,18 @@ pub(super) fn strategic(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer
     if let Some(first) = entries.first().filter(|_| are_empty) {
         layer.tell([*refusal(&first.origin, "these patches are empty")]);
     }
+    let patches = patches.into_iter().map(|it| it?.iter().map(with_strings).collect());
+    let patches: Vec<Outcome<Vec<Node>>> = patches.collect();
     patches.into_iter().filter_map(|it| layer.change(it, |_| true)).flatten().collect()
+}
+
+/// The patch with labels and annotations that are strings: kustomize sets them again where patches
+/// are merged into selected objects (`CopyMergeMetaDataFieldsFrom`), so that a null is a text there.
+fn with_strings(patch: &Node) -> Outcome<Node> {
+    let mut patch = Resource::new(patch.clone());
+    patch.stringify("labels")?;
+    patch.stringify("annotations")?;
+    Ok(patch.node)
 }
 
 /// Applies a strategic merge patch to the one object that it names; of a layer that is open that may

@@ -2,16 +2,19 @@
 
 use crate::{
     data::kustomization::{REPLACEMENT, Shape},
+    parse,
+    problem::Problem,
     resolve::kustomize::{
         layer::Layer,
         load::Loader,
         path::{self, Make},
         resource::{Gvk, Id, Resource},
-        select::labels_match,
+        select::Selector,
         shape,
-        value::{Outcome, is_empty, is_string, refusal, refusal_of, text},
+        value::{Outcome, go_json, is_empty, is_null, is_string, refusal, refusal_of, text},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
+    source::Sources,
     tree::{Kind, Node, Origin, Via},
 };
 
@@ -23,7 +26,7 @@ pub(super) fn all(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) {
         list.extend(layer.change(read(loader, entry), |_| true).into_iter().flatten());
     }
     for entry in &list {
-        let replaced = replace(entry, layer);
+        let replaced = replace(loader.context.sources, entry, layer);
         layer.told(replaced);
     }
 }
@@ -46,7 +49,7 @@ fn read(loader: &Loader<'_>, entry: &Node) -> Outcome<Vec<Node>> {
     }))
 }
 
-fn replace(entry: &Node, layer: &mut Layer) -> Outcome<()> {
+fn replace(sources: &Sources, entry: &Node, layer: &mut Layer) -> Outcome<()> {
     let Some(targets) = entry.get("targets") else {
         return Err(refusal(&entry.origin, "a replacement needs targets"));
     };
@@ -61,38 +64,28 @@ fn replace(entry: &Node, layer: &mut Layer) -> Outcome<()> {
         layer.tell([*problem]);
         unknown
     });
+    let mut problems = Vec::new();
     for target in targets.items() {
         let Some(select) = target.get("select") else {
             return Err(refusal(&target.origin, "a target needs to select something"));
         };
-        let selector = id_of(select);
+        let select = Selector::new(select)?;
+        let reject = shape::items(target, "reject").iter().map(Selector::new);
+        let reject = reject.collect::<Outcome<Vec<_>>>()?;
         for resource in &mut layer.resources {
-            if !labels_match(select, resource)? || rejected(target, resource)? {
-                continue;
-            }
-            if resource.all_ids().any(|id| id.selected(&selector)) {
-                resource.attempt(|it| copy(&mut it.node, &value, target));
+            let selected = select.is_labelled(resource)
+                && !reject.iter().any(|it| it.rejects(resource))
+                && resource.all_ids().any(|id| select.selects(&id));
+            if selected {
+                resource.attempt(|it| {
+                    problems.extend(copy(sources, &mut it.node, &value, target)?);
+                    Ok(())
+                });
             }
         }
     }
+    layer.tell(problems);
     Ok(())
-}
-
-/// Whether the target's `reject` takes the object out.
-fn rejected(target: &Node, resource: &Resource) -> Outcome<bool> {
-    for reject in shape::items(target, "reject") {
-        let by_label = ["labelSelector", "annotationSelector"]
-            .iter()
-            .any(|field| shape::text(reject, field).is_some());
-        if by_label && labels_match(reject, resource)? {
-            return Ok(true);
-        }
-        let selector = id_of(reject);
-        if selector != Id::default() && resource.all_ids().any(|id| id.selected(&selector)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 fn id_of(node: &Node) -> Id {
@@ -119,7 +112,7 @@ fn value_of(source: &Node, resources: &[Resource], open: bool) -> Outcome<Node> 
     let path = field.map_or("metadata.name", |it| text(Some(it)));
     let at = field.map_or(&source.origin, |it| &it.origin);
     let value = path::lookup(&first.node, &path::split(path), at)?
-        .filter(|it| !is_empty(it))
+        .filter(|it| !is_empty(it) || is_string(it))
         .ok_or_else(|| refusal_of(path, at, format!("the source has no {path}")))?;
     let Some((delimiter, index)) = delimiter(source) else { return Ok(value.clone()) };
     if value.unknown().is_some() {
@@ -141,7 +134,14 @@ fn delimiter(node: &Node) -> Option<(&str, i64)> {
     Some((text(Some(delimiter)), shape::number(options, "index")))
 }
 
-fn copy(object: &mut Node, value: &Node, target: &Node) -> Outcome<()> {
+/// What cannot be told of the result is a problem of the repository.
+fn copy(
+    sources: &Sources,
+    object: &mut Node,
+    value: &Node,
+    target: &Node,
+) -> Outcome<Vec<Problem>> {
+    let mut problems = Vec::new();
     let default = [Node::new("metadata.name", target.origin.clone())];
     let paths = match shape::items(target, "fieldPaths") {
         [] => &default[..],
@@ -152,13 +152,89 @@ fn copy(object: &mut Node, value: &Node, target: &Node) -> Outcome<()> {
         let path = text(Some(field));
         let make = create.then(|| Make::like(value));
         let at = &field.origin;
+        let inside = Inside { sources, value, make, at };
+        if let Some(unresolved) = inside.copy(object, &path::split(path)) {
+            problems.extend(unresolved);
+            continue;
+        }
         let mut write = |node: &mut Node| set(node, value, target, at);
         let count = path::visit(object, &path::split(path), make, at, &mut write)?;
         if count == 0 {
             return Err(refusal_of(path, at, format!("the target has no {path}")));
         }
     }
-    Ok(())
+    Ok(problems)
+}
+
+/// A value that goes into YAML or JSON which an object holds as text; options do not count there.
+struct Inside<'a> {
+    sources: &'a Sources,
+    value: &'a Node,
+    make: Option<Make>,
+    at: &'a Origin,
+}
+
+impl Inside<'_> {
+    /// Copies the value to `path`, unless that leads into no such text; gives what cannot be told.
+    fn copy(&self, object: &mut Node, path: &[String]) -> Option<Vec<Problem>> {
+        let holder = |end: &usize| {
+            let found = path::lookup(object, &path[..*end], self.at).ok().flatten();
+            found.filter(|it| it.as_scalar().is_some() && !is_null(it))
+        };
+        let end = (1..path.len()).find(|end| holder(end).is_some())?;
+        let holder = holder(&end)?.clone();
+        let documents = parse::embedded(self.sources, &holder, Dialect::Kyaml);
+        let mut root = documents.list.first()?.root.as_ref().ok()?.clone();
+        let origin = self.value.origin.through(Via::Replaced, self.at.written_at());
+        let mut fails = false;
+        let mut write = |node: &mut Node| {
+            let kind = match (&node.kind, &self.value.kind) {
+                (Kind::Scalar(old), Kind::Scalar(new)) => {
+                    fails |= !fits(old, &new.text);
+                    Scalar { text: new.text.clone(), ..old.clone() }.into()
+                }
+                (_, kind) => kind.clone(),
+            };
+            *node = Node::new(kind, origin.clone());
+            Ok(())
+        };
+        let count = path::visit(&mut root, &path[end..], self.make, self.at, &mut write).ok()?;
+        if count == 0 {
+            return None;
+        }
+        if fails {
+            // kustomize then writes to a copy that nobody looks at.
+            return Some(Vec::new());
+        }
+        let before = text(Some(&holder));
+        let pretty = before.contains('\n') && before.contains("  ");
+        let json = go_json(&root, pretty).filter(|_| before.trim_start().starts_with(['{', '[']));
+        let mut problems = Vec::new();
+        let kind: Kind = match (json, self.value.unknown()) {
+            (Some(json), None) => {
+                Scalar { text: json.into(), ..holder.as_scalar()?.clone() }.into()
+            }
+            (_, Some(why)) => Kind::Unknown(why.clone()),
+            (None, None) => {
+                let why = "how kustomize writes YAML inside text again is not known";
+                problems.push(Problem::unresolved(self.at, why));
+                Kind::Unknown(why.into())
+            }
+        };
+        let origin =
+            holder.origin.joined([("", holder.clone()), ("", Node::new(kind.clone(), origin))]);
+        let mut first = Some(Node::new(kind, origin));
+        let mut write = |node: &mut Node| {
+            if node == &holder
+                && let Some(new) = first.take()
+            {
+                *node = new;
+            }
+            Ok(())
+        };
+        path::visit(object, &path[..end], None, self.at, &mut write).ok()?;
+        Some(problems)
+    }
 }
 
 /// Writes the value over one target field.
@@ -199,18 +275,21 @@ fn set(node: &mut Node, value: &Node, target: &Node, at: &Origin) -> Outcome<()>
     };
     // Only the text is copied: what was a string stays one, what was a number must be one again.
     let tag = if is_string(node) && old.style == Style::Plain { Some(Tag::Str) } else { old.tag };
-    let before = scalar::value(old, Dialect::Kyaml);
-    let after = scalar::plain(&new, Dialect::Kyaml);
-    let fits = match before {
-        Value::Int(_) => matches!(after, Value::Int(_)),
-        Value::Float(_) => matches!(after, Value::Int(_) | Value::Float(_)),
-        Value::Bool(_) => matches!(after, Value::Bool(_)),
-        Value::Null | Value::Str(_) => true,
-    };
-    if !fits {
+    if !fits(old, &new) {
         let message = format!("`{new}` cannot stand where {} stood", old.text);
         return Err(refusal_of(new, at, message));
     }
     *node = Node::new(Scalar { text: new.into(), style: old.style, tag }, origin);
     Ok(())
+}
+
+/// Whether the text `new` is of the type that the scalar has.
+fn fits(old: &Scalar, new: &str) -> bool {
+    let after = scalar::plain(new, Dialect::Kyaml);
+    match scalar::value(old, Dialect::Kyaml) {
+        Value::Int(_) => matches!(after, Value::Int(_)),
+        Value::Float(_) => matches!(after, Value::Int(_) | Value::Float(_)),
+        Value::Bool(_) => matches!(after, Value::Bool(_)),
+        Value::Null | Value::Str(_) => true,
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
     data::kinds::is_cluster_scoped_to_kustomize,
     parse::{Document, Documents},
     problem::Problem,
-    resolve::kustomize::value::{Outcome, is_empty, refusal, text, text_at},
+    resolve::kustomize::value::{Outcome, is_empty, refusal, strings, text, text_at},
     scalar::{self, Scalar, Value},
     source::Span,
     tree::{self, Kind, Map, Node, Origin, Reason},
@@ -301,6 +301,33 @@ impl Resource {
             kind: id.gvk.kind,
             name: id.name,
         });
+    }
+
+    /// Makes the values at `metadata.key` strings of what is written for them; without any there is no
+    /// mapping (`setMapInMetadata`).
+    ///
+    /// # Errors
+    /// A list of which kustomize takes every other item for a key, when the last one has no value.
+    pub(super) fn stringify(&mut self, key: &str) -> Outcome<()> {
+        let Some(metadata) = metadata(&mut self.node) else { return Ok(()) };
+        let Some(old) = metadata.get(key) else { return Ok(()) };
+        let texts = match &old.kind {
+            Kind::Unknown(_) => return Ok(()),
+            Kind::Map(map) if !map.is_empty() || map.open.is_some() => strings(map),
+            Kind::List(items) if !items.is_empty() => {
+                let pairs = items.chunks(2).map(|pair| match pair {
+                    [key, value] => Ok((text(Some(key)), value.clone())),
+                    _ => Err(refusal(&old.origin, "kustomize expects a mapping here")),
+                });
+                strings(&pairs.collect::<Outcome<Map>>()?)
+            }
+            _ => {
+                metadata.remove(key);
+                return Ok(());
+            }
+        };
+        metadata.set(key, Node::new(texts, old.origin.clone()));
+        Ok(())
     }
 
     /// Whether it has the kind and the name that every object has when it is printed.

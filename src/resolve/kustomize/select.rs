@@ -4,7 +4,7 @@ use regex::Regex;
 
 use crate::{
     resolve::kustomize::{
-        resource::Resource,
+        resource::{Id, Resource},
         shape,
         value::{Outcome, refusal, text},
     },
@@ -73,21 +73,41 @@ impl Selector {
     }
 
     fn names(&self, resource: &Resource) -> bool {
-        let fits = |regex: &Option<Regex>, text: &str| {
-            regex.as_ref().is_none_or(|regex| regex.is_match(text))
-        };
         let (now, first) = (resource.id(), resource.original());
-        (fits(&self.namespace, first.space()) || fits(&self.namespace, now.space()))
-            && (fits(&self.name, &first.name) || fits(&self.name, &now.name))
-            && fits(&self.group, &now.gvk.group)
-            && fits(&self.version, &now.gvk.version)
-            && fits(&self.kind, &now.gvk.kind)
+        (fits(self.namespace.as_ref(), first.space()) || fits(self.namespace.as_ref(), now.space()))
+            && (fits(self.name.as_ref(), &first.name) || fits(self.name.as_ref(), &now.name))
+            && fits(self.group.as_ref(), &now.gvk.group)
+            && fits(self.version.as_ref(), &now.gvk.version)
+            && fits(self.kind.as_ref(), &now.gvk.kind)
     }
 
-    fn is_labelled(&self, resource: &Resource) -> bool {
+    /// Whether it is for what is called `id`, as the targets of replacements are: all of it at once.
+    pub(super) fn selects(&self, id: &Id) -> bool {
+        fits(self.group.as_ref(), &id.gvk.group)
+            && fits(self.version.as_ref(), &id.gvk.version)
+            && fits(self.kind.as_ref(), &id.gvk.kind)
+            && fits(self.name.as_ref(), &id.name)
+            && fits(self.namespace.as_ref(), &id.namespace)
+    }
+
+    /// Whether it takes `resource` out of a replacement's targets.
+    pub(super) fn rejects(&self, resource: &Resource) -> bool {
+        let by_label = self.labels.is_some() || self.annotations.is_some();
+        let by_id = [&self.group, &self.version, &self.kind, &self.name, &self.namespace];
+        (by_label && self.is_labelled(resource))
+            || (by_id.iter().any(|it| it.is_some())
+                && resource.all_ids().any(|id| self.selects(&id)))
+    }
+
+    /// Whether labels and annotations of `resource` fit.
+    pub(super) fn is_labelled(&self, resource: &Resource) -> bool {
         matches(self.labels.as_ref(), resource, "metadata.labels")
             && matches(self.annotations.as_ref(), resource, "metadata.annotations")
     }
+}
+
+fn fits(pattern: Option<&Regex>, text: &str) -> bool {
+    pattern.is_none_or(|it| it.is_match(text))
 }
 
 fn matches(requirements: Option<&Requirements>, resource: &Resource, path: &str) -> bool {
@@ -98,22 +118,6 @@ fn matches(requirements: Option<&Requirements>, resource: &Resource, path: &str)
         })
     };
     requirements.is_none_or(holds)
-}
-
-/// Whether the labels and annotations of `resource` fit the selectors in `node`.
-///
-/// # Errors
-/// The selector that cannot be read.
-pub(super) fn labels_match(node: &Node, resource: &Resource) -> Outcome<bool> {
-    for (field, path) in
-        [("labelSelector", "metadata.labels"), ("annotationSelector", "metadata.annotations")]
-    {
-        let requirements = shape::text(node, field).map(Requirements::new).transpose()?;
-        if !matches(requirements.as_ref(), resource, path) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// A Kubernetes label selector (`apimachinery/pkg/labels/selector.go`).

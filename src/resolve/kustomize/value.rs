@@ -87,6 +87,39 @@ pub(super) fn strings(map: &Map) -> Map {
     map
 }
 
+/// The node as Go's `encoding/json` writes it, unless something in it is unknown.
+pub(super) fn go_json(node: &Node, pretty: bool) -> Option<String> {
+    let json = known_json(node)?;
+    let write = if pretty { serde_json::to_string_pretty } else { serde_json::to_string };
+    write(&json).ok().map(go_text)
+}
+
+/// JSON as Go writes it, which escapes what HTML or JavaScript would stumble over.
+pub(super) fn go_text(json: String) -> String {
+    let escapes = [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026")];
+    let lines = [('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+    let all = escapes.into_iter().chain(lines);
+    all.fold(json, |json, (char, escaped)| json.replace(char, escaped))
+}
+
+/// JSON with sorted keys, unless something in it is unknown.
+pub(super) fn known_json(node: &Node) -> Option<serde_json::Value> {
+    match &node.kind {
+        Kind::Unknown(_) => None,
+        Kind::Map(map) if map.open.is_some() => None,
+        Kind::Map(map) => {
+            let mut sorted: Vec<_> = map.iter().collect();
+            sorted.sort_unstable_by_key(|(key, _)| *key);
+            let pairs = sorted.into_iter();
+            pairs.map(|(key, entry)| Some((key.to_owned(), known_json(&entry.value)?))).collect()
+        }
+        Kind::List(items) => items.iter().map(known_json).collect(),
+        Kind::Scalar(scalar) => {
+            Some(Node::new(scalar::canonical(scalar), node.origin.clone()).to_json())
+        }
+    }
+}
+
 /// Writes `text` over the scalar `node`, whose notation stays; `tag` says what it is.
 ///
 /// kyaml keeps the notation of what it overwrites, so that a number over quotes becomes a string.
