@@ -124,8 +124,6 @@ pub(crate) enum Behaviour {
     StorageOfTwoGibibytes,
     /// The names of the roles begin with `system:`.
     SystemRoles,
-    /// An image without a tag has the version of the program.
-    TagOfProgram,
     /// The container has a directory for temporary files.
     TemporaryDirectory,
     /// The presets `xlarge` and `2xlarge` ask for 2 and 4 CPUs.

@@ -384,7 +384,7 @@ fn of_a_version_that_does_not_exist_flags_are_known() {
 fn charts_that_helm_cannot_render_are_refused() {
     let refused = [
         (Family::Bitnami, "2.4.0", ""),
-        (Family::Bitnami, "4.4.0", "image: {tag: ''}"),
+        (Family::Bitnami, "7.4.13", "image: {tag: ''}"),
         (Family::Bitnami, "5.3.0", "podDisruptionBudget: {enabled: true}"),
         (Family::Bitnami, "7.4.13", "extraVolumes: [{name: a, emptyDir: {}}]"),
         (Family::Stable, "2.4.0", "extraVolumes: [{name: a, emptyDir: {}}]"),
@@ -398,7 +398,7 @@ fn charts_that_helm_cannot_render_are_refused() {
     });
     assert_snapshot!(messages.concat(), @"
     2.4.0: the chart reads `metrics.image.pullSecrets`, but `metrics` is not a map
-    4.4.0: the chart prints an image without a tag, unquoted: not YAML
+    7.4.13: the chart prints an image without a tag, unquoted: not YAML
     5.3.0: this version of the chart cannot make a PodDisruptionBudget
     7.4.13: the chart wants `extraVolumeMounts` for `extraVolumes`
     2.4.0: this version of the chart indents `extraVolumes` too deep: not YAML

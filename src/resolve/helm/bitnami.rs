@@ -349,10 +349,8 @@ impl<'a> BitnamiChart<'a> {
         let repository = scope.get("image.repository")?;
         let digest = scope.get("image.digest")?;
         let tag = scope.get("image.tag")?;
-        let fallback = self.does(Behaviour::TagOfProgram);
         let (sign, version) = match (truth(&digest), truth(&tag)) {
             (Ok(true), _) => ('@', digest),
-            (Ok(false), Ok(false)) if fallback => (':', scope.app_version.clone()),
             (Ok(false), Ok(false)) if self.reads("image.registry") => {
                 let message = "the chart prints an image without a tag, unquoted: not YAML";
                 return Err(Problem::refused(&tag.origin, message));
