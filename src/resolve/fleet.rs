@@ -162,7 +162,10 @@ impl Bundle<'_> {
 
     fn values_file(&self, entry: &Node, problems: &mut Vec<Problem>) -> Node {
         let sources = self.context.sources;
-        let missing = || Problem::refused(&entry.origin, "this values file does not exist");
+        let missing = || {
+            let name = entry.as_str().unwrap_or("this values file");
+            Problem::refused(&entry.origin, format!("{name} does not exist"))
+        };
         let file = entry.as_str().and_then(|it| sources.find_from(self.dir, it));
         let read = file.ok_or_else(missing);
         let read = read.and_then(|it| install::read_values(sources, it, &entry.origin));

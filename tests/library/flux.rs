@@ -453,7 +453,7 @@ fn other_repositories_are_not_looked_for_here() {
           sourceRef: {kind: GitRepository, name: other}
     "), @"
     test:
-    unresolved: the GitRepository `other` is another one: github.com/acme/other  base/services/metrics-server.yaml:11:42 `other`
+    unresolved: GitRepository `other` is another repository, which is not read: github.com/acme/other  base/services/metrics-server.yaml:11:42 `other`
     ");
 }
 

@@ -350,7 +350,7 @@ fn refusals_stand_at_their_cause() {
     });
     assert_snapshot!(refused.collect::<String>(), @"
     build-fails: there is no gone.yaml in the repository  kustomization.yaml:1:22 `gone.yaml`
-    build-fails: Deployment kube-system/metrics-server is here already  kustomization.yaml:1:22 `d.yaml`
+    build-fails: Deployment kube-system/metrics-server is defined twice in this build  kustomization.yaml:1:22 `d.yaml`
       first here  d.yaml:4:9 `metrics-server`
       again here  d.yaml:4:9 `metrics-server`
     build-fails: there is no ../d.yaml in the repository  kustomization.yaml:1:14 `../d.yaml`

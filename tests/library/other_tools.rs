@@ -585,7 +585,7 @@ fn a_values_file_that_does_not_exist_fails_the_application() {
         all but kind  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
       APIService v1beta1.metrics.k8s.io  charts/ms/Chart.yaml:6:14
         all  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
-      build-fails: this values file does not exist, so Argo CD cannot render the chart  argo/metrics-server.yaml:8:25
+      build-fails: missing.yaml does not exist, so Argo CD cannot render the chart  argo/metrics-server.yaml:8:25
     ");
     let ignored = files.replace("helm: {", "helm: {ignoreMissingValueFiles: true, ");
     assert_snapshot!(described(&repository(&ignored)), @"

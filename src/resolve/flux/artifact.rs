@@ -112,9 +112,9 @@ fn judge(
             });
             match (theirs, ours) {
                 (Some(theirs), Some(ours)) if theirs == ours => Ok(Judged::Here { certain: true }),
-                (Some(theirs), Some(_)) => {
-                    elsewhere(format!("the GitRepository `{name}` is another one: {theirs}"))
-                }
+                (Some(theirs), Some(_)) => elsewhere(format!(
+                    "GitRepository `{name}` is another repository, which is not read: {theirs}"
+                )),
                 // Without a word on which repository this is, a path that exists says so.
                 _ if !path.is_empty() && sources.is_dir(path) => {
                     own.names.insert(id);

@@ -114,7 +114,7 @@ impl Layer {
                 self.resources.push(resource);
                 continue;
             };
-            let message = format!("{} is here already", id.describe());
+            let message = format!("{} is defined twice in this build", id.describe());
             let problem = refusal_of(id.describe(), at, message).also(old.anchor(), "first here");
             old.meet(&resource, problem.also(resource.anchor(), "again here"));
         }
@@ -138,7 +138,7 @@ impl Layer {
                 return Err(refusal(resource.anchor(), message));
             }
             (Some((first, _)), Behavior::Create) => {
-                let message = format!("{} is here already", id.describe());
+                let message = format!("{} is defined twice in this build", id.describe());
                 let problem = refusal_of("again", resource.anchor(), message);
                 let old = &mut self.resources[*first];
                 let problem = problem.also(old.anchor(), "first here");

@@ -58,8 +58,9 @@ impl SourcePart<'_, '_> {
             let layer = match self.locate(dir, entry) {
                 Ok(files) if files.is_empty() && ignore => continue,
                 Ok(files) if files.is_empty() => {
+                    let name = entry.as_str().unwrap_or("this values file");
                     let message =
-                        "this values file does not exist, so Argo CD cannot render the chart";
+                        format!("{name} does not exist, so Argo CD cannot render the chart");
                     let problem = Problem::refused(&entry.origin, message);
                     deployed.problems.push(problem);
                     Node::unknown_value("a values file does not exist", &entry.origin)
