@@ -9,7 +9,7 @@ mod origin;
 
 use std::sync::Arc;
 
-pub(crate) use join::join;
+pub(crate) use join::{flag_of, join};
 pub(crate) use map::{Entry, Map};
 pub(crate) use origin::{Origin, Step, Via};
 

@@ -10,7 +10,7 @@ use semver::Version;
 use crate::{
     model::{Arg, Cpu, Fact, IntOrPercent, Memory, fact::has_hole},
     source::Sources,
-    tree::{Kind, Node, Origin},
+    tree::{self, Kind, Node, Origin},
 };
 
 /// What stands at `path` below `node`, read by `read`, which says why it is refused.
@@ -240,8 +240,9 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
         for item in items.iter().skip(usize::from(program)) {
             let (text, unknown) = match (&item.kind, raw(item)) {
                 (Kind::Unknown(why), _) => {
-                    let flag = known_flag(sources, &item.origin).unwrap_or_default();
-                    (flag.to_owned(), Some(why.clone()))
+                    let flag = tree::flag_of(item);
+                    let flag = flag.or_else(|| Some(known_flag(sources, &item.origin)?.to_owned()));
+                    (flag.unwrap_or_default(), Some(why.clone()))
                 }
                 (_, Ok(text)) if reads_environment(container, text) => {
                     (flag_of(text), Some("it is set by the container's environment".into()))

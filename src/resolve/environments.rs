@@ -578,6 +578,31 @@ metadata: {name: metrics-server}
     }
 
     #[test]
+    fn charts_of_a_kustomization_are_inflated_unless_flux_builds_it() {
+        let chart = "
+            //- ms/kustomization.yaml
+            helmCharts:
+            - {name: metrics-server, repo: 'https://kubernetes-sigs.github.io/metrics-server/',
+               version: 3.12.2, releaseName: metrics-server, namespace: kube-system}
+        ";
+        let flux = "
+            //- clusters/a/ms.yaml
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {name: ms, namespace: flux-system}
+            spec: {path: ./ms, sourceRef: {kind: GitRepository, name: flux-system}}
+        ";
+        for (files, is_inflated) in [(chart.to_owned(), true), (format!("{chart}{flux}"), false)] {
+            let sources = fixture_with(&[], &files);
+            let environments = with(&sources, resolve);
+            let objects = environments.iter().flat_map(|it| &it.objects);
+            assert_eq!(objects.filter(|it| it.kind() == "Deployment").count() == 1, is_inflated);
+            let mut problems = environments.iter().flat_map(|it| &it.problems);
+            assert_eq!(problems.any(|it| it.message.starts_with("Flux builds")), !is_inflated);
+        }
+    }
+
+    #[test]
     fn a_cycle_is_still_somebodys_environment() {
         assert_snapshot!(environments("
             //- a/kustomization.yaml

@@ -8,6 +8,13 @@ const MAX_PAIRS: usize = 10_000;
 /// What two readings of a value have in common; the places are those of `newer`.
 pub(crate) fn join(newer: &Node, older: &Node, why: &Reason) -> Node {
     let unknown = || Node::unknown_value(why.clone(), &newer.origin);
+    let flag = flag_of(newer).filter(|_| !same_value(newer, older) && alike(newer, older));
+    if let Some(flag) = flag {
+        let mut unknown = unknown();
+        let flag = Node::new(flag, newer.origin.clone());
+        unknown.origin = newer.origin.joined([("", flag), ("", unknown.clone())]);
+        return unknown;
+    }
     let mut joined = match (&newer.kind, &older.kind) {
         (Kind::Unknown(_), _) => newer.clone(),
         (_, Kind::Unknown(_)) => older.clone(),
@@ -94,12 +101,26 @@ fn join_lists(newer: &[Node], older: &[Node], why: &Reason, list: &Node) -> Vec<
     items
 }
 
-/// Whether two items are the same one: equal, or mappings of one name.
+/// Whether two items are the same one: equal, mappings of one name, or values of one flag.
 fn alike(a: &Node, b: &Node) -> bool {
     match (a.get("name"), b.get("name")) {
         (Some(a), Some(b)) => a.value() == b.value(),
-        _ => a.unknown().is_none() && b.unknown().is_none() && a.to_json() == b.to_json(),
+        _ => same_value(a, b) || flag_of(a).is_some_and(|flag| flag_of(b) == Some(flag)),
     }
+}
+
+fn same_value(a: &Node, b: &Node) -> bool {
+    a.unknown().is_none() && b.unknown().is_none() && a.to_json() == b.to_json()
+}
+
+/// The `--flag=` that an argument starts with; of one whose value is unknown the first of its parts.
+pub(crate) fn flag_of(item: &Node) -> Option<String> {
+    let written = match item.unknown() {
+        Some(_) => item.origin.parts().into_iter().next()?.1,
+        None => item.clone(),
+    };
+    let text = written.as_str().filter(|it| it.starts_with("--"))?;
+    Some(text.get(..=text.find('=')?)?.to_owned())
 }
 
 #[cfg(test)]

@@ -193,8 +193,9 @@ impl Tree<'_> {
             let made = || Arc::new(artifact::left_out(sources));
             self.left_out.get_or_insert_with(made).clone()
         });
-        let options =
-            BuildOptions { unrestricted: true, generate: true, helm: false, left_out, edits };
+        // Who builds a directory with charts in it otherwise does so with `--enable-helm`.
+        let helm = left_out.is_none();
+        let options = BuildOptions { unrestricted: true, generate: true, helm, left_out, edits };
         let build = kustomize::build(self.context, &dir, &options);
         self.problems.extend(build.problems);
         member.stage = Stage::Built;

@@ -29,9 +29,12 @@ pub(super) fn inflate(
     layer: &mut Layer,
 ) -> Outcome<Vec<Node>> {
     if !loader.options.helm {
+        if loader.options.left_out.is_some() {
+            let message = "Flux builds this directory and never inflates helmCharts";
+            return Err(refusal(&entry.origin, message).help("use a HelmRelease").into());
+        }
         let message = "kustomize inflates charts only with --enable-helm";
-        let problem = refusal(&entry.origin, message);
-        return Err(problem.help("Flux never does; a HelmRelease can take its place").into());
+        return Err(refusal(&entry.origin, message));
     }
     let field = |new: &str, old: &str| shape::text(entry, new).or_else(|| shape::text(entry, old));
     let Some(name) = field("name", "chartName") else {

@@ -148,7 +148,7 @@ mod tests {
         problem::ProblemKind,
         resolve::kustomize::{Build, BuildOptions, build},
         tests::{fixture, with},
-        tree::{Node, Via},
+        tree::{self, Node, Via},
     };
 
     fn builds(files: &str) -> Build {
@@ -194,6 +194,8 @@ mod tests {
         assert_eq!(deployment.str_at("metadata.name"), Some("metrics-server"));
         let container = &deployment.items_at("spec.template.spec.containers")[0];
         assert!(container.get("image").expect("an image").unknown().is_some());
+        let flags = container.items_at("args").iter().filter_map(tree::flag_of);
+        assert!(flags.into_iter().any(|it| it == "--secure-port="));
         assert_eq!(container.str_at("name"), Some("metrics-server"));
     }
 
