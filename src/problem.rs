@@ -10,7 +10,8 @@ pub(crate) struct Problem {
     pub kind: ProblemKind,
     /// What it is about, where a place can have several problems of this kind or another one in
     /// each environment: a variable, an object. Kind, subject and place say which problems are the
-    /// same, whatever the message is.
+    /// same, whatever the message is. An unresolved one is about its cause, and the same wherever
+    /// that is met.
     pub subject: Box<str>,
     /// What is wrong, as a sentence without its full stop.
     pub message: Box<str>,
@@ -24,6 +25,8 @@ pub(crate) struct Problem {
     pub unit: Option<UnitId>,
     /// Whether it can change anything about metrics-server, kubelets or approvers.
     pub concerns: bool,
+    /// Whether the tool that deploys this goes on all the same: a warning at most.
+    pub tolerated: bool,
 }
 
 /// One of an environment's units: what is deployed, or refused, as one.
@@ -85,6 +88,7 @@ impl Problem {
             help: None,
             unit: None,
             concerns: true,
+            tolerated: false,
         }
     }
 
@@ -109,6 +113,12 @@ impl Problem {
     pub(crate) fn syntax(error: &SyntaxError, start: &Origin) -> Self {
         let at = error.span.map_or_else(|| start.clone(), Origin::written);
         Self::new(ProblemKind::Syntax, &at, &*error.message)
+    }
+
+    /// Whether the real tool builds nothing of what this is about.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.kind, ProblemKind::BuildFails | ProblemKind::EnvVarUndefined)
+            && !self.tolerated
     }
 
     /// The same, with another place.

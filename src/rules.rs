@@ -25,7 +25,7 @@ pub(crate) use page::Category;
 use crate::{
     finding::{Finding, Findings, Severity},
     model::{Carrier, Cluster, ServingState, serving},
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     tree::Origin,
 };
 
@@ -133,10 +133,10 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
     let id = problem.kind.rule();
     let severity = find(id).map_or(Severity::Error, |rule| rule.severity);
     let mut findings = Findings::of(id, severity, environment);
-    // One remote base is one cause, whatever is lost by it.
-    let is_cause = problem.kind == ProblemKind::Unresolved;
-    let subject = if is_cause { "" } else { &problem.subject };
-    let finding = findings.at(&problem.at, subject, &*problem.message);
+    let finding = findings.at(&problem.at, &problem.subject, &*problem.message);
+    if problem.tolerated {
+        finding.at_most(Severity::Warning);
+    }
     for (origin, label) in &problem.also {
         finding.also(origin, label);
     }

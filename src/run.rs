@@ -19,7 +19,7 @@ use crate::{
     finding::Finding,
     nearest::nearest,
     pipeline::{analyze, is_ours},
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     report::{self, Progress, Report, Screen, TerminalOptions},
     resolve::{
         self,
@@ -234,7 +234,10 @@ impl Run<'_, '_> {
         let build = kustomize::build(&context, &dir, &how);
         drop(progress);
         let objects: Vec<&Node> = build.objects.iter().collect();
-        self.finish_render(sources, &objects, &build.problems, origins)
+        // kustomize prints all or nothing.
+        let refused = build.problems.iter().any(Problem::is_refusal);
+        let objects = if refused { &[] } else { &objects[..] };
+        self.finish_render(sources, objects, &build.problems, origins)
     }
 
     fn render_environment(&mut self, name: &str, origins: bool) -> CommandResult {
@@ -253,8 +256,11 @@ impl Run<'_, '_> {
         self.finish_render(sources, &objects, problems, origins)
     }
 
-    /// Writes what was built, unless the real tool would have refused; other problems are told on the
-    /// side.
+    /// Writes what was built, and tells on the side what was not; exit status 1 when the real tool
+    /// would have refused a part.
+    ///
+    /// # Errors
+    /// Why nothing was built.
     fn finish_render(
         &mut self,
         sources: Sources,
@@ -262,9 +268,9 @@ impl Run<'_, '_> {
         problems: &[Problem],
         origins: bool,
     ) -> CommandResult {
-        let refused = problems.iter().filter(|it| it.kind == ProblemKind::BuildFails);
+        let refused = problems.iter().filter(|it| it.is_refusal());
         let refused: Vec<Problem> = refused.cloned().collect();
-        if let Some(first) = refused.first() {
+        if let Some(first) = refused.first().filter(|_| objects.is_empty()) {
             // There is no file to point into when there is none at all.
             if first.at.written_at().is_none() {
                 return Err(Failure::Plain(first.message.to_string()));
@@ -272,14 +278,16 @@ impl Run<'_, '_> {
             return Err(Failure::Found(Box::new(sources), rules::problems(&refused, None)));
         }
         let Options { format, detail, .. } = *self.options;
-        if format != Format::Json && detail > Verbosity::Quiet && !problems.is_empty() {
-            self.tell(&sources, rules::problems(problems, None));
+        let told = if detail > Verbosity::Quiet { problems } else { &refused };
+        if format != Format::Json && !told.is_empty() {
+            self.tell(&sources, rules::problems(told, None));
         }
         let text = match format {
             Format::Json => report::render_json(&sources, objects, problems, origins),
             _ => report::render_yaml(&sources, objects, origins),
         };
-        self.write(text.as_bytes())
+        self.write(text.as_bytes())?;
+        Ok(u8::from(!refused.is_empty()))
     }
 
     fn write(&mut self, bytes: &[u8]) -> CommandResult {

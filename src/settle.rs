@@ -115,7 +115,9 @@ type Key = (&'static str, String, &'static str, Option<Span>);
 fn groups(findings: impl Iterator<Item = Finding>) -> impl Iterator<Item = Vec<Finding>> {
     let mut groups: IndexMap<Key, Vec<Finding>> = IndexMap::new();
     for finding in findings {
-        let place = finding.primary().map(|it| it.span);
+        // One cause is one finding, wherever it is met.
+        let cause = finding.rule == "unresolved" && !finding.subject.is_empty();
+        let place = finding.primary().filter(|_| !cause).map(|it| it.span);
         let key = (finding.rule, finding.subject.clone(), finding.variant, place);
         groups.entry(key).or_default().push(finding);
     }

@@ -1,6 +1,6 @@
 //! Source files, spans into them, and lines and columns.
 
-use std::{fmt, io::ErrorKind, num::NonZeroU32, ops::Range, sync::OnceLock};
+use std::{collections::BTreeSet, fmt, io::ErrorKind, num::NonZeroU32, ops::Range, sync::OnceLock};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use indexmap::IndexMap;
@@ -187,6 +187,18 @@ impl Sources {
             || self
                 .follow(dir)
                 .is_some_and(|real| real != dir && self.below(&real).next().is_some())
+    }
+
+    /// Every directory with files somewhere below it, but for the root, in order.
+    pub(crate) fn directories(&self) -> BTreeSet<&str> {
+        let mut all = BTreeSet::new();
+        for (_, source) in self.iter() {
+            let mut dir = parent(&source.path);
+            while !dir.is_empty() && all.insert(dir) {
+                dir = parent(dir);
+            }
+        }
+        all
     }
 
     /// The files below `dir`, at any depth, in path order; `""` is the root.

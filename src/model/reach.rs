@@ -68,6 +68,8 @@ impl Subject {
                     }
                     // A file that nothing builds stands alone.
                     ProblemKind::Syntax if problem.unit.is_none() => is_about(sources, problem),
+                    // Nothing else is refused with it.
+                    _ if problem.tolerated => false,
                     _ => self.holds(problem.unit) || is_about(sources, problem),
                 };
         }

@@ -2,16 +2,15 @@
 //!
 //! The reference is Argo CD 3.
 
-mod chart;
 mod edits;
 mod repository;
 mod set;
 mod sources;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 
 use crate::{
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     resolve::{
         argocd::repository::Repository,
         context::Context,
@@ -102,27 +101,68 @@ impl<'a> Argo<'a> {
             homes.entry(home.to_owned()).or_default().push(written);
         }
         for (home, roots) in homes {
-            for (home, roots) in self.clusters(home, roots) {
-                let mut deployment = Deployment::new(self, None);
-                for root in roots {
-                    let place = Home { name: home.clone(), built: false, unit: None };
-                    deployment.open.push_back((root.node.clone(), place));
-                }
-                found.extend(deployment.run());
-            }
+            found.extend(self.deployed(&home, &roots));
         }
         found
+    }
+
+    /// What the Applications `roots` deploy from the Argo CD of the cluster `home`; from that of
+    /// several clusters, taken apart by directory, else by name, when one Argo CD cannot have all of
+    /// it.
+    fn deployed(&self, home: &str, roots: &[&WrittenApplication<'_>]) -> Discovery {
+        let mut deployment = Deployment::new(self, None);
+        for (index, root) in roots.iter().enumerate() {
+            let parked = self.is_parked(root);
+            let name = home.to_owned();
+            let place = Home { name, root: index, parked, ..Home::default() };
+            deployment.open.push_back((root.node.clone(), place));
+        }
+        let (found, unique) = deployment.run();
+        let dir = |root: &WrittenApplication<'_>| {
+            names::environment_dir(source::parent(&self.context.sources[root.file].path))
+        };
+        let name = |root: &WrittenApplication<'_>| root.node.object_name().to_owned();
+        let apart = |by: &dyn Fn(&WrittenApplication<'_>) -> String| {
+            let mut parts: BTreeMap<String, Vec<&WrittenApplication<'_>>> = BTreeMap::new();
+            for root in roots {
+                parts.entry(by(root)).or_default().push(root);
+            }
+            (parts.len() > 1).then_some(parts)
+        };
+        let parts = if unique { None } else { apart(&dir).or_else(|| apart(&name)) };
+        let Some(parts) = parts else { return found };
+        let mut all = Discovery::default();
+        for (home, roots) in parts {
+            all.extend(self.deployed(&home, &roots));
+        }
+        all
+    }
+
+    /// Whether nothing that is seen reads the file of an Application, while others of the repository
+    /// are deployed by Applications that do.
+    fn is_parked(&self, root: &WrittenApplication<'_>) -> bool {
+        let dir = |it: &WrittenApplication<'_>| source::parent(&self.context.sources[it.file].path);
+        let reads_others = |it: &&WrittenApplication<'_>| {
+            let mut others = self.written.iter().filter(|other| other.file != it.file);
+            others.any(|other| it.reach.files.contains(&other.file))
+        };
+        let mut readers = self.written.iter().filter(reads_others).peekable();
+        readers.peek().is_some() && readers.all(|it| it.file != root.file && dir(it) != dir(root))
     }
 
     /// What the Applications among the objects of `environment` deploy, there and elsewhere.
     pub(crate) fn applications(&self, environment: &Environment) -> Discovery {
         let mut deployment = Deployment::new(self, Some(&environment.name));
         for object in environment.objects.iter().filter(|it| is_application(&it.node)) {
-            let unit = environment.applies(object);
-            let place = Home { name: environment.name.clone(), built: true, unit };
+            let place = Home {
+                name: environment.name.clone(),
+                built: true,
+                unit: environment.applies(object),
+                ..Home::default()
+            };
             deployment.open.push_back((object.node.clone(), place));
         }
-        deployment.run()
+        deployment.run().0
     }
 
     /// Whether an Application in one of these files leads to what concerns us.
@@ -165,39 +205,19 @@ impl<'a> Argo<'a> {
         });
         starts.into_iter().map(|index| &self.written[index]).collect()
     }
-
-    /// Roots of one home, taken apart by directory when two have the same name: one Argo CD cannot
-    /// have both.
-    fn clusters<'w>(
-        &self,
-        home: String,
-        roots: Vec<&'w WrittenApplication<'a>>,
-    ) -> Vec<(String, Vec<&'w WrittenApplication<'a>>)> {
-        let mut names = BTreeSet::new();
-        let unique = roots.iter().all(|root| {
-            let at = |path| root.node.str_at(path).unwrap_or_default();
-            names.insert((at("kind"), at("metadata.namespace"), at("metadata.name")))
-        });
-        if unique {
-            return vec![(home, roots)];
-        }
-        let mut parts: BTreeMap<String, Vec<&WrittenApplication<'_>>> = BTreeMap::new();
-        for root in roots {
-            let path = &self.context.sources[root.file].path;
-            let dir = names::environment_dir(source::parent(path));
-            parts.entry(dir).or_default().push(root);
-        }
-        parts.into_iter().collect()
-    }
 }
 
 /// Which environment's Argo CD has an Application, and whether it is among its objects already.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default, Clone)]
 struct Home {
     name: String,
     built: bool,
     /// The unit that applies it.
     unit: Option<String>,
+    /// Which of the first Applications led to it.
+    root: usize,
+    /// Whether nothing that is seen deploys it.
+    parked: bool,
 }
 
 /// Deploying Applications until there are no more.
@@ -207,8 +227,10 @@ struct Deployment<'r, 'a> {
     home: Option<String>,
     /// Applications and the environment whose Argo CD has them.
     open: VecDeque<(Node, Home)>,
-    /// Those that were deployed: environment, namespace, name.
-    seen: BTreeSet<(String, String, String)>,
+    /// Those that were deployed, and by which root: environment, kind, namespace, name.
+    seen: BTreeMap<[String; 4], (usize, Node)>,
+    /// Whether each was one thing only.
+    unique: bool,
     environments: BTreeMap<String, Environment>,
     /// Where each environment has the object that is written at a place.
     places: BTreeMap<(String, Option<Span>), usize>,
@@ -225,7 +247,8 @@ impl<'r, 'a> Deployment<'r, 'a> {
             argo,
             home: home.map(ToOwned::to_owned),
             open: VecDeque::new(),
-            seen: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            unique: true,
             environments: BTreeMap::new(),
             places: BTreeMap::new(),
             read: BTreeMap::new(),
@@ -234,9 +257,13 @@ impl<'r, 'a> Deployment<'r, 'a> {
         }
     }
 
-    fn run(mut self) -> Discovery {
+    /// What was found, and whether no two roots made different things of one name.
+    fn run(mut self) -> (Discovery, bool) {
         let mut left = MAX_APPLICATIONS;
         while let Some((node, place)) = self.open.pop_front() {
+            if !self.is_new(&node, &place) {
+                continue;
+            }
             let (applications, problems) = self.argo.instances(&node);
             let set = node.str_at("kind") == Some("ApplicationSet");
             let set = set.then_some(&node);
@@ -251,13 +278,31 @@ impl<'r, 'a> Deployment<'r, 'a> {
                     let message = format!("only the first {MAX_APPLICATIONS} are looked at");
                     let problem = Problem::unresolved(node.object_anchor(), message);
                     self.environment(&place.name, &node).problems.push(problem);
-                    return self.found();
+                    return (self.found(), true);
                 };
                 left = rest;
                 self.deploy(&application, &place, set);
             }
         }
-        self.found()
+        let unique = self.unique;
+        (self.found(), unique)
+    }
+
+    /// Whether the Argo CD of a place has had no object of that name yet.
+    fn is_new(&mut self, node: &Node, place: &Home) -> bool {
+        let text = |path: &str| node.str_at(path).unwrap_or_default().to_owned();
+        let [kind, namespace, name] = ["kind", "metadata.namespace", "metadata.name"].map(text);
+        match self.seen.entry([place.name.clone(), kind, namespace, name]) {
+            Entry::Vacant(entry) => {
+                entry.insert((place.root, node.clone()));
+                true
+            }
+            Entry::Occupied(entry) => {
+                let (root, known) = entry.get();
+                self.unique &= *root == place.root || known == node;
+                false
+            }
+        }
     }
 
     /// The environment of that name, made at the first Application that deploys to it.
@@ -268,14 +313,15 @@ impl<'r, 'a> Deployment<'r, 'a> {
     }
 
     fn deploy(&mut self, application: &Node, place: &Home, set: Option<&Node>) {
-        let text = |path: &str| application.str_at(path).unwrap_or_default().to_owned();
-        let key = (place.name.clone(), text("metadata.namespace"), text("metadata.name"));
-        if !self.seen.insert(key) {
+        if set.is_some() && !self.is_new(application, place) {
             return;
         }
         let target = destination(application, &place.name, set);
         let argo = self.argo;
-        let deployed = sources::deploy(argo, application);
+        let mut deployed = sources::deploy(argo, application);
+        if place.parked {
+            deployed.problems.retain(|it| it.kind != ProblemKind::BuildFails);
+        }
         let read = self.read.entry(target.clone()).or_default();
         read.extend(&deployed.reached.files);
         read.extend(application.origin.written_at().map(|it| it.file));
@@ -301,7 +347,8 @@ impl<'r, 'a> Deployment<'r, 'a> {
             install::default_namespace(&mut node, namespace);
             if is_application(&node) {
                 let unit = Some(unit.id.clone());
-                inner.push((node.clone(), Home { name: target.clone(), built: true, unit }));
+                let place = Home { name: target.clone(), built: true, unit, ..place.clone() };
+                inner.push((node.clone(), place));
             }
             push(environment, &mut self.places, Object::new(node));
         }

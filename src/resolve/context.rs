@@ -25,11 +25,10 @@ impl<'a> Context<'a> {
 /// What environments are resolved for, where that makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Purpose {
-    /// To judge them. What cannot matter may be left out, and a variable that nothing defines
-    /// makes the value unknown.
+    /// To judge them. What cannot matter may be left out, and of an object that the real tool refuses
+    /// what does not depend on the reason is kept.
     #[default]
     Judge,
-    /// To print every object, as the lenient one of Flux's two modes would apply it: a variable
-    /// that nothing defines is the empty string.
+    /// To print every object that the real tool would apply.
     Render,
 }

@@ -15,7 +15,7 @@ use crate::{
         context::Context,
         environment::{EntryKind, Environment, Object},
         flux, helm,
-        installers::Installers,
+        installers::{self, Installers},
         layout::{self, Closure, FluxKustomization, Layout},
         names::{environment_dir, environment_of, environment_or_unnamed, settings_for},
         values_file::{self, Unread},
@@ -170,7 +170,8 @@ impl<'a> Search<'_, 'a> {
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for index in outermost(layout) {
             let flux = &layout.flux[index];
-            if !self.flux.contains(&index) && !layout.is_excluded(flux.file) {
+            let apart = layout.is_excluded(flux.file) || layout.is_parked(flux);
+            if !self.flux.contains(&index) && !apart {
                 let dir = source::parent(&sources[flux.file].path);
                 groups.entry(environment_dir(dir)).or_default().push(index);
             }
@@ -309,7 +310,7 @@ fn attach_loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    let mut charts = BTreeSet::new();
+    let (mut charts, mut deploying) = (BTreeSet::new(), BTreeSet::new());
     let mut files = Vec::new();
     for (file, source) in sources.iter() {
         let loose = source.relevance == Relevance::Subject
@@ -323,6 +324,9 @@ fn attach_loose(
         if let Some(dir) = layout.chart_of(file) {
             if helm::template_of_it(sources, file).is_some() {
                 charts.insert(values_file::outermost(sources, dir));
+            }
+            if helm::is_gitops(context, file) {
+                deploying.insert(dir);
             }
         } else if name == "Chart.yaml" {
             charts.insert(values_file::outermost(sources, source::parent(&source.path)));
@@ -353,6 +357,14 @@ fn attach_loose(
         environments.iter().flat_map(|it| &it.problems).map(|it| it.at.clone()).collect();
     let unread = Unread::new(sources, unread.iter().chain(&problems));
     attach_charts(context, &unread, charts, environments);
+    for dir in deploying {
+        let known = |it: &Environment| it.name == dir || values_file::installs(sources, it, dir);
+        if !environments.iter().any(known) {
+            let mut found = values_file::deploying(context, dir);
+            installers::releases(context, &mut found);
+            environments.push(found);
+        }
+    }
     let names: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
     definitions.retain(|(path, _)| !names.contains(*path));
     for file in values {
@@ -521,6 +533,8 @@ mod tests {
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
 metadata: {name: x}
+spec:
+  sourceRef: {kind: GitRepository, name: flux-system}
 ";
 
     const DEPLOYMENT: &str = "\
@@ -544,12 +558,12 @@ metadata: {name: metrics-server}
         assert_snapshot!(environments("
             //- clusters/prod/flux-system/gotk-sync.yaml
             FLUX
-            spec: {path: ./clusters/prod}
+              path: ./clusters/prod
             //- clusters/prod/flux-system/kustomization.yaml
             resources: [gotk-sync.yaml]
             //- clusters/prod/apps.yaml
             FLUX
-            spec: {path: ./apps}
+              path: ./apps
             //- apps/ms.yaml
             DEPLOYMENT
         "), @"clusters/prod flux-kustomization clusters/prod/flux-system/gotk-sync.yaml");
@@ -562,7 +576,7 @@ metadata: {name: metrics-server}
             resources: [ms.yaml]
             //- base/services/ms.yaml
             FLUX
-            spec: {path: ./apps}
+              path: ./apps
             //- clusters/stages/dev/services/kustomization.yaml
             resources: [../../../../base/services]
             //- clusters/stages/prod/services/kustomization.yaml
@@ -600,6 +614,38 @@ metadata: {name: metrics-server}
             let mut problems = environments.iter().flat_map(|it| &it.problems);
             assert_eq!(problems.any(|it| it.message.starts_with("Flux builds")), !is_inflated);
         }
+    }
+
+    #[test]
+    fn a_kustomization_without_a_source_is_the_text_of_a_patch() {
+        assert_snapshot!(environments("
+            //- apps/patch.yaml
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {name: metrics-server}
+            spec: {suspend: true}
+            //- clusters/a/ms.yaml
+            DEPLOYMENT
+            //- .pre-commit-config.yaml
+            repos: []
+        "), @"
+        clusters/a manifests clusters/a/ms.yaml
+        default manifests apps/patch.yaml
+        ");
+    }
+
+    #[test]
+    fn what_is_parked_beside_a_bootstrapped_cluster_starts_nothing() {
+        assert_snapshot!(environments("
+            //- clusters/a/flux-system/gotk-sync.yaml
+            FLUX
+              path: ./clusters/a
+            //- clusters/a/ms.yaml
+            DEPLOYMENT
+            //- parked/gone.yaml
+            FLUX
+              path: ./gone
+        "), @"clusters/a flux-kustomization clusters/a/flux-system/gotk-sync.yaml");
     }
 
     #[test]

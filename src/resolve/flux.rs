@@ -1,6 +1,7 @@
 //! Flux: Kustomization trees, `postBuild` substitution, HelmReleases.
 
 mod artifact;
+mod controller;
 mod edits;
 pub(crate) mod envsubst;
 mod release;
@@ -14,7 +15,11 @@ pub(crate) use release::releases;
 pub(crate) use tree::resolve;
 
 #[cfg(test)]
-use crate::{problem::Problem, resolve::context::Context, tree::Node};
+use crate::{
+    problem::Problem,
+    resolve::context::{Context, Purpose},
+    tree::Node,
+};
 
 /// What `postBuild` makes of `objects` when `kustomization` builds them and `objects` also hold its
 /// sources of variables.
@@ -30,7 +35,11 @@ pub(crate) fn post_build(
 ) -> Result<Vec<Node>, Problem> {
     let mut store = store::Store::default();
     store.add(objects);
-    let Some(variables) = variables::gather(kustomization, &store)? else {
+    let controller = match context.purpose {
+        Purpose::Judge => controller::Controller::default(),
+        Purpose::Render => controller::Controller::lenient(),
+    };
+    let Some(variables) = variables::gather(kustomization, &store, &controller)? else {
         return Ok(objects.to_vec());
     };
     let substituted =

@@ -4,6 +4,7 @@ mod bitnami;
 mod chart;
 mod copy;
 mod family;
+mod gitops;
 mod kubernetes_sigs;
 mod local;
 mod object;
@@ -17,6 +18,7 @@ mod versions;
 use semver::Version;
 
 pub(crate) use family::{family, recognize_values};
+pub(crate) use gitops::{gitops, is_gitops};
 #[cfg(test)]
 pub(crate) use local::Expanded;
 pub(crate) use local::{expand, keys, template_of_it};
@@ -69,7 +71,7 @@ pub(crate) fn render(context: &Context<'_>, release: &Release) -> Rendered {
 /// on one.
 pub(crate) fn template(context: &Context<'_>, release: &Release) -> Rendered {
     let expanded = expand(context, release);
-    let mut all = Rendered { objects: Vec::new(), problems: expanded.problems };
+    let mut all = Rendered { objects: expanded.objects, problems: expanded.problems };
     for release in &expanded.releases {
         let rendered = match release.family {
             Some(family) => of_family(context, release, family),

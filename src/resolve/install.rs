@@ -6,6 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
     data::kinds::is_cluster_scoped,
+    nearest::nearest,
     parse,
     problem::Problem,
     resolve::{
@@ -216,6 +217,23 @@ pub(crate) fn pattern(text: &str) -> Option<GlobMatcher> {
     let text = text.trim_start_matches("./").trim_matches('/');
     let glob = GlobBuilder::new(text).literal_separator(true).build();
     glob.ok().map(|glob| glob.compile_matcher())
+}
+
+/// `Kustomization apps (clusters/prod/apps.yaml:3)`: an object in a message.
+pub(crate) fn introduced(sources: &Sources, object: &Node) -> String {
+    let (kind, name) = (object.object_kind(), object.object_name());
+    match object.object_anchor().written_at() {
+        Some(span) => {
+            let line = sources.start(span).line;
+            format!("{kind} {name} ({}:{line})", sources[span.file].path)
+        }
+        None => format!("{kind} {name}"),
+    }
+}
+
+/// The directory that was probably meant by `path`, where there is none.
+pub(crate) fn near<'s>(sources: &'s Sources, path: &str) -> Option<&'s str> {
+    nearest(path, sources.directories())
 }
 
 /// Whether there is nothing in a field.

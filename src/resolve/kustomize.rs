@@ -53,7 +53,7 @@ use crate::{
 pub(crate) struct Layers(Mutex<IndexMap<LayerKey, Arc<Layer>>>);
 
 /// The directory, and what else a layer depends on.
-type LayerKey = (Arc<str>, [bool; 4], Option<Arc<str>>);
+type LayerKey = (Arc<str>, [bool; 4], Option<Arc<str>>, Arc<str>);
 
 impl fmt::Debug for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +80,8 @@ impl Layers {
         let options = loader.options;
         let partial = options.left_out.is_some();
         let flags = [options.unrestricted, options.helm, loader.annotate, partial];
-        let key = (loader.dir.clone(), flags, loader.chart_namespace.clone());
+        let (namespace, part) = (loader.chart_namespace.clone(), options.part.clone());
+        let key = (loader.dir.clone(), flags, namespace, part);
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let circles = |layer: &Layer| layer.reached.iter().any(|dir| loader.chain.closes(dir));
         if let Some(layer) = known().get(&key).filter(|it| !circles(it)) {
@@ -109,6 +110,8 @@ pub(crate) struct BuildOptions {
     /// What the tree that a controller builds from leaves out of the repository; symbolic links are
     /// left out then too.
     pub left_out: Option<Arc<Gitignore>>,
+    /// What tells that tree from others of the repository: layers are kept for each.
+    pub part: Arc<str>,
     /// What a controller adds to the kustomization file: fields with its names. Lists are appended
     /// (`images` by name), scalars replace.
     pub edits: Option<Node>,

@@ -3,8 +3,11 @@
 //! Environments start where nothing refers to; what no environment that concerns us reaches is
 //! never parsed further.
 
+mod generator;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use generator::{ArtifactPart, locate};
 use rayon::prelude::*;
 
 use crate::{
@@ -165,14 +168,37 @@ impl<'a> Layout<'a> {
 
     /// Finds the directories of the Flux Kustomizations that build from generated artifacts.
     fn find_artifacts(&mut self) {
+        let sources = self.sources;
+        let is_own = |source: &Node| {
+            source.str_at("name") == Some("flux-system")
+                || source.str_at("kind") == Some("GitRepository")
+        };
         for flux in &mut self.flux {
             if flux.node.str_at("spec.sourceRef.kind") == Some("ExternalArtifact") {
                 let name = flux.node.str_at("spec.sourceRef.name").unwrap_or_default();
                 let path = flux.node.str_at("spec.path").unwrap_or_default();
-                flux.dir = generated(self.generators.iter().copied(), name)
-                    .and_then(|dir| source::join(&dir, path.trim_start_matches('/')));
+                let generators = self.generators.iter().copied();
+                flux.dir = match locate(sources, generators, name, path, is_own) {
+                    Some(part) => part.ok().map(|it| it.dir),
+                    // A path that exists here says where it comes from.
+                    None => source::join("", path.trim_start_matches('/'))
+                        .filter(|it| !it.is_empty() && sources.is_dir(it)),
+                };
             }
         }
+    }
+
+    /// Whether nothing that is seen applies a Flux Kustomization whose directory is gone: others
+    /// start from a Kustomization that builds itself, as `flux bootstrap` makes it.
+    pub(crate) fn is_parked(&self, flux: &FluxKustomization<'_>) -> bool {
+        let builds_itself = |it: &FluxKustomization<'_>| {
+            let path = self.sources[it.file].path.as_str();
+            it.dir.as_deref().is_some_and(|dir| {
+                path.strip_prefix(dir).is_some_and(|rest| dir.is_empty() || rest.starts_with('/'))
+            })
+        };
+        flux.dir.as_deref().is_some_and(|dir| !self.sources.is_dir(dir))
+            && self.flux.iter().any(builds_itself)
     }
 
     /// Whether `file` is excluded by the configuration.
@@ -319,12 +345,18 @@ pub(super) fn starts(
 fn flux_path(node: &Node) -> Option<&'static str> {
     let (group, _) = node.str_at("apiVersion")?.split_once('/')?;
     match (group, node.str_at("kind")?) {
-        ("kustomize.toolkit.fluxcd.io", "Kustomization") => Some("spec.path"),
+        ("kustomize.toolkit.fluxcd.io", "Kustomization") if has_source(node) => Some("spec.path"),
         ("fluxcd.controlplane.io", "FluxInstance") if node.at("spec.sync").is_some() => {
             Some("spec.sync.path")
         }
         _ => None,
     }
+}
+
+/// Whether a Flux Kustomization says what it builds from. No cluster takes one that does not (its CRD
+/// requires `sourceRef`): it is the text of a patch, and builds nothing.
+pub(crate) fn has_source(kustomization: &Node) -> bool {
+    !matches!(kustomization.look("spec.sourceRef"), Ok(None))
 }
 
 /// Whether a Flux Kustomization may build `dir` of this repository: another one's root says nothing
@@ -333,32 +365,6 @@ fn may_be_here(node: &Node, dir: &str) -> bool {
     let Some(reference) = node.at("spec.sourceRef") else { return true };
     let kind = reference.str_at("kind").unwrap_or("GitRepository");
     reference.str_at("name") == Some("flux-system") || (kind == "GitRepository" && !dir.is_empty())
-}
-
-/// The directory of this repository that one of the `ArtifactGenerator`s in `generators` copies into
-/// the root of the artifact `name`, when it copies nothing else.
-pub(crate) fn generated<'n>(
-    generators: impl IntoIterator<Item = &'n Node>,
-    name: &str,
-) -> Option<String> {
-    let (generator, artifact) = generators.into_iter().find_map(|generator| {
-        let mut artifacts = generator.items_at("spec.artifacts").iter();
-        Some((generator, artifacts.find(|it| it.str_at("name") == Some(name))?))
-    })?;
-    let [copy] = artifact.get("copy")?.items() else { return None };
-    if copy.get("exclude").is_some() || copy.get("strategy").is_some() {
-        return None;
-    }
-    let (alias, from) = copy.str_at("from")?.strip_prefix('@')?.split_once('/')?;
-    let sources = generator.items_at("spec.sources");
-    let source = sources.iter().find(|it| it.str_at("alias") == Some(alias))?;
-    if source.str_at("name") != Some("flux-system") {
-        return None;
-    }
-    let to = copy.str_at("to")?.strip_prefix("@artifact")?;
-    let dir = from.strip_suffix("**")?.trim_end_matches('/');
-    let plain = !dir.contains(['*', '?', '[', '{']);
-    (plain && to.trim_matches('/').is_empty()).then(|| dir.to_owned())
 }
 
 /// Whether `node` is an object that says what Argo CD deploys.

@@ -45,6 +45,28 @@ pub(crate) fn between(text: &str, open: &str, close: &str) -> Vec<Range<usize>> 
     ranges
 }
 
+/// The actions of `text`, a Go template: [`between`] its marks, those in string literals left out.
+fn actions(text: &str) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find("{{")).map(|it| it + at) {
+        let comment = text[start..].trim_start_matches(['{', '-', ' ']).starts_with("/*");
+        let mut quote = None;
+        let end = text[start..].char_indices().skip(2).find(|(index, it)| {
+            match quote {
+                Some(open) if open == *it => quote = None,
+                None if matches!(it, '"' | '`') && !comment => quote = Some(*it),
+                _ => {}
+            }
+            quote.is_none() && text[start + index..].starts_with("}}")
+        });
+        let Some((end, _)) = end else { break };
+        at = start + end + 2;
+        ranges.push(start..at);
+    }
+    ranges
+}
+
 /// What starts an expression of a Go template that is no value.
 const CONTROL: [&str; 8] = ["if", "else", "end", "range", "with", "define", "block", "template"];
 
@@ -57,7 +79,7 @@ pub(crate) fn go_holes(
     mut value: impl FnMut(&str) -> Result<Node, Reason>,
 ) -> Result<Vec<Hole>, Reason> {
     let mut holes = Vec::new();
-    for mut range in between(text, "{{", "}}") {
+    for mut range in actions(text) {
         let expression = &text[range.clone()];
         let inner = expression_of(expression);
         let word = inner.split_whitespace().next().unwrap_or_default();
@@ -254,7 +276,8 @@ fn is_transparent(text: &str, style: Style, starts: bool) -> bool {
             !(indicator
                 || text.contains(": ")
                 || text.contains(" #")
-                || text.contains([',', '[', ']', '{', '}'])
+                || text.contains([',', '[', ']'])
+                || (text.contains(['{', '}']) && (starts || !text.starts_with("{{")))
                 || text.ends_with([':', ' ']))
         }
     }
@@ -337,6 +360,15 @@ mod tests {
         assert_eq!(args[0].unknown().map(|it| &**it), Some("nobody"));
         assert_eq!(args[1].as_str(), Some("--b"));
         assert_eq!(filled.as_map().and_then(|it| it.open.as_deref()), Some("nobody"));
+    }
+
+    #[test]
+    fn a_mark_in_a_literal_is_text() {
+        let actions =
+            |text: &str| actions(text).into_iter().map(|it| text[it].to_owned()).collect();
+        let found: Vec<String> =
+            actions("a {{`{{ .x }}`}} {{/* it\"s */}} {{ .y | default \"}}\" }} {{");
+        assert_eq!(found, ["{{`{{ .x }}`}}", "{{/* it\"s */}}", "{{ .y | default \"}}\" }}"]);
     }
 
     #[test]

@@ -7,17 +7,18 @@ pub(super) use unread::Unread;
 
 use crate::{
     config::EnvironmentConfig,
-    data::Family,
+    data::{Family, subject::is_named_in},
+    problem::Problem,
     relevance::is_about_it,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Release, Unit},
+        environment::{EntryKind, Environment, Object, Release, UNNAMED, Unit},
         helm, install, layout,
         names::{environment_of, settings_for},
     },
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources},
-    tree::{Entry, Kind, Map, Node, Origin, Reason},
+    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// The values in `file`, when it is a values file of metrics-server's chart by its content, or by
@@ -128,6 +129,32 @@ pub(super) fn outermost<'d>(sources: &Sources, dir: &'d str) -> &'d str {
     dir
 }
 
+/// The environment in which somebody installs the chart in `dir`, for what its templates make other
+/// installers deploy. Which values it is given nothing says.
+pub(super) fn deploying(context: &Context<'_>, dir: &str) -> Environment {
+    let file = context.sources.find_from(dir, "Chart.yaml");
+    let origin = file.map_or_else(|| Origin::at(Via::Written, None), Origin::start_of);
+    let name = if dir.is_empty() { UNNAMED } else { dir };
+    let values = Node::unknown_value("nothing says with which values it is installed", &origin);
+    let reference =
+        install::ChartReference { name: dir, repository: "", directory: Some(dir), version: None };
+    let release = reference.release("values-file", source::file_name(name), "", values, &origin);
+    let (objects, mut problems) = helm::gitops(context, dir, &release);
+    for application in objects.iter().filter(|it| layout::is_application(it)) {
+        if application.walk().filter_map(Node::as_str).any(is_named_in) {
+            let who = install::introduced(context.sources, application);
+            let why =
+                format!("nothing here installs the chart of {who}: metrics-server is not read");
+            problems.push(Problem::unresolved(application.object_anchor(), why));
+        }
+    }
+    Environment {
+        objects: objects.into_iter().map(Object::new).collect(),
+        problems,
+        ..Environment::new(name, EntryKind::Values, origin)
+    }
+}
+
 /// Whether `path` is the file of a chart's own values.
 pub(super) fn is_charts_own(sources: &Sources, path: &str) -> bool {
     source::file_name(path) == "values.yaml" && sources.is_chart(source::parent(path))
@@ -233,6 +260,7 @@ fn install(
     environment.settings = settings_for(context.config, path, &place).cloned();
     let expanded = helm::expand(context, &release);
     environment.problems.extend(expanded.problems);
+    environment.objects.extend(expanded.objects.into_iter().map(Object::new));
     for release in expanded.releases {
         let start = environment.begin();
         let unit = Unit::of("release", &release.namespace, &release.name);

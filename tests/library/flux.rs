@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{common::fixture::files, nowhere, unindented, ways, with};
 use crate::{
     config::Config,
+    problem::ProblemKind,
     resolve::{
         self,
         context::{Context, Purpose},
@@ -136,9 +137,9 @@ fn an_undefined_variable_is_reported_where_it_is_used() {
     kind: X  x.yaml:1
     spec.a: x  256Mi  x.yaml:3 substituted `'x ${NONE} ${LIMIT} ${NONE}'` < vars.yaml:4 `256Mi`
     spec.b: "line\nmore \n"  x.yaml:5 `line`
-    env-var-undefined: no substitution source defines `NONE`  x.yaml:3:9 `${NONE}`
-    env-var-undefined: no substitution source defines `NONE`  x.yaml:3:26 `${NONE}`
-    env-var-undefined: no substitution source defines `OTHER`  x.yaml:6:10 `${OTHER}`
+    env-var-undefined: no substitution source defines `NONE`, and an old controller puts nothing there in X  x.yaml:3:9 `${NONE}`
+    env-var-undefined: no substitution source defines `NONE`, and an old controller puts nothing there in X  x.yaml:3:26 `${NONE}`
+    env-var-undefined: no substitution source defines `OTHER`, and an old controller puts nothing there in X  x.yaml:6:10 `${OTHER}`
     "#);
 }
 
@@ -552,6 +553,7 @@ fn what_the_artifact_leaves_out_is_not_built() {
         resources.limits.cpu: 100m  apps/metrics-server/helmrelease.yaml:13 substituted `${CPU_LIMIT}` < base/services/environment.env:3
         resources.limits.memory: 256Mi  apps/metrics-server/helmrelease.yaml:14 substituted `${MEMORY_LIMIT}` < base/services/environment.env:2 overridden `128Mi` < clusters/prod/environment.env:2
     build-fails: this object has no kind  apps/metrics-server/values.yaml:1:1 `not: an object`
+      Kustomization metrics-server (base/services/metrics-server.yaml:3) builds apps/metrics-server  base/services/metrics-server.yaml:5:9 `./apps/metrics-server`
     ");
 }
 
@@ -582,6 +584,59 @@ fn an_artifact_generator_moves_the_root() {
         resources.limits.cpu: 100m  apps/metrics-server/helmrelease.yaml:13 substituted `${CPU_LIMIT}` < base/services/environment.env:3
         resources.limits.memory: 256Mi  apps/metrics-server/helmrelease.yaml:14 substituted `${MEMORY_LIMIT}` < base/services/environment.env:2 overridden `128Mi` < clusters/prod/environment.env:2
     ");
+}
+
+#[test]
+fn what_one_object_cannot_have_substituted_leaves_the_others() {
+    assert_snapshot!(run("
+        //- apps/metrics-server/other.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: other}
+        data: {a: 'see ${a.b}', b: plain}
+    "), @"
+    test:
+      metrics-server 3.12.2  apps/metrics-server/helmrelease.yaml:8 substituted `${CHART}` < base/services/environment.env:1 `3.12.2`
+        resources.limits.cpu: 100m  apps/metrics-server/helmrelease.yaml:13 substituted `${CPU_LIMIT}` < base/services/environment.env:3
+        resources.limits.memory: 256Mi  apps/metrics-server/helmrelease.yaml:14 substituted `${MEMORY_LIMIT}` < base/services/environment.env:2 overridden `128Mi` < clusters/prod/environment.env:2
+    build-fails: this is no expression that Flux can substitute: missing closing brace  apps/metrics-server/other.yaml:4:16 `${a.b}`
+    ");
+}
+
+#[test]
+fn what_becomes_of_an_undefined_variable_depends_on_the_controller() {
+    let with = |version: &str| {
+        let sources = platform(&format!(
+            "
+            //- clusters/prod/flux-system/gotk-components.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {{name: kustomize-controller, namespace: flux-system}}
+            spec:
+              template:
+                spec:
+                  containers: [{{image: 'ghcr.io/fluxcd/kustomize-controller:{version}'}}]
+            //- apps/metrics-server/other.yaml
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {{name: other}}
+            data: {{a: '${{NONE}}'}}
+            "
+        ));
+        let environment = built(&sources);
+        let mut problems = environment.problems.iter();
+        let problem = problems.find(|it| it.kind == ProblemKind::EnvVarUndefined);
+        let problem = problem.expect("nothing defines it");
+        let map = environment.objects.iter().find(|it| it.name() == "other").expect("it is there");
+        let value = map.node.at("data.a").expect("a key");
+        (problem.message.to_string(), problem.is_refusal(), value.is_null())
+    };
+    let said = "no substitution source defines `NONE`, and kustomize-controller";
+    assert_eq!(
+        with("v1.8.5"),
+        (format!("{said} v1.8.5 puts nothing there in ConfigMap other"), false, true)
+    );
+    assert_eq!(with("v1.9.2"), (format!("{said} v1.9.2 refuses that"), true, false));
 }
 
 #[test]
@@ -655,6 +710,7 @@ fn unknown_fields_vanish_only_from_the_file_that_flux_rewrites() {
         resources.limits.cpu: unknown: the ConfigMap `flux-system/cluster-vars` is not in the repository  apps/metrics-server/helmrelease.yaml:13 `${CPU_LIMIT}`
         resources.limits.memory: unknown: the ConfigMap `flux-system/cluster-vars` is not in the repository  apps/metrics-server/helmrelease.yaml:14 `${MEMORY_LIMIT}`
     build-fails: kustomize knows no field `postBuild` here  base/services/kustomization.yaml:2:1 `postBuild`
+      Kustomization flux-system (clusters/prod/flux-system/gotk-sync.yaml:8) builds clusters/prod  clusters/prod/flux-system/gotk-sync.yaml:10:9 `./clusters/prod`
     unresolved: the ConfigMap `flux-system/cluster-vars` is not in the repository; the variables that it defines are unknown  base/services/metrics-server.yaml:9:33 `cluster-vars`
     unresolved: `metrics-server` is not a metrics-server chart that this tool knows: what it installs is unknown  apps/metrics-server/helmrelease.yaml:8:16 `${CHART}`
     ");

@@ -126,7 +126,10 @@ fn what_fills_a_part_of_an_image_in_leaves_the_others() {
         apiVersion: kustomize.toolkit.fluxcd.io/v1
         kind: Kustomization
         metadata: {name: apps, namespace: flux-system}
-        spec: {path: ./apps, postBuild: {substitute: {TAG: v0.8.0}}}
+        spec:
+          path: ./apps
+          sourceRef: {kind: GitRepository, name: flux-system}
+          postBuild: {substitute: {TAG: v0.8.0}}
         //- apps/kustomization.yaml
         resources: [ms.yaml]
         images:
@@ -162,7 +165,10 @@ fn worst(suspend: &str) -> Option<Severity> {
         apiVersion: kustomize.toolkit.fluxcd.io/v1
         kind: Kustomization
         metadata: {name: apps, namespace: flux-system}
-        spec: {path: ./apps, suspend: SUSPEND}
+        spec:
+          path: ./apps
+          sourceRef: {kind: GitRepository, name: flux-system}
+          suspend: SUSPEND
         //- apps/ms.yaml
         apiVersion: apps/v1
         kind: Deployment

@@ -4,7 +4,12 @@
 use insta::assert_snapshot;
 
 use super::{common, fixture, fixture_with, ways, written};
-use crate::{config::Config, discover, pipeline::analyze, source::Sources};
+use crate::{
+    config::Config,
+    discover,
+    pipeline::{analyze, check},
+    source::Sources,
+};
 
 /// What the releases of a scenario get. What becomes of it is in the snapshot `show` of the scenario.
 fn scenario(path: &str) -> String {
@@ -596,4 +601,131 @@ fn a_values_file_that_does_not_exist_fails_the_application() {
       APIService v1beta1.metrics.k8s.io  charts/ms/Chart.yaml:6:14
         service  x/ms-metrics-server  charts/ms/Chart.yaml:6:14
     ");
+}
+
+/// What `check` says of a repository, a line each: severity, rule, message.
+fn said(text: &str) -> Vec<String> {
+    let (_, clusters) = analyze(&repository(text), &Config::default());
+    let findings = check(&clusters).into_iter().filter(|it| !it.pedantic);
+    findings.map(|it| format!("{} {}: {}", it.severity.id(), it.rule, it.message)).collect()
+}
+
+const APPLICATION: &str = "apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: NAME, namespace: argocd}
+spec:
+  source: {repoURL: 'https://example.org/own', path: PATH}
+  destination: {server: 'https://kubernetes.default.svc', namespace: kube-system}
+";
+
+fn application(name: &str, path: &str) -> String {
+    APPLICATION.replace("NAME", name).replace("PATH", path)
+}
+
+#[test]
+fn one_argo_cd_has_one_application_of_a_name() {
+    let cluster = |name: &str| {
+        let root = application(&format!("root-{name}"), &format!("argo/{name}"));
+        let server = application("metrics-server", &format!("overlays/{name}"));
+        format!(
+            "//- roots/{name}.yaml\n{root}//- argo/{name}/ms.yaml\n{server}\
+             //- overlays/{name}/ms.yaml\n{DEPLOYMENT}"
+        )
+    };
+    let sources = fixture(&(cluster("blue") + &cluster("green")));
+    let (environments, clusters) = analyze(&sources, &Config::default());
+    let names: Vec<&str> = environments.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["root-blue", "root-green"]);
+    assert!(clusters.iter().all(|it| it.metrics_servers.len() == 1));
+}
+
+#[test]
+fn what_no_application_reads_is_parked() {
+    let [root, server] =
+        [application("root", "argocd"), application("metrics-server", "manifests/ms")];
+    let repository = |dir: &str| {
+        let gone = application("gone", "manifests/gone");
+        said(&format!(
+            "//- argocd/root.yaml\n{root}//- argocd/ms.yaml\n{server}//- {dir}/gone.yaml\n{gone}\
+             //- manifests/ms/ms.yaml\n{DEPLOYMENT}"
+        ))
+    };
+    let errors = |found: &[String]| found.iter().filter(|it| it.contains("build-fails")).count();
+    assert_eq!(errors(&repository("argocd-disabled")), 0);
+}
+
+#[test]
+fn a_path_that_is_not_there_is_told_with_the_one_that_is() {
+    let server = application("metrics-server", "manifests/metrics-servr");
+    let other = application("other", "manifests/other");
+    let found = said(&format!(
+        "//- argocd/ms.yaml\n{server}//- argocd/other.yaml\n{other}\
+         //- manifests/other/ns.yaml\nkind: Namespace\napiVersion: v1\nmetadata: {{name: x}}\n\
+         //- manifests/metrics-server/ms.yaml\n{DEPLOYMENT}\
+         //- argocd/third.yaml\n{}",
+        application("third", "manifests")
+    ));
+    let expected = "error build-fails: Application metrics-server (argocd/ms.yaml:3) has path \
+        manifests/metrics-servr, which is not in the repository";
+    assert!(found.iter().any(|it| it == expected), "{found:?}");
+}
+
+/// A chart with one template, which an Application deploys or not.
+fn chart(template: &str, deployed: bool) -> Vec<String> {
+    let root = if deployed { application("apps", "apps") } else { String::new() };
+    said(&format!(
+        "//- apps.yaml\n{root}//- apps/Chart.yaml\nname: apps\nversion: 1.0.0\n\
+         //- apps/values.yaml\ninsecure: true\n//- apps/templates/all.yaml\n{template}"
+    ))
+}
+
+const RELEASE: &str = "apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: metrics-server, namespace: kube-system}
+spec:
+  chart: {spec: {chart: metrics-server, version: 3.12.2, sourceRef: {kind: HelmRepository, name: x}}}
+  values: {args: [--kubelet-insecure-tls]}
+";
+
+#[test]
+fn a_helm_release_in_a_chart_is_one_like_any_other() {
+    for deployed in [true, false] {
+        let found = chart(RELEASE, deployed);
+        assert!(found.iter().any(|it| it.contains("kubelet-insecure-tls:")), "{found:?}");
+    }
+}
+
+#[test]
+fn a_template_that_is_not_evaluated_is_said() {
+    let server = application("metrics-server", "manifests");
+    for template in [RELEASE, &server] {
+        let template = format!("{{{{- if .Values.x }}}}\n{template}{{{{- end }}}}\n");
+        for deployed in [true, false] {
+            let found = chart(&template, deployed);
+            assert!(found.iter().any(|it| it.contains("note unresolved: what this")), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_chart_that_an_unread_application_may_install_has_unknown_values() {
+    let root = application("apps", "apps");
+    let nested = format!(
+        "//- apps.yaml\n{root}//- apps/Chart.yaml\nname: apps\nversion: 1.0.0\n\
+         //- apps/templates/all.yaml\n{{{{- range .Files.Glob \"*/app.yaml\" }}}}\n{}{{{{- end }}}}\n\
+         //- apps/ms/Chart.yaml\nname: ms\nversion: 1.0.0\ndependencies:\n\
+         - {{name: metrics-server, version: 3.12.2, \
+         repository: 'https://kubernetes-sigs.github.io/metrics-server/'}}\n",
+        application("ms", "apps/{{ dir $path }}\n    helm: {values: '{{ $x }}'}")
+            .replace(
+                "{repoURL: 'https://example.org/own', path: ",
+                "\n    repoURL: https://example.org/own\n    path: "
+            )
+            .replace("'}}", "'}")
+    );
+    let (environments, clusters) = analyze(&repository(&nested), &Config::default());
+    let server = clusters.iter().flat_map(|it| &it.metrics_servers).next().expect("it is there");
+    assert!(server.kubelet_insecure_tls.is_unknown());
+    let notes = environments.iter().flat_map(|it| &it.problems);
+    assert!(notes.into_iter().any(|it| it.message.contains("metrics-server of apps/ms")));
 }

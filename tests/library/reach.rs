@@ -33,9 +33,8 @@ kind: HelmRelease
 
 /// What `check` says of a repository: severities, or `pedantic`, with rule and message.
 fn said(files: &str) -> String {
-    let parts =
-        [("FLUX", FLUX), ("SOURCE", SOURCE), ("DEPLOYMENT", DEPLOYMENT), ("RELEASE", RELEASE)];
-    let sources = fixture_with(&parts, files);
+    let parts = [("FLUX", FLUX), ("DEPLOYMENT", DEPLOYMENT), ("RELEASE", RELEASE)];
+    let sources = fixture_with(&parts, &files.replace("SOURCE", SOURCE));
     let config = Config { pedantic: true, ..Config::default() };
     let (_, clusters) = analyze(&sources, &config);
     let settled = settle(&sources, &config, &[], check(&clusters), &Scope::all());

@@ -96,7 +96,19 @@ fn problems_are_told_apart_by_what_they_are_about() {
     };
     assert_eq!(count(ProblemKind::EnvVarUndefined, ["A", "B"]), 2);
     assert_eq!(count(ProblemKind::EnvVarUndefined, ["A", "A"]), 1);
-    assert_eq!(count(ProblemKind::Unresolved, ["a/b", "a/c"]), 1);
+}
+
+#[test]
+fn one_cause_is_said_once() {
+    let sources = repository();
+    let count = |cause: &str| {
+        let places = ["1", "2"].map(|text| place(&sources, "a.yaml", text));
+        let problems = places.map(|at| Problem::unresolved(&at, "of any words").about(cause));
+        let found = rules::problems(&problems, Some("dev"));
+        settle(&sources, &Config::default(), &[], found, &Scope::all()).findings.len()
+    };
+    assert_eq!(count("OCIRepository flux-system/charts"), 1);
+    assert_eq!(count(""), 2);
 }
 
 /// What [`settle`] makes of findings of [`RULE`] in `a.yaml` and `dir/b.yaml`, in each of the

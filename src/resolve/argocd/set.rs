@@ -194,10 +194,10 @@ impl Generation<'_, '_> {
             for dir in self.directories() {
                 let matching = |exclude: bool| {
                     let mut patterns = directories.iter().filter(|it| it.2 == exclude);
-                    patterns.find(|(pattern, ..)| pattern.is_match(&dir))
+                    patterns.find(|(pattern, ..)| pattern.is_match(dir))
                 };
                 if let (Some((_, node, _)), None) = (matching(false), matching(true)) {
-                    let map = self.path_params(&dir, None, prefix, &node.origin);
+                    let map = self.path_params(dir, None, prefix, &node.origin);
                     params.push(Node::new(map, node.origin.clone()));
                 }
             }
@@ -228,14 +228,8 @@ impl Generation<'_, '_> {
     }
 
     /// Every directory of the repository that is not hidden, in order.
-    fn directories(&self) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
-        for (_, file) in self.argo.context.sources.iter() {
-            let mut dir = source::parent(&file.path);
-            while !dir.is_empty() && all.insert(dir.to_owned()) {
-                dir = source::parent(dir);
-            }
-        }
+    fn directories(&self) -> BTreeSet<&str> {
+        let mut all = self.argo.context.sources.directories();
         all.retain(|dir| !dir.split('/').any(|it| it.starts_with('.')));
         all
     }

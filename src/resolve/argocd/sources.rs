@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use globset::GlobSet;
 
 use crate::{
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     resolve::{
-        argocd::{Argo, chart, edits},
+        argocd::{Argo, edits},
         environment::Release,
         helm,
-        install::Reached,
+        install::{self, Reached},
         kustomize, layout,
     },
     scalar::Dialect,
@@ -161,17 +161,23 @@ impl SourcePart<'_, '_> {
             return;
         }
         if !self.argo.context.sources.is_dir(dir) {
-            let message = format!("`{dir}` is not a directory of this repository");
-            let problem = Problem::refused(&at.origin, message);
-            deployed.problems.push(problem.about(dir));
+            let sources = self.argo.context.sources;
+            let who = install::introduced(sources, self.application);
+            let message = format!("{who} has path {dir}, which is not in the repository");
+            let problem = Problem::refused(&at.origin, message).about(dir);
+            deployed.problems.push(match install::near(sources, dir) {
+                Some(near) => problem.help(format!("write `{near}`")),
+                None => problem,
+            });
             return;
         }
         match self.tool(dir) {
             Tool::Helm => {
                 let release = self.release(at, Some(dir), deployed);
-                let context = self.argo.context;
-                let inner = chart::applications(context, dir, &release, &mut deployed.problems);
-                deployed.objects.extend(inner);
+                // What it cannot tell of them the release tells, and what else it makes.
+                let (inner, untold) = helm::gitops(self.argo.context, dir, &release);
+                deployed.concerns |= !untold.is_empty();
+                deployed.objects.extend(inner.into_iter().filter(layout::is_application));
                 deployed.releases.push(release);
             }
             Tool::Kustomize => self.kustomize(dir, deployed),
@@ -257,11 +263,17 @@ impl SourcePart<'_, '_> {
             helm: true,
             generate: false,
             left_out: None,
+            part: "".into(),
             edits: self.source.get("kustomize").and_then(edits::fields),
         };
         let build = kustomize::build(self.argo.context, dir, &options);
         deployed.objects.extend(build.objects);
-        deployed.problems.extend(build.problems);
+        let who = install::introduced(self.argo.context.sources, self.application);
+        let at = self.source.get("path").map_or(&self.source.origin, |it| &it.origin);
+        deployed.problems.extend(build.problems.into_iter().map(|it| match it.kind {
+            ProblemKind::BuildFails => it.also(at, format!("{who} builds {dir}")),
+            _ => it,
+        }));
     }
 
     /// The manifests of a directory source, in path order.
@@ -316,7 +328,18 @@ impl SourcePart<'_, '_> {
             return;
         }
         match self.tool(&dir) {
-            Tool::Helm => reached.files.extend(self.argo.context.sources.below(&dir)),
+            Tool::Helm => {
+                let sources = self.argo.context.sources;
+                // A chart below it that is none of its own is installed by something else.
+                let apart = |file: &FileId| {
+                    let path = &sources[*file].path;
+                    let rest = path[dir.len()..].trim_start_matches('/');
+                    source::file_name(rest) == "Chart.yaml"
+                        && rest.contains('/')
+                        && !rest.starts_with("charts/")
+                };
+                reached.files.extend(sources.below(&dir).filter(|it| !apart(it)));
+            }
             Tool::Kustomize => reached.extend(self.argo.layout.closure(&dir, true)),
             Tool::Directory => {
                 reached.files.extend(self.manifests(&dir, None).into_iter().map(|(file, _)| file));

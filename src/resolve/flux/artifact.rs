@@ -7,7 +7,10 @@ use ignore::gitignore::Gitignore;
 use super::store::Store;
 use crate::{
     problem::{Problem, ProblemKind},
-    resolve::layout::generated,
+    resolve::{
+        install,
+        layout::{ArtifactPart, locate},
+    },
     source::Sources,
     tree::Node,
 };
@@ -22,7 +25,10 @@ pub(super) struct Own {
 impl Own {
     /// Whether `kustomization` is known to build from this repository.
     pub(super) fn has(&self, kustomization: &Node) -> bool {
-        let Some(reference) = kustomization.at("spec.sourceRef") else { return true };
+        kustomization.at("spec.sourceRef").is_none_or(|it| self.is(it))
+    }
+
+    fn is(&self, reference: &Node) -> bool {
         let kind = reference.str_at("kind").unwrap_or("GitRepository");
         let name = reference.str_at("name").unwrap_or_default();
         name == "flux-system" || self.names.contains(&(kind.to_owned(), name.to_owned()))
@@ -38,7 +44,8 @@ pub(super) fn directory(
     store: &Store,
     own: &mut Own,
     kustomization: &Node,
-) -> Result<String, Problem> {
+    problems: &mut Vec<Problem>,
+) -> Result<ArtifactPart, Problem> {
     let path_node = kustomization.at("spec.path");
     let origin = path_node.map_or(&kustomization.origin, |it| &it.origin);
     if let Ok(Some(_)) | Err(_) = kustomization.look("spec.kubeConfig") {
@@ -52,84 +59,107 @@ pub(super) fn directory(
             return Err(Problem::unresolved(&at, format!("the path: {why}")));
         }
     };
-    let path = inside(written);
-    let (path, certain) = match judge(sources, store, own, kustomization, &path)? {
-        Judged::Here { certain } => (path, certain),
-        Judged::Below(dir) => (inside(&format!("{dir}/{path}")), true),
-    };
-    if !sources.is_dir(&path) {
-        let message = format!("there is no directory `{path}` in the repository");
-        let kind = if certain { ProblemKind::BuildFails } else { ProblemKind::Unresolved };
-        return Err(Problem::new(kind, origin, message));
+    let part = part(sources, store, own, kustomization, &inside(written), problems)?;
+    let path = &part.dir;
+    if !sources.is_dir(path) {
+        let who = install::introduced(sources, kustomization);
+        let message = format!("{who} has path {written}, which is not in the repository");
+        let kind = if part.certain { ProblemKind::BuildFails } else { ProblemKind::Unresolved };
+        let problem = Problem::new(kind, origin, message).about(path.as_str());
+        return Err(match install::near(sources, path) {
+            Some(near) => problem.help(format!("write `./{near}`")),
+            None => problem,
+        });
     }
     // Flux leaves symbolic links out of the artifact that it builds from.
-    if sources.follow(&path).is_some_and(|real| real != path) {
+    if sources.follow(path).is_some_and(|real| real != *path) {
         let message = format!("`{path}` leads through a symbolic link, which Flux leaves out");
-        return Err(Problem::refused(origin, message));
+        return Err(Problem::refused(origin, message).about(path.as_str()));
     }
-    Ok(path)
+    Ok(part)
 }
 
-enum Judged {
-    /// This repository; `certain` unless only the path says so.
-    Here { certain: bool },
-    /// A directory of this repository is the root of the artifact.
-    Below(String),
-}
-
-fn judge(
+/// The part of this repository that a Kustomization builds, whether it exists or not.
+fn part(
     sources: &Sources,
     store: &Store,
     own: &mut Own,
     kustomization: &Node,
     path: &str,
-) -> Result<Judged, Problem> {
-    let Some(reference) = kustomization.at("spec.sourceRef") else {
-        return Ok(Judged::Here { certain: true });
-    };
+    problems: &mut Vec<Problem>,
+) -> Result<ArtifactPart, Problem> {
+    let here = |certain| ArtifactPart { dir: path.to_owned(), left_out: Vec::new(), certain };
+    let Some(reference) = kustomization.at("spec.sourceRef") else { return Ok(here(true)) };
+    let namespace = kustomization.object_namespace();
+    if reference.str_at("kind") != Some("ExternalArtifact") {
+        let exists = !path.is_empty() && sources.is_dir(path);
+        return judge(store, own, reference, namespace, exists).map(here);
+    }
+    let name = reference.str_at("name").unwrap_or_default();
+    let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
+    let generators = store.of_kind("ArtifactGenerator");
+    let is_own = |source: &Node| judge(store, own, source, namespace, true).is_ok();
+    match locate(sources, generators, name, path, is_own) {
+        Some(Ok(part)) => Ok(part),
+        Some(Err((why, at))) => Err(Problem::unresolved(&at, &*why).about("ArtifactGenerator")),
+        None => {
+            let message = format!(
+                "nothing here makes the ExternalArtifact {name}: its content is made in the cluster"
+            );
+            let problem = Problem::unresolved(origin, message).about("ExternalArtifact");
+            // As for a GitRepository: a path that exists says so.
+            if path.is_empty() || !sources.is_dir(path) {
+                return Err(problem);
+            }
+            problems.push(problem);
+            Ok(here(false))
+        }
+    }
+}
+
+/// Whether `reference`, from an object in `namespace`, leads to this repository: `true` unless only
+/// that what is taken from it `exists` here says so.
+///
+/// # Errors
+/// It leads elsewhere, or nothing says where.
+fn judge(
+    store: &Store,
+    own: &mut Own,
+    reference: &Node,
+    namespace: &str,
+    exists: bool,
+) -> Result<bool, Problem> {
     let kind = reference.str_at("kind").unwrap_or("GitRepository");
     let name = reference.str_at("name").unwrap_or_default();
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
     let id = (kind.to_owned(), name.to_owned());
-    if own.has(kustomization) {
+    if own.is(reference) {
         own.names.insert(id);
-        return Ok(Judged::Here { certain: true });
+        return Ok(true);
     }
-    let namespace = reference
-        .str_at("namespace")
-        .or_else(|| kustomization.str_at("metadata.namespace"))
-        .unwrap_or_default();
-    let elsewhere = |why: String| Err(Problem::unresolved(origin, why));
-    match kind {
-        "GitRepository" => {
-            let url = |node: &Node| Some(normal(node.str_at("spec.url")?));
-            let theirs = store.find(kind, namespace, name).and_then(url);
-            let ours = own.names.iter().find_map(|(kind, name)| {
-                store
-                    .of_kind(kind)
-                    .find(|it| it.str_at("metadata.name") == Some(name))
-                    .and_then(url)
-            });
-            match (theirs, ours) {
-                (Some(theirs), Some(ours)) if theirs == ours => Ok(Judged::Here { certain: true }),
-                (Some(theirs), Some(_)) => elsewhere(format!(
-                    "GitRepository `{name}` is another repository, which is not read: {theirs}"
-                )),
-                // Without a word on which repository this is, a path that exists says so.
-                _ if !path.is_empty() && sources.is_dir(path) => {
-                    own.names.insert(id);
-                    Ok(Judged::Here { certain: false })
-                }
-                _ => elsewhere(format!(
-                    "nothing says whether the GitRepository `{name}` is this repository"
-                )),
-            }
+    let namespace = reference.str_at("namespace").unwrap_or(namespace);
+    let elsewhere =
+        |why: String| Err(Problem::unresolved(origin, why).about(format!("{kind} {name}")));
+    if kind != "GitRepository" {
+        return elsewhere(format!("what the {kind} {name} holds is not in the repository"));
+    }
+    let url = |node: &Node| Some(normal(node.str_at("spec.url")?));
+    let theirs = store.find(kind, namespace, name).and_then(url);
+    let ours = own.names.iter().find_map(|(kind, name)| {
+        let mut all = store.of_kind(kind);
+        all.find(|it| it.str_at("metadata.name") == Some(name)).and_then(url)
+    });
+    match (theirs, ours) {
+        (Some(theirs), Some(ours)) if theirs == ours => Ok(true),
+        (Some(theirs), Some(_)) => elsewhere(format!(
+            "GitRepository `{name}` is another repository, which is not read: {theirs}"
+        )),
+        // Without a word on which repository this is, a path that exists says so.
+        _ if exists => {
+            own.names.insert(id);
+            Ok(false)
         }
-        "ExternalArtifact" => match generated(store.of_kind("ArtifactGenerator"), name) {
-            Some(dir) => Ok(Judged::Below(dir)),
-            None => elsewhere(format!("what the ExternalArtifact `{name}` holds is not told")),
-        },
-        _ => elsewhere(format!("what the {kind} `{name}` holds is not in the repository")),
+        _ => elsewhere(format!("nothing says whether GitRepository {name} is this repository")),
     }
 }
 
@@ -165,10 +195,11 @@ const EXCLUDED: [&str; 27] = [
     "**/.flux.yaml",
 ];
 
-/// The patterns of all that an artifact of this repository leaves out: the defaults, and those of
-/// `.sourceignore` files.
-pub(super) fn left_out(sources: &Sources) -> Gitignore {
-    sources.patterns(&EXCLUDED, ".sourceignore")
+/// The patterns of all that an artifact of this repository leaves out: `more`, the defaults, and
+/// those of `.sourceignore` files.
+pub(super) fn left_out(sources: &Sources, more: &[String]) -> Gitignore {
+    let patterns: Vec<&str> = more.iter().map(String::as_str).chain(EXCLUDED).collect();
+    sources.patterns(&patterns, ".sourceignore")
 }
 
 /// A path that stays below the root however many `..` it has, as Flux joins it.

@@ -8,7 +8,7 @@ use crate::{
     resolve::{
         context::Context,
         environment::{Environment, Object, Release, Unit},
-        helm, install, kustomize,
+        helm, install, kustomize, layout,
     },
     source,
     tree::{Kind, Map, Node, Origin, Reason},
@@ -38,9 +38,7 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
 }
 
 fn is_release(object: &Object) -> bool {
-    object.kind() == "HelmRelease"
-        && object.group() == "helm.toolkit.fluxcd.io"
-        && object.release.is_none()
+    object.kind() == "HelmRelease" && object.group() == "helm.toolkit.fluxcd.io"
 }
 
 /// What `node` refers to, if it is a HelmRelease of our concern: kinds, namespaces and names.
@@ -154,9 +152,13 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
     let (kind, name) = (kind.unwrap_or_default(), name.unwrap_or_default());
     let namespace = reference.str_at("namespace").unwrap_or(namespace);
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
+    let cause = format!("{kind} {namespace}/{name}");
+    if kind == "ExternalArtifact" {
+        return composed(context, store, name, origin, cause);
+    }
     let Some(source) = store.find(kind, namespace, name) else {
-        let message = format!("the {kind} `{namespace}/{name}` is not in the repository");
-        return Err(Problem::unresolved(origin, message));
+        let message = format!("{kind} {namespace}/{name} is not in the repository");
+        return Err(Problem::unresolved(origin, message).about(cause));
     };
     match kind {
         "HelmChart" => match source.get("spec") {
@@ -169,7 +171,33 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
             ..Chart::default()
         }),
         _ => {
-            Err(Problem::unresolved(origin, format!("what the {kind} `{name}` holds is not told")))
+            let message = format!("what {kind} {name} holds is not in the repository");
+            Err(Problem::unresolved(origin, message).about(cause))
+        }
+    }
+}
+
+/// A chart that an `ArtifactGenerator` copies from this repository.
+fn composed(
+    context: &Context<'_>,
+    store: &Store,
+    name: &str,
+    at: &Origin,
+    cause: String,
+) -> Result<Chart, Problem> {
+    let is_own = |source: &Node| {
+        source.str_at("name") == Some("flux-system")
+            || source.str_at("kind") == Some("GitRepository")
+    };
+    let generators = store.of_kind("ArtifactGenerator");
+    match layout::locate(context.sources, generators, name, "", is_own) {
+        Some(Ok(part)) if part.certain && context.sources.is_chart(&part.dir) => {
+            let directory = Some(part.dir.clone());
+            Ok(Chart { name: part.dir, directory, ..Chart::default() })
+        }
+        _ => {
+            let message = format!("the content of ExternalArtifact {name} is made in the cluster");
+            Err(Problem::unresolved(at, message).about(cause))
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     emit::{self, Pair, Parts, Piece},
     parse,
     problem::{Problem, ProblemKind},
-    resolve::context::{Context, Purpose},
+    resolve::context::Context,
     scalar::{self, Dialect, Scalar, Style, Value},
     source::FileId,
     tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
@@ -84,6 +84,12 @@ pub(super) fn substitute(
         problems.extend(variables.unsure.iter().cloned());
     }
     Ok(node)
+}
+
+/// `object` when what substitution would make of it is not known: whatever may have an expression in
+/// it is unknown.
+pub(super) fn hidden(object: &Node, why: &Reason) -> Node {
+    object.rewrite_scalars(|it| it.text.contains('$').then(|| Kind::Unknown(why.clone())))
 }
 
 fn is_disabled(object: &Node) -> bool {
@@ -239,7 +245,7 @@ impl Template<'_> {
                 found.get_or_insert_with(|| why.clone());
             } else if let Some(name) = filled.missing.first() {
                 self.reported.borrow_mut().insert(index);
-                if self.context.purpose == Purpose::Judge {
+                if !variables.controller.is_lenient() {
                     found.get_or_insert_with(|| {
                         format!("nothing defines the variable `{name}`").into()
                     });
@@ -251,25 +257,42 @@ impl Template<'_> {
 
     /// A problem for every expression whose variable nothing defines.
     fn undefined(&self) -> Vec<Problem> {
+        let controller = &self.variables.controller;
         let mut problems = Vec::new();
         for index in self.reported.borrow().iter() {
             let Some(filled) = self.filled.get(*index) else { continue };
             let at = self.expression(filled.input.start);
             for name in &filled.missing {
-                let message = format!("no substitution source defines `{name}`");
-                let mut problem =
-                    Problem::new(ProblemKind::EnvVarUndefined, &at, message).about(name.as_str());
+                let undefined = format!("no substitution source defines `{name}`");
+                let mut problem = match controller.told() {
+                    None => Problem::new(ProblemKind::EnvVarUndefined, &at, undefined),
+                    Some(told) => {
+                        let does = match controller.is_lenient() {
+                            true => format!("puts nothing there in {}", self.named()),
+                            false => "refuses that".to_owned(),
+                        };
+                        let message = format!("{undefined}, and {} {does}", told.what);
+                        Problem::new(ProblemKind::EnvVarUndefined, &at, message)
+                            .also(&told.at, "this is what substitutes")
+                    }
+                };
+                problem.tolerated = controller.is_lenient();
                 for (place, label) in &self.variables.searched {
                     problem = problem.also(place, label.clone());
                 }
                 problems.push(
-                    problem.help(format!(
+                    problem.about(name.as_str()).help(format!(
                         "define `{name}`, or give it a default here: `${{{name}:=…}}`"
                     )),
                 );
             }
         }
         problems
+    }
+
+    /// `HelmRelease metrics-server`
+    fn named(&self) -> String {
+        format!("{} {}", self.object.object_kind(), self.object.object_name()).trim_end().to_owned()
     }
 
     /// A malformed expression at `start`.

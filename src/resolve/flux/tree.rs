@@ -9,17 +9,20 @@ use ignore::gitignore::Gitignore;
 
 use super::{
     artifact::{self, Own},
+    controller::Controller,
     edits, release,
     store::Store,
-    substitute, variables,
+    substitute,
+    variables::{self, Variables},
 };
 use crate::{
     problem::{Problem, ProblemKind, UnitId},
     resolve::{
         context::{Context, Purpose},
         environment::{EntryKind, Environment, Object, Unit},
+        install,
         kustomize::{self, BuildOptions},
-        layout::{Closure, Layout},
+        layout::{Closure, Layout, has_source},
     },
     source::{self, FileId},
     tree::{Map, Node},
@@ -49,20 +52,24 @@ pub(crate) fn resolve(
         by_flux: environment.entry.kind == EntryKind::Flux,
         left_out: None,
         store: Store::default(),
+        controller: Controller::default(),
         members: Vec::new(),
         seen: BTreeSet::new(),
-        elsewhere: BTreeSet::new(),
         problems: Vec::new(),
     };
     tree.store.add(environment.objects.iter().map(|it| &it.node));
+    tree.controller.learn(environment.objects.iter().map(|it| &it.node).chain(roots));
     for root in roots.iter().filter_map(kustomization) {
         tree.join(&root, Stage::Found, false);
     }
     tree.run();
     // What many wait for is missing once.
     let mut known = BTreeSet::new();
-    tree.problems
-        .retain(|it| it.kind != ProblemKind::Unresolved || known.insert(it.message.clone()));
+    let cause = |it: &Problem| match &*it.subject {
+        "" => (None, it.message.clone()),
+        subject => (it.unit, subject.into()),
+    };
+    tree.problems.retain(|it| it.kind != ProblemKind::Unresolved || known.insert(cause(it)));
     let units = environment.units.len();
     environment.problems.extend(tree.problems.into_iter().map(|mut problem| {
         problem.unit = problem.unit.map(|it| it.shifted(units));
@@ -100,12 +107,12 @@ struct Tree<'c> {
     left_out: Option<Arc<Gitignore>>,
     /// What may be referred to: objects after their own Kustomization's substitution.
     store: Store,
+    /// What applies them all.
+    controller: Controller,
     /// In the order in which they were found.
     members: Vec<Member>,
     /// Namespaces and names of the members.
     seen: BTreeSet<(String, String)>,
-    /// Sources that were reported as being elsewhere.
-    elsewhere: BTreeSet<String>,
     problems: Vec<Problem>,
 }
 
@@ -176,30 +183,57 @@ impl Tree<'_> {
     fn build(&mut self, index: usize) {
         let Some(member) = self.members.get_mut(index) else { return };
         let sources = self.context.sources;
-        let dir = artifact::directory(sources, &self.store, &mut self.own, &member.node);
-        let dir = match dir {
-            Ok(dir) => dir,
+        let found = &mut self.problems;
+        let part = artifact::directory(sources, &self.store, &mut self.own, &member.node, found);
+        let part = match part {
+            Ok(part) => part,
             Err(problem) => {
                 member.stage = Stage::Final;
-                if self.elsewhere.insert(problem.message.to_string()) {
-                    self.problems.push(problem);
-                }
+                self.problems.push(problem);
                 return;
             }
         };
-        let edits = edits::fields(sources, &member.node, &dir);
+        let edits = edits::fields(sources, &member.node, &part.dir);
         // What is made up for a directory that kustomize builds is built from it as it is.
-        let left_out = (self.by_flux || member.node.at("spec.sourceRef").is_some()).then(|| {
-            let made = || Arc::new(artifact::left_out(sources));
-            self.left_out.get_or_insert_with(made).clone()
+        let by_flux = self.by_flux || member.node.at("spec.sourceRef").is_some();
+        let left_out = by_flux.then(|| match &*part.left_out {
+            [] => {
+                let made = || Arc::new(artifact::left_out(sources, &[]));
+                self.left_out.get_or_insert_with(made).clone()
+            }
+            more => Arc::new(artifact::left_out(sources, more)),
         });
         // Who builds a directory with charts in it otherwise does so with `--enable-helm`.
         let helm = left_out.is_none();
-        let options = BuildOptions { unrestricted: true, generate: true, helm, left_out, edits };
-        let build = kustomize::build(self.context, &dir, &options);
-        self.problems.extend(build.problems);
+        let options = BuildOptions {
+            unrestricted: true,
+            generate: true,
+            helm,
+            left_out,
+            part: part.left_out.join("\n").into(),
+            edits,
+        };
+        let build = kustomize::build(self.context, &part.dir, &options);
+        // A made-up one has no place to show.
+        let path =
+            member.node.at("spec.path").filter(|_| member.node.at("spec.sourceRef").is_some());
+        let chain = path.map(|path| {
+            let who = install::introduced(sources, &member.node);
+            (path.origin.clone(), format!("{who} builds {}", part.dir))
+        });
+        self.problems.extend(build.problems.into_iter().map(|mut problem| {
+            if problem.kind != ProblemKind::BuildFails {
+                return problem;
+            }
+            if !part.certain {
+                problem.kind = ProblemKind::Unresolved;
+            }
+            problem.also.extend(chain.clone());
+            problem
+        }));
         member.stage = Stage::Built;
         member.objects = build.objects;
+        self.controller.learn(&member.objects);
         // What its own substitution leaves alone others can use at once.
         self.store.add(member.objects.iter().filter(|it| !substitute::has_dollar(it)));
     }
@@ -221,33 +255,54 @@ impl Tree<'_> {
     fn substitute(&mut self, index: usize) {
         let Some(member) = self.members.get_mut(index) else { return };
         member.stage = Stage::Final;
-        let objects = std::mem::take(&mut member.objects);
-        let node = &member.node;
-        let problems = &mut self.problems;
-        let variables = variables::gather(node, &self.store);
-        let substituted: Result<Vec<Node>, Problem> = variables.and_then(|variables| {
-            let Some(variables) = variables else { return Ok(objects) };
-            let each = objects
-                .iter()
-                .map(|it| substitute::substitute(self.context, it, &variables, problems));
-            each.collect()
-        });
-        match substituted {
-            Ok(objects) => {
-                let metadata = node.at("spec.commonMetadata");
-                member.objects =
-                    objects.into_iter().map(|it| edits::with_common(it, metadata)).collect();
+        let built = std::mem::take(&mut member.objects);
+        let (node, suspended) = (member.node.clone(), member.suspended);
+        let substituted = match variables::gather(&node, &self.store, &self.controller) {
+            Ok(None) => built,
+            Ok(Some(mut variables)) => {
+                variables.controller = variables.controller.or_of_repository(self.context);
+                let each = built.iter().filter_map(|it| self.substituted(it, &variables));
+                each.collect()
             }
-            Err(problem) => self.problems.push(problem),
-        }
-        let suspended = member.suspended;
-        let objects = member.objects.clone();
+            Err(problem) => {
+                let left = built.iter().filter_map(|it| self.left_of(it, &problem)).collect();
+                self.problems.push(problem);
+                left
+            }
+        };
+        let metadata = node.at("spec.commonMetadata");
+        let objects: Vec<Node> =
+            substituted.into_iter().map(|it| edits::with_common(it, metadata)).collect();
         self.store.add(&objects);
         self.join_children(&objects, suspended);
+        self.members[index].objects = objects;
+    }
+
+    /// What substitution makes of an object; nothing when it fails and objects are to be printed.
+    fn substituted(&mut self, object: &Node, variables: &Variables) -> Option<Node> {
+        let known = self.problems.len();
+        let node = substitute::substitute(self.context, object, variables, &mut self.problems);
+        match node {
+            Ok(node) => {
+                let refused = self.problems.iter().skip(known).any(Problem::is_refusal);
+                (self.context.purpose == Purpose::Judge || !refused).then_some(node)
+            }
+            Err(problem) => {
+                let left = self.left_of(object, &problem);
+                self.problems.push(problem);
+                left
+            }
+        }
+    }
+
+    /// What is left to judge of an object whose substitution fails: all that no variable changes.
+    fn left_of(&self, object: &Node, problem: &Problem) -> Option<Node> {
+        let why = format!("its substitution fails: {}", problem.message).into();
+        (self.context.purpose == Purpose::Judge).then(|| substitute::hidden(object, &why))
     }
 
     fn join_children(&mut self, objects: &[Node], suspended: bool) {
-        for node in objects.iter().filter_map(kustomization) {
+        for node in objects.iter().filter_map(kustomization).filter(has_source) {
             let stage = if self.matters(&node) { Stage::Found } else { Stage::LeftOut };
             self.join(&node, stage, suspended);
         }

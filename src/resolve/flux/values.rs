@@ -96,7 +96,8 @@ fn referred(
     let Some(data) = store.data(kind, namespace, name) else {
         let why = format!("the {kind} `{namespace}/{name}` is not in the repository");
         let message = format!("{why}; the values in it are unknown");
-        problems.push(Problem::unresolved(origin, message));
+        let cause = format!("{kind} {namespace}/{name}");
+        problems.push(Problem::unresolved(origin, message).about(cause));
         return unknown(why.into());
     };
     match (data.entries.get(key), data.open) {

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{envsubst, store::Store};
+use super::{controller::Controller, envsubst, store::Store};
 use crate::{
     problem::Problem,
     tree::{Kind, Node, Origin, Reason, Via},
@@ -20,6 +20,8 @@ pub(super) struct Variables {
     pub(super) unsure: Vec<Problem>,
     /// Where a variable would be defined, each with what is there.
     pub(super) searched: Vec<(Origin, String)>,
+    /// What applies the result.
+    pub(super) controller: Controller,
     /// Whether expressions are replaced even when there are no variables.
     always: bool,
 }
@@ -31,11 +33,16 @@ pub(super) struct Variables {
 ///
 /// # Errors
 /// A name that no variable can have, which fails the whole Kustomization.
-pub(super) fn gather(object: &Node, store: &Store) -> Result<Option<Variables>, Problem> {
+pub(super) fn gather(
+    object: &Node,
+    store: &Store,
+    controller: &Controller,
+) -> Result<Option<Variables>, Problem> {
     let Some(post_build) = object.at("spec.postBuild").filter(|it| !it.is_null()) else {
         return Ok(None);
     };
     let mut variables = Variables {
+        controller: controller.clone(),
         always: post_build.str_at("substituteStrategy") == Some("Always"),
         ..Variables::default()
     };
@@ -117,7 +124,7 @@ impl Variables {
                 format!("the {kind} `{namespace}/{name}` is not in the repository").into();
             let message = format!("{why}; the variables that it defines are unknown");
             let problem = Problem::unresolved(&name_node.origin, message);
-            self.unsure.push(problem);
+            self.unsure.push(problem.about(format!("{kind} {namespace}/{name}")));
             if optional {
                 self.open.get_or_insert(why);
             } else {

@@ -7,7 +7,8 @@ use crate::{
     resolve::{
         context::Context,
         environment::Release,
-        helm::{family, layer, merge, template::truth, values::coalesce},
+        helm::{family, gitops, layer, merge, template::truth, values::coalesce},
+        layout::is_application,
     },
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Span},
@@ -26,6 +27,8 @@ pub(crate) struct Expanded {
     /// The release itself, or those of the charts that its chart depends on. One that may be
     /// disabled counts as suspended.
     pub releases: Vec<Release>,
+    /// What makes other installers deploy something, but for the Applications of Argo CD.
+    pub objects: Vec<Node>,
     /// What cannot be read, and what Helm would refuse.
     pub problems: Vec<Problem>,
 }
@@ -61,6 +64,9 @@ fn visit(
         expanded.releases.push(vendored(release, &chart));
         return Ok(());
     }
+    let (objects, problems) = gitops(context, dir, release);
+    expanded.objects.extend(objects.into_iter().filter(|it| !is_application(it)));
+    expanded.problems.extend(problems);
     if depth == 0 {
         return Err(unresolved("the charts depend on one another too deeply"));
     }
