@@ -105,6 +105,7 @@ fn module(input: &Input<'_>, dir: &str, platform: &mut Platform) {
             ("data", "talos_machine_configuration") => {
                 machine_configuration(input, dir, block, platform);
             }
+            ("data", _) => known(dir, block, platform),
             ("module", _) => called(input, dir, block, platform),
             _ => {}
         }
@@ -164,6 +165,21 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
             platform.pool(&cluster, nodes::exactly(members.sum::<usize>().max(1), &block.origin));
         }
         _ => {}
+    }
+}
+
+/// A cluster that something else made, and that the code connects to.
+fn known(dir: &str, block: &Block, platform: &mut Platform) {
+    let (cloud, carrier) = match block.label.as_str() {
+        "aws_eks_cluster" | "aws_eks_cluster_auth" => ("eks", "data source of an EKS cluster"),
+        "azurerm_kubernetes_cluster" => ("aks", "data source of an AKS cluster"),
+        "google_container_cluster" => ("gke", "data source of a GKE cluster"),
+        "digitalocean_kubernetes_cluster" => ("doks", "data source of a DigitalOcean cluster"),
+        _ => return,
+    };
+    let cluster = ClusterId::named(cloud, dir);
+    if !platform.knows(&cluster) {
+        platform.signed(&cluster, carrier, &block.origin);
     }
 }
 
@@ -274,7 +290,7 @@ fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{parse, scalar::Dialect, tests::fixture};
+    use crate::{config::Config, parse, pipeline::analyze, scalar::Dialect, tests::fixture};
 
     #[test]
     fn variables_have_their_values_and_locals_refer_to_them() {
@@ -311,6 +327,32 @@ mod tests {
         assert_eq!(get("other").unknown().map(|it| &**it), Some("Terraform computes `var.other`"));
         assert_eq!(get("pool").items()[1].get("max").and_then(Node::as_int), Some(4));
         assert_eq!(get("tags.x").as_str(), Some("y"));
+    }
+
+    #[test]
+    fn what_the_code_connects_to_tells_the_platform() {
+        let code = r#"
+            //- data.tf
+            data "KIND" "this" { name = var.cluster }
+            //- main.tf
+            resource "helm_release" "metrics_server" {
+              name       = "metrics-server"
+              repository = "https://kubernetes-sigs.github.io/metrics-server/"
+              chart      = "metrics-server"
+              version    = "3.12.2"
+            }
+        "#;
+        for (kind, name) in [
+            ("aws_eks_cluster_auth", Some("EKS")),
+            ("azurerm_kubernetes_cluster", Some("AKS")),
+            ("google_container_cluster", Some("GKE")),
+            ("aws_eks_addon", None),
+        ] {
+            let (_, clusters) = analyze(&fixture(&code.replace("KIND", kind)), &Config::default());
+            let [cluster] = &clusters[..] else { panic!("{} clusters", clusters.len()) };
+            assert_eq!(cluster.platform.as_ref().map(|it| it.name), name, "{kind}");
+            assert_eq!(cluster.metrics_servers.len(), 1, "{kind}");
+        }
     }
 
     #[test]
