@@ -67,8 +67,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         })
         .map(|(_, it)| source::parent(&it.path))
         .collect();
-    let modules: BTreeMap<&str, Module> =
-        subjects.into_iter().map(|dir| (dir, Module::new(context.sources, dir))).collect();
+    let modules = modules(context, subjects);
     let mut environments: BTreeMap<String, Environment> = BTreeMap::new();
     for module in modules.values() {
         let mut installs: Vec<(FileId, &Block)> = module.blocks("resource").collect();
@@ -77,7 +76,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             continue;
         }
         found.reached.files.extend(module.files.iter().map(|(file, _)| *file));
-        for instance in instances(context, &modules, module, 0) {
+        for instance in instances(context, &modules, module, 0, &mut found.reached.files) {
             let work = Cell::new(evaluate::MAX_WORK);
             let scope = TerraformScope {
                 sources: context.sources,
@@ -114,6 +113,22 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     found
 }
 
+/// The modules in `dirs`, and those of the repository that they call: one that installs any chart
+/// need not name ours.
+fn modules(context: &Context<'_>, dirs: BTreeSet<&str>) -> BTreeMap<String, Module> {
+    let mut open: Vec<String> = dirs.into_iter().map(ToOwned::to_owned).collect();
+    let mut modules = BTreeMap::new();
+    while let Some(dir) = open.pop() {
+        if modules.contains_key(&dir) {
+            continue;
+        }
+        let module = Module::new(context.sources, &dir);
+        open.extend(module.blocks("module").filter_map(|(_, block)| module.called(block)));
+        modules.insert(dir, module);
+    }
+    modules
+}
+
 fn environment<'e>(
     environments: &'e mut BTreeMap<String, Environment>,
     root: &str,
@@ -128,23 +143,22 @@ fn environment<'e>(
 /// A module as each of its callers has it, or as a root.
 fn instances(
     context: &Context<'_>,
-    modules: &BTreeMap<&str, Module>,
+    modules: &BTreeMap<String, Module>,
     module: &Module,
     depth: usize,
+    read: &mut BTreeSet<FileId>,
 ) -> Vec<Instance> {
     let mut all = Vec::new();
     let work = Cell::new(evaluate::MAX_WORK);
     for caller in modules.values() {
         for (file, block) in caller.blocks("module") {
-            let path = block.body.get_attribute("source").and_then(|it| it.value.as_str());
-            let path = path.filter(|it| it.starts_with('.'));
-            if path.and_then(|it| source::join(&caller.dir, it)).as_deref() != Some(&module.dir)
+            if caller.called(block).as_deref() != Some(&module.dir)
                 || depth >= MAX_DEPTH
                 || all.len() >= MAX_INSTANCES
             {
                 continue;
             }
-            for instance in instances(context, modules, caller, depth + 1) {
+            for instance in instances(context, modules, caller, depth + 1, read) {
                 let scope = TerraformScope {
                     sources: context.sources,
                     module: caller,
@@ -156,7 +170,7 @@ fn instances(
                 let passed = block
                     .body
                     .attributes()
-                    .map(|it| (it.key.as_str().to_owned(), scope.value(file, &it.value, 0)));
+                    .map(|it| (it.key.as_str().to_owned(), scope.passed(file, &it.value, read)));
                 let arguments = passed.collect();
                 all.push(Instance { root: instance.root.clone(), arguments: Some(arguments) });
             }
@@ -194,6 +208,12 @@ impl Module {
         self.files
             .iter()
             .flat_map(move |(file, body)| body.get_blocks(ident).map(move |it| (*file, it)))
+    }
+
+    /// The directory of the module that `block` calls, if it is one of this repository.
+    fn called(&self, block: &Block) -> Option<String> {
+        let path = block.body.get_attribute("source")?.value.as_str()?;
+        source::join(&self.dir, Some(path).filter(|it| it.starts_with('.'))?)
     }
 
     /// The expression of `local.name`.
@@ -276,10 +296,9 @@ fn values(
 ) -> Node {
     let mut values = Node::new(Map::default(), at.clone());
     if let Some(attribute) = body.get_attribute("values") {
-        match scope.list(file, &attribute.value, 0) {
-            Ok(items) => {
-                for (file, item) in items {
-                    let layer = scope.layer(file, item, 0, &mut found.reached.files);
+        match scope.layers(file, &attribute.value, 0, &mut found.reached.files) {
+            Ok(layers) => {
+                for layer in layers {
                     if let Some(why) = layer.unknown() {
                         problems.push(Problem::unresolved(&layer.origin, &**why));
                     }

@@ -195,6 +195,46 @@ fn a_root_module_of_terraform_whose_values_cannot_all_be_told() {
 }
 
 #[test]
+fn a_module_of_terraform_that_installs_any_chart() {
+    let sources = fixture(
+        r#"
+        //- modules/chart/main.tf
+        resource "helm_release" "this" {
+          name       = var.name
+          repository = var.repository
+          chart      = var.name
+          version    = var.chart_version
+          values     = concat(var.values, [yamlencode({ podLabels = { team = "one" } })])
+        }
+        variable "values" { default = [] }
+        //- live/main.tf
+        module "metrics_server" {
+          source        = "../modules/chart"
+          name          = "metrics-server"
+          repository    = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart_version = "3.12.2"
+          values = [
+            "replicas: 2",
+            yamlencode({ args = ["--kubelet-insecure-tls"] }),
+            file("metrics-server.yaml"),
+          ]
+        }
+        //- live/metrics-server.yaml
+        revisionHistoryLimit: 1
+        "#,
+    );
+    assert_snapshot!(installed(&sources), @r#"
+    live:
+      metrics-server 3.12.2  modules/chart/main.tf:5 values `var.chart_version` < live/main.tf:5 `"3.12.2"`
+        replicas: 2  modules/chart/main.tf:6 values `var.values` < live/main.tf:7
+        args:
+          - --kubelet-insecure-tls  modules/chart/main.tf:6 values `var.values` < live/main.tf:8 `"--kubelet-insecure-tls"`
+        revisionHistoryLimit: 1  modules/chart/main.tf:6 values `var.values` < live/main.tf:9 values `file("metrics-server.yaml")` < live/metrics-server.yaml:1
+        podLabels.team: one  modules/chart/main.tf:6 `"one"`
+    "#);
+}
+
+#[test]
 fn a_helmfile_with_two_environments() {
     assert_snapshot!(scenario("helmfile"), @r#"
     production:

@@ -60,7 +60,7 @@ pub(crate) fn written(file: FileId, range: Option<Range<usize>>) -> Origin {
     Origin::written(Span::new(file, range.unwrap_or_default()))
 }
 
-impl<'a> TerraformScope<'a> {
+impl TerraformScope<'_> {
     /// A block as a map: attributes by name, and the inner blocks of each type as a list.
     pub(crate) fn block(&self, file: FileId, block: &Block) -> Node {
         let mut map = Map::default();
@@ -281,28 +281,61 @@ impl<'a> TerraformScope<'a> {
         Some(self.value(file, default, depth + 1))
     }
 
-    /// The items of a list expression, each with the file that it stands in.
-    pub(super) fn list<'e>(
+    /// The layers of `values`, a list of texts that are YAML.
+    ///
+    /// # Errors
+    /// Why nobody can tell how many there are.
+    pub(super) fn layers(
         &self,
         file: FileId,
-        expression: &'e Expression,
+        expression: &Expression,
         depth: usize,
-    ) -> Result<Vec<(FileId, &'e Expression)>, Reason>
-    where
-        'a: 'e,
-    {
+        read: &mut BTreeSet<FileId>,
+    ) -> Result<Vec<Node>, Reason> {
+        let computed = || Err("its values are computed".into());
         match expression {
-            Expression::Array(items) => Ok(items.iter().map(|it| (file, it)).collect()),
-            Expression::Parenthesis(it) => self.list(file, it.inner(), depth),
-            Expression::Traversal(it) if depth < MAX_DEPTH => match local_name(it) {
-                Some(name) => match self.module.local(name) {
-                    Some((file, expression)) => self.list(file, expression, depth + 1),
-                    None => Err(format!("`local.{name}` is not defined here").into()),
-                },
-                None => Err("its values are computed".into()),
-            },
-            _ => Err("its values are computed".into()),
+            _ if depth > MAX_DEPTH => computed(),
+            Expression::Array(items) => {
+                Ok(items.iter().map(|it| self.layer(file, it, depth, read)).collect())
+            }
+            Expression::Parenthesis(it) => self.layers(file, it.inner(), depth + 1, read),
+            Expression::FuncCall(call) if call.name.name.as_str() == "concat" => {
+                let lists = call.args.iter().map(|it| self.layers(file, it, depth + 1, read));
+                Ok(lists.collect::<Result<Vec<_>, _>>()?.concat())
+            }
+            Expression::Traversal(it) => {
+                if let Some(name) = local_name(it) {
+                    return match self.module.local(name) {
+                        Some((file, expression)) => self.layers(file, expression, depth + 1, read),
+                        None => Err(format!("`local.{name}` is not defined here").into()),
+                    };
+                }
+                // What the caller passes.
+                let list = self.value(file, expression, depth + 1);
+                let Some(items) = list.as_list() else { return computed() };
+                Ok(items.iter().map(|it| self.yaml(it)).collect())
+            }
+            _ => computed(),
         }
+    }
+
+    /// What a module's caller passes. Texts in a list that are values of a chart are read where they
+    /// are known to be YAML.
+    pub(super) fn passed(
+        &self,
+        file: FileId,
+        expression: &Expression,
+        read: &mut BTreeSet<FileId>,
+    ) -> Node {
+        const TEXTS: [&str; 4] = ["file", "templatefile", "yamlencode", "jsonencode"];
+        let Expression::Array(items) = expression else { return self.value(file, expression, 0) };
+        let items = items.iter().map(|item| match item {
+            Expression::FuncCall(it) if TEXTS.contains(&it.name.name.as_str()) => {
+                self.layer(file, item, 0, read)
+            }
+            _ => self.value(file, item, 0),
+        });
+        Node::new(items.collect::<Vec<_>>(), written(file, expression.span()))
     }
 
     /// What an item of `values`, text that is YAML, reads as: a map, or unknown.
@@ -432,6 +465,9 @@ impl<'a> TerraformScope<'a> {
     fn yaml(&self, node: &Node) -> Node {
         if let Some(why) = node.unknown() {
             return Node::unknown_value(why.clone(), &node.origin);
+        }
+        if node.as_map().is_some() {
+            return node.clone();
         }
         if node.as_str().is_none() {
             return Node::unknown_value("its values are not text", &node.origin);
