@@ -247,13 +247,18 @@ impl Run<'_, '_> {
         let context = Context::new(&sources, &config, Purpose::Render);
         let environments = resolve::resolve(&context);
         drop(progress);
-        let Environment { objects, problems, .. } = named(&environments, name)?;
+        let environment = named(&environments, name)?;
+        let Environment { objects, problems, .. } = environment;
         let objects: Vec<&Node> = objects
             .iter()
             .filter(|it| it.release.is_none() && !it.suspended)
             .map(|it| &it.node)
             .collect();
-        self.finish_render(sources, &objects, problems, origins)
+        let status = self.finish_render(sources, &objects, problems, origins)?;
+        // A release that is refused is refused where it is installed; what applies it is built.
+        let is_release = |it: &Problem| environment.unit_of(it).is_some_and(|it| it.release);
+        let builds = problems.iter().filter(|it| it.is_refusal()).all(is_release);
+        Ok(if builds { status } else { 2 })
     }
 
     /// Writes what was built, and tells on the side what was not; exit status 1 when the real tool

@@ -58,7 +58,7 @@ impl Subject {
     ) {
         self.precede(environment);
         for problem in problems {
-            let of_unit = problem.unit.and_then(|it| environment.units.get(it.index()));
+            let of_unit = environment.unit_of(problem);
             problem.concerns = is_named(sources, problem)
                 || match problem.kind {
                     ProblemKind::Unresolved => {
@@ -69,7 +69,7 @@ impl Subject {
                     // A file that nothing builds stands alone.
                     ProblemKind::Syntax if problem.unit.is_none() => is_about(sources, problem),
                     // Nothing else is refused with it.
-                    _ if problem.tolerated => false,
+                    _ if problem.tolerated => is_about(sources, problem) || self.misses(problem),
                     _ => self.holds(problem.unit) || is_about(sources, problem),
                 };
         }

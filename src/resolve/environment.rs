@@ -41,6 +41,8 @@ pub(crate) struct Unit {
     pub id: String,
     /// What has to be deployed before it: what applies it, and what it depends on.
     pub after: Vec<String>,
+    /// Whether it is a release of a chart, which is rendered where it is installed.
+    pub release: bool,
 }
 
 /// What an environment starts from.
@@ -102,6 +104,11 @@ impl Environment {
         self.units.push(unit);
     }
 
+    /// The unit that `problem` is about.
+    pub(crate) fn unit_of(&self, problem: &Problem) -> Option<&Unit> {
+        self.units.get(problem.unit?.index())
+    }
+
     /// What others call the unit that `object` belongs to.
     pub(crate) fn applies(&self, object: &Object) -> Option<String> {
         Some(self.units.get(object.unit?.index())?.id.clone())
@@ -115,7 +122,12 @@ pub(crate) struct UnitStart([usize; 3]);
 impl Unit {
     /// The object of `kind` with that namespace and name.
     pub(crate) fn of(kind: &str, namespace: &str, name: &str) -> Self {
-        Self { id: format!("{kind} {namespace}/{name}"), after: Vec::new() }
+        Self { id: format!("{kind} {namespace}/{name}"), after: Vec::new(), release: false }
+    }
+
+    /// The same as a release of a chart.
+    pub(crate) fn release(self) -> Self {
+        Self { release: true, ..self }
     }
 
     /// What `node` deploys, after whatever `spec.dependsOn` names: the same kind in the same

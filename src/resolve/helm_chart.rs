@@ -30,7 +30,7 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         let config = config.as_ref().map(|it| &it.node);
         let release = release(context, &chart.node, config, &mut environment.problems);
         environment.install(context, release);
-        let mut unit = Unit::of_object(&chart.node);
+        let mut unit = Unit::of_object(&chart.node).release();
         unit.after.extend(environment.applies(&chart));
         environment.end(start, unit);
     }

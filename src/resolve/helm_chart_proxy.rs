@@ -41,7 +41,7 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         let namespace = text("spec.namespace").unwrap_or_default();
         let release = chart.release("helm-chart-proxy", name, namespace, values, anchor);
         environment.install(context, release);
-        let mut unit = Unit::of_object(node);
+        let mut unit = Unit::of_object(node).release();
         unit.after.extend(environment.applies(&proxy));
         environment.end(start, unit);
     }

@@ -92,7 +92,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
                 };
                 let environment = environment(&mut environments, &instance.root, &release.anchor);
                 let start = environment.begin();
-                let unit = Unit::of("helm_release", &release.namespace, &release.name);
+                let unit = Unit::of("helm_release", &release.namespace, &release.name).release();
                 environment.problems.extend(problems);
                 environment.install(context, release);
                 environment.end(start, unit);

@@ -263,7 +263,7 @@ fn install(
     environment.objects.extend(expanded.objects.into_iter().map(Object::new));
     for release in expanded.releases {
         let start = environment.begin();
-        let unit = Unit::of("release", &release.namespace, &release.name);
+        let unit = Unit::of("release", &release.namespace, &release.name).release();
         environment.install(context, release);
         environment.end(start, unit);
     }

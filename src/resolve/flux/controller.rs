@@ -78,6 +78,11 @@ impl Controller {
         self.told().is_some_and(|it| it.strict == Some(false))
     }
 
+    /// Whether it is known to refuse a variable that nothing defines.
+    pub(super) fn is_strict(&self) -> bool {
+        self.told().is_some_and(|it| it.strict == Some(true))
+    }
+
     /// One that puts nothing in place of what nothing defines.
     #[cfg(test)]
     pub(super) fn lenient() -> Self {

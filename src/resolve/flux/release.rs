@@ -24,7 +24,7 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
     let releases: Vec<Object> =
         environment.objects.iter().filter(|it| is_release(it)).cloned().collect();
     for object in releases {
-        let mut unit = Unit::of_object(&object.node);
+        let mut unit = Unit::of_object(&object.node).release();
         unit.after.extend(environment.applies(&object));
         let start = environment.begin();
         let mut problems = Vec::new();

@@ -15,7 +15,7 @@ use crate::{
     emit::{self, Pair, Parts, Piece},
     parse,
     problem::{Problem, ProblemKind},
-    resolve::context::Context,
+    resolve::context::{Context, Purpose},
     scalar::{self, Dialect, Scalar, Style, Value},
     source::FileId,
     tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
@@ -245,7 +245,12 @@ impl Template<'_> {
                 found.get_or_insert_with(|| why.clone());
             } else if let Some(name) = filled.missing.first() {
                 self.reported.borrow_mut().insert(index);
-                if !variables.controller.is_lenient() {
+                // Where nobody can tell, what is printed is what the lenient ones apply.
+                let untold = match self.context.purpose {
+                    Purpose::Judge => !variables.controller.is_lenient(),
+                    Purpose::Render => variables.controller.is_strict(),
+                };
+                if untold {
                     found.get_or_insert_with(|| {
                         format!("nothing defines the variable `{name}`").into()
                     });
@@ -276,7 +281,7 @@ impl Template<'_> {
                             .also(&told.at, "this is what substitutes")
                     }
                 };
-                problem.tolerated = controller.is_lenient();
+                problem.tolerated = !controller.is_strict();
                 for (place, label) in &self.variables.searched {
                     problem = problem.also(place, label.clone());
                 }

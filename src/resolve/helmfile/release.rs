@@ -60,7 +60,7 @@ impl HelmfileRun<'_> {
         // Whether it is installed at all cannot be told.
         release.suspended =
             condition.is_none() || installed.is_some_and(|it| it.as_bool().is_none());
-        let unit = Unit::of("release", &release.namespace, &release.name);
+        let unit = Unit::of("release", &release.namespace, &release.name).release();
         self.environment.install(self.context, release);
         self.environment.end(start, unit);
     }
