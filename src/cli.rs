@@ -260,7 +260,11 @@ fn format(command: &Command, asked: Option<Format>) -> Result<Format, clap::Erro
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut Typed::command(), "metrics-server-lint", &mut out);
-    out
+    // For bash the labels of a program with a hyphen in its name are not those that it looks for
+    // (clap-rs/clap#6421).
+    let script = String::from_utf8_lossy(&out);
+    let name = "metrics__server__lint";
+    script.replace("metrics__subcmd__server__subcmd__lint", name).into_bytes()
 }
 
 #[cfg(test)]

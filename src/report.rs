@@ -85,6 +85,33 @@ fn environments(finding: &Finding, all: &[String]) -> Option<String> {
     Some(format!("in {} of {} environments: {list}", names.len(), all.len()))
 }
 
+/// `text` broken between words where a line would be longer than `width`, when the first line starts
+/// in column `first` and the others in column `rest`. A word is never broken, so that a path stays in
+/// one piece, which terminals and editors make a link of.
+fn filled(text: &str, first: usize, rest: usize, width: usize) -> String {
+    let mut out = String::new();
+    let mut column = first;
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            out.push('\n');
+            column = rest;
+        }
+        for (index, word) in line.split(' ').enumerate() {
+            let length = word.chars().count();
+            if index > 0 && column + 1 + length > width {
+                out.push('\n');
+                column = rest;
+            } else if index > 0 {
+                out.push(' ');
+                column += 1;
+            }
+            out += word;
+            column += length;
+        }
+    }
+    out
+}
+
 /// `1 file`, `2 files`.
 fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })

@@ -13,6 +13,7 @@ use crate::{
     report::{
         Place, TerminalOptions,
         excerpt::harmless,
+        filled,
         json::{self, object, place_json},
     },
     resolve::environment::Environment,
@@ -409,21 +410,8 @@ fn count_text(count: Count) -> String {
 
 /// `text` after `lead`, broken between words, the rest indented below.
 fn wrapped(lead: &str, text: &str, look: TerminalOptions) -> String {
-    let mut out = lead.to_owned();
-    let mut column = lead.chars().count();
     let indent = lead.chars().take_while(|it| *it == ' ').count() + 2;
-    for (index, word) in harmless(text).split(' ').enumerate() {
-        let width = word.chars().count();
-        if index > 0 && column + 1 + width > look.width {
-            let _ = write!(out, "\n{:indent$}", "");
-            column = indent;
-        } else if index > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out += word;
-        column += width;
-    }
-    out.push('\n');
-    out
+    let rest = " ".repeat(indent);
+    let text = filled(&harmless(text), lead.chars().count(), indent, look.width);
+    format!("{lead}{}\n", text.replace('\n', &format!("\n{rest}")))
 }

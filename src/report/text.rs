@@ -13,6 +13,7 @@ use crate::{
     report::{
         Place, Report, TerminalOptions, count,
         excerpt::{self, Excerpt},
+        filled,
         secrets::Secrets,
     },
     rules,
@@ -78,6 +79,8 @@ fn handler(look: TerminalOptions) -> GraphicalReportHandler {
     let styles = if look.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
     GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles })
         .with_width(look.width)
+        // It would break paths, too; `filled` breaks what has words.
+        .with_wrap_lines(false)
         .with_context_lines(1)
         .with_show_related_as_nested(true)
         .without_syntax_highlighting()
@@ -119,9 +122,9 @@ impl FilePart {
         }
         Some(Self {
             code: Some(format!("{}[{}]{title}", finding.severity.id(), finding.rule)),
-            message,
+            message: filled(&message, 4, 4, look.width),
             severity: finding.severity,
-            help: finding.help.clone(),
+            help: finding.help.as_ref().map(|it| filled(it, 8, 8, look.width)),
             labels: marked(&excerpt, labels.iter().map(|it| it.text.as_str())),
             excerpt,
             related: parts.map(|(excerpt, labels)| Self::other(excerpt, &labels)).collect(),

@@ -374,3 +374,14 @@ fn completions_are_scripts() {
         assert!(script.contains("metrics-server-lint"), "{shell}");
     }
 }
+
+#[test]
+fn bash_finds_what_it_completes_for_every_command() {
+    let script = program("completions bash", &[]).out;
+    let states = regex::Regex::new("cmd=\"([a-z_]+)\"").unwrap();
+    let states: Vec<_> = states.captures_iter(&script).map(|it| it[1].to_owned()).collect();
+    assert!(states.len() > 7, "{script}");
+    for state in states {
+        assert!(script.contains(&format!("\n        {state})\n")), "nothing is offered in {state}");
+    }
+}
