@@ -18,3 +18,8 @@ pub(crate) enum Family {
     /// `stable/metrics-server`, 0.0.2 to 2.11.4.
     Stable,
 }
+
+impl Family {
+    /// Every one, the one that most people install first.
+    pub(crate) const ALL: [Self; 3] = [Self::KubernetesSigs, Self::Bitnami, Self::Stable];
+}

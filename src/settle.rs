@@ -168,9 +168,10 @@ fn unmatched_patterns(sources: &Sources, config: &Config) -> Vec<Finding> {
             let message = format!("`{pattern}` matches no file of the repository");
             let finding = found.at(origin, pattern, message);
             let absolute = pattern.trim_start_matches("./").trim_start_matches('/');
+            let inside = format!("/{pattern}/");
             if absolute != pattern {
                 finding.help(format!("write `{absolute}`: paths start at the root"));
-            } else if sources.iter().any(|(_, it)| it.path.contains(&format!("/{pattern}/"))) {
+            } else if sources.iter().any(|(_, it)| it.path.contains(&inside)) {
                 finding.help(format!("write `**/{pattern}`: patterns start at the root"));
             }
         }

@@ -32,6 +32,9 @@ pub(crate) struct KnownChart {
     values: IndexMap<String, Vec<(Version, Json)>>,
 }
 
+/// The key of the image's tag, whose default the list of versions has.
+const TAG: &str = "image.tag";
+
 /// What a version of a chart installs by default.
 #[derive(Debug)]
 struct DefaultTag {
@@ -110,8 +113,6 @@ pub(crate) enum Behaviour {
     ReadsNamespaces,
     /// Its role may read `nodes/stats`.
     ReadsStats,
-    /// The labels are those of the version of the program, too.
-    VersionLabel,
     /// Names are cut after 24 letters.
     ShortName,
     /// Names are cut and have no hyphens of the chart's own.
@@ -128,6 +129,8 @@ pub(crate) enum Behaviour {
     TemporaryDirectory,
     /// The presets `xlarge` and `2xlarge` ask for 2 and 4 CPUs.
     TwoOrFourCores,
+    /// The labels are those of the version of the program, too.
+    VersionLabel,
 }
 
 /// What a chart takes at a place in its values, by the type of its default.
@@ -299,7 +302,10 @@ impl KnownChart {
 
     /// Whether the chart has a value at `path` at `version`.
     pub(crate) fn reads(&self, path: &str, version: &Version) -> bool {
-        self.at(version).any(|(key, _)| key == path)
+        match self.values.get(path) {
+            Some(runs) => self.run(path, runs, version).is_some(),
+            None => path == TAG && self.versions().any(|it| it <= version),
+        }
     }
 
     /// The keys that the chart reads at `version`: those of its values, and those that only its
@@ -322,17 +328,27 @@ impl KnownChart {
 
     /// Each key that exists at `version`, with its default then.
     fn at(&self, version: &Version) -> impl Iterator<Item = (&str, &Json)> {
-        let values = self.values.iter().filter_map(move |(path, runs)| {
-            if self.removed.get(path).is_some_and(|of| of.holds(version)) {
-                return None;
-            }
-            let (_, default) = runs.iter().rfind(|(since, _)| since <= version)?;
-            Some((path.as_str(), default))
-        });
+        let values = self
+            .values
+            .iter()
+            .filter_map(move |(path, runs)| Some((&**path, self.run(path, runs, version)?)));
         let tag = self.versions.iter().rfind(|(it, _)| *it <= version);
-        let path = "image.tag";
-        let tag = tag.filter(|_| !self.values.contains_key(path));
-        values.chain(tag.map(|(_, tag)| (path, &tag.text)))
+        let tag = tag.filter(|_| !self.values.contains_key(TAG));
+        values.chain(tag.map(|(_, tag)| (TAG, &tag.text)))
+    }
+
+    /// The default at `path` at `version`, of its `runs`.
+    fn run<'a>(
+        &self,
+        path: &str,
+        runs: &'a [(Version, Json)],
+        version: &Version,
+    ) -> Option<&'a Json> {
+        if self.removed.get(path).is_some_and(|of| of.holds(version)) {
+            return None;
+        }
+        let (_, default) = runs.iter().rfind(|(since, _)| since <= version)?;
+        Some(default)
     }
 }
 
@@ -437,8 +453,6 @@ mod tests {
     use super::*;
     use crate::tree::Via;
 
-    const FAMILIES: [Family; 3] = [Family::KubernetesSigs, Family::Bitnami, Family::Stable];
-
     #[test]
     fn every_file_is_read_completely() {
         for text in [
@@ -462,7 +476,7 @@ mod tests {
 
     #[test]
     fn versions_rise_and_every_change_belongs_to_one() {
-        for family in FAMILIES {
+        for family in Family::ALL {
             let chart = chart(family);
             assert!(chart.versions().is_sorted(), "{family:?}");
             assert!(chart.floating.as_ref().is_none_or(|it| chart.versions.contains_key(it)));
@@ -498,7 +512,7 @@ mod tests {
 
     #[test]
     fn open_maps_exist() {
-        for family in FAMILIES {
+        for family in Family::ALL {
             let chart = chart(family);
             for open in &chart.open {
                 let below = format!("{open}.");

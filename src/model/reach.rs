@@ -98,7 +98,7 @@ impl Subject {
 
     /// Whether a setting cannot be told because of `problem`.
     fn misses(&self, problem: &Problem) -> bool {
-        self.whys.iter().any(|it| **it == *problem.message)
+        self.whys.contains(&*problem.message)
             || problem.at.written_at().is_some_and(|it| self.places.contains(&it))
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Argo<'a> {
     repository: Repository,
     /// The objects as they are written, in file order.
     written: Vec<WrittenApplication<'a>>,
+    /// The directories of those that read the files of others.
+    readers: BTreeSet<&'a str>,
 }
 
 /// An Application or ApplicationSet and what deploying it reaches.
@@ -50,7 +52,8 @@ impl<'a> Argo<'a> {
     /// Collects what is written; nothing is built yet.
     pub(crate) fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
         let repository = Repository::new(context.sources, &layout.argo);
-        let mut argo = Self { context, layout, repository, written: Vec::new() };
+        let (written, readers) = (Vec::new(), BTreeSet::new());
+        let mut argo = Self { context, layout, repository, written, readers };
         let written = layout.argo.iter().map(|(file, node)| {
             let (applications, _) = argo.instances(node);
             let mut reach = Reached::default();
@@ -60,6 +63,12 @@ impl<'a> Argo<'a> {
             WrittenApplication { file: *file, node, reach }
         });
         argo.written = written.collect();
+        let files: BTreeSet<FileId> = argo.written.iter().map(|it| it.file).collect();
+        let reads_others = |it: &&WrittenApplication<'_>| {
+            files.iter().any(|file| *file != it.file && it.reach.files.contains(file))
+        };
+        let readers = argo.written.iter().filter(reads_others);
+        argo.readers = readers.map(|it| source::parent(&context.sources[it.file].path)).collect();
         argo
     }
 
@@ -141,13 +150,8 @@ impl<'a> Argo<'a> {
     /// Whether nothing that is seen reads the file of an Application, while others of the repository
     /// are deployed by Applications that do.
     fn is_parked(&self, root: &WrittenApplication<'_>) -> bool {
-        let dir = |it: &WrittenApplication<'_>| source::parent(&self.context.sources[it.file].path);
-        let reads_others = |it: &&WrittenApplication<'_>| {
-            let mut others = self.written.iter().filter(|other| other.file != it.file);
-            others.any(|other| it.reach.files.contains(&other.file))
-        };
-        let mut readers = self.written.iter().filter(reads_others).peekable();
-        readers.peek().is_some() && readers.all(|it| it.file != root.file && dir(it) != dir(root))
+        let dir = source::parent(&self.context.sources[root.file].path);
+        !self.readers.is_empty() && !self.readers.contains(dir)
     }
 
     /// What the Applications among the objects of `environment` deploy, there and elsewhere.

@@ -169,16 +169,12 @@ impl<'a> Layout<'a> {
     /// Finds the directories of the Flux Kustomizations that build from generated artifacts.
     fn find_artifacts(&mut self) {
         let sources = self.sources;
-        let is_own = |source: &Node| {
-            source.str_at("name") == Some("flux-system")
-                || source.str_at("kind") == Some("GitRepository")
-        };
         for flux in &mut self.flux {
             if flux.node.str_at("spec.sourceRef.kind") == Some("ExternalArtifact") {
                 let name = flux.node.str_at("spec.sourceRef.name").unwrap_or_default();
                 let path = flux.node.str_at("spec.path").unwrap_or_default();
                 let generators = self.generators.iter().copied();
-                flux.dir = match locate(sources, generators, name, path, is_own) {
+                flux.dir = match locate(sources, generators, name, path, may_be_own) {
                     Some(part) => part.ok().map(|it| it.dir),
                     // A path that exists here says where it comes from.
                     None => source::join("", path.trim_start_matches('/'))
@@ -357,6 +353,11 @@ fn flux_path(node: &Node) -> Option<&'static str> {
 /// requires `sourceRef`): it is the text of a patch, and builds nothing.
 pub(crate) fn has_source(kustomization: &Node) -> bool {
     !matches!(kustomization.look("spec.sourceRef"), Ok(None))
+}
+
+/// Whether an entry of an `ArtifactGenerator`'s `spec.sources` may be this repository.
+pub(crate) fn may_be_own(source: &Node) -> bool {
+    source.str_at("name") == Some("flux-system") || source.str_at("kind") == Some("GitRepository")
 }
 
 /// Whether a Flux Kustomization may build `dir` of this repository: another one's root says nothing

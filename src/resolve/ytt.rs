@@ -68,13 +68,13 @@ pub(super) fn overlays(sources: &Sources, file: FileId, roots: &[&Node]) -> Vec<
 
 /// The texts that `"key": "text"` in an expression demands; none where another one may do.
 fn literals(expression: &str, key: &str) -> Vec<String> {
+    static PAIR: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"["'](\w+)["']\s*:\s*(?:["']([^"']+)["'])?"#).ok());
     if expression.contains("not_op") {
         return Vec::new();
     }
-    let Ok(pattern) = Regex::new(&format!(r#"["']{key}["']\s*:\s*(?:["']([^"']+)["'])?"#)) else {
-        return Vec::new();
-    };
-    let found = pattern.captures_iter(expression).map(|it| it.get(1).map(|it| it.as_str().into()));
+    let pairs = PAIR.iter().flat_map(|it| it.captures_iter(expression));
+    let found = pairs.filter(|it| &it[1] == key).map(|it| Some(it.get(2)?.as_str().into()));
     found.collect::<Option<_>>().unwrap_or_default()
 }
 

@@ -5,9 +5,8 @@ use semver::Version;
 
 use crate::{
     data::version::{self, Constraint},
-    resolve::context::Context,
     scalar::Dialect,
-    source,
+    source::{self, Sources},
     tree::{Node, Origin},
 };
 
@@ -53,19 +52,24 @@ impl Controller {
         }
     }
 
-    /// Learns from the manifests of `flux install` anywhere in the repository, unless the
-    /// environment itself said something: every cluster's is looked at, so they have to agree.
-    pub(super) fn or_of_repository(mut self, context: &Context<'_>) -> Self {
-        if self.told().is_some() {
-            return self;
-        }
-        let sources = context.sources;
+    /// What the manifests of `flux install` anywhere in the repository say: every cluster's is
+    /// looked at, so they have to agree.
+    pub(super) fn of_repository(sources: &Sources) -> Self {
+        let mut controller = Self::default();
         for (file, it) in sources.iter() {
             if source::file_name(&it.path) == "gotk-components.yaml" {
-                self.learn(sources.documents(file, Dialect::Kyaml).roots());
+                controller.learn(sources.documents(file, Dialect::Kyaml).roots());
             }
         }
-        self
+        controller
+    }
+
+    /// Takes `others` for it as far as the environment itself said nothing.
+    pub(super) fn or(self, others: &Self) -> Self {
+        Self {
+            gate: self.gate.or_else(|| others.gate.clone()),
+            version: self.version.or_else(|| others.version.clone()),
+        }
     }
 
     /// What says most about it.

@@ -185,12 +185,8 @@ fn composed(
     at: &Origin,
     cause: String,
 ) -> Result<Chart, Problem> {
-    let is_own = |source: &Node| {
-        source.str_at("name") == Some("flux-system")
-            || source.str_at("kind") == Some("GitRepository")
-    };
     let generators = store.of_kind("ArtifactGenerator");
-    match layout::locate(context.sources, generators, name, "", is_own) {
+    match layout::locate(context.sources, generators, name, "", layout::may_be_own) {
         Some(Ok(part)) if part.certain && context.sources.is_chart(&part.dir) => {
             let directory = Some(part.dir.clone());
             Ok(Chart { name: part.dir, directory, ..Chart::default() })

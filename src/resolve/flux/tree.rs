@@ -53,6 +53,7 @@ pub(crate) fn resolve(
         left_out: None,
         store: Store::default(),
         controller: Controller::default(),
+        installed: None,
         members: Vec::new(),
         seen: BTreeSet::new(),
         problems: Vec::new(),
@@ -109,6 +110,8 @@ struct Tree<'c> {
     store: Store,
     /// What applies them all.
     controller: Controller,
+    /// What the repository installs somewhere, once something asks for that.
+    installed: Option<Controller>,
     /// In the order in which they were found.
     members: Vec<Member>,
     /// Namespaces and names of the members.
@@ -260,7 +263,12 @@ impl Tree<'_> {
         let substituted = match variables::gather(&node, &self.store, &self.controller) {
             Ok(None) => built,
             Ok(Some(mut variables)) => {
-                variables.controller = variables.controller.or_of_repository(self.context);
+                if variables.controller.told().is_none() {
+                    let sources = self.context.sources;
+                    let found = || Controller::of_repository(sources);
+                    let installed = self.installed.get_or_insert_with(found);
+                    variables.controller = variables.controller.or(installed);
+                }
                 let each = built.iter().filter_map(|it| self.substituted(it, &variables));
                 each.collect()
             }

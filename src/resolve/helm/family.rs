@@ -63,8 +63,7 @@ fn is_archive(name: &str) -> bool {
 fn by_version(text: Option<&str>) -> Option<Family> {
     let constraint = Constraint::parse(text?)?;
     if let Some(exact) = constraint.exact() {
-        let families = [Family::KubernetesSigs, Family::Bitnami, Family::Stable];
-        let mut having = families
+        let mut having = Family::ALL
             .into_iter()
             .filter(|family| charts::chart(*family).app_version(exact).is_some());
         match (having.next(), having.next()) {
@@ -148,8 +147,7 @@ const ITS_OWN: &[&str] = &["addonResizer", "apiService", "defaultArgs"];
 /// The family whose chart has the keys of `values`: two of them, or one that only it has.
 fn by_keys(values: &Node) -> Option<Family> {
     let map = values.as_map()?;
-    let families = [Family::KubernetesSigs, Family::Bitnami, Family::Stable];
-    let known = families.map(|family| {
+    let known = Family::ALL.map(|family| {
         let chart = charts::chart(family);
         let keys = chart.newest().map(|newest| chart.keys(newest));
         let has = |key: &str| keys.as_ref().is_some_and(|it| key != "global" && it.has(key));

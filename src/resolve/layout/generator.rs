@@ -4,7 +4,7 @@
 //! As `applyCopyOperations` in `fluxcd/source-watcher` does it, which is like `cp -r`: `dir/**` is
 //! what lies in a directory, `dir/` the directory itself.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 
@@ -79,15 +79,16 @@ fn captures(
     artifact: &Node,
     name: &str,
 ) -> Option<Vec<(String, String)>> {
+    static CAPTURE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\\\{([a-zA-Z0-9_]+)\\\}").ok());
     let written = artifact.str_at("name")?;
     let Some(pattern) = generator.str_at("spec.pathPattern").filter(|it| !it.is_empty()) else {
         return (written == name).then(Vec::new);
     };
     let (_, pattern) = pattern.strip_prefix('@')?.split_once('/')?;
-    let capture = Regex::new(r"\\\{([a-zA-Z0-9_]+)\\\}").ok()?;
     let escaped = regex::escape(pattern);
-    let matcher = Regex::new(&format!("^{}$", capture.replace_all(&escaped, "(?P<$1>[^/]+)")));
-    let matcher = matcher.ok()?;
+    let groups = CAPTURE.as_ref()?.replace_all(&escaped, "(?P<$1>[^/]+)");
+    let matcher = Regex::new(&format!("^{groups}$")).ok()?;
     sources.directories().into_iter().find_map(|dir| {
         let found = matcher.captures(dir)?;
         let names = matcher.capture_names().flatten();
