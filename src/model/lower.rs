@@ -7,8 +7,8 @@ use semver::{Prerelease, Version};
 use crate::{
     data::subject::is_named_in,
     model::{
-        ApiService, Approver, Cluster, Fact, IntOrPercent, MetricsServer, MetricsServerFacts,
-        approver, chart, nodes, platform,
+        ApiService, Approver, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
+        MetricsServerFacts, approver, chart, nodes, platform,
         reach::Subject,
         serving,
         workload::{self, fact, flag},
@@ -50,20 +50,8 @@ pub(crate) fn lower(
         Some((local, origin)) => local.then(|| ("configured as local".to_owned(), origin.clone())),
         None => platform.local,
     };
-    let mut subject = Subject::default();
-    environment.objects.iter().filter(|it| is_subject(it)).for_each(|it| subject.add(it.unit));
-    let releases = environment
-        .releases
-        .iter()
-        .filter(|it| it.family.is_some() || is_named_in(&it.chart) || is_named_in(&it.name));
-    releases.for_each(|it| subject.add_release(it.unit));
-    for server in &metrics_servers {
-        subject.miss(&server.facts);
-    }
-    for kubelet in &platform.kubelets {
-        subject.miss(&kubelet.facts);
-    }
     let mut problems = environment.problems.clone();
+    let subject = subject(environment, &metrics_servers, &platform.kubelets);
     subject.judge(sources, environment, &mut problems);
     problems.extend(platform.problems);
     let (nodes, pods_per_node) = nodes::count(&platform.pools, settings);
@@ -88,6 +76,24 @@ pub(crate) fn lower(
         serving,
         problems,
     }
+}
+
+/// What of `environment` is our subject.
+fn subject(environment: &Environment, servers: &[MetricsServer], kubelets: &[Kubelet]) -> Subject {
+    let mut subject = Subject::default();
+    environment.objects.iter().filter(|it| is_subject(it)).for_each(|it| subject.add(it.unit));
+    let releases = environment
+        .releases
+        .iter()
+        .filter(|it| it.family.is_some() || is_named_in(&it.chart) || is_named_in(&it.name));
+    releases.for_each(|it| subject.add_release(it.unit));
+    for server in servers {
+        subject.miss(&server.facts);
+    }
+    for kubelet in kubelets {
+        subject.miss(&kubelet.facts);
+    }
+    subject
 }
 
 /// What says that cert-manager runs in `environment`: its chart, or objects that only it reads.

@@ -36,7 +36,11 @@ pub(super) fn fact<T>(
 /// Why a value is not the text that is written, if something has yet to fill in a part of it.
 fn yet_to_fill_in(node: &Node) -> Option<String> {
     let text = &node.as_scalar()?.text;
-    has_hole(text).then(|| format!("nothing in the repository fills in `{text}`"))
+    has_hole(text).then(|| not_filled(text))
+}
+
+fn not_filled(text: &str) -> String {
+    format!("nothing in the repository fills in `{text}`")
 }
 
 /// What took `path`, or a part of the way to it, away.
@@ -165,10 +169,7 @@ fn is_of_an_image(text: &str) -> bool {
 fn whole_image(container: &Node) -> Fact<String> {
     fact(container, "image", text).and_then(|image, origin| match is_of_an_image(image) {
         true => Fact::Known(image.clone(), origin.clone()),
-        false => {
-            let why = format!("nothing in the repository fills in `{image}`");
-            Fact::Unknown(why.into(), Some(origin.clone()))
-        }
+        false => Fact::Unknown(not_filled(image).into(), Some(origin.clone())),
     })
 }
 
@@ -245,11 +246,11 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
                     (flag.unwrap_or_default(), Some(why.clone()))
                 }
                 (_, Ok(text)) if reads_environment(container, text) => {
-                    (flag_of(text), Some("it is set by the container's environment".into()))
+                    (before_value(text), Some("it is set by the container's environment".into()))
                 }
                 // Kubernetes leaves a `$(NAME)` as it is that no variable defines.
                 (_, Ok(text)) if has_hole(&text.replace("$(", "")) => {
-                    (flag_of(text), yet_to_fill_in(item).map(Into::into))
+                    (before_value(text), yet_to_fill_in(item).map(Into::into))
                 }
                 (_, Ok(text)) => (text.to_owned(), None),
                 _ => continue,
@@ -265,7 +266,7 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
 }
 
 /// The `--flag=` of an argument whose value something fills in.
-fn flag_of(text: &str) -> String {
+fn before_value(text: &str) -> String {
     let flag = text.split_once('=').filter(|(name, _)| !has_hole(name));
     flag.map(|(name, _)| format!("{name}=")).unwrap_or_default()
 }

@@ -310,38 +310,10 @@ fn attach_loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    let (mut charts, mut deploying) = (BTreeSet::new(), BTreeSet::new());
-    let mut files = Vec::new();
-    for (file, source) in sources.iter() {
-        let loose = source.relevance == Relevance::Subject
-            && !reached.contains(&file)
-            && !layout.is_excluded(file)
-            && layout::is_text(sources, file);
-        if !loose {
-            continue;
-        }
-        let name = source::file_name(&source.path);
-        if let Some(dir) = layout.chart_of(file) {
-            if helm::template_of_it(sources, file).is_some() {
-                charts.insert(values_file::outermost(sources, dir));
-            }
-            if helm::is_gitops(context, file) {
-                deploying.insert(dir);
-            }
-        } else if name == "Chart.yaml" {
-            charts.insert(values_file::outermost(sources, source::parent(&source.path)));
-        } else if !layout::is_kustomization(&source.path)
-            && name != crate::config::FILE
-            && !values_file::is_charts_own(sources, &source.path)
-        {
-            files.push(file);
-        }
-    }
-    let (values, files): (Vec<FileId>, Vec<FileId>) =
-        files.into_iter().partition(|file| values_file::is_values(sources, *file));
+    let LooseFiles { charts, deploying, values, others } = loose_files(context, layout, reached);
     let mut manifests = Groups::new();
     let mut definitions = Vec::new();
-    for file in files {
+    for file in others {
         let path = &sources[file].path;
         let mut found = Loose::default();
         found.add(sources, file);
@@ -375,6 +347,58 @@ fn attach_loose(
         }
     }
     attach_definitions(context, definitions, environments);
+}
+
+/// Files that no environment reaches and that speak of our subject, by what they are.
+#[derive(Default)]
+struct LooseFiles<'a> {
+    /// The directories of charts that install it.
+    charts: BTreeSet<&'a str>,
+    /// The directories of charts that make other installers deploy something.
+    deploying: BTreeSet<&'a str>,
+    /// Values files.
+    values: Vec<FileId>,
+    /// Manifests, and what else tells of a cluster.
+    others: Vec<FileId>,
+}
+
+fn loose_files<'a>(
+    context: &Context<'a>,
+    layout: &Layout<'a>,
+    reached: &BTreeSet<FileId>,
+) -> LooseFiles<'a> {
+    let sources = context.sources;
+    let mut found = LooseFiles::default();
+    for (file, source) in sources.iter() {
+        let loose = source.relevance == Relevance::Subject
+            && !reached.contains(&file)
+            && !layout.is_excluded(file)
+            && layout::is_text(sources, file);
+        if !loose {
+            continue;
+        }
+        let name = source::file_name(&source.path);
+        if let Some(dir) = layout.chart_of(file) {
+            if helm::template_of_it(sources, file).is_some() {
+                found.charts.insert(values_file::outermost(sources, dir));
+            }
+            if helm::is_gitops(context, file) {
+                found.deploying.insert(dir);
+            }
+        } else if name == "Chart.yaml" {
+            found.charts.insert(values_file::outermost(sources, source::parent(&source.path)));
+        } else if layout::is_kustomization(&source.path)
+            || name == crate::config::FILE
+            || values_file::is_charts_own(sources, &source.path)
+        {
+            // What these say counts with what they belong to.
+        } else if values_file::is_values(sources, file) {
+            found.values.push(file);
+        } else {
+            found.others.push(file);
+        }
+    }
+    found
 }
 
 /// Adds the environments of charts in directories that no environment installs from.

@@ -158,16 +158,9 @@ fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()>
         shape::items(&fields, "fieldSpecs").iter().map(FieldSpec::new).collect();
     let resources = &mut layer.resources;
     match config.kind() {
-        "AnnotationsTransformer" => {
-            let pairs = fields.get("annotations");
-            if let Some(pairs) = pairs {
-                transform::label(resources, pairs, &specs);
-            }
-            Ok(())
-        }
-        "LabelTransformer" => {
-            let pairs = fields.get("labels");
-            if let Some(pairs) = pairs {
+        kind @ ("AnnotationsTransformer" | "LabelTransformer") => {
+            let field = if kind == "LabelTransformer" { "labels" } else { "annotations" };
+            if let Some(pairs) = fields.get(field) {
                 transform::label(resources, pairs, &specs);
             }
             Ok(())
