@@ -8,6 +8,8 @@ use regex::Regex;
 use crate::{
     data::subject::APPROVERS,
     problem::Problem,
+    relevance::is_script,
+    resolve::command,
     source::{self, FileId, Relevance, Sources, Span},
     tree::Origin,
 };
@@ -22,23 +24,6 @@ pub(crate) enum What {
     /// The kubelets, as far as their serving certificates go.
     Kubelets,
 }
-
-/// Programs, and what they are told when they install what they name.
-const INSTALL: &[(&str, &str)] = &[
-    ("helm[23]?", r#"[\s"',](?:upgrade|install|template)[\s"',]"#),
-    ("kubectl|oc|kubecolor", r#"[\s"',](?:apply|create|replace|patch|set)[\s"',]"#),
-    ("minikube", r"addons\s+enable\s|--addons[\s=]"),
-    (r"microk8s", r"\senable\s"),
-    (r"microk8s\.enable", r"\s"),
-    ("eksctl|aws", r"\s(?:create|update)[-\s]addon\s"),
-    ("flux|argocd", r"\screate\s(?:\s*(?:helmrelease|hr|kustomization)\s)?"),
-    ("arkade|tanzu", r"\sinstall\s"),
-    ("curl|wget|Invoke-WebRequest", r"metrics-server\S*\.ya?ml\b"),
-];
-
-/// What may stand before a command on its line where not all is commands: keys, assignments, words
-/// of a shell.
-const BEFORE_COMMAND: &str = r#"^\s*(?:(?:-|!|@|sudo|then|do|else|if|while|until|time|exec|[\w.]+\s*:?=\s*\S*|[\w. -]+:(?:\s*[|>]-?)?|\$\(|["'`({\[])\s*)*$"#;
 
 /// Tools whose files are not read: what their files say, and the line that installs.
 const TOOLS: &[(&str, &str, &str)] = &[
@@ -91,12 +76,9 @@ fn of_file(
         found.push((what, file, Problem::unresolved(&at, message)));
     };
     let tool = TOOLS.iter().zip(TOOL_LINES.iter()).find(|((mark, ..), _)| text.contains(mark));
-    for (start, line) in logical_lines(text) {
+    for (start, line) in command::lines(text) {
         let bare = line.trim_start();
-        if bare.starts_with(['#', ';']) || bare.starts_with("//") {
-            continue;
-        }
-        for (at, command) in commands(line, is_script(path)) {
+        for (at, command) in command::installing(line, is_script(path)) {
             let what = match () {
                 () if names.server(command) => What::Server,
                 () if APPROVERS.iter().any(|it| command.contains(it)) => What::Approver,
@@ -118,7 +100,10 @@ fn of_file(
             add(What::Server, by(path), at..at + first_line(bare));
         }
         let configures = ["serverTLSBootstrap", "rotate-server-certificates"];
-        if is_script(path) && configures.iter().any(|it| line.contains(it)) && !is_said(line) {
+        if is_script(path)
+            && configures.iter().any(|it| line.contains(it))
+            && !command::is_said(line)
+        {
             let at = start + line.len() - bare.len();
             add(What::Kubelets, by(path), at..at + first_line(bare));
         }
@@ -158,75 +143,10 @@ static NAMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 static TOOL_LINES: LazyLock<Vec<Option<Regex>>> =
     LazyLock::new(|| TOOLS.iter().map(|(_, _, line)| Regex::new(line).ok()).collect());
 
-static COMMANDS: LazyLock<Vec<(Regex, Regex)>> = LazyLock::new(|| {
-    let pair = |(program, told): &(&str, &str)| {
-        let program = Regex::new(&format!(r#"(?:^|[\s"'`(@/=\[,])({program})[\s"',]"#)).ok()?;
-        Some((program, Regex::new(told).ok()?))
-    };
-    INSTALL.iter().filter_map(pair).collect()
-});
-
-static BEFORE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(BEFORE_COMMAND).ok());
-
-/// The commands in a line that install something, each with where it starts. Where not `all` lines
-/// are commands, one is where a command begins.
-fn commands(line: &str, all: bool) -> impl Iterator<Item = (usize, &str)> {
-    COMMANDS.iter().flat_map(move |(program, told)| {
-        program.captures_iter(line).filter_map(move |found| {
-            let at = found.get(1)?.start();
-            let begins = line[..at].rfind([';', '|', '&']).map_or(0, |it| it + 1);
-            let before = &line[begins..at];
-            let command = &line[at..];
-            let ends = command.find([';', '|']).into_iter().chain(command.find("&&")).min();
-            let command = &command[..ends.unwrap_or(command.len())];
-            let is_run = match all {
-                true => !is_said(before),
-                false => BEFORE.as_ref().is_some_and(|it| it.is_match(before)),
-            };
-            (told.is_match(command) && is_run).then_some((at, command))
-        })
-    })
-}
-
-/// Whether a command only shows the rest to a person.
-fn is_said(before: &str) -> bool {
-    let words =
-        ["echo", "printf", "print", "log", "info", "warn", "error", "usage", "say", "Write-Host"];
-    let mut said = before.split(|it: char| !it.is_alphanumeric() && it != '-');
-    said.any(|it| words.contains(&it)) && !before.contains('>') && !before.contains("tee ")
-}
-
-/// The lines of `text`, each with where it starts: together with those that a backslash continues, or
-/// that begin with an option, as in a folded block of YAML.
-fn logical_lines(text: &str) -> Vec<(usize, &str)> {
-    let mut lines: Vec<(usize, &str)> = Vec::new();
-    let mut open = None;
-    for (at, line) in source::lines(text) {
-        let mut first = line.trim_start().chars();
-        let is_option =
-            first.next() == Some('-') && first.next().is_some_and(|it| !it.is_whitespace());
-        if is_option && open.is_none() {
-            open = lines.pop().map(|(start, _)| start);
-        }
-        let start = open.unwrap_or(at);
-        open = line.trim_end().ends_with(['\\', '`']).then_some(start);
-        if open.is_none() {
-            lines.push((start, &text[start..at + line.len()]));
-        }
-    }
-    lines.extend(open.map(|start| (start, &text[start..])));
-    lines
-}
-
 /// The length of the first line of `text`, without what continues it.
 fn first_line(text: &str) -> usize {
     let line = text.lines().next().unwrap_or_default();
     line.trim_end_matches(['\\', ' ', '\t']).len()
-}
-
-/// Whether `path` is a program by its name.
-fn is_script(path: &str) -> bool {
-    crate::relevance::is_script(path)
 }
 
 /// Whether `path` is a program that makes manifests.

@@ -131,7 +131,7 @@ const RESOLVE_FLOORS: &[&[&str]] = &[
     &["kustomize"],
     &["install"],
     &["helm"],
-    &["template", "ytt"],
+    &["template", "ytt", "command"],
     &["layout"],
     &["names"],
     &["environment"],

@@ -7,8 +7,9 @@ use std::{cell::OnceCell, collections::BTreeSet};
 
 use crate::{
     problem::Problem,
-    resolve::helm,
-    source::{self, FileId, Sources},
+    relevance::is_script,
+    resolve::{command, helm},
+    source::{self, FileId, Source, Sources},
     tree::{Node, Origin, Reason},
 };
 
@@ -20,7 +21,7 @@ pub(crate) struct Unread<'a> {
     /// Terraform's code with releases of charts: what it makes of several is not told one by one.
     terraform: OnceCell<Vec<FileId>>,
     /// Scripts with their commands that call Helm.
-    scripts: OnceCell<Vec<(FileId, Vec<String>)>>,
+    scripts: OnceCell<Vec<(FileId, Vec<&'a str>)>>,
 }
 
 /// What may be passed beside some values.
@@ -48,11 +49,14 @@ impl<'a> Unread<'a> {
     }
 
     /// The scripts, read when something asks for them.
-    fn scripts(&self) -> &[(FileId, Vec<String>)] {
+    fn scripts(&self) -> &[(FileId, Vec<&'a str>)] {
         self.scripts.get_or_init(|| {
-            let scripts = self.sources.iter().filter(|(_, it)| is_script(&it.path));
-            let commands = |(file, _)| (file, commands(self.sources.text(file)));
-            scripts.map(commands).filter(|(_, it)| !it.is_empty()).collect()
+            let holds_commands = |it: &Source| is_script(&it.path) || is_pipeline(&it.path);
+            let files = self.sources.iter().filter(|(_, it)| holds_commands(it));
+            let calls = files.map(|(file, it)| {
+                (file, calls_of_helm(self.sources.text(file), is_script(&it.path)))
+            });
+            calls.filter(|(_, it)| !it.is_empty()).collect()
         })
     }
 
@@ -147,34 +151,20 @@ fn means(dir: &str, word: &str, path: &str) -> Option<Passed> {
     }
 }
 
-/// Whether a file holds commands, by its name.
-fn is_script(path: &str) -> bool {
-    let name = source::file_name(path);
-    matches!(source::extension(name), "sh" | "bash" | "mk")
-        || matches!(
-            name,
-            "Makefile"
-                | "makefile"
-                | "justfile"
-                | "Justfile"
-                | "Taskfile.yml"
-                | "Taskfile.yaml"
-                | ".gitlab-ci.yml"
-                | "Jenkinsfile"
-        )
+/// Whether a file of YAML holds commands, by its name.
+fn is_pipeline(path: &str) -> bool {
+    matches!(source::file_name(path), "Taskfile.yml" | "Taskfile.yaml" | ".gitlab-ci.yml")
         || path.starts_with(".github/workflows/")
 }
 
-/// The commands in a script that have Helm install something, each in one line.
-fn commands(text: &str) -> Vec<String> {
-    let text = text.replace("\\\n", " ");
-    let installs = |it: &&str| {
-        let mut words = it.split_whitespace().skip_while(|it| !it.ends_with("helm"));
-        !it.trim_start().starts_with('#')
-            && words.next().is_some()
-            && words.any(|it| matches!(it, "upgrade" | "install" | "template"))
-    };
-    text.lines().filter(installs).map(str::to_owned).collect()
+/// The commands in `text` that have Helm install something; a line is one where `all` are.
+fn calls_of_helm(text: &str, all: bool) -> Vec<&str> {
+    if !text.contains("helm") {
+        return Vec::new();
+    }
+    let commands =
+        command::lines(text).into_iter().flat_map(|(_, it)| command::installing(it, all));
+    commands.map(|(_, it)| it.trim_end()).filter(|it| it.starts_with("helm")).collect()
 }
 
 #[cfg(test)]
@@ -202,8 +192,11 @@ mod tests {
 
     #[test]
     fn commands_are_whole() {
-        let text =
-            "# helm install x\nhelm repo add x\nhelm upgrade --install ms \\\n  ./ms --set a=b";
-        assert_eq!(commands(text), ["helm upgrade --install ms    ./ms --set a=b"]);
+        let call = "helm upgrade --install ms \\\n  ./ms --set a=b";
+        let script =
+            format!("# helm install x \\\nhelm repo add x\necho helm install x\n{call}; ls");
+        assert_eq!(calls_of_helm(&script, true), [call]);
+        let pipeline = "steps:\n- run: helm upgrade ms ./ms\n- name: how to helm install it\n";
+        assert_eq!(calls_of_helm(pipeline, false), ["helm upgrade ms ./ms"]);
     }
 }
