@@ -53,7 +53,7 @@ use crate::{
 pub(crate) struct Layers(Mutex<IndexMap<LayerKey, Arc<Layer>>>);
 
 /// The directory, and what else a layer depends on.
-type LayerKey = (Arc<str>, [bool; 4], Option<Arc<str>>, Arc<str>);
+type LayerKey = (Arc<str>, [bool; 3], [Option<Arc<str>>; 2]);
 
 impl fmt::Debug for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,10 +78,9 @@ impl Layers {
 
     fn get_or_build_for(&self, loader: &Loader<'_>, at: &Origin) -> Outcome<Arc<Layer>> {
         let options = loader.options;
-        let partial = options.left_out.is_some();
-        let flags = [options.unrestricted, options.helm, loader.annotate, partial];
-        let (namespace, part) = (loader.chart_namespace.clone(), options.part.clone());
-        let key = (loader.dir.clone(), flags, namespace, part);
+        let flags = [options.unrestricted, options.helm, loader.annotate];
+        let artifact = options.artifact.as_ref().map(|it| it.id.clone());
+        let key = (loader.dir.clone(), flags, [loader.chart_namespace.clone(), artifact]);
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let circles = |layer: &Layer| layer.reached.iter().any(|dir| loader.chain.closes(dir));
         if let Some(layer) = known().get(&key).filter(|it| !circles(it)) {
@@ -107,14 +106,20 @@ pub(crate) struct BuildOptions {
     pub generate: bool,
     /// Whether `helmCharts` may be inflated (`--enable-helm`).
     pub helm: bool,
-    /// What the tree that a controller builds from leaves out of the repository; symbolic links are
-    /// left out then too.
-    pub left_out: Option<Arc<Gitignore>>,
-    /// What tells that tree from others of the repository: layers are kept for each.
-    pub part: Arc<str>,
+    /// What a controller builds from instead of the repository as it is.
+    pub artifact: Option<Artifact>,
     /// What a controller adds to the kustomization file: fields with its names. Lists are appended
     /// (`images` by name), scalars replace.
     pub edits: Option<Node>,
+}
+
+/// A copy of the repository, or of a part of it, without symbolic links.
+#[derive(Debug, Clone)]
+pub(crate) struct Artifact {
+    /// What tells it from others: layers are kept for each.
+    pub id: Arc<str>,
+    /// What is not in it.
+    pub left_out: Arc<Gitignore>,
 }
 
 /// The result of a build.

@@ -262,8 +262,7 @@ impl SourcePart<'_, '_> {
             unrestricted: true,
             helm: true,
             generate: false,
-            left_out: None,
-            part: "".into(),
+            artifact: None,
             edits: self.source.get("kustomize").and_then(edits::fields),
         };
         let build = kustomize::build(self.argo.context, dir, &options);

@@ -1,14 +1,13 @@
 //! What a Flux Kustomization builds from: this repository, a part of it, or something else.
 
-use std::collections::BTreeSet;
-
-use ignore::gitignore::Gitignore;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::store::Store;
 use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         install,
+        kustomize::Artifact,
         layout::{ArtifactPart, locate},
     },
     source::Sources,
@@ -195,11 +194,12 @@ const EXCLUDED: [&str; 27] = [
     "**/.flux.yaml",
 ];
 
-/// The patterns of all that an artifact of this repository leaves out: `more`, the defaults, and
-/// those of `.sourceignore` files.
-pub(super) fn left_out(sources: &Sources, more: &[String]) -> Gitignore {
+/// The artifact of this repository without what the patterns `more`, the defaults and `.sourceignore`
+/// files leave out.
+pub(super) fn without(sources: &Sources, more: &[String]) -> Artifact {
     let patterns: Vec<&str> = more.iter().map(String::as_str).chain(EXCLUDED).collect();
-    sources.patterns(&patterns, ".sourceignore")
+    let left_out = Arc::new(sources.patterns(&patterns, ".sourceignore"));
+    Artifact { id: more.join("\n").into(), left_out }
 }
 
 /// A path that stays below the root however many `..` it has, as Flux joins it.

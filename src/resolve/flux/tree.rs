@@ -1,11 +1,6 @@
 //! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
-
-use ignore::gitignore::Gitignore;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     artifact::{self, Own},
@@ -21,7 +16,7 @@ use crate::{
         context::{Context, Purpose},
         environment::{EntryKind, Environment, Object, Unit},
         install,
-        kustomize::{self, BuildOptions},
+        kustomize::{self, Artifact, BuildOptions},
         layout::{Closure, Layout, has_source},
     },
     source::{self, FileId},
@@ -50,7 +45,7 @@ pub(crate) fn resolve(
         layout: layout.filter(|_| context.purpose == Purpose::Judge),
         own: Own::default(),
         by_flux: environment.entry.kind == EntryKind::Flux,
-        left_out: None,
+        whole: None,
         store: Store::default(),
         controller: Controller::default(),
         installed: None,
@@ -104,8 +99,8 @@ struct Tree<'c> {
     own: Own,
     /// Whether Flux builds the roots.
     by_flux: bool,
-    /// What the sources leave out of this repository, once something is built from one.
-    left_out: Option<Arc<Gitignore>>,
+    /// All of this repository that sources take, once something is built from one.
+    whole: Option<Artifact>,
     /// What may be referred to: objects after their own Kustomization's substitution.
     store: Store,
     /// What applies them all.
@@ -199,23 +194,13 @@ impl Tree<'_> {
         let edits = edits::fields(sources, &member.node, &part.dir);
         // What is made up for a directory that kustomize builds is built from it as it is.
         let by_flux = self.by_flux || member.node.at("spec.sourceRef").is_some();
-        let left_out = by_flux.then(|| match &*part.left_out {
-            [] => {
-                let made = || Arc::new(artifact::left_out(sources, &[]));
-                self.left_out.get_or_insert_with(made).clone()
-            }
-            more => Arc::new(artifact::left_out(sources, more)),
+        let artifact = by_flux.then(|| match &*part.left_out {
+            [] => self.whole.get_or_insert_with(|| artifact::without(sources, &[])).clone(),
+            more => artifact::without(sources, more),
         });
         // Who builds a directory with charts in it otherwise does so with `--enable-helm`.
-        let helm = left_out.is_none();
-        let options = BuildOptions {
-            unrestricted: true,
-            generate: true,
-            helm,
-            left_out,
-            part: part.left_out.join("\n").into(),
-            edits,
-        };
+        let helm = artifact.is_none();
+        let options = BuildOptions { unrestricted: true, generate: true, helm, artifact, edits };
         let build = kustomize::build(self.context, &part.dir, &options);
         // A made-up one has no place to show.
         let path =

@@ -29,7 +29,7 @@ pub(super) fn inflate(
     layer: &mut Layer,
 ) -> Outcome<Vec<Node>> {
     if !loader.options.helm {
-        if loader.options.left_out.is_some() {
+        if loader.options.artifact.is_some() {
             let message = "Flux builds this directory and never inflates helmCharts";
             return Err(refusal(&entry.origin, message).help("use a HelmRelease").into());
         }

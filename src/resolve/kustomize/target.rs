@@ -50,7 +50,7 @@ pub(super) fn kustomization_or_generated(
     edits: Option<&Node>,
 ) -> Outcome<Kustomization> {
     if let Some(file) = loader.is_kustomization(&loader.dir, at)? {
-        let strict = loader.options.left_out.is_none();
+        let strict = loader.options.artifact.is_none();
         return file::kustomization(loader.context.sources, file, edits, strict);
     }
     automatic::kustomization(loader, at, edits)
