@@ -7,6 +7,7 @@ pub(crate) mod kinds;
 pub(crate) mod kustomization;
 pub(crate) mod subject;
 pub(crate) mod version;
+pub(crate) mod words;
 
 /// The charts whose values we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

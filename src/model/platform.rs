@@ -22,7 +22,10 @@ mod terraform;
 use std::collections::BTreeSet;
 
 use crate::{
-    data::groups::{self, Role},
+    data::{
+        groups::{self, Role},
+        words,
+    },
     model::{
         Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts, MetricsServer,
         MetricsServerFacts, RunsOn, Signer, approver, nodes::Pool,
@@ -342,20 +345,14 @@ impl<'a> Input<'a> {
 
     /// The same for what lies in `dir`.
     fn may_be_local_in(&self, dir: &str) -> bool {
-        let is_one_of = |text: &str, words: &[&str]| {
-            text.split(['/', '-', '_', '.']).any(|part| words.contains(&part))
-        };
-        !is_one_of(dir, &["test", "tests", "e2e", "ci", "github", "examples"])
-            && !is_one_of(
-                &self.environment.name,
-                &["prod", "production", "live", "stage", "staging"],
-            )
+        let of_tools = ["ci", "github"];
+        !has_word(dir, &[words::TESTS, words::EXAMPLES, &of_tools])
+            && !has_word(&self.environment.name, &[words::LASTING])
     }
 
     fn is_called_local(&self) -> bool {
-        self.environment.name.split(['/', '-', '_', '.']).any(|part| {
-            matches!(part, "local" | "dev" | "development" | "kind" | "k3d" | "minikube" | "colima")
-        })
+        let of_tools = ["local", "kind", "k3d", "minikube", "colima"];
+        has_word(&self.environment.name, &[words::DEVELOPMENT, &of_tools])
     }
 
     /// The files of such names that are about this environment's cluster: beside what it starts
@@ -436,6 +433,11 @@ impl InputDocument<'_> {
 fn anchor(node: &Node) -> Origin {
     let named = node.at("metadata.name").or_else(|| node.get("kind"));
     named.map_or_else(|| node.origin.clone(), |it| it.origin.clone())
+}
+
+/// Whether a word of `text` is one of a list.
+fn has_word(text: &str, lists: &[&[&str]]) -> bool {
+    text.split(['/', '-', '_', '.']).any(|it| lists.iter().any(|list| list.contains(&it)))
 }
 
 /// Whether a program's tests have the file at `path`, or all in the directory, for their input.

@@ -6,7 +6,7 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use crate::{
-    data::subject::APPROVERS,
+    data::{subject::APPROVERS, words},
     problem::Problem,
     relevance::is_script,
     resolve::command,
@@ -166,25 +166,10 @@ fn installs_in_code(path: &str, line: &str) -> bool {
 
 /// Whether what is at `path` is written for readers or tests rather than for a cluster.
 fn is_aside(path: &str) -> bool {
+    let docs = ["doc", "docs", "documentation"];
+    let lists = [words::TESTS, words::EXAMPLES, &docs];
     let mut words = path.split(|it: char| !it.is_alphanumeric());
-    words.any(|it| {
-        matches!(
-            it,
-            "test"
-                | "tests"
-                | "testing"
-                | "testdata"
-                | "e2e"
-                | "fixtures"
-                | "doc"
-                | "docs"
-                | "documentation"
-                | "example"
-                | "examples"
-                | "sample"
-                | "samples"
-        )
-    })
+    words.any(|it| lists.iter().any(|list| list.contains(&it)))
 }
 
 /// What a program is called, by its path.

@@ -7,7 +7,7 @@ pub(super) use unread::Unread;
 
 use crate::{
     config::EnvironmentConfig,
-    data::{Family, subject::is_named_in},
+    data::{Family, subject::is_named_in, words},
     problem::Problem,
     relevance::is_about_it,
     resolve::{
@@ -172,16 +172,8 @@ pub(super) fn installs(sources: &Sources, environment: &Environment, dir: &str) 
         .any(|release| release.directory.as_deref() == Some(dir) || release.values.walk().any(here))
 }
 
-/// What a name says of a file that is for no cluster.
-const FOR_NOBODY: &[&str] =
-    &["old", "bak", "orig", "example", "examples", "sample", "samples", "template", "templates"];
-
-/// What says so too, unless there are other stages: a cluster for tests is one.
-const FOR_TESTS: &[&str] = &["test", "tests", "testdata"];
-
-/// What else the stages beside one for tests are called.
-const STAGES: &[&str] =
-    &["prod", "production", "prd", "live", "stage", "staging", "stg", "dev", "development", "qa"];
+/// What a name says of a file that is for no cluster, unless it is an example or for tests.
+const FOR_NOBODY: &[&str] = &["old", "bak", "orig", "template", "templates"];
 
 /// Whether what is at `path` is for no cluster that stays: its name says that it is old, an example
 /// or a test, or it is what `ct install` of helm/chart-testing takes (`ci/*-values.yaml` in a chart).
@@ -193,7 +185,7 @@ pub(super) fn is_for_no_cluster(context: &Context<'_>, path: &str) -> bool {
     let says = if source::file_name(dir) == "ci" && sources.is_chart(source::parent(dir)) {
         Some("ci")
     } else {
-        words(path).find(|(start, word)| says_so(sources, path, *start, word)).map(|(_, it)| it)
+        words_of(path).find(|(start, word)| says_so(sources, path, *start, word)).map(|(_, it)| it)
     };
     says.is_some_and(|word| {
         let settings = settings_for(context.config, path, "");
@@ -210,13 +202,16 @@ fn says_so(sources: &Sources, path: &str, start: usize, word: &str) -> bool {
         sources.find(&format!("{before}{it}{after}")).is_some()
     };
     let place = environment_of(path).map_or(0, str::len);
+    // Beside those of other stages, what is for tests is for a cluster of that name.
+    let mut stages = [words::LASTING, words::DEVELOPMENT, &["qa"]].into_iter().flatten();
     FOR_NOBODY.contains(&word)
-        || (FOR_TESTS.contains(&word) && start >= place && !STAGES.iter().any(stage))
+        || words::EXAMPLES.contains(&word)
+        || (words::TESTS.contains(&word) && start >= place && !stages.any(stage))
 }
 
 /// The words of a path, each with where it starts. The dots in a directory's name are those of a
 /// domain or of a version.
-fn words(path: &str) -> impl Iterator<Item = (usize, &str)> {
+fn words_of(path: &str) -> impl Iterator<Item = (usize, &str)> {
     let name = source::parent(path).len();
     let ends = move |(at, it): (usize, char)| {
         (matches!(it, '/' | '-' | '_') || (it == '.' && at > name)).then_some(at)
