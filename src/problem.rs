@@ -23,10 +23,21 @@ pub(crate) struct Problem {
     pub help: Option<Box<str>>,
     /// What is refused with it; `None` is everything that is in no unit.
     pub unit: Option<UnitId>,
+    /// What nobody sees because of it.
+    pub unseen: Unseen,
     /// Whether it can change anything about metrics-server, kubelets or approvers.
     pub concerns: bool,
     /// Whether the tool that deploys this goes on all the same: a warning at most.
     pub tolerated: bool,
+}
+
+/// What a part may be that is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Unseen {
+    /// Objects that no file of the repository shows.
+    pub objects: bool,
+    /// Changes of the objects that are deployed with it.
+    pub changes: bool,
 }
 
 /// One of an environment's units: what is deployed, or refused, as one.
@@ -87,6 +98,7 @@ impl Problem {
             also: Vec::new(),
             help: None,
             unit: None,
+            unseen: Unseen::default(),
             concerns: true,
             tolerated: false,
         }
@@ -119,6 +131,12 @@ impl Problem {
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self.kind, ProblemKind::BuildFails | ProblemKind::EnvVarUndefined)
             && !self.tolerated
+    }
+
+    /// The same, about something outside the repository that may hold any objects.
+    #[must_use]
+    pub(crate) fn hiding_objects(self) -> Self {
+        Self { unseen: Unseen { objects: true, ..self.unseen }, ..self }
     }
 
     /// The same, with another place.

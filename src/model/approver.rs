@@ -43,6 +43,13 @@ pub(crate) fn find(sources: &Sources, environment: &Environment) -> Vec<Approver
     distinct(found)
 }
 
+/// What may approve because it is deployed and lies outside the repository: bases elsewhere, files
+/// that are not there.
+pub(super) fn unseen(environment: &Environment) -> impl Iterator<Item = Approver> + '_ {
+    let parts = environment.problems.iter().filter(|it| it.unseen.objects);
+    parts.map(|it| Approver::new("something that is not in the repository", &it.at, false))
+}
+
 /// The approvers among `objects`.
 pub(super) fn of_objects(objects: &[Object]) -> Vec<Approver> {
     let mut found: Vec<Approver> = objects.iter().filter_map(of_workload).collect();

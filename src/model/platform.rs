@@ -168,6 +168,7 @@ pub(crate) fn facts<'a>(
     let requested = |it: &Kubelet| it.server_tls_bootstrap.value() == Some(&true);
     if platform.kubelets.iter().any(requested) && !approvers.iter().any(|it| it.certain) {
         approvers.extend_from_slice(elsewhere());
+        approvers.extend(approver::unseen(environment));
     }
     platform.approvers = approver::distinct(approvers);
     platform

@@ -65,6 +65,7 @@ impl Subject {
                         self.releases.contains(&problem.unit)
                             || of_unit.is_some_and(|it| is_named_in(&it.id))
                             || self.misses(problem)
+                            || problem.unseen.changes && self.holds(problem.unit)
                     }
                     // A file that nothing builds stands alone.
                     ProblemKind::Syntax if problem.unit.is_none() => is_about(sources, problem),

@@ -69,6 +69,8 @@ pub(crate) struct Closure {
     pub flux: BTreeSet<usize>,
     /// Whether anything in it speaks of our subject, or leads where we cannot follow.
     pub matters: bool,
+    /// Whether it names something that the repository does not have, which may hold anything.
+    pub leads_out: bool,
 }
 
 impl<'a> Layout<'a> {
@@ -265,6 +267,7 @@ impl<'a> Layout<'a> {
                 open.extend(kustomization.references.iter().cloned());
                 closure.dirs.insert(path);
             } else {
+                closure.leads_out |= !self.sources.is_dir(&path);
                 self.reach_all(&path, nested, &mut closure, &mut open);
             }
         }

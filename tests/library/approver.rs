@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use insta::assert_snapshot;
 
-use super::{fixture, helm::in_directory, nowhere, roots, unindented};
+use super::{directory, fixture, helm::in_directory, nowhere, roots, unindented, written::read};
 use crate::{
     model::approver::{elsewhere, find},
     problem::Problem,
@@ -209,4 +209,85 @@ fn mentions_anywhere_but_in_comments_and_prose() {
     assert_eq!(of("kubelet.yaml", "serverTLSBootstrap: true # needs kubelet-csr-approver"), 0);
     assert_eq!(of("kubelet.yaml", "# kubelet-csr-approver"), 0);
     assert_eq!(of("README.md", "install kubelet-csr-approver"), 0);
+}
+
+/// How the kubelets get their certificates where Flux builds a directory `apps` of `kustomization`.
+fn serving(kustomization: &str, more: &str) -> &'static str {
+    let files = format!(
+        "
+        //- clusters/prod/flux.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {{name: apps, namespace: flux-system}}
+        spec: {{path: ./apps, sourceRef: {{kind: GitRepository, name: flux-system}}}}
+        ---
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {{name: metrics-server, namespace: flux-system}}
+        spec: {{path: ./metrics, sourceRef: {{kind: GitRepository, name: flux-system}}}}
+        {more}
+        //- metrics/deployment.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {{name: metrics-server, namespace: kube-system}}
+        spec: {{template: {{spec: {{containers: [{{name: metrics-server, image: metrics-server:v0.7.2}}]}}}}}}
+        //- nodes/kubelet.yaml
+        apiVersion: kubelet.config.k8s.io/v1beta1
+        kind: KubeletConfiguration
+        serverTLSBootstrap: true
+        //- apps/kustomization.yaml
+        {kustomization}
+        //- apps/names.yaml
+        {{apiVersion: v1, kind: Namespace, metadata: {{name: blog}}}}
+        "
+    );
+    let directory = directory(&files);
+    let (_, clusters) = read(directory.path());
+    let [(_, cluster)] = &clusters[..] else { panic!("{} environments", clusters.len()) };
+    cluster.serving.state.id()
+}
+
+#[test]
+fn what_lies_outside_the_repository_may_approve() {
+    let none = "bootstrapped-without-approver";
+    let flux = |spec: &str| {
+        format!(
+            "---\n        apiVersion: kustomize.toolkit.fluxcd.io/v1\n        kind: Kustomization\n        \
+             metadata: {{name: more, namespace: flux-system}}\n        spec: {spec}"
+        )
+    };
+    assert_eq!(serving("resources: [names.yaml]", ""), none);
+    for unseen in [
+        "resources: [names.yaml, https://example.com/all.yaml]",
+        "resources: [names.yaml, 'https://github.com/example/platform//addons?ref=v1']",
+        "resources: [names.yaml, gone.yaml]",
+        "resources: [names.yaml, ../gone]",
+        "{resources: [names.yaml], components: [../gone]}",
+        "{resources: [names.yaml], components: ['https://github.com/example/platform//a']}",
+    ] {
+        assert_eq!(serving(unseen, ""), "unknown", "{unseen}");
+    }
+    for elsewhere in [
+        "{path: ./gone, sourceRef: {kind: GitRepository, name: flux-system}}",
+        "{path: ./addons, sourceRef: {kind: GitRepository, name: platform}}",
+        "{sourceRef: {kind: OCIRepository, name: platform}}",
+    ] {
+        assert_eq!(serving("resources: [names.yaml]", &flux(elsewhere)), "unknown", "{elsewhere}");
+    }
+    // What these may hold or change approves nothing.
+    for seen in [
+        "{resources: [names.yaml], patches: [{path: 'https://example.com/patch.yaml'}]}",
+        "{resources: [names.yaml], configMapGenerator: [{name: a, envs: [gone.env]}]}",
+        "{resources: [names.yaml], patches: [{path: gone.yaml}]}",
+        "{resources: [names.yaml], field: 1}",
+        "resources: [names.yaml, ../apps]",
+    ] {
+        assert_eq!(serving(seen, ""), none, "{seen}");
+    }
+    let release = "---
+        apiVersion: helm.toolkit.fluxcd.io/v2
+        kind: HelmRelease
+        metadata: {name: grafana, namespace: grafana}
+        spec: {chart: {spec: {chart: grafana, sourceRef: {kind: HelmRepository, name: grafana}}}}";
+    assert_eq!(serving("resources: [names.yaml]", release), none);
 }

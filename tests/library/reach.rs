@@ -2,7 +2,13 @@
 
 use insta::assert_snapshot;
 
-use super::fixture_with;
+use super::{
+    common::{
+        fixture::{directory, files},
+        program,
+    },
+    fixture_with,
+};
 use crate::{
     config::Config,
     pipeline::{analyze, check},
@@ -83,6 +89,47 @@ fn what_comes_before_metrics_server_has_to_be_built() {
         //- infra/server.yaml
         DEPLOYMENT
     "), @"error build-fails: there is no monitors.yaml in the repository");
+}
+
+#[test]
+fn what_comes_before_is_built_although_it_names_nothing_of_ours() {
+    let parts = [("FLUX", FLUX), ("DEPLOYMENT", DEPLOYMENT)];
+    let text = "
+        //- clusters/prod/flux.yaml
+        FLUX
+        metadata: {name: crds, namespace: flux-system}
+        spec: {path: ./crds, SOURCE}
+        ---
+        FLUX
+        metadata: {name: blog, namespace: flux-system}
+        spec: {path: ./blog, SOURCE}
+        ---
+        FLUX
+        metadata: {name: infra, namespace: flux-system}
+        spec: {path: ./infra, SOURCE, dependsOn: [{name: crds}]}
+        //- crds/kustomization.yaml
+        resources: [names.yaml]
+        patches: [{}]
+        //- crds/names.yaml
+        {apiVersion: v1, kind: Namespace, metadata: {name: monitoring}}
+        //- blog/kustomization.yaml
+        resources: [names.yaml]
+        patches: [{}]
+        //- blog/names.yaml
+        {apiVersion: v1, kind: Namespace, metadata: {name: blog}}
+        //- infra/server.yaml
+        DEPLOYMENT
+    ";
+    // Which files say something of our subject is found out where they are discovered.
+    let dir = directory(&files(&parts, &text.replace("SOURCE", SOURCE)));
+    let shown = |arguments: &str| {
+        let output = program(&format!("check --fail-on never {arguments} --root"), &[dir.path()]);
+        let places = output.out.lines().filter_map(|it| it.split_once("─["));
+        places.map(|(_, place)| place.trim_end_matches(']').to_owned()).collect::<Vec<_>>()
+    };
+    let flux = "clusters/prod/flux.yaml";
+    assert_eq!(shown(""), ["crds/kustomization.yaml:2:11", &format!("{flux}:4:14")]);
+    assert!(shown("--pedantic").contains(&"blog/kustomization.yaml:2:11".to_owned()));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rayon::ThreadPoolBuilder;
 use serde_json::Value;
 
 use super::{
-    common::{files, program, repository, without_time},
+    common::{files, fixture::directory, program, repository, without_time},
     written::{self, read},
 };
 
@@ -34,6 +34,7 @@ scenarios! {
     argo_cd_application_set
     argo_cd_sites
     broken
+    broken_neighbours
     clean
     cluster_api_helm
     fleet
@@ -108,7 +109,9 @@ fn every_scenario_is_a_test_and_has_its_snapshots() {
     let recorded = files(&repository().join("tests/snapshots"), is_snapshot);
     let kinds = ["check", "sarif", "show"];
     let snapshots = all.iter().flat_map(|name| kinds.map(|kind| format!("{name}@{kind}.snap")));
-    assert_eq!(recorded, snapshots.collect::<Vec<_>>());
+    let mut snapshots: Vec<String> = snapshots.collect();
+    snapshots.sort();
+    assert_eq!(recorded, snapshots);
 }
 
 fn record(scenario: &Scenario, sarif: Value) {
@@ -179,6 +182,45 @@ fn the_model_repository_is_clean() {
     let clean = scenario("clean");
     let output = program("check --fail-on note --root", &[&clean.dir]);
     assert_eq!(output.status, 0, "{}", output.out);
+}
+
+#[test]
+fn what_is_broken_beside_metrics_server_changes_nothing_about_it() {
+    let broken = scenario("broken_neighbours").dir;
+    let is_well = |path: &str| !path.starts_with("apps/") && !path.starts_with("charts/");
+    let well = files(&broken, is_well).into_iter().map(|path| {
+        let text = fs::read_to_string(broken.join(&path)).unwrap();
+        let lines = text.lines().filter(|it| {
+            !["- apps.yaml", "- dns", "- service-monitors.yaml"].contains(&it.trim_start())
+        });
+        (path, lines.flat_map(|it| [it, "\n"]).collect())
+    });
+    let well = directory(&well.collect::<Vec<_>>());
+    // What is said of metrics-server, and what is said of files that are broken.
+    let said = |dir: &Path, arguments: &str| -> (Vec<Value>, Vec<Value>) {
+        let arguments = format!("check --format json --fail-on never {arguments} --root");
+        let report: Value = serde_json::from_str(&program(&arguments, &[dir]).out).unwrap();
+        let findings = report["findings"].as_array().unwrap().iter().cloned();
+        let of_files = ["syntax", "unresolved", "build-fails", "env-var-undefined"];
+        findings.partition(|it| !of_files.contains(&it["rule"].as_str().unwrap()))
+    };
+    for arguments in ["", "--pedantic"] {
+        let (about_it, _) = said(&broken, arguments);
+        assert!(about_it.len() > 1);
+        assert_eq!((about_it, Vec::new()), said(well.path(), arguments));
+    }
+    let (_, shown) = said(&broken, "");
+    assert!(shown.len() == 2 && shown.iter().all(|it| it["severity"] == "error"));
+    let (_, all) = said(&broken, "--pedantic");
+    assert!(shown.iter().all(|it| all.contains(it)));
+    let apps = directories(&broken.join("apps")).iter().map(|it| name_of(it)).collect::<Vec<_>>();
+    // Nobody looks for a chart that has nothing to do with metrics-server.
+    for app in apps.iter().filter(|it| *it != "search") {
+        let is_there = |it: &Value| {
+            it["severity"] == "note" && it["labels"].to_string().contains(&format!("apps/{app}"))
+        };
+        assert!(all.iter().any(is_there), "{app}");
+    }
 }
 
 #[test]

@@ -156,7 +156,7 @@ impl SourcePart<'_, '_> {
             let at = self.source.get("repoURL").unwrap_or(at);
             if self.concerns(dir) {
                 deployed.concerns = true;
-                deployed.problems.push(Problem::unresolved(&at.origin, &*why));
+                deployed.problems.push(Problem::unresolved(&at.origin, &*why).hiding_objects());
             }
             return;
         }
@@ -164,7 +164,7 @@ impl SourcePart<'_, '_> {
             let sources = self.argo.context.sources;
             let who = install::introduced(sources, self.application);
             let message = format!("{who} has path {dir}, which is not in the repository");
-            let problem = Problem::refused(&at.origin, message).about(dir);
+            let problem = Problem::refused(&at.origin, message).about(dir).hiding_objects();
             deployed.problems.push(match install::near(sources, dir) {
                 Some(near) => problem.help(format!("write `{near}`")),
                 None => problem,
@@ -189,7 +189,7 @@ impl SourcePart<'_, '_> {
                 let at = self.source.get("plugin").unwrap_or(at);
                 let message =
                     "what a configuration management plugin makes is not in the repository";
-                deployed.problems.push(Problem::unresolved(&at.origin, message));
+                deployed.problems.push(Problem::unresolved(&at.origin, message).hiding_objects());
             }
         }
     }
@@ -253,7 +253,8 @@ impl SourcePart<'_, '_> {
         let closure = self.argo.layout.closure(dir, true);
         let nested = self.argo.layout.argo.iter().any(|(file, _)| closure.files.contains(file));
         let render = self.argo.context.purpose == crate::resolve::context::Purpose::Render;
-        if !(closure.matters || nested || render) {
+        let wanted = nested || render || self.argo.context.config.pedantic;
+        if !(closure.matters || closure.leads_out || wanted) {
             return;
         }
         let options = kustomize::BuildOptions {

@@ -58,13 +58,14 @@ pub(super) fn directory(
             return Err(Problem::unresolved(&at, format!("the path: {why}")));
         }
     };
-    let part = part(sources, store, own, kustomization, &inside(written), problems)?;
+    let part = part(sources, store, own, kustomization, &inside(written), problems);
+    let part = part.map_err(Problem::hiding_objects)?;
     let path = &part.dir;
     if !sources.is_dir(path) {
         let who = install::introduced(sources, kustomization);
         let message = format!("{who} has path {written}, which is not in the repository");
         let kind = if part.certain { ProblemKind::BuildFails } else { ProblemKind::Unresolved };
-        let problem = Problem::new(kind, origin, message).about(path.as_str());
+        let problem = Problem::new(kind, origin, message).about(path.as_str()).hiding_objects();
         return Err(match install::near(sources, path) {
             Some(near) => problem.help(format!("write `./{near}`")),
             None => problem,

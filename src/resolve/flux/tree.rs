@@ -42,7 +42,7 @@ pub(crate) fn resolve(
 ) {
     let mut tree = Tree {
         context,
-        layout: layout.filter(|_| context.purpose == Purpose::Judge),
+        layout: layout.filter(|_| context.purpose == Purpose::Judge && !context.config.pedantic),
         own: Own::default(),
         by_flux: environment.entry.kind == EntryKind::Flux,
         whole: None,
@@ -303,7 +303,8 @@ impl Tree<'_> {
 
     /// Whether anything that a Kustomization builds may concern us.
     fn matters(&self, node: &Node) -> bool {
-        self.closures(node).is_none_or(|closures| closures.iter().any(|it| it.matters))
+        let closures = self.closures(node);
+        closures.is_none_or(|closures| closures.iter().any(|it| it.matters || it.leads_out))
     }
 
     /// What a Kustomization's directories reach; `None` when everything is built anyway, or nothing
@@ -322,7 +323,8 @@ impl Tree<'_> {
         Some(dirs.iter().map(|dir| layout.closure(dir, true)).collect())
     }
 
-    /// Builds what was left out if it may make what is asked for by name and is not there.
+    /// Builds what was left out if it has to be deployed before what was not, or may make what is
+    /// asked for by name and is not there.
     fn include_left_out(&mut self) -> bool {
         let left_out: Vec<usize> = (0..self.members.len())
             .filter(|index| self.members[*index].stage == Stage::LeftOut)
@@ -330,16 +332,25 @@ impl Tree<'_> {
         if left_out.is_empty() {
             return false;
         }
+        let mut found = false;
+        let built = self.members.iter().filter(|it| it.stage != Stage::LeftOut);
+        let before: BTreeSet<String> =
+            built.flat_map(|it| Unit::of_object(&it.node).after).collect();
+        for member in self.members.iter_mut().filter(|it| it.stage == Stage::LeftOut) {
+            if before.contains(&Unit::of_object(&member.node).id) {
+                member.stage = Stage::Found;
+                found = true;
+            }
+        }
         let names = self.asked_for();
-        if names.is_empty() {
-            return false;
+        if found || names.is_empty() {
+            return found;
         }
         let sources = self.context.sources;
         let names_one = |file: &FileId| {
             let text = sources.text(*file).as_bytes();
             names.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
         };
-        let mut found = false;
         for index in left_out {
             let closures = self.closures(&self.members[index].node).unwrap_or_default();
             if closures.iter().flat_map(|it| &it.files).any(names_one) {

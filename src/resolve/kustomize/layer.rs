@@ -72,10 +72,11 @@ impl Layer {
     /// What a part that changes objects comes to. Without it those that `selects` are unknown.
     pub(super) fn change<T>(
         &mut self,
-        part: Outcome<T>,
+        mut part: Outcome<T>,
         selects: impl Fn(&Resource) -> bool,
     ) -> Option<T> {
-        if let Err(problem) = &part {
+        if let Err(problem) = &mut part {
+            problem.unseen.changes = true;
             let why = (*problem.message).into();
             self.resources.iter_mut().filter(|it| selects(it)).for_each(|it| it.hide(&why));
         }
@@ -90,12 +91,15 @@ impl Layer {
     /// Adds problems: one cause once.
     pub(super) fn tell(&mut self, problems: impl IntoIterator<Item = Problem>) {
         for problem in problems {
-            let same = |it: &Problem| {
+            let same = |it: &&mut Problem| {
                 it.kind == problem.kind
                     && it.message == problem.message
                     && (it.kind == ProblemKind::Unresolved || it.at == problem.at)
             };
-            if self.problems.len() < MAX_PROBLEMS && !self.problems.iter().any(same) {
+            if let Some(known) = self.problems.iter_mut().find(same) {
+                known.unseen.objects |= problem.unseen.objects;
+                known.unseen.changes |= problem.unseen.changes;
+            } else if self.problems.len() < MAX_PROBLEMS {
                 self.problems.push(problem);
             }
         }

@@ -11,7 +11,7 @@ use crate::{
         layer::Layer,
         load::Loader,
         resource::{Resource, all_objects},
-        value::text,
+        value::{text, unresolved},
     },
     scalar::{Dialect, Scalar},
     tree::{self, Node, Origin, Reason, Via},
@@ -39,7 +39,10 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) {
                 format!("{url} is another version from time to time; pin one"),
             );
         }
-        None => layer.unresolved(&entry.origin, format!("{url} is not in the repository")),
+        None => {
+            let unread = unresolved(&entry.origin, format!("{url} is not in the repository"));
+            layer.part::<()>(Err(unread.hiding_objects().into()));
+        }
     }
 }
 

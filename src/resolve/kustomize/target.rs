@@ -121,7 +121,7 @@ fn resource(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> Outcome<()>
             remote::include(loader, entry, layer);
             Ok(())
         }
-        Target::Missing => Err(loader.missing(entry, "")),
+        Target::Missing => Err(loader.missing(entry, "").hiding_objects().into()),
     }
 }
 
@@ -174,10 +174,10 @@ fn include_component(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> Ou
         Target::Directory(dir) => dir,
         Target::Remote => {
             let why = format!("the component {} is not in the repository", text(Some(entry)));
-            return Err(unresolved(&entry.origin, why));
+            return Err(unresolved(&entry.origin, why).hiding_objects().into());
         }
         Target::File(_) => return Err(refusal(&entry.origin, "a component is a directory")),
-        Target::Missing => return Err(loader.missing(entry, "")),
+        Target::Missing => return Err(loader.missing(entry, "").hiding_objects().into()),
     };
     let inner = enter(loader, &dir, entry, layer)?;
     let kustomization = kustomization(&inner, &entry.origin, None)?;
