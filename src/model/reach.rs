@@ -71,6 +71,8 @@ impl Subject {
                     ProblemKind::Syntax if problem.unit.is_none() => is_about(sources, problem),
                     // Nothing else is refused with it.
                     _ if problem.tolerated => is_about(sources, problem) || self.misses(problem),
+                    // Others are installed by the same file, each for itself.
+                    _ if of_unit.is_some_and(|it| it.release) => self.holds(problem.unit),
                     _ => self.holds(problem.unit) || is_about(sources, problem),
                 };
         }

@@ -157,6 +157,30 @@ fn a_release_that_is_refused_takes_no_other_along() {
 }
 
 #[test]
+fn a_release_in_the_file_of_another_stands_for_itself() {
+    assert_snapshot!(said(r#"
+        //- main.tf
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          version    = "3.12.1"
+        }
+        resource "helm_release" "blog" {
+          name  = "blog"
+          chart = "blog"
+          set {
+            name  = "a[-1]"
+            value = "x"
+          }
+        }
+    "#), @"
+    pedantic apiservice-insecure-skip-tls-verify: the API server does not verify metrics-server's certificate, as is the upstream default
+    pedantic build-fails: Helm refuses to set `a[-1]`: `-1` is no index
+    ");
+}
+
+#[test]
 fn what_cannot_be_told_matters_where_a_setting_hangs_on_it() {
     assert_snapshot!(said("
         //- kustomization.yaml
