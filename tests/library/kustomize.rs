@@ -369,6 +369,71 @@ fn refusals_stand_at_their_cause() {
 }
 
 #[test]
+fn what_is_fetched_hides_only_what_it_may_change() {
+    let hides = |field: &str| {
+        let field = field.replace("URL", "'https://example.com/x.yaml'");
+        let text = format!(
+            "
+            //- deployment.yaml
+            DEPLOYMENT
+            //- kustomization.yaml
+            resources: [deployment.yaml]
+            {field}
+            "
+        );
+        let built = built("", &text);
+        assert!(!built.contains("build-fails"), "{built}");
+        assert!(built.contains("unresolved: "), "{built}");
+        built.contains("  metadata.*: unknown: ")
+    };
+    for field in [
+        "patchesStrategicMerge: [URL]",
+        "patches: [{path: URL}]",
+        "replacements: [{path: URL}]",
+        "transformers: [URL]",
+        "transformers: ['{apiVersion: example.com/v1, kind: Own, metadata: {name: a}}']",
+        "components: [URL]",
+    ] {
+        assert!(hides(field), "{field}");
+    }
+    for field in [
+        "configMapGenerator: [{name: a, files: [URL]}]",
+        "secretGenerator: [{name: a, envs: [URL]}]",
+        "patches: [{path: URL, target: {kind: Service}}]",
+        "patchesJson6902: [{path: URL, target: {version: v1, kind: Service, name: a}}]",
+        "configurations: [URL]",
+        "crds: [URL]",
+        "openapi: {path: URL}",
+        "generators: [URL]",
+        "validators: [URL]",
+    ] {
+        assert!(!hides(field), "{field}");
+    }
+}
+
+#[test]
+fn what_git_ignores_is_made_before_the_build() {
+    let built = built(
+        "",
+        "
+        //- .gitignore
+        .env
+        /secrets/
+        //- deployment.yaml
+        DEPLOYMENT
+        //- kustomization.yaml
+        resources: [deployment.yaml, secrets/token.yaml]
+        configMapGenerator: [{name: a, envs: [.env]}]
+        secretGenerator: [{name: b, files: [secrets/kubeconfig]}]
+    ",
+    );
+    assert_eq!(
+        (built.matches("build-fails").count(), built.matches("unresolved: ").count()),
+        (0, 3)
+    );
+}
+
+#[test]
 fn what_does_not_depend_on_a_refusal_is_built() {
     assert_snapshot!(built("", "
         //- deployment.yaml

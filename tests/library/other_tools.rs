@@ -103,6 +103,30 @@ fn a_helm_chart_proxy_knows_what_it_does_not_take_from_the_cluster() {
 }
 
 #[test]
+fn a_root_module_of_terraform_may_be_the_repository() {
+    let sources = fixture(
+        r#"
+        //- main.tf
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          version    = "3.12.2"
+          values     = [file("${path.module}/values.yaml"), file("${path.root}/more/values.yaml")]
+        }
+        //- values.yaml
+        args: [--kubelet-insecure-tls]
+        //- more/values.yaml
+        replicas: 2
+        "#,
+    );
+    let installed = installed(&sources);
+    assert!(installed.contains("--kubelet-insecure-tls  main.tf:6"), "{installed}");
+    assert!(installed.contains("replicas: 2  main.tf:6"), "{installed}");
+    assert_eq!(installed.matches("metrics-server 3.12.2").count(), 1);
+}
+
+#[test]
 fn a_helm_release_and_a_module_of_terraform() {
     assert_snapshot!(scenario("terraform"), @r#"
     eks:

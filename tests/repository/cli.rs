@@ -101,6 +101,38 @@ fn what_cannot_be_done_is_said() {
 }
 
 #[test]
+fn what_builds_is_printed_though_a_release_is_refused() {
+    let dir = repository(
+        "
+        //- kustomization.yaml
+        resources: [server.yaml, release.yaml]
+        //- server.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec: {template: {spec: {containers: [{name: metrics-server, image: metrics-server:v0.7.2}]}}}
+        //- release.yaml
+        apiVersion: helm.toolkit.fluxcd.io/v2
+        kind: HelmRelease
+        metadata: {name: metrics-server, namespace: edge}
+        spec:
+          chart: {spec: {chart: metrics-server, version: 3.12.2, sourceRef: {kind: HelmRepository, name: x}}}
+          valuesFrom: [{kind: ConfigMap, name: settings, valuesKey: gone.yaml}]
+        ---
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: settings, namespace: edge}
+        data: {values.yaml: 'replicas: 2'}
+        ",
+    );
+    let output = program("render --environment default --root", &[dir.path()]);
+    assert_eq!(output.status, 1, "{}", output.err);
+    assert!(output.err.contains("has no key `gone.yaml`"), "{}", output.err);
+    let kinds: Vec<&str> = output.out.lines().filter_map(|it| it.strip_prefix("kind: ")).collect();
+    assert_eq!(kinds, ["ConfigMap", "Deployment", "HelmRelease"]);
+}
+
+#[test]
 fn help_that_was_asked_for_is_the_answer() {
     for arguments in ["--help", "check --help", "help show", "--version"] {
         let output = program(arguments, &[]);

@@ -5,6 +5,7 @@ use crate::{
         FIELD_SPEC, GENERATOR, IMAGE, PATCH, REPLACEMENT, REPLICA, SELECTOR, Shape,
     },
     parse,
+    problem::Problem,
     resolve::kustomize::{
         fieldspec::FieldSpec,
         generate::{self, Generated, Product},
@@ -18,7 +19,7 @@ use crate::{
         select::Selector,
         shape, target,
         transform::{self, End, Namespace, Subjects},
-        value::{Outcome, overwrite, refusal, text, text_at},
+        value::{Outcome, overwrite, refusal, text, text_at, unresolved},
     },
     scalar::Dialect,
     source::file_name,
@@ -32,13 +33,18 @@ pub(super) fn generators(
     layer: &mut Layer,
 ) -> Vec<Generated> {
     let mut generated = Vec::new();
-    for config in configurations(loader, entries, layer) {
+    let (configs, problems) = configurations(loader, entries, layer);
+    for problem in problems {
+        layer.part::<()>(Err(problem.hiding_objects().into()));
+    }
+    for config in configs {
         let product = match (builtin(&config.node), config.kind()) {
             (true, "ConfigMapGenerator") => Product::ConfigMap,
             (true, "SecretGenerator") => Product::Secret,
             _ => {
                 let message = format!("what the generator {} makes is not known", config.kind());
-                layer.unresolved(config.anchor(), message);
+                let problem = unresolved(config.anchor(), message);
+                layer.part::<()>(Err(problem.hiding_objects().into()));
                 continue;
             }
         };
@@ -64,10 +70,14 @@ pub(super) fn generators(
 
 /// Runs the transformers that `entries` configure.
 pub(super) fn transformers(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) {
-    for config in configurations(loader, entries, layer) {
+    let (configs, problems) = configurations(loader, entries, layer);
+    for problem in problems {
+        layer.change::<()>(Err(problem.into()), |_| true);
+    }
+    for config in configs {
         if !builtin(&config.node) {
             let message = format!("what the transformer {} changes is not known", config.kind());
-            layer.unresolved(config.anchor(), message);
+            layer.change::<()>(Err(unresolved(config.anchor(), message)), |_| true);
             continue;
         }
         let ran = run(loader, &config, layer);
@@ -79,16 +89,22 @@ pub(super) fn transformers(loader: &Loader<'_>, entries: &[Node], layer: &mut La
 
 /// Notes the validators that `entries` configure, none of which is kustomize's own.
 pub(super) fn validators(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) {
-    for config in configurations(loader, entries, layer) {
+    let (configs, problems) = configurations(loader, entries, layer);
+    layer.tell(problems);
+    for config in configs {
         let message = format!("what the validator {} refuses is not known", config.kind());
-        layer.unresolved(config.anchor(), message);
+        layer.tell([*unresolved(config.anchor(), message)]);
     }
 }
 
-/// The objects that `entries` hold or lead to.
-fn configurations(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Vec<Resource> {
+/// The objects that `entries` hold or lead to, and why there may be others.
+fn configurations(
+    loader: &Loader<'_>,
+    entries: &[Node],
+    layer: &mut Layer,
+) -> (Vec<Resource>, Vec<Problem>) {
     if entries.is_empty() {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
     let mut found = Layer::empty();
     let mut paths = Vec::new();
@@ -101,11 +117,9 @@ fn configurations(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> V
     }
     target::resources(loader, &paths, &mut found);
     found.sweep();
-    layer.tell(found.problems);
     layer.reached.append(&mut found.reached);
     layer.cyclic |= found.cyclic;
-    layer.open = layer.open.take().or(found.open);
-    found.resources
+    (found.resources, found.problems)
 }
 
 /// Whether the object configures something that comes with kustomize.
