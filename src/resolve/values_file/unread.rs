@@ -164,7 +164,14 @@ fn calls_of_helm(text: &str, all: bool) -> Vec<&str> {
     }
     let commands =
         command::lines(text).into_iter().flat_map(|(_, it)| command::installing(it, all));
-    commands.map(|(_, it)| it.trim_end()).filter(|it| it.starts_with("helm")).collect()
+    commands.map(|(_, it)| first(it).trim_end()).filter(|it| it.starts_with("helm")).collect()
+}
+
+/// A command without the options that a folded block of YAML has on lines of their own: a pipeline
+/// fills in there which values file of several it takes, and each is judged as if it were.
+fn first(command: &str) -> &str {
+    let mut breaks = command.match_indices('\n').map(|(at, _)| &command[..at]);
+    breaks.find(|it| !it.trim_end().ends_with('\\')).unwrap_or(command)
 }
 
 #[cfg(test)]
