@@ -9,6 +9,8 @@ use hcl_edit::{
     structure::Body,
 };
 
+use crate::source;
+
 /// How often keys of objects may be repeated in a file.
 const MAX_REPEATED: usize = 104;
 
@@ -18,11 +20,18 @@ const MAX_REPEATED: usize = 104;
 /// (hashicorp/terraform#28727). So the parser is shown another key of the same length in the place
 /// of each that is repeated: their names have to be read in `text`, see [`name`].
 ///
+/// It also takes the end of an empty heredoc for its text when another one with the same delimiter
+/// follows, so it is shown an empty string instead.
+///
 /// # Errors
 /// What is no HCL, or has too many such keys.
 pub(crate) fn parse(text: &str) -> Result<Body, Error> {
-    let first = parser::parse_body(text);
     let mut shown = text.to_owned();
+    for empty in empty_heredocs(text) {
+        let string = format!("{:<1$}", "\"\"", empty.len());
+        shown.replace_range(empty, &string);
+    }
+    let first = parser::parse_body(&shown);
     let letters = ('A'..='Z').chain('a'..='z').cycle().take(MAX_REPEATED);
     let mut result = first.clone();
     for letter in letters {
@@ -34,6 +43,31 @@ pub(crate) fn parse(text: &str) -> Result<Body, Error> {
     }
     // What is wrong besides is told in the words of the code as it is.
     result.or(first)
+}
+
+/// Where heredocs without a line are, from their `<<` to their second delimiter.
+fn empty_heredocs(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut open: Option<(usize, &str, bool)> = None;
+    for (at, line) in source::lines(text) {
+        let line = line.trim_end();
+        if let Some((start, delimiter, is_first)) = open {
+            let rest = line.trim_start().strip_prefix(delimiter);
+            let ends = rest.is_some_and(|it| !it.starts_with(is_name));
+            if ends && is_first {
+                let indent = line.len() - line.trim_start().len();
+                found.push(start..at + indent + delimiter.len());
+            }
+            open = if ends { None } else { Some((start, delimiter, false)) };
+        } else if let Some((before, delimiter)) = line.rsplit_once("<<") {
+            let delimiter = delimiter.strip_prefix('-').unwrap_or(delimiter);
+            let is_comment = before.contains('#') || before.contains("//");
+            if !delimiter.is_empty() && delimiter.chars().all(is_name) && !is_comment {
+                open = Some((at + before.len(), delimiter, true));
+            }
+        }
+    }
+    found
 }
 
 /// Where the name of the repeated key is that the parser refuses.
@@ -77,6 +111,15 @@ pub(super) fn name<'k>(key: &'k ObjectKey, text: &'k str) -> &'k str {
 #[cfg(test)]
 mod tests {
     use super::parse;
+
+    #[test]
+    fn an_empty_heredoc_ends_before_another_of_the_same_name() {
+        let text = "a = x ? y : <<EOT\n  EOT\nb = (z ? <<-EOT\nkey: value\nEOT\n  : \"\")\n";
+        let body = parse(text).unwrap();
+        assert_eq!(body.attributes().count(), 2);
+        let inside = "a = <<-EOT\n  cat <<EOF\n  EOF\nEOT\n";
+        assert_eq!(parse(inside).unwrap().to_string(), inside, "what a heredoc holds is text");
+    }
 
     #[test]
     fn a_key_may_be_repeated_but_no_attribute() {
