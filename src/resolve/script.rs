@@ -31,6 +31,9 @@ const TOOLS: &[(&str, &str, &str)] = &[
     ("config.projectsveltos.io", "Sveltos", r"\b(?:chartName|releaseName)\s*:"),
     ("k0s.k0sproject.io", "k0s", r"\bchartname\s*:"),
     ("eksctl.io/", "eksctl", r"\bname\s*:"),
+    ("apiVersion: helm.fluxcd.io/", "the Helm Operator", r"\bname\s*:"),
+    ("apiVersion: catalog.cattle.io/", "Rancher", r"\bname\s*:"),
+    ("kind: ClusterResourceSet", "a ClusterResourceSet", r"\bname\s*:"),
     ("packaging.carvel.dev", "Carvel", r"\brefName\s*:"),
     ("ZarfPackageConfig", "Zarf", r"\bname\s*:"),
     ("skaffold/", "Skaffold", r"\b(?:remoteChart|chartPath)\s*:"),
@@ -75,6 +78,11 @@ fn of_file(
         let at = Origin::written(Span::new(file, at));
         found.push((what, file, Problem::unresolved(&at, message)));
     };
+    if source::extension(path) == "tf" {
+        for (by, at) in blocks(text) {
+            add(What::Server, by, at);
+        }
+    }
     let tool = TOOLS.iter().zip(TOOL_LINES.iter()).find(|((mark, ..), _)| text.contains(mark));
     for (start, line) in command::lines(text) {
         let bare = line.trim_start();
@@ -110,6 +118,30 @@ fn of_file(
     }
     found
 }
+
+/// Where blocks of Terraform that are not read have metrics-server installed, and by what.
+fn blocks(text: &str) -> impl Iterator<Item = (&'static str, Range<usize>)> {
+    BLOCKS.iter().flat_map(move |[block, skipped, installs]| {
+        block.captures_iter(text).filter_map(move |found| {
+            let (whole, kind) = (found.get(0)?, found.get(1)?.as_str());
+            let by = if kind == "module" { "a module" } else { "an argocd_application" };
+            if kind == "module" && skipped.is_match(whole.as_str()) {
+                return None;
+            }
+            let at = installs.captures(whole.as_str())?.get(1)?;
+            Some((by, whole.start() + at.start()..whole.start() + at.end()))
+        })
+    })
+}
+
+/// A block that may install charts, what says that its code is in the repository or that there is
+/// none of it, and what installs metrics-server.
+static BLOCKS: LazyLock<Option<[Regex; 3]>> = LazyLock::new(|| {
+    let block = r#"(?ms)^(module|resource "argocd_application") [^\n]*\{[ \t]*$.*?^\}"#;
+    let skipped = r#"(?m)^[ \t]*(?:source[ \t]*=[ \t]*"\.|count[ \t]*=[ \t]*0[ \t]*$)"#;
+    let installs = r"(?m)^[ \t]*((?:chart(?:_name)?|source)[ \t]*=[^\n#]*metrics-server[^\s#]*|enable_metrics_server[ \t]*=[ \t]*true\b)";
+    Some([Regex::new(block).ok()?, Regex::new(skipped).ok()?, Regex::new(installs).ok()?])
+});
 
 /// Names that a file gives to something that is called `metrics-server`.
 struct Names<'a>(Vec<&'a str>);
@@ -241,6 +273,22 @@ mod tests {
                 command = "kubectl apply -f https://x/metrics-server.yaml"
               }
             }
+            //- addons.tf
+            module "addons" {
+              source                = "aws-ia/eks-blueprints-addons/aws"
+              enable_metrics_server = true
+            }
+            //- application.tf
+            resource "argocd_application" "metrics_server" {
+              spec {
+                source {
+                  chart = "metrics-server"
+                }
+              }
+            }
+            //- crs.yaml
+            kind: ClusterResourceSet
+            spec: {resources: [{kind: ConfigMap, name: metrics-server}]}
             //- play.yml
             - hosts: all
               tasks:
@@ -257,9 +305,12 @@ mod tests {
         .github/workflows/up.yaml:1 metrics-server is installed by a workflow, which is not read
         .gitlab-ci.yml:4 metrics-server is installed by a script, which is not read
         Makefile:4 metrics-server is installed by a Makefile, which is not read
+        addons.tf:3 metrics-server is installed by a module, which is not read
+        application.tf:4 metrics-server is installed by an argocd_application, which is not read
         cloud-init.yaml:2 metrics-server is installed by a script, which is not read
         cloud-init.yaml:3 an approver is installed by a script, which is not read
         crossplane.yaml:3 metrics-server is installed by Crossplane, which is not read
+        crs.yaml:2 metrics-server is installed by a ClusterResourceSet, which is not read
         hack/setup:2 metrics-server is installed by a script, which is not read
         hack/setup:4 an approver is installed by a script, which is not read
         hack/setup:5 kubelets are configured by a script, which is not read
@@ -296,6 +347,15 @@ mod tests {
             //- .github/ISSUE_TEMPLATE/bug.yaml
             body:
             - value: Did you run kubectl apply -f metrics-server.yaml?
+            //- main.tf
+            module "metrics_server" {
+              source = "./modules/chart"
+              chart  = "metrics-server"
+            }
+            module "addons" {
+              source                = "aws-ia/eks-blueprints-addons/aws"
+              enable_metrics_server = false
+            }
             //- images.yaml
             images: [registry.k8s.io/metrics-server/metrics-server:v0.7.2]
         "#), @"");
