@@ -20,6 +20,7 @@ use hcl_edit::{
 };
 
 use crate::{
+    data::subject::is_named_in,
     problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
@@ -31,7 +32,7 @@ use crate::{
         terraform::evaluate::{TerraformScope, written},
     },
     scalar::Scalar,
-    source::{self, FileId, Relevance, Sources},
+    source::{self, FileId, Relevance, Sources, Span},
     tree::{Kind, Map, Node, Origin, Reason},
 };
 
@@ -72,7 +73,9 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     for module in modules.values() {
         let mut installs: Vec<(FileId, &Block)> = module.blocks("resource").collect();
         installs.retain(|(_, block)| label(block, 0) == Some("helm_release"));
-        if installs.is_empty() && module.problems.is_empty() {
+        let mut problems = module.elsewhere(context.sources);
+        problems.extend(module.problems.iter().cloned());
+        if installs.is_empty() && problems.is_empty() {
             continue;
         }
         found.reached.files.extend(module.files.iter().map(|(file, _)| *file));
@@ -97,9 +100,9 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
                 environment.install(context, release);
                 environment.end(start, unit);
             }
-            if let Some(first) = module.problems.first() {
+            if let Some(first) = problems.first() {
                 let environment = environment(&mut environments, &instance.root, &first.at);
-                environment.problems.extend(module.problems.iter().cloned());
+                environment.problems.extend(problems.iter().cloned());
             }
             // The code may say more of the cluster than what it installs.
             if let Some(environment) = environments.get_mut(&instance.root) {
@@ -214,6 +217,29 @@ impl Module {
     fn called(&self, block: &Block) -> Option<String> {
         let path = block.body.get_attribute("source")?.value.as_str()?;
         source::join(&self.dir, Some(path).filter(|it| it.starts_with('.'))?)
+    }
+
+    /// What modules that are not in the repository may install of our concern, by the arguments that
+    /// say so. The add-ons of an EKS cluster are read with the cluster.
+    fn elsewhere(&self, sources: &Sources) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (file, block) in self.blocks("module") {
+            let source = block.body.get_attribute("source").and_then(|it| it.value.as_str());
+            let Some(source) = source.filter(|it| !it.starts_with('.')) else { continue };
+            let says = block.body.attributes().find(|it| {
+                let read = matches!(it.key.as_str(), "source" | "addons" | "cluster_addons");
+                let off = it.value.as_bool() == Some(false);
+                let text = it.span().map_or("", |span| sources.slice(Span::new(file, span)));
+                !read && !off && is_named_in(text)
+            });
+            let Some(says) = says else { continue };
+            let name = label(block, 0).unwrap_or_default();
+            let why = format!(
+                "the module `{name}` ({source}) is not in the repository: what it installs is unknown"
+            );
+            problems.push(Problem::unresolved(&written(file, says.key.span()), why));
+        }
+        problems
     }
 
     /// The expression of `local.name`.

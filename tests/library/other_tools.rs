@@ -8,6 +8,7 @@ use crate::{
     config::Config,
     discover,
     pipeline::{analyze, check},
+    problem::Problem,
     source::Sources,
 };
 
@@ -256,6 +257,34 @@ fn a_module_of_terraform_that_installs_any_chart() {
         revisionHistoryLimit: 1  modules/chart/main.tf:6 values `var.values` < live/main.tf:9 values `file("metrics-server.yaml")` < live/metrics-server.yaml:1
         podLabels.team: one  modules/chart/main.tf:6 `"one"`
     "#);
+}
+
+#[test]
+fn a_module_of_terraform_from_elsewhere_is_said_to_be_unread() {
+    let sources = fixture(
+        r#"
+        //- main.tf
+        module "addons" {
+          source                = "aws-ia/eks-blueprints-addons/aws"
+          enable_metrics_server = true
+        }
+        module "more_addons" {
+          source                = "aws-ia/eks-blueprints-addons/aws"
+          enable_metrics_server = false
+        }
+        module "cluster" {
+          source = "terraform-aws-modules/eks/aws"
+          addons = { metrics-server = {} }
+        }
+        "#,
+    );
+    let (environments, _) = analyze(&sources, &Config::default());
+    let problems = environments.iter().flat_map(|it| &it.problems);
+    let line = |it: &Problem| {
+        let at = it.at.written_at().expect("a place");
+        format!("{}: {}", sources.start(at).line, it.message)
+    };
+    assert_snapshot!(problems.map(line).collect::<Vec<_>>().join("\n"), @"3: the module `addons` (aws-ia/eks-blueprints-addons/aws) is not in the repository: what it installs is unknown");
 }
 
 #[test]
