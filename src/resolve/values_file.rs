@@ -178,7 +178,8 @@ const FOR_NOBODY: &[&str] = &["old", "bak", "orig", "template", "templates"];
 /// Whether what is at `path` is for no cluster that stays: its name says that it is old, an example
 /// or a test, or it is what `ct install` of helm/chart-testing takes (`ci/*-values.yaml` in a chart).
 ///
-/// A configuration that matches it by that name asks for it, and so does who names it.
+/// A configuration that matches it by that name, or has an environment of it, asks for it, and so does
+/// who names it.
 pub(super) fn is_for_no_cluster(context: &Context<'_>, path: &str) -> bool {
     let sources = context.sources;
     let dir = source::parent(path);
@@ -189,7 +190,9 @@ pub(super) fn is_for_no_cluster(context: &Context<'_>, path: &str) -> bool {
     };
     says.is_some_and(|word| {
         let settings = settings_for(context.config, path, "");
-        let asks = |it: &EnvironmentConfig| it.globs.name(word);
+        let asks = |it: &EnvironmentConfig| {
+            it.globs.name(word) || (it.globs.is_empty() && it.name.contains(word))
+        };
         let named = |it: &String| it.contains(word) && source::is_within(path, it);
         !settings.is_some_and(asks) && !context.config.named.iter().any(named)
     })
@@ -427,6 +430,21 @@ dependencies:
         assert_eq!(
             names(&format!("{files}\n{asked}")),
             ["addons", "addons/ci/a-values.yaml", "metrics-server/values.yaml"]
+        );
+        let by_name = "
+            //- .metrics-server-lint.yaml
+            environments:
+              addons/values-old.yaml: {nodes: 3}
+              values.example.yaml:
+            ";
+        assert_eq!(
+            names(&format!("{files}\n{by_name}")),
+            [
+                "addons",
+                "addons/values-old.yaml",
+                "metrics-server/values.example.yaml",
+                "metrics-server/values.yaml"
+            ]
         );
     }
 
