@@ -26,7 +26,7 @@ const NAMES: &[&str] = &["Kustomization", "kubelet", "user-data", "cloud-init"];
 
 /// Whether the file at `path` is looked into without anything naming it.
 pub(crate) fn is_candidate(path: &str) -> bool {
-    let name = source::file_name(path);
+    let name = source::file_name(source::rendered(path));
     EXTENSIONS.contains(&source::extension(name)) || NAMES.contains(&name) || is_script(path)
 }
 
@@ -332,7 +332,8 @@ mod tests {
             let pattern = regex::Regex::new(hook["files"].as_str().unwrap()).unwrap();
             let by_extension = EXTENSIONS.iter().map(|it| format!("a/b.{it}"));
             let scripts = ["a.sh", "b.mk", "c.libsonnet", "Makefile", "justfile", "hack/up"];
-            let names = NAMES.iter().chain(&scripts).map(|it| format!("a/{it}"));
+            let templates = ["a.yaml.j2", "b.yml.jinja", "c.json.jinja2", "Kustomization.tmpl"];
+            let names = NAMES.iter().chain(&scripts).chain(&templates).map(|it| format!("a/{it}"));
             for path in by_extension.chain(names) {
                 assert!(is_candidate(&path), "{path}");
                 assert!(pattern.is_match(&path), "{}: {path}", hook["id"].as_str().unwrap());

@@ -2,9 +2,11 @@
 
 mod comments;
 pub(crate) mod env;
+mod template;
 mod yaml;
 
 pub(crate) use comments::comments;
+pub(crate) use template::ReadAsTemplate;
 
 use std::ops::Range;
 
@@ -19,6 +21,8 @@ use crate::{
 pub(crate) struct Documents {
     /// Empty for a stream without documents.
     pub list: Vec<Document>,
+    /// That they are read around the marks of a template.
+    pub template: Option<ReadAsTemplate>,
 }
 
 /// One document.
@@ -37,6 +41,8 @@ pub(crate) struct SyntaxError {
     pub message: String,
     /// Where, unless the text stands in no file; may be empty.
     pub span: Option<Span>,
+    /// Whether it is half of a template, which need not be YAML.
+    pub template: bool,
 }
 
 impl Documents {
@@ -63,6 +69,15 @@ pub(crate) fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents
         &yaml::ScalarPlace::new(Origin::written(whole), yaml::Offsets::Shift(shift)),
         dialect,
     )
+}
+
+/// [`documents`] of the file at `path`; of a template, what can be read of it without evaluating it.
+pub(crate) fn file(path: &str, text: &str, file: FileId, dialect: Dialect) -> Documents {
+    let documents = documents(text, file, dialect);
+    match documents.error() {
+        Some(_) => template::read(path, text, file, dialect).unwrap_or(documents),
+        None => documents,
+    }
 }
 
 /// The whole text of a file as one string, for what is no YAML yet.

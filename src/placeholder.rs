@@ -13,6 +13,8 @@ pub(crate) enum Placeholder {
     Braces,
     /// `{%…%}`: statements of Jinja.
     Statement,
+    /// `{#…#}`: comments of Jinja.
+    Comment,
     /// `<%…%>`: ERB.
     Erb,
     /// `[[…]]`: Go templates whose delimiters are others.
@@ -26,18 +28,67 @@ pub(crate) enum Placeholder {
 impl Placeholder {
     /// Whether `text` has one.
     pub(crate) fn is_in(self, text: &str) -> bool {
-        let opening = match self {
+        let opening = self.opening().as_bytes();
+        match self {
+            Self::Encrypted => text.as_bytes().starts_with(opening),
+            _ => memchr::memmem::find(text.as_bytes(), opening).is_some(),
+        }
+    }
+
+    /// What it starts with.
+    pub(crate) fn opening(self) -> &'static str {
+        match self {
             Self::Dollar => "${",
             Self::Braces => "{{",
             Self::Statement => "{%",
+            Self::Comment => "{#",
             Self::Erb => "<%",
             Self::Brackets => "[[",
             Self::Directive => "%{",
-            Self::Encrypted => return text.starts_with("ENC["),
+            Self::Encrypted => "ENC[",
+        }
+    }
+
+    /// What it ends with.
+    pub(crate) fn closing(self) -> &'static str {
+        match self {
+            Self::Dollar | Self::Directive => "}",
+            Self::Braces => "}}",
+            Self::Statement => "%}",
+            Self::Comment => "#}",
+            Self::Erb => "%>",
+            Self::Brackets => "]]",
+            Self::Encrypted => "]",
+        }
+    }
+
+    /// What is inside of it, given what follows its opening; `None` when it is none.
+    pub(crate) fn inside(self, rest: &str) -> Option<&str> {
+        let inside = match self {
+            Self::Dollar | Self::Directive => {
+                let mut depth = 0_usize;
+                let end = rest.bytes().position(|it| {
+                    depth += usize::from(it == b'{');
+                    let closes = it == b'}' && depth == 0;
+                    depth = depth.saturating_sub(usize::from(it == b'}'));
+                    closes
+                })?;
+                &rest[..end]
+            }
+            // Lists in a list look alike.
+            Self::Brackets if !rest.starts_with([' ', '-', '.', '$']) => return None,
+            _ => rest.split_once(self.closing())?.0,
         };
-        memchr::memmem::find(text.as_bytes(), opening.as_bytes()).is_some()
+        match self {
+            Self::Comment => Some(inside),
+            _ => (!inside.contains(self.opening())).then_some(inside),
+        }
     }
 }
+
+/// What starts an action of a Go template that gives no value.
+pub(crate) const CONTROL: [&str; 9] =
+    ["if", "else", "end", "range", "with", "define", "block", "break", "continue"];
 
 /// Whether a value has a part that something fills in: `${…}`, `{{…}}`.
 pub(crate) fn has_placeholder(text: &str) -> bool {

@@ -1,7 +1,10 @@
 //! What went wrong on the way from files to a model. Data, like everything else: a problem becomes
 //! a finding of a built-in rule.
 
-use crate::{parse::SyntaxError, tree::Origin};
+use crate::{
+    parse::{ReadAsTemplate, SyntaxError},
+    tree::Origin,
+};
 
 /// Something that could not be read or resolved, or that the real tool would refuse.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +127,13 @@ impl Problem {
     /// Text that cannot be parsed, which begins at `start`.
     pub(crate) fn syntax(error: &SyntaxError, start: &Origin) -> Self {
         let at = error.span.map_or_else(|| start.clone(), Origin::written);
-        Self::new(ProblemKind::Syntax, &at, &*error.message)
+        let kind = if error.template { ProblemKind::Unresolved } else { ProblemKind::Syntax };
+        Self::new(kind, &at, &*error.message)
+    }
+
+    /// That a file is a template, which nothing here evaluates.
+    pub(crate) fn template(template: &ReadAsTemplate) -> Self {
+        Self::unresolved(&Origin::written(template.at), &*template.why)
     }
 
     /// Whether the real tool builds nothing of what this is about.

@@ -98,6 +98,7 @@ pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
         let text: Vec<u8> = text.iter().copied().filter(|it| *it != 0).collect();
         return relevance(path, &text);
     }
+    let path = source::rendered(path);
     let name = source::file_name(path);
     if is_script(path) {
         return relevance_of(text).min(Relevance::Script);
@@ -119,7 +120,8 @@ pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
 
 /// Whether a path names metrics-server: its directory, or the file itself.
 pub(crate) fn is_about_it(path: &str) -> bool {
-    let yaml = matches!(source::extension(path), "yaml" | "yml" | "json");
+    let path = source::rendered(path);
+    let yaml = source::is_yaml(path);
     let named = |part: &str| {
         let name = ["metrics-server", "metrics_server", "metricsserver", "metricsServer"];
         // An exporter of its metrics is another program.

@@ -18,6 +18,8 @@ pub(crate) struct Sources {
     files: Vec<Source>,
     /// Symbolic links inside the root and the path, also inside it, that each resolves to.
     links: IndexMap<String, String>,
+    /// Those of [`SUFFIXES`] that files of YAML have.
+    suffixes: Vec<&'static str>,
     /// The directories of other repositories inside of this one, in order.
     pub repositories: Vec<String>,
     load: Box<Load>,
@@ -127,12 +129,21 @@ impl Sources {
     ) -> Self {
         listing.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         listing.dedup_by(|a, b| a.0 == b.0);
+        let is_listed = |path: &str| listing.binary_search_by(|it| it.0.as_str().cmp(path)).is_ok();
+        // Where what a template makes is there, that counts.
+        let made = |path: &str| rendered(path) != path && is_listed(rendered(path));
+        let made: Vec<bool> = listing.iter().map(|(path, ..)| made(path)).collect();
+        for ((_, relevance, _), _) in listing.iter_mut().zip(made).filter(|(_, made)| *made) {
+            *relevance = Relevance::None;
+        }
+        let mut suffixes = SUFFIXES.to_vec();
+        suffixes.retain(|it| listing.iter().any(|(path, ..)| template_of(path, it).is_some()));
         let files = listing
             .into_iter()
             .map(|(path, relevance, text)| Source::new(path, relevance, text))
             .collect();
         let (repositories, ignored) = (Vec::new(), OnceLock::new());
-        Self { files, links, repositories, load, ignored }
+        Self { files, links, suffixes, repositories, load, ignored }
     }
 
     /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what
@@ -146,10 +157,15 @@ impl Sources {
         }
     }
 
-    /// The file at `path`, which may lead through symbolic links.
+    /// The file at `path`, which may lead through symbolic links; where there is none, the template
+    /// that makes it.
     pub(crate) fn find(&self, path: &str) -> Option<FileId> {
         let exact = |path: &str| self.files.binary_search_by(|file| file.path.as_str().cmp(path));
-        let at = exact(path).ok().or_else(|| exact(&self.follow(path)?).ok())?;
+        let find = |path: &str| exact(path).ok().or_else(|| exact(&self.follow(path)?).ok());
+        let template = |suffix: &&str| find(&format!("{path}{suffix}"));
+        let is_made = || !self.suffixes.is_empty() && is_yaml(path);
+        let at = find(path)
+            .or_else(|| is_made().then(|| self.suffixes.iter().find_map(template)).flatten())?;
         FileId::new(at)
     }
 
@@ -254,8 +270,9 @@ impl Sources {
 
     /// The file's YAML documents as `dialect` reads them, parsed on the first call.
     pub(crate) fn documents(&self, file: FileId, dialect: Dialect) -> &Documents {
-        self[file].documents[dialect as usize]
-            .get_or_init(|| parse::documents(self.text(file), file, dialect))
+        let source = &self[file];
+        source.documents[dialect as usize]
+            .get_or_init(|| parse::file(&source.path, self.text(file), file, dialect))
     }
 
     /// The text that `span` covers.
@@ -440,6 +457,26 @@ pub(crate) fn is_within(path: &str, outer: &str) -> bool {
 /// What follows the last dot.
 pub(crate) fn extension(path: &str) -> &str {
     path.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+/// What the names of templates end with after the name of what they make: those of Jinja, which
+/// makejinja, Ansible and copier use, and of Go. `.tpl` is also what parts of templates are called.
+const SUFFIXES: [&str; 5] = [".j2", ".jinja2", ".jinja", ".tmpl", ".tpl"];
+
+/// Whether a file of that name is YAML.
+pub(crate) fn is_yaml(path: &str) -> bool {
+    file_name(path) == "Kustomization" || matches!(extension(path), "yaml" | "yml" | "json")
+}
+
+/// What the file at `path` makes, if it is a template of YAML called so with this suffix.
+fn template_of<'a>(path: &'a str, suffix: &str) -> Option<&'a str> {
+    path.strip_suffix(suffix).filter(|it| is_yaml(it))
+}
+
+/// The path of what is made of the file at `path`: of `a.yaml.j2`, `a.yaml`.
+pub(crate) fn rendered(path: &str) -> &str {
+    let mut templates = SUFFIXES.iter().filter(|it| **it != ".tpl");
+    templates.find_map(|it| template_of(path, it)).unwrap_or(path)
 }
 
 /// The last component of `path`.

@@ -10,7 +10,8 @@ use crate::{
     model::Facts,
     problem::{Problem, ProblemKind, UnitId},
     resolve::environment::Environment,
-    source::{Sources, Span},
+    scalar::Dialect,
+    source::{self, Sources, Span},
     tree::{Origin, Reason},
 };
 
@@ -64,13 +65,15 @@ impl Subject {
                     ProblemKind::Unresolved => {
                         self.releases.contains(&problem.unit)
                             || of_unit.is_some_and(|it| is_named_in(&it.id))
-                            || self.misses(problem)
+                            || self.misses(sources, problem)
                             || problem.unseen.changes && self.holds(problem.unit)
                     }
                     // A file that nothing builds stands alone.
                     ProblemKind::Syntax if problem.unit.is_none() => is_about(sources, problem),
                     // Nothing else is refused with it.
-                    _ if problem.tolerated => is_about(sources, problem) || self.misses(problem),
+                    _ if problem.tolerated => {
+                        is_about(sources, problem) || self.misses(sources, problem)
+                    }
                     // Others are installed by the same file, each for itself.
                     _ if of_unit.is_some_and(|it| it.release) => self.holds(problem.unit),
                     _ => self.holds(problem.unit) || is_about(sources, problem),
@@ -100,10 +103,25 @@ impl Subject {
     }
 
     /// Whether a setting cannot be told because of `problem`.
-    fn misses(&self, problem: &Problem) -> bool {
+    fn misses(&self, sources: &Sources, problem: &Problem) -> bool {
         self.whys.contains(&*problem.message)
-            || problem.at.written_at().is_some_and(|it| self.places.contains(&it))
+            || problem.at.written_at().is_some_and(|span| {
+                let same_file = |it: &Span| it.file == span.file;
+                // What a template leaves open stands anywhere in it.
+                self.places.contains(&span)
+                    || is_template(sources, span) && self.places.iter().any(same_file)
+            })
     }
+}
+
+/// Whether a file is a template whose first mark is at `span`.
+fn is_template(sources: &Sources, span: Span) -> bool {
+    source::is_yaml(source::rendered(&sources[span.file].path))
+        && sources
+            .documents(span.file, Dialect::Sigs)
+            .template
+            .as_ref()
+            .is_some_and(|it| it.at == span)
 }
 
 /// Whether the file that is refused names our subject, which may be missing for that very reason.

@@ -99,12 +99,12 @@ pub(super) fn parse(text: &str, place: &ScalarPlace, dialect: Dialect) -> Docume
             }
         }
     }
-    Documents { list }
+    Documents { list, template: None }
 }
 
 fn syntax_error(error: &ScanError, place: &ScalarPlace) -> SyntaxError {
     let at = error.marker().byte_offset().unwrap_or(0);
-    SyntaxError { message: error.info(), span: place.span(at, at) }
+    SyntaxError { message: error.info(), span: place.span(at, at), template: false }
 }
 
 /// Builds one document from events, without recursion.
@@ -225,8 +225,8 @@ impl<'a> Builder<'a> {
     }
 
     fn fail(&mut self, message: &str, start: usize, end: usize) {
-        self.error =
-            Some(SyntaxError { message: message.into(), span: self.place.span(start, end) });
+        let span = self.place.span(start, end);
+        self.error = Some(SyntaxError { message: message.into(), span, template: false });
     }
 
     fn open(&mut self, start: usize, end: usize, anchor: usize, children: Children) {

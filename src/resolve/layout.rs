@@ -390,13 +390,12 @@ pub(crate) fn objects<'a>(roots: impl Iterator<Item = &'a Node>) -> impl Iterato
 
 /// Whether a path's name says YAML (JSON is YAML too).
 pub(crate) fn is_yaml(path: &str) -> bool {
-    let name = source::file_name(path);
-    name == "Kustomization" || matches!(source::extension(name), "yaml" | "yml" | "json")
+    source::is_yaml(source::rendered(path))
 }
 
 /// Whether a path names a kustomization file.
 pub(crate) fn is_kustomization(path: &str) -> bool {
-    kustomization::FILES.contains(&source::file_name(path))
+    kustomization::FILES.contains(&source::file_name(source::rendered(path)))
 }
 
 /// Whether a file can say what refers to what. A manifest that cannot is parsed only when an

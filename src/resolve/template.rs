@@ -12,7 +12,7 @@ pub(crate) use expression::{TemplateScope, normalized};
 
 use crate::{
     parse,
-    placeholder::Placeholder,
+    placeholder::{CONTROL, Placeholder},
     scalar::{self, Dialect, Scalar, Style},
     source::{FileId, Sources, Span},
     tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
@@ -67,9 +67,6 @@ fn actions(text: &str) -> Vec<Range<usize>> {
     ranges
 }
 
-/// What starts an expression of a Go template that is no value.
-const CONTROL: [&str; 8] = ["if", "else", "end", "range", "with", "define", "block", "template"];
-
 /// The expressions of `text`, a Go template, each filled with what `value` makes of it.
 ///
 /// # Errors
@@ -83,7 +80,11 @@ pub(crate) fn go_holes(
         let expression = &text[range.clone()];
         let inner = expression_of(expression);
         let word = inner.split_whitespace().next().unwrap_or_default();
-        if CONTROL.contains(&word) || inner.starts_with("/*") || inner.starts_with('$') {
+        if CONTROL.contains(&word)
+            || word == "template"
+            || inner.starts_with("/*")
+            || inner.starts_with('$')
+        {
             return Err(format!("`{{{{ {inner} }}}}` of its template is not evaluated").into());
         }
         let fill = value(inner);

@@ -271,6 +271,7 @@ fn install(
 /// What names an environment in a values file's name: `prod` of `values-prod.yaml`,
 /// `values.prod.yaml`, `prod.values.yaml`; else the directory's name.
 fn stage(path: &str) -> &str {
+    let path = source::rendered(path);
     let name = source::file_name(path);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let stripped = ["values-", "values.", "values_"].iter().find_map(|it| stem.strip_prefix(it));

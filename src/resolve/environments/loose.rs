@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::defines_nodes;
 use crate::{
-    placeholder,
     problem::Problem,
     resolve::{
         context::Context,
@@ -100,11 +99,8 @@ impl Loose {
             return;
         }
         let documents = sources.documents(file, Dialect::Sigs);
-        if let Some(error) =
-            documents.error().filter(|_| !placeholder::is_template(sources.text(file)))
-        {
-            self.problems.push(Problem::syntax(error, &Origin::start_of(file)));
-        }
+        let broken = documents.error().map(|it| Problem::syntax(it, &Origin::start_of(file)));
+        self.problems.extend(broken.or(documents.template.as_ref().map(Problem::template)));
         let mut plain = false;
         let template = ytt::first_line(sources, file);
         if template.is_some() {

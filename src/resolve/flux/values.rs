@@ -120,7 +120,8 @@ fn layer(context: &Context<'_>, reference: &Node, value: &Node) -> Result<Node, 
     let documents = parse::embedded(context.sources, value, Dialect::Sigs);
     let mut values = helm::layer(&documents, &value.origin)?;
     if let [first, _, ..] = &documents.list[..] {
-        let first = helm::layer(&Documents { list: vec![first.clone()] }, &value.origin)?;
+        let first =
+            helm::layer(&Documents { list: vec![first.clone()], template: None }, &value.origin)?;
         let why = "Helm 3 reads only the first of several documents of values, Helm 4 all".into();
         values = tree::join(&values, &first, &why);
     }

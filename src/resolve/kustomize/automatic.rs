@@ -6,7 +6,7 @@ use crate::{
         load::Loader,
         value::Outcome,
     },
-    source::{FileId, extension},
+    source::{FileId, extension, rendered},
     tree::{Map, Node, Origin},
 };
 
@@ -34,7 +34,7 @@ pub(super) fn kustomization(
         if let Some((dir, found)) = nearest_kustomization(loader, &path, at)? {
             entries.push(made_entry(loader, &dir, found));
             inside = Some(format!("{dir}/"));
-        } else if matches!(extension(&path), "yaml" | "yml") {
+        } else if matches!(extension(rendered(&path)), "yaml" | "yml") {
             entries.push(made_entry(loader, &path, file));
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     problem::Problem,
     resolve::kustomize::{
         shape,
-        value::{Outcome, refusal},
+        value::{Outcome, not_yaml, refusal},
     },
     scalar::Dialect,
     source::{FileId, Sources},
@@ -88,7 +88,7 @@ pub(super) fn kustomization(
         Some(Ok(root)) => root.clone(),
         Some(Err(error)) => {
             let at = error.span.map_or_else(|| start.clone(), Origin::written);
-            return Err(refusal(&at, format!("the kustomization is not YAML: {}", error.message)));
+            return Err(not_yaml("the kustomization", error, &at));
         }
         None => Node::new(Map::default(), start.clone()),
     };
@@ -96,6 +96,13 @@ pub(super) fn kustomization(
     let root = if strict { root } else { take(&root, false, &mut refused)? };
     let mut kustomization = decode(&root, edits, sources[file].path.clone(), &start)?;
     kustomization.refused.extend(refused);
+    // There may be more of everything that it adds.
+    let template = documents.template.iter().map(|it| Refused {
+        field: "resources".to_owned(),
+        value: root.clone(),
+        problem: Box::new(Problem::template(it)),
+    });
+    kustomization.refused.extend(template);
     Ok(kustomization)
 }
 

@@ -9,7 +9,7 @@ use crate::{
         kustomize::{
             BuildOptions, file,
             resource::objects,
-            value::{Outcome, is_text, refusal, text, unresolved},
+            value::{Outcome, is_text, no_such, not_yaml, refusal, text, unresolved},
         },
     },
     scalar::Dialect,
@@ -145,7 +145,7 @@ impl<'a> Loader<'a> {
             let why = format!("{written} is not in the repository: .gitignore leaves it out");
             return unresolved(&path.origin, why);
         }
-        refusal(&path.origin, format!("there is no {what}{written} in the repository"))
+        no_such(path, format!("there is no {what}{written} in the repository"))
     }
 
     /// Whether the tree that is built from has what the repository has at `path`.
@@ -174,7 +174,18 @@ impl<'a> Loader<'a> {
     pub(super) fn objects(&self, file: FileId, at: &Origin) -> Outcome<Vec<Outcome<Node>>> {
         self.readable(file, at)?;
         let whole = Origin::start_of(file);
-        Ok(objects(self.context.sources.documents(file, Dialect::Kyaml), &whole))
+        let documents = self.context.sources.documents(file, Dialect::Kyaml);
+        let mut objects = objects(documents, &whole);
+        // There may be more than are written.
+        objects.extend(documents.template.iter().map(|it| Err(Problem::template(it).into())));
+        Ok(objects)
+    }
+
+    /// That the file at `path` is a template.
+    pub(super) fn template(&self, path: &Node) -> Option<Problem> {
+        let file = self.file(path).ok()?;
+        let documents = self.context.sources.documents(file, Dialect::Kyaml);
+        documents.template.as_ref().map(Problem::template)
     }
 
     /// Refuses keys that are not strings, which kustomize cannot write as JSON. That happens at the
@@ -216,7 +227,7 @@ impl<'a> Loader<'a> {
             Some(Ok(root)) => Ok(root.clone()),
             Some(Err(error)) => {
                 let at = error.span.map_or_else(|| path.origin.clone(), Origin::written);
-                Err(refusal(&at, format!("this is not YAML: {}", error.message)))
+                Err(not_yaml("this", error, &at))
             }
             None => Ok(Node::new(crate::scalar::Scalar::null(), path.origin.clone())),
         }

@@ -8,7 +8,9 @@ use crate::{
     data::kinds::is_cluster_scoped_to_kustomize,
     parse::{Document, Documents},
     problem::Problem,
-    resolve::kustomize::value::{Outcome, is_empty, refusal, strings, text, text_at},
+    resolve::kustomize::value::{
+        Outcome, is_empty, no_such, not_yaml, refusal, strings, text, text_at, unresolved,
+    },
     scalar::{self, Scalar, Value},
     source::Span,
     tree::{self, Kind, Map, Node, Origin, Reason},
@@ -392,9 +394,7 @@ fn hide_but(map: &mut Map, keys: &[&str], why: &Reason) {
 pub(super) fn objects(documents: &Documents, whole: &Origin) -> Vec<Outcome<Node>> {
     let at = |span: Option<Span>| span.map_or_else(|| whole.clone(), |span| whole.moved(span));
     let root = |document: &Document| match (&document.root, document.repeated.first()) {
-        (Err(error), _) => {
-            Err(refusal(&at(error.span), format!("this is not YAML: {}", error.message)))
-        }
+        (Err(error), _) => Err(not_yaml("this", error, &at(error.span))),
         (Ok(_), Some(again)) => {
             Err(refusal(&at(Some(*again)), "this key is already set in the same mapping"))
         }
@@ -454,7 +454,10 @@ fn as_json(scalar: &Scalar) -> Kind {
 /// Whether kustomize takes `node` for an object (`GetValidatedMetadata`).
 fn check(node: &Node) -> Outcome<()> {
     if node.as_map().is_none() {
-        return Err(refusal(&node.origin, "this is not a Kubernetes object"));
+        return Err(no_such(node, "this is not a Kubernetes object"));
+    }
+    for path in ["kind", "metadata.name"] {
+        node.look(path).map_err(|(why, at)| unresolved(&at, &*why))?;
     }
     let kind = text_at(node, "kind");
     if kind.is_empty() {
@@ -464,7 +467,7 @@ fn check(node: &Node) -> Outcome<()> {
         && !matches!(metadata.kind, Kind::Map(_))
         && !metadata.is_null()
     {
-        return Err(refusal(&metadata.origin, "metadata is not a mapping"));
+        return Err(no_such(metadata, "metadata is not a mapping"));
     }
     if !is_named(kind, text_at(node, "metadata.name")) {
         return Err(refusal(&node.origin, format!("this {kind} has no metadata.name")));

@@ -4,7 +4,7 @@
 use crate::{
     data::kustomization::{FieldShapes, Shape, each, field},
     nearest::nearest,
-    resolve::kustomize::value::{Outcome, refusal},
+    resolve::kustomize::value::{Outcome, no_such, refusal},
     scalar::{self, Dialect, Scalar, Value},
     tree::{Entry, Kind, Map, Node},
 };
@@ -20,7 +20,7 @@ pub(super) fn decode(node: &Node, shape: &Shape, strict: bool) -> Outcome<Option
     if node.is_null() {
         return Ok(None);
     }
-    let wrong = |wanted: &str| refusal(&node.origin, format!("kustomize expects {wanted} here"));
+    let wrong = |wanted: &str| no_such(node, format!("kustomize expects {wanted} here"));
     match shape {
         Shape::Any => Ok(Some(node.clone())),
         Shape::Text | Shape::Path | Shape::KeyedPath => match node.value() {

@@ -337,6 +337,9 @@ fn transformers(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut 
 /// Applies `patchesStrategicMerge` and `patches`.
 fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) {
     let mut index = None;
+    let strategic = kustomization.list("patchesStrategicMerge").iter();
+    let paths = kustomization.list("patches").iter().filter_map(|it| shape::text(it, "path"));
+    layer.tell(strategic.chain(paths).filter_map(|it| loader.template(it)));
     let strategic = patch::strategic(loader, kustomization.list("patchesStrategicMerge"), layer);
     for patch in &strategic {
         patch::apply_by_id(layer, &mut index, patch, (false, false));

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
+    parse::SyntaxError,
+    placeholder,
     problem::Problem,
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{Kind, Map, Node, Origin, Via},
@@ -16,6 +18,28 @@ pub(super) type Outcome<T> = Result<T, Box<Problem>>;
 #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
 pub(super) fn refusal(at: &Origin, message: impl Into<String>) -> Box<Problem> {
     Box::new(Problem::refused(at, message))
+}
+
+/// That the text at `at`, which is `what`, is not YAML.
+#[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
+pub(super) fn not_yaml(what: &str, error: &SyntaxError, at: &Origin) -> Box<Problem> {
+    if error.template {
+        return unresolved(at, &*error.message);
+    }
+    refusal(at, format!("{what} is not YAML: {}", error.message))
+}
+
+/// That kustomize takes no such `node`; of what a template makes of it, nobody can tell.
+#[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
+pub(super) fn no_such(node: &Node, message: impl Into<String>) -> Box<Problem> {
+    let open = node.as_map().and_then(|it| it.open.as_ref());
+    match (node.unknown().or(open), node.as_scalar()) {
+        (Some(why), _) => unresolved(&node.origin, &**why),
+        (None, Some(scalar)) if placeholder::is_template(&scalar.text) => {
+            unresolved(&node.origin, format!("nothing here fills in `{}`", scalar.text))
+        }
+        _ => refusal(&node.origin, message),
+    }
 }
 
 /// What the repository alone cannot tell.

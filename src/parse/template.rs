@@ -1,0 +1,459 @@
+//! Files that are no YAML because they are templates of it: Go, Jinja, ERB, Terraform.
+//!
+//! Nothing is evaluated. The marks are masked by text of the same length, so that every place stays
+//! true, and what is between control lines counts as if it were there.
+
+use std::ops::Range;
+
+use super::{Document, Documents, SyntaxError, documents};
+use crate::{
+    placeholder::{CONTROL, Placeholder},
+    scalar::{Dialect, Scalar, Style},
+    source::{FileId, Span},
+    tree::{Kind, Map, Node, Reason},
+};
+
+/// That a file is a template.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadAsTemplate {
+    /// As a reason why something is unknown.
+    pub why: Reason,
+    /// The first mark of it.
+    pub at: Span,
+}
+
+/// What can be read of the file at `path`, whose `text` is no YAML; `None` when no marks explain that.
+pub(super) fn read(path: &str, text: &str, file: FileId, dialect: Dialect) -> Option<Documents> {
+    let why: Reason = format!("{path} is a template, which is not evaluated").into();
+    let read = |marks: &[Mark]| {
+        let first = marks.first()?;
+        let at = Span::new(file, first.range.clone());
+        let masked = Masked::new(text, marks)?;
+        let mut read = documents(&masked.text, file, dialect);
+        // Half of a template need not be YAML: the rest of it says what closes a block.
+        let whole = read.error().is_none();
+        if !whole && masked.blank.is_empty() {
+            return None;
+        }
+        for document in &mut read.list {
+            if let Err(error) = &mut document.root {
+                *error = SyntaxError { message: (*why).into(), span: Some(at), template: true };
+            }
+            masked.unmask(document, &why);
+        }
+        read.template = Some(ReadAsTemplate { why: why.clone(), at });
+        Some((whole, read))
+    };
+    // A `${…}` is no mark for whoever writes it as text.
+    let first = read(&marks(text, false));
+    match first {
+        Some((true, read)) => Some(read),
+        first => {
+            let second = read(&marks(text, true)).filter(|(whole, _)| *whole);
+            second.or(first).map(|(_, read)| read)
+        }
+    }
+}
+
+/// A part of a template that is not what it makes.
+#[derive(Debug, Clone)]
+struct Mark {
+    range: Range<usize>,
+    kind: MarkKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MarkKind {
+    /// Something stands in its place.
+    Hole,
+    /// Says what of the text there is, and how often.
+    Control,
+    Comment,
+}
+
+/// The marks of `text` that stand in no comment of YAML, in order.
+fn marks(text: &str, dollar: bool) -> Vec<Mark> {
+    let mut openings = vec![
+        Placeholder::Braces,
+        Placeholder::Statement,
+        Placeholder::Erb,
+        Placeholder::Brackets,
+        Placeholder::Comment,
+        Placeholder::Directive,
+        Placeholder::Dollar,
+    ];
+    openings.retain(|it| (dollar || *it != Placeholder::Dollar) && text.contains(it.closing()));
+    let mut marks = Vec::new();
+    let mut next = 0;
+    for (start, _) in text.match_indices(['{', '<', '[', '%', '$']) {
+        let rest = &text[start..];
+        let Some(notation) = openings.iter().find(|it| rest.starts_with(it.opening())) else {
+            continue;
+        };
+        let inner = notation.opening().len();
+        let most = (inner..=rest.len().min(MAX_MARK)).rev().find(|it| rest.is_char_boundary(*it));
+        let inside = rest.get(inner..most.unwrap_or(inner)).and_then(|it| notation.inside(it));
+        let Some(inside) = inside.filter(|_| start >= next) else { continue };
+        let line = text[..start].rfind('\n').map_or(0, |it| it + 1);
+        let before = &text[line..start];
+        if before.trim_start().starts_with('#') || before.contains(" #") {
+            continue;
+        }
+        next = start + inner + inside.len() + notation.closing().len();
+        marks.push(Mark { range: start..next, kind: kind(*notation, inside) });
+    }
+    marks
+}
+
+/// A longer mark is none.
+const MAX_MARK: usize = 4_000;
+
+fn kind(notation: Placeholder, inside: &str) -> MarkKind {
+    let inner = inside.trim_start_matches(['-', '~', '+']).trim_start();
+    let word = inner.split(|it: char| !it.is_alphanumeric()).next().unwrap_or_default();
+    match notation {
+        Placeholder::Comment => MarkKind::Comment,
+        Placeholder::Erb if inner.starts_with('#') => MarkKind::Comment,
+        Placeholder::Erb if inner.starts_with('=') => MarkKind::Hole,
+        Placeholder::Statement | Placeholder::Erb | Placeholder::Directive => MarkKind::Control,
+        Placeholder::Braces | Placeholder::Brackets => {
+            let assigns = inner.starts_with('$') && inner.contains('=');
+            let handlebars = inner.starts_with(['#', '/', '^', '!']) && !inner.starts_with("/*");
+            if inner.starts_with("/*") {
+                MarkKind::Comment
+            } else if CONTROL.contains(&word) || assigns || handlebars {
+                MarkKind::Control
+            } else {
+                MarkKind::Hole
+            }
+        }
+        _ => MarkKind::Hole,
+    }
+}
+
+/// Masks start with one of the private characters from this one on, which says which hole it is.
+const FIRST: char = '\u{E000}';
+const MAX_HOLES: usize = 6_000;
+
+/// A template's text as YAML.
+struct Masked<'a> {
+    template: &'a str,
+    text: String,
+    /// What each of the private characters stands for.
+    holes: Vec<MaskedHole>,
+    /// The control lines, which were blanked.
+    blank: Vec<Range<usize>>,
+}
+
+/// Where something is filled in.
+struct MaskedHole {
+    /// Its first line.
+    text: Range<usize>,
+    /// Whether it stands alone on its line, for any number of entries or items.
+    part: bool,
+}
+
+impl<'a> Masked<'a> {
+    fn new(template: &'a str, marks: &[Mark]) -> Option<Self> {
+        if marks.len() > MAX_HOLES || template.chars().any(|it| index_of(it).is_some()) {
+            return None;
+        }
+        let mut this =
+            Self { template, text: template.to_owned(), holes: Vec::new(), blank: Vec::new() };
+        let line_end = |mark: &Mark| {
+            let end = mark.range.end;
+            template[end..].find('\n').map_or(template.len(), |it| end + it)
+        };
+        // Together are the marks that share a line.
+        for group in marks.chunk_by(|a, b| b.range.start < line_end(a)) {
+            if let [first, ..] = group
+                && let [.., last] = group
+            {
+                let whole = first.range.start..last.range.end;
+                let start = template[..whole.start].rfind('\n').map_or(0, |it| it + 1);
+                this.mask_lines(group, start..line_end(last), whole);
+            }
+        }
+        Some(this)
+    }
+
+    /// Masks `marks`, which are all of `lines` and go from the start to the end of `whole`.
+    fn mask_lines(&mut self, marks: &[Mark], lines: Range<usize>, whole: Range<usize>) {
+        let mut rest = lines.start;
+        let mut is_blank = |to: usize, next: usize| {
+            let between = self.template.get(rest..to).unwrap_or_default();
+            rest = next;
+            between.trim().is_empty()
+        };
+        let alone = marks.iter().all(|it| is_blank(it.range.start, it.range.end))
+            && is_blank(lines.end, lines.end);
+        let is = |kind: MarkKind| marks.iter().any(|it| it.kind == kind);
+        if alone && is(MarkKind::Hole) {
+            return self.mask_part(lines.start, whole);
+        }
+        if alone {
+            if is(MarkKind::Control) {
+                self.blank.push(whole.clone());
+            }
+            return self.put(whole, "");
+        }
+        for mark in marks {
+            let range = mark.range.clone();
+            if mark.kind == MarkKind::Comment {
+                self.put(range, "");
+            } else {
+                let mask = self.hole(&range, false);
+                self.put(range, &mask);
+            }
+        }
+    }
+
+    /// Masks what stands alone on the line that starts at `line`: any number of entries or items,
+    /// whichever there are before it.
+    fn mask_part(&mut self, line: usize, range: Range<usize>) {
+        let written = range.start - line;
+        let indent = indentation(&self.template[range.clone()]).unwrap_or(written);
+        let outer = self.text[..line].lines().rev().filter(|it| !it.trim().is_empty());
+        let mut outer = outer.map(|it| (it.len() - it.trim_start().len(), it.trim_start()));
+        let item = outer
+            .find(|(at, _)| *at <= indent)
+            .is_some_and(|(at, text)| at == indent && (text.starts_with("- ") || text == "-"));
+        let (before, after) = if item { ("- ", "") } else { ("", ":") };
+        let indent = " ".repeat(indent.max(written));
+        let end = self.template[range.clone()].find('\n').map_or(range.end, |it| range.start + it);
+        let room = (end - line).saturating_sub(indent.len() + before.len() + after.len());
+        if room < FIRST.len_utf8() {
+            return self.put(range, "");
+        }
+        let mask = self.hole(&range, true);
+        let mask = mask.get(..room).unwrap_or(&mask);
+        self.put(line..range.end, &format!("{indent}{before}{mask}{after}"));
+    }
+
+    /// The mask of a hole at `range`: as long as its first line.
+    fn hole(&mut self, range: &Range<usize>, part: bool) -> String {
+        let first = self.template[range.clone()].lines().next().unwrap_or_default();
+        let index = u32::try_from(self.holes.len()).unwrap_or_default();
+        let mask = char::from_u32(u32::from(FIRST) + index).unwrap_or(FIRST);
+        let rest = first.len().saturating_sub(mask.len_utf8());
+        self.holes.push(MaskedHole { text: range.start..range.start + first.len(), part });
+        std::iter::once(mask).chain(std::iter::repeat_n('x', rest)).collect()
+    }
+
+    /// Puts `text` at the start of `range`, and blanks the rest of it but for line breaks.
+    fn put(&mut self, range: Range<usize>, text: &str) {
+        let rest = self.text.get(range.start + text.len()..range.end).unwrap_or_default();
+        let blank =
+            rest.bytes().map(|it| if matches!(it, b'\n' | b'\r') { it.into() } else { ' ' });
+        let new: String = text.chars().chain(blank).collect();
+        self.text.replace_range(range, &new);
+    }
+
+    /// Makes of a masked document what the template says.
+    fn unmask(&self, document: &mut Document, why: &Reason) {
+        let Ok(root) = &mut document.root else { return };
+        let mut new = self.node(root, &document.repeated, why);
+        // It may be no document at all.
+        if new.unknown().is_some() {
+            new.kind = Scalar::null().into();
+        }
+        *root = new;
+        if !self.blank.is_empty() {
+            document.repeated.clear();
+        }
+    }
+
+    fn node(&self, node: &Node, repeated: &[Span], why: &Reason) -> Node {
+        let unknown = || Node::unknown_value(why.clone(), &node.origin);
+        let node_of = |kind: Kind| Node::new(kind, node.origin.clone());
+        match &node.kind {
+            Kind::Unknown(_) => node.clone(),
+            Kind::Scalar(scalar) => match self.scalar(scalar) {
+                _ if self.is_cut(node) => unknown(),
+                Some(text) if scalar.style == Style::Plain && text == scalar.text => node.clone(),
+                Some(text) => node_of(Scalar { text, ..scalar.clone() }.into()),
+                None => unknown(),
+            },
+            Kind::List(items) => {
+                let items = items.iter().map(|it| self.node(it, repeated, why));
+                node_of(items.collect::<Vec<_>>().into())
+            }
+            Kind::Map(map) => {
+                let mut new = Map::open(map.open.clone());
+                for (key, entry) in map.iter() {
+                    if key.contains(|it| index_of(it).is_some()) {
+                        new.open = Some(why.clone());
+                        continue;
+                    }
+                    let mut entry = entry.clone();
+                    // Of the branches of a condition, nobody knows which one counts.
+                    let branches = entry.key.is_some_and(|it| repeated.contains(&it));
+                    entry.value = match branches && !self.blank.is_empty() {
+                        true => Node::unknown_value(why.clone(), &entry.value.origin),
+                        false => self.node(&entry.value, repeated, why),
+                    };
+                    new.insert(key, entry);
+                }
+                if new.is_empty() && new.open.is_some() { unknown() } else { node_of(new.into()) }
+            }
+        }
+    }
+
+    /// Whether control lines stand in a scalar.
+    fn is_cut(&self, node: &Node) -> bool {
+        node.origin.written_at().is_some_and(|span| {
+            let span = span.range();
+            self.blank.iter().any(|it| it.start < span.end && span.start < it.end)
+        })
+    }
+
+    /// The text of a scalar as it is written in the template; `None` when a hole is all of it.
+    fn scalar(&self, scalar: &Scalar) -> Option<std::sync::Arc<str>> {
+        let mut text = String::new();
+        let mut rest = &*scalar.text;
+        let hole = |it: char| self.holes.get(index_of(it)?);
+        while let Some((at, hole)) = rest.char_indices().find_map(|(at, it)| Some((at, hole(it)?)))
+        {
+            let whole = scalar.style == Style::Plain && hole.text.len() == scalar.text.len();
+            if whole || hole.part && scalar.style == Style::Plain {
+                return None;
+            }
+            text += &rest[..at];
+            text += self.template.get(hole.text.clone())?;
+            rest = rest.get(at + hole.text.len()..).unwrap_or_default();
+        }
+        text += rest;
+        Some(text.into())
+    }
+}
+
+/// Which hole a private character stands for.
+fn index_of(mask: char) -> Option<usize> {
+    let index = u32::from(mask).checked_sub(u32::from(FIRST))?;
+    usize::try_from(index).ok().filter(|it| *it < MAX_HOLES)
+}
+
+/// How far Helm's and Sprig's `indent` and `nindent` indent what an action gives.
+fn indentation(action: &str) -> Option<usize> {
+    let (_, after) = action.rsplit_once("indent ")?;
+    let end = after.find(|it: char| !it.is_ascii_digit()).unwrap_or(after.len());
+    after[..end].parse().ok().filter(|it| *it < 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    /// What is read of a template, as JSON with `null` for what is unknown, or the error.
+    fn read(text: &str) -> Vec<String> {
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let file = sources.find("a.yaml").expect("it is there");
+        let documents = sources.documents(file, Dialect::Sigs);
+        let roots = documents.list.iter().map(|it| match &it.root {
+            Ok(root) => serde_json::to_string(&json(root)).expect("it is JSON"),
+            Err(error) if error.template => "half".to_owned(),
+            Err(error) => format!("error: {}", error.message),
+        });
+        roots.collect()
+    }
+
+    fn json(node: &Node) -> serde_json::Value {
+        match &node.kind {
+            Kind::Unknown(_) => "?".into(),
+            Kind::Map(map) => {
+                let pairs = map.iter().map(|(key, it)| (key.to_owned(), json(&it.value)));
+                pairs.chain(map.open.iter().map(|_| ("?".to_owned(), "?".into()))).collect()
+            }
+            Kind::List(items) => items.iter().map(json).collect(),
+            Kind::Scalar(_) => node.to_json(),
+        }
+    }
+
+    #[test]
+    fn what_stands_between_control_lines_is_there() {
+        let jinja = "a: [x]\n{%- for it in them %}\n  {# why #}\nb: 1\n{% endfor %}\n";
+        assert_eq!(read(jinja), [r#"{"a":["x"],"b":1}"#]);
+        let go =
+            "{{- $x := .Y -}}\n{{/* why\n  so */}}\na: 1\n{{- if $x }}\n---\nb: 2\n{{- end }}\n";
+        assert_eq!(read(go), [r#"{"a":1}"#, r#"{"b":2}"#]);
+        assert_eq!(read("<% if x %>\na: <%= x %>\n<% end %>\n"), [r#"{"a":"?"}"#]);
+        assert_eq!(read("[[ if .x ]]\na: 1\n[[ end ]]\n"), [r#"{"a":1}"#]);
+        assert_eq!(read("%{ if x ~}\na: 1\n%{ endif ~}\n"), [r#"{"a":1}"#]);
+        assert_eq!(read("{{#if x}}\na: 1\n{{/if}}\n"), [r#"{"a":1}"#]);
+    }
+
+    #[test]
+    fn of_the_branches_of_a_condition_nobody_knows_which_counts() {
+        let text = "a: {b: 0}\n{% if x %}\nc: 1\n{% else %}\nc: 2\n{% endif %}\n";
+        assert_eq!(read(text), [r#"{"a":{"b":0},"c":"?"}"#]);
+    }
+
+    #[test]
+    fn what_holds_a_hole_is_no_value() {
+        assert_eq!(read("a: {{ x }}\nb: z\n"), [r#"{"a":"?","b":"z"}"#]);
+        assert_eq!(read("a: {{ x }}/y\n"), [r#"{"a":"{{ x }}/y"}"#]);
+        assert_eq!(read("a: \"{{ x | d(\"y\") }}z\"\n"), [r#"{"a":"{{ x | d(\"y\") }}z"}"#]);
+        assert_eq!(read("a: [${x}, '${y}', z]\n"), [r#"{"a":["?","${y}","z"]}"#]);
+        assert_eq!(
+            read("a: [[ .x ]]\nb: [[ index .y 1 ]]:2\n"),
+            [r#"{"a":"?","b":"[[ index .y 1 ]]:2"}"#]
+        );
+        assert_eq!(read("a: {{ x }}\nb: |\n  c: {{ d }}\n"), [r#"{"a":"?","b":"c: {{ d }}\n"}"#]);
+    }
+
+    #[test]
+    fn a_block_with_control_lines_is_unknown() {
+        let text = "a: |\n  b\n  {% if x %}\n  c\n  {% endif %}\n{% if y %}\nd: 1\n{% endif %}\n";
+        assert_eq!(read(text), [r#"{"a":"?","d":1}"#]);
+    }
+
+    #[test]
+    fn a_line_of_its_own_is_any_number_of_entries_or_items() {
+        let entries = "a:\n  b: 1\n  {{ toYaml .c }}\nd: 2\n";
+        assert_eq!(read(entries), [r#"{"a":{"b":1,"?":"?"},"d":2}"#]);
+        let indented = "a:\n  b: 1\n{{ toYaml .c | indent 2 }}\nd: 2\n";
+        assert_eq!(read(indented), [r#"{"a":{"b":1,"?":"?"},"d":2}"#]);
+        let items = "a:\n- b: 1\n  c: 2\n{{ toYaml .c }}\nd: 2\n";
+        assert_eq!(read(items), [r#"{"a":[{"b":1,"c":2},"?"],"d":2}"#]);
+        assert_eq!(read("a:\n  {{ x }}\nb: 1\n"), [r#"{"a":"?","b":1}"#]);
+        assert_eq!(read("{{ x }}: 1\nb: 2\n"), [r#"{"b":2,"?":"?"}"#]);
+    }
+
+    #[test]
+    fn half_of_a_template_is_no_mistake() {
+        assert_eq!(read("{% if x %}\na:\n  - b\n{% else %}\n c: 1\n{% endif %}\n"), ["half"]);
+    }
+
+    #[test]
+    fn a_mistake_that_no_mark_explains_stays_one() {
+        for text in [
+            "a: [b\n# {{ x }}\n",
+            "a: {{ x }}\nb: [c\n",
+            "a: [b\n# {% if x %}\n",
+            "a: ${x\n  b: c\n",
+        ] {
+            assert!(read(text)[0].starts_with("error"), "{text}: {:?}", read(text));
+        }
+        assert_eq!(read("a: {b: ['{{ x }}']}\n"), [r#"{"a":{"b":["{{ x }}"]}}"#]);
+    }
+
+    #[test]
+    fn every_place_stays_true() {
+        let text = "{% if é %}\na: {{ é }}-é\n{% endif %}\nb: [é, {{ x }}]\n";
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let file = sources.find("a.yaml").expect("it is there");
+        let documents = sources.documents(file, Dialect::Kyaml);
+        let root = documents.roots().next().expect("a document");
+        let slice = |node: Option<&Node>| node?.origin.written_at().map(|it| sources.slice(it));
+        assert_eq!(slice(root.get("a")), Some("{{ é }}-é"));
+        let items = root.get("b").map_or(&[][..], Node::items);
+        assert_eq!(
+            items.iter().map(|it| slice(Some(it))).collect::<Vec<_>>(),
+            [Some("é"), Some("{{ x }}")]
+        );
+        let template = documents.template.as_ref().expect("it is one");
+        assert_eq!(sources.slice(template.at), "{% if é %}");
+        assert_eq!(&*template.why, "a.yaml is a template, which is not evaluated");
+    }
+}
