@@ -231,9 +231,17 @@ pub(crate) fn introduced(sources: &Sources, object: &Node) -> String {
     }
 }
 
-/// The directory that was probably meant by `path`, where there is none.
+/// The directory that was probably meant by `path`, where there is none: one as deep, most of whose
+/// names are those. Comparing all paths letter by letter would take longer than everything else.
 pub(crate) fn near<'s>(sources: &'s Sources, path: &str) -> Option<&'s str> {
-    nearest(path, sources.directories())
+    let differs = |dir: &&str| {
+        let (of_dir, of_path) = (dir.split('/'), path.split('/'));
+        (of_dir.clone().count() == of_path.clone().count())
+            .then(|| of_dir.zip(of_path).filter(|(a, b)| a != b).count())
+    };
+    let depth = path.split('/').count();
+    let few = |dir: &&str| differs(dir).is_some_and(|names| names <= depth.div_ceil(2));
+    nearest(path, sources.directories().into_iter().filter(few))
 }
 
 /// Whether there is nothing in a field.
