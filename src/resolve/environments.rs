@@ -9,7 +9,10 @@ use rayon::prelude::*;
 use self::loose::{Groups, Loose, sets};
 use crate::{
     config::{Config, EnvironmentConfig},
-    data::groups::{self, Role},
+    data::{
+        groups::{self, Role},
+        subject::is_named_in,
+    },
     problem::ProblemKind,
     resolve::{
         context::Context,
@@ -181,7 +184,10 @@ impl<'a> Search<'_, 'a> {
             for flux in members.iter().map(|index| &layout.flux[*index]) {
                 let mut closure = built_by(layout, flux, true);
                 closure.files.insert(flux.file);
-                matters |= self.matters(&closure) || flux.dir.is_none();
+                // What it builds may be elsewhere; then its name or path says what that is.
+                let named = is_named_in(flux.node.object_name())
+                    || flux.node.str_at("spec.path").is_some_and(is_named_in);
+                matters |= self.matters(&closure) || flux.dir.is_none() || named;
                 self.reach(closure);
             }
             self.flux.extend(&members);

@@ -205,6 +205,25 @@ fn what_cannot_be_told_matters_where_a_setting_hangs_on_it() {
 }
 
 #[test]
+fn what_another_repository_holds_is_named_when_it_is_ours() {
+    assert_snapshot!(said("
+        //- clusters/prod/server.yaml
+        apiVersion: source.toolkit.fluxcd.io/v1
+        kind: GitRepository
+        metadata: {name: platform, namespace: flux-system}
+        spec: {url: https://example.com/other/platform.git}
+        ---
+        FLUX
+        metadata: {name: metrics-server, namespace: flux-system}
+        spec: {path: ./metrics-server, sourceRef: {kind: GitRepository, name: platform}}
+        ---
+        FLUX
+        metadata: {name: blog, namespace: flux-system}
+        spec: {path: ./blog, sourceRef: {kind: GitRepository, name: platform}}
+    "), @"note unresolved: nothing says whether GitRepository platform is this repository");
+}
+
+#[test]
 fn a_broken_file_that_nothing_builds_stands_alone() {
     assert_snapshot!(said("
         //- server.yaml
