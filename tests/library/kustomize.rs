@@ -678,3 +678,40 @@ fn a_directive_in_what_a_patch_adds_is_never_part_of_the_object() {
       spec.template.spec.containers[0].ports[1].containerPort: 443  kustomization.yaml:8
     ");
 }
+
+#[test]
+fn templates_are_built_around_their_marks() {
+    assert_snapshot!(built("app", "
+        //- app/kustomization.yaml.j2
+        resources:
+        - ./settings.yaml
+        {% if monitoring %}
+        - ./more.yaml
+        {% endif %}
+        //- app/settings.yaml.j2
+        #% comment %#
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: settings}
+        data:
+          known: 'yes'
+          {% if debug %}
+          level: debug
+          {% endif %}
+          host: {{ host }}
+        //- app/more.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: more}
+    "), @r#"
+    ConfigMap more
+      metadata.name: more  app/more.yaml:3
+    ConfigMap settings
+      metadata.name: settings  app/settings.yaml.j2:4
+      data.known: "yes"  app/settings.yaml.j2:6 `'yes'`
+      data.level: debug  app/settings.yaml.j2:8
+      data.host: unknown: app/settings.yaml.j2 is a template, which is not evaluated  app/settings.yaml.j2:10 `{{ host }}`
+    unresolved: app/kustomization.yaml.j2 is a template, which is not evaluated  app/kustomization.yaml.j2:3:1 `{% if monitoring %}`
+    unresolved: app/settings.yaml.j2 is a template, which is not evaluated  app/settings.yaml.j2:7:3 `{% if debug %}`
+    "#);
+}
