@@ -43,10 +43,9 @@ impl Subject {
     /// Adds what cannot be told of `facts`.
     pub(super) fn miss(&mut self, facts: &impl Facts) {
         for (_, fact) in facts.facts() {
-            let untold =
-                fact.untold().map(|(why, at)| (why.clone(), at.and_then(Origin::written_at)));
-            self.whys.extend(untold.iter().map(|(why, _)| why.clone()));
-            self.places.extend(untold.and_then(|(_, at)| at));
+            let Some((why, at)) = fact.untold() else { continue };
+            self.whys.insert(why.clone());
+            self.places.extend(at.and_then(Origin::written_at));
         }
     }
 
