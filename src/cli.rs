@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::finding::Severity;
+use crate::{finding::Severity, selection::RuleSelector};
 
 /// What the user asked for.
 #[derive(Debug, Clone)]
@@ -49,6 +49,14 @@ pub(crate) enum Command {
         /// Leave out what is hidden, ignored or excluded also when it is named
         #[arg(long)]
         force_exclude: bool,
+        /// Only these rules: ids, categories or `pedantic`, with commas between them
+        ///
+        /// What cannot be read is reported all the same.
+        #[arg(long, value_name = "RULES", value_delimiter = ',', value_parser = RuleSelector::parse)]
+        select: Vec<RuleSelector>,
+        /// All but these rules
+        #[arg(long, value_name = "RULES", value_delimiter = ',', value_parser = RuleSelector::parse)]
+        ignore: Vec<RuleSelector>,
     },
     /// Show the effective settings of every environment, and where each comes from
     Show {

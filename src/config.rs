@@ -143,14 +143,15 @@ impl Config {
     }
 }
 
-/// What the configuration in `file` says; `rules` are the ids that it may set severities for.
+/// What the configuration in `file` says; `rules` are the names of those that it may set severities
+/// for, each with the rule's id.
 ///
 /// # Errors
 /// Everything that is wrong with it, each thing where it is written.
 pub(crate) fn parse(
     sources: &Sources,
     file: FileId,
-    rules: &[&str],
+    rules: &[(&str, &str)],
 ) -> Result<Config, Vec<Finding>> {
     let mut reader = Reader { sources, rules, found: Findings::of(RULE, Severity::Error, None) };
     let mut config = Config::default();
@@ -179,7 +180,7 @@ pub(crate) fn parse(
 
 struct Reader<'a> {
     sources: &'a Sources,
-    rules: &'a [&'a str],
+    rules: &'a [(&'a str, &'a str)],
     found: Findings,
 }
 
@@ -264,13 +265,14 @@ impl Reader<'_> {
     }
 
     fn rule(&mut self, (rule, key, value): (String, Origin, Node)) -> Option<Level> {
-        if !self.rules.contains(&&*rule) {
+        let Some((_, id)) = self.rules.iter().find(|(name, _)| *name == rule) else {
             let finding = self.found.at(&key, &rule, format!("there is no rule `{rule}`"));
-            if let Some(near) = nearest(&rule, self.rules.iter().copied()) {
+            if let Some(near) = nearest(&rule, self.rules.iter().map(|(name, _)| *name)) {
                 finding.help(format!("write `{near}`"));
             }
             return None;
-        }
+        };
+        let rule = (*id).to_owned();
         // `off` is a boolean to YAML 1.1; here it is a word.
         let level = value.as_scalar().map_or("", |scalar| &*scalar.text);
         if level == "off" {

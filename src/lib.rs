@@ -10,6 +10,7 @@ mod run;
 mod pipeline;
 mod report;
 
+mod selection;
 mod settle;
 mod suppress;
 

@@ -20,7 +20,7 @@ mod unknown_values_key;
 
 use std::sync::LazyLock;
 
-pub(crate) use page::Category;
+pub(crate) use page::{Category, Confidence};
 
 use crate::{
     finding::{Finding, Findings, Severity},
@@ -72,6 +72,9 @@ rules! {
     "unused-suppression",
 }
 
+/// Which rule says more than which other about one place: the first stays.
+pub(crate) const OUTRANKS: &[(&str, &str)] = &[];
+
 /// One rule, as its page describes it.
 #[derive(Debug)]
 pub(crate) struct Rule {
@@ -87,6 +90,12 @@ pub(crate) struct Rule {
     pub severity: Severity,
     /// What it is about.
     pub category: Category,
+    /// How sure it can be.
+    pub confidence: Confidence,
+    /// Whether nobody has to mend what it finds, so that it is for those who ask for it.
+    pub pedantic: bool,
+    /// What it was called before, which people may still write.
+    pub aliases: Vec<String>,
     /// The version of this program that it came with.
     pub since: String,
     /// For rules about security, how bad it is from 0.1 to 10.0, as code scanning sites rank it.
@@ -107,9 +116,23 @@ pub(crate) fn ids() -> Vec<&'static str> {
     RULES.iter().map(|rule| rule.id).collect()
 }
 
-/// The rule of that id.
+/// Every name that a rule may be written by, its former ones included, and its id.
+pub(crate) fn names() -> Vec<(&'static str, &'static str)> {
+    let names = |rule: &'static Rule| {
+        let former = rule.aliases.iter().map(String::as_str);
+        former.chain([rule.id]).map(|name| (name, rule.id))
+    };
+    RULES.iter().flat_map(names).collect()
+}
+
+/// The rule that is called `id`, or was.
 pub(crate) fn find(id: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.id == id)
+    called(&RULES, id)
+}
+
+fn called<'a>(rules: &'a [Rule], id: &str) -> Option<&'a Rule> {
+    let former = || rules.iter().find(|rule| rule.aliases.iter().any(|it| it == id));
+    rules.iter().find(|rule| rule.id == id).or_else(former)
 }
 
 impl Rule {
@@ -120,7 +143,13 @@ impl Rule {
         let Some(check) = self.check else { return Vec::new() };
         let mut findings = Findings::of(self.id, self.severity, Some(&cluster.environment));
         check(cluster, &mut findings);
-        findings.into_vec()
+        let mut findings = findings.into_vec();
+        if self.pedantic {
+            for finding in &mut findings {
+                finding.pedantic();
+            }
+        }
+        findings
     }
 }
 
@@ -189,4 +218,31 @@ fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets> {
 #[cfg(test)]
 pub(crate) fn broken() -> Vec<String> {
     PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).err()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_found_by_what_it_was_called() {
+        let page = "---\nseverity: note\ncategory: input\nconfidence: high\naliases: [old]\nsince: 0.1.0\n---\n# A\n\nB.\n";
+        let rules = [page::parse("new", page, None).unwrap()];
+        assert_eq!(called(&rules, "old").map(|it| it.id), Some("new"));
+        assert_eq!(called(&rules, "new").map(|it| it.id), Some("new"));
+        assert!(called(&rules, "other").is_none());
+    }
+
+    #[test]
+    fn names_are_of_one_rule_each_and_ranks_of_two() {
+        let mut names: Vec<_> = names().into_iter().map(|(name, _)| name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        for (specific, general) in OUTRANKS {
+            assert!(specific != general && find(specific).is_some() && find(general).is_some());
+            assert!(!OUTRANKS.contains(&(general, specific)), "{specific} and {general}");
+        }
+    }
 }

@@ -28,6 +28,7 @@ use crate::{
         kustomize,
     },
     rules,
+    selection::Selection,
     settle::{self, Scope},
     source::{FileId, Relevance, Sources, Text},
     tree::Node,
@@ -225,7 +226,7 @@ impl Run<'_, '_> {
         let progress = self.progress();
         let Opened { sources, config, scope } = open(self.options, paths.as_slice(), &progress)?;
         progress.stage("building");
-        let dir = scope.0.first().cloned().unwrap_or_default();
+        let dir = scope.paths.first().cloned().unwrap_or_default();
         if !sources.is_dir(&dir) {
             return Err(Failure::Plain(format!("`{dir}` is not a directory with files in it")));
         }
@@ -353,7 +354,7 @@ impl Run<'_, '_> {
 
 /// The files that the user names and that nobody looked into: there is no telling what they are.
 fn not_looked_into<'a>(sources: &Sources, scope: &'a Scope) -> impl Iterator<Item = &'a String> {
-    scope.0.iter().filter(|path| {
+    scope.paths.iter().filter(|path| {
         let file = sources.find(path).filter(|it| sources[*it].relevance == Relevance::None);
         file.is_some_and(|it| !sources[it].is_loaded() && !discover::is_candidate(path))
     })
@@ -391,23 +392,27 @@ fn open(options: &Options, paths: &[PathBuf], progress: &Progress) -> Result<Ope
     if !root.is_dir() {
         return Err(Failure::Plain(format!("`{}` is not a directory", root.display())));
     }
-    let scope = match &*paths {
+    let mut scope = match &*paths {
         [] => Scope::all(),
-        paths => Scope(paths.iter().map(|it| within(&root, it)).collect::<Result<_, _>>()?),
+        paths => Scope::of(paths.iter().map(|it| within(&root, it)).collect::<Result<_, _>>()?),
     };
     let is_gits = |it: &&String| it.split('/').any(|part| part == ".git");
-    if let Some(path) = scope.0.iter().find(is_gits) {
+    if let Some(path) = scope.paths.iter().find(is_gits) {
         return Err(Failure::Plain(format!("`{path}` is git's own, and is not read")));
     }
-    let force_exclude = matches!(options.command, Command::Check { force_exclude: true, .. });
-    let named = if force_exclude { &[][..] } else { &scope.0 };
+    let mut skip = false;
+    if let Command::Check { force_exclude, select, ignore, .. } = &options.command {
+        skip = *force_exclude;
+        scope.rules = Selection { select: select.clone(), ignore: ignore.clone() };
+    }
+    let named = if skip { &[][..] } else { &scope.paths };
     let mut sources = discover::open(&root, named, &|| progress.file())
         .map_err(|error| Failure::Plain(format!("cannot read `{}`: {error}", root.display())))?;
     let file = match &options.config {
         None => sources.find(config::FILE),
         Some(path) => add_config(&mut sources, &root, path)?,
     };
-    let mut config = match file.map(|file| config::parse(&sources, file, &rules::ids())) {
+    let mut config = match file.map(|file| config::parse(&sources, file, &rules::names())) {
         None => Config::default(),
         Some(Ok(config)) => config,
         Some(Err(findings)) => return Err(Failure::Found(Box::new(sources), findings)),

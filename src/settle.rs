@@ -1,6 +1,9 @@
 //! From what the rules say of each environment to what a person should read: each thing once.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use indexmap::IndexMap;
 
@@ -9,6 +12,8 @@ use crate::{
     finding::{Finding, Findings, Severity},
     nearest::nearest,
     resolve::environment::Environment,
+    rules,
+    selection::Selection,
     source::{self, Sources, Span},
     suppress,
 };
@@ -24,19 +29,29 @@ pub(crate) struct Settled {
     pub pedantic: usize,
 }
 
-/// Which findings the user wants to see: those that touch one of these paths; `""` is all.
+/// Which findings the user wants to see.
 #[derive(Debug, Clone)]
-pub(crate) struct Scope(pub Vec<String>);
+pub(crate) struct Scope {
+    /// Those that touch one of these; `""` is all.
+    pub paths: Vec<String>,
+    /// Those of these rules.
+    pub rules: Selection,
+}
 
 impl Scope {
     /// Everything.
     pub(crate) fn all() -> Self {
-        Self(vec![String::new()])
+        Self::of(vec![String::new()])
+    }
+
+    /// Every rule's, at these paths.
+    pub(crate) fn of(paths: Vec<String>) -> Self {
+        Self { paths, rules: Selection::default() }
     }
 
     /// Whether `path` is one of these files or lies in one of these directories.
     pub(crate) fn covers(&self, path: &str) -> bool {
-        self.0.iter().any(|it| source::is_within(path, it))
+        self.paths.iter().any(|it| source::is_within(path, it))
     }
 }
 
@@ -58,14 +73,29 @@ pub(crate) fn settle(
         let path = &sources[it.primary()?.span.file].path;
         if config.is_excluded(path) { None } else { levels.apply(it, path) }
     };
-    let kept = applied.kept.into_iter().filter_map(configured);
+    let mut kept: Vec<_> = applied.kept.into_iter().filter_map(configured).collect();
+    outrank(&mut kept, &applied.suppressed);
+    let kept = kept.into_iter().filter(|it| scope.rules.has(it));
     let mut findings: Vec<_> = groups(kept).filter(in_scope).filter_map(merge).collect();
     let found = findings.len();
-    findings.retain(|it| config.pedantic || !it.pedantic);
+    findings.retain(|it| config.pedantic || !it.pedantic || scope.rules.asks_for(it));
     let pedantic = found - findings.len();
     findings.sort_by_cached_key(|it| order(sources, it));
     let suppressed = groups(applied.suppressed.into_iter()).filter(in_scope).count();
     Settled { findings, suppressed, pedantic }
+}
+
+/// Takes out what says less than another finding of the same environment at the same place, be that
+/// one suppressed or not: one mistake is one finding.
+fn outrank(kept: &mut Vec<Finding>, suppressed: &[Finding]) {
+    let place = |it: &Finding| it.primary().map(|it| it.span);
+    let key = |it: &Finding, rule| (rule, place(it), it.environments.first().cloned());
+    let all = kept.iter().chain(suppressed);
+    let found: BTreeSet<_> = all.map(|it| key(it, it.rule)).collect();
+    kept.retain(|it| {
+        let mut ranks = rules::OUTRANKS.iter().filter(|(_, general)| *general == it.rule);
+        !ranks.any(|(specific, _)| found.contains(&key(it, *specific)))
+    });
 }
 
 /// What the configuration says of severities.

@@ -45,7 +45,7 @@ pub(crate) fn apply(sources: &Sources, findings: Vec<Finding>) -> Applied {
     for it in suppressions.iter().filter(|it| !it.used) {
         let message = format!("there is no finding of `{}` here to ignore", it.rule);
         unused
-            .at(&Origin::written(it.at), &it.rule, message)
+            .at(&Origin::written(it.at), it.rule, message)
             .at_most(Severity::Note)
             .help("remove the comment, so that it does not hide a finding to come");
     }
@@ -64,7 +64,7 @@ pub(crate) struct Applied {
 
 /// One rule that one comment ignores.
 struct Suppression {
-    rule: String,
+    rule: &'static str,
     /// The rule's name in the comment.
     at: Span,
     /// The line it counts for.
@@ -139,8 +139,8 @@ fn collect(
         };
         for id in ids {
             let at = place_in(comment, text, id);
-            if rules::find(id).is_some() {
-                suppressions.push(Suppression { rule: id.to_owned(), at, line, used: false });
+            if let Some(rule) = rules::find(id) {
+                suppressions.push(Suppression { rule: rule.id, at, line, used: false });
                 continue;
             }
             let finding =

@@ -107,7 +107,7 @@ fn descriptor(rule: &Rule) -> Json {
         "defaultConfiguration": { "level": rule.severity.id() },
         "properties": object([json!({
             "tags": ["kubernetes", rule.category.id()],
-            "precision": "high",
+            "precision": rule.confidence.id(),
             "problem.severity": match rule.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",

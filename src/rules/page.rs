@@ -17,17 +17,47 @@ pub(crate) enum Category {
     Availability,
     /// Whether the configuration means what it seems to mean.
     Correctness,
+    /// What metrics cost, and how late they are.
+    Performance,
     /// Whether this program could see what it needs to judge.
     Input,
 }
 
+/// How sure a rule can be that what it reports has to be mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Confidence {
+    /// Right as often as not: what else is deployed decides, or taste.
+    Low,
+    /// What the repository does not show may make it right.
+    Medium,
+    /// The code that refuses or ignores it says so.
+    High,
+}
+
+impl Confidence {
+    /// The name in front matter and in machine-readable output.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
 impl Category {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Security, Self::Availability, Self::Correctness, Self::Performance, Self::Input];
+
     /// The name in front matter and in machine-readable output.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Security => "security",
             Self::Availability => "availability",
             Self::Correctness => "correctness",
+            Self::Performance => "performance",
             Self::Input => "input",
         }
     }
@@ -39,6 +69,11 @@ impl Category {
 struct FrontMatter {
     severity: String,
     category: Category,
+    confidence: Confidence,
+    #[serde(default)]
+    pedantic: bool,
+    #[serde(default)]
+    aliases: Vec<String>,
     since: String,
     #[serde(default)]
     security_severity: Option<f64>,
@@ -64,6 +99,9 @@ pub(super) fn parse(
         serde_yaml::from_str(head).map_err(|error| wrong(&error.to_string()))?;
     let severity = Severity::parse(&head.severity)
         .ok_or_else(|| wrong("severity is none of error, warning, note"))?;
+    if head.confidence == Confidence::Low && !head.pedantic {
+        return Err(wrong("of low confidence, so it has to be pedantic"));
+    }
     let (title, page) = body
         .trim_start()
         .strip_prefix("# ")
@@ -86,6 +124,9 @@ pub(super) fn parse(
         text,
         severity,
         category: head.category,
+        confidence: head.confidence,
+        pedantic: head.pedantic,
+        aliases: head.aliases,
         since: head.since,
         security_severity: head.security_severity,
         references: head.references,
@@ -110,6 +151,7 @@ mod tests {
     const PAGE: &str = "---
 severity: warning
 category: security
+confidence: high
 since: 0.1.0
 ---
 # Something is wrong
@@ -153,6 +195,7 @@ right: true
         assert_eq!(error("---\n", ""), "rules/x.md: no front matter between lines of `---`");
         assert!(error("since", "sinse").contains("unknown field `sinse`"));
         assert!(error("severity: warning", "severity: bad").contains("severity is none of"));
+        assert!(error("confidence: high", "confidence: low").contains("has to be pedantic"));
         assert!(error("# Something", "Something").contains("no `# ` heading"));
         assert!(
             error("## Right\n\n```yaml file=a.yaml", "## Right\n\n```yaml").contains("a section")

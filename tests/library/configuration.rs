@@ -10,7 +10,11 @@ use crate::{
     tree::Via,
 };
 
-const RULES: [&str; 2] = ["kubelet-insecure-tls", "memory-limit-too-low"];
+const RULES: [(&str, &str); 3] = [
+    ("kubelet-insecure-tls", "kubelet-insecure-tls"),
+    ("memory-limit-too-low", "memory-limit-too-low"),
+    ("memory-too-low", "memory-limit-too-low"),
+];
 
 fn sources(text: &str) -> Sources {
     Sources::in_memory([(FILE, &*unindented(text)), ("clusters/prod/a.yaml", "")])
@@ -165,4 +169,10 @@ fn what_is_wrong_is_said_where_it_is() {
     "), @"2:1 `exclude` is set before; -");
     assert_snapshot!(errors("environments: ["), @"1:15 unclosed bracket '['; -");
     assert_snapshot!(errors("environments: {a: {entry: ../b}}"), @"1:27 `../b` leads out of the repository; -");
+}
+
+#[test]
+fn a_rule_may_be_called_what_it_was_called() {
+    let level = |rule: &str| Level { rule: rule.into(), severity: Some(Severity::Note) };
+    assert_eq!(config("rules: {memory-too-low: note}").rules, [level("memory-limit-too-low")]);
 }

@@ -98,6 +98,6 @@ pub(crate) fn nowhere() -> Origin {
 /// The configuration that lies in `sources`.
 fn config_in(sources: &Sources) -> Config {
     let file = sources.find(config::FILE);
-    file.map(|it| config::parse(sources, it, &crate::rules::ids()).expect("it is valid"))
+    file.map(|it| config::parse(sources, it, &crate::rules::names()).expect("it is valid"))
         .unwrap_or_default()
 }

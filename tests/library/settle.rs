@@ -9,6 +9,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::environment::{EntryKind, Environment},
     rules,
+    selection::{RuleSelector, Selection},
     settle::{Scope, Settled, settle},
     source::Sources,
     tree::Origin,
@@ -189,7 +190,7 @@ fn a_scope_is_any_of_the_places() {
     let mut finding = found(&place(&sources, "a.yaml", "1"), "prod", "x", Severity::Error);
     finding.also(&place(&sources, "dir/b.yaml", "3"), "there");
     let count = |scope: &[&str]| {
-        let scope = Scope(scope.iter().map(|it| (*it).to_owned()).collect());
+        let scope = Scope::of(scope.iter().map(|it| (*it).to_owned()).collect());
         settle(&sources, &Config::default(), &[], vec![finding.clone()], &scope).findings.len()
     };
     assert_eq!(count(&[""]), 1);
@@ -215,4 +216,44 @@ fn nothing_is_reported_in_what_is_excluded() {
     assert_eq!(count(&config), 1);
     let named = Config { included: vec!["dir/b.yaml".into()], ..config };
     assert_eq!(count(&named), 2);
+}
+
+#[test]
+fn a_selection_is_of_rules_categories_and_pedantic() {
+    let sources = fixture(
+        "
+        //- a.yaml
+        [1, 2, 3, 4]
+    ",
+    );
+    let of = |rule: &'static str, line: &str| {
+        let finding = found(&place(&sources, "a.yaml", line), "prod", "x", Severity::Error);
+        Finding { rule, ..finding }
+    };
+    let mut findings =
+        vec![of("kubelet-insecure-tls", "1"), of("unknown-flag", "2"), of("syntax", "3")];
+    findings.push(of("apiservice-insecure-skip-tls-verify", "4"));
+    for finding in findings.iter_mut().skip(3) {
+        finding.pedantic();
+    }
+    let rules = |select: &str, ignore: &str| {
+        let list = |text: &str| -> Vec<RuleSelector> {
+            let names = text.split(',').filter(|it| !it.is_empty());
+            names.map(|it| RuleSelector::parse(it).unwrap()).collect()
+        };
+        let rules = Selection { select: list(select), ignore: list(ignore) };
+        let scope = Scope { rules, ..Scope::all() };
+        let settled = settle(&sources, &Config::default(), &[], findings.clone(), &scope);
+        let mut rules: Vec<_> = settled.findings.iter().map(|it| it.rule).collect();
+        rules.sort_unstable();
+        rules.join(" ")
+    };
+    assert_eq!(rules("", ""), "kubelet-insecure-tls syntax unknown-flag");
+    // What cannot be read is said unless somebody does not want to know.
+    assert_eq!(rules("unknown-flag", ""), "syntax unknown-flag");
+    assert_eq!(rules("unknown-flag", "input"), "unknown-flag");
+    assert_eq!(rules("security", ""), "kubelet-insecure-tls syntax");
+    assert_eq!(rules("pedantic", "input"), "apiservice-insecure-skip-tls-verify");
+    assert_eq!(rules("security,availability", "syntax"), "kubelet-insecure-tls unknown-flag");
+    assert_eq!(rules("", "security,input"), "unknown-flag");
 }

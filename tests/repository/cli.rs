@@ -417,3 +417,15 @@ fn bash_finds_what_it_completes_for_every_command() {
         assert!(script.contains(&format!("\n        {state})\n")), "nothing is offered in {state}");
     }
 }
+
+#[test]
+fn a_run_is_about_the_rules_that_are_selected() {
+    let flagged = flagged();
+    assert_eq!(status("check --select kubelet-insecure-tls", flagged.path()), 1);
+    assert_eq!(status("check --select availability,performance", flagged.path()), 0);
+    assert_eq!(status("check --ignore kubelet-insecure-tls", flagged.path()), 0);
+    assert_eq!(status("check --ignore security", flagged.path()), 0);
+    let run = program("check --select kubelet-insecure-tsl", &[flagged.path()]);
+    assert_eq!(run.status, 2);
+    assert!(run.err.contains("write `kubelet-insecure-tls`"), "{}", run.err);
+}

@@ -95,7 +95,7 @@ const FLOORS: &[&[&str]] = &[
     &["pipeline"],
     &["cli"],
     &["settle"],
-    &["suppress"],
+    &["suppress", "selection"],
     &["rules"],
     &["sizing"],
     &["model"],
@@ -441,7 +441,7 @@ fn the_hook_starts_for_every_kind_of_file_that_matters() {
 }
 
 /// Id, severity and title of every rule, from its page.
-fn rule_pages() -> BTreeMap<String, (String, String)> {
+fn rule_pages() -> BTreeMap<String, [String; 3]> {
     let folder = repository().join("rules");
     files(&folder, |path| path.ends_with(".md") && path != "README.md")
         .into_iter()
@@ -453,7 +453,9 @@ fn rule_pages() -> BTreeMap<String, (String, String)> {
                     .trim()
                     .to_owned()
             };
-            let facts = (line("severity:"), line("# "));
+            let pedantic = text.contains("\npedantic: true\n");
+            let severity = line("severity:") + if pedantic { ", pedantic" } else { "" };
+            let facts = [severity, line("category:"), line("# ")];
             (path.trim_end_matches(".md").to_owned(), facts)
         })
         .collect()
@@ -491,9 +493,10 @@ fn generated(name: &str, content: &str) {
 
 #[test]
 fn the_readme_shows_the_rules_and_what_they_find() {
-    let mut table = String::from("| rule | severity | what is wrong |\n|---|---|---|\n");
-    for (id, (severity, title)) in rule_pages() {
-        table += &format!("| [`{id}`](rules/{id}.md) | {severity} | {title} |\n");
+    let mut table =
+        String::from("| rule | severity | category | what is wrong |\n|---|---|---|---|\n");
+    for (id, [severity, category, title]) in rule_pages() {
+        table += &format!("| [`{id}`](rules/{id}.md) | {severity} | {category} | {title} |\n");
     }
     generated("rules", &table);
     let output = program("check", &[&repository().join("testdata/flux-platform")]);

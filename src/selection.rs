@@ -1,0 +1,105 @@
+//! Which rules a run is about: `--select` and `--ignore`.
+
+use crate::{
+    finding::Finding,
+    nearest::nearest,
+    rules::{self, Category},
+};
+
+/// What stands for rules on the command line: an id, a category, or `pedantic`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RuleSelector {
+    /// The rule of that id.
+    Rule(&'static str),
+    /// All rules of the category.
+    Category(Category),
+    /// Every finding that nobody has to mend.
+    Pedantic,
+}
+
+/// The rules that a run is about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selection {
+    /// Only these; all when there is none.
+    pub select: Vec<RuleSelector>,
+    /// Not these.
+    pub ignore: Vec<RuleSelector>,
+}
+
+impl RuleSelector {
+    /// What `text` stands for.
+    ///
+    /// # Errors
+    /// That it stands for nothing, and what may be meant.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text == "pedantic" {
+            return Ok(Self::Pedantic);
+        }
+        if let Some(category) = Category::ALL.into_iter().find(|it| it.id() == text) {
+            return Ok(Self::Category(category));
+        }
+        if let Some(rule) = rules::find(text) {
+            return Ok(Self::Rule(rule.id));
+        }
+        let names = rules::ids().into_iter().chain(Category::ALL.map(Category::id));
+        Err(match nearest(text, names.chain(["pedantic"])) {
+            Some(near) => format!("there is no rule or category of that name; write `{near}`"),
+            None => "there is no rule or category of that name".to_owned(),
+        })
+    }
+
+    fn selects(self, finding: &Finding) -> bool {
+        match self {
+            Self::Rule(id) => finding.rule == id,
+            Self::Category(category) => category_of(finding) == Some(category),
+            Self::Pedantic => finding.pedantic,
+        }
+    }
+
+    /// Whether it asks for `finding` although nobody has to mend that.
+    fn asks_for(self, finding: &Finding) -> bool {
+        match self {
+            Self::Rule(id) => finding.rule == id && rules::find(id).is_some_and(|it| it.pedantic),
+            Self::Category(_) => false,
+            Self::Pedantic => finding.pedantic,
+        }
+    }
+}
+
+impl Selection {
+    /// Whether the run is about `finding`. What could not be read is no matter of choice: it says
+    /// why a rule that was chosen is silent.
+    pub(crate) fn has(&self, finding: &Finding) -> bool {
+        let select = |list: &[RuleSelector]| list.iter().any(|it| it.selects(finding));
+        let chosen = self.select.is_empty()
+            || select(&self.select)
+            || category_of(finding) == Some(Category::Input);
+        chosen && !select(&self.ignore)
+    }
+
+    /// Whether `finding` is asked for by name although nobody has to mend it.
+    pub(crate) fn asks_for(&self, finding: &Finding) -> bool {
+        self.select.iter().any(|it| it.asks_for(finding))
+    }
+}
+
+/// What the rule of `finding` is about; none where the configuration itself is wrong.
+fn category_of(finding: &Finding) -> Option<Category> {
+    rules::find(finding.rule).map(|it| it.category)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_categories_and_pedantic_are_selectors() {
+        let of = |text| RuleSelector::parse(text);
+        assert_eq!(of("unknown-flag"), Ok(RuleSelector::Rule("unknown-flag")));
+        assert_eq!(of("security"), Ok(RuleSelector::Category(Category::Security)));
+        assert_eq!(of("pedantic"), Ok(RuleSelector::Pedantic));
+        let wrong = of("unknown-flags").unwrap_err();
+        assert!(wrong.ends_with("write `unknown-flag`"), "{wrong}");
+        assert!(of("securty").unwrap_err().ends_with("write `security`"));
+    }
+}
