@@ -226,8 +226,10 @@ pub(crate) fn canonical(scalar: &Scalar) -> Scalar {
 fn refolded(scalar: &Scalar) -> Option<String> {
     let text = &*scalar.text;
     let blank = |line: &str| line.starts_with([' ', '\t']);
-    let only_line_feeds = !text.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']);
-    let fits = only_line_feeds && !text.ends_with(' ') && !text.contains(" \n");
+    let allowed = |it| is_printable(it) && !matches!(it, '\u{2028}' | '\u{2029}');
+    let fits = text.chars().all(|it| it == '\t' || allowed(it))
+        && !text.ends_with(' ')
+        && !text.contains(" \n");
     let start = text.trim_start_matches('\n');
     if scalar.style != Style::Folded || !fits || start.is_empty() {
         return None;
@@ -258,6 +260,13 @@ fn refolded(scalar: &Scalar) -> Option<String> {
         folded.push('\n');
     }
     Some(folded)
+}
+
+/// Whether go-yaml, v2 or v3, writes `char` as it is: `is_printable` in `yamlprivateh.go`, which leaves
+/// out tabs and everything beyond the basic plane.
+pub(crate) fn is_printable(char: char) -> bool {
+    matches!(char, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
+        && char != '\u{feff}'
 }
 
 /// Whether go-yaml, v2 or v3, takes `text` without quotes for a date.

@@ -87,7 +87,7 @@ impl Look {
                 '#' => blank_before,
                 _ => false,
             };
-            special |= !is_printable(char);
+            special |= !scalar::is_printable(char);
             breaks |= is_break(char);
             break_space |= char == ' ' && before.is_some_and(is_break);
             space_break |= is_break(char) && before == Some(' ');
@@ -109,12 +109,6 @@ pub(super) fn is_break(char: char) -> bool {
     matches!(char, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Upstream's `is_printable`, which leaves out tabs and everything beyond the basic plane.
-fn is_printable(char: char) -> bool {
-    matches!(char, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
-        && char != '\u{feff}'
-}
-
 /// The escape that stands for `char` in double quotes, if it needs one.
 pub(super) fn escape(char: char) -> Option<String> {
     let short = match char {
@@ -132,7 +126,7 @@ pub(super) fn escape(char: char) -> Option<String> {
         '\u{85}' => 'N',
         '\u{2028}' => 'L',
         '\u{2029}' => 'P',
-        _ if is_printable(char) => return None,
+        _ if scalar::is_printable(char) => return None,
         _ => {
             let code = u32::from(char);
             return Some(match code {

@@ -595,6 +595,24 @@ dependencies:
               values   = [var.values]
             }"#;
         assert_eq!(known(terraform), ["charts/ms: unknown unknown", file]);
+        let resource = r#"
+            //- main.tf
+            resource "argocd_application" "ms" {
+              spec {
+                source {
+                  path = "charts/ms"
+                  helm { values = yamlencode(local.values) }
+                }
+              }
+            }"#;
+        assert_eq!(known(resource), ["charts/ms: unknown unknown", file]);
+        let module = r#"
+            //- deploy/main.tf
+            module "ms" {
+              source = "example/addon/aws"
+              values = [file("${path.module}/../values/ms.yaml"), var.more]
+            }"#;
+        assert_eq!(known(module), [chart, "values/ms.yaml: known unknown"]);
         let set = "
             //- applications.yaml
             apiVersion: argoproj.io/v1alpha1

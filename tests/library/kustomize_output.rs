@@ -79,9 +79,13 @@ fn folded_blocks_change_where_lines_are_indented() {
 
               three
             four
-    "), @"
+          quoted: >
+            … a character that
+              no block may hold 😀
+    "), @r#"
     apiVersion: v1
     data:
+      quoted: "… a character that\n  no block may hold \U0001F600\n"
       text: |
         one word
 
@@ -92,7 +96,7 @@ fn folded_blocks_change_where_lines_are_indented() {
     kind: ConfigMap
     metadata:
       name: a
-    ");
+    "#);
 }
 
 #[test]

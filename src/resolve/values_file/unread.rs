@@ -18,7 +18,8 @@ pub(crate) struct Unread<'a> {
     sources: &'a Sources,
     /// Files of installers that are not understood.
     installers: BTreeSet<FileId>,
-    /// Terraform's code with releases of charts: what it makes of several is not told one by one.
+    /// Terraform's code: what it makes of several releases is not told one by one, and what a module
+    /// or a resource of another provider makes of values not at all.
     terraform: OnceCell<Vec<FileId>>,
     /// Scripts with their commands that call Helm.
     scripts: OnceCell<Vec<(FileId, Vec<&'a str>)>>,
@@ -43,8 +44,7 @@ impl<'a> Unread<'a> {
     fn terraform(&self) -> &[FileId] {
         self.terraform.get_or_init(|| {
             let code = self.sources.iter().filter(|(_, it)| source::extension(&it.path) == "tf");
-            let files = code.map(|(file, _)| file);
-            files.filter(|it| self.sources.text(*it).contains("helm_release")).collect()
+            code.map(|(file, _)| file).collect()
         })
     }
 
