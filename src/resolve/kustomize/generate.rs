@@ -296,6 +296,7 @@ pub(super) fn merge(old: &Resource, new: Resource, behavior: Behavior) -> Resour
     merged.prefixes.clone_from(&old.prefixes);
     merged.suffixes.clone_from(&old.suffixes);
     merged.variables.clone_from(&old.variables);
+    merged.refusals.extend_from_slice(&old.refusals);
     if behavior == Behavior::Merge {
         merged.record.clone_from(&old.record);
     }

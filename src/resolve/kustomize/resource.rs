@@ -241,9 +241,19 @@ impl Resource {
         }
     }
 
-    /// Another object of the same name, which `problem` refuses: known is what both have in common.
+    /// Another object of the same name, which `problem` refuses: known is what both have in common,
+    /// and what this one is called now.
     pub(super) fn meet(&mut self, other: &Self, problem: Problem) {
-        self.node = tree::join(&self.node, &other.node, &(*problem.message).into());
+        let mut met = tree::join(&self.node, &other.node, &(*problem.message).into());
+        let own = self.node.get("metadata");
+        if let (Some(own), Some(metadata)) = (own, metadata(&mut met)) {
+            for key in ["name", "namespace"] {
+                if let Some(value) = own.get(key) {
+                    metadata.set(key, value.clone());
+                }
+            }
+        }
+        self.node = met;
         self.refusals.push(problem);
     }
 
