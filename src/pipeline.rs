@@ -53,7 +53,7 @@ pub(crate) fn check(clusters: &[Cluster]) -> Vec<Finding> {
 }
 
 /// What may concern us and is not read: files that nobody can read, and what programs install.
-pub(crate) fn unread(sources: &Sources, clusters: &[Cluster]) -> Vec<Finding> {
+pub(crate) fn unread(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
     let problem = |(file, source): (FileId, &Source)| {
         // What is encrypted says nothing of what it is about.
         let skip = source.skipped().filter(|it| *it != Skip::Encrypted)?;
@@ -75,7 +75,7 @@ pub(crate) fn unread(sources: &Sources, clusters: &[Cluster]) -> Vec<Finding> {
     };
     let mut problems: Vec<Problem> = sources.iter().filter_map(problem).collect();
     problems.extend(installed_elsewhere(sources, clusters));
-    rules::problems(&problems, None)
+    problems
 }
 
 /// What programs install or configure of which no environment has any.

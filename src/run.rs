@@ -18,7 +18,7 @@ use crate::{
     discover,
     finding::Finding,
     nearest::nearest,
-    pipeline::{analyze, is_ours},
+    pipeline::{analyze, is_ours, unread},
     problem::Problem,
     report::{self, Progress, Report, Screen, TerminalOptions},
     resolve::{
@@ -26,12 +26,13 @@ use crate::{
         context::{Context, Purpose},
         environment::Environment,
         kustomize,
+        layout::Layout,
     },
     rules,
     selection::Selection,
     settle::{self, Scope},
     source::{FileId, Relevance, Sources, Text},
-    tree::Node,
+    tree::{Node, Origin},
 };
 
 /// Where a run writes.
@@ -153,7 +154,7 @@ impl Run<'_, '_> {
         let (environments, clusters) = analyze(&sources, &config);
         progress.stage("checking");
         let mut findings = crate::pipeline::check(&clusters);
-        findings.extend(crate::pipeline::unread(&sources, &clusters));
+        findings.extend(rules::problems(&unread(&sources, &clusters), None));
         findings.extend(settle::unmatched(&sources, &config, &environments));
         let settled = settle::settle(&sources, &config, &environments, findings, &scope);
         let elapsed = progress.finish();
@@ -198,19 +199,26 @@ impl Run<'_, '_> {
         progress.stage("resolving the environments");
         let (environments, clusters) = analyze(&sources, &config);
         progress.finish();
-        let mut shown: Vec<_> = environments.into_iter().zip(clusters).collect();
-        shown.retain(|(environment, cluster)| {
-            let entry = environment.entry.origin.written_at();
-            is_ours(environment, cluster)
-                && entry.is_none_or(|span| scope.covers(&sources[span.file].path))
-        });
+        let mut problems = unread(&sources, &clusters);
+        let (mut shown, others): (Vec<_>, Vec<_>) = environments
+            .into_iter()
+            .zip(clusters)
+            .partition(|(environment, cluster)| is_ours(environment, cluster));
+        // What is not shown may be our subject, and not be understood.
+        let others = others.into_iter().flat_map(|(_, cluster)| cluster.problems);
+        problems.extend(others.filter(|it| it.concerns));
+        let in_scope =
+            |at: &Origin| at.written_at().is_none_or(|span| scope.covers(&sources[span.file].path));
+        shown.retain(|(environment, _)| in_scope(&environment.entry.origin));
+        problems.retain(|it| in_scope(&it.at));
         let text = match self.options.format {
-            Format::Json => report::show_json(&sources, &shown),
+            Format::Json => report::show_json(&sources, &shown, &problems),
             // Nothing breaks the lines of a table that is piped.
             _ if !self.streams.out_screen.terminal || self.options.output.is_some() => {
-                report::show(&sources, &shown, TerminalOptions { width: 120, ..self.look() })
+                let look = TerminalOptions { width: 120, ..self.look() };
+                report::show(&sources, &shown, &problems, look)
             }
-            _ => report::show(&sources, &shown, self.look()),
+            _ => report::show(&sources, &shown, &problems, self.look()),
         };
         self.tell_repositories(&sources);
         self.write(text.as_bytes())
@@ -222,13 +230,18 @@ impl Run<'_, '_> {
         unrestricted: bool,
         origins: bool,
     ) -> CommandResult {
+        let options = self.options;
         let paths = path.map(Path::to_owned);
         let progress = self.progress();
-        let Opened { sources, config, scope } = open(self.options, paths.as_slice(), &progress)?;
+        let Opened { sources, config, scope } = open(options, paths.as_slice(), &progress)?;
         progress.stage("building");
         let dir = scope.paths.first().cloned().unwrap_or_default();
         if !sources.is_dir(&dir) {
             return Err(Failure::Plain(format!("`{dir}` is not a directory with files in it")));
+        }
+        let layout = Layout::new(&sources, &config);
+        if !layout.has_kustomization(&dir) {
+            return Err(no_kustomization(options, path, &layout, &dir));
         }
         let context = Context::new(&sources, &config, Purpose::Render);
         let how = kustomize::BuildOptions { unrestricted, ..kustomize::BuildOptions::default() };
@@ -276,11 +289,7 @@ impl Run<'_, '_> {
     ) -> CommandResult {
         let refused = problems.iter().filter(|it| it.is_refusal());
         let refused: Vec<Problem> = refused.cloned().collect();
-        if let Some(first) = refused.first().filter(|_| objects.is_empty()) {
-            // There is no file to point into when there is none at all.
-            if first.at.written_at().is_none() {
-                return Err(Failure::Plain(first.message.to_string()));
-            }
+        if !refused.is_empty() && objects.is_empty() {
             return Err(Failure::Found(Box::new(sources), rules::problems(&refused, None)));
         }
         let Options { format, detail, .. } = *self.options;
@@ -358,6 +367,28 @@ fn not_looked_into<'a>(sources: &Sources, scope: &'a Scope) -> impl Iterator<Ite
         let file = sources.find(path).filter(|it| sources[*it].relevance == Relevance::None);
         file.is_some_and(|it| !sources[it].is_loaded() && !discover::is_candidate(path))
     })
+}
+
+/// That `dir`, which was called `path`, has no kustomization, and which directories in it have one
+/// that nothing includes.
+fn no_kustomization(
+    options: &Options,
+    path: Option<&Path>,
+    layout: &Layout<'_>,
+    dir: &str,
+) -> Failure {
+    let called = path.or(options.root.as_deref()).unwrap_or(Path::new("."));
+    let included = layout.included_dirs();
+    let others = layout.roots().filter(|it| !included.contains(it));
+    let others = others.filter_map(|it| it.strip_prefix(dir)).map(|it| {
+        let below = it.trim_start_matches('/');
+        let path = if called == Path::new(".") { below.into() } else { called.join(below) };
+        format!("`render {}`", path.display())
+    });
+    let others: Vec<String> = others.take(3).collect();
+    let hint = if others.is_empty() { "" } else { ": try " };
+    let (called, others) = (called.display(), others.join(" or "));
+    Failure::Plain(format!("there is no kustomization file in {called}{hint}{others}"))
 }
 
 /// The environment of that name, or the only one whose last directories are that.

@@ -11,6 +11,7 @@ use crate::{
     config::{Config, EnvironmentConfig, Level},
     finding::{Finding, Findings, Severity},
     nearest::nearest,
+    problem::ProblemKind,
     resolve::environment::Environment,
     rules,
     selection::Selection,
@@ -76,9 +77,11 @@ pub(crate) fn settle(
     let mut kept: Vec<_> = applied.kept.into_iter().filter_map(configured).collect();
     outrank(&mut kept, &applied.suppressed);
     let kept = kept.into_iter().filter(|it| scope.rules.has(it));
-    let mut findings: Vec<_> = groups(kept).filter(in_scope).filter_map(merge).collect();
+    let is_shown = |it: &Finding| config.pedantic || !it.pedantic || scope.rules.asks_for(it);
+    let merged = |same| merge(same, is_shown);
+    let mut findings: Vec<_> = groups(kept).filter(in_scope).filter_map(merged).collect();
     let found = findings.len();
-    findings.retain(|it| config.pedantic || !it.pedantic || scope.rules.asks_for(it));
+    findings.retain(is_shown);
     let pedantic = found - findings.len();
     findings.sort_by_cached_key(|it| order(sources, it));
     let suppressed = groups(applied.suppressed.into_iter()).filter(in_scope).count();
@@ -124,16 +127,15 @@ impl<'a> Levels<'a> {
             let mut named = finding.environments.iter();
             named.find_map(|it| of(self.environments.get(&**it)?))
         };
-        let (level, most) = match here.or_else(in_environment) {
-            Some(level) => (level, Severity::Error),
-            None => {
-                let Some(level) = of(&self.config.rules) else { return Some(finding) };
-                (level, if finding.local { finding.severity } else { Severity::Error })
-            }
-        };
-        finding.severity = level.severity?.min(most);
-        // Whoever names a rule wants to see what it finds.
-        finding.pedantic = false;
+        let specific = here.or_else(in_environment);
+        let Some(level) = specific.or_else(|| of(&self.config.rules)) else { return Some(finding) };
+        let is_lowered = finding.local && specific.is_none();
+        finding.severity =
+            level.severity?.min(if is_lowered { finding.severity } else { Severity::Error });
+        // How bad something is does not say that anybody has to mend it, unless a person knows that
+        // it is expected, and says so all the same.
+        let is_expected = finding.local || rules::find(finding.rule).is_some_and(|it| it.pedantic);
+        finding.pedantic &= is_lowered || !is_expected;
         Some(finding)
     }
 }
@@ -146,7 +148,7 @@ fn groups(findings: impl Iterator<Item = Finding>) -> impl Iterator<Item = Vec<F
     let mut groups: IndexMap<Key, Vec<Finding>> = IndexMap::new();
     for finding in findings {
         // One cause is one finding, wherever it is met.
-        let cause = finding.rule == "unresolved" && !finding.subject.is_empty();
+        let cause = finding.rule == ProblemKind::Unresolved.rule() && !finding.subject.is_empty();
         let place = finding.primary().filter(|_| !cause).map(|it| it.span);
         let key = (finding.rule, finding.subject.clone(), finding.variant, place);
         groups.entry(key).or_default().push(finding);
@@ -154,10 +156,10 @@ fn groups(findings: impl Iterator<Item = Finding>) -> impl Iterator<Item = Vec<F
     groups.into_values()
 }
 
-/// One finding for all: the worst, with the greatest numbers, and all environments.
-fn merge(same: Vec<Finding>) -> Option<Finding> {
+/// One finding for all: the worst that is shown, with the greatest numbers, and all environments.
+fn merge(same: Vec<Finding>, is_shown: impl Fn(&Finding) -> bool) -> Option<Finding> {
     let environments = same.iter().flat_map(|it| it.environments.clone()).collect();
-    let key = |it: &Finding| (it.severity, !it.pedantic, it.weight.clone());
+    let key = |it: &Finding| (is_shown(it), it.severity, !it.pedantic, it.weight.clone());
     // Of equals, `max_by` takes the last one; the first environment is more natural.
     let worst = same.into_iter().rev();
     let mut worst = worst.max_by(|a, b| key(a).cmp(&key(b)))?;

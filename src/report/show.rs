@@ -21,10 +21,15 @@ use crate::{
     tree::{Origin, Step, Via},
 };
 
-/// Everything that is known of `environments`, as JSON.
-pub(crate) fn show_json(sources: &Sources, environments: &[(Environment, Cluster)]) -> String {
+/// Everything that is known of `environments`, and the `problems` that are none of them, as JSON.
+pub(crate) fn show_json(
+    sources: &Sources,
+    environments: &[(Environment, Cluster)],
+    problems: &[Problem],
+) -> String {
     let shown: Vec<_> = environments.iter().map(|it| environment_json(sources, it)).collect();
-    json::pretty(&json!({ "version": 1, "environments": shown }))
+    let problems = problems_json(sources, problems);
+    json::pretty(&json!({ "version": 1, "environments": shown, "problems": problems }))
 }
 
 fn environment_json(sources: &Sources, (environment, cluster): &(Environment, Cluster)) -> Json {
@@ -168,17 +173,36 @@ fn count_json(count: Count) -> Json {
     json!({ "min": count.min, "max": count.max })
 }
 
-/// Everything that is known of `environments`, as tables.
+/// Everything that is known of `environments`, as tables, and the `problems` that are none of them.
 pub(crate) fn show(
     sources: &Sources,
     environments: &[(Environment, Cluster)],
+    problems: &[Problem],
     look: TerminalOptions,
 ) -> String {
-    if environments.is_empty() {
-        return "no environment with metrics-server, kubelet configuration or approvers\n".into();
+    let mut shown: Vec<String> =
+        environments.iter().map(|it| environment(sources, it, look)).collect();
+    if shown.is_empty() {
+        let none = "no environment with metrics-server, kubelet configuration or approvers\n";
+        shown.push(none.to_owned());
     }
-    let shown = environments.iter().map(|it| environment(sources, it, look));
-    shown.collect::<Vec<_>>().join("\n")
+    if !problems.is_empty() {
+        let told = problems.iter().map(|it| problem_line("", sources, it, look));
+        shown.push(told.collect());
+    }
+    shown.join("\n")
+}
+
+/// `unresolved: metrics-server is installed by a script, which is not read (up.sh:3)`
+fn problem_line(
+    indent: &str,
+    sources: &Sources,
+    problem: &Problem,
+    look: TerminalOptions,
+) -> String {
+    let at = place(sources, problem.at.written_at());
+    let lead = format!("{indent}{}: ", problem.kind.rule());
+    wrapped(&lead, &format!("{} ({at})", problem.message), look)
 }
 
 fn environment(
@@ -239,9 +263,7 @@ fn environment(
         }
     }
     for problem in &environment.problems {
-        let at = place(sources, problem.at.written_at());
-        let lead = format!("  {}: ", problem.kind.rule());
-        out += &wrapped(&lead, &format!("{} ({at})", problem.message), look);
+        out += &problem_line("  ", sources, problem, look);
     }
     out
 }

@@ -255,7 +255,7 @@ fn analyzed(sources: &Sources) -> Vec<(Environment, Cluster)> {
 #[test]
 fn show_for_programs() {
     let sources = Sources::in_memory([("a.yaml", MANIFEST)]);
-    let shown = show_json(&sources, &analyzed(&sources));
+    let shown = show_json(&sources, &analyzed(&sources), &[]);
     let shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
     assert_eq!(shown["version"], 1);
     let environment = &shown["environments"][0];
@@ -336,7 +336,7 @@ fn show_for_programs_beside_the_facts_of_metrics_server() {
         metrics-server: [
         ",
     );
-    let shown = show_json(&sources, &analyzed(&sources));
+    let shown = show_json(&sources, &analyzed(&sources), &[]);
     let mut shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
     shown["environments"][0]["metrics_servers"][0]["facts"].take();
     insta::assert_snapshot!(serde_json::to_string_pretty(&shown).expect("it is JSON"));
@@ -345,7 +345,7 @@ fn show_for_programs_beside_the_facts_of_metrics_server() {
 #[test]
 fn show_for_people() {
     let sources = Sources::in_memory([("a.yaml", MANIFEST)]);
-    let shown = show(&sources, &analyzed(&sources), TerminalOptions::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN);
     let line = |start: &str| {
         let mut lines = shown.lines();
         let line = lines.find(|it| it.trim_start().starts_with(start)).unwrap_or(&shown);
@@ -358,6 +358,7 @@ fn show_for_people() {
     let colored = show(
         &sources,
         &analyzed(&sources),
+        &[],
         TerminalOptions { color: true, ..TerminalOptions::PLAIN },
     );
     let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
@@ -370,12 +371,12 @@ fn all_places_of_a_value_that_is_put_together_are_shown() {
     let twice = format!("[\n{flag}=InternalIP,\n{flag}=Hostname]");
     let manifest = MANIFEST.replace("[--metric-resolution=15s]", &twice);
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), TerminalOptions::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN);
     let words: Vec<_> = shown.split_whitespace().collect();
     let words = words.join(" ");
     let row = "kubelet preferred address types InternalIP,Hostname a.yaml:14, and a.yaml:13";
     assert!(words.contains(row), "{shown}");
-    let shown = show_json(&sources, &analyzed(&sources));
+    let shown = show_json(&sources, &analyzed(&sources), &[]);
     let shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
     let facts = &shown["environments"][0]["metrics_servers"][0]["facts"];
     let written = |line: u32| serde_json::json!([{"via": "written", "file": "a.yaml", "line": line, "column": 1}]);
@@ -389,13 +390,13 @@ fn what_is_refused_is_shown_as_it_is_written() {
     let manifest =
         MANIFEST.replace("256Mi", "256MB").replace("  selector", "  replicas: [2]\n  selector");
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), TerminalOptions::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN);
     let words: Vec<_> = shown.split_whitespace().collect();
     let words = words.join(" ");
     let memory = "memory limit invalid 256MB a.yaml:14 `256MB` is not an amount of memory";
     assert!(words.contains(memory), "{shown}");
     assert!(words.contains("replicas invalid [2] a.yaml:5 this is not a whole number"), "{shown}");
-    let shown = show_json(&sources, &analyzed(&sources));
+    let shown = show_json(&sources, &analyzed(&sources), &[]);
     let shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
     assert_eq!(
         shown["environments"][0]["metrics_servers"][0]["facts"]["replicas"],
@@ -412,7 +413,7 @@ fn what_is_refused_is_shown_as_it_is_written() {
 fn what_a_file_says_does_nothing_to_the_terminal() {
     let manifest = MANIFEST.replace("[--metric-resolution=15s]", r#"["--x=\e[31m", "\u202e"]"#);
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), TerminalOptions::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN);
     assert!(shown.contains("--x="), "{shown}");
     assert!(!shown.contains([ESCAPE, '\u{202e}']), "{shown}");
 }

@@ -122,7 +122,7 @@ fn checked(example: &Example) -> (Sources, Config, Vec<Environment>, Vec<Finding
     let config = Config { pedantic: true, ..config_in(&sources) };
     let (environments, clusters) = analyze(&sources, &config);
     let mut found = check(&clusters);
-    found.extend(unread(&sources, &clusters));
+    found.extend(rules::problems(&unread(&sources, &clusters), None));
     found.extend(unmatched(&sources, &config, &environments));
     (sources, config, environments, found)
 }

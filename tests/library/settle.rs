@@ -144,14 +144,10 @@ fn the_configuration_sets_severities() {
     assert_snapshot!(configured("rules: {memory-limit-too-low: error}").join("\n"), @"
     error a.yaml in prod
     error dir/b.yaml in prod
-    note a.yaml here in local
-    note dir/b.yaml here in local
     ");
     assert_snapshot!(configured("rules: {memory-limit-too-low: note}").join("\n"), @"
     note a.yaml in prod
-    note a.yaml here in local
     note dir/b.yaml in prod
-    note dir/b.yaml here in local
     ");
 }
 
@@ -182,6 +178,24 @@ fn what_is_said_of_less_counts_more() {
     error dir/b.yaml here in local
     note a.yaml in prod
     ");
+}
+
+#[test]
+fn a_severity_shows_nothing_that_nobody_has_to_mend() {
+    let text = "rules: {build-fails: error}";
+    let sources = Sources::in_memory([("a.yaml", "1 2"), (config::FILE, text)]);
+    let [elsewhere, here] = ["1", "2"].map(|it| place(&sources, "a.yaml", it));
+    let problem = |at, concerns| Problem { concerns, ..Problem::refused(at, "it is refused") };
+    let mut findings = rules::problems(&[problem(&elsewhere, false)], Some("dev"));
+    findings.extend(rules::problems(&[problem(&here, false)], Some("dev")));
+    findings.extend(rules::problems(&[problem(&here, true)], Some("prod")));
+    let mut config = config_in(&sources);
+    let settled = settle(&sources, &config, &[], findings.clone(), &Scope::all());
+    assert_eq!(lines(&settled), ["error it is refused in dev, prod"]);
+    assert_eq!(settled.pedantic, 1);
+    config.pedantic = true;
+    let all = settle(&sources, &config, &[], findings, &Scope::all());
+    assert_eq!(lines(&all)[0], "error it is refused in dev");
 }
 
 #[test]

@@ -101,6 +101,46 @@ fn what_cannot_be_done_is_said() {
 }
 
 #[test]
+fn what_else_can_be_rendered_is_said() {
+    let dir = repository(
+        "
+        //- base/kustomization.yaml
+        resources: []
+        //- clusters/dev/kustomization.yaml
+        resources: [../../base]
+        //- clusters/prod/kustomization.yaml
+        resources: [../../base]
+        ",
+    );
+    let said = |path: &str| program("render", &[&*dir.path().join(path)]).err;
+    let clusters = dir.path().join("clusters");
+    let rendered = |name| format!("`render {}`", clusters.join(name).display());
+    let (dev, prod) = (rendered("dev"), rendered("prod"));
+    assert!(
+        said("clusters").ends_with(&format!(": try {dev} or {prod}\n")),
+        "{}",
+        said("clusters")
+    );
+    assert!(said("").starts_with("error: there is no kustomization file in "), "{}", said(""));
+    assert_eq!(said("base"), "");
+}
+
+#[test]
+fn show_says_what_is_found_and_not_read() {
+    let dir = repository(
+        "
+        //- up.sh
+        helm upgrade --install metrics-server metrics-server/metrics-server --set replicas=2
+        ",
+    );
+    let told = "unresolved: metrics-server is installed by a script, which is not read (up.sh:1)";
+    assert!(stdout("show", dir.path()).ends_with(&format!("\n{told}\n")));
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout("show --format json", dir.path())).unwrap();
+    assert_eq!(json["problems"][0]["file"], "up.sh");
+}
+
+#[test]
 fn what_builds_is_printed_though_a_release_is_refused() {
     let dir = repository(
         "
@@ -343,7 +383,7 @@ fn a_severity_that_somebody_sets_is_obeyed() {
     // It is expected there, unless it is said of that environment.
     let local = "environments: {lab: {local: true, rules: {}}}";
     let everywhere = format!("{local}\n            rules: {{kubelet-insecure-tls: error}}");
-    assert_eq!(of(&everywhere), "0 note");
+    assert_eq!(of(&everywhere), "0 ");
     assert_eq!(of(&local.replace("{}", "{kubelet-insecure-tls: error}")), "1 error");
 }
 

@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
     path::Path,
+    process::Command,
     sync::LazyLock,
 };
 
@@ -408,6 +409,36 @@ fn inputs_of_the_action_are_never_part_of_a_script() {
         let text = serde_yaml::to_string(&action["runs"]).unwrap();
         assert!(text.contains(&used), "the input {name} is not used");
     }
+}
+
+#[test]
+fn inputs_of_the_action_become_the_options_of_their_names() {
+    let action = fs::read_to_string(repository().join("action.yml")).unwrap();
+    let action: serde_yaml::Value = serde_yaml::from_str(&action).unwrap();
+    let steps = action["runs"]["steps"].as_sequence().unwrap();
+    let script = steps.iter().find(|it| it["id"] == "check").unwrap()["run"].as_str().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let called = |given: &[(&str, &str)]| {
+        let mut bash = Command::new("bash");
+        // The program says how it is called.
+        bash.args(["-c", &format!("metrics-server-lint() {{ echo \"$@\"; }}\n{script}")]);
+        bash.env("GITHUB_OUTPUT", dir.path().join("output")).env("SARIF_FILE", "x.sarif");
+        let inputs = ["FAIL_ON", "FAIL_ON_EMPTY", "PEDANTIC", "UPLOAD_SARIF"];
+        bash.envs(inputs.map(|it| (format!("INPUT_{it}"), "")));
+        bash.env("INPUT_PATHS", "clusters\na b").env("INPUT_FORMAT", "text");
+        bash.envs(given.iter().copied());
+        String::from_utf8(bash.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(called(&[]), "check --format=text -- clusters a b\n");
+    assert_eq!(
+        called(&[("INPUT_PEDANTIC", "true"), ("INPUT_UPLOAD_SARIF", "true")]),
+        "check --pedantic --format=sarif --output=x.sarif --fail-on=never -- clusters a b\n\
+         check --pedantic --format=text -- clusters a b\n"
+    );
+    assert_eq!(
+        called(&[("INPUT_FAIL_ON", "error"), ("INPUT_FAIL_ON_EMPTY", "true")]),
+        "check --format=text --fail-on=error --fail-on-empty -- clusters a b\n"
+    );
 }
 
 #[test]
