@@ -41,6 +41,8 @@ pub(crate) struct SyntaxError {
     pub message: String,
     /// Where, unless the text stands in no file; may be empty.
     pub span: Option<Span>,
+    /// What to do, where that is not to correct it.
+    pub help: Option<&'static str>,
     /// Whether it is half of a template, which need not be YAML.
     pub template: bool,
 }

@@ -37,7 +37,12 @@ pub(super) fn read(path: &str, text: &str, file: FileId, dialect: Dialect) -> Op
         }
         for document in &mut read.list {
             if let Err(error) = &mut document.root {
-                *error = SyntaxError { message: (*why).into(), span: Some(at), template: true };
+                *error = SyntaxError {
+                    message: (*why).into(),
+                    span: Some(at),
+                    help: None,
+                    template: true,
+                };
             }
             masked.unmask(document, &why);
         }

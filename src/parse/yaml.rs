@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput};
 
 use crate::{
     parse::{Document, Documents, SyntaxError},
@@ -104,7 +104,74 @@ pub(super) fn parse(text: &str, place: &ScalarPlace, dialect: Dialect) -> Docume
 
 fn syntax_error(error: &ScanError, place: &ScalarPlace) -> SyntaxError {
     let at = error.marker().byte_offset().unwrap_or(0);
-    SyntaxError { message: error.info(), span: place.span(at, at), template: false }
+    let kind = error.kind();
+    // What engines of templates mark is no text of YAML; not all of their marks are known here.
+    let is_mark = matches!(
+        kind,
+        ErrorKind::UnclosedFlowCollection { .. }
+            | ErrorKind::MismatchedFlowCollectionEnd { .. }
+            | ErrorKind::MisplacedFlowCollectionEnd
+            | ErrorKind::UnexpectedCharacter { .. }
+            | ErrorKind::ExpectedFlowMappingSeparator
+            | ErrorKind::ExpectedFlowSequenceSeparator
+    );
+    let help = "if it is a template of YAML, name it in `exclude` of the configuration";
+    SyntaxError {
+        message: words(kind),
+        span: place.span(at, at),
+        help: is_mark.then_some(help),
+        template: false,
+    }
+}
+
+/// What is wrong, in words that do not speak of the parser.
+fn words(kind: &ErrorKind) -> String {
+    let words = match kind {
+        ErrorKind::UnclosedFlowCollection { open } => return format!("`{open}` is never closed"),
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
+            return format!("`{open}` is closed by `{close}`");
+        }
+        ErrorKind::UnexpectedCharacter { character } => {
+            let character = character.escape_default();
+            return format!("a value that begins with `{character}` needs quotes");
+        }
+        ErrorKind::MisplacedFlowCollectionEnd => "this closes no bracket",
+        ErrorKind::ExpectedFlowMappingSeparator => "`,` or `}` is missing before this",
+        ErrorKind::ExpectedFlowSequenceSeparator => "`,` or `]` is missing before this",
+        ErrorKind::ExpectedBlockMappingKey => {
+            "a key should stand here, indented like those of its mapping"
+        }
+        ErrorKind::ExpectedBlockSequenceEntry => {
+            "an item with `-` should stand here, indented like those of its list"
+        }
+        ErrorKind::InvalidIndentation | ErrorKind::InvalidFlowScalarIndent => {
+            "this is indented like nothing above it"
+        }
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabAtBlockScalarStart => "a tab indents this: YAML takes spaces only",
+        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => "a key without its `:`",
+        ErrorKind::MappingValueNotAllowed => "`: ` in a value needs quotes around it",
+        ErrorKind::MappingKeyNotAllowed => "no key can stand here",
+        ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => {
+            "no item with `-` can stand here"
+        }
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
+            "this quote is never closed"
+        }
+        ErrorKind::InvalidTrailingSingleQuotedScalar
+        | ErrorKind::InvalidTrailingDoubleQuotedScalar => "only a comment can follow a quoted text",
+        ErrorKind::UnknownQuotedScalarEscape => {
+            "no escape of YAML; in single quotes it means itself"
+        }
+        ErrorKind::InvalidBlockScalarIndent => "this line is indented less than its block",
+        ErrorKind::RecursionLimitExceeded => "this is nested too deeply",
+        ErrorKind::ExpectedNodeContent => "a value is missing here",
+        ErrorKind::ExpectedDocumentStart => "this belongs to nothing above it",
+        other => return other.to_string(),
+    };
+    words.to_owned()
 }
 
 /// Builds one document from events, without recursion.
@@ -226,7 +293,8 @@ impl<'a> Builder<'a> {
 
     fn fail(&mut self, message: &str, start: usize, end: usize) {
         let span = self.place.span(start, end);
-        self.error = Some(SyntaxError { message: message.into(), span, template: false });
+        self.error =
+            Some(SyntaxError { message: message.into(), span, help: None, template: false });
     }
 
     fn open(&mut self, start: usize, end: usize, anchor: usize, children: Children) {

@@ -167,7 +167,7 @@ fn what_is_wrong_is_said_where_it_is() {
         exclude: a
         exclude: b
     "), @"2:1 `exclude` is set before; -");
-    assert_snapshot!(errors("environments: ["), @"1:15 unclosed bracket '['; -");
+    assert_snapshot!(errors("environments: ["), @"1:15 `[` is never closed; -");
     assert_snapshot!(errors("environments: {a: {entry: ../b}}"), @"1:27 `../b` leads out of the repository; -");
 }
 

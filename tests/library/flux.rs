@@ -172,7 +172,7 @@ fn what_breaks_the_whole_kustomization() {
         kind: X
         a: '- ${QUOTE}'
     "), @r#"
-    build-fails: what the substitution here leaves cannot be read: invalid trailing content after single-quoted scalar  x.yaml:2:7 `${QUOTE}`
+    build-fails: what the substitution here leaves cannot be read: only a comment can follow a quoted text  x.yaml:2:7 `${QUOTE}`
       this value is put there  flux.yaml:3:40 `"it's"`
     "#);
 }
@@ -553,7 +553,7 @@ fn what_the_artifact_leaves_out_is_not_built() {
         resources.limits.cpu: 100m  apps/metrics-server/helmrelease.yaml:13 substituted `${CPU_LIMIT}` < base/services/environment.env:3
         resources.limits.memory: 256Mi  apps/metrics-server/helmrelease.yaml:14 substituted `${MEMORY_LIMIT}` < base/services/environment.env:2 overridden `128Mi` < clusters/prod/environment.env:2
     build-fails: this object has no kind  apps/metrics-server/values.yaml:1:1 `not: an object`
-      Kustomization metrics-server (base/services/metrics-server.yaml:3) builds apps/metrics-server  base/services/metrics-server.yaml:5:9 `./apps/metrics-server`
+      built because Kustomization metrics-server (base/services/metrics-server.yaml:3) has path ./apps/metrics-server  base/services/metrics-server.yaml:5:9 `./apps/metrics-server`
     ");
 }
 
@@ -710,7 +710,7 @@ fn unknown_fields_vanish_only_from_the_file_that_flux_rewrites() {
         resources.limits.cpu: unknown: the ConfigMap `flux-system/cluster-vars` is not in the repository  apps/metrics-server/helmrelease.yaml:13 `${CPU_LIMIT}`
         resources.limits.memory: unknown: the ConfigMap `flux-system/cluster-vars` is not in the repository  apps/metrics-server/helmrelease.yaml:14 `${MEMORY_LIMIT}`
     build-fails: kustomize knows no field `postBuild` here  base/services/kustomization.yaml:2:1 `postBuild`
-      Kustomization flux-system (clusters/prod/flux-system/gotk-sync.yaml:8) builds clusters/prod  clusters/prod/flux-system/gotk-sync.yaml:10:9 `./clusters/prod`
+      built because Kustomization flux-system (clusters/prod/flux-system/gotk-sync.yaml:8) has path ./clusters/prod  clusters/prod/flux-system/gotk-sync.yaml:10:9 `./clusters/prod`
     unresolved: the ConfigMap `flux-system/cluster-vars` is not in the repository; the variables that it defines are unknown  base/services/metrics-server.yaml:9:33 `cluster-vars`
     unresolved: `metrics-server` is not a metrics-server chart that this tool knows: what it installs is unknown  apps/metrics-server/helmrelease.yaml:8:16 `${CHART}`
     ");

@@ -353,7 +353,7 @@ fn refusals_stand_at_their_cause() {
     build-fails: Deployment kube-system/metrics-server is defined twice in this build  kustomization.yaml:1:22 `d.yaml`
       first here  d.yaml:4:9 `metrics-server`
       again here  d.yaml:4:9 `metrics-server`
-    build-fails: there is no ../d.yaml in the repository  kustomization.yaml:1:14 `../d.yaml`
+    build-fails: ../d.yaml lies outside the repository  kustomization.yaml:1:14 `../d.yaml`
     build-fails: the root of the repository includes itself in a cycle  kustomization.yaml:1:14 `.`
     build-fails: kustomize knows no field `replica` here  kustomization.yaml:1:23 `replica`
     build-fails: kustomize expects a string here  kustomization.yaml:1:50 `1.10`
@@ -714,4 +714,41 @@ fn templates_are_built_around_their_marks() {
     unresolved: app/kustomization.yaml.j2 is a template, which is not evaluated  app/kustomization.yaml.j2:3:1 `{% if monitoring %}`
     unresolved: app/settings.yaml.j2 is a template, which is not evaluated  app/settings.yaml.j2:7:3 `{% if debug %}`
     "#);
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_said_where_it_leads_and_what_was_meant() {
+    let helped = |written: &str| {
+        let sources = repository(&format!(
+            "
+            //- apps/ms.yaml
+            DEPLOYMENT
+            //- apps/kustomization.yaml
+            resources: [ms.yaml]
+            //- clusters/prod/x/kustomization.yaml
+            resources: ['{written}']
+            //- clusters/prod/x/server.yaml
+            DEPLOYMENT
+            "
+        ));
+        let options = BuildOptions { unrestricted: true, ..BuildOptions::default() };
+        let build = with(&sources, |context| build(context, "clusters/prod/x", &options));
+        let [problem] = &build.problems[..] else { panic!("{:?}", build.problems) };
+        format!("{}; {}", problem.message, problem.help.as_deref().unwrap_or("-"))
+    };
+    let said = ["../../apps", "../../apps/ms.yaml", "serve.yaml", "./server.yml", "blog.yaml"];
+    assert_snapshot!(said.map(helped).join("\n"), @"
+    there is no clusters/apps in the repository; write `../../../apps`
+    there is no clusters/apps/ms.yaml in the repository; write `../../../apps/ms.yaml`
+    there is no clusters/prod/x/serve.yaml in the repository; write `server.yaml`
+    there is no clusters/prod/x/server.yml in the repository; write `./server.yaml`
+    there is no clusters/prod/x/blog.yaml in the repository; -
+    ");
+    // A directory that holds this one is no base of it, and nothing lies above the root.
+    let said = ["../../../clusters/prdo", "../../../../apps/../other", "../cluster"];
+    assert_snapshot!(said.map(helped).join("\n"), @"
+    there is no clusters/prdo in the repository; -
+    ../../../../apps/../other lies outside the repository; -
+    there is no clusters/prod/cluster in the repository; -
+    ");
 }

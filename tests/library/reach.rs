@@ -68,7 +68,7 @@ fn what_holds_nothing_of_ours_is_no_error() {
         resources: [server.yaml]
         //- infra/server.yaml
         DEPLOYMENT
-    "), @"pedantic build-fails: there is no blog.yaml in the repository");
+    "), @"pedantic build-fails: there is no apps/blog.yaml in the repository");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn what_comes_before_metrics_server_has_to_be_built() {
         resources: [server.yaml]
         //- infra/server.yaml
         DEPLOYMENT
-    "), @"error build-fails: there is no monitors.yaml in the repository");
+    "), @"error build-fails: there is no crds/monitors.yaml in the repository");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_broken_file_that_nothing_builds_stands_alone() {
         kind: Deployment
         metadata: {name: metrics-server
     "), @"
-    error syntax: unclosed bracket '{'
-    pedantic syntax: unclosed bracket '['
+    error syntax: `{` is never closed
+    pedantic syntax: `[` is never closed
     ");
 }

@@ -207,7 +207,8 @@ impl Tree<'_> {
             member.node.at("spec.path").filter(|_| member.node.at("spec.sourceRef").is_some());
         let chain = path.map(|path| {
             let who = install::introduced(sources, &member.node);
-            (path.origin.clone(), format!("{who} builds {}", part.dir))
+            let written = path.as_str().unwrap_or_default();
+            (path.origin.clone(), format!("built because {who} has path {written}"))
         });
         self.problems.extend(build.problems.into_iter().map(|mut problem| {
             if problem.kind != ProblemKind::BuildFails {

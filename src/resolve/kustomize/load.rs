@@ -1,8 +1,9 @@
 //! Paths in kustomization files: what they lead to, and what may be read.
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{cell::Cell, collections::BTreeSet, rc::Rc, sync::Arc};
 
 use crate::{
+    nearest::nearest,
     problem::Problem,
     resolve::{
         context::Context,
@@ -141,11 +142,51 @@ impl<'a> Loader<'a> {
     #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
     pub(super) fn missing(&self, path: &Node, what: &str) -> Box<Problem> {
         let written = text(Some(path));
-        if join(&self.dir, written).is_some_and(|it| self.context.sources.is_ignored(&it)) {
-            let why = format!("{written} is not in the repository: .gitignore leaves it out");
+        let Some(resolved) = join(&self.dir, written) else {
+            return no_such(path, format!("{written} lies outside the repository"));
+        };
+        if self.context.sources.is_ignored(&resolved) {
+            let why = format!("{resolved} is not in the repository: .gitignore leaves it out");
             return unresolved(&path.origin, why);
         }
-        no_such(path, format!("there is no {what}{written} in the repository"))
+        let mut problem = no_such(path, format!("there is no {what}{resolved} in the repository"));
+        if problem.is_refusal() {
+            problem.help = self.near(written).map(|it| format!("write `{it}`").into());
+        }
+        problem
+    }
+
+    /// The path that was probably meant by `written`, which leads nowhere: the same from a directory
+    /// further up or down, or nearly the same name.
+    fn near(&self, written: &str) -> Option<String> {
+        let sources = self.context.sources;
+        let inner = written.trim_start_matches("./").trim_start_matches("../");
+        let ups = written.matches("../").count();
+        let mut levels: Vec<usize> = (0..=self.dir.split('/').count()).collect();
+        levels.sort_by_key(|it| it.abs_diff(ups));
+        let moved = levels.into_iter().map(|it| format!("{}{inner}", "../".repeat(it)));
+        // Of a name, what is before its ending: `.yaml` is no likeness.
+        let stem = |name| -> &str { str::rsplit_once(name, '.').map_or(name, |(stem, _)| stem) };
+        let (dir, name) = written.rsplit_once('/').unwrap_or((".", written));
+        let beside = join(&self.dir, dir)?;
+        let names: BTreeSet<&str> = sources
+            .below(&beside)
+            .filter_map(|it| sources[it].path.get(beside.len()..))
+            .filter_map(|it| it.trim_start_matches('/').split('/').next())
+            .collect();
+        let near = nearest(stem(name), names.iter().copied().map(stem));
+        let near = names.into_iter().filter(|it| Some(stem(it)) == near);
+        let near = near.map(|it| written.strip_suffix(name).unwrap_or_default().to_owned() + it);
+        let leads = |it: &String| {
+            let Some(path) = join(&self.dir, it).filter(|it| self.is_there(it)) else {
+                return false;
+            };
+            match sources.find(&path) {
+                Some(_) => self.options.unrestricted || contains(&self.dir, &path),
+                None => sources.is_dir(&path) && !contains(&path, &self.dir),
+            }
+        };
+        moved.chain(near).filter(|it| !inner.is_empty() && it != written).find(leads)
     }
 
     /// Whether the tree that is built from has what the repository has at `path`.
