@@ -4,7 +4,7 @@
 use crate::{
     emit,
     source::{self, Sources},
-    tree::{Entry, Map, Node, Via},
+    tree::{Entry, Kind, Map, Node, Via},
 };
 
 /// The fields of a Kustomization's `spec` that Flux writes into the kustomization file of `dir`.
@@ -57,10 +57,22 @@ fn shared(spec: &Node) -> Map {
 /// `{patch: text, target: …}` for a patch that is written as a tree.
 fn inline(patch: &Node, target: Option<&Node>) -> Node {
     let mut map = Map::default();
-    let text = patch.as_str().map_or_else(|| emit::yaml(patch), str::to_owned);
-    map.set("patch", Node::new(text, patch.origin.clone()));
-    if let Some(target) = target {
-        map.set("target", target.clone());
+    // What is not known cannot be written.
+    let kind: Kind = match patch.walk().find_map(Node::unknown) {
+        Some(why) => Kind::Unknown(why.clone()),
+        None => patch.as_str().map_or_else(|| emit::yaml(patch), str::to_owned).into(),
+    };
+    map.set("patch", Node::new(kind, patch.origin.clone()));
+    // What patches nobody knows how still says whom it is for.
+    let named = || {
+        let mut named = Map::default();
+        named.set("kind", patch.get("kind")?.clone());
+        named.set("name", patch.at("metadata.name")?.clone());
+        Some(Node::new(named, patch.origin.clone()))
+    };
+    let is_told = map.get("patch").is_some_and(|it| it.unknown().is_none());
+    if let Some(target) = target.cloned().or_else(|| if is_told { None } else { named() }) {
+        map.set("target", target);
     }
     Node::new(map, patch.origin.clone())
 }
@@ -83,4 +95,31 @@ pub(super) fn with_common(mut node: Node, common: Option<&Node>) -> Node {
         }
     }
     node
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::nowhere;
+
+    #[test]
+    fn what_is_unknown_in_a_patch_is_written_into_none() {
+        let at = nowhere();
+        let node = |kind: Kind| Node::new(kind, at.clone());
+        let patch = |replicas: Node| {
+            let metadata = [("name", node("metrics-server".into()))];
+            let object = [
+                ("kind", node("Deployment".into())),
+                ("metadata", node(metadata.into())),
+                ("replicas", replicas),
+            ];
+            inline(&node(object.into()), None)
+        };
+        let unknown = patch(Node::unknown_value("nobody knows", &at));
+        assert!(unknown.get("patch").is_some_and(|it| it.unknown().is_some()));
+        assert_eq!(unknown.str_at("target.name"), Some("metrics-server"));
+        let known = patch(node("2".into()));
+        assert!(known.str_at("patch").is_some_and(|it| it.contains("replicas")));
+        assert!(known.get("target").is_none());
+    }
 }

@@ -10,7 +10,7 @@ use crate::{
         resource::{Index, Resource, all_objects, metadata},
         select::Selector,
         shape,
-        value::{Outcome, is_empty, refusal, refusal_of, text, text_at},
+        value::{Outcome, is_empty, refusal, refusal_of, text, text_at, unresolved},
     },
     scalar::Dialect,
     tree::{Map, Node, Origin},
@@ -71,6 +71,9 @@ impl PatchEntry {
     /// # Errors
     /// What is no patch.
     pub(super) fn new(loader: &Loader<'_>, entry: &Node) -> Outcome<Self> {
+        if let Some(why) = entry.get("patch").and_then(Node::unknown) {
+            return Err(unresolved(&entry.origin, &**why));
+        }
         let inline = entry.get("patch").filter(|it| !text(Some(it)).trim().is_empty());
         let source = match (inline, shape::text(entry, "path")) {
             (Some(inline), None) => PatchSource::inline(loader, inline),
