@@ -1,29 +1,27 @@
 //! Where environments start, and what belongs to them.
 
+mod attach;
 mod loose;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use self::loose::{Groups, Loose, sets};
 use crate::{
     config::{Config, EnvironmentConfig},
     data::{
         groups::{self, Role},
         subject::is_named_in,
     },
-    problem::ProblemKind,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Object},
-        flux, helm,
-        installers::{self, Installers},
+        environment::{EntryKind, Environment},
+        flux,
+        installers::Installers,
         layout::{self, Closure, FluxKustomization, Layout},
-        names::{environment_dir, environment_of, environment_or_unnamed, settings_for},
-        values_file::{self, Unread},
+        names::{environment_dir, environment_of, settings_for},
     },
-    source::{self, FileId, Relevance, Sources},
+    source::{self, FileId, Sources},
     tree::{Kind, Node, Origin},
 };
 
@@ -61,7 +59,7 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
             environment.settings = settings_for(context.config, &environment.name, "").cloned();
         }
     }
-    attach_loose(context, &layout, &reached, &unread, &mut environments);
+    attach::loose(context, &layout, &reached, &unread, &mut environments);
     environments.sort_by(|a, b| a.name.cmp(&b.name));
     environments
 }
@@ -303,243 +301,6 @@ fn distinguish(starts: &mut [Start<'_>]) {
             start.name.clone_from(&start.path);
         }
     }
-}
-
-/// Files that no environment reaches: charts, values files and manifests become environments of
-/// their own, manifests by the directory they lie in, and what defines a cluster's nodes goes to
-/// the environment of that cluster.
-fn attach_loose(
-    context: &Context<'_>,
-    layout: &Layout<'_>,
-    reached: &BTreeSet<FileId>,
-    unread: &[Origin],
-    environments: &mut Vec<Environment>,
-) {
-    let sources = context.sources;
-    let LooseFiles { charts, deploying, values, others } = loose_files(context, layout, reached);
-    let mut manifests = Groups::new();
-    let mut definitions = Vec::new();
-    for file in others {
-        let path = &sources[file].path;
-        let mut found = Loose::default();
-        found.add(sources, file);
-        definitions.push((path.as_str(), found.take_definitions()));
-        manifests.entry(environment_or_unnamed(path)).or_default().push((path, found));
-    }
-    for (name, loose) in sets(manifests) {
-        let name = not_built(environments, name);
-        environments.extend(loose.found(context, &name));
-    }
-    // A chart or a values file is for itself only when none of the others installs it.
-    let problems: Vec<Origin> =
-        environments.iter().flat_map(|it| &it.problems).map(|it| it.at.clone()).collect();
-    let unread = Unread::new(sources, unread.iter().chain(&problems));
-    attach_charts(context, &unread, charts, environments);
-    for dir in deploying {
-        let known = |it: &Environment| it.name == dir || values_file::installs(sources, it, dir);
-        if !environments.iter().any(known) {
-            let mut found = values_file::deploying(context, dir);
-            installers::releases(context, &mut found);
-            environments.push(found);
-        }
-    }
-    let names: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
-    definitions.retain(|(path, _)| !names.contains(*path));
-    for file in values {
-        let path = &sources[file].path;
-        // The chart beside it may have been installed with it.
-        if !names.contains(path) && !values_file::is_for_no_cluster(context, path) {
-            environments.extend(values_file::environment(context, &unread, file));
-        }
-    }
-    attach_definitions(context, definitions, environments);
-}
-
-/// Files that no environment reaches and that speak of our subject, by what they are.
-#[derive(Default)]
-struct LooseFiles<'a> {
-    /// The directories of charts that install it.
-    charts: BTreeSet<&'a str>,
-    /// The directories of charts that make other installers deploy something.
-    deploying: BTreeSet<&'a str>,
-    /// Values files.
-    values: Vec<FileId>,
-    /// Manifests, and what else tells of a cluster.
-    others: Vec<FileId>,
-}
-
-fn loose_files<'a>(
-    context: &Context<'a>,
-    layout: &Layout<'a>,
-    reached: &BTreeSet<FileId>,
-) -> LooseFiles<'a> {
-    let sources = context.sources;
-    let mut found = LooseFiles::default();
-    for (file, source) in sources.iter() {
-        let loose = source.relevance == Relevance::Subject
-            && !reached.contains(&file)
-            && !layout.is_excluded(file)
-            && layout::is_text(sources, file);
-        if !loose {
-            continue;
-        }
-        let name = source::file_name(&source.path);
-        if let Some(dir) = layout.chart_of(file) {
-            if helm::template_of_it(sources, file).is_some() {
-                found.charts.insert(values_file::outermost(sources, dir));
-            }
-            if helm::is_gitops(context, file) {
-                found.deploying.insert(dir);
-            }
-        } else if name == "Chart.yaml" {
-            found.charts.insert(values_file::outermost(sources, source::parent(&source.path)));
-        } else if layout::is_kustomization(&source.path)
-            || name == crate::config::FILE
-            || values_file::is_charts_own(sources, &source.path)
-        {
-            // What these say counts with what they belong to.
-        } else if values_file::is_values(sources, file) {
-            found.values.push(file);
-        } else {
-            found.others.push(file);
-        }
-    }
-    found
-}
-
-/// Adds the environments of charts in directories that no environment installs from.
-fn attach_charts(
-    context: &Context<'_>,
-    unread: &Unread<'_>,
-    dirs: BTreeSet<&str>,
-    environments: &mut Vec<Environment>,
-) {
-    let installed = |environments: &[Environment], dir: &str| {
-        environments.iter().any(|it| values_file::installs(context.sources, it, dir))
-    };
-    let dirs = dirs.into_iter().filter(|dir| {
-        let file = source::join(dir, "Chart.yaml").unwrap_or_default();
-        !installed(environments, dir) && !values_file::is_for_no_cluster(context, &file)
-    });
-    let found: Vec<_> = dirs.map(|dir| (dir, values_file::chart(context, unread, dir))).collect();
-    // One may depend on another.
-    let part = |dir: &str| found.iter().any(|(other, it)| *other != dir && installed(it, dir));
-    let parts: Vec<bool> = found.iter().map(|(dir, _)| part(dir)).collect();
-    let whole = found.into_iter().zip(parts).filter(|(_, part)| !part);
-    environments.extend(whole.flat_map(|((_, environments), _)| environments));
-}
-
-/// Gives what defines nodes to the environments of their clusters. What belongs to none of them is an
-/// environment by its directory.
-fn attach_definitions(
-    context: &Context<'_>,
-    definitions: Vec<(&str, Loose)>,
-    environments: &mut Vec<Environment>,
-) {
-    let places: Vec<Place> =
-        environments.iter().map(|it| Place::new(context.sources, it)).collect();
-    let mut homeless = Groups::new();
-    for (path, found) in definitions.into_iter().filter(|(_, it)| !it.is_empty()) {
-        match home(&places, path).and_then(|index| environments.get_mut(index)) {
-            Some(environment) => found.join(environment),
-            None => homeless.entry(environment_or_unnamed(path)).or_default().push((path, found)),
-        }
-    }
-    let mut homeless = sets(homeless);
-    // One definition of a cluster and one set of manifests are one cluster.
-    if let ([place], 1) = (&*places, homeless.len())
-        && environment_of(&place.path()).is_none()
-        && let (Some(environment), Some((_, found))) = (environments.first_mut(), homeless.pop())
-    {
-        return found.join(environment);
-    }
-    for (name, loose) in homeless {
-        let same = |it: &&mut Environment| {
-            it.name.strip_suffix(NOT_BUILT).unwrap_or(&it.name) == name
-                && it.entry.kind == EntryKind::Manifests
-        };
-        match environments.iter_mut().find(same) {
-            Some(environment) => loose.join(environment),
-            None => {
-                let name = not_built(environments, name);
-                environments.extend(loose.found(context, &name));
-            }
-        }
-    }
-}
-
-/// What tells an environment of manifests from the one of its name that something builds.
-const NOT_BUILT: &str = " (not built)";
-
-/// The name of what nothing refers to beside the `environments` that something builds.
-fn not_built(environments: &[Environment], name: &str) -> String {
-    let taken = environments.iter().any(|it| it.name == name);
-    if taken { format!("{name}{NOT_BUILT}") } else { name.to_owned() }
-}
-
-/// An environment as one whose cluster files may define.
-struct Place {
-    /// The directory that it starts in.
-    dir: String,
-    /// Whether it is not only manifests that nothing refers to.
-    built: bool,
-    /// Whether it is a cluster's: what Flux or Argo CD starts from, or what has a metrics-server or
-    /// may have one.
-    certain: bool,
-}
-
-impl Place {
-    fn new(sources: &Sources, environment: &Environment) -> Self {
-        let file = environment.entry.origin.written_at().map(|it| it.file);
-        let dir = file.map_or("", |file| source::parent(&sources[file].path));
-        let kind = environment.entry.kind;
-        let is_it = |object: &Object| {
-            matches!(object.kind(), "Deployment" | "DaemonSet" | "APIService")
-                && (object.name().contains("metrics-server")
-                    || object.name() == "v1beta1.metrics.k8s.io")
-        };
-        // Other tools often do no more than start a cluster off.
-        let certain = matches!(kind, EntryKind::Flux | EntryKind::ArgoCd)
-            || environment.problems.iter().any(|it| it.kind != ProblemKind::Unresolved)
-            || environment.releases.iter().any(|it| it.family.is_some())
-            || environment.objects.iter().any(is_it);
-        Self { dir: dir.to_owned(), built: kind != EntryKind::Manifests, certain }
-    }
-
-    /// The path of something in its directory.
-    fn path(&self) -> String {
-        format!("{}/", self.dir)
-    }
-}
-
-/// The environment, of those at `places`, whose cluster the file at `path` defines.
-///
-/// A file in the directory of an environment belongs to that environment or to none. Any other
-/// belongs to the one that shares most of its directories, if that is one, or to the only one. What
-/// nothing builds counts where nothing is built.
-fn home(places: &[Place], path: &str) -> Option<usize> {
-    let all = || places.iter().enumerate();
-    if let Some(place) = environment_of(path) {
-        let inside = |it: &Place| it.dir == place || it.dir.starts_with(&format!("{place}/"));
-        let inside: Vec<_> = all().filter(|(_, it)| inside(it)).collect();
-        let found = inside.iter().find(|(_, it)| it.certain).or(inside.first());
-        return found.map(|(index, _)| *index);
-    }
-    let some = |wanted: fn(&Place) -> bool| -> Vec<(usize, &Place)> {
-        all().filter(|(_, it)| wanted(it)).collect()
-    };
-    let found = [some(|it| it.built && it.certain), some(|it| it.certain), some(|it| it.built)];
-    let places = found.into_iter().find(|it| !it.is_empty()).unwrap_or_else(|| all().collect());
-    if let [(index, _)] = &*places {
-        return Some(*index);
-    }
-    let shared = |place: &Place| {
-        let pairs = place.dir.split('/').zip(source::parent(path).split('/'));
-        pairs.take_while(|(a, b)| a == b && !a.is_empty()).count()
-    };
-    let most = places.iter().map(|(_, it)| shared(it)).max().filter(|most| *most > 0)?;
-    let mut best = places.iter().filter(|(_, it)| shared(it) == most);
-    best.next().filter(|_| best.next().is_none()).map(|(index, _)| *index)
 }
 
 /// Whether an object says how a cluster's nodes are made rather than what they run.
