@@ -48,14 +48,19 @@ pub(super) fn environment(
 ) -> Option<Environment> {
     let sources = context.sources;
     let (values, family) = known_values(sources, file)?;
+    let path = &sources[file].path;
+    if unread.is_common(path) {
+        return None;
+    }
     let below = base_of(sources, file).and_then(|base| known_values(sources, base));
-    let values = match below {
-        Some((base, _)) => {
+    let values = match (below, unread.is_layered(path)) {
+        (Some((base, _)), Some(true)) => helm::merge(base, values),
+        (Some((base, _)), None) => {
             maybe_over(values, base, &"a `values.yaml` beside it may be a layer below".into())
         }
-        None => values.clone(),
+        (Some(_), Some(false)) | (None, _) => values.clone(),
     };
-    let (values, problem) = unread.hide(&sources[file].path, values);
+    let (values, problem) = unread.hide(path, values);
     let mut environment = install(context, file, None, values, Some(family));
     environment.problems.extend(problem);
     Some(environment)
@@ -287,12 +292,16 @@ fn stage(path: &str) -> &str {
 /// The `values.yaml` beside a values file of another name.
 fn base_of(sources: &Sources, file: FileId) -> Option<FileId> {
     let path = &sources[file].path;
-    let dir = source::parent(path);
-    ["values.yaml", "values.yml"]
-        .iter()
-        .filter_map(|name| sources.find_from(dir, name))
+    common_of(path)
+        .filter_map(|it| sources.find(&it))
         .find(|base| *base != file)
         .filter(|_| !matches!(source::file_name(path), "values.yaml" | "values.yml"))
+}
+
+/// What the common values beside those at `path` may be called.
+fn common_of(path: &str) -> impl Iterator<Item = String> {
+    let dir = source::parent(path);
+    ["values.yaml", "values.yml"].into_iter().filter_map(|name| source::join(dir, name))
 }
 
 /// `over` as it is alone or merged over `base`: what only `base` says is unknown.
@@ -647,6 +656,57 @@ dependencies:
             [chart, "values/ms.yaml: unknown unknown"]
         );
         assert_eq!(script("# helm upgrade ms charts/ms --set a=b"), [chart, file]);
+    }
+
+    #[test]
+    fn a_command_takes_each_file_that_its_pattern_can_mean() {
+        let of = |path: &str, command: &str| {
+            let sources = fixture(&format!(
+                "
+            //- ms/values.yaml
+            replicas: 2
+            args: [--metric-resolution=15s]
+            //- ms/values-dev.yaml
+            args: [--metric-resolution=30s]
+            //- ms/values-prod.yaml
+            args: [--metric-resolution=60s]
+            //- {path}
+            {command}
+            "
+            ));
+            let servers = servers(&sources);
+            let known = |it: &MetricsServer| {
+                let replicas = it.replicas.value().map_or("unknown".into(), ToString::to_string);
+                let resolution = it.metric_resolution.value();
+                format!("{replicas} {}", resolution.map_or("unknown".into(), ToString::to_string))
+            };
+            let stages = servers.iter().filter(|(name, _)| name.contains('-'));
+            let is_alone = servers.iter().any(|(name, _)| name == "ms/values.yaml");
+            assert_ne!(is_alone, command.contains("ms/values.yaml"), "it is common to them");
+            stages.map(|(_, it)| known(it)).collect::<Vec<_>>().join(", ")
+        };
+        let common = "helm upgrade ms a/ms -f ms/values.yaml -f";
+        for (path, stage) in [
+            ("up.sh", "ms/values-${STAGE}.yaml"),
+            ("up.sh", "\"ms/values-$STAGE.yaml\" --wait"),
+            ("up.sh", "ms/values-$(stage).yaml"),
+            ("Makefile", "ms/values-$(STAGE).yaml"),
+            ("bin/up.sh", "../ms/values-${1:-dev}.yaml"),
+        ] {
+            assert_eq!(of(path, &format!("{common} {stage}")), "2 30s, 2 60s", "{path} {stage}");
+        }
+        let pipeline = ".github/workflows/up.yaml";
+        let run = format!("- run: {common} ms/values-${{{{ matrix.stage }}}}.yaml");
+        assert_eq!(of(pipeline, &run), "2 30s, 2 60s");
+        let list = "helm upgrade ms a/ms --values=ms/values.yaml,ms/values-$STAGE.yaml";
+        assert_eq!(of("up.sh", list), "2 30s, 2 60s");
+        // Alone, it is all that there is.
+        assert_eq!(of("up.sh", "helm upgrade ms a/ms -f ms/values-$STAGE.yaml"), "1 30s, 1 60s");
+        // What is set, or lies elsewhere, may say anything.
+        let set = format!("{common} ms/values-$STAGE.yaml --set a=b");
+        assert_eq!(of("up.sh", &set), "unknown unknown, unknown unknown");
+        let elsewhere = "helm upgrade ms a/ms -f /etc/ms.yaml -f ms/values-$STAGE.yaml";
+        assert_eq!(of("up.sh", elsewhere), "unknown 30s, unknown 60s");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //!
 //! Nothing is evaluated. What names the path, or a path of which it may be one, may install it.
 
-use std::{cell::OnceCell, collections::BTreeSet};
+use std::{cell::OnceCell, collections::BTreeSet, sync::LazyLock};
+
+use regex::Regex;
 
 use crate::{
     problem::Problem,
@@ -22,7 +24,15 @@ pub(crate) struct Unread<'a> {
     /// or a resource of another provider makes of values not at all.
     terraform: OnceCell<Vec<FileId>>,
     /// Scripts with their commands that call Helm.
-    scripts: OnceCell<Vec<(FileId, Vec<&'a str>)>>,
+    scripts: OnceCell<Vec<(FileId, Vec<HelmCommand>)>>,
+}
+
+/// A command that calls Helm.
+struct HelmCommand {
+    /// Its text, with `*` where something is filled in.
+    text: String,
+    /// The values files that it passes, in order.
+    files: Vec<String>,
 }
 
 /// What may be passed beside some values.
@@ -49,12 +59,13 @@ impl<'a> Unread<'a> {
     }
 
     /// The scripts, read when something asks for them.
-    fn scripts(&self) -> &[(FileId, Vec<&'a str>)] {
+    fn scripts(&self) -> &[(FileId, Vec<HelmCommand>)] {
         self.scripts.get_or_init(|| {
             let holds_commands = |it: &Source| is_script(&it.path) || is_pipeline(&it.path);
             let files = self.sources.iter().filter(|(_, it)| holds_commands(it));
             let calls = files.map(|(file, it)| {
-                (file, calls_of_helm(self.sources.text(file), is_script(&it.path)))
+                let calls = calls_of_helm(self.sources.text(file), is_script(&it.path));
+                (file, calls.into_iter().map(HelmCommand::new).collect::<Vec<_>>())
             });
             calls.filter(|(_, it)| !it.is_empty()).collect()
         })
@@ -101,14 +112,72 @@ impl<'a> Unread<'a> {
         if passes { self.passed(file, text, path, sets) } else { None }
     }
 
-    fn passed_by_command(&self, file: FileId, command: &str, path: &str) -> Option<Passed> {
-        let words = || command.split_whitespace().map(|it| it.trim_matches(['"', '\'']));
-        let files = words().filter(|it| it.starts_with("--values") || *it == "-f").count();
-        let bare = |it: &str| it.starts_with('$') && !it.contains('/');
-        let sets = words().any(|it| it.starts_with("--set") || bare(it));
-        // A single file that is passed alone is what it is taken for.
-        let passed = self.passed(file, command, path, sets)?;
-        (passed == Passed::Over || files > 1).then_some(passed)
+    fn passed_by_command(&self, file: FileId, command: &HelmCommand, path: &str) -> Option<Passed> {
+        let bare = |it: &&str| it.starts_with('*') && !it.contains('/');
+        let is_file = |it: &&str| command.files.iter().any(|file| file == it);
+        let sets =
+            words(&command.text).any(|it| it.starts_with("--set") || bare(&it) && !is_file(&it));
+        // A single file that is passed alone is what it is taken for, and so is each that a pattern
+        // can mean; the one that is common to them is known with it.
+        let Some((_, others)) = self.passes(file, command, path) else {
+            let passed = self.passed(file, &command.text, path, sets)?;
+            return (passed == Passed::Over || command.files.len() > 1).then_some(passed);
+        };
+        match sets {
+            true => Some(Passed::Over),
+            false => (!others.is_empty()).then_some(Passed::Below),
+        }
+    }
+
+    /// Whether `command` passes the `values.yaml` beside the values file at `path` below it, and what
+    /// else it passes; `None` when it does not pass that file.
+    fn passes<'c>(
+        &self,
+        file: FileId,
+        command: &'c HelmCommand,
+        path: &str,
+    ) -> Option<(bool, Vec<&'c str>)> {
+        let dir = source::parent(&self.sources[file].path);
+        let at = command.files.iter().rposition(|it| covers(dir, it, path))?;
+        let common = |it: &str| {
+            super::common_of(path).any(|common| common != path && covers(dir, it, &common))
+        };
+        let (below, over) = command.files.split_at(at);
+        let is_layered = below.iter().any(|it| common(it));
+        let others = below.iter().filter(|it| !common(it)).chain(&over[1..]);
+        Some((is_layered, others.map(String::as_str).collect()))
+    }
+
+    /// Whether the values file at `path` is never passed alone: every command that passes it has
+    /// another of the repository over it.
+    pub(super) fn is_common(&self, path: &str) -> bool {
+        let dir = source::parent(path);
+        let scripts = self.scripts().iter().flat_map(|(file, commands)| {
+            let from = source::parent(&self.sources[*file].path);
+            commands.iter().filter_map(move |it| {
+                let at = it.files.iter().rposition(|it| covers(from, it, path))?;
+                Some((from, &it.files[at + 1..]))
+            })
+        });
+        let mut over = scripts.map(|(from, files)| {
+            let mut beside = self
+                .sources
+                .below(dir)
+                .filter(|it| files.iter().any(|file| covers(from, file, &self.sources[*it].path)));
+            beside.any(|it| super::is_values(self.sources, it))
+        });
+        over.next().is_some_and(|first| first && over.all(|it| it))
+    }
+
+    /// Whether the `values.yaml` beside the values file at `path` is a layer below it; `None` when no
+    /// command says so, or not all say the same.
+    pub(super) fn is_layered(&self, path: &str) -> Option<bool> {
+        let scripts = self.scripts().iter();
+        let mut told = scripts.flat_map(|(file, commands)| {
+            commands.iter().filter_map(|it| Some(self.passes(*file, it, path)?.0))
+        });
+        let first = told.next()?;
+        told.all(|it| it == first).then_some(first)
     }
 
     /// What is passed to Helm beside what stands at `path`, when `text` names it.
@@ -123,6 +192,65 @@ impl<'a> Unread<'a> {
         let over = sets || self.sources.is_chart(path) || (means == Passed::Over && !by_name);
         Some(if over { Passed::Over } else { Passed::Below })
     }
+}
+
+impl HelmCommand {
+    fn new(command: &str) -> Self {
+        let text = match &*HOLE {
+            Some(hole) => hole.replace_all(command, "*").into_owned(),
+            None => command.to_owned(),
+        };
+        let mut files = Vec::new();
+        let mut is_next = false;
+        for word in words(&text) {
+            let option = ["--values", "-f"].iter().find_map(|it| word.strip_prefix(it));
+            let listed = match option {
+                Some("") => None,
+                Some(value) => value.strip_prefix('='),
+                None => is_next.then_some(word),
+            };
+            files.extend(listed.into_iter().flat_map(|it| it.split(',')).map(bare_path));
+            is_next = option == Some("");
+        }
+        Self { text, files }
+    }
+}
+
+/// What shells and pipelines fill in.
+static HOLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"\$\{\{[^{}]*\}\}|\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\([^()]*\)|\$\w+").ok()
+});
+
+/// The words of a command, without quotes around them.
+fn words(command: &str) -> impl Iterator<Item = &str> {
+    command.split_whitespace().map(|it| it.trim_matches(['"', '\'']))
+}
+
+/// A path as a command has it, without quotes in it.
+fn bare_path(path: &str) -> String {
+    path.replace(['"', '\''], "")
+}
+
+/// Whether `path` is one of those that `word`, in a command of a script in `dir`, can be: `*` is
+/// anything within a name.
+fn covers(dir: &str, word: &str, path: &str) -> bool {
+    let from = |dir: &str| source::join(dir, word).is_some_and(|it| fits(&it, path));
+    // The command may run in some other directory.
+    let inner = || {
+        let pattern = word.trim_start_matches("./");
+        let names = pattern.contains('/') && !pattern.starts_with(['*', '.', '/']);
+        names && path.match_indices('/').any(|(at, _)| fits(pattern, &path[at + 1..]))
+    };
+    from(dir) || !word.starts_with('*') && (from("") || inner())
+}
+
+/// Whether `path` is what `pattern` comes to when something within a name is put for each `*`.
+fn fits(pattern: &str, path: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else { return pattern == path };
+    let Some(rest) = path.strip_prefix(before) else { return false };
+    let name = rest.find('/').unwrap_or(rest.len());
+    let mut ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+    ends.any(|at| at <= name && at > 0 && fits(after, &rest[at..]))
 }
 
 /// How a word in a file in `dir` may mean `path`: exactly, or with something filled in.
