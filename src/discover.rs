@@ -7,7 +7,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ignore::{DirEntry, WalkBuilder, WalkState};
+use ignore::{
+    DirEntry, Match, WalkBuilder, WalkState,
+    gitignore::{Gitignore, GitignoreBuilder},
+};
 use indexmap::IndexMap;
 
 use crate::{
@@ -50,7 +53,8 @@ pub(crate) fn open(
     fs::read_dir(&root)?;
     let found = Mutex::new(Found::default());
     let inner = Arc::new(Mutex::new(Vec::new()));
-    walk(WalkBuilder::new(&root), &root, named, (&found, &inner), progress);
+    let excluded = read_patterns(&[".git", "info", "exclude"], &root);
+    walk((WalkBuilder::new(&root), excluded), &root, named, (&found, &inner), progress);
     let ignored = {
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         found.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -66,7 +70,7 @@ pub(crate) fn open(
         for other in others {
             builder.add(other);
         }
-        walk(builder, &root, named, (&found, &inner), progress);
+        walk((builder, Gitignore::empty()), &root, named, (&found, &inner), progress);
     }
     let Found { mut files, mut links } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,21 +88,18 @@ pub(crate) fn open(
     Ok(sources)
 }
 
-/// Walks as `builder` says where to start, and finds the repositories inside of this one.
+/// Walks as `builder` says where to start, without what is `excluded`, and finds the repositories inside of this one.
 fn walk(
-    mut builder: WalkBuilder,
+    (mut builder, excluded): (WalkBuilder, Gitignore),
     root: &Path,
     named: &[String],
     (found, inner): (&Mutex<Found>, &Arc<Mutex<Vec<PathBuf>>>),
     progress: &(dyn Fn() + Sync),
 ) {
     let (inner, top) = (Arc::clone(inner), root.to_owned());
+    let patterns = Patterns { excluded, by_dir: Mutex::default() };
     builder
-        .hidden(false)
-        .parents(false)
-        .ignore(false)
-        .git_global(false)
-        .require_git(false)
+        .standard_filters(false)
         .threads(std::thread::available_parallelism().map_or(2, usize::from).min(8))
         .filter_entry(move |entry| {
             let is_git = entry.file_name() == ".git";
@@ -106,7 +107,7 @@ fn walk(
                 let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
                 inner.push(dir.to_owned());
             }
-            !is_git
+            !is_git && !patterns.leave_out(entry)
         });
     builder.build_parallel().run(|| {
         let mut worker = Worker { root, named, found, own: Found::default(), buffer: Vec::new() };
@@ -119,6 +120,77 @@ fn walk(
             WalkState::Continue
         })
     });
+}
+
+/// What git leaves out of a walk.
+///
+/// The walker could read these files itself, but opens whatever has their name: a link out of the
+/// root, which git does not follow either, or a pipe that nobody writes to.
+struct Patterns {
+    /// `.git/info/exclude`, which counts least.
+    excluded: Gitignore,
+    by_dir: Mutex<IndexMap<PathBuf, Arc<Below>>>,
+}
+
+/// The patterns for what lies in a directory, its own and those of the directories around it.
+struct Below {
+    own: Gitignore,
+    outer: Option<Arc<Below>>,
+}
+
+impl Patterns {
+    fn leave_out(&self, entry: &DirEntry) -> bool {
+        let (path, depth) = (entry.path(), entry.depth());
+        let Some(dir) = path.parent().filter(|_| depth > 0) else { return false };
+        let is_dir = entry.file_type().is_some_and(|it| it.is_dir());
+        let innermost = self.below(dir, depth);
+        let below = std::iter::successors(Some(&*innermost), |it| it.outer.as_deref());
+        let mut patterns = below.map(|it| &it.own).chain([&self.excluded]);
+        let matched = patterns.find_map(|it| match it.matched(path, is_dir) {
+            Match::None => None,
+            matched => Some(matched.is_ignore()),
+        });
+        matched.unwrap_or_default()
+    }
+
+    /// The patterns for what lies in `dir`, itself less than `depth` levels below the start.
+    fn below(&self, dir: &Path, depth: usize) -> Arc<Below> {
+        let known = || self.by_dir.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known().get(dir) {
+            return Arc::clone(known);
+        }
+        let outer = dir.parent().filter(|_| depth > 1).map(|it| self.below(it, depth - 1));
+        let own = read_patterns(&[".gitignore"], dir);
+        let below = match outer {
+            Some(outer) if own.is_empty() => outer,
+            outer => Arc::new(Below { own, outer }),
+        };
+        known().insert(dir.to_owned(), Arc::clone(&below));
+        below
+    }
+}
+
+/// The patterns in the file at `path` in `dir`, for what lies below `dir`; none where a part of the
+/// path is a link, or the file none that is read.
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
+fn read_patterns(path: &[&str], dir: &Path) -> Gitignore {
+    let mut builder = GitignoreBuilder::new(dir);
+    let (mut file, mut bytes) = (dir.to_owned(), Vec::new());
+    for name in path {
+        file.push(name);
+        let Ok(metadata) = file.symlink_metadata() else { return Gitignore::empty() };
+        if !metadata.is_dir() && !metadata.is_file() {
+            return Gitignore::empty();
+        }
+    }
+    if read_into(&file, &mut bytes).is_err() {
+        return Gitignore::empty();
+    }
+    for line in String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').lines() {
+        // A malformed pattern matches nothing, to git too.
+        let _ = builder.add_line(None, line);
+    }
+    builder.build().unwrap_or_else(|_| Gitignore::empty())
 }
 
 /// One thread of the walk.
@@ -339,6 +411,71 @@ mod tests {
                 assert!(pattern.is_match(&path), "{}: {path}", hook["id"].as_str().unwrap());
             }
         }
+    }
+
+    /// What `open` lists, or nothing when it hangs.
+    #[cfg(unix)]
+    fn listed(dir: &Path) -> Option<Vec<String>> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let dir = dir.to_owned();
+        std::thread::spawn(move || {
+            let sources = open(&dir, &[], &|| {}).unwrap();
+            sender.send(sources.iter().map(|(_, it)| it.path.clone()).collect())
+        });
+        receiver.recv_timeout(std::time::Duration::from_mins(1)).ok()
+    }
+
+    #[cfg(unix)]
+    fn pipe(path: &Path) {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn patterns_are_read_from_files_of_the_repository_alone() {
+        let outside = directory("//- patterns\na.yaml\n");
+        let dir = directory(
+            "
+            //- a.yaml
+            x
+            //- excluded.yaml
+            x
+            //- pipe/a.yaml
+            x
+            //- own/.gitignore
+            *.yaml
+            !b.yaml
+            //- own/inner/a.yaml
+            x
+            //- own/inner/b.yaml
+            x
+            //- own/inner/c.yml
+            x
+            //- own/inner/.gitignore
+            !a.yaml
+            c.yml
+            //- own/c.yaml
+            x
+            //- .git/info/exclude
+            excluded.yaml
+            !c.yaml
+            ",
+        );
+        let at = |path: &str| dir.path().join(path);
+        std::os::unix::fs::symlink(outside.path().join("patterns"), at(".gitignore")).unwrap();
+        pipe(&at("pipe/.gitignore"));
+        let files = [
+            "a.yaml",
+            "own/.gitignore",
+            "own/inner/.gitignore",
+            "own/inner/a.yaml",
+            "own/inner/b.yaml",
+            "pipe/a.yaml",
+        ];
+        assert_eq!(listed(dir.path()).unwrap(), files);
+        fs::remove_file(at(".git/info/exclude")).unwrap();
+        pipe(&at(".git/info/exclude"));
+        assert!(listed(dir.path()).unwrap().contains(&"excluded.yaml".to_owned()));
     }
 
     #[test]
