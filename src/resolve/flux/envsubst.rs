@@ -12,8 +12,11 @@ use indexmap::IndexMap;
 
 use scan::{Call, ExpressionPart, Operation};
 
-/// Text larger than this is refused; no object that a cluster takes is.
-const MAX_OUTPUT: usize = 64 * 1024 * 1024;
+/// Text larger than this is refused; no object that a cluster takes is. What is made on the way to
+/// it, too, may not come to more.
+const MAX_OUTPUT: usize = 8 * 1024 * 1024;
+
+const TOO_LARGE: Error = Error { message: "the result is too large", at: 0 };
 
 /// The result of a substitution.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,19 +62,20 @@ pub(crate) fn substitute<V: AsRef<str>>(
 ) -> Result<Output, Error> {
     let mut text = Vec::new();
     let mut filled = Vec::new();
+    let mut room = MAX_OUTPUT;
     for piece in scan::parse(template)? {
         match piece {
             ExpressionPart::Text(literal) => text.extend_from_slice(literal.as_bytes()),
             ExpressionPart::Call(call) => {
                 let start = text.len();
                 let mut used = Filled { input: call.range.clone(), ..Filled::at(start..start) };
-                text.extend_from_slice(&value(&call, variables, &mut used));
+                text.extend_from_slice(&value(&call, variables, &mut used, &mut room)?);
                 used.output.end = text.len();
                 filled.push(used);
             }
         }
         if text.len() > MAX_OUTPUT {
-            return Err(Error { message: "the result is too large", at: 0 });
+            return Err(TOO_LARGE);
         }
     }
     // A cut through a character leaves what Go would leave too, and YAML would refuse.
@@ -92,16 +96,16 @@ fn value<V: AsRef<str>>(
     call: &Call,
     variables: &IndexMap<String, V>,
     used: &mut Filled,
-) -> Vec<u8> {
+    room: &mut usize,
+) -> Result<Vec<u8>, Error> {
     let outer = used.from.take();
-    let arguments: Vec<Vec<u8>> = call
-        .arguments
-        .iter()
-        .map(|argument| match argument {
+    let mut arguments: Vec<Vec<u8>> = Vec::new();
+    for argument in &call.arguments {
+        arguments.push(match argument {
             ExpressionPart::Text(text) => text.as_bytes().to_vec(),
-            ExpressionPart::Call(call) => value(call, variables, used),
-        })
-        .collect();
+            ExpressionPart::Call(call) => value(call, variables, used, room)?,
+        });
+    }
     let inner = std::mem::replace(&mut used.from, outer);
     let variable = variables.get(&call.name).map(AsRef::as_ref);
     used.names.push(call.name.clone());
@@ -111,10 +115,22 @@ fn value<V: AsRef<str>>(
     let text = variable.unwrap_or_default().as_bytes();
     if call.operator == Operation::Default && text.is_empty() {
         used.from = inner;
-        return arguments.concat();
+        return Ok(arguments.concat());
     }
     used.from = variable.map(|_| call.name.clone());
-    apply(call.operator, text, &arguments)
+    let made = text.len().saturating_add(growth(call.operator, text, &arguments));
+    *room = room.checked_sub(made).ok_or(TOO_LARGE)?;
+    Ok(apply(call.operator, text, &arguments))
+}
+
+/// How many bytes `operator` may add to `text`.
+fn growth(operator: Operation, text: &[u8], arguments: &[Vec<u8>]) -> usize {
+    let (Operation::ReplaceAll, [from, to, ..]) = (operator, arguments) else { return 0 };
+    let places = match from.is_empty() {
+        true => text.len() + 1,
+        false => memchr::memmem::find_iter(text, from).count(),
+    };
+    places.saturating_mul(to.len())
 }
 
 /// What `operator` makes of a value; bytes, as Go's strings are.
@@ -297,6 +313,19 @@ mod tests {
         }
         let deep = "${A:=".repeat(10_000);
         assert!(run(&deep).is_err());
+    }
+
+    #[test]
+    fn what_grows_beyond_measure_is_refused() {
+        let long = "a".repeat(100_000);
+        let variables: IndexMap<String, &str> = [("A".to_owned(), &*long)].into();
+        let many = "${A}".repeat(100);
+        for template in ["${A//a/${A}}", "${A//${NONE}/${A}}", &many, &format!("${{X:={many}}}")] {
+            let result = substitute(template, &variables);
+            assert_eq!(result.map_err(|it| it.message), Err("the result is too large"));
+        }
+        let output = substitute("${A//a/${A/a/b}}", &[("A".to_owned(), "aa")].into());
+        assert_eq!(output.map(|it| it.text).as_deref(), Ok("baba"));
     }
 
     #[test]
