@@ -243,6 +243,120 @@ fn patterns_and_indexes_without_measure_end() {
     ));
 }
 
+/// Each directory in `0..depth` includes the next one on two ways, which `file` makes different.
+fn diamond(depth: usize, file: impl Fn(&str, usize) -> String) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for level in 0..depth {
+        files.push((format!("{level}/kustomization.yaml"), file("", level)));
+        for way in ["a", "b"] {
+            files.push((format!("{level}/{way}/kustomization.yaml"), file(way, level + 1)));
+        }
+    }
+    files
+}
+
+#[test]
+fn bases_that_double_on_every_level_end() {
+    let mut files = diamond(40, |way, level| match way {
+        "" => "resources: [a, b]\n".to_owned(),
+        way => format!("namePrefix: {way}-\nresources: [../../{level}]\n"),
+    });
+    files.push(("40/metrics-server.yaml".into(), DEPLOYMENT.into()));
+    for resources in ["metrics-server.yaml", "metrics-server.yaml, missing.yaml"] {
+        files.push(("40/kustomization.yaml".into(), format!("resources: [{resources}]\n")));
+        let found = findings(&files);
+        files.pop();
+        let large = found.iter().filter(|it| it.contains("too many objects")).count();
+        assert_eq!(large, 1, "{found:#?}");
+        assert_found(&found, "40/metrics-server.yaml", "kubelet-insecure-tls");
+    }
+}
+
+#[test]
+fn ways_that_double_but_add_nothing_end() {
+    let mut files = diamond(40, |way, level| match way {
+        "" => "resources: [a, b]\n".to_owned(),
+        _ => format!("resources: [../../{level}]\n"),
+    });
+    files.push(("40/kustomization.yaml".into(), "resources: [metrics-server.yaml]\n".into()));
+    files.push(("40/metrics-server.yaml".into(), DEPLOYMENT.into()));
+    assert_found(&findings(&files), "40/metrics-server.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
+fn components_that_double_on_every_level_end() {
+    let mut files = diamond(40, |way, level| match way {
+        "" => "kind: Component\ncomponents: [a, b]\n".to_owned(),
+        way => format!("kind: Component\nnamePrefix: {way}\ncomponents: [../../{level}]\n"),
+    });
+    files.push(("40/kustomization.yaml".into(), "kind: Component\nnameSuffix: x\n".into()));
+    let top = "resources: [metrics-server.yaml]\ncomponents: [../0]\n";
+    files.push(("top/kustomization.yaml".into(), top.into()));
+    files.push(("top/metrics-server.yaml".into(), DEPLOYMENT.into()));
+    let found = findings(&files);
+    assert_found(&found, "top/metrics-server.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
+fn names_that_grow_on_every_level_end() {
+    let mut objects = DEPLOYMENT.to_owned();
+    for at in 0..500 {
+        let object = format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{at}}}\n");
+        objects.push_str(&object);
+    }
+    let mut files = vec![("120/metrics-server.yaml".to_owned(), objects)];
+    files.push(("120/kustomization.yaml".into(), "resources: [metrics-server.yaml]\n".into()));
+    for level in 0..120 {
+        let text = format!("namePrefix: level-{level}-\nresources: [../{}]\n", level + 1);
+        files.push((format!("{level}/kustomization.yaml"), text));
+    }
+    assert_found(&findings(&files), "120/metrics-server.yaml", "kubelet-insecure-tls");
+}
+
+/// The only thing said of a build with `entries` is what it cannot tell.
+#[track_caller]
+fn assert_too_large(entries: &str) {
+    let data = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: data}\n\
+                data: {a: {b: c}, text: 'x,y', json: '{\"a\": {\"b\": \"c\"}}'}\n";
+    let found = findings(&[
+        ("kustomization.yaml", format!("resources: [all.yaml]\n{entries}")),
+        ("all.yaml", format!("{DEPLOYMENT}{data}")),
+    ]);
+    let large = found.iter().filter(|it| it.contains("larger than an object")).count();
+    assert_eq!(large, 1, "{found:#?}");
+    assert_found(&found, "all.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
+fn patches_that_copy_what_was_copied_end() {
+    let mut entries = "patches:\n- target: {kind: ConfigMap}\n  patch: |-\n".to_owned();
+    for at in 0..60 {
+        writeln!(entries, "    - {{op: copy, from: /data, path: /data/again{at}}}").unwrap();
+    }
+    assert_too_large(&entries);
+}
+
+#[test]
+fn replacements_that_copy_what_was_copied_end() {
+    for (from, to) in [
+        ("data", "fieldPaths: [data.AGAIN], options: {create: true}"),
+        ("data.text", "fieldPaths: [data.text], options: {delimiter: ',', index: -1}"),
+        ("data", "fieldPaths: [data.json.AGAIN], options: {create: true}"),
+    ] {
+        let mut entries = "replacements:\n".to_owned();
+        for at in 0..60 {
+            let to = to.replace("AGAIN", &format!("again{at}"));
+            writeln!(
+                entries,
+                "- source: {{kind: ConfigMap, fieldPath: {from}}}\n  \
+                 targets: [{{select: {{kind: ConfigMap}}, {to}}}]",
+            )
+            .unwrap();
+        }
+        assert_too_large(&entries);
+    }
+}
+
 /// Every scenario, with files cut off, without a line, and with bytes that belong nowhere.
 #[test]
 fn no_damage_to_a_scenario_makes_it_panic() {

@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 
 use crate::{
     parse::Documents,
-    resolve::kustomize::value::{Outcome, is_text, refusal, refusal_of},
+    resolve::kustomize::value::{Outcome, Room, is_text, refusal, refusal_of},
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{Entry, Kind, Map, Node, Reason, Via},
 };
@@ -33,14 +33,15 @@ impl JsonPatch {
     /// The operation that does not apply.
     pub(super) fn apply(&self, object: &Node) -> Outcome<Node> {
         let mut root = through_json(object, Dialect::Kyaml);
+        let mut spare = Room::of(&root);
         for operation in &self.0 {
-            root = apply(root, operation)?;
+            root = apply(root, operation, &mut spare)?;
         }
         Ok(root)
     }
 }
 
-fn apply(mut root: Node, operation: &Node) -> Outcome<Node> {
+fn apply(mut root: Node, operation: &Node, spare: &mut Room) -> Outcome<Node> {
     let refuse = |message: String| refusal(&operation.origin, message);
     let field = |name: &str| match operation.get(name).map(|it| (it, it.as_str())) {
         Some((_, Some(text))) => Ok(text),
@@ -76,6 +77,7 @@ fn apply(mut root: Node, operation: &Node) -> Outcome<Node> {
                     _ => return Err(refuse("there is nothing to copy at `from`".into())),
                 },
             };
+            spare.take(&copied, &operation.origin)?;
             set(&mut root, path, copied, operation, true)?;
         }
         "test" => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::{
     problem::{Problem, ProblemKind},
@@ -28,14 +28,32 @@ pub(super) struct Layer {
     /// Whether a chart in it takes the namespace of whatever includes it.
     pub(super) takes_namespace: bool,
     /// The directories that it includes, at any depth.
-    pub(super) reached: Vec<Arc<str>>,
+    pub(super) reached: IndexSet<Arc<str>>,
     /// Whether an entry is left out because it leads back to a directory on the way here: on another
     /// way it would not.
     pub(super) cyclic: bool,
+    /// What was done for it and the layers in it: see [`MAX_WORK`].
+    work: usize,
 }
 
 /// A layer does not tell more problems than these.
 const MAX_PROBLEMS: usize = 100;
+
+/// A layer for which more is done is not built further: two bases that each rename what the same two
+/// bases hold make twice as many objects a level. An object counts in every layer that it is part
+/// of, and with it the names that it had.
+const MAX_WORK: usize = 200_000;
+
+/// What a component counts beside the objects that it runs over.
+const COMPONENT: usize = 20;
+
+/// How many objects such a layer keeps.
+const KEPT: usize = 100;
+
+/// What taking in `resources` counts.
+fn work_for(resources: &[Resource]) -> usize {
+    resources.iter().map(|it| 1 + it.previous.len()).sum()
+}
 
 /// An entry of `vars`.
 #[derive(Debug, Clone)]
@@ -56,8 +74,9 @@ impl Layer {
             problems: Vec::new(),
             open: None,
             takes_namespace: false,
-            reached: Vec::new(),
+            reached: IndexSet::new(),
             cyclic: false,
+            work: 0,
         }
     }
 
@@ -105,8 +124,49 @@ impl Layer {
         }
     }
 
+    /// Whether a component may still run over what is here.
+    pub(super) fn admits_component(&mut self, at: &Origin) -> bool {
+        let work = work_for(&self.resources) + COMPONENT;
+        self.admits(&[], work, at)
+    }
+
+    /// Whether `resources`, for which `work` was done, may still be added. If that is too much, one of
+    /// the objects that are copies of each other is kept, and nothing is added any more.
+    fn admits(&mut self, resources: &[Resource], work: usize, at: &Origin) -> bool {
+        let before = self.work;
+        self.work = before.saturating_add(work).saturating_add(work_for(resources));
+        if self.work <= MAX_WORK {
+            return true;
+        }
+        if before <= MAX_WORK {
+            let mut known: IndexSet<Id> = IndexSet::new();
+            let mut is_new = |it: &Resource| known.insert(it.original().effective());
+            self.resources.retain(&mut is_new);
+            self.resources.extend(resources.iter().filter(|it| is_new(it)).take(KEPT).cloned());
+            self.resources.truncate(KEPT);
+        }
+        // The layer that was too much itself has told it.
+        if before <= MAX_WORK && work <= MAX_WORK {
+            self.unresolved(at, "too many objects are built here: not all of them are read");
+        }
+        false
+    }
+
+    /// Adds what the layer `base` holds, which `at` includes.
+    pub(super) fn include(&mut self, base: &Self, at: &Origin) {
+        if self.admits(&base.resources, base.work, at) {
+            self.add(base.resources.clone(), at);
+        }
+    }
+
     /// Adds `resources`, each of which should be new.
     pub(super) fn append(&mut self, resources: Vec<Resource>, at: &Origin) {
+        if self.admits(&resources, 0, at) {
+            self.add(resources, at);
+        }
+    }
+
+    fn add(&mut self, resources: Vec<Resource>, at: &Origin) {
         let mut known: IndexMap<Id, usize> = IndexMap::new();
         for (at, resource) in self.resources.iter().enumerate() {
             known.insert(resource.id().effective(), at);

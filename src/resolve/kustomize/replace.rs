@@ -11,7 +11,7 @@ use crate::{
         resource::{Gvk, Id, Resource},
         select::Selector,
         shape,
-        value::{Outcome, go_json, is_empty, is_null, is_string, refusal, refusal_of, text},
+        value::{Outcome, Room, go_json, is_empty, is_null, is_string, refusal, refusal_of, text},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     source::Sources,
@@ -147,17 +147,23 @@ fn copy(
         [] => &default[..],
         paths => paths,
     };
+    let mut room = Room::of(object);
     let create = target.get("options").is_some_and(|it| shape::flag(it, "create"));
     for field in paths {
         let path = text(Some(field));
         let make = create.then(|| Make::like(value));
         let at = &field.origin;
+        // Once for all that is written there, which is one text.
+        room.take(value, at)?;
         let inside = Inside { sources, value, make, at };
         if let Some(unresolved) = inside.copy(object, &path::split(path)) {
             problems.extend(unresolved);
             continue;
         }
-        let mut write = |node: &mut Node| set(node, value, target, at);
+        let mut write = |node: &mut Node| {
+            room.take(value, at)?;
+            set(node, value, target, at)
+        };
         let count = path::visit(object, &path::split(path), make, at, &mut write)?;
         if count == 0 {
             return Err(refusal_of(path, at, format!("the target has no {path}")));

@@ -131,7 +131,7 @@ fn include(loader: &Loader<'_>, dir: &Arc<str>, entry: &Node, layer: &mut Layer)
     let base = loader.context.layers.get_or_build(&inner, &entry.origin)?;
     layer.reached.extend(base.reached.iter().cloned());
     layer.cyclic |= base.cyclic;
-    layer.append(base.resources.clone(), &entry.origin);
+    layer.include(&base, &entry.origin);
     let joined = Rules::join(&mut layer.rules, &base.rules, &entry.origin);
     layer.told(joined);
     vars::join(layer, &base.variables);
@@ -148,7 +148,7 @@ fn enter<'a>(
     entry: &Node,
     layer: &mut Layer,
 ) -> Outcome<Loader<'a>> {
-    layer.reached.push(dir.clone());
+    layer.reached.insert(dir.clone());
     layer.cyclic |= loader.chain.closes(dir);
     loader.enter(dir, &entry.origin)
 }
@@ -179,6 +179,9 @@ fn include_component(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> Ou
         Target::File(_) => return Err(refusal(&entry.origin, "a component is a directory")),
         Target::Missing => return Err(loader.missing(entry, "").hiding_objects().into()),
     };
+    if !layer.admits_component(&entry.origin) {
+        return Ok(());
+    }
     let inner = enter(loader, &dir, entry, layer)?;
     let kustomization = kustomization(&inner, &entry.origin, None)?;
     if !kustomization.component {

@@ -10,7 +10,7 @@ use crate::{
         path,
         resource::{Gvk, Id},
         shape,
-        value::{Outcome, is_null, is_string, refusal, refusal_of, string, text},
+        value::{MAX_OBJECT, Outcome, is_null, is_string, refusal, refusal_of, string, text},
     },
     scalar::{self, Dialect, Value},
     tree::{Kind, Map, Node, Via},
@@ -188,6 +188,10 @@ fn expand(node: &mut Node, values: &IndexMap<&str, Node>) {
                     return;
                 }
                 new.push_str(&inside(value));
+                if new.len() > MAX_OBJECT {
+                    node.kind = Kind::Unknown("what stands here is larger than an object".into());
+                    return;
+                }
             } else {
                 new.extend(["$(", name, ")"]);
             }
