@@ -454,3 +454,42 @@ fn a_merge_key_may_have_its_tag() {
       a: b
     ");
 }
+
+#[test]
+fn a_binding_of_a_policy_follows_its_name() {
+    assert_snapshot!(printed("
+        //- kustomization.yaml
+        {resources: [o.yaml], namePrefix: p-}
+        //- o.yaml
+        {apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy,
+          metadata: {name: a}}
+        ---
+        {apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding,
+          metadata: {name: b}, spec: {policyName: a}}
+    "), @"
+    apiVersion: admissionregistration.k8s.io/v1
+    kind: ValidatingAdmissionPolicy
+    metadata:
+      name: p-a
+    ---
+    apiVersion: admissionregistration.k8s.io/v1
+    kind: ValidatingAdmissionPolicyBinding
+    metadata:
+      name: p-b
+    spec:
+      policyName: p-a
+    ");
+}
+
+#[test]
+fn what_is_unknown_is_not_printed_as_null() {
+    let object = "{apiVersion: v1, kind: Secret, metadata: {name: a}}";
+    assert_snapshot!(one("buildMetadata: [managedByLabel]", object), @"
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      labels:
+        app.kubernetes.io/managed-by: <unknown>
+      name: a
+    ");
+}
