@@ -189,6 +189,8 @@ fn is_one(cluster: &Cluster) -> bool {
 struct Kubelets {
     /// The place.
     at: Origin,
+    /// Other places that say the same of the same nodes, by saying nothing.
+    also: Vec<Origin>,
     /// The groups of nodes, in words.
     groups: String,
     /// What carries their configuration.
@@ -196,8 +198,12 @@ struct Kubelets {
 }
 
 /// The kubelets in `state`, by the place that decides it.
+///
+/// Files of one kind that define the same nodes of one cluster, one for each version perhaps, and do
+/// not speak of certificates are one cause.
 fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets> {
     let mut places: Vec<Kubelets> = Vec::new();
+    let mut silent = Vec::new();
     for kubelet in &cluster.kubelets {
         let (its, _, at) = serving::kubelet_state(kubelet, &cluster.approvers);
         if its != state {
@@ -206,10 +212,20 @@ fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets> {
         if let Some(place) = places.iter_mut().find(|it| it.at.written_at() == at.written_at()) {
             place.groups.push_str(", ");
             place.groups.push_str(&kubelet.group);
-        } else {
-            let groups = kubelet.group.clone();
-            places.push(Kubelets { at, groups, carrier: kubelet.carrier });
+            continue;
         }
+        let nodes = (&kubelet.cluster, kubelet.carrier, &kubelet.group);
+        let is_silent = at.written_at() == kubelet.anchor.written_at();
+        let same = silent.iter().find(|(it, _)| is_silent && *it == nodes);
+        if let Some(first) = same.and_then(|(_, index): &(_, usize)| places.get_mut(*index)) {
+            first.also.push(at);
+            continue;
+        }
+        if is_silent {
+            silent.push((nodes, places.len()));
+        }
+        let groups = kubelet.group.clone();
+        places.push(Kubelets { at, also: Vec::new(), groups, carrier: kubelet.carrier });
     }
     places
 }

@@ -14,7 +14,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     let requesting = cluster.kubelets.iter().filter(|_| is_one(cluster));
     let requesting = requesting.filter(|it| it.server_tls_bootstrap.value() == Some(&true));
     let requesting: Vec<_> = requesting.collect();
-    for Kubelets { at, groups, carrier } in kubelets_in(cluster, ServingState::SelfSigned) {
+    for Kubelets { at, also, groups, carrier } in kubelets_in(cluster, ServingState::SelfSigned) {
         let mut message = format!("kubelets sign their own serving certificates ({groups})");
         if let [first, ..] = requesting[..] {
             message.push_str(&format!(", but others request theirs ({})", first.group));
@@ -25,6 +25,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let finding = findings.at(&at, &format!("kubelets {groups}"), message);
         if let Some(server) = refusing {
             finding.variant("refused").also(&server.anchor, "this metrics-server verifies them");
+        }
+        for at in &also {
+            finding.also(at, "and those of this one");
         }
         for kubelet in &requesting {
             let says = kubelet.server_tls_bootstrap.origin().unwrap_or(&kubelet.anchor);
