@@ -76,9 +76,9 @@ pub(crate) fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents
 /// [`documents`] of the file at `path`; of a template, what can be read of it without evaluating it.
 pub(crate) fn file(path: &str, text: &str, file: FileId, dialect: Dialect) -> Documents {
     let documents = documents(text, file, dialect);
-    match documents.error() {
-        Some(_) => template::read(path, text, file, dialect).unwrap_or(documents),
-        None => documents,
+    match documents.error().is_some() || template::is_hidden(path, text) {
+        true => template::read(path, text, file, dialect).unwrap_or(documents),
+        false => documents,
     }
 }
 

@@ -15,6 +15,12 @@ pub(crate) enum Placeholder {
     Statement,
     /// `{#…#}`: comments of Jinja.
     Comment,
+    /// `#{…}#`, as most people have makejinja write what Jinja writes `{{…}}`: YAML sees a comment.
+    HashBraces,
+    /// `#%…%#`: the statements with that.
+    HashStatement,
+    /// `#|…#|`: the comments with that.
+    HashComment,
     /// `<%…%>`: ERB.
     Erb,
     /// `[[…]]`: Go templates whose delimiters are others.
@@ -42,6 +48,9 @@ impl Placeholder {
             Self::Braces => "{{",
             Self::Statement => "{%",
             Self::Comment => "{#",
+            Self::HashBraces => "#{",
+            Self::HashStatement => "#%",
+            Self::HashComment => "#|",
             Self::Erb => "<%",
             Self::Brackets => "[[",
             Self::Directive => "%{",
@@ -56,6 +65,9 @@ impl Placeholder {
             Self::Braces => "}}",
             Self::Statement => "%}",
             Self::Comment => "#}",
+            Self::HashBraces => "}#",
+            Self::HashStatement => "%#",
+            Self::HashComment => "#|",
             Self::Erb => "%>",
             Self::Brackets => "]]",
             Self::Encrypted => "]",
@@ -80,7 +92,8 @@ impl Placeholder {
             _ => rest.split_once(self.closing())?.0,
         };
         match self {
-            Self::Comment => Some(inside),
+            Self::Comment | Self::HashComment => Some(inside),
+            Self::HashBraces | Self::HashStatement if inside.contains('\n') => None,
             _ => (!inside.contains(self.opening())).then_some(inside),
         }
     }

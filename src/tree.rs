@@ -149,9 +149,16 @@ impl Node {
     /// The reason, and the origin of what is not known.
     pub(crate) fn look(&self, path: &str) -> Result<Option<&Node>, (Reason, Origin)> {
         let mut node = self;
+        let mut rest = path;
         for key in path.split('.') {
             match &node.kind {
-                Kind::Unknown(why) => return Err((why.clone(), node.origin.clone())),
+                Kind::Unknown(why) => {
+                    let there = node.if_there();
+                    return match there.is_some_and(|it| matches!(it.look(rest), Ok(None))) {
+                        true => Ok(None),
+                        false => Err((why.clone(), node.way())),
+                    };
+                }
                 Kind::Map(map) => match (map.get(key), &map.open) {
                     (Some(value), _) => node = value,
                     (None, Some(why)) => return Err((why.clone(), node.origin.clone())),
@@ -159,11 +166,23 @@ impl Node {
                 },
                 _ => return Ok(None),
             }
+            rest = rest.get(key.len() + 1..).unwrap_or_default();
         }
         match &node.kind {
-            Kind::Unknown(why) => Err((why.clone(), node.origin.clone())),
+            Kind::Unknown(why) => Err((why.clone(), node.way())),
             _ => Ok(Some(node)),
         }
+    }
+
+    /// Where an unknown value came from: what it is if it is there tells nothing of what is in it.
+    fn way(&self) -> Origin {
+        if self.if_there().is_some() { self.origin.whole() } else { self.origin.clone() }
+    }
+
+    /// [`Node::at`], but unknown where nobody can tell whether there is something.
+    pub(crate) fn perhaps_at(&self, path: &str) -> Option<Self> {
+        let unknown = || self.look(path).err().map(|(why, at)| Self::unknown_value(why, &at));
+        self.at(path).cloned().or_else(unknown)
     }
 
     /// The text at `path`, when a string stands there.

@@ -198,7 +198,14 @@ impl Flag {
                 .collect(),
             Kind::List(items) => items.iter().filter_map(Self::one).collect(),
             Kind::Scalar(_) => Self::one(node).into_iter().collect(),
-            Kind::Unknown(_) => vec![Self::new(ANY, node.clone())],
+            Kind::Unknown(why) => match node.if_there() {
+                Some(flags) => {
+                    let unknown = |it: &Node| Node::unknown_value(why.clone(), &it.origin);
+                    let flags = Self::all(&flags).into_iter();
+                    flags.map(|it| Self { value: unknown(&it.value), ..it }).collect()
+                }
+                None => vec![Self::new(ANY, node.clone())],
+            },
         }
     }
 
@@ -208,7 +215,9 @@ impl Flag {
             return Some(Self::new(name, value.unwrap_or_else(|| truth(&item.origin))));
         }
         if item.unknown().is_some() {
-            return Some(Self::new(ANY, item.clone()));
+            let known = item.if_there().and_then(|it| Self::one(&it));
+            let name = known.map_or_else(|| ANY.to_owned(), |it| it.name);
+            return Some(Self::new(&name, item.clone()));
         }
         Some(Self::parse(&item.as_scalar()?.text, &item.origin))
     }

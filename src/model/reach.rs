@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     data::subject::is_named_in,
     model::Facts,
+    parse::ReadAsTemplate,
     problem::{Problem, ProblemKind, UnitId},
     resolve::environment::Environment,
     scalar::Dialect,
@@ -65,6 +66,7 @@ impl Subject {
                         self.releases.contains(&problem.unit)
                             || of_unit.is_some_and(|it| is_named_in(&it.id))
                             || self.misses(sources, problem)
+                            || is_unread(sources, problem) && is_about(sources, problem)
                             || problem.unseen.changes && self.holds(problem.unit)
                     }
                     // A file that nothing builds stands alone.
@@ -108,19 +110,24 @@ impl Subject {
                 let same_file = |it: &Span| it.file == span.file;
                 // What a template leaves open stands anywhere in it.
                 self.places.contains(&span)
-                    || is_template(sources, span) && self.places.iter().any(same_file)
+                    || template(sources, span).is_some() && self.places.iter().any(same_file)
             })
     }
 }
 
-/// Whether a file is a template whose first mark is at `span`.
-fn is_template(sources: &Sources, span: Span) -> bool {
-    source::is_yaml(source::rendered(&sources[span.file].path))
-        && sources
-            .documents(span.file, Dialect::Sigs)
-            .template
-            .as_ref()
-            .is_some_and(|it| it.at == span)
+/// The template whose first mark is at `span`.
+fn template(sources: &Sources, span: Span) -> Option<&ReadAsTemplate> {
+    if !source::is_yaml(source::rendered(&sources[span.file].path)) {
+        return None;
+    }
+    let template = sources.documents(span.file, Dialect::Sigs).template.as_ref();
+    template.filter(|it| it.at == span)
+}
+
+/// Whether the problem is a template of which a part is not read at all.
+fn is_unread(sources: &Sources, problem: &Problem) -> bool {
+    let span = problem.at.written_at();
+    span.and_then(|it| template(sources, it)).is_some_and(|it| it.is_partial)
 }
 
 /// Whether the file that is refused names our subject, which may be missing for that very reason.

@@ -1,7 +1,8 @@
 //! Files that are no YAML because they are templates of it: Go, Jinja, ERB, Terraform.
 //!
 //! Nothing is evaluated. The marks are masked by text of the same length, so that every place stays
-//! true, and what is between control lines counts as if it were there.
+//! true. What stands in a condition or a loop may be there or not: a value or an item is unknown
+//! then. A document is judged as a whole, if it is there, unless there is another one in its place.
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ use super::{Document, Documents, SyntaxError, documents};
 use crate::{
     placeholder::{CONTROL, Placeholder},
     scalar::{Dialect, Scalar, Style},
-    source::{FileId, Span},
+    source::{self, FileId, Span},
     tree::{Kind, Map, Node, Reason},
 };
 
@@ -20,6 +21,8 @@ pub(crate) struct ReadAsTemplate {
     pub why: Reason,
     /// The first mark of it.
     pub at: Span,
+    /// Whether there are documents of which nothing is read.
+    pub is_partial: bool,
 }
 
 /// What can be read of the file at `path`, whose `text` is no YAML; `None` when no marks explain that.
@@ -28,13 +31,20 @@ pub(super) fn read(path: &str, text: &str, file: FileId, dialect: Dialect) -> Op
     let read = |marks: &[Mark]| {
         let first = marks.first()?;
         let at = Span::new(file, first.range.clone());
-        let masked = Masked::new(text, marks)?;
+        let mut masked = Masked::new(text, marks)?;
         let mut read = documents(&masked.text, file, dialect);
+        if read.error().is_some() && masked.leave_out_alternatives() {
+            let without = documents(&masked.text, file, dialect);
+            if without.error().is_none() {
+                read = without;
+            }
+        }
         // Half of a template need not be YAML: the rest of it says what closes a block.
         let whole = read.error().is_none();
         if !whole && masked.blank.is_empty() {
             return None;
         }
+        let mut is_partial = !whole;
         for document in &mut read.list {
             if let Err(error) = &mut document.root {
                 *error = SyntaxError {
@@ -44,17 +54,19 @@ pub(super) fn read(path: &str, text: &str, file: FileId, dialect: Dialect) -> Op
                     template: true,
                 };
             }
-            masked.unmask(document, &why);
+            is_partial |= !masked.unmask(document, &why);
         }
-        read.template = Some(ReadAsTemplate { why: why.clone(), at });
+        read.template = Some(ReadAsTemplate { why: why.clone(), at, is_partial });
         Some((whole, read))
     };
+    // What writes YAML from a file that is called a template reads its comments too.
+    let commented = is_named(path);
     // A `${…}` is no mark for whoever writes it as text.
-    let first = read(&marks(text, false));
+    let first = read(&marks(text, false, commented));
     match first {
         Some((true, read)) => Some(read),
         first => {
-            let second = read(&marks(text, true)).filter(|(whole, _)| *whole);
+            let second = read(&marks(text, true, commented)).filter(|(whole, _)| *whole);
             second.or(first).map(|(_, read)| read)
         }
     }
@@ -72,13 +84,45 @@ enum MarkKind {
     /// Something stands in its place.
     Hole,
     /// Says what of the text there is, and how often.
-    Control,
+    Control(Turn),
     Comment,
 }
 
-/// The marks of `text` that stand in no comment of YAML, in order.
-fn marks(text: &str, dollar: bool) -> Vec<Mark> {
+/// What a control mark says of the text after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It may be there or not: `if`, `for`.
+    Opens,
+    /// It is there instead of what is before it: `else`.
+    Turns,
+    /// It is there again whatever is before it: `end`.
+    Closes,
+    /// Nothing new.
+    Stays,
+}
+
+/// Whether the file at `path` is a template although its `text` is YAML: its marks are comments.
+pub(super) fn is_hidden(path: &str, text: &str) -> bool {
+    let has = |notation: Placeholder| text.contains(notation.closing());
+    let hash = [Placeholder::HashBraces, Placeholder::HashStatement].into_iter().any(has);
+    let decides = |it: &Mark| text[it.range.clone()].starts_with('#');
+    let named = is_named(path) && has(Placeholder::Statement);
+    hash && marks(text, false, false).iter().any(decides)
+        || named
+            && marks(text, false, true).iter().any(|it| it.kind == MarkKind::Control(Turn::Opens))
+}
+
+/// Whether a file is called a template.
+fn is_named(path: &str) -> bool {
+    source::rendered(path) != path
+}
+
+/// The marks of `text` in order; unless `commented`, those that stand in no comment of YAML.
+fn marks(text: &str, dollar: bool, commented: bool) -> Vec<Mark> {
     let mut openings = vec![
+        Placeholder::HashBraces,
+        Placeholder::HashStatement,
+        Placeholder::HashComment,
         Placeholder::Braces,
         Placeholder::Statement,
         Placeholder::Erb,
@@ -87,10 +131,14 @@ fn marks(text: &str, dollar: bool) -> Vec<Mark> {
         Placeholder::Directive,
         Placeholder::Dollar,
     ];
-    openings.retain(|it| (dollar || *it != Placeholder::Dollar) && text.contains(it.closing()));
+    openings.retain(|it| match it {
+        Placeholder::Dollar => dollar && text.contains(it.closing()),
+        Placeholder::HashComment => text.contains("}#") || text.contains("%#"),
+        _ => text.contains(it.closing()),
+    });
     let mut marks = Vec::new();
     let mut next = 0;
-    for (start, _) in text.match_indices(['{', '<', '[', '%', '$']) {
+    for (start, _) in text.match_indices(['{', '<', '[', '%', '$', '#']) {
         let rest = &text[start..];
         let Some(notation) = openings.iter().find(|it| rest.starts_with(it.opening())) else {
             continue;
@@ -100,8 +148,8 @@ fn marks(text: &str, dollar: bool) -> Vec<Mark> {
         let inside = rest.get(inner..most.unwrap_or(inner)).and_then(|it| notation.inside(it));
         let Some(inside) = inside.filter(|_| start >= next) else { continue };
         let line = text[..start].rfind('\n').map_or(0, |it| it + 1);
-        let before = &text[line..start];
-        if before.trim_start().starts_with('#') || before.contains(" #") {
+        let before = &text[line.max(next)..start];
+        if !commented && (before.trim_start().starts_with('#') || before.contains(" #")) {
             continue;
         }
         next = start + inner + inside.len() + notation.closing().len();
@@ -114,25 +162,70 @@ fn marks(text: &str, dollar: bool) -> Vec<Mark> {
 const MAX_MARK: usize = 4_000;
 
 fn kind(notation: Placeholder, inside: &str) -> MarkKind {
-    let inner = inside.trim_start_matches(['-', '~', '+']).trim_start();
+    let inner = inside.trim_matches(['-', '~', '+']).trim();
     let word = inner.split(|it: char| !it.is_alphanumeric()).next().unwrap_or_default();
     match notation {
-        Placeholder::Comment => MarkKind::Comment,
+        Placeholder::Comment | Placeholder::HashComment => MarkKind::Comment,
         Placeholder::Erb if inner.starts_with('#') => MarkKind::Comment,
         Placeholder::Erb if inner.starts_with('=') => MarkKind::Hole,
-        Placeholder::Statement | Placeholder::Erb | Placeholder::Directive => MarkKind::Control,
+        Placeholder::Erb => MarkKind::Control(of_code(word, inner)),
+        Placeholder::Statement | Placeholder::HashStatement | Placeholder::Directive => {
+            MarkKind::Control(of_statement(word, inner))
+        }
         Placeholder::Braces | Placeholder::Brackets => {
             let assigns = inner.starts_with('$') && inner.contains('=');
             let handlebars = inner.starts_with(['#', '/', '^', '!']) && !inner.starts_with("/*");
             if inner.starts_with("/*") {
                 MarkKind::Comment
             } else if CONTROL.contains(&word) || assigns || handlebars {
-                MarkKind::Control
+                MarkKind::Control(of_action(word, inner))
             } else {
                 MarkKind::Hole
             }
         }
         _ => MarkKind::Hole,
+    }
+}
+
+/// A statement of Jinja, or a directive of Terraform.
+fn of_statement(word: &str, inner: &str) -> Turn {
+    match word {
+        "else" | "elif" | "elsif" => Turn::Turns,
+        // What these hold is there in any case.
+        "raw" | "endraw" | "with" | "endwith" | "autoescape" | "endautoescape" => Turn::Stays,
+        "set" if inner.contains('=') => Turn::Stays,
+        "if" | "for" | "block" | "macro" | "call" | "filter" | "set" => Turn::Opens,
+        _ if word.starts_with("end") => Turn::Closes,
+        _ => Turn::Stays,
+    }
+}
+
+/// An action of Go's templates or of Handlebars.
+fn of_action(word: &str, inner: &str) -> Turn {
+    match (word, inner.chars().next()) {
+        ("else", _) => Turn::Turns,
+        ("if" | "range" | "with" | "define" | "block", _) => Turn::Opens,
+        ("end", _) | (_, Some('/')) => Turn::Closes,
+        (_, Some('^')) if inner.len() == 1 => Turn::Turns,
+        (_, Some('#' | '^')) => Turn::Opens,
+        _ => Turn::Stays,
+    }
+}
+
+/// Code of Ruby, or of a language with braces.
+fn of_code(word: &str, inner: &str) -> Turn {
+    let block = inner.rsplit_once('|').map_or(inner, |(before, after)| {
+        let takes = before.rsplit_once('|').filter(|_| after.is_empty());
+        takes.map_or(inner, |(before, _)| before)
+    });
+    match word {
+        "else" | "elsif" | "when" | "in" | "rescue" | "ensure" => Turn::Turns,
+        "end" => Turn::Closes,
+        _ if inner.starts_with('}') && inner.ends_with('{') => Turn::Turns,
+        _ if inner.starts_with('}') => Turn::Closes,
+        "if" | "unless" | "case" | "while" | "until" | "for" | "begin" => Turn::Opens,
+        _ if block.trim_end().ends_with(" do") || block.trim_end().ends_with('{') => Turn::Opens,
+        _ => Turn::Stays,
     }
 }
 
@@ -148,6 +241,25 @@ struct Masked<'a> {
     holes: Vec<MaskedHole>,
     /// The control lines, which were blanked.
     blank: Vec<Range<usize>>,
+    /// What stands in conditions and loops, in the order in which it begins.
+    branches: Vec<Branch>,
+    /// From where on which of the branches is the innermost one.
+    turns: Vec<(usize, Option<usize>)>,
+    /// Whether branches were left out, so that there may be more of everything.
+    open: bool,
+}
+
+/// Text that is there or not.
+struct Branch {
+    range: Range<usize>,
+    /// Why nobody knows which.
+    why: Reason,
+    /// The branch that it stands in.
+    outer: Option<usize>,
+    /// Whether it is there instead of another one.
+    turned: bool,
+    /// Whether there is another one instead of it.
+    turns: bool,
 }
 
 /// Where something is filled in.
@@ -163,8 +275,16 @@ impl<'a> Masked<'a> {
         if marks.len() > MAX_HOLES || template.chars().any(|it| index_of(it).is_some()) {
             return None;
         }
-        let mut this =
-            Self { template, text: template.to_owned(), holes: Vec::new(), blank: Vec::new() };
+        let mut this = Self {
+            template,
+            text: template.to_owned(),
+            holes: Vec::new(),
+            blank: Vec::new(),
+            branches: Vec::new(),
+            turns: Vec::new(),
+            open: false,
+        };
+        this.find_branches(marks);
         let line_end = |mark: &Mark| {
             let end = mark.range.end;
             template[end..].find('\n').map_or(template.len(), |it| end + it)
@@ -182,6 +302,77 @@ impl<'a> Masked<'a> {
         Some(this)
     }
 
+    fn find_branches(&mut self, marks: &[Mark]) {
+        let mut inner: Option<usize> = None;
+        for mark in marks {
+            let MarkKind::Control(turn) = mark.kind else { continue };
+            let ends = inner.filter(|_| matches!(turn, Turn::Turns | Turn::Closes));
+            let ended = ends.and_then(|it| self.branches.get_mut(it));
+            let ended = ended.map(|it| {
+                it.range.end = mark.range.start;
+                it.turns |= turn == Turn::Turns;
+                (it.outer, it.why.clone())
+            });
+            let branch = match (turn, ended) {
+                (Turn::Opens, _) => Some((inner, self.why(mark), false)),
+                (Turn::Turns, Some((outer, why))) => Some((outer, why, true)),
+                (Turn::Closes, Some((outer, _))) => {
+                    inner = outer;
+                    None
+                }
+                _ => None,
+            };
+            if let Some((outer, why, turned)) = branch {
+                inner = Some(self.branches.len());
+                let range = mark.range.end..self.template.len();
+                self.branches.push(Branch { range, why, outer, turned, turns: false });
+            }
+            self.turns.push((mark.range.end, inner));
+        }
+    }
+
+    /// Why nobody knows what is there that `mark` decides about.
+    fn why(&self, mark: &Mark) -> Reason {
+        let text = self.template.get(mark.range.clone()).unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default().trim();
+        let dots = if first.len() < text.trim().len() { " …" } else { "" };
+        format!("it depends on `{first}{dots}`, which is not evaluated").into()
+    }
+
+    /// The innermost branch at a place.
+    fn branch_at(&self, place: usize) -> Option<usize> {
+        let next = self.turns.partition_point(|(start, _)| *start <= place);
+        self.turns.get(next.checked_sub(1)?)?.1
+    }
+
+    /// A branch and those that it stands in, from the inside.
+    fn outwards(&self, branch: Option<usize>) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(branch, |it| self.branches.get(*it)?.outer)
+    }
+
+    /// The branch that decides whether there is what stands at `place`, for what is there whenever
+    /// `within` is.
+    fn decides(&self, place: usize, within: Option<usize>) -> Option<usize> {
+        let at = self.branch_at(place)?;
+        self.outwards(within).all(|it| it != at).then_some(at)
+    }
+
+    /// Whether there is another text instead of a branch.
+    fn has_alternative(&self, branch: usize) -> bool {
+        self.branches.get(branch).is_none_or(|it| it.turned || it.turns)
+    }
+
+    /// Blanks what is there instead of something else; false if that changes nothing.
+    fn leave_out_alternatives(&mut self) -> bool {
+        let turned = self.branches.iter().filter(|it| it.turned);
+        let ranges: Vec<_> = turned.map(|it| it.range.clone()).collect();
+        self.open = !ranges.is_empty();
+        for range in ranges {
+            self.put(range, "");
+        }
+        self.open
+    }
+
     /// Masks `marks`, which are all of `lines` and go from the start to the end of `whole`.
     fn mask_lines(&mut self, marks: &[Mark], lines: Range<usize>, whole: Range<usize>) {
         let mut rest = lines.start;
@@ -192,12 +383,19 @@ impl<'a> Masked<'a> {
         };
         let alone = marks.iter().all(|it| is_blank(it.range.start, it.range.end))
             && is_blank(lines.end, lines.end);
-        let is = |kind: MarkKind| marks.iter().any(|it| it.kind == kind);
-        if alone && is(MarkKind::Hole) {
+        let is_control = |it: &Mark| matches!(it.kind, MarkKind::Control(_));
+        let is_blank =
+            |range: Range<usize>| self.template.get(range).is_none_or(|it| it.trim().is_empty());
+        // A line in a condition of its own: `{{ if .x }}- a{{ end }}`.
+        let enclosed = marks.first().is_some_and(is_control)
+            && marks.last().is_some_and(is_control)
+            && is_blank(lines.start..whole.start)
+            && is_blank(whole.end..lines.end);
+        if alone && marks.iter().any(|it| it.kind == MarkKind::Hole) || enclosed && !alone {
             return self.mask_part(lines.start, whole);
         }
         if alone {
-            if is(MarkKind::Control) {
+            if marks.iter().any(is_control) {
                 self.blank.push(whole.clone());
             }
             return self.put(whole, "");
@@ -254,37 +452,52 @@ impl<'a> Masked<'a> {
         self.text.replace_range(range, &new);
     }
 
-    /// Makes of a masked document what the template says.
-    fn unmask(&self, document: &mut Document, why: &Reason) {
-        let Ok(root) = &mut document.root else { return };
-        let mut new = self.node(root, &document.repeated, why);
+    /// Makes of a masked document what the template says; false when nothing can be told of it.
+    fn unmask(&self, document: &mut Document, why: &Reason) -> bool {
+        let Ok(root) = &mut document.root else { return false };
+        let span = root.origin.written_at().map(Span::range).unwrap_or_default();
+        // What decides about all of it.
+        let around = |it: &usize| self.branches.get(*it).is_some_and(|it| span.end <= it.range.end);
+        let within = self.outwards(self.branch_at(span.start)).find(around);
+        let mut new = self.node(root, within, &document.repeated, why);
         // It may be no document at all.
-        if new.unknown().is_some() {
+        let alternative = self.outwards(within).any(|it| self.has_alternative(it));
+        let is_read = new.unknown().is_none() && !alternative;
+        if !is_read {
             new.kind = Scalar::null().into();
         }
         *root = new;
-        if !self.blank.is_empty() {
+        if !self.turns.is_empty() {
             document.repeated.clear();
         }
+        is_read
     }
 
-    fn node(&self, node: &Node, repeated: &[Span], why: &Reason) -> Node {
+    /// What is there whenever the branch `within` is.
+    fn node(&self, node: &Node, within: Option<usize>, repeated: &[Span], why: &Reason) -> Node {
         let unknown = || Node::unknown_value(why.clone(), &node.origin);
         let node_of = |kind: Kind| Node::new(kind, node.origin.clone());
+        let place_of = |node: &Node| node.origin.written_at().map(|it| it.range().start);
+        let decides = |place: Option<usize>| self.decides(place?, within);
         match &node.kind {
             Kind::Unknown(_) => node.clone(),
             Kind::Scalar(scalar) => match self.scalar(scalar) {
                 _ if self.is_cut(node) => unknown(),
+                _ if !scalar.text.is_empty() && decides(place_of(node)).is_some() => unknown(),
                 Some(text) if scalar.style == Style::Plain && text == scalar.text => node.clone(),
                 Some(text) => node_of(Scalar { text, ..scalar.clone() }.into()),
                 None => unknown(),
             },
             Kind::List(items) => {
-                let items = items.iter().map(|it| self.node(it, repeated, why));
+                let items = items.iter().map(|item| match decides(place_of(item)) {
+                    Some(branch) => self.perhaps(item, branch, repeated, why),
+                    None => self.node(item, within, repeated, why),
+                });
                 node_of(items.collect::<Vec<_>>().into())
             }
             Kind::Map(map) => {
-                let mut new = Map::open(map.open.clone());
+                let mut new =
+                    Map::open(map.open.clone().or_else(|| self.open.then(|| why.clone())));
                 for (key, entry) in map.iter() {
                     if key.contains(|it| index_of(it).is_some()) {
                         new.open = Some(why.clone());
@@ -292,16 +505,28 @@ impl<'a> Masked<'a> {
                     }
                     let mut entry = entry.clone();
                     // Of the branches of a condition, nobody knows which one counts.
-                    let branches = entry.key.is_some_and(|it| repeated.contains(&it));
-                    entry.value = match branches && !self.blank.is_empty() {
-                        true => Node::unknown_value(why.clone(), &entry.value.origin),
-                        false => self.node(&entry.value, repeated, why),
+                    let again = entry.key.is_some_and(|it| repeated.contains(&it));
+                    let branch = decides(entry.key.map(|it| it.range().start));
+                    entry.value = match branch {
+                        _ if again && !self.turns.is_empty() => {
+                            Node::unknown_value(why.clone(), &entry.value.origin)
+                        }
+                        Some(branch) => self.perhaps(&entry.value, branch, repeated, why),
+                        None => self.node(&entry.value, within, repeated, why),
                     };
                     new.insert(key, entry);
                 }
-                if new.is_empty() && new.open.is_some() { unknown() } else { node_of(new.into()) }
+                let is_open = new.is_empty() && !map.is_empty() && new.open.is_some();
+                if is_open { unknown() } else { node_of(new.into()) }
             }
         }
+    }
+
+    /// What is there if `branch` is.
+    fn perhaps(&self, node: &Node, branch: usize, repeated: &[Span], why: &Reason) -> Node {
+        let value = self.node(node, Some(branch), repeated, why);
+        let decides = self.branches.get(branch).map_or(why, |it| &it.why);
+        value.perhaps(decides.clone(), self.has_alternative(branch))
     }
 
     /// Whether control lines stand in a scalar.
@@ -376,9 +601,27 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_between_control_lines_is_there() {
-        let jinja = "a: [x]\n{%- for it in them %}\n  {# why #}\nb: 1\n{% endfor %}\n";
-        assert_eq!(read(jinja), [r#"{"a":["x"],"b":1}"#]);
+    fn what_stands_between_control_lines_may_be_there() {
+        let jinja = "a: [x]\n{%- for it in them %}\n  {# why #}\nb: 1\n{% endfor %}\nc: 2\n";
+        assert_eq!(read(jinja), [r#"{"a":["x"],"b":"?","c":2}"#]);
+        let items = "a:\n  - b\n  <% if x %>\n  - c: 1\n  <% end %>\n  - d\n";
+        assert_eq!(read(items), [r#"{"a":["b","?","d"]}"#]);
+        let within = "a:\n  b: 1\n  {{- range .x }}\n  {{ . }}: 1\n  {{- end }}\n";
+        assert_eq!(read(within), [r#"{"a":{"b":1,"?":"?"}}"#]);
+        let value = "a:\n%{ if x }\n  1\n%{ else }\n  2\n%{ endif }\nb: 3\n";
+        assert_eq!(read(value), [r#"{"a":"?","b":3}"#]);
+        let line = "a:\n  - b\n  {{ if .x }}- c{{ end }}\n  - d\n";
+        assert_eq!(read(line), [r#"{"a":["b","?","d"]}"#]);
+        let always = "a: {{ x }}\n{% raw %}\nb: 1\n{% endraw %}\n{% set c = 2 %}\nd: 3\n";
+        assert_eq!(read(always), [r#"{"a":"?","b":1,"d":3}"#]);
+        let inner = "{% if x %}\na: 1\n{% if y %}\nb: 2\n{% endif %}\nc: 3\n{% endif %}\n";
+        assert_eq!(read(inner), [r#"{"a":1,"b":"?","c":3}"#], "whenever a is there");
+        let code = "a:\n<% x.each do |it| -%>\n  - <%= it %>\n<% end -%>\nb: 1\n";
+        assert_eq!(read(code), [r#"{"a":["?"],"b":1}"#]);
+    }
+
+    #[test]
+    fn a_whole_document_is_judged_unless_it_has_an_alternative() {
         let go =
             "{{- $x := .Y -}}\n{{/* why\n  so */}}\na: 1\n{{- if $x }}\n---\nb: 2\n{{- end }}\n";
         assert_eq!(read(go), [r#"{"a":1}"#, r#"{"b":2}"#]);
@@ -386,6 +629,28 @@ mod tests {
         assert_eq!(read("[[ if .x ]]\na: 1\n[[ end ]]\n"), [r#"{"a":1}"#]);
         assert_eq!(read("%{ if x ~}\na: 1\n%{ endif ~}\n"), [r#"{"a":1}"#]);
         assert_eq!(read("{{#if x}}\na: 1\n{{/if}}\n"), [r#"{"a":1}"#]);
+        let two = "{% if x %}\na: 1\n---\nb: 1\n{% else %}\n---\nb: 2\n{% endif %}\n---\nc: 3\n";
+        assert_eq!(read(two), ["null", "null", "null", r#"{"c":3}"#]);
+    }
+
+    #[test]
+    fn marks_that_yaml_takes_for_comments() {
+        let text = "a: #{ x }#\n#% if y %#\nb: 1\n#% else %#\nb: 2\n#% endif %#\nc: '#{ z }#/d'\n";
+        assert_eq!(read(text), [r##"{"a":"?","b":"?","c":"#{ z }#/d"}"##]);
+        assert_eq!(read("#| why\n  so #|\na: #{ x }#-#{ y }#\n"), [r##"{"a":"#{ x }#-#{ y }#"}"##]);
+        let plain = "a: 1 #{ it\nb: 2 #| x | y #|\n#100%# or not\n";
+        assert_eq!(read(plain), [r#"{"a":1,"b":2}"#]);
+        let sources = Sources::in_memory([
+            ("a.yaml", "# {% if x %}\na: 1\n# {% endif %}\nb: 2\n"),
+            ("a.yaml.j2", "# {% if x %}\na: 1\n# {% endif %}\nb: 2\n"),
+        ]);
+        let of = |path| {
+            let file = sources.find(path).expect("it is there");
+            let root = sources.documents(file, Dialect::Sigs).roots().next().map(json);
+            root.expect("a document").to_string()
+        };
+        assert_eq!(of("a.yaml"), r#"{"a":1,"b":2}"#);
+        assert_eq!(of("a.yaml.j2"), r#"{"a":"?","b":2}"#);
     }
 
     #[test]
@@ -410,7 +675,7 @@ mod tests {
     #[test]
     fn a_block_with_control_lines_is_unknown() {
         let text = "a: |\n  b\n  {% if x %}\n  c\n  {% endif %}\n{% if y %}\nd: 1\n{% endif %}\n";
-        assert_eq!(read(text), [r#"{"a":"?","d":1}"#]);
+        assert_eq!(read(text), [r#"{"a":"?","d":"?"}"#]);
     }
 
     #[test]
@@ -427,7 +692,13 @@ mod tests {
 
     #[test]
     fn half_of_a_template_is_no_mistake() {
-        assert_eq!(read("{% if x %}\na:\n  - b\n{% else %}\n c: 1\n{% endif %}\n"), ["half"]);
+        assert_eq!(read("{% if x %}\na:\n  - b\n c: 1\n{% endif %}\n"), ["half"]);
+    }
+
+    #[test]
+    fn an_alternative_that_is_no_yaml_with_the_first_is_left_out() {
+        let text = "a:\n{% if x %}\n  - b\n{% else %}\n  c: 1\n{% endif %}\nd: {e: 2}\n";
+        assert_eq!(read(text), [r#"{"a":["?"],"d":{"e":2,"?":"?"},"?":"?"}"#]);
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl<'a> Layout<'a> {
         }
         let references = match root {
             Some(root) => {
-                let paths = kustomization::paths(root).into_iter();
+                let root = root.rewrite(&mut Node::if_there);
+                let paths = kustomization::paths(&root).into_iter();
                 paths.filter_map(|it| source::join(dir, it)).collect()
             }
             None => self.guessed_references(file, dir),

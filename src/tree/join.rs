@@ -10,10 +10,7 @@ pub(crate) fn join(newer: &Node, older: &Node, why: &Reason) -> Node {
     let unknown = || Node::unknown_value(why.clone(), &newer.origin);
     let flag = flag_of(newer).filter(|_| !same_value(newer, older) && alike(newer, older));
     if let Some(flag) = flag {
-        let mut unknown = unknown();
-        let flag = Node::new(flag, newer.origin.clone());
-        unknown.origin = newer.origin.joined([("", flag), ("", unknown.clone())]);
-        return unknown;
+        return of_flag(flag, newer, why);
     }
     let mut joined = match (&newer.kind, &older.kind) {
         (Kind::Unknown(_), _) => newer.clone(),
@@ -49,6 +46,44 @@ pub(crate) fn join(newer: &Node, older: &Node, why: &Reason) -> Node {
         joined.origin = of_parts(&joined.origin, newer, older, why);
     }
     joined
+}
+
+/// `argument`, of which nobody knows more than `flag`.
+fn of_flag(flag: String, argument: &Node, why: &Reason) -> Node {
+    let unknown = Node::unknown_value(why.clone(), &argument.origin);
+    let flag = Node::new(flag, argument.origin.clone());
+    Node { origin: argument.origin.joined([("", flag), ("", unknown.clone())]), ..unknown }
+}
+
+/// What the only part of an unknown value is called that may be there as a whole.
+const PERHAPS: &str = "perhaps";
+
+impl Node {
+    /// This value, if it is there at all: unknown, because of `why`. With an `alternative` it is
+    /// not told what it would be.
+    pub(crate) fn perhaps(self, why: Reason, alternative: bool) -> Self {
+        let flag = self.as_str().filter(|it| it.starts_with("--")).map(|it| {
+            let name = it.split_once('=').map_or(it, |(name, _)| name);
+            format!("{name}=")
+        });
+        let is_name =
+            |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric() || b"-=".contains(&it));
+        if let Some(flag) = flag.filter(|it| is_name(it)) {
+            return of_flag(flag, &self, &why);
+        }
+        let at = self.origin.clone();
+        match alternative {
+            true => Self::unknown_value(why, &at),
+            false => Self::unknown_value(why, &at.joined([(PERHAPS, self)])),
+        }
+    }
+
+    /// What an unknown value is if it is there at all, and if that is known.
+    pub(crate) fn if_there(&self) -> Option<Self> {
+        self.unknown()?;
+        let mut parts = self.origin.parts().into_iter();
+        parts.find(|(name, _)| *name == PERHAPS).map(|(_, part)| part)
+    }
 }
 
 /// `origin` with what the parts of both values have in common: one may be known without the whole.

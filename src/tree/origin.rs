@@ -187,6 +187,13 @@ impl Origin {
         }
     }
 
+    /// The same way of a value whose parts do not count.
+    #[must_use]
+    pub(crate) fn whole(&self) -> Self {
+        let next = self.next.as_ref().map(|it| Arc::new(it.whole()));
+        Self { step: self.step, next, parts: None }
+    }
+
     /// The same way without the steps of `via` before the last one.
     #[must_use]
     pub(crate) fn without(&self, via: Via) -> Self {

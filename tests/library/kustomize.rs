@@ -689,7 +689,7 @@ fn templates_are_built_around_their_marks() {
         - ./more.yaml
         {% endif %}
         //- app/settings.yaml.j2
-        #% comment %#
+        # comment
         apiVersion: v1
         kind: ConfigMap
         metadata: {name: settings}
@@ -709,7 +709,7 @@ fn templates_are_built_around_their_marks() {
     ConfigMap settings
       metadata.name: settings  app/settings.yaml.j2:4
       data.known: "yes"  app/settings.yaml.j2:6 `'yes'`
-      data.level: debug  app/settings.yaml.j2:8
+      data.level: unknown: it depends on `{% if debug %}`, which is not evaluated  app/settings.yaml.j2:8 `debug`
       data.host: unknown: app/settings.yaml.j2 is a template, which is not evaluated  app/settings.yaml.j2:10 `{{ host }}`
     unresolved: app/kustomization.yaml.j2 is a template, which is not evaluated  app/kustomization.yaml.j2:3:1 `{% if monitoring %}`
     unresolved: app/settings.yaml.j2 is a template, which is not evaluated  app/settings.yaml.j2:7:3 `{% if debug %}`

@@ -46,6 +46,7 @@ mod reach;
 mod report;
 mod serving;
 mod settle;
+mod templates;
 mod yaml;
 
 mod conformance_flux;

@@ -233,8 +233,8 @@ fn is_hetzner(kind: &str) -> bool {
 fn of_spec(input: &Input<'_>, spec: &Node, phase: &str, platform: &mut Platform) -> Settings {
     let mut settings = Settings::default();
     let phase = spec.get(phase);
-    let flags = phase.and_then(|it| it.at("nodeRegistration.kubeletExtraArgs"));
-    let flags = flags.map(Flag::all).unwrap_or_default();
+    let flags = phase.and_then(|it| it.perhaps_at("nodeRegistration.kubeletExtraArgs"));
+    let flags = flags.as_ref().map(Flag::all).unwrap_or_default();
     let files: Vec<WrittenFile<'_>> =
         spec.items_at("files").iter().filter_map(WrittenFile::from_node).collect();
     let unknown = |why: &str, node: &Node| Node::unknown_value(why, &node.origin);

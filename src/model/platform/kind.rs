@@ -49,7 +49,8 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
 /// its JoinConfiguration.
 fn settings(patches: &[Node], worker: bool) -> Settings {
     let of = |wanted: &'static str| patches.iter().filter(move |it| it.object_kind() == wanted);
-    let registration = |it: &Node| it.at("nodeRegistration.kubeletExtraArgs").map(Flag::all);
+    let registration =
+        |it: &Node| it.perhaps_at("nodeRegistration.kubeletExtraArgs").as_ref().map(Flag::all);
     let join = of("JoinConfiguration").filter_map(registration);
     let init = of("InitConfiguration").filter(|_| !worker).filter_map(registration);
     Settings {

@@ -120,14 +120,19 @@ impl File<'_> {
 
 /// The settings of a node that registers as `node` says, over `layers`.
 fn settings(input: &Input<'_>, node: &Node, mut layers: Vec<Node>) -> Settings {
-    let flags = node.at("nodeRegistration.kubeletExtraArgs").map(Flag::all).unwrap_or_default();
-    if let Some(directory) = node.at("patches.directory") {
-        let patches = patches(input);
-        if patches.is_empty() {
-            let why = "kubeadm's patches directory is not in this repository";
-            layers.push(Node::unknown_value(why, &directory.origin));
+    let flags = node.perhaps_at("nodeRegistration.kubeletExtraArgs");
+    let flags = flags.as_ref().map(Flag::all).unwrap_or_default();
+    match node.look("patches.directory") {
+        Ok(None) => {}
+        Ok(Some(directory)) => {
+            let patches = patches(input);
+            if patches.is_empty() {
+                let why = "kubeadm's patches directory is not in this repository";
+                layers.push(Node::unknown_value(why, &directory.origin));
+            }
+            layers.extend(patches);
         }
-        layers.extend(patches);
+        Err((why, at)) => layers.push(Node::unknown_value(why, &at)),
     }
     if let Some(config) = flags.iter().rfind(|flag| flag.name == "config") {
         // kubeadm's own file is not read at all then.

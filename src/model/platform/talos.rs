@@ -179,14 +179,12 @@ pub(super) fn settings(patches: &[Node]) -> Settings {
             }
             Kind::Map(_) => {
                 let (config, args) = match patch.object_kind() {
-                    "KubeletConfig" => (patch.get("config"), patch.get("extraArgs")),
-                    _ => (
-                        patch.at("machine.kubelet.extraConfig"),
-                        patch.at("machine.kubelet.extraArgs"),
-                    ),
+                    "KubeletConfig" => ("config", "extraArgs"),
+                    _ => ("machine.kubelet.extraConfig", "machine.kubelet.extraArgs"),
                 };
-                settings.layers.extend(config.cloned());
-                settings.flags.extend(args.map(Flag::all).unwrap_or_default());
+                settings.layers.extend(patch.perhaps_at(config));
+                let flags = patch.perhaps_at(args);
+                settings.flags.extend(flags.as_ref().map(Flag::all).unwrap_or_default());
             }
             // A JSON 6902 patch.
             Kind::List(operations) => {

@@ -93,6 +93,10 @@ pub(super) fn kustomization(
         None => Node::new(Map::default(), start.clone()),
     };
     let mut refused = Vec::new();
+    let root = match &documents.template {
+        Some(template) => what_is_there(&root, &Problem::template(template), &mut refused),
+        None => root,
+    };
     let root = if strict { root } else { take(&root, false, &mut refused)? };
     let mut kustomization = decode(&root, edits, sources[file].path.clone(), &start)?;
     kustomization.refused.extend(refused);
@@ -189,6 +193,52 @@ fn take(root: &Node, strict: bool, refused: &mut Vec<Refused>) -> Outcome<Node> 
         }
     }
     Ok(Node::new(fields, root.origin.clone()))
+}
+
+/// The fields whose entries change what others add, in ways that matter.
+const CHANGES: [&str; 10] = [
+    "components",
+    "patches",
+    "patchesStrategicMerge",
+    "patchesJson6902",
+    "images",
+    "imageTags",
+    "replicas",
+    "replacements",
+    "transformers",
+    "configurations",
+];
+
+/// The fields of a template of a kustomization: what may be there is judged as if it were, but what
+/// it changes nobody can tell.
+fn what_is_there(root: &Node, problem: &Problem, refused: &mut Vec<Refused>) -> Node {
+    let Some(written) = root.as_map() else { return root.clone() };
+    let mut fields = written.clone();
+    for (key, entry) in written.iter() {
+        let mut refuse = |value: Node| {
+            let field = if key == "imageTags" { "images" } else { key }.to_owned();
+            refused.push(Refused { field, value, problem: Box::new(problem.clone()) });
+        };
+        let items = |list: Node| list.as_list().map_or_else(|| vec![list.clone()], <[_]>::to_vec);
+        match (CHANGES.contains(&key), entry.value.if_there()) {
+            (true, Some(value)) => {
+                items(value).into_iter().for_each(&mut refuse);
+                fields.remove(key);
+            }
+            (false, Some(value)) => fields.set(key, value),
+            (changes, None) => {
+                let Some(list) = fields.get_mut(key).and_then(Node::as_list_mut) else { continue };
+                for item in std::mem::take(list) {
+                    match item.if_there() {
+                        Some(it) if changes => refuse(it),
+                        Some(it) => list.push(it),
+                        None => list.push(item),
+                    }
+                }
+            }
+        }
+    }
+    Node::new(fields, root.origin.clone())
 }
 
 /// Moves the contents of `bases`, `imageTags` and `env` to where kustomize moves them.

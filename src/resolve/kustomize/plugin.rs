@@ -181,7 +181,7 @@ fn run(loader: &Loader<'_>, config: &Resource, layer: &mut Layer) -> Outcome<()>
         }
         "ImageTagTransformer" => {
             let image = fields.get("imageTag");
-            image.map_or(Ok(()), |it| transform::retag(resources, it, &specs))
+            image.map_or(Ok(()), |it| transform::retag(resources, it, &specs, None))
         }
         "ReplicaCountTransformer" => match fields.get("replica") {
             Some(replica) => {

@@ -79,7 +79,16 @@ pub(super) fn accumulate(loader: &Loader<'_>, kustomization: &Kustomization, lay
     }
     transformers(loader, kustomization, layer);
     for refused in changing {
-        layer.change::<()>(Err(refused.problem.clone()), patch::selected(&refused.value));
+        let why = (*refused.problem.message).into();
+        let image = (refused.field == "images").then_some(&refused.value);
+        let fields = &layer.rules.clone().images;
+        let retag = |it| transform::retag(&mut layer.resources, it, fields, Some(why)).is_ok();
+        let problem = Err(refused.problem.clone());
+        if image.filter(|it| it.get("name").is_some()).is_some_and(retag) {
+            layer.told::<()>(problem);
+        } else {
+            layer.change::<()>(problem, patch::selected(&refused.value));
+        }
     }
     vars::collect(layer, kustomization.list("vars"));
 }
@@ -323,7 +332,7 @@ fn transformers(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut 
         ran(layer, "ReplicaCountTransformer");
     }
     for image in kustomization.list("images") {
-        let tagged = transform::retag(&mut layer.resources, image, &rules.images);
+        let tagged = transform::retag(&mut layer.resources, image, &rules.images, None);
         layer.told(tagged);
         ran(layer, "ImageTagTransformer");
     }

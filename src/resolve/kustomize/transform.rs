@@ -12,7 +12,7 @@ use crate::{
         value::{Outcome, overwrite, refusal, refusal_of, string, text, text_at},
     },
     scalar::Tag,
-    tree::{Kind, Map, Node, Origin, Via},
+    tree::{Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// How a namespace is set (`filters/namespace`).
@@ -246,8 +246,13 @@ pub(super) fn scale(
 ///
 /// # Errors
 /// A name that is no pattern.
-pub(super) fn retag(resources: &mut [Resource], image: &Node, fields: &[FieldSpec]) -> Outcome<()> {
-    let image = Image::new(image)?;
+pub(super) fn retag(
+    resources: &mut [Resource],
+    image: &Node,
+    fields: &[FieldSpec],
+    perhaps: Option<Reason>,
+) -> Outcome<()> {
+    let image = Image { perhaps, ..Image::new(image)? };
     for resource in resources {
         if resource.kind() == "CustomResourceDefinition" || resource.is_gone() {
             continue;
@@ -270,6 +275,8 @@ struct Image<'a> {
     entry: &'a Node,
     pattern: Regex,
     origin: &'a Origin,
+    /// Why it is not known whether the entry is there.
+    perhaps: Option<Reason>,
 }
 
 impl<'a> Image<'a> {
@@ -283,7 +290,7 @@ impl<'a> Image<'a> {
             .iter()
             .find_map(|it| shape::text(image, it))
             .map_or(&image.origin, |it| &it.origin);
-        Ok(Self { entry: image, pattern, origin })
+        Ok(Self { entry: image, pattern, origin, perhaps: None })
     }
 
     fn write(&self, node: &mut Node) -> Outcome<()> {
@@ -323,6 +330,15 @@ impl<'a> Image<'a> {
             let Some(part) = part else { continue };
             image.extend([sign, text(Some(&part))]);
             parts.push((what, part));
+        }
+        if let Some(why) = &self.perhaps {
+            let written = |part: &Node| was.of(text(Some(part))) == part.origin;
+            let parts = parts.into_iter().map(|(what, part)| match written(&part) {
+                true => (what, part),
+                false => (what, Node::unknown_value(why.clone(), &part.origin)),
+            });
+            *node = Node::unknown_value(why.clone(), &was.joined(parts));
+            return Ok(());
         }
         let same = image == *old;
         overwrite(node, image, None, self.origin);

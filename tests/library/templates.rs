@@ -1,0 +1,185 @@
+//! Templates of YAML: what stands in a condition is unknown, what stands outside is judged.
+
+use insta::assert_snapshot;
+
+use super::fixture;
+use crate::{
+    config::Config,
+    pipeline::{analyze, check},
+    settle::{Scope, settle},
+};
+
+/// What `check` says of a repository: level, rule, file and line.
+fn said(files: &str) -> String {
+    let sources = fixture(files);
+    let config = Config { pedantic: true, ..Config::default() };
+    let (_, clusters) = analyze(&sources, &config);
+    let settled = settle(&sources, &config, &[], check(&clusters), &Scope::all());
+    let line = |it: &crate::finding::Finding| {
+        let level = if it.pedantic { "pedantic" } else { it.severity.id() };
+        let place = it
+            .primary()
+            .map(|it| format!("{}:{}", sources[it.span.file].path, sources.start(it.span).line));
+        format!("{level} {} {}", it.rule, place.unwrap_or_default())
+    };
+    settled.findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_stands_outside_of_a_condition_is_judged() {
+    assert_snapshot!(said("
+        //- apps/metrics-server.yaml.j2
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec:
+          template:
+            spec:
+              priorityClassName: system-cluster-critical
+              containers:
+                - name: metrics-server
+                  image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+                  args:
+                    - --metric-resolution=5s
+                    {% if insecure %}
+                    - --kubelet-insecure-tls
+                    {% endif %}
+                  {% if small %}
+                  resources:
+                    requests: {memory: 200Mi}
+                    limits: {memory: 100Mi}
+                  {% endif %}
+    "), @"
+    error metric-resolution-too-small apps/metrics-server.yaml.j2:12
+    note unresolved apps/metrics-server.yaml.j2:13
+    ");
+}
+
+#[test]
+fn an_image_that_a_condition_renames_keeps_its_tag() {
+    let sources = fixture("
+        //- kustomization.yaml
+        resources: [metrics-server.yaml]
+        {{ if .mirror }}
+        images:
+          - {name: metrics-server, newName: '{{ .mirror }}/metrics-server'}
+        {{ end }}
+        //- metrics-server.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server}
+        spec: {template: {spec: {containers: [{name: metrics-server, image: 'metrics-server:v0.7.2'}]}}}
+    ");
+    let (_, clusters) = analyze(&sources, &Config::default());
+    let server = &clusters[0].metrics_servers[0];
+    assert_eq!(server.image_tag.value().map(String::as_str), Some("v0.7.2"));
+    assert!(server.image_repository.is_unknown());
+    assert!(server.args.is_absent(), "the rest of it is known");
+}
+
+#[test]
+fn a_setting_of_kubelets_in_a_condition_is_not_told() {
+    for settings in [
+        "machine:\n  type: worker\n  kubelet:\n    {% if x %}\n    extraArgs:\n      \
+         rotate-server-certificates: true\n    {% endif %}\n",
+        "machine:\n  type: worker\n  {% if x %}\n  kubelet:\n    extraArgs: \
+         {rotate-server-certificates: true}\n  {% endif %}\n",
+        "machine:\n  type: worker\n  kubelet:\n    extraConfig:\n      {% if x %}\n      \
+         serverTLSBootstrap: true\n      {% endif %}\n",
+    ] {
+        let told = said(&format!("//- talos/worker.yaml.j2\nversion: v1alpha1\n{settings}"));
+        assert!(told.starts_with("note unresolved talos/worker.yaml.j2:"), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn kubeadm_files_for_several_versions_are_one_cause() {
+    let file = |version: &str| {
+        format!(
+            "
+            //- kubeadm/{version}.yaml.j2
+            apiVersion: kubeadm.k8s.io/{version}
+            kind: InitConfiguration
+            {{% if taints %}}
+            nodeRegistration:
+              criSocket: {{{{ socket }}}}
+            {{% endif %}}"
+        )
+    };
+    assert_snapshot!(said(&["v1beta2", "v1beta3", "v1beta4"].map(file).concat()), @"
+    warning serving-certificates-not-bootstrapped kubeadm/v1beta2.yaml.j2:2
+    pedantic unresolved kubeadm/v1beta2.yaml.j2:3
+    pedantic unresolved kubeadm/v1beta3.yaml.j2:3
+    pedantic unresolved kubeadm/v1beta4.yaml.j2:3
+    ");
+}
+
+#[test]
+fn a_template_that_cannot_be_read_is_a_note_where_it_names_our_subject() {
+    assert_snapshot!(said("
+        //- templates/addons.yaml.j2
+        {% if addons %}
+        a:
+          - metrics-server
+         b: {}
+        {% endif %}
+        //- templates/cache.yaml.j2
+        {% if cache %}
+        a:
+          - kubelet.config.k8s.io
+         b: {}
+        {% endif %}
+        //- templates/one-of-two.yaml.j2
+        {% if old %}
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server}
+        ---
+        {% else %}
+        apiVersion: v1
+        kind: List
+        {% endif %}
+    "), @"
+    note unresolved templates/addons.yaml.j2:1
+    note unresolved templates/one-of-two.yaml.j2:1
+    ");
+}
+
+#[test]
+fn marks_of_makejinja_that_yaml_takes_for_comments() {
+    assert_snapshot!(said("
+        //- templates/apps/metrics-server/kustomization.yaml.j2
+        resources:
+          - ./release.yaml
+        #% if false %#
+          - ./more.yaml
+        #% endif %#
+        //- templates/apps/metrics-server/release.yaml.j2
+        apiVersion: helm.toolkit.fluxcd.io/v2
+        kind: HelmRelease
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec:
+          interval: 1h
+          chart:
+            spec: {chart: metrics-server, version: 3.12.2, sourceRef: {kind: HelmRepository, name: metrics-server}}
+          values:
+            replicas: #{ 2 if nodes | length > 1 else 1 }#
+            #% if insecure %#
+            args: [--kubelet-insecure-tls]
+            #% endif %#
+        ---
+        apiVersion: source.toolkit.fluxcd.io/v1
+        kind: HelmRepository
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec: {url: 'https://kubernetes-sigs.github.io/metrics-server/'}
+        //- templates/apps/metrics-server/more.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: more}
+    "), @"
+    note unresolved templates/apps/metrics-server/kustomization.yaml.j2:3
+    pedantic apiservice-insecure-skip-tls-verify templates/apps/metrics-server/release.yaml.j2:7
+    note unresolved templates/apps/metrics-server/release.yaml.j2:9
+    ");
+}
