@@ -19,6 +19,7 @@ pub(crate) use fact::{Datum, Fact};
 pub(crate) use lower::lower;
 pub(crate) use platform::Carrier;
 pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
+pub(crate) use workload::flag::{Argument, takes};
 
 use std::{fmt, ops::Deref};
 
@@ -105,6 +106,8 @@ pub(crate) struct MetricsServer {
     pub managed: bool,
     /// Whether what applies it is suspended, so that the cluster may run something else.
     pub suspended: bool,
+    /// The other containers of its pods.
+    pub beside: Vec<Container>,
     /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
     pub resizer: Option<Origin>,
     /// The versions of the program that it may be, oldest first, without what a distribution
@@ -131,6 +134,14 @@ facts! {
         pub(crate) kubelet_insecure_tls: Fact<bool>,
         /// `--kubelet-certificate-authority`
         pub(crate) kubelet_certificate_authority: Fact<String>,
+        /// `--kubelet-client-certificate`
+        pub(crate) kubelet_client_certificate: Fact<String>,
+        /// `--kubelet-client-key`
+        pub(crate) kubelet_client_key: Fact<String>,
+        /// `--deprecated-kubelet-completely-insecure`
+        pub(crate) kubelet_completely_insecure: Fact<bool>,
+        /// `--kubelet-port`
+        pub(crate) kubelet_port: Fact<i128>,
         /// `--kubelet-preferred-address-types`: in the order in which they are tried, each once.
         pub(crate) kubelet_preferred_address_types: Fact<String>,
         /// `--kubelet-use-node-status-port`
@@ -176,6 +187,31 @@ facts! {
     }
 }
 
+/// A container, as far as its resources go.
+#[derive(Debug, Clone)]
+pub(crate) struct Container {
+    /// Its name.
+    pub name: String,
+    /// What a missing setting is reported at.
+    pub anchor: Origin,
+    /// What it asks for.
+    pub resources: Resources,
+}
+
+facts! {
+    /// `resources` of a container.
+    pub(crate) struct Resources {
+        /// `requests.cpu`
+        pub(crate) cpu_request: Fact<Cpu>,
+        /// `limits.cpu`
+        pub(crate) cpu_limit: Fact<Cpu>,
+        /// `requests.memory`
+        pub(crate) memory_request: Fact<Memory>,
+        /// `limits.memory`
+        pub(crate) memory_limit: Fact<Memory>,
+    }
+}
+
 /// One item of a container's `command` or `args`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Arg {
@@ -185,6 +221,8 @@ pub(crate) struct Arg {
     pub origin: Origin,
     /// Why the item cannot be told; its text is then the `--flag=` that it starts with, or empty.
     pub unknown: Option<Reason>,
+    /// Whether it is text, as Kubernetes demands: `true` and `15` without quotes are not.
+    pub is_text: bool,
 }
 
 /// A chart of metrics-server that is installed.
@@ -426,6 +464,11 @@ impl Cluster {
 }
 
 impl MetricsServer {
+    /// What its arguments are to the program; nothing when nobody can tell them.
+    pub(crate) fn arguments(&self) -> Vec<Argument<'_>> {
+        self.args.value().map(|args| workload::flag::arguments(args)).unwrap_or_default()
+    }
+
     /// `kube-system/metrics-server`
     pub(crate) fn subject(&self) -> String {
         format!("{}/{}", self.namespace, self.name)

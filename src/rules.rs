@@ -1,9 +1,15 @@
 //! The rules. One rule is one page in `rules/`, and one function here unless the pipeline itself
 //! finds what it reports.
 
+mod address_types_have_no_effect;
 mod apiservice_insecure_skip_tls_verify;
 mod approver_too_permissive;
+mod argument_is_not_a_flag;
+mod conflicting_flags;
+mod hostname_before_internal_ip;
 mod insecure_tls_unneeded;
+mod invalid_flag_value;
+mod invalid_quantity;
 mod kubelet_insecure_tls;
 mod kubelet_refuses_metrics_server;
 mod limit_below_request;
@@ -11,6 +17,7 @@ mod memory_limit_too_low;
 mod metric_resolution_too_small;
 mod page;
 mod priority_class_not_critical;
+mod read_only_port;
 mod rollout_may_interrupt_metrics;
 mod second_metrics_server;
 mod serving_bootstrap_without_approver;
@@ -48,17 +55,24 @@ macro_rules! rules {
 }
 
 rules! {
+    "address-types-have-no-effect" => address_types_have_no_effect,
     "apiservice-insecure-skip-tls-verify" => apiservice_insecure_skip_tls_verify,
     "approver-too-permissive" => approver_too_permissive,
+    "argument-is-not-a-flag" => argument_is_not_a_flag,
     "build-fails",
+    "conflicting-flags" => conflicting_flags,
     "env-var-undefined",
+    "hostname-before-internal-ip" => hostname_before_internal_ip,
     "insecure-tls-unneeded" => insecure_tls_unneeded,
+    "invalid-flag-value" => invalid_flag_value,
+    "invalid-quantity" => invalid_quantity,
     "kubelet-insecure-tls" => kubelet_insecure_tls,
     "kubelet-refuses-metrics-server" => kubelet_refuses_metrics_server,
     "limit-below-request" => limit_below_request,
     "memory-limit-too-low" => memory_limit_too_low,
     "metric-resolution-too-small" => metric_resolution_too_small,
     "priority-class-not-critical" => priority_class_not_critical,
+    "read-only-port" => read_only_port,
     "rollout-may-interrupt-metrics" => rollout_may_interrupt_metrics,
     "second-metrics-server" => second_metrics_server,
     "serving-bootstrap-without-approver" => serving_bootstrap_without_approver,
@@ -73,7 +87,8 @@ rules! {
 }
 
 /// Which rule says more than which other about one place: the first stays.
-pub(crate) const OUTRANKS: &[(&str, &str)] = &[];
+pub(crate) const OUTRANKS: &[(&str, &str)] =
+    &[("invalid-quantity", "limit-below-request"), ("invalid-quantity", "memory-limit-too-low")];
 
 /// One rule, as its page describes it.
 #[derive(Debug)]

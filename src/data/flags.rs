@@ -1,6 +1,6 @@
 //! The command-line flags of metrics-server, by the program's version.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use indexmap::IndexMap;
 use semver::Version;
@@ -13,6 +13,22 @@ pub(crate) struct VersionRange {
     pub first: Version,
     /// The last; `None` when the newest known version still does.
     pub last: Option<Version>,
+}
+
+/// What the value of a flag is, as pflag reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FlagKind {
+    /// Anything, to the parser.
+    Text,
+    /// What `strconv.ParseBool` takes; without a value it is `true`.
+    Boolean,
+    /// What `time.ParseDuration` takes.
+    Duration,
+    /// A whole number.
+    Integer,
+    /// Texts with commas between them, read as CSV.
+    List,
 }
 
 /// Whether `flag`, without its dashes, is accepted by `version`; `None` when the program's version
@@ -30,6 +46,12 @@ pub(crate) fn runs(flag: &str) -> &'static [VersionRange] {
     TABLE.flags.get(flag).map_or(&[], Vec::as_slice)
 }
 
+/// What the value of `flag` is; `None` for a flag that never existed.
+pub(crate) fn kind(flag: &str) -> Option<FlagKind> {
+    let is_text = || TABLE.flags.contains_key(flag).then_some(FlagKind::Text);
+    TABLE.kinds.get(flag).copied().or_else(is_text)
+}
+
 /// Every flag of any version, without dashes.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.flags.keys().map(String::as_str)
@@ -45,6 +67,7 @@ impl VersionRange {
 struct Table {
     versions: Vec<Version>,
     flags: IndexMap<String, Vec<VersionRange>>,
+    kinds: BTreeMap<String, FlagKind>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(TEXT).unwrap_or_default());
@@ -56,6 +79,7 @@ const TEXT: &str = include_str!("flags.yaml");
 struct File {
     versions: Vec<String>,
     flags: IndexMap<String, Vec<String>>,
+    kinds: BTreeMap<FlagKind, Vec<String>>,
 }
 
 impl Table {
@@ -67,7 +91,11 @@ impl Table {
             let runs = runs.iter().map(|it| run(it)).collect::<Option<Vec<_>>>()?;
             Some((flag, runs))
         });
+        let kinds = file.kinds.into_iter();
         Some(Self {
+            kinds: kinds
+                .flat_map(|(kind, its)| its.into_iter().map(move |it| (it, kind)))
+                .collect(),
             versions: versions.collect::<Option<_>>()?,
             flags: flags.collect::<Option<_>>()?,
         })
@@ -93,6 +121,9 @@ mod tests {
     fn the_file_is_consistent() {
         let table = Table::read(TEXT).expect("the file is in its form");
         assert!(table.versions.is_sorted_by(|a, b| a < b));
+        for flag in table.kinds.keys() {
+            assert!(flag == "help" || table.flags.contains_key(flag), "{flag}");
+        }
         for (flag, runs) in &table.flags {
             assert!(!runs.is_empty(), "{flag} existed once");
             for run in runs {

@@ -8,7 +8,7 @@ use crate::{
     data::subject::is_named_in,
     model::{
         ApiService, Approver, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
-        MetricsServerFacts, approver, chart, nodes, platform,
+        MetricsServerFacts, Resources, approver, chart, nodes, platform,
         reach::Subject,
         serving,
         workload::{self, fact, flag},
@@ -222,7 +222,8 @@ fn metrics_server(
     let args = workload::args(sources, container);
     let flags = flag::Flags::new(&args);
     let rollout = Rollout::of(node, daemon);
-    let resource = |path: &str| format!("resources.{path}");
+    let Resources { cpu_request, cpu_limit, memory_request, memory_limit } =
+        workload::resources(container);
     let budget = disruption_budget(environment, namespace, node);
     let budgeted = |path| match &budget {
         Ok(Some(budget)) => fact(budget, path, workload::int_or_part),
@@ -234,6 +235,10 @@ fn metrics_server(
         kind: Fact::Known(object.kind().to_owned(), object.anchor()),
         kubelet_insecure_tls: flags.boolean("kubelet-insecure-tls", false),
         kubelet_certificate_authority: flags.text("kubelet-certificate-authority"),
+        kubelet_client_certificate: flags.text("kubelet-client-certificate"),
+        kubelet_client_key: flags.text("kubelet-client-key"),
+        kubelet_completely_insecure: flags.boolean("deprecated-kubelet-completely-insecure", false),
+        kubelet_port: flags.port("kubelet-port", 10250),
         kubelet_preferred_address_types: flags.order("kubelet-preferred-address-types").or_default(
             "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP".to_owned(),
             flag::default_origin(),
@@ -258,10 +263,10 @@ fn metrics_server(
         pdb_min_available: budgeted("spec.minAvailable"),
         pdb_max_unavailable: budgeted("spec.maxUnavailable"),
         priority_class: fact(pod, "priorityClassName", workload::text),
-        cpu_request: fact(container, &resource("requests.cpu"), workload::cpu),
-        cpu_limit: fact(container, &resource("limits.cpu"), workload::cpu),
-        memory_request: fact(container, &resource("requests.memory"), workload::memory),
-        memory_limit: fact(container, &resource("limits.memory"), workload::memory),
+        cpu_request,
+        cpu_limit,
+        memory_request,
+        memory_limit,
         tls_cert_file: flags.text("tls-cert-file"),
         api_service_insecure_skip_tls_verify: api_service
             .map_or(Fact::Absent(None), |it| it.insecure_skip_tls_verify.clone()),
@@ -279,6 +284,7 @@ fn metrics_server(
         anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
         managed: false,
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
+        beside: workload::beside(node, container),
         resizer: workload::resizer(node),
         versions: match version.value() {
             Some(version) => vec![Version { pre: Prerelease::EMPTY, ..version.clone() }],

@@ -259,6 +259,7 @@ impl Platform {
             anchor: anchor.clone(),
             managed: true,
             suspended: false,
+            beside: Vec::new(),
             resizer: None,
             versions: Vec::new(),
             facts: MetricsServerFacts::unknown(&why, anchor),

@@ -1,6 +1,6 @@
 //! Facts out of a pod's specification.
 
-pub(super) mod flag;
+pub(crate) mod flag;
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use regex::Regex;
 use semver::Version;
 
 use crate::{
-    model::{Arg, Cpu, Fact, IntOrPercent, Memory, fact::has_hole},
+    model::{Arg, Container, Cpu, Fact, IntOrPercent, Memory, Resources, fact::has_hole},
     source::Sources,
     tree::{self, Kind, Node, Origin},
 };
@@ -114,7 +114,8 @@ pub(super) fn memory(node: &Node) -> Result<Memory, String> {
 /// What `parse` makes of a scalar as it is written, or of the number that YAML reads there (`0x10`).
 fn parsed<T>(node: &Node, parse: fn(&str) -> Option<T>, else_it_is: &str) -> Result<T, String> {
     let text = raw(node)?;
-    parse(text)
+    // `Quantity.UnmarshalJSON` of `k8s.io/apimachinery` takes blanks around it away.
+    parse(text.trim())
         .or_else(|| parse(&number(node).ok()?.to_string()))
         .ok_or_else(|| format!("`{text}` is {else_it_is}"))
 }
@@ -127,6 +128,28 @@ pub(super) fn container(workload: &Node) -> Option<&Node> {
     let unknown = |it: &&Node| whole_image(it).is_unknown();
     let named = |it: &&Node| it.str_at("name") == Some("metrics-server");
     by_image.or_else(|| containers.iter().filter(unknown).find(named))
+}
+
+/// What a container asks for.
+pub(super) fn resources(container: &Node) -> Resources {
+    Resources {
+        cpu_request: fact(container, "resources.requests.cpu", cpu),
+        cpu_limit: fact(container, "resources.limits.cpu", cpu),
+        memory_request: fact(container, "resources.requests.memory", memory),
+        memory_limit: fact(container, "resources.limits.memory", memory),
+    }
+}
+
+/// The containers of a workload but `one`.
+pub(super) fn beside(workload: &Node, one: &Node) -> Vec<Container> {
+    let containers = workload.at("spec.template.spec.containers").map(Node::items);
+    let others = containers.unwrap_or_default().iter().filter(|it| !std::ptr::eq(*it, one));
+    let container = |it: &Node| Container {
+        name: it.str_at("name").unwrap_or_default().to_owned(),
+        anchor: it.get("name").map_or_else(|| it.origin.clone(), |name| name.origin.clone()),
+        resources: resources(it),
+    };
+    others.map(container).collect()
 }
 
 /// The container that changes metrics-server's resources to fit the cluster.
@@ -253,9 +276,12 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
                     (before_value(text), yet_to_fill_in(item).map(Into::into))
                 }
                 (_, Ok(text)) => (text.to_owned(), None),
-                _ => continue,
+                _ => (item.to_json().to_string(), None),
             };
-            args.push(Arg { text, origin: item.origin.clone(), unknown });
+            // A null is an empty text to Kubernetes' decoder.
+            let text = if item.is_null() { String::new() } else { text };
+            let is_text = item.is_null() || item.as_str().is_some() || unknown.is_some();
+            args.push(Arg { text, origin: item.origin.clone(), unknown, is_text });
         }
         origin = Some(list.origin.clone());
     }

@@ -290,6 +290,10 @@ fn show_for_programs() {
     args
     kubelet_insecure_tls
     kubelet_certificate_authority
+    kubelet_client_certificate
+    kubelet_client_key
+    kubelet_completely_insecure
+    kubelet_port
     kubelet_preferred_address_types
     kubelet_use_node_status_port
     kubelet_request_timeout

@@ -2,12 +2,15 @@
 //!
 //! The last of a repeated flag wins, but a list gets longer with each.
 
+use std::slice;
+
 use indexmap::IndexSet;
 use semver::Version;
 
 use crate::{
+    data::flags::{self, FlagKind},
     model::{Arg, Duration, Fact},
-    tree::{Node, Origin, Via},
+    tree::{Node, Origin, Reason, Via},
 };
 
 /// A container's arguments, to look flags up in.
@@ -77,36 +80,94 @@ impl<'a> Flags<'a> {
     }
 }
 
-/// What the flag is given, in order, each time that it is passed or may be: unless it has a value
-/// of its own it is `alone`, or takes the next item.
-fn given(args: &[Arg], name: &str, alone: Option<&str>) -> Vec<Fact<String>> {
-    let mut given = Vec::new();
-    for (index, arg) in args.iter().enumerate() {
-        if let Some(why) = &arg.unknown {
-            // It may be this flag unless it is known to be another.
-            let other = arg.text.strip_prefix("--").and_then(|it| it.strip_suffix('='));
-            if other.is_none_or(|other| other == name) {
-                given.push(Fact::Unknown(why.clone(), Some(arg.origin.clone())));
-            }
+/// What pflag takes one or two items of a container's arguments for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Argument<'a> {
+    /// `--name`, with its value if it has one.
+    Flag {
+        /// Without dashes, and in full: `v` of `-v2`.
+        name: &'a str,
+        /// What stands behind `=` or in the next item, and that item.
+        value: Option<(&'a str, &'a Arg)>,
+        /// The item with the name.
+        arg: &'a Arg,
+    },
+    /// What is no flag, and no value of one.
+    Word(&'a Arg),
+    /// What nobody can tell.
+    Untold(&'a Arg),
+}
+
+/// What `args` are to pflag, up to `--`.
+pub(crate) fn arguments(args: &[Arg]) -> Vec<Argument<'_>> {
+    let mut passed = Vec::new();
+    let mut items = args.iter();
+    while let Some(arg) = items.next() {
+        if arg.unknown.is_some() {
+            passed.push(Argument::Untold(arg));
             continue;
         }
-        let rest = arg.text.strip_prefix("--").and_then(|it| it.strip_prefix(name));
-        let (text, origin) = match (rest.map(|it| (it.strip_prefix('='), it)), alone) {
-            (Some((Some(value), _)), _) => (value, &arg.origin),
-            (Some((None, "")), Some(alone)) => (alone, &arg.origin),
-            (Some((None, "")), None) => match args.get(index + 1) {
-                Some(Arg { unknown: Some(why), origin, .. }) => {
-                    given.push(Fact::Unknown(why.clone(), Some(origin.clone())));
-                    continue;
-                }
-                Some(next) => (&*next.text, &next.origin),
-                None => continue,
-            },
-            _ => continue,
+        let long = arg.text.strip_prefix("--");
+        let named = match long {
+            Some("") => break,
+            Some(flag) => Some(match flag.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (flag, None),
+            }),
+            None => shorthand(&arg.text),
         };
-        given.push(Fact::Known(text.to_owned(), origin.clone()));
+        let Some((name, value)) = named else {
+            passed.push(Argument::Word(arg));
+            continue;
+        };
+        let value = value.map(|value| (value, arg)).or_else(|| next_item(name, &mut items));
+        passed.push(Argument::Flag { name, value, arg });
     }
-    given
+    passed
+}
+
+/// The value of `name` that stands in the next of `items`, unless it needs none.
+fn next_item<'a>(name: &str, items: &mut slice::Iter<'a, Arg>) -> Option<(&'a str, &'a Arg)> {
+    let takes = flags::kind(name).is_some_and(|kind| kind != FlagKind::Boolean);
+    let next = items.as_slice().first().filter(|_| takes)?;
+    // What nobody can tell may be a flag for itself as well; both look at it.
+    if next.unknown.is_none() {
+        items.next();
+    }
+    Some((&next.text, next))
+}
+
+/// The flag that is passed with one dash, and what is written with it: these are all that there are.
+fn shorthand(text: &str) -> Option<(&'static str, Option<&str>)> {
+    let short = text.strip_prefix('-')?;
+    let (name, value) = [("v", "v"), ("l", "node-selector"), ("h", "help")]
+        .into_iter()
+        .find_map(|(letter, name)| Some((name, short.strip_prefix(letter)?)))?;
+    let value = value.strip_prefix('=').unwrap_or(value);
+    Some((name, Some(value).filter(|it| !it.is_empty())))
+}
+
+/// What the flag is given, in order, each time that it is passed or may be: unless it has a value
+/// of its own it is `alone`.
+fn given(args: &[Arg], name: &str, alone: Option<&str>) -> Vec<Fact<String>> {
+    let untold = |arg: &Arg, why: &Reason| Fact::Unknown(why.clone(), Some(arg.origin.clone()));
+    let of = |passed| match passed {
+        Argument::Untold(arg) => {
+            // It may be this flag unless it is known to be another.
+            let other = arg.text.strip_prefix("--").and_then(|it| it.strip_suffix('='));
+            let why = arg.unknown.as_ref().filter(|_| other.is_none_or(|other| other == name))?;
+            Some(untold(arg, why))
+        }
+        Argument::Flag { name: its, value, arg } if its == name => match value {
+            Some((text, at)) => Some(match &at.unknown {
+                Some(why) => untold(at, why),
+                None => Fact::Known(text.to_owned(), at.origin.clone()),
+            }),
+            None => Some(Fact::Known(alone?.to_owned(), arg.origin.clone())),
+        },
+        _ => None,
+    };
+    arguments(args).into_iter().filter_map(of).collect()
 }
 
 /// `strconv.ParseInt` with a base of 0, as pflag calls it: `0x` and the like choose another than 10.
@@ -134,6 +195,16 @@ fn parse<T>(text: &Fact<String>, read: impl FnOnce(&str) -> Option<T>) -> Fact<T
     })
 }
 
+/// Whether a flag of that kind takes `value`.
+pub(crate) fn takes(kind: FlagKind, value: &str) -> bool {
+    match kind {
+        FlagKind::Text | FlagKind::List => true,
+        FlagKind::Boolean => go_bool(value).is_some(),
+        FlagKind::Duration => Duration::parse(value).is_some(),
+        FlagKind::Integer => integer(value).is_some(),
+    }
+}
+
 /// `strconv.ParseBool`
 pub(in crate::model) fn go_bool(text: &str) -> Option<bool> {
     match text {
@@ -149,7 +220,8 @@ mod tests {
 
     fn arg(text: &str, unknown: bool) -> Arg {
         let origin = Origin::at(Via::Written, None);
-        Arg { text: text.into(), origin, unknown: unknown.then(|| "nobody knows".into()) }
+        let unknown = unknown.then(|| "nobody knows".into());
+        Arg { text: text.into(), origin, unknown, is_text: true }
     }
 
     #[test]

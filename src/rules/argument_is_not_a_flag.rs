@@ -1,0 +1,71 @@
+use crate::{
+    data::flags,
+    finding::{Findings, Severity},
+    model::{Arg, Argument, Cluster, MetricsServer},
+};
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for server in &cluster.metrics_servers {
+        for arg in server.args.value().into_iter().flatten().filter(|it| !it.is_text) {
+            refused(server, arg, findings);
+        }
+        for passed in server.arguments() {
+            if let Argument::Word(arg) = passed
+                && arg.is_text
+                && !arg.text.contains("$(")
+            {
+                word(server, arg, findings);
+            }
+        }
+    }
+}
+
+/// The API server does not take anything but text.
+fn refused(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
+    let message = format!("`{}` is not text: Kubernetes refuses it as an argument", arg.text);
+    let help = match arg.text.starts_with(['[', '{']) {
+        true => "write one text for each argument: `- --flag=value`",
+        false => "write a flag with its value as one text: `- --flag=value`",
+    };
+    findings
+        .at(&arg.origin.or(&server.anchor), &subject(server, arg), message)
+        .variant("refused")
+        .help(help);
+}
+
+/// Cobra's root command takes any positional arguments (`legacyArgs`), and metrics-server reads none.
+fn word(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
+    let at = arg.origin.or(&server.anchor);
+    let text = &*arg.text;
+    let name = text.trim_start_matches('-').split(['=', ' ']).next().unwrap_or_default();
+    let known = flags::kind(name).is_some();
+    let subject = subject(server, arg);
+    if text.len() > 1 && text.starts_with('-') {
+        let message =
+            format!("`{text}` has one dash: metrics-server does not know it, and does not start");
+        let help = match known {
+            true => format!("write -{text}"),
+            false => "remove it: flags have two dashes".to_owned(),
+        };
+        findings.at(&at, &subject, message).variant("one-dash").help(help);
+        return;
+    }
+    let (variant, message, help) = if text.starts_with("map[") {
+        (
+            "map",
+            format!("the chart makes `{text}` of a mapping, and metrics-server ignores it"),
+            "write one text: `- --flag=value`, without a colon".to_owned(),
+        )
+    } else if text.is_empty() {
+        let message = "an empty argument is ignored".to_owned();
+        ("empty", message, "remove it".to_owned())
+    } else {
+        let help = if known { format!("write --{text}") } else { "remove it".to_owned() };
+        ("word", format!("`{text}` is not a flag: metrics-server ignores it"), help)
+    };
+    findings.at(&at, &subject, message).variant(variant).at_most(Severity::Warning).help(help);
+}
+
+fn subject(server: &MetricsServer, arg: &Arg) -> String {
+    format!("{} {}", server.subject(), arg.text)
+}
