@@ -41,6 +41,7 @@ fn what_stands_outside_of_a_condition_is_judged() {
                   image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
                   args:
                     - --metric-resolution=5s
+                    - --kubelet-preferred-address-types=InternalIP
                     {% if insecure %}
                     - --kubelet-insecure-tls
                     {% endif %}
@@ -51,7 +52,7 @@ fn what_stands_outside_of_a_condition_is_judged() {
                   {% endif %}
     "), @"
     error metric-resolution-too-small apps/metrics-server.yaml.j2:12
-    note unresolved apps/metrics-server.yaml.j2:13
+    note unresolved apps/metrics-server.yaml.j2:14
     ");
 }
 
