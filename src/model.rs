@@ -10,6 +10,7 @@ pub(crate) mod platform;
 mod quantity;
 mod reach;
 pub(crate) mod serving;
+mod unjudged;
 pub(crate) mod workload;
 
 pub(crate) use approver::Weakness;
@@ -19,6 +20,7 @@ pub(crate) use fact::{Datum, Fact};
 pub(crate) use lower::lower;
 pub(crate) use platform::Carrier;
 pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
+pub(crate) use unjudged::unjudged;
 pub(crate) use workload::flag::{Argument, takes};
 
 use std::{fmt, ops::Deref};

@@ -4,17 +4,13 @@ use crate::{
     config::Config,
     finding::{Finding, Severity},
     model::{self, Cluster},
-    problem::{Problem, ProblemKind},
     resolve::{
         self,
         context::{Context, Purpose},
         environment::Environment,
-        layout,
-        script::{self, What},
     },
     rules,
-    source::{self, FileId, Relevance, Skip, Source, Sources},
-    tree::Origin,
+    source::Sources,
 };
 
 /// Resolves and types every environment of a repository.
@@ -50,55 +46,4 @@ pub(crate) fn check(clusters: &[Cluster]) -> Vec<Finding> {
         findings
     };
     clusters.iter().flat_map(of).collect()
-}
-
-/// What may concern us and is not read: files that nobody can read, and what programs install.
-pub(crate) fn unread(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
-    let problem = |(file, source): (FileId, &Source)| {
-        // What is encrypted says nothing of what it is about.
-        let skip = source.skipped().filter(|it| *it != Skip::Encrypted)?;
-        if source.relevance <= Relevance::Script {
-            return None;
-        }
-        let kind = match skip {
-            // Every reader of YAML refuses it.
-            Skip::Binary if layout::is_yaml(&source.path) => ProblemKind::Syntax,
-            _ => ProblemKind::Unresolved,
-        };
-        let message = format!("this {skip}, so nothing in it is judged");
-        let problem = Problem::new(kind, &Origin::start_of(file), message);
-        Some(match skip {
-            Skip::Binary | Skip::Utf16 => problem.help("save it as text in UTF-8"),
-            Skip::TooLarge => problem.help("split it"),
-            Skip::Encrypted | Skip::Unreadable(_) => problem,
-        })
-    };
-    let mut problems: Vec<Problem> = sources.iter().filter_map(problem).collect();
-    problems.extend(installed_elsewhere(sources, clusters));
-    problems
-}
-
-/// What programs install or configure of which no environment has any.
-fn installed_elsewhere(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
-    let (assumed, certain): (Vec<_>, Vec<_>) = clusters.iter().partition(|it| it.assumed);
-    let is_there = |what: What| {
-        certain.iter().any(|it| match what {
-            What::Server => !it.metrics_servers.is_empty() || !it.charts.is_empty(),
-            What::Approver => !it.approvers.is_empty(),
-            What::Kubelets => !it.kubelets.is_empty(),
-        })
-    };
-    let is_said = |file: FileId| {
-        let mut problems = clusters.iter().flat_map(|it| &it.problems);
-        problems.any(|it| it.at.written_at().is_some_and(|span| span.file == file))
-    };
-    // A values file that nothing else names is judged as a script would have it.
-    let is_read = |command: &str| {
-        assumed.iter().any(|it| command.contains(source::file_name(&it.environment)))
-    };
-    let found = script::found(sources, &is_read).into_iter();
-    found
-        .filter(|(what, file, _)| !is_there(*what) && !is_said(*file))
-        .map(|(_, _, problem)| problem)
-        .collect()
 }

@@ -8,28 +8,17 @@ use crate::{
     data::{
         groups::{self, Role},
         kustomization,
+        subject::{APPROVERS, OTHERS, SERVER, is_server_named_in},
     },
     source::{self, Relevance},
 };
 
-/// What a file that concerns us says somewhere.
-const SUBJECT: &[&str] = &[
-    "metrics-server",
-    "metrics_server",
-    "METRICS_SERVER",
-    "metrics.k8s.io",
-    "metric-resolution",
-    "serverTLSBootstrap",
-    "rotate-server-certificates",
-    "KubeletConfiguration",
-    "kubelet-config",
-    "kubelet-insecure-tls",
-    "kubelet-preferred-address-types",
-    "kubelet-use-node-status-port",
-    "kubelet-request-timeout",
+/// What a file that concerns us says somewhere: it names our subject, or tells of platforms.
+const SUBJECT: &[&[&str]] = &[SERVER, APPROVERS, OTHERS, PLATFORM];
+
+/// What installers and platforms say: who signs the kubelets' certificates, how many nodes there are.
+const PLATFORM: &[&str] = &[
     "kubelet-serving",
-    "kubelet-csr-approver",
-    // Installers and platforms: who signs the kubelets' certificates, and how many nodes there are.
     "KUBELET_EXTRA_ARGS",
     "bin/kubelet",
     "kubelet-arg",
@@ -58,6 +47,8 @@ const HINTS: &[&str] = &[
     "metrics-s",
     "metrics_s",
     "METRICS_S",
+    "metricss",
+    "metricsS",
     "metrics.k",
     "metric-res",
     "ubelet",
@@ -77,10 +68,8 @@ const HINTS: &[&str] = &[
     "#@overlay",
 ];
 
-/// The same for Terraform, of which there is less.
+/// The same for Terraform, of which there is less, beside metrics-server's names.
 const TERRAFORM: &[&str] = &[
-    "metrics-server",
-    "metrics_server",
     "kubelet",
     "aws_eks_",
     "terraform-aws-modules/eks",
@@ -103,9 +92,12 @@ pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
     if is_script(path) {
         return relevance_of(text).min(Relevance::Script);
     }
-    let least = if is_plumbing(name) {
+    // Terraform's releases may take their charts from lists, and modules from those that call them.
+    let connects = source::extension(name) == "tf"
+        && (is_in(text, b"helm_release") || is_in(text, b"module \""));
+    let least = if is_plumbing(name) || connects {
         Relevance::Plumbing
-    } else if is_about_it(path) && memchr::memmem::find(text, b"apiVersion").is_none() {
+    } else if is_about_it(path) && !is_in(text, b"apiVersion") {
         // What is no object is perhaps a values file, which need not say whose.
         Relevance::Subject
     } else {
@@ -122,20 +114,19 @@ pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
 pub(crate) fn is_about_it(path: &str) -> bool {
     let path = source::rendered(path);
     let yaml = source::is_yaml(path);
-    let named = |part: &str| {
-        let name = ["metrics-server", "metrics_server", "metricsserver", "metricsServer"];
-        // An exporter of its metrics is another program.
-        name.iter().any(|name| part.contains(name)) && !part.contains("exporter")
-    };
-    yaml && path.split('/').any(named)
+    yaml && path.split('/').any(is_server_named_in)
 }
 
-static HINT_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(HINTS));
-static SUBJECT_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(SUBJECT));
-static TERRAFORM_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(TERRAFORM));
+fn is_in(text: &[u8], word: &[u8]) -> bool {
+    memchr::memmem::find(text, word).is_some()
+}
 
-fn any_of(needles: &[&str]) -> Option<Regex> {
-    let escaped: Vec<_> = needles.iter().map(|it| regex::escape(it)).collect();
+static HINT_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(&[HINTS]));
+static SUBJECT_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(SUBJECT));
+static TERRAFORM_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(&[SERVER, TERRAFORM]));
+
+fn any_of(needles: &[&[&str]]) -> Option<Regex> {
+    let escaped: Vec<_> = needles.iter().copied().flatten().map(|it| regex::escape(it)).collect();
     Regex::new(&escaped.join("|")).ok()
 }
 
@@ -224,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_hint_is_in_every_word() {
-        for word in SUBJECT {
+        for word in SUBJECT.iter().copied().flatten() {
             assert!(HINTS.iter().any(|hint| word.contains(hint)), "{word}");
         }
     }

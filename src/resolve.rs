@@ -1,7 +1,7 @@
 //! From files to environments: what each cluster would run, every value with its origin.
 
 mod argocd;
-mod command;
+pub(crate) mod command;
 pub(crate) mod context;
 pub(crate) mod environment;
 pub(crate) mod environments;

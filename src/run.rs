@@ -17,8 +17,9 @@ use crate::{
     config::{self, Config},
     discover,
     finding::Finding,
+    model,
     nearest::nearest,
-    pipeline::{analyze, is_ours, unread},
+    pipeline::{analyze, is_ours},
     problem::Problem,
     report::{self, Progress, Report, Screen, TerminalOptions},
     resolve::{
@@ -154,7 +155,7 @@ impl Run<'_, '_> {
         let (environments, clusters) = analyze(&sources, &config);
         progress.stage("checking");
         let mut findings = crate::pipeline::check(&clusters);
-        findings.extend(rules::problems(&unread(&sources, &clusters), None));
+        findings.extend(rules::problems(&model::unjudged(&sources, &clusters), None));
         findings.extend(settle::unmatched(&sources, &config, &environments));
         let settled = settle::settle(&sources, &config, &environments, findings, &scope);
         let elapsed = progress.finish();
@@ -199,7 +200,7 @@ impl Run<'_, '_> {
         progress.stage("resolving the environments");
         let (environments, clusters) = analyze(&sources, &config);
         progress.finish();
-        let mut problems = unread(&sources, &clusters);
+        let mut problems = model::unjudged(&sources, &clusters);
         let (mut shown, others): (Vec<_>, Vec<_>) = environments
             .into_iter()
             .zip(clusters)

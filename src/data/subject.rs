@@ -1,17 +1,22 @@
 //! What a text says when it speaks of what we judge.
 
+/// metrics-server, as it is spelled in names, paths, keys and variables.
+pub(crate) const SERVER: &[&str] =
+    &["metrics-server", "metrics_server", "METRICS_SERVER", "metricsserver", "metricsServer"];
+
 /// Projects that approve kubelet serving certificate requests, as their charts, images, workloads
 /// and repositories are called.
 pub(crate) const APPROVERS: &[&str] =
     &["kubelet-csr-approver", "kubelet-serving-cert-approver", "kubelet-rubber-stamp"];
 
-/// metrics-server and its API, and what configures kubelets for it.
-const OTHERS: &[&str] = &[
-    "metrics-server",
-    "metrics_server",
-    "METRICS_SERVER",
+/// metrics-server's API and flags, and what configures kubelets for it.
+pub(crate) const OTHERS: &[&str] = &[
     "metrics.k8s.io",
+    "metric-resolution",
     "kubelet-insecure-tls",
+    "kubelet-preferred-address-types",
+    "kubelet-use-node-status-port",
+    "kubelet-request-timeout",
     "KubeletConfiguration",
     "kubelet-config",
     "serverTLSBootstrap",
@@ -20,6 +25,19 @@ const OTHERS: &[&str] = &[
 
 /// Whether `text` names metrics-server, a kubelet's configuration or an approver.
 pub(crate) fn is_named_in(text: &str) -> bool {
-    let has = |it: &&str| memchr::memmem::find(text.as_bytes(), it.as_bytes()).is_some();
-    APPROVERS.iter().chain(OTHERS).any(has)
+    [SERVER, APPROVERS, OTHERS].into_iter().any(|words| has(text, words))
+}
+
+/// Whether `text` names metrics-server; an exporter of its metrics is another program.
+pub(crate) fn is_server_named_in(text: &str) -> bool {
+    has(text, SERVER) && !text.contains("exporter")
+}
+
+/// Whether `text` names what approves the kubelets' certificates.
+pub(crate) fn is_approver_named_in(text: &str) -> bool {
+    has(text, APPROVERS)
+}
+
+fn has(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|it| memchr::memmem::find(text.as_bytes(), it.as_bytes()).is_some())
 }

@@ -90,3 +90,72 @@ fn is_comment(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with(['#', ';']) || line.starts_with("//")
 }
+
+/// How a word may mean a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Means {
+    /// It is that path.
+    Exactly,
+    /// It is with something filled in.
+    Perhaps,
+}
+
+/// How a word of `text`, a command or a file in `dir`, may mean `path`.
+pub(crate) fn means_any(dir: &str, text: &str, path: &str) -> Option<Means> {
+    words(text).filter_map(|word| means(dir, word, path)).max()
+}
+
+/// The words of a command or of code that may be paths.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|it: char| it.is_whitespace() || "\"'=,()[]:".contains(it))
+}
+
+/// How a word in a file in `dir` may mean `path`: exactly, or with something filled in.
+fn means(dir: &str, word: &str, path: &str) -> Option<Means> {
+    let word = word.trim_start_matches("${path.module}/").trim_start_matches("$values/");
+    let end = ["{{", "[[", "$", "*"].iter().filter_map(|it| word.find(it)).min();
+    let literal = &word[..end.unwrap_or(word.len())];
+    let is_path = literal.contains('/') || (end.is_none() && literal.contains('.'));
+    if !is_path {
+        return None;
+    }
+    let from = |dir: &str| source::join(dir, literal).filter(|it| !it.is_empty());
+    let names = [from(""), from(dir)];
+    let mut names = names.iter().flatten();
+    match end {
+        None => {
+            // The command may run in some other directory.
+            let inner = |it: &str| path.strip_suffix(it).is_some_and(|it| it.ends_with('/'));
+            let is_it = |it: &String| it == path || (literal.contains('/') && inner(it));
+            names.any(is_it).then_some(Means::Exactly)
+        }
+        Some(_) => {
+            let covers = |it: &String| path.starts_with(&**it);
+            names.any(covers).then_some(Means::Perhaps)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_means_a_path_from_the_root_or_from_its_file_or_with_something_filled_in() {
+        let of = |word| means("deploy", word, "charts/ms/values.yaml");
+        for word in [
+            "charts/ms/values.yaml",
+            "../charts/ms/values.yaml",
+            "./ms/values.yaml",
+            "$values/charts/ms/values.yaml",
+        ] {
+            assert_eq!(of(word), Some(Means::Exactly), "{word}");
+        }
+        for word in ["charts/{{", "../charts/${NAME}/values.yaml", "charts/*"] {
+            assert_eq!(of(word), Some(Means::Perhaps), "{word}");
+        }
+        for word in ["", "values.yaml", "ms", "{{", "charts", "./", "charts/other/values.yaml"] {
+            assert_eq!(of(word), None, "{word}");
+        }
+    }
+}

@@ -1,16 +1,21 @@
 //! What installs metrics-server or an approver, or configures kubelets, by commands or in files of tools
 //! that are not read: nobody is to take silence for approval.
 
-use std::{ops::Range, sync::LazyLock};
+mod ansible;
+
+use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
 use crate::{
-    data::{subject::APPROVERS, words},
+    data::{
+        subject::{is_approver_named_in, is_server_named_in},
+        words,
+    },
     problem::Problem,
     relevance::is_script,
-    resolve::command,
-    source::{self, FileId, Relevance, Sources, Span},
+    resolve::{command, layout},
+    source::{self, FileId, Relevance, Source, Sources, Span},
     tree::Origin,
 };
 
@@ -25,48 +30,117 @@ pub(crate) enum What {
     Kubelets,
 }
 
-/// Tools whose files are not read: what their files say, and the line that installs.
-const TOOLS: &[(&str, &str, &str)] = &[
-    ("helm.crossplane.io", "Crossplane", r"\bname\s*:"),
-    ("config.projectsveltos.io", "Sveltos", r"\b(?:chartName|releaseName)\s*:"),
-    ("k0s.k0sproject.io", "k0s", r"\bchartname\s*:"),
-    ("eksctl.io/", "eksctl", r"\bname\s*:"),
-    ("apiVersion: helm.fluxcd.io/", "the Helm Operator", r"\bname\s*:"),
-    ("apiVersion: catalog.cattle.io/", "Rancher", r"\bname\s*:"),
-    ("kind: ClusterResourceSet", "a ClusterResourceSet", r"\bname\s*:"),
-    ("packaging.carvel.dev", "Carvel", r"\brefName\s*:"),
-    ("ZarfPackageConfig", "Zarf", r"\bname\s*:"),
-    ("skaffold/", "Skaffold", r"\b(?:remoteChart|chartPath)\s*:"),
-    ("monitoring:", "RKE", r"\bprovider\s*:"),
-    ("chart_ref", "Ansible", r"\bchart_ref\s*:"),
-    ("kubernetes.core.k8s", "Ansible", r"\b(?:src|url)\s*:\s*\S+://"),
-    ("get_url", "Ansible", r"\burl\s*:"),
+/// A language in which things are installed, and that is not read.
+struct Language {
+    /// What it is called.
+    by: &'static str,
+    /// Whether a file may be in it, by its path.
+    is_in: fn(&str) -> bool,
+    /// What its files say.
+    mark: &'static str,
+    /// What stands before the name of what a line installs.
+    line: &'static str,
+}
+
+const fn yaml(by: &'static str, mark: &'static str, line: &'static str) -> Language {
+    Language { by, is_in: layout::is_yaml, mark, line }
+}
+
+const fn program(by: &'static str, mark: &'static str) -> Language {
+    Language { by, is_in: is_program, mark, line: PROGRAM }
+}
+
+/// Calls and arguments by which programs install charts and manifests.
+const PROGRAM: &str = r#"(?i)\b(?:chart|files?|path|repo|url|addonName)["']?\s*[:=]|(?:Chart|Release|ConfigFile|ConfigGroup|Directory|Addon|Include|Manifest)\w*\("#;
+
+const LANGUAGES: &[Language] = &[
+    yaml("Crossplane", "helm.crossplane.io", r"\bname\s*:"),
+    yaml("Sveltos", "config.projectsveltos.io", r"\b(?:chartName|releaseName)\s*:"),
+    yaml("k0s", "k0s.k0sproject.io", r"\bchartname\s*:"),
+    yaml("eksctl", "eksctl.io/", r"\bname\s*:"),
+    yaml("the Helm Operator", "apiVersion: helm.fluxcd.io/", r"\bname\s*:"),
+    yaml("Rancher", "apiVersion: catalog.cattle.io/", r"\bname\s*:"),
+    yaml("a ClusterResourceSet", "kind: ClusterResourceSet", r"\bname\s*:"),
+    yaml("Carvel", "packaging.carvel.dev", r"\brefName\s*:"),
+    yaml("Zarf", "ZarfPackageConfig", r"\bname\s*:"),
+    yaml("Skaffold", "skaffold/", r"\b(?:remoteChart|chartPath)\s*:"),
+    yaml("RKE", "monitoring:", r"\bprovider\s*:"),
+    yaml("Pulumi", "kubernetes:helm.sh/", r"\b(?:chart|repo)\s*:"),
+    Language {
+        by: "Ansible",
+        is_in: is_variables,
+        mark: "chart",
+        line: r"\bchart(?:_ref|_name)?\s*:",
+    },
+    program("Pulumi", "pulumi"),
+    program("the CDK of AWS", "aws-cdk"),
+    program("the CDK of AWS", "aws_cdk"),
+    program("cdk8s", "cdk8s"),
+    Language {
+        by: "Terraform in JSON",
+        is_in: |it| it.ends_with(".tf.json"),
+        mark: "",
+        line: r#""(?:chart|source|url|repository)"\s*:"#,
+    },
+    Language {
+        by: "jsonnet",
+        is_in: |it| matches!(source::extension(it), "jsonnet" | "libsonnet"),
+        mark: "",
+        line: r"image|chart|import|helm|\.new\(|name:",
+    },
+    Language {
+        by: "Tilt",
+        is_in: |it| source::file_name(it) == "Tiltfile",
+        mark: "",
+        line: r"helm_resource\(|helm_remote\(|k8s_yaml\(|helm\(",
+    },
 ];
+
+static LANGUAGE_LINES: LazyLock<Vec<Option<Regex>>> =
+    LazyLock::new(|| LANGUAGES.iter().map(|it| Regex::new(it.line).ok()).collect());
 
 /// Each installation or configuration in the repository that is not read: what, and the note.
 ///
-/// `is_read` says whether the values file of that name is judged already.
+/// `is_read` says whether the values file at that path is judged already as a command in a directory
+/// has it.
 pub(crate) fn found(
     sources: &Sources,
-    is_read: &dyn Fn(&str) -> bool,
+    is_read: &dyn Fn(&str, &str) -> bool,
 ) -> Vec<(What, FileId, Problem)> {
     let files = sources.iter().filter(|(_, it)| {
         matches!(it.relevance, Relevance::Script | Relevance::Subject) && !is_aside(&it.path)
     });
-    files
-        .flat_map(|(file, source)| of_file(sources.text(file), file, &source.path, is_read))
-        .collect()
+    let files: BTreeSet<FileId> = files.map(|(file, _)| file).chain(programs(sources)).collect();
+    files.into_iter().flat_map(|file| of_file(sources, file, is_read)).collect()
+}
+
+/// The programs of Pulumi and of the CDKs: most programs manage no clusters, so that only those of a
+/// project that does are read.
+fn programs(sources: &Sources) -> impl Iterator<Item = FileId> {
+    const PROJECTS: [&str; 4] = ["Pulumi.yaml", "Pulumi.yml", "cdk.json", "cdk8s.yaml"];
+    let is_project = |it: &&Source| PROJECTS.contains(&source::file_name(&it.path));
+    let projects = sources.iter().map(|(_, it)| it).filter(is_project);
+    let programs = projects.flat_map(|it| sources.below(source::parent(&it.path)));
+    let is_own =
+        |path: &str| is_program(path) && !path.contains("node_modules/") && !is_aside(path);
+    programs.filter(move |it| is_own(&sources[*it].path))
+}
+
+/// Whether the file at `path` is a program in a language that infrastructure is written in.
+fn is_program(path: &str) -> bool {
+    matches!(source::extension(path), "ts" | "js" | "py" | "go")
 }
 
 fn of_file(
-    text: &str,
+    sources: &Sources,
     file: FileId,
-    path: &str,
-    is_read: &dyn Fn(&str) -> bool,
+    is_read: &dyn Fn(&str, &str) -> bool,
 ) -> Vec<(What, FileId, Problem)> {
+    let (path, text) = (&*sources[file].path, sources.text(file));
+    let dir = source::parent(path);
     let mut found: Vec<(What, FileId, Problem)> = Vec::new();
     let names = Names::of(text);
-    let mut add = |what: What, by: &str, at: Range<usize>| {
+    let mut add = |what: What, by: &str, at: Origin| {
         if found.iter().any(|(it, ..)| *it == what) {
             return;
         }
@@ -75,73 +149,65 @@ fn of_file(
             What::Approver => format!("an approver is installed by {by}, which is not read"),
             What::Kubelets => format!("kubelets are configured by {by}, which is not read"),
         };
-        let at = Origin::written(Span::new(file, at));
         found.push((what, file, Problem::unresolved(&at, message)));
     };
-    if source::extension(path) == "tf" {
-        for (by, at) in blocks(text) {
-            add(What::Server, by, at);
-        }
+    let at = |range: Range<usize>| Origin::written(Span::new(file, range));
+    for (what, at) in ansible::found(sources, file) {
+        add(what, "Ansible", at);
     }
-    let tool = TOOLS.iter().zip(TOOL_LINES.iter()).find(|((mark, ..), _)| text.contains(mark));
+    let languages: Vec<(&Language, &Regex)> = LANGUAGES
+        .iter()
+        .zip(LANGUAGE_LINES.iter())
+        .filter(|(it, _)| (it.is_in)(path) && text.contains(it.mark))
+        .filter_map(|(it, line)| Some((it, line.as_ref()?)))
+        .collect();
     for (start, line) in command::lines(text) {
         let bare = line.trim_start();
-        for (at, command) in command::installing(line, is_script(path)) {
-            let what = match () {
-                () if names.server(command) => What::Server,
-                () if APPROVERS.iter().any(|it| command.contains(it)) => What::Approver,
-                () => continue,
-            };
-            if command.contains("--set") || !is_read(command) {
-                add(what, by(path), start + at..start + at + first_line(command));
+        let whole = {
+            let start = start + line.len() - bare.len();
+            start..start + first_line(bare)
+        };
+        for (begin, command) in command::installing(line, is_script(path)) {
+            let what = if names.server(command) { Some(What::Server) } else { What::of(command) };
+            if let Some(what) = what
+                && (command.contains("--set") || !is_read(dir, command))
+            {
+                let start = start + begin;
+                add(what, by(path), at(start..start + first_line(command)));
             }
         }
-        if let Some(((_, by, _), Some(says))) = tool
-            && line.contains("metrics-server")
-            && says.find(line).is_some_and(|it| line[it.end()..].contains("metrics-server"))
-        {
-            let at = start + line.len() - bare.len();
-            add(What::Server, by, at..at + first_line(bare));
-        }
-        if is_code(path) && installs_in_code(path, line) {
-            let at = start + line.len() - bare.len();
-            add(What::Server, by(path), at..at + first_line(bare));
+        for (language, says) in &languages {
+            if let Some(what) = says.find(line).and_then(|it| What::of(&line[it.end()..])) {
+                add(what, language.by, at(whole.clone()));
+            }
         }
         let configures = ["serverTLSBootstrap", "rotate-server-certificates"];
         if is_script(path)
             && configures.iter().any(|it| line.contains(it))
             && !command::is_said(line)
         {
-            let at = start + line.len() - bare.len();
-            add(What::Kubelets, by(path), at..at + first_line(bare));
+            add(What::Kubelets, by(path), at(whole));
         }
     }
     found
 }
 
-/// Where blocks of Terraform that are not read have metrics-server installed, and by what.
-fn blocks(text: &str) -> impl Iterator<Item = (&'static str, Range<usize>)> {
-    BLOCKS.iter().flat_map(move |[block, skipped, installs]| {
-        block.captures_iter(text).filter_map(move |found| {
-            let (whole, kind) = (found.get(0)?, found.get(1)?.as_str());
-            let by = if kind == "module" { "a module" } else { "an argocd_application" };
-            if kind == "module" && skipped.is_match(whole.as_str()) {
-                return None;
-            }
-            let at = installs.captures(whole.as_str())?.get(1)?;
-            Some((by, whole.start() + at.start()..whole.start() + at.end()))
-        })
-    })
+impl What {
+    /// What `text`, which says what is installed, names.
+    fn of(text: &str) -> Option<Self> {
+        match () {
+            () if is_server_named_in(text) => Some(Self::Server),
+            () if is_approver_named_in(text) => Some(Self::Approver),
+            () => None,
+        }
+    }
 }
 
-/// A block that may install charts, what says that its code is in the repository or that there is
-/// none of it, and what installs metrics-server.
-static BLOCKS: LazyLock<Option<[Regex; 3]>> = LazyLock::new(|| {
-    let block = r#"(?ms)^(module|resource "argocd_application") [^\n]*\{[ \t]*$.*?^\}"#;
-    let skipped = r#"(?m)^[ \t]*(?:source[ \t]*=[ \t]*"\.|count[ \t]*=[ \t]*0[ \t]*$)"#;
-    let installs = r"(?m)^[ \t]*((?:chart(?:_name)?|source)[ \t]*=[^\n#]*metrics-server[^\s#]*|enable_metrics_server[ \t]*=[ \t]*true\b)";
-    Some([Regex::new(block).ok()?, Regex::new(skipped).ok()?, Regex::new(installs).ok()?])
-});
+/// Whether the file at `path` holds variables of Ansible.
+fn is_variables(path: &str) -> bool {
+    let dirs = ["defaults", "vars", "group_vars", "host_vars"];
+    layout::is_yaml(path) && source::parent(path).split('/').any(|it| dirs.contains(&it))
+}
 
 /// Names that a file gives to something that is called `metrics-server`.
 struct Names<'a>(Vec<&'a str>);
@@ -152,7 +218,7 @@ impl<'a> Names<'a> {
         Self(captures.filter_map(|it| Some(it.get(1)?.as_str())).collect())
     }
 
-    /// Whether a command is about metrics-server.
+    /// Whether a command refers to one of them.
     fn server(&self, command: &str) -> bool {
         let refers = |name: &&str| {
             command.match_indices(*name).any(|(at, _)| {
@@ -162,7 +228,7 @@ impl<'a> Names<'a> {
                     && !after.is_some_and(|it| it.is_alphanumeric() || it == '_')
             })
         };
-        command.contains("metrics-server") || self.0.iter().any(refers)
+        self.0.iter().any(refers)
     }
 }
 
@@ -172,28 +238,10 @@ static NAMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [assigned, looped].into_iter().flat_map(Regex::new).collect()
 });
 
-static TOOL_LINES: LazyLock<Vec<Option<Regex>>> =
-    LazyLock::new(|| TOOLS.iter().map(|(_, _, line)| Regex::new(line).ok()).collect());
-
 /// The length of the first line of `text`, without what continues it.
 fn first_line(text: &str) -> usize {
     let line = text.lines().next().unwrap_or_default();
     line.trim_end_matches(['\\', ' ', '\t']).len()
-}
-
-/// Whether `path` is a program that makes manifests.
-fn is_code(path: &str) -> bool {
-    matches!(source::extension(path), "jsonnet" | "libsonnet")
-        || source::file_name(path) == "Tiltfile"
-}
-
-/// Whether a line of such a program has metrics-server among its manifests.
-fn installs_in_code(path: &str, line: &str) -> bool {
-    let marks: &[&str] = match source::file_name(path) {
-        "Tiltfile" => &["helm_resource(", "helm_remote(", "k8s_yaml(", "helm("],
-        _ => &["image", "chart", "import", "helm", ".new(", "name:"],
-    };
-    line.contains("metrics-server") && marks.iter().any(|it| line.contains(it))
 }
 
 /// Whether what is at `path` is written for readers or tests rather than for a cluster.
@@ -209,10 +257,8 @@ fn by(path: &str) -> &'static str {
     let name = source::file_name(path);
     match source::extension(name) {
         "tf" | "hcl" => "a command of Terraform",
-        "jsonnet" | "libsonnet" => "jsonnet",
         _ if path.contains(".github/workflows/") => "a workflow",
         _ if name.to_ascii_lowercase().contains("makefile") => "a Makefile",
-        _ if name == "Tiltfile" => "Tilt",
         _ => "a script",
     }
 }
@@ -227,7 +273,7 @@ mod tests {
     /// What is found in a repository: `path:line message`.
     fn notes(files: &str) -> String {
         let sources = fixture(files);
-        let found = found(&sources, &|it| it.contains("read.yaml"));
+        let found = found(&sources, &|_, it| it.contains("read.yaml"));
         let lines = found.into_iter().map(|(_, file, problem)| {
             let line = problem.at.written_at().map_or(0, |it| sources.start(it).line);
             format!("{}:{line} {}\n", sources[file].path, problem.message)
@@ -273,19 +319,6 @@ mod tests {
                 command = "kubectl apply -f https://x/metrics-server.yaml"
               }
             }
-            //- addons.tf
-            module "addons" {
-              source                = "aws-ia/eks-blueprints-addons/aws"
-              enable_metrics_server = true
-            }
-            //- application.tf
-            resource "argocd_application" "metrics_server" {
-              spec {
-                source {
-                  chart = "metrics-server"
-                }
-              }
-            }
             //- crs.yaml
             kind: ClusterResourceSet
             spec: {resources: [{kind: ConfigMap, name: metrics-server}]}
@@ -295,6 +328,30 @@ mod tests {
               - kubernetes.core.helm:
                   name: ms
                   chart_ref: metrics-server/metrics-server
+            //- roles/ms/tasks/main.yml
+            - name: Wait for metrics-server
+              command: kubectl wait --for=condition=Available deployment/metrics-server
+            - block:
+              - name: Install it
+                k8s:
+                  src: "{{ metrics_server_manifest }}"
+            //- group_vars/all.yml
+            charts:
+            - {name: metrics-server, chart_ref: metrics-server/metrics-server}
+            //- index.ts
+            import * as k8s from "@pulumi/kubernetes";
+            new k8s.helm.v3.Release("ms", {
+              chart: "metrics-server",
+            });
+            //- addons.py
+            import pulumi_kubernetes as k8s
+            k8s.yaml.ConfigFile("approver", file="https://x/kubelet-csr-approver.yaml")
+            //- Pulumi.yaml
+            runtime: yaml
+            resources:
+              ms: {type: "kubernetes:helm.sh/v3:Release", properties: {chart: metrics-server}}
+            //- main.tf.json
+            {"resource": {"helm_release": {"x": {"chart": "metrics-server"}}}}
             //- x.jsonnet
             { x: helm.template('ms', 'charts/metrics-server', {}) }
             //- crossplane.yaml
@@ -305,18 +362,22 @@ mod tests {
         .github/workflows/up.yaml:1 metrics-server is installed by a workflow, which is not read
         .gitlab-ci.yml:4 metrics-server is installed by a script, which is not read
         Makefile:4 metrics-server is installed by a Makefile, which is not read
-        addons.tf:3 metrics-server is installed by a module, which is not read
-        application.tf:4 metrics-server is installed by an argocd_application, which is not read
+        Pulumi.yaml:3 metrics-server is installed by Pulumi, which is not read
+        addons.py:2 an approver is installed by Pulumi, which is not read
         cloud-init.yaml:2 metrics-server is installed by a script, which is not read
         cloud-init.yaml:3 an approver is installed by a script, which is not read
         crossplane.yaml:3 metrics-server is installed by Crossplane, which is not read
         crs.yaml:2 metrics-server is installed by a ClusterResourceSet, which is not read
+        group_vars/all.yml:2 metrics-server is installed by Ansible, which is not read
         hack/setup:2 metrics-server is installed by a script, which is not read
         hack/setup:4 an approver is installed by a script, which is not read
         hack/setup:5 kubelets are configured by a script, which is not read
+        index.ts:3 metrics-server is installed by Pulumi, which is not read
         justfile:2 metrics-server is installed by a script, which is not read
         main.tf:3 metrics-server is installed by a command of Terraform, which is not read
+        main.tf.json:1 metrics-server is installed by Terraform in JSON, which is not read
         play.yml:5 metrics-server is installed by Ansible, which is not read
+        roles/ms/tasks/main.yml:6 metrics-server is installed by Ansible, which is not read
         scripts/minikube.ps1:1 metrics-server is installed by a script, which is not read
         x.jsonnet:1 metrics-server is installed by jsonnet, which is not read
         ");
@@ -347,15 +408,21 @@ mod tests {
             //- .github/ISSUE_TEMPLATE/bug.yaml
             body:
             - value: Did you run kubectl apply -f metrics-server.yaml?
-            //- main.tf
-            module "metrics_server" {
-              source = "./modules/chart"
-              chart  = "metrics-server"
-            }
-            module "addons" {
-              source                = "aws-ia/eks-blueprints-addons/aws"
-              enable_metrics_server = false
-            }
+            //- values.yaml
+            metricsServer: {enabled: false}
+            //- tasks/main.yml
+            - name: Is metrics-server there?
+              kubernetes.core.k8s_info: {kind: Deployment, name: metrics-server}
+            - name: Remove metrics-server
+              kubernetes.core.helm: {name: metrics-server, state: absent}
+            - name: Install other things instead of metrics-server
+              copy: {src: other.yaml, dest: /opt}
+            //- index.ts
+            import * as pulumi from "@pulumi/pulumi";
+            // chart: "metrics-server" comes later
+            const hint = "install metrics-server first";
+            //- client.py
+            chart = "metrics-server"
             //- images.yaml
             images: [registry.k8s.io/metrics-server/metrics-server:v0.7.2]
         "#), @"");

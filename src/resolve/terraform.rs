@@ -5,6 +5,7 @@
 //! caller passes. Everything that is computed is unknown.
 
 mod code;
+mod elsewhere;
 pub(crate) mod evaluate;
 
 use std::{
@@ -20,7 +21,6 @@ use hcl_edit::{
 };
 
 use crate::{
-    data::subject::is_named_in,
     problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
@@ -32,7 +32,7 @@ use crate::{
         terraform::evaluate::{TerraformScope, written},
     },
     scalar::Scalar,
-    source::{self, FileId, Relevance, Sources, Span},
+    source::{self, FileId, Relevance, Sources},
     tree::{Kind, Map, Node, Origin, Reason},
 };
 
@@ -60,14 +60,21 @@ struct Instance {
 /// The environments of root modules that install charts which concern us.
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
     let mut found = Discovery::default();
-    let subjects: BTreeSet<&str> = context
-        .sources
-        .iter()
-        .filter(|(file, it)| {
-            it.relevance == Relevance::Subject && is_code(&it.path) && !layout.is_excluded(*file)
-        })
-        .map(|(_, it)| source::parent(&it.path))
-        .collect();
+    let dirs = |least: Relevance| -> BTreeSet<&str> {
+        let code = context.sources.iter().filter(|(file, it)| {
+            it.relevance >= least && is_code(&it.path) && !layout.is_excluded(*file)
+        });
+        code.map(|(_, it)| source::parent(&it.path)).collect()
+    };
+    // What installs any charts need not name ours: a list does.
+    let mut lists: BTreeMap<String, Problem> = BTreeMap::new();
+    let all = modules(context, dirs(Relevance::Plumbing));
+    for module in all.values() {
+        let listed = module.listed(context.sources, &all);
+        lists.extend(listed.map(|it| (module.dir.clone(), it)));
+    }
+    let mut subjects = dirs(Relevance::Subject);
+    subjects.extend(lists.keys().map(|it| &**it));
     let modules = modules(context, subjects);
     let mut environments: BTreeMap<String, Environment> = BTreeMap::new();
     for module in modules.values() {
@@ -90,6 +97,10 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
                 as_written: false,
             };
             for (file, block) in &installs {
+                let chart = block.body.get_attribute("chart");
+                if chart.is_some_and(|it| scope.value(*file, &it.value, 0).unknown().is_some()) {
+                    problems.extend(lists.remove(&module.dir));
+                }
                 let Some((release, problems)) = release(&scope, *file, block, &mut found) else {
                     continue;
                 };
@@ -110,6 +121,12 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
                 environment.files.sort();
                 environment.files.dedup();
             }
+        }
+    }
+    for (file, problem) in elsewhere::inputs(context.sources) {
+        if !layout.is_excluded(file) {
+            let root = source::parent(&context.sources[file].path);
+            environment(&mut environments, root, &problem.at).problems.push(problem);
         }
     }
     found.environments.extend(environments.into_values());
@@ -217,29 +234,6 @@ impl Module {
     fn called(&self, block: &Block) -> Option<String> {
         let path = block.body.get_attribute("source")?.value.as_str()?;
         source::join(&self.dir, Some(path).filter(|it| it.starts_with('.'))?)
-    }
-
-    /// What modules that are not in the repository may install of our concern, by the arguments that
-    /// say so. The add-ons of an EKS cluster are read with the cluster.
-    fn elsewhere(&self, sources: &Sources) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for (file, block) in self.blocks("module") {
-            let source = block.body.get_attribute("source").and_then(|it| it.value.as_str());
-            let Some(source) = source.filter(|it| !it.starts_with('.')) else { continue };
-            let says = block.body.attributes().find(|it| {
-                let read = matches!(it.key.as_str(), "source" | "addons" | "cluster_addons");
-                let off = it.value.as_bool() == Some(false);
-                let text = it.span().map_or("", |span| sources.slice(Span::new(file, span)));
-                !read && !off && is_named_in(text)
-            });
-            let Some(says) = says else { continue };
-            let name = label(block, 0).unwrap_or_default();
-            let why = format!(
-                "the module `{name}` ({source}) is not in the repository: what it installs is unknown"
-            );
-            problems.push(Problem::unresolved(&written(file, says.key.span()), why));
-        }
-        problems
     }
 
     /// The expression of `local.name`.

@@ -259,9 +259,20 @@ fn a_module_of_terraform_that_installs_any_chart() {
     "#);
 }
 
+/// The problems of every environment: `path:line message`.
+fn problems(text: &str) -> String {
+    let sources = fixture(text);
+    let (environments, _) = analyze(&sources, &Config::default());
+    let line = |it: &Problem| {
+        let at = it.at.written_at().expect("a place");
+        format!("{}:{} {}\n", sources[at.file].path, sources.start(at).line, it.message)
+    };
+    environments.iter().flat_map(|it| &it.problems).map(line).collect()
+}
+
 #[test]
 fn a_module_of_terraform_from_elsewhere_is_said_to_be_unread() {
-    let sources = fixture(
+    assert_snapshot!(problems(
         r#"
         //- main.tf
         module "addons" {
@@ -271,20 +282,128 @@ fn a_module_of_terraform_from_elsewhere_is_said_to_be_unread() {
         module "more_addons" {
           source                = "aws-ia/eks-blueprints-addons/aws"
           enable_metrics_server = false
+          metrics_server        = { chart_version = "3.12.2" }
+        }
+        module "others" {
+          source         = "example/addons/aws"
+          metrics_server = { enabled = false }
+          # metrics-server comes with the cluster
+          depends_on = [module.metrics_server]
+        }
+        module "named" {
+          source = "example/metrics-server/aws"
         }
         module "cluster" {
           source = "terraform-aws-modules/eks/aws"
           addons = { metrics-server = {} }
         }
         "#,
-    );
-    let (environments, _) = analyze(&sources, &Config::default());
-    let problems = environments.iter().flat_map(|it| &it.problems);
-    let line = |it: &Problem| {
-        let at = it.at.written_at().expect("a place");
-        format!("{}: {}", sources.start(at).line, it.message)
-    };
-    assert_snapshot!(problems.map(line).collect::<Vec<_>>().join("\n"), @"3: the module `addons` (aws-ia/eks-blueprints-addons/aws) is not in the repository: what it installs is unknown");
+    ), @r"
+    main.tf:3 the module `addons` (aws-ia/eks-blueprints-addons/aws) is not in the repository: what it installs is unknown
+    main.tf:17 the module `named` (example/metrics-server/aws) is not in the repository: what it installs is unknown
+    ");
+}
+
+#[test]
+fn what_terraform_installs_by_other_resources_is_said_to_be_unread() {
+    assert_snapshot!(problems(
+        r#"
+        //- application/main.tf
+        resource "argocd_application" "metrics_server" {
+          spec {
+            source {
+              chart = "metrics-server"
+            }
+          }
+        }
+        //- url/main.tf
+        data "http" "it" {
+          url = "https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml"
+        }
+        resource "kubectl_manifest" "metrics_server" {
+          yaml_body = data.http.it.response_body # metrics-server
+        }
+        //- manifests/main.tf
+        resource "kubernetes_manifest" "service" {
+          manifest = { kind = "Service", metadata = { name = "metrics-server" } }
+        }
+        resource "kubernetes_manifest" "deployment" {
+          manifest = { kind = "Deployment", metadata = { name = "metrics-server" } }
+        }
+        //- approver/main.tf
+        resource "kubectl_manifest" "approver" {
+          yaml_body = file("/opt/kubelet-csr-approver.yaml")
+        }
+        //- nothing/main.tf
+        resource "kubectl_manifest" "settings" {
+          yaml_body = <<-YAML
+            kind: ConfigMap
+            metadata: {name: metrics-server-config}
+          YAML
+        }
+        resource "kubectl_manifest" "never" {
+          count     = 0
+          yaml_body = file("/opt/metrics-server.yaml")
+        }
+        "#,
+    ), @r"
+    application/main.tf:4 metrics-server is installed by `argocd_application`, which is not read
+    approver/main.tf:2 an approver is installed by `kubectl_manifest`, which is not read
+    manifests/main.tf:5 metrics-server is installed by `kubernetes_manifest`, which is not read
+    url/main.tf:2 metrics-server is installed by `http`, which is not read
+    ");
+}
+
+#[test]
+fn lists_of_charts_that_terraform_installs_are_said_to_be_unread() {
+    assert_snapshot!(problems(
+        r#"
+        //- yaml/main.tf
+        locals { charts = yamldecode(file("${path.module}/charts.yaml")) }
+        resource "helm_release" "all" {
+          for_each = local.charts
+          chart    = each.value.chart
+        }
+        //- yaml/charts.yaml
+        nginx: {chart: nginx}
+        # metrics-server: not here
+        metrics: {chart: metrics-server}
+        //- variables/main.tf
+        variable "charts" {}
+        module "releases" {
+          source = "./releases"
+          list   = var.charts
+        }
+        //- variables/releases/main.tf
+        variable "list" {}
+        resource "helm_release" "all" {
+          for_each = var.list
+          chart    = each.key
+        }
+        //- variables/prod.tfvars
+        charts = {
+          metrics-server = { version = "3.12.2" }
+        }
+        //- none/main.tf
+        resource "helm_release" "all" {
+          for_each = toset(["nginx"])
+          chart    = each.key
+        }
+        //- live/addons/terragrunt.hcl
+        terraform { source = "tfr:///aws-ia/eks-blueprints-addons/aws" }
+        inputs = {
+          # enable_metrics_server = true
+          enable_metrics_server = true
+        }
+        //- live/others/terragrunt.hcl
+        terraform { source = "tfr:///aws-ia/eks-blueprints-addons/aws" }
+        inputs = { enable_metrics_server = false }
+        "#,
+    ), @r"
+    live/addons/terragrunt.hcl:4 what Terragrunt passes to a module is not read: what it installs is unknown
+    variables/prod.tfvars:2 metrics-server is in a list of charts, which is not read
+    yaml/charts.yaml:3 metrics-server is in a list of charts, which is not read
+    ");
 }
 
 #[test]

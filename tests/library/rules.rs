@@ -12,7 +12,8 @@ use super::{common::repository, config_in, fixture};
 use crate::{
     config::Config,
     finding::{Finding, Label},
-    pipeline::{analyze, check, unread},
+    model,
+    pipeline::{analyze, check},
     resolve::environment::Environment,
     rules::{self, PAGES, RULES, Rule},
     settle::{Scope, settle, unmatched},
@@ -122,7 +123,7 @@ fn checked(example: &Example) -> (Sources, Config, Vec<Environment>, Vec<Finding
     let config = Config { pedantic: true, ..config_in(&sources) };
     let (environments, clusters) = analyze(&sources, &config);
     let mut found = check(&clusters);
-    found.extend(rules::problems(&unread(&sources, &clusters), None));
+    found.extend(rules::problems(&model::unjudged(&sources, &clusters), None));
     found.extend(unmatched(&sources, &config, &environments));
     (sources, config, environments, found)
 }

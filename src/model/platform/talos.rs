@@ -8,6 +8,7 @@
 mod topf;
 
 use crate::{
+    data::subject::is_server_named_in,
     model::{
         Carrier, ClusterId, approver,
         kubelet::{Flag, Settings},
@@ -216,6 +217,9 @@ fn json_patch(operation: &Node, settings: &mut Settings) {
     }
 }
 
+/// What is said of a metrics-server among manifests that Talos deploys.
+const SERVER: &str = "metrics-server is installed by Talos, which is not read";
+
 /// Approvers that Talos deploys when it makes the cluster with such `parts` of a configuration.
 pub(super) fn approvers<'a>(
     input: &Input<'_>,
@@ -224,9 +228,13 @@ pub(super) fn approvers<'a>(
 ) {
     for part in parts {
         let manifests = part.items_at("cluster.extraManifests").iter();
-        let remote = manifests.filter_map(|it| approver::remote(it.as_str()?, &it.origin));
+        let remote = manifests.clone().filter_map(|it| approver::remote(it.as_str()?, &it.origin));
         platform.approvers.extend(remote);
         let inline = part.items_at("cluster.inlineManifests").iter();
+        let named = inline.clone().filter_map(|it| it.get("name")).chain(manifests);
+        let server = named.filter(|it| it.as_str().is_some_and(is_server_named_in));
+        let unread = server.map(|it| Problem::unresolved(&it.origin, SERVER));
+        platform.problems.extend(unread);
         for contents in inline.filter_map(|it| it.get("contents")) {
             let objects = input.embedded(contents, &mut platform.problems);
             let objects: Vec<Object> = objects.into_iter().map(Object::new).collect();

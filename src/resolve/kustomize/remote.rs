@@ -40,8 +40,8 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) {
             );
         }
         None => {
-            let unread = unresolved(&entry.origin, format!("{url} is not in the repository"));
-            layer.part::<()>(Err(unread.hiding_objects().into()));
+            let outside = unresolved(&entry.origin, format!("{url} is not in the repository"));
+            layer.part::<()>(Err(outside.hiding_objects().into()));
         }
     }
 }

@@ -10,7 +10,10 @@ use regex::Regex;
 use crate::{
     problem::Problem,
     relevance::is_script,
-    resolve::{command, helm},
+    resolve::{
+        command::{self, Means},
+        helm,
+    },
     source::{self, FileId, Source, Sources},
     tree::{Node, Origin, Reason},
 };
@@ -183,13 +186,11 @@ impl<'a> Unread<'a> {
     /// What is passed to Helm beside what stands at `path`, when `text` names it.
     fn passed(&self, file: FileId, text: &str, path: &str, sets: bool) -> Option<Passed> {
         let dir = source::parent(&self.sources[file].path);
-        let ends = |it: char| it.is_whitespace() || "\"'=,()[]:".contains(it);
-        let words = || text.split(ends);
-        let means = words().filter_map(|word| means(dir, word, path)).max()?;
+        let means = command::means_any(dir, text, path)?;
         // What takes the files of this name takes nothing over them.
         let name = source::file_name(path);
-        let by_name = words().any(|it| source::file_name(it) == name);
-        let over = sets || self.sources.is_chart(path) || (means == Passed::Over && !by_name);
+        let by_name = command::words(text).any(|it| source::file_name(it) == name);
+        let over = sets || self.sources.is_chart(path) || (means == Means::Perhaps && !by_name);
         Some(if over { Passed::Over } else { Passed::Below })
     }
 }
@@ -253,32 +254,6 @@ fn fits(pattern: &str, path: &str) -> bool {
     ends.any(|at| at <= name && at > 0 && fits(after, &rest[at..]))
 }
 
-/// How a word in a file in `dir` may mean `path`: exactly, or with something filled in.
-fn means(dir: &str, word: &str, path: &str) -> Option<Passed> {
-    let word = word.trim_start_matches("${path.module}/").trim_start_matches("$values/");
-    let end = ["{{", "[[", "$", "*"].iter().filter_map(|it| word.find(it)).min();
-    let literal = &word[..end.unwrap_or(word.len())];
-    let is_path = literal.contains('/') || (end.is_none() && literal.contains('.'));
-    if !is_path {
-        return None;
-    }
-    let from = |dir: &str| source::join(dir, literal).filter(|it| !it.is_empty());
-    let names = [from(""), from(dir)];
-    let mut names = names.iter().flatten();
-    match end {
-        None => {
-            // The command may run in some other directory.
-            let inner = |it: &str| path.strip_suffix(it).is_some_and(|it| it.ends_with('/'));
-            let is_it = |it: &String| it == path || (literal.contains('/') && inner(it));
-            names.any(is_it).then_some(Passed::Below)
-        }
-        Some(_) => {
-            let covers = |it: &String| path.starts_with(&**it);
-            names.any(covers).then_some(Passed::Over)
-        }
-    }
-}
-
 /// Whether a file of YAML holds commands, by its name.
 fn is_pipeline(path: &str) -> bool {
     matches!(source::file_name(path), "Taskfile.yml" | "Taskfile.yaml" | ".gitlab-ci.yml")
@@ -305,25 +280,6 @@ fn first(command: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_word_means_a_path_from_the_root_or_from_its_file_or_with_something_filled_in() {
-        let of = |word| means("deploy", word, "charts/ms/values.yaml");
-        for word in [
-            "charts/ms/values.yaml",
-            "../charts/ms/values.yaml",
-            "./ms/values.yaml",
-            "$values/charts/ms/values.yaml",
-        ] {
-            assert_eq!(of(word), Some(Passed::Below), "{word}");
-        }
-        for word in ["charts/{{", "../charts/${NAME}/values.yaml", "charts/*"] {
-            assert_eq!(of(word), Some(Passed::Over), "{word}");
-        }
-        for word in ["", "values.yaml", "ms", "{{", "charts", "./", "charts/other/values.yaml"] {
-            assert_eq!(of(word), None, "{word}");
-        }
-    }
 
     #[test]
     fn commands_are_whole() {

@@ -1,0 +1,308 @@
+//! What Terraform installs that is not read: modules and manifests from elsewhere, lists of charts,
+//! and what Terragrunt passes.
+//!
+//! Nothing is evaluated: it is enough that code which installs something names our subject.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::LazyLock,
+};
+
+use hcl_edit::{
+    Span as _,
+    expr::Expression,
+    structure::{Attribute, Block, Body},
+};
+use regex::Regex;
+
+use super::{Module, code, evaluate::written, label};
+use crate::{
+    data::subject::{is_approver_named_in, is_named_in, is_server_named_in},
+    problem::Problem,
+    resolve::install,
+    source::{self, FileId, Relevance, Sources, Span},
+    tree::Origin,
+};
+
+/// Resources and data sources that bring manifests or charts into a cluster, and the attributes that
+/// say which.
+const RESOURCES: &[(&str, &[&str])] = &[
+    ("argocd_application", &["chart", "path", "repo_url"]),
+    ("helm_template", &["chart"]),
+    ("rancher2_app_v2", &["chart_name"]),
+    ("http", &["url"]),
+    ("kubectl_manifest", &["yaml_body", "for_each"]),
+    ("kubectl_file_documents", &["content"]),
+    ("kubectl_path_documents", &["pattern"]),
+    ("kubernetes_manifest", &["manifest", "for_each"]),
+    ("kubernetes_deployment", &["image"]),
+    ("kubernetes_deployment_v1", &["image"]),
+];
+
+/// Arguments of modules that install nothing, or that are read with the cluster.
+const ASIDE: &[&str] = &["addons", "cluster_addons", "depends_on", "providers", "tags", "version"];
+
+/// How many texts are read to learn what one release installs.
+const MAX_TEXTS: usize = 500;
+
+impl Module {
+    /// What blocks of this module install of our concern that the repository does not show.
+    /// Many resources are one installation.
+    pub(super) fn elsewhere(&self, sources: &Sources) -> Vec<Problem> {
+        let blocks =
+            self.files.iter().flat_map(|(file, body)| body.blocks().map(move |it| (*file, it)));
+        let mut said = BTreeSet::new();
+        let problems = blocks.filter_map(|(file, block)| match block.ident.as_str() {
+            "module" => module(sources, file, block),
+            "resource" | "data" => {
+                let problem = self.resource(sources, file, block)?;
+                said.insert(is_server_named_in(&problem.message)).then_some(problem)
+            }
+            _ => None,
+        });
+        problems.collect()
+    }
+
+    fn resource(&self, sources: &Sources, file: FileId, block: &Block) -> Option<Problem> {
+        let kind = label(block, 0)?;
+        let (_, names) = RESOURCES.iter().find(|(it, _)| *it == kind)?;
+        if is_never(block) {
+            return None;
+        }
+        let attributes = attributes(&block.body).into_iter();
+        let says = attributes.filter(|it| names.contains(&it.key.as_str())).find(|it| {
+            let text = text(sources, file, it);
+            // What lies here is judged as any manifest.
+            let is_here = || self.files_in(sources, text).next().is_some();
+            let subject = mention(text).is_some() && !is_named_only(text, is_kubelets);
+            subject && deploys(text) && !is_here()
+        })?;
+        let what = match is_server_named_in(text(sources, file, says)) {
+            true => "metrics-server",
+            false => "an approver",
+        };
+        let why = format!("{what} is installed by `{kind}`, which is not read");
+        Some(Problem::unresolved(&written(file, says.span()), why))
+    }
+
+    /// What of our concern the releases whose charts are not written in their blocks may install:
+    /// something that an expression of one names, or what it refers to.
+    pub(super) fn listed(
+        &self,
+        sources: &Sources,
+        modules: &BTreeMap<String, Self>,
+    ) -> Option<Problem> {
+        let releases = self.blocks("resource").filter(|(_, it)| {
+            let chart = it.body.get_attribute("chart");
+            label(it, 0) == Some("helm_release")
+                && chart.is_some_and(|it| it.value.as_str().is_none())
+        });
+        let listed = releases.filter_map(|(file, block)| {
+            let own = expressions(file, block, &["chart", "for_each", "repository", "name"]);
+            self.named_from(sources, modules, own)
+        });
+        let (_, span) = listed.min_by_key(|(steps, _)| *steps)?;
+        let what = match is_server_named_in(sources.slice(span)) {
+            true => "metrics-server",
+            false => "an approver",
+        };
+        let why = format!("{what} is in a list of charts, which is not read");
+        Some(Problem::unresolved(&Origin::written(span), why))
+    }
+
+    /// Where the texts at `spans`, or what they refer to, first name our subject, and after how many.
+    fn named_from(
+        &self,
+        sources: &Sources,
+        modules: &BTreeMap<String, Self>,
+        spans: Vec<Span>,
+    ) -> Option<(usize, Span)> {
+        let mut texts: Vec<(&Self, Span)> = spans.into_iter().map(|it| (self, it)).collect();
+        let mut next = 0;
+        while let Some(&(module, span)) = texts.get(next).filter(|_| next < MAX_TEXTS) {
+            next += 1;
+            let text = sources.slice(span);
+            if let Some(range) = mention(text).filter(|it| !is_kubelets(&text[it.clone()])) {
+                return Some((next, span.part(range)));
+            }
+            let mut found: Vec<(&Self, Span)> = Vec::new();
+            for reference in REFERENCE.iter().flat_map(|it| it.captures_iter(text)) {
+                let name = reference.get(2).map_or("", |it| it.as_str());
+                if reference.get(1).is_some_and(|it| it.as_str() == "local") {
+                    found.extend(module.local(name).and_then(spanned).map(|it| (module, it)));
+                } else {
+                    found.extend(module.given(sources, modules, name));
+                }
+            }
+            found.extend(module.files_in(sources, text).map(|it| (module, whole(sources, it))));
+            found.retain(|(_, span)| texts.iter().all(|(_, it)| it != span));
+            texts.append(&mut found);
+        }
+        None
+    }
+
+    /// What `var.name` may be: its default, what callers pass, files of variables.
+    fn given<'m>(
+        &'m self,
+        sources: &Sources,
+        modules: &'m BTreeMap<String, Self>,
+        name: &str,
+    ) -> Vec<(&'m Self, Span)> {
+        let default = self.default(name).and_then(spanned).map(|it| (self, it));
+        let mut all: Vec<(&Self, Span)> = default.into_iter().collect();
+        for caller in modules.values() {
+            for (file, block) in caller.blocks("module") {
+                if caller.called(block).as_ref() == Some(&self.dir) {
+                    let passed = expressions(file, block, &[name, "for_each"]);
+                    all.extend(passed.into_iter().map(|it| (caller, it)));
+                }
+            }
+        }
+        let files = sources.below(&self.dir).filter(|it| {
+            let path = &sources[*it].path;
+            source::parent(path) == self.dir && source::extension(path) == "tfvars"
+        });
+        let files = files.filter(|it| sources.text(*it).contains(name));
+        all.extend(files.map(|it| (self, whole(sources, it))));
+        all
+    }
+
+    /// The files of the repository that `text` names.
+    fn files_in<'a>(
+        &'a self,
+        sources: &'a Sources,
+        text: &'a str,
+    ) -> impl Iterator<Item = FileId> + 'a {
+        let paths = FILE.iter().flat_map(|it| it.captures_iter(text));
+        let paths = paths.filter_map(|it| Some(it.get(1)?.as_str().trim_start_matches('/')));
+        paths.flat_map(|path| {
+            let path = source::join(&self.dir, path).unwrap_or_default();
+            let pattern = install::pattern(&path).filter(|_| path.contains('*'));
+            let matching = sources.iter().filter(move |(_, it)| {
+                pattern.as_ref().map_or(it.path == path, |pattern| pattern.is_match(&it.path))
+            });
+            matching.map(|(file, _)| file)
+        })
+    }
+}
+
+/// What a module from elsewhere may install, by the arguments that say so. The add-ons of an EKS
+/// cluster are read with the cluster.
+fn module(sources: &Sources, file: FileId, block: &Block) -> Option<Problem> {
+    let source = block.body.get_attribute("source")?.value.as_str()?;
+    if source.starts_with('.') || is_never(block) {
+        return None;
+    }
+    let text = |it: &Attribute| text(sources, file, it);
+    let is_off =
+        |it: &Attribute| is_server_named_in(it.key.as_str()) && it.value.as_bool() == Some(false);
+    let off = block.body.attributes().any(is_off);
+    let mut attributes = block.body.attributes().filter(|it| !ASIDE.contains(&it.key.as_str()));
+    let says = attributes.find(|it| {
+        let named = mention(text(it)).is_some();
+        named && !(off && is_named_only(text(it), is_server_named_in))
+    })?;
+    let name = label(block, 0).unwrap_or_default();
+    let why = format!(
+        "the module `{name}` ({source}) is not in the repository: what it installs is unknown"
+    );
+    Some(Problem::unresolved(&written(file, says.key.span()), why))
+}
+
+/// What Terragrunt passes to modules of our concern, in the files of HCL that have `inputs`.
+pub(super) fn inputs(sources: &Sources) -> Vec<(FileId, Problem)> {
+    let of = |file: FileId| {
+        let body = code::parse(sources.text(file)).ok()?;
+        let source = body.get_blocks("terraform").find_map(|it| it.body.get_attribute("source"));
+        let remote = source.filter(|it| it.value.as_str().is_none_or(|it| !it.starts_with('.')));
+        let attributes = remote.into_iter().chain(body.get_attribute("inputs"));
+        let (span, range) = attributes.into_iter().find_map(|it| {
+            let span = Span::new(file, it.value.span()?);
+            Some((span, mention(sources.slice(span))?))
+        })?;
+        let why = "what Terragrunt passes to a module is not read: what it installs is unknown";
+        Some((file, Problem::unresolved(&Origin::written(span.part(range)), why)))
+    };
+    let files = sources.iter().filter(|(_, it)| {
+        it.relevance == Relevance::Subject && source::extension(&it.path) == "hcl"
+    });
+    files.filter_map(|(file, _)| of(file)).collect()
+}
+
+/// Where the values of the attributes `names` of `block` stand.
+fn expressions(file: FileId, block: &Block, names: &[&str]) -> Vec<Span> {
+    let attributes = names.iter().filter_map(|it| block.body.get_attribute(it));
+    attributes.filter_map(|it| spanned((file, &it.value))).collect()
+}
+
+fn spanned((file, expression): (FileId, &Expression)) -> Option<Span> {
+    Some(Span::new(file, expression.span()?))
+}
+
+/// The attributes of a body and of the blocks in it.
+fn attributes(body: &Body) -> Vec<&Attribute> {
+    let inner = body.blocks().flat_map(|it| attributes(&it.body));
+    body.attributes().chain(inner).collect()
+}
+
+fn text<'s>(sources: &'s Sources, file: FileId, attribute: &Attribute) -> &'s str {
+    attribute.span().map_or("", |span| sources.slice(Span::new(file, span)))
+}
+
+fn whole(sources: &Sources, file: FileId) -> Span {
+    Span::new(file, 0..sources.text(file).len())
+}
+
+/// Whether there is none of what a block describes.
+fn is_never(block: &Block) -> bool {
+    let count = block.body.get_attribute("count").and_then(|it| it.value.as_number().copied());
+    count.is_some_and(|it| it.as_u64() == Some(0))
+}
+
+/// Where a text of code or YAML first names our subject, outside of comments, as something that is
+/// not switched off.
+fn mention(text: &str) -> Option<Range<usize>> {
+    source::lines(text).find_map(|(start, line)| {
+        let code = line.split(" #").next().unwrap_or(line);
+        let bare = code.trim();
+        if !is_named_in(bare) || bare.starts_with(['#', ';']) || bare.starts_with("//") {
+            return None;
+        }
+        let rest = &text[start + code.len()..];
+        let inner = if bare.ends_with(['{', ':']) { rest.split('}').next() } else { Some(bare) };
+        if inner.is_some_and(|it| OFF.as_ref().is_some_and(|off| off.is_match(it))) {
+            return None;
+        }
+        let start = start + code.len() - code.trim_start().len();
+        Some(start..start + bare.len())
+    })
+}
+
+/// Whether all lines that name our subject are such as `of` says.
+fn is_named_only(text: &str, of: impl Fn(&str) -> bool) -> bool {
+    text.lines().filter(|it| is_named_in(it)).all(of)
+}
+
+fn is_kubelets(line: &str) -> bool {
+    !is_server_named_in(line) && !is_approver_named_in(line)
+}
+
+/// Whether manifests, where they are written out, run something: a setting of it does not.
+fn deploys(text: &str) -> bool {
+    let mut kinds = KIND.iter().flat_map(|it| it.captures_iter(text)).peekable();
+    let runs = ["Deployment", "APIService", "HelmRelease", "HelmChart", "Application"];
+    kinds.peek().is_none()
+        || kinds.any(|it| it.get(1).is_some_and(|kind| runs.contains(&kind.as_str())))
+}
+
+static REFERENCE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\b(local|var)\.([\w-]+)").ok());
+static FILE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#""(?:\$\{path\.\w+\})?([^"$\s:]+\.(?:ya?ml|json|tfvars))""#).ok()
+});
+static OFF: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?:^|[\s{,])\S*(?i:metrics[-_]?server|csr)\S*\s*[=:]\s*false\b|\b(?:enabled?|create|deploy|install)\s*[=:]\s*false\b").ok()
+});
+static KIND: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"\bkind"?\s*[:=]\s*"?(\w+)"#).ok());
