@@ -14,7 +14,7 @@ mod output;
 mod patch;
 mod path;
 mod plugin;
-mod remote;
+pub(crate) mod remote;
 mod replace;
 mod resource;
 mod schema;

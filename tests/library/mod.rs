@@ -47,6 +47,7 @@ mod report;
 mod serving;
 mod settle;
 mod templates;
+mod upstream;
 mod yaml;
 
 mod conformance_flux;

@@ -111,6 +111,12 @@ static MANIFESTS: LazyLock<Manifests> = LazyLock::new(|| {
     Manifests { files: files.collect(), documents: documents.collect() }
 });
 
+/// The tags of the releases that attach `file`, oldest first.
+#[cfg(test)]
+pub(crate) fn released(file: &str) -> impl Iterator<Item = &'static str> {
+    MANIFESTS.files.iter().filter(move |(_, name, _)| *name == file).map(|(tag, ..)| *tag)
+}
+
 /// The objects of a release's `file`, all at `origin`.
 fn manifest(loader: &Loader<'_>, tag: &str, file: &str, origin: &Origin) -> Option<Vec<Node>> {
     let (tag, _, places) =
