@@ -12,10 +12,11 @@ quick:
 review:
     cargo insta review
 
-# The two measurements that the README's figures come from.
+# The measurements that the README's figures come from.
 bench:
     benches/against_ripgrep.py
     benches/overlays.py
+    cargo test --release --lib -- --ignored time_of_all_rules --nocapture
 
 # Licences, advisories, banned crates; needs cargo-deny.
 deny:

@@ -87,8 +87,12 @@ rules! {
 }
 
 /// Which rule says more than which other about one place: the first stays.
-pub(crate) const OUTRANKS: &[(&str, &str)] =
-    &[("invalid-quantity", "limit-below-request"), ("invalid-quantity", "memory-limit-too-low")];
+pub(crate) const OUTRANKS: &[(&str, &str)] = &[
+    ("invalid-flag-value", "address-types-have-no-effect"),
+    ("invalid-flag-value", "hostname-before-internal-ip"),
+    ("invalid-quantity", "limit-below-request"),
+    ("invalid-quantity", "memory-limit-too-low"),
+];
 
 /// One rule, as its page describes it.
 #[derive(Debug)]

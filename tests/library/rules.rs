@@ -151,3 +151,17 @@ fn labels(sources: &Sources, finding: &Finding) -> Vec<Mark> {
     };
     finding.labels.iter().enumerate().map(label).collect()
 }
+
+/// A measurement, not a test: `just bench` runs it as a release. All rules over one environment are to
+/// take less than a millisecond.
+#[test]
+#[ignore = "it measures"]
+fn time_of_all_rules_on_one_environment() {
+    let (_, read) = super::written::read(&repository().join("testdata/flux-platform"));
+    let clusters: Vec<_> = read.into_iter().map(|(_, cluster)| cluster).collect();
+    let rounds = 1000;
+    let start = std::time::Instant::now();
+    let found: usize = (0..rounds).map(|_| check(&clusters).len()).sum();
+    let each = start.elapsed() / rounds / u32::try_from(clusters.len()).unwrap();
+    println!("{each:?} for all rules on one of {} environments, {found} findings", clusters.len());
+}

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::{config_in, fixture, nowhere, place, unindented};
 use crate::{
-    config::{self, Config, Globs},
+    config::{self, Config, Globs, Level},
     finding::{Finding, Findings, Severity},
     problem::{Problem, ProblemKind},
     resolve::environment::{EntryKind, Environment},
@@ -270,4 +270,41 @@ fn a_selection_is_of_rules_categories_and_pedantic() {
     assert_eq!(rules("pedantic", "input"), "apiservice-insecure-skip-tls-verify");
     assert_eq!(rules("security,availability", "syntax"), "kubelet-insecure-tls unknown-flag");
     assert_eq!(rules("", "security,input"), "unknown-flag");
+}
+
+#[test]
+fn the_most_specific_rule_speaks_of_one_mistake() {
+    let sources = fixture(
+        "
+        //- a.yaml
+        [1, 2]
+        # metrics-server-lint: ignore[invalid-quantity]
+        x: 3
+    ",
+    );
+    let of = |rule: &'static str, text: &str, environment: &str| {
+        let finding = found(&place(&sources, "a.yaml", text), environment, "x", Severity::Error);
+        Finding { rule, ..finding }
+    };
+    let said = |findings: &[Finding], config: &Config| {
+        let settled = settle(&sources, config, &[], findings.to_vec(), &Scope::all());
+        settled.findings.iter().map(|it| it.rule).collect::<Vec<_>>().join(" ")
+    };
+    let (specific, general) = ("invalid-quantity", "memory-limit-too-low");
+    let both = [of(specific, "1", "prod"), of(general, "1", "prod")];
+    let default = Config::default();
+    assert_eq!(said(&both, &default), specific);
+    // At another place, and in another environment, the other is another mistake.
+    assert_eq!(
+        said(&[of(specific, "1", "a"), of(general, "2", "a")], &default),
+        format!("{specific} {general}")
+    );
+    assert_eq!(
+        said(&[of(specific, "1", "a"), of(general, "1", "b")], &default),
+        format!("{specific} {general}")
+    );
+    // What is meant to be there does not come back under another name; what is off may.
+    assert_eq!(said(&[of(specific, "3", "a"), of(general, "3", "a")], &default), "");
+    let off = Level { rule: specific.into(), severity: None };
+    assert_eq!(said(&both, &Config { rules: vec![off], ..Config::default() }), general);
 }
