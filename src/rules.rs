@@ -6,6 +6,7 @@ mod apiservice_insecure_skip_tls_verify;
 mod approver_too_permissive;
 mod argument_is_not_a_flag;
 mod conflicting_flags;
+mod flag_given_twice;
 mod hostname_before_internal_ip;
 mod insecure_tls_unneeded;
 mod invalid_flag_value;
@@ -15,6 +16,7 @@ mod kubelet_refuses_metrics_server;
 mod limit_below_request;
 mod memory_limit_too_low;
 mod metric_resolution_too_small;
+mod nodes_left_out;
 mod page;
 mod priority_class_not_critical;
 mod read_only_port;
@@ -62,6 +64,7 @@ rules! {
     "build-fails",
     "conflicting-flags" => conflicting_flags,
     "env-var-undefined",
+    "flag-given-twice" => flag_given_twice,
     "hostname-before-internal-ip" => hostname_before_internal_ip,
     "insecure-tls-unneeded" => insecure_tls_unneeded,
     "invalid-flag-value" => invalid_flag_value,
@@ -71,6 +74,7 @@ rules! {
     "limit-below-request" => limit_below_request,
     "memory-limit-too-low" => memory_limit_too_low,
     "metric-resolution-too-small" => metric_resolution_too_small,
+    "nodes-left-out" => nodes_left_out,
     "priority-class-not-critical" => priority_class_not_critical,
     "read-only-port" => read_only_port,
     "rollout-may-interrupt-metrics" => rollout_may_interrupt_metrics,
