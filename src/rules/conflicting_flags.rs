@@ -2,7 +2,7 @@ use semver::Version;
 
 use crate::{
     finding::Findings,
-    model::{Cluster, MetricsServer},
+    model::{Cluster, Fact, MetricsServer},
     tree::Origin,
 };
 
@@ -14,10 +14,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         if !checks {
             continue;
         }
-        let on = |fact: &crate::model::Fact<bool>| {
-            fact.known().and_then(|(on, at)| on.then(|| at.clone()))
-        };
-        let path = |fact: &crate::model::Fact<String>| {
+        let on = |fact: &Fact<bool>| fact.known().and_then(|(on, at)| on.then(|| at.clone()));
+        let path = |fact: &Fact<String>| {
             fact.known().and_then(|(path, at)| (!path.is_empty()).then(|| at.clone()))
         };
         let insecure = ("--kubelet-insecure-tls", on(&server.kubelet_insecure_tls));

@@ -4,6 +4,7 @@ use crate::{
     data::flags::{self, FlagKind},
     finding::{Finding, Findings, Severity},
     model::{Arg, Argument, Cluster, MetricsServer, takes},
+    tree::Origin,
 };
 
 /// The address types of a node (`NodeAddressType` of `k8s.io/api/core/v1`), which are compared as
@@ -27,26 +28,26 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 }
                 None if kind != FlagKind::Boolean => {
                     let message = format!("--{name} has no value: metrics-server does not start");
-                    report(server, name, arg, message, findings)
+                    report(server, name, &arg.origin, message, findings)
                         .variant("none-given")
                         .help(format!("write --{name}= and a value"));
                 }
                 _ => {}
             }
         }
+        effective(server, findings);
     }
 }
 
-/// Reports that metrics-server does not start.
+/// Reports what is wrong with what `--name` is given.
 fn report<'f>(
     server: &MetricsServer,
     name: &str,
-    at: &Arg,
+    at: &Origin,
     message: String,
     findings: &'f mut Findings,
 ) -> &'f mut Finding {
-    let at = at.origin.or(&server.anchor);
-    findings.at(&at, &format!("{} --{name}", server.subject()), message)
+    findings.at(&at.or(&server.anchor), &format!("{} --{name}", server.subject()), message)
 }
 
 fn value_of(
@@ -77,39 +78,40 @@ fn value_of(
         };
         let message =
             format!("--{name} takes {wanted}, not `{text}`: metrics-server does not start");
-        let finding = report(server, name, at, message, findings).variant("refused");
+        let finding = report(server, name, &at.origin, message, findings).variant("refused");
         finding.help(match &*example {
             "a number" => format!("give --{name} a number"),
             example => format!("write --{name}={example}"),
         });
-    } else if name == "secure-port"
-        && takes(kind, text)
-        && text.trim_start_matches(['0', 'x']).is_empty()
-    {
-        let message = "--secure-port=0 leaves metrics-server without a port: it does not start";
-        report(server, name, at, message.to_owned(), findings)
-            .variant("no-port")
-            .help("give the port that the container declares, such as --secure-port=10250");
-    } else if name == "kubelet-request-timeout" && !is_positive(server) {
-        let message = format!(
-            "--kubelet-request-timeout={text} is not above 0: metrics-server does not start"
-        );
-        report(server, name, at, message, findings)
-            .variant("not-positive")
-            .help("write --kubelet-request-timeout=10s, or remove it");
     } else if is_quoted && kind == FlagKind::Text {
         let message = format!("the quotes in `{text}` are a part of the value");
-        report(server, name, at, message, findings)
+        report(server, name, &at.origin, message, findings)
             .variant("quotes")
             .at_most(Severity::Warning)
             .help(format!("write --{name}={unquoted}, with quotes around the whole item if any"));
     }
 }
 
-/// Since 0.7.0: `kubelet-request-timeout should be positive`
+/// What is read, and then refused: `Genericapiserver.New() called with config.LoopbackClientConfig ==
+/// nil`, and since 0.7.0 `kubelet-request-timeout should be positive`
 /// (`cmd/metrics-server/app/options/options.go`).
-fn is_positive(server: &MetricsServer) -> bool {
-    server.kubelet_request_timeout.value().is_none_or(|it| it.nanos > 0)
+fn effective(server: &MetricsServer, findings: &mut Findings) {
+    if let Some((0, at)) = server.secure_port.known() {
+        let message = "--secure-port=0 leaves metrics-server without a port: it does not start";
+        report(server, "secure-port", at, message.to_owned(), findings)
+            .variant("no-port")
+            .help("give the port that the container declares, such as --secure-port=10250");
+    }
+    let looks = server.versions.first().is_some_and(|it| *it >= Version::new(0, 7, 0));
+    let timeout = server.kubelet_request_timeout.known().filter(|(it, _)| looks && it.nanos <= 0);
+    if let Some((timeout, at)) = timeout {
+        let message = format!(
+            "--kubelet-request-timeout={timeout} is not above 0: metrics-server does not start"
+        );
+        report(server, "kubelet-request-timeout", at, message, findings)
+            .variant("not-positive")
+            .help("write --kubelet-request-timeout=10s, or remove it");
+    }
 }
 
 /// What is left of a value when its quotes go, if the flag takes that.
@@ -147,7 +149,7 @@ fn address_types(server: &MetricsServer, text: &str, at: &Arg, findings: &mut Fi
             format!("`{first}` is no type of a node's addresses: metrics-server reaches no node"),
         ),
     };
-    let finding = report(server, "kubelet-preferred-address-types", at, message, findings);
+    let finding = report(server, "kubelet-preferred-address-types", &at.origin, message, findings);
     finding.variant(variant);
     if some {
         finding.at_most(Severity::Warning);

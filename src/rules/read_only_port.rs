@@ -1,14 +1,14 @@
 use super::is_one;
 use crate::{
     finding::{Findings, Severity},
-    model::Cluster,
+    model::{Cluster, Kubelet},
 };
 
 /// The port at which a kubelet serves plain HTTP to everybody when it is told to.
 const READ_ONLY_PORT: i128 = 10255;
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
-    let opened = |it: &&crate::model::Kubelet| it.read_only_port.value() == Some(&READ_ONLY_PORT);
+    let opened = |it: &&Kubelet| it.read_only_port.value() == Some(&READ_ONLY_PORT);
     let open = cluster.kubelets.iter().find(opened).filter(|_| is_one(cluster));
     for server in &cluster.metrics_servers {
         let port = server.kubelet_port.known().filter(|(port, _)| **port == READ_ONLY_PORT);
