@@ -75,6 +75,10 @@ pub(crate) enum ProblemKind {
     BuildFails,
     /// A variable that no substitution source defines.
     EnvVarUndefined,
+    /// Flux looks for a generated object by the name to which kustomize adds a hash.
+    SourceHasHash,
+    /// Flux waits for something that is not there.
+    DependencyNotFound,
 }
 
 impl ProblemKind {
@@ -85,6 +89,8 @@ impl ProblemKind {
             Self::Unresolved => "unresolved",
             Self::BuildFails => "build-fails",
             Self::EnvVarUndefined => "env-var-undefined",
+            Self::SourceHasHash => "substitution-source-has-hash",
+            Self::DependencyNotFound => "dependency-not-found",
         }
     }
 }

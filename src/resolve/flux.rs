@@ -2,6 +2,7 @@
 
 mod artifact;
 mod controller;
+mod dependency;
 mod edits;
 pub(crate) mod envsubst;
 mod release;

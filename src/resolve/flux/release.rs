@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{edits, store::Store, values};
+use super::{dependency, edits, store::Store, values};
 use crate::{
     problem::Problem,
     resolve::{
@@ -35,6 +35,8 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         environment.problems.append(&mut problems);
         environment.end(start, unit);
     }
+    let unmet = dependency::unmet(context, environment);
+    environment.problems.extend(unmet);
 }
 
 fn is_release(object: &Object) -> bool {

@@ -6,8 +6,9 @@ use indexmap::IndexMap;
 use crate::{
     parse,
     placeholder::Placeholder,
+    problem::{Problem, ProblemKind},
     scalar::Scalar,
-    tree::{Kind, Node, Reason},
+    tree::{Kind, Node, Origin, Reason},
 };
 
 /// The kinds that others refer to.
@@ -23,6 +24,9 @@ const KINDS: [&str; 10] = [
     "HelmChart",
     "ArtifactGenerator",
 ];
+
+/// How long the hash is that kustomize appends to a name.
+const HASH: usize = 10;
 
 /// Objects that others refer to by kind, namespace and name.
 #[derive(Debug, Default, Clone)]
@@ -64,6 +68,35 @@ impl Store {
         self.objects.get(&(kind.to_owned(), namespace(space), name.to_owned()))
     }
 
+    /// That the object of that name is generated, with a hash in its name, by which `at` looks for
+    /// none.
+    pub(super) fn hashed(
+        &self,
+        kind: &str,
+        space: &str,
+        name: &str,
+        at: &Origin,
+    ) -> Option<Problem> {
+        let node = self.of_kind(kind).find(|it| {
+            namespace(it.object_namespace()) == namespace(space)
+                && is_generated(it)
+                && (it.object_name().strip_prefix(name))
+                    .and_then(|it| it.strip_prefix('-'))
+                    .is_some_and(|it| {
+                        it.len() == HASH && it.bytes().all(|it| it.is_ascii_alphanumeric())
+                    })
+        })?;
+        let message =
+            format!("Flux looks for the {kind} `{name}`, but kustomize adds a hash to this name");
+        let problem = Problem::new(ProblemKind::SourceHasHash, node.object_anchor(), message);
+        let problem = problem.about(format!("{kind} {}/{name}", namespace(space)));
+        Some(
+            problem
+                .also(at, format!("`{name}` is looked for here"))
+                .help("set options.disableNameSuffixHash to true on this generator"),
+        )
+    }
+
     /// All objects of `kind`, in the order in which they were added.
     pub(super) fn of_kind<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s Node> {
         self.objects.iter().filter(move |((own, _, _), _)| own == kind).map(|(_, node)| node)
@@ -100,6 +133,12 @@ impl Store {
         }
         Some(data)
     }
+}
+
+/// Whether a generator of kustomize makes `node`, of which it writes every field.
+fn is_generated(node: &Node) -> bool {
+    let written = |it: &Node| it.origin.written_at();
+    node.get("apiVersion").is_some_and(|it| written(it) == written(node))
 }
 
 /// No namespace is the one named `default`.

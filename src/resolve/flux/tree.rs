@@ -249,6 +249,7 @@ impl Tree<'_> {
         let substituted = match variables::gather(&node, &self.store, &self.controller) {
             Ok(None) => built,
             Ok(Some(mut variables)) => {
+                self.problems.append(&mut variables.misnamed);
                 if variables.controller.told().is_none() {
                     let sources = self.context.sources;
                     let found = || Controller::of_repository(sources);

@@ -95,6 +95,10 @@ fn referred(
     }
     let Some(data) = store.data(kind, namespace, name) else {
         let why = format!("the {kind} `{namespace}/{name}` is not in the repository");
+        if let Some(problem) = store.hashed(kind, namespace, name, origin) {
+            problems.push(Problem { tolerated: optional, ..problem });
+            return if optional { Ok(None) } else { unknown(why.into()) };
+        }
         let message = format!("{why}; the values in it are unknown");
         let cause = format!("{kind} {namespace}/{name}");
         problems.push(Problem::unresolved(origin, message).about(cause));

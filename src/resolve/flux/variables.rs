@@ -18,6 +18,9 @@ pub(super) struct Variables {
     /// Sources that are not in the repository, as the problems that they are once an expression
     /// asks for a variable that they may define.
     pub(super) unsure: Vec<Problem>,
+    /// Sources that are there under another name: the whole Kustomization fails, unless they are
+    /// optional.
+    pub(super) misnamed: Vec<Problem>,
     /// Where a variable would be defined, each with what is there.
     pub(super) searched: Vec<(Origin, String)>,
     /// What applies the result.
@@ -74,7 +77,10 @@ pub(super) fn gather(
             .also(&post_build.origin, "this substitutes it, and fails")
             .help("use letters, digits and underscores only, and no digit first"));
     }
-    let nothing = variables.known.is_empty() && variables.open.is_none() && !variables.always;
+    let nothing = variables.known.is_empty()
+        && variables.open.is_none()
+        && variables.misnamed.is_empty()
+        && !variables.always;
     Ok((!nothing).then_some(variables))
 }
 
@@ -122,6 +128,13 @@ impl Variables {
         let Some(data) = store.data(kind, namespace, name) else {
             let why: Reason =
                 format!("the {kind} `{namespace}/{name}` is not in the repository").into();
+            if let Some(problem) = store.hashed(kind, namespace, name, &name_node.origin) {
+                self.misnamed.push(Problem { tolerated: optional, ..problem });
+                if !optional {
+                    self.forget(why);
+                }
+                return;
+            }
             let message = format!("{why}; the variables that it defines are unknown");
             let problem = Problem::unresolved(&name_node.origin, message);
             self.unsure.push(problem.about(format!("{kind} {namespace}/{name}")));
