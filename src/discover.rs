@@ -365,10 +365,8 @@ fn classify(bytes: &[u8]) -> Text {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Text::Skipped(Skip::Utf16);
     }
-    if memchr::memchr(0, bytes).is_some() {
-        return Text::Skipped(Skip::Binary);
-    }
     match std::str::from_utf8(bytes) {
+        Ok(text) if text.contains('\0') => Text::Skipped(Skip::Nul),
         Ok(text) => Text::Utf8(text.to_owned()),
         Err(_) => Text::Skipped(Skip::Binary),
     }
@@ -529,7 +527,7 @@ mod tests {
         let named = open(dir.path(), &["inner/deep".to_owned()], &|| {}).unwrap();
         assert!(named.repositories.is_empty());
         assert_eq!(text("c.yaml"), Some(Text::Utf8("nothing\n".into())));
-        assert_eq!(text("d.yaml"), Some(Text::Skipped(Skip::Binary)));
+        assert_eq!(text("d.yaml"), Some(Text::Skipped(Skip::Nul)));
         assert_eq!(text("out/passwd"), None);
         assert_eq!(text("ignored/a.yaml"), None);
         let named = ["ignored/a.yaml", ".hidden"].map(str::to_owned);

@@ -52,6 +52,9 @@ pub(crate) enum Tag {
     Merge,
     /// Any other.
     Other,
+    /// No tag is written: a node of go-yaml knows without quotes that it is a string, and they come
+    /// when it is printed.
+    Implied,
 }
 
 /// A scalar's meaning.
@@ -106,7 +109,7 @@ pub(crate) fn sigs(scalar: &Scalar) -> Value<'_> {
 pub(crate) fn value(scalar: &Scalar, dialect: Dialect) -> Value<'_> {
     let text = &*scalar.text;
     match (scalar.tag, scalar.style) {
-        (Some(Tag::Str | Tag::Binary | Tag::Other), _) => Value::Str(text),
+        (Some(Tag::Str | Tag::Binary | Tag::Other | Tag::Implied), _) => Value::Str(text),
         (None, Style::Plain) | (Some(_), _) => plain(text, dialect),
         (None, _) => Value::Str(text),
     }

@@ -52,8 +52,10 @@ pub(crate) enum Text {
 /// Why a file is not read as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Skip {
-    /// A NUL byte or invalid UTF-8.
+    /// Invalid UTF-8.
     Binary,
+    /// UTF-8 with NUL bytes, which YAML does not allow.
+    Nul,
     /// Encrypted by git-crypt. What SOPS encrypts is still text.
     Encrypted,
     /// Over [`MAX_FILE`] bytes.
@@ -69,6 +71,7 @@ impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Binary => "is not text in UTF-8",
+            Self::Nul => "holds NUL bytes",
             Self::Encrypted => "is encrypted",
             Self::TooLarge => "is larger than 8 MiB",
             Self::Utf16 => "is in UTF-16, not in UTF-8",

@@ -26,13 +26,13 @@ fn illegible(file: FileId, source: &Source) -> Option<Problem> {
     }
     let kind = match skip {
         // Every reader of YAML refuses it.
-        Skip::Binary if layout::is_yaml(&source.path) => ProblemKind::Syntax,
+        Skip::Binary | Skip::Nul if layout::is_yaml(&source.path) => ProblemKind::Syntax,
         _ => ProblemKind::Unresolved,
     };
     let message = format!("this {skip}, so nothing in it is judged");
     let problem = Problem::new(kind, &Origin::start_of(file), message);
     Some(match skip {
-        Skip::Binary | Skip::Utf16 => problem.help("save it as text in UTF-8"),
+        Skip::Binary | Skip::Nul | Skip::Utf16 => problem.help("save it as text in UTF-8"),
         Skip::TooLarge => problem.help("split it"),
         Skip::Encrypted | Skip::Unreadable(_) => problem,
     })

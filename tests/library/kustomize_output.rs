@@ -1,10 +1,12 @@
 //! What builds print, to the letter as `kubectl kustomize` 1.37.1 (kustomize 5.8.1) does.
 
+use std::fs;
+
 use insta::assert_snapshot;
 
 use super::{fixture, with};
 use crate::{
-    emit,
+    discover, emit,
     problem::ProblemKind,
     resolve::kustomize::{BuildOptions, build},
 };
@@ -17,6 +19,30 @@ fn printed(files: &str) -> String {
     let fails = build.problems.iter().any(|it| it.kind == ProblemKind::BuildFails);
     let objects = build.objects.iter().filter(|_| !fails);
     refused.chain(objects.map(emit::yaml)).collect::<Vec<_>>().join("---\n")
+}
+
+/// What a file holds that is no text goes elsewhere; what has NUL bytes is text.
+#[test]
+fn generators_put_bytes_that_are_no_text_into_binary_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let generator = "[{name: a, options: {disableNameSuffixHash: true}, files: [key, nul, text]}]";
+    let fields = format!("configMapGenerator: {generator}\nsecretGenerator: {generator}\n");
+    let contents: [(&str, &[u8]); 4] = [
+        ("kustomization.yaml", fields.as_bytes()),
+        ("key", b"\xff\x00\x01"),
+        ("nul", b"a\x00b"),
+        ("text", b"c"),
+    ];
+    for (path, content) in contents {
+        fs::write(dir.path().join(path), content).unwrap();
+    }
+    let sources = discover::open(dir.path(), &[], &|| {}).unwrap();
+    let build = with(&sources, |context| build(context, "", &BuildOptions::default()));
+    let [map, secret] = &build.objects[..] else { panic!("two objects are made") };
+    assert_eq!(map.at("binaryData").map(emit::yaml).as_deref(), Some("key: <unknown>\n"));
+    assert_eq!(map.at("data").map(emit::yaml).as_deref(), Some("nul: <unknown>\ntext: c\n"));
+    let data = secret.at("data").map(emit::yaml);
+    assert_eq!(data.as_deref(), Some("key: <unknown>\nnul: <unknown>\ntext: Yw==\n"));
 }
 
 /// A build of `object` with the other `fields` of a kustomization.
@@ -335,6 +361,29 @@ fn replacements_select_by_patterns() {
 }
 
 #[test]
+fn paths_of_replacements_may_begin_with_a_dot() {
+    let copied = |path: &str| {
+        let replacement = "replacements: [{source: {kind: Secret, fieldPath: .stringData.k},
+            targets: [{select: {kind: Secret}, fieldPaths: [PATH], options: {create: true}}]}]";
+        let secret =
+            "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {k: v, n: null}}";
+        one(&replacement.replace("PATH", path), secret)
+    };
+    for (path, expected) in [
+        ("'.metadata.annotations.[a.b/c]'", "  annotations:\n    a.b/c: v\n  name: a\n"),
+        ("'.metadata.annotations.[a.b[c]]'", "  annotations:\n    a.b[c: v\n  name: a\n"),
+        (".stringData.n.", "  \"n\": \"\"\n"),
+        // A part that is empty elsewhere is what it stands in, which has to be a scalar.
+        ("'..metadata.labels.x'", "refused: a part of this path is empty"),
+        ("metadata.labels.x.", "refused: a part of this path is empty"),
+        ("'.metadata.annotations.[x]'", "refused: `[x]` must be [key=value]"),
+    ] {
+        let copied = copied(path);
+        assert!(copied.contains(expected), "{path}: {copied}");
+    }
+}
+
+#[test]
 fn replacements_reach_into_text() {
     let replaced = |text: &str| {
         let files = "
@@ -492,4 +541,29 @@ fn what_is_unknown_is_not_printed_as_null() {
         app.kubernetes.io/managed-by: <unknown>
       name: a
     ");
+}
+
+/// kyaml keeps the notation of what is patched: that a tag is written, but not which one.
+#[test]
+fn a_patch_keeps_that_a_tag_is_written() {
+    let patched = |old: &str, patches: &[&str]| {
+        let head = "apiVersion: a/v1, kind: A, metadata: {name: a}";
+        let patch = |it: &&str| format!("{{patch: '{{{head}, spec: {it}}}'}}");
+        let patches: Vec<String> = patches.iter().map(patch).collect();
+        let fields = format!("patches: [{}]", patches.join(", "));
+        let built = one(&fields, &format!("{{{head}, spec: {{k: {old}}}}}"));
+        built.lines().find_map(|it| it.strip_prefix("  k: ")).unwrap_or_default().to_owned()
+    };
+    for (old, patches, expected) in [
+        ("!!str 3", &["{}", "{k: 010}"][..], "8"),
+        ("!!str \"3\"", &["{k: 010}"], "8"),
+        ("!!int \"3\"", &["{k: true}"], "true"),
+        ("!!str 3", &["{k: 2001-01-01}"], "\"2001-01-01T00:00:00Z\""),
+        ("\"3\"", &["{k: !!int \"4\"}"], "\"4\""),
+        // Quotes that were lost come back once somebody looks at the field.
+        ("3", &["{k: \"7\"}", "{k: 010}"], "8"),
+        ("3", &["{k: \"7\"}", "{}", "{k: 010}"], "\"010\""),
+    ] {
+        assert_eq!(patched(old, patches), expected, "{old} {patches:?}");
+    }
 }

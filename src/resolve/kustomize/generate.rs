@@ -1,6 +1,6 @@
 //! `configMapGenerator` and `secretGenerator`, and the hashes in the names of what they make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
@@ -71,7 +71,7 @@ pub(super) fn generate(
 ) -> Outcome<Generated> {
     let name = shape::text(entry, "name")
         .ok_or_else(|| refusal(&entry.origin, "this generator has no name"))?;
-    let mut sources = Pairs { loader, data: BTreeMap::new(), open: None, problems: Vec::new() };
+    let mut sources = Pairs::of(loader);
     for path in shape::items(entry, "envs") {
         sources.env(path);
     }
@@ -116,12 +116,19 @@ pub(super) fn generate(
             .map_or_else(|| made("Opaque"), |it| string(text(Some(it)), it.origin.clone()));
         object.set("type", kind);
     }
-    let Pairs { data, open, problems, .. } = sources;
-    if product == Product::Secret || !data.is_empty() || open.is_some() {
-        let value = |it: Node| if product == Product::Secret { encoded(it) } else { it };
+    let Pairs { data, binary, open, problems, .. } = sources;
+    let secret = product == Product::Secret;
+    let (binary, data): (Vec<_>, Vec<_>) =
+        data.into_iter().partition(|(key, _)| !secret && binary.contains(key));
+    if secret || !data.is_empty() || open.is_some() {
+        let value = |it: Node| if secret { encoded(it) } else { it };
         let mut data: Map = data.into_iter().map(|(key, it)| (key, value(it))).collect();
         data.open = open;
         object.set("data", Node::new(data, entry.origin.clone()));
+    }
+    if !binary.is_empty() {
+        let binary: Map = binary.into_iter().collect();
+        object.set("binaryData", Node::new(binary, entry.origin.clone()));
     }
     if flag("immutable") {
         object.set("immutable", Node::new(true, entry.origin.clone()));
@@ -144,12 +151,24 @@ struct Pairs<'a> {
     loader: &'a Loader<'a>,
     /// Strings, or what is unknown.
     data: BTreeMap<String, Node>,
+    /// The keys whose values are no text: a ConfigMap has them in `binaryData`.
+    binary: BTreeSet<String>,
     /// Why there may be more keys.
     open: Option<Reason>,
     problems: Vec<Problem>,
 }
 
-impl Pairs<'_> {
+impl<'a> Pairs<'a> {
+    fn of(loader: &'a Loader<'a>) -> Self {
+        Self {
+            loader,
+            data: BTreeMap::new(),
+            binary: BTreeSet::new(),
+            open: None,
+            problems: Vec::new(),
+        }
+    }
+
     fn add(&mut self, key: &str, mut value: Node) {
         if let Some(first) = self.data.get(key) {
             let message = format!("this generator sets {key} twice");
@@ -230,6 +249,9 @@ impl Pairs<'_> {
         let value = match sources.load(file) {
             Text::Utf8(text) => string(text.as_str(), origin),
             Text::Skipped(skip) => {
+                if matches!(skip, Skip::Binary | Skip::Utf16) {
+                    self.binary.insert(key.to_owned());
+                }
                 Node::unknown_value(self.unreadable(source, file, *skip), &origin)
             }
         };

@@ -270,7 +270,7 @@ pub(super) fn through_json(node: &Node, dialect: Dialect) -> Node {
             Value::Float(it) => Scalar::plain(scalar::go_float(it, -4..6)).into(),
             Value::Str(text) => Scalar {
                 style: style_of(text),
-                tag: (style_of(text) == Style::Plain).then_some(Tag::Str),
+                tag: (style_of(text) == Style::Plain).then_some(Tag::Implied),
                 text: text.into(),
             }
             .into(),

@@ -250,7 +250,7 @@ impl<'a> Loader<'a> {
         let path = &self.context.sources[file].path;
         match self.context.sources.load(file) {
             Text::Utf8(_) | Text::Skipped(Skip::Encrypted) => Ok(()),
-            Text::Skipped(Skip::Binary) => {
+            Text::Skipped(Skip::Binary | Skip::Nul) => {
                 Err(refusal(at, format!("{path} cannot be read as text")))
             }
             Text::Skipped(skip) => Err(Box::new(Problem::unresolved(at, format!("{path} {skip}")))),

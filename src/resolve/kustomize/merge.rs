@@ -189,8 +189,7 @@ fn set(
             if let (Some(old), Some(scalar)) = (old, value.as_scalar())
                 && !is_null(&value)
             {
-                let style = old.as_scalar().map_or(Style::Plain, |it| it.style);
-                value.kind = restyled(scalar, style).into();
+                value.kind = restyled(scalar, old.as_scalar()).into();
             }
             let key_span = map.entry(key).map_or(patch.key, |it| it.key);
             if old.is_none() {
@@ -209,24 +208,44 @@ fn set(
 /// field of a mapping that it walks: what is merged over it later takes the quotes over.
 fn quote(value: &mut Node) {
     let Kind::Scalar(scalar) = &mut value.kind else { return };
-    let is_text = |dialect| matches!(scalar::value(scalar, dialect), Value::Str(_));
-    let bare = Scalar { tag: None, ..scalar.clone() };
     if scalar.style == Style::Plain
-        && is_text(Dialect::Kyaml)
-        && !scalar::is_timestamp(&scalar.text)
-        && !matches!(scalar::sigs(&bare), Value::Str(_))
+        && matches!(scalar.tag, None | Some(Tag::Implied))
+        && tag_of(scalar) == Tag::Str
+        && !matches!(scalar::plain(&scalar.text, Dialect::Sigs), Value::Str(_))
     {
         scalar.style = Style::DoubleQuoted;
     }
 }
 
 /// The scalar in the notation of what it replaces, which kyaml keeps: so a number over quotes
-/// becomes a string, and a string stays one.
-fn restyled(scalar: &Scalar, style: Style) -> Scalar {
-    let quoted = scalar.style != Style::Plain
-        && matches!(scalar::value(scalar, Dialect::Kyaml), Value::Str(_));
-    let tag = if style == Style::Plain && quoted { Some(Tag::Str) } else { scalar.tag };
+/// becomes a string, and a string stays one. That a tag is written is part of the notation; which one
+/// is not.
+fn restyled(scalar: &Scalar, old: Option<&Scalar>) -> Scalar {
+    let style = old.map_or(Style::Plain, |it| it.style);
+    let tagged = old.is_some_and(|it| !matches!(it.tag, None | Some(Tag::Implied)));
+    let tag = match tag_of(scalar) {
+        tag if tagged => Some(tag),
+        Tag::Str => (style == Style::Plain).then_some(Tag::Implied),
+        // go-yaml leaves out what the text says without quotes, also where there are some.
+        tag => (tag != tag_of(&Scalar::plain(&*scalar.text))).then_some(tag),
+    };
     Scalar { text: scalar.text.clone(), style, tag }
+}
+
+/// The tag that go-yaml's node has.
+fn tag_of(scalar: &Scalar) -> Tag {
+    match (scalar.tag, scalar::value(scalar, Dialect::Kyaml)) {
+        (Some(Tag::Implied), _) => Tag::Str,
+        (Some(tag), _) => tag,
+        (None, Value::Null) => Tag::Null,
+        (None, Value::Bool(_)) => Tag::Bool,
+        (None, Value::Int(_)) => Tag::Int,
+        (None, Value::Float(_)) => Tag::Float,
+        (None, Value::Str(text)) if scalar.style == Style::Plain && scalar::is_timestamp(text) => {
+            Tag::Timestamp
+        }
+        (None, Value::Str(_)) => Tag::Str,
+    }
 }
 
 /// The type of something that says itself what it is.

@@ -290,6 +290,7 @@ impl<'a> Referrer<'a> {
 }
 
 fn rename(node: &mut Node, to: &Candidate) {
-    let tag = node.as_scalar().and_then(|it| it.tag).filter(|it| *it == Tag::Str);
+    let tag =
+        node.as_scalar().and_then(|it| it.tag).filter(|it| matches!(it, Tag::Str | Tag::Implied));
     overwrite(node, to.id.name.clone(), tag, &to.name.origin);
 }

@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use crate::{
-    resolve::kustomize::value::{Outcome, is_null, refusal, refusal_of, text},
+    resolve::kustomize::value::{Outcome, is_null, refusal, refusal_of, string, text},
     scalar::{Scalar, Style},
     tree::{Kind, Map, Node, Origin},
 };
@@ -36,11 +36,12 @@ impl Make {
     }
 }
 
-/// The parts between separators; one after a backslash is inside a part.
+/// The parts between separators, of which one may lead; one after a backslash is inside a part
+/// (`PathSplitter`).
 pub(super) fn split_unescaped(path: &str, separator: char) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut joins = false;
-    for part in path.split(separator) {
+    for part in path.strip_prefix(separator).unwrap_or(path).split(separator) {
         match parts.last_mut() {
             Some(last) if joins => {
                 last.pop();
@@ -54,7 +55,8 @@ pub(super) fn split_unescaped(path: &str, separator: char) -> Vec<String> {
     parts
 }
 
-/// The parts of a path: separated by dots, but not by those after a backslash or in brackets.
+/// The parts of a path: separated by dots, but not by those after a backslash or in brackets
+/// (`SmarterPathSplitter`).
 pub(super) fn split(path: &str) -> Vec<String> {
     let mut result = Vec::new();
     let mut parts = split_unescaped(path, '.').into_iter();
@@ -72,10 +74,10 @@ pub(super) fn split(path: &str) -> Vec<String> {
                 break;
             }
         }
-        if !whole.contains('=') {
-            whole.retain(|it| !matches!(it, '[' | ']'));
-        }
-        result.push(whole);
+        result.push(match whole.contains('=') {
+            true => whole,
+            false => whole.trim_matches(['[', ']']).to_owned(),
+        });
     }
     result
 }
@@ -238,6 +240,17 @@ fn visit_field(
     at: &Origin,
     write: &mut dyn FnMut(&mut Node) -> Outcome<()>,
 ) -> Outcome<usize> {
+    if part.is_empty() {
+        // A part without a name is the scalar itself, which is made empty.
+        if node.as_scalar().is_none() {
+            return Err(refusal(at, "a part of this path is empty"));
+        }
+        if make.is_none() {
+            return Ok(0);
+        }
+        *node = string("", at.clone());
+        return Ok(1);
+    }
     if is_null(node) {
         if make.is_none() {
             return Ok(0);

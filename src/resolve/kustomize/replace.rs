@@ -280,7 +280,8 @@ fn set(node: &mut Node, value: &Node, target: &Node, at: &Origin) -> Outcome<()>
         return Ok(());
     };
     // Only the text is copied: what was a string stays one, what was a number must be one again.
-    let tag = if is_string(node) && old.style == Style::Plain { Some(Tag::Str) } else { old.tag };
+    let implied = is_string(node) && old.style == Style::Plain;
+    let tag = old.tag.or(implied.then_some(Tag::Implied));
     if !fits(old, &new) {
         let message = format!("`{new}` cannot stand where {} stood", old.text);
         return Err(refusal_of(new, at, message));

@@ -91,7 +91,7 @@ impl Namespace<'_> {
             return Err(refusal(&node.origin, "a namespace cannot be written over this"));
         }
         if !self.unset_only || text(Some(node)).is_empty() {
-            overwrite(node, text(Some(self.to)), Some(Tag::Str), &self.to.origin);
+            overwrite(node, text(Some(self.to)), Some(Tag::Implied), &self.to.origin);
         }
         Ok(())
     }
@@ -199,7 +199,7 @@ pub(super) fn label(resources: &mut [Resource], pairs: &Node, fields: &[FieldSpe
 pub(super) fn set_string(node: &mut Node, key: &str, value: &Node) {
     let Some(map) = node.as_map_mut() else { return };
     match map.get_mut(key).filter(|it| it.as_scalar().is_some()) {
-        Some(old) => overwrite(old, text(Some(value)), Some(Tag::Str), &value.origin),
+        Some(old) => overwrite(old, text(Some(value)), Some(Tag::Implied), &value.origin),
         None => map.set(key, string(text(Some(value)), value.origin.clone())),
     }
 }

@@ -132,7 +132,7 @@ pub(super) fn is_empty(node: &Node) -> bool {
 pub(super) fn string(text: impl Into<Arc<str>>, origin: Origin) -> Node {
     let text = text.into();
     let style = if text.contains('\n') { Style::Literal } else { Style::Plain };
-    Node::new(Scalar { text, style, tag: Some(Tag::Str) }, origin)
+    Node::new(Scalar { text, style, tag: Some(Tag::Implied) }, origin)
 }
 
 /// The entries, every value a string of what is written for it: kustomize reads and writes `data`,
