@@ -1,11 +1,13 @@
 //! The typed view of one environment: all that a rule sees.
 
+mod api_version;
 pub(crate) mod approver;
 mod chart;
 mod fact;
 mod kubelet;
 mod lower;
 pub(crate) mod nodes;
+mod pin;
 pub(crate) mod platform;
 mod quantity;
 mod reach;
@@ -61,6 +63,10 @@ pub(crate) struct Cluster {
     pub approvers: Vec<Approver>,
     /// APIServices of group `metrics.k8s.io`.
     pub api_services: Vec<ApiService>,
+    /// Objects of an API version that Kubernetes removed.
+    pub removed_api_versions: Vec<RemovedApiVersion>,
+    /// Versions that change without a change in the repository.
+    pub moving_versions: Vec<MovingVersion>,
     /// What says that cert-manager runs there, which could issue certificates.
     pub cert_manager: Option<Origin>,
     /// How the kubelets get their serving certificates, over all of them.
@@ -268,6 +274,51 @@ pub(crate) struct ApiService {
     pub foreign: bool,
     /// Its name in the file.
     pub anchor: Origin,
+}
+
+/// An object of an API version that Kubernetes removed.
+#[derive(Debug, Clone)]
+pub(crate) struct RemovedApiVersion {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// `policy/v1beta1`
+    pub api_version: String,
+    /// The first release of Kubernetes without it.
+    pub by: Version,
+    /// The API version that took its place, if one did.
+    pub instead: Option<&'static str>,
+    /// Where it is written; for a chart's, the chart's version.
+    pub origin: Origin,
+}
+
+/// A version that changes without a change in the repository.
+#[derive(Debug, Clone)]
+pub(crate) struct MovingVersion {
+    /// What it is of: the release, the workload, the object that refers to it.
+    pub subject: String,
+    /// What may come of it.
+    pub moves: Moves,
+    /// As it is written; empty where nothing is.
+    pub text: String,
+    /// Where it is written, or would be.
+    pub origin: Origin,
+}
+
+/// What a version that changes may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moves {
+    /// Any newer version of the chart.
+    AnyChart,
+    /// Versions of the chart up to some bound.
+    Chart,
+    /// Versions of the chart that differ in their last number.
+    Patch,
+    /// Another image of the same tag.
+    Tag,
+    /// The next commit of a branch.
+    Branch,
 }
 
 /// What one carrier says of the kubelets of one group of nodes.

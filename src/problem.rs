@@ -79,6 +79,8 @@ pub(crate) enum ProblemKind {
     SourceHasHash,
     /// Flux waits for something that is not there.
     DependencyNotFound,
+    /// What is fetched from elsewhere is another version from time to time.
+    MovingVersion,
 }
 
 impl ProblemKind {
@@ -91,6 +93,7 @@ impl ProblemKind {
             Self::EnvVarUndefined => "env-var-undefined",
             Self::SourceHasHash => "substitution-source-has-hash",
             Self::DependencyNotFound => "dependency-not-found",
+            Self::MovingVersion => "moving-version",
         }
     }
 }

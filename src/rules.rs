@@ -8,6 +8,8 @@ mod argument_is_not_a_flag;
 mod conflicting_flags;
 mod flag_given_twice;
 mod hostname_before_internal_ip;
+mod image_does_not_exist;
+mod image_from_retired_registry;
 mod insecure_tls_unneeded;
 mod invalid_flag_value;
 mod invalid_quantity;
@@ -16,10 +18,12 @@ mod kubelet_refuses_metrics_server;
 mod limit_below_request;
 mod memory_limit_too_low;
 mod metric_resolution_too_small;
+mod moving_version;
 mod nodes_left_out;
 mod page;
 mod priority_class_not_critical;
 mod read_only_port;
+mod removed_api_version;
 mod rollout_may_interrupt_metrics;
 mod second_metrics_server;
 mod serving_bootstrap_without_approver;
@@ -67,6 +71,8 @@ rules! {
     "env-var-undefined",
     "flag-given-twice" => flag_given_twice,
     "hostname-before-internal-ip" => hostname_before_internal_ip,
+    "image-does-not-exist" => image_does_not_exist,
+    "image-from-retired-registry" => image_from_retired_registry,
     "insecure-tls-unneeded" => insecure_tls_unneeded,
     "invalid-flag-value" => invalid_flag_value,
     "invalid-quantity" => invalid_quantity,
@@ -75,9 +81,11 @@ rules! {
     "limit-below-request" => limit_below_request,
     "memory-limit-too-low" => memory_limit_too_low,
     "metric-resolution-too-small" => metric_resolution_too_small,
+    "moving-version" => moving_version,
     "nodes-left-out" => nodes_left_out,
     "priority-class-not-critical" => priority_class_not_critical,
     "read-only-port" => read_only_port,
+    "removed-api-version" => removed_api_version,
     "rollout-may-interrupt-metrics" => rollout_may_interrupt_metrics,
     "second-metrics-server" => second_metrics_server,
     "serving-bootstrap-without-approver" => serving_bootstrap_without_approver,
@@ -94,6 +102,9 @@ rules! {
 
 /// Which rule says more than which other about one place: the first stays.
 pub(crate) const OUTRANKS: &[(&str, &str)] = &[
+    ("image-does-not-exist", "image-from-retired-registry"),
+    ("image-does-not-exist", "moving-version"),
+    ("image-from-retired-registry", "moving-version"),
     ("invalid-flag-value", "address-types-have-no-effect"),
     ("invalid-flag-value", "hostname-before-internal-ip"),
     ("invalid-quantity", "limit-below-request"),

@@ -44,6 +44,20 @@ impl Constraint {
         })
     }
 
+    /// Whether it has no upper bound, so that any newer version satisfies it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.holds(&Version::new(u64::MAX, 0, 0))
+    }
+
+    /// Whether nothing but the last number may differ: `~3.12.0`, `3.12.x`.
+    pub(crate) fn is_narrow(&self) -> bool {
+        let narrow = |it: &Bound| match it.operator {
+            Operator::Equal | Operator::Tilde => it.written >= 2,
+            _ => false,
+        };
+        self.alternatives.iter().all(|all| all.iter().any(narrow))
+    }
+
     /// The one version that satisfies it, when it names one completely; without build metadata.
     pub(crate) fn exact(&self) -> Option<&Version> {
         match self.alternatives.as_slice() {

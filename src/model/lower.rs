@@ -8,7 +8,7 @@ use crate::{
     data::subject::is_named_in,
     model::{
         ApiService, Approver, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
-        MetricsServerFacts, Resources, approver, chart, nodes, platform,
+        MetricsServerFacts, Resources, api_version, approver, chart, nodes, pin, platform,
         reach::Subject,
         serving,
         workload::{self, fact, flag},
@@ -56,6 +56,7 @@ pub(crate) fn lower(
     problems.extend(platform.problems);
     let (nodes, pods_per_node) = nodes::count(&platform.pools, settings);
     let serving = serving::state(&platform.kubelets, &platform.approvers);
+    let moving_versions = pin::moving(environment, &metrics_servers);
     Cluster {
         environment: environment.name.clone(),
         assumed: environment.entry.kind == EntryKind::Values || suspended,
@@ -72,6 +73,8 @@ pub(crate) fn lower(
         kubelets: platform.kubelets,
         approvers: platform.approvers,
         api_services: registrations.into_iter().map(|(_, it)| it).collect(),
+        removed_api_versions: api_version::removed(environment),
+        moving_versions,
         cert_manager: cert_manager(environment),
         serving,
         problems,

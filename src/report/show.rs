@@ -233,6 +233,14 @@ fn environment(
     for approver in &cluster.approvers {
         table.row("approver", &approver.name, &place(sources, approver.origin.written_at()));
     }
+    for it in &cluster.removed_api_versions {
+        let what = format!("{} {}", it.api_version, it.kind);
+        table.row("removed API version", &what, &place(sources, it.origin.written_at()));
+    }
+    for it in &cluster.moving_versions {
+        let text = if it.text.is_empty() { "none" } else { &it.text };
+        table.row("moving version", text, &place(sources, it.origin.written_at()));
+    }
     out += &table.print(look);
     for server in &cluster.metrics_servers {
         let name = if server.name.is_empty() {

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use crate::{
     parse,
+    problem::{Problem, ProblemKind},
     resolve::kustomize::{
         layer::Layer,
         load::Loader,
@@ -34,16 +35,23 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) {
         Some((Revision::Newest, file)) => {
             let found = newest(loader, file, &origin);
             layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin);
-            layer.unresolved(
-                &entry.origin,
-                format!("{url} is another version from time to time; pin one"),
-            );
+            layer.part::<()>(Err(moving(&entry.origin, url).into()));
+        }
+        None if is_of_branch(url) => {
+            layer.part::<()>(Err(moving(&entry.origin, url).hiding_objects().into()));
         }
         None => {
             let outside = unresolved(&entry.origin, format!("{url} is not in the repository"));
             layer.part::<()>(Err(outside.hiding_objects().into()));
         }
     }
+}
+
+/// That metrics-server's `url` is another version from time to time.
+fn moving(at: &Origin, url: &str) -> Problem {
+    let message = format!("{url} is another version from time to time");
+    Problem::new(ProblemKind::MovingVersion, at, message)
+        .help("name a release, as in releases/download/v0.8.1/components.yaml or ?ref=v0.8.1")
 }
 
 enum Revision<'a> {
@@ -63,7 +71,7 @@ fn recognise(url: &str) -> Option<(Revision<'_>, &'static str)> {
         "github.com" | "www.github.com" => rest,
         _ => return None,
     };
-    let rest = rest.strip_prefix("kubernetes-sigs/metrics-server")?;
+    let rest = rest.strip_prefix(REPOSITORY)?;
     if let Some(file) = rest.strip_prefix("/releases/latest/download/") {
         return Some((Revision::Newest, known_file(file)?));
     }
@@ -80,10 +88,35 @@ fn recognise(url: &str) -> Option<(Revision<'_>, &'static str)> {
         "manifests/overlays/release-ha-1.21+" => "high-availability-1.21+.yaml",
         _ => return None,
     };
-    let reference = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("ref=").or_else(|| pair.strip_prefix("version=")));
-    Some((Revision::Tag(reference?), file))
+    let tag = reference(query).filter(|it| !is_branch(it))?;
+    Some((Revision::Tag(tag), file))
+}
+
+/// Where metrics-server's repository is at GitHub.
+const REPOSITORY: &str = "kubernetes-sigs/metrics-server";
+
+/// The revision that the query of a URL names.
+fn reference(query: &str) -> Option<&str> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find_map(|(key, value)| matches!(key, "ref" | "version").then_some(value))
+}
+
+fn is_branch(revision: &str) -> bool {
+    revision.is_empty() || matches!(revision, "master" | "main" | "HEAD")
+}
+
+/// Whether `url` is of a branch of metrics-server's repository, of which nothing is known.
+fn is_of_branch(url: &str) -> bool {
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let Some((host, rest)) = path.split_once(REPOSITORY) else { return false };
+    if host.contains("raw.githubusercontent.com") || rest.starts_with("/raw/") {
+        let revision = rest.trim_start_matches("/raw").trim_start_matches("/refs/heads");
+        return revision.split('/').nth(1).is_some_and(is_branch);
+    }
+    // A directory in git.
+    let is_directory = rest.starts_with("//") || rest.starts_with(".git");
+    let is_directory = is_directory || rest.starts_with("/manifests/");
+    host.contains("github.com") && is_directory && reference(query).is_none_or(is_branch)
 }
 
 fn known_file(name: &str) -> Option<&'static str> {
@@ -198,7 +231,7 @@ mod tests {
             - https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml
             ",
         );
-        assert_eq!(build.problems[0].kind, ProblemKind::Unresolved);
+        assert_eq!(build.problems[0].kind, ProblemKind::MovingVersion);
         let deployment = deployment(&build).expect("a Deployment");
         assert_eq!(deployment.str_at("metadata.name"), Some("metrics-server"));
         let container = &deployment.items_at("spec.template.spec.containers")[0];
@@ -206,6 +239,30 @@ mod tests {
         let flags = container.items_at("args").iter().filter_map(tree::flag_of);
         assert!(flags.into_iter().any(|it| it == "--secure-port="));
         assert_eq!(container.str_at("name"), Some("metrics-server"));
+    }
+
+    #[test]
+    fn branches_of_metrics_server_move_and_tags_and_others_do_not() {
+        let kind = |url: &str| {
+            let build = builds(&format!("//- kustomization.yaml\nresources: ['{url}']"));
+            build.problems.first().map(|it| it.kind)
+        };
+        for url in [
+            "github.com/kubernetes-sigs/metrics-server//manifests/overlays/release?ref=master",
+            "https://github.com/kubernetes-sigs/metrics-server.git//manifests/base",
+            "https://github.com/kubernetes-sigs/metrics-server/manifests/release",
+            "https://raw.githubusercontent.com/kubernetes-sigs/metrics-server/master/manifests/a.yaml",
+            "https://raw.githubusercontent.com/kubernetes-sigs/metrics-server/refs/heads/main/a.yaml",
+        ] {
+            assert_eq!(kind(url), Some(ProblemKind::MovingVersion), "{url}");
+        }
+        for url in [
+            "https://raw.githubusercontent.com/kubernetes-sigs/metrics-server/v0.7.2/a.yaml",
+            "github.com/kubernetes-sigs/metrics-server//manifests/base?ref=v0.7.2",
+            "github.com/example/fork//metrics-server?ref=master",
+        ] {
+            assert_eq!(kind(url), Some(ProblemKind::Unresolved), "{url}");
+        }
     }
 
     #[test]
