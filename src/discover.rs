@@ -59,8 +59,11 @@ pub(crate) fn open(
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         found.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let is_listed = |named: &String| {
-            let next = found.files.partition_point(|(path, ..)| path < named);
-            found.files[next..].first().is_some_and(|(path, ..)| source::is_within(path, named))
+            // What is below a directory need not come next to it: `a-b` is less than `a/b`.
+            let below = if named.is_empty() { String::new() } else { format!("{named}/") };
+            let next = |least: &String| found.files.partition_point(|(path, ..)| path < least);
+            let at = |least| found.files.get(next(least)).map(|(path, ..)| &**path);
+            at(named) == Some(named) || at(&below).is_some_and(|path| path.starts_with(&below))
         };
         let ignored = named.iter().filter(|it| !is_listed(it));
         ignored.map(|it| root.join(it)).collect::<Vec<_>>()
@@ -409,6 +412,28 @@ mod tests {
                 assert!(pattern.is_match(&path), "{}: {path}", hook["id"].as_str().unwrap());
             }
         }
+    }
+
+    #[test]
+    fn a_directory_that_is_named_is_not_ignored_because_of_its_neighbours_name() {
+        let dir = directory(
+            "
+            //- .gitignore
+            secret.yaml
+            //- a/x.yaml
+            a: 1
+            //- a/secret.yaml
+            a: 1
+            //- a-b/x.yaml
+            a: 1
+            ",
+        );
+        let paths = |named: &str| {
+            let sources = open(dir.path(), &[named.to_owned()], &|| {}).unwrap();
+            sources.iter().filter(|(_, it)| it.path.ends_with("secret.yaml")).count()
+        };
+        assert_eq!(paths("a"), 0);
+        assert_eq!(paths("a/secret.yaml"), 1);
     }
 
     /// What `open` lists, or nothing when it hangs.

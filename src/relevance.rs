@@ -49,6 +49,7 @@ const HINTS: &[&str] = &[
     "METRICS_S",
     "metricss",
     "metricsS",
+    "MetricsS",
     "metrics.k",
     "metric-res",
     "ubelet",

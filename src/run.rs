@@ -109,7 +109,9 @@ struct Run<'a, 'b> {
 impl Run<'_, '_> {
     fn command(&mut self) -> CommandResult {
         match &self.options.command {
-            Command::Check { paths, fail_on_empty, .. } => self.check(paths, *fail_on_empty),
+            Command::Check { paths, fail_on_empty, force_exclude, .. } => {
+                self.check(paths, *fail_on_empty, *force_exclude)
+            }
             Command::Show { paths } => self.show(paths),
             Command::Render { path, environment, load_restrictor, origins } => {
                 let unrestricted = *load_restrictor == LoadRestrictor::None;
@@ -147,7 +149,12 @@ impl Run<'_, '_> {
         Progress::start(self.streams.err_screen.watched)
     }
 
-    fn check(&mut self, paths: &[PathBuf], fail_on_empty: bool) -> CommandResult {
+    fn check(
+        &mut self,
+        paths: &[PathBuf],
+        fail_on_empty: bool,
+        force_exclude: bool,
+    ) -> CommandResult {
         let options = self.options;
         let progress = self.progress();
         let Opened { sources, config, scope } = open(options, paths, &progress)?;
@@ -185,10 +192,16 @@ impl Run<'_, '_> {
             let look = self.streams.err_screen.look(options.color);
             self.say(&report::summary(&report, look, elapsed));
         }
+        let mut unread = false;
         for path in not_looked_into(report.sources, &scope) {
             self.say(&format!(
                 "`{path}` is not looked into: nothing says what kind of file it is\n"
             ));
+            // Who names files one by one is told; a hook names all that changed.
+            unread = !force_exclude;
+        }
+        if unread {
+            return Ok(2);
         }
         let fails = |it: &Finding| options.fail_on.is_some_and(|least| it.severity >= least);
         Ok(u8::from(report.findings.iter().any(fails) || is_empty && fail_on_empty))

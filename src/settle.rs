@@ -84,7 +84,8 @@ pub(crate) fn settle(
     findings.retain(is_shown);
     let pedantic = found - findings.len();
     findings.sort_by_cached_key(|it| order(sources, it));
-    let suppressed = groups(applied.suppressed.into_iter()).filter(in_scope).count();
+    let suppressed = applied.suppressed.into_iter().filter(|it| scope.rules.has(it));
+    let suppressed = groups(suppressed).filter(in_scope).count();
     Settled { findings, suppressed, pedantic }
 }
 

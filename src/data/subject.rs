@@ -1,8 +1,14 @@
 //! What a text says when it speaks of what we judge.
 
 /// metrics-server, as it is spelled in names, paths, keys and variables.
-pub(crate) const SERVER: &[&str] =
-    &["metrics-server", "metrics_server", "METRICS_SERVER", "metricsserver", "metricsServer"];
+pub(crate) const SERVER: &[&str] = &[
+    "metrics-server",
+    "metrics_server",
+    "METRICS_SERVER",
+    "metricsserver",
+    "metricsServer",
+    "MetricsServer",
+];
 
 /// Projects that approve kubelet serving certificate requests, as their charts, images, workloads
 /// and repositories are called.
@@ -28,9 +34,16 @@ pub(crate) fn is_named_in(text: &str) -> bool {
     [SERVER, APPROVERS, OTHERS].into_iter().any(|words| has(text, words))
 }
 
-/// Whether `text` names metrics-server; an exporter of its metrics is another program.
+/// Whether `text` names metrics-server; an exporter of its metrics, `metrics-server-exporter`, is
+/// another program.
 pub(crate) fn is_server_named_in(text: &str) -> bool {
-    has(text, SERVER) && !text.contains("exporter")
+    let of_name = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == '_';
+    let is_server = |(at, word): (usize, &str)| {
+        let before = text[..at].rsplit(|it| !of_name(it)).next().unwrap_or_default();
+        let after = text[at + word.len()..].split(|it| !of_name(it)).next().unwrap_or_default();
+        !before.contains("exporter") && !after.contains("exporter")
+    };
+    SERVER.iter().flat_map(|it| text.match_indices(it)).any(is_server)
 }
 
 /// Whether `text` names what approves the kubelets' certificates.
@@ -40,4 +53,24 @@ pub(crate) fn is_approver_named_in(text: &str) -> bool {
 
 fn has(text: &str, words: &[&str]) -> bool {
     words.iter().any(|it| memchr::memmem::find(text.as_bytes(), it.as_bytes()).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exporter_is_another_program_and_what_stands_beside_it_is_not() {
+        for text in [
+            "kubectl apply -f metrics-server.yaml -f node-exporter.yaml",
+            "[\"node-exporter\", \"metrics-server\"]",
+            "new addons.MetricsServerAddOn()",
+            "metrics-server-exporter metrics_server",
+        ] {
+            assert!(is_server_named_in(text), "{text}");
+        }
+        for text in ["metrics-server-exporter", "exporter-metrics-server", "node-exporter", ""] {
+            assert!(!is_server_named_in(text), "{text}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What may concern us and no environment has.
 
+use std::collections::BTreeSet;
+
 use crate::{
     model::Cluster,
     problem::{Problem, ProblemKind},
@@ -48,17 +50,16 @@ fn installed(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
             What::Kubelets => !it.kubelets.is_empty(),
         })
     };
-    let is_said = |file: FileId| {
-        let mut problems = clusters.iter().flat_map(|it| &it.problems);
-        problems.any(|it| it.at.written_at().is_some_and(|span| span.file == file))
-    };
+    // A problem of something else in the file says nothing of this.
+    let problems = clusters.iter().flat_map(|it| &it.problems).filter(|it| it.concerns);
+    let said: BTreeSet<FileId> = problems.filter_map(|it| Some(it.at.written_at()?.file)).collect();
     // A values file that nothing else names is judged as a command would have it.
     let is_read = |dir: &str, command: &str| {
         assumed.iter().any(|it| command::means_any(dir, command, &it.environment).is_some())
     };
     let found = script::found(sources, &is_read).into_iter();
     found
-        .filter(|(what, file, _)| !is_there(*what) && !is_said(*file))
+        .filter(|(what, file, _)| !is_there(*what) && !said.contains(file))
         .map(|(_, _, problem)| problem)
         .collect()
 }

@@ -6,50 +6,77 @@ use regex::Regex;
 
 use crate::source;
 
-/// Programs, and what they are told when they install what they name.
-const INSTALL: &[(&str, &str)] = &[
-    ("helm[23]?", r#"[\s"',](?:upgrade|install|template)[\s"',]"#),
-    ("kubectl|oc|kubecolor", r#"[\s"',](?:apply|create|replace|patch|set)[\s"',]"#),
-    ("minikube", r"addons\s+enable\s|--addons[\s=]"),
-    (r"microk8s", r"\senable\s"),
-    (r"microk8s\.enable", r"\s"),
-    ("eksctl|aws", r"\s(?:create|update)[-\s]addon\s"),
-    ("flux|argocd", r"\screate\s(?:\s*(?:helmrelease|hr|kustomization)\s)?"),
-    ("arkade|tanzu", r"\sinstall\s"),
-    ("curl|wget|Invoke-WebRequest", r"metrics-server\S*\.ya?ml\b"),
+/// Programs, what they are told when they deal with what they name, and what becomes of that.
+const INSTALL: &[(&str, &str, &str)] = &[
+    ("helm[23]?", r#"[\s"',](?:upgrade|install)[\s"',]"#, "installed"),
+    ("helm[23]?", r#"[\s"',]template[\s"',]"#, "rendered"),
+    ("kubectl|oc|kubecolor", r#"[\s"',](?:apply|create|replace)[\s"',]"#, "installed"),
+    ("kubectl|oc|kubecolor", r#"[\s"',](?:patch|set)[\s"',]"#, "changed"),
+    ("minikube", r"addons\s+enable\s|--addons[\s=]", "installed"),
+    (r"microk8s", r"\senable\s", "installed"),
+    (r"microk8s\.enable", r"\s", "installed"),
+    ("eksctl|aws", r"\s(?:create|update)[-\s]addon\s", "installed"),
+    ("flux|argocd", r"\screate\s(?:\s*(?:helmrelease|hr|kustomization)\s)?", "installed"),
+    ("arkade|tanzu", r"\sinstall\s", "installed"),
+    ("curl|wget|Invoke-WebRequest", r"metrics-server\S*\.ya?ml\b", "installed"),
 ];
+
+/// How often one command may name a program before it is none: each time what follows is looked at.
+const MAX_NAMED: usize = 8;
 
 /// What may stand before a command on its line where not all is commands: keys, assignments, words
 /// of a shell.
 const BEFORE_COMMAND: &str = r#"^\s*(?:(?:-|!|@|sudo|then|do|else|if|while|until|time|exec|[\w.]+\s*:?=\s*\S*|[\w. -]+:(?:\s*[|>]-?)?|\$\(|["'`({\[])\s*)*$"#;
 
-static COMMANDS: LazyLock<Vec<(Regex, Regex)>> = LazyLock::new(|| {
-    let pair = |(program, told): &(&str, &str)| {
+static COMMANDS: LazyLock<Vec<(Regex, Regex, &str)>> = LazyLock::new(|| {
+    let pair = |(program, told, verb): &(&str, &str, &'static str)| {
         let program = Regex::new(&format!(r#"(?:^|[\s"'`(@/=\[,])({program})[\s"',]"#)).ok()?;
-        Some((program, Regex::new(told).ok()?))
+        Some((program, Regex::new(told).ok()?, *verb))
     };
     INSTALL.iter().filter_map(pair).collect()
 });
 
 static BEFORE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(BEFORE_COMMAND).ok());
 
-/// The commands in a line that install something, each with where it starts. Where not `all` lines
-/// are commands, one is where a command begins.
-pub(super) fn installing(line: &str, all: bool) -> impl Iterator<Item = (usize, &str)> {
-    COMMANDS.iter().flat_map(move |(program, told)| {
-        program.captures_iter(line).filter_map(move |found| {
-            let at = found.get(1)?.start();
-            let begins = line[..at].rfind([';', '|', '&']).map_or(0, |it| it + 1);
-            let before = &line[begins..at];
-            let command = &line[at..];
-            let ends = command.find([';', '|']).into_iter().chain(command.find("&&")).min();
-            let command = &command[..ends.unwrap_or(command.len())];
-            let is_run = match all {
-                true => !is_said(before),
-                false => BEFORE.as_ref().is_some_and(|it| it.is_match(before)),
-            };
-            (told.is_match(command) && is_run).then_some((at, command))
+/// A command that installs something, or changes it.
+pub(super) struct Installation<'a> {
+    /// Where in its line it starts.
+    pub at: usize,
+    /// From the program to the end of the command.
+    pub command: &'a str,
+    /// What it does with what it names, as a participle.
+    pub verb: &'static str,
+}
+
+/// The commands in a line that install or change something. Where not `all` lines are commands, one
+/// is where a command begins.
+pub(super) fn installing(line: &str, all: bool) -> impl Iterator<Item = Installation<'_>> {
+    commands(line).flat_map(move |(begins, command)| {
+        COMMANDS.iter().filter_map(move |(program, told, verb)| {
+            let named = program.captures_iter(command).take(MAX_NAMED);
+            named.filter_map(|it| it.get(1)).find_map(|found| {
+                let (before, command) = command.split_at(found.start());
+                let is_run = match all {
+                    true => !is_said(before),
+                    false => BEFORE.as_ref().is_some_and(|it| it.is_match(before)),
+                };
+                let at = begins + found.start();
+                (is_run && told.is_match(command)).then_some(Installation { at, command, verb })
+            })
         })
+    })
+}
+
+/// The commands of a line, each with where it starts: an `&` alone may be of an address.
+fn commands(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let ends = line.match_indices([';', '|', '&']).filter(|(at, end)| {
+        *end != "&" || line[at + 1..].starts_with(['&', ' ']) || line[..*at].ends_with('&')
+    });
+    let ends = ends.map(|(at, _)| at).chain([line.len()]);
+    ends.scan(0, |start, end| {
+        let begins = *start;
+        *start = end + 1;
+        Some((begins, line.get(begins..end).unwrap_or_default()))
     })
 }
 
@@ -157,5 +184,25 @@ mod tests {
         for word in ["", "values.yaml", "ms", "{{", "charts", "./", "charts/other/values.yaml"] {
             assert_eq!(of(word), None, "{word}");
         }
+    }
+
+    #[test]
+    fn a_command_ends_where_another_begins() {
+        let of = |line| -> Vec<(usize, &str, &str)> {
+            installing(line, true).map(|it| (it.at, it.command, it.verb)).collect()
+        };
+        assert_eq!(
+            of("cd x && helm upgrade -i a b; kubectl patch deploy/a -p x|cat"),
+            [
+                (8, "helm upgrade -i a b", "installed"),
+                (29, "kubectl patch deploy/a -p x", "changed")
+            ]
+        );
+        let address = "kubectl apply -f https://x/y?a=1&b=2";
+        assert_eq!(of(address), [(0, address, "installed")]);
+        assert_eq!(of("echo helm install a & helm install b").len(), 1);
+        assert_eq!(of("helm list"), []);
+        // Whatever a line holds, each command is looked at a few times.
+        assert_eq!(of(&"helm x ".repeat(100_000)), []);
     }
 }

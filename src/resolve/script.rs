@@ -14,7 +14,11 @@ use crate::{
     },
     problem::Problem,
     relevance::is_script,
-    resolve::{command, layout},
+    resolve::{
+        command::{self, Installation},
+        layout,
+        names::environment_of,
+    },
     source::{self, FileId, Relevance, Source, Sources, Span},
     tree::Origin,
 };
@@ -51,7 +55,7 @@ const fn program(by: &'static str, mark: &'static str) -> Language {
 }
 
 /// Calls and arguments by which programs install charts and manifests.
-const PROGRAM: &str = r#"(?i)\b(?:chart|files?|path|repo|url|addonName)["']?\s*[:=]|(?:Chart|Release|ConfigFile|ConfigGroup|Directory|Addon|Include|Manifest)\w*\("#;
+const PROGRAM: &str = r#"(?i)\b(?:chart|files?|path|repo|url|addonName)["']?\s*[:=]|\w*(?:Chart|Release|ConfigFile|ConfigGroup|Directory|Addon|Include|Manifest)\w*\("#;
 
 const LANGUAGES: &[Language] = &[
     yaml("Crossplane", "helm.crossplane.io", r"\bname\s*:"),
@@ -140,20 +144,21 @@ fn of_file(
     let dir = source::parent(path);
     let mut found: Vec<(What, FileId, Problem)> = Vec::new();
     let names = Names::of(text);
-    let mut add = |what: What, by: &str, at: Origin| {
+    let mut add = |what: What, verb: &str, by: &str, at: Origin| {
         if found.iter().any(|(it, ..)| *it == what) {
             return;
         }
-        let message = match what {
-            What::Server => format!("metrics-server is installed by {by}, which is not read"),
-            What::Approver => format!("an approver is installed by {by}, which is not read"),
-            What::Kubelets => format!("kubelets are configured by {by}, which is not read"),
+        let what_is = match what {
+            What::Server => "metrics-server is",
+            What::Approver => "an approver is",
+            What::Kubelets => "kubelets are",
         };
+        let message = format!("{what_is} {verb} by {by}, which is not read");
         found.push((what, file, Problem::unresolved(&at, message)));
     };
     let at = |range: Range<usize>| Origin::written(Span::new(file, range));
     for (what, at) in ansible::found(sources, file) {
-        add(what, "Ansible", at);
+        add(what, "installed", "Ansible", at);
     }
     let languages: Vec<(&Language, &Regex)> = LANGUAGES
         .iter()
@@ -167,18 +172,19 @@ fn of_file(
             let start = start + line.len() - bare.len();
             start..start + first_line(bare)
         };
-        for (begin, command) in command::installing(line, is_script(path)) {
+        for Installation { at: begin, command, verb } in command::installing(line, is_script(path))
+        {
             let what = if names.server(command) { Some(What::Server) } else { What::of(command) };
             if let Some(what) = what
                 && (command.contains("--set") || !is_read(dir, command))
             {
                 let start = start + begin;
-                add(what, by(path), at(start..start + first_line(command)));
+                add(what, verb, by(path), at(start..start + first_line(command)));
             }
         }
         for (language, says) in &languages {
-            if let Some(what) = says.find(line).and_then(|it| What::of(&line[it.end()..])) {
-                add(what, language.by, at(whole.clone()));
+            if let Some(what) = says.find(line).and_then(|it| What::of(&line[it.start()..])) {
+                add(what, "installed", language.by, at(whole.clone()));
             }
         }
         let configures = ["serverTLSBootstrap", "rotate-server-certificates"];
@@ -186,7 +192,7 @@ fn of_file(
             && configures.iter().any(|it| line.contains(it))
             && !command::is_said(line)
         {
-            add(What::Kubelets, by(path), at(whole));
+            add(What::Kubelets, "configured", by(path), at(whole));
         }
     }
     found
@@ -248,7 +254,9 @@ fn first_line(text: &str) -> usize {
 fn is_aside(path: &str) -> bool {
     let docs = ["doc", "docs", "documentation"];
     let lists = [words::TESTS, words::EXAMPLES, &docs];
-    let mut words = path.split(|it: char| !it.is_alphanumeric());
+    // `clusters/test` is a cluster.
+    let place = environment_of(path).map_or(0, str::len);
+    let mut words = path[place..].split(|it: char| !it.is_alphanumeric());
     words.any(|it| lists.iter().any(|list| list.contains(&it)))
 }
 

@@ -188,19 +188,24 @@ const FOR_NOBODY: &[&str] = &["old", "bak", "orig", "template", "templates"];
 pub(super) fn is_for_no_cluster(context: &Context<'_>, path: &str) -> bool {
     let sources = context.sources;
     let dir = source::parent(path);
-    let says = if source::file_name(dir) == "ci" && sources.is_chart(source::parent(dir)) {
+    let reason = if source::file_name(dir) == "ci" && sources.is_chart(source::parent(dir)) {
         Some("ci")
     } else {
         words_of(path).find(|(start, word)| says_so(sources, path, *start, word)).map(|(_, it)| it)
     };
-    says.is_some_and(|word| {
+    reason.is_some_and(|word| {
         let settings = settings_for(context.config, path, "");
         let asks = |it: &EnvironmentConfig| {
-            it.globs.name(word) || (it.globs.is_empty() && it.name.contains(word))
+            it.globs.name(word) || (it.globs.is_empty() && says(&it.name, word))
         };
-        let named = |it: &String| it.contains(word) && source::is_within(path, it);
+        let named = |it: &String| says(it, word) && source::is_within(path, it);
         !settings.is_some_and(asks) && !context.config.named.iter().any(named)
     })
+}
+
+/// Whether `word` is one of the words of `path`.
+fn says(path: &str, word: &str) -> bool {
+    words_of(path).any(|(_, it)| it == word)
 }
 
 /// Whether a word of `path` says that it is for no cluster.

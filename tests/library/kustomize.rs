@@ -638,7 +638,7 @@ fn circles_and_endless_chains_end_at_a_reference() {
         .map(|at| format!("//- d{at}/kustomization.yaml\nresources: [../d{}]\n", at + 1))
         .collect();
     let refusal = built("d0", &chain.concat());
-    assert!(refusal.contains("kustomizations include one another"), "{refusal}");
+    assert!(refusal.starts_with("unresolved: no more than 128 kustomizations"), "{refusal}");
     assert!(refusal.contains(" `../d"), "{refusal}");
 }
 

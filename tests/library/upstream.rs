@@ -35,8 +35,9 @@ spec:
 fn above_notes(path: &str, text: &str) -> String {
     let sources = Sources::in_memory([(path, text)]);
     let (environments, clusters) = analyze(&sources, &Config::default());
-    assert!(!clusters.is_empty(), "nothing is found in\n{text}");
     let found = check(&clusters);
+    let is_there = clusters.iter().any(|it| !it.metrics_servers.is_empty());
+    assert!(is_there || found.iter().any(|it| it.rule == "build-fails"), "none in\n{text}");
     let settled = settle(&sources, &Config::default(), &environments, found, &Scope::all());
     let shown = settled.findings.iter().filter(|it| it.severity.id() != "note");
     let mut rules: Vec<_> = shown.map(|it| format!("{} {}", it.severity.id(), it.rule)).collect();

@@ -305,6 +305,9 @@ fn what_is_named_is_looked_into() {
     }
     let (found, said) = check("", "other/notes.txt");
     assert_eq!(found, 0);
+    let notes = dir.path().join("other/notes.txt");
+    assert_eq!(status("check", &notes), 2);
+    assert_eq!(status("check --force-exclude", &notes), 0);
     assert!(said.contains("`other/notes.txt` is not looked into"), "{said}");
     let refused = program("check", &[&dir.path().join(".git")]);
     assert_eq!(refused.status, 2);

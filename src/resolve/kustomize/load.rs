@@ -94,9 +94,18 @@ impl<'a> Loader<'a> {
             let message = format!("{} includes itself in a cycle", shown(dir));
             return Err(refusal(at, message));
         }
-        if self.chain.iter().count() >= MAX_DEPTH || self.cyclic.get() > MAX_CYCLIC {
-            let message = format!("more than {MAX_DEPTH} kustomizations include one another here");
-            return Err(refusal(at, message));
+        let beyond = if self.chain.iter().count() >= MAX_DEPTH {
+            format!("no more than {MAX_DEPTH} kustomizations in one another are followed")
+        } else if self.cyclic.get() > MAX_CYCLIC {
+            format!(
+                "no more than {MAX_CYCLIC} ways of kustomizations that include one another are followed"
+            )
+        } else {
+            String::new()
+        };
+        // The bound is ours: kustomize goes on.
+        if !beyond.is_empty() {
+            return Err(Box::new(Problem::unresolved(at, beyond).hiding_objects()));
         }
         let chain = Arc::new(Chain { dir: dir.clone(), next: Some(self.chain.clone()) });
         Ok(Self { dir: dir.clone(), chain, ..self.clone() })

@@ -267,7 +267,7 @@ fn calls_of_helm(text: &str, all: bool) -> Vec<&str> {
     }
     let commands =
         command::lines(text).into_iter().flat_map(|(_, it)| command::installing(it, all));
-    commands.map(|(_, it)| first(it).trim_end()).filter(|it| it.starts_with("helm")).collect()
+    commands.map(|it| first(it.command).trim_end()).filter(|it| it.starts_with("helm")).collect()
 }
 
 /// A command without the options that a folded block of YAML has on lines of their own: a pipeline
