@@ -9,8 +9,10 @@ mod lower;
 pub(crate) mod nodes;
 mod pin;
 pub(crate) mod platform;
+mod pod;
 mod quantity;
 mod reach;
+mod service;
 pub(crate) mod serving;
 mod unjudged;
 pub(crate) mod workload;
@@ -21,7 +23,9 @@ use fact::facts;
 pub(crate) use fact::{Datum, Fact};
 pub(crate) use lower::lower;
 pub(crate) use platform::Carrier;
+pub(crate) use pod::{Pod, PortRef, Spread};
 pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
+pub(crate) use service::{Service, ServicePort};
 pub(crate) use unjudged::unjudged;
 pub(crate) use workload::flag::{Argument, takes};
 
@@ -32,7 +36,7 @@ use semver::Version;
 use crate::{
     data::Family,
     problem::Problem,
-    tree::{Origin, Reason},
+    tree::{Origin, Reason, Via},
 };
 
 /// One environment, typed.
@@ -121,6 +125,12 @@ pub(crate) struct MetricsServer {
     /// The versions of the program that it may be, oldest first, without what a distribution
     /// appends, as in `0.7.2-eksbuild.1`; none when nobody can tell.
     pub versions: Vec<Version>,
+    /// Its pods, where they can be seen.
+    pub pod: Option<Pod>,
+    /// The APIService that is to lead to it.
+    pub registration: Option<ApiService>,
+    /// The Services in front of it: those that select its pods, and the one that the APIService names.
+    pub services: Vec<Service>,
     /// Its settings, which are read as if they were its own: `server.replicas`.
     pub facts: MetricsServerFacts,
 }
@@ -188,6 +198,10 @@ facts! {
         pub(crate) memory_limit: Fact<Memory>,
         /// `--tls-cert-file`
         pub(crate) tls_cert_file: Fact<String>,
+        /// `--tls-private-key-file`
+        pub(crate) tls_private_key_file: Fact<String>,
+        /// `--cert-dir`
+        pub(crate) cert_dir: Fact<String>,
         /// The APIService's `insecureSkipTLSVerify`.
         pub(crate) api_service_insecure_skip_tls_verify: Fact<bool>,
         /// The APIService's `caBundle`.
@@ -270,6 +284,8 @@ pub(crate) struct ApiService {
     pub ca_bundle: Fact<String>,
     /// The service it points at, `namespace/name`.
     pub service: Fact<String>,
+    /// The port of that Service which it asks at.
+    pub port: Fact<i128>,
     /// Whether that is another program's: prometheus-adapter serves the Metrics API too.
     pub foreign: bool,
     /// Its name in the file.
@@ -517,6 +533,21 @@ impl Cluster {
 }
 
 impl MetricsServer {
+    /// Its settings and its rights, each under the name that `show` gives it.
+    pub(crate) fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
+        let mut facts = self.facts.facts();
+        facts.extend(self.pod.iter().flat_map(|it| it.security.facts()));
+        facts
+    }
+
+    /// The port that it listens on, once it is told or known: the default is that of 0.3.0 and newer.
+    pub(crate) fn listens_on(&self) -> Option<(i128, &Origin)> {
+        let (port, at) = self.secure_port.known().filter(|(port, _)| **port > 0)?;
+        let default = at.last().via == Via::FlagDefault;
+        let has_default = || self.versions.first().is_some_and(|it| *it >= Version::new(0, 3, 0));
+        (!default || has_default()).then_some((*port, at))
+    }
+
     /// What its arguments are to the program; nothing when nobody can tell them.
     pub(crate) fn arguments(&self) -> Vec<Argument<'_>> {
         self.args.value().map(|args| workload::flag::arguments(args)).unwrap_or_default()

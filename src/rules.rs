@@ -2,11 +2,13 @@
 //! finds what it reports.
 
 mod address_types_have_no_effect;
+mod affinity_matches_nothing;
 mod apiservice_insecure_skip_tls_verify;
 mod approver_too_permissive;
 mod argument_is_not_a_flag;
 mod conflicting_flags;
 mod flag_given_twice;
+mod host_network_takes_kubelet_port;
 mod hostname_before_internal_ip;
 mod image_does_not_exist;
 mod image_from_retired_registry;
@@ -19,6 +21,7 @@ mod limit_below_request;
 mod memory_limit_too_low;
 mod metric_resolution_too_small;
 mod moving_version;
+mod no_writable_cert_dir;
 mod nodes_left_out;
 mod page;
 mod priority_class_not_critical;
@@ -26,6 +29,8 @@ mod read_only_port;
 mod removed_api_version;
 mod rollout_may_interrupt_metrics;
 mod second_metrics_server;
+mod secure_port_mismatch;
+mod service_does_not_reach_metrics_server;
 mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
 mod unknown_flag;
@@ -62,6 +67,7 @@ macro_rules! rules {
 
 rules! {
     "address-types-have-no-effect" => address_types_have_no_effect,
+    "affinity-matches-nothing" => affinity_matches_nothing,
     "apiservice-insecure-skip-tls-verify" => apiservice_insecure_skip_tls_verify,
     "approver-too-permissive" => approver_too_permissive,
     "argument-is-not-a-flag" => argument_is_not_a_flag,
@@ -70,6 +76,7 @@ rules! {
     "dependency-not-found",
     "env-var-undefined",
     "flag-given-twice" => flag_given_twice,
+    "host-network-takes-kubelet-port" => host_network_takes_kubelet_port,
     "hostname-before-internal-ip" => hostname_before_internal_ip,
     "image-does-not-exist" => image_does_not_exist,
     "image-from-retired-registry" => image_from_retired_registry,
@@ -82,12 +89,15 @@ rules! {
     "memory-limit-too-low" => memory_limit_too_low,
     "metric-resolution-too-small" => metric_resolution_too_small,
     "moving-version" => moving_version,
+    "no-writable-cert-dir" => no_writable_cert_dir,
     "nodes-left-out" => nodes_left_out,
     "priority-class-not-critical" => priority_class_not_critical,
     "read-only-port" => read_only_port,
     "removed-api-version" => removed_api_version,
     "rollout-may-interrupt-metrics" => rollout_may_interrupt_metrics,
     "second-metrics-server" => second_metrics_server,
+    "secure-port-mismatch" => secure_port_mismatch,
+    "service-does-not-reach-metrics-server" => service_does_not_reach_metrics_server,
     "serving-bootstrap-without-approver" => serving_bootstrap_without_approver,
     "serving-certificates-not-bootstrapped" => serving_certificates_not_bootstrapped,
     "substitution-source-has-hash",
@@ -109,6 +119,7 @@ pub(crate) const OUTRANKS: &[(&str, &str)] = &[
     ("invalid-flag-value", "hostname-before-internal-ip"),
     ("invalid-quantity", "limit-below-request"),
     ("invalid-quantity", "memory-limit-too-low"),
+    ("no-writable-cert-dir", "secure-port-mismatch"),
 ];
 
 /// One rule, as its page describes it.

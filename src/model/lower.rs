@@ -8,9 +8,9 @@ use crate::{
     data::subject::is_named_in,
     model::{
         ApiService, Approver, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
-        MetricsServerFacts, Resources, api_version, approver, chart, nodes, pin, platform,
+        MetricsServerFacts, Resources, api_version, approver, chart, nodes, pin, platform, pod,
         reach::Subject,
-        serving,
+        service, serving,
         workload::{self, fact, flag},
     },
     resolve::{
@@ -150,6 +150,7 @@ fn api_service(environment: &Environment, object: &Object) -> Option<ApiService>
         insecure_skip_tls_verify: fact(node, "spec.insecureSkipTLSVerify", workload::boolean)
             .or_default(false, kubernetes_default()),
         ca_bundle: fact(node, "spec.caBundle", workload::text),
+        port: fact(node, "spec.service.port", workload::port).or_default(443, kubernetes_default()),
         service,
         anchor: object.anchor(),
     })
@@ -189,8 +190,21 @@ fn registration<'a>(
     own().filter(serves).min_by_key(far).or_else(only).map(|(_, it)| it)
 }
 
+/// Whether `registration` belongs to what `object` runs: manifests that nothing builds may be of
+/// several programs, unless they lie together.
+fn is_beside(
+    sources: &Sources,
+    environment: &Environment,
+    object: &Object,
+    registration: &ApiService,
+) -> bool {
+    let dir = |it: &Origin| it.written_at().map(|it| source::parent(&sources[it.file].path));
+    environment.entry.kind != EntryKind::Manifests
+        || dir(&object.anchor()) == dir(&registration.anchor)
+}
+
 /// What an object without a namespace of its own is in.
-fn namespace_of(object: &Object) -> &str {
+pub(super) fn namespace_of(object: &Object) -> &str {
     match object.namespace() {
         "" => "default",
         namespace => namespace,
@@ -271,6 +285,10 @@ fn metrics_server(
         memory_request,
         memory_limit,
         tls_cert_file: flags.text("tls-cert-file"),
+        tls_private_key_file: flags.text("tls-private-key-file"),
+        cert_dir: flags
+            .text("cert-dir")
+            .or_default("apiserver.local.config/certificates".to_owned(), flag::default_origin()),
         api_service_insecure_skip_tls_verify: api_service
             .map_or(Fact::Absent(None), |it| it.insecure_skip_tls_verify.clone()),
         api_service_ca_bundle: api_service.map_or(Fact::Absent(None), |it| it.ca_bundle.clone()),
@@ -293,6 +311,9 @@ fn metrics_server(
             Some(version) => vec![Version { pre: Prerelease::EMPTY, ..version.clone() }],
             None => release.map(chart::programs).unwrap_or_default(),
         },
+        pod: Some(pod::pod(environment, object, container)),
+        services: service::services(environment, object, namespace, api_service),
+        registration: api_service.filter(|it| is_beside(sources, environment, object, it)).cloned(),
         facts,
     })
 }

@@ -262,6 +262,9 @@ impl Platform {
             beside: Vec::new(),
             resizer: None,
             versions: Vec::new(),
+            pod: None,
+            registration: None,
+            services: Vec::new(),
             facts: MetricsServerFacts::unknown(&why, anchor),
         };
         &mut self.bundled.push_mut((cluster.clone(), server)).1

@@ -251,6 +251,9 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
         let list = match container.look(field) {
             Err((why, origin)) => return Fact::Unknown(why, Some(origin)),
             Ok(None) => continue,
+            Ok(Some(list)) if list.as_list().is_none() && !list.is_null() => {
+                return Fact::refused(list, "Kubernetes takes a list of texts");
+            }
             Ok(Some(list)) => list,
         };
         let items = list.items();

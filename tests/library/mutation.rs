@@ -15,7 +15,7 @@ use super::{
     written::place,
 };
 use crate::{
-    model::{Datum, Fact, Facts as _},
+    model::{Datum, Fact},
     pipeline::analyze,
     source::{Sources, Span},
     tree::{Origin, Via},

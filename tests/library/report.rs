@@ -313,8 +313,13 @@ fn show_for_programs() {
     memory_request
     memory_limit
     tls_cert_file
+    tls_private_key_file
+    cert_dir
     api_service_insecure_skip_tls_verify
     api_service_ca_bundle
+    read_only_root_filesystem
+    run_as_non_root
+    run_as_user
     ");
 }
 

@@ -45,6 +45,7 @@ fn what_stands_outside_of_a_condition_is_judged() {
                     {% if insecure %}
                     - --kubelet-insecure-tls
                     {% endif %}
+                    - --cert-dir=/tmp
                   {% if small %}
                   resources:
                     requests: {memory: 200Mi}

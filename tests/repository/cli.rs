@@ -28,6 +28,8 @@ spec:
           image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
           args:
             - --kubelet-insecure-tls
+            - --cert-dir=/tmp
+            - --secure-port=10250
 ";
 
 /// A directory with the files of `text`, in which the line `FLAG` stands for [`FLAG`].

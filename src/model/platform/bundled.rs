@@ -76,7 +76,7 @@ fn written<T>(old: &mut Fact<T>, new: Fact<T>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::{config::Config, model::Facts as _, pipeline::analyze, tests::fixture};
+    use crate::{config::Config, pipeline::analyze, tests::fixture};
 
     /// What is known of the bundled metrics-server, each fact with its line.
     fn known(file: &str) -> Vec<String> {

@@ -170,14 +170,20 @@ impl<'a> SigsChart<'a> {
         Ok(container.set("volumeMounts", mounts).set("resources", self.given("resources")?).node())
     }
 
-    /// The arguments, in the order of the template; `args` come last, so that they win.
-    fn args(&self) -> Rendering<Vec<Node>> {
+    /// The arguments, in the order of the template; `args` come last, so that they win. Whoever sets
+    /// `defaultArgs` replaces what the chart passes: that is where the list is written.
+    fn args(&self) -> Rendering<Node> {
+        let mut origin = self.own.clone();
         let port = self.get("containerPort")?;
         let flag = int(&port).map(|number| format!("--secure-port={number}"));
         let port = Node::new(flag, port.origin);
         let mut args = if self.since(3, 6, 0) {
             let mut args = vec![port];
             args.extend(self.range("defaultArgs")?);
+            let replaced = self.get("defaultArgs")?.origin;
+            if !replaced.is_default() {
+                origin = replaced;
+            }
             args
         } else {
             vec![
@@ -199,7 +205,7 @@ impl<'a> SigsChart<'a> {
             args.extend(self.with_certificate(|| Node::new(format!("--tls-{flag}"), origin)));
         }
         args.extend(self.range("args")?);
-        Ok(args)
+        Ok(Node::new(args, origin))
     }
 
     /// `repository:tag`; of a metrics-server without a tag, the version that the chart is made for.

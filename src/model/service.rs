@@ -1,0 +1,93 @@
+//! How the API server reaches a metrics-server: the APIService names a Service, which selects pods.
+
+use super::{
+    ApiService, Fact,
+    lower::namespace_of,
+    pod::{self, PortRef},
+    workload::{fact, port},
+};
+use crate::{
+    resolve::environment::{Environment, Object},
+    tree::{Node, Origin},
+};
+
+/// A Service that the pods of a metrics-server are meant to be behind.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    /// `kube-system/metrics-server`
+    pub name: String,
+    /// The labels that it selects by, `k8s-app: metrics-server`; absent where it selects nothing.
+    pub selector: Fact<String>,
+    /// Whether it asks for labels that these pods have.
+    pub fits: bool,
+    /// Whether it selects these pods.
+    pub selects: Option<bool>,
+    /// Whether it selects, or may, pods of another workload in sight.
+    pub selects_others: bool,
+    /// Its ports.
+    pub ports: Fact<Vec<ServicePort>>,
+    /// Its name in the file.
+    pub anchor: Origin,
+}
+
+/// A port of a Service.
+#[derive(Debug, Clone)]
+pub(crate) struct ServicePort {
+    /// `port`
+    pub number: Fact<i128>,
+    /// `targetPort`, which is the same number unless it says otherwise.
+    pub target: Fact<PortRef>,
+}
+
+/// The Services that select the pods of `workload`, or that `registration` points at.
+pub(super) fn services(
+    environment: &Environment,
+    workload: &Object,
+    namespace: &str,
+    registration: Option<&ApiService>,
+) -> Vec<Service> {
+    let target = registration.and_then(|it| it.service.value());
+    let labels = workload.node.perhaps_at("spec.template.metadata.labels");
+    let others = pod::others(environment, workload);
+    let mut services = Vec::new();
+    for object in environment.objects.iter().filter(|it| it.kind() == "Service") {
+        let home = namespace_of(object);
+        let name = format!("{home}/{}", object.name());
+        let selector = object.node.perhaps_at("spec.selector").filter(|it| !it.is_null());
+        // One without labels selects nothing: somebody else says where it leads.
+        let selector = selector.filter(|it| it.entries().next().is_some() || it.as_map().is_none());
+        let fits = selector.as_ref().map_or(Some(false), |it| pod::has_all(it, labels.as_ref()));
+        let selects = if home == namespace { fits } else { Some(false) };
+        if selects != Some(true) && target != Some(&name) {
+            continue;
+        }
+        services.push(Service {
+            fits: fits == Some(true),
+            selects_others: selector.as_ref().is_some_and(|by| {
+                others.iter().any(|labels| pod::has_all(by, labels.as_ref()) != Some(false))
+            }),
+            selector: selector.map_or(Fact::Absent(None), |it| pod::written(&it)),
+            selects,
+            ports: match object.node.look("spec.ports") {
+                Err((why, at)) => Fact::Unknown(why, Some(at)),
+                Ok(None) => Fact::Absent(None),
+                Ok(Some(ports)) => {
+                    let all = ports.items().iter().map(service_port).collect();
+                    Fact::Known(all, ports.origin.clone())
+                }
+            },
+            name,
+            anchor: object.anchor(),
+        });
+    }
+    services
+}
+
+fn service_port(node: &Node) -> ServicePort {
+    let number = fact(node, "port", port);
+    let target = match fact(node, "targetPort", pod::port_ref) {
+        Fact::Absent(_) => number.map(|it| PortRef::Number(*it)),
+        target => target,
+    };
+    ServicePort { number, target }
+}

@@ -1,0 +1,155 @@
+use semver::Version;
+
+use crate::{
+    finding::Findings,
+    model::{Cluster, Fact, MetricsServer, Pod},
+};
+
+/// What `MaybeDefaultWithSelfSignedCerts` of `k8s.io/apiserver/pkg/server/options/serving.go` needs
+/// unless a certificate or a key is passed.
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for server in &cluster.metrics_servers {
+        if let Some(pod) = &server.pod {
+            check_server(server, pod, findings);
+        }
+    }
+}
+
+/// Why nothing can be written to the container's own file system.
+#[derive(PartialEq)]
+enum Closed {
+    ReadOnly,
+    /// Not to what is root's.
+    NotRoot,
+}
+
+fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
+    let given =
+        |fact: &Fact<String>| !fact.is_absent() && fact.value().is_none_or(|it| !it.is_empty());
+    if given(&server.tls_cert_file) || given(&server.tls_private_key_file) {
+        return;
+    }
+    let Some((dir, at)) = server.cert_dir.known() else { return };
+    let (Some(closed), Some(path)) = (closed(server, pod), absolute(server, pod, dir)) else {
+        return;
+    };
+    if closed == Closed::NotRoot && EVERYBODYS.iter().any(|it| is_below(&path, it)) {
+        return;
+    }
+    let Some(mounts) = pod.mounts.value() else { return };
+    let deepest =
+        mounts.iter().filter(|it| is_below(&path, &it.path)).max_by_key(|it| it.path.len());
+    if is_below(&path, "/dev/shm") || deepest.is_some_and(|it| it.writable != Some(false)) {
+        return;
+    }
+    let why = match (deepest, &closed) {
+        (Some(mount), _) => format!("{} is mounted read-only", mount.path),
+        (None, Closed::ReadOnly) => "the root file system is read-only".to_owned(),
+        (None, Closed::NotRoot) => "it does not run as root".to_owned(),
+    };
+    let writable = writable(pod);
+    let unsaid = dir == DEFAULT;
+    let (place, message, help) = if unsaid {
+        // A list that was replaced lost the port together with the directory.
+        let port = server.secure_port.value().filter(|it| **it < 1024 && is_not_root(server, pod));
+        let port_too =
+            port.map(|port| format!(", and without --secure-port it may not listen on {port}"));
+        let flags = match (port, server.container_port.value().filter(|it| **it > 1023)) {
+            (None, _) => String::new(),
+            (_, Some(port)) => format!(" and --secure-port={port}"),
+            (_, None) => " and --secure-port=10250".to_owned(),
+        };
+        let list = server.args.origin().unwrap_or(at).or(&server.anchor);
+        let message = format!(
+            "without --cert-dir metrics-server cannot write its certificate, since {why}{}",
+            port_too.unwrap_or_default()
+        );
+        let mount = match (writable, &closed) {
+            (None, Closed::ReadOnly) => ", and mount an emptyDir there",
+            _ => "",
+        };
+        (list, message, format!("add --cert-dir={}{flags}{mount}", writable.unwrap_or("/tmp")))
+    } else {
+        let message = format!("metrics-server cannot write its certificate to {path}, since {why}");
+        let help = match writable {
+            Some(dir) => format!("use --cert-dir={dir}, or mount an emptyDir at {path}"),
+            None => format!("mount an emptyDir at {path}"),
+        };
+        (at.or(&server.anchor), message, help)
+    };
+    let finding = findings.at(&place, &server.subject(), message);
+    finding.variant(if unsaid { "unsaid" } else { "" }).help(help);
+    let security = &pod.security;
+    let says = match (deepest, closed) {
+        (Some(mount), _) => Some((&mount.origin, "mounted here")),
+        (None, Closed::ReadOnly) => {
+            let at = security.read_only_root_filesystem.origin();
+            at.map(|at| (at, "the root file system is read-only"))
+        }
+        (None, Closed::NotRoot) => security.run_as_user.origin().map(|at| (at, "it is not root")),
+    };
+    if let Some((at, text)) = says {
+        finding.also(at, text);
+    }
+}
+
+/// `SecureServingOptions`' default, in the directory in which the program starts.
+const DEFAULT: &str = "apiserver.local.config/certificates";
+
+/// Where everybody may write, also in an image that holds nothing but the program.
+const EVERYBODYS: [&str; 3] = ["/tmp", "/var/tmp", "/home"];
+
+/// Whether the container's own file system is closed; nothing where nobody can tell, or it is open.
+fn closed(server: &MetricsServer, pod: &Pod) -> Option<Closed> {
+    match pod.security.read_only_root_filesystem.value() {
+        Some(true) => Some(Closed::ReadOnly),
+        _ => is_not_root(server, pod).then_some(Closed::NotRoot),
+    }
+}
+
+/// Whether it certainly is not root: upstream's images have a user of their own since 0.4.0.
+fn is_not_root(server: &MetricsServer, pod: &Pod) -> bool {
+    let by_image = || {
+        let own = server.versions.first().is_some_and(|it| *it >= Version::new(0, 4, 0));
+        own && pod.security.run_as_user.is_absent() && is_upstream(server)
+    };
+    pod.security.run_as_user.value().is_some_and(|it| *it != 0)
+        || pod.security.run_as_non_root.value() == Some(&true)
+        || by_image()
+}
+
+/// Whether the image is upstream's own, which holds the program and nothing else.
+fn is_upstream(server: &MetricsServer) -> bool {
+    let repository = server.image_repository.value().map(String::as_str);
+    matches!(
+        repository,
+        Some(
+            "registry.k8s.io/metrics-server/metrics-server"
+                | "k8s.gcr.io/metrics-server/metrics-server"
+        )
+    )
+}
+
+/// The directory from the root on; nothing where nobody knows where the program starts.
+fn absolute(server: &MetricsServer, pod: &Pod, dir: &str) -> Option<String> {
+    let (dir, from) = match (dir.strip_prefix('/'), &pod.working_dir) {
+        (Some(dir), _) => (dir, "/"),
+        (None, Fact::Known(from, _)) => (dir, from.as_str()),
+        // Upstream's image starts it at the root.
+        (None, Fact::Absent(_)) if is_upstream(server) => (dir, "/"),
+        (None, _) => return None,
+    };
+    Some(format!("{}/{dir}", from.trim_end_matches('/')))
+}
+
+fn is_below(path: &str, dir: &str) -> bool {
+    let rest = path.strip_prefix(dir.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A directory that is mounted to be written to.
+fn writable(pod: &Pod) -> Option<&str> {
+    let mut mounts = pod.mounts.value()?.iter().filter(|it| it.writable == Some(true));
+    let tmp = mounts.clone().find(|it| it.path == "/tmp");
+    tmp.or_else(|| mounts.next()).map(|it| &*it.path)
+}
