@@ -183,6 +183,11 @@ fn called<'a>(rules: &'a [Rule], id: &str) -> Option<&'a Rule> {
 }
 
 impl Rule {
+    /// Whether it judges what environments hold, as opposed to reporting what the pipeline met.
+    pub(crate) fn judges(&self) -> bool {
+        self.check.is_some()
+    }
+
     /// What this rule finds in `cluster`.
     ///
     /// The rules about [`Problem`]s find nothing here: see [`problems`].

@@ -3,7 +3,7 @@
 use crate::{
     finding::Finding,
     nearest::nearest,
-    rules::{self, Category},
+    rules::{self, Category, Rule},
 };
 
 /// What stands for rules on the command line: an id, a category, or `pedantic`.
@@ -59,7 +59,7 @@ impl RuleSelector {
     /// Whether it asks for `finding` although nobody has to mend that.
     fn asks_for(self, finding: &Finding) -> bool {
         match self {
-            Self::Rule(id) => finding.rule == id && rules::find(id).is_some_and(|it| it.pedantic),
+            Self::Rule(id) => finding.rule == id && rules::find(id).is_some_and(Rule::judges),
             Self::Category(_) => false,
             Self::Pedantic => finding.pedantic,
         }

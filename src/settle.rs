@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    hash::Hash,
 };
 
 use indexmap::IndexMap;
@@ -79,7 +80,8 @@ pub(crate) fn settle(
     let kept = kept.into_iter().filter(|it| scope.rules.has(it));
     let is_shown = |it: &Finding| config.pedantic || !it.pedantic || scope.rules.asks_for(it);
     let merged = |same| merge(same, is_shown);
-    let mut findings: Vec<_> = groups(kept).filter(in_scope).filter_map(merged).collect();
+    let merged_over_environments = groups(kept).filter(in_scope).filter_map(merged);
+    let mut findings: Vec<_> = alike(merged_over_environments).filter_map(merged).collect();
     let found = findings.len();
     findings.retain(is_shown);
     let pedantic = found - findings.len();
@@ -133,9 +135,10 @@ impl<'a> Levels<'a> {
         let is_lowered = finding.local && specific.is_none();
         finding.severity =
             level.severity?.min(if is_lowered { finding.severity } else { Severity::Error });
-        // How bad something is does not say that anybody has to mend it, unless a person knows that
-        // it is expected, and says so all the same.
-        let is_expected = finding.local || rules::find(finding.rule).is_some_and(|it| it.pedantic);
+        // How bad a refusal is does not say that it is one of ours; what a rule leaves to those who
+        // ask for it, a person asks for who gives it a severity.
+        let is_expected =
+            finding.local || rules::find(finding.rule).is_some_and(rules::Rule::judges);
         finding.pedantic &= is_lowered || !is_expected;
         Some(finding)
     }
@@ -146,13 +149,33 @@ type Key = (&'static str, String, &'static str, Option<Span>);
 
 /// The findings that are the same in several environments, together.
 fn groups(findings: impl Iterator<Item = Finding>) -> impl Iterator<Item = Vec<Finding>> {
-    let mut groups: IndexMap<Key, Vec<Finding>> = IndexMap::new();
-    for finding in findings {
+    grouped(findings, |finding| -> Key {
         // One cause is one finding, wherever it is met.
         let cause = finding.rule == ProblemKind::Unresolved.rule() && !finding.subject.is_empty();
         let place = finding.primary().filter(|_| !cause).map(|it| it.span);
-        let key = (finding.rule, finding.subject.clone(), finding.variant, place);
-        groups.entry(key).or_default().push(finding);
+        (finding.rule, finding.subject.clone(), finding.variant, place)
+    })
+}
+
+/// Findings that say the same at one place, together: a template that makes a release for each cluster
+/// is mended once, whatever the releases are called.
+fn alike(findings: impl Iterator<Item = Finding>) -> impl Iterator<Item = Vec<Finding>> {
+    grouped(findings, |it| {
+        let place = it.primary().map(|it| it.span);
+        // Problems of the same words are of several things.
+        let judges = rules::find(it.rule).is_some_and(rules::Rule::judges);
+        let subject = (!judges).then(|| it.subject.clone());
+        (it.rule, subject, it.variant, place, it.message.clone(), it.pedantic, it.severity)
+    })
+}
+
+fn grouped<K: Eq + Hash>(
+    findings: impl Iterator<Item = Finding>,
+    key: impl Fn(&Finding) -> K,
+) -> impl Iterator<Item = Vec<Finding>> {
+    let mut groups: IndexMap<K, Vec<Finding>> = IndexMap::new();
+    for finding in findings {
+        groups.entry(key(&finding)).or_default().push(finding);
     }
     groups.into_values()
 }

@@ -7,12 +7,13 @@ use semver::{Prerelease, Version};
 use crate::{
     data::subject::is_named_in,
     model::{
-        ApiService, Approver, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
+        ApiService, Approver, Arg, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
         MetricsServerFacts, Resources, api_version, approver, chart, nodes, pin, platform, pod,
         reach::Subject,
         service, serving,
         workload::{self, fact, flag},
     },
+    problem::Problem,
     resolve::{
         environment::{EntryKind, Environment, Object},
         environments::defines_nodes,
@@ -51,6 +52,9 @@ pub(crate) fn lower(
         None => platform.local,
     };
     let mut problems = environment.problems.clone();
+    problems.extend(
+        metrics_servers.iter().filter_map(|it| untold_arguments(it, &environment.problems)),
+    );
     let subject = subject(environment, &metrics_servers, &platform.kubelets);
     subject.judge(sources, environment, &mut problems);
     problems.extend(platform.problems);
@@ -79,6 +83,28 @@ pub(crate) fn lower(
         serving,
         problems,
     }
+}
+
+/// That flags are not judged, since one of the arguments may be any of them, unless one of `problems`
+/// says why.
+fn untold_arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Problem> {
+    let one = |args: &[Arg]| {
+        let untold = args.iter().find(|it| it.unknown.is_some() && it.text.is_empty())?;
+        Some((untold.unknown.clone()?, untold.origin.clone()))
+    };
+    let (why, at) = match &server.args {
+        Fact::Known(args, _) => one(args)?,
+        Fact::Unknown(why, Some(at)) => (why.clone(), at.clone()),
+        _ => return None,
+    };
+    let file = at.written_at()?.file;
+    let is_said =
+        |it: &Problem| *it.message == *why || it.at.written_at().is_some_and(|it| it.file == file);
+    // What a chart makes of values that nobody can tell is said of the values.
+    let is_new = server.chart.is_none() && !server.managed && !problems.iter().any(is_said);
+    is_new.then(|| {
+        Problem::unresolved(&at, format!("which flags metrics-server has cannot be told: {why}"))
+    })
 }
 
 /// What of `environment` is our subject.

@@ -121,13 +121,31 @@ fn parsed<T>(node: &Node, parse: fn(&str) -> Option<T>, else_it_is: &str) -> Res
 }
 
 /// The container of a workload that runs metrics-server: known by its image, or by its name when
-/// the image cannot be told.
+/// the image cannot be told, or is another but for the flags.
 pub(super) fn container(workload: &Node) -> Option<&Node> {
     let containers = workload.at("spec.template.spec.containers")?.items();
     let by_image = containers.iter().find(|it| it.str_at("image").is_some_and(is_metrics_server));
     let unknown = |it: &&Node| whole_image(it).is_unknown();
     let named = |it: &&Node| it.str_at("name") == Some("metrics-server");
-    by_image.or_else(|| containers.iter().filter(unknown).find(named))
+    // A mirror may call the image otherwise; no other program has its flags.
+    let told = |it: &&Node| {
+        let mut items = it.items_at("command").iter().chain(it.items_at("args"));
+        items.any(|it| raw(it).is_ok_and(has_own_flag))
+    };
+    let by_name = || containers.iter().filter(named).find(|it| unknown(it) || told(it));
+    by_image.or_else(by_name)
+}
+
+/// Whether an argument is a flag of metrics-server's own.
+fn has_own_flag(text: &str) -> bool {
+    [
+        "--metric-resolution",
+        "--kubelet-insecure-tls",
+        "--kubelet-preferred-address-types",
+        "--kubelet-use-node-status-port",
+    ]
+    .iter()
+    .any(|flag| text.starts_with(flag))
 }
 
 /// What a container asks for.

@@ -324,3 +324,45 @@ fn an_api_service_is_the_one_of_the_service_that_it_names() {
     assert_eq!(with("metrics-server"), Some(true));
     assert_eq!(with("adapter"), None);
 }
+
+#[test]
+fn a_container_is_known_by_its_flags_whatever_its_image_is_called() {
+    let servers = |container: &str| {
+        let sources = fixture(&format!(
+            "
+            //- a.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {{name: metrics-server, namespace: kube-system}}
+            spec: {{template: {{spec: {{containers: [{container}]}}}}}}
+        "
+        ));
+        let (_, clusters) = analyze(&sources, &Config::default());
+        clusters.iter().map(|it| it.metrics_servers.len()).sum::<usize>()
+    };
+    let flag = "args: [--kubelet-insecure-tls]";
+    assert_eq!(servers(&format!("{{name: metrics-server, image: 'mirror/ms:1', {flag}}}")), 1);
+    assert_eq!(servers(&format!("{{name: other, image: 'mirror/ms:1', {flag}}}")), 0);
+    assert_eq!(servers("{name: metrics-server, image: 'mirror/ms:1', args: [--port=1]}"), 0);
+}
+
+#[test]
+fn an_argument_that_nobody_can_tell_is_said() {
+    let said = |args: &str| {
+        let sources = fixture(&format!("
+            //- a.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {{name: metrics-server, namespace: kube-system}}
+            spec: {{template: {{spec: {{containers: [{{name: metrics-server, image: metrics-server:v0.8.0, {args}}}]}}}}}}
+        "));
+        let (_, clusters) = analyze(&sources, &Config::default());
+        let problems = clusters.iter().flat_map(|it| &it.problems);
+        problems.filter(|it| it.concerns).map(|it| it.message.to_string()).collect::<Vec<_>>()
+    };
+    let why = "which flags metrics-server has cannot be told: ";
+    let extra = ["nothing in the repository fills in `${extra}`"].map(|it| format!("{why}{it}"));
+    assert_eq!(said("args: [--v=2, '${extra}', '${more}']"), extra);
+    assert_eq!(said("command: [sh, -c, x]"), [format!("{why}a shell starts metrics-server")]);
+    assert!(said("args: ['--metric-resolution=${resolution}']").is_empty());
+}

@@ -310,3 +310,20 @@ fn the_most_specific_rule_speaks_of_one_mistake() {
     let off = Level { rule: specific.into(), severity: None };
     assert_eq!(said(&both, &Config { rules: vec![off], ..Config::default() }), general);
 }
+
+#[test]
+fn one_line_that_is_wrong_for_many_is_one_finding() {
+    let sources = fixture(
+        "
+        //- a.yaml
+        [1]
+    ",
+    );
+    let of = |subject: &str, environment: &str| {
+        found(&place(&sources, "a.yaml", "1"), environment, subject, Severity::Error)
+    };
+    let findings = vec![of("a/ms-dev", "dev"), of("a/ms-prod", "prod")];
+    let settled = settle(&sources, &Config::default(), &[], findings, &Scope::all());
+    let environments: Vec<_> = settled.findings.iter().map(|it| it.environments.len()).collect();
+    assert_eq!(environments, [2]);
+}
