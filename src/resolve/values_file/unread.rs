@@ -247,11 +247,26 @@ fn covers(dir: &str, word: &str, path: &str) -> bool {
 
 /// Whether `path` is what `pattern` comes to when something within a name is put for each `*`.
 fn fits(pattern: &str, path: &str) -> bool {
-    let Some((before, after)) = pattern.split_once('*') else { return pattern == path };
-    let Some(rest) = path.strip_prefix(before) else { return false };
-    let name = rest.find('/').unwrap_or(rest.len());
-    let mut ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-    ends.any(|at| at <= name && at > 0 && fits(after, &rest[at..]))
+    pattern.matches('/').count() == path.matches('/').count()
+        && pattern.split('/').zip(path.split('/')).all(|(pattern, name)| fits_name(pattern, name))
+}
+
+/// The same of one name: each part between two `*` is looked for once, from where the last one ends.
+fn fits_name(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let (first, last) = (parts.next().unwrap_or_default(), parts.next_back());
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(last) = last else { return rest.is_empty() };
+    // Something stands for each `*`.
+    let after_one = |text: &str| text.chars().next().map_or(0, char::len_utf8);
+    for part in parts {
+        let Some(found) = rest.get(after_one(rest)..).filter(|_| !rest.is_empty()) else {
+            return false;
+        };
+        let Some((_, after)) = found.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.strip_suffix(last).is_some_and(|filled| !filled.is_empty())
 }
 
 /// Whether a file of YAML holds commands, by its name.
@@ -289,5 +304,32 @@ mod tests {
         assert_eq!(calls_of_helm(&script, true), [call]);
         let pipeline = "steps:\n- run: helm upgrade ms ./ms\n- name: how to helm install it\n";
         assert_eq!(calls_of_helm(pipeline, false), ["helm upgrade ms ./ms"]);
+    }
+
+    #[test]
+    fn something_stands_for_each_hole_of_a_name() {
+        for (pattern, path) in [
+            ("a/values-*.yaml", "a/values-prod.yaml"),
+            ("*/v.yaml", "a/v.yaml"),
+            ("v-*-*.yaml", "v-a-b-c.yaml"),
+            ("v**.yaml", "vab.yaml"),
+            ("v.yaml", "v.yaml"),
+            ("*", "ä"),
+        ] {
+            assert!(fits(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in [
+            ("a/values-*.yaml", "a/values-.yaml"),
+            ("*/v.yaml", "a/b/v.yaml"),
+            ("v**.yaml", "va.yaml"),
+            ("v-*.yaml", "v-a/b.yaml"),
+            ("v.yaml", "w.yaml"),
+            ("*", ""),
+        ] {
+            assert!(!fits(pattern, path), "{pattern} {path}");
+        }
+        // A bound on the work: every way to cut this name up would take for ever.
+        let (pattern, name) = ("a*".repeat(40), "a".repeat(2000));
+        assert!(!fits(&format!("{pattern}.yml"), &format!("{name}.yaml")));
     }
 }
