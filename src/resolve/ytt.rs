@@ -56,8 +56,8 @@ pub(super) fn overlays(sources: &Sources, file: FileId, roots: &[&Node]) -> Vec<
             overlays.push(Overlay {
                 at: written(file, start, annotation.len()),
                 content: roots.iter().find(inside).map(|it| (*it).clone()),
-                kinds: literals(annotation, "kind"),
-                names: literals(annotation, "name"),
+                kinds: literals(annotation, &["kind"]),
+                names: literals(annotation, &["metadata", "name"]),
             });
         } else if !line.starts_with('#') && !line.trim().is_empty() {
             matching = None;
@@ -66,16 +66,36 @@ pub(super) fn overlays(sources: &Sources, file: FileId, roots: &[&Node]) -> Vec<
     overlays
 }
 
-/// The texts that `"key": "text"` in an expression demands; none where another one may do.
-fn literals(expression: &str, key: &str) -> Vec<String> {
-    static PAIR: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#"["'](\w+)["']\s*:\s*(?:["']([^"']+)["'])?"#).ok());
-    if expression.contains("not_op") {
+/// The texts that an expression demands at the path `keys`; none where another one may do.
+fn literals(expression: &str, keys: &[&str]) -> Vec<String> {
+    static TOKEN: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"[{}]|"[^"]*"|'[^']*'"#).ok());
+    // What makes of a demand something else, and whichever function that is not known.
+    static WORD: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\b(or|not|if|lambda)\b|\b(\w+)\s*\(").ok());
+    let (Some(token), Some(word)) = (TOKEN.as_ref(), WORD.as_ref()) else { return Vec::new() };
+    let code = token.replace_all(expression, " ");
+    let demands = |it: &str| matches!(it, "subset" | "and_op");
+    if word.captures_iter(&code).any(|it| it.get(2).is_none_or(|it| !demands(it.as_str()))) {
         return Vec::new();
     }
-    let pairs = PAIR.iter().flat_map(|it| it.captures_iter(expression));
-    let found = pairs.filter(|it| &it[1] == key).map(|it| Some(it.get(2)?.as_str().into()));
-    found.collect::<Option<_>>().unwrap_or_default()
+    let mut path: Vec<&str> = Vec::new();
+    let mut found = Vec::new();
+    for token in token.find_iter(expression) {
+        let text = token.as_str().trim_matches(['"', '\'']);
+        let next = expression[token.end()..].trim_start().chars().next();
+        match (token.as_str(), next) {
+            ("{", _) => path.push(""),
+            ("}", _) => drop(path.pop()),
+            (_, Some(':')) => {
+                path.pop();
+                path.push(text);
+            }
+            (_, Some(',' | '}')) if path == keys => found.push(text.to_owned()),
+            _ => {}
+        }
+    }
+    found
 }
 
 impl Overlay {
@@ -199,6 +219,7 @@ fn blocks(text: &str) -> Vec<std::ops::Range<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use super::literals;
     use crate::{
         config::Config,
         pipeline::{analyze, check},
@@ -264,12 +285,38 @@ mod tests {
         assert_eq!(overlay("ours", replicas).0, "? v0.7.2 10250 system-cluster-critical");
         let other = "overlay.subset({\"kind\": \"Service\"})";
         assert_eq!(overlay(other, replicas), (all.into(), 0));
+        let service = "overlay.and_op(overlay.subset({'kind': 'Service'}), ours)";
+        assert_eq!(overlay(service, replicas), (all.into(), 0));
         let container = |name: &str| {
             let item = format!("{{name: {name}, args: [--secure-port=4443]}}");
             overlay(deployment, &format!("template: {{spec: {{containers: [{item}]}}}}")).0
         };
         assert_eq!(container("metrics-server"), "2 v0.7.2 ? system-cluster-critical");
         assert_eq!(container("sidecar"), all);
+    }
+
+    #[test]
+    fn an_overlay_may_match_what_its_expression_does_not_exclude() {
+        let demands = |expression: &str| {
+            [&["kind"][..], &["metadata", "name"]].map(|it| literals(expression, it).join(" "))
+        };
+        let both = r#"subset({"kind": "Deployment", "metadata": {"name": "a", "namespace": ns}})"#;
+        assert_eq!(demands(both), ["Deployment", "a"]);
+        let apart = r#"overlay.and_op(overlay.subset({"metadata": {"labels": {}, 'name': "a"}}),
+            overlay.subset({"kind": "Deployment"})), expects="1 or 2 (if)""#;
+        assert_eq!(demands(apart), ["Deployment", "a"]);
+        for either in [
+            r#"or_op(subset({"kind": "Deployment"}), subset({"metadata": {"name": "other"}}))"#,
+            r#"overlay.not_op(overlay.subset({"kind": "Deployment"}))"#,
+            r#"unlike({"kind": "Deployment"})"#,
+            r#"lambda i, l, r: l == {"kind": "Deployment"}"#,
+            r#"subset({"kind": "Service"}) if prod else subset({"kind": "Deployment"})"#,
+            r#"subset({"kind": kind, "metadata": {"name": "metrics-" + name}})"#,
+            r#"subset({"spec": {"ref": {"kind": "Deployment", "name": "a"}, "name": "b"}})"#,
+            r#"subset({"metadata": {"labels": {"name": "a", "kind": "b"}}, "name": "c"})"#,
+        ] {
+            assert_eq!(demands(either), ["", ""], "{either}");
+        }
     }
 
     #[test]
