@@ -137,8 +137,16 @@ fn marks(text: &str, dollar: bool, commented: bool) -> Vec<Mark> {
         _ => text.contains(it.closing()),
     });
     let mut marks = Vec::new();
-    let mut next = 0;
+    // Where the line starts, up to where that is known, and where the rest starts.
+    let (mut line, mut seen, mut next) = (0, 0, 0);
+    let mut comment = None;
     for (start, _) in text.match_indices(['{', '<', '[', '%', '$', '#']) {
+        if start < next {
+            continue;
+        }
+        if marks.len() > MAX_HOLES {
+            break;
+        }
         let rest = &text[start..];
         let Some(notation) = openings.iter().find(|it| rest.starts_with(it.opening())) else {
             continue;
@@ -146,10 +154,13 @@ fn marks(text: &str, dollar: bool, commented: bool) -> Vec<Mark> {
         let inner = notation.opening().len();
         let most = (inner..=rest.len().min(MAX_MARK)).rev().find(|it| rest.is_char_boundary(*it));
         let inside = rest.get(inner..most.unwrap_or(inner)).and_then(|it| notation.inside(it));
-        let Some(inside) = inside.filter(|_| start >= next) else { continue };
-        let line = text[..start].rfind('\n').map_or(0, |it| it + 1);
-        let before = &text[line.max(next)..start];
-        if !commented && (before.trim_start().starts_with('#') || before.contains(" #")) {
+        let Some(inside) = inside else { continue };
+        line = text[seen..start].rfind('\n').map_or(line, |it| seen + it + 1);
+        seen = start;
+        let before = || &text[line.max(next)..start];
+        let is_comment = || before().trim_start().starts_with('#') || before().contains(" #");
+        if !commented && (comment == Some(line) || is_comment()) {
+            comment = Some(line);
             continue;
         }
         next = start + inner + inside.len() + notation.closing().len();
@@ -239,7 +250,7 @@ struct Masked<'a> {
     text: String,
     /// What each of the private characters stands for.
     holes: Vec<MaskedHole>,
-    /// The control lines, which were blanked.
+    /// The control lines, which were blanked, in order.
     blank: Vec<Range<usize>>,
     /// What stands in conditions and loops, in the order in which it begins.
     branches: Vec<Branch>,
@@ -285,18 +296,17 @@ impl<'a> Masked<'a> {
             open: false,
         };
         this.find_branches(marks);
-        let line_end = |mark: &Mark| {
-            let end = mark.range.end;
-            template[end..].find('\n').map_or(template.len(), |it| end + it)
-        };
         // Together are the marks that share a line.
-        for group in marks.chunk_by(|a, b| b.range.start < line_end(a)) {
+        let together = |a: &Mark, b: &Mark| !template[a.range.end..b.range.start].contains('\n');
+        for group in marks.chunk_by(together) {
             if let [first, ..] = group
                 && let [.., last] = group
             {
                 let whole = first.range.start..last.range.end;
                 let start = template[..whole.start].rfind('\n').map_or(0, |it| it + 1);
-                this.mask_lines(group, start..line_end(last), whole);
+                let end = template[whole.end..].find('\n');
+                let end = end.map_or(template.len(), |it| whole.end + it);
+                this.mask_lines(group, start..end, whole);
             }
         }
         Some(this)
@@ -354,7 +364,11 @@ impl<'a> Masked<'a> {
     /// `within` is.
     fn decides(&self, place: usize, within: Option<usize>) -> Option<usize> {
         let at = self.branch_at(place)?;
-        self.outwards(within).all(|it| it != at).then_some(at)
+        let is_around = within.and_then(|it| self.branches.get(it)).is_some_and(|within| {
+            let start = within.range.start;
+            self.branches.get(at).is_some_and(|it| it.range.start <= start && start < it.range.end)
+        });
+        (within != Some(at) && !is_around).then_some(at)
     }
 
     /// Whether there is another text instead of a branch.
@@ -367,8 +381,13 @@ impl<'a> Masked<'a> {
         let turned = self.branches.iter().filter(|it| it.turned);
         let ranges: Vec<_> = turned.map(|it| it.range.clone()).collect();
         self.open = !ranges.is_empty();
+        let mut end = 0;
         for range in ranges {
-            self.put(range, "");
+            // One that stands in another one is blank already.
+            if range.end > end {
+                end = range.end;
+                self.put(range, "");
+            }
         }
         self.open
     }
@@ -533,7 +552,8 @@ impl<'a> Masked<'a> {
     fn is_cut(&self, node: &Node) -> bool {
         node.origin.written_at().is_some_and(|span| {
             let span = span.range();
-            self.blank.iter().any(|it| it.start < span.end && span.start < it.end)
+            let next = self.blank.partition_point(|it| it.end <= span.start);
+            self.blank.get(next).is_some_and(|it| it.start < span.end)
         })
     }
 

@@ -216,6 +216,27 @@ fn large_files_end() {
 }
 
 #[test]
+fn templates_without_measure_end() {
+    let line = format!("# metrics-server\na: {}\n", "{{ x }}".repeat(600_000));
+    let commented = format!("metrics-server: {{{{ y }}}} #{}\n", "{{ x }}".repeat(600_000));
+    let mut nested = "# metrics-server\n".to_owned();
+    for at in 0..2_900 {
+        writeln!(nested, "{{% if x %}}\na{at}: [b\n{{% else %}}\nb: {}", "c".repeat(600)).unwrap();
+    }
+    // Each scalar is held against each of the control lines.
+    let lines = "{% if x %}\n- a\n{% endif %}\n".repeat(2_900);
+    let scalars = format!("# metrics-server\n- [{}]\n{lines}", "1, ".repeat(300_000));
+    let found = findings(&[
+        ("line.yaml", line),
+        ("commented.yaml", commented),
+        ("nested.yaml", nested),
+        ("scalars.yaml", scalars),
+        ("deployment.yaml", DEPLOYMENT.to_owned()),
+    ]);
+    assert_found(&found, "deployment.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
 fn comments_without_number_end() {
     let comments = "# metrics-server-lint: ignore[\n".repeat(20_000);
     let found = findings(&[("comments.yaml", format!("{comments}a: 1\n"))]);
