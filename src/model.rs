@@ -63,6 +63,10 @@ pub(crate) struct Cluster {
     pub charts: Vec<InstalledChart>,
     /// What is known of the kubelets, per group of nodes.
     pub kubelets: Vec<Kubelet>,
+    /// Settings of kubelets where nothing reads them.
+    pub misplaced: Vec<Misplaced>,
+    /// API servers that ask metrics-server through a proxy.
+    pub proxies: Vec<Proxy>,
     /// What approves kubelet serving certificates.
     pub approvers: Vec<Approver>,
     /// APIServices of group `metrics.k8s.io`.
@@ -387,6 +391,30 @@ facts! {
     }
 }
 
+/// A setting that would have kubelets request their serving certificates, where nothing reads it.
+#[derive(Debug, Clone)]
+pub(crate) struct Misplaced {
+    /// As written: `serverTLSBootstrap`.
+    pub key: String,
+    /// What becomes of it, as a sentence without its full stop.
+    pub says: String,
+    /// What to write instead, as an imperative.
+    pub belongs: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// The proxy that an API server is told to use for what it asks of others.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxy {
+    /// The variable that names the proxy, and where.
+    pub variable: (String, Origin),
+    /// The addresses of services.
+    pub services: String,
+    /// Where it is said what is reached without the proxy, unless that is nowhere.
+    pub exceptions: Option<Origin>,
+}
+
 /// A cluster, as the carrier of its nodes tells it from others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ClusterId {
@@ -419,6 +447,8 @@ pub(crate) struct Approver {
     pub certain: bool,
     /// What makes it approve more than it should, or differently tomorrow.
     pub weaknesses: Vec<(Weakness, Origin)>,
+    /// The setting with which its version denies every request.
+    pub denies_all: Option<Origin>,
 }
 
 /// How the kubelets of an environment get their serving certificates.
@@ -525,6 +555,7 @@ impl Cluster {
         self.metrics_servers.is_empty()
             && self.charts.is_empty()
             && self.kubelets.is_empty()
+            && self.misplaced.is_empty()
             && self.approvers.is_empty()
             && self.api_services.is_empty()
             && self.nodes.is_absent()

@@ -3,8 +3,11 @@
 
 mod address_types_have_no_effect;
 mod affinity_matches_nothing;
+mod api_server_proxy;
 mod apiservice_insecure_skip_tls_verify;
+mod approver_denies_all;
 mod approver_too_permissive;
+mod approver_without_requests;
 mod argument_is_not_a_flag;
 mod conflicting_flags;
 mod flag_given_twice;
@@ -15,6 +18,7 @@ mod image_from_retired_registry;
 mod insecure_tls_unneeded;
 mod invalid_flag_value;
 mod invalid_quantity;
+mod kubelet_authorizes_everybody;
 mod kubelet_insecure_tls;
 mod kubelet_refuses_metrics_server;
 mod limit_below_request;
@@ -31,6 +35,7 @@ mod rollout_may_interrupt_metrics;
 mod second_metrics_server;
 mod secure_port_mismatch;
 mod service_does_not_reach_metrics_server;
+mod serving_bootstrap_in_wrong_place;
 mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
 mod unknown_flag;
@@ -68,8 +73,11 @@ macro_rules! rules {
 rules! {
     "address-types-have-no-effect" => address_types_have_no_effect,
     "affinity-matches-nothing" => affinity_matches_nothing,
+    "api-server-proxy" => api_server_proxy,
     "apiservice-insecure-skip-tls-verify" => apiservice_insecure_skip_tls_verify,
+    "approver-denies-all" => approver_denies_all,
     "approver-too-permissive" => approver_too_permissive,
+    "approver-without-requests" => approver_without_requests,
     "argument-is-not-a-flag" => argument_is_not_a_flag,
     "build-fails",
     "conflicting-flags" => conflicting_flags,
@@ -83,6 +91,7 @@ rules! {
     "insecure-tls-unneeded" => insecure_tls_unneeded,
     "invalid-flag-value" => invalid_flag_value,
     "invalid-quantity" => invalid_quantity,
+    "kubelet-authorizes-everybody" => kubelet_authorizes_everybody,
     "kubelet-insecure-tls" => kubelet_insecure_tls,
     "kubelet-refuses-metrics-server" => kubelet_refuses_metrics_server,
     "limit-below-request" => limit_below_request,
@@ -98,6 +107,7 @@ rules! {
     "second-metrics-server" => second_metrics_server,
     "secure-port-mismatch" => secure_port_mismatch,
     "service-does-not-reach-metrics-server" => service_does_not_reach_metrics_server,
+    "serving-bootstrap-in-wrong-place" => serving_bootstrap_in_wrong_place,
     "serving-bootstrap-without-approver" => serving_bootstrap_without_approver,
     "serving-certificates-not-bootstrapped" => serving_certificates_not_bootstrapped,
     "substitution-source-has-hash",

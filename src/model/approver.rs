@@ -69,6 +69,7 @@ pub(super) fn distinct(found: Vec<Approver>) -> Vec<Approver> {
                     first.origin = approver.origin;
                     first.certain = true;
                 }
+                first.denies_all = first.denies_all.take().or(approver.denies_all);
                 for weakness in approver.weaknesses {
                     if first.weaknesses.iter().all(|(it, _)| *it != weakness.0) {
                         first.weaknesses.push(weakness);
@@ -97,6 +98,8 @@ fn of_release(release: &Release) -> Option<Approver> {
     let mut approver = approver(project(chart)?, !release.suspended);
     if approver.name == "kubelet-csr-approver" {
         approver.weaknesses = policy::of_values(&release.values, &release.anchor);
+        let version = release.version.as_ref().and_then(Node::as_str);
+        approver.denies_all = policy::denies_all_by(&release.values, version);
     }
     Some(approver)
 }
@@ -104,7 +107,8 @@ fn of_release(release: &Release) -> Option<Approver> {
 impl Approver {
     /// One that has no weakness, as far as is known.
     pub(super) fn new(name: &str, origin: &Origin, certain: bool) -> Self {
-        Self { name: name.into(), origin: origin.clone(), certain, weaknesses: Vec::new() }
+        let (name, origin) = (name.into(), origin.clone());
+        Self { name, origin, certain, weaknesses: Vec::new(), denies_all: None }
     }
 }
 
@@ -126,16 +130,18 @@ fn of_workload(object: &Object) -> Option<Approver> {
         let image_name = image_name.split(':').next().unwrap_or_default();
         if let Some(name) = APPROVERS.iter().find(|it| **it == image_name) {
             let mut weaknesses = policy::of_image(image);
+            let mut denies_all = None;
             match *name {
                 "kubelet-csr-approver" => {
                     weaknesses.extend(policy::of_container(container, &origin));
+                    denies_all = policy::denies_all(container);
                 }
                 "kubelet-rubber-stamp" => {
                     weaknesses.push((Weakness::Unmaintained, image.origin.clone()));
                 }
                 _ => {}
             }
-            return Some(named(name, weaknesses));
+            return Some(Approver { denies_all, ..named(name, weaknesses) });
         }
         let words = || ["command", "args"].into_iter().flat_map(|it| container.items_at(it));
         let line: Vec<&str> = words().filter_map(Node::as_scalar).map(|it| &*it.text).collect();

@@ -75,6 +75,8 @@ pub(crate) fn lower(
         metrics_servers,
         charts: environment.releases.iter().filter_map(chart::installed).collect(),
         kubelets: platform.kubelets,
+        misplaced: platform.misplaced,
+        proxies: platform.proxies,
         approvers: platform.approvers,
         api_services: registrations.into_iter().map(|(_, it)| it).collect(),
         removed_api_versions: api_version::removed(environment),

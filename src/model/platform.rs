@@ -14,7 +14,9 @@ mod kubespray;
 mod labels;
 mod local;
 mod managed;
+mod misplaced;
 mod node_files;
+mod proxy;
 mod rancher;
 mod talos;
 mod terraform;
@@ -28,7 +30,7 @@ use crate::{
     },
     model::{
         Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts, MetricsServer,
-        MetricsServerFacts, RunsOn, Signer, approver, nodes::Pool,
+        MetricsServerFacts, Misplaced, Proxy, RunsOn, Signer, approver, nodes::Pool,
     },
     parse, placeholder,
     problem::{Problem, ProblemKind},
@@ -54,6 +56,10 @@ pub(crate) struct Platform {
     pub local: Option<(String, Origin)>,
     /// Copies of metrics-server that a platform brings along, one for each cluster.
     pub bundled: Vec<(ClusterId, MetricsServer)>,
+    /// Settings of kubelets where nothing reads them.
+    pub misplaced: Vec<Misplaced>,
+    /// API servers that are told to use a proxy.
+    pub proxies: Vec<Proxy>,
     /// What could not be read.
     pub problems: Vec<Problem>,
 }
@@ -139,6 +145,8 @@ carriers! {
     terraform {
         TerraformTalos: "Talos machine configuration in Terraform", BY_TALOS;
     }
+    misplaced {}
+    proxy {}
     labels {}
     local {}
 }

@@ -5,12 +5,11 @@ use crate::{
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
-    let mut servers = cluster.metrics_servers.iter().filter(|_| is_one(cluster));
-    let refusing = servers.find(|server| verifies(server));
-    // `kubelet-insecure-tls` says it of a metrics-server that takes any certificate.
-    if refusing.is_none() && cluster.metrics_servers.iter().any(takes_any) {
+    // `serving-bootstrap-in-wrong-place` says why they do.
+    if is_left_to_flag(cluster) || is_one(cluster) && !cluster.misplaced.is_empty() {
         return;
     }
+    let refusing = refusing(cluster);
     let requesting = cluster.kubelets.iter().filter(|_| is_one(cluster));
     let requesting = requesting.filter(|it| it.server_tls_bootstrap.value() == Some(&true));
     let requesting: Vec<_> = requesting.collect();
@@ -48,6 +47,17 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             finding.expected_locally();
         }
     }
+}
+
+/// Whether `kubelet-insecure-tls` says it, of a metrics-server that takes any certificate.
+pub(super) fn is_left_to_flag(cluster: &Cluster) -> bool {
+    refusing(cluster).is_none() && cluster.metrics_servers.iter().any(takes_any)
+}
+
+/// A metrics-server that gets no metrics because of it.
+fn refusing(cluster: &Cluster) -> Option<&MetricsServer> {
+    let mut servers = cluster.metrics_servers.iter().filter(|_| is_one(cluster));
+    servers.find(|server| verifies(server))
 }
 
 /// Whether `server` certainly refuses a certificate that the cluster did not sign.

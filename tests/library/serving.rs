@@ -31,6 +31,7 @@ fn approvers(certain: Option<bool>) -> Vec<Approver> {
         origin: nowhere(),
         certain,
         weaknesses: Vec::new(),
+        denies_all: None,
     };
     certain.into_iter().map(one).collect()
 }

@@ -137,6 +137,41 @@ pub(super) fn of_container(container: &Node, anchor: &Origin) -> Vec<(Weakness, 
     Policy { regex, prefixes, bypass_dns, bypass_hostname }.weaknesses("PROVIDER_REGEX", anchor)
 }
 
+/// The version that denies every request when it is told to resolve no names: it compares the
+/// addresses with what it did not resolve (its issue 253; 1.2.1 does not).
+const DENIES_ALL: &str = "1.2.0";
+
+/// What makes the chart at `version`, whose program is of the same one, deny every request.
+pub(super) fn denies_all_by(values: &Node, version: Option<&str>) -> Option<Origin> {
+    let tag = values.look("image.tag").ok()?.and_then(Node::as_str).filter(|it| !it.is_empty());
+    let bypass = values.look("bypassDnsResolution").ok()??;
+    let denies = is_denying(tag.or(version)?) && loose_bool(bypass) == Some(true);
+    denies.then(|| bypass.origin.clone())
+}
+
+/// What makes the program in `container` deny every request.
+pub(super) fn denies_all(container: &Node) -> Option<Origin> {
+    let image = container.str_at("image")?;
+    let (_, tag) = image.rsplit('/').next()?.split_once(':')?;
+    let args = ["command", "args"].into_iter().flat_map(|it| container.items_at(it));
+    let flag = args.filter(|it| {
+        matches!(
+            it.as_str().map(|it| it.trim_start_matches('-')),
+            Some("bypass-dns-resolution" | "bypass-dns-resolution=true")
+        )
+    });
+    let variable = container.items_at("env").iter().rfind(|it| {
+        it.str_at("name") == Some("BYPASS_DNS_RESOLUTION")
+            && it.get("value").and_then(loose_bool) == Some(true)
+    });
+    let bypass = flag.last().or_else(|| variable?.get("value"));
+    bypass.filter(|_| is_denying(tag)).map(|it| it.origin.clone())
+}
+
+fn is_denying(version: &str) -> bool {
+    version.strip_prefix('v').unwrap_or(version) == DENIES_ALL
+}
+
 /// What is weak in how an image is named.
 pub(super) fn of_image(image: &Node) -> Vec<(Weakness, Origin)> {
     let Some(text) =

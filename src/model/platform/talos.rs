@@ -250,6 +250,11 @@ fn is_talconfig(node: &Node) -> bool {
         && (node.get("talosVersion").is_some() || node.get("endpoint").is_some())
 }
 
+/// A machine configuration, or a part of one.
+pub(super) fn is_part(node: &Node) -> bool {
+    is_machine(node) || node.get("apiVersion").is_none() && node.at("machine").is_some()
+}
+
 /// A whole machine configuration.
 fn is_machine(node: &Node) -> bool {
     node.str_at("version") == Some("v1alpha1") && node.at("machine.type").is_some()
