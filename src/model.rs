@@ -15,6 +15,7 @@ mod reach;
 mod service;
 pub(crate) mod serving;
 mod unjudged;
+mod variables;
 pub(crate) mod workload;
 
 pub(crate) use approver::Weakness;
@@ -79,8 +80,27 @@ pub(crate) struct Cluster {
     pub cert_manager: Option<Origin>,
     /// How the kubelets get their serving certificates, over all of them.
     pub serving: Serving,
+    /// The variables of Flux that are meant for metrics-server.
+    pub variables: Vec<Variable>,
     /// What could not be read or resolved.
     pub problems: Vec<Problem>,
+}
+
+/// A definition of a variable that Flux may put into objects.
+#[derive(Debug, Clone)]
+pub(crate) struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its text.
+    pub value: Fact<String>,
+    /// What defines it: `ConfigMap flux-system/cluster-vars`.
+    pub source: String,
+    /// Whether anything uses it; `None` when nobody can tell.
+    pub is_used: Option<bool>,
+    /// The text of the definition that takes its place.
+    pub overridden: Option<Fact<String>>,
+    /// Where its value is written.
+    pub origin: Origin,
 }
 
 /// The product that runs a cluster's nodes.

@@ -77,6 +77,8 @@ pub(crate) enum ProblemKind {
     EnvVarUndefined,
     /// Flux looks for a generated object by the name to which kustomize adds a hash.
     SourceHasHash,
+    /// The value of a variable has quotes or a comment in it.
+    ValueKeeps,
     /// Flux waits for something that is not there.
     DependencyNotFound,
     /// What is fetched from elsewhere is another version from time to time.
@@ -92,6 +94,7 @@ impl ProblemKind {
             Self::BuildFails => "build-fails",
             Self::EnvVarUndefined => "env-var-undefined",
             Self::SourceHasHash => "substitution-source-has-hash",
+            Self::ValueKeeps => "value-keeps-comment-or-quotes",
             Self::DependencyNotFound => "dependency-not-found",
             Self::MovingVersion => "moving-version",
         }

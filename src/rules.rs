@@ -40,6 +40,8 @@ mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
 mod unknown_flag;
 mod unknown_values_key;
+mod variable_defined_twice;
+mod variable_is_never_used;
 
 use std::sync::LazyLock;
 
@@ -118,6 +120,9 @@ rules! {
     "unmatched-pattern",
     "unresolved",
     "unused-suppression",
+    "value-keeps-comment-or-quotes",
+    "variable-defined-twice" => variable_defined_twice,
+    "variable-is-never-used" => variable_is_never_used,
 }
 
 /// Which rule says more than which other about one place: the first stays.

@@ -11,6 +11,7 @@ use crate::{
         MetricsServerFacts, Resources, api_version, approver, chart, nodes, pin, platform, pod,
         reach::Subject,
         service, serving,
+        serving, variables,
         workload::{self, fact, flag},
     },
     problem::Problem,
@@ -83,6 +84,7 @@ pub(crate) fn lower(
         moving_versions,
         cert_manager: cert_manager(environment),
         serving,
+        variables: variables::of(environment),
         problems,
     }
 }

@@ -241,6 +241,15 @@ fn environment(
         let text = if it.text.is_empty() { "none" } else { &it.text };
         table.row("moving version", text, &place(sources, it.origin.written_at()));
     }
+    for variable in &cluster.variables {
+        table.fact(&variable.name, &variable.value, sources);
+        let what = match (variable.is_used, &variable.overridden) {
+            (Some(false), _) => ", which nothing uses",
+            (_, Some(_)) => ", which another definition overrides",
+            _ => "",
+        };
+        table.remark(&format!("a variable of the {}{what}", variable.source));
+    }
     out += &table.print(look);
     for server in &cluster.metrics_servers {
         let name = if server.name.is_empty() {

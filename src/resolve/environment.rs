@@ -31,6 +31,24 @@ pub(crate) struct Environment {
     pub problems: Vec<Problem>,
     /// What is deployed, or refused, as one.
     pub units: Vec<Unit>,
+    /// The variables that Flux may put into objects, each definition once.
+    pub variables: Vec<Variable>,
+}
+
+/// A definition of a variable that Flux may put into objects.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its text, or why it cannot be told, and where.
+    pub value: Node,
+    /// What defines it: `ConfigMap flux-system/cluster-vars`; the Kustomization itself.
+    pub source: String,
+    /// The definition of the same `postBuild` that is used instead.
+    pub overridden: Option<Node>,
+    /// Whether anything in the repository speaks of it besides its definitions; `None` where nobody
+    /// looked, since it is not about what we judge.
+    pub used: Option<bool>,
 }
 
 /// Something that a tool deploys as one: a Flux Kustomization, an Argo CD Application, a release of a
@@ -84,6 +102,19 @@ impl Environment {
             files: Vec::new(),
             problems: Vec::new(),
             units: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// Adds a definition of a variable, unless it is known.
+    pub(crate) fn define(&mut self, variable: Variable) {
+        let at = |it: &Variable| it.value.origin.written_at();
+        let same = |it: &&mut Variable| it.name == variable.name && at(it) == at(&variable);
+        match self.variables.iter_mut().find(same) {
+            // It counts where any Kustomization takes it.
+            Some(known) if variable.overridden.is_none() => known.overridden = None,
+            Some(_) => {}
+            None => self.variables.push(variable),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod attach;
 mod loose;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +61,7 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
         }
     }
     attach::loose(context, &layout, &reached, &unread, &mut environments);
+    variables::look_for_uses(context, &mut environments);
     environments.sort_by(|a, b| a.name.cmp(&b.name));
     environments
 }

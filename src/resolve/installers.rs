@@ -123,4 +123,5 @@ fn join(environments: &mut Vec<Environment>, part: Environment) {
         problem
     }));
     whole.units.extend(part.units);
+    part.variables.into_iter().for_each(|it| whole.define(it));
 }

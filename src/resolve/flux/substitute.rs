@@ -17,7 +17,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::context::{Context, Purpose},
     scalar::{self, Dialect, Scalar, Style, Value},
-    source::FileId,
+    source::{self, FileId},
     tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
@@ -59,6 +59,7 @@ pub(super) fn substitute(
         leaves: leaves(&emitted.root),
         filled: Vec::new(),
         reported: RefCell::default(),
+        kept: RefCell::default(),
     };
     let output = envsubst::substitute(&emitted.text, &values)
         .map_err(|error| template.refused(error.at, error.message))?;
@@ -77,6 +78,7 @@ pub(super) fn substitute(
     }
     let node = template.rebuild(root, &emitted.root);
     problems.extend(template.undefined());
+    problems.append(&mut template.kept.borrow_mut());
     // What no expression asks for hides nothing, and no one need hear of it.
     if variables
         .is_unsure_of(template.filled.iter().flat_map(|it| it.names.iter().chain(&it.missing)))
@@ -160,6 +162,8 @@ struct Template<'a> {
     filled: Vec<Filled>,
     /// The expressions whose undefined variables were met, as indices.
     reported: RefCell<BTreeSet<usize>>,
+    /// What is wrong with values that came to be a part of a text.
+    kept: RefCell<Vec<Problem>>,
 }
 
 impl Template<'_> {
@@ -225,10 +229,42 @@ impl Template<'_> {
             Some(variable) => node.origin.filled(Via::Substituted, &variable.origin),
             None => node.origin.clone(),
         };
+        if let (Some(variable), Kind::Scalar(scalar)) = (variable, &out) {
+            let name = from.iter().find_map(|it| it.from.as_deref()).unwrap_or_default();
+            self.kept.borrow_mut().extend(self.kept_in(&scalar.text, name, variable, &origin));
+        }
         match self.unknown(expressions) {
             Some(why) => Node::unknown_value(why, &origin),
             None => place(&Node::new(out, origin.clone()), &origin),
         }
+    }
+
+    /// That `text` has the quotes or the comment with which an env file defines `variable`: kustomize
+    /// takes all of a line for the value. YAML around it takes both away where nothing else stands
+    /// beside it, and so does what reads a longer text as YAML.
+    fn kept_in(&self, text: &str, name: &str, variable: &Node, at: &Origin) -> Option<Problem> {
+        let value = variable.as_str()?.trim();
+        let file = variable.origin.written_at()?.file;
+        let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+        let what = match () {
+            () if quoted('"') || quoted('\'') => "its quotes",
+            () if value.contains(" #") => "the comment after it",
+            () => return None,
+        };
+        if text.contains('\n')
+            || !text.contains(value)
+            || source::is_yaml(&self.context.sources[file].path)
+        {
+            return None;
+        }
+        let message = format!("the value of `{name}` keeps {what}");
+        let problem = Problem::new(ProblemKind::ValueKeeps, &variable.origin, message);
+        let help = match what {
+            "its quotes" => "remove the quotes: an env file has none",
+            _ => "move the comment to the line above",
+        };
+        let problem = problem.about(name).also(at, "it comes to be a part of this").help(help);
+        Some(Problem { tolerated: true, ..problem })
     }
 
     /// Why the text of some expressions cannot be told, if that is so.

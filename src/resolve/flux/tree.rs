@@ -14,7 +14,7 @@ use crate::{
     problem::{Problem, ProblemKind, UnitId},
     resolve::{
         context::{Context, Purpose},
-        environment::{EntryKind, Environment, Object, Unit},
+        environment::{EntryKind, Environment, Object, Unit, Variable},
         install,
         kustomize::{self, Artifact, BuildOptions},
         layout::{Closure, Layout, has_source},
@@ -51,6 +51,7 @@ pub(crate) fn resolve(
         installed: None,
         members: Vec::new(),
         seen: BTreeSet::new(),
+        variables: Vec::new(),
         problems: Vec::new(),
     };
     tree.store.add(environment.objects.iter().map(|it| &it.node));
@@ -59,6 +60,7 @@ pub(crate) fn resolve(
         tree.join(&root, Stage::Found, false);
     }
     tree.run();
+    tree.variables.drain(..).for_each(|it| environment.define(it));
     // What many wait for is missing once.
     let mut known = BTreeSet::new();
     let cause = |it: &Problem| match &*it.subject {
@@ -111,6 +113,8 @@ struct Tree<'c> {
     members: Vec<Member>,
     /// Namespaces and names of the members.
     seen: BTreeSet<(String, String)>,
+    /// What they substitute.
+    variables: Vec<Variable>,
     problems: Vec<Problem>,
 }
 
@@ -250,6 +254,7 @@ impl Tree<'_> {
             Ok(None) => built,
             Ok(Some(mut variables)) => {
                 self.problems.append(&mut variables.misnamed);
+                self.variables.append(&mut variables.defined);
                 if variables.controller.told().is_none() {
                     let sources = self.context.sources;
                     let found = || Controller::of_repository(sources);

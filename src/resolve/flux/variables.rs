@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use super::{controller::Controller, envsubst, store::Store};
 use crate::{
     problem::Problem,
+    resolve::environment::{Unit, Variable},
     tree::{Kind, Node, Origin, Reason, Via},
 };
 
@@ -21,6 +22,8 @@ pub(super) struct Variables {
     /// Sources that are there under another name: the whole Kustomization fails, unless they are
     /// optional.
     pub(super) misnamed: Vec<Problem>,
+    /// Every definition, in the order in which they are read.
+    pub(super) defined: Vec<Variable>,
     /// Where a variable would be defined, each with what is there.
     pub(super) searched: Vec<(Origin, String)>,
     /// What applies the result.
@@ -66,7 +69,7 @@ pub(super) fn gather(
             variables.forget(why.clone());
         }
         for (name, entry) in inline.entries() {
-            variables.set(name, &entry.value);
+            variables.set(name, &entry.value, &Unit::of_object(object).id);
         }
         variables.searched.push((inline.origin.clone(), "variables are defined here".into()));
     }
@@ -104,11 +107,25 @@ impl Variables {
         names.any(|name| self.known.get(name).is_none_or(|it| it.unknown().is_some()))
     }
 
-    fn set(&mut self, name: &str, value: &Node) {
+    fn set(&mut self, name: &str, value: &Node, source: &str) {
         let mut value = Node { origin: value.origin.without(Via::Generated), ..value.clone() };
         if value.unknown().is_none() && value.as_str().is_none() {
             value.kind = Kind::Unknown(format!("the variable `{name}` is not text").into());
         }
+        let mut shown = value.clone();
+        if source.starts_with("Secret ") {
+            shown.kind = Kind::Unknown("it is secret".into());
+        }
+        for earlier in self.defined.iter_mut().filter(|it| it.name == name) {
+            earlier.overridden = Some(shown.clone());
+        }
+        self.defined.push(Variable {
+            name: name.to_owned(),
+            value: shown,
+            source: source.to_owned(),
+            overridden: None,
+            used: None,
+        });
         self.known.insert(name.to_owned(), value);
     }
 
@@ -149,9 +166,10 @@ impl Variables {
         if let Some(why) = data.open {
             self.forget(why);
         }
+        let source = format!("{kind} {namespace}/{name}");
         let mut files = IndexMap::new();
         for (key, value) in &data.entries {
-            self.set(key, value);
+            self.set(key, value, &source);
             if let Some(span) = value.origin.written_at() {
                 let last = files.entry(span.file).or_insert(span);
                 *last = (*last).max(span);
