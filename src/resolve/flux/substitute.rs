@@ -231,7 +231,7 @@ impl Template<'_> {
         };
         if let (Some(variable), Kind::Scalar(scalar)) = (variable, &out) {
             let name = from.iter().find_map(|it| it.from.as_deref()).unwrap_or_default();
-            self.kept.borrow_mut().extend(self.kept_in(&scalar.text, name, variable, &origin));
+            self.kept.borrow_mut().extend(self.kept_in(&scalar.text, node, name, variable));
         }
         match self.unknown(expressions) {
             Some(why) => Node::unknown_value(why, &origin),
@@ -239,31 +239,27 @@ impl Template<'_> {
         }
     }
 
-    /// That `text` has the quotes or the comment with which an env file defines `variable`: kustomize
-    /// takes all of a line for the value. YAML around it takes both away where nothing else stands
-    /// beside it, and so does what reads a longer text as YAML.
-    fn kept_in(&self, text: &str, name: &str, variable: &Node, at: &Origin) -> Option<Problem> {
+    /// That `text`, which `node` became, has the quotes with which an env file defines `variable`, or
+    /// has lost what follows its comment: kustomize takes all of a line for the value. YAML takes both
+    /// away from a value that nothing stands beside, and so does what reads a longer text as YAML.
+    fn kept_in(&self, text: &str, node: &Node, name: &str, variable: &Node) -> Option<Problem> {
         let value = variable.as_str()?.trim();
-        let file = variable.origin.written_at()?.file;
-        let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
-        let what = match () {
-            () if quoted('"') || quoted('\'') => "its quotes",
-            () if value.contains(" #") => "the comment after it",
-            () => return None,
-        };
-        if text.contains('\n')
-            || !text.contains(value)
-            || source::is_yaml(&self.context.sources[file].path)
-        {
+        let path = &self.context.sources[variable.origin.written_at()?.file].path;
+        if source::is_yaml(path) || text.contains('\n') {
             return None;
         }
-        let message = format!("the value of `{name}` keeps {what}");
-        let problem = Problem::new(ProblemKind::ValueKeeps, &variable.origin, message);
-        let help = match what {
-            "its quotes" => "remove the quotes: an env file has none",
-            _ => "move the comment to the line above",
+        let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+        let stays = text.contains(value);
+        let (what, help) = if quoted('"') || quoted('\'') {
+            stays.then_some(("its quotes", "remove the quotes: an env file has none"))?
+        } else {
+            let cuts = !node.as_str()?.trim_end().ends_with('}');
+            let help = "move the comment to the line above";
+            (value.contains(" #") && (stays || cuts)).then_some(("the comment after it", help))?
         };
-        let problem = problem.about(name).also(at, "it comes to be a part of this").help(help);
+        let message = format!("the value of `{name}` keeps {what}");
+        let problem = Problem::new(ProblemKind::ValueKeeps, &variable.origin, message).about(name);
+        let problem = problem.also(&node.origin, "it becomes a part of this").help(help);
         Some(Problem { tolerated: true, ..problem })
     }
 
