@@ -81,14 +81,14 @@ pub(crate) struct Cluster {
     /// How the kubelets get their serving certificates, over all of them.
     pub serving: Serving,
     /// The variables of Flux that are meant for metrics-server.
-    pub variables: Vec<Variable>,
+    pub variables: Vec<VariableUse>,
     /// What could not be read or resolved.
     pub problems: Vec<Problem>,
 }
 
 /// A definition of a variable that Flux may put into objects.
 #[derive(Debug, Clone)]
-pub(crate) struct Variable {
+pub(crate) struct VariableUse {
     /// Its name.
     pub name: String,
     /// Its text.

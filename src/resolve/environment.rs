@@ -32,12 +32,12 @@ pub(crate) struct Environment {
     /// What is deployed, or refused, as one.
     pub units: Vec<Unit>,
     /// The variables that Flux may put into objects, each definition once.
-    pub variables: Vec<Variable>,
+    pub variables: Vec<DefinedVariable>,
 }
 
 /// A definition of a variable that Flux may put into objects.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Variable {
+pub(crate) struct DefinedVariable {
     /// Its name.
     pub name: String,
     /// Its text, or why it cannot be told, and where.
@@ -107,9 +107,9 @@ impl Environment {
     }
 
     /// Adds a definition of a variable, unless it is known.
-    pub(crate) fn define(&mut self, variable: Variable) {
-        let at = |it: &Variable| it.value.origin.written_at();
-        let same = |it: &&mut Variable| it.name == variable.name && at(it) == at(&variable);
+    pub(crate) fn define(&mut self, variable: DefinedVariable) {
+        let at = |it: &DefinedVariable| it.value.origin.written_at();
+        let same = |it: &&mut DefinedVariable| it.name == variable.name && at(it) == at(&variable);
         match self.variables.iter_mut().find(same) {
             // It counts where any Kustomization takes it.
             Some(known) if variable.overridden.is_none() => known.overridden = None,

@@ -11,16 +11,16 @@ use crate::{
     data::subject::is_named_in,
     resolve::{
         context::Context,
-        environment::{Environment, Variable},
+        environment::{DefinedVariable, Environment},
     },
     source::{self, Sources},
 };
 
-/// Sets [`Variable::used`] of the variables that are about metrics-server by their name, or by that of
+/// Sets [`DefinedVariable::used`] of the variables that are about metrics-server by their name, or by that of
 /// what defines them.
 pub(super) fn look_for_uses(context: &Context<'_>, environments: &mut [Environment]) {
     let sources = context.sources;
-    let mut wanted: Vec<&mut Variable> = environments
+    let mut wanted: Vec<&mut DefinedVariable> = environments
         .iter_mut()
         .flat_map(|it| &mut it.variables)
         .filter(|it| is_about_us(sources, it))
@@ -32,7 +32,7 @@ pub(super) fn look_for_uses(context: &Context<'_>, environments: &mut [Environme
     }
 }
 
-fn is_about_us(sources: &Sources, variable: &Variable) -> bool {
+fn is_about_us(sources: &Sources, variable: &DefinedVariable) -> bool {
     let file =
         variable.value.origin.written_at().map(|it| source::file_name(&sources[it.file].path));
     [Some(&*variable.name), Some(&*variable.source), file].into_iter().flatten().any(is_named_in)

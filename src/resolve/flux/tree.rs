@@ -14,7 +14,7 @@ use crate::{
     problem::{Problem, ProblemKind, UnitId},
     resolve::{
         context::{Context, Purpose},
-        environment::{EntryKind, Environment, Object, Unit, Variable},
+        environment::{DefinedVariable, EntryKind, Environment, Object, Unit},
         install,
         kustomize::{self, Artifact, BuildOptions},
         layout::{Closure, Layout, has_source},
@@ -114,7 +114,7 @@ struct Tree<'c> {
     /// Namespaces and names of the members.
     seen: BTreeSet<(String, String)>,
     /// What they substitute.
-    variables: Vec<Variable>,
+    variables: Vec<DefinedVariable>,
     problems: Vec<Problem>,
 }
 

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::{controller::Controller, envsubst, store::Store};
 use crate::{
     problem::Problem,
-    resolve::environment::{Unit, Variable},
+    resolve::environment::{DefinedVariable, Unit},
     tree::{Kind, Node, Origin, Reason, Via},
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Variables {
     /// optional.
     pub(super) misnamed: Vec<Problem>,
     /// Every definition, in the order in which they are read.
-    pub(super) defined: Vec<Variable>,
+    pub(super) defined: Vec<DefinedVariable>,
     /// Where a variable would be defined, each with what is there.
     pub(super) searched: Vec<(Origin, String)>,
     /// What applies the result.
@@ -119,7 +119,7 @@ impl Variables {
         for earlier in self.defined.iter_mut().filter(|it| it.name == name) {
             earlier.overridden = Some(shown.clone());
         }
-        self.defined.push(Variable {
+        self.defined.push(DefinedVariable {
             name: name.to_owned(),
             value: shown,
             source: source.to_owned(),
