@@ -284,6 +284,8 @@ pub(crate) struct InstalledChart {
     pub version: Option<Version>,
     /// The keys of the user's values that no version that it may be of reads.
     pub unknown_keys: Vec<UnknownKey>,
+    /// The values that the chart does not take for what is written.
+    pub wrong_values: Vec<WrongValue>,
     /// What a missing thing is reported at.
     pub anchor: Origin,
 }
@@ -293,8 +295,43 @@ pub(crate) struct InstalledChart {
 pub(crate) struct UnknownKey {
     /// The keys that lead to it, with dots between them: `image.tga`.
     pub path: String,
+    /// What it should stand below: a key before it that is empty, or that of the chart's values in
+    /// those of the chart above it.
+    pub belongs_below: Option<String>,
+    /// Whether it is in the values of the chart above it, which reach no chart.
+    pub beside: bool,
+    /// Whether its value is a mapping.
+    pub is_map: bool,
     /// Where it is written.
     pub origin: Origin,
+}
+
+/// A value that a chart makes something else of than what is written.
+#[derive(Debug, Clone)]
+pub(crate) struct WrongValue {
+    /// The keys that lead to it, with dots between them.
+    pub path: String,
+    /// What is written.
+    pub text: String,
+    /// What becomes of it.
+    pub effect: WrongValueEffect,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// What becomes of a value of a type that is not meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WrongValueEffect {
+    /// Kubernetes refuses it: it takes a mapping.
+    WantsMap,
+    /// Kubernetes refuses it: it takes a list.
+    WantsList,
+    /// Kubernetes refuses it: it takes a list of mappings.
+    WantsMaps,
+    /// A text is true to a template, whatever it says.
+    TextIsTrue,
+    /// What is false counts as not given, and the default is true.
+    FalseIsTrue,
 }
 
 /// An APIService for the Metrics API.

@@ -73,6 +73,8 @@ pub(crate) enum ProblemKind {
     Unresolved,
     /// The real tool refuses to build this.
     BuildFails,
+    /// Helm refuses to build a chart, since its templates do not take what is written.
+    WrongValueType,
     /// A variable that no substitution source defines.
     EnvVarUndefined,
     /// Flux looks for a generated object by the name to which kustomize adds a hash.
@@ -86,12 +88,18 @@ pub(crate) enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// Whether nothing is built because of it.
+    pub(crate) fn fails_build(self) -> bool {
+        matches!(self, Self::BuildFails | Self::WrongValueType)
+    }
+
     /// The rule's id.
     pub(crate) fn rule(self) -> &'static str {
         match self {
             Self::Syntax => "syntax",
             Self::Unresolved => "unresolved",
             Self::BuildFails => "build-fails",
+            Self::WrongValueType => "wrong-value-type",
             Self::EnvVarUndefined => "env-var-undefined",
             Self::SourceHasHash => "substitution-source-has-hash",
             Self::ValueKeeps => "value-keeps-comment-or-quotes",
@@ -136,6 +144,11 @@ impl Problem {
         Self::new(ProblemKind::BuildFails, at, why)
     }
 
+    /// The templates of a chart do not take the value at `at`.
+    pub(crate) fn wrong_type(at: &Origin, why: impl Into<String>) -> Self {
+        Self::new(ProblemKind::WrongValueType, at, why)
+    }
+
     /// Text that cannot be parsed, which begins at `start`.
     pub(crate) fn syntax(error: &SyntaxError, start: &Origin) -> Self {
         let at = error.span.map_or_else(|| start.clone(), Origin::written);
@@ -150,8 +163,10 @@ impl Problem {
 
     /// Whether the real tool builds nothing of what this is about.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self.kind, ProblemKind::BuildFails | ProblemKind::EnvVarUndefined)
-            && !self.tolerated
+        matches!(
+            self.kind,
+            ProblemKind::BuildFails | ProblemKind::WrongValueType | ProblemKind::EnvVarUndefined
+        ) && !self.tolerated
     }
 
     /// The same, about something outside the repository that may hold any objects.

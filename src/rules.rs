@@ -42,6 +42,7 @@ mod unknown_flag;
 mod unknown_values_key;
 mod variable_defined_twice;
 mod variable_is_never_used;
+mod wrong_value_type;
 
 use std::sync::LazyLock;
 
@@ -123,6 +124,7 @@ rules! {
     "value-keeps-comment-or-quotes",
     "variable-defined-twice" => variable_defined_twice,
     "variable-is-never-used" => variable_is_never_used,
+    "wrong-value-type" => wrong_value_type,
 }
 
 /// Which rule says more than which other about one place: the first stays.

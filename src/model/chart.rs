@@ -4,12 +4,13 @@ use semver::Version;
 
 use crate::{
     data::{
+        Family,
         charts::{self, KnownChart, ValueKey},
         version::Constraint,
     },
-    model::{Fact, InstalledChart, UnknownKey},
+    model::{Fact, InstalledChart, UnknownKey, WrongValue, WrongValueEffect, fact::written},
     placeholder::has_placeholder,
-    resolve::environment::Release,
+    resolve::{environment::Release, helm::truth},
     tree::{Entry, Node, Origin},
 };
 
@@ -25,7 +26,8 @@ pub(super) fn installed(release: &Release) -> Option<InstalledChart> {
         namespace: release.namespace.clone(),
         family,
         version: version.value().and_then(|text| Constraint::parse(text)?.exact().cloned()),
-        unknown_keys: unknown(&release.values, &keys),
+        wrong_values: wrong_values(release, family, &keys),
+        unknown_keys: unknown_keys(release, &keys),
         anchor: release.anchor.clone(),
     })
 }
@@ -71,13 +73,124 @@ fn versions(chart: &KnownChart, version: &Fact<String>) -> Vec<Version> {
     if allowed.is_empty() { chart.versions().cloned().collect() } else { allowed }
 }
 
+/// The keys of a release's values that no chart reads.
+fn unknown_keys(release: &Release, keys: &[ValueKey]) -> Vec<UnknownKey> {
+    let mut found = unknown(&release.values, keys);
+    // What the chart above it is given may be for somebody else, unless it is as for this one.
+    let known = release.beside.iter().filter(|(key, _)| keys.iter().all(|it| it.has(key)));
+    let below = release.alias.as_ref().unwrap_or(&release.chart);
+    found.extend(known.map(|(key, origin)| UnknownKey {
+        path: key.clone(),
+        belongs_below: Some(below.clone()),
+        beside: true,
+        is_map: false,
+        origin: origin.clone(),
+    }));
+    found
+}
+
 /// The keys of `values` that none of `keys` knows.
 fn unknown(values: &Node, keys: &[ValueKey]) -> Vec<UnknownKey> {
     let mut found = Vec::new();
     let keys: Vec<&ValueKey> = keys.iter().collect();
+    // A mapping without anything in it whose keys may have been indented too little.
+    let mut empty: Option<&str> = None;
     // Helm has no keys of its own at the top; `x-` is where people keep YAML anchors.
     for (name, entry) in values.entries().filter(|(name, _)| !name.starts_with("x-")) {
+        let before = found.len();
         visit(name, name, entry, &keys, &mut found);
+        if found.len() == before {
+            empty = entry.value.is_null().then_some(name);
+            continue;
+        }
+        let takes = |keys: &ValueKey, below: &str| match keys {
+            ValueKey::Map(keys) => {
+                matches!(keys.get(below), Some(ValueKey::Map(its)) if its.contains_key(name))
+            }
+            _ => false,
+        };
+        let below = empty.filter(|it| keys.iter().any(|keys| takes(keys, it)));
+        for key in &mut found[before..] {
+            key.belongs_below = below.map(str::to_owned);
+        }
+    }
+    found
+}
+
+/// Values that templates take for a list of objects.
+const OBJECTS: &[&str] = &[
+    "extraVolumeMounts",
+    "extraVolumes",
+    "imagePullSecrets",
+    "serviceAccount.secrets",
+    "tolerations",
+    "topologySpreadConstraints",
+];
+
+/// Values that the templates of all charts do nothing with but ask whether they are true.
+const CONDITIONS: &[&str] = &[
+    "addonResizer.enabled",
+    "apiService.create",
+    "hostNetwork.enabled",
+    "metrics.enabled",
+    "podDisruptionBudget.enabled",
+    "rbac.create",
+    "rbac.pspEnabled",
+    "serviceAccount.create",
+    "serviceMonitor.enabled",
+];
+
+/// The values of `release` that its chart hands on and Kubernetes refuses, or takes for something
+/// else. What the templates themselves refuse is a problem.
+fn wrong_values(release: &Release, family: Family, keys: &[ValueKey]) -> Vec<WrongValue> {
+    let reads = |path: &str| keys.iter().all(|it| it.has(path));
+    let mut found = Vec::new();
+    let mut wrong = |path: &str, value: &Node, effect| {
+        let Some(text) = written(value).filter(|text| !has_placeholder(text)) else { return };
+        let origin = value.origin.or(&release.anchor);
+        found.push(WrongValue { path: path.to_owned(), text, effect, origin });
+    };
+    for path in CONDITIONS.iter().filter(|it| reads(it)) {
+        let Some(value) = release.values.at(path) else { continue };
+        if value.as_str().is_some_and(|it| matches!(it, "false" | "False" | "no" | "off")) {
+            wrong(path, value, WrongValueEffect::TextIsTrue);
+        }
+    }
+    // The templates of Bitnami's chart take text for more templates.
+    if family == Family::Bitnami {
+        let path = "apiService.insecureSkipTLSVerify";
+        let value = release.values.at(path).filter(|it| it.as_bool() == Some(false));
+        if let Some(value) = value
+            && release.values.is_true_at("apiService.create")
+        {
+            wrong(path, value, WrongValueEffect::FalseIsTrue);
+        }
+        return found;
+    }
+    for path in OBJECTS.iter().filter(|it| reads(it)) {
+        let Some(value) = release.values.at(path) else { continue };
+        match value.as_list() {
+            Some(items) => {
+                let scalars = items.iter().filter(|it| it.as_scalar().is_some() && !it.is_null());
+                scalars.for_each(|it| wrong(path, it, WrongValueEffect::WantsMaps));
+            }
+            // The templates ask for a list of volumes themselves.
+            None if !path.starts_with("extra") && truth(value) == Ok(true) => {
+                wrong(path, value, WrongValueEffect::WantsList);
+            }
+            None => {}
+        }
+    }
+    let is_open = |name: &str, key: &ValueKey| match key {
+        ValueKey::Map(keys) => keys.get(name) == Some(&ValueKey::Open),
+        _ => false,
+    };
+    for (name, entry) in release.values.entries() {
+        let value = &entry.value;
+        let is_open = keys.iter().all(|it| is_open(name, it)) && name != "global";
+        if is_open && value.as_map().is_none() && truth(value) == Ok(true) {
+            wrong(name, value, WrongValueEffect::WantsMap);
+        }
     }
     found
 }
@@ -95,7 +208,9 @@ fn visit(path: &str, name: &str, entry: &Entry, keys: &[&ValueKey], found: &mut 
         if !keys.is_empty() && is_name && !entry.value.is_null() {
             let key = entry.key.map(Origin::written);
             let origin = key.unwrap_or_else(|| entry.value.origin.clone());
-            found.push(UnknownKey { path: path.to_owned(), origin });
+            let is_map = entry.value.as_map().is_some();
+            let (path, belongs_below, beside) = (path.to_owned(), None, false);
+            found.push(UnknownKey { path, belongs_below, beside, is_map, origin });
         }
         return;
     }
@@ -164,6 +279,31 @@ mod tests {
         );
         assert_eq!(unknown(Family::Bitnami, "2.3.0"), ["fullnameOverride", "service.nameOverride"]);
         assert_eq!(unknown(Family::Bitnami, "4.1.0"), ["service.nameOverride", "metrics"]);
+    }
+
+    #[test]
+    fn a_key_after_an_empty_one_that_has_it_belongs_below() {
+        let chart = charts::chart(Family::KubernetesSigs);
+        let keys: Vec<ValueKey> = chart.newest().map(|it| chart.keys(it)).into_iter().collect();
+        let files = fixture(
+            "
+            //- values.yaml
+            serviceMonitor:
+            enabled: true
+            interval: 1m
+            nodeSelector:
+            labels: {a: b}
+            replicas: 1
+            create: true
+            ",
+        );
+        let found = unknown(&roots(&files, "values.yaml")[0], &keys);
+        let found: Vec<_> =
+            found.iter().map(|it| (&*it.path, it.belongs_below.as_deref())).collect();
+        let monitor = Some("serviceMonitor");
+        let expected =
+            [("enabled", monitor), ("interval", monitor), ("labels", None), ("create", None)];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -182,7 +182,7 @@ impl<T> Fact<T> {
 }
 
 /// What is written at `node`, if all of it can be told.
-fn written(node: &Node) -> Option<String> {
+pub(super) fn written(node: &Node) -> Option<String> {
     fn is_known(node: &Node) -> bool {
         let open = node.as_map().is_some_and(|it| it.open.is_some());
         node.unknown().is_none()

@@ -10,7 +10,7 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         argocd::repository::Repository,
         context::Context,
@@ -324,7 +324,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
         let argo = self.argo;
         let mut deployed = sources::deploy(argo, application);
         if place.parked {
-            deployed.problems.retain(|it| it.kind != ProblemKind::BuildFails);
+            deployed.problems.retain(|it| !it.kind.fails_build());
         }
         let read = self.read.entry(target.clone()).or_default();
         read.extend(&deployed.reached.files);

@@ -223,6 +223,8 @@ pub(crate) struct Release {
     pub version: Option<Node>,
     /// The user's layers merged, without the chart's defaults; a map, or `Kind::Unknown`.
     pub values: Node,
+    /// The values of the chart above it that reach no chart, each with its key.
+    pub beside: Vec<(String, Origin)>,
     /// What a missing thing is reported at: the chart's version, else the release's name.
     pub anchor: Origin,
     /// Whether it is suspended, so that the cluster may run something else.

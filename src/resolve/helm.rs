@@ -22,6 +22,7 @@ pub(crate) use gitops::{gitops, is_gitops};
 #[cfg(test)]
 pub(crate) use local::Expanded;
 pub(crate) use local::{expand, keys, template_of_it};
+pub(crate) use template::truth;
 pub(crate) use values::{coalesce, layer, merge};
 
 use self::{object::identity_only, template::HelmScope};

@@ -119,6 +119,7 @@ impl ChartReference<'_> {
             anchor: self.version.as_ref().map_or(otherwise, |it| &it.origin).clone(),
             version: self.version,
             values,
+            beside: Vec::new(),
             suspended: false,
             unit: None,
         }

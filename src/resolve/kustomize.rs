@@ -35,7 +35,7 @@ use indexmap::IndexMap;
 
 use crate::{
     data::kustomization::FILES,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         context::{Context, Purpose},
         kustomize::{
@@ -183,7 +183,7 @@ fn run(mut loader: Loader<'_>, kustomization: Outcome<Kustomization>, mut layer:
         }
     }
     layer.sweep();
-    let refused = layer.problems.iter().any(|it| it.kind == ProblemKind::BuildFails);
+    let refused = layer.problems.iter().any(|it| it.kind.fails_build());
     if refused && loader.context.purpose == Purpose::Render {
         layer.resources.clear();
     }

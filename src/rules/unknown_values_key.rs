@@ -48,18 +48,27 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
 fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings) {
     let InstalledChart { family, version, .. } = installed;
     let (chart, path) = (charts::chart(*family), &key.path);
+    let subject = format!("{}/{} {path}", installed.namespace, installed.name);
+    if let (Some(below), true) = (&key.belongs_below, key.beside) {
+        let message = format!("{path} is not below {below}, so no chart reads it");
+        let finding = findings.at(&key.origin, &subject, message).variant("beside");
+        finding.help(format!("indent it below {below}"));
+        return;
+    }
     let of = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     let finding = findings.at(
         &key.origin.or(&installed.anchor),
-        &format!("{}/{} {path}", installed.namespace, installed.name),
+        &subject,
         format!("the chart metrics-server{of} has no value {path}, so it is ignored"),
     );
     if let Some(version) = version {
         finding.variant("version").weigh([version.major, version.minor, version.patch]);
     }
-    if let Some(since) = first_with(chart, path) {
+    if let Some(below) = &key.belongs_below {
+        finding.help(format!("indent it below {below}, which is empty"));
+    } else if let Some(since) = first_with(chart, path) {
         finding.help(format!("use version {since} of the chart or newer, or remove {path}"));
-    } else if let Some(name) = meant(*family, chart, version.as_ref(), path) {
+    } else if let Some(name) = meant(*family, chart, version.as_ref(), key) {
         finding.help(format!("use {name} instead"));
     } else {
         finding.help(format!("remove {path}"));
@@ -84,7 +93,7 @@ fn meant(
     family: Family,
     chart: &KnownChart,
     version: Option<&Version>,
-    path: &str,
+    UnknownKey { path, is_map, .. }: &UnknownKey,
 ) -> Option<String> {
     let classics = match family {
         Family::KubernetesSigs => KUBERNETES_SIGS,
@@ -92,7 +101,7 @@ fn meant(
         Family::Stable => &[],
     };
     let keys = chart.keys(version.or(chart.newest())?);
-    let classic = classics.iter().find(|(wrong, name)| *wrong == path && keys.has(name));
+    let classic = classics.iter().find(|(wrong, name)| wrong == path && keys.has(name));
     if let Some((_, name)) = classic {
         return Some((*name).to_owned());
     }
@@ -100,13 +109,17 @@ fn meant(
     flatten("", &keys, &mut all);
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_lowercase();
     let parent = |path: &str| path.rsplit_once('.').map(|(parent, _)| parent.to_owned());
-    // The same name elsewhere in the chart is a key in the wrong place.
-    let same = || all.iter().find(|it| last(it) == last(path)).cloned();
-    let siblings = || all.iter().filter(|it| parent(it) == parent(path));
+    let only = |mut found: Vec<&String>| found.pop().filter(|_| found.is_empty()).cloned();
+    // What takes the same shape is meant before what is called the same.
+    let fits = |it: &&String| keys.is_map(it) == *is_map;
+    // The same name elsewhere in the chart is a key in the wrong place, if it is there but once.
+    let same = || only(all.iter().filter(fits).filter(|it| last(it) == last(path)).collect());
+    let siblings = || all.iter().filter(|it| parent(it) == parent(path)).filter(fits);
+    let longer = || only(siblings().filter(|it| last(it).ends_with(&last(path))).collect());
     let names: Vec<String> = siblings().map(|it| last(it)).collect();
     let near = nearest(&last(path), names.iter().map(String::as_str));
     let near = near.and_then(|near| siblings().find(|it| last(it) == near)).cloned();
-    near.or_else(same)
+    near.or_else(|| longer().filter(|_| path.contains('.'))).or_else(same)
 }
 
 /// Every path below `key`.
@@ -122,22 +135,37 @@ fn flatten(path: &str, key: &ValueKey, all: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::{Origin, Via};
+
+    fn key(path: &str, is_map: bool) -> UnknownKey {
+        let origin = Origin::at(Via::Written, None);
+        UnknownKey { path: path.to_owned(), belongs_below: None, beside: false, is_map, origin }
+    }
+
     #[test]
     fn what_was_meant() {
         let sigs = |path| {
             let chart = charts::chart(Family::KubernetesSigs);
-            meant(Family::KubernetesSigs, chart, None, path).unwrap_or_default()
+            meant(Family::KubernetesSigs, chart, None, &key(path, false)).unwrap_or_default()
         };
         assert_eq!(sigs("deploymentStrategy"), "updateStrategy");
         assert_eq!(sigs("image.tga"), "image.tag");
         assert_eq!(sigs("addonResizer.nanny.extraCPU"), "addonResizer.nanny.extraCpu");
         assert_eq!(sigs("insecureSkipTLSVerify"), "apiService.insecureSkipTLSVerify");
         assert_eq!(sigs("somethingElse"), "");
+        assert_eq!(sigs("enabled"), "", "several are called so");
+        // What is a map is no scalar.
+        let chart = charts::chart(Family::KubernetesSigs);
+        let map = |path| meant(Family::KubernetesSigs, chart, None, &key(path, true));
+        assert_eq!(
+            map("serviceMonitor.labels").as_deref(),
+            Some("serviceMonitor.additionalLabels")
+        );
         // What it is called depends on the version.
         let bitnami = |version: &str, path| {
             let version = Version::parse(version).expect("a version");
             let chart = charts::chart(Family::Bitnami);
-            meant(Family::Bitnami, chart, Some(&version), path).unwrap_or_default()
+            meant(Family::Bitnami, chart, Some(&version), &key(path, true)).unwrap_or_default()
         };
         assert_eq!(bitnami("7.4.13", "podDisruptionBudget"), "pdb");
         assert_eq!(bitnami("5.2.0", "podDisruptionBudget"), "");

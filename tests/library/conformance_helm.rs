@@ -98,6 +98,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         version: Some(Node::new(Scalar::string(version), nowhere.clone())),
         values,
         anchor: nowhere,
+        beside: Vec::new(),
         suspended: false,
         unit: None,
     };

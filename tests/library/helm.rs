@@ -60,6 +60,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         version: None,
         values: Node::new(Map::default(), nowhere()),
         anchor: nowhere(),
+        beside: Vec::new(),
         suspended: false,
         unit: None,
     }
@@ -160,12 +161,12 @@ fn the_combinations_that_helm_refuses() {
     ]
     .map(refused);
     assert_snapshot!(refused.concat(), @"
-    build-fails: the chart reads `hostNetwork.enabled`, but `hostNetwork` is not a map  values.yaml:1:14 `true`
-    build-fails: `args` must be a list, and is `--kubelet-insecure-tls`  values.yaml:1:7 `--kubelet-insecure-tls`
-    build-fails: the chart reads `podDisruptionBudget.enabled`, but `podDisruptionBudget` is not a map  values.yaml:1:22 `null`
+    wrong-value-type: the chart reads `hostNetwork.enabled`, but `hostNetwork` is not a map  values.yaml:1:14 `true`
+    wrong-value-type: `args` must be a list, and is `--kubelet-insecure-tls`  values.yaml:1:7 `--kubelet-insecure-tls`
+    wrong-value-type: the chart reads `podDisruptionBudget.enabled`, but `podDisruptionBudget` is empty  values.yaml:1:22 `null`
     build-fails: the chart prints `--x: : y` without quotes: not YAML  values.yaml:1:8 `'--x: : y'`
-    build-fails: `nameOverride` must be text, and is not  values.yaml:1:15 `3`
-    build-fails: `extraVolumes` must be a list  values.yaml:1:15 `{a: b}`
+    wrong-value-type: `nameOverride` must be text, and is not  values.yaml:1:15 `3`
+    wrong-value-type: `extraVolumes` must be a list  values.yaml:1:15 `{a: b}`
     ");
 }
 
@@ -397,7 +398,7 @@ fn charts_that_helm_cannot_render_are_refused() {
         format!("{version}: {messages}\n")
     });
     assert_snapshot!(messages.concat(), @"
-    2.4.0: the chart reads `metrics.image.pullSecrets`, but `metrics` is not a map
+    2.4.0: the chart reads `metrics.image.pullSecrets`, but its own `metrics` is not a map
     7.4.13: the chart prints an image without a tag, unquoted: not YAML
     5.3.0: this version of the chart cannot make a PodDisruptionBudget
     7.4.13: the chart wants `extraVolumeMounts` for `extraVolumes`
@@ -485,7 +486,7 @@ fn conditions_and_tags_decide_what_an_umbrella_installs() {
     }
     let expanded = with_values("ms: 3");
     assert!(expanded.releases.is_empty());
-    assert_eq!(expanded.problems[0].kind, ProblemKind::BuildFails);
+    assert_eq!(expanded.problems[0].kind, ProblemKind::WrongValueType);
 }
 
 /// A chart whose file lists nothing.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use globset::GlobSet;
 
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         argocd::{Argo, edits},
         environment::Release,
@@ -270,10 +270,12 @@ impl SourcePart<'_, '_> {
         deployed.objects.extend(build.objects);
         let who = install::introduced(self.argo.context.sources, self.application);
         let at = self.source.get("path").map_or(&self.source.origin, |it| &it.origin);
-        deployed.problems.extend(build.problems.into_iter().map(|it| match it.kind {
-            ProblemKind::BuildFails => it.also(at, format!("{who} builds {dir}")),
-            _ => it,
-        }));
+        deployed.problems.extend(build.problems.into_iter().map(
+            |it| match it.kind.fails_build() {
+                true => it.also(at, format!("{who} builds {dir}")),
+                false => it,
+            },
+        ));
     }
 
     /// The manifests of a directory source, in path order.

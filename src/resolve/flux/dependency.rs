@@ -46,8 +46,7 @@ pub(super) fn unmet(context: &Context<'_>, environment: &Environment) -> Vec<Pro
 /// Whether objects may be missing because of `problem`.
 fn may_hide(problem: &Problem) -> bool {
     problem.unseen.objects
-        || matches!(problem.kind, ProblemKind::Syntax | ProblemKind::BuildFails)
-            && !problem.tolerated
+        || (problem.kind == ProblemKind::Syntax || problem.kind.fails_build()) && !problem.tolerated
 }
 
 fn is_flux(object: &Object) -> bool {

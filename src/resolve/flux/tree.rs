@@ -215,7 +215,7 @@ impl Tree<'_> {
             (path.origin.clone(), format!("built because {who} has path {written}"))
         });
         self.problems.extend(build.problems.into_iter().map(|mut problem| {
-            if problem.kind != ProblemKind::BuildFails {
+            if !problem.kind.fails_build() {
                 return problem;
             }
             if !part.certain {

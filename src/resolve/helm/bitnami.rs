@@ -301,7 +301,7 @@ impl<'a> BitnamiChart<'a> {
             // The chart writes it after the first item of a list.
             _ => {
                 let message = format!("`{path}` must be a list");
-                return Err(Problem::refused(&extra.origin, message));
+                return Err(Problem::wrong_type(&extra.origin, message));
             }
         }
         Ok(flags)
@@ -330,7 +330,7 @@ impl<'a> BitnamiChart<'a> {
             }
             Kind::Scalar(_) if truth(&extra) == Ok(false) => Ok(Vec::new()),
             Kind::Scalar(_) => {
-                Err(Problem::refused(&extra.origin, "`extraArgs` must be a map").about("map"))
+                Err(Problem::wrong_type(&extra.origin, "`extraArgs` must be a map").about("map"))
             }
         }
     }

@@ -312,7 +312,7 @@ impl<'a> SigsChart<'a> {
                 None if more.unknown().is_some() => list.push(more),
                 None => {
                     let message = format!("`{path}` must be a list");
-                    return Err(Problem::refused(&more.origin, message).about(path));
+                    return Err(Problem::wrong_type(&more.origin, message).about(path));
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Span},
-    tree::{Map, Node, Origin, Reason, Via},
+    tree::{Entry, Map, Node, Origin, Reason, Via},
 };
 
 /// What is in the name of every chart of metrics-server.
@@ -71,9 +71,13 @@ fn visit(
         return Err(unresolved("the charts depend on one another too deeply"));
     }
     let values = inherited(&own_values(context, dir)?, &release.values, &dependencies);
+    let beside = read_by_nobody(context, dir, &values, &dependencies);
     for dependency in &dependencies {
         let result = match child(context, release, dir, dependency, &values) {
-            Ok(Some(child)) => visit(context, &child, depth - 1, expanded),
+            Ok(Some(child)) => {
+                let beside = beside.clone();
+                visit(context, &Release { beside, ..child }, depth - 1, expanded)
+            }
             Ok(None) => Ok(()),
             Err(problem) => Err(problem),
         };
@@ -81,6 +85,30 @@ fn visit(
     }
     expanded.problems.extend(own_templates(context, dir));
     Ok(())
+}
+
+/// The values of a chart that reach none of those that it depends on, where it has no templates of
+/// its own that could read them.
+fn read_by_nobody(
+    context: &Context<'_>,
+    dir: &str,
+    values: &Node,
+    dependencies: &[Dependency],
+) -> Vec<(String, Origin)> {
+    if context.sources.below(&in_chart(dir, "templates")).next().is_some() {
+        return Vec::new();
+    }
+    let is_switch = |key: &str, it: &Dependency| {
+        let conditions = it.node.str_at("condition").unwrap_or_default();
+        conditions.split(',').any(|path| path.trim().split('.').next() == Some(key))
+    };
+    let is_read = |key: &str| {
+        matches!(key, "global" | "tags")
+            || dependencies.iter().any(|it| it.key() == key || is_switch(key, it))
+    };
+    let nobodys = values.entries().filter(|(key, _)| !is_read(key));
+    let at = |entry: &Entry| entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
+    nobodys.map(|(key, entry)| (key.to_owned(), at(entry))).collect()
 }
 
 /// What is said of a chart whose own templates install a metrics-server: they are not rendered.
@@ -276,7 +304,7 @@ fn child(
         Err((why, origin)) => Node::unknown_value(why, &origin),
         Ok(Some(own)) => {
             let message = format!("`{key}` takes the values of a chart, and is not a map");
-            return Err(Problem::refused(&own.origin, message).about(key));
+            return Err(Problem::wrong_type(&own.origin, message).about(key));
         }
     };
     let repository = dependency.node.str_at("repository");

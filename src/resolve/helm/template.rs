@@ -112,8 +112,7 @@ impl HelmScope<'_> {
                 },
                 _ => {
                     let parent = path[..walked].trim_end_matches('.');
-                    let message = format!("the chart reads `{path}`, but `{parent}` is not a map");
-                    return Err(Problem::refused(&node.origin, message).about(path));
+                    return Err(not_a_map(&node, parent, path));
                 }
             };
             walked += key.len() + 1;
@@ -189,7 +188,8 @@ impl HelmScope<'_> {
             Kind::Scalar(_) if node.is_null() => Ok(Vec::new()),
             Kind::Scalar(scalar) => {
                 let message = format!("`{path}` must be a list, and is `{}`", scalar.text);
-                Err(Problem::refused(&node.origin, message).about(path))
+                let problem = Problem::wrong_type(&node.origin, message).about(path);
+                Err(problem.help(format!("write {path}: [\"{}\"]", scalar.text)))
             }
         }
     }
@@ -399,7 +399,7 @@ pub(super) fn items(node: &Node) -> Vec<Node> {
 }
 
 /// Whether a template takes `node` for true: not for false, zero, or what is empty.
-pub(super) fn truth(node: &Node) -> Result<bool, Reason> {
+pub(crate) fn truth(node: &Node) -> Result<bool, Reason> {
     match &node.kind {
         Kind::Unknown(why) => Err(why.clone()),
         Kind::List(items) => Ok(!items.is_empty()),
@@ -433,8 +433,32 @@ pub(super) fn either(
 /// Text, where a template function takes nothing else.
 fn string(node: &Node, path: &str) -> Rendering<String> {
     node.as_str().map(str::to_owned).ok_or_else(|| {
-        Problem::refused(&node.origin, format!("`{path}` must be text, and is not")).about(path)
+        Problem::wrong_type(&node.origin, format!("`{path}` must be text, and is not")).about(path)
     })
+}
+
+/// That a template looks for `path` below `parent`, where there is something else than a map.
+fn not_a_map(node: &Node, parent: &str, path: &str) -> Problem {
+    let key = path[parent.len()..].trim_start_matches('.');
+    if node.origin.is_default() {
+        let message = format!("the chart reads `{path}`, but its own `{parent}` is not a map");
+        return Problem::refused(&node.origin, message).about(path);
+    }
+    let (message, help) = match node.as_bool() {
+        Some(value) if key == "enabled" => (
+            format!("the chart reads `{path}`, but `{parent}` is not a map"),
+            format!("write {parent}: {{enabled: {value}}}"),
+        ),
+        _ if node.is_null() => (
+            format!("the chart reads `{path}`, but `{parent}` is empty"),
+            format!("indent what belongs to {parent} below it, or remove it"),
+        ),
+        _ => (
+            format!("the chart reads `{path}`, but `{parent}` is not a map"),
+            format!("write {key} below {parent}"),
+        ),
+    };
+    Problem::wrong_type(&node.origin, message).about(path).help(help)
 }
 
 /// `trunc 63 | trimSuffix "-"`

@@ -1,7 +1,6 @@
 //! `helmCharts`: charts that kustomize has Helm inflate.
 
 use crate::{
-    problem::ProblemKind,
     resolve::{
         helm, install,
         kustomize::{
@@ -64,7 +63,7 @@ pub(super) fn inflate(
     let release = reference.release("kustomize", release_name, namespace, values, anchor);
     let rendered = helm::template(loader.context, &release);
     for problem in rendered.problems {
-        if problem.kind == ProblemKind::BuildFails {
+        if problem.kind.fails_build() {
             return Err(Box::new(problem));
         }
         layer.part::<()>(Err(problem.into()));

@@ -1,0 +1,76 @@
+use crate::{
+    finding::Findings,
+    model::{Cluster, Fact, WrongValue, WrongValueEffect},
+};
+
+/// Settings whose type Kubernetes checks, by the names of their facts, and what they are called.
+/// Amounts and flags have rules of their own.
+const SETTINGS: &[(&str, &str)] = &[
+    ("container_port", "a port"),
+    ("host_network", "hostNetwork"),
+    ("pdb_max_unavailable", "maxUnavailable"),
+    ("pdb_min_available", "minAvailable"),
+    ("priority_class", "priorityClassName"),
+    ("replicas", "replicas"),
+    ("strategy_max_surge", "maxSurge"),
+    ("strategy_max_unavailable", "maxUnavailable"),
+];
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for chart in &cluster.charts {
+        for WrongValue { path, text, effect, origin } in &chart.wrong_values {
+            let (variant, message, help) = match effect {
+                WrongValueEffect::WantsMap => (
+                    "map",
+                    format!("`{path}` takes a map, not `{text}`: Kubernetes refuses it"),
+                    format!("write what belongs to {path} below it, each with its key"),
+                ),
+                WrongValueEffect::WantsList => (
+                    "list",
+                    format!("`{path}` takes a list, not `{text}`: Kubernetes refuses it"),
+                    format!("write each item of {path} after `- `"),
+                ),
+                WrongValueEffect::WantsMaps => (
+                    "maps",
+                    format!("`{path}` takes a list of maps, not `{text}`: Kubernetes refuses it"),
+                    match &**path {
+                        "imagePullSecrets" | "serviceAccount.secrets" => {
+                            format!("write {{name: {text}}}")
+                        }
+                        _ => "write its fields, each with its key".to_owned(),
+                    },
+                ),
+                WrongValueEffect::TextIsTrue => (
+                    "text",
+                    format!("`{text}` in quotes is a text, which the chart takes for true"),
+                    "write false, without quotes".to_owned(),
+                ),
+                WrongValueEffect::FalseIsTrue => (
+                    "false",
+                    format!("the chart takes {text} for nothing given, and writes true"),
+                    "write \"false\", in quotes".to_owned(),
+                ),
+            };
+            let subject = format!("{}/{} {path}", chart.namespace, chart.name);
+            findings.at(origin, &subject, message).variant(variant).help(help);
+        }
+    }
+    for server in &cluster.metrics_servers {
+        for (name, fact) in server.facts() {
+            let Some((_, called)) = SETTINGS.iter().find(|(it, _)| *it == name) else { continue };
+            let Fact::Invalid { text, why, origin } = fact else { continue };
+            let message = format!("Kubernetes refuses `{text}` as {called}: {why}");
+            findings
+                .at(&origin.or(&server.anchor), &format!("{} {called}", server.subject()), message)
+                .variant("setting")
+                .help(match *called {
+                    "hostNetwork" => "write true or false, without quotes",
+                    "priorityClassName" => "write the name of a class",
+                    "maxSurge" | "maxUnavailable" | "minAvailable" => {
+                        "write a number, or a percentage such as 50%"
+                    }
+                    _ => "write a number, without quotes",
+                });
+        }
+    }
+}
