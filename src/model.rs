@@ -2,6 +2,7 @@
 
 mod api_version;
 pub(crate) mod approver;
+pub(crate) mod autoscaler;
 mod chart;
 mod fact;
 mod kubelet;
@@ -19,10 +20,11 @@ mod variables;
 pub(crate) mod workload;
 
 pub(crate) use approver::Weakness;
+pub(crate) use autoscaler::Autoscaler;
 pub(crate) use fact::Facts;
 use fact::facts;
 pub(crate) use fact::{Datum, Fact};
-pub(crate) use lower::lower;
+pub(crate) use lower::{Elsewhere, lower};
 pub(crate) use platform::Carrier;
 pub(crate) use pod::{Pod, PortRef, Spread};
 pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
@@ -76,6 +78,8 @@ pub(crate) struct Cluster {
     pub removed_api_versions: Vec<RemovedApiVersion>,
     /// Versions that change without a change in the repository.
     pub moving_versions: Vec<MovingVersion>,
+    /// What changes how many pods workloads have, by what these use.
+    pub autoscalers: Vec<Autoscaler>,
     /// What says that cert-manager runs there, which could issue certificates.
     pub cert_manager: Option<Origin>,
     /// How the kubelets get their serving certificates, over all of them.
@@ -238,7 +242,7 @@ facts! {
 pub(crate) struct Container {
     /// Its name.
     pub name: String,
-    /// What a missing setting is reported at.
+    /// What a missing setting is reported at: its resources, else its name.
     pub anchor: Origin,
     /// What it asks for.
     pub resources: Resources,
@@ -609,6 +613,11 @@ impl fmt::Display for ClusterId {
 impl Cluster {
     /// Whether nothing in the environment concerns us.
     pub(crate) fn is_empty(&self) -> bool {
+        self.only_scales() && self.autoscalers.is_empty()
+    }
+
+    /// Whether nothing in the environment concerns us but what scales workloads, if anything does.
+    pub(crate) fn only_scales(&self) -> bool {
         self.metrics_servers.is_empty()
             && self.charts.is_empty()
             && self.kubelets.is_empty()

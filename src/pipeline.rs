@@ -17,12 +17,12 @@ use crate::{
 pub(crate) fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
     let context = Context::new(sources, config, Purpose::Judge);
     let environments = resolve::resolve(&context);
-    let elsewhere = std::sync::OnceLock::new();
+    let elsewhere = model::Elsewhere::default();
     let lower = |environment| model::lower(sources, environment, &elsewhere);
     let clusters: Vec<Cluster> = environments.iter().map(lower).collect();
     // A file may speak of metrics-server and say nothing about it: a pipeline, a document.
     let says_nothing = |(environment, cluster): &(Environment, Cluster)| {
-        !is_ours(environment, cluster) && cluster.problems.is_empty()
+        !is_ours(environment, cluster) && (cluster.problems.is_empty() || environment.aside)
     };
     environments.into_iter().zip(clusters).filter(|it| !says_nothing(it)).unzip()
 }

@@ -155,6 +155,7 @@ fn of_group(rest: &[u8]) -> Relevance {
             Relevance::Subject
         }
         Some(Role::Connects | Role::Installs) => Relevance::Plumbing,
+        Some(Role::Scales) => Relevance::Scaling,
         Some(Role::TellsPlatform) | None => Relevance::None,
     }
 }
@@ -191,6 +192,8 @@ mod tests {
         assert_eq!(relevance_of(b"fluxcd.io metrics-server"), Relevance::Subject);
         assert_eq!(relevance_of(b"{\"apiVersion\": \"kops.k8s.io/v1alpha2\"}"), Relevance::Subject);
         assert_eq!(relevance_of(b"apiVersion: apps/v1\nargs: [--kubelet-dir]"), Relevance::None);
+        assert_eq!(relevance_of(b"---\napiVersion: autoscaling/v2\n"), Relevance::Scaling);
+        assert_eq!(relevance_of(b"apiVersion: \"keda.sh/v1alpha1\""), Relevance::Scaling);
     }
 
     #[test]

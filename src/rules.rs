@@ -13,6 +13,7 @@ mod conflicting_flags;
 mod flag_given_twice;
 mod host_network_takes_kubelet_port;
 mod hostname_before_internal_ip;
+mod hpa_target_without_requests;
 mod image_does_not_exist;
 mod image_from_retired_registry;
 mod insecure_tls_unneeded;
@@ -42,6 +43,7 @@ mod unknown_flag;
 mod unknown_values_key;
 mod variable_defined_twice;
 mod variable_is_never_used;
+mod vpa_fights_hpa;
 mod wrong_value_type;
 
 use std::sync::LazyLock;
@@ -89,6 +91,7 @@ rules! {
     "flag-given-twice" => flag_given_twice,
     "host-network-takes-kubelet-port" => host_network_takes_kubelet_port,
     "hostname-before-internal-ip" => hostname_before_internal_ip,
+    "hpa-target-without-requests" => hpa_target_without_requests,
     "image-does-not-exist" => image_does_not_exist,
     "image-from-retired-registry" => image_from_retired_registry,
     "insecure-tls-unneeded" => insecure_tls_unneeded,
@@ -124,6 +127,7 @@ rules! {
     "value-keeps-comment-or-quotes",
     "variable-defined-twice" => variable_defined_twice,
     "variable-is-never-used" => variable_is_never_used,
+    "vpa-fights-hpa" => vpa_fights_hpa,
     "wrong-value-type" => wrong_value_type,
 }
 

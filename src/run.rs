@@ -17,7 +17,7 @@ use crate::{
     config::{self, Config},
     discover,
     finding::Finding,
-    model,
+    model::{self, Cluster},
     nearest::nearest,
     pipeline::{analyze, is_ours},
     problem::Problem,
@@ -166,12 +166,20 @@ impl Run<'_, '_> {
         findings.extend(settle::unmatched(&sources, &config, &environments));
         let settled = settle::settle(&sources, &config, &environments, findings, &scope);
         let elapsed = progress.finish();
+        // One that only scales workloads counts where something is found in it.
+        let counts = |(environment, cluster): &(&Environment, &Cluster)| {
+            let mut found = settled.findings.iter();
+            is_ours(environment, cluster)
+                && (!cluster.only_scales()
+                    || cluster.autoscalers.is_empty()
+                    || found.any(|it| it.environments.contains(&environment.name)))
+        };
         let report = Report {
             sources: &sources,
             environments: environments
                 .iter()
                 .zip(&clusters)
-                .filter(|(environment, cluster)| is_ours(environment, cluster))
+                .filter(counts)
                 .map(|(environment, _)| environment.name.clone())
                 .collect(),
             findings: settled.findings,

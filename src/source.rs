@@ -95,6 +95,8 @@ pub(crate) enum Relevance {
     Script,
     /// It may connect others: a kustomization, a Flux or Argo CD object.
     Plumbing,
+    /// It scales workloads, which are judged with what reaches it; nothing else belongs to it.
+    Scaling,
     /// It speaks of metrics-server, the Metrics API, or kubelet serving certificates.
     Subject,
 }

@@ -13,6 +13,8 @@ pub(crate) enum Role {
     DefinesNodes,
     /// They say something of a cluster, but do not make its nodes.
     DescribesCluster,
+    /// They change how many pods a workload has, or what the pods ask for.
+    Scales,
     /// They say which platform the cluster is of, no more: a file is not worth reading for that.
     TellsPlatform,
 }
@@ -49,6 +51,9 @@ const GROUPS: &[(&str, Role)] = &[
     ("karpenter.k8s.aws", Role::DescribesCluster),
     ("skaffold", Role::DescribesCluster),
     ("upgrade.cattle.io", Role::DescribesCluster),
+    ("autoscaling", Role::Scales),
+    ("autoscaling.k8s.io", Role::Scales),
+    ("keda.sh", Role::Scales),
     ("eks.amazonaws.com", Role::TellsPlatform),
     ("networking.gke.io", Role::TellsPlatform),
 ];
@@ -77,6 +82,7 @@ mod tests {
         assert_eq!(role("addons.cluster.x-k8s.io"), Some(Role::DescribesCluster));
         assert_eq!(role(": \"kops.k8s.io"), Some(Role::DefinesNodes));
         assert_eq!(role("image.toolkit.fluxcd.io"), Some(Role::Installs));
+        assert_eq!(role(": autoscaling"), Some(Role::Scales));
         assert_eq!(role("mykops"), None);
         assert_eq!(role("apps"), None);
     }

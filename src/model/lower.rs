@@ -8,7 +8,9 @@ use crate::{
     data::subject::is_named_in,
     model::{
         ApiService, Approver, Arg, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
-        MetricsServerFacts, Resources, api_version, approver, chart, nodes, pin, platform, pod,
+        MetricsServerFacts, Resources, api_version, approver, autoscaler, chart, nodes, pin,
+        platform::{self, Platform},
+        pod,
         reach::Subject,
         service, serving, variables,
         workload::{self, fact, flag},
@@ -22,16 +24,27 @@ use crate::{
     tree::{Map, Node, Origin, Reason, Via},
 };
 
+/// What the whole repository says, which is read when one environment asks for it.
+#[derive(Debug, Default)]
+pub(crate) struct Elsewhere {
+    approvers: OnceLock<Vec<Approver>>,
+    requests: OnceLock<Vec<Node>>,
+}
+
 /// The typed view of `environment`.
-///
-/// `elsewhere` keeps what the whole repository says of approvers, which one environment may ask for.
 pub(crate) fn lower(
     sources: &Sources,
     environment: &Environment,
-    elsewhere: &OnceLock<Vec<Approver>>,
+    elsewhere: &Elsewhere,
 ) -> Cluster {
-    let platform = platform::facts(sources, environment, || {
-        elsewhere.get_or_init(|| approver::elsewhere(sources))
+    let approvers = || &**elsewhere.approvers.get_or_init(|| approver::elsewhere(sources));
+    // Nothing of it speaks of nodes but labels, which are not worth an environment.
+    let platform = match environment.aside {
+        true => Platform::default(),
+        false => platform::facts(sources, environment, approvers),
+    };
+    let autoscalers = autoscaler::find(sources, environment, || {
+        elsewhere.requests.get_or_init(|| autoscaler::elsewhere(sources))
     });
     let runs_on = platform.runs_on();
     let registrations: Vec<(&Object, ApiService)> = environment
@@ -57,6 +70,9 @@ pub(crate) fn lower(
     );
     let subject = subject(environment, &metrics_servers, &platform.kubelets);
     subject.judge(sources, environment, &mut problems);
+    if environment.aside {
+        problems.retain(|it| it.concerns);
+    }
     problems.extend(platform.problems);
     let (nodes, pods_per_node) = nodes::count(&platform.pools, settings);
     let serving = serving::state(&platform.kubelets, &platform.approvers);
@@ -81,6 +97,7 @@ pub(crate) fn lower(
         api_services: registrations.into_iter().map(|(_, it)| it).collect(),
         removed_api_versions: api_version::removed(environment),
         moving_versions,
+        autoscalers,
         cert_manager: cert_manager(environment),
         serving,
         variables: variables::of(environment),
@@ -298,7 +315,7 @@ fn metrics_server(
             .or_default(false, kubernetes_default()),
         replicas: if daemon {
             Fact::Absent(None)
-        } else if let Some((why, at)) = autoscaler(environment, object) {
+        } else if let Some((why, at)) = scaler(environment, object) {
             Fact::Unknown(why, Some(at))
         } else {
             fact(node, "spec.replicas", workload::count).or_default(1, kubernetes_default())
@@ -392,7 +409,7 @@ fn kubernetes_default() -> Origin {
 }
 
 /// What sets the replicas of `object` in the cluster, or may: why they cannot be told, and where.
-fn autoscaler(environment: &Environment, object: &Object) -> Option<(Reason, Origin)> {
+fn scaler(environment: &Environment, object: &Object) -> Option<(Reason, Origin)> {
     let mut scalers = environment.objects.iter().filter(|it| {
         matches!(it.kind(), "HorizontalPodAutoscaler" | "ScaledObject")
             && namespace_of(it) == namespace_of(object)

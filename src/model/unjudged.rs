@@ -23,7 +23,7 @@ pub(crate) fn unjudged(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> 
 fn illegible(file: FileId, source: &Source) -> Option<Problem> {
     // What is encrypted says nothing of what it is about.
     let skip = source.skipped().filter(|it| *it != Skip::Encrypted)?;
-    if source.relevance <= Relevance::Script {
+    if !matches!(source.relevance, Relevance::Plumbing | Relevance::Subject) {
         return None;
     }
     let kind = match skip {

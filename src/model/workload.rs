@@ -39,6 +39,11 @@ fn yet_to_fill_in(node: &Node) -> Option<String> {
     has_hole(text).then(|| not_filled(text))
 }
 
+/// Whether something has yet to fill in a part of a value.
+pub(super) fn is_yet_to_fill_in(node: &Node) -> bool {
+    yet_to_fill_in(node).is_some()
+}
+
 fn not_filled(text: &str) -> String {
     format!("nothing in the repository fills in `{text}`")
 }
@@ -162,12 +167,17 @@ pub(super) fn resources(container: &Node) -> Resources {
 pub(super) fn beside(workload: &Node, one: &Node) -> Vec<Container> {
     let containers = workload.at("spec.template.spec.containers").map(Node::items);
     let others = containers.unwrap_or_default().iter().filter(|it| !std::ptr::eq(*it, one));
-    let container = |it: &Node| Container {
-        name: it.str_at("name").unwrap_or_default().to_owned(),
-        anchor: it.get("name").map_or_else(|| it.origin.clone(), |name| name.origin.clone()),
-        resources: resources(it),
-    };
-    others.map(container).collect()
+    others.map(described).collect()
+}
+
+/// A container as far as its resources go.
+pub(super) fn described(container: &Node) -> Container {
+    let named = container.get("resources").or_else(|| container.get("name"));
+    Container {
+        name: container.str_at("name").unwrap_or_default().to_owned(),
+        anchor: named.unwrap_or(container).origin.clone(),
+        resources: resources(container),
+    }
 }
 
 /// The container that changes metrics-server's resources to fit the cluster.

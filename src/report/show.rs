@@ -7,7 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     model::{
-        ApiService, Approver, Cluster, Count, Datum, Fact, Facts as _, Kubelet, MetricsServer,
+        ApiService, Approver, Autoscaler, Cluster, Count, Datum, Fact, Facts as _, Kubelet,
+        MetricsServer,
     },
     problem::Problem,
     report::{
@@ -27,9 +28,46 @@ pub(crate) fn show_json(
     environments: &[(Environment, Cluster)],
     problems: &[Problem],
 ) -> String {
-    let shown: Vec<_> = environments.iter().map(|it| environment_json(sources, it)).collect();
+    let (scaled, shown) = apart(environments);
+    let shown: Vec<_> = shown.into_iter().map(|it| environment_json(sources, it)).collect();
+    let scaled = scaled.into_iter().map(|(environment, cluster)| {
+        json!({ "name": environment.name, "autoscalers": autoscalers_json(sources, cluster) })
+    });
+    let scaled: Vec<_> = scaled.collect();
     let problems = problems_json(sources, problems);
-    json::pretty(&json!({ "version": 1, "environments": shown, "problems": problems }))
+    json::pretty(&json!({
+        "version": 1,
+        "environments": shown,
+        "autoscaled": scaled,
+        "problems": problems,
+    }))
+}
+
+type Shown = (Environment, Cluster);
+
+/// The environments that only scale workloads, of which there may be one for each program, and all
+/// others.
+fn apart(environments: &[Shown]) -> (Vec<&Shown>, Vec<&Shown>) {
+    environments.iter().partition(|(_, it)| it.only_scales() && !it.autoscalers.is_empty())
+}
+
+fn autoscalers_json(sources: &Sources, cluster: &Cluster) -> Json {
+    let shown = |it: &Autoscaler| {
+        let target = it.target.value().map(|it| json!({ "kind": it.kind, "name": it.name }));
+        let needs = it.needs.iter().map(|need| {
+            let container = need.container.as_ref().map(|(name, _)| name);
+            object([
+                json!({ "resource": need.resource.name(), "container": container }),
+                place_json(sources, need.origin.written_at()),
+            ])
+        });
+        object([
+            json!({ "kind": it.kind, "namespace": it.namespace, "name": it.name }),
+            place_json(sources, it.anchor.written_at()),
+            json!({ "target": target, "needs": needs.collect::<Json>() }),
+        ])
+    };
+    cluster.autoscalers.iter().map(shown).collect()
 }
 
 fn environment_json(sources: &Sources, (environment, cluster): &(Environment, Cluster)) -> Json {
@@ -56,6 +94,7 @@ fn environment_json(sources: &Sources, (environment, cluster): &(Environment, Cl
             cluster.approvers.iter().map(|it| approver_json(sources, it)).collect::<Json>(),
         "api_services":
             cluster.api_services.iter().map(|it| api_service_json(sources, it)).collect::<Json>(),
+        "autoscalers": autoscalers_json(sources, cluster),
         "problems": problems_json(sources, &environment.problems),
     })
 }
@@ -180,11 +219,16 @@ pub(crate) fn show(
     problems: &[Problem],
     look: TerminalOptions,
 ) -> String {
+    let (scaled, shown) = apart(environments);
     let mut shown: Vec<String> =
-        environments.iter().map(|it| environment(sources, it, look)).collect();
+        shown.into_iter().map(|it| environment(sources, it, look)).collect();
     if shown.is_empty() {
         let none = "no environment with metrics-server, kubelet configuration or approvers\n";
         shown.push(none.to_owned());
+    }
+    if !scaled.is_empty() {
+        let names = scaled.iter().map(|(it, _)| &*it.name).collect::<Vec<_>>().join(", ");
+        shown.push(wrapped("only autoscalers: ", &names, look));
     }
     if !problems.is_empty() {
         let told = problems.iter().map(|it| problem_line("", sources, it, look));
@@ -249,6 +293,10 @@ fn environment(
             _ => "",
         };
         table.remark(&format!("a variable of the {}{what}", variable.source));
+    }
+    if !cluster.autoscalers.is_empty() {
+        let names: Vec<String> = cluster.autoscalers.iter().map(Autoscaler::subject).collect();
+        table.row("autoscalers", &names.len().to_string(), &names.join(", "));
     }
     out += &table.print(look);
     for server in &cluster.metrics_servers {

@@ -169,23 +169,26 @@ impl<'a> Argo<'a> {
         deployment.run().0
     }
 
-    /// Whether an Application in one of these files leads to what concerns us.
-    pub(crate) fn matters(&self, files: &BTreeSet<FileId>) -> bool {
+    /// How what the Applications in these files lead to can matter most.
+    pub(crate) fn relevance(&self, files: &BTreeSet<FileId>) -> Relevance {
+        let mut most = Relevance::None;
         let mut seen: BTreeSet<FileId> = BTreeSet::new();
         let mut open: Vec<FileId> = files.iter().copied().collect();
         while let Some(file) = open.pop() {
             for written in self.written.iter().filter(|it| it.file == file) {
                 if seen.insert(file) {
-                    let subject =
-                        |it: &FileId| self.context.sources[*it].relevance == Relevance::Subject;
-                    if written.reach.files.iter().any(subject) {
-                        return true;
-                    }
+                    most = most.max(self.most(&written.reach.files));
                     open.extend(&written.reach.files);
                 }
             }
         }
-        false
+        most
+    }
+
+    /// How one of `files` can matter most.
+    fn most<'f>(&self, files: impl IntoIterator<Item = &'f FileId>) -> Relevance {
+        let sources = self.context.sources;
+        files.into_iter().map(|it| sources[*it].relevance).max().unwrap_or_default()
     }
 
     /// The objects that no kustomization and no other Application builds.
@@ -363,22 +366,22 @@ impl<'r, 'a> Deployment<'r, 'a> {
         self.open.extend(inner);
     }
 
-    /// The environments that concern us: something they read speaks of our subject.
+    /// The environments that concern us: something they read speaks of our subject, or scales
+    /// workloads.
     fn found(self) -> Discovery {
         let Self { argo, home, environments, read, concerned, mut reached, .. } = self;
-        let matters = |name: &str| {
-            let mut files = read.get(name).into_iter().flatten();
-            let subject =
-                |file: &FileId| argo.context.sources[*file].relevance == Relevance::Subject;
-            concerned.contains(name) || files.any(subject)
-        };
         let mut found = Discovery::default();
-        for (name, environment) in environments {
+        for (name, mut environment) in environments {
+            let most = argo.most(read.get(&name).into_iter().flatten());
+            let matters = most == Relevance::Subject || concerned.contains(&name);
+            environment.aside = !matters;
             // What belongs to an environment that exists already is part of it in any case.
-            if home.as_ref() == Some(&name) || matters(&name) {
+            let belongs = home.as_ref() == Some(&name);
+            if !matters && !belongs {
+                found.unread.extend(environment.problems.iter().map(|it| it.at.clone()));
+            }
+            if matters || belongs || most == Relevance::Scaling {
                 found.environments.push(environment);
-            } else {
-                found.unread.extend(environment.problems.into_iter().map(|it| it.at));
             }
         }
         found.reached.files.append(&mut reached.files);

@@ -33,6 +33,8 @@ pub(crate) struct Environment {
     pub units: Vec<Unit>,
     /// The variables that Flux may put into objects, each definition once.
     pub variables: Vec<DefinedVariable>,
+    /// Whether nothing in it speaks of our subject: it is there for what scales workloads.
+    pub aside: bool,
 }
 
 /// A definition of a variable that Flux may put into objects.
@@ -103,6 +105,7 @@ impl Environment {
             problems: Vec::new(),
             units: Vec::new(),
             variables: Vec::new(),
+            aside: false,
         }
     }
 

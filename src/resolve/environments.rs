@@ -22,7 +22,7 @@ use crate::{
         layout::{self, Closure, FluxKustomization, Layout},
         names::{environment_dir, environment_of, settings_for},
     },
-    source::{self, FileId, Sources},
+    source::{self, FileId, Relevance, Sources},
     tree::{Kind, Node, Origin},
 };
 
@@ -36,6 +36,8 @@ struct Start<'a> {
     /// Flux Kustomizations to resolve, made up for a directory that no object names.
     roots: Vec<Root<'a>>,
     settings: Option<&'a EnvironmentConfig>,
+    /// As [`Environment::aside`].
+    aside: bool,
 }
 
 enum Root<'a> {
@@ -62,6 +64,7 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
     }
     attach::loose(context, &layout, &reached, &unread, &mut environments);
     variables::look_for_uses(context, &mut environments);
+    rename_aside(&mut environments);
     environments.sort_by(|a, b| a.name.cmp(&b.name));
     environments
 }
@@ -69,6 +72,7 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
 fn resolve_start(context: &Context<'_>, layout: &Layout<'_>, start: &Start<'_>) -> Environment {
     let mut environment = Environment::new(start.name.clone(), start.kind, start.origin.clone());
     environment.settings = start.settings.cloned();
+    environment.aside = start.aside;
     let roots: Vec<Node> = start
         .roots
         .iter()
@@ -146,8 +150,13 @@ impl<'a> Search<'_, 'a> {
         self.flux.extend(closure.flux);
     }
 
-    fn matters(&self, closure: &Closure) -> bool {
-        closure.matters || self.installers.matters(closure)
+    /// Whether a closure speaks of our subject, and whether it scales workloads.
+    fn says(&self, closure: &Closure) -> (bool, bool) {
+        let most = self.installers.relevance(closure);
+        (
+            closure.matters || most == Relevance::Subject,
+            closure.scales || most == Relevance::Scaling,
+        )
     }
 
     /// The directories that the configuration says something outside the repository builds.
@@ -163,6 +172,7 @@ impl<'a> Search<'_, 'a> {
                 path: dir.clone(),
                 roots: vec![Root::Dir(dir)],
                 settings: Some(settings),
+                aside: false,
             });
         }
     }
@@ -180,18 +190,20 @@ impl<'a> Search<'_, 'a> {
             }
         }
         for (dir, members) in together(layout, groups) {
-            let mut matters = false;
+            let (mut matters, mut scales) = (false, false);
             for flux in members.iter().map(|index| &layout.flux[*index]) {
                 let mut closure = built_by(layout, flux, true);
                 closure.files.insert(flux.file);
                 // What it builds may be elsewhere; then its name or path says what that is.
                 let named = is_named_in(flux.node.object_name())
                     || flux.node.str_at("spec.path").is_some_and(is_named_in);
-                matters |= self.matters(&closure) || flux.dir.is_none() || named;
+                let (speaks, its) = self.says(&closure);
+                matters |= speaks || flux.dir.is_none() || named;
+                scales |= its;
                 self.reach(closure);
             }
             self.flux.extend(&members);
-            let Some(first) = members.first().filter(|_| matters) else { continue };
+            let Some(first) = members.first().filter(|_| matters || scales) else { continue };
             self.starts.push(Start {
                 name: dir.clone(),
                 kind: EntryKind::Flux,
@@ -199,6 +211,7 @@ impl<'a> Search<'_, 'a> {
                 path: dir,
                 roots: members.iter().map(|index| Root::Object(layout.flux[*index].node)).collect(),
                 settings: None,
+                aside: !matters,
             });
         }
     }
@@ -216,9 +229,9 @@ impl<'a> Search<'_, 'a> {
                 continue;
             };
             let closure = layout.closure(dir, true);
-            let matters = self.matters(&closure);
+            let (matters, scales) = self.says(&closure);
             self.reach(closure);
-            if matters && !layout.is_excluded(file) {
+            if (matters || scales) && !layout.is_excluded(file) {
                 self.starts.push(Start {
                     name: environment_dir(dir),
                     kind: EntryKind::Kustomization,
@@ -226,6 +239,7 @@ impl<'a> Search<'_, 'a> {
                     path: dir.to_owned(),
                     roots: vec![Root::Dir(dir.to_owned())],
                     settings: None,
+                    aside: !matters,
                 });
             }
         }
@@ -292,15 +306,31 @@ fn outermost(layout: &Layout<'_>) -> BTreeSet<usize> {
     starts.into_iter().collect()
 }
 
-/// Gives starts of one name names that differ.
+/// Gives starts of one name names that differ; those that are aside give way.
 fn distinguish(starts: &mut [Start<'_>]) {
-    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    let mut count: BTreeMap<String, [usize; 2]> = BTreeMap::new();
     for start in starts.iter() {
-        *count.entry(start.name.clone()).or_default() += 1;
+        let [main, all] = count.entry(start.name.clone()).or_default();
+        *main += usize::from(!start.aside);
+        *all += 1;
     }
-    for start in starts.iter_mut().filter(|it| count.get(&it.name).is_some_and(|n| *n > 1)) {
+    let is_one_of_several = |it: &Start<'_>| {
+        count.get(&it.name).is_some_and(|[main, all]| *if it.aside { all } else { main } > 1)
+    };
+    for start in starts.iter_mut().filter(|it| is_one_of_several(it)) {
         if start.settings.is_none() && !start.path.is_empty() {
             start.name.clone_from(&start.path);
+        }
+    }
+}
+
+/// Gives environments that are aside names that no other one has.
+fn rename_aside(environments: &mut [Environment]) {
+    let mut taken: BTreeSet<String> =
+        environments.iter().filter(|it| !it.aside).map(|it| it.name.clone()).collect();
+    for environment in environments.iter_mut().filter(|it| it.aside) {
+        while !taken.insert(environment.name.clone()) {
+            environment.name += " (autoscalers)";
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
         layout::{Closure, Layout},
         terraform,
     },
+    source::Relevance,
     tree::Origin,
 };
 
@@ -56,9 +57,9 @@ impl<'a> Installers<'a> {
         &self.found.reached
     }
 
-    /// Whether something in a closure makes a tool install what concerns us.
-    pub(super) fn matters(&self, closure: &Closure) -> bool {
-        self.argo.matters(&closure.files)
+    /// How what something in a closure makes a tool install can matter most.
+    pub(super) fn relevance(&self, closure: &Closure) -> Relevance {
+        self.argo.relevance(&closure.files)
     }
 
     /// What the objects of `environment` make Argo CD install, here or in other clusters.
@@ -108,6 +109,7 @@ fn join(environments: &mut Vec<Environment>, part: Environment) {
         return;
     };
     let (releases, units) = (whole.releases.len(), whole.units.len());
+    whole.aside &= part.aside;
     whole.objects.extend(part.objects.into_iter().map(|mut object| {
         object.release = object.release.map(|index| index + releases);
         object.unit = object.unit.map(|it| it.shifted(units));

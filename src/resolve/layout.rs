@@ -69,6 +69,8 @@ pub(crate) struct Closure {
     pub flux: BTreeSet<usize>,
     /// Whether anything in it speaks of our subject, or leads where we cannot follow.
     pub matters: bool,
+    /// Whether anything in it scales workloads.
+    pub scales: bool,
     /// Whether it names something that the repository does not have, which may hold anything.
     pub leads_out: bool,
 }
@@ -302,6 +304,7 @@ impl<'a> Layout<'a> {
             return;
         }
         closure.matters |= self.sources[file].relevance == Relevance::Subject;
+        closure.scales |= self.sources[file].relevance == Relevance::Scaling;
         for index in self.flux_by_file.get(&file).into_iter().flatten() {
             closure.flux.insert(*index);
             if nested {

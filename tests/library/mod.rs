@@ -39,6 +39,7 @@ mod kustomize_output;
 mod kustomize_properties;
 
 mod approver;
+mod autoscalers;
 mod configuration;
 mod emit;
 mod lower;

@@ -2,7 +2,7 @@
 
 mod values;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use globset::GlobSet;
 
@@ -254,7 +254,7 @@ impl SourcePart<'_, '_> {
         let nested = self.argo.layout.argo.iter().any(|(file, _)| closure.files.contains(file));
         let render = self.argo.context.purpose == crate::resolve::context::Purpose::Render;
         let wanted = nested || render || self.argo.context.config.pedantic;
-        if !(closure.matters || closure.leads_out || wanted) {
+        if !(closure.matters || closure.scales || closure.leads_out || wanted) {
             return;
         }
         let options = kustomize::BuildOptions {
@@ -287,6 +287,12 @@ impl SourcePart<'_, '_> {
         let (include, exclude) = (globs("include").map(patterns), globs("exclude").map(patterns));
         let sources = self.argo.context.sources;
         let mut found = Vec::new();
+        // What is scaled lies beside what scales it, and says nothing of that.
+        let scaled: BTreeSet<&str> = sources
+            .below(dir)
+            .filter(|it| sources[*it].relevance == Relevance::Scaling)
+            .map(|it| source::parent(&sources[it].path))
+            .collect();
         for file in sources.below(dir) {
             let path = sources[file].path.as_str();
             let relative = path.get(dir.len()..).unwrap_or_default().trim_start_matches('/');
@@ -306,6 +312,7 @@ impl SourcePart<'_, '_> {
             }
             // A file that says nothing of interest is not worth parsing.
             if sources[file].relevance == Relevance::None
+                && !scaled.contains(source::parent(path))
                 && self.argo.context.purpose == crate::resolve::context::Purpose::Judge
             {
                 continue;

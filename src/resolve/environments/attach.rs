@@ -1,13 +1,13 @@
 //! What no environment reaches: which of it are environments, and to which the rest belongs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::loose::{Groups, Loose, sets};
 use crate::{
     problem::ProblemKind,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Object},
+        environment::{EntryKind, Environment, Object, UNNAMED},
         helm, installers,
         layout::{self, Layout},
         names::{environment_of, environment_or_unnamed},
@@ -28,7 +28,9 @@ pub(super) fn loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    let LooseFiles { charts, deploying, values, others } = loose_files(context, layout, reached);
+    let LooseFiles { charts, deploying, values, mut others } =
+        loose_files(context, layout, reached);
+    let scaled = scaled(layout, sources, reached, &mut others);
     let mut manifests = Groups::new();
     let mut definitions = Vec::new();
     for file in others {
@@ -64,7 +66,71 @@ pub(super) fn loose(
             environments.extend(values_file::environment(context, &unread, file));
         }
     }
+    // What defines nodes is none of an environment that is not about them.
+    let aside: Vec<Environment> = environments.extract_if(.., |it| it.aside).collect();
     attach_definitions(context, definitions, environments);
+    environments.extend(aside);
+    for (dir, files) in scaled {
+        let mut found = Loose::default();
+        for file in files {
+            found.add(sources, file);
+        }
+        let name = if dir.is_empty() { UNNAMED } else { dir };
+        let found = found.found(context, name);
+        environments.extend(found.map(|it| Environment { aside: true, ..it }));
+    }
+}
+
+/// The manifests that no environment reaches in each directory where one of them scales workloads:
+/// nothing else says what these are. Where some of a directory are among `others`, all are.
+fn scaled<'a>(
+    layout: &Layout<'a>,
+    sources: &'a Sources,
+    reached: &BTreeSet<FileId>,
+    others: &mut Vec<FileId>,
+) -> BTreeMap<&'a str, Vec<FileId>> {
+    let is_loose = |file: FileId| {
+        let path = &sources[file].path;
+        layout::is_yaml(path)
+            && !layout::is_kustomization(path)
+            && !layout.is_template_dir(file)
+            && !layout.is_excluded(file)
+            && !reached.contains(&file)
+    };
+    let speaking: BTreeSet<FileId> = others.iter().copied().collect();
+    let says = |file, word: &str| sources.text(file).contains(word);
+    let is_scaler = |file: FileId| match sources[file].relevance {
+        Relevance::Scaling => is_loose(file),
+        Relevance::Subject => {
+            speaking.contains(&file)
+                && (says(file, "HorizontalPodAutoscaler") || says(file, "ScaledObject"))
+        }
+        _ => false,
+    };
+    let dirs: BTreeSet<&str> = sources
+        .iter()
+        .filter(|(file, _)| is_scaler(*file))
+        .map(|(_, it)| source::parent(&it.path))
+        .filter(|dir| !layout.has_kustomization(dir))
+        .collect();
+    let mut scaled = BTreeMap::new();
+    for dir in dirs {
+        let beside = |file: &FileId| {
+            source::parent(&sources[*file].path) == dir
+                && is_loose(*file)
+                && layout::is_text(sources, *file)
+                && says(*file, "apiVersion")
+        };
+        let files: Vec<FileId> = sources.below(dir).filter(beside).collect();
+        if files.iter().any(|it| speaking.contains(it)) {
+            others.extend(files);
+        } else {
+            scaled.insert(dir, files);
+        }
+    }
+    others.sort_unstable();
+    others.dedup();
+    scaled
 }
 
 /// Files that no environment reaches and that speak of our subject, by what they are.
@@ -185,7 +251,7 @@ const NOT_BUILT: &str = " (not built)";
 
 /// The name of what nothing refers to beside the `environments` that something builds.
 fn not_built(environments: &[Environment], name: &str) -> String {
-    let taken = environments.iter().any(|it| it.name == name);
+    let taken = environments.iter().any(|it| it.name == name && !it.aside);
     if taken { format!("{name}{NOT_BUILT}") } else { name.to_owned() }
 }
 

@@ -1,0 +1,255 @@
+//! What the autoscalers of an environment scale.
+
+use crate::{
+    model::{
+        Fact,
+        autoscaler::{Autoscaler, Need, TargetRef, Workload, metric, request},
+        lower::namespace_of,
+        workload::{self, fact},
+    },
+    resolve::{
+        environment::{EntryKind, Environment, Object},
+        layout,
+    },
+    scalar::Dialect,
+    source::{self, FileId, Sources},
+    tree::{Node, Origin, Reason},
+};
+
+/// What scales workloads in `environment`; `elsewhere` is asked when a request is missed.
+pub(in crate::model) fn find<'a>(
+    sources: &Sources,
+    environment: &Environment,
+    elsewhere: impl Fn() -> &'a [Node],
+) -> Vec<Autoscaler> {
+    let search = Search { sources, environment, elsewhere };
+    environment.objects.iter().filter_map(|it| search.autoscaler(it)).collect()
+}
+
+/// Everything in the repository that may give containers requests: `LimitRange`s and
+/// `VerticalPodAutoscaler`s, as they are written.
+///
+/// Reads every manifest, so it is for when a request is missed.
+pub(in crate::model) fn elsewhere(sources: &Sources) -> Vec<Node> {
+    let mut found = Vec::new();
+    for (file, source) in sources.iter() {
+        let says = |word| sources.text(file).contains(word);
+        if layout::is_yaml(&source.path) && (says("LimitRange") || says("VerticalPodAutoscaler")) {
+            let objects = layout::objects(sources.documents(file, Dialect::Sigs).roots());
+            let gives =
+                |it: &&Node| matches!(it.object_kind(), "LimitRange" | "VerticalPodAutoscaler");
+            found.extend(objects.filter(gives).cloned());
+        }
+    }
+    found
+}
+
+/// The search for what an environment's autoscalers scale.
+struct Search<'s, F> {
+    sources: &'s Sources,
+    environment: &'s Environment,
+    elsewhere: F,
+}
+
+impl<'a, F: Fn() -> &'a [Node]> Search<'_, F> {
+    fn autoscaler(&self, object: &Object) -> Option<Autoscaler> {
+        let node = &object.node;
+        let (kind, needs) = match (object.group(), object.kind()) {
+            ("autoscaling", "HorizontalPodAutoscaler") => (None, metric::of_horizontal(object)),
+            ("keda.sh", "ScaledObject") => (Some("Deployment"), metric::of_scaled_object(object)),
+            _ => return None,
+        };
+        let target = TargetRef::read(node, "spec.scaleTargetRef", kind);
+        let workload = if needs.is_empty() {
+            Fact::Unknown("nothing that it measures is a share of a request".into(), None)
+        } else {
+            target.and_then(|target, at| self.workload(object, target, at, &needs))
+        };
+        Some(Autoscaler {
+            kind: object.kind().to_owned(),
+            name: object.name().to_owned(),
+            namespace: namespace_of(object).to_owned(),
+            anchor: object.anchor(),
+            suspended: object.suspended,
+            target,
+            workload,
+            needs,
+        })
+    }
+
+    /// The objects in the namespace of `one`, when that is known.
+    fn neighbours(&self, one: &Object) -> impl Iterator<Item = &Object> {
+        let namespace = is_placed(&one.node).then(|| namespace_of(one).to_owned());
+        let file = |it: &Object| it.node.object_anchor().written_at().map(|it| it.file);
+        let dir = move |it: &Object| file(it).map(|it| source::parent(&self.sources[it].path));
+        // Nothing says that what lies in two directories is of one cluster.
+        let own = (self.environment.entry.kind == EntryKind::Manifests).then(|| dir(one));
+        self.environment.objects.iter().filter(move |it| {
+            namespace.as_deref() == Some(namespace_of(it))
+                && is_placed(&it.node)
+                && own.is_none_or(|own| own == dir(it))
+        })
+    }
+
+    /// What `scaler` scales, which it refers to as `target` at `at`.
+    fn workload(
+        &self,
+        scaler: &Object,
+        target: &TargetRef,
+        at: &Origin,
+        needs: &[Need],
+    ) -> Fact<Workload> {
+        let unknown = |(why, at)| Fact::Unknown(why, Some(at));
+        let found = |target: &TargetRef| -> Result<Option<&Object>, (Reason, Origin)> {
+            let found: Vec<_> = self.neighbours(scaler).filter(|it| target.is(it)).collect();
+            match *found {
+                [] => Ok(None),
+                [object] => Ok(Some(object)),
+                _ => Err(("there are several of that name".into(), at.clone())),
+            }
+        };
+        let mut object = match found(target) {
+            Ok(Some(object)) => object,
+            Ok(None) if self.is_whole() => return Fact::Absent(None),
+            Ok(None) => return unknown(("it is not in sight".into(), at.clone())),
+            Err(error) => return unknown(error),
+        };
+        // Nothing is measured where nothing runs.
+        if let Fact::Known(0, at) = fact(&object.node, "spec.replicas", workload::count) {
+            return unknown(("it is scaled to 0".into(), at));
+        }
+        if (object.group(), object.kind()) == ("argoproj.io", "Rollout") {
+            match TargetRef::read(&object.node, "spec.workloadRef", None) {
+                Fact::Absent(_) => {}
+                Fact::Known(template, at) => match found(&template) {
+                    Ok(Some(found)) => object = found,
+                    Ok(None) => return unknown(("its template is not in sight".into(), at)),
+                    Err(error) => return unknown(error),
+                },
+                Fact::Unknown(why, at) => return Fact::Unknown(why, at),
+                Fact::Invalid { why, origin, .. } => return Fact::Unknown(why, Some(origin)),
+            }
+        }
+        let templated = matches!(
+            (object.group(), object.kind()),
+            ("apps" | "extensions", "Deployment" | "StatefulSet" | "ReplicaSet")
+                | ("", "ReplicationController")
+                | ("argoproj.io", "Rollout")
+        );
+        if !templated {
+            return unknown(("its pods are not known".into(), at.clone()));
+        }
+        match self.described(object, needs) {
+            Ok(workload) => Fact::Known(workload, object.anchor()),
+            Err(error) => unknown(error),
+        }
+    }
+
+    /// Whether every object of the environment is in sight.
+    fn is_whole(&self) -> bool {
+        let Environment { entry, problems, releases, .. } = self.environment;
+        matches!(entry.kind, EntryKind::Flux | EntryKind::Kustomization)
+            && problems.is_empty()
+            && releases.iter().all(|it| it.family.is_some())
+    }
+
+    /// The workload that `object` is.
+    ///
+    /// # Errors
+    /// Why nobody can tell what its pods request, and where.
+    fn described(&self, object: &Object, needs: &[Need]) -> Result<Workload, (Reason, Origin)> {
+        let Some(pod) = object.node.look("spec.template.spec")? else {
+            return Err(("it has no pods".into(), object.anchor()));
+        };
+        if let Some(resources) = pod.look("resources")? {
+            return Err(("its pods have resources as a whole".into(), resources.origin.clone()));
+        }
+        // A part outside of the repository may bring what gives requests.
+        let mut hidden = self.environment.problems.iter().filter(|it| it.unit == object.unit);
+        if let Some(problem) = hidden.find(|it| it.unseen.objects || it.unseen.changes) {
+            return Err((problem.message.as_ref().into(), problem.at.clone()));
+        }
+        let mut containers = request::counted(pod)?;
+        let ranges: Vec<&Node> = self
+            .neighbours(object)
+            .filter(|it| it.kind() == "LimitRange")
+            .map(|it| &it.node)
+            .collect();
+        for container in &mut containers {
+            request::give_requests(container, &ranges);
+        }
+        let named = TargetRef {
+            group: Some(object.group().to_owned()),
+            kind: object.kind().to_owned(),
+            name: object.name().to_owned(),
+        };
+        let vertical =
+            self.neighbours(object).filter_map(|it| request::vertical(it, &named, &containers));
+        let vertical: Vec<_> = vertical.collect();
+        let misses = |need: &Need| {
+            let mut counted = containers.iter().filter(|it| need.counts(it));
+            counted.any(|it| it.lacks(need.resource).is_some())
+        };
+        if needs.iter().any(misses)
+            && let Some(at) = self.given_elsewhere(object, &named)
+        {
+            let why = "something elsewhere in the repository may give its containers requests";
+            return Err((why.into(), at));
+        }
+        Ok(Workload { containers, injected: self.is_injected(object), vertical })
+    }
+
+    /// What may give the containers of `object` requests, and is of no object of the environment.
+    fn given_elsewhere(&self, object: &Object, named: &TargetRef) -> Option<Origin> {
+        let file = |it: &Node| it.object_anchor().written_at().map(|it| it.file);
+        let here = |file: Option<FileId>| {
+            let mut objects = self.environment.objects.iter();
+            objects.any(|it| {
+                matches!(it.kind(), "LimitRange" | "VerticalPodAutoscaler") && file_of(it) == file
+            })
+        };
+        let may_give = |it: &&Node| {
+            let namespace = it.object_namespace();
+            let in_namespace = namespace.is_empty() || namespace == namespace_of(object);
+            let target = || it.str_at("spec.targetRef.name").is_none_or(|it| it == named.name);
+            in_namespace && (it.object_kind() == "LimitRange" || target()) && !here(file(it))
+        };
+        (self.elsewhere)().iter().find(may_give).map(|it| it.object_anchor().clone())
+    }
+
+    /// Whether what runs in the cluster adds containers to the pods of `object`, by the marks that
+    /// pods and namespaces have for Istio, Linkerd, Dapr, Vault and others.
+    fn is_injected(&self, object: &Object) -> bool {
+        let marks = |node: &Node, path: &str| match node.look(path) {
+            Ok(found) => found.is_some_and(|it| {
+                it.entries().any(|(key, _)| {
+                    key.contains("inject") || key.starts_with("dapr.io/") || key == "istio.io/rev"
+                })
+            }),
+            Err(_) => true,
+        };
+        let mut namespaces = self.environment.objects.iter();
+        let pods = ["spec.template.metadata.labels", "spec.template.metadata.annotations"];
+        pods.iter().any(|it| marks(&object.node, it))
+            || namespaces.any(|it| {
+                it.kind() == "Namespace"
+                    && it.name() == namespace_of(object)
+                    && ["metadata.labels", "metadata.annotations"]
+                        .iter()
+                        .any(|path| marks(&it.node, path))
+            })
+    }
+}
+
+fn file_of(object: &Object) -> Option<FileId> {
+    object.node.object_anchor().written_at().map(|it| it.file)
+}
+
+/// Whether an object's name and namespace can be told.
+fn is_placed(object: &Node) -> bool {
+    let known = |path| match object.look(path) {
+        Ok(found) => found.is_none_or(|it| !workload::is_yet_to_fill_in(it)),
+        Err(_) => false,
+    };
+    known("metadata.name") && known("metadata.namespace")
+}

@@ -1,0 +1,205 @@
+//! Environments that are there for autoscalers alone: they change nothing about others.
+
+use insta::assert_snapshot;
+
+use super::{
+    common::{
+        fixture::{directory, files},
+        program,
+    },
+    fixture_with,
+};
+use crate::{config::Config, pipeline::analyze};
+
+const SERVER: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metrics-server, namespace: kube-system}
+spec: {template: {spec: {containers: [{name: metrics-server, image: registry.k8s.io/metrics-server/metrics-server:v0.7.2}]}}}
+";
+
+/// A Deployment whose container requests nothing.
+const WEB: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {template: {spec: {containers: [{name: web, image: registry.example.org/web:1}]}}}
+";
+
+/// The same with a request.
+const GOOD: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {template: {spec: {containers: [{name: web, image: registry.example.org/web:1, resources: {requests: {cpu: 1}}}]}}}
+";
+
+const SCALER: &str = "\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}
+";
+
+const PARTS: &[(&str, &str)] =
+    &[("SERVER", SERVER), ("WEB", WEB), ("GOOD", GOOD), ("SCALER", SCALER)];
+
+/// The environments of a repository, with the numbers of their kubelets and autoscalers, and
+/// whether the first one's workload is known.
+fn environments(text: &str) -> String {
+    let sources = fixture_with(PARTS, text);
+    let (environments, clusters) = analyze(&sources, &Config::default());
+    let lines = environments.iter().zip(&clusters).map(|(environment, cluster)| {
+        let first = cluster.autoscalers.first();
+        let workload = first.is_some_and(|it| it.workload.value().is_some());
+        let numbers = (cluster.kubelets.len(), cluster.autoscalers.len());
+        format!("{} {numbers:?} {workload}", environment.name)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_scales_takes_no_name_and_no_nodes_from_others() {
+    assert_snapshot!(environments("
+        //- clusters/a/services/kustomization.yaml
+        resources: [ms.yaml]
+        //- clusters/a/services/ms.yaml
+        SERVER
+        //- clusters/a/apps/kustomization.yaml
+        resources: [web.yaml, scaler.yaml]
+        //- clusters/a/apps/web.yaml
+        WEB
+        //- clusters/a/apps/scaler.yaml
+        SCALER
+    "), @"
+    clusters/a (0, 0) false
+    clusters/a/apps (0, 1) true
+    ");
+    assert_snapshot!(environments("
+        //- kind.yaml
+        apiVersion: kind.x-k8s.io/v1alpha4
+        kind: Cluster
+        nodes: [{role: control-plane}]
+        //- web/kustomization.yaml
+        resources: [web.yaml, scaler.yaml]
+        //- web/web.yaml
+        WEB
+        //- web/scaler.yaml
+        SCALER
+    "), @"
+    default (1, 0) false
+    web (0, 1) true
+    ");
+}
+
+#[test]
+fn a_label_of_a_platform_is_no_cluster_beside_autoscalers() {
+    assert_snapshot!(environments("
+        //- web/kustomization.yaml
+        resources: [account.yaml, web.yaml, scaler.yaml]
+        //- web/account.yaml
+        apiVersion: v1
+        kind: ServiceAccount
+        metadata: {name: web, annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::1:role/web'}}
+        //- web/web.yaml
+        WEB
+        //- web/scaler.yaml
+        SCALER
+    "), @"web (0, 1) true");
+}
+
+#[test]
+fn loose_manifests_are_of_one_cluster_within_their_directory() {
+    assert_snapshot!(environments("
+        //- a/web.yaml
+        WEB
+        //- a/scaler.yaml
+        SCALER
+        //- b/scaler.yaml
+        SCALER
+        //- c/web.yaml
+        WEB
+        //- d/metrics-server.yaml
+        SERVER
+        //- d/web.yaml
+        WEB
+        //- d/scaler.yaml
+        SCALER
+        //- e/kustomization.yaml
+        resources: [web.yaml]
+        //- e/web.yaml
+        WEB
+        //- e/scaler.yaml
+        SCALER
+        //- chart/Chart.yaml
+        {name: chart, version: 1.0.0}
+        //- chart/templates/web.yaml
+        WEB
+        //- chart/templates/scaler.yaml
+        SCALER
+    "), @"
+    a (0, 1) true
+    b (0, 1) false
+    default (0, 1) true
+    ");
+}
+
+#[test]
+fn the_file_that_scales_may_speak_of_metrics_server() {
+    assert_snapshot!(environments("
+        //- web/web.yaml
+        WEB
+        //- web/scaler.yaml
+        # needs metrics-server
+        SCALER
+    "), @"default (0, 1) true");
+}
+
+#[test]
+fn what_does_not_build_beside_autoscalers_is_not_ours() {
+    assert_snapshot!(environments("
+        //- web/kustomization.yaml
+        resources: [web.yaml, scaler.yaml, gone.yaml, 'https://example.org/more.yaml']
+        //- web/web.yaml
+        WEB
+        //- web/scaler.yaml
+        SCALER
+    "), @"web (0, 1) false");
+    let dir = directory(&files(
+        PARTS,
+        "
+        //- web/kustomization.yaml
+        resources: [scaler.yaml, gone.yaml]
+        //- web/scaler.yaml
+        SCALER
+    ",
+    ));
+    let said = program("check --pedantic --root", &[dir.path(), dir.path()]);
+    assert_eq!((said.out.as_str(), said.status), ("", 0));
+}
+
+#[test]
+fn environments_of_healthy_autoscalers_are_one_line() {
+    let dir = directory(&files(
+        PARTS,
+        "
+        //- api/web.yaml
+        GOOD
+        //- api/scaler.yaml
+        SCALER
+        //- shop/web.yaml
+        GOOD
+        //- shop/scaler.yaml
+        SCALER
+    ",
+    ));
+    let paths = [dir.path(), dir.path()];
+    assert_snapshot!(program("show --root", &paths).out, @"
+    no environment with metrics-server, kubelet configuration or approvers
+
+    only autoscalers: api, shop
+    ");
+    let said = program("check --fail-on-empty --root", &paths);
+    assert!(said.err.starts_with("found no environment with metrics-server"), "{}", said.err);
+    assert_eq!(said.status, 1);
+}
