@@ -1,8 +1,10 @@
 //! The typed view of one environment: all that a rule sees.
 
+pub(crate) mod access;
 mod api_version;
 pub(crate) mod approver;
 pub(crate) mod autoscaler;
+mod budget;
 mod chart;
 mod fact;
 mod kubelet;
@@ -13,14 +15,17 @@ pub(crate) mod platform;
 mod pod;
 mod quantity;
 mod reach;
+mod registration;
 mod service;
 pub(crate) mod serving;
 mod unjudged;
 mod variables;
 pub(crate) mod workload;
 
+pub(crate) use access::{Access, SUBJECT_ACCESS_REVIEWS};
 pub(crate) use approver::Weakness;
 pub(crate) use autoscaler::Autoscaler;
+pub(crate) use budget::Budget;
 pub(crate) use fact::Facts;
 use fact::facts;
 pub(crate) use fact::{Datum, Fact};
@@ -80,6 +85,15 @@ pub(crate) struct Cluster {
     pub moving_versions: Vec<MovingVersion>,
     /// What changes how many pods workloads have, by what these use.
     pub autoscalers: Vec<Autoscaler>,
+    /// What registers the Metrics API; absent when certainly nothing does.
+    pub metrics_api: Fact<String>,
+    /// Whether its metrics-servers and APIServices are applied together: by one tool, or as manifests of
+    /// one directory.
+    pub together: bool,
+    /// PodDisruptionBudgets for metrics-server.
+    pub budgets: Vec<Budget>,
+    /// Where a part of it may hold objects that are not in sight, if one may.
+    pub unseen: Option<Origin>,
     /// What says that cert-manager runs there, which could issue certificates.
     pub cert_manager: Option<Origin>,
     /// How the kubelets get their serving certificates, over all of them.
@@ -146,6 +160,8 @@ pub(crate) struct MetricsServer {
     pub managed: bool,
     /// Whether what applies it is suspended, so that the cluster may run something else.
     pub suspended: bool,
+    /// What RBAC lets it do.
+    pub access: Access,
     /// The other containers of its pods.
     pub beside: Vec<Container>,
     /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
@@ -286,6 +302,8 @@ pub(crate) struct InstalledChart {
     pub family: Family,
     /// Its version, when one is named completely; without build metadata.
     pub version: Option<Version>,
+    /// `apiService.create`, when the user's values have it.
+    pub creates_api_service: Fact<bool>,
     /// The keys of the user's values that no version that it may be of reads.
     pub unknown_keys: Vec<UnknownKey>,
     /// The values that the chart does not take for what is written.
@@ -347,6 +365,8 @@ pub(crate) struct ApiService {
     pub insecure_skip_tls_verify: Fact<bool>,
     /// `caBundle`
     pub ca_bundle: Fact<String>,
+    /// What the API server verifies the service's certificate with.
+    pub authority: Fact<Authority>,
     /// The service it points at, `namespace/name`.
     pub service: Fact<String>,
     /// The port of that Service which it asks at.
@@ -355,6 +375,19 @@ pub(crate) struct ApiService {
     pub foreign: bool,
     /// Its name in the file.
     pub anchor: Origin,
+    /// What a missing thing of the release that makes it is reported at, if one does.
+    pub release: Option<Origin>,
+}
+
+/// Who says what the API server verifies the certificate of an APIService with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// The `caBundle` that is written.
+    Bundle,
+    /// Helm, which makes one when it installs: `tls.type: helm`.
+    Helm,
+    /// A controller that writes one in the cluster, as an annotation asks it to.
+    Injected,
 }
 
 /// An object of an API version that Kubernetes removed.

@@ -4,11 +4,15 @@
 mod address_types_have_no_effect;
 mod affinity_matches_nothing;
 mod api_server_proxy;
+mod apiservice_cannot_be_verified;
 mod apiservice_insecure_skip_tls_verify;
+mod apiservice_missing;
 mod approver_denies_all;
 mod approver_too_permissive;
 mod approver_without_requests;
 mod argument_is_not_a_flag;
+mod auth_reader_outside_kube_system;
+mod ca_bundle_with_insecure_skip;
 mod conflicting_flags;
 mod flag_given_twice;
 mod host_network_takes_kubelet_port;
@@ -29,7 +33,10 @@ mod moving_version;
 mod no_writable_cert_dir;
 mod nodes_left_out;
 mod page;
+mod pdb_blocks_drains;
+mod pdb_protects_nothing;
 mod priority_class_not_critical;
+mod rbac_for_another_version;
 mod read_only_port;
 mod removed_api_version;
 mod rollout_may_interrupt_metrics;
@@ -79,12 +86,16 @@ rules! {
     "address-types-have-no-effect" => address_types_have_no_effect,
     "affinity-matches-nothing" => affinity_matches_nothing,
     "api-server-proxy" => api_server_proxy,
+    "apiservice-cannot-be-verified" => apiservice_cannot_be_verified,
     "apiservice-insecure-skip-tls-verify" => apiservice_insecure_skip_tls_verify,
+    "apiservice-missing" => apiservice_missing,
     "approver-denies-all" => approver_denies_all,
     "approver-too-permissive" => approver_too_permissive,
     "approver-without-requests" => approver_without_requests,
     "argument-is-not-a-flag" => argument_is_not_a_flag,
+    "auth-reader-outside-kube-system" => auth_reader_outside_kube_system,
     "build-fails",
+    "ca-bundle-with-insecure-skip" => ca_bundle_with_insecure_skip,
     "conflicting-flags" => conflicting_flags,
     "dependency-not-found",
     "env-var-undefined",
@@ -106,7 +117,10 @@ rules! {
     "moving-version" => moving_version,
     "no-writable-cert-dir" => no_writable_cert_dir,
     "nodes-left-out" => nodes_left_out,
+    "pdb-blocks-drains" => pdb_blocks_drains,
+    "pdb-protects-nothing" => pdb_protects_nothing,
     "priority-class-not-critical" => priority_class_not_critical,
+    "rbac-for-another-version" => rbac_for_another_version,
     "read-only-port" => read_only_port,
     "removed-api-version" => removed_api_version,
     "rollout-may-interrupt-metrics" => rollout_may_interrupt_metrics,
@@ -133,6 +147,7 @@ rules! {
 
 /// Which rule says more than which other about one place: the first stays.
 pub(crate) const OUTRANKS: &[(&str, &str)] = &[
+    ("ca-bundle-with-insecure-skip", "apiservice-insecure-skip-tls-verify"),
     ("image-does-not-exist", "image-from-retired-registry"),
     ("image-does-not-exist", "moving-version"),
     ("image-from-retired-registry", "moving-version"),

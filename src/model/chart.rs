@@ -8,7 +8,11 @@ use crate::{
         charts::{self, KnownChart, ValueKey},
         version::Constraint,
     },
-    model::{Fact, InstalledChart, UnknownKey, WrongValue, WrongValueEffect, fact::written},
+    model::{
+        Fact, InstalledChart, UnknownKey, WrongValue, WrongValueEffect,
+        fact::written,
+        workload::{self, fact},
+    },
     placeholder::has_placeholder,
     resolve::{environment::Release, helm::truth},
     tree::{Entry, Node, Origin},
@@ -28,6 +32,7 @@ pub(super) fn installed(release: &Release) -> Option<InstalledChart> {
         version: version.value().and_then(|text| Constraint::parse(text)?.exact().cloned()),
         wrong_values: wrong_values(release, family, &keys),
         unknown_keys: unknown_keys(release, &keys),
+        creates_api_service: fact(&release.values, "apiService.create", workload::boolean),
         anchor: release.anchor.clone(),
     })
 }

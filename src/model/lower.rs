@@ -8,11 +8,12 @@ use crate::{
     data::subject::is_named_in,
     model::{
         ApiService, Approver, Arg, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
-        MetricsServerFacts, Resources, api_version, approver, autoscaler, chart, nodes, pin,
+        MetricsServerFacts, Resources, access, api_version, approver, autoscaler, budget, chart,
+        nodes, pin,
         platform::{self, Platform},
         pod,
         reach::Subject,
-        service, serving, variables,
+        registration, service, serving, variables,
         workload::{self, fact, flag},
     },
     problem::Problem,
@@ -77,6 +78,12 @@ pub(crate) fn lower(
     let (nodes, pods_per_node) = nodes::count(&platform.pools, settings);
     let serving = serving::state(&platform.kubelets, &platform.approvers);
     let moving_versions = pin::moving(environment, &metrics_servers);
+    let mut api_services: Vec<ApiService> = registrations.into_iter().map(|(_, it)| it).collect();
+    api_services.extend(environment.releases.iter().filter_map(registration::adapter));
+    let own = metrics_servers.iter().filter(|it| !it.managed).map(|it| &it.anchor);
+    let places = own.chain(api_services.iter().map(|it| &it.anchor));
+    let together = registration::together(sources, environment, places);
+    let metrics_api = registration::of(sources, environment, &metrics_servers, &api_services);
     Cluster {
         environment: environment.name.clone(),
         assumed: environment.entry.kind == EntryKind::Values || suspended,
@@ -94,10 +101,14 @@ pub(crate) fn lower(
         misplaced: platform.misplaced,
         proxies: platform.proxies,
         approvers: platform.approvers,
-        api_services: registrations.into_iter().map(|(_, it)| it).collect(),
         removed_api_versions: api_version::removed(environment),
         moving_versions,
         autoscalers,
+        api_services,
+        metrics_api,
+        together,
+        budgets: budget::all(environment),
+        unseen: registration::unseen(environment).map(|(_, at)| at),
         cert_manager: cert_manager(environment),
         serving,
         variables: variables::of(environment),
@@ -190,9 +201,12 @@ fn api_service(environment: &Environment, object: &Object) -> Option<ApiService>
     let foreign = service.value().is_some_and(|service| {
         service.split_once('/').is_some_and(|(at, name)| is_foreign(environment, at, name))
     });
+    let release = object.release.and_then(|index| environment.releases.get(index));
     Some(ApiService {
         name: object.name().to_owned(),
         foreign,
+        authority: registration::authority(node, release),
+        release: release.map(|it| it.anchor.clone()),
         insecure_skip_tls_verify: fact(node, "spec.insecureSkipTLSVerify", workload::boolean)
             .or_default(false, kubernetes_default()),
         ca_bundle: fact(node, "spec.caBundle", workload::text),
@@ -287,7 +301,7 @@ fn metrics_server(
     let rollout = Rollout::of(node, daemon);
     let Resources { cpu_request, cpu_limit, memory_request, memory_limit } =
         workload::resources(container);
-    let budget = disruption_budget(environment, namespace, node);
+    let budget = budget::of(environment, namespace, node);
     let budgeted = |path| match &budget {
         Ok(Some(budget)) => fact(budget, path, workload::int_or_part),
         Ok(None) => Fact::Absent(None),
@@ -350,6 +364,7 @@ fn metrics_server(
         chart: release.map(|it| (it.chart.clone(), chart::version(it))),
         anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
         managed: false,
+        access: access::of(environment, object, namespace),
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
         beside: workload::beside(node, container),
         resizer: workload::resizer(node),
@@ -434,34 +449,4 @@ fn selects(selector: &Map, workload: &Node) -> bool {
             let label = labels.and_then(|labels| labels.get(key)).and_then(Node::as_str);
             label.is_some() && label == it.value.as_str()
         })
-}
-
-/// The PodDisruptionBudget whose selector matches the pods of `workload`.
-///
-/// # Errors
-/// No selector is known to match, and this one may: why it cannot be told, and where that is.
-fn disruption_budget<'a>(
-    environment: &'a Environment,
-    namespace: &str,
-    workload: &Node,
-) -> Result<Option<&'a Node>, (Reason, Origin)> {
-    let mut unknown = None;
-    for object in environment.objects.iter().filter(|it| it.kind() == "PodDisruptionBudget") {
-        let node = &object.node;
-        if namespace_of(object) != namespace {
-            continue;
-        }
-        let wanted = match node.look("spec.selector.matchLabels") {
-            Ok(wanted) => wanted.and_then(Node::as_map),
-            Err(found) => {
-                unknown.get_or_insert(found);
-                continue;
-            }
-        };
-        let expressions = node.at("spec.selector.matchExpressions");
-        if expressions.is_none() && wanted.is_some_and(|it| selects(it, workload)) {
-            return Ok(Some(node));
-        }
-    }
-    unknown.map_or(Ok(None), Err)
 }

@@ -29,7 +29,7 @@ use crate::{
         words,
     },
     model::{
-        Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts, MetricsServer,
+        Access, Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts, MetricsServer,
         MetricsServerFacts, Misplaced, Proxy, RunsOn, Signer, approver, nodes::Pool,
     },
     parse, placeholder,
@@ -266,6 +266,7 @@ impl Platform {
             chart: None,
             anchor: anchor.clone(),
             managed: true,
+            access: Access::default(),
             suspended: false,
             beside: Vec::new(),
             resizer: None,

@@ -77,7 +77,7 @@ fn apart<'a>(name: &'a str, dir: &str, files: Vec<(&'a str, Loose)>) -> Vec<(&'a
     sets
 }
 
-/// The group, kind, namespace and name of an object.
+/// The group, kind, namespace and name of an object; of an APIService the service's name.
 type Identity = [String; 4];
 
 /// What was found in files that nothing refers to.
@@ -129,17 +129,22 @@ impl Loose {
     }
 
     /// What of its objects a cluster has only one of. The others are said wherever they are needed:
-    /// a namespace, and where charts come from.
+    /// a namespace, and where charts come from. What different programs register under one name are
+    /// two of one cluster rather than one of two.
     fn identities(&self) -> BTreeSet<Identity> {
         let objects = self.objects.iter().filter(|it| {
             let kind = it.object_kind();
             kind != "Namespace" && !kind.ends_with("Repository") && !it.object_name().is_empty()
         });
         let known = objects.filter(|it| it.look("metadata.namespace").is_ok());
-        known
-            .map(|it| [it.api_group(), it.object_kind(), it.object_namespace(), it.object_name()])
-            .map(|it| it.map(str::to_owned))
-            .collect()
+        let identity = |it: &Node| {
+            let of = match it.object_kind() {
+                "APIService" => it.str_at("spec.service.name").unwrap_or_default(),
+                _ => it.object_namespace(),
+            };
+            [it.api_group(), it.object_kind(), of, it.object_name()].map(str::to_owned)
+        };
+        known.map(identity).collect()
     }
 
     fn append(&mut self, mut other: Self) {

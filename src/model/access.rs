@@ -1,0 +1,224 @@
+//! What RBAC lets a metrics-server do, as far as its environment shows.
+
+use crate::{
+    data::subject::is_server_named_in,
+    model::{
+        Fact,
+        fact::has_hole,
+        workload::{self, fact},
+    },
+    resolve::environment::{Environment, Object},
+    tree::{Node, Origin, Reason},
+};
+
+/// The Role that lets an extension API server read how requests are authenticated. It is in
+/// kube-system alone: `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/namespace_policy.go`.
+const READER: &str = "extension-apiserver-authentication-reader";
+
+/// The `ConfigMap` that it is about.
+const SETTINGS: &str = "extension-apiserver-authentication";
+
+/// What a `metrics-server`'s account may do.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Access {
+    /// The account's name; it is in the namespace of the pods.
+    pub account: Fact<String>,
+    /// The `RoleBindings` of the account to the Role that reads authentication settings.
+    pub auth_readers: Vec<AuthReader>,
+    /// The `ClusterRoleBindings` of the account: the role, and where the binding is.
+    pub bindings: Vec<(String, Origin)>,
+    /// What its `ClusterRoles` let it get or create, in the core group as `nodes/stats`, in others
+    /// as `tokenreviews.authentication.k8s.io`, each with its place.
+    pub resources: Vec<(String, Origin)>,
+    /// Why it may have more.
+    pub open: Option<Reason>,
+}
+
+/// A `RoleBinding` to the Role that reads authentication settings.
+#[derive(Debug, Clone)]
+pub(crate) struct AuthReader {
+    /// Its name.
+    pub name: String,
+    /// Where it takes effect; unknown where whoever applies it decides.
+    pub namespace: Fact<String>,
+    /// Its name in the file.
+    pub anchor: Origin,
+    /// Where the namespace is decided: a field, or the version of a chart.
+    pub decided: Origin,
+}
+
+impl Access {
+    /// Whether a role lets it use `resource`.
+    pub(crate) fn may_use(&self, resource: &str) -> bool {
+        self.place_of(resource).is_some()
+    }
+
+    /// Where a role names `resource`, or all.
+    pub(crate) fn place_of(&self, resource: &str) -> Option<&Origin> {
+        let names = |name: &str| name == resource || name.contains('*');
+        self.resources.iter().find(|(name, _)| names(name)).map(|(_, at)| at)
+    }
+}
+
+/// What the pods of `workload`, which are in `namespace`, may do.
+pub(super) fn of(environment: &Environment, workload: &Object, namespace: &str) -> Access {
+    let pod = "spec.template.spec";
+    let account = match fact(&workload.node, &format!("{pod}.serviceAccountName"), workload::text) {
+        Fact::Absent(_) => fact(&workload.node, &format!("{pod}.serviceAccount"), workload::text),
+        account => account,
+    };
+    let account = account.or_default("default".to_owned(), workload.anchor());
+    let mut access = Access { account, ..Access::default() };
+    let Some(account) = access.account.value().cloned() else {
+        access.open = Some("its account is unknown".into());
+        return access;
+    };
+    let mut roles = Vec::new();
+    for object in &environment.objects {
+        if !matches!(object.kind(), "RoleBinding" | "ClusterRoleBinding") {
+            continue;
+        }
+        match is_bound(&object.node, namespace, &account) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(why) => {
+                access.open.get_or_insert(why);
+                continue;
+            }
+        }
+        let role = object.node.str_at("roleRef.name").unwrap_or_default();
+        let is_role = object.node.str_at("roleRef.kind") == Some("Role");
+        if role.is_empty() || has_hole(role) {
+            access.open.get_or_insert("the role of a binding is unknown".into());
+        } else if object.kind() == "ClusterRoleBinding" {
+            access.bindings.push((role.to_owned(), object.anchor()));
+            roles.push(role);
+        } else if is_role && role == READER {
+            access.auth_readers.push(auth_reader(environment, object));
+        } else if object.namespace() == "kube-system" {
+            access.open.get_or_insert("another role in kube-system may let it read them".into());
+        }
+    }
+    if roles.is_empty() && access.open.is_none() {
+        // Whatever binds it lies elsewhere.
+        let named = environment.objects.iter().filter(|it| it.kind() == "ClusterRole");
+        roles.extend(named.map(Object::name).filter(|it| is_server_named_in(it)));
+    }
+    for role in roles {
+        grant(environment, role, &mut access);
+    }
+    access
+}
+
+fn auth_reader(environment: &Environment, object: &Object) -> AuthReader {
+    let release = object.release.and_then(|index| environment.releases.get(index));
+    let namespace = fact(&object.node, "metadata.namespace", workload::text);
+    let namespace = match namespace {
+        Fact::Absent(by) => Fact::Unknown("whoever applies it chooses the namespace".into(), by),
+        namespace => namespace,
+    };
+    let written = namespace.origin().cloned().unwrap_or_else(|| object.anchor());
+    AuthReader {
+        name: object.name().to_owned(),
+        namespace,
+        anchor: object.anchor(),
+        decided: release.map_or(written, |it| it.anchor.clone()),
+    }
+}
+
+/// Whether a binding is for the account, by itself or with others.
+///
+/// # Errors
+/// Why nobody can tell.
+fn is_bound(binding: &Node, namespace: &str, account: &str) -> Result<bool, Reason> {
+    let subjects = match binding.look("subjects") {
+        Ok(subjects) => subjects.map(Node::items).unwrap_or_default(),
+        Err((why, _)) => return Err(why),
+    };
+    let mut untold = None;
+    for subject in subjects {
+        let field = |name| match subject.look(name) {
+            Ok(field) => Ok(field.and_then(Node::as_str).unwrap_or_default()),
+            Err((why, _)) => Err(why),
+        };
+        let (kind, name, at) = match (field("kind"), field("name"), field("namespace")) {
+            (Ok(kind), Ok(name), Ok(at)) if !has_hole(name) && !has_hole(at) => (kind, name, at),
+            (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => {
+                untold.get_or_insert(why);
+                continue;
+            }
+            _ => {
+                untold.get_or_insert("the subject of a binding is unknown".into());
+                continue;
+            }
+        };
+        let is = match kind {
+            "ServiceAccount" => name == account && at == namespace,
+            "User" => name == format!("system:serviceaccount:{namespace}:{account}"),
+            "Group" => {
+                name == "system:serviceaccounts"
+                    || name == "system:authenticated"
+                    || name.strip_prefix("system:serviceaccounts:") == Some(namespace)
+            }
+            _ => false,
+        };
+        if is {
+            return Ok(true);
+        }
+    }
+    untold.map_or(Ok(false), Err)
+}
+
+/// Adds what the ClusterRole `name` grants.
+fn grant(environment: &Environment, name: &str, access: &mut Access) {
+    let mut objects = environment.objects.iter();
+    let Some(role) = objects.find(|it| it.kind() == "ClusterRole" && it.name() == name) else {
+        // `bootstrappolicy/policy.go` has these two rules.
+        let reviews = ["tokenreviews.authentication.k8s.io", SUBJECT_ACCESS_REVIEWS];
+        let binding = access.bindings.iter().find(|(role, _)| role == name);
+        match binding.filter(|_| name == "system:auth-delegator").map(|(_, at)| at.clone()) {
+            Some(at) => {
+                access.resources.extend(reviews.map(|it| (it.to_owned(), at.clone())));
+            }
+            None => _ = access.open.get_or_insert(format!("it has the role {name}, too").into()),
+        }
+        return;
+    };
+    let rules = role.node.look("rules");
+    let is_known = |rule: &Node| {
+        let open = |it: &Node| it.as_map().is_some_and(|map| map.open.is_some());
+        rule.walk().all(|it| it.unknown().is_none() && !open(it))
+    };
+    let rules = rules.map(|it| it.map(Node::items).unwrap_or_default()).unwrap_or_default();
+    if role.node.look("rules").is_err()
+        || role.node.get("aggregationRule").is_some()
+        || !rules.iter().all(is_known)
+    {
+        access.open.get_or_insert(format!("what {name} grants is unknown").into());
+    }
+    for rule in rules {
+        let has = |field, words: &[&str]| {
+            rule.items_at(field).iter().filter_map(Node::as_str).any(|it| words.contains(&it))
+        };
+        let only = rule.items_at("resourceNames");
+        if !has("verbs", &["get", "create", "*"])
+            || !only.is_empty() && !has("resourceNames", &[SETTINGS])
+        {
+            continue;
+        }
+        for group in rule.items_at("apiGroups").iter().filter_map(Node::as_str) {
+            for resource in rule.items_at("resources") {
+                let Some(name) = resource.as_str() else { continue };
+                let full = if group.is_empty() || group == "*" {
+                    name.to_owned()
+                } else {
+                    format!("{name}.{group}")
+                };
+                access.resources.push((full, resource.origin.clone()));
+            }
+        }
+    }
+}
+
+/// What authorizes a request to the Metrics API.
+pub(crate) const SUBJECT_ACCESS_REVIEWS: &str = "subjectaccessreviews.authorization.k8s.io";

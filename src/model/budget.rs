@@ -1,0 +1,178 @@
+//! PodDisruptionBudgets, and whose pods they are for.
+
+use crate::{
+    data::subject::is_server_named_in,
+    model::{
+        Fact, IntOrPercent,
+        workload::{self, fact},
+    },
+    resolve::environment::{Environment, Object},
+    tree::{Node, Origin, Reason},
+};
+
+use super::lower::namespace_of;
+
+/// A PodDisruptionBudget for metrics-server, or meant for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget {
+    /// Its name.
+    pub name: String,
+    /// Its namespace; `default` when nothing says otherwise.
+    pub namespace: String,
+    /// Whether it selects pods of the environment.
+    pub selects: Fact<bool>,
+    /// `minAvailable`
+    pub min_available: Fact<IntOrPercent>,
+    /// `maxUnavailable`
+    pub max_unavailable: Fact<IntOrPercent>,
+    /// What asks for it: its name, or the chart's setting.
+    pub anchor: Origin,
+}
+
+impl Budget {
+    /// `kube-system/metrics-server`
+    pub(crate) fn subject(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The budgets of `environment` that select pods of a metrics-server, or are called after one.
+pub(super) fn all(environment: &Environment) -> Vec<Budget> {
+    let budgets = environment.objects.iter().filter(|it| it.kind() == "PodDisruptionBudget");
+    budgets.filter_map(|it| budget(environment, it)).collect()
+}
+
+fn budget(environment: &Environment, object: &Object) -> Option<Budget> {
+    let pods = environment.objects.iter().filter(|it| namespace_of(it) == namespace_of(object));
+    let (mut selects, mut is_ours) = (Fact::Absent(None), is_meant(object));
+    for pods in pods {
+        let Some(labels) = labels(&pods.node) else { continue };
+        match selected(&object.node, labels) {
+            Ok(false) => {}
+            Ok(true) => {
+                selects = Fact::Known(true, object.anchor());
+                is_ours |= workload::container(&pods.node).is_some();
+            }
+            Err((why, at)) if selects.is_absent() => selects = Fact::Unknown(why, Some(at)),
+            Err(_) => {}
+        }
+    }
+    let release = object.release.and_then(|index| environment.releases.get(index));
+    let asks = |path: &&str| {
+        let it = release?.values.at(path)?;
+        it.origin.written_at().map(|_| it.origin.clone())
+    };
+    let paths = ["podDisruptionBudget.enabled", "pdb.create"];
+    let asked = paths.iter().find_map(asks).or_else(|| Some(release?.anchor.clone()));
+    is_ours.then(|| Budget {
+        name: object.name().to_owned(),
+        namespace: namespace_of(object).to_owned(),
+        selects: selects.or_default(false, object.anchor()),
+        min_available: fact(&object.node, "spec.minAvailable", workload::int_or_part),
+        max_unavailable: fact(&object.node, "spec.maxUnavailable", workload::int_or_part),
+        anchor: asked.unwrap_or_else(|| object.anchor()),
+    })
+}
+
+/// The budget whose selector matches the pods of `workload`.
+///
+/// # Errors
+/// No selector is known to match, and this one may: why it cannot be told, and where that is.
+pub(super) fn of<'a>(
+    environment: &'a Environment,
+    namespace: &str,
+    workload: &Node,
+) -> Result<Option<&'a Node>, (Reason, Origin)> {
+    let mut unknown = None;
+    for object in environment.objects.iter().filter(|it| it.kind() == "PodDisruptionBudget") {
+        if namespace_of(object) != namespace {
+            continue;
+        }
+        match labels(workload).map(|it| selected(&object.node, it)) {
+            Some(Ok(true)) => return Ok(Some(&object.node)),
+            Some(Err(found)) => _ = unknown.get_or_insert(found),
+            Some(Ok(false)) | None => {}
+        }
+    }
+    unknown.map_or(Ok(None), Err)
+}
+
+/// Whether a budget is called after metrics-server, or selects what is.
+fn is_meant(object: &Object) -> bool {
+    let labels = object.node.at("spec.selector.matchLabels");
+    let mut labels = labels.into_iter().flat_map(Node::entries);
+    is_server_named_in(object.name())
+        || labels.any(|(_, it)| it.value.as_str().is_some_and(is_server_named_in))
+}
+
+/// What holds the labels of the pods that `node` is, or makes.
+fn labels(node: &Node) -> Option<&Node> {
+    match node.object_kind() {
+        "Pod" => node.get("metadata"),
+        _ => node.at("spec.template.metadata"),
+    }
+}
+
+/// Whether `budget` selects pods with these `metadata`.
+///
+/// As `LabelSelectorAsSelector` of `k8s.io/apimachinery` has it: a missing selector selects nothing,
+/// an empty one everything, but nothing in `policy/v1beta1`.
+///
+/// # Errors
+/// Why nobody can tell, and where that is.
+fn selected(budget: &Node, metadata: &Node) -> Result<bool, (Reason, Origin)> {
+    let Some(selector) = budget.look("spec.selector")?.filter(|it| !it.is_null()) else {
+        return Ok(false);
+    };
+    let wanted = selector.look("matchLabels")?;
+    let wanted: Vec<_> = wanted.map(Node::entries).into_iter().flatten().collect();
+    let expressions = selector.look("matchExpressions")?.map(Node::items).unwrap_or_default();
+    if wanted.is_empty() && expressions.is_empty() {
+        return Ok(budget.str_at("apiVersion") != Some("policy/v1beta1"));
+    }
+    let labels = metadata.look("labels")?;
+    let label = |key: &str| -> Result<Option<&str>, (Reason, Origin)> {
+        let Some(labels) = labels else { return Ok(None) };
+        match labels.get(key) {
+            Some(it) => text(it),
+            None => match labels.as_map().and_then(|it| it.open.clone()) {
+                Some(why) => Err((why, labels.origin.clone())),
+                None => Ok(None),
+            },
+        }
+    };
+    for (key, it) in wanted {
+        if text(&it.value)? != label(key)? {
+            return Ok(false);
+        }
+    }
+    for expression in expressions {
+        let key = expression.look("key")?.and_then(Node::as_str).unwrap_or_default();
+        let operator = expression.look("operator")?.and_then(Node::as_str).unwrap_or_default();
+        let values = expression.look("values")?.map(Node::items).unwrap_or_default();
+        let values: Vec<_> = values.iter().map(text).collect::<Result<_, _>>()?;
+        let found = label(key)?;
+        let holds = match operator {
+            "In" => found.is_some() && values.contains(&found),
+            "NotIn" => found.is_none() || !values.contains(&found),
+            "Exists" => found.is_some(),
+            "DoesNotExist" => found.is_none(),
+            _ => return Err(("this operator is none".into(), expression.origin.clone())),
+        };
+        if !holds {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The text of a label; what has yet to be filled in nobody can tell.
+fn text(node: &Node) -> Result<Option<&str>, (Reason, Origin)> {
+    if let Some(why) = node.unknown() {
+        return Err((why.clone(), node.origin.clone()));
+    }
+    match node.as_str().filter(|it| super::fact::has_hole(it)) {
+        Some(text) => Err((format!("nothing fills in `{text}`").into(), node.origin.clone())),
+        None => Ok(node.as_str()),
+    }
+}

@@ -1,0 +1,173 @@
+//! How the Metrics API is registered, and what its certificate is verified with.
+
+use crate::{
+    data::Family,
+    model::{
+        ApiService, Authority, Fact, MetricsServer,
+        workload::{self, fact},
+    },
+    problem::ProblemKind,
+    resolve::environment::{EntryKind, Environment, Object, Release},
+    source::{self, Sources},
+    tree::{Node, Origin, Reason},
+};
+
+/// The one APIService of the Metrics API that there is.
+const NAME: &str = "v1beta1.metrics.k8s.io";
+
+/// Annotations for cert-manager's injector, today's and the former one, and for OpenShift's.
+const INJECTORS: &[&str] = &[
+    "cert-manager.io/inject-ca-from",
+    "cert-manager.io/inject-ca-from-secret",
+    "cert-manager.io/inject-apiserver-ca",
+    "certmanager.k8s.io/inject-ca-from",
+    "certmanager.k8s.io/inject-apiserver-ca",
+    "service.beta.openshift.io/inject-cabundle",
+    "service.alpha.openshift.io/inject-cabundle",
+];
+
+/// What the API server verifies the certificate behind the APIService `node` with.
+pub(super) fn authority(node: &Node, release: Option<&Release>) -> Fact<Authority> {
+    match fact(node, "spec.caBundle", workload::text) {
+        Fact::Known(bundle, origin) if !bundle.is_empty() => Fact::Known(Authority::Bundle, origin),
+        // Nobody can tell a bundle that Helm makes, but it is certain to be there.
+        Fact::Unknown(why, at) => match release
+            .and_then(by_helm)
+            .filter(|it| at.as_ref().is_some_and(|at| at.written_at() == it.written_at()))
+        {
+            Some(tls) => Fact::Known(Authority::Helm, tls),
+            None => Fact::Unknown(why, at),
+        },
+        Fact::Invalid { why, origin, .. } => Fact::Unknown(why, Some(origin)),
+        Fact::Known(..) | Fact::Absent(_) => injected(node),
+    }
+}
+
+/// Where `tls.type: helm` is, which has a bundle made.
+fn by_helm(release: &Release) -> Option<Origin> {
+    let tls = release.values.at("tls.type").filter(|it| it.as_str() == Some("helm"))?;
+    (release.family == Some(Family::KubernetesSigs)).then(|| tls.origin.clone())
+}
+
+/// The annotation that asks a controller for the bundle.
+fn injected(node: &Node) -> Fact<Authority> {
+    let annotations = match node.look("metadata.annotations") {
+        Ok(None) => return Fact::Absent(None),
+        Ok(Some(annotations)) => annotations,
+        Err((why, at)) => return Fact::Unknown(why, Some(at)),
+    };
+    let origin = &annotations.origin;
+    if let Some(asked) = INJECTORS.iter().find_map(|it| annotations.get(it)) {
+        return match asked.unknown() {
+            Some(why) => Fact::Unknown(why.clone(), Some(asked.origin.clone())),
+            None => Fact::Known(Authority::Injected, asked.origin.or(origin)),
+        };
+    }
+    match annotations.as_map().and_then(|it| it.open.clone()) {
+        Some(why) => Fact::Unknown(why, Some(origin.clone())),
+        None => Fact::Absent(None),
+    }
+}
+
+/// The registration that the chart of prometheus-adapter makes when it has rules for resources:
+/// `templates/resource-metrics-apiservice.yaml`.
+pub(super) fn adapter(release: &Release) -> Option<ApiService> {
+    let rules = adapter_rules(release)?.ok()??;
+    let unknown = || Fact::Unknown("the chart of prometheus-adapter is not modelled".into(), None);
+    Some(ApiService {
+        name: NAME.to_owned(),
+        insecure_skip_tls_verify: Fact::Unknown("it is another program's".into(), None),
+        ca_bundle: Fact::Absent(None),
+        authority: Fact::Absent(None),
+        service: unknown(),
+        port: Fact::Unknown("it is another program's".into(), None),
+        foreign: true,
+        anchor: rules.origin.or(&release.anchor),
+        release: Some(release.anchor.clone()),
+    })
+}
+
+/// The rules by which prometheus-adapter serves the Metrics API, if `release` is of its chart.
+fn adapter_rules(release: &Release) -> Option<Result<Option<&Node>, Reason>> {
+    if source::file_name(&release.chart) != "prometheus-adapter" {
+        return None;
+    }
+    let rules = release.values.look("rules.resource").map_err(|(why, _)| why);
+    Some(rules.map(|it| it.filter(|it| it.as_map().is_some_and(|it| !it.is_empty()))))
+}
+
+/// What registers the Metrics API in `environment`; unknown where something out of sight may.
+pub(super) fn of(
+    sources: &Sources,
+    environment: &Environment,
+    servers: &[MetricsServer],
+    services: &[ApiService],
+) -> Fact<String> {
+    if let Some(service) = services.iter().find(|it| it.name == NAME) {
+        let by = service.service.value().cloned().unwrap_or_else(|| service.name.clone());
+        return Fact::Known(by, service.anchor.clone());
+    }
+    if let Some(service) = services.first() {
+        let why = format!("{} is another version of it", service.name);
+        return Fact::Unknown(why.into(), Some(service.anchor.clone()));
+    }
+    if let Some(server) = servers.iter().find(|it| it.managed) {
+        let why = "the platform brings a metrics-server".into();
+        return Fact::Unknown(why, Some(server.anchor.clone()));
+    }
+    if let Some((why, at)) = unseen(environment) {
+        return Fact::Unknown(why, Some(at));
+    }
+    // Who deploys it without its Service does not do the whole of it here.
+    let mut kinds = environment.objects.iter().map(Object::kind);
+    if !kinds.any(|it| it == "Service") {
+        return Fact::Unknown("its Service is elsewhere".into(), None);
+    }
+    let unknown = |it: &&Release| it.family.is_none() && !matches!(adapter_rules(it), Some(Ok(_)));
+    if let Some(release) = environment.releases.iter().find(unknown) {
+        let why = format!("what the chart {} installs is not known", release.chart);
+        return Fact::Unknown(why.into(), Some(release.anchor.clone()));
+    }
+    // What Flux reads is a whole cluster; of anything else more may lie in other directories.
+    let whole = environment.entry.kind == EntryKind::Flux;
+    let mut others = sources
+        .iter()
+        .map(|(file, _)| file)
+        .filter(|file| !whole && sources.text(*file).contains(NAME));
+    match others.next() {
+        Some(file) => {
+            let why = "another part of the repository speaks of an APIService".into();
+            Fact::Unknown(why, Some(Origin::start_of(file)))
+        }
+        None => Fact::Absent(None),
+    }
+}
+
+/// What may hold objects of `environment` that are not in sight: why, and where.
+pub(super) fn unseen(environment: &Environment) -> Option<(Reason, Origin)> {
+    let mut problems = environment.problems.iter().filter(|it| {
+        it.unseen.objects
+            || matches!(
+                it.kind,
+                ProblemKind::Unresolved | ProblemKind::BuildFails | ProblemKind::Syntax
+            )
+    });
+    let problem = problems.next().map(|it| (Reason::from(&*it.message), it.at.clone()));
+    let suspended = |it: &&Object| it.suspended;
+    problem.or_else(|| {
+        let object = environment.objects.iter().find(suspended)?;
+        Some(("a part of it is suspended".into(), object.anchor()))
+    })
+}
+
+/// Whether one tool applies `places`, or they are manifests of one directory.
+pub(super) fn together<'a>(
+    sources: &Sources,
+    environment: &Environment,
+    places: impl Iterator<Item = &'a Origin>,
+) -> bool {
+    let mut dirs = places.filter_map(Origin::written_at);
+    let mut dirs = dirs.by_ref().map(|it| source::parent(&sources[it.file].path));
+    environment.entry.kind != EntryKind::Manifests
+        || dirs.next().is_none_or(|first| dirs.all(|it| it == first))
+}

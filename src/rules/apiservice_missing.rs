@@ -1,0 +1,28 @@
+use crate::{
+    finding::{Findings, Severity},
+    model::Cluster,
+};
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    if cluster.assumed || !cluster.metrics_api.is_absent() {
+        return;
+    }
+    for server in &cluster.metrics_servers {
+        let mut charts = cluster.charts.iter();
+        let chart = charts.find(|it| it.anchor.written_at() == server.anchor.written_at());
+        let create = chart.map(|it| &it.creates_api_service);
+        let message =
+            "nothing registers the Metrics API: no APIService v1beta1.metrics.k8s.io is in sight";
+        let written = create.and_then(|it| it.origin());
+        let at = written.unwrap_or(&server.anchor).or(&server.anchor);
+        let finding = findings.at(&at, &server.subject(), message);
+        if chart.is_some() {
+            finding.help("set apiService.create to true");
+        } else {
+            finding
+                .variant("manifest")
+                .at_most(Severity::Warning)
+                .help("add the APIService of upstream's components.yaml");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+use crate::{
+    finding::{Findings, Severity},
+    model::Cluster,
+    tree::Via,
+};
+
+const HOME: &str = "kube-system";
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for server in cluster.metrics_servers.iter().filter(|it| !it.managed) {
+        let access = &server.access;
+        let elsewhere =
+            access.auth_readers.iter().all(|it| it.namespace.value().is_some_and(|it| it != HOME));
+        if access.open.is_some() || cluster.unseen.is_some() || !elsewhere {
+            continue;
+        }
+        let Some(reader) = access.auth_readers.first() else { continue };
+        let Some(namespace) = reader.namespace.value() else { continue };
+        let reads_anyway = access.place_of("configmaps");
+        let message = if reads_anyway.is_some() {
+            format!(
+                "the RoleBinding {} has no effect in {namespace}: its Role is in kube-system",
+                reader.name
+            )
+        } else {
+            format!(
+                "metrics-server cannot read its authentication settings: the RoleBinding {} has \
+                 to be in kube-system, not {namespace}",
+                reader.name
+            )
+        };
+        let by_chart = server.chart.is_some();
+        let moved = reader.decided.steps().any(|it| it.via == Via::Transformed);
+        let finding = findings.at(&reader.decided.or(&server.anchor), &server.subject(), message);
+        if reader.anchor.written_at() != reader.decided.written_at() && !by_chart {
+            finding.also(&reader.anchor, "this RoleBinding");
+        }
+        finding.help(if by_chart {
+            "use version 3.10.0 of the chart or a newer one"
+        } else if moved {
+            "patch the namespace of the RoleBinding back to kube-system"
+        } else {
+            "set the namespace of the RoleBinding to kube-system"
+        });
+        if let Some(role) = reads_anyway {
+            finding
+                .variant("idle")
+                .at_most(Severity::Note)
+                .also(role, "this lets metrics-server read every ConfigMap, these settings too");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+use crate::{
+    finding::{Findings, Severity},
+    model::{Authority, Cluster},
+};
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for service in cluster.api_services.iter().filter(|it| !it.foreign) {
+        let Some((true, skip)) = service.insecure_skip_tls_verify.known() else { continue };
+        let Some((authority, by)) = service.authority.known() else { continue };
+        let message = match authority {
+            Authority::Bundle => {
+                "the API server refuses a caBundle beside insecureSkipTLSVerify: true"
+            }
+            Authority::Helm => {
+                "the API server refuses the caBundle that Helm makes beside insecureSkipTLSVerify: true"
+            }
+            Authority::Injected => {
+                "the API server refuses the caBundle that is injected beside insecureSkipTLSVerify: true"
+            }
+        };
+        // A default is mended where the value is that it does not go with.
+        let (at, other) = if skip.written_at().is_some() { (skip, by) } else { (by, skip) };
+        let finding = findings.at(&at.or(&service.anchor), &service.name, message).help(
+            "set insecureSkipTLSVerify to false (in values: apiService.insecureSkipTLSVerify)",
+        );
+        finding.also(other, "it does not go with this");
+        if *authority == Authority::Injected {
+            // The APIService works, without being verified.
+            finding.variant("injected").at_most(Severity::Warning);
+        }
+    }
+}
