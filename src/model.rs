@@ -9,6 +9,7 @@ mod chart;
 mod fact;
 mod kubelet;
 mod lower;
+mod metrics_server;
 pub(crate) mod nodes;
 mod pin;
 pub(crate) mod platform;
@@ -30,6 +31,7 @@ pub(crate) use fact::Facts;
 use fact::facts;
 pub(crate) use fact::{Datum, Fact};
 pub(crate) use lower::{Elsewhere, lower};
+pub(crate) use metrics_server::{Arg, Container, MetricsServer, MetricsServerFacts, Resources};
 pub(crate) use platform::Carrier;
 pub(crate) use pod::{Pod, PortRef, Spread};
 pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
@@ -44,7 +46,7 @@ use semver::Version;
 use crate::{
     data::Family,
     problem::Problem,
-    tree::{Origin, Reason, Via},
+    tree::{Origin, Reason},
 };
 
 /// One environment, typed.
@@ -140,155 +142,6 @@ pub(crate) struct Count {
     pub min: u64,
     /// At most this many, if anything says so.
     pub max: Option<u64>,
-}
-
-/// One metrics-server.
-#[derive(Debug, Clone)]
-pub(crate) struct MetricsServer {
-    /// The workload's name.
-    pub name: String,
-    /// Its namespace; `default` when nothing says otherwise.
-    pub namespace: String,
-    /// How it gets there: `manifest`, `helm-release`, `values-file`, `helm-chart`, `argo-cd`,
-    /// `bundled` …
-    pub via: &'static str,
-    /// The chart, if it comes from one: its name and version.
-    pub chart: Option<(String, Fact<String>)>,
-    /// What a default is reported at: the workload's name, the release's chart version.
-    pub anchor: Origin,
-    /// Whether the installer sets its flags, not this repository.
-    pub managed: bool,
-    /// Whether what applies it is suspended, so that the cluster may run something else.
-    pub suspended: bool,
-    /// What RBAC lets it do.
-    pub access: Access,
-    /// The other containers of its pods.
-    pub beside: Vec<Container>,
-    /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
-    pub resizer: Option<Origin>,
-    /// The versions of the program that it may be, oldest first, without what a distribution
-    /// appends, as in `0.7.2-eksbuild.1`; none when nobody can tell.
-    pub versions: Vec<Version>,
-    /// Its pods, where they can be seen.
-    pub pod: Option<Pod>,
-    /// The APIService that is to lead to it.
-    pub registration: Option<ApiService>,
-    /// The Services in front of it: those that select its pods, and the one that the APIService names.
-    pub services: Vec<Service>,
-    /// Its settings, which are read as if they were its own: `server.replicas`.
-    pub facts: MetricsServerFacts,
-}
-
-facts! {
-    /// The settings of a metrics-server.
-    pub(crate) struct MetricsServerFacts {
-        /// `Deployment` or `DaemonSet`.
-        pub(crate) kind: Fact<String>,
-        /// The image as written.
-        pub(crate) image: Fact<String>,
-        /// Its repository, with the registry: what stands before the tag.
-        pub(crate) image_repository: Fact<String>,
-        /// Its tag.
-        pub(crate) image_tag: Fact<String>,
-        /// `command` (without the program) and `args`, each with where it is written.
-        pub(crate) args: Fact<Vec<Arg>>,
-        /// `--kubelet-insecure-tls`
-        pub(crate) kubelet_insecure_tls: Fact<bool>,
-        /// `--kubelet-certificate-authority`
-        pub(crate) kubelet_certificate_authority: Fact<String>,
-        /// `--kubelet-client-certificate`
-        pub(crate) kubelet_client_certificate: Fact<String>,
-        /// `--kubelet-client-key`
-        pub(crate) kubelet_client_key: Fact<String>,
-        /// `--deprecated-kubelet-completely-insecure`
-        pub(crate) kubelet_completely_insecure: Fact<bool>,
-        /// `--kubelet-port`
-        pub(crate) kubelet_port: Fact<i128>,
-        /// `--kubelet-preferred-address-types`: in the order in which they are tried, each once.
-        pub(crate) kubelet_preferred_address_types: Fact<String>,
-        /// `--kubelet-use-node-status-port`
-        pub(crate) kubelet_use_node_status_port: Fact<bool>,
-        /// `--kubelet-request-timeout`
-        pub(crate) kubelet_request_timeout: Fact<Duration>,
-        /// `--metric-resolution`
-        pub(crate) metric_resolution: Fact<Duration>,
-        /// `--secure-port`
-        pub(crate) secure_port: Fact<i128>,
-        /// The container's port named `https`, or its only one.
-        pub(crate) container_port: Fact<i128>,
-        /// `hostNetwork`
-        pub(crate) host_network: Fact<bool>,
-        /// `replicas`
-        pub(crate) replicas: Fact<i128>,
-        /// `strategy.type`
-        pub(crate) strategy_type: Fact<String>,
-        /// `strategy.rollingUpdate.maxUnavailable`
-        pub(crate) strategy_max_unavailable: Fact<IntOrPercent>,
-        /// `strategy.rollingUpdate.maxSurge`
-        pub(crate) strategy_max_surge: Fact<IntOrPercent>,
-        /// The PodDisruptionBudget's `minAvailable`.
-        pub(crate) pdb_min_available: Fact<IntOrPercent>,
-        /// The PodDisruptionBudget's `maxUnavailable`.
-        pub(crate) pdb_max_unavailable: Fact<IntOrPercent>,
-        /// `priorityClassName`
-        pub(crate) priority_class: Fact<String>,
-        /// `resources.requests.cpu`
-        pub(crate) cpu_request: Fact<Cpu>,
-        /// `resources.limits.cpu`
-        pub(crate) cpu_limit: Fact<Cpu>,
-        /// `resources.requests.memory`
-        pub(crate) memory_request: Fact<Memory>,
-        /// `resources.limits.memory`
-        pub(crate) memory_limit: Fact<Memory>,
-        /// `--tls-cert-file`
-        pub(crate) tls_cert_file: Fact<String>,
-        /// `--tls-private-key-file`
-        pub(crate) tls_private_key_file: Fact<String>,
-        /// `--cert-dir`
-        pub(crate) cert_dir: Fact<String>,
-        /// The APIService's `insecureSkipTLSVerify`.
-        pub(crate) api_service_insecure_skip_tls_verify: Fact<bool>,
-        /// The APIService's `caBundle`.
-        pub(crate) api_service_ca_bundle: Fact<String>,
-    }
-}
-
-/// A container, as far as its resources go.
-#[derive(Debug, Clone)]
-pub(crate) struct Container {
-    /// Its name.
-    pub name: String,
-    /// What a missing setting is reported at: its resources, else its name.
-    pub anchor: Origin,
-    /// What it asks for.
-    pub resources: Resources,
-}
-
-facts! {
-    /// `resources` of a container.
-    pub(crate) struct Resources {
-        /// `requests.cpu`
-        pub(crate) cpu_request: Fact<Cpu>,
-        /// `limits.cpu`
-        pub(crate) cpu_limit: Fact<Cpu>,
-        /// `requests.memory`
-        pub(crate) memory_request: Fact<Memory>,
-        /// `limits.memory`
-        pub(crate) memory_limit: Fact<Memory>,
-    }
-}
-
-/// One item of a container's `command` or `args`.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Arg {
-    /// The item as the program sees it.
-    pub text: String,
-    /// Where it comes from.
-    pub origin: Origin,
-    /// Why the item cannot be told; its text is then the `--flag=` that it starts with, or empty.
-    pub unknown: Option<Reason>,
-    /// Whether it is text, as Kubernetes demands: `true` and `15` without quotes are not.
-    pub is_text: bool,
 }
 
 /// A chart of metrics-server that is installed.
@@ -659,40 +512,5 @@ impl Cluster {
             && self.api_services.is_empty()
             && self.nodes.is_absent()
             && self.problems.iter().all(|it| !it.concerns)
-    }
-}
-
-impl MetricsServer {
-    /// Its settings and its rights, each under the name that `show` gives it.
-    pub(crate) fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
-        let mut facts = self.facts.facts();
-        facts.extend(self.pod.iter().flat_map(|it| it.security.facts()));
-        facts
-    }
-
-    /// The port that it listens on, once it is told or known: the default is that of 0.3.0 and newer.
-    pub(crate) fn listens_on(&self) -> Option<(i128, &Origin)> {
-        let (port, at) = self.secure_port.known().filter(|(port, _)| **port > 0)?;
-        let default = at.last().via == Via::FlagDefault;
-        let has_default = || self.versions.first().is_some_and(|it| *it >= Version::new(0, 3, 0));
-        (!default || has_default()).then_some((*port, at))
-    }
-
-    /// What its arguments are to the program; nothing when nobody can tell them.
-    pub(crate) fn arguments(&self) -> Vec<Argument<'_>> {
-        self.args.value().map(|args| workload::flag::arguments(args)).unwrap_or_default()
-    }
-
-    /// `kube-system/metrics-server`
-    pub(crate) fn subject(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
-    }
-}
-
-impl Deref for MetricsServer {
-    type Target = MetricsServerFacts;
-
-    fn deref(&self) -> &MetricsServerFacts {
-        &self.facts
     }
 }

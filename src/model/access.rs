@@ -169,7 +169,7 @@ fn is_bound(binding: &Node, namespace: &str, account: &str) -> Result<bool, Reas
     untold.map_or(Ok(false), Err)
 }
 
-/// Adds what the ClusterRole `name` grants.
+/// Adds what the `ClusterRole` `name` grants.
 fn grant(environment: &Environment, name: &str, access: &mut Access) {
     let mut objects = environment.objects.iter();
     let Some(role) = objects.find(|it| it.kind() == "ClusterRole" && it.name() == name) else {

@@ -48,13 +48,12 @@ fn budget(environment: &Environment, object: &Object) -> Option<Budget> {
     for pods in pods {
         let Some(labels) = labels(&pods.node) else { continue };
         match selected(&object.node, labels) {
-            Ok(false) => {}
+            Err((why, at)) if selects.is_absent() => selects = Fact::Unknown(why, Some(at)),
+            Ok(false) | Err(_) => {}
             Ok(true) => {
                 selects = Fact::Known(true, object.anchor());
                 is_ours |= workload::container(&pods.node).is_some();
             }
-            Err((why, at)) if selects.is_absent() => selects = Fact::Unknown(why, Some(at)),
-            Err(_) => {}
         }
     }
     let release = object.release.and_then(|index| environment.releases.get(index));

@@ -2,7 +2,6 @@ use super::is_one;
 use crate::{
     finding::Findings,
     model::{ApiService, Cluster, MetricsServer},
-    source::Span,
     tree::Origin,
 };
 
@@ -51,7 +50,7 @@ fn check_own(own: &[&MetricsServer], findings: &mut Findings) -> bool {
 
 /// Reports an APIService that another program, or another release, claims as well.
 fn check_api_services(cluster: &Cluster, own: &[&MetricsServer], findings: &mut Findings) {
-    let claim = |it: &ApiService| -> (Option<Span>, Option<String>) {
+    let claim = |it: &ApiService| {
         let release = it.release.as_ref().and_then(Origin::written_at);
         (release, it.service.value().cloned())
     };

@@ -154,7 +154,7 @@ pub(super) fn denies_all(container: &Node) -> Option<Origin> {
     let image = container.str_at("image")?;
     let (_, tag) = image.rsplit('/').next()?.split_once(':')?;
     let args = ["command", "args"].into_iter().flat_map(|it| container.items_at(it));
-    let flag = args.filter(|it| {
+    let mut flag = args.filter(|it| {
         matches!(
             it.as_str().map(|it| it.trim_start_matches('-')),
             Some("bypass-dns-resolution" | "bypass-dns-resolution=true")
@@ -164,7 +164,7 @@ pub(super) fn denies_all(container: &Node) -> Option<Origin> {
         it.str_at("name") == Some("BYPASS_DNS_RESOLUTION")
             && it.get("value").and_then(loose_bool) == Some(true)
     });
-    let bypass = flag.last().or_else(|| variable?.get("value"));
+    let bypass = flag.next_back().or_else(|| variable?.get("value"));
     bypass.filter(|_| is_denying(tag)).map(|it| it.origin.clone())
 }
 
