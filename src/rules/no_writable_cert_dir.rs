@@ -1,7 +1,7 @@
 use semver::Version;
 
 use crate::{
-    finding::Findings,
+    finding::{Findings, Severity},
     model::{Cluster, Fact, MetricsServer, Pod},
 };
 
@@ -80,6 +80,12 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
     let finding = findings.at(&place, &server.subject(), message);
     finding.variant(if unsaid { "unsaid" } else { "" }).help(help);
     let security = &pod.security;
+    // A build of one's own may have another user.
+    let said =
+        security.run_as_user.value().is_some() || security.run_as_non_root.value() == Some(&true);
+    if closed == Closed::NotRoot && !said {
+        finding.at_most(Severity::Warning);
+    }
     let says = match (deepest, closed) {
         (Some(mount), _) => Some((&mount.origin, "mounted here")),
         (None, Closed::ReadOnly) => {
