@@ -4,7 +4,7 @@
 //! true. What stands in a condition or a loop may be there or not: a value or an item is unknown
 //! then. A document is judged as a whole, if it is there, unless there is another one in its place.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use super::{Document, Documents, SyntaxError, documents};
 use crate::{
@@ -74,9 +74,13 @@ pub(super) fn read(path: &str, text: &str, file: FileId, dialect: Dialect) -> Op
 
 /// A part of a template that is not what it makes.
 #[derive(Debug, Clone)]
-struct Mark {
+struct Mark<'a> {
     range: Range<usize>,
     kind: MarkKind,
+    notation: Placeholder,
+    /// What a control mark opens or closes, as it is written: `if`, of `endif` too; empty where one
+    /// word closes all.
+    word: &'a str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +101,8 @@ enum Turn {
     Turns,
     /// It is there again whatever is before it: `end`.
     Closes,
+    /// It may be there or not if its end follows, else nothing new.
+    Perhaps,
     /// Nothing new.
     Stays,
 }
@@ -118,7 +124,7 @@ fn is_named(path: &str) -> bool {
 }
 
 /// The marks of `text` in order; unless `commented`, those that stand in no comment of YAML.
-fn marks(text: &str, dollar: bool, commented: bool) -> Vec<Mark> {
+fn marks(text: &str, dollar: bool, commented: bool) -> Vec<Mark<'_>> {
     let mut openings = vec![
         Placeholder::HashBraces,
         Placeholder::HashStatement,
@@ -164,7 +170,25 @@ fn marks(text: &str, dollar: bool, commented: bool) -> Vec<Mark> {
             continue;
         }
         next = start + inner + inside.len() + notation.closing().len();
-        marks.push(Mark { range: start..next, kind: kind(*notation, inside) });
+        let (kind, word) = kind(*notation, inside);
+        marks.push(Mark { range: start..next, kind, notation: *notation, word });
+    }
+    // How many ends of each word follow that nothing opens yet.
+    let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
+    for mark in marks.iter_mut().rev() {
+        let count = ends.entry(mark.word).or_default();
+        match mark.kind {
+            MarkKind::Control(Turn::Closes) => *count += 1,
+            MarkKind::Control(Turn::Perhaps) => {
+                let turn = if *count > 0 { Turn::Opens } else { Turn::Stays };
+                *count = count.saturating_sub(1);
+                // One of a `switch`, which has no end of its own.
+                let turn =
+                    if mark.word == "case" && turn != Turn::Opens { Turn::Turns } else { turn };
+                mark.kind = MarkKind::Control(turn);
+            }
+            _ => {}
+        }
     }
     marks
 }
@@ -172,72 +196,95 @@ fn marks(text: &str, dollar: bool, commented: bool) -> Vec<Mark> {
 /// A longer mark is none.
 const MAX_MARK: usize = 4_000;
 
-fn kind(notation: Placeholder, inside: &str) -> MarkKind {
+/// What a mark is, and the word that it opens or closes.
+fn kind(notation: Placeholder, inside: &str) -> (MarkKind, &str) {
     let inner = inside.trim_matches(['-', '~', '+']).trim();
-    let word = inner.split(|it: char| !it.is_alphanumeric()).next().unwrap_or_default();
-    match notation {
-        Placeholder::Comment | Placeholder::HashComment => MarkKind::Comment,
-        Placeholder::Erb if inner.starts_with('#') => MarkKind::Comment,
-        Placeholder::Erb if inner.starts_with('=') => MarkKind::Hole,
-        Placeholder::Erb => MarkKind::Control(of_code(word, inner)),
+    let word = first_word(inner);
+    let (turn, word) = match notation {
+        Placeholder::Comment | Placeholder::HashComment => return (MarkKind::Comment, word),
+        Placeholder::Erb if inner.starts_with('#') => return (MarkKind::Comment, word),
+        Placeholder::Erb if !inner.starts_with('=') => of_code(word, inner),
         Placeholder::Statement | Placeholder::HashStatement | Placeholder::Directive => {
-            MarkKind::Control(of_statement(word, inner))
+            of_statement(word, inner)
+        }
+        Placeholder::Braces | Placeholder::Brackets if inner.starts_with("/*") => {
+            return (MarkKind::Comment, word);
         }
         Placeholder::Braces | Placeholder::Brackets => {
             let assigns = inner.starts_with('$') && inner.contains('=');
-            let handlebars = inner.starts_with(['#', '/', '^', '!']) && !inner.starts_with("/*");
-            if inner.starts_with("/*") {
-                MarkKind::Comment
-            } else if CONTROL.contains(&word) || assigns || handlebars {
-                MarkKind::Control(of_action(word, inner))
-            } else {
-                MarkKind::Hole
+            let handlebars = inner.starts_with(['#', '/', '^', '!']);
+            if !CONTROL.contains(&word) && !assigns && !handlebars {
+                return (MarkKind::Hole, word);
             }
+            of_action(word, inner)
         }
-        _ => MarkKind::Hole,
-    }
+        _ => return (MarkKind::Hole, word),
+    };
+    (MarkKind::Control(turn), word)
 }
 
-/// A statement of Jinja, or a directive of Terraform.
-fn of_statement(word: &str, inner: &str) -> Turn {
-    match word {
-        "else" | "elif" | "elsif" => Turn::Turns,
+fn first_word(code: &str) -> &str {
+    code.split(|it: char| !it.is_alphanumeric() && it != '_').next().unwrap_or_default()
+}
+
+/// A statement of Jinja and its like (Liquid, Twig, Nunjucks, Tornado), or a directive of Terraform.
+fn of_statement<'a>(word: &'a str, inner: &str) -> (Turn, &'a str) {
+    let turn = match word {
+        "else" | "elif" | "elsif" | "elseif" | "when" | "default" | "empty" | "except"
+        | "finally" => Turn::Turns,
         // What these hold is there in any case.
-        "raw" | "endraw" | "with" | "endwith" | "autoescape" | "endautoescape" => Turn::Stays,
+        "raw" | "verbatim" | "with" | "autoescape" => Turn::Stays,
         "set" if inner.contains('=') => Turn::Stays,
         "if" | "for" | "block" | "macro" | "call" | "filter" | "set" => Turn::Opens,
-        _ if word.starts_with("end") => Turn::Closes,
-        _ => Turn::Stays,
-    }
+        // Tornado closes all by the same word.
+        "apply" | "try" | "while" => Turn::Opens,
+        _ => match word.strip_prefix("end") {
+            Some(opened) => return (Turn::Closes, opened.trim_start_matches('_')),
+            None => Turn::Perhaps,
+        },
+    };
+    (turn, word)
 }
 
 /// An action of Go's templates or of Handlebars.
-fn of_action(word: &str, inner: &str) -> Turn {
+fn of_action<'a>(word: &'a str, inner: &'a str) -> (Turn, &'a str) {
+    let name = || {
+        let marks = ['#', '^', '/', '>', '*', '<', '$', ' '];
+        inner.trim_start_matches(marks).split_whitespace().next().unwrap_or_default()
+    };
     match (word, inner.chars().next()) {
-        ("else", _) => Turn::Turns,
-        ("if" | "range" | "with" | "define" | "block", _) => Turn::Opens,
-        ("end", _) | (_, Some('/')) => Turn::Closes,
-        (_, Some('^')) if inner.len() == 1 => Turn::Turns,
-        (_, Some('#' | '^')) => Turn::Opens,
-        _ => Turn::Stays,
+        ("else", _) => (Turn::Turns, word),
+        ("if" | "range" | "with" | "define" | "block", _) => (Turn::Opens, word),
+        ("end", _) => (Turn::Closes, ""),
+        (_, Some('/')) => (Turn::Closes, name()),
+        (_, Some('^')) if inner.len() == 1 => (Turn::Turns, word),
+        (_, Some('#' | '^')) => (Turn::Opens, name()),
+        _ => (Turn::Stays, word),
     }
 }
 
 /// Code of Ruby, or of a language with braces.
-fn of_code(word: &str, inner: &str) -> Turn {
+fn of_code<'a>(word: &'a str, inner: &str) -> (Turn, &'a str) {
+    const OPENS: [&str; 7] = ["if", "unless", "case", "while", "until", "for", "begin"];
     let block = inner.rsplit_once('|').map_or(inner, |(before, after)| {
         let takes = before.rsplit_once('|').filter(|_| after.is_empty());
         takes.map_or(inner, |(before, _)| before)
     });
-    match word {
+    let assigned = || inner.split_once(" = ").map(|(_, it)| first_word(it.trim_start()));
+    let turn = match word {
         "else" | "elsif" | "when" | "in" | "rescue" | "ensure" => Turn::Turns,
-        "end" => Turn::Closes,
+        "end" => return (Turn::Closes, ""),
+        // It has its end in it: `if x then y end`.
+        _ if inner.split_whitespace().next_back() == Some("end") => Turn::Stays,
         _ if inner.starts_with('}') && inner.ends_with('{') => Turn::Turns,
-        _ if inner.starts_with('}') => Turn::Closes,
-        "if" | "unless" | "case" | "while" | "until" | "for" | "begin" => Turn::Opens,
+        _ if inner.starts_with('}') => return (Turn::Closes, ""),
+        _ if OPENS.contains(&word) || assigned().is_some_and(|it| OPENS.contains(&it)) => {
+            Turn::Opens
+        }
         _ if block.trim_end().ends_with(" do") || block.trim_end().ends_with('{') => Turn::Opens,
         _ => Turn::Stays,
-    }
+    };
+    (turn, word)
 }
 
 /// Masks start with one of the private characters from this one on, which says which hole it is.
@@ -253,7 +300,7 @@ struct Masked<'a> {
     /// The control lines, which were blanked, in order.
     blank: Vec<Range<usize>>,
     /// What stands in conditions and loops, in the order in which it begins.
-    branches: Vec<Branch>,
+    branches: Vec<Branch<'a>>,
     /// From where on which of the branches is the innermost one.
     turns: Vec<(usize, Option<usize>)>,
     /// Whether branches were left out, so that there may be more of everything.
@@ -261,8 +308,10 @@ struct Masked<'a> {
 }
 
 /// Text that is there or not.
-struct Branch {
+struct Branch<'a> {
     range: Range<usize>,
+    /// What opened it.
+    opening: (Placeholder, &'a str),
     /// Why nobody knows which.
     why: Reason,
     /// The branch that it stands in.
@@ -282,7 +331,7 @@ struct MaskedHole {
 }
 
 impl<'a> Masked<'a> {
-    fn new(template: &'a str, marks: &[Mark]) -> Option<Self> {
+    fn new(template: &'a str, marks: &[Mark<'a>]) -> Option<Self> {
         if marks.len() > MAX_HOLES || template.chars().any(|it| index_of(it).is_some()) {
             return None;
         }
@@ -312,30 +361,38 @@ impl<'a> Masked<'a> {
         Some(this)
     }
 
-    fn find_branches(&mut self, marks: &[Mark]) {
+    fn find_branches(&mut self, marks: &[Mark<'a>]) {
         let mut inner: Option<usize> = None;
         for mark in marks {
             let MarkKind::Control(turn) = mark.kind else { continue };
-            let ends = inner.filter(|_| matches!(turn, Turn::Turns | Turn::Closes));
-            let ended = ends.and_then(|it| self.branches.get_mut(it));
+            // What another notation or another word opened is still there.
+            let innermost = inner.and_then(|it| self.branches.get_mut(it));
+            let ended = innermost.filter(|it| {
+                let (notation, word) = it.opening;
+                let closes = mark.word.is_empty() || mark.word == word;
+                let ends = turn == Turn::Turns || turn == Turn::Closes && closes;
+                notation == mark.notation && ends
+            });
             let ended = ended.map(|it| {
                 it.range.end = mark.range.start;
                 it.turns |= turn == Turn::Turns;
-                (it.outer, it.why.clone())
+                (it.outer, it.opening, it.why.clone())
             });
             let branch = match (turn, ended) {
-                (Turn::Opens, _) => Some((inner, self.why(mark), false)),
-                (Turn::Turns, Some((outer, why))) => Some((outer, why, true)),
-                (Turn::Closes, Some((outer, _))) => {
+                (Turn::Opens, _) => {
+                    Some((inner, (mark.notation, mark.word), self.why(mark), false))
+                }
+                (Turn::Turns, Some((outer, opening, why))) => Some((outer, opening, why, true)),
+                (Turn::Closes, Some((outer, ..))) => {
                     inner = outer;
                     None
                 }
                 _ => None,
             };
-            if let Some((outer, why, turned)) = branch {
+            if let Some((outer, opening, why, turned)) = branch {
                 inner = Some(self.branches.len());
                 let range = mark.range.end..self.template.len();
-                self.branches.push(Branch { range, why, outer, turned, turns: false });
+                self.branches.push(Branch { range, opening, why, outer, turned, turns: false });
             }
             self.turns.push((mark.range.end, inner));
         }
@@ -638,6 +695,52 @@ mod tests {
         assert_eq!(read(inner), [r#"{"a":1,"b":"?","c":3}"#], "whenever a is there");
         let code = "a:\n<% x.each do |it| -%>\n  - <%= it %>\n<% end -%>\nb: 1\n";
         assert_eq!(read(code), [r#"{"a":["?"],"b":1}"#]);
+    }
+
+    #[test]
+    fn an_end_closes_what_its_word_opened() {
+        for inner in [
+            "{% cache %}\nb: 1\n{% endcache %}",
+            "{% my_tag 'it' %}\nb: 1\n{% endmy_tag %}",
+            "{% include x %}\n{% for y in z %}\nb: 1\n{% endfor %}",
+            "{% call x() %}\nb: 1\n{% endcall %}",
+            "{% raw %}\nb: 1\n{% endraw %}",
+            "{% set x %}\nb: 1\n{% endset %}",
+            "{{ range .x }}\nb: 1\n{{ end }}",
+            "{{#each x}}\nb: 1\n{{/each}}",
+            "<% y = if x %>\nb: 1\n<% end %>",
+            "<% if y then z end %>\nb: 1",
+        ] {
+            let text = format!("a: 1\n{{% if x %}}\n{inner}\nc: 2\n{{% endif %}}\nd: 3\n");
+            assert_eq!(read(&text), [r#"{"a":1,"b":"?","c":"?","d":3}"#], "{inner}");
+        }
+        for inner in
+            ["{{ if .x }}\nb: 1", "{% endfor %}\nb: 1", "{{ end }}\nb: 1", "<% end %>\nb: 1"]
+        {
+            let text = format!("a: 1\n{{% if x %}}\n{inner}\n");
+            assert_eq!(read(&text), [r#"{"a":1,"b":"?"}"#], "{inner}");
+        }
+        let nested = "{{#if x}}\na: 1\n{{#if.y z}}\nb: 1\n{{/if.y}}\nc: 2\n{{/if}}\nd: {e: 1}\n";
+        assert_eq!(read(nested), [r#"{"a":"?","b":"?","c":"?","d":{"e":1}}"#]);
+    }
+
+    #[test]
+    fn what_an_unknown_word_opens_may_be_there() {
+        for text in [
+            "{% unless x %}\nb: 1\n{% endunless %}",
+            "{% case x %}\n{% when 1 %}\nb: 1\n{% when 2 %}\nb: 2\n{% endcase %}",
+            "{% switch x %}\n{% case 1 %}\nb: 1\n{% default %}\nb: 2\n{% endswitch %}",
+            "{% macro x() %}\nb: 1\n{% endmacro %}",
+            "{% block x %}\nb: 1\n{% endblock x %}",
+            "{% while x %}\n{% if y %}\nb: 1\n{% end %}\nb: 2\n{% end %}",
+            "{{ define \"x\" }}\nb: 1\n{{ end }}",
+            "{{#x}}\nb: 1\n{{/x}}",
+        ] {
+            let text = format!("a: 1\n{text}\nc: 2\n");
+            assert_eq!(read(&text), [r#"{"a":1,"b":"?","c":2}"#], "{text}");
+        }
+        let once = "a: {{ x }}\n{% tag %}\nb: 1\n{% tag %}\nc: 2\n{% endtag %}\nd: 3\n";
+        assert_eq!(read(once), [r#"{"a":"?","b":1,"c":"?","d":3}"#]);
     }
 
     #[test]
