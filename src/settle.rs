@@ -15,9 +15,11 @@ use crate::{
     problem::ProblemKind,
     resolve::environment::Environment,
     rules,
+    scalar::Dialect,
     selection::Selection,
     source::{self, Sources, Span},
     suppress,
+    tree::Node,
 };
 
 /// The findings of a run as they are reported.
@@ -86,6 +88,9 @@ pub(crate) fn settle(
     findings.retain(is_shown);
     let pedantic = found - findings.len();
     findings.sort_by_cached_key(|it| order(sources, it));
+    for finding in findings.iter_mut().filter(|it| it.rule == ProblemKind::BuildFails.rule()) {
+        finding.subject = place(sources, finding);
+    }
     let suppressed = applied.suppressed.into_iter().filter(|it| scope.rules.has(it));
     let suppressed = groups(suppressed).filter(in_scope).count();
     Settled { findings, suppressed, pedantic }
@@ -202,6 +207,41 @@ fn order(sources: &Sources, finding: &Finding) -> impl Ord + use<> {
         finding.message.clone(),
         finding.subject.clone(),
     )
+}
+
+/// What a refusal is about: its file, where in that it is, and what it is about there.
+fn place(sources: &Sources, finding: &Finding) -> String {
+    let Some(span) = finding.primary().map(|it| it.span) else { return finding.subject.clone() };
+    let path = &sources[span.file].path;
+    let inside = source::is_yaml(path).then(|| {
+        let mut roots = sources.documents(span.file, Dialect::Sigs).roots();
+        roots.find(|it| encloses(it, span)).map(|it| path_to(it, span))
+    });
+    let inside = inside.flatten().unwrap_or_default();
+    let parts = [path, &inside, &finding.subject].into_iter().filter(|it| !it.is_empty());
+    parts.map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// The dotted path from `node` to what is written at `span` below it.
+fn path_to(mut node: &Node, span: Span) -> String {
+    let mut path: Vec<String> = Vec::new();
+    loop {
+        let mut entries = node.entries();
+        let entry = entries.find(|(_, it)| it.key == Some(span) || encloses(&it.value, span));
+        let mut items = node.items().iter().enumerate();
+        let (part, child) = match (entry, items.find(|(_, it)| encloses(it, span))) {
+            (Some((key, entry)), _) => (key.to_owned(), &entry.value),
+            (None, Some((index, item))) => (index.to_string(), item),
+            (None, None) => return path.join("."),
+        };
+        path.push(part);
+        node = child;
+    }
+}
+
+fn encloses(node: &Node, span: Span) -> bool {
+    let whole = node.origin.written_at().filter(|it| it.file == span.file);
+    whole.is_some_and(|it| it.start <= span.start && span.end <= it.end)
 }
 
 /// What the configuration says of what is not there: environments, files.

@@ -23,7 +23,7 @@ use crate::{
     tree::{Map, Node, Origin, Reason},
 };
 
-/// How deep `helmfiles` and `bases` may refer to each other.
+/// How deep `helmfiles` may refer to each other.
 const MAX_DEPTH: usize = 8;
 
 /// How many files one environment may read.
@@ -41,21 +41,14 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         .filter(|(file, it)| is_helmfile(&it.path) && !layout.is_template_dir(*file))
         .map(|(file, _)| file)
         .collect();
-    // What another one includes is read with its values.
-    let mut included = BTreeSet::new();
-    for file in &files {
-        for part in parts(context, *file, None).into_iter().flatten() {
-            included.extend(children(context, *file, &part).into_iter().map(|(file, _)| file));
-        }
-    }
-    for file in files {
-        if included.contains(&file) || layout.is_excluded(file) {
+    for file in first(context, &files) {
+        if layout.is_excluded(file) {
             continue;
         }
         for name in names(context, file) {
             let mut run = HelmfileRun::new(context, &name);
             let nothing = Node::new(Map::default(), Origin::start_of(file));
-            run.state(file, &nothing, 0);
+            run.state(file, &nothing);
             let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
             if !run.read.iter().any(matters) {
                 found.unread.extend(run.environment.problems.into_iter().map(|it| it.at));
@@ -72,6 +65,32 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         }
     }
     found
+}
+
+/// The files that are read for themselves: what another one includes is read with its values. Of those
+/// that include each other it is the first.
+fn first(context: &Context<'_>, files: &[FileId]) -> Vec<FileId> {
+    let includes = |file: &FileId| -> Vec<FileId> {
+        let parts = parts(context, *file, None).into_iter().flatten();
+        parts.flat_map(|it| children(context, *file, &it)).map(|it| it.file).collect()
+    };
+    let edges: BTreeMap<FileId, Vec<FileId>> = files.iter().map(|it| (*it, includes(it))).collect();
+    let inner: BTreeSet<FileId> = edges.values().flatten().copied().collect();
+    let outer = files.iter().filter(|it| !inner.contains(it));
+    let (mut first, mut reached) = (Vec::new(), BTreeSet::new());
+    for file in outer.chain(files) {
+        if reached.contains(file) {
+            continue;
+        }
+        first.push(*file);
+        let mut open = vec![*file];
+        while let Some(file) = open.pop() {
+            if reached.insert(file) {
+                open.extend(edges.get(&file).into_iter().flatten());
+            }
+        }
+    }
+    first
 }
 
 fn is_helmfile(path: &str) -> bool {
@@ -138,24 +157,34 @@ fn locate(context: &Context<'_>, file: FileId, path: &str) -> Option<FileId> {
     context.sources.find_from(dir, path)
 }
 
-/// The files that `helmfiles` names, each with the values that it passes them.
-fn children(context: &Context<'_>, file: FileId, part: &Node) -> Vec<(FileId, Option<Node>)> {
+/// A file that `helmfiles` names.
+struct Child {
+    file: FileId,
+    /// The values that are passed to it.
+    values: Option<Node>,
+    /// Where it is named.
+    at: Origin,
+}
+
+/// The files that `helmfiles` names.
+fn children(context: &Context<'_>, file: FileId, part: &Node) -> Vec<Child> {
     let dir = source::parent(&context.sources[file].path);
     let mut all = Vec::new();
     for item in part.items_at("helmfiles") {
         let path = item.as_str().or_else(|| item.str_at("path"));
         let Some(path) = path.and_then(|path| source::join(dir, path)) else { continue };
-        let passed = item.get("values").cloned();
-        if let Some(child) = context.sources.find(&path) {
-            all.push((child, passed));
+        let child =
+            |file| Child { file, values: item.get("values").cloned(), at: item.origin.clone() };
+        if let Some(file) = context.sources.find(&path) {
+            all.push(child(file));
             continue;
         }
         let inside = install::pattern(&format!("{path}/*"));
         let pattern = install::pattern(&path).filter(|_| path.contains('*')).or(inside);
-        for (child, it) in context.sources.iter() {
+        for (file, it) in context.sources.iter() {
             let yaml = it.path.contains(".yaml") || it.path.contains(".yml");
             if yaml && pattern.as_ref().is_some_and(|pattern| pattern.is_match(&it.path)) {
-                all.push((child, passed.clone()));
+                all.push(child(file));
             }
         }
     }
@@ -168,7 +197,9 @@ struct HelmfileRun<'a> {
     name: String,
     environment: Environment,
     read: BTreeSet<FileId>,
-    /// How many files may still be read, so that files that include each other end.
+    /// The files whose `helmfiles` are being read.
+    open: Vec<FileId>,
+    /// How many files may still be read, so that what doubles on every level ends.
     left: usize,
 }
 
@@ -179,7 +210,7 @@ struct State {
     templates: Option<Node>,
     /// Releases with the file that each stands in.
     releases: Vec<(FileId, Node)>,
-    children: Vec<(FileId, Option<Node>)>,
+    children: Vec<Child>,
 }
 
 impl<'a> HelmfileRun<'a> {
@@ -190,12 +221,13 @@ impl<'a> HelmfileRun<'a> {
             name: name.to_owned(),
             environment: Environment::new(name, EntryKind::Other, origin),
             read: BTreeSet::new(),
+            open: Vec::new(),
             left: MAX_FILES,
         }
     }
 
     /// Resolves `file` and what it includes, whose environment values start with `passed`.
-    fn state(&mut self, file: FileId, passed: &Node, depth: usize) {
+    fn state(&mut self, file: FileId, passed: &Node) {
         let mut state = State {
             values: Node::new(Map::default(), passed.origin.clone()),
             repositories: BTreeMap::new(),
@@ -203,24 +235,28 @@ impl<'a> HelmfileRun<'a> {
             releases: Vec::new(),
             children: Vec::new(),
         };
-        self.collect(file, passed, &mut state, depth);
+        self.collect(file, passed, &mut state, false);
         if self.environment.entry.origin.written_at().is_none() {
             self.environment.entry.origin = Origin::start_of(file);
         }
         for (file, release) in std::mem::take(&mut state.releases) {
             self.release(file, &release, &state);
         }
-        for (child, values) in std::mem::take(&mut state.children) {
-            if depth < MAX_DEPTH {
-                let values = values.map(|it| self.layers(file, &it, &state.values));
+        self.open.push(file);
+        for child in std::mem::take(&mut state.children) {
+            if self.open.contains(&child.file) {
+                self.refused(&child.at, "this Helmfile includes itself");
+            } else if self.open.len() <= MAX_DEPTH {
+                let values = child.values.map(|it| self.layers(file, &it, &state.values));
                 let nothing = Node::new(Map::default(), passed.origin.clone());
-                self.state(child, &values.unwrap_or(nothing), depth + 1);
+                self.state(child.file, &values.unwrap_or(nothing));
             }
         }
+        self.open.pop();
     }
 
-    /// Reads the parts of `file`, each with the values that the parts before it give.
-    fn collect(&mut self, file: FileId, passed: &Node, state: &mut State, depth: usize) {
+    /// Reads the parts of `file`, a base or not, each with the values that the parts before it give.
+    fn collect(&mut self, file: FileId, passed: &Node, state: &mut State, is_base: bool) {
         let Some(left) = self.left.checked_sub(1) else { return };
         self.left = left;
         self.read.insert(file);
@@ -235,9 +271,13 @@ impl<'a> HelmfileRun<'a> {
                 Err(why) => return self.unresolved(&Origin::start_of(file), &why),
             };
             let Some(part) = part else { continue };
-            for base in bases(self.context, file, &part) {
-                if depth < MAX_DEPTH {
-                    self.collect(base, passed, state, depth + 1);
+            match part.get("bases").filter(|it| is_base && !it.items().is_empty()) {
+                // `ParseAndLoad` of `pkg/state/create.go`.
+                Some(bases) => self.refused(&bases.origin, "a base has no bases of its own"),
+                None => {
+                    for base in bases(self.context, file, &part) {
+                        self.collect(base, passed, state, true);
+                    }
                 }
             }
             self.environment_values(file, &part, state);
@@ -290,6 +330,14 @@ impl<'a> HelmfileRun<'a> {
             ("Environment", Node::new(environment, values.origin.clone())),
         ];
         Node::new(params, values.origin.clone())
+    }
+
+    /// Says, once, that Helmfile ends with an error at `at`.
+    fn refused(&mut self, at: &Origin, why: &str) {
+        let problem = Problem::refused(at, why);
+        if !self.environment.problems.contains(&problem) {
+            self.environment.problems.push(problem);
+        }
     }
 
     fn unresolved(&mut self, at: &Origin, why: &str) {

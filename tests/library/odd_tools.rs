@@ -1,5 +1,6 @@
 //! Input that no tool would take: nothing panics, nothing runs on, and nothing is guessed.
 
+use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::{fixture, fixture_with, unindented};
@@ -248,6 +249,68 @@ fn locals_that_double_each_other_end() {
         }
     "#;
     alone("main.tf", &text.replace("LOCALS", &locals.concat()));
+}
+
+/// What is said of the Helmfiles of a repository, and how many releases are found.
+fn of_helmfiles(files: &str) -> String {
+    let sources = fixture(files);
+    let found = environments(&sources);
+    let mut said = String::new();
+    for environment in found {
+        said += &format!("{}: {} releases\n", environment.name, environment.releases.len());
+        for problem in &environment.problems {
+            let at = problem.at.written_at().expect("a place");
+            let line = sources.start(at).line;
+            said += &format!("{}:{line} {}\n", sources[at.file].path, problem.message);
+        }
+    }
+    said
+}
+
+#[test]
+fn a_helmfile_that_includes_itself_is_said_to_be_refused() {
+    let itself = "
+        //- helmfile.yaml
+        helmfiles: [./helmfile.yaml]
+        releases: [{name: ms, chart: metrics-server/metrics-server, version: 3.12.2}]
+    ";
+    assert_snapshot!(of_helmfiles(itself), @"
+    default: 1 releases
+    helmfile.yaml:1 this Helmfile includes itself
+    ");
+    let each_other = "
+        //- a/helmfile.yaml
+        helmfiles: [../b/helmfile.yaml]
+        releases: [{name: ms, chart: metrics-server/metrics-server, version: 3.12.2}]
+        //- b/helmfile.yaml
+        helmfiles: [../a/helmfile.yaml]
+    ";
+    assert_snapshot!(of_helmfiles(each_other), @"
+    default: 1 releases
+    b/helmfile.yaml:1 this Helmfile includes itself
+    ");
+    let base = "
+        //- helmfile.yaml
+        bases: [base.yaml]
+        ---
+        releases: [{name: ms, chart: metrics-server/metrics-server, version: 3.12.2}]
+        //- base.yaml
+        bases: [other.yaml]
+        //- other.yaml
+        helmDefaults: {wait: true}
+    ";
+    assert_snapshot!(of_helmfiles(base), @"
+    default: 1 releases
+    base.yaml:1 a base has no bases of its own
+    ");
+    // Two files that include a third one are no circle.
+    let twice = "
+        //- helmfile.yaml
+        helmfiles: [b.yaml, b.yaml]
+        //- b.yaml
+        releases: [{name: ms, chart: metrics-server/metrics-server, version: 3.12.2}]
+    ";
+    assert_snapshot!(of_helmfiles(twice), @"default: 2 releases");
 }
 
 #[test]

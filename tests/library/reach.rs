@@ -55,6 +55,60 @@ fn said(files: &str) -> String {
 }
 
 #[test]
+fn directories_elsewhere_that_name_metrics_server_are_said_to_be_unread() {
+    let set = |path: &str| {
+        said(&"
+            //- set.yaml
+            apiVersion: argoproj.io/v1alpha1
+            kind: ApplicationSet
+            metadata: {name: addons, namespace: argocd}
+            spec:
+              generators:
+              - git: {repoURL: https://github.com/other/charts, directories: [{path: addons/*}, PATH]}
+              template:
+                metadata: {name: '{{path.basename}}'}
+                spec:
+                  source: {repoURL: https://github.com/other/charts, path: '{{path}}'}
+        "
+        .replace("PATH", path))
+    };
+    assert_snapshot!(set("{path: addons/metrics-server}"), @"
+    note unresolved: `https://github.com/other/charts` is not known to be this repository
+    pedantic unresolved: `https://github.com/other/charts` is not known to be this repository
+    ");
+    assert_snapshot!(set("{path: addons/metrics-server, exclude: true}"), @"
+    pedantic unresolved: `https://github.com/other/charts` is not known to be this repository
+    pedantic unresolved: `https://github.com/other/charts` is not known to be this repository
+    ");
+}
+
+/// So the identity of a finding hangs neither on its words nor on its line.
+#[test]
+fn a_refusal_is_about_a_file_and_a_path_in_it() {
+    let subjects = |files: &str| {
+        let sources = fixture_with(&[("DEPLOYMENT", DEPLOYMENT)], files);
+        let config = Config::default();
+        let (_, clusters) = analyze(&sources, &config);
+        let settled = settle(&sources, &config, &[], check(&clusters), &Scope::all());
+        let found = settled.findings.into_iter().filter(|it| it.rule == "build-fails");
+        found.map(|it| it.subject).collect::<Vec<_>>()
+    };
+    let files = "
+        //- a/kustomization.yaml
+        # A comment moves nothing.
+        resources:
+        - ms.yaml
+        - gone.yaml
+        patches:
+        - {path: gone.yaml, target: {kind: Service}}
+        //- a/ms.yaml
+        DEPLOYMENT
+    ";
+    let expected = ["a/kustomization.yaml resources.1", "a/kustomization.yaml patches.0.path"];
+    assert_eq!(subjects(files), expected);
+}
+
+#[test]
 fn what_holds_nothing_of_ours_is_no_error() {
     assert_snapshot!(said("
         //- clusters/prod/apps.yaml

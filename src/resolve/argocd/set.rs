@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use globset::GlobMatcher;
 
 use crate::{
+    data::subject::is_named_in,
     problem::Problem,
     resolve::{
         argocd::Argo,
@@ -173,7 +174,12 @@ impl Generation<'_, '_> {
         if !self.argo.is_ours(url) {
             let at = config.get("repoURL").map_or(&config.origin, |it| &it.origin).clone();
             let why = format!("`{url}` is not known to be this repository");
-            self.problem(&at, why.clone());
+            // What lies there may be told by the paths that are wanted.
+            let items = ["directories", "files"].into_iter().flat_map(|it| config.items_at(it));
+            let mut wanted = items.filter(|it| !it.is_true_at("exclude"));
+            let named = wanted.find_map(|it| it.str_at("path").filter(|it| is_named_in(it)));
+            let problem = Problem::unresolved(&at, &*why).about(named.unwrap_or_default());
+            self.problems.push(problem);
             return vec![Node::new(Map::open(Some(why.into())), at)];
         }
         let prefix = config.str_at("pathParamPrefix");
