@@ -235,9 +235,9 @@ fn of_statement<'a>(word: &'a str, inner: &str) -> (Turn, &'a str) {
         // What these hold is there in any case.
         "raw" | "verbatim" | "with" | "autoescape" => Turn::Stays,
         "set" if inner.contains('=') => Turn::Stays,
-        "if" | "for" | "block" | "macro" | "call" | "filter" | "set" => Turn::Opens,
-        // Tornado closes all by the same word.
-        "apply" | "try" | "while" => Turn::Opens,
+        // The last three are Tornado's, which closes all by the same word.
+        "if" | "for" | "block" | "macro" | "call" | "filter" | "set" | "apply" | "try"
+        | "while" => Turn::Opens,
         _ => match word.strip_prefix("end") {
             Some(opened) => return (Turn::Closes, opened.trim_start_matches('_')),
             None => Turn::Perhaps,
