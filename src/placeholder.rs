@@ -116,6 +116,12 @@ pub(crate) fn has_mark(text: &str) -> bool {
     MARK.as_ref().is_some_and(|it| it.is_match(text))
 }
 
+/// Whether something has yet to fill in a part of `text`, in whichever notation.
+pub(crate) fn has_hole(text: &str) -> bool {
+    let holes = [Placeholder::Dollar, Placeholder::HashBraces, Placeholder::HashStatement];
+    is_template(text) || has_mark(text) || holes.iter().any(|it| it.is_in(text))
+}
+
 /// Whether `text` is a template of another language rather than YAML: Go, Jinja, ERB.
 pub(crate) fn is_template(text: &str) -> bool {
     use Placeholder::{Braces, Brackets, Erb, Statement};

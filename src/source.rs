@@ -280,6 +280,13 @@ impl Sources {
             .get_or_init(|| parse::file(&source.path, self.text(file), file, dialect))
     }
 
+    /// Whether `file` is a template of YAML, by its name or by what is in it.
+    pub(crate) fn is_template(&self, file: FileId) -> bool {
+        let path = &self[file].path;
+        let made = rendered(path);
+        made != path || is_yaml(made) && self.documents(file, Dialect::Sigs).template.is_some()
+    }
+
     /// The text that `span` covers.
     pub(crate) fn slice(&self, span: Span) -> &str {
         self.text(span.file).get(span.range()).unwrap_or_default()

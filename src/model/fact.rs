@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    placeholder::{self, Placeholder},
+    placeholder,
     tree::{Node, Origin, Reason, Via},
 };
 
@@ -196,10 +196,7 @@ pub(super) fn written(node: &Node) -> Option<String> {
 
 /// Whether a template, Flux, Kubernetes or some script fills a part of `text` in.
 pub(super) fn has_hole(text: &str) -> bool {
-    placeholder::is_template(text)
-        || placeholder::has_mark(text)
-        || Placeholder::Dollar.is_in(text)
-        || text.contains("$(")
+    placeholder::has_hole(text) || text.contains("$(")
 }
 
 impl<T> Default for Fact<T> {

@@ -171,6 +171,12 @@ fn is_subject(object: &Object) -> bool {
         || serves_metrics(object)
         || defines_nodes(&object.node)
         || !approver::of_objects(std::slice::from_ref(object)).is_empty()
+        || is_lost(object)
+}
+
+/// Whether `object` is called like our subject, and what it is cannot be told any more.
+fn is_lost(object: &Object) -> bool {
+    is_named_in(object.name()) && object.node.look("spec").is_err()
 }
 
 /// Whether `object` is an APIService of the Metrics API.

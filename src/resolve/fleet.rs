@@ -164,7 +164,7 @@ impl Bundle<'_> {
         let sources = self.context.sources;
         let missing = || {
             let name = entry.as_str().unwrap_or("this values file");
-            Problem::refused(&entry.origin, format!("{name} does not exist"))
+            Problem::leads_nowhere(sources, &entry.origin, format!("{name} does not exist"))
         };
         let file = entry.as_str().and_then(|it| sources.find_from(self.dir, it));
         let read = file.ok_or_else(missing);

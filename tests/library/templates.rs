@@ -185,3 +185,50 @@ fn marks_of_makejinja_that_yaml_takes_for_comments() {
     note unresolved templates/apps/metrics-server/release.yaml.j2:9
     ");
 }
+
+#[test]
+fn what_a_template_names_is_made_with_it() {
+    let nowhere = |files: &str| said(files).lines().filter(|it| it.starts_with("error")).count();
+    for entry in ["./#{ foo }#/x.yaml", "${FOO}/x.yaml", "../${FOO}/y.yaml", "{{ .x }}/y.yaml"] {
+        let files = format!(
+            "
+            //- kustomization.yaml
+            resources: [ms.yaml, '{entry}']
+            //- ms.yaml
+            {{apiVersion: v1, kind: ServiceAccount, metadata: {{name: metrics-server}}}}
+        "
+        );
+        assert_eq!(nowhere(&files), 0, "{entry}");
+    }
+    let flux = |file: &str| {
+        format!("
+            //- {file}
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {{name: metrics-server, namespace: flux-system}}
+            spec: {{path: ./made/metrics-server, sourceRef: {{kind: GitRepository, name: flux-system}}}}
+        ")
+    };
+    assert_eq!(nowhere(&flux("ks.yaml.j2")), 0);
+    assert_eq!(nowhere(&flux("ks.yaml")), 1, "a file of its own is what it is");
+}
+
+#[test]
+fn a_patch_that_is_a_placeholder_may_change_anything() {
+    let sources = fixture("
+        //- kustomization.yaml
+        resources: [ms.yaml]
+        patches: [{path: p.yaml}]
+        //- p.yaml
+        {{ patch }}
+        //- ms.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server}
+        spec: {template: {spec: {containers: [{name: metrics-server, image: 'metrics-server:v0.7.2'}]}}}
+    ");
+    let (_, clusters) = analyze(&sources, &Config::default());
+    let mut servers = clusters.iter().flat_map(|it| &it.metrics_servers);
+    assert!(servers.all(|it| it.image_tag.is_unknown()), "its tag may be another");
+    assert!(clusters.iter().all(|it| it.problems.iter().all(|it| !it.is_refusal())));
+}

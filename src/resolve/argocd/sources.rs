@@ -164,7 +164,8 @@ impl SourcePart<'_, '_> {
             let sources = self.argo.context.sources;
             let who = install::introduced(sources, self.application);
             let message = format!("{who} has path {dir}, which is not in the repository");
-            let problem = Problem::refused(&at.origin, message).about(dir).hiding_objects();
+            let problem = Problem::leads_nowhere(sources, &at.origin, message);
+            let problem = problem.about(dir).hiding_objects();
             deployed.problems.push(match install::near(sources, dir) {
                 Some(near) => problem.help(format!("write `{near}`")),
                 None => problem,

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::store::Store;
 use crate::{
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         install,
         kustomize::Artifact,
@@ -64,8 +64,11 @@ pub(super) fn directory(
     if !sources.is_dir(path) {
         let who = install::introduced(sources, kustomization);
         let message = format!("{who} has path {written}, which is not in the repository");
-        let kind = if part.certain { ProblemKind::BuildFails } else { ProblemKind::Unresolved };
-        let problem = Problem::new(kind, origin, message).about(path.as_str()).hiding_objects();
+        let problem = match part.certain {
+            true => Problem::leads_nowhere(sources, origin, message),
+            false => Problem::unresolved(origin, message),
+        };
+        let problem = problem.about(path.as_str()).hiding_objects();
         return Err(match install::near(sources, path) {
             Some(near) => problem.help(format!("write `./{near}`")),
             None => problem,

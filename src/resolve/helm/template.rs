@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::{
     data::charts::{self, Behaviour, KnownChart, ValueKey},
-    parse,
+    parse, placeholder,
     problem::Problem,
     resolve::{
         environment::Release,
@@ -229,6 +229,9 @@ impl HelmScope<'_> {
             _ => None,
         });
         let Some(value) = value else {
+            if placeholder::has_hole(text) {
+                return Ok(Node::unknown_value(format!("nothing here fills in `{text}`"), origin));
+            }
             let message = format!("the chart prints `{text}` without quotes: not YAML");
             return Err(Problem::refused(origin, message));
         };

@@ -27,6 +27,11 @@ pub(super) fn decode(documents: &Documents, text: &str) -> Option<JsonPatch> {
 }
 
 impl JsonPatch {
+    /// Whether it has no operation.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Applies the operations to `object`, in order.
     ///
     /// # Errors

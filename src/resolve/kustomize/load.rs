@@ -152,17 +152,29 @@ impl<'a> Loader<'a> {
     pub(super) fn missing(&self, path: &Node, what: &str) -> Box<Problem> {
         let written = text(Some(path));
         let Some(resolved) = join(&self.dir, written) else {
-            return no_such(path, format!("{written} lies outside the repository"));
+            let message = format!("{written} lies outside the repository");
+            return self.leads_nowhere(path, message);
         };
         if self.context.sources.is_ignored(&resolved) {
             let why = format!("{resolved} is not in the repository: .gitignore leaves it out");
             return unresolved(&path.origin, why);
         }
-        let mut problem = no_such(path, format!("there is no {what}{resolved} in the repository"));
+        let mut problem =
+            self.leads_nowhere(path, format!("there is no {what}{resolved} in the repository"));
         if problem.is_refusal() {
             problem.help = self.near(written).map(|it| format!("write `{it}`").into());
         }
         problem
+    }
+
+    /// That `path` leads nowhere, unless something has yet to fill it in, or to make what it names.
+    #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
+    fn leads_nowhere(&self, path: &Node, message: String) -> Box<Problem> {
+        let problem = no_such(path, message);
+        if !problem.is_refusal() {
+            return problem;
+        }
+        Box::new(Problem::leads_nowhere(self.context.sources, &path.origin, &*problem.message))
     }
 
     /// The path that was probably meant by `written`, which leads nowhere: the same from a directory

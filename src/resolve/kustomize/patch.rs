@@ -2,6 +2,8 @@
 
 use crate::{
     parse::{self, Documents},
+    placeholder,
+    problem::Problem,
     resolve::kustomize::{
         json,
         layer::Layer,
@@ -39,6 +41,8 @@ struct PatchSource {
     json: Documents,
     text: String,
     whole: Origin,
+    /// That it is a template, whose patches are more than what is read, or others.
+    template: Option<Problem>,
 }
 
 impl PatchSource {
@@ -49,6 +53,10 @@ impl PatchSource {
             json: parse::embedded(sources, node, Dialect::Sigs),
             text: text(Some(node)).trim().to_owned(),
             whole: node.origin.clone(),
+            template: placeholder::is_template(text(Some(node))).then(|| {
+                let why = "this patch is a template, which is not evaluated";
+                Problem::unresolved(&node.origin, why)
+            }),
         }
     }
 
@@ -61,7 +69,20 @@ impl PatchSource {
             json: sources.documents(file, Dialect::Sigs).clone(),
             text: sources.text(file).to_owned(),
             whole: Origin::start_of(file),
+            template: loader.template(path),
         })
+    }
+
+    /// The objects to merge.
+    ///
+    /// # Errors
+    /// What is none; a template of which nothing can be read may hold any.
+    fn objects(&self) -> Outcome<Vec<Node>> {
+        match (all_objects(&self.merge, &self.whole), &self.template) {
+            (Ok(objects), Some(template)) if objects.is_empty() => Err(template.clone().into()),
+            (Err(problem), Some(template)) if problem.is_refusal() => Err(template.clone().into()),
+            (objects, _) => objects,
+        }
     }
 }
 
@@ -83,11 +104,17 @@ impl PatchEntry {
                 return Err(refusal(&file.origin, "this has both patch and path"));
             }
         };
-        let as_merge = all_objects(&source.merge, &source.whole);
+        let as_merge = source.objects();
         let as_json = json::decode(&source.json, &source.text);
         // What is empty is a patch of either kind and changes nothing.
         let patch = match (as_merge, as_json) {
             (Ok(objects), _) => Patch::Merge(objects),
+            // A template of which nothing is left is no empty patch.
+            (Err(problem), Some(operations))
+                if source.template.is_some() && operations.is_empty() =>
+            {
+                return Err(problem);
+            }
             (Err(_), Some(operations)) => Patch::Json(operations),
             (Err(problem), None) => return Err(problem),
         };
@@ -135,7 +162,8 @@ impl PatchEntry {
             }
         };
         let Some(patch) = json::decode(&source.json, &source.text) else {
-            return Err(refusal(&source.whole, "this is not a JSON 6902 patch"));
+            let refused = || refusal(&source.whole, "this is not a JSON 6902 patch");
+            return Err(source.template.map_or_else(refused, Box::new));
         };
         Ok(Self {
             patch: Patch::Json(patch),
@@ -209,11 +237,11 @@ fn check(object: &Node, at: &Origin) -> Outcome<()> {
 pub(super) fn strategic(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) -> Vec<Node> {
     let patch = |entry: &Node| {
         let inline = PatchSource::inline(loader, entry);
-        match all_objects(&inline.merge, &inline.whole) {
+        match inline.objects() {
             Ok(found) => Ok(found),
             Err(_) => {
                 let source = PatchSource::file(loader, entry)?;
-                all_objects(&source.merge, &source.whole)
+                source.objects()
             }
         }
     };

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
+    problem::Problem,
     resolve::kustomize::{
         automatic, chart,
         fieldspec::{self, FieldSpec, Rules},
@@ -19,7 +20,7 @@ use crate::{
         value::{Outcome, refusal, text, unresolved},
         vars,
     },
-    tree::{Node, Origin},
+    tree::{Node, Origin, Reason},
 };
 
 /// Reads the kustomization file in `loader`'s directory, which is included at `at`.
@@ -79,18 +80,37 @@ pub(super) fn accumulate(loader: &Loader<'_>, kustomization: &Kustomization, lay
     }
     transformers(loader, kustomization, layer);
     for refused in changing {
-        let why = (*refused.problem.message).into();
+        let why: Reason = (*refused.problem.message).into();
         let image = (refused.field == "images").then_some(&refused.value);
         let fields = &layer.rules.clone().images;
-        let retag = |it| transform::retag(&mut layer.resources, it, fields, Some(why)).is_ok();
+        let retag =
+            |it| transform::retag(&mut layer.resources, it, fields, Some(why.clone())).is_ok();
         let problem = Err(refused.problem.clone());
-        if image.filter(|it| it.get("name").is_some()).is_some_and(retag) {
+        if RENAMES.contains(&&*refused.field) {
+            layer.told::<()>(problem.map_err(seen_by_all));
+        } else if refused.field == "replicas" {
+            let fields = &layer.rules.clone().replicas;
+            transform::unscale(&mut layer.resources, &refused.value, fields, &why);
+            layer.told::<()>(problem.map_err(seen_by_all));
+        } else if image.filter(|it| it.get("name").is_some()).is_some_and(retag) {
             layer.told::<()>(problem);
         } else {
             layer.change::<()>(problem, patch::selected(&refused.value));
         }
     }
     vars::collect(layer, kustomization.list("vars"));
+}
+
+/// The fields that change what all objects are called or how they are marked, and nothing else:
+/// what belongs together does so afterwards.
+const RENAMES: [&str; 6] =
+    ["namespace", "namePrefix", "nameSuffix", "labels", "commonLabels", "commonAnnotations"];
+
+/// The same problem, of something that changes objects.
+#[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
+fn seen_by_all(mut problem: Box<Problem>) -> Box<Problem> {
+    problem.unseen.changes = true;
+    problem
 }
 
 /// Whether a field of a kustomization file says nothing of what other fields add.

@@ -5,11 +5,12 @@ use regex::Regex;
 use indexmap::IndexMap;
 
 use crate::{
+    placeholder,
     resolve::kustomize::{
         fieldspec::{FieldSpec, LeafKind},
         resource::{Gvk, Id, Resource, metadata},
         shape,
-        value::{Outcome, overwrite, refusal, refusal_of, string, text, text_at},
+        value::{Outcome, overwrite, refusal, refusal_of, string, text, text_at, unfilled},
     },
     scalar::Tag,
     tree::{Kind, Map, Node, Origin, Reason, Via},
@@ -242,6 +243,29 @@ pub(super) fn scale(
     Err(refusal(at, format!("nothing that has replicas is called {name}")))
 }
 
+/// Makes the replica counts unknown that `replica`, which cannot be read, may set.
+pub(super) fn unscale(
+    resources: &mut [Resource],
+    replica: &Node,
+    fields: &[FieldSpec],
+    why: &Reason,
+) {
+    let origin = replica.get("count").map_or(&replica.origin, |it| &it.origin);
+    let name = replica.str_at("name").filter(|it| !placeholder::has_hole(it));
+    for resource in resources {
+        let is_named = |id: &Id| name.is_none_or(|it| id.name == it);
+        let ids: Vec<Id> = resource.all_ids().filter(is_named).collect();
+        let scaled = fields.iter().filter(|it| ids.iter().any(|id| id.gvk.selected(&it.gvk)));
+        for field in scaled {
+            let mut write = |node: &mut Node| {
+                *node = Node::unknown_value(why.clone(), origin);
+                Ok(())
+            };
+            resource.attempt(|it| field.visit(&mut it.node, Some(LeafKind::Scalar), &mut write));
+        }
+    }
+}
+
 /// Sets images (`ImageTagTransformer`); `image` is one entry of `images`.
 ///
 /// # Errors
@@ -252,7 +276,8 @@ pub(super) fn retag(
     fields: &[FieldSpec],
     perhaps: Option<Reason>,
 ) -> Outcome<()> {
-    let image = Image { perhaps, ..Image::new(image)? };
+    let image = Image::new(image)?;
+    let image = Image { perhaps: perhaps.or_else(|| image.perhaps.clone()), ..image };
     for resource in resources {
         if resource.kind() == "CustomResourceDefinition" || resource.is_gone() {
             continue;
@@ -284,13 +309,19 @@ impl<'a> Image<'a> {
         let field = |name: &str| text(image.get(name));
         let pattern =
             format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", field("name"));
-        let pattern = Regex::new(&pattern)
+        // What is yet to be filled in may be any image.
+        let hole = image.get("name").and_then(|it| match it.unknown() {
+            Some(why) => Some(why.clone()),
+            None => placeholder::has_hole(text(Some(it))).then(|| unfilled(text(Some(it))).into()),
+        });
+        let pattern = if hole.is_some() { ".*" } else { &*pattern };
+        let pattern = Regex::new(pattern)
             .map_err(|_| refusal(&image.origin, "the image's name is not a pattern"))?;
         let origin = ["newTag", "digest", "tagSuffix", "newName"]
             .iter()
             .find_map(|it| shape::text(image, it))
             .map_or(&image.origin, |it| &it.origin);
-        Ok(Self { entry: image, pattern, origin, perhaps: None })
+        Ok(Self { entry: image, pattern, origin, perhaps: hole })
     }
 
     fn write(&self, node: &mut Node) -> Outcome<()> {
@@ -307,7 +338,11 @@ impl<'a> Image<'a> {
         let was = node.origin.clone();
         let stays = |part: &str| (!part.is_empty()).then(|| Node::new(part, was.of(part)));
         let new = |field: &str| {
-            let new = self.entry.get(field).filter(|it| !text(Some(it)).is_empty())?;
+            let new = self.entry.get(field)?;
+            if let Some(why) = new.unknown() {
+                return Some(Node::unknown_value(why.clone(), &new.origin));
+            }
+            let new = Some(new).filter(|it| !text(Some(it)).is_empty())?;
             Some(Node::new(text(Some(new)), new.origin.over(Via::Transformed, &was)))
         };
         let (name, tag, digest) = split(&old);

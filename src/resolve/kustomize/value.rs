@@ -35,11 +35,16 @@ pub(super) fn no_such(node: &Node, message: impl Into<String>) -> Box<Problem> {
     let open = node.as_map().and_then(|it| it.open.as_ref());
     match (node.unknown().or(open), node.as_scalar()) {
         (Some(why), _) => unresolved(&node.origin, &**why),
-        (None, Some(scalar)) if placeholder::is_template(&scalar.text) => {
-            unresolved(&node.origin, format!("nothing here fills in `{}`", scalar.text))
+        (None, Some(scalar)) if placeholder::has_hole(&scalar.text) => {
+            unresolved(&node.origin, unfilled(&scalar.text))
         }
         _ => refusal(&node.origin, message),
     }
+}
+
+/// That `text` is yet to be filled in.
+pub(super) fn unfilled(text: &str) -> String {
+    format!("nothing here fills in `{text}`")
 }
 
 /// What the repository alone cannot tell.

@@ -61,7 +61,8 @@ impl SourcePart<'_, '_> {
                     let name = entry.as_str().unwrap_or("this values file");
                     let message =
                         format!("{name} does not exist, so Argo CD cannot render the chart");
-                    let problem = Problem::refused(&entry.origin, message);
+                    let problem =
+                        Problem::leads_nowhere(self.argo.context.sources, &entry.origin, message);
                     deployed.problems.push(problem);
                     Node::unknown_value("a values file does not exist", &entry.origin)
                 }
