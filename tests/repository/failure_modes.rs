@@ -50,6 +50,7 @@ const MODES: &[Subject] = &[
                 "An approver runs, and nothing requests certificates from it",
                 Rules(&["approver-without-requests"]),
             ),
+            ("The approver denies every request", Rules(&["approver-denies-all"])),
             (
                 "The approver approves too much, or changes from day to day",
                 Rules(&["approver-too-permissive"]),
@@ -76,6 +77,7 @@ const MODES: &[Subject] = &[
                 "The order of address types is passed a second time, and changes nothing",
                 Rules(&["address-types-have-no-effect"]),
             ),
+            ("Nodes are left out by a selector", Rules(&["nodes-left-out"])),
             ("A type of address is misspelt", Rules(&["invalid-flag-value"])),
             (
                 "Kubelets refuse: no token review, no authorization, no server",
@@ -85,7 +87,7 @@ const MODES: &[Subject] = &[
             ("Port 10255 is read, or opened", Rules(&["read-only-port"])),
             (
                 "A network policy keeps pods or nodes from talking to each other",
-                Rules(&["network-policy-blocks-metrics"]),
+                Nothing("no rule reads network policies yet"),
             ),
             (
                 "A firewall of the cloud blocks port 10250",
@@ -121,6 +123,7 @@ const MODES: &[Subject] = &[
                 "metrics-server listens on one port, probes and Service use another",
                 Rules(&["secure-port-mismatch"]),
             ),
+            ("The API server asks a proxy for metrics-server", Rules(&["api-server-proxy"])),
             ("Two programs serve the Metrics API", Rules(&["second-metrics-server"])),
         ],
     ),
@@ -128,6 +131,7 @@ const MODES: &[Subject] = &[
         "Starting",
         &[
             ("The program does not know a flag", Rules(&["unknown-flag"])),
+            ("A flag is given twice, with two values", Rules(&["flag-given-twice"])),
             ("An argument is no flag, or no text", Rules(&["argument-is-not-a-flag"])),
             (
                 "A value has no unit, or is none: `--metric-resolution=15`",
@@ -183,6 +187,7 @@ const MODES: &[Subject] = &[
                 "`missing request for cpu`: an autoscaler over containers without requests",
                 Rules(&["hpa-target-without-requests"]),
             ),
+            ("Two autoscalers pull at one workload", Rules(&["vpa-fights-hpa"])),
             (
                 "A consumer of metrics is deployed without metrics-server",
                 Nothing("the platform may bring it; `show` says what there is"),
@@ -205,6 +210,10 @@ const MODES: &[Subject] = &[
             (
                 "A variable of the environment is defined, and nothing uses it",
                 Rules(&["variable-is-never-used"]),
+            ),
+            (
+                "A variable is defined twice, or keeps quotes and comments",
+                Rules(&["variable-defined-twice", "value-keeps-comment-or-quotes"]),
             ),
             (
                 "Variables come from a generated ConfigMap whose name has a hash",

@@ -14,4 +14,5 @@ use metrics_server_lint::{Streams, run};
 mod common;
 
 mod cli;
+mod failure_modes;
 mod tidy;

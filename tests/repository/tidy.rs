@@ -472,7 +472,7 @@ fn the_hook_starts_for_every_kind_of_file_that_matters() {
 }
 
 /// Id, severity and title of every rule, from its page.
-fn rule_pages() -> BTreeMap<String, [String; 3]> {
+pub(crate) fn rule_pages() -> BTreeMap<String, [String; 3]> {
     let folder = repository().join("rules");
     files(&folder, |path| path.ends_with(".md") && path != "README.md")
         .into_iter()
@@ -504,10 +504,12 @@ fn the_rules_folder_is_the_list_of_rules() {
     assert!(count >= pages.len(), "`rules` lists {count} rules, rules/ has {}", pages.len());
 }
 
-/// Replaces what stands between `<!-- name -->` and `<!-- /name -->` in the README, or asserts it.
+/// Replaces what stands between `<!-- name -->` and `<!-- /name -->` in the document `path`, or
+/// asserts it.
 #[track_caller]
-fn generated(name: &str, content: &str) {
-    let path = repository().join("README.md");
+pub(crate) fn generated(path: &str, name: &str, content: &str) {
+    let document = path;
+    let path = repository().join(path);
     let readme = fs::read_to_string(&path).unwrap();
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let (before, rest) = readme.split_once(&open).unwrap();
@@ -517,7 +519,7 @@ fn generated(name: &str, content: &str) {
     }
     assert!(
         env::var_os("UPDATE").is_some(),
-        "the README's part `{name}` is not true any more; `UPDATE=1 cargo test rules` writes\n{content}"
+        "{document}: the part `{name}` is not true any more; `UPDATE=1 cargo test rules` writes\n{content}"
     );
     fs::write(path, format!("{before}{open}{content}{close}{after}")).unwrap();
 }
@@ -529,8 +531,8 @@ fn the_readme_shows_the_rules_and_what_they_find() {
     for (id, [severity, category, title]) in rule_pages() {
         table += &format!("| [`{id}`](rules/{id}.md) | {severity} | {category} | {title} |\n");
     }
-    generated("rules", &table);
+    generated("README.md", "rules", &table);
     let output = program("check", &[&repository().join("testdata/flux-platform")]);
     let text = without_time(&output.out);
-    generated("output", &format!("```text\n{}\n```\n", text.trim_end()));
+    generated("README.md", "output", &format!("```text\n{}\n```\n", text.trim_end()));
 }
