@@ -18,7 +18,7 @@ use crate::{
     },
     problem::Problem,
     resolve::{
-        environment::{EntryKind, Environment, Object},
+        environment::{EntryKind, Environment, Object, Release},
         environments::defines_nodes,
     },
     source::{self, Sources},
@@ -68,6 +68,9 @@ pub(crate) fn lower(
     let mut problems = environment.problems.clone();
     problems.extend(
         metrics_servers.iter().filter_map(|it| untold_arguments(it, &environment.problems)),
+    );
+    problems.extend(
+        environment.releases.iter().filter_map(|it| untold_values(it, &environment.problems)),
     );
     let subject = subject(environment, &metrics_servers, &platform.kubelets);
     subject.judge(sources, environment, &mut problems);
@@ -136,6 +139,17 @@ fn untold_arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Prob
     is_new.then(|| {
         Problem::unresolved(&at, format!("which flags metrics-server has cannot be told: {why}"))
     })
+}
+
+/// That nothing of the values of a chart that we know can be told, unless one of `problems` says why.
+fn untold_values(release: &Release, problems: &[Problem]) -> Option<Problem> {
+    let (why, at) = (release.values.unknown()?, &release.values.origin);
+    let file = at.written_at().filter(|_| release.family.is_some())?.file;
+    let is_said =
+        |it: &Problem| *it.message == **why || it.at.written_at().is_some_and(|it| it.file == file);
+    let message = format!("what {} is installed with cannot be told: {why}", release.chart);
+    let problem = Problem::unresolved(at, message);
+    (!problems.iter().any(is_said)).then_some(Problem { unit: release.unit, ..problem })
 }
 
 /// What of `environment` is our subject.

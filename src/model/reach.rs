@@ -66,7 +66,8 @@ impl Subject {
                         self.releases.contains(&problem.unit)
                             || of_unit.is_some_and(|it| is_named_in(&it.id))
                             || self.misses(sources, problem)
-                            || is_unread(sources, problem) && is_about(sources, problem)
+                            || (is_unread(sources, problem) || problem.unseen.objects)
+                                && is_about(sources, problem)
                             || problem.unseen.changes && self.holds(problem.unit)
                     }
                     // A file that nothing builds stands alone.

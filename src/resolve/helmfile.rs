@@ -262,13 +262,13 @@ impl<'a> HelmfileRun<'a> {
         self.read.insert(file);
         let count = match parts(self.context, file, None) {
             Ok(parts) => parts.len(),
-            Err(why) => return self.unresolved(&Origin::start_of(file), &why),
+            Err(why) => return self.unread(file, &why),
         };
         for index in 0..count {
             let params = self.params(&state.values);
             let part = match parts(self.context, file, Some(&params)) {
                 Ok(parts) => parts.into_iter().nth(index),
-                Err(why) => return self.unresolved(&Origin::start_of(file), &why),
+                Err(why) => return self.unread(file, &why),
             };
             let Some(part) = part else { continue };
             match part.get("bases").filter(|it| is_base && !it.items().is_empty()) {
@@ -338,6 +338,12 @@ impl<'a> HelmfileRun<'a> {
         if !self.environment.problems.contains(&problem) {
             self.environment.problems.push(problem);
         }
+    }
+
+    /// Notes that nothing of `file` is read.
+    fn unread(&mut self, file: FileId, why: &str) {
+        let problem = Problem::unresolved(&Origin::start_of(file), why);
+        self.environment.problems.push(problem.hiding_objects());
     }
 
     fn unresolved(&mut self, at: &Origin, why: &str) {

@@ -298,3 +298,40 @@ fn a_broken_file_that_nothing_builds_stands_alone() {
     pedantic syntax: `[` is never closed
     ");
 }
+
+#[test]
+fn what_hides_all_that_is_installed_is_said() {
+    let set = "
+        //- app.yaml
+        apiVersion: argoproj.io/v1alpha1
+        kind: ApplicationSet
+        metadata: {name: ms, namespace: argocd}
+        spec:
+          goTemplate: true
+          generators: [{list: {elements: [{cluster: a}, {cluster: b}]}}]
+          template:
+            metadata: {name: 'ms-{{ .cluster }}'}
+            spec:
+              source:
+                repoURL: https://kubernetes-sigs.github.io/metrics-server/
+                chart: metrics-server
+                targetRevision: 3.12.2
+                helm:
+                  values: |
+                    args: [--kubelet-insecure-tls]
+                    {{ if eq .cluster \"a\" }}replicas: 3{{ end }}
+              destination: {server: 'https://kubernetes.default.svc', namespace: kube-system}
+    ";
+    let notes = said(set);
+    assert!(notes.starts_with("note unresolved: what metrics-server is installed with"), "{notes}");
+    let helmfile = "
+        //- helmfile.yaml
+        releases:
+        {{ if .Values.x }}
+          - name: metrics-server
+            chart: ms/metrics-server
+        {{ end }}
+    ";
+    let notes = said(helmfile);
+    assert!(notes.starts_with("note unresolved: "), "{notes}");
+}
