@@ -17,6 +17,7 @@ mod pod;
 mod quantity;
 mod reach;
 mod registration;
+mod selector;
 mod service;
 pub(crate) mod serving;
 mod unjudged;

@@ -4,6 +4,7 @@ use crate::{
     data::subject::is_server_named_in,
     model::{
         Fact, IntOrPercent,
+        selector::selects,
         workload::{self, fact},
     },
     resolve::environment::{Environment, Object},
@@ -123,55 +124,17 @@ fn selected(budget: &Node, metadata: &Node) -> Result<bool, (Reason, Origin)> {
     let Some(selector) = budget.look("spec.selector")?.filter(|it| !it.is_null()) else {
         return Ok(false);
     };
-    let wanted = selector.look("matchLabels")?;
-    let wanted: Vec<_> = wanted.map(Node::entries).into_iter().flatten().collect();
-    let expressions = selector.look("matchExpressions")?.map(Node::items).unwrap_or_default();
-    if wanted.is_empty() && expressions.is_empty() {
-        return Ok(budget.str_at("apiVersion") != Some("policy/v1beta1"));
+    let has = |field| selector.look(field).map(|it| it.is_some_and(|it| !is_empty(it)));
+    // What `policy/v1beta1` had an empty one mean.
+    if budget.str_at("apiVersion") == Some("policy/v1beta1")
+        && !has("matchLabels")?
+        && !has("matchExpressions")?
+    {
+        return Ok(false);
     }
-    let labels = metadata.look("labels")?;
-    let label = |key: &str| -> Result<Option<&str>, (Reason, Origin)> {
-        let Some(labels) = labels else { return Ok(None) };
-        match labels.get(key) {
-            Some(it) => text(it),
-            None => match labels.as_map().and_then(|it| it.open.clone()) {
-                Some(why) => Err((why, labels.origin.clone())),
-                None => Ok(None),
-            },
-        }
-    };
-    for (key, it) in wanted {
-        if text(&it.value)? != label(key)? {
-            return Ok(false);
-        }
-    }
-    for expression in expressions {
-        let key = expression.look("key")?.and_then(Node::as_str).unwrap_or_default();
-        let operator = expression.look("operator")?.and_then(Node::as_str).unwrap_or_default();
-        let values = expression.look("values")?.map(Node::items).unwrap_or_default();
-        let values: Vec<_> = values.iter().map(text).collect::<Result<_, _>>()?;
-        let found = label(key)?;
-        let holds = match operator {
-            "In" => found.is_some() && values.contains(&found),
-            "NotIn" => found.is_none() || !values.contains(&found),
-            "Exists" => found.is_some(),
-            "DoesNotExist" => found.is_none(),
-            _ => return Err(("this operator is none".into(), expression.origin.clone())),
-        };
-        if !holds {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    selects(selector, metadata.look("labels")?)
 }
 
-/// The text of a label; what has yet to be filled in nobody can tell.
-fn text(node: &Node) -> Result<Option<&str>, (Reason, Origin)> {
-    if let Some(why) = node.unknown() {
-        return Err((why.clone(), node.origin.clone()));
-    }
-    match node.as_str().filter(|it| super::fact::has_hole(it)) {
-        Some(text) => Err((format!("nothing fills in `{text}`").into(), node.origin.clone())),
-        None => Ok(node.as_str()),
-    }
+fn is_empty(node: &Node) -> bool {
+    node.entries().next().is_none() && node.items().is_empty()
 }

@@ -2,7 +2,8 @@
 
 use super::{
     Fact,
-    fact::{Datum, Facts, facts, has_hole},
+    fact::{Datum, Facts, facts},
+    selector::selects,
     workload::{boolean, fact, number, port, text},
 };
 use crate::{
@@ -156,75 +157,6 @@ pub(super) fn written(node: &Node) -> Fact<String> {
     }
 }
 
-/// Whether the pods with `labels` are among those that a map of labels asks for; `None` where nobody
-/// can tell.
-pub(super) fn has_all(wanted: &Node, labels: Option<&Node>) -> Option<bool> {
-    let open = wanted.as_map()?.open.is_some();
-    let each = wanted.entries().map(|(key, entry)| {
-        let wanted = entry.value.as_str().filter(|it| !has_hole(it))?;
-        Some(label(labels, key).ok()? == Some(wanted))
-    });
-    all(each.chain(open.then_some(None)))
-}
-
-/// Whether the pods with `labels` are among those that a `LabelSelector` asks for.
-///
-/// As `LabelSelectorAsSelector` of `k8s.io/apimachinery` has it: an empty one asks for all.
-pub(super) fn selects(selector: &Node, labels: Option<&Node>) -> Option<bool> {
-    if selector.as_map()?.open.is_some() {
-        return None;
-    }
-    let by_labels = match selector.look("matchLabels") {
-        Ok(Some(wanted)) if !wanted.is_null() => has_all(wanted, labels),
-        Ok(_) => Some(true),
-        Err(_) => None,
-    };
-    let by_expressions = match selector.look("matchExpressions") {
-        Ok(it) => all(it.map(Node::items).unwrap_or_default().iter().map(|it| fits(it, labels))),
-        Err(_) => None,
-    };
-    all([by_labels, by_expressions].into_iter())
-}
-
-/// Whether all are true; what is false decides, even next to what nobody can tell.
-fn all(each: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    let each: Vec<_> = each.collect();
-    let known = each.iter().all(Option::is_some);
-    if each.contains(&Some(false)) { Some(false) } else { known.then_some(true) }
-}
-
-/// Whether one of `matchExpressions` asks for `labels`.
-fn fits(expression: &Node, labels: Option<&Node>) -> Option<bool> {
-    let label = label(labels, expression.str_at("key")?).ok()?;
-    let known = |it: &Node| it.as_str().is_some_and(|it| !has_hole(it));
-    let values = expression.items_at("values");
-    let among = || {
-        let is_one = label.is_some_and(|label| values.iter().any(|it| it.as_str() == Some(label)));
-        (is_one || values.iter().all(known)).then_some(is_one)
-    };
-    match expression.str_at("operator")? {
-        "In" => among(),
-        "NotIn" => among().map(|among| !among),
-        "Exists" => Some(label.is_some()),
-        "DoesNotExist" => Some(label.is_none()),
-        _ => None,
-    }
-}
-
-/// Nobody can tell whether there is such a label, or what it is.
-struct Untold;
-
-/// The value of a label, if there is one.
-fn label<'a>(labels: Option<&'a Node>, key: &str) -> Result<Option<&'a str>, Untold> {
-    let Some(labels) = labels.filter(|it| !it.is_null()) else { return Ok(None) };
-    let map = labels.as_map().ok_or(Untold)?;
-    match map.get(key) {
-        Some(value) => value.as_str().filter(|it| !has_hole(it)).map(Some).ok_or(Untold),
-        None if map.open.is_some() => Err(Untold),
-        None => Ok(None),
-    }
-}
-
 /// The ports that the containers of a pod declare, and those of its sidecars.
 fn ports(spec: &Node, container: &Node) -> Fact<Vec<ContainerPort>> {
     let mut declared = Vec::new();
@@ -340,10 +272,10 @@ fn spreads(spec: &Node, labels: Option<&Node>, others: &[Option<Node>]) -> Vec<S
         spreads.push(Spread {
             is_constraint,
             selects_others: selector.as_ref().is_some_and(|by| {
-                others.iter().any(|labels| selects(by, labels.as_ref()) != Some(false))
+                others.iter().any(|labels| !matches!(selects(by, labels.as_ref()), Ok(false)))
             }),
             selects_itself: match &selector {
-                Some(selector) => selects(selector, labels),
+                Some(selector) => selects(selector, labels).ok(),
                 // As `LabelSelectorAsSelector` has it, none is nothing at all.
                 None => Some(false),
             },

@@ -4,6 +4,7 @@ use super::{
     ApiService, Fact,
     lower::namespace_of,
     pod::{self, PortRef},
+    selector::has_all,
     workload::{fact, port},
 };
 use crate::{
@@ -56,7 +57,7 @@ pub(super) fn services(
         let selector = object.node.perhaps_at("spec.selector").filter(|it| !it.is_null());
         // One without labels selects nothing: somebody else says where it leads.
         let selector = selector.filter(|it| it.entries().next().is_some() || it.as_map().is_none());
-        let fits = selector.as_ref().map_or(Some(false), |it| pod::has_all(it, labels.as_ref()));
+        let fits = selector.as_ref().map_or(Some(false), |it| has_all(it, labels.as_ref()).ok());
         let selects = if home == namespace { fits } else { Some(false) };
         if selects != Some(true) && target != Some(&name) {
             continue;
@@ -64,7 +65,7 @@ pub(super) fn services(
         services.push(Service {
             fits: fits == Some(true),
             selects_others: selector.as_ref().is_some_and(|by| {
-                others.iter().any(|labels| pod::has_all(by, labels.as_ref()) != Some(false))
+                others.iter().any(|labels| !matches!(has_all(by, labels.as_ref()), Ok(false)))
             }),
             selector: selector.map_or(Fact::Absent(None), |it| pod::written(&it)),
             selects,
