@@ -131,25 +131,28 @@ fn untold_arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Prob
         Fact::Unknown(why, Some(at)) => (why.clone(), at.clone()),
         _ => return None,
     };
+    // What a chart makes of values that nobody can tell is said of the values.
+    let is_ours = server.chart.is_none() && !server.managed;
+    let what = "which flags metrics-server has";
+    untold(what, &why, &at, problems).filter(|_| is_ours)
+}
+
+/// That `what` cannot be told because of `why`, unless one of `problems` says so, or something of the
+/// same file.
+fn untold(what: &str, why: &Reason, at: &Origin, problems: &[Problem]) -> Option<Problem> {
     let file = at.written_at()?.file;
     let is_said =
-        |it: &Problem| *it.message == *why || it.at.written_at().is_some_and(|it| it.file == file);
-    // What a chart makes of values that nobody can tell is said of the values.
-    let is_new = server.chart.is_none() && !server.managed && !problems.iter().any(is_said);
-    is_new.then(|| {
-        Problem::unresolved(&at, format!("which flags metrics-server has cannot be told: {why}"))
-    })
+        |it: &Problem| *it.message == **why || it.at.written_at().is_some_and(|it| it.file == file);
+    let problem = || Problem::unresolved(at, format!("{what} cannot be told: {why}"));
+    (!problems.iter().any(is_said)).then(problem)
 }
 
 /// That nothing of the values of a chart that we know can be told, unless one of `problems` says why.
 fn untold_values(release: &Release, problems: &[Problem]) -> Option<Problem> {
-    let (why, at) = (release.values.unknown()?, &release.values.origin);
-    let file = at.written_at().filter(|_| release.family.is_some())?.file;
-    let is_said =
-        |it: &Problem| *it.message == **why || it.at.written_at().is_some_and(|it| it.file == file);
-    let message = format!("what {} is installed with cannot be told: {why}", release.chart);
-    let problem = Problem::unresolved(at, message);
-    (!problems.iter().any(is_said)).then_some(Problem { unit: release.unit, ..problem })
+    let why = release.values.unknown().filter(|_| release.family.is_some())?;
+    let what = format!("what {} is installed with", release.chart);
+    let problem = untold(&what, why, &release.values.origin, problems)?;
+    Some(Problem { unit: release.unit, ..problem })
 }
 
 /// What of `environment` is our subject.
