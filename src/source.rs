@@ -475,6 +475,11 @@ pub(crate) fn extension(path: &str) -> &str {
 /// makejinja, Ansible and copier use, and of Go. `.tpl` is also what parts of templates are called.
 const SUFFIXES: [&str; 5] = [".j2", ".jinja2", ".jinja", ".tmpl", ".tpl"];
 
+/// Whether the file at `path` is written for readers.
+pub(crate) fn is_prose(path: &str) -> bool {
+    matches!(extension(path), "md" | "markdown" | "txt" | "rst" | "adoc")
+}
+
 /// Whether a file of that name is YAML.
 pub(crate) fn is_yaml(path: &str) -> bool {
     file_name(path) == "Kustomization" || matches!(extension(path), "yaml" | "yml" | "json")

@@ -7,7 +7,7 @@ use regex::Regex;
 use crate::{
     config,
     model::Approver,
-    source::{Relevance, Sources, Span, extension, file_name, lines},
+    source::{Relevance, Sources, Span, extension, file_name, is_prose, lines},
     tree::Origin,
 };
 
@@ -18,7 +18,8 @@ use crate::{
 pub(crate) fn elsewhere(sources: &Sources) -> Vec<Approver> {
     let mut found: Vec<Approver> = Vec::new();
     for (file, source) in sources.iter() {
-        if is_prose(&source.path)
+        if file_name(&source.path) == config::FILE
+            || is_prose(&source.path)
             || !(source.relevance > Relevance::None || may_deploy(&source.path))
         {
             continue;
@@ -66,12 +67,6 @@ fn mention(line: &str) -> Option<(&str, usize)> {
     }
     let found = WORDS.as_ref()?.find(code)?;
     Some((found.as_str(), found.start()))
-}
-
-/// Documentation and our own configuration deploy nothing.
-fn is_prose(path: &str) -> bool {
-    file_name(path) == config::FILE
-        || matches!(extension(path), "md" | "markdown" | "txt" | "rst" | "adoc")
 }
 
 /// Manifests and scripts, in whatever language.

@@ -44,8 +44,8 @@ fn used(sources: &Sources, names: &BTreeSet<&str>) -> BTreeSet<String> {
     let any: Vec<String> = names.iter().map(|it| regex::escape(it)).collect();
     let word = Regex::new(&format!(r"\b(?:{})\b", any.join("|")));
     let (false, Ok(word)) = (names.is_empty(), word) else { return used };
-    for (file, source) in sources.iter() {
-        if is_prose(&source.path) {
+    for (file, it) in sources.iter() {
+        if source::is_prose(&it.path) {
             continue;
         }
         for line in sources.text(file).lines() {
@@ -69,10 +69,6 @@ fn without_comment(line: &str) -> &str {
     let line = line.find(" #").map_or(line, |at| &line[..at]);
     let is_comment = ["#", "//"].iter().any(|it| line.trim_start().starts_with(it));
     if is_comment { "" } else { line }
-}
-
-fn is_prose(path: &str) -> bool {
-    matches!(source::extension(path), "md" | "markdown" | "txt" | "rst" | "adoc")
 }
 
 #[cfg(test)]
