@@ -21,7 +21,7 @@ use crate::{
         environment::{EntryKind, Environment, Object, Release},
         environments::defines_nodes,
     },
-    source::{self, Sources},
+    source::{self, FileId, Sources},
     tree::{Map, Node, Origin, Reason, Via},
 };
 
@@ -30,6 +30,7 @@ use crate::{
 pub(crate) struct Elsewhere {
     approvers: OnceLock<Vec<Approver>>,
     requests: OnceLock<Vec<Node>>,
+    registration: OnceLock<Option<FileId>>,
 }
 
 /// The typed view of `environment`.
@@ -86,7 +87,9 @@ pub(crate) fn lower(
     let own = metrics_servers.iter().filter(|it| !it.managed).map(|it| &it.anchor);
     let places = own.chain(api_services.iter().map(|it| &it.anchor));
     let together = registration::together(sources, environment, places);
-    let metrics_api = registration::of(sources, environment, &metrics_servers, &api_services);
+    let metrics_api = registration::of(environment, &metrics_servers, &api_services, || {
+        *elsewhere.registration.get_or_init(|| registration::elsewhere(sources))
+    });
     Cluster {
         environment: environment.name.clone(),
         assumed: environment.entry.kind == EntryKind::Values || suspended,

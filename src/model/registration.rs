@@ -8,7 +8,7 @@ use crate::{
     },
     problem::ProblemKind,
     resolve::environment::{EntryKind, Environment, Object, Release},
-    source::{self, Sources},
+    source::{self, FileId, Sources},
     tree::{Node, Origin, Reason},
 };
 
@@ -97,11 +97,13 @@ fn adapter_rules(release: &Release) -> Option<Result<Option<&Node>, Reason>> {
 }
 
 /// What registers the Metrics API in `environment`; unknown where something out of sight may.
+///
+/// `elsewhere` is the first file of the repository that names it, which one environment may ask for.
 pub(super) fn of(
-    sources: &Sources,
     environment: &Environment,
     servers: &[MetricsServer],
     services: &[ApiService],
+    elsewhere: impl FnOnce() -> Option<FileId>,
 ) -> Fact<String> {
     if let Some(service) = services.iter().find(|it| it.name == NAME) {
         let by = service.service.value().cloned().unwrap_or_else(|| service.name.clone());
@@ -130,17 +132,20 @@ pub(super) fn of(
     }
     // What Flux reads is a whole cluster; of anything else more may lie in other directories.
     let whole = environment.entry.kind == EntryKind::Flux;
-    let mut others = sources
-        .iter()
-        .map(|(file, _)| file)
-        .filter(|file| !whole && sources.text(*file).contains(NAME));
-    match others.next() {
+    // Without a metrics-server nobody asks.
+    let looks = !whole && !servers.is_empty();
+    match looks.then(elsewhere).flatten() {
         Some(file) => {
             let why = "another part of the repository speaks of an APIService".into();
             Fact::Unknown(why, Some(Origin::start_of(file)))
         }
         None => Fact::Absent(None),
     }
+}
+
+/// The first file that names the APIService. Every file is read for this, so once for all environments.
+pub(super) fn elsewhere(sources: &Sources) -> Option<FileId> {
+    sources.iter().map(|(file, _)| file).find(|file| sources.text(*file).contains(NAME))
 }
 
 /// What may hold objects of `environment` that are not in sight: why, and where.
