@@ -2,32 +2,39 @@ use std::fmt::Display;
 
 use crate::{
     finding::{Findings, Severity},
-    model::{Cluster, Fact, Resources},
+    model::{Cluster, Cpu, Fact, Memory, MetricsServerFacts, Resources},
     tree::Origin,
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
-        let own = [
-            ("CPU request", amount(&server.cpu_request)),
-            ("CPU limit", amount(&server.cpu_limit)),
-            ("memory request", amount(&server.memory_request)),
-            ("memory limit", amount(&server.memory_limit)),
-        ];
+        let MetricsServerFacts { cpu_request, cpu_limit, memory_request, memory_limit, .. } =
+            &server.facts;
+        let own = amounts(cpu_request, cpu_limit, memory_request, memory_limit);
         report(&server.anchor, &server.subject(), own, findings);
         for container in &server.beside {
             let Resources { cpu_request, cpu_limit, memory_request, memory_limit } =
                 &container.resources;
-            let its = [
-                ("CPU request", amount(cpu_request)),
-                ("CPU limit", amount(cpu_limit)),
-                ("memory request", amount(memory_request)),
-                ("memory limit", amount(memory_limit)),
-            ];
+            let its = amounts(cpu_request, cpu_limit, memory_request, memory_limit);
             let subject = format!("{} {}", server.subject(), container.name);
             report(&container.anchor, &subject, its, findings);
         }
     }
+}
+
+/// The amounts of a container, each with what it is.
+fn amounts<'a>(
+    cpu_request: &'a Fact<Cpu>,
+    cpu_limit: &'a Fact<Cpu>,
+    memory_request: &'a Fact<Memory>,
+    memory_limit: &'a Fact<Memory>,
+) -> [(&'static str, Written<'a>); 4] {
+    [
+        ("CPU request", amount(cpu_request)),
+        ("CPU limit", amount(cpu_limit)),
+        ("memory request", amount(memory_request)),
+        ("memory limit", amount(memory_limit)),
+    ]
 }
 
 /// An amount as it is written, where it is, and whether Kubernetes takes it.
