@@ -25,6 +25,19 @@ const CLUSTER_SCOPED: &[(&str, &[&str], &[&str])] = &[
 
 const BOTH: &[&str] = &["v1", "v1beta1"];
 
+/// The kinds whose objects keep pods running, with those of Argo Rollouts, OpenShift and `OpenKruise`.
+pub(crate) const WORKLOADS: &[&str] = &[
+    "Deployment",
+    "DaemonSet",
+    "StatefulSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Pod",
+    "Rollout",
+    "DeploymentConfig",
+    "CloneSet",
+];
+
 /// Whether objects of `kind` have no namespace, in whatever group and version.
 pub(crate) fn is_cluster_scoped(kind: &str) -> bool {
     CLUSTER_SCOPED.iter().any(|(_, kinds, _)| kinds.contains(&kind))

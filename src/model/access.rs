@@ -62,9 +62,12 @@ impl Access {
 
 /// What the pods of `workload`, which are in `namespace`, may do.
 pub(super) fn of(environment: &Environment, workload: &Object, namespace: &str) -> Access {
-    let pod = "spec.template.spec";
-    let account = match fact(&workload.node, &format!("{pod}.serviceAccountName"), workload::text) {
-        Fact::Absent(_) => fact(&workload.node, &format!("{pod}.serviceAccount"), workload::text),
+    let named = |field: &str| {
+        let path = workload::in_pods(&workload.node, &format!("spec.{field}"));
+        fact(&workload.node, &path, workload::text)
+    };
+    let account = match named("serviceAccountName") {
+        Fact::Absent(_) => named("serviceAccount"),
         account => account,
     };
     let account = account.or_default("default".to_owned(), workload.anchor());

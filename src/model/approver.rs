@@ -12,7 +12,7 @@ pub(super) use policy::of_values;
 
 use crate::{
     data::subject::APPROVERS,
-    model::Approver,
+    model::{Approver, workload::in_pods},
     problem::ProblemKind,
     resolve::environment::{Environment, Object, Release},
     source::Sources,
@@ -118,8 +118,7 @@ fn project(name: &str) -> Option<&'static str> {
 }
 
 fn of_workload(object: &Object) -> Option<Approver> {
-    let spec = pod_spec(object)?;
-    let containers = spec.items_at("containers");
+    let containers = object.node.items_at(&in_pods(&object.node, "spec.containers"));
     let origin = object.anchor();
     let named =
         |name: &str, weaknesses| Approver { weaknesses, ..Approver::new(name, &origin, true) };
@@ -157,17 +156,6 @@ fn of_workload(object: &Object) -> Option<Approver> {
             named(object.name(), vec![(Weakness::Blind, at)])
         })
     })
-}
-
-/// The pod that a workload runs.
-fn pod_spec(object: &Object) -> Option<&Node> {
-    let path = match object.kind() {
-        "Pod" => "spec",
-        "CronJob" => "spec.jobTemplate.spec.template.spec",
-        "Deployment" | "DaemonSet" | "StatefulSet" | "ReplicaSet" | "Job" => "spec.template.spec",
-        _ => return None,
-    };
-    object.node.at(path)
 }
 
 /// Roles that may approve, by what they allow, whoever wrote them. One counts as an approver for

@@ -5,7 +5,7 @@ use crate::{
     model::{
         Fact, IntOrPercent,
         selector::selects,
-        workload::{self, fact},
+        workload::{self, fact, in_pods},
     },
     resolve::environment::{Environment, Object},
     tree::{Node, Origin, Reason},
@@ -107,10 +107,7 @@ fn is_meant(object: &Object) -> bool {
 
 /// What holds the labels of the pods that `node` is, or makes.
 fn labels(node: &Node) -> Option<&Node> {
-    match node.object_kind() {
-        "Pod" => node.get("metadata"),
-        _ => node.at("spec.template.metadata"),
-    }
+    node.at(&in_pods(node, "metadata"))
 }
 
 /// Whether `budget` selects pods with these `metadata`.

@@ -299,8 +299,7 @@ pub(super) fn namespace_of(object: &Object) -> &str {
 
 /// The container of metrics-server in the pods of `object`.
 fn runs_metrics_server(object: &Object) -> Option<&Node> {
-    matches!(object.kind(), "Deployment" | "DaemonSet")
-        .then(|| workload::container(&object.node))?
+    workload::container(&object.node).filter(|_| !matches!(object.kind(), "Job" | "CronJob"))
 }
 
 /// The metrics-server that `object` runs, if it runs one.
@@ -315,16 +314,15 @@ fn metrics_server(
     registrations: &[(&Object, ApiService)],
 ) -> Option<MetricsServer> {
     let container = runs_metrics_server(object)?;
-    let daemon = object.kind() == "DaemonSet";
     let node = &object.node;
-    let pod = node.at("spec.template.spec")?;
+    let pod = node.at(&workload::in_pods(node, "spec"))?;
     let release = object.release.and_then(|index| environment.releases.get(index));
     let namespace = namespace_of(object);
     let [image, image_repository, image_tag] = workload::image(container);
     let version = workload::version(&image_tag);
     let args = workload::args(sources, container);
     let flags = flag::Flags::new(&args);
-    let rollout = Rollout::of(node, daemon);
+    let rollout = Rollout::of(object);
     let Resources { cpu_request, cpu_limit, memory_request, memory_limit } =
         workload::resources(container);
     let budget = budget::of(environment, namespace, node);
@@ -353,7 +351,7 @@ fn metrics_server(
         container_port: workload::https_port(container),
         host_network: fact(pod, "hostNetwork", workload::boolean)
             .or_default(false, kubernetes_default()),
-        replicas: if daemon {
+        replicas: if matches!(object.kind(), "DaemonSet" | "Pod") {
             Fact::Absent(None)
         } else if let Some((why, at)) = scaler(environment, object) {
             Fact::Unknown(why, Some(at))
@@ -406,6 +404,7 @@ fn metrics_server(
 }
 
 /// How the pods of a workload are replaced.
+#[derive(Default)]
 struct Rollout {
     strategy: Fact<String>,
     max_unavailable: Fact<IntOrPercent>,
@@ -414,20 +413,22 @@ struct Rollout {
 
 impl Rollout {
     /// What Kubernetes fills in is what `SetDefaults_Deployment` and `SetDefaults_DaemonSet` of
-    /// `pkg/apis/apps/v1/defaults.go` do: a quarter and a quarter, or one after the other.
-    fn of(workload: &Node, daemon: bool) -> Self {
-        let (field, unavailable, surge) = if daemon {
-            ("spec.updateStrategy", IntOrPercent::Int(1), IntOrPercent::Int(0))
-        } else {
-            ("spec.strategy", IntOrPercent::Percent(25), IntOrPercent::Percent(25))
+    /// `pkg/apis/apps/v1/defaults.go` do: a quarter and a quarter, or one after the other. Other kinds
+    /// have no strategy, or one of their own.
+    fn of(object: &Object) -> Self {
+        let (field, unavailable, surge) = match object.kind() {
+            "DaemonSet" => ("spec.updateStrategy", IntOrPercent::Int(1), IntOrPercent::Int(0)),
+            "Deployment" => ("spec.strategy", IntOrPercent::Percent(25), IntOrPercent::Percent(25)),
+            _ => return Self::default(),
         };
+        let workload = &object.node;
         let strategy = fact(workload, &format!("{field}.type"), workload::text)
             .or_default("RollingUpdate".to_owned(), kubernetes_default());
         let rolling = |name: &str, default: IntOrPercent| {
             if strategy.value().is_some_and(|it| it != "RollingUpdate") {
                 return Fact::Absent(None);
             }
-            let more_than_all = name == "maxSurge" && !daemon;
+            let more_than_all = name == "maxSurge" && object.kind() == "Deployment";
             let read = if more_than_all { workload::int_or_percent } else { workload::int_or_part };
             match fact(workload, &format!("{field}.rollingUpdate.{name}"), read) {
                 // Only a rolling update has a default, and Kubernetes refuses both of a Deployment's
@@ -469,7 +470,7 @@ fn scaler(environment: &Environment, object: &Object) -> Option<(Reason, Origin)
 
 /// Whether `selector` has at least one label, all of which the pods of `workload` have.
 fn selects(selector: &Map, workload: &Node) -> bool {
-    let labels = workload.at("spec.template.metadata.labels");
+    let labels = workload.at(&workload::in_pods(workload, "metadata.labels"));
     !selector.is_empty()
         && selector.iter().all(|(key, it)| {
             let label = labels.and_then(|labels| labels.get(key)).and_then(Node::as_str);

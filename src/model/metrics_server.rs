@@ -53,7 +53,7 @@ pub(crate) struct MetricsServer {
 facts! {
     /// The settings of a metrics-server.
     pub(crate) struct MetricsServerFacts {
-        /// `Deployment` or `DaemonSet`.
+        /// The kind of the workload: `Deployment`, `DaemonSet` …
         pub(crate) kind: Fact<String>,
         /// The image as written.
         pub(crate) image: Fact<String>,

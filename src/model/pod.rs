@@ -4,9 +4,10 @@ use super::{
     Fact,
     fact::{Datum, Facts, facts},
     selector::selects,
-    workload::{boolean, fact, number, port, text},
+    workload::{boolean, fact, in_pods, number, port, text},
 };
 use crate::{
+    data::kinds::WORKLOADS,
     resolve::environment::{Environment, Object},
     tree::{Kind, Node, Origin, Reason},
 };
@@ -104,8 +105,8 @@ pub(crate) struct Spread {
 /// What the pods of `object` are, whose metrics-server runs in `container`.
 pub(super) fn pod(environment: &Environment, object: &Object, container: &Node) -> Pod {
     let workload = &object.node;
-    let spec = workload.at("spec.template.spec");
-    let labels = workload.perhaps_at("spec.template.metadata.labels");
+    let spec = workload.at(&in_pods(workload, "spec"));
+    let labels = workload.perhaps_at(&in_pods(workload, "metadata.labels"));
     Pod {
         labels: match &labels {
             Some(labels) => written(labels),
@@ -125,17 +126,8 @@ pub(super) fn pod(environment: &Environment, object: &Object, container: &Node) 
 /// The labels of the pods that everything but `object` makes, whatever their namespace.
 pub(super) fn others(environment: &Environment, object: &Object) -> Vec<Option<Node>> {
     let others = environment.objects.iter().filter(|it| !std::ptr::eq(*it, object));
-    let labels = others.filter_map(|it| match it.kind() {
-        "Pod" => Some(it.node.perhaps_at("metadata.labels")),
-        "Deployment"
-        | "DaemonSet"
-        | "StatefulSet"
-        | "ReplicaSet"
-        | "ReplicationController"
-        | "Job"
-        | "Rollout" => Some(it.node.perhaps_at("spec.template.metadata.labels")),
-        _ => None,
-    });
+    let makers = others.filter(|it| WORKLOADS.contains(&it.kind()) || it.kind() == "Job");
+    let labels = makers.map(|it| it.node.perhaps_at(&in_pods(&it.node, "metadata.labels")));
     labels.collect()
 }
 
@@ -250,7 +242,7 @@ fn is_writable(workload: &Node, mount: &Node) -> Option<bool> {
         Fact::Unknown(..) | Fact::Invalid { .. } => return None,
     }
     let name = mount.str_at("name")?;
-    let volumes = workload.look("spec.template.spec.volumes").ok()??.items();
+    let volumes = workload.look(&in_pods(workload, "spec.volumes")).ok()??.items();
     let volume = volumes.iter().find(|it| it.str_at("name") == Some(name))?;
     let of_the_api = ["configMap", "secret", "downwardAPI", "projected", "image"];
     match volume.as_map()?.open.is_some() {
@@ -333,7 +325,7 @@ fn security(workload: &Node, container: &Node) -> SecurityFacts {
     ) -> Fact<T> {
         match fact(container, &format!("securityContext.{field}"), &read) {
             Fact::Absent(_) => {
-                fact(workload, &format!("spec.template.spec.securityContext.{field}"), read)
+                fact(workload, &in_pods(workload, &format!("spec.securityContext.{field}")), read)
             }
             its => its,
         }

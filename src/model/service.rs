@@ -5,7 +5,7 @@ use super::{
     lower::namespace_of,
     pod::{self, PortRef},
     selector::has_all,
-    workload::{fact, port},
+    workload::{fact, in_pods, port},
 };
 use crate::{
     resolve::environment::{Environment, Object},
@@ -48,7 +48,7 @@ pub(super) fn services(
     registration: Option<&ApiService>,
 ) -> Vec<Service> {
     let target = registration.and_then(|it| it.service.value());
-    let labels = workload.node.perhaps_at("spec.template.metadata.labels");
+    let labels = workload.node.perhaps_at(&in_pods(&workload.node, "metadata.labels"));
     let others = pod::others(environment, workload);
     let mut services = Vec::new();
     for object in environment.objects.iter().filter(|it| it.kind() == "Service") {

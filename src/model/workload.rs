@@ -125,10 +125,20 @@ fn parsed<T>(node: &Node, parse: fn(&str) -> Option<T>, else_it_is: &str) -> Res
         .ok_or_else(|| format!("`{text}` is {else_it_is}"))
 }
 
+/// Where `path` of the pods of `workload` is written in it: a Pod is its own, and the kinds of others
+/// (those of Argo Rollouts and OpenShift) keep their template where Kubernetes' own do.
+pub(super) fn in_pods(workload: &Node, path: &str) -> String {
+    match workload.object_kind() {
+        "Pod" => path.to_owned(),
+        "CronJob" => format!("spec.jobTemplate.spec.template.{path}"),
+        _ => format!("spec.template.{path}"),
+    }
+}
+
 /// The container of a workload that runs metrics-server: known by its image, or by its name when
 /// the image cannot be told, or is another but for the flags.
 pub(super) fn container(workload: &Node) -> Option<&Node> {
-    let containers = workload.at("spec.template.spec.containers")?.items();
+    let containers = workload.at(&in_pods(workload, "spec.containers"))?.items();
     let by_image = containers.iter().find(|it| it.str_at("image").is_some_and(is_metrics_server));
     let unknown = |it: &&Node| whole_image(it).is_unknown();
     let named = |it: &&Node| it.str_at("name") == Some("metrics-server");
@@ -165,7 +175,7 @@ pub(super) fn resources(container: &Node) -> Resources {
 
 /// The containers of a workload but `one`.
 pub(super) fn beside(workload: &Node, one: &Node) -> Vec<Container> {
-    let containers = workload.at("spec.template.spec.containers").map(Node::items);
+    let containers = workload.at(&in_pods(workload, "spec.containers")).map(Node::items);
     let others = containers.unwrap_or_default().iter().filter(|it| !std::ptr::eq(*it, one));
     others.map(described).collect()
 }
@@ -182,7 +192,7 @@ pub(super) fn described(container: &Node) -> Container {
 
 /// The container that changes metrics-server's resources to fit the cluster.
 pub(super) fn resizer(workload: &Node) -> Option<Origin> {
-    let containers = workload.at("spec.template.spec.containers")?.items();
+    let containers = workload.at(&in_pods(workload, "spec.containers"))?.items();
     let image = containers.iter().filter_map(|it| it.get("image")).find(|image| {
         let (repository, _) = split_image(image.as_str().unwrap_or_default());
         repository.rsplit('/').next().is_some_and(|name| name.starts_with("addon-resizer"))

@@ -366,3 +366,39 @@ fn an_argument_that_nobody_can_tell_is_said() {
     assert_eq!(said("command: [sh, -c, x]"), [format!("{why}a shell starts metrics-server")]);
     assert!(said("args: ['--metric-resolution=${resolution}']").is_empty());
 }
+
+#[test]
+fn whatever_keeps_its_pods_running_is_a_metrics_server() {
+    let of = |kind: &str, spec: &str| {
+        server(&format!(
+            "
+            //- ms.yaml
+            apiVersion: x/v1
+            kind: {kind}
+            metadata: {{name: ms, labels: {{app: ms}}}}
+            spec: {spec}
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata: {{name: ms}}
+            spec: {{selector: {{app: ms}}}}
+            "
+        ))
+    };
+    let pod = "{serviceAccountName: sa, containers: [{image: x/metrics-server:v0.7.2, args: [--secure-port=4443]}]}";
+    let template = format!("{{template: {{metadata: {{labels: {{app: ms}}}}, spec: {pod}}}}}");
+    let kinds = ["StatefulSet", "ReplicaSet", "Rollout", "DeploymentConfig", "Pod"];
+    for kind in kinds {
+        let is_pod = kind == "Pod";
+        let server = of(kind, if is_pod { pod } else { &template });
+        assert_eq!(server.secure_port.value(), Some(&4443), "{kind}");
+        assert_eq!(server.access.account.value().map(String::as_str), Some("sa"), "{kind}");
+        assert_eq!(server.replicas.value(), (!is_pod).then_some(&1), "{kind}");
+        assert!(server.strategy_type.is_absent(), "{kind}");
+        assert!(matches!(&server.services[..], [one] if !one.selects_others), "{kind}");
+    }
+    assert_eq!(
+        of("DaemonSet", &template).strategy_type.value().map(String::as_str),
+        Some("RollingUpdate")
+    );
+}

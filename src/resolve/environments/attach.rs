@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::loose::{Groups, Loose, sets};
 use crate::{
+    data::kinds::WORKLOADS,
     problem::ProblemKind,
     resolve::{
         context::Context,
@@ -272,7 +273,7 @@ impl Place {
         let dir = file.map_or("", |file| source::parent(&sources[file].path));
         let kind = environment.entry.kind;
         let is_it = |object: &Object| {
-            matches!(object.kind(), "Deployment" | "DaemonSet" | "APIService")
+            (WORKLOADS.contains(&object.kind()) || object.kind() == "APIService")
                 && (object.name().contains("metrics-server")
                     || object.name() == "v1beta1.metrics.k8s.io")
         };

@@ -2,7 +2,7 @@
 //! one.
 
 use crate::{
-    data::version,
+    data::{kinds::WORKLOADS, version},
     problem::Problem,
     resolve::{
         context::Context,
@@ -134,7 +134,7 @@ pub(crate) fn template_of_it(sources: &Sources, file: FileId) -> Option<Span> {
     let is_of = |kinds: &[&str]| {
         text.lines().filter_map(|it| value(it, "kind:")).any(|it| kinds.contains(&it.trim()))
     };
-    let runs = is_of(&["Deployment", "DaemonSet"]);
+    let runs = is_of(WORKLOADS);
     // What else serves this API is an adapter.
     let serves = is_of(&["APIService"]) && !sources[file].path.contains("adapter");
     let names = |line: &str| {

@@ -18,7 +18,10 @@ use regex::Regex;
 
 use super::{Module, code, evaluate::written, label};
 use crate::{
-    data::subject::{is_approver_named_in, is_named_in, is_server_named_in},
+    data::{
+        kinds::WORKLOADS,
+        subject::{is_approver_named_in, is_named_in, is_server_named_in},
+    },
     problem::Problem,
     resolve::install,
     source::{self, FileId, Relevance, Sources, Span},
@@ -291,9 +294,11 @@ fn is_kubelets(line: &str) -> bool {
 /// Whether manifests, where they are written out, run something: a setting of it does not.
 fn deploys(text: &str) -> bool {
     let mut kinds = KIND.iter().flat_map(|it| it.captures_iter(text)).peekable();
-    let runs = ["Deployment", "APIService", "HelmRelease", "HelmChart", "Application"];
+    let installs = ["APIService", "HelmRelease", "HelmChart", "Application"];
     kinds.peek().is_none()
-        || kinds.any(|it| it.get(1).is_some_and(|kind| runs.contains(&kind.as_str())))
+        || kinds
+            .filter_map(|it| it.get(1))
+            .any(|it| WORKLOADS.contains(&it.as_str()) || installs.contains(&it.as_str()))
 }
 
 static REFERENCE: LazyLock<Option<Regex>> =
