@@ -224,6 +224,11 @@ apiVersion: v1
 metadata: {name: b, namespace: apps}
 data: {values.yaml: 'args: [--b]'}
 ---
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: broken, namespace: apps}
+data: {values.yaml: 'args: [--b'}
+---
 "#;
 
 /// The values of a HelmRelease with `values`, beside the ConfigMaps `a` and `b`.
@@ -301,6 +306,48 @@ fn values_that_are_not_in_the_repository_are_unknown() {
     "), @"
     replicas: 2  ms.yaml:8
     *: unknown: the Secret `apps/none` is not in the repository
+    ");
+}
+
+#[test]
+fn what_flux_refuses_of_values_is_unknown_below_those_inline() {
+    for refused in [
+        "{kind: ConfigMap, name: a, valuesKey: t}",
+        "{kind: ConfigMap, name: a, valuesKey: none}",
+        "{kind: ConfigMap, name: broken}",
+        "{kind: Certificate, name: a}",
+    ] {
+        let values = values(&format!(
+            "valuesFrom: [{{kind: ConfigMap, name: a}}, {refused}]\nvalues: {{replicas: 4}}\n"
+        ));
+        let [replicas, rest] = &values.lines().collect::<Vec<_>>()[..] else {
+            panic!("{refused}: {values}");
+        };
+        assert!(replicas.starts_with("replicas: 4 "), "{refused}: {replicas}");
+        assert!(rest.starts_with("*: unknown: "), "{refused}: {rest}");
+    }
+    // Of a path only what it leads to is not known.
+    assert_snapshot!(values("
+        valuesFrom:
+        - {kind: ConfigMap, name: a}
+        - {kind: ConfigMap, name: a, valuesKey: none, targetPath: image.tag}
+        - {kind: ConfigMap, name: a, valuesKey: r, targetPath: replicas.count}
+        - {kind: ConfigMap, name: a, valuesKey: r, targetPath: 'args['}
+        values: {args: [--c]}
+    "), @"
+    replicas: unknown: `count` is looked for in something that is no mapping  maps.yaml:6 overridden `2` < ms.yaml:10 `replicas.count`
+    args:
+      - --c  ms.yaml:12
+    resources.limits.memory: 1Gi  ms.yaml:8 values `{kind: ConfigMap, name: a}` < maps.yaml:8
+    image.tag: unknown: the ConfigMap `a` has no key `none`  ms.yaml:9 values `image.tag` < ms.yaml:9 `{kind: ConfigMap, name: a, valuesKey: none, targetPath: image.tag}`
+    ");
+    assert_snapshot!(values("
+        valuesFrom: [{kind: ConfigMap, name: b}]
+        values: |
+          replicas: 4
+    "), @"
+    args:
+      - --b  ms.yaml:7 values `{kind: ConfigMap, name: b}` < maps.yaml:15
     ");
 }
 

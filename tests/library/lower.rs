@@ -402,3 +402,66 @@ fn whatever_keeps_its_pods_running_is_a_metrics_server() {
         Some("RollingUpdate")
     );
 }
+
+#[test]
+fn a_patch_for_what_may_be_called_otherwise_makes_unknown_what_it_changes() {
+    let release = |renderer: &str| {
+        let release = "
+            //- metrics-server.yaml
+            apiVersion: source.toolkit.fluxcd.io/v1
+            kind: HelmRepository
+            metadata: {name: it, namespace: kube-system}
+            spec: {url: 'https://kubernetes-sigs.github.io/metrics-server'}
+            ---
+            apiVersion: helm.toolkit.fluxcd.io/v2
+            kind: HelmRelease
+            metadata: {name: metrics-server, namespace: kube-system}
+            spec:
+              chart:
+                spec:
+                  chart: metrics-server
+                  version: 3.12.2
+                  sourceRef: {kind: HelmRepository, name: it}
+              valuesFrom: [{kind: Secret, name: values}]
+              values: {replicas: 3, args: [--kubelet-insecure-tls]}
+              postRenderers: [{kustomize: {patches: [PATCH]}}]
+        ";
+        server(&release.replace("PATCH", renderer))
+    };
+    let operation = r#"[{"op": "replace", "path": "/spec/replicas", "value": 2}]"#;
+    let json = format!("{{target: {{kind: Deployment, NAME}}, patch: '{operation}'}}");
+    let merge = "{patch: '{apiVersion: apps/v1, kind: Deployment, \
+        metadata: {name: metrics-server, namespace: kube-system}, spec: {replicas: 2}}'}";
+    for patch in [&json.replace("NAME", "name: metrics-.*"), merge] {
+        let server = release(patch);
+        assert!(server.replicas.is_unknown(), "{patch}: {:?}", server.replicas);
+        assert_eq!(server.kubelet_insecure_tls.value(), Some(&true), "{patch}");
+    }
+    let server = release(&json.replace(", NAME", ""));
+    assert_eq!(server.replicas.value(), Some(&2), "its kind is known");
+    let server = release(&json.replace("NAME", "namespace: default"));
+    assert_eq!(server.replicas.value(), Some(&3), "its namespace is known");
+}
+
+#[test]
+fn a_chart_is_inflated_over_values_that_cannot_be_read() {
+    for values in ["args: [--a", "- replicas: 2", "{% if %}{{"] {
+        let sources = fixture(&format!(
+            "
+            //- kustomization.yaml
+            helmCharts:
+              - name: metrics-server
+                repo: https://kubernetes-sigs.github.io/metrics-server/
+                version: 3.12.2
+                releaseName: metrics-server
+                valuesFile: values.yaml
+                valuesInline: {{replicas: 3}}
+            //- values.yaml
+            {values}
+            "
+        ));
+        let server = server_in(&sources);
+        assert_eq!(server.replicas.value(), Some(&3), "{values}");
+        assert!(server.kubelet_insecure_tls.is_unknown(), "{values}");
+    }
+}

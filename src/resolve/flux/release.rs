@@ -72,14 +72,7 @@ fn install(
     let chart = chart(context, store, node)?;
     let concern = chart.directory.is_some() || chart.name.contains("metrics-server");
     let mut found = Vec::new();
-    let user = match values::user(context, store, node, &mut found) {
-        Ok(values) => values,
-        Err(problem) => {
-            found.push(problem);
-            let why = "Flux refuses the values of the release";
-            Node::unknown_value(why, &node.origin)
-        }
-    };
+    let user = values::user(context, store, node, &mut found);
     let version = chart.version.as_ref().and_then(Node::as_str).map(str::to_owned);
     let family = helm::family(&chart.name, chart.repository.as_deref(), version.as_deref(), &user);
     if concern || family.is_some() {

@@ -14,25 +14,34 @@ use crate::{
             self,
             strvals::{self, Assignment, KeyStep},
         },
+        install,
     },
     scalar::Dialect,
     source::FileId,
     tree::{self, Kind, Map, Node, Origin, Reason, Via},
 };
 
-/// The merged values of the HelmRelease `node`, a mapping or unknown.
-///
-/// # Errors
-/// What makes Flux refuse the release.
+/// The merged values of the HelmRelease `node`, a mapping or unknown. What Flux refuses of
+/// `valuesFrom` is unknown and among `problems`; what `values` set over it is known.
 pub(super) fn user(
     context: &Context<'_>,
     store: &Store,
     node: &Node,
     problems: &mut Vec<Problem>,
-) -> Result<Node, Problem> {
+) -> Node {
     let spec = node.get("spec").unwrap_or(node);
     let nothing = || Node::new(Map::default(), spec.origin.clone());
-    let mut inline = spec.get("values").filter(|it| !it.is_null()).cloned().unwrap_or_else(nothing);
+    let written = spec.get("values").filter(|it| !it.is_null());
+    let (taken, ignored): (Option<&Node>, _) = match written {
+        Some(it) if it.as_map().is_none() && it.unknown().is_none() => (None, written),
+        _ => (written, None),
+    };
+    // `GetValues` of `fluxcd/helm-controller` drops the error.
+    problems.extend(ignored.map(|it| {
+        let message = "Flux ignores `values` that are not a mapping";
+        Problem { tolerated: true, ..Problem::wrong_type(&it.origin, message) }
+    }));
+    let mut inline = taken.cloned().unwrap_or_else(nothing);
     let namespace = node.object_namespace();
     let mut result = nothing();
     let references = match spec.look("valuesFrom") {
@@ -43,23 +52,38 @@ pub(super) fn user(
         }
     };
     for reference in references {
-        let Some(value) = referred(reference, namespace, store, problems)? else { continue };
-        match reference.get("targetPath").filter(|it| it.as_str() != Some("")) {
-            None => result = helm::merge(&result, &layer(context, reference, &value)?),
-            Some(target) => {
-                let before = std::mem::replace(&mut result, nothing());
-                result = helm::merge(&before, &inline);
-                for it in assignments(reference, target, &value)? {
-                    let mut written = strvals::assign(&mut result, &it.path, it.value.clone());
-                    if is_shared(&it.path, &before, &inline) {
-                        written = written.and(strvals::assign(&mut inline, &it.path, it.value));
-                    }
-                    written.map_err(|message| Problem::refused(&target.origin, message))?;
-                }
+        let Some(value) = referred(reference, namespace, store, problems) else { continue };
+        let Some(target) = reference.get("targetPath").filter(|it| it.as_str() != Some("")) else {
+            result = helm::merge(&result, &layer(context, reference, &value, problems));
+            continue;
+        };
+        if let Some(why) = target.unknown() {
+            problems.push(Problem::unresolved(&target.origin, &**why));
+            return Node::unknown_value(why.clone(), &target.origin);
+        }
+        let before = std::mem::replace(&mut result, nothing());
+        result = helm::merge(&before, &inline);
+        let assignments = assignments(reference, target, &value).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
+        for it in assignments {
+            let set = |values: &mut Node, problems: &mut Vec<Problem>| {
+                let Err(message) = strvals::assign(values, &it.path, it.value.clone()) else {
+                    return;
+                };
+                let unknown = Node::unknown_value(&*message, &target.origin);
+                // A key of a mapping takes any value.
+                let _ = strvals::assign(values, &it.path[..1], unknown);
+                problems.push(Problem::refused(&target.origin, message));
+            };
+            set(&mut result, problems);
+            if is_shared(&it.path, &before, &inline) {
+                set(&mut inline, &mut Vec::new());
             }
         }
     }
-    Ok(helm::merge(&result, &inline))
+    helm::merge(&result, &inline)
 }
 
 /// The values that a whole file holds.
@@ -77,27 +101,29 @@ fn referred(
     namespace: &str,
     store: &Store,
     problems: &mut Vec<Problem>,
-) -> Result<Option<Node>, Problem> {
+) -> Option<Node> {
     let kind = reference.str_at("kind").unwrap_or_default();
     let optional = reference.is_true_at("optional");
     let key = reference.str_at("valuesKey").unwrap_or("values.yaml");
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
-    let unknown = |why: Reason| Ok(Some(Node::unknown_value(why, &reference.origin)));
+    let unknown = |why: Reason| Some(Node::unknown_value(why, &reference.origin));
+    let refused = |at: &Origin, why: String, problems: &mut Vec<Problem>| {
+        problems.push(Problem::refused(at, why.as_str()));
+        unknown(why.into())
+    };
     let Some(name) = reference.str_at("name") else {
         let why = reference.get("name").and_then(|it| it.unknown().cloned());
         return unknown(why.unwrap_or_else(|| "a reference to values has no name".into()));
     };
     if !matches!(kind, "ConfigMap" | "Secret") {
-        return Err(Problem::refused(
-            &reference.origin,
-            "values come from a ConfigMap or a Secret only",
-        ));
+        let why = "values come from a ConfigMap or a Secret only".to_owned();
+        return refused(&reference.origin, why, problems);
     }
     let Some(data) = store.data(kind, namespace, name) else {
         let why = format!("the {kind} `{namespace}/{name}` is not in the repository");
         if let Some(problem) = store.hashed(kind, namespace, name, origin) {
             problems.push(Problem { tolerated: optional, ..problem });
-            return if optional { Ok(None) } else { unknown(why.into()) };
+            return if optional { None } else { unknown(why.into()) };
         }
         let message = format!("{why}; the values in it are unknown");
         let cause = format!("{kind} {namespace}/{name}");
@@ -105,39 +131,45 @@ fn referred(
         return unknown(why.into());
     };
     match (data.entries.get(key), data.open) {
-        (Some(value), _) => Ok(Some(value.clone())),
+        (Some(value), _) => Some(value.clone()),
         (None, Some(why)) => unknown(why),
-        (None, None) if optional => Ok(None),
+        (None, None) if optional => None,
         (None, None) => {
             let at = reference.get("valuesKey").map_or(origin, |it| &it.origin);
-            Err(Problem::refused(at, format!("the {kind} `{name}` has no key `{key}`")))
+            refused(at, format!("the {kind} `{name}` has no key `{key}`"), problems)
         }
     }
 }
 
 /// A whole document of values. Of several, Helm 3 reads the first and Helm 4 merges all; only that
 /// on which both agree is known.
-fn layer(context: &Context<'_>, reference: &Node, value: &Node) -> Result<Node, Problem> {
+fn layer(
+    context: &Context<'_>,
+    reference: &Node,
+    value: &Node,
+    problems: &mut Vec<Problem>,
+) -> Node {
     if value.unknown().is_some() {
-        return Ok(value.clone());
+        return value.clone();
     }
     let documents = parse::embedded(context.sources, value, Dialect::Sigs);
-    let mut values = helm::layer(&documents, &value.origin)?;
-    if let [first, _, ..] = &documents.list[..] {
-        let first =
-            helm::layer(&Documents { list: vec![first.clone()], template: None }, &value.origin)?;
+    let of = |documents: &Documents| helm::layer(documents, &value.origin);
+    let mut values = of(&documents);
+    if let [first, _, ..] = &documents.list[..]
+        && let Ok(all) = &values
+    {
         let why = "Helm 3 reads only the first of several documents of values, Helm 4 all".into();
-        values = tree::join(&values, &first, &why);
+        let first = Documents { list: vec![first.clone()], template: None };
+        values = of(&first).map(|it| tree::join(all, &it, &why));
     }
-    Ok(values.through(Via::Values, reference.origin.written_at()))
+    install::layer(values, &reference.origin, problems)
 }
 
 /// What a reference with a `targetPath` sets: the notation of `--set`, unless the value is in quotes
 /// or is to be taken literally.
 fn assignments(reference: &Node, target: &Node, value: &Node) -> Result<Vec<Assignment>, Problem> {
     let Some(path) = target.as_str() else {
-        let why = target.unknown().cloned();
-        return Err(Problem::refused(&target.origin, why.as_deref().unwrap_or("this is no path")));
+        return Err(Problem::refused(&target.origin, "this is no path"));
     };
     let origin = value.origin.through(Via::Values, target.origin.written_at());
     let refused = |message: String| Problem::refused(&target.origin, message);

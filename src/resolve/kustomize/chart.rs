@@ -9,12 +9,12 @@ use crate::{
             load::Loader,
             merge::merge,
             shape,
-            value::{Outcome, refusal, text},
+            value::{Outcome, not_yaml, refusal, text},
         },
     },
     scalar::Dialect,
     source::join,
-    tree::{Map, Node},
+    tree::{Map, Node, Origin},
 };
 
 /// The objects of the chart that `entry` names.
@@ -40,7 +40,7 @@ pub(super) fn inflate(
         return Err(refusal(&entry.origin, "this chart has no name"));
     };
     let directory = directory(loader, kustomization, entry, text(Some(name)));
-    let values = values(loader, entry, directory.as_deref())?;
+    let values = values(loader, entry, directory.as_deref(), layer)?;
     let version = field("version", "chartVersion");
     let repository = field("repo", "chartRepoUrl");
     let anchor = &field("releaseName", "releaseName").unwrap_or(name).origin;
@@ -92,23 +92,40 @@ fn directory(
 }
 
 /// The values that Helm gets, merged: kustomize first makes one file of `valuesInline` and
-/// `valuesFile`, by its own merge, which loses nulls.
-fn values(loader: &Loader<'_>, entry: &Node, directory: Option<&str>) -> Outcome<Node> {
+/// `valuesFile`, by its own merge, which loses nulls. What a file holds that cannot be read is
+/// unknown, and `layer` is told.
+fn values(
+    loader: &Loader<'_>,
+    entry: &Node,
+    directory: Option<&str>,
+    layer: &mut Layer,
+) -> Outcome<Node> {
     let empty = || Node::new(Map::default(), entry.origin.clone());
-    let read = |path: &Node, dialect: Dialect| -> Outcome<Node> {
-        let file = loader.file(path)?;
-        let documents = loader.context.sources.documents(file, dialect);
-        let root = documents.roots().next().cloned();
-        Ok(root.unwrap_or_else(empty))
+    let mut read = |path: &Node, dialect: Dialect| {
+        let root = loader.file(path).and_then(|file| {
+            let documents = loader.context.sources.documents(file, dialect);
+            match (documents.error(), documents.roots().next()) {
+                (Some(error), _) => {
+                    let at = error.span.map_or_else(|| path.origin.clone(), Origin::written);
+                    Err(not_yaml("the values file", error, &at))
+                }
+                (None, Some(root)) if root.as_map().is_none() && root.unknown().is_none() => {
+                    Err(refusal(&root.origin, "Helm refuses values that are not a mapping"))
+                }
+                (None, root) => Ok(root.cloned().unwrap_or_else(empty)),
+            }
+        });
+        let unknown = || Node::unknown_value("a values file cannot be read", &path.origin);
+        layer.told(root).unwrap_or_else(unknown)
     };
     let inline = entry.get("valuesInline").filter(|it| it.as_map().is_some());
     let file = shape::text(entry, "valuesFile");
     let mut values = match (inline, file) {
         (None, None) => empty(),
-        (None, Some(file)) => read(file, Dialect::Sigs)?,
+        (None, Some(file)) => read(file, Dialect::Sigs),
         (Some(inline), file) => {
             let base = match (file, directory) {
-                (Some(file), _) => read(file, Dialect::Kyaml)?,
+                (Some(file), _) => read(file, Dialect::Kyaml),
                 // The chart's own defaults lie below in any case.
                 (None, _) => empty(),
             };
@@ -125,7 +142,7 @@ fn values(loader: &Loader<'_>, entry: &Node, directory: Option<&str>) -> Outcome
         }
     };
     for path in shape::items(entry, "additionalValuesFiles") {
-        values = helm::merge(&values, &read(path, Dialect::Sigs)?);
+        values = helm::merge(&values, &read(path, Dialect::Sigs));
     }
     Ok(values)
 }

@@ -172,6 +172,10 @@ impl Layer {
             known.insert(resource.id().effective(), at);
         }
         for resource in resources {
+            if resource.unknown_name().is_some() {
+                self.resources.push(resource);
+                continue;
+            }
             let id = resource.id();
             let first = *known.entry(id.clone().effective()).or_insert(self.resources.len());
             let Some(old) = self.resources.get_mut(first) else {

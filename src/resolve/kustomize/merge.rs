@@ -310,7 +310,12 @@ fn walk_keyed(
     let items = if keys.is_empty() {
         union(patch.unwrap_or_default(), dest)
     } else {
-        Keyed { keys, schema: place.schema, same, dest: dest.to_vec(), patch }.merge()?
+        // An unknown item has no keys to be found by, and stays.
+        let (unknown, dest): (Vec<_>, Vec<_>) =
+            dest.iter().cloned().partition(|it| it.unknown().is_some());
+        let mut items = Keyed { keys, schema: place.schema, same, dest, patch }.merge()?;
+        items.extend(unknown);
+        items
     };
     Ok(Some(Node::new(items, node.origin.clone())))
 }

@@ -9,7 +9,7 @@ use crate::{
         layer::Layer,
         load::Loader,
         merge::merge,
-        resource::{Index, Resource, all_objects, metadata},
+        resource::{Id, Index, Resource, all_objects, metadata},
         select::Selector,
         shape,
         value::{Outcome, is_empty, refusal, refusal_of, text, text_at, unresolved},
@@ -195,7 +195,8 @@ impl PatchEntry {
                 let resources = if patches.is_empty() { &mut [] } else { &mut layer.resources[..] };
                 for resource in target.targets(resources) {
                     for patch in patches {
-                        resource.attempt(|it| apply_merge(it, patch, options));
+                        let unsure = target.unsure(resource);
+                        resource.attempt_if(unsure, |it| apply_merge(it, patch, options));
                     }
                 }
             }
@@ -205,7 +206,7 @@ impl PatchEntry {
             }
             (Patch::Json(patch), Some(target)) => {
                 for resource in target.targets(&mut layer.resources) {
-                    resource.attempt(|resource| {
+                    resource.attempt_if(target.unsure(resource), |resource| {
                         let patched = patch.apply(&resource.node)?;
                         check(&patched, &self.at)?;
                         resource.remember();
@@ -278,10 +279,18 @@ pub(super) fn apply_by_id(
     let index = index.get_or_insert_with(|| Index::new(resources));
     let mut found = index.find(id.clone()).to_vec();
     found.retain(|at| resources.get(*at).is_some_and(|it| !it.is_gone()));
+    let alike = |it: &Id| it.gvk == id.gvk && it.space() == id.space();
+    let may_be = |it: &Resource| it.unknown_name().is_some() && alike(&it.id());
     match found[..] {
         [at] => {
             if let Some(resource) = resources.get_mut(at) {
                 resource.attempt(|it| apply_merge(it, patch, options));
+            }
+        }
+        [] if resources.iter().any(&may_be) => {
+            for resource in resources.iter_mut().filter(|it| may_be(it)) {
+                let unsure = resource.unknown_name().cloned();
+                resource.attempt_if(unsure, |it| apply_merge(it, patch, options));
             }
         }
         [] if layer.open.is_some() => {}

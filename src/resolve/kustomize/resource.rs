@@ -231,6 +231,29 @@ impl Resource {
         }
     }
 
+    /// [`Resource::attempt`]; with a reason why nobody knows whether this is changed at all, what the
+    /// change leaves as it is.
+    pub(super) fn attempt_if(
+        &mut self,
+        unsure: Option<Reason>,
+        change: impl FnOnce(&mut Self) -> Outcome<()>,
+    ) {
+        let Some(why) = unsure else { return self.attempt(change) };
+        let before = self.clone();
+        match change(self) {
+            Ok(()) if !self.is_gone() => self.node = tree::join(&self.node, &before.node, &why),
+            _ => {
+                *self = before;
+                self.hide(&why);
+            }
+        }
+    }
+
+    /// Why nobody knows what it is called, if so.
+    pub(super) fn unknown_name(&self) -> Option<&Reason> {
+        self.node.at("metadata.name")?.unknown()
+    }
+
     /// Makes all of the object unknown but what it is called.
     pub(super) fn hide(&mut self, why: &Reason) {
         let Some(map) = self.node.as_map_mut().filter(|it| !it.is_empty()) else { return };
@@ -344,7 +367,8 @@ impl Resource {
 
     /// Whether it has the kind and the name that every object has when it is printed.
     pub(super) fn is_complete(&self) -> bool {
-        !self.kind().is_empty() && is_named(self.kind(), self.name())
+        let named = is_named(self.kind(), self.name()) || self.unknown_name().is_some();
+        !self.kind().is_empty() && named
     }
 
     /// Whether it was deleted.

@@ -8,7 +8,7 @@ use crate::{
         shape,
         value::{Outcome, refusal, text},
     },
-    tree::Node,
+    tree::{Node, Reason},
 };
 
 /// A patch's target: a pattern for each part of an object's name, and label selectors.
@@ -75,10 +75,17 @@ impl Selector {
     fn names(&self, resource: &Resource) -> bool {
         let (now, first) = (resource.id(), resource.original());
         (fits(self.namespace.as_ref(), first.space()) || fits(self.namespace.as_ref(), now.space()))
-            && (fits(self.name.as_ref(), &first.name) || fits(self.name.as_ref(), &now.name))
+            && (fits(self.name.as_ref(), &first.name)
+                || fits(self.name.as_ref(), &now.name)
+                || resource.unknown_name().is_some())
             && fits(self.group.as_ref(), &now.gvk.group)
             && fits(self.version.as_ref(), &now.gvk.version)
             && fits(self.kind.as_ref(), &now.gvk.kind)
+    }
+
+    /// Why nobody knows whether `resource`, which is otherwise a target, is one.
+    pub(super) fn unsure(&self, resource: &Resource) -> Option<Reason> {
+        resource.unknown_name().filter(|_| self.name.is_some()).cloned()
     }
 
     /// Whether it is for what is called `id`, as the targets of replacements are: all of it at once.
