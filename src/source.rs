@@ -472,8 +472,20 @@ pub(crate) fn extension(path: &str) -> &str {
 }
 
 /// What the names of templates end with after the name of what they make: those of Jinja, which
-/// makejinja, Ansible and copier use, and of Go. `.tpl` is also what parts of templates are called.
-const SUFFIXES: [&str; 5] = [".j2", ".jinja2", ".jinja", ".tmpl", ".tpl"];
+/// makejinja, Ansible and copier use, of Go and Helmfile, of Terraform, of ERB, and of several.
+const SUFFIXES: [&str; 11] = [
+    ".j2",
+    ".jinja2",
+    ".jinja",
+    ".tmpl",
+    ".gotmpl",
+    ".tpl",
+    ".tftpl",
+    ".erb",
+    ".template",
+    ".mustache",
+    ".envsubst",
+];
 
 /// Whether the file at `path` is written for readers.
 pub(crate) fn is_prose(path: &str) -> bool {
@@ -492,8 +504,7 @@ fn template_of<'a>(path: &'a str, suffix: &str) -> Option<&'a str> {
 
 /// The path of what is made of the file at `path`: of `a.yaml.j2`, `a.yaml`.
 pub(crate) fn rendered(path: &str) -> &str {
-    let mut templates = SUFFIXES.iter().filter(|it| **it != ".tpl");
-    templates.find_map(|it| template_of(path, it)).unwrap_or(path)
+    SUFFIXES.iter().find_map(|it| template_of(path, it)).unwrap_or(path)
 }
 
 /// The last component of `path`.

@@ -16,7 +16,7 @@ use crate::{
         registration, service, serving, variables,
         workload::{self, fact, flag},
     },
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     resolve::{
         environment::{EntryKind, Environment, Object, Release},
         environments::defines_nodes,
@@ -75,6 +75,11 @@ pub(crate) fn lower(
     );
     let subject = subject(environment, &metrics_servers, &platform.kubelets);
     subject.judge(sources, environment, &mut problems);
+    let is_filled = |it: &Problem| {
+        let file = it.at.written_at().map(|it| it.file);
+        it.kind == ProblemKind::Unresolved && file.is_some_and(|it| platform.filled.contains(&it))
+    };
+    problems.retain(|it| !is_filled(it));
     if environment.aside {
         problems.retain(|it| it.concerns);
     }

@@ -62,6 +62,8 @@ pub(crate) struct Platform {
     pub proxies: Vec<Proxy>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// The files whose templates its tool's carrier has filled in.
+    pub filled: Vec<FileId>,
 }
 
 /// Names every carrier: what it is called, and how its kubelets are told to request their serving
@@ -461,7 +463,7 @@ fn is_test_data(path: &str) -> bool {
 }
 
 fn may_hold_yaml(path: &str) -> bool {
-    matches!(source::extension(path), "yaml" | "yml" | "json" | "conf" | "j2")
+    source::is_yaml(source::rendered(path)) || matches!(source::extension(path), "conf" | "j2")
 }
 
 #[cfg(test)]

@@ -26,6 +26,52 @@ fn said(files: &str) -> String {
 }
 
 #[test]
+fn whatever_a_template_of_yaml_is_called_after_the_file_that_it_makes_it_is_judged() {
+    let templates = [
+        ("tpl", "${replicas}"),
+        ("tftpl", "${replicas}"),
+        ("gotmpl", "{{ .Values.replicas }}"),
+        ("erb", "<%= @replicas %>"),
+        ("mustache", "{{replicas}}"),
+    ];
+    for (suffix, hole) in templates {
+        let found = said(&format!(
+            "
+            //- apps/ms.yaml.{suffix}
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {{name: metrics-server, namespace: kube-system}}
+            spec:
+              replicas: {hole}
+              template:
+                spec:
+                  containers:
+                  - {{image: x/metrics-server:v0.7.2, args: [--metric-resolution=5s]}}
+            //- apps/kubelet.yml.{suffix}
+            kind: KubeletConfiguration
+            apiVersion: kubelet.config.k8s.io/v1beta1
+            clusterDNS: [{hole}]
+            serverTLSBootstrap: true
+            "
+        ));
+        let resolution = format!("error metric-resolution-too-small apps/ms.yaml.{suffix}:9");
+        assert!(found.contains(&resolution), "{found}");
+        assert!(found.contains("warning serving-bootstrap-without-approver"), "{found}");
+    }
+    // Parts of templates are called so as well.
+    assert_eq!(
+        said(
+            "
+        //- apps/_metrics-server.tpl
+        kind: Deployment
+        metadata: {name: metrics-server}
+    "
+        ),
+        ""
+    );
+}
+
+#[test]
 fn what_stands_outside_of_a_condition_is_judged() {
     assert_snapshot!(said("
         //- apps/metrics-server.yaml.j2

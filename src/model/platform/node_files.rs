@@ -15,10 +15,7 @@ use crate::{
 };
 
 pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
-    let plain = |file: &&FileId| {
-        let path = &input.sources[**file].path;
-        [".yaml", ".yml", ".json"].iter().all(|extension| !path.ends_with(extension))
-    };
+    let plain = |file: &&FileId| !source::is_yaml(source::rendered(&input.sources[**file].path));
     for file in input.files.iter().filter(plain) {
         loose(input, *file, platform);
     }

@@ -53,6 +53,8 @@ pub(super) fn nodes(
         let patches = [all.clone(), load(&[role])].concat();
         Group { name, patches, own, anchor }.kubelets(input, &cluster, Carrier::Topf, platform);
     }
+    let filled = used.iter().filter(|it| source::extension(it) == "tpl");
+    platform.filled.extend(filled.filter_map(|it| input.sources.find(it)));
     used.push(document.path.to_owned());
     match (provider, document.node.get("nodes")) {
         (Some(provider), _) => {
