@@ -12,11 +12,14 @@ mod lower;
 mod metrics_server;
 pub(crate) mod nodes;
 mod pin;
+mod placement;
 pub(crate) mod platform;
 mod pod;
+mod policy;
 mod quantity;
 mod reach;
 mod registration;
+mod release;
 mod selector;
 mod service;
 pub(crate) mod serving;
@@ -34,7 +37,8 @@ pub(crate) use fact::{Datum, Fact};
 pub(crate) use lower::{Elsewhere, lower};
 pub(crate) use metrics_server::{Arg, Container, MetricsServer, MetricsServerFacts, Resources};
 pub(crate) use platform::Carrier;
-pub(crate) use pod::{Pod, PortRef, Spread};
+pub(crate) use pod::{Pod, PortRef, Probe, Spread, is_below};
+pub(crate) use policy::{NetworkPolicy, Opening};
 pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
 pub(crate) use service::{Service, ServicePort};
 pub(crate) use unjudged::unjudged;
@@ -76,6 +80,8 @@ pub(crate) struct Cluster {
     pub kubelets: Vec<Kubelet>,
     /// Settings of kubelets where nothing reads them.
     pub misplaced: Vec<Misplaced>,
+    /// What says that control planes take pods like any other node, if something does.
+    pub open_control_plane: Option<Origin>,
     /// API servers that ask metrics-server through a proxy.
     pub proxies: Vec<Proxy>,
     /// What approves kubelet serving certificates.

@@ -28,6 +28,7 @@ mod kubelet_insecure_tls;
 mod kubelet_refuses_metrics_server;
 mod limit_below_request;
 mod memory_limit_too_low;
+mod metric_resolution_too_large;
 mod metric_resolution_too_small;
 mod moving_version;
 mod no_writable_cert_dir;
@@ -113,6 +114,7 @@ rules! {
     "kubelet-refuses-metrics-server" => kubelet_refuses_metrics_server,
     "limit-below-request" => limit_below_request,
     "memory-limit-too-low" => memory_limit_too_low,
+    "metric-resolution-too-large" => metric_resolution_too_large,
     "metric-resolution-too-small" => metric_resolution_too_small,
     "moving-version" => moving_version,
     "no-writable-cert-dir" => no_writable_cert_dir,

@@ -11,9 +11,9 @@ use crate::{
         MetricsServerFacts, Resources, access, api_version, approver, autoscaler, budget, chart,
         nodes, pin,
         platform::{self, Platform},
-        pod,
+        pod, policy,
         reach::Subject,
-        registration, service, serving, variables,
+        registration, release, service, serving, variables,
         workload::{self, fact, flag},
     },
     problem::{Problem, ProblemKind},
@@ -110,6 +110,7 @@ pub(crate) fn lower(
         charts: environment.releases.iter().filter_map(chart::installed).collect(),
         kubelets: platform.kubelets,
         misplaced: platform.misplaced,
+        open_control_plane: platform.open_control_plane,
         proxies: platform.proxies,
         approvers: platform.approvers,
         removed_api_versions: api_version::removed(environment),
@@ -397,6 +398,8 @@ fn metrics_server(
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
         beside: workload::beside(node, container),
         resizer: workload::resizer(node),
+        policies: policy::policies(environment, object),
+        release_timeout: release.map_or(Fact::Absent(None), |it| release::timeout(environment, it)),
         versions: match version.value() {
             Some(version) => vec![Version { pre: Prerelease::EMPTY, ..version.clone() }],
             None => release.map(chart::programs).unwrap_or_default(),
@@ -451,7 +454,7 @@ impl Rollout {
     }
 }
 
-fn kubernetes_default() -> Origin {
+pub(super) fn kubernetes_default() -> Origin {
     Origin::at(Via::KubernetesDefault, None)
 }
 

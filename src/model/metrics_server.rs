@@ -6,7 +6,8 @@ use semver::Version;
 
 use crate::{
     model::{
-        Access, ApiService, Argument, Cpu, Duration, Fact, IntOrPercent, Memory, Pod, Service,
+        Access, ApiService, Argument, Cpu, Duration, Fact, IntOrPercent, Memory, NetworkPolicy,
+        Pod, Service,
         fact::{Datum, Facts, facts},
         workload::flag,
     },
@@ -37,6 +38,10 @@ pub(crate) struct MetricsServer {
     pub beside: Vec<Container>,
     /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
     pub resizer: Option<Origin>,
+    /// The network policies that select its pods; `None` when nobody can tell.
+    pub policies: Option<Vec<NetworkPolicy>>,
+    /// How long what installs its chart waits until it is ready; absent where nothing waits.
+    pub release_timeout: Fact<Duration>,
     /// The versions of the program that it may be, oldest first, without what a distribution
     /// appends, as in `0.7.2-eksbuild.1`; none when nobody can tell.
     pub versions: Vec<Version>,
@@ -166,7 +171,10 @@ impl MetricsServer {
     /// Its settings and its rights, each under the name that `show` gives it.
     pub(crate) fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
         let mut facts = self.facts.facts();
-        facts.extend(self.pod.iter().flat_map(|it| it.security.facts()));
+        facts.extend(self.pod.iter().flat_map(Pod::facts));
+        if !self.release_timeout.is_absent() {
+            facts.push(("release_timeout", self.release_timeout.datum()));
+        }
         facts
     }
 
@@ -176,6 +184,30 @@ impl MetricsServer {
         let default = at.last().via == Via::FlagDefault;
         let has_default = || self.versions.first().is_some_and(|it| *it >= Version::new(0, 3, 0));
         (!default || has_default()).then_some((*port, at))
+    }
+
+    /// Whether it certainly is not root: upstream's images have a user of their own since 0.4.0.
+    pub(crate) fn is_not_root(&self) -> bool {
+        let Some(security) = self.pod.as_ref().map(|it| &it.security) else { return false };
+        let by_image = || {
+            let own = self.versions.first().is_some_and(|it| *it >= Version::new(0, 4, 0));
+            own && security.run_as_user.is_absent() && self.has_upstream_image()
+        };
+        security.run_as_user.value().is_some_and(|it| *it != 0)
+            || security.run_as_non_root.value() == Some(&true)
+            || by_image()
+    }
+
+    /// Whether the image is upstream's own, which holds the program and nothing else.
+    pub(crate) fn has_upstream_image(&self) -> bool {
+        let repository = self.image_repository.value().map(String::as_str);
+        matches!(
+            repository,
+            Some(
+                "registry.k8s.io/metrics-server/metrics-server"
+                    | "k8s.gcr.io/metrics-server/metrics-server"
+            )
+        )
     }
 
     /// What its arguments are to the program; nothing when nobody can tell them.

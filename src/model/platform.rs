@@ -18,6 +18,7 @@ mod misplaced;
 mod node_files;
 mod proxy;
 mod rancher;
+mod taints;
 mod talos;
 mod terraform;
 
@@ -58,6 +59,8 @@ pub(crate) struct Platform {
     pub bundled: Vec<(ClusterId, MetricsServer)>,
     /// Settings of kubelets where nothing reads them.
     pub misplaced: Vec<Misplaced>,
+    /// What says that control planes take pods like any other node.
+    pub open_control_plane: Option<Origin>,
     /// API servers that are told to use a proxy.
     pub proxies: Vec<Proxy>,
     /// What could not be read.
@@ -149,6 +152,7 @@ carriers! {
     }
     misplaced {}
     proxy {}
+    taints {}
     labels {}
     local {}
 }
@@ -272,6 +276,8 @@ impl Platform {
             suspended: false,
             beside: Vec::new(),
             resizer: None,
+            policies: None,
+            release_timeout: Fact::Absent(None),
             versions: Vec::new(),
             pod: None,
             registration: None,

@@ -3,6 +3,8 @@
 use super::{
     Fact,
     fact::{Datum, Facts, facts},
+    lower::kubernetes_default,
+    placement::{Placement, placement},
     selector::selects,
     workload::{boolean, fact, in_pods, number, port, text},
 };
@@ -19,14 +21,20 @@ pub(crate) struct Pod {
     pub labels: Fact<String>,
     /// The ports that their containers declare.
     pub ports: Fact<Vec<ContainerPort>>,
-    /// The probes of metrics-server's container.
+    /// The probes of metrics-server's container that ask over the network.
     pub probes: Vec<Probe>,
+    /// The probes that its container does not have, and what took each away, if something did.
+    pub unprobed: Vec<(&'static str, Option<Origin>)>,
     /// What is mounted into metrics-server's container.
     pub mounts: Fact<Vec<VolumeMount>>,
     /// `workingDir` of metrics-server's container.
     pub working_dir: Fact<String>,
     /// What they are to be kept apart by.
     pub spreads: Vec<Spread>,
+    /// Whether nobody can tell what they are kept apart by.
+    pub may_be_spread: bool,
+    /// The nodes that they may run on.
+    pub placement: Placement,
     /// Their rights.
     pub security: SecurityFacts,
 }
@@ -40,6 +48,18 @@ facts! {
         pub(crate) run_as_non_root: Fact<bool>,
         /// `runAsUser`
         pub(crate) run_as_user: Fact<i128>,
+        /// `allowPrivilegeEscalation`
+        pub(crate) allow_privilege_escalation: Fact<bool>,
+        /// `privileged`
+        pub(crate) privileged: Fact<bool>,
+        /// `seccompProfile.type`
+        pub(crate) seccomp_profile: Fact<String>,
+        /// `capabilities.add`, with blanks between them.
+        pub(crate) capabilities_added: Fact<String>,
+        /// `capabilities.drop`, with blanks between them.
+        pub(crate) capabilities_dropped: Fact<String>,
+        /// The sysctl `net.ipv4.ip_unprivileged_port_start`, as the pod sets it.
+        pub(crate) first_unprivileged_port: Fact<i128>,
     }
 }
 
@@ -72,7 +92,22 @@ pub(crate) struct Probe {
     pub kind: &'static str,
     /// The port.
     pub port: Fact<PortRef>,
+    /// `httpGet.path`; absent where it asks otherwise.
+    pub path: Fact<String>,
+    /// `httpGet.scheme`; absent where it asks otherwise.
+    pub scheme: Fact<String>,
+    /// After how many answers it counts as failed.
+    pub failure_threshold: Fact<i128>,
+    /// Where it is written.
+    pub origin: Origin,
 }
+
+/// A probe's kind, and the field of a container that holds it.
+const PROBES: [(&str, &str); 3] = [
+    ("liveness probe", "livenessProbe"),
+    ("readiness probe", "readinessProbe"),
+    ("startup probe", "startupProbe"),
+];
 
 /// Something that is mounted into a container.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +125,10 @@ pub(crate) struct VolumeMount {
 pub(crate) struct Spread {
     /// Whether it is one of `topologySpreadConstraints`, not a term of `podAntiAffinity`.
     pub is_constraint: bool,
+    /// Whether a pod waits rather than go against it.
+    pub is_required: bool,
+    /// `topologyKey`
+    pub topology: Fact<String>,
     /// The pods that it looks for: `app: metrics-server`; absent is none at all.
     pub selector: Fact<String>,
     /// Whether these are pods of this workload, as far as their labels go.
@@ -114,11 +153,17 @@ pub(super) fn pod(environment: &Environment, object: &Object, container: &Node) 
         },
         ports: spec.map_or(Fact::Absent(None), |spec| ports(spec, container)),
         probes: probes(container),
+        unprobed: unprobed(container),
         mounts: mounts(workload, container),
         working_dir: fact(container, "workingDir", text),
         spreads: spec
             .map(|spec| spreads(spec, labels.as_ref(), &others(environment, object)))
             .unwrap_or_default(),
+        may_be_spread: ["affinity", "topologySpreadConstraints"].iter().any(|field| {
+            let field = spec.map_or(Ok(None), |spec| spec.look(field));
+            field.is_err() || field.is_ok_and(|it| it.is_some_and(|it| it.walk().any(is_untold)))
+        }),
+        placement: placement(spec.unwrap_or(workload)),
         security: security(workload, container),
     }
 }
@@ -129,6 +174,10 @@ pub(super) fn others(environment: &Environment, object: &Object) -> Vec<Option<N
     let makers = others.filter(|it| WORKLOADS.contains(&it.kind()) || it.kind() == "Job");
     let labels = makers.map(|it| it.node.perhaps_at(&in_pods(&it.node, "metadata.labels")));
     labels.collect()
+}
+
+fn is_untold(node: &Node) -> bool {
+    node.unknown().is_some() || node.as_map().is_some_and(|it| it.open.is_some())
 }
 
 /// The labels or the selector at `node` as one text.
@@ -184,20 +233,43 @@ fn ports(spec: &Node, container: &Node) -> Fact<Vec<ContainerPort>> {
 }
 
 /// The probes that ask over the network.
+///
+/// What Kubernetes fills in is what `SetDefaults_Probe` and `SetDefaults_HTTPGetAction` of
+/// `pkg/apis/core/v1/defaults.go` do.
 fn probes(container: &Node) -> Vec<Probe> {
     let mut probes = Vec::new();
-    for (kind, field) in [
-        ("liveness probe", "livenessProbe"),
-        ("readiness probe", "readinessProbe"),
-        ("startup probe", "startupProbe"),
-    ] {
-        let port = ["httpGet", "tcpSocket", "grpc"].into_iter().find_map(|how| {
-            let port = fact(container, &format!("{field}.{how}.port"), port_ref);
-            (!port.is_absent()).then_some(port)
+    for (kind, field) in PROBES {
+        let Some(probe) = container.get(field) else { continue };
+        let asks = ["httpGet", "tcpSocket", "grpc"].into_iter().find_map(|how| {
+            let port = fact(probe, &format!("{how}.port"), port_ref);
+            (!port.is_absent()).then_some((how == "httpGet", port))
         });
-        probes.extend(port.map(|port| Probe { kind, port }));
+        let Some((gets, port)) = asks else { continue };
+        let of_get = |field: &str, default: &str| match gets {
+            true => fact(probe, &format!("httpGet.{field}"), text)
+                .or_default(default.to_owned(), kubernetes_default()),
+            false => Fact::Absent(None),
+        };
+        probes.push(Probe {
+            kind,
+            port,
+            path: of_get("path", "/"),
+            scheme: of_get("scheme", "HTTP"),
+            failure_threshold: fact(probe, "failureThreshold", number)
+                .or_default(3, kubernetes_default()),
+            origin: probe.origin.clone(),
+        });
     }
     probes
+}
+
+/// The probes that `container` certainly does not have.
+fn unprobed(container: &Node) -> Vec<(&'static str, Option<Origin>)> {
+    let missing = |(kind, field)| match fact(container, field, |_| Ok(())) {
+        Fact::Absent(by) => Some((kind, by)),
+        _ => None,
+    };
+    PROBES.into_iter().filter_map(missing).collect()
 }
 
 /// `IntOrString`, as far as it is a port.
@@ -254,7 +326,7 @@ fn is_writable(workload: &Node, mount: &Node) -> Option<bool> {
 /// What the scheduler is told to keep the pods of `spec`, which have `labels`, apart by.
 fn spreads(spec: &Node, labels: Option<&Node>, others: &[Option<Node>]) -> Vec<Spread> {
     let mut spreads = Vec::new();
-    let mut add = |is_constraint, node: &Node| {
+    let mut add = |is_constraint, is_required, node: &Node| {
         let selector = node.perhaps_at("labelSelector").filter(|it| !it.is_null());
         let namespaces = match node.look("namespaceSelector") {
             Ok(None) => fact(node, "namespaces", texts),
@@ -263,6 +335,8 @@ fn spreads(spec: &Node, labels: Option<&Node>, others: &[Option<Node>]) -> Vec<S
         };
         spreads.push(Spread {
             is_constraint,
+            is_required,
+            topology: fact(node, "topologyKey", text),
             selects_others: selector.as_ref().is_some_and(|by| {
                 others.iter().any(|labels| !matches!(selects(by, labels.as_ref()), Ok(false)))
             }),
@@ -278,15 +352,15 @@ fn spreads(spec: &Node, labels: Option<&Node>, others: &[Option<Node>]) -> Vec<S
     };
     let anti = "affinity.podAntiAffinity";
     for term in spec.items_at(&format!("{anti}.requiredDuringSchedulingIgnoredDuringExecution")) {
-        add(false, term);
+        add(false, true, term);
     }
     for term in spec.items_at(&format!("{anti}.preferredDuringSchedulingIgnoredDuringExecution")) {
         if let Some(term) = term.get("podAffinityTerm") {
-            add(false, term);
+            add(false, false, term);
         }
     }
     for constraint in spec.items_at("topologySpreadConstraints") {
-        add(true, constraint);
+        add(true, constraint.str_at("whenUnsatisfiable") == Some("DoNotSchedule"), constraint);
     }
     spreads
 }
@@ -315,6 +389,14 @@ fn texts(node: &Node) -> Result<Vec<String>, String> {
     node.items().iter().map(text).collect()
 }
 
+/// The list of texts at `path` as one, with blanks between them, which comes from the first.
+fn words(node: &Node, path: &str) -> Fact<String> {
+    fact(node, path, texts).and_then(|words, at| match node.items_at(path) {
+        [] => Fact::Absent(Some(at.clone())),
+        [first, ..] => Fact::Known(words.join(" "), first.origin.clone()),
+    })
+}
+
 /// What the container may do; what it does not say the pod says, for the fields that both have.
 fn security(workload: &Node, container: &Node) -> SecurityFacts {
     fn either<T>(
@@ -338,7 +420,38 @@ fn security(workload: &Node, container: &Node) -> SecurityFacts {
         ),
         run_as_non_root: either(workload, container, "runAsNonRoot", boolean),
         run_as_user: either(workload, container, "runAsUser", number),
+        allow_privilege_escalation: fact(
+            container,
+            "securityContext.allowPrivilegeEscalation",
+            boolean,
+        ),
+        privileged: fact(container, "securityContext.privileged", boolean),
+        seccomp_profile: either(workload, container, "seccompProfile.type", text),
+        capabilities_added: words(container, "securityContext.capabilities.add"),
+        capabilities_dropped: words(container, "securityContext.capabilities.drop"),
+        first_unprivileged_port: first_unprivileged_port(workload),
     }
+}
+
+/// The sysctl that says from which port on everybody may listen.
+fn first_unprivileged_port(workload: &Node) -> Fact<i128> {
+    let sysctls = match workload.look("spec.template.spec.securityContext.sysctls") {
+        Err((why, at)) => return Fact::Unknown(why, Some(at)),
+        Ok(sysctls) => sysctls.map(Node::items).unwrap_or_default(),
+    };
+    for sysctl in sysctls {
+        match sysctl.look("name") {
+            Err((why, at)) => return Fact::Unknown(why, Some(at)),
+            Ok(Some(name)) if name.as_str() == Some("net.ipv4.ip_unprivileged_port_start") => {
+                return fact(sysctl, "value", |it| {
+                    let port = it.as_scalar().and_then(|it| it.text.parse().ok());
+                    port.ok_or_else(|| "this is no port".to_owned())
+                });
+            }
+            Ok(_) => {}
+        }
+    }
+    Fact::Absent(None)
 }
 
 impl<T> Fact<T> {
@@ -362,4 +475,27 @@ impl Pod {
         };
         ports.iter().find(|it| it.own && is(it)).or_else(|| ports.iter().find(is))
     }
+
+    /// What is mounted at `path`, or nearest above it, as far as the mounts are known.
+    pub(crate) fn mount_of(&self, path: &str) -> Option<&VolumeMount> {
+        let mounts = self.mounts.value()?.iter().filter(|it| is_below(path, &it.path));
+        mounts.max_by_key(|it| it.path.len())
+    }
+
+    /// What `show` tells of them: their rights, and where they are asked.
+    pub(crate) fn facts(&self) -> Vec<(&'static str, Fact<Datum>)> {
+        let mut facts = self.security.facts();
+        let paths = [("liveness_path", "liveness probe"), ("readiness_path", "readiness probe")];
+        for (name, kind) in paths {
+            let probe = self.probes.iter().find(|it| it.kind == kind);
+            facts.extend(probe.map(|it| (name, it.path.datum())));
+        }
+        facts
+    }
+}
+
+/// Whether `path` is `dir`, or in it.
+pub(crate) fn is_below(path: &str, dir: &str) -> bool {
+    let rest = path.strip_prefix(dir.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -1,8 +1,6 @@
-use semver::Version;
-
 use crate::{
     finding::{Findings, Severity},
-    model::{Cluster, Fact, MetricsServer, Pod},
+    model::{Cluster, Fact, MetricsServer, Pod, is_below},
 };
 
 /// What `MaybeDefaultWithSelfSignedCerts` of `k8s.io/apiserver/pkg/server/options/serving.go` needs
@@ -36,9 +34,10 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
     if closed == Closed::NotRoot && EVERYBODYS.iter().any(|it| is_below(&path, it)) {
         return;
     }
-    let Some(mounts) = pod.mounts.value() else { return };
-    let deepest =
-        mounts.iter().filter(|it| is_below(&path, &it.path)).max_by_key(|it| it.path.len());
+    if pod.mounts.value().is_none() {
+        return;
+    }
+    let deepest = pod.mount_of(&path);
     if is_below(&path, "/dev/shm") || deepest.is_some_and(|it| it.writable != Some(false)) {
         return;
     }
@@ -51,7 +50,7 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
     let unsaid = dir == DEFAULT;
     let (place, message, help) = if unsaid {
         // A list that was replaced lost the port together with the directory.
-        let port = server.secure_port.value().filter(|it| **it < 1024 && is_not_root(server, pod));
+        let port = server.secure_port.value().filter(|it| **it < 1024 && server.is_not_root());
         let port_too =
             port.map(|port| format!(", and without --secure-port it may not listen on {port}"));
         let flags = match (port, server.container_port.value().filter(|it| **it > 1023)) {
@@ -109,31 +108,8 @@ const EVERYBODYS: [&str; 3] = ["/tmp", "/var/tmp", "/home"];
 fn closed(server: &MetricsServer, pod: &Pod) -> Option<Closed> {
     match pod.security.read_only_root_filesystem.value() {
         Some(true) => Some(Closed::ReadOnly),
-        _ => is_not_root(server, pod).then_some(Closed::NotRoot),
+        _ => server.is_not_root().then_some(Closed::NotRoot),
     }
-}
-
-/// Whether it certainly is not root: upstream's images have a user of their own since 0.4.0.
-fn is_not_root(server: &MetricsServer, pod: &Pod) -> bool {
-    let by_image = || {
-        let own = server.versions.first().is_some_and(|it| *it >= Version::new(0, 4, 0));
-        own && pod.security.run_as_user.is_absent() && is_upstream(server)
-    };
-    pod.security.run_as_user.value().is_some_and(|it| *it != 0)
-        || pod.security.run_as_non_root.value() == Some(&true)
-        || by_image()
-}
-
-/// Whether the image is upstream's own, which holds the program and nothing else.
-fn is_upstream(server: &MetricsServer) -> bool {
-    let repository = server.image_repository.value().map(String::as_str);
-    matches!(
-        repository,
-        Some(
-            "registry.k8s.io/metrics-server/metrics-server"
-                | "k8s.gcr.io/metrics-server/metrics-server"
-        )
-    )
 }
 
 /// The directory from the root on; nothing where nobody knows where the program starts.
@@ -142,15 +118,10 @@ fn absolute(server: &MetricsServer, pod: &Pod, dir: &str) -> Option<String> {
         (Some(dir), _) => (dir, "/"),
         (None, Fact::Known(from, _)) => (dir, from.as_str()),
         // Upstream's image starts it at the root.
-        (None, Fact::Absent(_)) if is_upstream(server) => (dir, "/"),
+        (None, Fact::Absent(_)) if server.has_upstream_image() => (dir, "/"),
         (None, _) => return None,
     };
     Some(format!("{}/{dir}", from.trim_end_matches('/')))
-}
-
-fn is_below(path: &str, dir: &str) -> bool {
-    let rest = path.strip_prefix(dir.trim_end_matches('/'));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A directory that is mounted to be written to.

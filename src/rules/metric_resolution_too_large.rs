@@ -1,0 +1,54 @@
+use crate::{
+    finding::Findings,
+    model::{Cluster, Duration},
+    tree::{Origin, Via},
+};
+
+/// The interval of upstream's manifests up to 0.4, and the program's own default.
+const USUAL: u32 = 60;
+
+/// What is older than this tells an autoscaler little.
+const MOST: u32 = 300;
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    for server in &cluster.metrics_servers {
+        let Some((resolution, origin)) = server.metric_resolution.known() else { continue };
+        let by_default = origin.last().via == Via::FlagDefault;
+        let list = || server.args.origin().unwrap_or(origin).or(&server.anchor);
+        let at = if by_default { list() } else { origin.or(&server.anchor) };
+        // The second of two rounds starts one resolution after the first; metrics-server is ready
+        // when it has both.
+        let waits = server.release_timeout.known();
+        let too_short = |(timeout, _): &(&Duration, &Origin)| 2 * resolution.nanos >= timeout.nanos;
+        if let Some((timeout, waits_at)) = waits.filter(too_short) {
+            let message = format!(
+                "--metric-resolution={resolution}: metrics-server is ready after two rounds, and \
+                 the release waits {timeout} for it"
+            );
+            findings
+                .at(&at, &server.subject(), message)
+                .variant("release")
+                .help("set --metric-resolution=15s, or give the release more time")
+                .also(waits_at, format!("it waits {timeout}"));
+        } else if *resolution > Duration::seconds(MOST) {
+            let message = format!(
+                "--metric-resolution={resolution}: autoscalers act on metrics that are as old as that"
+            );
+            findings
+                .at(&at, &server.subject(), message)
+                .variant("old")
+                .help("set --metric-resolution=15s");
+        } else if by_default || *resolution > Duration::seconds(USUAL) {
+            let passed = if by_default { "without --metric-resolution" } else { "here" };
+            findings
+                .at(
+                    &at,
+                    &server.subject(),
+                    format!("{passed} metrics are up to {resolution} old: upstream passes 15s"),
+                )
+                .variant("usual")
+                .help("set --metric-resolution=15s")
+                .pedantic();
+        }
+    }
+}
