@@ -13,6 +13,7 @@ mod approver_without_requests;
 mod argument_is_not_a_flag;
 mod auth_reader_outside_kube_system;
 mod ca_bundle_with_insecure_skip;
+mod certificate_file_not_mounted;
 mod conflicting_flags;
 mod flag_given_twice;
 mod host_network_takes_kubelet_port;
@@ -97,6 +98,7 @@ rules! {
     "auth-reader-outside-kube-system" => auth_reader_outside_kube_system,
     "build-fails",
     "ca-bundle-with-insecure-skip" => ca_bundle_with_insecure_skip,
+    "certificate-file-not-mounted" => certificate_file_not_mounted,
     "conflicting-flags" => conflicting_flags,
     "dependency-not-found",
     "env-var-undefined",
