@@ -38,6 +38,7 @@ mod page;
 mod pdb_blocks_drains;
 mod pdb_protects_nothing;
 mod priority_class_not_critical;
+mod privileged_port;
 mod rbac_for_another_version;
 mod read_only_port;
 mod removed_api_version;
@@ -124,6 +125,7 @@ rules! {
     "pdb-blocks-drains" => pdb_blocks_drains,
     "pdb-protects-nothing" => pdb_protects_nothing,
     "priority-class-not-critical" => priority_class_not_critical,
+    "privileged-port" => privileged_port,
     "rbac-for-another-version" => rbac_for_another_version,
     "read-only-port" => read_only_port,
     "removed-api-version" => removed_api_version,
@@ -159,7 +161,9 @@ pub(crate) const OUTRANKS: &[(&str, &str)] = &[
     ("invalid-flag-value", "hostname-before-internal-ip"),
     ("invalid-quantity", "limit-below-request"),
     ("invalid-quantity", "memory-limit-too-low"),
+    ("no-writable-cert-dir", "privileged-port"),
     ("no-writable-cert-dir", "secure-port-mismatch"),
+    ("secure-port-mismatch", "privileged-port"),
 ];
 
 /// One rule, as its page describes it.
