@@ -16,6 +16,7 @@ mod ca_bundle_with_insecure_skip;
 mod certificate_file_not_mounted;
 mod conflicting_flags;
 mod flag_given_twice;
+mod fragile_probe;
 mod host_network_takes_kubelet_port;
 mod hostname_before_internal_ip;
 mod hpa_target_without_requests;
@@ -104,6 +105,7 @@ rules! {
     "dependency-not-found",
     "env-var-undefined",
     "flag-given-twice" => flag_given_twice,
+    "fragile-probe" => fragile_probe,
     "host-network-takes-kubelet-port" => host_network_takes_kubelet_port,
     "hostname-before-internal-ip" => hostname_before_internal_ip,
     "hpa-target-without-requests" => hpa_target_without_requests,
