@@ -43,6 +43,7 @@ mod privileged_port;
 mod rbac_for_another_version;
 mod read_only_port;
 mod removed_api_version;
+mod rollout_cannot_finish;
 mod rollout_may_interrupt_metrics;
 mod second_metrics_server;
 mod secure_port_mismatch;
@@ -131,6 +132,7 @@ rules! {
     "rbac-for-another-version" => rbac_for_another_version,
     "read-only-port" => read_only_port,
     "removed-api-version" => removed_api_version,
+    "rollout-cannot-finish" => rollout_cannot_finish,
     "rollout-may-interrupt-metrics" => rollout_may_interrupt_metrics,
     "second-metrics-server" => second_metrics_server,
     "secure-port-mismatch" => secure_port_mismatch,
