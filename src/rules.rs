@@ -34,6 +34,7 @@ mod metric_resolution_too_large;
 mod metric_resolution_too_small;
 mod moving_version;
 mod no_writable_cert_dir;
+mod node_selector_without_toleration;
 mod nodes_left_out;
 mod page;
 mod pdb_blocks_drains;
@@ -124,6 +125,7 @@ rules! {
     "metric-resolution-too-small" => metric_resolution_too_small,
     "moving-version" => moving_version,
     "no-writable-cert-dir" => no_writable_cert_dir,
+    "node-selector-without-toleration" => node_selector_without_toleration,
     "nodes-left-out" => nodes_left_out,
     "pdb-blocks-drains" => pdb_blocks_drains,
     "pdb-protects-nothing" => pdb_protects_nothing,
