@@ -33,6 +33,7 @@ mod memory_limit_too_low;
 mod metric_resolution_too_large;
 mod metric_resolution_too_small;
 mod moving_version;
+mod network_policy_blocks_metrics;
 mod no_writable_cert_dir;
 mod node_selector_without_toleration;
 mod nodes_left_out;
@@ -124,6 +125,7 @@ rules! {
     "metric-resolution-too-large" => metric_resolution_too_large,
     "metric-resolution-too-small" => metric_resolution_too_small,
     "moving-version" => moving_version,
+    "network-policy-blocks-metrics" => network_policy_blocks_metrics,
     "no-writable-cert-dir" => no_writable_cert_dir,
     "node-selector-without-toleration" => node_selector_without_toleration,
     "nodes-left-out" => nodes_left_out,
