@@ -32,6 +32,7 @@ mod limit_below_request;
 mod memory_limit_too_low;
 mod metric_resolution_too_large;
 mod metric_resolution_too_small;
+mod more_replicas_without_spread;
 mod moving_version;
 mod network_policy_blocks_metrics;
 mod no_writable_cert_dir;
@@ -58,6 +59,7 @@ mod unknown_values_key;
 mod variable_defined_twice;
 mod variable_is_never_used;
 mod vpa_fights_hpa;
+mod weakened_security_context;
 mod wrong_value_type;
 
 use std::sync::LazyLock;
@@ -124,6 +126,7 @@ rules! {
     "memory-limit-too-low" => memory_limit_too_low,
     "metric-resolution-too-large" => metric_resolution_too_large,
     "metric-resolution-too-small" => metric_resolution_too_small,
+    "more-replicas-without-spread" => more_replicas_without_spread,
     "moving-version" => moving_version,
     "network-policy-blocks-metrics" => network_policy_blocks_metrics,
     "no-writable-cert-dir" => no_writable_cert_dir,
@@ -156,6 +159,7 @@ rules! {
     "variable-defined-twice" => variable_defined_twice,
     "variable-is-never-used" => variable_is_never_used,
     "vpa-fights-hpa" => vpa_fights_hpa,
+    "weakened-security-context" => weakened_security_context,
     "wrong-value-type" => wrong_value_type,
 }
 

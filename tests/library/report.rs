@@ -320,6 +320,12 @@ fn show_for_programs() {
     read_only_root_filesystem
     run_as_non_root
     run_as_user
+    allow_privilege_escalation
+    privileged
+    seccomp_profile
+    capabilities_added
+    capabilities_dropped
+    first_unprivileged_port
     ");
 }
 

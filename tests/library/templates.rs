@@ -99,6 +99,9 @@ fn what_stands_outside_of_a_condition_is_judged() {
                   {% endif %}
     "), @"
     error metric-resolution-too-small apps/metrics-server.yaml.j2:12
+    warning fragile-probe apps/metrics-server.yaml.j2:3
+    warning privileged-port apps/metrics-server.yaml.j2:12
+    pedantic weakened-security-context apps/metrics-server.yaml.j2:3
     note unresolved apps/metrics-server.yaml.j2:14
     ");
 }

@@ -30,6 +30,8 @@ spec:
             - --kubelet-insecure-tls
             - --cert-dir=/tmp
             - --secure-port=10250
+          livenessProbe: {httpGet: {path: /livez, port: 10250, scheme: HTTPS}}
+          readinessProbe: {httpGet: {path: /readyz, port: 10250, scheme: HTTPS}}
 ";
 
 /// A directory with the files of `text`, in which the line `FLAG` stands for [`FLAG`].

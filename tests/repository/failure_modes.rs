@@ -87,7 +87,7 @@ const MODES: &[Subject] = &[
             ("Port 10255 is read, or opened", Rules(&["read-only-port"])),
             (
                 "A network policy keeps pods or nodes from talking to each other",
-                Nothing("no rule reads network policies yet"),
+                Rules(&["network-policy-blocks-metrics"]),
             ),
             (
                 "A firewall of the cloud blocks port 10250",
@@ -139,6 +139,22 @@ const MODES: &[Subject] = &[
             ),
             ("Metrics are to be newer than 15 seconds", Rules(&["metric-resolution-too-small"])),
             (
+                "Metrics are minutes old, and the release times out before there are any",
+                Rules(&["metric-resolution-too-large"]),
+            ),
+            (
+                "A certificate, key or authority is not mounted: `no such file or directory`",
+                Rules(&["certificate-file-not-mounted"]),
+            ),
+            (
+                "`bind: permission denied`, or `exec: operation not permitted`",
+                Rules(&["privileged-port"]),
+            ),
+            (
+                "A probe is missing, asks the wrong question, or fails at once",
+                Rules(&["fragile-probe"]),
+            ),
+            (
                 "The RoleBinding is moved out of kube-system: `extension-apiserver-authentication is forbidden`",
                 Rules(&["auth-reader-outside-kube-system"]),
             ),
@@ -175,6 +191,19 @@ const MODES: &[Subject] = &[
                 Rules(&["priority-class-not-critical"]),
             ),
             ("A rollout takes the last replica away", Rules(&["rollout-may-interrupt-metrics"])),
+            (
+                "A rollout waits for a node without a replica, or replicas for nodes",
+                Rules(&["rollout-cannot-finish"]),
+            ),
+            (
+                "Pods stay `Pending`: only control planes are asked for",
+                Rules(&["node-selector-without-toleration"]),
+            ),
+            (
+                "All replicas share a node, or are evicted at once",
+                Rules(&["more-replicas-without-spread"]),
+            ),
+            ("It has rights that it does not need", Rules(&["weakened-security-context"])),
             ("A budget blocks every drain", Rules(&["pdb-blocks-drains"])),
             ("A budget protects nothing", Rules(&["pdb-protects-nothing"])),
             ("An affinity or a spread selects nothing", Rules(&["affinity-matches-nothing"])),
