@@ -85,7 +85,7 @@ struct Mark<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MarkKind {
-    /// Something stands in its place.
+    /// Something stands in its place, such as a file that is included.
     Hole,
     /// Says what of the text there is, and how often.
     Control(Turn),
@@ -204,7 +204,9 @@ fn kind(notation: Placeholder, inside: &str) -> (MarkKind, &str) {
         Placeholder::Comment | Placeholder::HashComment => return (MarkKind::Comment, word),
         Placeholder::Erb if inner.starts_with('#') => return (MarkKind::Comment, word),
         Placeholder::Erb if !inner.starts_with('=') => of_code(word, inner),
-        Placeholder::Statement | Placeholder::HashStatement | Placeholder::Directive => {
+        Placeholder::Statement | Placeholder::HashStatement | Placeholder::Directive
+            if word != "include" =>
+        {
             of_statement(word, inner)
         }
         Placeholder::Braces | Placeholder::Brackets if inner.starts_with("/*") => {
@@ -702,7 +704,7 @@ mod tests {
         for inner in [
             "{% cache %}\nb: 1\n{% endcache %}",
             "{% my_tag 'it' %}\nb: 1\n{% endmy_tag %}",
-            "{% include x %}\n{% for y in z %}\nb: 1\n{% endfor %}",
+            "{% import 'x' as y %}\n{% for y in z %}\nb: 1\n{% endfor %}",
             "{% call x() %}\nb: 1\n{% endcall %}",
             "{% raw %}\nb: 1\n{% endraw %}",
             "{% set x %}\nb: 1\n{% endset %}",
@@ -810,6 +812,8 @@ mod tests {
         let items = "a:\n- b: 1\n  c: 2\n{{ toYaml .c }}\nd: 2\n";
         assert_eq!(read(items), [r#"{"a":[{"b":1,"c":2},"?"],"d":2}"#]);
         assert_eq!(read("a:\n  {{ x }}\nb: 1\n"), [r#"{"a":"?","b":1}"#]);
+        let included = "a:\n  - b\n  {% include 'c' %}\n#% include 'd' %#\ne: 1\n";
+        assert_eq!(read(included), [r#"{"a":["b","?"],"e":1,"?":"?"}"#]);
         assert_eq!(read("{{ x }}: 1\nb: 2\n"), [r#"{"b":2,"?":"?"}"#]);
     }
 

@@ -281,3 +281,111 @@ fn a_patch_that_is_a_placeholder_may_change_anything() {
     assert!(servers.all(|it| it.image_tag.is_unknown()), "its tag may be another");
     assert!(clusters.iter().all(|it| it.problems.iter().all(|it| !it.is_refusal())));
 }
+
+#[test]
+fn what_a_condition_leaves_as_it_is_is_known() {
+    let server = |files: &str| {
+        let (_, clusters) = analyze(&fixture(files), &Config::default());
+        clusters.into_iter().find_map(|mut it| it.metrics_servers.pop()).expect("one")
+    };
+    // Of a condition in values the chart's defaults, below it too.
+    for (open, close) in [
+        ("{% if x %}", "{% endif %}"),
+        ("#% if x %#", "#% endif %#"),
+        ("{{- if .x }}", "{{- end }}"),
+    ] {
+        let server = server(&format!(
+            "
+            //- metrics-server.yaml
+            apiVersion: source.toolkit.fluxcd.io/v1
+            kind: HelmRepository
+            metadata: {{name: it, namespace: kube-system}}
+            spec: {{url: 'https://kubernetes-sigs.github.io/metrics-server'}}
+            ---
+            apiVersion: helm.toolkit.fluxcd.io/v2
+            kind: HelmRelease
+            metadata: {{name: metrics-server, namespace: kube-system}}
+            spec:
+              chart:
+                spec:
+                  chart: metrics-server
+                  version: 3.12.2
+                  sourceRef: {{kind: HelmRepository, name: it}}
+              {open}
+              values:
+                args: [--kubelet-insecure-tls]
+                replicas: 1
+                apiService: {{insecureSkipTLSVerify: false}}
+                resources: {{requests: {{cpu: 5m}}}}
+              {close}
+            "
+        ));
+        let unknown = [
+            server.kubelet_insecure_tls.is_unknown(),
+            server.api_service_insecure_skip_tls_verify.is_unknown(),
+            server.cpu_request.is_unknown(),
+        ];
+        assert_eq!(unknown, [true; 3], "{open}");
+        assert_eq!(server.replicas.value(), Some(&1), "{open}");
+        assert!(server.memory_request.value().is_some(), "{open}: the default");
+        assert!(server.metric_resolution.value().is_some(), "{open}: no other argument");
+    }
+    // Of one in a patch what is patched.
+    let patched = server(
+        "
+        //- kustomization.yaml
+        namespace: {{ ns }}
+        resources: [ms.yaml]
+        patches: [{path: patch.yaml}]
+        //- patch.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: base}
+        spec:
+          template:
+            spec:
+              containers:
+                - name: metrics-server
+                  {% if x %}
+                  resources: {requests: {cpu: 5m}}
+                  {% endif %}
+        //- ms.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: base}
+        spec:
+          template:
+            spec:
+              containers:
+                - name: metrics-server
+                  image: metrics-server:v0.7.2
+                  resources: {requests: {cpu: 1m, memory: 200Mi}}
+    ",
+    );
+    assert!(patched.cpu_request.is_unknown());
+    assert!(patched.memory_request.value().is_some());
+    assert_eq!(patched.namespace, "{{ ns }}", "a name in two namespaces is two names");
+}
+
+#[test]
+fn what_a_kustomization_includes_may_change_any_object() {
+    for (line, changed) in [("{% include 'x' %}", true), ("  {% include 'x' %}", false)] {
+        let sources = fixture(&format!(
+            "
+            //- kustomization.yaml
+            resources:
+              - ms.yaml
+            {line}
+            //- ms.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {{name: metrics-server}}
+            spec: {{template: {{spec: {{containers: [{{name: metrics-server, image: 'metrics-server:v0.7.2'}}]}}}}}}
+            "
+        ));
+        let (_, clusters) = analyze(&sources, &Config::default());
+        let mut servers = clusters.iter().flat_map(|it| &it.metrics_servers);
+        assert_eq!(servers.any(|it| it.image_tag.value().is_some()), !changed, "{line}");
+        assert_eq!(clusters[0].problems.len(), 1, "{line}: one note");
+    }
+}

@@ -1,9 +1,11 @@
 //! Layers of values, as Helm's `MergeMaps` and `CoalesceValues` put them together.
 
+use std::sync::Arc;
+
 use crate::{
     parse::Documents,
     problem::Problem,
-    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
+    tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// `over` merged into `base` as Helm merges values files: maps deeply, everything else replaced,
@@ -12,24 +14,51 @@ use crate::{
 /// A value that takes the place of one that a person wrote keeps that place on its way. What an
 /// unknown layer may have set is unknown, unless `over` sets it again.
 pub(crate) fn merge(base: &Node, over: &Node) -> Node {
-    match (&base.kind, &over.kind) {
-        (Kind::Map(below), Kind::Map(above)) => {
-            let mut map = Map::clone(below);
-            if let Some(why) = &above.open {
-                hide(&mut map, above, why);
-            }
-            for (key, entry) in above.iter() {
-                let value = match (below.get(key), &below.open) {
-                    (Some(old), _) => merge(old, &entry.value),
-                    (None, Some(why)) => opened(&entry.value, why),
-                    (None, None) => entry.value.clone(),
-                };
-                map.insert(key, Entry { key: entry.key, value });
-            }
-            Node::new(map, over.origin.clone())
+    let (Some(below), Some(above)) = (entries(base), entries(over)) else {
+        return match (&base.kind, &over.kind, over.if_there()) {
+            (_, Kind::Unknown(why), Some(it)) => either(&it, base, why),
+            (Kind::Unknown(why), ..) => opened(over, why),
+            _ => replaced(over, base),
+        };
+    };
+    let mut map = Map::clone(&below);
+    if let Some(why) = &above.open {
+        hide(&mut map, &above, why);
+    }
+    for (key, entry) in above.iter() {
+        let value = match (below.get(key), &below.open) {
+            (Some(old), _) => merge(old, &entry.value),
+            (None, Some(why)) => opened(&entry.value, why),
+            (None, None) => entry.value.clone(),
+        };
+        map.insert(key, Entry { key: entry.key, value });
+    }
+    Node::new(map, over.origin.clone())
+}
+
+/// The entries of a mapping; of one that may be there or not, each may be.
+fn entries(node: &Node) -> Option<Arc<Map>> {
+    let there = match &node.kind {
+        Kind::Map(map) => return Some(map.clone()),
+        Kind::Unknown(why) => Some((node.if_there()?, why)),
+        _ => None,
+    };
+    let (mut there, why) = there?;
+    let map = there.as_map_mut()?;
+    for (_, entry) in map.iter_mut() {
+        entry.value = entry.value.clone().perhaps(why.clone(), false);
+    }
+    Some(Arc::new(map.clone()))
+}
+
+/// What is known of `over`, which may be there or not, in the place of `base`.
+fn either(over: &Node, base: &Node, why: &Reason) -> Node {
+    match (over.as_list(), base.as_list()) {
+        (Some(items), Some([])) => {
+            let items = items.iter().map(|it| it.clone().perhaps(why.clone(), false));
+            Node::new(items.collect::<Vec<_>>(), over.origin.clone())
         }
-        (Kind::Unknown(why), _) => opened(over, why),
-        _ => above(over, base),
+        _ => tree::join(over, base, why),
     }
 }
 
@@ -39,10 +68,13 @@ pub(crate) fn merge(base: &Node, over: &Node) -> Node {
 /// Helm 4 (Helm 3 drops it where both have the map around it, which no template here can tell from
 /// a null that is kept).
 pub(crate) fn coalesce(over: &Node, defaults: &Node) -> Node {
-    let (Kind::Map(above), Kind::Map(below)) = (&over.kind, &defaults.kind) else {
-        return over.clone();
+    let (Some(above), Kind::Map(below)) = (entries(over), &defaults.kind) else {
+        return match (over.unknown(), over.if_there()) {
+            (Some(why), Some(it)) => either(&it, defaults, why),
+            _ => over.clone(),
+        };
     };
-    let mut map = Map::clone(above);
+    let mut map = Map::clone(&above);
     for (key, entry) in below.iter() {
         match above.get(key) {
             Some(value) if value.is_null() => {
@@ -108,7 +140,7 @@ fn opened(node: &Node, why: &Reason) -> Node {
 }
 
 /// `new` in the place of `old`.
-fn above(new: &Node, old: &Node) -> Node {
+fn replaced(new: &Node, old: &Node) -> Node {
     let origin = if old.origin.is_default() {
         new.origin.clone()
     } else {

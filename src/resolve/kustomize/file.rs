@@ -8,7 +8,7 @@ use crate::{
         shape,
         value::{Outcome, not_yaml, refusal},
     },
-    scalar::Dialect,
+    scalar::{Dialect, Scalar},
     source::{FileId, Sources},
     tree::{Map, Node, Origin},
 };
@@ -94,7 +94,7 @@ pub(super) fn kustomization(
     };
     let mut refused = Vec::new();
     let root = match &documents.template {
-        Some(template) => what_is_there(&root, &Problem::template(template), &mut refused),
+        Some(template) => what_is_there(sources, &root, &Problem::template(template), &mut refused),
         None => root,
     };
     let root = if strict { root } else { take(&root, false, &mut refused)? };
@@ -209,12 +209,33 @@ const CHANGES: [&str; 10] = [
     "configurations",
 ];
 
+/// The fields of which objects are called after whatever fills in a hole.
+const NAMES: [&str; 3] = ["namespace", "namePrefix", "nameSuffix"];
+
 /// The fields of a template of a kustomization: what may be there is judged as if it were, but what
 /// it changes nobody can tell.
-fn what_is_there(root: &Node, problem: &Problem, refused: &mut Vec<Refused>) -> Node {
+fn what_is_there(
+    sources: &Sources,
+    root: &Node,
+    problem: &Problem,
+    refused: &mut Vec<Refused>,
+) -> Node {
     let Some(written) = root.as_map() else { return root.clone() };
     let mut fields = written.clone();
+    // Other fields may change any object.
+    if fields.open.take().is_some() {
+        let (field, value) = ("patches".to_owned(), root.clone());
+        refused.push(Refused { field, value, problem: Box::new(problem.clone()) });
+    }
     for (key, entry) in written.iter() {
+        let hole = entry.value.origin.written_at().filter(|_| entry.value.unknown().is_some());
+        if let Some(hole) =
+            hole.filter(|_| NAMES.contains(&key) && entry.value.if_there().is_none())
+        {
+            let text = Scalar::string(sources.slice(hole));
+            fields.set(key, Node::new(text, entry.value.origin.clone()));
+            continue;
+        }
         let mut refuse = |value: Node| {
             let field = if key == "imageTags" { "images" } else { key }.to_owned();
             refused.push(Refused { field, value, problem: Box::new(problem.clone()) });

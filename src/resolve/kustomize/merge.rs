@@ -7,7 +7,7 @@ use crate::{
         value::{Outcome, is_empty, is_null, refusal, refusal_of, text, text_at},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
-    tree::{Entry, Kind, Map, Node, Origin, Via},
+    tree::{self, Entry, Kind, Map, Node, Origin, Via},
 };
 
 /// `patch` merged into the object `dest`; `None` when the patch deletes it.
@@ -92,7 +92,8 @@ fn replaced(dest: Option<&Node>, patch: Option<&Node>) -> Option<Node> {
     Some(node)
 }
 
-/// What a patch makes of something unknown: what it writes is known, the rest stays unknown.
+/// What a patch makes of something unknown: what it writes is known, the rest stays unknown. Of what
+/// the patch may write or not, known is what is so in both cases.
 fn unknown(
     dest: Option<&Node>,
     patch: Option<&Node>,
@@ -105,6 +106,13 @@ fn unknown(
             walk_map(MergeInput { dest: Some(&below), patch: Some(patch), same: false }, place)
         }
         (Kind::Unknown(_), Kind::List(_)) if place.keys.is_some() => Ok(Some(dest.clone())),
+        (_, Kind::Unknown(why)) if dest.unknown().is_none() && patch.if_there().is_some() => {
+            let there = patch.if_there();
+            let patched =
+                walk(MergeInput { dest: Some(dest), patch: there.as_ref(), same: false }, place)?;
+            let unknown = || Node::unknown_value(why.clone(), &patch.origin);
+            Ok(Some(patched.map_or_else(unknown, |it| tree::join(&it, dest, why))))
+        }
         _ => Ok(replaced(Some(dest), Some(patch))),
     }
 }
