@@ -2,6 +2,7 @@
 //! that are not read: nobody is to take silence for approval.
 
 mod ansible;
+mod manifest;
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
@@ -65,6 +66,11 @@ const LANGUAGES: &[Language] = &[
     yaml("the Helm Operator", "apiVersion: helm.fluxcd.io/", r"\bname\s*:"),
     yaml("Rancher", "apiVersion: catalog.cattle.io/", r"\bname\s*:"),
     yaml("a ClusterResourceSet", "kind: ClusterResourceSet", r"\bname\s*:"),
+    yaml("an Addons object of kOps", "kind: Addons", r"\b(?:name|k8s-addon)\s*:"),
+    yaml("a chart in a HelmChart", "chartContent:", r"\bname\s*:"),
+    yaml("CloudFormation", "AWS::EKS::Addon", r#"\bAddonName["']?\s*:"#),
+    yaml("Crossplane", "eks.aws.", r"\baddonName\s*:"),
+    yaml("a controller of AWS", "eks.services.k8s.aws", r"\bname\s*:"),
     yaml("Carvel", "packaging.carvel.dev", r"\brefName\s*:"),
     yaml("Zarf", "ZarfPackageConfig", r"\bname\s*:"),
     yaml("Skaffold", "skaffold/", r"\b(?:remoteChart|chartPath)\s*:"),
@@ -80,6 +86,7 @@ const LANGUAGES: &[Language] = &[
     program("the CDK of AWS", "aws-cdk"),
     program("the CDK of AWS", "aws_cdk"),
     program("cdk8s", "cdk8s"),
+    program("the CDK of Terraform", "cdktf"),
     Language {
         by: "Terraform in JSON",
         is_in: |it| it.ends_with(".tf.json"),
@@ -121,7 +128,8 @@ pub(crate) fn found(
 /// The programs of Pulumi and of the CDKs: most programs manage no clusters, so that only those of a
 /// project that does are read.
 fn programs(sources: &Sources) -> impl Iterator<Item = FileId> {
-    const PROJECTS: [&str; 4] = ["Pulumi.yaml", "Pulumi.yml", "cdk.json", "cdk8s.yaml"];
+    const PROJECTS: [&str; 5] =
+        ["Pulumi.yaml", "Pulumi.yml", "cdk.json", "cdk8s.yaml", "cdktf.json"];
     let is_project = |it: &&Source| PROJECTS.contains(&source::file_name(&it.path));
     let projects = sources.iter().map(|(_, it)| it).filter(is_project);
     let programs = projects.flat_map(|it| sources.below(source::parent(&it.path)));
@@ -159,6 +167,9 @@ fn of_file(
     let at = |range: Range<usize>| Origin::written(Span::new(file, range));
     for (what, at) in ansible::found(sources, file) {
         add(what, "installed", "Ansible", at);
+    }
+    for (what, by, at) in manifest::found(sources, file) {
+        add(what, "installed", by, at);
     }
     let languages: Vec<(&Language, &Regex)> = LANGUAGES
         .iter()
@@ -389,6 +400,96 @@ mod tests {
         scripts/minikube.ps1:1 metrics-server is installed by a script, which is not read
         x.jsonnet:1 metrics-server is installed by jsonnet, which is not read
         ");
+    }
+
+    #[test]
+    fn what_objects_install_is_said() {
+        assert_snapshot!(notes(r#"
+            //- job.yaml
+            kind: Job
+            spec:
+              template:
+                spec:
+                  containers:
+                  - image: alpine/helm
+                    command: [helm]
+                    args:
+                    - upgrade
+                    - --install
+                    - metrics-server
+                    - metrics-server/metrics-server
+            //- init.yaml
+            kind: Deployment
+            spec: {template: {spec: {initContainers: [
+              {image: x/kubectl, command: [sh, -c, kubectl apply -f https://x/kubelet-csr-approver.yaml]}]}}}
+            //- clusters/addons.yaml
+            kind: ConfigMap
+            data:
+              metrics.yaml: |
+                kind: DaemonSet
+                metadata:
+                  name: metrics-server
+            //- addons/addon.yaml
+            kind: Addons
+            spec: {addons: [{name: metrics-server, manifest: v0.7.2.yaml}]}
+            //- chart.yaml
+            kind: HelmChart
+            metadata: {name: metrics-server}
+            spec: {chartContent: H4sIAAAA}
+            //- stack.json
+            {"Type": "AWS::EKS::Addon", "Properties": {
+              "AddonName": "metrics-server"}}
+            //- stack.yaml
+            Ms:
+              Type: AWS::EKS::Addon
+              Properties:
+                AddonName: metrics-server
+            //- upbound.yaml
+            apiVersion: eks.aws.upbound.io/v1beta1
+            spec: {forProvider: {addonName: metrics-server}}
+            //- ack.yaml
+            apiVersion: eks.services.k8s.aws/v1alpha1
+            spec: {name: metrics-server}
+            //- cdktf/cdktf.json
+            {"language": "typescript"}
+            //- cdktf/main.ts
+            import { Release } from "@cdktf/provider-helm/lib/release";
+            new Release(this, "ms", { chart: "metrics-server" });
+        "#), @"
+        ack.yaml:2 metrics-server is installed by a controller of AWS, which is not read
+        addons/addon.yaml:2 metrics-server is installed by an Addons object of kOps, which is not read
+        cdktf/main.ts:2 metrics-server is installed by the CDK of Terraform, which is not read
+        chart.yaml:2 metrics-server is installed by a chart in a HelmChart, which is not read
+        clusters/addons.yaml:6 metrics-server is installed by manifests in a ConfigMap, which is not read
+        init.yaml:3 an approver is installed by the command of a container, which is not read
+        job.yaml:11 metrics-server is installed by the command of a container, which is not read
+        stack.json:2 metrics-server is installed by CloudFormation, which is not read
+        stack.yaml:4 metrics-server is installed by CloudFormation, which is not read
+        upbound.yaml:2 metrics-server is installed by Crossplane, which is not read
+        ");
+        assert_snapshot!(notes(r#"
+            //- job.yaml
+            kind: Job
+            spec: {template: {spec: {containers: [
+              {image: x/kubectl, command: [kubectl, wait, --for=condition=Available, deployment/metrics-server]},
+              {image: x/kubectl, command: [kubectl, apply, -f, /manifests], args: [--v=2]},
+              {image: x/metrics-server, args: [--metric-resolution=15s]}]}}}
+            //- dashboards.yaml
+            kind: ConfigMap
+            data:
+              board.json: '{"title": "metrics-server", "kind": "Deployment"}'
+              rules.yaml: |
+                groups: [{name: metrics-server, rules: [{alert: MetricsServerDown}]}]
+              app.yaml: |
+                kind: Deployment
+                metadata: {name: other, annotations: {needs: metrics-server}}
+            //- addons/labels.yaml
+            kind: Deployment
+            metadata: {labels: {k8s-addon: metrics-server.addons.k8s.io}}
+            //- vpc.yaml
+            Type: AWS::EKS::Addon
+            Properties: {AddonName: vpc-cni}
+        "#), @"");
     }
 
     #[test]
