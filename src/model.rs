@@ -7,8 +7,10 @@ pub(crate) mod autoscaler;
 mod budget;
 mod chart;
 mod fact;
+mod fargate;
 mod kubelet;
 mod lower;
+mod mesh;
 mod metrics_server;
 pub(crate) mod nodes;
 mod pin;
@@ -20,6 +22,7 @@ mod quantity;
 mod reach;
 mod registration;
 mod release;
+mod resizer;
 mod selector;
 mod service;
 pub(crate) mod serving;
@@ -40,6 +43,7 @@ pub(crate) use platform::Carrier;
 pub(crate) use pod::{Pod, PortRef, Probe, Spread, is_below};
 pub(crate) use policy::{NetworkPolicy, Opening};
 pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
+pub(crate) use resizer::Resizer;
 pub(crate) use service::{Service, ServicePort};
 pub(crate) use unjudged::unjudged;
 pub(crate) use workload::flag::{Argument, takes};
@@ -340,6 +344,8 @@ facts! {
         pub(crate) port: Fact<i128>,
         /// `enableServer` or `--enable-server`.
         pub(crate) enable_server: Fact<bool>,
+        /// `--housekeeping-interval`
+        pub(crate) housekeeping_interval: Fact<Duration>,
         /// `featureGates.RotateKubeletServerCertificate`, or that gate in `--feature-gates`.
         pub(crate) rotation_gate: Fact<bool>,
     }

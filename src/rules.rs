@@ -15,6 +15,7 @@ mod auth_reader_outside_kube_system;
 mod ca_bundle_with_insecure_skip;
 mod certificate_file_not_mounted;
 mod conflicting_flags;
+mod fargate_port_10250;
 mod flag_given_twice;
 mod fragile_probe;
 mod host_network_takes_kubelet_port;
@@ -109,6 +110,7 @@ rules! {
     "conflicting-flags" => conflicting_flags,
     "dependency-not-found",
     "env-var-undefined",
+    "fargate-port-10250" => fargate_port_10250,
     "flag-given-twice" => flag_given_twice,
     "fragile-probe" => fragile_probe,
     "host-network-takes-kubelet-port" => host_network_takes_kubelet_port,

@@ -29,6 +29,11 @@ pub(crate) fn guidance(nodes: u64, pods: Option<u64>) -> Memory {
     Memory::mebibytes(u64::try_from(count).unwrap_or(u64::MAX / MI))
 }
 
+/// The thousandths of a core that metrics-server is documented to request for `nodes` nodes.
+pub(crate) fn cpu(nodes: u64) -> u64 {
+    100_u64.saturating_add(nodes.saturating_sub(100))
+}
+
 /// The bytes without which metrics-server of that version runs out of memory.
 pub(crate) fn least(nodes: u64, pods: Option<u64>, version: Option<&Version>) -> u64 {
     // Before 0.6.0 it read the kubelets' whole summaries, at more than twice the cost per pod.
@@ -49,6 +54,7 @@ mod tests {
         assert_eq!(mebibytes(225, None), 450);
         assert_eq!(mebibytes(5000, Some(30)), 10_000);
         assert_eq!(mebibytes(100, Some(140)), 400);
+        assert_eq!([50, 100, 250].map(cpu), [100, 100, 250]);
         assert_eq!(guidance(u64::MAX, Some(u64::MAX)).bytes, u64::MAX / MI * MI);
     }
 

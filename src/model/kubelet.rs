@@ -5,7 +5,7 @@
 
 use crate::{
     model::{
-        Fact, KubeletFacts,
+        Duration, Fact, KubeletFacts,
         fact::has_hole,
         workload::{
             flag::{self, go_bool},
@@ -72,6 +72,13 @@ impl Settings {
             address: self.text("address", "address"),
             port: self.port("port", "port"),
             enable_server: self.bool("enableServer", "enable-server"),
+            // No configuration has it, but what hides all settings hides it, too.
+            housekeeping_interval: self.fact(
+                "housekeepingInterval",
+                "housekeeping-interval",
+                |_| None,
+                |text| Duration::parse(text.trim()).into(),
+            ),
             rotation_gate: self.fact(
                 &format!("featureGates.{gate}"),
                 "feature-gates",

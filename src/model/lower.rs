@@ -9,11 +9,11 @@ use crate::{
     model::{
         ApiService, Approver, Arg, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
         MetricsServerFacts, Resources, access, api_version, approver, autoscaler, budget, chart,
-        nodes, pin,
+        fargate, mesh, nodes, pin,
         platform::{self, Platform},
         pod, policy,
         reach::Subject,
-        registration, release, service, serving, variables,
+        registration, release, resizer, service, serving, variables,
         workload::{self, fact, flag},
     },
     problem::{Problem, ProblemKind},
@@ -57,7 +57,9 @@ pub(crate) fn lower(
     let metrics_servers: Vec<MetricsServer> = environment
         .objects
         .iter()
-        .filter_map(|object| metrics_server(sources, object, environment, &registrations))
+        .filter_map(|object| {
+            metrics_server(sources, object, environment, &registrations, &platform.fargate)
+        })
         .chain(platform.bundled.into_iter().map(|(_, server)| server))
         .collect();
     let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
@@ -318,6 +320,7 @@ fn metrics_server(
     object: &Object,
     environment: &Environment,
     registrations: &[(&Object, ApiService)],
+    profiles: &[fargate::FargateProfile],
 ) -> Option<MetricsServer> {
     let container = runs_metrics_server(object)?;
     let node = &object.node;
@@ -397,7 +400,9 @@ fn metrics_server(
         access: access::of(environment, object, namespace),
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
         beside: workload::beside(node, container),
-        resizer: workload::resizer(node),
+        resizer: resizer::resizer(sources, environment, object),
+        mesh: mesh::mesh(environment, object),
+        fargate: fargate::evidence(object, profiles),
         policies: policy::policies(environment, object),
         release_timeout: release.map_or(Fact::Absent(None), |it| release::timeout(environment, it)),
         versions: match version.value() {

@@ -7,8 +7,9 @@ use semver::Version;
 use crate::{
     model::{
         Access, ApiService, Argument, Cpu, Duration, Fact, IntOrPercent, Memory, NetworkPolicy,
-        Pod, Service,
+        Pod, Resizer, Service,
         fact::{Datum, Facts, facts},
+        mesh::Mesh,
         workload::flag,
     },
     tree::{Origin, Reason, Via},
@@ -37,7 +38,11 @@ pub(crate) struct MetricsServer {
     /// The other containers of its pods.
     pub beside: Vec<Container>,
     /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
-    pub resizer: Option<Origin>,
+    pub resizer: Option<Resizer>,
+    /// The service mesh that keeps the API server away from its pods, if one certainly does.
+    pub mesh: Option<Mesh>,
+    /// What says that its pods run on Fargate, in words, and where.
+    pub fargate: Option<(String, Origin)>,
     /// The network policies that select its pods; `None` when nobody can tell.
     pub policies: Option<Vec<NetworkPolicy>>,
     /// How long what installs its chart waits until it is ready; absent where nothing waits.
@@ -175,6 +180,14 @@ impl MetricsServer {
         if !self.release_timeout.is_absent() {
             facts.push(("release_timeout", self.release_timeout.datum()));
         }
+        if let Some(resizer) = &self.resizer {
+            facts.push(("resizer_memory", resizer.base.datum()));
+            facts.push(("resizer_extra_memory", resizer.per_node.datum()));
+            facts.push(("resizer_min_cluster_size", resizer.smallest.datum()));
+        }
+        let text = |it: &str, at: &Origin| Fact::Known(Datum::Text(it.to_owned()), at.clone());
+        facts.extend(self.mesh.iter().map(|it| ("mesh", text(it.name, &it.strict))));
+        facts.extend(self.fargate.iter().map(|(_, at)| ("runs_on", text("Fargate", at))));
         facts
     }
 

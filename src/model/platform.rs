@@ -8,6 +8,7 @@
 
 mod bundled;
 mod cluster_api;
+mod fargate;
 mod kind;
 mod kubeadm;
 mod kubespray;
@@ -31,7 +32,8 @@ use crate::{
     },
     model::{
         Access, Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts, MetricsServer,
-        MetricsServerFacts, Misplaced, Proxy, RunsOn, Signer, approver, nodes::Pool,
+        MetricsServerFacts, Misplaced, Proxy, RunsOn, Signer, approver, fargate::FargateProfile,
+        nodes::Pool,
     },
     parse, placeholder,
     problem::{Problem, ProblemKind},
@@ -59,6 +61,8 @@ pub(crate) struct Platform {
     pub bundled: Vec<(ClusterId, MetricsServer)>,
     /// Settings of kubelets where nothing reads them.
     pub misplaced: Vec<Misplaced>,
+    /// The pods that EKS runs on Fargate.
+    pub fargate: Vec<FargateProfile>,
     /// What says that control planes take pods like any other node.
     pub open_control_plane: Option<Origin>,
     /// API servers that are told to use a proxy.
@@ -153,6 +157,7 @@ carriers! {
     misplaced {}
     proxy {}
     taints {}
+    fargate {}
     labels {}
     local {}
 }
@@ -276,6 +281,8 @@ impl Platform {
             suspended: false,
             beside: Vec::new(),
             resizer: None,
+            mesh: None,
+            fargate: None,
             policies: None,
             release_timeout: Fact::Absent(None),
             versions: Vec::new(),

@@ -191,13 +191,12 @@ pub(super) fn described(container: &Node) -> Container {
 }
 
 /// The container that changes metrics-server's resources to fit the cluster.
-pub(super) fn resizer(workload: &Node) -> Option<Origin> {
+pub(super) fn resizer(workload: &Node) -> Option<&Node> {
     let containers = workload.at(&in_pods(workload, "spec.containers"))?.items();
-    let image = containers.iter().filter_map(|it| it.get("image")).find(|image| {
-        let (repository, _) = split_image(image.as_str().unwrap_or_default());
+    containers.iter().find(|it| {
+        let (repository, _) = split_image(it.str_at("image").unwrap_or_default());
         repository.rsplit('/').next().is_some_and(|name| name.starts_with("addon-resizer"))
-    });
-    image.map(|it| it.origin.clone())
+    })
 }
 
 /// Whether an image is metrics-server's, by the last component of its repository.
