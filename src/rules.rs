@@ -15,6 +15,7 @@ mod auth_reader_outside_kube_system;
 mod ca_bundle_with_insecure_skip;
 mod certificate_file_not_mounted;
 mod conflicting_flags;
+mod cpu_limit_tight;
 mod fargate_port_10250;
 mod flag_given_twice;
 mod fragile_probe;
@@ -29,8 +30,10 @@ mod invalid_quantity;
 mod kubelet_authorizes_everybody;
 mod kubelet_insecure_tls;
 mod kubelet_refuses_metrics_server;
+mod kubelet_samples_rarely;
 mod limit_below_request;
 mod memory_limit_too_low;
+mod memory_request_below_guidance;
 mod metric_resolution_too_large;
 mod metric_resolution_too_small;
 mod more_replicas_without_spread;
@@ -108,6 +111,7 @@ rules! {
     "ca-bundle-with-insecure-skip" => ca_bundle_with_insecure_skip,
     "certificate-file-not-mounted" => certificate_file_not_mounted,
     "conflicting-flags" => conflicting_flags,
+    "cpu-limit-tight" => cpu_limit_tight,
     "dependency-not-found",
     "env-var-undefined",
     "fargate-port-10250" => fargate_port_10250,
@@ -124,8 +128,10 @@ rules! {
     "kubelet-authorizes-everybody" => kubelet_authorizes_everybody,
     "kubelet-insecure-tls" => kubelet_insecure_tls,
     "kubelet-refuses-metrics-server" => kubelet_refuses_metrics_server,
+    "kubelet-samples-rarely" => kubelet_samples_rarely,
     "limit-below-request" => limit_below_request,
     "memory-limit-too-low" => memory_limit_too_low,
+    "memory-request-below-guidance" => memory_request_below_guidance,
     "metric-resolution-too-large" => metric_resolution_too_large,
     "metric-resolution-too-small" => metric_resolution_too_small,
     "more-replicas-without-spread" => more_replicas_without_spread,

@@ -1,0 +1,27 @@
+use crate::{finding::Findings, model::Cluster, sizing};
+
+/// Above so many nodes the guidance's own request leaves nothing to spare.
+const FEW: u64 = 50;
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    let Some((nodes, nodes_at)) = cluster.nodes.known().filter(|(it, _)| it.min > FEW) else {
+        return;
+    };
+    let needed = sizing::cpu(nodes.min);
+    for server in cluster.metrics_servers.iter().filter(|it| it.resizer.is_none()) {
+        let Some((limit, at)) = server.cpu_limit.known() else { continue };
+        if limit.millis > needed || limit.millis == 0 {
+            continue;
+        }
+        let message = format!(
+            "a limit of {limit} leaves {} nodes no more than the {needed}m that are to be \
+             requested: a throttled metrics-server fails its probes",
+            nodes.min
+        );
+        findings
+            .at(&at.or(&server.anchor), &server.subject(), message)
+            .weigh([nodes.min])
+            .also(nodes_at, "the cluster's size")
+            .help("leave the CPU limit out, or at least double it");
+    }
+}
