@@ -50,6 +50,8 @@ mod privileged_port;
 mod rbac_for_another_version;
 mod read_only_port;
 mod removed_api_version;
+mod resizer_cannot_work;
+mod resizer_too_small;
 mod rollout_cannot_finish;
 mod rollout_may_interrupt_metrics;
 mod second_metrics_server;
@@ -147,6 +149,8 @@ rules! {
     "rbac-for-another-version" => rbac_for_another_version,
     "read-only-port" => read_only_port,
     "removed-api-version" => removed_api_version,
+    "resizer-cannot-work" => resizer_cannot_work,
+    "resizer-too-small" => resizer_too_small,
     "rollout-cannot-finish" => rollout_cannot_finish,
     "rollout-may-interrupt-metrics" => rollout_may_interrupt_metrics,
     "second-metrics-server" => second_metrics_server,
@@ -183,6 +187,7 @@ pub(crate) const OUTRANKS: &[(&str, &str)] = &[
     ("invalid-quantity", "memory-limit-too-low"),
     ("no-writable-cert-dir", "privileged-port"),
     ("no-writable-cert-dir", "secure-port-mismatch"),
+    ("resizer-cannot-work", "resizer-too-small"),
     ("secure-port-mismatch", "privileged-port"),
 ];
 
