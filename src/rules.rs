@@ -34,6 +34,7 @@ mod kubelet_samples_rarely;
 mod limit_below_request;
 mod memory_limit_too_low;
 mod memory_request_below_guidance;
+mod mesh_blocks_the_api;
 mod metric_resolution_too_large;
 mod metric_resolution_too_small;
 mod more_replicas_without_spread;
@@ -134,6 +135,7 @@ rules! {
     "limit-below-request" => limit_below_request,
     "memory-limit-too-low" => memory_limit_too_low,
     "memory-request-below-guidance" => memory_request_below_guidance,
+    "mesh-blocks-the-api" => mesh_blocks_the_api,
     "metric-resolution-too-large" => metric_resolution_too_large,
     "metric-resolution-too-small" => metric_resolution_too_small,
     "more-replicas-without-spread" => more_replicas_without_spread,

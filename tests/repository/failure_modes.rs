@@ -77,6 +77,10 @@ const MODES: &[Subject] = &[
                 "The order of address types is passed a second time, and changes nothing",
                 Rules(&["address-types-have-no-effect"]),
             ),
+            (
+                "Kubelets measure so rarely that pods have no metrics",
+                Rules(&["kubelet-samples-rarely"]),
+            ),
             ("Nodes are left out by a selector", Rules(&["nodes-left-out"])),
             ("A type of address is misspelt", Rules(&["invalid-flag-value"])),
             (
@@ -123,6 +127,10 @@ const MODES: &[Subject] = &[
                 "metrics-server listens on one port, probes and Service use another",
                 Rules(&["secure-port-mismatch"]),
             ),
+            (
+                "A service mesh takes mutual TLS alone, which the API server does not speak",
+                Rules(&["mesh-blocks-the-api"]),
+            ),
             ("The API server asks a proxy for metrics-server", Rules(&["api-server-proxy"])),
             ("Two programs serve the Metrics API", Rules(&["second-metrics-server"])),
         ],
@@ -163,6 +171,11 @@ const MODES: &[Subject] = &[
                 "On the network of the host its port is the kubelet's",
                 Rules(&["host-network-takes-kubelet-port"]),
             ),
+            ("On Fargate its port is the kubelet's", Rules(&["fargate-port-10250"])),
+            (
+                "EKS' add-on listens on 10251, which a security group does not open",
+                Nothing("the rules of a group are spread over modules and the cloud's defaults"),
+            ),
             ("The image does not exist", Rules(&["image-does-not-exist"])),
             (
                 "The image lies in a registry that is no more",
@@ -184,6 +197,22 @@ const MODES: &[Subject] = &[
             (
                 "After merging with the chart's defaults a limit is below its request",
                 Rules(&["limit-below-request"]),
+            ),
+            (
+                "It requests less memory than the nodes need, and is evicted",
+                Rules(&["memory-request-below-guidance"]),
+            ),
+            ("A CPU limit has it throttled: probes time out", Rules(&["cpu-limit-tight"])),
+            ("The resizer gives it 35 MiB: `OOMKilled`", Rules(&["resizer-too-small"])),
+            (
+                "The resizer has no volume, or may change nothing: `forbidden`",
+                Rules(&["resizer-cannot-work"]),
+            ),
+            (
+                "Production has less memory than development",
+                Nothing(
+                    "how large either cluster is decides; where nodes are known, `memory-limit-too-low` is about each",
+                ),
             ),
             ("An amount is none: `64MB`", Rules(&["invalid-quantity"])),
             (
