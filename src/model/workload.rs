@@ -136,7 +136,8 @@ pub(super) fn in_pods(workload: &Node, path: &str) -> String {
 }
 
 /// The container of a workload that runs metrics-server: known by its image, or by its name when
-/// the image cannot be told, or is another but for the flags.
+/// the image cannot be told, or is another but for the flags. The workload's name is that of its only
+/// container.
 pub(super) fn container(workload: &Node) -> Option<&Node> {
     let containers = workload.at(&in_pods(workload, "spec.containers"))?.items();
     let by_image = containers.iter().find(|it| it.str_at("image").is_some_and(is_metrics_server));
@@ -148,7 +149,13 @@ pub(super) fn container(workload: &Node) -> Option<&Node> {
         items.any(|it| raw(it).is_ok_and(has_own_flag))
     };
     let by_name = || containers.iter().filter(named).find(|it| unknown(it) || told(it));
-    by_image.or_else(by_name)
+    let is_called_so = workload.object_name() == "metrics-server";
+    let only = || match containers {
+        [one] | [one, Node { kind: Kind::Unknown(_), .. }] => Some(one),
+        _ => None,
+    };
+    let by_object = || only().filter(|it| is_called_so && unknown(it));
+    by_image.or_else(by_name).or_else(by_object)
 }
 
 /// Whether an argument is a flag of metrics-server's own.

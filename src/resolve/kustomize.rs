@@ -1,6 +1,7 @@
 //! kustomize builds, natively, with provenance. The reference is kustomize 5.8.1.
 
 mod automatic;
+mod blur;
 mod chart;
 mod fieldspec;
 mod file;

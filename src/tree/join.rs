@@ -114,11 +114,15 @@ fn join_lists(newer: &[Node], older: &[Node], why: &Reason, list: &Node) -> Vec<
             };
         }
     }
-    let (mut i, mut j, mut gap) = (0, 0, false);
+    let (mut i, mut j) = (0, 0);
+    let mut gap: Vec<&Node> = Vec::new();
     let mut items = Vec::new();
-    let close = |gap: &mut bool, items: &mut Vec<Node>| {
-        if std::mem::take(gap) {
-            items.push(Node::unknown_value(why.clone(), &list.origin));
+    let close = |gap: &mut Vec<&Node>, items: &mut Vec<Node>| {
+        let gap = std::mem::take(gap);
+        match gap.iter().all(|it| it.as_str().is_some_and(|it| it.starts_with("--"))) {
+            // Flags say which ones they are.
+            true => items.extend(gap.into_iter().map(|it| it.clone().perhaps(why.clone(), true))),
+            false => items.push(Node::unknown_value(why.clone(), &list.origin)),
         }
     };
     while let (Some(a), Some(b)) = (newer.get(i), older.get(j)) {
@@ -126,12 +130,15 @@ fn join_lists(newer: &[Node], older: &[Node], why: &Reason, list: &Node) -> Vec<
             close(&mut gap, &mut items);
             items.push(join(a, b, why));
             (i, j) = (i + 1, j + 1);
+        } else if common[(i + 1) * width + j] >= common[i * width + j + 1] {
+            gap.push(a);
+            i += 1;
         } else {
-            gap = true;
-            if common[(i + 1) * width + j] >= common[i * width + j + 1] { i += 1 } else { j += 1 }
+            gap.push(b);
+            j += 1;
         }
     }
-    gap |= i < newer.len() || j < older.len();
+    gap.extend(newer.iter().skip(i).chain(older.iter().skip(j)));
     close(&mut gap, &mut items);
     items
 }

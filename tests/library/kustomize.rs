@@ -526,8 +526,13 @@ fn a_patch_of_something_unknown_makes_known_what_it_writes() {
     "), @"
     Deployment metrics-server
       metadata.*: unknown: https://example.com/patch.yaml is not in the repository
-      spec.replicas: 2  deployment.yaml:7 patched `replicas: 1` < kustomization.yaml:9
-      spec.template.spec.hostNetwork: true  deployment.yaml:7 patched `replicas: 1` < kustomization.yaml:10
+      spec.replicas: 2  deployment.yaml:7 patched `1` < kustomization.yaml:9
+      spec.template.spec.containers[0].name: metrics-server  deployment.yaml:11 patched < kustomization.yaml:10
+      spec.template.spec.containers[0].args:
+        - --v=2  kustomization.yaml:10
+        - --v=3  kustomization.yaml:13
+      spec.template.spec.containers[0].*: unknown: https://example.com/patch.yaml is not in the repository
+      spec.template.spec.hostNetwork: true  deployment.yaml:10 patched `containers:` < kustomization.yaml:10
       spec.template.spec.priorityClassName: system-cluster-critical  kustomization.yaml:14
       spec.template.spec.*: unknown: https://example.com/patch.yaml is not in the repository
       spec.template.*: unknown: https://example.com/patch.yaml is not in the repository

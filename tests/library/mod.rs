@@ -48,6 +48,7 @@ mod report;
 mod serving;
 mod settle;
 mod templates;
+mod tolerant;
 mod upstream;
 mod yaml;
 

@@ -34,6 +34,8 @@ pub(super) struct Refused {
     /// The field's value, or the item.
     pub(super) value: Node,
     pub(super) problem: Box<Problem>,
+    /// Whether kustomize takes it if a template lets it stand.
+    pub(super) conditional: bool,
 }
 
 impl Kustomization {
@@ -105,6 +107,7 @@ pub(super) fn kustomization(
         field: "resources".to_owned(),
         value: root.clone(),
         problem: Box::new(Problem::template(it)),
+        conditional: false,
     });
     kustomization.refused.extend(template);
     Ok(kustomization)
@@ -187,7 +190,8 @@ fn take(root: &Node, strict: bool, refused: &mut Vec<Refused>) -> Outcome<Node> 
                 Err(problem) => {
                     let names = each(FIELDS).map(|(name, _)| name);
                     let field = nearest(key, names).unwrap_or_default().to_owned();
-                    refused.push(Refused { field, value: value.clone(), problem });
+                    let value = value.clone();
+                    refused.push(Refused { field, value, problem, conditional: false });
                 }
             }
         }
@@ -225,7 +229,8 @@ fn what_is_there(
     // Other fields may change any object.
     if fields.open.take().is_some() {
         let (field, value) = ("patches".to_owned(), root.clone());
-        refused.push(Refused { field, value, problem: Box::new(problem.clone()) });
+        let problem = Box::new(problem.clone());
+        refused.push(Refused { field, value, problem, conditional: false });
     }
     for (key, entry) in written.iter() {
         let hole = entry.value.origin.written_at().filter(|_| entry.value.unknown().is_some());
@@ -238,7 +243,8 @@ fn what_is_there(
         }
         let mut refuse = |value: Node| {
             let field = if key == "imageTags" { "images" } else { key }.to_owned();
-            refused.push(Refused { field, value, problem: Box::new(problem.clone()) });
+            let problem = Box::new(problem.clone());
+            refused.push(Refused { field, value, problem, conditional: true });
         };
         let items = |list: Node| list.as_list().map_or_else(|| vec![list.clone()], <[_]>::to_vec);
         match (CHANGES.contains(&key), entry.value.if_there()) {

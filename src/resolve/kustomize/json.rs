@@ -5,7 +5,11 @@ use serde::de::IgnoredAny;
 
 use crate::{
     parse::Documents,
-    resolve::kustomize::value::{Outcome, Room, is_text, refusal, refusal_of},
+    problem::Problem,
+    resolve::kustomize::{
+        blur,
+        value::{Outcome, Room, is_text, refusal, refusal_of},
+    },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{Entry, Kind, Map, Node, Reason, Via},
 };
@@ -32,17 +36,39 @@ impl JsonPatch {
         self.0.is_empty()
     }
 
-    /// Applies the operations to `object`, in order.
+    /// Applies the operations to `object`, in order. Of one that does not apply the first problem is
+    /// told; what it may be meant for is unknown then, and after a test what the others change.
     ///
     /// # Errors
-    /// The operation that does not apply.
-    pub(super) fn apply(&self, object: &Node) -> Outcome<Node> {
+    /// An operation that does not apply and does not say where.
+    pub(super) fn apply(&self, object: &Node) -> Outcome<(Node, Option<Box<Problem>>)> {
         let mut root = through_json(object, Dialect::Kyaml);
         let mut spare = Room::of(&root);
+        let mut refused: Option<Box<Problem>> = None;
+        let mut is_tested = true;
         for operation in &self.0 {
-            root = apply(root, operation, &mut spare)?;
+            let problem = match apply(root.clone(), operation, &mut spare) {
+                Ok(applied) if is_tested => {
+                    root = applied;
+                    continue;
+                }
+                Ok(_) => None,
+                Err(problem) => Some(problem),
+            };
+            is_tested &= operation.str_at("op") != Some("test");
+            if let Some(problem) = problem {
+                refused.get_or_insert(problem);
+            }
+            let Some(problem) = &refused else { continue };
+            let places = ["path", "from"].map(|it| operation.str_at(it).map(segments));
+            let [path, from] = places;
+            let Some(path) = path.filter(|it| !it.is_empty()) else { return Err(problem.clone()) };
+            let from = from.filter(|_| operation.str_at("op") == Some("move"));
+            for place in [Some(path), from].into_iter().flatten() {
+                blur::at(&mut root, &place, &(*problem.message).into());
+            }
         }
-        Ok(root)
+        Ok((root, refused))
     }
 }
 

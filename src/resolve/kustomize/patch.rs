@@ -5,7 +5,7 @@ use crate::{
     placeholder,
     problem::Problem,
     resolve::kustomize::{
-        json,
+        blur, json,
         layer::Layer,
         load::Loader,
         merge::merge,
@@ -15,7 +15,7 @@ use crate::{
         value::{Outcome, is_empty, refusal, refusal_of, text, text_at, unresolved},
     },
     scalar::Dialect,
-    tree::{Map, Node, Origin},
+    tree::{Map, Node, Origin, Reason},
 };
 
 /// A patch that is ready to run.
@@ -196,7 +196,7 @@ impl PatchEntry {
                 for resource in target.targets(resources) {
                     for patch in patches {
                         let unsure = target.unsure(resource);
-                        resource.attempt_if(unsure, |it| apply_merge(it, patch, options));
+                        attempt_merge(resource, patch, options, unsure);
                     }
                 }
             }
@@ -206,11 +206,17 @@ impl PatchEntry {
             }
             (Patch::Json(patch), Some(target)) => {
                 for resource in target.targets(&mut layer.resources) {
-                    resource.attempt_if(target.unsure(resource), |resource| {
-                        let patched = patch.apply(&resource.node)?;
+                    let unsure = target.unsure(resource);
+                    let is_sure = unsure.is_none();
+                    resource.attempt_if(unsure, |resource| {
+                        let (patched, refused) = patch.apply(&resource.node)?;
                         check(&patched, &self.at)?;
                         resource.remember();
-                        resource.node = patched;
+                        match refused {
+                            None => resource.node = patched,
+                            Some(it) if !is_sure => return Err(it),
+                            Some(it) => resource.attempt_or(|node, _| *node = patched, |_| Err(it)),
+                        }
                         Ok(())
                     });
                 }
@@ -284,13 +290,13 @@ pub(super) fn apply_by_id(
     match found[..] {
         [at] => {
             if let Some(resource) = resources.get_mut(at) {
-                resource.attempt(|it| apply_merge(it, patch, options));
+                attempt_merge(resource, patch, options, None);
             }
         }
         [] if resources.iter().any(&may_be) => {
             for resource in resources.iter_mut().filter(|it| may_be(it)) {
                 let unsure = resource.unknown_name().cloned();
-                resource.attempt_if(unsure, |it| apply_merge(it, patch, options));
+                attempt_merge(resource, patch, options, unsure);
             }
         }
         [] if layer.open.is_some() => {}
@@ -303,17 +309,37 @@ pub(super) fn apply_by_id(
                 let version = text_at(&it.node, "apiVersion");
                 format!("there is {} of {version}", it.id().describe()).into()
             });
-            layer.change::<()>(Err(problem), near);
+            problem.unseen.changes = true;
+            let why = (*problem.message).into();
+            for resource in resources.iter_mut().filter(|it| near(it)) {
+                resource.lose(&why, |node, why| blur::like(node, patch, why));
+            }
+            layer.tell([*problem]);
         }
         _ => {
             let message = format!("several objects are called {}", id.describe());
             let problem = refusal_of("several", named.anchor(), message);
             let why = (*problem.message).into();
             for at in found {
-                resources[at].hide(&why);
+                resources[at].lose(&why, |node, why| blur::like(node, patch, why));
             }
             layer.tell([*problem]);
         }
+    }
+}
+
+/// Applies a strategic merge patch, unless nobody knows whether it is for this object; what it would
+/// change is unknown where that is refused.
+fn attempt_merge(
+    resource: &mut Resource,
+    patch: &Node,
+    options: (bool, bool),
+    unsure: Option<Reason>,
+) {
+    let change = |it: &mut Resource| apply_merge(it, patch, options);
+    match unsure {
+        Some(_) => resource.attempt_if(unsure, change),
+        None => resource.attempt_or(|node, why| blur::like(node, patch, why), change),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     parse,
     problem::Problem,
     resolve::kustomize::{
+        blur,
         layer::Layer,
         load::Loader,
         path::{self, Make},
@@ -77,7 +78,11 @@ fn replace(sources: &Sources, entry: &Node, layer: &mut Layer) -> Outcome<()> {
                 && !reject.iter().any(|it| it.rejects(resource))
                 && resource.all_ids().any(|id| select.selects(&id));
             if selected {
-                resource.attempt(|it| {
+                let blur = |node: &mut Node, why: &_| {
+                    let paths = shape::items(target, "fieldPaths").iter();
+                    paths.for_each(|it| blur::at(node, &path::split(text(Some(it))), why));
+                };
+                resource.attempt_or(blur, |it| {
                     problems.extend(copy(sources, &mut it.node, &value, target)?);
                     Ok(())
                 });

@@ -8,8 +8,11 @@ use crate::{
     data::kinds::is_cluster_scoped_to_kustomize,
     parse::{Document, Documents},
     problem::Problem,
-    resolve::kustomize::value::{
-        Outcome, is_empty, no_such, not_yaml, refusal, strings, text, text_at, unresolved,
+    resolve::kustomize::{
+        blur,
+        value::{
+            Outcome, is_empty, no_such, not_yaml, refusal, strings, text, text_at, unresolved,
+        },
     },
     scalar::{self, Scalar, Value},
     source::Span,
@@ -254,13 +257,51 @@ impl Resource {
         self.node.at("metadata.name")?.unknown()
     }
 
-    /// Makes all of the object unknown but what it is called.
+    /// Changes the object. Where that is refused, what `blur` makes unknown is, and what the object is
+    /// called is not.
+    pub(super) fn attempt_or(
+        &mut self,
+        blur: impl FnOnce(&mut Node, &Reason),
+        change: impl FnOnce(&mut Self) -> Outcome<()>,
+    ) {
+        if let Err(problem) = change(self) {
+            let is_known = !self.hidden;
+            self.lose(&(*problem.message).into(), blur);
+            self.refusals.extend(is_known.then_some(*problem));
+        }
+    }
+
+    /// Makes all of the object unknown but what it and its containers are called.
     pub(super) fn hide(&mut self, why: &Reason) {
-        let Some(map) = self.node.as_map_mut().filter(|it| !it.is_empty()) else { return };
-        self.hidden = true;
-        hide_but(map, &["apiVersion", "kind", "metadata"], why);
-        if let Some(metadata) = map.get_mut("metadata").and_then(Node::as_map_mut) {
-            hide_but(metadata, &["name", "namespace"], why);
+        if !self.is_gone() {
+            self.hidden = true;
+            blur::all(&mut self.node, why);
+        }
+    }
+
+    /// Makes unknown what `blur` does, but never what the object is called.
+    pub(super) fn lose(&mut self, why: &Reason, blur: impl FnOnce(&mut Node, &Reason)) {
+        let before = self.node.clone();
+        blur(&mut self.node, why);
+        let names = ["apiVersion", "kind", "metadata.name", "metadata.namespace"];
+        let containers = [
+            "spec.containers",
+            "spec.template.spec.containers",
+            "spec.jobTemplate.spec.template.spec.containers",
+        ];
+        for path in names.into_iter().chain(containers) {
+            match (before.at(path), self.node.at_mut(path)) {
+                (Some(old), Some(new)) if names.contains(&path) => *new = old.clone(),
+                (Some(old), Some(new)) if new.unknown().is_none() || old.unknown().is_some() => {}
+                (None, _) if !names.contains(&path) => {}
+                (None, None) => {}
+                // All that it is called by may be another.
+                (Some(_), _) | (None, Some(_)) => {
+                    self.node = before;
+                    self.hide(why);
+                    return;
+                }
+            }
         }
     }
 
@@ -412,14 +453,6 @@ impl Index {
     pub(super) fn find(&self, id: Id) -> &[usize] {
         self.0.get(&id.effective()).map_or(&[], Vec::as_slice)
     }
-}
-
-/// Makes the entries of `map` unknown but for those at `keys`.
-fn hide_but(map: &mut Map, keys: &[&str], why: &Reason) {
-    for (_, entry) in map.iter_mut().filter(|(key, _)| !keys.contains(key)) {
-        entry.value.kind = Kind::Unknown(why.clone());
-    }
-    map.open = Some(why.clone());
 }
 
 /// The objects of `documents`, those of lists unpacked, and what is none, where it stands.

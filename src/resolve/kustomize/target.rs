@@ -8,7 +8,7 @@ use crate::{
     resolve::kustomize::{
         automatic, chart,
         fieldspec::{self, FieldSpec, Rules},
-        file::{self, Kustomization},
+        file::{self, Kustomization, Refused},
         generate::{self, Product},
         layer::Layer,
         load::{Loader, Target, shown},
@@ -20,7 +20,7 @@ use crate::{
         value::{Outcome, refusal, text, unresolved},
         vars,
     },
-    tree::{Node, Origin, Reason},
+    tree::{Map, Node, Origin, Reason},
 };
 
 /// Reads the kustomization file in `loader`'s directory, which is included at `at`.
@@ -94,11 +94,30 @@ pub(super) fn accumulate(loader: &Loader<'_>, kustomization: &Kustomization, lay
             layer.told::<()>(problem.map_err(seen_by_all));
         } else if image.filter(|it| it.get("name").is_some()).is_some_and(retag) {
             layer.told::<()>(problem);
+        } else if refused.conditional {
+            perhaps(loader, refused, layer);
+            layer.told::<()>(problem.map_err(seen_by_all));
         } else {
             layer.change::<()>(problem, patch::selected(&refused.value));
         }
     }
     vars::collect(layer, kustomization.list("vars"));
+}
+
+/// Runs an entry of which nobody can tell whether it is there: what it changes is unknown.
+fn perhaps(loader: &Loader<'_>, entry: &Refused, layer: &mut Layer) {
+    let why: Reason = (*entry.problem.message).into();
+    let start = &entry.value.origin;
+    let list = Node::new(vec![entry.value.clone()], start.clone());
+    let fields = Node::new(Map::from_iter([(&*entry.field, list)]), start.clone());
+    match file::decode(&fields, None, String::new(), start) {
+        Ok(alone) => {
+            let mut with = layer.clone();
+            accumulate(loader, &alone, &mut with);
+            layer.join(with, &why);
+        }
+        Err(_) => layer.resources.iter_mut().for_each(|it| it.hide(&why)),
+    }
 }
 
 /// The fields that change what all objects are called or how they are marked, and nothing else:
