@@ -3,7 +3,6 @@
 
 use crate::{
     parse::{ReadAsTemplate, SyntaxError},
-    source::Sources,
     tree::Origin,
 };
 
@@ -148,16 +147,6 @@ impl Problem {
     /// The templates of a chart do not take the value at `at`.
     pub(crate) fn wrong_type(at: &Origin, why: impl Into<String>) -> Self {
         Self::new(ProblemKind::WrongValueType, at, why)
-    }
-
-    /// A reference at `at` that leads nowhere: what a template names is made with what the template
-    /// makes.
-    pub(crate) fn leads_nowhere(sources: &Sources, at: &Origin, why: impl Into<String>) -> Self {
-        let file = at.written_at().map(|it| it.file);
-        match file.is_some_and(|it| sources.is_template(it)) {
-            true => Self::unresolved(at, why),
-            false => Self::refused(at, why),
-        }
     }
 
     /// Text that cannot be parsed, which begins at `start`.

@@ -16,6 +16,7 @@ mod installers;
 pub(crate) mod kustomize;
 pub(crate) mod layout;
 mod names;
+mod prepared;
 pub(crate) mod script;
 pub(crate) mod template;
 pub(crate) mod terraform;

@@ -14,7 +14,7 @@ use crate::{
         install::{self, Discovery},
         kustomize,
         layout::{self, Layout},
-        names,
+        names, prepared,
     },
     scalar::{Dialect, Scalar},
     source::{self, FileId, Relevance, Span},
@@ -164,7 +164,8 @@ impl Bundle<'_> {
         let sources = self.context.sources;
         let missing = || {
             let name = entry.as_str().unwrap_or("this values file");
-            Problem::leads_nowhere(sources, &entry.origin, format!("{name} does not exist"))
+            let path = source::join(self.dir, name).unwrap_or_default();
+            prepared::leads_nowhere(sources, &entry.origin, &path, format!("{name} does not exist"))
         };
         let file = entry.as_str().and_then(|it| sources.find_from(self.dir, it));
         let read = file.ok_or_else(missing);

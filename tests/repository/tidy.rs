@@ -132,6 +132,7 @@ const RESOLVE_FLOORS: &[&[&str]] = &[
     &["kustomize"],
     &["install"],
     &["helm"],
+    &["prepared"],
     &["template", "ytt", "command"],
     &["layout"],
     &["names"],

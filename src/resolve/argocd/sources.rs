@@ -13,7 +13,7 @@ use crate::{
         environment::Release,
         helm,
         install::{self, Reached},
-        kustomize, layout,
+        kustomize, layout, prepared,
     },
     scalar::Dialect,
     source::{self, FileId, Relevance},
@@ -164,7 +164,7 @@ impl SourcePart<'_, '_> {
             let sources = self.argo.context.sources;
             let who = install::introduced(sources, self.application);
             let message = format!("{who} has path {dir}, which is not in the repository");
-            let problem = Problem::leads_nowhere(sources, &at.origin, message);
+            let problem = prepared::leads_nowhere(sources, &at.origin, dir, message);
             let problem = problem.about(dir).hiding_objects();
             deployed.problems.push(match install::near(sources, dir) {
                 Some(near) => problem.help(format!("write `{near}`")),

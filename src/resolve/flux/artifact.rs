@@ -9,6 +9,7 @@ use crate::{
         install,
         kustomize::Artifact,
         layout::{ArtifactPart, locate},
+        prepared,
     },
     source::Sources,
     tree::Node,
@@ -65,7 +66,7 @@ pub(super) fn directory(
         let who = install::introduced(sources, kustomization);
         let message = format!("{who} has path {written}, which is not in the repository");
         let problem = match part.certain {
-            true => Problem::leads_nowhere(sources, origin, message),
+            true => prepared::leads_nowhere(sources, origin, path, message),
             false => Problem::unresolved(origin, message),
         };
         let problem = problem.about(path.as_str()).hiding_objects();

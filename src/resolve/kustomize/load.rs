@@ -12,6 +12,7 @@ use crate::{
             resource::objects,
             value::{Outcome, is_text, no_such, not_yaml, refusal, text, unresolved},
         },
+        prepared,
     },
     scalar::Dialect,
     source::{FileId, Skip, Sources, Text, join},
@@ -153,14 +154,17 @@ impl<'a> Loader<'a> {
         let written = text(Some(path));
         let Some(resolved) = join(&self.dir, written) else {
             let message = format!("{written} lies outside the repository");
-            return self.leads_nowhere(path, message);
+            return self.leads_nowhere(path, "", message);
         };
         if self.context.sources.is_ignored(&resolved) {
             let why = format!("{resolved} is not in the repository: .gitignore leaves it out");
             return unresolved(&path.origin, why);
         }
-        let mut problem =
-            self.leads_nowhere(path, format!("there is no {what}{resolved} in the repository"));
+        let mut problem = self.leads_nowhere(
+            path,
+            &resolved,
+            format!("there is no {what}{resolved} in the repository"),
+        );
         if problem.is_refusal() {
             problem.help = self.near(written).map(|it| format!("write `{it}`").into());
         }
@@ -169,12 +173,13 @@ impl<'a> Loader<'a> {
 
     /// That `path` leads nowhere, unless something has yet to fill it in, or to make what it names.
     #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
-    fn leads_nowhere(&self, path: &Node, message: String) -> Box<Problem> {
+    fn leads_nowhere(&self, path: &Node, resolved: &str, message: String) -> Box<Problem> {
         let problem = no_such(path, message);
         if !problem.is_refusal() {
             return problem;
         }
-        Box::new(Problem::leads_nowhere(self.context.sources, &path.origin, &*problem.message))
+        let sources = self.context.sources;
+        Box::new(prepared::leads_nowhere(sources, &path.origin, resolved, &*problem.message))
     }
 
     /// The path that was probably meant by `written`, which leads nowhere: the same from a directory

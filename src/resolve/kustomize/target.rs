@@ -4,22 +4,27 @@
 use std::sync::Arc;
 
 use crate::{
+    data::kustomization::FILES,
     problem::Problem,
-    resolve::kustomize::{
-        automatic, chart,
-        fieldspec::{self, FieldSpec, Rules},
-        file::{self, Kustomization, Refused},
-        generate::{self, Product},
-        layer::Layer,
-        load::{Loader, Target, shown},
-        patch::{self, PatchEntry},
-        plugin, remote, replace,
-        resource::{Index, Maker, Resource},
-        shape,
-        transform::{self, End, Namespace, Subjects},
-        value::{Outcome, refusal, text, unresolved},
-        vars,
+    resolve::{
+        kustomize::{
+            automatic, chart,
+            fieldspec::{self, FieldSpec, Rules},
+            file::{self, Kustomization, Refused},
+            generate::{self, Product},
+            layer::Layer,
+            load::{Loader, Target, shown},
+            patch::{self, PatchEntry},
+            plugin, remote, replace,
+            resource::{Index, Maker, Resource},
+            shape,
+            transform::{self, End, Namespace, Subjects},
+            value::{Outcome, refusal, text, unresolved},
+            vars,
+        },
+        prepared,
     },
+    source::join,
     tree::{Map, Node, Origin, Reason},
 };
 
@@ -34,7 +39,8 @@ pub(super) fn kustomization(
 ) -> Outcome<Kustomization> {
     let Some(file) = loader.is_kustomization(&loader.dir, at)? else {
         let message = format!("there is no kustomization file in {}", shown(&loader.dir));
-        return Err(refusal(at, message));
+        let path = join(&loader.dir, FILES[0]).unwrap_or_default();
+        return Err(prepared::leads_nowhere(loader.context.sources, at, &path, message).into());
     };
     file::kustomization(loader.context.sources, file, edits, true)
 }

@@ -3,7 +3,7 @@
 use super::{Deployed, SourcePart};
 use crate::{
     problem::Problem,
-    resolve::{argocd::made, environment::Release, helm, install},
+    resolve::{argocd::made, environment::Release, helm, install, prepared},
     source::{self, FileId},
     tree::{Map, Node, Reason, Via},
 };
@@ -61,8 +61,17 @@ impl SourcePart<'_, '_> {
                     let name = entry.as_str().unwrap_or("this values file");
                     let message =
                         format!("{name} does not exist, so Argo CD cannot render the chart");
-                    let problem =
-                        Problem::leads_nowhere(self.argo.context.sources, &entry.origin, message);
+                    let written = match name.split_once('/') {
+                        Some((of, rest)) if of.starts_with('$') => source::join("", rest),
+                        _ => source::join(dir.unwrap_or_default(), name),
+                    };
+                    let path = written.unwrap_or_default();
+                    let problem = prepared::leads_nowhere(
+                        self.argo.context.sources,
+                        &entry.origin,
+                        &path,
+                        message,
+                    );
                     deployed.problems.push(problem);
                     Node::unknown_value("a values file does not exist", &entry.origin)
                 }
