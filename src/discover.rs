@@ -1,10 +1,13 @@
 //! Which files there are, and which of them can matter. The only module that reads the repository.
 
+mod index;
+
 use std::{
+    collections::BTreeSet,
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use ignore::{
@@ -100,7 +103,13 @@ fn walk(
     progress: &(dyn Fn() + Sync),
 ) {
     let (inner, top) = (Arc::clone(inner), root.to_owned());
-    let patterns = Patterns { excluded, by_dir: Mutex::default() };
+    let patterns = Patterns {
+        excluded,
+        by_dir: Mutex::default(),
+        tracked: OnceLock::new(),
+        partly: Mutex::default(),
+        root: root.to_owned(),
+    };
     builder
         .standard_filters(false)
         .threads(std::thread::available_parallelism().map_or(2, usize::from).min(8))
@@ -133,6 +142,11 @@ struct Patterns {
     /// `.git/info/exclude`, which counts least.
     excluded: Gitignore,
     by_dir: Mutex<IndexMap<PathBuf, Arc<Below>>>,
+    /// The files that git tracks, and with that does not ignore; read when something is ignored.
+    tracked: OnceLock<BTreeSet<String>>,
+    /// Ignored directories with tracked files in them: of the others git sees none.
+    partly: Mutex<BTreeSet<PathBuf>>,
+    root: PathBuf,
 }
 
 /// The patterns for what lies in a directory, its own and those of the directories around it.
@@ -153,7 +167,22 @@ impl Patterns {
             Match::None => None,
             matched => Some(matched.is_ignore()),
         });
-        matched.unwrap_or_default()
+        let partly = || self.partly.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matched.unwrap_or_default() && !partly().contains(dir) {
+            return false;
+        }
+        let tracked = self.tracked.get_or_init(|| tracked(&self.root));
+        let Some(mut inner) = relative(&self.root, path) else { return true };
+        if !is_dir {
+            return !tracked.contains(&inner);
+        }
+        inner.push('/');
+        let is_tracked =
+            tracked.range(inner.clone()..).next().is_some_and(|it| it.starts_with(&inner));
+        if is_tracked {
+            partly().insert(path.to_owned());
+        }
+        !is_tracked
     }
 
     /// The patterns for what lies in `dir`, itself less than `depth` levels below the start.
@@ -171,6 +200,22 @@ impl Patterns {
         known().insert(dir.to_owned(), Arc::clone(&below));
         below
     }
+}
+
+/// The files that git tracks at `root`; none when its index is none that we read.
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
+fn tracked(root: &Path) -> BTreeSet<String> {
+    const MAX_INDEX: u64 = 64 << 20;
+    let dir = root.join(".git");
+    let file = dir.join("index");
+    let is_there = dir.symlink_metadata().is_ok_and(|it| it.is_dir())
+        && file.symlink_metadata().is_ok_and(|it| it.is_file() && it.len() <= MAX_INDEX);
+    if !is_there {
+        return BTreeSet::new();
+    }
+    let mut bytes = Vec::new();
+    let read = fs::File::open(file).and_then(|it| it.take(MAX_INDEX).read_to_end(&mut bytes));
+    read.ok().and_then(|_| index::names(&bytes)).unwrap_or_default()
 }
 
 /// The patterns in the file at `path` in `dir`, for what lies below `dir`; none where a part of the
@@ -499,6 +544,42 @@ mod tests {
         fs::remove_file(at(".git/info/exclude")).unwrap();
         pipe(&at(".git/info/exclude"));
         assert!(listed(dir.path()).unwrap().contains(&"excluded.yaml".to_owned()));
+    }
+
+    #[test]
+    fn what_git_tracks_is_there_although_a_pattern_matches_it() {
+        let dir = directory(
+            "
+            //- .gitignore
+            *.yaml
+            gen/
+            //- a.yaml
+            x
+            //- b.yaml
+            x
+            //- gen/deep/a.txt
+            x
+            //- gen/deep/b.txt
+            x
+            //- gen/other/c.txt
+            x
+            //- .git/HEAD
+            ref: refs/heads/main
+            ",
+        );
+        let paths = || -> Vec<String> {
+            let sources = open(dir.path(), &[], &|| {}).unwrap();
+            sources.iter().map(|(_, it)| it.path.clone()).collect()
+        };
+        assert_eq!(paths(), [".gitignore"]);
+        fs::write(
+            dir.path().join(".git/index"),
+            index::tests::index(2, &["a.yaml", "gen/deep/a.txt"]),
+        )
+        .unwrap();
+        assert_eq!(paths(), [".gitignore", "a.yaml", "gen/deep/a.txt"]);
+        fs::write(dir.path().join(".git/index"), "no index").unwrap();
+        assert_eq!(paths(), [".gitignore"]);
     }
 
     #[test]
