@@ -76,10 +76,24 @@ pub(crate) fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents
 /// [`documents`] of the file at `path`; of a template, what can be read of it without evaluating it.
 pub(crate) fn file(path: &str, text: &str, file: FileId, dialect: Dialect) -> Documents {
     let documents = documents(text, file, dialect);
-    match documents.error().is_some() || template::is_hidden(path, text) {
+    let mut read = match documents.error().is_some() || template::is_hidden(path, text) {
         true => template::read(path, text, file, dialect).unwrap_or(documents),
         false => documents,
+    };
+    if template::is_named(path) {
+        // Nobody reads it as it is written: what it makes may be all right.
+        for document in &mut read.list {
+            document.repeated.clear();
+            if let Err(error) = &mut document.root
+                && !error.template
+            {
+                error.template = true;
+                error.help = None;
+                error.message = format!("{path} is a template, which is not evaluated");
+            }
+        }
     }
+    read
 }
 
 /// The whole text of a file as one string, for what is no YAML yet.

@@ -119,7 +119,7 @@ pub(super) fn is_hidden(path: &str, text: &str) -> bool {
 }
 
 /// Whether a file is called a template.
-fn is_named(path: &str) -> bool {
+pub(super) fn is_named(path: &str) -> bool {
     source::rendered(path) != path
 }
 

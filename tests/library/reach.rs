@@ -300,6 +300,30 @@ fn a_broken_file_that_nothing_builds_stands_alone() {
 }
 
 #[test]
+fn a_file_that_is_called_a_template_is_no_error() {
+    for (name, text) in [
+        ("kubeadm-images.yaml.j2", "kind: KubeletConfiguration\n  imageTag: {{ tag }}\n[x"),
+        ("kubelet-config.yaml.j2", "kind: KubeletConfiguration\nserverTLSBootstrap: true\n- x"),
+        (
+            "metrics-server.yml.jinja2",
+            "kind: Deployment\nmetadata: {name: metrics-server\nfoo: bar",
+        ),
+        ("metrics-server.yaml.tmpl", "kind: Deployment\nkind: Deployment\n-x: ["),
+        ("kustomization.yaml.j2", "resources: [metrics-server.yaml, gone.yaml]\n - {{ x }}"),
+        ("metrics-server.json.jinja", "{\"kind\": \"Deployment\",, }"),
+    ] {
+        let path = format!("roles/a/templates/{name}");
+        let text = text.replace('\n', "\n        ");
+        let said = said(&format!("\n        //- {path}\n        {text}\n        "));
+        assert!(!said.contains("error"), "{path}: {said}");
+        let built = format!(
+            "\n        //- {path}\n        {text}\n        //- kustomization.yaml\n        resources: [{path}]\n        "
+        );
+        assert!(!self::said(&built).contains("error"), "{path}: {}", self::said(&built));
+    }
+}
+
+#[test]
 fn what_hides_all_that_is_installed_is_said() {
     let set = "
         //- app.yaml
