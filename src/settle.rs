@@ -83,7 +83,13 @@ pub(crate) fn settle(
     let is_shown = |it: &Finding| config.pedantic || !it.pedantic || scope.rules.asks_for(it);
     let merged = |same| merge(same, is_shown);
     let merged_over_environments = groups(kept).filter(in_scope).filter_map(merged);
-    let mut findings: Vec<_> = alike(merged_over_environments).filter_map(merged).collect();
+    let at_one_place = alike(merged_over_environments).filter_map(merged);
+    let versions = |same: Vec<Finding>| {
+        let newest = same.iter().max_by_key(|it| version(sources, it)).cloned();
+        let merged = merge(same, is_shown)?;
+        Some(Finding { environments: merged.environments, ..newest? })
+    };
+    let mut findings: Vec<_> = of_versions(sources, at_one_place).filter_map(versions).collect();
     let found = findings.len();
     findings.retain(is_shown);
     let pedantic = found - findings.len();
@@ -172,6 +178,40 @@ fn alike(findings: impl Iterator<Item = Finding>) -> impl Iterator<Item = Vec<Fi
         let subject = (!judges).then(|| it.subject.clone());
         (it.rule, subject, it.variant, place, it.message.clone(), it.pedantic, it.severity)
     })
+}
+
+/// Findings that say the same of versions of one thing, together: who keeps them in directories that
+/// are called by their versions looks at the newest one.
+fn of_versions(
+    sources: &Sources,
+    findings: impl Iterator<Item = Finding>,
+) -> impl Iterator<Item = Vec<Finding>> {
+    grouped(findings, |it| {
+        let span = it.primary().map(|it| it.span);
+        let path = span.map_or("", |it| &*sources[it.file].path);
+        let names = source::parent(path).split('/');
+        let family = names.map(|it| if as_version(it).is_some() { "*" } else { it });
+        let family = family.collect::<Vec<_>>().join("/") + "/" + source::file_name(path);
+        let place = span.filter(|_| !family.contains('*'));
+        let subject = place.map(|_| it.subject.clone());
+        let message = it.message.clone();
+        (it.rule, it.variant, family, place, subject, message, it.pedantic, it.severity)
+    })
+}
+
+/// The version that the directory of a finding is called by.
+fn version(sources: &Sources, finding: &Finding) -> Vec<Vec<u64>> {
+    let path = finding.primary().map_or("", |it| &*sources[it.span.file].path);
+    source::parent(path).split('/').filter_map(as_version).collect()
+}
+
+/// The numbers of a directory's name that is a version, `v1.2.x`; four numbers are an address.
+fn as_version(name: &str) -> Option<Vec<u64>> {
+    let numbers = name.strip_prefix('v').unwrap_or(name).split(['-', '+']).next()?;
+    let parts: Vec<&str> = numbers.split('.').collect();
+    let of_part = |it: &&str| if *it == "x" { Some(u64::MAX) } else { it.parse().ok() };
+    let version: Option<Vec<u64>> = parts.iter().map(of_part).collect();
+    version.filter(|it| matches!(it.len(), 2 | 3))
 }
 
 fn grouped<K: Eq + Hash>(

@@ -312,6 +312,32 @@ fn the_most_specific_rule_speaks_of_one_mistake() {
 }
 
 #[test]
+fn versions_of_one_thing_are_one_finding_at_the_newest() {
+    let said = |dirs: &[&str]| {
+        let files = dirs.iter().map(|it| format!("\n//- {it}/a.yaml\n[1]"));
+        let sources = fixture(&files.collect::<String>());
+        let of = |dir: &&str| {
+            let path = format!("{dir}/a.yaml");
+            found(&place(&sources, &path, "1"), dir, "the same", Severity::Warning)
+        };
+        let findings = dirs.iter().map(of).collect();
+        let settled = settle(&sources, &Config::default(), &[], findings, &Scope::all());
+        let line = |it: &Finding| {
+            let at = it.primary().map(|it| sources[it.span.file].path.clone()).unwrap_or_default();
+            format!("{at} {}", it.environments.len())
+        };
+        settled.findings.iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&["ms/0.9.1", "ms/0.10.0", "ms/0.6.x"]), ["ms/0.10.0/a.yaml 3"]);
+    assert_eq!(said(&["ms/v1.2.3-r1/base", "ms/v1.3/base"]), ["ms/v1.3/base/a.yaml 2"]);
+    // Other things, addresses and clusters.
+    for dirs in [["ms/0.9.1", "cni/0.9.1"], ["n/10.0.0.1", "n/10.0.0.2"], ["c/prod", "c/dev"]] {
+        assert_eq!(said(&dirs).len(), 2, "{dirs:?}");
+    }
+    assert_eq!(said(&["ms/0.9.1", "ms/template"]).len(), 2);
+}
+
+#[test]
 fn one_line_that_is_wrong_for_many_is_one_finding() {
     let sources = fixture(
         "
