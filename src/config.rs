@@ -14,6 +14,23 @@ use crate::{
 /// The file's name at the root of a repository.
 pub(crate) const FILE: &str = ".metrics-server-lint.yaml";
 
+/// Files that somebody may take for the configuration, and that is not read from them: the name in
+/// another spelling, with another ending or in a directory where other tools look.
+pub(crate) fn mistaken(sources: &Sources) -> impl Iterator<Item = &str> {
+    let is_like = |path: &str| {
+        let name = source::file_name(path).trim_start_matches('.').to_lowercase();
+        let (stem, ending) = name.split_once('.').unwrap_or((&name, ""));
+        let stem: String = stem.chars().filter(|it| it.is_alphanumeric()).collect();
+        let is_name = stem
+            .strip_prefix("metricsserverlint")
+            .is_some_and(|it| matches!(it, "" | "er" | "rc" | "config"));
+        let is_place = matches!(source::parent(path), "" | ".config" | ".github");
+        is_name && is_place && matches!(ending, "" | "yaml" | "yml" | "json" | "toml")
+    };
+    let paths = sources.iter().map(|(_, it)| &*it.path);
+    paths.filter(move |it| *it != FILE && is_like(it))
+}
+
 /// What the configuration file says.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Config {

@@ -200,6 +200,7 @@ impl Run<'_, '_> {
             let look = self.streams.err_screen.look(options.color);
             self.say(&report::summary(&report, look, elapsed));
         }
+        self.tell_mistaken(report.sources);
         let mut unread = false;
         for path in not_looked_into(report.sources, &scope) {
             self.say(&format!(
@@ -243,6 +244,7 @@ impl Run<'_, '_> {
             _ => report::show(&sources, &shown, &problems, self.look()),
         };
         self.tell_repositories(&sources);
+        self.tell_mistaken(&sources);
         self.write(text.as_bytes())
     }
 
@@ -351,6 +353,17 @@ impl Run<'_, '_> {
             self.say(&format!(
                 "note: repositories of their own are not looked into, see --root: {inner}\n"
             ));
+        }
+    }
+
+    /// Says which files are no configuration although they may look like it.
+    fn tell_mistaken(&mut self, sources: &Sources) {
+        if self.options.config.is_none() {
+            let name = config::FILE;
+            let told = config::mistaken(sources).map(|it| {
+                format!("warning: `{it}` is not read: the configuration is `{name}` in the root\n")
+            });
+            self.say(&told.collect::<String>());
         }
     }
 

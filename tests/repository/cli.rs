@@ -227,6 +227,47 @@ error[configuration]
 }
 
 #[test]
+fn what_is_no_configuration_is_said() {
+    let said = |name: &str| {
+        let dir = repository(&format!("\n//- a.yaml\nFLAG\n//- {name}\nrules: {{}}\n"));
+        let told = program("check -q --format=json", &[dir.path()]).err;
+        assert_eq!(told, program("show", &[dir.path()]).err);
+        told
+    };
+    for name in [
+        ".metrics-server-lint.yml",
+        ".metrics-server-lint.json",
+        ".metrics-server-lint.toml",
+        "metrics-server-lint.yaml",
+        ".metrics_server_lint.yaml",
+        ".metrics-server-linter.yaml",
+        ".metrics-server-lintrc",
+        ".config/metrics-server-lint.yaml",
+    ] {
+        let told = said(name);
+        assert!(told.contains(&format!("`{name}` is not read")), "{name}: {told}");
+    }
+    for name in
+        [".metrics-server-lint.yaml", "metrics-server.yaml", "docs/metrics-server-lint.yaml"]
+    {
+        assert_eq!(said(name), "", "{name}");
+    }
+    // Beside the one that is read, and not where somebody names another.
+    let both = "
+        //- a.yaml
+        FLAG
+        //- .metrics-server-lint.yaml
+        rules: {kubelet-insecure-tls: off}
+        //- .metrics-server-lint.yml
+        rules: {}
+    ";
+    let dir = repository(both);
+    assert!(program("check", &[dir.path()]).err.contains("`.metrics-server-lint.yml` is not read"));
+    let config = format!("--config={}/.metrics-server-lint.yml", dir.path().display());
+    assert_eq!(program("check -q", &[dir.path(), Path::new(&config)]).err, "");
+}
+
+#[test]
 fn a_configuration_may_lie_outside() {
     let dir = repository(
         "
