@@ -59,10 +59,11 @@ fn values(context: &Context<'_>, node: &Node, problems: &mut Vec<Problem>) -> No
     if !Placeholder::Braces.is_in(&scalar.text) {
         return install::values_text(context.sources, node, problems);
     }
-    let holes = template::go_holes(&scalar.text, |expression| {
-        Err(format!("`{{{{ {expression} }}}}` is filled in for each cluster").into())
+    let values = template::fill_go(context.sources, node, |text| {
+        template::go_holes(text, |expression| {
+            Err(format!("`{{{{ {expression} }}}}` is filled in for each cluster").into())
+        })
     });
-    let values = holes.and_then(|holes| template::fill_yaml(context.sources, node, &holes));
     match values.as_deref() {
         Ok([values]) if values.as_map().is_some() => values.clone(),
         Ok(_) => unknown("the template of its values is not a mapping", problems),

@@ -1,8 +1,8 @@
 //! Strings with holes that something fills in, without a template engine.
 //!
 //! A hole is masked by text of the same length, so that everything around it keeps its place, and
-//! filled in once the text was parsed. What a hole nobody can fill touches is unknown; a template
-//! with control flow is unknown as a whole.
+//! filled in once the text was parsed. What a hole nobody can fill touches is unknown, and so is what
+//! stands in a condition.
 
 mod expression;
 
@@ -15,7 +15,7 @@ use crate::{
     placeholder::{CONTROL, Placeholder},
     scalar::{self, Dialect, Scalar, Style},
     source::{FileId, Sources, Span},
-    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
+    tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// A part of a string that something fills in.
@@ -141,13 +141,129 @@ pub(crate) fn fill_yaml(
     node: &Node,
     holes: &[Hole],
 ) -> Result<Vec<Node>, Reason> {
-    let Some(scalar) = node.as_scalar() else { return Ok(Vec::new()) };
-    let masked = mask(&scalar.text, holes).ok_or("it has too many placeholders")?;
+    let text = node.as_scalar().map_or("", |it| &*it.text);
+    fill_text_as_yaml(sources, node, text, holes)
+}
+
+/// [`fill_yaml`] of another `text` of the same length.
+fn fill_text_as_yaml(
+    sources: &Sources,
+    node: &Node,
+    text: &str,
+    holes: &[Hole],
+) -> Result<Vec<Node>, Reason> {
+    let masked = mask(text, holes).ok_or("it has too many placeholders")?;
     let documents = parse::masked(sources, node, &masked, Dialect::Sigs);
     if let Some(error) = documents.error() {
         return Err(format!("it is not YAML around its placeholders: {}", error.message).into());
     }
     Ok(documents.roots().map(|root| unmask(root, holes)).collect())
+}
+
+/// [`fill_yaml`] of a Go template whose holes `holes` finds. What stands in a condition or a loop
+/// may be there or not.
+///
+/// # Errors
+/// The text is not YAML around its holes, or has control flow that is none of these.
+pub(crate) fn fill_go(
+    sources: &Sources,
+    node: &Node,
+    holes: impl Fn(&str) -> Result<Vec<Hole>, Reason>,
+) -> Result<Vec<Node>, Reason> {
+    let text = node.as_scalar().map_or("", |it| &*it.text);
+    let why = match holes(text) {
+        Ok(holes) => return fill_yaml(sources, node, &holes),
+        Err(why) => why,
+    };
+    let read = |text: &str| {
+        let documents = fill_text_as_yaml(sources, node, text, &holes(text)?)?;
+        match &documents[..] {
+            [] => Ok(Node::new(Map::default(), node.origin.clone())),
+            [one] => Ok(one.clone()),
+            _ => Err(why.clone()),
+        }
+    };
+    let ([first, last], loops) = branches(text).ok_or_else(|| why.clone())?;
+    // What a loop fills in is not what the same holes are filled with outside of it.
+    let perhaps = |node: &Node| match loops {
+        true => Node::unknown_value(why.clone(), &node.origin),
+        false => node.clone().perhaps(why.clone(), false),
+    };
+    Ok(vec![either(&read(&first)?, &read(&last)?, &why, &perhaps)])
+}
+
+/// `text`, a Go template, with the first branch of every condition and with the other one, each of
+/// the same length, and whether there are loops; `None` when there are more branches, or other
+/// control flow.
+fn branches(text: &str) -> Option<([String; 2], bool)> {
+    let mut texts = [text.to_owned(), text.to_owned()];
+    let blank = |text: &mut String, range: Range<usize>| {
+        let spaces = text[range.clone()].bytes().map(|it| if it == b'\n' { '\n' } else { ' ' });
+        let spaces: String = spaces.collect();
+        text.replace_range(range, &spaces);
+    };
+    // Whether each of the conditions around the place is at its `else`.
+    let mut around: Vec<bool> = Vec::new();
+    let (mut at, mut loops) = (0, false);
+    for range in actions(text) {
+        for (is_last, text) in [false, true].into_iter().zip(&mut texts) {
+            if around.iter().any(|turned| *turned != is_last) {
+                blank(text, at..range.start);
+            }
+        }
+        at = range.end;
+        let inner = expression_of(&text[range.clone()]);
+        let mut words = inner.split_whitespace();
+        match (words.next().unwrap_or_default(), words.next()) {
+            (word @ ("if" | "range"), _) => {
+                loops |= word == "range";
+                around.push(false);
+            }
+            ("else", None) => *around.last_mut().filter(|turned| !**turned)? = true,
+            ("end", None) => {
+                around.pop()?;
+            }
+            (word, _) if CONTROL.contains(&word) => return None,
+            _ if inner.starts_with("/*") => {}
+            _ => {
+                for (is_last, text) in [false, true].into_iter().zip(&mut texts) {
+                    if around.iter().any(|turned| *turned != is_last) {
+                        blank(text, range.clone());
+                    }
+                }
+                continue;
+            }
+        }
+        for text in &mut texts {
+            blank(text, range.clone());
+        }
+    }
+    around.is_empty().then_some((texts, loops))
+}
+
+/// What is there in either case; `perhaps` makes what is there in one of them only.
+fn either(first: &Node, last: &Node, why: &Reason, perhaps: &impl Fn(&Node) -> Node) -> Node {
+    if let (Some(items), Some(others)) = (first.as_list(), last.as_list()) {
+        let mut others = others.iter().peekable();
+        let both =
+            items.iter().map(|it| others.next_if_eq(&it).cloned().unwrap_or_else(|| perhaps(it)));
+        let both: Vec<Node> = both.collect();
+        if others.peek().is_none() {
+            return Node::new(both, first.origin.clone());
+        }
+    }
+    let (Some(map), Some(other)) = (first.as_map(), last.as_map()) else {
+        return tree::join(first, last, why);
+    };
+    let mut both = Map::open(map.open.clone().or_else(|| other.open.clone()));
+    for (key, entry) in map.iter().chain(other.iter().filter(|(key, _)| map.get(key).is_none())) {
+        let value = match (map.get(key), other.get(key)) {
+            (Some(first), Some(last)) => either(first, last, why, perhaps),
+            _ => perhaps(&entry.value),
+        };
+        both.insert(key, Entry { key: entry.key, value });
+    }
+    Node::new(both, first.origin.clone())
 }
 
 /// [`fill_yaml`] of the text of a file.

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::fixture;
+use super::{fixture, unindented};
 use crate::{
     config::Config,
     pipeline::{analyze, check},
@@ -387,5 +387,68 @@ fn what_a_kustomization_includes_may_change_any_object() {
         let mut servers = clusters.iter().flat_map(|it| &it.metrics_servers);
         assert_eq!(servers.any(|it| it.image_tag.value().is_some()), !changed, "{line}");
         assert_eq!(clusters[0].problems.len(), 1, "{line}: one note");
+    }
+}
+
+#[test]
+fn what_stands_outside_of_conditions_of_an_application_set_is_known() {
+    let of = |values: &str| {
+        let set = "
+            //- set.yaml
+            apiVersion: argoproj.io/v1alpha1
+            kind: ApplicationSet
+            metadata: {name: it, namespace: argocd}
+            spec:
+              goTemplate: true
+              generators: [{list: {elements: [{name: a, n: '3'}]}}]
+              template:
+                metadata: {name: metrics-server}
+                spec:
+                  destination: {namespace: kube-system, name: '{{ .name }}'}
+                  source:
+                    repoURL: https://kubernetes-sigs.github.io/metrics-server
+                    chart: metrics-server
+                    targetRevision: 3.12.2
+                    helm:
+                      values: |
+        ";
+        let values = unindented(values).replace('\n', "\n              ");
+        let text = format!("{}              {}", unindented(set), values.trim_end());
+        let (_, clusters) = analyze(&fixture(&text), &Config::default());
+        clusters.into_iter().find_map(|mut it| it.metrics_servers.pop()).expect("one")
+    };
+    let server = of("
+        args:
+          - --kubelet-insecure-tls
+          {{- if .debug }}
+          - --v={{ .n }}
+          {{- end }}
+        {{- if .small }}
+        resources: {requests: {cpu: 5m}}
+        priorityClassName: low
+        {{- else }}
+        priorityClassName: high
+        {{- end }}
+        {{- /* why */}}
+        replicas: {{ .n }}
+    ");
+    assert_eq!(server.kubelet_insecure_tls.value(), Some(&true));
+    assert_eq!(server.replicas.value(), Some(&3));
+    assert!(server.priority_class.is_unknown() && server.cpu_request.is_unknown());
+    assert!(server.memory_request.value().is_some(), "the chart's default");
+    let server = of("
+        args:
+          - --metric-resolution=5s
+          {{- range .more }}
+          - {{ .n }}
+          {{- end }}
+        replicas: 3
+    ");
+    assert!(server.metric_resolution.is_unknown(), "a later argument may set it again");
+    assert_eq!(server.replicas.value(), Some(&3));
+    for other in ["{{- else if .y }}\nreplicas: 2\n{{- else }}", "{{- with .y }}", "{{- end }}"] {
+        let values =
+            format!("{{{{- if .x }}}}\nreplicas: 3\n{other}\nreplicas: 3\n{{{{- end }}}}\n");
+        assert!(of(&values).replicas.is_unknown(), "{other}");
     }
 }

@@ -91,8 +91,7 @@ impl TemplateScope<'_> {
         {
             return value.through(Via::Templated, node.origin.written_at());
         }
-        let documents =
-            self.holes(text).and_then(|holes| template::fill_yaml(self.sources, node, &holes));
+        let documents = template::fill_go(self.sources, node, |text| self.holes(text));
         match documents.as_deref() {
             Ok([values]) => values.clone(),
             Ok([]) => Node::new(Map::default(), node.origin.clone()),
