@@ -14,7 +14,7 @@ use crate::{
     data::subject::APPROVERS,
     model::{Approver, workload::in_pods},
     problem::ProblemKind,
-    resolve::environment::{Environment, Object, Release},
+    resolve::environment::{Environment, Object, Release, Unit},
     source::Sources,
     tree::{Kind, Node, Origin},
 };
@@ -46,8 +46,30 @@ pub(crate) fn find(sources: &Sources, environment: &Environment) -> Vec<Approver
 /// What may approve because it is deployed and lies outside the repository: bases elsewhere, files
 /// that are not there.
 pub(super) fn unseen(environment: &Environment) -> impl Iterator<Item = Approver> + '_ {
-    let parts = environment.problems.iter().filter(|it| it.unseen.objects);
-    parts.map(|it| Approver::new("something that is not in the repository", &it.at, false))
+    let parts = environment.problems.iter().filter(|it| it.unseen.objects).map(|it| it.at.clone());
+    let charts = environment.releases.iter().filter(|it| is_chart_elsewhere(it));
+    let charts = charts.map(|it| it.anchor.clone());
+    let not_built = environment.objects.iter().filter(|it| is_not_built(environment, it));
+    let elsewhere = parts.chain(charts).chain(not_built.map(Object::anchor));
+    elsewhere.map(|it| Approver::new("something that is not in the repository", &it, false))
+}
+
+/// Whether the chart of `release` is a directory of a repository that is not this one: its owner's,
+/// and called whatever.
+fn is_chart_elsewhere(release: &Release) -> bool {
+    release.family.is_none() && release.directory.is_none() && release.chart.starts_with(['.', '/'])
+}
+
+/// Whether `object` is an Application of manifests that `environment` does not hold.
+fn is_not_built(environment: &Environment, object: &Object) -> bool {
+    if object.group() != "argoproj.io" || object.kind() != "Application" {
+        return false;
+    }
+    let own = Unit::of_object(&object.node).id;
+    let mut sources =
+        object.node.at("spec.source").into_iter().chain(object.node.items_at("spec.sources"));
+    sources.any(|it| it.get("path").is_some())
+        && !environment.objects.iter().any(|it| environment.applies(it).as_ref() == Some(&own))
 }
 
 /// The approvers among `objects`.

@@ -127,7 +127,7 @@ pub(crate) fn found(
 
 /// The programs of Pulumi and of the CDKs: most programs manage no clusters, so that only those of a
 /// project that does are read.
-fn programs(sources: &Sources) -> impl Iterator<Item = FileId> {
+pub(crate) fn programs(sources: &Sources) -> impl Iterator<Item = FileId> {
     const PROJECTS: [&str; 5] =
         ["Pulumi.yaml", "Pulumi.yml", "cdk.json", "cdk8s.yaml", "cdktf.json"];
     let is_project = |it: &&Source| PROJECTS.contains(&source::file_name(&it.path));

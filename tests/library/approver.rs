@@ -6,7 +6,9 @@ use insta::assert_snapshot;
 
 use super::{directory, fixture, helm::in_directory, nowhere, roots, unindented, written::read};
 use crate::{
+    config::Config,
     model::approver::{elsewhere, find},
+    pipeline::{analyze, check},
     problem::Problem,
     resolve::environment::{EntryKind, Environment, Object, Release},
     source::Sources,
@@ -69,6 +71,54 @@ fn a_role_that_a_service_account_has() {
     assert_snapshot!(objects(&format!("{ROLE}{BINDING}")), @"our-approver");
     let built_in = "system:certificates.k8s.io:kubelet-serving-approver";
     assert_snapshot!(objects(&BINDING.replace("our-approver", built_in)), @"x");
+}
+
+#[test]
+fn nothing_approves_is_not_said_where_something_out_of_sight_may() {
+    let is_said = |name: &str, text: &str| {
+        let sources = fixture(&format!(
+            "
+            //- kustomization.yaml
+            resources: [kubelet.yaml, {}]
+            //- kubelet.yaml
+            apiVersion: kubelet.config.k8s.io/v1beta1
+            kind: KubeletConfiguration
+            metadata: {{name: kubelet}}
+            serverTLSBootstrap: true
+            //- empty.yaml
+            {{apiVersion: v1, kind: ConfigMap, metadata: {{name: empty}}}}
+            //- {name}
+            {text}
+            ",
+            if name == "other.yaml" { name } else { "empty.yaml" },
+        ));
+        let (_, clusters) = analyze(&sources, &Config::default());
+        check(&clusters).iter().any(|it| it.rule == "serving-bootstrap-without-approver")
+    };
+    let release = |source: &str, chart: &str| {
+        format!(
+            "{{apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, metadata: {{name: x}}, \
+             spec: {{chart: {{spec: {{chart: {chart}, sourceRef: {{kind: {source}, name: x}}}}}}}}}}"
+        )
+    };
+    let application = |source: &str| {
+        format!(
+            "{{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {{name: x}}, \
+             spec: {{source: {{repoURL: https://x/y, {source}}}, destination: {{namespace: x}}}}}}"
+        )
+    };
+    assert!(!is_said("other.yaml", &release("GitRepository", "./charts/addons")));
+    assert!(!is_said("other.yaml", &application("path: addons")));
+    // What has a name of its own is that.
+    assert!(is_said("other.yaml", &release("HelmRepository", "cilium")));
+    assert!(is_said("other.yaml", &application("chart: cilium, targetRevision: 1.16.0")));
+    for script in ["up.fish", "Jenkinsfile", "up.zsh", "Vagrantfile"] {
+        assert!(!is_said(script, "kubectl certificate approve x"), "{script}");
+    }
+    assert!(!is_said("approve.py", "api.replace_certificate_signing_request_approval(name, csr)"));
+    let pulumi = "{}\n            //- index.ts\n            chart: 'kubelet-csr-approver'";
+    assert!(!is_said("Pulumi.yaml", pulumi));
+    assert!(is_said("README.md", "kubectl certificate approve x"));
 }
 
 #[test]

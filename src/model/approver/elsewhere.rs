@@ -1,13 +1,17 @@
 //! Approvers anywhere in the repository, for the claim that nothing approves.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 
+use super::{TALOS, TALOS_CONTROLLER};
 use crate::{
     config,
+    data::subject::APPROVERS,
+    discover::is_candidate,
     model::Approver,
-    source::{Relevance, Sources, Span, extension, file_name, is_prose, lines},
+    resolve::script,
+    source::{FileId, Relevance, Sources, Span, extension, file_name, is_prose, lines},
     tree::Origin,
 };
 
@@ -17,11 +21,15 @@ use crate::{
 /// Reads every manifest and every script, so it is for when an approver is missed.
 pub(crate) fn elsewhere(sources: &Sources) -> Vec<Approver> {
     let mut found: Vec<Approver> = Vec::new();
+    // What is no program of an infrastructure's project is one of its own, but for scripts in Python.
+    let programs: BTreeSet<FileId> = script::programs(sources).collect();
     for (file, source) in sources.iter() {
-        if file_name(&source.path) == config::FILE
-            || is_prose(&source.path)
-            || !(source.relevance > Relevance::None || may_deploy(&source.path))
-        {
+        let path = &source.path;
+        let may_deploy = source.relevance > Relevance::None
+            || is_candidate(path)
+            || extension(path) == "py"
+            || programs.contains(&file);
+        if file_name(path) == config::FILE || is_prose(path) || !may_deploy {
             continue;
         }
         for (start, line) in lines(sources.text(file)) {
@@ -44,8 +52,9 @@ fn name(said: &str) -> &str {
         "kubernetes.io/kubelet-serving" | "kubelet-serving-approver" => {
             "a role for kubelet-serving"
         }
-        "node-csr-approval" => super::TALOS,
+        TALOS_CONTROLLER => TALOS,
         "certificate approve" => "kubectl certificate approve",
+        "certificate_signing_request_approval" => "a program of the repository",
         _ if said.starts_with('H') => "cluster-api-provider-hetzner",
         project => project,
     }
@@ -54,11 +63,12 @@ fn name(said: &str) -> &str {
 /// What a line says of an approver outside a comment, and where in the line.
 fn mention(line: &str) -> Option<(&str, usize)> {
     static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            "kubelet-csr-approver|kubelet-serving-cert-approver|kubelet-rubber-stamp\
-             |kubernetes\\.io/kubelet-serving|kubelet-serving-approver|node-csr-approval\
-             |certificate approve|Hetzner(Cluster|BareMetalMachineTemplate)|HCloudMachineTemplate",
-        )
+        let projects = APPROVERS.join("|");
+        Regex::new(&format!(
+            "{projects}|kubernetes\\.io/kubelet-serving|kubelet-serving-approver|{TALOS_CONTROLLER}\
+             |certificate approve|certificate_signing_request_approval\
+             |Hetzner(Cluster|BareMetalMachineTemplate)|HCloudMachineTemplate"
+        ))
         .ok()
     });
     let code = line.find(" #").map_or(line, |at| &line[..at]);
@@ -67,26 +77,4 @@ fn mention(line: &str) -> Option<(&str, usize)> {
     }
     let found = WORDS.as_ref()?.find(code)?;
     Some((found.as_str(), found.start()))
-}
-
-/// Manifests and scripts, in whatever language.
-fn may_deploy(path: &str) -> bool {
-    let name = file_name(path);
-    matches!(
-        extension(name),
-        "yaml"
-            | "yml"
-            | "json"
-            | "sh"
-            | "bash"
-            | "ps1"
-            | "mk"
-            | "just"
-            | "j2"
-            | "tpl"
-            | "tmpl"
-            | "gotmpl"
-            | "tf"
-            | "py"
-    ) || matches!(name, "Makefile" | "makefile" | "justfile" | "Justfile" | "Vagrantfile")
 }
