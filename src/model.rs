@@ -8,6 +8,7 @@ mod budget;
 mod chart;
 mod fact;
 mod fargate;
+mod index;
 mod kubelet;
 mod lower;
 mod mesh;

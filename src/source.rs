@@ -267,6 +267,8 @@ impl Sources {
 
     /// The file's text, or `""` when it has none.
     pub(crate) fn text(&self, file: FileId) -> &str {
+        #[cfg(test)]
+        work::count();
         match self.load(file) {
             Text::Utf8(text) => text,
             Text::Skipped(_) => "",
@@ -510,4 +512,23 @@ pub(crate) fn rendered(path: &str) -> &str {
 /// The last component of `path`.
 pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+/// How much is done, for tests of how it grows: how often a value of a mapping, or the text of a
+/// file, is asked for.
+#[cfg(test)]
+pub(crate) mod work {
+    use std::cell::Cell;
+
+    thread_local! {
+        static DONE: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(crate) fn count() {
+        DONE.set(done() + 1);
+    }
+
+    /// What this thread has done.
+    pub(crate) fn done() -> u64 {
+        DONE.get()
+    }
 }

@@ -5,6 +5,7 @@ use crate::{
     model::{
         Fact,
         fact::has_hole,
+        index::{Asked, ObjectIndex},
         workload::{self, fact},
     },
     resolve::environment::{Environment, Object},
@@ -61,7 +62,8 @@ impl Access {
 }
 
 /// What the pods of `workload`, which are in `namespace`, may do.
-pub(super) fn of(environment: &Environment, workload: &Object, namespace: &str) -> Access {
+pub(super) fn of(index: &ObjectIndex<'_>, workload: &Object, namespace: &str) -> Access {
+    let environment = index.environment;
     let named = |field: &str| {
         let path = workload::in_pods(&workload.node, &format!("spec.{field}"));
         fact(&workload.node, &path, workload::text)
@@ -77,11 +79,9 @@ pub(super) fn of(environment: &Environment, workload: &Object, namespace: &str) 
         return access;
     };
     let mut roles = Vec::new();
-    for object in &environment.objects {
-        if !matches!(object.kind(), "RoleBinding" | "ClusterRoleBinding") {
-            continue;
-        }
-        match is_bound(&object.node, namespace, &account) {
+    let own = names_of(namespace, &account);
+    for object in index.bindings(own.clone()) {
+        match is_bound(&object.node, &own) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(why) => {
@@ -104,11 +104,11 @@ pub(super) fn of(environment: &Environment, workload: &Object, namespace: &str) 
     }
     if roles.is_empty() && access.open.is_none() {
         // Whatever binds it lies elsewhere.
-        let named = environment.objects.iter().filter(|it| it.kind() == "ClusterRole");
-        roles.extend(named.map(Object::name).filter(|it| is_server_named_in(it)));
+        let named = index.of_kind("ClusterRole").iter().map(|it| it.name());
+        roles.extend(named.filter(|it| is_server_named_in(it)));
     }
     for role in roles {
-        grant(environment, role, &mut access);
+        grant(index, role, &mut access);
     }
     access
 }
@@ -129,53 +129,61 @@ fn auth_reader(environment: &Environment, object: &Object) -> AuthReader {
     }
 }
 
-/// Whether a binding is for the account, by itself or with others.
+/// What an account is as the subject of a binding: itself, and the groups that it is in.
+fn names_of(namespace: &str, account: &str) -> Vec<String> {
+    vec![
+        format!("User system:serviceaccount:{namespace}:{account}"),
+        "Group system:serviceaccounts".to_owned(),
+        "Group system:authenticated".to_owned(),
+        format!("Group system:serviceaccounts:{namespace}"),
+    ]
+}
+
+/// The subjects of a binding, as [`names_of`] has them; `None` where nobody can tell one of them.
+pub(super) fn subjects(binding: &Object) -> Asked {
+    let subjects = binding.node.look("subjects").ok()?.map(Node::items).unwrap_or_default();
+    subjects.iter().map(|it| subject(it).ok()).collect()
+}
+
+fn subject(subject: &Node) -> Result<String, Reason> {
+    let field = |name| match subject.look(name) {
+        Ok(field) => Ok(field.and_then(Node::as_str).unwrap_or_default()),
+        Err((why, _)) => Err(why),
+    };
+    let (kind, name, at) = (field("kind")?, field("name")?, field("namespace")?);
+    if has_hole(name) || has_hole(at) {
+        return Err("the subject of a binding is unknown".into());
+    }
+    Ok(match kind {
+        "ServiceAccount" => format!("User system:serviceaccount:{at}:{name}"),
+        kind => format!("{kind} {name}"),
+    })
+}
+
+/// Whether a binding is for what has one of `names`, by itself or with others.
 ///
 /// # Errors
 /// Why nobody can tell.
-fn is_bound(binding: &Node, namespace: &str, account: &str) -> Result<bool, Reason> {
+fn is_bound(binding: &Node, names: &[String]) -> Result<bool, Reason> {
     let subjects = match binding.look("subjects") {
         Ok(subjects) => subjects.map(Node::items).unwrap_or_default(),
         Err((why, _)) => return Err(why),
     };
     let mut untold = None;
-    for subject in subjects {
-        let field = |name| match subject.look(name) {
-            Ok(field) => Ok(field.and_then(Node::as_str).unwrap_or_default()),
-            Err((why, _)) => Err(why),
-        };
-        let (kind, name, at) = match (field("kind"), field("name"), field("namespace")) {
-            (Ok(kind), Ok(name), Ok(at)) if !has_hole(name) && !has_hole(at) => (kind, name, at),
-            (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => {
-                untold.get_or_insert(why);
-                continue;
-            }
-            _ => {
-                untold.get_or_insert("the subject of a binding is unknown".into());
-                continue;
-            }
-        };
-        let is = match kind {
-            "ServiceAccount" => name == account && at == namespace,
-            "User" => name == format!("system:serviceaccount:{namespace}:{account}"),
-            "Group" => {
-                name == "system:serviceaccounts"
-                    || name == "system:authenticated"
-                    || name.strip_prefix("system:serviceaccounts:") == Some(namespace)
-            }
-            _ => false,
-        };
-        if is {
-            return Ok(true);
+    for it in subjects {
+        match subject(it) {
+            Ok(it) if names.contains(&it) => return Ok(true),
+            Ok(_) => {}
+            Err(why) => _ = untold.get_or_insert(why),
         }
     }
     untold.map_or(Ok(false), Err)
 }
 
 /// Adds what the `ClusterRole` `name` grants.
-fn grant(environment: &Environment, name: &str, access: &mut Access) {
-    let mut objects = environment.objects.iter();
-    let Some(role) = objects.find(|it| it.kind() == "ClusterRole" && it.name() == name) else {
+fn grant(index: &ObjectIndex<'_>, name: &str, access: &mut Access) {
+    let found = index.named("ClusterRole", "", name);
+    let Some(role) = found.first() else {
         // `bootstrappolicy/policy.go` has these two rules.
         let reviews = ["tokenreviews.authentication.k8s.io", SUBJECT_ACCESS_REVIEWS];
         let binding = access.bindings.iter().find(|(role, _)| role == name);

@@ -4,10 +4,11 @@ use crate::{
     data::subject::is_server_named_in,
     model::{
         Fact, IntOrPercent,
-        selector::selects,
+        index::{Asked, ObjectIndex},
+        selector::{self, selects},
         workload::{self, fact, in_pods},
     },
-    resolve::environment::{Environment, Object},
+    resolve::environment::Object,
     tree::{Node, Origin, Reason},
 };
 
@@ -38,15 +39,15 @@ impl Budget {
 }
 
 /// The budgets of `environment` that select pods of a metrics-server, or are called after one.
-pub(super) fn all(environment: &Environment) -> Vec<Budget> {
-    let budgets = environment.objects.iter().filter(|it| it.kind() == "PodDisruptionBudget");
-    budgets.filter_map(|it| budget(environment, it)).collect()
+pub(super) fn all(index: &ObjectIndex<'_>) -> Vec<Budget> {
+    let budgets = index.of_kind("PodDisruptionBudget");
+    budgets.iter().filter_map(|it| budget(index, it)).collect()
 }
 
-fn budget(environment: &Environment, object: &Object) -> Option<Budget> {
-    let pods = environment.objects.iter().filter(|it| namespace_of(it) == namespace_of(object));
+fn budget(index: &ObjectIndex<'_>, object: &Object) -> Option<Budget> {
+    let pods = index.pods(Some(namespace_of(object)), asked(object));
     let (mut selects, mut is_ours) = (Fact::Absent(None), is_meant(object));
-    for pods in pods {
+    for pods in pods.map(|it| it.object) {
         let Some(labels) = labels(&pods.node) else { continue };
         match selected(&object.node, labels) {
             Err((why, at)) if selects.is_absent() => selects = Fact::Unknown(why, Some(at)),
@@ -56,8 +57,11 @@ fn budget(environment: &Environment, object: &Object) -> Option<Budget> {
                 is_ours |= workload::container(&pods.node).is_some();
             }
         }
+        if is_ours && selects.value().is_some() {
+            break;
+        }
     }
-    let release = object.release.and_then(|index| environment.releases.get(index));
+    let release = object.release.and_then(|it| index.environment.releases.get(it));
     let asks = |path: &&str| {
         let it = release?.values.at(path)?;
         it.origin.written_at().map(|_| it.origin.clone())
@@ -79,15 +83,13 @@ fn budget(environment: &Environment, object: &Object) -> Option<Budget> {
 /// # Errors
 /// No selector is known to match, and this one may: why it cannot be told, and where that is.
 pub(super) fn of<'a>(
-    environment: &'a Environment,
+    index: &ObjectIndex<'a>,
     namespace: &str,
     workload: &Node,
 ) -> Result<Option<&'a Node>, (Reason, Origin)> {
     let mut unknown = None;
-    for object in environment.objects.iter().filter(|it| it.kind() == "PodDisruptionBudget") {
-        if namespace_of(object) != namespace {
-            continue;
-        }
+    let own = workload.perhaps_at(&in_pods(workload, "metadata.labels"));
+    for object in index.budgets(namespace, own.as_ref()) {
         match labels(workload).map(|it| selected(&object.node, it)) {
             Some(Ok(true)) => return Ok(Some(&object.node)),
             Some(Err(found)) => _ = unknown.get_or_insert(found),
@@ -95,6 +97,11 @@ pub(super) fn of<'a>(
         }
     }
     unknown.map_or(Ok(None), Err)
+}
+
+/// The labels one of which all pods have that `budget` selects, or may.
+pub(super) fn asked(budget: &Object) -> Asked {
+    selector::certain_pairs(budget.node.look("spec.selector").ok()??)
 }
 
 /// Whether a budget is called after metrics-server, or selects what is.

@@ -1,6 +1,6 @@
 //! From objects to the model. Never fails: a wrong shape is an unknown or absent part.
 
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use semver::{Prerelease, Version};
 
@@ -9,11 +9,15 @@ use crate::{
     model::{
         ApiService, Approver, Arg, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
         MetricsServerFacts, Resources, access, api_version, approver, autoscaler, budget, chart,
-        fargate, mesh, nodes, pin,
+        fargate,
+        index::ObjectIndex,
+        mesh, nodes, pin,
         platform::{self, Platform},
         pod, policy,
         reach::Subject,
-        registration, release, resizer, service, serving, variables,
+        registration, release, resizer,
+        selector::certain_pair,
+        service, serving, variables,
         workload::{self, fact, flag},
     },
     problem::{Problem, ProblemKind},
@@ -45,21 +49,19 @@ pub(crate) fn lower(
         true => Platform::default(),
         false => platform::facts(sources, environment, approvers),
     };
-    let autoscalers = autoscaler::find(sources, environment, || {
+    let index = ObjectIndex::new(environment);
+    let autoscalers = autoscaler::find(sources, &index, || {
         elsewhere.requests.get_or_init(|| autoscaler::elsewhere(sources))
     });
     let runs_on = platform.runs_on();
-    let registrations: Vec<(&Object, ApiService)> = environment
-        .objects
-        .iter()
-        .filter_map(|it| Some((it, api_service(environment, it)?)))
-        .collect();
+    let registrations = index.of_kind("APIService").iter();
+    let registrations: Vec<(&Object, ApiService)> =
+        registrations.filter_map(|it| Some((*it, api_service(&index, it)?))).collect();
+    let nearest = Nearest::new(sources, &registrations);
     let metrics_servers: Vec<MetricsServer> = environment
         .objects
         .iter()
-        .filter_map(|object| {
-            metrics_server(sources, object, environment, &registrations, &platform.fargate)
-        })
+        .filter_map(|object| metrics_server(sources, object, &index, &nearest, &platform.fargate))
         .chain(platform.bundled.into_iter().map(|(_, server)| server))
         .collect();
     let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
@@ -121,7 +123,7 @@ pub(crate) fn lower(
         api_services,
         metrics_api,
         together,
-        budgets: budget::all(environment),
+        budgets: budget::all(&index),
         unseen: registration::unseen(environment).map(|(_, at)| at),
         cert_manager: cert_manager(environment),
         serving,
@@ -218,7 +220,7 @@ fn serves_metrics(object: &Object) -> bool {
 }
 
 /// The APIService that `object` is, if it is one of the Metrics API.
-fn api_service(environment: &Environment, object: &Object) -> Option<ApiService> {
+fn api_service(index: &ObjectIndex<'_>, object: &Object) -> Option<ApiService> {
     if !serves_metrics(object) {
         return None;
     }
@@ -233,9 +235,9 @@ fn api_service(environment: &Environment, object: &Object) -> Option<ApiService>
         _ => Fact::Absent(None),
     };
     let foreign = service.value().is_some_and(|service| {
-        service.split_once('/').is_some_and(|(at, name)| is_foreign(environment, at, name))
+        service.split_once('/').is_some_and(|(at, name)| is_foreign(index, at, name))
     });
-    let release = object.release.and_then(|index| environment.releases.get(index));
+    let release = object.release.and_then(|it| index.environment.releases.get(it));
     Some(ApiService {
         name: object.name().to_owned(),
         foreign,
@@ -252,36 +254,88 @@ fn api_service(environment: &Environment, object: &Object) -> Option<ApiService>
 
 /// Whether a Service is another program's: it is not called like metrics-server, and does not
 /// select its pods.
-fn is_foreign(environment: &Environment, namespace: &str, name: &str) -> bool {
-    let objects = || environment.objects.iter().filter(|it| namespace_of(it) == namespace);
-    let selector = objects()
-        .find(|it| it.kind() == "Service" && it.name() == name)
-        .and_then(|it| it.node.at("spec.selector")?.as_map());
-    let mut workloads = objects().filter(|it| runs_metrics_server(it).is_some());
+fn is_foreign(index: &ObjectIndex<'_>, namespace: &str, name: &str) -> bool {
+    let services = index.named("Service", namespace, name);
+    let selector = services.first().and_then(|it| it.node.at("spec.selector"));
+    let by = selector.and_then(Node::as_map);
+    // What the pods have that it selects, or their workload is called.
+    let words = match selector {
+        Some(by) => certain_pair(by).map(|it| vec![it, name.to_owned()]),
+        None => Some(vec![name.to_owned()]),
+    };
+    let workloads = index.pods(Some(namespace), words).filter(|it| it.is_server);
     !name.contains("metrics-server")
         && !workloads
-            .any(|it| it.name() == name || selector.is_some_and(|by| selects(by, &it.node)))
+            .map(|it| it.object)
+            .any(|it| it.name() == name || by.is_some_and(|selector| selects(selector, &it.node)))
 }
 
-/// The APIService of the metrics-server that `object` runs: the one of the same chart or file, then
-/// of the same directory, of those that point into its namespace or may.
-fn registration<'a>(
-    sources: &Sources,
-    object: &Object,
-    registrations: &'a [(&Object, ApiService)],
-) -> Option<&'a ApiService> {
-    let own = || registrations.iter().filter(|(_, it)| !it.foreign);
-    let serves = |(_, it): &&(&Object, ApiService)| {
-        let at = it.service.value().and_then(|it| it.split_once('/'));
-        at.is_none_or(|(at, _)| at == namespace_of(object))
-    };
-    let file = |it: &Object| it.node.origin.written_at().map(|it| it.file);
-    let dir = |it: &Object| file(it).map(|it| source::parent(&sources[it].path));
-    let far = |(it, _): &&(&Object, ApiService)| {
-        (it.release != object.release, file(it) != file(object), dir(it) != dir(object))
-    };
-    let only = || own().next().filter(|_| own().nth(1).is_none());
-    own().filter(serves).min_by_key(far).or_else(only).map(|(_, it)| it)
+/// The APIServices of metrics-servers, by how near they are to what they may be for.
+struct Nearest<'a> {
+    sources: &'a Sources,
+    /// The first of each namespace (unknown may be any), release and place; `None` stands for all.
+    first: BTreeMap<Nearness<'a>, (usize, &'a ApiService)>,
+    /// The only one.
+    only: Option<&'a ApiService>,
+}
+
+type Nearness<'a> = (Option<&'a str>, Of, Option<Place<'a>>);
+
+/// Whether it is of this release, or of none, or of any.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Of {
+    Release(Option<usize>),
+    Any,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place<'a> {
+    File(Option<FileId>),
+    Directory(Option<&'a str>),
+}
+
+impl<'a> Nearest<'a> {
+    fn new(sources: &'a Sources, registrations: &'a [(&Object, ApiService)]) -> Self {
+        let own = || registrations.iter().filter(|(_, it)| !it.foreign);
+        let mut first = BTreeMap::new();
+        for (at, (object, service)) in own().enumerate() {
+            let namespace = service.service.value().and_then(|it| it.split_once('/'));
+            for (release, place) in nearness(sources, object) {
+                let key = (namespace.map(|(it, _)| it), release, place);
+                first.entry(key).or_insert((at, service));
+            }
+        }
+        let only = own().next().filter(|_| own().nth(1).is_none()).map(|(_, it)| it);
+        Self { sources, first, only }
+    }
+
+    /// The APIService of the metrics-server that `object` runs: the one of the same chart or file,
+    /// then of the same directory, of those that point into its namespace or may.
+    fn to(&self, object: &Object) -> Option<&'a ApiService> {
+        let of_key = |(release, place): (_, Option<Place<'_>>)| {
+            let namespaces = [Some(namespace_of(object)), None];
+            let found = namespaces.map(|it| self.first.get(&(it, release, place.clone())).copied());
+            found.into_iter().flatten().min_by_key(|(at, _)| *at).map(|(_, it)| it)
+        };
+        nearness(self.sources, object).into_iter().find_map(of_key).or(self.only)
+    }
+}
+
+/// What is of the same release and place as `object`, the nearest first.
+fn nearness<'a>(sources: &'a Sources, object: &Object) -> [(Of, Option<Place<'a>>); 6] {
+    let file = object.node.origin.written_at().map(|it| it.file);
+    let directory = file.map(|it| source::parent(&sources[it].path));
+    let places = [Some(Place::File(file)), Some(Place::Directory(directory)), None];
+    let [file, directory, anywhere] = places;
+    let release = Of::Release(object.release);
+    [
+        (release, file.clone()),
+        (release, directory.clone()),
+        (release, anywhere.clone()),
+        (Of::Any, file),
+        (Of::Any, directory),
+        (Of::Any, anywhere),
+    ]
 }
 
 /// Whether `registration` belongs to what `object` runs: manifests that nothing builds may be of
@@ -306,7 +360,7 @@ pub(super) fn namespace_of(object: &Object) -> &str {
 }
 
 /// The container of metrics-server in the pods of `object`.
-fn runs_metrics_server(object: &Object) -> Option<&Node> {
+pub(super) fn runs_metrics_server(object: &Object) -> Option<&Node> {
     workload::container(&object.node).filter(|_| !matches!(object.kind(), "Job" | "CronJob"))
 }
 
@@ -318,10 +372,11 @@ fn runs_metrics_server(object: &Object) -> Option<&Node> {
 fn metrics_server(
     sources: &Sources,
     object: &Object,
-    environment: &Environment,
-    registrations: &[(&Object, ApiService)],
+    index: &ObjectIndex<'_>,
+    nearest: &Nearest<'_>,
     profiles: &[fargate::FargateProfile],
 ) -> Option<MetricsServer> {
+    let environment = index.environment;
     let container = runs_metrics_server(object)?;
     let node = &object.node;
     let pod = node.at(&workload::in_pods(node, "spec"))?;
@@ -334,13 +389,13 @@ fn metrics_server(
     let rollout = Rollout::of(object);
     let Resources { cpu_request, cpu_limit, memory_request, memory_limit } =
         workload::resources(container);
-    let budget = budget::of(environment, namespace, node);
+    let budget = budget::of(index, namespace, node);
     let budgeted = |path| match &budget {
         Ok(Some(budget)) => fact(budget, path, workload::int_or_part),
         Ok(None) => Fact::Absent(None),
         Err((why, at)) => Fact::Unknown(why.clone(), Some(at.clone())),
     };
-    let api_service = registration(sources, object, registrations);
+    let api_service = nearest.to(object);
     let facts = MetricsServerFacts {
         kind: Fact::Known(object.kind().to_owned(), object.anchor()),
         kubelet_insecure_tls: flags.boolean("kubelet-insecure-tls", false),
@@ -362,7 +417,7 @@ fn metrics_server(
             .or_default(false, kubernetes_default()),
         replicas: if matches!(object.kind(), "DaemonSet" | "Pod") {
             Fact::Absent(None)
-        } else if let Some((why, at)) = scaler(environment, object) {
+        } else if let Some((why, at)) = scaler(index, object) {
             Fact::Unknown(why, Some(at))
         } else {
             fact(node, "spec.replicas", workload::count).or_default(1, kubernetes_default())
@@ -397,20 +452,20 @@ fn metrics_server(
         chart: release.map(|it| (it.chart.clone(), chart::version(it))),
         anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
         managed: false,
-        access: access::of(environment, object, namespace),
+        access: access::of(index, object, namespace),
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
         beside: workload::beside(node, container),
         resizer: resizer::resizer(sources, environment, object),
-        mesh: mesh::mesh(environment, object),
+        mesh: mesh::mesh(index, object),
         fargate: fargate::evidence(object, profiles),
-        policies: policy::policies(environment, object),
+        policies: policy::policies(index, object),
         release_timeout: release.map_or(Fact::Absent(None), |it| release::timeout(environment, it)),
         versions: match version.value() {
             Some(version) => vec![Version { pre: Prerelease::EMPTY, ..version.clone() }],
             None => release.map(chart::programs).unwrap_or_default(),
         },
-        pod: Some(pod::pod(environment, object, container)),
-        services: service::services(environment, object, namespace, api_service),
+        pod: Some(pod::pod(index, object, container)),
+        services: service::services(index, object, namespace, api_service),
         registration: api_service.filter(|it| is_beside(sources, environment, object, it)).cloned(),
         facts,
     })
@@ -464,17 +519,14 @@ pub(super) fn kubernetes_default() -> Origin {
 }
 
 /// What sets the replicas of `object` in the cluster, or may: why they cannot be told, and where.
-fn scaler(environment: &Environment, object: &Object) -> Option<(Reason, Origin)> {
-    let mut scalers = environment.objects.iter().filter(|it| {
-        matches!(it.kind(), "HorizontalPodAutoscaler" | "ScaledObject")
-            && namespace_of(it) == namespace_of(object)
-    });
+fn scaler(index: &ObjectIndex<'_>, object: &Object) -> Option<(Reason, Origin)> {
+    let scalers = index.scalers(namespace_of(object), object.name());
     // KEDA's target is a Deployment unless it says otherwise.
     let is = |it: &Object, path, wanted, missing| match it.node.look(path) {
         Ok(found) => found.map_or(missing, |it| it.as_str() == Some(wanted)),
         Err(_) => true,
     };
-    let scaler = scalers.find(|it| {
+    let scaler = scalers.into_iter().find(|it| {
         is(it, "spec.scaleTargetRef.name", object.name(), false)
             && is(it, "spec.scaleTargetRef.kind", object.kind(), object.kind() == "Deployment")
     })?;

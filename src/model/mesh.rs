@@ -1,6 +1,6 @@
 //! A service mesh that lets only its own members reach the pods of a metrics-server.
 
-use super::{lower::namespace_of, selector::selects};
+use super::{index::ObjectIndex, lower::namespace_of, selector::selects};
 use crate::{
     resolve::environment::{Environment, Object},
     tree::{Node, Origin},
@@ -18,15 +18,14 @@ pub(crate) struct Mesh {
 }
 
 /// The mesh that certainly keeps the API server away from the pods of `object`.
-pub(super) fn mesh(environment: &Environment, object: &Object) -> Option<Mesh> {
+pub(super) fn mesh(index: &ObjectIndex<'_>, object: &Object) -> Option<Mesh> {
+    let environment = index.environment;
     let metadata = object.node.look("spec.template.metadata").ok()??;
     let [labels, annotations] =
         ["labels", "annotations"].map(|field| metadata.look(field).map(Option::<&Node>::cloned));
     let (labels, annotations) = (labels.ok()?, annotations.ok()?);
-    let namespace = environment
-        .objects
-        .iter()
-        .find(|it| it.kind() == "Namespace" && it.name() == namespace_of(object));
+    let namespaces = index.named("Namespace", "", namespace_of(object));
+    let namespace = namespaces.first();
     let of_namespace = |field: &str| {
         let field = namespace.and_then(|it| it.node.at(&format!("metadata.{field}")));
         field.cloned()

@@ -3,14 +3,14 @@
 use super::{
     Fact,
     fact::{Datum, Facts, facts},
+    index::{Asked, ObjectIndex},
     lower::kubernetes_default,
     placement::{Placement, placement},
-    selector::selects,
+    selector::{certain_pairs, selects},
     workload::{boolean, fact, in_pods, number, port, text},
 };
 use crate::{
-    data::kinds::WORKLOADS,
-    resolve::environment::{Environment, Object},
+    resolve::environment::Object,
     tree::{Kind, Node, Origin, Reason},
 };
 
@@ -142,7 +142,7 @@ pub(crate) struct Spread {
 }
 
 /// What the pods of `object` are, whose metrics-server runs in `container`.
-pub(super) fn pod(environment: &Environment, object: &Object, container: &Node) -> Pod {
+pub(super) fn pod(index: &ObjectIndex<'_>, object: &Object, container: &Node) -> Pod {
     let workload = &object.node;
     let spec = workload.at(&in_pods(workload, "spec"));
     let labels = workload.perhaps_at(&in_pods(workload, "metadata.labels"));
@@ -157,7 +157,7 @@ pub(super) fn pod(environment: &Environment, object: &Object, container: &Node) 
         mounts: mounts(workload, container),
         working_dir: fact(container, "workingDir", text),
         spreads: spec
-            .map(|spec| spreads(spec, labels.as_ref(), &others(environment, object)))
+            .map(|spec| spreads(spec, labels.as_ref(), |asked| others(index, object, asked)))
             .unwrap_or_default(),
         may_be_spread: ["affinity", "topologySpreadConstraints"].iter().any(|field| {
             let field = spec.map_or(Ok(None), |spec| spec.look(field));
@@ -168,12 +168,15 @@ pub(super) fn pod(environment: &Environment, object: &Object, container: &Node) 
     }
 }
 
-/// The labels of the pods that everything but `object` makes, whatever their namespace.
-pub(super) fn others(environment: &Environment, object: &Object) -> Vec<Option<Node>> {
-    let others = environment.objects.iter().filter(|it| !std::ptr::eq(*it, object));
-    let makers = others.filter(|it| WORKLOADS.contains(&it.kind()) || it.kind() == "Job");
-    let labels = makers.map(|it| it.node.perhaps_at(&in_pods(&it.node, "metadata.labels")));
-    labels.collect()
+/// The labels of the pods that everything but `object` makes, whatever their namespace, and that may
+/// have one of those that are asked for.
+pub(super) fn others<'s>(
+    index: &'s ObjectIndex<'_>,
+    object: &'s Object,
+    asked: Asked,
+) -> impl Iterator<Item = Option<&'s Node>> {
+    let pods = index.pods(None, asked).filter(|it| it.is_workload);
+    pods.filter(|it| !std::ptr::eq(it.object, object)).map(|it| it.labels.as_ref())
 }
 
 fn is_untold(node: &Node) -> bool {
@@ -324,7 +327,11 @@ fn is_writable(workload: &Node, mount: &Node) -> Option<bool> {
 }
 
 /// What the scheduler is told to keep the pods of `spec`, which have `labels`, apart by.
-fn spreads(spec: &Node, labels: Option<&Node>, others: &[Option<Node>]) -> Vec<Spread> {
+fn spreads<'a, I: Iterator<Item = Option<&'a Node>>>(
+    spec: &Node,
+    labels: Option<&Node>,
+    others: impl Fn(Asked) -> I,
+) -> Vec<Spread> {
     let mut spreads = Vec::new();
     let mut add = |is_constraint, is_required, node: &Node| {
         let selector = node.perhaps_at("labelSelector").filter(|it| !it.is_null());
@@ -338,7 +345,7 @@ fn spreads(spec: &Node, labels: Option<&Node>, others: &[Option<Node>]) -> Vec<S
             is_required,
             topology: fact(node, "topologyKey", text),
             selects_others: selector.as_ref().is_some_and(|by| {
-                others.iter().any(|labels| !matches!(selects(by, labels.as_ref()), Ok(false)))
+                others(certain_pairs(by)).any(|labels| !matches!(selects(by, labels), Ok(false)))
             }),
             selects_itself: match &selector {
                 Some(selector) => selects(selector, labels).ok(),

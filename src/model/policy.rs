@@ -2,13 +2,14 @@
 
 use super::{
     Fact,
+    index::{Asked, ObjectIndex},
     lower::namespace_of,
     pod::{PortRef, port_ref},
-    selector::selects,
+    selector::{certain_pairs, selects},
     workload::{fact, number, text},
 };
 use crate::{
-    resolve::environment::{Environment, Object},
+    resolve::environment::Object,
     tree::{Node, Origin},
 };
 
@@ -50,17 +51,13 @@ const OTHERS: [&str; 4] =
     ["cilium.io", "crd.projectcalico.org", "projectcalico.org", "policy.networking.k8s.io"];
 
 /// The policies that select the pods of `workload`; `None` when nobody can tell.
-pub(super) fn policies(environment: &Environment, workload: &Object) -> Option<Vec<NetworkPolicy>> {
+pub(super) fn policies(index: &ObjectIndex<'_>, workload: &Object) -> Option<Vec<NetworkPolicy>> {
+    if index.has_other_policies() {
+        return None;
+    }
     let labels = workload.node.perhaps_at("spec.template.metadata.labels");
     let mut found = Vec::new();
-    for object in &environment.objects {
-        if OTHERS.contains(&object.group()) && object.kind().ends_with("NetworkPolicy") {
-            return None;
-        }
-        let is_policy = object.kind() == "NetworkPolicy";
-        if !is_policy || namespace_of(object) != namespace_of(workload) {
-            continue;
-        }
+    for object in index.policies(namespace_of(workload), labels.as_ref()) {
         let selector = object.node.look("spec.podSelector").ok()?;
         let is_of = match selector.filter(|it| !it.is_null()) {
             Some(selector) => selects(selector, labels.as_ref()).ok()?,
@@ -71,6 +68,16 @@ pub(super) fn policies(environment: &Environment, workload: &Object) -> Option<V
         }
     }
     Some(found)
+}
+
+/// Whether `object` opens and closes ports in another way than a `NetworkPolicy` of Kubernetes.
+pub(super) fn is_other(object: &Object) -> bool {
+    object.kind().ends_with("NetworkPolicy") && OTHERS.contains(&object.group())
+}
+
+/// The labels one of which all pods have that `policy` selects, or may.
+pub(super) fn asked(policy: &Object) -> Asked {
+    certain_pairs(policy.node.look("spec.podSelector").ok()??)
 }
 
 /// What `object` says; `None` when nobody can tell.

@@ -1,7 +1,7 @@
 //! Whether labels are among those that something selects.
 
 use crate::{
-    model::fact::has_hole,
+    model::{fact::has_hole, index::Asked},
     tree::{Node, Origin, Reason},
 };
 
@@ -34,6 +34,38 @@ pub(super) fn selects(selector: &Node, labels: Option<&Node>) -> Matched<bool> {
     });
     closed(selector)?;
     all([by_labels, by_expressions].into_iter())
+}
+
+/// The labels of pods as `key=value`; `None` where nobody can tell all of them.
+pub(super) fn pairs(labels: Option<&Node>) -> Asked {
+    let Some(labels) = labels.filter(|it| !it.is_null()) else { return Some(Vec::new()) };
+    closed(labels).ok()?;
+    let value = |it| Some(text(it).ok()?.unwrap_or_default());
+    labels.entries().map(|(key, it)| Some(pair(key, value(&it.value)?))).collect()
+}
+
+/// A label that a map of labels certainly asks for.
+pub(super) fn certain_pair(wanted: &Node) -> Option<String> {
+    wanted.entries().find_map(|(key, it)| Some(pair(key, text(&it.value).ok()??)))
+}
+
+/// Labels one of which everything has that a `LabelSelector` selects, or may; `None` where it may be
+/// any.
+pub(super) fn certain_pairs(selector: &Node) -> Asked {
+    closed(selector).ok()?;
+    let one_of = |it: &Node| {
+        let key = it.str_at("key").filter(|it| !has_hole(it))?;
+        let value = |it| text(it).ok()?.map(|it| pair(key, it));
+        let is_in = it.str_at("operator") == Some("In");
+        let values = || it.look("values").ok().flatten().map(Node::items);
+        values().filter(|_| is_in)?.iter().map(value).collect()
+    };
+    let by_label = selector.get("matchLabels").and_then(certain_pair).map(|it| vec![it]);
+    by_label.or_else(|| selector.items_at("matchExpressions").iter().find_map(one_of))
+}
+
+fn pair(key: &str, value: &str) -> String {
+    format!("{key}={value}")
 }
 
 /// Whether all are true; what is false decides, even next to what nobody can tell.

@@ -2,13 +2,14 @@
 
 use super::{
     ApiService, Fact,
+    index::{Asked, ObjectIndex},
     lower::namespace_of,
     pod::{self, PortRef},
-    selector::has_all,
+    selector::{certain_pair, has_all},
     workload::{fact, in_pods, port},
 };
 use crate::{
-    resolve::environment::{Environment, Object},
+    resolve::environment::Object,
     tree::{Node, Origin},
 };
 
@@ -42,16 +43,21 @@ pub(crate) struct ServicePort {
 
 /// The Services that select the pods of `workload`, or that `registration` points at.
 pub(super) fn services(
-    environment: &Environment,
+    index: &ObjectIndex<'_>,
     workload: &Object,
     namespace: &str,
     registration: Option<&ApiService>,
 ) -> Vec<Service> {
     let target = registration.and_then(|it| it.service.value());
     let labels = workload.node.perhaps_at(&in_pods(&workload.node, "metadata.labels"));
-    let others = pod::others(environment, workload);
+    let mut found = index.services(namespace, labels.as_ref());
+    let named = target.and_then(|it| it.split_once('/'));
+    found.extend(named.into_iter().flat_map(|(home, name)| index.named("Service", home, name)));
+    // As they stand in the environment, each once.
+    found.sort_by_key(|it| std::ptr::from_ref(*it));
+    found.dedup_by_key(|it| std::ptr::from_ref(*it));
     let mut services = Vec::new();
-    for object in environment.objects.iter().filter(|it| it.kind() == "Service") {
+    for object in found {
         let home = namespace_of(object);
         let name = format!("{home}/{}", object.name());
         let selector = object.node.perhaps_at("spec.selector").filter(|it| !it.is_null());
@@ -65,7 +71,9 @@ pub(super) fn services(
         services.push(Service {
             fits: fits == Some(true),
             selects_others: selector.as_ref().is_some_and(|by| {
-                others.iter().any(|labels| !matches!(has_all(by, labels.as_ref()), Ok(false)))
+                let asked = certain_pair(by).map(|it| vec![it]);
+                pod::others(index, workload, asked)
+                    .any(|labels| !matches!(has_all(by, labels), Ok(false)))
             }),
             selector: selector.map_or(Fact::Absent(None), |it| pod::written(&it)),
             selects,
@@ -82,6 +90,14 @@ pub(super) fn services(
         });
     }
     services
+}
+
+/// The label that all pods have which a Service selects, or may.
+pub(super) fn asked(service: &Object) -> Asked {
+    match service.node.look("spec.selector").ok()? {
+        Some(by) => certain_pair(by).map(|it| vec![it]),
+        None => Some(Vec::new()),
+    }
 }
 
 fn service_port(node: &Node) -> ServicePort {

@@ -26,6 +26,7 @@ mod scenarios;
 mod ways;
 mod written;
 
+mod growth;
 mod mutation;
 mod platforms;
 mod robustness;

@@ -1,9 +1,12 @@
 //! What the autoscalers of an environment scale.
 
+use std::{cell::OnceCell, collections::BTreeSet};
+
 use crate::{
     model::{
         Fact,
         autoscaler::{Autoscaler, Need, TargetRef, Workload, metric, request},
+        index::ObjectIndex,
         lower::namespace_of,
         workload::{self, fact},
     },
@@ -19,10 +22,11 @@ use crate::{
 /// What scales workloads in `environment`; `elsewhere` is asked when a request is missed.
 pub(in crate::model) fn find<'a>(
     sources: &Sources,
-    environment: &Environment,
+    index: &ObjectIndex<'_>,
     elsewhere: impl Fn() -> &'a [Node],
 ) -> Vec<Autoscaler> {
-    let search = Search { sources, environment, elsewhere };
+    let environment = index.environment;
+    let search = Search { sources, environment, index, elsewhere, here: OnceCell::new() };
     environment.objects.iter().filter_map(|it| search.autoscaler(it)).collect()
 }
 
@@ -45,13 +49,16 @@ pub(in crate::model) fn elsewhere(sources: &Sources) -> Vec<Node> {
 }
 
 /// The search for what an environment's autoscalers scale.
-struct Search<'s, F> {
+struct Search<'s, 'e, F> {
     sources: &'s Sources,
     environment: &'s Environment,
+    index: &'s ObjectIndex<'e>,
     elsewhere: F,
+    /// The files of what the environment has that gives containers requests.
+    here: OnceCell<BTreeSet<Option<FileId>>>,
 }
 
-impl<'a, F: Fn() -> &'a [Node]> Search<'_, F> {
+impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
     fn autoscaler(&self, object: &Object) -> Option<Autoscaler> {
         let node = &object.node;
         let (kind, needs) = match (object.group(), object.kind()) {
@@ -77,18 +84,21 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, F> {
         })
     }
 
-    /// The objects in the namespace of `one`, when that is known.
-    fn neighbours(&self, one: &Object) -> impl Iterator<Item = &Object> {
-        let namespace = is_placed(&one.node).then(|| namespace_of(one).to_owned());
+    /// Those of `objects` that are certainly in the cluster of `one`, when that is known; all are in
+    /// its namespace.
+    fn beside<'o>(
+        &self,
+        one: &Object,
+        objects: Vec<&'o Object>,
+    ) -> impl Iterator<Item = &'o Object> {
+        let known = is_placed(&one.node);
         let file = |it: &Object| it.node.object_anchor().written_at().map(|it| it.file);
         let dir = move |it: &Object| file(it).map(|it| source::parent(&self.sources[it].path));
         // Nothing says that what lies in two directories is of one cluster.
         let own = (self.environment.entry.kind == EntryKind::Manifests).then(|| dir(one));
-        self.environment.objects.iter().filter(move |it| {
-            namespace.as_deref() == Some(namespace_of(it))
-                && is_placed(&it.node)
-                && own.is_none_or(|own| own == dir(it))
-        })
+        objects
+            .into_iter()
+            .filter(move |it| known && is_placed(&it.node) && own.is_none_or(|own| own == dir(it)))
     }
 
     /// What `scaler` scales, which it refers to as `target` at `at`.
@@ -101,7 +111,8 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, F> {
     ) -> Fact<Workload> {
         let unknown = |(why, at)| Fact::Unknown(why, Some(at));
         let found = |target: &TargetRef| -> Result<Option<&Object>, (Reason, Origin)> {
-            let found: Vec<_> = self.neighbours(scaler).filter(|it| target.is(it)).collect();
+            let called = self.index.named(&target.kind, namespace_of(scaler), &target.name);
+            let found: Vec<_> = self.beside(scaler, called).filter(|it| target.is(it)).collect();
             match *found {
                 [] => Ok(None),
                 [object] => Ok(Some(object)),
@@ -170,11 +181,8 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, F> {
             return Err((problem.message.as_ref().into(), problem.at.clone()));
         }
         let mut containers = request::counted(pod)?;
-        let ranges: Vec<&Node> = self
-            .neighbours(object)
-            .filter(|it| it.kind() == "LimitRange")
-            .map(|it| &it.node)
-            .collect();
+        let ranges = self.index.limit_ranges(namespace_of(object));
+        let ranges: Vec<&Node> = self.beside(object, ranges).map(|it| &it.node).collect();
         for container in &mut containers {
             request::give_requests(container, &ranges);
         }
@@ -183,8 +191,9 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, F> {
             kind: object.kind().to_owned(),
             name: object.name().to_owned(),
         };
-        let vertical =
-            self.neighbours(object).filter_map(|it| request::vertical(it, &named, &containers));
+        let vertical = self.index.verticals(namespace_of(object), object.name());
+        let vertical = self.beside(object, vertical);
+        let vertical = vertical.filter_map(|it| request::vertical(it, &named, &containers));
         let vertical: Vec<_> = vertical.collect();
         let misses = |need: &Need| {
             let mut counted = containers.iter().filter(|it| need.counts(it));
@@ -202,17 +211,17 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, F> {
     /// What may give the containers of `object` requests, and is of no object of the environment.
     fn given_elsewhere(&self, object: &Object, named: &TargetRef) -> Option<Origin> {
         let file = |it: &Node| it.object_anchor().written_at().map(|it| it.file);
-        let here = |file: Option<FileId>| {
-            let mut objects = self.environment.objects.iter();
-            objects.any(|it| {
-                matches!(it.kind(), "LimitRange" | "VerticalPodAutoscaler") && file_of(it) == file
-            })
-        };
+        let here = self.here.get_or_init(|| {
+            let gives = ["LimitRange", "VerticalPodAutoscaler"];
+            gives.iter().flat_map(|it| self.index.of_kind(it)).map(|it| file_of(it)).collect()
+        });
         let may_give = |it: &&Node| {
             let namespace = it.object_namespace();
             let in_namespace = namespace.is_empty() || namespace == namespace_of(object);
             let target = || it.str_at("spec.targetRef.name").is_none_or(|it| it == named.name);
-            in_namespace && (it.object_kind() == "LimitRange" || target()) && !here(file(it))
+            in_namespace
+                && (it.object_kind() == "LimitRange" || target())
+                && !here.contains(&file(it))
         };
         (self.elsewhere)().iter().find(may_give).map(|it| it.object_anchor().clone())
     }
@@ -228,15 +237,12 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, F> {
             }),
             Err(_) => true,
         };
-        let mut namespaces = self.environment.objects.iter();
+        let namespaces = self.index.named("Namespace", "", namespace_of(object));
         let pods = ["spec.template.metadata.labels", "spec.template.metadata.annotations"];
         pods.iter().any(|it| marks(&object.node, it))
-            || namespaces.any(|it| {
-                it.kind() == "Namespace"
-                    && it.name() == namespace_of(object)
-                    && ["metadata.labels", "metadata.annotations"]
-                        .iter()
-                        .any(|path| marks(&it.node, path))
+            || namespaces.iter().any(|it| {
+                let its = ["metadata.labels", "metadata.annotations"];
+                its.iter().any(|path| marks(&it.node, path))
             })
     }
 }

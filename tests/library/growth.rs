@@ -1,0 +1,110 @@
+//! Work grows with what there is to do and not with its square. It is counted, not timed: how often a
+//! value of a mapping, or the text of a file, is asked for.
+
+use std::fmt::Write as _;
+
+use super::{common::fixture::files, config_in};
+use crate::{
+    pipeline::analyze,
+    source::{Sources, work::done},
+};
+
+/// That four times as much of what `text` makes is no more than five times the work.
+#[track_caller]
+fn assert_linear(text: impl Fn(usize) -> String) {
+    let work = |size| {
+        let sources = Sources::in_memory(files(&[], &text(size)));
+        let config = config_in(&sources);
+        let before = done();
+        analyze(&sources, &config);
+        done() - before
+    };
+    let (small, large) = (work(20), work(80));
+    assert!(small > 20, "it does nothing");
+    assert!(large <= 5 * small, "{small} for a quarter of what takes {large}");
+}
+
+/// `count` metrics-servers with all that they have: each in a namespace of its own, or all in one.
+fn servers(count: usize, apart: bool) -> String {
+    let mut text = "//- all.yaml\n".to_owned();
+    for at in 0..count {
+        let (home, name) = match apart {
+            true => (format!("namespace-{at}"), "metrics-server".to_owned()),
+            false => ("kube-system".to_owned(), format!("metrics-server-{at}")),
+        };
+        writeln!(
+            text,
+            "
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: {home}}}
+spec:
+  template:
+    metadata: {{labels: {{k8s-app: {name}}}}}
+    spec:
+      serviceAccountName: {name}
+      containers:
+        - name: metrics-server
+          image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+          args: [--cert-dir=/tmp]
+      affinity:
+        podAntiAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            - topologyKey: kubernetes.io/hostname
+              labelSelector: {{matchExpressions: [{{key: k8s-app, operator: In, values: [{name}]}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: {home}}}
+spec:
+  selector: {{k8s-app: {name}}}
+  ports: [{{port: 443, targetPort: https}}]
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {{name: v1beta1.metrics.k8s.io}}
+spec:
+  group: metrics.k8s.io
+  service: {{name: adapter-{at}, namespace: {home}}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{name: {name}-{at}}}
+roleRef: {{kind: ClusterRole, name: role-{at}}}
+subjects: [{{kind: ServiceAccount, name: {name}, namespace: {home}}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {{name: role-{at}}}
+rules: [{{apiGroups: [''], resources: [nodes/metrics], verbs: [get]}}]
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{name: {name}, namespace: {home}}}
+spec:
+  minAvailable: 1
+  selector: {{matchLabels: {{k8s-app: {name}}}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: {name}, namespace: {home}}}
+spec: {{podSelector: {{matchLabels: {{k8s-app: {name}}}}}}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {{name: {name}, namespace: {home}}}
+spec:
+  scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: {name}}}
+"
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn metrics_servers_do_not_look_at_each_others_objects() {
+    assert_linear(|count| servers(count, true));
+    assert_linear(|count| servers(count, false));
+}
