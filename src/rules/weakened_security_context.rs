@@ -20,7 +20,9 @@ fn weakened(server: &MetricsServer, pod: &Pod, findings: &mut Findings) -> bool 
         |fact: &Fact<bool>, value| fact.known().filter(|it| *it.0 == value).map(|it| it.1.clone());
     let mut given: Vec<(&str, Origin)> = Vec::new();
     let mut give = |what, at: Option<Origin>| {
-        given.extend(at.filter(|it| it.written_at().is_some()).map(|at| (what, at)));
+        // What a chart or a platform chose is theirs to answer for.
+        let written = at.filter(|it| it.written_at().is_some() && !it.is_default());
+        given.extend(written.map(|at| (what, at)));
     };
     give("it is privileged", is(&security.privileged, true));
     give("it may become root", is(&security.allow_privilege_escalation, true));
