@@ -359,6 +359,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
             }
             push(environment, &mut self.places, Object::new(node));
         }
+        environment.releases.extend(deployed.inflated);
         for release in deployed.releases {
             environment.install(argo.context, release);
         }

@@ -39,6 +39,7 @@ use crate::{
     problem::Problem,
     resolve::{
         context::{Context, Purpose},
+        environment::Release,
         kustomize::{
             file::Kustomization, layer::Layer, load::Loader, resource::Resource, value::Outcome,
         },
@@ -129,6 +130,8 @@ pub(crate) struct Build {
     /// The objects, canonical. To print them, none when the real tool refuses the build; to judge
     /// them, all that do not depend on what it refuses.
     pub objects: Vec<Node>,
+    /// The charts whose objects are among them. A patch may have changed those.
+    pub releases: Vec<Release>,
     /// What could not be resolved, and why the build is refused (`ProblemKind::BuildFails`).
     pub problems: Vec<Problem>,
 }
@@ -149,7 +152,7 @@ pub(crate) fn build(context: &Context<'_>, dir: &str, options: &BuildOptions) ->
 /// Runs the fields of `kustomization` (`patches`, `images`, …) over `objects`: a post-renderer.
 pub(crate) fn transform(context: &Context<'_>, objects: Vec<Node>, kustomization: &Node) -> Build {
     if kustomization.entries().next().is_none() {
-        return Build { objects, problems: Vec::new() };
+        return Build { objects, ..Build::default() };
     }
     let options = BuildOptions { unrestricted: true, ..BuildOptions::default() };
     let loader = Loader::new(context, &options, "");
@@ -189,7 +192,8 @@ fn run(mut loader: Loader<'_>, kustomization: Outcome<Kustomization>, mut layer:
         layer.resources.clear();
     }
     let objects = layer.resources.into_iter().map(|it| output::canonical(&it.node)).collect();
-    Build { objects, problems: layer.problems }
+    let releases = layer.releases.into_iter().map(Arc::unwrap_or_clone).collect();
+    Build { objects, releases, problems: layer.problems }
 }
 
 /// Where the build starts: its kustomization file, or else the first file in its directory.

@@ -29,7 +29,9 @@ fn known_values(sources: &Sources, file: FileId) -> Option<(&Node, Family)> {
         return None;
     }
     let root = sources.documents(file, Dialect::Sigs).roots().next()?;
-    helm::recognize_values(root, is_about_it(path))
+    // What is called a values file has keys of a chart; of another file two may tell.
+    let keys = is_about_it(path).then(|| if says(path, "values") { 1 } else { 2 });
+    helm::recognize_values(root, keys)
 }
 
 /// Whether `file` is a values file of metrics-server's chart, for whatever cluster.

@@ -24,7 +24,10 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Deployed {
     pub(super) objects: Vec<Node>,
+    /// What is to be installed.
     pub(super) releases: Vec<Release>,
+    /// The charts whose objects are here.
+    pub(super) inflated: Vec<Release>,
     pub(super) problems: Vec<Problem>,
     pub(super) reached: Reached,
     /// Whether what cannot be told may be about what we judge.
@@ -269,6 +272,7 @@ impl SourcePart<'_, '_> {
         };
         let build = kustomize::build(self.argo.context, dir, &options);
         deployed.objects.extend(build.objects);
+        deployed.inflated.extend(build.releases);
         let who = install::introduced(self.argo.context.sources, self.application);
         let at = self.source.get("path").map_or(&self.source.origin, |it| &it.origin);
         deployed.problems.extend(build.problems.into_iter().map(

@@ -14,7 +14,7 @@ use crate::{
     problem::{Problem, ProblemKind, UnitId},
     resolve::{
         context::{Context, Purpose},
-        environment::{DefinedVariable, EntryKind, Environment, Object, Unit},
+        environment::{DefinedVariable, EntryKind, Environment, Object, Release, Unit},
         install,
         kustomize::{self, Artifact, BuildOptions},
         layout::{Closure, Layout, has_source},
@@ -87,6 +87,10 @@ pub(crate) fn resolve(
             }
         }
         let suspended = member.suspended;
+        environment.releases.extend(member.releases.into_iter().map(|release| {
+            let suspended = release.suspended || suspended;
+            Release { suspended, unit: Some(UnitId::at(unit)), ..release }
+        }));
         environment.objects.extend(member.objects.into_iter().map(|node| {
             let suspended = suspended || is_left_alone(&node);
             Object { suspended, unit: Some(UnitId::at(unit)), ..Object::new(node) }
@@ -125,6 +129,8 @@ struct Member {
     stage: Stage,
     /// What it builds; final when the stage says so.
     objects: Vec<Node>,
+    /// The charts whose objects are among them.
+    releases: Vec<Release>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -178,7 +184,8 @@ impl Tree<'_> {
         let id = (node.object_namespace().to_owned(), node.object_name().to_owned());
         if self.members.len() < MAX_MEMBERS && self.seen.insert(id) {
             let suspended = suspended || node.is_true_at("spec.suspend");
-            self.members.push(Member { node: node.clone(), suspended, stage, objects: Vec::new() });
+            let (node, objects, releases) = (node.clone(), Vec::new(), Vec::new());
+            self.members.push(Member { node, suspended, stage, objects, releases });
         }
     }
 
@@ -226,6 +233,7 @@ impl Tree<'_> {
         }));
         member.stage = Stage::Built;
         member.objects = build.objects;
+        member.releases = build.releases;
         self.controller.learn(&member.objects);
         // What its own substitution leaves alone others can use at once.
         self.store.add(member.objects.iter().filter(|it| !substitute::has_dollar(it)));

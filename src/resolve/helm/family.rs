@@ -126,8 +126,8 @@ fn by_values(values: &Node) -> Option<Family> {
 ///
 /// They are the whole file or, for a chart that depends on metrics-server's, what stands at a key
 /// named after it. They pass a flag that only metrics-server has, or name its image; where the
-/// file's path is `about_it`, it is enough that their keys are those of its chart.
-pub(crate) fn recognize_values(root: &Node, about_it: bool) -> Option<(&Node, Family)> {
+/// file's path tells of it, it is enough that as many as `keys` are those of its chart.
+pub(crate) fn recognize_values(root: &Node, keys: Option<usize>) -> Option<(&Node, Family)> {
     let map = root.as_map()?;
     if map.get("apiVersion").is_some() || map.get("kind").is_some() {
         return None;
@@ -137,15 +137,14 @@ pub(crate) fn recognize_values(root: &Node, about_it: bool) -> Option<(&Node, Fa
     if let Some(values) = candidates.iter().find(|it| speaks_of_it(it)) {
         return Some((values, by_values(values).unwrap_or(Family::KubernetesSigs)));
     }
-    let mut candidates = candidates.into_iter().filter(|_| about_it);
-    candidates.find_map(|values| Some((values, by_keys(values)?)))
+    candidates.into_iter().find_map(|values| Some((values, by_keys(values, keys?)?)))
 }
 
 /// The top-level values that no chart but metrics-server's has.
 const ITS_OWN: &[&str] = &["addonResizer", "apiService", "defaultArgs"];
 
-/// The family whose chart has the keys of `values`: two of them, or one that only it has.
-fn by_keys(values: &Node) -> Option<Family> {
+/// The family whose chart has the keys of `values`: as many as `wanted`, or one that only it has.
+fn by_keys(values: &Node, wanted: usize) -> Option<Family> {
     let map = values.as_map()?;
     let known = Family::ALL.map(|family| {
         let chart = charts::chart(family);
@@ -155,7 +154,7 @@ fn by_keys(values: &Node) -> Option<Family> {
     });
     // The first of those that have most.
     let (count, family) = known.into_iter().rev().max_by_key(|(count, _)| *count)?;
-    let enough = count > 1 || map.iter().any(|(key, _)| ITS_OWN.contains(&key));
+    let enough = count >= wanted || map.iter().any(|(key, _)| ITS_OWN.contains(&key));
     enough.then(|| by_values(values).unwrap_or(family))
 }
 
@@ -241,7 +240,7 @@ mod tests {
     fn values_files_are_known_by_what_they_say() {
         let of = |values: serde_json::Value| {
             let root = charts::from_json(&values, &Origin::at(Via::Written, None));
-            recognize_values(&root, false).map(|(values, family)| (values.to_json(), family))
+            recognize_values(&root, None).map(|(values, family)| (values.to_json(), family))
         };
         let values = json!({"args": ["--kubelet-insecure-tls"], "replicas": 2});
         let sigs = Family::KubernetesSigs;
@@ -261,10 +260,11 @@ mod tests {
 
     #[test]
     fn values_files_are_known_by_their_keys_where_their_path_says_so() {
-        let of = |values: serde_json::Value| {
+        let by = |keys: usize, values: serde_json::Value| {
             let root = charts::from_json(&values, &Origin::at(Via::Written, None));
-            recognize_values(&root, true).map(|(values, family)| (values.to_json(), family))
+            recognize_values(&root, Some(keys)).map(|(values, family)| (values.to_json(), family))
         };
+        let of = |values| by(2, values);
         let sigs = Family::KubernetesSigs;
         let values = json!({"replicas": 2, "podDisruptionBudget": {"minAvailabel": 1}});
         assert_eq!(of(values.clone()), Some((values.clone(), sigs)));
@@ -278,6 +278,10 @@ mod tests {
         assert_eq!(of(json!({"resources": {"limits": {"memory": "64Mi"}}})), None);
         assert_eq!(of(json!({"name": "metrics-server", "version": "3.12.2", "global": {}})), None);
         assert_eq!(of(json!({"kind": "x", "replicas": 2, "resources": {}})), None);
+
+        let one = json!({"resources": {"limits": {"memory": "64Mi"}}});
+        assert_eq!(by(1, one.clone()), Some((one, sigs)));
+        assert_eq!(by(1, json!({"name": "metrics-server", "version": "3.12.2"})), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `helmCharts`: charts that kustomize has Helm inflate.
 
+use std::sync::Arc;
+
 use crate::{
     resolve::{
         helm, install,
@@ -68,6 +70,7 @@ pub(super) fn inflate(
         }
         layer.part::<()>(Err(problem.into()));
     }
+    layer.releases.push(Arc::new(release));
     Ok(rendered.objects)
 }
 

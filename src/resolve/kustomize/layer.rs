@@ -6,12 +6,15 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::{
     problem::{Problem, ProblemKind},
-    resolve::kustomize::{
-        fieldspec::Rules,
-        generate::{self, Behavior, Generated},
-        load::Loader,
-        resource::{Id, Index, Maker, Resource},
-        value::{Outcome, refusal, refusal_of, unresolved},
+    resolve::{
+        environment::Release,
+        kustomize::{
+            fieldspec::Rules,
+            generate::{self, Behavior, Generated},
+            load::Loader,
+            resource::{Id, Index, Maker, Resource},
+            value::{Outcome, refusal, refusal_of, unresolved},
+        },
     },
     tree::{self, Origin, Reason},
 };
@@ -23,6 +26,8 @@ pub(super) struct Layer {
     pub(super) rules: Arc<Rules>,
     pub(super) variables: Vec<Var>,
     pub(super) problems: Vec<Problem>,
+    /// The charts that were inflated.
+    pub(super) releases: Vec<Arc<Release>>,
     /// Why more objects may belong to it than are here.
     pub(super) open: Option<Reason>,
     /// Whether a chart in it takes the namespace of whatever includes it.
@@ -72,6 +77,7 @@ impl Layer {
             rules: Arc::default(),
             variables: Vec::new(),
             problems: Vec::new(),
+            releases: Vec::new(),
             open: None,
             takes_namespace: false,
             reached: IndexSet::new(),

@@ -192,6 +192,7 @@ fn include(loader: &Loader<'_>, dir: &Arc<str>, entry: &Node, layer: &mut Layer)
     layer.tell(base.problems.iter().cloned());
     layer.open = layer.open.take().or_else(|| base.open.clone());
     layer.takes_namespace |= base.takes_namespace;
+    layer.releases.extend(base.releases.iter().cloned());
     Ok(())
 }
 
