@@ -3,7 +3,7 @@ use semver::Version;
 use crate::{
     data::flags::{self, FlagKind},
     finding::{Finding, Findings, Severity},
-    model::{Arg, Argument, Cluster, MetricsServer, takes},
+    model::{Arg, Argument, Cluster, Fact, MetricsServer, takes},
     tree::Origin,
 };
 
@@ -92,13 +92,23 @@ fn value_of(
     }
 }
 
-/// What is read, and then refused: `Genericapiserver.New() called with config.LoopbackClientConfig ==
+/// What is read, and then refused: `net.Listen` knows no such port, `Genericapiserver.New() called with config.LoopbackClientConfig ==
 /// nil`, and since 0.7.0 `kubelet-request-timeout should be positive`
 /// (`cmd/metrics-server/app/options/options.go`).
 fn effective(server: &MetricsServer, findings: &mut Findings) {
-    if let Some((0, at)) = server.secure_port.known() {
-        let message = "--secure-port=0 leaves metrics-server without a port: it does not start";
-        report(server, "secure-port", at, message.to_owned(), findings)
+    let port = match &server.secure_port {
+        Fact::Known(0, at) => Some(("0", at)),
+        Fact::Invalid { text, origin, .. } if takes(FlagKind::Integer, text) => {
+            Some((&**text, origin))
+        }
+        _ => None,
+    };
+    if let Some((port, at)) = port {
+        let message = match port {
+            "0" => "--secure-port=0 leaves metrics-server without a port: it does not start".into(),
+            _ => format!("--secure-port={port} is no port: metrics-server does not start"),
+        };
+        report(server, "secure-port", at, message, findings)
             .variant("no-port")
             .help("give the port that the container declares, such as --secure-port=10250");
     }
