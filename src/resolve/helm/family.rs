@@ -4,9 +4,11 @@ use semver::Version;
 
 use crate::{
     data::{
-        Family, charts,
+        Family,
+        charts::{self, ValueKey},
         version::{self, Constraint},
     },
+    nearest::nearest,
     tree::Node,
 };
 
@@ -149,7 +151,10 @@ fn by_keys(values: &Node, wanted: usize) -> Option<Family> {
     let known = Family::ALL.map(|family| {
         let chart = charts::chart(family);
         let keys = chart.newest().map(|newest| chart.keys(newest));
-        let has = |key: &str| keys.as_ref().is_some_and(|it| key != "global" && it.has(key));
+        let Some(ValueKey::Map(keys)) = keys else { return (0, family) };
+        // Where one is enough, one that is misspelt is.
+        let meant = |key: &str| wanted == 1 && nearest(key, keys.keys().map(|it| &**it)).is_some();
+        let has = |key: &str| key != "global" && (keys.contains_key(key) || meant(key));
         (map.iter().filter(|(key, _)| has(key)).count(), family)
     });
     // The first of those that have most.
@@ -281,6 +286,8 @@ mod tests {
 
         let one = json!({"resources": {"limits": {"memory": "64Mi"}}});
         assert_eq!(by(1, one.clone()), Some((one, sigs)));
+        let misspelt = json!({"arg": ["--v=2"]});
+        assert_eq!(by(1, misspelt.clone()), Some((misspelt, sigs)));
         assert_eq!(by(1, json!({"name": "metrics-server", "version": "3.12.2"})), None);
     }
 
