@@ -125,7 +125,9 @@ pub(super) fn of(
     if !kinds.any(|it| it == "Service") {
         return Fact::Unknown("its Service is elsewhere".into(), None);
     }
-    let unknown = |it: &&Release| it.family.is_none() && !matches!(adapter_rules(it), Some(Ok(_)));
+    let told =
+        |it: &Release| it.family.is_some() || it.shell || matches!(adapter_rules(it), Some(Ok(_)));
+    let unknown = |it: &&Release| !told(it);
     if let Some(release) = environment.releases.iter().find(unknown) {
         let why = format!("what the chart {} installs is not known", release.chart);
         return Fact::Unknown(why.into(), Some(release.anchor.clone()));

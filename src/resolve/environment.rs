@@ -226,6 +226,8 @@ pub(crate) struct Release {
     pub version: Option<Node>,
     /// The user's layers merged, without the chart's defaults; a map, or `Kind::Unknown`.
     pub values: Node,
+    /// Whether its chart has nothing of its own: the charts that it depends on are releases beside it.
+    pub shell: bool,
     /// The values of the chart above it that reach no chart, each with its key.
     pub beside: Vec<(String, Origin)>,
     /// What a missing thing is reported at: the chart's version, else the release's name.

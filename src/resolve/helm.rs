@@ -48,38 +48,53 @@ pub(crate) struct Rendered {
     pub problems: Vec<Problem>,
 }
 
+/// What a release comes to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Installed {
+    /// The release, and those of the charts that its chart depends on, each with its objects.
+    pub parts: Vec<(Release, Vec<Node>)>,
+    /// What cannot be told, and what Helm would refuse.
+    pub problems: Vec<Problem>,
+}
+
 /// Renders `release` as it is installed: what names no namespace lands in the release's.
 ///
 /// Nothing and an `unresolved` problem when its chart is not one that we know.
-pub(crate) fn render(context: &Context<'_>, release: &Release) -> Rendered {
-    let mut rendered = template(context, release);
-    for object in &mut rendered.objects {
-        let cluster_wide = object.str_at("kind").is_some_and(is_cluster_scoped);
-        if !cluster_wide
-            && object.at("metadata.namespace").is_none()
-            && let Some(metadata) = object.at_mut("metadata")
-        {
-            let namespace = release.namespace.as_str();
-            metadata.set("namespace", Node::new(namespace, release.anchor.clone()));
+pub(crate) fn install(context: &Context<'_>, release: Release) -> Installed {
+    let mut installed = template(context, release);
+    for (release, objects) in &mut installed.parts {
+        for object in objects {
+            let cluster_wide = object.str_at("kind").is_some_and(is_cluster_scoped);
+            if !cluster_wide
+                && object.at("metadata.namespace").is_none()
+                && let Some(metadata) = object.at_mut("metadata")
+            {
+                let namespace = release.namespace.as_str();
+                metadata.set("namespace", Node::new(namespace, release.anchor.clone()));
+            }
         }
     }
-    rendered
+    installed
 }
 
-/// Renders `release` as `helm template` does: [`render`], but objects keep to what they name.
+/// Renders `release` as `helm template` does: [`install`], but objects keep to what they name.
 ///
 /// A chart in the repository is looked up there: it may be a copy of one that we know, or depend
 /// on one.
-pub(crate) fn template(context: &Context<'_>, release: &Release) -> Rendered {
-    let expanded = expand(context, release);
-    let mut all = Rendered { objects: expanded.objects, problems: expanded.problems };
-    for release in &expanded.releases {
+pub(crate) fn template(context: &Context<'_>, release: Release) -> Installed {
+    let expanded = expand(context, &release);
+    let mut all = Installed { parts: Vec::new(), problems: expanded.problems };
+    if expanded.nested || expanded.releases.is_empty() {
+        let shell = expanded.nested && !expanded.more && all.problems.is_empty();
+        all.parts.push((Release { shell, ..release }, expanded.objects));
+    }
+    for release in expanded.releases {
         let rendered = match release.family {
-            Some(family) => of_family(context, release, family),
-            None => not_known(release),
+            Some(family) => of_family(context, &release, family),
+            None => not_known(&release),
         };
-        all.objects.extend(rendered.objects);
         all.problems.extend(rendered.problems);
+        all.parts.push((release, rendered.objects));
     }
     all
 }

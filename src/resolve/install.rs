@@ -59,11 +59,11 @@ impl Discovery {
 }
 
 impl Environment {
-    /// Adds a release and what its chart renders.
+    /// Adds a release, those that it comes to, and what their charts render.
     pub(crate) fn install(&mut self, context: &Context<'_>, release: Release) {
-        let rendered = helm::render(context, &release);
-        self.problems.extend(rendered.problems);
-        self.add(release, rendered.objects);
+        let installed = helm::install(context, release);
+        self.problems.extend(installed.problems);
+        installed.parts.into_iter().for_each(|(release, objects)| self.add(release, objects));
     }
 
     /// Adds a release and the objects that it comes to.
@@ -119,6 +119,7 @@ impl ChartReference<'_> {
             anchor: self.version.as_ref().map_or(otherwise, |it| &it.origin).clone(),
             version: self.version,
             values,
+            shell: false,
             beside: Vec::new(),
             suspended: false,
             unit: None,

@@ -98,13 +98,14 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         version: Some(Node::new(Scalar::string(version), nowhere.clone())),
         values,
         anchor: nowhere,
+        shell: false,
         beside: Vec::new(),
         suspended: false,
         unit: None,
     };
     let config = Config::default();
     let context = Context::new(&sources, &config, Purpose::Judge);
-    let rendered = helm::template(&context, &release);
+    let rendered = super::helm::whole(helm::template(&context, release));
     if meta["outcome"] == "error" {
         let refused = rendered.objects.is_empty() && !rendered.problems.is_empty();
         return if refused { Ok(()) } else { Err(vec!["Helm refuses this".into()]) };

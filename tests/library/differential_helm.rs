@@ -362,7 +362,7 @@ fn ours(values: &str) -> Option<Json> {
     let family = Some(Family::KubernetesSigs);
     let values = values_of(&sources, "values.yaml");
     let release = Release { family, version, values, ..in_directory(None) };
-    let rendered = with(&sources, |context| helm::template(context, &release));
+    let rendered = with(&sources, |context| super::helm::whole(helm::template(context, release)));
     let deployment = rendered.objects.iter().find(|it| it.str_at("kind") == Some("Deployment"))?;
     Some(facts(&deployment.to_json()))
 }

@@ -12,7 +12,7 @@ use crate::{
     problem::ProblemKind,
     resolve::{
         environment::Release,
-        helm::{Expanded, Rendered, expand, layer, merge, render},
+        helm::{Expanded, Installed, Rendered, expand, install, layer, merge},
     },
     scalar::{Dialect, Scalar},
     source::Sources,
@@ -33,7 +33,7 @@ fn rendered(family: Family, version: &str, values: &str) -> (Sources, Rendered) 
         values: values_of(&sources, "values.yaml"),
         ..in_directory(None)
     };
-    let rendered = with(&sources, |context| render(context, &release));
+    let rendered = with(&sources, |context| whole(install(context, release)));
     (sources, rendered)
 }
 
@@ -60,10 +60,17 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         version: None,
         values: Node::new(Map::default(), nowhere()),
         anchor: nowhere(),
+        shell: false,
         beside: Vec::new(),
         suspended: false,
         unit: None,
     }
+}
+
+/// All that a release comes to.
+pub(crate) fn whole(installed: Installed) -> Rendered {
+    let objects = installed.parts.into_iter().flat_map(|(_, objects)| objects).collect();
+    Rendered { objects, problems: installed.problems }
 }
 
 fn object<'a>(rendered: &'a Rendered, kind: &str) -> &'a Node {
@@ -237,7 +244,7 @@ fn unknown_values_stay_unknown() {
         values: merge(&secret, &values_of(&sources, "values.yaml")),
         ..in_directory(None)
     };
-    let rendered = with(&sources, |context| render(context, &release));
+    let rendered = with(&sources, |context| whole(install(context, release)));
     let paths = [
         "Server.image",
         "Server.resources.requests.cpu",
@@ -459,7 +466,7 @@ fn an_umbrella_hands_on_values() {
     // As the lock file pins it.
     let pinned = format!("{}  {}", ways::value(version), ways::way_of(&sources, version));
     assert_snapshot!(pinned, @"3.12.2  addons/Chart.yaml:7 `3.x`");
-    let rendered = with(&sources, |context| render(context, release));
+    let rendered = with(&sources, |context| whole(install(context, release.clone())));
     let paths = ["Deployment.metadata.name", "Deployment.spec.replicas", "Server.resources"];
     assert_snapshot!(told(&(sources, rendered), &paths), @"
     metadata.name: metrics-server-ms  addons/Chart.yaml:7 `3.x`
@@ -615,7 +622,7 @@ fn vendored(path: &str, text: &str) -> (Sources, Rendered) {
     let sources = Sources::in_memory(all);
     let expanded = with(&sources, |context| expand(context, &in_directory(Some("c"))));
     assert_eq!(expanded.releases[0].family, Some(Family::KubernetesSigs));
-    let rendered = with(&sources, |context| render(context, &expanded.releases[0]));
+    let rendered = with(&sources, |context| whole(install(context, expanded.releases[0].clone())));
     (sources, rendered)
 }
 

@@ -5,7 +5,10 @@ use proptest::{prelude::*, sample::Index, test_runner::RngSeed};
 use semver::Version;
 use serde_json::{Value as Json, json};
 
-use super::{helm::in_directory, nowhere, with};
+use super::{
+    helm::{in_directory, whole},
+    nowhere, with,
+};
 use crate::{
     data::{
         Family,
@@ -14,7 +17,7 @@ use crate::{
     },
     resolve::{
         environment::Release,
-        helm::{Rendered, merge, render},
+        helm::{Rendered, install, merge},
     },
     scalar::Scalar,
     source::Sources,
@@ -26,7 +29,7 @@ fn rendering(family: Family, version: &str, values: Node) -> Rendered {
     let version = Node::new(Scalar::string(version), nowhere());
     let release =
         Release { family: Some(family), version: Some(version), values, ..in_directory(None) };
-    with(&sources, |context| render(context, &release))
+    with(&sources, |context| whole(install(context, release)))
 }
 
 /// Every key of a chart that is not a map of keys, as paths.

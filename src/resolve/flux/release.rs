@@ -29,7 +29,7 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         let start = environment.begin();
         let mut problems = Vec::new();
         match install(context, &store, &object, &mut problems) {
-            Ok((release, objects)) => environment.add(release, objects),
+            Ok(parts) => parts.into_iter().for_each(|(release, its)| environment.add(release, its)),
             Err(problem) => problems.push(problem),
         }
         environment.problems.append(&mut problems);
@@ -61,13 +61,13 @@ pub(super) fn references(node: &Node) -> impl Iterator<Item = (&str, &str, &str)
     })
 }
 
-/// The release of a HelmRelease and its objects.
+/// The releases that a HelmRelease comes to, each with its objects.
 fn install(
     context: &Context<'_>,
     store: &Store,
     object: &Object,
     problems: &mut Vec<Problem>,
-) -> Result<(Release, Vec<Node>), Problem> {
+) -> Result<Vec<(Release, Vec<Node>)>, Problem> {
     let node = &object.node;
     let chart = chart(context, store, node)?;
     let concern = chart.directory.is_some() || chart.name.contains("metrics-server");
@@ -93,19 +93,23 @@ fn install(
         suspended: object.suspended || node.is_true_at("spec.suspend"),
         ..reference.release("helm-release", name, namespace, user, &object.anchor())
     };
-    let mut rendered = helm::render(context, &release);
-    problems.append(&mut rendered.problems);
+    let mut installed = helm::install(context, release);
+    problems.append(&mut installed.problems);
     let renderers = node.items_at("spec.postRenderers");
-    let mut objects = rendered.objects;
     for renderer in renderers.iter().filter_map(|it| it.get("kustomize")) {
+        // They run over all that is rendered: whose an object is gets lost, but for the last's.
+        let parts = installed.parts.iter_mut();
+        let objects: Vec<Node> = parts.flat_map(|(_, its)| std::mem::take(its)).collect();
         if objects.is_empty() {
             break;
         }
         let build = kustomize::transform(context, objects, &edits::of_renderer(renderer));
         problems.extend(build.problems);
-        objects = build.objects;
+        if let Some((_, its)) = installed.parts.last_mut() {
+            *its = build.objects;
+        }
     }
-    Ok((release, objects))
+    Ok(installed.parts)
 }
 
 /// `spec.releaseName`, else the object's name after its target namespace.

@@ -2,7 +2,7 @@
 //! one.
 
 use crate::{
-    data::{kinds::WORKLOADS, version},
+    data::{kinds::WORKLOADS, subject::is_named_in, version},
     problem::Problem,
     resolve::{
         context::Context,
@@ -31,6 +31,10 @@ pub(crate) struct Expanded {
     pub objects: Vec<Node>,
     /// What cannot be read, and what Helm would refuse.
     pub problems: Vec<Problem>,
+    /// Whether there are charts between the release and these.
+    pub nested: bool,
+    /// Whether such a chart has something of its own, or depends on a chart that is not followed.
+    pub more: bool,
 }
 
 /// What `release` installs of metrics-server charts, when its chart stands in the repository.
@@ -64,6 +68,8 @@ fn visit(
         expanded.releases.push(vendored(release, &chart));
         return Ok(());
     }
+    expanded.nested = true;
+    expanded.more |= has_templates(context, dir);
     let (objects, problems) = gitops(context, dir, release);
     expanded.objects.extend(objects.into_iter().filter(|it| !is_application(it)));
     expanded.problems.extend(problems);
@@ -78,7 +84,10 @@ fn visit(
                 let beside = beside.clone();
                 visit(context, &Release { beside, ..child }, depth - 1, expanded)
             }
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                expanded.more |= enabled(&dependency.node, &values) != Ok(false);
+                Ok(())
+            }
             Err(problem) => Err(problem),
         };
         expanded.problems.extend(result.err());
@@ -95,7 +104,7 @@ fn read_by_nobody(
     values: &Node,
     dependencies: &[Dependency],
 ) -> Vec<(String, Origin)> {
-    if context.sources.below(&in_chart(dir, "templates")).next().is_some() {
+    if has_templates(context, dir) {
         return Vec::new();
     }
     let is_switch = |key: &str, it: &Dependency| {
@@ -109,6 +118,10 @@ fn read_by_nobody(
     let nobodys = values.entries().filter(|(key, _)| !is_read(key));
     let at = |entry: &Entry| entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
     nobodys.map(|(key, entry)| (key.to_owned(), at(entry))).collect()
+}
+
+fn has_templates(context: &Context<'_>, dir: &str) -> bool {
+    context.sources.below(&in_chart(dir, "templates")).next().is_some()
 }
 
 /// What is said of a chart whose own templates install a metrics-server: they are not rendered.
@@ -292,7 +305,7 @@ fn child(
 ) -> Result<Option<Release>, Problem> {
     let directory = directory(context, dir, dependency);
     let enabled = enabled(&dependency.node, values);
-    let ours = directory.is_some() || dependency.name.contains(NAME);
+    let ours = directory.is_some() || is_named_in(&dependency.name);
     if !ours || enabled == Ok(false) {
         return Ok(None);
     }

@@ -63,15 +63,19 @@ pub(super) fn inflate(
     };
     let release_name = release_name.map_or("release-name", |it| text(Some(it)));
     let release = reference.release("kustomize", release_name, namespace, values, anchor);
-    let rendered = helm::template(loader.context, &release);
+    let rendered = helm::template(loader.context, release);
     for problem in rendered.problems {
         if problem.kind.fails_build() {
             return Err(Box::new(problem));
         }
         layer.part::<()>(Err(problem.into()));
     }
-    layer.releases.push(Arc::new(release));
-    Ok(rendered.objects)
+    let mut objects = Vec::new();
+    for (release, its) in rendered.parts {
+        layer.releases.push(Arc::new(release));
+        objects.extend(its);
+    }
+    Ok(objects)
 }
 
 /// The chart's directory in the repository, when there is one: kustomize fetches it into there.
