@@ -6,6 +6,7 @@ pub(crate) mod approver;
 pub(crate) mod autoscaler;
 mod budget;
 mod chart;
+mod drift;
 mod fact;
 mod fargate;
 mod index;
@@ -44,6 +45,7 @@ pub(crate) use platform::Carrier;
 pub(crate) use pod::{Pod, PortRef, Probe, Spread, is_below};
 pub(crate) use policy::{NetworkPolicy, Opening};
 pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
+pub(crate) use release::ReleaseFacts;
 pub(crate) use resizer::Resizer;
 pub(crate) use service::{Service, ServicePort};
 pub(crate) use unjudged::unjudged;
@@ -89,6 +91,8 @@ pub(crate) struct Cluster {
     pub open_control_plane: Option<Origin>,
     /// API servers that ask metrics-server through a proxy.
     pub proxies: Vec<Proxy>,
+    /// API servers that are configured.
+    pub api_servers: Vec<ApiServer>,
     /// What approves kubelet serving certificates.
     pub approvers: Vec<Approver>,
     /// APIServices of group `metrics.k8s.io`.
@@ -173,8 +177,27 @@ pub(crate) struct InstalledChart {
     pub unknown_keys: Vec<UnknownKey>,
     /// The values that the chart does not take for what is written.
     pub wrong_values: Vec<WrongValue>,
+    /// What Argo CD never finds in the cluster as it applies it.
+    pub drifts: Vec<Drift>,
+    /// Whether it is a copy in this repository, which may have a version of its own.
+    pub is_copy: bool,
+    /// What else its release says.
+    pub facts: ReleaseFacts,
     /// What a missing thing is reported at.
     pub anchor: Origin,
+}
+
+/// What of a chart the cluster has otherwise than Argo CD applies it.
+#[derive(Debug, Clone)]
+pub(crate) struct Drift {
+    /// The kind of the object.
+    pub kind: &'static str,
+    /// The field that differs.
+    pub field: &'static str,
+    /// Whether the chart makes something new each time that it is rendered.
+    pub makes_anew: bool,
+    /// What is the cause.
+    pub origin: Origin,
 }
 
 /// A key of a chart's values that the chart does not read.
@@ -363,6 +386,15 @@ pub(crate) struct Misplaced {
     pub belongs: String,
     /// Where it stands.
     pub origin: Origin,
+}
+
+/// An API server.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiServer {
+    /// `--enable-aggregator-routing`: whether it asks each replica behind a Service by itself.
+    pub aggregator_routing: Fact<bool>,
+    /// What an absent flag is reported at.
+    pub anchor: Origin,
 }
 
 /// The proxy that an API server is told to use for what it asks of others.

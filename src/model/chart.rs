@@ -9,17 +9,20 @@ use crate::{
         version::Constraint,
     },
     model::{
-        Fact, InstalledChart, UnknownKey, WrongValue, WrongValueEffect,
+        Fact, InstalledChart, ReleaseFacts, UnknownKey, WrongValue, WrongValueEffect, drift,
         fact::written,
         workload::{self, fact},
     },
     placeholder::has_placeholder,
-    resolve::{environment::Release, helm::truth},
+    resolve::{
+        environment::{Environment, Release},
+        helm::truth,
+    },
     tree::{Entry, Node, Origin},
 };
 
 /// The chart that `release` installs, when it is one that we know.
-pub(super) fn installed(release: &Release) -> Option<InstalledChart> {
+pub(super) fn installed(environment: &Environment, release: &Release) -> Option<InstalledChart> {
     let family = release.family?;
     let version = version(release);
     let chart = charts::chart(family);
@@ -29,12 +32,20 @@ pub(super) fn installed(release: &Release) -> Option<InstalledChart> {
         name: release.name.clone(),
         namespace: release.namespace.clone(),
         family,
-        version: version.value().and_then(|text| Constraint::parse(text)?.exact().cloned()),
+        version: exact(release),
         wrong_values: wrong_values(release, family, &keys),
         unknown_keys: unknown_keys(release, &keys),
         creates_api_service: fact(&release.values, "apiService.create", workload::boolean),
+        drifts: drift::drifts(environment, release),
+        is_copy: release.directory.is_some(),
+        facts: ReleaseFacts::of(environment, release, &release.name)?,
         anchor: release.anchor.clone(),
     })
+}
+
+/// The chart's version, when `release` names one completely; without build metadata.
+pub(super) fn exact(release: &Release) -> Option<Version> {
+    version(release).value().and_then(|text| Constraint::parse(text)?.exact().cloned())
 }
 
 /// The chart's version as `release` names it.
@@ -68,7 +79,7 @@ pub(super) fn programs(release: &Release) -> Vec<Version> {
 
 /// The versions of `chart` that a release with `version` may get, oldest first; all that are known
 /// when nobody can tell.
-fn versions(chart: &KnownChart, version: &Fact<String>) -> Vec<Version> {
+pub(super) fn versions(chart: &KnownChart, version: &Fact<String>) -> Vec<Version> {
     let constraint = match version {
         Fact::Known(text, _) => Constraint::parse(text),
         Fact::Absent(_) => Constraint::parse("*"),

@@ -224,6 +224,12 @@ impl From<i128> for Datum {
     }
 }
 
+impl From<semver::Version> for Datum {
+    fn from(it: semver::Version) -> Self {
+        Self::Text(it.to_string())
+    }
+}
+
 impl From<String> for Datum {
     fn from(it: String) -> Self {
         Self::Text(it)

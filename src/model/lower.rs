@@ -8,8 +8,8 @@ use crate::{
     data::subject::is_named_in,
     model::{
         ApiService, Approver, Arg, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
-        MetricsServerFacts, Resources, access, api_version, approver, autoscaler, budget, chart,
-        fargate,
+        MetricsServerFacts, ReleaseFacts, Resources, access, api_version, approver, autoscaler,
+        budget, chart, fargate,
         index::ObjectIndex,
         mesh, nodes, pin,
         platform::{self, Platform},
@@ -111,11 +111,16 @@ pub(crate) fn lower(
             None => Fact::Absent(None),
         },
         metrics_servers,
-        charts: environment.releases.iter().filter_map(chart::installed).collect(),
+        charts: environment
+            .releases
+            .iter()
+            .filter_map(|it| chart::installed(environment, it))
+            .collect(),
         kubelets: platform.kubelets,
         misplaced: platform.misplaced,
         open_control_plane: platform.open_control_plane,
         proxies: platform.proxies,
+        api_servers: platform.api_servers,
         approvers: platform.approvers,
         removed_api_versions: api_version::removed(environment),
         moving_versions,
@@ -427,6 +432,7 @@ fn metrics_server(
         strategy_max_surge: rollout.max_surge,
         pdb_min_available: budgeted("spec.minAvailable"),
         pdb_max_unavailable: budgeted("spec.maxUnavailable"),
+        resource_quota: quota(index, namespace),
         priority_class: fact(pod, "priorityClassName", workload::text),
         cpu_request,
         cpu_limit,
@@ -464,11 +470,19 @@ fn metrics_server(
             Some(version) => vec![Version { pre: Prerelease::EMPTY, ..version.clone() }],
             None => release.map(chart::programs).unwrap_or_default(),
         },
+        release: release.and_then(|it| ReleaseFacts::of(environment, it, object.name())),
         pod: Some(pod::pod(index, object, container)),
         services: service::services(index, object, namespace, api_service),
         registration: api_service.filter(|it| is_beside(sources, environment, object, it)).cloned(),
         facts,
     })
+}
+
+/// A `ResourceQuota` of `namespace`.
+fn quota(index: &ObjectIndex<'_>, namespace: &str) -> Fact<String> {
+    let mut quotas = index.of_kind("ResourceQuota").iter();
+    let found = quotas.find(|it| namespace_of(it) == namespace);
+    found.map_or(Fact::Absent(None), |it| Fact::Known(it.name().to_owned(), it.anchor()))
 }
 
 /// How the pods of a workload are replaced.

@@ -7,7 +7,7 @@ use semver::Version;
 use crate::{
     model::{
         Access, ApiService, Argument, Cpu, Duration, Fact, IntOrPercent, Memory, NetworkPolicy,
-        Pod, Resizer, Service,
+        Pod, ReleaseFacts, Resizer, Service,
         fact::{Datum, Facts, facts},
         mesh::Mesh,
         workload::flag,
@@ -50,6 +50,8 @@ pub(crate) struct MetricsServer {
     /// The versions of the program that it may be, oldest first, without what a distribution
     /// appends, as in `0.7.2-eksbuild.1`; none when nobody can tell.
     pub versions: Vec<Version>,
+    /// What the release of its chart says besides.
+    pub release: Option<ReleaseFacts>,
     /// Its pods, where they can be seen.
     pub pod: Option<Pod>,
     /// The APIService that is to lead to it.
@@ -111,6 +113,8 @@ facts! {
         pub(crate) pdb_min_available: Fact<IntOrPercent>,
         /// The PodDisruptionBudget's `maxUnavailable`.
         pub(crate) pdb_max_unavailable: Fact<IntOrPercent>,
+        /// A `ResourceQuota` of its namespace, which may allow classes of priority.
+        pub(crate) resource_quota: Fact<String>,
         /// `priorityClassName`
         pub(crate) priority_class: Fact<String>,
         /// `resources.requests.cpu`
@@ -188,6 +192,7 @@ impl MetricsServer {
         let text = |it: &str, at: &Origin| Fact::Known(Datum::Text(it.to_owned()), at.clone());
         facts.extend(self.mesh.iter().map(|it| ("mesh", text(it.name, &it.strict))));
         facts.extend(self.fargate.iter().map(|(_, at)| ("runs_on", text("Fargate", at))));
+        facts.extend(self.release.iter().flat_map(Facts::facts));
         facts
     }
 
@@ -226,6 +231,16 @@ impl MetricsServer {
     /// What its arguments are to the program; nothing when nobody can tell them.
     pub(crate) fn arguments(&self) -> Vec<Argument<'_>> {
         self.args.value().map(|args| flag::arguments(args)).unwrap_or_default()
+    }
+
+    /// The version that its chart is made for and the one that its image is, where somebody names
+    /// an image of another minor version.
+    pub(crate) fn differs_from_chart(&self) -> Option<(&Version, &Version)> {
+        let made_for = self.release.as_ref()?.chart_app_version.value()?;
+        let [image] = self.versions.as_slice() else { return None };
+        let is_named = self.image_tag.origin().is_some_and(|it| !it.is_default());
+        let differs = image.major == made_for.major && image.minor != made_for.minor;
+        (is_named && differs).then_some((made_for, image))
     }
 
     /// `kube-system/metrics-server`

@@ -19,6 +19,7 @@ mod misplaced;
 mod node_files;
 mod proxy;
 mod rancher;
+mod routing;
 mod taints;
 mod talos;
 mod terraform;
@@ -31,9 +32,9 @@ use crate::{
         words,
     },
     model::{
-        Access, Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts, MetricsServer,
-        MetricsServerFacts, Misplaced, Proxy, RunsOn, Signer, approver, fargate::FargateProfile,
-        nodes::Pool,
+        Access, ApiServer, Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts,
+        MetricsServer, MetricsServerFacts, Misplaced, Proxy, RunsOn, Signer, approver,
+        fargate::FargateProfile, nodes::Pool,
     },
     parse, placeholder,
     problem::{Problem, ProblemKind},
@@ -67,6 +68,8 @@ pub(crate) struct Platform {
     pub open_control_plane: Option<Origin>,
     /// API servers that are told to use a proxy.
     pub proxies: Vec<Proxy>,
+    /// API servers that are configured.
+    pub api_servers: Vec<ApiServer>,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// The files whose templates its tool's carrier has filled in.
@@ -158,6 +161,7 @@ carriers! {
     proxy {}
     taints {}
     fargate {}
+    routing {}
     labels {}
     local {}
 }
@@ -286,6 +290,7 @@ impl Platform {
             policies: None,
             release_timeout: Fact::Absent(None),
             versions: Vec::new(),
+            release: None,
             pod: None,
             registration: None,
             services: Vec::new(),

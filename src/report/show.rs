@@ -281,6 +281,15 @@ fn environment(
         let what = format!("{} {}", it.api_version, it.kind);
         table.row("removed API version", &what, &place(sources, it.origin.written_at()));
     }
+    for it in &cluster.api_servers {
+        if !it.aggregator_routing.is_absent() {
+            table.fact("aggregator routing", &it.aggregator_routing.map(bool::to_string), sources);
+        }
+    }
+    for it in cluster.charts.iter().flat_map(|it| &it.drifts) {
+        let what = format!("{} of the {}", it.field, it.kind);
+        table.row("never in sync", &what, &place(sources, it.origin.written_at()));
+    }
     for it in &cluster.moving_versions {
         let text = if it.text.is_empty() { "none" } else { &it.text };
         table.row("moving version", text, &place(sources, it.origin.written_at()));

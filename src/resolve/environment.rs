@@ -217,6 +217,8 @@ pub(crate) struct Release {
     pub family: Option<Family>,
     /// The chart as referred to: its name or path.
     pub chart: String,
+    /// The address of the repository that it comes from, when something says it.
+    pub repository: Option<Node>,
     /// The directory of this repository that holds the chart, when one does.
     pub directory: Option<String>,
     /// The name under which an umbrella chart depends on it: what its templates take for the

@@ -116,7 +116,7 @@ impl Bundle<'_> {
             let name = chart.and_then(Node::as_str).unwrap_or_default();
             let release = install::ChartReference {
                 name: local.as_deref().unwrap_or(name),
-                repository: field("helm.repo").and_then(Node::as_str).unwrap_or_default(),
+                repository: field("helm.repo"),
                 directory: local.as_deref(),
                 version,
             };

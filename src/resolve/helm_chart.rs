@@ -66,7 +66,7 @@ fn release(
     let values = values(context, node, config, problems);
     install::ChartReference {
         name: chart,
-        repository: text("spec.repo").unwrap_or_default(),
+        repository: node.at("spec.repo"),
         directory: None,
         version,
     }

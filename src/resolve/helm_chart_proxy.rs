@@ -33,7 +33,7 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         };
         let chart = install::ChartReference {
             name: chart,
-            repository: text("spec.repoURL").unwrap_or_default(),
+            repository: node.at("spec.repoURL"),
             directory: None,
             version,
         };

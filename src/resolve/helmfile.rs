@@ -206,7 +206,7 @@ struct HelmfileRun<'a> {
 /// What the parts of a file say together.
 struct State {
     values: Node,
-    repositories: BTreeMap<String, String>,
+    repositories: BTreeMap<String, Node>,
     templates: Option<Node>,
     /// Releases with the file that each stands in.
     releases: Vec<(FileId, Node)>,
@@ -284,9 +284,10 @@ impl<'a> HelmfileRun<'a> {
             // What an including file passes beats what the file itself says.
             state.values = helm::merge(&state.values, passed);
             for item in part.items_at("repositories") {
-                if let (Some(name), Some(url)) = (item.str_at("name"), item.str_at("url")) {
-                    let oci = item.is_true_at("oci");
-                    let url = if oci { format!("oci://{url}") } else { url.to_owned() };
+                if let (Some(name), Some(url)) = (item.str_at("name"), item.get("url")) {
+                    let oci = item.is_true_at("oci").then(|| url.as_str()).flatten();
+                    let oci = oci.map(|it| Node::new(format!("oci://{it}"), url.origin.clone()));
+                    let url = oci.unwrap_or_else(|| url.clone());
                     state.repositories.insert(name.to_owned(), url);
                 }
             }

@@ -84,8 +84,8 @@ impl Environment {
 pub(crate) struct ChartReference<'a> {
     /// Its name, the path of its directory, or an OCI reference.
     pub name: &'a str,
-    /// The address of the repository that it comes from; `""` when nothing says.
-    pub repository: &'a str,
+    /// The address of the repository that it comes from, when something says it.
+    pub repository: Option<&'a Node>,
     /// The directory of this repository that holds it.
     pub directory: Option<&'a str>,
     /// Its version, exact or a range.
@@ -103,10 +103,11 @@ impl ChartReference<'_> {
         otherwise: &Origin,
     ) -> Release {
         let version = self.version.as_ref().and_then(Node::as_scalar);
-        let repository = Some(self.repository).filter(|it| !it.is_empty());
+        let repository = self.repository.filter(|it| !is_blank(it));
+        let address = repository.and_then(Node::as_str);
         let family = match self.directory {
             Some(_) => None,
-            None => helm::family(self.name, repository, version.map(|it| &*it.text), &values),
+            None => helm::family(self.name, address, version.map(|it| &*it.text), &values),
         };
         Release {
             name: name.into(),
@@ -114,6 +115,7 @@ impl ChartReference<'_> {
             via,
             family,
             chart: self.name.to_owned(),
+            repository: repository.cloned(),
             directory: self.directory.map(ToOwned::to_owned),
             alias: None,
             anchor: self.version.as_ref().map_or(otherwise, |it| &it.origin).clone(),

@@ -283,7 +283,7 @@ fn release(
     let values = values(scope, file, &block.body, &at, &mut problems, found);
     let mut release = install::ChartReference {
         name: chart,
-        repository: &text(&repository).unwrap_or_default(),
+        repository: repository.as_ref(),
         directory: directory.as_deref(),
         version,
     }

@@ -143,8 +143,12 @@ pub(super) fn deploying(context: &Context<'_>, dir: &str) -> Environment {
     let origin = file.map_or_else(|| Origin::at(Via::Written, None), Origin::start_of);
     let name = if dir.is_empty() { UNNAMED } else { dir };
     let values = Node::unknown_value("nothing says with which values it is installed", &origin);
-    let reference =
-        install::ChartReference { name: dir, repository: "", directory: Some(dir), version: None };
+    let reference = install::ChartReference {
+        name: dir,
+        repository: None,
+        directory: Some(dir),
+        version: None,
+    };
     let release = reference.release("values-file", source::file_name(name), "", values, &origin);
     let (objects, mut problems) = helm::gitops(context, dir, &release);
     for application in objects.iter().filter(|it| layout::is_application(it)) {
@@ -253,7 +257,7 @@ fn install(
     let place = format!("{}/{}", source::parent(path), stage(path));
     let reference = install::ChartReference {
         name: directory.unwrap_or("metrics-server"),
-        repository: "",
+        repository: None,
         directory,
         version: None,
     };

@@ -93,6 +93,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         via: "helm-release",
         family: Some(family),
         chart: "metrics-server".into(),
+        repository: None,
         directory: None,
         alias: None,
         version: Some(Node::new(Scalar::string(version), nowhere.clone())),

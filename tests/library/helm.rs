@@ -55,6 +55,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         via: "helm-release",
         family: None,
         chart: "metrics-server".into(),
+        repository: None,
         directory: directory.map(Into::into),
         alias: None,
         version: None,

@@ -374,7 +374,11 @@ fn other(fact: &Fact<Datum>, text: &str) -> Option<String> {
                 let rest = &text[at + number.len()..];
                 format!("{}{}{rest}", &text[..at], number.parse::<u64>().ok()? + 1)
             }
-            _ => format!("{text}x"),
+            // HCL's texts have their quotes.
+            _ => match text.strip_suffix('"') {
+                Some(text) => format!("{text}x\""),
+                None => format!("{text}x"),
+            },
         }),
     }
 }

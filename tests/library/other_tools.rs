@@ -641,11 +641,13 @@ fn an_umbrella_chart_of_this_repository() {
     ")), @"
     environment prod  argo-cd-application  argo/ms.yaml:3:18
       serving  unknown
-      metrics-server kube-system/ms-metrics-server  argo-cd  argo/ms.yaml:7:11
+      metrics-server kube-system/ms-metrics-server  argo-cd  charts/ms/Chart.yaml:6:14
+        chart metrics-server  3.12.2  charts/ms/Chart.yaml:6:14
         arg  --kubelet-insecure-tls  argo/ms.yaml:9:20 values < charts/ms/values-prod.yaml:2:10
         kind  Deployment  charts/ms/Chart.yaml:6:14
         kubelet_insecure_tls  true  argo/ms.yaml:9:20 values < charts/ms/values-prod.yaml:2:10
         replicas  2  charts/ms/values.yaml:2:13 overridden < argo/ms.yaml:10:59
+        chart_repository  https://kubernetes-sigs.github.io/metrics-server  charts/ms/Chart.yaml:7:17
       APIService v1beta1.metrics.k8s.io  charts/ms/Chart.yaml:6:14
         service  kube-system/ms-metrics-server  charts/ms/Chart.yaml:6:14
     ");
@@ -702,6 +704,7 @@ fn a_chart_of_applications() {
         chart metrics-server  3.12.2  charts/apps/templates/metrics-server.yaml:10:21 templated < charts/apps/values.yaml:1:26
         kind  Deployment  charts/apps/templates/metrics-server.yaml:10:21 templated < charts/apps/values.yaml:1:26
         replicas  2  charts/apps/templates/metrics-server.yaml:13:19 templated < charts/apps/values.yaml:1:44
+        chart_repository  https://kubernetes-sigs.github.io/metrics-server  charts/apps/templates/metrics-server.yaml:8:14
       APIService v1beta1.metrics.k8s.io  charts/apps/templates/metrics-server.yaml:10:21 templated < charts/apps/values.yaml:1:26
         service  kube-system/metrics-server  charts/apps/templates/metrics-server.yaml:10:21 templated < charts/apps/values.yaml:1:26
     ");
@@ -757,7 +760,8 @@ fn what_argo_cd_takes_from_elsewhere_is_not_guessed() {
         arg  --kubelet-insecure-tls  argo/chart.yaml:11:31
         kind  Deployment  argo/chart.yaml:11:23
         kubelet_insecure_tls  true  argo/chart.yaml:11:31
-        all but kind kubelet_insecure_tls  unknown: `https://git.example.com/values` is not known to be this repository  argo/chart.yaml:11:23
+        chart_repository  https://kubernetes-sigs.github.io/metrics-server  argo/chart.yaml:6:16
+        all but kind kubelet_insecure_tls resource_quota chart_app_version chart_repository tls_type tls_existing_secret_name tls_existing_secret_lookup tls_secret  unknown: `https://git.example.com/values` is not known to be this repository  argo/chart.yaml:11:23
       APIService v1beta1.metrics.k8s.io  argo/chart.yaml:8:23
         all  unknown: `https://git.example.com/values` is not known to be this repository  argo/chart.yaml:11:23
       unresolved: `https://git.example.com/values` is not known to be this repository  argo/chart.yaml:10:22
@@ -793,13 +797,15 @@ fn a_values_file_that_does_not_exist_fails_the_application() {
     assert_snapshot!(described(&repository(files)), @"
     environment prod  argo-cd-application  argo/metrics-server.yaml:3:18
       serving  unknown
-      metrics-server x/  argo-cd  argo/metrics-server.yaml:7:11
+      metrics-server x/  argo-cd, suspended  charts/ms/Chart.yaml:6:14
+        chart metrics-server  3.12.2  charts/ms/Chart.yaml:6:14
         arg  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
         arg  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
         arg  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
         arg  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
         kind  Deployment  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
-        all but kind  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
+        chart_repository  https://kubernetes-sigs.github.io/metrics-server  charts/ms/Chart.yaml:7:17
+        all but kind resource_quota chart_app_version chart_repository tls_type tls_existing_secret_name tls_existing_secret_lookup tls_secret  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
       APIService v1beta1.metrics.k8s.io  charts/ms/Chart.yaml:6:14
         all  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
       build-fails: missing.yaml does not exist, so Argo CD cannot render the chart  argo/metrics-server.yaml:8:25
@@ -808,8 +814,10 @@ fn a_values_file_that_does_not_exist_fails_the_application() {
     assert_snapshot!(described(&repository(&ignored)), @"
     environment prod  argo-cd-application  argo/metrics-server.yaml:3:18
       serving  unknown
-      metrics-server x/ms-metrics-server  argo-cd  argo/metrics-server.yaml:7:11
+      metrics-server x/ms-metrics-server  argo-cd  charts/ms/Chart.yaml:6:14
+        chart metrics-server  3.12.2  charts/ms/Chart.yaml:6:14
         kind  Deployment  charts/ms/Chart.yaml:6:14
+        chart_repository  https://kubernetes-sigs.github.io/metrics-server  charts/ms/Chart.yaml:7:17
       APIService v1beta1.metrics.k8s.io  charts/ms/Chart.yaml:6:14
         service  x/ms-metrics-server  charts/ms/Chart.yaml:6:14
     ");

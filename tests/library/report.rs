@@ -307,6 +307,7 @@ fn show_for_programs() {
     strategy_max_surge
     pdb_min_available
     pdb_max_unavailable
+    resource_quota
     priority_class
     cpu_request
     cpu_limit

@@ -263,6 +263,10 @@ const MODES: &[Subject] = &[
                 "A value is of another type than the chart's templates need",
                 Rules(&["wrong-value-type"]),
             ),
+            (
+                "A field of a kustomization is none of kustomize's: `postBuild`, a misspelt one",
+                Rules(&["build-fails"]),
+            ),
             ("What is deployed changes without a commit", Rules(&["moving-version"])),
             ("A variable of the environment is not defined", Rules(&["env-var-undefined"])),
             (

@@ -74,7 +74,12 @@ fn install(
     let mut found = Vec::new();
     let user = values::user(context, store, node, &mut found);
     let version = chart.version.as_ref().and_then(Node::as_str).map(str::to_owned);
-    let family = helm::family(&chart.name, chart.repository.as_deref(), version.as_deref(), &user);
+    let family = helm::family(
+        &chart.name,
+        chart.repository.as_ref().and_then(Node::as_str),
+        version.as_deref(),
+        &user,
+    );
     if concern || family.is_some() {
         problems.append(&mut found);
     }
@@ -82,7 +87,7 @@ fn install(
     let target = node.str_at("spec.targetNamespace");
     let reference = install::ChartReference {
         name: &chart.name,
-        repository: chart.repository.as_deref().unwrap_or_default(),
+        repository: chart.repository.as_ref(),
         directory: chart.directory.as_deref(),
         version: chart.version,
     };
@@ -132,7 +137,7 @@ fn name(node: &Node, target: Option<&str>, own: &str) -> String {
 struct Chart {
     /// Its name, its path in this repository, or its OCI reference.
     name: String,
-    repository: Option<String>,
+    repository: Option<Node>,
     version: Option<Node>,
     directory: Option<String>,
     /// Values files that take the place of the chart's own.
@@ -223,7 +228,7 @@ fn chart_of(
     let namespace = spec.str_at("sourceRef.namespace").unwrap_or(namespace);
     if kind == "HelmRepository" {
         let repository = store.find(kind, namespace, source);
-        chart.repository = repository.and_then(|it| it.str_at("spec.url")).map(str::to_owned);
+        chart.repository = repository.and_then(|it| it.at("spec.url")).cloned();
         return Ok(chart);
     }
     // A chart in a repository: in this one if it is there.

@@ -193,6 +193,7 @@ fn vendored(release: &Release, chart: &Node) -> Release {
     Release {
         family: family(name, repository, text.as_deref(), &release.values),
         chart: name.to_owned(),
+        repository: None,
         version,
         ..release.clone()
     }
@@ -327,6 +328,7 @@ fn child(
     Ok(Some(Release {
         family: family(&dependency.name, repository, version.as_deref(), &own),
         chart: dependency.name.clone(),
+        repository: dependency.node.get("repository").cloned(),
         directory,
         alias: dependency.alias.clone(),
         version: dependency.version.clone(),

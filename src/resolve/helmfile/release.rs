@@ -35,18 +35,18 @@ impl HelmfileRun<'_> {
         let local = source::join(dir, chart);
         let local = local.filter(|it| !it.is_empty() && self.context.sources.is_dir(it));
         let (repository, name) = match chart.split_once('/') {
-            Some((name, rest)) if !chart.contains("://") => match state.repositories.get(name) {
-                Some(url) => (url.as_str(), rest),
-                None => (name, rest),
-            },
-            _ => ("", chart),
+            Some((name, rest)) if !chart.contains("://") => {
+                let url = state.repositories.get(name).cloned();
+                (Some(url.unwrap_or_else(|| Node::new(name, chart_node.origin.clone()))), rest)
+            }
+            _ => (None, chart),
         };
         let version = release.get("version").filter(|it| !it.is_null()).cloned();
         let start = self.environment.begin();
         let values = self.values(file, release, state);
         let mut release = install::ChartReference {
             name: local.as_deref().unwrap_or(name),
-            repository,
+            repository: repository.as_ref(),
             directory: local.as_deref(),
             version,
         }

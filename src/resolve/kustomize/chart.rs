@@ -57,7 +57,7 @@ pub(super) fn inflate(
     let chart = text(Some(name));
     let reference = install::ChartReference {
         name: chart,
-        repository: repository.and_then(Node::as_str).unwrap_or_default(),
+        repository,
         directory: directory.as_deref(),
         version: version.cloned(),
     };

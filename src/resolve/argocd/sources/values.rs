@@ -33,7 +33,7 @@ impl SourcePart<'_, '_> {
             Some(dir) => dir.to_owned(),
             None => chart.as_str().unwrap_or_default().to_owned(),
         };
-        let repository = self.source.str_at("repoURL").unwrap_or_default();
+        let repository = self.source.get("repoURL");
         let values = self.values(dir, deployed);
         install::ChartReference { name: &chart_name, repository, directory: dir, version }.release(
             "argo-cd",
