@@ -22,6 +22,7 @@ mod fragile_probe;
 mod host_network_takes_kubelet_port;
 mod hostname_before_internal_ip;
 mod hpa_target_without_requests;
+mod image_differs_from_chart;
 mod image_does_not_exist;
 mod image_from_retired_registry;
 mod insecure_tls_unneeded;
@@ -123,6 +124,7 @@ rules! {
     "host-network-takes-kubelet-port" => host_network_takes_kubelet_port,
     "hostname-before-internal-ip" => hostname_before_internal_ip,
     "hpa-target-without-requests" => hpa_target_without_requests,
+    "image-differs-from-chart" => image_differs_from_chart,
     "image-does-not-exist" => image_does_not_exist,
     "image-from-retired-registry" => image_from_retired_registry,
     "insecure-tls-unneeded" => insecure_tls_unneeded,
@@ -180,6 +182,7 @@ rules! {
 /// Which rule says more than which other about one place: the first stays.
 pub(crate) const OUTRANKS: &[(&str, &str)] = &[
     ("ca-bundle-with-insecure-skip", "apiservice-insecure-skip-tls-verify"),
+    ("image-differs-from-chart", "rbac-for-another-version"),
     ("image-does-not-exist", "image-from-retired-registry"),
     ("image-does-not-exist", "moving-version"),
     ("image-from-retired-registry", "moving-version"),

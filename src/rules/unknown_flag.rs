@@ -14,6 +14,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             if arg.text == "--" {
                 break;
             }
+            // `image-differs-from-chart` says what there is to say of the chart's own.
+            if arg.origin.is_default() && server.differs_from_chart().is_some() {
+                continue;
+            }
             check_arg(server, arg, findings);
         }
     }

@@ -182,6 +182,10 @@ const MODES: &[Subject] = &[
                 Rules(&["image-from-retired-registry"]),
             ),
             (
+                "The image is of another version than the chart is made for",
+                Rules(&["image-differs-from-chart"]),
+            ),
+            (
                 "Kubernetes does not have the version of an API any more",
                 Rules(&["removed-api-version"]),
             ),
