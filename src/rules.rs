@@ -62,6 +62,7 @@ mod service_does_not_reach_metrics_server;
 mod serving_bootstrap_in_wrong_place;
 mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
+mod tls_type_unknown;
 mod unknown_flag;
 mod unknown_values_key;
 mod variable_defined_twice;
@@ -165,6 +166,7 @@ rules! {
     "serving-certificates-not-bootstrapped" => serving_certificates_not_bootstrapped,
     "substitution-source-has-hash",
     "syntax",
+    "tls-type-unknown" => tls_type_unknown,
     "unknown-flag" => unknown_flag,
     "unknown-values-key" => unknown_values_key,
     "unmatched-environment",

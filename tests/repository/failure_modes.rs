@@ -185,6 +185,7 @@ const MODES: &[Subject] = &[
                 "The image is of another version than the chart is made for",
                 Rules(&["image-differs-from-chart"]),
             ),
+            ("The chart waits for a certificate that nothing makes", Rules(&["tls-type-unknown"])),
             (
                 "Kubernetes does not have the version of an API any more",
                 Rules(&["removed-api-version"]),
