@@ -14,6 +14,7 @@ mod argument_is_not_a_flag;
 mod auth_reader_outside_kube_system;
 mod ca_bundle_with_insecure_skip;
 mod certificate_file_not_mounted;
+mod chart_repository_is_gone;
 mod conflicting_flags;
 mod cpu_limit_tight;
 mod fargate_port_10250;
@@ -63,6 +64,7 @@ mod serving_bootstrap_in_wrong_place;
 mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
 mod tls_type_unknown;
+mod unknown_chart_version;
 mod unknown_flag;
 mod unknown_values_key;
 mod variable_defined_twice;
@@ -115,6 +117,7 @@ rules! {
     "build-fails",
     "ca-bundle-with-insecure-skip" => ca_bundle_with_insecure_skip,
     "certificate-file-not-mounted" => certificate_file_not_mounted,
+    "chart-repository-is-gone" => chart_repository_is_gone,
     "conflicting-flags" => conflicting_flags,
     "cpu-limit-tight" => cpu_limit_tight,
     "dependency-not-found",
@@ -167,6 +170,7 @@ rules! {
     "substitution-source-has-hash",
     "syntax",
     "tls-type-unknown" => tls_type_unknown,
+    "unknown-chart-version" => unknown_chart_version,
     "unknown-flag" => unknown_flag,
     "unknown-values-key" => unknown_values_key,
     "unmatched-environment",

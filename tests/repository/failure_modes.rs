@@ -187,6 +187,10 @@ const MODES: &[Subject] = &[
             ),
             ("The chart waits for a certificate that nothing makes", Rules(&["tls-type-unknown"])),
             (
+                "The chart cannot be fetched: no such version, no such repository",
+                Rules(&["unknown-chart-version", "chart-repository-is-gone"]),
+            ),
+            (
                 "Kubernetes does not have the version of an API any more",
                 Rules(&["removed-api-version"]),
             ),
