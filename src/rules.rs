@@ -60,6 +60,7 @@ mod rollout_may_interrupt_metrics;
 mod second_metrics_server;
 mod secure_port_mismatch;
 mod service_does_not_reach_metrics_server;
+mod service_monitor_without_metrics;
 mod serving_bootstrap_in_wrong_place;
 mod serving_bootstrap_without_approver;
 mod serving_certificates_not_bootstrapped;
@@ -164,6 +165,7 @@ rules! {
     "second-metrics-server" => second_metrics_server,
     "secure-port-mismatch" => secure_port_mismatch,
     "service-does-not-reach-metrics-server" => service_does_not_reach_metrics_server,
+    "service-monitor-without-metrics" => service_monitor_without_metrics,
     "serving-bootstrap-in-wrong-place" => serving_bootstrap_in_wrong_place,
     "serving-bootstrap-without-approver" => serving_bootstrap_without_approver,
     "serving-certificates-not-bootstrapped" => serving_certificates_not_bootstrapped,

@@ -273,6 +273,10 @@ const MODES: &[Subject] = &[
                 Rules(&["wrong-value-type"]),
             ),
             (
+                "A ServiceMonitor is asked for, and none is made",
+                Rules(&["service-monitor-without-metrics"]),
+            ),
+            (
                 "A field of a kustomization is none of kustomize's: `postBuild`, a misspelt one",
                 Rules(&["build-fails"]),
             ),
