@@ -6,6 +6,7 @@ pub(crate) mod groups;
 pub(crate) mod kinds;
 pub(crate) mod kustomization;
 pub(crate) mod subject;
+pub(crate) mod upstream;
 pub(crate) mod version;
 pub(crate) mod words;
 

@@ -85,6 +85,8 @@ pub(crate) enum ProblemKind {
     DependencyNotFound,
     /// What is fetched from elsewhere is another version from time to time.
     MovingVersion,
+    /// What is fetched from metrics-server's repository is not there in that revision.
+    UpstreamPathMoved,
 }
 
 impl ProblemKind {
@@ -105,6 +107,7 @@ impl ProblemKind {
             Self::ValueKeeps => "value-keeps-comment-or-quotes",
             Self::DependencyNotFound => "dependency-not-found",
             Self::MovingVersion => "moving-version",
+            Self::UpstreamPathMoved => "upstream-path-moved",
         }
     }
 }

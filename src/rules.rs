@@ -179,6 +179,7 @@ rules! {
     "unmatched-pattern",
     "unresolved",
     "unused-suppression",
+    "upstream-path-moved",
     "value-keeps-comment-or-quotes",
     "variable-defined-twice" => variable_defined_twice,
     "variable-is-never-used" => variable_is_never_used,

@@ -186,6 +186,7 @@ const MODES: &[Subject] = &[
                 Rules(&["image-differs-from-chart"]),
             ),
             ("The chart waits for a certificate that nothing makes", Rules(&["tls-type-unknown"])),
+            ("A path of upstream's repository is gone", Rules(&["upstream-path-moved"])),
             (
                 "The chart cannot be fetched: no such version, no such repository",
                 Rules(&["unknown-chart-version", "chart-repository-is-gone"]),

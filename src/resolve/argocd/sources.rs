@@ -7,7 +7,8 @@ use std::{borrow::Cow, collections::BTreeSet};
 use globset::GlobSet;
 
 use crate::{
-    problem::Problem,
+    data::upstream,
+    problem::{Problem, ProblemKind},
     resolve::{
         argocd::{Argo, edits},
         environment::Release,
@@ -156,6 +157,9 @@ impl SourcePart<'_, '_> {
     /// Builds the directory `dir`, which `at` names.
     fn build(&self, at: &Node, dir: &str, deployed: &mut Deployed) {
         if let Err(why) = self.checked_out(dir) {
+            if let Some(problem) = self.moved(at, dir) {
+                return deployed.problems.push(problem);
+            }
             let at = self.source.get("repoURL").unwrap_or(at);
             if self.concerns(dir) {
                 deployed.concerns = true;
@@ -196,6 +200,19 @@ impl SourcePart<'_, '_> {
                 deployed.problems.push(Problem::unresolved(&at.origin, message).hiding_objects());
             }
         }
+    }
+
+    /// That there is no `dir` in metrics-server's repository, if that is the source.
+    fn moved(&self, at: &Node, dir: &str) -> Option<Problem> {
+        upstream::place(self.source.str_at("repoURL")?).filter(|(_, path)| path.is_empty())?;
+        let revision = match self.source.get("targetRevision") {
+            Some(revision) => revision.as_str()?,
+            None => "",
+        };
+        let why = upstream::moved(revision, dir)?;
+        let message = format!("metrics-server's repository does not have this path: {why}");
+        let problem = Problem::new(ProblemKind::UpstreamPathMoved, &at.origin, message);
+        Some(problem.help(upstream::HELP).hiding_objects())
     }
 
     /// Whether the source is what lies here.

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use indexmap::IndexMap;
 
 use crate::{
+    data::upstream,
     parse,
     problem::{Problem, ProblemKind},
     resolve::kustomize::{
@@ -21,6 +22,9 @@ use crate::{
 /// Adds what is known of the remote `entry`.
 pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) {
     let url = text(Some(entry));
+    if let Some(problem) = moved(&entry.origin, url) {
+        return layer.part::<()>(Err(problem.into())).unwrap_or_default();
+    }
     let origin = Origin::at(Via::UpstreamManifest, entry.origin.written_at());
     match recognise(url) {
         Some((Revision::Tag(tag), file)) => {
@@ -45,6 +49,15 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) {
             layer.part::<()>(Err(outside.hiding_objects().into()));
         }
     }
+}
+
+/// That there is nothing at `url` of metrics-server's repository.
+fn moved(at: &Origin, url: &str) -> Option<Problem> {
+    let (revision, path) = upstream::place(url)?;
+    let why = upstream::moved(revision, path)?;
+    let message = format!("metrics-server's repository does not have this path: {why}");
+    let problem = Problem::new(ProblemKind::UpstreamPathMoved, at, message).help(upstream::HELP);
+    Some(problem.hiding_objects())
 }
 
 /// That metrics-server's `url` is another version from time to time.
@@ -250,7 +263,7 @@ mod tests {
         for url in [
             "github.com/kubernetes-sigs/metrics-server//manifests/overlays/release?ref=master",
             "https://github.com/kubernetes-sigs/metrics-server.git//manifests/base",
-            "https://github.com/kubernetes-sigs/metrics-server/manifests/release",
+            "https://github.com/kubernetes-sigs/metrics-server/manifests/components/release",
             "https://raw.githubusercontent.com/kubernetes-sigs/metrics-server/master/manifests/a.yaml",
             "https://raw.githubusercontent.com/kubernetes-sigs/metrics-server/refs/heads/main/a.yaml",
         ] {
@@ -263,6 +276,8 @@ mod tests {
         ] {
             assert_eq!(kind(url), Some(ProblemKind::Unresolved), "{url}");
         }
+        let gone = "https://github.com/kubernetes-sigs/metrics-server/manifests/release";
+        assert_eq!(kind(gone), Some(ProblemKind::UpstreamPathMoved));
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! The directories of metrics-server's repository that hold manifests, by release.
+
+use semver::Version;
+
+/// Each directory, the first release that has it and the last; none where the newest still has it.
+type Directory = (&'static str, Version, Option<Version>);
+
+/// `git ls-tree -rd` of every tag of `kubernetes-sigs/metrics-server` from 0.3.0 to 0.9.0.
+const DIRECTORIES: &[Directory] = &[
+    ("deploy/1.7", Version::new(0, 3, 0), Some(Version::new(0, 3, 7))),
+    ("deploy/1.8+", Version::new(0, 3, 0), Some(Version::new(0, 3, 7))),
+    ("manifests/autoscale", Version::new(0, 4, 0), Some(Version::new(0, 6, 4))),
+    ("manifests/base", Version::new(0, 4, 0), None),
+    ("manifests/components/autoscale", Version::new(0, 7, 0), None),
+    ("manifests/components/high-availability", Version::new(0, 7, 0), None),
+    ("manifests/components/release", Version::new(0, 7, 0), None),
+    ("manifests/high-availability", Version::new(0, 6, 0), Some(Version::new(0, 6, 4))),
+    ("manifests/high-availability-1.21+", Version::new(0, 6, 3), Some(Version::new(0, 6, 4))),
+    ("manifests/overlays/release", Version::new(0, 7, 0), None),
+    ("manifests/overlays/release-ha", Version::new(0, 7, 0), None),
+    ("manifests/overlays/release-ha-1.21+", Version::new(0, 7, 0), None),
+    ("manifests/release", Version::new(0, 4, 0), Some(Version::new(0, 6, 4))),
+];
+
+/// The owners that the repository had and has; GitHub leads from the first to the second.
+const REPOSITORIES: [&str; 2] =
+    ["kubernetes-sigs/metrics-server", "kubernetes-incubator/metrics-server"];
+
+/// What to do about a path that is gone.
+pub(crate) const HELP: &str = "use a file of a release, as in releases/download/v0.8.1/components.yaml, or the path of that revision";
+
+/// What `url` names in metrics-server's repository: the revision, `""` where it names none, and the
+/// path. Of `git`'s and kustomize's URLs, and of those of raw files.
+pub(crate) fn place(url: &str) -> Option<(&str, &str)> {
+    let (address, query) = url.split_once('?').unwrap_or((url, ""));
+    let (host, rest) = REPOSITORIES.iter().find_map(|it| address.split_once(it))?;
+    let raw = match host.contains("raw.githubusercontent.com") {
+        true => rest.strip_prefix('/'),
+        false => rest.strip_prefix("/raw/"),
+    };
+    if let Some(raw) = raw {
+        let raw =
+            ["refs/heads/", "refs/tags/"].iter().find_map(|it| raw.strip_prefix(it)).unwrap_or(raw);
+        return raw.split_once('/');
+    }
+    let path = rest.strip_prefix(".git").unwrap_or(rest).trim_matches('/');
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let revision = pairs.find_map(|(key, value)| matches!(key, "ref" | "version").then_some(value));
+    host.contains("github.com").then_some((revision.unwrap_or_default(), path))
+}
+
+/// Why `path` is not in metrics-server's repository at `revision`, as a clause; `None` where it is, or
+/// nobody can tell.
+pub(crate) fn moved(revision: &str, path: &str) -> Option<String> {
+    let path = path.replace("%2B", "+");
+    let is_in =
+        |dir: &str| path.strip_prefix(dir).is_some_and(|it| it.is_empty() || it.starts_with('/'));
+    let (dir, first, last) = DIRECTORIES.iter().find(|(dir, ..)| is_in(dir))?;
+    if matches!(revision, "" | "master" | "main" | "HEAD") {
+        return last.as_ref().map(|last| format!("v{last} was the last with {dir}"));
+    }
+    let release = Version::parse(revision.strip_prefix('v')?).ok()?;
+    match last {
+        Some(last) if release > *last => Some(format!("v{last} was the last with {dir}")),
+        _ if release < *first => Some(format!("v{first} is the first with {dir}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_where_in_which_release() {
+        let of = |url| place(url).and_then(|(revision, path)| moved(revision, path));
+        let moved = [
+            "https://raw.githubusercontent.com/kubernetes-sigs/metrics-server/master/deploy/1.8%2B/auth-reader.yaml",
+            "https://github.com/kubernetes-incubator/metrics-server//deploy/1.8+?ref=master",
+            "github.com/kubernetes-sigs/metrics-server/manifests/release?ref=v0.7.0",
+            "https://github.com/kubernetes-sigs/metrics-server.git//manifests/overlays/release?ref=v0.6.4",
+            "https://github.com/kubernetes-sigs/metrics-server/raw/v0.4.0/deploy/1.7/auth-reader.yaml",
+        ];
+        for url in moved {
+            assert!(of(url).is_some(), "{url}");
+        }
+        let there = [
+            "https://raw.githubusercontent.com/kubernetes-sigs/metrics-server/v0.3.6/deploy/1.8+/auth-reader.yaml",
+            "https://github.com/kubernetes-sigs/metrics-server//manifests/release?ref=v0.6.4",
+            "https://github.com/kubernetes-sigs/metrics-server//manifests/base?ref=master",
+            "https://github.com/kubernetes-sigs/metrics-server//manifests/release?ref=release-0.6",
+            "https://github.com/kubernetes-sigs/metrics-server//manifests/release?ref=0a1b2c3",
+            "https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml",
+            "https://github.com/example/metrics-server-fork//manifests/release?ref=v0.7.0",
+        ];
+        for url in there {
+            assert_eq!(of(url), None, "{url}");
+        }
+    }
+}
