@@ -20,6 +20,7 @@ mod cpu_limit_tight;
 mod fargate_port_10250;
 mod flag_given_twice;
 mod fragile_probe;
+mod helmrelease_timeout;
 mod host_network_takes_kubelet_port;
 mod hostname_before_internal_ip;
 mod hpa_target_without_requests;
@@ -126,6 +127,7 @@ rules! {
     "fargate-port-10250" => fargate_port_10250,
     "flag-given-twice" => flag_given_twice,
     "fragile-probe" => fragile_probe,
+    "helmrelease-timeout" => helmrelease_timeout,
     "host-network-takes-kubelet-port" => host_network_takes_kubelet_port,
     "hostname-before-internal-ip" => hostname_before_internal_ip,
     "hpa-target-without-requests" => hpa_target_without_requests,

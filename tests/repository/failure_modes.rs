@@ -229,6 +229,10 @@ const MODES: &[Subject] = &[
                 "It is evicted, or not scheduled, before others",
                 Rules(&["priority-class-not-critical"]),
             ),
+            (
+                "Flux gives up before the first metrics: `timeout waiting`",
+                Rules(&["helmrelease-timeout"]),
+            ),
             ("A rollout takes the last replica away", Rules(&["rollout-may-interrupt-metrics"])),
             (
                 "A rollout waits for a node without a replica, or replicas for nodes",
