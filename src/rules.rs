@@ -10,6 +10,7 @@ mod apiservice_missing;
 mod approver_denies_all;
 mod approver_too_permissive;
 mod approver_without_requests;
+mod argo_never_in_sync;
 mod argument_is_not_a_flag;
 mod auth_reader_outside_kube_system;
 mod ca_bundle_with_insecure_skip;
@@ -114,6 +115,7 @@ rules! {
     "approver-denies-all" => approver_denies_all,
     "approver-too-permissive" => approver_too_permissive,
     "approver-without-requests" => approver_without_requests,
+    "argo-never-in-sync" => argo_never_in_sync,
     "argument-is-not-a-flag" => argument_is_not_a_flag,
     "auth-reader-outside-kube-system" => auth_reader_outside_kube_system,
     "build-fails",

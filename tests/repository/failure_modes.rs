@@ -285,6 +285,7 @@ const MODES: &[Subject] = &[
                 "A field of a kustomization is none of kustomize's: `postBuild`, a misspelt one",
                 Rules(&["build-fails"]),
             ),
+            ("Argo CD says `OutOfSync` for ever", Rules(&["argo-never-in-sync"])),
             ("What is deployed changes without a commit", Rules(&["moving-version"])),
             ("A variable of the environment is not defined", Rules(&["env-var-undefined"])),
             (
