@@ -28,6 +28,7 @@ mod hpa_target_without_requests;
 mod image_differs_from_chart;
 mod image_does_not_exist;
 mod image_from_retired_registry;
+mod incompatible_kubernetes_version;
 mod insecure_tls_unneeded;
 mod invalid_flag_value;
 mod invalid_quantity;
@@ -136,6 +137,7 @@ rules! {
     "image-differs-from-chart" => image_differs_from_chart,
     "image-does-not-exist" => image_does_not_exist,
     "image-from-retired-registry" => image_from_retired_registry,
+    "incompatible-kubernetes-version" => incompatible_kubernetes_version,
     "insecure-tls-unneeded" => insecure_tls_unneeded,
     "invalid-flag-value" => invalid_flag_value,
     "invalid-quantity" => invalid_quantity,

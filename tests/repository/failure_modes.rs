@@ -191,6 +191,7 @@ const MODES: &[Subject] = &[
                 "The chart cannot be fetched: no such version, no such repository",
                 Rules(&["unknown-chart-version", "chart-repository-is-gone"]),
             ),
+            ("The version is for a newer Kubernetes", Rules(&["incompatible-kubernetes-version"])),
             (
                 "Kubernetes does not have the version of an API any more",
                 Rules(&["removed-api-version"]),
