@@ -18,6 +18,7 @@ mod certificate_file_not_mounted;
 mod chart_repository_is_gone;
 mod conflicting_flags;
 mod cpu_limit_tight;
+mod critical_priority_refused;
 mod fargate_port_10250;
 mod flag_given_twice;
 mod fragile_probe;
@@ -125,6 +126,7 @@ rules! {
     "chart-repository-is-gone" => chart_repository_is_gone,
     "conflicting-flags" => conflicting_flags,
     "cpu-limit-tight" => cpu_limit_tight,
+    "critical-priority-refused" => critical_priority_refused,
     "dependency-not-found",
     "env-var-undefined",
     "fargate-port-10250" => fargate_port_10250,

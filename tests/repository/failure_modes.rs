@@ -231,6 +231,10 @@ const MODES: &[Subject] = &[
                 Rules(&["priority-class-not-critical"]),
             ),
             (
+                "GKE has no quota for the class: `insufficient quota to match these scopes`",
+                Rules(&["critical-priority-refused"]),
+            ),
+            (
                 "Flux gives up before the first metrics: `timeout waiting`",
                 Rules(&["helmrelease-timeout"]),
             ),
