@@ -3,6 +3,7 @@
 
 mod address_types_have_no_effect;
 mod affinity_matches_nothing;
+mod aggregator_routing_missing;
 mod api_server_proxy;
 mod apiservice_cannot_be_verified;
 mod apiservice_insecure_skip_tls_verify;
@@ -110,6 +111,7 @@ macro_rules! rules {
 rules! {
     "address-types-have-no-effect" => address_types_have_no_effect,
     "affinity-matches-nothing" => affinity_matches_nothing,
+    "aggregator-routing-missing" => aggregator_routing_missing,
     "api-server-proxy" => api_server_proxy,
     "apiservice-cannot-be-verified" => apiservice_cannot_be_verified,
     "apiservice-insecure-skip-tls-verify" => apiservice_insecure_skip_tls_verify,

@@ -238,6 +238,7 @@ const MODES: &[Subject] = &[
                 "Flux gives up before the first metrics: `timeout waiting`",
                 Rules(&["helmrelease-timeout"]),
             ),
+            ("One of several replicas answers everything", Rules(&["aggregator-routing-missing"])),
             ("A rollout takes the last replica away", Rules(&["rollout-may-interrupt-metrics"])),
             (
                 "A rollout waits for a node without a replica, or replicas for nodes",
