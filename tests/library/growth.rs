@@ -108,3 +108,27 @@ fn metrics_servers_do_not_look_at_each_others_objects() {
     assert_linear(|count| servers(count, true));
     assert_linear(|count| servers(count, false));
 }
+
+#[test]
+fn an_entry_of_a_kustomization_does_not_look_at_those_before_it() {
+    assert_linear(|count| {
+        let mut text = "//- kustomization.yaml\nresources:\n- kubelet.yaml\n".to_owned();
+        for at in 0..count {
+            writeln!(text, "- {at}.yaml").unwrap();
+        }
+        for at in 0..count {
+            writeln!(
+                text,
+                "//- {at}.yaml
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: config-{at}}}"
+            )
+            .unwrap();
+        }
+        text + "//- kubelet.yaml
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+"
+    });
+}

@@ -39,6 +39,8 @@ pub(super) struct Layer {
     pub(super) cyclic: bool,
     /// What was done for it and the layers in it: see [`MAX_WORK`].
     work: usize,
+    /// Where its objects stand by what they are called, while objects are only added.
+    places: Option<IndexMap<Id, usize>>,
 }
 
 /// A layer does not tell more problems than these.
@@ -83,7 +85,20 @@ impl Layer {
             reached: IndexSet::new(),
             cyclic: false,
             work: 0,
+            places: None,
         }
+    }
+
+    /// Has `f` add objects one after the other, which changes none that is here.
+    pub(super) fn adding(&mut self, f: impl FnOnce(&mut Self)) {
+        self.places = Some(self.places());
+        f(self);
+        self.places = None;
+    }
+
+    fn places(&self) -> IndexMap<Id, usize> {
+        let ids = self.resources.iter().map(|it| it.id().effective());
+        ids.enumerate().map(|(at, id)| (id, at)).collect()
     }
 
     /// What a part that adds something comes to. Without it there may be more than is here.
@@ -173,10 +188,9 @@ impl Layer {
     }
 
     fn add(&mut self, resources: Vec<Resource>, at: &Origin) {
-        let mut known: IndexMap<Id, usize> = IndexMap::new();
-        for (at, resource) in self.resources.iter().enumerate() {
-            known.insert(resource.id().effective(), at);
-        }
+        let kept = self.places.take();
+        let is_kept = kept.is_some();
+        let mut known = kept.unwrap_or_else(|| self.places());
         for resource in resources {
             if resource.unknown_name().is_some() {
                 self.resources.push(resource);
@@ -192,6 +206,7 @@ impl Layer {
             let problem = refusal_of(id.describe(), at, message).also(old.anchor(), "first here");
             old.meet(&resource, problem.also(resource.anchor(), "again here"));
         }
+        self.places = is_kept.then_some(known);
     }
 
     /// Adds what a generator made to what is there.

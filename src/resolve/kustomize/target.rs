@@ -148,10 +148,12 @@ fn changes_nothing(field: &str) -> bool {
 
 /// Adds what the paths of `entries` lead to.
 pub(super) fn resources(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) {
-    for entry in entries {
-        let included = resource(loader, entry, layer);
-        layer.part(included);
-    }
+    layer.adding(|layer| {
+        for entry in entries {
+            let included = resource(loader, entry, layer);
+            layer.part(included);
+        }
+    });
 }
 
 fn resource(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) -> Outcome<()> {
