@@ -129,7 +129,16 @@ pub(crate) enum Means {
 
 /// How a word of `text`, a command or a file in `dir`, may mean `path`.
 pub(crate) fn means_any(dir: &str, text: &str, path: &str) -> Option<Means> {
-    words(text).filter_map(|word| means(dir, word, path)).max()
+    means_one(dir, words(text), path)
+}
+
+/// How one of `words` of a command or a file in `dir` may mean `path`.
+pub(super) fn means_one<'a>(
+    dir: &str,
+    words: impl Iterator<Item = &'a str>,
+    path: &str,
+) -> Option<Means> {
+    words.filter_map(|word| means(dir, word, path)).max()
 }
 
 /// The words of a command or of code that may be paths.

@@ -132,3 +132,25 @@ kind: KubeletConfiguration
 "
     });
 }
+
+#[test]
+fn code_is_read_once_for_all_values_files() {
+    assert_linear(|count| {
+        let mut text = String::new();
+        for at in 0..count {
+            writeln!(
+                text,
+                "//- {at}/metrics-server/values.yaml
+apiService: {{insecureSkipTLSVerify: true}}
+defaultArgs: []"
+            )
+            .unwrap();
+            // A values file is much more work than code is.
+            for part in 0..100 {
+                writeln!(text, "//- {at}/{part}.tf\nresource other release {{ values = x }}")
+                    .unwrap();
+            }
+        }
+        text
+    });
+}

@@ -23,11 +23,21 @@ pub(crate) struct Unread<'a> {
     sources: &'a Sources,
     /// Files of installers that are not understood.
     installers: BTreeSet<FileId>,
-    /// Terraform's code: what it makes of several releases is not told one by one, and what a module
-    /// or a resource of another provider makes of values not at all.
-    terraform: OnceCell<Vec<FileId>>,
+    /// Those and Terraform's code, when something asks for them: what it makes of several releases is
+    /// not told one by one, and what a module or a resource of another provider makes of values not at
+    /// all.
+    files: OnceCell<Vec<Installer<'a>>>,
     /// Scripts with their commands that call Helm.
     scripts: OnceCell<Vec<(FileId, Vec<HelmCommand>)>>,
+}
+
+/// A file that may pass something to Helm.
+struct Installer<'a> {
+    file: FileId,
+    /// Whether it sets single values.
+    sets: bool,
+    /// Its words, each once.
+    words: BTreeSet<&'a str>,
 }
 
 /// A command that calls Helm.
@@ -51,13 +61,14 @@ impl<'a> Unread<'a> {
     /// Of a repository in which the installers at `places` are not understood.
     pub(crate) fn new(sources: &'a Sources, places: impl Iterator<Item = &'a Origin>) -> Self {
         let installers = places.filter_map(|it| Some(it.written_at()?.file)).collect();
-        Self { sources, installers, terraform: OnceCell::new(), scripts: OnceCell::new() }
+        Self { sources, installers, files: OnceCell::new(), scripts: OnceCell::new() }
     }
 
-    fn terraform(&self) -> &[FileId] {
-        self.terraform.get_or_init(|| {
+    fn files(&self) -> &[Installer<'a>] {
+        self.files.get_or_init(|| {
             let code = self.sources.iter().filter(|(_, it)| source::extension(&it.path) == "tf");
-            code.map(|(file, _)| file).collect()
+            let files = self.installers.iter().copied().chain(code.map(|(file, _)| file));
+            files.filter_map(|it| Installer::read(self.sources, it)).collect()
         })
     }
 
@@ -77,8 +88,7 @@ impl<'a> Unread<'a> {
     /// `values`, which stand at `path`, a values file or the directory of a chart, as they are
     /// known when something that is not read may install them; and what is to be said of it.
     pub(super) fn hide(&self, path: &str, values: Node) -> (Node, Option<Problem>) {
-        let files = self.installers.iter().chain(self.terraform());
-        let found = files.map(|file| (*file, self.passed_by_file(*file, path)));
+        let found = self.files().iter().map(|it| (it.file, self.passed_by_file(it, path)));
         let scripts = self.scripts().iter().map(|(file, commands)| {
             let passed = commands.iter().filter_map(|it| self.passed_by_command(*file, it, path));
             (*file, passed.max())
@@ -99,20 +109,10 @@ impl<'a> Unread<'a> {
         (values, Some(Problem::unresolved(&at, message)))
     }
 
-    fn passed_by_file(&self, file: FileId, path: &str) -> Option<Passed> {
-        if self.sources[file].path == path {
-            return None;
-        }
-        let text = self.sources.text(file);
-        let passes = match text.contains("argoproj.io/") {
-            true => text.contains("helm:"),
-            false => text.contains("values") || text.contains("set"),
-        };
-        let sets = text.lines().any(|it| {
-            let key = it.trim_start().trim_start_matches("- ");
-            ["set", "parameters:", "valuesObject:"].iter().any(|word| key.starts_with(word))
-        });
-        if passes { self.passed(file, text, path, sets) } else { None }
+    fn passed_by_file(&self, it: &Installer<'_>, path: &str) -> Option<Passed> {
+        let is_itself = self.sources[it.file].path == path;
+        let words = || it.words.iter().copied();
+        if is_itself { None } else { self.passed(it.file, words, path, it.sets) }
     }
 
     fn passed_by_command(&self, file: FileId, command: &HelmCommand, path: &str) -> Option<Passed> {
@@ -123,7 +123,8 @@ impl<'a> Unread<'a> {
         // A single file that is passed alone is what it is taken for, and so is each that a pattern
         // can mean; the one that is common to them is known with it.
         let Some((_, others)) = self.passes(file, command, path) else {
-            let passed = self.passed(file, &command.text, path, sets)?;
+            let words = || command::words(&command.text);
+            let passed = self.passed(file, words, path, sets)?;
             return (passed == Passed::Over || command.files.len() > 1).then_some(passed);
         };
         match sets {
@@ -183,15 +184,37 @@ impl<'a> Unread<'a> {
         told.all(|it| it == first).then_some(first)
     }
 
-    /// What is passed to Helm beside what stands at `path`, when `text` names it.
-    fn passed(&self, file: FileId, text: &str, path: &str, sets: bool) -> Option<Passed> {
+    /// What is passed to Helm beside what stands at `path`, when one of `words` names it.
+    fn passed<'w, I: Iterator<Item = &'w str>>(
+        &self,
+        file: FileId,
+        words: impl Fn() -> I,
+        path: &str,
+        sets: bool,
+    ) -> Option<Passed> {
         let dir = source::parent(&self.sources[file].path);
-        let means = command::means_any(dir, text, path)?;
+        let means = command::means_one(dir, words(), path)?;
         // What takes the files of this name takes nothing over them.
         let name = source::file_name(path);
-        let by_name = command::words(text).any(|it| source::file_name(it) == name);
+        let by_name = words().any(|it| source::file_name(it) == name);
         let over = sets || self.sources.is_chart(path) || (means == Means::Perhaps && !by_name);
         Some(if over { Passed::Over } else { Passed::Below })
+    }
+}
+
+impl<'a> Installer<'a> {
+    /// `None` when it passes nothing.
+    fn read(sources: &'a Sources, file: FileId) -> Option<Self> {
+        let text = sources.text(file);
+        let passes = match text.contains("argoproj.io/") {
+            true => text.contains("helm:"),
+            false => text.contains("values") || text.contains("set"),
+        };
+        let sets = text.lines().any(|it| {
+            let key = it.trim_start().trim_start_matches("- ");
+            ["set", "parameters:", "valuesObject:"].iter().any(|word| key.starts_with(word))
+        });
+        passes.then(|| Self { file, sets, words: command::words(text).collect() })
     }
 }
 
