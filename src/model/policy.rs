@@ -125,7 +125,9 @@ fn opening(rule: &Node, peers: &str) -> Opening {
             Some(ports) => open_ports(ports),
         },
     };
-    Opening { beyond_pods, ports, origin: rule.origin.clone() }
+    // What admits pods alone is where to edit.
+    let closes = rule.items_at(peers).first().filter(|_| beyond_pods == Some(false));
+    Opening { beyond_pods, ports, origin: closes.unwrap_or(rule).origin.clone() }
 }
 
 /// Whether some of `peers` are no pods: an `ipBlock` may be the API server's, or the nodes'.

@@ -92,12 +92,22 @@ impl BitnamiChart<'_> {
 
     pub(super) fn network_policy(&self) -> Rendering<Vec<Node>> {
         Condition::all(self, &["networkPolicy.enabled"])?.made(|| {
-            let open = Condition::all(
-                self,
-                &["networkPolicy.allowExternal", "networkPolicy.allowExternalEgress"],
-            )?;
+            let given = |key: &str| Condition::all(self, &[&format!("networkPolicy.{key}")]);
+            let (external, egress) = (given("allowExternal")?, given("allowExternalEgress")?);
+            let pods_alone =
+                given("extraIngress")?.negated().and(given("ingressNSMatchLabels")?.negated());
             let port = Fields::of(self).set("port", self.printed(self.port())?);
-            let ingress = Fields::of(self).set("ports", vec![port.node()]);
+            let mut ingress = Fields::of(self).set("ports", vec![port.node()]);
+            let open = if external.is == Ok(false) {
+                // Pods with the labels of its own, or with one for its clients.
+                let why = "which pods a policy admits is not modelled";
+                let pods = Node::unknown_value(why, &external.at);
+                let pods = Fields::of(self).at(&external.at).set("podSelector", pods).node();
+                ingress = ingress.set("from", vec![pods.clone(), pods]);
+                pods_alone.and(egress)
+            } else {
+                external.and(egress)
+            };
             let spec = Fields::of(self)
                 .set("podSelector", self.match_labels())
                 .set("policyTypes", self.own(json!(["Ingress", "Egress"])))
