@@ -242,7 +242,12 @@ fn branches(text: &str) -> Option<([String; 2], bool)> {
 }
 
 /// What is there in either case; `perhaps` makes what is there in one of them only.
-fn either(first: &Node, last: &Node, why: &Reason, perhaps: &impl Fn(&Node) -> Node) -> Node {
+pub(crate) fn either(
+    first: &Node,
+    last: &Node,
+    why: &Reason,
+    perhaps: &impl Fn(&Node) -> Node,
+) -> Node {
     if let (Some(items), Some(others)) = (first.as_list(), last.as_list()) {
         let mut others = others.iter().peekable();
         let both =

@@ -2,11 +2,12 @@
 //!
 //! A root module is an environment. What a variable of a root module holds is decided outside of
 //! the code (`-var`, `TF_VAR_…`, variable files), so it is unknown; a child module has what its
-//! caller passes. Everything that is computed is unknown.
+//! caller passes. What is computed is unknown, but for the operators and functions of `operators`.
 
 mod code;
 mod elsewhere;
 pub(crate) mod evaluate;
+mod operators;
 
 use std::{
     cell::Cell,
@@ -375,6 +376,11 @@ fn settings(scope: &TerraformScope<'_>, file: FileId, body: &Body, kind: &str) -
 impl Setting {
     fn new(entry: &Node) -> Self {
         let at = &entry.origin;
+        // One that may be there or not.
+        if let (Some(why), Some(there)) = (entry.unknown(), entry.if_there()) {
+            let setting = Self::new(&there);
+            return Self { value: setting.value.perhaps(why.clone(), false), ..setting };
+        }
         let get = |key: &str| entry.get(key).cloned();
         let nothing = || Node::new(Scalar::null(), at.clone());
         let nameless = || Node::unknown_value("it has no name", at);

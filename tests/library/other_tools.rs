@@ -142,13 +142,13 @@ fn a_helm_release_and_a_module_of_terraform() {
         podAnnotations.example.com/cluster: unknown: `data.aws_eks_cluster` is known only to Terraform  eks/metrics-server.tf:27 `data.aws_eks_cluster.this.name`
         hostNetwork.enabled: unknown: whether it is set is decided elsewhere  eks/metrics-server.tf:37 `dynamic`
     live/dev:
-      metrics-server 3.12.1 (suspended)  modules/metrics-server/main.tf:18 values `var.chart_version` < modules/metrics-server/main.tf:2 `"3.12.1"`
+      metrics-server 3.12.1  modules/metrics-server/main.tf:18 values `var.chart_version` < modules/metrics-server/main.tf:2 `"3.12.1"`
         replicas: 1  modules/metrics-server/main.tf:21 values `templatefile("${path.module}/values.yaml.tftpl", { replicas = var.replicas })` < modules/metrics-server/values.yaml.tftpl:2 templated `${replicas}` < modules/metrics-server/main.tf:21 values `var.replicas` < live/dev/main.tf:3
         podDisruptionBudget.enabled: true  modules/metrics-server/main.tf:21 values `templatefile("${path.module}/values.yaml.tftpl", { replicas = var.replicas })` < modules/metrics-server/values.yaml.tftpl:4
         podDisruptionBudget.minAvailable: 1  modules/metrics-server/main.tf:21 values `templatefile("${path.module}/values.yaml.tftpl", { replicas = var.replicas })` < modules/metrics-server/values.yaml.tftpl:5
         resources.limits.memory: 256Mi  modules/metrics-server/main.tf:26 `"256Mi"`
     live/prod:
-      metrics-server 3.12.1 (suspended)  modules/metrics-server/main.tf:18 values `var.chart_version` < modules/metrics-server/main.tf:2 `"3.12.1"`
+      metrics-server 3.12.1  modules/metrics-server/main.tf:18 values `var.chart_version` < modules/metrics-server/main.tf:2 `"3.12.1"`
         replicas: 2  modules/metrics-server/main.tf:21 values `templatefile("${path.module}/values.yaml.tftpl", { replicas = var.replicas })` < modules/metrics-server/values.yaml.tftpl:2 templated `${replicas}` < modules/metrics-server/main.tf:21 values `var.replicas` < live/prod/main.tf:3
         podDisruptionBudget.enabled: true  modules/metrics-server/main.tf:21 values `templatefile("${path.module}/values.yaml.tftpl", { replicas = var.replicas })` < modules/metrics-server/values.yaml.tftpl:4
         podDisruptionBudget.minAvailable: 1  modules/metrics-server/main.tf:21 values `templatefile("${path.module}/values.yaml.tftpl", { replicas = var.replicas })` < modules/metrics-server/values.yaml.tftpl:5
@@ -211,11 +211,12 @@ fn a_root_module_of_terraform_whose_values_cannot_all_be_told() {
         podLabels.team: two  main.tf:18 values `local.pod` < main.tf:7 `"two"`
       second 3.12.2  main.tf:25 `"3.12.2"`
         hostNetwork.enabled: true  main.tf:33
-        hostNetwork.*: unknown: its values are computed
+        hostNetwork.*: unknown: `data.http` is known only to Terraform
         args:
           - --kubelet-insecure-tls  main.tf:29 `["--kubelet-insecure-tls"]`
-        *: unknown: its values are computed
-    unresolved: its values are computed  main.tf:26:16 `compact([var.values, data.http.values.response_body])`
+        *: unknown: `data.http` is known only to Terraform
+    unresolved: `var.values` is set outside of the code  main.tf:26:25 `var.values`
+    unresolved: `data.http` is known only to Terraform  main.tf:26:37 `data.http.values.response_body`
     "#);
 }
 
@@ -948,4 +949,86 @@ fn a_chart_that_an_unread_application_may_install_has_unknown_values() {
     assert!(server.kubelet_insecure_tls.is_unknown());
     let notes = environments.iter().flat_map(|it| &it.problems);
     assert!(notes.into_iter().any(|it| it.message.contains("metrics-server of apps/ms")));
+}
+
+#[test]
+fn what_both_sides_of_a_condition_of_terraform_have_in_common_is_known() {
+    let sources = fixture(
+        r#"
+        //- main.tf
+        variable "ha" { default = true }
+        locals {
+          env  = "prod"
+          args = concat(["--kubelet-insecure-tls"], var.ha ? ["--v=2"] : [])
+          pods = merge({ team = "one", tier = "x" }, var.ha ? { tier = "y" } : {}, { who = "me" })
+        }
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          version    = local.env != "prod" ? "3.12.1" : "3.12.2"
+          values = [
+            yamlencode({
+              replicas             = local.env == "prod" && !false ? 2 : var.replicas
+              revisionHistoryLimit = var.ha ? 3 : 3
+              args                 = local.args
+              podLabels            = local.pods
+              resources = var.ha ? {
+                requests = { memory = "200Mi", cpu = "100m" }
+                } : {
+                requests = { memory = "200Mi", cpu = "50m" }
+              }
+              podAnnotations = {
+                a = coalesce("", "first")
+                b = try(local.env, "other")
+                c = lookup({ prod = "p" }, local.env, "none")
+                d = lookup({ dev = "p" }, local.env, "none")
+                e = true ? 1 : "text"
+              }
+            }),
+            var.ha ? yamlencode({ priorityClassName = "system-cluster-critical" }) : "",
+          ]
+        }
+        resource "helm_release" "second" {
+          name       = "second"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          version    = "3.12.2"
+          values     = var.ha ? [file("ha.yaml")] : []
+          set = concat(
+            [{ name = "args", value = "{--kubelet-insecure-tls}" }],
+            var.ha ? [{ name = "hostNetwork.enabled", value = true }] : [],
+          )
+        }
+        //- ha.yaml
+        replicas: 2
+        podDisruptionBudget: {enabled: true, minAvailable: 1}
+        "#,
+    );
+    assert_snapshot!(installed(&sources), @r#"
+    default:
+      metrics-server 3.12.2  main.tf:11 `"3.12.2"`
+        replicas: 2  main.tf:14
+        revisionHistoryLimit: 3  main.tf:15
+        args:
+          - --kubelet-insecure-tls  main.tf:16 values `local.args` < main.tf:4 `"--kubelet-insecure-tls"`
+          - unknown: `var.ha` is set outside of the code  main.tf:16 values `local.args` < main.tf:4 `"--v=2"`
+        podLabels.team: one  main.tf:17 values `local.pods` < main.tf:5 `"one"`
+        podLabels.tier: unknown: `var.ha` is set outside of the code  main.tf:17 values `local.pods` < main.tf:5 `"y"`
+        podLabels.who: me  main.tf:17 values `local.pods` < main.tf:5 `"me"`
+        resources.requests.memory: 200Mi  main.tf:19 `"200Mi"`
+        resources.requests.cpu: unknown: `var.ha` is set outside of the code  main.tf:19 `"100m"`
+        podAnnotations.a: first  main.tf:24 `"first"`
+        podAnnotations.b: prod  main.tf:25 values `local.env` < main.tf:3 `"prod"`
+        podAnnotations.c: p  main.tf:26 `"p"`
+        podAnnotations.d: none  main.tf:27 `"none"`
+        podAnnotations.e: "1"  main.tf:28 `1`
+        priorityClassName: unknown: `var.ha` is set outside of the code  main.tf:31 `"system-cluster-critical"`
+      second 3.12.2  main.tf:38 `"3.12.2"`
+        replicas: unknown: `var.ha` is set outside of the code  main.tf:39 values `file("ha.yaml")` < ha.yaml:1 `2`
+        podDisruptionBudget: unknown: `var.ha` is set outside of the code  main.tf:39 values `file("ha.yaml")` < ha.yaml:2 `{enabled: true, minAvailable: 1}`
+        args:
+          - --kubelet-insecure-tls  main.tf:41 `"{--kubelet-insecure-tls}"`
+        hostNetwork.enabled: unknown: `var.ha` is set outside of the code  main.tf:42 `true`
+    "#);
 }

@@ -13,7 +13,7 @@ use hcl_edit::{
     template::{Element, HeredocTemplate, Template},
 };
 
-use super::{Module, code};
+use super::{Module, code, operators};
 use crate::{
     parse,
     placeholder::Placeholder,
@@ -141,8 +141,20 @@ impl TerraformScope<'_> {
                     Some(it),
                 ) => return next(it),
                 ("yamlencode" | "jsonencode", Some(it)) if self.as_written => return next(it),
-                (name, _) => Node::unknown_value(format!("`{name}()` is not evaluated"), &at),
+                (name, _) => self.function(file, call, &at, depth).unwrap_or_else(|| {
+                    Node::unknown_value(format!("`{name}()` is not evaluated"), &at)
+                }),
             },
+            Expression::Conditional(it) => {
+                let (yes, no) = (next(&it.true_expr), next(&it.false_expr));
+                match self.holds(file, it, depth) {
+                    Ok(true) => operators::unified(&yes, &no),
+                    Ok(false) => operators::unified(&no, &yes),
+                    Err(why) => operators::either(&yes, &no, &why),
+                }
+            }
+            Expression::UnaryOp(it) => self.unary(file, it, &at, depth),
+            Expression::BinaryOp(it) => self.binary(file, it, &at, depth),
             _ => Node::unknown_value("it is computed", &at),
         };
         if self.as_written && node.unknown().is_some() {
@@ -299,9 +311,25 @@ impl TerraformScope<'_> {
                 Ok(items.iter().map(|it| self.layer(file, it, depth, read)).collect())
             }
             Expression::Parenthesis(it) => self.layers(file, it.inner(), depth + 1, read),
-            Expression::FuncCall(call) if call.name.name.as_str() == "concat" => {
+            Expression::FuncCall(call)
+                if ["concat", "compact"].contains(&call.name.name.as_str())
+                    && !call.args.expand_final() =>
+            {
                 let lists = call.args.iter().map(|it| self.layers(file, it, depth + 1, read));
                 Ok(lists.collect::<Result<Vec<_>, _>>()?.concat())
+            }
+            Expression::Conditional(it) => {
+                let mut side = |it| self.layers(file, it, depth + 1, read);
+                let why = match self.holds(file, it, depth) {
+                    Ok(holds) => return side(if holds { &it.true_expr } else { &it.false_expr }),
+                    Err(why) => why,
+                };
+                let nothing = Node::new(Map::default(), written(file, expression.span()));
+                let mut side = |it| -> Result<Node, Reason> {
+                    let layers = side(it)?;
+                    Ok(layers.iter().fold(nothing.clone(), |all, it| helm::merge(&all, it)))
+                };
+                Ok(vec![operators::either(&side(&it.true_expr)?, &side(&it.false_expr)?, &why)])
             }
             Expression::Traversal(it) => {
                 if let Some(name) = local_name(it) {
@@ -328,7 +356,24 @@ impl TerraformScope<'_> {
         read: &mut BTreeSet<FileId>,
     ) -> Node {
         const TEXTS: [&str; 4] = ["file", "templatefile", "yamlencode", "jsonencode"];
-        let Expression::Array(items) = expression else { return self.value(file, expression, 0) };
+        let items = match expression {
+            Expression::Array(items) => items,
+            Expression::Conditional(it) => {
+                let mut side = |it| self.passed(file, it, read);
+                let (yes, no) = (side(&it.true_expr), side(&it.false_expr));
+                return match self.holds(file, it, 0) {
+                    Ok(holds) => {
+                        if holds {
+                            yes
+                        } else {
+                            no
+                        }
+                    }
+                    Err(why) => operators::either(&yes, &no, &why),
+                };
+            }
+            _ => return self.value(file, expression, 0),
+        };
         let items = items.iter().map(|item| match item {
             Expression::FuncCall(it) if TEXTS.contains(&it.name.name.as_str()) => {
                 self.layer(file, item, 0, read)
@@ -352,6 +397,16 @@ impl TerraformScope<'_> {
         }
         match expression {
             Expression::FuncCall(call) => self.call(file, call, &at, depth, read),
+            Expression::Conditional(it) => {
+                let mut side = |it| self.layer(file, it, depth + 1, read);
+                match self.holds(file, it, depth) {
+                    Ok(true) => side(&it.true_expr),
+                    Ok(false) => side(&it.false_expr),
+                    Err(why) => {
+                        operators::either(&side(&it.true_expr), &side(&it.false_expr), &why)
+                    }
+                }
+            }
             Expression::Parenthesis(it) => self.layer(file, it.inner(), depth + 1, read),
             Expression::HeredocTemplate(it) => match self.heredoc(file, it, depth) {
                 Ok((node, holes)) => self.filled(&node, &holes),
@@ -468,6 +523,10 @@ impl TerraformScope<'_> {
         }
         if node.as_map().is_some() {
             return node.clone();
+        }
+        // The provider passes over a null.
+        if node.is_null() {
+            return Node::new(Map::default(), node.origin.clone());
         }
         if node.as_str().is_none() {
             return Node::unknown_value("its values are not text", &node.origin);
