@@ -240,7 +240,7 @@ fn api_service(index: &ObjectIndex<'_>, object: &Object) -> Option<ApiService> {
         _ => Fact::Absent(None),
     };
     let foreign = service.value().is_some_and(|service| {
-        service.split_once('/').is_some_and(|(at, name)| is_foreign(index, at, name))
+        service.split_once('/').is_some_and(|(at, name)| is_foreign(index, object, at, name))
     });
     let release = object.release.and_then(|it| index.environment.releases.get(it));
     Some(ApiService {
@@ -257,9 +257,10 @@ fn api_service(index: &ObjectIndex<'_>, object: &Object) -> Option<ApiService> {
     })
 }
 
-/// Whether a Service is another program's: it is not called like metrics-server, and does not
-/// select its pods.
-fn is_foreign(index: &ObjectIndex<'_>, namespace: &str, name: &str) -> bool {
+/// Whether the Service that `registration` names is another program's: it is not called like
+/// metrics-server, does not select its pods, and is there or may be elsewhere. What the file of a
+/// metrics-server names in its namespace and nobody has is a name that is wrong.
+fn is_foreign(index: &ObjectIndex<'_>, registration: &Object, namespace: &str, name: &str) -> bool {
     let services = index.named("Service", namespace, name);
     let selector = services.first().and_then(|it| it.node.at("spec.selector"));
     let by = selector.and_then(Node::as_map);
@@ -268,11 +269,13 @@ fn is_foreign(index: &ObjectIndex<'_>, namespace: &str, name: &str) -> bool {
         Some(by) => certain_pair(by).map(|it| vec![it, name.to_owned()]),
         None => Some(vec![name.to_owned()]),
     };
-    let workloads = index.pods(Some(namespace), words).filter(|it| it.is_server);
+    let mut workloads = index.pods(Some(namespace), words).filter(|it| it.is_server);
+    let file = |it: &Object| it.node.origin.written_at().map(|it| it.file);
+    let mut servers = index.pods(Some(namespace), None).filter(|it| it.is_server);
     !name.contains("metrics-server")
         && !workloads
-            .map(|it| it.object)
-            .any(|it| it.name() == name || by.is_some_and(|selector| selects(selector, &it.node)))
+            .any(|it| it.object.name() == name || by.is_some_and(|by| selects(by, &it.object.node)))
+        && !(services.is_empty() && servers.any(|it| file(it.object) == file(registration)))
 }
 
 /// The APIServices of metrics-servers, by how near they are to what they may be for.

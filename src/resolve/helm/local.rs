@@ -364,8 +364,9 @@ fn directory(context: &Context<'_>, dir: &str, dependency: &Dependency) -> Optio
 /// Whether a dependency is installed: by the first of its conditions that is a boolean, else by its
 /// tags.
 fn enabled(dependency: &Node, values: &Node) -> Result<bool, Reason> {
-    for path in dependency.str_at("condition").unwrap_or_default().split(',') {
-        let value = values.look(path.trim()).map_err(|(why, _)| why)?;
+    let conditions = dependency.str_at("condition").unwrap_or_default().split(',').map(str::trim);
+    for path in conditions.filter(|it| !it.is_empty()) {
+        let value = values.look(path).map_err(|(why, _)| why)?;
         if let Some(enabled) = value.and_then(Node::as_bool) {
             return Ok(enabled);
         }
