@@ -272,10 +272,11 @@ fn is_foreign(index: &ObjectIndex<'_>, registration: &Object, namespace: &str, n
     let mut workloads = index.pods(Some(namespace), words).filter(|it| it.is_server);
     let file = |it: &Object| it.node.origin.written_at().map(|it| it.file);
     let mut servers = index.pods(Some(namespace), None).filter(|it| it.is_server);
-    !name.contains("metrics-server")
-        && !workloads
-            .any(|it| it.object.name() == name || by.is_some_and(|by| selects(by, &it.object.node)))
-        && !(services.is_empty() && servers.any(|it| file(it.object) == file(registration)))
+    let leads_to = |it: &Object| it.name() == name || by.is_some_and(|by| selects(by, &it.node));
+    if name.contains("metrics-server") || workloads.any(|it| leads_to(it.object)) {
+        return false;
+    }
+    !services.is_empty() || servers.all(|it| file(it.object) != file(registration))
 }
 
 /// The APIServices of metrics-servers, by how near they are to what they may be for.

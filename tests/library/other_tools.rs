@@ -798,7 +798,7 @@ fn a_values_file_that_does_not_exist_fails_the_application() {
     assert_snapshot!(described(&repository(files)), @"
     environment prod  argo-cd-application  argo/metrics-server.yaml:3:18
       serving  unknown
-      metrics-server x/  argo-cd, suspended  charts/ms/Chart.yaml:6:14
+      metrics-server x/  argo-cd  charts/ms/Chart.yaml:6:14
         chart metrics-server  3.12.2  charts/ms/Chart.yaml:6:14
         arg  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
         arg  unknown: a values file does not exist  argo/metrics-server.yaml:8:11 overridden < argo/metrics-server.yaml:8:25 values < argo/metrics-server.yaml:8:25
