@@ -10,7 +10,7 @@ use regex::Regex;
 
 use crate::{
     data::{
-        subject::{is_approver_named_in, is_server_named_in},
+        subject::{APPROVERS, SERVER, is_approver_named_in, is_server_named_in},
         words,
     },
     problem::Problem,
@@ -107,6 +107,17 @@ const LANGUAGES: &[Language] = &[
     },
 ];
 
+/// What a script says that configures kubelets.
+const CONFIGURES: &[&str] = &["serverTLSBootstrap", "rotate-server-certificates"];
+
+static SAID: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&[SERVER, APPROVERS, CONFIGURES].concat().join("|")).ok());
+
+/// Whether `text` names anything that [`found`] finds.
+fn is_said_in(text: &str) -> bool {
+    SAID.as_ref().is_none_or(|it| it.is_match(text))
+}
+
 static LANGUAGE_LINES: LazyLock<Vec<Option<Regex>>> =
     LazyLock::new(|| LANGUAGES.iter().map(|it| Regex::new(it.line).ok()).collect());
 
@@ -149,7 +160,11 @@ fn of_file(
     is_read: &dyn Fn(&str, &str) -> bool,
 ) -> Vec<(What, FileId, Problem)> {
     let (path, text) = (&*sources[file].path, sources.text(file));
-    let dir = source::parent(path);
+    // Most files only speak of kubelets or nodes, and those that name it do so in few lines.
+    if !is_said_in(text) {
+        return Vec::new();
+    }
+    let (dir, is_script) = (source::parent(path), is_script(path));
     let mut found: Vec<(What, FileId, Problem)> = Vec::new();
     let names = Names::of(text);
     let mut add = |what: What, verb: &str, by: &str, at: Origin| {
@@ -178,13 +193,15 @@ fn of_file(
         .filter_map(|(it, line)| Some((it, line.as_ref()?)))
         .collect();
     for (start, line) in command::lines(text) {
+        if !is_said_in(line) && !names.server(line) {
+            continue;
+        }
         let bare = line.trim_start();
         let whole = {
             let start = start + line.len() - bare.len();
             start..start + first_line(bare)
         };
-        for Installation { at: begin, command, verb } in command::installing(line, is_script(path))
-        {
+        for Installation { at: begin, command, verb } in command::installing(line, is_script) {
             let what = if names.server(command) { Some(What::Server) } else { What::of(command) };
             if let Some(what) = what
                 && (command.contains("--set") || !is_read(dir, command))
@@ -198,11 +215,7 @@ fn of_file(
                 add(what, "installed", language.by, at(whole.clone()));
             }
         }
-        let configures = ["serverTLSBootstrap", "rotate-server-certificates"];
-        if is_script(path)
-            && configures.iter().any(|it| line.contains(it))
-            && !command::is_said(line)
-        {
+        if is_script && CONFIGURES.iter().any(|it| line.contains(it)) && !command::is_said(line) {
             add(What::Kubelets, "configured", by(path), at(whole));
         }
     }
