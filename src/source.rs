@@ -24,6 +24,7 @@ pub(crate) struct Sources {
     pub repositories: Vec<String>,
     load: Box<Load>,
     ignored: OnceLock<Gitignore>,
+    directories: OnceLock<BTreeSet<String>>,
 }
 
 /// Reads one file, given its path relative to the root.
@@ -147,8 +148,8 @@ impl Sources {
             .into_iter()
             .map(|(path, relevance, text)| Source::new(path, relevance, text))
             .collect();
-        let (repositories, ignored) = (Vec::new(), OnceLock::new());
-        Self { files, links, suffixes, repositories, load, ignored }
+        let (repositories, ignored, directories) = (Vec::new(), OnceLock::new(), OnceLock::new());
+        Self { files, links, suffixes, repositories, load, ignored, directories }
     }
 
     /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what
@@ -211,15 +212,19 @@ impl Sources {
     }
 
     /// Every directory with files somewhere below it, but for the root, in order.
-    pub(crate) fn directories(&self) -> BTreeSet<&str> {
-        let mut all = BTreeSet::new();
-        for (_, source) in self.iter() {
-            let mut dir = parent(&source.path);
-            while !dir.is_empty() && all.insert(dir) {
-                dir = parent(dir);
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
+        let all = self.directories.get_or_init(|| {
+            let mut all = BTreeSet::new();
+            for source in &self.files {
+                let mut dir = parent(&source.path);
+                while !dir.is_empty() && !all.contains(dir) {
+                    all.insert(dir.to_owned());
+                    dir = parent(dir);
+                }
             }
-        }
-        all
+            all
+        });
+        all.iter().map(String::as_str)
     }
 
     /// The files below `dir`, at any depth, in path order; `""` is the root.

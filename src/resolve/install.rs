@@ -245,7 +245,7 @@ pub(crate) fn near<'s>(sources: &'s Sources, path: &str) -> Option<&'s str> {
     };
     let depth = path.split('/').count();
     let few = |dir: &&str| differs(dir).is_some_and(|names| names <= depth.div_ceil(2));
-    nearest(path, sources.directories().into_iter().filter(few))
+    nearest(path, sources.directories().filter(few))
 }
 
 /// Whether there is nothing in a field.

@@ -3,8 +3,6 @@
 //! `list` and `git` generators, and `matrix` and `merge` of them, are in the repository. Others ask
 //! a cluster or a service: their one instance stands for all, its parameters unknown.
 
-use std::collections::BTreeSet;
-
 use globset::GlobMatcher;
 
 use crate::{
@@ -234,10 +232,9 @@ impl Generation<'_, '_> {
     }
 
     /// Every directory of the repository that is not hidden, in order.
-    fn directories(&self) -> BTreeSet<&str> {
-        let mut all = self.argo.context.sources.directories();
-        all.retain(|dir| !dir.split('/').any(|it| it.starts_with('.')));
-        all
+    fn directories(&self) -> impl Iterator<Item = &str> {
+        let all = self.argo.context.sources.directories();
+        all.filter(|dir| !dir.split('/').any(|it| it.starts_with('.')))
     }
 
     fn path_params(

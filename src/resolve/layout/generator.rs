@@ -89,7 +89,7 @@ fn captures(
     let escaped = regex::escape(pattern);
     let groups = CAPTURE.as_ref()?.replace_all(&escaped, "(?P<$1>[^/]+)");
     let matcher = Regex::new(&format!("^{groups}$")).ok()?;
-    sources.directories().into_iter().find_map(|dir| {
+    sources.directories().find_map(|dir| {
         let found = matcher.captures(dir)?;
         let names = matcher.capture_names().flatten();
         let captures = names.map(|it| (format!("{{{it}}}"), found[it].to_owned()));
