@@ -130,7 +130,7 @@ fn auth_reader(environment: &Environment, object: &Object) -> AuthReader {
 }
 
 /// What an account is as the subject of a binding: itself, and the groups that it is in.
-fn names_of(namespace: &str, account: &str) -> Vec<String> {
+pub(super) fn names_of(namespace: &str, account: &str) -> Vec<String> {
     vec![
         format!("User system:serviceaccount:{namespace}:{account}"),
         "Group system:serviceaccounts".to_owned(),

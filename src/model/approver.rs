@@ -10,6 +10,8 @@ pub(crate) use elsewhere::elsewhere;
 pub(crate) use policy::Weakness;
 pub(super) use policy::of_values;
 
+use std::{cell::LazyCell, collections::BTreeSet};
+
 use crate::{
     data::subject::APPROVERS,
     model::{Approver, workload::in_pods},
@@ -49,7 +51,12 @@ pub(super) fn unseen(environment: &Environment) -> impl Iterator<Item = Approver
     let parts = environment.problems.iter().filter(|it| it.unseen.objects).map(|it| it.at.clone());
     let charts = environment.releases.iter().filter(|it| is_chart_elsewhere(it));
     let charts = charts.map(|it| it.anchor.clone());
-    let not_built = environment.objects.iter().filter(|it| is_not_built(environment, it));
+    let objects = || environment.objects.iter();
+    let applied = LazyCell::new(move || {
+        objects().filter_map(|it| environment.applies(it)).collect::<BTreeSet<_>>()
+    });
+    let not_built = objects()
+        .filter(move |it| is_application(it) && !applied.contains(&Unit::of_object(&it.node).id));
     let elsewhere = parts.chain(charts).chain(not_built.map(Object::anchor));
     elsewhere.map(|it| Approver::new("something that is not in the repository", &it, false))
 }
@@ -60,16 +67,13 @@ fn is_chart_elsewhere(release: &Release) -> bool {
     release.family.is_none() && release.directory.is_none() && release.chart.starts_with(['.', '/'])
 }
 
-/// Whether `object` is an Application of manifests that `environment` does not hold.
-fn is_not_built(environment: &Environment, object: &Object) -> bool {
-    if object.group() != "argoproj.io" || object.kind() != "Application" {
-        return false;
-    }
-    let own = Unit::of_object(&object.node).id;
+/// Whether `object` is an Application of manifests.
+fn is_application(object: &Object) -> bool {
     let mut sources =
         object.node.at("spec.source").into_iter().chain(object.node.items_at("spec.sources"));
-    sources.any(|it| it.get("path").is_some())
-        && !environment.objects.iter().any(|it| environment.applies(it).as_ref() == Some(&own))
+    object.group() == "argoproj.io"
+        && object.kind() == "Application"
+        && sources.any(|it| it.get("path").is_some())
 }
 
 /// The approvers among `objects`.

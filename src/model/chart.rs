@@ -11,18 +11,16 @@ use crate::{
     model::{
         Fact, InstalledChart, ReleaseFacts, UnknownKey, WrongValue, WrongValueEffect, drift,
         fact::written,
+        index::ObjectIndex,
         workload::{self, fact},
     },
     placeholder::has_placeholder,
-    resolve::{
-        environment::{Environment, Release},
-        helm::truth,
-    },
+    resolve::{environment::Release, helm::truth},
     tree::{Entry, Node, Origin},
 };
 
 /// The chart that `release` installs, when it is one that we know.
-pub(super) fn installed(environment: &Environment, release: &Release) -> Option<InstalledChart> {
+pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<InstalledChart> {
     let family = release.family?;
     let version = version(release);
     let chart = charts::chart(family);
@@ -36,9 +34,9 @@ pub(super) fn installed(environment: &Environment, release: &Release) -> Option<
         wrong_values: wrong_values(release, family, &keys),
         unknown_keys: unknown_keys(release, &keys),
         creates_api_service: fact(&release.values, "apiService.create", workload::boolean),
-        drifts: drift::drifts(environment, release),
+        drifts: drift::drifts(index, release),
         is_copy: release.directory.is_some(),
-        facts: ReleaseFacts::of(environment, release, &release.name)?,
+        facts: ReleaseFacts::of(index, release, &release.name)?,
         anchor: release.anchor.clone(),
     })
 }

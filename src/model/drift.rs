@@ -4,8 +4,8 @@ use semver::Version;
 
 use crate::{
     data::Family,
-    model::{Drift, chart, release, workload},
-    resolve::environment::{Environment, Object, Release},
+    model::{Drift, chart, index::ObjectIndex, release, workload},
+    resolve::environment::{Object, Release},
     tree::{Node, Origin},
 };
 
@@ -16,10 +16,10 @@ const NULLS: Version = Version::new(3, 13, 1);
 
 /// What the Application of `release` never brings in sync and does not ignore; nothing where nobody
 /// can tell.
-pub(super) fn drifts(environment: &Environment, release: &Release) -> Vec<Drift> {
+pub(super) fn drifts(index: &ObjectIndex<'_>, release: &Release) -> Vec<Drift> {
     let Some(version) = chart::exact(release) else { return Vec::new() };
     let of_ours = release.family == Some(Family::KubernetesSigs) && release.directory.is_none();
-    let Some(application) = application(environment, release).filter(|_| of_ours) else {
+    let Some(application) = application(index, release).filter(|_| of_ours) else {
         return Vec::new();
     };
     let Ok(ignored) = application.node.look("spec.ignoreDifferences") else { return Vec::new() };
@@ -74,6 +74,6 @@ fn in_values(release: &Release, version: &Version) -> Vec<Drift> {
 }
 
 /// The Application that deploys `release`.
-fn application<'e>(environment: &'e Environment, release: &Release) -> Option<&'e Object> {
-    release::installer(environment, release, "Application").filter(|_| release.via == "argo-cd")
+fn application<'e>(index: &ObjectIndex<'e>, release: &Release) -> Option<&'e Object> {
+    release::installer(index, release, "Application").filter(|_| release.via == "argo-cd")
 }

@@ -1,13 +1,16 @@
 //! The objects of an environment by what is asked of them, so that no question goes through all.
 
-use std::{cell::OnceCell, collections::BTreeMap};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{
     data::kinds::WORKLOADS,
     model::{
         access, budget, lower,
         lower::namespace_of,
-        policy, selector, service,
+        mesh, policy, release, selector, service,
         workload::{self, in_pods},
     },
     resolve::environment::{Environment, Object},
@@ -28,6 +31,9 @@ pub(super) struct ObjectIndex<'a> {
     other_policies: OnceCell<bool>,
     verticals: OnceCell<Words<&'a Object>>,
     limit_ranges: OnceCell<Words<&'a Object>>,
+    secrets: OnceCell<Words<&'a Object>>,
+    peer_authentications: OnceCell<Words<&'a Object>>,
+    groups: OnceCell<BTreeSet<&'a str>>,
 }
 
 /// The pods that an object is, or makes.
@@ -60,6 +66,9 @@ impl<'a> ObjectIndex<'a> {
             other_policies: OnceCell::new(),
             verticals: OnceCell::new(),
             limit_ranges: OnceCell::new(),
+            secrets: OnceCell::new(),
+            peer_authentications: OnceCell::new(),
+            groups: OnceCell::new(),
         };
         for object in &environment.objects {
             let kind = object.kind();
@@ -139,6 +148,31 @@ impl<'a> ObjectIndex<'a> {
     pub(super) fn has_other_policies(&self) -> bool {
         let found = || self.environment.objects.iter().any(policy::is_other);
         *self.other_policies.get_or_init(found)
+    }
+
+    /// What is a Secret of that name, or makes one, in its namespace.
+    pub(super) fn secrets(&self, namespace: &str, name: &str) -> Vec<&'a Object> {
+        let kinds = self.kinds.keys().copied();
+        let kinds: Vec<&str> =
+            kinds.filter(|it| it.contains("Secret") || *it == "Certificate").collect();
+        let asked = Some(vec![name.to_owned()]);
+        self.find(&self.secrets, &kinds, |it| Some(release::secrets(it)), namespace, asked)
+    }
+
+    /// The `PeerAuthentications` of a namespace that may select pods with these labels.
+    pub(super) fn peer_authentications(
+        &self,
+        namespace: &str,
+        labels: Option<&Node>,
+    ) -> Vec<&'a Object> {
+        let (kinds, asked) = (["PeerAuthentication"], selector::pairs(labels));
+        self.find(&self.peer_authentications, &kinds, mesh::asked, namespace, asked)
+    }
+
+    /// Whether there is an object of that API group.
+    pub(super) fn has_group(&self, group: &str) -> bool {
+        let groups = || self.environment.objects.iter().map(Object::group).collect();
+        self.groups.get_or_init(groups).contains(group)
     }
 
     pub(super) fn limit_ranges(&self, namespace: &str) -> Vec<&'a Object> {

@@ -111,11 +111,7 @@ pub(crate) fn lower(
             None => Fact::Absent(None),
         },
         metrics_servers,
-        charts: environment
-            .releases
-            .iter()
-            .filter_map(|it| chart::installed(environment, it))
-            .collect(),
+        charts: environment.releases.iter().filter_map(|it| chart::installed(&index, it)).collect(),
         kubelets: platform.kubelets,
         misplaced: platform.misplaced,
         open_control_plane: platform.open_control_plane,
@@ -465,16 +461,16 @@ fn metrics_server(
         access: access::of(index, object, namespace),
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
         beside: workload::beside(node, container),
-        resizer: resizer::resizer(sources, environment, object),
+        resizer: resizer::resizer(sources, index, object),
         mesh: mesh::mesh(index, object),
         fargate: fargate::evidence(object, profiles),
         policies: policy::policies(index, object),
-        release_timeout: release.map_or(Fact::Absent(None), |it| release::timeout(environment, it)),
+        release_timeout: release.map_or(Fact::Absent(None), |it| release::timeout(index, it)),
         versions: match version.value() {
             Some(version) => vec![Version { pre: Prerelease::EMPTY, ..version.clone() }],
             None => release.map(chart::programs).unwrap_or_default(),
         },
-        release: release.and_then(|it| ReleaseFacts::of(environment, it, object.name())),
+        release: release.and_then(|it| ReleaseFacts::of(index, it, object.name())),
         pod: Some(pod::pod(index, object, container)),
         services: service::services(index, object, namespace, api_service),
         registration: api_service.filter(|it| is_beside(sources, environment, object, it)).cloned(),

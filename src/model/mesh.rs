@@ -1,8 +1,12 @@
 //! A service mesh that lets only its own members reach the pods of a metrics-server.
 
-use super::{index::ObjectIndex, lower::namespace_of, selector::selects};
+use super::{
+    index::{Asked, ObjectIndex},
+    lower::namespace_of,
+    selector::{certain_pairs, selects},
+};
 use crate::{
-    resolve::environment::{Environment, Object},
+    resolve::environment::Object,
     tree::{Node, Origin},
 };
 
@@ -19,7 +23,6 @@ pub(crate) struct Mesh {
 
 /// The mesh that certainly keeps the API server away from the pods of `object`.
 pub(super) fn mesh(index: &ObjectIndex<'_>, object: &Object) -> Option<Mesh> {
-    let environment = index.environment;
     let metadata = object.node.look("spec.template.metadata").ok()??;
     let [labels, annotations] =
         ["labels", "annotations"].map(|field| metadata.look(field).map(Option::<&Node>::cloned));
@@ -31,8 +34,8 @@ pub(super) fn mesh(index: &ObjectIndex<'_>, object: &Object) -> Option<Mesh> {
         field.cloned()
     };
     let pods = Pods { labels, annotations };
-    istio(environment, object, &pods, of_namespace("labels").as_ref())
-        .or_else(|| linkerd(environment, &pods, of_namespace("annotations").as_ref()))
+    istio(index, object, &pods, of_namespace("labels").as_ref())
+        .or_else(|| linkerd(index, &pods, of_namespace("annotations").as_ref()))
 }
 
 /// What is said of pods.
@@ -47,10 +50,13 @@ fn value<'a>(of: Option<&'a Node>, key: &str) -> Option<(&'a str, &'a Origin)> {
     Some((node.as_str().unwrap_or_default(), &node.origin))
 }
 
+/// The namespace whose `PeerAuthentication` is the whole mesh's.
+const ROOT: &str = "istio-system";
+
 /// Istio's sidecar refuses what is not mutual TLS where the `PeerAuthentication` that is nearest to
 /// the pods says STRICT: one that selects them, that of their namespace, that of the mesh.
 fn istio(
-    environment: &Environment,
+    index: &ObjectIndex<'_>,
     object: &Object,
     pods: &Pods,
     namespace: Option<&Node>,
@@ -70,14 +76,17 @@ fn istio(
         return None;
     }
     let mut nearest: Option<(u8, &Node)> = None;
-    for it in environment.objects.iter().filter(|it| it.kind() == "PeerAuthentication") {
+    let own = namespace_of(object);
+    let said = |namespace| index.peer_authentications(namespace, pods.labels.as_ref());
+    let root = if own == ROOT { Vec::new() } else { said(ROOT) };
+    for it in said(own).into_iter().chain(root) {
         let selector = it.node.look("spec.selector").ok()?.filter(|it| !it.is_null());
-        let here = namespace_of(it) == namespace_of(object);
+        let here = namespace_of(it) == own;
         let rank = match selector {
             Some(by) if here && selects(by, pods.labels.as_ref()).ok()? => 3,
             None if here => 2,
-            None if namespace_of(it) == "istio-system" => 1,
-            _ => continue,
+            None => 1,
+            Some(_) => continue,
         };
         // It may leave out metrics-server's port.
         if it.node.look("spec.portLevelMtls").ok()?.is_some() {
@@ -92,14 +101,19 @@ fn istio(
     Some(Mesh { name: "Istio", injected: injected.clone(), strict: mode.origin.clone() })
 }
 
+/// The labels one of which all pods have that a `PeerAuthentication` selects, or may.
+pub(super) fn asked(object: &Object) -> Asked {
+    certain_pairs(object.node.look("spec.selector").ok()??)
+}
+
 /// Linkerd's proxy refuses what is not mutual TLS where its default policy says so.
-fn linkerd(environment: &Environment, pods: &Pods, namespace: Option<&Node>) -> Option<Mesh> {
+fn linkerd(index: &ObjectIndex<'_>, pods: &Pods, namespace: Option<&Node>) -> Option<Mesh> {
     let said = |key: &str| value(pods.annotations.as_ref(), key).or_else(|| value(namespace, key));
     let (_, injected) = said("linkerd.io/inject").filter(|(it, _)| *it == "enabled")?;
     let policy = said("config.linkerd.io/default-inbound-policy");
     let closed = ["deny", "all-authenticated", "cluster-authenticated"];
     let (_, strict) = policy.filter(|(it, _)| closed.contains(it))?;
     let opened = said("config.linkerd.io/skip-inbound-ports").is_some()
-        || environment.objects.iter().any(|it| it.group() == "policy.linkerd.io");
+        || index.has_group("policy.linkerd.io");
     (!opened).then(|| Mesh { name: "Linkerd", injected: injected.clone(), strict: strict.clone() })
 }

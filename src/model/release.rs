@@ -10,10 +10,10 @@ use crate::{
     model::{
         Duration, Fact, chart,
         fact::{Datum, Facts, facts},
-        lower::namespace_of,
+        index::ObjectIndex,
         workload::{self, fact},
     },
-    resolve::environment::{Environment, Object, Release},
+    resolve::environment::{Object, Release},
     tree::{Node, Origin, Reason, Via},
 };
 
@@ -40,16 +40,16 @@ facts! {
 }
 
 impl ReleaseFacts {
-    /// What `release` of `environment` says, if its chart is one that we know; `name` is what the
+    /// What `release` of an environment says, if its chart is one that we know; `name` is what the
     /// chart calls its objects.
-    pub(super) fn of(environment: &Environment, release: &Release, name: &str) -> Option<Self> {
+    pub(super) fn of(index: &ObjectIndex<'_>, release: &Release, name: &str) -> Option<Self> {
         let chart = charts::chart(release.family?);
         let versions = chart::versions(chart, &chart::version(release));
         let (boolean, text) = (workload::boolean, workload::text);
         let tls_type = value(release, &versions, "tls.type", text);
         // The default needs none.
         let is_asked = tls_type.origin().is_some_and(|it| !it.is_default());
-        let asked = is_asked.then(|| secret(environment, &release.namespace, name));
+        let asked = is_asked.then(|| secret(index, &release.namespace, name));
         Some(Self {
             chart_app_version: app_version(release, chart, &versions),
             chart_repository: address(release),
@@ -125,24 +125,23 @@ fn address(release: &Release) -> Fact<String> {
 }
 
 /// What makes the Secret `name`: itself, or an object that some controller makes one of.
-fn secret(environment: &Environment, namespace: &str, name: &str) -> Fact<String> {
-    let is_it = |it: &&Object| {
-        let makes = it.kind().contains("Secret") || it.kind() == "Certificate";
-        let names = [Some(it.name())].into_iter();
-        let mut names =
-            names.chain(["spec.secretName", "spec.target.name"].map(|at| it.node.str_at(at)));
-        makes && namespace_of(it) == namespace && names.any(|it| it == Some(name))
-    };
-    let found = environment.objects.iter().filter(|it| it.release.is_none()).find(is_it);
+fn secret(index: &ObjectIndex<'_>, namespace: &str, name: &str) -> Fact<String> {
+    let found = index.secrets(namespace, name).into_iter().find(|it| it.release.is_none());
     found.map_or(Fact::Absent(None), |it| Fact::Known(it.kind().to_owned(), it.anchor()))
+}
+
+/// What the Secrets that `object` is or makes may be called.
+pub(super) fn secrets(object: &Object) -> Vec<String> {
+    let made = ["spec.secretName", "spec.target.name"].map(|it| object.node.str_at(it));
+    [Some(object.name())].into_iter().chain(made).flatten().map(str::to_owned).collect()
 }
 
 /// How long Flux waits until what `release` installs is ready; absent where nothing waits.
 ///
 /// As `api/v2/helmrelease_types.go` of `fluxcd/helm-controller` has it: an action's own timeout, else
 /// that of the release, else 5 minutes; `disableWait` is each action's own.
-pub(super) fn timeout(environment: &Environment, release: &Release) -> Fact<Duration> {
-    let Some(object) = installer(environment, release, "HelmRelease") else {
+pub(super) fn timeout(index: &ObjectIndex<'_>, release: &Release) -> Fact<Duration> {
+    let Some(object) = installer(index, release, "HelmRelease") else {
         return Fact::Absent(None);
     };
     let duration = |path: &str| {
@@ -169,13 +168,12 @@ pub(super) fn timeout(environment: &Environment, release: &Release) -> Fact<Dura
 
 /// The object of `kind` that installs `release`.
 pub(super) fn installer<'e>(
-    environment: &'e Environment,
+    index: &ObjectIndex<'e>,
     release: &Release,
     kind: &str,
 ) -> Option<&'e Object> {
-    let unit = environment.units.get(release.unit?.index())?;
-    let id = unit.id.strip_prefix(kind)?.strip_prefix(' ')?;
-    let is_it =
-        |it: &&Object| it.kind() == kind && id == format!("{}/{}", it.namespace(), it.name());
-    environment.objects.iter().find(is_it)
+    let unit = index.environment.units.get(release.unit?.index())?;
+    let (namespace, name) = unit.id.strip_prefix(kind)?.strip_prefix(' ')?.split_once('/')?;
+    let home = if namespace.is_empty() { "default" } else { namespace };
+    index.named(kind, home, name).into_iter().find(|it| it.namespace() == namespace)
 }

@@ -1,12 +1,13 @@
 //! The addon-resizer beside metrics-server, `pod_nanny`, which rewrites its requests and limits.
 
 use super::{
-    Fact, Memory,
+    Fact, Memory, access,
+    index::ObjectIndex,
     lower::namespace_of,
     workload::{self, fact, flag::Flags, flag::integer, text},
 };
 use crate::{
-    resolve::environment::{Environment, Object},
+    resolve::environment::Object,
     source::Sources,
     tree::{Node, Origin},
 };
@@ -35,7 +36,7 @@ pub(crate) struct Resizer {
 /// The resizer of the metrics-server that `object` runs.
 pub(super) fn resizer(
     sources: &Sources,
-    environment: &Environment,
+    index: &ObjectIndex<'_>,
     object: &Object,
 ) -> Option<Resizer> {
     let container = workload::resizer(&object.node)?;
@@ -43,7 +44,7 @@ pub(super) fn resizer(
     let flags = Flags::new(&args);
     let memory = |flag: &str, key: &str| {
         let parse = |text: &String| Memory::parse(text).ok_or_else(|| format!("`{text}` is none"));
-        match configured(environment, object, container, &flags, key) {
+        match configured(index, object, container, &flags, key) {
             Fact::Absent(_) => flags.text(flag).read(parse),
             own => own.read(parse),
         }
@@ -56,7 +57,7 @@ pub(super) fn resizer(
         Fact::Known(..) | Fact::Absent(_) => Fact::Absent(None),
         untold => untold.map(|_| 0),
     };
-    let release = object.release.and_then(|index| environment.releases.get(index));
+    let release = object.release.and_then(|it| index.environment.releases.get(it));
     let asked = ["nanny.memory", "nanny.extraMemory", "enabled"].iter().find_map(|key| {
         let value = release?.values.at(&format!("addonResizer.{key}"))?;
         value.origin.written_at().map(|_| value.origin.clone())
@@ -68,13 +69,13 @@ pub(super) fn resizer(
         smallest,
         asked,
         undeclared: undeclared(&object.node, container),
-        bound_elsewhere: bound_elsewhere(environment, object),
+        bound_elsewhere: bound_elsewhere(index, object),
     })
 }
 
 /// What its `NannyConfiguration` says of `key`, which wins over flags.
 fn configured(
-    environment: &Environment,
+    index: &ObjectIndex<'_>,
     object: &Object,
     container: &Node,
     flags: &Flags<'_>,
@@ -92,11 +93,8 @@ fn configured(
     let map = volumes
         .find(|it| named.is_some() && it.str_at("name") == named)
         .and_then(|it| it.str_at("configMap.name"));
-    let mut maps = environment
-        .objects
-        .iter()
-        .filter(|it| it.kind() == "ConfigMap" && namespace_of(it) == namespace_of(object));
-    let Some(map) = maps.find(|it| map == Some(it.name())) else {
+    let called = |name| index.named("ConfigMap", namespace_of(object), name);
+    let Some(map) = map.and_then(|name| called(name).into_iter().next()) else {
         return Fact::Unknown("its configuration is not in sight".into(), Some(at.clone()));
     };
     fact(&map.node, "data.NannyConfiguration", text).and_then(|text, at| {
@@ -121,12 +119,13 @@ fn undeclared(workload: &Node, container: &Node) -> Option<String> {
 }
 
 /// Where the role that the nanny of `object` needs is bound, if that is only in other namespaces.
-fn bound_elsewhere(environment: &Environment, object: &Object) -> Option<(String, Origin)> {
+fn bound_elsewhere(index: &ObjectIndex<'_>, object: &Object) -> Option<(String, Origin)> {
     let account = object.node.str_at("spec.template.spec.serviceAccountName")?;
     let own = namespace_of(object);
     let is_account =
         |it: &Node| it.str_at("name") == Some(account) && it.str_at("namespace") == Some(own);
-    let mut bound = environment.objects.iter().filter(|it| {
+    let bindings = index.bindings(access::names_of(own, account));
+    let mut bound = bindings.into_iter().filter(|it| {
         it.kind() == "RoleBinding"
             && it.node.str_at("roleRef.name").is_some_and(|it| it.contains("nanny"))
             && it.node.items_at("subjects").iter().any(is_account)

@@ -41,13 +41,19 @@ kind: Deployment
 metadata: {{name: {name}, namespace: {home}}}
 spec:
   template:
-    metadata: {{labels: {{k8s-app: {name}}}}}
+    metadata:
+      labels: {{k8s-app: {name}, sidecar.istio.io/inject: 'true'}}
     spec:
       serviceAccountName: {name}
       containers:
+        - name: metrics-server-nanny
+          image: registry.k8s.io/autoscaling/addon-resizer:1.8.23
+          args: [--config-dir=/etc/config]
+          volumeMounts: [{{name: config, mountPath: /etc/config}}]
         - name: metrics-server
           image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
           args: [--cert-dir=/tmp]
+      volumes: [{{name: config, configMap: {{name: {name}}}}}]
       affinity:
         podAntiAffinity:
           requiredDuringSchedulingIgnoredDuringExecution:
@@ -78,6 +84,22 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {{name: role-{at}}}
 rules: [{{apiGroups: [''], resources: [nodes/metrics], verbs: [get]}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: {name}, namespace: {home}}}
+roleRef: {{kind: Role, name: {name}-nanny}}
+subjects: [{{kind: ServiceAccount, name: {name}, namespace: {home}}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: {name}, namespace: {home}}}
+data: {{NannyConfiguration: 'baseMemory: 40Mi'}}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {{name: {name}, namespace: {home}}}
+spec: {{selector: {{matchLabels: {{k8s-app: {name}}}}}, mtls: {{mode: STRICT}}}}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -150,6 +172,43 @@ defaultArgs: []"
                 writeln!(text, "//- {at}/{part}.tf\nresource other release {{ values = x }}")
                     .unwrap();
             }
+        }
+        text
+    });
+}
+
+#[test]
+fn releases_do_not_look_at_each_others_objects() {
+    assert_linear(|count| {
+        let mut text = "//- all.yaml\n".to_owned();
+        for at in 0..count {
+            writeln!(
+                text,
+                "
+---
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {{name: metrics-server, namespace: namespace-{at}}}
+spec:
+  chart:
+    spec:
+      chart: metrics-server
+      version: 3.13.0
+      sourceRef: {{kind: HelmRepository, name: metrics-server}}
+  values: {{tls: {{type: existingSecret}}}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmRepository
+metadata: {{name: metrics-server, namespace: namespace-{at}}}
+spec: {{url: https://kubernetes-sigs.github.io/metrics-server}}
+---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {{name: metrics-server, namespace: namespace-{at}}}
+spec: {{target: {{name: metrics-server}}}}
+"
+            )
+            .unwrap();
         }
         text
     });
