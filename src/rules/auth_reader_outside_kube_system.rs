@@ -42,11 +42,12 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         } else {
             "set the namespace of the RoleBinding to kube-system"
         });
-        if let Some(role) = reads_anyway {
-            finding
-                .variant("idle")
-                .at_most(Severity::Note)
-                .also(role, "this lets metrics-server read every ConfigMap, these settings too");
+        let Some(role) = reads_anyway else { continue };
+        finding.also(role, "this lets metrics-server read every ConfigMap, these settings too");
+        // Whoever writes such a role by hand means it. That charts did so was a mistake, which
+        // nobody should rely on: kubernetes-sigs/metrics-server#1231.
+        if !by_chart {
+            finding.variant("idle").at_most(Severity::Note);
         }
     }
 }
