@@ -96,6 +96,12 @@ pub(crate) fn file(path: &str, text: &str, file: FileId, dialect: Dialect) -> Do
     read
 }
 
+/// The documents of a template as each of the sides of its conditions makes them; none where it has
+/// none.
+pub(crate) fn sides(sources: &Sources, file: FileId, dialect: Dialect) -> Vec<Documents> {
+    template::sides(&sources[file].path, sources.text(file), file, dialect)
+}
+
 /// The whole text of a file as one string, for what is no YAML yet.
 pub(crate) fn whole(sources: &Sources, file: FileId) -> Node {
     let text = sources.text(file);

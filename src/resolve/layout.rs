@@ -16,6 +16,7 @@ use crate::{
         groups::{self, Role},
         kustomization,
     },
+    parse,
     placeholder::Placeholder,
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Text},
@@ -124,9 +125,18 @@ impl<'a> Layout<'a> {
         }
         let references = match root {
             Some(root) => {
-                let root = root.rewrite(&mut Node::if_there);
-                let paths = kustomization::paths(&root).into_iter();
-                paths.filter_map(|it| source::join(dir, it)).collect()
+                let sides = documents
+                    .template
+                    .iter()
+                    .flat_map(|_| parse::sides(sources, file, Dialect::Sigs));
+                let sides: Vec<_> = sides.collect();
+                let roots = sides.iter().filter_map(|it| it.roots().next());
+                let roots = std::iter::once(root).chain(roots);
+                let roots: Vec<Node> = roots.map(|it| it.rewrite(&mut Node::if_there)).collect();
+                let paths = roots.iter().flat_map(kustomization::paths);
+                let paths: BTreeSet<String> =
+                    paths.filter_map(|it| source::join(dir, it)).collect();
+                paths.into_iter().collect()
             }
             None => self.guessed_references(file, dir),
         };

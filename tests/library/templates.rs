@@ -452,3 +452,96 @@ fn what_stands_outside_of_conditions_of_an_application_set_is_known() {
         assert!(of(&values).replicas.is_unknown(), "{other}");
     }
 }
+
+/// A kustomization with `lines` beside metrics-server's Deployment, a component and two patches: what
+/// the one metrics-server in it comes to.
+fn kustomized(lines: &str) -> crate::model::MetricsServer {
+    let component = |replicas: usize| {
+        format!(
+            "apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+patches:
+  - target: {{kind: Deployment}}
+    patch: |
+      - {{op: add, path: /spec/replicas, value: {replicas}}}
+      - {{op: add, path: /spec/template/spec/priorityClassName, value: critical}}
+"
+        )
+    };
+    let server = |name: &str, cpu: &str| {
+        format!(
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: base}}
+spec:
+  template:
+    spec:
+      containers:
+        - name: metrics-server
+          image: metrics-server:v0.7.2
+          args: [--kubelet-insecure-tls]
+          resources: {{requests: {{cpu: {cpu}, memory: 200Mi}}}}
+"
+        )
+    };
+    let files = [
+        ("kustomization.yaml", lines.to_owned()),
+        ("ms.yaml", server("metrics-server", "1m")),
+        ("other.yaml", server("metrics-server", "2m")),
+        ("a/kustomization.yaml", component(2)),
+        ("b/kustomization.yaml", component(3)),
+    ];
+    let named = |it: &(&str, String)| it.0 != "other.yaml" || lines.contains(it.0);
+    let sources = crate::source::Sources::in_memory(files.into_iter().filter(named));
+    let (_, clusters) = analyze(&sources, &Config::default());
+    assert!(clusters.iter().all(|it| it.problems.iter().all(|it| !it.is_refusal())), "{lines}");
+    let mut servers: Vec<_> = clusters.into_iter().flat_map(|it| it.metrics_servers).collect();
+    assert_eq!(servers.len(), 1, "{lines}");
+    servers.remove(0)
+}
+
+#[test]
+fn of_two_sides_of_a_condition_what_both_build_is_known() {
+    for (open, turn, close) in [
+        ("{% if x %}", "{% else %}", "{% endif %}"),
+        ("#% if x %#", "#% else %#", "#% endif %#"),
+        ("{{- if .x }}", "{{- else }}", "{{- end }}"),
+    ] {
+        let components = [
+            format!("{open}\ncomponents: [a]\n{turn}\ncomponents: [b]\n{close}"),
+            format!("components:\n  {open}\n  - a\n  {turn}\n  - b\n  {close}"),
+        ];
+        for lines in components {
+            let server = kustomized(&format!("resources: [ms.yaml]\n{lines}\n"));
+            assert!(server.replicas.is_unknown(), "{lines}");
+            assert_eq!(server.priority_class.value().map(|it| &**it), Some("critical"), "{lines}");
+            assert_eq!(server.kubelet_insecure_tls.value(), Some(&true), "{lines}");
+            assert!(server.cpu_request.value().is_some(), "{lines}");
+        }
+        let lines =
+            format!("resources:\n  {open}\n  - ms.yaml\n  {turn}\n  - other.yaml\n  {close}\n");
+        let server = kustomized(&lines);
+        assert!(server.cpu_request.is_unknown() && server.memory_request.value().is_some());
+        let lines = format!(
+            "resources: [ms.yaml]\nreplicas:\n  {open}\n  - {{name: metrics-server, count: 2}}\n  {turn}\n  - {{name: metrics-server, count: 2}}\n  {close}\n"
+        );
+        assert_eq!(kustomized(&lines).replicas.value(), Some(&2));
+    }
+    // Without an `else`, none of them is one side more.
+    let lines = "resources: [ms.yaml]\n{% if x %}\ncomponents: [a]\n{% elif y %}\ncomponents: [b]\n{% endif %}\n";
+    assert!(kustomized(lines).priority_class.is_unknown());
+}
+
+#[test]
+fn a_namespace_in_a_condition_is_one_that_a_template_decides() {
+    for lines in [
+        "{% if x %}\nnamespace: other\n{% endif %}",
+        "{{ if .x }}\nnamespace: \"other\"\n{{ end }}",
+        "{% if x %}\nnamespace: other\n{% else %}\nnamespace: another\n{% endif %}",
+        "{% if x %}\nnamePrefix: a-\nnamespace: other\n{% else %}\nnamePrefix: b-\n{% endif %}",
+    ] {
+        let server = kustomized(&format!("resources: [ms.yaml]\n{lines}\n"));
+        assert_eq!(server.namespace, "{% … %}other", "{lines}");
+        assert_eq!(server.kubelet_insecure_tls.value(), Some(&true), "{lines}");
+    }
+}

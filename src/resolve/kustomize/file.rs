@@ -3,6 +3,8 @@
 use crate::{
     data::kustomization::{FIELDS, FILES, KUSTOMIZATION, each},
     nearest::nearest,
+    parse,
+    placeholder::has_hole,
     problem::Problem,
     resolve::kustomize::{
         shape,
@@ -24,6 +26,8 @@ pub(super) struct Kustomization {
     pub(super) path: String,
     /// What kustomize does not take of it.
     pub(super) refused: Vec<Refused>,
+    /// What it is instead if it is a template whose conditions have several sides: one of these.
+    pub(super) sides: Vec<Kustomization>,
 }
 
 /// A field, or an item of a list, that kustomize does not take.
@@ -94,23 +98,53 @@ pub(super) fn kustomization(
         }
         None => Node::new(Map::default(), start.clone()),
     };
-    let mut refused = Vec::new();
-    let root = match &documents.template {
-        Some(template) => what_is_there(sources, &root, &Problem::template(template), &mut refused),
-        None => root,
+    let read = |root: &Node| {
+        let mut refused = Vec::new();
+        let root = match &documents.template {
+            Some(it) => what_is_there(sources, root, &Problem::template(it), &mut refused),
+            None => root.clone(),
+        };
+        let root = if strict { root } else { take(&root, false, &mut refused)? };
+        let mut kustomization = decode(&root, edits, sources[file].path.clone(), &start)?;
+        kustomization.refused.extend(refused);
+        // There may be more of everything that it adds.
+        let template = documents.template.iter().map(|it| Refused {
+            field: "resources".to_owned(),
+            value: root.clone(),
+            problem: Box::new(Problem::template(it)),
+            conditional: false,
+        });
+        kustomization.refused.extend(template);
+        Ok(kustomization)
     };
-    let root = if strict { root } else { take(&root, false, &mut refused)? };
-    let mut kustomization = decode(&root, edits, sources[file].path.clone(), &start)?;
-    kustomization.refused.extend(refused);
-    // There may be more of everything that it adds.
-    let template = documents.template.iter().map(|it| Refused {
-        field: "resources".to_owned(),
-        value: root.clone(),
-        problem: Box::new(Problem::template(it)),
-        conditional: false,
-    });
-    kustomization.refused.extend(template);
+    let mut kustomization = read(&root)?;
+    if documents.template.is_some() {
+        let sides = parse::sides(sources, file, Dialect::Sigs);
+        let sides = sides.iter().filter_map(|it| it.roots().next()).map(&read);
+        kustomization.sides = sides.collect::<Outcome<_>>().unwrap_or_default();
+        join_names(&mut kustomization.sides);
+    }
     Ok(kustomization)
+}
+
+/// What objects are called after is one thing on all sides, which a template decides.
+fn join_names(sides: &mut [Kustomization]) {
+    for field in NAMES {
+        let names: Vec<Option<Node>> = sides.iter().map(|it| it.text(field).cloned()).collect();
+        let text = |it: &Option<Node>| it.as_ref().and_then(Node::as_str).map(ToOwned::to_owned);
+        let same = names.windows(2).all(|it| text(&it[0]) == text(&it[1]));
+        let Some(name) = names.iter().flatten().next().filter(|_| !same) else { continue };
+        let decided = decided(name, name.as_str().unwrap_or_default());
+        for side in &mut *sides {
+            side.fields.set(field, decided.clone());
+        }
+    }
+}
+
+/// A name that is `text`, if a template does not decide otherwise: text with a hole.
+fn decided(node: &Node, text: &str) -> Node {
+    let mark = if has_hole(text) { "" } else { "{% … %}" };
+    Node::new(Scalar::string(format!("{mark}{text}")), node.origin.clone())
 }
 
 /// Decodes the kustomization `root`, adding the fields of `edits`.
@@ -153,7 +187,7 @@ pub(super) fn decode(
         return Err(refusal(&version.origin, format!("apiVersion should be {wanted}")));
     }
     fold_deprecated(&mut fields);
-    Ok(Kustomization { fields, component, path, refused })
+    Ok(Kustomization { fields, component, path, refused, sides: Vec::new() })
 }
 
 /// The fields of `root` as kustomize takes them, unless `strict` without those that it does not know;
@@ -234,11 +268,10 @@ fn what_is_there(
     }
     for (key, entry) in written.iter() {
         let hole = entry.value.origin.written_at().filter(|_| entry.value.unknown().is_some());
-        if let Some(hole) =
-            hole.filter(|_| NAMES.contains(&key) && entry.value.if_there().is_none())
-        {
-            let text = Scalar::string(sources.slice(hole));
-            fields.set(key, Node::new(text, entry.value.origin.clone()));
+        if let Some(hole) = hole.filter(|_| NAMES.contains(&key)) {
+            let there = entry.value.if_there();
+            let text = there.as_ref().and_then(Node::as_str).unwrap_or_else(|| sources.slice(hole));
+            fields.set(key, decided(&entry.value, text));
             continue;
         }
         let mut refuse = |value: Node| {

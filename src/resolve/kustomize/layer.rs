@@ -250,31 +250,29 @@ impl Layer {
         Ok(())
     }
 
-    /// Makes unknown in what the layer that this may also be, `other`, differs; what only that one has
-    /// is taken in.
+    /// Makes unknown in what the layer that this may also be, `other`, differs. What only one of them has
+    /// is what it is if it is there.
     pub(super) fn join(&mut self, other: Self, why: &Reason) {
         let mut index = Index::new(&self.resources);
-        let mut is_met = vec![false; self.resources.len()];
         for new in other.resources {
             let old = index.find(new.original()).first().copied();
-            match old.and_then(|it| Some((it, self.resources.get_mut(it)?))) {
-                Some((at, old)) => {
-                    is_met[at] = true;
+            match old.and_then(|it| self.resources.get_mut(it)) {
+                Some(old) => {
                     old.lose(why, |node, why| *node = tree::join(&new.node, node, why));
                     old.hidden |= new.hidden;
                 }
                 None => {
-                    is_met.push(true);
                     index.add(self.resources.len(), &new);
                     self.resources.push(new);
                 }
             }
         }
-        let gone = self.resources.iter_mut().zip(is_met).filter(|(_, is_met)| !is_met);
-        gone.for_each(|(it, _)| it.hide(why));
         self.tell(other.problems.into_iter().filter(|it| it.kind == ProblemKind::Unresolved));
         self.open = self.open.take().or(other.open);
         self.takes_namespace |= other.takes_namespace;
+        let known = |it: &Arc<Release>| self.releases.iter().any(|known| Arc::ptr_eq(known, it));
+        let new: Vec<_> = other.releases.into_iter().filter(|it| !known(it)).collect();
+        self.releases.extend(new);
         self.reached.extend(other.reached);
         self.cyclic |= other.cyclic;
         self.work = self.work.max(other.work);

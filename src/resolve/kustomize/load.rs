@@ -95,7 +95,7 @@ impl<'a> Loader<'a> {
             let message = format!("{} includes itself in a cycle", shown(dir));
             return Err(refusal(at, message));
         }
-        let beyond = if self.chain.iter().count() >= MAX_DEPTH {
+        let beyond = if self.depth() >= MAX_DEPTH {
             format!("no more than {MAX_DEPTH} kustomizations in one another are followed")
         } else if self.cyclic.get() > MAX_CYCLIC {
             format!(
@@ -110,6 +110,11 @@ impl<'a> Loader<'a> {
         }
         let chain = Arc::new(Chain { dir: dir.clone(), next: Some(self.chain.clone()) });
         Ok(Self { dir: dir.clone(), chain, ..self.clone() })
+    }
+
+    /// How many kustomizations led here, this one included.
+    pub(super) fn depth(&self) -> usize {
+        self.chain.iter().count()
     }
 
     /// What the entry `path` leads to.

@@ -63,10 +63,26 @@ pub(super) fn kustomization_or_generated(
     automatic::kustomization(loader, at, edits)
 }
 
+/// In deeper ones the sides of conditions are not told apart: each of them is built.
+const MAX_SIDED: usize = 6;
+
 /// Runs the fields of `kustomization` over what `layer` holds.
 ///
 /// Each entry is a part: one that is refused is told and left out, and the rest goes on.
 pub(super) fn accumulate(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer) {
+    if let [first, others @ ..] = &kustomization.sides[..]
+        && loader.depth() <= MAX_SIDED
+    {
+        let before = layer.clone();
+        accumulate(loader, first, layer);
+        let why = format!("a condition in {} decides", kustomization.path).into();
+        for side in others {
+            let mut other = before.clone();
+            accumulate(loader, side, &mut other);
+            layer.join(other, &why);
+        }
+        return;
+    }
     let namespace = kustomization.text("namespace").map(|it| text(Some(it)).into());
     let chart_namespace = namespace.or_else(|| loader.chart_namespace.clone());
     let loader = &Loader { chart_namespace, ..loader.clone() };
