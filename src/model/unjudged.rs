@@ -7,7 +7,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         command, layout,
-        script::{self, What},
+        script::{self, Unread, What},
     },
     source::{FileId, Relevance, Skip, Source, Sources},
     tree::Origin,
@@ -40,7 +40,8 @@ fn illegible(file: FileId, source: &Source) -> Option<Problem> {
     })
 }
 
-/// What programs install or configure of which no environment has any.
+/// What programs install or configure of which no environment has any, and a metrics-server that they
+/// install from elsewhere or change: whatever is judged, it is not that.
 fn installed(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
     let (assumed, certain): (Vec<_>, Vec<_>) = clusters.iter().partition(|it| it.assumed);
     let is_there = |what: What| {
@@ -57,9 +58,35 @@ fn installed(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
     let is_read = |dir: &str, command: &str| {
         assumed.iter().any(|it| command::means_any(dir, command, &it.environment).is_some())
     };
+    let is_apart = |it: &Unread| it.apart && it.what == What::Server;
     let found = script::found(sources, &is_read).into_iter();
     found
-        .filter(|(what, file, _)| !is_there(*what) && !said.contains(file))
-        .map(|(_, _, problem)| problem)
+        .filter(|it| (!is_there(it.what) || is_apart(it)) && !said.contains(&it.file))
+        .map(|it| it.problem)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{config::Config, model, pipeline::analyze, source::Sources};
+
+    #[test]
+    fn a_script_is_told_of_beside_manifests_unless_it_applies_those() {
+        let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: metrics-server}\n\
+             spec: {template: {spec: {containers: [{name: metrics-server,\n\
+             image: registry.k8s.io/metrics-server/metrics-server:v0.8.0}]}}}\n";
+        let told = |command: &str| {
+            let files = [("clusters/a/metrics-server.yaml", manifest), ("scripts/up.sh", command)];
+            let sources = Sources::in_memory(files);
+            let (_, clusters) = analyze(&sources, &Config::default());
+            model::unjudged(&sources, &clusters).len()
+        };
+        assert_eq!(told("kubectl apply -f ../clusters/a/metrics-server.yaml\n"), 0);
+        assert_eq!(told("kubectl apply -f clusters/a/metrics-server.yaml\n"), 0);
+        assert_eq!(told("kubectl apply -f clusters/$CLUSTER/metrics-server.yaml\n"), 0);
+        assert_eq!(told("helm install metrics-server metrics-server/metrics-server\n"), 1);
+        assert_eq!(told("kubectl apply -f https://example.com/metrics-server.yaml\n"), 1);
+        let patch = "kubectl -n kube-system patch deployment metrics-server --patch-file p.json\n";
+        assert_eq!(told(patch), 1);
+    }
 }

@@ -35,6 +35,19 @@ pub(crate) enum What {
     Kubelets,
 }
 
+/// An installation or configuration that is not read.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    /// What is installed or configured.
+    pub what: What,
+    /// Where.
+    pub file: FileId,
+    /// Whether it takes nothing of this repository: what is read may not be the same.
+    pub apart: bool,
+    /// The note.
+    pub problem: Problem,
+}
+
 /// A language in which things are installed, and that is not read.
 struct Language {
     /// What it is called.
@@ -121,14 +134,11 @@ fn is_said_in(text: &str) -> bool {
 static LANGUAGE_LINES: LazyLock<Vec<Option<Regex>>> =
     LazyLock::new(|| LANGUAGES.iter().map(|it| Regex::new(it.line).ok()).collect());
 
-/// Each installation or configuration in the repository that is not read: what, and the note.
+/// Each installation or configuration in the repository that is not read.
 ///
 /// `is_read` says whether the values file at that path is judged already as a command in a directory
 /// has it.
-pub(crate) fn found(
-    sources: &Sources,
-    is_read: &dyn Fn(&str, &str) -> bool,
-) -> Vec<(What, FileId, Problem)> {
+pub(crate) fn found(sources: &Sources, is_read: &dyn Fn(&str, &str) -> bool) -> Vec<Unread> {
     let files = sources.iter().filter(|(_, it)| {
         matches!(it.relevance, Relevance::Script | Relevance::Subject) && !is_aside(&it.path)
     });
@@ -154,21 +164,18 @@ fn is_program(path: &str) -> bool {
     matches!(source::extension(path), "ts" | "js" | "py" | "go")
 }
 
-fn of_file(
-    sources: &Sources,
-    file: FileId,
-    is_read: &dyn Fn(&str, &str) -> bool,
-) -> Vec<(What, FileId, Problem)> {
+fn of_file(sources: &Sources, file: FileId, is_read: &dyn Fn(&str, &str) -> bool) -> Vec<Unread> {
     let (path, text) = (&*sources[file].path, sources.text(file));
     // Most files only speak of kubelets or nodes, and those that name it do so in few lines.
     if !is_said_in(text) {
         return Vec::new();
     }
     let (dir, is_script) = (source::parent(path), is_script(path));
-    let mut found: Vec<(What, FileId, Problem)> = Vec::new();
+    let mut found: Vec<Unread> = Vec::new();
     let names = Names::of(text);
-    let mut add = |what: What, verb: &str, by: &str, at: Origin| {
-        if found.iter().any(|(it, ..)| *it == what) {
+    let mut add = |what: What, apart: bool, verb: &str, by: &str, at: Origin| {
+        if let Some(known) = found.iter_mut().find(|it| it.what == what) {
+            known.apart |= apart;
             return;
         }
         let what_is = match what {
@@ -177,14 +184,14 @@ fn of_file(
             What::Kubelets => "kubelets are",
         };
         let message = format!("{what_is} {verb} by {by}, which is not read");
-        found.push((what, file, Problem::unresolved(&at, message)));
+        found.push(Unread { what, file, apart, problem: Problem::unresolved(&at, message) });
     };
     let at = |range: Range<usize>| Origin::written(Span::new(file, range));
     for (what, at) in ansible::found(sources, file) {
-        add(what, "installed", "Ansible", at);
+        add(what, true, "installed", "Ansible", at);
     }
     for (what, by, at) in manifest::found(sources, file) {
-        add(what, "installed", by, at);
+        add(what, true, "installed", by, at);
     }
     let languages: Vec<(&Language, &Regex)> = LANGUAGES
         .iter()
@@ -207,19 +214,38 @@ fn of_file(
                 && (command.contains("--set") || !is_read(dir, command))
             {
                 let start = start + begin;
-                add(what, verb, by(path), at(start..start + first_line(command)));
+                let apart = !takes_from(sources, dir, command);
+                add(what, apart, verb, by(path), at(start..start + first_line(command)));
             }
         }
         for (language, says) in &languages {
             if let Some(what) = says.find(line).and_then(|it| What::of(&line[it.start()..])) {
-                add(what, "installed", language.by, at(whole.clone()));
+                add(what, true, "installed", language.by, at(whole.clone()));
             }
         }
         if is_script && CONFIGURES.iter().any(|it| line.contains(it)) && !command::is_said(line) {
-            add(What::Kubelets, "configured", by(path), at(whole));
+            add(What::Kubelets, true, "configured", by(path), at(whole));
         }
     }
     found
+}
+
+/// Whether a command in `dir` installs what the repository has, or may: a path with something filled in.
+fn takes_from(sources: &Sources, dir: &str, command: &str) -> bool {
+    let by_helm = command.starts_with("helm");
+    command::words(command).any(|word| {
+        // The first words of Helm are names, which directories may have, too.
+        if by_helm && !word.contains('/') {
+            return false;
+        }
+        let filled_in = word.contains(['$', '{']) && word.contains('/') && !word.contains("://");
+        let paths = [source::join(dir, word), source::join("", word)];
+        let is_here = |path: &String| match by_helm {
+            true => sources.is_chart(path),
+            false => sources.find(path).is_some() || sources.below(path).next().is_some(),
+        };
+        filled_in || (!word.is_empty() && paths.iter().flatten().any(is_here))
+    })
 }
 
 impl What {
@@ -306,9 +332,9 @@ mod tests {
     fn notes(files: &str) -> String {
         let sources = fixture(files);
         let found = found(&sources, &|_, it| it.contains("read.yaml"));
-        let lines = found.into_iter().map(|(_, file, problem)| {
-            let line = problem.at.written_at().map_or(0, |it| sources.start(it).line);
-            format!("{}:{line} {}\n", sources[file].path, problem.message)
+        let lines = found.into_iter().map(|it| {
+            let line = it.problem.at.written_at().map_or(0, |it| sources.start(it).line);
+            format!("{}:{line} {}\n", sources[it.file].path, it.problem.message)
         });
         lines.collect()
     }
