@@ -7,7 +7,7 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         command, layout,
-        script::{self, Unread, What},
+        script::{self, UnreadInstallation, What},
     },
     source::{FileId, Relevance, Skip, Source, Sources},
     tree::Origin,
@@ -58,7 +58,7 @@ fn installed(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
     let is_read = |dir: &str, command: &str| {
         assumed.iter().any(|it| command::means_any(dir, command, &it.environment).is_some())
     };
-    let is_apart = |it: &Unread| it.apart && it.what == What::Server;
+    let is_apart = |it: &UnreadInstallation| it.apart && it.what == What::Server;
     let found = script::found(sources, &is_read).into_iter();
     found
         .filter(|it| (!is_there(it.what) || is_apart(it)) && !said.contains(&it.file))

@@ -37,7 +37,7 @@ pub(crate) enum What {
 
 /// An installation or configuration that is not read.
 #[derive(Debug)]
-pub(crate) struct Unread {
+pub(crate) struct UnreadInstallation {
     /// What is installed or configured.
     pub what: What,
     /// Where.
@@ -138,7 +138,10 @@ static LANGUAGE_LINES: LazyLock<Vec<Option<Regex>>> =
 ///
 /// `is_read` says whether the values file at that path is judged already as a command in a directory
 /// has it.
-pub(crate) fn found(sources: &Sources, is_read: &dyn Fn(&str, &str) -> bool) -> Vec<Unread> {
+pub(crate) fn found(
+    sources: &Sources,
+    is_read: &dyn Fn(&str, &str) -> bool,
+) -> Vec<UnreadInstallation> {
     let files = sources.iter().filter(|(_, it)| {
         matches!(it.relevance, Relevance::Script | Relevance::Subject) && !is_aside(&it.path)
     });
@@ -164,14 +167,18 @@ fn is_program(path: &str) -> bool {
     matches!(source::extension(path), "ts" | "js" | "py" | "go")
 }
 
-fn of_file(sources: &Sources, file: FileId, is_read: &dyn Fn(&str, &str) -> bool) -> Vec<Unread> {
+fn of_file(
+    sources: &Sources,
+    file: FileId,
+    is_read: &dyn Fn(&str, &str) -> bool,
+) -> Vec<UnreadInstallation> {
     let (path, text) = (&*sources[file].path, sources.text(file));
     // Most files only speak of kubelets or nodes, and those that name it do so in few lines.
     if !is_said_in(text) {
         return Vec::new();
     }
     let (dir, is_script) = (source::parent(path), is_script(path));
-    let mut found: Vec<Unread> = Vec::new();
+    let mut found: Vec<UnreadInstallation> = Vec::new();
     let names = Names::of(text);
     let mut add = |what: What, apart: bool, verb: &str, by: &str, at: Origin| {
         if let Some(known) = found.iter_mut().find(|it| it.what == what) {
@@ -184,7 +191,12 @@ fn of_file(sources: &Sources, file: FileId, is_read: &dyn Fn(&str, &str) -> bool
             What::Kubelets => "kubelets are",
         };
         let message = format!("{what_is} {verb} by {by}, which is not read");
-        found.push(Unread { what, file, apart, problem: Problem::unresolved(&at, message) });
+        found.push(UnreadInstallation {
+            what,
+            file,
+            apart,
+            problem: Problem::unresolved(&at, message),
+        });
     };
     let at = |range: Range<usize>| Origin::written(Span::new(file, range));
     for (what, at) in ansible::found(sources, file) {
