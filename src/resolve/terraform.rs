@@ -404,14 +404,16 @@ impl Setting {
             (_, Some("literal")) => Node::unknown_value("it is read as JSON", &self.value.origin),
             // `set_list`, and the text of what is no string.
             (Kind::List(items), _) => {
+                let item = |it: &Node| {
+                    let text = it.as_scalar().map(|it| Scalar::plain(&*it.text));
+                    text.map_or_else(|| it.clone(), |text| Node::new(text, it.origin.clone()))
+                };
                 let texts = items.iter().map(|item| item.as_scalar().map(|it| it.text.to_string()));
-                match texts.collect::<Option<Vec<_>>>() {
-                    Some(texts) => {
-                        let text = format!("{{{}}}", texts.join(","));
-                        Node::new(Scalar::string(text), self.value.origin.clone())
-                    }
-                    None => Node::unknown_value("an item of it is not known", &self.value.origin),
-                }
+                let text = match texts.collect::<Option<Vec<_>>>() {
+                    Some(texts) => Kind::from(format!("{{{}}}", texts.join(","))),
+                    None => items.iter().map(item).collect::<Vec<_>>().into(),
+                };
+                Node::new(text, self.value.origin.clone())
             }
             _ => self.value.clone(),
         };

@@ -1032,3 +1032,27 @@ fn what_both_sides_of_a_condition_of_terraform_have_in_common_is_known() {
         hostNetwork.enabled: unknown: `var.ha` is set outside of the code  main.tf:42 `true`
     "#);
 }
+
+#[test]
+fn an_item_of_a_set_list_that_is_not_known_hides_its_own_flag() {
+    let sources = fixture(
+        r#"
+        //- main.tf
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          version    = "3.12.2"
+          set_list {
+            name  = "args"
+            value = ["--kubelet-insecure-tls", "--metric-resolution=${var.resolution}"]
+          }
+        }
+        "#,
+    );
+    let (_, clusters) = crate::pipeline::analyze(&sources, &crate::config::Config::default());
+    let server = &clusters[0].metrics_servers[0];
+    assert_eq!(server.kubelet_insecure_tls.value(), Some(&true));
+    assert!(server.metric_resolution.is_unknown());
+    assert!(server.secure_port.value().is_some());
+}
