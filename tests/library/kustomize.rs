@@ -757,3 +757,36 @@ fn a_path_that_leads_nowhere_is_said_where_it_leads_and_what_was_meant() {
     there is no clusters/prod/cluster in the repository; -
     ");
 }
+
+/// Compared with kustomize 5.8.1 and Helm 4.3.1.
+#[test]
+fn helm_merges_all_documents_of_a_values_file_and_kustomize_reads_the_first() {
+    let replicas_and_args = |entry: &str| {
+        let kustomization = format!(
+            "helmCharts:
+  - name: metrics-server
+    repo: https://kubernetes-sigs.github.io/metrics-server
+    version: 3.12.2
+    releaseName: ms
+{entry}"
+        );
+        let values = "replicas: 2\n---\nargs: [--kubelet-insecure-tls]\nrevisionHistoryLimit: 3\n";
+        let sources = crate::source::Sources::in_memory([
+            ("kustomization.yaml", kustomization.as_str()),
+            ("v.yaml", values),
+        ]);
+        let (_, clusters) = crate::pipeline::analyze(&sources, &crate::config::Config::default());
+        let mut servers = clusters.into_iter().flat_map(|it| it.metrics_servers);
+        let server = servers.next().expect("one");
+        (server.replicas.value().copied(), server.kubelet_insecure_tls.value().copied())
+    };
+    let both = (Some(2), Some(true));
+    assert_eq!(replicas_and_args("    valuesFile: v.yaml\n"), both);
+    assert_eq!(replicas_and_args("    additionalValuesFiles: [v.yaml]\n"), both);
+    for merge in ["merge", "override"] {
+        let inline = format!(
+            "    valuesFile: v.yaml\n    valuesInline: {{podLabels: {{a: b}}}}\n    valuesMerge: {merge}\n"
+        );
+        assert_eq!(replicas_and_args(&inline), (Some(2), Some(false)), "{merge}");
+    }
+}

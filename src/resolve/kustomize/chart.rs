@@ -108,31 +108,37 @@ fn values(
     layer: &mut Layer,
 ) -> Outcome<Node> {
     let empty = || Node::new(Map::default(), entry.origin.clone());
-    let mut read = |path: &Node, dialect: Dialect| {
-        let root = loader.file(path).and_then(|file| {
-            let documents = loader.context.sources.documents(file, dialect);
-            match (documents.error(), documents.roots().next()) {
-                (Some(error), _) => {
-                    let at = error.span.map_or_else(|| path.origin.clone(), Origin::written);
-                    Err(not_yaml("the values file", error, &at))
-                }
-                (None, Some(root)) if root.as_map().is_none() && root.unknown().is_none() => {
-                    Err(refusal(&root.origin, "Helm refuses values that are not a mapping"))
-                }
-                (None, root) => Ok(root.cloned().unwrap_or_else(empty)),
-            }
-        });
+    let sources = loader.context.sources;
+    let mut told = |values: Outcome<Node>, path: &Node| {
         let unknown = || Node::unknown_value("a values file cannot be read", &path.origin);
-        layer.told(root).unwrap_or_else(unknown)
+        layer.told(values).unwrap_or_else(unknown)
+    };
+    // Helm merges the documents of a file.
+    let read = |path: &Node| {
+        loader.file(path).and_then(|it| Ok(install::read_values(sources, it, &path.origin)?))
+    };
+    // kustomize reads the first one alone.
+    let first = |path: &Node| {
+        let documents = sources.documents(loader.file(path)?, Dialect::Kyaml);
+        match (documents.error(), documents.roots().next()) {
+            (Some(error), _) => {
+                let at = error.span.map_or_else(|| path.origin.clone(), Origin::written);
+                Err(not_yaml("the values file", error, &at))
+            }
+            (None, Some(root)) if root.as_map().is_none() && root.unknown().is_none() => {
+                Err(refusal(&root.origin, "Helm refuses values that are not a mapping"))
+            }
+            (None, root) => Ok(root.cloned().unwrap_or_else(empty)),
+        }
     };
     let inline = entry.get("valuesInline").filter(|it| it.as_map().is_some());
     let file = shape::text(entry, "valuesFile");
     let mut values = match (inline, file) {
         (None, None) => empty(),
-        (None, Some(file)) => read(file, Dialect::Sigs),
+        (None, Some(file)) => told(read(file), file),
         (Some(inline), file) => {
             let base = match (file, directory) {
-                (Some(file), _) => read(file, Dialect::Kyaml),
+                (Some(file), _) => told(first(file), file),
                 // The chart's own defaults lie below in any case.
                 (None, _) => empty(),
             };
@@ -149,7 +155,7 @@ fn values(
         }
     };
     for path in shape::items(entry, "additionalValuesFiles") {
-        values = helm::merge(&values, &read(path, Dialect::Sigs));
+        values = helm::merge(&values, &told(read(path), path));
     }
     Ok(values)
 }
