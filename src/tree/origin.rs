@@ -99,7 +99,7 @@ impl Via {
             Self::Overridden => "this is overridden",
             Self::Generated => "generated into the ConfigMap here",
             Self::Replaced => "replaced here by kustomize",
-            Self::Transformed => "set here by a kustomize transformer",
+            Self::Transformed => "this is set by a kustomize transformer",
             Self::Values => "values come in here",
             Self::Templated => "filled in here by the ApplicationSet",
             Self::UpstreamManifest => "from this upstream manifest",
