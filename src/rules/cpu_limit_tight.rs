@@ -14,8 +14,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             continue;
         }
         let message = format!(
-            "a limit of {limit} leaves {} nodes no more than the {needed}m that are to be \
-             requested: a throttled metrics-server fails its probes",
+            "a CPU limit of {limit} is not above the {needed}m that metrics-server is to request for \
+             {} nodes: it is throttled, and fails its probes",
             nodes.min
         );
         findings
