@@ -226,16 +226,19 @@ fn chart_of(
     let kind = spec.str_at("sourceRef.kind").unwrap_or_default();
     let source = spec.str_at("sourceRef.name").unwrap_or_default();
     let namespace = spec.str_at("sourceRef.namespace").unwrap_or(namespace);
-    if kind == "HelmRepository" {
+    if !matches!(kind, "GitRepository" | "Bucket") {
         let repository = store.find(kind, namespace, source);
         chart.repository = repository.and_then(|it| it.at("spec.url")).cloned();
         return Ok(chart);
     }
-    // A chart in a repository: in this one if it is there.
-    chart.version = None;
+    // A chart in a repository: in this one if it is there. Its `version` is ignored.
     let dir = source::join("", chart.name.trim_start_matches('/')).unwrap_or_default();
+    chart.version = None;
     if kind == "GitRepository" && context.sources.is_chart(&dir) {
         chart.directory = Some(dir);
+    } else {
+        let why = "the chart is of the version that its source has";
+        chart.version = Some(Node::unknown_value(why, &spec.origin));
     }
     Ok(chart)
 }
