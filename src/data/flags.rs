@@ -41,6 +41,17 @@ pub(crate) fn accepts(version: &Version, flag: &str) -> Option<bool> {
     Some(runs(flag).iter().any(|run| run.holds(version)))
 }
 
+/// The release before `version`, if that certainly is none: upstream mends its last two minor versions
+/// alone.
+pub(crate) fn last_before(version: &Version) -> Option<&'static Version> {
+    let newest = TABLE.versions.last()?;
+    let is_old = version.major == newest.major && version.minor + 1 < newest.minor;
+    if !is_old || TABLE.versions.contains(version) {
+        return None;
+    }
+    TABLE.versions.iter().rev().find(|it| *it < version)
+}
+
 /// The versions that accept `flag`, oldest first; none for a flag that never existed.
 pub(crate) fn runs(flag: &str) -> &'static [VersionRange] {
     TABLE.flags.get(flag).map_or(&[], Vec::as_slice)

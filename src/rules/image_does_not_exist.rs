@@ -1,6 +1,7 @@
 use semver::Version;
 
 use crate::{
+    data::flags,
     finding::Findings,
     model::{Cluster, Fact, MetricsServer},
 };
@@ -64,7 +65,13 @@ fn missing(server: &MetricsServer) -> Option<Missing> {
                 format!("{repository} has no tag `{tag}`: its first is v{FIRST}"),
                 format!("use v{FIRST} or newer"),
             ),
-            Some(_) => return None,
+            Some(version) => {
+                let before = flags::last_before(version)?;
+                (
+                    format!("{repository} has no tag `{tag}`: there never was a version {version}"),
+                    format!("use v{before}"),
+                )
+            }
             None => (
                 format!(
                     "{repository} has no tag `{tag}`: its tags are those of releases, such as v0.8.1"
