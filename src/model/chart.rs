@@ -19,9 +19,9 @@ use crate::{
     tree::{Entry, Node, Origin},
 };
 
-/// The chart that `release` installs, when it is one that we know.
+/// The chart that `release` installs, when it is one that we know: a modified copy reads other values.
 pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<InstalledChart> {
-    let family = release.family?;
+    let family = release.family.filter(|_| release.modified.is_none())?;
     let version = version(release);
     let chart = charts::chart(family);
     // A key must be wrong in all of them.

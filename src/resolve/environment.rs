@@ -5,7 +5,7 @@ use crate::{
     data::Family,
     problem::{Problem, UnitId},
     source::FileId,
-    tree::{Node, Origin},
+    tree::{Node, Origin, Reason},
 };
 
 /// What the environment is called that no directory names.
@@ -221,6 +221,8 @@ pub(crate) struct Release {
     pub repository: Option<Node>,
     /// The directory of this repository that holds the chart, when one does.
     pub directory: Option<String>,
+    /// Why the templates in that directory are not those of the chart that we know, if so.
+    pub modified: Option<Reason>,
     /// The name under which an umbrella chart depends on it: what its templates take for the
     /// chart's name.
     pub alias: Option<String>,

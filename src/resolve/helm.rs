@@ -121,17 +121,18 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
             Some((model, older.render(context, release, family).ok()?))
         }));
     }
-    if renderings.is_empty() {
-        return Rendered { objects: Vec::new(), problems: refusal.into_iter().collect() };
-    }
-    let objects = versions::common(renderings);
-    let directory = release.directory.as_deref();
-    match directory.and_then(|dir| copy::modified(context, dir, release)) {
-        None => Rendered { objects, problems: Vec::new() },
+    let objects =
+        if renderings.is_empty() { Vec::new() } else { versions::common(renderings) };
+    match &release.modified {
+        // What its templates refuse, those of the chart that we know do not tell.
         Some(why) => Rendered {
-            objects: objects.iter().map(|it| identity_only(it, &why, None)).collect(),
-            problems: vec![Problem::unresolved(&release.anchor, &*why)],
+            objects: objects.iter().map(|it| identity_only(it, why, None)).collect(),
+            problems: vec![Problem::unresolved(&release.anchor, &**why)],
         },
+        None => {
+            let refusal = refusal.filter(|_| objects.is_empty());
+            Rendered { objects, problems: refusal.into_iter().collect() }
+        }
     }
 }
 

@@ -57,6 +57,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         chart: "metrics-server".into(),
         repository: None,
         directory: directory.map(Into::into),
+        modified: None,
         alias: None,
         version: None,
         values: Node::new(Map::default(), nowhere()),

@@ -414,3 +414,33 @@ fn damaged(text: &[u8], how: usize) -> Vec<u8> {
         _ => String::from_utf8_lossy(text).replace("name:", "name: null #").into_bytes(),
     }
 }
+
+#[test]
+fn a_chart_of_ones_own_is_not_judged_by_the_values_of_one_that_is_called_the_same() {
+    const RELEASE: &str = "
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: metrics-server, namespace: kube-system}
+spec:
+  interval: 1h
+  chart: {spec: {chart: ./ms, sourceRef: {kind: GitRepository, name: flux-system}}}
+  values: {count: 2}
+";
+    // Versions of three families, and a chart without templates.
+    for (version, template) in [
+        ("1.1.0", "templates/deployment.yaml"),
+        ("2.8.0", "templates/metrics-server-deployment.yaml"),
+        ("3.12.2", "templates/all.yaml"),
+        ("5.0.0", "templates/deployment.yaml"),
+        ("3.12.2", "README.md"),
+    ] {
+        let found = findings(&[
+            ("ms/Chart.yaml", &*format!("name: metrics-server\nversion: {version}\n")),
+            ("ms/values.yaml", "count: 1\nserviceMonitor: {on: true}\n"),
+            (&*format!("ms/{template}"), "kind: Deployment\nspec: {replicas: {{ .Values.count }}}\n"),
+            ("release.yaml", RELEASE),
+        ]);
+        let [found] = &found[..] else { panic!("{version}: {found:?}") };
+        assert!(found.contains("are not those of the chart metrics-server"), "{found}");
+    }
+}

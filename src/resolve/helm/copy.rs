@@ -47,10 +47,11 @@ const NOT_READ: &[&str] = &["tls.certManager.annotations", "tls.certManager.labe
 /// and they must pass no other flags. What somebody changes in a vendored chart is one of these:
 /// a file more, a value that is fixed, a flag that is written in.
 pub(super) fn modified(context: &Context<'_>, dir: &str, release: &Release) -> Option<Reason> {
-    let why = || -> Reason {
-        format!("the templates in `{dir}` are not those of the chart that it is a copy of").into()
-    };
     let version = release.version.as_ref()?.as_scalar()?;
+    let why = || -> Reason {
+        let chart = format!("{} {}", release.chart, version.text);
+        format!("the templates in `{dir}` are not those of the chart {chart}: what they make is unknown").into()
+    };
     let Some(version) = version::lenient(&version.text) else { return Some(why()) };
     let Some(chart) = release.family.map(charts::chart) else { return Some(why()) };
     (!is_copy(context, dir, chart, &version)).then(why)

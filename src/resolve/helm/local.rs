@@ -7,7 +7,7 @@ use crate::{
     resolve::{
         context::Context,
         environment::Release,
-        helm::{family, gitops, layer, merge, template::truth, values::coalesce},
+        helm::{copy, family, gitops, layer, merge, template::truth, values::coalesce},
         layout::is_application,
     },
     scalar::Dialect,
@@ -65,7 +65,7 @@ fn visit(
     let name = chart.str_at("name").unwrap_or_default();
     // What else such a chart depends on are libraries.
     if name.contains(NAME) && !dependencies.iter().any(|it| it.name.contains(NAME)) {
-        expanded.releases.push(vendored(release, &chart));
+        expanded.releases.push(vendored(context, dir, release, &chart));
         return Ok(());
     }
     expanded.nested = true;
@@ -173,7 +173,7 @@ pub(crate) fn keys(context: &Context<'_>, dir: &str) -> Vec<String> {
 }
 
 /// A release of a copy of a metrics-server chart.
-fn vendored(release: &Release, chart: &Node) -> Release {
+fn vendored(context: &Context<'_>, dir: &str, release: &Release, chart: &Node) -> Release {
     let version = chart.get("version").cloned();
     let text = version.as_ref().and_then(Node::as_scalar).map(|it| it.text.clone());
     let home = chart.str_at("home").unwrap_or_default();
@@ -190,13 +190,15 @@ fn vendored(release: &Release, chart: &Node) -> Release {
         None
     };
     let name = chart.str_at("name").unwrap_or_default();
-    Release {
+    let copy = Release {
         family: family(name, repository, text.as_deref(), &release.values),
         chart: name.to_owned(),
         repository: None,
         version,
         ..release.clone()
-    }
+    };
+    let modified = copy.family.and_then(|_| copy::modified(context, dir, &copy));
+    Release { modified, ..copy }
 }
 
 /// A chart that another one depends on.
