@@ -96,7 +96,8 @@ fn policy(object: &Object) -> Option<NetworkPolicy> {
                 .any(|it| it.as_str().is_some_and(|it| it.eq_ignore_ascii_case(field))),
             None => field == "ingress" || rules.is_some(),
         };
-        if rules.is_some_and(|it| it.unknown().is_some()) {
+        // What is no list is a placeholder, or refused.
+        if rules.is_some_and(|it| it.as_list().is_none()) {
             return None;
         }
         let rules = rules.map(Node::items).unwrap_or_default();
