@@ -2,10 +2,12 @@
 
 mod comments;
 pub(crate) mod env;
+mod outline;
 mod template;
 mod yaml;
 
 pub(crate) use comments::comments;
+pub(crate) use outline::outline;
 pub(crate) use template::ReadAsTemplate;
 
 use std::ops::Range;

@@ -39,6 +39,7 @@ pub(crate) struct Source {
     text: OnceLock<Text>,
     lines: OnceLock<Vec<u32>>,
     documents: [OnceLock<Documents>; 2],
+    outline: OnceLock<Option<Documents>>,
 }
 
 /// What a file holds.
@@ -287,6 +288,14 @@ impl Sources {
             .get_or_init(|| parse::file(&source.path, self.text(file), file, dialect))
     }
 
+    /// Its documents without the schemas of custom resources: see [`parse::outline`].
+    pub(crate) fn outline(&self, file: FileId) -> &Documents {
+        let (source, dialect) = (&self[file], Dialect::Kyaml);
+        let outline = || parse::outline(&source.path, self.text(file), file, dialect);
+        let outline = source.outline.get_or_init(outline).as_ref();
+        outline.unwrap_or_else(|| self.documents(file, dialect))
+    }
+
     /// Whether `file` is a template of YAML, by its name or by what is in it.
     pub(crate) fn is_template(&self, file: FileId) -> bool {
         let path = &self[file].path;
@@ -356,6 +365,7 @@ impl Source {
             text: text.map_or_else(OnceLock::new, OnceLock::from),
             lines: OnceLock::new(),
             documents: [OnceLock::new(), OnceLock::new()],
+            outline: OnceLock::new(),
         }
     }
 

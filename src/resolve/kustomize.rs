@@ -55,7 +55,7 @@ use crate::{
 pub(crate) struct Layers(Mutex<IndexMap<LayerKey, Arc<Layer>>>);
 
 /// The directory, and what else a layer depends on.
-type LayerKey = (Arc<str>, [bool; 3], [Option<Arc<str>>; 2]);
+type LayerKey = (Arc<str>, [bool; 4], [Option<Arc<str>>; 2]);
 
 impl fmt::Debug for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +80,12 @@ impl Layers {
 
     fn get_or_build_for(&self, loader: &Loader<'_>, at: &Origin) -> Outcome<Arc<Layer>> {
         let options = loader.options;
-        let flags = [options.unrestricted, options.helm, loader.annotate];
+        let flags = [
+            options.unrestricted,
+            options.helm,
+            options.extent == Extent::Outline,
+            loader.annotate,
+        ];
         let artifact = options.artifact.as_ref().map(|it| it.id.clone());
         let key = (loader.dir.clone(), flags, [loader.chart_namespace.clone(), artifact]);
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,11 +113,24 @@ pub(crate) struct BuildOptions {
     pub generate: bool,
     /// Whether `helmCharts` may be inflated (`--enable-helm`).
     pub helm: bool,
+    /// How much of the files is read.
+    pub extent: Extent,
     /// What a controller builds from instead of the repository as it is.
     pub artifact: Option<Artifact>,
     /// What a controller adds to the kustomization file: fields with its names. Lists are appended
     /// (`images` by name), scalars replace.
     pub edits: Option<Node>,
+}
+
+/// How much of the files with objects is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Extent {
+    /// All.
+    #[default]
+    Whole,
+    /// What is left without the schemas of custom resources, which are most of the work where there
+    /// are many; these are unknown.
+    Outline,
 }
 
 /// A copy of the repository, or of a part of it, without symbolic links.

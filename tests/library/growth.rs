@@ -9,17 +9,19 @@ use crate::{
     source::{Sources, work::done},
 };
 
+/// What judging the fixture `text` takes.
+fn work(text: &str) -> u64 {
+    let sources = Sources::in_memory(files(&[], text));
+    let config = config_in(&sources);
+    let before = done();
+    analyze(&sources, &config);
+    done() - before
+}
+
 /// That four times as much of what `text` makes is no more than five times the work.
 #[track_caller]
 fn assert_linear(text: impl Fn(usize) -> String) {
-    let work = |size| {
-        let sources = Sources::in_memory(files(&[], &text(size)));
-        let config = config_in(&sources);
-        let before = done();
-        analyze(&sources, &config);
-        done() - before
-    };
-    let (small, large) = (work(20), work(80));
+    let (small, large) = (work(&text(20)), work(&text(80)));
     assert!(small > 20, "it does nothing");
     assert!(large <= 5 * small, "{small} for a quarter of what takes {large}");
 }
@@ -212,4 +214,31 @@ spec: {{target: {{name: metrics-server}}}}
         }
         text
     });
+}
+
+#[test]
+fn schemas_of_custom_resources_are_not_read_for_autoscalers() {
+    let text = |count| {
+        let mut text = "//- kustomization.yaml
+resources: [all.yaml]
+commonLabels: {app: web}
+//- all.yaml
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: webs.example.com}
+spec:
+  versions:
+"
+        .to_owned();
+        for at in 0..count {
+            writeln!(text, "  - {{name: v{at}, schema: {{openAPIV3Schema: {{}}}}}}").unwrap();
+        }
+        text
+    };
+    assert_eq!(work(&text(20)), work(&text(80)));
 }

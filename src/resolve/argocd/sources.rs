@@ -14,7 +14,8 @@ use crate::{
         environment::Release,
         helm,
         install::{self, Reached},
-        kustomize, layout, prepared,
+        kustomize::{self, BuildOptions, Extent},
+        layout, prepared,
     },
     scalar::Dialect,
     source::{self, FileId, Relevance},
@@ -275,10 +276,12 @@ impl SourcePart<'_, '_> {
         let nested = self.argo.layout.argo.iter().any(|(file, _)| closure.files.contains(file));
         let render = self.argo.context.purpose == crate::resolve::context::Purpose::Render;
         let wanted = nested || render || self.argo.context.config.pedantic;
-        if !(closure.matters || closure.scales || closure.leads_out || wanted) {
+        let whole = closure.matters || closure.leads_out || wanted;
+        if !(whole || closure.scales) {
             return;
         }
-        let options = kustomize::BuildOptions {
+        let options = BuildOptions {
+            extent: if whole { Extent::Whole } else { Extent::Outline },
             // `kustomize.buildOptions` of a cluster's Argo CD may allow both, and an Application
             // that its own Argo CD refuses would have been noticed.
             unrestricted: true,

@@ -16,7 +16,7 @@ use crate::{
         context::{Context, Purpose},
         environment::{DefinedVariable, EntryKind, Environment, Object, Release, Unit},
         install,
-        kustomize::{self, Artifact, BuildOptions},
+        kustomize::{self, Artifact, BuildOptions, Extent},
         layout::{Closure, Layout, has_source},
     },
     source::{self, FileId},
@@ -45,6 +45,11 @@ pub(crate) fn resolve(
         layout: layout.filter(|_| context.purpose == Purpose::Judge && !context.config.pedantic),
         own: Own::default(),
         by_flux: environment.entry.kind == EntryKind::Flux,
+        extent: match context.purpose {
+            // Only what scales workloads is asked for.
+            Purpose::Judge if environment.aside => Extent::Outline,
+            _ => Extent::Whole,
+        },
         whole: None,
         store: Store::default(),
         controller: Controller::default(),
@@ -105,6 +110,7 @@ struct Tree<'c> {
     own: Own,
     /// Whether Flux builds the roots.
     by_flux: bool,
+    extent: Extent,
     /// All of this repository that sources take, once something is built from one.
     whole: Option<Artifact>,
     /// What may be referred to: objects after their own Kustomization's substitution.
@@ -211,7 +217,8 @@ impl Tree<'_> {
         });
         // Who builds a directory with charts in it otherwise does so with `--enable-helm`.
         let helm = artifact.is_none();
-        let options = BuildOptions { unrestricted: true, generate: true, helm, artifact, edits };
+        let (unrestricted, generate, extent) = (true, true, self.extent);
+        let options = BuildOptions { unrestricted, generate, helm, extent, artifact, edits };
         let build = kustomize::build(self.context, &part.dir, &options);
         // A made-up one has no place to show.
         let path =

@@ -8,7 +8,7 @@ use crate::{
     resolve::{
         context::Context,
         kustomize::{
-            BuildOptions, file,
+            BuildOptions, Extent, file,
             resource::objects,
             value::{Outcome, is_text, no_such, not_yaml, refusal, text, unresolved},
         },
@@ -246,7 +246,11 @@ impl<'a> Loader<'a> {
     pub(super) fn objects(&self, file: FileId, at: &Origin) -> Outcome<Vec<Outcome<Node>>> {
         self.readable(file, at)?;
         let whole = Origin::start_of(file);
-        let documents = self.context.sources.documents(file, Dialect::Kyaml);
+        let sources = self.context.sources;
+        let documents = match self.options.extent {
+            Extent::Outline => sources.outline(file),
+            Extent::Whole => sources.documents(file, Dialect::Kyaml),
+        };
         let mut objects = objects(documents, &whole);
         // There may be more than are written.
         objects.extend(documents.template.iter().map(|it| Err(Problem::template(it).into())));
