@@ -14,7 +14,7 @@ use std::{cell::LazyCell, collections::BTreeSet};
 
 use crate::{
     data::subject::APPROVERS,
-    model::{Approver, workload::in_pods},
+    model::{Approver, workload::containers},
     problem::ProblemKind,
     resolve::environment::{Environment, Object, Release, Unit},
     source::Sources,
@@ -144,7 +144,7 @@ fn project(name: &str) -> Option<&'static str> {
 }
 
 fn of_workload(object: &Object) -> Option<Approver> {
-    let containers = object.node.items_at(&in_pods(&object.node, "spec.containers"));
+    let containers = containers(&object.node);
     let origin = object.anchor();
     let named =
         |name: &str, weaknesses| Approver { weaknesses, ..Approver::new(name, &origin, true) };

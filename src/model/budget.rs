@@ -6,7 +6,7 @@ use crate::{
         Fact, IntOrPercent,
         index::{Asked, ObjectIndex},
         selector::{self, selects},
-        workload::{self, fact, in_pods},
+        workload::{self, fact, in_pods, pod_labels},
     },
     resolve::environment::Object,
     tree::{Node, Origin, Reason},
@@ -88,7 +88,7 @@ pub(super) fn of<'a>(
     workload: &Node,
 ) -> Result<Option<&'a Node>, (Reason, Origin)> {
     let mut unknown = None;
-    let own = workload.perhaps_at(&in_pods(workload, "metadata.labels"));
+    let own = pod_labels(workload);
     for object in index.budgets(namespace, own.as_ref()) {
         match labels(workload).map(|it| selected(&object.node, it)) {
             Some(Ok(true)) => return Ok(Some(&object.node)),

@@ -1,6 +1,6 @@
 //! Pods of EKS that run on Fargate, where each is its own node, with a kubelet beside it.
 
-use super::{lower::namespace_of, selector::has_all};
+use super::{lower::namespace_of, selector::has_all, workload::pod_labels};
 use crate::{
     resolve::environment::Object,
     tree::{Node, Origin},
@@ -17,7 +17,7 @@ pub(crate) struct FargateProfile {
 
 /// What says that the pods of `object` run on Fargate: a profile that takes them, or they say so.
 pub(super) fn evidence(object: &Object, profiles: &[FargateProfile]) -> Option<(String, Origin)> {
-    let labels = object.node.perhaps_at("spec.template.metadata.labels");
+    let labels = pod_labels(&object.node);
     let own = labels.as_ref().and_then(|it| it.get("eks.amazonaws.com/fargate-profile"));
     if let Some(own) = own {
         return Some(("this label has them run on Fargate".to_owned(), own.origin.clone()));

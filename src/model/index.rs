@@ -11,7 +11,7 @@ use crate::{
         access, budget, lower,
         lower::namespace_of,
         mesh, policy, release, selector, service,
-        workload::{self, in_pods},
+        workload::{self, in_pods, pod_labels},
     },
     resolve::environment::{Environment, Object},
     tree::Node,
@@ -206,7 +206,7 @@ fn made_pods(object: &Object) -> Option<MadePods<'_>> {
     if !is_workload && !is_server && node.at(&in_pods(node, "metadata")).is_none() {
         return None;
     }
-    let labels = node.perhaps_at(&in_pods(node, "metadata.labels"));
+    let labels = pod_labels(node);
     Some(MadePods { object, labels, is_workload, is_server })
 }
 

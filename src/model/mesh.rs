@@ -4,6 +4,7 @@ use super::{
     index::{Asked, ObjectIndex},
     lower::namespace_of,
     selector::{certain_pairs, selects},
+    workload::in_pods,
 };
 use crate::{
     resolve::environment::Object,
@@ -23,7 +24,7 @@ pub(crate) struct Mesh {
 
 /// The mesh that certainly keeps the API server away from the pods of `object`.
 pub(super) fn mesh(index: &ObjectIndex<'_>, object: &Object) -> Option<Mesh> {
-    let metadata = object.node.look("spec.template.metadata").ok()??;
+    let metadata = object.node.look(&in_pods(&object.node, "metadata")).ok()??;
     let [labels, annotations] =
         ["labels", "annotations"].map(|field| metadata.look(field).map(Option::<&Node>::cloned));
     let (labels, annotations) = (labels.ok()?, annotations.ok()?);

@@ -7,7 +7,7 @@ use super::{
     lower::kubernetes_default,
     placement::{Placement, placement},
     selector::{certain_pairs, selects},
-    workload::{boolean, fact, in_pods, number, port, text},
+    workload::{boolean, fact, in_pods, number, pod_labels, port, text, volumes},
 };
 use crate::{
     resolve::environment::Object,
@@ -145,7 +145,7 @@ pub(crate) struct Spread {
 pub(super) fn pod(index: &ObjectIndex<'_>, object: &Object, container: &Node) -> Pod {
     let workload = &object.node;
     let spec = workload.at(&in_pods(workload, "spec"));
-    let labels = workload.perhaps_at(&in_pods(workload, "metadata.labels"));
+    let labels = pod_labels(workload);
     Pod {
         labels: match &labels {
             Some(labels) => written(labels),
@@ -317,8 +317,7 @@ fn is_writable(workload: &Node, mount: &Node) -> Option<bool> {
         Fact::Unknown(..) | Fact::Invalid { .. } => return None,
     }
     let name = mount.str_at("name")?;
-    let volumes = workload.look(&in_pods(workload, "spec.volumes")).ok()??.items();
-    let volume = volumes.iter().find(|it| it.str_at("name") == Some(name))?;
+    let volume = volumes(workload)?.iter().find(|it| it.str_at("name") == Some(name))?;
     let of_the_api = ["configMap", "secret", "downwardAPI", "projected", "image"];
     match volume.as_map()?.open.is_some() {
         true => None,
@@ -442,7 +441,7 @@ fn security(workload: &Node, container: &Node) -> SecurityFacts {
 
 /// The sysctl that says from which port on everybody may listen.
 fn first_unprivileged_port(workload: &Node) -> Fact<i128> {
-    let sysctls = match workload.look("spec.template.spec.securityContext.sysctls") {
+    let sysctls = match workload.look(&in_pods(workload, "spec.securityContext.sysctls")) {
         Err((why, at)) => return Fact::Unknown(why, Some(at)),
         Ok(sysctls) => sysctls.map(Node::items).unwrap_or_default(),
     };

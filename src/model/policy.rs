@@ -6,7 +6,7 @@ use super::{
     lower::namespace_of,
     pod::{PortRef, port_ref},
     selector::{certain_pairs, selects},
-    workload::{fact, number, text},
+    workload::{fact, number, pod_labels, text},
 };
 use crate::{
     resolve::environment::Object,
@@ -55,7 +55,7 @@ pub(super) fn policies(index: &ObjectIndex<'_>, workload: &Object) -> Option<Vec
     if index.has_other_policies() {
         return None;
     }
-    let labels = workload.node.perhaps_at("spec.template.metadata.labels");
+    let labels = pod_labels(&workload.node);
     let mut found = Vec::new();
     for object in index.policies(namespace_of(workload), labels.as_ref()) {
         let selector = object.node.look("spec.podSelector").ok()?;

@@ -89,8 +89,9 @@ fn configured(
     };
     let volume = container.items_at("volumeMounts").iter().find(mounted);
     let named = volume.and_then(|it| it.str_at("name"));
-    let mut volumes = object.node.items_at("spec.template.spec.volumes").iter();
+    let volumes = workload::volumes(&object.node).unwrap_or_default();
     let map = volumes
+        .iter()
         .find(|it| named.is_some() && it.str_at("name") == named)
         .and_then(|it| it.str_at("configMap.name"));
     let called = |name| index.named("ConfigMap", namespace_of(object), name);
@@ -108,8 +109,7 @@ fn configured(
 
 /// A volume that `container` mounts and that the pod certainly does not have.
 fn undeclared(workload: &Node, container: &Node) -> Option<String> {
-    let volumes = workload.look("spec.template.spec.volumes").ok()?.map(Node::items);
-    let volumes = volumes.unwrap_or_default();
+    let volumes = workload::volumes(workload)?;
     if volumes.iter().any(|it| it.look("name").is_err()) {
         return None;
     }
@@ -120,7 +120,8 @@ fn undeclared(workload: &Node, container: &Node) -> Option<String> {
 
 /// Where the role that the nanny of `object` needs is bound, if that is only in other namespaces.
 fn bound_elsewhere(index: &ObjectIndex<'_>, object: &Object) -> Option<(String, Origin)> {
-    let account = object.node.str_at("spec.template.spec.serviceAccountName")?;
+    let account = workload::in_pods(&object.node, "spec.serviceAccountName");
+    let account = object.node.str_at(&account)?;
     let own = namespace_of(object);
     let is_account =
         |it: &Node| it.str_at("name") == Some(account) && it.str_at("namespace") == Some(own);

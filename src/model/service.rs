@@ -6,7 +6,7 @@ use super::{
     lower::namespace_of,
     pod::{self, PortRef},
     selector::{certain_pair, has_all},
-    workload::{fact, in_pods, port},
+    workload::{fact, pod_labels, port},
 };
 use crate::{
     resolve::environment::Object,
@@ -49,7 +49,7 @@ pub(super) fn services(
     registration: Option<&ApiService>,
 ) -> Vec<Service> {
     let target = registration.and_then(|it| it.service.value());
-    let labels = workload.node.perhaps_at(&in_pods(&workload.node, "metadata.labels"));
+    let labels = pod_labels(&workload.node);
     let mut found = index.services(namespace, labels.as_ref());
     let named = target.and_then(|it| it.split_once('/'));
     found.extend(named.into_iter().flat_map(|(home, name)| index.named("Service", home, name)));

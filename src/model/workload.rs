@@ -135,11 +135,27 @@ pub(super) fn in_pods(workload: &Node, path: &str) -> String {
     }
 }
 
+/// The labels of the pods of `workload`, unknown where nobody can tell whether there are any.
+pub(super) fn pod_labels(workload: &Node) -> Option<Node> {
+    workload.perhaps_at(&in_pods(workload, "metadata.labels"))
+}
+
+/// The containers of the pods of `workload`.
+pub(super) fn containers(workload: &Node) -> &[Node] {
+    workload.items_at(&in_pods(workload, "spec.containers"))
+}
+
+/// The volumes of the pods of `workload`; `None` where nobody can tell whether there are any.
+pub(super) fn volumes(workload: &Node) -> Option<&[Node]> {
+    let volumes = workload.look(&in_pods(workload, "spec.volumes")).ok()?;
+    Some(volumes.map(Node::items).unwrap_or_default())
+}
+
 /// The container of a workload that runs metrics-server: known by its image, or by its name when
 /// the image cannot be told, or is another but for the flags. The workload's name is that of its only
 /// container.
 pub(super) fn container(workload: &Node) -> Option<&Node> {
-    let containers = workload.at(&in_pods(workload, "spec.containers"))?.items();
+    let containers = containers(workload);
     let by_image = containers.iter().find(|it| it.str_at("image").is_some_and(is_metrics_server));
     let unknown = |it: &&Node| whole_image(it).is_unknown();
     let named = |it: &&Node| it.str_at("name") == Some("metrics-server");
@@ -182,8 +198,7 @@ pub(super) fn resources(container: &Node) -> Resources {
 
 /// The containers of a workload but `one`.
 pub(super) fn beside(workload: &Node, one: &Node) -> Vec<Container> {
-    let containers = workload.at(&in_pods(workload, "spec.containers")).map(Node::items);
-    let others = containers.unwrap_or_default().iter().filter(|it| !std::ptr::eq(*it, one));
+    let others = containers(workload).iter().filter(|it| !std::ptr::eq(*it, one));
     others.map(described).collect()
 }
 
@@ -199,8 +214,7 @@ pub(super) fn described(container: &Node) -> Container {
 
 /// The container that changes metrics-server's resources to fit the cluster.
 pub(super) fn resizer(workload: &Node) -> Option<&Node> {
-    let containers = workload.at(&in_pods(workload, "spec.containers"))?.items();
-    containers.iter().find(|it| {
+    containers(workload).iter().find(|it| {
         let (repository, _) = split_image(it.str_at("image").unwrap_or_default());
         repository.rsplit('/').next().is_some_and(|name| name.starts_with("addon-resizer"))
     })
