@@ -26,9 +26,6 @@ const DIRECTORIES: &[Directory] = &[
 const REPOSITORIES: [&str; 2] =
     ["kubernetes-sigs/metrics-server", "kubernetes-incubator/metrics-server"];
 
-/// What to do about a path that is gone.
-pub(crate) const HELP: &str = "use a file of a release, as in releases/download/v0.8.1/components.yaml, or the path of that revision";
-
 /// What `url` names in metrics-server's repository: the revision, `""` where it names none, and the
 /// path. Of `git`'s and kustomize's URLs, and of those of raw files.
 pub(crate) fn place(url: &str) -> Option<(&str, &str)> {

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
-    data::kinds::is_cluster_scoped,
+    data::{kinds::is_cluster_scoped, upstream},
     nearest::nearest,
     parse,
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
         environment::{Environment, Object, Release},
@@ -128,6 +128,16 @@ impl ChartReference<'_> {
             unit: None,
         }
     }
+}
+
+/// That metrics-server's repository certainly does not have `path` at `revision`, if so.
+pub(crate) fn moved(at: &Origin, revision: &str, path: &str) -> Option<Problem> {
+    const HELP: &str = "use a file of a release, as in releases/download/v0.8.1/components.yaml, \
+                        or the path of that revision";
+    let why = upstream::moved(revision, path)?;
+    let message = format!("metrics-server's repository does not have this path: {why}");
+    let problem = Problem::new(ProblemKind::UpstreamPathMoved, at, message);
+    Some(problem.help(HELP).hiding_objects())
 }
 
 /// The values that a file holds.

@@ -8,7 +8,7 @@ use globset::GlobSet;
 
 use crate::{
     data::upstream,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     resolve::{
         argocd::{Argo, edits},
         environment::Release,
@@ -210,10 +210,7 @@ impl SourcePart<'_, '_> {
             Some(revision) => revision.as_str()?,
             None => "",
         };
-        let why = upstream::moved(revision, dir)?;
-        let message = format!("metrics-server's repository does not have this path: {why}");
-        let problem = Problem::new(ProblemKind::UpstreamPathMoved, &at.origin, message);
-        Some(problem.help(upstream::HELP).hiding_objects())
+        install::moved(&at.origin, revision, dir)
     }
 
     /// Whether the source is what lies here.

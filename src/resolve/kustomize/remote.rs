@@ -9,11 +9,14 @@ use crate::{
     data::upstream,
     parse,
     problem::{Problem, ProblemKind},
-    resolve::kustomize::{
-        layer::Layer,
-        load::Loader,
-        resource::{Resource, all_objects},
-        value::{text, unresolved},
+    resolve::{
+        install,
+        kustomize::{
+            layer::Layer,
+            load::Loader,
+            resource::{Resource, all_objects},
+            value::{text, unresolved},
+        },
     },
     scalar::{Dialect, Scalar},
     tree::{self, Node, Origin, Reason, Via},
@@ -22,7 +25,8 @@ use crate::{
 /// Adds what is known of the remote `entry`.
 pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) {
     let url = text(Some(entry));
-    if let Some(problem) = moved(&entry.origin, url) {
+    let moved = |(revision, path)| install::moved(&entry.origin, revision, path);
+    if let Some(problem) = upstream::place(url).and_then(moved) {
         return layer.part::<()>(Err(problem.into())).unwrap_or_default();
     }
     let origin = Origin::at(Via::UpstreamManifest, entry.origin.written_at());
@@ -49,15 +53,6 @@ pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) {
             layer.part::<()>(Err(outside.hiding_objects().into()));
         }
     }
-}
-
-/// That there is nothing at `url` of metrics-server's repository.
-fn moved(at: &Origin, url: &str) -> Option<Problem> {
-    let (revision, path) = upstream::place(url)?;
-    let why = upstream::moved(revision, path)?;
-    let message = format!("metrics-server's repository does not have this path: {why}");
-    let problem = Problem::new(ProblemKind::UpstreamPathMoved, at, message).help(upstream::HELP);
-    Some(problem.hiding_objects())
 }
 
 /// That metrics-server's `url` is another version from time to time.
