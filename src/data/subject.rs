@@ -29,6 +29,37 @@ pub(crate) const OTHERS: &[&str] = &[
     "rotate-server-certificates",
 ];
 
+/// What of our subject something is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum What {
+    /// metrics-server.
+    Server,
+    /// What approves the kubelets' certificates.
+    Approver,
+    /// The kubelets, as far as their serving certificates go.
+    Kubelets,
+}
+
+impl What {
+    /// What `text`, which says what is installed, names.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        match () {
+            () if is_server_named_in(text) => Some(Self::Server),
+            () if is_approver_named_in(text) => Some(Self::Approver),
+            () => None,
+        }
+    }
+
+    /// How a sentence about it begins.
+    pub(crate) fn is(self) -> &'static str {
+        match self {
+            Self::Server => "metrics-server is",
+            Self::Approver => "an approver is",
+            Self::Kubelets => "kubelets are",
+        }
+    }
+}
+
 /// Whether `text` names metrics-server, a kubelet's configuration or an approver.
 pub(crate) fn is_named_in(text: &str) -> bool {
     [SERVER, APPROVERS, OTHERS].into_iter().any(|words| has(text, words))

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    data::subject::What,
     model::Cluster,
     problem::{Problem, ProblemKind},
     resolve::{
         command, layout,
-        script::{self, UnreadInstallation, What},
+        script::{self, UnreadInstallation},
     },
     source::{FileId, Relevance, Skip, Source, Sources},
     tree::Origin,

@@ -10,7 +10,7 @@ use regex::Regex;
 
 use crate::{
     data::{
-        subject::{APPROVERS, SERVER, is_approver_named_in, is_server_named_in},
+        subject::{APPROVERS, SERVER, What},
         words,
     },
     problem::Problem,
@@ -23,17 +23,6 @@ use crate::{
     source::{self, FileId, Relevance, Source, Sources, Span},
     tree::Origin,
 };
-
-/// What is installed or configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
-    /// metrics-server.
-    Server,
-    /// What approves the kubelets' certificates.
-    Approver,
-    /// The kubelets, as far as their serving certificates go.
-    Kubelets,
-}
 
 /// An installation or configuration that is not read.
 #[derive(Debug)]
@@ -185,12 +174,7 @@ fn of_file(
             known.apart |= apart;
             return;
         }
-        let what_is = match what {
-            What::Server => "metrics-server is",
-            What::Approver => "an approver is",
-            What::Kubelets => "kubelets are",
-        };
-        let message = format!("{what_is} {verb} by {by}, which is not read");
+        let message = format!("{} {verb} by {by}, which is not read", what.is());
         found.push(UnreadInstallation {
             what,
             file,
@@ -258,17 +242,6 @@ fn takes_from(sources: &Sources, dir: &str, command: &str) -> bool {
         };
         filled_in || (!word.is_empty() && paths.iter().flatten().any(is_here))
     })
-}
-
-impl What {
-    /// What `text`, which says what is installed, names.
-    fn of(text: &str) -> Option<Self> {
-        match () {
-            () if is_server_named_in(text) => Some(Self::Server),
-            () if is_approver_named_in(text) => Some(Self::Approver),
-            () => None,
-        }
-    }
 }
 
 /// Whether the file at `path` holds variables of Ansible.

@@ -1,7 +1,8 @@
 //! Tasks of Ansible that install something.
 
 use crate::{
-    resolve::{layout, script::What},
+    data::subject::What,
+    resolve::layout,
     scalar::Dialect,
     source::{self, FileId, Sources},
     tree::{Node, Origin},

@@ -2,9 +2,9 @@
 //! hold manifests.
 
 use crate::{
-    data::kinds::WORKLOADS,
+    data::{kinds::WORKLOADS, subject::What},
     parse,
-    resolve::{command, layout, script::What},
+    resolve::{command, layout},
     scalar::Dialect,
     source::{FileId, Sources},
     tree::{Node, Origin},

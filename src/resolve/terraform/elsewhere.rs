@@ -20,7 +20,7 @@ use super::{Module, code, evaluate::written, label};
 use crate::{
     data::{
         kinds::WORKLOADS,
-        subject::{is_approver_named_in, is_named_in, is_server_named_in},
+        subject::{What, is_named_in, is_server_named_in},
     },
     problem::Problem,
     resolve::install,
@@ -59,15 +59,15 @@ impl Module {
         let problems = blocks.filter_map(|(file, block)| match block.ident.as_str() {
             "module" => module(sources, file, block),
             "resource" | "data" => {
-                let problem = self.resource(sources, file, block)?;
-                said.insert(is_server_named_in(&problem.message)).then_some(problem)
+                let (what, problem) = self.resource(sources, file, block)?;
+                said.insert(what).then_some(problem)
             }
             _ => None,
         });
         problems.collect()
     }
 
-    fn resource(&self, sources: &Sources, file: FileId, block: &Block) -> Option<Problem> {
+    fn resource(&self, sources: &Sources, file: FileId, block: &Block) -> Option<(What, Problem)> {
         let kind = label(block, 0)?;
         let (_, names) = RESOURCES.iter().find(|(it, _)| *it == kind)?;
         if is_never(block) {
@@ -81,12 +81,9 @@ impl Module {
             let subject = mention(text).is_some() && !is_named_only(text, is_kubelets);
             subject && deploys(text) && !is_here()
         })?;
-        let what = match is_server_named_in(text(sources, file, says)) {
-            true => "metrics-server",
-            false => "an approver",
-        };
-        let why = format!("{what} is installed by `{kind}`, which is not read");
-        Some(Problem::unresolved(&written(file, says.span()), why))
+        let what = What::of(text(sources, file, says))?;
+        let why = format!("{} installed by `{kind}`, which is not read", what.is());
+        Some((what, Problem::unresolved(&written(file, says.span()), why)))
     }
 
     /// What of our concern the releases whose charts are not written in their blocks may install:
@@ -106,11 +103,8 @@ impl Module {
             self.named_from(sources, modules, own)
         });
         let (_, span) = listed.min_by_key(|(steps, _)| *steps)?;
-        let what = match is_server_named_in(sources.slice(span)) {
-            true => "metrics-server",
-            false => "an approver",
-        };
-        let why = format!("{what} is in a list of charts, which is not read");
+        let what = What::of(sources.slice(span))?;
+        let why = format!("{} in a list of charts, which is not read", what.is());
         Some(Problem::unresolved(&Origin::written(span), why))
     }
 
@@ -288,7 +282,7 @@ fn is_named_only(text: &str, of: impl Fn(&str) -> bool) -> bool {
 }
 
 fn is_kubelets(line: &str) -> bool {
-    !is_server_named_in(line) && !is_approver_named_in(line)
+    What::of(line).is_none()
 }
 
 /// Whether manifests, where they are written out, run something: a setting of it does not.
