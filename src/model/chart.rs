@@ -58,6 +58,15 @@ pub(super) fn version(release: &Release) -> Fact<String> {
     }
 }
 
+/// The value of a chart that says where metrics-server listens; `None` when not all that the release
+/// may get have the same, or any.
+pub(super) fn port_value(family: Family, version: &Fact<String>) -> Option<&'static str> {
+    let chart = charts::chart(family);
+    let versions = versions(chart, version);
+    let keys = ["containerPort", "containerPorts.https", "securePort"];
+    keys.into_iter().find(|key| versions.iter().all(|it| chart.reads(key, it)))
+}
+
 /// The versions of the program that the chart installs, oldest first; none when the values name an
 /// image, or may.
 pub(super) fn programs(release: &Release) -> Vec<Version> {
@@ -255,6 +264,16 @@ mod tests {
 
     fn at(version: &str) -> Fact<String> {
         Fact::Known(version.into(), nowhere())
+    }
+
+    #[test]
+    fn each_chart_has_its_own_value_for_the_port() {
+        assert_eq!(port_value(Family::KubernetesSigs, &at("3.12.2")), Some("containerPort"));
+        assert_eq!(port_value(Family::Bitnami, &at("6.0.0")), Some("containerPorts.https"));
+        assert_eq!(port_value(Family::Bitnami, &at("5.10.12")), Some("securePort"));
+        assert_eq!(port_value(Family::Bitnami, &Fact::Absent(None)), Some("containerPorts.https"));
+        assert_eq!(port_value(Family::Bitnami, &at(">=5.10.0, <6.1.0")), None);
+        assert_eq!(port_value(Family::Stable, &at("2.11.4")), None);
     }
 
     #[test]

@@ -456,6 +456,7 @@ fn metrics_server(
         namespace: namespace.to_owned(),
         via: release.map_or("manifest", |it| it.via),
         chart: release.map(|it| (it.chart.clone(), chart::version(it))),
+        port_value: release.and_then(|it| chart::port_value(it.family?, &chart::version(it))),
         anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
         managed: false,
         access: access::of(index, object, namespace),

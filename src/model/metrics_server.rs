@@ -27,6 +27,8 @@ pub(crate) struct MetricsServer {
     pub via: &'static str,
     /// The chart, if it comes from one: its name and version.
     pub chart: Option<(String, Fact<String>)>,
+    /// The value of that chart that says where it listens.
+    pub port_value: Option<&'static str>,
     /// What a default is reported at: the workload's name, the release's chart version.
     pub anchor: Origin,
     /// Whether the installer sets its flags, not this repository.

@@ -279,6 +279,7 @@ impl Platform {
             namespace: "kube-system".into(),
             via: "bundled",
             chart: None,
+            port_value: None,
             anchor: anchor.clone(),
             managed: true,
             access: Access::default(),

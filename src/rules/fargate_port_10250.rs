@@ -16,9 +16,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let message = "on Fargate port 10250 belongs to the kubelet beside the pod: \
                        metrics-server is not reached";
         let finding = findings.at(&at.or(&server.anchor), &server.subject(), message);
-        finding.also(evidence, why.as_str()).help(match &server.chart {
-            Some((chart, _)) if chart.ends_with("metrics-server") => "set containerPort: 10251",
-            _ => "use another port in --secure-port, ports and probes, such as 10251",
+        finding.also(evidence, why.as_str()).help(match server.port_value {
+            Some(key) => format!("set {key}: 10251"),
+            None => "use another port in --secure-port, ports and probes, such as 10251".to_owned(),
         });
     }
 }

@@ -28,11 +28,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             "on the host's network port {port} belongs to the kubelet: metrics-server cannot start"
         );
         let finding = findings.at(&at.or(&server.anchor), &server.subject(), message);
-        finding.help(match &server.chart {
-            Some((chart, _)) if chart.ends_with("metrics-server") => {
-                "give metrics-server another port, such as containerPort: 4443".to_owned()
-            }
-            _ => "give metrics-server another port: the same in --secure-port, ports and probes, such as 4443".to_owned(),
+        finding.help(match server.port_value {
+            Some(key) => format!("give metrics-server another port, such as {key}: 4443"),
+            None => "give metrics-server another port: the same in --secure-port, ports and probes, such as 4443".to_owned(),
         });
         let label = if takes.is_default() { "by default" } else { "" };
         finding.also(

@@ -59,10 +59,8 @@ fn check_server(server: &MetricsServer, pod: &Pod, opens: bool, findings: &mut F
     let list = server.args.origin().map(|it| it.or(&server.anchor));
     let place = at.or(list.as_ref().unwrap_or(&server.anchor));
     let finding = findings.at(&place, &server.subject(), message);
-    finding.variant("port").help(match (&server.chart, at.is_default()) {
-        (Some((chart, _)), false) if chart.ends_with("metrics-server") => {
-            "set containerPort: 10250, or another port above 1023".to_owned()
-        }
+    finding.variant("port").help(match (server.port_value, at.is_default()) {
+        (Some(key), false) => format!("set {key}: 10250, or another port above 1023"),
         _ => "add --secure-port=10250, and use that port in ports and probes".to_owned(),
     });
     if !on_host {

@@ -49,9 +49,9 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
     let list = server.args.origin().map(|it| it.or(&server.anchor));
     let place = at.or(list.as_ref().unwrap_or(&server.anchor));
     let finding = findings.at(&place, &server.subject(), message);
-    finding.help(match (at.is_default(), &server.chart) {
+    finding.help(match (at.is_default(), server.port_value) {
         (true, _) => format!("add --secure-port={port}"),
-        (_, Some(_)) => format!("set containerPort: {secure} and remove --secure-port"),
+        (_, Some(key)) => format!("set {key}: {secure} and remove --secure-port"),
         _ => "use one number in --secure-port, ports and probes".to_owned(),
     });
     for it in &uses {
