@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use semver::{Prerelease, Version};
 
 use crate::{
-    data::subject::is_named_in,
+    data::subject::{is_named_in, is_server_named_in},
     model::{
         ApiService, Approver, Arg, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
         MetricsServerFacts, ReleaseFacts, Resources, access, api_version, approver, autoscaler,
@@ -269,7 +269,7 @@ fn is_foreign(index: &ObjectIndex<'_>, registration: &Object, namespace: &str, n
     let file = |it: &Object| it.node.origin.written_at().map(|it| it.file);
     let mut servers = index.pods(Some(namespace), None).filter(|it| it.is_server);
     let leads_to = |it: &Object| it.name() == name || by.is_some_and(|by| selects(by, &it.node));
-    if name.contains("metrics-server") || workloads.any(|it| leads_to(it.object)) {
+    if is_server_named_in(name) || workloads.any(|it| leads_to(it.object)) {
         return false;
     }
     !services.is_empty() || servers.all(|it| file(it.object) != file(registration))

@@ -31,6 +31,7 @@ use crate::{
         Family,
         charts::{self, KnownChart},
         kinds::is_cluster_scoped,
+        subject::is_server_named_in,
         version::Constraint,
     },
     problem::Problem,
@@ -139,7 +140,7 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
 /// What a release of a chart that we do not know comes to: a problem if it may be ours to judge.
 fn not_known(release: &Release) -> Rendered {
     let name = release.chart.rsplit('/').next().unwrap_or_default();
-    let problem = name.contains("metrics-server").then(|| {
+    let problem = is_server_named_in(name).then(|| {
         let message = format!(
             "`{}` is not a metrics-server chart that this tool knows: what it installs is unknown",
             release.chart

@@ -1,4 +1,5 @@
 use crate::{
+    data::subject::is_server_named_in,
     finding::Findings,
     model::{Cluster, MetricsServer, Pod, Spread},
 };
@@ -24,7 +25,7 @@ fn is_meant_for_itself(server: &MetricsServer, pod: &Pod, spread: &Spread) -> bo
     if spread.is_constraint || spread.selector.is_absent() {
         return true;
     }
-    let names_it = |text: &String| text.contains("metrics-server") || text.contains(&server.name);
+    let names_it = |text: &String| is_server_named_in(text) || text.contains(&server.name);
     let alone = || {
         let several = server.replicas.value().is_some_and(|it| *it > 1);
         several && !spread.selects_others && pod.spreads.len() == 1

@@ -272,6 +272,23 @@ fn problems(text: &str) -> String {
 }
 
 #[test]
+fn a_chart_of_another_program_is_none_that_is_missed() {
+    assert_snapshot!(problems(
+        r#"
+        //- main.tf
+        resource "helm_release" "own" {
+          name  = "a"
+          chart = "example/our_metrics_server"
+        }
+        resource "helm_release" "exporter" {
+          name  = "b"
+          chart = "example/metrics-server-exporter"
+        }
+        "#,
+    ), @"main.tf:3 `example/our_metrics_server` is not a metrics-server chart that this tool knows: what it installs is unknown");
+}
+
+#[test]
 fn a_module_of_terraform_from_elsewhere_is_said_to_be_unread() {
     assert_snapshot!(problems(
         r#"

@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 use globset::GlobSet;
 
 use crate::{
-    data::upstream,
+    data::{subject::is_server_named_in, upstream},
     problem::Problem,
     resolve::{
         argocd::{Argo, edits},
@@ -242,7 +242,7 @@ impl SourcePart<'_, '_> {
         let sources = self.argo.context.sources;
         let here = !dir.is_empty()
             && sources.below(dir).any(|it| sources[it].relevance == Relevance::Subject);
-        here || texts.into_iter().flatten().any(|it| it.contains("metrics-server"))
+        here || texts.into_iter().flatten().any(is_server_named_in)
     }
 
     fn tool(&self, dir: &str) -> Tool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::loose::{Groups, Loose, sets};
 use crate::{
-    data::kinds::WORKLOADS,
+    data::{kinds::WORKLOADS, subject::is_server_named_in},
     problem::ProblemKind,
     resolve::{
         context::Context,
@@ -274,8 +274,7 @@ impl Place {
         let kind = environment.entry.kind;
         let is_it = |object: &Object| {
             (WORKLOADS.contains(&object.kind()) || object.kind() == "APIService")
-                && (object.name().contains("metrics-server")
-                    || object.name() == "v1beta1.metrics.k8s.io")
+                && (is_server_named_in(object.name()) || object.name() == "v1beta1.metrics.k8s.io")
         };
         // Other tools often do no more than start a cluster off.
         let certain = matches!(kind, EntryKind::Flux | EntryKind::ArgoCd)

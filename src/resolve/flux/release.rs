@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::{dependency, edits, store::Store, values};
 use crate::{
+    data::subject::is_server_named_in,
     problem::Problem,
     resolve::{
         context::Context,
@@ -48,7 +49,7 @@ pub(super) fn references(node: &Node) -> impl Iterator<Item = (&str, &str, &str)
     let named = ["metadata.name", "spec.chart.spec.chart", "spec.chartRef.name"]
         .into_iter()
         .filter_map(|path| node.str_at(path))
-        .any(|name| name.contains("metrics-server") || name.contains("approver"));
+        .any(|name| is_server_named_in(name) || name.contains("approver"));
     let release = node.str_at("kind") == Some("HelmRelease");
     let spec = node.get("spec").filter(|_| release && named);
     let own = node.object_namespace();
@@ -70,7 +71,7 @@ fn install(
 ) -> Result<Vec<(Release, Vec<Node>)>, Problem> {
     let node = &object.node;
     let chart = chart(context, store, node)?;
-    let concern = chart.directory.is_some() || chart.name.contains("metrics-server");
+    let concern = chart.directory.is_some() || is_server_named_in(&chart.name);
     let mut found = Vec::new();
     let user = values::user(context, store, node, &mut found);
     let version = chart.version.as_ref().and_then(Node::as_str).map(str::to_owned);
