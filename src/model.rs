@@ -194,10 +194,25 @@ pub(crate) struct Drift {
     pub kind: &'static str,
     /// The field that differs.
     pub field: &'static str,
-    /// Whether the chart makes something new each time that it is rendered.
-    pub makes_anew: bool,
+    /// Why.
+    pub cause: DriftCause,
+    /// The first version of the chart that does not do that, if there is one.
+    pub fixed_in: Option<&'static str>,
     /// What is the cause.
     pub origin: Origin,
+}
+
+/// Why the cluster never has what Argo CD applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DriftCause {
+    /// The chart makes something new each time that it is rendered.
+    MadeAnew,
+    /// Kubernetes drops a null.
+    Null,
+    /// Kubernetes leaves out what is false.
+    False,
+    /// The addon-resizer writes it.
+    Resized,
 }
 
 /// A key of a chart's values that the chart does not read.

@@ -4,8 +4,8 @@ use semver::Version;
 
 use crate::{
     data::Family,
-    model::{Drift, chart, index::ObjectIndex, release, workload},
-    resolve::environment::{Object, Release},
+    model::{Drift, DriftCause, chart, index::ObjectIndex, release, workload},
+    resolve::environment::Release,
     tree::{Node, Origin},
 };
 
@@ -19,7 +19,8 @@ const NULLS: Version = Version::new(3, 13, 1);
 pub(super) fn drifts(index: &ObjectIndex<'_>, release: &Release) -> Vec<Drift> {
     let Some(version) = chart::exact(release) else { return Vec::new() };
     let of_ours = release.family == Some(Family::KubernetesSigs) && release.directory.is_none();
-    let Some(application) = application(index, release).filter(|_| of_ours) else {
+    let application = release::installer(index, release, "Application");
+    let Some(application) = application.filter(|_| of_ours && release.via == "argo-cd") else {
         return Vec::new();
     };
     let Ok(ignored) = application.node.look("spec.ignoreDifferences") else { return Vec::new() };
@@ -40,20 +41,20 @@ fn in_values(release: &Release, version: &Version) -> Vec<Drift> {
         |path| release::value(release, std::slice::from_ref(version), path, workload::boolean);
     let is_on = |path| boolean(path).known().filter(|(it, _)| **it).map(|(_, at)| at.clone());
     let mut found = Vec::new();
-    let mut differs = |kind, field, makes_anew, origin: &Origin| {
-        found.push(Drift { kind, field, makes_anew, origin: origin.or(&release.anchor) });
+    let mut differs = |kind, field, cause, fixed_in, origin: &Origin| {
+        found.push(Drift { kind, field, cause, fixed_in, origin: origin.or(&release.anchor) });
     };
     let tls = release::value(release, std::slice::from_ref(version), "tls.type", workload::text);
     let tls_is = |kind: &str| tls.known().filter(|(it, _)| *it == kind).map(|(_, at)| at);
     if let Some(at) = tls_is("helm") {
-        differs("APIService", "spec.caBundle", true, at);
+        differs("APIService", "spec.caBundle", DriftCause::MadeAnew, None, at);
     }
     let own_issuer = boolean("tls.certManager.existingIssuer.enabled").value() == Some(&false);
     let annotated = release.values.look("additionalAnnotations");
     if let Some(at) = tls_is("cert-manager").filter(|_| own_issuer && annotated == Ok(None))
         && (TLS..=NULLS).contains(version)
     {
-        differs("Issuer", "metadata.annotations", false, at);
+        differs("Issuer", "metadata.annotations", DriftCause::Null, Some("3.14.0"), at);
     }
     if is_on("apiService.create").is_some() && *version <= TLS {
         let annotated = release.values.look("apiService.annotations");
@@ -62,18 +63,15 @@ fn in_values(release: &Release, version: &Version) -> Vec<Drift> {
             && tls_is("cert-manager").is_none()
             && tls.value().is_some()
         {
-            differs("APIService", "metadata.annotations", false, &release.anchor);
+            let (cause, at) = (DriftCause::Null, &release.anchor);
+            differs("APIService", "metadata.annotations", cause, Some("3.13.1"), at);
         } else if let Some((false, at)) = boolean("apiService.insecureSkipTLSVerify").known() {
-            differs("APIService", "spec.insecureSkipTLSVerify", false, at);
+            let cause = DriftCause::False;
+            differs("APIService", "spec.insecureSkipTLSVerify", cause, Some("3.13.1"), at);
         }
     }
     if let Some(at) = is_on("addonResizer.enabled") {
-        differs("Deployment", "resources", false, &at);
+        differs("Deployment", "resources", DriftCause::Resized, None, &at);
     }
     found
-}
-
-/// The Application that deploys `release`.
-fn application<'e>(index: &ObjectIndex<'e>, release: &Release) -> Option<&'e Object> {
-    release::installer(index, release, "Application").filter(|_| release.via == "argo-cd")
 }

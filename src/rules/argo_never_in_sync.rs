@@ -1,6 +1,6 @@
 use crate::{
     finding::{Findings, Severity},
-    model::Cluster,
+    model::{Cluster, DriftCause},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
@@ -8,30 +8,25 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         for drift in &chart.drifts {
             let subject = format!("{}/{} {}", chart.namespace, chart.name, drift.kind);
             let (kind, field) = (drift.kind, drift.field);
-            if drift.makes_anew {
-                findings
-                    .at(
-                        &drift.origin,
-                        &subject,
-                        "the chart makes a new certificate whenever Argo CD renders it: the pods keep \
-                         another than the APIService has",
-                    )
-                    .variant("certificate")
-                    .help("use tls.type: cert-manager, or existingSecret");
-                continue;
-            }
-            let (variant, why) = match (kind, field) {
-                ("Deployment", _) => ("resizer", "the addon-resizer sets"),
-                (_, "spec.insecureSkipTLSVerify") => {
-                    ("false", "Kubernetes leaves out what is false in")
+            let (variant, why) = match drift.cause {
+                DriftCause::MadeAnew => {
+                    findings
+                        .at(
+                            &drift.origin,
+                            &subject,
+                            "the chart makes a new certificate whenever Argo CD renders it: the \
+                             pods keep another than the APIService has",
+                        )
+                        .variant("certificate")
+                        .help("use tls.type: cert-manager, or existingSecret");
+                    continue;
                 }
-                _ => ("null", "Kubernetes leaves out the null in"),
+                DriftCause::Null => ("null", "Kubernetes leaves out the null in"),
+                DriftCause::False => ("false", "Kubernetes leaves out what is false in"),
+                DriftCause::Resized => ("resizer", "the addon-resizer sets"),
             };
-            let newer = match variant {
-                "resizer" => "",
-                _ if kind == "Issuer" => "use chart 3.14.0 or newer, or ",
-                _ => "use chart 3.13.1 or newer, or ",
-            };
+            let newer = drift.fixed_in.map(|it| format!("use chart {it} or newer, or "));
+            let newer = newer.unwrap_or_default();
             findings
                 .at(
                     &drift.origin,
