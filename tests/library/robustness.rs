@@ -380,6 +380,38 @@ fn replacements_that_copy_what_was_copied_end() {
 
 /// Every scenario, with files cut off, without a line, and with bytes that belong nowhere.
 #[test]
+fn conditions_of_terraform_that_double_end() {
+    let doubled = |of: &str| -> String {
+        let local =
+            |it: usize| format!("  {of}{it} = var.x ? local.{of}{0} : local.{of}{0}\n", it + 1);
+        (0..28).map(local).collect()
+    };
+    let text = format!(
+        r#"
+variable "x" {{}}
+locals {{
+{}{}
+  text28 = yamlencode({{ args = ["--kubelet-insecure-tls"] }})
+  list28 = [local.text28]
+}}
+resource "helm_release" "text" {{
+  name   = "metrics-server"
+  chart  = "metrics-server/metrics-server"
+  values = [local.text0]
+}}
+resource "helm_release" "list" {{
+  name   = "metrics-server"
+  chart  = "metrics-server/metrics-server"
+  values = local.list0
+}}
+"#,
+        doubled("text"),
+        doubled("list"),
+    );
+    findings(&[("main.tf", text)]);
+}
+
+#[test]
 fn no_damage_to_a_scenario_makes_it_panic() {
     scenarios().par_iter().filter(|it| it.name != "broken").for_each(|scenario| {
         let texts: Vec<(String, Vec<u8>)> = files(&scenario.dir, |_| true)

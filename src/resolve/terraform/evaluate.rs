@@ -87,16 +87,23 @@ impl TerraformScope<'_> {
         Node::new(map, written(file, block.ident.span()))
     }
 
+    /// Takes note of one more expression; why it is not evaluated, if so.
+    fn too_much(&self, depth: usize) -> Option<&'static str> {
+        let left = self.work.get().checked_sub(1);
+        self.work.set(left.unwrap_or_default());
+        match left {
+            _ if depth > MAX_DEPTH => Some("it refers to itself"),
+            Some(_) => None,
+            None => Some("it takes too long to evaluate"),
+        }
+    }
+
     /// What `expression` in `file` is.
     pub(crate) fn value(&self, file: FileId, expression: &Expression, depth: usize) -> Node {
         let at = written(file, expression.span());
-        if depth > MAX_DEPTH {
-            return Node::unknown_value("it refers to itself", &at);
+        if let Some(why) = self.too_much(depth) {
+            return Node::unknown_value(why, &at);
         }
-        let Some(left) = self.work.get().checked_sub(1) else {
-            return Node::unknown_value("it takes too long to evaluate", &at);
-        };
-        self.work.set(left);
         let next = |it: &Expression| self.value(file, it, depth + 1);
         let literal = |kind: Kind| Node::new(kind, at.clone());
         let node = match expression {
@@ -305,8 +312,10 @@ impl TerraformScope<'_> {
         read: &mut BTreeSet<FileId>,
     ) -> Result<Vec<Node>, Reason> {
         let computed = || Err("its values are computed".into());
+        if let Some(why) = self.too_much(depth) {
+            return Err(why.into());
+        }
         match expression {
-            _ if depth > MAX_DEPTH => computed(),
             Expression::Array(items) => {
                 Ok(items.iter().map(|it| self.layer(file, it, depth, read)).collect())
             }
@@ -362,13 +371,8 @@ impl TerraformScope<'_> {
                 let mut side = |it| self.passed(file, it, read);
                 let (yes, no) = (side(&it.true_expr), side(&it.false_expr));
                 return match self.holds(file, it, 0) {
-                    Ok(holds) => {
-                        if holds {
-                            yes
-                        } else {
-                            no
-                        }
-                    }
+                    Ok(true) => yes,
+                    Ok(false) => no,
                     Err(why) => operators::either(&yes, &no, &why),
                 };
             }
@@ -392,8 +396,8 @@ impl TerraformScope<'_> {
         read: &mut BTreeSet<FileId>,
     ) -> Node {
         let at = written(file, expression.span());
-        if depth > MAX_DEPTH {
-            return Node::unknown_value("it refers to itself", &at);
+        if let Some(why) = self.too_much(depth) {
+            return Node::unknown_value(why, &at);
         }
         match expression {
             Expression::FuncCall(call) => self.call(file, call, &at, depth, read),
