@@ -25,7 +25,7 @@ pub(crate) fn leads_nowhere(
     if file.is_some_and(|it| sources.is_template(it)) {
         return Problem::unresolved(at, why);
     }
-    match maker(sources, path).filter(|_| !path.is_empty()) {
+    match maker(sources, path) {
         Some(maker) => {
             let maker = &sources[maker].path;
             Problem::unresolved(at, format!("{path} is not in the repository: {maker} makes it"))
@@ -36,6 +36,9 @@ pub(crate) fn leads_nowhere(
 
 /// The program that makes the file or directory `path`, or a directory that it would lie in.
 pub(crate) fn maker(sources: &Sources, path: &str) -> Option<FileId> {
+    if path.is_empty() {
+        return None;
+    }
     let mut made = vec![path];
     let outer = std::iter::successors(Some(path), |it| Some(source::parent(it)));
     made.extend(outer.skip(1).take_while(|it| !it.is_empty() && !sources.is_dir(it)));
@@ -47,7 +50,7 @@ pub(crate) fn maker(sources: &Sources, path: &str) -> Option<FileId> {
 }
 
 /// Whether the file at `path` is a script, or a pipeline with commands in it.
-fn runs_commands(path: &str) -> bool {
+pub(crate) fn runs_commands(path: &str) -> bool {
     let name = source::file_name(path);
     let in_pipelines = [".github/", ".circleci/", ".gitlab/", ".buildkite/", ".tekton/"];
     let stem = name.trim_start_matches('.').split('.').next().unwrap_or_default();

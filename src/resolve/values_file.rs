@@ -706,9 +706,10 @@ dependencies:
         ] {
             assert_eq!(of(path, &format!("{common} {stage}")), "2 30s, 2 60s", "{path} {stage}");
         }
-        let pipeline = ".github/workflows/up.yaml";
-        let run = format!("- run: {common} ms/values-${{{{ matrix.stage }}}}.yaml");
-        assert_eq!(of(pipeline, &run), "2 30s, 2 60s");
+        for pipeline in [".github/workflows/up.yaml", ".circleci/config.yml", ".drone.yml"] {
+            let run = format!("- run: {common} ms/values-${{{{ matrix.stage }}}}.yaml");
+            assert_eq!(of(pipeline, &run), "2 30s, 2 60s", "{pipeline}");
+        }
         let list = "helm upgrade ms a/ms --values=ms/values.yaml,ms/values-$STAGE.yaml";
         assert_eq!(of("up.sh", list), "2 30s, 2 60s");
         // Alone, it is all that there is.

@@ -12,9 +12,9 @@ use crate::{
     relevance::is_script,
     resolve::{
         command::{self, Means},
-        helm,
+        helm, prepared,
     },
-    source::{self, FileId, Source, Sources},
+    source::{self, FileId, Sources},
     tree::{Node, Origin, Reason},
 };
 
@@ -75,8 +75,7 @@ impl<'a> Unread<'a> {
     /// The scripts, read when something asks for them.
     fn scripts(&self) -> &[(FileId, Vec<HelmCommand>)] {
         self.scripts.get_or_init(|| {
-            let holds_commands = |it: &Source| is_script(&it.path) || is_pipeline(&it.path);
-            let files = self.sources.iter().filter(|(_, it)| holds_commands(it));
+            let files = self.sources.iter().filter(|(_, it)| prepared::runs_commands(&it.path));
             let calls = files.map(|(file, it)| {
                 let calls = calls_of_helm(self.sources.text(file), is_script(&it.path));
                 (file, calls.into_iter().map(HelmCommand::new).collect::<Vec<_>>())
@@ -290,12 +289,6 @@ fn fits_name(pattern: &str, name: &str) -> bool {
         rest = after;
     }
     rest.strip_suffix(last).is_some_and(|filled| !filled.is_empty())
-}
-
-/// Whether a file of YAML holds commands, by its name.
-fn is_pipeline(path: &str) -> bool {
-    matches!(source::file_name(path), "Taskfile.yml" | "Taskfile.yaml" | ".gitlab-ci.yml")
-        || path.starts_with(".github/workflows/")
 }
 
 /// The commands in `text` that have Helm install something; a line is one where `all` are.
