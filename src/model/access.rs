@@ -114,7 +114,7 @@ pub(super) fn of(index: &ObjectIndex<'_>, workload: &Object, namespace: &str) ->
 }
 
 fn auth_reader(environment: &Environment, object: &Object) -> AuthReader {
-    let release = object.release.and_then(|index| environment.releases.get(index));
+    let release = environment.release_of(object);
     let namespace = fact(&object.node, "metadata.namespace", workload::text);
     let namespace = match namespace {
         Fact::Absent(by) => Fact::Unknown("whoever applies it chooses the namespace".into(), by),

@@ -36,7 +36,7 @@ fn of_object(environment: &Environment, object: &Object) -> Option<RemovedApiVer
     let of_kind = |kinds: &[&str]| kinds.is_empty() || kinds.contains(&object.kind());
     let (_, _, minor, instead) =
         REMOVED.iter().find(|(it, kinds, ..)| *it == version && of_kind(kinds))?;
-    let release = object.release.and_then(|index| environment.releases.get(index));
+    let release = environment.release_of(object);
     // A modified copy of a chart may ask for newer ones.
     if release.is_some_and(|it| it.modified.is_some()) {
         return None;

@@ -61,7 +61,7 @@ fn budget(index: &ObjectIndex<'_>, object: &Object) -> Option<Budget> {
             break;
         }
     }
-    let release = object.release.and_then(|it| index.environment.releases.get(it));
+    let release = index.environment.release_of(object);
     let asks = |path: &&str| {
         let it = release?.values.at(path)?;
         it.origin.written_at().map(|_| it.origin.clone())

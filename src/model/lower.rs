@@ -238,7 +238,7 @@ fn api_service(index: &ObjectIndex<'_>, object: &Object) -> Option<ApiService> {
     let foreign = service.value().is_some_and(|service| {
         service.split_once('/').is_some_and(|(at, name)| is_foreign(index, object, at, name))
     });
-    let release = object.release.and_then(|it| index.environment.releases.get(it));
+    let release = index.environment.release_of(object);
     Some(ApiService {
         name: object.name().to_owned(),
         foreign,
@@ -385,7 +385,7 @@ fn metrics_server(
     let container = runs_metrics_server(object)?;
     let node = &object.node;
     let pod = node.at(&workload::in_pods(node, "spec"))?;
-    let release = object.release.and_then(|index| environment.releases.get(index));
+    let release = environment.release_of(object);
     let namespace = namespace_of(object);
     let [image, image_repository, image_tag] = workload::image(container);
     let version = workload::version(&image_tag);

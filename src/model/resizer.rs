@@ -57,7 +57,7 @@ pub(super) fn resizer(
         Fact::Known(..) | Fact::Absent(_) => Fact::Absent(None),
         untold => untold.map(|_| 0),
     };
-    let release = object.release.and_then(|it| index.environment.releases.get(it));
+    let release = index.environment.release_of(object);
     let asked = ["nanny.memory", "nanny.extraMemory", "enabled"].iter().find_map(|key| {
         let value = release?.values.at(&format!("addonResizer.{key}"))?;
         value.origin.written_at().map(|_| value.origin.clone())

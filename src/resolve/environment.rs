@@ -143,6 +143,11 @@ impl Environment {
         self.units.get(problem.unit?.index())
     }
 
+    /// The release that `object` comes from.
+    pub(crate) fn release_of(&self, object: &Object) -> Option<&Release> {
+        self.releases.get(object.release?)
+    }
+
     /// What others call the unit that `object` belongs to.
     pub(crate) fn applies(&self, object: &Object) -> Option<String> {
         Some(self.units.get(object.unit?.index())?.id.clone())

@@ -34,7 +34,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     }
     let environment = input.environment;
     let is_server = |it: &&Object| {
-        let release = it.release.and_then(|index| environment.releases.get(index));
+        let release = environment.release_of(it);
         release.is_some_and(|it| it.family.is_some()) || workload::container(&it.node).is_some()
     };
     let (servers, others): (Vec<_>, Vec<_>) = environment.objects.iter().partition(is_server);
