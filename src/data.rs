@@ -24,4 +24,14 @@ pub(crate) enum Family {
 impl Family {
     /// Every one, the one that most people install first.
     pub(crate) const ALL: [Self; 3] = [Self::KubernetesSigs, Self::Bitnami, Self::Stable];
+
+    /// The repository that it is published in, besides which there are mirrors; of `Stable` the
+    /// archive, which changes no more.
+    pub(crate) fn repository(self) -> &'static str {
+        match self {
+            Self::KubernetesSigs => "kubernetes-sigs.github.io/metrics-server",
+            Self::Bitnami => "charts.bitnami.com/bitnami",
+            Self::Stable => "charts.helm.sh/stable",
+        }
+    }
 }

@@ -1,4 +1,5 @@
 use crate::{
+    data::Family,
     finding::{Findings, Severity},
     model::Cluster,
 };
@@ -10,12 +11,10 @@ const GONE: [&str; 2] = [
     "kubernetes-charts-incubator.storage.googleapis.com",
 ];
 
-/// The archive of them, which changes no more.
-const ARCHIVE: &str = "charts.helm.sh/stable";
-
 const HELP: &str = "use https://kubernetes-sigs.github.io/metrics-server/, whose values are others";
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    let archive = Family::Stable.repository();
     for chart in &cluster.charts {
         let Some((address, at)) = chart.facts.chart_repository.known() else { continue };
         let subject = format!("{}/{}", chart.namespace, chart.name);
@@ -24,9 +23,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             let message =
                 format!("{gone} is gone since November 2020: the chart cannot be fetched");
             findings.at(&at, &subject, message).help(HELP);
-        } else if address.contains(ARCHIVE) {
+        } else if address.contains(archive) {
             let message =
-                format!("{ARCHIVE} is an archive: its last metrics-server is 0.3.6, of 2019");
+                format!("{archive} is an archive: its last metrics-server is 0.3.6, of 2019");
             findings
                 .at(&at, &subject, message)
                 .variant("archive")

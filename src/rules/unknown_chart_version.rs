@@ -1,17 +1,10 @@
 use semver::Version;
 
 use crate::{
-    data::{Family, charts},
+    data::charts,
     finding::{Findings, Severity},
     model::{Cluster, InstalledChart},
 };
-
-/// The repositories that the families are published in, besides which there are mirrors.
-const OFFICIAL: [(Family, &str); 3] = [
-    (Family::KubernetesSigs, "kubernetes-sigs.github.io/metrics-server"),
-    (Family::Bitnami, "charts.bitnami.com/bitnami"),
-    (Family::Stable, "charts.helm.sh/stable"),
-];
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for chart in &cluster.charts {
@@ -49,7 +42,5 @@ fn never_existed(chart: &InstalledChart, version: &Version) -> bool {
 
 fn is_official(chart: &InstalledChart) -> bool {
     let address = chart.facts.chart_repository.value();
-    address.is_some_and(|address| {
-        OFFICIAL.iter().any(|(family, it)| *family == chart.family && address.contains(it))
-    })
+    address.is_some_and(|it| it.contains(chart.family.repository()))
 }

@@ -45,7 +45,7 @@ pub(crate) fn family(
     {
         return Some(Family::Bitnami);
     }
-    if ["charts.helm.sh/stable", "kubernetes-charts.storage.googleapis.com"]
+    if [Family::Stable.repository(), "kubernetes-charts.storage.googleapis.com"]
         .iter()
         .any(|it| place.contains(it))
         || place == "/stable"

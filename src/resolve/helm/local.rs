@@ -2,7 +2,7 @@
 //! one.
 
 use crate::{
-    data::{kinds::WORKLOADS, subject::is_named_in, version},
+    data::{Family, kinds::WORKLOADS, subject::is_named_in, version},
     problem::Problem,
     resolve::{
         context::Context,
@@ -183,9 +183,9 @@ fn vendored(context: &Context<'_>, dir: &str, release: &Release, chart: &Node) -
             || sources.iter().any(|url| url.as_str().is_some_and(|it| it.contains(part)))
     };
     let repository = if from("bitnami") {
-        Some("https://charts.bitnami.com/bitnami")
+        Some(Family::Bitnami.repository())
     } else if from("kubernetes-sigs/metrics-server") {
-        Some("https://kubernetes-sigs.github.io/metrics-server")
+        Some(Family::KubernetesSigs.repository())
     } else {
         None
     };
