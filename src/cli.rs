@@ -137,7 +137,7 @@ pub(crate) enum Verbosity {
     Quiet,
     /// Every finding with its places, and a summary.
     Normal,
-    /// `-v`: also what was skipped, and why.
+    /// `-v`: also what was skipped, and why; of a metrics-server also what stands around its settings.
     Verbose,
 }
 
@@ -196,7 +196,7 @@ struct Global {
     /// Print one line a finding
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say also what was skipped, and why
+    /// Say also what was skipped, and why; `show`: also the pods, Services and rights
     #[arg(long, short, global = true)]
     verbose: bool,
 }

@@ -28,6 +28,7 @@ mod resizer;
 mod selector;
 mod service;
 pub(crate) mod serving;
+mod surroundings;
 mod unjudged;
 mod variables;
 pub(crate) mod workload;

@@ -239,9 +239,9 @@ impl Run<'_, '_> {
             // Nothing breaks the lines of a table that is piped.
             _ if !self.streams.out_screen.terminal || self.options.output.is_some() => {
                 let look = TerminalOptions { width: 120, ..self.look() };
-                report::show(&sources, &shown, &problems, look)
+                report::show(&sources, &shown, &problems, look, self.options.detail)
             }
-            _ => report::show(&sources, &shown, &problems, self.look()),
+            _ => report::show(&sources, &shown, &problems, self.look(), self.options.detail),
         };
         self.tell_repositories(&sources);
         self.tell_mistaken(&sources);

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
+    cli::Verbosity,
     model::{
         ApiService, Approver, Autoscaler, Cluster, Count, Datum, Fact, Facts as _, Kubelet,
         MetricsServer,
@@ -109,6 +110,7 @@ fn server_json(sources: &Sources, server: &MetricsServer) -> Json {
         "chart": chart,
         "managed": server.managed,
         "facts": facts_json(sources, server.facts()),
+        "surroundings": facts_json(sources, server.surroundings()),
     })])
 }
 
@@ -218,10 +220,11 @@ pub(crate) fn show(
     environments: &[(Environment, Cluster)],
     problems: &[Problem],
     look: TerminalOptions,
+    detail: Verbosity,
 ) -> String {
     let (scaled, shown) = apart(environments);
     let mut shown: Vec<String> =
-        shown.into_iter().map(|it| environment(sources, it, look)).collect();
+        shown.into_iter().map(|it| environment(sources, it, look, detail)).collect();
     if shown.is_empty() {
         let none = "no environment with metrics-server, kubelet configuration or approvers\n";
         shown.push(none.to_owned());
@@ -253,6 +256,7 @@ fn environment(
     sources: &Sources,
     (environment, cluster): &(Environment, Cluster),
     look: TerminalOptions,
+    detail: Verbosity,
 ) -> String {
     let entry = &environment.entry;
     let start = place(sources, entry.origin.written_at());
@@ -317,7 +321,11 @@ fn environment(
         let _ = writeln!(out, "\n  {} ({})", look.paint("1", &name), how(sources, server));
         let mut table = Table::default();
         let mut rest: IndexMap<String, Vec<String>> = IndexMap::new();
-        for (name, fact) in server.facts() {
+        let mut facts = server.facts();
+        if detail == Verbosity::Verbose {
+            facts.extend(server.surroundings());
+        }
+        for (name, fact) in facts {
             let name = name.replace('_', " ");
             match fact {
                 Fact::Absent(None) => rest.entry("not set".into()).or_default().push(name),

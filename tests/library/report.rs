@@ -354,14 +354,16 @@ fn show_for_programs_beside_the_facts_of_metrics_server() {
     );
     let shown = show_json(&sources, &analyzed(&sources), &[]);
     let mut shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
-    shown["environments"][0]["metrics_servers"][0]["facts"].take();
+    let server = &mut shown["environments"][0]["metrics_servers"][0];
+    server["facts"].take();
+    server["surroundings"].take();
     insta::assert_snapshot!(serde_json::to_string_pretty(&shown).expect("it is JSON"));
 }
 
 #[test]
 fn show_for_people() {
     let sources = Sources::in_memory([("a.yaml", MANIFEST)]);
-    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Normal);
     let line = |start: &str| {
         let mut lines = shown.lines();
         let line = lines.find(|it| it.trim_start().starts_with(start)).unwrap_or(&shown);
@@ -376,9 +378,56 @@ fn show_for_people() {
         &analyzed(&sources),
         &[],
         TerminalOptions { color: true, ..TerminalOptions::PLAIN },
+        Verbosity::Normal,
     );
     let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
     assert_eq!(escapes.replace_all(&colored, ""), shown);
+}
+
+#[test]
+fn what_stands_around_a_metrics_server_is_shown_when_asked_for() {
+    let more = "
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ms, namespace: kube-system}
+spec: {selector: {app: ms}, ports: [{port: 443}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metrics-server, namespace: kube-system}
+spec:
+  template:
+    metadata: {labels: {app: ms}}
+    spec:
+      serviceAccountName: reader
+      containers:
+        - name: metrics-server
+          image: registry.k8s.io/metrics-server/metrics-server:v0.8.0
+          ports: [{name: https, containerPort: 10250}]
+          readinessProbe: {httpGet: {path: /readyz, port: https}}
+          volumeMounts: [{name: tmp, mountPath: /tmp}]
+      volumes: [{name: tmp, emptyDir: {}}]
+";
+    let sources = Sources::in_memory([("a.yaml", more)]);
+    let plain = TerminalOptions::PLAIN;
+    let shown = |detail| show(&sources, &analyzed(&sources), &[], plain, detail);
+    let verbose = shown(Verbosity::Verbose);
+    let rows = verbose.lines().map(|it| it.split_whitespace().collect::<Vec<_>>().join(" "));
+    let rows: Vec<String> = rows.collect();
+    for row in [
+        "pod labels app: ms a.yaml:13",
+        "ports https:10250 a.yaml:17",
+        "readiness port https a.yaml:20",
+        "mounts /tmp a.yaml:17",
+        "services kube-system/ms a.yaml:5",
+        "service account reader a.yaml:15",
+    ] {
+        assert!(rows.iter().any(|it| it == row), "no {row} in\n{verbose}");
+    }
+    assert!(!shown(Verbosity::Normal).contains("mounts"));
+    let json = show_json(&sources, &analyzed(&sources), &[]);
+    assert!(json.contains("\"surroundings\""), "{json}");
 }
 
 #[test]
@@ -387,7 +436,7 @@ fn all_places_of_a_value_that_is_put_together_are_shown() {
     let twice = format!("[\n{flag}=InternalIP,\n{flag}=Hostname]");
     let manifest = MANIFEST.replace("[--metric-resolution=15s]", &twice);
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Normal);
     let words: Vec<_> = shown.split_whitespace().collect();
     let words = words.join(" ");
     let row = "kubelet preferred address types InternalIP,Hostname a.yaml:14, and a.yaml:13";
@@ -406,7 +455,7 @@ fn what_is_refused_is_shown_as_it_is_written() {
     let manifest =
         MANIFEST.replace("256Mi", "256MB").replace("  selector", "  replicas: [2]\n  selector");
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Normal);
     let words: Vec<_> = shown.split_whitespace().collect();
     let words = words.join(" ");
     let memory = "memory limit invalid 256MB a.yaml:14 `256MB` is not an amount of memory";
@@ -429,7 +478,7 @@ fn what_is_refused_is_shown_as_it_is_written() {
 fn what_a_file_says_does_nothing_to_the_terminal() {
     let manifest = MANIFEST.replace("[--metric-resolution=15s]", r#"["--x=\e[31m", "\u202e"]"#);
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN);
+    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Normal);
     assert!(shown.contains("--x="), "{shown}");
     assert!(!shown.contains([ESCAPE, '\u{202e}']), "{shown}");
 }
