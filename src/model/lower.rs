@@ -459,6 +459,7 @@ fn metrics_server(
         port_value: release.and_then(|it| chart::port_value(it.family?, &chart::version(it))),
         anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
         managed: false,
+        platform: None,
         access: access::of(index, object, namespace),
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
         beside: workload::beside(node, container),

@@ -33,6 +33,8 @@ pub(crate) struct MetricsServer {
     pub anchor: Origin,
     /// Whether the installer sets its flags, not this repository.
     pub managed: bool,
+    /// Who brings it along, if the platform does: `k3s`, `the EKS add-on`.
+    pub platform: Option<String>,
     /// Whether what applies it is suspended, so that the cluster may run something else.
     pub suspended: bool,
     /// What RBAC lets it do.

@@ -282,6 +282,7 @@ impl Platform {
             port_value: None,
             anchor: anchor.clone(),
             managed: true,
+            platform: Some(platform.to_owned()),
             access: Access::default(),
             suspended: false,
             beside: Vec::new(),

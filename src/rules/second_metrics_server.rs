@@ -12,14 +12,15 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     let (bundled, own): (Vec<_>, Vec<_>) =
         cluster.metrics_servers.iter().filter(|it| !it.suspended).partition(|it| it.managed);
     if let Some(bundled) = bundled.first() {
+        let platform = bundled.platform.as_deref().unwrap_or("the platform");
         for server in own {
             findings
                 .at(
                     &server.anchor,
                     &server.subject(),
-                    "this is a second metrics-server: the platform brings its own",
+                    format!("this is a second metrics-server beside that of {platform}"),
                 )
-                .also(&bundled.anchor, "this brings a metrics-server")
+                .also(&bundled.anchor, format!("{platform} brings one along"))
                 .help("remove one of them: both claim the APIService v1beta1.metrics.k8s.io");
         }
     } else if cluster.together && !cluster.assumed && !check_own(&own, findings) {
