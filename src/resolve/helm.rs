@@ -122,8 +122,7 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
             Some((model, older.render(context, release, family).ok()?))
         }));
     }
-    let objects =
-        if renderings.is_empty() { Vec::new() } else { versions::common(renderings) };
+    let objects = if renderings.is_empty() { Vec::new() } else { versions::common(renderings) };
     match &release.modified {
         // What its templates refuse, those of the chart that we know do not tell.
         Some(why) => Rendered {

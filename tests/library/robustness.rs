@@ -469,7 +469,10 @@ spec:
         let found = findings(&[
             ("ms/Chart.yaml", &*format!("name: metrics-server\nversion: {version}\n")),
             ("ms/values.yaml", "count: 1\nserviceMonitor: {on: true}\n"),
-            (&*format!("ms/{template}"), "kind: Deployment\nspec: {replicas: {{ .Values.count }}}\n"),
+            (
+                &*format!("ms/{template}"),
+                "kind: Deployment\nspec: {replicas: {{ .Values.count }}}\n",
+            ),
             ("release.yaml", RELEASE),
         ]);
         let [found] = &found[..] else { panic!("{version}: {found:?}") };

@@ -50,7 +50,10 @@ pub(super) fn modified(context: &Context<'_>, dir: &str, release: &Release) -> O
     let version = release.version.as_ref()?.as_scalar()?;
     let why = || -> Reason {
         let chart = format!("{} {}", release.chart, version.text);
-        format!("the templates in `{dir}` are not those of the chart {chart}: what they make is unknown").into()
+        format!(
+            "the templates in `{dir}` are not those of the chart {chart}: what they make is unknown"
+        )
+        .into()
     };
     let Some(version) = version::lenient(&version.text) else { return Some(why()) };
     let Some(chart) = release.family.map(charts::chart) else { return Some(why()) };
