@@ -479,3 +479,22 @@ spec:
         assert!(found.contains("are not those of the chart metrics-server"), "{found}");
     }
 }
+
+/// What is found in a chart with `values` that depends on metrics-server's, as `entry` says.
+fn of_umbrella(entry: &str, values: &str) -> Vec<String> {
+    let chart = format!(
+        "name: ms\nversion: 0.1.0\ndependencies:\n- name: metrics-server\n  version: 3.12.2\n  \
+         repository: https://kubernetes-sigs.github.io/metrics-server/\n{entry}"
+    );
+    let found = findings(&[("ms/Chart.yaml", &*chart), ("ms/values.yaml", values)]);
+    found.into_iter().filter(|it| !it.contains("apiservice-insecure-skip-tls-verify")).collect()
+}
+
+#[test]
+fn values_that_keep_metrics_server_from_being_installed_need_not_name_it() {
+    for values in ["a: [b\n", "- a\n"] {
+        let found = of_umbrella("", values);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("ms/values.yaml: "), "{found:?}");
+    }
+}

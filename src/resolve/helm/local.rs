@@ -76,7 +76,8 @@ fn visit(
     if depth == 0 {
         return Err(unresolved("the charts depend on one another too deeply"));
     }
-    let values = inherited(&own_values(context, dir)?, &release.values, &dependencies);
+    let own = own_values(context, dir).map_err(|problem| concerning(problem, &dependencies))?;
+    let values = inherited(&own, &release.values, &dependencies);
     let beside = read_by_nobody(context, dir, &values, &dependencies);
     for dependency in &dependencies {
         let result = match child(context, release, dir, dependency, &values) {
@@ -94,6 +95,15 @@ fn visit(
     }
     expanded.problems.extend(own_templates(context, dir));
     Ok(())
+}
+
+/// `problem`, which keeps Helm from installing `dependencies`, about metrics-server's if it is among
+/// them: the values that cannot be read need not name it.
+fn concerning(problem: Problem, dependencies: &[Dependency]) -> Problem {
+    match dependencies.iter().find(|it| is_named_in(&it.name)) {
+        Some(ours) if problem.subject.is_empty() => problem.about(ours.name.as_str()),
+        _ => problem,
+    }
 }
 
 /// The values of a chart that reach none of those that it depends on, where it has no templates of
