@@ -100,7 +100,8 @@ pub(super) fn versions(chart: &KnownChart, version: &Fact<String>) -> Vec<Versio
 fn unknown_keys(release: &Release, keys: &[ValueKey]) -> Vec<UnknownKey> {
     let mut found = unknown(&release.values, keys);
     // What the chart above it is given may be for somebody else, unless it is as for this one.
-    let known = release.beside.iter().filter(|(key, _)| keys.iter().all(|it| it.has(key)));
+    let is_meant = |key: &str| key == release.chart || keys.iter().all(|it| it.has(key));
+    let known = release.beside.iter().filter(|(key, _)| is_meant(key));
     let below = release.alias.as_ref().unwrap_or(&release.chart);
     found.extend(known.map(|(key, origin)| UnknownKey {
         path: key.clone(),

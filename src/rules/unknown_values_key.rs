@@ -50,9 +50,14 @@ fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings)
     let (chart, path) = (charts::chart(*family), &key.path);
     let subject = format!("{}/{} {path}", installed.namespace, installed.name);
     if let (Some(below), true) = (&key.belongs_below, key.beside) {
-        let message = format!("{path} is not below {below}, so no chart reads it");
+        // The name of a chart that has an alias is no key of the chart above it.
+        let (message, help) = if path == "metrics-server" {
+            (format!("{path} has the alias {below}, so no chart reads this"), "call it")
+        } else {
+            (format!("{path} is not below {below}, so no chart reads it"), "indent it below")
+        };
         let finding = findings.at(&key.origin, &subject, message).variant("beside");
-        finding.help(format!("indent it below {below}"));
+        finding.help(format!("{help} {below}"));
         return;
     }
     let of = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();

@@ -498,3 +498,16 @@ fn values_that_keep_metrics_server_from_being_installed_need_not_name_it() {
         assert!(found[0].starts_with("ms/values.yaml: "), "{found:?}");
     }
 }
+
+#[test]
+fn values_below_the_name_of_a_chart_that_has_an_alias_reach_nobody() {
+    let found = |values| of_umbrella("  alias: ms2\n", values);
+    assert_eq!(
+        found("metrics-server: {replicas: 1}\n"),
+        [
+            "ms/values.yaml: unknown-values-key: metrics-server has the alias ms2, so no chart reads this. Fix: call it ms2."
+        ]
+    );
+    let nothing: [&str; 0] = [];
+    assert_eq!(found("ms2: {replicas: 1}\n"), nothing);
+}
