@@ -576,6 +576,29 @@ fn the_operator_makes_the_first_kustomization() {
 }
 
 #[test]
+fn an_instance_gets_its_namespace_from_what_builds_it() {
+    assert_snapshot!(run_all("
+        //- flux/kustomization.yaml
+        namespace: flux-system
+        resources: [instance.yaml]
+        //- flux/instance.yaml
+        apiVersion: fluxcd.controlplane.io/v1
+        kind: FluxInstance
+        metadata: {name: flux}
+        spec:
+          sync: {kind: GitRepository, url: 'https://example.com/fleet.git', path: ./clusters/prod}
+        //- clusters/prod/flux-system/gotk-sync.yaml
+        //- clusters/prod/flux-system/kustomization.yaml
+        resources: []
+    "), @"
+    flux:
+      metrics-server 3.12.2  apps/metrics-server/helmrelease.yaml:8 substituted `${CHART}` < base/services/environment.env:1 `3.12.2`
+        resources.limits.cpu: 100m  apps/metrics-server/helmrelease.yaml:13 substituted `${CPU_LIMIT}` < base/services/environment.env:3
+        resources.limits.memory: 256Mi  apps/metrics-server/helmrelease.yaml:14 substituted `${MEMORY_LIMIT}` < base/services/environment.env:2 overridden `128Mi` < clusters/prod/environment.env:2
+    ");
+}
+
+#[test]
 fn what_the_artifact_leaves_out_is_not_built() {
     assert_snapshot!(run("
         //- apps/metrics-server/.gitlab-ci.yml

@@ -474,11 +474,13 @@ pub(super) fn kustomization(node: &Node) -> Option<Node> {
 }
 
 /// The operator makes a source and a Kustomization of one name, that of its namespace by default.
+/// A root is as it is written: where what builds it gives it its namespace, that is the usual one.
 fn instance(node: &Node) -> Option<Node> {
     let sync = node.at("spec.sync")?;
-    let namespace = node.at("metadata.namespace")?;
-    let name = sync.get("name").unwrap_or(namespace);
     let written = |text: &str| Node::new(text, sync.origin.clone());
+    let usual = written("flux-system");
+    let namespace = node.at("metadata.namespace").unwrap_or(&usual);
+    let name = sync.get("name").unwrap_or(namespace);
     let map = |entries: Vec<(&str, Option<&Node>)>| {
         let entries = entries.into_iter().filter_map(|(key, it)| Some((key, it?.clone())));
         Node::new(entries.collect::<Map>(), sync.origin.clone())
