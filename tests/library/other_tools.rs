@@ -908,6 +908,27 @@ fn a_path_that_is_not_there_is_told_with_the_one_that_is() {
     assert!(found.iter().any(|it| it == expected), "{found:?}");
 }
 
+#[test]
+fn what_a_patch_is_for_may_come_from_a_chart_that_is_not_read() {
+    let is_refused = |charts: &str| {
+        let found = said(&format!(
+            "//- app.yaml\n{}//- ms/ms.yaml\n{DEPLOYMENT}//- ms/kustomization.yaml\n\
+             resources: [ms.yaml]\n{charts}\npatches:\n  - patch: |\n      \
+             {{apiVersion: v1, kind: ConfigMap, metadata: {{name: vault, labels: {{a: b}}}}}}\n",
+            application("metrics-server", "ms")
+        ));
+        found.iter().any(|it| it.contains("no ConfigMap vault to patch"))
+    };
+    assert!(is_refused(""));
+    assert!(is_refused(
+        "helmCharts: [{name: metrics-server, releaseName: second, version: 3.12.2, \
+         repo: 'https://kubernetes-sigs.github.io/metrics-server'}]"
+    ));
+    assert!(!is_refused(
+        "helmCharts: [{name: vault, releaseName: vault, repo: 'https://example.org'}]"
+    ));
+}
+
 /// A chart with one template, which an Application deploys or not.
 fn chart(template: &str, deployed: bool) -> Vec<String> {
     let root = if deployed { application("apps", "apps") } else { String::new() };

@@ -72,6 +72,11 @@ pub(super) fn inflate(
     }
     let mut objects = Vec::new();
     for (release, its) in rendered.parts {
+        // Only the charts that we know are rendered: another one may make what is patched.
+        if release.family.is_none() && !release.shell {
+            let why = || format!("what the chart {} makes is not known", release.chart).into();
+            layer.open.get_or_insert_with(why);
+        }
         layer.releases.push(Arc::new(release));
         objects.extend(its);
     }
