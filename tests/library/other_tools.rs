@@ -929,6 +929,25 @@ fn what_a_patch_is_for_may_come_from_a_chart_that_is_not_read() {
     ));
 }
 
+#[test]
+fn a_kubeadm_document_with_a_name_is_a_part_of_one() {
+    let signed = |metadata: &str, last: &str| {
+        let found = said(&format!(
+            "//- addons/aws/init.yml\napiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n{metadata}\
+             //- addons/aws/kubelet.yml\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n\
+             {metadata}{last}\n"
+        ));
+        found.into_iter().filter(|it| it.contains("serving-")).collect::<Vec<_>>().join("\n")
+    };
+    let name = "metadata: {name: kubelet-configuration}\n";
+    assert_eq!(signed(name, "maxPods: 200"), "");
+    assert!(signed("", "maxPods: 200").contains("sign their own"));
+    // What it says is said.
+    assert!(
+        signed(name, "serverTLSBootstrap: true").contains("serving-bootstrap-without-approver")
+    );
+}
+
 /// A chart with one template, which an Application deploys or not.
 fn chart(template: &str, deployed: bool) -> Vec<String> {
     let root = if deployed { application("apps", "apps") } else { String::new() };

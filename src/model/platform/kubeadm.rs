@@ -118,8 +118,17 @@ impl File<'_> {
     }
 }
 
+/// What else a document with a name may come to: kubeadm and the kubelet ask for none, but kustomize
+/// does, to put documents together.
+fn unbuilt(node: &Node) -> Option<Node> {
+    let name = node.at("metadata.name")?;
+    let why = "it has a name, so kustomize may put it together with others";
+    Some(Node::unknown_value(why, &name.origin))
+}
+
 /// The settings of a node that registers as `node` says, over `layers`.
 fn settings(input: &Input<'_>, node: &Node, mut layers: Vec<Node>) -> Settings {
+    layers.splice(..0, unbuilt(node));
     let flags = node.perhaps_at("nodeRegistration.kubeletExtraArgs");
     let flags = flags.as_ref().map(Flag::all).unwrap_or_default();
     match node.look("patches.directory") {
@@ -206,7 +215,7 @@ fn alone(input: &Input<'_>, config: &Node, path: &str, platform: &mut Platform) 
     if is_patch(path) && input.group(KUBEADM).next().is_some() {
         return;
     }
-    let part = is_patch(path) || is_drop_in(path);
+    let part = is_patch(path) || is_drop_in(path) || unbuilt(config).is_some();
     if is_drop_in(path) && base_of(input, path).is_some() {
         return;
     }
