@@ -948,6 +948,37 @@ fn a_kubeadm_document_with_a_name_is_a_part_of_one() {
     );
 }
 
+#[test]
+fn a_variable_in_a_path_is_not_mistaken_for_a_typing_error() {
+    let sources = repository(
+        "
+        //- clusters/prod/flux-system/gotk-sync.yaml
+        apiVersion: source.toolkit.fluxcd.io/v1
+        kind: GitRepository
+        metadata: {name: flux-system, namespace: flux-system}
+        spec: {url: 'https://example.org/own'}
+        ---
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: flux-system, namespace: flux-system}
+        spec: {path: ./clusters/prod, sourceRef: {kind: GitRepository, name: flux-system}}
+        //- clusters/prod/apps.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: metrics-server, namespace: flux-system}
+        spec: {path: './apps/ms-${CLUSTER:=prod}', sourceRef: {kind: GitRepository, name: flux-system}}
+        //- apps/ms-prod/ms.yaml
+        DEPLOYMENT
+        ",
+    );
+    let (_, clusters) = analyze(&sources, &Config::default());
+    let found = check(&clusters);
+    let found: Vec<_> = found.iter().filter(|it| it.rule == "build-fails").collect();
+    let [finding] = found[..] else { panic!("{found:?}") };
+    let help = finding.help.as_deref().unwrap_or_default();
+    assert!(help.contains("spec.postBuild"), "{help}");
+}
+
 /// A chart with one template, which an Application deploys or not.
 fn chart(template: &str, deployed: bool) -> Vec<String> {
     let root = if deployed { application("apps", "apps") } else { String::new() };

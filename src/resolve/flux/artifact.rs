@@ -70,6 +70,11 @@ pub(super) fn directory(
             false => Problem::unresolved(origin, message),
         };
         let problem = problem.about(path.as_str()).hiding_objects();
+        if written.contains("${") {
+            let help = "nothing substitutes variables in it: set spec.postBuild in the \
+                Kustomization that applies it";
+            return Err(problem.help(help));
+        }
         return Err(match install::near(sources, path) {
             Some(near) => problem.help(format!("write `./{near}`")),
             None => problem,
