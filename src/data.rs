@@ -21,6 +21,13 @@ pub(crate) enum Family {
     Stable,
 }
 
+/// Whether the URL `address` is of `place`, a host with or without a path. A mirror may have the address of
+/// what it mirrors in its own path.
+pub(crate) fn leads_to(address: &str, place: &str) -> bool {
+    let bare = address.split_once("://").map_or(address, |(_, bare)| bare);
+    bare.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 impl Family {
     /// Every one, the one that most people install first.
     pub(crate) const ALL: [Self; 3] = [Self::KubernetesSigs, Self::Bitnami, Self::Stable];

@@ -1,5 +1,5 @@
 use crate::{
-    data::Family,
+    data::{Family, leads_to},
     finding::{Findings, Severity},
     model::Cluster,
 };
@@ -19,11 +19,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let Some((address, at)) = chart.facts.chart_repository.known() else { continue };
         let subject = format!("{}/{}", chart.namespace, chart.name);
         let at = at.or(&chart.anchor);
-        if let Some(gone) = GONE.iter().find(|it| address.contains(**it)) {
+        if let Some(gone) = GONE.iter().find(|it| leads_to(address, it)) {
             let message =
                 format!("{gone} is gone since November 2020: the chart cannot be fetched");
             findings.at(&at, &subject, message).help(HELP);
-        } else if address.contains(archive) {
+        } else if leads_to(address, archive) {
             let message =
                 format!("{archive} is an archive: its last metrics-server is 0.3.6, of 2019");
             findings

@@ -1,7 +1,7 @@
 use semver::Version;
 
 use crate::{
-    data::charts,
+    data::{charts, leads_to},
     finding::{Findings, Severity},
     model::{Cluster, InstalledChart},
 };
@@ -42,5 +42,5 @@ fn never_existed(chart: &InstalledChart, version: &Version) -> bool {
 
 fn is_official(chart: &InstalledChart) -> bool {
     let address = chart.facts.chart_repository.value();
-    address.is_some_and(|it| it.contains(chart.family.repository()))
+    address.is_some_and(|it| leads_to(it, chart.family.repository()))
 }
