@@ -101,7 +101,6 @@ impl<'a> Argo<'a> {
         }
         let mut homes: BTreeMap<String, Vec<&WrittenApplication<'_>>> = BTreeMap::new();
         for written in self.roots(&found.reached) {
-            found.reached.files.insert(written.file);
             if self.layout.is_excluded(written.file) {
                 continue;
             }
@@ -126,7 +125,7 @@ impl<'a> Argo<'a> {
             let place = Home { name, root: index, parked, ..Home::default() };
             deployment.open.push_back((root.node.clone(), place));
         }
-        let (found, unique) = deployment.run();
+        let (mut found, unique) = deployment.run();
         let dir = |root: &WrittenApplication<'_>| {
             names::environment_dir(source::parent(&self.context.sources[root.file].path))
         };
@@ -139,7 +138,12 @@ impl<'a> Argo<'a> {
             (parts.len() > 1).then_some(parts)
         };
         let parts = if unique { None } else { apart(&dir).or_else(|| apart(&name)) };
-        let Some(parts) = parts else { return found };
+        let Some(parts) = parts else {
+            for root in roots {
+                found.declared.entry(root.file).or_default().insert(home.to_owned());
+            }
+            return found;
+        };
         let mut all = Discovery::default();
         for (home, roots) in parts {
             all.extend(self.deployed(&home, &roots));

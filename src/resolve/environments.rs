@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
+use self::loose::Loose;
 use crate::{
     config::{Config, EnvironmentConfig},
     data::{
@@ -18,9 +19,10 @@ use crate::{
         context::Context,
         environment::{EntryKind, Environment},
         flux,
+        install::Declared,
         installers::Installers,
         layout::{self, Closure, FluxKustomization, Layout},
-        names::{environment_dir, environment_of, settings_for},
+        names::{environment_dir, environment_of, environment_or_unnamed, settings_for},
     },
     source::{self, FileId, Relevance, Sources},
     tree::{Kind, Node, Origin},
@@ -38,6 +40,8 @@ struct Start<'a> {
     settings: Option<&'a EnvironmentConfig>,
     /// As [`Environment::aside`].
     aside: bool,
+    /// What is applied with its roots.
+    beside: Loose,
 }
 
 enum Root<'a> {
@@ -49,14 +53,14 @@ enum Root<'a> {
 pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let layout = Layout::new(context.sources, context.config);
     let installers = Installers::new(context, &layout);
-    let (starts, reached) = starts(context, &layout, &installers);
+    let (starts, reached, beside) = starts(context, &layout, &installers);
     let resolved = starts.par_iter().map(|start| {
         let environment = resolve_start(context, &layout, start);
         let found = installers.complete(&environment);
         (start.path.as_str(), environment, found)
     });
     let resolved: Vec<_> = resolved.collect();
-    let (mut environments, unread) = installers.finish(resolved);
+    let (mut environments, unread) = installers.finish(resolved, beside);
     for environment in &mut environments {
         if environment.settings.is_none() {
             environment.settings = settings_for(context.config, &environment.name, "").cloned();
@@ -73,6 +77,7 @@ fn resolve_start(context: &Context<'_>, layout: &Layout<'_>, start: &Start<'_>) 
     let mut environment = Environment::new(start.name.clone(), start.kind, start.origin.clone());
     environment.settings = start.settings.cloned();
     environment.aside = start.aside;
+    start.beside.clone().join(&mut environment);
     let roots: Vec<Node> = start
         .roots
         .iter()
@@ -102,12 +107,13 @@ fn kustomization_of(dir: &str, origin: &Origin) -> Node {
     )
 }
 
-/// Where environments start, and every file that they reach.
+/// Where environments start, every file that they reach, and what is beside the objects that others
+/// start from.
 fn starts<'a>(
     context: &Context<'a>,
     layout: &Layout<'a>,
     installers: &Installers<'_>,
-) -> (Vec<Start<'a>>, BTreeSet<FileId>) {
+) -> (Vec<Start<'a>>, BTreeSet<FileId>, Vec<(Relevance, Environment)>) {
     let config: &'a Config = context.config;
     let mut search = Search {
         layout,
@@ -116,19 +122,42 @@ fn starts<'a>(
         files: installers.reached().files.clone(),
         dirs: installers.reached().dirs.clone(),
         flux: BTreeSet::new(),
+        declared: installers.declared().clone(),
     };
     // What comes first takes what it reaches: what a person says, what Flux says, what is left.
     search.configured(config);
     search.flux_kustomizations(context.sources);
     search.kustomizations();
-    let mut starts = search.starts;
+    let (mut starts, mut files, declared) = (search.starts, search.files, search.declared);
     distinguish(&mut starts);
     for start in &mut starts {
         if start.settings.is_none() {
             start.settings = settings_for(config, &start.name, &start.path);
         }
     }
-    (starts, search.files)
+    let mut beside = Vec::new();
+    // What something builds is deployed with that.
+    let declared: Vec<_> = declared.into_iter().filter(|(file, _)| files.insert(*file)).collect();
+    for (file, names) in declared {
+        let source = &context.sources[file];
+        let found = Loose::beside(context.sources, file);
+        let mut names = names.into_iter();
+        let name = match (names.next(), names.next()) {
+            (Some(name), None) => name,
+            _ => environment_or_unnamed(&source.path).to_owned(),
+        };
+        match starts.iter_mut().find(|it| it.name == name) {
+            Some(start) => {
+                start.aside &= found.is_empty() || source.relevance != Relevance::Subject;
+                start.beside.append(found);
+            }
+            None => {
+                let found = found.written(context, &name);
+                beside.extend(found.map(|it| (source.relevance, it)));
+            }
+        }
+    }
+    (starts, files, beside)
 }
 
 /// The search for places where environments start, and what those found so far reach.
@@ -141,6 +170,7 @@ struct Search<'s, 'a> {
     dirs: BTreeSet<String>,
     /// Flux Kustomizations, as indices into [`Layout::flux`].
     flux: BTreeSet<usize>,
+    declared: Declared,
 }
 
 impl<'a> Search<'_, 'a> {
@@ -173,6 +203,7 @@ impl<'a> Search<'_, 'a> {
                 roots: vec![Root::Dir(dir)],
                 settings: Some(settings),
                 aside: false,
+                beside: Loose::default(),
             });
         }
     }
@@ -192,15 +223,19 @@ impl<'a> Search<'_, 'a> {
         for (dir, members) in together(layout, groups) {
             let (mut matters, mut scales) = (false, false);
             for flux in members.iter().map(|index| &layout.flux[*index]) {
-                let mut closure = built_by(layout, flux, true);
-                closure.files.insert(flux.file);
+                let closure = built_by(layout, flux, true);
                 // What it builds may be elsewhere; then its name or path says what that is.
                 let named = is_named_in(flux.node.object_name())
                     || flux.node.str_at("spec.path").is_some_and(is_named_in);
                 let (speaks, its) = self.says(&closure);
-                matters |= speaks || flux.dir.is_none() || named;
-                scales |= its;
+                let most = match Loose::beside(sources, flux.file).is_empty() {
+                    true => Relevance::None,
+                    false => sources[flux.file].relevance,
+                };
+                matters |= speaks || flux.dir.is_none() || named || most == Relevance::Subject;
+                scales |= its || most == Relevance::Scaling;
                 self.reach(closure);
+                self.declared.entry(flux.file).or_default().insert(dir.clone());
             }
             self.flux.extend(&members);
             let Some(first) = members.first().filter(|_| matters || scales) else { continue };
@@ -212,6 +247,7 @@ impl<'a> Search<'_, 'a> {
                 roots: members.iter().map(|index| Root::Object(layout.flux[*index].node)).collect(),
                 settings: None,
                 aside: !matters,
+                beside: Loose::default(),
             });
         }
     }
@@ -240,6 +276,7 @@ impl<'a> Search<'_, 'a> {
                     roots: vec![Root::Dir(dir.to_owned())],
                     settings: None,
                     aside: !matters,
+                    beside: Loose::default(),
                 });
             }
         }
@@ -616,6 +653,52 @@ metadata: {name: metrics-server}
         let one = "clusters/x flux-kustomization clusters/x/infrastructure/ks.yaml";
         assert_eq!(environments(&files("y")).trim(), one);
         assert_eq!(environments(&files("x")).lines().count(), 2, "one cluster cannot have both");
+    }
+
+    #[test]
+    fn what_is_beside_the_objects_that_start_an_environment_is_part_of_it() {
+        let application = "apiVersion: argoproj.io/v1alpha1\nkind: Application
+metadata: {name: web}\nspec:\n  destination: {name: in-cluster}
+  source: {repoURL: 'https://x.test', chart: x}";
+        let set = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: web}
+spec: {generators: [{list: {elements: []}}], template: {}}";
+        let flux = format!("{FLUX}  path: ./web");
+        let substituted = format!(
+            "{flux}\n  postBuild: {{substituteFrom: [{{kind: ConfigMap, name: vars}}]}}\n---
+apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: vars}}\ndata: {{N: x}}"
+        );
+        let both = format!("{application}\n---\n{flux}");
+        let web = "//- web/ns.yaml\napiVersion: v1\nkind: Namespace\nmetadata: {name: '${N:=x}'}";
+        for start in [application, set, &flux, &substituted, &both] {
+            for file in
+                [format!("{start}\n---\n{DEPLOYMENT}"), format!("{DEPLOYMENT}\n---\n{start}")]
+            {
+                let path = "clusters/a/all.yaml";
+                let sources = fixture_with(&[], &format!("//- {path}\n{file}\n{web}"));
+                let environments = with(&sources, resolve);
+                let [environment] = &*environments else { panic!("{environments:?}\n{file}") };
+                assert_eq!(environment.name, "clusters/a");
+                let deployments = environment.objects.iter().filter(|it| it.kind() == "Deployment");
+                assert_eq!(deployments.count(), 1, "{file}");
+                let mut problems = environment.problems.iter();
+                assert!(!problems.any(|it| it.message.contains("vars")), "{file}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_builds_its_own_file_has_what_is_in_it_once() {
+        let application = "apiVersion: argoproj.io/v1alpha1\nkind: Application
+metadata: {name: web}\nspec:\n  destination: {name: in-cluster}
+  source: {repoURL: 'https://x.test/own', path: clusters/a}";
+        let flux = format!("{FLUX}  path: ./clusters/a");
+        for start in [application, &flux] {
+            let file = format!("//- clusters/a/all.yaml\n{start}\n---\n{DEPLOYMENT}");
+            let sources = fixture_with(&[], &file);
+            let environments = with(&sources, resolve);
+            let objects = environments.iter().flat_map(|it| &it.objects);
+            assert_eq!(objects.filter(|it| it.kind() == "Deployment").count(), 1, "{start}");
+        }
     }
 
     /// The environment whose files `path` is among, when all are resolved.

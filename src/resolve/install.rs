@@ -1,6 +1,6 @@
 //! What installers share: how they refer to charts and values, and what they give back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -27,9 +27,15 @@ pub(crate) struct Discovery {
     pub environments: Vec<Environment>,
     /// What they read: nothing of it starts an environment of its own.
     pub reached: Reached,
+    /// The files that hold the objects they start from, and in which environments these are: what
+    /// else is in such a file is applied with it.
+    pub declared: Declared,
     /// Where something is installed that nobody can tell, in environments that are not among these.
     pub unread: Vec<Origin>,
 }
+
+/// Files by the names of the environments that objects in them start.
+pub(crate) type Declared = BTreeMap<FileId, BTreeSet<String>>;
 
 /// Files and directories that an environment reads.
 #[derive(Debug, Default, Clone)]
@@ -55,6 +61,9 @@ impl Discovery {
         self.unread.extend(other.unread);
         self.reached.files.extend(other.reached.files);
         self.reached.dirs.extend(other.reached.dirs);
+        for (file, names) in other.declared {
+            self.declared.entry(file).or_default().extend(names);
+        }
     }
 }
 

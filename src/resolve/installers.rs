@@ -13,7 +13,7 @@ use crate::{
         context::Context,
         environment::{EntryKind, Environment},
         fleet, flux, helm_chart, helm_chart_proxy, helmfile,
-        install::{Discovery, Reached},
+        install::{Declared, Discovery, Reached},
         layout::{Closure, Layout},
         terraform,
     },
@@ -57,6 +57,11 @@ impl<'a> Installers<'a> {
         &self.found.reached
     }
 
+    /// The files that hold what the environments start from.
+    pub(super) fn declared(&self) -> &Declared {
+        &self.found.declared
+    }
+
     /// How what something in a closure makes a tool install can matter most.
     pub(super) fn relevance(&self, closure: &Closure) -> Relevance {
         self.argo.relevance(&closure.files)
@@ -69,10 +74,12 @@ impl<'a> Installers<'a> {
 
     /// All environments, given those that the others start from, each with the directory where it
     /// starts and what [`Installers::complete`] found; and where something is installed in others that
-    /// nobody can tell.
+    /// nobody can tell. What is `beside` the objects that some start from is part of those
+    /// environments, or for itself when it concerns us.
     pub(super) fn finish(
         self,
         resolved: Vec<(&str, Environment, Discovery)>,
+        beside: Vec<(Relevance, Environment)>,
     ) -> (Vec<Environment>, Vec<Origin>) {
         let mut environments: Vec<Environment> = Vec::new();
         let mut unread = self.found.unread;
@@ -90,6 +97,13 @@ impl<'a> Installers<'a> {
             found.environments.into_iter().for_each(|part| join(&mut environments, part));
         }
         self.found.environments.into_iter().for_each(|part| join(&mut environments, part));
+        for (relevance, part) in beside {
+            let aside = relevance != Relevance::Subject;
+            if relevance >= Relevance::Scaling || environments.iter().any(|it| it.name == part.name)
+            {
+                join(&mut environments, Environment { aside, ..part });
+            }
+        }
         environments.par_iter_mut().for_each(|environment| releases(self.context, environment));
         (environments, unread)
     }

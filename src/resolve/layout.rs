@@ -366,6 +366,11 @@ fn flux_path(node: &Node) -> Option<&'static str> {
     }
 }
 
+/// Whether what `node` makes a tool deploy is found by following it, wherever it is written.
+pub(crate) fn is_followed(node: &Node) -> bool {
+    flux_path(node).is_some() || is_application(node)
+}
+
 /// Whether a Flux Kustomization says what it builds from. No cluster takes one that does not (its CRD
 /// requires `sourceRef`): it is the text of a patch, and builds nothing.
 pub(crate) fn has_source(kustomization: &Node) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::defines_nodes;
 use crate::{
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Object, UNNAMED},
@@ -81,7 +81,7 @@ fn apart<'a>(name: &'a str, dir: &str, files: Vec<(&'a str, Loose)>) -> Vec<(&'a
 type Identity = [String; 4];
 
 /// What was found in files that nothing refers to.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Loose {
     objects: Vec<Node>,
     files: Vec<FileId>,
@@ -128,6 +128,17 @@ impl Loose {
         }
     }
 
+    /// What is in `file` beside the objects that tools follow.
+    pub(super) fn beside(sources: &Sources, file: FileId) -> Self {
+        let mut found = Self::default();
+        found.add(sources, file);
+        found.objects.retain(|it| !layout::is_followed(it));
+        if found.objects.is_empty() && found.files.is_empty() {
+            found.problems.retain(|it| it.kind != ProblemKind::Unresolved);
+        }
+        found.overlaid(sources)
+    }
+
     /// What of its objects a cluster has only one of. The others are said wherever they are needed:
     /// a namespace, and where charts come from. What different programs register under one name are
     /// two of one cluster rather than one of two.
@@ -147,7 +158,7 @@ impl Loose {
         known.map(identity).collect()
     }
 
-    fn append(&mut self, mut other: Self) {
+    pub(super) fn append(&mut self, mut other: Self) {
         self.objects.append(&mut other.objects);
         self.files.append(&mut other.files);
         self.problems.append(&mut other.problems);
@@ -203,19 +214,24 @@ impl Loose {
 
     /// An environment of these files alone, unless there is nothing in them.
     pub(super) fn found(self, context: &Context<'_>, name: &str) -> Option<Environment> {
+        let mut environment = self.written(context, name)?;
+        installers::releases(context, &mut environment);
+        Some(environment)
+    }
+
+    /// The same, with nothing that it installs.
+    pub(super) fn written(self, context: &Context<'_>, name: &str) -> Option<Environment> {
         let this = self.overlaid(context.sources);
         let object = this.objects.first().map(|it| it.object_anchor().clone());
         let problem = this.problems.first().map(|it| it.at.clone());
         let file = this.files.first().map(|file| Origin::start_of(*file));
         let origin = object.or(problem).or(file)?;
-        let mut environment = Environment {
+        Some(Environment {
             settings: settings_for(context.config, name, name).cloned(),
             objects: this.objects.into_iter().map(Object::new).collect(),
             files: this.files,
             problems: this.problems,
             ..Environment::new(name, EntryKind::Manifests, origin)
-        };
-        installers::releases(context, &mut environment);
-        Some(environment)
+        })
     }
 }
