@@ -19,7 +19,7 @@ pub(crate) enum Placeholder {
     HashBraces,
     /// `#%…%#`: the statements with that.
     HashStatement,
-    /// `#|…#|`: the comments with that.
+    /// `#|…#|`, or `#|…|#`: the comments with that.
     HashComment,
     /// `<%…%>`: ERB.
     Erb,
@@ -89,6 +89,11 @@ impl Placeholder {
             }
             // Lists in a list look alike.
             Self::Brackets if !rest.starts_with([' ', '-', '.', '$']) => return None,
+            // Some write `#|…|#`; the next comment would then end it.
+            Self::HashComment => {
+                let ends = [self.closing(), "|#"].into_iter().filter_map(|it| rest.find(it));
+                &rest[..ends.min()?]
+            }
             _ => rest.split_once(self.closing())?.0,
         };
         match self {

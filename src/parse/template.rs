@@ -578,6 +578,8 @@ mod tests {
         let text = "a: #{ x }#\n#% if y %#\nb: 1\n#% else %#\nb: 2\n#% endif %#\nc: '#{ z }#/d'\n";
         assert_eq!(read(text), [r##"{"a":"?","b":"?","c":"#{ z }#/d"}"##]);
         assert_eq!(read("#| why\n  so #|\na: #{ x }#-#{ y }#\n"), [r##"{"a":"#{ x }#-#{ y }#"}"##]);
+        let closed = "#| one |#\na: #{ x }#\nb: 1\n#| two\n  more |#\nc: 2\n";
+        assert_eq!(read(closed), [r#"{"a":"?","b":1,"c":2}"#]);
         let plain = "a: 1 #{ it\nb: 2 #| x | y #|\n#100%# or not\n";
         assert_eq!(read(plain), [r#"{"a":1,"b":2}"#]);
         let sources = Sources::in_memory([
