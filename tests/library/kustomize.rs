@@ -322,6 +322,25 @@ fn a_component_works_on_what_its_parent_has() {
 }
 
 #[test]
+fn a_file_that_is_listed_twice_is_one_mistake() {
+    let files = "
+        //- all.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: a}
+        ---
+        apiVersion: v1
+        kind: Service
+        metadata: {name: metrics-server}
+        //- kustomization.yaml
+        resources: [all.yaml, all.yaml]
+    ";
+    let built = built("", files);
+    assert_eq!(built.matches("build-fails").count(), 1, "{built}");
+    assert!(built.contains("Service metrics-server is defined twice"), "{built}");
+}
+
+#[test]
 fn refusals_stand_at_their_cause() {
     let resources = ["[d.yaml, gone.yaml]", "[d.yaml, d.yaml]", "[../d.yaml]", "[.]"];
     let fields = [

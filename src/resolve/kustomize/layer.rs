@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::{IndexMap, IndexSet, map::Entry};
 
 use crate::{
+    data::subject::is_named_in,
     problem::{Problem, ProblemKind},
     resolve::{
         environment::Release,
@@ -16,6 +17,7 @@ use crate::{
             value::{Outcome, refusal, refusal_of, unresolved},
         },
     },
+    source::Span,
     tree::{self, Origin, Reason},
 };
 
@@ -291,8 +293,24 @@ impl Layer {
     /// Drops what was deleted, and tells what was refused of the objects.
     pub(super) fn sweep(&mut self) {
         let refused = self.resources.iter_mut().flat_map(|it| std::mem::take(&mut it.refusals));
-        let refused: Vec<Problem> = refused.collect();
-        self.tell(refused);
+        let mut causes: IndexMap<Span, Problem> = IndexMap::new();
+        let mut told = Vec::new();
+        for problem in refused {
+            let Some(place) = problem.at.written_at() else {
+                told.push(problem);
+                continue;
+            };
+            // What one entry does to many objects is one mistake, told of the one that concerns us.
+            match causes.entry(place) {
+                Entry::Vacant(entry) => _ = entry.insert(problem),
+                Entry::Occupied(mut entry) => {
+                    let is_nearer =
+                        is_named_in(&problem.message) && !is_named_in(&entry.get().message);
+                    _ = is_nearer.then(|| entry.insert(problem));
+                }
+            }
+        }
+        self.tell(told.into_iter().chain(causes.into_values()));
         self.resources.retain(|it| !it.is_gone());
     }
 
