@@ -13,10 +13,21 @@ use crate::{
     source::Sources,
 };
 
-/// Resolves and types every environment of a repository.
+/// Resolves and types every environment of a repository in which something may be found.
 pub(crate) fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
-    let context = Context::new(sources, config, Purpose::Judge);
-    let environments = resolve::resolve(&context);
+    // The names of all of them matter to what the configuration says of environments.
+    let spares = config.environments.is_empty();
+    analyze_in(&Context { spares, ..Context::new(sources, config, Purpose::Judge) })
+}
+
+/// Resolves and types every environment of a repository, to show them.
+pub(crate) fn survey(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
+    analyze_in(&Context::new(sources, config, Purpose::Judge))
+}
+
+fn analyze_in(context: &Context<'_>) -> (Vec<Environment>, Vec<Cluster>) {
+    let sources = context.sources;
+    let environments = resolve::resolve(context);
     let elsewhere = model::Elsewhere::default();
     let lower = |environment| model::lower(sources, environment, &elsewhere);
     let clusters: Vec<Cluster> = environments.iter().map(lower).collect();

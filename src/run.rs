@@ -19,7 +19,7 @@ use crate::{
     finding::Finding,
     model::{self, Cluster},
     nearest::nearest,
-    pipeline::{analyze, is_ours},
+    pipeline::{analyze, is_ours, survey},
     problem::Problem,
     report::{self, Progress, Report, Screen, TerminalOptions},
     resolve::{
@@ -220,7 +220,7 @@ impl Run<'_, '_> {
         let progress = self.progress();
         let Opened { sources, config, scope } = open(self.options, paths, &progress)?;
         progress.stage("resolving the environments");
-        let (environments, clusters) = analyze(&sources, &config);
+        let (environments, clusters) = survey(&sources, &config);
         progress.finish();
         let mut problems = model::unjudged(&sources, &clusters);
         let (mut shown, others): (Vec<_>, Vec<_>) = environments

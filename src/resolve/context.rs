@@ -13,12 +13,15 @@ pub(crate) struct Context<'a> {
     pub layers: kustomize::Layers,
     /// What the environments are resolved for.
     pub purpose: Purpose,
+    /// Whether environments are left out that hold nothing but autoscalers at which nothing can be
+    /// found.
+    pub spares: bool,
 }
 
 impl<'a> Context<'a> {
     /// Nothing is built yet.
     pub(crate) fn new(sources: &'a Sources, config: &'a Config, purpose: Purpose) -> Self {
-        Self { sources, config, layers: kustomize::Layers::default(), purpose }
+        Self { sources, config, layers: kustomize::Layers::default(), purpose, spares: false }
     }
 }
 

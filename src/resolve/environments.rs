@@ -1,6 +1,7 @@
 //! Where environments start, and what belongs to them.
 
 mod attach;
+mod healthy;
 mod loose;
 mod variables;
 
@@ -42,6 +43,8 @@ struct Start<'a> {
     aside: bool,
     /// What is applied with its roots.
     beside: Loose,
+    /// What it reaches, if that is all and only autoscalers matter in it.
+    scales: Option<BTreeSet<FileId>>,
 }
 
 enum Root<'a> {
@@ -53,7 +56,12 @@ enum Root<'a> {
 pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let layout = Layout::new(context.sources, context.config);
     let installers = Installers::new(context, &layout);
-    let (starts, reached, beside) = starts(context, &layout, &installers);
+    let (mut starts, reached, beside) = starts(context, &layout, &installers);
+    if context.spares {
+        let scaled = starts.iter().filter_map(|it| it.scales.as_ref());
+        let texts = healthy::Texts::new(context.sources, &scaled.flatten().copied().collect());
+        starts.retain(|it| it.scales.as_ref().is_none_or(|files| !texts.are_healthy(files)));
+    }
     let resolved = starts.par_iter().map(|start| {
         let environment = resolve_start(context, &layout, start);
         let found = installers.complete(&environment);
@@ -150,6 +158,7 @@ fn starts<'a>(
             Some(start) => {
                 start.aside &= found.is_empty() || source.relevance != Relevance::Subject;
                 start.beside.append(found);
+                start.scales = None;
             }
             None => {
                 let found = found.written(context, &name);
@@ -204,6 +213,7 @@ impl<'a> Search<'_, 'a> {
                 settings: Some(settings),
                 aside: false,
                 beside: Loose::default(),
+                scales: None,
             });
         }
     }
@@ -222,6 +232,7 @@ impl<'a> Search<'_, 'a> {
         }
         for (dir, members) in together(layout, groups) {
             let (mut matters, mut scales) = (false, false);
+            let mut files = BTreeSet::new();
             for flux in members.iter().map(|index| &layout.flux[*index]) {
                 let closure = built_by(layout, flux, true);
                 // What it builds may be elsewhere; then its name or path says what that is.
@@ -234,6 +245,8 @@ impl<'a> Search<'_, 'a> {
                 };
                 matters |= speaks || flux.dir.is_none() || named || most == Relevance::Subject;
                 scales |= its || most == Relevance::Scaling;
+                files.extend(&closure.files);
+                files.insert(flux.file);
                 self.reach(closure);
                 self.declared.entry(flux.file).or_default().insert(dir.clone());
             }
@@ -248,6 +261,7 @@ impl<'a> Search<'_, 'a> {
                 settings: None,
                 aside: !matters,
                 beside: Loose::default(),
+                scales: (!matters).then_some(files),
             });
         }
     }
@@ -266,6 +280,7 @@ impl<'a> Search<'_, 'a> {
             };
             let closure = layout.closure(dir, true);
             let (matters, scales) = self.says(&closure);
+            let files = (scales && !matters).then(|| closure.files.clone());
             self.reach(closure);
             if (matters || scales) && !layout.is_excluded(file) {
                 self.starts.push(Start {
@@ -277,6 +292,7 @@ impl<'a> Search<'_, 'a> {
                     settings: None,
                     aside: !matters,
                     beside: Loose::default(),
+                    scales: files,
                 });
             }
         }
