@@ -153,11 +153,14 @@ pub(super) fn elsewhere(sources: &Sources) -> Option<FileId> {
 /// What may hold objects of `environment` that are not in sight: why, and where.
 pub(super) fn unseen(environment: &Environment) -> Option<(Reason, Origin)> {
     let mut problems = environment.problems.iter().filter(|it| {
+        // What only changes objects brings none: those that it may change are unknown themselves.
+        let brings = !it.unseen.changes;
         it.unseen.objects
-            || matches!(
-                it.kind,
-                ProblemKind::Unresolved | ProblemKind::BuildFails | ProblemKind::Syntax
-            )
+            || brings
+                && matches!(
+                    it.kind,
+                    ProblemKind::Unresolved | ProblemKind::BuildFails | ProblemKind::Syntax
+                )
     });
     let problem = problems.next().map(|it| (Reason::from(&*it.message), it.at.clone()));
     let suspended = |it: &&Object| it.suspended;
