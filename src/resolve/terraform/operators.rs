@@ -6,7 +6,7 @@ use hcl_edit::expr::{BinaryOp, BinaryOperator, Conditional, FuncCall, UnaryOp, U
 
 use super::evaluate::TerraformScope;
 use crate::{
-    resolve::template,
+    resolve::{install::is_blank, template},
     scalar::{Scalar, Value},
     source::FileId,
     tree::{self, Entry, Kind, Map, Node, Origin, Reason},
@@ -94,12 +94,13 @@ impl TerraformScope<'_> {
             }
             ("compact", [list]) => {
                 let mut kept = items(list);
-                kept.retain(|it| !is_nothing(it));
+                // What has no text is passed over.
+                kept.retain(|it| !is_blank(it));
                 Node::new(kept, at.clone())
             }
             ("coalesce", _) => first(&arguments, at, |it| match it.unknown() {
                 Some(_) => None,
-                None => Some(!is_nothing(it)),
+                None => Some(!is_blank(it)),
             }),
             // What is unknown may be one of the errors that it passes over.
             ("try", _) => first(&arguments, at, |it| (!has_unknown(it)).then_some(true)),
@@ -195,11 +196,6 @@ fn equal(left: &Node, right: &Node) -> Result<bool, Reason> {
 fn why_unknown(nodes: &[&Node]) -> Reason {
     let why = nodes.iter().find_map(|it| it.unknown().cloned());
     why.unwrap_or_else(|| "it is computed".into())
-}
-
-/// What `coalesce` and `compact` pass over.
-fn is_nothing(node: &Node) -> bool {
-    node.is_null() || node.as_str() == Some("")
 }
 
 fn has_unknown(node: &Node) -> bool {
