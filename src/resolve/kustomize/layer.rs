@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use indexmap::{IndexMap, IndexSet, map::Entry};
+use indexmap::{IndexMap, IndexSet};
 
 use crate::{
     data::subject::is_named_in,
@@ -293,24 +293,20 @@ impl Layer {
     /// Drops what was deleted, and tells what was refused of the objects.
     pub(super) fn sweep(&mut self) {
         let refused = self.resources.iter_mut().flat_map(|it| std::mem::take(&mut it.refusals));
-        let mut causes: IndexMap<Span, Problem> = IndexMap::new();
-        let mut told = Vec::new();
+        let mut told: Vec<Problem> = Vec::new();
+        let mut places: IndexMap<Span, usize> = IndexMap::new();
         for problem in refused {
-            let Some(place) = problem.at.written_at() else {
-                told.push(problem);
-                continue;
-            };
+            let place = problem.at.written_at();
+            let known = place.map(|it| *places.entry(it).or_insert(told.len()));
             // What one entry does to many objects is one mistake, told of the one that concerns us.
-            match causes.entry(place) {
-                Entry::Vacant(entry) => _ = entry.insert(problem),
-                Entry::Occupied(mut entry) => {
-                    let is_nearer =
-                        is_named_in(&problem.message) && !is_named_in(&entry.get().message);
-                    _ = is_nearer.then(|| entry.insert(problem));
-                }
+            match known.and_then(|it| told.get_mut(it)) {
+                None => told.push(problem),
+                Some(first) if is_named_in(&first.message) => {}
+                Some(first) if is_named_in(&problem.message) => *first = problem,
+                Some(_) => {}
             }
         }
-        self.tell(told.into_iter().chain(causes.into_values()));
+        self.tell(told);
         self.resources.retain(|it| !it.is_gone());
     }
 
