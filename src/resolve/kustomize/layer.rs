@@ -294,9 +294,9 @@ impl Layer {
     pub(super) fn sweep(&mut self) {
         let refused = self.resources.iter_mut().flat_map(|it| std::mem::take(&mut it.refusals));
         let mut told: Vec<Problem> = Vec::new();
-        let mut places: IndexMap<Span, usize> = IndexMap::new();
+        let mut places: IndexMap<(Span, ProblemKind), usize> = IndexMap::new();
         for problem in refused {
-            let place = problem.at.written_at();
+            let place = problem.at.written_at().map(|it| (it, problem.kind));
             let known = place.map(|it| *places.entry(it).or_insert(told.len()));
             // What one entry does to many objects is one mistake, told of the one that concerns us.
             match known.and_then(|it| told.get_mut(it)) {
