@@ -1,7 +1,9 @@
 //! From files to environments: what each cluster would run, every value with its origin.
 
 mod argocd;
+mod cluster_resource_set;
 pub(crate) mod command;
+mod config_data;
 pub(crate) mod context;
 pub(crate) mod environment;
 pub(crate) mod environments;

@@ -10,7 +10,7 @@ use crate::{
         command, layout,
         script::{self, UnreadInstallation},
     },
-    source::{FileId, Relevance, Skip, Source, Sources},
+    source::{FileId, Relevance, Skip, Source, Sources, Span},
     tree::Origin,
 };
 
@@ -60,9 +60,17 @@ fn installed(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
         assumed.iter().any(|it| command::means_any(dir, command, &it.environment).is_some())
     };
     let is_apart = |it: &UnreadInstallation| it.apart && it.what == What::Server;
+    // What a ConfigMap holds is judged there when something that is read applies it.
+    let servers = clusters.iter().flat_map(|it| &it.metrics_servers).map(|it| &it.anchor);
+    let approvers = clusters.iter().flat_map(|it| &it.approvers).map(|it| &it.origin);
+    let judged: BTreeSet<Span> = servers.chain(approvers).filter_map(Origin::written_at).collect();
+    let is_judged = |it: &UnreadInstallation| {
+        it.problem.at.written_at().is_some_and(|span| judged.contains(&span))
+    };
     let found = script::found(sources, &is_read).into_iter();
     found
         .filter(|it| (!is_there(it.what) || is_apart(it)) && !said.contains(&it.file))
+        .filter(|it| !is_judged(it))
         .map(|it| it.problem)
         .collect()
 }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::{
     resolve::{
         argocd::Argo,
+        cluster_resource_set,
         context::Context,
         environment::{EntryKind, Environment},
         fleet, flux, helm_chart, helm_chart_proxy, helmfile,
@@ -31,8 +32,14 @@ const FINDERS: &[Finder] = &[fleet::environments, helmfile::environments, terraf
 /// adds what those render.
 type Releases = fn(&Context<'_>, &mut Environment);
 
-/// The custom resources that install charts.
-const RELEASES: &[Releases] = &[flux::releases, helm_chart::releases, helm_chart_proxy::releases];
+/// The custom resources that install charts, and those that install manifests, which may be more of
+/// them.
+const RELEASES: &[Releases] = &[
+    cluster_resource_set::releases,
+    flux::releases,
+    helm_chart::releases,
+    helm_chart_proxy::releases,
+];
 
 /// What was found with the help of all of these tools.
 pub(super) struct Installers<'a> {

@@ -67,7 +67,6 @@ const LANGUAGES: &[Language] = &[
     yaml("eksctl", "eksctl.io/", r"\bname\s*:"),
     yaml("the Helm Operator", "apiVersion: helm.fluxcd.io/", r"\bname\s*:"),
     yaml("Rancher", "apiVersion: catalog.cattle.io/", r"\bname\s*:"),
-    yaml("a ClusterResourceSet", "kind: ClusterResourceSet", r"\bname\s*:"),
     yaml("an Addons object of kOps", "kind: Addons", r"\b(?:name|k8s-addon)\s*:"),
     yaml("a chart in a HelmChart", "chartContent:", r"\bname\s*:"),
     yaml("CloudFormation", "AWS::EKS::Addon", r#"\bAddonName["']?\s*:"#),
@@ -362,9 +361,6 @@ mod tests {
                 command = "kubectl apply -f https://x/metrics-server.yaml"
               }
             }
-            //- crs.yaml
-            kind: ClusterResourceSet
-            spec: {resources: [{kind: ConfigMap, name: metrics-server}]}
             //- play.yml
             - hosts: all
               tasks:
@@ -410,7 +406,6 @@ mod tests {
         cloud-init.yaml:2 metrics-server is installed by a script, which is not read
         cloud-init.yaml:3 an approver is installed by a script, which is not read
         crossplane.yaml:3 metrics-server is installed by Crossplane, which is not read
-        crs.yaml:2 metrics-server is installed by a ClusterResourceSet, which is not read
         group_vars/all.yml:2 metrics-server is installed by Ansible, which is not read
         hack/setup:2 metrics-server is installed by a script, which is not read
         hack/setup:4 an approver is installed by a script, which is not read

@@ -54,6 +54,8 @@ pub(crate) enum Via {
     Values,
     /// A template placeholder of an `ApplicationSet` there is filled from the next step.
     Templated,
+    /// A `ClusterResourceSet` applies there what the next step's ConfigMap or Secret holds.
+    Applied,
     /// A manifest named there, which the tool knows.
     UpstreamManifest,
     /// The chart's own default; the span, if any, is the chart's version.
@@ -81,6 +83,7 @@ impl Via {
             Self::Transformed => "transformed",
             Self::Values => "values",
             Self::Templated => "templated",
+            Self::Applied => "applied",
             Self::UpstreamManifest => "upstream-manifest",
             Self::ChartDefault => "chart-default",
             Self::KubernetesDefault => "kubernetes-default",
@@ -102,6 +105,7 @@ impl Via {
             Self::Transformed => "this is set by a kustomize transformer",
             Self::Values => "values come in here",
             Self::Templated => "filled in here by the ApplicationSet",
+            Self::Applied => "applied by the ClusterResourceSet here",
             Self::UpstreamManifest => "from this upstream manifest",
             Self::ChartDefault => "the chart's default",
             Self::KubernetesDefault => "Kubernetes' default",

@@ -120,6 +120,7 @@ const RESOLVE_FLOORS: &[&[&str]] = &[
     &["installers"],
     &[
         "argocd",
+        "cluster_resource_set",
         "fleet",
         "flux",
         "helm_chart",
@@ -134,6 +135,7 @@ const RESOLVE_FLOORS: &[&[&str]] = &[
     &["helm"],
     &["prepared"],
     &["template", "ytt", "command"],
+    &["config_data"],
     &["layout"],
     &["names"],
     &["environment"],

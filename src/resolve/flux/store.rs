@@ -1,14 +1,11 @@
 //! ConfigMaps, Secrets and sources of an environment, by name.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use indexmap::IndexMap;
 
 use crate::{
-    parse,
-    placeholder::Placeholder,
     problem::{Problem, ProblemKind},
-    scalar::Scalar,
-    tree::{Kind, Node, Origin, Reason},
+    resolve::config_data::{self, Data},
+    tree::{Node, Origin, Reason},
 };
 
 /// The kinds that others refer to.
@@ -32,15 +29,6 @@ const HASH: usize = 10;
 #[derive(Debug, Default, Clone)]
 pub(super) struct Store {
     objects: IndexMap<(String, String, String), Node>,
-}
-
-/// What a ConfigMap or Secret holds, as far as the repository tells.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Data {
-    /// Scalars, or what is unknown and why.
-    pub(super) entries: IndexMap<String, Node>,
-    /// Why it may hold more.
-    pub(super) open: Option<Reason>,
 }
 
 impl Store {
@@ -105,10 +93,10 @@ impl Store {
     /// What the ConfigMap or Secret of that name holds; `None` when nothing here makes it.
     pub(super) fn data(&self, kind: &str, space: &str, name: &str) -> Option<Data> {
         if kind == "ConfigMap" {
-            return self.find(kind, space, name).map(config_map);
+            return self.find(kind, space, name).map(config_data::of);
         }
         if let Some(secret) = self.find("Secret", space, name) {
-            return Some(self::secret(secret, name));
+            return Some(config_data::of(secret));
         }
         if let Some(sealed) = self.find("SealedSecret", space, name) {
             let why: Reason = format!("the Secret `{name}` is sealed").into();
@@ -144,66 +132,4 @@ fn is_generated(node: &Node) -> bool {
 /// No namespace is the one named `default`.
 fn namespace(name: &str) -> String {
     if name.is_empty() { "default" } else { name }.to_owned()
-}
-
-fn config_map(node: &Node) -> Data {
-    let mut data = Data::default();
-    data.read(node.get("data"), Node::clone);
-    data
-}
-
-fn secret(node: &Node, name: &str) -> Data {
-    let encrypted: Reason = format!("the Secret `{name}` is encrypted").into();
-    let mut data = Data::default();
-    if parse::is_sops(node) {
-        data.hide(node.get("data"), &encrypted);
-        data.hide(node.get("stringData"), &encrypted);
-        return data;
-    }
-    data.read(node.get("data"), |value| {
-        let text = value.as_str().map(str::trim).and_then(|text| STANDARD.decode(text).ok());
-        let kind = match text.and_then(|bytes| String::from_utf8(bytes).ok()) {
-            Some(text) => Scalar::string(text).into(),
-            None => Kind::Unknown(format!("the Secret `{name}` is not text in base64").into()),
-        };
-        Node::new(kind, value.origin.clone())
-    });
-    data.read(node.get("stringData"), Node::clone);
-    for value in data.entries.values_mut() {
-        if value.as_str().is_some_and(|it| Placeholder::Encrypted.is_in(it)) {
-            value.kind = Kind::Unknown(encrypted.clone());
-        }
-    }
-    data
-}
-
-impl Data {
-    fn read(&mut self, map: Option<&Node>, value: impl Fn(&Node) -> Node) {
-        let Some(map) = map else { return };
-        self.open = match &map.kind {
-            Kind::Unknown(why) => Some(why.clone()),
-            Kind::Map(map) => map.open.clone(),
-            _ => None,
-        }
-        .or(self.open.take());
-        for (key, entry) in map.entries() {
-            let node = match &entry.value.kind {
-                Kind::Unknown(_) => entry.value.clone(),
-                Kind::Scalar(_) => value(&entry.value),
-                _ => {
-                    let why = Kind::Unknown(format!("`{key}` is not text").into());
-                    Node::new(why, entry.value.origin.clone())
-                }
-            };
-            self.entries.insert(key.to_owned(), node);
-        }
-    }
-
-    /// The keys of `map`, every value unknown.
-    fn hide(&mut self, map: Option<&Node>, why: &Reason) {
-        for (key, entry) in map.into_iter().flat_map(Node::entries) {
-            let hidden = Node::unknown_value(why.clone(), &entry.value.origin);
-            self.entries.insert(key.to_owned(), hidden);
-        }
-    }
 }
