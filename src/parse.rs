@@ -75,6 +75,12 @@ pub(crate) fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents
     )
 }
 
+/// The documents of a text that stands in no file: the spans of their nodes are bytes of the text,
+/// and the file of these means nothing.
+pub(crate) fn offsets(text: &str, dialect: Dialect) -> Documents {
+    documents(text, FileId::NONE, dialect)
+}
+
 /// [`documents`] of the file at `path`; of a template, what can be read of it without evaluating it.
 pub(crate) fn file(path: &str, text: &str, file: FileId, dialect: Dialect) -> Documents {
     let documents = documents(text, file, dialect);

@@ -398,6 +398,9 @@ impl std::ops::Index<FileId> for Sources {
 }
 
 impl FileId {
+    /// Of a text that stands in no file: no file has it.
+    pub(crate) const NONE: Self = Self(NonZeroU32::MAX);
+
     fn new(index: usize) -> Option<Self> {
         NonZeroU32::new(u32::try_from(index).ok()?.checked_add(1)?).map(Self)
     }

@@ -82,6 +82,16 @@ impl Map {
         Some(entry)
     }
 
+    /// Remembers that `key` would be there but for what is at `by`.
+    pub(crate) fn note_removed(&mut self, key: impl Into<Arc<str>>, by: Origin) {
+        self.removed.push((key.into(), by));
+    }
+
+    /// What was taken away, and by what.
+    pub(crate) fn all_removed(&self) -> &[(Arc<str>, Origin)] {
+        &self.removed
+    }
+
     /// What took `key` out, if something did.
     pub(crate) fn removed(&self, key: &str) -> Option<&Origin> {
         self.removed.iter().rev().find(|(name, _)| &**name == key).map(|(_, by)| by)

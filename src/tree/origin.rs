@@ -56,6 +56,8 @@ pub(crate) enum Via {
     Templated,
     /// A `ClusterResourceSet` applies there what the next step's ConfigMap or Secret holds.
     Applied,
+    /// A chart's template prints the next step's value there.
+    Rendered,
     /// A manifest named there, which the tool knows.
     UpstreamManifest,
     /// The chart's own default; the span, if any, is the chart's version.
@@ -84,6 +86,7 @@ impl Via {
             Self::Values => "values",
             Self::Templated => "templated",
             Self::Applied => "applied",
+            Self::Rendered => "rendered",
             Self::UpstreamManifest => "upstream-manifest",
             Self::ChartDefault => "chart-default",
             Self::KubernetesDefault => "kubernetes-default",
@@ -106,6 +109,7 @@ impl Via {
             Self::Values => "values come in here",
             Self::Templated => "filled in here by the ApplicationSet",
             Self::Applied => "applied by the ClusterResourceSet here",
+            Self::Rendered => "printed here by the template",
             Self::UpstreamManifest => "from this upstream manifest",
             Self::ChartDefault => "the chart's default",
             Self::KubernetesDefault => "Kubernetes' default",

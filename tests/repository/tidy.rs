@@ -134,7 +134,7 @@ const RESOLVE_FLOORS: &[&[&str]] = &[
     &["install"],
     &["helm"],
     &["prepared"],
-    &["template", "ytt", "command"],
+    &["template", "ytt", "command", "gotemplate"],
     &["config_data"],
     &["layout"],
     &["names"],

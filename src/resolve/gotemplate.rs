@@ -1,0 +1,212 @@
+//! Go templates with provenance: an engine that keeps, for every byte it prints, where that came from.
+//!
+//! Values may be unknown. What depends on one is unknown, and nothing else is: what stands under a
+//! condition that nobody can tell may be there or not, a text keeps what is known around the unknown
+//! part of it. Semantics are those of Go's `text/template`; who uses it, Helm, Helmfile or Argo CD,
+//! adds functions and says what the template sees.
+
+mod eval;
+mod functions;
+mod lex;
+mod parse;
+mod read;
+mod text;
+mod value;
+
+use indexmap::IndexMap;
+
+pub(crate) use eval::GoError;
+pub(crate) use functions::FunctionCall;
+pub(crate) use read::PrintedDocument;
+pub(crate) use text::MarkedText;
+pub(crate) use value::{GoData, GoMap, GoObject, GoValue};
+
+use crate::{
+    problem::Problem,
+    tree::{Origin, Via},
+};
+
+/// What a program that uses templates adds to them.
+pub(crate) trait GoHost {
+    /// What a function of its own gives, or one that it does not have; nothing when it is another.
+    fn function(&self, call: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>>;
+}
+
+/// The templates that can include one another.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TemplateSet {
+    texts: Vec<MarkedText>,
+    /// By name: the actions, and the text that they stand in.
+    templates: IndexMap<String, (Vec<parse::Action>, usize)>,
+}
+
+impl TemplateSet {
+    /// Adds the template `name` and those that it defines, which replace any of the same name.
+    ///
+    /// # Errors
+    /// It is no template.
+    pub(crate) fn add(&mut self, name: &str, text: MarkedText) -> Result<(), Problem> {
+        let parsed = parse::parse(text.as_str()).map_err(|(message, range)| {
+            let none = || Origin::at(Via::Written, None);
+            let at = text.origin_of(range).unwrap_or_else(none);
+            Problem::refused(&at, format!("the template is none: {message}"))
+        })?;
+        let index = self.texts.len();
+        self.texts.push(text);
+        for (name, body) in parsed.defines {
+            let is_blank = |it: &parse::Action| match it {
+                parse::Action::Text(range) => {
+                    self.texts[index].as_str()[range.clone()].trim().is_empty()
+                }
+                _ => false,
+            };
+            // As in Go, what is empty does not take the place of what is not.
+            if !(body.iter().all(is_blank) && self.templates.contains_key(&name)) {
+                self.templates.insert(name, (body, index));
+            }
+        }
+        self.templates.insert(name.to_owned(), (parsed.body, index));
+        Ok(())
+    }
+
+    /// What the template `name` prints of `dot`.
+    ///
+    /// # Errors
+    /// What ends it: the message of `fail`, a field of nothing, a bound.
+    pub(crate) fn execute(
+        &self,
+        name: &str,
+        dot: &GoValue,
+        host: &dyn GoHost,
+    ) -> Result<MarkedText, Box<GoError>> {
+        eval::Execution::new(self, host).template(name, dot, &dot.origin)
+    }
+
+    fn find(&self, name: &str) -> Option<(&[parse::Action], &MarkedText)> {
+        let (body, index) = self.templates.get(name)?;
+        Some((body, self.texts.get(*index)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{parse, scalar::Dialect, source::Sources};
+
+    /// A host without functions of its own.
+    struct Plain;
+
+    impl GoHost for Plain {
+        fn function(&self, _: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>> {
+            None
+        }
+    }
+
+    /// Two files, `values.yaml` and `template.yaml`, and what the one prints of the other.
+    struct Printed {
+        sources: Sources,
+        text: Result<MarkedText, Box<GoError>>,
+    }
+
+    fn print(values: &str, template: &str) -> Printed {
+        let sources = Sources::in_memory([("values.yaml", values), ("template.yaml", template)]);
+        let file = sources.find("values.yaml").expect("it is there");
+        let documents = sources.documents(file, Dialect::Sigs);
+        let root = documents.roots().next().cloned();
+        let root = root.unwrap_or_else(|| parse::whole(&sources, file));
+        let unknown = |node: &crate::tree::Node| {
+            let why = node.as_str()?.strip_prefix("unknown: ")?;
+            Some(crate::tree::Node::unknown_value(why, &node.origin))
+        };
+        let values = GoValue::of(&root.rewrite(&mut |it| unknown(it)));
+        let mut dot = GoMap::default();
+        dot.set("Values", values.clone());
+        let dot = GoValue::map(dot, &values.origin);
+        let template = sources.find("template.yaml").expect("it is there");
+        let mut set = TemplateSet::default();
+        let text = set
+            .add("template.yaml", MarkedText::file(sources.text(template), template))
+            .map_err(|problem| Box::new(GoError::of(&problem)))
+            .and_then(|()| set.execute("template.yaml", &dot, &Plain));
+        Printed { sources, text }
+    }
+
+    impl Printed {
+        fn text(&self) -> &str {
+            match &self.text {
+                Ok(text) => text.as_str(),
+                Err(error) => &error.message,
+            }
+        }
+
+        /// The first document: each value with where it is written, as `file:line`.
+        fn told(&self) -> String {
+            let text = self.text.as_ref().expect("it is printed");
+            let documents = text.documents();
+            let [document] = &documents[..] else { panic!("one document: {:?}", text.as_str()) };
+            let root = document.root.as_ref().expect("it is YAML");
+            let mut told = Vec::new();
+            self.tell(root, "", &mut told);
+            told.join("\n")
+        }
+
+        fn tell(&self, node: &crate::tree::Node, path: &str, told: &mut Vec<String>) {
+            let at = |origin: &Origin| {
+                let places = origin.steps().filter_map(|it| it.span).map(|span| {
+                    format!("{}:{}", self.sources[span.file].path, self.sources.start(span).line)
+                });
+                places
+                    .collect::<Vec<_>>()
+                    .join(" < ")
+                    .replace("template.yaml", "t")
+                    .replace("values.yaml", "v")
+            };
+            if let Some(map) = node.as_map() {
+                for (key, entry) in map.iter() {
+                    self.tell(&entry.value, &format!("{path}.{key}"), told);
+                }
+                told.extend(map.open.as_ref().map(|why| format!("{path}.*: ? {why}")));
+                let removed = map.all_removed().iter();
+                told.extend(removed.map(|(key, by)| format!("{path}.{key}: not, {}", at(by))));
+            } else if let Some(items) = node.as_list() {
+                for (index, item) in items.iter().enumerate() {
+                    self.tell(item, &format!("{path}[{index}]"), told);
+                }
+            } else {
+                let value = match (node.unknown(), node.if_there()) {
+                    (Some(why), Some(it)) => format!("? {why}, perhaps {}", it.to_json()),
+                    (Some(why), None) => format!("? {why}"),
+                    (None, _) => node.to_json().to_string(),
+                };
+                told.push(format!("{path}: {value}  {}", at(&node.origin)));
+            }
+        }
+    }
+
+    #[test]
+    fn values_keep_their_lines() {
+        let printed = print(
+            "image:\n  repository: a.io/b\n  tag: v1\nreplicas: 2\nresources:\n  limits:\n    cpu: 1\nargs:\n- --a\n- --b\n",
+            "{{- define \"name\" }}m-{{ .Values.replicas }}{{ end -}}\nname: {{ include \"name\" . | quote }}\nimage: \"{{ .Values.image.repository }}:{{ .Values.image.tag }}\"\nfixed: here\nresources:\n  {{- toYaml .Values.resources | nindent 2 }}\nargs:\n  - --fixed\n  {{- range .Values.args }}\n  - {{ . }}\n  {{- end }}\n",
+        );
+        insta::assert_snapshot!(printed.told());
+    }
+
+    #[test]
+    fn what_is_unknown_hides_what_it_may_change() {
+        let printed = print(
+            "flag: 'unknown: a secret'\nport: 'unknown: a variable'\nmore: 'unknown: a file'\n",
+            "a: 1\nargs:\n  - --port={{ .Values.port }}\n  - --b\n  {{- with .Values.more }}\n  {{- toYaml . | nindent 2 }}\n  {{- end }}\n{{- if .Values.flag }}\nb: 2\n{{- else }}\nc: 3\n{{- end }}\nlabels:\n  x: y\n  {{- toYaml .Values.more | nindent 2 }}\nwhole:\n  {{- toYaml .Values.more | nindent 2 }}\n",
+        );
+        insta::assert_snapshot!(printed.told());
+    }
+
+    #[test]
+    fn what_a_condition_leaves_out_is_told() {
+        let printed = print(
+            "priority: \"\"\nhost: {enabled: false}\n",
+            "spec:\n  a: 1\n  {{- with .Values.priority }}\n  priorityClassName: {{ . }}\n  {{- end }}\n  {{- if .Values.host.enabled }}\n  hostNetwork: true\n  {{- end }}\n",
+        );
+        insta::assert_snapshot!(printed.told());
+    }
+}

@@ -1,0 +1,647 @@
+//! Runs a template: Go's `text/template/exec.go`, over values that may be unknown.
+
+use std::{ops::Range, rc::Rc};
+
+use super::{
+    GoHost, TemplateSet,
+    parse::{Action, Operand, OperandKind, PipedCommand, Pipeline},
+    text::{Ghost, MarkedText},
+    value::{GoData, GoMap, GoValue},
+};
+use crate::{
+    problem::Problem,
+    source::Span,
+    tree::{Origin, Reason},
+};
+
+/// What runs longer is taken for a loop.
+const MAX_STEPS: usize = 2_000_000;
+
+/// What is printed by one template may at most come to this many bytes.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Templates, blocks and parentheses may be in one another to this depth.
+const MAX_DEPTH: usize = 240;
+
+/// What ends a template.
+#[derive(Debug, Clone)]
+pub(crate) struct GoError {
+    pub message: String,
+    pub at: Origin,
+    /// The templates that led there, innermost first, each with where it was called.
+    pub way: Vec<(String, Origin)>,
+    /// Whether it is our bound rather than what Go would say.
+    pub bound: bool,
+}
+
+impl GoError {
+    pub(super) fn new(message: impl Into<String>, at: &Origin) -> Self {
+        let (message, at) = (message.into(), at.clone());
+        Self { message, at, way: Vec::new(), bound: false }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(problem: &Problem) -> Self {
+        Self::new(&*problem.message, &problem.at)
+    }
+
+    /// As what keeps a chart or a file from being rendered.
+    pub(crate) fn problem(&self) -> Problem {
+        let make = if self.bound { Problem::unresolved } else { Problem::refused };
+        let mut problem = make(&self.at, self.message.clone());
+        for (name, at) in self.way.iter().take(4) {
+            problem = problem.also(at, format!("`{name}` is included here"));
+        }
+        problem
+    }
+}
+
+/// A result, or what ends the template.
+pub(super) type Evaluated<T> = Result<T, Box<GoError>>;
+
+pub(super) fn fail<T>(message: impl Into<String>, at: &Origin) -> Evaluated<T> {
+    Err(Box::new(GoError::new(message, at)))
+}
+
+/// What is more than is worked through.
+fn bound<T>(message: &str, at: &Origin) -> Evaluated<T> {
+    Err(Box::new(GoError { bound: true, ..GoError::new(message, at) }))
+}
+
+/// What an action leads to.
+enum Flow {
+    Next,
+    Break,
+    Continue,
+}
+
+/// One run of a template.
+pub(crate) struct Execution<'a> {
+    pub(super) set: &'a TemplateSet,
+    pub(super) host: &'a dyn GoHost,
+    steps: usize,
+    bytes: usize,
+    depth: usize,
+    /// Why it cannot be told whether what is run now is run at all.
+    uncertain: Option<Reason>,
+}
+
+/// The variables of a template, innermost last.
+struct GoVariables(Vec<(String, GoValue)>);
+
+/// The template whose actions are run, and its text.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    text: &'a MarkedText,
+}
+
+impl Place<'_> {
+    fn origin(self, at: &Range<usize>) -> Origin {
+        let none = || Origin::at(crate::tree::Via::Written, None);
+        self.text.origin_of(at.clone()).unwrap_or_else(none)
+    }
+
+    /// Where it is written, if a file of the repository holds it.
+    fn span(self, at: &Range<usize>) -> Option<Span> {
+        self.text.file_span(at)
+    }
+}
+
+impl<'a> Execution<'a> {
+    pub(super) fn new(set: &'a TemplateSet, host: &'a dyn GoHost) -> Self {
+        Self { set, host, steps: 0, bytes: 0, depth: 0, uncertain: None }
+    }
+
+    /// What the template `name` prints of `dot`.
+    pub(super) fn template(
+        &mut self,
+        name: &str,
+        dot: &GoValue,
+        at: &Origin,
+    ) -> Evaluated<MarkedText> {
+        let set = self.set;
+        let Some((body, text)) = set.find(name) else {
+            return fail(format!("there is no template \"{name}\""), at);
+        };
+        self.body(body, text, name, dot, at)
+    }
+
+    /// What the actions of `body`, which stand in `text`, print of `dot`.
+    pub(super) fn body(
+        &mut self,
+        body: &[Action],
+        text: &MarkedText,
+        name: &str,
+        dot: &GoValue,
+        at: &Origin,
+    ) -> Evaluated<MarkedText> {
+        self.deeper(at)?;
+        let mut variables = GoVariables(vec![("$".to_owned(), dot.clone())]);
+        let mut out = MarkedText::default();
+        let result = self.actions(body, Place { text }, dot, &mut variables, &mut out);
+        self.depth -= 1;
+        match result {
+            Ok(_) => Ok(out),
+            Err(mut error) => {
+                error.way.push((name.to_owned(), at.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    fn deeper(&mut self, at: &Origin) -> Evaluated<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return bound("its templates include one another too deeply", at);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, place: Place<'_>, at: &Range<usize>) -> Evaluated<()> {
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return bound("the template runs too long", &place.origin(at));
+        }
+        Ok(())
+    }
+
+    /// Counts what is made, so that texts which double do not fill the memory.
+    pub(super) fn count(&mut self, bytes: usize, at: &Origin) -> Evaluated<()> {
+        self.bytes += bytes;
+        if self.bytes > 4 * MAX_BYTES {
+            return bound("the template makes too much text", at);
+        }
+        Ok(())
+    }
+
+    fn actions(
+        &mut self,
+        actions: &[Action],
+        place: Place<'_>,
+        dot: &GoValue,
+        variables: &mut GoVariables,
+        out: &mut MarkedText,
+    ) -> Evaluated<Flow> {
+        for action in actions {
+            match action {
+                Action::Text(range) => {
+                    self.step(place, range)?;
+                    out.push_part(place.text, range.clone());
+                }
+                Action::Print(pipeline) => {
+                    self.step(place, &pipeline.at)?;
+                    let value = self.pipeline(pipeline, place, dot, variables)?;
+                    if pipeline.variables.is_empty() {
+                        let printed = value.printed(false).through(place.span(&pipeline.at));
+                        self.count(printed.len(), &value.origin)?;
+                        out.push(&printed);
+                    }
+                }
+                Action::Branch { with, condition, then, other } => {
+                    self.step(place, &condition.at)?;
+                    let scope = variables.0.len();
+                    let value = self.pipeline(condition, place, dot, variables)?;
+                    let inner = if *with { &value } else { dot };
+                    let flow =
+                        self.branch(&value, [(then, inner), (other, dot)], place, variables, out);
+                    variables.0.truncate(scope);
+                    match flow? {
+                        Flow::Next => {}
+                        flow => return Ok(flow),
+                    }
+                }
+                Action::Range { over, body, other } => {
+                    self.step(place, &over.at)?;
+                    let scope = variables.0.len();
+                    self.range(over, body, other, place, dot, variables, out)?;
+                    variables.0.truncate(scope);
+                }
+                Action::Template { name, dot: argument, at } => {
+                    self.step(place, at)?;
+                    let origin = place.origin(at);
+                    let argument = match argument {
+                        Some(it) => self.pipeline(it, place, dot, variables)?,
+                        None => GoValue::nil(&origin),
+                    };
+                    let text = self.template(name, &argument, &origin)?;
+                    self.count(text.len(), &origin)?;
+                    out.push(&text);
+                }
+                Action::Break => return Ok(Flow::Break),
+                Action::Continue => return Ok(Flow::Continue),
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    /// The side that `value` decides for. Where nobody can tell, both may be there; of what is not
+    /// there is kept what it would have been.
+    fn branch(
+        &mut self,
+        value: &GoValue,
+        [(then, inner), (other, outer)]: [(&[Action], &GoValue); 2],
+        place: Place<'_>,
+        variables: &mut GoVariables,
+        out: &mut MarkedText,
+    ) -> Evaluated<Flow> {
+        self.deeper(&value.origin)?;
+        let flow = match value.truth() {
+            Ok(truth) => {
+                let (side, dot) = if truth { (then, inner) } else { (other, outer) };
+                if !truth && self.uncertain.is_none() {
+                    Self::ghost(then, value, place, out);
+                }
+                self.actions(side, place, dot, variables, out)?
+            }
+            Err(why) => {
+                let start = out.len();
+                self.uncertainly(&why, |run| {
+                    let mut text = MarkedText::default();
+                    let _ = run.actions(then, place, inner, variables, &mut text);
+                    // What stands in one line is one value: what it is otherwise makes it no other.
+                    if text.as_str().contains('\n') || text.len() == 0 {
+                        let _ = run.actions(other, place, outer, variables, &mut text);
+                    }
+                    out.push(&text);
+                });
+                out.perhaps_from(start, &why);
+                Flow::Next
+            }
+        };
+        self.depth -= 1;
+        Ok(flow)
+    }
+
+    /// Runs `f` where nobody can tell whether it is run: what it changes is unknown.
+    fn uncertainly(&mut self, why: &Reason, f: impl FnOnce(&mut Self)) {
+        let (before, depth) = (self.uncertain.clone(), self.depth);
+        self.uncertain.get_or_insert_with(|| why.clone());
+        f(self);
+        (self.uncertain, self.depth) = (before, depth);
+    }
+
+    /// Keeps what a condition that does not hold would have printed.
+    fn ghost(then: &[Action], value: &GoValue, place: Place<'_>, out: &mut MarkedText) {
+        // Only what the template itself writes there, as keys: nothing is run for it.
+        let mut ghost = MarkedText::default();
+        for action in then {
+            match action {
+                Action::Text(range) => ghost.push_part(place.text, range.clone()),
+                Action::Print(_) if ghost.as_str().ends_with(':') => ghost.push_made(" x"),
+                Action::Print(_) => ghost.push_made("x"),
+                _ => {}
+            }
+        }
+        if ghost.as_str().contains(':') {
+            let (at, by) = (out.len(), value.origin.clone());
+            out.ghosts.push(Ghost { at, text: ghost.into(), by });
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one action and where it is run")]
+    fn range(
+        &mut self,
+        over: &Pipeline,
+        body: &[Action],
+        other: &[Action],
+        place: Place<'_>,
+        dot: &GoValue,
+        variables: &mut GoVariables,
+        out: &mut MarkedText,
+    ) -> Evaluated<()> {
+        let value = self.operands_of(over, place, dot, variables)?;
+        let origin = value.origin.clone();
+        self.deeper(&origin)?;
+        let mut each = |run: &mut Self, key: GoValue, item: GoValue, out: &mut MarkedText| {
+            run.step(place, &over.at)?;
+            let scope = variables.0.len();
+            match &over.variables[..] {
+                [one] => variables.bind(one, item.clone(), over.declares),
+                [first, second] => {
+                    variables.bind(first, key, over.declares);
+                    variables.bind(second, item.clone(), over.declares);
+                }
+                _ => {}
+            }
+            let start = out.len();
+            let perhaps = match &item.data {
+                GoData::Unknown(why) => Some(why.clone()),
+                _ => None,
+            };
+            let flow = match perhaps {
+                None => run.actions(body, place, &item, variables, out),
+                Some(why) => {
+                    run.uncertainly(&why, |run| {
+                        let mut text = MarkedText::default();
+                        let _ = run.actions(body, place, &item, variables, &mut text);
+                        out.push(&text);
+                    });
+                    out.perhaps_from(start, &why);
+                    Ok(Flow::Next)
+                }
+            };
+            variables.0.truncate(scope);
+            flow
+        };
+        let mut any = false;
+        match &value.data {
+            GoData::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    any = true;
+                    let key = i64::try_from(index).unwrap_or(i64::MAX);
+                    let key = GoValue::new(GoData::Int(key), &item.origin);
+                    if let Flow::Break = each(self, key, item.clone(), out)? {
+                        break;
+                    }
+                }
+            }
+            GoData::Map(map) => {
+                let keys = map.borrow().sorted();
+                for key in keys {
+                    any = true;
+                    let Some((at, item)) = map.borrow().entries.get(&key).cloned() else {
+                        continue;
+                    };
+                    let at = at.map_or_else(|| item.origin.clone(), Origin::written);
+                    let key = GoValue::string(&*key, &at);
+                    if let Flow::Break = each(self, key, item, out)? {
+                        break;
+                    }
+                }
+                let open = map.borrow().open.clone();
+                if let Some(why) = open {
+                    any = true;
+                    let unknown = GoValue::unknown(why, &origin);
+                    each(self, unknown.clone(), unknown, out)?;
+                }
+            }
+            GoData::Int(count) => {
+                for index in 0..*count {
+                    any = true;
+                    let index = GoValue::new(GoData::Int(index), &origin);
+                    if let Flow::Break = each(self, index.clone(), index, out)? {
+                        break;
+                    }
+                }
+            }
+            GoData::Unknown(why) => {
+                any = true;
+                let unknown = GoValue::unknown(why.clone(), &origin);
+                each(self, unknown.clone(), unknown, out)?;
+            }
+            GoData::Nil => {}
+            _ => {
+                let printed = value.printed(true);
+                let message = format!("range cannot iterate over {}", printed.as_str());
+                return fail(message, &place.origin(&over.at));
+            }
+        }
+        if !any {
+            self.actions(other, place, dot, variables, out)?;
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// The value of a pipeline, which its variables take.
+    fn pipeline(
+        &mut self,
+        pipeline: &Pipeline,
+        place: Place<'_>,
+        dot: &GoValue,
+        variables: &mut GoVariables,
+    ) -> Evaluated<GoValue> {
+        let value = self.operands_of(pipeline, place, dot, variables)?;
+        for name in &pipeline.variables {
+            match &self.uncertain {
+                Some(why) if !pipeline.declares => {
+                    let unknown = GoValue::unknown(why.clone(), &value.origin);
+                    variables.bind(name, unknown, false);
+                }
+                _ => variables.bind(name, value.clone(), pipeline.declares),
+            }
+        }
+        Ok(value)
+    }
+
+    fn operands_of(
+        &mut self,
+        pipeline: &Pipeline,
+        place: Place<'_>,
+        dot: &GoValue,
+        variables: &mut GoVariables,
+    ) -> Evaluated<GoValue> {
+        let mut last = None;
+        for command in &pipeline.commands {
+            last = Some(self.command(command, place, dot, variables, last)?);
+        }
+        Ok(last.unwrap_or_else(|| GoValue::nil(&place.origin(&pipeline.at))))
+    }
+
+    fn command(
+        &mut self,
+        command: &PipedCommand,
+        place: Place<'_>,
+        dot: &GoValue,
+        variables: &mut GoVariables,
+        last: Option<GoValue>,
+    ) -> Evaluated<GoValue> {
+        self.step(place, &command.at)?;
+        let Some((first, arguments)) = command.operands.split_first() else {
+            return Ok(GoValue::nil(&place.origin(&command.at)));
+        };
+        let is_call = !arguments.is_empty() || last.is_some();
+        if let OperandKind::Function(name) = &first.what {
+            let value = match &**name {
+                "and" | "or" => {
+                    self.shorted(name == "and", arguments, place, dot, variables, last.as_ref())?
+                }
+                _ => {
+                    let mut values = Vec::with_capacity(arguments.len() + 1);
+                    for argument in arguments {
+                        values.push(self.operand(argument, place, dot, variables, &[])?);
+                    }
+                    values.extend(last);
+                    self.called(name, values, &place.origin(&command.at))?
+                }
+            };
+            return Self::fields(value, &first.fields, place, first, &[]);
+        }
+        let mut values = Vec::new();
+        for argument in arguments {
+            values.push(self.operand(argument, place, dot, variables, &[])?);
+        }
+        values.extend(last);
+        if is_call && first.fields.is_empty() {
+            return fail("this is no function", &place.origin(&first.at));
+        }
+        self.operand(first, place, dot, variables, &values)
+    }
+
+    /// `and` and `or`, which look at no more than they need.
+    fn shorted(
+        &mut self,
+        and: bool,
+        arguments: &[Operand],
+        place: Place<'_>,
+        dot: &GoValue,
+        variables: &mut GoVariables,
+        last: Option<&GoValue>,
+    ) -> Evaluated<GoValue> {
+        let mut unknown: Option<GoValue> = None;
+        let mut value = None;
+        for index in 0..=arguments.len() {
+            let next = match arguments.get(index) {
+                // An argument that follows an unknown one may not be looked at.
+                Some(it) if unknown.is_some() => {
+                    match self.operand(it, place, dot, variables, &[]) {
+                        Ok(next) => next,
+                        Err(_) => continue,
+                    }
+                }
+                Some(it) => self.operand(it, place, dot, variables, &[])?,
+                None => match last {
+                    Some(last) => last.clone(),
+                    None => break,
+                },
+            };
+            match next.truth() {
+                Ok(truth) if truth != and => {
+                    // `false and unknown` is false for every condition, whichever of them is printed.
+                    return Ok(match unknown {
+                        Some(it) if !and => it.or_surely(next),
+                        _ => next,
+                    });
+                }
+                Ok(_) => value = Some(next),
+                Err(_) => {
+                    unknown.get_or_insert(next);
+                }
+            }
+        }
+        Ok(unknown.or(value).unwrap_or_else(|| GoValue::nil(&dot.origin)))
+    }
+
+    fn operand(
+        &mut self,
+        operand: &Operand,
+        place: Place<'_>,
+        dot: &GoValue,
+        variables: &mut GoVariables,
+        arguments: &[GoValue],
+    ) -> Evaluated<GoValue> {
+        let origin = || place.origin(&operand.at);
+        let literal = |data| GoValue::new(data, &origin());
+        let value = match &operand.what {
+            OperandKind::Dot => dot.clone(),
+            OperandKind::Nil => literal(GoData::Nil),
+            OperandKind::Bool(it) => literal(GoData::Bool(*it)),
+            OperandKind::Int(it) => literal(GoData::Int(*it)),
+            OperandKind::Float(it) => literal(GoData::Float(*it)),
+            OperandKind::Text(text) => GoValue::string(&**text, &origin()),
+            OperandKind::Variable(name) => {
+                match variables.0.iter().rev().find(|(it, _)| it == name) {
+                    Some((_, value)) => value.clone(),
+                    None => {
+                        let message = format!("the variable `{name}` is not defined");
+                        return fail(message, &origin());
+                    }
+                }
+            }
+            OperandKind::Function(name) => self.called(name, Vec::new(), &origin())?,
+            OperandKind::Group(pipeline) => {
+                self.deeper(&dot.origin)?;
+                let value = self.pipeline(pipeline, place, dot, variables)?;
+                self.depth -= 1;
+                value
+            }
+        };
+        Self::fields(value, &operand.fields, place, operand, arguments)
+    }
+
+    /// The value of a chain of fields, the last of which may be a method that takes `arguments`.
+    fn fields(
+        mut value: GoValue,
+        fields: &[String],
+        place: Place<'_>,
+        operand: &Operand,
+        arguments: &[GoValue],
+    ) -> Evaluated<GoValue> {
+        for (index, name) in fields.iter().enumerate() {
+            let arguments = if index + 1 == fields.len() { arguments } else { &[] };
+            let fail = |message: String| fail(message, &place.origin(&operand.at));
+            value = match &value.data {
+                GoData::Unknown(why) => {
+                    let why = why.clone();
+                    // What it would be if it is there tells nothing of what is in it.
+                    GoValue::unknown(why, &value.origin.whole())
+                }
+                GoData::Object(object) => match object.field(name, arguments) {
+                    Some(value) => value,
+                    None => return fail(format!("there is no field or method `{name}`")),
+                },
+                GoData::Map(_) => match value.key(name) {
+                    Some(it) => it,
+                    None => GoValue::nil(&value.origin),
+                },
+                GoData::Nil if index == 0 && matches!(operand.what, OperandKind::Dot) => {
+                    return fail(format!("nil has no field `{name}`"));
+                }
+                // Go tells nothing of a first field of nothing in parentheses.
+                GoData::Nil if index == 0 => value.clone(),
+                GoData::Nil => return fail(format!("nil has no field `{name}`")),
+                _ => return fail(format!("a {} has no field `{name}`", value.type_name())),
+            };
+        }
+        Ok(value)
+    }
+
+    /// Sets a key of a map, as `set` does.
+    pub(super) fn set_key(&self, map: &GoValue, key: &str, value: GoValue) {
+        let GoData::Map(map) = &map.data else { return };
+        let value = match &self.uncertain {
+            Some(why) => GoValue::unknown(why.clone(), &value.origin),
+            None => value,
+        };
+        // A map that holds itself would never be printed to its end.
+        if !holds(&value, map) {
+            map.borrow_mut().set(key, value);
+        }
+    }
+
+    /// Whether what is run now may not be run at all.
+    pub(super) fn uncertain(&self) -> Option<&Reason> {
+        self.uncertain.as_ref()
+    }
+}
+
+/// Whether `map` is somewhere in `value`.
+fn holds(value: &GoValue, map: &Rc<std::cell::RefCell<GoMap>>) -> bool {
+    match &value.data {
+        GoData::List(items) => items.iter().any(|it| holds(it, map)),
+        GoData::Map(inner) => {
+            Rc::ptr_eq(inner, map) || inner.borrow().entries.values().any(|(_, it)| holds(it, map))
+        }
+        _ => false,
+    }
+}
+
+impl GoVariables {
+    fn bind(&mut self, name: &str, value: GoValue, declares: bool) {
+        if declares {
+            self.0.push((name.to_owned(), value));
+        } else if let Some((_, old)) = self.0.iter_mut().rev().find(|(it, _)| it == name) {
+            *old = value;
+        }
+    }
+}
+
+impl GoValue {
+    /// An unknown value of `or`, or the one after it that certainly holds: a condition holds.
+    fn or_surely(self, other: Self) -> Self {
+        match (&other.data, self.unknown_part()) {
+            (GoData::Bool(true), _) | (_, None) => other,
+            (_, Some(why)) => Self::unknown(why, &self.origin),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The functions of Go templates, Sprig and Helm.
+//!
+//! As `text/template/funcs.go` of Go 1.24, Sprig 3.3 and `pkg/engine/funcs.go` of Helm 4 have them.
+//! A function that is not here makes what it would give unknown.
+
+mod choice;
+mod encode;
+mod lists;
+mod maps;
+mod numbers;
+mod texts;
+
+use std::sync::Arc;
+
+use super::{
+    eval::{self, Evaluated, Execution, GoError},
+    parse,
+    text::MarkedText,
+    value::{GoData, GoValue},
+};
+use crate::{
+    scalar::{self, Dialect, Value},
+    tree::{Origin, Reason},
+};
+
+/// A call: the name, the arguments, and where it is written.
+pub(crate) struct FunctionCall<'c> {
+    pub(crate) name: &'c str,
+    pub(crate) values: Vec<GoValue>,
+    pub(crate) at: &'c Origin,
+}
+
+/// What a function gives; nothing when it is none of the list that was asked.
+type Called = Option<Evaluated<GoValue>>;
+
+impl Execution<'_> {
+    /// What the function `name` makes of `values`.
+    pub(super) fn called(
+        &mut self,
+        name: &str,
+        values: Vec<GoValue>,
+        at: &Origin,
+    ) -> Evaluated<GoValue> {
+        let call = FunctionCall { name, values, at };
+        let result = match self.host.function(&call) {
+            Some(result) => result,
+            None => self.of_list(&call),
+        };
+        let value = match result {
+            // What fails where nobody can tell whether it is run does not fail.
+            Err(error) if self.uncertain().is_some() => {
+                return Ok(GoValue::unknown(error.message, at));
+            }
+            result => result?,
+        };
+        if let GoData::Text(text) = &value.data {
+            self.count(text.len(), at)?;
+        }
+        Ok(value)
+    }
+
+    fn of_list(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+        match call.name {
+            "include" => return self.include(call),
+            "tpl" => return self.tpl(call),
+            "set" => {
+                let key = match call.text(1) {
+                    Ok(key) => key.as_str().to_owned(),
+                    Err(error) => return Err(error),
+                };
+                if let (Some(map), Some(value)) = (call.values.first(), call.values.get(2)) {
+                    self.set_key(map, &key, value.clone());
+                    return Ok(map.clone());
+                }
+            }
+            _ => {}
+        }
+        // These look at what they need themselves.
+        let lenient = choice::lenient(call)
+            .or_else(|| lists::lenient(call))
+            .or_else(|| maps::lenient(call))
+            .or_else(|| texts::lenient(call))
+            .or_else(|| encode::lenient(call));
+        if let Some(result) = lenient {
+            return result;
+        }
+        if let Some((why, origin)) = call.unknown() {
+            return Ok(GoValue::unknown(why, &origin));
+        }
+        let strict = choice::strict(call)
+            .or_else(|| texts::strict(call))
+            .or_else(|| lists::strict(call))
+            .or_else(|| maps::strict(call))
+            .or_else(|| numbers::strict(call))
+            .or_else(|| encode::strict(call));
+        strict.unwrap_or_else(|| {
+            Ok(GoValue::unknown(format!("the function `{}` is not evaluated", call.name), call.at))
+        })
+    }
+
+    fn include(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+        let name = call.text(0)?;
+        if let Some(why) = name.unknown_part() {
+            return Ok(GoValue::unknown(why.clone(), call.at));
+        }
+        let nil = GoValue::nil(call.at);
+        let dot = call.values.get(1).unwrap_or(&nil);
+        let text = self.template(name.as_str(), dot, call.at)?;
+        Ok(GoValue::text(text, call.at))
+    }
+
+    /// A text that is a template itself.
+    fn tpl(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+        let text = Arc::clone(call.text(0)?);
+        if let Some(why) = text.unknown_part() {
+            return Ok(GoValue::unknown(why.clone(), &call.origin(0)));
+        }
+        if !text.as_str().contains("{{") {
+            return Ok(call.values[0].clone());
+        }
+        let parsed = parse::parse(text.as_str()).map_err(|(message, range)| {
+            let at = text.origin_of(range).unwrap_or_else(|| call.at.clone());
+            Box::new(GoError::new(format!("the template in this text is none: {message}"), &at))
+        })?;
+        let nil = GoValue::nil(call.at);
+        let dot = call.values.get(1).unwrap_or(&nil).clone();
+        let printed = self.body(&parsed.body, &text, "tpl", &dot, call.at)?;
+        Ok(GoValue::text(printed, call.at))
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what functions give may fail")]
+impl FunctionCall<'_> {
+    /// Why an argument cannot be told, and where it came from.
+    pub(crate) fn unknown(&self) -> Option<(Reason, Origin)> {
+        let found = self.values.iter().find_map(|it| Some((it.unknown_part()?, it)));
+        found.map(|(why, value)| (why, value.origin.clone()))
+    }
+
+    /// The place of an argument.
+    pub(crate) fn origin(&self, index: usize) -> Origin {
+        self.values.get(index).map_or_else(|| self.at.clone(), |it| it.origin.clone())
+    }
+
+    /// Where the result came from: the last argument that is not written in the call itself.
+    pub(crate) fn source(&self) -> Origin {
+        let call = self.at.written_at();
+        let elsewhere = |it: &&GoValue| match (it.origin.written_at(), call) {
+            (Some(span), Some(call)) => {
+                span.file != call.file || span.start < call.start || call.end < span.end
+            }
+            (written, _) => written.is_some(),
+        };
+        let last = self.values.iter().rev().find(elsewhere);
+        last.map_or_else(|| self.at.clone(), |it| it.origin.clone())
+    }
+
+    pub(crate) fn fail<T>(&self, message: impl std::fmt::Display) -> Evaluated<T> {
+        let at = self.source();
+        let at = if at.written_at().is_some() { &at } else { self.at };
+        eval::fail(format!("`{}` fails: {message}", self.name), at)
+    }
+
+    pub(crate) fn value(&self, index: usize) -> Evaluated<&GoValue> {
+        match self.values.get(index) {
+            Some(value) => Ok(value),
+            None => self.fail("it has too few arguments"),
+        }
+    }
+
+    /// An argument that has to be a text.
+    pub(crate) fn text(&self, index: usize) -> Evaluated<&Arc<MarkedText>> {
+        let value = self.value(index)?;
+        match &value.data {
+            GoData::Text(text) => Ok(text),
+            GoData::Unknown(_) => self.fail("it cannot be told"),
+            _ => self.fail(format!("it takes a text, and this is a {}", value.type_name())),
+        }
+    }
+
+    pub(crate) fn str(&self, index: usize) -> Evaluated<&str> {
+        self.text(index).map(|it| it.as_str())
+    }
+
+    /// An argument as a whole number, as `cast.ToInt64` reads any value.
+    pub(crate) fn int(&self, index: usize) -> Evaluated<i64> {
+        self.value(index).map(to_int)
+    }
+
+    pub(crate) fn size(&self, index: usize) -> Evaluated<usize> {
+        self.int(index).map(|it| usize::try_from(it).unwrap_or(0))
+    }
+
+    /// An argument that has to be a list.
+    pub(crate) fn list(&self, index: usize) -> Evaluated<&[GoValue]> {
+        let value = self.value(index)?;
+        match &value.data {
+            GoData::List(items) => Ok(items),
+            GoData::Nil => Ok(&[]),
+            _ => self.fail(format!("it takes a list, and this is a {}", value.type_name())),
+        }
+    }
+
+    pub(crate) fn made(&self, data: GoData) -> GoValue {
+        GoValue::new(data, &self.source())
+    }
+
+    pub(crate) fn bool(&self, it: bool) -> Evaluated<GoValue> {
+        Ok(self.made(GoData::Bool(it)))
+    }
+
+    pub(crate) fn number(&self, it: i64) -> Evaluated<GoValue> {
+        Ok(self.made(GoData::Int(it)))
+    }
+
+    pub(crate) fn marked(&self, text: MarkedText) -> Evaluated<GoValue> {
+        Ok(GoValue::text(text, &self.source()))
+    }
+
+    /// A text that is made of all arguments.
+    pub(crate) fn string(&self, text: impl Into<String>) -> Evaluated<GoValue> {
+        Ok(GoValue::string(text, &self.source()))
+    }
+}
+
+/// `cast.ToInt64`: what is no number is zero.
+pub(super) fn to_int(value: &GoValue) -> i64 {
+    match &value.data {
+        GoData::Int(it) => *it,
+        #[expect(clippy::cast_possible_truncation, reason = "as Go converts")]
+        GoData::Float(it) => *it as i64,
+        GoData::Bool(it) => i64::from(*it),
+        GoData::Text(text) => match scalar::plain(text.as_str().trim(), Dialect::Sigs) {
+            Value::Int(it) => i64::try_from(it).unwrap_or(0),
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
+/// `cast.ToFloat64`
+pub(super) fn to_float(value: &GoValue) -> f64 {
+    match &value.data {
+        GoData::Float(it) => *it,
+        GoData::Text(text) => text.as_str().trim().parse().unwrap_or(0.0),
+        #[expect(clippy::cast_precision_loss, reason = "as Go converts")]
+        _ => to_int(value) as f64,
+    }
+}

@@ -1,0 +1,441 @@
+//! Functions of texts. What is a part of an argument keeps that argument's place.
+
+use regex::Regex;
+
+use super::{
+    Called, Evaluated, FunctionCall, GoData, GoValue, MarkedText, encode::hex, to_float, to_int,
+};
+
+/// Those that print their arguments, unknown ones too.
+pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
+    let first = call.values.first();
+    // A text of which a part is unknown keeps what is known around that part.
+    let text = first.and_then(|it| match &it.data {
+        GoData::Text(text) => Some(text),
+        _ => None,
+    });
+    Some(match (call.name, text) {
+        ("print", _) => call.marked(print(&call.values)),
+        ("println", _) => {
+            let mut text = spaced(&call.values);
+            text.push_made("\n");
+            call.marked(text)
+        }
+        ("printf", Some(format)) if format.unknown_part().is_none() => {
+            call.marked(printf(format, &call.values[1..]))
+        }
+        ("quote" | "squote", _) => quoted(call),
+        ("toString", _) => match first.map(|it| &it.data) {
+            Some(GoData::Nil) => call.string("<nil>"),
+            Some(_) => call.marked(call.values[0].printed(true)),
+            None => return None,
+        },
+        ("cat", _) => {
+            let some = call.values.iter().filter(|it| !matches!(it.data, GoData::Nil));
+            let mut text = MarkedText::default();
+            for (index, value) in some.enumerate() {
+                if index > 0 {
+                    text.push_made(" ");
+                }
+                text.push(&value.printed(true));
+            }
+            call.marked(text)
+        }
+        ("indent" | "nindent", _) => match (call.value(0).map(to_int), call.values.get(1)) {
+            (Ok(width), Some(value)) => {
+                let text = match &value.data {
+                    GoData::Unknown(why) => MarkedText::unknown(why, &value.origin),
+                    GoData::Text(text) => MarkedText::clone(text),
+                    _ => {
+                        return Some(
+                            call.text(1).and_then(|it| call.marked(MarkedText::clone(it))),
+                        );
+                    }
+                };
+                let width = usize::try_from(width).unwrap_or(0).min(10_000);
+                let mut indented = MarkedText::default();
+                if call.name == "nindent" {
+                    indented.push_made("\n");
+                }
+                indented.push(&text.indented(width));
+                call.marked(indented)
+            }
+            _ => return None,
+        },
+        ("trim", Some(text)) => call.marked(text.part_of(text.as_str().trim())),
+        _ => return None,
+    })
+}
+
+/// Those that need to know their arguments.
+pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
+    of_text(call).or_else(|| of_pattern(call))
+}
+
+fn of_text(call: &FunctionCall<'_>) -> Called {
+    // The argument that a pipe passes comes last.
+    let last = call.values.len().checked_sub(1)?;
+    let part = |f: for<'t> fn(&'t str, &str) -> &'t str| -> Evaluated<GoValue> {
+        let argument = if last == 0 { "" } else { call.str(0)? };
+        let text = call.text(last)?;
+        call.marked(text.part_of(f(text.as_str(), argument)))
+    };
+    let whole = |f: &dyn Fn(&str) -> String| -> Evaluated<GoValue> {
+        let text = call.text(last)?;
+        call.marked(text.made(f(text.as_str())))
+    };
+    let test = |f: fn(&str, &str) -> bool| -> Evaluated<GoValue> {
+        call.bool(f(call.str(1)?, call.str(0)?))
+    };
+    Some(match call.name {
+        "trimSuffix" => part(|text, it| text.strip_suffix(it).unwrap_or(text)),
+        "trimPrefix" => part(|text, it| text.strip_prefix(it).unwrap_or(text)),
+        "trimAll" | "trimall" => part(|text, set| text.trim_matches(|it| set.contains(it))),
+        "trunc" => truncated(call),
+        "substr" => substring(call),
+        "lower" => whole(&|it| it.to_lowercase()),
+        "upper" => whole(&|it| it.to_uppercase()),
+        "title" => whole(&|it| capitalized(it, char::to_uppercase)),
+        "untitle" => whole(&|it| capitalized(it, char::to_lowercase)),
+        "swapcase" => whole(&|it| {
+            it.chars()
+                .map(|it| match it {
+                    it if it.is_uppercase() => it.to_lowercase().to_string(),
+                    it => it.to_uppercase().to_string(),
+                })
+                .collect()
+        }),
+        "nospace" => whole(&|it| it.chars().filter(|it| !it.is_whitespace()).collect()),
+        "camelcase" => whole(&camel),
+        "snakecase" => whole(&|it| delimited(it, '_')),
+        "kebabcase" => whole(&|it| delimited(it, '-')),
+        "initials" => {
+            whole(&|it| it.split_whitespace().filter_map(|it| it.chars().next()).collect())
+        }
+        "contains" => test(|text, it| text.contains(it)),
+        "hasPrefix" => test(|text, it| text.starts_with(it)),
+        "hasSuffix" => test(|text, it| text.ends_with(it)),
+        "replace" => (|| {
+            let (old, new, all) = (call.str(0)?, call.text(1)?, call.text(2)?);
+            call.marked(all.replaced(old, new, usize::MAX))
+        })(),
+        "repeat" => (|| {
+            let (count, one) = (call.size(0)?, call.text(1)?);
+            if count.saturating_mul(one.len()) > 1_000_000 {
+                return call.fail("it makes too much text");
+            }
+            let mut all = MarkedText::default();
+            (0..count).for_each(|_| all.push(one));
+            call.marked(all)
+        })(),
+        _ => return None,
+    })
+}
+
+fn of_pattern(call: &FunctionCall<'_>) -> Called {
+    let name = call
+        .name
+        .strip_prefix("must")
+        .map_or_else(|| call.name.to_owned(), |rest| rest[..1].to_lowercase() + &rest[1..]);
+    let pattern = |index: usize| match Regex::new(call.str(index)?) {
+        Ok(pattern) => Ok(pattern),
+        Err(_) => call.fail("the pattern is none"),
+    };
+    Some(match &*name {
+        "regexMatch" => (|| call.bool(pattern(0)?.is_match(call.str(1)?)))(),
+        "regexFind" => (|| {
+            let text = call.text(1)?;
+            let found = pattern(0)?.find(text.as_str()).map(|it| it.range()).unwrap_or(0..0);
+            call.marked(text.part(found))
+        })(),
+        "regexFindAll" => (|| {
+            let (text, count) = (call.text(1)?, call.int(2)?);
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            let pattern = pattern(0)?;
+            let found = pattern.find_iter(text.as_str()).take(count);
+            let found = found.map(|it| GoValue::text(text.part(it.range()), call.at)).collect();
+            Ok(GoValue::list(found, &call.source()))
+        })(),
+        "regexReplaceAll" | "regexReplaceAllLiteral" => (|| {
+            let (pattern, text, new) = (pattern(0)?, call.text(1)?, call.str(2)?);
+            let replaced = match &*name {
+                // Go takes the longest name after a dollar sign, as this crate does.
+                "regexReplaceAll" => pattern.replace_all(text.as_str(), new),
+                _ => pattern.replace_all(text.as_str(), regex::NoExpand(new)),
+            };
+            if replaced == text.as_str() {
+                return call.marked(MarkedText::clone(text));
+            }
+            call.marked(text.made(replaced.into_owned()))
+        })(),
+        "regexSplit" => (|| {
+            let (pattern, text, count) = (pattern(0)?, call.text(1)?, call.int(2)?);
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            let parts = pattern.splitn(text.as_str(), count);
+            let parts = parts.map(|it| GoValue::text(text.part_of(it), call.at)).collect();
+            Ok(GoValue::list(parts, &call.source()))
+        })(),
+        "regexQuoteMeta" => (|| call.string(regex::escape(call.str(0)?)))(),
+        _ => return None,
+    })
+}
+
+fn truncated(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (count, text) = (call.int(0)?, call.text(1)?);
+    let length = text.as_str().chars().count();
+    let keep = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    if keep >= length {
+        return call.marked(MarkedText::clone(text));
+    }
+    let at =
+        |index: usize| text.as_str().char_indices().nth(index).map_or(text.len(), |(at, _)| at);
+    let range = if count < 0 { at(length - keep)..text.len() } else { 0..at(keep) };
+    call.marked(text.part(range))
+}
+
+fn substring(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (start, end, text) = (call.int(0)?, call.int(1)?, call.text(2)?);
+    let bound = |it: i64| usize::try_from(it).unwrap_or(0).min(text.len());
+    let (start, end) = (bound(start), if end < 0 { text.len() } else { bound(end) });
+    match text.as_str().get(start..end.max(start)) {
+        Some(_) => call.marked(text.part(start..end.max(start))),
+        None => call.fail("it cuts a character"),
+    }
+}
+
+/// `quote` and `squote`: every argument but nil, with spaces between.
+fn quoted(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let mark = if call.name == "quote" { "\"" } else { "'" };
+    let mut all = MarkedText::default();
+    for value in call.values.iter().filter(|it| !matches!(it.data, GoData::Nil)) {
+        if all.len() > 0 {
+            all.push_made(" ");
+        }
+        let text = value.printed(true);
+        let escaped = match mark {
+            "\"" => go_quoted(text.as_str()),
+            _ => format!("'{}'", text.as_str()),
+        };
+        if escaped.len() == text.len() + 2 {
+            let mut quoted = MarkedText::value(mark, &value.origin);
+            quoted.push(&text);
+            quoted.push(&MarkedText::value(mark, &value.origin));
+            all.push(&quoted);
+        } else {
+            match text.unknown_part() {
+                Some(why) => all.push(&MarkedText::unknown(why, &value.origin)),
+                None => all.push(&text.made(escaped)),
+            }
+        }
+    }
+    call.marked(all)
+}
+
+/// Go's `%q`.
+pub(super) fn go_quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for it in text.chars() {
+        match it {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            it if (it as u32) < 0x20 || it as u32 == 0x7f => {
+                quoted.push_str(&format!("\\x{:02x}", it as u32));
+            }
+            it => quoted.push(it),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Go's `Sprint`: spaces between two operands neither of which is a text.
+fn print(values: &[GoValue]) -> MarkedText {
+    let mut text = MarkedText::default();
+    let mut last_text = true;
+    for (index, value) in values.iter().enumerate() {
+        let is_text = matches!(value.data, GoData::Text(_));
+        if index > 0 && !last_text && !is_text {
+            text.push_made(" ");
+        }
+        text.push(&value.printed(true));
+        last_text = is_text;
+    }
+    text
+}
+
+fn spaced(values: &[GoValue]) -> MarkedText {
+    let mut text = MarkedText::default();
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            text.push_made(" ");
+        }
+        text.push(&value.printed(true));
+    }
+    text
+}
+
+/// Go's `Sprintf`.
+fn printf(format: &MarkedText, values: &[GoValue]) -> MarkedText {
+    let text = format.as_str();
+    let mut out = MarkedText::default();
+    let (mut at, mut next) = (0, 0);
+    while let Some(start) = text[at..].find('%').map(|it| it + at) {
+        out.push_part(format, at..start);
+        let rest = &text[start + 1..];
+        let flags = rest.len() - rest.trim_start_matches(['+', '-', '#', ' ', '0']).len();
+        let width = rest[flags..].len()
+            - rest[flags..].trim_start_matches(|it: char| it.is_ascii_digit() || it == '.').len();
+        let Some(verb) = rest[flags + width..].chars().next() else {
+            out.push_made("%!(NOVERB)");
+            return out;
+        };
+        at = start + 1 + flags + width + verb.len_utf8();
+        if verb == '%' {
+            out.push_made("%");
+            continue;
+        }
+        let Some(value) = values.get(next) else {
+            out.push_made(&format!("%!{verb}(MISSING)"));
+            continue;
+        };
+        next += 1;
+        let formatted = formatted(value, verb, &rest[..flags], &rest[flags..flags + width]);
+        out.push(&formatted);
+    }
+    out.push_part(format, at..text.len());
+    if next < values.len() {
+        let extra: Vec<String> = values[next..]
+            .iter()
+            .map(|it| format!("{}={}", it.type_name(), it.printed(true).as_str()))
+            .collect();
+        out.push_made(&format!("%!(EXTRA {})", extra.join(", ")));
+    }
+    out
+}
+
+/// One operand of `printf`.
+fn formatted(value: &GoValue, verb: char, flags: &str, width: &str) -> MarkedText {
+    if let GoData::Unknown(why) = &value.data {
+        return MarkedText::unknown(why, &value.origin);
+    }
+    let wrong = || {
+        let printed = value.printed(true);
+        match &value.data {
+            GoData::Nil => MarkedText::value(format!("%!{verb}(<nil>)"), &value.origin),
+            _ => printed.made(format!("%!{verb}({}={})", value.type_name(), printed.as_str())),
+        }
+    };
+    let (width, precision) = match width.split_once('.') {
+        Some((width, precision)) => (width, precision.parse::<usize>().ok().or(Some(0))),
+        None => (width, None),
+    };
+    let made = |text: String| MarkedText::value(text, &value.origin);
+    let text = match (verb, &value.data) {
+        ('v', _) | ('s', GoData::List(_) | GoData::Map(_)) | ('g', GoData::Float(_)) => {
+            value.printed(true)
+        }
+        ('s', GoData::Text(text)) => match precision {
+            Some(count) => {
+                let end = text.as_str().char_indices().nth(count).map_or(text.len(), |it| it.0);
+                text.part(0..end)
+            }
+            None => MarkedText::clone(text),
+        },
+        ('q', GoData::Text(text)) => text.made(go_quoted(text.as_str())),
+        ('d', GoData::Int(it)) => {
+            made(if flags.contains('+') && *it >= 0 { format!("+{it}") } else { it.to_string() })
+        }
+        ('x', GoData::Int(it)) => made(format!("{it:x}")),
+        ('x', GoData::Text(text)) => text.made(hex(text.as_str().as_bytes())),
+        ('X', GoData::Int(it)) => made(format!("{it:X}")),
+        ('o', GoData::Int(it)) => made(format!("{it:o}")),
+        ('b', GoData::Int(it)) => made(format!("{it:b}")),
+        ('c', GoData::Int(it)) => {
+            made(u32::try_from(*it).ok().and_then(char::from_u32).unwrap_or(' ').to_string())
+        }
+        ('t', GoData::Bool(it)) => made(it.to_string()),
+        ('f' | 'F', GoData::Float(_)) => {
+            made(format!("{:.*}", precision.unwrap_or(6), to_float(value)))
+        }
+        ('T', _) => made(value.type_name().to_owned()),
+        _ => wrong(),
+    };
+    let (width, length) = (width.parse().unwrap_or(0_usize), text.as_str().chars().count());
+    if length >= width || width > 10_000 {
+        return text;
+    }
+    let fill = width - length;
+    let mut padded = MarkedText::default();
+    if flags.contains('-') {
+        padded.push(&text);
+        padded.push_made(&" ".repeat(fill));
+    } else {
+        let zero = flags.contains('0') && !matches!(value.data, GoData::Text(_));
+        padded.push_made(&if zero { "0" } else { " " }.repeat(fill));
+        padded.push(&text);
+    }
+    padded
+}
+
+/// Each word with its first letter changed.
+fn capitalized<I: Iterator<Item = char>>(text: &str, f: fn(char) -> I) -> String {
+    let mut start = true;
+    let mut result = String::new();
+    for it in text.chars() {
+        if start && it.is_alphabetic() {
+            result.extend(f(it));
+        } else {
+            result.push(it);
+        }
+        start = !(it.is_alphanumeric() || it == '_' || it == '\'');
+    }
+    result
+}
+
+/// `xstrings.ToCamelCase`, which begins with a capital.
+fn camel(text: &str) -> String {
+    let mut result = String::new();
+    let mut up = true;
+    for it in text.chars() {
+        if matches!(it, '_' | '-' | ' ') {
+            up = true;
+        } else if up {
+            result.extend(it.to_uppercase());
+            up = false;
+        } else {
+            result.push(it);
+        }
+    }
+    result
+}
+
+/// `xstrings.ToSnakeCase` and `ToKebabCase`.
+fn delimited(text: &str, delimiter: char) -> String {
+    let mut result = String::new();
+    let mut before: Option<char> = None;
+    let chars: Vec<char> = text.chars().collect();
+    for (index, it) in chars.iter().copied().enumerate() {
+        if matches!(it, '_' | '-' | ' ') {
+            if !result.ends_with(delimiter) {
+                result.push(delimiter);
+            }
+        } else {
+            let next_is_lower = chars.get(index + 1).is_some_and(|it| it.is_lowercase());
+            let starts = it.is_uppercase()
+                && before.is_some_and(|before| {
+                    before.is_lowercase()
+                        || before.is_ascii_digit()
+                        || (before.is_uppercase() && next_is_lower)
+                });
+            if starts && !result.ends_with(delimiter) {
+                result.push(delimiter);
+            }
+            result.extend(it.to_lowercase());
+        }
+        before = Some(it);
+    }
+    result
+}

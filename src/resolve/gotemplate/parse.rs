@@ -1,0 +1,426 @@
+//! From tokens to the tree of a Go template, as `text/template/parse` builds it.
+
+use std::{ops::Range, sync::Arc};
+
+use super::lex::{self, GoToken, LexError, TemplatePiece};
+
+/// Deeper blocks and parentheses are refused.
+const MAX_DEPTH: usize = 100;
+
+/// What a template does, in order.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    /// Prints a part of the template.
+    Text(Range<usize>),
+    /// Prints a value, or declares a variable.
+    Print(Pipeline),
+    /// `if` and `with`.
+    Branch { with: bool, condition: Pipeline, then: Vec<Action>, other: Vec<Action> },
+    /// `range`.
+    Range { over: Pipeline, body: Vec<Action>, other: Vec<Action> },
+    /// `template` and `block`.
+    Template { name: String, dot: Option<Pipeline>, at: Range<usize> },
+    /// `break`
+    Break,
+    /// `continue`
+    Continue,
+}
+
+/// Commands, each of which gets what the one before it made.
+#[derive(Debug, Clone)]
+pub(super) struct Pipeline {
+    /// The variables that take the result, and whether they are declared here.
+    pub variables: Vec<String>,
+    pub declares: bool,
+    pub commands: Vec<PipedCommand>,
+    pub at: Range<usize>,
+}
+
+/// A function and its arguments, or a value.
+#[derive(Debug, Clone)]
+pub(super) struct PipedCommand {
+    pub operands: Vec<Operand>,
+    pub at: Range<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Operand {
+    pub what: OperandKind,
+    /// The fields that are looked up in it.
+    pub fields: Vec<String>,
+    pub at: Range<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum OperandKind {
+    Dot,
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Arc<str>),
+    Variable(String),
+    Function(String),
+    Group(Box<Pipeline>),
+}
+
+/// A parsed template and those that it defines.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parsed {
+    pub body: Vec<Action>,
+    /// What `define` and `block` name.
+    pub defines: Vec<(String, Vec<Action>)>,
+}
+
+/// Parses the whole of a template.
+pub(super) fn parse(text: &str) -> Result<Parsed, LexError> {
+    let pieces = lex::pieces(text)?;
+    let mut parser = Parser { pieces: pieces.into_iter(), defines: Vec::new(), depth: 0 };
+    let (body, end) = parser.actions()?;
+    match end {
+        Stop::Text => Ok(Parsed { body, defines: parser.defines }),
+        Stop::Else(at, _) | Stop::End(at) => Err(("nothing is open here".to_owned(), at)),
+    }
+}
+
+struct Parser {
+    pieces: std::vec::IntoIter<TemplatePiece>,
+    defines: Vec<(String, Vec<Action>)>,
+    depth: usize,
+}
+
+/// What ended a list of actions.
+enum Stop {
+    Text,
+    End(Range<usize>),
+    /// `else`, and what follows it in the same action.
+    Else(Range<usize>, lex::Tokens),
+}
+
+impl Parser {
+    fn actions(&mut self) -> Result<(Vec<Action>, Stop), LexError> {
+        let mut actions = Vec::new();
+        while let Some(piece) = self.pieces.next() {
+            let (at, tokens) = match piece {
+                TemplatePiece::Text(range) => {
+                    actions.push(Action::Text(range));
+                    continue;
+                }
+                TemplatePiece::Action(at, tokens) => (at, tokens),
+            };
+            let mut tokens = Cursor { all: tokens, next: 0, at: at.clone(), depth: self.depth };
+            tokens.space();
+            let keyword = match tokens.peek() {
+                None => continue,
+                Some(GoToken::Word(word)) => word.clone(),
+                Some(_) => String::new(),
+            };
+            match &*keyword {
+                "end" => return Ok((actions, Stop::End(at))),
+                "else" => {
+                    tokens.next += 1;
+                    tokens.space();
+                    return Ok((actions, Stop::Else(at, tokens.rest())));
+                }
+                "break" => actions.push(Action::Break),
+                "continue" => actions.push(Action::Continue),
+                "if" | "with" | "range" => {
+                    tokens.next += 1;
+                    actions.push(self.block(&keyword, tokens)?);
+                }
+                "define" | "block" => {
+                    tokens.next += 1;
+                    let name = tokens.name()?;
+                    if keyword == "block" {
+                        let dot = Some(tokens.pipeline()?);
+                        actions.push(Action::Template { name: name.clone(), dot, at: at.clone() });
+                    }
+                    self.deeper(&at)?;
+                    let (body, end) = self.actions()?;
+                    self.depth -= 1;
+                    let Stop::End(_) = end else { return Err(not_ended(&keyword, at)) };
+                    self.defines.push((name, body));
+                }
+                "template" => {
+                    tokens.next += 1;
+                    let name = tokens.name()?;
+                    tokens.space();
+                    let dot = match tokens.peek() {
+                        None => None,
+                        Some(_) => Some(tokens.pipeline()?),
+                    };
+                    actions.push(Action::Template { name, dot, at });
+                }
+                _ => actions.push(Action::Print(tokens.pipeline()?)),
+            }
+        }
+        Ok((actions, Stop::Text))
+    }
+
+    fn deeper(&mut self, at: &Range<usize>) -> Result<(), LexError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(("its blocks nest too deeply".to_owned(), at.clone()));
+        }
+        Ok(())
+    }
+
+    /// `if`, `with` or `range`, whose condition `tokens` are.
+    fn block(&mut self, keyword: &str, mut tokens: Cursor) -> Result<Action, LexError> {
+        let at = tokens.at.clone();
+        let condition = tokens.pipeline()?;
+        self.deeper(&at)?;
+        let (then, end) = self.actions()?;
+        let other = match end {
+            Stop::Text => return Err(not_ended(keyword, at)),
+            Stop::End(_) => Vec::new(),
+            Stop::Else(at, tokens) => self.other(keyword, at, tokens)?,
+        };
+        self.depth -= 1;
+        Ok(match keyword {
+            "range" => Action::Range { over: condition, body: then, other },
+            _ => Action::Branch { with: keyword == "with", condition, then, other },
+        })
+    }
+
+    /// What comes after `else`, to its `end`.
+    fn other(
+        &mut self,
+        keyword: &str,
+        at: Range<usize>,
+        tokens: lex::Tokens,
+    ) -> Result<Vec<Action>, LexError> {
+        let mut tokens = Cursor { all: tokens, next: 0, at: at.clone(), depth: self.depth };
+        match tokens.peek().cloned() {
+            None => match self.actions()? {
+                (other, Stop::End(_)) => Ok(other),
+                (_, Stop::Else(at, _)) => Err(("there was an `else` already".to_owned(), at)),
+                (_, Stop::Text) => Err(not_ended(keyword, at)),
+            },
+            // The `end` is that of both.
+            Some(GoToken::Word(word)) if (word == "if" || word == "with") && keyword != "range" => {
+                tokens.next += 1;
+                Ok(vec![self.block(&word, tokens)?])
+            }
+            Some(_) => Err(("`else` is followed by something else than `if`".to_owned(), at)),
+        }
+    }
+}
+
+fn not_ended(keyword: &str, at: Range<usize>) -> LexError {
+    (format!("`{keyword}` has no `end`"), at)
+}
+
+struct Cursor {
+    all: lex::Tokens,
+    next: usize,
+    /// The action.
+    at: Range<usize>,
+    depth: usize,
+}
+
+impl Cursor {
+    fn peek(&self) -> Option<&GoToken> {
+        self.all.get(self.next).map(|(token, _)| token)
+    }
+
+    fn space(&mut self) {
+        while self.peek() == Some(&GoToken::Space) {
+            self.next += 1;
+        }
+    }
+
+    fn rest(mut self) -> lex::Tokens {
+        self.all.split_off(self.next.min(self.all.len()))
+    }
+
+    /// The place of the next token, or of the end of the action.
+    fn here(&self) -> Range<usize> {
+        self.all.get(self.next).map_or_else(|| self.at.clone(), |(_, range)| range.clone())
+    }
+
+    fn unexpected(&self) -> LexError {
+        match self.all.get(self.next) {
+            Some((token, at)) => (format!("unexpected {}", token.said()), at.clone()),
+            None => ("the action ends too early".to_owned(), self.at.clone()),
+        }
+    }
+
+    /// The name of a template.
+    fn name(&mut self) -> Result<String, LexError> {
+        self.space();
+        match self.peek() {
+            Some(GoToken::Text(name)) => {
+                let name = name.clone();
+                self.next += 1;
+                Ok(name)
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// All that is left of the action, or up to the parenthesis that closes.
+    fn pipeline(&mut self) -> Result<Pipeline, LexError> {
+        self.space();
+        let start = self.here().start;
+        let (variables, declares) = self.declaration();
+        let mut commands = Vec::new();
+        loop {
+            commands.push(self.command()?);
+            match self.peek() {
+                Some(GoToken::Mark("|")) => self.next += 1,
+                None | Some(GoToken::Mark(")")) => break,
+                Some(_) => return Err(self.unexpected()),
+            }
+        }
+        let end = commands.last().map_or(start, |it| it.at.end);
+        Ok(Pipeline { variables, declares, commands, at: start..end.max(start) })
+    }
+
+    /// `$x :=`, `$x =`, `$i, $x :=`.
+    fn declaration(&mut self) -> (Vec<String>, bool) {
+        let start = self.next;
+        let mut variables = Vec::new();
+        while let Some(GoToken::Variable(name)) = self.peek() {
+            variables.push(name.clone());
+            self.next += 1;
+            self.space();
+            match self.peek() {
+                Some(GoToken::Mark(",")) if variables.len() == 1 => {
+                    self.next += 1;
+                    self.space();
+                }
+                Some(GoToken::Mark(mark @ (":=" | "="))) => {
+                    let declares = *mark == ":=";
+                    self.next += 1;
+                    return (variables, declares);
+                }
+                _ => break,
+            }
+        }
+        self.next = start;
+        (Vec::new(), false)
+    }
+
+    fn command(&mut self) -> Result<PipedCommand, LexError> {
+        self.space();
+        let start = self.here().start;
+        let mut operands = Vec::new();
+        while let Some(token) = self.peek() {
+            if matches!(token, GoToken::Mark("|" | ")")) {
+                break;
+            }
+            operands.push(self.operand()?);
+            match self.peek() {
+                Some(GoToken::Space) => self.space(),
+                None | Some(GoToken::Mark("|" | ")")) => {}
+                Some(_) => return Err(self.unexpected()),
+            }
+        }
+        let Some(last) = operands.last() else { return Err(self.unexpected()) };
+        Ok(PipedCommand { at: start..last.at.end, operands })
+    }
+
+    fn operand(&mut self) -> Result<Operand, LexError> {
+        let Some((token, at)) = self.all.get(self.next).cloned() else {
+            return Err(self.unexpected());
+        };
+        let mut fields = Vec::new();
+        let what = match token {
+            GoToken::Dot => OperandKind::Dot,
+            GoToken::Field(name) => {
+                fields.push(name);
+                OperandKind::Dot
+            }
+            GoToken::Variable(name) => OperandKind::Variable(name),
+            GoToken::Text(text) => OperandKind::Text(text.into()),
+            GoToken::Number(text) => {
+                number(&text).ok_or_else(|| (format!("`{text}` is no number"), at.clone()))?
+            }
+            GoToken::Word(word) => match &*word {
+                "nil" => OperandKind::Nil,
+                "true" => OperandKind::Bool(true),
+                "false" => OperandKind::Bool(false),
+                _ => OperandKind::Function(word),
+            },
+            GoToken::Mark("(") => {
+                self.next += 1;
+                self.depth += 1;
+                if self.depth > MAX_DEPTH {
+                    return Err(("its parentheses nest too deeply".to_owned(), at));
+                }
+                let inner = self.pipeline()?;
+                self.depth -= 1;
+                self.space();
+                if self.peek() != Some(&GoToken::Mark(")")) {
+                    return Err(("the parenthesis is not closed".to_owned(), at));
+                }
+                OperandKind::Group(Box::new(inner))
+            }
+            GoToken::Mark(_) | GoToken::Space => return Err(self.unexpected()),
+        };
+        let mut end = self.here().end;
+        self.next += 1;
+        while let Some((GoToken::Field(name), range)) = self.all.get(self.next) {
+            fields.push(name.clone());
+            end = range.end;
+            self.next += 1;
+        }
+        Ok(Operand { what, fields, at: at.start..end })
+    }
+}
+
+impl GoToken {
+    fn said(&self) -> String {
+        match self {
+            Self::Field(name) => format!("`.{name}`"),
+            Self::Variable(it) | Self::Word(it) | Self::Number(it) => format!("`{it}`"),
+            Self::Text(it) => format!("\"{it}\""),
+            Self::Dot => "`.`".to_owned(),
+            Self::Mark(it) => format!("`{it}`"),
+            Self::Space => "white space".to_owned(),
+        }
+    }
+}
+
+/// A number as Go's parser reads it: with a base, with underscores, a character.
+fn number(text: &str) -> Option<OperandKind> {
+    if let Some(inner) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
+        let mut chars = inner.chars();
+        let char = match (chars.next()?, chars.next()) {
+            ('\\', Some('n')) => '\n',
+            ('\\', Some('t')) => '\t',
+            (it, None) | ('\\', Some(it @ ('\\' | '\''))) => it,
+            _ => return None,
+        };
+        return Some(OperandKind::Int(i64::from(u32::from(char))));
+    }
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let bare = digits.replace('_', "").to_ascii_lowercase();
+    let int = match bare.get(..2) {
+        Some("0x") => i64::from_str_radix(&bare[2..], 16),
+        Some("0o") => i64::from_str_radix(&bare[2..], 8),
+        Some("0b") => i64::from_str_radix(&bare[2..], 2),
+        _ if bare.len() > 1
+            && bare.bytes().all(|it| it.is_ascii_digit())
+            && bare.starts_with('0') =>
+        {
+            i64::from_str_radix(&bare[1..], 8)
+        }
+        _ => bare.parse(),
+    };
+    if let Ok(int) = int {
+        return Some(OperandKind::Int(sign * int));
+    }
+    let float: f64 = bare.parse().ok()?;
+    let float = if sign < 0 { -float } else { float };
+    // As Go does: `1e3` is a whole number, too.
+    #[expect(clippy::cast_possible_truncation, reason = "in the range")]
+    match float.fract() == 0.0 && float.abs() < 9e15 {
+        true => Some(OperandKind::Int(float as i64)),
+        false => float.is_finite().then_some(OperandKind::Float(float)),
+    }
+}

@@ -1,0 +1,358 @@
+//! Text that knows where each of its bytes came from.
+
+use std::{ops::Range, sync::Arc};
+
+use crate::{
+    emit::{self, Parts, Piece},
+    source::{FileId, Span},
+    tree::{Node, Origin, Reason, Via},
+};
+
+/// A text, and where its parts came from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MarkedText {
+    pub(super) text: String,
+    /// In order and apart from one another. What none covers was made on the way. An empty one is a
+    /// value that prints as nothing.
+    pub(super) marks: Vec<TextMark>,
+    /// What may be there or not, in order of their starts.
+    pub(super) branches: Vec<Perhaps>,
+    /// What would stand at a place if something were otherwise.
+    pub(super) ghosts: Vec<Ghost>,
+}
+
+/// A part of a text.
+#[derive(Debug, Clone)]
+pub(super) struct TextMark {
+    pub(super) range: Range<usize>,
+    pub(super) from: MarkSource,
+}
+
+/// Where a part of a text came from.
+#[derive(Debug, Clone)]
+pub(super) enum MarkSource {
+    /// It is a file's own, from this byte on.
+    File(FileId, usize),
+    /// A value, or a part of one.
+    Value(Origin),
+    /// A value that nobody can tell; [`emit::UNKNOWN`] stands for it.
+    Unknown(Reason, Origin),
+}
+
+/// A part of a text that is there under a condition that nobody can tell.
+#[derive(Debug, Clone)]
+pub(super) struct Perhaps {
+    pub(super) range: Range<usize>,
+    pub(super) why: Reason,
+}
+
+/// What is not there, and what decides that.
+#[derive(Debug, Clone)]
+pub(super) struct Ghost {
+    pub(super) at: usize,
+    pub(super) text: Arc<MarkedText>,
+    pub(super) by: Origin,
+}
+
+impl MarkedText {
+    /// The text of a file, or of what an archive holds at `origin`.
+    pub(crate) fn file(text: &str, file: FileId) -> Self {
+        Self::from(text, MarkSource::File(file, 0))
+    }
+
+    /// A text all of which came from `origin`.
+    pub(crate) fn value(text: impl Into<String>, origin: &Origin) -> Self {
+        Self::from(text, MarkSource::Value(origin.clone()))
+    }
+
+    /// What stands for a value that nobody can tell.
+    pub(super) fn unknown(why: &Reason, origin: &Origin) -> Self {
+        Self::from(emit::UNKNOWN, MarkSource::Unknown(why.clone(), origin.clone()))
+    }
+
+    fn from(text: impl Into<String>, from: MarkSource) -> Self {
+        let text = text.into();
+        let marks = vec![TextMark { range: 0..text.len(), from }];
+        Self { text, marks, ..Self::default() }
+    }
+
+    /// The text of a node, exact where its notation allows that.
+    pub(crate) fn of_node(node: &Node) -> Self {
+        match (node.unknown(), node.as_scalar()) {
+            (Some(why), _) => Self::unknown(why, &node.origin),
+            (None, Some(scalar)) => Self::value(&*scalar.text, &node.origin),
+            (None, None) => Self::default(),
+        }
+    }
+
+    /// The bytes.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Why some of it cannot be told, if that is so.
+    pub(crate) fn unknown_part(&self) -> Option<&Reason> {
+        let mark = self.marks.iter().find_map(|it| match &it.from {
+            MarkSource::Unknown(why, _) => Some(why),
+            _ => None,
+        });
+        mark.or_else(|| self.branches.first().map(|it| &it.why))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Adds what was made on the way.
+    pub(super) fn push_made(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    pub(crate) fn push(&mut self, other: &Self) {
+        self.push_part(other, 0..other.len());
+    }
+
+    /// Adds a part of another text.
+    pub(super) fn push_part(&mut self, other: &Self, part: Range<usize>) {
+        let Some(text) = other.text.get(part.clone()) else { return };
+        let shift = self.len();
+        let moved = |at: usize| at.clamp(part.start, part.end) - part.start + shift;
+        self.text.push_str(text);
+        let first = other.marks.partition_point(|it| it.range.end < part.start);
+        for mark in other.marks[first..].iter().take_while(|it| it.range.start <= part.end) {
+            let range = moved(mark.range.start)..moved(mark.range.end);
+            if range.is_empty() && !mark.range.is_empty() {
+                continue;
+            }
+            let from = match &mark.from {
+                MarkSource::File(file, at) => {
+                    MarkSource::File(*file, at + part.start.saturating_sub(mark.range.start))
+                }
+                from => from.clone(),
+            };
+            self.add_mark(TextMark { range, from });
+        }
+        for branch in &other.branches {
+            let range = moved(branch.range.start)..moved(branch.range.end);
+            if !range.is_empty() {
+                self.branches.push(Perhaps { range, why: branch.why.clone() });
+            }
+        }
+        let ghosts = other.ghosts.iter().filter(|it| part.start <= it.at && it.at <= part.end);
+        self.ghosts.extend(ghosts.map(|it| Ghost { at: moved(it.at), ..it.clone() }));
+    }
+
+    /// Adds a mark, which goes on from the last one where both are of one file.
+    fn add_mark(&mut self, mark: TextMark) {
+        if let (Some(last), MarkSource::File(file, at)) = (self.marks.last_mut(), &mark.from)
+            && let MarkSource::File(before, start) = &last.from
+            && before == file
+            && last.range.end == mark.range.start
+            && start + last.range.len() == *at
+        {
+            last.range.end = mark.range.end;
+            return;
+        }
+        self.marks.push(mark);
+    }
+
+    /// A part of it.
+    pub(super) fn part(&self, range: Range<usize>) -> Self {
+        let mut part = Self::default();
+        part.push_part(self, range);
+        part
+    }
+
+    /// A part of it that is a part of its bytes, such as what trimming leaves.
+    pub(super) fn part_of(&self, part: &str) -> Self {
+        let start = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        self.part(start..start + part.len())
+    }
+
+    /// The texts between two of `separator`.
+    pub(super) fn split(&self, separator: &str) -> Vec<Self> {
+        match separator {
+            "" => {
+                self.text.char_indices().map(|(at, it)| self.part(at..at + it.len_utf8())).collect()
+            }
+            _ => self.text.split(separator).map(|it| self.part_of(it)).collect(),
+        }
+    }
+
+    /// Each `old` replaced by `new`, at most `count` times.
+    pub(super) fn replaced(&self, old: &str, new: &Self, count: usize) -> Self {
+        let mut result = Self::default();
+        let mut at = 0;
+        for (start, old) in self.text.match_indices(old).take(count) {
+            result.push_part(self, at..start);
+            result.push(new);
+            at = start + old.len();
+        }
+        result.push_part(self, at..self.len());
+        result
+    }
+
+    /// Every line indented, as Sprig's `indent`.
+    pub(super) fn indented(&self, width: usize) -> Self {
+        let mut result = Self::default();
+        for (index, line) in self.split("\n").iter().enumerate() {
+            if index > 0 {
+                result.push_made("\n");
+            }
+            result.push_made(&" ".repeat(width));
+            result.push(line);
+        }
+        result
+    }
+
+    /// Another text that was made of all of this one.
+    pub(super) fn made(&self, text: String) -> Self {
+        match self.origin_of(0..self.len()) {
+            Some(origin) => Self::value(text, &origin),
+            None => Self { text, ..Self::default() },
+        }
+    }
+
+    /// The same text, whose values came to count at `span`.
+    pub(super) fn through(mut self, span: Option<Span>) -> Self {
+        let Some(span) = span else { return self };
+        for mark in &mut self.marks {
+            if let MarkSource::Value(origin) | MarkSource::Unknown(_, origin) = &mut mark.from
+                && origin.step.via != Via::Rendered
+            {
+                *origin = origin.through(Via::Rendered, Some(span));
+            }
+        }
+        self
+    }
+
+    /// Marks all from `start` on as there or not.
+    pub(super) fn perhaps_from(&mut self, start: usize, why: &Reason) {
+        if start < self.len() {
+            self.branches.push(Perhaps { range: start..self.len(), why: why.clone() });
+        }
+    }
+
+    /// The marks that touch `range`; empty ones at its edges too.
+    pub(super) fn marks_in(&self, range: &Range<usize>) -> impl Iterator<Item = &TextMark> {
+        let first = self.marks.partition_point(|it| it.range.end < range.start);
+        let Range { start, end } = range.clone();
+        self.marks[first..]
+            .iter()
+            .take_while(move |it| it.range.start <= end)
+            .filter(move |it| it.range.is_empty() || (it.range.start < end && start < it.range.end))
+    }
+
+    /// Where the text of `range` came from; nothing where it was made on the way.
+    pub(super) fn origin_of(&self, range: Range<usize>) -> Option<Origin> {
+        /// A part: where from, its text, and whether it is a value.
+        struct Part<'a>(Origin, &'a str, bool, Option<&'a Reason>);
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        for mark in self.marks_in(&range) {
+            let inside = mark.range.start.max(range.start)..mark.range.end.min(range.end);
+            let text = self.text.get(inside.clone()).unwrap_or_default();
+            parts.push(match &mark.from {
+                MarkSource::File(file, at) => {
+                    let start = at + (inside.start - mark.range.start);
+                    let span = Span::new(*file, start..start + inside.len());
+                    Part(Origin::written(span), text, false, None)
+                }
+                MarkSource::Value(origin) => Part(origin.clone(), text, true, None),
+                MarkSource::Unknown(why, origin) => Part(origin.clone(), text, true, Some(why)),
+            });
+        }
+        let is_quote = |it: &str| it.chars().all(|it| matches!(it, '"' | '\'' | ' ' | '\n'));
+        if parts.iter().any(|it| it.2) {
+            parts.retain(|it| it.2 || !is_quote(it.1));
+        }
+        let mut merged: Vec<Part<'_>> = Vec::new();
+        for part in parts {
+            match merged.last_mut() {
+                Some(last) if !last.2 && !part.2 => {
+                    if let Some(both) = hull(&last.0, &part.0) {
+                        last.0 = both;
+                    }
+                }
+                Some(last) if last.2 && part.2 && last.0 == part.0 => {}
+                _ => merged.push(part),
+            }
+        }
+        let main = merged.iter().rposition(|it| it.2).unwrap_or(0);
+        let origin = merged.get(main)?.0.clone();
+        if merged.len() == 1 {
+            return Some(origin);
+        }
+        Some(origin.joined(merged.into_iter().map(|Part(origin, text, _, why)| {
+            let node = match why {
+                Some(why) => Node::unknown_value(why.clone(), &origin),
+                None => Node::new(text, origin),
+            };
+            ("", node)
+        })))
+    }
+
+    /// `node` as `toYaml` writes it, without the last line break.
+    pub(super) fn yaml(node: &Node) -> Self {
+        let emitted = emit::emit(node);
+        let mut marks = Vec::new();
+        collect(&emitted.root, &mut marks);
+        let mut text = emitted.text;
+        if text.ends_with('\n') {
+            text.pop();
+        }
+        for mark in &mut marks {
+            mark.range.end = mark.range.end.min(text.len());
+        }
+        Self { text, marks, ..Self::default() }
+    }
+}
+
+/// From the one place to the other of the same file.
+fn hull(first: &Origin, last: &Origin) -> Option<Origin> {
+    let (first, last) = (first.step.span?, last.step.span?);
+    let is_one = first.file == last.file && first.start <= last.end;
+    is_one.then(|| Origin::written(Span { end: last.end, ..first }))
+}
+
+/// The marks of the keys and scalars of `piece`.
+fn collect(piece: &Piece<'_>, into: &mut Vec<TextMark>) {
+    match &piece.parts {
+        Parts::None => {
+            let origin = piece.node.origin.clone();
+            let from = match piece.node.unknown() {
+                Some(why) => MarkSource::Unknown(why.clone(), origin),
+                None => MarkSource::Value(origin),
+            };
+            into.push(TextMark { range: piece.range.clone(), from });
+        }
+        Parts::Items(items) => items.iter().for_each(|it| collect(it, into)),
+        Parts::Entries(pairs) => {
+            for pair in pairs {
+                let entry = piece.node.as_map().and_then(|it| it.entry(pair.key));
+                let written = entry.and_then(|it| it.key).map(Origin::written);
+                let origin = written.unwrap_or_else(|| pair.value.node.origin.clone());
+                let from = match (pair.key == emit::UNKNOWN, pair.value.node.unknown()) {
+                    (true, Some(why)) => MarkSource::Unknown(why.clone(), origin),
+                    _ => MarkSource::Value(origin),
+                };
+                into.push(TextMark { range: pair.range.clone(), from });
+                collect(&pair.value, into);
+            }
+        }
+    }
+}
+
+impl MarkedText {
+    /// Where `range` is written, when it is all of one file.
+    pub(super) fn file_span(&self, range: &Range<usize>) -> Option<Span> {
+        let mut marks = self.marks_in(range);
+        let mark = marks.next()?;
+        match (&mark.from, marks.next()) {
+            (MarkSource::File(file, at), None) => {
+                let start = at + range.start.saturating_sub(mark.range.start);
+                Some(Span::new(*file, start..start + range.len()))
+            }
+            _ => None,
+        }
+    }
+}

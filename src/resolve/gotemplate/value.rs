@@ -1,0 +1,329 @@
+//! Values as Go templates see them: typed, with maps that functions may change.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use indexmap::IndexMap;
+
+use super::text::MarkedText;
+use crate::{
+    emit,
+    scalar::{self, Scalar, Value},
+    source::Span,
+    tree::{Entry, Kind, Map, Node, Origin, Reason},
+};
+
+/// A value and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct GoValue {
+    pub data: GoData,
+    pub origin: Origin,
+}
+
+/// What a value is.
+#[derive(Debug, Clone)]
+pub(crate) enum GoData {
+    /// `nil`, and what is not there.
+    Nil,
+    Bool(bool),
+    /// `int` and `int64`: what templates and functions count.
+    Int(i64),
+    /// `float64`: every number of YAML and JSON.
+    Float(f64),
+    /// A text, some of which may be unknown.
+    Text(Arc<MarkedText>),
+    List(Rc<Vec<GoValue>>),
+    /// Shared: what `set` changes, everyone sees who has it.
+    Map(Rc<RefCell<GoMap>>),
+    /// Something with methods: `.Files`, `.Capabilities.APIVersions`.
+    Object(Rc<dyn GoObject>),
+    /// Nobody can tell.
+    Unknown(Reason),
+}
+
+/// A map of any values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct GoMap {
+    pub entries: IndexMap<Arc<str>, (Option<Span>, GoValue)>,
+    /// What took keys away.
+    pub removed: Vec<(Arc<str>, Origin)>,
+    /// When set, keys that are not present are unknown, not absent.
+    pub open: Option<Reason>,
+}
+
+/// A value with methods.
+pub(crate) trait GoObject: std::fmt::Debug {
+    /// A field, or a method called with `arguments`; nothing when it has none of that name.
+    fn field(&self, name: &str, arguments: &[GoValue]) -> Option<GoValue>;
+
+    /// What it prints as.
+    fn printed(&self) -> Option<String> {
+        None
+    }
+}
+
+impl GoValue {
+    pub(crate) fn new(data: GoData, origin: &Origin) -> Self {
+        Self { data, origin: origin.clone() }
+    }
+
+    pub(crate) fn unknown(why: impl Into<Reason>, origin: &Origin) -> Self {
+        Self::new(GoData::Unknown(why.into()), origin)
+    }
+
+    pub(crate) fn nil(origin: &Origin) -> Self {
+        Self::new(GoData::Nil, origin)
+    }
+
+    /// A text that is all from `origin`.
+    pub(crate) fn string(text: impl Into<String>, origin: &Origin) -> Self {
+        Self::text(MarkedText::value(text, origin), origin)
+    }
+
+    /// A text; its own origin counts before `origin`.
+    pub(crate) fn text(text: MarkedText, origin: &Origin) -> Self {
+        let own = text.origin_of(0..text.len());
+        Self { data: GoData::Text(Arc::new(text)), origin: own.unwrap_or_else(|| origin.clone()) }
+    }
+
+    pub(crate) fn list(items: Vec<Self>, origin: &Origin) -> Self {
+        Self::new(GoData::List(Rc::new(items)), origin)
+    }
+
+    pub(crate) fn map(map: GoMap, origin: &Origin) -> Self {
+        Self::new(GoData::Map(Rc::new(RefCell::new(map))), origin)
+    }
+
+    /// What YAML and JSON say.
+    pub(crate) fn of(node: &Node) -> Self {
+        let data = match &node.kind {
+            Kind::Unknown(why) => GoData::Unknown(why.clone()),
+            Kind::List(items) => GoData::List(Rc::new(items.iter().map(Self::of).collect())),
+            Kind::Map(map) => {
+                let entry = |(key, entry): (&Arc<str>, &Entry)| {
+                    (key.clone(), (entry.key, Self::of(&entry.value)))
+                };
+                let entries = map.keys().zip(map.iter().map(|(_, it)| it)).map(entry).collect();
+                let removed = map.all_removed().to_vec();
+                let map = GoMap { entries, removed, open: map.open.clone() };
+                GoData::Map(Rc::new(RefCell::new(map)))
+            }
+            Kind::Scalar(scalar) => match scalar::sigs(scalar) {
+                Value::Null => GoData::Nil,
+                Value::Bool(it) => GoData::Bool(it),
+                #[expect(clippy::cast_precision_loss, reason = "Helm reads numbers as float64")]
+                Value::Int(it) => GoData::Float(it as f64),
+                Value::Float(it) => GoData::Float(it),
+                Value::Str(text) => GoData::Text(Arc::new(MarkedText::value(text, &node.origin))),
+            },
+        };
+        Self::new(data, &node.origin)
+    }
+
+    /// The value as a tree.
+    pub(crate) fn node(&self) -> Node {
+        let kind = match &self.data {
+            GoData::Nil => Scalar::null().into(),
+            GoData::Bool(it) => (*it).into(),
+            GoData::Int(it) => (*it).into(),
+            GoData::Float(it) => Scalar::plain(scalar::go_float(*it, -6..21)).into(),
+            GoData::Text(text) => match text.unknown_part() {
+                Some(why) => {
+                    let why = why.clone();
+                    return Node::unknown_value(why, &self.origin);
+                }
+                None => text.as_str().into(),
+            },
+            GoData::List(items) => items.iter().map(Self::node).collect::<Vec<_>>().into(),
+            GoData::Map(map) => map.borrow().map().into(),
+            GoData::Object(_) => Map::default().into(),
+            GoData::Unknown(why) => Kind::Unknown(why.clone()),
+        };
+        Node::new(kind, self.origin.clone())
+    }
+
+    /// The value as a tree to be printed: what an open map lacks is a key of its own.
+    pub(super) fn printed_node(&self) -> Node {
+        self.node().rewrite(&mut |node| {
+            let map = node.as_map()?;
+            let why = map.open.clone()?;
+            let mut all = map.clone();
+            all.open = None;
+            let all = Node::new(all, node.origin.clone());
+            // What is inside is rewritten as well.
+            let mut all = Self::of(&all).printed_node();
+            all.set(emit::UNKNOWN, Node::unknown_value(why, &node.origin));
+            Some(all)
+        })
+    }
+
+    /// Why it, or what stands in it, cannot be told.
+    pub(super) fn unknown_part(&self) -> Option<Reason> {
+        match &self.data {
+            GoData::Unknown(why) => Some(why.clone()),
+            GoData::Text(text) => text.unknown_part().cloned(),
+            GoData::List(items) => items.iter().find_map(Self::unknown_part),
+            GoData::Map(map) => {
+                let map = map.borrow();
+                map.open.clone().or_else(|| map.entries.values().find_map(|it| it.1.unknown_part()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The value at `key`; nil where there is none.
+    pub(super) fn key(&self, key: &str) -> Option<Self> {
+        let GoData::Map(map) = &self.data else { return None };
+        let map = map.borrow();
+        if let Some((_, value)) = map.entries.get(key) {
+            return Some(value.clone());
+        }
+        if let Some(why) = &map.open {
+            return Some(Self::unknown(why.clone(), &self.origin));
+        }
+        let by = map.removed.iter().rev().find(|(name, _)| &**name == key).map(|(_, by)| by);
+        Some(Self::nil(by.unwrap_or(&self.origin)))
+    }
+
+    /// Whether a condition holds for it, as `text/template`'s `IsTrue` says.
+    ///
+    /// # Errors
+    /// Nobody can tell, and why.
+    pub(super) fn truth(&self) -> Result<bool, Reason> {
+        Ok(match &self.data {
+            GoData::Nil => false,
+            GoData::Bool(it) => *it,
+            GoData::Int(it) => *it != 0,
+            GoData::Float(it) => *it != 0.0,
+            GoData::Text(text) => match text.unknown_part() {
+                Some(why) if !text.is_surely_something() => return Err(why.clone()),
+                _ => text.len() > 0,
+            },
+            GoData::List(items) => match items.iter().find_map(Self::is_perhaps) {
+                Some(why) if items.iter().all(|it| it.is_perhaps().is_some()) => return Err(why),
+                _ => !items.is_empty(),
+            },
+            GoData::Map(map) => {
+                let map = map.borrow();
+                match &map.open {
+                    Some(why) if map.entries.is_empty() => return Err(why.clone()),
+                    _ => !map.entries.is_empty(),
+                }
+            }
+            GoData::Object(_) => true,
+            GoData::Unknown(why) => return Err(why.clone()),
+        })
+    }
+
+    /// Why it may not be there at all, of an item of a list.
+    fn is_perhaps(&self) -> Option<Reason> {
+        match &self.data {
+            GoData::Unknown(why) => Some(why.clone()),
+            _ => None,
+        }
+    }
+
+    /// What Go's `%v` prints; what is unknown is marked. `inner` is for what stands in something.
+    pub(super) fn printed(&self, inner: bool) -> MarkedText {
+        let made = |text: &str| MarkedText::value(text, &self.origin);
+        match &self.data {
+            GoData::Nil => made(if inner { "<nil>" } else { "" }),
+            GoData::Bool(it) => made(if *it { "true" } else { "false" }),
+            GoData::Int(it) => made(&it.to_string()),
+            GoData::Float(it) => made(&scalar::go_float(*it, -4..6)),
+            GoData::Text(text) => MarkedText::clone(text),
+            GoData::Unknown(why) => MarkedText::unknown(why, &self.origin),
+            GoData::Object(object) => made(&object.printed().unwrap_or_default()),
+            GoData::List(items) => {
+                let mut text = made("[");
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        text.push_made(" ");
+                    }
+                    text.push(&item.printed(true));
+                }
+                text.push_made("]");
+                text
+            }
+            GoData::Map(map) => {
+                let map = map.borrow();
+                if let Some(why) = &map.open {
+                    return MarkedText::unknown(why, &self.origin);
+                }
+                let mut text = made("map[");
+                for (index, key) in map.sorted().into_iter().enumerate() {
+                    if index > 0 {
+                        text.push_made(" ");
+                    }
+                    text.push_made(&format!("{key}:"));
+                    text.push(&map.entries[&key].1.printed(true));
+                }
+                text.push_made("]");
+                text
+            }
+        }
+    }
+
+    /// What `kindOf` says.
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.data {
+            GoData::Nil => "invalid",
+            GoData::Bool(_) => "bool",
+            GoData::Int(_) => "int64",
+            GoData::Float(_) => "float64",
+            GoData::Text(_) => "string",
+            GoData::List(_) => "slice",
+            GoData::Map(_) | GoData::Unknown(_) => "map",
+            GoData::Object(_) => "struct",
+        }
+    }
+
+    /// What `typeOf` and `%T` say.
+    pub(super) fn type_name(&self) -> &'static str {
+        match &self.data {
+            GoData::Nil => "<nil>",
+            GoData::List(_) => "[]interface {}",
+            GoData::Map(_) => "map[string]interface {}",
+            _ => self.kind(),
+        }
+    }
+
+    /// The same value, a map whose entries can be changed without changing this one's.
+    pub(super) fn copied(&self) -> Self {
+        let data = match &self.data {
+            GoData::List(items) => GoData::List(Rc::new(items.iter().map(Self::copied).collect())),
+            GoData::Map(map) => {
+                let mut map = map.borrow().clone();
+                map.entries.values_mut().for_each(|(_, it)| *it = it.copied());
+                GoData::Map(Rc::new(RefCell::new(map)))
+            }
+            data => data.clone(),
+        };
+        Self { data, origin: self.origin.clone() }
+    }
+}
+
+impl GoMap {
+    /// The keys in Go's order.
+    pub(super) fn sorted(&self) -> Vec<Arc<str>> {
+        let mut keys: Vec<_> = self.entries.keys().cloned().collect();
+        keys.sort();
+        keys
+    }
+
+    pub(crate) fn set(&mut self, key: impl Into<Arc<str>>, value: GoValue) {
+        let key = key.into();
+        let place = self.entries.get(&key).and_then(|it| it.0);
+        self.entries.insert(key, (place, value));
+    }
+
+    fn map(&self) -> Map {
+        let mut map = Map::open(self.open.clone());
+        for (key, (place, value)) in &self.entries {
+            map.insert(key.clone(), Entry { key: *place, value: value.node() });
+        }
+        for (key, by) in &self.removed {
+            map.note_removed(key.clone(), by.clone());
+        }
+        map
+    }
+}
