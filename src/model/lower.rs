@@ -45,9 +45,18 @@ pub(crate) fn lower(
 ) -> Cluster {
     let approvers = || &**elsewhere.approvers.get_or_init(|| approver::elsewhere(sources));
     // Nothing of it speaks of nodes but labels, which are not worth an environment.
-    let platform = match environment.aside {
+    let mut platform = match environment.aside {
         true => Platform::default(),
         false => platform::facts(sources, environment, approvers),
+    };
+    let whole;
+    let environment = if platform.manifests.is_empty() {
+        environment
+    } else {
+        let mut with = environment.clone();
+        with.objects.append(&mut platform.manifests);
+        whole = with;
+        &whole
     };
     let index = ObjectIndex::new(environment);
     let autoscalers = autoscaler::find(sources, &index, || {

@@ -39,7 +39,7 @@ use crate::{
     parse, placeholder,
     problem::{Problem, ProblemKind},
     resolve::{
-        environment::{EntryKind, Environment, UNNAMED},
+        environment::{EntryKind, Environment, Object, UNNAMED},
         template,
     },
     scalar::Dialect,
@@ -70,6 +70,10 @@ pub(crate) struct Platform {
     pub proxies: Vec<Proxy>,
     /// API servers that are configured.
     pub api_servers: Vec<ApiServer>,
+    /// The objects that the platform deploys itself, as its configuration says.
+    pub manifests: Vec<Object>,
+    /// Where that is said, as far as it was read.
+    read: BTreeSet<Span>,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// The files whose templates its tool's carrier has filled in.
@@ -248,6 +252,11 @@ impl Platform {
         let kubelet = self.kubelet(cluster, "all nodes", carrier, anchor, KubeletFacts::default());
         kubelet.signer = Signer::Platform;
         kubelet
+    }
+
+    /// Whether what is said at `at` was not read before.
+    fn is_new(&mut self, at: &Origin) -> bool {
+        at.written_at().is_none_or(|span| self.read.insert(span))
     }
 
     /// Whether a carrier before this one spoke of `cluster`.

@@ -181,7 +181,7 @@ impl<'a> Clusters<'a> {
         let mut patches: Vec<Node> =
             strategic.flat_map(|it| self.input.embedded(it, &mut self.platform.problems)).collect();
         patches.extend(spec.get("configPatches").cloned());
-        talos::approvers(self.input, &patches, self.platform);
+        talos::deployed(self.input, &patches, self.platform);
         let (cluster, carrier) = (self.of(document), Carrier::ClusterApiTalos);
         let facts = talos::settings(&patches).facts();
         let name = document.node.object_name();

@@ -3,23 +3,27 @@
 //!
 //! `machine.kubelet.extraArgs` are flags; `machine.kubelet.extraConfig` is a part of a
 //! KubeletConfiguration; the document `KubeletConfig` of newer versions has both. Talos itself lets
-//! each kubelet sign its own certificate.
+//! each kubelet sign its own certificate. What else it deploys is in `cluster`, or in documents of
+//! their own from 1.14 on.
 
+mod manifests;
 mod topf;
 
+use std::iter::repeat;
+
 use crate::{
-    data::subject::is_server_named_in,
     model::{
-        Carrier, ClusterId, approver,
+        Carrier, ClusterId,
         kubelet::{Flag, Settings},
         nodes,
         platform::{Input, InputDocument, Platform},
     },
     problem::Problem,
-    resolve::environment::Object,
     source,
     tree::{Kind, Node, Origin},
 };
+
+pub(super) use manifests::deployed;
 
 pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     let mut used: Vec<String> = Vec::new();
@@ -29,7 +33,17 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
     for document in input.documents.iter().filter(|it| topf::is_topf(it.node)) {
         topf::nodes(input, document, platform, &mut used);
     }
-    let parts = || input.documents.iter().filter(|it| !used.iter().any(|path| path == it.path));
+    let of_omni: Vec<(Node, &str)> = input
+        .documents
+        .iter()
+        .flat_map(|it| {
+            omni(input, it.node, &mut platform.problems).into_iter().zip(repeat(it.path))
+        })
+        .collect();
+    let of_omni = of_omni.iter().map(|(node, path)| InputDocument { node, path });
+    let of_omni: Vec<InputDocument<'_>> = of_omni.collect();
+    let is_used = |it: &&InputDocument<'_>| used.iter().any(|path| path == it.path);
+    let parts = || input.documents.iter().filter(|it| !is_used(it)).chain(&of_omni);
     let patches: Vec<(&InputDocument<'_>, Settings)> = parts()
         .filter(|it| is_patch(it.node))
         .map(|it| (it, settings(std::slice::from_ref(it.node))))
@@ -48,13 +62,44 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
         let (cluster, anchor) = (cluster(document.path), &at_kubelet(document.node).origin);
         platform.kubelet(&cluster, role, Carrier::TalosMachine, anchor, settings.facts());
     }
+    if patches.is_empty() && used.is_empty() && !parts().any(|it| is_machine(it.node)) {
+        // What has both halves is all that a person sets of a control plane.
+        let is_whole = |it: &&InputDocument<'_>| {
+            is_patch(it.node) && ["machine", "cluster"].iter().all(|key| it.node.get(key).is_some())
+        };
+        for document in parts().filter(is_whole) {
+            let facts = settings(std::slice::from_ref(document.node)).facts();
+            let (cluster, anchor) = (cluster(document.path), &at_kubelet(document.node).origin);
+            platform.kubelet(&cluster, "control plane", Carrier::TalosMachine, anchor, facts);
+        }
+    }
     for (document, settings) in patches {
         let (cluster, anchor) = (cluster(document.path), &at_kubelet(document.node).origin);
         let (name, facts) = (source::file_name(document.path), settings.facts());
         platform.kubelet(&cluster, name, Carrier::TalosPatch, anchor, facts).complete = false;
     }
     let parts = parts().map(|it| it.node).filter(|it| is_machine(it) || is_patch(it));
-    approvers(input, parts, platform);
+    deployed(input, parts, platform);
+}
+
+/// The patches that are written out in a cluster template or a resource of Omni
+/// (<https://docs.siderolabs.com/omni/reference/cluster-templates>); those in files are there
+/// themselves.
+fn omni(input: &Input<'_>, node: &Node, problems: &mut Vec<Problem>) -> Vec<Node> {
+    const KINDS: [&str; 4] = ["Cluster", "ControlPlane", "Workers", "Machine"];
+    let kind = node.str_at("metadata.type").unwrap_or_default();
+    let written: Vec<&Node> = if kind.ends_with("ConfigPatches.omni.sidero.dev") {
+        node.at("spec.data").into_iter().collect()
+    } else if node.get("apiVersion").is_none() && KINDS.contains(&node.object_kind()) {
+        node.items_at("patches").iter().filter_map(|it| it.get("inline")).collect()
+    } else {
+        return Vec::new();
+    };
+    let documents = |it: &&Node| match it.as_scalar() {
+        Some(_) => input.embedded(it, problems),
+        None => vec![(*it).clone()],
+    };
+    written.iter().flat_map(documents).collect()
 }
 
 /// The nodes that a `talconfig.yaml` defines, with the patches that each gets.
@@ -135,7 +180,7 @@ impl Group<'_> {
             self.own.iter().map(|(name, own)| (&**name, with(own))).collect()
         };
         for (name, patches) in groups {
-            approvers(input, &patches, platform);
+            deployed(input, &patches, platform);
             let kubelet = patches.iter().find_map(|it| it.at("machine.kubelet"));
             let anchor = kubelet.map_or(&self.anchor, |it| &it.origin);
             platform.kubelet(cluster, name, carrier, anchor, settings(&patches).facts());
@@ -217,32 +262,6 @@ fn json_patch(operation: &Node, settings: &mut Settings) {
     }
 }
 
-/// What is said of a metrics-server among manifests that Talos deploys.
-const SERVER: &str = "metrics-server is installed by Talos, which is not read";
-
-/// Approvers that Talos deploys when it makes the cluster with such `parts` of a configuration.
-pub(super) fn approvers<'a>(
-    input: &Input<'_>,
-    parts: impl IntoIterator<Item = &'a Node>,
-    platform: &mut Platform,
-) {
-    for part in parts {
-        let manifests = part.items_at("cluster.extraManifests").iter();
-        let remote = manifests.clone().filter_map(|it| approver::remote(it.as_str()?, &it.origin));
-        platform.approvers.extend(remote);
-        let inline = part.items_at("cluster.inlineManifests").iter();
-        let named = inline.clone().filter_map(|it| it.get("name")).chain(manifests);
-        let server = named.filter(|it| it.as_str().is_some_and(is_server_named_in));
-        let unread = server.map(|it| Problem::unresolved(&it.origin, SERVER));
-        platform.problems.extend(unread);
-        for contents in inline.filter_map(|it| it.get("contents")) {
-            let objects = input.embedded(contents, &mut platform.problems);
-            let objects: Vec<Object> = objects.into_iter().map(Object::new).collect();
-            platform.approvers.extend(approver::of_objects(&objects));
-        }
-    }
-}
-
 fn is_talconfig(node: &Node) -> bool {
     !topf::is_topf(node)
         && node.get("clusterName").is_some()
@@ -263,14 +282,16 @@ fn is_machine(node: &Node) -> bool {
 /// A part of one.
 fn is_patch(node: &Node) -> bool {
     let list = || node.items().iter().filter_map(|it| it.str_at("path"));
+    let kinds = ["KubeletConfig", "KubeExternalManifestConfig", "KubeInlineManifestConfig"];
     let document =
-        node.str_at("apiVersion") == Some("v1alpha1") && node.object_kind() == "KubeletConfig";
+        node.str_at("apiVersion") == Some("v1alpha1") && kinds.contains(&node.object_kind());
     let strategic = node.get("apiVersion").is_none()
         && node.at("machine.type").is_none()
         && (node.at("machine.kubelet").is_some()
             || node.at("cluster.extraManifests").is_some()
             || node.at("cluster.inlineManifests").is_some());
-    document || strategic || list().any(|it| it.starts_with("/machine/kubelet"))
+    let said = ["/machine/kubelet", "/cluster/extraManifests", "/cluster/inlineManifests"];
+    document || strategic || list().any(|it| said.iter().any(|said| it.starts_with(said)))
 }
 
 /// One cluster has one directory, below which its patches lie.

@@ -118,6 +118,9 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
         platform.signed(&ClusterId::named(cloud, dir), carrier, &block.origin);
     };
     match block.label.as_str() {
+        "talos_machine_configuration_apply" => {
+            config_patches(input, block, platform);
+        }
         "aws_eks_cluster" => signed("eks", "EKS cluster in Terraform", platform),
         "aws_eks_node_group" => {
             let scaling = body.items_at("scaling_config").first();
@@ -264,8 +267,8 @@ fn called(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform) 
     }
 }
 
-/// Patches for the machine configurations of Talos' provider.
-fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform) {
+/// The documents of the patches for a machine configuration of Talos' provider.
+fn config_patches(input: &Input<'_>, block: &Block, platform: &mut Platform) -> Vec<Node> {
     let mut patches: Vec<Node> = Vec::new();
     if let Some(list) = block.body.get("config_patches") {
         if list.as_list().is_none() {
@@ -279,7 +282,12 @@ fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: 
             }
         }
     }
-    talos::approvers(input, &patches, platform);
+    talos::deployed(input, &patches, platform);
+    patches
+}
+
+fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform) {
+    let patches = config_patches(input, block, platform);
     let worker = block.body.str_at("machine_type") == Some("worker");
     let group = if worker { "workers" } else { "control plane" };
     let cluster = ClusterId::named("talos", dir);

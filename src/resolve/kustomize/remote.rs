@@ -15,42 +15,50 @@ use crate::{
             layer::Layer,
             load::Loader,
             resource::{Resource, all_objects},
-            value::{text, unresolved},
+            value::text,
         },
     },
     scalar::{Dialect, Scalar},
+    source::Sources,
     tree::{self, Node, Origin, Reason, Via},
 };
 
 /// Adds what is known of the remote `entry`.
 pub(super) fn include(loader: &Loader<'_>, entry: &Node, layer: &mut Layer) {
+    let (found, problem) = known(loader.context.sources, entry);
+    if !found.is_empty() {
+        layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin);
+    }
+    if let Some(problem) = problem {
+        layer.part::<()>(Err(problem.into()));
+    }
+}
+
+/// The objects that `entry`, which leads out of the repository, is known to lead to, and what is to be
+/// said of it.
+pub(crate) fn known(sources: &Sources, entry: &Node) -> (Vec<Node>, Option<Problem>) {
     let url = text(Some(entry));
     let moved = |(revision, path)| install::moved(&entry.origin, revision, path);
     if let Some(problem) = upstream::place(url).and_then(moved) {
-        return layer.part::<()>(Err(problem.into())).unwrap_or_default();
+        return (Vec::new(), Some(problem));
     }
     let origin = Origin::at(Via::UpstreamManifest, entry.origin.written_at());
+    let nothing = |problem| (Vec::new(), Some(problem));
     match recognise(url) {
-        Some((Revision::Tag(tag), file)) => {
-            if let Some(found) = manifest(loader, tag, file, &origin) {
-                return layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin);
+        Some((Revision::Tag(tag), file)) => match manifest(sources, tag, file, &origin) {
+            Some(found) => (found, None),
+            None => {
+                let why = format!("the release {tag} of metrics-server is not known");
+                nothing(Problem::unresolved(&entry.origin, why))
             }
-            layer.unresolved(
-                &entry.origin,
-                format!("the release {tag} of metrics-server is not known"),
-            );
-        }
+        },
         Some((Revision::Newest, file)) => {
-            let found = newest(loader, file, &origin);
-            layer.append(found.into_iter().map(Resource::new).collect(), &entry.origin);
-            layer.part::<()>(Err(moving(&entry.origin, url).into()));
+            (newest(sources, file, &origin), Some(moving(&entry.origin, url)))
         }
-        None if is_of_branch(url) => {
-            layer.part::<()>(Err(moving(&entry.origin, url).hiding_objects().into()));
-        }
+        None if is_of_branch(url) => nothing(moving(&entry.origin, url).hiding_objects()),
         None => {
-            let outside = unresolved(&entry.origin, format!("{url} is not in the repository"));
-            layer.part::<()>(Err(outside.hiding_objects().into()));
+            let why = format!("{url} is not in the repository");
+            nothing(Problem::unresolved(&entry.origin, why).hiding_objects())
         }
     }
 }
@@ -159,25 +167,25 @@ pub(crate) fn released(file: &str) -> impl Iterator<Item = &'static str> {
 }
 
 /// The objects of a release's `file`, all at `origin`.
-fn manifest(loader: &Loader<'_>, tag: &str, file: &str, origin: &Origin) -> Option<Vec<Node>> {
+fn manifest(sources: &Sources, tag: &str, file: &str, origin: &Origin) -> Option<Vec<Node>> {
     let (tag, _, places) =
         MANIFESTS.files.iter().find(|(known, name, _)| *known == tag && *name == file)?;
     let documents: Vec<&str> =
         places.iter().filter_map(|at| MANIFESTS.documents.get(*at).copied()).collect();
     let text = documents.join("---\n").replace("$TAG", tag);
     let node = Node::new(Scalar::string(text), origin.clone());
-    let documents = parse::embedded(loader.context.sources, &node, Dialect::Kyaml);
+    let documents = parse::embedded(sources, &node, Dialect::Kyaml);
     all_objects(&documents, origin).ok()
 }
 
 /// What all releases since 0.6, the first with all its files, have in common; the rest is unknown.
-fn newest(loader: &Loader<'_>, file: &str, origin: &Origin) -> Vec<Node> {
+fn newest(sources: &Sources, file: &str, origin: &Origin) -> Vec<Node> {
     let why: Reason = "which release of metrics-server this is depends on the day".into();
     let mut tags = MANIFESTS.files.iter().filter(|(_, name, _)| *name == file);
     let Some((newest, ..)) = tags.next_back() else { return Vec::new() };
-    let mut common = manifest(loader, newest, file, origin).unwrap_or_default();
+    let mut common = manifest(sources, newest, file, origin).unwrap_or_default();
     for (tag, ..) in tags.filter(|(tag, ..)| *tag >= "v0.6.0") {
-        let others: IndexMap<String, Node> = manifest(loader, tag, file, origin)
+        let others: IndexMap<String, Node> = manifest(sources, tag, file, origin)
             .unwrap_or_default()
             .into_iter()
             .map(|it| (Resource::new(it.clone()).id().describe(), it))
