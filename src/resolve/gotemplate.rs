@@ -10,6 +10,7 @@ mod functions;
 mod lex;
 mod parse;
 mod read;
+mod reads;
 mod text;
 mod value;
 
@@ -18,6 +19,7 @@ use indexmap::IndexMap;
 pub(crate) use eval::GoError;
 pub(crate) use functions::FunctionCall;
 pub(crate) use read::PrintedDocument;
+pub(crate) use reads::{both, reads_of};
 pub(crate) use text::MarkedText;
 pub(crate) use value::{GoData, GoMap, GoObject, GoValue};
 
@@ -180,6 +182,35 @@ mod tests {
                 };
                 told.push(format!("{path}: {value}  {}", at(&node.origin)));
             }
+        }
+    }
+
+    #[test]
+    fn what_templates_read() {
+        let template = "
+            {{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.a }}{{ .b }}{{ end }}
+            {{- if and .Values.c.d (eq .Values.e.f 1) }}{{ toYaml .Values.whole }}{{ end }}
+            {{- range .Values.list }}{{ .x }}{{ end }}{{ index .Values \"dashed-key\" \"y\" }}
+            {{ $x := .Values.kept }}{{ include \"i\" .Values.passed }}{{ (.Values.g).h }}
+            {{ define \"n\" }}{{ .root.Values.named | quote }}{{ end }}{{ dig \"q\" \"\" .Values.p }}
+        ";
+        let mut told = Vec::new();
+        tell_reads("", &reads_of(template).expect("a template"), &mut told);
+        let expected =
+            "named image.tag a.b c.d e.f whole.* list.* dashed-key.y kept.* passed.* g.h p.q";
+        assert_eq!(told.join(" "), expected);
+    }
+
+    fn tell_reads(path: &str, key: &crate::data::charts::ValueKey, told: &mut Vec<String>) {
+        match key {
+            crate::data::charts::ValueKey::Map(keys) if !keys.is_empty() => {
+                let dot = if path.is_empty() { "" } else { "." };
+                for (name, key) in keys {
+                    tell_reads(&format!("{path}{dot}{name}"), key, told);
+                }
+            }
+            crate::data::charts::ValueKey::Map(_) => told.push(path.to_owned()),
+            _ => told.push(format!("{path}.*")),
         }
     }
 
