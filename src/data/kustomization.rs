@@ -11,6 +11,8 @@ pub(crate) const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", 
 pub(crate) enum Shape {
     /// A string.
     Text,
+    /// A string, or what other tools write as a tree.
+    Patch,
     /// A string that is the path of a file or a directory.
     Path,
     /// The same, perhaps after a name and `=`.
@@ -69,7 +71,13 @@ fn collect_paths<'n>(node: &'n Node, shape: &Shape, found: &mut Vec<&'n str>) {
                 }
             }
         }
-        Shape::Text | Shape::Flag | Shape::Number | Shape::Any | Shape::Texts | Shape::Flags => {}
+        Shape::Text
+        | Shape::Patch
+        | Shape::Flag
+        | Shape::Number
+        | Shape::Any
+        | Shape::Texts
+        | Shape::Flags => {}
     }
 }
 
@@ -92,7 +100,7 @@ pub(crate) const SELECTOR: Shape = Shape::Fields(&[
 /// `types.Patch`
 pub(crate) const PATCH: Shape = Shape::Fields(&[
     (&["path"], Shape::Path),
-    (&["patch"], Shape::Text),
+    (&["patch"], Shape::Patch),
     (&["target"], SELECTOR),
     (&["options"], Shape::Fields(&[(&["allowNameChange", "allowKindChange"], Shape::Flag)])),
 ]);

@@ -32,6 +32,22 @@ use crate::{
 pub(crate) trait GoHost {
     /// What a function of its own gives, or one that it does not have; nothing when it is another.
     fn function(&self, call: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>>;
+
+    /// What becomes of a key that a map does not have.
+    fn missing(&self) -> MissingKey {
+        MissingKey::Empty
+    }
+}
+
+/// What a key is that a map does not have: the option `missingkey`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingKey {
+    /// Nothing, as Helm has it.
+    Empty,
+    /// `<no value>`, as everything that is nil.
+    NoValue,
+    /// An error (`missingkey=error`), unless whoever runs the program passes a value.
+    Unknown,
 }
 
 /// The templates that can include one another.

@@ -177,7 +177,7 @@ pub(crate) fn transform(context: &Context<'_>, objects: Vec<Node>, kustomization
     let mut layer = Layer::empty();
     layer.resources = objects.into_iter().map(Resource::new).collect();
     let start = &kustomization.origin;
-    let fields = file::decode(kustomization, None, String::new(), start);
+    let fields = file::decode(kustomization, None, String::new(), start, false);
     run(loader, fields, layer)
 }
 

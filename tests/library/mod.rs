@@ -35,6 +35,7 @@ mod rules;
 mod flux;
 mod helm;
 mod helm_properties;
+mod helmfile;
 mod kustomize;
 mod kustomize_output;
 mod kustomize_properties;

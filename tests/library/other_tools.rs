@@ -428,23 +428,23 @@ fn lists_of_charts_that_terraform_installs_are_said_to_be_unread() {
 fn a_helmfile_with_two_environments() {
     assert_snapshot!(scenario("helmfile"), @r#"
     production:
-      metrics-server 3.12.2  helmfile.yaml:17 templated `{{ .Values.metricsServer.version }}` < helmfile.yaml:7 values `environments/production.yaml` < environments/production.yaml:3 `3.12.2`
+      metrics-server 3.12.2  helmfile.yaml:17 rendered `.Values.metricsServer.version` < helmfile.yaml:7 values `environments/production.yaml` < environments/production.yaml:3 `3.12.2`
         args:
           - --kubelet-preferred-address-types=InternalIP  helmfile.yaml:20 values `values/metrics-server.yaml` < values/metrics-server.yaml:2
-        replicas: 2  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:1 templated `{{ .Values.metricsServer.replicas }}` < helmfile.yaml:7 values `environments/production.yaml` < environments/production.yaml:4
-        resources.limits.memory: 300Mi  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:4 templated `{{ .Values | get "metricsServer.memory" "200Mi" }}` < helmfile.yaml:7 values `environments/production.yaml` < environments/production.yaml:5
-        podAnnotations.commit: unknown: `requiredEnv "COMMIT"` of its template is not evaluated  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:6 `{{ requiredEnv "COMMIT" }}`
-        podLabels.environment: production  helmfile.yaml:23 templated `{{ .Environment.Name }}` < helmfile.yaml:5
+        replicas: 2  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:1 rendered `.Values.metricsServer.replicas` < helmfile.yaml:7 values `environments/production.yaml` < environments/production.yaml:4
+        resources.limits.memory: 300Mi  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:4 rendered `.Values | get "metricsServer.memory" "200Mi"` < helmfile.yaml:7 values `environments/production.yaml` < environments/production.yaml:5
+        podAnnotations.commit: unknown: `requiredEnv` asks whoever runs Helmfile  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:6 rendered `requiredEnv "COMMIT"` < values/metrics-server.yaml.gotmpl:6 `requiredEnv "COMMIT"`
+        podLabels.environment: production  helmfile.yaml:23 rendered `.Environment.Name` < helmfile.yaml:5
         containerPort: 4443  helmfile.yaml:26
       ingress 4.11.3  helmfile.yaml:29 `4.11.3`
     staging:
-      metrics-server 3.12.1  helmfile.yaml:17 templated `{{ .Values.metricsServer.version }}` < helmfile.yaml:4 values `environments/staging.yaml` < environments/staging.yaml:3 `3.12.1`
+      metrics-server 3.12.1  helmfile.yaml:17 rendered `.Values.metricsServer.version` < helmfile.yaml:4 values `environments/staging.yaml` < environments/staging.yaml:3 `3.12.1`
         args:
           - --kubelet-preferred-address-types=InternalIP  helmfile.yaml:20 values `values/metrics-server.yaml` < values/metrics-server.yaml:2
-        replicas: 1  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:1 templated `{{ .Values.metricsServer.replicas }}` < helmfile.yaml:4 values `environments/staging.yaml` < environments/staging.yaml:4
-        resources.limits.memory: 200Mi  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:4 `{{ .Values | get "metricsServer.memory" "200Mi" }}`
-        podAnnotations.commit: unknown: `requiredEnv "COMMIT"` of its template is not evaluated  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:6 `{{ requiredEnv "COMMIT" }}`
-        podLabels.environment: staging  helmfile.yaml:23 templated `{{ .Environment.Name }}` < helmfile.yaml:2
+        replicas: 1  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:1 rendered `.Values.metricsServer.replicas` < helmfile.yaml:4 values `environments/staging.yaml` < environments/staging.yaml:4
+        resources.limits.memory: 200Mi  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:4 rendered `.Values | get "metricsServer.memory" "200Mi"` < values/metrics-server.yaml.gotmpl:4 `"200Mi"`
+        podAnnotations.commit: unknown: `requiredEnv` asks whoever runs Helmfile  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:6 rendered `requiredEnv "COMMIT"` < values/metrics-server.yaml.gotmpl:6 `requiredEnv "COMMIT"`
+        podLabels.environment: staging  helmfile.yaml:23 rendered `.Environment.Name` < helmfile.yaml:2
         containerPort: 4443  helmfile.yaml:26
       ingress 4.11.3  helmfile.yaml:29 `4.11.3`
     "#);

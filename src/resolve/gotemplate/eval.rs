@@ -35,7 +35,7 @@ pub(crate) struct GoError {
 }
 
 impl GoError {
-    pub(super) fn new(message: impl Into<String>, at: &Origin) -> Self {
+    pub(crate) fn new(message: impl Into<String>, at: &Origin) -> Self {
         let (message, at) = (message.into(), at.clone());
         Self { message, at, way: Vec::new(), bound: false }
     }
@@ -192,7 +192,8 @@ impl<'a> Execution<'a> {
                     self.step(place, &pipeline.at)?;
                     let value = self.pipeline(pipeline, place, dot, variables)?;
                     if pipeline.variables.is_empty() {
-                        let printed = value.printed(false).through(place.span(&pipeline.at));
+                        let printed = value.printed_for(self.host.missing());
+                        let printed = printed.through(place.span(&pipeline.at));
                         self.count(printed.len(), &value.origin)?;
                         out.push(&printed);
                     }
@@ -465,7 +466,7 @@ impl<'a> Execution<'a> {
                     self.called(name, values, &place.origin(&command.at))?
                 }
             };
-            return Self::fields(value, &first.fields, place, first, &[]);
+            return self.fields(value, &first.fields, place, first, &[]);
         }
         let mut values = Vec::new();
         for argument in arguments {
@@ -556,11 +557,12 @@ impl<'a> Execution<'a> {
                 value
             }
         };
-        Self::fields(value, &operand.fields, place, operand, arguments)
+        self.fields(value, &operand.fields, place, operand, arguments)
     }
 
     /// The value of a chain of fields, the last of which may be a method that takes `arguments`.
     fn fields(
+        &self,
         mut value: GoValue,
         fields: &[String],
         place: Place<'_>,
@@ -580,10 +582,9 @@ impl<'a> Execution<'a> {
                     Some(value) => value,
                     None => return fail(format!("there is no field or method `{name}`")),
                 },
-                GoData::Map(_) => match value.key(name) {
-                    Some(it) => it,
-                    None => GoValue::nil(&value.origin),
-                },
+                GoData::Map(_) => {
+                    value.field(name, self.host.missing(), &place.origin(&operand.at))
+                }
                 GoData::Nil if index == 0 && matches!(operand.what, OperandKind::Dot) => {
                     return fail(format!("nil has no field `{name}`"));
                 }

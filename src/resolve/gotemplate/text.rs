@@ -4,7 +4,8 @@ use std::{ops::Range, sync::Arc};
 
 use crate::{
     emit::{self, Parts, Piece},
-    source::{FileId, Span},
+    parse,
+    source::{FileId, Sources, Span},
     tree::{Node, Origin, Reason, Via},
 };
 
@@ -60,6 +61,11 @@ impl MarkedText {
         Self::from(text, MarkSource::File(file, 0))
     }
 
+    /// The text of `span`, which is all of one file.
+    pub(crate) fn written(text: &str, span: Span) -> Self {
+        Self::from(text, MarkSource::File(span.file, span.range().start))
+    }
+
     /// A text all of which came from `origin`.
     pub(crate) fn value(text: impl Into<String>, origin: &Origin) -> Self {
         Self::from(text, MarkSource::Value(origin.clone()))
@@ -76,13 +82,30 @@ impl MarkedText {
         Self { text, marks, ..Self::default() }
     }
 
-    /// The text of a node, exact where its notation allows that.
+    /// The text of a node.
     pub(crate) fn of_node(node: &Node) -> Self {
         match (node.unknown(), node.as_scalar()) {
             (Some(why), _) => Self::unknown(why, &node.origin),
             (None, Some(scalar)) => Self::value(&*scalar.text, &node.origin),
             (None, None) => Self::default(),
         }
+    }
+
+    /// The text of a scalar that is a template: each line where it is written, as far as the notation
+    /// of the scalar allows that.
+    pub(crate) fn of_template(sources: &Sources, node: &Node) -> Self {
+        let Some(scalar) = node.as_scalar() else { return Self::of_node(node) };
+        let mut text = Self::default();
+        for (start, line) in crate::source::lines(&scalar.text) {
+            let bare = line.trim_end_matches('\n');
+            let origin = parse::part(sources, node, start..start + bare.len());
+            let is_exact = |it: &Span| origin.steps().count() == 1 && sources.slice(*it) == bare;
+            text.push(&match origin.written_at().filter(is_exact) {
+                Some(span) => Self::written(line, span),
+                None => Self::value(line, &origin),
+            });
+        }
+        text
     }
 
     /// The bytes.
@@ -104,7 +127,7 @@ impl MarkedText {
     }
 
     /// Adds what was made on the way.
-    pub(super) fn push_made(&mut self, text: &str) {
+    pub(crate) fn push_made(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
@@ -292,7 +315,7 @@ impl MarkedText {
     }
 
     /// `node` as `toYaml` writes it, without the last line break.
-    pub(super) fn yaml(node: &Node) -> Self {
+    pub(crate) fn yaml(node: &Node) -> Self {
         let emitted = emit::emit(node);
         let mut marks = Vec::new();
         collect(&emitted.root, &mut marks);

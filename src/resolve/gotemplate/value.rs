@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use indexmap::IndexMap;
 
-use super::text::MarkedText;
+use super::{MissingKey, text::MarkedText};
 use crate::{
     emit,
     scalar::{self, Scalar, Value},
@@ -142,7 +142,7 @@ impl GoValue {
     }
 
     /// The value as a tree to be printed: what an open map lacks is a key of its own.
-    pub(super) fn printed_node(&self) -> Node {
+    pub(crate) fn printed_node(&self) -> Node {
         self.node().rewrite(&mut |node| {
             let map = node.as_map()?;
             let why = map.open.clone()?;
@@ -170,8 +170,58 @@ impl GoValue {
         }
     }
 
+    pub(crate) fn is_nil(&self) -> bool {
+        matches!(self.data, GoData::Nil)
+    }
+
+    /// The field `name` of a map, which is looked at `at` that place.
+    pub(super) fn field(&self, name: &str, missing: MissingKey, at: &Origin) -> Self {
+        match self.key(name) {
+            Some(it) if it.is_nil() && missing == MissingKey::Unknown && !self.has(name) => {
+                Self::unknown(format!("nothing in the repository gives `{name}`"), at)
+            }
+            found => found.unwrap_or_else(|| Self::nil(&self.origin)),
+        }
+    }
+
+    /// What an action prints of it.
+    pub(super) fn printed_for(&self, missing: MissingKey) -> MarkedText {
+        match &self.data {
+            GoData::Nil if missing != MissingKey::Empty => {
+                MarkedText::value("<no value>", &self.origin)
+            }
+            _ => self.printed(false),
+        }
+    }
+
+    /// Whether a map has `key`.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        matches!(&self.data, GoData::Map(map) if map.borrow().entries.contains_key(key))
+    }
+
+    /// The same value, with `int` for whole numbers, as go-yaml reads them.
+    #[must_use]
+    pub(crate) fn with_integers(self) -> Self {
+        let data = match self.data {
+            #[expect(clippy::cast_possible_truncation, reason = "it is small and whole")]
+            GoData::Float(it) if it.fract() == 0.0 && it.abs() < 9e15 => GoData::Int(it as i64),
+            GoData::List(items) => {
+                let items = Rc::unwrap_or_clone(items).into_iter().map(Self::with_integers);
+                GoData::List(Rc::new(items.collect()))
+            }
+            GoData::Map(map) => {
+                for (_, value) in map.borrow_mut().entries.values_mut() {
+                    *value = value.clone().with_integers();
+                }
+                GoData::Map(map)
+            }
+            data => data,
+        };
+        Self { data, origin: self.origin }
+    }
+
     /// The value at `key`; nil where there is none.
-    pub(super) fn key(&self, key: &str) -> Option<Self> {
+    pub(crate) fn key(&self, key: &str) -> Option<Self> {
         let GoData::Map(map) = &self.data else { return None };
         let map = map.borrow();
         if let Some((_, value)) = map.entries.get(key) {

@@ -40,7 +40,7 @@ pub(super) fn kustomization(
     }
     let mut fields = Map::default();
     fields.set("resources", Node::new(entries, at.clone()));
-    file::decode(&Node::new(fields, at.clone()), edits, loader.dir.to_string(), at)
+    file::decode(&Node::new(fields, at.clone()), edits, loader.dir.to_string(), at, true)
 }
 
 /// The outermost directory below the loader's that holds `path` and has a kustomization file.

@@ -105,7 +105,7 @@ pub(super) fn kustomization(
             None => root.clone(),
         };
         let root = if strict { root } else { take(&root, false, &mut refused)? };
-        let mut kustomization = decode(&root, edits, sources[file].path.clone(), &start)?;
+        let mut kustomization = decode(&root, edits, sources[file].path.clone(), &start, true)?;
         kustomization.refused.extend(refused);
         // There may be more of everything that it adds.
         let template = documents.template.iter().map(|it| Refused {
@@ -156,9 +156,10 @@ pub(super) fn decode(
     edits: Option<&Node>,
     path: String,
     start: &Origin,
+    strict: bool,
 ) -> Outcome<Kustomization> {
     let mut refused = Vec::new();
-    let mut fields = take(root, true, &mut refused)?;
+    let mut fields = take(root, strict, &mut refused)?;
     if let Some(edits) = edits {
         edit(&mut fields, &take(edits, true, &mut refused)?);
     }

@@ -1,7 +1,7 @@
 //! Patches: which kind each is, and what it is for.
 
 use crate::{
-    parse::{self, Documents},
+    parse::{self, Document, Documents},
     placeholder,
     problem::Problem,
     resolve::kustomize::{
@@ -60,6 +60,19 @@ impl PatchSource {
         }
     }
 
+    /// A patch that another tool writes as a tree.
+    fn tree(node: &Node) -> Self {
+        let root = Document { root: Ok(node.clone()), repeated: Vec::new() };
+        let documents = Documents { list: vec![root], template: None };
+        Self {
+            merge: documents.clone(),
+            json: documents,
+            text: String::new(),
+            whole: node.origin.clone(),
+            template: None,
+        }
+    }
+
     fn file(loader: &Loader<'_>, path: &Node) -> Outcome<Self> {
         let sources = loader.context.sources;
         let file = loader.file(path)?;
@@ -96,7 +109,9 @@ impl PatchEntry {
             return Err(unresolved(&entry.origin, &**why));
         }
         let inline = entry.get("patch").filter(|it| !text(Some(it)).trim().is_empty());
+        let tree = entry.get("patch").filter(|it| it.as_scalar().is_none());
         let source = match (inline, shape::text(entry, "path")) {
+            _ if tree.is_some() => PatchSource::tree(tree.unwrap_or(entry)),
             (Some(inline), None) => PatchSource::inline(loader, inline),
             (None, Some(file)) => PatchSource::file(loader, file)?,
             (None, None) => return Err(refusal(&entry.origin, "this has neither patch nor path")),

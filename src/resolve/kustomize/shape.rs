@@ -23,7 +23,8 @@ pub(super) fn decode(node: &Node, shape: &Shape, strict: bool) -> Outcome<Option
     let wrong = |wanted: &str| no_such(node, format!("kustomize expects {wanted} here"));
     match shape {
         Shape::Any => Ok(Some(node.clone())),
-        Shape::Text | Shape::Path | Shape::KeyedPath => match node.value() {
+        Shape::Patch if !strict && node.as_scalar().is_none() => Ok(Some(node.clone())),
+        Shape::Text | Shape::Patch | Shape::Path | Shape::KeyedPath => match node.value() {
             Some(Value::Str(_)) => Ok(Some(node.clone())),
             Some(Value::Bool(it)) if !strict => Ok(Some(string(it.to_string(), node))),
             Some(Value::Int(it)) if !strict => Ok(Some(string(it.to_string(), node))),
@@ -99,7 +100,7 @@ fn zero(node: &Node, shape: &Shape) -> Node {
         Shape::List(_) => Vec::new().into(),
         Shape::Flag => false.into(),
         Shape::Number => 0_i64.into(),
-        Shape::Text | Shape::Path | Shape::KeyedPath => "".into(),
+        Shape::Text | Shape::Patch | Shape::Path | Shape::KeyedPath => "".into(),
         Shape::Any => Scalar::null().into(),
     };
     Node::new(kind, node.origin.clone())

@@ -132,7 +132,7 @@ fn perhaps(loader: &Loader<'_>, entry: &Refused, layer: &mut Layer) {
     let start = &entry.value.origin;
     let list = Node::new(vec![entry.value.clone()], start.clone());
     let fields = Node::new(Map::from_iter([(&*entry.field, list)]), start.clone());
-    match file::decode(&fields, None, String::new(), start) {
+    match file::decode(&fields, None, String::new(), start, true) {
         Ok(alone) => {
             let mut with = layer.clone();
             accumulate(loader, &alone, &mut with);
