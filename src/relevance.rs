@@ -165,7 +165,19 @@ pub(crate) fn is_script(path: &str) -> bool {
     let (dir, name) = (source::parent(path), source::file_name(path));
     matches!(
         source::extension(name),
-        "sh" | "bash" | "zsh" | "fish" | "ps1" | "mk" | "just" | "jsonnet" | "libsonnet"
+        "sh" | "bash"
+            | "zsh"
+            | "fish"
+            | "ps1"
+            | "bat"
+            | "cmd"
+            | "mk"
+            | "just"
+            | "jsonnet"
+            | "libsonnet"
+            | "cue"
+            | "nix"
+            | "Tiltfile"
     ) || matches!(name, "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile")
         || matches!(name, "Tiltfile" | "Vagrantfile" | "Jenkinsfile")
         || (!name.contains('.') && matches!(source::file_name(dir), "scripts" | "script" | "hack"))

@@ -12,6 +12,7 @@ const INSTALL: &[(&str, &str, &str)] = &[
     ("helm[23]?", r#"[\s"',]template[\s"',]"#, "rendered"),
     ("kubectl|oc|kubecolor", r#"[\s"',](?:apply|create|replace)[\s"',]"#, "installed"),
     ("kubectl|oc|kubecolor", r#"[\s"',](?:patch|set)[\s"',]"#, "changed"),
+    ("kustomize", r"\sbuild\s", "built"),
     ("minikube", r"addons\s+enable\s|--addons[\s=]", "installed"),
     (r"microk8s", r"\senable\s", "installed"),
     (r"microk8s\.enable", r"\s", "installed"),

@@ -3,6 +3,7 @@
 
 mod ansible;
 mod manifest;
+mod tools;
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
@@ -17,7 +18,6 @@ use crate::{
     relevance::is_script,
     resolve::{
         command::{self, Installation},
-        layout,
         names::environment_of,
     },
     source::{self, FileId, Relevance, Source, Sources, Span},
@@ -37,77 +37,6 @@ pub(crate) struct UnreadInstallation {
     pub problem: Problem,
 }
 
-/// A language in which things are installed, and that is not read.
-struct Language {
-    /// What it is called.
-    by: &'static str,
-    /// Whether a file may be in it, by its path.
-    is_in: fn(&str) -> bool,
-    /// What its files say.
-    mark: &'static str,
-    /// What stands before the name of what a line installs.
-    line: &'static str,
-}
-
-const fn yaml(by: &'static str, mark: &'static str, line: &'static str) -> Language {
-    Language { by, is_in: layout::is_yaml, mark, line }
-}
-
-const fn program(by: &'static str, mark: &'static str) -> Language {
-    Language { by, is_in: is_program, mark, line: PROGRAM }
-}
-
-/// Calls and arguments by which programs install charts and manifests.
-const PROGRAM: &str = r#"(?i)\b(?:chart|files?|path|repo|url|addonName)["']?\s*[:=]|\w*(?:Chart|Release|ConfigFile|ConfigGroup|Directory|Addon|Include|Manifest)\w*\("#;
-
-const LANGUAGES: &[Language] = &[
-    yaml("Crossplane", "helm.crossplane.io", r"\bname\s*:"),
-    yaml("Sveltos", "config.projectsveltos.io", r"\b(?:chartName|releaseName)\s*:"),
-    yaml("k0s", "k0s.k0sproject.io", r"\bchartname\s*:"),
-    yaml("eksctl", "eksctl.io/", r"\bname\s*:"),
-    yaml("the Helm Operator", "apiVersion: helm.fluxcd.io/", r"\bname\s*:"),
-    yaml("Rancher", "apiVersion: catalog.cattle.io/", r"\bname\s*:"),
-    yaml("an Addons object of kOps", "kind: Addons", r"\b(?:name|k8s-addon)\s*:"),
-    yaml("a chart in a HelmChart", "chartContent:", r"\bname\s*:"),
-    yaml("CloudFormation", "AWS::EKS::Addon", r#"\bAddonName["']?\s*:"#),
-    yaml("Crossplane", "eks.aws.", r"\baddonName\s*:"),
-    yaml("a controller of AWS", "eks.services.k8s.aws", r"\bname\s*:"),
-    yaml("Carvel", "packaging.carvel.dev", r"\brefName\s*:"),
-    yaml("Zarf", "ZarfPackageConfig", r"\bname\s*:"),
-    yaml("Skaffold", "skaffold/", r"\b(?:remoteChart|chartPath)\s*:"),
-    yaml("RKE", "monitoring:", r"\bprovider\s*:"),
-    yaml("Pulumi", "kubernetes:helm.sh/", r"\b(?:chart|repo)\s*:"),
-    Language {
-        by: "Ansible",
-        is_in: is_variables,
-        mark: "chart",
-        line: r"\bchart(?:_ref|_name)?\s*:",
-    },
-    program("Pulumi", "pulumi"),
-    program("the CDK of AWS", "aws-cdk"),
-    program("the CDK of AWS", "aws_cdk"),
-    program("cdk8s", "cdk8s"),
-    program("the CDK of Terraform", "cdktf"),
-    Language {
-        by: "Terraform in JSON",
-        is_in: |it| it.ends_with(".tf.json"),
-        mark: "",
-        line: r#""(?:chart|source|url|repository)"\s*:"#,
-    },
-    Language {
-        by: "jsonnet",
-        is_in: |it| matches!(source::extension(it), "jsonnet" | "libsonnet"),
-        mark: "",
-        line: r"image|chart|import|helm|\.new\(|name:",
-    },
-    Language {
-        by: "Tilt",
-        is_in: |it| source::file_name(it) == "Tiltfile",
-        mark: "",
-        line: r"helm_resource\(|helm_remote\(|k8s_yaml\(|helm\(",
-    },
-];
-
 /// What a script says that configures kubelets.
 const CONFIGURES: &[&str] = &["serverTLSBootstrap", "rotate-server-certificates"];
 
@@ -118,9 +47,6 @@ static SAID: LazyLock<Option<Regex>> =
 fn is_said_in(text: &str) -> bool {
     SAID.as_ref().is_none_or(|it| it.is_match(text))
 }
-
-static LANGUAGE_LINES: LazyLock<Vec<Option<Regex>>> =
-    LazyLock::new(|| LANGUAGES.iter().map(|it| Regex::new(it.line).ok()).collect());
 
 /// Each installation or configuration in the repository that is not read.
 ///
@@ -146,13 +72,8 @@ pub(crate) fn programs(sources: &Sources) -> impl Iterator<Item = FileId> {
     let projects = sources.iter().map(|(_, it)| it).filter(is_project);
     let programs = projects.flat_map(|it| sources.below(source::parent(&it.path)));
     let is_own =
-        |path: &str| is_program(path) && !path.contains("node_modules/") && !is_aside(path);
+        |path: &str| tools::is_program(path) && !path.contains("node_modules/") && !is_aside(path);
     programs.filter(move |it| is_own(&sources[*it].path))
-}
-
-/// Whether the file at `path` is a program in a language that infrastructure is written in.
-fn is_program(path: &str) -> bool {
-    matches!(source::extension(path), "ts" | "js" | "py" | "go")
 }
 
 fn of_file(
@@ -188,12 +109,7 @@ fn of_file(
     for (what, by, at) in manifest::found(sources, file) {
         add(what, true, "installed", by, at);
     }
-    let languages: Vec<(&Language, &Regex)> = LANGUAGES
-        .iter()
-        .zip(LANGUAGE_LINES.iter())
-        .filter(|(it, _)| (it.is_in)(path) && text.contains(it.mark))
-        .filter_map(|(it, line)| Some((it, line.as_ref()?)))
-        .collect();
+    let tools = tools::of(path, text);
     for (start, line) in command::lines(text) {
         if !is_said_in(line) && !names.server(line) {
             continue;
@@ -213,9 +129,10 @@ fn of_file(
                 add(what, apart, verb, by(path), at(start..start + first_line(command)));
             }
         }
-        for (language, says) in &languages {
-            if let Some(what) = says.find(line).and_then(|it| What::of(&line[it.start()..])) {
-                add(what, true, "installed", language.by, at(whole.clone()));
+        for (tool, says) in &tools {
+            let named = says.find(line).filter(|_| !line.contains("disable"));
+            if let Some(what) = named.and_then(|it| What::of(&line[it.start()..])) {
+                add(what, true, "installed", tool.by, at(whole.clone()));
             }
         }
         if is_script && CONFIGURES.iter().any(|it| line.contains(it)) && !command::is_said(line) {
@@ -241,12 +158,6 @@ fn takes_from(sources: &Sources, dir: &str, command: &str) -> bool {
         };
         filled_in || (!word.is_empty() && paths.iter().flatten().any(is_here))
     })
-}
-
-/// Whether the file at `path` holds variables of Ansible.
-fn is_variables(path: &str) -> bool {
-    let dirs = ["defaults", "vars", "group_vars", "host_vars"];
-    layout::is_yaml(path) && source::parent(path).split('/').any(|it| dirs.contains(&it))
 }
 
 /// Names that a file gives to something that is called `metrics-server`.
