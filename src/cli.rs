@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use semver::Version;
 
-use crate::{finding::Severity, selection::RuleSelector};
+use crate::{data::version, finding::Severity, selection::RuleSelector};
 
 /// What the user asked for.
 #[derive(Debug, Clone)]
@@ -63,9 +64,10 @@ pub(crate) enum Command {
         /// Directories or files whose environments to show [default: .]
         paths: Vec<PathBuf>,
     },
-    /// Print the objects of a kustomization or of an environment, as built
+    /// Print the objects of a kustomization, a chart or an environment, as built
     Render {
-        /// The directory of the kustomization, as for `kubectl kustomize` [default: .]
+        /// The directory of the kustomization, as for `kubectl kustomize`, or the directory or
+        /// archive of a chart, as for `helm template` [default: .]
         path: Option<PathBuf>,
         /// Print the objects of this environment instead
         #[arg(long, value_name = "NAME")]
@@ -82,6 +84,8 @@ pub(crate) enum Command {
         /// Add the file and line of every value that comes from somewhere else
         #[arg(long)]
         origins: bool,
+        #[command(flatten)]
+        chart: ChartOptions,
     },
     /// Explain a rule: what is wrong, why it matters, what to do
     Explain {
@@ -95,6 +99,30 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// How a chart is rendered, as `helm template` has it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options for charts")]
+pub(crate) struct ChartOptions {
+    /// Values for the chart; later files win
+    #[arg(long, short = 'f', value_name = "FILE")]
+    pub values: Vec<PathBuf>,
+    /// A value for the chart, `a.b=x`; wins over files
+    #[arg(long, value_name = "K=V")]
+    pub set: Vec<String>,
+    /// The name of the release
+    #[arg(long, value_name = "NAME", default_value = "release-name")]
+    pub release_name: String,
+    /// The namespace of the release
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub namespace: String,
+    /// The version of Kubernetes; what depends on it is unknown otherwise
+    #[arg(long, value_name = "VERSION", value_parser = kube_version)]
+    pub kube_version: Option<Version>,
+    /// Print also what lies in `crds/`
+    #[arg(long)]
+    pub include_crds: bool,
 }
 
 /// The forms of output.
@@ -235,6 +263,11 @@ where
     };
     let Global { output, color, config, root, pedantic, .. } = global;
     Ok(Options { command, format, output, color, config, root, fail_on, detail, pedantic })
+}
+
+/// A version as people write it: `1.33`, `v1.33.2`.
+fn kube_version(text: &str) -> Result<Version, String> {
+    version::lenient(text).ok_or_else(|| "it is no version, such as 1.33".to_owned())
 }
 
 /// The format for `command`, which has not all of them.

@@ -308,7 +308,7 @@ impl Worker<'_> {
                 return (relevance, Some(Text::Skipped(skip)));
             }
         };
-        let text = (relevance > Relevance::None).then(|| classify(&self.buffer));
+        let text = (relevance > Relevance::None).then(|| Text::of(self.buffer.clone()));
         (relevance, text)
     }
 }
@@ -391,33 +391,15 @@ fn relevance_of_large(file: &Path, path: &str, buffer: &mut Vec<u8>) -> Relevanc
 
 /// Reads one file that something refers to.
 #[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
-fn read(root: &Path, path: &str) -> Text {
+fn read(root: &Path, path: &str) -> Result<Vec<u8>, Skip> {
     let file: PathBuf = root.join(path);
     // The listing holds no links, but a directory may have become one since.
     let inside = file.canonicalize().is_ok_and(|real| real.starts_with(root));
     let mut buffer = Vec::new();
     if !inside {
-        return Text::Skipped(Skip::Unreadable(io::ErrorKind::NotFound));
+        return Err(Skip::Unreadable(io::ErrorKind::NotFound));
     }
-    match read_into(&file, &mut buffer) {
-        Ok(()) => classify(&buffer),
-        Err(skip) => Text::Skipped(skip),
-    }
-}
-
-/// Text, or why not.
-fn classify(bytes: &[u8]) -> Text {
-    if bytes.starts_with(b"\0GITCRYPT\0") {
-        return Text::Skipped(Skip::Encrypted);
-    }
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Text::Skipped(Skip::Utf16);
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains('\0') => Text::Skipped(Skip::Nul),
-        Ok(text) => Text::Utf8(text.to_owned()),
-        Err(_) => Text::Skipped(Skip::Binary),
-    }
+    read_into(&file, &mut buffer).map(|()| buffer)
 }
 
 #[cfg(test)]
@@ -431,8 +413,18 @@ impl Sources {
             let relevance = relevance(&path, text.as_bytes());
             (path, relevance, Some(Text::Utf8(text)))
         });
-        let load = Box::new(|_: &str| Text::Skipped(Skip::Unreadable(io::ErrorKind::NotFound)));
-        Self::new(listing.collect(), IndexMap::new(), load)
+        Self::of_bytes(listing.collect(), Vec::new())
+    }
+
+    /// The same with files that are no text.
+    pub(crate) fn of_bytes(mut listing: Vec<Listed>, blobs: Vec<(String, Vec<u8>)>) -> Self {
+        listing.extend(blobs.iter().map(|(path, _)| (path.clone(), Relevance::None, None)));
+        let missing = Skip::Unreadable(io::ErrorKind::NotFound);
+        let load = move |path: &str| {
+            let found = blobs.iter().find(|(it, _)| it == path);
+            found.map(|(_, bytes)| bytes.clone()).ok_or(missing)
+        };
+        Self::new(listing, IndexMap::new(), Box::new(load))
     }
 }
 

@@ -5,6 +5,8 @@
     reason = "commands read the configuration and write the output"
 )]
 
+mod chart;
+
 use std::{
     ffi::OsString,
     fs,
@@ -32,7 +34,7 @@ use crate::{
     rules,
     selection::Selection,
     settle::{self, Scope},
-    source::{FileId, Relevance, Sources, Text},
+    source::{Relevance, Sources, Text},
     tree::{Node, Origin},
 };
 
@@ -113,11 +115,14 @@ impl Run<'_, '_> {
                 self.check(paths, *fail_on_empty, *force_exclude)
             }
             Command::Show { paths } => self.show(paths),
-            Command::Render { path, environment, load_restrictor, origins } => {
+            Command::Render { path, environment, load_restrictor, origins, chart } => {
                 let unrestricted = *load_restrictor == LoadRestrictor::None;
-                match environment {
-                    Some(name) => self.render_environment(name, *origins),
-                    None => self.render_kustomization(path.as_deref(), unrestricted, *origins),
+                match (environment, path.as_deref()) {
+                    (Some(name), _) => self.render_environment(name, *origins),
+                    (None, Some(path)) if chart::is_chart(path) => {
+                        self.render_chart(path, chart, *origins)
+                    }
+                    (None, path) => self.render_kustomization(path, unrestricted, *origins),
                 }
             }
             Command::Explain { rule } => {
@@ -476,7 +481,10 @@ fn open(options: &Options, paths: &[PathBuf], progress: &Progress) -> Result<Ope
         .map_err(|error| Failure::Plain(format!("cannot read `{}`: {error}", root.display())))?;
     let file = match &options.config {
         None => sources.find(config::FILE),
-        Some(path) => add_config(&mut sources, &root, path)?,
+        Some(path) => {
+            let shown = add_file(&mut sources, &root, path)?;
+            sources.find(&shown)
+        }
     };
     let mut config = match file.map(|file| config::parse(&sources, file, &rules::names())) {
         None => Config::default(),
@@ -494,16 +502,17 @@ fn open(options: &Options, paths: &[PathBuf], progress: &Progress) -> Result<Ope
     Ok(Opened { sources, config, scope })
 }
 
-/// The configuration at `path` as one of the sources, also when it lies outside the root.
-fn add_config(sources: &mut Sources, root: &Path, path: &Path) -> Result<Option<FileId>, Failure> {
+/// The file at `path` as one of the sources, also when it lies outside the root; its path there.
+fn add_file(sources: &mut Sources, root: &Path, path: &Path) -> Result<String, Failure> {
     let place = real(path)?;
-    let text = fs::read_to_string(&place)
-        .map_err(|error| Failure::Plain(format!("cannot read `{}`: {error}", path.display())))?;
     let shown = within(root, &place).unwrap_or_else(|_| place.display().to_string());
     if sources.find(&shown).is_none() {
-        sources.add(shown.clone(), Text::Utf8(text));
+        let text = fs::read(&place).map_err(|error| {
+            Failure::Plain(format!("cannot read `{}`: {error}", path.display()))
+        })?;
+        sources.add(shown.clone(), Text::of(text));
     }
-    Ok(sources.find(&shown))
+    Ok(shown)
 }
 
 /// The nearest directory around `path`, itself included, that looks like a repository's root.

@@ -27,8 +27,8 @@ pub(crate) struct Sources {
     directories: OnceLock<BTreeSet<String>>,
 }
 
-/// Reads one file, given its path relative to the root.
-pub(crate) type Load = dyn Fn(&str) -> Text + Send + Sync;
+/// Reads the bytes of one file, given its path relative to the root.
+pub(crate) type Load = dyn Fn(&str) -> Result<Vec<u8>, Skip> + Send + Sync;
 
 /// One file.
 pub(crate) struct Source {
@@ -66,6 +66,23 @@ pub(crate) enum Skip {
     Utf16,
     /// The disk refused.
     Unreadable(ErrorKind),
+}
+
+impl Text {
+    /// Text, or why not.
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        if bytes.starts_with(b"\0GITCRYPT\0") {
+            return Self::Skipped(Skip::Encrypted);
+        }
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Self::Skipped(Skip::Utf16);
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) if text.contains('\0') => Self::Skipped(Skip::Nul),
+            Ok(text) => Self::Utf8(text),
+            Err(_) => Self::Skipped(Skip::Binary),
+        }
+    }
 }
 
 impl fmt::Display for Skip {
@@ -268,7 +285,32 @@ impl Sources {
     /// What the file holds, read on the first call.
     pub(crate) fn load(&self, file: FileId) -> &Text {
         let source = &self[file];
-        source.text.get_or_init(|| (self.load)(&source.path))
+        source.text.get_or_init(|| match (self.load)(&source.path) {
+            Ok(bytes) => Text::of(bytes),
+            Err(skip) => Text::Skipped(skip),
+        })
+    }
+
+    /// The file's bytes, read anew unless they are text that was read before.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    pub(crate) fn bytes(&self, file: FileId) -> Result<Vec<u8>, Skip> {
+        let source = &self[file];
+        match source.text.get() {
+            Some(Text::Utf8(text)) => Ok(text.clone().into_bytes()),
+            _ => (self.load)(&source.path),
+        }
+    }
+
+    /// Symbolic links below `dir`, each with what it resolves to; `""` is the root.
+    pub(crate) fn links_below<'a>(
+        &'a self,
+        dir: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let is_below = move |link: &str| link != dir && is_within(link, dir);
+        let links = self.links.iter().filter(move |(link, _)| is_below(link));
+        links.map(|(link, target)| (link.as_str(), target.as_str()))
     }
 
     /// The file's text, or `""` when it has none.

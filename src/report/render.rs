@@ -32,9 +32,16 @@ pub(crate) fn render_json(
         });
         all.collect::<Json>()
     });
+    let unknown = objects.iter().map(|object| {
+        let mut map = Map::new();
+        reasons(object, &mut String::new(), &mut map);
+        map
+    });
+    let unknown: Vec<_> = unknown.collect();
     json::pretty(&json::object([json!({
         "version": 1,
         "objects": objects.iter().map(|it| shown(it)).collect::<Json>(),
+        "unknown": unknown.iter().any(|it| !it.is_empty()).then_some(unknown),
         "problems": problems_json(sources, problems),
         "origins": origins,
     })]))
@@ -42,9 +49,34 @@ pub(crate) fn render_json(
 
 /// The object as JSON, with a text in the place of what is unknown.
 fn shown(object: &Node) -> Json {
+    if let Some(object) = object.if_there() {
+        return shown(&object);
+    }
     let text =
         |node: &Node| Some(Node::new(node.unknown().map(|_| emit::UNKNOWN)?, node.origin.clone()));
     object.rewrite(&mut { text }).to_json()
+}
+
+/// Why values of `node` are unknown, or why there may be more in maps than is known, by their JSON
+/// pointers.
+fn reasons(node: &Node, pointer: &mut String, into: &mut Map<String, Json>) {
+    let length = pointer.len();
+    if let Some(node) = node.if_there().filter(|_| pointer.is_empty()) {
+        reasons(&node, pointer, into);
+    }
+    if let Some(why) = node.unknown().or_else(|| node.as_map()?.open.as_ref()) {
+        into.insert(pointer.clone(), why.to_string().into());
+    }
+    for (key, entry) in node.entries() {
+        let _ = write!(pointer, "/{}", key.replace('~', "~0").replace('/', "~1"));
+        reasons(&entry.value, pointer, into);
+        pointer.truncate(length);
+    }
+    for (index, item) in node.items().iter().enumerate() {
+        let _ = write!(pointer, "/{index}");
+        reasons(item, pointer, into);
+        pointer.truncate(length);
+    }
 }
 
 /// Calls `each` with every value that holds no others, and its JSON pointer (RFC 6901).
@@ -72,6 +104,10 @@ fn leaves<'a>(node: &'a Node, pointer: &mut String, each: &mut dyn FnMut(&str, &
 /// `objects` as a stream of YAML documents, as `kubectl kustomize` prints them.
 pub(crate) fn render_yaml(sources: &Sources, objects: &[&Node], origins: bool) -> String {
     let documents = objects.iter().map(|object| {
+        if let (Some(why), Some(object)) = (object.unknown(), object.if_there()) {
+            let text = render_yaml(sources, &[&object], origins);
+            return format!("# perhaps: {}\n{text}", why.replace('\n', " "));
+        }
         let emitted = emit::emit(object);
         if origins { annotated(sources, object, &emitted) } else { emitted.text }
     });

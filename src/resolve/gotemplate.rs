@@ -100,6 +100,11 @@ impl TemplateSet {
         eval::Execution::new(self, host).template(name, dot, &dot.origin)
     }
 
+    /// Whether there is a template of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.templates.contains_key(name)
+    }
+
     fn find(&self, name: &str) -> Option<(&[parse::Action], &MarkedText)> {
         let (body, index) = self.templates.get(name)?;
         Some((body, self.texts.get(*index)?))

@@ -1,14 +1,20 @@
 //! Helm: layers of values, and what the charts that we know make of them.
 
 mod bitnami;
+mod builtin;
 mod chart;
+mod chart_files;
 mod copy;
+mod dependencies;
 mod family;
 mod gitops;
+mod ignore;
 mod kubernetes_sigs;
 mod local;
 mod object;
+pub(crate) mod package;
 mod print;
+pub(crate) mod render;
 mod stable;
 pub(crate) mod strvals;
 mod template;
@@ -17,6 +23,7 @@ mod versions;
 
 use semver::Version;
 
+pub(crate) use builtin::ApiVersions;
 pub(crate) use family::{family, recognize_values};
 pub(crate) use gitops::{gitops, is_gitops};
 #[cfg(test)]

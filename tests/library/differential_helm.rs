@@ -112,7 +112,7 @@ args: []
 resources: {requests: {cpu: 100m, memory: 200Mi}}
 "#;
 
-fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     let program = std::env::var_os("HELM").map(PathBuf::from);
     if program.is_none() {
         println!("skipped: HELM names no program");

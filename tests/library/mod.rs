@@ -42,6 +42,7 @@ mod kustomize_properties;
 
 mod approver;
 mod autoscalers;
+mod charts;
 mod configuration;
 mod emit;
 mod lower;
@@ -57,6 +58,7 @@ mod yaml;
 mod conformance_flux;
 mod conformance_helm;
 mod conformance_kustomize;
+mod differential_charts;
 mod differential_helm;
 
 mod odd_tools;

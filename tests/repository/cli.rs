@@ -105,6 +105,64 @@ fn what_cannot_be_done_is_said() {
 }
 
 #[test]
+fn a_chart_is_rendered_as_helm_template_does() {
+    let dir = repository(
+        "
+        //- app/Chart.yaml
+        {apiVersion: v2, name: app, version: 1.0.0}
+        //- app/values.yaml
+        replicas: 1
+        port: 80
+        //- app/templates/a.yaml
+        kind: A
+        metadata: {name: {{ .Release.Name }}, namespace: {{ .Release.Namespace }}}
+        replicas: {{ .Values.replicas }}
+        port: {{ .Values.port }}
+        secret: {{ randAlphaNum 8 }}
+        version: {{ .Capabilities.KubeVersion.Version }}
+        //- prod.yaml
+        replicas: 3
+        //- broken.yaml
+        - 1
+        //- refuses/Chart.yaml
+        {apiVersion: v2, name: refuses, version: 1.0.0}
+        //- refuses/templates/a.yaml
+        {{ required \"a is needed\" .Values.a }}
+        ",
+    );
+    let at = |path: &str| dir.path().join(path);
+    let arguments = "render --release-name x --namespace web --set port=81 --kube-version 1.33 \
+                     --origins --root";
+    let paths = [dir.path(), Path::new("--values"), &*at("prod.yaml"), &*at("app")];
+    let output = program(arguments, &paths);
+    let expected = [
+        "kind: A # app/templates/a.yaml:1",
+        "metadata:",
+        "  name: x # written",
+        "  namespace: web # written",
+        "port: 81 # written",
+        "replicas: 3 # prod.yaml:1",
+        "secret: <unknown> # unknown: `randAlphaNum` gives something else each time",
+        "version: v1.33.0 # written",
+    ];
+    assert_eq!(output.out.lines().collect::<Vec<_>>(), expected, "{}", output.err);
+    assert_eq!(output.status, 0);
+    let json = program("render --format json", &[&*at("app")]).out;
+    assert!(json.contains("\"/version\": \"the version of Kubernetes is not known\""), "{json}");
+    for (arguments, paths, said) in [
+        ("render --values", &[at("broken.yaml"), at("app")][..], "not a mapping"),
+        ("render", &[at("refuses")], "a is needed"),
+        ("render --set a", &[at("app")], "--set a"),
+        ("render --kube-version new", &[at("app")], "no version"),
+    ] {
+        let paths: Vec<&Path> = paths.iter().map(|it| &**it).collect();
+        let output = program(arguments, &paths);
+        assert_eq!(output.status, 2, "{arguments}");
+        assert!(output.err.contains(said), "{arguments}: {}", output.err);
+    }
+}
+
+#[test]
 fn what_else_can_be_rendered_is_said() {
     let dir = repository(
         "

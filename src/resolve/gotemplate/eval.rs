@@ -310,7 +310,7 @@ impl<'a> Execution<'a> {
         variables: &mut GoVariables,
         out: &mut MarkedText,
     ) -> Evaluated<()> {
-        let value = self.operands_of(over, place, dot, variables)?;
+        let value = self.operands_of(over, place, dot, variables)?.opened();
         let origin = value.origin.clone();
         self.deeper(&origin)?;
         let mut each = |run: &mut Self, key: GoValue, item: GoValue, out: &mut MarkedText| {

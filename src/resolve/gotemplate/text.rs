@@ -187,13 +187,13 @@ impl MarkedText {
     }
 
     /// A part of it that is a part of its bytes, such as what trimming leaves.
-    pub(super) fn part_of(&self, part: &str) -> Self {
+    pub(crate) fn part_of(&self, part: &str) -> Self {
         let start = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         self.part(start..start + part.len())
     }
 
     /// The texts between two of `separator`.
-    pub(super) fn split(&self, separator: &str) -> Vec<Self> {
+    pub(crate) fn split(&self, separator: &str) -> Vec<Self> {
         match separator {
             "" => {
                 self.text.char_indices().map(|(at, it)| self.part(at..at + it.len_utf8())).collect()

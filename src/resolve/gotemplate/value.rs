@@ -59,6 +59,11 @@ pub(crate) trait GoObject: std::fmt::Debug {
     fn printed(&self) -> Option<String> {
         None
     }
+
+    /// What stands in it, if it is a map that has methods, in the order of the keys.
+    fn entries(&self) -> Option<Vec<(Arc<str>, GoValue)>> {
+        None
+    }
 }
 
 impl GoValue {
@@ -234,6 +239,17 @@ impl GoValue {
         Some(Self::nil(by.unwrap_or(&self.origin)))
     }
 
+    /// The value; of an object that is a map, the map.
+    pub(super) fn opened(self) -> Self {
+        let GoData::Object(object) = &self.data else { return self };
+        let Some(entries) = object.entries() else { return self };
+        let mut map = GoMap::default();
+        for (key, value) in entries {
+            map.set(key, value);
+        }
+        Self::map(map, &self.origin)
+    }
+
     /// Whether a condition holds for it, as `text/template`'s `IsTrue` says.
     ///
     /// # Errors
@@ -259,7 +275,7 @@ impl GoValue {
                     _ => !map.entries.is_empty(),
                 }
             }
-            GoData::Object(_) => true,
+            GoData::Object(object) => object.entries().is_none_or(|it| !it.is_empty()),
             GoData::Unknown(why) => return Err(why.clone()),
         })
     }

@@ -1,0 +1,570 @@
+//! What the templates of a chart make of the values that reach it.
+//!
+//! `pkg/engine/engine.go` and `pkg/release/v1/util/{manifest,kind}_sorter.go` of Helm 4.
+
+use std::rc::Rc;
+
+use semver::Version;
+
+use crate::{
+    parse,
+    problem::Problem,
+    resolve::{
+        gotemplate::{
+            FunctionCall, GoData, GoError, GoHost, GoMap, GoValue, MarkedText, TemplateSet,
+        },
+        helm::{
+            builtin::{self, ApiVersions, KubeVersion},
+            chart_files::ChartFiles,
+            dependencies,
+            package::{Content, Package, Packed},
+        },
+    },
+    scalar::{self, Dialect, Scalar, Value},
+    source::{self, Sources},
+    tree::{Map, Node, Origin, Reason},
+};
+
+/// A release of a chart that is there.
+#[derive(Debug)]
+pub(crate) struct ChartInstallation<'a> {
+    /// `.Release.Name`
+    pub name: &'a str,
+    /// `.Release.Namespace`
+    pub namespace: &'a str,
+    /// The user's values.
+    pub values: &'a Node,
+    /// What names the release.
+    pub at: &'a Origin,
+    /// The cluster's version, if it is known.
+    pub kubernetes: Option<&'a Version>,
+    /// What is known of the APIs that the cluster has.
+    pub apis: ApiVersions,
+}
+
+/// What a release of a chart comes to.
+#[derive(Debug, Default)]
+pub(crate) struct ChartRendering {
+    /// What its templates print, in the order in which Helm installs it; hooks come last.
+    pub manifests: Vec<ChartManifest>,
+    /// The objects in `crds/`.
+    pub definitions: Vec<Node>,
+    /// The entries of `dependencies` that are not there, each with the values that reach it.
+    pub missing: Vec<MissingChart>,
+    /// What cannot be told, and what Helm refuses. Where it refuses something there are no objects.
+    pub problems: Vec<Problem>,
+}
+
+/// An object that a template prints.
+#[derive(Debug)]
+#[expect(dead_code, reason = "installers will tell the template")]
+pub(crate) struct ChartManifest {
+    /// The object.
+    pub node: Node,
+    /// The template, as `# Source:` names it.
+    pub template: Rc<str>,
+    /// Why it may not be there at all.
+    pub perhaps: Option<Reason>,
+}
+
+/// A chart that another one depends on and that is elsewhere.
+#[derive(Debug)]
+#[expect(dead_code, reason = "installers will look for it among the charts that are known")]
+pub(crate) struct MissingChart {
+    /// The entry of `dependencies`.
+    pub entry: Node,
+    /// What reaches it of the values of the chart above it.
+    pub values: Node,
+    /// Why it may be switched off.
+    pub perhaps: Option<Reason>,
+}
+
+/// Renders `package` as `release` installs it.
+pub(crate) fn render(
+    sources: &Sources,
+    package: Package,
+    release: &ChartInstallation<'_>,
+) -> ChartRendering {
+    let chosen = package.select(release.values);
+    let chosen = chosen.and_then(|it| Ok((it.complete(release.values)?, it)));
+    match chosen {
+        Ok((values, package)) => ChartRun::new(sources, release).of(&package, &values),
+        Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
+    }
+}
+
+/// A template, what it sees, and whether its chart may be switched off.
+struct Renderable<'a> {
+    name: Rc<str>,
+    file: &'a Packed,
+    dot: GoValue,
+    base: Rc<str>,
+    perhaps: Option<Reason>,
+}
+
+struct ChartRun<'a> {
+    sources: &'a Sources,
+    release: &'a ChartInstallation<'a>,
+    templates: Vec<Renderable<'a>>,
+    result: ChartRendering,
+    /// Whether any template may look into files.
+    files: bool,
+}
+
+impl<'a> ChartRun<'a> {
+    fn new(sources: &'a Sources, release: &'a ChartInstallation<'a>) -> Self {
+        let (templates, result) = (Vec::new(), ChartRendering::default());
+        Self { sources, release, templates, result, files: false }
+    }
+
+    fn of(mut self, package: &'a Package, values: &Node) -> ChartRendering {
+        self.files = reads_files(self.sources, package);
+        let root = GoValue::of(values);
+        let common = self.common();
+        self.chart(package, values, &root, &package.name, &common, None);
+        // Deeper ones first, so that those of a chart above take the place of those below.
+        let depth = |it: &Renderable<'_>| it.name.matches('/').count();
+        self.templates.sort_by(|a, b| (depth(b), &b.name).cmp(&(depth(a), &a.name)));
+        let templates = std::mem::take(&mut self.templates);
+        let mut set = TemplateSet::default();
+        for template in &templates {
+            let text = match text_of(self.sources, template.file) {
+                Ok(text) => text,
+                Err(why) => {
+                    self.result.problems.push(Problem::unresolved(self.release.at, &*why));
+                    continue;
+                }
+            };
+            if let Err(problem) = set.add(&template.name, text) {
+                self.refuse(problem, template.perhaps.is_some());
+            }
+        }
+        let host = HelmHost;
+        let mut printed = Vec::new();
+        for template in &templates {
+            let file = template.name.rsplit('/').next().unwrap_or_default();
+            if file.starts_with('_') || !set.has(&template.name) {
+                continue;
+            }
+            if let GoData::Map(dot) = &template.dot.data {
+                let string = |text: &str| GoValue::string(text, self.release.at);
+                let mut about = GoMap::default();
+                about.set("Name", string(&template.name));
+                about.set("BasePath", string(&template.base));
+                dot.borrow_mut().set("Template", GoValue::map(about, self.release.at));
+            }
+            match set.execute(&template.name, &template.dot, &host) {
+                // Notes are for people.
+                Ok(_) if file.ends_with("NOTES.txt") => {}
+                Ok(text) => printed.push((template, text)),
+                Err(error) => self.refuse(error.problem(), template.perhaps.is_some()),
+            }
+        }
+        printed.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        let mut manifests = Vec::new();
+        for (template, text) in &printed {
+            for document in split(text).iter().flat_map(MarkedText::documents) {
+                match document.root {
+                    Ok(node) if is_unknown_hook(&node) => {}
+                    Ok(node) => manifests.push(ChartManifest {
+                        node,
+                        template: template.name.clone(),
+                        perhaps: template.perhaps.clone().or(document.perhaps),
+                    }),
+                    Err((error, at)) => {
+                        let unsure = template.perhaps.is_some() || text.unknown_part().is_some();
+                        let message = format!(
+                            "what `{}` prints is not YAML: {}",
+                            template.name, error.message
+                        );
+                        self.result.problems.push(match unsure {
+                            true => Problem::unresolved(&at, message),
+                            false => Problem::refused(&at, message),
+                        });
+                    }
+                }
+            }
+        }
+        manifests.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        let refused = self.result.problems.iter().any(Problem::is_refusal);
+        self.result.manifests = if refused { Vec::new() } else { manifests };
+        self.result
+    }
+
+    fn refuse(&mut self, problem: Problem, perhaps: bool) {
+        let problem = match perhaps {
+            true => Problem::unresolved(&problem.at, &*problem.message),
+            false => problem,
+        };
+        self.result.problems.push(problem);
+    }
+
+    /// What the templates of all charts see.
+    fn common(&self) -> GoMap {
+        let at = self.release.at;
+        let string = |text: &str| GoValue::string(text, at);
+        let literal = |data| GoValue::new(data, at);
+        let map = |entries: Vec<(&str, GoValue)>| {
+            let mut map = GoMap::default();
+            for (key, value) in entries {
+                map.set(key, value);
+            }
+            GoValue::map(map, at)
+        };
+        let release = map(vec![
+            ("Name", string(self.release.name)),
+            ("Namespace", string(self.release.namespace)),
+            ("IsInstall", literal(GoData::Bool(true))),
+            ("IsUpgrade", literal(GoData::Bool(false))),
+            ("Revision", literal(GoData::Int(1))),
+            ("Service", string("Helm")),
+        ]);
+        let kubernetes = match self.release.kubernetes {
+            Some(version) => {
+                literal(GoData::Object(Rc::new(KubeVersion::new(version, at.clone()))))
+            }
+            None => GoValue::unknown(builtin::UNKNOWN_VERSION, at),
+        };
+        let apis = builtin::Apis::new(self.release.apis, self.release.kubernetes.cloned(), at);
+        let capabilities = map(vec![
+            ("KubeVersion", kubernetes),
+            ("APIVersions", literal(GoData::Object(Rc::new(apis)))),
+            (
+                "HelmVersion",
+                map(vec![("Version", string("v4.3.1")), ("GitTreeState", string("clean"))]),
+            ),
+        ]);
+        let mut common = GoMap::default();
+        common.set("Release", release);
+        common.set("Capabilities", capabilities);
+        common
+    }
+
+    /// Adds the templates of `package`, whose values are `own` and the same as templates see them.
+    /// What they see themselves.
+    fn chart(
+        &mut self,
+        package: &'a Package,
+        own: &Node,
+        values: &GoValue,
+        path: &str,
+        common: &GoMap,
+        perhaps: Option<&Reason>,
+    ) -> GoValue {
+        let at = self.release.at;
+        let is_root = !path.contains('/');
+        let mut dot = common.clone();
+        dot.set("Chart", metadata(package, is_root));
+        dot.set("Values", values.clone());
+        let files =
+            if self.files { ChartFiles::of(self.sources, package) } else { ChartFiles::default() };
+        dot.set("Files", GoValue::new(GoData::Object(Rc::new(files)), &package.metadata.origin));
+        let mut subcharts = GoMap::default();
+        for chart in &package.charts {
+            let name = &*chart.name;
+            let nothing = || GoValue::map(GoMap::default(), &values.origin);
+            let below = match &values.data {
+                GoData::Map(map) => {
+                    map.borrow().entries.get(name).map_or_else(nothing, |it| it.1.clone())
+                }
+                _ => values.clone(),
+            };
+            let node = own.perhaps_at_key(name);
+            let perhaps = perhaps.or(chart.perhaps.as_ref());
+            let path = format!("{path}/charts/{name}");
+            subcharts.set(name, self.chart(chart, &node, &below, &path, common, perhaps));
+        }
+        for (entry, why) in &package.missing {
+            let name = dependencies::key(entry);
+            let values = own.perhaps_at_key(name);
+            let perhaps = perhaps.or(why.as_ref()).cloned();
+            self.result.missing.push(MissingChart { entry: entry.clone(), values, perhaps });
+        }
+        dot.set("Subcharts", GoValue::map(subcharts, at));
+        let dot = GoValue::map(dot, &package.metadata.origin);
+        let base: Rc<str> = format!("{path}/templates").into();
+        for file in &package.templates {
+            let name = file.name.rsplit('/').next().unwrap_or_default();
+            if !package.is_library() || name.starts_with('_') {
+                self.templates.push(Renderable {
+                    name: format!("{path}/{}", file.name).into(),
+                    file,
+                    dot: dot.clone(),
+                    base: base.clone(),
+                    perhaps: perhaps.cloned(),
+                });
+            }
+        }
+        for file in package.files.iter().filter(|it| is_definition(&it.name)) {
+            let documents = match &file.content {
+                Content::File(file) => self.sources.documents(*file, Dialect::Sigs).clone(),
+                Content::Packed(_, place) => {
+                    let text = file.text(self.sources).unwrap_or_default();
+                    let node = Node::new(Scalar::string(text), place.clone());
+                    parse::embedded(self.sources, &node, Dialect::Sigs)
+                }
+            };
+            self.result.definitions.extend(documents.roots().cloned());
+        }
+        dot
+    }
+}
+
+/// The manifests in what a template prints (`SplitManifests`); what is no YAML keeps to itself.
+fn split(text: &MarkedText) -> Vec<MarkedText> {
+    let whole = text.as_str();
+    let ends = source::lines(whole).filter(|(_, line)| line.starts_with("---"));
+    let mut manifests = Vec::new();
+    let mut start = 0;
+    for (end, next) in ends.map(|(at, _)| (at, at + 3)).chain([(whole.len(), 0)]) {
+        if !whole[start..end].trim().is_empty() {
+            let mut manifest = text.part_of(&whole[start..end]);
+            // As it is sent to the cluster.
+            manifest.push_made("\n");
+            manifests.push(manifest);
+        }
+        start = next;
+    }
+    manifests
+}
+
+/// Whether the file of that name holds custom resource definitions.
+fn is_definition(name: &str) -> bool {
+    name.starts_with("crds/") && [".yaml", ".yml", ".json"].iter().any(|it| name.ends_with(it))
+}
+
+fn reads_files(sources: &Sources, package: &Package) -> bool {
+    let reads = |it: &Packed| it.text(sources).is_ok_and(|it| it.contains(".Files"));
+    package.templates.iter().any(reads)
+        || package.charts.iter().any(|it| reads_files(sources, it))
+        || package.values.walk().any(|it| it.as_str().is_some_and(|it| it.contains(".Files")))
+}
+
+/// The text of a file with where it stands.
+pub(super) fn text_of(sources: &Sources, file: &Packed) -> Result<MarkedText, Reason> {
+    let text = file.text(sources)?;
+    Ok(match &file.content {
+        Content::File(file) => MarkedText::file(text, *file),
+        Content::Packed(_, place) => MarkedText::value(text, place),
+    })
+}
+
+/// `.Chart`
+fn metadata(package: &Package, is_root: bool) -> GoValue {
+    let own = &package.metadata;
+    let text = |node: Option<&Node>| match node {
+        Some(node) => match node.unknown() {
+            Some(why) => GoValue::unknown(why.clone(), &node.origin),
+            None => GoValue::string(printed(node), &node.origin),
+        },
+        None => GoValue::string("", &own.origin),
+    };
+    let mut chart = GoMap::default();
+    for (field, key) in [
+        ("APIVersion", "apiVersion"),
+        ("AppVersion", "appVersion"),
+        ("Condition", "condition"),
+        ("Description", "description"),
+        ("Home", "home"),
+        ("Icon", "icon"),
+        ("KubeVersion", "kubeVersion"),
+        ("Tags", "tags"),
+        ("Type", "type"),
+        ("Version", "version"),
+    ] {
+        chart.set(field, text(own.get(key)));
+    }
+    let literal = |data| GoValue::new(data, &own.origin);
+    chart.set(
+        "Name",
+        match own.get("name") {
+            Some(name) if name.as_str() == Some(&package.name) => text(Some(name)),
+            _ => GoValue::string(&*package.name, &own.origin),
+        },
+    );
+    chart.set("IsRoot", literal(GoData::Bool(is_root)));
+    chart.set("Deprecated", literal(GoData::Bool(own.is_true_at("deprecated"))));
+    chart.set(
+        "Annotations",
+        own.get("annotations").map_or_else(
+            || literal(GoData::Nil),
+            |it| {
+                let texts = it.entries().map(|(key, it)| (key, text(Some(&it.value))));
+                let mut map = GoMap::default();
+                texts.for_each(|(key, value)| map.set(key, value));
+                GoValue::map(map, &it.origin)
+            },
+        ),
+    );
+    for (field, key) in [("Keywords", "keywords"), ("Sources", "sources")] {
+        let items = own.items_at(key).iter().map(|it| text(Some(it))).collect();
+        chart.set(field, GoValue::list(items, &own.origin));
+    }
+    let fields = |node: &Node, fields: &[(&str, &str)]| {
+        let mut map = GoMap::default();
+        for (field, key) in fields {
+            map.set(*field, text(node.get(key)));
+        }
+        map
+    };
+    let maintainer = |it: &Node| {
+        let map = fields(it, &[("Name", "name"), ("Email", "email"), ("URL", "url")]);
+        GoValue::map(map, &it.origin)
+    };
+    let maintainers = own.items_at("maintainers").iter().map(maintainer).collect();
+    chart.set("Maintainers", GoValue::list(maintainers, &own.origin));
+    let dependency = |it: &Node| {
+        let mut map = fields(
+            it,
+            &[
+                ("Name", "name"),
+                ("Version", "version"),
+                ("Repository", "repository"),
+                ("Condition", "condition"),
+                ("Alias", "alias"),
+            ],
+        );
+        map.set("Enabled", literal(GoData::Bool(true)));
+        GoValue::map(map, &it.origin)
+    };
+    let entries = package.dependencies.iter().flatten().map(dependency).collect();
+    chart.set("Dependencies", GoValue::list(entries, &own.origin));
+    GoValue::map(chart, &own.origin)
+}
+
+/// A scalar as it is read into a field that is text.
+fn printed(node: &Node) -> String {
+    match node.as_scalar().map(scalar::sigs) {
+        Some(Value::Str(text)) => text.to_owned(),
+        Some(Value::Bool(it)) => it.to_string(),
+        Some(Value::Int(it)) => it.to_string(),
+        Some(Value::Float(it)) => scalar::go_float(it, -4..21),
+        Some(Value::Null) | None => String::new(),
+    }
+}
+
+impl Node {
+    /// The value at `key` of a map; nothing where there is none, unknown where nobody can tell.
+    fn perhaps_at_key(&self, key: &str) -> Self {
+        match self.look(key) {
+            Ok(Some(it)) => it.clone(),
+            Ok(None) => Self::new(Map::default(), self.origin.clone()),
+            Err((why, at)) => Self::unknown_value(why, &at),
+        }
+    }
+}
+
+/// What Helm adds to the functions of Sprig.
+struct HelmHost;
+
+/// Functions that give something else each time.
+const RANDOM: &[&str] = &[
+    "now",
+    "randAlphaNum",
+    "randAlpha",
+    "randAscii",
+    "randNumeric",
+    "randBytes",
+    "randInt",
+    "shuffle",
+    "uuidv4",
+    "genPrivateKey",
+    "genCA",
+    "genCAWithKey",
+    "genSelfSignedCert",
+    "genSelfSignedCertWithKey",
+    "genSignedCert",
+    "genSignedCertWithKey",
+    "htpasswd",
+    "bcrypt",
+    "encryptAES",
+];
+
+impl GoHost for HelmHost {
+    fn function(&self, call: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>> {
+        Some(Ok(match call.name {
+            // Without a cluster there is nothing to look up.
+            "lookup" => GoValue::map(GoMap::default(), call.at),
+            "getHostByName" => GoValue::string("", call.at),
+            name if RANDOM.contains(&name) => {
+                GoValue::unknown(format!("`{name}` gives something else each time"), call.at)
+            }
+            "semverCompare" => return builtin::compare_unknown(call),
+            _ => return None,
+        }))
+    }
+}
+
+/// What Helm calls hooks; others it leaves out.
+const HOOKS: &[&str] = &[
+    "pre-install",
+    "post-install",
+    "pre-delete",
+    "post-delete",
+    "pre-upgrade",
+    "post-upgrade",
+    "pre-rollback",
+    "post-rollback",
+    "test",
+    "test-success",
+];
+
+/// Whether Helm leaves an object out, since it is a hook for something that it does not know.
+fn is_unknown_hook(node: &Node) -> bool {
+    let hooks = node.at("metadata.annotations").and_then(|it| it.get("helm.sh/hook")?.as_str());
+    let is_known = |it: &str| HOOKS.contains(&&*it.trim().to_lowercase());
+    hooks.is_some_and(|it| !it.split(',').all(is_known))
+}
+
+/// Where Helm installs an object: hooks apart, by kinds in its order, others by their names.
+fn rank(manifest: &ChartManifest) -> (bool, usize, &str) {
+    let kind = manifest.node.object_kind();
+    let annotations = manifest.node.at("metadata.annotations");
+    let hook = annotations.is_some_and(|it| it.get("helm.sh/hook").is_some());
+    match INSTALL_ORDER.iter().position(|it| *it == kind) {
+        Some(at) => (hook, at, ""),
+        None => (hook, INSTALL_ORDER.len(), kind),
+    }
+}
+
+/// `InstallOrder`
+const INSTALL_ORDER: &[&str] = &[
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];

@@ -1,0 +1,98 @@
+//! `render` of a chart: what `helm template` prints.
+
+use std::path::Path;
+
+use super::{CommandResult, Failure, Opened, Run, add_file, open, real, root_of};
+use crate::{
+    cli::ChartOptions,
+    data::kustomization,
+    problem::Problem,
+    resolve::helm::{
+        self, ApiVersions, package,
+        render::{self, ChartInstallation, ChartRendering},
+        strvals,
+    },
+    rules,
+    scalar::Dialect,
+    tree::{Map, Node, Origin, Via},
+};
+
+impl Run<'_, '_> {
+    pub(super) fn render_chart(
+        &mut self,
+        path: &Path,
+        chart: &ChartOptions,
+        origins: bool,
+    ) -> CommandResult {
+        let progress = self.progress();
+        let Opened { mut sources, scope, .. } = open(self.options, &[path.to_owned()], &progress)?;
+        progress.stage("rendering");
+        let root = match &self.options.root {
+            Some(root) => real(root)?,
+            None => root_of(&real(path)?),
+        };
+        let mut layers = Vec::new();
+        for file in &chart.values {
+            layers.push(add_file(&mut sources, &root, file)?);
+        }
+        let at = Origin::at(Via::Written, None);
+        let mut values = Node::new(Map::default(), at.clone());
+        for shown in layers {
+            let Some(file) = sources.find(&shown) else { continue };
+            match helm::layer(sources.documents(file, Dialect::Sigs), &at) {
+                Ok(layer) => values = helm::merge(&values, &layer),
+                Err(problem) => {
+                    return Err(Failure::Found(
+                        Box::new(sources),
+                        rules::problems(&[problem], None),
+                    ));
+                }
+            }
+        }
+        for set in &chart.set {
+            strvals::set(&mut values, set, false, &at)
+                .map_err(|why| Failure::Plain(format!("`--set {set}`: {why}")))?;
+        }
+        let dir = scope.paths.first().cloned().unwrap_or_default();
+        let package = match sources.find(&dir).filter(|_| !sources.is_dir(&dir)) {
+            Some(file) => package::load_archive(&sources, file, &Origin::start_of(file)),
+            None => package::load(&sources, &dir, &at),
+        };
+        let release = ChartInstallation {
+            name: &chart.release_name,
+            namespace: &chart.namespace,
+            values: &values,
+            at: &at,
+            kubernetes: chart.kube_version.as_ref(),
+            apis: ApiVersions::Template,
+        };
+        let rendering = match package {
+            Ok(package) => render::render(&sources, package, &release),
+            Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
+        };
+        drop(progress);
+        let ChartRendering { manifests, definitions, missing, problems } = rendering;
+        let mut problems = problems;
+        problems.extend(missing.iter().map(|it| {
+            let name = it.entry.str_at("name").unwrap_or_default();
+            let message =
+                format!("the chart `{name}` is not in `charts/`: what it makes is unknown");
+            Problem::unresolved(&it.entry.origin, message).hiding_objects()
+        }));
+        let definitions = definitions.into_iter().filter(|_| chart.include_crds);
+        let manifests = manifests.into_iter().map(|it| match it.perhaps {
+            Some(why) => it.node.perhaps(why, false),
+            None => it.node,
+        });
+        let objects: Vec<Node> = definitions.chain(manifests).collect();
+        let objects: Vec<&Node> = objects.iter().collect();
+        self.finish_render(sources, &objects, &problems, origins)
+    }
+}
+
+/// Whether `render` of `path` is about a chart: its archive, or a directory that is no kustomization.
+pub(super) fn is_chart(path: &Path) -> bool {
+    let has = |name: &str| path.join(name).is_file();
+    path.is_file() && path.extension().is_some_and(|it| it == "tgz")
+        || has("Chart.yaml") && !kustomization::FILES.iter().any(|it| has(it))
+}

@@ -1,0 +1,235 @@
+//! Charts that are there, loaded and rendered without a Helm to compare with.
+
+use std::io::Write as _;
+
+use insta::assert_snapshot;
+
+use super::{common::fixture::files, nowhere};
+use crate::{
+    emit,
+    resolve::helm::{
+        ApiVersions,
+        package::{self, Package},
+        render::{self, ChartInstallation, ChartRendering},
+    },
+    source::{Relevance, Sources, Text},
+    tree::{Map, Node},
+};
+
+/// The release `app` of the chart in `chart/` with the values of `user.yaml`, if there are any.
+fn rendered(sources: &Sources) -> ChartRendering {
+    let values = match sources.find("user.yaml") {
+        Some(_) => super::roots(sources, "user.yaml").remove(0),
+        None => Node::new(Map::default(), nowhere()),
+    };
+    let release = ChartInstallation {
+        name: "app",
+        namespace: "web",
+        values: &values,
+        at: &nowhere(),
+        kubernetes: None,
+        apis: ApiVersions::Template,
+    };
+    match package::load(sources, "chart", &nowhere()) {
+        Ok(package) => render::render(sources, package, &release),
+        Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
+    }
+}
+
+/// Objects, then what is missing, then problems with their places.
+fn told(sources: &Sources, rendering: &ChartRendering) -> String {
+    let mut told = Vec::new();
+    for manifest in &rendering.manifests {
+        let perhaps = manifest.perhaps.as_ref().map(|it| format!("# perhaps: {it}\n"));
+        told.push(perhaps.unwrap_or_default() + &emit::yaml(&manifest.node));
+    }
+    let missing = rendering
+        .missing
+        .iter()
+        .map(|it| format!("missing: {} {}\n", it.entry.to_json()["name"], it.values.to_json()));
+    told.extend(missing);
+    told.extend(rendering.problems.iter().map(|it| {
+        let at = it
+            .at
+            .written_at()
+            .map(|span| format!("{}:{}", sources[span.file].path, sources.start(span).line));
+        format!("{}: {} {}\n", it.kind.rule(), it.message, at.unwrap_or_default())
+    }));
+    told.join("---\n")
+}
+
+fn tell(text: &str) -> String {
+    let sources = super::fixture(text);
+    told(&sources, &rendered(&sources))
+}
+
+/// An archive of `files`.
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(u64::try_from(text.len()).expect("it is short"));
+        header.set_mode(0o644);
+        // `set_path` refuses what leads out.
+        header.as_gnu_mut().expect("it is one").name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_cksum();
+        archive.append(&header, text.as_bytes()).expect("it is written");
+    }
+    let tar = archive.into_inner().expect("it is written");
+    let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    zipped.write_all(&tar).expect("it is written");
+    zipped.finish().expect("it is written")
+}
+
+fn with_archive(text: &str, path: &str, bytes: Vec<u8>) -> Sources {
+    let listing = files(&[], text).into_iter();
+    let listing = listing.map(|(path, text)| (path, Relevance::None, Some(Text::Utf8(text))));
+    Sources::of_bytes(listing.collect(), vec![(path.to_owned(), bytes)])
+}
+
+#[test]
+fn a_chart_makes_objects_in_the_order_of_helm() {
+    let told = tell(
+        r#"
+        //- chart/Chart.yaml
+        {apiVersion: v2, name: web, version: 1.2.3, appVersion: 1.10}
+        //- chart/values.yaml
+        replicas: 2
+        text: '{{ .Release.Name }}-{{ .Chart.AppVersion }}'
+        //- chart/templates/_helpers.tpl
+        {{- define "web.name" }}{{ .Release.Name }}-{{ .Chart.Name }}{{ end -}}
+        //- chart/templates/NOTES.txt
+        {{ .Release.Name }}: it runs
+        //- chart/templates/deployment.yaml
+        kind: Deployment
+        metadata: {name: {{ include "web.name" . }}, namespace: {{ .Release.Namespace }}}
+        spec:
+          replicas: {{ .Values.replicas }}
+        ---
+        ---
+        kind: Service
+        metadata: {name: {{ .Template.Name | base }}}
+        //- chart/templates/job.yaml
+        kind: Job
+        metadata: {name: hook, annotations: {helm.sh/hook: "pre-install, post-upgrade"}}
+        ---
+        kind: Job
+        metadata: {name: old-hook, annotations: {helm.sh/hook: crd-install}}
+        ---
+        kind: ConfigMap
+        data:
+          text: |
+            {{ tpl .Values.text . }}
+          files: {{ range $name, $_ := .Files.Glob "files/*" }}{{ $name }} {{ end }}
+          {{- (.Files.Glob "files/**").AsConfig | nindent 2 }}
+          last: |-
+            {{ .Files.Get "files/a.txt" }}
+        //- chart/files/a.txt
+        of a
+        //- chart/files/deep/b.txt
+        of b
+        //- chart/files/deep/b.bak
+        of b, once
+        //- chart/.helmignore
+        *.bak
+        "#,
+    );
+    assert_snapshot!(told);
+}
+
+#[test]
+fn what_a_release_may_depend_on_is_told() {
+    let chart = |user: &str| {
+        tell(&format!(
+            r#"
+            //- chart/Chart.yaml
+            apiVersion: v2
+            name: top
+            version: 1.0.0
+            dependencies:
+              - {{name: there, version: 1.x, condition: there.enabled}}
+              - {{name: there, version: 1.x, alias: twice, tags: [more], import-values: [web]}}
+              - {{name: elsewhere, version: 1.0.0, repository: "https://example.com", condition: elsewhere.enabled}}
+              - {{name: beside, version: 1.0.0, repository: "file://../beside"}}
+            //- chart/values.yaml
+            there: {{enabled: false}}
+            global: {{zone: a}}
+            elsewhere: {{enabled: true, x: 1}}
+            //- chart/templates/a.yaml
+            kind: A
+            port: {{{{ .Values.port }}}}
+            below: {{{{ hasKey .Subcharts "there" }}}}
+            //- chart/charts/there/Chart.yaml
+            {{apiVersion: v2, name: there, version: 1.4.0}}
+            //- chart/charts/there/values.yaml
+            exports: {{web: {{port: 8080}}}}
+            //- chart/charts/there/templates/b.yaml
+            kind: B
+            name: {{{{ .Chart.Name }}}} {{{{ .Values.global.zone }}}}
+            //- chart/charts/_left/out
+            //- beside/Chart.yaml
+            {{apiVersion: v2, name: beside, version: 1.0.0, type: library}}
+            //- beside/templates/c.yaml
+            kind: C
+            //- user.yaml
+            {user}
+            "#
+        ))
+    };
+    assert_snapshot!(chart("tags: {more: true}"));
+    assert_snapshot!(chart(
+        "{there: {enabled: true}, tags: {more: false}, elsewhere: {enabled: false}}"
+    ));
+    assert_snapshot!(chart("{there: text}"));
+}
+
+#[test]
+fn a_chart_may_be_packed() {
+    let packed = |version: &str| {
+        archive(&[
+            ("sub/Chart.yaml", &format!("{{apiVersion: v2, name: sub, version: {version}}}")),
+            ("sub/values.yaml", "a: 1\n"),
+            ("sub/templates/a.yaml", "kind: A\na: {{ .Values.a }}\nb: {{ .Chart.Version }}\n"),
+        ])
+    };
+    let chart = "
+        //- chart/Chart.yaml
+        apiVersion: v2
+        name: top
+        version: 1.0.0
+        dependencies:
+          - {name: sub, version: 2.0.0}
+        ";
+    let sources = with_archive(chart, "chart/charts/sub-2.0.0.tgz", packed("2.0.0"));
+    let rendering = rendered(&sources);
+    assert_snapshot!(told(&sources, &rendering));
+    let at = rendering.manifests[0].node.at("a").expect("a value").origin.written_at();
+    let at = at.expect("a person changes the version");
+    assert_eq!(sources.slice(at), "2.0.0");
+}
+
+#[test]
+fn a_hostile_archive_is_refused() {
+    let load = |bytes: Vec<u8>| -> Result<Package, String> {
+        let sources = with_archive("//- a\n", "x.tgz", bytes);
+        let file = sources.find("x.tgz").expect("it is listed");
+        package::load_archive(&sources, file, &nowhere()).map_err(|it| it.message.into())
+    };
+    let chart = ("x/Chart.yaml", "{name: x, version: 1.0.0}");
+    assert!(load(archive(&[chart])).is_ok());
+    for (path, said) in [
+        ("x/../../etc/passwd", "outside"),
+        ("/etc/passwd", "outside"),
+        ("passwd", "outside"),
+        ("x/charts/y/Chart.yaml", "no `name`"),
+        ("x/charts/y.tgz", "broken"),
+    ] {
+        let error = load(archive(&[chart, (path, "{}")])).expect_err(path);
+        assert!(error.contains(said), "{path}: {error}");
+    }
+    let large = "a".repeat(6 << 20);
+    let error = load(archive(&[chart, ("x/large", &large)])).expect_err("it is too large");
+    assert!(error.contains("larger"), "{error}");
+    assert!(load(b"no archive".to_vec()).is_err());
+    assert!(load(archive(&[("x/a", "")])).is_err());
+}
