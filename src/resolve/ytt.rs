@@ -11,8 +11,9 @@ use crate::{
     tree::{Kind, Node, Origin},
 };
 
-/// Why a value cannot be told.
-const WHY: &str = "ytt computes it";
+/// Why a value cannot be told, and what is said of all of them.
+pub(super) const WHY: &str =
+    "what ytt's templates and overlays make of these manifests is not evaluated";
 
 /// A document that is merged over others.
 #[derive(Debug, Clone)]
@@ -222,7 +223,8 @@ mod tests {
     use super::literals;
     use crate::{
         config::Config,
-        pipeline::{analyze, check},
+        pipeline::analyze,
+        problem::ProblemKind::Unresolved,
         tests::{fixture, unindented},
     };
 
@@ -248,7 +250,8 @@ mod tests {
         let [upstream, more] = [UPSTREAM, more].map(unindented);
         let files = if more.contains("upstream/") { more } else { upstream + &more };
         let (_, clusters) = analyze(&fixture(&files), &Config::default());
-        let notes = check(&clusters).iter().filter(|it| it.rule == "unresolved").count();
+        let problems = clusters.iter().flat_map(|it| &it.problems);
+        let notes = problems.filter(|it| it.concerns && it.kind == Unresolved).count();
         let server = clusters.iter().find_map(|it| it.metrics_servers.first());
         let server = server.expect("a metrics-server");
         let show = |it: Option<String>| it.unwrap_or_else(|| "?".to_owned());

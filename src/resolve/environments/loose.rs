@@ -186,8 +186,8 @@ impl Loose {
             objects.extend(matched.iter().filter_map(|it| overlay.over(sources, it)));
             self.objects = objects;
         }
-        let why = "what ytt's templates and overlays make of these manifests is not evaluated";
-        self.problems.extend(self.by_ytt.take().map(|at| Problem::unresolved(&at, why)));
+        let problem = |at| Problem::unresolved(&at, ytt::WHY);
+        self.problems.extend(self.by_ytt.take().map(problem));
         self
     }
 
