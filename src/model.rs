@@ -59,6 +59,7 @@ use semver::Version;
 use crate::{
     data::Family,
     problem::Problem,
+    source::Span,
     tree::{Origin, Reason},
 };
 
@@ -119,6 +120,8 @@ pub(crate) struct Cluster {
     pub serving: Serving,
     /// The variables of Flux that are meant for metrics-server.
     pub variables: Vec<VariableUse>,
+    /// The commands of scripts that are judged as what they install.
+    pub commands: Vec<Span>,
     /// What could not be read or resolved.
     pub problems: Vec<Problem>,
 }

@@ -180,7 +180,8 @@ pub(crate) fn is_script(path: &str) -> bool {
             | "Tiltfile"
     ) || matches!(name, "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile")
         || matches!(name, "Tiltfile" | "Vagrantfile" | "Jenkinsfile")
-        || (!name.contains('.') && matches!(source::file_name(dir), "scripts" | "script" | "hack"))
+        || (!name.contains('.')
+            && matches!(source::file_name(dir), "scripts" | "script" | "hack" | "bin" | "ci"))
 }
 
 /// Files that connect others whatever they say.

@@ -22,6 +22,8 @@ pub(crate) mod layout;
 mod names;
 mod prepared;
 pub(crate) mod script;
+mod scripts;
+mod shell;
 pub(crate) mod template;
 pub(crate) mod terraform;
 mod values_file;

@@ -138,6 +138,7 @@ pub(crate) fn lower(
         cert_manager: cert_manager(environment),
         serving,
         variables: variables::of(environment),
+        commands: environment.commands.clone(),
         problems,
     }
 }

@@ -56,8 +56,13 @@ fn installed(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
     let problems = clusters.iter().flat_map(|it| &it.problems).filter(|it| it.concerns);
     let said: BTreeSet<FileId> = problems.filter_map(|it| Some(it.at.written_at()?.file)).collect();
     // A values file that nothing else names is judged as a command would have it.
-    let is_read = |dir: &str, command: &str| {
-        assumed.iter().any(|it| command::means_any(dir, command, &it.environment).is_some())
+    let commands: Vec<Span> = clusters.iter().flat_map(|it| it.commands.iter().copied()).collect();
+    let is_read = |dir: &str, command: &str, at: Span| {
+        let means = |it: &&&Cluster| command::means_any(dir, command, &it.environment).is_some();
+        (!command.contains("--set") && assumed.iter().any(|it| means(&it)))
+            || commands
+                .iter()
+                .any(|it| it.file == at.file && it.range().contains(&(at.start as usize)))
     };
     let is_apart = |it: &UnreadInstallation| it.apart && it.what == What::Server;
     // What a ConfigMap holds is judged there when something that is read applies it.
@@ -93,7 +98,7 @@ mod tests {
         assert_eq!(told("kubectl apply -f ../clusters/a/metrics-server.yaml\n"), 0);
         assert_eq!(told("kubectl apply -f clusters/a/metrics-server.yaml\n"), 0);
         assert_eq!(told("kubectl apply -f clusters/$CLUSTER/metrics-server.yaml\n"), 0);
-        assert_eq!(told("helm install metrics-server metrics-server/metrics-server\n"), 1);
+        assert_eq!(told("helm install metrics-server metrics-server/metrics-server\n"), 0);
         assert_eq!(told("kubectl apply -f https://example.com/metrics-server.yaml\n"), 1);
         let patch = "kubectl -n kube-system patch deployment metrics-server --patch-file p.json\n";
         assert_eq!(told(patch), 1);

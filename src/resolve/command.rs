@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::source;
+use crate::{data::words, resolve::names::environment_of, source};
 
 /// Programs, what they are told when they deal with what they name, and what becomes of that.
 const INSTALL: &[(&str, &str, &str)] = &[
@@ -171,6 +171,16 @@ fn means(dir: &str, word: &str, path: &str) -> Option<Means> {
             names.any(covers).then_some(Means::Perhaps)
         }
     }
+}
+
+/// Whether what is at `path` is written for readers or tests rather than for a cluster.
+pub(super) fn is_aside(path: &str) -> bool {
+    let docs = ["doc", "docs", "documentation"];
+    let lists = [words::TESTS, words::EXAMPLES, &docs];
+    // `clusters/test` is a cluster.
+    let place = environment_of(path).map_or(0, str::len);
+    let mut words = path[place..].split(|it: char| !it.is_alphanumeric());
+    words.any(|it| lists.iter().any(|list| list.contains(&it)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::{
     config::EnvironmentConfig,
     data::Family,
     problem::{Problem, UnitId},
-    source::FileId,
+    source::{FileId, Span},
     tree::{Node, Origin, Reason},
 };
 
@@ -33,6 +33,10 @@ pub(crate) struct Environment {
     pub units: Vec<Unit>,
     /// The variables that Flux may put into objects, each definition once.
     pub variables: Vec<DefinedVariable>,
+    /// The commands of scripts that it is made of.
+    pub commands: Vec<Span>,
+    /// The tool by which these start its cluster on the machine that runs them, and where.
+    pub local: Option<(&'static str, Origin)>,
     /// Whether nothing in it speaks of our subject: it is there for what scales workloads.
     pub aside: bool,
 }
@@ -105,6 +109,8 @@ impl Environment {
             problems: Vec::new(),
             units: Vec::new(),
             variables: Vec::new(),
+            commands: Vec::new(),
+            local: None,
             aside: false,
         }
     }

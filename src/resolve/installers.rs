@@ -16,7 +16,7 @@ use crate::{
         fleet, flux, helm_chart, helm_chart_proxy, helmfile,
         install::{Declared, Discovery, Reached},
         layout::{Closure, Layout},
-        terraform,
+        scripts, terraform,
     },
     source::Relevance,
     tree::Origin,
@@ -26,7 +26,8 @@ use crate::{
 type Finder = fn(&Context<'_>, &Layout<'_>) -> Discovery;
 
 /// The tools whose environments do not depend on what others build. Argo CD's do.
-const FINDERS: &[Finder] = &[fleet::environments, helmfile::environments, terraform::environments];
+const FINDERS: &[Finder] =
+    &[fleet::environments, helmfile::environments, terraform::environments, scripts::environments];
 
 /// Turns custom resources of one kind among an environment's objects into releases of charts, and
 /// adds what those render.
@@ -146,5 +147,7 @@ fn join(environments: &mut Vec<Environment>, part: Environment) {
         problem
     }));
     whole.units.extend(part.units);
+    whole.commands.extend(part.commands);
+    whole.local = whole.local.take().or(part.local);
     part.variables.into_iter().for_each(|it| whole.define(it));
 }

@@ -36,14 +36,18 @@ use indexmap::IndexMap;
 
 use crate::{
     data::kustomization::FILES,
+    parse,
     problem::Problem,
     resolve::{
         context::{Context, Purpose},
         environment::Release,
+        helm,
         kustomize::{
             file::Kustomization, layer::Layer, load::Loader, resource::Resource, value::Outcome,
         },
     },
+    scalar::Dialect,
+    source::Sources,
     tree::{Node, Origin, Via},
 };
 
@@ -165,6 +169,45 @@ pub(crate) fn build(context: &Context<'_>, dir: &str, options: &BuildOptions) ->
         target::kustomization(&loader, &at, edits)
     };
     run(loader, kustomization, Layer::empty())
+}
+
+/// How a patch of the API changes an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PatchKind {
+    /// Lists are merged by their keys.
+    Strategic,
+    /// RFC 7386.
+    Merge,
+    /// RFC 6902.
+    Json,
+}
+
+/// `object` with the patch in `text`, as `kubectl patch` has it.
+///
+/// # Errors
+/// What is no patch of that kind, or does not fit.
+pub(crate) fn patched(
+    sources: &Sources,
+    object: &Node,
+    text: &Node,
+    kind: PatchKind,
+) -> Result<Node, Box<Problem>> {
+    let refused = || Box::new(Problem::refused(&text.origin, "this is not a patch of that type"));
+    let documents = parse::embedded(sources, text, Dialect::Sigs);
+    let patch = documents.roots().next().filter(|it| it.as_map().is_some());
+    match kind {
+        PatchKind::Json => {
+            let text = text.as_str().unwrap_or_default().trim();
+            let operations = json::decode(&documents, text).ok_or_else(refused)?;
+            let (patched, problem) = operations.apply(object)?;
+            problem.map_or(Ok(patched), Err)
+        }
+        PatchKind::Merge => Ok(helm::coalesce(patch.ok_or_else(refused)?, object)),
+        PatchKind::Strategic => {
+            let merged = merge::merge(object, patch.ok_or_else(refused)?)?;
+            merged.map(|it| output::canonical(&it)).ok_or_else(refused)
+        }
+    }
 }
 
 /// Runs the fields of `kustomization` (`patches`, `images`, …) over `objects`: a post-renderer.

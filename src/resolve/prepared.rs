@@ -59,7 +59,11 @@ pub(crate) fn runs_commands(path: &str) -> bool {
         || in_pipelines.iter().any(|it| path.starts_with(it))
         || pipelines.contains(&stem)
         || stem.ends_with("-pipelines")
-        || matches!(stem, "Taskfile" | "taskfile" | "Dockerfile" | "Containerfile" | "Earthfile")
+        || matches!(
+            stem,
+            "Taskfile" | "taskfile" | "Dockerfile" | "Containerfile" | "Earthfile" | "action"
+        )
+        || matches!(name, "mise.toml" | ".mise.toml")
 }
 
 /// A word of a shell that may be a path, with what stands for other text in it.

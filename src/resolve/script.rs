@@ -10,16 +10,10 @@ use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use crate::{
-    data::{
-        subject::{APPROVERS, SERVER, What},
-        words,
-    },
+    data::subject::{APPROVERS, SERVER, What},
     problem::Problem,
     relevance::is_script,
-    resolve::{
-        command::{self, Installation},
-        names::environment_of,
-    },
+    resolve::command::{self, Installation},
     source::{self, FileId, Relevance, Source, Sources, Span},
     tree::Origin,
 };
@@ -50,14 +44,15 @@ fn is_said_in(text: &str) -> bool {
 
 /// Each installation or configuration in the repository that is not read.
 ///
-/// `is_read` says whether the values file at that path is judged already as a command in a directory
-/// has it.
+/// `is_read` says whether a command in a directory, at that place, is judged already: as what it
+/// installs, or by the values file that it names.
 pub(crate) fn found(
     sources: &Sources,
-    is_read: &dyn Fn(&str, &str) -> bool,
+    is_read: &dyn Fn(&str, &str, Span) -> bool,
 ) -> Vec<UnreadInstallation> {
     let files = sources.iter().filter(|(_, it)| {
-        matches!(it.relevance, Relevance::Script | Relevance::Subject) && !is_aside(&it.path)
+        matches!(it.relevance, Relevance::Script | Relevance::Subject)
+            && !command::is_aside(&it.path)
     });
     let files: BTreeSet<FileId> = files.map(|(file, _)| file).chain(programs(sources)).collect();
     files.into_iter().flat_map(|file| of_file(sources, file, is_read)).collect()
@@ -71,15 +66,16 @@ pub(crate) fn programs(sources: &Sources) -> impl Iterator<Item = FileId> {
     let is_project = |it: &&Source| PROJECTS.contains(&source::file_name(&it.path));
     let projects = sources.iter().map(|(_, it)| it).filter(is_project);
     let programs = projects.flat_map(|it| sources.below(source::parent(&it.path)));
-    let is_own =
-        |path: &str| tools::is_program(path) && !path.contains("node_modules/") && !is_aside(path);
+    let is_own = |path: &str| {
+        tools::is_program(path) && !path.contains("node_modules/") && !command::is_aside(path)
+    };
     programs.filter(move |it| is_own(&sources[*it].path))
 }
 
 fn of_file(
     sources: &Sources,
     file: FileId,
-    is_read: &dyn Fn(&str, &str) -> bool,
+    is_read: &dyn Fn(&str, &str, Span) -> bool,
 ) -> Vec<UnreadInstallation> {
     let (path, text) = (&*sources[file].path, sources.text(file));
     // Most files only speak of kubelets or nodes, and those that name it do so in few lines.
@@ -122,7 +118,8 @@ fn of_file(
         for Installation { at: begin, command, verb } in command::installing(line, is_script) {
             let what = if names.server(command) { Some(What::Server) } else { What::of(command) };
             if let Some(what) = what
-                && (command.contains("--set") || !is_read(dir, command))
+                && !command.contains("--dry-run")
+                && !is_read(dir, command, Span::new(file, start + begin..start + begin + 1))
             {
                 let start = start + begin;
                 let apart = !takes_from(sources, dir, command);
@@ -195,16 +192,6 @@ fn first_line(text: &str) -> usize {
     line.trim_end_matches(['\\', ' ', '\t']).len()
 }
 
-/// Whether what is at `path` is written for readers or tests rather than for a cluster.
-fn is_aside(path: &str) -> bool {
-    let docs = ["doc", "docs", "documentation"];
-    let lists = [words::TESTS, words::EXAMPLES, &docs];
-    // `clusters/test` is a cluster.
-    let place = environment_of(path).map_or(0, str::len);
-    let mut words = path[place..].split(|it: char| !it.is_alphanumeric());
-    words.any(|it| lists.iter().any(|list| list.contains(&it)))
-}
-
 /// What a program is called, by its path.
 fn by(path: &str) -> &'static str {
     let name = source::file_name(path);
@@ -226,7 +213,7 @@ mod tests {
     /// What is found in a repository: `path:line message`.
     fn notes(files: &str) -> String {
         let sources = fixture(files);
-        let found = found(&sources, &|_, it| it.contains("read.yaml"));
+        let found = found(&sources, &|_, it, _| it.contains("read.yaml") && !it.contains("--set"));
         let lines = found.into_iter().map(|it| {
             let line = it.problem.at.written_at().map_or(0, |it| sources.start(it).line);
             format!("{}:{line} {}\n", sources[it.file].path, it.problem.message)

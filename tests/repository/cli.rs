@@ -192,7 +192,7 @@ fn show_says_what_is_found_and_not_read() {
     let dir = repository(
         "
         //- up.sh
-        helm upgrade --install metrics-server metrics-server/metrics-server --set replicas=2
+        helm upgrade --install metrics-server $CHARTS/metrics-server --set replicas=2
         ",
     );
     let told = "unresolved: metrics-server is installed by a script, which is not read (up.sh:1)";

@@ -23,6 +23,11 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
             }
         }
     }
+    if let Some((tool, at)) = &input.environment.local
+        && input.may_be_local_in("")
+    {
+        platform.is_local(tool, at);
+    }
     for file in input.own_scripts(SCRIPTS) {
         script(input, file, platform);
     }

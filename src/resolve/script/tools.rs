@@ -161,7 +161,7 @@ mod tests {
     /// The lines at which something is installed, and by what: `path:line tool`.
     fn told(files: &str) -> String {
         let sources = fixture(files);
-        let lines = found(&sources, &|_, _| false).into_iter().map(|it| {
+        let lines = found(&sources, &|_, _, _| false).into_iter().map(|it| {
             let line = it.problem.at.written_at().map_or(0, |it| sources.start(it).line);
             let by = it.problem.message.split(" by ").nth(1).unwrap_or_default().to_owned();
             format!(

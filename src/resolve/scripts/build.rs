@@ -1,0 +1,263 @@
+//! What the steps of commands come to.
+
+use std::collections::BTreeSet;
+
+use super::{ObjectPatch, Session};
+use crate::{
+    problem::Problem,
+    resolve::{
+        context::Context,
+        environment::{EntryKind, Environment, Object, Release, Unit},
+        install::Reached,
+        kustomize::{self, BuildOptions},
+        layout,
+        template::placeholders,
+    },
+    scalar::Dialect,
+    source::{FileId, Span},
+    tree::{self, Node, Origin, Reason},
+};
+
+/// The environments of the blocks of the file at `path`: one of all that can be of one cluster.
+pub(super) fn together(path: &str, sessions: Vec<Session<'_>>) -> Vec<(Environment, Reached)> {
+    let mut groups: Vec<Session<'_>> = Vec::new();
+    for session in sessions.into_iter().filter(|it| !it.steps.is_empty()) {
+        let names = session.names();
+        let fits = |it: &&mut Session<'_>| {
+            it.local.is_some() == session.local.is_some() && it.names().is_disjoint(&names)
+        };
+        match groups.iter_mut().find(fits) {
+            Some(group) => group.steps.extend(session.steps),
+            None => groups.push(session),
+        }
+    }
+    let several = groups.len() > 1;
+    let named = groups.into_iter().map(|it| {
+        let name = if several { format!("{path} ({})", it.name) } else { path.to_owned() };
+        it.build(name)
+    });
+    named.collect()
+}
+
+/// What a command does.
+#[derive(Debug, Clone)]
+pub(super) enum Doing {
+    Release(Box<Release>, Vec<Problem>),
+    Objects(Vec<Node>, Vec<Problem>),
+    /// It applies files of the repository, which are judged where they lie.
+    Files(Vec<FileId>),
+    /// The same of a directory with a kustomization.
+    Build(String),
+    Patch(Box<ObjectPatch>),
+}
+
+/// What a command does, in which branch, and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct CommandStep {
+    pub doing: Doing,
+    pub branch: Vec<(usize, usize)>,
+    pub at: Vec<Span>,
+}
+
+impl CommandStep {
+    /// Whether it happens whenever `earlier` has.
+    fn follows(&self, earlier: &[(usize, usize)]) -> bool {
+        earlier.starts_with(&self.branch)
+    }
+
+    /// The release or the objects that it is about.
+    fn names(&self) -> Vec<String> {
+        let of_object = |it: &Node| format!("{} {}", it.object_kind(), it.object_name());
+        match &self.doing {
+            Doing::Release(release, _) => vec![format!("{} {}", release.namespace, release.name)],
+            Doing::Objects(objects, _) => objects.iter().map(of_object).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Session<'_> {
+    /// What the commands install, by name.
+    fn names(&self) -> BTreeSet<String> {
+        self.steps.iter().flat_map(CommandStep::names).collect()
+    }
+
+    /// What the steps come to.
+    fn build(mut self, name: String) -> (Environment, Reached) {
+        let steps = joined(std::mem::take(&mut self.steps));
+        let origin = steps.iter().find_map(|it| it.at.last());
+        let origin = origin.map_or_else(|| Origin::start_of(self.file), |it| Origin::written(*it));
+        let mut environment = Environment::new(name, EntryKind::Other, origin);
+        environment.local.clone_from(&self.local);
+        let mut branches: Vec<Vec<(usize, usize)>> = Vec::new();
+        let mut open: Vec<CommandStep> = Vec::new();
+        for step in steps {
+            let is_done = match &step.doing {
+                Doing::Release(release, problems) => {
+                    let unit = Unit::of("release", &release.namespace, &release.name).release();
+                    let start = environment.begin();
+                    environment.problems.extend(problems.iter().cloned());
+                    environment.install(self.context, Release::clone(release));
+                    environment.end(start, unit);
+                    true
+                }
+                Doing::Objects(objects, problems) => {
+                    environment.problems.extend(problems.iter().cloned());
+                    for node in objects.iter().filter(|it| it.str_at("kind").is_some()) {
+                        add(&mut environment, &branches, &step, node);
+                    }
+                    true
+                }
+                Doing::Files(_) | Doing::Build(_) => {
+                    open.push(step.clone());
+                    true
+                }
+                Doing::Patch(patch) => {
+                    let is_there =
+                        |it: &Environment| it.objects.iter().any(|it| patch.is_for(&it.node));
+                    if !is_there(&environment) {
+                        self.take(patch, &mut open, &mut environment);
+                    }
+                    branches.resize(environment.objects.len(), Vec::new());
+                    patched(self.context, patch, &step, &branches, &mut environment)
+                }
+            };
+            branches.resize(environment.objects.len(), step.branch.clone());
+            if is_done {
+                environment.commands.extend(step.at);
+            }
+        }
+        if self.local.is_some() {
+            // What is tried out there is installed elsewhere, too.
+            self.reached = Reached::default();
+        }
+        (environment, self.reached)
+    }
+
+    /// Takes what was applied of the repository into the environment if `patch` is for an object of it.
+    fn take(
+        &mut self,
+        patch: &ObjectPatch,
+        open: &mut Vec<CommandStep>,
+        environment: &mut Environment,
+    ) {
+        let sources = self.context.sources;
+        for index in 0..open.len() {
+            let (objects, problems) = match &open[index].doing {
+                Doing::Files(files) => {
+                    let roots = files.iter().flat_map(|it| {
+                        layout::objects(sources.documents(*it, Dialect::Sigs).roots())
+                    });
+                    (roots.map(placeholders).collect(), Vec::new())
+                }
+                Doing::Build(dir) => {
+                    let options =
+                        BuildOptions { unrestricted: true, helm: true, ..BuildOptions::default() };
+                    let build = kustomize::build(self.context, dir, &options);
+                    (build.objects, build.problems)
+                }
+                _ => continue,
+            };
+            let objects: Vec<Node> = objects;
+            if !objects.iter().any(|it| patch.is_for(it)) {
+                continue;
+            }
+            environment.problems.extend(problems);
+            environment.objects.extend(objects.into_iter().map(Object::new));
+            match open.remove(index).doing {
+                Doing::Files(files) => self.reached.files.extend(files),
+                Doing::Build(dir) => self.reached.extend(self.layout.closure(&dir, false)),
+                _ => {}
+            }
+            return;
+        }
+    }
+}
+
+/// `steps` in which each release stands once: what a later one may replace is unknown where they differ.
+fn joined(steps: Vec<CommandStep>) -> Vec<CommandStep> {
+    let why: Reason = "commands in different branches install this differently".into();
+    let mut joined: Vec<CommandStep> = Vec::new();
+    for step in steps {
+        let names = step.names();
+        let same = |it: &&mut CommandStep| {
+            matches!((&it.doing, &step.doing), (Doing::Release(a, _), Doing::Release(b, _)) if a.chart == b.chart)
+                && it.names() == names
+        };
+        let Some(known) = joined.iter_mut().find(same) else {
+            joined.push(step);
+            continue;
+        };
+        let follows = step.follows(&known.branch);
+        if let (Doing::Release(old, before), Doing::Release(new, problems)) =
+            (&mut known.doing, &step.doing)
+        {
+            let mut release = Release::clone(new);
+            if !follows {
+                release.values = tree::join(&new.values, &old.values, &why);
+                release.version = match (&new.version, &old.version) {
+                    (Some(new), Some(old)) => Some(tree::join(new, old, &why)),
+                    (None, None) => None,
+                    (one, other) => one
+                        .as_ref()
+                        .or(other.as_ref())
+                        .map(|it| Node::unknown_value(why.clone(), &it.origin)),
+                };
+            }
+            **old = release;
+            before.extend(problems.iter().cloned());
+        }
+        known.at.extend(step.at);
+    }
+    joined
+}
+
+/// Adds an object, in the place of the one of its name.
+fn add(
+    environment: &mut Environment,
+    branches: &[Vec<(usize, usize)>],
+    step: &CommandStep,
+    node: &Node,
+) {
+    let why: Reason = "commands in different branches apply this differently".into();
+    let identity =
+        |it: &Node| [it.object_kind(), it.object_namespace(), it.object_name()].map(str::to_owned);
+    let own = identity(node);
+    let known = environment.objects.iter().position(|it| identity(&it.node) == own);
+    let Some(index) = known else {
+        return environment.objects.push(Object::new(placeholders(node)));
+    };
+    let object = &mut environment.objects[index].node;
+    *object = match branches.get(index).is_none_or(|it| step.follows(it)) {
+        true => node.clone(),
+        false => tree::join(node, object, &why),
+    };
+}
+
+/// Patches the objects of `environment` that `patch` is for; whether there is one.
+fn patched(
+    context: &Context<'_>,
+    patch: &ObjectPatch,
+    step: &CommandStep,
+    branches: &[Vec<(usize, usize)>],
+    environment: &mut Environment,
+) -> bool {
+    let why: Reason = "a command in a branch patches this".into();
+    let mut found = false;
+    let mut problems = Vec::new();
+    for (index, object) in environment.objects.iter_mut().enumerate() {
+        if !patch.is_for(&object.node) {
+            continue;
+        }
+        match kustomize::patched(context.sources, &object.node, &patch.patch, patch.way) {
+            Ok(node) => {
+                let follows = branches.get(index).is_none_or(|it| step.follows(it));
+                object.node = if follows { node } else { tree::join(&node, &object.node, &why) };
+            }
+            Err(problem) => problems.push(*problem),
+        }
+        found = true;
+    }
+    environment.problems.extend(problems);
+    found
+}

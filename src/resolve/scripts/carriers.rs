@@ -1,0 +1,296 @@
+//! Where commands stand in files: scripts as a whole, the recipes of make and just, the steps of pipelines,
+//! strings in other code.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::values::{ShellArgument, ShellScope, ShellVariables};
+use crate::{
+    parse, relevance,
+    resolve::{
+        layout, prepared,
+        shell::{self, Word},
+    },
+    scalar::{Dialect, Scalar, Style},
+    source::{self, FileId, Sources, Span},
+    tree::{Node, Origin},
+};
+
+/// Commands that run in one place, one part after the other.
+#[derive(Debug, Default)]
+pub(super) struct CommandBlock {
+    /// What it is called in its file: a target, a job.
+    pub name: String,
+    pub parts: Vec<CodePart>,
+    /// The tool that starts the cluster on the machine that runs it, and what says so.
+    pub local: Option<(&'static str, Origin)>,
+}
+
+/// Commands of one shell.
+#[derive(Debug)]
+pub(super) struct CodePart {
+    /// Their text.
+    pub code: Node,
+    /// Where they run.
+    pub dir: Option<ShellArgument>,
+    /// Whether `{{ … }}` is filled in before.
+    pub braces: bool,
+}
+
+/// Whether a file that speaks of our subject may hold commands.
+pub(super) fn may_hold(sources: &Sources, file: FileId) -> bool {
+    let path = &*sources[file].path;
+    let says = |word: &str| sources.text(file).contains(word);
+    match source::extension(path) {
+        "tf" => says("provisioner") || says("user_data"),
+        "yaml" | "yml" if says("#cloud-config") => true,
+        _ => prepared::runs_commands(path),
+    }
+}
+
+/// The commands of a file, and what it sets.
+pub(super) fn read(sources: &Sources, file: FileId) -> (Vec<CommandBlock>, ShellVariables) {
+    let path = &*sources[file].path;
+    let mut variables = ShellVariables::default();
+    let name = source::file_name(path);
+    let blocks = match source::extension(name) {
+        "ps1" | "jsonnet" | "libsonnet" | "fish" => Vec::new(),
+        _ if name == "Jenkinsfile" => strings(sources, file),
+        _ if name == "Tiltfile" || name == "Vagrantfile" => Vec::new(),
+        "toml" | "tf" => strings(sources, file),
+        _ if is_build_file(name) => recipes(sources, file, &mut variables),
+        _ if layout::is_yaml(path) => steps(sources, file, &mut variables),
+        _ if relevance::is_script(path) => vec![whole(sources, file)],
+        _ => Vec::new(),
+    };
+    for part in blocks.iter().flat_map(|it| &it.parts) {
+        let text = part.code.as_scalar().map_or("", |it| &*it.text);
+        variables.read(&part.code, &shell::commands(text, part.braces));
+    }
+    (blocks, variables)
+}
+
+fn whole(sources: &Sources, file: FileId) -> CommandBlock {
+    let part = CodePart { code: parse::whole(sources, file), dir: None, braces: false };
+    CommandBlock { parts: vec![part], ..CommandBlock::default() }
+}
+
+/// The text of `file` at `range`.
+fn slice(sources: &Sources, file: FileId, range: std::ops::Range<usize>) -> Node {
+    let text = sources.text(file).get(range.clone()).unwrap_or_default();
+    let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
+    Node::new(scalar, Origin::written(Span::new(file, range)))
+}
+
+fn is_build_file(name: &str) -> bool {
+    is_just(name)
+        || matches!(name, "Makefile" | "makefile" | "GNUmakefile")
+        || source::extension(name) == "mk"
+}
+
+fn is_just(name: &str) -> bool {
+    matches!(name, "justfile" | "Justfile") || source::extension(name) == "just"
+}
+
+static HEADER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^@?([\w$(){}./%-]+)[^:#]*:(?:[^=]|$)").ok());
+
+static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^(?:export\s+|override\s+)*([A-Za-z_]\w*)\s*([:?+!]*=)\s*(.*?)\s*$").ok()
+});
+
+/// The recipes of a Makefile or a justfile, and what is set beside them.
+fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec<CommandBlock> {
+    let braces = is_just(source::file_name(&sources[file].path));
+    let mut blocks: Vec<CommandBlock> = Vec::new();
+    let mut open: Option<(usize, usize)> = None;
+    let close = |open: &mut Option<(usize, usize)>, blocks: &mut Vec<CommandBlock>| {
+        if let (Some((start, end)), Some(block)) = (open.take(), blocks.last_mut()) {
+            block.parts.push(CodePart {
+                code: slice(sources, file, start..end),
+                dir: None,
+                braces,
+            });
+        }
+    };
+    let mut continues = false;
+    for (start, line) in source::lines(sources.text(file)) {
+        let is_recipe = line.starts_with('\t') || braces && line.starts_with(' ');
+        if is_recipe || continues && open.is_some() || line.trim().is_empty() && open.is_some() {
+            let (first, _) = open.unwrap_or((start, start));
+            open = Some((first, start + line.len()));
+            continues = line.trim_end().ends_with('\\');
+            continue;
+        }
+        continues = false;
+        close(&mut open, &mut blocks);
+        let bare = line.trim_end();
+        let assigned = ASSIGNED.as_ref().and_then(|it| it.captures(bare));
+        if let Some(found) = assigned {
+            let [name, sign, value] = [1, 2, 3].map(|it| found.get(it));
+            let (Some(name), Some(sign), Some(value)) = (name, sign, value) else { continue };
+            let code = slice(sources, file, start + value.start()..start + value.end());
+            // All of it is one value, which a shell may take apart later.
+            let text = if braces {
+                value.as_str().to_owned()
+            } else {
+                format!("\"{}\"", value.as_str().replace('"', "\\\""))
+            };
+            let literal =
+                !value.as_str().ends_with('\\') && sign.as_str() != "+=" && sign.as_str() != "!=";
+            let words = shell::words(&text);
+            let value = match &*words {
+                [word] if literal => Some(moved(word, usize::from(!braces), value.as_str())),
+                [] if literal => Some(Word::default()),
+                _ => None,
+            };
+            variables.set(name.as_str(), value.map(|it| (&code, it)));
+        } else if let Some(found) = HEADER.as_ref().and_then(|it| it.captures(bare)) {
+            let name = found.get(1).map_or("", |it| it.as_str()).to_owned();
+            blocks.push(CommandBlock { name, ..CommandBlock::default() });
+        }
+    }
+    close(&mut open, &mut blocks);
+    blocks
+}
+
+/// `word`, which was read from text with `quote` more before it, with the place of all of `text`.
+fn moved(word: &Word, quote: usize, text: &str) -> Word {
+    let end = text.len();
+    let range = match word.literal() {
+        Some(literal) if quote == 0 || literal.len() == end => {
+            word.range.start.saturating_sub(quote)..word.range.end.saturating_sub(quote)
+        }
+        _ => 0..end,
+    };
+    Word { range, ..word.clone() }
+}
+
+/// Keys whose values are commands.
+const COMMANDS: &[&str] = &[
+    "run",
+    "script",
+    "before_script",
+    "after_script",
+    "bash",
+    "sh",
+    "command",
+    "commands",
+    "cmd",
+    "cmds",
+    "inlineScript",
+    "runcmd",
+    "shell",
+];
+
+/// Actions that start a cluster on the machine that runs them.
+const ACTIONS: &[(&str, &str)] = &[
+    ("helm/kind-action", "kind"),
+    ("engineerd/setup-kind", "kind"),
+    ("setup-minikube", "minikube"),
+    ("k3d-action", "k3d"),
+    ("setup-k3d", "k3d"),
+];
+
+/// The jobs of a pipeline, the tasks of a Taskfile, and what they set.
+fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec<CommandBlock> {
+    let path = &*sources[file].path;
+    let documents = sources.documents(file, Dialect::Sigs);
+    let taskfile = source::file_name(path).to_ascii_lowercase().starts_with("taskfile");
+    let mut blocks = Vec::new();
+    for root in documents.roots().filter(|it| it.get("apiVersion").is_none()) {
+        for node in root.walk() {
+            for key in ["env", "variables", "vars"] {
+                for (name, entry) in node.get(key).into_iter().flat_map(Node::entries) {
+                    set(&entry.value, name, variables);
+                }
+            }
+        }
+        let jobs = ["jobs", "tasks"].into_iter().find_map(|it| root.get(it)).unwrap_or(root);
+        for (name, entry) in jobs.entries() {
+            let mut block = CommandBlock { name: name.to_owned(), ..CommandBlock::default() };
+            let defaults = ["defaults.run.working-directory", "working-directory", "dir"];
+            let dir = [&entry.value, root].into_iter().find_map(|it| {
+                defaults.iter().find_map(|path| it.at(path)).filter(|it| it.as_str().is_some())
+            });
+            collect(sources, name, &entry.value, (dir, taskfile), &mut block);
+            if !block.parts.is_empty() {
+                blocks.push(block);
+            }
+        }
+    }
+    blocks
+}
+
+fn set(value: &Node, name: &str, variables: &mut ShellVariables) {
+    let Some(scalar) = value.as_scalar() else { return variables.set(name, None) };
+    let text = &*scalar.text;
+    let pieces = shell::words(&format!("\"{}\"", text.replace('"', "\\\""))).into_iter().next();
+    let word = match pieces.filter(|_| text.contains(['$', '{'])) {
+        Some(word) => Word { range: 0..text.len(), ..word },
+        None => Word {
+            pieces: vec![(shell::WordPiece::Text(text.to_owned()), 0..text.len())],
+            range: 0..text.len(),
+            quoted: true,
+            items: None,
+        },
+    };
+    variables.set(name, Some((value, word)));
+}
+
+/// Adds the commands in `node`, which stands at `key`.
+fn collect(
+    sources: &Sources,
+    key: &str,
+    node: &Node,
+    (dir, braces): (Option<&Node>, bool),
+    block: &mut CommandBlock,
+) {
+    if COMMANDS.contains(&key) {
+        let texts = std::iter::once(node).chain(node.items());
+        for code in texts.filter(|it| it.as_str().is_some()) {
+            let dir = dir.map(|it| {
+                let variables = ShellVariables::default();
+                let scope = ShellScope { sources, variables: &variables };
+                let text = it.as_str().unwrap_or_default();
+                let word = shell::words(text).into_iter().next().unwrap_or_default();
+                scope.argument(it, &word)
+            });
+            block.parts.push(CodePart { code: code.clone(), dir, braces });
+        }
+    }
+    if key == "uses"
+        && let Some((_, tool)) =
+            ACTIONS.iter().find(|(it, _)| node.as_str().is_some_and(|text| text.contains(it)))
+    {
+        block.local.get_or_insert_with(|| (tool, node.origin.clone()));
+    }
+    let own = ["working-directory", "working_directory", "workingDirectory", "dir"];
+    let dir = own.iter().find_map(|it| node.get(it)).or(dir);
+    for item in node.items().iter().filter(|it| it.as_map().is_some()) {
+        collect(sources, "", item, (dir, braces), block);
+    }
+    for (key, entry) in node.entries() {
+        collect(sources, key, &entry.value, (dir, braces), block);
+    }
+}
+
+/// Strings that are commands, in code of other languages: what they are called, and their marks.
+static STRING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?ms)\b(?:run|command|sh|script|inline)\b\s*[=(:]?\s*\[?\s*(?:script\s*:\s*)?(?:'''(.*?)'''|"""(.*?)"""|<<-?(\w+)\n(.*?)^\s*\w+$|"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)')"#,
+    )
+    .ok()
+});
+
+fn strings(sources: &Sources, file: FileId) -> Vec<CommandBlock> {
+    let mut block = CommandBlock::default();
+    for found in STRING.iter().flat_map(|it| it.captures_iter(sources.text(file))) {
+        if let Some(text) = [1, 2, 4, 5, 6].into_iter().find_map(|it| found.get(it)) {
+            let code = slice(sources, file, text.range());
+            block.parts.push(CodePart { code, dir: None, braces: false });
+        }
+    }
+    if block.parts.is_empty() { Vec::new() } else { vec![block] }
+}

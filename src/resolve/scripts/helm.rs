@@ -1,0 +1,233 @@
+//! `helm upgrade`, `helm install` and `helm template`.
+
+use super::{
+    CommandLine, Content, Doing, Session, ShellArgument,
+    values::{HERE, ROOT},
+};
+use crate::{
+    data::Family,
+    parse,
+    problem::Problem,
+    resolve::{
+        environment::Release,
+        helm::{self, strvals},
+        install,
+    },
+    scalar::{Dialect, Scalar},
+    source,
+    tree::{Kind, Map, Node, Reason},
+};
+
+/// Options of Helm 4 without a value of their own (`helm upgrade --help`), and those of Helm 3.
+pub(super) const SWITCHES: &[&str] = &[
+    "--atomic",
+    "--cleanup-on-fail",
+    "--create-namespace",
+    "--debug",
+    "--dependency-update",
+    "--devel",
+    "--disable-openapi-validation",
+    "--dry-run",
+    "--enable-dns",
+    "--force",
+    "--force-conflicts",
+    "--force-replace",
+    "--force-update",
+    "--generate-name",
+    "--hide-notes",
+    "--hide-secret",
+    "--include-crds",
+    "--insecure-skip-tls-verify",
+    "--install",
+    "--is-upgrade",
+    "--kube-insecure-skip-tls-verify",
+    "--no-hooks",
+    "--no-update",
+    "--pass-credentials",
+    "--plain-http",
+    "--release-name",
+    "--render-subchart-notes",
+    "--replace",
+    "--reset-then-reuse-values",
+    "--reset-values",
+    "--reuse-values",
+    "--rollback-on-failure",
+    "--skip-crds",
+    "--skip-schema-validation",
+    "--skip-tests",
+    "--take-ownership",
+    "--untar",
+    "--validate",
+    "--verify",
+    "--wait",
+    "--wait-for-jobs",
+    "-g",
+    "-i",
+];
+
+/// Options with values, in the order in which Helm merges them, whatever their order is
+/// (`pkg/cli/values/options.go`).
+const LAYERS: [&str; 6] =
+    ["--values", "--set-json", "--set", "--set-string", "--set-file", "--set-literal"];
+
+impl Session<'_> {
+    /// Runs Helm with `options`. What it renders is the result.
+    pub(super) fn helm(&mut self, options: &CommandLine) -> Content {
+        let names: Vec<Option<&str>> = options.positional.iter().map(|it| it.text()).collect();
+        match *names {
+            [Some("repo"), Some("add"), Some(alias), Some(_), ..] => {
+                let url = options.positional[3].node();
+                self.repositories.insert(alias.to_owned(), url);
+            }
+            [Some("upgrade" | "install"), ..] if !options.has("--dry-run") => {
+                if let Some((release, problems)) = self.release(options) {
+                    self.did(Doing::Release(Box::new(release), problems));
+                }
+            }
+            [Some("template"), ..] => {
+                if let Some((release, problems)) = self.release(options) {
+                    return Content::Release(Box::new(release), problems);
+                }
+            }
+            _ => {}
+        }
+        Content::Unknown
+    }
+
+    /// The release that a command makes, unless nobody can tell of which chart.
+    fn release(&mut self, options: &CommandLine) -> Option<(Release, Vec<Problem>)> {
+        let named = !options.has("--generate-name") && !options.has("-g");
+        let (name, chart) = match &*options.positional {
+            [_, name, chart] if named => (name.text().map(str::to_owned), chart),
+            [_, chart] => (None, chart),
+            _ => return None,
+        };
+        let text = chart.text.as_deref()?;
+        let directory = self.paths(chart).into_iter().find(|it| self.context.sources.is_chart(it));
+        let is_path = text.starts_with(['.', '/', HERE, ROOT]);
+        if directory.is_none() && (is_path || source::extension(text) == "tgz") {
+            return None;
+        }
+        let mut problems = Vec::new();
+        let values = self.values(options, &mut problems)?;
+        let alias = text.split_once('/').map(|(alias, _)| alias);
+        let repository = match options.value("--repo") {
+            Some(url) => Some(url.node()),
+            None => alias.and_then(|it| self.repositories.get(it).cloned()),
+        };
+        let reference = install::ChartReference {
+            name: directory.as_deref().unwrap_or(text),
+            repository: repository.as_ref(),
+            directory: directory.as_deref(),
+            version: options.value("--version").map(ShellArgument::node),
+        };
+        // Where a namespace is not told, nothing is to be said of it.
+        let namespace = options.value("--namespace").or_else(|| options.value("-n"));
+        let namespace = namespace.map_or("default", |it| it.text().unwrap_or("kube-system"));
+        let name = name.unwrap_or_else(|| text.rsplit('/').next().unwrap_or(text).to_owned());
+        let mut release = reference.release("script", name, namespace, values, &chart.origin);
+        // What metrics-server's own documentation calls the repository of its chart.
+        if release.family.is_none()
+            && repository.is_none()
+            && text == "metrics-server/metrics-server"
+        {
+            release.family = Some(Family::KubernetesSigs);
+        }
+        if let Some(renderer) = options.value("--post-renderer") {
+            let why: Reason = "what a post-renderer makes of its objects is not known".into();
+            problems.push(Problem::unresolved(&renderer.origin, &*why));
+            release.modified = Some(why);
+        }
+        Some((release, problems))
+    }
+
+    /// The values that a command passes; `None` where it passes one of several files, each of which is
+    /// judged for itself.
+    fn values(&mut self, options: &CommandLine, problems: &mut Vec<Problem>) -> Option<Node> {
+        let sources = self.context.sources;
+        let at = self.here();
+        let mut values = Node::new(Map::default(), at.clone());
+        let reused =
+            ["--reuse-values", "--reset-then-reuse-values"].iter().any(|it| options.has(it));
+        if reused {
+            values = Node::unknown_value("the values of the release before this are kept", &at);
+        }
+        let layers = LAYERS.iter().flat_map(|layer| {
+            let is_it = move |it: &&str| it == layer || (*layer == "--values" && *it == "-f");
+            options
+                .flags
+                .iter()
+                .filter(move |(name, _)| is_it(&&**name))
+                .map(move |it| (*layer, &it.1))
+        });
+        for (layer, value) in layers {
+            let Some(value) = value else { continue };
+            if layer == "--values" {
+                for part in value.parts(sources) {
+                    if part.text.is_none() && self.covers_any(&part) {
+                        return None;
+                    }
+                    let read = self.values_of(&part);
+                    let read = install::layer(read, &part.origin, problems);
+                    values = helm::merge(&values, &read);
+                }
+                continue;
+            }
+            let (key, rest) = value.head.split_once('=').unwrap_or((&value.head, ""));
+            let result = match &value.text {
+                Some(text) if layer == "--set-json" => {
+                    let start = if text.starts_with('{') { 0 } else { key.len() + 1 };
+                    let json = parse::embedded(
+                        sources,
+                        &value.after(sources, start).node(),
+                        Dialect::Sigs,
+                    );
+                    let json = json.roots().next().cloned();
+                    match json {
+                        Some(json) if start == 0 => {
+                            values = helm::merge(&values, &json);
+                            Ok(())
+                        }
+                        Some(json) => set(&mut values, key, &json),
+                        None => Ok(()),
+                    }
+                }
+                Some(text) if layer == "--set-literal" => {
+                    let text = text.get(key.len() + 1..).unwrap_or_default();
+                    set(&mut values, key, &Node::new(Scalar::string(text), value.origin.clone()))
+                }
+                Some(text) if layer != "--set-file" => {
+                    strvals::set(&mut values, text, layer == "--set-string", &value.origin)
+                }
+                // Which value is set can be told, but not what to.
+                _ if !key.is_empty() && key.len() < value.head.len() && !rest.contains(',') => {
+                    let node = Node { kind: Kind::Unknown(UNTOLD.into()), ..value.node() };
+                    set(&mut values, key, &node)
+                }
+                _ => {
+                    values = helm::merge(&values, &Node::unknown_value(UNTOLD, &value.origin));
+                    Ok(())
+                }
+            };
+            if let Err(why) = result {
+                let why = format!("Helm refuses to set `{key}`: {why}");
+                values = helm::merge(&values, &Node::unknown_value(&*why, &value.origin));
+                problems.push(Problem::refused(&value.origin, why).about(key));
+            }
+        }
+        if let Some(wild) = &options.wild {
+            let why = "what else is passed is filled in when the command runs";
+            values = helm::merge(&values, &Node::unknown_value(why, wild));
+            problems.push(Problem::unresolved(wild, why));
+        }
+        Some(values)
+    }
+}
+
+const UNTOLD: &str = "this is filled in when the command runs";
+
+/// Sets what `key` means to `value`.
+fn set(values: &mut Node, key: &str, value: &Node) -> Result<(), String> {
+    let assignments = strvals::parse(&format!("{key}=x"), true, &value.origin)?;
+    assignments.iter().try_for_each(|it| strvals::assign(values, &it.path, value.clone()))
+}
