@@ -1,12 +1,12 @@
 //! Runs a template: Go's `text/template/exec.go`, over values that may be unknown.
 
-use std::{ops::Range, rc::Rc};
+use std::ops::Range;
 
 use super::{
     GoHost, TemplateSet,
     parse::{Action, Operand, OperandKind, PipedCommand, Pipeline},
     text::{Ghost, MarkedText},
-    value::{GoData, GoMap, GoValue},
+    value::{GoData, GoValue},
 };
 use crate::{
     problem::Problem,
@@ -14,14 +14,20 @@ use crate::{
     tree::{Origin, Reason},
 };
 
-/// What runs longer is taken for a loop.
-const MAX_STEPS: usize = 2_000_000;
+/// What one run may cost; what takes more is taken for a loop. A byte that is made costs two.
+const MAX_WORK: usize = 64_000_000;
 
-/// What is printed by one template may at most come to this many bytes.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// What an action costs, and a value in a list or a map that is looked through.
+const STEP: usize = 100;
 
 /// Templates, blocks and parentheses may be in one another to this depth.
-const MAX_DEPTH: usize = 240;
+const MAX_DEPTH: usize = 100;
+
+/// Lists and maps may be in one another to this depth.
+const MAX_NESTING: usize = 100;
+
+/// A template that includes itself does so this often where nobody can tell whether it is run.
+const MAX_UNCERTAIN: usize = 4;
 
 /// What ends a template.
 #[derive(Debug, Clone)]
@@ -79,9 +85,10 @@ enum Flow {
 pub(crate) struct Execution<'a> {
     pub(super) set: &'a TemplateSet,
     pub(super) host: &'a dyn GoHost,
-    steps: usize,
-    bytes: usize,
+    work: usize,
     depth: usize,
+    /// The templates that are run now, outermost first.
+    names: Vec<String>,
     /// Why it cannot be told whether what is run now is run at all.
     uncertain: Option<Reason>,
 }
@@ -109,7 +116,7 @@ impl Place<'_> {
 
 impl<'a> Execution<'a> {
     pub(super) fn new(set: &'a TemplateSet, host: &'a dyn GoHost) -> Self {
-        Self { set, host, steps: 0, bytes: 0, depth: 0, uncertain: None }
+        Self { set, host, work: 0, depth: 0, names: Vec::new(), uncertain: None }
     }
 
     /// What the template `name` prints of `dot`.
@@ -123,6 +130,12 @@ impl<'a> Execution<'a> {
         let Some((body, text)) = set.find(name) else {
             return fail(format!("there is no template \"{name}\""), at);
         };
+        if let Some(why) = &self.uncertain
+            && self.names.iter().filter(|it| *it == name).count() >= MAX_UNCERTAIN
+        {
+            // What ends the recursion cannot be told either.
+            return Ok(MarkedText::unknown(why, at));
+        }
         self.body(body, text, name, dot, at)
     }
 
@@ -136,11 +149,14 @@ impl<'a> Execution<'a> {
         at: &Origin,
     ) -> Evaluated<MarkedText> {
         self.deeper(at)?;
+        self.names.push(name.to_owned());
         let mut variables = GoVariables(vec![("$".to_owned(), dot.clone())]);
         let mut out = MarkedText::default();
         let result = self.actions(body, Place { text }, dot, &mut variables, &mut out);
+        self.names.pop();
         self.depth -= 1;
         match result {
+            Ok(_) if out.is_cut => bound("the template prints too much", at),
             Ok(_) => Ok(out),
             Err(mut error) => {
                 error.way.push((name.to_owned(), at.clone()));
@@ -158,20 +174,51 @@ impl<'a> Execution<'a> {
     }
 
     fn step(&mut self, place: Place<'_>, at: &Range<usize>) -> Evaluated<()> {
-        self.steps += 1;
-        if self.steps > MAX_STEPS {
+        self.work += STEP;
+        if self.work > MAX_WORK {
             return bound("the template runs too long", &place.origin(at));
         }
         Ok(())
     }
 
-    /// Counts what is made, so that texts which double do not fill the memory.
-    pub(super) fn count(&mut self, bytes: usize, at: &Origin) -> Evaluated<()> {
-        self.bytes += bytes;
-        if self.bytes > 4 * MAX_BYTES {
-            return bound("the template makes too much text", at);
+    /// Counts what is made or looked through, so that what doubles takes neither time nor memory.
+    pub(super) fn work(&mut self, cost: usize, at: &Origin) -> Evaluated<()> {
+        self.work = self.work.saturating_add(cost);
+        if self.work > MAX_WORK {
+            return bound("the template makes too much", at);
         }
         Ok(())
+    }
+
+    /// Counts a text or a list that was made.
+    pub(super) fn made(&mut self, value: &GoValue, at: &Origin) -> Evaluated<()> {
+        match &value.data {
+            GoData::Text(text) if text.is_cut => bound("the text is too long", at),
+            GoData::Text(text) => self.work(text.cost(), at),
+            GoData::List(items) => self.work(40 * items.len(), at),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts all that is in `value`, before anything looks through it.
+    pub(super) fn weigh(&mut self, value: &GoValue, at: &Origin) -> Evaluated<()> {
+        self.weigh_in(value, 0, at)
+    }
+
+    fn weigh_in(&mut self, value: &GoValue, depth: usize, at: &Origin) -> Evaluated<()> {
+        if depth > MAX_NESTING {
+            return bound("its values nest too deeply", at);
+        }
+        self.work(STEP, at)?;
+        match &value.data {
+            GoData::Text(text) => self.work(text.cost(), at),
+            GoData::List(items) => items.iter().try_for_each(|it| self.weigh_in(it, depth + 1, at)),
+            GoData::Map(map) => {
+                let map = map.borrow();
+                map.entries.values().try_for_each(|(_, it)| self.weigh_in(it, depth + 1, at))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn actions(
@@ -192,9 +239,9 @@ impl<'a> Execution<'a> {
                     self.step(place, &pipeline.at)?;
                     let value = self.pipeline(pipeline, place, dot, variables)?;
                     if pipeline.variables.is_empty() {
+                        self.weigh(&value, &value.origin)?;
                         let printed = value.printed_for(self.host.missing());
                         let printed = printed.through(place.span(&pipeline.at));
-                        self.count(printed.len(), &value.origin)?;
                         out.push(&printed);
                     }
                 }
@@ -225,7 +272,7 @@ impl<'a> Execution<'a> {
                         None => GoValue::nil(&origin),
                     };
                     let text = self.template(name, &argument, &origin)?;
-                    self.count(text.len(), &origin)?;
+                    self.work(text.cost(), &origin)?;
                     out.push(&text);
                 }
                 Action::Break => return Ok(Flow::Break),
@@ -256,15 +303,17 @@ impl<'a> Execution<'a> {
             }
             Err(why) => {
                 let start = out.len();
+                let mut text = MarkedText::default();
                 self.uncertainly(&why, |run| {
-                    let mut text = MarkedText::default();
-                    let _ = run.actions(then, place, inner, variables, &mut text);
-                    // What stands in one line is one value: what it is otherwise makes it no other.
-                    if text.as_str().contains('\n') || text.len() == 0 {
-                        let _ = run.actions(other, place, outer, variables, &mut text);
-                    }
-                    out.push(&text);
-                });
+                    run.actions(then, place, inner, variables, &mut text)
+                })?;
+                // What stands in one line is one value: what it is otherwise makes it no other.
+                if text.as_str().contains('\n') || text.len() == 0 {
+                    self.uncertainly(&why, |run| {
+                        run.actions(other, place, outer, variables, &mut text)
+                    })?;
+                }
+                out.push(&text);
                 out.perhaps_from(start, &why);
                 Flow::Next
             }
@@ -274,11 +323,20 @@ impl<'a> Execution<'a> {
     }
 
     /// Runs `f` where nobody can tell whether it is run: what it changes is unknown.
-    fn uncertainly(&mut self, why: &Reason, f: impl FnOnce(&mut Self)) {
-        let (before, depth) = (self.uncertain.clone(), self.depth);
+    fn uncertainly<T>(
+        &mut self,
+        why: &Reason,
+        f: impl FnOnce(&mut Self) -> Evaluated<T>,
+    ) -> Evaluated<()> {
+        let (before, depth, names) = (self.uncertain.clone(), self.depth, self.names.len());
         self.uncertain.get_or_insert_with(|| why.clone());
-        f(self);
+        let result = f(self);
+        self.names.truncate(names);
         (self.uncertain, self.depth) = (before, depth);
+        match result {
+            Err(error) if error.bound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Keeps what a condition that does not hold would have printed.
@@ -332,11 +390,11 @@ impl<'a> Execution<'a> {
             let flow = match perhaps {
                 None => run.actions(body, place, &item, variables, out),
                 Some(why) => {
+                    let mut text = MarkedText::default();
                     run.uncertainly(&why, |run| {
-                        let mut text = MarkedText::default();
-                        let _ = run.actions(body, place, &item, variables, &mut text);
-                        out.push(&text);
-                    });
+                        run.actions(body, place, &item, variables, &mut text)
+                    })?;
+                    out.push(&text);
                     out.perhaps_from(start, &why);
                     Ok(Flow::Next)
                 }
@@ -497,6 +555,7 @@ impl<'a> Execution<'a> {
                 Some(it) if unknown.is_some() => {
                     match self.operand(it, place, dot, variables, &[]) {
                         Ok(next) => next,
+                        Err(error) if error.bound => return Err(error),
                         Err(_) => continue,
                     }
                 }
@@ -604,26 +663,12 @@ impl<'a> Execution<'a> {
             Some(why) => GoValue::unknown(why.clone(), &value.origin),
             None => value,
         };
-        // A map that holds itself would never be printed to its end.
-        if !holds(&value, map) {
-            map.borrow_mut().set(key, value);
-        }
+        map.borrow_mut().set(key, value);
     }
 
     /// Whether what is run now may not be run at all.
     pub(super) fn uncertain(&self) -> Option<&Reason> {
         self.uncertain.as_ref()
-    }
-}
-
-/// Whether `map` is somewhere in `value`.
-fn holds(value: &GoValue, map: &Rc<std::cell::RefCell<GoMap>>) -> bool {
-    match &value.data {
-        GoData::List(items) => items.iter().any(|it| holds(it, map)),
-        GoData::Map(inner) => {
-            Rc::ptr_eq(inner, map) || inner.borrow().entries.values().any(|(_, it)| holds(it, map))
-        }
-        _ => false,
     }
 }
 

@@ -33,6 +33,74 @@ pub(crate) struct FunctionCall<'c> {
 /// What a function gives; nothing when it is none of the list that was asked.
 type Called = Option<Evaluated<GoValue>>;
 
+/// Those that do not look into what is in their arguments.
+const SHALLOW: [&str; 35] = [
+    "append",
+    "coalesce",
+    "concat",
+    "default",
+    "dict",
+    "empty",
+    "first",
+    "get",
+    "hasKey",
+    "index",
+    "kindIs",
+    "kindOf",
+    "last",
+    "len",
+    "list",
+    "mustAppend",
+    "mustFirst",
+    "mustLast",
+    "mustPrepend",
+    "mustPush",
+    "not",
+    "omit",
+    "pick",
+    "prepend",
+    "push",
+    "required",
+    "set",
+    "ternary",
+    "tuple",
+    "typeIs",
+    "typeOf",
+    "unset",
+    "keys",
+    "rest",
+    "initial",
+];
+
+/// What one of the functions of this module gives.
+fn of_list(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    // These look at what they need themselves.
+    let lenient = choice::lenient(call)
+        .or_else(|| lists::lenient(call))
+        .or_else(|| maps::lenient(call))
+        .or_else(|| texts::lenient(call))
+        .or_else(|| encode::lenient(call));
+    if let Some(result) = lenient {
+        return result;
+    }
+    let unknown = match SHALLOW.contains(&call.name) {
+        true => call.unknown_outside(),
+        false => call.unknown(),
+    };
+    if let Some((why, origin)) = unknown {
+        return Ok(GoValue::unknown(why, &origin));
+    }
+    let strict = choice::strict(call)
+        .or_else(|| texts::strict(call))
+        .or_else(|| lists::strict(call))
+        .or_else(|| maps::strict(call))
+        .or_else(|| numbers::strict(call))
+        .or_else(|| encode::strict(call));
+    strict.unwrap_or_else(|| {
+        Ok(GoValue::unknown(format!("the function `{}` is not evaluated", call.name), call.at))
+    })
+}
+
 impl Execution<'_> {
     /// What the function `name` makes of `values`.
     pub(super) fn called(
@@ -42,60 +110,59 @@ impl Execution<'_> {
         at: &Origin,
     ) -> Evaluated<GoValue> {
         let call = FunctionCall { name, values, at };
-        let result = match self.host.function(&call) {
-            Some(result) => result,
-            None => self.of_list(&call),
+        let result = match name {
+            "include" => self.include(&call),
+            "tpl" => self.tpl(&call),
+            _ => self.charged(&call),
         };
-        let value = match result {
+        match result {
             // What fails where nobody can tell whether it is run does not fail.
-            Err(error) if self.uncertain().is_some() => {
-                return Ok(GoValue::unknown(error.message, at));
+            Err(error) if self.uncertain().is_some() && !error.bound => {
+                Ok(GoValue::unknown(error.message, at))
             }
-            result => result?,
-        };
-        if let GoData::Text(text) = &value.data {
-            self.count(text.len(), at)?;
+            result => result,
         }
+    }
+
+    /// What a function gives that runs no template.
+    fn charged(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+        let size = match call.values.first().map(|it| &it.data) {
+            Some(GoData::List(items)) => items.len(),
+            Some(GoData::Map(map)) => map.borrow().entries.len(),
+            Some(GoData::Text(text)) => text.len(),
+            _ => 0,
+        };
+        let looks = match call.name {
+            it if SHALLOW.contains(&it) => 0,
+            // What copies takes more than what looks.
+            "merge" | "mustMerge" | "mergeOverwrite" | "mustMergeOverwrite" | "deepCopy" => 4,
+            _ => 1,
+        };
+        for _ in 0..looks {
+            call.values.iter().try_for_each(|it| self.weigh(it, call.at))?;
+        }
+        let cost = match call.name {
+            "keys" | "omit" | "pick" | "fromYaml" | "fromYamlArray" | "fromJson" => 40 * size,
+            "uniq" | "mustUniq" => size.saturating_mul(size),
+            it if it.contains("egex") => 100_000,
+            "append" | "prepend" | "index" => size,
+            _ => 0,
+        };
+        self.work(300 + cost, call.at)?;
+        let value = match self.host.function(call) {
+            Some(result) => result?,
+            None if call.name == "set" => self.set(call)?,
+            None => of_list(call)?,
+        };
+        self.made(&value, call.at)?;
         Ok(value)
     }
 
-    fn of_list(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-        match call.name {
-            "include" => return self.include(call),
-            "tpl" => return self.tpl(call),
-            "set" => {
-                let key = match call.text(1) {
-                    Ok(key) => key.as_str().to_owned(),
-                    Err(error) => return Err(error),
-                };
-                if let (Some(map), Some(value)) = (call.values.first(), call.values.get(2)) {
-                    self.set_key(map, &key, value.clone());
-                    return Ok(map.clone());
-                }
-            }
-            _ => {}
-        }
-        // These look at what they need themselves.
-        let lenient = choice::lenient(call)
-            .or_else(|| lists::lenient(call))
-            .or_else(|| maps::lenient(call))
-            .or_else(|| texts::lenient(call))
-            .or_else(|| encode::lenient(call));
-        if let Some(result) = lenient {
-            return result;
-        }
-        if let Some((why, origin)) = call.unknown() {
-            return Ok(GoValue::unknown(why, &origin));
-        }
-        let strict = choice::strict(call)
-            .or_else(|| texts::strict(call))
-            .or_else(|| lists::strict(call))
-            .or_else(|| maps::strict(call))
-            .or_else(|| numbers::strict(call))
-            .or_else(|| encode::strict(call));
-        strict.unwrap_or_else(|| {
-            Ok(GoValue::unknown(format!("the function `{}` is not evaluated", call.name), call.at))
-        })
+    fn set(&self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+        let key = call.text(1)?.as_str();
+        let (map, value) = (call.value(0)?, call.value(2)?);
+        self.set_key(map, key, value.clone());
+        Ok(map.clone())
     }
 
     fn include(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
@@ -106,6 +173,7 @@ impl Execution<'_> {
         let nil = GoValue::nil(call.at);
         let dot = call.values.get(1).unwrap_or(&nil);
         let text = self.template(name.as_str(), dot, call.at)?;
+        self.work(text.cost(), call.at)?;
         Ok(GoValue::text(text, call.at))
     }
 
@@ -118,6 +186,7 @@ impl Execution<'_> {
         if !text.as_str().contains("{{") {
             return Ok(call.values[0].clone());
         }
+        self.work(20 * text.len(), call.at)?;
         let parsed = parse::parse(text.as_str()).map_err(|(message, range)| {
             let at = text.origin_of(range).unwrap_or_else(|| call.at.clone());
             Box::new(GoError::new(format!("the template in this text is none: {message}"), &at))
@@ -134,6 +203,12 @@ impl FunctionCall<'_> {
     /// Why an argument cannot be told, and where it came from.
     pub(crate) fn unknown(&self) -> Option<(Reason, Origin)> {
         let found = self.values.iter().find_map(|it| Some((it.unknown_part()?, it)));
+        found.map(|(why, value)| (why, value.origin.clone()))
+    }
+
+    /// The same, when what is deeper in an argument does not matter.
+    fn unknown_outside(&self) -> Option<(Reason, Origin)> {
+        let found = self.values.iter().find_map(|it| Some((it.unknown_outside()?, it)));
         found.map(|(why, value)| (why, value.origin.clone()))
     }
 

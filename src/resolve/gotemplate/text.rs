@@ -9,6 +9,10 @@ use crate::{
     tree::{Node, Origin, Reason, Via},
 };
 
+/// A text that grows longer, or of more parts, is cut.
+const MAX_TEXT: usize = 4 * 1024 * 1024;
+const MAX_MARKS: usize = 100_000;
+
 /// A text, and where its parts came from.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MarkedText {
@@ -20,6 +24,8 @@ pub(crate) struct MarkedText {
     pub(super) branches: Vec<Perhaps>,
     /// What would stand at a place if something were otherwise.
     pub(super) ghosts: Vec<Ghost>,
+    /// Whether it became too long, and is not all there.
+    pub(super) is_cut: bool,
 }
 
 /// A part of a text.
@@ -128,7 +134,19 @@ impl MarkedText {
 
     /// Adds what was made on the way.
     pub(crate) fn push_made(&mut self, text: &str) {
-        self.text.push_str(text);
+        if self.fits(text) {
+            self.text.push_str(text);
+        }
+    }
+
+    fn fits(&mut self, text: &str) -> bool {
+        self.is_cut |= self.len() + text.len() > MAX_TEXT || self.marks.len() > MAX_MARKS;
+        !self.is_cut
+    }
+
+    /// What it takes to make or to look through it.
+    pub(super) fn cost(&self) -> usize {
+        2 * self.len() + 200 * self.marks.len()
     }
 
     pub(crate) fn push(&mut self, other: &Self) {
@@ -138,6 +156,10 @@ impl MarkedText {
     /// Adds a part of another text.
     pub(super) fn push_part(&mut self, other: &Self, part: Range<usize>) {
         let Some(text) = other.text.get(part.clone()) else { return };
+        if !self.fits(text) {
+            return;
+        }
+        self.is_cut |= other.is_cut;
         let shift = self.len();
         let moved = |at: usize| at.clamp(part.start, part.end) - part.start + shift;
         self.text.push_str(text);

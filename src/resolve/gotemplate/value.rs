@@ -206,8 +206,8 @@ impl GoValue {
 
     /// The same value, with `int` for whole numbers, as go-yaml reads them.
     #[must_use]
-    pub(crate) fn with_integers(self) -> Self {
-        let data = match self.data {
+    pub(crate) fn with_integers(mut self) -> Self {
+        self.data = match std::mem::replace(&mut self.data, GoData::Nil) {
             #[expect(clippy::cast_possible_truncation, reason = "it is small and whole")]
             GoData::Float(it) if it.fract() == 0.0 && it.abs() < 9e15 => GoData::Int(it as i64),
             GoData::List(items) => {
@@ -222,7 +222,16 @@ impl GoValue {
             }
             data => data,
         };
-        Self { data, origin: self.origin }
+        self
+    }
+
+    /// Why it cannot be told what it is, or how many it holds.
+    pub(super) fn unknown_outside(&self) -> Option<Reason> {
+        match &self.data {
+            GoData::List(items) => items.iter().find_map(Self::is_perhaps),
+            GoData::Map(map) => map.borrow().open.clone(),
+            _ => self.unknown_part(),
+        }
     }
 
     /// The value at `key`; nil where there is none.
@@ -264,7 +273,7 @@ impl GoValue {
                 Some(why) if !text.is_surely_something() => return Err(why.clone()),
                 _ => text.len() > 0,
             },
-            GoData::List(items) => match items.iter().find_map(Self::is_perhaps) {
+            GoData::List(items) => match items.first().and_then(Self::is_perhaps) {
                 Some(why) if items.iter().all(|it| it.is_perhaps().is_some()) => return Err(why),
                 _ => !items.is_empty(),
             },
@@ -365,6 +374,31 @@ impl GoValue {
             data => data.clone(),
         };
         Self { data, origin: self.origin.clone() }
+    }
+}
+
+impl Drop for GoValue {
+    /// Ends what it holds one after another: in one another, that could take too much of the stack.
+    fn drop(&mut self) {
+        let mut values = Vec::new();
+        self.data.emptied(&mut values);
+        while let Some(mut value) = values.pop() {
+            value.data.emptied(&mut values);
+        }
+    }
+}
+
+impl GoData {
+    /// Moves what nobody else holds of it to `values`.
+    fn emptied(&mut self, values: &mut Vec<GoValue>) {
+        match self {
+            Self::List(items) => Rc::get_mut(items).into_iter().for_each(|it| values.append(it)),
+            Self::Map(map) => {
+                let entries = Rc::get_mut(map).map(|it| it.get_mut().entries.drain(..));
+                values.extend(entries.into_iter().flatten().map(|(_, (_, it))| it));
+            }
+            _ => {}
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
             GoData::Text(text) if text.as_str().is_empty() => required(call, message),
             _ => Ok(value.clone()),
         },
-        ("kindIs", [kind, value]) if value.unknown_part().is_some() => {
+        ("kindIs", [kind, value]) if value.unknown_outside().is_some() => {
             match (&kind.data, &value.data) {
                 (_, GoData::Unknown(_)) => return None,
                 (GoData::Text(kind), _) => call.bool(kind.as_str() == value.kind()),

@@ -252,7 +252,8 @@ fn merge_into(target: &Rc<RefCell<GoMap>>, source: &Rc<RefCell<GoMap>>, overwrit
             },
         };
         // What is merged in is copied: later changes of it are its own.
-        target.borrow_mut().entries.insert(Arc::clone(&key), (at, new.copied()));
+        let new = new.copied();
+        target.borrow_mut().entries.insert(Arc::clone(&key), (at, new));
     }
 }
 

@@ -1,7 +1,5 @@
 //! Functions of texts. What is a part of an argument keeps that argument's place.
 
-use regex::Regex;
-
 use super::{
     Called, Evaluated, FunctionCall, GoData, GoValue, MarkedText, encode::hex, to_float, to_int,
 };
@@ -121,11 +119,13 @@ fn of_text(call: &FunctionCall<'_>) -> Called {
         })(),
         "repeat" => (|| {
             let (count, one) = (call.size(0)?, call.text(1)?);
-            if count.saturating_mul(one.len()) > 1_000_000 {
-                return call.fail("it makes too much text");
-            }
             let mut all = MarkedText::default();
-            (0..count).for_each(|_| all.push(one));
+            for _ in 0..count {
+                all.push(one);
+                if all.is_cut || one.len() == 0 {
+                    break;
+                }
+            }
             call.marked(all)
         })(),
         _ => return None,
@@ -137,10 +137,12 @@ fn of_pattern(call: &FunctionCall<'_>) -> Called {
         .name
         .strip_prefix("must")
         .map_or_else(|| call.name.to_owned(), |rest| rest[..1].to_lowercase() + &rest[1..]);
-    let pattern = |index: usize| match Regex::new(call.str(index)?) {
-        Ok(pattern) => Ok(pattern),
-        Err(_) => call.fail("the pattern is none"),
-    };
+    let pattern =
+        |index: usize| match regex::RegexBuilder::new(call.str(index)?).size_limit(1 << 20).build()
+        {
+            Ok(pattern) => Ok(pattern),
+            Err(_) => call.fail("the pattern is none"),
+        };
     Some(match &*name {
         "regexMatch" => (|| call.bool(pattern(0)?.is_match(call.str(1)?)))(),
         "regexFind" => (|| {
@@ -158,15 +160,21 @@ fn of_pattern(call: &FunctionCall<'_>) -> Called {
         })(),
         "regexReplaceAll" | "regexReplaceAllLiteral" => (|| {
             let (pattern, text, new) = (pattern(0)?, call.text(1)?, call.str(2)?);
-            let replaced = match &*name {
-                // Go takes the longest name after a dollar sign, as this crate does.
-                "regexReplaceAll" => pattern.replace_all(text.as_str(), new),
-                _ => pattern.replace_all(text.as_str(), regex::NoExpand(new)),
-            };
-            if replaced == text.as_str() {
-                return call.marked(MarkedText::clone(text));
+            let (mut all, mut at) = (MarkedText::default(), 0);
+            for found in pattern.captures_iter(text.as_str()) {
+                let Some(range) = found.get(0).map(|it| it.range()) else { continue };
+                let mut by = String::new();
+                match &*name {
+                    // Go takes the longest name after a dollar sign, as this crate does.
+                    "regexReplaceAll" => found.expand(new, &mut by),
+                    _ => by.push_str(new),
+                }
+                all.push_part(text, at..range.start);
+                all.push(&text.part(range.clone()).made(by));
+                at = range.end;
             }
-            call.marked(text.made(replaced.into_owned()))
+            all.push_part(text, at..text.len());
+            call.marked(all)
         })(),
         "regexSplit" => (|| {
             let (pattern, text, count) = (pattern(0)?, call.text(1)?, call.int(2)?);
