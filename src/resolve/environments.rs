@@ -3,6 +3,7 @@
 mod attach;
 mod healthy;
 mod loose;
+mod selected;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +76,7 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
         }
     }
     attach::loose(context, &layout, &reached, &unread, &mut environments);
+    selected::apart(context, &mut environments);
     variables::look_for_uses(context, &mut environments);
     rename_aside(&mut environments);
     environments.sort_by(|a, b| a.name.cmp(&b.name));
