@@ -114,7 +114,8 @@ fn values(
 /// cluster.
 fn read(context: &Context<'_>, text: &Node, problems: &mut Vec<Problem>) -> Node {
     let unknown = |why: &str| Node::unknown_value(why, &text.origin);
-    if text.unknown().is_some() {
+    // What encodes them for Terraform gives what they read as.
+    if text.unknown().is_some() || text.as_map().is_some() {
         return text.clone();
     }
     let Some(inner) = text.as_scalar().map(|it| &*it.text) else {

@@ -55,7 +55,14 @@ impl<'a> Installers<'a> {
         let argo = Argo::new(context, layout);
         let mut found = argo.environments();
         for finder in FINDERS {
-            found.extend(finder(context, layout));
+            let mut part = finder(context, layout);
+            // What they install may be Applications.
+            let applied: Vec<Discovery> =
+                part.environments.iter().map(|it| argo.applications(it)).collect();
+            for it in applied {
+                part.extend(it);
+            }
+            found.extend(part);
         }
         Self { context, argo, found }
     }

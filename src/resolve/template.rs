@@ -23,7 +23,8 @@ use crate::{
 pub(crate) struct Hole {
     /// Which bytes of the string.
     pub range: Range<usize>,
-    /// The scalar that takes their place: its text, or a YAML string when it is quoted.
+    /// The scalar that takes their place: its text, or a YAML string when it is quoted. A list or a
+    /// map, encoded, takes the place of a whole value.
     pub fill: Result<Node, Reason>,
 }
 
@@ -146,7 +147,10 @@ pub(crate) fn fill_yaml(
 }
 
 /// [`fill_yaml`] of another `text` of the same length.
-fn fill_text_as_yaml(
+///
+/// # Errors
+/// The text is not YAML around its holes.
+pub(crate) fn fill_text_as_yaml(
     sources: &Sources,
     node: &Node,
     text: &str,
@@ -347,12 +351,12 @@ fn filled_from(node: &Node, fill: &Node) -> Origin {
     }
 }
 
-/// What fills the one hole that a masked scalar is, when that is quoted.
+/// What fills the one hole that a masked scalar is, when that is quoted or no scalar.
 fn whole<'a>(scalar: &Scalar, holes: &'a [Hole]) -> Option<&'a Node> {
     let first = scalar.text.chars().next().filter(|_| scalar.style == Style::Plain)?;
     let hole = holes.get(usize::try_from(u32::from(first).checked_sub(FIRST)?).ok()?)?;
     let fill = hole.fill.as_ref().ok()?;
-    let quoted = fill.as_scalar().is_some_and(|it| it.style != Style::Plain);
+    let quoted = fill.as_scalar().is_none_or(|it| it.style != Style::Plain);
     (quoted && hole.range.len() == scalar.text.len()).then_some(fill)
 }
 

@@ -51,6 +51,7 @@ mod report;
 mod serving;
 mod settle;
 mod templates;
+mod terraform;
 mod tolerant;
 mod upstream;
 mod yaml;

@@ -140,7 +140,7 @@ fn a_helm_release_and_a_module_of_terraform() {
         resources.limits.memory: unknown: `var.memory_limit` is set outside of the code  eks/metrics-server.tf:19 `${var.memory_limit}`
         podLabels.team: platform  eks/metrics-server.tf:21
         podAnnotations.example.com/cluster: unknown: `data.aws_eks_cluster` is known only to Terraform  eks/metrics-server.tf:27 `data.aws_eks_cluster.this.name`
-        hostNetwork.enabled: unknown: whether it is set is decided elsewhere  eks/metrics-server.tf:37 `dynamic`
+        hostNetwork.enabled: unknown: `var.host_network` is set outside of the code  eks/metrics-server.tf:41 `true`
     live/dev:
       metrics-server 3.12.1  modules/metrics-server/main.tf:18 values `var.chart_version` < modules/metrics-server/main.tf:2 `"3.12.1"`
         replicas: 1  modules/metrics-server/main.tf:21 values `templatefile("${path.module}/values.yaml.tftpl", { replicas = var.replicas })` < modules/metrics-server/values.yaml.tftpl:2 templated `${replicas}` < modules/metrics-server/main.tf:21 values `var.replicas` < live/dev/main.tf:3
@@ -317,7 +317,6 @@ fn a_module_of_terraform_from_elsewhere_is_said_to_be_unread() {
         }
         "#,
     ), @r"
-    main.tf:3 the module `addons` (aws-ia/eks-blueprints-addons/aws) is not in the repository: what it installs is unknown
     main.tf:17 the module `named` (example/metrics-server/aws) is not in the repository: what it installs is unknown
     ");
 }
@@ -364,25 +363,25 @@ fn what_terraform_installs_by_other_resources_is_said_to_be_unread() {
           yaml_body = file("/opt/metrics-server.yaml")
         }
         "#,
-    ), @r"
-    application/main.tf:4 metrics-server is installed by `argocd_application`, which is not read
+    ), @r#"
+    application/main.tf:4 `metrics-server` is not a metrics-server chart that this tool knows: what it installs is unknown
     approver/main.tf:2 an approver is installed by `kubectl_manifest`, which is not read
     manifests/main.tf:5 metrics-server is installed by `kubernetes_manifest`, which is not read
-    url/main.tf:2 metrics-server is installed by `http`, which is not read
-    ");
+    url/main.tf:2 https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml is another version from time to time
+    "#);
 }
 
 #[test]
 fn lists_of_charts_that_terraform_installs_are_said_to_be_unread() {
     assert_snapshot!(problems(
         r#"
-        //- yaml/main.tf
-        locals { charts = yamldecode(file("${path.module}/charts.yaml")) }
+        //- encoded/main.tf
+        locals { charts = yamldecode(base64decode(file("${path.module}/charts.yaml"))) }
         resource "helm_release" "all" {
           for_each = local.charts
           chart    = each.value.chart
         }
-        //- yaml/charts.yaml
+        //- encoded/charts.yaml
         nginx: {chart: nginx}
         # metrics-server: not here
         metrics: {chart: metrics-server}
@@ -398,7 +397,7 @@ fn lists_of_charts_that_terraform_installs_are_said_to_be_unread() {
           for_each = var.list
           chart    = each.key
         }
-        //- variables/prod.tfvars
+        //- variables/more.tfvars
         charts = {
           metrics-server = { version = "3.12.2" }
         }
@@ -418,9 +417,9 @@ fn lists_of_charts_that_terraform_installs_are_said_to_be_unread() {
         inputs = { enable_metrics_server = false }
         "#,
     ), @r"
+    encoded/charts.yaml:3 metrics-server is in a list of charts, which is not read
     live/addons/terragrunt.hcl:4 what Terragrunt passes to a module is not read: what it installs is unknown
-    variables/prod.tfvars:2 metrics-server is in a list of charts, which is not read
-    yaml/charts.yaml:3 metrics-server is in a list of charts, which is not read
+    variables/more.tfvars:2 metrics-server is in a list of charts, which is not read
     ");
 }
 

@@ -2,15 +2,9 @@
 //! Talos' machine configurations, clusters of kind. Variables count with their values in
 //! `terraform.tfvars` and `*.auto.tfvars`, else with their defaults.
 
-use std::{
-    cell::Cell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::BTreeSet;
 
-use hcl_edit::{
-    Span as _,
-    structure::{self, Attribute},
-};
+use hcl_edit::structure;
 
 use crate::{
     model::{
@@ -20,8 +14,8 @@ use crate::{
     },
     resolve::terraform::{
         Module,
-        evaluate::{MAX_WORK, TerraformScope, written},
-        label, parse,
+        evaluate::{Arguments, TerraformScope, Work},
+        head, label,
     },
     source::{self, FileId, Sources},
     tree::{Node, Origin},
@@ -53,48 +47,33 @@ struct Block {
 }
 
 impl Block {
-    fn new(scope: &TerraformScope<'_>, file: FileId, block: &structure::Block) -> Self {
-        let start = block.ident.span().unwrap_or_default();
-        let end = block.labels.last().and_then(hcl_edit::Span::span).map_or(start.end, |it| it.end);
-        Self {
+    /// A block; an add-on as often as it is repeated.
+    fn all(scope: &TerraformScope<'_>, file: FileId, block: &structure::Block) -> Vec<Self> {
+        let kind = label(block, 0).unwrap_or_default();
+        let bodies = match kind {
+            "aws_eks_addon" => scope.repeated(file, block),
+            _ => vec![scope.block(file, block)],
+        };
+        let made = bodies.into_iter().map(|body| Self {
             kind: block.ident.as_str().to_owned(),
-            label: label(block, 0).unwrap_or_default().to_owned(),
-            body: scope.block(file, block),
-            origin: written(file, Some(start.start..end)),
-        }
+            label: kind.to_owned(),
+            body,
+            origin: head(file, block),
+        });
+        made.collect()
     }
 }
 
 /// All blocks of a directory, which is what Terraform reads as one.
 fn blocks(sources: &Sources, dir: &str) -> Vec<Block> {
     let module = Module::new(sources, dir);
-    let work = Cell::new(MAX_WORK);
-    let scope = TerraformScope {
-        sources,
-        module: &module,
-        root: dir,
-        arguments: None,
-        work: &work,
-        as_written: true,
-    };
-    let mut variables: BTreeMap<String, Node> = BTreeMap::new();
-    for end in ["terraform.tfvars", ".auto.tfvars"] {
-        for file in sources.below(dir) {
-            let path = &sources[file].path;
-            if source::parent(path) != dir || !source::file_name(path).ends_with(end) {
-                continue;
-            }
-            let Ok(body) = parse(sources.text(file)) else { continue };
-            let value =
-                |it: &Attribute| (it.key.as_str().to_owned(), scope.value(file, &it.value, 0));
-            variables.extend(body.attributes().map(value));
-        }
-    }
-    let scope = TerraformScope { arguments: Some(&variables), ..scope };
+    let arguments = Arguments { given: module.variables(sources), defaults: true };
+    let work = Work::default();
+    let scope = TerraformScope::new(sources, &module, dir, &arguments, &work).as_written();
     // What is not HCL is reported by the resolver of what Terraform installs.
     let bodies = module.files.iter();
     let blocks = bodies.flat_map(|(file, body)| body.blocks().map(|it| (*file, it)));
-    blocks.map(|(file, block)| Block::new(&scope, file, block)).collect()
+    blocks.flat_map(|(file, block)| Block::all(&scope, file, block)).collect()
 }
 
 fn module(input: &Input<'_>, dir: &str, platform: &mut Platform) {
@@ -127,9 +106,15 @@ fn resource(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform
             let get = |name: &str| scaling.and_then(|it| it.get(name));
             pool("eks", dir, nodes::between(get("min_size"), get("max_size")), block, platform);
         }
-        "aws_eks_addon" if body.str_at("addon_name") == Some("metrics-server") => {
-            let at = body.get("addon_name").map_or(&block.origin, |it| &it.origin);
+        "aws_eks_addon" => {
             let cluster = ClusterId::named("eks", dir);
+            if !platform.knows(&cluster) {
+                platform.signed(&cluster, "add-on of EKS in Terraform", &block.origin);
+            }
+            if body.str_at("addon_name") != Some("metrics-server") {
+                return;
+            }
+            let at = body.get("addon_name").map_or(&block.origin, |it| &it.origin);
             platform.bundle(&cluster, "the EKS add-on", at);
             bundled::configure(input, &cluster, body.get("configuration_values"), platform);
         }

@@ -41,7 +41,6 @@ const TOOLS: &[UnreadTool] = &[
     objects("Crossplane", &["eks.aws."]),
     objects("Sveltos", &["projectsveltos.io"]),
     UnreadTool { line: &[r"(?i)\bchartname\s*:"], ..objects("k0s", &["k0sproject.io"]) },
-    objects("eksctl", &["eksctl.io/"]),
     objects("the Helm Operator", &["apiVersion: helm.fluxcd.io/"]),
     objects("Rancher", &["apiVersion: catalog.cattle.io/", "apiVersion: project.cattle.io/"]),
     objects("an Addons object of kOps", &["kind: Addons"]),

@@ -16,7 +16,7 @@ use hcl_edit::{
 };
 use regex::Regex;
 
-use super::{Module, code, evaluate::written, label};
+use super::{Module, addons, code, evaluate::written, label};
 use crate::{
     data::{
         kinds::WORKLOADS,
@@ -51,10 +51,16 @@ const MAX_TEXTS: usize = 500;
 
 impl Module {
     /// What blocks of this module install of our concern that the repository does not show.
-    /// Many resources are one installation.
-    pub(super) fn elsewhere(&self, sources: &Sources) -> Vec<Problem> {
+    /// Many resources are one installation. The blocks at `understood` are read.
+    pub(super) fn elsewhere(
+        &self,
+        sources: &Sources,
+        understood: &BTreeSet<(FileId, usize)>,
+    ) -> Vec<Problem> {
         let blocks =
             self.files.iter().flat_map(|(file, body)| body.blocks().map(move |it| (*file, it)));
+        let start = |it: &Block| it.ident.span().unwrap_or_default().start;
+        let blocks = blocks.filter(|(file, it)| !understood.contains(&(*file, start(it))));
         let mut said = BTreeSet::new();
         let problems = blocks.filter_map(|(file, block)| match block.ident.as_str() {
             "module" => module(sources, file, block),
@@ -94,12 +100,16 @@ impl Module {
         modules: &BTreeMap<String, Self>,
     ) -> Option<Problem> {
         let releases = self.blocks("resource").filter(|(_, it)| {
-            let chart = it.body.get_attribute("chart");
-            label(it, 0) == Some("helm_release")
-                && chart.is_some_and(|it| it.value.as_str().is_none())
+            let name = match label(it, 0) {
+                Some("helm_release") => it.body.get_attribute("chart"),
+                Some("aws_eks_addon") => it.body.get_attribute("addon_name"),
+                _ => None,
+            };
+            name.is_some_and(|it| it.value.as_str().is_none())
         });
         let listed = releases.filter_map(|(file, block)| {
-            let own = expressions(file, block, &["chart", "for_each", "repository", "name"]);
+            let names = ["addon_name", "chart", "for_each", "repository", "name"];
+            let own = expressions(file, block, &names);
             self.named_from(sources, modules, own)
         });
         let (_, span) = listed.min_by_key(|(steps, _)| *steps)?;
@@ -173,8 +183,16 @@ impl Module {
     ) -> impl Iterator<Item = FileId> + 'a {
         let paths = FILE.iter().flat_map(|it| it.captures_iter(text));
         let paths = paths.filter_map(|it| Some(it.get(1)?.as_str().trim_start_matches('/')));
+        // Where Terraform runs is this directory or one above it.
+        let above = std::iter::successors(Some(&*self.dir), |it| {
+            (!it.is_empty()).then(|| source::parent(it))
+        });
+        let dirs: Vec<&str> = above.collect();
+        let paths = paths.flat_map(move |path| {
+            let joined = dirs.iter().map(|it| source::join(it, path).unwrap_or_default());
+            joined.collect::<Vec<_>>()
+        });
         paths.flat_map(|path| {
-            let path = source::join(&self.dir, path).unwrap_or_default();
             let pattern = install::pattern(&path).filter(|_| path.contains('*'));
             let matching = sources.iter().filter(move |(_, it)| {
                 pattern.as_ref().map_or(it.path == path, |pattern| pattern.is_match(&it.path))
@@ -188,7 +206,8 @@ impl Module {
 /// cluster are read with the cluster.
 fn module(sources: &Sources, file: FileId, block: &Block) -> Option<Problem> {
     let source = block.body.get_attribute("source")?.value.as_str()?;
-    if source.starts_with('.') || is_never(block) {
+    let is_read = addons::is_known(source) || source.contains("terraform-aws-modules/eks/aws");
+    if source.starts_with('.') || is_never(block) || is_read {
         return None;
     }
     let text = |it: &Attribute| text(sources, file, it);

@@ -1,58 +1,93 @@
 //! Expressions that are literal, or refer to what is.
+//!
+//! A text that is YAML or JSON and whose parts are known one by one is the tree that it reads as:
+//! what is encoded, what a file holds, what fills a template.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     ops::Range,
 };
 
 use hcl_edit::{
     Span as _,
-    expr::{Expression, FuncCall, ObjectKey, Traversal, TraversalOperator},
+    expr::{Expression, FuncCall, Object, ObjectKey, Traversal, TraversalOperator},
     structure::{Block, Structure},
-    template::{Element, HeredocTemplate, Template},
 };
 
-use super::{Module, code, operators};
+use super::{code, functions, iterate::items_of, label, module::Module, operators};
 use crate::{
-    parse,
-    placeholder::Placeholder,
-    resolve::{
-        helm, install,
-        template::{self, Hole},
-    },
-    scalar::{Dialect, Scalar, Style},
-    source::{self, FileId, Sources, Span, Text},
-    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
+    resolve::template,
+    scalar::Scalar,
+    source::{self, FileId, Sources, Span},
+    tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// Starts a path below the root of the repository, where Terraform would have one below wherever
 /// it runs: what `path.module` and `path.root` stand for.
 pub(super) const MODULE: char = '\u{1}';
 
+/// Why a value is unknown that is certainly not there, so that Terraform refuses to take it.
+pub(super) const ABSENT: &str = "there is no such key";
+
 /// How deep expressions may refer to expressions; deeper ones refer to themselves.
 const MAX_DEPTH: usize = 32;
 
 /// How many expressions are evaluated for one module.
-pub(crate) const MAX_WORK: usize = 200_000;
+const MAX_WORK: usize = 200_000;
+
+/// What evaluating takes, and what it reads.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// How many expressions may still be evaluated, so that locals that double each other end.
+    left: Cell<usize>,
+    /// The files whose content is used.
+    pub(super) read: RefCell<BTreeSet<FileId>>,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { left: Cell::new(MAX_WORK), read: RefCell::default() }
+    }
+}
+
+/// What the variables of a module are.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Arguments {
+    /// What is passed, or stands in a file of variables.
+    pub(crate) given: BTreeMap<String, Node>,
+    /// Whether others have their defaults, since nothing outside of the code can decide.
+    pub(crate) defaults: bool,
+}
+
+/// Names that an expression may use besides those of its module: `each`, `count`, those of a `for`.
+#[derive(Debug)]
+pub(super) struct NameFrame<'a> {
+    /// Their values, a map.
+    names: Node,
+    /// Those around it.
+    outer: Option<&'a NameFrame<'a>>,
+}
 
 /// Where expressions are evaluated, and what for.
 #[derive(Clone, Copy)]
 pub(crate) struct TerraformScope<'a> {
     /// The files.
-    pub(crate) sources: &'a Sources,
+    pub(super) sources: &'a Sources,
     /// The module whose expressions they are.
-    pub(crate) module: &'a Module,
+    pub(super) module: &'a Module,
     /// The directory of the root module, in which Terraform runs.
-    pub(crate) root: &'a str,
-    /// What the module's variables are given; `None` where that is decided outside of the code.
-    pub(crate) arguments: Option<&'a BTreeMap<String, Node>>,
-    /// How many expressions may still be evaluated, so that locals that double each other end.
-    pub(crate) work: &'a Cell<usize>,
-    /// Whether a heredoc is its text with the holes in it, and what is encoded stays a tree, since
-    /// the YAML is judged although Terraform fills in a part of it. Otherwise a hole that is not
-    /// filled makes the text unknown.
-    pub(crate) as_written: bool,
+    pub(super) root: &'a str,
+    /// What the module's variables are.
+    pub(super) arguments: &'a Arguments,
+    /// What it takes.
+    pub(super) work: &'a Work,
+    /// What else has a name.
+    pub(super) frame: Option<&'a NameFrame<'a>>,
+    /// Whether a heredoc is its text with the holes in it, since the YAML is judged although
+    /// Terraform fills in a part of it. Otherwise a hole that is not filled makes unknown what it
+    /// touches.
+    pub(super) as_written: bool,
 }
 
 /// The origin of what stands at `range` of `file`; what has no range stands at its start.
@@ -60,37 +95,121 @@ pub(crate) fn written(file: FileId, range: Option<Range<usize>>) -> Origin {
     Origin::written(Span::new(file, range.unwrap_or_default()))
 }
 
+impl<'a> TerraformScope<'a> {
+    /// What `module` is with these `arguments` where Terraform runs in `root`.
+    pub(crate) fn new(
+        sources: &'a Sources,
+        module: &'a Module,
+        root: &'a str,
+        arguments: &'a Arguments,
+        work: &'a Work,
+    ) -> Self {
+        Self { sources, module, root, arguments, work, frame: None, as_written: false }
+    }
+
+    /// The same with heredocs as they are written.
+    pub(crate) fn as_written(self) -> Self {
+        Self { as_written: true, ..self }
+    }
+}
+
 impl TerraformScope<'_> {
-    /// A block as a map: attributes by name, and the inner blocks of each type as a list.
-    pub(crate) fn block(&self, file: FileId, block: &Block) -> Node {
-        let mut map = Map::default();
-        for structure in &block.body {
-            match structure {
-                Structure::Attribute(it) => {
-                    let key = written(file, it.key.span()).written_at();
-                    let value = self.value(file, &it.value, 0);
-                    map.insert(it.key.as_str(), Entry { key, value });
-                }
-                Structure::Block(block) => {
-                    let inner = self.block(file, block);
-                    let name = block.ident.as_str();
-                    match map.get_mut(name).and_then(Node::as_list_mut) {
-                        Some(list) => list.push(inner),
-                        None => {
-                            let origin = inner.origin.clone();
-                            map.set(name, Node::new(vec![inner], origin));
-                        }
-                    }
+    /// The same where `names`, a map, have values, too.
+    pub(super) fn with<T>(
+        &self,
+        names: Node,
+        evaluate: impl FnOnce(&TerraformScope<'_>) -> T,
+    ) -> T {
+        let frame = NameFrame { names, outer: self.frame };
+        evaluate(&TerraformScope { frame: Some(&frame), ..*self })
+    }
+
+    /// What `name` is, if it is none of its module's.
+    fn named(&self, name: &str) -> Option<Node> {
+        let mut frame = self.frame;
+        while let Some(it) = frame {
+            match it.names.look(name) {
+                Ok(Some(value)) => return Some(value.clone()),
+                Ok(None) => frame = it.outer,
+                Err((why, at)) => {
+                    let value = it.names.get(name).cloned();
+                    return Some(value.unwrap_or_else(|| Node::unknown_value(why, &at)));
                 }
             }
+        }
+        None
+    }
+
+    /// A block as a map: attributes by name, and the inner blocks of each type as a list. A dynamic
+    /// block is as many as it goes over.
+    pub(crate) fn block(&self, file: FileId, block: &Block) -> Node {
+        let mut map = Map::default();
+        let mut add = |name: &str, inner: Node| match map_list(&mut map, name) {
+            Some(list) => list.push(inner),
+            None => {
+                let origin = inner.origin.clone();
+                map.set(name, Node::new(vec![inner], origin));
+            }
+        };
+        for structure in &block.body {
+            let Structure::Block(inner) = structure else { continue };
+            match label(inner, 0).filter(|_| inner.ident.as_str() == "dynamic") {
+                Some(name) => {
+                    for it in self.dynamic(file, inner, name) {
+                        add(name, it);
+                    }
+                }
+                None => add(inner.ident.as_str(), self.block(file, inner)),
+            }
+        }
+        for attribute in block.body.attributes() {
+            let key = written(file, attribute.key.span()).written_at();
+            let value = self.value(file, &attribute.value, 0);
+            map.insert(attribute.key.as_str(), Entry { key, value });
         }
         Node::new(map, written(file, block.ident.span()))
     }
 
+    /// [`TerraformScope::block`], with the defaults of variables for what says which chart is
+    /// installed: who sets another repository takes the same chart from it.
+    pub(super) fn identified(&self, file: FileId, block: &Block) -> Node {
+        let mut body = self.block(file, block);
+        let arguments = Arguments { defaults: true, ..self.arguments.clone() };
+        let scope = TerraformScope { arguments: &arguments, ..*self };
+        for name in ["chart", "repository"] {
+            let unknown = body.get(name).is_some_and(|it| it.unknown().is_some());
+            if let Some(attribute) = block.body.get_attribute(name).filter(|_| unknown) {
+                body.set(name, scope.value(file, &attribute.value, 0));
+            }
+        }
+        body
+    }
+
+    /// A block as many times as it is repeated.
+    pub(crate) fn repeated(&self, file: FileId, block: &Block) -> Vec<Node> {
+        let repeated = self.instances(file, &block.body).into_iter();
+        repeated.map(|(names, _)| self.with(names, |it| it.block(file, block))).collect()
+    }
+
+    /// The blocks that a dynamic one makes.
+    fn dynamic(&self, file: FileId, block: &Block, name: &str) -> Vec<Node> {
+        let Some(content) = block.body.get_blocks("content").next() else { return Vec::new() };
+        let iterator = block.body.get_attribute("iterator").map(|it| it.value.to_string());
+        let iterator = iterator.as_deref().map_or(name, str::trim);
+        let Some(over) = block.body.get_attribute("for_each") else { return Vec::new() };
+        let over = self.value(file, &over.value, 0);
+        let make = |it: super::iterate::Item| {
+            let perhaps = it.perhaps.clone();
+            let made = self.with(it.named(iterator), |scope| scope.block(file, content));
+            perhaps.map_or(made.clone(), |why| made.perhaps(why, false))
+        };
+        items_of(&over).into_iter().map(make).collect()
+    }
+
     /// Takes note of one more expression; why it is not evaluated, if so.
     fn too_much(&self, depth: usize) -> Option<&'static str> {
-        let left = self.work.get().checked_sub(1);
-        self.work.set(left.unwrap_or_default());
+        let left = self.work.left.get().checked_sub(1);
+        self.work.left.set(left.unwrap_or_default());
         match left {
             _ if depth > MAX_DEPTH => Some("it refers to itself"),
             Some(_) => None,
@@ -112,59 +231,33 @@ impl TerraformScope<'_> {
             Expression::Number(it) => literal(Scalar::plain(it.value().to_string()).into()),
             Expression::String(it) => literal(it.value().as_str().into()),
             Expression::Array(items) => literal(items.iter().map(next).collect::<Vec<_>>().into()),
-            Expression::Object(object) => {
-                let mut map = Map::default();
-                for (key, value) in object {
-                    let (expression, value) = (value.expr(), next(value.expr()));
-                    let place = code::key_before(self.sources.text(file), expression)
-                        .map(|range| Span::new(file, range));
-                    let text = place.map(|it| self.sources.slice(it)).unwrap_or_default();
-                    let name = match key {
-                        ObjectKey::Expression(it) if !matches!(it, Expression::String(_)) => {
-                            next(it).as_scalar().map(|it| it.text.to_string())
-                        }
-                        _ => Some(code::name(key, text).to_owned()),
-                    };
-                    match name {
-                        Some(name) => {
-                            map.insert(name, Entry { key: place, value });
-                        }
-                        None => map.open = Some("one of its keys is computed".into()),
-                    }
-                }
-                literal(map.into())
-            }
+            Expression::Object(object) => literal(self.object(file, object, depth).into()),
             Expression::Parenthesis(it) => return next(it.inner()),
             Expression::StringTemplate(it) => self.text(file, it, &at, depth),
-            Expression::HeredocTemplate(it) => match self.heredoc(file, it, depth) {
-                Ok((node, holes)) => template::fill(&node, &holes),
-                Err(why) => Node::unknown_value(why, &at),
-            },
+            Expression::HeredocTemplate(it) => self.heredoc(file, it, depth),
+            Expression::Variable(it) => self.named(it.as_str()).unwrap_or_else(|| {
+                Node::unknown_value(format!("`{}` is not evaluated", it.as_str()), &at)
+            }),
             Expression::Traversal(it) => self.reference(file, it, depth),
-            Expression::FuncCall(call) => match (call.name.name.as_str(), call.args.get(0)) {
-                (
-                    "tostring" | "tonumber" | "tobool" | "tolist" | "toset" | "trimspace"
-                    | "abspath",
-                    Some(it),
-                ) => return next(it),
-                ("yamlencode" | "jsonencode", Some(it)) if self.as_written => return next(it),
-                (name, _) => self.function(file, call, &at, depth).unwrap_or_else(|| {
-                    Node::unknown_value(format!("`{name}()` is not evaluated"), &at)
-                }),
-            },
+            Expression::FuncCall(call) => self.call(file, call, &at, depth),
             Expression::Conditional(it) => {
                 let (yes, no) = (next(&it.true_expr), next(&it.false_expr));
-                match self.holds(file, it, depth) {
+                // Texts have the same type, whatever they read as.
+                let trees = yes.as_scalar().is_none() && no.as_scalar().is_none();
+                let texts = trees && self.is_text(&it.true_expr, 0);
+                match self.holds(file, &it.cond_expr, depth) {
+                    Ok(true) if texts => yes,
+                    Ok(false) if texts => no,
                     Ok(true) => operators::unified(&yes, &no),
                     Ok(false) => operators::unified(&no, &yes),
-                    Err(why) => operators::either(&yes, &no, &why),
+                    Err(why) => self.either(&yes, &no, &why),
                 }
             }
             Expression::UnaryOp(it) => self.unary(file, it, &at, depth),
             Expression::BinaryOp(it) => self.binary(file, it, &at, depth),
-            _ => Node::unknown_value("it is computed", &at),
+            Expression::ForExpr(it) => self.for_each(file, it, &at, depth),
         };
-        if self.as_written && node.unknown().is_some() {
+        if self.as_written && node.unknown().is_some_and(|it| &**it != ABSENT) {
             let line = at.written_at().and_then(|it| self.sources.slice(it).lines().next());
             let why = format!("Terraform computes `{}`", line.unwrap_or_default());
             return Node::unknown_value(why, &at);
@@ -172,374 +265,237 @@ impl TerraformScope<'_> {
         node
     }
 
-    /// `"…${…}…"`
-    fn text(&self, file: FileId, template: &Template, at: &Origin, depth: usize) -> Node {
-        if let Some(Element::Interpolation(only)) = template.as_single_element() {
-            return self.value(file, &only.expr, depth + 1);
+    /// Whether what `expression` gives is certainly a text.
+    fn is_text(&self, expression: &Expression, depth: usize) -> bool {
+        const TEXTS: [&str; 5] = ["file", "indent", "jsonencode", "templatefile", "yamlencode"];
+        let inner = |it: &Expression| self.too_much(depth).is_none() && self.is_text(it, depth + 1);
+        match expression {
+            Expression::String(_)
+            | Expression::StringTemplate(_)
+            | Expression::HeredocTemplate(_) => true,
+            Expression::FuncCall(it) => TEXTS.contains(&it.name.name.as_str()),
+            Expression::Parenthesis(it) => inner(it.inner()),
+            Expression::Conditional(it) => inner(&it.true_expr) || inner(&it.false_expr),
+            Expression::Traversal(it) => local_name(it)
+                .and_then(|name| self.module.local(name))
+                .is_some_and(|(_, it)| inner(it)),
+            _ => false,
         }
-        let mut text = String::new();
-        let mut origin = at.clone();
-        for element in template {
-            match element {
-                Element::Literal(it) => text += it.as_str(),
-                Element::Interpolation(it) => {
-                    let value = self.value(file, &it.expr, depth + 1);
-                    match (&value.kind, value.as_scalar()) {
-                        (Kind::Unknown(why), _) => return Node::unknown_value(why.clone(), at),
-                        (_, Some(scalar)) => text += &scalar.text,
-                        _ => return Node::unknown_value("it is computed", at),
-                    }
-                    if origin == *at {
-                        origin = at.filled(Via::Values, &value.origin);
-                    }
-                }
-                Element::Directive(_) => {
-                    return Node::unknown_value("a directive is not evaluated", at);
-                }
-            }
-        }
-        Node::new(Scalar::string(text), origin)
     }
 
-    /// The text of a heredoc, without the indentation that `<<-` takes away, and its holes.
-    fn heredoc(
-        &self,
-        file: FileId,
-        heredoc: &HeredocTemplate,
-        depth: usize,
-    ) -> Result<(Node, Vec<Hole>), Reason> {
-        let range = heredoc.template.span().unwrap_or_default();
-        let source = self.sources.text(file).get(range.clone()).unwrap_or_default();
-        if !self.as_written && (source.contains("$${") || source.contains("%%{")) {
-            return Err("escapes in a heredoc are not evaluated".into());
-        }
-        let indent = heredoc.indent().unwrap_or(0);
-        let mut text = String::new();
-        // Where each line starts in the source, and how much more of it is taken away.
-        let mut lines = Vec::new();
-        for (at, line) in source::lines(source) {
-            let spaces = line.len() - line.trim_start_matches([' ', '\t']).len();
-            let cut = indent.min(spaces);
-            lines.push((at + cut, text.len()));
-            text += line.get(cut..).unwrap_or_default();
-        }
-        let inner = |offset: usize| {
-            let offset = offset.saturating_sub(range.start);
-            let line = lines.partition_point(|(start, _)| *start <= offset).checked_sub(1)?;
-            lines.get(line).map(|(start, inner)| inner + (offset - start))
-        };
-        let mut holes = Vec::new();
-        for element in heredoc.template.iter().filter(|_| !self.as_written) {
-            match element {
-                Element::Literal(_) => {}
-                Element::Directive(_) => return Err("a directive is not evaluated".into()),
-                Element::Interpolation(it) => {
-                    let span = it.span().unwrap_or_default();
-                    let (Some(start), Some(end)) = (inner(span.start), inner(span.end)) else {
-                        return Err("it is computed".into());
-                    };
-                    let value = self.value(file, &it.expr, depth + 1);
-                    holes.push(Hole { range: start..end, fill: plain(&value) });
+    fn object(&self, file: FileId, object: &Object, depth: usize) -> Map {
+        let mut map = Map::default();
+        for (key, value) in object {
+            let expression = value.expr();
+            let value = self.value(file, expression, depth + 1);
+            let place = code::key_before(self.sources.text(file), expression)
+                .map(|range| Span::new(file, range));
+            let text = place.map(|it| self.sources.slice(it)).unwrap_or_default();
+            let name = match key {
+                ObjectKey::Expression(it) if !matches!(it, Expression::String(_)) => {
+                    let name = self.value(file, it, depth + 1);
+                    name.as_scalar().map(|it| it.text.to_string())
                 }
+                _ => Some(code::name(key, text).to_owned()),
+            };
+            match name {
+                Some(name) => {
+                    map.insert(name, Entry { key: place, value });
+                }
+                None => map.open = Some("one of its keys is computed".into()),
             }
         }
-        let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
-        Ok((Node::new(scalar, written(file, Some(range))), holes))
+        map
     }
 
-    /// `local.x`, `var.x`, `path.module`
+    /// `name(…)`
+    fn call(&self, file: FileId, call: &FuncCall, at: &Origin, depth: usize) -> Node {
+        let name = call.name.name.as_str();
+        match (name, call.args.get(0)) {
+            ("templatefile", Some(path)) => {
+                let variables = call.args.get(1).map(|it| self.value(file, it, depth + 1));
+                let path = self.value(file, path, depth + 1);
+                return self.file(&path, variables.as_ref(), at, depth);
+            }
+            ("file", Some(path)) => {
+                return self.file(&self.value(file, path, depth + 1), None, at, depth);
+            }
+            _ => {}
+        }
+        let mut arguments: Vec<Node> =
+            call.args.iter().map(|it| self.value(file, it, depth + 1)).collect();
+        if name == "try" {
+            // What is merely taken is there as a whole, whatever is in it.
+            let is_taken = |it| matches!(it, &Expression::Traversal(_) | &Expression::Variable(_));
+            let taken: Vec<bool> = call.args.iter().map(is_taken).collect();
+            return functions::tried(&arguments, &taken, at);
+        }
+        if call.args.expand_final()
+            && let Some(last) = arguments.pop()
+        {
+            arguments.extend(functions::items(&last));
+        }
+        self.function(name, &arguments, at)
+            .unwrap_or_else(|| Node::unknown_value(format!("`{name}()` is not evaluated"), at))
+    }
+
+    /// `local.x`, `var.x`, `path.module`, `each.value.x`
     fn reference(&self, file: FileId, traversal: &Traversal, depth: usize) -> Node {
         let at = written(file, traversal.span());
+        let mut operators = traversal.operators.iter().map(hcl_edit::Decorated::value);
         let Expression::Variable(base) = &traversal.expr else {
-            return Node::unknown_value("it is computed", &at);
+            let base = self.value(file, &traversal.expr, depth + 1);
+            return self.accessed(file, base, operators, &at, depth);
         };
-        let mut names = traversal.operators.iter().map(|it| match it.value() {
-            TraversalOperator::GetAttr(name) => Some(name.as_str()),
-            TraversalOperator::Index(Expression::String(name)) => Some(name.value().as_str()),
-            _ => None,
-        });
-        let Some(Some(first)) = names.next() else {
-            return Node::unknown_value("it is computed", &at);
+        let base = base.as_str();
+        if let Some(value) = self.named(base) {
+            let value = self.accessed(file, value, operators, &at, depth);
+            return value.through(Via::Values, at.written_at());
+        }
+        let first = match operators.next() {
+            Some(TraversalOperator::GetAttr(name)) => name.as_str(),
+            Some(TraversalOperator::Index(Expression::String(name))) => name.value().as_str(),
+            _ => return Node::unknown_value("it is computed", &at),
         };
-        let through = |value: Node| value.through(Via::Values, at.written_at());
-        let mut value = match base.as_str() {
+        // What a module defines knows nothing of what is around an expression.
+        let module = TerraformScope { frame: None, ..*self };
+        let value = match base {
             "path" => match first {
-                "module" => Node::new(below(&self.module.dir), at.clone()),
-                _ => Node::new(below(self.root), at.clone()),
+                "module" => return Node::new(below(&self.module.dir), at),
+                _ => return Node::new(below(self.root), at),
             },
             "local" => match self.module.local(first) {
-                Some((file, expression)) => through(self.value(file, expression, depth + 1)),
-                None => Node::unknown_value(format!("`local.{first}` is not defined here"), &at),
-            },
-            "var" => match self.argument(first, depth) {
-                Some(value) => through(value),
+                Some((file, expression)) => module.value(file, expression, depth + 1),
                 None => {
-                    Node::unknown_value(format!("`var.{first}` is set outside of the code"), &at)
+                    let why = format!("`local.{first}` is not defined here");
+                    return Node::unknown_value(why, &at);
+                }
+            },
+            "var" => match module.argument(first, depth) {
+                Some(value) => value,
+                None => {
+                    let why = format!("`var.{first}` is set outside of the code");
+                    return Node::unknown_value(why, &at);
                 }
             },
             base => {
-                Node::unknown_value(format!("`{base}.{first}` is known only to Terraform"), &at)
+                let why = format!("`{base}.{first}` is known only to Terraform");
+                return Node::unknown_value(why, &at);
             }
         };
-        for name in names {
+        let value = self.accessed(file, value, operators, &at, depth);
+        value.through(Via::Values, at.written_at())
+    }
+
+    /// What `.name`, `[index]` and `[*]` take of `value`.
+    fn accessed<'t>(
+        &self,
+        file: FileId,
+        mut value: Node,
+        operators: impl Iterator<Item = &'t TraversalOperator>,
+        at: &Origin,
+        depth: usize,
+    ) -> Node {
+        let mut operators = operators.peekable();
+        while let Some(operator) = operators.next() {
             if value.unknown().is_some() {
                 return value;
             }
-            let found = name.and_then(|name| value.get(name)).cloned();
-            value = found.unwrap_or_else(|| Node::unknown_value("it is computed", &at));
+            let key = match operator {
+                TraversalOperator::GetAttr(name) => Node::new(name.as_str(), at.clone()),
+                TraversalOperator::LegacyIndex(index) => {
+                    Node::new(Scalar::plain(index.value().to_string()), at.clone())
+                }
+                TraversalOperator::Index(it) => self.value(file, it, depth + 1),
+                TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) => {
+                    let rest: Vec<&TraversalOperator> = operators.collect();
+                    let all = if value.is_null() { Vec::new() } else { splat(&value) };
+                    let of = |it: &Node| {
+                        let rest = rest.iter().copied();
+                        self.accessed(file, it.clone(), rest, at, depth + 1)
+                    };
+                    return Node::new(all.iter().map(of).collect::<Vec<_>>(), at.clone());
+                }
+            };
+            value = element(&value, &key, at);
         }
         value
     }
 
-    /// What a child module's variable is; `None` in a root module.
+    /// What a variable is; `None` where that is decided outside of the code.
     fn argument(&self, name: &str, depth: usize) -> Option<Node> {
-        if let Some(value) = self.arguments?.get(name) {
-            return Some(value.clone());
+        if let Some(value) = self.arguments.given.get(name) {
+            let kind = self.module.variable(name);
+            let kind = kind.and_then(|(file, it)| Some((file, it.body.get_attribute("type")?)));
+            return Some(match kind {
+                Some((file, kind)) => self.completed(value, file, &kind.value, depth),
+                None => value.clone(),
+            });
+        }
+        if !self.arguments.defaults {
+            return None;
         }
         let (file, default) = self.module.default(name)?;
         Some(self.value(file, default, depth + 1))
     }
 
-    /// The layers of `values`, a list of texts that are YAML.
-    ///
-    /// # Errors
-    /// Why nobody can tell how many there are.
-    pub(super) fn layers(
-        &self,
-        file: FileId,
-        expression: &Expression,
-        depth: usize,
-        read: &mut BTreeSet<FileId>,
-    ) -> Result<Vec<Node>, Reason> {
-        let computed = || Err("its values are computed".into());
-        if let Some(why) = self.too_much(depth) {
-            return Err(why.into());
-        }
-        match expression {
-            Expression::Array(items) => {
-                Ok(items.iter().map(|it| self.layer(file, it, depth, read)).collect())
-            }
-            Expression::Parenthesis(it) => self.layers(file, it.inner(), depth + 1, read),
-            Expression::FuncCall(call)
-                if ["concat", "compact"].contains(&call.name.name.as_str())
-                    && !call.args.expand_final() =>
-            {
-                let lists = call.args.iter().map(|it| self.layers(file, it, depth + 1, read));
-                Ok(lists.collect::<Result<Vec<_>, _>>()?.concat())
-            }
-            Expression::Conditional(it) => {
-                let mut side = |it| self.layers(file, it, depth + 1, read);
-                let why = match self.holds(file, it, depth) {
-                    Ok(holds) => return side(if holds { &it.true_expr } else { &it.false_expr }),
-                    Err(why) => why,
-                };
-                let nothing = Node::new(Map::default(), written(file, expression.span()));
-                let mut side = |it| -> Result<Node, Reason> {
-                    let layers = side(it)?;
-                    Ok(layers.iter().fold(nothing.clone(), |all, it| helm::merge(&all, it)))
-                };
-                Ok(vec![operators::either(&side(&it.true_expr)?, &side(&it.false_expr)?, &why)])
-            }
-            Expression::Traversal(it) => {
-                if let Some(name) = local_name(it) {
-                    return match self.module.local(name) {
-                        Some((file, expression)) => self.layers(file, expression, depth + 1, read),
-                        None => Err(format!("`local.{name}` is not defined here").into()),
-                    };
-                }
-                // What the caller passes.
-                let list = self.value(file, expression, depth + 1);
-                let Some(items) = list.as_list() else { return computed() };
-                Ok(items.iter().map(|it| self.yaml(it)).collect())
-            }
-            _ => computed(),
-        }
-    }
-
-    /// What a module's caller passes. Texts in a list that are values of a chart are read where they
-    /// are known to be YAML.
-    pub(super) fn passed(
-        &self,
-        file: FileId,
-        expression: &Expression,
-        read: &mut BTreeSet<FileId>,
-    ) -> Node {
-        const TEXTS: [&str; 4] = ["file", "templatefile", "yamlencode", "jsonencode"];
-        let items = match expression {
-            Expression::Array(items) => items,
-            Expression::Conditional(it) => {
-                let mut side = |it| self.passed(file, it, read);
-                let (yes, no) = (side(&it.true_expr), side(&it.false_expr));
-                return match self.holds(file, it, 0) {
-                    Ok(true) => yes,
-                    Ok(false) => no,
-                    Err(why) => operators::either(&yes, &no, &why),
-                };
-            }
-            _ => return self.value(file, expression, 0),
+    /// `value` with the attributes that its type says are optional.
+    fn completed(&self, value: &Node, file: FileId, kind: &Expression, depth: usize) -> Node {
+        let Expression::FuncCall(call) = kind else { return value.clone() };
+        let (name, Some(inner)) = (call.name.name.as_str(), call.args.get(0)) else {
+            return value.clone();
         };
-        let items = items.iter().map(|item| match item {
-            Expression::FuncCall(it) if TEXTS.contains(&it.name.name.as_str()) => {
-                self.layer(file, item, 0, read)
-            }
-            _ => self.value(file, item, 0),
-        });
-        Node::new(items.collect::<Vec<_>>(), written(file, expression.span()))
-    }
-
-    /// What an item of `values`, text that is YAML, reads as: a map, or unknown.
-    pub(super) fn layer(
-        &self,
-        file: FileId,
-        expression: &Expression,
-        depth: usize,
-        read: &mut BTreeSet<FileId>,
-    ) -> Node {
-        let at = written(file, expression.span());
-        if let Some(why) = self.too_much(depth) {
-            return Node::unknown_value(why, &at);
-        }
-        match expression {
-            Expression::FuncCall(call) => self.call(file, call, &at, depth, read),
-            Expression::Conditional(it) => {
-                let mut side = |it| self.layer(file, it, depth + 1, read);
-                match self.holds(file, it, depth) {
-                    Ok(true) => side(&it.true_expr),
-                    Ok(false) => side(&it.false_expr),
-                    Err(why) => {
-                        operators::either(&side(&it.true_expr), &side(&it.false_expr), &why)
+        let mut value = value.clone();
+        match (name, inner) {
+            ("object", Expression::Object(object)) => {
+                let Some(map) = value.as_map_mut() else { return value };
+                for (key, kind) in object {
+                    let (ObjectKey::Ident(key), kind) = (key, kind.expr()) else { continue };
+                    if let Some(known) = map.get_mut(key.as_str()) {
+                        *known = self.completed(known, file, kind, depth + 1);
+                    } else if let Expression::FuncCall(optional) = kind
+                        && map.open.is_none()
+                    {
+                        let at = written(file, kind.span());
+                        let default = optional.args.get(1);
+                        let default = default.map(|it| self.value(file, it, depth + 1));
+                        let null = || Node::new(Scalar::null(), at);
+                        map.set(key.as_str(), default.unwrap_or_else(null));
                     }
                 }
             }
-            Expression::Parenthesis(it) => self.layer(file, it.inner(), depth + 1, read),
-            Expression::HeredocTemplate(it) => match self.heredoc(file, it, depth) {
-                Ok((node, holes)) => self.filled(&node, &holes),
-                Err(why) => Node::unknown_value(why, &at),
-            },
-            Expression::StringTemplate(it) => match it.as_single_element() {
-                Some(Element::Interpolation(only)) => self.layer(file, &only.expr, depth + 1, read),
-                _ => self.yaml(&self.value(file, expression, depth)),
-            },
-            Expression::Traversal(it) => {
-                let local = local_name(it).and_then(|name| self.module.local(name));
-                match local {
-                    Some((file, expression)) => self
-                        .layer(file, expression, depth + 1, read)
-                        .through(Via::Values, at.written_at()),
-                    None => self.yaml(&self.value(file, expression, depth)),
+            ("map", _) => {
+                for (_, entry) in value.as_map_mut().into_iter().flat_map(Map::iter_mut) {
+                    entry.value = self.completed(&entry.value, file, inner, depth + 1);
                 }
             }
-            _ => self.yaml(&self.value(file, expression, depth)),
+            ("list" | "set", _) => {
+                for item in value.as_list_mut().into_iter().flatten() {
+                    *item = self.completed(item, file, inner, depth + 1);
+                }
+            }
+            ("optional", _) => return self.completed(&value, file, inner, depth + 1),
+            _ => {}
         }
+        value
     }
 
-    fn call(
-        &self,
-        file: FileId,
-        call: &FuncCall,
-        at: &Origin,
-        depth: usize,
-        read: &mut BTreeSet<FileId>,
-    ) -> Node {
-        let name = call.name.name.as_str();
-        let Some(first) = call.args.get(0) else {
-            return Node::unknown_value("it is computed", at);
+    /// What there is in both cases; what there is in one of them may be there. A text beside a tree
+    /// is one that can be read as such.
+    pub(super) fn either(&self, yes: &Node, no: &Node, why: &Reason) -> Node {
+        let is_text = |it: &Node| it.as_str().is_some();
+        let is_tree = |it: &Node| it.as_map().is_some();
+        let read = |it: &Node| if is_text(it) { self.yaml(it) } else { it.clone() };
+        let texts = is_text(yes) && is_text(no) && yes.value() != no.value();
+        let (first, last) = match (is_tree(yes), is_tree(no)) {
+            (true, false) if is_text(no) => (yes.clone(), read(no)),
+            (false, true) if is_text(yes) => (read(yes), no.clone()),
+            (false, false) if texts => (read(yes), read(no)),
+            _ => (yes.clone(), no.clone()),
         };
-        match name {
-            "yamlencode" | "jsonencode" => {
-                let value = self.value(file, first, depth + 1);
-                if value.as_map().is_some() || value.unknown().is_some() {
-                    value
-                } else {
-                    Node::unknown_value("it encodes something that is no object", at)
-                }
-            }
-            "trimspace" | "tostring" => self.layer(file, first, depth + 1, read),
-            "file" | "templatefile" => {
-                let path = self.value(file, first, depth + 1);
-                if let Some(why) = path.unknown() {
-                    return Node::unknown_value(why.clone(), at);
-                }
-                let found = path.as_str().and_then(|it| self.path(it));
-                let found = found.and_then(|path| self.sources.find(&path));
-                let Some(target) = found else {
-                    return Node::unknown_value(
-                        "the file that it reads is not in the repository",
-                        at,
-                    );
-                };
-                read.insert(target);
-                let arguments = call.args.get(1).filter(|_| name == "templatefile");
-                let layer = match arguments {
-                    Some(it) => self.template_file(target, &self.value(file, it, depth + 1), at),
-                    None => match install::read_values(self.sources, target, at) {
-                        Ok(values) => values,
-                        Err(problem) => Node::unknown_value(problem.message, at),
-                    },
-                };
-                layer.through(Via::Values, at.written_at())
-            }
-            _ => Node::unknown_value(format!("`{name}()` is not evaluated"), at),
-        }
-    }
-
-    /// A template file with `${name}` filled from `variables`.
-    fn template_file(&self, file: FileId, variables: &Node, at: &Origin) -> Node {
-        let sources = self.sources;
-        let Text::Utf8(content) = sources.load(file) else {
-            return Node::unknown_value("the file that it reads is not text", at);
-        };
-        if Placeholder::Directive.is_in(content) || content.contains("$${") {
-            return Node::unknown_value("directives of the file's template are not evaluated", at);
-        }
-        let holes = template::between(content, "${", "}").into_iter().map(|range| {
-            let name = content[range.clone()].trim_matches(['$', '{', '}']).trim();
-            let known = match variables.look(name) {
-                Ok(Some(value)) => plain(value),
-                Ok(None) => Err(format!("`{name}` is not evaluated").into()),
-                Err((why, _)) => Err(why),
-            };
-            Hole { range, fill: known }
-        });
-        let holes: Vec<Hole> = holes.collect();
-        self.filled(&parse::whole(sources, file), &holes)
-    }
-
-    /// Text with holes as values.
-    fn filled(&self, node: &Node, holes: &[Hole]) -> Node {
-        if holes.is_empty() {
-            return self.yaml(node);
-        }
-        match template::fill_yaml(self.sources, node, holes).as_deref() {
-            Ok([values]) if values.as_map().is_some() || values.unknown().is_some() => {
-                values.clone()
-            }
-            Ok([]) => Node::new(Map::default(), node.origin.clone()),
-            Ok(_) => Node::unknown_value("its values are not one mapping", &node.origin),
-            Err(why) => Node::unknown_value(why.clone(), &node.origin),
-        }
-    }
-
-    /// Text as values.
-    fn yaml(&self, node: &Node) -> Node {
-        if let Some(why) = node.unknown() {
-            return Node::unknown_value(why.clone(), &node.origin);
-        }
-        if node.as_map().is_some() {
-            return node.clone();
-        }
-        // The provider passes over a null.
-        if node.is_null() {
-            return Node::new(Map::default(), node.origin.clone());
-        }
-        if node.as_str().is_none() {
-            return Node::unknown_value("its values are not text", &node.origin);
-        }
-        let documents = parse::embedded(self.sources, node, Dialect::Sigs);
-        match helm::layer(&documents, &node.origin) {
-            Ok(values) => values,
-            Err(problem) => Node::unknown_value(problem.message, &node.origin),
-        }
+        let trees = is_tree(&first) && is_tree(&last);
+        let (first, last) = if trees { (&first, &last) } else { (yes, no) };
+        template::either(first, last, why, &|it| it.clone().perhaps(why.clone(), false))
     }
 
     /// The path in the repository of what Terraform finds at `path`.
@@ -551,18 +507,49 @@ impl TerraformScope<'_> {
     }
 }
 
+/// The list at `name`, to add to it.
+fn map_list<'m>(map: &'m mut Map, name: &str) -> Option<&'m mut Vec<Node>> {
+    map.get_mut(name).and_then(Node::as_list_mut)
+}
+
+/// What `[*]` goes over.
+fn splat(value: &Node) -> Vec<Node> {
+    value.as_list().map_or_else(|| vec![value.clone()], <[Node]>::to_vec)
+}
+
+/// `value[key]`
+pub(super) fn element(value: &Node, key: &Node, at: &Origin) -> Node {
+    let unknown = |why: Reason| Node::unknown_value(why, at);
+    if let Some(why) = key.unknown() {
+        // It is one of them.
+        let all = value.entries().map(|(_, it)| it.value.clone()).chain(value.items().to_vec());
+        let is_open = value.as_map().is_some_and(|it| it.open.is_some());
+        let any = all.reduce(|any, it| tree::join(&any, &it, why)).filter(|_| !is_open);
+        return any.unwrap_or_else(|| unknown(why.clone()));
+    }
+    let text = key.as_scalar().map_or("", |it| &*it.text);
+    match &value.kind {
+        Kind::Map(map) => match (map.get(text), &map.open) {
+            (Some(found), _) => found.clone(),
+            (None, Some(why)) => unknown(why.clone()),
+            (None, None) => unknown(ABSENT.into()),
+        },
+        Kind::List(items) => {
+            let uncertain = items.iter().find_map(|it| it.if_there().and(it.unknown()));
+            match (text.parse::<usize>().ok().and_then(|it| items.get(it)), uncertain) {
+                (_, Some(why)) => unknown(why.clone()),
+                (Some(found), None) => found.clone(),
+                (None, None) => unknown(ABSENT.into()),
+            }
+        }
+        Kind::Unknown(why) => unknown(why.clone()),
+        Kind::Scalar(_) => unknown(ABSENT.into()),
+    }
+}
+
 /// What `path.module` stands for in `dir`: something that may be followed by a slash.
 fn below(dir: &str) -> String {
     format!("{MODULE}{}", if dir.is_empty() { "." } else { dir })
-}
-
-/// What fills a hole of a template: the text of a scalar.
-fn plain(value: &Node) -> Result<Node, Reason> {
-    match (value.unknown(), template::printed(value)) {
-        (Some(why), _) => Err(why.clone()),
-        (None, Some(text)) => Ok(Node::new(Scalar::plain(text), value.origin.clone())),
-        (None, None) => Err("it is no text".into()),
-    }
 }
 
 /// The name of `local.name`, without anything after it.

@@ -1,0 +1,266 @@
+//! Modules as their callers have them: other modules, Terragrunt, and whoever runs Terraform with a
+//! file of variables.
+
+use std::collections::BTreeMap;
+
+use hcl_edit::{
+    Span as _,
+    expr::{Expression, ObjectKey},
+    structure::{Block, Body},
+};
+
+use super::{
+    code::parse,
+    evaluate::{Arguments, TerraformScope, Work},
+    module::Module,
+};
+use crate::{
+    data::words::{DEVELOPMENT, EXAMPLES, LASTING, TESTS},
+    resolve::{
+        environment::UNNAMED,
+        names::{environment_dir, environment_of},
+    },
+    source::{self, FileId, Sources, Span},
+    tree::{Node, Reason},
+};
+
+/// How deep modules may call modules.
+const MAX_DEPTH: usize = 8;
+
+/// How many root modules may have one module.
+const MAX_INSTANCES: usize = 500;
+
+/// The code of a repository.
+#[derive(Debug)]
+pub(super) struct Code {
+    /// The modules, by their directories.
+    pub(super) modules: BTreeMap<String, Module>,
+    /// What Terragrunt calls them with.
+    units: Vec<TerragruntUnit>,
+}
+
+/// A `terragrunt.hcl` that calls a module of the repository.
+#[derive(Debug)]
+struct TerragruntUnit {
+    /// The file, as the only one of a module.
+    module: Module,
+    /// The directory of the module that it calls.
+    called: String,
+}
+
+/// A module as one root module has it.
+#[derive(Debug, Clone)]
+pub(super) struct Instance {
+    /// The directory of the root module.
+    pub(super) root: String,
+    /// The name of the environment.
+    name: String,
+    pub(super) arguments: Arguments,
+    /// The root module's providers, by what they are called in this module: `helm`, `helm.blue`.
+    providers: BTreeMap<String, String>,
+    /// Why nobody can tell whether there is such a module, if so.
+    pub(super) perhaps: Option<Reason>,
+}
+
+impl Code {
+    /// `modules`, and what calls them.
+    pub(super) fn new(sources: &Sources, modules: BTreeMap<String, Module>) -> Self {
+        let files = sources.iter().filter(|(_, it)| source::extension(&it.path) == "hcl");
+        let units = files.filter_map(|(file, _)| TerragruntUnit::new(sources, file));
+        Self { modules, units: units.collect() }
+    }
+
+    /// A module as each of its callers has it, or as a root.
+    pub(super) fn instances(
+        &self,
+        sources: &Sources,
+        module: &Module,
+        depth: usize,
+        work: &Work,
+    ) -> Vec<Instance> {
+        let units = self.units.iter().filter(|it| it.called == module.dir);
+        let mut all: Vec<Instance> = units.map(|it| it.instance(sources, work)).collect();
+        let mut called = !all.is_empty();
+        for caller in self.modules.values() {
+            for (file, block) in caller.blocks("module") {
+                if caller.called(block).as_deref() != Some(&module.dir) || depth >= MAX_DEPTH {
+                    continue;
+                }
+                called = true;
+                for instance in self.instances(sources, caller, depth + 1, work) {
+                    all.extend(instance.calls(sources, caller, file, block, work));
+                }
+                all.truncate(MAX_INSTANCES);
+            }
+        }
+        if called { all } else { module.roots(sources) }
+    }
+}
+
+impl TerragruntUnit {
+    fn new(sources: &Sources, file: FileId) -> Option<Self> {
+        let dir = source::parent(&sources[file].path);
+        let body = parse(sources.text(file)).ok()?;
+        let terraform = body.get_blocks("terraform").next()?;
+        let source = terraform.body.get_attribute("source")?.value.as_str()?;
+        // Two slashes stand before what is in a copy of all that is above.
+        let source = source.split('?').next().unwrap_or_default().replace("//", "/");
+        let called = source::join(dir, Some(&*source).filter(|it| it.starts_with('.'))?)?;
+        let files = vec![(file, body)];
+        let module = Module { dir: dir.to_owned(), files, problems: Vec::new() };
+        Some(Self { module, called })
+    }
+
+    fn instance(&self, sources: &Sources, work: &Work) -> Instance {
+        let (none, dir) = (Arguments::default(), &self.module.dir);
+        let scope = TerraformScope::new(sources, &self.module, dir, &none, work);
+        let mut given = BTreeMap::new();
+        let mut defaults = true;
+        for (file, body) in &self.module.files {
+            // What it includes passes more.
+            defaults &= body.get_blocks("include").next().is_none();
+            if let Some(inputs) = body.get_attribute("inputs") {
+                let inputs = scope.value(*file, &inputs.value, 0);
+                defaults &= inputs.as_map().is_some_and(|it| it.open.is_none());
+                let inputs = inputs.entries();
+                given.extend(inputs.map(|(name, it)| (name.to_owned(), it.value.clone())));
+            }
+        }
+        let path = format!("{dir}/terragrunt.hcl");
+        Instance {
+            root: dir.clone(),
+            name: environment_of(&path).map_or_else(|| environment_dir(dir), ToOwned::to_owned),
+            arguments: Arguments { given, defaults },
+            providers: BTreeMap::new(),
+            perhaps: None,
+        }
+    }
+}
+
+impl Module {
+    /// This module as whoever runs Terraform in its directory has it: once for each file of variables
+    /// that is an environment's.
+    fn roots(&self, sources: &Sources) -> Vec<Instance> {
+        let given = self.variables(sources);
+        let root = |variant: &str, given: BTreeMap<String, Node>| Instance {
+            root: self.dir.clone(),
+            name: named(&self.dir, variant),
+            arguments: Arguments { given, defaults: false },
+            providers: BTreeMap::new(),
+            perhaps: None,
+        };
+        let files = sources.below(&self.dir).filter_map(|file| {
+            let variant = self.variant(sources, file)?;
+            let its = self.given_in(sources, file);
+            let known = its.keys().any(|it| self.variable(it).is_some());
+            known.then_some((variant, its))
+        });
+        let mut all: Vec<Instance> = Vec::new();
+        for (variant, its) in files {
+            let name = named(&self.dir, variant);
+            match all.iter_mut().find(|it| it.name == name) {
+                Some(known) => known.arguments.given.extend(its),
+                None => all.push(root(variant, given.clone().into_iter().chain(its).collect())),
+            }
+        }
+        if all.is_empty() {
+            all.push(root("", given));
+        }
+        all
+    }
+
+    /// The environment for which this module is given the variables in `file`, by its path.
+    fn variant<'s>(&self, sources: &'s Sources, file: FileId) -> Option<&'s str> {
+        let path = &*sources[file].path;
+        let name = source::file_name(path).strip_suffix(".tfvars")?;
+        let dir = source::parent(path);
+        let inner = path.strip_prefix(&*self.dir)?;
+        let is_said = |name: &str| {
+            let mut words = name.split(|it: char| !it.is_alphanumeric());
+            words.any(|it| [LASTING, DEVELOPMENT, TESTS].iter().any(|list| list.contains(&it)))
+        };
+        let for_readers =
+            inner.split(|it: char| !it.is_alphanumeric()).any(|it| EXAMPLES.contains(&it));
+        let above = source::file_name(dir);
+        match () {
+            () if for_readers || source::extension(name) == "auto" => None,
+            () if is_said(name) => Some(name),
+            () if dir != self.dir && is_said(above) => Some(above),
+            () => None,
+        }
+    }
+}
+
+/// What the environment of the root module in `dir` is called, one of several if it has a `variant`.
+fn named(dir: &str, variant: &str) -> String {
+    match (dir, variant) {
+        (_, "") => environment_dir(dir),
+        ("", _) => variant.to_owned(),
+        _ => format!("{}/{variant}", environment_dir(dir)),
+    }
+}
+
+impl Instance {
+    /// The modules that `block` of this module, `caller`, calls.
+    fn calls(
+        &self,
+        sources: &Sources,
+        caller: &Module,
+        file: FileId,
+        block: &Block,
+        work: &Work,
+    ) -> Vec<Self> {
+        let scope = TerraformScope::new(sources, caller, &self.root, &self.arguments, work);
+        let repeated = scope.instances(file, &block.body).into_iter();
+        let calls = repeated.map(|(names, perhaps)| {
+            let body = scope.with(names, |scope| scope.block(file, block));
+            let given = body.entries().map(|(name, it)| (name.to_owned(), it.value.clone()));
+            Self {
+                root: self.root.clone(),
+                name: self.name.clone(),
+                arguments: Arguments { given: given.collect(), defaults: true },
+                providers: self.passed(sources, file, block),
+                perhaps: perhaps.or_else(|| self.perhaps.clone()),
+            }
+        });
+        calls.collect()
+    }
+
+    /// The providers of a module that this one calls.
+    fn passed(&self, sources: &Sources, file: FileId, block: &Block) -> BTreeMap<String, String> {
+        let passed = block.body.get_attribute("providers").map(|it| &it.value);
+        let Some(Expression::Object(object)) = passed else { return self.providers.clone() };
+        let text = |it: &Expression| {
+            let span = it.span().map(|it| Span::new(file, it));
+            span.map_or("", |it| sources.slice(it)).trim().to_owned()
+        };
+        let entries = object.iter().map(|(key, value)| {
+            let inner = match key {
+                ObjectKey::Ident(it) => it.as_str().to_owned(),
+                ObjectKey::Expression(it) => text(it),
+            };
+            let outer = text(value.expr());
+            let outer = self.providers.get(&outer).cloned().unwrap_or(outer);
+            (inner, outer)
+        });
+        entries.collect()
+    }
+
+    /// The environment that a block of this module installs in: each of a provider's aliases is for
+    /// another cluster.
+    pub(super) fn environment(&self, sources: &Sources, file: FileId, body: &Body) -> String {
+        let named = body.get_attribute("provider").and_then(|it| it.value.span());
+        let named = named.map_or("helm", |it| sources.slice(Span::new(file, it)).trim());
+        let outer = self.providers.get(named).map_or(named, String::as_str);
+        match outer.split_once('.') {
+            None => self.name.clone(),
+            Some((_, alias)) if self.name == UNNAMED => alias.to_owned(),
+            Some((_, alias)) => format!("{}/{alias}", self.name),
+        }
+    }
+
+    /// The environment of what is in none of a provider's aliases.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}

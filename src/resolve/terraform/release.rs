@@ -1,0 +1,142 @@
+//! A `helm_release`, or what a module makes one of.
+
+use super::evaluate::{MODULE, TerraformScope};
+use crate::{
+    data::subject::is_named_in,
+    problem::{Problem, ProblemKind},
+    resolve::{environment::Release, helm, install},
+    scalar::Scalar,
+    tree::{Kind, Map, Node, Origin, Reason},
+};
+
+/// The release that has the arguments `body` of a `helm_release`, which is at `at`; `otherwise` is
+/// its name where none is known.
+pub(super) fn release(
+    scope: &TerraformScope<'_>,
+    body: &Node,
+    otherwise: &str,
+    at: &Origin,
+) -> (Release, Vec<Problem>) {
+    let text = |name: &str| body.str_at(name).map(ToOwned::to_owned);
+    let chart = body.get("chart").cloned();
+    let chart_node = chart.unwrap_or_else(|| Node::unknown_value("no chart is named", at));
+    let chart = chart_node.as_str().unwrap_or_default();
+    let directory = match scope.path(chart) {
+        Some(dir) if is_path(chart) => Some(dir),
+        _ => None,
+    };
+    let version = body.get("version").filter(|it| !it.is_null() && it.as_str() != Some(""));
+    let mut problems = Vec::new();
+    let values = values(scope, body, at, &mut problems);
+    let release = install::ChartReference {
+        name: chart,
+        repository: body.get("repository"),
+        directory: directory.as_deref(),
+        version: version.cloned(),
+    }
+    .release(
+        "terraform",
+        text("name").unwrap_or_else(|| otherwise.to_owned()),
+        &text("namespace").unwrap_or_default(),
+        values,
+        &chart_node.origin,
+    );
+    // What other charts get that cannot be told is not our concern.
+    let concerns = release.family.is_some()
+        || release.directory.is_some()
+        || chart_node.as_str().is_none()
+        || is_named_in(&release.chart);
+    problems.retain(|it| concerns || it.kind != ProblemKind::Unresolved);
+    (release, problems)
+}
+
+/// Whether a chart is a directory of the repository: the provider says so of what starts with `.`.
+fn is_path(chart: &str) -> bool {
+    chart.starts_with('.') || chart.starts_with(MODULE)
+}
+
+/// `values` in order, then `set`, `set_list` and `set_sensitive`, blocks or lists.
+fn values(
+    scope: &TerraformScope<'_>,
+    body: &Node,
+    at: &Origin,
+    problems: &mut Vec<Problem>,
+) -> Node {
+    let mut values = Node::new(Map::default(), at.clone());
+    let layers = body.get("values").filter(|it| !it.is_null());
+    if let Some(why) = layers.and_then(Node::unknown) {
+        let at = layers.map_or(at, |it| &it.origin);
+        problems.push(Problem::unresolved(at, &**why));
+        values = Node::unknown_value(why.clone(), at);
+    }
+    for layer in layers.map(Node::items).unwrap_or_default() {
+        let layer = scope.yaml(layer);
+        if let Some(why) = layer.unknown() {
+            problems.push(Problem::unresolved(&layer.origin, &**why));
+        }
+        values = helm::merge(&values, &layer);
+    }
+    for kind in ["set", "set_list", "set_sensitive"] {
+        let Some(list) = body.get(kind).filter(|it| !it.is_null()) else { continue };
+        let entries = list.items().iter().chain(list.unknown().map(|_| list));
+        for setting in entries.map(Setting::new) {
+            problems.extend(setting.apply(&mut values).err());
+        }
+    }
+    values
+}
+
+/// One entry of `set`.
+struct Setting {
+    name: Node,
+    value: Node,
+    kind: Node,
+}
+
+impl Setting {
+    fn new(entry: &Node) -> Self {
+        let at = &entry.origin;
+        // One that may be there or not.
+        if let (Some(why), Some(there)) = (entry.unknown(), entry.if_there()) {
+            let setting = Self::new(&there);
+            return Self { value: setting.value.perhaps(why.clone(), false), ..setting };
+        }
+        let get = |key: &str| entry.get(key).cloned();
+        let nothing = || Node::new(Scalar::null(), at.clone());
+        let nameless = || Node::unknown_value("it has no name", at);
+        let unknown = || entry.unknown().map(|_| entry.clone());
+        Self {
+            name: get("name").or_else(unknown).unwrap_or_else(nameless),
+            value: get("value").unwrap_or_else(nothing),
+            kind: get("type").unwrap_or_else(nothing),
+        }
+    }
+
+    fn apply(&self, values: &mut Node) -> Result<(), Problem> {
+        let Some(name) = self.name.as_str() else {
+            // It may set anything.
+            let why: Reason = "a name that is set is not known".into();
+            *values = helm::merge(values, &Node::unknown_value(why, &self.name.origin));
+            return Ok(());
+        };
+        let strings = self.kind.as_str() == Some("string");
+        let value = match (&self.value.kind, self.kind.as_str()) {
+            (_, Some("literal")) => Node::unknown_value("it is read as JSON", &self.value.origin),
+            // `set_list`, and the text of what is no string.
+            (Kind::List(items), _) => {
+                let item = |it: &Node| {
+                    let text = it.as_scalar().map(|it| Scalar::plain(&*it.text));
+                    text.map_or_else(|| it.clone(), |text| Node::new(text, it.origin.clone()))
+                };
+                let texts = items.iter().map(|item| item.as_scalar().map(|it| it.text.to_string()));
+                let text = match texts.collect::<Option<Vec<_>>>() {
+                    Some(texts) => Kind::from(format!("{{{}}}", texts.join(","))),
+                    None => items.iter().map(item).collect::<Vec<_>>().into(),
+                };
+                Node::new(text, self.value.origin.clone())
+            }
+            _ => self.value.clone(),
+        };
+        install::set(values, name, &value, strings)
+    }
+}

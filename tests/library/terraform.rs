@@ -1,0 +1,496 @@
+//! What Terraform makes of its code: modules and who calls them, what is repeated, texts that are
+//! filled in, modules from elsewhere that a table knows.
+
+use insta::assert_snapshot;
+
+use super::{fixture, ways};
+use crate::{config::Config, pipeline::analyze};
+
+/// What the releases of each environment get.
+fn installed(text: &str) -> String {
+    let sources = fixture(text);
+    ways::releases(&sources, &analyze(&sources, &Config::default()).0)
+}
+
+#[test]
+fn charts_of_a_list_in_a_file_are_installed_one_by_one() {
+    assert_snapshot!(installed(
+        r#"
+        //- main.tf
+        locals { all = yamldecode(file("${path.module}/charts.yaml")) }
+        resource "helm_release" "all" {
+          for_each   = { for it in local.all.charts : it.name => it if try(it.enabled, true) }
+          name       = each.key
+          chart      = each.value.chart
+          repository = each.value.repository
+          version    = try(each.value.version, null)
+          namespace  = lookup(each.value, "namespace", "kube-system")
+          values     = [yamlencode(lookup(each.value, "values", {}))]
+        }
+        //- charts.yaml
+        charts:
+          - name: metrics-server
+            chart: metrics-server
+            repository: https://kubernetes-sigs.github.io/metrics-server/
+            version: 3.12.2
+            values:
+              args: [--kubelet-insecure-tls]
+          - name: not-here
+            enabled: false
+            chart: metrics-server
+            repository: https://kubernetes-sigs.github.io/metrics-server/
+        "#
+    ), @r#"
+    default:
+      metrics-server 3.12.2  main.tf:7 values `each.value.version` < main.tf:3 values `local.all.charts` < main.tf:1 values `file("${path.module}/charts.yaml")` < charts.yaml:5 `3.12.2`
+        args:
+          - --kubelet-insecure-tls  main.tf:9 values `each.value` < main.tf:3 values `local.all.charts` < main.tf:1 values `file("${path.module}/charts.yaml")` < charts.yaml:7
+    "#);
+}
+
+#[test]
+fn a_module_is_what_each_of_its_callers_passes() {
+    assert_snapshot!(installed(
+        r#"
+        //- live/blue/main.tf
+        module "charts" {
+          source   = "../../modules/platform"
+          for_each = {
+            metrics-server = {
+              repository = "https://kubernetes-sigs.github.io/metrics-server/"
+              set        = { "args[0]" = "--kubelet-insecure-tls" }
+            }
+          }
+          name   = each.key
+          config = each.value
+        }
+        //- live/green/main.tf
+        module "charts" {
+          source = "../../modules/platform"
+          name   = "metrics-server"
+          config = { repository = "https://kubernetes-sigs.github.io/metrics-server/", version = "3.12.1" }
+        }
+        //- modules/platform/main.tf
+        variable "name" {}
+        variable "config" {
+          type = object({
+            repository = string
+            version    = optional(string, "3.12.2")
+            set        = optional(map(string), {})
+          })
+        }
+        module "chart" {
+          source = "../chart"
+          name   = var.name
+          config = var.config
+        }
+        //- modules/chart/main.tf
+        variable "name" {}
+        variable "config" {}
+        variable "replicas" { default = 2 }
+        resource "helm_release" "this" {
+          name       = var.name
+          chart      = var.name
+          repository = var.config.repository
+          version    = var.config.version
+          dynamic "set" {
+            for_each = merge({ replicas = var.replicas }, var.config.set)
+            content {
+              name  = set.key
+              value = set.value
+            }
+          }
+        }
+        "#
+    ), @r#"
+    live/blue:
+      metrics-server 3.12.2  modules/chart/main.tf:8 values `var.config.version` < modules/platform/main.tf:12 values `var.config` < modules/platform/main.tf:5 `"3.12.2"`
+        args:
+          - --kubelet-insecure-tls  modules/chart/main.tf:13 values `set.value` < modules/chart/main.tf:10 values `var.config.set` < modules/platform/main.tf:12 values `var.config` < live/blue/main.tf:10 values `each.value` < live/blue/main.tf:6 `"--kubelet-insecure-tls"`
+        replicas: 2  modules/chart/main.tf:13 values `set.value` < modules/chart/main.tf:10 values `var.replicas` < modules/chart/main.tf:3
+    live/green:
+      metrics-server 3.12.1  modules/chart/main.tf:8 values `var.config.version` < modules/platform/main.tf:12 values `var.config` < live/green/main.tf:4 `"3.12.1"`
+        replicas: 2  modules/chart/main.tf:13 values `set.value` < modules/chart/main.tf:10 values `var.replicas` < modules/chart/main.tf:3
+    "#);
+}
+
+#[test]
+fn a_root_module_is_for_as_many_clusters_as_files_and_providers_say() {
+    let release = r#"
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = "3.12.2"
+          values     = [yamlencode({ replicas = var.replicas })]
+        }
+    "#;
+    let code = r#"
+        //- main.tf
+        variable "replicas" {}
+        RELEASE
+        //- terraform.tfvars
+        replicas = 1
+        //- envs/dev.tfvars
+        other = true
+        //- envs/prod.tfvars
+        replicas = 3
+        //- envs/example.prod.tfvars
+        replicas = 4
+        //- aliases/main.tf
+        module "one" {
+          source    = "./module"
+          providers = { helm = helm.one }
+          replicas  = 5
+        }
+        module "two" {
+          source    = "./module"
+          providers = { helm = helm.two }
+          replicas  = 6
+        }
+        //- aliases/module/main.tf
+        variable "replicas" {}
+        RELEASE
+        //- modules/unit/main.tf
+        variable "replicas" { default = 7 }
+        RELEASE
+        //- live/clusters/east/metrics-server/terragrunt.hcl
+        terraform { source = "../../../..//modules/unit" }
+        locals { count = 8 }
+        inputs = { replicas = local.count }
+        //- live/clusters/west/metrics-server/terragrunt.hcl
+        terraform { source = "../../../..//modules/unit" }
+        include "root" { path = find_in_parent_folders() }
+    "#;
+    assert_snapshot!(installed(&code.replace("RELEASE", release)), @r#"
+    aliases/one:
+      metrics-server 3.12.2  aliases/module/main.tf:7 `"3.12.2"`
+        replicas: 5  aliases/module/main.tf:8 values `var.replicas` < aliases/main.tf:4
+    aliases/two:
+      metrics-server 3.12.2  aliases/module/main.tf:7 `"3.12.2"`
+        replicas: 6  aliases/module/main.tf:8 values `var.replicas` < aliases/main.tf:9
+    live/clusters/east:
+      metrics-server 3.12.2  modules/unit/main.tf:7 `"3.12.2"`
+        replicas: 8  modules/unit/main.tf:8 values `var.replicas` < live/clusters/east/metrics-server/terragrunt.hcl:3 values `local.count` < live/clusters/east/metrics-server/terragrunt.hcl:2
+    live/clusters/west:
+      metrics-server 3.12.2  modules/unit/main.tf:7 `"3.12.2"`
+        replicas: unknown: `var.replicas` is set outside of the code  modules/unit/main.tf:8 `var.replicas`
+    prod:
+      metrics-server 3.12.2  main.tf:7 `"3.12.2"`
+        replicas: 3  main.tf:8 values `var.replicas` < envs/prod.tfvars:1
+    "#);
+}
+
+#[test]
+fn a_template_is_read_around_what_fills_it() {
+    assert_snapshot!(installed(
+        r#"
+        //- main.tf
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = "3.12.2"
+          values = [
+            templatefile("${path.module}/values.tftpl", {
+              args      = ["--kubelet-insecure-tls", "--v=2"]
+              resources = { limits = { memory = "300Mi" } }
+              budget    = true
+              mine      = var.mine
+            }),
+            templatefile("${path.module}/lines.tftpl", { tolerated = ["a", "b"] }),
+            var.mine ? <<-EOT
+              podLabels:
+                team: ${local.team}
+              EOT
+            : "",
+          ]
+        }
+        locals { team = "one" }
+        //- values.tftpl
+        args: ${jsonencode(args)}
+        resources:
+          ${indent(2, yamlencode(resources))}
+        %{ if budget ~}
+        podDisruptionBudget:
+          enabled: true
+        %{ else ~}
+        replicas: 2
+        %{ endif ~}
+        %{ if mine ~}
+        priorityClassName: high
+        %{ else ~}
+        priorityClassName: low
+        revisionHistoryLimit: 1
+        %{ endif ~}
+        //- lines.tftpl
+        tolerations:
+        %{ for it in tolerated ~}
+          - key: ${it}
+        %{ endfor ~}
+        "#
+    ), @r#"
+    default:
+      metrics-server 3.12.2  main.tf:5 `"3.12.2"`
+        args:
+          - --kubelet-insecure-tls  main.tf:7 values `templatefile("${path.module}/values.tftpl", {` < main.tf:8 `"--kubelet-insecure-tls"`
+          - --v=2  main.tf:7 values `templatefile("${path.module}/values.tftpl", {` < main.tf:8 `"--v=2"`
+        resources.limits.memory: 300Mi  main.tf:7 values `templatefile("${path.module}/values.tftpl", {` < main.tf:9 `"300Mi"`
+        podDisruptionBudget.enabled: true  main.tf:7 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:6
+        priorityClassName: unknown: `var.mine` is set outside of the code  main.tf:7 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:11 `high`
+        revisionHistoryLimit: unknown: `var.mine` is set outside of the code  main.tf:7 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:14 `1`
+        tolerations[0].key: a  main.tf:13 values `templatefile("${path.module}/lines.tftpl", { tolerated = ["a", "b"] })` < lines.tftpl:1 `tolerations:`
+        tolerations[1].key: b  main.tf:13 values `templatefile("${path.module}/lines.tftpl", { tolerated = ["a", "b"] })` < lines.tftpl:1 `tolerations:`
+        podLabels: unknown: `var.mine` is set outside of the code  main.tf:16 `team: ${local.team}`
+    "#);
+}
+
+#[test]
+fn modules_that_are_known_make_a_release_of_their_arguments() {
+    assert_snapshot!(installed(
+        r#"
+        //- addons/main.tf
+        module "addons" {
+          source                = "aws-ia/eks-blueprints-addons/aws"
+          version               = "~> 1.16"
+          enable_metrics_server = true
+          metrics_server        = { values = [file("${path.module}/values.yaml")] }
+        }
+        //- addons/values.yaml
+        replicas: 2
+        //- any/main.tf
+        module "addons" {
+          source                = "aws-ia/eks-blueprints-addons/aws"
+          version               = "~> 1.0"
+          enable_metrics_server = var.enabled
+          metrics_server        = var.metrics_server
+        }
+        module "off" {
+          source                = "aws-ia/eks-blueprints-addons/aws"
+          enable_metrics_server = false
+        }
+        //- older/main.tf
+        module "addons" {
+          source                     = "github.com/aws-ia/terraform-aws-eks-blueprints//modules/kubernetes-addons?ref=v4.32.1"
+          enable_metrics_server      = true
+          metrics_server_helm_config = { set = [{ name = "replicas", value = 3 }] }
+        }
+        //- release/main.tf
+        module "release" {
+          source     = "terraform-module/release/helm"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          app        = { name = "metrics-server", chart = "metrics-server", version = "3.12.1", deploy = 1 }
+          values     = ["hostNetwork: {enabled: true}"]
+        }
+        //- kubernetes/main.tf
+        module "addons" {
+          source         = "particuleio/addons/kubernetes//modules/aws"
+          metrics-server = { enabled = true, extra_values = "args: [--v=2]" }
+        }
+        "#
+    ), @r#"
+    addons:
+      metrics-server 3.12.0  addons/main.tf:3 platform-default `"~> 1.16"`
+        replicas: 2  addons/main.tf:5 values `file("${path.module}/values.yaml")` < addons/values.yaml:1
+    any:
+      metrics-server unknown: `var.metrics_server` is set outside of the code (suspended)  any/main.tf:5 `var.metrics_server`
+    unresolved: `var.metrics_server` is set outside of the code  any/main.tf:5:27 `var.metrics_server`
+    kubernetes:
+      metrics-server unknown: the module decides which version of the chart it installs  kubernetes/main.tf:2 `"particuleio/addons/kubernetes//modules/aws"`
+        apiService: unknown: the module sets it  kubernetes/main.tf:2 `"particuleio/addons/kubernetes//modules/aws"`
+        priorityClassName: unknown: the module sets it  kubernetes/main.tf:2 `"particuleio/addons/kubernetes//modules/aws"`
+        args:
+          - --v=2  kubernetes/main.tf:3
+    older:
+      metrics-server 3.8.2  older/main.tf:2 platform-default `"github.com/aws-ia/terraform-aws-eks-blueprints//modules/kubernetes-addons?ref=v4.32.1"`
+        replicas: 3  older/main.tf:4
+    release:
+      metrics-server 3.12.1  release/main.tf:4 `"3.12.1"`
+        hostNetwork.enabled: true  release/main.tf:5
+    "#);
+}
+
+#[test]
+fn what_is_chosen_by_something_unknown_is_what_the_choices_have_in_common() {
+    assert_snapshot!(installed(
+        r#"
+        //- main.tf
+        locals {
+          sizes = {
+            dev  = { replicas = 1, podLabels = { team = "one" } }
+            prod = { replicas = 2, podLabels = { team = "one" } }
+          }
+        }
+        resource "helm_release" "metrics_server" {
+          count      = contains(keys(local.sizes), "prod") ? 1 : 0
+          name       = join("-", ["metrics", "server"])
+          chart      = "metrics-server"
+          repository = format("https://%s/metrics-server/", "kubernetes-sigs.github.io")
+          version    = "3.12.2"
+          values = [
+            yamlencode(local.sizes[terraform.workspace]),
+            yamlencode({ args = flatten([["--v=2"], var.insecure ? ["--kubelet-insecure-tls"] : []]) }),
+          ]
+          set = [for name, value in { revisionHistoryLimit = 3 } : { name = name, value = value }]
+        }
+        resource "helm_release" "none" {
+          for_each   = toset([])
+          name       = "none"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+        }
+        "#
+    ), @r#"
+    default:
+      metrics-server 3.12.2  main.tf:12 `"3.12.2"`
+        replicas: unknown: `terraform.workspace` is known only to Terraform  main.tf:14 values `local.sizes[terraform.workspace]` < main.tf:3 `1`
+        podLabels.team: one  main.tf:14 values `local.sizes[terraform.workspace]` < main.tf:3 `"one"`
+        args:
+          - --v=2  main.tf:15 `"--v=2"`
+          - unknown: `var.insecure` is set outside of the code  main.tf:15 `"--kubelet-insecure-tls"`
+        revisionHistoryLimit: 3  main.tf:17
+    "#);
+}
+
+#[test]
+fn manifests_and_applications_are_installed_as_they_are_written() {
+    assert_snapshot!(installed(
+        r#"
+        //- application/main.tf
+        resource "argocd_application" "metrics_server" {
+          metadata {
+            name      = "metrics-server"
+            namespace = "argocd"
+          }
+          spec {
+            source {
+              repo_url        = "https://kubernetes-sigs.github.io/metrics-server/"
+              chart           = "metrics-server"
+              target_revision = "3.12.2"
+              helm {
+                values = yamlencode({ replicas = 2 })
+                parameter {
+                  name  = "args[0]"
+                  value = "--kubelet-insecure-tls"
+                }
+              }
+            }
+            destination {
+              server    = "https://kubernetes.default.svc"
+              namespace = "kube-system"
+            }
+          }
+        }
+        //- manifest/main.tf
+        resource "kubectl_manifest" "metrics_server" {
+          yaml_body = yamlencode({
+            apiVersion = "argoproj.io/v1alpha1"
+            kind       = "Application"
+            metadata   = { name = "metrics-server", namespace = "argocd" }
+            spec = {
+              source = {
+                repoURL        = "https://kubernetes-sigs.github.io/metrics-server/"
+                chart          = "metrics-server"
+                targetRevision = "3.12.1"
+                helm           = { values = file("${path.module}/values.yaml") }
+              }
+              destination = { server = "https://kubernetes.default.svc", namespace = "kube-system" }
+            }
+          })
+        }
+        //- manifest/values.yaml
+        replicas: 3
+        //- chart/main.tf
+        resource "kubernetes_manifest" "metrics_server" {
+          manifest = {
+            apiVersion = "helm.cattle.io/v1"
+            kind       = "HelmChart"
+            metadata   = { name = "metrics-server", namespace = "kube-system" }
+            spec = {
+              repo          = "https://kubernetes-sigs.github.io/metrics-server/"
+              chart         = "metrics-server"
+              version       = "3.12.2"
+              valuesContent = yamlencode({ args = ["--kubelet-insecure-tls"] })
+            }
+          }
+        }
+        "#
+    ), @r#"
+    application:
+      metrics-server 3.12.2  application/main.tf:10 `"3.12.2"`
+        replicas: 2  application/main.tf:12
+        args:
+          - --kubelet-insecure-tls  application/main.tf:15 `"--kubelet-insecure-tls"`
+    chart:
+      metrics-server 3.12.2  chart/main.tf:9 `"3.12.2"`
+        args:
+          - --kubelet-insecure-tls  chart/main.tf:10 `"--kubelet-insecure-tls"`
+    manifest:
+      metrics-server 3.12.1  manifest/main.tf:10 `"3.12.1"`
+        replicas: 3  manifest/main.tf:11 values `file("${path.module}/values.yaml")` < manifest/values.yaml:1
+    "#);
+}
+
+#[test]
+fn typed_resources_are_the_objects_that_they_describe() {
+    let sources = fixture(
+        r#"
+        //- main.tf
+        resource "kubernetes_deployment_v1" "metrics_server" {
+          metadata {
+            name      = "metrics-server"
+            namespace = "kube-system"
+            labels    = { k8s-app = "metrics-server" }
+          }
+          spec {
+            replicas = 2
+            template {
+              spec {
+                host_network = true
+                container {
+                  name  = "metrics-server"
+                  image = "registry.k8s.io/metrics-server/metrics-server:v0.7.2"
+                  args  = concat(["--kubelet-insecure-tls"], var.more)
+                  resources {
+                    limits = { memory = "300Mi" }
+                  }
+                }
+              }
+            }
+          }
+        }
+        resource "kubernetes_api_service_v1" "metrics_server" {
+          metadata { name = "v1beta1.metrics.k8s.io" }
+          spec {
+            group                    = "metrics.k8s.io"
+            version                  = "v1beta1"
+            insecure_skip_tls_verify = true
+            group_priority_minimum   = 100
+            version_priority         = 100
+            service {
+              name      = "metrics-server"
+              namespace = "kube-system"
+            }
+          }
+        }
+        "#,
+    );
+    let (_, clusters) = analyze(&sources, &Config::default());
+    let server = clusters.iter().flat_map(|it| &it.metrics_servers).next().expect("it is there");
+    let facts = server.facts().into_iter().filter_map(|(name, fact)| {
+        let (value, at) = fact.known().map(|(it, at)| (it.to_string(), at))?;
+        let line = sources.start(at.written_at().filter(|_| !at.is_default())?).line;
+        Some(format!("{name} {value} {line}"))
+    });
+    assert_snapshot!(facts.collect::<Vec<_>>().join("\n"), @r#"
+    kind Deployment 3
+    image registry.k8s.io/metrics-server/metrics-server:v0.7.2 14
+    image_repository registry.k8s.io/metrics-server/metrics-server 14
+    image_tag v0.7.2 14
+    args --kubelet-insecure-tls unknown 15
+    host_network true 11
+    replicas 2 8
+    memory_limit 300Mi 17
+    api_service_insecure_skip_tls_verify true 29
+    "#);
+}
