@@ -102,15 +102,15 @@ impl GoObject for ChartFiles {
             ("Get" | "GetBytes", Some(name)) => self.get(name),
             ("Glob", Some(pattern)) => object(self.matching(pattern)),
             ("Lines", Some(name)) => {
-                let GoData::Text(text) = self.get(name).data else { return Some(self.get(name)) };
+                let file = self.get(name);
+                let GoData::Text(text) = &file.data else { return Some(file) };
                 let whole = text.as_str();
                 let lines = match whole.strip_suffix('\n').unwrap_or(whole) {
                     "" if whole.is_empty() => Vec::new(),
                     all => text.part_of(all).split("\n"),
                 };
-                let at = self.get(name).origin;
-                let lines = lines.into_iter().map(|it| GoValue::text(it, &at)).collect();
-                GoValue::list(lines, &at)
+                let lines = lines.into_iter().map(|it| GoValue::text(it, &file.origin)).collect();
+                GoValue::list(lines, &file.origin)
             }
             ("AsConfig", None) => self.by_name(ChartFile::value),
             ("AsSecrets", None) => self.by_name(ChartFile::encoded),
