@@ -127,8 +127,8 @@ fn of_file(
             }
         }
         for (tool, says) in &tools {
-            let named = says.find(line).filter(|_| !line.contains("disable"));
-            if let Some(what) = named.and_then(|it| What::of(&line[it.start()..])) {
+            let key = says.find(line).filter(|_| !line.contains("disable"));
+            if let Some(what) = key.and_then(|it| What::of(&line[it.start()..])) {
                 add(what, true, "installed", tool.by, at(whole.clone()));
             }
         }

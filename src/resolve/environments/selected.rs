@@ -194,10 +194,10 @@ fn definitions(environment: &Environment, names: &str) -> Vec<Object> {
     };
     let is_foreign =
         |it: &Object| of(it).is_some_and(|it| clusters.contains(&*it) && is_other(&it));
-    let means = ["spec.controlPlaneRef.name", "spec.template.spec.bootstrap.configRef.name"];
+    let paths = ["spec.controlPlaneRef.name", "spec.template.spec.bootstrap.configRef.name"];
     let meant = |foreign: bool| -> BTreeSet<&str> {
         let theirs = all().filter(|it| is_foreign(it) == foreign);
-        theirs.flat_map(|it| means.iter().filter_map(|path| it.node.str_at(path))).collect()
+        theirs.flat_map(|it| paths.iter().filter_map(|path| it.node.str_at(path))).collect()
     };
     let (theirs, ours) = (meant(true), meant(false));
     let is_ours =
