@@ -164,15 +164,17 @@ pub(crate) struct Count {
     pub max: Option<u64>,
 }
 
-/// A chart of metrics-server that is installed.
+/// A chart that is installed: one of metrics-server, or one of the repository.
 #[derive(Debug, Clone)]
 pub(crate) struct InstalledChart {
     /// The release's name.
     pub name: String,
     /// Where it is installed.
     pub namespace: String,
-    /// Which chart it is.
-    pub family: Family,
+    /// The chart as it is referred to: its name or its directory.
+    pub chart: String,
+    /// Which of metrics-server's charts it is.
+    pub family: Option<Family>,
     /// Its version, when one is named completely; without build metadata.
     pub version: Option<Version>,
     /// `apiService.create`, when the user's values have it.

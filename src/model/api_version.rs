@@ -37,10 +37,6 @@ fn of_object(environment: &Environment, object: &Object) -> Option<RemovedApiVer
     let (_, _, minor, instead) =
         REMOVED.iter().find(|(it, kinds, ..)| *it == version && of_kind(kinds))?;
     let release = environment.release_of(object);
-    // A modified copy of a chart may ask for newer ones.
-    if release.is_some_and(|it| it.modified.is_some()) {
-        return None;
-    }
     let is_ours = release.is_some_and(|it| it.family.is_some())
         || is_named_in(object.name())
         || workload::container(&object.node).is_some();

@@ -19,24 +19,28 @@ use crate::{
     tree::{Entry, Node, Origin},
 };
 
-/// The chart that `release` installs, when it is one that we know: a modified copy reads other values.
+/// The chart that `release` installs, when it is one that we know or one of the repository.
 pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<InstalledChart> {
-    let family = release.family.filter(|_| release.modified.is_none())?;
+    let family = release.family;
     let version = version(release);
-    let chart = charts::chart(family);
-    // A key must be wrong in all of them.
-    let keys: Vec<ValueKey> = versions(chart, &version).iter().map(|it| chart.keys(it)).collect();
+    // A key must be wrong in all that it may be.
+    let keys: Vec<ValueKey> = match (&release.reads, family.map(charts::chart)) {
+        (Some(reads), _) => vec![ValueKey::clone(reads)],
+        (None, Some(chart)) => versions(chart, &version).iter().map(|it| chart.keys(it)).collect(),
+        (None, None) => return None,
+    };
     Some(InstalledChart {
+        chart: release.chart.clone(),
         name: release.name.clone(),
         namespace: release.namespace.clone(),
         family,
         version: exact(release),
-        wrong_values: wrong_values(release, family, &keys),
+        wrong_values: family.map(|it| wrong_values(release, it, &keys)).unwrap_or_default(),
         unknown_keys: unknown_keys(release, &keys),
         creates_api_service: fact(&release.values, "apiService.create", workload::boolean),
         drifts: drift::drifts(index, release),
         is_copy: release.directory.is_some(),
-        facts: ReleaseFacts::of(index, release, &release.name)?,
+        facts: ReleaseFacts::of(index, release, &release.name).unwrap_or_default(),
         anchor: release.anchor.clone(),
     })
 }

@@ -467,7 +467,14 @@ fn metrics_server(
         via: release.map_or("manifest", |it| it.via),
         chart: release.map(|it| (it.chart.clone(), chart::version(it))),
         port_value: release.and_then(|it| chart::port_value(it.family?, &chart::version(it))),
-        anchor: release.map_or_else(|| object.anchor(), |it| it.anchor.clone()),
+        // What is missing in a chart of the repository's own is missing in its template.
+        anchor: match release {
+            Some(release) if release.family.is_none() && release.reads.is_some() => {
+                object.node.origin.clone()
+            }
+            Some(release) => release.anchor.clone(),
+            None => object.anchor(),
+        },
         managed: false,
         platform: None,
         access: access::of(index, object, namespace),

@@ -43,7 +43,7 @@ impl ReleaseFacts {
     /// What `release` of an environment says, if its chart is one that we know; `name` is what the
     /// chart calls its objects.
     pub(super) fn of(index: &ObjectIndex<'_>, release: &Release, name: &str) -> Option<Self> {
-        let chart = charts::chart(release.family.filter(|_| release.modified.is_none())?);
+        let chart = charts::chart(release.family?);
         let versions = chart::versions(chart, &chart::version(release));
         let (boolean, text) = (workload::boolean, workload::text);
         let tls_type = value(release, &versions, "tls.type", text);

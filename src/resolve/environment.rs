@@ -1,8 +1,10 @@
 //! What resolving comes to: environments, their objects, and the charts that they install.
 
+use std::sync::Arc;
+
 use crate::{
     config::EnvironmentConfig,
-    data::Family,
+    data::{Family, charts::ValueKey},
     problem::{Problem, UnitId},
     source::{FileId, Span},
     tree::{Node, Origin, Reason},
@@ -232,8 +234,8 @@ pub(crate) struct Release {
     pub repository: Option<Node>,
     /// The directory of this repository that holds the chart, when one does.
     pub directory: Option<String>,
-    /// Why the templates in that directory are not those of the chart that we know, if so.
-    pub modified: Option<Reason>,
+    /// The values that its templates read, when they are in the repository.
+    pub reads: Option<Arc<ValueKey>>,
     /// The name under which an umbrella chart depends on it: what its templates take for the
     /// chart's name.
     pub alias: Option<String>,

@@ -56,8 +56,8 @@ enum Root<'a> {
 /// Every environment of the repository that concerns us, in order of their names.
 pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let layout = Layout::new(context.sources, context.config);
-    let installers = Installers::new(context, &layout);
-    let (mut starts, reached, beside) = starts(context, &layout, &installers);
+    let mut installers = Installers::new(context, &layout);
+    let (mut starts, mut reached, beside) = starts(context, &layout, &installers);
     if context.spares {
         let scaled = starts.iter().filter_map(|it| it.scales.as_ref());
         let texts = healthy::Texts::new(context.sources, &scaled.flatten().copied().collect());
@@ -75,6 +75,7 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
             environment.settings = settings_for(context.config, &environment.name, "").cloned();
         }
     }
+    attach::charts_of_applications(context, &layout, &installers, &mut reached, &mut environments);
     attach::loose(context, &layout, &reached, &unread, &mut environments);
     selected::apart(context, &mut environments);
     variables::look_for_uses(context, &mut environments);

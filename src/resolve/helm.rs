@@ -4,10 +4,8 @@ mod bitnami;
 mod builtin;
 mod chart;
 mod chart_files;
-mod copy;
 mod dependencies;
 mod family;
-mod gitops;
 mod ignore;
 mod kubernetes_sigs;
 mod local;
@@ -25,14 +23,13 @@ use semver::Version;
 
 pub(crate) use builtin::ApiVersions;
 pub(crate) use family::{family, recognize_values};
-pub(crate) use gitops::{gitops, is_gitops};
 #[cfg(test)]
-pub(crate) use local::Expanded;
-pub(crate) use local::{expand, keys, template_of_it};
+pub(crate) use local::{Expanded, expand};
+pub(crate) use local::{gitops, is_gitops, keys, template_of_it};
 pub(crate) use template::truth;
 pub(crate) use values::{coalesce, layer, merge};
 
-use self::{object::identity_only, template::HelmScope};
+use self::template::HelmScope;
 use crate::{
     data::{
         Family,
@@ -90,16 +87,18 @@ pub(crate) fn install(context: &Context<'_>, release: Release) -> Installed {
 /// A chart in the repository is looked up there: it may be a copy of one that we know, or depend
 /// on one.
 pub(crate) fn template(context: &Context<'_>, release: Release) -> Installed {
-    let expanded = expand(context, &release);
+    let expanded = local::expand(context, &release);
     let mut all = Installed { parts: Vec::new(), problems: expanded.problems };
     if expanded.nested || expanded.releases.is_empty() {
         let shell = expanded.nested && !expanded.more && all.problems.is_empty();
-        all.parts.push((Release { shell, ..release }, expanded.objects));
+        let root = Release { shell, reads: expanded.reads, ..release };
+        all.parts.push((root, expanded.objects));
     }
-    for release in expanded.releases {
-        let rendered = match release.family {
-            Some(family) => of_family(context, &release, family),
-            None => not_known(&release),
+    for (release, objects) in expanded.releases {
+        let rendered = match (objects, release.family) {
+            (Some(objects), _) => Rendered { objects, problems: Vec::new() },
+            (None, Some(family)) => of_family(context, &release, family),
+            (None, None) => not_known(&release),
         };
         all.problems.extend(rendered.problems);
         all.parts.push((release, rendered.objects));
@@ -130,17 +129,8 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
         }));
     }
     let objects = if renderings.is_empty() { Vec::new() } else { versions::common(renderings) };
-    match &release.modified {
-        // What its templates refuse, those of the chart that we know do not tell.
-        Some(why) => Rendered {
-            objects: objects.iter().map(|it| identity_only(it, why, None)).collect(),
-            problems: vec![Problem::unresolved(&release.anchor, &**why)],
-        },
-        None => {
-            let refusal = refusal.filter(|_| objects.is_empty());
-            Rendered { objects, problems: refusal.into_iter().collect() }
-        }
-    }
+    let refusal = refusal.filter(|_| objects.is_empty());
+    Rendered { objects, problems: refusal.into_iter().collect() }
 }
 
 /// What a release of a chart that we do not know comes to: a problem if it may be ours to judge.
@@ -223,7 +213,7 @@ impl Candidate {
         };
         let version = fact(&self.model);
         let app_version = fact(chart.app_version(&self.model).unwrap_or(&self.model));
-        // A copy in the repository may have been changed to read more.
+        // What a copy reads its templates say.
         let keys = release.directory.is_none().then(|| chart.keys(&self.model));
         let scope = HelmScope {
             sources: context.sources,

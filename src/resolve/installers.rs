@@ -87,17 +87,34 @@ impl<'a> Installers<'a> {
         self.argo.applications(environment)
     }
 
+    /// Adds `environment`, in which somebody installs a chart that nothing here installs, with what its
+    /// objects make others install; and what of the repository is read for that.
+    pub(super) fn deploy(
+        &self,
+        mut environment: Environment,
+        environments: &mut Vec<Environment>,
+    ) -> Reached {
+        releases(self.context, &mut environment);
+        let found = self.complete(&environment);
+        join(environments, environment);
+        for mut part in found.environments {
+            releases(self.context, &mut part);
+            join(environments, part);
+        }
+        found.reached
+    }
+
     /// All environments, given those that the others start from, each with the directory where it
     /// starts and what [`Installers::complete`] found; and where something is installed in others that
     /// nobody can tell. What is `beside` the objects that some start from is part of those
     /// environments, or for itself when it concerns us.
     pub(super) fn finish(
-        self,
+        &mut self,
         resolved: Vec<(&str, Environment, Discovery)>,
         beside: Vec<(Relevance, Environment)>,
     ) -> (Vec<Environment>, Vec<Origin>) {
         let mut environments: Vec<Environment> = Vec::new();
-        let mut unread = self.found.unread;
+        let Discovery { environments: others, mut unread, .. } = std::mem::take(&mut self.found);
         let built: Vec<BTreeSet<String>> =
             resolved.iter().map(|(_, _, found)| found.reached.dirs.clone()).collect();
         for (index, (path, environment, found)) in resolved.into_iter().enumerate() {
@@ -111,7 +128,7 @@ impl<'a> Installers<'a> {
             unread.extend(found.unread);
             found.environments.into_iter().for_each(|part| join(&mut environments, part));
         }
-        self.found.environments.into_iter().for_each(|part| join(&mut environments, part));
+        others.into_iter().for_each(|part| join(&mut environments, part));
         for (relevance, part) in beside {
             let aside = relevance != Relevance::Subject;
             if relevance >= Relevance::Scaling || environments.iter().any(|it| it.name == part.name)

@@ -8,17 +8,16 @@ pub(super) use unread::Unread;
 use crate::{
     config::EnvironmentConfig,
     data::{Family, subject::is_named_in, words},
-    problem::Problem,
     relevance::is_about_it,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Object, Release, UNNAMED, Unit},
+        environment::{EntryKind, Environment, Object, Release, Unit},
         helm, install, layout,
         names::{environment_of, settings_for},
     },
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources},
-    tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
+    tree::{Entry, Kind, Map, Node, Origin, Reason},
 };
 
 /// The values in `file`, when it is a values file of metrics-server's chart by its content, or by
@@ -101,7 +100,10 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
             environments.push(of(file, values.clone()));
         }
     }
-    environments.retain(|it| !it.releases.is_empty() || !it.problems.is_empty());
+    let is_ours = |it: &Release| it.family.is_some() || is_named_in(&it.chart);
+    environments.retain(|it| {
+        !(it.objects.is_empty() && it.problems.is_empty()) || it.releases.iter().any(is_ours)
+    });
     environments
 }
 
@@ -136,34 +138,29 @@ pub(super) fn outermost<'d>(sources: &Sources, dir: &'d str) -> &'d str {
     dir
 }
 
-/// The environment in which somebody installs the chart in `dir`, for what its templates make other
-/// installers deploy. Which values it is given nothing says.
-pub(super) fn deploying(context: &Context<'_>, dir: &str) -> Environment {
-    let file = context.sources.find_from(dir, "Chart.yaml");
-    let origin = file.map_or_else(|| Origin::at(Via::Written, None), Origin::start_of);
-    let name = if dir.is_empty() { UNNAMED } else { dir };
-    let values = Node::unknown_value("nothing says with which values it is installed", &origin);
-    let reference = install::ChartReference {
-        name: dir,
-        repository: None,
-        directory: Some(dir),
-        version: None,
-    };
-    let release = reference.release("values-file", source::file_name(name), "", values, &origin);
-    let (objects, mut problems) = helm::gitops(context, dir, &release);
-    for application in objects.iter().filter(|it| layout::is_application(it)) {
-        if application.walk().filter_map(Node::as_str).any(is_named_in) {
-            let who = install::introduced(context.sources, application);
-            let why =
-                format!("nothing here installs the chart of {who}: metrics-server is not read");
-            problems.push(Problem::unresolved(application.object_anchor(), why));
-        }
-    }
-    Environment {
-        objects: objects.into_iter().map(Object::new).collect(),
-        problems,
-        ..Environment::new(name, EntryKind::Values, origin)
-    }
+/// The environments in which somebody installs the chart in `dir`, for what its templates make other
+/// installers deploy: with its own values, and with those of each values file beside it.
+pub(super) fn deploying(context: &Context<'_>, dir: &str) -> Vec<Environment> {
+    let sources = context.sources;
+    let Some(chart) = sources.find_from(dir, "Chart.yaml") else { return Vec::new() };
+    let files = sources.below(dir).filter(|file| {
+        is_for_chart(sources, dir, *file) && !is_for_no_cluster(context, &sources[*file].path)
+    });
+    let values = files.filter_map(|file| {
+        let root = sources.documents(file, Dialect::Sigs).roots().next()?;
+        (root.as_map().is_some() && root.get("apiVersion").is_none()).then(|| (file, root.clone()))
+    });
+    let own = (chart, Node::new(Map::default(), Origin::start_of(chart)));
+    let all = std::iter::once(own).chain(values);
+    let environments = all.map(|(file, values)| {
+        let mut environment = install(context, file, Some(dir), values, None);
+        let release = environment.releases.first().cloned();
+        let made = release.map(|it| helm::gitops(context, dir, &it).0).unwrap_or_default();
+        let applications = made.into_iter().filter(layout::is_application);
+        environment.objects.extend(applications.map(Object::new));
+        environment
+    });
+    environments.filter(|it| !it.objects.is_empty() || !it.problems.is_empty()).collect()
 }
 
 /// Whether `path` is the file of a chart's own values.
@@ -272,13 +269,12 @@ fn install(
     };
     let mut environment = Environment::new(name.to_owned(), EntryKind::Values, anchor);
     environment.settings = settings_for(context.config, path, &place).cloned();
-    let expanded = helm::expand(context, &release);
-    environment.problems.extend(expanded.problems);
-    environment.objects.extend(expanded.objects.into_iter().map(Object::new));
-    for release in expanded.releases {
+    let installed = helm::install(context, release);
+    environment.problems.extend(installed.problems);
+    for (release, objects) in installed.parts {
         let start = environment.begin();
         let unit = Unit::of("release", &release.namespace, &release.name).release();
-        environment.install(context, release);
+        environment.add(release, objects);
         environment.end(start, unit);
     }
     environment

@@ -11,7 +11,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let Some(version) = chart.version.as_ref().filter(|it| never_existed(chart, it)) else {
             continue;
         };
-        let around = charts::chart(chart.family).around(version);
+        let Some(family) = chart.family else { continue };
+        let around = charts::chart(family).around(version);
         let around: Vec<_> = around.iter().map(ToString::to_string).collect();
         let finding = findings.at(
             &chart.anchor,
@@ -27,7 +28,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
 
 /// Whether nobody published `version`: all versions up to the newest that is known are known.
 fn never_existed(chart: &InstalledChart, version: &Version) -> bool {
-    let known = charts::chart(chart.family);
+    let Some(known) = chart.family.map(charts::chart) else { return false };
     let mut versions = known.versions();
     if chart.is_copy || versions.any(|it| it == version) {
         return false;
@@ -42,5 +43,6 @@ fn never_existed(chart: &InstalledChart, version: &Version) -> bool {
 
 fn is_official(chart: &InstalledChart) -> bool {
     let address = chart.facts.chart_repository.value();
-    address.is_some_and(|it| leads_to(it, chart.family.repository()))
+    let (Some(address), Some(family)) = (address, chart.family) else { return false };
+    leads_to(address, family.repository())
 }

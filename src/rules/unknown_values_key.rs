@@ -46,8 +46,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
 }
 
 fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings) {
-    let InstalledChart { family, version, .. } = installed;
-    let (chart, path) = (charts::chart(*family), &key.path);
+    let InstalledChart { version, .. } = installed;
+    let path = &key.path;
     let subject = format!("{}/{} {path}", installed.namespace, installed.name);
     if let (Some(below), true) = (&key.belongs_below, key.beside) {
         // The name of a chart that has an alias is no key of the chart above it.
@@ -60,20 +60,25 @@ fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings)
         finding.help(format!("{help} {below}"));
         return;
     }
+    let name = if installed.family.is_some() { "metrics-server" } else { &installed.chart };
     let of = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     let finding = findings.at(
         &key.origin.or(&installed.anchor),
         &subject,
-        format!("the chart metrics-server{of} has no value {path}, so it is ignored"),
+        format!("the chart {name}{of} has no value {path}, so it is ignored"),
     );
     if let Some(version) = version {
         finding.variant("version").weigh([version.major, version.minor, version.patch]);
     }
+    let Some((family, chart)) = installed.family.map(|it| (it, charts::chart(it))) else {
+        finding.help(format!("remove {path}"));
+        return;
+    };
     if let Some(below) = &key.belongs_below {
         finding.help(format!("indent it below {below}, which is empty"));
     } else if let Some(since) = first_with(chart, path) {
         finding.help(format!("use version {since} of the chart or newer, or remove {path}"));
-    } else if let Some(name) = meant(*family, chart, version.as_ref(), key) {
+    } else if let Some(name) = meant(family, chart, version.as_ref(), key) {
         finding.help(format!("use {name} instead"));
     } else {
         finding.help(format!("remove {path}"));

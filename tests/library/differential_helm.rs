@@ -230,7 +230,7 @@ fn values_reach_a_chart_and_the_one_below_it_as_in_helm() {
         prop_assert!(expanded.problems.is_empty(), "{:?}", expanded.problems);
         let defaults = values_of(&sources, "chart/charts/metrics-server/values.yaml");
         let got: Vec<Json> = (expanded.releases.iter())
-            .map(|it| without_empty_global(helm::coalesce(&it.values, &defaults).to_json()))
+            .map(|(it, _)| without_empty_global(helm::coalesce(&it.values, &defaults).to_json()))
             .map(without_switch)
             .collect();
         // Helm renders the chart below first, then the one above, which we have no business with.

@@ -57,7 +57,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         chart: "metrics-server".into(),
         repository: None,
         directory: directory.map(Into::into),
-        modified: None,
+        reads: None,
         alias: None,
         version: None,
         values: Node::new(Map::default(), nowhere()),
@@ -462,7 +462,7 @@ fn an_umbrella_hands_on_values() {
         replicas: 9
         ",
     );
-    let [release] = expanded.releases.as_slice() else { panic!("{expanded:?}") };
+    let [(release, _)] = expanded.releases.as_slice() else { panic!("{expanded:?}") };
     assert_eq!(release.family, Some(Family::KubernetesSigs));
     let version = release.version.as_ref().expect("a version");
     // As the lock file pins it.
@@ -491,7 +491,7 @@ fn conditions_and_tags_decide_what_an_umbrella_installs() {
     ] {
         let expanded = with_values(user);
         assert_eq!(expanded.releases.len(), count, "{user}");
-        assert!(expanded.releases.iter().all(|it| !it.suspended), "{user}");
+        assert!(expanded.releases.iter().all(|(it, _)| !it.suspended), "{user}");
     }
     let expanded = with_values("ms: 3");
     assert!(expanded.releases.is_empty());
@@ -509,7 +509,7 @@ fn bare(more: &str) -> Vec<String> {
     let sources = Sources::in_memory([BARE, more].map(|it| files(&[], it)).concat());
     let expanded = with(&sources, |context| expand(context, &in_directory(Some("addons"))));
     assert!(expanded.problems.is_empty(), "{expanded:?}");
-    let told = expanded.releases.iter().map(|it| {
+    let told = expanded.releases.iter().map(|(it, _)| {
         let version = it.version.as_ref().and_then(Node::as_str).unwrap_or_default();
         let dir = it.directory.as_deref().unwrap_or_default();
         format!("{} {version} in {dir}: {}", it.chart, it.values.to_json())
@@ -561,7 +561,7 @@ fn a_library_in_a_copy_of_a_chart_makes_it_no_umbrella() {
         ",
     ));
     let expanded = with(&sources, |context| expand(context, &in_directory(Some("c"))));
-    let families: Vec<_> = expanded.releases.iter().map(|it| it.family).collect();
+    let families: Vec<_> = expanded.releases.iter().map(|(it, _)| it.family).collect();
     assert_eq!(families, [Some(Family::Bitnami)]);
 }
 
@@ -623,8 +623,9 @@ fn vendored(path: &str, text: &str) -> (Sources, Rendered) {
     all.insert(format!("c/{path}"), text.to_owned());
     let sources = Sources::in_memory(all);
     let expanded = with(&sources, |context| expand(context, &in_directory(Some("c"))));
-    assert_eq!(expanded.releases[0].family, Some(Family::KubernetesSigs));
-    let rendered = with(&sources, |context| whole(install(context, expanded.releases[0].clone())));
+    assert_eq!(expanded.releases[0].0.family, Some(Family::KubernetesSigs));
+    let rendered =
+        with(&sources, |context| whole(install(context, expanded.releases[0].0.clone())));
     (sources, rendered)
 }
 

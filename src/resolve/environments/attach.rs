@@ -9,7 +9,8 @@ use crate::{
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Object, UNNAMED},
-        helm, installers,
+        helm,
+        installers::Installers,
         layout::{self, Layout},
         names::{environment_of, environment_or_unnamed},
         values_file::{self, Unread},
@@ -29,8 +30,7 @@ pub(super) fn loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    let LooseFiles { charts, deploying, values, mut others } =
-        loose_files(context, layout, reached);
+    let LooseFiles { charts, values, mut others, .. } = loose_files(context, layout, reached);
     let scaled = scaled(layout, sources, reached, &mut others);
     let mut manifests = Groups::new();
     let mut definitions = Vec::new();
@@ -50,14 +50,6 @@ pub(super) fn loose(
         environments.iter().flat_map(|it| &it.problems).map(|it| it.at.clone()).collect();
     let unread = Unread::new(sources, unread.iter().chain(&problems));
     attach_charts(context, &unread, charts, environments);
-    for dir in deploying {
-        let known = |it: &Environment| it.name == dir || values_file::installs(sources, it, dir);
-        if !environments.iter().any(known) {
-            let mut found = values_file::deploying(context, dir);
-            installers::releases(context, &mut found);
-            environments.push(found);
-        }
-    }
     let names: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
     definitions.retain(|(path, _)| !names.contains(*path));
     for file in values {
@@ -184,6 +176,35 @@ fn loose_files<'a>(
         }
     }
     found
+}
+
+/// Adds what charts make others deploy that nothing in the repository installs: somebody does, so as
+/// to start a cluster.
+pub(super) fn charts_of_applications(
+    context: &Context<'_>,
+    layout: &Layout<'_>,
+    installers: &Installers<'_>,
+    reached: &mut BTreeSet<FileId>,
+    environments: &mut Vec<Environment>,
+) {
+    let sources = context.sources;
+    for dir in loose_files(context, layout, reached).deploying {
+        if environments.iter().any(|it| values_file::installs(sources, it, dir)) {
+            continue;
+        }
+        let mut dirs = BTreeSet::new();
+        for environment in values_file::deploying(context, dir) {
+            let more = installers.deploy(environment, environments);
+            reached.extend(more.files);
+            dirs.extend(more.dirs);
+        }
+        // An overlay that it has built is part of that.
+        environments.retain(|it| {
+            let file = it.entry.origin.written_at().map(|it| it.file);
+            let dir = file.map(|file| source::parent(&sources[file].path));
+            it.entry.kind != EntryKind::Kustomization || !dir.is_some_and(|it| dirs.contains(it))
+        });
+    }
 }
 
 /// Adds the environments of charts in directories that no environment installs from.

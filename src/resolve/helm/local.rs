@@ -1,33 +1,49 @@
-//! Charts in the repository: vendored copies of a metrics-server chart, and charts that depend on
-//! one.
+//! Charts in the repository: what their templates make, and the metrics-server charts among them and
+//! those that they depend on.
+
+use std::sync::Arc;
 
 use crate::{
-    data::{Family, kinds::WORKLOADS, subject::is_named_in, version},
+    data::{
+        Family,
+        charts::ValueKey,
+        groups::{self, Role},
+        kinds::WORKLOADS,
+        subject::is_named_in,
+    },
     problem::Problem,
     resolve::{
         context::Context,
         environment::Release,
-        helm::{copy, family, gitops, layer, merge, template::truth, values::coalesce},
-        layout::is_application,
+        gotemplate::{self, TemplateSet},
+        helm::{
+            builtin::ApiVersions,
+            dependencies::key,
+            family, layer, merge,
+            object::identity_only,
+            package::{self, Package},
+            render::{self, ChartManifest, ChartRendering, Installation},
+            template::truth,
+            values::coalesce,
+        },
+        layout::{self, is_application},
     },
     scalar::Dialect,
-    source::{self, FileId, Relevance, Sources, Span},
-    tree::{Entry, Map, Node, Origin, Reason, Via},
+    source::{self, FileId, Relevance, Sources, Span, Text},
+    tree::{Entry, Map, Node, Origin, Via},
 };
 
 /// What is in the name of every chart of metrics-server.
 const NAME: &str = "metrics-server";
 
-/// A chart may depend on one in the repository that depends on another, but not without end.
-const MAX_DEPTH: usize = 8;
-
-/// The releases of metrics-server charts that a release comes to.
+/// What a release of a chart comes to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Expanded {
-    /// The release itself, or those of the charts that its chart depends on. One that may be
-    /// disabled counts as suspended.
-    pub releases: Vec<Release>,
-    /// What makes other installers deploy something, but for the Applications of Argo CD.
+    /// The release itself, or those of the metrics-server charts in its chart, each with what its
+    /// templates make; nothing of a chart that is elsewhere. One that may be disabled counts as
+    /// suspended.
+    pub releases: Vec<(Release, Option<Vec<Node>>)>,
+    /// What the other charts make, but for the Applications of Argo CD.
     pub objects: Vec<Node>,
     /// What cannot be read, and what Helm would refuse.
     pub problems: Vec<Problem>,
@@ -35,116 +51,338 @@ pub(crate) struct Expanded {
     pub nested: bool,
     /// Whether such a chart has something of its own, or depends on a chart that is not followed.
     pub more: bool,
+    /// The values that such a chart reads.
+    pub reads: Option<Arc<ValueKey>>,
 }
 
-/// What `release` installs of metrics-server charts, when its chart stands in the repository.
-///
-/// A vendored chart becomes a release of its family. A chart that depends on metrics-server's
-/// becomes releases of these, with the values that reach them. Any other release stays as it is.
+/// What `release` installs: what the templates of its chart make when that is in the repository, and
+/// the releases of metrics-server charts that it depends on.
 pub(crate) fn expand(context: &Context<'_>, release: &Release) -> Expanded {
     let mut expanded = Expanded::default();
-    let result = visit(context, release, MAX_DEPTH, &mut expanded);
-    expanded.problems.extend(result.err());
-    expanded
-}
-
-fn visit(
-    context: &Context<'_>,
-    release: &Release,
-    depth: usize,
-    expanded: &mut Expanded,
-) -> Result<(), Problem> {
     let Some(dir) = release.directory.as_deref() else {
-        expanded.releases.push(release.clone());
-        return Ok(());
+        expanded.releases.push((release.clone(), None));
+        return expanded;
     };
-    let unresolved = |message: &str| Problem::unresolved(&release.anchor, message);
-    let chart = document(context, dir, "Chart.yaml")
-        .ok_or_else(|| unresolved(&format!("there is no readable chart in `{dir}`")))?;
-    let dependencies = dependencies(context, dir, &chart);
-    let name = chart.str_at("name").unwrap_or_default();
-    // What else such a chart depends on are libraries.
-    if name.contains(NAME) && !dependencies.iter().any(|it| it.name.contains(NAME)) {
-        expanded.releases.push(vendored(context, dir, release, &chart));
-        return Ok(());
+    if !matters(context, dir) {
+        return Expanded { nested: true, more: true, ..expanded };
     }
-    expanded.nested = true;
-    expanded.more |= has_templates(context, dir);
-    let (objects, problems) = gitops(context, dir, release);
-    expanded.objects.extend(objects.into_iter().filter(|it| !is_application(it)));
-    expanded.problems.extend(problems);
-    if depth == 0 {
-        return Err(unresolved("the charts depend on one another too deeply"));
+    match render(context, dir, release) {
+        Ok((package, rendering)) => {
+            expanded.objects.extend(rendering.definitions);
+            expanded.problems.extend(rendering.problems);
+            let mut parts = Parts { context, manifests: rendering.manifests, expanded };
+            parts.visit(&package, release, &package.name, &release.values);
+            parts.expanded.objects.retain(|it| !is_application(it));
+            parts.expanded
+        }
+        Err(problem) => {
+            let problems = vec![concerning(context, dir, problem)];
+            Expanded { nested: true, problems, ..expanded }
+        }
     }
-    let own = own_values(context, dir).map_err(|problem| concerning(problem, &dependencies))?;
-    let values = inherited(&own, &release.values, &dependencies);
-    let beside = read_by_nobody(context, dir, &values, &dependencies);
-    for dependency in &dependencies {
-        let result = match child(context, release, dir, dependency, &values) {
-            Ok(Some(child)) => {
-                let beside = beside.clone();
-                visit(context, &Release { beside, ..child }, depth - 1, expanded)
-            }
-            Ok(None) => {
-                expanded.more |= enabled(&dependency.node, &values) != Ok(false);
-                Ok(())
-            }
-            Err(problem) => Err(problem),
-        };
-        expanded.problems.extend(result.err());
-    }
-    expanded.problems.extend(own_templates(context, dir));
-    Ok(())
 }
 
-/// `problem`, which keeps Helm from installing `dependencies`, about metrics-server's if it is among
-/// them: the values that cannot be read need not name it.
-fn concerning(problem: Problem, dependencies: &[Dependency]) -> Problem {
-    match dependencies.iter().find(|it| is_named_in(&it.name)) {
-        Some(ours) if problem.subject.is_empty() => problem.about(ours.name.as_str()),
+/// The chart in `dir` as `release` installs it, and what its templates make.
+///
+/// # Errors
+/// The chart cannot be read, or Helm refuses it.
+fn render(
+    context: &Context<'_>,
+    dir: &str,
+    release: &Release,
+) -> Result<(Package, ChartRendering), Problem> {
+    let package = package::load(context.sources, dir, &release.anchor)?.select(&release.values)?;
+    let installation = Installation {
+        name: &release.name,
+        namespace: &release.namespace,
+        values: &release.values,
+        at: &release.anchor,
+        kubernetes: None,
+        apis: ApiVersions::Cluster,
+    };
+    let rendering = render::render_selected(context.sources, &package, &installation);
+    Ok((package, rendering))
+}
+
+/// What the chart of `release`, which stands in `dir`, makes other installers deploy: Applications,
+/// HelmReleases, Kustomizations; and what cannot be told of that.
+pub(crate) fn gitops(
+    context: &Context<'_>,
+    dir: &str,
+    release: &Release,
+) -> (Vec<Node>, Vec<Problem>) {
+    let templates = in_chart(dir, "templates");
+    if !context.sources.below(&templates).any(|it| is_gitops(context, it)) {
+        return (Vec::new(), Vec::new());
+    }
+    match render(context, dir, release) {
+        Ok((_, rendering)) => {
+            let objects = rendering.manifests.into_iter().map(object).filter(installs);
+            (objects.collect(), rendering.problems)
+        }
+        Err(problem) => (Vec::new(), vec![problem]),
+    }
+}
+
+/// Whether a file holds objects that install or connect something.
+pub(crate) fn is_gitops(context: &Context<'_>, file: FileId) -> bool {
+    let sources = context.sources;
+    let Text::Utf8(text) = sources.load(file) else { return false };
+    layout::is_yaml(&sources[file].path)
+        && ["fluxcd.io/", "argoproj.io/", "cattle.io/"].iter().any(|it| text.contains(it))
+        && ["Application", "ApplicationSet", "HelmRelease", "HelmChart", "Kustomization"]
+            .iter()
+            .any(|kind| text.contains(&format!("kind: {kind}")))
+}
+
+/// Whether other installers read an object.
+fn installs(node: &Node) -> bool {
+    let role = groups::role(node.api_group());
+    is_application(node)
+        || (node.api_group() != "argoproj.io"
+            && matches!(role, Some(Role::Connects | Role::Installs)))
+}
+
+/// Whether anything in the chart in `dir` may be what we judge, or lead to it.
+fn matters(context: &Context<'_>, dir: &str) -> bool {
+    let sources = context.sources;
+    let is_ours = |file: FileId| {
+        let source = &sources[file];
+        source.relevance >= Relevance::Plumbing || is_named_in(&source.path)
+    };
+    let beside = |it: &Node| {
+        let path = it.str_at("repository").and_then(|it| it.strip_prefix("file://"));
+        path.and_then(|path| source::join(dir, path))
+    };
+    let chart = document(context, dir, "Chart.yaml");
+    let entries = chart.as_ref().map(|it| it.items_at("dependencies")).unwrap_or_default();
+    let mut besides = entries.iter().filter_map(beside);
+    sources.below(dir).any(is_ours) || besides.any(|it| sources.below(&it).any(is_ours))
+}
+
+/// An object of a chart; of one that may be there or not it is known what it is.
+fn object(manifest: ChartManifest) -> Node {
+    match &manifest.perhaps {
+        Some(why) => identity_only(&manifest.node, why, None),
+        None => manifest.node,
+    }
+}
+
+/// `problem`, which keeps Helm from installing the chart in `dir`, about metrics-server if that is
+/// what it depends on: what cannot be read need not name it.
+fn concerning(context: &Context<'_>, dir: &str, problem: Problem) -> Problem {
+    match keys(context, dir).pop() {
+        Some(ours) if problem.subject.is_empty() => problem.about(ours),
         _ => problem,
+    }
+}
+
+/// The walk through the charts of a release.
+struct Parts<'c, 'a> {
+    context: &'c Context<'a>,
+    /// The objects that no chart took yet.
+    manifests: Vec<ChartManifest>,
+    expanded: Expanded,
+}
+
+impl Parts<'_, '_> {
+    /// Adds what `package` comes to, which `release` installs and whose templates stand at `path`;
+    /// `user` are the values that reach it, without its own.
+    fn visit(&mut self, package: &Package, release: &Release, path: &str, user: &Node) {
+        let sources = self.context.sources;
+        let templates = format!("{path}/templates/");
+        let is_own = |it: &ChartManifest| it.template.starts_with(&templates);
+        let (own, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.manifests).into_iter().partition(is_own);
+        self.manifests = others;
+        let own: Vec<Node> = own.into_iter().map(object).collect();
+        let inner = package.charts.iter().filter_map(|it| it.metadata.str_at("name"));
+        let elsewhere = package.missing.iter().filter_map(|(it, _)| it.str_at("name"));
+        let depends_on_it = inner.chain(elsewhere).any(|it| it.contains(NAME));
+        let reads = Some(Arc::new(reads(sources, package, user)));
+        // What else such a chart depends on are libraries.
+        if chart_name(package).contains(NAME) && !depends_on_it {
+            let release = Release { reads, ..vendored(release, package) };
+            // Without any template it is one of which the repository keeps the values only.
+            let own = (!package.templates.is_empty()).then_some(own);
+            return self.expanded.releases.push((release, own));
+        }
+        if path == package.name {
+            self.expanded.reads = reads;
+        }
+        self.expanded.nested = true;
+        self.expanded.more |= !package.templates.is_empty();
+        self.expanded.objects.extend(own);
+        let values = inherited(package, user);
+        let beside = read_by_nobody(package, &values);
+        for chart in &package.charts {
+            let mut entries = package.dependencies.iter().flatten();
+            let entry = entries.find(|it| it.str_at("name") == Some(&chart.name));
+            let child = Release {
+                beside: beside.clone(),
+                directory: directory(sources, chart),
+                version: chart.metadata.get("version").cloned(),
+                suspended: release.suspended || chart.perhaps.is_some(),
+                ..child(release, chart_name(chart), &chart.name, entry, &values)
+            };
+            self.visit(chart, &child, &format!("{path}/charts/{}", chart.name), &child.values);
+        }
+        for (entry, perhaps) in &package.missing {
+            let name = entry.str_at("name").unwrap_or_default();
+            if !is_named_in(name) {
+                self.expanded.more = true;
+                continue;
+            }
+            let version = locked(self.context, package, entry);
+            let child = child(release, name, key(entry), Some(entry), &values);
+            let text = version.as_ref().and_then(Node::as_scalar).map(|it| &*it.text);
+            let child = Release {
+                family: family(name, entry.str_at("repository"), text, &child.values),
+                beside: beside.clone(),
+                version,
+                suspended: release.suspended || perhaps.is_some(),
+                ..child
+            };
+            self.expanded.releases.push((child, None));
+        }
+    }
+}
+
+fn chart_name(package: &Package) -> &str {
+    package.metadata.str_at("name").unwrap_or_default()
+}
+
+/// Where the repository holds a chart that is not packed.
+fn directory(sources: &Sources, package: &Package) -> Option<String> {
+    let file = package.metadata.origin.written_at()?.file;
+    let path = &sources[file].path;
+    (source::file_name(path) == "Chart.yaml").then(|| source::parent(path).to_owned())
+}
+
+/// The release of the chart `name` that the chart of `release` depends on as `key`.
+fn child(release: &Release, name: &str, key: &str, entry: Option<&Node>, values: &Node) -> Release {
+    let own = match values.look(key) {
+        Ok(Some(own)) if own.as_map().is_some() => own.clone(),
+        Ok(own) => {
+            let at = own.map_or(&values.origin, |it| &it.origin);
+            Node::new(Map::default(), at.clone())
+        }
+        Err((why, origin)) => Node::unknown_value(why, &origin),
+    };
+    let anchor = entry.and_then(|it| it.get("version").or_else(|| it.get("name")));
+    let own = with_global(own, values);
+    Release {
+        family: None,
+        chart: name.to_owned(),
+        repository: entry.and_then(|it| it.get("repository")).cloned(),
+        directory: None,
+        alias: (key != name).then(|| key.to_owned()),
+        version: entry.and_then(|it| it.get("version")).cloned(),
+        values: match entry {
+            Some(entry) => without_switch(own, key, entry),
+            None => own,
+        },
+        anchor: anchor.map_or_else(|| release.anchor.clone(), |it| it.origin.clone()),
+        ..release.clone()
+    }
+}
+
+/// The version of a chart that is not here, as `Chart.lock` pins it, else as it is written.
+fn locked(context: &Context<'_>, package: &Package, entry: &Node) -> Option<Node> {
+    let written = entry.get("version");
+    let dir = directory(context.sources, package);
+    let lock = dir.and_then(|dir| {
+        document(context, &dir, "Chart.lock")
+            .or_else(|| document(context, &dir, "requirements.lock"))
+    });
+    let locked = lock.as_ref().map(|it| it.items_at("dependencies")).unwrap_or_default();
+    let is_it =
+        |it: &&Node| it.str_at("name") == entry.str_at("name") && same_repository(it, entry);
+    let pinned = locked.iter().find(is_it).and_then(|it| it.get("version"));
+    // The lock file is generated: a person edits the version in the chart's file.
+    match (pinned, written) {
+        (Some(pinned), Some(written)) => {
+            Some(Node::new(pinned.kind.clone(), written.origin.clone()))
+        }
+        (pinned, written) => pinned.or(written).cloned(),
+    }
+}
+
+fn same_repository(locked: &Node, written: &Node) -> bool {
+    let repository = |node: &Node| node.str_at("repository").unwrap_or_default().to_owned();
+    let (locked, written) = (repository(locked), repository(written));
+    // An `@alias` of a repository is resolved in the lock file.
+    locked == written || written.starts_with('@') || written.starts_with("alias:")
+}
+
+/// The values that the templates of a chart read; those of the charts in it are theirs.
+fn reads(sources: &Sources, package: &Package, user: &Node) -> ValueKey {
+    let mut set = TemplateSet::default();
+    add(sources, package, &mut set);
+    let mut keys = set.reads();
+    let texts = user.walk().chain(package.values.walk()).filter_map(Node::as_str);
+    for text in texts.filter(|it| it.contains("{{")) {
+        gotemplate::both(&mut keys, gotemplate::reads_of(text).unwrap_or(ValueKey::Any));
+    }
+    gotemplate::both(&mut keys, shape(&package.values));
+    let entries =
+        package.dependencies.iter().flatten().chain(package.missing.iter().map(|it| &it.0));
+    let mut open: Vec<&str> = vec!["global", "tags"];
+    for entry in entries {
+        open.push(key(entry));
+        let conditions = entry.str_at("condition").unwrap_or_default().split(',');
+        open.extend(conditions.filter_map(|it| it.trim().split('.').next()));
+    }
+    open.extend(package.charts.iter().map(|it| &*it.name));
+    let open = open.into_iter().map(|it| (it.to_owned(), ValueKey::Any));
+    gotemplate::both(&mut keys, ValueKey::Map(open.collect()));
+    keys
+}
+
+/// Adds the templates of a chart, and of the libraries in it.
+fn add(sources: &Sources, package: &Package, set: &mut TemplateSet) {
+    for template in &package.templates {
+        if let Ok(text) = render::text_of(sources, template) {
+            // What is no template is refused elsewhere.
+            let _ = set.add(&template.name, text);
+        }
+    }
+    package.charts.iter().filter(|it| it.is_library()).for_each(|it| add(sources, it, set));
+}
+
+/// The keys of a chart's own values: a map without any is the user's.
+fn shape(values: &Node) -> ValueKey {
+    match values.as_map() {
+        Some(map) => {
+            let keys = map.iter().map(|(key, it)| (key.to_owned(), shape(&it.value)));
+            ValueKey::Map(keys.collect())
+        }
+        None if values.unknown().is_some() => ValueKey::Any,
+        None => ValueKey::Map(indexmap::IndexMap::new()),
     }
 }
 
 /// The values of a chart that reach none of those that it depends on, where it has no templates of
 /// its own that could read them.
-fn read_by_nobody(
-    context: &Context<'_>,
-    dir: &str,
-    values: &Node,
-    dependencies: &[Dependency],
-) -> Vec<(String, Origin)> {
-    if has_templates(context, dir) {
+fn read_by_nobody(package: &Package, values: &Node) -> Vec<(String, Origin)> {
+    if !package.templates.is_empty() {
         return Vec::new();
     }
-    let is_switch = |key: &str, it: &Dependency| {
-        let conditions = it.node.str_at("condition").unwrap_or_default();
-        conditions.split(',').any(|path| path.trim().split('.').next() == Some(key))
+    // What is switched off is somebody's all the same.
+    let listed = package.metadata.items_at("dependencies").iter();
+    let entries: Vec<&Node> = package.dependencies.iter().flatten().chain(listed).collect();
+    let is_switch = |name: &str, it: &Node| {
+        let conditions = it.str_at("condition").unwrap_or_default();
+        conditions.split(',').any(|path| path.trim().split('.').next() == Some(name))
     };
-    let is_read = |key: &str| {
-        matches!(key, "global" | "tags")
-            || dependencies.iter().any(|it| it.key() == key || is_switch(key, it))
+    let is_read = |name: &str| {
+        matches!(name, "global" | "tags")
+            || entries.iter().any(|it| key(it) == name || is_switch(name, it))
+            || package.charts.iter().any(|it| it.name == name)
     };
-    let nobodys = values.entries().filter(|(key, _)| !is_read(key));
+    let nobodys = values.entries().filter(|(name, _)| !is_read(name));
     let at = |entry: &Entry| entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
-    nobodys.map(|(key, entry)| (key.to_owned(), at(entry))).collect()
-}
-
-fn has_templates(context: &Context<'_>, dir: &str) -> bool {
-    context.sources.below(&in_chart(dir, "templates")).next().is_some()
-}
-
-/// What is said of a chart whose own templates install a metrics-server: they are not rendered.
-fn own_templates(context: &Context<'_>, dir: &str) -> Option<Problem> {
-    let folder = in_chart(dir, "templates");
-    let sources = context.sources;
-    let place = sources.below(&folder).find_map(|file| template_of_it(sources, file))?;
-    let path = &sources[place.file].path;
-    let message = format!(
-        "`{path}` is the chart's own template of metrics-server, which is not rendered: what it \
-         installs is unknown"
-    );
-    Some(Problem::unresolved(&Origin::written(place), message))
+    nobodys.map(|(name, entry)| (name.to_owned(), at(entry))).collect()
 }
 
 /// Where the template of a chart in `file` names the metrics-server that it makes, if it makes one.
@@ -176,18 +414,25 @@ pub(crate) fn template_of_it(sources: &Sources, file: FileId) -> Option<Span> {
 /// The keys of a chart's values below which stand those of the metrics-server charts that it depends
 /// on.
 pub(crate) fn keys(context: &Context<'_>, dir: &str) -> Vec<String> {
-    let Some(chart) = document(context, dir, "Chart.yaml") else { return Vec::new() };
-    let dependencies = dependencies(context, dir, &chart);
-    let ours = dependencies.iter().filter(|it| it.name.contains(NAME));
-    ours.map(|it| it.key().to_owned()).collect()
+    let nowhere = Origin::at(Via::Written, None);
+    let Ok(package) = package::load(context.sources, dir, &nowhere) else { return Vec::new() };
+    let entries = package.dependencies.iter().flatten();
+    let listed = entries.filter(|it| it.str_at("name").is_some_and(|it| it.contains(NAME)));
+    let mut keys: Vec<String> = listed.map(|it| key(it).to_owned()).collect();
+    for chart in package.charts.iter().filter(|it| chart_name(it).contains(NAME)) {
+        if !package.dependencies.iter().flatten().any(|it| it.str_at("name") == Some(&chart.name)) {
+            keys.push(chart.name.clone());
+        }
+    }
+    keys
 }
 
 /// A release of a copy of a metrics-server chart.
-fn vendored(context: &Context<'_>, dir: &str, release: &Release, chart: &Node) -> Release {
-    let version = chart.get("version").cloned();
+fn vendored(release: &Release, package: &Package) -> Release {
+    let version = package.metadata.get("version").cloned();
     let text = version.as_ref().and_then(Node::as_scalar).map(|it| it.text.clone());
-    let home = chart.str_at("home").unwrap_or_default();
-    let sources = chart.items_at("sources");
+    let home = package.metadata.str_at("home").unwrap_or_default();
+    let sources = package.metadata.items_at("sources");
     let from = |part: &str| {
         home.contains(part)
             || sources.iter().any(|url| url.as_str().is_some_and(|it| it.contains(part)))
@@ -199,162 +444,20 @@ fn vendored(context: &Context<'_>, dir: &str, release: &Release, chart: &Node) -
     } else {
         None
     };
-    let name = chart.str_at("name").unwrap_or_default();
-    let copy = Release {
+    let name = chart_name(package);
+    Release {
         family: family(name, repository, text.as_deref(), &release.values),
         chart: name.to_owned(),
         repository: None,
         version,
         ..release.clone()
-    };
-    let modified = copy.family.and_then(|_| copy::modified(context, dir, &copy));
-    Release { modified, ..copy }
-}
-
-/// A chart that another one depends on.
-struct Dependency {
-    /// The entry of `dependencies`.
-    node: Node,
-    name: String,
-    alias: Option<String>,
-    /// Its version as `Chart.lock` pins it, else as it is written.
-    version: Option<Node>,
-}
-
-impl Dependency {
-    /// The key of the values that reach it.
-    fn key(&self) -> &str {
-        self.alias.as_deref().unwrap_or(&self.name)
     }
-}
-
-/// `dependencies` of `Chart.yaml`, or of `requirements.yaml` as before Helm 3, and the charts in
-/// `charts/` that are not listed: Helm loads them all the same, and nothing switches them off.
-/// <https://helm.sh/docs/topics/charts/#managing-dependencies-manually-via-the-charts-directory>
-fn dependencies(context: &Context<'_>, dir: &str, chart: &Node) -> Vec<Dependency> {
-    let old = document(context, dir, "requirements.yaml");
-    let listed = chart.get("dependencies").or_else(|| old.as_ref()?.get("dependencies"));
-    let lock = document(context, dir, "Chart.lock")
-        .or_else(|| document(context, dir, "requirements.lock"));
-    let locked = lock.as_ref().map(|it| it.items_at("dependencies")).unwrap_or_default();
-    let dependency = |node: &Node| {
-        let name = node.str_at("name")?.to_owned();
-        let pinned = locked
-            .iter()
-            .find(|it| it.str_at("name") == Some(&name) && same_repository(it, node))
-            .and_then(|it| it.get("version"));
-        let written = node.get("version");
-        let packed =
-            archive(context, dir, &name).map(|version| Node::new(version, node.origin.clone()));
-        let pinned = packed.as_ref().or(pinned);
-        // The lock file is generated: a person edits the version in the chart's file.
-        let version = match (pinned, written) {
-            (Some(pinned), Some(written)) => {
-                Some(Node::new(pinned.kind.clone(), written.origin.clone()))
-            }
-            (pinned, written) => pinned.or(written).cloned(),
-        };
-        let alias = node.str_at("alias").filter(|it| !it.is_empty()).map(str::to_owned);
-        Some(Dependency { node: node.clone(), name, alias, version })
-    };
-    let listed = listed.map(Node::items).unwrap_or_default().iter();
-    let mut all: Vec<Dependency> = listed.filter_map(dependency).collect();
-    for (_, chart) in subcharts(context, dir) {
-        let Some(name) = chart.str_at("name").map(str::to_owned) else { continue };
-        if all.iter().all(|it| it.name != name) {
-            let version = chart.get("version").cloned();
-            // The other fields of a chart's file mean something else than those of an entry.
-            let fields = ["name", "version"].into_iter();
-            let fields = fields.filter_map(|key| Some((key, chart.get(key)?.clone())));
-            let node = Node::new(fields.collect::<Map>(), chart.origin.clone());
-            all.push(Dependency { node, name, alias: None, version });
-        }
-    }
-    all
-}
-
-/// The charts that lie unpacked in `charts/`, each with its directory and its file.
-fn subcharts(context: &Context<'_>, dir: &str) -> Vec<(String, Node)> {
-    let folder = in_chart(dir, "charts");
-    let files = context.sources.below(&folder).filter_map(|file| {
-        let dir = source::parent(&context.sources[file].path);
-        let name = dir.strip_prefix(&*folder)?.strip_prefix('/')?;
-        let is_chart = context.sources[file].path.ends_with("/Chart.yaml");
-        // Helm passes over what begins like this.
-        (is_chart && !name.contains('/') && !name.starts_with(['_', '.'])).then_some(dir)
-    });
-    files.filter_map(|dir| Some((dir.to_owned(), document(context, dir, "Chart.yaml")?))).collect()
-}
-
-/// The version of the archive of a chart in `charts/`, when there is just one.
-fn archive(context: &Context<'_>, dir: &str, name: &str) -> Option<String> {
-    let folder = in_chart(dir, "charts");
-    let versions = context.sources.below(&folder).filter_map(|file| {
-        let file = source::file_name(&context.sources[file].path);
-        let version = file.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(".tgz")?;
-        version::lenient(version).map(|_| version.to_owned())
-    });
-    let versions: Vec<_> = versions.collect();
-    <[String; 1]>::try_from(versions).ok().map(|[version]| version)
-}
-
-fn same_repository(locked: &Node, written: &Node) -> bool {
-    let repository = |node: &Node| node.str_at("repository").unwrap_or_default().to_owned();
-    let (locked, written) = (repository(locked), repository(written));
-    // An `@alias` of a repository is resolved in the lock file.
-    locked == written || written.starts_with('@') || written.starts_with("alias:")
-}
-
-/// The release of a dependency, unless it is disabled or no business of ours.
-///
-/// # Errors
-/// Helm refuses values for it that are no mapping.
-fn child(
-    context: &Context<'_>,
-    release: &Release,
-    dir: &str,
-    dependency: &Dependency,
-    values: &Node,
-) -> Result<Option<Release>, Problem> {
-    let directory = directory(context, dir, dependency);
-    let enabled = enabled(&dependency.node, values);
-    let ours = directory.is_some() || is_named_in(&dependency.name);
-    if !ours || enabled == Ok(false) {
-        return Ok(None);
-    }
-    let key = dependency.key();
-    let own = match values.look(key) {
-        Ok(None) => Node::new(Map::default(), values.origin.clone()),
-        Ok(Some(own)) if own.as_map().is_some() => own.clone(),
-        Ok(Some(own)) if own.is_null() => Node::new(Map::default(), own.origin.clone()),
-        Err((why, origin)) => Node::unknown_value(why, &origin),
-        Ok(Some(own)) => {
-            let message = format!("`{key}` takes the values of a chart, and is not a map");
-            return Err(Problem::wrong_type(&own.origin, message).about(key));
-        }
-    };
-    let repository = dependency.node.str_at("repository");
-    let version = dependency.version.as_ref().and_then(Node::as_scalar).map(|it| it.text.clone());
-    let anchor = dependency.node.get("version").or_else(|| dependency.node.get("name"));
-    let own = without_switch(with_global(own, values), dependency);
-    Ok(Some(Release {
-        family: family(&dependency.name, repository, version.as_deref(), &own),
-        chart: dependency.name.clone(),
-        repository: dependency.node.get("repository").cloned(),
-        directory,
-        alias: dependency.alias.clone(),
-        version: dependency.version.clone(),
-        values: own,
-        anchor: anchor.map_or_else(|| release.anchor.clone(), |it| it.origin.clone()),
-        suspended: release.suspended || enabled.is_err(),
-        ..release.clone()
-    }))
 }
 
 /// `values` without what only switches the dependency on and off, and means nothing to its chart.
-fn without_switch(mut values: Node, dependency: &Dependency) -> Node {
-    for path in dependency.node.str_at("condition").unwrap_or_default().split(',') {
-        let key = path.trim().strip_prefix(dependency.key()).and_then(|it| it.strip_prefix('.'));
+fn without_switch(mut values: Node, key: &str, entry: &Node) -> Node {
+    for path in entry.str_at("condition").unwrap_or_default().split(',') {
+        let key = path.trim().strip_prefix(key).and_then(|it| it.strip_prefix('.'));
         if let (Some(key), Some(map)) = (key, values.as_map_mut()) {
             map.remove(key);
         }
@@ -362,46 +465,14 @@ fn without_switch(mut values: Node, dependency: &Dependency) -> Node {
     values
 }
 
-/// Where the repository holds a dependency: the chart of its name in `charts/`, or what `file://`
-/// points at.
-fn directory(context: &Context<'_>, dir: &str, dependency: &Dependency) -> Option<String> {
-    let is_it = |chart: &Node| chart.str_at("name") == Some(&dependency.name);
-    let unpacked = subcharts(context, dir).into_iter().find(|(_, chart)| is_it(chart));
-    let repository = dependency.node.str_at("repository").unwrap_or_default();
-    let beside = repository.strip_prefix("file://").and_then(|path| source::join(dir, path));
-    let beside = beside.filter(|dir| context.sources.is_chart(dir));
-    unpacked.map(|(dir, _)| dir).or(beside)
-}
-
-/// Whether a dependency is installed: by the first of its conditions that is a boolean, else by its
-/// tags.
-fn enabled(dependency: &Node, values: &Node) -> Result<bool, Reason> {
-    let conditions = dependency.str_at("condition").unwrap_or_default().split(',').map(str::trim);
-    for path in conditions.filter(|it| !it.is_empty()) {
-        let value = values.look(path).map_err(|(why, _)| why)?;
-        if let Some(enabled) = value.and_then(Node::as_bool) {
-            return Ok(enabled);
-        }
-    }
-    let mut any_false = false;
-    for tag in dependency.items_at("tags").iter().filter_map(Node::as_str) {
-        let tags = values.look("tags").map_err(|(why, _)| why)?;
-        match tags.and_then(|it| it.get(tag)?.as_bool()) {
-            Some(true) => return Ok(true),
-            Some(false) => any_false = true,
-            None => {}
-        }
-    }
-    Ok(!any_false)
-}
-
-/// The values of a chart that others hang on: `user`'s over its `own`.
+/// The values of a chart that others hang on: the user's over its own.
 ///
 /// For the charts below it, nulls stay: they delete what those have.
-fn inherited(own: &Node, user: &Node, dependencies: &[Dependency]) -> Node {
-    let merged = merge(own, user);
-    let mut values = coalesce(user, own);
-    for key in dependencies.iter().map(Dependency::key) {
+fn inherited(package: &Package, user: &Node) -> Node {
+    let merged = merge(&package.values, user);
+    let mut values = coalesce(user, &package.values);
+    let missing = package.missing.iter().map(|(it, _)| key(it));
+    for key in package.charts.iter().map(|it| &*it.name).chain(missing) {
         if let Some(value) = merged.get(key) {
             values.set(key, value.clone());
         }
@@ -418,19 +489,15 @@ fn with_global(mut values: Node, above: &Node) -> Node {
     values
 }
 
-/// `values.yaml` of the chart in `dir`; an empty mapping when there is none.
-pub(super) fn own_values(context: &Context<'_>, dir: &str) -> Result<Node, Problem> {
+/// `values.yaml` of a chart whose templates are elsewhere: its defaults.
+pub(super) fn defaults(context: &Context<'_>, dir: &str) -> Result<Node, Problem> {
     let nowhere = Origin::at(Via::Written, None);
+    let default = |it: &Origin| Origin::at(Via::ChartDefault, it.written_at());
     match context.sources.find_from(dir, "values.yaml") {
         Some(file) => layer(context.sources.documents(file, Dialect::Sigs), &nowhere),
         None => Ok(Node::new(Map::default(), nowhere)),
     }
-}
-
-/// `values.yaml` of a vendored chart: its defaults, which stand in the repository.
-pub(super) fn defaults(context: &Context<'_>, dir: &str) -> Result<Node, Problem> {
-    let default = |it: &Origin| Origin::at(Via::ChartDefault, it.written_at());
-    Ok(own_values(context, dir)?.map_origins(&default))
+    .map(|values| values.map_origins(&default))
 }
 
 /// The path of a file of the chart in `dir`, which may be the root.

@@ -85,10 +85,20 @@ pub(crate) fn render(
     package: Package,
     release: &ChartInstallation<'_>,
 ) -> ChartRendering {
-    let chosen = package.select(release.values);
-    let chosen = chosen.and_then(|it| Ok((it.complete(release.values)?, it)));
-    match chosen {
-        Ok((values, package)) => ChartRun::new(sources, release).of(&package, &values),
+    match package.select(release.values) {
+        Ok(package) => render_selected(sources, &package, release),
+        Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
+    }
+}
+
+/// [`render`] of a chart whose dependencies are chosen.
+pub(crate) fn render_selected(
+    sources: &Sources,
+    package: &Package,
+    release: &ChartInstallation<'_>,
+) -> ChartRendering {
+    match package.complete(release.values) {
+        Ok(values) => ChartRun::new(sources, release).of(package, &values),
         Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
     }
 }
