@@ -26,8 +26,6 @@ pub(crate) struct KnownChart {
     behaviours: IndexMap<Behaviour, Constraint>,
     /// Dotted key, and the versions that no longer have it.
     removed: IndexMap<String, Constraint>,
-    /// Files of the `templates` folder, by the version that brought them.
-    templates: IndexMap<Version, Vec<String>>,
     /// Dotted key, and its default from a version on until the next one.
     values: IndexMap<String, Vec<(Version, Json)>>,
 }
@@ -180,8 +178,6 @@ struct File {
     behaviours: IndexMap<Behaviour, String>,
     #[serde(default)]
     removed: IndexMap<String, String>,
-    #[serde(default)]
-    templates: IndexMap<String, Vec<String>>,
     values: IndexMap<String, IndexMap<String, Json>>,
 }
 
@@ -203,9 +199,6 @@ impl KnownChart {
                 .collect(),
             removed: (file.removed.into_iter())
                 .filter_map(|(key, from)| Some((key, Constraint::parse(&from)?)))
-                .collect(),
-            templates: (file.templates.into_iter())
-                .filter_map(|(from, files)| Some((version(&from)?, files)))
                 .collect(),
             values: (file.values.into_iter())
                 .map(|(key, runs)| (key, runs.into_iter().filter_map(since).collect()))
@@ -255,14 +248,6 @@ impl KnownChart {
     /// Whether the templates of `version` do what `behaviour` says.
     pub(crate) fn does(&self, behaviour: Behaviour, version: &Version) -> bool {
         self.behaviours.get(&behaviour).is_some_and(|of| of.holds(version))
-    }
-
-    /// The files in the chart's `templates` folder at `version`, when they are known.
-    pub(crate) fn templates(&self, version: &Version) -> Option<Vec<&str>> {
-        self.versions.get(version)?;
-        let since = self.templates.iter().filter(|(since, _)| *since <= version);
-        let files: Vec<_> = since.flat_map(|(_, files)| files).map(String::as_str).collect();
-        (!files.is_empty()).then_some(files)
     }
 
     /// The chart's own values at `version`, every one of them at `origin`.
@@ -475,7 +460,6 @@ mod tests {
             assert_eq!(chart.floating.is_some(), file.floating.is_some());
             assert_eq!(chart.behaviours.len(), file.behaviours.len(), "these are ranges");
             assert_eq!(chart.removed.len(), file.removed.len(), "these are ranges");
-            assert_eq!(chart.templates.len(), file.templates.len(), "versions are semantic");
             assert!(file.removed.keys().all(|key| file.values.contains_key(key)));
             for (key, runs) in &file.values {
                 assert_eq!(chart.values[key].len(), runs.len(), "{key}: versions are semantic");

@@ -7,7 +7,7 @@ use crate::{
     data::{Family, charts::ValueKey},
     problem::{Problem, UnitId},
     source::{FileId, Span},
-    tree::{Node, Origin, Reason},
+    tree::{Node, Origin},
 };
 
 /// What the environment is called that no directory names.

@@ -25,7 +25,7 @@ pub(crate) use value::{GoData, GoMap, GoObject, GoValue};
 
 use crate::{
     problem::Problem,
-    tree::{Origin, Via},
+    tree::{Origin, Reason, Via},
 };
 
 /// What a program that uses templates adds to them.
@@ -36,6 +36,11 @@ pub(crate) trait GoHost {
     /// What becomes of a key that a map does not have.
     fn missing(&self) -> MissingKey {
         MissingKey::Empty
+    }
+
+    /// Why a template that is not there may be elsewhere.
+    fn elsewhere(&self) -> Option<Reason> {
+        None
     }
 }
 
@@ -103,6 +108,24 @@ impl TemplateSet {
     /// Whether there is a template of that name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.templates.contains_key(name)
+    }
+
+    /// [`TemplateSet::execute`], in which what fails is unknown and the rest goes on; and what failed.
+    pub(crate) fn execute_all(
+        &self,
+        name: &str,
+        dot: &GoValue,
+        host: &dyn GoHost,
+    ) -> (MarkedText, Vec<GoError>) {
+        let mut run = eval::Execution::new(self, host).going_on();
+        match run.template(name, dot, &dot.origin) {
+            Ok(text) => (text, run.failures()),
+            Err(error) => {
+                let mut failures = run.failures();
+                failures.push(*error);
+                (MarkedText::default(), failures)
+            }
+        }
     }
 
     fn find(&self, name: &str) -> Option<(&[parse::Action], &MarkedText)> {

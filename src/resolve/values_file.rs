@@ -8,6 +8,7 @@ pub(super) use unread::Unread;
 use crate::{
     config::EnvironmentConfig,
     data::{Family, subject::is_named_in, words},
+    problem::ProblemKind,
     relevance::is_about_it,
     resolve::{
         context::Context,
@@ -83,7 +84,12 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
         environment.problems.extend(problem);
         environment
     };
-    let mut environments = vec![of(file, own)];
+    let mut alone = of(file, own);
+    // With which values it is installed nothing says.
+    for problem in alone.problems.iter_mut().filter(|it| it.kind.fails_build()) {
+        problem.kind = ProblemKind::Unresolved;
+    }
+    let mut environments = vec![alone];
     let keys = helm::keys(context, dir);
     for file in sources.below(dir) {
         let path = &sources[file].path;
@@ -534,7 +540,7 @@ dependencies:
         );
         let (environments, _) = analyze(&sources, &Config::default());
         let [own] = &environments[..] else { panic!("{environments:?}") };
-        assert_eq!((&*own.name, own.problems.len()), ("own", 1));
+        assert_eq!((&*own.name, own.problems.len(), own.objects.len()), ("own", 0, 1));
     }
 
     #[test]

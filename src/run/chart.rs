@@ -84,7 +84,10 @@ impl Run<'_, '_> {
             Some(why) => it.node.perhaps(why, false),
             None => it.node,
         });
-        let objects: Vec<Node> = definitions.chain(manifests).collect();
+        let mut objects: Vec<Node> = definitions.chain(manifests).collect();
+        if problems.iter().any(Problem::is_refusal) {
+            objects.clear();
+        }
         let objects: Vec<&Node> = objects.iter().collect();
         self.finish_render(sources, &objects, &problems, origins)
     }

@@ -566,23 +566,45 @@ fn a_library_in_a_copy_of_a_chart_makes_it_no_umbrella() {
 }
 
 #[test]
-fn a_template_of_ones_own_is_not_silent() {
-    let of = |text: &str| {
-        let template = format!("//- addons/templates/ms.yaml\n{text}\n");
-        let sources = Sources::in_memory([BARE, &template].map(|it| files(&[], it)).concat());
-        let expanded = with(&sources, |context| expand(context, &in_directory(Some("addons"))));
-        let places: Vec<_> = expanded.problems.iter().filter_map(|it| it.at.written_at()).collect();
-        places.into_iter().map(|it| sources.slice(it).to_owned()).collect::<Vec<_>>()
-    };
-    let named =
-        "# metrics-server\nkind: Deployment\nmetadata:\n  name: {{ .Release.Name }}-metrics-server";
-    assert_eq!(of(named), ["name: {{ .Release.Name }}-metrics-server"]);
-    let flags = "kind: Deployment\nargs:\n- --metric-resolution={{ .Values.resolution }}";
-    assert_eq!(of(flags), ["- --metric-resolution={{ .Values.resolution }}"]);
-    let api = "kind: APIService\nmetadata:\n  name: v1beta1.metrics.k8s.io";
-    assert_eq!(of(api), ["name: v1beta1.metrics.k8s.io"]);
-    assert!(of("kind: NetworkPolicy\nmetadata: {name: metrics-server}").is_empty());
-    assert!(of("kind: Deployment\n# needs metrics-server\nmetadata: {name: x}").is_empty());
+fn a_template_of_ones_own_is_rendered() {
+    let sources = Sources::in_memory(files(
+        &[],
+        "
+        //- addons/Chart.yaml
+        {apiVersion: v2, name: addons, version: 1.0.0}
+        //- addons/values.yaml
+        metrics: {enabled: true, resolution: 10s, args: [--kubelet-insecure-tls]}
+        //- addons/templates/_helpers.tpl
+        {{ define \"addons.name\" }}{{ .Release.Name }}-metrics-server{{ end }}
+        //- addons/templates/server.yaml
+        {{- if .Values.metrics.enabled }}
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: {{ include \"addons.name\" . }}}
+        spec:
+          {{- with .Values.metrics.priority }}
+          priority: {{ . }}
+          {{- end }}
+          template:
+            spec:
+              containers:
+                - name: metrics-server
+                  args:
+                    - --cert-dir=/tmp
+                    - --metric-resolution={{ .Values.metrics.resolution }}
+                    {{- toYaml .Values.metrics.args | nindent 12 }}
+        {{- end }}
+        ",
+    ));
+    let rendered = with(&sources, |context| whole(install(context, in_directory(Some("addons")))));
+    assert!(rendered.problems.is_empty(), "{:?}", rendered.problems);
+    assert_snapshot!(told(&(sources, rendered), &["Deployment.metadata.name", "Server.args"]), @"
+    metadata.name: metrics-server-metrics-server  addons/templates/_helpers.tpl:1 rendered `.Release.Name`
+    args:
+      - --cert-dir=/tmp  addons/templates/server.yaml:14
+      - --metric-resolution=10s  addons/templates/server.yaml:15 rendered `.Values.metrics.resolution` < addons/values.yaml:1 `10s`
+      - --kubelet-insecure-tls  addons/templates/server.yaml:16 rendered `toYaml .Values.metrics.args | nindent 12` < addons/values.yaml:1
+    ");
 }
 
 /// A copy of metrics-server's chart, but for its templates.
@@ -608,42 +630,32 @@ service: {port: 443}
 containerPort: 10250
 "#;
 
-/// What [`VENDORED`] makes with a changed template.
-fn vendored(path: &str, text: &str) -> (Sources, Rendered) {
-    let version = Version::new(3, 12, 2);
-    let chart = charts::chart(Family::KubernetesSigs);
-    let templates = chart.templates(&version).expect("files").into_iter();
-    let mut all: BTreeMap<String, String> = files(&[], VENDORED).into_iter().collect();
-    all.extend(templates.map(|it| (format!("c/templates/{it}"), "kind: ConfigMap".to_owned())));
-    // A template that reads all that the chart has stands for those that do so together.
-    let charts::ValueKey::Map(keys) = chart.keys(&version) else { panic!("a map") };
-    let keys = keys.keys().filter(|it| *it != "global");
-    let read: Vec<_> = keys.map(|it| format!("{{{{ .Values.{it} }}}}\n")).collect();
-    all.insert("c/templates/service.yaml".into(), read.concat());
-    all.insert(format!("c/{path}"), text.to_owned());
-    let sources = Sources::in_memory(all);
-    let expanded = with(&sources, |context| expand(context, &in_directory(Some("c"))));
-    assert_eq!(expanded.releases[0].0.family, Some(Family::KubernetesSigs));
-    let rendered =
-        with(&sources, |context| whole(install(context, expanded.releases[0].0.clone())));
-    (sources, rendered)
-}
-
 #[test]
 fn a_vendored_chart_has_its_defaults_in_the_repository() {
-    let same = vendored("templates/pdb.yaml", "kind: ConfigMap");
-    assert_snapshot!(told(&same, &["Server.image", "Deployment.spec.replicas"]), @"
+    let of = |template: &str| {
+        let all = Sources::in_memory(files(&[], &format!("{VENDORED}\n{template}")));
+        let rendered = with(&all, |context| whole(install(context, in_directory(Some("c")))));
+        told(&(all, rendered), &["Server.image", "Deployment.spec.replicas"])
+    };
+    // Without templates it is the chart of its version.
+    assert_snapshot!(of(""), @"
     image: mirror.example.com/metrics-server:v0.7.2  c/Chart.yaml:3 chart-default `3.12.2`
     spec.replicas: 1  c/values.yaml:1 chart-default
     ");
-    for (path, text) in [
-        ("templates/networkpolicy.yaml", "kind: NetworkPolicy"),
-        ("templates/pdb.yaml", "{{ .Values.ourOwn }}"),
-        ("templates/pdb.yaml", "args: [--kubelet-insecure-tls]"),
-        ("templates/service.yaml", "{{ .Values.replicas }}"),
-    ] {
-        let (_, rendered) = vendored(path, text);
-        assert_eq!(rendered.problems[0].kind, ProblemKind::Unresolved);
-        assert!(object(&rendered, "Deployment").look("spec.replicas").is_err());
-    }
+    // What is changed in it counts.
+    let changed = "
+//- c/templates/deployment.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metrics-server}
+spec:
+  replicas: {{ add .Values.replicas 1 }}
+  template:
+    spec:
+      containers:
+        - {name: metrics-server, image: \"{{ .Values.image.repository }}:ours\"}";
+    assert_snapshot!(of(changed), @"
+    image: mirror.example.com/metrics-server:ours  c/templates/deployment.yaml:9 rendered `.Values.image.repository` < c/values.yaml:2 `mirror.example.com/metrics-server`
+    spec.replicas: 2  c/templates/deployment.yaml:5 rendered `add .Values.replicas 1` < c/values.yaml:1 `1`
+    ");
 }

@@ -710,9 +710,10 @@ fn a_chart_of_applications() {
     assert_snapshot!(installed(&sources), @r#"
     default:
       root  root.yaml:5 `charts/apps`
-      metrics-server 3.12.2  charts/apps/templates/metrics-server.yaml:10 templated `{{ .Values.metricsServer.version }}` < charts/apps/values.yaml:1 `3.12.2`
-        replicas: 2  charts/apps/templates/metrics-server.yaml:13 templated `{{ .Values.metricsServer.replicas | default 1 }}` < charts/apps/values.yaml:1
-        podLabels.cluster: unknown: `include "cluster" .` of its template is not evaluated  charts/apps/templates/metrics-server.yaml:14 `{{ include "cluster" . }}`
+      metrics-server 3.12.2  charts/apps/templates/metrics-server.yaml:10 rendered `.Values.metricsServer.version` < charts/apps/values.yaml:1 `3.12.2`
+        replicas: 2  charts/apps/templates/metrics-server.yaml:13 rendered `.Values.metricsServer.replicas | default 1` < charts/apps/values.yaml:1
+        podLabels.cluster: unknown: there is no template "cluster"  charts/apps/templates/metrics-server.yaml:14 `include "cluster" .`
+    build-fails: there is no template "cluster"  charts/apps/templates/metrics-server.yaml:14:33 `include "cluster" .`
     "#);
     assert_snapshot!(described(&sources), @"
     environment default  argo-cd-application  root.yaml:3:18
@@ -1004,38 +1005,50 @@ fn a_helm_release_in_a_chart_is_one_like_any_other() {
 }
 
 #[test]
-fn a_template_that_is_not_evaluated_is_said() {
-    let server = application("metrics-server", "manifests");
-    for template in [RELEASE, &server] {
-        let template = format!("{{{{- if .Values.x }}}}\n{template}{{{{- end }}}}\n");
+fn what_a_condition_of_a_chart_leaves_out_is_not_there() {
+    for (values, there) in [("insecure: true", true), ("other: true", false)] {
         for deployed in [true, false] {
-            let found = chart(&template, deployed);
-            assert!(found.iter().any(|it| it.contains("note unresolved: what this")), "{found:?}");
+            let template = format!("{{{{- if .Values.insecure }}}}\n{RELEASE}{{{{- end }}}}\n");
+            let root = if deployed { application("apps", "apps") } else { String::new() };
+            let found = said(&format!(
+                "//- apps.yaml\n{root}//- apps/Chart.yaml\nname: apps\nversion: 1.0.0\n\
+                 //- apps/values.yaml\n{values}\n//- apps/templates/all.yaml\n{template}"
+            ));
+            let flag = found.iter().any(|it| it.contains("kubelet-insecure-tls:"));
+            assert_eq!(flag, there, "{values} {deployed}: {found:?}");
         }
     }
 }
 
 #[test]
-fn a_chart_that_an_unread_application_may_install_has_unknown_values() {
+fn a_chart_whose_application_is_in_no_file_is_one_that_nothing_installs() {
     let root = application("apps", "apps");
     let nested = format!(
         "//- apps.yaml\n{root}//- apps/Chart.yaml\nname: apps\nversion: 1.0.0\n\
-         //- apps/templates/all.yaml\n{{{{- range .Files.Glob \"*/app.yaml\" }}}}\n{}{{{{- end }}}}\n\
+         //- apps/templates/all.yaml\n{{{{- range $path, $_ := .Files.Glob \"*/app.yaml\" }}}}\n\
+         {}{{{{- end }}}}\n\
          //- apps/ms/Chart.yaml\nname: ms\nversion: 1.0.0\ndependencies:\n\
          - {{name: metrics-server, version: 3.12.2, \
          repository: 'https://kubernetes-sigs.github.io/metrics-server/'}}\n",
-        application("ms", "apps/{{ dir $path }}\n    helm: {values: '{{ $x }}'}")
+        application("ms", "apps/{{ dir $path }}\n    helm: {values: '{{ $path }}'}")
             .replace(
                 "{repoURL: 'https://example.org/own', path: ",
                 "\n    repoURL: https://example.org/own\n    path: "
             )
             .replace("'}}", "'}")
     );
-    let (environments, clusters) = analyze(&repository(&nested), &Config::default());
-    let server = clusters.iter().flat_map(|it| &it.metrics_servers).next().expect("it is there");
-    assert!(server.kubelet_insecure_tls.is_unknown());
-    let notes = environments.iter().flat_map(|it| &it.problems);
-    assert!(notes.into_iter().any(|it| it.message.contains("metrics-server of apps/ms")));
+    let of = |more: &str| {
+        let (_, clusters) = analyze(&repository(&format!("{nested}{more}")), &Config::default());
+        let found: Vec<_> = clusters
+            .iter()
+            .flat_map(|it| it.metrics_servers.iter().map(|server| (it.environment.clone(), server)))
+            .map(|(name, server)| (name, server.kubelet_insecure_tls.is_unknown()))
+            .collect();
+        found
+    };
+    assert_eq!(of(""), [("apps/ms".to_owned(), false)]);
+    let [(name, _)] = &of("//- apps/ms/app.yaml\nx: 1\n")[..] else { panic!("one server") };
+    assert_eq!(name, "default");
 }
 
 #[test]

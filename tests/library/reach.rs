@@ -212,7 +212,7 @@ fn a_release_that_is_refused_takes_no_other_along() {
         metadata: {name: here, namespace: blog}
         data: {values.yaml: ''}
         //- charts/blog/Chart.yaml
-        name: blog
+        {name: blog, version: 1.0.0}
     "), @"pedantic build-fails: the ConfigMap `here` has no key `missing.yaml`");
 }
 

@@ -38,12 +38,14 @@ pub(crate) struct GoError {
     pub way: Vec<(String, Origin)>,
     /// Whether it is our bound rather than what Go would say.
     pub bound: bool,
+    /// Whether it is what the template says itself, by `fail`.
+    pub said: bool,
 }
 
 impl GoError {
     pub(crate) fn new(message: impl Into<String>, at: &Origin) -> Self {
         let (message, at) = (message.into(), at.clone());
-        Self { message, at, way: Vec::new(), bound: false }
+        Self { message, at, way: Vec::new(), bound: false, said: false }
     }
 
     #[cfg(test)]
@@ -91,6 +93,8 @@ pub(crate) struct Execution<'a> {
     names: Vec<String>,
     /// Why it cannot be told whether what is run now is run at all.
     uncertain: Option<Reason>,
+    /// What went wrong, where what fails is unknown and the rest goes on.
+    failures: Option<Vec<GoError>>,
 }
 
 /// The variables of a template, innermost last.
@@ -116,7 +120,18 @@ impl Place<'_> {
 
 impl<'a> Execution<'a> {
     pub(super) fn new(set: &'a TemplateSet, host: &'a dyn GoHost) -> Self {
-        Self { set, host, work: 0, depth: 0, names: Vec::new(), uncertain: None }
+        let names = Vec::new();
+        Self { set, host, work: 0, depth: 0, names, uncertain: None, failures: None }
+    }
+
+    /// The same, which goes on where something fails.
+    pub(super) fn going_on(self) -> Self {
+        Self { failures: Some(Vec::new()), ..self }
+    }
+
+    /// What went wrong.
+    pub(super) fn failures(self) -> Vec<GoError> {
+        self.failures.unwrap_or_default()
     }
 
     /// What the template `name` prints of `dot`.
@@ -128,6 +143,9 @@ impl<'a> Execution<'a> {
     ) -> Evaluated<MarkedText> {
         let set = self.set;
         let Some((body, text)) = set.find(name) else {
+            if let Some(why) = self.host.elsewhere() {
+                return Ok(MarkedText::unknown(&why, at));
+            }
             return fail(format!("there is no template \"{name}\""), at);
         };
         if let Some(why) = &self.uncertain
@@ -221,6 +239,27 @@ impl<'a> Execution<'a> {
         }
     }
 
+    /// A value, or, where the rest goes on, what is unknown because it fails.
+    fn gone_on(
+        &mut self,
+        value: Evaluated<GoValue>,
+        place: Place<'_>,
+        at: &Range<usize>,
+    ) -> Evaluated<GoValue> {
+        let error = match (value, &self.uncertain) {
+            (Err(error), None) if !error.bound => error,
+            (value, _) => return value,
+        };
+        let Some(failures) = &mut self.failures else { return Err(error) };
+        let origin = place.origin(at);
+        let value = match error.said {
+            true => GoValue::nil(&origin),
+            false => GoValue::unknown(&*error.message, &origin),
+        };
+        failures.push(*error);
+        Ok(value)
+    }
+
     fn actions(
         &mut self,
         actions: &[Action],
@@ -237,7 +276,8 @@ impl<'a> Execution<'a> {
                 }
                 Action::Print(pipeline) => {
                     self.step(place, &pipeline.at)?;
-                    let value = self.pipeline(pipeline, place, dot, variables)?;
+                    let value = self.pipeline(pipeline, place, dot, variables);
+                    let value = self.gone_on(value, place, &pipeline.at)?;
                     if pipeline.variables.is_empty() {
                         self.weigh(&value, &value.origin)?;
                         let printed = value.printed_for(self.host.missing());
@@ -248,7 +288,8 @@ impl<'a> Execution<'a> {
                 Action::Branch { with, condition, then, other } => {
                     self.step(place, &condition.at)?;
                     let scope = variables.0.len();
-                    let value = self.pipeline(condition, place, dot, variables)?;
+                    let value = self.pipeline(condition, place, dot, variables);
+                    let value = self.gone_on(value, place, &condition.at)?;
                     let inner = if *with { &value } else { dot };
                     let flow =
                         self.branch(&value, [(then, inner), (other, dot)], place, variables, out);
@@ -271,7 +312,9 @@ impl<'a> Execution<'a> {
                         Some(it) => self.pipeline(it, place, dot, variables)?,
                         None => GoValue::nil(&origin),
                     };
-                    let text = self.template(name, &argument, &origin)?;
+                    let text = self.template(name, &argument, &origin);
+                    let text = text.map(|it| GoValue::text(it, &origin));
+                    let text = self.gone_on(text, place, at)?.printed(false);
                     self.work(text.cost(), &origin)?;
                     out.push(&text);
                 }
@@ -368,7 +411,8 @@ impl<'a> Execution<'a> {
         variables: &mut GoVariables,
         out: &mut MarkedText,
     ) -> Evaluated<()> {
-        let value = self.operands_of(over, place, dot, variables)?.opened();
+        let value = self.operands_of(over, place, dot, variables);
+        let value = self.gone_on(value, place, &over.at)?.opened();
         let origin = value.origin.clone();
         self.deeper(&origin)?;
         let mut each = |run: &mut Self, key: GoValue, item: GoValue, out: &mut MarkedText| {

@@ -264,6 +264,7 @@ impl MarkedText {
         for mark in &mut self.marks {
             if let MarkSource::Value(origin) | MarkSource::Unknown(_, origin) = &mut mark.from
                 && origin.step.via != Via::Rendered
+                && !origin.step.span.is_some_and(|it| within(it, span))
             {
                 *origin = origin.through(Via::Rendered, Some(span));
             }
@@ -350,6 +351,11 @@ impl MarkedText {
         }
         Self { text, marks, ..Self::default() }
     }
+}
+
+/// Whether a place is a part of another one.
+fn within(part: Span, whole: Span) -> bool {
+    part.file == whole.file && whole.start <= part.start && part.end <= whole.end
 }
 
 /// From the one place to the other of the same file.

@@ -19,7 +19,6 @@ const MINORS: [u64; 16] = [25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 3
 pub(crate) enum ApiVersions {
     /// Those that `helm template` takes it to have.
     Template,
-    #[expect(dead_code, reason = "installers will ask for it")]
     /// Those of its version; which others there are nobody can tell.
     Cluster,
 }

@@ -22,7 +22,7 @@ use crate::{
             family, layer, merge,
             object::identity_only,
             package::{self, Package},
-            render::{self, ChartManifest, ChartRendering, Installation},
+            render::{self, ChartInstallation, ChartManifest, ChartRendering},
             template::truth,
             values::coalesce,
         },
@@ -92,7 +92,7 @@ fn render(
     release: &Release,
 ) -> Result<(Package, ChartRendering), Problem> {
     let package = package::load(context.sources, dir, &release.anchor)?.select(&release.values)?;
-    let installation = Installation {
+    let installation = ChartInstallation {
         name: &release.name,
         namespace: &release.namespace,
         values: &release.values,
@@ -218,12 +218,19 @@ impl Parts<'_, '_> {
         for chart in &package.charts {
             let mut entries = package.dependencies.iter().flatten();
             let entry = entries.find(|it| it.str_at("name") == Some(&chart.name));
+            let child = match child(release, chart_name(chart), &chart.name, entry, &values) {
+                Ok(child) => child,
+                Err(problem) => {
+                    self.expanded.problems.push(problem);
+                    continue;
+                }
+            };
             let child = Release {
                 beside: beside.clone(),
                 directory: directory(sources, chart),
                 version: chart.metadata.get("version").cloned(),
                 suspended: release.suspended || chart.perhaps.is_some(),
-                ..child(release, chart_name(chart), &chart.name, entry, &values)
+                ..child
             };
             self.visit(chart, &child, &format!("{path}/charts/{}", chart.name), &child.values);
         }
@@ -234,7 +241,13 @@ impl Parts<'_, '_> {
                 continue;
             }
             let version = locked(self.context, package, entry);
-            let child = child(release, name, key(entry), Some(entry), &values);
+            let child = match child(release, name, key(entry), Some(entry), &values) {
+                Ok(child) => child,
+                Err(problem) => {
+                    self.expanded.problems.push(problem);
+                    continue;
+                }
+            };
             let text = version.as_ref().and_then(Node::as_scalar).map(|it| &*it.text);
             let child = Release {
                 family: family(name, entry.str_at("repository"), text, &child.values),
@@ -260,9 +273,22 @@ fn directory(sources: &Sources, package: &Package) -> Option<String> {
 }
 
 /// The release of the chart `name` that the chart of `release` depends on as `key`.
-fn child(release: &Release, name: &str, key: &str, entry: Option<&Node>, values: &Node) -> Release {
+///
+/// # Errors
+/// Helm refuses values for it that are no mapping.
+fn child(
+    release: &Release,
+    name: &str,
+    key: &str,
+    entry: Option<&Node>,
+    values: &Node,
+) -> Result<Release, Problem> {
     let own = match values.look(key) {
         Ok(Some(own)) if own.as_map().is_some() => own.clone(),
+        Ok(Some(own)) if !own.is_null() => {
+            let message = format!("`{key}` takes the values of a chart, and is not a map");
+            return Err(Problem::wrong_type(&own.origin, message).about(key));
+        }
         Ok(own) => {
             let at = own.map_or(&values.origin, |it| &it.origin);
             Node::new(Map::default(), at.clone())
@@ -271,7 +297,7 @@ fn child(release: &Release, name: &str, key: &str, entry: Option<&Node>, values:
     };
     let anchor = entry.and_then(|it| it.get("version").or_else(|| it.get("name")));
     let own = with_global(own, values);
-    Release {
+    Ok(Release {
         family: None,
         chart: name.to_owned(),
         repository: entry.and_then(|it| it.get("repository")).cloned(),
@@ -284,7 +310,7 @@ fn child(release: &Release, name: &str, key: &str, entry: Option<&Node>, values:
         },
         anchor: anchor.map_or_else(|| release.anchor.clone(), |it| it.origin.clone()),
         ..release.clone()
-    }
+    })
 }
 
 /// The version of a chart that is not here, as `Chart.lock` pins it, else as it is written.

@@ -51,13 +51,13 @@ pub(crate) struct ChartRendering {
     pub definitions: Vec<Node>,
     /// The entries of `dependencies` that are not there, each with the values that reach it.
     pub missing: Vec<MissingChart>,
-    /// What cannot be told, and what Helm refuses. Where it refuses something there are no objects.
+    /// What cannot be told, and what Helm refuses: it then makes nothing, and this is what the rest of
+    /// the templates would make.
     pub problems: Vec<Problem>,
 }
 
 /// An object that a template prints.
 #[derive(Debug)]
-#[expect(dead_code, reason = "installers will tell the template")]
 pub(crate) struct ChartManifest {
     /// The object.
     pub node: Node,
@@ -69,7 +69,6 @@ pub(crate) struct ChartManifest {
 
 /// A chart that another one depends on and that is elsewhere.
 #[derive(Debug)]
-#[expect(dead_code, reason = "installers will look for it among the charts that are known")]
 pub(crate) struct MissingChart {
     /// The entry of `dependencies`.
     pub entry: Node,
@@ -149,7 +148,7 @@ impl<'a> ChartRun<'a> {
                 self.refuse(problem, template.perhaps.is_some());
             }
         }
-        let host = HelmHost;
+        let host = HelmHost { incomplete: !self.result.missing.is_empty() };
         let mut printed = Vec::new();
         for template in &templates {
             let file = template.name.rsplit('/').next().unwrap_or_default();
@@ -163,11 +162,13 @@ impl<'a> ChartRun<'a> {
                 about.set("BasePath", string(&template.base));
                 dot.borrow_mut().set("Template", GoValue::map(about, self.release.at));
             }
-            match set.execute(&template.name, &template.dot, &host) {
-                // Notes are for people.
-                Ok(_) if file.ends_with("NOTES.txt") => {}
-                Ok(text) => printed.push((template, text)),
-                Err(error) => self.refuse(error.problem(), template.perhaps.is_some()),
+            let (text, failures) = set.execute_all(&template.name, &template.dot, &host);
+            for error in failures {
+                self.refuse(error.problem(), template.perhaps.is_some());
+            }
+            // Notes are for people.
+            if !file.ends_with("NOTES.txt") {
+                printed.push((template, text));
             }
         }
         printed.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
@@ -196,8 +197,7 @@ impl<'a> ChartRun<'a> {
             }
         }
         manifests.sort_by(|a, b| rank(a).cmp(&rank(b)));
-        let refused = self.result.problems.iter().any(Problem::is_refusal);
-        self.result.manifests = if refused { Vec::new() } else { manifests };
+        self.result.manifests = manifests;
         self.result
     }
 
@@ -465,7 +465,10 @@ impl Node {
 }
 
 /// What Helm adds to the functions of Sprig.
-struct HelmHost;
+struct HelmHost {
+    /// Whether a chart that it depends on is not there.
+    incomplete: bool,
+}
 
 /// Functions that give something else each time.
 const RANDOM: &[&str] = &[
@@ -502,6 +505,11 @@ impl GoHost for HelmHost {
             "semverCompare" => return builtin::compare_unknown(call),
             _ => return None,
         }))
+    }
+
+    fn elsewhere(&self) -> Option<Reason> {
+        let why = || "a chart that has the template is not in the repository".into();
+        self.incomplete.then(why)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Called, Evaluated, FunctionCall, GoData, GoValue, to_float};
+use super::{Called, Evaluated, FunctionCall, GoData, GoError, GoValue, to_float};
 use crate::tree::Reason;
 
 /// Those that pass on what they do not look at.
@@ -65,7 +65,9 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
                 _ => return None,
             }
         }
-        ("fail", [message]) => required(call, message),
+        ("fail", [message]) => {
+            required(call, message).map_err(|error| Box::new(GoError { said: true, ..*error }))
+        }
         _ => return None,
     })
 }
