@@ -379,6 +379,15 @@ pub(super) fn runs_metrics_server(object: &Object) -> Option<&Node> {
     workload::container(&object.node).filter(|_| !matches!(object.kind(), "Job" | "CronJob"))
 }
 
+/// What is missing is reported at the release; in a chart of the repository's own, at its template.
+fn anchor(object: &Object, release: Option<&Release>) -> Origin {
+    match release {
+        Some(it) if it.family.is_none() && it.reads.is_some() => object.node.origin.clone(),
+        Some(release) => release.anchor.clone(),
+        None => object.anchor(),
+    }
+}
+
 /// The metrics-server that `object` runs, if it runs one.
 ///
 /// The defaults of its flags are those of `cmd/metrics-server/app/options` and `pkg/utils` in
@@ -467,14 +476,7 @@ fn metrics_server(
         via: release.map_or("manifest", |it| it.via),
         chart: release.map(|it| (it.chart.clone(), chart::version(it))),
         port_value: release.and_then(|it| chart::port_value(it.family?, &chart::version(it))),
-        // What is missing in a chart of the repository's own is missing in its template.
-        anchor: match release {
-            Some(release) if release.family.is_none() && release.reads.is_some() => {
-                object.node.origin.clone()
-            }
-            Some(release) => release.anchor.clone(),
-            None => object.anchor(),
-        },
+        anchor: anchor(object, release),
         managed: false,
         platform: None,
         access: access::of(index, object, namespace),

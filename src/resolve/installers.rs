@@ -128,7 +128,9 @@ impl<'a> Installers<'a> {
             unread.extend(found.unread);
             found.environments.into_iter().for_each(|part| join(&mut environments, part));
         }
-        others.into_iter().for_each(|part| join(&mut environments, part));
+        for part in others {
+            join(&mut environments, part);
+        }
         for (relevance, part) in beside {
             let aside = relevance != Relevance::Subject;
             if relevance >= Relevance::Scaling || environments.iter().any(|it| it.name == part.name)

@@ -74,10 +74,10 @@ impl Run<'_, '_> {
         let ChartRendering { manifests, definitions, missing, problems } = rendering;
         let mut problems = problems;
         problems.extend(missing.iter().map(|it| {
-            let name = it.entry.str_at("name").unwrap_or_default();
+            let name = it.str_at("name").unwrap_or_default();
             let message =
                 format!("the chart `{name}` is not in `charts/`: what it makes is unknown");
-            Problem::unresolved(&it.entry.origin, message).hiding_objects()
+            Problem::unresolved(&it.origin, message).hiding_objects()
         }));
         let definitions = definitions.into_iter().filter(|_| chart.include_crds);
         let manifests = manifests.into_iter().map(|it| match it.perhaps {

@@ -43,10 +43,7 @@ fn told(sources: &Sources, rendering: &ChartRendering) -> String {
         let perhaps = manifest.perhaps.as_ref().map(|it| format!("# perhaps: {it}\n"));
         told.push(perhaps.unwrap_or_default() + &emit::yaml(&manifest.node));
     }
-    let missing = rendering
-        .missing
-        .iter()
-        .map(|it| format!("missing: {} {}\n", it.entry.to_json()["name"], it.values.to_json()));
+    let missing = rendering.missing.iter().map(|it| format!("missing: {}\n", it.to_json()["name"]));
     told.extend(missing);
     told.extend(rendering.problems.iter().map(|it| {
         let at = it

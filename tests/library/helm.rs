@@ -1,14 +1,11 @@
 //! Values in, objects and origins out.
 
-use std::collections::BTreeMap;
-
 use insta::assert_snapshot;
-use semver::Version;
 use serde_json::json;
 
 use super::{common::fixture::files, nowhere, roots, unindented, ways, with};
 use crate::{
-    data::{Family, charts},
+    data::Family,
     problem::ProblemKind,
     resolve::{
         environment::Release,

@@ -16,7 +16,6 @@ use crate::{
         helm::{
             builtin::{self, ApiVersions, KubeVersion},
             chart_files::ChartFiles,
-            dependencies,
             package::{Content, Package, Packed},
         },
     },
@@ -49,8 +48,8 @@ pub(crate) struct ChartRendering {
     pub manifests: Vec<ChartManifest>,
     /// The objects in `crds/`.
     pub definitions: Vec<Node>,
-    /// The entries of `dependencies` that are not there, each with the values that reach it.
-    pub missing: Vec<MissingChart>,
+    /// The entries of `dependencies` that are not there.
+    pub missing: Vec<Node>,
     /// What cannot be told, and what Helm refuses: it then makes nothing, and this is what the rest of
     /// the templates would make.
     pub problems: Vec<Problem>,
@@ -64,17 +63,6 @@ pub(crate) struct ChartManifest {
     /// The template, as `# Source:` names it.
     pub template: Rc<str>,
     /// Why it may not be there at all.
-    pub perhaps: Option<Reason>,
-}
-
-/// A chart that another one depends on and that is elsewhere.
-#[derive(Debug)]
-pub(crate) struct MissingChart {
-    /// The entry of `dependencies`.
-    pub entry: Node,
-    /// What reaches it of the values of the chart above it.
-    pub values: Node,
-    /// Why it may be switched off.
     pub perhaps: Option<Reason>,
 }
 
@@ -284,12 +272,7 @@ impl<'a> ChartRun<'a> {
             let path = format!("{path}/charts/{name}");
             subcharts.set(name, self.chart(chart, &node, &below, &path, common, perhaps));
         }
-        for (entry, why) in &package.missing {
-            let name = dependencies::key(entry);
-            let values = own.perhaps_at_key(name);
-            let perhaps = perhaps.or(why.as_ref()).cloned();
-            self.result.missing.push(MissingChart { entry: entry.clone(), values, perhaps });
-        }
+        self.result.missing.extend(package.missing.iter().map(|(entry, _)| entry.clone()));
         dot.set("Subcharts", GoValue::map(subcharts, at));
         let dot = GoValue::map(dot, &package.metadata.origin);
         let base: Rc<str> = format!("{path}/templates").into();
