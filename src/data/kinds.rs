@@ -38,6 +38,9 @@ pub(crate) const WORKLOADS: &[&str] = &[
     "CloneSet",
 ];
 
+/// The kinds of objects that scale workloads by what these use, with KEDA's.
+pub(crate) const AUTOSCALERS: &[&str] = &["HorizontalPodAutoscaler", "ScaledObject"];
+
 /// Whether objects of `kind` have no namespace, in whatever group and version.
 pub(crate) fn is_cluster_scoped(kind: &str) -> bool {
     CLUSTER_SCOPED.iter().any(|(_, kinds, _)| kinds.contains(&kind))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    data::kinds::WORKLOADS,
+    data::kinds::{AUTOSCALERS, WORKLOADS},
     model::{
         access, budget, lower,
         lower::namespace_of,
@@ -126,9 +126,8 @@ impl<'a> ObjectIndex<'a> {
 
     /// What scales a workload of that name in its namespace, or may.
     pub(super) fn scalers(&self, namespace: &str, name: &str) -> Vec<&'a Object> {
-        let kinds = ["HorizontalPodAutoscaler", "ScaledObject"];
         let target = |it: &Object| target_name(it, "spec.scaleTargetRef.name");
-        self.find(&self.scalers, &kinds, target, namespace, Some(vec![name.to_owned()]))
+        self.find(&self.scalers, AUTOSCALERS, target, namespace, Some(vec![name.to_owned()]))
     }
 
     /// The `VerticalPodAutoscalers` of a workload of that name in its namespace, or that may be.

@@ -432,7 +432,7 @@ fn a_helmfile_with_two_environments() {
           - --kubelet-preferred-address-types=InternalIP  helmfile.yaml:20 values `values/metrics-server.yaml` < values/metrics-server.yaml:2
         replicas: 2  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:1 rendered `.Values.metricsServer.replicas` < helmfile.yaml:7 values `environments/production.yaml` < environments/production.yaml:4
         resources.limits.memory: 300Mi  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:4 rendered `.Values | get "metricsServer.memory" "200Mi"` < helmfile.yaml:7 values `environments/production.yaml` < environments/production.yaml:5
-        podAnnotations.commit: unknown: `requiredEnv` asks whoever runs Helmfile  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:6 rendered `requiredEnv "COMMIT"` < values/metrics-server.yaml.gotmpl:6 `requiredEnv "COMMIT"`
+        podAnnotations.commit: unknown: `requiredEnv` asks whoever runs Helmfile  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:6 `requiredEnv "COMMIT"`
         podLabels.environment: production  helmfile.yaml:23 rendered `.Environment.Name` < helmfile.yaml:5
         containerPort: 4443  helmfile.yaml:26
       ingress 4.11.3  helmfile.yaml:29 `4.11.3`
@@ -441,8 +441,8 @@ fn a_helmfile_with_two_environments() {
         args:
           - --kubelet-preferred-address-types=InternalIP  helmfile.yaml:20 values `values/metrics-server.yaml` < values/metrics-server.yaml:2
         replicas: 1  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:1 rendered `.Values.metricsServer.replicas` < helmfile.yaml:4 values `environments/staging.yaml` < environments/staging.yaml:4
-        resources.limits.memory: 200Mi  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:4 rendered `.Values | get "metricsServer.memory" "200Mi"` < values/metrics-server.yaml.gotmpl:4 `"200Mi"`
-        podAnnotations.commit: unknown: `requiredEnv` asks whoever runs Helmfile  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:6 rendered `requiredEnv "COMMIT"` < values/metrics-server.yaml.gotmpl:6 `requiredEnv "COMMIT"`
+        resources.limits.memory: 200Mi  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:4 `"200Mi"`
+        podAnnotations.commit: unknown: `requiredEnv` asks whoever runs Helmfile  helmfile.yaml:21 values `values/metrics-server.yaml.gotmpl` < values/metrics-server.yaml.gotmpl:6 `requiredEnv "COMMIT"`
         podLabels.environment: staging  helmfile.yaml:23 rendered `.Environment.Name` < helmfile.yaml:2
         containerPort: 4443  helmfile.yaml:26
       ingress 4.11.3  helmfile.yaml:29 `4.11.3`
@@ -718,13 +718,14 @@ fn a_chart_of_applications() {
     assert_snapshot!(described(&sources), @"
     environment default  argo-cd-application  root.yaml:3:18
       serving  unknown
-      metrics-server kube-system/metrics-server  argo-cd  charts/apps/templates/metrics-server.yaml:10:21 templated < charts/apps/values.yaml:1:26
-        chart metrics-server  3.12.2  charts/apps/templates/metrics-server.yaml:10:21 templated < charts/apps/values.yaml:1:26
-        kind  Deployment  charts/apps/templates/metrics-server.yaml:10:21 templated < charts/apps/values.yaml:1:26
-        replicas  2  charts/apps/templates/metrics-server.yaml:13:19 templated < charts/apps/values.yaml:1:44
+      metrics-server kube-system/metrics-server  argo-cd  charts/apps/templates/metrics-server.yaml:10:24 rendered < charts/apps/values.yaml:1:26
+        chart metrics-server  3.12.2  charts/apps/templates/metrics-server.yaml:10:24 rendered < charts/apps/values.yaml:1:26
+        kind  Deployment  charts/apps/templates/metrics-server.yaml:10:24 rendered < charts/apps/values.yaml:1:26
+        replicas  2  charts/apps/templates/metrics-server.yaml:13:22 rendered < charts/apps/values.yaml:1:44
         chart_repository  https://kubernetes-sigs.github.io/metrics-server  charts/apps/templates/metrics-server.yaml:8:14
-      APIService v1beta1.metrics.k8s.io  charts/apps/templates/metrics-server.yaml:10:21 templated < charts/apps/values.yaml:1:26
-        service  kube-system/metrics-server  charts/apps/templates/metrics-server.yaml:10:21 templated < charts/apps/values.yaml:1:26
+      APIService v1beta1.metrics.k8s.io  charts/apps/templates/metrics-server.yaml:10:24 rendered < charts/apps/values.yaml:1:26
+        service  kube-system/metrics-server  charts/apps/templates/metrics-server.yaml:10:24 rendered < charts/apps/values.yaml:1:26
+      build-fails: there is no template "cluster"  charts/apps/templates/metrics-server.yaml:14:33
     ");
 }
 

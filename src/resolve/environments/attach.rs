@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::loose::{Groups, Loose, sets};
 use crate::{
-    data::{kinds::WORKLOADS, subject::is_server_named_in},
+    data::{
+        kinds::{AUTOSCALERS, WORKLOADS},
+        subject::is_server_named_in,
+    },
     problem::ProblemKind,
     resolve::{
         context::Context,
@@ -30,7 +33,8 @@ pub(super) fn loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    let LooseFiles { charts, values, mut others, .. } = loose_files(context, layout, reached);
+    let LooseFiles { charts, scaling, values, mut others, .. } =
+        loose_files(context, layout, reached);
     let scaled = scaled(layout, sources, reached, &mut others);
     let mut manifests = Groups::new();
     let mut definitions = Vec::new();
@@ -49,7 +53,9 @@ pub(super) fn loose(
     let problems: Vec<Origin> =
         environments.iter().flat_map(|it| &it.problems).map(|it| it.at.clone()).collect();
     let unread = Unread::new(sources, unread.iter().chain(&problems));
+    let scaling = scaling.difference(&charts).copied().collect();
     attach_charts(context, &unread, charts, environments);
+    attach_scaling(context, &unread, scaling, environments);
     let names: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
     definitions.retain(|(path, _)| !names.contains(*path));
     for file in values {
@@ -95,8 +101,7 @@ fn scaled<'a>(
     let is_scaler = |file: FileId| match sources[file].relevance {
         Relevance::Scaling => is_loose(file),
         Relevance::Subject => {
-            speaking.contains(&file)
-                && (says(file, "HorizontalPodAutoscaler") || says(file, "ScaledObject"))
+            speaking.contains(&file) && AUTOSCALERS.iter().any(|it| says(file, it))
         }
         _ => false,
     };
@@ -131,6 +136,8 @@ fn scaled<'a>(
 struct LooseFiles<'a> {
     /// The directories of charts that install it.
     charts: BTreeSet<&'a str>,
+    /// The directories of charts that scale workloads.
+    scaling: BTreeSet<&'a str>,
     /// The directories of charts that make other installers deploy something.
     deploying: BTreeSet<&'a str>,
     /// Values files.
@@ -147,6 +154,10 @@ fn loose_files<'a>(
     let sources = context.sources;
     let mut found = LooseFiles::default();
     for (file, source) in sources.iter() {
+        if source.relevance == Relevance::Scaling && !reached.contains(&file) {
+            let chart = layout.chart_of(file).map(|it| values_file::outermost(sources, it));
+            found.scaling.extend(chart);
+        }
         let loose = source.relevance == Relevance::Subject
             && !reached.contains(&file)
             && !layout.is_excluded(file)
@@ -227,6 +238,33 @@ fn attach_charts(
     let parts: Vec<bool> = found.iter().map(|(dir, _)| part(dir)).collect();
     let whole = found.into_iter().zip(parts).filter(|(_, part)| !part);
     environments.extend(whole.flat_map(|((_, environments), _)| environments));
+}
+
+/// Adds the environments of charts that nothing installs, and that do nothing of ours but scale what
+/// they run.
+fn attach_scaling(
+    context: &Context<'_>,
+    unread: &Unread<'_>,
+    dirs: BTreeSet<&str>,
+    environments: &mut Vec<Environment>,
+) {
+    let mut found = Vec::new();
+    attach_charts(context, unread, dirs, &mut found);
+    let installed = |it: &Environment| {
+        let mut dirs = it.releases.iter().filter_map(|it| it.directory.as_deref());
+        dirs.any(|dir| {
+            environments.iter().any(|it| values_file::installs(context.sources, it, dir))
+        })
+    };
+    found.retain(|it| {
+        it.objects.iter().any(|it| AUTOSCALERS.contains(&it.kind())) && !installed(it)
+    });
+    environments.extend(found.into_iter().map(|it| Environment {
+        aside: true,
+        // What else is wrong with it is no business of ours.
+        problems: Vec::new(),
+        ..it
+    }));
 }
 
 /// Gives what defines nodes to the environments of their clusters. What belongs to none of them is an
