@@ -7,7 +7,7 @@ use crate::{
     data::{Family, charts::ValueKey},
     problem::{Problem, UnitId},
     source::{FileId, Span},
-    tree::{Node, Origin},
+    tree::{Node, Origin, Reason},
 };
 
 /// What the environment is called that no directory names.
@@ -234,6 +234,8 @@ pub(crate) struct Release {
     pub repository: Option<Node>,
     /// The directory of this repository that holds the chart, when one does.
     pub directory: Option<String>,
+    /// Why nobody can tell what becomes of what its chart makes, if something changes that.
+    pub modified: Option<Reason>,
     /// The values that its templates read, when they are in the repository.
     pub reads: Option<Arc<ValueKey>>,
     /// The name under which an umbrella chart depends on it: what its templates take for the

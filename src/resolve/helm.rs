@@ -29,7 +29,7 @@ pub(crate) use local::{gitops, is_gitops, keys, template_of_it};
 pub(crate) use template::truth;
 pub(crate) use values::{coalesce, layer, merge};
 
-use self::template::HelmScope;
+use self::{object::identity_only, template::HelmScope};
 use crate::{
     data::{
         Family,
@@ -102,6 +102,13 @@ pub(crate) fn template(context: &Context<'_>, release: Release) -> Installed {
         };
         all.problems.extend(rendered.problems);
         all.parts.push((release, rendered.objects));
+    }
+    for (release, objects) in &mut all.parts {
+        if let Some(why) = &release.modified {
+            for object in objects {
+                *object = identity_only(object, why, None);
+            }
+        }
     }
     all
 }

@@ -126,6 +126,7 @@ impl ChartReference<'_> {
             chart: self.name.to_owned(),
             repository: repository.cloned(),
             directory: self.directory.map(ToOwned::to_owned),
+            modified: None,
             reads: None,
             alias: None,
             anchor: self.version.as_ref().map_or(otherwise, |it| &it.origin).clone(),

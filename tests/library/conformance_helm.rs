@@ -95,6 +95,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         chart: "metrics-server".into(),
         repository: None,
         directory: None,
+        modified: None,
         reads: None,
         alias: None,
         version: Some(Node::new(Scalar::string(version), nowhere.clone())),

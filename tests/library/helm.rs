@@ -54,6 +54,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         chart: "metrics-server".into(),
         repository: None,
         directory: directory.map(Into::into),
+        modified: None,
         reads: None,
         alias: None,
         version: None,

@@ -715,7 +715,7 @@ fn a_chart_of_applications() {
         podLabels.cluster: unknown: there is no template "cluster"  charts/apps/templates/metrics-server.yaml:14 `include "cluster" .`
     build-fails: there is no template "cluster"  charts/apps/templates/metrics-server.yaml:14:33 `include "cluster" .`
     "#);
-    assert_snapshot!(described(&sources), @"
+    assert_snapshot!(described(&sources), @r#"
     environment default  argo-cd-application  root.yaml:3:18
       serving  unknown
       metrics-server kube-system/metrics-server  argo-cd  charts/apps/templates/metrics-server.yaml:10:24 rendered < charts/apps/values.yaml:1:26
@@ -726,7 +726,7 @@ fn a_chart_of_applications() {
       APIService v1beta1.metrics.k8s.io  charts/apps/templates/metrics-server.yaml:10:24 rendered < charts/apps/values.yaml:1:26
         service  kube-system/metrics-server  charts/apps/templates/metrics-server.yaml:10:24 rendered < charts/apps/values.yaml:1:26
       build-fails: there is no template "cluster"  charts/apps/templates/metrics-server.yaml:14:33
-    ");
+    "#);
 }
 
 #[test]
