@@ -17,6 +17,7 @@ mod module;
 mod objects;
 mod operators;
 mod release;
+mod terragrunt;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ use self::{
     calls::{Code, Instance},
     evaluate::{TerraformScope, Work, written},
     module::{is_code, modules},
+    terragrunt::TerragruntUnit,
 };
 use crate::{
     problem::Problem,
@@ -67,7 +69,11 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     for module in subjects.values() {
         roots.add(module, &code);
     }
-    for (file, problem) in elsewhere::inputs(context.sources) {
+    for unit in code.units.iter().filter(|it| !layout.is_excluded(it.file)) {
+        roots.unit(unit);
+    }
+    let is_read = |file| code.units.iter().any(|it| it.file == file && it.is_read(&code));
+    for (file, problem) in elsewhere::inputs(context.sources, is_read) {
         if !layout.is_excluded(file) {
             let root = source::parent(&context.sources[file].path);
             let name = environment_dir(root);
@@ -141,7 +147,9 @@ impl Roots<'_> {
                         if made.body.get("chart").is_some_and(|it| it.unknown().is_some()) {
                             problems.extend(self.lists.remove(&module.dir));
                         }
-                        self.release(&scope, &made, it);
+                        let at = written(it.file, it.block.ident.span());
+                        let last = label(it.block, it.block.labels.len().saturating_sub(1));
+                        self.release(&scope, &made, last.unwrap_or_default(), &at);
                     }
                 }
             }
@@ -154,9 +162,9 @@ impl Roots<'_> {
         }
         for instance in &instances {
             if let Some(first) = problems.first() {
-                let environment = self.environment(instance.name(), &first.at);
+                let environment = self.environment(&instance.name, &first.at);
                 environment.problems.extend(problems.iter().cloned());
-                names.insert(instance.name().to_owned());
+                names.insert(instance.name.clone());
             }
         }
         // The code may say more of the cluster than what it installs.
@@ -168,11 +176,25 @@ impl Roots<'_> {
         self.found.reached.files.extend(module.files.iter().map(|(file, _)| *file));
     }
 
-    fn release(&mut self, scope: &TerraformScope<'_>, made: &Made, it: &Installing<'_>) {
-        let at = written(it.file, it.block.ident.span());
-        let otherwise = label(it.block, it.block.labels.len().saturating_sub(1));
-        let (mut release, problems) =
-            release::release(scope, &made.body, otherwise.unwrap_or_default(), &at);
+    /// Adds what a known module from elsewhere installs that Terragrunt calls.
+    fn unit(&mut self, unit: &TerragruntUnit) {
+        let source =
+            unit.source.as_str().filter(|it| unit.called.is_none() && addons::is_known(it));
+        let Some(source) = source else { return };
+        let work = Work::default();
+        let instance = unit.instance(self.context.sources, &work);
+        let body = unit.arguments(&instance);
+        let Some((body, perhaps)) = addons::release(source, &body) else { return };
+        let (module, root) = (unit.module(), &instance.root);
+        let scope =
+            TerraformScope::new(self.context.sources, module, root, &instance.arguments, &work);
+        let made = Made { environment: instance.name.clone(), body, perhaps };
+        self.release(&scope, &made, "metrics-server", &unit.source.origin);
+        self.found.reached.files.extend(work.read.take());
+    }
+
+    fn release(&mut self, scope: &TerraformScope<'_>, made: &Made, otherwise: &str, at: &Origin) {
+        let (mut release, problems) = release::release(scope, &made.body, otherwise, at);
         // Whether it is installed at all is decided elsewhere.
         release.suspended = made.perhaps.is_some();
         let context = self.context;

@@ -407,20 +407,20 @@ fn lists_of_charts_that_terraform_installs_are_said_to_be_unread() {
           chart    = each.key
         }
         //- live/addons/terragrunt.hcl
-        terraform { source = "tfr:///aws-ia/eks-blueprints-addons/aws" }
+        terraform { source = "tfr:///example/addons/aws" }
         inputs = {
           # enable_metrics_server = true
           enable_metrics_server = true
         }
         //- live/others/terragrunt.hcl
-        terraform { source = "tfr:///aws-ia/eks-blueprints-addons/aws" }
+        terraform { source = "tfr:///example/addons/aws" }
         inputs = { enable_metrics_server = false }
         "#,
-    ), @r"
+    ), @r#"
     encoded/charts.yaml:3 metrics-server is in a list of charts, which is not read
     live/addons/terragrunt.hcl:4 what Terragrunt passes to a module is not read: what it installs is unknown
     variables/more.tfvars:2 metrics-server is in a list of charts, which is not read
-    ");
+    "#);
 }
 
 #[test]

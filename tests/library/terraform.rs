@@ -282,6 +282,12 @@ fn modules_that_are_known_make_a_release_of_their_arguments() {
           app        = { name = "metrics-server", chart = "metrics-server", version = "3.12.1", deploy = 1 }
           values     = ["hostNetwork: {enabled: true}"]
         }
+        //- live/prod/terragrunt.hcl
+        terraform { source = "tfr:///aws-ia/eks-blueprints-addons/aws?version=1.16.0" }
+        inputs = {
+          enable_metrics_server = true
+          metrics_server        = { values = ["args: [--v=4]"] }
+        }
         //- kubernetes/main.tf
         module "addons" {
           source         = "particuleio/addons/kubernetes//modules/aws"
@@ -301,6 +307,10 @@ fn modules_that_are_known_make_a_release_of_their_arguments() {
         priorityClassName: unknown: the module sets it  kubernetes/main.tf:2 `"particuleio/addons/kubernetes//modules/aws"`
         args:
           - --v=2  kubernetes/main.tf:3
+    live/prod:
+      metrics-server 3.12.0  live/prod/terragrunt.hcl:1 platform-default `"tfr:///aws-ia/eks-blueprints-addons/aws?version=1.16.0"`
+        args:
+          - --v=4  live/prod/terragrunt.hcl:4
     older:
       metrics-server 3.8.2  older/main.tf:2 platform-default `"github.com/aws-ia/terraform-aws-eks-blueprints//modules/kubernetes-addons?ref=v4.32.1"`
         replicas: 3  older/main.tf:4
@@ -492,5 +502,47 @@ fn typed_resources_are_the_objects_that_they_describe() {
     replicas 2 8
     memory_limit 300Mi 17
     api_service_insecure_skip_tls_verify true 29
+    "#);
+}
+
+#[test]
+fn a_text_is_from_where_its_first_part_is() {
+    assert_snapshot!(installed(
+        r#"
+        //- main.tf
+        locals {
+          charts = [{ name = "metrics-server", version = "3.12.2" }]
+        }
+        module "metrics_server" {
+          source  = "./module"
+          version = local.charts.*.version[0]
+          args    = ["--kubelet-insecure-tls", "--v=2"]
+        }
+        //- module/main.tf
+        variable "args" {}
+        variable "version" {}
+        resource "helm_release" "this" {
+          name       = "metrics-server"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = var.version
+          values     = [templatefile("${path.module}/values.tftpl", {})]
+          set {
+            name  = "args"
+            value = "{${join(",", var.args)}}"
+          }
+        }
+        //- module/values.tftpl
+        replicas: 2
+        podAnnotations: { a: "$${B}" }
+        "#
+    ), @r#"
+    default:
+      metrics-server 3.12.2  module/main.tf:7 values `var.version` < main.tf:6 values `local.charts.*.version[0]` < main.tf:2 `"3.12.2"`
+        replicas: 2  module/main.tf:8 values `templatefile("${path.module}/values.tftpl", {})` < module/values.tftpl:1
+        podAnnotations.a: unknown: `${B}` changes the YAML around it  module/main.tf:8 values `templatefile("${path.module}/values.tftpl", {})` < module/values.tftpl:2 `"$${B}"`
+        args:
+          - --kubelet-insecure-tls  module/main.tf:11 values `"{${join(",", var.args)}}"` < module/main.tf:11 values `join(",", var.args)` < module/main.tf:11 values `var.args` < main.tf:7 `"--kubelet-insecure-tls"`
+          - --v=2  module/main.tf:11 values `"{${join(",", var.args)}}"` < module/main.tf:11 values `join(",", var.args)` < module/main.tf:11 values `var.args` < main.tf:7 `"--kubelet-insecure-tls"`
     "#);
 }

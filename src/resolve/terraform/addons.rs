@@ -272,7 +272,9 @@ fn version(known: &KnownModule, source: &str, version: Option<&Node>, at: &Origi
     let unknown = |why: Reason| Node::unknown_value(why, at);
     let asked = match version {
         Some(node) => node.as_str().ok_or_else(|| why_unknown(&[node])),
-        None => Ok(source.split_once("?ref=").map_or("", |(_, it)| it)),
+        None => {
+            Ok(source.split_once('?').and_then(|(_, it)| it.split_once('=')).map_or("", |it| it.1))
+        }
     };
     let asked = match asked {
         Ok(it) => it.replacen("~> ", "~>", 1),

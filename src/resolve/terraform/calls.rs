@@ -10,16 +10,13 @@ use hcl_edit::{
 };
 
 use super::{
-    code::parse,
     evaluate::{Arguments, TerraformScope, Work},
     module::Module,
+    terragrunt::{self, TerragruntUnit},
 };
 use crate::{
     data::words::{DEVELOPMENT, EXAMPLES, LASTING, TESTS},
-    resolve::{
-        environment::UNNAMED,
-        names::{environment_dir, environment_of},
-    },
+    resolve::{environment::UNNAMED, names::environment_dir},
     source::{self, FileId, Sources, Span},
     tree::{Node, Reason},
 };
@@ -35,17 +32,8 @@ const MAX_INSTANCES: usize = 500;
 pub(super) struct Code {
     /// The modules, by their directories.
     pub(super) modules: BTreeMap<String, Module>,
-    /// What Terragrunt calls them with.
-    units: Vec<TerragruntUnit>,
-}
-
-/// A `terragrunt.hcl` that calls a module of the repository.
-#[derive(Debug)]
-struct TerragruntUnit {
-    /// The file, as the only one of a module.
-    module: Module,
-    /// The directory of the module that it calls.
-    called: String,
+    /// What Terragrunt calls modules with.
+    pub(super) units: Vec<TerragruntUnit>,
 }
 
 /// A module as one root module has it.
@@ -53,11 +41,11 @@ struct TerragruntUnit {
 pub(super) struct Instance {
     /// The directory of the root module.
     pub(super) root: String,
-    /// The name of the environment.
-    name: String,
+    /// The name of the environment of what is in none of a provider's aliases.
+    pub(super) name: String,
     pub(super) arguments: Arguments,
     /// The root module's providers, by what they are called in this module: `helm`, `helm.blue`.
-    providers: BTreeMap<String, String>,
+    pub(super) providers: BTreeMap<String, String>,
     /// Why nobody can tell whether there is such a module, if so.
     pub(super) perhaps: Option<Reason>,
 }
@@ -65,9 +53,7 @@ pub(super) struct Instance {
 impl Code {
     /// `modules`, and what calls them.
     pub(super) fn new(sources: &Sources, modules: BTreeMap<String, Module>) -> Self {
-        let files = sources.iter().filter(|(_, it)| source::extension(&it.path) == "hcl");
-        let units = files.filter_map(|(file, _)| TerragruntUnit::new(sources, file));
-        Self { modules, units: units.collect() }
+        Self { modules, units: terragrunt::units(sources) }
     }
 
     /// A module as each of its callers has it, or as a root.
@@ -78,7 +64,7 @@ impl Code {
         depth: usize,
         work: &Work,
     ) -> Vec<Instance> {
-        let units = self.units.iter().filter(|it| it.called == module.dir);
+        let units = self.units.iter().filter(|it| it.called.as_ref() == Some(&module.dir));
         let mut all: Vec<Instance> = units.map(|it| it.instance(sources, work)).collect();
         let mut called = !all.is_empty();
         for caller in self.modules.values() {
@@ -94,46 +80,6 @@ impl Code {
             }
         }
         if called { all } else { module.roots(sources) }
-    }
-}
-
-impl TerragruntUnit {
-    fn new(sources: &Sources, file: FileId) -> Option<Self> {
-        let dir = source::parent(&sources[file].path);
-        let body = parse(sources.text(file)).ok()?;
-        let terraform = body.get_blocks("terraform").next()?;
-        let source = terraform.body.get_attribute("source")?.value.as_str()?;
-        // Two slashes stand before what is in a copy of all that is above.
-        let source = source.split('?').next().unwrap_or_default().replace("//", "/");
-        let called = source::join(dir, Some(&*source).filter(|it| it.starts_with('.'))?)?;
-        let files = vec![(file, body)];
-        let module = Module { dir: dir.to_owned(), files, problems: Vec::new() };
-        Some(Self { module, called })
-    }
-
-    fn instance(&self, sources: &Sources, work: &Work) -> Instance {
-        let (none, dir) = (Arguments::default(), &self.module.dir);
-        let scope = TerraformScope::new(sources, &self.module, dir, &none, work);
-        let mut given = BTreeMap::new();
-        let mut defaults = true;
-        for (file, body) in &self.module.files {
-            // What it includes passes more.
-            defaults &= body.get_blocks("include").next().is_none();
-            if let Some(inputs) = body.get_attribute("inputs") {
-                let inputs = scope.value(*file, &inputs.value, 0);
-                defaults &= inputs.as_map().is_some_and(|it| it.open.is_none());
-                let inputs = inputs.entries();
-                given.extend(inputs.map(|(name, it)| (name.to_owned(), it.value.clone())));
-            }
-        }
-        let path = format!("{dir}/terragrunt.hcl");
-        Instance {
-            root: dir.clone(),
-            name: environment_of(&path).map_or_else(|| environment_dir(dir), ToOwned::to_owned),
-            arguments: Arguments { given, defaults },
-            providers: BTreeMap::new(),
-            perhaps: None,
-        }
     }
 }
 
@@ -257,10 +203,5 @@ impl Instance {
             Some((_, alias)) if self.name == UNNAMED => alias.to_owned(),
             Some((_, alias)) => format!("{}/{alias}", self.name),
         }
-    }
-
-    /// The environment of what is in none of a provider's aliases.
-    pub(super) fn name(&self) -> &str {
-        &self.name
     }
 }

@@ -227,7 +227,11 @@ fn module(sources: &Sources, file: FileId, block: &Block) -> Option<Problem> {
 }
 
 /// What Terragrunt passes to modules of our concern, in the files of HCL that have `inputs`.
-pub(super) fn inputs(sources: &Sources) -> Vec<(FileId, Problem)> {
+/// What `is_read` is understood.
+pub(super) fn inputs(
+    sources: &Sources,
+    is_read: impl Fn(FileId) -> bool,
+) -> Vec<(FileId, Problem)> {
     let of = |file: FileId| {
         let body = code::parse(sources.text(file)).ok()?;
         let source = body.get_blocks("terraform").find_map(|it| it.body.get_attribute("source"));
@@ -243,7 +247,7 @@ pub(super) fn inputs(sources: &Sources) -> Vec<(FileId, Problem)> {
     let files = sources.iter().filter(|(_, it)| {
         it.relevance == Relevance::Subject && source::extension(&it.path) == "hcl"
     });
-    files.filter_map(|(file, _)| of(file)).collect()
+    files.filter(|(file, _)| !is_read(*file)).filter_map(|(file, _)| of(file)).collect()
 }
 
 /// Where the values of the attributes `names` of `block` stand.

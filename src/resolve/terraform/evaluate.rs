@@ -408,13 +408,21 @@ impl TerraformScope<'_> {
                 }
                 TraversalOperator::Index(it) => self.value(file, it, depth + 1),
                 TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) => {
-                    let rest: Vec<&TraversalOperator> = operators.collect();
+                    // `.*` is for attributes only: an index after it is one of what comes of them.
+                    let full = matches!(operator, TraversalOperator::FullSplat(_));
+                    let is_its = |it: &&TraversalOperator| {
+                        full || matches!(it, TraversalOperator::GetAttr(_))
+                    };
+                    let mut its: Vec<&TraversalOperator> = Vec::new();
+                    while let Some(it) = operators.next_if(is_its) {
+                        its.push(it);
+                    }
                     let all = if value.is_null() { Vec::new() } else { splat(&value) };
                     let of = |it: &Node| {
-                        let rest = rest.iter().copied();
-                        self.accessed(file, it.clone(), rest, at, depth + 1)
+                        self.accessed(file, it.clone(), its.iter().copied(), at, depth + 1)
                     };
-                    return Node::new(all.iter().map(of).collect::<Vec<_>>(), at.clone());
+                    value = Node::new(all.iter().map(of).collect::<Vec<_>>(), at.clone());
+                    continue;
                 }
             };
             value = element(&value, &key, at);

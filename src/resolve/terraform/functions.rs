@@ -9,7 +9,7 @@ use crate::{
     resolve::install::{self, is_blank},
     scalar::Scalar,
     source,
-    tree::{self, Entry, Kind, Map, Node, Origin, Reason},
+    tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 impl TerraformScope<'_> {
@@ -154,8 +154,14 @@ fn of_texts(name: &str, arguments: &[Node], at: &Origin) -> Option<Node> {
         };
         texts.push(&scalar.text);
     }
-    let origin = arguments.iter().find(|it| it.as_str().is_some_and(|it| !it.contains('%')));
-    let origin = origin.filter(|_| arguments.len() == 1).map_or(at, |it| &it.origin).clone();
+    // Where the first of them comes from that is written elsewhere.
+    let here = |it: &Origin| match (it.written_at(), at.written_at()) {
+        (Some(it), Some(at)) => it.file == at.file && at.start <= it.start && it.end <= at.end,
+        _ => true,
+    };
+    let texts_of = arguments.iter().flat_map(Node::walk).filter(|it| it.as_scalar().is_some());
+    let elsewhere = texts_of.map(|it| &it.origin).find(|it| !here(it));
+    let origin = elsewhere.map_or_else(|| at.clone(), |it| at.filled(Via::Values, it));
     let text = match (name, &texts[..]) {
         ("lower", [it]) => it.to_lowercase(),
         ("upper", [it]) => it.to_uppercase(),
