@@ -9,7 +9,6 @@ pub(crate) mod environment;
 pub(crate) mod environments;
 mod fleet;
 pub(crate) mod flux;
-#[expect(dead_code, unused_imports, reason = "its first users are being written")]
 pub(crate) mod gotemplate;
 pub(crate) mod helm;
 mod helm_chart;

@@ -18,14 +18,13 @@ use indexmap::IndexMap;
 
 pub(crate) use eval::GoError;
 pub(crate) use functions::FunctionCall;
-pub(crate) use read::PrintedDocument;
 pub(crate) use reads::{both, reads_of};
 pub(crate) use text::MarkedText;
 pub(crate) use value::{GoData, GoMap, GoObject, GoValue};
 
 use crate::{
     problem::Problem,
-    tree::{Origin, Reason, Via},
+    tree::{Node, Origin, Reason, Via},
 };
 
 /// What a program that uses templates adds to them.
@@ -134,19 +133,38 @@ impl TemplateSet {
     }
 }
 
+/// The documents that a template prints of what nobody can tell, for that reason.
+///
+/// # Errors
+/// It cannot be run, or what it prints is not YAML.
+pub(crate) fn of_unknown(text: MarkedText, why: &str) -> Result<Vec<Node>, Reason> {
+    let at = Origin::at(Via::Written, None);
+    let mut set = TemplateSet::default();
+    set.add("", text).map_err(|it| Reason::from(&*it.message))?;
+    let printed = set.execute("", &GoValue::unknown(why, &at), &NoHost);
+    let printed = printed.map_err(|it| Reason::from(&*it.message))?;
+    let documents = printed.documents().into_iter().map(|document| match document.root {
+        Ok(root) => Ok(root),
+        Err((error, _)) => {
+            Err(format!("it is not YAML around its placeholders: {}", error.message).into())
+        }
+    });
+    documents.collect()
+}
+
+/// Nobody's functions.
+struct NoHost;
+
+impl GoHost for NoHost {
+    fn function(&self, _: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>> {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{parse, scalar::Dialect, source::Sources};
-
-    /// A host without functions of its own.
-    struct Plain;
-
-    impl GoHost for Plain {
-        fn function(&self, _: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>> {
-            None
-        }
-    }
 
     /// Two files, `values.yaml` and `template.yaml`, and what the one prints of the other.
     struct Printed {
@@ -173,18 +191,11 @@ mod tests {
         let text = set
             .add("template.yaml", MarkedText::file(sources.text(template), template))
             .map_err(|problem| Box::new(GoError::of(&problem)))
-            .and_then(|()| set.execute("template.yaml", &dot, &Plain));
+            .and_then(|()| set.execute("template.yaml", &dot, &NoHost));
         Printed { sources, text }
     }
 
     impl Printed {
-        fn text(&self) -> &str {
-            match &self.text {
-                Ok(text) => text.as_str(),
-                Err(error) => &error.message,
-            }
-        }
-
         /// The first document: each value with where it is written, as `file:line`.
         fn told(&self) -> String {
             let text = self.text.as_ref().expect("it is printed");

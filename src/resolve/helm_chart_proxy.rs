@@ -6,7 +6,8 @@ use crate::{
     resolve::{
         context::Context,
         environment::{Environment, Object, Unit},
-        install, template,
+        gotemplate::{self, MarkedText},
+        install,
     },
     tree::{Map, Node},
 };
@@ -59,11 +60,8 @@ fn values(context: &Context<'_>, node: &Node, problems: &mut Vec<Problem>) -> No
     if !Placeholder::Braces.is_in(&scalar.text) {
         return install::values_text(context.sources, node, problems);
     }
-    let values = template::fill_go(context.sources, node, |text| {
-        template::go_holes(text, |expression| {
-            Err(format!("`{{{{ {expression} }}}}` is filled in for each cluster").into())
-        })
-    });
+    let text = MarkedText::of_template(context.sources, node);
+    let values = gotemplate::of_unknown(text, "it is filled in for each cluster");
     match values.as_deref() {
         Ok([values]) if values.as_map().is_some() => values.clone(),
         Ok(_) => unknown("the template of its values is not a mapping", problems),

@@ -4,17 +4,13 @@
 //! filled in once the text was parsed. What a hole nobody can fill touches is unknown, and so is what
 //! stands in a condition.
 
-mod expression;
-
 use std::ops::Range;
-
-pub(crate) use expression::{TemplateScope, normalized};
 
 use crate::{
     parse,
-    placeholder::{CONTROL, Placeholder},
+    placeholder::Placeholder,
     scalar::{self, Dialect, Scalar, Style},
-    source::{FileId, Sources, Span},
+    source::Sources,
     tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
@@ -44,93 +40,6 @@ pub(crate) fn between(text: &str, open: &str, close: &str) -> Vec<Range<usize>> 
         ranges.push(start..at);
     }
     ranges
-}
-
-/// The actions of `text`, a Go template: [`between`] its marks, those in string literals left out.
-fn actions(text: &str) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    let mut at = 0;
-    while let Some(start) = text.get(at..).and_then(|rest| rest.find("{{")).map(|it| it + at) {
-        let comment = text[start..].trim_start_matches(['{', '-', ' ']).starts_with("/*");
-        let mut quote = None;
-        let end = text[start..].char_indices().skip(2).find(|(index, it)| {
-            match quote {
-                Some(open) if open == *it => quote = None,
-                None if matches!(it, '"' | '`') && !comment => quote = Some(*it),
-                _ => {}
-            }
-            quote.is_none() && text[start + index..].starts_with("}}")
-        });
-        let Some((end, _)) = end else { break };
-        at = start + end + 2;
-        ranges.push(start..at);
-    }
-    ranges
-}
-
-/// The expressions of `text`, a Go template, each filled with what `value` makes of it.
-///
-/// # Errors
-/// It has control flow, assignments or comments, which nothing here evaluates.
-pub(crate) fn go_holes(
-    text: &str,
-    mut value: impl FnMut(&str) -> Result<Node, Reason>,
-) -> Result<Vec<Hole>, Reason> {
-    let mut holes = Vec::new();
-    for mut range in actions(text) {
-        let expression = &text[range.clone()];
-        let inner = expression_of(expression);
-        let word = inner.split_whitespace().next().unwrap_or_default();
-        if CONTROL.contains(&word)
-            || word == "template"
-            || inner.starts_with("/*")
-            || inner.starts_with('$')
-        {
-            return Err(format!("`{{{{ {inner} }}}}` of its template is not evaluated").into());
-        }
-        let fill = value(inner);
-        // `{{-` and `-}}` take the white space around them with them.
-        if expression.starts_with("{{- ") {
-            range.start = text[..range.start].trim_end().len();
-        }
-        if expression.ends_with(" -}}") {
-            let rest = &text[range.end..];
-            range.end += rest.len() - rest.trim_start().len();
-        }
-        holes.push(Hole { range, fill });
-    }
-    Ok(holes)
-}
-
-/// What stands between `{{` and `}}`.
-pub(crate) fn expression_of(expression: &str) -> &str {
-    let inner = expression.strip_prefix("{{").and_then(|it| it.strip_suffix("}}"));
-    let inner = inner.unwrap_or(expression);
-    let inner = inner.strip_prefix("- ").unwrap_or(inner);
-    inner.strip_suffix(" -").unwrap_or(inner).trim()
-}
-
-/// `node`, a string, with its holes filled; unknown when one of them is.
-pub(crate) fn fill(node: &Node, holes: &[Hole]) -> Node {
-    let Some(scalar) = node.as_scalar() else { return node.clone() };
-    let mut text = String::new();
-    let mut origin = None;
-    let mut at = 0;
-    for hole in holes {
-        let fill = match &hole.fill {
-            Ok(fill) => fill,
-            Err(why) => return Node::unknown_value(why.clone(), &node.origin),
-        };
-        origin.get_or_insert_with(|| filled_from(node, fill));
-        text += scalar.text.get(at..hole.range.start).unwrap_or_default();
-        let Some(filled) = fill.as_scalar() else { continue };
-        let quote = if filled.style == Style::Plain { "" } else { "\"" };
-        text.extend([quote, &filled.text, quote]);
-        at = hole.range.end;
-    }
-    text += scalar.text.get(at..).unwrap_or_default();
-    let scalar = Scalar { text: text.into(), ..scalar.clone() };
-    Node::new(scalar, origin.unwrap_or_else(|| node.origin.clone()))
 }
 
 /// The YAML in `node`, a string, once its holes are filled: its documents, or why there are none.
@@ -164,87 +73,6 @@ pub(crate) fn fill_text_as_yaml(
     Ok(documents.roots().map(|root| unmask(root, holes)).collect())
 }
 
-/// [`fill_yaml`] of a Go template whose holes `holes` finds. What stands in a condition or a loop
-/// may be there or not.
-///
-/// # Errors
-/// The text is not YAML around its holes, or has control flow that is none of these.
-pub(crate) fn fill_go(
-    sources: &Sources,
-    node: &Node,
-    holes: impl Fn(&str) -> Result<Vec<Hole>, Reason>,
-) -> Result<Vec<Node>, Reason> {
-    let text = node.as_scalar().map_or("", |it| &*it.text);
-    let why = match holes(text) {
-        Ok(holes) => return fill_yaml(sources, node, &holes),
-        Err(why) => why,
-    };
-    let read = |text: &str| {
-        let documents = fill_text_as_yaml(sources, node, text, &holes(text)?)?;
-        match &documents[..] {
-            [] => Ok(Node::new(Map::default(), node.origin.clone())),
-            [one] => Ok(one.clone()),
-            _ => Err(why.clone()),
-        }
-    };
-    let ([first, last], loops) = branches(text).ok_or_else(|| why.clone())?;
-    // What a loop fills in is not what the same holes are filled with outside of it.
-    let perhaps = |node: &Node| match loops {
-        true => Node::unknown_value(why.clone(), &node.origin),
-        false => node.clone().perhaps(why.clone(), false),
-    };
-    Ok(vec![either(&read(&first)?, &read(&last)?, &why, &perhaps)])
-}
-
-/// `text`, a Go template, with the first branch of every condition and with the other one, each of
-/// the same length, and whether there are loops; `None` when there are more branches, or other
-/// control flow.
-fn branches(text: &str) -> Option<([String; 2], bool)> {
-    let mut texts = [text.to_owned(), text.to_owned()];
-    let blank = |text: &mut String, range: Range<usize>| {
-        let spaces = text[range.clone()].bytes().map(|it| if it == b'\n' { '\n' } else { ' ' });
-        let spaces: String = spaces.collect();
-        text.replace_range(range, &spaces);
-    };
-    // Whether each of the conditions around the place is at its `else`.
-    let mut around: Vec<bool> = Vec::new();
-    let (mut at, mut loops) = (0, false);
-    for range in actions(text) {
-        for (is_last, text) in [false, true].into_iter().zip(&mut texts) {
-            if around.iter().any(|turned| *turned != is_last) {
-                blank(text, at..range.start);
-            }
-        }
-        at = range.end;
-        let inner = expression_of(&text[range.clone()]);
-        let mut words = inner.split_whitespace();
-        match (words.next().unwrap_or_default(), words.next()) {
-            (word @ ("if" | "range"), _) => {
-                loops |= word == "range";
-                around.push(false);
-            }
-            ("else", None) => *around.last_mut().filter(|turned| !**turned)? = true,
-            ("end", None) => {
-                around.pop()?;
-            }
-            (word, _) if CONTROL.contains(&word) => return None,
-            _ if inner.starts_with("/*") => {}
-            _ => {
-                for (is_last, text) in [false, true].into_iter().zip(&mut texts) {
-                    if around.iter().any(|turned| *turned != is_last) {
-                        blank(text, range.clone());
-                    }
-                }
-                continue;
-            }
-        }
-        for text in &mut texts {
-            blank(text, range.clone());
-        }
-    }
-    around.is_empty().then_some((texts, loops))
-}
-
 /// What is there in either case; `perhaps` makes what is there in one of them only.
 pub(crate) fn either(
     first: &Node,
@@ -273,21 +101,6 @@ pub(crate) fn either(
         both.insert(key, Entry { key: entry.key, value });
     }
     Node::new(both, first.origin.clone())
-}
-
-/// [`fill_yaml`] of the text of a file.
-///
-/// # Errors
-/// The text is not YAML around its holes.
-pub(crate) fn fill_file(
-    sources: &Sources,
-    file: FileId,
-    holes: &[Hole],
-) -> Result<Vec<Node>, Reason> {
-    let text = sources.text(file);
-    let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
-    let whole = Origin::written(Span::new(file, 0..text.len()));
-    fill_yaml(sources, &Node::new(scalar, whole), holes)
 }
 
 /// `text` with a mask over every hole, of the same length.
@@ -486,15 +299,6 @@ mod tests {
         assert_eq!(args[0].unknown().map(|it| &**it), Some("nobody"));
         assert_eq!(args[1].as_str(), Some("--b"));
         assert_eq!(filled.as_map().and_then(|it| it.open.as_deref()), Some("nobody"));
-    }
-
-    #[test]
-    fn a_mark_in_a_literal_is_text() {
-        let actions =
-            |text: &str| actions(text).into_iter().map(|it| text[it].to_owned()).collect();
-        let found: Vec<String> =
-            actions("a {{`{{ .x }}`}} {{/* it\"s */}} {{ .y | default \"}}\" }} {{");
-        assert_eq!(found, ["{{`{{ .x }}`}}", "{{/* it\"s */}}", "{{ .y | default \"}}\" }}"]);
     }
 
     #[test]

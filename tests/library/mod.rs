@@ -40,6 +40,7 @@ mod kustomize;
 mod kustomize_output;
 mod kustomize_properties;
 
+mod application_sets;
 mod approver;
 mod autoscalers;
 mod charts;

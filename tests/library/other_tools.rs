@@ -56,9 +56,9 @@ fn an_application_set_with_a_list_and_one_with_files() {
     assert_snapshot!(scenario("argo-cd/application-set"), @r#"
     production:
       kubelet-csr-approver 1.2.14  sets/approver.yaml:22 `1.2.14`
-        providerRegex: ^prod-\d+$  sets/approver.yaml:26 templated `{{ .approver.regex | quote }}` < clusters/production/addons.yaml:2
-        replicas: 3  sets/approver.yaml:27 templated `{{ default 1 .approver.replicas }}` < clusters/production/addons.yaml:4
-        metrics.enable: true  sets/approver.yaml:30 templated `'{{ .approver.metrics }}'` < clusters/production/addons.yaml:3
+        providerRegex: ^prod-\d+$  sets/approver.yaml:26 rendered `.approver.regex | quote` < clusters/production/addons.yaml:2
+        replicas: 3  sets/approver.yaml:27 rendered `default 1 .approver.replicas` < clusters/production/addons.yaml:4
+        metrics.enable: true  sets/approver.yaml:30 rendered `.approver.metrics` < clusters/production/addons.yaml:3
       metrics-server 3.12.2  sets/metrics-server.yaml:24 `3.12.2`
         replicas: 2  sets/metrics-server.yaml:28 templated `{{replicas}}` < sets/metrics-server.yaml:15 `"2"`
         resources.limits.memory: 512Mi  sets/metrics-server.yaml:31 templated `{{memory}}` < sets/metrics-server.yaml:14
@@ -66,9 +66,9 @@ fn an_application_set_with_a_list_and_one_with_files() {
           - --kubelet-request-timeout=5s  sets/metrics-server.yaml:33
     staging:
       kubelet-csr-approver 1.2.14  sets/approver.yaml:22 `1.2.14`
-        providerRegex: ^node-\d+$  sets/approver.yaml:26 templated `{{ .approver.regex | quote }}` < clusters/staging/addons.yaml:2
-        replicas: 1  sets/approver.yaml:27 `{{ default 1 .approver.replicas }}`
-        metrics.enable: false  sets/approver.yaml:30 templated `'{{ .approver.metrics }}'` < clusters/staging/addons.yaml:3
+        providerRegex: ^node-\d+$  sets/approver.yaml:26 rendered `.approver.regex | quote` < clusters/staging/addons.yaml:2
+        replicas: 1  sets/approver.yaml:27
+        metrics.enable: false  sets/approver.yaml:30 rendered `.approver.metrics` < clusters/staging/addons.yaml:3
       metrics-server 3.12.2  sets/metrics-server.yaml:24 `3.12.2`
         replicas: 1  sets/metrics-server.yaml:28 templated `{{replicas}}` < sets/metrics-server.yaml:12 `"1"`
         resources.limits.memory: 128Mi  sets/metrics-server.yaml:31 templated `{{memory}}` < sets/metrics-server.yaml:11
@@ -95,10 +95,10 @@ fn a_helm_chart_proxy_knows_what_it_does_not_take_from_the_cluster() {
     assert_snapshot!(scenario("cluster-api-helm"), @"
     default:
       metrics-server 3.12.1  proxy.yaml:12 `3.12.1`
-        replicas: unknown: `{{ .Cluster.spec.topology.controlPlane.replicas }}` is filled in for each cluster  proxy.yaml:15 `{{ .Cluster.spec.topology.controlPlane.replicas }}`
+        replicas: unknown: it is filled in for each cluster  proxy.yaml:15 rendered `.Cluster.spec.topology.controlPlane.replicas`
         args:
           - --kubelet-insecure-tls  proxy.yaml:17
-        podLabels.cluster: unknown: `{{ .Cluster.metadata.name }}` is filled in for each cluster  proxy.yaml:19 `{{ .Cluster.metadata.name }}`
+        podLabels.cluster: unknown: it is filled in for each cluster  proxy.yaml:19 rendered `.Cluster.metadata.name`
         podLabels.team: platform  proxy.yaml:20
     ");
 }
@@ -602,7 +602,7 @@ fn a_set_over_directories() {
         //- clusters/prod/apps/old/ms.yaml
         kind: X # metrics-server
     ")), @"
-    environment dev  argo-cd-application  set.yaml:10:22 templated < set.yaml:8:30
+    environment dev  argo-cd-application  set.yaml:10:35 templated < set.yaml:8:30 + set.yaml:10:34
       serving  unknown
       metrics-server kube-system/metrics-server  manifest  clusters/dev/apps/ms/ms.yaml:3:18
         arg  --secure-port=10250  clusters/dev/apps/ms/ms.yaml:11:18
@@ -612,7 +612,7 @@ fn a_set_over_directories() {
         image_tag  v0.7.2  clusters/dev/apps/ms/ms.yaml:10:18
         secure_port  10250  clusters/dev/apps/ms/ms.yaml:11:18
         replicas  1  clusters/dev/apps/ms/ms.yaml:5:13
-    environment prod  argo-cd-application  set.yaml:10:22 templated < set.yaml:8:30
+    environment prod  argo-cd-application  set.yaml:10:35 templated < set.yaml:8:30 + set.yaml:10:34
       serving  unknown
       metrics-server kube-system/metrics-server  manifest  clusters/prod/apps/ms/ms.yaml:3:18
         arg  --secure-port=10250  clusters/prod/apps/ms/ms.yaml:11:18

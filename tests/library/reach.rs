@@ -343,7 +343,7 @@ fn what_hides_all_that_is_installed_is_said() {
                 helm:
                   values: |
                     args: [--kubelet-insecure-tls]
-                    {{ if eq .cluster \"a\" }}replicas: 3{{ end }}
+                    {{ .cluster }}
               destination: {server: 'https://kubernetes.default.svc', namespace: kube-system}
     ";
     let notes = said(set);

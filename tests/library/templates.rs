@@ -400,7 +400,11 @@ fn what_stands_outside_of_conditions_of_an_application_set_is_known() {
             metadata: {name: it, namespace: argocd}
             spec:
               goTemplate: true
-              generators: [{list: {elements: [{name: a, n: '3'}]}}]
+              generators:
+              - matrix:
+                  generators:
+                  - clusters: {}
+                  - list: {elements: [{name: a, n: '3'}]}
               template:
                 metadata: {name: metrics-server}
                 spec:

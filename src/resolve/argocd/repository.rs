@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     placeholder::Placeholder,
-    resolve::install,
+    resolve::{install, template::between},
     source::{self, FileId, Sources},
     tree::Node,
 };
@@ -77,6 +77,16 @@ fn in_sources(sources: &Sources, spec: &Node, count: &mut impl FnMut(&str, bool)
         let prefix = format!("${name}/");
         let files = all.iter().filter_map(|it| it.at("helm.valueFiles")).flat_map(Node::items);
         for file in files.filter_map(Node::as_str).filter_map(|it| it.strip_prefix(&prefix)) {
+            if Placeholder::Braces.is_in(file) {
+                let pattern = without_holes(file);
+                let pattern = install::pattern(&pattern).filter(|_| !pattern.starts_with('*'));
+                let matching = |(_, it): (FileId, &source::Source)| {
+                    pattern.as_ref().is_some_and(|pattern| pattern.is_match(&it.path))
+                };
+                if sources.iter().any(matching) {
+                    count(url, true);
+                }
+            }
             if let Some(file) = source::join("", file).filter(|_| !file.contains(['*', '{', '$'])) {
                 count(url, sources.find(&file).is_some());
             }
@@ -103,10 +113,10 @@ fn in_generator(
     for field in ["directories", "files"] {
         for item in git.items_at(field) {
             let exclude = item.is_true_at("exclude");
-            let Some(pattern) = item.str_at("path").filter(|it| !Placeholder::Braces.is_in(it))
-            else {
-                continue;
-            };
+            let Some(path) = item.str_at("path") else { continue };
+            // What another generator fills in may be anything, and then what is missing tells nothing.
+            let pattern = &*without_holes(path);
+            let is_filled = pattern != path;
             // A pattern that matches everything says nothing.
             if !exclude && pattern.starts_with(|it: char| it.is_alphanumeric() || it == '.') {
                 let Some(pattern) = install::pattern(pattern) else { continue };
@@ -114,10 +124,21 @@ fn in_generator(
                     pattern.is_match(&file.path)
                         || ancestors(&file.path).any(|dir| pattern.is_match(dir))
                 });
-                count(url, matching);
+                if matching || !is_filled {
+                    count(url, matching);
+                }
             }
         }
     }
+}
+
+/// `path` with `*` for each placeholder.
+fn without_holes(path: &str) -> String {
+    let mut text = path.to_owned();
+    for range in between(path, "{{", "}}").into_iter().rev() {
+        text.replace_range(range, "*");
+    }
+    text
 }
 
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {

@@ -3,20 +3,24 @@
 //! `list` and `git` generators, and `matrix` and `merge` of them, are in the repository. Others ask
 //! a cluster or a service: their one instance stands for all, its parameters unknown.
 
-use globset::GlobMatcher;
+mod render;
+
+use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
     data::subject::is_named_in,
     problem::Problem,
     resolve::{
-        argocd::Argo,
+        argocd::{
+            Argo,
+            set::render::{SetTemplate, normalized},
+        },
         helm,
-        install::pattern,
-        template::{TemplateScope, normalized},
+        install::{is_blank, pattern},
     },
     scalar::{Dialect, Scalar},
     source,
-    tree::{Map, Node, Origin},
+    tree::{Entry, Map, Node, Origin},
 };
 
 /// No set has more instances in practice; one that has is cut off and says so.
@@ -33,11 +37,9 @@ pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>
     let mut generation = Generation { argo, go, strict, problems: Vec::new() };
     let mut applications = Vec::new();
     for generator in set.items_at("spec.generators") {
-        let over = ["list", "git", "matrix", "merge", "clusters"]
-            .iter()
-            .find_map(|kind| generator.get(kind)?.get("template"));
+        let over = generator.entries().find_map(|(_, it)| it.value.get("template"));
         let template = match (set.at("spec.template"), over) {
-            (Some(template), Some(over)) => helm::merge(template, over),
+            (Some(template), Some(over)) => helm::merge(template, &without_blanks(over)),
             (Some(template), None) => template.clone(),
             (None, _) => continue,
         };
@@ -47,14 +49,14 @@ pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>
                 generation.problem(&generator.origin, message);
                 break;
             }
-            let scope = TemplateScope { sources: argo.context.sources, params, go, strict };
+            let scope = SetTemplate { sources: argo.context.sources, params, go, strict };
             applications.push(instance(set, &scope, &template));
         }
     }
     (applications, generation.problems)
 }
 
-fn instance(set: &Node, scope: &TemplateScope<'_>, template: &Node) -> Node {
+fn instance(set: &Node, scope: &SetTemplate<'_>, template: &Node) -> Node {
     let mut application = scope.render(template);
     let text = |text: &str| Node::new(Scalar::string(text), set.origin.clone());
     let Some(map) = application.as_map_mut() else { return application };
@@ -80,25 +82,56 @@ fn instance(set: &Node, scope: &TemplateScope<'_>, template: &Node) -> Node {
     }
 }
 
-/// `spec.templatePatch` over an instance; a patch that cannot be read leaves nothing certain.
-fn patched(mut application: Node, patch: &Node, scope: &TemplateScope<'_>) -> Node {
-    // Rendered like values, which are text that reads as YAML too.
-    let helm = Node::new([("values", patch.clone())], patch.origin.clone());
-    let rendered = scope.render(&Node::new([("helm", helm)], patch.origin.clone()));
-    let over = match rendered.at("helm.values") {
-        Some(over) if over.as_scalar().is_some() => {
-            crate::parse::embedded(scope.sources, over, Dialect::Sigs).roots().next().cloned()
+/// `spec.templatePatch` over an instance: a strategic merge, in which lists are replaced and nulls
+/// delete. A patch that cannot be read leaves nothing certain.
+fn patched(mut application: Node, patch: &Node, scope: &SetTemplate<'_>) -> Node {
+    let over = scope.yaml(patch);
+    let over = match over.as_scalar() {
+        Some(_) => {
+            crate::parse::embedded(scope.sources, &over, Dialect::Sigs).roots().next().cloned()
         }
-        other => other.cloned(),
+        None => Some(over),
     };
     match over {
-        Some(over) if over.as_map().is_some() => helm::merge(&application, &over),
-        _ => {
-            let why = "the ApplicationSet's `templatePatch` is not evaluated";
+        // What is in conditions of which none holds.
+        None => application,
+        Some(over) if over.as_map().is_some() => {
+            let project = application.at("spec.project").cloned();
+            let mut patched = without_nulls(&helm::merge(&application, &over));
+            if let (Some(project), Some(spec)) = (project, patched.at_mut("spec")) {
+                spec.set("project", project);
+            }
+            patched
+        }
+        Some(over) => {
+            let why = over.unknown().map_or("it is no mapping", |it| &**it);
+            let why = format!("the ApplicationSet's `templatePatch` is not evaluated: {why}");
             application.set("spec", Node::unknown_value(why, &patch.origin));
             application
         }
     }
+}
+
+/// `node` without the keys whose values are null.
+fn without_nulls(node: &Node) -> Node {
+    kept(node, &Node::is_null)
+}
+
+/// `node` without what Go takes for no value: the template of a generator leaves that to the set's.
+fn without_blanks(node: &Node) -> Node {
+    kept(node, &is_blank)
+}
+
+/// `node` without the keys of maps whose values are `gone`.
+fn kept(node: &Node, gone: &impl Fn(&Node) -> bool) -> Node {
+    node.rewrite(&mut |node| {
+        let mut map = node.as_map()?.clone();
+        map.retain(|_, entry| {
+            entry.value = kept(&entry.value, gone);
+            !gone(&entry.value)
+        });
+        Some(Node::new(map, node.origin.clone()))
+    })
 }
 
 struct Generation<'r, 'a> {
@@ -115,38 +148,39 @@ impl Generation<'_, '_> {
 
     /// The parameters that `generator` gives, one map an instance.
     fn params(&mut self, generator: &Node, depth: usize) -> Vec<Node> {
-        let Some((kind, entry)) = generator.entries().find(|(key, _)| *key != "selector") else {
-            return Vec::new();
-        };
-        let config = &entry.value;
-        let mut params = match kind {
-            "list" => self.list(config),
-            "git" => self.git(config),
-            "matrix" if depth < MAX_DEPTH => self.matrix(config, depth),
-            "merge" if depth < MAX_DEPTH => self.merged(config, depth),
-            _ => {
-                let at = entry.key.map_or_else(|| config.origin.clone(), Origin::written);
-                let why = format!("what the `{kind}` generator gives is not in the repository");
-                self.problem(&at, why.clone());
-                let map = Map::open(Some(why.into()));
-                vec![Node::new(map, at)]
+        let mut all = Vec::new();
+        for (kind, entry) in generator.entries().filter(|(key, _)| *key != "selector") {
+            let config = &entry.value;
+            let mut params = match kind {
+                "list" => self.list(config),
+                "git" => self.git(config),
+                "matrix" if depth < MAX_DEPTH => self.matrix(config, depth),
+                "merge" if depth < MAX_DEPTH => self.merged(config, depth),
+                _ => {
+                    let at = entry.key.map_or_else(|| config.origin.clone(), Origin::written);
+                    let why = format!("what the `{kind}` generator gives is not in the repository");
+                    self.problem(&at, why.clone());
+                    let map = Map::open(Some(why.into()));
+                    vec![Node::new(map, at)]
+                }
+            };
+            if let Some(values) = config.get("values").filter(|_| kind != "list") {
+                for params in &mut params {
+                    let scope = self.scope(params);
+                    let values = scope.render(values);
+                    params.set("values", values);
+                }
             }
-        };
-        if let Some(values) = config.get("values").filter(|_| kind != "list") {
-            for params in &mut params {
-                let scope = self.scope(params);
-                let values = scope.render(values);
-                params.set("values", values);
-            }
+            all.extend(params);
         }
         if let Some(selector) = generator.get("selector") {
-            params.retain(|it| selects(selector, it));
+            all.retain(|it| selects(selector, it));
         }
-        params
+        all
     }
 
-    fn scope<'s>(&'s self, params: &Node) -> TemplateScope<'s> {
-        TemplateScope {
+    fn scope<'s>(&'s self, params: &Node) -> SetTemplate<'s> {
+        SetTemplate {
             sources: self.argo.context.sources,
             params: params.clone(),
             go: self.go,
@@ -180,52 +214,48 @@ impl Generation<'_, '_> {
             self.problems.push(problem);
             return vec![Node::new(Map::open(Some(why.into())), at)];
         }
-        let prefix = config.str_at("pathParamPrefix");
-        let paths = |field: &str| -> Vec<(GlobMatcher, Node, bool)> {
-            config
-                .items_at(field)
-                .iter()
-                .filter_map(|it| {
-                    let path = it.get("path")?;
-                    let exclude = it.is_true_at("exclude");
-                    Some((pattern(path.as_str()?)?, path.clone(), exclude))
-                })
-                .collect()
-        };
-        let mut params = Vec::new();
-        let directories = paths("directories");
-        if !directories.is_empty() {
-            for dir in self.directories() {
-                let matching = |exclude: bool| {
-                    let mut patterns = directories.iter().filter(|it| it.2 == exclude);
-                    patterns.find(|(pattern, ..)| pattern.is_match(dir))
-                };
-                if let (Some((_, node, _)), None) = (matching(false), matching(true)) {
-                    let map = self.path_params(dir, None, prefix, &node.origin);
-                    params.push(Node::new(map, node.origin.clone()));
-                }
-            }
+        let fields = ["directories", "files"].map(|it| config.items_at(it));
+        let mut items = fields.iter().copied().flatten();
+        // What another generator fills in may be unknown.
+        if let Some((why, at)) = items.find_map(|it| {
+            let path = it.get("path")?;
+            Some((path.unknown()?.clone(), &path.origin))
+        }) {
+            self.problem(at, &*why);
+            return vec![Node::new(Map::open(Some(why)), at.clone())];
         }
-        let files = paths("files");
+        let prefix = config.str_at("pathParamPrefix");
+        match fields {
+            [[], files] => self.git_files(&patterns(files, git_pattern), prefix),
+            [directories, _] => self.git_directories(&patterns(directories, pattern), prefix),
+        }
+    }
+
+    fn git_directories(&self, patterns: &[GitPattern], prefix: Option<&str>) -> Vec<Node> {
+        let matching = self.directories().filter_map(|dir| Some((dir, picked(patterns, dir)?)));
+        let params = matching
+            .map(|(dir, at)| Node::new(self.path_params(dir, None, prefix, at), at.clone()));
+        params.collect()
+    }
+
+    fn git_files(&self, patterns: &[GitPattern], prefix: Option<&str>) -> Vec<Node> {
         let sources = self.argo.context.sources;
+        let mut params = Vec::new();
         for (file, it) in sources.iter() {
-            let matching = |exclude: bool| {
-                let mut patterns = files.iter().filter(|it| it.2 == exclude);
-                patterns.find(|(pattern, ..)| pattern.is_match(&it.path))
-            };
-            let (Some((_, node, _)), None) = (matching(false), matching(true)) else { continue };
+            let Some(at) = picked(patterns, &it.path) else { continue };
             let documents = sources.documents(file, Dialect::Sigs);
-            for root in documents.roots() {
-                let single = [root.clone()];
-                for content in root.as_list().unwrap_or(&single) {
-                    let Some(content) = content.as_map() else { continue };
-                    let mut map = content.clone();
-                    let dir = source::parent(&it.path);
-                    let name = Some(source::file_name(&it.path));
-                    map.extend(&self.path_params(dir, name, prefix, &node.origin));
-                    let start = Origin::start_of(file);
-                    params.push(Node::new(map, start));
-                }
+            let start = Origin::start_of(file);
+            let nothing = Node::new(Map::default(), start.clone());
+            let first = documents.list.first().and_then(|it| it.root.as_ref().ok());
+            let first = first.filter(|it| !it.is_null()).unwrap_or(&nothing);
+            let single = [first.clone()];
+            for content in first.as_list().unwrap_or(&single) {
+                let Some(content) = content.as_map() else { continue };
+                let mut map = content.clone();
+                let dir = source::parent(&it.path);
+                let name = Some(source::file_name(&it.path));
+                map.extend(&self.path_params(dir, name, prefix, at));
+                params.push(Node::new(map, start.clone()));
             }
         }
         params
@@ -245,6 +275,7 @@ impl Generation<'_, '_> {
         origin: &Origin,
     ) -> Map {
         let text = |text: &str| Node::new(Scalar::string(text), origin.clone());
+        let dir = if dir.is_empty() { "." } else { dir };
         let base = source::file_name(dir);
         let mut fields = vec![
             ("path", text(dir)),
@@ -289,7 +320,8 @@ impl Generation<'_, '_> {
                 if all.len() >= MAX_INSTANCES {
                     return all;
                 }
-                all.push(union(&outer, &inner));
+                // Of Go templates' parameters the first generator's count.
+                all.push(if self.go { union(&inner, &outer) } else { union(&outer, &inner) });
             }
         }
         all
@@ -323,14 +355,50 @@ impl Generation<'_, '_> {
     }
 }
 
+/// A pattern of a git generator, where it stands, and whether it excludes what it matches.
+struct GitPattern(GlobMatcher, Origin, bool);
+
+fn patterns(items: &[Node], pattern: impl Fn(&str) -> Option<GlobMatcher>) -> Vec<GitPattern> {
+    let of = |it: &Node| {
+        let path = it.get("path")?;
+        Some(GitPattern(pattern(path.as_str()?)?, path.origin.clone(), it.is_true_at("exclude")))
+    };
+    items.iter().filter_map(of).collect()
+}
+
+/// Where the pattern stands that picks `path`, unless one excludes it.
+fn picked<'p>(patterns: &'p [GitPattern], path: &str) -> Option<&'p Origin> {
+    let matching = |exclude| {
+        let mut all = patterns.iter().filter(move |it| it.2 == exclude);
+        all.find(|it| it.0.is_match(path))
+    };
+    matching(false).filter(|_| matching(true).is_none()).map(|it| &it.1)
+}
+
+/// A pattern as `git ls-files` takes it: its `*` matches directories, too.
+fn git_pattern(text: &str) -> Option<GlobMatcher> {
+    let text = text.trim_start_matches("./").trim_matches('/').replace("**", "*");
+    let glob = GlobBuilder::new(&text).literal_separator(false).build();
+    glob.ok().map(|glob| glob.compile_matcher())
+}
+
 /// Both maps in one; what only a cluster can tell of either stays open.
 fn union(first: &Node, second: &Node) -> Node {
-    let mut map = first.as_map().cloned().unwrap_or_default();
-    if let Some(second) = second.as_map() {
-        map.extend(second);
-        map.open = map.open.or_else(|| second.open.clone());
+    let mut both = first.clone();
+    let open = [first, second].into_iter().find_map(|it| it.as_map()?.open.clone());
+    for (key, entry) in second.entries() {
+        let value = match both.get(key) {
+            Some(old) => helm::merge(old, &entry.value),
+            None => entry.value.clone(),
+        };
+        if let Some(map) = both.as_map_mut() {
+            map.insert(key, Entry { key: entry.key, value });
+        }
     }
-    Node::new(map, second.origin.clone())
+    if let Some(map) = both.as_map_mut() {
+        map.open = open;
+    }
+    Node::new(both.kind, second.origin.clone())
 }
 
 /// Whether parameters match a label selector; what cannot be told does.

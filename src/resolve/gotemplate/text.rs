@@ -78,7 +78,7 @@ impl MarkedText {
     }
 
     /// What stands for a value that nobody can tell.
-    pub(super) fn unknown(why: &Reason, origin: &Origin) -> Self {
+    pub(crate) fn unknown(why: &Reason, origin: &Origin) -> Self {
         Self::from(emit::UNKNOWN, MarkSource::Unknown(why.clone(), origin.clone()))
     }
 
@@ -154,7 +154,7 @@ impl MarkedText {
     }
 
     /// Adds a part of another text.
-    pub(super) fn push_part(&mut self, other: &Self, part: Range<usize>) {
+    pub(crate) fn push_part(&mut self, other: &Self, part: Range<usize>) {
         let Some(text) = other.text.get(part.clone()) else { return };
         if !self.fits(text) {
             return;

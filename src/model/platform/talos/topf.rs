@@ -9,7 +9,7 @@ use crate::{
         platform::{Input, InputDocument, Platform},
     },
     parse,
-    resolve::template,
+    resolve::gotemplate::{self, MarkedText},
     scalar::Dialect,
     source::{self, FileId},
     tree::{Node, Origin, Reason},
@@ -97,10 +97,8 @@ fn patches(input: &Input<'_>, dir: &str, used: &mut Vec<String>) -> Vec<Node> {
 fn documents(input: &Input<'_>, file: FileId) -> Result<Vec<Node>, Reason> {
     let sources = input.sources;
     if source::extension(&sources[file].path) == "tpl" {
-        let holes = template::go_holes(sources.text(file), |it| {
-            Err(format!("topf fills in `{it}` of the patch").into())
-        })?;
-        return template::fill_file(sources, file, &holes);
+        let text = MarkedText::file(sources.text(file), file);
+        return gotemplate::of_unknown(text, "topf fills it in");
     }
     let documents = sources.documents(file, Dialect::Sigs);
     if documents.error().is_some() {
