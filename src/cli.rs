@@ -111,18 +111,31 @@ pub(crate) struct ChartOptions {
     /// A value for the chart, `a.b=x`; wins over files
     #[arg(long, value_name = "K=V")]
     pub set: Vec<String>,
-    /// The name of the release
-    #[arg(long, value_name = "NAME", default_value = "release-name")]
-    pub release_name: String,
-    /// The namespace of the release
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub namespace: String,
+    /// The name of the release [default: release-name]
+    #[arg(long, value_name = "NAME")]
+    pub release_name: Option<String>,
+    /// The namespace of the release [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
     /// The version of Kubernetes; what depends on it is unknown otherwise
     #[arg(long, value_name = "VERSION", value_parser = kube_version)]
     pub kube_version: Option<Version>,
     /// Print also what lies in `crds/`
     #[arg(long)]
     pub include_crds: bool,
+}
+
+impl ChartOptions {
+    /// Whether nothing is said that only charts have.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { values, set, release_name, namespace, kube_version, include_crds } = self;
+        values.is_empty()
+            && set.is_empty()
+            && release_name.is_none()
+            && namespace.is_none()
+            && kube_version.is_none()
+            && !include_crds
+    }
 }
 
 /// The forms of output.

@@ -119,7 +119,7 @@ impl Run<'_, '_> {
                 let unrestricted = *load_restrictor == LoadRestrictor::None;
                 match (environment, path.as_deref()) {
                     (Some(name), _) => self.render_environment(name, *origins),
-                    (None, Some(path)) if chart::is_chart(path) => {
+                    (None, Some(path)) if chart::is_chart(path, chart) => {
                         self.render_chart(path, chart, *origins)
                     }
                     (None, path) => self.render_kustomization(path, unrestricted, *origins),

@@ -59,8 +59,8 @@ impl Run<'_, '_> {
             None => package::load(&sources, &dir, &at),
         };
         let release = ChartInstallation {
-            name: &chart.release_name,
-            namespace: &chart.namespace,
+            name: chart.release_name.as_deref().unwrap_or("release-name"),
+            namespace: chart.namespace.as_deref().unwrap_or("default"),
             values: &values,
             at: &at,
             kubernetes: chart.kube_version.as_ref(),
@@ -93,9 +93,11 @@ impl Run<'_, '_> {
     }
 }
 
-/// Whether `render` of `path` is about a chart: its archive, or a directory that is no kustomization.
-pub(super) fn is_chart(path: &Path) -> bool {
+/// Whether `render` of `path` is about a chart: its archive, or a directory that is no kustomization
+/// unless `options` are those of charts.
+pub(super) fn is_chart(path: &Path, options: &ChartOptions) -> bool {
     let has = |name: &str| path.join(name).is_file();
     path.is_file() && path.extension().is_some_and(|it| it == "tgz")
-        || has("Chart.yaml") && !kustomization::FILES.iter().any(|it| has(it))
+        || has("Chart.yaml")
+            && (!options.is_empty() || !kustomization::FILES.iter().any(|it| has(it)))
 }

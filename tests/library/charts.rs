@@ -230,3 +230,29 @@ fn a_hostile_archive_is_refused() {
     assert!(load(b"no archive".to_vec()).is_err());
     assert!(load(archive(&[("x/a", "")])).is_err());
 }
+
+/// What Helm 4.3.1 prints of the same chart.
+#[test]
+fn templates_mean_what_they_mean_to_go() {
+    let told = tell(
+        r#"
+        //- chart/Chart.yaml
+        {apiVersion: v2, name: go, version: 1.0.0}
+        //- chart/values.yaml
+        proxy:
+        //- chart/templates/a.yaml
+        kind: A
+        {{- define "proxy" }}[{{ .Values.proxy }}]{{ end }}
+        printed: "{{ .Values.proxy }}"
+        included: {{ include "proxy" . | len }}
+        evaluated: {{ tpl "<{{ .Values.proxy }}>" . | len }}
+        bar: {{ "x" | quote | }}
+        hexadecimal: {{ mulf 1 0x1.8p4 }}
+        nothing: {{ ((.Values.a).b).c.d | default "none" }}
+        pattern: {{ regexMatch "^[\\w-\\.]+$" "a-b.c" }} {{ regexMatch "(" "a" }}
+        clean: {{ list (clean "/a/./b/../../..") (clean "../a//") (clean "") | join " " }}
+        sums: {{ sha1sum "a" | trunc 8 }} {{ adler32sum "abc" }}
+        "#,
+    );
+    assert_snapshot!(told);
+}

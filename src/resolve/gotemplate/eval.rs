@@ -691,8 +691,8 @@ impl<'a> Execution<'a> {
                 GoData::Nil if index == 0 && matches!(operand.what, OperandKind::Dot) => {
                     return fail(format!("nil has no field `{name}`"));
                 }
-                // Go tells nothing of a first field of nothing in parentheses.
-                GoData::Nil if index == 0 => value.clone(),
+                // Go tells nothing of the fields of nothing in parentheses or in a variable.
+                GoData::Nil if index == 0 => return Ok(value),
                 GoData::Nil => return fail(format!("nil has no field `{name}`")),
                 _ => return fail(format!("a {} has no field `{name}`", value.type_name())),
             };

@@ -194,7 +194,7 @@ impl Execution<'_> {
         let nil = GoValue::nil(call.at);
         let dot = call.values.get(1).unwrap_or(&nil).clone();
         let printed = self.body(&parsed.body, &text, "tpl", &dot, call.at)?;
-        Ok(GoValue::text(printed, call.at))
+        Ok(GoValue::text(printed.without_no_value(), call.at))
     }
 }
 

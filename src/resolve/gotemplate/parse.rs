@@ -268,7 +268,14 @@ impl Cursor {
         loop {
             commands.push(self.command()?);
             match self.peek() {
-                Some(GoToken::Mark("|")) => self.next += 1,
+                Some(GoToken::Mark("|")) => {
+                    self.next += 1;
+                    self.space();
+                    // Go lets a bar stand before the end.
+                    if matches!(self.peek(), None | Some(GoToken::Mark(")"))) {
+                        break;
+                    }
+                }
                 None | Some(GoToken::Mark(")")) => break,
                 Some(_) => return Err(self.unexpected()),
             }
@@ -384,6 +391,16 @@ impl GoToken {
 }
 
 /// A number as Go's parser reads it: with a base, with underscores, a character.
+/// `0x1p60`: a fraction in base 16, and the power of two that it is multiplied by.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (digits, power) = text.strip_prefix("0x")?.split_once('p')?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mantissa = i64::from_str_radix(&format!("{whole}{fraction}"), 16).ok()?;
+    let power = power.parse::<i32>().ok()?.checked_sub(4 * i32::try_from(fraction.len()).ok()?)?;
+    #[expect(clippy::cast_precision_loss, reason = "as Go reads it")]
+    Some(mantissa as f64 * 2_f64.powi(power))
+}
+
 fn number(text: &str) -> Option<OperandKind> {
     if let Some(inner) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
         let mut chars = inner.chars();
@@ -415,7 +432,7 @@ fn number(text: &str) -> Option<OperandKind> {
     if let Ok(int) = int {
         return Some(OperandKind::Int(sign * int));
     }
-    let float: f64 = bare.parse().ok()?;
+    let float: f64 = hexadecimal(&bare).or_else(|| bare.parse().ok())?;
     let float = if sign < 0 { -float } else { float };
     // As Go does: `1e3` is a whole number, too.
     #[expect(clippy::cast_possible_truncation, reason = "in the range")]

@@ -2,6 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
+use super::value::NO_VALUE;
 use crate::{
     emit::{self, Parts, Piece},
     parse,
@@ -234,6 +235,24 @@ impl MarkedText {
             at = start + old.len();
         }
         result.push_part(self, at..self.len());
+        result
+    }
+
+    /// The text without what Go prints for values that are not there.
+    pub(crate) fn without_no_value(self) -> Self {
+        if !self.text.contains(NO_VALUE) {
+            return self;
+        }
+        let mut result = Self::default();
+        let mut at = 0;
+        for (start, nothing) in self.text.match_indices(NO_VALUE) {
+            result.push_part(&self, at..start);
+            at = start + nothing.len();
+            if let Some(origin) = self.origin_of(start..at) {
+                result.push(&Self::value("", &origin));
+            }
+        }
+        result.push_part(&self, at..self.len());
         result
     }
 

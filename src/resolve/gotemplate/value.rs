@@ -12,6 +12,9 @@ use crate::{
     tree::{Entry, Kind, Map, Node, Origin, Reason},
 };
 
+/// What Go prints for a value that is not there; Helm takes it out at the end.
+pub(super) const NO_VALUE: &str = "<no value>";
+
 /// A value and where it came from.
 #[derive(Debug, Clone)]
 pub(crate) struct GoValue {
@@ -193,7 +196,7 @@ impl GoValue {
     pub(super) fn printed_for(&self, missing: MissingKey) -> MarkedText {
         match &self.data {
             GoData::Nil if missing != MissingKey::Empty => {
-                MarkedText::value("<no value>", &self.origin)
+                MarkedText::value(NO_VALUE, &self.origin)
             }
             _ => self.printed(false),
         }

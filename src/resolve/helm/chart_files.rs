@@ -1,13 +1,13 @@
 //! `.Files`: what else lies in a chart, as `pkg/engine/files.go` of Helm shows it to templates.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use globset::GlobBuilder;
 
 use crate::{
     resolve::{
-        gotemplate::{GoMap, GoObject, GoValue, MarkedText},
+        gotemplate::{GoData, GoMap, GoObject, GoValue, MarkedText},
         helm::{package::Package, render::text_of},
     },
     source::Sources,
@@ -81,10 +81,9 @@ impl ChartFile {
 
 impl GoObject for ChartFiles {
     fn field(&self, name: &str, arguments: &[GoValue]) -> Option<GoValue> {
-        use crate::resolve::gotemplate::GoData;
         let object = |files: Self| {
             let at = files.0.first().map_or_else(nowhere, |it| it.at.clone());
-            GoValue::new(GoData::Object(std::rc::Rc::new(files)), &at)
+            GoValue::new(GoData::Object(Rc::new(files)), &at)
         };
         let asked = match arguments {
             [] => None,
@@ -102,15 +101,15 @@ impl GoObject for ChartFiles {
             ("Get" | "GetBytes", Some(name)) => self.get(name),
             ("Glob", Some(pattern)) => object(self.matching(pattern)),
             ("Lines", Some(name)) => {
-                let file = self.get(name);
-                let GoData::Text(text) = &file.data else { return Some(file) };
+                let value = self.get(name);
+                let GoData::Text(text) = &value.data else { return Some(value) };
                 let whole = text.as_str();
                 let lines = match whole.strip_suffix('\n').unwrap_or(whole) {
                     "" if whole.is_empty() => Vec::new(),
                     all => text.part_of(all).split("\n"),
                 };
-                let lines = lines.into_iter().map(|it| GoValue::text(it, &file.origin)).collect();
-                GoValue::list(lines, &file.origin)
+                let lines = lines.into_iter().map(|it| GoValue::text(it, &value.origin));
+                GoValue::list(lines.collect(), &value.origin)
             }
             ("AsConfig", None) => self.by_name(ChartFile::value),
             ("AsSecrets", None) => self.by_name(ChartFile::encoded),

@@ -48,9 +48,13 @@ impl Package {
         let is_listed = |it: &&Self| entries.iter().any(|entry| is_meant(it, entry));
         let (listed, mut charts): (Vec<_>, Vec<_>) = self.charts.iter().partition(is_listed);
         let mut charts: Vec<Self> = charts.drain(..).cloned().collect();
+        let is_there =
+            |entry: &Node| self.charts.iter().any(|it| entry.str_at("name") == Some(&it.name));
         for entry in &entries {
             match listed.iter().find(|it| is_meant(it, entry)) {
                 Some(&chart) => charts.push(Self { name: key(entry).to_owned(), ..chart.clone() }),
+                // Of a version that is not meant, Helm says nothing.
+                None if is_there(entry) => {}
                 None => self.missing.push((entry.clone(), None)),
             }
         }

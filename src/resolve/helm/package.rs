@@ -62,12 +62,12 @@ pub(crate) struct Packed {
     /// Its path seen from the chart.
     pub name: String,
     /// What it holds.
-    pub content: Content,
+    pub content: PackedContent,
 }
 
 /// What a file of a chart holds.
 #[derive(Debug, Clone)]
-pub(crate) enum Content {
+pub(crate) enum PackedContent {
     /// What this file of the repository does.
     File(FileId),
     /// These bytes of an archive that comes to count at this place.
@@ -92,7 +92,7 @@ pub(crate) fn load_archive(
     at: &Origin,
 ) -> Result<Package, Problem> {
     let default = Origin::at(Via::ChartDefault, at.written_at());
-    ChartLoader::new(sources, at).archive(&Content::File(file), &default, MAX_DEPTH)
+    ChartLoader::new(sources, at).archive(&PackedContent::File(file), &default, MAX_DEPTH)
 }
 
 struct ChartLoader<'a> {
@@ -149,7 +149,7 @@ impl<'a> ChartLoader<'a> {
         let found = self.sources.below(dir).take(MAX_FILES);
         files.extend(found.map(|file| Packed {
             name: name(&self.sources[file].path),
-            content: Content::File(file),
+            content: PackedContent::File(file),
         }));
         if depth == 0 || files.len() > MAX_FILES {
             return;
@@ -157,7 +157,7 @@ impl<'a> ChartLoader<'a> {
         for (link, target) in self.sources.links_below(dir) {
             match self.sources.find(target) {
                 Some(file) => {
-                    files.push(Packed { name: name(link), content: Content::File(file) });
+                    files.push(Packed { name: name(link), content: PackedContent::File(file) });
                 }
                 None => self.list(target, &format!("{}/", name(link)), depth - 1, files),
             }
@@ -167,17 +167,17 @@ impl<'a> ChartLoader<'a> {
     /// The chart in an archive, whose files come to count at `place`.
     fn archive(
         &mut self,
-        content: &Content,
+        content: &PackedContent,
         place: &Origin,
         depth: usize,
     ) -> Result<Package, Problem> {
         let bytes = match content {
-            Content::File(file) => {
+            PackedContent::File(file) => {
                 let path = &self.sources[*file].path;
                 let why = |it| Problem::unresolved(self.at, format!("`{path}` {it}"));
                 Arc::from(self.sources.bytes(*file).map_err(why)?)
             }
-            Content::Packed(bytes, _) => bytes.clone(),
+            PackedContent::Packed(bytes, _) => bytes.clone(),
         };
         let files = self.unpack(&bytes, place)?;
         self.files(files, "", Some(place), depth)
@@ -206,7 +206,7 @@ impl<'a> ChartLoader<'a> {
             self.budget -= size;
             let mut content = Vec::new();
             entry.by_ref().take(size).read_to_end(&mut content).map_err(broken)?;
-            let content = Content::Packed(content.into(), place.clone());
+            let content = PackedContent::Packed(content.into(), place.clone());
             files.push(Packed { name, content });
         }
         Ok(files)
@@ -331,11 +331,11 @@ impl<'a> ChartLoader<'a> {
 
     fn documents(&self, file: &Packed) -> Result<Documents, Problem> {
         match &file.content {
-            Content::File(id) => {
+            PackedContent::File(id) => {
                 file.text(self.sources).map_err(|it| Problem::unresolved(self.at, &*it))?;
                 Ok(self.sources.documents(*id, Dialect::Sigs).clone())
             }
-            Content::Packed(_, place) => {
+            PackedContent::Packed(_, place) => {
                 let text = file.text(self.sources);
                 let text = text.map_err(|it| Problem::unresolved(self.at, &*it))?;
                 let node = Node::new(Scalar::string(text), place.clone());
@@ -368,8 +368,8 @@ impl Packed {
     /// Where it is.
     pub(crate) fn place(&self) -> Origin {
         match &self.content {
-            Content::File(file) => Origin::start_of(*file),
-            Content::Packed(_, place) => place.clone(),
+            PackedContent::File(file) => Origin::start_of(*file),
+            PackedContent::Packed(_, place) => place.clone(),
         }
     }
 
@@ -379,13 +379,13 @@ impl Packed {
     /// Why there is none, as a clause.
     pub(crate) fn text<'a>(&'a self, sources: &'a Sources) -> Result<&'a str, Reason> {
         let text = match &self.content {
-            Content::File(file) => match sources.load(*file) {
+            PackedContent::File(file) => match sources.load(*file) {
                 Text::Utf8(text) => text,
                 Text::Skipped(why) => {
                     return Err(format!("`{}` {why}", sources[*file].path).into());
                 }
             },
-            Content::Packed(bytes, _) => std::str::from_utf8(bytes)
+            PackedContent::Packed(bytes, _) => std::str::from_utf8(bytes)
                 .map_err(|_| Reason::from(format!("`{}` is not text in UTF-8", self.name)))?,
         };
         Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
@@ -397,8 +397,8 @@ impl Packed {
     /// Why they cannot be read, as a clause.
     pub(crate) fn bytes(&self, sources: &Sources) -> Result<Arc<[u8]>, Reason> {
         match &self.content {
-            Content::Packed(bytes, _) => Ok(bytes.clone()),
-            Content::File(file) => {
+            PackedContent::Packed(bytes, _) => Ok(bytes.clone()),
+            PackedContent::File(file) => {
                 let why = |it| Reason::from(format!("`{}` {it}", sources[*file].path));
                 sources.bytes(*file).map(Arc::from).map_err(why)
             }

@@ -11,12 +11,13 @@ use crate::{
     problem::Problem,
     resolve::{
         gotemplate::{
-            FunctionCall, GoData, GoError, GoHost, GoMap, GoValue, MarkedText, TemplateSet,
+            FunctionCall, GoData, GoError, GoHost, GoMap, GoValue, MarkedText, MissingKey,
+            TemplateSet,
         },
         helm::{
             builtin::{self, ApiVersions, KubeVersion},
             chart_files::ChartFiles,
-            package::{Content, Package, Packed},
+            package::{Package, Packed, PackedContent},
         },
     },
     scalar::{self, Dialect, Scalar, Value},
@@ -156,7 +157,7 @@ impl<'a> ChartRun<'a> {
             }
             // Notes are for people.
             if !file.ends_with("NOTES.txt") {
-                printed.push((template, text));
+                printed.push((template, text.without_no_value()));
             }
         }
         printed.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
@@ -290,8 +291,8 @@ impl<'a> ChartRun<'a> {
         }
         for file in package.files.iter().filter(|it| is_definition(&it.name)) {
             let documents = match &file.content {
-                Content::File(file) => self.sources.documents(*file, Dialect::Sigs).clone(),
-                Content::Packed(_, place) => {
+                PackedContent::File(file) => self.sources.documents(*file, Dialect::Sigs).clone(),
+                PackedContent::Packed(_, place) => {
                     let text = file.text(self.sources).unwrap_or_default();
                     let node = Node::new(Scalar::string(text), place.clone());
                     parse::embedded(self.sources, &node, Dialect::Sigs)
@@ -337,8 +338,8 @@ fn reads_files(sources: &Sources, package: &Package) -> bool {
 pub(super) fn text_of(sources: &Sources, file: &Packed) -> Result<MarkedText, Reason> {
     let text = file.text(sources)?;
     Ok(match &file.content {
-        Content::File(file) => MarkedText::file(text, *file),
-        Content::Packed(_, place) => MarkedText::value(text, place),
+        PackedContent::File(file) => MarkedText::file(text, *file),
+        PackedContent::Packed(_, place) => MarkedText::value(text, place),
     })
 }
 
@@ -477,6 +478,11 @@ const RANDOM: &[&str] = &[
 ];
 
 impl GoHost for HelmHost {
+    /// As in Go; it is taken out at the end.
+    fn missing(&self) -> MissingKey {
+        MissingKey::NoValue
+    }
+
     fn function(&self, call: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>> {
         Some(Ok(match call.name {
             // Without a cluster there is nothing to look up.

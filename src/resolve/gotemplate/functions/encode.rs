@@ -1,7 +1,8 @@
 //! Functions that encode and decode: YAML, JSON, base64, digests, paths.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sha2::{Digest as _, Sha256};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
 
 use super::{Called, Evaluated, FunctionCall, GoData, GoValue, MarkedText};
 use crate::{resolve::gotemplate::value::GoMap, tree::Node};
@@ -36,6 +37,9 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) => error.to_string(),
         }),
+        ("sha1sum", [_]) => text(&|it| hex(&Sha1::digest(it))),
+        ("sha512sum", [_]) => text(&|it| hex(&Sha512::digest(it))),
+        ("adler32sum", [_]) => text(&|it| adler32(it).to_string()),
         ("sha256sum", [_]) => text(&|it| hex(&Sha256::digest(it))),
         ("toJson" | "mustToJson", [value]) => call.string(json(&value.node(), true)),
         ("toRawJson" | "mustToRawJson", [value]) => call.string(json(&value.node(), false)),
@@ -63,6 +67,7 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
                 None => ".",
             })
         }),
+        ("clean" | "osClean", [_]) => call.str(0).and_then(|path| call.string(clean(path))),
         ("ext" | "osExt", [_]) => call.str(0).and_then(|path| {
             let name = path.rsplit('/').next().unwrap_or_default();
             call.string(name.rfind('.').map_or("", |at| &name[at..]))
@@ -80,6 +85,37 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
         }),
         _ => return None,
     })
+}
+
+/// `path.Clean`: the shortest path that leads to the same.
+fn clean(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|it| *it != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            part => parts.push(part),
+        }
+    }
+    let cleaned = parts.join("/");
+    match (rooted, cleaned.is_empty()) {
+        (true, _) => format!("/{cleaned}"),
+        (false, true) => ".".to_owned(),
+        (false, false) => cleaned,
+    }
+}
+
+/// RFC 1950
+fn adler32(text: &str) -> u32 {
+    let (a, b) = text.bytes().fold((1_u32, 0_u32), |(a, b), byte| {
+        let a = (a + u32::from(byte)) % 65_521;
+        (a, (b + a) % 65_521)
+    });
+    (b << 16) | a
 }
 
 /// Bytes in hexadecimal digits.

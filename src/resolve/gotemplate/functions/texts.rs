@@ -132,19 +132,24 @@ fn of_text(call: &FunctionCall<'_>) -> Called {
     })
 }
 
+/// Functions of regular expressions.
 fn of_pattern(call: &FunctionCall<'_>) -> Called {
     let name = call
         .name
         .strip_prefix("must")
         .map_or_else(|| call.name.to_owned(), |rest| rest[..1].to_lowercase() + &rest[1..]);
-    let pattern =
-        |index: usize| match regex::RegexBuilder::new(call.str(index)?).size_limit(1 << 20).build()
-        {
-            Ok(pattern) => Ok(pattern),
-            Err(_) => call.fail("the pattern is none"),
-        };
+    let read = |text: &str| regex::RegexBuilder::new(&of_go(text)).size_limit(1 << 20).build();
+    let pattern = |index: usize| match read(call.str(index)?) {
+        Ok(pattern) => Ok(pattern),
+        Err(_) => call.fail("the pattern is none"),
+    };
     Some(match &*name {
-        "regexMatch" => (|| call.bool(pattern(0)?.is_match(call.str(1)?)))(),
+        "regexMatch" => (|| match read(call.str(0)?) {
+            Ok(pattern) => call.bool(pattern.is_match(call.str(1)?)),
+            Err(_) if call.name.starts_with("must") => call.fail("the pattern is none"),
+            // Go matches nothing with what is no pattern.
+            Err(_) => call.bool(false),
+        })(),
         "regexFind" => (|| {
             let text = call.text(1)?;
             let found = pattern(0)?.find(text.as_str()).map(|it| it.range()).unwrap_or(0..0);
@@ -186,6 +191,59 @@ fn of_pattern(call: &FunctionCall<'_>) -> Called {
         "regexQuoteMeta" => (|| call.string(regex::escape(call.str(0)?)))(),
         _ => return None,
     })
+}
+
+/// A pattern as Go reads it: classes are of ASCII, and in brackets nothing is an operator but `-`.
+fn of_go(pattern: &str) -> String {
+    let mut read = String::with_capacity(pattern.len());
+    let mut chars = pattern.chars().peekable();
+    // Whether brackets are open, and whether what stood last in them is a class.
+    let (mut inside, mut class) = (false, false);
+    while let Some(char) = chars.next() {
+        let was_class = std::mem::take(&mut class);
+        match (char, inside) {
+            ('\\', _) => {
+                let escaped = chars.next().unwrap_or('\\');
+                let ascii = match escaped {
+                    'd' => "0-9",
+                    'w' => "0-9A-Za-z_",
+                    's' => r"\t\n\f\r ",
+                    _ => {
+                        read.extend(['\\', escaped]);
+                        continue;
+                    }
+                };
+                class = true;
+                read.push_str(&if inside { ascii.to_owned() } else { format!("[{ascii}]") });
+            }
+            ('[', false) => {
+                inside = true;
+                read.push('[');
+                read.extend(chars.next_if_eq(&'^'));
+                if chars.next_if_eq(&']').is_some() {
+                    read.push_str(r"\]");
+                }
+            }
+            ('[', true) if chars.peek() == Some(&':') => {
+                read.push('[');
+                for char in chars.by_ref() {
+                    read.push(char);
+                    if char == ']' {
+                        break;
+                    }
+                }
+                class = true;
+            }
+            (']', true) => {
+                inside = false;
+                read.push(']');
+            }
+            ('-', true) if was_class => read.push_str(r"\-"),
+            ('[' | '&' | '~', true) => read.extend(['\\', char]),
+            _ => read.push(char),
+        }
+    }
+    read
 }
 
 fn truncated(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
@@ -446,4 +504,25 @@ fn delimited(text: &str, delimiter: char) -> String {
         before = Some(it);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_go() {
+        for (pattern, yes, no) in [
+            (r"^[\w-\.]+$", "a-b.c", "a b"),
+            (r"^[[:alpha:]-z]+$", "a-z", "1"),
+            (r"^[a[&~]+$", "[&~", "]"),
+            (r"^[]a]$", "]", "b"),
+            (r"^[^]a]$", "b", "]"),
+            (r"^\d\s\w$", "1 a", "1 é"),
+            (r"^\.\[\]$", ".[]", "a[]"),
+        ] {
+            let read = regex::Regex::new(&of_go(pattern)).expect(pattern);
+            assert!(read.is_match(yes) && !read.is_match(no), "{pattern} as {read}");
+        }
+    }
 }
