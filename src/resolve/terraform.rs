@@ -138,6 +138,11 @@ impl Roots<'_> {
                         if made.body.get("addon_name").is_some_and(|it| it.unknown().is_some()) {
                             problems.extend(self.lists.remove(&module.dir));
                         }
+                        // A cluster that has the add-on is none of another root module's.
+                        if has_add_on(&made.body) {
+                            self.environment(&made.environment, &made.body.origin);
+                            names.insert(made.environment);
+                        }
                         continue;
                     }
                     names.insert(made.environment.clone());
@@ -157,7 +162,8 @@ impl Roots<'_> {
         problems.extend(module.elsewhere(sources, &understood));
         self.found.reached.files.extend(work.read.take());
         let installs = |it: &Installing<'_>| !it.is_object() && !it.is_add_on();
-        if !all.iter().any(installs) && understood.is_empty() && problems.is_empty() {
+        let is_nothing = !all.iter().any(installs) && understood.is_empty();
+        if is_nothing && names.is_empty() && problems.is_empty() {
             return;
         }
         for instance in &instances {
@@ -227,6 +233,13 @@ impl Roots<'_> {
         }
         Some(())
     }
+}
+
+/// Whether an add-on of EKS, or a module with some, is metrics-server's.
+fn has_add_on(body: &Node) -> bool {
+    let add_ons = ["addons", "cluster_addons"].iter().filter_map(|it| body.get(it));
+    body.str_at("addon_name") == Some("metrics-server")
+        || add_ons.into_iter().any(|it| it.get("metrics-server").is_some())
 }
 
 impl Installing<'_> {
