@@ -182,7 +182,7 @@ pub(crate) enum PatchKind {
     Json,
 }
 
-/// `object` with the patch in `text`, as `kubectl patch` has it.
+/// `object` with the patch in `text`, or that it is, as `kubectl patch` has it.
 ///
 /// # Errors
 /// What is no patch of that kind, or does not fit.
@@ -193,7 +193,13 @@ pub(crate) fn patched(
     kind: PatchKind,
 ) -> Result<Node, Box<Problem>> {
     let refused = || Box::new(Problem::refused(&text.origin, "this is not a patch of that type"));
-    let documents = parse::embedded(sources, text, Dialect::Sigs);
+    let documents = match text.as_scalar() {
+        Some(_) => parse::embedded(sources, text, Dialect::Sigs),
+        None => {
+            let document = parse::Document { root: Ok(text.clone()), repeated: Vec::new() };
+            parse::Documents { list: vec![document], template: None }
+        }
+    };
     let patch = documents.roots().next().filter(|it| it.as_map().is_some());
     match kind {
         PatchKind::Json => {

@@ -100,7 +100,9 @@ fn of_file(
     };
     let at = |range: Range<usize>| Origin::written(Span::new(file, range));
     for (what, at) in ansible::found(sources, file) {
-        add(what, true, "installed", "Ansible", at);
+        if !at.written_at().is_some_and(|it| is_read(dir, "", it)) {
+            add(what, true, "installed", "Ansible", at);
+        }
     }
     for (what, by, at) in manifest::found(sources, file) {
         add(what, true, "installed", by, at);

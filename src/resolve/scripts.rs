@@ -3,6 +3,7 @@
 //! Nothing is run. A variable is known that one place of the file sets, and a command that is not
 //! understood is left to the notes about what is not read.
 
+mod ansible;
 mod build;
 mod carriers;
 mod files;
@@ -37,22 +38,30 @@ use crate::{
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
     let mut found = Discovery::default();
     for (file, source) in context.sources.iter() {
-        let may = source.relevance == Relevance::Script
-            || source.relevance == Relevance::Subject && carriers::may_hold(context.sources, file);
-        if !may || layout.is_excluded(file) || command::is_aside(&source.path) {
+        let apart = layout.is_excluded(file) || command::is_aside(&source.path);
+        if apart || !matches!(source.relevance, Relevance::Script | Relevance::Subject) {
             continue;
         }
-        let (blocks, variables) = carriers::read(context.sources, file);
-        let sessions = blocks.iter().map(|it| Session::run(context, layout, file, &variables, it));
-        for (environment, reached) in build::together(&source.path, sessions.collect()) {
-            // What is applied where it lies is judged there.
-            let empty = environment.objects.is_empty() && environment.releases.is_empty();
-            if empty && environment.problems.is_empty() {
-                continue;
+        let mut add = |sessions: Vec<Session<'_>>| {
+            for (environment, reached) in build::together(&source.path, sessions) {
+                // What is applied where it lies is judged there.
+                let empty = environment.objects.is_empty() && environment.releases.is_empty();
+                if empty && environment.problems.is_empty() {
+                    continue;
+                }
+                found.environments.push(environment);
+                found.reached.files.extend(reached.files);
+                found.reached.dirs.extend(reached.dirs);
             }
-            found.environments.push(environment);
-            found.reached.files.extend(reached.files);
-            found.reached.dirs.extend(reached.dirs);
+        };
+        if carriers::may_hold(context.sources, file) {
+            let (blocks, variables) = carriers::read(context.sources, file);
+            let run = |it| Session::run(context, layout, file, &variables, it);
+            add(blocks.iter().map(run).collect());
+        } else if !ansible::tasks(context.sources, file).is_empty() {
+            let known = ansible::AnsibleVariables::of(context.sources, file);
+            let variables = known.of_shell();
+            add(vec![ansible::run(context, layout, file, &variables, &known)]);
         }
     }
     found
@@ -156,6 +165,10 @@ struct Session<'a> {
     /// What the commands write, by the names of files.
     made: BTreeMap<String, (Content, Vec<Span>)>,
     steps: Vec<CommandStep>,
+    /// How many conditions there were.
+    conditions: usize,
+    /// The conditions around all commands of a text.
+    around: Vec<(usize, usize)>,
     /// The branch and the place of the command that runs, and those that print what it reads.
     branch: Vec<(usize, usize)>,
     at: Vec<Span>,
@@ -165,6 +178,32 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    fn new(
+        context: &'a Context<'a>,
+        layout: &'a Layout<'a>,
+        file: FileId,
+        variables: &'a ShellVariables,
+        name: String,
+    ) -> Self {
+        Self {
+            context,
+            layout,
+            scope: ShellScope { sources: context.sources, variables },
+            name,
+            file,
+            dirs: Vec::new(),
+            repositories: BTreeMap::new(),
+            made: BTreeMap::new(),
+            steps: Vec::new(),
+            conditions: 0,
+            around: Vec::new(),
+            branch: Vec::new(),
+            at: Vec::new(),
+            reached: Reached::default(),
+            local: None,
+        }
+    }
+
     fn run(
         context: &'a Context<'a>,
         layout: &'a Layout<'a>,
@@ -172,40 +211,27 @@ impl<'a> Session<'a> {
         variables: &'a ShellVariables,
         block: &CommandBlock,
     ) -> Self {
-        let mut session = Self {
-            context,
-            layout,
-            scope: ShellScope { sources: context.sources, variables },
-            name: block.name.clone(),
-            file,
-            dirs: Vec::new(),
-            repositories: BTreeMap::new(),
-            made: BTreeMap::new(),
-            steps: Vec::new(),
-            branch: Vec::new(),
-            at: Vec::new(),
-            reached: Reached::default(),
-            local: block.local.clone(),
-        };
+        let mut session = Self::new(context, layout, file, variables, block.name.clone());
+        session.local.clone_from(&block.local);
         let own = source::parent(&context.sources[file].path);
-        let mut before = 0;
         for part in &block.parts {
             session.dirs = vec![own.to_owned(), String::new()];
             if let Some(dir) = &part.dir {
                 session.enter(dir);
             }
-            let text = part.code.as_scalar().map_or("", |it| &*it.text);
-            let commands = shell::commands(text, part.braces);
-            session.commands(&part.code, &commands, before);
-            // Numbers of conditions are those of one part.
-            before += 1 + commands.len() * 2;
+            session.commands(&part.code, part.braces);
         }
         session
     }
 
-    fn commands(&mut self, code: &Node, commands: &[ShellCommand], before: usize) {
+    /// Runs the commands in `code`.
+    fn commands(&mut self, code: &Node, braces: bool) {
+        let commands = shell::commands(code.as_scalar().map_or("", |it| &*it.text), braces);
+        // Numbers of conditions are those of one text.
+        let before = self.conditions;
+        self.conditions += 1 + commands.len() * 2;
         let mut output = Content::Unknown;
-        for command in commands {
+        for command in &commands {
             let input = match (&command.document, command.piped) {
                 (Some((document, filled)), _) => self.document(code, document, *filled),
                 (None, true) => output,
@@ -220,7 +246,8 @@ impl<'a> Session<'a> {
                 let at = parse::part(self.context.sources, code, range);
                 self.at.extend(at.written_at());
             }
-            self.branch = command.branch.iter().map(|(id, arm)| (id + before, *arm)).collect();
+            let own = command.branch.iter().map(|(id, arm)| (id + before, *arm));
+            self.branch = self.around.iter().copied().chain(own).collect();
             output = self.command(code, command, input);
             if let Some(file) = &command.output {
                 let file = self.scope.argument(code, file);
@@ -365,7 +392,7 @@ mod tests {
 
     /// What is found in a repository, but for what upstream has by default and what is expected in a
     /// local cluster: `rule path:line`.
-    fn findings(files: &str) -> Vec<String> {
+    pub(super) fn findings(files: &str) -> Vec<String> {
         let sources = fixture(files);
         let (_, clusters) = analyze(&sources, &Config::default());
         let shown = |it: Finding| {

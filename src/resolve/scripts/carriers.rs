@@ -223,7 +223,8 @@ fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec
     blocks
 }
 
-fn set(value: &Node, name: &str, variables: &mut ShellVariables) {
+/// Notes what `name` is set to.
+pub(super) fn set(value: &Node, name: &str, variables: &mut ShellVariables) {
     let Some(scalar) = value.as_scalar() else { return variables.set(name, None) };
     let text = &*scalar.text;
     let pieces = shell::words(&format!("\"{}\"", text.replace('"', "\\\""))).into_iter().next();

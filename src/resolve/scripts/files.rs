@@ -44,8 +44,11 @@ impl Session<'_> {
 
     /// What a file is called that commands write.
     pub(super) fn key(&self, file: &ShellArgument) -> Option<String> {
-        let text = file.text.as_deref()?;
-        self.paths(file).into_iter().next().or_else(|| Some(text.to_owned()))
+        if file.text.is_none() {
+            // Whatever it is, it is what is called the same elsewhere.
+            return (!file.raw.is_empty()).then(|| file.raw.replace(' ', ""));
+        }
+        self.paths(file).into_iter().next().or_else(|| file.text.clone())
     }
 
     pub(super) fn write(&mut self, file: &ShellArgument, content: Content) {

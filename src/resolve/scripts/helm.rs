@@ -126,13 +126,7 @@ impl Session<'_> {
         let namespace = namespace.map_or("default", |it| it.text().unwrap_or("kube-system"));
         let name = name.unwrap_or_else(|| text.rsplit('/').next().unwrap_or(text).to_owned());
         let mut release = reference.release("script", name, namespace, values, &chart.origin);
-        // What metrics-server's own documentation calls the repository of its chart.
-        if release.family.is_none()
-            && repository.is_none()
-            && text == "metrics-server/metrics-server"
-        {
-            release.family = Some(Family::KubernetesSigs);
-        }
+        release = self::named(release);
         if let Some(renderer) = options.value("--post-renderer") {
             let why: Reason = "what a post-renderer makes of its objects is not known".into();
             problems.push(Problem::unresolved(&renderer.origin, &*why));
@@ -222,6 +216,14 @@ impl Session<'_> {
         }
         Some(values)
     }
+}
+
+/// `release`, whose chart is known by the alias that metrics-server's own documentation gives to the
+/// repository of its chart.
+pub(super) fn named(release: Release) -> Release {
+    let is_it = release.repository.is_none() && release.chart == "metrics-server/metrics-server";
+    let family = release.family.or(is_it.then_some(Family::KubernetesSigs));
+    Release { family, ..release }
 }
 
 const UNTOLD: &str = "this is filled in when the command runs";

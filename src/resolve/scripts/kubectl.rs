@@ -35,7 +35,7 @@ pub(super) const SWITCHES: &[&str] = &[
 #[derive(Debug, Clone)]
 pub(super) struct ObjectPatch {
     /// Its kind as a command names it: `deployment`, `deploy`, `deployments.apps`.
-    kind: String,
+    pub kind: String,
     pub name: String,
     pub namespace: Option<String>,
     pub patch: Node,

@@ -86,6 +86,8 @@ pub(super) struct ShellArgument {
     pub text: Option<String>,
     /// What of it comes before the first part that nobody can tell.
     pub head: String,
+    /// What stands there.
+    pub raw: String,
     /// Whether it may be any number of words.
     pub wild: bool,
     /// Where it is written.
@@ -95,6 +97,13 @@ pub(super) struct ShellArgument {
 }
 
 impl ShellArgument {
+    /// One that is `text`, as something at `origin` says.
+    pub(super) fn plain(text: &str, origin: &Origin) -> Self {
+        let (text, origin) = (text.to_owned(), origin.clone());
+        let (head, raw) = (text.clone(), text.clone());
+        Self { text: Some(text), head, raw, wild: false, origin, place: None }
+    }
+
     /// Its text, if that is no path in a place that is known only where the program runs.
     pub(super) fn text(&self) -> Option<&str> {
         self.text.as_deref().filter(|it| !it.starts_with([HERE, ROOT]))
@@ -108,13 +117,8 @@ impl ShellArgument {
             None => self.origin.clone(),
         };
         let cut = |it: &str| it.get(length..).unwrap_or_default().to_owned();
-        Self {
-            text: self.text.as_deref().map(cut),
-            head: cut(&self.head),
-            wild: false,
-            origin,
-            place,
-        }
+        let text = self.text.as_deref().map(cut);
+        Self { text, head: cut(&self.head), raw: String::new(), wild: false, origin, place }
     }
 
     /// It as a value.
@@ -201,38 +205,27 @@ impl ShellScope<'_> {
     /// The text of a word, all its parts together.
     fn join(&self, code: &Node, word: &Word, depth: usize) -> ShellArgument {
         let origin = self.place(code, word);
+        let slice = code.as_scalar().and_then(|it| it.text.get(word.range.clone()));
+        let raw = slice.unwrap_or_default().to_owned();
         if let Some(text) = word.literal() {
-            let slice = code.as_scalar().and_then(|it| it.text.get(word.range.clone()));
             let place = (slice == Some(text)).then(|| (code.clone(), word.range.clone()));
-            let text = text.to_owned();
-            return ShellArgument {
-                head: text.clone(),
-                text: Some(text),
-                wild: false,
-                origin,
-                place,
-            };
+            return ShellArgument { raw, place, ..ShellArgument::plain(text, &origin) };
         }
-        let (mut text, mut from) = (String::new(), None);
+        let (mut text, mut from) = (Some(String::new()), None);
+        let mut head = String::new();
         for (piece, _) in &word.pieces {
-            match self.piece(piece, depth) {
-                Some((part, place)) => {
-                    text += &part;
-                    from = from.or(place);
-                }
-                None => {
-                    return ShellArgument {
-                        text: None,
-                        head: text,
-                        wild: false,
-                        origin,
-                        place: None,
-                    };
-                }
-            }
+            let Some((part, place)) = self.piece(piece, depth) else {
+                text = None;
+                break;
+            };
+            head += &part;
+            from = from.or(place);
+        }
+        if let Some(text) = &mut text {
+            text.clone_from(&head);
         }
         let origin = from.map_or(origin.clone(), |it| it.over(Via::Values, &origin));
-        ShellArgument { head: text.clone(), text: Some(text), wild: false, origin, place: None }
+        ShellArgument { text, head, raw, wild: false, origin, place: None }
     }
 
     /// What a part of a word comes to, and where that is written if it is filled in.
@@ -266,9 +259,9 @@ impl ShellScope<'_> {
 /// The directory that every shell or pipeline calls `name`.
 fn place(name: &str) -> Option<char> {
     match name {
-        "PWD" => Some('.'),
+        "PWD" | "role_path" | "playbook_dir" => Some('.'),
         "GITHUB_WORKSPACE" | "CI_PROJECT_DIR" | "ROOT_DIR" | "WORKSPACE" => Some(ROOT),
-        "CURDIR" | "TASKFILE_DIR" | "playbook_dir" => Some(HERE),
+        "CURDIR" | "TASKFILE_DIR" => Some(HERE),
         _ => None,
     }
 }

@@ -1,0 +1,473 @@
+//! Tasks of Ansible: `kubernetes.core.helm` and `k8s`, files that are put somewhere to be applied, and
+//! commands.
+//!
+//! Variables are known that one place defines: the defaults of the role, `group_vars`, the play.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{
+    Content, Session,
+    build::Doing,
+    carriers,
+    kubectl::ObjectPatch,
+    values::{ShellArgument, ShellVariables},
+};
+use crate::{
+    parse,
+    problem::Problem,
+    resolve::{
+        context::Context,
+        helm,
+        helm::strvals,
+        install::{self, ChartReference},
+        kustomize::PatchKind,
+        layout::{self, Layout},
+        shell,
+        template::{self, Hole},
+    },
+    scalar::Dialect,
+    source::{self, FileId, Sources},
+    tree::{Kind, Map, Node, Via},
+};
+
+/// Where plays and blocks hold tasks.
+const TASKS: &[&str] =
+    &["pre_tasks", "tasks", "block", "rescue", "always", "post_tasks", "handlers"];
+
+/// How deep blocks may stand in one another, and variables in variables.
+const MAX_DEPTH: usize = 8;
+
+/// How many items of a loop are followed.
+const MAX_ITEMS: usize = 50;
+
+/// What variables hold, by name: `None` where several places say something else.
+#[derive(Debug, Default, Clone)]
+pub(super) struct AnsibleVariables(BTreeMap<String, Option<Node>>);
+
+/// The tasks in `file`, if it holds any.
+pub(super) fn tasks(sources: &Sources, file: FileId) -> &[Node] {
+    let path = &sources[file].path;
+    if !layout::is_yaml(path) || !sources.text(file).contains("- ") {
+        return &[];
+    }
+    let root = sources.documents(file, Dialect::Sigs).roots().next();
+    let is_task = |it: &Node| {
+        let names = ["hosts", "block", "name", "when", "loop", "tags"];
+        names.iter().any(|key| it.get(key).is_some())
+    };
+    root.map(Node::items).filter(|it| it.first().is_some_and(is_task)).unwrap_or_default()
+}
+
+/// What the tasks in `file` come to.
+pub(super) fn run<'a>(
+    context: &'a Context<'a>,
+    layout: &'a Layout<'a>,
+    file: FileId,
+    variables: &'a ShellVariables,
+    known: &AnsibleVariables,
+) -> Session<'a> {
+    let mut session = Session::new(context, layout, file, variables, String::new());
+    let own = source::parent(&context.sources[file].path);
+    let role = source::parent(own);
+    let places = [format!("{role}/files"), format!("{role}/templates"), role.to_owned()];
+    let beside = [own.to_owned(), format!("{own}/files"), format!("{own}/templates")];
+    session.dirs = places.into_iter().chain(beside).chain([String::new()]).collect();
+    for dir in &mut session.dirs {
+        *dir = dir.trim_start_matches('/').to_owned();
+    }
+    session.tasks(tasks(context.sources, file), known, 0);
+    session
+}
+
+impl AnsibleVariables {
+    /// The variables of the tasks in `file`.
+    pub(super) fn of(sources: &Sources, file: FileId) -> Self {
+        let path = &*sources[file].path;
+        let role = source::parent(source::parent(path));
+        let mut defaults = Self::default();
+        let mut others = Self::default();
+        for (other, it) in sources.iter().filter(|(_, it)| layout::is_yaml(&it.path)) {
+            let dir = source::parent(&it.path);
+            let is_in =
+                |name: &str| source::join(role, name).is_some_and(|it| source::is_within(dir, &it));
+            let inventory = dir.split('/').any(|it| it == "group_vars" || it == "host_vars");
+            let into = match () {
+                () if is_in("defaults") => &mut defaults,
+                () if inventory || is_in("vars") => &mut others,
+                () => continue,
+            };
+            for root in sources.documents(other, Dialect::Sigs).roots() {
+                root.entries().for_each(|(name, entry)| into.add(name, &entry.value));
+            }
+        }
+        for node in tasks(sources, file).iter().flat_map(Node::walk) {
+            for key in ["vars", "set_fact", "ansible.builtin.set_fact"] {
+                let entries = node.get(key).into_iter().flat_map(Node::entries);
+                entries.for_each(|(name, entry)| others.add(name, &entry.value));
+            }
+            if let Some(name) = node.str_at("register") {
+                others.0.insert(name.to_owned(), None);
+            }
+        }
+        defaults.0.extend(others.0);
+        Self(defaults.0)
+    }
+
+    fn add(&mut self, name: &str, value: &Node) {
+        match self.0.get_mut(name) {
+            None => drop(self.0.insert(name.to_owned(), Some(value.clone()))),
+            Some(known) if known.as_ref().is_some_and(|it| it.to_json() == value.to_json()) => {}
+            Some(known) => *known = None,
+        }
+    }
+
+    /// Those that are text, for commands.
+    pub(super) fn of_shell(&self) -> ShellVariables {
+        let mut variables = ShellVariables::default();
+        for (name, value) in &self.0 {
+            match value {
+                Some(value) => carriers::set(value, name, &mut variables),
+                None => variables.set(name, None),
+            }
+        }
+        variables
+    }
+
+    /// `node` with what its expressions come to; unknown where nobody can tell.
+    fn fill(&self, node: &Node, depth: usize) -> Node {
+        node.rewrite(&mut |node| {
+            let text = &*node.as_scalar()?.text;
+            if !text.contains("{{") && !text.contains("{%") {
+                return None;
+            }
+            let why = || format!("`{text}` is filled in when Ansible runs").into();
+            if text.contains("{%") || depth > MAX_DEPTH {
+                return Some(Node::new(Kind::Unknown(why()), node.origin.clone()));
+            }
+            let ranges = template::between(text, "{{", "}}");
+            let filled = |expression: &str| self.value(expression, depth);
+            if let [range] = &*ranges
+                && range.len() == text.trim().len()
+            {
+                return Some(match filled(&text[range.clone()]) {
+                    Some(value) => {
+                        let span = node.origin.written_at();
+                        value.map_origins(&|it| it.through(Via::Values, span))
+                    }
+                    None => Node::new(Kind::Unknown(why()), node.origin.clone()),
+                });
+            }
+            let hole = |range: std::ops::Range<usize>| {
+                let fill = filled(&text[range.clone()]).filter(|it| it.as_scalar().is_some());
+                let bare = fill.map(|it| {
+                    let text = it.as_scalar().map_or("", |it| &*it.text).to_owned();
+                    Node::new(crate::scalar::Scalar::plain(text), it.origin)
+                });
+                Hole { range, fill: bare.ok_or_else(why) }
+            };
+            let holes: Vec<Hole> = ranges.into_iter().map(hole).collect();
+            Some(template::fill(node, &holes))
+        })
+    }
+
+    /// What an expression between braces comes to, if that is a variable.
+    fn value(&self, expression: &str, depth: usize) -> Option<Node> {
+        let inner = expression.trim_start_matches("{{").trim_end_matches("}}");
+        let inner = inner.trim_matches(['-', ' ']);
+        let (path, filter) = inner.split_once('|').unwrap_or((inner, ""));
+        let (path, filter) = (path.trim(), filter.trim());
+        let (name, rest) = path.split_once('.').map_or((path, None), |(it, rest)| (it, Some(rest)));
+        let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '.';
+        let passes = matches!(filter, "" | "string" | "int" | "bool" | "trim");
+        if !path.chars().all(is_name) || !(passes || filter.starts_with("default(")) {
+            return None;
+        }
+        let value = self.0.get(name)?.as_ref()?;
+        let value = rest.map_or(Some(value), |rest| value.at(rest))?;
+        Some(self.fill(value, depth + 1))
+    }
+}
+
+static LOOKUP: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"lookup\(\s*['"](?:ansible\.builtin\.)?(file|template|url)['"]\s*,\s*['"]([^'"]+)['"]"#,
+    )
+    .ok()
+});
+
+impl Session<'_> {
+    fn tasks(&mut self, tasks: &[Node], known: &AnsibleVariables, depth: usize) {
+        for task in tasks.iter().filter(|_| depth < MAX_DEPTH) {
+            let around = self.around.len();
+            if task.get("when").is_some() {
+                self.conditions += 1;
+                self.around.push((self.conditions, 0));
+            }
+            for inner in TASKS {
+                self.tasks(task.items_at(inner), known, depth + 1);
+            }
+            let looped = ["loop", "with_items"].into_iter().find_map(|it| task.get(it));
+            let items = looped.map(|it| known.fill(it, 0));
+            match items.as_ref().map(Node::items).filter(|it| !it.is_empty()) {
+                Some(items) => {
+                    for item in items.iter().take(MAX_ITEMS) {
+                        let mut known = known.clone();
+                        known.0.insert("item".to_owned(), Some(item.clone()));
+                        self.task(task, &known);
+                    }
+                }
+                None => self.task(task, known),
+            }
+            self.around.truncate(around);
+        }
+    }
+
+    fn task(&mut self, task: &Node, known: &AnsibleVariables) {
+        for (name, entry) in task.entries() {
+            self.at = task.origin.written_at().into_iter().collect();
+            self.branch.clone_from(&self.around);
+            let module = name.rsplit('.').next().unwrap_or(name);
+            let (raw, filled) = (&entry.value, known.fill(&entry.value, 0));
+            let absent = filled.str_at("state") == Some("absent");
+            match module {
+                "helm" if !absent => self.helm_module(&filled),
+                "helm_repository" => {
+                    let (name, url) = (filled.str_at("name"), filled.at("repo_url"));
+                    if let (Some(name), Some(url)) = (name, url) {
+                        self.repositories.insert(name.to_owned(), url.clone());
+                    }
+                }
+                "k8s" if !absent => self.k8s_module(raw, &filled, known),
+                "k8s_json_patch" => {
+                    self.object_patch(&filled, filled.get("patch"), PatchKind::Json)
+                }
+                "get_url" | "copy" | "template" => self.put(module, raw, known),
+                "command" | "shell" => {
+                    let code = ["cmd", "_raw_params"].into_iter().find_map(|it| raw.get(it));
+                    let code = code.unwrap_or(raw);
+                    self.commands(code, true);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn helm_module(&mut self, it: &Node) {
+        let field = |names: [&str; 2]| names.into_iter().find_map(|name| it.get(name));
+        let Some(chart) = it.get("chart_ref").filter(|it| it.as_str().is_some()) else { return };
+        let text = chart.as_str().unwrap_or_default();
+        let mut problems = Vec::new();
+        let mut values = Node::new(Map::default(), it.origin.clone());
+        // Files come first (`plugins/modules/helm.py`).
+        for entry in it.items_at("values_files") {
+            let file = self.argument_of(entry);
+            let read = self.values_of(&file);
+            let read = install::layer(read, &entry.origin, &mut problems);
+            values = helm::merge(&values, &read);
+        }
+        if let Some(own) = field(["release_values", "values"]).filter(|it| !it.is_null()) {
+            values = helm::merge(&values, own);
+        }
+        for entry in it.items_at("set_values") {
+            let strings = entry.str_at("value_type") == Some("string");
+            let Some(value) = entry.get("value") else { continue };
+            let set = match value.as_str() {
+                Some(text)
+                    if matches!(entry.str_at("value_type"), None | Some("raw" | "string")) =>
+                {
+                    strvals::set(&mut values, text, strings, &value.origin)
+                }
+                _ => {
+                    let why = "what this sets is not read";
+                    values = helm::merge(&values, &Node::unknown_value(why, &value.origin));
+                    Ok(())
+                }
+            };
+            if let Err(why) = set {
+                problems.push(Problem::refused(&value.origin, format!("Helm refuses this: {why}")));
+            }
+        }
+        let place = self.argument_of(chart);
+        let directory = self.paths(&place).into_iter().find(|it| self.context.sources.is_chart(it));
+        let alias = text.split_once('/').map(|(alias, _)| alias);
+        let repository = it.get("chart_repo_url").cloned();
+        let repository = repository.or_else(|| self.repositories.get(alias?).cloned());
+        let reference = ChartReference {
+            name: directory.as_deref().unwrap_or(text),
+            repository: repository.as_ref(),
+            directory: directory.as_deref(),
+            version: it.get("chart_version").cloned(),
+        };
+        let name = field(["release_name", "name"]).and_then(Node::as_str);
+        let namespace = field(["release_namespace", "namespace"]);
+        let namespace = namespace.map_or("default", |it| it.as_str().unwrap_or("kube-system"));
+        let name = name.unwrap_or_else(|| source::file_name(text));
+        let release = reference.release("ansible", name, namespace, values, &chart.origin);
+        let release = super::helm::named(release);
+        self.did(Doing::Release(Box::new(release), problems));
+    }
+
+    fn k8s_module(&mut self, raw: &Node, filled: &Node, known: &AnsibleVariables) {
+        let definition = ["definition", "resource_definition", "inline"].into_iter();
+        let definition = definition.filter_map(|it| Some((raw.get(it)?, filled.get(it)?))).next();
+        if filled.str_at("state") == Some("patched") {
+            let definition = definition.map(|(_, it)| it);
+            return self.object_patch(filled, definition, PatchKind::Strategic);
+        }
+        if let Some((raw, filled)) = definition {
+            let text = raw.as_str().unwrap_or_default();
+            if let Some(found) = LOOKUP.as_ref().and_then(|it| it.captures(text)) {
+                let [way, path] = [1, 2].map(|it| found.get(it).map_or("", |it| it.as_str()));
+                let place = ShellArgument::plain(path, &raw.origin);
+                let content = match way {
+                    "url" => Content::Url(place),
+                    "template" => self.template(&place, known),
+                    _ => Content::Path(place),
+                };
+                return self.apply(&content);
+            }
+            let objects = match filled.as_str() {
+                Some(_) => parse::embedded(self.context.sources, filled, Dialect::Sigs)
+                    .roots()
+                    .cloned()
+                    .collect(),
+                None if filled.as_list().is_some() => filled.items().to_vec(),
+                None => vec![filled.clone()],
+            };
+            return self.apply(&Content::Objects(objects));
+        }
+        let template = raw.get("template").map(|it| it.get("path").unwrap_or(it));
+        if let Some(place) = template {
+            let place = self.argument_of(place);
+            let content = self.template(&place, known);
+            self.apply(&content);
+        }
+        if let Some(place) = raw.get("src") {
+            let place = self.argument_of(place);
+            let content = self.taken(&place);
+            self.apply(&content);
+        }
+    }
+
+    fn object_patch(&mut self, of: &Node, patch: Option<&Node>, way: PatchKind) {
+        let Some(patch) = patch else { return };
+        let said = |own: &str, inner: &str| {
+            of.str_at(own).or_else(|| patch.str_at(inner)).map(str::to_owned)
+        };
+        let Some(kind) = said("kind", "kind") else { return };
+        let Some(name) = said("name", "metadata.name") else { return };
+        let namespace = said("namespace", "metadata.namespace");
+        let patch = ObjectPatch { kind, name, namespace, patch: patch.clone(), way };
+        self.did(Doing::Patch(Box::new(patch)));
+    }
+
+    /// Notes what a task writes to a node.
+    fn put(&mut self, module: &str, it: &Node, known: &AnsibleVariables) {
+        let Some(into) = it.get("dest") else { return };
+        let from = ["url", "src"].into_iter().find_map(|key| it.get(key));
+        let content = match (from, it.get("content")) {
+            (Some(url), _) if module == "get_url" => Content::Url(self.argument_of(url)),
+            (Some(from), _) if module == "template" => {
+                let place = self.argument_of(from);
+                self.template(&place, known)
+            }
+            (Some(from), _) => Content::Path(self.argument_of(from)),
+            (None, Some(content)) => {
+                let filled = known.fill(content, 0);
+                let documents = parse::embedded(self.context.sources, &filled, Dialect::Sigs);
+                Content::Objects(documents.roots().cloned().collect())
+            }
+            (None, None) => return,
+        };
+        let into = self.argument_of(into);
+        self.write(&into, content);
+    }
+
+    /// The objects of a template, filled in.
+    fn template(&mut self, place: &ShellArgument, known: &AnsibleVariables) -> Content {
+        let sources = self.context.sources;
+        let Some(file) = self.paths(place).iter().find_map(|it| sources.find(it)) else {
+            return Content::Unknown;
+        };
+        let documents = sources.documents(file, Dialect::Sigs);
+        if documents.error().is_some() || documents.template.is_some() {
+            return Content::Path(place.clone());
+        }
+        self.reached.files.insert(file);
+        Content::Objects(layout::objects(documents.roots()).map(|it| known.fill(it, 0)).collect())
+    }
+
+    /// A text of a task as a word of a command.
+    fn argument_of(&self, node: &Node) -> ShellArgument {
+        let word = node.as_str().and_then(|it| shell::words(it).into_iter().next());
+        self.scope.argument(node, &word.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resolve::scripts::tests::findings;
+
+    const HELM: &str =
+        "kubernetes.core.helm: {name: metrics-server, release_namespace: kube-system,
+    chart_ref: metrics-server/metrics-server, chart_version: 3.12.2,";
+
+    #[test]
+    fn a_role_has_its_defaults_unless_another_place_says_more() {
+        let values = "values: {args: ['--metric-resolution={{ resolution }}']}";
+        let role = format!(
+            "\n//- roles/ms/tasks/main.yml\n- name: x\n  {HELM} {values}}}\n//- roles/ms/defaults/main.yml\nresolution: 5s\n"
+        );
+        let small = "metric-resolution-too-small";
+        assert_eq!(findings(&role), [format!("{small} roles/ms/defaults/main.yml:1")]);
+        let all = format!("{role}//- group_vars/all.yml\nresolution: 6s\n");
+        assert_eq!(findings(&all), [format!("{small} group_vars/all.yml:1")]);
+        let two = format!("{all}//- group_vars/x.yml\nresolution: 20s\n");
+        assert!(findings(&two).iter().all(|it| !it.starts_with(small)));
+    }
+
+    #[test]
+    fn a_loop_installs_each_of_its_items() {
+        let found = findings(
+            "
+            //- site.yml
+            - hosts: all
+              tasks:
+              - kubernetes.core.helm:
+                  name: '{{ item.name }}'
+                  chart_ref: '{{ item.chart }}'
+                  chart_version: '{{ item.version }}'
+                  release_namespace: kube-system
+                  release_values: '{{ item.values }}'
+                loop:
+                - {name: cilium, chart: cilium/cilium, version: 1.16.0, values: {}}
+                - name: metrics-server
+                  chart: metrics-server/metrics-server
+                  version: 3.12.2
+                  values: {args: [--kubelet-insecure-tls]}
+            ",
+        );
+        assert_eq!(found, ["kubelet-insecure-tls site.yml:14"]);
+    }
+
+    #[test]
+    fn what_is_put_somewhere_is_what_is_applied_there() {
+        let url = "https://github.com/kubernetes-sigs/metrics-server/releases/download/v0.7.2/components.yaml";
+        let patch = r#"command: kubectl -n kube-system patch deploy metrics-server --type=json -p '[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--kubelet-insecure-tls"}]'"#;
+        for apply in [
+            format!(
+                "get_url: {{url: '{url}', dest: '{{{{ dir }}}}/ms.yaml'}}\n- shell: kubectl apply -f {{{{dir}}}}/ms.yaml"
+            ),
+            format!("kubernetes.core.k8s:\n    src: {url}"),
+            format!("ansible.builtin.shell: curl -L {url} | kubectl apply -f -"),
+        ] {
+            let tasks = format!("\n//- tasks/ms.yml\n- name: x\n  {apply}\n- {patch}\n");
+            let line = tasks.lines().count() - 2;
+            let expected = format!("kubelet-insecure-tls tasks/ms.yml:{line}");
+            assert_eq!(findings(&tasks), [expected], "{apply}");
+            assert_eq!(findings(&format!("{tasks}  when: insecure\n")), [""; 0], "{apply}");
+        }
+    }
+}
