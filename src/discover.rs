@@ -38,7 +38,7 @@ pub(crate) fn is_candidate(path: &str) -> bool {
 
 /// Lists the repository at `root` and reads, in the walker's threads, what can matter.
 ///
-/// What git ignores is not there. Hidden directories other than `.github` are listed, since
+/// What git ignores is not there. Hidden directories other than [`PIPELINES`] are listed, since
 /// something may refer into them, but not looked into. So are other repositories inside of this one,
 /// which have a `.git` of their own: what they deploy is not this one's, but a submodule may hold
 /// what this one builds. Neither is so for what `named` names and what lies below that, paths
@@ -332,9 +332,13 @@ fn path_of(error: &ignore::Error) -> Option<&Path> {
     }
 }
 
-/// Whether a path leads through a hidden directory other than `.github`.
+/// Hidden directories with pipelines, which may install something.
+const PIPELINES: [&str; 6] =
+    [".github", ".circleci", ".gitlab", ".buildkite", ".woodpecker", ".azure-pipelines"];
+
+/// Whether a path leads through a hidden directory other than [`PIPELINES`].
 fn is_hidden(path: &str) -> bool {
-    source::parent(path).split('/').any(|it| it.starts_with('.') && it != ".github")
+    source::parent(path).split('/').any(|it| it.starts_with('.') && !PIPELINES.contains(&it))
 }
 
 /// Whether a directory or file is hidden, or lies in what is.

@@ -52,7 +52,15 @@ pub(crate) fn maker(sources: &Sources, path: &str) -> Option<FileId> {
 /// Whether the file at `path` is a script, or a pipeline with commands in it.
 pub(crate) fn runs_commands(path: &str) -> bool {
     let name = source::file_name(path);
-    let in_pipelines = [".github/", ".circleci/", ".gitlab/", ".buildkite/", ".tekton/"];
+    let in_pipelines = [
+        ".github/",
+        ".circleci/",
+        ".gitlab/",
+        ".buildkite/",
+        ".woodpecker/",
+        ".azure-pipelines/",
+        ".tekton/",
+    ];
     let stem = name.trim_start_matches('.').split('.').next().unwrap_or_default();
     let pipelines = ["gitlab-ci", "travis", "drone", "woodpecker", "cloudbuild", "buildspec"];
     is_script(path)

@@ -101,6 +101,9 @@ impl CommandLine {
                 continue;
             }
             let head = argument.head.as_str();
+            if head == "--" {
+                continue;
+            }
             if !head.starts_with('-') || head == "-" {
                 options.positional.push(argument.clone());
                 continue;
@@ -265,7 +268,11 @@ impl<'a> Session<'a> {
             it.head.contains('=') && !it.head.starts_with('-')
                 || it.text().is_some_and(|it| WRAPPERS.contains(&it))
         };
-        let skipped = arguments.iter().take_while(is_before).count();
+        let mut skipped = arguments.iter().take_while(is_before).count();
+        let mut words = arguments[skipped..].iter().map(ShellArgument::text);
+        if [words.next(), words.next()] == [Some(Some("minikube")), Some(Some("kubectl"))] {
+            skipped += 1;
+        }
         let Some((program, arguments)) = arguments[skipped..].split_first() else {
             return input;
         };

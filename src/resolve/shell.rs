@@ -262,7 +262,9 @@ impl<'t> Lexer<'t> {
         loop {
             let rest = self.rest();
             let first = rest.chars().next()?;
-            if let Some(breaks) = ["\\\n", "\\\r\n"].iter().find(|it| rest.starts_with(**it)) {
+            if let Some(breaks) =
+                ["\\\n", "\\\r\n", "`\n", "`\r\n"].iter().find(|it| rest.starts_with(**it))
+            {
                 self.at += breaks.len();
             } else if first == '\n' {
                 if let Some((end, filled, tabs)) = self.documents.pop() {

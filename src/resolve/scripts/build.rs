@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{ObjectPatch, Session};
 use crate::{
+    data::words::LASTING,
     problem::Problem,
+    relevance::is_script,
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Object, Release, Unit},
@@ -20,6 +22,15 @@ use crate::{
 
 /// The environments of the blocks of the file at `path`: one of all that can be of one cluster.
 pub(super) fn together(path: &str, sessions: Vec<Session<'_>>) -> Vec<(Environment, Reached)> {
+    let mut sessions = sessions;
+    // What a build file starts, its other targets are for; a pipeline has a machine for each job.
+    let starts = sessions.iter().find_map(|it| it.local.clone()).filter(|_| is_script(path));
+    for session in sessions.iter_mut().filter(|it| it.local.is_none()) {
+        let mut words = session.name.split(|it: char| !it.is_alphanumeric());
+        if !words.any(|it| LASTING.contains(&it)) {
+            session.local.clone_from(&starts);
+        }
+    }
     let mut groups: Vec<Session<'_>> = Vec::new();
     for session in sessions.into_iter().filter(|it| !it.steps.is_empty()) {
         let names = session.names();

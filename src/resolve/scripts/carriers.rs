@@ -55,7 +55,7 @@ pub(super) fn read(sources: &Sources, file: FileId) -> (Vec<CommandBlock>, Shell
     let mut variables = ShellVariables::default();
     let name = source::file_name(path);
     let blocks = match source::extension(name) {
-        "ps1" | "jsonnet" | "libsonnet" | "fish" => Vec::new(),
+        "jsonnet" | "libsonnet" => Vec::new(),
         _ if name == "Jenkinsfile" => strings(sources, file),
         _ if name == "Tiltfile" || name == "Vagrantfile" => Vec::new(),
         "toml" | "tf" => strings(sources, file),

@@ -117,8 +117,11 @@ impl<'a> Unread<'a> {
     fn passed_by_command(&self, file: FileId, command: &HelmCommand, path: &str) -> Option<Passed> {
         let bare = |it: &&str| it.starts_with('*') && !it.contains('/');
         let is_file = |it: &&str| command.files.iter().any(|file| file == it);
-        let sets =
-            words(&command.text).any(|it| it.starts_with("--set") || bare(&it) && !is_file(&it));
+        let mut before = "";
+        let sets = words(&command.text).any(|it| {
+            let is_name = NAMING.contains(&std::mem::replace(&mut before, it));
+            it.starts_with("--set") || bare(&it) && !is_file(&it) && !is_name
+        });
         // A single file that is passed alone is what it is taken for, and so is each that a pattern
         // can mean; the one that is common to them is known with it.
         let Some((_, others)) = self.passes(file, command, path) else {
@@ -238,6 +241,9 @@ impl HelmCommand {
         Self { text, files }
     }
 }
+
+/// Options whose values are no values of a chart.
+const NAMING: [&str; 5] = ["--namespace", "-n", "--version", "--kube-context", "--timeout"];
 
 /// What shells and pipelines fill in.
 static HOLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
