@@ -69,7 +69,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
 
 /// What a file or a pipe holds.
 #[derive(Debug, Clone)]
-enum Content {
+enum CommandOutput {
     /// What is at an address.
     Url(ShellArgument),
     Objects(Vec<Node>),
@@ -166,7 +166,7 @@ struct Session<'a> {
     /// The addresses of chart repositories by their aliases.
     repositories: BTreeMap<String, Node>,
     /// What the commands write, by the names of files.
-    made: BTreeMap<String, (Content, Vec<Span>)>,
+    made: BTreeMap<String, (CommandOutput, Vec<Span>)>,
     steps: Vec<CommandStep>,
     /// How many conditions there were.
     conditions: usize,
@@ -233,12 +233,12 @@ impl<'a> Session<'a> {
         // Numbers of conditions are those of one text.
         let before = self.conditions;
         self.conditions += 1 + commands.len() * 2;
-        let mut output = Content::Unknown;
+        let mut output = CommandOutput::Unknown;
         for command in &commands {
             let input = match (&command.document, command.piped) {
                 (Some((document, filled)), _) => self.document(code, document, *filled),
                 (None, true) => output,
-                (None, false) => Content::Unknown,
+                (None, false) => CommandOutput::Unknown,
             };
             if !command.piped {
                 self.at.clear();
@@ -254,13 +254,18 @@ impl<'a> Session<'a> {
             output = self.command(code, command, input);
             if let Some(file) = &command.output {
                 let file = self.scope.argument(code, file);
-                self.write(&file, std::mem::replace(&mut output, Content::Unknown));
+                self.write(&file, std::mem::replace(&mut output, CommandOutput::Unknown));
             }
         }
     }
 
     /// Runs one command, which reads `input`, and gives what it prints.
-    fn command(&mut self, code: &Node, command: &ShellCommand, input: Content) -> Content {
+    fn command(
+        &mut self,
+        code: &Node,
+        command: &ShellCommand,
+        input: CommandOutput,
+    ) -> CommandOutput {
         const WRAPPERS: [&str; 9] =
             ["sudo", "env", "time", "exec", "command", "nohup", "microk8s", "k3s", "-E"];
         let arguments = self.scope.arguments(code, command);
@@ -307,12 +312,12 @@ impl<'a> Session<'a> {
                 if let [build, place] = &*options.positional
                     && build.text() == Some("build")
                 {
-                    return Content::Build(place.clone());
+                    return CommandOutput::Build(place.clone());
                 }
             }
             "cat" => {
                 return match (words().next(), input) {
-                    (Some(file), Content::Unknown) => self.content(file),
+                    (Some(file), CommandOutput::Unknown) => self.content(file),
                     (_, input) => input,
                 };
             }
@@ -333,14 +338,16 @@ impl<'a> Session<'a> {
             }
             _ => {}
         }
-        Content::Unknown
+        CommandOutput::Unknown
     }
 
     /// What a download prints, or writes into the file that it names.
-    fn fetch(&mut self, program: &str, arguments: &[ShellArgument]) -> Content {
+    fn fetch(&mut self, program: &str, arguments: &[ShellArgument]) -> CommandOutput {
         let mut words = arguments.iter();
-        let Some(url) = words.find(|it| it.head.contains("://")) else { return Content::Unknown };
-        let content = Content::Url(url.clone());
+        let Some(url) = words.find(|it| it.head.contains("://")) else {
+            return CommandOutput::Unknown;
+        };
+        let content = CommandOutput::Url(url.clone());
         let is_into = |it: &ShellArgument| {
             let long = matches!(&*it.head, "--output" | "--output-document");
             let letter = if program == "curl" { 'o' } else { 'O' };
@@ -366,7 +373,7 @@ impl<'a> Session<'a> {
             }
             None => return content,
         }
-        Content::Unknown
+        CommandOutput::Unknown
     }
 
     /// The place of the command that runs.

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use regex::Regex;
 
 use super::{
-    Content, Session,
+    CommandOutput, Session,
     build::Doing,
     carriers,
     kubectl::ObjectPatch,
@@ -241,7 +241,7 @@ impl Session<'_> {
                 }
                 "k8s" if !absent => self.k8s_module(raw, &filled, known),
                 "k8s_json_patch" => {
-                    self.object_patch(&filled, filled.get("patch"), PatchKind::Json)
+                    self.object_patch(&filled, filled.get("patch"), PatchKind::Json);
                 }
                 "get_url" | "copy" | "template" => self.put(module, raw, known),
                 "command" | "shell" => {
@@ -310,8 +310,8 @@ impl Session<'_> {
     }
 
     fn k8s_module(&mut self, raw: &Node, filled: &Node, known: &AnsibleVariables) {
-        let definition = ["definition", "resource_definition", "inline"].into_iter();
-        let definition = definition.filter_map(|it| Some((raw.get(it)?, filled.get(it)?))).next();
+        let mut definition = ["definition", "resource_definition", "inline"].into_iter();
+        let definition = definition.find_map(|it| Some((raw.get(it)?, filled.get(it)?)));
         if filled.str_at("state") == Some("patched") {
             let definition = definition.map(|(_, it)| it);
             return self.object_patch(filled, definition, PatchKind::Strategic);
@@ -322,9 +322,9 @@ impl Session<'_> {
                 let [way, path] = [1, 2].map(|it| found.get(it).map_or("", |it| it.as_str()));
                 let place = ShellArgument::plain(path, &raw.origin);
                 let content = match way {
-                    "url" => Content::Url(place),
+                    "url" => CommandOutput::Url(place),
                     "template" => self.template(&place, known),
-                    _ => Content::Path(place),
+                    _ => CommandOutput::Path(place),
                 };
                 return self.apply(&content);
             }
@@ -336,7 +336,7 @@ impl Session<'_> {
                 None if filled.as_list().is_some() => filled.items().to_vec(),
                 None => vec![filled.clone()],
             };
-            return self.apply(&Content::Objects(objects));
+            return self.apply(&CommandOutput::Objects(objects));
         }
         let template = raw.get("template").map(|it| it.get("path").unwrap_or(it));
         if let Some(place) = template {
@@ -368,16 +368,16 @@ impl Session<'_> {
         let Some(into) = it.get("dest") else { return };
         let from = ["url", "src"].into_iter().find_map(|key| it.get(key));
         let content = match (from, it.get("content")) {
-            (Some(url), _) if module == "get_url" => Content::Url(self.argument_of(url)),
+            (Some(url), _) if module == "get_url" => CommandOutput::Url(self.argument_of(url)),
             (Some(from), _) if module == "template" => {
                 let place = self.argument_of(from);
                 self.template(&place, known)
             }
-            (Some(from), _) => Content::Path(self.argument_of(from)),
+            (Some(from), _) => CommandOutput::Path(self.argument_of(from)),
             (None, Some(content)) => {
                 let filled = known.fill(content, 0);
                 let documents = parse::embedded(self.context.sources, &filled, Dialect::Sigs);
-                Content::Objects(documents.roots().cloned().collect())
+                CommandOutput::Objects(documents.roots().cloned().collect())
             }
             (None, None) => return,
         };
@@ -386,17 +386,19 @@ impl Session<'_> {
     }
 
     /// The objects of a template, filled in.
-    fn template(&mut self, place: &ShellArgument, known: &AnsibleVariables) -> Content {
+    fn template(&mut self, place: &ShellArgument, known: &AnsibleVariables) -> CommandOutput {
         let sources = self.context.sources;
         let Some(file) = self.paths(place).iter().find_map(|it| sources.find(it)) else {
-            return Content::Unknown;
+            return CommandOutput::Unknown;
         };
         let documents = sources.documents(file, Dialect::Sigs);
         if documents.error().is_some() || documents.template.is_some() {
-            return Content::Path(place.clone());
+            return CommandOutput::Path(place.clone());
         }
         self.reached.files.insert(file);
-        Content::Objects(layout::objects(documents.roots()).map(|it| known.fill(it, 0)).collect())
+        CommandOutput::Objects(
+            layout::objects(documents.roots()).map(|it| known.fill(it, 0)).collect(),
+        )
     }
 
     /// A text of a task as a word of a command.

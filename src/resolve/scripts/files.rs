@@ -1,7 +1,7 @@
 //! What the files and directories are that commands name.
 
 use super::{
-    Content, Session,
+    CommandOutput, Session,
     values::{HERE, ROOT, ShellArgument},
 };
 use crate::{
@@ -51,14 +51,14 @@ impl Session<'_> {
         self.paths(file).into_iter().next().or_else(|| file.text.clone())
     }
 
-    pub(super) fn write(&mut self, file: &ShellArgument, content: Content) {
+    pub(super) fn write(&mut self, file: &ShellArgument, content: CommandOutput) {
         if let Some(key) = self.key(file) {
             self.made.insert(key, (content, self.at.clone()));
         }
     }
 
     /// What a file or an address holds that the command that runs takes, with what made it.
-    pub(super) fn taken(&mut self, place: &ShellArgument) -> Content {
+    pub(super) fn taken(&mut self, place: &ShellArgument) -> CommandOutput {
         let made = self.key(place).and_then(|it| self.made.get(&it));
         self.at.extend(made.into_iter().flat_map(|(_, at)| at));
         self.content(place)
@@ -69,18 +69,18 @@ impl Session<'_> {
         let sources = self.context.sources;
         let known = |it: &str| self.made.contains_key(it) || sources.find(it).is_some();
         if self.key(file).is_some_and(|it| known(&it)) {
-            self.write(file, Content::Unknown);
+            self.write(file, CommandOutput::Unknown);
         }
     }
 
     /// What a file, a directory or an address holds.
-    pub(super) fn content(&self, place: &ShellArgument) -> Content {
+    pub(super) fn content(&self, place: &ShellArgument) -> CommandOutput {
         if place.head.contains("://") {
-            return Content::Url(place.clone());
+            return CommandOutput::Url(place.clone());
         }
         match self.key(place).and_then(|it| self.made.get(&it)) {
             Some((content, _)) => content.clone(),
-            None => Content::Path(place.clone()),
+            None => CommandOutput::Path(place.clone()),
         }
     }
 
@@ -89,8 +89,8 @@ impl Session<'_> {
         let sources = self.context.sources;
         let untold = |why: &str| Err(Problem::unresolved(&file.origin, why));
         match self.content(file) {
-            Content::Path(_) => {}
-            Content::Objects(objects) => {
+            CommandOutput::Path(_) => {}
+            CommandOutput::Objects(objects) => {
                 return match &*objects {
                     [one] => Ok(one.clone()),
                     _ => untold("these values are not read"),
@@ -111,7 +111,7 @@ impl Session<'_> {
     /// The text of a file of the repository.
     pub(super) fn text_of(&self, file: &ShellArgument) -> Option<Node> {
         let sources = self.context.sources;
-        let Content::Path(_) = self.content(file) else { return None };
+        let CommandOutput::Path(_) = self.content(file) else { return None };
         let found = self.paths(file).iter().find_map(|it| sources.find(it))?;
         Some(parse::whole(sources, found))
     }
@@ -148,9 +148,9 @@ impl Session<'_> {
     }
 
     /// The objects in a here-document, with what is filled in.
-    pub(super) fn document(&self, code: &Node, document: &Word, filled: bool) -> Content {
+    pub(super) fn document(&self, code: &Node, document: &Word, filled: bool) -> CommandOutput {
         let sources = self.context.sources;
-        let Some(code_text) = code.as_scalar() else { return Content::Unknown };
+        let Some(code_text) = code.as_scalar() else { return CommandOutput::Unknown };
         let text = code_text.text.get(document.range.clone()).unwrap_or_default();
         let origin = parse::part(sources, code, document.range.clone());
         let node = Node::new(Scalar { text: text.into(), ..code_text.clone() }, origin);
@@ -169,8 +169,8 @@ impl Session<'_> {
         });
         let holes: Vec<Hole> = holes.collect();
         match template::fill_yaml(sources, &node, &holes) {
-            Ok(objects) if !objects.is_empty() => Content::Objects(objects),
-            _ => Content::Unknown,
+            Ok(objects) if !objects.is_empty() => CommandOutput::Objects(objects),
+            _ => CommandOutput::Unknown,
         }
     }
 }

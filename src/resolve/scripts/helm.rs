@@ -1,7 +1,7 @@
 //! `helm upgrade`, `helm install` and `helm template`.
 
 use super::{
-    CommandLine, Content, Doing, Session, ShellArgument,
+    CommandLine, CommandOutput, Doing, Session, ShellArgument,
     values::{HERE, ROOT},
 };
 use crate::{
@@ -72,7 +72,7 @@ const LAYERS: [&str; 6] =
 
 impl Session<'_> {
     /// Runs Helm with `options`. What it renders is the result.
-    pub(super) fn helm(&mut self, options: &CommandLine) -> Content {
+    pub(super) fn helm(&mut self, options: &CommandLine) -> CommandOutput {
         let names: Vec<Option<&str>> = options.positional.iter().map(|it| it.text()).collect();
         match *names {
             [Some("repo"), Some("add"), Some(alias), Some(_), ..] => {
@@ -86,12 +86,12 @@ impl Session<'_> {
             }
             [Some("template"), ..] => {
                 if let Some((release, problems)) = self.release(options) {
-                    return Content::Release(Box::new(release), problems);
+                    return CommandOutput::Release(Box::new(release), problems);
                 }
             }
             _ => {}
         }
-        Content::Unknown
+        CommandOutput::Unknown
     }
 
     /// The release that a command makes, unless nobody can tell of which chart.

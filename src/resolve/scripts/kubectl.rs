@@ -1,6 +1,6 @@
 //! `kubectl apply` and `kubectl patch`.
 
-use super::{CommandLine, Content, Doing, Session};
+use super::{CommandLine, CommandOutput, Doing, Session};
 use crate::{
     data::subject::What,
     problem::{Problem, ProblemKind},
@@ -66,7 +66,11 @@ impl ObjectPatch {
 
 impl Session<'_> {
     /// Runs kubectl with `options`, which reads `input`. What it prints is the result.
-    pub(super) fn kubectl(&mut self, options: &CommandLine, input: &Content) -> Content {
+    pub(super) fn kubectl(
+        &mut self,
+        options: &CommandLine,
+        input: &CommandOutput,
+    ) -> CommandOutput {
         let mut words = options.positional.iter().filter_map(|it| it.text());
         match words.next() {
             Some(_) if options.has("--dry-run") => {}
@@ -81,14 +85,14 @@ impl Session<'_> {
                                 self.apply(&content);
                             }
                         }
-                        "-k" | "--kustomize" => self.apply(&Content::Build(value.clone())),
+                        "-k" | "--kustomize" => self.apply(&CommandOutput::Build(value.clone())),
                         _ => {}
                     }
                 }
             }
             Some("kustomize") => {
                 let build = options.positional.get(1);
-                return build.map_or(Content::Unknown, |it| Content::Build(it.clone()));
+                return build.map_or(CommandOutput::Unknown, |it| CommandOutput::Build(it.clone()));
             }
             Some("patch") => {
                 if let Some(patch) = self.patch(options) {
@@ -97,7 +101,7 @@ impl Session<'_> {
             }
             _ => {}
         }
-        Content::Unknown
+        CommandOutput::Unknown
     }
 
     fn patch(&self, options: &CommandLine) -> Option<ObjectPatch> {
@@ -125,17 +129,17 @@ impl Session<'_> {
     }
 
     /// Applies `content`.
-    pub(super) fn apply(&mut self, content: &Content) {
+    pub(super) fn apply(&mut self, content: &CommandOutput) {
         let doing = match content {
-            Content::Release(release, problems) => {
+            CommandOutput::Release(release, problems) => {
                 Doing::Release(release.clone(), problems.clone())
             }
-            Content::Objects(objects) => Doing::Objects(objects.clone(), Vec::new()),
-            Content::Url(url) => match self.remote(url) {
+            CommandOutput::Objects(objects) => Doing::Objects(objects.clone(), Vec::new()),
+            CommandOutput::Url(url) => match self.remote(url) {
                 Some(doing) => doing,
                 None => return,
             },
-            Content::Build(place) => {
+            CommandOutput::Build(place) => {
                 let dirs = self.paths(place);
                 let local = dirs.into_iter().find(|it| self.layout.has_kustomization(it));
                 match (local, self.remote(place)) {
@@ -144,14 +148,14 @@ impl Session<'_> {
                     (None, None) => return,
                 }
             }
-            Content::Path(place) => {
+            CommandOutput::Path(place) => {
                 let files = self.manifests(place);
                 if files.is_empty() {
                     return;
                 }
                 Doing::Files(files)
             }
-            Content::Unknown => return,
+            CommandOutput::Unknown => return,
         };
         self.did(doing);
     }
