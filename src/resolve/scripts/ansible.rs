@@ -168,7 +168,7 @@ impl AnsibleVariables {
                 Hole { range, fill: bare.ok_or_else(why) }
             };
             let holes: Vec<Hole> = ranges.into_iter().map(hole).collect();
-            Some(template::fill(node, &holes))
+            Some(joined(node, text, &holes))
         })
     }
 
@@ -188,6 +188,24 @@ impl AnsibleVariables {
         let value = rest.map_or(Some(value), |rest| value.at(rest))?;
         Some(self.fill(value, depth + 1))
     }
+}
+
+/// `node`, whose text is `text`, with its holes filled; unknown when one of them is.
+fn joined(node: &Node, text: &str, holes: &[Hole]) -> Node {
+    let (mut filled, mut origin, mut at) = (String::new(), None, 0);
+    for hole in holes {
+        let fill = match &hole.fill {
+            Ok(fill) => fill,
+            Err(why) => return Node::unknown_value(why.clone(), &node.origin),
+        };
+        filled += text.get(at..hole.range.start).unwrap_or_default();
+        filled += fill.as_scalar().map_or("", |it| &*it.text);
+        let span = node.origin.written_at();
+        origin.get_or_insert_with(|| fill.origin.through(Via::Values, span));
+        at = hole.range.end;
+    }
+    filled += text.get(at..).unwrap_or_default();
+    Node::new(filled, origin.unwrap_or_else(|| node.origin.clone()))
 }
 
 static LOOKUP: LazyLock<Option<Regex>> = LazyLock::new(|| {
