@@ -266,8 +266,13 @@ fn install(
     };
     // What is missing is missing in all of the file.
     let anchor = Origin::start_of(file);
-    let release =
-        reference.release("values-file", "metrics-server", "kube-system", values, &anchor);
+    // Metrics-server is where everybody has it; a chart of something else is called as it is.
+    let others = directory.filter(|dir| !is_named_in(dir) && helm::keys(context, dir).is_empty());
+    let (name, namespace) = match others {
+        Some(dir) if !dir.is_empty() => (source::file_name(dir), "default"),
+        _ => ("metrics-server", "kube-system"),
+    };
+    let release = reference.release("values-file", name, namespace, values, &anchor);
     let release = Release { family, ..release };
     let name = match directory {
         Some(dir) if is_chart && !dir.is_empty() => dir,

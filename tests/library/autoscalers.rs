@@ -140,6 +140,7 @@ fn loose_manifests_are_of_one_cluster_within_their_directory() {
     "), @"
     a (0, 1) true
     b (0, 1) false
+    chart (0, 1) true
     default (0, 1) true
     ");
 }

@@ -47,6 +47,7 @@ scenarios! {
     kubeadm_self_signed
     kustomize_cases
     kustomize_overlay
+    own_charts
     terraform
     umbrella_chart
 }

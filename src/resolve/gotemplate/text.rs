@@ -326,9 +326,9 @@ impl MarkedText {
                 MarkSource::Unknown(why, origin) => Part(origin.clone(), text, true, Some(why)),
             });
         }
-        let is_quote = |it: &str| it.chars().all(|it| matches!(it, '"' | '\'' | ' ' | '\n'));
+        // Quotes and what separates values is no value.
         if parts.iter().any(|it| it.2) {
-            parts.retain(|it| it.2 || !is_quote(it.1));
+            parts.retain(|it| it.2 || it.1.contains(char::is_alphanumeric));
         }
         let mut merged: Vec<Part<'_>> = Vec::new();
         for part in parts {

@@ -1,0 +1,3 @@
+{{- define "names.labels" -}}
+app.kubernetes.io/name: {{ . }}
+{{- end }}
