@@ -277,9 +277,19 @@ impl MarkedText {
         }
     }
 
-    /// The same text, whose values came to count at `span`.
+    /// The same text, whose values came to count at `span`; what is put together in one line is one
+    /// value that has parts.
     pub(super) fn through(mut self, span: Option<Span>) -> Self {
         let Some(span) = span else { return self };
+        let is_value = |it: &TextMark| matches!(it.from, MarkSource::Value(_));
+        if self.marks.len() > 1
+            && !self.text.contains('\n')
+            && self.marks.iter().all(is_value)
+            && self.unknown_part().is_none()
+            && let Some(origin) = self.origin_of(0..self.len())
+        {
+            self.marks = vec![TextMark { range: 0..self.len(), from: MarkSource::Value(origin) }];
+        }
         for mark in &mut self.marks {
             if let MarkSource::Value(origin) | MarkSource::Unknown(_, origin) = &mut mark.from
                 && origin.step.via != Via::Rendered
