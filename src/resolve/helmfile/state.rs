@@ -196,8 +196,39 @@ pub(super) fn names(context: &Context<'_>, file: FileId) -> Vec<String> {
         }
     }
     if names.is_empty() {
+        names = named_by_files(context, file);
+    }
+    if names.is_empty() {
         names.push(DEFAULT.to_owned());
     }
+    names
+}
+
+/// The names that files have where a Helmfile takes those of the environment that it is run for:
+/// `envs/{{ .Environment.Name }}.yaml` below an environment of that name.
+fn named_by_files(context: &Context<'_>, file: FileId) -> Vec<String> {
+    const NAME: &str = "{{ .Environment.Name }}";
+    let sources = context.sources;
+    let dir = source::parent(&sources[file].path);
+    let text = sources.text(file);
+    let is_key = |it: &str| it.trim().trim_matches(['"', '\'']) == format!("{NAME}:");
+    if !text.lines().any(is_key) {
+        return Vec::new();
+    }
+    let paths = text.lines().filter_map(|it| it.trim().strip_prefix("- "));
+    let mut names = Vec::new();
+    for path in paths.map(|it| it.trim().trim_matches(['"', '\''])) {
+        let Some((before, after)) = path.split_once(NAME) else { continue };
+        let Some(before) = source::join(dir, &format!("{before}x")) else { continue };
+        let before = before.strip_suffix('x').unwrap_or_default();
+        let stems = sources.iter().filter_map(|(_, it)| {
+            let name = it.path.strip_prefix(before)?.strip_suffix(after)?;
+            (!name.is_empty() && !name.contains('/')).then(|| name.to_owned())
+        });
+        names.extend(stems);
+    }
+    names.sort();
+    names.dedup();
     names
 }
 
