@@ -33,6 +33,8 @@ pub(crate) struct Layout<'a> {
     /// Flux Kustomization objects, in file order.
     pub flux: Vec<FluxKustomization<'a>>,
     flux_by_file: BTreeMap<FileId, Vec<usize>>,
+    /// The charts of this repository that HelmReleases install, by the file of these.
+    charts: BTreeMap<FileId, Vec<String>>,
     /// What cuts this repository into the artifacts that Flux Kustomizations may build from.
     generators: Vec<&'a Node>,
     /// Applications and ApplicationSets of Argo CD with the files that hold them, in file order.
@@ -86,6 +88,7 @@ impl<'a> Layout<'a> {
             flux: Vec::new(),
             flux_by_file: BTreeMap::new(),
             argo: Vec::new(),
+            charts: BTreeMap::new(),
             generators: Vec::new(),
         };
         let candidates: Vec<FileId> = sources
@@ -177,6 +180,12 @@ impl<'a> Layout<'a> {
                 self.generators.push(node);
             } else if is_application(node) {
                 self.argo.push((file, node));
+            } else if node.str_at("kind") == Some("HelmRelease")
+                && let Some(chart) = node.str_at("spec.chart.spec.chart")
+                && let Some(dir) = source::join("", chart.trim_start_matches('/'))
+                && sources.is_chart(&dir)
+            {
+                self.charts.entry(file).or_default().push(dir);
             }
         }
     }
@@ -315,6 +324,12 @@ impl<'a> Layout<'a> {
         }
         closure.matters |= self.sources[file].relevance == Relevance::Subject;
         closure.scales |= self.sources[file].relevance == Relevance::Scaling;
+        for dir in self.charts.get(&file).into_iter().flatten() {
+            for file in self.sources.below(dir).filter(|it| closure.files.insert(*it)) {
+                closure.matters |= self.sources[file].relevance == Relevance::Subject;
+                closure.scales |= self.sources[file].relevance == Relevance::Scaling;
+            }
+        }
         for index in self.flux_by_file.get(&file).into_iter().flatten() {
             closure.flux.insert(*index);
             if nested {
@@ -421,9 +436,10 @@ pub(crate) fn is_kustomization(path: &str) -> bool {
 /// environment reaches it.
 fn connects(sources: &Sources, file: FileId) -> bool {
     let text = sources.text(file).as_bytes();
+    let says = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     is_kustomization(&sources[file].path)
-        || groups::that(Role::Connects)
-            .any(|group| memchr::memmem::find(text, group.as_bytes()).is_some())
+        || groups::that(Role::Connects).any(says)
+        || (says("HelmRelease") && says("GitRepository"))
 }
 
 fn dialect_of(path: &str) -> Dialect {
