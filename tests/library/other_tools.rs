@@ -602,7 +602,7 @@ fn a_set_over_directories() {
         //- clusters/prod/apps/old/ms.yaml
         kind: X # metrics-server
     ")), @"
-    environment dev  argo-cd-application  set.yaml:10:35 templated < set.yaml:8:30 + set.yaml:10:34
+    environment dev  argo-cd-application  set.yaml:10:35 templated < set.yaml:8:30
       serving  unknown
       metrics-server kube-system/metrics-server  manifest  clusters/dev/apps/ms/ms.yaml:3:18
         arg  --secure-port=10250  clusters/dev/apps/ms/ms.yaml:11:18
@@ -612,7 +612,7 @@ fn a_set_over_directories() {
         image_tag  v0.7.2  clusters/dev/apps/ms/ms.yaml:10:18
         secure_port  10250  clusters/dev/apps/ms/ms.yaml:11:18
         replicas  1  clusters/dev/apps/ms/ms.yaml:5:13
-    environment prod  argo-cd-application  set.yaml:10:35 templated < set.yaml:8:30 + set.yaml:10:34
+    environment prod  argo-cd-application  set.yaml:10:35 templated < set.yaml:8:30
       serving  unknown
       metrics-server kube-system/metrics-server  manifest  clusters/prod/apps/ms/ms.yaml:3:18
         arg  --secure-port=10250  clusters/prod/apps/ms/ms.yaml:11:18
