@@ -101,7 +101,8 @@ impl TemplateSet {
         dot: &GoValue,
         host: &dyn GoHost,
     ) -> Result<MarkedText, Box<GoError>> {
-        eval::Execution::new(self, host).template(name, dot, &dot.origin)
+        let text = eval::Execution::new(self, host).template(name, dot, &dot.origin)?;
+        Ok(if host.missing() == MissingKey::Empty { text.without_no_value() } else { text })
     }
 
     /// Whether there is a template of that name.
@@ -285,6 +286,28 @@ mod tests {
             "a: 1\nargs:\n  - --port={{ .Values.port }}\n  - --b\n  {{- with .Values.more }}\n  {{- toYaml . | nindent 2 }}\n  {{- end }}\n{{- if .Values.flag }}\nb: 2\n{{- else }}\nc: 3\n{{- end }}\nlabels:\n  x: y\n  {{- toYaml .Values.more | nindent 2 }}\nwhole:\n  {{- toYaml .Values.more | nindent 2 }}\n",
         );
         insta::assert_snapshot!(printed.told());
+    }
+
+    #[test]
+    fn both_sides_of_what_nobody_can_tell_are_looked_at() {
+        let told = |template: &str| print("u: 'unknown: secret'", template).told();
+        let both = "{{- if .Values.u }}\na: 1\nb: x\n{{- else }}\na: 2\nb: x\nc: 3\n{{- end }}\n";
+        let text = format!("z: 0\n{both}");
+        assert_eq!(
+            told(&text),
+            ".z: 0  t:1\n.a: ? secret  t:3\n.b: \"x\"  t:4\n.c: ? secret, perhaps 3  t:8"
+        );
+        let other = "a:\n{{- if .Values.u }}\n  - x\n{{- else }}\n  b: c\n{{- end }}\nd: 1\n";
+        assert_eq!(told(other), ".a: ? secret  t:3\n.d: 1  t:7");
+        let chain = "z: 0\n{{- if .Values.u }}\na: 1\n{{- else if eq .Values.u `x` }}\na: 2\n{{- else }}\na: 1\n{{- end }}\n";
+        assert_eq!(told(chain), ".z: 0  t:1\n.a: ? secret  t:3");
+        let failing = "a: 1\n{{- if .Values.u }}\nb: 1\n{{ fail `never` }}\n{{- end }}\n";
+        assert_eq!(told(failing), ".a: 1  t:1");
+        let changed = "{{- $d := dict `k` 1 `o` 1 }}{{- if .Values.u }}{{ $_ := unset $d `k` }}{{ $_ := set $d `n` 1 }}{{ end -}}\nk: {{ $d.k }}\nm: {{ hasKey $d `n` }}\no: {{ $d.o }}\n";
+        assert_eq!(
+            told(changed),
+            ".k: ? secret  t:2 < t:1\n.m: ? secret  t:3 < t:1\n.o: 1  t:4 < t:1"
+        );
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Runs a template: Go's `text/template/exec.go`, over values that may be unknown.
 
-use std::ops::Range;
+mod operands;
+
+use std::{ops::Range, rc::Rc};
 
 use super::{
     GoHost, TemplateSet,
-    parse::{Action, Operand, OperandKind, PipedCommand, Pipeline},
+    parse::{self, Action, Pipeline},
     text::{Ghost, MarkedText},
     value::{GoData, GoValue},
 };
@@ -72,7 +74,7 @@ pub(super) fn fail<T>(message: impl Into<String>, at: &Origin) -> Evaluated<T> {
 }
 
 /// What is more than is worked through.
-fn bound<T>(message: &str, at: &Origin) -> Evaluated<T> {
+pub(super) fn bound<T>(message: &str, at: &Origin) -> Evaluated<T> {
     Err(Box::new(GoError { bound: true, ..GoError::new(message, at) }))
 }
 
@@ -89,6 +91,8 @@ pub(crate) struct Execution<'a> {
     pub(super) host: &'a dyn GoHost,
     work: usize,
     depth: usize,
+    /// What texts define that are templates themselves, for as long as they run.
+    pub(super) local: Vec<Rc<(parse::Parsed, MarkedText)>>,
     /// The templates that are run now, outermost first.
     names: Vec<String>,
     /// Why it cannot be told whether what is run now is run at all.
@@ -121,7 +125,8 @@ impl Place<'_> {
 impl<'a> Execution<'a> {
     pub(super) fn new(set: &'a TemplateSet, host: &'a dyn GoHost) -> Self {
         let names = Vec::new();
-        Self { set, host, work: 0, depth: 0, names, uncertain: None, failures: None }
+        let local = Vec::new();
+        Self { set, host, work: 0, depth: 0, names, local, uncertain: None, failures: None }
     }
 
     /// The same, which goes on where something fails.
@@ -142,7 +147,15 @@ impl<'a> Execution<'a> {
         at: &Origin,
     ) -> Evaluated<MarkedText> {
         let set = self.set;
-        let Some((body, text)) = set.find(name) else {
+        let local = self.local.iter().rev().find_map(|it| {
+            let index = it.0.defines.iter().rposition(|(defined, _)| defined == name)?;
+            Some((Rc::clone(it), index))
+        });
+        let found = match &local {
+            Some((local, index)) => local.0.defines.get(*index).map(|it| (&*it.1, &local.1)),
+            None => set.find(name),
+        };
+        let Some((body, text)) = found else {
             if let Some(why) = self.host.elsewhere() {
                 return Ok(MarkedText::unknown(&why, at));
             }
@@ -280,7 +293,7 @@ impl<'a> Execution<'a> {
                     let value = self.gone_on(value, place, &pipeline.at)?;
                     if pipeline.variables.is_empty() {
                         self.weigh(&value, &value.origin)?;
-                        let printed = value.printed_for(self.host.missing());
+                        let printed = value.printed(false);
                         let printed = printed.through(place.span(&pipeline.at));
                         out.push(&printed);
                     }
@@ -345,19 +358,16 @@ impl<'a> Execution<'a> {
                 self.actions(side, place, dot, variables, out)?
             }
             Err(why) => {
-                let start = out.len();
-                let mut text = MarkedText::default();
-                self.uncertainly(&why, |run| {
-                    run.actions(then, place, inner, variables, &mut text)
-                })?;
-                // What stands in one line is one value: what it is otherwise makes it no other.
-                if text.as_str().contains('\n') || text.len() == 0 {
-                    self.uncertainly(&why, |run| {
-                        run.actions(other, place, outer, variables, &mut text)
-                    })?;
+                let sides = [(then, inner, true), (other, outer, false)];
+                for (side, dot, then) in sides {
+                    let (start, mut text) = (out.len(), MarkedText::default());
+                    if self.uncertainly(&why, |run| {
+                        run.actions(side, place, dot, variables, &mut text)
+                    })? {
+                        out.push(&text);
+                        out.perhaps_from(start, &why, then);
+                    }
                 }
-                out.push(&text);
-                out.perhaps_from(start, &why);
                 Flow::Next
             }
         };
@@ -365,12 +375,13 @@ impl<'a> Execution<'a> {
         Ok(flow)
     }
 
-    /// Runs `f` where nobody can tell whether it is run: what it changes is unknown.
+    /// Runs `f` where nobody can tell whether it is run: what it changes is unknown. Where it fails, it
+    /// is not run in anything that works.
     fn uncertainly<T>(
         &mut self,
         why: &Reason,
         f: impl FnOnce(&mut Self) -> Evaluated<T>,
-    ) -> Evaluated<()> {
+    ) -> Evaluated<bool> {
         let (before, depth, names) = (self.uncertain.clone(), self.depth, self.names.len());
         self.uncertain.get_or_insert_with(|| why.clone());
         let result = f(self);
@@ -378,7 +389,7 @@ impl<'a> Execution<'a> {
         (self.uncertain, self.depth) = (before, depth);
         match result {
             Err(error) if error.bound => Err(error),
-            _ => Ok(()),
+            result => Ok(result.is_ok()),
         }
     }
 
@@ -435,11 +446,12 @@ impl<'a> Execution<'a> {
                 None => run.actions(body, place, &item, variables, out),
                 Some(why) => {
                     let mut text = MarkedText::default();
-                    run.uncertainly(&why, |run| {
+                    if run.uncertainly(&why, |run| {
                         run.actions(body, place, &item, variables, &mut text)
-                    })?;
-                    out.push(&text);
-                    out.perhaps_from(start, &why);
+                    })? {
+                        out.push(&text);
+                    }
+                    out.perhaps_from(start, &why, true);
                     Ok(Flow::Next)
                 }
             };
@@ -505,215 +517,6 @@ impl<'a> Execution<'a> {
         self.depth -= 1;
         Ok(())
     }
-
-    /// The value of a pipeline, which its variables take.
-    fn pipeline(
-        &mut self,
-        pipeline: &Pipeline,
-        place: Place<'_>,
-        dot: &GoValue,
-        variables: &mut GoVariables,
-    ) -> Evaluated<GoValue> {
-        let value = self.operands_of(pipeline, place, dot, variables)?;
-        for name in &pipeline.variables {
-            match &self.uncertain {
-                Some(why) if !pipeline.declares => {
-                    let unknown = GoValue::unknown(why.clone(), &value.origin);
-                    variables.bind(name, unknown, false);
-                }
-                _ => variables.bind(name, value.clone(), pipeline.declares),
-            }
-        }
-        Ok(value)
-    }
-
-    fn operands_of(
-        &mut self,
-        pipeline: &Pipeline,
-        place: Place<'_>,
-        dot: &GoValue,
-        variables: &mut GoVariables,
-    ) -> Evaluated<GoValue> {
-        let mut last = None;
-        for command in &pipeline.commands {
-            last = Some(self.command(command, place, dot, variables, last)?);
-        }
-        Ok(last.unwrap_or_else(|| GoValue::nil(&place.origin(&pipeline.at))))
-    }
-
-    fn command(
-        &mut self,
-        command: &PipedCommand,
-        place: Place<'_>,
-        dot: &GoValue,
-        variables: &mut GoVariables,
-        last: Option<GoValue>,
-    ) -> Evaluated<GoValue> {
-        self.step(place, &command.at)?;
-        let Some((first, arguments)) = command.operands.split_first() else {
-            return Ok(GoValue::nil(&place.origin(&command.at)));
-        };
-        let is_call = !arguments.is_empty() || last.is_some();
-        if let OperandKind::Function(name) = &first.what {
-            let value = match &**name {
-                "and" | "or" => {
-                    self.shorted(name == "and", arguments, place, dot, variables, last.as_ref())?
-                }
-                _ => {
-                    let mut values = Vec::with_capacity(arguments.len() + 1);
-                    for argument in arguments {
-                        values.push(self.operand(argument, place, dot, variables, &[])?);
-                    }
-                    values.extend(last);
-                    self.called(name, values, &place.origin(&command.at))?
-                }
-            };
-            return self.fields(value, &first.fields, place, first, &[]);
-        }
-        let mut values = Vec::new();
-        for argument in arguments {
-            values.push(self.operand(argument, place, dot, variables, &[])?);
-        }
-        values.extend(last);
-        if is_call && first.fields.is_empty() {
-            return fail("this is no function", &place.origin(&first.at));
-        }
-        self.operand(first, place, dot, variables, &values)
-    }
-
-    /// `and` and `or`, which look at no more than they need.
-    fn shorted(
-        &mut self,
-        and: bool,
-        arguments: &[Operand],
-        place: Place<'_>,
-        dot: &GoValue,
-        variables: &mut GoVariables,
-        last: Option<&GoValue>,
-    ) -> Evaluated<GoValue> {
-        let mut unknown: Option<GoValue> = None;
-        let mut value = None;
-        for index in 0..=arguments.len() {
-            let next = match arguments.get(index) {
-                // An argument that follows an unknown one may not be looked at.
-                Some(it) if unknown.is_some() => {
-                    match self.operand(it, place, dot, variables, &[]) {
-                        Ok(next) => next,
-                        Err(error) if error.bound => return Err(error),
-                        Err(_) => continue,
-                    }
-                }
-                Some(it) => self.operand(it, place, dot, variables, &[])?,
-                None => match last {
-                    Some(last) => last.clone(),
-                    None => break,
-                },
-            };
-            match next.truth() {
-                Ok(truth) if truth != and => {
-                    // `false and unknown` is false for every condition, whichever of them is printed.
-                    return Ok(match unknown {
-                        Some(it) if !and => it.or_surely(next),
-                        _ => next,
-                    });
-                }
-                Ok(_) => value = Some(next),
-                Err(_) => {
-                    unknown.get_or_insert(next);
-                }
-            }
-        }
-        Ok(unknown.or(value).unwrap_or_else(|| GoValue::nil(&dot.origin)))
-    }
-
-    fn operand(
-        &mut self,
-        operand: &Operand,
-        place: Place<'_>,
-        dot: &GoValue,
-        variables: &mut GoVariables,
-        arguments: &[GoValue],
-    ) -> Evaluated<GoValue> {
-        let origin = || place.origin(&operand.at);
-        let literal = |data| GoValue::new(data, &origin());
-        let value = match &operand.what {
-            OperandKind::Dot => dot.clone(),
-            OperandKind::Nil => literal(GoData::Nil),
-            OperandKind::Bool(it) => literal(GoData::Bool(*it)),
-            OperandKind::Int(it) => literal(GoData::Int(*it)),
-            OperandKind::Float(it) => literal(GoData::Float(*it)),
-            OperandKind::Text(text) => GoValue::string(&**text, &origin()),
-            OperandKind::Variable(name) => {
-                match variables.0.iter().rev().find(|(it, _)| it == name) {
-                    Some((_, value)) => value.clone(),
-                    None => {
-                        let message = format!("the variable `{name}` is not defined");
-                        return fail(message, &origin());
-                    }
-                }
-            }
-            OperandKind::Function(name) => self.called(name, Vec::new(), &origin())?,
-            OperandKind::Group(pipeline) => {
-                self.deeper(&dot.origin)?;
-                let value = self.pipeline(pipeline, place, dot, variables)?;
-                self.depth -= 1;
-                value
-            }
-        };
-        self.fields(value, &operand.fields, place, operand, arguments)
-    }
-
-    /// The value of a chain of fields, the last of which may be a method that takes `arguments`.
-    fn fields(
-        &self,
-        mut value: GoValue,
-        fields: &[String],
-        place: Place<'_>,
-        operand: &Operand,
-        arguments: &[GoValue],
-    ) -> Evaluated<GoValue> {
-        for (index, name) in fields.iter().enumerate() {
-            let arguments = if index + 1 == fields.len() { arguments } else { &[] };
-            let fail = |message: String| fail(message, &place.origin(&operand.at));
-            value = match &value.data {
-                GoData::Unknown(why) => {
-                    let why = why.clone();
-                    // What it would be if it is there tells nothing of what is in it.
-                    GoValue::unknown(why, &value.origin.whole())
-                }
-                GoData::Object(object) => match object.field(name, arguments) {
-                    Some(value) => value,
-                    None => return fail(format!("there is no field or method `{name}`")),
-                },
-                GoData::Map(_) => {
-                    value.field(name, self.host.missing(), &place.origin(&operand.at))
-                }
-                GoData::Nil if index == 0 && matches!(operand.what, OperandKind::Dot) => {
-                    return fail(format!("nil has no field `{name}`"));
-                }
-                // Go tells nothing of the fields of nothing in parentheses or in a variable.
-                GoData::Nil if index == 0 => return Ok(value),
-                GoData::Nil => return fail(format!("nil has no field `{name}`")),
-                _ => return fail(format!("a {} has no field `{name}`", value.type_name())),
-            };
-        }
-        Ok(value)
-    }
-
-    /// Sets a key of a map, as `set` does.
-    pub(super) fn set_key(&self, map: &GoValue, key: &str, value: GoValue) {
-        let GoData::Map(map) = &map.data else { return };
-        let value = match &self.uncertain {
-            Some(why) => GoValue::unknown(why.clone(), &value.origin),
-            None => value,
-        };
-        map.borrow_mut().set(key, value);
-    }
-
-    /// Whether what is run now may not be run at all.
-    pub(super) fn uncertain(&self) -> Option<&Reason> {
-        self.uncertain.as_ref()
-    }
 }
 
 impl GoVariables {
@@ -722,16 +525,6 @@ impl GoVariables {
             self.0.push((name.to_owned(), value));
         } else if let Some((_, old)) = self.0.iter_mut().rev().find(|(it, _)| it == name) {
             *old = value;
-        }
-    }
-}
-
-impl GoValue {
-    /// An unknown value of `or`, or the one after it that certainly holds: a condition holds.
-    fn or_surely(self, other: Self) -> Self {
-        match (&other.data, self.unknown_part()) {
-            (GoData::Bool(true), _) | (_, None) => other,
-            (_, Some(why)) => Self::unknown(why, &self.origin),
         }
     }
 }

@@ -10,7 +10,7 @@ mod maps;
 mod numbers;
 mod texts;
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use super::{
     eval::{self, Evaluated, Execution, GoError},
@@ -33,47 +33,87 @@ pub(crate) struct FunctionCall<'c> {
 /// What a function gives; nothing when it is none of the list that was asked.
 type Called = Option<Evaluated<GoValue>>;
 
+/// The two that do not only say more than their twins.
+const MUST: [&str; 2] = ["mustFromJson", "mustRegexMatch"];
+
 /// Those that do not look into what is in their arguments.
-const SHALLOW: [&str; 35] = [
-    "append",
-    "coalesce",
-    "concat",
-    "default",
-    "dict",
-    "empty",
-    "first",
-    "get",
-    "hasKey",
-    "index",
-    "kindIs",
-    "kindOf",
-    "last",
-    "len",
-    "list",
-    "mustAppend",
-    "mustFirst",
-    "mustLast",
-    "mustPrepend",
-    "mustPush",
-    "not",
-    "omit",
-    "pick",
-    "prepend",
-    "push",
-    "required",
-    "set",
-    "ternary",
-    "tuple",
-    "typeIs",
-    "typeOf",
-    "unset",
-    "keys",
-    "rest",
-    "initial",
+const SHALLOW: [&str; 32] = [
+    "append", "coalesce", "concat", "default", "dict", "empty", "first", "get", "hasKey", "index",
+    "initial", "keys", "kindIs", "kindOf", "last", "len", "list", "lookup", "not", "omit", "pick",
+    "prepend", "push", "required", "rest", "reverse", "set", "ternary", "tuple", "typeIs",
+    "typeOf", "unset",
 ];
+
+/// The parameters of a function of Go's templates, Sprig or Helm: a text, an int, a bool, a map or
+/// any value, and `*` behind the last one where it may be there any number of times.
+#[rustfmt::skip]
+fn parameters(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "now" | "uuidv4" | "hello" => "",
+        "mustFromJson" | "adler32sum" | "atoi" | "bcrypt" | "b32dec" | "b32enc" | "b64dec" | "b64enc" | "base" | "camelcase" | "clean"
+        | "dir" | "ext" | "fail" | "fromJson" | "fromJsonArray" | "fromToml" | "fromYaml" | "fromYamlArray"
+        | "genPrivateKey" | "getHostByName" | "initials" | "isAbs" | "kebabcase" | "lower"
+        | "nospace" | "osBase" | "osClean" | "osDir" | "osExt" | "osIsAbs" | "regexQuoteMeta" | "semver"
+        | "sha1sum" | "sha256sum" | "sha512sum" | "shuffle" | "snakecase" | "swapcase" | "title" | "trim"
+        | "untitle" | "upper" | "urlParse" => "s",
+        "randAlpha" | "randAlphaNum" | "randAscii" | "randBytes" | "randNumeric" | "until" => "i",
+        "urlJoin" | "values" => "m",
+        "add1" | "add1f" | "ago" | "ceil" | "compact" | "deepCopy" | "duration" | "durationRound" | "empty"
+        | "first" | "float64" | "floor" | "htmlDate" | "initial" | "int" | "int64" | "kindOf" | "last" | "len"
+        | "not" | "rest" | "reverse" | "sortAlpha" | "toDecimal" | "toJson" | "toPrettyJson" | "toRawJson" | "toString"
+        | "toStrings" | "toToml" | "toYaml" | "toYamlPretty" | "typeOf" | "uniq" | "unixEpoch" => "a",
+        "contains" | "mustRegexMatch" | "decryptAES" | "encryptAES" | "hasPrefix" | "hasSuffix" | "htpasswd"
+        | "regexFind" | "regexMatch" | "semverCompare" | "split" | "splitList"
+        | "toDate" | "trimAll" | "trimPrefix" | "trimSuffix" | "trimall" | "buildCustomCert" => "ss",
+        "abbrev" | "indent" | "nindent" | "repeat" | "trunc" | "wrap" => "is",
+        "randInt" => "ii",
+        "genCA" => "si",
+        "get" | "hasKey" | "unset" => "ms",
+        "chunk" => "ia",
+        "date" | "dateModify" | "date_modify" | "include" | "join" | "kindIs"
+        | "required" | "tpl" | "typeIs" | "typeIsLike" => "sa",
+        "htmlDateInZone" => "as",
+        "append" | "deepEqual" | "div" | "ge" | "gt" | "has" | "le" | "lt" | "mod"
+        | "ne" | "prepend" | "push" | "sub" => "aa",
+        "abbrevboth" => "iis",
+        "dateInZone" | "date_in_zone" => "sas",
+        "regexFindAll" | "regexSplit" => "ssi",
+        "regexReplaceAll" | "regexReplaceAllLiteral"
+        | "replace" => "sss",
+        "set" => "msa",
+        "splitn" => "sis",
+        "plural" => "ssi",
+        "substr" => "iis",
+        "ternary" => "aab",
+        "untilStep" => "iii",
+        "wrapWith" => "iss",
+        "genCAWithKey" => "sis",
+        "genSelfSignedCert" => "saai",
+        "genSelfSignedCertWithKey" | "genSignedCert" => "saaia",
+        "genSignedCertWithKey" => "saaias",
+        "derivePassword" => "issss",
+        "lookup" => "ssss",
+        "seq" => "i*",
+        "keys" => "m*",
+        "merge" | "mergeOverwrite" => "mm*",
+        "omit" | "pick" => "ms*",
+        "pluck" => "sm*",
+        "printf" => "sa*",
+        "round" => "aia*",
+        "eq" | "max" | "maxf" | "min" | "minf" | "biggest" | "default" | "divf" | "index" | "mul" | "mulf"
+        | "slice" | "subf" | "without" | "call" | "and" | "or" => "aa*",
+        "add" | "addf" | "all" | "any" | "cat" | "coalesce" | "concat" | "dict" | "dig" | "html" | "js" | "list"
+        | "print" | "println" | "quote" | "squote" | "tuple" | "urlquery" => "a*",
+        _ => return None,
+    })
+}
 
 /// What one of the functions of this module gives.
 fn of_list(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let Some(parameters) = parameters(call.name) else {
+        return eval::fail(format!("there is no function `{}`", call.name), call.at);
+    };
+    call.check(parameters)?;
     // These look at what they need themselves.
     let lenient = choice::lenient(call)
         .or_else(|| lists::lenient(call))
@@ -109,15 +149,22 @@ impl Execution<'_> {
         values: Vec<GoValue>,
         at: &Origin,
     ) -> Evaluated<GoValue> {
-        let call = FunctionCall { name, values, at };
-        let result = match name {
+        // Sprig has most functions a second time, which says what is wrong: both end the template.
+        let short = match name.strip_prefix("must") {
+            Some(rest) if rest.starts_with(char::is_uppercase) && !MUST.contains(&name) => {
+                Some(rest[..1].to_lowercase() + &rest[1..])
+            }
+            _ => None,
+        };
+        let call = FunctionCall { name: short.as_deref().unwrap_or(name), values, at };
+        let result = match call.name {
             "include" => self.include(&call),
             "tpl" => self.tpl(&call),
             _ => self.charged(&call),
         };
         match result {
             // What fails where nobody can tell whether it is run does not fail.
-            Err(error) if self.uncertain().is_some() && !error.bound => {
+            Err(error) if self.uncertain().is_some() && !error.bound && name != "fail" => {
                 Ok(GoValue::unknown(error.message, at))
             }
             result => result,
@@ -135,23 +182,39 @@ impl Execution<'_> {
         let looks = match call.name {
             it if SHALLOW.contains(&it) => 0,
             // What copies takes more than what looks.
-            "merge" | "mustMerge" | "mergeOverwrite" | "mustMergeOverwrite" | "deepCopy" => 4,
+            "merge" | "mergeOverwrite" | "deepCopy" => 4,
             _ => 1,
         };
         for _ in 0..looks {
             call.values.iter().try_for_each(|it| self.weigh(it, call.at))?;
         }
         let cost = match call.name {
-            "keys" | "omit" | "pick" | "fromYaml" | "fromYamlArray" | "fromJson" => 40 * size,
-            "uniq" | "mustUniq" => size.saturating_mul(size),
-            it if it.contains("egex") => 100_000,
+            "keys" | "omit" | "pick" => 100 * size,
+            "fromYaml" | "fromYamlArray" | "fromJson" | "fromJsonArray" => 5000 + 100 * size,
+            "uniq" => size.saturating_mul(size),
+            it if it.contains("egex") => 300_000,
             "append" | "prepend" | "index" => size,
             _ => 0,
         };
         self.work(300 + cost, call.at)?;
+        if let (Some(why), Some(GoData::Map(map))) =
+            (self.uncertain(), call.values.first().map(|it| &it.data))
+            && let "unset" | "merge" | "mergeOverwrite" = call.name
+        {
+            // What it leaves cannot be told.
+            let mut map = map.borrow_mut();
+            map.open.get_or_insert_with(|| why.clone());
+            let key = call.str(1).ok();
+            for (_, (_, value)) in
+                map.entries.iter_mut().filter(|it| key.is_none_or(|key| **it.0 == *key))
+            {
+                *value = GoValue::unknown(why.clone(), &value.origin);
+            }
+            return Ok(call.values[0].clone());
+        }
         let value = match self.host.function(call) {
             Some(result) => result?,
-            None if call.name == "set" => self.set(call)?,
+            None if call.name == "set" => call.check("msa").and_then(|()| self.set(call))?,
             None => of_list(call)?,
         };
         self.made(&value, call.at)?;
@@ -166,6 +229,9 @@ impl Execution<'_> {
     }
 
     fn include(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+        if let Some(GoData::Unknown(why)) = call.values.first().map(|it| &it.data) {
+            return Ok(GoValue::unknown(why.clone(), &call.origin(0)));
+        }
         let name = call.text(0)?;
         if let Some(why) = name.unknown_part() {
             return Ok(GoValue::unknown(why.clone(), call.at));
@@ -179,6 +245,9 @@ impl Execution<'_> {
 
     /// A text that is a template itself.
     fn tpl(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+        if let Some(GoData::Unknown(why)) = call.values.first().map(|it| &it.data) {
+            return Ok(GoValue::unknown(why.clone(), &call.origin(0)));
+        }
         let text = Arc::clone(call.text(0)?);
         if let Some(why) = text.unknown_part() {
             return Ok(GoValue::unknown(why.clone(), &call.origin(0)));
@@ -193,7 +262,11 @@ impl Execution<'_> {
         })?;
         let nil = GoValue::nil(call.at);
         let dot = call.values.get(1).unwrap_or(&nil).clone();
-        let printed = self.body(&parsed.body, &text, "tpl", &dot, call.at)?;
+        let local = Rc::new((parsed, MarkedText::clone(&text)));
+        self.local.push(Rc::clone(&local));
+        let printed = self.body(&local.0.body, &text, "tpl", &dot, call.at);
+        self.local.pop();
+        let printed = printed?;
         Ok(GoValue::text(printed.without_no_value(), call.at))
     }
 }
@@ -236,6 +309,35 @@ impl FunctionCall<'_> {
         eval::fail(format!("`{}` fails: {message}", self.name), at)
     }
 
+    /// Go refuses a call whose arguments are of other types, and of other numbers, than it takes.
+    fn check(&self, parameters: &str) -> Evaluated<()> {
+        let (all, most) = match parameters.strip_suffix('*') {
+            Some(all) => (all, usize::MAX),
+            None => (parameters, parameters.len()),
+        };
+        let least =
+            parameters.len().min(most).saturating_sub(if most == usize::MAX { 2 } else { 0 });
+        let (given, name) = (self.values.len(), self.name);
+        if !(least..=most).contains(&given) {
+            return eval::fail(format!("`{name}` takes {least} arguments, not {given}"), self.at);
+        }
+        let repeated = all.chars().last().into_iter().cycle();
+        for (value, wanted) in self.values.iter().zip(all.chars().chain(repeated)) {
+            let wanted = match (wanted, &value.data) {
+                (_, GoData::Unknown(_)) => continue,
+                ('s', GoData::Text(_)) | ('i', GoData::Int(_)) | ('b', GoData::Bool(_)) => continue,
+                ('m', GoData::Map(_)) => continue,
+                ('s', _) => "string",
+                ('i', _) => "int",
+                ('b', _) => "bool",
+                ('m', _) => "map",
+                _ => continue,
+            };
+            return self.fail(format!("it takes a {wanted}, and this is a {}", value.type_name()));
+        }
+        Ok(())
+    }
+
     pub(crate) fn value(&self, index: usize) -> Evaluated<&GoValue> {
         match self.values.get(index) {
             Some(value) => Ok(value),
@@ -271,7 +373,6 @@ impl FunctionCall<'_> {
         let value = self.value(index)?;
         match &value.data {
             GoData::List(items) => Ok(items),
-            GoData::Nil => Ok(&[]),
             _ => self.fail(format!("it takes a list, and this is a {}", value.type_name())),
         }
     }
@@ -305,7 +406,7 @@ pub(super) fn to_int(value: &GoValue) -> i64 {
         #[expect(clippy::cast_possible_truncation, reason = "as Go converts")]
         GoData::Float(it) => *it as i64,
         GoData::Bool(it) => i64::from(*it),
-        GoData::Text(text) => match scalar::plain(text.as_str().trim(), Dialect::Sigs) {
+        GoData::Text(text) => match scalar::plain(text.as_str(), Dialect::Sigs) {
             Value::Int(it) => i64::try_from(it).unwrap_or(0),
             _ => 0,
         },

@@ -57,23 +57,25 @@ pub(super) fn pieces(text: &str) -> Result<Vec<TemplatePiece>, LexError> {
         }
         push_text(&mut pieces, before);
         let rest = &text[inner..];
-        let (tokens, end) = if rest.trim_start_matches(is_space).starts_with("/*") {
-            let from = inner + rest.len() - rest.trim_start_matches(is_space).len();
-            let end = text[from..].find("*/").ok_or_else(|| unclosed("comment", start, text))?;
-            (Vec::new(), from + end + 2)
+        let trims = inner > start + 2;
+        let comment = if trims { rest.trim_start_matches(is_space) } else { rest };
+        let (tokens, end) = if comment.starts_with("/*") {
+            let end = comment.find("*/").ok_or_else(|| unclosed("comment", start, text))?;
+            (None, text.len() - comment.len() + end + 2)
         } else {
-            tokens(text, inner, start)?
+            let (tokens, end) = tokens(text, inner, start)?;
+            (Some(tokens), end)
         };
         let rest = &text[end..];
         let blank = rest.len() - rest.trim_start_matches(is_space).len();
         let close = &rest[blank..];
         if close.starts_with("-}}") && blank > 0 {
             at = end + blank + 3;
-            pieces.push(TemplatePiece::Action(start..at, tokens));
+            pieces.extend(tokens.map(|it| TemplatePiece::Action(start..at, it)));
             at += text[at..].len() - text[at..].trim_start_matches(is_space).len();
         } else if close.starts_with("}}") {
             at = end + blank + 2;
-            pieces.push(TemplatePiece::Action(start..at, tokens));
+            pieces.extend(tokens.map(|it| TemplatePiece::Action(start..at, it)));
         } else {
             return Err(unclosed("action", start, text));
         }

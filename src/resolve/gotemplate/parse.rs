@@ -75,7 +75,7 @@ pub(super) struct Parsed {
 /// Parses the whole of a template.
 pub(super) fn parse(text: &str) -> Result<Parsed, LexError> {
     let pieces = lex::pieces(text)?;
-    let mut parser = Parser { pieces: pieces.into_iter(), defines: Vec::new(), depth: 0 };
+    let mut parser = Parser { pieces: pieces.into_iter(), defines: Vec::new(), depth: 0, loops: 0 };
     let (body, end) = parser.actions()?;
     match end {
         Stop::Text => Ok(Parsed { body, defines: parser.defines }),
@@ -87,6 +87,8 @@ struct Parser {
     pieces: std::vec::IntoIter<TemplatePiece>,
     defines: Vec<(String, Vec<Action>)>,
     depth: usize,
+    /// How many `range` are open here.
+    loops: usize,
 }
 
 /// What ended a list of actions.
@@ -111,7 +113,7 @@ impl Parser {
             let mut tokens = Cursor { all: tokens, next: 0, at: at.clone(), depth: self.depth };
             tokens.space();
             let keyword = match tokens.peek() {
-                None => continue,
+                None => return Err(("there is nothing in this action".to_owned(), at)),
                 Some(GoToken::Word(word)) => word.clone(),
                 Some(_) => String::new(),
             };
@@ -121,6 +123,9 @@ impl Parser {
                     tokens.next += 1;
                     tokens.space();
                     return Ok((actions, Stop::Else(at, tokens.rest())));
+                }
+                "break" | "continue" if self.loops == 0 => {
+                    return Err((format!("`{keyword}` is in no `range`"), at));
                 }
                 "break" => actions.push(Action::Break),
                 "continue" => actions.push(Action::Continue),
@@ -136,7 +141,9 @@ impl Parser {
                         actions.push(Action::Template { name: name.clone(), dot, at: at.clone() });
                     }
                     self.deeper(&at)?;
+                    let loops = std::mem::take(&mut self.loops);
                     let (body, end) = self.actions()?;
+                    self.loops = loops;
                     self.depth -= 1;
                     let Stop::End(_) = end else { return Err(not_ended(&keyword, at)) };
                     self.defines.push((name, body));
@@ -151,7 +158,13 @@ impl Parser {
                     };
                     actions.push(Action::Template { name, dot, at });
                 }
-                _ => actions.push(Action::Print(tokens.pipeline()?)),
+                _ => {
+                    let printed = tokens.pipeline()?;
+                    if printed.variables.len() > 1 {
+                        return Err(("only `range` declares two variables".to_owned(), at));
+                    }
+                    actions.push(Action::Print(printed));
+                }
             }
         }
         Ok((actions, Stop::Text))
@@ -170,7 +183,10 @@ impl Parser {
         let at = tokens.at.clone();
         let condition = tokens.pipeline()?;
         self.deeper(&at)?;
+        let is_loop = usize::from(keyword == "range");
+        self.loops += is_loop;
         let (then, end) = self.actions()?;
+        self.loops -= is_loop;
         let other = match end {
             Stop::Text => return Err(not_ended(keyword, at)),
             Stop::End(_) => Vec::new(),
@@ -259,8 +275,14 @@ impl Cursor {
         }
     }
 
-    /// All that is left of the action, or up to the parenthesis that closes.
+    /// All that is left of the action.
     fn pipeline(&mut self) -> Result<Pipeline, LexError> {
+        let pipeline = self.inner_pipeline()?;
+        if self.peek().is_some() { Err(self.unexpected()) } else { Ok(pipeline) }
+    }
+
+    /// The same up to the parenthesis that closes.
+    fn inner_pipeline(&mut self) -> Result<Pipeline, LexError> {
         self.space();
         let start = self.here().start;
         let (variables, declares) = self.declaration();
@@ -356,7 +378,7 @@ impl Cursor {
                 if self.depth > MAX_DEPTH {
                     return Err(("its parentheses nest too deeply".to_owned(), at));
                 }
-                let inner = self.pipeline()?;
+                let inner = self.inner_pipeline()?;
                 self.depth -= 1;
                 self.space();
                 if self.peek() != Some(&GoToken::Mark(")")) {
@@ -432,12 +454,10 @@ fn number(text: &str) -> Option<OperandKind> {
     if let Ok(int) = int {
         return Some(OperandKind::Int(sign * int));
     }
-    let float: f64 = hexadecimal(&bare).or_else(|| bare.parse().ok())?;
-    let float = if sign < 0 { -float } else { float };
-    // As Go does: `1e3` is a whole number, too.
-    #[expect(clippy::cast_possible_truncation, reason = "in the range")]
-    match float.fract() == 0.0 && float.abs() < 9e15 {
-        true => Some(OperandKind::Int(float as i64)),
-        false => float.is_finite().then_some(OperandKind::Float(float)),
+    // As Go has it, `08` is no number, and what is too long for an int is none either.
+    if !bare.contains(['.', 'e', 'p']) {
+        return None;
     }
+    let float: f64 = hexadecimal(&bare).or_else(|| bare.parse().ok())?;
+    float.is_finite().then_some(OperandKind::Float(if sign < 0 { -float } else { float }))
 }

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use indexmap::IndexMap;
+
 use super::text::{MarkSource, MarkedText, Perhaps};
 use crate::{
     emit::UNKNOWN,
-    parse::{self, SyntaxError},
+    parse::{self, Documents, SyntaxError},
     scalar::Dialect,
     source::Span,
     tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
@@ -25,39 +27,80 @@ impl MarkedText {
     pub(crate) fn documents(&self) -> Vec<PrintedDocument> {
         let text = self.unknown_lines_as_entries();
         let read = Reader { text: &text };
-        let documents = parse::offsets(&text.text, Dialect::Sigs);
+        let sides = text.sides();
+        let parsed: Vec<Documents> =
+            sides.iter().map(|it| parse::offsets(&it.text.text, Dialect::Sigs)).collect();
         // What would be there, if other conditions held.
-        let ghostly = (!text.ghosts.is_empty()).then(|| text.with_ghosts());
+        let ghostly = sides.first().filter(|it| !it.text.ghosts.is_empty());
+        let ghostly = ghostly.map(|it| it.text.with_ghosts());
         let others = ghostly.as_ref().map(|(text, _)| parse::offsets(&text.text, Dialect::Sigs));
-        let same_count =
-            others.as_ref().is_some_and(|others| others.list.len() == documents.list.len());
-        let mut list = Vec::new();
-        for (index, document) in documents.list.iter().enumerate() {
-            let Ok(root) = &document.root else {
-                let error = document.root.clone().err();
-                list.extend(error.map(|error| {
-                    let at = error.span.map_or(0, |it| it.start as usize);
-                    let origin = read.near(at);
-                    PrintedDocument { root: Err((error, origin)), perhaps: None }
-                }));
-                continue;
-            };
-            if root.is_null() {
-                continue;
+        let others = others.filter(|it| it.list.len() == parsed[0].list.len());
+        // What stands at the same place is one document.
+        let mut list: Vec<(Range<usize>, Vec<Node>, Option<Node>)> = Vec::new();
+        let mut errors = Vec::new();
+        for (side, documents) in sides.iter().zip(&parsed) {
+            for (index, document) in documents.list.iter().enumerate() {
+                let root = match &document.root {
+                    Ok(root) if root.is_null() => continue,
+                    Ok(root) => side.placed(root),
+                    Err(error) => {
+                        errors.push(error.clone());
+                        continue;
+                    }
+                };
+                let range = range_of(&root);
+                let ghost = others.as_ref().filter(|_| list.len() == errors.len() + index);
+                let ghost = ghost.and_then(|it| it.list[index].root.clone().ok());
+                match list.iter_mut().find(|it| it.0.start < range.end && range.start < it.0.end) {
+                    Some((all, roots, _)) => {
+                        *all = all.start.min(range.start)..all.end.max(range.end);
+                        roots.push(root);
+                    }
+                    None => list.push((range, vec![root], ghost)),
+                }
             }
-            let range = range_of(root);
-            let around: Vec<usize> = text.branches_at(range.start).collect();
-            let whole = around.iter().find(|it| text.branches[**it].range.end >= range.end);
-            let perhaps = whole.map(|it| text.branches[*it].why.clone());
-            let mut node = read.rebuilt(root, &around);
-            if let (true, Some((_, by)), Some(others)) = (same_count, &ghostly, &others)
-                && let Ok(other) = &others.list[index].root
-            {
-                note_removed(&mut node, other, by);
-            }
-            list.push(PrintedDocument { root: Ok(node), perhaps });
         }
-        list
+        list.sort_by_key(|it| it.0.start);
+        // A side that is no YAML is none that anybody deploys, unless there is no other.
+        if list.is_empty() || sides.len() == 1 {
+            let failed = errors.into_iter().map(|error| {
+                let origin = read.near(error.span.map_or(0, |it| it.start as usize));
+                PrintedDocument { root: Err((error, origin)), perhaps: None }
+            });
+            let read = list.into_iter().map(|it| read.document(it, 1, ghostly.as_ref()));
+            return read.chain(failed).collect();
+        }
+        list.into_iter().map(|it| read.document(it, sides.len(), ghostly.as_ref())).collect()
+    }
+
+    /// The texts that it may be: conditions that nobody can tell hold or do not, all that are as deep
+    /// in others alike. Each part of it is in one of them at least.
+    fn sides(&self) -> Vec<Side> {
+        let mut order: Vec<&Perhaps> = self.branches.iter().collect();
+        order.sort_by_key(|it| (it.range.start, std::cmp::Reverse(it.range.end)));
+        let (mut open, mut deep) = (Vec::<usize>::new(), Vec::new());
+        for branch in order {
+            while open.last().is_some_and(|end| *end <= branch.range.start) {
+                open.pop();
+            }
+            deep.push((branch, open.len()));
+            open.push(branch.range.end);
+        }
+        let depth = deep.iter().map(|it| it.1 + 1).max().unwrap_or(0).min(MAX_DEPTH);
+        let texts = (0..1_usize << depth).map(|mask| {
+            let mut side = Side { text: Self::default(), pieces: Vec::new() };
+            let mut at = 0;
+            for (branch, depth) in &deep {
+                let holds = mask >> depth & 1 == 0;
+                if branch.range.start >= at && *depth < MAX_DEPTH && holds != branch.then {
+                    side.push(self, at..branch.range.start);
+                    at = branch.range.end;
+                }
+            }
+            side.push(self, at..self.len());
+            side
+        });
+        texts.collect()
     }
 
     /// The branches that hold the byte at `at`, outermost first.
@@ -86,6 +129,7 @@ impl MarkedText {
         let lines: Vec<&str> = self.text.split_inclusive('\n').collect();
         let mut result = Self::default();
         result.text.reserve(self.len());
+        let mut inserted: Vec<(usize, usize)> = Vec::new();
         let mut at = 0;
         for (index, line) in lines.iter().enumerate() {
             let range = at..at + line.len();
@@ -100,13 +144,25 @@ impl MarkedText {
             let entry = around(&lines[..index], &lines[index + 1..], indent);
             if entry == Some(LineEntry::Item) {
                 result.push_made("- ");
+                inserted.push((start, 2));
             }
             result.push_part(self, start..end);
             if entry == Some(LineEntry::Key) {
                 result.push_made(":");
+                inserted.push((end, 1));
             }
             result.push_part(self, end..range.end);
         }
+        // What is inserted belongs to the branch around it.
+        let moved = |at: usize, last: bool| {
+            let before = inserted.iter().filter(|it| it.0 < at || (last && it.0 == at));
+            at + before.map(|it| it.1).sum::<usize>()
+        };
+        let branch = |it: &Perhaps| {
+            let range = moved(it.range.start, false)..moved(it.range.end, true);
+            Perhaps { range, ..it.clone() }
+        };
+        result.branches = self.branches.iter().map(branch).collect();
         result
     }
 
@@ -124,6 +180,58 @@ impl MarkedText {
         }
         result.text.push_str(self.text.get(at..).unwrap_or_default());
         (result, by)
+    }
+}
+
+/// Conditions that are deeper in one another all hold.
+const MAX_DEPTH: usize = 3;
+
+/// What a text may be: a part of it.
+struct Side {
+    text: MarkedText,
+    /// Where each piece begins here and there, in order.
+    pieces: Vec<(usize, usize)>,
+}
+
+impl Side {
+    fn push(&mut self, text: &MarkedText, part: Range<usize>) {
+        if !part.is_empty() {
+            self.pieces.push((self.text.len(), part.start));
+            self.text.push_part(text, part);
+        }
+    }
+
+    /// Where a byte of it is in the whole text.
+    fn place(&self, at: usize) -> usize {
+        let piece = self.pieces.partition_point(|it| it.0 <= at).saturating_sub(1);
+        self.pieces.get(piece).map_or(at, |(here, there)| there + (at - here))
+    }
+
+    fn span(&self, span: Span) -> Span {
+        let range = span.range();
+        let start = self.place(range.start);
+        let end = if range.is_empty() { start } else { self.place(range.end - 1) + 1 };
+        Span::new(span.file, start..end.max(start))
+    }
+
+    /// A node of it, placed in the whole text.
+    fn placed(&self, node: &Node) -> Node {
+        let at = node.origin.written_at().map(|it| Origin::written(self.span(it)));
+        let origin = at.unwrap_or_else(|| node.origin.clone());
+        match &node.kind {
+            Kind::Map(map) => {
+                let mut placed = Map::open(map.open.clone());
+                for (key, entry) in map.iter() {
+                    let at = entry.key.map(|it| self.span(it));
+                    placed.insert(key, Entry { key: at, value: self.placed(&entry.value) });
+                }
+                Node::new(placed, origin)
+            }
+            Kind::List(items) => {
+                Node::new(items.iter().map(|it| self.placed(it)).collect::<Vec<_>>(), origin)
+            }
+            _ => Node::new(node.kind.clone(), origin),
+        }
     }
 }
 
@@ -210,58 +318,106 @@ impl Reader<'_> {
         }
     }
 
-    /// `node` with its origins; `around` are the branches that are told of further out.
-    fn rebuilt(&self, node: &Node, around: &[usize]) -> Node {
-        let range = range_of(node);
-        match &node.kind {
-            Kind::Map(map) => {
-                let mut rebuilt = Map::default();
-                for (key, entry) in map.iter() {
-                    let place = entry.key.map_or_else(|| range_of(&entry.value), Span::range);
-                    if let Some(why) = self.unknown_in(&place) {
-                        rebuilt.open = Some(why);
-                        continue;
-                    }
-                    let value = self.child(&entry.value, place.start, around);
-                    let key_at = self.text.origin_of(place).and_then(|it| it.written_at());
-                    rebuilt.insert(key, Entry { key: key_at, value });
-                }
-                Node::new(rebuilt, self.place(&range))
-            }
-            Kind::List(items) => {
-                let items = items.iter().map(|it| self.child(it, range_of(it).start, around));
-                Node::new(items.collect::<Vec<_>>(), self.place(&range))
-            }
-            Kind::Scalar(_) | Kind::Unknown(_) => self.scalar(node, range, around),
+    /// A document of which `roots` are the sides that have it, of `sides` in all.
+    fn document(
+        &self,
+        (range, roots, ghost): (Range<usize>, Vec<Node>, Option<Node>),
+        sides: usize,
+        ghosts: Option<&(MarkedText, Vec<(Range<usize>, Origin)>)>,
+    ) -> PrintedDocument {
+        let mut node = self.rebuilt(&roots.iter().collect::<Vec<_>>());
+        if let (Some(other), Some((_, by))) = (&ghost, ghosts) {
+            note_removed(&mut node, other, by);
         }
+        let perhaps = (roots.len() < sides).then(|| self.why(&range));
+        PrintedDocument { root: Ok(node), perhaps }
     }
 
-    /// What stands in a list or a map, whose item or key starts at `start`.
-    fn child(&self, node: &Node, start: usize, around: &[usize]) -> Node {
-        let here: Vec<usize> = self.text.branches_at(start).collect();
-        let new = here.iter().find(|it| !around.contains(it));
-        let value = self.rebuilt(node, &here);
-        match new {
-            Some(index) if value.unknown().is_none() => {
-                value.perhaps(self.text.branches[*index].why.clone(), false)
+    /// Why what stands at `range` may be there or not.
+    fn why(&self, range: &Range<usize>) -> Reason {
+        let near = self.text.branches.iter().filter(|it| {
+            it.range.start < range.end.max(range.start + 1) && range.start < it.range.end
+        });
+        let inner = near.min_by_key(|it| it.range.len()).or(self.text.branches.first());
+        inner.map_or_else(|| "a condition".into(), |it| it.why.clone())
+    }
+
+    /// One node of what it is in each of the sides, with its origins.
+    fn rebuilt(&self, sides: &[&Node]) -> Node {
+        let Some(first) = sides.first() else {
+            return Node::new(Kind::from(""), Origin::at(Via::Written, None));
+        };
+        let range = range_of(first);
+        let maps: Vec<&Map> = sides.iter().filter_map(|it| it.as_map()).collect();
+        let lists: Vec<&[Node]> = sides.iter().filter_map(|it| it.as_list()).collect();
+        if maps.len() == sides.len() {
+            return Node::new(self.map(&maps), self.place(&range));
+        }
+        if lists.len() == sides.len() {
+            return Node::new(self.list(&lists), self.place(&range));
+        }
+        if sides.iter().all(|it| it.as_scalar().is_some()) {
+            return self.scalar(sides, range);
+        }
+        Node::unknown_value(self.why(&range), &self.place(&range))
+    }
+
+    fn map(&self, sides: &[&Map]) -> Map {
+        let mut rebuilt = Map::default();
+        let place = |it: &Entry| it.key.map_or_else(|| range_of(&it.value), Span::range);
+        let mut entries: Vec<_> = sides.iter().flat_map(|it| it.iter()).collect();
+        entries.sort_by_key(|(_, it)| place(it).start);
+        for (key, entry) in entries {
+            let place = place(entry);
+            if let Some(why) = self.unknown_in(&place) {
+                rebuilt.open = Some(why);
+                continue;
             }
+            if rebuilt.get(key).is_some() {
+                continue;
+            }
+            let values: Vec<&Node> = sides.iter().filter_map(|it| it.get(key)).collect();
+            let value = self.perhaps(&values, sides.len(), &place);
+            let key_at = self.text.origin_of(place).and_then(|it| it.written_at());
+            rebuilt.insert(key, Entry { key: key_at, value });
+        }
+        rebuilt
+    }
+
+    /// The items, those at the same place taken for one.
+    fn list(&self, sides: &[&[Node]]) -> Vec<Node> {
+        let mut items: IndexMap<usize, Vec<&Node>> = IndexMap::new();
+        for item in sides.iter().copied().flatten() {
+            items.entry(range_of(item).start).or_default().push(item);
+        }
+        items.sort_unstable_keys();
+        let perhaps = |it: &Vec<&Node>| self.perhaps(it, sides.len(), &range_of(it[0]));
+        items.values().map(perhaps).collect()
+    }
+
+    /// What some of `count` sides have at `place`.
+    fn perhaps(&self, sides: &[&Node], count: usize, place: &Range<usize>) -> Node {
+        let value = self.rebuilt(sides);
+        match value.unknown() {
+            None if sides.len() < count => value.perhaps(self.why(place), false),
             _ => value,
         }
     }
 
-    fn scalar(&self, node: &Node, mut range: Range<usize>, around: &[usize]) -> Node {
+    fn scalar(&self, sides: &[&Node], mut range: Range<usize>) -> Node {
         if range.is_empty() {
             // A value that prints as nothing stands behind the white space that follows the key.
             let rest = self.text.text.get(range.start..).unwrap_or_default();
             range.end += rest.len() - rest.trim_start_matches(' ').len();
         }
         let origin = self.text.origin_of(range.clone()).unwrap_or_else(|| self.near(range.start));
-        let branch = self.text.branches.iter().enumerate().find(|(index, it)| {
-            it.range.start < range.end && range.start < it.range.end && !around.contains(index)
-        });
-        match self.unknown_in(&range).or_else(|| branch.map(|(_, it)| it.why.clone())) {
+        let differ = || {
+            let differ = sides.iter().any(|it| it.kind != sides[0].kind);
+            differ.then(|| self.why(&range))
+        };
+        match sides.iter().find_map(|it| self.unknown_in(&range_of(it))).or_else(differ) {
             Some(why) => Node::unknown_value(why, &origin),
-            None => Node::new(node.kind.clone(), origin),
+            None => Node::new(sides[0].kind.clone(), origin),
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) enum MarkSource {
 pub(super) struct Perhaps {
     pub(super) range: Range<usize>,
     pub(super) why: Reason,
+    /// Whether it is there if the condition holds, or if it does not.
+    pub(super) then: bool,
 }
 
 /// What is not there, and what decides that.
@@ -181,7 +183,7 @@ impl MarkedText {
         for branch in &other.branches {
             let range = moved(branch.range.start)..moved(branch.range.end);
             if !range.is_empty() {
-                self.branches.push(Perhaps { range, why: branch.why.clone() });
+                self.branches.push(Perhaps { range, ..branch.clone() });
             }
         }
         let ghosts = other.ghosts.iter().filter(|it| part.start <= it.at && it.at <= part.end);
@@ -301,10 +303,10 @@ impl MarkedText {
         self
     }
 
-    /// Marks all from `start` on as there or not.
-    pub(super) fn perhaps_from(&mut self, start: usize, why: &Reason) {
+    /// Marks all from `start` on as there or not, `then` if the condition holds.
+    pub(super) fn perhaps_from(&mut self, start: usize, why: &Reason, then: bool) {
         if start < self.len() {
-            self.branches.push(Perhaps { range: start..self.len(), why: why.clone() });
+            self.branches.push(Perhaps { range: start..self.len(), why: why.clone(), then });
         }
     }
 

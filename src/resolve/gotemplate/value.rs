@@ -192,16 +192,6 @@ impl GoValue {
         }
     }
 
-    /// What an action prints of it.
-    pub(super) fn printed_for(&self, missing: MissingKey) -> MarkedText {
-        match &self.data {
-            GoData::Nil if missing != MissingKey::Empty => {
-                MarkedText::value(NO_VALUE, &self.origin)
-            }
-            _ => self.printed(false),
-        }
-    }
-
     /// Whether a map has `key`.
     pub(crate) fn has(&self, key: &str) -> bool {
         matches!(&self.data, GoData::Map(map) if map.borrow().entries.contains_key(key))
@@ -304,7 +294,7 @@ impl GoValue {
     pub(super) fn printed(&self, inner: bool) -> MarkedText {
         let made = |text: &str| MarkedText::value(text, &self.origin);
         match &self.data {
-            GoData::Nil => made(if inner { "<nil>" } else { "" }),
+            GoData::Nil => made(if inner { "<nil>" } else { NO_VALUE }),
             GoData::Bool(it) => made(if *it { "true" } else { "false" }),
             GoData::Int(it) => made(&it.to_string()),
             GoData::Float(it) => made(&scalar::go_float(*it, -4..6)),

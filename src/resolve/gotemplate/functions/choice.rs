@@ -112,11 +112,13 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
         ("kindOf", [value]) => call.string(value.kind()),
         ("typeIs", [kind, value]) => call.bool(kind.printed(true).as_str() == value.type_name()),
         ("typeIsLike", [kind, value]) => {
-            call.bool(kind.printed(true).as_str().trim_start_matches('*') == value.type_name())
+            let (kind, name) = (kind.printed(true), value.type_name());
+            call.bool(kind.as_str() == name || format!("*{}", kind.as_str()) == name)
         }
         ("typeOf", [value]) => call.string(value.type_name()),
         ("deepEqual", [first, second]) => call.bool(same(first, second)),
-        ("deepCopy" | "mustDeepCopy", [value]) => Ok(value.copied()),
+        ("deepCopy", [value]) if value.is_nil() => call.fail("there is nothing to copy"),
+        ("deepCopy", [value]) => Ok(value.copied()),
         _ => return None,
     })
 }

@@ -5,12 +5,15 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::{Called, Evaluated, FunctionCall, GoData, GoValue, MarkedText};
-use crate::{resolve::gotemplate::value::GoMap, tree::Node};
+use crate::{
+    resolve::gotemplate::value::GoMap,
+    tree::{Node, Origin},
+};
 
 /// Those that write what they do not know as such.
 pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
     Some(match (call.name, &call.values[..]) {
-        ("toYaml" | "mustToYaml" | "toYamlPretty", [value]) => {
+        ("toYaml" | "toYamlPretty", [value]) => {
             call.marked(MarkedText::yaml(&value.printed_node()))
         }
         ("fromYaml", [value]) => match &value.data {
@@ -33,22 +36,36 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
     };
     Some(match (call.name, &values[..]) {
         ("b64enc", [_]) => text(&|it| STANDARD.encode(it)),
-        ("b64dec", [_]) => text(&|it| match STANDARD.decode(it) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) => error.to_string(),
+        ("b64dec", [_]) => call.str(0).and_then(|it| {
+            let decoded = STANDARD.decode(it.replace(['\r', '\n'], "")).ok();
+            match decoded.and_then(|it| String::from_utf8(it).ok()) {
+                Some(decoded) => call.marked(call.text(0)?.made(decoded)),
+                None => Ok(GoValue::unknown("what is no text in base64", &call.origin(0))),
+            }
         }),
         ("sha1sum", [_]) => text(&|it| hex(&Sha1::digest(it))),
         ("sha512sum", [_]) => text(&|it| hex(&Sha512::digest(it))),
         ("adler32sum", [_]) => text(&|it| adler32(it).to_string()),
+        ("isAbs" | "osIsAbs", [_]) => call.bool(call.str(0).is_ok_and(|it| it.starts_with('/'))),
         ("sha256sum", [_]) => text(&|it| hex(&Sha256::digest(it))),
-        ("toJson" | "mustToJson", [value]) => call.string(json(&value.node(), true)),
-        ("toRawJson" | "mustToRawJson", [value]) => call.string(json(&value.node(), false)),
-        ("toPrettyJson" | "mustToPrettyJson", [value]) => {
+        ("toJson", [value]) => call.string(json(&value.node(), true)),
+        ("toRawJson", [value]) => call.string(json(&value.node(), false)),
+        ("toPrettyJson", [value]) => {
             let json = value.node().to_json();
             let pretty = serde_json::to_string_pretty(&sorted(json)).unwrap_or_default();
             call.string(escaped(&pretty))
         }
         ("fromJson" | "mustFromJson" | "fromJsonArray", [_]) => match call.text(0) {
+            Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text.as_str()).is_err() => {
+                match call.name {
+                    "mustFromJson" => call.fail("this is no JSON"),
+                    _ => Ok(from_failed(
+                        "this is no JSON",
+                        call.name == "fromJsonArray",
+                        &call.origin(0),
+                    )),
+                }
+            }
             Ok(text) => Ok(from_yaml(call, text, call.name == "fromJsonArray")),
             Err(error) => Err(error),
         },
@@ -60,20 +77,24 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
                 Some(name) => call.marked(path.part_of(name)),
             }
         }),
-        ("dir" | "osDir", [_]) => call.str(0).and_then(|path| {
-            call.string(match path.rsplit_once('/') {
-                Some(("", _)) => "/",
-                Some((dir, _)) => dir,
-                None => ".",
-            })
-        }),
-        ("clean" | "osClean", [_]) => call.str(0).and_then(|path| call.string(clean(path))),
+        ("dir" | "osDir", [_]) => {
+            call.str(0).and_then(|it| call.string(clean(it.rfind('/').map_or("", |at| &it[..=at]))))
+        }
+        ("clean" | "osClean", [_]) => call.str(0).and_then(|it| call.string(clean(it))),
         ("ext" | "osExt", [_]) => call.str(0).and_then(|path| {
             let name = path.rsplit('/').next().unwrap_or_default();
             call.string(name.rfind('.').map_or("", |at| &name[at..]))
         }),
-        ("urlquery", [_]) => text(&|it| {
-            it.bytes()
+        ("html", _) => {
+            let printed = super::texts::print(values);
+            let html = printed.as_str().replace('&', "&amp;").replace('<', "&lt;");
+            let html = html.replace('>', "&gt;").replace('"', "&#34;").replace('\'', "&#39;");
+            call.marked(printed.made(html))
+        }
+        ("urlquery", _) => {
+            let printed = super::texts::print(values);
+            let bytes = printed.as_str().bytes();
+            let query = bytes
                 .map(|byte| match byte {
                     b' ' => "+".to_owned(),
                     it if it.is_ascii_alphanumeric() || b"-_.~".contains(&it) => {
@@ -81,8 +102,9 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
                     }
                     it => format!("%{it:02X}"),
                 })
-                .collect()
-        }),
+                .collect();
+            call.marked(printed.made(query))
+        }
         _ => return None,
     })
 }
@@ -140,25 +162,31 @@ fn from_yaml(call: &FunctionCall<'_>, text: &MarkedText, list: bool) -> GoValue 
     if let Some(why) = first.perhaps {
         return GoValue::unknown(why, &origin);
     }
-    let failed = |message: String| match (list, text.unknown_part()) {
-        (_, Some(why)) => GoValue::unknown(why.clone(), &origin),
-        (true, None) => GoValue::list(vec![GoValue::string(message, &origin)], &origin),
-        (false, None) => {
-            let mut map = GoMap::default();
-            map.set("Error", GoValue::string(message, &origin));
-            GoValue::map(map, &origin)
-        }
+    let failed = |message: &str| match text.unknown_part() {
+        Some(why) => GoValue::unknown(why.clone(), &origin),
+        None => from_failed(message, list, &origin),
     };
     match first.root {
         Ok(node) if node.unknown().is_some() => GoValue::of(&node),
         Ok(node) if node.as_list().is_some() == list && (list || node.as_map().is_some()) => {
             GoValue::of(&node)
         }
-        // `fromJson` and Sprig's take any value.
-        Ok(node) if call.name.ends_with("Json") => GoValue::of(&node),
-        Ok(_) => failed("it is of another type".to_owned()),
-        Err((error, _)) => failed(error.message),
+        // Sprig's takes any value.
+        Ok(node) if call.name == "mustFromJson" => GoValue::of(&node),
+        Ok(_) => failed("it is of another type"),
+        Err((error, _)) => failed(&error.message),
     }
+}
+
+/// What Helm makes of a text that it cannot read.
+fn from_failed(message: &str, list: bool, origin: &Origin) -> GoValue {
+    let message = GoValue::string(message, origin);
+    if list {
+        return GoValue::list(vec![message], origin);
+    }
+    let mut map = GoMap::default();
+    map.set("Error", message);
+    GoValue::map(map, origin)
 }
 
 /// Go's JSON: keys sorted, and what HTML would read as its own escaped.
@@ -168,7 +196,8 @@ fn json(node: &Node, html: bool) -> String {
 }
 
 fn escaped(json: &str) -> String {
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    let json = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 fn sorted(json: serde_json::Value) -> serde_json::Value {

@@ -10,14 +10,14 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
     let values = &call.values;
     Some(match (call.name, &values[..]) {
         ("list" | "tuple", _) => Ok(GoValue::list(values.clone(), call.at)),
-        ("append" | "push" | "mustAppend", [list, item]) => match &list.data {
+        ("append" | "push", [list, item]) => match &list.data {
             GoData::List(items) => {
                 let items = items.iter().chain([item]).cloned().collect();
                 Ok(GoValue::list(items, &list.origin))
             }
             _ => return None,
         },
-        ("prepend" | "mustPrepend", [list, item]) => match &list.data {
+        ("prepend", [list, item]) => match &list.data {
             GoData::List(items) => {
                 let items = std::iter::once(item).chain(items.iter()).cloned().collect();
                 Ok(GoValue::list(items, &list.origin))
@@ -29,7 +29,6 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
             for value in values {
                 match &value.data {
                     GoData::List(items) => all.extend(items.iter().cloned()),
-                    GoData::Nil => {}
                     GoData::Unknown(_) => all.push(value.clone()),
                     _ => return Some(call.fail("it takes lists")),
                 }
@@ -55,16 +54,16 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
             (GoData::Text(_), _) => call.marked(list.printed(true)),
             _ => return None,
         },
-        ("compact" | "mustCompact", [list]) => match &list.data {
+        ("compact", [list]) => match &list.data {
             GoData::List(items) => {
                 let kept = items.iter().filter(|it| empty(it) != Ok(true)).cloned().collect();
                 Ok(GoValue::list(kept, &list.origin))
             }
             _ => return None,
         },
-        ("first" | "mustFirst" | "last" | "mustLast", [list]) => match &list.data {
+        ("first" | "last", [list]) => match &list.data {
             GoData::List(items) => {
-                let item = if call.name.ends_with("irst") { items.first() } else { items.last() };
+                let item = if call.name == "first" { items.first() } else { items.last() };
                 Ok(item.cloned().unwrap_or_else(|| GoValue::nil(&list.origin)))
             }
             _ => return None,
@@ -76,14 +75,19 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
 pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
     let values = &call.values;
     Some(match (call.name, &values[..]) {
-        ("has" | "mustHas", [item, _]) => {
+        // What is a list was told of already.
+        ("append" | "push" | "prepend" | "compact" | "first" | "last", _) => {
+            call.list(0).map(|_| GoValue::nil(call.at))
+        }
+        ("has", [_, list]) if list.is_nil() => call.bool(false),
+        ("has", [item, _]) => {
             call.list(1).and_then(|items| call.bool(items.iter().any(|it| same(it, item))))
         }
-        ("without" | "mustWithout", [_, without @ ..]) => call.list(0).map(|items| {
+        ("without", [_, without @ ..]) => call.list(0).map(|items| {
             let kept = items.iter().filter(|it| !without.iter().any(|other| same(it, other)));
             GoValue::list(kept.cloned().collect(), &call.origin(0))
         }),
-        ("uniq" | "mustUniq", [_]) => call.list(0).map(|items| {
+        ("uniq", [_]) => call.list(0).map(|items| {
             let mut kept: Vec<GoValue> = Vec::new();
             for item in items {
                 if !kept.iter().any(|it| same(it, item)) {
@@ -92,48 +96,42 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
             }
             GoValue::list(kept, &call.origin(0))
         }),
-        ("rest" | "mustRest", [_]) => call
+        ("rest", [_]) => call
             .list(0)
             .map(|items| GoValue::list(items.iter().skip(1).cloned().collect(), &call.origin(0))),
-        ("initial" | "mustInitial", [_]) => call.list(0).map(|items| {
+        ("initial", [_]) => call.list(0).map(|items| {
             let kept = items[..items.len().saturating_sub(1)].to_vec();
             GoValue::list(kept, &call.origin(0))
         }),
-        ("reverse" | "mustReverse", [_]) => call
+        ("reverse", [_]) => call
             .list(0)
             .map(|items| GoValue::list(items.iter().rev().cloned().collect(), &call.origin(0))),
-        ("slice" | "mustSlice", [value, bounds @ ..]) => {
+        ("slice", [value, bounds @ ..]) => {
             let bounds: Vec<usize> =
                 (0..bounds.len()).map(|it| call.size(it + 1).unwrap_or(0)).collect();
-            match &value.data {
-                GoData::Text(text) => {
-                    let start = bounds.first().copied().unwrap_or(0);
-                    let end = bounds.get(1).copied().unwrap_or(text.len());
-                    match text.as_str().get(start..end) {
-                        Some(_) => call.marked(text.part(start..end)),
-                        None => call.fail("the bounds are not in the text"),
-                    }
+            call.list(0).and_then(|items| {
+                let start = bounds.first().copied().unwrap_or(0);
+                let end = bounds.get(1).copied().unwrap_or(items.len());
+                match items.get(start..end) {
+                    Some(items) => Ok(GoValue::list(items.to_vec(), &value.origin)),
+                    None => call.fail("the bounds are not in the list"),
                 }
-                _ => call.list(0).and_then(|items| {
-                    let start = bounds.first().copied().unwrap_or(0);
-                    let end = bounds.get(1).copied().unwrap_or(items.len());
-                    match items.get(start..end) {
-                        Some(items) => Ok(GoValue::list(items.to_vec(), &value.origin)),
-                        None => call.fail("the bounds are not in the list"),
-                    }
-                }),
-            }
+            })
         }
-        ("sortAlpha", [_]) => call.list(0).map(|items| {
-            let mut items: Vec<GoValue> =
-                items.iter().map(|it| GoValue::text(it.printed(true), &it.origin)).collect();
-            items.sort_by(|a, b| a.printed(true).as_str().cmp(b.printed(true).as_str()));
-            GoValue::list(items, &call.origin(0))
-        }),
-        ("toStrings", [_]) => call.list(0).map(|items| {
-            let items = items.iter().map(|it| GoValue::text(it.printed(true), &it.origin));
-            GoValue::list(items.collect(), &call.origin(0))
-        }),
+        ("sortAlpha" | "toStrings", [value]) => {
+            let mut texts: Vec<MarkedText> = match &value.data {
+                GoData::List(items) => {
+                    items.iter().filter(|it| !it.is_nil()).map(|it| it.printed(true)).collect()
+                }
+                GoData::Nil if call.name == "toStrings" => Vec::new(),
+                _ => vec![value.printed(true)],
+            };
+            if call.name == "sortAlpha" {
+                texts.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+            }
+            let items = texts.into_iter().map(|it| GoValue::text(it, &value.origin));
+            Ok(GoValue::list(items.collect(), &value.origin))
+        }
         ("splitList", [_, _]) => call.str(0).and_then(|separator| {
             let parts = call.text(1)?.split(separator);
             let parts = parts.into_iter().map(|it| GoValue::text(it, call.at)).collect();

@@ -12,8 +12,11 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
         ("dict", _) => Ok(dict(call)),
         ("get", [map, key]) => match (&map.data, &key.data) {
             (GoData::Map(_), GoData::Text(key)) if key.unknown_part().is_none() => {
-                let found = map.key(key.as_str());
-                Ok(found.unwrap_or_else(|| GoValue::nil(&map.origin)))
+                let found = map.key(key.as_str()).unwrap_or_else(|| GoValue::nil(&map.origin));
+                match found.is_nil() && !map.has(key.as_str()) {
+                    true => Ok(GoValue::string("", &found.origin)),
+                    false => Ok(found),
+                }
             }
             _ => return None,
         },
@@ -28,6 +31,7 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
             }
             _ => return None,
         },
+        ("lookup", _) => Ok(GoValue::map(GoMap::default(), call.at)),
         ("unset", [map, key]) => match (&map.data, &key.data) {
             (GoData::Map(entries), GoData::Text(key)) if key.unknown_part().is_none() => {
                 entries.borrow_mut().entries.shift_remove(key.as_str());
@@ -35,10 +39,8 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
             }
             _ => return None,
         },
-        ("merge" | "mustMerge", [first, others @ ..]) => merged(call, first, others, false),
-        ("mergeOverwrite" | "mustMergeOverwrite", [first, others @ ..]) => {
-            merged(call, first, others, true)
-        }
+        ("merge", [first, others @ ..]) => Ok(merged(first, others, false)),
+        ("mergeOverwrite", [first, others @ ..]) => Ok(merged(first, others, true)),
         ("pick" | "omit", [map, keys @ ..]) => match &map.data {
             GoData::Map(entries) => {
                 let named: Vec<_> = keys.iter().map(|it| it.printed(true)).collect();
@@ -54,7 +56,8 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
             }
             _ => return None,
         },
-        ("dig" | "mustDig", [keys @ .., default, map]) => dig(call, keys, default, map),
+        ("dig", [keys @ .., default, map]) => dig(call, keys, default, map),
+        ("dig", _) => call.fail("it takes three arguments or more"),
         ("pluck", [key, maps @ ..]) => match &key.data {
             GoData::Text(key) if key.unknown_part().is_none() => {
                 let has = |it: &&GoValue| match &it.data {
@@ -122,7 +125,10 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
             }
         }
         ("chunk", [_, _]) => call.list(1).and_then(|items| {
-            let size = call.size(0)?.max(1);
+            let size = call.size(0)?;
+            if size == 0 {
+                return call.fail("the size is zero or less");
+            }
             let chunks = items.chunks(size).map(|it| GoValue::list(it.to_vec(), call.at));
             Ok(GoValue::list(chunks.collect(), &call.source()))
         }),
@@ -158,7 +164,7 @@ fn index(call: &FunctionCall<'_>, map: &GoValue, keys: &[GoValue]) -> Evaluated<
                 Some(next) => next,
                 None => GoValue::nil(&value.origin),
             },
-            (GoData::List(items), GoData::Int(_) | GoData::Float(_)) => {
+            (GoData::List(items), GoData::Int(_)) => {
                 let at = usize::try_from(super::to_int(key)).ok();
                 // What may be there or not moves what follows it.
                 let before = at.and_then(|at| items.get(..at)).unwrap_or_default();
@@ -170,6 +176,15 @@ fn index(call: &FunctionCall<'_>, map: &GoValue, keys: &[GoValue]) -> Evaluated<
                     (Some(why), _) => GoValue::unknown(why, &value.origin),
                     (None, Some(item)) => item.clone(),
                     (None, None) => return call.fail("the index is not in the list"),
+                }
+            }
+            (GoData::Text(text), GoData::Int(at)) => {
+                let byte =
+                    usize::try_from(*at).ok().and_then(|it| text.as_str().as_bytes().get(it));
+                match (text.unknown_part(), byte) {
+                    (Some(why), _) => GoValue::unknown(why.clone(), &value.origin),
+                    (_, Some(byte)) => GoValue::new(GoData::Int(i64::from(*byte)), &value.origin),
+                    _ => return call.fail("the index is not in the text"),
                 }
             }
             (GoData::Nil, _) => return call.fail("there is nothing to index"),
@@ -184,18 +199,8 @@ fn index(call: &FunctionCall<'_>, map: &GoValue, keys: &[GoValue]) -> Evaluated<
 }
 
 /// `merge`, which changes its first argument; the first that is set wins, or the last one.
-fn merged(
-    call: &FunctionCall<'_>,
-    first: &GoValue,
-    others: &[GoValue],
-    overwrite: bool,
-) -> Evaluated<GoValue> {
-    let GoData::Map(target) = &first.data else {
-        return match &first.data {
-            GoData::Unknown(_) => Ok(first.clone()),
-            _ => call.fail("it takes maps"),
-        };
-    };
+fn merged(first: &GoValue, others: &[GoValue], overwrite: bool) -> GoValue {
+    let GoData::Map(target) = &first.data else { return first.clone() };
     for other in others {
         match &other.data {
             GoData::Map(source) if Rc::ptr_eq(source, target) => {}
@@ -210,14 +215,13 @@ fn merged(
                         .for_each(|(_, it)| *it = GoValue::unknown(why.clone(), &it.origin));
                 }
             }
-            GoData::Nil => {}
-            _ => return call.fail("it takes maps"),
+            _ => {}
         }
     }
-    Ok(first.clone())
+    first.clone()
 }
 
-/// `mergo.Merge`: what is empty counts as not set, on the left, and, when overwriting, on the right.
+/// `mergo.Merge`: what is empty counts as not set, on the left. Maps are shared, not copied.
 fn merge_into(target: &Rc<RefCell<GoMap>>, source: &Rc<RefCell<GoMap>>, overwrite: bool) {
     let source = source.borrow().clone();
     if let Some(why) = &source.open {
@@ -241,18 +245,13 @@ fn merge_into(target: &Rc<RefCell<GoMap>>, source: &Rc<RefCell<GoMap>>, overwrit
                 continue;
             }
             (None, _) => value.clone(),
-            (Some(_), _) if overwrite => match empty(&value) {
-                Ok(true) => continue,
-                _ => value.clone(),
-            },
+            (Some(_), _) if overwrite => value.clone(),
             (Some(_), _) => match old.as_ref().map(empty) {
                 Some(Ok(true)) => value.clone(),
                 Some(Err(why)) => GoValue::unknown(why, &value.origin),
                 _ => continue,
             },
         };
-        // What is merged in is copied: later changes of it are its own.
-        let new = new.copied();
         target.borrow_mut().entries.insert(Arc::clone(&key), (at, new));
     }
 }
@@ -263,9 +262,15 @@ fn dig(
     default: &GoValue,
     map: &GoValue,
 ) -> Evaluated<GoValue> {
+    if keys.is_empty() {
+        return call.fail("it takes three arguments or more");
+    }
     let mut value = map.clone();
     for key in keys {
         let key = key.printed(true);
+        if let Some(why) = key.unknown_part() {
+            return Ok(GoValue::unknown(why.clone(), call.at));
+        }
         let next = match &value.data {
             GoData::Unknown(why) => {
                 return Ok(GoValue::unknown(why.clone(), &value.origin.whole()));

@@ -26,12 +26,18 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
         ("max" | "biggest", _) => call.number(ints().max().unwrap_or(0)),
         ("min", _) => call.number(ints().min().unwrap_or(0)),
         ("addf", _) => Ok(float(call, floats().sum())),
-        ("subf", [a, b]) => Ok(float(call, to_float(a) - to_float(b))),
+        ("subf", [a, rest @ ..]) => {
+            Ok(float(call, rest.iter().fold(to_float(a), |all, it| all - to_float(it))))
+        }
+        ("maxf", _) => Ok(float(call, floats().fold(f64::MIN, f64::max))),
+        ("minf", _) => Ok(float(call, floats().fold(f64::MAX, f64::min))),
         ("mulf", _) => Ok(float(call, floats().product())),
-        ("divf", [a, b]) => Ok(float(call, to_float(a) / to_float(b))),
+        ("divf", [a, rest @ ..]) => {
+            Ok(float(call, rest.iter().fold(to_float(a), |all, it| all / to_float(it))))
+        }
         ("floor", [value]) => Ok(float(call, to_float(value).floor())),
         ("ceil", [value]) => Ok(float(call, to_float(value).ceil())),
-        ("round", [value, ..]) => {
+        ("round", [value, _]) => {
             let scale = 10_f64.powi(i32::try_from(call.int(1).unwrap_or(0)).unwrap_or(0));
             Ok(float(call, (to_float(value) * scale).round() / scale))
         }
@@ -47,7 +53,7 @@ fn float(call: &FunctionCall<'_>, it: f64) -> GoValue {
 
 fn compare(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let (constraint, version) = (call.str(0)?, call.str(1)?);
-    let Some(constraint) = Constraint::parse(constraint) else {
+    let Some(constraint) = Constraint::parse(constraint).filter(|_| !constraint.is_empty()) else {
         return call.fail("the range of versions is none");
     };
     let Some(version) = version::lenient(version) else {

@@ -1,7 +1,10 @@
 //! Functions of texts. What is a part of an argument keeps that argument's place.
 
+use std::ops::Range;
+
 use super::{
-    Called, Evaluated, FunctionCall, GoData, GoValue, MarkedText, encode::hex, to_float, to_int,
+    super::eval::bound, Called, Evaluated, FunctionCall, GoData, GoValue, MarkedText, encode::hex,
+    to_float, to_int,
 };
 
 /// Those that print their arguments, unknown ones too.
@@ -40,6 +43,7 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
             call.marked(text)
         }
         ("indent" | "nindent", _) => match (call.value(0).map(to_int), call.values.get(1)) {
+            (Ok(..0), _) => call.fail("the width is negative"),
             (Ok(width), Some(value)) => {
                 let text = match &value.data {
                     GoData::Unknown(why) => MarkedText::unknown(why, &value.origin),
@@ -103,6 +107,11 @@ fn of_text(call: &FunctionCall<'_>) -> Called {
                 })
                 .collect()
         }),
+        // These cut characters into bytes.
+        "nospace" | "initials" if call.str(last).is_ok_and(|it| !it.is_ascii()) => {
+            Ok(GoValue::unknown(format!("`{}` of such a text", call.name), call.at))
+        }
+        "plural" => call.int(2).map(|it| call.values[usize::from(it != 1)].clone()),
         "nospace" => whole(&|it| it.chars().filter(|it| !it.is_whitespace()).collect()),
         "camelcase" => whole(&camel),
         "snakecase" => whole(&|it| delimited(it, '_')),
@@ -117,6 +126,7 @@ fn of_text(call: &FunctionCall<'_>) -> Called {
             let (old, new, all) = (call.str(0)?, call.text(1)?, call.text(2)?);
             call.marked(all.replaced(old, new, usize::MAX))
         })(),
+        "repeat" if call.int(0).is_ok_and(|it| it < 0) => call.fail("the count is negative"),
         "repeat" => (|| {
             let (count, one) = (call.size(0)?, call.text(1)?);
             let mut all = MarkedText::default();
@@ -134,22 +144,21 @@ fn of_text(call: &FunctionCall<'_>) -> Called {
 
 /// Functions of regular expressions.
 fn of_pattern(call: &FunctionCall<'_>) -> Called {
-    let name = call
-        .name
-        .strip_prefix("must")
-        .map_or_else(|| call.name.to_owned(), |rest| rest[..1].to_lowercase() + &rest[1..]);
-    let read = |text: &str| regex::RegexBuilder::new(&of_go(text)).size_limit(1 << 20).build();
-    let pattern = |index: usize| match read(call.str(index)?) {
-        Ok(pattern) => Ok(pattern),
-        Err(_) => call.fail("the pattern is none"),
+    let pattern = |index: usize| {
+        let mut pattern = regex::RegexBuilder::new(&of_go(call.str(index)?));
+        pattern.size_limit(1 << 18).build().or_else(|error| match error {
+            regex::Error::CompiledTooBig(_) => bound("the pattern is too large", call.at),
+            _ => call.fail("the pattern is none"),
+        })
     };
-    Some(match &*name {
-        "regexMatch" => (|| match read(call.str(0)?) {
-            Ok(pattern) => call.bool(pattern.is_match(call.str(1)?)),
-            Err(_) if call.name.starts_with("must") => call.fail("the pattern is none"),
-            // Go matches nothing with what is no pattern.
+    Some(match call.name {
+        "mustRegexMatch" => (|| call.bool(pattern(0)?.is_match(call.str(1)?)))(),
+        // A pattern that is none matches nothing.
+        "regexMatch" => call.str(1).and_then(|text| match pattern(0) {
+            Ok(pattern) => call.bool(pattern.is_match(text)),
+            Err(error) if error.bound => Err(error),
             Err(_) => call.bool(false),
-        })(),
+        }),
         "regexFind" => (|| {
             let text = call.text(1)?;
             let found = pattern(0)?.find(text.as_str()).map(|it| it.range()).unwrap_or(0..0);
@@ -169,7 +178,7 @@ fn of_pattern(call: &FunctionCall<'_>) -> Called {
             for found in pattern.captures_iter(text.as_str()) {
                 let Some(range) = found.get(0).map(|it| it.range()) else { continue };
                 let mut by = String::new();
-                match &*name {
+                match call.name {
                     // Go takes the longest name after a dollar sign, as this crate does.
                     "regexReplaceAll" => found.expand(new, &mut by),
                     _ => by.push_str(new),
@@ -188,9 +197,17 @@ fn of_pattern(call: &FunctionCall<'_>) -> Called {
             let parts = parts.map(|it| GoValue::text(text.part_of(it), call.at)).collect();
             Ok(GoValue::list(parts, &call.source()))
         })(),
-        "regexQuoteMeta" => (|| call.string(regex::escape(call.str(0)?)))(),
+        "regexQuoteMeta" => call.str(0).and_then(|it| call.string(escaped(it))),
         _ => return None,
     })
+}
+
+fn escaped(text: &str) -> String {
+    let escape = |it: char| {
+        let is_meta = "\\.+*?()|[]{}^$".contains(it);
+        is_meta.then_some('\\').into_iter().chain([it])
+    };
+    text.chars().flat_map(escape).collect()
 }
 
 /// A pattern as Go reads it: classes are of ASCII, and in brackets nothing is an operator but `-`.
@@ -246,26 +263,27 @@ fn of_go(pattern: &str) -> String {
     read
 }
 
+/// `trunc`, which counts bytes.
 fn truncated(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let (count, text) = (call.int(0)?, call.text(1)?);
-    let length = text.as_str().chars().count();
-    let keep = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    if keep >= length {
-        return call.marked(MarkedText::clone(text));
-    }
-    let at =
-        |index: usize| text.as_str().char_indices().nth(index).map_or(text.len(), |(at, _)| at);
-    let range = if count < 0 { at(length - keep)..text.len() } else { 0..at(keep) };
-    call.marked(text.part(range))
+    let keep = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX).min(text.len());
+    cut(call, text, if count < 0 { text.len() - keep..text.len() } else { 0..keep })
 }
 
 fn substring(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let (start, end, text) = (call.int(0)?, call.int(1)?, call.text(2)?);
-    let bound = |it: i64| usize::try_from(it).unwrap_or(0).min(text.len());
-    let (start, end) = (bound(start), if end < 0 { text.len() } else { bound(end) });
-    match text.as_str().get(start..end.max(start)) {
-        Some(_) => call.marked(text.part(start..end.max(start))),
-        None => call.fail("it cuts a character"),
+    let end = usize::try_from(end).unwrap_or(usize::MAX).min(text.len());
+    let start = usize::try_from(start).unwrap_or(0);
+    if start > end {
+        return call.fail("the bounds are not in the text");
+    }
+    cut(call, text, start..end)
+}
+
+fn cut(call: &FunctionCall<'_>, text: &MarkedText, part: Range<usize>) -> Evaluated<GoValue> {
+    match text.as_str().get(part.clone()) {
+        Some(_) => call.marked(text.part(part)),
+        None => Ok(GoValue::unknown("a part of a character", &call.origin(0))),
     }
 }
 
@@ -310,6 +328,15 @@ pub(super) fn go_quoted(text: &str) -> String {
             it if (it as u32) < 0x20 || it as u32 == 0x7f => {
                 quoted.push_str(&format!("\\x{:02x}", it as u32));
             }
+            // What nobody sees: spaces, marks of direction, private use.
+            '\u{80}'..='\u{a0}'
+            | '\u{ad}'
+            | '\u{2000}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{205f}'..='\u{206f}'
+            | '\u{3000}'
+            | '\u{e000}'..='\u{f8ff}'
+            | '\u{feff}' => quoted.push_str(&format!("\\u{:04x}", it as u32)),
             it => quoted.push(it),
         }
     }
@@ -318,7 +345,7 @@ pub(super) fn go_quoted(text: &str) -> String {
 }
 
 /// Go's `Sprint`: spaces between two operands neither of which is a text.
-fn print(values: &[GoValue]) -> MarkedText {
+pub(super) fn print(values: &[GoValue]) -> MarkedText {
     let mut text = MarkedText::default();
     let mut last_text = true;
     for (index, value) in values.iter().enumerate() {
@@ -356,7 +383,8 @@ fn printf(format: &MarkedText, values: &[GoValue]) -> MarkedText {
             - rest[flags..].trim_start_matches(|it: char| it.is_ascii_digit() || it == '.').len();
         let Some(verb) = rest[flags + width..].chars().next() else {
             out.push_made("%!(NOVERB)");
-            return out;
+            at = text.len();
+            break;
         };
         at = start + 1 + flags + width + verb.len_utf8();
         if verb == '%' {
@@ -387,6 +415,20 @@ fn formatted(value: &GoValue, verb: char, flags: &str, width: &str) -> MarkedTex
     if let GoData::Unknown(why) = &value.data {
         return MarkedText::unknown(why, &value.origin);
     }
+    // A verb is for what is in a list or a map.
+    if !matches!(verb, 'v' | 'T')
+        && let GoData::List(items) = &value.data
+    {
+        let mut all = MarkedText::value("[", &value.origin);
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                all.push_made(" ");
+            }
+            all.push(&formatted(item, verb, flags, width));
+        }
+        all.push_made("]");
+        return all;
+    }
     let wrong = || {
         let printed = value.printed(true);
         match &value.data {
@@ -400,7 +442,7 @@ fn formatted(value: &GoValue, verb: char, flags: &str, width: &str) -> MarkedTex
     };
     let made = |text: String| MarkedText::value(text, &value.origin);
     let text = match (verb, &value.data) {
-        ('v', _) | ('s', GoData::List(_) | GoData::Map(_)) | ('g', GoData::Float(_)) => {
+        ('v', _) | ('s', GoData::Map(_)) | ('g', GoData::Float(_)) if !flags.contains('#') => {
             value.printed(true)
         }
         ('s', GoData::Text(text)) => match precision {
@@ -412,19 +454,27 @@ fn formatted(value: &GoValue, verb: char, flags: &str, width: &str) -> MarkedTex
         },
         ('q', GoData::Text(text)) => text.made(go_quoted(text.as_str())),
         ('d', GoData::Int(it)) => {
-            made(if flags.contains('+') && *it >= 0 { format!("+{it}") } else { it.to_string() })
+            let sign = if flags.contains('+') { "+" } else { "" };
+            made(if *it >= 0 { format!("{sign}{it}") } else { it.to_string() })
         }
-        ('x', GoData::Int(it)) => made(format!("{it:x}")),
+
         ('x', GoData::Text(text)) => text.made(hex(text.as_str().as_bytes())),
-        ('X', GoData::Int(it)) => made(format!("{it:X}")),
-        ('o', GoData::Int(it)) => made(format!("{it:o}")),
-        ('b', GoData::Int(it)) => made(format!("{it:b}")),
+
+        ('x' | 'X' | 'o' | 'b', GoData::Int(it)) => {
+            let (sign, it) = (if *it < 0 { "-" } else { "" }, it.unsigned_abs());
+            made(match verb {
+                'x' => format!("{sign}{it:x}"),
+                'X' => format!("{sign}{it:X}"),
+                'o' => format!("{sign}{it:o}"),
+                _ => format!("{sign}{it:b}"),
+            })
+        }
         ('c', GoData::Int(it)) => {
             made(u32::try_from(*it).ok().and_then(char::from_u32).unwrap_or(' ').to_string())
         }
         ('t', GoData::Bool(it)) => made(it.to_string()),
         ('f' | 'F', GoData::Float(_)) => {
-            made(format!("{:.*}", precision.unwrap_or(6), to_float(value)))
+            made(format!("{:.*}", precision.unwrap_or(6).min(1000), to_float(value)))
         }
         ('T', _) => made(value.type_name().to_owned()),
         _ => wrong(),
@@ -440,8 +490,11 @@ fn formatted(value: &GoValue, verb: char, flags: &str, width: &str) -> MarkedTex
         padded.push_made(&" ".repeat(fill));
     } else {
         let zero = flags.contains('0') && !matches!(value.data, GoData::Text(_));
+        // Zeros come behind the sign.
+        let sign = if zero && text.as_str().starts_with(['-', '+']) { 1 } else { 0 };
+        padded.push_part(&text, 0..sign);
         padded.push_made(&if zero { "0" } else { " " }.repeat(fill));
-        padded.push(&text);
+        padded.push_part(&text, sign..text.len());
     }
     padded
 }
@@ -456,16 +509,17 @@ fn capitalized<I: Iterator<Item = char>>(text: &str, f: fn(char) -> I) -> String
         } else {
             result.push(it);
         }
-        start = !(it.is_alphanumeric() || it == '_' || it == '\'');
+        start = !(it.is_alphanumeric() || it == '_');
     }
     result
 }
 
 /// `xstrings.ToCamelCase`, which begins with a capital.
 fn camel(text: &str) -> String {
-    let mut result = String::new();
+    let bare = text.trim_start_matches('_');
+    let mut result = text[..text.len() - bare.len()].to_owned();
     let mut up = true;
-    for it in text.chars() {
+    for it in bare.chars() {
         if matches!(it, '_' | '-' | ' ') {
             up = true;
         } else if up {
