@@ -156,7 +156,23 @@ impl<'a> HelmfileRun<'a> {
             }
         }
         self.open.pop();
-        for release in state.spec.items_at("releases") {
+        let releases = state.spec.at("releases").cloned();
+        // Where a condition decides whether there are any, each may be there or not.
+        let releases = match releases.as_ref().and_then(|it| Some((it.unknown()?.clone(), it))) {
+            Some((why, it)) => match it.if_there() {
+                Some(there) => {
+                    let items =
+                        there.items().iter().map(|it| it.clone().perhaps(why.clone(), false));
+                    items.collect()
+                }
+                None => {
+                    self.unresolved(&it.origin, &format!("which releases there are: {why}"));
+                    Vec::new()
+                }
+            },
+            None => releases.as_ref().map(Node::items).unwrap_or_default().to_vec(),
+        };
+        for release in &releases {
             self.release(release, &state, selectors);
         }
     }

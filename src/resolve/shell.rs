@@ -181,6 +181,11 @@ impl Parser {
                 self.enter();
                 self.open.words.push(word);
             }
+            // `sudo -E`, `env --ignore-environment`: options of what only passes a command on.
+            Some(bare)
+                if keyword.is_some_and(|it| {
+                    it.starts_with("--") || (it.starts_with('-') && bare.len() == 1)
+                }) => {}
             // What make and just do not print or do not mind.
             Some(bare) if keyword != Some(bare) && !bare.is_empty() && !bare.starts_with('-') => {
                 let bare = bare.to_owned();
@@ -267,7 +272,8 @@ impl<'t> Lexer<'t> {
             {
                 self.at += breaks.len();
             } else if first == '\n' {
-                if let Some((end, filled, tabs)) = self.documents.pop() {
+                if !self.documents.is_empty() {
+                    let (end, filled, tabs) = self.documents.remove(0);
                     return Some(Token::Document(self.document(&end, filled, tabs), filled));
                 }
                 self.at += 1;

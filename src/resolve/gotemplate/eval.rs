@@ -282,6 +282,7 @@ impl<'a> Execution<'a> {
         out: &mut MarkedText,
     ) -> Evaluated<Flow> {
         for action in actions {
+            let depth = self.depth;
             match action {
                 Action::Text(range) => {
                     self.step(place, range)?;
@@ -291,6 +292,7 @@ impl<'a> Execution<'a> {
                     self.step(place, &pipeline.at)?;
                     let value = self.pipeline(pipeline, place, dot, variables);
                     let value = self.gone_on(value, place, &pipeline.at)?;
+                    self.depth = depth;
                     if pipeline.variables.is_empty() {
                         self.weigh(&value, &value.origin)?;
                         let printed = value.printed(false);
@@ -303,6 +305,7 @@ impl<'a> Execution<'a> {
                     let scope = variables.0.len();
                     let value = self.pipeline(condition, place, dot, variables);
                     let value = self.gone_on(value, place, &condition.at)?;
+                    self.depth = depth;
                     let inner = if *with { &value } else { dot };
                     let flow =
                         self.branch(&value, [(then, inner), (other, dot)], place, variables, out);

@@ -16,7 +16,7 @@ use super::{
     eval::{self, Evaluated, Execution, GoError},
     parse,
     text::MarkedText,
-    value::{GoData, GoValue},
+    value::{GoData, GoMap, GoValue},
 };
 use crate::{
     scalar::{self, Dialect, Value},
@@ -75,19 +75,16 @@ fn parameters(name: &str) -> Option<&'static str> {
         "htmlDateInZone" => "as",
         "append" | "deepEqual" | "div" | "ge" | "gt" | "has" | "le" | "lt" | "mod"
         | "ne" | "prepend" | "push" | "sub" => "aa",
-        "abbrevboth" => "iis",
         "dateInZone" | "date_in_zone" => "sas",
-        "regexFindAll" | "regexSplit" => "ssi",
+        "plural" | "regexFindAll" | "regexSplit" => "ssi",
         "regexReplaceAll" | "regexReplaceAllLiteral"
         | "replace" => "sss",
         "set" => "msa",
-        "splitn" => "sis",
-        "plural" => "ssi",
-        "substr" => "iis",
+        "genCAWithKey" | "splitn" => "sis",
+        "abbrevboth" | "substr" => "iis",
         "ternary" => "aab",
         "untilStep" => "iii",
         "wrapWith" => "iss",
-        "genCAWithKey" => "sis",
         "genSelfSignedCert" => "saai",
         "genSelfSignedCertWithKey" | "genSignedCert" => "saaia",
         "genSignedCertWithKey" => "saaias",
@@ -141,6 +138,18 @@ fn of_list(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     })
 }
 
+/// The arguments of the function `name`: nothing in a variable is a map without keys, and what Go
+/// refuses where it is written out is not worth being told apart.
+fn with_maps(name: &str, mut values: Vec<GoValue>) -> Vec<GoValue> {
+    let all = parameters(name).unwrap_or_default();
+    for (value, wanted) in values.iter_mut().zip(all.chars()) {
+        if wanted == 'm' && value.is_nil() {
+            *value = GoValue::map(GoMap::default(), &value.origin.clone());
+        }
+    }
+    values
+}
+
 impl Execution<'_> {
     /// What the function `name` makes of `values`.
     pub(super) fn called(
@@ -151,12 +160,16 @@ impl Execution<'_> {
     ) -> Evaluated<GoValue> {
         // Sprig has most functions a second time, which says what is wrong: both end the template.
         let short = match name.strip_prefix("must") {
-            Some(rest) if rest.starts_with(char::is_uppercase) && !MUST.contains(&name) => {
+            Some(rest)
+                if rest.starts_with(|it: char| it.is_ascii_uppercase())
+                    && !MUST.contains(&name) =>
+            {
                 Some(rest[..1].to_lowercase() + &rest[1..])
             }
             _ => None,
         };
-        let call = FunctionCall { name: short.as_deref().unwrap_or(name), values, at };
+        let name = short.as_deref().unwrap_or(name);
+        let call = FunctionCall { name, values: with_maps(name, values), at };
         let result = match call.name {
             "include" => self.include(&call),
             "tpl" => self.tpl(&call),
@@ -324,9 +337,11 @@ impl FunctionCall<'_> {
         let repeated = all.chars().last().into_iter().cycle();
         for (value, wanted) in self.values.iter().zip(all.chars().chain(repeated)) {
             let wanted = match (wanted, &value.data) {
-                (_, GoData::Unknown(_)) => continue,
-                ('s', GoData::Text(_)) | ('i', GoData::Int(_)) | ('b', GoData::Bool(_)) => continue,
-                ('m', GoData::Map(_)) => continue,
+                (_, GoData::Unknown(_))
+                | ('s', GoData::Text(_))
+                | ('i', GoData::Int(_))
+                | ('b', GoData::Bool(_))
+                | ('m', GoData::Map(_)) => continue,
                 ('s', _) => "string",
                 ('i', _) => "int",
                 ('b', _) => "bool",

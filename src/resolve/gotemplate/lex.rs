@@ -123,7 +123,13 @@ fn tokens(text: &str, mut at: usize, start: usize) -> Result<(Tokens, usize), Le
                     (GoToken::Text(rest[1..=end].to_owned()), end + 2)
                 }
                 '\'' => {
-                    let end = rest[1..].find('\'').ok_or_else(|| unclosed("text", at, text))?;
+                    let mut escaped = false;
+                    let end = rest[1..].find(|it| {
+                        let closes = it == '\'' && !escaped;
+                        escaped = it == '\\' && !escaped;
+                        closes
+                    });
+                    let end = end.ok_or_else(|| unclosed("text", at, text))?;
                     (GoToken::Number(rest[..end + 2].to_owned()), end + 2)
                 }
                 '$' => {

@@ -439,6 +439,10 @@ fn number(text: &str) -> Option<OperandKind> {
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
     let bare = digits.replace('_', "").to_ascii_lowercase();
+    let signed = |it: &str| it.starts_with(['+', '-']);
+    if signed(&bare) || bare.get(2..).is_some_and(signed) && bare.starts_with('0') {
+        return None;
+    }
     let int = match bare.get(..2) {
         Some("0x") => i64::from_str_radix(&bare[2..], 16),
         Some("0o") => i64::from_str_radix(&bare[2..], 8),

@@ -38,7 +38,7 @@ impl MarkedText {
         // What stands at the same place is one document.
         let mut list: Vec<(Range<usize>, Vec<Node>, Option<Node>)> = Vec::new();
         let mut errors = Vec::new();
-        for (side, documents) in sides.iter().zip(&parsed) {
+        for (number, (side, documents)) in sides.iter().zip(&parsed).enumerate() {
             for (index, document) in documents.list.iter().enumerate() {
                 let root = match &document.root {
                     Ok(root) if root.is_null() => continue,
@@ -49,8 +49,9 @@ impl MarkedText {
                     }
                 };
                 let range = range_of(&root);
-                let ghost = others.as_ref().filter(|_| list.len() == errors.len() + index);
-                let ghost = ghost.and_then(|it| it.list[index].root.clone().ok());
+                // What is left out is looked for in the first side, of which the others are made.
+                let ghost = others.as_ref().filter(|_| number == 0);
+                let ghost = ghost.and_then(|it| it.list.get(index)?.root.clone().ok());
                 match list.iter_mut().find(|it| it.0.start < range.end && range.start < it.0.end) {
                     Some((all, roots, _)) => {
                         *all = all.start.min(range.start)..all.end.max(range.end);
@@ -103,21 +104,22 @@ impl MarkedText {
         texts.collect()
     }
 
-    /// The branches that hold the byte at `at`, outermost first.
-    fn branches_at(&self, at: usize) -> impl Iterator<Item = usize> {
-        let holds = move |it: &Perhaps| it.range.start <= at && at < it.range.end;
-        self.branches.iter().enumerate().filter(move |(_, it)| holds(it)).map(|(index, _)| index)
-    }
-
     /// Whether the text is something whatever its unknown parts are.
     pub(super) fn is_surely_something(&self) -> bool {
-        let mut known = self.text.char_indices().filter(|(_, it)| !it.is_whitespace());
-        known.any(|(at, _)| {
-            let unknown = |it: &super::text::TextMark| {
-                matches!(it.from, MarkSource::Unknown(..)) && it.range.contains(&at)
-            };
-            !self.marks.iter().any(unknown) && self.branches_at(at).next().is_none()
-        })
+        let unknown = self.marks.iter().filter(|it| matches!(it.from, MarkSource::Unknown(..)));
+        let unknown = unknown.map(|it| &it.range).chain(self.branches.iter().map(|it| &it.range));
+        let mut unknown: Vec<_> = unknown.cloned().collect();
+        unknown.sort_by_key(|it| it.start);
+        let mut at = 0;
+        let end = self.len()..self.len();
+        for range in unknown.into_iter().chain(std::iter::once(end)) {
+            let between = self.text.get(at..range.start.max(at)).unwrap_or_default();
+            if !between.trim().is_empty() {
+                return true;
+            }
+            at = at.max(range.end);
+        }
+        false
     }
 
     /// The text in which a value that nobody can tell, and that has lines of its own, is an item of
@@ -235,6 +237,9 @@ impl Side {
     }
 }
 
+/// A text with all that conditions leave out, and where that stands in it and by what.
+type GhostlyText = (MarkedText, Vec<(Range<usize>, Origin)>);
+
 /// What a line is, between its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LineEntry {
@@ -323,7 +328,7 @@ impl Reader<'_> {
         &self,
         (range, roots, ghost): (Range<usize>, Vec<Node>, Option<Node>),
         sides: usize,
-        ghosts: Option<&(MarkedText, Vec<(Range<usize>, Origin)>)>,
+        ghosts: Option<&GhostlyText>,
     ) -> PrintedDocument {
         let mut node = self.rebuilt(&roots.iter().collect::<Vec<_>>());
         if let (Some(other), Some((_, by))) = (&ghost, ghosts) {

@@ -70,7 +70,7 @@ pub(crate) fn expand(context: &Context<'_>, release: &Release) -> Expanded {
         Ok((package, rendering)) => {
             expanded.objects.extend(rendering.definitions);
             expanded.problems.extend(rendering.problems);
-            let mut parts = Parts { context, manifests: rendering.manifests, expanded };
+            let mut parts = ChartTree { context, manifests: rendering.manifests, expanded };
             parts.visit(&package, release, &package.name, &release.values);
             parts.expanded.objects.retain(|it| !is_application(it));
             parts.expanded
@@ -178,14 +178,14 @@ fn concerning(context: &Context<'_>, dir: &str, problem: Problem) -> Problem {
 }
 
 /// The walk through the charts of a release.
-struct Parts<'c, 'a> {
+struct ChartTree<'c, 'a> {
     context: &'c Context<'a>,
     /// The objects that no chart took yet.
     manifests: Vec<ChartManifest>,
     expanded: Expanded,
 }
 
-impl Parts<'_, '_> {
+impl ChartTree<'_, '_> {
     /// Adds what `package` comes to, which `release` installs and whose templates stand at `path`;
     /// `user` are the values that reach it, without its own.
     fn visit(&mut self, package: &Package, release: &Release, path: &str, user: &Node) {

@@ -3,7 +3,7 @@
 //!
 //! Variables are known that one place defines: the defaults of the role, `group_vars`, the play.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{cell::Cell, collections::BTreeMap, sync::LazyLock};
 
 use regex::Regex;
 
@@ -39,12 +39,15 @@ const TASKS: &[&str] =
 /// How deep blocks may stand in one another, and variables in variables.
 const MAX_DEPTH: usize = 8;
 
+/// Texts are filled in no more often than this for one file.
+const MAX_WORK: usize = 50_000;
+
 /// How many items of a loop are followed.
 const MAX_ITEMS: usize = 50;
 
 /// What variables hold, by name: `None` where several places say something else.
 #[derive(Debug, Default, Clone)]
-pub(super) struct AnsibleVariables(BTreeMap<String, Option<Node>>);
+pub(super) struct AnsibleVariables(BTreeMap<String, Option<Node>>, Cell<usize>);
 
 /// The tasks in `file`, if it holds any.
 pub(super) fn tasks(sources: &Sources, file: FileId) -> &[Node] {
@@ -112,7 +115,7 @@ impl AnsibleVariables {
             }
         }
         defaults.0.extend(others.0);
-        Self(defaults.0)
+        Self(defaults.0, Cell::default())
     }
 
     fn add(&mut self, name: &str, value: &Node) {
@@ -143,7 +146,8 @@ impl AnsibleVariables {
                 return None;
             }
             let why = || format!("`{text}` is filled in when Ansible runs").into();
-            if text.contains("{%") || depth > MAX_DEPTH {
+            self.1.set(self.1.get() + 1);
+            if text.contains("{%") || depth > MAX_DEPTH || self.1.get() > MAX_WORK {
                 return Some(Node::new(Kind::Unknown(why()), node.origin.clone()));
             }
             let ranges = template::between(text, "{{", "}}");

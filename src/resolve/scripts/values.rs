@@ -1,6 +1,6 @@
 //! What the words of a command come to.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{cell::Cell, collections::BTreeMap, ops::Range};
 
 use crate::{
     parse,
@@ -13,6 +13,12 @@ use crate::{
 /// How deep variables may be in variables.
 const MAX_DEPTH: usize = 8;
 
+/// Words are looked up no more often than this for one file.
+const MAX_WORK: usize = 200_000;
+
+/// Longer texts are not put together.
+const MAX_TEXT: usize = 1 << 20;
+
 /// How many words one may come to.
 const MAX_ARGUMENTS: usize = 1_000;
 
@@ -24,9 +30,15 @@ pub(super) const ROOT: char = '\u{2}';
 
 /// What is set in a file, by name: `None` what is set more than once.
 #[derive(Debug, Default)]
-pub(super) struct ShellVariables(BTreeMap<String, Option<(Node, Word)>>);
+pub(super) struct ShellVariables(BTreeMap<String, Option<(Node, Word)>>, Cell<usize>);
 
 impl ShellVariables {
+    /// Whether words were looked up so often that their values must grow with each other.
+    fn is_endless(&self) -> bool {
+        self.1.set(self.1.get() + 1);
+        self.1.get() > MAX_WORK
+    }
+
     /// Notes that `name` is set to `word` of `code`, or to something that nobody can tell.
     pub(super) fn set(&mut self, name: &str, value: Option<(&Node, Word)>) {
         let value = value.map(|(code, word)| (code.clone(), word));
@@ -59,7 +71,9 @@ impl ShellVariables {
             for word in command.words.iter().skip(usize::from(declares)) {
                 match word.assignment() {
                     Some((name, adds, value)) => {
-                        let is_literal = !adds && !value.refers_to(name);
+                        // What stands under a condition may be what it was before.
+                        let is_sure = command.branch.is_empty();
+                        let is_literal = is_sure && !adds && !value.refers_to(name);
                         self.set(name, is_literal.then_some((code, value)));
                     }
                     None if declares => {}
@@ -155,7 +169,7 @@ impl ShellScope<'_> {
     }
 
     fn expand(&self, code: &Node, word: &Word, depth: usize, found: &mut Vec<ShellArgument>) {
-        if found.len() > MAX_ARGUMENTS {
+        if found.len() > MAX_ARGUMENTS || self.variables.is_endless() {
             return;
         }
         let [(WordPiece::Variable(name, default), _)] = &*word.pieces else {
@@ -214,7 +228,8 @@ impl ShellScope<'_> {
         let (mut text, mut from) = (Some(String::new()), None);
         let mut head = String::new();
         for (piece, _) in &word.pieces {
-            let Some((part, place)) = self.piece(piece, depth) else {
+            let part = self.piece(piece, depth).filter(|_| head.len() < MAX_TEXT);
+            let Some((part, place)) = part.filter(|_| !self.variables.is_endless()) else {
                 text = None;
                 break;
             };

@@ -36,6 +36,9 @@ const MAX_DEPTH: usize = 32;
 /// How many expressions are evaluated for one module.
 const MAX_WORK: usize = 200_000;
 
+/// Longer texts are not put together.
+pub(super) const MAX_TEXT: usize = 4 << 20;
+
 /// What evaluating takes, and what it reads.
 #[derive(Debug)]
 pub(crate) struct Work {

@@ -171,6 +171,11 @@ fn of_texts(name: &str, arguments: &[Node], at: &Origin) -> Option<Node> {
         ("trimprefix", [it, part]) => it.strip_prefix(part).unwrap_or(it).to_owned(),
         ("trimsuffix", [it, part]) => it.strip_suffix(part).unwrap_or(it).to_owned(),
         ("replace", [it, old, new]) if !(old.starts_with('/') && old.len() > 1) => {
+            // A text that grows by every part of it is none that anybody writes.
+            let more = it.matches(*old).count().saturating_mul(new.len());
+            if it.len().saturating_add(more) > super::evaluate::MAX_TEXT {
+                return None;
+            }
             it.replace(old, new)
         }
         ("join", [separator, items @ ..]) => items.join(separator),

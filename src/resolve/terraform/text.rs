@@ -62,6 +62,9 @@ impl TerraformScope<'_> {
         let mut trims = false;
         for element in template {
             let start = text.len();
+            if start > super::evaluate::MAX_TEXT {
+                return Err("the text is too long".into());
+            }
             let strip = match element {
                 Element::Literal(it) => {
                     text += it.as_str();

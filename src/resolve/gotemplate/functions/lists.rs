@@ -157,7 +157,8 @@ fn counted(call: &FunctionCall<'_>, start: i64, end: i64, step: i64) -> Evaluate
             return call.fail("the list is too long");
         }
         items.push(GoValue::new(GoData::Int(at), call.at));
-        at += step;
+        let Some(next) = at.checked_add(step) else { break };
+        at = next;
     }
     Ok(GoValue::list(items, &call.source()))
 }
@@ -177,7 +178,8 @@ fn seq(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     while step != 0 && ((step > 0 && at <= end) || (step < 0 && at >= end)) && items.len() < 100_000
     {
         items.push(at.to_string());
-        at += step;
+        let Some(next) = at.checked_add(step) else { break };
+        at = next;
     }
     call.string(items.join(" "))
 }

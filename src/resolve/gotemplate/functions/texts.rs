@@ -186,6 +186,9 @@ fn of_pattern(call: &FunctionCall<'_>) -> Called {
                 all.push_part(text, at..range.start);
                 all.push(&text.part(range.clone()).made(by));
                 at = range.end;
+                if all.is_cut {
+                    break;
+                }
             }
             all.push_part(text, at..text.len());
             call.marked(all)
@@ -491,7 +494,7 @@ fn formatted(value: &GoValue, verb: char, flags: &str, width: &str) -> MarkedTex
     } else {
         let zero = flags.contains('0') && !matches!(value.data, GoData::Text(_));
         // Zeros come behind the sign.
-        let sign = if zero && text.as_str().starts_with(['-', '+']) { 1 } else { 0 };
+        let sign = usize::from(zero && text.as_str().starts_with(['-', '+']));
         padded.push_part(&text, 0..sign);
         padded.push_made(&if zero { "0" } else { " " }.repeat(fill));
         padded.push_part(&text, sign..text.len());
