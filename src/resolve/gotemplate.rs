@@ -311,6 +311,27 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_a_loop_that_may_have_been_left_is_not_known() {
+        let printed = print(
+            "u: 'unknown: a secret'\nl: [a, b]\n",
+            "args:\n{{- range .Values.l }}\n{{- if $.Values.u }}{{ break }}{{ end }}\n- --{{ . }}=1\n\
+             {{- end }}\nb: 2\n",
+        );
+        let told = printed.told();
+        assert!(!told.contains("[0]: \"--a=1\"") && !told.contains("[1]: \"--b=1\""), "{told}");
+        assert!(told.ends_with(".b: 2  t:6"), "{told}");
+    }
+
+    #[test]
+    fn a_later_map_fills_no_key_that_an_unknown_one_may_have() {
+        let printed = print(
+            "u: 'unknown: a secret'\nd: {k: 1}\n",
+            "a: {{ index (merge (dict) .Values.u .Values.d) \"k\" }}\n",
+        );
+        assert_eq!(printed.told(), ".a: ? a secret  t:1 < v:2");
+    }
+
+    #[test]
     fn what_a_condition_leaves_out_is_told() {
         let printed = print(
             "priority: \"\"\nhost: {enabled: false}\n",

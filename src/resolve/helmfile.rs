@@ -55,7 +55,10 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             let mut run = HelmfileRun::new(context, &name);
             run.visit(file, None, &Selectors::default());
             let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
-            if !run.read.borrow().iter().any(matters) {
+            let releases = run.environment.releases.iter();
+            let mut dirs = releases.filter_map(|it| it.directory.as_deref());
+            let installs = dirs.any(|dir| sources.below(dir).any(|it| matters(&it)));
+            if !installs && !run.read.borrow().iter().any(matters) {
                 found.unread.extend(run.environment.problems.into_iter().map(|it| it.at));
                 continue;
             }

@@ -40,9 +40,25 @@ use crate::{
         layout::Layout,
         names::environment_dir,
     },
-    source::{self, FileId, Relevance},
+    source::{self, FileId, Relevance, Sources},
     tree::{Node, Origin, Reason},
 };
+
+/// The directories of modules that name a chart of the repository which concerns us.
+fn installing<'a>(sources: &'a Sources, layout: &Layout<'_>) -> BTreeSet<&'a str> {
+    let ours = sources.iter().filter(|(_, it)| it.relevance == Relevance::Subject);
+    let charts = ours.filter_map(|(file, it)| {
+        let dir = source::parent(&it.path);
+        layout.chart_of(file).or_else(|| sources.is_chart(dir).then_some(dir))
+    });
+    let names: BTreeSet<String> =
+        charts.map(|dir| format!("/{}\"", source::file_name(dir))).collect();
+    let code = sources.iter().filter(|(file, it)| {
+        it.relevance == Relevance::Plumbing && is_code(&it.path) && !layout.is_excluded(*file)
+    });
+    let names = |file: FileId| names.iter().any(|it| sources.text(file).contains(&**it));
+    code.filter(|(file, _)| names(*file)).map(|(_, it)| source::parent(&it.path)).collect()
+}
 
 /// The environments of root modules that install charts which concern us.
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
@@ -61,6 +77,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     }
     let mut subjects = dirs(Relevance::Subject);
     subjects.extend(lists.keys().map(|it| &**it));
+    subjects.extend(installing(context.sources, layout));
     let subjects = modules(context.sources, subjects);
     // What calls them need not name our subject either.
     let code = Code::new(context.sources, all);

@@ -1005,6 +1005,60 @@ fn a_helm_release_in_a_chart_is_one_like_any_other() {
     }
 }
 
+/// A chart that says metrics-server, in a list of objects, of which the installers say nothing.
+const PLATFORM: &str = "
+//- charts/platform/Chart.yaml
+{apiVersion: v2, name: platform, version: 1.0.0}
+//- charts/platform/values.yaml
+resolution: 15s
+//- charts/platform/templates/all.yaml
+apiVersion: v1
+kind: List
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: metrics-server, namespace: kube-system}
+  spec:
+    template:
+      spec:
+        containers:
+        - name: metrics-server
+          args: [--metric-resolution={{ .Values.resolution }}]
+";
+
+#[test]
+fn an_installer_need_not_name_what_a_chart_of_the_repository_installs() {
+    let helmfile = "
+//- helmfile.yaml
+releases:
+- {name: platform, namespace: kube-system, chart: ./charts/platform, values: [{resolution: 5s}]}
+";
+    let terraform = "
+//- main.tf
+resource \"helm_release\" \"platform\" {
+  name   = \"platform\"
+  chart  = \"${path.module}/charts/platform\"
+  values = [yamlencode({ resolution = \"5s\" })]
+}
+";
+    let release = "
+//- release.yaml
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: platform, namespace: kube-system}
+spec:
+  chart: {spec: {chart: ./charts/platform, sourceRef: {kind: GitRepository, name: flux-system}}}
+  values: {resolution: 5s}
+//- kustomization.yaml
+resources: [release.yaml]
+";
+    for installer in [helmfile, terraform, release] {
+        let found = said(&format!("{PLATFORM}{installer}"));
+        let small = found.iter().any(|it| it.contains("metric-resolution-too-small"));
+        assert!(small, "{installer}: {found:?}");
+    }
+}
+
 #[test]
 fn what_a_condition_of_a_chart_leaves_out_is_not_there() {
     for (values, there) in [("insecure: true", true), ("other: true", false)] {

@@ -97,6 +97,8 @@ pub(crate) struct Execution<'a> {
     names: Vec<String>,
     /// Why it cannot be told whether what is run now is run at all.
     uncertain: Option<Reason>,
+    /// Why the loop that is run now may have been left.
+    left: Option<Reason>,
     /// What went wrong, where what fails is unknown and the rest goes on.
     failures: Option<Vec<GoError>>,
 }
@@ -126,7 +128,17 @@ impl<'a> Execution<'a> {
     pub(super) fn new(set: &'a TemplateSet, host: &'a dyn GoHost) -> Self {
         let names = Vec::new();
         let local = Vec::new();
-        Self { set, host, work: 0, depth: 0, names, local, uncertain: None, failures: None }
+        Self {
+            set,
+            host,
+            work: 0,
+            depth: 0,
+            names,
+            local,
+            uncertain: None,
+            left: None,
+            failures: None,
+        }
     }
 
     /// The same, which goes on where something fails.
@@ -281,7 +293,19 @@ impl<'a> Execution<'a> {
         variables: &mut GoVariables,
         out: &mut MarkedText,
     ) -> Evaluated<Flow> {
-        for action in actions {
+        for (index, action) in actions.iter().enumerate() {
+            if let Some(why) = self.left.clone().filter(|_| self.uncertain.is_none()) {
+                // Whether the loop is left before this nobody can tell.
+                let (start, mut text) = (out.len(), MarkedText::default());
+                let rest = &actions[index..];
+                let run = self
+                    .uncertainly(&why, |run| run.actions(rest, place, dot, variables, &mut text))?;
+                if run.is_some() {
+                    out.push(&text);
+                    out.perhaps_from(start, &why, true);
+                }
+                return Ok(Flow::Next);
+            }
             let depth = self.depth;
             match action {
                 Action::Text(range) => {
@@ -364,11 +388,15 @@ impl<'a> Execution<'a> {
                 let sides = [(then, inner, true), (other, outer, false)];
                 for (side, dot, then) in sides {
                     let (start, mut text) = (out.len(), MarkedText::default());
-                    if self.uncertainly(&why, |run| {
+                    let flow = self.uncertainly(&why, |run| {
                         run.actions(side, place, dot, variables, &mut text)
-                    })? {
+                    })?;
+                    if let Some(flow) = flow {
                         out.push(&text);
                         out.perhaps_from(start, &why, then);
+                        if !matches!(flow, Flow::Next) {
+                            self.left = Some(why.clone());
+                        }
                     }
                 }
                 Flow::Next
@@ -384,7 +412,7 @@ impl<'a> Execution<'a> {
         &mut self,
         why: &Reason,
         f: impl FnOnce(&mut Self) -> Evaluated<T>,
-    ) -> Evaluated<bool> {
+    ) -> Evaluated<Option<T>> {
         let (before, depth, names) = (self.uncertain.clone(), self.depth, self.names.len());
         self.uncertain.get_or_insert_with(|| why.clone());
         let result = f(self);
@@ -392,7 +420,7 @@ impl<'a> Execution<'a> {
         (self.uncertain, self.depth) = (before, depth);
         match result {
             Err(error) if error.bound => Err(error),
-            result => Ok(result.is_ok()),
+            result => Ok(result.ok()),
         }
     }
 
@@ -428,6 +456,7 @@ impl<'a> Execution<'a> {
         let value = self.operands_of(over, place, dot, variables);
         let value = self.gone_on(value, place, &over.at)?.opened();
         let origin = value.origin.clone();
+        let left = self.left.take();
         self.deeper(&origin)?;
         let mut each = |run: &mut Self, key: GoValue, item: GoValue, out: &mut MarkedText| {
             run.step(place, &over.at)?;
@@ -449,9 +478,12 @@ impl<'a> Execution<'a> {
                 None => run.actions(body, place, &item, variables, out),
                 Some(why) => {
                     let mut text = MarkedText::default();
-                    if run.uncertainly(&why, |run| {
-                        run.actions(body, place, &item, variables, &mut text)
-                    })? {
+                    if run
+                        .uncertainly(&why, |run| {
+                            run.actions(body, place, &item, variables, &mut text)
+                        })?
+                        .is_some()
+                    {
                         out.push(&text);
                     }
                     out.perhaps_from(start, &why, true);
@@ -514,6 +546,7 @@ impl<'a> Execution<'a> {
                 return fail(message, &place.origin(&over.at));
             }
         }
+        self.left = left;
         if !any {
             self.actions(other, place, dot, variables, out)?;
         }

@@ -67,7 +67,11 @@ pub(super) struct Ghost {
 impl MarkedText {
     /// The text of a file, or of what an archive holds at `origin`.
     pub(crate) fn file(text: &str, file: FileId) -> Self {
-        Self::from(text, MarkSource::File(file, 0))
+        // A byte order mark is no part of the text, but of the file.
+        match text.strip_prefix('\u{feff}') {
+            Some(rest) => Self::from(rest, MarkSource::File(file, text.len() - rest.len())),
+            None => Self::from(text, MarkSource::File(file, 0)),
+        }
     }
 
     /// The text of `span`, which is all of one file.

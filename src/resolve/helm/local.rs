@@ -168,6 +168,15 @@ fn object(manifest: ChartManifest) -> Node {
     }
 }
 
+/// That nobody can tell whether an object of metrics-server's is there.
+fn untold(manifest: &ChartManifest) -> Option<Problem> {
+    let why = manifest.perhaps.as_ref()?;
+    let (kind, name) = (manifest.node.object_kind(), manifest.node.object_name());
+    let is_ours = is_named_in(name) && WORKLOADS.contains(&kind);
+    let message = format!("whether {kind} {name} is installed is not known: {why}");
+    is_ours.then(|| Problem::unresolved(&manifest.node.origin, message).about(&**why))
+}
+
 /// `problem`, which keeps Helm from installing the chart in `dir`, about metrics-server if that is
 /// what it depends on: what cannot be read need not name it.
 fn concerning(context: &Context<'_>, dir: &str, problem: Problem) -> Problem {
@@ -195,7 +204,9 @@ impl ChartTree<'_, '_> {
         let (own, others): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.manifests).into_iter().partition(is_own);
         self.manifests = others;
+        self.expanded.problems.extend(own.iter().filter_map(untold));
         let own: Vec<Node> = own.into_iter().map(object).collect();
+        let own: Vec<Node> = layout::objects(own.iter()).cloned().collect();
         let inner = package.charts.iter().filter_map(|it| it.metadata.str_at("name"));
         let elsewhere = package.missing.iter().filter_map(|(it, _)| it.str_at("name"));
         let depends_on_it = inner.chain(elsewhere).any(|it| it.contains(NAME));

@@ -338,7 +338,8 @@ fn reads_files(sources: &Sources, package: &Package) -> bool {
 pub(super) fn text_of(sources: &Sources, file: &Packed) -> Result<MarkedText, Reason> {
     let text = file.text(sources)?;
     Ok(match &file.content {
-        PackedContent::File(file) => MarkedText::file(text, *file),
+        // With the byte order mark that its text is given without.
+        PackedContent::File(file) => MarkedText::file(sources.text(*file), *file),
         PackedContent::Packed(_, place) => MarkedText::value(text, place),
     })
 }

@@ -244,7 +244,11 @@ fn merge_into(target: &Rc<RefCell<GoMap>>, source: &Rc<RefCell<GoMap>>, overwrit
                 }
                 continue;
             }
-            (None, _) => value.clone(),
+            // What is not known of the target may be that key.
+            (None, _) => match target.borrow().open.clone().filter(|_| !overwrite) {
+                Some(why) => GoValue::unknown(why, &value.origin),
+                None => value.clone(),
+            },
             (Some(_), _) if overwrite => value.clone(),
             (Some(_), _) => match old.as_ref().map(empty) {
                 Some(Ok(true)) => value.clone(),

@@ -399,6 +399,13 @@ fn printf(format: &MarkedText, values: &[GoValue]) -> MarkedText {
             continue;
         };
         next += 1;
+        // Indexes, widths that are arguments, and verbs that nobody writes into a manifest.
+        let is_odd = !"vsqdxXobctfFgT".contains(verb) || rest[..flags].contains(['#', ' ']);
+        if is_odd || matches!((verb, &value.data), ('T', GoData::Int(_))) {
+            let why = "this verb of `printf` is not evaluated".into();
+            out.push(&MarkedText::unknown(&why, &value.origin));
+            continue;
+        }
         let formatted = formatted(value, verb, &rest[..flags], &rest[flags..flags + width]);
         out.push(&formatted);
     }
