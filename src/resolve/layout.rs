@@ -241,6 +241,17 @@ impl<'a> Layout<'a> {
         })
     }
 
+    /// The names of the directories of charts in which something speaks of our subject.
+    pub(crate) fn own_charts(&self) -> BTreeSet<&'a str> {
+        let sources = self.sources;
+        let ours = sources.iter().filter(|(_, it)| it.relevance == Relevance::Subject);
+        let charts = ours.filter_map(|(file, it)| {
+            let dir = source::parent(&it.path);
+            self.chart_of(file).or_else(|| sources.is_chart(dir).then_some(dir))
+        });
+        charts.map(source::file_name).filter(|it| !it.is_empty()).collect()
+    }
+
     /// The directories whose kustomization is not a component, in order.
     pub(crate) fn roots(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.kustomizations.iter().filter(|(_, it)| !it.component).map(|(dir, _)| *dir)

@@ -22,6 +22,7 @@ use self::{
 use crate::{
     parse,
     problem::Problem,
+    relevance::is_script,
     resolve::{
         command,
         context::Context,
@@ -37,9 +38,16 @@ use crate::{
 /// The environments of scripts that install something of ours.
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
     let mut found = Discovery::default();
+    let charts: Vec<String> = layout.own_charts().iter().map(|it| format!("/{it}")).collect();
     for (file, source) in context.sources.iter() {
         let apart = layout.is_excluded(file) || command::is_aside(&source.path);
-        if apart || !matches!(source.relevance, Relevance::Script | Relevance::Subject) {
+        // What a chart of the repository says its installer need not say.
+        let names_chart = || {
+            let text = context.sources.text(file);
+            is_script(&source.path) && charts.iter().any(|it| text.contains(&**it))
+        };
+        let speaks = matches!(source.relevance, Relevance::Script | Relevance::Subject);
+        if apart || !(speaks || !charts.is_empty() && names_chart()) {
             continue;
         }
         let mut add = |sessions: Vec<Session<'_>>| {

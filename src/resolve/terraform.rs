@@ -46,13 +46,8 @@ use crate::{
 
 /// The directories of modules that name a chart of the repository which concerns us.
 fn installing<'a>(sources: &'a Sources, layout: &Layout<'_>) -> BTreeSet<&'a str> {
-    let ours = sources.iter().filter(|(_, it)| it.relevance == Relevance::Subject);
-    let charts = ours.filter_map(|(file, it)| {
-        let dir = source::parent(&it.path);
-        layout.chart_of(file).or_else(|| sources.is_chart(dir).then_some(dir))
-    });
-    let names: BTreeSet<String> =
-        charts.map(|dir| format!("/{}\"", source::file_name(dir))).collect();
+    let charts = layout.own_charts();
+    let names: Vec<String> = charts.into_iter().map(|it| format!("/{it}\"")).collect();
     let code = sources.iter().filter(|(file, it)| {
         it.relevance == Relevance::Plumbing && is_code(&it.path) && !layout.is_excluded(*file)
     });

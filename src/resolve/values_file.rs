@@ -94,7 +94,8 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
     for file in sources.below(dir) {
         let path = &sources[file].path;
         let has = |values: &Node| match &*keys {
-            [] => known_values(sources, file).is_some(),
+            // What lies beside a chart and is called values is for that chart.
+            [] => source::parent(path) == dir || known_values(sources, file).is_some(),
             keys => keys.iter().any(|key| values.get(key).is_some()),
         };
         if is_for_chart(sources, dir, file)
@@ -662,7 +663,7 @@ dependencies:
         };
         assert_eq!(
             script("helm upgrade --install ms \\\n              charts/ms --set a=b"),
-            ["charts/ms: unknown unknown", file]
+            ["scripts/up.sh: known known", file]
         );
         assert_eq!(script("helm upgrade ms a/ms -f values/ms.yaml"), [chart, file]);
         assert_eq!(

@@ -1052,7 +1052,11 @@ spec:
 //- kustomization.yaml
 resources: [release.yaml]
 ";
-    for installer in [helmfile, terraform, release] {
+    let script = "
+//- install.sh
+helm upgrade --install platform ./charts/platform -n kube-system --set resolution=5s
+";
+    for installer in [helmfile, terraform, release, script] {
         let found = said(&format!("{PLATFORM}{installer}"));
         let small = found.iter().any(|it| it.contains("metric-resolution-too-small"));
         assert!(small, "{installer}: {found:?}");
