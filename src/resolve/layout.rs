@@ -241,7 +241,7 @@ impl<'a> Layout<'a> {
         })
     }
 
-    /// The names of the directories of charts in which something speaks of our subject.
+    /// The directories of charts in which something speaks of our subject.
     pub(crate) fn own_charts(&self) -> BTreeSet<&'a str> {
         let sources = self.sources;
         let ours = sources.iter().filter(|(_, it)| it.relevance == Relevance::Subject);
@@ -249,7 +249,7 @@ impl<'a> Layout<'a> {
             let dir = source::parent(&it.path);
             self.chart_of(file).or_else(|| sources.is_chart(dir).then_some(dir))
         });
-        charts.map(source::file_name).filter(|it| !it.is_empty()).collect()
+        charts.filter(|it| !it.is_empty()).collect()
     }
 
     /// The directories whose kustomization is not a component, in order.

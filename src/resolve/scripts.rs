@@ -38,7 +38,12 @@ use crate::{
 /// The environments of scripts that install something of ours.
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
     let mut found = Discovery::default();
-    let charts: Vec<String> = layout.own_charts().iter().map(|it| format!("/{it}")).collect();
+    // As a command names it: its last two directories, or the only one from here.
+    let named = |dir: &str| match source::parent(dir) {
+        "" => format!("./{dir}"),
+        above => format!("{}/{}", source::file_name(above), source::file_name(dir)),
+    };
+    let charts: Vec<String> = layout.own_charts().into_iter().map(named).collect();
     for (file, source) in context.sources.iter() {
         let apart = layout.is_excluded(file) || command::is_aside(&source.path);
         // What a chart of the repository says its installer need not say.

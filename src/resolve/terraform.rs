@@ -47,7 +47,8 @@ use crate::{
 /// The directories of modules that name a chart of the repository which concerns us.
 fn installing<'a>(sources: &'a Sources, layout: &Layout<'_>) -> BTreeSet<&'a str> {
     let charts = layout.own_charts();
-    let names: Vec<String> = charts.into_iter().map(|it| format!("/{it}\"")).collect();
+    let names: Vec<String> =
+        charts.into_iter().map(|it| format!("/{}\"", source::file_name(it))).collect();
     let code = sources.iter().filter(|(file, it)| {
         it.relevance == Relevance::Plumbing && is_code(&it.path) && !layout.is_excluded(*file)
     });
