@@ -381,5 +381,5 @@ fn float(value: f64) -> String {
     if whole.parse::<i64>().is_ok() || whole.parse::<u64>().is_ok() {
         return if whole == "-0" { "0".into() } else { whole };
     }
-    scalar::go_float(value, -4..6)
+    scalar::printed_float(value)
 }

@@ -338,6 +338,16 @@ pub(crate) fn key(scalar: &Scalar, dialect: Dialect) -> String {
     }
 }
 
+/// Go's `%v` of a `float64`: with an exponent from 10⁶ on and below 10⁻⁴.
+pub(crate) fn printed_float(value: f64) -> String {
+    go_float(value, -4..6)
+}
+
+/// A number in Go's JSON: with an exponent from 10²¹ on and below 10⁻⁶.
+pub(crate) fn json_float(value: f64) -> String {
+    go_float(value, -6..21)
+}
+
 /// A number as Go's `strconv.FormatFloat` writes it: the shortest digits, with an exponent outside
 /// of `exponents`.
 pub(crate) fn go_float(value: f64, exponents: Range<i32>) -> String {
@@ -395,5 +405,22 @@ mod tests {
             &*canonical(&Scalar::plain("2001-12-14t21:59:43.10-05:00")).text,
             "2001-12-14T21:59:43.1-05:00"
         );
+    }
+
+    #[test]
+    fn floats_as_go_prints_them() {
+        for (value, go, json) in [
+            (1.0, "1", "1"),
+            (10250.0, "10250", "10250"),
+            (1_000_000.0, "1e+06", "1000000"),
+            (1_234_567.0, "1.234567e+06", "1234567"),
+            (0.7, "0.7", "0.7"),
+            (0.000_01, "1e-05", "0.00001"),
+            (-2.5, "-2.5", "-2.5"),
+            (1e21, "1e+21", "1e+21"),
+        ] {
+            assert_eq!(printed_float(value), go);
+            assert_eq!(json_float(value), json);
+        }
     }
 }

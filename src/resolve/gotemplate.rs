@@ -46,9 +46,9 @@ pub(crate) trait GoHost {
 /// What a key is that a map does not have: the option `missingkey`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MissingKey {
-    /// Nothing, as Helm has it.
+    /// Nothing: `<no value>` is taken out of what is printed.
     Empty,
-    /// `<no value>`, as everything that is nil.
+    /// `<no value>`, as everything that is nil; Helm takes it out of whole templates.
     NoValue,
     /// An error (`missingkey=error`), unless whoever runs the program passes a value.
     Unknown,

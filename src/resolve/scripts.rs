@@ -35,6 +35,15 @@ use crate::{
     tree::{Node, Origin},
 };
 
+/// The commands that start a cluster on the machine that runs them, and whose that is.
+const LOCAL: &[(&str, &str)] = &[
+    ("kind create cluster", "kind"),
+    ("minikube start", "minikube"),
+    ("k3d cluster create", "k3d"),
+    ("colima start", "colima"),
+    ("ctlptl create cluster", "ctlptl"),
+];
+
 /// The environments of scripts that install something of ours.
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
     let mut found = Discovery::default();
@@ -398,15 +407,6 @@ impl<'a> Session<'a> {
         self.steps.push(CommandStep { doing, branch: self.branch.clone(), at: self.at.clone() });
     }
 }
-
-/// The commands that start a cluster on the machine that runs them, and whose that is.
-const LOCAL: &[(&str, &str)] = &[
-    ("kind create cluster", "kind"),
-    ("minikube start", "minikube"),
-    ("k3d cluster create", "k3d"),
-    ("colima start", "colima"),
-    ("ctlptl create cluster", "ctlptl"),
-];
 
 #[cfg(test)]
 mod tests {

@@ -296,14 +296,10 @@ impl<'a> Execution<'a> {
         for (index, action) in actions.iter().enumerate() {
             if let Some(why) = self.left.clone().filter(|_| self.uncertain.is_none()) {
                 // Whether the loop is left before this nobody can tell.
-                let (start, mut text) = (out.len(), MarkedText::default());
                 let rest = &actions[index..];
-                let run = self
-                    .uncertainly(&why, |run| run.actions(rest, place, dot, variables, &mut text))?;
-                if run.is_some() {
-                    out.push(&text);
-                    out.perhaps_from(start, &why, true);
-                }
+                self.perhaps(&why, true, out, |run, out| {
+                    run.actions(rest, place, dot, variables, out)
+                })?;
                 return Ok(Flow::Next);
             }
             let depth = self.depth;
@@ -387,23 +383,35 @@ impl<'a> Execution<'a> {
             Err(why) => {
                 let sides = [(then, inner, true), (other, outer, false)];
                 for (side, dot, then) in sides {
-                    let (start, mut text) = (out.len(), MarkedText::default());
-                    let flow = self.uncertainly(&why, |run| {
-                        run.actions(side, place, dot, variables, &mut text)
+                    self.perhaps(&why, then, out, |run, out| {
+                        run.actions(side, place, dot, variables, out)
                     })?;
-                    if let Some(flow) = flow {
-                        out.push(&text);
-                        out.perhaps_from(start, &why, then);
-                        if !matches!(flow, Flow::Next) {
-                            self.left = Some(why.clone());
-                        }
-                    }
                 }
                 Flow::Next
             }
         };
         self.depth -= 1;
         Ok(flow)
+    }
+
+    /// Adds to `out` what `f` prints where nobody can tell whether it is run; with it the loop around
+    /// it may have been left.
+    fn perhaps(
+        &mut self,
+        why: &Reason,
+        then: bool,
+        out: &mut MarkedText,
+        f: impl FnOnce(&mut Self, &mut MarkedText) -> Evaluated<Flow>,
+    ) -> Evaluated<()> {
+        let (start, mut text) = (out.len(), MarkedText::default());
+        if let Some(flow) = self.uncertainly(why, |run| f(run, &mut text))? {
+            out.push(&text);
+            out.perhaps_from(start, why, then);
+            if !matches!(flow, Flow::Next) {
+                self.left = Some(why.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Runs `f` where nobody can tell whether it is run: what it changes is unknown. Where it fails, it
@@ -469,7 +477,6 @@ impl<'a> Execution<'a> {
                 }
                 _ => {}
             }
-            let start = out.len();
             let perhaps = match &item.data {
                 GoData::Unknown(why) => Some(why.clone()),
                 _ => None,
@@ -477,16 +484,9 @@ impl<'a> Execution<'a> {
             let flow = match perhaps {
                 None => run.actions(body, place, &item, variables, out),
                 Some(why) => {
-                    let mut text = MarkedText::default();
-                    if run
-                        .uncertainly(&why, |run| {
-                            run.actions(body, place, &item, variables, &mut text)
-                        })?
-                        .is_some()
-                    {
-                        out.push(&text);
-                    }
-                    out.perhaps_from(start, &why, true);
+                    run.perhaps(&why, true, out, |run, out| {
+                        run.actions(body, place, &item, variables, out)
+                    })?;
                     Ok(Flow::Next)
                 }
             };

@@ -22,7 +22,7 @@ pub(super) enum GoToken {
     Variable(String),
     /// A keyword, a function, `true`, `false`, `nil`.
     Word(String),
-    /// A text in either kind of quotes, decoded; whether it stands as it is between them.
+    /// A text in either kind of quotes, decoded.
     Text(String),
     /// A number or a character, as it is written.
     Number(String),
@@ -40,7 +40,10 @@ pub(super) type Tokens = Vec<(GoToken, Range<usize>)>;
 /// What is wrong, and where.
 pub(super) type LexError = (String, Range<usize>);
 
-/// The pieces of `text` between `open` and `close`, the marks of its actions.
+/// The pieces of `text`: what is printed as it is, and the actions between.
+///
+/// # Errors
+/// Go refuses it.
 pub(super) fn pieces(text: &str) -> Result<Vec<TemplatePiece>, LexError> {
     let mut pieces = Vec::new();
     let mut at = 0;

@@ -412,7 +412,6 @@ impl GoToken {
     }
 }
 
-/// A number as Go's parser reads it: with a base, with underscores, a character.
 /// `0x1p60`: a fraction in base 16, and the power of two that it is multiplied by.
 fn hexadecimal(text: &str) -> Option<f64> {
     let (digits, power) = text.strip_prefix("0x")?.split_once('p')?;
@@ -423,6 +422,7 @@ fn hexadecimal(text: &str) -> Option<f64> {
     Some(mantissa as f64 * 2_f64.powi(power))
 }
 
+/// A number as Go's parser reads it: with a base, with underscores, a character.
 fn number(text: &str) -> Option<OperandKind> {
     if let Some(inner) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
         let mut chars = inner.chars();

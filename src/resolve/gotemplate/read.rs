@@ -22,6 +22,20 @@ pub(crate) struct PrintedDocument {
     pub perhaps: Option<Reason>,
 }
 
+impl PrintedDocument {
+    /// What it holds; of one that may not be there at all, what it is if it is there.
+    ///
+    /// # Errors
+    /// It is not YAML, and why.
+    pub(crate) fn into_node(self) -> Result<Node, String> {
+        let root = self.root.map_err(|(error, _)| error.message)?;
+        Ok(match self.perhaps {
+            Some(why) => root.perhaps(why, false),
+            None => root,
+        })
+    }
+}
+
 impl MarkedText {
     /// The YAML documents of the text.
     pub(crate) fn documents(&self) -> Vec<PrintedDocument> {

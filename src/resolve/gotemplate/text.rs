@@ -65,7 +65,7 @@ pub(super) struct Ghost {
 }
 
 impl MarkedText {
-    /// The text of a file, or of what an archive holds at `origin`.
+    /// The text of a file.
     pub(crate) fn file(text: &str, file: FileId) -> Self {
         // A byte order mark is no part of the text, but of the file.
         match text.strip_prefix('\u{feff}') {

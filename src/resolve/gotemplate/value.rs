@@ -133,7 +133,7 @@ impl GoValue {
             GoData::Nil => Scalar::null().into(),
             GoData::Bool(it) => (*it).into(),
             GoData::Int(it) => (*it).into(),
-            GoData::Float(it) => Scalar::plain(scalar::go_float(*it, -6..21)).into(),
+            GoData::Float(it) => Scalar::plain(scalar::json_float(*it)).into(),
             GoData::Text(text) => match text.unknown_part() {
                 Some(why) => {
                     let why = why.clone();
@@ -291,13 +291,13 @@ impl GoValue {
     }
 
     /// What Go's `%v` prints; what is unknown is marked. `inner` is for what stands in something.
-    pub(super) fn printed(&self, inner: bool) -> MarkedText {
+    pub(crate) fn printed(&self, inner: bool) -> MarkedText {
         let made = |text: &str| MarkedText::value(text, &self.origin);
         match &self.data {
             GoData::Nil => made(if inner { "<nil>" } else { NO_VALUE }),
             GoData::Bool(it) => made(if *it { "true" } else { "false" }),
             GoData::Int(it) => made(&it.to_string()),
-            GoData::Float(it) => made(&scalar::go_float(*it, -4..6)),
+            GoData::Float(it) => made(&scalar::printed_float(*it)),
             GoData::Text(text) => MarkedText::clone(text),
             GoData::Unknown(why) => MarkedText::unknown(why, &self.origin),
             GoData::Object(object) => made(&object.printed().unwrap_or_default()),

@@ -199,7 +199,7 @@ impl Package {
 }
 
 /// `values` of the chart called `name`, unless they certainly are none.
-fn table(name: &str, values: Node) -> Result<Node, Problem> {
+pub(super) fn table(name: &str, values: Node) -> Result<Node, Problem> {
     if values.as_map().is_some() || values.unknown().is_some() {
         return Ok(values);
     }

@@ -18,7 +18,7 @@ use crate::{
         gotemplate::{self, TemplateSet},
         helm::{
             builtin::ApiVersions,
-            dependencies::key,
+            dependencies::{key, table},
             family, layer, merge,
             object::identity_only,
             package::{self, Package},
@@ -229,13 +229,8 @@ impl ChartTree<'_, '_> {
         for chart in &package.charts {
             let mut entries = package.dependencies.iter().flatten();
             let entry = entries.find(|it| it.str_at("name") == Some(&chart.name));
-            let child = match child(release, chart_name(chart), &chart.name, entry, &values) {
-                Ok(child) => child,
-                Err(problem) => {
-                    self.expanded.problems.push(problem);
-                    continue;
-                }
-            };
+            let child = child(release, chart_name(chart), &chart.name, entry, &values);
+            let Some(child) = self.or_told(child) else { continue };
             let child = Release {
                 beside: beside.clone(),
                 directory: directory(sources, chart),
@@ -252,13 +247,8 @@ impl ChartTree<'_, '_> {
                 continue;
             }
             let version = locked(self.context, package, entry);
-            let child = match child(release, name, key(entry), Some(entry), &values) {
-                Ok(child) => child,
-                Err(problem) => {
-                    self.expanded.problems.push(problem);
-                    continue;
-                }
-            };
+            let child = child(release, name, key(entry), Some(entry), &values);
+            let Some(child) = self.or_told(child) else { continue };
             let text = version.as_ref().and_then(Node::as_scalar).map(|it| &*it.text);
             let child = Release {
                 family: family(name, entry.str_at("repository"), text, &child.values),
@@ -269,6 +259,11 @@ impl ChartTree<'_, '_> {
             };
             self.expanded.releases.push((child, None));
         }
+    }
+
+    /// What there is, or nothing and a problem.
+    fn or_told(&mut self, release: Result<Release, Problem>) -> Option<Release> {
+        release.map_err(|problem| self.expanded.problems.push(problem)).ok()
     }
 }
 
@@ -295,11 +290,7 @@ fn child(
     values: &Node,
 ) -> Result<Release, Problem> {
     let own = match values.look(key) {
-        Ok(Some(own)) if own.as_map().is_some() => own.clone(),
-        Ok(Some(own)) if !own.is_null() => {
-            let message = format!("`{key}` takes the values of a chart, and is not a map");
-            return Err(Problem::wrong_type(&own.origin, message).about(key));
-        }
+        Ok(Some(own)) if !own.is_null() => table(key, own.clone())?,
         Ok(own) => {
             let at = own.map_or(&values.origin, |it| &it.origin);
             Node::new(Map::default(), at.clone())
@@ -367,13 +358,18 @@ fn reads(sources: &Sources, package: &Package, user: &Node) -> ValueKey {
     let mut open: Vec<&str> = vec!["global", "tags"];
     for entry in entries {
         open.push(key(entry));
-        let conditions = entry.str_at("condition").unwrap_or_default().split(',');
-        open.extend(conditions.filter_map(|it| it.trim().split('.').next()));
+        open.extend(switches(entry));
     }
     open.extend(package.charts.iter().map(|it| &*it.name));
     let open = open.into_iter().map(|it| (it.to_owned(), ValueKey::Any));
     gotemplate::both(&mut keys, ValueKey::Map(open.collect()));
     keys
+}
+
+/// The keys of the values that switch a dependency on and off, or hold what does.
+fn switches(entry: &Node) -> impl Iterator<Item = &str> {
+    let conditions = entry.str_at("condition").unwrap_or_default().split(',');
+    conditions.filter_map(|path| path.trim().split('.').next())
 }
 
 /// Adds the templates of a chart, and of the libraries in it.
@@ -408,13 +404,9 @@ fn read_by_nobody(package: &Package, values: &Node) -> Vec<(String, Origin)> {
     // What is switched off is somebody's all the same.
     let listed = package.metadata.items_at("dependencies").iter();
     let entries: Vec<&Node> = package.dependencies.iter().flatten().chain(listed).collect();
-    let is_switch = |name: &str, it: &Node| {
-        let conditions = it.str_at("condition").unwrap_or_default();
-        conditions.split(',').any(|path| path.trim().split('.').next() == Some(name))
-    };
     let is_read = |name: &str| {
         matches!(name, "global" | "tags")
-            || entries.iter().any(|it| key(it) == name || is_switch(name, it))
+            || entries.iter().any(|it| key(it) == name || switches(it).any(|it| it == name))
             || package.charts.iter().any(|it| it.name == name)
     };
     let nobodys = values.entries().filter(|(name, _)| !is_read(name));

@@ -1,8 +1,9 @@
 //! Values as Go prints them: `{{ . }}`, `printf`, `int`, `toYaml`.
 
 use crate::{
+    resolve::gotemplate::GoValue,
     scalar::{self, Dialect, Scalar, Style, Value},
-    tree::{Kind, Node, Reason},
+    tree::{Node, Reason},
 };
 
 /// The value as `toYaml` writes it and every reader reads it: what Helm makes of values is JSON.
@@ -12,7 +13,7 @@ pub(super) fn typed(node: &Node) -> Node {
             Value::Null => Scalar::null().into(),
             Value::Bool(it) => it.into(),
             Value::Int(it) => Scalar::plain(it.to_string()).into(),
-            Value::Float(it) => Scalar::plain(json_float(it)).into(),
+            Value::Float(it) => Scalar::plain(scalar::json_float(it)).into(),
             Value::Str(text) => {
                 let first = text.bytes().next();
                 let dated = first.is_some_and(|it| it.is_ascii_digit());
@@ -32,34 +33,13 @@ pub(super) fn go_text(node: &Node) -> Result<String, Reason> {
     if node.is_null() { Ok(String::new()) } else { inner_text(node) }
 }
 
+/// The same, where null is `<nil>` as in a list.
 fn inner_text(node: &Node) -> Result<String, Reason> {
-    Ok(match &node.kind {
-        Kind::Unknown(why) => return Err(why.clone()),
-        Kind::List(items) => {
-            let items = items.iter().map(inner_text).collect::<Result<Vec<_>, _>>()?;
-            format!("[{}]", items.join(" "))
-        }
-        Kind::Map(map) => {
-            if let Some(why) = &map.open {
-                return Err(why.clone());
-            }
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            let entries = entries
-                .into_iter()
-                .map(|(key, entry)| Ok(format!("{key}:{}", inner_text(&entry.value)?)))
-                .collect::<Result<Vec<_>, Reason>>()?;
-            format!("map[{}]", entries.join(" "))
-        }
-        Kind::Scalar(scalar) => match scalar::sigs(scalar) {
-            Value::Null => "<nil>".to_owned(),
-            Value::Bool(it) => it.to_string(),
-            #[expect(clippy::cast_precision_loss, reason = "Helm reads numbers as float64")]
-            Value::Int(it) => go_float(it as f64),
-            Value::Float(it) => go_float(it),
-            Value::Str(text) => text.to_owned(),
-        },
-    })
+    let printed = GoValue::of(node).printed(true);
+    match printed.unknown_part() {
+        Some(why) => Err(why.clone()),
+        None => Ok(printed.as_str().to_owned()),
+    }
 }
 
 /// What `printf "%s"` prints, which is meant for text.
@@ -91,36 +71,4 @@ pub(super) fn int(node: &Node) -> Result<i64, Reason> {
         },
         Some(Value::Null) | None => 0,
     })
-}
-
-/// Go's `%v` of a `float64`: with an exponent from 10⁶ on and below 10⁻⁴.
-fn go_float(value: f64) -> String {
-    scalar::go_float(value, -4..6)
-}
-
-/// A number in Go's JSON: with an exponent from 10²¹ on and below 10⁻⁶.
-fn json_float(value: f64) -> String {
-    scalar::go_float(value, -6..21)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn floats_as_go_prints_them() {
-        for (value, go, json) in [
-            (1.0, "1", "1"),
-            (10250.0, "10250", "10250"),
-            (1_000_000.0, "1e+06", "1000000"),
-            (1_234_567.0, "1.234567e+06", "1234567"),
-            (0.7, "0.7", "0.7"),
-            (0.000_01, "1e-05", "0.00001"),
-            (-2.5, "-2.5", "-2.5"),
-            (1e21, "1e+21", "1e+21"),
-        ] {
-            assert_eq!(go_float(value), go);
-            assert_eq!(json_float(value), json);
-        }
-    }
 }

@@ -89,13 +89,8 @@ impl<'a> HelmfileTemplate<'a> {
     pub(super) fn yaml(&self, text: &Node) -> Result<Vec<Node>, Reason> {
         let rendered = self.rendered(text)?;
         let documents = rendered.documents().into_iter().map(|document| {
-            let root = document.root.map_err(|(error, _)| {
-                Reason::from(format!("it is not YAML once it is rendered: {}", error.message))
-            })?;
-            Ok(match document.perhaps {
-                Some(why) => root.perhaps(why, false),
-                None => root,
-            })
+            let why = |it| format!("it is not YAML once it is rendered: {it}").into();
+            document.into_node().map_err(why)
         });
         documents.collect()
     }

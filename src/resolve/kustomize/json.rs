@@ -298,7 +298,7 @@ pub(super) fn through_json(node: &Node, dialect: Dialect) -> Node {
             Value::Null => Scalar::null().into(),
             Value::Int(it) => Scalar::plain(rounded(it)).into(),
             Value::Bool(it) => it.into(),
-            Value::Float(it) => Scalar::plain(scalar::go_float(it, -4..6)).into(),
+            Value::Float(it) => Scalar::plain(scalar::printed_float(it)).into(),
             Value::Str(text) => Scalar {
                 style: style_of(text),
                 tag: (style_of(text) == Style::Plain).then_some(Tag::Implied),
@@ -321,7 +321,7 @@ fn as_text_keys(node: &Node) -> Node {
 /// A whole number as go-yaml writes the float64 that holds it: with the fewest digits that tell it.
 #[expect(clippy::cast_precision_loss, reason = "this is the loss that happens there")]
 fn rounded(it: i128) -> String {
-    scalar::go_float(it as f64, -4..6)
+    scalar::printed_float(it as f64)
 }
 
 /// How go-yaml v3 writes a string.

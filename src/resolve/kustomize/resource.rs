@@ -513,7 +513,7 @@ fn as_json(scalar: &Scalar) -> Kind {
         Value::Null => Scalar::null().into(),
         Value::Bool(it) => it.into(),
         Value::Int(it) => Scalar::plain(it.to_string()).into(),
-        Value::Float(it) => Scalar::plain(scalar::go_float(it, -6..21)).into(),
+        Value::Float(it) => Scalar::plain(scalar::json_float(it)).into(),
         Value::Str(it) => it.into(),
     }
 }

@@ -81,15 +81,9 @@ impl SetTemplate<'_> {
         let mut documents = text.documents().into_iter();
         match (documents.next(), documents.next()) {
             (None, _) => Node::new(Map::default(), node.origin.clone()),
-            (Some(document), None) => match document.root {
-                Err((error, _)) => {
-                    unknown(&format!("it is not YAML around its placeholders: {}", error.message))
-                }
-                Ok(root) => match document.perhaps {
-                    Some(why) => root.perhaps(why, false),
-                    None => root,
-                },
-            },
+            (Some(document), None) => document.into_node().unwrap_or_else(|it| {
+                unknown(&format!("it is not YAML around its placeholders: {it}"))
+            }),
             (Some(_), Some(_)) => unknown("it has several documents"),
         }
     }
