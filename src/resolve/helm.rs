@@ -58,6 +58,9 @@ pub(crate) struct Rendered {
 pub(crate) struct Installed {
     /// The release, and those of the charts that its chart depends on, each with its objects.
     pub parts: Vec<(Release, Vec<Node>)>,
+    /// The Applications of Argo CD that a chart of the repository makes, which deploy something
+    /// themselves.
+    pub applications: Vec<Node>,
     /// What cannot be told, and what Helm would refuse.
     pub problems: Vec<Problem>,
 }
@@ -88,7 +91,8 @@ pub(crate) fn install(context: &Context<'_>, release: Release) -> Installed {
 /// on one.
 pub(crate) fn template(context: &Context<'_>, release: Release) -> Installed {
     let expanded = local::expand(context, &release);
-    let mut all = Installed { parts: Vec::new(), problems: expanded.problems };
+    let (applications, problems) = (expanded.applications, expanded.problems);
+    let mut all = Installed { parts: Vec::new(), applications, problems };
     if expanded.nested || expanded.releases.is_empty() {
         let shell = expanded.nested && !expanded.more && all.problems.is_empty();
         let root = Release { shell, reads: expanded.reads, ..release };

@@ -63,7 +63,7 @@ pub(super) fn environment(
         (Some(_), Some(false)) | (None, _) => values.clone(),
     };
     let (values, problem) = unread.hide(path, values);
-    let mut environment = install(context, file, None, values, Some(family));
+    let (mut environment, _) = install(context, file, None, values, Some(family));
     environment.problems.extend(problem);
     Some(environment)
 }
@@ -77,10 +77,11 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
     let Some(root) = sources.documents(file, Dialect::Sigs).roots().next() else {
         return Vec::new();
     };
+    let keys = helm::keys(context, dir);
     let own = Node::new(Map::default(), root.origin.clone());
     let of = |file: FileId, values: Node| {
         let (values, problem) = unread.hide(dir, values);
-        let mut environment = install(context, file, Some(dir), values, None);
+        let (mut environment, _) = install(context, file, Some((dir, &keys)), values, None);
         environment.problems.extend(problem);
         environment
     };
@@ -90,7 +91,6 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
         problem.kind = ProblemKind::Unresolved;
     }
     let mut environments = vec![alone];
-    let keys = helm::keys(context, dir);
     for file in sources.below(dir) {
         let path = &sources[file].path;
         let has = |values: &Node| match &*keys {
@@ -149,7 +149,7 @@ pub(super) fn outermost<'d>(sources: &Sources, dir: &'d str) -> &'d str {
 /// installers deploy: with its own values, and with those of each values file beside it.
 pub(super) fn deploying(context: &Context<'_>, dir: &str) -> Vec<Environment> {
     let sources = context.sources;
-    let Some(chart) = sources.find_from(dir, "Chart.yaml") else { return Vec::new() };
+    let Some(file) = sources.find_from(dir, "Chart.yaml") else { return Vec::new() };
     let files = sources.below(dir).filter(|file| {
         is_for_chart(sources, dir, *file) && !is_for_no_cluster(context, &sources[*file].path)
     });
@@ -157,14 +157,13 @@ pub(super) fn deploying(context: &Context<'_>, dir: &str) -> Vec<Environment> {
         let root = sources.documents(file, Dialect::Sigs).roots().next()?;
         (root.as_map().is_some() && root.get("apiVersion").is_none()).then(|| (file, root.clone()))
     });
-    let own = (chart, Node::new(Map::default(), Origin::start_of(chart)));
+    let own = (file, Node::new(Map::default(), Origin::start_of(file)));
+    let keys = helm::keys(context, dir);
+    let chart = Some((dir, &*keys));
     let all = std::iter::once(own).chain(values);
     let environments = all.map(|(file, values)| {
-        let mut environment = install(context, file, Some(dir), values, None);
-        let release = environment.releases.first().cloned();
-        let made = release.map(|it| helm::gitops(context, dir, &it).0).unwrap_or_default();
-        let applications = made.into_iter().filter(layout::is_application);
-        environment.objects.extend(applications.map(Object::new));
+        let (mut environment, applications) = install(context, file, chart, values, None);
+        environment.objects.extend(applications.into_iter().map(Object::new));
         environment
     });
     environments.filter(|it| !it.objects.is_empty() || !it.problems.is_empty()).collect()
@@ -247,15 +246,16 @@ fn words_of(path: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The environment in which somebody installs a chart with `values`: the chart in `directory`, or
-/// that of `family`.
+/// The environment in which somebody installs a chart with `values`, and the Applications that the
+/// chart makes: `chart`, a directory and its keys for metrics-server, or that of `family`.
 fn install(
     context: &Context<'_>,
     file: FileId,
-    directory: Option<&str>,
+    chart: Option<(&str, &[String])>,
     values: Node,
     family: Option<Family>,
-) -> Environment {
+) -> (Environment, Vec<Node>) {
+    let directory = chart.map(|(dir, _)| dir);
     let path = &context.sources[file].path;
     let is_chart = source::file_name(path) == "Chart.yaml";
     let place = format!("{}/{}", source::parent(path), stage(path));
@@ -268,9 +268,10 @@ fn install(
     // What is missing is missing in all of the file.
     let anchor = Origin::start_of(file);
     // Metrics-server is where everybody has it; a chart of something else is called as it is.
-    let others = directory.filter(|dir| !is_named_in(dir) && helm::keys(context, dir).is_empty());
-    let (name, namespace) = match others {
-        Some(dir) if !dir.is_empty() => (source::file_name(dir), "default"),
+    let (name, namespace) = match chart {
+        Some((dir, [])) if !dir.is_empty() && !is_named_in(dir) => {
+            (source::file_name(dir), "default")
+        }
         _ => ("metrics-server", "kube-system"),
     };
     let release = reference.release("values-file", name, namespace, values, &anchor);
@@ -289,7 +290,7 @@ fn install(
         environment.add(release, objects);
         environment.end(start, unit);
     }
-    environment
+    (environment, installed.applications)
 }
 
 /// What names an environment in a values file's name: `prod` of `values-prod.yaml`,

@@ -45,6 +45,8 @@ pub(crate) struct Expanded {
     pub releases: Vec<(Release, Option<Vec<Node>>)>,
     /// What the other charts make, but for the Applications of Argo CD.
     pub objects: Vec<Node>,
+    /// These.
+    pub applications: Vec<Node>,
     /// What cannot be read, and what Helm would refuse.
     pub problems: Vec<Problem>,
     /// Whether there are charts between the release and these.
@@ -72,8 +74,10 @@ pub(crate) fn expand(context: &Context<'_>, release: &Release) -> Expanded {
             expanded.problems.extend(rendering.problems);
             let mut parts = ChartTree { context, manifests: rendering.manifests, expanded };
             parts.visit(&package, release, &package.name, &release.values);
-            parts.expanded.objects.retain(|it| !is_application(it));
-            parts.expanded
+            let mut expanded = parts.expanded;
+            expanded.applications =
+                expanded.objects.extract_if(.., |it| is_application(it)).collect();
+            expanded
         }
         Err(problem) => {
             let problems = vec![concerning(context, dir, problem)];
