@@ -1,8 +1,13 @@
 //! The command line: what may be typed, and what it means.
 
-use std::path::PathBuf;
+use std::{ffi::OsStr, path::PathBuf};
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{
+    Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    builder::{EnumValueParser, PossibleValue, TypedValueParser},
+    error::ErrorKind,
+    parser::ValueSource,
+};
 use clap_complete::Shell;
 use semver::Version;
 
@@ -13,10 +18,8 @@ use crate::{data::version, finding::Severity, selection::RuleSelector};
 pub(crate) struct Options {
     /// What to do.
     pub command: Command,
-    /// The form of the output; always one that the command has.
-    pub format: Format,
-    /// Where the output goes, unless to standard output.
-    pub output: Option<PathBuf>,
+    /// What is written where; at least one, and at most one that goes to standard output.
+    pub outputs: Vec<Output>,
     /// Whether to use colors.
     pub color: Color,
     /// `--config`
@@ -29,6 +32,27 @@ pub(crate) struct Options {
     pub detail: Verbosity,
     /// Whether to show also what nobody has to mend.
     pub pedantic: bool,
+}
+
+/// A form of the output, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Output {
+    /// The form; always one that the command has.
+    pub format: Format,
+    /// Where it goes, unless to standard output.
+    pub file: Option<PathBuf>,
+}
+
+impl Options {
+    /// Whether something is written in that form.
+    pub(crate) fn has(&self, format: Format) -> bool {
+        self.outputs.iter().any(|it| it.format == format)
+    }
+
+    /// Whether standard output gets nothing.
+    pub(crate) fn only_files(&self) -> bool {
+        self.outputs.iter().all(|it| it.file.is_some())
+    }
 }
 
 /// What can be done.
@@ -206,9 +230,15 @@ struct Typed {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// text, sarif (check), json or yaml (render) [default: text; render: yaml]
-    #[arg(long, global = true, value_name = "FORMAT", hide_possible_values = true)]
-    format: Option<Format>,
+    /// Write in this form, to standard output or to FILE; may be given several times
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT[:FILE]",
+        value_parser = OutputParser,
+        hide_possible_values = true
+    )]
+    format: Vec<Output>,
     /// Write to FILE instead of standard output
     #[arg(long, short, global = true, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -250,6 +280,83 @@ enum FailOn {
     Never,
 }
 
+/// The global options that not every command has, each with the commands that have it.
+const SCOPED: [(&str, &[&str]); 7] = [
+    ("format", &["check", "show", "render", "rules"]),
+    ("config", &["check", "show", "render"]),
+    ("root", &["check", "show", "render"]),
+    ("fail_on", &["check"]),
+    ("pedantic", &["check"]),
+    ("quiet", &["check", "show", "render"]),
+    ("verbose", &["check", "show", "render"]),
+];
+
+/// The formats of the command of that name, its own first.
+fn formats(command: &str) -> &'static [Format] {
+    match command {
+        "check" => &[Format::Text, Format::Json, Format::Sarif],
+        "render" => &[Format::Yaml, Format::Json],
+        "show" | "rules" => &[Format::Text, Format::Json],
+        _ => &[Format::Text],
+    }
+}
+
+/// The names of `formats`, as a list in a sentence.
+fn names(formats: &[Format]) -> String {
+    let names = formats.iter().filter_map(ValueEnum::to_possible_value);
+    names.map(|it| it.get_name().to_owned()).collect::<Vec<_>>().join(", ")
+}
+
+/// The definition of what may be typed. The help of a command shows the options that it has.
+fn definition() -> clap::Command {
+    let definition = Typed::command();
+    let globals: Vec<Arg> =
+        definition.get_arguments().filter(|it| it.is_global_set()).cloned().collect();
+    // A command gets those global options that it has not itself.
+    definition.mut_subcommands(|command| {
+        let name = command.get_name().to_owned();
+        let scoped = SCOPED.iter().filter(|(_, all)| !all.contains(&&*name));
+        let (own, names) = (formats(&name), names(formats(&name)));
+        let default = self::names(&own[..1]);
+        let several = if name == "check" { "; with :FILE several" } else { "" };
+        let format = format!("{names}{several} [default: {default}]");
+        command.args(globals.iter().filter_map(|it| match it.get_id().as_str() {
+            id if scoped.clone().any(|(scoped, _)| *scoped == id) => Some(it.clone().hide(true)),
+            "format" => Some(it.clone().help(&format)),
+            _ => None,
+        }))
+    })
+}
+
+/// The value of `--format`: `sarif`, or `sarif:results.sarif`.
+#[derive(Clone)]
+struct OutputParser;
+
+impl TypedValueParser for OutputParser {
+    type Value = Output;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Output, clap::Error> {
+        let Some(text) = value.to_str() else {
+            return Err(clap::Error::new(ErrorKind::InvalidUtf8).with_cmd(command));
+        };
+        let (format, file) = match text.split_once(':') {
+            Some((format, file)) => (format, Some(file).filter(|it| !matches!(*it, "" | "-"))),
+            None => (text, None),
+        };
+        let format = EnumValueParser::new().parse_ref(command, argument, format.as_ref())?;
+        Ok(Output { format, file: file.map(PathBuf::from) })
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Format::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
+    }
+}
+
 /// What the arguments of this process mean.
 ///
 /// # Errors
@@ -259,11 +366,22 @@ pub(crate) fn parse<I>(arguments: I) -> Result<Options, clap::Error>
 where
     I: IntoIterator<Item = std::ffi::OsString>,
 {
-    let Typed { command, global } = Typed::try_parse_from(arguments)?;
-    let format = format(&command, global.format)?;
+    let mut definition = definition();
+    let matches = definition.try_get_matches_from_mut(arguments)?;
+    let Typed { command, global } = Typed::from_arg_matches(&matches)?;
+    let Some((name, given)) = matches.subcommand() else {
+        return Err(definition.error(ErrorKind::MissingSubcommand, "a command is missing"));
+    };
+    let typed = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+    if let Some((id, _)) = SCOPED.iter().find(|(id, all)| !all.contains(&name) && typed(id)) {
+        let message = format!("`{name}` has no option `--{}`", id.replace('_', "-"));
+        return Err(definition.error(ErrorKind::UnknownArgument, message));
+    }
+    let outputs = outputs(name, global.format, global.output)
+        .map_err(|message| definition.error(ErrorKind::InvalidValue, message))?;
     let fail_on = match global.fail_on {
         // The step that uploads a SARIF file comes after this one and must still run.
-        None if format == Format::Sarif => None,
+        None if outputs.iter().all(|it| it.format == Format::Sarif) => None,
         None | Some(FailOn::Warning) => Some(Severity::Warning),
         Some(FailOn::Error) => Some(Severity::Error),
         Some(FailOn::Note) => Some(Severity::Note),
@@ -274,8 +392,39 @@ where
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let Global { output, color, config, root, pedantic, .. } = global;
-    Ok(Options { command, format, output, color, config, root, fail_on, detail, pedantic })
+    let Global { color, config, root, pedantic, .. } = global;
+    Ok(Options { command, outputs, color, config, root, fail_on, detail, pedantic })
+}
+
+/// What the command of that name writes where: `file` is for what names none.
+fn outputs(
+    command: &str,
+    mut asked: Vec<Output>,
+    file: Option<PathBuf>,
+) -> Result<Vec<Output>, String> {
+    let own = formats(command);
+    if asked.iter().any(|it| !own.contains(&it.format)) {
+        return Err(format!("`{command}` has no such format; it has: {}", names(own)));
+    }
+    if asked.is_empty() {
+        asked.push(Output { format: own[0], file: None });
+    }
+    let mut elsewhere = asked.iter_mut().filter(|it| it.file.is_none());
+    match (elsewhere.next(), elsewhere.next()) {
+        (Some(_), Some(other)) => {
+            let name = names(&[other.format]);
+            let hint = format!("write the others to files: `--format {name}:FILE`");
+            Err(format!("only one format goes to standard output or --output; {hint}"))
+        }
+        (Some(one), None) => {
+            one.file = file.filter(|it| it.as_os_str() != "-");
+            Ok(asked)
+        }
+        (None, _) if file.is_some() => {
+            Err("--output is for a format without a file, and all have one".to_owned())
+        }
+        (None, _) => Ok(asked),
+    }
 }
 
 /// A version as people write it: `1.33`, `v1.33.2`.
@@ -283,37 +432,10 @@ fn kube_version(text: &str) -> Result<Version, String> {
     version::lenient(text).ok_or_else(|| "it is no version, such as 1.33".to_owned())
 }
 
-/// The format for `command`, which has not all of them.
-fn format(command: &Command, asked: Option<Format>) -> Result<Format, clap::Error> {
-    let (name, formats): (_, &[Format]) = match command {
-        Command::Check { .. } => ("check", &[Format::Text, Format::Sarif, Format::Json]),
-        Command::Show { .. } => ("show", &[Format::Text, Format::Json]),
-        Command::Render { .. } => ("render", &[Format::Yaml, Format::Json]),
-        Command::Explain { .. } => ("explain", &[Format::Text]),
-        Command::Rules => ("rules", &[Format::Text, Format::Json]),
-        Command::Completions { .. } => ("completions", &[Format::Text]),
-    };
-    match asked {
-        None => Ok(formats[0]),
-        Some(asked) if formats.contains(&asked) => Ok(asked),
-        Some(_) => {
-            let names: Vec<_> = formats
-                .iter()
-                .filter_map(ValueEnum::to_possible_value)
-                .map(|it| it.get_name().to_owned())
-                .collect();
-            Err(Typed::command().error(
-                clap::error::ErrorKind::InvalidValue,
-                format!("`{name}` has no such format; it has: {}", names.join(", ")),
-            ))
-        }
-    }
-}
-
 /// The completion script for `shell`.
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut Typed::command(), "metrics-server-lint", &mut out);
+    clap_complete::generate(shell, &mut definition(), "metrics-server-lint", &mut out);
     // For bash the labels of a program with a hyphen in its name are not those that it looks for
     // (clap-rs/clap#6421).
     let script = String::from_utf8_lossy(&out);
@@ -344,7 +466,7 @@ mod tests {
             let options = options(line).expect(line);
             assert_eq!(options.root, Some("r".into()), "{line}");
             assert_eq!(options.config, Some("c".into()), "{line}");
-            assert_eq!(options.format, Format::Json, "{line}");
+            assert!(options.has(Format::Json), "{line}");
         }
     }
 
@@ -359,15 +481,53 @@ mod tests {
 
     #[test]
     fn a_command_has_its_own_formats() {
-        assert_eq!(options("x render").expect("render").format, Format::Yaml);
+        assert!(options("x render").expect("render").has(Format::Yaml));
         let error = options("x show --format sarif").expect_err("show has no SARIF");
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("it has: text, json"), "{error}");
     }
 
     #[test]
+    fn several_formats_go_to_several_places() {
+        let outputs = |line| options(line).expect(line).outputs;
+        let to = |format, file: &str| {
+            let file = Some(file.into()).filter(|it: &PathBuf| it.as_os_str() != "");
+            Output { format, file }
+        };
+        let line = "x check --format text --format sarif:a.sarif --format json:c:d.json";
+        let expected =
+            [to(Format::Text, ""), to(Format::Sarif, "a.sarif"), to(Format::Json, "c:d.json")];
+        assert_eq!(outputs(line), expected);
+        let line = "x check --format sarif -o b --format json:-";
+        assert!(options(line).is_err_and(|it| it.to_string().contains("only one format")));
+        assert_eq!(outputs("x check --format sarif -o b"), [to(Format::Sarif, "b")]);
+        assert_eq!(outputs("x check --format sarif -o -"), [to(Format::Sarif, "")]);
+        let error = options("x check --format sarif:a -o b").expect_err("nothing is left for b");
+        assert!(error.to_string().contains("all have one"), "{error}");
+        let line = "x check --format sarif --format json:a.json";
+        assert_eq!(options(line).expect(line).fail_on, Some(Severity::Warning));
+    }
+
+    #[test]
+    fn a_command_has_its_own_options() {
+        let error = options("x rules --fail-on error").expect_err("rules never fails");
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("`rules` has no option `--fail-on`"), "{error}");
+        let mut definition = definition();
+        definition.build();
+        let mut help = |name: &str| {
+            let command = definition.find_subcommand_mut(name).expect(name);
+            command.render_long_help().to_string()
+        };
+        assert!(help("check").contains("--fail-on"));
+        assert!(!help("show").contains("--fail-on"));
+        assert!(!help("explain").contains("--root"));
+        assert!(help("show").contains("text, json [default: text]"));
+    }
+
+    #[test]
     fn help_fits_a_terminal() {
-        let mut command = Typed::command();
+        let mut command = definition();
         command.build();
         let mut texts = vec![command.render_long_help().to_string()];
         texts.extend(command.get_subcommands_mut().map(|it| it.render_long_help().to_string()));

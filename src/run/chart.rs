@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{CommandResult, Failure, Opened, Run, add_file, open, real, root_of};
+use super::{
+    CommandResult, Failure, Run,
+    open::{Opened, add_file, open, real, root_of},
+};
 use crate::{
     cli::ChartOptions,
     data::kustomization,
