@@ -6,7 +6,6 @@ use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
     builder::{EnumValueParser, PossibleValue, TypedValueParser},
     error::ErrorKind,
-    parser::ValueSource,
 };
 use clap_complete::Shell;
 use semver::Version;
@@ -19,7 +18,7 @@ pub(crate) struct Options {
     /// What to do.
     pub command: Command,
     /// What is written where; at least one, and at most one that goes to standard output.
-    pub outputs: Vec<Output>,
+    pub outputs: Vec<OutputTarget>,
     /// Whether to use colors.
     pub color: Color,
     /// `--config`
@@ -36,7 +35,7 @@ pub(crate) struct Options {
 
 /// A form of the output, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Output {
+pub(crate) struct OutputTarget {
     /// The form; always one that the command has.
     pub format: Format,
     /// Where it goes, unless to standard output.
@@ -238,7 +237,7 @@ struct Global {
         value_parser = OutputParser,
         hide_possible_values = true
     )]
-    format: Vec<Output>,
+    format: Vec<OutputTarget>,
     /// Write to FILE instead of standard output
     #[arg(long, short, global = true, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -280,7 +279,7 @@ enum FailOn {
     Never,
 }
 
-/// The global options that not every command has, each with the commands that have it.
+/// The global options that say nothing to some commands, each with those whose help shows it.
 const SCOPED: [(&str, &[&str]); 7] = [
     ("format", &["check", "show", "render", "rules"]),
     ("config", &["check", "show", "render"]),
@@ -333,14 +332,14 @@ fn definition() -> clap::Command {
 struct OutputParser;
 
 impl TypedValueParser for OutputParser {
-    type Value = Output;
+    type Value = OutputTarget;
 
     fn parse_ref(
         &self,
         command: &clap::Command,
         argument: Option<&clap::Arg>,
         value: &OsStr,
-    ) -> Result<Output, clap::Error> {
+    ) -> Result<OutputTarget, clap::Error> {
         let Some(text) = value.to_str() else {
             return Err(clap::Error::new(ErrorKind::InvalidUtf8).with_cmd(command));
         };
@@ -349,7 +348,7 @@ impl TypedValueParser for OutputParser {
             None => (text, None),
         };
         let format = EnumValueParser::new().parse_ref(command, argument, format.as_ref())?;
-        Ok(Output { format, file: file.map(PathBuf::from) })
+        Ok(OutputTarget { format, file: file.map(PathBuf::from) })
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
@@ -369,14 +368,7 @@ where
     let mut definition = definition();
     let matches = definition.try_get_matches_from_mut(arguments)?;
     let Typed { command, global } = Typed::from_arg_matches(&matches)?;
-    let Some((name, given)) = matches.subcommand() else {
-        return Err(definition.error(ErrorKind::MissingSubcommand, "a command is missing"));
-    };
-    let typed = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
-    if let Some((id, _)) = SCOPED.iter().find(|(id, all)| !all.contains(&name) && typed(id)) {
-        let message = format!("`{name}` has no option `--{}`", id.replace('_', "-"));
-        return Err(definition.error(ErrorKind::UnknownArgument, message));
-    }
+    let name = matches.subcommand_name().unwrap_or_default();
     let outputs = outputs(name, global.format, global.output)
         .map_err(|message| definition.error(ErrorKind::InvalidValue, message))?;
     let fail_on = match global.fail_on {
@@ -399,15 +391,15 @@ where
 /// What the command of that name writes where: `file` is for what names none.
 fn outputs(
     command: &str,
-    mut asked: Vec<Output>,
+    mut asked: Vec<OutputTarget>,
     file: Option<PathBuf>,
-) -> Result<Vec<Output>, String> {
+) -> Result<Vec<OutputTarget>, String> {
     let own = formats(command);
     if asked.iter().any(|it| !own.contains(&it.format)) {
         return Err(format!("`{command}` has no such format; it has: {}", names(own)));
     }
     if asked.is_empty() {
-        asked.push(Output { format: own[0], file: None });
+        asked.push(OutputTarget { format: own[0], file: None });
     }
     let mut elsewhere = asked.iter_mut().filter(|it| it.file.is_none());
     match (elsewhere.next(), elsewhere.next()) {
@@ -492,7 +484,7 @@ mod tests {
         let outputs = |line| options(line).expect(line).outputs;
         let to = |format, file: &str| {
             let file = Some(file.into()).filter(|it: &PathBuf| it.as_os_str() != "");
-            Output { format, file }
+            OutputTarget { format, file }
         };
         let line = "x check --format text --format sarif:a.sarif --format json:c:d.json";
         let expected =
@@ -509,10 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_has_its_own_options() {
-        let error = options("x rules --fail-on error").expect_err("rules never fails");
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("`rules` has no option `--fail-on`"), "{error}");
+    fn help_shows_the_options_that_a_command_has() {
         let mut definition = definition();
         definition.build();
         let mut help = |name: &str| {

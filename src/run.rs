@@ -18,7 +18,7 @@ use std::{
 };
 
 use crate::{
-    cli::{self, Color, Command, Format, LoadRestrictor, Options, Output, Verbosity},
+    cli::{self, Color, Command, Format, LoadRestrictor, Options, OutputTarget, Verbosity},
     config,
     finding::Finding,
     nearest::nearest,
@@ -138,12 +138,12 @@ impl Run<'_, '_> {
     /// Writes the answer, which `form` gives, in each form where it is wanted.
     fn write(&mut self, mut form: impl FnMut(Format, TerminalOptions) -> Vec<u8>) -> CommandResult {
         let options = self.options;
-        for Output { format, file } in &options.outputs {
+        for OutputTarget { format, file } in &options.outputs {
             match file {
                 Some(file) => {
                     fs::write(file, form(*format, TerminalOptions::PLAIN)).map_err(|error| {
                         Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
-                    })?
+                    })?;
                 }
                 None => {
                     let bytes = form(*format, self.streams.out_screen.look(options.color));
