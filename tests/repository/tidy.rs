@@ -398,6 +398,34 @@ fn links_in_documents_lead_somewhere() {
     nothing(&found, "a link leads to a file of the repository");
 }
 
+/// Who sets another address in Cargo.toml sees here where else it stands.
+#[test]
+fn the_project_has_one_address() {
+    let own = env!("CARGO_PKG_REPOSITORY");
+    let (host, path) = own.strip_prefix("https://").unwrap().split_once('/').unwrap();
+    let name = path.rsplit('/').next().unwrap();
+    let address = Regex::new(&format!(r"(\buses: +|[a-z]+\.[a-z]+/)([\w.-]+/{name})\b")).unwrap();
+    let is_ours = |before: &str, found: &str| {
+        found == path && (before.starts_with("uses:") || before == format!("{host}/"))
+    };
+    let mut found = matches(&written(), &["OWN", "ER/"].concat());
+    for (file, text) in written() {
+        let others = address.captures_iter(&text).filter(|it| !is_ours(&it[1], &it[2]));
+        found.extend(others.map(|it| format!("{file}: {}", &it[0])));
+    }
+    nothing(&found, &format!("the project is at {own}"));
+    let is_other = |text: &str| address.captures_iter(text).any(|it| !is_ours(&it[1], &it[2]));
+    for (text, other) in [
+        (format!("uses: {path}@v1"), false),
+        (format!("see {own}/blob/main"), false),
+        (format!("uses: somebody/{name}@v1"), true),
+        (format!("https://gitlab.com/{path}"), true),
+        (format!("https://{host}/somebody/{name}.git"), true),
+    ] {
+        assert_eq!(is_other(&text), other, "{text}");
+    }
+}
+
 #[test]
 fn inputs_of_the_action_are_never_part_of_a_script() {
     let action = fs::read_to_string(repository().join("action.yml")).unwrap();
