@@ -32,6 +32,11 @@ pub(crate) trait GoHost {
     /// What a function of its own gives, or one that it does not have; nothing when it is another.
     fn function(&self, call: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>>;
 
+    /// Whether it has a function that is none of Go, Sprig or Helm.
+    fn has(&self, _function: &str) -> bool {
+        false
+    }
+
     /// What becomes of a key that a map does not have.
     fn missing(&self) -> MissingKey {
         MissingKey::Empty
@@ -60,6 +65,8 @@ pub(crate) struct TemplateSet {
     texts: Vec<MarkedText>,
     /// By name: the actions, and the text that they stand in.
     templates: IndexMap<String, (Vec<parse::Action>, usize)>,
+    /// The functions that are called somewhere and are none of Go, Sprig or Helm.
+    others: IndexMap<String, Origin>,
 }
 
 impl TemplateSet {
@@ -68,11 +75,13 @@ impl TemplateSet {
     /// # Errors
     /// It is no template.
     pub(crate) fn add(&mut self, name: &str, text: MarkedText) -> Result<(), Problem> {
-        let parsed = parse::parse(text.as_str()).map_err(|(message, range)| {
-            let none = || Origin::at(Via::Written, None);
-            let at = text.origin_of(range).unwrap_or_else(none);
-            Problem::refused(&at, format!("the template is none: {message}"))
-        })?;
+        let nowhere = Origin::at(Via::Written, None);
+        let parsed =
+            parse::parse(text.as_str()).map_err(|it| it.error(&text, &nowhere).problem())?;
+        for (function, at) in parsed.functions.into_iter().filter(|it| !functions::has(&it.0)) {
+            let at = text.origin_of(at).unwrap_or_else(|| nowhere.clone());
+            self.others.entry(function).or_insert(at);
+        }
         let index = self.texts.len();
         self.texts.push(text);
         for (name, body) in parsed.defines {
@@ -101,8 +110,17 @@ impl TemplateSet {
         dot: &GoValue,
         host: &dyn GoHost,
     ) -> Result<MarkedText, Box<GoError>> {
+        self.check(host)?;
         let text = eval::Execution::new(self, host).template(name, dot, &dot.origin)?;
         Ok(if host.missing() == MissingKey::Empty { text.without_no_value() } else { text })
+    }
+
+    /// Go refuses templates that call what is no function, even where that is never run.
+    fn check(&self, host: &dyn GoHost) -> Result<(), Box<GoError>> {
+        match self.others.iter().find(|(name, _)| !host.has(name)) {
+            Some((name, at)) => functions::none(name, at),
+            None => Ok(()),
+        }
     }
 
     /// Whether there is a template of that name.
@@ -117,6 +135,9 @@ impl TemplateSet {
         dot: &GoValue,
         host: &dyn GoHost,
     ) -> (MarkedText, Vec<GoError>) {
+        if let Err(error) = self.check(host) {
+            return (MarkedText::default(), vec![*error]);
+        }
         let mut run = eval::Execution::new(self, host).going_on();
         match run.template(name, dot, &dot.origin) {
             Ok(text) => (text, run.failures()),
@@ -191,7 +212,10 @@ mod tests {
         let mut set = TemplateSet::default();
         let text = set
             .add("template.yaml", MarkedText::file(sources.text(template), template))
-            .map_err(|problem| Box::new(GoError::of(&problem)))
+            .map_err(|it| {
+                let bound = it.kind == crate::problem::ProblemKind::Unresolved;
+                Box::new(GoError { bound, ..GoError::new(&*it.message, &it.at) })
+            })
             .and_then(|()| set.execute("template.yaml", &dot, &NoHost));
         Printed { sources, text }
     }
@@ -308,6 +332,31 @@ mod tests {
             told(changed),
             ".k: ? secret  t:2 < t:1\n.m: ? secret  t:3 < t:1\n.o: 1  t:4 < t:1"
         );
+    }
+
+    #[test]
+    fn what_is_nothing_on_one_side_may_be_there() {
+        let told = |template: &str| print("u: 'unknown: secret'", template).told();
+        let map = "data:\n{{- if .Values.u }}\n  a: 1\n{{- end }}\nz: 0\n";
+        assert_eq!(told(map), ".data: ? secret, perhaps {\"a\":1}  t:3\n.z: 0  t:5");
+        let text = "a: {{ if .Values.u }}x{{ end }}\nb:\n{{- with .Values.u }}\n- 1\n{{- end }}\n";
+        assert_eq!(told(text), ".a: ? secret, perhaps \"x\"  t:1\n.b: ? secret, perhaps [1]  t:4");
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused_and_what_is_too_deep_is_not_known() {
+        let error = |template: &str| *print("a: 1", template).text.expect_err("it is none");
+        let never = error("{{ if .Values.b }}{{ nosuch 1 }}{{ end }}a: 1\n");
+        assert_eq!((&*never.message, never.bound), ("there is no function `nosuch`", false));
+        let deep = "{{ if 1 }}".repeat(200) + &"{{ end }}".repeat(200);
+        assert!(error(&deep).bound && !error("{{ if 1 }}").bound);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_unknown() {
+        let told = |template: &str| print("a: 1", template).told();
+        assert_eq!(told(r#"a: {{ "\xff" }}"#), ".a: ? this text is not UTF-8  t:1");
+        assert_eq!(told(r#"a: {{ "\xc3\xa9" }}"#), ".a: \"é\"  t:1");
     }
 
     #[test]

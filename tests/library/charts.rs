@@ -256,3 +256,27 @@ fn templates_mean_what_they_mean_to_go() {
     );
     assert_snapshot!(told);
 }
+
+/// What a password is nobody can tell, but that there is one.
+#[test]
+fn what_is_made_at_random_is_something() {
+    let told = tell(
+        r#"
+        //- chart/Chart.yaml
+        {apiVersion: v2, name: secret, version: 1.0.0}
+        //- chart/templates/a.yaml
+        {{- $password := "" }}
+        {{- if not $password }}{{ $password = randAlphaNum 10 }}{{ end }}
+        kind: Secret
+        data:
+          {{- if $password }}
+          password: {{ $password | b64enc | quote }}
+          {{- end }}
+          {{- if randAlphaNum 0 }}
+          other: x
+          {{- end }}
+          known: {{ empty (randAlpha 3) }}
+        "#,
+    );
+    assert_snapshot!(told);
+}

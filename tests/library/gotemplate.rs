@@ -13,10 +13,12 @@ use proptest::{
     test_runner::{RngSeed, TestRunner},
 };
 
+mod recorded;
+
 use super::{common::fixture::directory, roots};
 use crate::{
     resolve::gotemplate::{
-        FunctionCall, GoData, GoError, GoHost, GoMap, GoValue, MarkedText, TemplateSet,
+        FunctionCall, GoData, GoError, GoHost, GoMap, GoValue, MarkedText, MissingKey, TemplateSet,
     },
     source::Sources,
 };
@@ -29,6 +31,10 @@ struct NoHost;
 impl GoHost for NoHost {
     fn function(&self, _: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>> {
         None
+    }
+
+    fn missing(&self) -> MissingKey {
+        MissingKey::NoValue
     }
 }
 
@@ -258,17 +264,18 @@ proptest! {
 }
 
 /// What Helm prints of each template, or nothing where it refuses.
-fn theirs(program: &Path, templates: &[String]) -> Vec<Option<String>> {
+fn theirs(program: &Path, values: &str, templates: &[String]) -> Vec<Option<String>> {
     let render = |templates: &[String]| -> Option<Vec<String>> {
         let mut files = vec![
             ("Chart.yaml".to_owned(), "apiVersion: v2\nname: a\nversion: 0.1.0\n".to_owned()),
-            ("values.yaml".to_owned(), VALUES.to_owned()),
+            ("values.yaml".to_owned(), values.to_owned()),
         ];
         let mut all = "texts: {{ list".to_owned();
         for (index, template) in templates.iter().enumerate() {
-            let text = format!("{{{{ define \"t{index}\" }}}}{template}{{{{ end }}}}");
-            files.push((format!("templates/_{index}.tpl"), text));
-            all += &format!(" (include \"t{index}\" (dict `Values` .Values))");
+            files.push((format!("templates/_{index}.tpl"), template.clone()));
+            all += &format!(
+                " (include \"a/templates/_{index}.tpl\" (dict `Values` (deepCopy .Values)))"
+            );
         }
         files.push(("templates/all.yaml".to_owned(), all + " | toJson }}"));
         let chart = directory(&files);
@@ -288,7 +295,9 @@ fn theirs(program: &Path, templates: &[String]) -> Vec<Option<String>> {
         (None, [] | [_]) => vec![None; templates.len()],
         (None, _) => {
             let (first, second) = templates.split_at(templates.len() / 2);
-            [theirs(program, first), theirs(program, second)].concat()
+            let half = |it| theirs(program, values, it);
+            let (first, second) = rayon::join(|| half(first), || half(second));
+            [first, second].concat()
         }
     }
 }
@@ -301,7 +310,9 @@ fn random_templates_print_what_helm_prints() {
     };
     let batch = prop::collection::vec(template(), 24);
     let outcome = TestRunner::new(cases(8)).run(&batch, |templates| {
-        for (template, expected) in templates.iter().zip(theirs(program.as_ref(), &templates)) {
+        for (template, expected) in
+            templates.iter().zip(theirs(program.as_ref(), VALUES, &templates))
+        {
             match (
                 printed(
                     VALUES,

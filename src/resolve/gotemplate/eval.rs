@@ -50,11 +50,6 @@ impl GoError {
         Self { message, at, way: Vec::new(), bound: false, said: false }
     }
 
-    #[cfg(test)]
-    pub(super) fn of(problem: &Problem) -> Self {
-        Self::new(&*problem.message, &problem.at)
-    }
-
     /// As what keeps a chart or a file from being rendered.
     pub(crate) fn problem(&self) -> Problem {
         let make = if self.bound { Problem::unresolved } else { Problem::refused };
@@ -525,10 +520,18 @@ impl<'a> Execution<'a> {
                     each(self, unknown.clone(), unknown, out)?;
                 }
             }
-            GoData::Int(count) => {
+            GoData::Int(_) | GoData::Int64(_) if over.variables.len() > 1 => {
+                let message = "range over a number has one variable";
+                return fail(message, &place.origin(&over.at));
+            }
+            GoData::Int(count) | GoData::Int64(count) => {
                 for index in 0..*count {
                     any = true;
-                    let index = GoValue::new(GoData::Int(index), &origin);
+                    let index = match &value.data {
+                        GoData::Int(_) => GoData::Int(index),
+                        _ => GoData::Int64(index),
+                    };
+                    let index = GoValue::new(index, &origin);
                     if let Flow::Break = each(self, index.clone(), index, out)? {
                         break;
                     }

@@ -105,10 +105,27 @@ fn parameters(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether Go, Sprig or Helm have that function.
+pub(super) fn has(name: &str) -> bool {
+    parameters(name).is_some() || without_must(name).is_some_and(|it| parameters(&it).is_some())
+}
+
+pub(super) fn none<T>(name: &str, at: &Origin) -> Evaluated<T> {
+    eval::fail(format!("there is no function `{name}`"), at)
+}
+
+/// Sprig has most functions a second time, which says what is wrong: both end the template.
+fn without_must(name: &str) -> Option<String> {
+    let rest =
+        name.strip_prefix("must").filter(|it| it.starts_with(|it: char| it.is_ascii_uppercase()));
+    let rest = rest.filter(|_| !MUST.contains(&name))?;
+    Some(rest[..1].to_lowercase() + &rest[1..])
+}
+
 /// What one of the functions of this module gives.
 fn of_list(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let Some(parameters) = parameters(call.name) else {
-        return eval::fail(format!("there is no function `{}`", call.name), call.at);
+        return none(call.name, call.at);
     };
     call.check(parameters)?;
     // These look at what they need themselves.
@@ -133,9 +150,11 @@ fn of_list(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
         .or_else(|| maps::strict(call))
         .or_else(|| numbers::strict(call))
         .or_else(|| encode::strict(call));
-    strict.unwrap_or_else(|| {
-        Ok(GoValue::unknown(format!("the function `{}` is not evaluated", call.name), call.at))
-    })
+    strict.unwrap_or_else(|| Ok(not_evaluated(call)))
+}
+
+fn not_evaluated(call: &FunctionCall<'_>) -> GoValue {
+    GoValue::unknown(format!("the function `{}` is not evaluated", call.name), call.at)
 }
 
 /// The arguments of the function `name`: nothing in a variable is a map without keys, and what Go
@@ -158,16 +177,7 @@ impl Execution<'_> {
         values: Vec<GoValue>,
         at: &Origin,
     ) -> Evaluated<GoValue> {
-        // Sprig has most functions a second time, which says what is wrong: both end the template.
-        let short = match name.strip_prefix("must") {
-            Some(rest)
-                if rest.starts_with(|it: char| it.is_ascii_uppercase())
-                    && !MUST.contains(&name) =>
-            {
-                Some(rest[..1].to_lowercase() + &rest[1..])
-            }
-            _ => None,
-        };
+        let short = without_must(name);
         let name = short.as_deref().unwrap_or(name);
         let call = FunctionCall { name, values: with_maps(name, values), at };
         let result = match call.name {
@@ -228,6 +238,9 @@ impl Execution<'_> {
         let value = match self.host.function(call) {
             Some(result) => result?,
             None if call.name == "set" => call.check("msa").and_then(|()| self.set(call))?,
+            None if parameters(call.name).is_none() && self.host.has(call.name) => {
+                not_evaluated(call)
+            }
             None => of_list(call)?,
         };
         self.made(&value, call.at)?;
@@ -269,10 +282,12 @@ impl Execution<'_> {
             return Ok(call.values[0].clone());
         }
         self.work(20 * text.len(), call.at)?;
-        let parsed = parse::parse(text.as_str()).map_err(|(message, range)| {
-            let at = text.origin_of(range).unwrap_or_else(|| call.at.clone());
-            Box::new(GoError::new(format!("the template in this text is none: {message}"), &at))
-        })?;
+        let parsed = parse::parse(text.as_str()).map_err(|it| Box::new(it.error(&text, call.at)))?;
+        if let Some((name, at)) =
+            parsed.functions.iter().find(|(name, _)| !has(name) && !self.host.has(name))
+        {
+            return none(name, &text.origin_of(at.clone()).unwrap_or_else(|| call.at.clone()));
+        }
         let nil = GoValue::nil(call.at);
         let dot = call.values.get(1).unwrap_or(&nil).clone();
         let local = Rc::new((parsed, MarkedText::clone(&text)));
@@ -401,7 +416,7 @@ impl FunctionCall<'_> {
     }
 
     pub(crate) fn number(&self, it: i64) -> Evaluated<GoValue> {
-        Ok(self.made(GoData::Int(it)))
+        Ok(self.made(GoData::Int64(it)))
     }
 
     pub(crate) fn marked(&self, text: MarkedText) -> Evaluated<GoValue> {
@@ -417,7 +432,7 @@ impl FunctionCall<'_> {
 /// `cast.ToInt64`: what is no number is zero.
 pub(super) fn to_int(value: &GoValue) -> i64 {
     match &value.data {
-        GoData::Int(it) => *it,
+        GoData::Int(it) | GoData::Int64(it) => *it,
         #[expect(clippy::cast_possible_truncation, reason = "as Go converts")]
         GoData::Float(it) => *it as i64,
         GoData::Bool(it) => i64::from(*it),

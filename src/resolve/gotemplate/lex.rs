@@ -4,6 +4,9 @@
 
 use std::ops::Range;
 
+use super::{GoError, MarkedText};
+use crate::tree::Origin;
+
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TemplatePiece {
@@ -24,6 +27,8 @@ pub(super) enum GoToken {
     Word(String),
     /// A text in either kind of quotes, decoded.
     Text(String),
+    /// The same, when it is not UTF-8.
+    Bytes,
     /// A number or a character, as it is written.
     Number(String),
     /// `.`
@@ -38,7 +43,34 @@ pub(super) enum GoToken {
 pub(super) type Tokens = Vec<(GoToken, Range<usize>)>;
 
 /// What is wrong, and where.
-pub(super) type LexError = (String, Range<usize>);
+#[derive(Debug)]
+pub(super) struct LexError {
+    message: String,
+    at: Range<usize>,
+    /// Whether it is our bound rather than what Go would say.
+    bound: bool,
+}
+
+impl LexError {
+    pub(super) fn new(message: impl Into<String>, at: Range<usize>) -> Self {
+        Self { message: message.into(), at, bound: false }
+    }
+
+    pub(super) fn bound(message: &str, at: Range<usize>) -> Self {
+        Self { bound: true, ..Self::new(message, at) }
+    }
+
+    /// As what ends the template `text`, which stands at `at` where it is not written itself.
+    pub(super) fn error(self, text: &MarkedText, at: &Origin) -> GoError {
+        let at = text.origin_of(self.at).unwrap_or_else(|| at.clone());
+        let message = format!("the template is none: {}", self.message);
+        GoError { bound: self.bound, ..GoError::new(message, &at) }
+    }
+}
+
+pub(super) fn refused<T>(message: impl Into<String>, at: Range<usize>) -> Result<T, LexError> {
+    Err(LexError::new(message, at))
+}
 
 /// The pieces of `text`: what is printed as it is, and the actions between.
 ///
@@ -101,7 +133,7 @@ fn is_space(it: char) -> bool {
 
 fn unclosed(what: &str, start: usize, text: &str) -> LexError {
     let end = text[start..].find('\n').map_or(text.len(), |it| start + it);
-    (format!("the {what} is not closed"), start..end)
+    LexError::new(format!("the {what} is not closed"), start..end)
 }
 
 /// The tokens from `at` to the end of the action, which is where its `}}`, or ` -}}`, begins.
@@ -156,7 +188,7 @@ fn tokens(text: &str, mut at: usize, start: usize) -> Result<(Tokens, usize), Le
                 }
                 it => {
                     let message = format!("`{it}` does not belong into an action");
-                    return Err((message, at..at + it.len_utf8()));
+                    return refused(message, at..at + it.len_utf8());
                 }
             }
         };
@@ -177,40 +209,53 @@ fn word(text: &str) -> usize {
 
 /// A Go text in double quotes, decoded, and how long it is in the template.
 fn quoted(text: &str) -> Option<(GoToken, usize)> {
-    let mut decoded = String::new();
+    let mut decoded = Vec::new();
     let mut chars = text.char_indices().skip(1);
     while let Some((at, it)) = chars.next() {
         match it {
-            '"' => return Some((GoToken::Text(decoded), at + 1)),
-            '\n' => return None,
-            '\\' => {
-                let (_, escape) = chars.next()?;
-                let digits = |count: usize, radix: u32, chars: &mut dyn Iterator<Item = char>| {
-                    let text: String = chars.take(count).collect();
-                    char::from_u32(u32::from_str_radix(&text, radix).ok()?)
-                };
-                let mut rest = chars.by_ref().map(|(_, it)| it);
-                decoded.push(match escape {
-                    'n' => '\n',
-                    't' => '\t',
-                    'r' => '\r',
-                    'a' => '\u{7}',
-                    'b' => '\u{8}',
-                    'f' => '\u{c}',
-                    'v' => '\u{b}',
-                    '\\' | '"' | '\'' => escape,
-                    'x' => digits(2, 16, &mut rest)?,
-                    'u' => digits(4, 16, &mut rest)?,
-                    'U' => digits(8, 16, &mut rest)?,
-                    '0'..='7' => {
-                        let mut all = std::iter::once(escape).chain(rest);
-                        digits(3, 8, &mut all)?
-                    }
-                    _ => return None,
-                });
+            '"' => {
+                let token = String::from_utf8(decoded).map_or(GoToken::Bytes, GoToken::Text);
+                return Some((token, at + 1));
             }
-            it => decoded.push(it),
+            '\n' => return None,
+            '\\' => match unescaped(chars.next()?.1, &mut chars.by_ref().map(|(_, it)| it))? {
+                Unescaped::Byte(byte) => decoded.push(byte),
+                Unescaped::Char(it) => decoded.extend(it.to_string().bytes()),
+            },
+            it => decoded.extend(it.to_string().bytes()),
         }
     }
     None
+}
+
+/// What a backslash and what follows it stand for.
+pub(super) enum Unescaped {
+    Byte(u8),
+    Char(char),
+}
+
+/// What stands for `\` and `first`, of which `rest` is all that follows.
+pub(super) fn unescaped(first: char, rest: &mut dyn Iterator<Item = char>) -> Option<Unescaped> {
+    let mut digits = |first: &str, count: usize, radix: u32| {
+        let text: String = first.chars().chain(rest.take(count)).collect();
+        u32::from_str_radix(&text, radix).ok()
+    };
+    Some(Unescaped::Char(match first {
+        'n' => '\n',
+        't' => '\t',
+        'r' => '\r',
+        'a' => '\u{7}',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'v' => '\u{b}',
+        '\\' | '"' | '\'' => first,
+        'x' => return Some(Unescaped::Byte(u8::try_from(digits("", 2, 16)?).ok()?)),
+        '0'..='7' => {
+            let byte = digits(first.encode_utf8(&mut [0; 4]), 2, 8)?;
+            return Some(Unescaped::Byte(u8::try_from(byte).ok()?));
+        }
+        'u' => char::from_u32(digits("", 4, 16)?)?,
+        'U' => char::from_u32(digits("", 8, 16)?)?,
+        _ => return None,
+    }))
 }

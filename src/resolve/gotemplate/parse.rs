@@ -2,10 +2,16 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::lex::{self, GoToken, LexError, TemplatePiece};
+use super::lex::{self, GoToken, LexError, TemplatePiece, Unescaped};
 
 /// Deeper blocks and parentheses are refused.
 const MAX_DEPTH: usize = 100;
+
+/// The words that are no functions.
+const KEYWORDS: [&str; 13] = [
+    "block", "break", "continue", "define", "else", "end", "false", "if", "nil", "range",
+    "template", "true", "with",
+];
 
 /// What a template does, in order.
 #[derive(Debug, Clone)]
@@ -59,6 +65,8 @@ pub(super) enum OperandKind {
     Int(i64),
     Float(f64),
     Text(Arc<str>),
+    /// A text that is not UTF-8.
+    Bytes,
     Variable(String),
     Function(String),
     Group(Box<Pipeline>),
@@ -70,17 +78,33 @@ pub(super) struct Parsed {
     pub body: Vec<Action>,
     /// What `define` and `block` name.
     pub defines: Vec<(String, Vec<Action>)>,
+    /// The functions that it calls, each with where.
+    pub functions: Vec<(String, Range<usize>)>,
 }
 
 /// Parses the whole of a template.
 pub(super) fn parse(text: &str) -> Result<Parsed, LexError> {
     let pieces = lex::pieces(text)?;
+    let functions = pieces.iter().flat_map(functions).collect();
     let mut parser = Parser { pieces: pieces.into_iter(), defines: Vec::new(), depth: 0, loops: 0 };
     let (body, end) = parser.actions()?;
     match end {
-        Stop::Text => Ok(Parsed { body, defines: parser.defines }),
-        Stop::Else(at, _) | Stop::End(at) => Err(("nothing is open here".to_owned(), at)),
+        Stop::Text => Ok(Parsed { body, defines: parser.defines, functions }),
+        Stop::Else(at, _) | Stop::End(at) => lex::refused("nothing is open here", at),
     }
+}
+
+/// The words of an action that name functions.
+fn functions(piece: &TemplatePiece) -> impl Iterator<Item = (String, Range<usize>)> {
+    let tokens = match piece {
+        TemplatePiece::Action(_, tokens) => &tokens[..],
+        TemplatePiece::Text(_) => &[],
+    };
+    let function = |(token, at): &(GoToken, Range<usize>)| match token {
+        GoToken::Word(word) if !KEYWORDS.contains(&&**word) => Some((word.clone(), at.clone())),
+        _ => None,
+    };
+    tokens.iter().filter_map(function)
 }
 
 struct Parser {
@@ -113,7 +137,7 @@ impl Parser {
             let mut tokens = Cursor { all: tokens, next: 0, at: at.clone(), depth: self.depth };
             tokens.space();
             let keyword = match tokens.peek() {
-                None => return Err(("there is nothing in this action".to_owned(), at)),
+                None => return lex::refused("there is nothing in this action", at),
                 Some(GoToken::Word(word)) => word.clone(),
                 Some(_) => String::new(),
             };
@@ -125,7 +149,7 @@ impl Parser {
                     return Ok((actions, Stop::Else(at, tokens.rest())));
                 }
                 "break" | "continue" if self.loops == 0 => {
-                    return Err((format!("`{keyword}` is in no `range`"), at));
+                    return lex::refused(format!("`{keyword}` is in no `range`"), at);
                 }
                 "break" => actions.push(Action::Break),
                 "continue" => actions.push(Action::Continue),
@@ -161,7 +185,7 @@ impl Parser {
                 _ => {
                     let printed = tokens.pipeline()?;
                     if printed.variables.len() > 1 {
-                        return Err(("only `range` declares two variables".to_owned(), at));
+                        return lex::refused("only `range` declares two variables", at);
                     }
                     actions.push(Action::Print(printed));
                 }
@@ -173,7 +197,7 @@ impl Parser {
     fn deeper(&mut self, at: &Range<usize>) -> Result<(), LexError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(("its blocks nest too deeply".to_owned(), at.clone()));
+            return Err(LexError::bound("its blocks nest too deeply", at.clone()));
         }
         Ok(())
     }
@@ -210,7 +234,7 @@ impl Parser {
         match tokens.peek().cloned() {
             None => match self.actions()? {
                 (other, Stop::End(_)) => Ok(other),
-                (_, Stop::Else(at, _)) => Err(("there was an `else` already".to_owned(), at)),
+                (_, Stop::Else(at, _)) => lex::refused("there was an `else` already", at),
                 (_, Stop::Text) => Err(not_ended(keyword, at)),
             },
             // The `end` is that of both.
@@ -218,13 +242,13 @@ impl Parser {
                 tokens.next += 1;
                 Ok(vec![self.block(&word, tokens)?])
             }
-            Some(_) => Err(("`else` is followed by something else than `if`".to_owned(), at)),
+            Some(_) => lex::refused("`else` is followed by something else than `if`", at),
         }
     }
 }
 
 fn not_ended(keyword: &str, at: Range<usize>) -> LexError {
-    (format!("`{keyword}` has no `end`"), at)
+    LexError::new(format!("`{keyword}` has no `end`"), at)
 }
 
 struct Cursor {
@@ -257,8 +281,8 @@ impl Cursor {
 
     fn unexpected(&self) -> LexError {
         match self.all.get(self.next) {
-            Some((token, at)) => (format!("unexpected {}", token.said()), at.clone()),
-            None => ("the action ends too early".to_owned(), self.at.clone()),
+            Some((token, at)) => LexError::new(format!("unexpected {}", token.said()), at.clone()),
+            None => LexError::new("the action ends too early", self.at.clone()),
         }
     }
 
@@ -363,8 +387,10 @@ impl Cursor {
             }
             GoToken::Variable(name) => OperandKind::Variable(name),
             GoToken::Text(text) => OperandKind::Text(text.into()),
+            GoToken::Bytes => OperandKind::Bytes,
             GoToken::Number(text) => {
-                number(&text).ok_or_else(|| (format!("`{text}` is no number"), at.clone()))?
+                let none = || LexError::new(format!("`{text}` is no number"), at.clone());
+                number(&text).ok_or_else(none)?
             }
             GoToken::Word(word) => match &*word {
                 "nil" => OperandKind::Nil,
@@ -376,13 +402,13 @@ impl Cursor {
                 self.next += 1;
                 self.depth += 1;
                 if self.depth > MAX_DEPTH {
-                    return Err(("its parentheses nest too deeply".to_owned(), at));
+                    return Err(LexError::bound("its parentheses nest too deeply", at));
                 }
                 let inner = self.inner_pipeline()?;
                 self.depth -= 1;
                 self.space();
                 if self.peek() != Some(&GoToken::Mark(")")) {
-                    return Err(("the parenthesis is not closed".to_owned(), at));
+                    return lex::refused("the parenthesis is not closed", at);
                 }
                 OperandKind::Group(Box::new(inner))
             }
@@ -405,6 +431,7 @@ impl GoToken {
             Self::Field(name) => format!("`.{name}`"),
             Self::Variable(it) | Self::Word(it) | Self::Number(it) => format!("`{it}`"),
             Self::Text(it) => format!("\"{it}\""),
+            Self::Bytes => "a text".to_owned(),
             Self::Dot => "`.`".to_owned(),
             Self::Mark(it) => format!("`{it}`"),
             Self::Space => "white space".to_owned(),
@@ -426,13 +453,14 @@ fn hexadecimal(text: &str) -> Option<f64> {
 fn number(text: &str) -> Option<OperandKind> {
     if let Some(inner) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
         let mut chars = inner.chars();
-        let char = match (chars.next()?, chars.next()) {
-            ('\\', Some('n')) => '\n',
-            ('\\', Some('t')) => '\t',
-            (it, None) | ('\\', Some(it @ ('\\' | '\''))) => it,
-            _ => return None,
+        let char = match chars.next()? {
+            '\\' => match lex::unescaped(chars.next()?, &mut chars)? {
+                Unescaped::Byte(it) => u32::from(it),
+                Unescaped::Char(it) => u32::from(it),
+            },
+            it => u32::from(it),
         };
-        return Some(OperandKind::Int(i64::from(u32::from(char))));
+        return chars.next().is_none().then_some(OperandKind::Int(char.into()));
     }
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),

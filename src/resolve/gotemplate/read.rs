@@ -316,7 +316,12 @@ impl Reader<'_> {
                 let at = start + at.saturating_sub(from);
                 Origin::written(Span::new(*file, at..at))
             }
-            Some((MarkSource::Value(origin) | MarkSource::Unknown(_, origin), _)) => origin.clone(),
+            Some((
+                MarkSource::Value(origin)
+                | MarkSource::Unknown(_, origin)
+                | MarkSource::Filled(_, origin),
+                _,
+            )) => origin.clone(),
             None => Origin::at(Via::Written, None),
         }
     }
@@ -367,6 +372,13 @@ impl Reader<'_> {
             return Node::new(Kind::from(""), Origin::at(Via::Written, None));
         };
         let range = range_of(first);
+        // What is nothing on one side may be there or not, as a key that is missing.
+        let some: Vec<&Node> = sides.iter().copied().filter(|it| !it.is_null()).collect();
+        if let 1.. = some.len()
+            && some.len() < sides.len()
+        {
+            return self.perhaps(&some, sides.len(), &range_of(some[0]));
+        }
         let maps: Vec<&Map> = sides.iter().filter_map(|it| it.as_map()).collect();
         let lists: Vec<&[Node]> = sides.iter().filter_map(|it| it.as_list()).collect();
         if maps.len() == sides.len() {
@@ -442,7 +454,7 @@ impl Reader<'_> {
 
     fn unknown_in(&self, range: &Range<usize>) -> Option<Reason> {
         self.text.marks_in(range).find_map(|it| match &it.from {
-            MarkSource::Unknown(why, _) => Some(why.clone()),
+            MarkSource::Unknown(why, _) | MarkSource::Filled(why, _) => Some(why.clone()),
             _ => None,
         })
     }

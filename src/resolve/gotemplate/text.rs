@@ -45,6 +45,8 @@ pub(super) enum MarkSource {
     Value(Origin),
     /// A value that nobody can tell; [`emit::UNKNOWN`] stands for it.
     Unknown(Reason, Origin),
+    /// The same, of which is known that it is something, and all of it in one line.
+    Filled(Reason, Origin),
 }
 
 /// A part of a text that is there under a condition that nobody can tell.
@@ -89,6 +91,11 @@ impl MarkedText {
         Self::from(emit::UNKNOWN, MarkSource::Unknown(why.clone(), origin.clone()))
     }
 
+    /// What stands for a text that is made at random, which is not empty.
+    pub(crate) fn random(why: impl Into<Reason>, origin: &Origin) -> Self {
+        Self::from(emit::UNKNOWN, MarkSource::Filled(why.into(), origin.clone()))
+    }
+
     fn from(text: impl Into<String>, from: MarkSource) -> Self {
         let text = text.into();
         let marks = vec![TextMark { range: 0..text.len(), from }];
@@ -129,7 +136,7 @@ impl MarkedText {
     /// Why some of it cannot be told, if that is so.
     pub(crate) fn unknown_part(&self) -> Option<&Reason> {
         let mark = self.marks.iter().find_map(|it| match &it.from {
-            MarkSource::Unknown(why, _) => Some(why),
+            MarkSource::Unknown(why, _) | MarkSource::Filled(why, _) => Some(why),
             _ => None,
         });
         mark.or_else(|| self.branches.first().map(|it| &it.why))
@@ -297,7 +304,9 @@ impl MarkedText {
             self.marks = vec![TextMark { range: 0..self.len(), from: MarkSource::Value(origin) }];
         }
         for mark in &mut self.marks {
-            if let MarkSource::Value(origin) | MarkSource::Unknown(_, origin) = &mut mark.from
+            if let MarkSource::Value(origin)
+            | MarkSource::Unknown(_, origin)
+            | MarkSource::Filled(_, origin) = &mut mark.from
                 && origin.step.via != Via::Rendered
                 && !origin.step.span.is_some_and(|it| within(it, span))
             {
@@ -339,7 +348,9 @@ impl MarkedText {
                     Part(Origin::written(span), text, false, None)
                 }
                 MarkSource::Value(origin) => Part(origin.clone(), text, true, None),
-                MarkSource::Unknown(why, origin) => Part(origin.clone(), text, true, Some(why)),
+                MarkSource::Unknown(why, origin) | MarkSource::Filled(why, origin) => {
+                    Part(origin.clone(), text, true, Some(why))
+                }
             });
         }
         // Quotes and what separates values is no value.

@@ -28,8 +28,10 @@ pub(crate) enum GoData {
     /// `nil`, and what is not there.
     Nil,
     Bool(bool),
-    /// `int` and `int64`: what templates and functions count.
+    /// `int`: what templates count.
     Int(i64),
+    /// `int64`: what Sprig counts.
+    Int64(i64),
     /// `float64`: every number of YAML and JSON.
     Float(f64),
     /// A text, some of which may be unknown.
@@ -132,7 +134,7 @@ impl GoValue {
         let kind = match &self.data {
             GoData::Nil => Scalar::null().into(),
             GoData::Bool(it) => (*it).into(),
-            GoData::Int(it) => (*it).into(),
+            GoData::Int(it) | GoData::Int64(it) => (*it).into(),
             GoData::Float(it) => Scalar::plain(scalar::json_float(*it)).into(),
             GoData::Text(text) => match text.unknown_part() {
                 Some(why) => {
@@ -260,7 +262,7 @@ impl GoValue {
         Ok(match &self.data {
             GoData::Nil => false,
             GoData::Bool(it) => *it,
-            GoData::Int(it) => *it != 0,
+            GoData::Int(it) | GoData::Int64(it) => *it != 0,
             GoData::Float(it) => *it != 0.0,
             GoData::Text(text) => match text.unknown_part() {
                 Some(why) if !text.is_surely_something() => return Err(why.clone()),
@@ -296,7 +298,7 @@ impl GoValue {
         match &self.data {
             GoData::Nil => made(if inner { "<nil>" } else { NO_VALUE }),
             GoData::Bool(it) => made(if *it { "true" } else { "false" }),
-            GoData::Int(it) => made(&it.to_string()),
+            GoData::Int(it) | GoData::Int64(it) => made(&it.to_string()),
             GoData::Float(it) => made(&scalar::printed_float(*it)),
             GoData::Text(text) => MarkedText::clone(text),
             GoData::Unknown(why) => MarkedText::unknown(why, &self.origin),
@@ -336,7 +338,8 @@ impl GoValue {
         match &self.data {
             GoData::Nil => "invalid",
             GoData::Bool(_) => "bool",
-            GoData::Int(_) => "int64",
+            GoData::Int(_) => "int",
+            GoData::Int64(_) => "int64",
             GoData::Float(_) => "float64",
             GoData::Text(_) => "string",
             GoData::List(_) => "slice",
@@ -356,7 +359,7 @@ impl GoValue {
     }
 
     /// The same value, a map whose entries can be changed without changing this one's.
-    pub(super) fn copied(&self) -> Self {
+    pub(crate) fn copied(&self) -> Self {
         let data = match &self.data {
             GoData::List(items) => GoData::List(Rc::new(items.iter().map(Self::copied).collect())),
             GoData::Map(map) => {

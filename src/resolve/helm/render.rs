@@ -486,11 +486,17 @@ impl GoHost for HelmHost {
 
     fn function(&self, call: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>> {
         Some(Ok(match call.name {
-            // Without a cluster there is nothing to look up.
-            "lookup" => GoValue::map(GoMap::default(), call.at),
             "getHostByName" => GoValue::string("", call.at),
             name if RANDOM.contains(&name) => {
-                GoValue::unknown(format!("`{name}` gives something else each time"), call.at)
+                let why = format!("`{name}` gives something else each time");
+                match name {
+                    "randAlpha" | "randAlphaNum" | "randNumeric"
+                        if call.size(0).is_ok_and(|it| it > 0) =>
+                    {
+                        GoValue::text(MarkedText::random(why, call.at), call.at)
+                    }
+                    _ => GoValue::unknown(why, call.at),
+                }
             }
             "semverCompare" => return builtin::compare_unknown(call),
             _ => return None,

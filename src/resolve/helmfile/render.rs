@@ -161,6 +161,24 @@ fn is_template(text: &str) -> bool {
 }
 
 /// The functions that Helmfile adds to those of Sprig (`pkg/tmpl/context_funcs.go`).
+const FUNCTIONS: &[&str] = &[
+    "env",
+    "envExec",
+    "exec",
+    "expandSecretRefs",
+    "expandenv",
+    "fetchSecretValue",
+    "getOrNil",
+    "isDir",
+    "isFile",
+    "readDir",
+    "readDirEntries",
+    "readFile",
+    "requiredEnv",
+    "setValueAtPath",
+    "sprigGet",
+];
+
 impl GoHost for HelmfileTemplate<'_> {
     fn function(&self, call: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>> {
         let unknown = |why: String| Ok(GoValue::unknown(why, call.at));
@@ -193,6 +211,10 @@ impl GoHost for HelmfileTemplate<'_> {
             }
             _ => return None,
         })
+    }
+
+    fn has(&self, function: &str) -> bool {
+        FUNCTIONS.contains(&function)
     }
 
     fn missing(&self) -> MissingKey {

@@ -155,6 +155,10 @@ impl GoHost for SetTemplate<'_> {
         Some(call.str(0).and_then(|text| call.string(normalized(text))))
     }
 
+    fn has(&self, function: &str) -> bool {
+        matches!(function, "normalize" | "slugify")
+    }
+
     fn missing(&self) -> MissingKey {
         if self.strict { MissingKey::Unknown } else { MissingKey::NoValue }
     }

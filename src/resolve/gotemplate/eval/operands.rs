@@ -157,6 +157,7 @@ impl Execution<'_> {
             OperandKind::Int(it) => literal(GoData::Int(*it)),
             OperandKind::Float(it) => literal(GoData::Float(*it)),
             OperandKind::Text(text) => GoValue::string(&**text, &origin()),
+            OperandKind::Bytes => GoValue::unknown("this text is not UTF-8", &origin()),
             OperandKind::Variable(name) => {
                 match variables.0.iter().rev().find(|(it, _)| it == name) {
                     Some((_, value)) => value.clone(),

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Called, Evaluated, FunctionCall, GoData, GoError, GoValue, to_float};
+use super::{Called, Evaluated, FunctionCall, GoData, GoError, GoValue};
 use crate::tree::Reason;
 
 /// Those that pass on what they do not look at.
@@ -103,9 +103,9 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
             })
         }
         ("len", [value]) => match &value.data {
-            GoData::Text(text) => length(call, text.len()),
-            GoData::List(items) => length(call, items.len()),
-            GoData::Map(map) => length(call, map.borrow().entries.len()),
+            GoData::Text(text) => Ok(length(call, text.len())),
+            GoData::List(items) => Ok(length(call, items.len())),
+            GoData::Map(map) => Ok(length(call, map.borrow().entries.len())),
             _ => call.fail(format!("a {} has no length", value.type_name())),
         },
         ("kindIs", [kind, value]) => call.bool(kind.printed(true).as_str() == value.kind()),
@@ -123,8 +123,8 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
     })
 }
 
-fn length(call: &FunctionCall<'_>, length: usize) -> Evaluated<GoValue> {
-    call.number(i64::try_from(length).unwrap_or(i64::MAX))
+fn length(call: &FunctionCall<'_>, length: usize) -> GoValue {
+    call.made(GoData::Int(i64::try_from(length).unwrap_or(i64::MAX)))
 }
 
 /// Sprig's `empty`: zero, nothing, and what has no length.
@@ -138,7 +138,7 @@ fn equal(call: &FunctionCall<'_>, first: &GoValue, second: &GoValue) -> Evaluate
         (GoData::Nil, GoData::Nil) => true,
         (GoData::Nil, _) | (_, GoData::Nil) => false,
         (GoData::Bool(a), GoData::Bool(b)) => a == b,
-        (GoData::Int(a), GoData::Int(b)) => a == b,
+        (GoData::Int(a) | GoData::Int64(a), GoData::Int(b) | GoData::Int64(b)) => a == b,
         (GoData::Float(a), GoData::Float(b)) => a.partial_cmp(b) == Some(Ordering::Equal),
         (GoData::Text(a), GoData::Text(b)) => a.as_str() == b.as_str(),
         _ => return wrong_types(call, first, second),
@@ -147,7 +147,7 @@ fn equal(call: &FunctionCall<'_>, first: &GoValue, second: &GoValue) -> Evaluate
 
 fn compared(call: &FunctionCall<'_>, first: &GoValue, second: &GoValue) -> Evaluated<Ordering> {
     Ok(match (&first.data, &second.data) {
-        (GoData::Int(a), GoData::Int(b)) => a.cmp(b),
+        (GoData::Int(a) | GoData::Int64(a), GoData::Int(b) | GoData::Int64(b)) => a.cmp(b),
         (GoData::Float(a), GoData::Float(b)) => a.total_cmp(b),
         (GoData::Text(a), GoData::Text(b)) => a.as_str().cmp(b.as_str()),
         _ => return wrong_types(call, first, second),
@@ -162,9 +162,8 @@ fn wrong_types<T>(call: &FunctionCall<'_>, first: &GoValue, second: &GoValue) ->
 /// `reflect.DeepEqual`
 pub(super) fn same(first: &GoValue, second: &GoValue) -> bool {
     match (&first.data, &second.data) {
-        (GoData::Int(_), GoData::Int(_)) | (GoData::Float(_), GoData::Float(_)) => {
-            to_float(first).total_cmp(&to_float(second)) == Ordering::Equal
-        }
+        (GoData::Int(a), GoData::Int(b)) | (GoData::Int64(a), GoData::Int64(b)) => a == b,
+        (GoData::Float(a), GoData::Float(b)) => a.partial_cmp(b) == Some(Ordering::Equal),
         (GoData::Nil, GoData::Nil) => true,
         (GoData::Bool(a), GoData::Bool(b)) => a == b,
         (GoData::Text(a), GoData::Text(b)) => a.as_str() == b.as_str(),

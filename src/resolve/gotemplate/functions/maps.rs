@@ -31,6 +31,7 @@ pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
             }
             _ => return None,
         },
+        // Without a cluster there is nothing to look up.
         ("lookup", _) => Ok(GoValue::map(GoMap::default(), call.at)),
         ("unset", [map, key]) => match (&map.data, &key.data) {
             (GoData::Map(entries), GoData::Text(key)) if key.unknown_part().is_none() => {
@@ -164,7 +165,7 @@ fn index(call: &FunctionCall<'_>, map: &GoValue, keys: &[GoValue]) -> Evaluated<
                 Some(next) => next,
                 None => GoValue::nil(&value.origin),
             },
-            (GoData::List(items), GoData::Int(_)) => {
+            (GoData::List(items), GoData::Int(_) | GoData::Int64(_)) => {
                 let at = usize::try_from(super::to_int(key)).ok();
                 // What may be there or not moves what follows it.
                 let before = at.and_then(|at| items.get(..at)).unwrap_or_default();
@@ -178,7 +179,7 @@ fn index(call: &FunctionCall<'_>, map: &GoValue, keys: &[GoValue]) -> Evaluated<
                     (None, None) => return call.fail("the index is not in the list"),
                 }
             }
-            (GoData::Text(text), GoData::Int(at)) => {
+            (GoData::Text(text), GoData::Int(at) | GoData::Int64(at)) => {
                 let byte =
                     usize::try_from(*at).ok().and_then(|it| text.as_str().as_bytes().get(it));
                 match (text.unknown_part(), byte) {

@@ -12,7 +12,8 @@ pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
         None => call.fail("the numbers are too large, or zero"),
     };
     Some(match (call.name, &values[..]) {
-        ("int" | "int64" | "atoi", [value]) => call.number(to_int(value)),
+        ("int" | "atoi", [value]) => Ok(call.made(GoData::Int(to_int(value)))),
+        ("int64", [value]) => call.number(to_int(value)),
         ("float64", [value]) => Ok(call.made(GoData::Float(to_float(value)))),
         ("toDecimal", [value]) => {
             call.number(i64::from_str_radix(value.printed(true).as_str(), 8).unwrap_or(0))

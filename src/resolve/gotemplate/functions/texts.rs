@@ -401,7 +401,7 @@ fn printf(format: &MarkedText, values: &[GoValue]) -> MarkedText {
         next += 1;
         // Indexes, widths that are arguments, and verbs that nobody writes into a manifest.
         let is_odd = !"vsqdxXobctfFgT".contains(verb) || rest[..flags].contains(['#', ' ']);
-        if is_odd || matches!((verb, &value.data), ('T', GoData::Int(_))) {
+        if is_odd {
             let why = "this verb of `printf` is not evaluated".into();
             out.push(&MarkedText::unknown(&why, &value.origin));
             continue;
@@ -463,14 +463,14 @@ fn formatted(value: &GoValue, verb: char, flags: &str, width: &str) -> MarkedTex
             None => MarkedText::clone(text),
         },
         ('q', GoData::Text(text)) => text.made(go_quoted(text.as_str())),
-        ('d', GoData::Int(it)) => {
+        ('d', GoData::Int(it) | GoData::Int64(it)) => {
             let sign = if flags.contains('+') { "+" } else { "" };
             made(if *it >= 0 { format!("{sign}{it}") } else { it.to_string() })
         }
 
         ('x', GoData::Text(text)) => text.made(hex(text.as_str().as_bytes())),
 
-        ('x' | 'X' | 'o' | 'b', GoData::Int(it)) => {
+        ('x' | 'X' | 'o' | 'b', GoData::Int(it) | GoData::Int64(it)) => {
             let (sign, it) = (if *it < 0 { "-" } else { "" }, it.unsigned_abs());
             made(match verb {
                 'x' => format!("{sign}{it:x}"),
@@ -479,7 +479,7 @@ fn formatted(value: &GoValue, verb: char, flags: &str, width: &str) -> MarkedTex
                 _ => format!("{sign}{it:b}"),
             })
         }
-        ('c', GoData::Int(it)) => {
+        ('c', GoData::Int(it) | GoData::Int64(it)) => {
             made(u32::try_from(*it).ok().and_then(char::from_u32).unwrap_or(' ').to_string())
         }
         ('t', GoData::Bool(it)) => made(it.to_string()),
