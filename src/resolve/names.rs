@@ -78,8 +78,11 @@ pub(super) fn settings_for<'a>(
             return false;
         }
         let last = |path: &str| source::file_name(path) == settings.name;
+        // `Makefile (prod)` is one of the environments of a Makefile.
+        let one_of = name.strip_suffix(')').and_then(|it| it.rsplit_once(" ("));
+        let is_one = one_of.is_some_and(|(_, it)| it == settings.name);
         let matched = [name, path].iter().any(|it| settings.globs.is_match(it));
-        matched
-            || (settings.globs.is_empty() && (name == settings.name || last(name) || last(path)))
+        let is_named = || name == settings.name || is_one || last(name) || last(path);
+        matched || (settings.globs.is_empty() && is_named())
     })
 }

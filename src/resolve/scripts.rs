@@ -9,18 +9,19 @@ mod carriers;
 mod files;
 mod helm;
 mod kubectl;
+mod run;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::{
     build::{CommandStep, Doing},
     carriers::CommandBlock,
     kubectl::ObjectPatch,
-    values::{ShellArgument, ShellScope, ShellVariables},
+    run::ShellFunction,
+    values::{ShellArgument, ShellFrame, ShellScope, ShellVariables},
 };
 use crate::{
-    parse,
     problem::Problem,
     relevance::is_script,
     resolve::{
@@ -29,20 +30,10 @@ use crate::{
         environment::Release,
         install::{Discovery, Reached},
         layout::Layout,
-        shell::{self, ShellCommand},
     },
-    source::{self, FileId, Relevance, Sources, Span},
-    tree::{Node, Origin},
+    source::{self, FileId, Relevance, Span},
+    tree::{Node, Origin, Via},
 };
-
-/// The commands that start a cluster on the machine that runs them, and whose that is.
-const LOCAL: &[(&str, &str)] = &[
-    ("kind create cluster", "kind"),
-    ("minikube start", "minikube"),
-    ("k3d cluster create", "k3d"),
-    ("colima start", "colima"),
-    ("ctlptl create cluster", "ctlptl"),
-];
 
 /// The environments of scripts that install something of ours.
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
@@ -78,12 +69,14 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         };
         if carriers::may_hold(context.sources, file) {
             let (blocks, variables) = carriers::read(context.sources, file);
-            let run = |it| Session::run(context, layout, file, &variables, it);
-            add(blocks.iter().map(run).collect());
+            let run = |block| {
+                Session::each(|it| Session::run(context, layout, file, &variables, block, it))
+            };
+            add(blocks.iter().flat_map(run).collect());
         } else if !ansible::tasks(context.sources, file).is_empty() {
             let known = ansible::AnsibleVariables::of(context.sources, file);
             let variables = known.of_shell();
-            add(vec![ansible::run(context, layout, file, &variables, &known)]);
+            add(Session::each(|it| ansible::run(context, layout, file, &variables, &known, it)));
         }
     }
     found
@@ -160,22 +153,6 @@ impl CommandLine {
     }
 }
 
-impl ShellArgument {
-    /// The parts between commas.
-    fn parts(&self, sources: &Sources) -> Vec<Self> {
-        let Some(text) = self.text.as_deref().filter(|it| it.contains(',')) else {
-            return vec![self.clone()];
-        };
-        let mut start = 0;
-        let part = |it: &str| {
-            let rest = self.after(sources, start);
-            start += it.len() + 1;
-            Self { text: Some(it.to_owned()), head: it.to_owned(), ..rest }
-        };
-        text.split(',').map(part).collect()
-    }
-}
-
 /// What the commands of a block come to, one after the other.
 struct Session<'a> {
     context: &'a Context<'a>,
@@ -200,7 +177,27 @@ struct Session<'a> {
     reached: Reached,
     /// The tool that starts a cluster on the machine that runs the commands.
     local: Option<(&'static str, Origin)>,
+    functions: BTreeMap<String, ShellFunction>,
+    /// Whether some command is called by a name that nobody can tell.
+    calls_any: bool,
+    /// How many functions are being called, and how many commands were run.
+    calls: usize,
+    ran: usize,
+    /// The files whose commands were run as if they stood here.
+    sourced: BTreeSet<FileId>,
+    /// Commands that nothing runs.
+    unused: Vec<Span>,
+    /// What variables are that may be something else each time, for this possible environment.
+    chosen: Choice,
+    /// What else they may be: then it is one of several.
+    choices: Vec<Choice>,
 }
+
+/// What variables are in one of several environments, by name.
+type Choice = BTreeMap<String, String>;
+
+/// How many environments the commands of one block may have.
+const MAX_CHOICES: usize = 50;
 
 impl<'a> Session<'a> {
     fn new(
@@ -213,7 +210,7 @@ impl<'a> Session<'a> {
         Self {
             context,
             layout,
-            scope: ShellScope { sources: context.sources, variables },
+            scope: ShellScope { sources: context.sources, variables, frame: ShellFrame::default() },
             name,
             file,
             dirs: Vec::new(),
@@ -226,7 +223,41 @@ impl<'a> Session<'a> {
             at: Vec::new(),
             reached: Reached::default(),
             local: None,
+            functions: BTreeMap::new(),
+            calls_any: false,
+            calls: 0,
+            ran: 0,
+            sourced: BTreeSet::new(),
+            unused: Vec::new(),
+            chosen: Choice::new(),
+            choices: Vec::new(),
         }
+    }
+
+    /// What `run` comes to in each environment that the choices of its commands make possible.
+    fn each(run: impl Fn(&Choice) -> Self) -> Vec<Self> {
+        let (mut done, mut open) = (Vec::new(), vec![Choice::new()]);
+        while let Some(chosen) = open.pop() {
+            let session = run(&chosen);
+            let is_one = session.choices.is_empty();
+            if is_one || done.len() + open.len() + session.choices.len() > MAX_CHOICES {
+                done.push(session);
+                continue;
+            }
+            let more = |it: &Choice| {
+                chosen.iter().chain(it).map(|(name, value)| (name.clone(), value.clone())).collect()
+            };
+            open.extend(session.choices.iter().rev().map(more));
+        }
+        done
+    }
+
+    /// Takes `chosen` for what variables are.
+    fn choose(&mut self, chosen: &Choice) {
+        self.chosen.clone_from(chosen);
+        let at = Origin::at(Via::Written, None);
+        let named = chosen.iter().map(|(name, it)| (name.clone(), ShellArgument::plain(it, &at)));
+        self.scope.frame.named.extend(named);
     }
 
     fn run(
@@ -235,8 +266,10 @@ impl<'a> Session<'a> {
         file: FileId,
         variables: &'a ShellVariables,
         block: &CommandBlock,
+        chosen: &Choice,
     ) -> Self {
         let mut session = Self::new(context, layout, file, variables, block.name.clone());
+        session.choose(chosen);
         session.local.clone_from(&block.local);
         let own = source::parent(&context.sources[file].path);
         for part in &block.parts {
@@ -246,156 +279,8 @@ impl<'a> Session<'a> {
             }
             session.commands(&part.code, part.braces);
         }
+        session.rest();
         session
-    }
-
-    /// Runs the commands in `code`.
-    fn commands(&mut self, code: &Node, braces: bool) {
-        let commands = shell::commands(code.as_scalar().map_or("", |it| &*it.text), braces);
-        // Numbers of conditions are those of one text.
-        let before = self.conditions;
-        self.conditions += 1 + commands.len() * 2;
-        let mut output = CommandOutput::Unknown;
-        for command in &commands {
-            let input = match (&command.document, command.piped) {
-                (Some((document, filled)), _) => self.document(code, document, *filled),
-                (None, true) => output,
-                (None, false) => CommandOutput::Unknown,
-            };
-            if !command.piped {
-                self.at.clear();
-            }
-            let (first, last) = (command.words.first(), command.words.last());
-            if let (Some(first), Some(last)) = (first, last) {
-                let range = first.range.start..last.range.end.max(first.range.end);
-                let at = parse::part(self.context.sources, code, range);
-                self.at.extend(at.written_at());
-            }
-            let own = command.branch.iter().map(|(id, arm)| (id + before, *arm));
-            self.branch = self.around.iter().copied().chain(own).collect();
-            output = self.command(code, command, input);
-            if let Some(file) = &command.output {
-                let file = self.scope.argument(code, file);
-                self.write(&file, std::mem::replace(&mut output, CommandOutput::Unknown));
-            }
-        }
-    }
-
-    /// Runs one command, which reads `input`, and gives what it prints.
-    fn command(
-        &mut self,
-        code: &Node,
-        command: &ShellCommand,
-        input: CommandOutput,
-    ) -> CommandOutput {
-        const WRAPPERS: [&str; 9] =
-            ["sudo", "env", "time", "exec", "command", "nohup", "microk8s", "k3s", "-E"];
-        let arguments = self.scope.arguments(code, command);
-        let is_before = |it: &&ShellArgument| {
-            it.head.contains('=') && !it.head.starts_with('-')
-                || it.text().is_some_and(|it| WRAPPERS.contains(&it))
-        };
-        let mut skipped = arguments.iter().take_while(is_before).count();
-        let mut words = arguments[skipped..].iter().map(ShellArgument::text);
-        if [words.next(), words.next()] == [Some(Some("minikube")), Some(Some("kubectl"))] {
-            skipped += 1;
-        }
-        let Some((program, arguments)) = arguments[skipped..].split_first() else {
-            return input;
-        };
-        let program = program.text().map_or("", source::file_name);
-        if let Some((_, tool)) = LOCAL.iter().find(|(it, _)| {
-            let mut words = it.split(' ');
-            words.next() == Some(program)
-                && words.eq(arguments
-                    .iter()
-                    .filter_map(ShellArgument::text)
-                    .take(it.matches(' ').count()))
-        }) {
-            let here = self.here();
-            self.local.get_or_insert((tool, here));
-        }
-        let words = || arguments.iter().filter(|it| !it.head.starts_with('-'));
-        match program {
-            "cd" | "pushd" => {
-                if let Some(dir) = words().next() {
-                    self.enter(dir);
-                }
-            }
-            "helm" | "helm3" | "helm4" => {
-                return self.helm(&CommandLine::new(self.context, arguments, helm::SWITCHES));
-            }
-            "kubectl" | "oc" | "kubecolor" | "k" | "microk8s.kubectl" => {
-                let options = CommandLine::new(self.context, arguments, kubectl::SWITCHES);
-                return self.kubectl(&options, &input);
-            }
-            "kustomize" => {
-                let options = CommandLine::new(self.context, arguments, kubectl::SWITCHES);
-                if let [build, place] = &*options.positional
-                    && build.text() == Some("build")
-                {
-                    return CommandOutput::Build(place.clone());
-                }
-            }
-            "cat" => {
-                return match (words().next(), input) {
-                    (Some(file), CommandOutput::Unknown) => self.content(file),
-                    (_, input) => input,
-                };
-            }
-            "tee" => {
-                words().for_each(|it| self.write(it, input.clone()));
-                return input;
-            }
-            "cp" | "mv" | "ln" => {
-                if let [from, into] = &*words().collect::<Vec<_>>() {
-                    let content = self.content(from);
-                    self.write(into, content);
-                }
-            }
-            "curl" | "wget" => return self.fetch(program, arguments),
-            // What else names a file may change it.
-            _ if !matches!(program, "echo" | "ls" | "test" | "[" | "[[" | "grep" | "rm") => {
-                words().for_each(|it| self.touch(it));
-            }
-            _ => {}
-        }
-        CommandOutput::Unknown
-    }
-
-    /// What a download prints, or writes into the file that it names.
-    fn fetch(&mut self, program: &str, arguments: &[ShellArgument]) -> CommandOutput {
-        let mut words = arguments.iter();
-        let Some(url) = words.find(|it| it.head.contains("://")) else {
-            return CommandOutput::Unknown;
-        };
-        let content = CommandOutput::Url(url.clone());
-        let is_into = |it: &ShellArgument| {
-            let long = matches!(&*it.head, "--output" | "--output-document");
-            let letter = if program == "curl" { 'o' } else { 'O' };
-            long || it.head.starts_with('-')
-                && !it.head.starts_with("--")
-                && it.head.ends_with(letter)
-        };
-        let into = arguments.iter().position(is_into).and_then(|it| arguments.get(it + 1));
-        let by_name = program == "wget"
-            || arguments.iter().any(|it| {
-                it.head == "--remote-name"
-                    || !it.head.starts_with("--")
-                        && it.head.starts_with('-')
-                        && it.head.ends_with('O')
-            });
-        match into {
-            Some(file) if file.text() == Some("-") => return content,
-            Some(file) => self.write(file, content),
-            None if by_name => {
-                let name = source::file_name(&url.head).to_owned();
-                let file = ShellArgument { text: Some(name.clone()), head: name, ..url.clone() };
-                self.write(&file, content);
-            }
-            None => return content,
-        }
-        CommandOutput::Unknown
     }
 
     /// The place of the command that runs.
@@ -587,6 +472,106 @@ spec: {template: {spec: {containers: [{name: metrics-server, args: [--cert-dir=/
         };
         assert_eq!(job("helm/kind-action@v1"), NOTHING);
         assert_eq!(job("azure/setup-kubectl@v4"), [format!("kubelet-insecure-tls {path}:5")]);
+    }
+
+    #[test]
+    fn each_values_file_that_a_name_may_mean_is_an_environment() {
+        let values = "args: [--kubelet-insecure-tls]";
+        let expected = |path: &str| [format!("kubelet-insecure-tls {path}:1")];
+        let files =
+            |dev: &str, prod: &str| format!("//- {dev}\n{values}\n//- {prod}\nreplicas: 1\n");
+        for (path, text) in [
+            ("deploy/up.sh", format!("{HELM} -f \"values-$1.yaml\"\n")),
+            ("deploy/up.sh", format!("E=${{1:-prod}}\nf() {{ {HELM} -f values-$E.yaml; }}; f\n")),
+            (
+                "deploy/up.sh",
+                format!("for e in prod dev; do {HELM} --values=values-$e.yaml; done\n"),
+            ),
+            (
+                "deploy/up.sh",
+                format!("case $1 in a) E=dev;; b) E=prod;; esac\n{HELM} -f values-$E.yaml\n"),
+            ),
+            ("deploy/Makefile", format!("E ?= prod\nup:\n\t{HELM} -f values-$(E).yaml\n")),
+            ("deploy/justfile", format!("up e=\"prod\":\n  {HELM} -f values-{{{{e}}}}.yaml\n")),
+            (".gitlab-ci.yml", format!("up:\n  script:\n  - {HELM} -f deploy/values-$E.yaml\n")),
+            (
+                "deploy/site.yml",
+                "- name: x\n  kubernetes.core.helm: {name: metrics-server, chart_version: 3.12.2,\n    release_namespace: kube-system, chart_ref: metrics-server/metrics-server,\n    values_files: ['values-{{ e }}.yaml']}\n".to_owned(),
+            ),
+        ] {
+            let files = files("deploy/values-dev.yaml", "deploy/values-prod.yaml");
+            let found = findings(&format!("\n//- {path}\n{text}{files}"));
+            assert_eq!(found, expected("deploy/values-dev.yaml"), "{text}");
+        }
+        let script = format!("\n//- up.sh\n{HELM} -f $CLUSTER/ms.yaml -f $CLUSTER/extra.yaml\n");
+        let files = files("dev/ms.yaml", "prod/ms.yaml");
+        let found = findings(&format!("{script}{files}//- dev/extra.yaml\nargs: []\n"));
+        assert_eq!(found, ["unresolved up.sh:1"], "it is not there for one of them");
+    }
+
+    #[test]
+    fn what_a_name_may_mean_is_not_any_file() {
+        let values = "//- other/values.yaml\nargs: [--kubelet-insecure-tls]\n";
+        let found = findings(&format!("\n//- up.sh\n{HELM} -f $DIR/values.yaml\n{values}"));
+        assert_eq!(found, ["kubelet-insecure-tls other/values.yaml:1", "unresolved up.sh:1"]);
+        let chart =
+            "//- charts/prod/Chart.yaml\nname: x\n//- charts/prod/values.yaml\nargs: [--x]\n";
+        let found = findings(&format!("\n//- up.sh\n{HELM} -f charts/$ENV/values.yaml\n{chart}"));
+        assert_eq!(found, ["unresolved up.sh:1"]);
+    }
+
+    #[test]
+    fn a_function_installs_what_it_is_called_with() {
+        let function = "up() { local name=$1 version=\"$2\"; shift 2; helm upgrade -i $name metrics-server/$name \
+            --version $version -n kube-system \"$@\"; }";
+        let found = |script: String| findings(&format!("\n//- a.sh\n{function}\n{script}\n"));
+        let call = format!("up metrics-server 3.12.2 {INSECURE}");
+        let expected = ["kubelet-insecure-tls a.sh:2"];
+        assert_eq!(found(call.clone()), expected);
+        assert_eq!(found(format!("retry 3 {call}")), expected);
+        assert_eq!(found(format!("up cilium 1.16.0\n{call}"))[..], ["kubelet-insecure-tls a.sh:3"]);
+        assert_eq!(found(format!("all() {{ {call}\n}}; all")), expected);
+        assert_eq!(found(format!("all() {{ {call}\n}}; up metrics-server 3.12.2")), NOTHING);
+        assert_eq!(found(format!("all() {{ {call}\n}}; \"$1\"")), expected);
+        assert_eq!(found(format!("all() {{ {call}\n}}; case $1 in x) all;; esac")), expected);
+        assert_eq!(found("up metrics-server 3.12.2".to_owned()), NOTHING);
+    }
+
+    #[test]
+    fn a_library_is_for_those_that_take_it_in() {
+        let library = format!("//- lib/ms.sh\nVERSION=3.12.2\nup() {{ {HELM} \"$@\"; }}\n");
+        let found = |script: &str| findings(&format!("\n//- a.sh\n{script}\n{library}"));
+        let script = "source \"$(dirname \"$0\")/lib/ms.sh\"\nup";
+        assert_eq!(found(&format!("{script} {INSECURE}")), ["kubelet-insecure-tls a.sh:2"]);
+        assert_eq!(found(script), NOTHING);
+        let versions = "//- versions.env\nFLAGS='--set args={--kubelet-insecure-tls}'\n";
+        let found = findings(&format!("\n//- a.sh\n. ./versions.env\n{HELM} $FLAGS\n{versions}"));
+        assert_eq!(found, ["kubelet-insecure-tls versions.env:1"]);
+    }
+
+    #[test]
+    fn a_loop_installs_each_of_its_items() {
+        let script = "
+            //- a.sh
+            for name in cilium metrics-server; do
+              helm upgrade -i $name $name/$name --version 3.12.2 -n kube-system -f $name.yaml
+            done
+            //- metrics-server.yaml
+            args: [--kubelet-insecure-tls]
+            //- cilium.yaml
+            args: [--x]
+        ";
+        assert_eq!(findings(script), ["kubelet-insecure-tls metrics-server.yaml:1"]);
+    }
+
+    #[test]
+    fn a_directory_of_the_machine_is_no_value() {
+        let found =
+            findings(&format!("\n//- a.sh\n{HELM} --set replicas=$PWD --set args[0]=$WORKSPACE\n"));
+        assert_eq!(found, NOTHING);
+        let values = "//- x/v.yaml\nargs: [--kubelet-insecure-tls]\n";
+        let found = findings(&format!("\n//- x/a.sh\n{HELM} -f $PWD/v.yaml\n{values}"));
+        assert_eq!(found, ["kubelet-insecure-tls x/v.yaml:1"]);
     }
 
     #[test]

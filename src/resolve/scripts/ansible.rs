@@ -8,7 +8,7 @@ use std::{cell::Cell, collections::BTreeMap, sync::LazyLock};
 use regex::Regex;
 
 use super::{
-    CommandOutput, Session,
+    Choice, CommandOutput, Session,
     build::Doing,
     carriers,
     kubectl::ObjectPatch,
@@ -29,7 +29,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Sources},
-    tree::{Kind, Map, Node, Via},
+    tree::{Kind, Map, Node, Origin, Via},
 };
 
 /// Where plays and blocks hold tasks.
@@ -70,8 +70,14 @@ pub(super) fn run<'a>(
     file: FileId,
     variables: &'a ShellVariables,
     known: &AnsibleVariables,
+    chosen: &Choice,
 ) -> Session<'a> {
     let mut session = Session::new(context, layout, file, variables, String::new());
+    session.choose(chosen);
+    let mut known = known.clone();
+    let at = Origin::at(Via::Written, None);
+    let chosen = chosen.iter().map(|(name, it)| (name.clone(), Some(Node::new(&**it, at.clone()))));
+    known.0.extend(chosen);
     let own = source::parent(&context.sources[file].path);
     let role = source::parent(own);
     let places = [format!("{role}/files"), format!("{role}/templates"), role.to_owned()];
@@ -80,7 +86,7 @@ pub(super) fn run<'a>(
     for dir in &mut session.dirs {
         *dir = dir.trim_start_matches('/').to_owned();
     }
-    session.tasks(tasks(context.sources, file), known, 0);
+    session.tasks(tasks(context.sources, file), &known, 0);
     session
 }
 
@@ -254,7 +260,7 @@ impl Session<'_> {
             let (raw, filled) = (&entry.value, known.fill(&entry.value, 0));
             let absent = filled.str_at("state") == Some("absent");
             match module {
-                "helm" if !absent => self.helm_module(&filled),
+                "helm" if !absent => self.helm_module(raw, &filled),
                 "helm_repository" => {
                     let (name, url) = (filled.str_at("name"), filled.at("repo_url"));
                     if let (Some(name), Some(url)) = (name, url) {
@@ -276,17 +282,18 @@ impl Session<'_> {
         }
     }
 
-    fn helm_module(&mut self, it: &Node) {
+    fn helm_module(&mut self, raw: &Node, it: &Node) {
         let field = |names: [&str; 2]| names.into_iter().find_map(|name| it.get(name));
         let Some(chart) = it.get("chart_ref").filter(|it| it.as_str().is_some()) else { return };
         let text = chart.as_str().unwrap_or_default();
         let mut problems = Vec::new();
         let mut values = Node::new(Map::default(), it.origin.clone());
         // Files come first (`plugins/modules/helm.py`).
-        for entry in it.items_at("values_files") {
-            let file = self.argument_of(entry);
+        for (raw, entry) in raw.items_at("values_files").iter().zip(it.items_at("values_files")) {
+            let is_told = entry.as_str().is_some() && self.chosen.is_empty();
+            let file = self.argument_of(if is_told { entry } else { raw });
             let read = self.values_of(&file);
-            let read = install::layer(read, &entry.origin, &mut problems);
+            let read = install::layer(read, &raw.origin, &mut problems);
             values = helm::merge(&values, &read);
         }
         if let Some(own) = field(["release_values", "values"]).filter(|it| !it.is_null()) {

@@ -13,6 +13,7 @@ use crate::{
         install::Reached,
         kustomize::{self, BuildOptions},
         layout,
+        names::settings_for,
         template::placeholders,
     },
     scalar::Dialect,
@@ -20,7 +21,8 @@ use crate::{
     tree::{self, Node, Origin, Reason},
 };
 
-/// The environments of the blocks of the file at `path`: one of all that can be of one cluster.
+/// The environments of the blocks of the file at `path`: one of all that can be of one cluster, for each
+/// choice that some of them have.
 pub(super) fn together(path: &str, sessions: Vec<Session<'_>>) -> Vec<(Environment, Reached)> {
     let mut sessions = sessions;
     // What a build file starts, its other targets are for; a pipeline has a machine for each job.
@@ -31,23 +33,40 @@ pub(super) fn together(path: &str, sessions: Vec<Session<'_>>) -> Vec<(Environme
             session.local.clone_from(&starts);
         }
     }
+    let does = |it: &Session<'_>| !it.steps.is_empty() || !it.unused.is_empty();
+    let (common, chosen): (Vec<_>, Vec<_>) =
+        sessions.into_iter().filter(does).partition(|it| it.chosen.is_empty());
     let mut groups: Vec<Session<'_>> = Vec::new();
-    for session in sessions.into_iter().filter(|it| !it.steps.is_empty()) {
-        let names = session.names();
-        let fits = |it: &&mut Session<'_>| {
-            it.local.is_some() == session.local.is_some() && it.names().is_disjoint(&names)
-        };
-        match groups.iter_mut().find(fits) {
-            Some(group) => group.steps.extend(session.steps),
-            None => groups.push(session),
+    for session in chosen {
+        add(&mut groups, session);
+    }
+    for session in common {
+        let fitting = groups.iter_mut().filter(|it| !it.chosen.is_empty() && it.fits(&session));
+        let fitting: Vec<_> = fitting.map(|it| it.take_steps(&session)).collect();
+        if fitting.is_empty() {
+            add(&mut groups, session);
         }
     }
-    let several = groups.len() > 1;
+    let several = groups.iter().filter(|it| it.chosen.is_empty()).count() > 1;
     let named = groups.into_iter().map(|it| {
-        let name = if several { format!("{path} ({})", it.name) } else { path.to_owned() };
+        let choice = it.chosen.values().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let name = match (choice.is_empty(), several) {
+            (true, false) => path.to_owned(),
+            (true, true) => format!("{path} ({})", it.name),
+            (false, _) => format!("{path} ({choice})"),
+        };
         it.build(name)
     });
     named.collect()
+}
+
+/// Adds `session` to the first of `groups` that may be of the same cluster.
+fn add<'a>(groups: &mut Vec<Session<'a>>, session: Session<'a>) {
+    let fits = |it: &&mut Session<'_>| it.chosen == session.chosen && it.fits(&session);
+    match groups.iter_mut().find(fits) {
+        Some(group) => group.take_steps(&session),
+        None => groups.push(session),
+    }
 }
 
 /// What a command does.
@@ -77,7 +96,7 @@ impl CommandStep {
     }
 
     /// The release or the objects that it is about.
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         let of_object = |it: &Node| format!("{} {}", it.object_kind(), it.object_name());
         match &self.doing {
             Doing::Release(release, _) => vec![format!("{} {}", release.namespace, release.name)],
@@ -93,13 +112,30 @@ impl Session<'_> {
         self.steps.iter().flat_map(CommandStep::names).collect()
     }
 
+    /// Whether `other` may be of the same cluster: it installs nothing that this does.
+    fn fits(&self, other: &Self) -> bool {
+        self.local.is_some() == other.local.is_some() && self.names().is_disjoint(&other.names())
+    }
+
+    fn take_steps(&mut self, other: &Self) {
+        self.steps.extend(other.steps.iter().cloned());
+        self.unused.extend(&other.unused);
+        self.reached.files.extend(&other.reached.files);
+        self.reached.dirs.extend(other.reached.dirs.iter().cloned());
+    }
+
     /// What the steps come to.
     fn build(mut self, name: String) -> (Environment, Reached) {
         let steps = joined(std::mem::take(&mut self.steps));
         let origin = steps.iter().find_map(|it| it.at.last());
         let origin = origin.map_or_else(|| Origin::start_of(self.file), |it| Origin::written(*it));
         let mut environment = Environment::new(name, EntryKind::Other, origin);
+        // Its values files are where it starts.
+        let mut files = self.reached.files.iter().map(|it| &*self.context.sources[*it].path);
+        let settings = |path| settings_for(self.context.config, &environment.name, path);
+        environment.settings = files.find_map(settings).cloned();
         environment.local.clone_from(&self.local);
+        environment.commands.append(&mut self.unused);
         let mut branches: Vec<Vec<(usize, usize)>> = Vec::new();
         let mut open: Vec<CommandStep> = Vec::new();
         for step in steps {
@@ -115,7 +151,7 @@ impl Session<'_> {
                 Doing::Objects(objects, problems) => {
                     environment.problems.extend(problems.iter().cloned());
                     for node in objects.iter().filter(|it| it.str_at("kind").is_some()) {
-                        add(&mut environment, &branches, &step, node);
+                        put(&mut environment, &branches, &step, node);
                     }
                     true
                 }
@@ -224,7 +260,7 @@ fn joined(steps: Vec<CommandStep>) -> Vec<CommandStep> {
 }
 
 /// Adds an object, in the place of the one of its name.
-fn add(
+fn put(
     environment: &mut Environment,
     branches: &[Vec<(usize, usize)>],
     step: &CommandStep,

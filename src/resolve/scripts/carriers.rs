@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::values::{ShellArgument, ShellScope, ShellVariables};
+use super::values::{self, ShellArgument, ShellFrame, ShellScope, ShellVariables};
 use crate::{
     parse, relevance,
     resolve::{
@@ -65,10 +65,40 @@ pub(super) fn read(sources: &Sources, file: FileId) -> (Vec<CommandBlock>, Shell
         _ => Vec::new(),
     };
     for part in blocks.iter().flat_map(|it| &it.parts) {
-        let text = part.code.as_scalar().map_or("", |it| &*it.text);
-        variables.read(&part.code, &shell::commands(text, part.braces));
+        read_variables(sources, file, &part.code, part.braces, &mut variables, 0);
     }
     (blocks, variables)
+}
+
+/// How deep files may take variables from others.
+const MAX_SOURCED: usize = 4;
+
+/// Notes what `code` of `file` sets, itself or in the files that it takes in.
+fn read_variables(
+    sources: &Sources,
+    file: FileId,
+    code: &Node,
+    braces: bool,
+    variables: &mut ShellVariables,
+    depth: usize,
+) {
+    let text = code.as_scalar().map_or("", |it| &*it.text);
+    let commands = shell::commands(text, braces);
+    variables.read(code, &commands);
+    for command in commands.iter().filter(|_| depth < MAX_SOURCED) {
+        let [first, other] = &*command.words else { continue };
+        if !matches!(first.literal(), Some("source" | ".")) {
+            continue;
+        }
+        let frame = ShellFrame::default();
+        let path = ShellScope { sources, variables, frame }.argument(code, other);
+        let own = source::parent(&sources[file].path);
+        let places = values::paths(own, &[own.to_owned(), String::new()], path.text.as_deref());
+        if let Some(found) = places.iter().find_map(|it| sources.find(it)) {
+            let code = parse::whole(sources, found);
+            read_variables(sources, found, &code, false, variables, depth + 1);
+        }
+    }
 }
 
 fn whole(sources: &Sources, file: FileId) -> CommandBlock {
@@ -146,6 +176,9 @@ fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> V
                 _ => None,
             };
             variables.set(name.as_str(), value.map(|it| (&code, it)));
+            if sign.as_str() == "?=" {
+                variables.note_default(name.as_str());
+            }
         } else if let Some(found) = HEADER.as_ref().and_then(|it| it.captures(bare)) {
             let name = found.get(1).map_or("", |it| it.as_str()).to_owned();
             blocks.push(CommandBlock { name, ..CommandBlock::default() });
@@ -253,7 +286,8 @@ fn collect(
         for code in texts.filter(|it| it.as_str().is_some()) {
             let dir = dir.map(|it| {
                 let variables = ShellVariables::default();
-                let scope = ShellScope { sources, variables: &variables };
+                let frame = ShellFrame::default();
+                let scope = ShellScope { sources, variables: &variables, frame };
                 let text = it.as_str().unwrap_or_default();
                 let word = shell::words(text).into_iter().next().unwrap_or_default();
                 scope.argument(it, &word)

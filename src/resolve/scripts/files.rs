@@ -1,14 +1,17 @@
 //! What the files and directories are that commands name.
 
+use regex::Regex;
+
 use super::{
-    CommandOutput, Session,
-    values::{HERE, ROOT, ShellArgument},
+    Choice, CommandOutput, Session,
+    values::{self, HOLE, ShellArgument},
 };
 use crate::{
     parse,
     problem::Problem,
     resolve::{
         install, layout,
+        names::environment_of,
         shell::{Word, WordPiece},
         template::{self, Hole},
     },
@@ -17,24 +20,41 @@ use crate::{
     tree::{Node, Origin, Via},
 };
 
+/// Words in the names of variables that say which environment it is.
+const ENVIRONMENTS: [&str; 9] =
+    ["env", "stage", "cluster", "region", "tier", "target", "site", "profile", "workspace"];
+
+/// What matches the paths that `shape` may be, whose holes are `names`: those of one directory or part
+/// of a name each. `None` where nothing else of it says that it is about environments.
+fn pattern(shape: &str, names: &[String]) -> Option<Regex> {
+    let start = shape.find(HOLE)?;
+    let (before, after) = (&shape[..start], &shape[start + HOLE.len_utf8()..]);
+    let (beside, is_file) = after.split_once('/').map_or((after, true), |(it, _)| (it, false));
+    let beside = beside.trim_end_matches(".yaml").trim_end_matches(".yml");
+    let is_part = !(before.is_empty() || before.ends_with('/')) || !beside.is_empty();
+    let of_name =
+        |it: &String| ENVIRONMENTS.iter().any(|word| it.to_ascii_lowercase().contains(word));
+    // `values-X.yaml` and `values/X.yaml`, but `X/values.yaml` only where X is an environment.
+    let is_choice = is_part
+        || is_file && !before.is_empty()
+        || names.iter().any(of_name)
+        || environment_of(&shape.replace(HOLE, "x")).is_some();
+    if !is_choice {
+        return None;
+    }
+    let pattern = regex::escape(shape).replace(HOLE, "([^/]+)");
+    Regex::new(&format!("^{pattern}$")).ok()
+}
+
 impl Session<'_> {
     /// The paths of the repository that `argument` may mean, the likeliest first.
     pub(super) fn paths(&self, argument: &ShellArgument) -> Vec<String> {
-        let text = argument.text.as_deref().unwrap_or_default();
+        self.paths_of(argument.text.as_deref().unwrap_or_default())
+    }
+
+    fn paths_of(&self, text: &str) -> Vec<String> {
         let own = source::parent(&self.context.sources[self.file].path);
-        if let Some(rest) = text.strip_prefix(HERE) {
-            return source::join(own, rest.trim_start_matches('/')).into_iter().collect();
-        }
-        if let Some(rest) = text.strip_prefix(ROOT) {
-            return source::join("", rest.trim_start_matches('/')).into_iter().collect();
-        }
-        if text.is_empty() {
-            return Vec::new();
-        }
-        let mut paths: Vec<String> =
-            self.dirs.iter().filter_map(|it| source::join(it, text)).collect();
-        paths.dedup();
-        paths
+        values::paths(own, &self.dirs, Some(text))
     }
 
     pub(super) fn enter(&mut self, dir: &ShellArgument) {
@@ -87,6 +107,9 @@ impl Session<'_> {
     /// The values that `file` holds.
     pub(super) fn values_of(&mut self, file: &ShellArgument) -> Result<Node, Problem> {
         let sources = self.context.sources;
+        if self.choices.is_empty() {
+            self.choices = self.choices_of(file);
+        }
         let untold = |why: &str| Err(Problem::unresolved(&file.origin, why));
         match self.content(file) {
             CommandOutput::Path(_) => {}
@@ -135,16 +158,38 @@ impl Session<'_> {
         Vec::new()
     }
 
-    /// Whether a file whose name is filled in is one of several of the repository.
-    pub(super) fn covers_any(&self, file: &ShellArgument) -> bool {
-        let dir = source::parent(&file.head);
-        self.dirs.iter().filter_map(|it| source::join(it, dir)).any(|dir| {
-            let name = source::file_name(&file.head);
-            let files = self.context.sources.below(&dir).map(|it| &*self.context.sources[it].path);
-            let mut inside = files
-                .filter(|it| layout::is_yaml(it) && (!name.is_empty() || !file.head.is_empty()));
-            inside.any(|it| it[dir.len()..].trim_start_matches('/').starts_with(name))
-        })
+    /// What the variables in the name of `file` may be, by the files that are there; nothing where it is
+    /// one.
+    fn choices_of(&self, file: &ShellArgument) -> Vec<Choice> {
+        let (shape, names) = &file.shape;
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let sources = self.context.sources;
+        for shape in self.paths_of(shape) {
+            let Some(pattern) = pattern(&shape, names) else { continue };
+            let dir = source::parent(shape.split(HOLE).next().unwrap_or_default());
+            let matches = |it: FileId| {
+                let path = &*sources[it].path;
+                let is_values = layout::is_yaml(path) && !sources.is_chart(source::parent(path));
+                let found = pattern.captures(path).filter(|_| is_values)?;
+                let mut choice = Choice::new();
+                for (name, value) in names.iter().zip(found.iter().skip(1).flatten()) {
+                    let value = value.as_str();
+                    if choice.insert(name.clone(), value.to_owned()).is_some_and(|it| it != value) {
+                        return None;
+                    }
+                }
+                Some(choice)
+            };
+            let found: Vec<Choice> = sources.below(dir).filter_map(matches).collect();
+            match found.len() {
+                0 => {}
+                1 if file.text.is_some() => return Vec::new(),
+                _ => return found,
+            }
+        }
+        Vec::new()
     }
 
     /// The objects in a here-document, with what is filled in.
@@ -158,8 +203,10 @@ impl Session<'_> {
         let holes =
             document.pieces.iter().filter(|(it, _)| filled && !matches!(it, WordPiece::Text(_)));
         let holes = holes.map(|(piece, range)| {
-            let fill = self.scope.piece(piece, 0).map(|(text, at)| {
-                Node::new(Scalar::plain(text), at.unwrap_or_else(|| Origin::at(Via::Written, None)))
+            let piece = self.scope.piece(piece, 0);
+            let fill = piece.text.map(|text| {
+                let at = piece.from.unwrap_or_else(|| Origin::at(Via::Written, None));
+                Node::new(Scalar::plain(text), at)
             });
             let range = range.start - start..range.end - start;
             Hole {

@@ -2,7 +2,7 @@
 
 use super::{
     CommandLine, CommandOutput, Doing, Session, ShellArgument,
-    values::{HERE, ROOT},
+    values::{CURRENT, HERE, ROOT},
 };
 use crate::{
     data::Family,
@@ -104,12 +104,12 @@ impl Session<'_> {
         };
         let text = chart.text.as_deref()?;
         let directory = self.paths(chart).into_iter().find(|it| self.context.sources.is_chart(it));
-        let is_path = text.starts_with(['.', '/', HERE, ROOT]);
+        let is_path = text.starts_with(['.', '/', CURRENT, HERE, ROOT]);
         if directory.is_none() && (is_path || source::extension(text) == "tgz") {
             return None;
         }
         let mut problems = Vec::new();
-        let values = self.values(options, &mut problems)?;
+        let values = self.values(options, &mut problems);
         let alias = text.split_once('/').map(|(alias, _)| alias);
         let repository = match options.value("--repo") {
             Some(url) => Some(url.node()),
@@ -135,9 +135,8 @@ impl Session<'_> {
         Some((release, problems))
     }
 
-    /// The values that a command passes; `None` where it passes one of several files, each of which is
-    /// judged for itself.
-    fn values(&mut self, options: &CommandLine, problems: &mut Vec<Problem>) -> Option<Node> {
+    /// The values that a command passes.
+    fn values(&mut self, options: &CommandLine, problems: &mut Vec<Problem>) -> Node {
         let sources = self.context.sources;
         let at = self.here();
         let mut values = Node::new(Map::default(), at.clone());
@@ -158,9 +157,6 @@ impl Session<'_> {
             let Some(value) = value else { continue };
             if layer == "--values" {
                 for part in value.parts(sources) {
-                    if part.text.is_none() && self.covers_any(&part) {
-                        return None;
-                    }
                     let read = self.values_of(&part);
                     let read = install::layer(read, &part.origin, problems);
                     values = helm::merge(&values, &read);
@@ -168,7 +164,7 @@ impl Session<'_> {
                 continue;
             }
             let (key, rest) = value.head.split_once('=').unwrap_or((&value.head, ""));
-            let result = match &value.text {
+            let result = match value.text() {
                 Some(text) if layer == "--set-json" => {
                     let start = if text.starts_with('{') { 0 } else { key.len() + 1 };
                     let json = parse::embedded(
@@ -214,7 +210,7 @@ impl Session<'_> {
             values = helm::merge(&values, &Node::unknown_value(why, wild));
             problems.push(Problem::unresolved(wild, why));
         }
-        Some(values)
+        values
     }
 }
 

@@ -1,12 +1,16 @@
 //! What the words of a command come to.
 
-use std::{cell::Cell, collections::BTreeMap, ops::Range};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use crate::{
     parse,
     resolve::shell::{self, ShellCommand, Word, WordPiece},
     scalar::Scalar,
-    source::Sources,
+    source::{self, Sources},
     tree::{Node, Origin, Via},
 };
 
@@ -28,26 +32,55 @@ pub(super) const HERE: char = '\u{1}';
 /// Stands for the root of the repository at the start of a path.
 pub(super) const ROOT: char = '\u{2}';
 
+/// Stands for the directory in which a command runs at the start of a path.
+pub(super) const CURRENT: char = '\u{3}';
+
+/// What is a path where the program runs, and nothing else anywhere.
+const PLACES: [char; 3] = [HERE, ROOT, CURRENT];
+
+/// Stands for what may be something else each time.
+pub(super) const HOLE: char = '\u{4}';
+
+/// What assigns the words behind it.
+pub(super) const DECLARE: [&str; 6] = ["export", "local", "readonly", "declare", "typeset", "env"];
+
 /// What is set in a file, by name: `None` what is set more than once.
 #[derive(Debug, Default)]
-pub(super) struct ShellVariables(BTreeMap<String, Option<(Node, Word)>>, Cell<usize>);
+pub(super) struct ShellVariables {
+    set: BTreeMap<String, Option<(Node, Word)>>,
+    /// Those that callers may set to something else.
+    defaults: BTreeSet<String>,
+    work: Cell<usize>,
+}
 
 impl ShellVariables {
+    /// Notes that what `name` is set to is only what it is by default.
+    pub(super) fn note_default(&mut self, name: &str) {
+        self.defaults.insert(name.to_owned());
+    }
+
+    fn is_default(&self, name: &str) -> bool {
+        self.defaults.contains(name)
+    }
+
     /// Whether words were looked up so often that their values must grow with each other.
     fn is_endless(&self) -> bool {
-        self.1.set(self.1.get() + 1);
-        self.1.get() > MAX_WORK
+        self.work.set(self.work.get() + 1);
+        self.work.get() > MAX_WORK
     }
 
     /// Notes that `name` is set to `word` of `code`, or to something that nobody can tell.
     pub(super) fn set(&mut self, name: &str, value: Option<(&Node, Word)>) {
         let value = value.map(|(code, word)| (code.clone(), word));
         let is_same = |known: &Option<(Node, Word)>| {
+            // What is the same text comes to the same, each time it is asked for.
+            let is_same = |(a, b): (&WordPiece, &WordPiece)| a == b;
             matches!((known, &value), (Some((_, a)), Some((_, b)))
-                if a.literal().is_some() && a.literal() == b.literal())
+                if a.pieces.len() == b.pieces.len() && a.items == b.items && a.items.is_none()
+                    && a.pieces.iter().map(|it| &it.0).zip(b.pieces.iter().map(|it| &it.0)).all(is_same))
         };
-        match self.0.get_mut(name) {
-            None => drop(self.0.insert(name.to_owned(), value)),
+        match self.set.get_mut(name) {
+            None => drop(self.set.insert(name.to_owned(), value)),
             Some(known) if is_same(known) => {}
             Some(known) => *known = None,
         }
@@ -55,7 +88,6 @@ impl ShellVariables {
 
     /// Notes what `commands` of `code` set.
     pub(super) fn read(&mut self, code: &Node, commands: &[ShellCommand]) {
-        const DECLARE: [&str; 6] = ["export", "local", "readonly", "declare", "typeset", "env"];
         for command in commands {
             let first = command.words.first().and_then(Word::literal).unwrap_or_default();
             let names = match first {
@@ -100,6 +132,8 @@ pub(super) struct ShellArgument {
     pub text: Option<String>,
     /// What of it comes before the first part that nobody can tell.
     pub head: String,
+    /// It with [`HOLE`]s where something else may stand each time, and the names of those.
+    pub shape: (String, Vec<String>),
     /// What stands there.
     pub raw: String,
     /// Whether it may be any number of words.
@@ -114,13 +148,13 @@ impl ShellArgument {
     /// One that is `text`, as something at `origin` says.
     pub(super) fn plain(text: &str, origin: &Origin) -> Self {
         let (text, origin) = (text.to_owned(), origin.clone());
-        let (head, raw) = (text.clone(), text.clone());
-        Self { text: Some(text), head, raw, wild: false, origin, place: None }
+        let (head, raw, shape) = (text.clone(), text.clone(), (text.clone(), Vec::new()));
+        Self { text: Some(text), head, shape, raw, wild: false, origin, place: None }
     }
 
-    /// Its text, if that is no path in a place that is known only where the program runs.
+    /// Its text, if that has no path in a place that is known only where the program runs.
     pub(super) fn text(&self) -> Option<&str> {
-        self.text.as_deref().filter(|it| !it.starts_with([HERE, ROOT]))
+        self.text.as_deref().filter(|it| !it.contains(PLACES))
     }
 
     /// The same without its first `length` bytes.
@@ -132,23 +166,67 @@ impl ShellArgument {
         };
         let cut = |it: &str| it.get(length..).unwrap_or_default().to_owned();
         let text = self.text.as_deref().map(cut);
-        Self { text, head: cut(&self.head), raw: String::new(), wild: false, origin, place }
+        let shape = (cut(&self.shape.0), self.shape.1.clone());
+        Self { text, head: cut(&self.head), shape, raw: String::new(), wild: false, origin, place }
+    }
+
+    /// The parts between commas.
+    pub(super) fn parts(&self, sources: &Sources) -> Vec<Self> {
+        if !self.shape.0.contains(',') {
+            return vec![self.clone()];
+        }
+        let (mut start, mut holes) = (0, self.shape.1.iter());
+        let part = |it: &str| {
+            let names: Vec<String> =
+                holes.by_ref().take(it.matches(HOLE).count()).cloned().collect();
+            let rest = match &self.text {
+                Some(_) if self.shape.1.is_empty() => self.after(sources, start),
+                _ => self.clone(),
+            };
+            start += it.len() + 1;
+            let text = names.is_empty().then(|| it.to_owned());
+            let head = it.split(HOLE).next().unwrap_or_default().to_owned();
+            Self { text, head, shape: (it.to_owned(), names), ..rest }
+        };
+        self.shape.0.split(',').map(part).collect()
     }
 
     /// It as a value.
     pub(super) fn node(&self) -> Node {
-        match &self.text {
-            Some(text) => Node::new(Scalar::string(text.as_str()), self.origin.clone()),
+        match self.text() {
+            Some(text) => Node::new(Scalar::string(text), self.origin.clone()),
             None => Node::unknown_value("this is filled in when the command runs", &self.origin),
         }
     }
 }
 
+/// What is filled in while commands run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ShellFrame {
+    /// By name: the item of a loop, what a possible environment has.
+    pub named: BTreeMap<String, ShellArgument>,
+    /// What a function was called with.
+    pub positional: Option<Vec<ShellArgument>>,
+}
+
+impl ShellFrame {
+    /// What `name` is.
+    fn get(&self, name: &str) -> Option<ShellArgument> {
+        if let Some(arguments) = &self.positional
+            && let Ok(index @ 1..) = name.parse::<usize>()
+        {
+            let none = || ShellArgument::plain("", &Origin::at(Via::Written, None));
+            return Some(arguments.get(index - 1).cloned().unwrap_or_else(none));
+        }
+        self.named.get(name).cloned()
+    }
+}
+
 /// What words are read with.
-#[derive(Clone, Copy)]
 pub(super) struct ShellScope<'a> {
     pub sources: &'a Sources,
     pub variables: &'a ShellVariables,
+    pub frame: ShellFrame,
 }
 
 impl ShellScope<'_> {
@@ -172,34 +250,55 @@ impl ShellScope<'_> {
         if found.len() > MAX_ARGUMENTS || self.variables.is_endless() {
             return;
         }
-        let [(WordPiece::Variable(name, default), _)] = &*word.pieces else {
-            return found.push(self.join(code, word, depth));
+        let (name, default) = match (&*word.pieces, &self.frame.positional) {
+            ([(WordPiece::Variable(name, default), _)], _) => (name.as_str(), default),
+            ([(WordPiece::Computed(all), _)], Some(arguments)) if all == "@" || all == "*" => {
+                return found.extend(arguments.iter().cloned());
+            }
+            _ => return found.push(self.join(code, word, depth)),
         };
-        let known = self.variables.0.get(name.as_str()).filter(|_| depth < MAX_DEPTH);
+        let known = self.variables.set.get(name).filter(|_| depth < MAX_DEPTH);
         let start = found.len();
         let via = self.place(code, word);
-        match (known, default) {
-            (Some(Some((code, inner))), _) if inner.items.is_some() => {
-                for item in inner.items.iter().flatten() {
-                    self.expand(code, item, depth + 1, found);
+        let filled = self.frame.get(name).filter(|it| default.is_none() || !it.head.is_empty());
+        if let Some(filled) = filled {
+            match filled.text.as_deref() {
+                Some(text) if !word.quoted && (text.is_empty() || text.contains(' ')) => {
+                    self.split(text, &filled.origin, found);
                 }
+                _ => found.push(ShellArgument { place: None, ..filled }),
             }
-            (Some(Some((inner_code, inner))), _) if !word.quoted => {
-                let value = self.join(inner_code, inner, depth + 1);
-                match value.text.as_deref().filter(|it| it.contains([' ', '\n', '"', '\''])) {
-                    Some(text) => self.split(text, &value.origin, found),
-                    None => found.push(value),
+        } else {
+            match (known, default) {
+                (Some(Some((code, inner))), _) if inner.items.is_some() => {
+                    for item in inner.items.iter().flatten() {
+                        self.expand(code, item, depth + 1, found);
+                    }
                 }
-            }
-            (None, Some(default)) if !word.quoted => self.split(default, &via, found),
-            _ => {
-                let joined = self.join(code, word, depth);
-                let wild = joined.text.is_none() && !word.quoted;
-                found.push(ShellArgument { wild, ..joined });
+                (Some(Some((inner_code, inner))), _) if !word.quoted => {
+                    let value = self.join(inner_code, inner, depth + 1);
+                    match value.text.as_deref().filter(|it| it.contains([' ', '\n', '"', '\''])) {
+                        Some(text) => self.split(text, &value.origin, found),
+                        None => found.push(value),
+                    }
+                }
+                (None, Some(default))
+                    if !word.quoted && (default.is_empty() || default.contains(' ')) =>
+                {
+                    self.split(default, &via, found);
+                }
+                _ => {
+                    let joined = self.join(code, word, depth);
+                    let wild = joined.text.is_none() && !word.quoted;
+                    found.push(ShellArgument { wild, ..joined });
+                }
             }
         }
         for argument in &mut found[start..] {
-            argument.origin = argument.origin.over(Via::Values, &via);
+            argument.origin = match argument.origin.written_at() {
+                Some(_) => argument.origin.over(Via::Values, &via),
+                None => via.clone(),
+            };
         }
     }
 
@@ -226,55 +325,120 @@ impl ShellScope<'_> {
             return ShellArgument { raw, place, ..ShellArgument::plain(text, &origin) };
         }
         let (mut text, mut from) = (Some(String::new()), None);
-        let mut head = String::new();
+        let (mut head, mut shape) = (String::new(), (String::new(), Vec::new()));
         for (piece, _) in &word.pieces {
-            let part = self.piece(piece, depth).filter(|_| head.len() < MAX_TEXT);
-            let Some((part, place)) = part.filter(|_| !self.variables.is_endless()) else {
+            let part = self.piece(piece, depth);
+            shape.0 += &part.shape.0;
+            shape.1.extend(part.shape.1);
+            if shape.0.len() > MAX_TEXT || self.variables.is_endless() {
                 text = None;
                 break;
-            };
-            head += &part;
-            from = from.or(place);
-        }
-        if let Some(text) = &mut text {
-            text.clone_from(&head);
+            }
+            if text.is_some() {
+                head += &part.head;
+            }
+            text = text.zip(part.text).map(|(text, more)| text + &more);
+            from = from.or(part.from);
         }
         let origin = from.map_or(origin.clone(), |it| it.over(Via::Values, &origin));
-        ShellArgument { text, head, raw, wild: false, origin, place: None }
+        ShellArgument { text, head, shape, raw, wild: false, origin, place: None }
     }
 
-    /// What a part of a word comes to, and where that is written if it is filled in.
-    pub(super) fn piece(
-        &self,
-        piece: &WordPiece,
-        depth: usize,
-    ) -> Option<(String, Option<Origin>)> {
+    /// What a part of a word comes to.
+    pub(super) fn piece(&self, piece: &WordPiece, depth: usize) -> FilledPiece {
         let (name, default) = match piece {
-            WordPiece::Text(text) => return Some((text.clone(), None)),
-            WordPiece::Computed(command) => return Some((computed(command)?, None)),
+            WordPiece::Text(text) => return FilledPiece::plain(text.clone()),
+            WordPiece::Computed(command) => (command.as_str(), &None),
             WordPiece::Variable(name, default) => (name.as_str(), default),
         };
-        let known = self.variables.0.get(name).filter(|_| depth < MAX_DEPTH);
+        if let Some(filled) =
+            self.frame.get(name).filter(|it| default.is_none() || !it.head.is_empty())
+        {
+            let ShellArgument { text, head, shape, origin, .. } = filled;
+            let from = origin.written_at().is_some().then_some(origin);
+            return FilledPiece { text, head, shape, from };
+        }
+        if let WordPiece::Computed(command) = piece {
+            return computed(command).map_or_else(|| FilledPiece::hole(name), FilledPiece::plain);
+        }
+        let known = self.variables.set.get(name).filter(|_| depth < MAX_DEPTH);
         match (known, default) {
             (Some(Some((code, word))), _) => {
-                let value = self.join(code, word, depth + 1);
-                Some((value.text.filter(|_| word.items.is_none())?, Some(value.origin)))
+                let ShellArgument { text, head, shape, origin, .. } =
+                    self.join(code, word, depth + 1);
+                let text = text.filter(|_| word.items.is_none());
+                // What has no text of its own is known by the outermost name.
+                let is_whole = shape.0.chars().all(|it| it == HOLE) && !shape.1.is_empty();
+                let soft = self.variables.is_default(name);
+                let shape = match is_whole || soft || text.is_none() && shape.1.is_empty() {
+                    true => FilledPiece::hole(name).shape,
+                    false => shape,
+                };
+                FilledPiece { text, head, shape, from: Some(origin) }
             }
             (None, Some(default)) => {
-                let word = shell::words(&format!("\"{default}\"")).into_iter().next()?;
-                let parts = word.pieces.iter().map(|(it, _)| self.piece(it, depth + 1));
-                Some((parts.map(|it| Some(it?.0)).collect::<Option<String>>()?, None))
+                let word = shell::words(&format!("\"{default}\"")).into_iter().next();
+                let nothing = Node::new(Scalar::string(""), Origin::at(Via::Written, None));
+                let joined = word.map(|it| self.join(&nothing, &it, depth + 1));
+                let FilledPiece { shape, .. } = FilledPiece::hole(name);
+                let (text, head) = joined.map_or_else(Default::default, |it| (it.text, it.head));
+                FilledPiece { text, head, shape, from: None }
             }
-            (None, None) => Some((place(name)?.to_string(), None)),
-            (Some(None), _) => None,
+            (None, None) => match place(name) {
+                Some(place) => FilledPiece::plain(place.to_string()),
+                None => FilledPiece::hole(name),
+            },
+            (Some(None), _) => FilledPiece::hole(name),
         }
     }
+}
+
+/// What a part of a word comes to, as in [`ShellArgument`].
+pub(super) struct FilledPiece {
+    pub text: Option<String>,
+    head: String,
+    shape: (String, Vec<String>),
+    /// Where it is written, if it is filled in.
+    pub from: Option<Origin>,
+}
+
+impl FilledPiece {
+    fn plain(text: String) -> Self {
+        let (head, shape) = (text.clone(), (text.clone(), Vec::new()));
+        Self { text: Some(text), head, shape, from: None }
+    }
+
+    fn hole(name: &str) -> Self {
+        let shape = (HOLE.to_string(), vec![name.to_owned()]);
+        Self { text: None, head: String::new(), shape, from: None }
+    }
+}
+
+/// The paths of the repository that `text` may mean in a file in `own` whose commands run in one of
+/// `dirs`, the likeliest first.
+pub(super) fn paths(own: &str, dirs: &[String], text: Option<&str>) -> Vec<String> {
+    let Some(text) = text.filter(|it| !it.is_empty()) else { return Vec::new() };
+    let here = [own.to_owned()];
+    let (dirs, text) = match text.chars().next() {
+        Some(HERE) => (&here[..], &text[HERE.len_utf8()..]),
+        Some(ROOT) => (&[String::new()][..], &text[ROOT.len_utf8()..]),
+        Some(CURRENT) => (dirs, &text[CURRENT.len_utf8()..]),
+        _ => return unique(dirs.iter().filter_map(|it| source::join(it, text))),
+    };
+    let rest = text.trim_start_matches('/');
+    unique(dirs.iter().filter_map(|it| source::join(it, if rest.is_empty() { "." } else { rest })))
+}
+
+fn unique(paths: impl Iterator<Item = String>) -> Vec<String> {
+    let mut paths: Vec<String> = paths.collect();
+    paths.dedup();
+    paths
 }
 
 /// The directory that every shell or pipeline calls `name`.
 fn place(name: &str) -> Option<char> {
     match name {
-        "PWD" | "role_path" | "playbook_dir" => Some('.'),
+        "PWD" | "role_path" | "playbook_dir" => Some(CURRENT),
         "GITHUB_WORKSPACE" | "CI_PROJECT_DIR" | "ROOT_DIR" | "WORKSPACE" => Some(ROOT),
         "CURDIR" | "TASKFILE_DIR" => Some(HERE),
         _ => None,
@@ -288,7 +452,7 @@ fn computed(command: &str) -> Option<String> {
         return Some(ROOT.to_string());
     }
     if command.trim() == "pwd" {
-        return Some(".".to_owned());
+        return Some(CURRENT.to_string());
     }
     let is_directory = ["dirname", "%/*", "dir ", "_directory", "path.module"];
     let is_it = of_script.iter().any(|it| command.contains(it))
