@@ -61,27 +61,7 @@ pub(crate) enum Command {
     ///
     /// Reads the whole repository around PATHS, works out what every environment in it would run,
     /// and reports findings that touch PATHS: what is wrong in an overlay may be caused by a base.
-    Check {
-        /// Files or directories whose findings count [default: .]
-        ///
-        /// What is hidden, ignored by git or excluded by the configuration is looked into when it
-        /// is named here.
-        paths: Vec<PathBuf>,
-        /// Exit with 1 also when there is no environment to check
-        #[arg(long)]
-        fail_on_empty: bool,
-        /// Leave out what is hidden, ignored or excluded also when it is named
-        #[arg(long)]
-        force_exclude: bool,
-        /// Only these rules: ids, categories or `pedantic`, with commas between them
-        ///
-        /// What cannot be read is reported all the same.
-        #[arg(long, value_name = "RULES", value_delimiter = ',', value_parser = RuleSelector::parse)]
-        select: Vec<RuleSelector>,
-        /// All but these rules
-        #[arg(long, value_name = "RULES", value_delimiter = ',', value_parser = RuleSelector::parse)]
-        ignore: Vec<RuleSelector>,
-    },
+    Check(CheckOptions),
     /// Show the effective settings of every environment, and where each comes from
     Show {
         /// Directories or files whose environments to show [default: .]
@@ -122,6 +102,64 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// What is checked, and what is said of it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CheckOptions {
+    /// Files or directories whose findings count, or `-` for manifests from standard input
+    /// [default: .]
+    ///
+    /// What is hidden, ignored by git or excluded by the configuration is looked into when it
+    /// is named here.
+    pub paths: Vec<PathBuf>,
+    /// Exit with 1 also when there is no environment to check
+    #[arg(long)]
+    pub fail_on_empty: bool,
+    /// Leave out what is hidden, ignored or excluded also when it is named
+    #[arg(long)]
+    pub force_exclude: bool,
+    /// Only these rules: ids, categories or `pedantic`, with commas between them
+    ///
+    /// What cannot be read is reported all the same.
+    #[arg(long, value_name = "RULES", value_delimiter = ',', value_parser = RuleSelector::parse)]
+    pub select: Vec<RuleSelector>,
+    /// All but these rules
+    #[arg(long, value_name = "RULES", value_delimiter = ',', value_parser = RuleSelector::parse)]
+    pub ignore: Vec<RuleSelector>,
+    /// Only findings of this environment: its name, a pattern, or its last directories; may be
+    /// given several times
+    #[arg(long, value_name = "NAME")]
+    pub environment: Vec<String>,
+    /// Show only what is at least this bad: error, warning or note
+    ///
+    /// What is not shown is counted, and fails all the same: see --fail-on.
+    #[arg(long, value_name = "SEVERITY", default_value = "note", value_parser = severity)]
+    pub min_severity: Severity,
+    /// Print which files are looked into, each with the reason, and check nothing
+    #[arg(long)]
+    pub list_files: bool,
+    #[command(flatten)]
+    pub known: KnownOptions,
+}
+
+/// Which findings are known already, and not reported.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options for old findings")]
+pub(crate) struct KnownOptions {
+    /// Only findings that this file does not list
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write all findings to the file of --baseline first
+    #[arg(
+        long,
+        requires = "baseline",
+        conflicts_with_all = ["select", "ignore", "environment", "since"]
+    )]
+    pub write_baseline: bool,
+    /// Only findings that the tree in DIR, such as a checkout of the base branch, does not have
+    #[arg(long, value_name = "DIR")]
+    pub since: Option<PathBuf>,
 }
 
 /// How a chart is rendered, as `helm template` has it.
@@ -371,6 +409,12 @@ where
     let name = matches.subcommand_name().unwrap_or_default();
     let outputs = outputs(name, global.format, global.output)
         .map_err(|message| definition.error(ErrorKind::InvalidValue, message))?;
+    if let Command::Check(CheckOptions { list_files: true, .. }) = command
+        && outputs.iter().any(|it| it.format != Format::Text)
+    {
+        let message = "--list-files writes text";
+        return Err(definition.error(ErrorKind::ArgumentConflict, message));
+    }
     let fail_on = match global.fail_on {
         // The step that uploads a SARIF file comes after this one and must still run.
         None if outputs.iter().all(|it| it.format == Format::Sarif) => None,
@@ -417,6 +461,10 @@ fn outputs(
         }
         (None, _) => Ok(asked),
     }
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::parse(text).ok_or_else(|| "it is none of error, warning, note".to_owned())
 }
 
 /// A version as people write it: `1.33`, `v1.33.2`.

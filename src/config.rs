@@ -14,6 +14,9 @@ use crate::{
 /// The file's name at the root of a repository.
 pub(crate) const FILE: &str = ".metrics-server-lint.yaml";
 
+/// The usual name of a file of known findings, which is none of the repository's own.
+pub(crate) const BASELINE: &str = ".metrics-server-lint-baseline.json";
+
 /// Files that somebody may take for the configuration, and that is not read from them: the name in
 /// another spelling, with another ending or in a directory where other tools look.
 pub(crate) fn mistaken(sources: &Sources) -> impl Iterator<Item = &str> {

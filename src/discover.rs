@@ -17,6 +17,7 @@ use ignore::{
 use indexmap::IndexMap;
 
 use crate::{
+    config,
     relevance::{is_script, relevance},
     source::{self, MAX_FILE, Relevance, Skip, Sources, Text},
 };
@@ -42,7 +43,8 @@ pub(crate) fn is_candidate(path: &str) -> bool {
 /// something may refer into them, but not looked into. So are other repositories inside of this one,
 /// which have a `.git` of their own: what they deploy is not this one's, but a submodule may hold
 /// what this one builds. Neither is so for what `named` names and what lies below that, paths
-/// relative to the root. Symbolic links are never followed out of the root.
+/// relative to the root. Symbolic links are never followed out of the root. What lies at the absolute
+/// paths `apart` is no part of the repository, and neither is what [`config::BASELINE`] names.
 ///
 /// # Errors
 /// When `root` cannot be read.
@@ -50,14 +52,15 @@ pub(crate) fn is_candidate(path: &str) -> bool {
 pub(crate) fn open(
     root: &Path,
     named: &[String],
+    apart: &[PathBuf],
     progress: &(dyn Fn() + Sync),
 ) -> io::Result<Sources> {
     let root = root.canonicalize()?;
     fs::read_dir(&root)?;
     let found = Mutex::new(Found::default());
-    let inner = Arc::new(Mutex::new(Vec::new()));
+    let aside = Arc::new(Mutex::new(Aside::default()));
     let excluded = read_patterns(&[".git", "info", "exclude"], &root);
-    walk((WalkBuilder::new(&root), excluded), &root, named, (&found, &inner), progress);
+    walk((WalkBuilder::new(&root), excluded, apart), &root, named, (&found, &aside), progress);
     let ignored = {
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         found.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -76,11 +79,12 @@ pub(crate) fn open(
         for other in others {
             builder.add(other);
         }
-        walk((builder, Gitignore::empty()), &root, named, (&found, &inner), progress);
+        walk((builder, Gitignore::empty(), apart), &root, named, (&found, &aside), progress);
     }
     let Found { mut files, mut links } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut repositories: Vec<_> = inner.iter().filter_map(|it| relative(&root, it)).collect();
+    let aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut repositories: Vec<_> =
+        aside.repositories.iter().filter_map(|it| relative(&root, it)).collect();
     repositories.retain(|dir| !named.iter().any(|it| source::is_within(it, dir)));
     repositories.sort();
     let is_inside = |path: &str| repositories.iter().any(|it| source::is_within(path, it));
@@ -91,18 +95,20 @@ pub(crate) fn open(
     let links: IndexMap<String, String> = links.into_iter().collect();
     let mut sources = Sources::new(files, links, Box::new(move |path| read(&root, path)));
     sources.repositories = repositories;
+    sources.left_out.clone_from(&aside.ignored);
     Ok(sources)
 }
 
-/// Walks as `builder` says where to start, without what is `excluded`, and finds the repositories inside of this one.
+/// Walks as `builder` says where to start, without what is `excluded` or lies `apart`, and finds the
+/// repositories inside of this one.
 fn walk(
-    (mut builder, excluded): (WalkBuilder, Gitignore),
+    (mut builder, excluded, apart): (WalkBuilder, Gitignore, &[PathBuf]),
     root: &Path,
     named: &[String],
-    (found, inner): (&Mutex<Found>, &Arc<Mutex<Vec<PathBuf>>>),
+    (found, aside): (&Mutex<Found>, &Arc<Mutex<Aside>>),
     progress: &(dyn Fn() + Sync),
 ) {
-    let (inner, top) = (Arc::clone(inner), root.to_owned());
+    let (aside, top, apart) = (Arc::clone(aside), root.to_owned(), apart.to_owned());
     let patterns = Patterns {
         excluded,
         by_dir: Mutex::default(),
@@ -114,12 +120,23 @@ fn walk(
         .standard_filters(false)
         .threads(std::thread::available_parallelism().map_or(2, usize::from).min(8))
         .filter_entry(move |entry| {
+            let is_apart =
+                entry.file_name() == config::BASELINE || apart.iter().any(|it| it == entry.path());
+            if is_apart {
+                return false;
+            }
             let is_git = entry.file_name() == ".git";
             if let Some(dir) = entry.path().parent().filter(|dir| is_git && *dir != top) {
-                let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
-                inner.push(dir.to_owned());
+                let mut aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
+                aside.repositories.push(dir.to_owned());
             }
-            !is_git && !patterns.leave_out(entry)
+            let is_left_out = !is_git && patterns.leave_out(entry);
+            if let Some(mut path) = relative(&top, entry.path()).filter(|_| is_left_out) {
+                path += if entry.file_type().is_some_and(|it| it.is_dir()) { "/" } else { "" };
+                let mut aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
+                aside.ignored.push(path);
+            }
+            !is_git && !is_left_out
         });
     builder.build_parallel().run(|| {
         let mut worker = Worker { root, named, found, own: Found::default(), buffer: Vec::new() };
@@ -257,6 +274,15 @@ struct Found {
     links: Vec<Link>,
 }
 
+/// What a walk does not go into.
+#[derive(Default)]
+struct Aside {
+    /// The directories of other repositories.
+    repositories: Vec<PathBuf>,
+    /// What git ignores.
+    ignored: Vec<String>,
+}
+
 /// A file's path, how it can matter, and its text if that was read.
 type Listed = (String, Relevance, Option<Text>);
 
@@ -337,7 +363,7 @@ const PIPELINES: [&str; 6] =
     [".github", ".circleci", ".gitlab", ".buildkite", ".woodpecker", ".azure-pipelines"];
 
 /// Whether a path leads through a hidden directory other than [`PIPELINES`].
-fn is_hidden(path: &str) -> bool {
+pub(crate) fn is_hidden(path: &str) -> bool {
     source::parent(path).split('/').any(|it| it.starts_with('.') && !PIPELINES.contains(&it))
 }
 
@@ -406,6 +432,19 @@ fn read(root: &Path, path: &str) -> Result<Vec<u8>, Skip> {
     read_into(&file, &mut buffer).map(|()| buffer)
 }
 
+impl Sources {
+    /// The only file of a repository.
+    pub(crate) fn of_one(path: &str, text: Text) -> Self {
+        let relevance = match &text {
+            Text::Utf8(text) => relevance(path, text.as_bytes()),
+            Text::Skipped(_) => Relevance::Subject,
+        };
+        let missing = Skip::Unreadable(io::ErrorKind::NotFound);
+        let files = vec![(path.to_owned(), relevance, Some(text))];
+        Self::new(files, IndexMap::new(), Box::new(move |_| Err(missing)))
+    }
+}
+
 #[cfg(test)]
 impl Sources {
     /// Files that exist only in memory: examples in rule pages, tests.
@@ -470,7 +509,7 @@ mod tests {
             ",
         );
         let paths = |named: &str| {
-            let sources = open(dir.path(), &[named.to_owned()], &|| {}).unwrap();
+            let sources = open(dir.path(), &[named.to_owned()], &[], &|| {}).unwrap();
             sources.iter().filter(|(_, it)| it.path.ends_with("secret.yaml")).count()
         };
         assert_eq!(paths("a"), 0);
@@ -483,7 +522,7 @@ mod tests {
         let (sender, receiver) = std::sync::mpsc::channel();
         let dir = dir.to_owned();
         std::thread::spawn(move || {
-            let sources = open(&dir, &[], &|| {}).unwrap();
+            let sources = open(&dir, &[], &[], &|| {}).unwrap();
             sender.send(sources.iter().map(|(_, it)| it.path.clone()).collect())
         });
         receiver.recv_timeout(std::time::Duration::from_mins(1)).ok()
@@ -564,7 +603,7 @@ mod tests {
             ",
         );
         let paths = || -> Vec<String> {
-            let sources = open(dir.path(), &[], &|| {}).unwrap();
+            let sources = open(dir.path(), &[], &[], &|| {}).unwrap();
             sources.iter().map(|(_, it)| it.path.clone()).collect()
         };
         assert_eq!(paths(), [".gitignore"]);
@@ -607,7 +646,7 @@ mod tests {
         for (link, target) in [("in.yaml", "b.yaml"), ("out", "/etc"), ("loop", "loop")] {
             std::os::unix::fs::symlink(target, dir.path().join(link)).unwrap();
         }
-        let sources = open(dir.path(), &[], &|| {}).unwrap();
+        let sources = open(dir.path(), &[], &[], &|| {}).unwrap();
         let listed: Vec<_> =
             sources.iter().map(|(_, it)| (it.path.as_str(), it.relevance)).collect();
         assert_eq!(
@@ -626,14 +665,14 @@ mod tests {
         let text = |path| sources.find(path).map(|file| sources.load(file).clone());
         assert_eq!(sources.repositories, ["inner"]);
         assert_eq!(text("inner/deep/a.yaml"), Some(Text::Utf8("metrics-server\n".into())));
-        let named = open(dir.path(), &["inner/deep".to_owned()], &|| {}).unwrap();
+        let named = open(dir.path(), &["inner/deep".to_owned()], &[], &|| {}).unwrap();
         assert!(named.repositories.is_empty());
         assert_eq!(text("c.yaml"), Some(Text::Utf8("nothing\n".into())));
         assert_eq!(text("d.yaml"), Some(Text::Skipped(Skip::Nul)));
         assert_eq!(text("out/passwd"), None);
         assert_eq!(text("ignored/a.yaml"), None);
         let named = ["ignored/a.yaml", ".hidden"].map(str::to_owned);
-        let sources = open(dir.path(), &named, &|| {}).unwrap();
+        let sources = open(dir.path(), &named, &[], &|| {}).unwrap();
         for path in ["ignored/a.yaml", ".hidden/a.yaml"] {
             let file = sources.find(path).map(|it| sources[it].relevance);
             assert_eq!(file, Some(Relevance::Subject), "{path}");

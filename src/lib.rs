@@ -10,6 +10,7 @@ mod run;
 mod pipeline;
 mod report;
 
+mod baseline;
 mod selection;
 mod settle;
 mod suppress;

@@ -2,6 +2,7 @@
 
 mod excerpt;
 mod explain;
+mod files;
 mod fingerprint;
 mod json;
 mod render;
@@ -12,6 +13,7 @@ mod terminal;
 mod text;
 
 pub(crate) use explain::{explain, rules, rules_json};
+pub(crate) use files::files;
 pub(crate) use json::json;
 pub(crate) use render::{render_json, render_yaml};
 pub(crate) use sarif::{failure as sarif_failure, sarif};
@@ -23,6 +25,7 @@ use std::fmt::Write as _;
 
 use crate::{
     finding::Finding,
+    settle::Counts,
     source::{Position, Sources, Span},
 };
 
@@ -39,6 +42,12 @@ pub(crate) struct Report<'a> {
     pub suppressed: usize,
     /// How many more there are with `--pedantic`.
     pub pedantic: usize,
+    /// How many more there are with a lower `--min-severity`.
+    pub less_severe: Counts,
+    /// How many more there are that the file of `--baseline` lists, if there is one.
+    pub baseline: Option<usize>,
+    /// How many more there are that the tree of `--since` has too, if there is one.
+    pub since: Option<usize>,
 }
 
 /// A place as people and machines are told it.
@@ -56,7 +65,21 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Report<'_> {
+impl<'a> Report<'a> {
+    /// That nothing was found in these files.
+    pub(crate) fn of(sources: &'a Sources) -> Self {
+        Self {
+            sources,
+            findings: Vec::new(),
+            environments: Vec::new(),
+            suppressed: 0,
+            pedantic: 0,
+            less_severe: Counts::default(),
+            baseline: None,
+            since: None,
+        }
+    }
+
     /// `in 2 of 5 environments: prod-eu, prod-us`; `None` when there is nothing to tell apart.
     fn environments_of(&self, finding: &Finding) -> Option<String> {
         let path = finding.primary().map(|it| &self.sources[it.span.file].path);

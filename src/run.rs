@@ -100,9 +100,7 @@ struct Run<'a, 'b> {
 impl Run<'_, '_> {
     fn command(&mut self) -> CommandResult {
         match &self.options.command {
-            Command::Check { paths, fail_on_empty, force_exclude, .. } => {
-                self.check(paths, *fail_on_empty, *force_exclude)
-            }
+            Command::Check(check) => self.check(check),
             Command::Show { paths } => self.show(paths),
             Command::Render { path, environment, load_restrictor, origins, chart } => {
                 let unrestricted = *load_restrictor == LoadRestrictor::None;
@@ -185,8 +183,7 @@ impl Run<'_, '_> {
 
     /// Says on the side what stands in files.
     fn tell(&mut self, sources: &Sources, findings: Vec<Finding>) {
-        let report =
-            Report { sources, findings, environments: Vec::new(), suppressed: 0, pedantic: 0 };
+        let report = Report { findings, ..Report::of(sources) };
         let look = self.streams.err_screen.look(self.options.color);
         self.say(&report::text(&report, look, self.options.detail, None));
     }

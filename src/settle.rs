@@ -9,6 +9,7 @@ use std::{
 use indexmap::IndexMap;
 
 use crate::{
+    baseline::Baseline,
     config::{Config, EnvironmentConfig, Level},
     finding::{Finding, Findings, Severity},
     nearest::nearest,
@@ -18,7 +19,7 @@ use crate::{
     scalar::Dialect,
     selection::Selection,
     source::{self, Sources, Span},
-    suppress,
+    suppress::{self, Applied},
     tree::Node,
 };
 
@@ -31,6 +32,10 @@ pub(crate) struct Settled {
     pub suppressed: usize,
     /// How many more there are for those who ask for pedantic ones.
     pub pedantic: usize,
+    /// How many more there are that are less bad than what is to be shown.
+    pub less_severe: Counts,
+    /// How many more there are that each of the baselines knows.
+    pub known: Vec<usize>,
 }
 
 /// Which findings the user wants to see.
@@ -40,6 +45,10 @@ pub(crate) struct Scope {
     pub paths: Vec<String>,
     /// Those of these rules.
     pub rules: Selection,
+    /// Those of these environments, unless all.
+    pub environments: Option<BTreeSet<String>>,
+    /// Those that are this bad.
+    pub least: Severity,
 }
 
 impl Scope {
@@ -50,7 +59,33 @@ impl Scope {
 
     /// Every rule's, at these paths.
     pub(crate) fn of(paths: Vec<String>) -> Self {
-        Self { paths, rules: Selection::default() }
+        let (rules, environments, least) = (Selection::default(), None, Severity::Note);
+        Self { paths, rules, environments, least }
+    }
+
+    /// Whether it is everything.
+    pub(crate) fn is_all(&self) -> bool {
+        let Self { paths, rules, environments, .. } = self;
+        let all_rules = rules.select.is_empty() && rules.ignore.is_empty();
+        paths.iter().any(String::is_empty) && all_rules && environments.is_none()
+    }
+
+    /// Whether somebody who is shown this is shown `finding` too.
+    pub(crate) fn shows(&self, config: &Config, finding: &Finding) -> bool {
+        config.pedantic || !finding.pedantic || self.rules.asks_for(finding)
+    }
+
+    /// Whether it is of these rules and environments.
+    fn is_about(&self, finding: &Finding) -> bool {
+        let names = &finding.environments;
+        let environments = self.environments.as_ref();
+        self.rules.has(finding) && environments.is_none_or(|it| !it.is_disjoint(names))
+    }
+
+    /// Whether one of the same touches these paths.
+    fn touches(&self, sources: &Sources, same: &[Finding]) -> bool {
+        let mut labels = same.iter().flat_map(|it| &it.labels);
+        labels.any(|it| self.covers(&sources[it.span.file].path))
     }
 
     /// Whether `path` is one of these files or lies in one of these directories.
@@ -60,6 +95,7 @@ impl Scope {
 }
 
 /// Suppresses, sets severities, leaves out, merges over environments, and sorts.
+#[cfg(test)]
 pub(crate) fn settle(
     sources: &Sources,
     config: &Config,
@@ -67,21 +103,69 @@ pub(crate) fn settle(
     findings: Vec<Finding>,
     scope: &Scope,
 ) -> Settled {
+    let judged = judge(sources, config, environments, findings);
+    select(sources, config, environments, judged, scope, &mut [])
+}
+
+/// What a person does not mean to be there, each in its environment, with the severity that it is given.
+pub(crate) fn judge(
+    sources: &Sources,
+    config: &Config,
+    environments: &[Environment],
+    findings: Vec<Finding>,
+) -> Applied {
     let applied = suppress::apply(sources, findings);
     let levels = Levels::new(config, environments);
-    let in_scope = |same: &Vec<Finding>| {
-        let mut labels = same.iter().flat_map(|it| &it.labels);
-        labels.any(|it| scope.covers(&sources[it.span.file].path))
-    };
     let configured = |it: Finding| {
         let path = &sources[it.primary()?.span.file].path;
         if config.is_excluded(path) { None } else { levels.apply(it, path) }
     };
     let mut kept: Vec<_> = applied.kept.into_iter().filter_map(configured).collect();
     outrank(&mut kept, &applied.suppressed);
-    let kept = kept.into_iter().filter(|it| scope.rules.has(it));
-    let is_shown = |it: &Finding| config.pedantic || !it.pedantic || scope.rules.asks_for(it);
+    Applied { kept, ..applied }
+}
+
+/// Of what was judged, what the user wants to see, each thing once: what none of `known` knows.
+pub(crate) fn select(
+    sources: &Sources,
+    config: &Config,
+    environments: &[Environment],
+    judged: Applied,
+    scope: &Scope,
+    known: &mut [Baseline],
+) -> Settled {
+    let mut kept = judged.kept;
+    let parted = known.iter_mut().map(|it| {
+        let names = environments.iter().map(|it| &*it.name);
+        let (new, known) = it.part(sources, names, std::mem::take(&mut kept));
+        kept = new;
+        merged(sources, config, known, scope).0.len()
+    });
+    let parted = parted.collect();
+    let (mut findings, pedantic) = merged(sources, config, kept, scope);
+    let less_severe = findings.extract_if(.., |it| it.severity < scope.least);
+    let less_severe = Counts::of(&less_severe.collect::<Vec<_>>());
+    findings.sort_by_cached_key(|it| order(sources, it));
+    for finding in findings.iter_mut().filter(|it| it.rule == ProblemKind::BuildFails.rule()) {
+        finding.subject = place(sources, finding);
+    }
+    let suppressed = judged.suppressed.into_iter().filter(|it| scope.is_about(it));
+    let in_scope = |same: &Vec<Finding>| scope.touches(sources, same);
+    let suppressed = groups(suppressed).filter(in_scope).count();
+    Settled { findings, suppressed, pedantic, less_severe, known: parted }
+}
+
+/// What is to be shown of `kept`, each thing once, and how many more nobody has to mend.
+fn merged(
+    sources: &Sources,
+    config: &Config,
+    kept: Vec<Finding>,
+    scope: &Scope,
+) -> (Vec<Finding>, usize) {
+    let kept = kept.into_iter().filter(|it| scope.is_about(it));
+    let is_shown = |it: &Finding| scope.shows(config, it);
     let merged = |same| merge(same, is_shown);
+    let in_scope = |same: &Vec<Finding>| scope.touches(sources, same);
     let merged_over_environments = groups(kept).filter(in_scope).filter_map(merged);
     let at_one_place = alike(merged_over_environments).filter_map(merged);
     let versions = |same: Vec<Finding>| {
@@ -93,13 +177,7 @@ pub(crate) fn settle(
     let found = findings.len();
     findings.retain(is_shown);
     let pedantic = found - findings.len();
-    findings.sort_by_cached_key(|it| order(sources, it));
-    for finding in findings.iter_mut().filter(|it| it.rule == ProblemKind::BuildFails.rule()) {
-        finding.subject = place(sources, finding);
-    }
-    let suppressed = applied.suppressed.into_iter().filter(|it| scope.rules.has(it));
-    let suppressed = groups(suppressed).filter(in_scope).count();
-    Settled { findings, suppressed, pedantic }
+    (findings, pedantic)
 }
 
 /// Takes out what says less than another finding of the same environment at the same place, be that
@@ -351,6 +429,19 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Whether there is one that is at least so bad.
+    pub(crate) fn has(self, least: Severity) -> bool {
+        let Self { errors, warnings, notes } = self;
+        let all =
+            [(errors, Severity::Error), (warnings, Severity::Warning), (notes, Severity::Note)];
+        all.iter().any(|(count, severity)| *count > 0 && *severity >= least)
+    }
+
+    /// How many there are.
+    pub(crate) fn sum(self) -> usize {
+        self.errors + self.warnings + self.notes
+    }
+
     /// The counts of `findings`.
     pub(crate) fn of(findings: &[Finding]) -> Self {
         let mut counts = Self::default();

@@ -22,6 +22,8 @@ pub(crate) struct Sources {
     suffixes: Vec<&'static str>,
     /// The directories of other repositories inside of this one, in order.
     pub repositories: Vec<String>,
+    /// What git ignores, as far as the walk saw it; directories end in `/`.
+    pub left_out: Vec<String>,
     load: Box<Load>,
     ignored: OnceLock<Gitignore>,
     directories: OnceLock<BTreeSet<String>>,
@@ -104,6 +106,9 @@ impl fmt::Display for Skip {
 /// Files larger than this are not read; no configuration is.
 pub(crate) const MAX_FILE: u64 = 8 * 1024 * 1024;
 
+/// What people are shown as the path of what is read from standard input, which is YAML.
+pub(crate) const STDIN: &str = "<stdin>";
+
 /// How a file can matter, judged by its bytes before any parsing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Relevance {
@@ -166,8 +171,9 @@ impl Sources {
             .into_iter()
             .map(|(path, relevance, text)| Source::new(path, relevance, text))
             .collect();
-        let (repositories, ignored, directories) = (Vec::new(), OnceLock::new(), OnceLock::new());
-        Self { files, links, suffixes, repositories, load, ignored, directories }
+        let (repositories, left_out) = (Vec::new(), Vec::new());
+        let (ignored, directories) = (OnceLock::new(), OnceLock::new());
+        Self { files, links, suffixes, repositories, left_out, load, ignored, directories }
     }
 
     /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what
@@ -556,7 +562,9 @@ pub(crate) fn is_prose(path: &str) -> bool {
 
 /// Whether a file of that name is YAML.
 pub(crate) fn is_yaml(path: &str) -> bool {
-    file_name(path) == "Kustomization" || matches!(extension(path), "yaml" | "yml" | "json")
+    matches!(extension(path), "yaml" | "yml" | "json")
+        || file_name(path) == "Kustomization"
+        || path == STDIN
 }
 
 /// What the file at `path` makes, if it is a template of YAML called so with this suffix.

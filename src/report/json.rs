@@ -17,14 +17,17 @@ pub(crate) fn json(report: &Report<'_>) -> String {
         "version": 1,
         "findings": findings.collect::<Json>(),
         "environments": report.environments,
-        "summary": {
+        "summary": object([json!({
             "errors": errors,
             "warnings": warnings,
             "notes": notes,
             "suppressed": report.suppressed,
             "pedantic": report.pedantic,
+            "less_severe": report.less_severe.sum(),
+            "baseline": report.baseline,
+            "since": report.since,
             "files": report.sources.iter().count(),
-        },
+        })]),
     }))
 }
 

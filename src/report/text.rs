@@ -251,6 +251,7 @@ pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions, elapsed: Durat
         .map(|(number, name, severity)| look.paint(color(severity), &count(number, name)))
         .collect();
     let found = match &*parts {
+        [] if report.baseline.or(report.since).is_some() => look.paint("32", "nothing new"),
         [] => look.paint("32", "nothing found"),
         [one] => one.clone(),
         [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
@@ -263,6 +264,8 @@ pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions, elapsed: Durat
     if report.suppressed > 0 {
         details.push(format!("{} suppressed", report.suppressed));
     }
+    details.extend(report.baseline.filter(|it| *it > 0).map(|it| format!("{it} in the baseline")));
+    details.extend(report.since.filter(|it| *it > 0).map(|it| format!("{it} before")));
     details.push(format!("{:.2} s", elapsed.as_secs_f64()));
     let details = details.join(", ");
     let hidden = match report.pedantic {
@@ -270,8 +273,12 @@ pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions, elapsed: Durat
         1 => "; 1 note not shown, --pedantic shows it".to_owned(),
         number => format!("; {number} notes not shown, --pedantic shows them"),
     };
+    let less_severe = match report.less_severe.sum() {
+        0 => String::new(),
+        number => format!("; {number} less severe not shown, see --min-severity"),
+    };
     if parts.is_empty() && report.environments.is_empty() {
-        return format!("found {environments} ({details}){hidden}\n");
+        return format!("found {environments} ({details}){less_severe}{hidden}\n");
     }
-    format!("{found} in {environments} ({details}){hidden}\n")
+    format!("{found} in {environments} ({details}){less_severe}{hidden}\n")
 }

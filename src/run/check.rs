@@ -1,61 +1,92 @@
 //! `check`: what is wrong, at the line to edit.
 
-use std::path::PathBuf;
+use std::{fs, path::Path};
 
 use super::{
-    CommandResult, Run,
-    open::{Opened, open},
+    CommandResult, Failure, Run,
+    open::{Opened, chosen, open, open_stdin, open_tree, real},
 };
 use crate::{
-    cli::{Format, Verbosity},
+    baseline::Baseline,
+    cli::{CheckOptions, Format, KnownOptions, Options, Verbosity},
+    config::Config,
     discover,
     finding::Finding,
     model::{self, Cluster},
-    pipeline::{self, analyze, is_ours},
-    report::{self, Report},
+    pipeline::{self, analyze, is_ours, survey},
+    report::{self, Progress, Report},
     resolve::environment::Environment,
     rules,
     settle::{self, Scope},
-    source::{Relevance, Sources},
+    source::{Relevance, Sources, Text},
 };
 
 impl Run<'_, '_> {
-    pub(super) fn check(
-        &mut self,
-        paths: &[PathBuf],
-        fail_on_empty: bool,
-        force_exclude: bool,
-    ) -> CommandResult {
+    pub(super) fn check(&mut self, check: &CheckOptions) -> CommandResult {
         let options = self.options;
         let progress = self.progress();
-        let Opened { sources, config, scope } = open(options, paths, &progress)?;
+        let KnownOptions { baseline: file, write_baseline, since } = &check.known;
+        let (file, since) = (file.as_deref(), since.as_deref());
+        let (read, written) = if *write_baseline { (None, file) } else { (file, None) };
+        let Opened { root, sources, config, mut scope } = open_for(check, options, &progress)?;
+        let mut known: Vec<Baseline> =
+            read.map(read_baseline).into_iter().collect::<Result<_, _>>()?;
         progress.stage("resolving the environments");
-        let (environments, clusters) = analyze(&sources, &config);
+        // Whoever names environments may name one in which nothing is found.
+        let resolve = if check.environment.is_empty() { analyze } else { survey };
+        let (environments, clusters) = resolve(&sources, &config);
+        if check.list_files {
+            drop(progress);
+            return self.write(|_, _| report::files(&sources, &config, &scope).into());
+        }
+        if !check.environment.is_empty() {
+            let ours = environments.iter().zip(&clusters).filter(|(it, of)| is_ours(it, of));
+            let names = ours.map(|(environment, _)| &*environment.name);
+            scope.environments = Some(chosen(&check.environment, names)?);
+        }
         progress.stage("checking");
-        let mut findings = pipeline::check(&clusters);
-        findings.extend(rules::problems(&model::unjudged(&sources, &clusters), None));
-        findings.extend(settle::unmatched(&sources, &config, &environments));
-        let settled = settle::settle(&sources, &config, &environments, findings, &scope);
+        let mut findings = found(&sources, &clusters);
+        if !is_stdin(check) {
+            findings.extend(settle::unmatched(&sources, &config, &environments));
+        }
+        let judged = settle::judge(&sources, &config, &environments, findings);
+        if let Some(file) = written {
+            let shown = judged.kept.iter().filter(|it| scope.shows(&config, it));
+            let shown: Vec<Finding> = shown.cloned().collect();
+            known.push(Baseline::of(&sources, names(&environments), &shown));
+            fs::write(file, known[0].to_json()).map_err(|error| {
+                Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
+            })?;
+        }
+        if let Some(dir) = since {
+            let (sources, config) = open_tree(options, dir, &root, &progress)?;
+            known.push(all_of(&sources, &config));
+        }
+        let settled = settle::select(&sources, &config, &environments, judged, &scope, &mut known);
         let elapsed = progress.finish();
+        let mut counts = settled.known.iter().copied();
         // One that only scales workloads counts where something is found in it.
-        let counts = |(environment, cluster): &(&Environment, &Cluster)| {
+        let is_counted = |(environment, cluster): &(&Environment, &Cluster)| {
             let mut found = settled.findings.iter();
+            let is_chosen = |it: &Environment| {
+                scope.environments.as_ref().is_none_or(|chosen| chosen.contains(&it.name))
+            };
             is_ours(environment, cluster)
+                && is_chosen(environment)
                 && (!cluster.only_scales()
                     || cluster.autoscalers.is_empty()
                     || found.any(|it| it.environments.contains(&environment.name)))
         };
+        let counted = environments.iter().zip(&clusters).filter(is_counted);
         let report = Report {
-            sources: &sources,
-            environments: environments
-                .iter()
-                .zip(&clusters)
-                .filter(counts)
-                .map(|(environment, _)| environment.name.clone())
-                .collect(),
+            environments: counted.map(|(environment, _)| environment.name.clone()).collect(),
             findings: settled.findings,
             suppressed: settled.suppressed,
             pedantic: settled.pedantic,
+            less_severe: settled.less_severe,
+            baseline: file.and_then(|_| counts.next()),
+            since: since.and_then(|_| counts.next()),
+            ..Report::of(&sources)
         };
         let is_empty = report.environments.is_empty();
         self.write(|format, look| match format {
@@ -71,21 +102,127 @@ impl Run<'_, '_> {
             let look = self.streams.err_screen.look(options.color);
             self.say(&report::summary(&report, look, elapsed));
         }
+        if let (Some(file), Some(baseline)) = (file, known.first()) {
+            self.tell_baseline(file, baseline, scope.is_all());
+        }
         self.tell_mistaken(report.sources);
-        let mut unread = false;
-        for path in not_looked_into(report.sources, &scope) {
+        if self.tell_unread(&sources, &scope) && !check.force_exclude {
+            return Ok(2);
+        }
+        let fails = options.fail_on.is_some_and(|least| {
+            report.less_severe.has(least) || report.findings.iter().any(|it| it.severity >= least)
+        });
+        Ok(u8::from(fails || is_empty && check.fail_on_empty))
+    }
+
+    /// Says which files are named and not looked into; whether there are any. Who names files one by one
+    /// is told; a hook names all that changed.
+    fn tell_unread(&mut self, sources: &Sources, scope: &Scope) -> bool {
+        let mut any = false;
+        for path in not_looked_into(sources, scope) {
             self.say(&format!(
                 "`{path}` is not looked into: nothing says what kind of file it is\n"
             ));
-            // Who names files one by one is told; a hook names all that changed.
-            unread = !force_exclude;
+            any = true;
         }
-        if unread {
-            return Ok(2);
-        }
-        let fails = |it: &Finding| options.fail_on.is_some_and(|least| it.severity >= least);
-        Ok(u8::from(report.findings.iter().any(fails) || is_empty && fail_on_empty))
+        any
     }
+
+    /// Says which entries of the baseline in `file` are of nothing that is there; `left` holds those that
+    /// were not met, and `is_all` says whether all of them could have been.
+    fn tell_baseline(&mut self, file: &Path, left: &Baseline, is_all: bool) {
+        if self.options.detail == Verbosity::Quiet {
+            return;
+        }
+        let (gone, unknown): (Vec<_>, Vec<_>) =
+            left.entries().into_iter().partition(|it| rules::find(&it.identity.rule).is_some());
+        let file = file.display();
+        let mut rules: Vec<_> =
+            unknown.iter().map(|it| format!("`{}`", it.identity.rule)).collect();
+        rules.dedup();
+        if !rules.is_empty() {
+            let rules = rules.join(", ");
+            self.say(&format!(
+                "note: `{file}` lists findings of rules that there are not: {rules}\n"
+            ));
+        }
+        if gone.is_empty() || !is_all {
+            return;
+        }
+        let count = match gone.len() {
+            1 => "1 finding of it is".to_owned(),
+            count => format!("{count} findings of it are"),
+        };
+        self.say(&format!("note: `{file}`: {count} gone, renew it with --write-baseline\n"));
+        if self.options.detail == Verbosity::Verbose {
+            let lines = gone.iter().map(|it| format!("  gone: {it}\n"));
+            self.say(&lines.collect::<String>());
+        }
+    }
+}
+
+fn is_stdin(check: &CheckOptions) -> bool {
+    check.paths.iter().any(|it| it.as_os_str() == "-")
+}
+
+/// What `check` reads.
+///
+/// # Errors
+/// What cannot be read, and options that do not go together.
+fn open_for(
+    check: &CheckOptions,
+    options: &Options,
+    progress: &Progress,
+) -> Result<Opened, Failure> {
+    let refused = |why: &str| Err(Failure::Plain(why.to_owned()));
+    if is_stdin(check) {
+        if check.paths.len() > 1 || check.known.since.is_some() || check.list_files {
+            return refused("`-`, standard input, stands alone: no paths, --since or --list-files");
+        }
+        return open_stdin(options);
+    }
+    let opened = open(options, &check.paths, progress)?;
+    if check.known.write_baseline && !opened.scope.is_all() {
+        return refused("a baseline is of the whole repository: leave out the paths");
+    }
+    Ok(opened)
+}
+
+/// What the rules say of the clusters, and what was met on the way there.
+fn found(sources: &Sources, clusters: &[Cluster]) -> Vec<Finding> {
+    let mut findings = pipeline::check(clusters);
+    findings.extend(rules::problems(&model::unjudged(sources, clusters), None));
+    findings
+}
+
+/// Everything that is found in another tree.
+fn all_of(sources: &Sources, config: &Config) -> Baseline {
+    let (environments, clusters) = survey(sources, config);
+    let mut findings = found(sources, &clusters);
+    findings.extend(settle::unmatched(sources, config, &environments));
+    let judged = settle::judge(sources, config, &environments, findings);
+    Baseline::of(sources, names(&environments), &judged.kept)
+}
+
+fn names(environments: &[Environment]) -> impl Iterator<Item = &str> {
+    environments.iter().map(|it| &*it.name)
+}
+
+/// The findings that the file lists.
+fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
+    let shown = file.display().to_string();
+    let text = real(file).and_then(|it| {
+        fs::read(it).map_err(|error| Failure::Plain(format!("cannot read `{shown}`: {error}")))
+    });
+    let text = text.map_err(|failure| match failure {
+        Failure::Plain(message) => {
+            Failure::Plain(format!("{message}; --write-baseline creates a baseline"))
+        }
+        found @ Failure::Found(..) => found,
+    })?;
+    let sources = Sources::of_one(&shown, Text::of(text));
+    let Some(file) = sources.find(&shown) else { return Ok(Baseline::default()) };
+    Baseline::parse(&sources, file).map_err(|found| Failure::Found(Box::new(sources), found))
 }
 
 /// The files that the user names and that nobody looked into: there is no telling what they are.

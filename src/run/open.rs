@@ -1,9 +1,13 @@
 //! From paths on the command line to the repository that they are of.
 
 use std::{
+    collections::BTreeSet,
     fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
+
+use globset::Glob;
 
 use super::Failure;
 use crate::{
@@ -14,11 +18,12 @@ use crate::{
     rules,
     selection::Selection,
     settle::Scope,
-    source::{Sources, Text},
+    source::{MAX_FILE, STDIN, Skip, Sources, Text},
 };
 
 /// The repository, its configuration, and which part of it the user is interested in.
 pub(super) struct Opened {
+    pub(super) root: PathBuf,
     pub(super) sources: Sources,
     pub(super) config: Config,
     pub(super) scope: Scope,
@@ -52,26 +57,18 @@ pub(super) fn open(
     if let Some(path) = scope.paths.iter().find(is_gits) {
         return Err(Failure::Plain(format!("`{path}` is git's own, and is not read")));
     }
-    let mut skip = false;
-    if let Command::Check { force_exclude, select, ignore, .. } = &options.command {
-        skip = *force_exclude;
-        scope.rules = Selection { select: select.clone(), ignore: ignore.clone() };
+    let (mut skip, mut apart) = (false, Vec::new());
+    if let Command::Check(check) = &options.command {
+        skip = check.force_exclude;
+        scope.least = check.min_severity;
+        scope.rules = Selection { select: check.select.clone(), ignore: check.ignore.clone() };
+        apart.extend(check.known.since.as_deref().map(real).transpose()?);
+        apart.extend(check.known.baseline.as_deref().and_then(|it| real(it).ok()));
     }
     let named = if skip { &[][..] } else { &scope.paths };
-    let mut sources = discover::open(&root, named, &|| progress.file())
+    let sources = discover::open(&root, named, &apart, &|| progress.file())
         .map_err(|error| Failure::Plain(format!("cannot read `{}`: {error}", root.display())))?;
-    let file = match &options.config {
-        None => sources.find(config::FILE),
-        Some(path) => {
-            let shown = add_file(&mut sources, &root, path)?;
-            sources.find(&shown)
-        }
-    };
-    let mut config = match file.map(|file| config::parse(&sources, file, &rules::names())) {
-        None => Config::default(),
-        Some(Ok(config)) => config,
-        Some(Err(findings)) => return Err(Failure::Found(Box::new(sources), findings)),
-    };
+    let (sources, mut config) = configured(sources, &root, options.config.as_deref())?;
     // What somebody names, and would see nothing of, is looked into.
     let is_excluded = |path: &&String| {
         let mut files = sources.below(path).map(|it| &sources[it].path);
@@ -80,7 +77,127 @@ pub(super) fn open(
     config.included = named.iter().filter(is_excluded).cloned().collect();
     config.named = named.to_vec();
     config.pedantic |= options.pedantic;
-    Ok(Opened { sources, config, scope })
+    Ok(Opened { root, sources, config, scope })
+}
+
+/// What standard input holds as the only file, with the configuration of the repository around.
+///
+/// # Errors
+/// That it cannot be read, and what is wrong with the configuration.
+pub(super) fn open_stdin(options: &Options) -> Result<Opened, Failure> {
+    let mut bytes = Vec::new();
+    io::stdin()
+        .lock()
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::Plain(format!("cannot read standard input: {error}")))?;
+    let text = match u64::try_from(bytes.len()) {
+        Ok(length) if length <= MAX_FILE => Text::of(bytes),
+        _ => Text::Skipped(Skip::TooLarge),
+    };
+    let root = match &options.root {
+        Some(root) => real(root)?,
+        None => root_of(&real(Path::new("."))?),
+    };
+    let file = root.join(config::FILE);
+    let config = options.config.clone().or_else(|| file.exists().then_some(file));
+    let sources = Sources::of_one(STDIN, text);
+    let (sources, mut config) = configured(sources, &root, config.as_deref())?;
+    config.pedantic |= options.pedantic;
+    let mut scope = Scope::all();
+    if let Command::Check(check) = &options.command {
+        scope.least = check.min_severity;
+        scope.rules = Selection { select: check.select.clone(), ignore: check.ignore.clone() };
+    }
+    Ok(Opened { root, sources, config, scope })
+}
+
+/// The tree in `dir`, in which another version of the repository at `root` lies, with its own
+/// configuration unless one is named.
+///
+/// # Errors
+/// That there is no such tree, and what is wrong with its configuration.
+pub(super) fn open_tree(
+    options: &Options,
+    dir: &Path,
+    root: &Path,
+    progress: &Progress,
+) -> Result<(Sources, Config), Failure> {
+    let real = real(dir)?;
+    let wrong = |what| Failure::Plain(format!("`{}` {what}", dir.display()));
+    if !real.is_dir() {
+        return Err(wrong("is not a directory"));
+    }
+    if real == root {
+        return Err(wrong("is the repository itself"));
+    }
+    let sources = discover::open(&real, &[], &[root.to_owned()], &|| progress.file())
+        .map_err(|error| Failure::Plain(format!("cannot read `{}`: {error}", dir.display())))?;
+    if sources.iter().next().is_none() {
+        return Err(wrong("holds no files: check out the base there"));
+    }
+    configured(sources, &real, options.config.as_deref()).map_err(|failure| match failure {
+        Failure::Found(sources, found) => {
+            let first = found.first().and_then(|it| Some((it, it.primary()?)));
+            let at = first.map(|(finding, label)| {
+                let (path, line) = (&sources[label.span.file].path, sources.start(label.span).line);
+                format!("{path}:{line}: {}", finding.message)
+            });
+            Failure::Plain(format!("in `{}`: {}", dir.display(), at.unwrap_or_default()))
+        }
+        plain @ Failure::Plain(_) => plain,
+    })
+}
+
+/// `sources` with what the configuration of the repository at `root` says: that in the file `named`, or
+/// in its own.
+fn configured(
+    mut sources: Sources,
+    root: &Path,
+    named: Option<&Path>,
+) -> Result<(Sources, Config), Failure> {
+    let file = match named {
+        None => sources.find(config::FILE),
+        Some(path) => {
+            let shown = add_file(&mut sources, root, path)?;
+            sources.find(&shown)
+        }
+    };
+    match file.map(|file| config::parse(&sources, file, &rules::names())) {
+        None => Ok((sources, Config::default())),
+        Some(Ok(config)) => Ok((sources, config)),
+        Some(Err(findings)) => Err(Failure::Found(Box::new(sources), findings)),
+    }
+}
+
+/// Those of `all` environments that are called by one of `names`: the name, its last directories, or a
+/// pattern over either.
+///
+/// # Errors
+/// A name that is of none of them, and which there are.
+pub(super) fn chosen<'a>(
+    names: &[String],
+    all: impl Iterator<Item = &'a str>,
+) -> Result<BTreeSet<String>, Failure> {
+    let all: Vec<&str> = all.collect();
+    let mut chosen = BTreeSet::new();
+    for name in names {
+        let ends = Glob::new(&format!("{{,**/}}{name}")).map(|it| it.compile_matcher());
+        let is_called = |it: &&str| {
+            let before = it.strip_suffix(name.as_str());
+            before.is_some_and(|it| it.is_empty() || it.ends_with('/'))
+                || ends.as_ref().is_ok_and(|ends| ends.is_match(it))
+        };
+        let mut called = all.iter().copied().filter(is_called).peekable();
+        if called.peek().is_none() {
+            let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+            return Err(Failure::Plain(format!(
+                "there is no environment `{name}`; there are: {all}"
+            )));
+        }
+        chosen.extend(called.map(str::to_owned));
+    }
+    Ok(chosen)
 }
 
 /// The file at `path` as one of the sources, also when it lies outside the root; its path there.

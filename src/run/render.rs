@@ -32,7 +32,7 @@ impl Run<'_, '_> {
         let options = self.options;
         let paths = path.map(Path::to_owned);
         let progress = self.progress();
-        let Opened { sources, config, scope } = open(options, paths.as_slice(), &progress)?;
+        let Opened { sources, config, scope, .. } = open(options, paths.as_slice(), &progress)?;
         progress.stage("building");
         let dir = scope.paths.first().cloned().unwrap_or_default();
         if !sources.is_dir(&dir) {

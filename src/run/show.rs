@@ -17,7 +17,7 @@ use crate::{
 impl Run<'_, '_> {
     pub(super) fn show(&mut self, paths: &[PathBuf]) -> CommandResult {
         let progress = self.progress();
-        let Opened { sources, config, scope } = open(self.options, paths, &progress)?;
+        let Opened { sources, config, scope, .. } = open(self.options, paths, &progress)?;
         progress.stage("resolving the environments");
         let (environments, clusters) = survey(&sources, &config);
         progress.finish();

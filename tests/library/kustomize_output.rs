@@ -36,7 +36,7 @@ fn generators_put_bytes_that_are_no_text_into_binary_data() {
     for (path, content) in contents {
         fs::write(dir.path().join(path), content).unwrap();
     }
-    let sources = discover::open(dir.path(), &[], &|| {}).unwrap();
+    let sources = discover::open(dir.path(), &[], &[], &|| {}).unwrap();
     let build = with(&sources, |context| build(context, "", &BuildOptions::default()));
     let [map, secret] = &build.objects[..] else { panic!("two objects are made") };
     assert_eq!(map.at("binaryData").map(emit::yaml).as_deref(), Some("key: <unknown>\n"));

@@ -15,7 +15,7 @@ use crate::{
 /// What the releases of a scenario get. What becomes of it is in the snapshot `show` of the scenario.
 fn scenario(path: &str) -> String {
     let root = common::repository().join("testdata").join(path);
-    installed(&discover::open(&root, &[], &|| {}).expect("the scenario is a directory"))
+    installed(&discover::open(&root, &[], &[], &|| {}).expect("the scenario is a directory"))
 }
 
 /// What the releases of each environment get.

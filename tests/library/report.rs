@@ -86,11 +86,13 @@ fn findings(sources: &Sources) -> Vec<Finding> {
 
 fn report(sources: &Sources) -> Report<'_> {
     Report {
-        sources,
         findings: findings(sources),
         environments: ["dev", "prod-eu", "prod-us"].map(Into::into).into(),
         suppressed: 1,
         pedantic: 2,
+        baseline: Some(3),
+        since: Some(0),
+        ..Report::of(sources)
     }
 }
 
@@ -152,13 +154,7 @@ fn long_lines_are_cut_around_the_label() {
     let sources = Sources::in_memory([("long.json", line)]);
     let mut found = Findings::of("syntax", Severity::Error, None);
     found.at(&place(&sources, "long.json", "bad"), "", "this is bad");
-    let report = Report {
-        sources: &sources,
-        findings: found.into_vec(),
-        environments: Vec::new(),
-        suppressed: 0,
-        pedantic: 0,
-    };
+    let report = Report { findings: found.into_vec(), ..Report::of(&sources) };
     let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal, None);
     assert!(text.lines().all(|it| it.chars().count() <= 100), "{text}");
     assert!(text.contains("bad"), "{text}");
@@ -510,13 +506,7 @@ proptest::proptest! {
         let mut all = findings(&repository());
         all.truncate(1);
         all[0].labels = labels.collect();
-        let report = Report {
-            sources: &sources,
-            findings: all,
-            environments: Vec::new(),
-            suppressed: 0,
-        pedantic: 0,
-        };
+        let report = Report { findings: all, ..Report::of(&sources) };
         let drawn = crate::report::text(
             &report,
             TerminalOptions { color: false, unicode, width },

@@ -17,7 +17,7 @@ use crate::{
 
 /// The repository at `dir` and what every environment in it would run.
 pub(crate) fn read(dir: &Path) -> (Sources, Vec<(Environment, Cluster)>) {
-    let sources = discover::open(dir, &[], &|| ()).unwrap();
+    let sources = discover::open(dir, &[], &[], &|| ()).unwrap();
     let (environments, clusters) = analyze(&sources, &config_in(&sources));
     (sources, environments.into_iter().zip(clusters).collect())
 }

@@ -11,6 +11,7 @@ use crate::common::{
     program,
 };
 
+mod adoption;
 mod process;
 
 const FLAG: &str = "\

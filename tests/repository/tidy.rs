@@ -96,7 +96,7 @@ const FLOORS: &[&[&str]] = &[
     &["pipeline"],
     &["cli"],
     &["settle"],
-    &["suppress", "selection"],
+    &["suppress", "selection", "baseline"],
     &["rules"],
     &["sizing"],
     &["model"],

@@ -1,11 +1,12 @@
 //! What only a process of its own has: a directory, an environment, streams that close.
 
 use std::{
+    io::Write as _,
     path::Path,
     process::{Command, Output, Stdio},
 };
 
-use super::{flagged, repository};
+use super::{FLAG, flagged, repository};
 
 /// The program in `dir`, with nothing of the surroundings that could change its output.
 fn command(dir: &Path, arguments: &str) -> Command {
@@ -81,4 +82,53 @@ fn a_pipe_may_close() {
         command(dir.path(), "rules").stdout(Stdio::piped()).spawn().expect("the program runs");
     drop(child.stdout.take());
     assert!(child.wait().expect("it ends").success());
+}
+
+/// What `check` says of `text` on standard input, in `dir`.
+fn piped(dir: &Path, arguments: &str, text: &str) -> Output {
+    let mut command = command(dir, arguments);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program runs");
+    // Who refuses the arguments reads nothing.
+    let _ = child.stdin.take().expect("a pipe").write_all(text.as_bytes());
+    child.wait_with_output().expect("the program ends")
+}
+
+#[test]
+fn standard_input_is_one_file_that_stands_alone() {
+    let dir = repository(
+        "
+        //- a.yaml
+        FLAG
+        //- .metrics-server-lint.yaml
+        exclude: [nowhere]
+        //- lab/.metrics-server-lint.yaml
+        rules: {kubelet-insecure-tls: off}
+        ",
+    );
+    let check = |arguments, text: &str| {
+        let Output { status, stdout, stderr } = piped(dir.path(), arguments, text);
+        let [out, err] = [stdout, stderr].map(|it| String::from_utf8(it).expect("text"));
+        (status.code(), out, err)
+    };
+    let text = format!("---\n# Source: metrics-server/templates/a.yaml\n{FLAG}---\n");
+    let (status, out, err) = check("check -q -", &text);
+    assert_eq!((status, &*err), (Some(1), ""));
+    let line = "<stdin>:16:15: warning[kubelet-insecure-tls]: ";
+    assert!(out.lines().any(|it| it.starts_with(line)), "{out}");
+    assert!(out.lines().all(|it| it.starts_with("<stdin>:")), "{out}");
+    // The configuration is that of the directory, of --root, or the one that is named.
+    assert_eq!(check("check --root lab -", &text).0, Some(0));
+    assert_eq!(check("check --config lab/.metrics-server-lint.yaml -", &text).0, Some(0));
+    assert_eq!(check("check -", "kind: [\n").0, Some(0), "it is not about metrics-server");
+    assert_eq!(check("check -", "metrics-server: [\n").0, Some(1));
+    let (status, _, err) = check("check -", "");
+    assert_eq!(status, Some(0));
+    assert!(err.starts_with("found no environment with metrics-server"), "{err}");
+    assert_eq!(check("check --fail-on-empty -", "").0, Some(1));
+    for arguments in ["check - a.yaml", "check - --since lab", "check --list-files -"] {
+        let (status, out, err) = check(arguments, &text);
+        assert_eq!((status, &*out), (Some(2), ""), "{arguments}");
+        assert!(err.contains("stands alone"), "{err}");
+    }
 }

@@ -1,0 +1,390 @@
+//! What is known of findings: those that a file lists, or that another tree has.
+//!
+//! A finding is known by what it is about and by the words of the line to edit, never by the line's
+//! number: what moves within a file stays known.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use serde_json::{Value as Json, json};
+
+use crate::{
+    finding::{Finding, Findings, Severity},
+    problem::ProblemKind,
+    rules,
+    scalar::Dialect,
+    source::{FileId, Sources, Span},
+    tree::{Node, Origin},
+};
+
+/// The rule that reports what is wrong with the file itself.
+const RULE: &str = "baseline";
+
+/// The version of the file's form.
+const VERSION: i64 = 1;
+
+/// More of a line than this does not tell it apart from others, in characters.
+const LONGEST: usize = 200;
+
+/// What findings have in common that are the same at two times.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FindingIdentity {
+    /// The file to edit.
+    pub path: String,
+    /// The rule's id.
+    pub rule: String,
+    /// [`Finding::subject`]
+    pub subject: String,
+    /// [`Finding::variant`]
+    pub variant: String,
+    /// The line to edit, without comment and with single blanks.
+    pub line: String,
+}
+
+/// What is known of one finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownFinding<'a> {
+    pub identity: &'a FindingIdentity,
+    /// The environments that have it, or none.
+    pub environments: Vec<&'a str>,
+    /// How often each of them has it.
+    pub count: usize,
+}
+
+impl fmt::Display for KnownFinding<'_> {
+    /// On one line: `a.yaml: rule: the line to edit (dev, prod)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FindingIdentity { path, rule, subject, line, .. } = self.identity;
+        let what = if line.is_empty() { subject } else { line };
+        let parts = [path, rule, what].into_iter().filter(|it| !it.is_empty());
+        let text = parts.map(String::as_str).collect::<Vec<_>>().join(": ");
+        let hides = |it: char| it.is_control();
+        f.write_str(&text.replace(hides, "\u{fffd}"))?;
+        match &*self.environments {
+            [] => Ok(()),
+            names => write!(f, " ({})", names.join(", ").replace(hides, "\u{fffd}")),
+        }
+    }
+}
+
+/// How often each finding is known in each environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Baseline {
+    /// All environments that there were, also those without findings.
+    environments: BTreeSet<String>,
+    /// The environment is `""` for what belongs to none.
+    known: BTreeMap<(FindingIdentity, String), usize>,
+}
+
+impl FindingIdentity {
+    fn of(sources: &Sources, finding: &Finding) -> Self {
+        // One cause is one finding, wherever it is met.
+        let cause = finding.rule == ProblemKind::Unresolved.rule() && !finding.subject.is_empty();
+        let span = finding.primary().filter(|_| !cause).map(|it| it.span);
+        Self {
+            path: span.map_or("", |it| &*sources[it.file].path).to_owned(),
+            rule: finding.rule.to_owned(),
+            subject: finding.subject.clone(),
+            variant: finding.variant.to_owned(),
+            line: span.map_or_else(String::new, |it| line(sources, it)),
+        }
+    }
+
+    /// Whether the other is the same when files have been renamed.
+    fn is_like(&self, other: &Self) -> bool {
+        let key = |it: &Self| [&it.rule, &it.subject, &it.variant, &it.line].map(String::clone);
+        key(self) == key(other)
+    }
+}
+
+/// The words of the line at which `span` starts. Of a very long one, as whole files are that programs
+/// write, only what the span covers: the rest is about other things.
+fn line(sources: &Sources, span: Span) -> String {
+    let whole = sources.line(span.file, sources.start(span).line);
+    let text = if whole.chars().count() > LONGEST { sources.slice(span) } else { whole };
+    let text = text.split_once(" #").map_or(text, |(before, _)| before);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().take(LONGEST).collect()
+}
+
+impl Baseline {
+    /// What knows `findings`, each of one environment at most; `environments` are all that there are.
+    pub(crate) fn of<'a>(
+        sources: &Sources,
+        environments: impl IntoIterator<Item = &'a str>,
+        findings: &[Finding],
+    ) -> Self {
+        let environments = environments.into_iter().map(str::to_owned).collect();
+        let found = grouped(sources, findings).into_iter();
+        Self { environments, known: found.map(|(key, places)| (key, places.len())).collect() }
+    }
+
+    /// Parts `findings`, each of one environment at most, into those that it does not know and those that
+    /// it does, and keeps what it knows that none of them is.
+    ///
+    /// Where a file or an environment is gone, what it had is known under another name. An environment
+    /// that comes to have a finding that others have is not known to have it.
+    pub(crate) fn part<'a>(
+        &mut self,
+        sources: &Sources,
+        environments: impl IntoIterator<Item = &'a str>,
+        findings: Vec<Finding>,
+    ) -> (Vec<Finding>, Vec<Finding>) {
+        let now: BTreeSet<&str> = environments.into_iter().collect();
+        let (mut known, mut others) = (BTreeSet::new(), Vec::new());
+        for (key, places) in grouped(sources, &findings) {
+            let mut none = 0;
+            let count = self.known.get_mut(&key).unwrap_or(&mut none);
+            for place in places {
+                if let Some(less) = count.checked_sub(1) {
+                    *count = less;
+                    known.insert((key.clone(), place));
+                } else {
+                    others.push((key.clone(), place));
+                }
+            }
+        }
+        self.known.retain(|_, count| *count > 0);
+        for ((identity, environment), place) in others {
+            let is_gone = |path: &str| sources.find(path).is_none();
+            let is_new = !self.environments.contains(&environment);
+            let mut same = self.known.iter_mut().filter(|((old, there), count)| {
+                **count > 0
+                    && old.is_like(&identity)
+                    && (old.path == identity.path || is_gone(&old.path))
+                    && (*there == environment || is_new && !now.contains(&**there))
+            });
+            if let Some((_, count)) = same.next() {
+                *count -= 1;
+                known.insert(((identity, environment), place));
+            }
+        }
+        self.known.retain(|_, count| *count > 0);
+        let is_known = |it: &Finding| known.contains(&(key(sources, it), place(it)));
+        let (known, new) = findings.into_iter().partition(is_known);
+        (new, known)
+    }
+
+    /// What it knows, in order.
+    pub(crate) fn entries(&self) -> Vec<KnownFinding<'_>> {
+        let mut entries: Vec<KnownFinding<'_>> = Vec::new();
+        for ((identity, environment), count) in &self.known {
+            let alike = |it: &&mut KnownFinding<'_>| it.identity == identity && it.count == *count;
+            let environment = Some(&**environment).filter(|it| !it.is_empty());
+            match entries.iter_mut().rev().take_while(|it| it.identity == identity).find(alike) {
+                Some(entry) => entry.environments.extend(environment),
+                None => entries.push(KnownFinding {
+                    identity,
+                    environments: environment.into_iter().collect(),
+                    count: *count,
+                }),
+            }
+        }
+        entries
+    }
+
+    /// It as the text of a file.
+    pub(crate) fn to_json(&self) -> String {
+        let findings =
+            self.entries().into_iter().map(|KnownFinding { identity, environments, count }| {
+                let FindingIdentity { path, rule, subject, variant, line } = identity;
+                let mut entry = json!({ "path": path, "rule": rule, "line": line });
+                let more = [
+                    ("subject", Some(json!(subject)).filter(|_| !subject.is_empty())),
+                    ("variant", Some(json!(variant)).filter(|_| !variant.is_empty())),
+                    (
+                        "environments",
+                        Some(json!(environments)).filter(|_| !environments.is_empty()),
+                    ),
+                    ("count", Some(json!(count)).filter(|_| count > 1)),
+                ];
+                if let Json::Object(members) = &mut entry {
+                    let more =
+                        more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+                    members.extend(more);
+                }
+                entry
+            });
+        let findings: Vec<Json> = findings.collect();
+        let all = json!({
+            "version": VERSION,
+            "environments": self.environments,
+            "findings": findings,
+        });
+        format!("{all:#}\n")
+    }
+
+    /// What the file lists.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each thing where it is written.
+    pub(crate) fn parse(sources: &Sources, file: FileId) -> Result<Self, Vec<Finding>> {
+        let mut reader = Reader { found: Findings::of(RULE, Severity::Error, None) };
+        let documents = sources.documents(file, Dialect::Sigs);
+        let start = Origin::written(Span::new(file, 0..sources.line_range(file, 1).end));
+        if let Some(error) = documents.error() {
+            let at = error.span.map_or(start, Origin::written);
+            reader.found.at(&at, "", error.message.clone());
+            return Err(reader.found.into_vec());
+        }
+        let baseline = match documents.roots().next() {
+            Some(root) => reader.root(root),
+            None => {
+                reader.found.at(&start, "", "this is no baseline: nothing is in it");
+                Self::default()
+            }
+        };
+        match reader.found.into_vec() {
+            found if found.is_empty() => Ok(baseline),
+            found => Err(found),
+        }
+    }
+}
+
+/// A finding's identity and its environment.
+type Key = (FindingIdentity, String);
+
+fn key(sources: &Sources, finding: &Finding) -> Key {
+    let environment = finding.environments.first().cloned().unwrap_or_default();
+    (FindingIdentity::of(sources, finding), environment)
+}
+
+fn place(finding: &Finding) -> Option<Span> {
+    finding.primary().map(|it| it.span)
+}
+
+/// The places at which each is found.
+fn grouped(sources: &Sources, findings: &[Finding]) -> BTreeMap<Key, BTreeSet<Option<Span>>> {
+    let mut groups: BTreeMap<Key, BTreeSet<Option<Span>>> = BTreeMap::new();
+    for finding in findings {
+        groups.entry(key(sources, finding)).or_default().insert(place(finding));
+    }
+    groups
+}
+
+struct Reader {
+    found: Findings,
+}
+
+impl Reader {
+    fn root(&mut self, root: &Node) -> Baseline {
+        let mut baseline = Baseline::default();
+        let version = root.get("version").and_then(Node::as_int);
+        if version != Some(VERSION.into()) {
+            let at = root.get("version").unwrap_or(root);
+            let message = match version {
+                Some(other) => format!("version {other} of a baseline is not known here"),
+                None => "this is no baseline: it has no `version`".to_owned(),
+            };
+            self.found.at(&at.origin, "", message).help("write it anew with --write-baseline");
+            return baseline;
+        }
+        baseline.environments = self.texts(root, "environments").into_iter().collect();
+        for entry in self.list(root, "findings") {
+            let [path, rule, line, subject, variant] =
+                ["path", "rule", "line", "subject", "variant"].map(|key| self.text(entry, key));
+            if rule.is_empty() {
+                self.found.at(&entry.origin, "", "`rule` is missing here");
+            }
+            let rule = rules::find(&rule).map_or(rule, |it| it.id.to_owned());
+            let count = match entry.get("count") {
+                None => 1,
+                Some(it) => self.count(it),
+            };
+            let mut environments = self.texts(entry, "environments");
+            if environments.is_empty() {
+                environments.push(String::new());
+            }
+            let identity = FindingIdentity { path, rule, subject, variant, line };
+            for environment in environments {
+                *baseline.known.entry((identity.clone(), environment)).or_default() += count;
+            }
+        }
+        baseline
+    }
+
+    fn list<'n>(&mut self, map: &'n Node, key: &str) -> &'n [Node] {
+        let value = map.get(key);
+        if let Some(wrong) = value.filter(|it| it.as_list().is_none()) {
+            self.found.at(&wrong.origin, "", format!("`{key}` is a list"));
+        }
+        value.map_or(&[], Node::items)
+    }
+
+    fn texts(&mut self, map: &Node, key: &str) -> Vec<String> {
+        let items = self.list(map, key).iter();
+        items.map(|it| self.string(it, key)).collect()
+    }
+
+    fn text(&mut self, map: &Node, key: &str) -> String {
+        map.get(key).map_or_else(String::new, |it| self.string(it, key))
+    }
+
+    fn string(&mut self, value: &Node, key: &str) -> String {
+        if value.as_str().is_none() {
+            self.found.at(&value.origin, "", format!("`{key}` is text"));
+        }
+        value.as_str().unwrap_or_default().to_owned()
+    }
+
+    fn count(&mut self, value: &Node) -> usize {
+        let count = value.as_int().and_then(|it| usize::try_from(it).ok());
+        if count.is_none() {
+            self.found.at(&value.origin, "", "`count` is a whole number");
+        }
+        count.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A finding at each `BAD` of the file.
+    fn found(sources: &Sources) -> Vec<Finding> {
+        let mut findings = Findings::of("kubelet-insecure-tls", Severity::Warning, Some("prod"));
+        for (file, _) in sources.iter() {
+            for (at, it) in sources.text(file).match_indices("BAD") {
+                findings.at(&Origin::written(Span::new(file, at..at + it.len())), "", "");
+            }
+        }
+        findings.into_vec()
+    }
+
+    /// How many findings of `text` are new to who knows those of `before`, and how many of those are
+    /// gone.
+    fn compared(before: &str, text: &str) -> (usize, usize) {
+        let [old, new] = [before, text].map(|it| Sources::in_memory([("a.yaml", it)]));
+        let mut baseline = Baseline::of(&old, ["prod"], &found(&old));
+        let (found, _) = baseline.part(&new, ["prod"], found(&new));
+        (found.len(), baseline.entries().iter().map(|it| it.count).sum())
+    }
+
+    #[test]
+    fn equal_lines_are_counted() {
+        assert_eq!(compared("- BAD\n- BAD\n", "- BAD\n- BAD\n"), (0, 0));
+        assert_eq!(compared("- BAD\n", "- BAD\nx: 1\n- BAD\n"), (1, 0));
+        assert_eq!(compared("- BAD\n- BAD\n- BAD\n", "- BAD\n"), (0, 2));
+    }
+
+    #[test]
+    fn a_line_is_its_words() {
+        assert_eq!(compared("a:   BAD # why\n", "\n\n    a: BAD\n"), (0, 0));
+        assert_eq!(compared("a: BAD\n", "b: BAD\n"), (1, 1));
+        // What a program writes on one line changes elsewhere.
+        let long = |other: &str| format!("{{{} a: BAD}}", format!("{other}: 1, ").repeat(60));
+        assert_eq!(compared(&long("b"), &long("c")), (0, 0));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let sources = Sources::in_memory([("a.yaml", "- \"BAD\\tx\"\n- BAD\n- BAD\n")]);
+        let baseline = Baseline::of(&sources, ["prod", "é: #"], &found(&sources));
+        let text = baseline.to_json();
+        let file = Sources::in_memory([("b.json", &*text)]);
+        let read = Baseline::parse(&file, file.find("b.json").unwrap());
+        assert_eq!(read.unwrap(), baseline, "{text}");
+    }
+}

@@ -1,0 +1,338 @@
+//! How a repository with old findings begins: what is known already, and what is shown of the rest.
+
+use std::{fs, path::Path};
+
+use tempfile::TempDir;
+
+use super::FLAG;
+use crate::common::{
+    Output,
+    fixture::{directory, files},
+    program,
+};
+
+/// A metrics-server with one finding, a warning.
+fn flag() -> String {
+    let address = "            - --kubelet-preferred-address-types=InternalIP\n";
+    FLAG.replace("            - --cert-dir", &format!("{address}            - --cert-dir"))
+}
+
+fn repository(text: &str) -> TempDir {
+    directory(&files(&[("FLAG", &flag())], text))
+}
+
+/// Two environments over one base with one finding.
+fn overlays() -> TempDir {
+    repository(
+        "
+        //- base/kustomization.yaml
+        resources: [ms.yaml]
+        //- base/ms.yaml
+        FLAG
+        //- clusters/dev/kustomization.yaml
+        resources: [../../base]
+        //- clusters/prod/kustomization.yaml
+        resources: [../../base]
+        ",
+    )
+}
+
+fn write(dir: &TempDir, path: &str, text: &str) {
+    let path = dir.path().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// `check` with what `arguments` add.
+fn check(arguments: &str, dir: &TempDir) -> Output {
+    program(&format!("check --fail-on note {arguments} --root"), &[dir.path()])
+}
+
+/// With a baseline that is in the repository.
+fn with_baseline(arguments: &str, dir: &TempDir) -> Output {
+    let file = dir.path().join(".metrics-server-lint-baseline.json");
+    check(&format!("--baseline {} {arguments}", file.display()), dir)
+}
+
+fn baseline(dir: &TempDir) -> String {
+    fs::read_to_string(dir.path().join(".metrics-server-lint-baseline.json")).unwrap()
+}
+
+#[test]
+fn what_a_baseline_lists_is_not_reported() {
+    let dir = overlays();
+    assert_eq!(check("", &dir).status, 1);
+    let missing = with_baseline("", &dir);
+    assert_eq!(missing.status, 2);
+    assert!(missing.err.contains("--write-baseline creates"), "{}", missing.err);
+    let written = with_baseline("--write-baseline", &dir);
+    assert_eq!(written.status, 0, "{}{}", written.out, written.err);
+    insta::assert_snapshot!(baseline(&dir), @r#"
+    {
+      "version": 1,
+      "environments": [
+        "clusters/dev",
+        "clusters/prod"
+      ],
+      "findings": [
+        {
+          "path": "base/ms.yaml",
+          "rule": "kubelet-insecure-tls",
+          "line": "- --kubelet-insecure-tls",
+          "subject": "kube-system/metrics-server",
+          "environments": [
+            "clusters/dev",
+            "clusters/prod"
+          ]
+        }
+      ]
+    }
+    "#);
+    let again = with_baseline("", &dir);
+    assert_eq!(again.status, 0);
+    assert!(again.out.starts_with("nothing new in 2 environments"), "{}", again.out);
+    assert!(again.out.contains("1 in the baseline"), "{}", again.out);
+    assert_eq!(again.err, "");
+    let json = with_baseline("--format json", &dir).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["summary"]["baseline"], &json["findings"]),
+        (&1.into(), &serde_json::json!([]))
+    );
+    // The file is none of the repository's.
+    let before = baseline(&dir);
+    with_baseline("--write-baseline", &dir);
+    assert_eq!(baseline(&dir), before);
+    assert!(!check("--list-files", &dir).out.contains("baseline"));
+}
+
+#[test]
+fn what_moves_stays_known() {
+    let dir = overlays();
+    with_baseline("--write-baseline", &dir);
+    let known = |what: &str| {
+        let run = with_baseline("-v", &dir);
+        assert_eq!((run.status, &*run.err), (0, ""), "{what}: {}", run.out);
+    };
+    let moved = flag()
+        .replace("          args:\n", "          # why\n          args:\n            - --v=2\n");
+    write(&dir, "base/ms.yaml", &format!("# a\n# b\n{moved}"));
+    known("lines above it");
+    write(&dir, "base/ms.yaml", &flag().replace("insecure-tls", "insecure-tls   # a lab"));
+    known("a comment beside it");
+    fs::rename(dir.path().join("base"), dir.path().join("common")).unwrap();
+    for stage in ["dev", "prod"] {
+        let text = "resources: [../../common]\n";
+        write(&dir, &format!("clusters/{stage}/kustomization.yaml"), text);
+    }
+    known("its file has another name");
+    fs::rename(dir.path().join("clusters/prod"), dir.path().join("clusters/live")).unwrap();
+    known("its environment has another name");
+    write(&dir, "common/ms.yaml", &flag().replace("tls\n", "tls=true\n"));
+    assert_eq!(with_baseline("", &dir).status, 1, "the line says something else");
+}
+
+#[test]
+fn an_environment_that_comes_to_have_it_is_new() {
+    let dir = overlays();
+    with_baseline("--write-baseline", &dir);
+    write(&dir, "clusters/edge/kustomization.yaml", "resources: [../../base]\n");
+    let run = with_baseline("-q", &dir);
+    assert!(run.out.contains("(in 1 of 3 environments: clusters/edge)"), "{}", run.out);
+    assert_eq!(run.status, 1);
+}
+
+#[test]
+fn what_is_fixed_or_of_another_rule_is_said() {
+    let dir = overlays();
+    with_baseline("--write-baseline", &dir);
+    write(&dir, "base/ms.yaml", &flag().replace("            - --kubelet-insecure-tls\n", ""));
+    let run = with_baseline("", &dir);
+    assert_eq!(run.status, 0);
+    assert!(
+        run.err.contains("1 finding of it is gone, renew it with --write-baseline"),
+        "{}",
+        run.err
+    );
+    assert!(!run.err.contains("base/ms.yaml"), "{}", run.err);
+    let told = with_baseline("-v", &dir).err;
+    let line = "gone: base/ms.yaml: kubelet-insecure-tls: - --kubelet-insecure-tls (clusters/dev, clusters/prod)";
+    assert!(told.contains(line), "{told}");
+    assert_eq!(with_baseline("-q", &dir).err, "");
+    // Who looks at a part only cannot tell.
+    assert_eq!(with_baseline("--ignore security", &dir).err, "");
+    let other = baseline(&dir).replace("kubelet-insecure-tls\",", "kubelet-is-purple\",");
+    write(&dir, ".metrics-server-lint-baseline.json", &other);
+    let told = with_baseline("", &dir).err;
+    assert!(told.contains("rules that there are not: `kubelet-is-purple`"), "{told}");
+    assert!(!told.contains("gone"), "{told}");
+}
+
+#[test]
+fn a_broken_baseline_is_said_where_it_is() {
+    let dir = overlays();
+    for (text, said) in [
+        ("", "1:1"),
+        ("{\"version\": 1,\n\"findings\": [}", "2:13"),
+        ("{\"version\": 7}", "1:13"),
+        ("{\"version\": 1,\n \"findings\": [{\"path\": 1}]}", "2:24"),
+        ("{\"version\": 1,\n \"findings\": [{\"rule\": \"x\", \"count\": -1}]}", "2:38"),
+        ("{}", "1:1"),
+    ] {
+        write(&dir, ".metrics-server-lint-baseline.json", text);
+        let run = with_baseline("-q", &dir);
+        assert_eq!((run.status, &*run.out), (2, ""), "{text}");
+        assert!(
+            run.err.contains(&format!("baseline.json:{said}: error[baseline]: ")),
+            "{}",
+            run.err
+        );
+    }
+    assert_eq!(with_baseline("--write-baseline", &dir).status, 0);
+    for arguments in ["--write-baseline", "--baseline x --write-baseline --select security"] {
+        assert_eq!(check(arguments, &dir).status, 2, "{arguments}");
+    }
+    let part = dir.path().join("clusters");
+    let run = program("check --baseline x --write-baseline --root", &[dir.path(), &part]);
+    assert!(run.status == 2 && run.err.contains("whole repository"), "{}", run.err);
+}
+
+#[test]
+fn only_what_a_base_does_not_have_is_reported() {
+    let (base, head) = (overlays(), overlays());
+    let since = |dir: &Path| check(&format!("-q --since {}", dir.display()), &head);
+    assert_eq!(since(base.path()).status, 0);
+    write(&head, "clusters/edge/kustomization.yaml", "resources: [../../base]\n");
+    let run = since(base.path());
+    assert!(run.out.contains("in 1 of 3 environments: clusters/edge"), "{}", run.out);
+    assert_eq!(run.status, 1);
+    // Each tree has its own configuration.
+    write(&head, ".metrics-server-lint.yaml", "exclude: [clusters/edge]\n");
+    assert_eq!(since(base.path()).status, 0);
+    write(&base, ".metrics-server-lint.yaml", "rules: {kubelet-insecure-tls: off}\n");
+    assert_eq!(since(base.path()).status, 1);
+    write(&base, ".metrics-server-lint.yaml", "rulez: {}\n");
+    let run = since(base.path());
+    assert!(
+        run.status == 2 && run.err.contains(".metrics-server-lint.yaml:1: there is no"),
+        "{}",
+        run.err
+    );
+    for (dir, said) in [
+        (head.path().join("nowhere"), "cannot read"),
+        (head.path().join("base/ms.yaml"), "is not a directory"),
+        (head.path().to_owned(), "is the repository itself"),
+        ("/nowhere".into(), "cannot read"),
+    ] {
+        let run = since(&dir);
+        assert!(run.status == 2 && run.err.contains(said), "{}", run.err);
+    }
+    let empty = repository("");
+    assert!(since(empty.path()).err.contains("holds no files"));
+}
+
+#[test]
+fn a_base_inside_of_the_repository_is_no_part_of_it() {
+    let head = overlays();
+    for (path, text) in [
+        ("x/base/kustomization.yaml", "resources: [ms.yaml]\n"),
+        ("x/base/ms.yaml", &flag()),
+        ("x/clusters/dev/kustomization.yaml", "resources: [../../base]\n"),
+    ] {
+        write(&head, path, text);
+    }
+    assert!(check("", &head).out.contains("in 3 environments"));
+    let run = check(&format!("--since {}", head.path().join("x").display()), &head);
+    assert!(run.out.contains("1 warning in 2 environments"), "{}", run.out);
+    assert!(run.out.contains("in 1 of 2 environments: clusters/prod"), "{}", run.out);
+    assert!(run.out.contains("1 before"), "{}", run.out);
+}
+
+#[test]
+fn what_is_less_severe_is_counted_and_fails_all_the_same() {
+    let dir = overlays();
+    let run = check("--min-severity error", &dir);
+    assert_eq!(run.status, 1);
+    assert!(run.out.starts_with("nothing found in 2 environments"), "{}", run.out);
+    assert!(run.out.contains("; 1 less severe not shown, see --min-severity"), "{}", run.out);
+    let lenient = program("check --min-severity error --fail-on error --root", &[dir.path()]);
+    assert_eq!(lenient.status, 0);
+    assert!(check("--min-severity warning", &dir).out.starts_with("warning["));
+    assert_eq!(check("--min-severity fatal", &dir).status, 2);
+}
+
+#[test]
+fn a_run_is_about_the_environments_that_are_named() {
+    let dir = overlays();
+    write(&dir, "clusters/prod/ms.yaml", "x: [\n");
+    write(&dir, "clusters/clean/kustomization.yaml", "resources: [hpa.yaml]\n");
+    write(&dir, "unrelated/metrics-server.yaml", "{\n");
+    for (name, said) in [
+        ("dev", "in 1 environment ("),
+        ("clusters/dev", "in 1 environment ("),
+        ("clusters/*", "in 2 environments ("),
+        ("pr?d", "in 1 environment ("),
+    ] {
+        let run = check(&format!("--environment {name}"), &dir);
+        assert!(run.out.contains("1 warning") && run.out.contains(said), "{name}: {}", run.out);
+        assert!(!run.out.contains("syntax"), "{}", run.out);
+    }
+    assert!(check("--environment dev --environment prod", &dir).out.contains("in 2 environments"));
+    for name in ["de", "usters/dev", "DEV"] {
+        let run = check(&format!("--environment {name}"), &dir);
+        assert_eq!(run.status, 2, "{name}");
+        let said =
+            format!("there is no environment `{name}`; there are: clusters/dev, clusters/prod");
+        assert!(run.err.contains(&said), "{}", run.err);
+    }
+}
+
+#[test]
+fn files_are_listed_with_why() {
+    let dir = repository(
+        "
+        //- .git/HEAD
+        ref: refs/heads/main
+        //- .gitignore
+        gen/
+        //- .hidden/a.yaml
+        FLAG
+        //- gen/a.yaml
+        FLAG
+        //- a.yaml
+        FLAG
+        //- b.yaml
+        b: 1
+        //- c.png
+        c
+        //- lab/a.yaml
+        FLAG
+        //- inner/.git
+        gitdir: x
+        //- inner/a.yaml
+        FLAG
+        //- .metrics-server-lint.yaml
+        exclude: [lab]
+        ",
+    );
+    let run = check("--list-files", &dir);
+    assert_eq!((run.status, &*run.err), (0, ""));
+    let lines = [
+        ".gitignore\tnot: it is no kind of file that is looked into",
+        ".hidden/a.yaml\tnot: its directory is hidden",
+        ".metrics-server-lint.yaml\tthe configuration",
+        "a.yaml\tlooked into: it may be about metrics-server or kubelets' certificates",
+        "b.yaml\tnot: nothing in it is about metrics-server",
+        "c.png\tnot: it is no kind of file that is looked into",
+        "gen/\tnot: git ignores it",
+        "inner/a.yaml\tnot: `inner` is a repository of its own",
+        "lab/a.yaml\tread for others: `exclude` says to report nothing here; it may be about \
+         metrics-server or kubelets' certificates",
+    ];
+    assert_eq!(run.out.lines().collect::<Vec<_>>(), lines);
+    assert_eq!(check("--list-files --format json", &dir).status, 2);
+    let part = program("check --list-files", &[&dir.path().join("lab")]);
+    let line =
+        "lab/a.yaml\tlooked into: it may be about metrics-server or kubelets' certificates\n";
+    assert_eq!(part.out, line);
+}
