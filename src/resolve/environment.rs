@@ -251,6 +251,8 @@ pub(crate) struct Release {
     pub beside: Vec<(String, Origin)>,
     /// What a missing thing is reported at: the chart's version, else the release's name.
     pub anchor: Origin,
+    /// Whether what installs it has Helm not look at `values.schema.json`.
+    pub skips_schema: bool,
     /// Whether it is suspended, so that the cluster may run something else.
     pub suspended: bool,
     /// The unit that it is.

@@ -9,7 +9,7 @@ use crate::{
     problem::Problem,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Object, Unit},
+        environment::{EntryKind, Environment, Object, Release, Unit},
         helm,
         install::{self, Discovery},
         kustomize,
@@ -124,7 +124,11 @@ impl Bundle<'_> {
             let called = field("helm.releaseName").and_then(Node::as_str);
             let called = called.unwrap_or(source::file_name(self.dir)).to_owned();
             let namespace = namespace.and_then(Node::as_str).unwrap_or_default();
-            let release = release.release("fleet", called, namespace, values, origin);
+            let skips = field("helm.skipSchemaValidation");
+            let release = Release {
+                skips_schema: skips.is_some_and(|it| it.as_bool() != Some(false)),
+                ..release.release("fleet", called, namespace, values, origin)
+            };
             return environment.install(self.context, release);
         }
         let dir = field("kustomize.dir").and_then(Node::as_str);

@@ -13,6 +13,7 @@ mod object;
 pub(crate) mod package;
 mod print;
 pub(crate) mod render;
+mod schema;
 mod stable;
 pub(crate) mod strvals;
 mod template;

@@ -134,6 +134,7 @@ impl ChartReference<'_> {
             values,
             shell: false,
             beside: Vec::new(),
+            skips_schema: false,
             suspended: false,
             unit: None,
         }

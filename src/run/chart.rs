@@ -68,6 +68,7 @@ impl Run<'_, '_> {
             at: &at,
             kubernetes: chart.kube_version.as_ref(),
             apis: ApiVersions::Template,
+            skips_schema: false,
         };
         let rendering = match package {
             Ok(package) => render::render(&sources, package, &release),

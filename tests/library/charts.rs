@@ -16,8 +16,19 @@ use crate::{
     tree::{Map, Node},
 };
 
-/// The release `app` of the chart in `chart/` with the values of `user.yaml`, if there are any.
+/// The release `app` of the chart in `chart/` with the values of `user.yaml`, if there are any, by a
+/// tool that builds dependencies itself.
 fn rendered(sources: &Sources) -> ChartRendering {
+    rendered_by(sources, |package, release| match package.select(release.values) {
+        Ok(package) => render::render_selected(sources, &package, release),
+        Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
+    })
+}
+
+fn rendered_by(
+    sources: &Sources,
+    render: impl FnOnce(Package, &ChartInstallation<'_>) -> ChartRendering,
+) -> ChartRendering {
     let values = match sources.find("user.yaml") {
         Some(_) => super::roots(sources, "user.yaml").remove(0),
         None => Node::new(Map::default(), nowhere()),
@@ -29,9 +40,10 @@ fn rendered(sources: &Sources) -> ChartRendering {
         at: &nowhere(),
         kubernetes: None,
         apis: ApiVersions::Template,
+        skips_schema: false,
     };
     match package::load(sources, "chart", &nowhere()) {
-        Ok(package) => render::render(sources, package, &release),
+        Ok(package) => render(package, &release),
         Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
     }
 }
@@ -178,6 +190,73 @@ fn what_a_release_may_depend_on_is_told() {
         "{there: {enabled: true}, tags: {more: false}, elsewhere: {enabled: false}}"
     ));
     assert_snapshot!(chart("{there: text}"));
+}
+
+/// Helm 4.3.1 and 3 look for names only, and at what is switched off too.
+#[test]
+fn what_is_not_in_charts_is_refused_until_it_is_built() {
+    let sources = super::fixture(
+        "
+        //- chart/Chart.yaml
+        apiVersion: v2
+        name: top
+        version: 1.0.0
+        dependencies:
+          - {name: there, alias: other, version: 2.x}
+          - {name: off, version: 1.0.0, condition: off.enabled}
+          - {name: beside, version: 1.0.0, repository: 'file://../beside'}
+        //- chart/values.yaml
+        off: {enabled: false}
+        //- chart/charts/folder/Chart.yaml
+        {apiVersion: v2, name: there, version: 1.4.0}
+        //- beside/Chart.yaml
+        {apiVersion: v2, name: beside, version: 1.0.0}
+        ",
+    );
+    let rendering =
+        rendered_by(&sources, |package, release| render::render(&sources, package, release));
+    assert_snapshot!(
+        told(&sources, &rendering),
+        @"build-fails: Helm refuses the chart, which lists what is not in `charts/`: `off`, `beside` chart/Chart.yaml:6"
+    );
+}
+
+/// As Helm 4.3.1 and 3.17 refuse it: also since `global` reaches each chart.
+#[test]
+fn values_are_held_against_the_schemas_of_all_charts() {
+    let chart = |user: &str| {
+        tell(&format!(
+            r#"
+            //- chart/Chart.yaml
+            {{apiVersion: v2, name: top, version: 1.0.0}}
+            //- chart/values.yaml
+            replicas: 1
+            //- chart/values.schema.json
+            {{"properties": {{"replicas": {{"type": "integer"}}}}}}
+            //- chart/templates/a.yaml
+            kind: A
+            replicas: {{{{ add .Values.replicas 1 }}}}
+            image: {{{{ required "an image" .Values.image }}}}
+            //- chart/charts/sub/Chart.yaml
+            {{apiVersion: v2, name: sub, version: 1.4.0}}
+            //- chart/charts/sub/values.schema.json
+            {{"properties": {{"a": true}}, "additionalProperties": false}}
+            //- user.yaml
+            {user}
+            "#
+        ))
+    };
+    assert_snapshot!(chart("{replicas: two, sub: {a: 1, b: 2}}"), @"
+    image: <unknown>
+    kind: A
+    replicas: 1
+    ---
+    build-fails: `replicas` is a string, not an integer, which `values.schema.json` of `top` refuses user.yaml:1
+    ---
+    build-fails: `sub.b` is not among the keys that are allowed, which `values.schema.json` of `sub` refuses user.yaml:1
+    ---
+    build-fails: `sub.global` is not among the keys that are allowed, which `values.schema.json` of `sub` refuses user.yaml:1
+    ");
 }
 
 #[test]

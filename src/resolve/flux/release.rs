@@ -96,6 +96,11 @@ fn install(
     let name = name(node, target, object.name());
     let release = Release {
         family,
+        // What it does at first and what it does later need not be the same.
+        skips_schema: ["spec.install", "spec.upgrade"].iter().any(|it| {
+            let skips = node.at(it).and_then(|it| it.get("disableSchemaValidation"));
+            skips.is_some_and(|it| it.as_bool() != Some(false))
+        }),
         suspended: object.suspended || node.is_true_at("spec.suspend"),
         ..reference.release("helm-release", name, namespace, user, &object.anchor())
     };

@@ -103,6 +103,7 @@ fn render(
         at: &release.anchor,
         kubernetes: None,
         apis: ApiVersions::Cluster,
+        skips_schema: release.skips_schema,
     };
     let rendering = render::render_selected(context.sources, &package, &installation);
     Ok((package, rendering))

@@ -40,6 +40,8 @@ pub(crate) struct Package {
     pub metadata: Node,
     /// `values.yaml`
     pub values: Node,
+    /// `values.schema.json`
+    pub schema: Option<Packed>,
     /// What lies in `templates/`, by paths seen from the chart.
     pub templates: Vec<Packed>,
     /// What else lies in it, `crds/` included.
@@ -54,6 +56,8 @@ pub(crate) struct Package {
     pub missing: Vec<(Node, Option<Reason>)>,
     /// Why it is not known whether it is switched on.
     pub perhaps: Option<Reason>,
+    /// Whether it lies beside the chart that it is part of once the dependencies of that are built.
+    pub beside: bool,
 }
 
 /// A file of a chart.
@@ -134,7 +138,7 @@ impl<'a> ChartLoader<'a> {
                 && !package.charts.iter().any(|it| dependencies::is_meant(it, &node))
             {
                 let chart = self.directory(&beside, self.deeper(depth)?)?;
-                package.charts.push(chart);
+                package.charts.push(Package { beside: true, ..chart });
             }
         }
         Ok(package)
@@ -255,18 +259,21 @@ impl<'a> ChartLoader<'a> {
             name,
             metadata,
             values,
+            schema: None,
             templates: Vec::new(),
             files: Vec::new(),
             dependencies,
             charts: Vec::new(),
             missing: Vec::new(),
             perhaps: None,
+            beside: false,
         };
         let mut charts: Vec<(String, Vec<Packed>)> = Vec::new();
         let is_v1 = package.metadata.str_at("apiVersion").is_none_or(|it| it != "v2");
         for file in files {
             match &*file.name {
-                "Chart.yaml" | "Chart.lock" | "values.yaml" | "values.schema.json" => {}
+                "Chart.yaml" | "Chart.lock" | "values.yaml" => {}
+                "values.schema.json" => package.schema = Some(file),
                 "requirements.yaml" | "requirements.lock" if !is_v1 => {}
                 name if name.starts_with("templates/") => package.templates.push(file),
                 name if name.starts_with("charts/") && source::extension(name) != "prov" => {
@@ -407,6 +414,27 @@ impl Packed {
 }
 
 impl Package {
+    /// # Errors
+    /// Helm refuses a chart while one that it lists is not in `charts/`, also where that is switched
+    /// off (`CheckDependencies`). Tools that build dependencies themselves never do.
+    pub(crate) fn is_built(&self) -> Result<(), Problem> {
+        let is_there = |entry: &&Node| {
+            let mut charts = self.charts.iter().filter(|it| !it.beside);
+            charts.any(|it| entry.str_at("name") == Some(&it.name))
+        };
+        let missing: Vec<&Node> =
+            self.dependencies.iter().flatten().filter(|it| !is_there(it)).collect();
+        let [first, ..] = *missing else { return Ok(()) };
+        let names = missing.iter().filter_map(|it| it.get("name")?.as_scalar());
+        let names: Vec<String> = names.map(|it| format!("`{}`", it.text)).collect();
+        let message = format!(
+            "Helm refuses the chart, which lists what is not in `charts/`: {}",
+            names.join(", ")
+        );
+        let at = first.get("name").map_or(&first.origin, |it| &it.origin);
+        Err(Problem::refused(at, message).help("run `helm dependency build`"))
+    }
+
     /// Whether its templates are only there for others to use.
     pub(crate) fn is_library(&self) -> bool {
         self.metadata.str_at("type") == Some("library")

@@ -18,6 +18,7 @@ use crate::{
             builtin::{self, ApiVersions, KubeVersion},
             chart_files::ChartFiles,
             package::{Package, Packed, PackedContent},
+            schema,
         },
     },
     scalar::{self, Dialect, Scalar, Value},
@@ -40,6 +41,8 @@ pub(crate) struct ChartInstallation<'a> {
     pub kubernetes: Option<&'a Version>,
     /// What is known of the APIs that the cluster has.
     pub apis: ApiVersions,
+    /// Whether its values are not held against `values.schema.json`.
+    pub skips_schema: bool,
 }
 
 /// What a release of a chart comes to.
@@ -67,13 +70,13 @@ pub(crate) struct ChartManifest {
     pub perhaps: Option<Reason>,
 }
 
-/// Renders `package` as `release` installs it.
+/// Renders `package` as `helm template` does for `release`.
 pub(crate) fn render(
     sources: &Sources,
     package: Package,
     release: &ChartInstallation<'_>,
 ) -> ChartRendering {
-    match package.select(release.values) {
+    match package.is_built().and_then(|()| package.select(release.values)) {
         Ok(package) => render_selected(sources, &package, release),
         Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
     }
@@ -86,7 +89,19 @@ pub(crate) fn render_selected(
     release: &ChartInstallation<'_>,
 ) -> ChartRendering {
     match package.complete(release.values) {
-        Ok(values) => ChartRun::new(sources, release).of(package, &values),
+        Ok(values) => {
+            let refused = match release.skips_schema {
+                true => Vec::new(),
+                false => schema::check(sources, package, &values),
+            };
+            let mut rendering = ChartRun::new(sources, release).of(package, &values);
+            if !refused.is_empty() {
+                // The templates would not be reached.
+                rendering.problems.retain(|it| !it.is_refusal());
+                rendering.problems.extend(refused);
+            }
+            rendering
+        }
         Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
     }
 }

@@ -43,7 +43,11 @@ impl HelmfileRun<'_> {
                     parts.extend(self.dependency(state, dependency, &values, place));
                 }
                 let dir = dir.as_deref();
+                let skips = |it: &Node| it.get("skipSchemaValidation").cloned();
+                let skips = skips(release).or_else(|| skips(state.spec.get("helmDefaults")?));
+                let skips_schema = skips.is_some_and(|it| it.as_bool() != Some(false));
                 let release = reference(state, chart, dir, version, values, place);
+                let release = Release { skips_schema, ..release };
                 let installed = helm::install(self.context, release);
                 self.environment.problems.extend(installed.problems);
                 parts.extend(installed.parts);

@@ -35,13 +35,13 @@ impl SourcePart<'_, '_> {
         };
         let repository = self.source.get("repoURL");
         let values = self.values(dir, deployed);
-        install::ChartReference { name: &chart_name, repository, directory: dir, version }.release(
-            "argo-cd",
-            name,
-            namespace,
-            values,
-            &chart.origin,
-        )
+        let reference =
+            install::ChartReference { name: &chart_name, repository, directory: dir, version };
+        let skips = self.source.at("helm.skipSchemaValidation");
+        Release {
+            skips_schema: skips.is_some_and(|it| it.as_bool() != Some(false)),
+            ..reference.release("argo-cd", name, namespace, values, &chart.origin)
+        }
     }
 
     /// The layers of values in the order in which Argo CD passes them: files, then the object or
