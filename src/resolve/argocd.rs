@@ -15,6 +15,7 @@ use crate::{
         argocd::repository::Repository,
         context::Context,
         environment::{EntryKind, Environment, Object, Unit},
+        helm,
         install::{self, Discovery, Reached},
         layout::{self, Layout, is_application},
         names,
@@ -160,8 +161,13 @@ impl<'a> Argo<'a> {
 
     /// What the Applications among the objects of `environment` deploy, there and elsewhere.
     pub(crate) fn applications(&self, environment: &Environment) -> Discovery {
+        self.deployed_by(environment, &environment.objects)
+    }
+
+    /// What the Applications among `objects` of `environment` deploy, there and elsewhere.
+    pub(crate) fn deployed_by(&self, environment: &Environment, objects: &[Object]) -> Discovery {
         let mut deployment = Deployment::new(self, Some(&environment.name));
-        for object in environment.objects.iter().filter(|it| is_application(&it.node)) {
+        for object in objects.iter().filter(|it| is_application(&it.node)) {
             let place = Home {
                 name: environment.name.clone(),
                 built: true,
@@ -354,18 +360,33 @@ impl<'r, 'a> Deployment<'r, 'a> {
             push(environment, &mut self.places, Object::new(application.clone()));
         }
         let mut inner = Vec::new();
-        for mut node in deployed.objects {
+        let places = &mut self.places;
+        let mut deploy = |environment: &mut Environment, mut node: Node| {
             install::default_namespace(&mut node, namespace);
             if is_application(&node) {
                 let unit = Some(unit.id.clone());
                 let place = Home { name: target.clone(), built: true, unit, ..place.clone() };
                 inner.push((node.clone(), place));
             }
-            push(environment, &mut self.places, Object::new(node));
+            push(environment, places, Object::new(node));
+        };
+        for node in deployed.objects {
+            deploy(environment, node);
         }
         environment.releases.extend(deployed.inflated);
         for release in deployed.releases {
+            let (objects, problems) = (environment.objects.len(), environment.problems.len());
+            let dir = release.directory.clone();
             environment.install(argo.context, release);
+            if environment.problems.len() > problems
+                && dir.is_some_and(|it| helm::deploys(argo.context, &it))
+            {
+                self.concerned.insert(target.clone());
+            }
+            let made = environment.objects.extract_if(objects.., |it| is_application(&it.node));
+            for object in made.collect::<Vec<_>>() {
+                deploy(environment, object.node);
+            }
         }
         environment.end(start, unit);
         self.open.extend(inner);

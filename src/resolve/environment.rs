@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use semver::Version;
+
 use crate::{
     config::EnvironmentConfig,
-    data::{Family, charts::ValueKey},
+    data::{Family, charts::ValueKey, version},
     problem::{Problem, UnitId},
     source::{FileId, Span},
     tree::{Node, Origin, Reason},
@@ -251,12 +253,33 @@ pub(crate) struct Release {
     pub beside: Vec<(String, Origin)>,
     /// What a missing thing is reported at: the chart's version, else the release's name.
     pub anchor: Origin,
+    /// The version of Kubernetes that its templates are told, where something says it.
+    pub kubernetes: Option<ClusterVersion>,
     /// Whether what installs it has Helm not look at `values.schema.json`.
     pub skips_schema: bool,
     /// Whether it is suspended, so that the cluster may run something else.
     pub suspended: bool,
     /// The unit that it is.
     pub unit: Option<UnitId>,
+}
+
+/// The version of the Kubernetes that something is installed in.
+#[derive(Debug, Clone)]
+pub(crate) struct ClusterVersion {
+    /// The version.
+    pub version: Version,
+    /// Whether it is this one to the last number, and not one of its minor version.
+    pub exact: bool,
+    /// What says it.
+    pub origin: Origin,
+}
+
+impl ClusterVersion {
+    /// The version that Helm is told by `node`.
+    pub(crate) fn told(node: &Node) -> Option<Self> {
+        let version = version::lenient(&node.as_scalar()?.text)?;
+        Some(Self { version, exact: true, origin: node.origin.clone() })
+    }
 }
 
 impl Object {

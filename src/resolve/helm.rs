@@ -26,7 +26,7 @@ pub(crate) use builtin::ApiVersions;
 pub(crate) use family::{family, recognize_values};
 #[cfg(test)]
 pub(crate) use local::{Expanded, expand};
-pub(crate) use local::{gitops, is_gitops, keys, template_of_it};
+pub(crate) use local::{deploys, is_gitops, keys, template_of_it};
 pub(crate) use template::truth;
 pub(crate) use values::{coalesce, layer, merge};
 
@@ -59,9 +59,6 @@ pub(crate) struct Rendered {
 pub(crate) struct Installed {
     /// The release, and those of the charts that its chart depends on, each with its objects.
     pub parts: Vec<(Release, Vec<Node>)>,
-    /// The Applications of Argo CD that a chart of the repository makes, which deploy something
-    /// themselves.
-    pub applications: Vec<Node>,
     /// What cannot be told, and what Helm would refuse.
     pub problems: Vec<Problem>,
 }
@@ -92,8 +89,7 @@ pub(crate) fn install(context: &Context<'_>, release: Release) -> Installed {
 /// on one.
 pub(crate) fn template(context: &Context<'_>, release: Release) -> Installed {
     let expanded = local::expand(context, &release);
-    let (applications, problems) = (expanded.applications, expanded.problems);
-    let mut all = Installed { parts: Vec::new(), applications, problems };
+    let mut all = Installed { parts: Vec::new(), problems: expanded.problems };
     if expanded.nested || expanded.releases.is_empty() {
         let shell = expanded.nested && !expanded.more && all.problems.is_empty();
         let root = Release { shell, reads: expanded.reads, ..release };

@@ -11,9 +11,10 @@ use crate::{
     problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
-        environment::{Environment, Object, Release},
-        helm::{self, strvals},
+        environment::{ClusterVersion, Environment, Object, Release},
+        helm::{self, Installed, strvals},
         layout::Closure,
+        names,
     },
     scalar::{Dialect, Scalar},
     source::{FileId, Sources, Text},
@@ -70,9 +71,24 @@ impl Discovery {
 impl Environment {
     /// Adds a release, those that it comes to, and what their charts render.
     pub(crate) fn install(&mut self, context: &Context<'_>, release: Release) {
-        let installed = helm::install(context, release);
+        let installed = self.template(context, release);
         self.problems.extend(installed.problems);
         installed.parts.into_iter().for_each(|(release, objects)| self.add(release, objects));
+    }
+
+    /// What a release comes to in the Kubernetes of this environment.
+    pub(crate) fn template(&self, context: &Context<'_>, release: Release) -> Installed {
+        let settings = self.settings.as_ref();
+        let settings = settings.or_else(|| names::settings_for(context.config, &self.name, ""));
+        let kubernetes = settings.and_then(|it| it.kubernetes.as_ref());
+        let configured = kubernetes.map(|(version, origin)| ClusterVersion {
+            version: version.clone(),
+            // `1.31` may be any of them.
+            exact: version.patch > 0,
+            origin: origin.clone(),
+        });
+        let kubernetes = release.kubernetes.clone().or(configured);
+        helm::install(context, Release { kubernetes, ..release })
     }
 
     /// Adds a release and the objects that it comes to.
@@ -134,6 +150,7 @@ impl ChartReference<'_> {
             values,
             shell: false,
             beside: Vec::new(),
+            kubernetes: None,
             skips_schema: false,
             suspended: false,
             unit: None,

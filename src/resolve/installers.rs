@@ -97,23 +97,44 @@ impl<'a> Installers<'a> {
         releases(self.context, &mut environment);
         let found = self.complete(&environment);
         join(environments, environment);
-        for mut part in found.environments {
-            releases(self.context, &mut part);
-            join(environments, part);
-        }
+        self.add(found.environments, environments);
         found.reached
     }
 
+    /// Adds what others deploy, each with what it installs.
+    fn add(&self, parts: Vec<Environment>, environments: &mut Vec<Environment>) {
+        for mut part in parts {
+            releases(self.context, &mut part);
+            join(environments, part);
+        }
+    }
+
+    /// Turns the custom resources of `environment` that install charts into releases and what they
+    /// render, and gives what that makes Argo CD deploy.
+    fn release(&self, environment: &mut Environment) -> Discovery {
+        let written = environment.objects.len();
+        releases(self.context, environment);
+        self.argo.deployed_by(environment, &environment.objects[written..])
+    }
+
+    /// Adds `environment`, in which manifests that nothing refers to are applied.
+    pub(super) fn apply(&self, mut environment: Environment, environments: &mut Vec<Environment>) {
+        let found = self.release(&mut environment);
+        environments.push(environment);
+        self.add(found.environments, environments);
+    }
+
     /// All environments, given those that the others start from, each with the directory where it
-    /// starts and what [`Installers::complete`] found; and where something is installed in others that
-    /// nobody can tell. What is `beside` the objects that some start from is part of those
+    /// starts and what [`Installers::complete`] found; where something is installed in others that
+    /// nobody can tell; and what is read for what releases make others deploy. What is `beside` the objects that some start from is part of those
     /// environments, or for itself when it concerns us.
     pub(super) fn finish(
         &mut self,
         resolved: Vec<(&str, Environment, Discovery)>,
         beside: Vec<(Relevance, Environment)>,
-    ) -> (Vec<Environment>, Vec<Origin>) {
+    ) -> (Vec<Environment>, Vec<Origin>, Reached) {
         let mut environments: Vec<Environment> = Vec::new();
+        let mut reached = Reached::default();
         let Discovery { environments: others, mut unread, .. } = std::mem::take(&mut self.found);
         let built: Vec<BTreeSet<String>> =
             resolved.iter().map(|(_, _, found)| found.reached.dirs.clone()).collect();
@@ -138,8 +159,14 @@ impl<'a> Installers<'a> {
                 join(&mut environments, Environment { aside, ..part });
             }
         }
-        environments.par_iter_mut().for_each(|environment| releases(self.context, environment));
-        (environments, unread)
+        let made = environments.par_iter_mut().map(|it| self.release(it));
+        for found in made.collect::<Vec<_>>() {
+            unread.extend(found.unread);
+            reached.files.extend(found.reached.files);
+            reached.dirs.extend(found.reached.dirs);
+            self.add(found.environments, &mut environments);
+        }
+        (environments, unread, reached)
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) struct Layout<'a> {
     /// Flux Kustomization objects, in file order.
     pub flux: Vec<FluxKustomization<'a>>,
     flux_by_file: BTreeMap<FileId, Vec<usize>>,
-    /// The charts of this repository that HelmReleases install, by the file of these.
+    /// The charts of this repository that HelmReleases and kustomizations install, by the file of
+    /// these.
     charts: BTreeMap<FileId, Vec<String>>,
     /// What cuts this repository into the artifacts that Flux Kustomizations may build from.
     generators: Vec<&'a Node>,
@@ -144,6 +145,17 @@ impl<'a> Layout<'a> {
             None => self.guessed_references(file, dir),
         };
         let component = root.and_then(|root| root.str_at("kind")) == Some("Component");
+        let charts = root.map(|root| {
+            let home = root.str_at("helmGlobals.chartHome");
+            let names = root.items_at("helmCharts").iter().filter_map(|it| it.str_at("name"));
+            let charts = names.filter_map(move |it| {
+                source::join(dir, &format!("{}/{it}", home.unwrap_or("charts")))
+            });
+            charts.filter(|it| sources.is_chart(it)).collect::<Vec<_>>()
+        });
+        if let Some(charts) = charts.filter(|it| !it.is_empty()) {
+            self.charts.insert(file, charts);
+        }
         self.kustomizations.insert(dir, KustomizationFile { file, component, references });
     }
 
@@ -239,6 +251,13 @@ impl<'a> Layout<'a> {
             let chart = path[..at].trim_end_matches('/');
             (bounded && self.sources.is_chart(chart)).then_some(chart)
         })
+    }
+
+    /// The charts of this repository that something in `file` installs and that speak of our subject.
+    pub(crate) fn charts_of(&self, file: FileId) -> impl Iterator<Item = &str> {
+        let dirs = self.charts.get(&file).into_iter().flatten().map(String::as_str);
+        let is_ours = |it| self.sources[it].relevance == Relevance::Subject;
+        dirs.filter(move |it| self.sources.below(it).any(is_ours))
     }
 
     /// The directories of charts in which something speaks of our subject.

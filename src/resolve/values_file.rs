@@ -12,7 +12,7 @@ use crate::{
     relevance::is_about_it,
     resolve::{
         context::Context,
-        environment::{EntryKind, Environment, Object, Release, Unit},
+        environment::{EntryKind, Environment, Release, Unit},
         helm, install, layout,
         names::{environment_of, settings_for},
     },
@@ -63,7 +63,7 @@ pub(super) fn environment(
         (Some(_), Some(false)) | (None, _) => values.clone(),
     };
     let (values, problem) = unread.hide(path, values);
-    let (mut environment, _) = install(context, file, None, values, Some(family));
+    let mut environment = install(context, file, None, values, Some(family));
     environment.problems.extend(problem);
     Some(environment)
 }
@@ -81,7 +81,7 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
     let own = Node::new(Map::default(), root.origin.clone());
     let of = |file: FileId, values: Node| {
         let (values, problem) = unread.hide(dir, values);
-        let (mut environment, _) = install(context, file, Some((dir, &keys)), values, None);
+        let mut environment = install(context, file, Some((dir, &keys)), values, None);
         environment.problems.extend(problem);
         environment
     };
@@ -161,11 +161,7 @@ pub(super) fn deploying(context: &Context<'_>, dir: &str) -> Vec<Environment> {
     let keys = helm::keys(context, dir);
     let chart = Some((dir, &*keys));
     let all = std::iter::once(own).chain(values);
-    let environments = all.map(|(file, values)| {
-        let (mut environment, applications) = install(context, file, chart, values, None);
-        environment.objects.extend(applications.into_iter().map(Object::new));
-        environment
-    });
+    let environments = all.map(|(file, values)| install(context, file, chart, values, None));
     environments.filter(|it| !it.objects.is_empty() || !it.problems.is_empty()).collect()
 }
 
@@ -246,15 +242,15 @@ fn words_of(path: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The environment in which somebody installs a chart with `values`, and the Applications that the
-/// chart makes: `chart`, a directory and its keys for metrics-server, or that of `family`.
+/// The environment in which somebody installs a chart with `values`: `chart`, a directory and its keys
+/// for metrics-server, or that of `family`.
 fn install(
     context: &Context<'_>,
     file: FileId,
     chart: Option<(&str, &[String])>,
     values: Node,
     family: Option<Family>,
-) -> (Environment, Vec<Node>) {
+) -> Environment {
     let directory = chart.map(|(dir, _)| dir);
     let path = &context.sources[file].path;
     let is_chart = source::file_name(path) == "Chart.yaml";
@@ -282,7 +278,7 @@ fn install(
     };
     let mut environment = Environment::new(name.to_owned(), EntryKind::Values, anchor);
     environment.settings = settings_for(context.config, path, &place).cloned();
-    let installed = helm::install(context, release);
+    let installed = environment.template(context, release);
     environment.problems.extend(installed.problems);
     for (release, objects) in installed.parts {
         let start = environment.begin();
@@ -290,7 +286,7 @@ fn install(
         environment.add(release, objects);
         environment.end(start, unit);
     }
-    (environment, installed.applications)
+    environment
 }
 
 /// What names an environment in a values file's name: `prod` of `values-prod.yaml`,

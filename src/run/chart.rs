@@ -10,10 +10,13 @@ use crate::{
     cli::ChartOptions,
     data::kustomization,
     problem::Problem,
-    resolve::helm::{
-        self, ApiVersions, package,
-        render::{self, ChartInstallation, ChartRendering},
-        strvals,
+    resolve::{
+        environment::ClusterVersion,
+        helm::{
+            self, ApiVersions, package,
+            render::{self, ChartInstallation, ChartRendering},
+            strvals,
+        },
     },
     rules,
     scalar::Dialect,
@@ -66,7 +69,11 @@ impl Run<'_, '_> {
             namespace: chart.namespace.as_deref().unwrap_or("default"),
             values: &values,
             at: &at,
-            kubernetes: chart.kube_version.as_ref(),
+            kubernetes: chart.kube_version.clone().map(|version| ClusterVersion {
+                version,
+                exact: true,
+                origin: at.clone(),
+            }),
             apis: ApiVersions::Template,
             skips_schema: false,
         };

@@ -241,12 +241,16 @@ fn values_are_held_against_the_schemas_of_all_charts() {
             {{apiVersion: v2, name: sub, version: 1.4.0}}
             //- chart/charts/sub/values.schema.json
             {{"properties": {{"a": true}}, "additionalProperties": false}}
-            //- user.yaml
             {user}
             "#
         ))
     };
-    assert_snapshot!(chart("{replicas: two, sub: {a: 1, b: 2}}"), @"
+    // Where nobody wrote any values the chart says it.
+    let nothing_set = chart("");
+    let said = "`sub.global` is not among the keys that are allowed, which `values.schema.json` \
+                of `sub` refuses chart/values.yaml:1";
+    assert!(nothing_set.contains(said), "{nothing_set}");
+    assert_snapshot!(chart("//- user.yaml\n            {replicas: two, sub: {a: 1, b: 2}}"), @"
     image: <unknown>
     kind: A
     replicas: 1

@@ -103,6 +103,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         anchor: nowhere,
         shell: false,
         beside: Vec::new(),
+        kubernetes: None,
         skips_schema: false,
         suspended: false,
         unit: None,

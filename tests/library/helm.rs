@@ -62,6 +62,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         anchor: nowhere(),
         shell: false,
         beside: Vec::new(),
+        kubernetes: None,
         skips_schema: false,
         suspended: false,
         unit: None,

@@ -5,11 +5,12 @@ use insta::assert_snapshot;
 
 use super::{common, fixture, fixture_with, ways, written};
 use crate::{
-    config::Config,
+    config::{self, Config},
     discover,
     pipeline::{analyze, check},
     problem::Problem,
     source::Sources,
+    tree::Node,
 };
 
 /// What the releases of a scenario get. What becomes of it is in the snapshot `show` of the scenario.
@@ -1061,6 +1062,127 @@ helm upgrade --install platform ./charts/platform -n kube-system --set resolutio
         let small = found.iter().any(|it| it.contains("metric-resolution-too-small"));
         assert!(small, "{installer}: {found:?}");
     }
+}
+
+/// What the chart of an installer makes other installers install is installed with its values.
+#[test]
+fn a_chart_that_deploys_others_is_followed_whatever_installs_it() {
+    let application = "apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: ms, namespace: argocd}
+spec:
+  destination: {namespace: kube-system}
+  source: {repoURL: 'https://kubernetes-sigs.github.io/metrics-server/', chart: metrics-server,
+    targetRevision: 3.12.2, helm: {valuesObject: {args: [--metric-resolution={{ .Values.every }}]}}}
+";
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: ms, namespace: kube-system}
+spec:
+  chart: {spec: {chart: metrics-server, version: 3.12.2, sourceRef: {kind: HelmRepository, name: x}}}
+  values: {args: [--metric-resolution={{ .Values.every }}]}
+";
+    let helm_release = "//- clusters/a/release.yaml
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: apps, namespace: argocd}
+spec:
+  chart: {spec: {chart: ./apps, sourceRef: {kind: GitRepository, name: flux-system}}}
+  values: {every: 5s}
+";
+    let flux = "//- clusters/b/apps.yaml
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: flux-system}
+spec: {path: ./clusters/a, sourceRef: {kind: GitRepository, name: flux-system}}
+";
+    let installers = [
+        "//- main.tf\nresource \"helm_release\" \"apps\" {
+  name   = \"apps\"\n  chart  = \"${path.module}/apps\"
+  values = [yamlencode({ every = \"5s\" })]\n}",
+        "//- helmfile.yaml\nreleases:\n- {name: apps, chart: ./apps, values: [{every: 5s}]}",
+        "//- kustomization.yaml\nhelmGlobals: {chartHome: .}
+helmCharts: [{name: apps, releaseName: apps, valuesInline: {every: 5s}}]",
+        "//- apps/fleet.yaml\nhelm: {releaseName: apps, values: {every: 5s}}",
+        "//- install.sh\nhelm upgrade --install apps ./apps --set every=5s",
+        helm_release,
+        &format!("{helm_release}{flux}"),
+    ];
+    for (template, installer) in
+        [application, release].iter().flat_map(|it| installers.iter().map(move |by| (it, by)))
+    {
+        let found = said(&format!(
+            "//- apps/Chart.yaml\n{{apiVersion: v2, name: apps, version: 1.0.0}}
+//- apps/values.yaml\nevery: 60s\n//- apps/templates/all.yaml\n{template}\n{installer}\n"
+        ));
+        let small = found.iter().filter(|it| it.contains("metric-resolution-too-small")).count();
+        assert_eq!(small, 1, "{installer}: {found:?}");
+    }
+}
+
+/// A chart is told the version that the configuration or what installs it says; of `1.30` nobody
+/// knows which one it is.
+#[test]
+fn a_chart_is_rendered_for_the_kubernetes_of_its_environment() {
+    let sources = repository(
+        "
+        //- .metrics-server-lint.yaml
+        environments:
+          a: {kubernetes: '1.30'}
+          b: {kubernetes: 1.28.3}
+        //- ms/Chart.yaml
+        {apiVersion: v2, name: ms, version: 1.0.0}
+        //- ms/templates/all.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: kube-system}
+        minor: {{ .Capabilities.KubeVersion.Minor }}
+        version: {{ .Capabilities.KubeVersion.Version }}
+        new: {{ semverCompare \">=1.29-0\" .Capabilities.KubeVersion.Version }}
+        newer: {{ semverCompare \">=1.30.2-0\" .Capabilities.KubeVersion.GitVersion }}
+        flow: {{ .Capabilities.APIVersions.Has \"flowcontrol.apiserver.k8s.io/v1\" }}
+        //- a/kustomization.yaml
+        resources: [../b/release.yaml]
+        //- b/kustomization.yaml
+        resources: [release.yaml]
+        //- b/release.yaml
+        apiVersion: helm.toolkit.fluxcd.io/v2
+        kind: HelmRelease
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec:
+          chart: {spec: {chart: ./ms, sourceRef: {kind: GitRepository, name: flux-system}}}
+        //- c/kustomization.yaml
+        helmGlobals: {chartHome: ..}
+        helmCharts: [{name: ms, releaseName: metrics-server, kubeVersion: '1.29'}]
+        //- d/app.yaml
+        apiVersion: argoproj.io/v1alpha1
+        kind: Application
+        metadata: {name: d, namespace: argocd}
+        spec:
+          source: {repoURL: 'https://example.org/own', path: ms, helm: {kubeVersion: v1.27.1}}
+          destination: {name: in-cluster, namespace: kube-system}
+        ",
+    );
+    let file = sources.find(config::FILE).expect("it is there");
+    let config = config::parse(&sources, file, &[]).expect("it is right");
+    let (environments, _) = analyze(&sources, &config);
+    let mut told = Vec::new();
+    for environment in &environments {
+        let objects = environment.objects.iter().filter(|it| it.kind() == "Deployment");
+        for object in objects {
+            let fields = ["minor", "version", "new", "newer", "flow"].map(|it| {
+                let field = object.node.get(it).and_then(Node::as_scalar);
+                field.map_or("?", |it| &it.text).to_owned()
+            });
+            told.push(format!("{}: {}", environment.name, fields.join(" ")));
+        }
+    }
+    assert_snapshot!(told.join("\n"), @"
+    a: 30 ? true ? true
+    b: 28 v1.28.3 false false false
+    c: 29 v1.29.0 true false true
+    default: 27 v1.27.1 false false false
+    ");
 }
 
 #[test]

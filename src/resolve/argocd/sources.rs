@@ -183,10 +183,6 @@ impl SourcePart<'_, '_> {
         match self.tool(dir) {
             Tool::Helm => {
                 let release = self.release(at, Some(dir), deployed);
-                // What it cannot tell of them the release tells, and what else it makes.
-                let (inner, untold) = helm::gitops(self.argo.context, dir, &release);
-                deployed.concerns |= !untold.is_empty();
-                deployed.objects.extend(inner.into_iter().filter(layout::is_application));
                 deployed.releases.push(release);
             }
             Tool::Kustomize => self.kustomize(dir, deployed),

@@ -28,6 +28,7 @@ use crate::{
 pub(super) fn loose(
     context: &Context<'_>,
     layout: &Layout<'_>,
+    installers: &Installers<'_>,
     reached: &BTreeSet<FileId>,
     unread: &[Origin],
     environments: &mut Vec<Environment>,
@@ -47,7 +48,9 @@ pub(super) fn loose(
     }
     for (name, loose) in sets(manifests) {
         let name = not_built(environments, name);
-        environments.extend(loose.found(context, &name));
+        if let Some(environment) = loose.written(context, &name) {
+            installers.apply(environment, environments);
+        }
     }
     // A chart or a values file is for itself only when none of the others installs it.
     let problems: Vec<Origin> =
@@ -158,7 +161,8 @@ fn loose_files<'a>(
             let chart = layout.chart_of(file).map(|it| values_file::outermost(sources, it));
             found.scaling.extend(chart);
         }
-        let loose = source.relevance == Relevance::Subject
+        let loose = (source.relevance == Relevance::Subject
+            || layout.charts_of(file).next().is_some())
             && !reached.contains(&file)
             && !layout.is_excluded(file)
             && layout::is_text(sources, file);
@@ -199,7 +203,11 @@ pub(super) fn charts_of_applications(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    for dir in loose_files(context, layout, reached).deploying {
+    let found = loose_files(context, layout, reached);
+    // Manifests that nothing refers to are applied all the same.
+    let applied: BTreeSet<&str> =
+        found.others.iter().flat_map(|it| layout.charts_of(*it)).collect();
+    for dir in found.deploying.difference(&applied) {
         if environments.iter().any(|it| values_file::installs(sources, it, dir)) {
             continue;
         }

@@ -18,26 +18,41 @@ use crate::{
 /// Names longer than this are cut, and end with a part of their hash.
 const MAX_NAME: usize = 53;
 
-/// Turns the HelmReleases among the environment's objects into releases and what they render.
+/// Charts may make HelmReleases of charts, but not without end.
+const MAX_ROUNDS: usize = 8;
+
+/// Turns the HelmReleases among the environment's objects into releases and what they render, which
+/// may be HelmReleases.
 pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
+    let mut done = 0;
+    for _ in 0..MAX_ROUNDS {
+        let new = environment.objects[done..].iter().filter(|it| is_release(it));
+        let new: Vec<Object> = new.cloned().collect();
+        if new.is_empty() {
+            break;
+        }
+        done = environment.objects.len();
+        install_all(context, environment, new);
+    }
+    let unmet = dependency::unmet(context, environment);
+    environment.problems.extend(unmet);
+}
+
+fn install_all(context: &Context<'_>, environment: &mut Environment, releases: Vec<Object>) {
     let mut store = Store::default();
     store.add(environment.objects.iter().map(|it| &it.node));
-    let releases: Vec<Object> =
-        environment.objects.iter().filter(|it| is_release(it)).cloned().collect();
     for object in releases {
         let mut unit = Unit::of_object(&object.node).release();
         unit.after.extend(environment.applies(&object));
         let start = environment.begin();
         let mut problems = Vec::new();
-        match install(context, &store, &object, &mut problems) {
+        match install(context, environment, &store, &object, &mut problems) {
             Ok(parts) => parts.into_iter().for_each(|(release, its)| environment.add(release, its)),
             Err(problem) => problems.push(problem),
         }
         environment.problems.append(&mut problems);
         environment.end(start, unit);
     }
-    let unmet = dependency::unmet(context, environment);
-    environment.problems.extend(unmet);
 }
 
 fn is_release(object: &Object) -> bool {
@@ -65,6 +80,7 @@ pub(super) fn references(node: &Node) -> impl Iterator<Item = (&str, &str, &str)
 /// The releases that a HelmRelease comes to, each with its objects.
 fn install(
     context: &Context<'_>,
+    environment: &Environment,
     store: &Store,
     object: &Object,
     problems: &mut Vec<Problem>,
@@ -104,7 +120,7 @@ fn install(
         suspended: object.suspended || node.is_true_at("spec.suspend"),
         ..reference.release("helm-release", name, namespace, user, &object.anchor())
     };
-    let mut installed = helm::install(context, release);
+    let mut installed = environment.template(context, release);
     problems.append(&mut installed.problems);
     let renderers = node.items_at("spec.postRenderers");
     for renderer in renderers.iter().filter_map(|it| it.get("kustomize")) {

@@ -1,10 +1,15 @@
 //! What templates see of the cluster: its version and its APIs.
 
+use std::rc::Rc;
+
 use semver::Version;
 
 use crate::{
     data::version::Constraint,
-    resolve::gotemplate::{FunctionCall, GoData, GoError, GoObject, GoValue},
+    resolve::{
+        environment::ClusterVersion,
+        gotemplate::{FunctionCall, GoData, GoError, GoMap, GoObject, GoValue},
+    },
     tree::{Origin, Reason},
 };
 
@@ -23,17 +28,32 @@ pub(crate) enum ApiVersions {
     Cluster,
 }
 
-/// `.Capabilities.KubeVersion`
-#[derive(Debug)]
-pub(super) struct KubeVersion {
-    version: Version,
-    at: Origin,
+/// The minor versions that a cluster may have, of which something says the version.
+pub(super) fn minors(known: Option<&ClusterVersion>) -> Vec<u64> {
+    known.map_or_else(|| MINORS.to_vec(), |it| vec![it.version.minor])
 }
 
-impl KubeVersion {
-    pub(super) fn new(version: &Version, at: Origin) -> Self {
-        Self { version: version.clone(), at }
+/// `.Capabilities.KubeVersion`; of one that is known in part its parts.
+pub(super) fn kube_version(known: &ClusterVersion) -> GoValue {
+    let ClusterVersion { version, exact, origin } = known;
+    if *exact {
+        let version = KubeVersion { version: version.clone(), at: origin.clone() };
+        return GoValue::new(GoData::Object(Rc::new(version)), origin);
     }
+    let mut parts = GoMap::default();
+    parts.set("Major", GoValue::string(version.major.to_string(), origin));
+    parts.set("Minor", GoValue::string(version.minor.to_string(), origin));
+    for whole in ["Version", "GitVersion", "String"] {
+        parts.set(whole, GoValue::unknown(UNKNOWN_VERSION, origin));
+    }
+    GoValue::map(parts, origin)
+}
+
+/// `.Capabilities.KubeVersion`
+#[derive(Debug)]
+struct KubeVersion {
+    version: Version,
+    at: Origin,
 }
 
 impl GoObject for KubeVersion {
@@ -56,13 +76,14 @@ impl GoObject for KubeVersion {
 #[derive(Debug)]
 pub(super) struct Apis {
     known: ApiVersions,
-    kubernetes: Option<Version>,
+    kubernetes: Option<ClusterVersion>,
     at: Origin,
 }
 
 impl Apis {
-    pub(super) fn new(known: ApiVersions, kubernetes: Option<Version>, at: &Origin) -> Self {
-        Self { known, kubernetes, at: at.clone() }
+    pub(super) fn new(known: ApiVersions, kubernetes: Option<ClusterVersion>, at: &Origin) -> Self {
+        let at = kubernetes.as_ref().map_or(at, |it| &it.origin).clone();
+        Self { known, kubernetes, at }
     }
 
     fn has(&self, name: &str) -> Result<bool, Reason> {
@@ -79,7 +100,7 @@ impl Apis {
         let &(_, since, until) = BUILT_IN.iter().find(|it| it.0 == api).ok_or_else(unknown)?;
         let holds = |minor: u64| since <= minor && minor < until;
         let has = match &self.kubernetes {
-            Some(version) => holds(version.minor),
+            Some(it) => holds(it.version.minor),
             None => {
                 let has = holds(MINORS[0]);
                 let all = MINORS.iter().all(|it| holds(*it) == has);
@@ -109,7 +130,10 @@ impl GoObject for Apis {
 }
 
 /// `semverCompare` with the version of a cluster that is not known, where all versions agree.
-pub(super) fn compare_unknown(call: &FunctionCall<'_>) -> Option<Result<GoValue, Box<GoError>>> {
+pub(super) fn compare_unknown(
+    call: &FunctionCall<'_>,
+    minors: &[u64],
+) -> Option<Result<GoValue, Box<GoError>>> {
     let [constraint, version] = &call.values[..] else { return None };
     let (GoData::Text(text), GoData::Unknown(why)) = (&constraint.data, &version.data) else {
         return None;
@@ -118,7 +142,10 @@ pub(super) fn compare_unknown(call: &FunctionCall<'_>) -> Option<Result<GoValue,
         return None;
     }
     let constraint = Constraint::parse(text.as_str())?;
-    let mut all = MINORS.iter().map(|minor| constraint.holds(&Version::new(1, *minor, 3)));
+    // The first of a minor version and one that is never reached.
+    let patches = [0, 99];
+    let all = minors.iter().flat_map(|minor| patches.map(|it| Version::new(1, *minor, it)));
+    let mut all = all.map(|it| constraint.holds(&it));
     let first = all.next()?;
     all.all(|it| it == first).then(|| Ok(GoValue::new(GoData::Bool(first), &version.origin)))
 }

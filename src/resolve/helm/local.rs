@@ -4,13 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    data::{
-        Family,
-        charts::ValueKey,
-        groups::{self, Role},
-        kinds::WORKLOADS,
-        subject::is_named_in,
-    },
+    data::{Family, charts::ValueKey, kinds::WORKLOADS, subject::is_named_in},
     problem::Problem,
     resolve::{
         context::Context,
@@ -26,7 +20,7 @@ use crate::{
             template::truth,
             values::coalesce,
         },
-        layout::{self, is_application},
+        layout,
     },
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Span, Text},
@@ -43,10 +37,8 @@ pub(crate) struct Expanded {
     /// templates make; nothing of a chart that is elsewhere. One that may be disabled counts as
     /// suspended.
     pub releases: Vec<(Release, Option<Vec<Node>>)>,
-    /// What the other charts make, but for the Applications of Argo CD.
+    /// What the other charts make.
     pub objects: Vec<Node>,
-    /// These.
-    pub applications: Vec<Node>,
     /// What cannot be read, and what Helm would refuse.
     pub problems: Vec<Problem>,
     /// Whether there are charts between the release and these.
@@ -74,10 +66,7 @@ pub(crate) fn expand(context: &Context<'_>, release: &Release) -> Expanded {
             expanded.problems.extend(rendering.problems);
             let mut parts = ChartTree { context, manifests: rendering.manifests, expanded };
             parts.visit(&package, release, &package.name, &release.values);
-            let mut expanded = parts.expanded;
-            expanded.applications =
-                expanded.objects.extract_if(.., |it| is_application(it)).collect();
-            expanded
+            parts.expanded
         }
         Err(problem) => {
             let problems = vec![concerning(context, dir, problem)];
@@ -101,7 +90,7 @@ fn render(
         namespace: &release.namespace,
         values: &release.values,
         at: &release.anchor,
-        kubernetes: None,
+        kubernetes: release.kubernetes.clone(),
         apis: ApiVersions::Cluster,
         skips_schema: release.skips_schema,
     };
@@ -109,24 +98,11 @@ fn render(
     Ok((package, rendering))
 }
 
-/// What the chart of `release`, which stands in `dir`, makes other installers deploy: Applications,
-/// HelmReleases, Kustomizations; and what cannot be told of that.
-pub(crate) fn gitops(
-    context: &Context<'_>,
-    dir: &str,
-    release: &Release,
-) -> (Vec<Node>, Vec<Problem>) {
+/// Whether templates of the chart in `dir` make other installers deploy something: Applications,
+/// HelmReleases, Kustomizations.
+pub(crate) fn deploys(context: &Context<'_>, dir: &str) -> bool {
     let templates = in_chart(dir, "templates");
-    if !context.sources.below(&templates).any(|it| is_gitops(context, it)) {
-        return (Vec::new(), Vec::new());
-    }
-    match render(context, dir, release) {
-        Ok((_, rendering)) => {
-            let objects = rendering.manifests.into_iter().map(object).filter(installs);
-            (objects.collect(), rendering.problems)
-        }
-        Err(problem) => (Vec::new(), vec![problem]),
-    }
+    context.sources.below(&templates).any(|it| is_gitops(context, it))
 }
 
 /// Whether a file holds objects that install or connect something.
@@ -138,14 +114,6 @@ pub(crate) fn is_gitops(context: &Context<'_>, file: FileId) -> bool {
         && ["Application", "ApplicationSet", "HelmRelease", "HelmChart", "Kustomization"]
             .iter()
             .any(|kind| text.contains(&format!("kind: {kind}")))
-}
-
-/// Whether other installers read an object.
-fn installs(node: &Node) -> bool {
-    let role = groups::role(node.api_group());
-    is_application(node)
-        || (node.api_group() != "argoproj.io"
-            && matches!(role, Some(Role::Connects | Role::Installs)))
 }
 
 /// Whether anything in the chart in `dir` may be what we judge, or lead to it.

@@ -4,18 +4,17 @@
 
 use std::rc::Rc;
 
-use semver::Version;
-
 use crate::{
     parse,
     problem::Problem,
     resolve::{
+        environment::ClusterVersion,
         gotemplate::{
             FunctionCall, GoData, GoError, GoHost, GoMap, GoValue, MarkedText, MissingKey,
             TemplateSet,
         },
         helm::{
-            builtin::{self, ApiVersions, KubeVersion},
+            builtin::{self, ApiVersions},
             chart_files::ChartFiles,
             package::{Package, Packed, PackedContent},
             schema,
@@ -38,7 +37,7 @@ pub(crate) struct ChartInstallation<'a> {
     /// What names the release.
     pub at: &'a Origin,
     /// The cluster's version, if it is known.
-    pub kubernetes: Option<&'a Version>,
+    pub kubernetes: Option<ClusterVersion>,
     /// What is known of the APIs that the cluster has.
     pub apis: ApiVersions,
     /// Whether its values are not held against `values.schema.json`.
@@ -92,7 +91,7 @@ pub(crate) fn render_selected(
         Ok(values) => {
             let refused = match release.skips_schema {
                 true => Vec::new(),
-                false => schema::check(sources, package, &values),
+                false => schema::check(sources, package, &values, release.at),
             };
             let mut rendering = ChartRun::new(sources, release).of(package, &values);
             if !refused.is_empty() {
@@ -152,7 +151,8 @@ impl<'a> ChartRun<'a> {
                 self.refuse(problem, template.perhaps.is_some());
             }
         }
-        let host = HelmHost { incomplete: !self.result.missing.is_empty() };
+        let minors = builtin::minors(self.release.kubernetes.as_ref());
+        let host = HelmHost { incomplete: !self.result.missing.is_empty(), minors };
         let mut printed = Vec::new();
         for template in &templates {
             let file = template.name.rsplit('/').next().unwrap_or_default();
@@ -233,13 +233,10 @@ impl<'a> ChartRun<'a> {
             ("Revision", literal(GoData::Int(1))),
             ("Service", string("Helm")),
         ]);
-        let kubernetes = match self.release.kubernetes {
-            Some(version) => {
-                literal(GoData::Object(Rc::new(KubeVersion::new(version, at.clone()))))
-            }
-            None => GoValue::unknown(builtin::UNKNOWN_VERSION, at),
-        };
-        let apis = builtin::Apis::new(self.release.apis, self.release.kubernetes.cloned(), at);
+        let version = self.release.kubernetes.as_ref();
+        let kubernetes = version
+            .map_or_else(|| GoValue::unknown(builtin::UNKNOWN_VERSION, at), builtin::kube_version);
+        let apis = builtin::Apis::new(self.release.apis, version.cloned(), at);
         let capabilities = map(vec![
             ("KubeVersion", kubernetes),
             ("APIVersions", literal(GoData::Object(Rc::new(apis)))),
@@ -468,6 +465,8 @@ impl Node {
 struct HelmHost {
     /// Whether a chart that it depends on is not there.
     incomplete: bool,
+    /// The minor versions that the cluster may have.
+    minors: Vec<u64>,
 }
 
 /// Functions that give something else each time.
@@ -513,7 +512,7 @@ impl GoHost for HelmHost {
                     _ => GoValue::unknown(why, call.at),
                 }
             }
-            "semverCompare" => return builtin::compare_unknown(call),
+            "semverCompare" => return builtin::compare_unknown(call, &self.minors),
             _ => return None,
         }))
     }

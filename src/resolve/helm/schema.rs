@@ -23,10 +23,19 @@ const MAX_DEPTH: usize = 64;
 const MAX_STEPS: u32 = 200_000;
 
 /// What the schemas of `package` and of the charts in it refuse of `values`, which are complete
-/// (`ValidateAgainstSchema`).
-pub(super) fn check(sources: &Sources, package: &Package, values: &Node) -> Vec<Problem> {
+/// (`ValidateAgainstSchema`); `at` is what names the release.
+pub(super) fn check(
+    sources: &Sources,
+    package: &Package,
+    values: &Node,
+    at: &Origin,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     charts(sources, package, values, "", &mut problems);
+    for problem in problems.iter_mut().filter(|it| it.at.written_at().is_none()) {
+        // Nobody wrote any values, or somebody did on a command line.
+        problem.at = if at.written_at().is_some() { at } else { &package.metadata.origin }.clone();
+    }
     problems
 }
 
@@ -57,7 +66,7 @@ fn charts(
 /// What the schema `root` of a chart refuses of its values, which the user knows at `path`.
 fn refused(root: &Json, values: &Node, path: &str, chart: &str) -> Vec<Problem> {
     let Some(draft) = Draft::of(root) else { return Vec::new() };
-    let schema = Schema { root, draft, steps: Cell::new(MAX_STEPS) };
+    let schema = ValuesSchema { root, draft, steps: Cell::new(MAX_STEPS) };
     let judgement = schema.judge(root, values, path.trim_end_matches('.'), MAX_DEPTH);
     let problems = judgement.refusals.into_iter().map(|Refusal { path, at, why }| {
         let what = if path.is_empty() { "what is set".to_owned() } else { format!("`{path}`") };
@@ -126,14 +135,14 @@ impl Judgement {
     }
 }
 
-struct Schema<'a> {
+struct ValuesSchema<'a> {
     root: &'a Json,
     draft: Draft,
     /// The schemas that may still be held against values.
     steps: Cell<u32>,
 }
 
-impl Schema<'_> {
+impl ValuesSchema<'_> {
     /// What `schema` says of `node`, which is at `path`.
     fn judge(&self, schema: &Json, node: &Node, path: &str, depth: usize) -> Judgement {
         let map = match schema {
@@ -174,7 +183,7 @@ fn refusal(node: &Node, path: &str, why: String) -> Refusal {
 
 /// A schema that is held against a value.
 struct Judging<'s> {
-    schema: &'s Schema<'s>,
+    schema: &'s ValuesSchema<'s>,
     map: &'s JsonMap<String, Json>,
     node: &'s Node,
     path: &'s str,

@@ -6,7 +6,7 @@ use crate::{
     data::kinds::is_cluster_scoped,
     resolve::{
         environment::Release,
-        helm, install,
+        install,
         kustomize::{self, BuildOptions},
     },
     source,
@@ -48,7 +48,7 @@ impl HelmfileRun<'_> {
                 let skips_schema = skips.is_some_and(|it| it.as_bool() != Some(false));
                 let release = reference(state, chart, dir, version, values, place);
                 let release = Release { skips_schema, ..release };
-                let installed = helm::install(self.context, release);
+                let installed = self.environment.template(self.context, release);
                 self.environment.problems.extend(installed.problems);
                 parts.extend(installed.parts);
             }
@@ -79,7 +79,8 @@ impl HelmfileRun<'_> {
         let version = dependency.get("version").filter(|it| !install::is_blank(it));
         let release = reference(state, chart, dir.as_deref(), version, own, place);
         let alias = alias.map(ToOwned::to_owned);
-        let installed = helm::install(self.context, Release { alias, ..release });
+        let release = Release { alias, ..release };
+        let installed = self.environment.template(self.context, release);
         self.environment.problems.extend(installed.problems);
         installed.parts
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     resolve::{
+        environment::{ClusterVersion, Release},
         helm, install,
         kustomize::{
             file::Kustomization,
@@ -62,7 +63,10 @@ pub(super) fn inflate(
         version: version.cloned(),
     };
     let release_name = release_name.map_or("release-name", |it| text(Some(it)));
-    let release = reference.release("kustomize", release_name, namespace, values, anchor);
+    let release = Release {
+        kubernetes: entry.get("kubeVersion").and_then(ClusterVersion::told),
+        ..reference.release("kustomize", release_name, namespace, values, anchor)
+    };
     let rendered = helm::template(loader.context, release);
     for problem in rendered.problems {
         if problem.kind.fails_build() {

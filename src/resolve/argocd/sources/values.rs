@@ -3,7 +3,11 @@
 use super::{Deployed, SourcePart};
 use crate::{
     problem::Problem,
-    resolve::{argocd::made, environment::Release, helm, install, prepared},
+    resolve::{
+        argocd::made,
+        environment::{ClusterVersion, Release},
+        helm, install, prepared,
+    },
     source::{self, FileId},
     tree::{Map, Node, Reason, Via},
 };
@@ -39,6 +43,7 @@ impl SourcePart<'_, '_> {
             install::ChartReference { name: &chart_name, repository, directory: dir, version };
         let skips = self.source.at("helm.skipSchemaValidation");
         Release {
+            kubernetes: self.source.at("helm.kubeVersion").and_then(ClusterVersion::told),
             skips_schema: skips.is_some_and(|it| it.as_bool() != Some(false)),
             ..reference.release("argo-cd", name, namespace, values, &chart.origin)
         }
