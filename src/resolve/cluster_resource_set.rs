@@ -31,7 +31,7 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         .collect();
     for set in sets {
         let start = environment.begin();
-        let mut problems = Vec::new();
+        let mut problems: Vec<Problem> = selects_nothing(&set.node).into_iter().collect();
         for item in set.node.items_at("spec.resources") {
             let objects = match find(context.sources, environment, &set, item) {
                 Ok(holder) => held(context.sources, &holder, &mut problems),
@@ -51,6 +51,24 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         unit.after.extend(environment.applies(&set));
         environment.end(start, unit);
     }
+}
+
+/// That `set` is refused because it selects no clusters (`internal/webhooks/clusterresourceset.go`).
+fn selects_nothing(set: &Node) -> Option<Problem> {
+    let selector = set.look("spec.clusterSelector").ok()?;
+    let says = |it: &Node| {
+        it.unknown().is_some() || it.entries().next().is_some() || !it.items().is_empty()
+    };
+    let terms = ["matchLabels", "matchExpressions"];
+    let selects = |it: &Node| {
+        it.unknown().is_some() || terms.iter().filter_map(|term| it.get(term)).any(says)
+    };
+    if selector.is_some_and(selects) {
+        return None;
+    }
+    let at = selector.map_or(set.object_anchor(), |it| &it.origin);
+    let why = "Cluster API refuses a ClusterResourceSet whose clusterSelector is empty";
+    Some(Problem::refused(at, why).help("select the clusters by a label"))
 }
 
 /// The ConfigMap or Secret that `item` of `set` names: among the objects that are applied with the
@@ -254,6 +272,22 @@ mod tests {
     }
 
     #[test]
+    fn a_set_that_selects_no_clusters_is_refused() {
+        let with = |selector: &str| {
+            let set = SET.replace("KIND", "ConfigMap");
+            let set = set.replace("{matchLabels: {addons: enabled}}", selector);
+            found(&format!("{}\n        data:{}", set.trim_end(), TEXT.trim_end()))
+        };
+        let insecure = "clusters/a/set.yaml:25 kubelet-insecure-tls".to_owned();
+        let refused = "clusters/a/set.yaml:5 build-fails".to_owned();
+        for selector in ["{}", "{matchLabels: {}}", "{matchExpressions: []}"] {
+            assert_eq!(with(selector), [insecure.clone(), refused.clone()], "{selector}");
+        }
+        let some = "{matchExpressions: [{key: a, operator: Exists}]}";
+        assert_eq!(with(some), [insecure]);
+    }
+
+    #[test]
     fn what_is_not_there_is_said_when_it_is_called_like_ours() {
         let set = SET.replace("KIND", "ConfigMap");
         assert!(found(&set).is_empty());
@@ -283,7 +317,7 @@ mod tests {
             apiVersion: addons.cluster.x-k8s.io/v1beta1
             kind: ClusterResourceSet
             metadata: {name: addons}
-            spec: {resources: [{kind: Secret, name: ms}]}
+            spec: {clusterSelector: {matchLabels: {a: b}}, resources: [{kind: Secret, name: ms}]}
         ";
         let expected = ["clusters/a/files/ms.yaml:5 kubelet-insecure-tls"];
         assert_eq!(found(&format!("{set}{deployment}")), expected);
