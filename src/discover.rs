@@ -25,7 +25,7 @@ use crate::{
 /// The extensions of files that are looked into without anything naming them.
 const EXTENSIONS: &[&str] = &[
     "yaml", "yml", "json", "env", "tf", "tfvars", "hcl", "conf", "service", "cfg", "toml",
-    "gotmpl", "tpl",
+    "gotmpl", "tpl", "sls",
 ];
 
 /// The names of files without any of [`EXTENSIONS`] that are looked into all the same.
@@ -39,7 +39,7 @@ pub(crate) fn is_candidate(path: &str) -> bool {
 
 /// Lists the repository at `root` and reads, in the walker's threads, what can matter.
 ///
-/// What git ignores is not there. Hidden directories other than [`PIPELINES`] are listed, since
+/// What git ignores is not there. Hidden directories other than [`INSTALLING`] are listed, since
 /// something may refer into them, but not looked into. So are other repositories inside of this one,
 /// which have a `.git` of their own: what they deploy is not this one's, but a submodule may hold
 /// what this one builds. Neither is so for what `named` names and what lies below that, paths
@@ -358,13 +358,13 @@ fn path_of(error: &ignore::Error) -> Option<&Path> {
     }
 }
 
-/// Hidden directories with pipelines, which may install something.
-const PIPELINES: [&str; 6] =
-    [".github", ".circleci", ".gitlab", ".buildkite", ".woodpecker", ".azure-pipelines"];
+/// Hidden directories that may install something: those of pipelines, and where werf has its chart.
+const INSTALLING: [&str; 7] =
+    [".github", ".circleci", ".gitlab", ".buildkite", ".woodpecker", ".azure-pipelines", ".helm"];
 
-/// Whether a path leads through a hidden directory other than [`PIPELINES`].
+/// Whether a path leads through a hidden directory other than [`INSTALLING`].
 pub(crate) fn is_hidden(path: &str) -> bool {
-    source::parent(path).split('/').any(|it| it.starts_with('.') && !PIPELINES.contains(&it))
+    source::parent(path).split('/').any(|it| it.starts_with('.') && !INSTALLING.contains(&it))
 }
 
 /// Whether a directory or file is hidden, or lies in what is.
@@ -629,6 +629,8 @@ mod tests {
             metrics-server
             //- .github/a.yaml
             metrics-server
+            //- .helm/a.yaml
+            metrics-server
             //- b.yaml
             metrics-server
             //- c.yaml
@@ -654,6 +656,7 @@ mod tests {
             [
                 (".github/a.yaml", Relevance::Subject),
                 (".gitignore", Relevance::None),
+                (".helm/a.yaml", Relevance::Subject),
                 (".hidden/a.yaml", Relevance::None),
                 ("b.yaml", Relevance::Subject),
                 ("c.yaml", Relevance::None),

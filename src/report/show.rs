@@ -240,7 +240,7 @@ pub(crate) fn show(
     shown.join("\n")
 }
 
-/// `unresolved: metrics-server is installed by a script, which is not read (up.sh:3)`
+/// `unresolved: metrics-server is installed by a script in a way that is not read (up.sh:3)`
 fn problem_line(
     indent: &str,
     sources: &Sources,

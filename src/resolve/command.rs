@@ -27,7 +27,7 @@ const MAX_NAMED: usize = 8;
 
 /// What may stand before a command on its line where not all is commands: keys, assignments, words
 /// of a shell.
-const BEFORE_COMMAND: &str = r#"^\s*(?:(?:-|!|@|sudo|then|do|else|if|while|until|time|exec|[\w.]+\s*:?=\s*\S*|[\w. -]+:(?:\s*[|>]-?)?|\$\(|["'`({\[])\s*)*$"#;
+const BEFORE_COMMAND: &str = r#"^\s*(?:(?:-|!|@|sudo|then|do|else|if|while|until|time|exec|[\w.]+\s*:?=\s*\S*|[\w. -]+["']?:(?:\s*[|>]-?)?|\$\(|["'`({\[])\s*)*$"#;
 
 static COMMANDS: LazyLock<Vec<(Regex, Regex, &str)>> = LazyLock::new(|| {
     let pair = |(program, told, verb): &(&str, &str, &'static str)| {

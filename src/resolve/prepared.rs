@@ -71,7 +71,7 @@ pub(crate) fn runs_commands(path: &str) -> bool {
             stem,
             "Taskfile" | "taskfile" | "Dockerfile" | "Containerfile" | "Earthfile" | "action"
         )
-        || matches!(name, "mise.toml" | ".mise.toml")
+        || matches!(name, "mise.toml" | ".mise.toml" | "package.json")
 }
 
 /// A word of a shell that may be a path, with what stands for other text in it.

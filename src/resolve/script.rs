@@ -85,12 +85,12 @@ fn of_file(
     let (dir, is_script) = (source::parent(path), is_script(path));
     let mut found: Vec<UnreadInstallation> = Vec::new();
     let names = Names::of(text);
-    let mut add = |what: What, apart: bool, verb: &str, by: &str, at: Origin| {
+    let mut add = |what: What, apart: bool, done: &str, at: Origin| {
         if let Some(known) = found.iter_mut().find(|it| it.what == what) {
             known.apart |= apart;
             return;
         }
-        let message = format!("{} {verb} by {by}, which is not read", what.is());
+        let message = format!("{} {done}", what.is());
         found.push(UnreadInstallation {
             what,
             file,
@@ -101,11 +101,11 @@ fn of_file(
     let at = |range: Range<usize>| Origin::written(Span::new(file, range));
     for (what, at) in ansible::found(sources, file) {
         if !at.written_at().is_some_and(|it| is_read(dir, "", it)) {
-            add(what, true, "installed", "Ansible", at);
+            add(what, true, &unread("Ansible"), at);
         }
     }
     for (what, by, at) in manifest::found(sources, file) {
-        add(what, true, "installed", by, at);
+        add(what, true, &unread(by), at);
     }
     let tools = tools::of(path, text);
     for (start, line) in command::lines(text) {
@@ -125,20 +125,27 @@ fn of_file(
             {
                 let start = start + begin;
                 let apart = !takes_from(sources, dir, command);
-                add(what, apart, verb, by(path), at(start..start + first_line(command)));
+                let done = format!("{verb} by {} in a way that is not read", by(path));
+                add(what, apart, &done, at(start..start + first_line(command)));
             }
         }
         for (tool, says) in &tools {
             let key = says.find(line).filter(|_| !line.contains("disable"));
             if let Some(what) = key.and_then(|it| What::of(&line[it.start()..])) {
-                add(what, true, "installed", tool.by, at(whole.clone()));
+                add(what, true, &unread(tool.by), at(whole.clone()));
             }
         }
         if is_script && CONFIGURES.iter().any(|it| line.contains(it)) && !command::is_said(line) {
-            add(What::Kubelets, true, "configured", by(path), at(whole));
+            let done = format!("configured by {} in a way that is not read", by(path));
+            add(What::Kubelets, true, &done, at(whole));
         }
     }
     found
+}
+
+/// That a tool installs something whose files are not read.
+fn unread(by: &str) -> String {
+    format!("installed by {by}, which is not read")
 }
 
 /// Whether a command in `dir` installs what the repository has, or may: a path with something filled in.
@@ -199,6 +206,7 @@ fn by(path: &str) -> &'static str {
     let name = source::file_name(path);
     match source::extension(name) {
         "tf" | "hcl" => "a command of Terraform",
+        "sls" => "a state of Salt",
         _ if path.contains(".github/workflows/") => "a workflow",
         _ if name.to_ascii_lowercase().contains("makefile") => "a Makefile",
         _ => "a script",
@@ -298,25 +306,25 @@ mod tests {
             kind: Release
             spec: {forProvider: {chart: {name: metrics-server}}}
         "#), @"
-        .github/workflows/up.yaml:1 metrics-server is installed by a workflow, which is not read
-        .gitlab-ci.yml:4 metrics-server is installed by a script, which is not read
-        Makefile:4 metrics-server is installed by a Makefile, which is not read
+        .github/workflows/up.yaml:1 metrics-server is installed by a workflow in a way that is not read
+        .gitlab-ci.yml:4 metrics-server is installed by a script in a way that is not read
+        Makefile:4 metrics-server is installed by a Makefile in a way that is not read
         Pulumi.yaml:3 metrics-server is installed by Pulumi, which is not read
         addons.py:2 an approver is installed by Pulumi, which is not read
-        cloud-init.yaml:2 metrics-server is installed by a script, which is not read
-        cloud-init.yaml:3 an approver is installed by a script, which is not read
+        cloud-init.yaml:2 metrics-server is installed by a script in a way that is not read
+        cloud-init.yaml:3 an approver is installed by a script in a way that is not read
         crossplane.yaml:3 metrics-server is installed by Crossplane, which is not read
         group_vars/all.yml:2 metrics-server is installed by Ansible, which is not read
-        hack/setup:2 metrics-server is installed by a script, which is not read
-        hack/setup:4 an approver is installed by a script, which is not read
-        hack/setup:5 kubelets are configured by a script, which is not read
+        hack/setup:2 metrics-server is installed by a script in a way that is not read
+        hack/setup:4 an approver is installed by a script in a way that is not read
+        hack/setup:5 kubelets are configured by a script in a way that is not read
         index.ts:3 metrics-server is installed by Pulumi, which is not read
-        justfile:2 metrics-server is installed by a script, which is not read
-        main.tf:3 metrics-server is installed by a command of Terraform, which is not read
+        justfile:2 metrics-server is installed by a script in a way that is not read
+        main.tf:3 metrics-server is installed by a command of Terraform in a way that is not read
         main.tf.json:1 metrics-server is installed by Terraform in JSON, which is not read
         play.yml:5 metrics-server is installed by Ansible, which is not read
         roles/ms/tasks/main.yml:6 metrics-server is installed by Ansible, which is not read
-        scripts/minikube.ps1:1 metrics-server is installed by a script, which is not read
+        scripts/minikube.ps1:1 metrics-server is installed by a script in a way that is not read
         x.jsonnet:1 metrics-server is installed by jsonnet, which is not read
         ");
     }

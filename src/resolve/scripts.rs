@@ -382,6 +382,14 @@ mod tests {
             ),
             ("cloud-init.yaml", format!("#cloud-config\nruncmd:\n- {helm}\n"), 3),
             ("bin/up", format!("#!/bin/sh\n{helm}\n"), 2),
+            ("package.json", format!("{{\"scripts\": {{\n\"ms\": \"{helm}\"}}}}\n"), 2),
+            (
+                ".circleci/config.yml",
+                format!(
+                    "jobs: {{a: {{steps: [up]}}}}\ncommands: {{up: {{steps: [{{run: \"{helm}\"}}]}}}}\n"
+                ),
+                2,
+            ),
         ] {
             let found = findings(&format!("\n//- {path}\n{text}"));
             assert_eq!(found, [format!("kubelet-insecure-tls {path}:{line}")], "{text}");
@@ -463,6 +471,11 @@ spec: {template: {spec: {containers: [{name: metrics-server, args: [--cert-dir=/
         let found = |start: &str| findings(&format!("\n//- dev.sh\n{start}\n{HELM} {INSECURE}\n"));
         for start in ["kind create cluster --name x", "minikube start", "k3d cluster create dev"] {
             assert_eq!(found(start), NOTHING, "{start}");
+        }
+        for start in ["kind create cluster", "x"] {
+            let tasks = format!("  up: {{cmds: [{start}]}}\n  ms: {{cmds: ['{HELM} {INSECURE}']}}");
+            let found = findings(&format!("\n//- Taskfile.yml\ntasks:\n{tasks}\n"));
+            assert_eq!(found.is_empty(), start != "x", "the tasks of a file share the cluster");
         }
         assert_eq!(found("echo kind create cluster"), ["kubelet-insecure-tls dev.sh:2"]);
         let path = ".github/workflows/up.yaml";

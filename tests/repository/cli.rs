@@ -196,7 +196,8 @@ fn show_says_what_is_found_and_not_read() {
         helm upgrade --install metrics-server $CHARTS/metrics-server --set replicas=2
         ",
     );
-    let told = "unresolved: metrics-server is installed by a script, which is not read (up.sh:1)";
+    let told =
+        "unresolved: metrics-server is installed by a script in a way that is not read (up.sh:1)";
     assert!(stdout("show", dir.path()).ends_with(&format!("\n{told}\n")));
     let json: serde_json::Value =
         serde_json::from_str(&stdout("show --format json", dir.path())).unwrap();

@@ -65,6 +65,21 @@ const TOOLS: &[UnreadTool] = &[
     named("helmwave", |it| file_name(it).starts_with("helmwave.yml")),
     named("Reckoner", |it| matches!(file_name(it), "course.yml" | "course.yaml")),
     named("Porter", |it| file_name(it) == "porter.yaml"),
+    objects("vendir", &["vendir.k14s.io"]),
+    named("Salt", |it| extension(it) == "sls"),
+    // Its add-ons are settings of the cluster: most files that say so are named for it.
+    UnreadTool {
+        is_in: |it| layout::is_yaml(it) && it.contains("microk8s"),
+        line: &[ITEM, r"\bname\s*:"],
+        ..objects("MicroK8s", &["addons:"])
+    },
+    UnreadTool {
+        line: &[ITEM, r"\bname\s*:"],
+        ..objects(
+            "MicroK8s",
+            &["persistentClusterToken:", "extraKubeletArgs:", "addonRepositories:"],
+        )
+    },
     named("DevSpace", |it| file_name(it) == "devspace.yaml"),
     named("Garden", |it| {
         ["garden.yml", "garden.yaml"].iter().any(|name| {
@@ -167,6 +182,7 @@ mod tests {
                 "{}:{line} {}\n",
                 sources[it.file].path,
                 by.trim_end_matches(", which is not read")
+                    .trim_end_matches(" in a way that is not read")
             )
         });
         lines.collect()
@@ -215,6 +231,30 @@ mod tests {
             [helmRepos]
             ms = "https://x"
             [apps.metrics-server]
+            //- vendir.yml
+            apiVersion: vendir.k14s.io/v1alpha1
+            directories: [{path: vendor, contents: [{path: ms, helmChart: {name: metrics-server}}]}]
+            //- salt/addons.sls
+            ms:
+              helm.release_present:
+              - name: ms
+              - chart: metrics-server/metrics-server
+            //- salt/other.sls
+            ms:
+              cmd.run:
+              - name: kubectl apply -f https://x/metrics-server.yaml
+            //- microk8s.yaml
+            version: 0.1.0
+            addons:
+            - name: dns
+            - name: metrics-server
+            //- node/launch.yaml
+            version: 0.1.0
+            persistentClusterToken: x
+            addons: [{name: metrics-server}]
+            //- package.json
+            {"scripts": {
+              "up": "kubectl apply -f https://x/metrics-server.yaml"}}
             //- devspace.yaml
             deployments:
               metrics-server: {}
@@ -244,12 +284,18 @@ mod tests {
         dev/ms.Tiltfile:1 Tilt
         devspace.yaml:2 DevSpace
         k0sctl.yaml:5 k0s
+        microk8s.yaml:4 MicroK8s
         ms.cue:1 CUE
         ms.garden.yml:2 Garden
         ms.nix:2 Nix
+        node/launch.yaml:3 MicroK8s
+        package.json:2 a script
+        salt/addons.sls:4 Salt
+        salt/other.sls:3 a state of Salt
         skaffold.yaml:5 Skaffold
         up.bat:1 a script
         vela.yaml:2 KubeVela
+        vendir.yml:2 vendir
         zarf.yaml:5 Zarf
         ");
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ObjectPatch, Session};
+use super::{ObjectPatch, Session, carriers::is_taskfile};
 use crate::{
     data::words::LASTING,
     problem::Problem,
@@ -26,7 +26,8 @@ use crate::{
 pub(super) fn together(path: &str, sessions: Vec<Session<'_>>) -> Vec<(Environment, Reached)> {
     let mut sessions = sessions;
     // What a build file starts, its other targets are for; a pipeline has a machine for each job.
-    let starts = sessions.iter().find_map(|it| it.local.clone()).filter(|_| is_script(path));
+    let is_one = is_script(path) || is_taskfile(path) || path.ends_with("package.json");
+    let starts = sessions.iter().find_map(|it| it.local.clone()).filter(|_| is_one);
     for session in sessions.iter_mut().filter(|it| it.local.is_none()) {
         let mut words = session.name.split(|it: char| !it.is_alphanumeric());
         if !words.any(|it| LASTING.contains(&it)) {

@@ -59,6 +59,7 @@ pub(super) fn read(sources: &Sources, file: FileId) -> (Vec<CommandBlock>, Shell
         _ if name == "Jenkinsfile" => strings(sources, file),
         _ if name == "Tiltfile" || name == "Vagrantfile" => Vec::new(),
         "toml" | "tf" => strings(sources, file),
+        _ if name == "package.json" => package(sources, file),
         _ if is_build_file(name) => recipes(sources, file, &mut variables),
         _ if layout::is_yaml(path) => steps(sources, file, &mut variables),
         _ if relevance::is_script(path) => vec![whole(sources, file)],
@@ -226,11 +227,26 @@ const ACTIONS: &[(&str, &str)] = &[
     ("setup-k3d", "k3d"),
 ];
 
+pub(super) fn is_taskfile(path: &str) -> bool {
+    source::file_name(path).to_ascii_lowercase().starts_with("taskfile")
+}
+
+/// The scripts of a package of npm.
+fn package(sources: &Sources, file: FileId) -> Vec<CommandBlock> {
+    let roots = sources.documents(file, Dialect::Sigs).roots();
+    let scripts = roots.filter_map(|it| it.get("scripts")).flat_map(Node::entries);
+    let block = |(name, entry): (&str, &crate::tree::Entry)| {
+        let part = CodePart { code: entry.value.clone(), dir: None, braces: false };
+        CommandBlock { name: name.to_owned(), parts: vec![part], local: None }
+    };
+    scripts.map(block).collect()
+}
+
 /// The jobs of a pipeline, the tasks of a Taskfile, and what they set.
 fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec<CommandBlock> {
     let path = &*sources[file].path;
     let documents = sources.documents(file, Dialect::Sigs);
-    let taskfile = source::file_name(path).to_ascii_lowercase().starts_with("taskfile");
+    let taskfile = is_taskfile(path);
     let mut blocks = Vec::new();
     for root in documents.roots().filter(|it| it.get("apiVersion").is_none()) {
         for node in root.walk() {
@@ -240,8 +256,10 @@ fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec
                 }
             }
         }
-        let jobs = ["jobs", "tasks"].into_iter().find_map(|it| root.get(it)).unwrap_or(root);
-        for (name, entry) in jobs.entries() {
+        let jobs = ["jobs", "tasks"].into_iter().find_map(|it| root.get(it));
+        // Commands of CircleCI are steps that its jobs have in common.
+        let shared = jobs.and_then(|_| root.get("commands")).into_iter().flat_map(Node::entries);
+        for (name, entry) in jobs.unwrap_or(root).entries().chain(shared) {
             let mut block = CommandBlock { name: name.to_owned(), ..CommandBlock::default() };
             let defaults = ["defaults.run.working-directory", "working-directory", "dir"];
             let dir = [&entry.value, root].into_iter().find_map(|it| {
