@@ -204,12 +204,36 @@ impl ChartOptions {
 pub(crate) enum Format {
     /// For people
     Text,
-    /// SARIF 2.1.0, for code scanning (check)
-    Sarif,
-    /// For programs (check, show, render)
+    /// For programs
     Json,
-    /// Kubernetes manifests (render)
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions, and what the log and the step's summary show
+    Github,
+    /// Code Quality of GitLab
+    Gitlab,
+    /// `JUnit`, for what shows the results of tests
+    Junit,
+    /// The format of reviewdog
+    Rdjson,
+    /// For a summary or a comment
+    Markdown,
+    /// Kubernetes manifests
     Yaml,
+}
+
+impl Format {
+    /// Those in which findings are told.
+    pub(crate) const OF_FINDINGS: [Self; 8] = [
+        Self::Text,
+        Self::Json,
+        Self::Sarif,
+        Self::Github,
+        Self::Gitlab,
+        Self::Junit,
+        Self::Rdjson,
+        Self::Markdown,
+    ];
 }
 
 /// When to use colors.
@@ -331,7 +355,7 @@ const SCOPED: [(&str, &[&str]); 7] = [
 /// The formats of the command of that name, its own first.
 fn formats(command: &str) -> &'static [Format] {
     match command {
-        "check" => &[Format::Text, Format::Json, Format::Sarif],
+        "check" => &Format::OF_FINDINGS,
         "render" => &[Format::Yaml, Format::Json],
         "show" | "rules" => &[Format::Text, Format::Json],
         _ => &[Format::Text],

@@ -1,33 +1,48 @@
-//! What was found as bytes: text for people, SARIF for code scanning, JSON for everything else.
+//! What was found as bytes: text for people, JSON for everybody's programs, and the forms of those
+//! who show findings beside the code.
 
 mod excerpt;
 mod explain;
 mod files;
 mod fingerprint;
+mod github;
+mod gitlab;
 mod json;
+mod junit;
+mod markdown;
+mod rdjson;
 mod render;
 mod sarif;
 mod secrets;
 mod show;
 mod terminal;
 mod text;
+mod workflow;
 
 pub(crate) use explain::{explain, rules, rules_json};
 pub(crate) use files::files;
+pub(crate) use github::{github, without_commands};
 pub(crate) use json::json;
+pub(crate) use markdown::{STEP_SUMMARY, markdown};
 pub(crate) use render::{render_json, render_yaml};
-pub(crate) use sarif::{failure as sarif_failure, sarif};
+pub(crate) use sarif::sarif;
 pub(crate) use show::{show, show_json};
 pub(crate) use terminal::{Progress, Screen, TerminalOptions};
 pub(crate) use text::{summary, text};
+pub(crate) use workflow::Workflow;
 
 use std::fmt::Write as _;
 
+use self::markdown::COMMENT;
 use crate::{
-    finding::Finding,
+    cli::Format,
+    finding::{Finding, Label},
     settle::Counts,
     source::{Position, Sources, Span},
 };
+
+/// What the program is called where findings of several stand side by side.
+const TOOL: &str = env!("CARGO_PKG_NAME");
 
 /// What a run found.
 #[derive(Debug)]
@@ -65,6 +80,28 @@ impl<'a> Place<'a> {
     }
 }
 
+/// The findings of `report` in a format that programs read, or that comments hold. `failure` is why
+/// nothing was judged; the findings then are what is wrong with the configuration. `files` is where
+/// links lead.
+pub(crate) fn for_programs(
+    format: Format,
+    report: &Report<'_>,
+    failure: Option<&str>,
+    files: Option<&str>,
+) -> String {
+    match (format, failure) {
+        (Format::Json, Some(failure)) => json::failure(report, failure),
+        (Format::Json, None) => json(report),
+        (Format::Sarif, _) => sarif(report, failure),
+        (Format::Github, _) => github(report, failure),
+        (Format::Gitlab, _) => gitlab::gitlab(report, failure),
+        (Format::Junit, _) => junit::junit(report, failure),
+        (Format::Rdjson, _) => rdjson::rdjson(report, failure),
+        (Format::Markdown, _) => markdown(report, failure, files, COMMENT),
+        (Format::Text | Format::Yaml, _) => String::new(),
+    }
+}
+
 impl<'a> Report<'a> {
     /// That nothing was found in these files.
     pub(crate) fn of(sources: &'a Sources) -> Self {
@@ -78,6 +115,14 @@ impl<'a> Report<'a> {
             baseline: None,
             since: None,
         }
+    }
+}
+
+impl Report<'_> {
+    /// What is wrong, and where: `256Mi is too little (in 1 of 2 environments: prod)`.
+    fn sentence(&self, finding: &Finding) -> String {
+        let names = self.environments_of(finding).map(|names| format!(" ({names})"));
+        format!("{}{}", finding.message, names.unwrap_or_default())
     }
 
     /// `in 2 of 5 environments: prod-eu, prod-us`; `None` when there is nothing to tell apart.
@@ -133,6 +178,11 @@ fn filled(text: &str, first: usize, rest: usize, width: usize) -> String {
         }
     }
     out
+}
+
+/// What a place has to do with its finding.
+fn told(label: &Label) -> &str {
+    if label.text.is_empty() { "written here" } else { &label.text }
 }
 
 /// `1 file`, `2 files`.

@@ -276,6 +276,11 @@ fn called<'a>(rules: &'a [Rule], id: &str) -> Option<&'a Rule> {
 }
 
 impl Rule {
+    /// Where its page is to be read.
+    pub(crate) fn page(&self) -> String {
+        format!("{}/blob/main/rules/{}.md", env!("CARGO_PKG_REPOSITORY"), self.id)
+    }
+
     /// Whether it judges what environments hold, as opposed to reporting what the pipeline met.
     pub(crate) fn judges(&self) -> bool {
         self.check.is_some()

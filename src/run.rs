@@ -13,7 +13,7 @@ mod show;
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, OpenOptions},
     io::{self, IsTerminal, Write},
 };
 
@@ -22,7 +22,7 @@ use crate::{
     config,
     finding::Finding,
     nearest::nearest,
-    report::{self, Progress, Report, Screen, TerminalOptions},
+    report::{self, Progress, Report, Screen, TerminalOptions, Workflow},
     rules,
     source::Sources,
 };
@@ -33,6 +33,7 @@ pub struct Streams<'a> {
     err: &'a mut dyn Write,
     out_screen: Screen,
     err_screen: Screen,
+    workflow: Workflow,
 }
 
 impl<'a> Streams<'a> {
@@ -43,12 +44,13 @@ impl<'a> Streams<'a> {
         E: Write + IsTerminal,
     {
         let (out_screen, err_screen) = (Screen::of(out), Screen::of(err));
-        Self { out, err, out_screen, err_screen }
+        Self { out, err, out_screen, err_screen, workflow: Workflow::here() }
     }
 
     /// Plain text, whatever the surroundings.
     pub fn plain(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
-        Self { out, err, out_screen: Screen::NONE, err_screen: Screen::NONE }
+        let [out_screen, err_screen] = [Screen::NONE; 2];
+        Self { out, err, out_screen, err_screen, workflow: Workflow::default() }
     }
 }
 
@@ -136,26 +138,43 @@ impl Run<'_, '_> {
     /// Writes the answer, which `form` gives, in each form where it is wanted.
     fn write(&mut self, mut form: impl FnMut(Format, TerminalOptions) -> Vec<u8>) -> CommandResult {
         let options = self.options;
-        for OutputTarget { format, file } in &options.outputs {
-            match file {
-                Some(file) => {
-                    fs::write(file, form(*format, TerminalOptions::PLAIN)).map_err(|error| {
-                        Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
-                    })?;
-                }
-                None => {
-                    let bytes = form(*format, self.streams.out_screen.look(options.color));
-                    let out = &mut self.streams.out;
-                    match out.write_all(&bytes).and_then(|()| out.flush()) {
-                        // Whoever reads has seen enough.
-                        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                        result => result
-                            .map_err(|error| Failure::Plain(format!("cannot write: {error}")))?,
-                    }
-                }
-            }
+        for target in &options.outputs {
+            let look = match target.file {
+                Some(_) => TerminalOptions::PLAIN,
+                None => self.streams.out_screen.look(options.color),
+            };
+            self.write_to(target, &form(target.format, look))?;
         }
         Ok(0)
+    }
+
+    fn write_to(&mut self, target: &OutputTarget, bytes: &[u8]) -> Result<(), Failure> {
+        if let Some(file) = &target.file {
+            return fs::write(file, bytes).map_err(|error| {
+                Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
+            });
+        }
+        let out = &mut self.streams.out;
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(|error| Failure::Plain(format!("cannot write: {error}"))),
+        }
+    }
+
+    /// Adds the findings to the page of the run, which has no limits on how many it shows.
+    fn summarize(&mut self, report: &Report<'_>, failure: Option<&str>) {
+        let Workflow { summary: Some(file), files } = &self.streams.workflow else { return };
+        if !self.options.has(Format::Github) {
+            return;
+        }
+        let size = fs::metadata(file).map_or(0, |it| usize::try_from(it.len()).unwrap_or(0));
+        let most = report::STEP_SUMMARY.saturating_sub(size);
+        let text = report::markdown(report, failure, files.as_deref(), most);
+        let file = OpenOptions::new().append(true).create(true).open(file);
+        if let Err(error) = file.and_then(|mut it| it.write_all(text.as_bytes())) {
+            self.say(&format!("warning: the summary of the step is not written: {error}\n"));
+        }
     }
 
     /// Says on the side which repositories inside of this one are not looked into.
@@ -195,19 +214,32 @@ impl Run<'_, '_> {
 
     /// Tells why it could not be done.
     fn fail(&mut self, failure: Failure) {
-        if self.options.has(Format::Sarif) {
-            let log = match &failure {
-                Failure::Plain(message) => report::sarif_failure(None, message, &[]),
-                Failure::Found(sources, all) => report::sarif_failure(Some(sources), "", all),
+        let options = self.options;
+        let (sources, message, findings) = match failure {
+            Failure::Plain(message) => (Sources::none(), message, Vec::new()),
+            Failure::Found(sources, findings) => {
+                (*sources, "the configuration cannot be used".to_owned(), findings)
+            }
+        };
+        let report = Report { findings, ..Report::of(&sources) };
+        let error = Some(&*message);
+        let told = |look| match &*report.findings {
+            [] => format!("error: {message}\n"),
+            _ => report::text(&report, look, options.detail, None),
+        };
+        for target in &options.outputs {
+            let text = match (target.format, &target.file) {
+                // People are told on the side.
+                (Format::Text | Format::Yaml, None) => continue,
+                // What is left of another run would be taken for the answer.
+                (Format::Text | Format::Yaml, Some(_)) => told(TerminalOptions::PLAIN),
+                (format, _) => report::for_programs(format, &report, error, None),
             };
-            let _ = self.write(|format, _| match format {
-                Format::Sarif => log.clone().into(),
-                _ => Vec::new(),
-            });
+            // The reason may be that nothing can be written there.
+            let _ = self.write_to(target, text.as_bytes());
         }
-        match failure {
-            Failure::Plain(message) => self.say(&format!("error: {message}\n")),
-            Failure::Found(sources, findings) => self.tell(&sources, findings),
-        }
+        self.summarize(&report, error);
+        let look = self.streams.err_screen.look(options.color);
+        self.say(&told(look));
     }
 }

@@ -150,6 +150,15 @@ pub(crate) struct Position {
 }
 
 impl Sources {
+    /// No files, where there is no repository.
+    pub(crate) fn none() -> Self {
+        Self::new(
+            Vec::new(),
+            IndexMap::new(),
+            Box::new(|_| Err(Skip::Unreadable(ErrorKind::NotFound))),
+        )
+    }
+
     /// The files that `listing` names. `links` maps symbolic links to what they resolve to.
     pub(crate) fn new(
         mut listing: Vec<(String, Relevance, Option<Text>)>,

@@ -1,11 +1,15 @@
-//! The hash by which GitHub follows an alert from commit to commit.
+//! The hashes by which GitHub and GitLab follow a finding from commit to commit.
 //!
-//! A port of `src/fingerprints.ts` in `github/codeql-action`: if it differs in a single bit, the
+//! That of GitHub is a port of `src/fingerprints.ts` in `github/codeql-action`: if it differs in a single bit, the
 //! upload warns and alerts come back as new ones.
 
 use indexmap::IndexMap;
+use sha2::{Digest as _, Sha256};
 
-use crate::source::{FileId, Sources};
+use crate::{
+    finding::Finding,
+    source::{FileId, Sources},
+};
 
 /// How many characters from the start of a line count, blanks left out.
 const BLOCK: usize = 100;
@@ -28,6 +32,36 @@ impl Fingerprints {
     ) -> Option<String> {
         let hashes = self.files.entry(file).or_insert_with(|| hashes(sources.text(file)));
         hashes.get(line.checked_sub(1)? as usize).cloned()
+    }
+}
+
+/// What tells the findings of a report apart without saying on which line they are.
+#[derive(Debug, Default)]
+pub(super) struct Identities {
+    seen: IndexMap<String, u32>,
+}
+
+impl Identities {
+    /// What `finding` is, where, and what is written there, as a hash.
+    pub(super) fn of_finding(&mut self, sources: &Sources, finding: &Finding) -> String {
+        let Finding { rule, subject, variant, .. } = finding;
+        let place = finding.primary().map_or([""; 3], |label| {
+            let line = sources.line(label.span.file, sources.start(label.span).line);
+            [&*sources[label.span.file].path, line.trim(), sources.slice(label.span)]
+        });
+        let [path, line, text] = place;
+        self.of(&[rule, subject, variant, path, line, text])
+    }
+
+    /// The hash of `parts`; of those that were there before, their number is a part.
+    pub(super) fn of(&mut self, parts: &[&str]) -> String {
+        let mut text = parts.join("\0");
+        let count = self.seen.entry(text.clone()).or_insert(0);
+        *count += 1;
+        if *count > 1 {
+            text += &format!("\0{count}");
+        }
+        format!("{:x}", Sha256::digest(text))
     }
 }
 

@@ -31,6 +31,14 @@ pub(crate) fn json(report: &Report<'_>) -> String {
     }))
 }
 
+/// Why there is no answer, in the place of one: who looks for findings finds no empty list of them.
+/// The findings are what is wrong with the configuration.
+pub(super) fn failure(report: &Report<'_>, message: &str) -> String {
+    let findings = report.findings.iter().map(|it| finding_json(report.sources, it));
+    let findings = findings.collect::<Json>();
+    pretty(&json!({ "version": 1, "error": { "message": message, "findings": findings } }))
+}
+
 /// `value` as indented JSON with a line break at its end.
 pub(super) fn pretty(value: &Json) -> String {
     format!("{value:#}\n")

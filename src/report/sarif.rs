@@ -11,9 +11,10 @@ use serde_json::{Value as Json, json};
 use crate::{
     finding::{Finding, Label, Severity},
     report::{
-        Place, Report,
+        Place, Report, TOOL,
         fingerprint::Fingerprints,
         json::{self, object},
+        told,
     },
     rules::{RULES, Rule},
     source::{Position, Sources},
@@ -27,8 +28,12 @@ const MAX_TEXT: usize = 1024;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// The findings as a SARIF log.
-pub(crate) fn sarif(report: &Report<'_>) -> String {
+/// The findings as a SARIF log. Where `failure` says why nothing was judged, they are what is wrong
+/// with the configuration.
+pub(crate) fn sarif(report: &Report<'_>, failure: Option<&str>) -> String {
+    if let Some(message) = failure {
+        return failed(report, message);
+    }
     let mut lines: IndexMap<(&str, &str, u32), Vec<&Finding>> = IndexMap::new();
     for finding in &report.findings {
         let Some(label) = finding.primary() else { continue };
@@ -47,15 +52,12 @@ pub(crate) fn sarif(report: &Report<'_>) -> String {
 }
 
 /// A log that says why there are no findings: the tool could not do its job.
-pub(crate) fn failure(sources: Option<&Sources>, message: &str, findings: &[Finding]) -> String {
-    let mut notifications: Vec<Json> = findings
-        .iter()
-        .map(|it| {
-            let place = it.primary().zip(sources);
-            let place = place.map(|(label, sources)| location(sources, label, None, false));
-            notification("error", &it.message, place)
-        })
-        .collect();
+fn failed(report: &Report<'_>, message: &str) -> String {
+    let notice = |it: &Finding| {
+        let place = it.primary().map(|label| location(report.sources, label, None, false));
+        notification("error", &it.message, place)
+    };
+    let mut notifications: Vec<Json> = report.findings.iter().map(notice).collect();
     if notifications.is_empty() {
         notifications.push(notification("error", message, None));
     }
@@ -68,11 +70,13 @@ fn log(results: &[Json], successful: bool, notifications: &[Json]) -> String {
         "version": "2.1.0",
         "runs": [{
             "tool": { "driver": {
-                "name": env!("CARGO_PKG_NAME"),
+                "name": TOOL,
+                "version": env!("CARGO_PKG_VERSION"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "rules": RULES.iter().map(descriptor).collect::<Json>(),
             }},
-            "automationDetails": { "id": concat!(env!("CARGO_PKG_NAME"), "/") },
+            "automationDetails": { "id": format!("{TOOL}/") },
             "columnKind": "unicodeCodePoints",
             "invocations": [{
                 "executionSuccessful": successful,
@@ -101,6 +105,8 @@ fn descriptor(rule: &Rule) -> Json {
     }
     json!({
         "id": rule.id,
+        "name": name(rule),
+        "helpUri": rule.page(),
         "shortDescription": { "text": short(rule.title) },
         "fullDescription": { "text": short(&rule.summary) },
         "help": { "text": text, "markdown": markdown },
@@ -133,13 +139,9 @@ fn result(
         related.map(|(label, id)| location(sources, label, Some(id), true)).collect();
     let links = rest.iter().zip(1..).map(|(label, id)| format!("[{}]({id})", linked(&label.text)));
     let links: Vec<_> = links.collect();
-    let where_else = |it: &Finding| {
-        let names = report.environments_of(it);
-        names.map_or_else(String::new, |names| format!(" ({names})"))
-    };
-    let mut text = sentence(&format!("{}{}", first.message, where_else(first)));
+    let mut text = sentence(&report.sentence(first));
     for other in others {
-        let _ = write!(text, " Also: {}{}.", other.message, where_else(other));
+        let _ = write!(text, " Also: {}.", report.sentence(other));
     }
     if let Some(help) = &first.help {
         let _ = write!(text, " Fix: {}", sentence(help));
@@ -166,7 +168,7 @@ fn result(
     })]))
 }
 
-fn location(sources: &Sources, label: &Label, id: Option<usize>, told: bool) -> Json {
+fn location(sources: &Sources, label: &Label, id: Option<usize>, says: bool) -> Json {
     let Place { path, start, end } = Place::of(sources, label.span);
     let line = sources.line(label.span.file, start.line);
     let after = u32::try_from(line.chars().count() + 1).unwrap_or(u32::MAX);
@@ -181,10 +183,6 @@ fn location(sources: &Sources, label: &Label, id: Option<usize>, told: bool) -> 
         // A pull request shows an alert only if it changes every line of the region.
         () => (start, Position { column: after.max(start.column), ..start }),
     };
-    let text = match &*label.text {
-        "" => "written here".to_owned(),
-        text => short(text),
-    };
     object([json!({
         "id": id,
         "physicalLocation": {
@@ -196,8 +194,21 @@ fn location(sources: &Sources, label: &Label, id: Option<usize>, told: bool) -> 
                 "endColumn": end.column,
             },
         },
-        "message": told.then(|| json!({ "text": text })),
+        "message": says.then(|| json!({ "text": short(told(label)) })),
     })])
+}
+
+/// `KubeletInsecureTls`, as SARIF calls rules beside their ids; `InputSyntax` where that would be the
+/// id itself.
+fn name(rule: &Rule) -> String {
+    let category = Some(rule.category.id()).filter(|_| !rule.id.contains('-'));
+    let words = category.into_iter().chain(rule.id.split('-'));
+    let capital = |word: &str| match word.split_at_checked(1) {
+        // A capital alone would be the start of the next word.
+        Some((first, rest)) if !rest.is_empty() => first.to_ascii_uppercase() + rest,
+        _ => word.to_owned(),
+    };
+    words.map(capital).collect()
 }
 
 /// `text` with a full stop.
@@ -225,7 +236,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// A path as a relative reference of RFC 3986.
-fn uri(path: &str) -> String {
+pub(super) fn uri(path: &str) -> String {
     let mut uri = String::with_capacity(path.len());
     // A colon in the first segment would end a scheme.
     if path.split('/').next().is_some_and(|first| first.contains(':')) {

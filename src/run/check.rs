@@ -89,14 +89,20 @@ impl Run<'_, '_> {
             ..Report::of(&sources)
         };
         let is_empty = report.environments.is_empty();
-        self.write(|format, look| match format {
-            Format::Sarif => report::sarif(&report).into(),
-            Format::Json => report::json(&report).into(),
-            Format::Text | Format::Yaml => {
-                let elapsed = (!is_empty).then_some(elapsed);
-                report::text(&report, look, options.detail, elapsed).into()
-            }
+        let files = self.streams.workflow.files.clone();
+        self.write(|format, look| {
+            let elapsed = (!is_empty).then_some(elapsed);
+            let text = match format {
+                Format::Text | Format::Yaml => report::text(&report, look, options.detail, elapsed),
+                Format::Github => {
+                    let log = report::text(&report, look, options.detail, elapsed);
+                    report::without_commands(&log) + &report::github(&report, None)
+                }
+                _ => report::for_programs(format, &report, None, files.as_deref()),
+            };
+            text.into()
         })?;
+        self.summarize(&report, None);
         // That nothing was there to check is told to everybody.
         if is_empty || options.only_files() && options.detail > Verbosity::Quiet {
             let look = self.streams.err_screen.look(options.color);

@@ -33,6 +33,7 @@ mod robustness;
 mod rules;
 
 mod flux;
+mod formats;
 mod gotemplate;
 mod helm;
 mod helm_properties;

@@ -164,7 +164,7 @@ fn long_lines_are_cut_around_the_label() {
 fn sarif_for_code_scanning() {
     let sources = repository();
     let mut log: serde_json::Value =
-        serde_json::from_str(&sarif(&report(&sources))).expect("it is JSON");
+        serde_json::from_str(&sarif(&report(&sources), None)).expect("it is JSON");
     // The rules have pages of their own.
     log["runs"][0]["tool"]["driver"]["rules"] = Vec::<u8>::new().into();
     insta::assert_snapshot!(serde_json::to_string_pretty(&log).expect("it is JSON"));
@@ -515,7 +515,7 @@ proptest::proptest! {
         );
         proptest::prop_assert!(drawn.contains("a label"), "{drawn}");
         proptest::prop_assert!(!drawn.contains(ESCAPE));
-        let log: serde_json::Value = serde_json::from_str(&sarif(&report)).expect("it is JSON");
+        let log: serde_json::Value = serde_json::from_str(&sarif(&report, None)).expect("it is JSON");
         let region = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"];
         for field in ["startLine", "startColumn", "endLine", "endColumn"] {
             proptest::prop_assert!(region[field].as_u64().is_some_and(|it| it > 0));

@@ -44,7 +44,7 @@ fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<String> {
     let settled = settle(&sources, &config, &environments, check(&clusters), &Scope::all());
     let environments = environments.into_iter().map(|it| it.name).collect();
     let report = Report { findings: settled.findings, environments, ..Report::of(&sources) };
-    let log = serde_json::from_str(&report::sarif(&report)).unwrap();
+    let log = serde_json::from_str(&report::sarif(&report, None)).unwrap();
     assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
     texts(&log)
 }

@@ -349,12 +349,18 @@ fn only_some_files_touch_the_world() {
     let found: Vec<String> = matches(&sources(), "disallowed_methods")
         .into_iter()
         .filter(|line| {
-            !["src/main.rs", "src/run.rs", "src/discover.rs", "src/report/terminal.rs"]
-                .iter()
-                .any(|place| line.starts_with(place))
+            ![
+                "src/main.rs",
+                "src/run.rs",
+                "src/discover.rs",
+                "src/report/terminal.rs",
+                "src/report/workflow.rs",
+            ]
+            .iter()
+            .any(|place| line.starts_with(place))
         })
         .collect();
-    nothing(&found, "only main, run, discover and report/terminal do I/O");
+    nothing(&found, "only main, run, discover, report/terminal and report/workflow do I/O");
 }
 
 #[test]
@@ -443,34 +449,77 @@ fn inputs_of_the_action_are_never_part_of_a_script() {
     }
 }
 
-#[test]
-fn inputs_of_the_action_become_the_options_of_their_names() {
+/// The script of a step of the action, run with a program that says how it is called and writes what
+/// it is asked to.
+fn step(id: &str, inputs: &[(&str, &str)], program: &str) -> (Option<i32>, String, String) {
     let action = fs::read_to_string(repository().join("action.yml")).unwrap();
     let action: serde_yaml::Value = serde_yaml::from_str(&action).unwrap();
-    let steps = action["runs"]["steps"].as_sequence().unwrap();
-    let script = steps.iter().find(|it| it["id"] == "check").unwrap()["run"].as_str().unwrap();
+    let mut steps = action["runs"]["steps"].as_sequence().unwrap().iter();
+    let is_it = |it: &&serde_yaml::Value| it["id"] == id || it["name"] == id;
+    let script = steps.find(is_it).unwrap()["run"].as_str().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let called = |given: &[(&str, &str)]| {
-        let mut bash = Command::new("bash");
-        // The program says how it is called.
-        bash.args(["-c", &format!("metrics-server-lint() {{ echo \"$@\"; }}\n{script}")]);
-        bash.env("GITHUB_OUTPUT", dir.path().join("output")).env("SARIF_FILE", "x.sarif");
-        let inputs = ["FAIL_ON", "FAIL_ON_EMPTY", "PEDANTIC", "UPLOAD_SARIF"];
-        bash.envs(inputs.map(|it| (format!("INPUT_{it}"), "")));
-        bash.env("INPUT_PATHS", "clusters\na b").env("INPUT_FORMAT", "text");
-        bash.envs(given.iter().copied());
-        String::from_utf8(bash.output().unwrap().stdout).unwrap()
+    let mut bash = Command::new("bash");
+    // The stand-in is a function, which bash calls like a program.
+    bash.args([
+        "-c",
+        &format!("stand_in() {{ {program}\n}}\ncargo() {{ echo \"$@\"; }}\n{script}"),
+    ]);
+    bash.env("PROGRAM", "stand_in").env("GITHUB_OUTPUT", dir.path().join("output"));
+    bash.env("SARIF_FILE", dir.path().join("x.sarif")).env("INSTALL_ROOT", "root");
+    bash.env("SERVER_URL", "https://github.example").env("ACTION_REPOSITORY", "a/b");
+    for input in ["FORMAT", "FAIL_ON", "FAIL_ON_EMPTY", "PEDANTIC", "UPLOAD_SARIF", "VERSION"] {
+        bash.env(format!("INPUT_{input}"), "");
+    }
+    bash.env("INPUT_PATHS", "clusters\na b");
+    bash.envs(inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), value)));
+    let run = bash.output().unwrap();
+    let place = format!("{}/", dir.path().display());
+    let said = String::from_utf8(run.stdout).unwrap() + &String::from_utf8(run.stderr).unwrap();
+    let given = fs::read_to_string(dir.path().join("output")).unwrap_or_default();
+    (run.status.code(), said.replace(&place, ""), given.replace(&place, ""))
+}
+
+#[test]
+fn inputs_of_the_action_become_the_options_of_their_names() {
+    let called = |inputs: &[(&str, &str)]| {
+        let (status, said, output) = step("check", inputs, "printf '<%s>' \"$@\"");
+        assert_eq!((status, &*output), (Some(0), ""), "{said}");
+        said
     };
-    assert_eq!(called(&[]), "check --format=text -- clusters a b\n");
-    assert_eq!(
-        called(&[("INPUT_PEDANTIC", "true"), ("INPUT_UPLOAD_SARIF", "true")]),
-        "check --pedantic --format=sarif --output=x.sarif --fail-on=never -- clusters a b\n\
-         check --pedantic --format=text -- clusters a b\n"
-    );
-    assert_eq!(
-        called(&[("INPUT_FAIL_ON", "error"), ("INPUT_FAIL_ON_EMPTY", "true")]),
-        "check --format=text --fail-on=error --fail-on-empty -- clusters a b\n"
-    );
+    assert_eq!(called(&[]), "<check><--format=github><--><clusters><a b>");
+    let all = [
+        ("FORMAT", "text"),
+        ("PEDANTIC", "true"),
+        ("UPLOAD_SARIF", "true"),
+        ("FAIL_ON", "error"),
+        ("FAIL_ON_EMPTY", "true"),
+    ];
+    let expected = "<check><--format=text><--format=sarif:x.sarif><--pedantic><--fail-on-empty>\
+                    <--fail-on=error><--><clusters><a b>";
+    assert_eq!(called(&all), expected);
+    // What is typed with carriage returns, blanks and capitals means the same.
+    let typed = all.map(|(name, value)| (name, format!(" {}\r", value.replace('t', "T"))));
+    let mut typed: Vec<(&str, &str)> = typed.iter().map(|(name, it)| (*name, &**it)).collect();
+    typed.push(("PATHS", "\r\n clusters \r\n\ta b\t\r\n\r\n"));
+    assert_eq!(called(&typed), expected);
+}
+
+#[test]
+fn the_action_fails_with_its_check_and_still_uploads() {
+    let inputs = [("UPLOAD_SARIF", "true"), ("PATHS", "a")];
+    let writes = "echo '{}' > \"${3#--format=sarif:}\"; return 1";
+    let (status, said, output) = step("check", &inputs, writes);
+    assert_eq!((status, &*output), (Some(1), "sarif-file=x.sarif\n"), "{said}");
+    let (status, _, output) = step("check", &inputs, "return 2");
+    assert_eq!((status, &*output), (Some(2), ""));
+}
+
+#[test]
+fn the_action_builds_itself_or_a_tag() {
+    let (_, said, _) = step("Install", &[], "true");
+    assert_eq!(said, "install --locked --root root --path .\n");
+    let (_, said, _) = step("Install", &[("VERSION", "v1.2.3")], "true");
+    assert!(said.contains("--git https://github.example/a/b --tag v1.2.3"), "{said}");
 }
 
 #[test]

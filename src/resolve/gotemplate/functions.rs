@@ -282,7 +282,8 @@ impl Execution<'_> {
             return Ok(call.values[0].clone());
         }
         self.work(20 * text.len(), call.at)?;
-        let parsed = parse::parse(text.as_str()).map_err(|it| Box::new(it.error(&text, call.at)))?;
+        let parsed =
+            parse::parse(text.as_str()).map_err(|it| Box::new(it.error(&text, call.at)))?;
         if let Some((name, at)) =
             parsed.functions.iter().find(|(name, _)| !has(name) && !self.host.has(name))
         {

@@ -76,6 +76,37 @@ fn the_environment_says_what_a_reader_can_see() {
 }
 
 #[test]
+fn a_step_of_github_gets_its_summary() {
+    let dir = flagged();
+    let summary = dir.path().join("summary.md");
+    std::fs::write(&summary, "of another step\n").expect("a file");
+    let run = |arguments: &str| {
+        command(dir.path(), arguments)
+            .env("GITHUB_STEP_SUMMARY", &summary)
+            .env("GITHUB_SERVER_URL", "https://github.example")
+            .env("GITHUB_REPOSITORY", "a/b")
+            .env("GITHUB_SHA", "1234")
+            .output()
+            .expect("the program runs")
+    };
+    let text = || std::fs::read_to_string(&summary).expect("text");
+    run("check");
+    assert_eq!(text(), "of another step\n");
+    let out = run("check --format github --format sarif:a.sarif");
+    assert!(
+        text().starts_with("of another step\n### metrics-server-lint: 1 warning"),
+        "{}",
+        text()
+    );
+    let link = "[a.yaml:14](<https://github.example/a/b/blob/1234/a.yaml#L14>)";
+    assert!(text().contains(link), "{}", text());
+    let out = String::from_utf8(out.stdout).expect("text");
+    assert!(out.contains("\n::warning file=a.yaml,line=14,"), "{out}");
+    run("check --format github --config nowhere");
+    assert!(text().contains("it could not be checked\n\ncannot read `nowhere`"), "{}", text());
+}
+
+#[test]
 fn a_pipe_may_close() {
     let dir = flagged();
     let mut child =

@@ -1,0 +1,108 @@
+//! Findings as workflow commands, which GitHub Actions shows as annotations.
+//!
+//! Their form and how they are escaped is that of `toolkit/packages/core/src/command.ts` in
+//! `actions/toolkit`.
+
+use std::fmt::Write as _;
+
+use crate::{
+    finding::{Finding, Severity},
+    report::{Place, Report, TOOL, count, told},
+};
+
+/// More annotations of one type are dropped, for each step.
+const MOST: usize = 10;
+
+/// The annotations of `report`, the worst findings first; the last of them says how many more
+/// findings there are. `failure` is why nothing was judged.
+pub(crate) fn github(report: &Report<'_>, failure: Option<&str>) -> String {
+    let mut out = String::new();
+    if let Some(message) = failure.filter(|_| report.findings.is_empty()) {
+        out += &command(Severity::Error, &[("title", TOOL.to_owned())], message);
+    }
+    let mut left_out = 0;
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
+        // One notice is for saying what is left out.
+        let most = if severity == Severity::Note { MOST - 1 } else { MOST };
+        let all = report.findings.iter().filter(|it| it.severity == severity);
+        left_out += all.clone().count().saturating_sub(most);
+        out.extend(all.take(most).map(|it| annotation(report, it)));
+    }
+    if left_out > 0 {
+        let more = count(left_out, "more finding");
+        let message = format!("{more} without an annotation: the log and the summary have all");
+        out += &command(Severity::Note, &[("title", TOOL.to_owned())], &message);
+    }
+    out
+}
+
+fn annotation(report: &Report<'_>, finding: &Finding) -> String {
+    let Some((primary, others)) = finding.labels.split_first() else { return String::new() };
+    let Place { path, start, end } = Place::of(report.sources, primary.span);
+    let mut place = vec![("file", path.to_owned()), ("line", start.line.to_string())];
+    place.push(("endLine", end.line.to_string()));
+    // Columns of several lines would be refused.
+    if start.line == end.line {
+        place.push(("col", start.column.to_string()));
+        place.push(("endColumn", end.column.to_string()));
+    }
+    place.push(("title", finding.rule.to_owned()));
+    let mut text = report.sentence(finding);
+    for label in others {
+        let Place { path, start, .. } = Place::of(report.sources, label.span);
+        let _ = write!(text, "\n{}: {path}:{}", told(label), start.line);
+    }
+    if let Some(help) = &finding.help {
+        let _ = write!(text, "\nhelp: {help}");
+    }
+    command(finding.severity, &place, &text)
+}
+
+fn command(severity: Severity, properties: &[(&str, String)], message: &str) -> String {
+    let name = match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "notice",
+    };
+    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |(name, value): &(&str, String)| {
+        format!("{name}={}", escaped(value).replace(':', "%3A").replace(',', "%2C"))
+    };
+    let properties: Vec<String> = properties.iter().map(property).collect();
+    format!("::{name} {}::{}\n", properties.join(","), escaped(message))
+}
+
+/// `log` as the log of a step, in which nothing that it quotes from a file is a command.
+pub(crate) fn without_commands(log: &str) -> String {
+    let mut out = String::with_capacity(log.len());
+    for line in log.split_inclusive('\n') {
+        // Only a path can start a line like this.
+        if line.starts_with("::") {
+            out += "./";
+        }
+        // The older form of a command may stand anywhere in a line.
+        out += &line.replace("##[", "## [");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_commands_are_made_of_is_escaped() {
+        let place = [("file", "a:b,c%.yaml".to_owned()), ("title", "x".to_owned())];
+        assert_eq!(
+            command(Severity::Note, &place, "50%: a, b\r\nc"),
+            "::notice file=a%3Ab%2Cc%25.yaml,title=x::50%25: a, b%0D%0Ac\n"
+        );
+    }
+
+    #[test]
+    fn a_log_commands_nothing() {
+        let log = "::add-mask::a/b.yaml:1:1: x\na.yaml: ##[set-output name=x]y\n";
+        let tame = "./::add-mask::a/b.yaml:1:1: x\na.yaml: ## [set-output name=x]y\n";
+        assert_eq!(without_commands(log), tame);
+    }
+}

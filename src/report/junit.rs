@@ -1,0 +1,174 @@
+//! Findings as a `JUnit` report: a test case for each rule in each file that it has something to say
+//! about, and one for each environment in which nothing is wrong.
+//!
+//! There is no schema; the elements are those that the plugin of Jenkins and GitLab read.
+
+use std::fmt::Write as _;
+
+use indexmap::IndexMap;
+
+use crate::{
+    finding::{Finding, Severity},
+    report::{Place, Report, TOOL},
+};
+
+/// A test case, and what came of it.
+struct Case<'a> {
+    /// The file, or the environment.
+    of: &'a str,
+    name: &'a str,
+    line: Option<u32>,
+    /// The element that says so, unless it passed.
+    outcome: Option<&'static str>,
+    /// The first sentence of what it says.
+    message: String,
+    text: String,
+}
+
+/// The findings as XML; notes fail nothing. `failure` is why nothing was judged.
+pub(crate) fn junit(report: &Report<'_>, failure: Option<&str>) -> String {
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    let mut files: IndexMap<(&str, &str), Vec<&Finding>> = IndexMap::new();
+    for finding in &report.findings {
+        let Some(label) = finding.primary() else { continue };
+        let path = &report.sources[label.span.file].path;
+        files.entry((path, finding.rule)).or_default().push(finding);
+    }
+    for ((path, rule), findings) in files {
+        cases.push(of_rule(report, path, rule, &findings, failure.is_some()));
+    }
+    let plain = |of, outcome, message: &str| {
+        let message = message.to_owned();
+        Case { of, name: TOOL, line: None, outcome, text: message.clone(), message }
+    };
+    match failure {
+        Some(message) if cases.is_empty() => cases.push(plain(TOOL, Some("error"), message)),
+        Some(_) => {}
+        None => {
+            let wrong = |it: &&Finding| it.severity > Severity::Note;
+            let wrong: Vec<&Finding> = report.findings.iter().filter(wrong).collect();
+            let is_right = |it: &&String| wrong.iter().all(|has| !has.environments.contains(*it));
+            let right = report.environments.iter().filter(is_right);
+            cases.extend(right.map(|it| plain(it, None, "")));
+            if report.environments.is_empty() && cases.is_empty() {
+                let message = "found no environment with metrics-server";
+                cases.push(plain(TOOL, Some("skipped"), message));
+            }
+        }
+    }
+    document(&cases)
+}
+
+fn of_rule<'a>(
+    report: &Report<'_>,
+    path: &'a str,
+    rule: &'a str,
+    findings: &[&Finding],
+    failed: bool,
+) -> Case<'a> {
+    let worst = findings.iter().map(|it| it.severity).max();
+    let outcome = match worst {
+        _ if failed => Some("error"),
+        Some(Severity::Note) | None => None,
+        Some(_) => Some("failure"),
+    };
+    let mut case = Case {
+        of: path,
+        name: rule,
+        line: None,
+        outcome,
+        message: String::new(),
+        text: String::new(),
+    };
+    for finding in findings {
+        let Some(label) = finding.primary() else { continue };
+        let Place { start, .. } = Place::of(report.sources, label.span);
+        let sentence = report.sentence(finding);
+        let _ = writeln!(
+            case.text,
+            "{path}:{}:{}: {}: {sentence}",
+            start.line,
+            start.column,
+            finding.severity.id()
+        );
+        if let Some(help) = &finding.help {
+            let _ = writeln!(case.text, "  help: {help}");
+        }
+        if case.line.is_none() {
+            (case.line, case.message) = (Some(start.line), sentence);
+        }
+    }
+    if findings.len() > 1 {
+        let _ = write!(case.message, ", and {} more", findings.len() - 1);
+    }
+    case
+}
+
+fn document(cases: &[Case<'_>]) -> String {
+    let mut suites: IndexMap<&str, Vec<&Case<'_>>> = IndexMap::new();
+    for case in cases {
+        suites.entry(case.of).or_default().push(case);
+    }
+    let counts = |cases: &[&Case<'_>]| {
+        let of = |outcome| cases.iter().filter(|it| it.outcome == Some(outcome)).count();
+        let [failures, errors, skipped] = ["failure", "error", "skipped"].map(of);
+        let tests = cases.len();
+        format!(r#"tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}""#)
+    };
+    let all: Vec<&Case<'_>> = cases.iter().collect();
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let _ = writeln!(out, r#"<testsuites name="{TOOL}" {}>"#, counts(&all));
+    for (name, cases) in &suites {
+        let _ = writeln!(out, r#"  <testsuite name="{}" {}>"#, escaped(name), counts(cases));
+        out.extend(cases.iter().map(|it| element(it)));
+        out += "  </testsuite>\n";
+    }
+    out + "</testsuites>\n"
+}
+
+fn element(case: &Case<'_>) -> String {
+    let (name, of, text) = (escaped(case.name), escaped(case.of), escaped(&case.text));
+    let mut out = format!(r#"    <testcase name="{name}" classname="{of}""#);
+    if let Some(line) = case.line {
+        let _ = write!(out, r#" file="{of}" line="{line}""#);
+    }
+    match case.outcome {
+        Some(outcome) => {
+            let message = escaped(&case.message);
+            let _ = write!(out, ">\n      <{outcome} message=\"{message}\">{text}</{outcome}>\n");
+            out + "    </testcase>\n"
+        }
+        None if text.is_empty() => out + "/>\n",
+        None => out + &format!(">\n      <system-out>{text}</system-out>\n    </testcase>\n"),
+    }
+}
+
+/// `text` inside of an element or an attribute. What XML cannot hold at all is replaced.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for it in text.chars() {
+        match it {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\n' | '\t' => out.push(it),
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            it => out.push(it),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn what_xml_cannot_hold_is_replaced() {
+        assert_eq!(
+            escaped("<a b=\"&\">\u{1b}\u{0}é🦀"),
+            "&lt;a b=&quot;&amp;&quot;&gt;\u{fffd}\u{fffd}é🦀"
+        );
+    }
+}
