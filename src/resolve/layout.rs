@@ -265,8 +265,7 @@ impl<'a> Layout<'a> {
         let sources = self.sources;
         let ours = sources.iter().filter(|(_, it)| it.relevance == Relevance::Subject);
         let charts = ours.filter_map(|(file, it)| {
-            let dir = source::parent(&it.path);
-            self.chart_of(file).or_else(|| sources.is_chart(dir).then_some(dir))
+            self.chart_of(file).or_else(|| chart_around(sources, &it.path))
         });
         charts.filter(|it| !it.is_empty()).collect()
     }
@@ -433,6 +432,12 @@ fn may_be_here(node: &Node, dir: &str) -> bool {
     let Some(reference) = node.at("spec.sourceRef") else { return true };
     let kind = reference.str_at("kind").unwrap_or("GitRepository");
     reference.str_at("name") == Some("flux-system") || (kind == "GitRepository" && !dir.is_empty())
+}
+
+/// The directory of the innermost chart that the file at `path` lies in.
+pub(crate) fn chart_around<'p>(sources: &Sources, path: &'p str) -> Option<&'p str> {
+    let mut dirs = path.rmatch_indices('/').map(|(at, _)| &path[..at]).chain([""]);
+    dirs.find(|it| sources.is_chart(it))
 }
 
 /// Whether `node` is an object that says what Argo CD deploys.

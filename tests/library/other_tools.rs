@@ -1120,6 +1120,38 @@ helmCharts: [{name: apps, releaseName: apps, valuesInline: {every: 5s}}]",
     }
 }
 
+#[test]
+fn what_a_chart_prints_of_its_files_is_the_charts() {
+    let of = |template: &str, more: &str| {
+        let sources = repository(&format!(
+            "//- ms/Chart.yaml\n{{apiVersion: v2, name: ms, version: 1.0.0}}
+//- ms/values.yaml\nevery: 20s\n//- ms/templates/all.yaml\n{template}
+//- ms/files/server.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: metrics-server, namespace: kube-system}}
+every: '{{{{ .Values.every }}}}'
+{more}"
+        ));
+        let (environments, _) = analyze(&sources, &Config::default());
+        let told = environments.iter().flat_map(|it| {
+            let objects = it.objects.iter().filter(|it| it.kind() == "Deployment");
+            objects.map(|object| {
+                let every = object.node.str_at("every").unwrap_or("?");
+                format!("{} {} {every}", it.name, it.entry.kind.id())
+            })
+        });
+        told.collect::<Vec<_>>().join("\n")
+    };
+    let prints = "{{ tpl (.Files.Get \"files/server.yaml\") . }}";
+    let all = "{{ range $path, $_ := .Files.Glob \"files/*.yaml\" }}
+{{ tpl ($.Files.Get $path) $ }}\n{{ end }}";
+    assert_snapshot!(of(prints, ""), @"ms values-file 20s");
+    assert_snapshot!(of(all, ""), @"ms values-file 20s");
+    let script = "//- install.sh\nhelm upgrade --install ms ./ms --set every=30s\n";
+    assert_snapshot!(of(prints, script), @"install.sh other 30s");
+}
+
 /// A chart is told the version that the configuration or what installs it says; of `1.30` nobody
 /// knows which one it is.
 #[test]

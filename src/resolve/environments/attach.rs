@@ -186,11 +186,30 @@ fn loose_files<'a>(
             // What these say counts with what they belong to.
         } else if values_file::is_values(sources, file) {
             found.values.push(file);
+        } else if let Some(dir) = printed_by(sources, &source.path) {
+            found.charts.insert(values_file::outermost(sources, dir));
         } else {
             found.others.push(file);
         }
     }
     found
+}
+
+/// The directory of the chart around the file at `path` that prints it: a line of its templates reads
+/// it, or something in its folder, with `.Files`.
+fn printed_by<'p>(sources: &Sources, path: &'p str) -> Option<&'p str> {
+    let dir = layout::chart_around(sources, path)?;
+    let inner = path[dir.len()..].trim_start_matches('/');
+    let folder = inner.split_once('/').map_or(inner.to_owned(), |(it, _)| format!("{it}/"));
+    if folder == "crds/" || folder == "charts/" {
+        return None;
+    }
+    let templates = source::join(dir, "templates")?;
+    let prints = |file| {
+        layout::is_text(sources, file)
+            && sources.text(file).lines().any(|it| it.contains(".Files") && it.contains(&folder))
+    };
+    sources.below(&templates).any(prints).then_some(dir)
 }
 
 /// Adds what charts make others deploy that nothing in the repository installs: somebody does, so as
