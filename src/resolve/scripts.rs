@@ -269,6 +269,11 @@ impl<'a> Session<'a> {
         chosen: &Choice,
     ) -> Self {
         let mut session = Self::new(context, layout, file, variables, block.name.clone());
+        for (name, value) in &block.variables {
+            let word = carriers::word_of(value).unwrap_or_default();
+            let own = session.scope.argument(value, &word);
+            session.scope.frame.named.insert(name.clone(), own);
+        }
         session.choose(chosen);
         session.local.clone_from(&block.local);
         let own = source::parent(&context.sources[file].path);
@@ -520,6 +525,16 @@ spec: {template: {spec: {containers: [{name: metrics-server, args: [--cert-dir=/
         let files = files("dev/ms.yaml", "prod/ms.yaml");
         let found = findings(&format!("{script}{files}//- dev/extra.yaml\nargs: []\n"));
         assert_eq!(found, ["unresolved up.sh:1"], "it is not there for one of them");
+    }
+
+    #[test]
+    fn a_job_has_its_own_variables() {
+        let job = |it: &str| {
+            format!("{it}:\n  variables: {{F: {it}.yaml, OUT: $F}}\n  script: ['{HELM} -f $OUT']\n")
+        };
+        let files = "//- dev.yaml\nargs: [--kubelet-insecure-tls]\n//- prod.yaml\nreplicas: 1\n";
+        let jobs = format!("\n//- .gitlab-ci.yml\n{}{}{files}", job("dev"), job("prod"));
+        assert_eq!(findings(&jobs), ["kubelet-insecure-tls dev.yaml:1"]);
     }
 
     #[test]

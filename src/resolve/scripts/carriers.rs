@@ -23,6 +23,8 @@ pub(super) struct CommandBlock {
     /// What it is called in its file: a target, a job.
     pub name: String,
     pub parts: Vec<CodePart>,
+    /// What it sets for itself, and not for the others of its file.
+    pub variables: Vec<(String, Node)>,
     /// The tool that starts the cluster on the machine that runs it, and what says so.
     pub local: Option<(&'static str, Origin)>,
 }
@@ -237,7 +239,7 @@ fn package(sources: &Sources, file: FileId) -> Vec<CommandBlock> {
     let scripts = roots.filter_map(|it| it.get("scripts")).flat_map(Node::entries);
     let block = |(name, entry): (&str, &crate::tree::Entry)| {
         let part = CodePart { code: entry.value.clone(), dir: None, braces: false };
-        CommandBlock { name: name.to_owned(), parts: vec![part], local: None }
+        CommandBlock { name: name.to_owned(), parts: vec![part], ..CommandBlock::default() }
     };
     scripts.map(block).collect()
 }
@@ -265,6 +267,9 @@ fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec
             let dir = [&entry.value, root].into_iter().find_map(|it| {
                 defaults.iter().find_map(|path| it.at(path)).filter(|it| it.as_str().is_some())
             });
+            let own = ["env", "variables", "vars"].into_iter().filter_map(|it| entry.value.get(it));
+            let own = own.flat_map(Node::entries).filter(|(_, it)| it.value.as_scalar().is_some());
+            block.variables = own.map(|(name, it)| (name.to_owned(), it.value.clone())).collect();
             collect(sources, name, &entry.value, (dir, taskfile), &mut block);
             if !block.parts.is_empty() {
                 blocks.push(block);
@@ -276,10 +281,14 @@ fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec
 
 /// Notes what `name` is set to.
 pub(super) fn set(value: &Node, name: &str, variables: &mut ShellVariables) {
-    let Some(scalar) = value.as_scalar() else { return variables.set(name, None) };
-    let text = &*scalar.text;
+    variables.set(name, word_of(value).map(|word| (value, word)));
+}
+
+/// The text of `value` as a word.
+pub(super) fn word_of(value: &Node) -> Option<Word> {
+    let text = &*value.as_scalar()?.text;
     let pieces = shell::words(&format!("\"{}\"", text.replace('"', "\\\""))).into_iter().next();
-    let word = match pieces.filter(|_| text.contains(['$', '{'])) {
+    Some(match pieces.filter(|_| text.contains(['$', '{'])) {
         Some(word) => Word { range: 0..text.len(), ..word },
         None => Word {
             pieces: vec![(shell::WordPiece::Text(text.to_owned()), 0..text.len())],
@@ -287,8 +296,7 @@ pub(super) fn set(value: &Node, name: &str, variables: &mut ShellVariables) {
             quoted: true,
             items: None,
         },
-    };
-    variables.set(name, Some((value, word)));
+    })
 }
 
 /// Adds the commands in `node`, which stands at `key`.

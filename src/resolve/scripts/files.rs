@@ -182,7 +182,9 @@ impl Session<'_> {
                 }
                 Some(choice)
             };
-            let found: Vec<Choice> = sources.below(dir).filter_map(matches).collect();
+            // What is passed for all of them is none of them.
+            let files = sources.below(dir).filter(|it| !self.reached.files.contains(it));
+            let found: Vec<Choice> = files.filter_map(matches).collect();
             match found.len() {
                 0 => {}
                 1 if file.text.is_some() => return Vec::new(),
