@@ -85,14 +85,8 @@ impl TemplateSet {
         let index = self.texts.len();
         self.texts.push(text);
         for (name, body) in parsed.defines {
-            let is_blank = |it: &parse::Action| match it {
-                parse::Action::Text(range) => {
-                    self.texts[index].as_str()[range.clone()].trim().is_empty()
-                }
-                _ => false,
-            };
-            // As in Go, what is empty does not take the place of what is not.
-            if !(body.iter().all(is_blank) && self.templates.contains_key(&name)) {
+            let is_blank = parse::is_blank(&body, self.texts[index].as_str());
+            if !(is_blank && self.templates.contains_key(&name)) {
                 self.templates.insert(name, (body, index));
             }
         }

@@ -151,7 +151,7 @@ fn cases(default: u32) -> ProptestConfig {
 const VALUES: &str = "
 s: hello
 e: ''
-n: 3
+num: 3
 f: 2.5
 t: true
 l: [a, b, '']
@@ -167,7 +167,9 @@ fn pipeline() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         ".Values.s",
         ".Values.e",
-        ".Values.n",
+        ".Values.num",
+        ".",
+        "$.Values.s",
         ".Values.f",
         ".Values.t",
         ".Values.l",
@@ -197,6 +199,11 @@ fn pipeline() -> impl Strategy<Value = String> {
             "splitList `l`", "trimSuffix `o`", "has `a`", "append (list 1)", "dig `c` `d` ``",
             "index (list 1 2 3)", "eq 3", "ne `x`", "gt 2", "and 1", "or 0", "ternary 1 2",
             "coalesce nil", "printf `%v`", "printf `%s-%d` `a`", "cat `x`", "merge (dict `b` 2)",
+            "wrap 3", "abbrev 4", "camelcase", "snakecase", "substr 1 3", "splitn `l` 2", "int64", "indent 3",
+            "toPrettyJson", "fromJson", "set (dict) `k`", "kindIs `string`", "typeOf", "addf 1.5", "mulf 2.5",
+            "divf 3.0", "sub 1", "max 2", "lower", "trunc -2", "printf `%5v|%-4v|` 1", "printf `%q`",
+            "printf `%x`", "printf `%.2f`", "regexReplaceAll `l` `abl`", "prepend (list)", "initial", "reverse",
+            "without (list 1 `a`)", "pluck `a`", "nospace", "tpl `<{{ . }}>`", "html", "urlquery", "ge 2",
             "mergeOverwrite (dict `a` 2)", "omit (dict `s` 1 `x` 2)", "fromYaml", "deepCopy", "indent 1",
         ]);
         prop_oneof![
@@ -226,6 +233,25 @@ fn template() -> impl Strategy<Value = String> {
                     "{{{{ range $k, $v := {it} }}}}{{{{ $k }}}}={a}{{{{ else }}}}none{{{{ end }}}}"
                 )
             }),
+            (pipeline(), inner.clone(), inner.clone()).prop_map(|(it, a, b)| format!(
+                "{{{{ with {it} }}}}{a}{{{{ else with .Values.s -}}}} {b}{{{{ . }}}}{{{{ end -}}}}\n"
+            )),
+            (pipeline(), pipeline(), inner.clone(), inner.clone()).prop_map(|(it, other, a, b)| {
+                format!("{{{{ if {it} }}}}{a}{{{{ else if {other} }}}}{b}{{{{ else }}}}-{{{{ end }}}}")
+            }),
+            (pipeline(), pipeline(), inner.clone()).prop_map(|(it, left, a)| format!(
+                "{{{{ range {it} }}}}{{{{ if {left} }}}}{{{{ break }}}}{{{{ end }}}}{a}{{{{ end }}}}"
+            )),
+            (pipeline(), inner.clone()).prop_map(|(it, a)| format!(
+                "{{{{ range $x := {it} }}}}{{{{ if not $x }}}}{{{{ continue }}}}{{{{ end }}}}{a}{{{{ end }}}}"
+            )),
+            (pipeline(), 0..2).prop_map(|(it, name)| {
+                format!("{{{{- include `d{name}@` {it} | quote -}}}}{{{{- /* why */ -}}}}")
+            }),
+            (pipeline(), 0..2).prop_map(|(it, name)| format!("{{{{ template `d{name}@` {it} }}}}")),
+            (pipeline(), inner.clone()).prop_map(|(it, a)| {
+                format!("{{{{ block `b@{}` {it} }}}}{a}{{{{ end }}}}", a.len() + 1000 * it.len())
+            }),
             (pipeline(), inner).prop_map(|(it, a)| {
                 format!(
                     "{{{{ $x := 1 }}}}{{{{ if {it} }}}}{{{{ $x = 2 }}}}{a}{{{{ end }}}}{{{{ $x }}}}"
@@ -235,11 +261,23 @@ fn template() -> impl Strategy<Value = String> {
     })
 }
 
+/// A file of a chart: a template, and two that it may include; `@` stands for what is its own.
+fn file() -> impl Strategy<Value = String> {
+    (template(), template(), template()).prop_map(|(main, one, two)| {
+        let inner = |it: String| it.replace("`d0@`", "`d1@`");
+        format!(
+            "{{{{ define `d0@` }}}}{}{{{{ end }}}}{main}{{{{ define `d1@` }}}}{}{{{{ end -}}}}\n",
+            inner(one),
+            two.replace("`d0@`", "`e@`").replace("`d1@`", "`e@`")
+        )
+    })
+}
+
 proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
-    fn random_templates_do_no_harm(template in template(), at in any::<prop::sample::Index>()) {
+    fn random_templates_do_no_harm(template in file(), at in any::<prop::sample::Index>()) {
         let unknown = VALUES.replace("s: hello", "s: unknown s").replace("c: {d: e}", "c: unknown c");
         let _ = printed(VALUES, &template);
         let _ = printed(&unknown, &template);
@@ -253,8 +291,8 @@ proptest! {
 
     /// What is printed although something is unknown is printed as well once that is known.
     #[test]
-    fn what_is_known_stays_when_more_is_known(template in template()) {
-        let unknown = VALUES.replace("s: hello", "s: unknown s").replace("n: 3", "n: unknown n");
+    fn what_is_known_stays_when_more_is_known(template in file()) {
+        let unknown = VALUES.replace("s: hello", "s: unknown s").replace("num: 3", "num: unknown n");
         if let (Ok(before), Ok(after)) = (printed(&unknown, &template), printed(VALUES, &template))
             && before.unknown_part().is_none()
         {
@@ -308,23 +346,16 @@ fn random_templates_print_what_helm_prints() {
         println!("skipped: HELM names no program");
         return;
     };
-    let batch = prop::collection::vec(template(), 24);
+    let batch = prop::collection::vec(file(), 40);
     let outcome = TestRunner::new(cases(8)).run(&batch, |templates| {
+        let own = |(index, it): (usize, &String)| it.replace('@', &index.to_string());
+        let templates: Vec<_> = templates.iter().enumerate().map(own).collect();
         for (template, expected) in
             templates.iter().zip(theirs(program.as_ref(), VALUES, &templates))
         {
-            match (
-                printed(
-                    VALUES,
-                    &format!(
-                        "{{{{ define `t` }}}}{template}{{{{ end }}}}{{{{ include `t` . | quote }}}}"
-                    ),
-                ),
-                expected,
-            ) {
+            match (printed(VALUES, template), expected) {
                 (Ok(text), Some(_)) if text.unknown_part().is_some() => {}
                 (Ok(text), Some(expected)) => {
-                    let expected = format!("{expected:?}");
                     prop_assert_eq!(text.as_str(), expected, "{}", template);
                 }
                 (Ok(text), None) => prop_assert!(

@@ -465,18 +465,14 @@ impl<'a> Execution<'a> {
             run.step(place, &over.at)?;
             let scope = variables.0.len();
             match &over.variables[..] {
-                [one] => variables.bind(one, item.clone(), over.declares),
+                [one] => run.bind(over, one, &item, place, variables)?,
                 [first, second] => {
-                    variables.bind(first, key, over.declares);
-                    variables.bind(second, item.clone(), over.declares);
+                    run.bind(over, first, &key, place, variables)?;
+                    run.bind(over, second, &item, place, variables)?;
                 }
                 _ => {}
             }
-            let perhaps = match &item.data {
-                GoData::Unknown(why) => Some(why.clone()),
-                _ => None,
-            };
-            let flow = match perhaps {
+            let flow = match item.is_perhaps() {
                 None => run.actions(body, place, &item, variables, out),
                 Some(why) => {
                     run.perhaps(&why, true, out, |run, out| {
@@ -555,15 +551,5 @@ impl<'a> Execution<'a> {
         }
         self.depth -= 1;
         Ok(())
-    }
-}
-
-impl GoVariables {
-    fn bind(&mut self, name: &str, value: GoValue, declares: bool) {
-        if declares {
-            self.0.push((name.to_owned(), value));
-        } else if let Some((_, old)) = self.0.iter_mut().rev().find(|(it, _)| it == name) {
-            *old = value;
-        }
     }
 }

@@ -8,9 +8,14 @@ mod encode;
 mod lists;
 mod maps;
 mod numbers;
+mod printf;
 mod texts;
 
-use std::{rc::Rc, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    rc::Rc,
+    sync::{Arc, LazyLock},
+};
 
 use super::{
     eval::{self, Evaluated, Execution, GoError},
@@ -30,138 +35,154 @@ pub(crate) struct FunctionCall<'c> {
     pub(crate) at: &'c Origin,
 }
 
-/// What a function gives; nothing when it is none of the list that was asked.
-type Called = Option<Evaluated<GoValue>>;
+/// How a function treats arguments that are unknown, or in which something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// It needs to know all of what is in them.
+    Inside,
+    /// It needs to know what they are, and what a list or a map has, not the values in it.
+    Outside,
+    /// It passes on values that it does not look at; texts and numbers it needs to know.
+    Passes,
+    /// It looks through all of them and marks itself what it does not know.
+    Prints,
+}
 
-/// The two that do not only say more than their twins.
-const MUST: [&str; 2] = ["mustFromJson", "mustRegexMatch"];
+/// What a function does.
+#[derive(Clone, Copy)]
+enum Run {
+    Call(fn(&FunctionCall<'_>) -> Evaluated<GoValue>),
+    /// The same, which does not fail.
+    Value(fn(&FunctionCall<'_>) -> GoValue),
+    /// A text made of the last argument.
+    Text(fn(&str) -> String),
+    /// A part of the last argument.
+    Part(for<'t> fn(&'t str, &str) -> &'t str),
+    /// Whether the last argument is so.
+    Test(fn(&str, &str) -> bool),
+    /// Other items for the list that comes first.
+    Items(fn(&FunctionCall<'_>, &[GoValue]) -> Vec<GoValue>),
+    /// All numbers together, one after another; nothing where it cannot be.
+    Ints(fn(Option<i64>, i64) -> Option<i64>),
+    Floats(fn(Option<f64>, f64) -> Option<f64>),
+    /// What it would give is unknown.
+    NotEvaluated,
+}
 
-/// Those that do not look into what is in their arguments.
-const SHALLOW: [&str; 32] = [
-    "append", "coalesce", "concat", "default", "dict", "empty", "first", "get", "hasKey", "index",
-    "initial", "keys", "kindIs", "kindOf", "last", "len", "list", "lookup", "not", "omit", "pick",
-    "prepend", "push", "required", "rest", "reverse", "set", "ternary", "tuple", "typeIs",
-    "typeOf", "unset",
+/// A function of Go's templates, Sprig or Helm: its names, its parameters, how it looks at them, and
+/// what it does. A parameter is a text, an int, a bool, a map, a list or any value; `*` stands behind
+/// the last one where it may be there any number of times.
+type Row = (&'static str, &'static str, Look, Run);
+
+/// What runs templates, see [`Execution::called`].
+const TEMPLATES: &[Row] = &[
+    ("include", "sa", Look::Passes, Run::NotEvaluated),
+    ("tpl", "sa", Look::Passes, Run::NotEvaluated),
 ];
 
-/// The parameters of a function of Go's templates, Sprig or Helm: a text, an int, a bool, a map or
-/// any value, and `*` behind the last one where it may be there any number of times.
-#[rustfmt::skip]
-fn parameters(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "now" | "uuidv4" | "hello" => "",
-        "mustFromJson" | "adler32sum" | "atoi" | "bcrypt" | "b32dec" | "b32enc" | "b64dec" | "b64enc" | "base" | "camelcase" | "clean"
-        | "dir" | "ext" | "fail" | "fromJson" | "fromJsonArray" | "fromToml" | "fromYaml" | "fromYamlArray"
-        | "genPrivateKey" | "getHostByName" | "initials" | "isAbs" | "kebabcase" | "lower"
-        | "nospace" | "osBase" | "osClean" | "osDir" | "osExt" | "osIsAbs" | "regexQuoteMeta" | "semver"
-        | "sha1sum" | "sha256sum" | "sha512sum" | "shuffle" | "snakecase" | "swapcase" | "title" | "trim"
-        | "untitle" | "upper" | "urlParse" => "s",
-        "randAlpha" | "randAlphaNum" | "randAscii" | "randBytes" | "randNumeric" | "until" => "i",
-        "urlJoin" | "values" => "m",
-        "add1" | "add1f" | "ago" | "ceil" | "compact" | "deepCopy" | "duration" | "durationRound" | "empty"
-        | "first" | "float64" | "floor" | "htmlDate" | "initial" | "int" | "int64" | "kindOf" | "last" | "len"
-        | "not" | "rest" | "reverse" | "sortAlpha" | "toDecimal" | "toJson" | "toPrettyJson" | "toRawJson" | "toString"
-        | "toStrings" | "toToml" | "toYaml" | "toYamlPretty" | "typeOf" | "uniq" | "unixEpoch" => "a",
-        "contains" | "mustRegexMatch" | "decryptAES" | "encryptAES" | "hasPrefix" | "hasSuffix" | "htpasswd"
-        | "regexFind" | "regexMatch" | "semverCompare" | "split" | "splitList"
-        | "toDate" | "trimAll" | "trimPrefix" | "trimSuffix" | "trimall" | "buildCustomCert" => "ss",
-        "abbrev" | "indent" | "nindent" | "repeat" | "trunc" | "wrap" => "is",
-        "randInt" => "ii",
-        "genCA" => "si",
-        "get" | "hasKey" | "unset" => "ms",
-        "chunk" => "ia",
-        "date" | "dateModify" | "date_modify" | "include" | "join" | "kindIs"
-        | "required" | "tpl" | "typeIs" | "typeIsLike" => "sa",
-        "htmlDateInZone" => "as",
-        "append" | "deepEqual" | "div" | "ge" | "gt" | "has" | "le" | "lt" | "mod"
-        | "ne" | "prepend" | "push" | "sub" => "aa",
-        "dateInZone" | "date_in_zone" => "sas",
-        "plural" | "regexFindAll" | "regexSplit" => "ssi",
-        "regexReplaceAll" | "regexReplaceAllLiteral"
-        | "replace" => "sss",
-        "set" => "msa",
-        "genCAWithKey" | "splitn" => "sis",
-        "abbrevboth" | "substr" => "iis",
-        "ternary" => "aab",
-        "untilStep" => "iii",
-        "wrapWith" => "iss",
-        "genSelfSignedCert" => "saai",
-        "genSelfSignedCertWithKey" | "genSignedCert" => "saaia",
-        "genSignedCertWithKey" => "saaias",
-        "derivePassword" => "issss",
-        "lookup" => "ssss",
-        "seq" => "i*",
-        "keys" => "m*",
-        "merge" | "mergeOverwrite" => "mm*",
-        "omit" | "pick" => "ms*",
-        "pluck" => "sm*",
-        "printf" => "sa*",
-        "round" => "aia*",
-        "eq" | "max" | "maxf" | "min" | "minf" | "biggest" | "default" | "divf" | "index" | "mul" | "mulf"
-        | "slice" | "subf" | "without" | "call" | "and" | "or" => "aa*",
-        "add" | "addf" | "all" | "any" | "cat" | "coalesce" | "concat" | "dict" | "dig" | "html" | "js" | "list"
-        | "print" | "println" | "quote" | "squote" | "tuple" | "urlquery" => "a*",
-        _ => return None,
-    })
-}
+/// The functions by name.
+static FUNCTIONS: LazyLock<BTreeMap<&str, &Row>> = LazyLock::new(|| {
+    let tables = [
+        TEMPLATES,
+        choice::FUNCTIONS,
+        encode::FUNCTIONS,
+        lists::FUNCTIONS,
+        maps::FUNCTIONS,
+        numbers::FUNCTIONS,
+        texts::FUNCTIONS,
+    ];
+    let rows = tables.into_iter().flatten();
+    rows.flat_map(|row| row.0.split(' ').map(move |name| (name, row))).collect()
+});
 
 /// Whether Go, Sprig or Helm have that function.
 pub(super) fn has(name: &str) -> bool {
-    parameters(name).is_some() || without_must(name).is_some_and(|it| parameters(&it).is_some())
+    FUNCTIONS.contains_key(name)
 }
 
 pub(super) fn none<T>(name: &str, at: &Origin) -> Evaluated<T> {
     eval::fail(format!("there is no function `{name}`"), at)
 }
 
-/// Sprig has most functions a second time, which says what is wrong: both end the template.
-fn without_must(name: &str) -> Option<String> {
-    let rest =
-        name.strip_prefix("must").filter(|it| it.starts_with(|it: char| it.is_ascii_uppercase()));
-    let rest = rest.filter(|_| !MUST.contains(&name))?;
-    Some(rest[..1].to_lowercase() + &rest[1..])
+/// The parameters of a function one after another, the last one as often as it may be there.
+fn letters(parameters: &str) -> impl Iterator<Item = char> {
+    let last = parameters.strip_suffix('*').and_then(|it| it.chars().last());
+    parameters.chars().filter(|it| *it != '*').chain(last.into_iter().cycle())
 }
 
-/// What one of the functions of this module gives.
-fn of_list(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    let Some(parameters) = parameters(call.name) else {
+/// An argument as Go takes it that is written in the call itself: a field that is not there is no
+/// map, and a number without a fraction is an int.
+pub(super) fn written(
+    function: &str,
+    index: usize,
+    is_field: bool,
+    value: GoValue,
+) -> Result<GoValue, String> {
+    let letter = FUNCTIONS.get(function).and_then(|it| letters(it.1).nth(index));
+    match (letter, &value.data) {
+        (Some('m'), GoData::Nil) if is_field => Err(format!("`{function}` takes a map")),
+        (Some('i'), GoData::Float(it)) if !is_field && it.fract() == 0.0 => {
+            Ok(GoValue::new(GoData::Int(to_int(&value)), &value.origin))
+        }
+        _ => Ok(value),
+    }
+}
+
+/// What one of the functions of the table gives.
+fn of_table(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let Some((_, parameters, look, run)) = FUNCTIONS.get(call.name) else {
         return none(call.name, call.at);
     };
     call.check(parameters)?;
-    // These look at what they need themselves.
-    let lenient = choice::lenient(call)
-        .or_else(|| lists::lenient(call))
-        .or_else(|| maps::lenient(call))
-        .or_else(|| texts::lenient(call))
-        .or_else(|| encode::lenient(call));
-    if let Some(result) = lenient {
-        return result;
+    let mut arguments = call.values.iter().zip(letters(parameters));
+    let unknown = arguments.find_map(|(value, letter)| Some((look.unknown(value, letter)?, value)));
+    if let Some((why, value)) = unknown {
+        return Ok(GoValue::unknown(why, &value.origin));
     }
-    let unknown = match SHALLOW.contains(&call.name) {
-        true => call.unknown_outside(),
-        false => call.unknown(),
-    };
-    if let Some((why, origin)) = unknown {
-        return Ok(GoValue::unknown(why, &origin));
+    let last = call.values.len().saturating_sub(1);
+    match run {
+        Run::Call(f) => f(call),
+        Run::Value(f) => Ok(f(call)),
+        Run::Text(f) => {
+            let text = call.text(last)?;
+            call.marked(text.made(f(text.as_str())))
+        }
+        Run::Part(f) => {
+            let text = call.text(last)?;
+            call.marked(text.part_of(f(text.as_str(), call.str(0)?)))
+        }
+        Run::Test(f) => call.bool(f(call.str(last)?, call.str(0)?)),
+        Run::Items(f) => Ok(GoValue::list(f(call, call.list(0)?), &call.origin(0))),
+        Run::Ints(f) => call.number(call.folded(to_int, *f)?.unwrap_or(0)),
+        Run::Floats(f) => {
+            let all = call.folded(to_float, *f)?.unwrap_or(0.0);
+            Ok(call.made(GoData::Float(all)))
+        }
+        Run::NotEvaluated => Ok(not_evaluated(call)),
     }
-    let strict = choice::strict(call)
-        .or_else(|| texts::strict(call))
-        .or_else(|| lists::strict(call))
-        .or_else(|| maps::strict(call))
-        .or_else(|| numbers::strict(call))
-        .or_else(|| encode::strict(call));
-    strict.unwrap_or_else(|| Ok(not_evaluated(call)))
+}
+
+impl Look {
+    /// Why an argument for such a parameter makes unknown what the function gives.
+    fn unknown(self, value: &GoValue, letter: char) -> Option<Reason> {
+        match (self, letter) {
+            (Self::Inside, _) => value.unknown_part(),
+            (Self::Outside, _) | (Self::Passes, 's' | 'i' | 'b') => value.unknown_outside(),
+            (Self::Passes, 'm' | 'l') => value.is_perhaps(),
+            (Self::Passes | Self::Prints, _) => None,
+        }
+    }
 }
 
 fn not_evaluated(call: &FunctionCall<'_>) -> GoValue {
     GoValue::unknown(format!("the function `{}` is not evaluated", call.name), call.at)
 }
 
-/// The arguments of the function `name`: nothing in a variable is a map without keys, and what Go
-/// refuses where it is written out is not worth being told apart.
+/// The arguments of a function: nothing in a variable is a map without keys, in which nothing can be
+/// set.
 fn with_maps(name: &str, mut values: Vec<GoValue>) -> Vec<GoValue> {
-    let all = parameters(name).unwrap_or_default();
-    for (value, wanted) in values.iter_mut().zip(all.chars()) {
+    let parameters = FUNCTIONS.get(name).filter(|_| name != "set").map_or("", |it| it.1);
+    for (value, wanted) in values.iter_mut().zip(letters(parameters)) {
         if wanted == 'm' && value.is_nil() {
             *value = GoValue::map(GoMap::default(), &value.origin.clone());
         }
@@ -177,8 +198,6 @@ impl Execution<'_> {
         values: Vec<GoValue>,
         at: &Origin,
     ) -> Evaluated<GoValue> {
-        let short = without_must(name);
-        let name = short.as_deref().unwrap_or(name);
         let call = FunctionCall { name, values: with_maps(name, values), at };
         let result = match call.name {
             "include" => self.include(&call),
@@ -202,10 +221,10 @@ impl Execution<'_> {
             Some(GoData::Text(text)) => text.len(),
             _ => 0,
         };
-        let looks = match call.name {
-            it if SHALLOW.contains(&it) => 0,
+        let looks = match (call.name, FUNCTIONS.get(call.name).map(|it| it.2)) {
+            (_, Some(Look::Passes | Look::Outside)) => 0,
             // What copies takes more than what looks.
-            "merge" | "mergeOverwrite" | "deepCopy" => 4,
+            ("merge" | "mergeOverwrite" | "deepCopy", _) => 4,
             _ => 1,
         };
         for _ in 0..looks {
@@ -237,21 +256,22 @@ impl Execution<'_> {
         }
         let value = match self.host.function(call) {
             Some(result) => result?,
-            None if call.name == "set" => call.check("msa").and_then(|()| self.set(call))?,
-            None if parameters(call.name).is_none() && self.host.has(call.name) => {
-                not_evaluated(call)
-            }
-            None => of_list(call)?,
+            None if !has(call.name) && self.host.has(call.name) => not_evaluated(call),
+            None => of_table(call)?,
         };
+        if let ("set", [map, key, value]) = (call.name, &call.values[..]) {
+            self.set(map, key, value);
+        }
         self.made(&value, call.at)?;
         Ok(value)
     }
 
-    fn set(&self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-        let key = call.text(1)?.as_str();
-        let (map, value) = (call.value(0)?, call.value(2)?);
-        self.set_key(map, key, value.clone());
-        Ok(map.clone())
+    fn set(&self, map: &GoValue, key: &GoValue, value: &GoValue) {
+        match (&map.data, &key.data, key.unknown_part()) {
+            (_, GoData::Text(key), None) => self.set_key(map, key.as_str(), value.clone()),
+            (GoData::Map(map), _, Some(why)) => maps::opened(map, &why, true, |_| true),
+            _ => {}
+        }
     }
 
     fn include(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
@@ -308,10 +328,27 @@ impl FunctionCall<'_> {
         found.map(|(why, value)| (why, value.origin.clone()))
     }
 
-    /// The same, when what is deeper in an argument does not matter.
-    fn unknown_outside(&self) -> Option<(Reason, Origin)> {
-        let found = self.values.iter().find_map(|it| Some((it.unknown_outside()?, it)));
-        found.map(|(why, value)| (why, value.origin.clone()))
+    /// What is unknown because an argument is.
+    fn as_unknown(&self) -> GoValue {
+        let (why, at) =
+            self.unknown().unwrap_or_else(|| ("it cannot be told".into(), self.source()));
+        GoValue::unknown(why, &at)
+    }
+
+    /// All arguments taken together.
+    fn folded<T>(
+        &self,
+        read: fn(&GoValue) -> T,
+        f: fn(Option<T>, T) -> Option<T>,
+    ) -> Evaluated<Option<T>> {
+        let mut all = None;
+        for value in &self.values {
+            all = f(all, read(value));
+            if all.is_none() {
+                return self.fail("the numbers are too large, or zero");
+            }
+        }
+        Ok(all)
     }
 
     /// The place of an argument.
@@ -340,28 +377,28 @@ impl FunctionCall<'_> {
 
     /// Go refuses a call whose arguments are of other types, and of other numbers, than it takes.
     fn check(&self, parameters: &str) -> Evaluated<()> {
-        let (all, most) = match parameters.strip_suffix('*') {
-            Some(all) => (all, usize::MAX),
-            None => (parameters, parameters.len()),
+        // The last one may be missing where there may be many of it.
+        let (least, most) = match parameters.strip_suffix('*') {
+            Some(all) => (all.len() - 1, usize::MAX),
+            None => (parameters.len(), parameters.len()),
         };
-        let least =
-            parameters.len().min(most).saturating_sub(if most == usize::MAX { 2 } else { 0 });
         let (given, name) = (self.values.len(), self.name);
         if !(least..=most).contains(&given) {
             return eval::fail(format!("`{name}` takes {least} arguments, not {given}"), self.at);
         }
-        let repeated = all.chars().last().into_iter().cycle();
-        for (value, wanted) in self.values.iter().zip(all.chars().chain(repeated)) {
+        for (value, wanted) in self.values.iter().zip(letters(parameters)) {
             let wanted = match (wanted, &value.data) {
                 (_, GoData::Unknown(_))
                 | ('s', GoData::Text(_))
                 | ('i', GoData::Int(_))
                 | ('b', GoData::Bool(_))
+                | ('l', GoData::List(_))
                 | ('m', GoData::Map(_)) => continue,
                 ('s', _) => "string",
                 ('i', _) => "int",
                 ('b', _) => "bool",
                 ('m', _) => "map",
+                ('l', _) => "list",
                 _ => continue,
             };
             return self.fail(format!("it takes a {wanted}, and this is a {}", value.type_name()));
@@ -420,6 +457,11 @@ impl FunctionCall<'_> {
         Ok(self.made(GoData::Int64(it)))
     }
 
+    fn texts(&self, texts: impl IntoIterator<Item = MarkedText>) -> Evaluated<GoValue> {
+        let items = texts.into_iter().map(|it| GoValue::text(it, self.at)).collect();
+        Ok(GoValue::list(items, &self.source()))
+    }
+
     pub(crate) fn marked(&self, text: MarkedText) -> Evaluated<GoValue> {
         Ok(GoValue::text(text, &self.source()))
     }
@@ -434,6 +476,8 @@ impl FunctionCall<'_> {
 pub(super) fn to_int(value: &GoValue) -> i64 {
     match &value.data {
         GoData::Int(it) | GoData::Int64(it) => *it,
+        // What is too large becomes the smallest, as it does in Go on most machines.
+        GoData::Float(it) if it.is_nan() || it.abs() >= 9_223_372_036_854_775_808.0 => i64::MIN,
         #[expect(clippy::cast_possible_truncation, reason = "as Go converts")]
         GoData::Float(it) => *it as i64,
         GoData::Bool(it) => i64::from(*it),
@@ -449,7 +493,7 @@ pub(super) fn to_int(value: &GoValue) -> i64 {
 pub(super) fn to_float(value: &GoValue) -> f64 {
     match &value.data {
         GoData::Float(it) => *it,
-        GoData::Text(text) => text.as_str().trim().parse().unwrap_or(0.0),
+        GoData::Text(text) => text.as_str().parse().unwrap_or(0.0),
         #[expect(clippy::cast_precision_loss, reason = "as Go converts")]
         _ => to_int(value) as f64,
     }

@@ -104,6 +104,9 @@ pub(super) fn pieces(text: &str) -> Result<Vec<TemplatePiece>, LexError> {
         let rest = &text[end..];
         let blank = rest.len() - rest.trim_start_matches(is_space).len();
         let close = &rest[blank..];
+        if tokens.is_none() && blank > usize::from(close.starts_with("-}}")) {
+            return Err(unclosed("comment", start, text));
+        }
         if close.starts_with("-}}") && blank > 0 {
             at = end + blank + 3;
             pieces.extend(tokens.map(|it| TemplatePiece::Action(start..at, it)));

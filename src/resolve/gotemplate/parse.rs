@@ -65,8 +65,8 @@ pub(super) enum OperandKind {
     Int(i64),
     Float(f64),
     Text(Arc<str>),
-    /// A text that is not UTF-8.
-    Bytes,
+    /// What is not evaluated.
+    Odd(&'static str),
     Variable(String),
     Function(String),
     Group(Box<Pipeline>),
@@ -86,7 +86,8 @@ pub(super) struct Parsed {
 pub(super) fn parse(text: &str) -> Result<Parsed, LexError> {
     let pieces = lex::pieces(text)?;
     let functions = pieces.iter().flat_map(functions).collect();
-    let mut parser = Parser { pieces: pieces.into_iter(), defines: Vec::new(), depth: 0, loops: 0 };
+    let mut parser =
+        Parser { text, pieces: pieces.into_iter(), defines: Vec::new(), depth: 0, loops: 0 };
     let (body, end) = parser.actions()?;
     match end {
         Stop::Text => Ok(Parsed { body, defines: parser.defines, functions }),
@@ -107,7 +108,17 @@ fn functions(piece: &TemplatePiece) -> impl Iterator<Item = (String, Range<usize
     tokens.iter().filter_map(function)
 }
 
-struct Parser {
+/// Whether actions print nothing but white space: as in Go, such a template takes the place of none.
+pub(super) fn is_blank(actions: &[Action], text: &str) -> bool {
+    let blank = |it: &Action| match it {
+        Action::Text(range) => text.get(range.clone()).unwrap_or_default().trim().is_empty(),
+        _ => false,
+    };
+    actions.iter().all(blank)
+}
+
+struct Parser<'t> {
+    text: &'t str,
     pieces: std::vec::IntoIter<TemplatePiece>,
     defines: Vec<(String, Vec<Action>)>,
     depth: usize,
@@ -123,7 +134,7 @@ enum Stop {
     Else(Range<usize>, lex::Tokens),
 }
 
-impl Parser {
+impl Parser<'_> {
     fn actions(&mut self) -> Result<(Vec<Action>, Stop), LexError> {
         let mut actions = Vec::new();
         while let Some(piece) = self.pieces.next() {
@@ -160,9 +171,12 @@ impl Parser {
                 "define" | "block" => {
                     tokens.next += 1;
                     let name = tokens.name()?;
+                    tokens.space();
                     if keyword == "block" {
                         let dot = Some(tokens.pipeline()?);
                         actions.push(Action::Template { name: name.clone(), dot, at: at.clone() });
+                    } else if self.depth > 0 || tokens.peek().is_some() {
+                        return lex::refused("`define` stands by itself", at);
                     }
                     self.deeper(&at)?;
                     let loops = std::mem::take(&mut self.loops);
@@ -170,6 +184,11 @@ impl Parser {
                     self.loops = loops;
                     self.depth -= 1;
                     let Stop::End(_) = end else { return Err(not_ended(&keyword, at)) };
+                    let is_set = |it: &[Action]| !is_blank(it, self.text);
+                    if is_set(&body) && self.defines.iter().any(|it| it.0 == name && is_set(&it.1))
+                    {
+                        return lex::refused(format!("`{name}` is defined twice"), at);
+                    }
                     self.defines.push((name, body));
                 }
                 "template" => {
@@ -238,7 +257,7 @@ impl Parser {
                 (_, Stop::Text) => Err(not_ended(keyword, at)),
             },
             // The `end` is that of both.
-            Some(GoToken::Word(word)) if (word == "if" || word == "with") && keyword != "range" => {
+            Some(GoToken::Word(word)) if word == keyword && word != "range" => {
                 tokens.next += 1;
                 Ok(vec![self.block(&word, tokens)?])
             }
@@ -387,7 +406,7 @@ impl Cursor {
             }
             GoToken::Variable(name) => OperandKind::Variable(name),
             GoToken::Text(text) => OperandKind::Text(text.into()),
-            GoToken::Bytes => OperandKind::Bytes,
+            GoToken::Bytes => OperandKind::Odd("this text is not UTF-8"),
             GoToken::Number(text) => {
                 let none = || LexError::new(format!("`{text}` is no number"), at.clone());
                 number(&text).ok_or_else(none)?
@@ -471,20 +490,27 @@ fn number(text: &str) -> Option<OperandKind> {
     if signed(&bare) || bare.get(2..).is_some_and(signed) && bare.starts_with('0') {
         return None;
     }
-    let int = match bare.get(..2) {
-        Some("0x") => i64::from_str_radix(&bare[2..], 16),
-        Some("0o") => i64::from_str_radix(&bare[2..], 8),
-        Some("0b") => i64::from_str_radix(&bare[2..], 2),
+    if digits.contains("__") || digits.ends_with('_') {
+        return None;
+    }
+    if bare.strip_suffix('i').is_some_and(|it| it.parse::<f64>().is_ok()) {
+        return Some(OperandKind::Odd("a complex number"));
+    }
+    let (whole, radix) = match bare.get(..2) {
+        Some("0x") => (&bare[2..], 16),
+        Some("0o") => (&bare[2..], 8),
+        Some("0b") => (&bare[2..], 2),
         _ if bare.len() > 1
             && bare.bytes().all(|it| it.is_ascii_digit())
             && bare.starts_with('0') =>
         {
-            i64::from_str_radix(&bare[1..], 8)
+            (&bare[1..], 8)
         }
-        _ => bare.parse(),
+        _ => (&*bare, 10),
     };
-    if let Ok(int) = int {
-        return Some(OperandKind::Int(sign * int));
+    let minus = if sign < 0 { "-" } else { "" };
+    if let Ok(int) = i64::from_str_radix(&format!("{minus}{whole}"), radix) {
+        return Some(OperandKind::Int(int));
     }
     // As Go has it, `08` is no number, and what is too long for an int is none either.
     if !bare.contains(['.', 'e', 'p']) {

@@ -76,6 +76,11 @@ impl MarkedText {
         }
     }
 
+    /// A text that is made on the way.
+    pub(super) fn made_of(text: &str) -> Self {
+        Self { text: text.to_owned(), ..Self::default() }
+    }
+
     /// The text of `span`, which is all of one file.
     pub(crate) fn written(text: &str, span: Span) -> Self {
         Self::from(text, MarkSource::File(span.file, span.range().start))
@@ -230,12 +235,29 @@ impl MarkedText {
 
     /// The texts between two of `separator`.
     pub(crate) fn split(&self, separator: &str) -> Vec<Self> {
-        match separator {
-            "" => {
-                self.text.char_indices().map(|(at, it)| self.part(at..at + it.len_utf8())).collect()
-            }
-            _ => self.text.split(separator).map(|it| self.part_of(it)).collect(),
+        self.split_n(separator, usize::MAX)
+    }
+
+    /// The same, the last of `count` with all that follows.
+    pub(super) fn split_n(&self, separator: &str, count: usize) -> Vec<Self> {
+        if !separator.is_empty() {
+            return self.text.splitn(count, separator).map(|it| self.part_of(it)).collect();
         }
+        let mut starts: Vec<usize> = self.text.char_indices().map(|it| it.0).take(count).collect();
+        starts.push(self.len());
+        starts.windows(2).map(|it| self.part(it[0]..it[1])).collect()
+    }
+
+    /// Texts with `separator` between them.
+    pub(super) fn joined(texts: impl IntoIterator<Item = Self>, separator: &Self) -> Self {
+        let mut all = Self::default();
+        for (index, text) in texts.into_iter().enumerate() {
+            if index > 0 {
+                all.push(separator);
+            }
+            all.push(&text);
+        }
+        all
     }
 
     /// Each `old` replaced by `new`, at most `count` times.
@@ -271,15 +293,12 @@ impl MarkedText {
 
     /// Every line indented, as Sprig's `indent`.
     pub(super) fn indented(&self, width: usize) -> Self {
-        let mut result = Self::default();
-        for (index, line) in self.split("\n").iter().enumerate() {
-            if index > 0 {
-                result.push_made("\n");
-            }
-            result.push_made(&" ".repeat(width));
-            result.push(line);
-        }
-        result
+        let indent = Self::made_of(&" ".repeat(width));
+        let lines = self
+            .split("\n")
+            .into_iter()
+            .map(|it| Self::joined([indent.clone(), it], &Self::default()));
+        Self::joined(lines, &Self::made_of("\n"))
     }
 
     /// Another text that was made of all of this one.

@@ -53,6 +53,8 @@ pub(crate) struct GoMap {
     pub removed: Vec<(Arc<str>, Origin)>,
     /// When set, keys that are not present are unknown, not absent.
     pub open: Option<Reason>,
+    /// Whether it holds texts alone: then one that is not there is empty.
+    pub of_texts: bool,
 }
 
 /// A value with methods.
@@ -114,7 +116,7 @@ impl GoValue {
                 };
                 let entries = map.keys().zip(map.iter().map(|(_, it)| it)).map(entry).collect();
                 let removed = map.all_removed().to_vec();
-                let map = GoMap { entries, removed, open: map.open.clone() };
+                let map = GoMap { entries, removed, open: map.open.clone(), of_texts: false };
                 GoData::Map(Rc::new(RefCell::new(map)))
             }
             Kind::Scalar(scalar) => match scalar::sigs(scalar) {
@@ -239,6 +241,9 @@ impl GoValue {
         if let Some(why) = &map.open {
             return Some(Self::unknown(why.clone(), &self.origin));
         }
+        if map.of_texts {
+            return Some(Self::string("", &self.origin));
+        }
         let by = map.removed.iter().rev().find(|(name, _)| &**name == key).map(|(_, by)| by);
         Some(Self::nil(by.unwrap_or(&self.origin)))
     }
@@ -285,7 +290,7 @@ impl GoValue {
     }
 
     /// Why it may not be there at all, of an item of a list.
-    fn is_perhaps(&self) -> Option<Reason> {
+    pub(super) fn is_perhaps(&self) -> Option<Reason> {
         match &self.data {
             GoData::Unknown(why) => Some(why.clone()),
             _ => None,
@@ -303,34 +308,32 @@ impl GoValue {
             GoData::Text(text) => MarkedText::clone(text),
             GoData::Unknown(why) => MarkedText::unknown(why, &self.origin),
             GoData::Object(object) => made(&object.printed().unwrap_or_default()),
-            GoData::List(items) => {
-                let mut text = made("[");
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        text.push_made(" ");
-                    }
-                    text.push(&item.printed(true));
-                }
-                text.push_made("]");
-                text
-            }
+            GoData::List(items) => self.in_brackets("[", items.iter().map(|it| it.printed(true))),
             GoData::Map(map) => {
                 let map = map.borrow();
                 if let Some(why) = &map.open {
                     return MarkedText::unknown(why, &self.origin);
                 }
-                let mut text = made("map[");
-                for (index, key) in map.sorted().into_iter().enumerate() {
-                    if index > 0 {
-                        text.push_made(" ");
-                    }
-                    text.push_made(&format!("{key}:"));
-                    text.push(&map.entries[&key].1.printed(true));
-                }
-                text.push_made("]");
-                text
+                let entries = map.sorted().into_iter().map(|key| {
+                    let mut entry = MarkedText::made_of(&format!("{key}:"));
+                    entry.push(&map.entries[&key].1.printed(true));
+                    entry
+                });
+                self.in_brackets("map[", entries)
             }
         }
+    }
+
+    /// What stands in it, as Go prints that.
+    pub(super) fn in_brackets(
+        &self,
+        open: &str,
+        parts: impl IntoIterator<Item = MarkedText>,
+    ) -> MarkedText {
+        let mut text = MarkedText::value(open, &self.origin);
+        text.push(&MarkedText::joined(parts, &MarkedText::made_of(" ")));
+        text.push_made("]");
+        text
     }
 
     /// What `kindOf` says.

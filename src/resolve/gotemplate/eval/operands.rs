@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        functions,
         parse::{Operand, OperandKind, PipedCommand, Pipeline},
         value::{GoData, GoValue},
     },
@@ -20,19 +21,33 @@ impl Execution<'_> {
     ) -> Evaluated<GoValue> {
         let value = self.operands_of(pipeline, place, dot, variables)?;
         for name in &pipeline.variables {
-            if !pipeline.declares && !variables.0.iter().any(|(it, _)| it == name) {
-                let message = format!("the variable `{name}` is not defined");
-                return fail(message, &place.origin(&pipeline.at));
-            }
-            match &self.uncertain {
-                Some(why) if !pipeline.declares => {
-                    let unknown = GoValue::unknown(why.clone(), &value.origin);
-                    variables.bind(name, unknown, false);
-                }
-                _ => variables.bind(name, value.clone(), pipeline.declares),
-            }
+            self.bind(pipeline, name, &value, place, variables)?;
         }
         Ok(value)
+    }
+
+    /// Gives a variable of `pipeline` its value, which is unknown where that may not be run.
+    pub(super) fn bind(
+        &self,
+        pipeline: &Pipeline,
+        name: &str,
+        value: &GoValue,
+        place: Place<'_>,
+        variables: &mut GoVariables,
+    ) -> Evaluated<()> {
+        if pipeline.declares {
+            variables.0.push((name.to_owned(), value.clone()));
+            return Ok(());
+        }
+        let Some((_, old)) = variables.0.iter_mut().rev().find(|(it, _)| it == name) else {
+            let message = format!("the variable `{name}` is not defined");
+            return fail(message, &place.origin(&pipeline.at));
+        };
+        *old = match &self.uncertain {
+            Some(why) => GoValue::unknown(why.clone(), &value.origin),
+            None => value.clone(),
+        };
+        Ok(())
     }
 
     pub(super) fn operands_of(
@@ -72,8 +87,12 @@ impl Execution<'_> {
                 }
                 _ => {
                     let mut values = Vec::with_capacity(arguments.len() + 1);
-                    for argument in arguments {
-                        values.push(self.operand(argument, place, dot, variables, &[])?);
+                    for (index, argument) in arguments.iter().enumerate() {
+                        let value = self.operand(argument, place, dot, variables, &[])?;
+                        let is_group = matches!(argument.what, OperandKind::Group(_));
+                        let is_field = !is_group && !argument.fields.is_empty();
+                        let value = functions::written(name, index, is_field, value);
+                        values.push(value.or_else(|it| fail(it, &place.origin(&argument.at)))?);
                     }
                     values.extend(last);
                     self.called(name, values, &place.origin(&command.at))?
@@ -157,7 +176,7 @@ impl Execution<'_> {
             OperandKind::Int(it) => literal(GoData::Int(*it)),
             OperandKind::Float(it) => literal(GoData::Float(*it)),
             OperandKind::Text(text) => GoValue::string(&**text, &origin()),
-            OperandKind::Bytes => GoValue::unknown("this text is not UTF-8", &origin()),
+            OperandKind::Odd(what) => GoValue::unknown(*what, &origin()),
             OperandKind::Variable(name) => {
                 match variables.0.iter().rev().find(|(it, _)| it == name) {
                     Some((_, value)) => value.clone(),

@@ -2,129 +2,134 @@
 
 use std::cmp::Ordering;
 
-use super::{Called, Evaluated, FunctionCall, GoData, GoError, GoValue};
+use super::{
+    Evaluated, FunctionCall, GoData, GoError, GoValue,
+    Look::{Inside, Outside, Passes, Prints},
+    Row,
+    Run::{Call, NotEvaluated, Value},
+};
 use crate::tree::Reason;
 
-/// Those that pass on what they do not look at.
-pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
-    let values = &call.values;
-    Some(match (call.name, &values[..]) {
-        ("default", [default, value]) => match empty(value) {
-            Ok(true) => Ok(default.clone()),
-            Ok(false) => Ok(value.clone()),
-            Err(why) => Ok(GoValue::unknown(why, &value.origin)),
-        },
-        ("default", [value]) => Ok(value.clone()),
-        ("coalesce", _) => {
-            for value in values {
-                match empty(value) {
-                    Ok(true) => {}
-                    Ok(false) => return Some(Ok(value.clone())),
-                    Err(why) => return Some(Ok(GoValue::unknown(why, &value.origin))),
-                }
-            }
-            Ok(GoValue::nil(call.at))
+#[rustfmt::skip]
+pub(super) const FUNCTIONS: &[Row] = &[
+    ("all", "a*", Passes, Call(|it| every(it, true))),
+    ("any", "a*", Passes, Call(|it| every(it, false))),
+    ("and or call", "aa*", Passes, NotEvaluated),
+    ("coalesce", "a*", Passes, Value(coalesce)),
+    ("deepCopy mustDeepCopy", "a", Inside, Call(copy)),
+    ("deepEqual", "aa", Inside, Call(|it| it.bool(same(it.value(0)?, it.value(1)?)))),
+    ("default", "aa*", Passes, Call(default)),
+    ("empty", "a", Passes, Call(|it| Ok(tested(it.value(0)?, |truth| !truth)))),
+    ("not", "a", Passes, Call(|it| Ok(tested(it.value(0)?, |truth| !truth)))),
+    ("eq", "aaa*", Inside, Call(equal_to_any)),
+    ("ne", "aa", Inside, Call(|it| it.bool(!equal(it, it.value(0)?, it.value(1)?)?))),
+    ("lt", "aa", Inside, Call(|it| it.bool(order(it)? == Ordering::Less))),
+    ("le", "aa", Inside, Call(|it| it.bool(order(it)? != Ordering::Greater))),
+    ("gt", "aa", Inside, Call(|it| it.bool(order(it)? == Ordering::Greater))),
+    ("ge", "aa", Inside, Call(|it| it.bool(order(it)? != Ordering::Less))),
+    ("fail", "s", Prints, Call(fail)),
+    ("kindIs", "sa", Passes, Call(|it| is_named(it, GoValue::kind))),
+    ("typeIs", "sa", Passes, Call(|it| is_named(it, GoValue::type_name))),
+    ("typeIsLike", "sa", Passes, Call(|it| is_named(it, GoValue::type_name))),
+    ("kindOf", "a", Outside, Call(|it| it.string(it.value(0)?.kind()))),
+    ("typeOf", "a", Outside, Call(|it| it.string(it.value(0)?.type_name()))),
+    ("len", "a", Outside, Call(length)),
+    ("required", "sa", Prints, Call(required)),
+    ("ternary", "aab", Passes, Call(ternary)),
+];
+
+/// What follows from whether `value` counts as true, if that can be told.
+fn tested(value: &GoValue, f: impl FnOnce(bool) -> bool) -> GoValue {
+    match value.truth() {
+        Ok(truth) => GoValue::new(GoData::Bool(f(truth)), &value.origin),
+        Err(why) => GoValue::unknown(why, &value.origin),
+    }
+}
+
+fn every(call: &FunctionCall<'_>, all: bool) -> Evaluated<GoValue> {
+    let truths = || call.values.iter().map(GoValue::truth);
+    match (truths().any(|it| it == Ok(!all)), truths().find_map(Result::err)) {
+        (true, _) => call.bool(!all),
+        (false, Some(why)) => Ok(GoValue::unknown(why, &call.source())),
+        (false, None) => call.bool(all),
+    }
+}
+
+fn coalesce(call: &FunctionCall<'_>) -> GoValue {
+    for value in &call.values {
+        match value.truth() {
+            Ok(false) => {}
+            Ok(true) => return value.clone(),
+            Err(why) => return GoValue::unknown(why, &value.origin),
         }
-        ("ternary", [yes, no, test]) => match test.truth() {
-            Ok(true) => Ok(yes.clone()),
-            Ok(false) => Ok(no.clone()),
-            Err(why) => Ok(GoValue::unknown(why, &test.origin)),
-        },
-        ("empty", [value]) => match empty(value) {
-            Ok(it) => Ok(GoValue::new(GoData::Bool(it), &value.origin)),
-            Err(why) => Ok(GoValue::unknown(why, &value.origin)),
-        },
-        ("not", [value]) => match value.truth() {
-            Ok(it) => Ok(GoValue::new(GoData::Bool(!it), &value.origin)),
-            Err(why) => Ok(GoValue::unknown(why, &value.origin)),
-        },
-        ("all" | "any", _) => {
-            let all = call.name == "all";
-            let mut unknown = None;
-            for value in values {
-                match empty(value) {
-                    Ok(empty) if empty == all => return Some(call.bool(!all)),
-                    Ok(_) => {}
-                    Err(why) => unknown = Some(why),
-                }
-            }
-            match unknown {
-                Some(why) => Ok(GoValue::unknown(why, &call.source())),
-                None => call.bool(all),
-            }
-        }
-        ("required", [message, value]) => match &value.data {
-            GoData::Nil => required(call, message),
-            GoData::Text(text) if text.as_str().is_empty() => required(call, message),
-            _ => Ok(value.clone()),
-        },
-        ("kindIs", [kind, value]) if value.unknown_outside().is_some() => {
-            match (&kind.data, &value.data) {
-                (_, GoData::Unknown(_)) => return None,
-                (GoData::Text(kind), _) => call.bool(kind.as_str() == value.kind()),
-                _ => return None,
-            }
-        }
-        ("fail", [message]) => {
-            required(call, message).map_err(|error| Box::new(GoError { said: true, ..*error }))
-        }
-        _ => return None,
+    }
+    GoValue::nil(call.at)
+}
+
+fn default(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let default = call.value(0)?;
+    let value = call.values.get(1).unwrap_or(default);
+    Ok(match value.truth() {
+        Ok(true) => value.clone(),
+        Ok(false) => default.clone(),
+        Err(why) => GoValue::unknown(why, &value.origin),
     })
 }
 
-fn required(call: &FunctionCall<'_>, message: &GoValue) -> Evaluated<GoValue> {
-    call.fail(message.printed(true).as_str())
+fn ternary(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let is_true = matches!(call.value(2)?.data, GoData::Bool(true));
+    call.value(usize::from(!is_true)).cloned()
 }
 
-pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
-    let values = &call.values;
-    Some(match (call.name, &values[..]) {
-        ("eq", [first, others @ ..]) if !others.is_empty() => {
-            for other in others {
-                match equal(call, first, other) {
-                    Ok(true) => return Some(call.bool(true)),
-                    Ok(false) => {}
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-            call.bool(false)
-        }
-        ("ne", [first, second]) => equal(call, first, second).and_then(|it| call.bool(!it)),
-        ("lt" | "le" | "gt" | "ge", [first, second]) => {
-            let order = match compared(call, first, second) {
-                Ok(order) => order,
-                Err(error) => return Some(Err(error)),
-            };
-            call.bool(match call.name {
-                "lt" => order == Ordering::Less,
-                "le" => order != Ordering::Greater,
-                "gt" => order == Ordering::Greater,
-                _ => order != Ordering::Less,
-            })
-        }
-        ("len", [value]) => match &value.data {
-            GoData::Text(text) => Ok(length(call, text.len())),
-            GoData::List(items) => Ok(length(call, items.len())),
-            GoData::Map(map) => Ok(length(call, map.borrow().entries.len())),
-            _ => call.fail(format!("a {} has no length", value.type_name())),
-        },
-        ("kindIs", [kind, value]) => call.bool(kind.printed(true).as_str() == value.kind()),
-        ("kindOf", [value]) => call.string(value.kind()),
-        ("typeIs", [kind, value]) => call.bool(kind.printed(true).as_str() == value.type_name()),
-        ("typeIsLike", [kind, value]) => {
-            let (kind, name) = (kind.printed(true), value.type_name());
-            call.bool(kind.as_str() == name || format!("*{}", kind.as_str()) == name)
-        }
-        ("typeOf", [value]) => call.string(value.type_name()),
-        ("deepEqual", [first, second]) => call.bool(same(first, second)),
-        ("deepCopy", [value]) if value.is_nil() => call.fail("there is nothing to copy"),
-        ("deepCopy", [value]) => Ok(value.copied()),
-        _ => return None,
-    })
+fn required(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let value = call.value(1)?;
+    match &value.data {
+        GoData::Nil => call.fail(call.value(0)?.printed(true).as_str()),
+        GoData::Text(text) if text.len() == 0 => call.fail(call.value(0)?.printed(true).as_str()),
+        _ => Ok(value.clone()),
+    }
 }
 
-fn length(call: &FunctionCall<'_>, length: usize) -> GoValue {
-    call.made(GoData::Int(i64::try_from(length).unwrap_or(i64::MAX)))
+fn fail(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let failed = call.fail(call.value(0)?.printed(true).as_str());
+    failed.map_err(|error| Box::new(GoError { said: true, ..*error }))
+}
+
+/// What a value is can be told of one that holds what is unknown.
+fn is_named(call: &FunctionCall<'_>, name: fn(&GoValue) -> &'static str) -> Evaluated<GoValue> {
+    let (named, value) = (call.str(0)?, call.value(1)?);
+    match &value.data {
+        GoData::Unknown(why) => Ok(GoValue::unknown(why.clone(), &value.origin)),
+        _ => call.bool(named == name(value)),
+    }
+}
+
+fn length(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let value = call.value(0)?;
+    let length = match &value.data {
+        GoData::Text(text) => text.len(),
+        GoData::List(items) => items.len(),
+        GoData::Map(map) => map.borrow().entries.len(),
+        _ => return call.fail(format!("a {} has no length", value.type_name())),
+    };
+    Ok(call.made(GoData::Int(i64::try_from(length).unwrap_or(i64::MAX))))
+}
+
+fn copy(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    match call.value(0)? {
+        value if value.is_nil() => call.fail("there is nothing to copy"),
+        value => Ok(value.copied()),
+    }
+}
+
+fn equal_to_any(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let first = call.value(0)?;
+    for other in &call.values[1..] {
+        if equal(call, first, other)? {
+            return call.bool(true);
+        }
+    }
+    call.bool(false)
 }
 
 /// Sprig's `empty`: zero, nothing, and what has no length.
@@ -145,7 +150,8 @@ fn equal(call: &FunctionCall<'_>, first: &GoValue, second: &GoValue) -> Evaluate
     })
 }
 
-fn compared(call: &FunctionCall<'_>, first: &GoValue, second: &GoValue) -> Evaluated<Ordering> {
+fn order(call: &FunctionCall<'_>) -> Evaluated<Ordering> {
+    let (first, second) = (call.value(0)?, call.value(1)?);
     Ok(match (&first.data, &second.data) {
         (GoData::Int(a) | GoData::Int64(a), GoData::Int(b) | GoData::Int64(b)) => a.cmp(b),
         (GoData::Float(a), GoData::Float(b)) => a.total_cmp(b),

@@ -4,109 +4,92 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::{Called, Evaluated, FunctionCall, GoData, GoValue, MarkedText};
-use crate::{
-    resolve::gotemplate::value::GoMap,
-    tree::{Node, Origin},
+use super::{
+    Evaluated, FunctionCall, GoData, GoMap, GoValue,
+    Look::{Inside, Prints},
+    MarkedText, Row,
+    Run::{Call, NotEvaluated, Text},
+    printf::print,
 };
+use crate::{scalar, tree::Origin};
 
-/// Those that write what they do not know as such.
-pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
-    Some(match (call.name, &call.values[..]) {
-        ("toYaml" | "toYamlPretty", [value]) => {
-            call.marked(MarkedText::yaml(&value.printed_node()))
-        }
-        ("fromYaml", [value]) => match &value.data {
-            GoData::Text(text) => Ok(from_yaml(call, text, false)),
-            _ => return None,
-        },
-        ("fromYamlArray", [value]) => match &value.data {
-            GoData::Text(text) => Ok(from_yaml(call, text, true)),
-            _ => return None,
-        },
-        _ => return None,
-    })
+#[rustfmt::skip]
+pub(super) const FUNCTIONS: &[Row] = &[
+    ("adler32sum", "s", Inside, Text(|it| adler32(it).to_string())),
+    ("sha1sum", "s", Inside, Text(|it| hex(&Sha1::digest(it), ""))),
+    ("sha256sum", "s", Inside, Text(|it| hex(&Sha256::digest(it), ""))),
+    ("sha512sum", "s", Inside, Text(|it| hex(&Sha512::digest(it), ""))),
+    ("b64enc", "s", Inside, Text(|it| STANDARD.encode(it))),
+    ("b64dec", "s", Inside, Call(decoded)),
+    ("base osBase", "s", Inside, Call(base)),
+    ("clean osClean", "s", Inside, Text(clean)),
+    ("dir osDir", "s", Inside, Text(|it| clean(it.rfind('/').map_or("", |at| &it[..=at])))),
+    ("ext osExt", "s", Inside, Text(extension)),
+    ("isAbs osIsAbs", "s", Inside, Call(|it| it.bool(it.str(0)?.starts_with('/')))),
+    ("fromJson", "s", Inside, Call(|it| from_json(it, false))),
+    ("mustFromJson", "s", Inside, Call(from_any_json)),
+    ("fromJsonArray", "s", Inside, Call(|it| from_json(it, true))),
+    ("fromYaml", "s", Prints, Call(|it| from_yaml(it, false))),
+    ("fromYamlArray", "s", Prints, Call(|it| from_yaml(it, true))),
+    ("toJson mustToJson", "a", Inside, Call(|it| json(it, true, None))),
+    ("toRawJson mustToRawJson", "a", Inside, Call(|it| json(it, false, None))),
+    ("toPrettyJson mustToPrettyJson", "a", Inside, Call(|it| json(it, true, Some(1)))),
+    ("toYaml mustToYaml toYamlPretty", "a", Prints, Call(to_yaml)),
+    ("html", "a*", Inside, Call(|it| escaped(it, |char| match char {
+        '&' => Some("&amp;".to_owned()),
+        '<' => Some("&lt;".to_owned()),
+        '>' => Some("&gt;".to_owned()),
+        '"' => Some("&#34;".to_owned()),
+        '\'' => Some("&#39;".to_owned()),
+        _ => None,
+    }))),
+    ("urlquery", "a*", Inside, Call(|it| escaped(it, |char| match char {
+        ' ' => Some("+".to_owned()),
+        char if char.is_ascii_alphanumeric() || "-_.~".contains(char) => None,
+        char => Some(hex(char.to_string().as_bytes(), "%").to_uppercase()),
+    }))),
+    ("b32dec b32enc fromToml urlParse bcrypt", "s", Inside, NotEvaluated),
+    ("genPrivateKey getHostByName", "s", Inside, NotEvaluated),
+    ("js", "a*", Inside, NotEvaluated),
+    ("urlJoin", "m", Inside, NotEvaluated),
+    ("buildCustomCert decryptAES encryptAES htpasswd", "ss", Inside, NotEvaluated),
+    ("genCA", "si", Inside, NotEvaluated),
+    ("genCAWithKey", "sis", Inside, NotEvaluated),
+    ("genSelfSignedCert", "saai", Inside, NotEvaluated),
+    ("genSelfSignedCertWithKey genSignedCert", "saaia", Inside, NotEvaluated),
+    ("genSignedCertWithKey", "saaias", Inside, NotEvaluated),
+    ("derivePassword", "issss", Inside, NotEvaluated),
+    ("now uuidv4", "", Inside, NotEvaluated),
+    ("randAlpha randAlphaNum randAscii randBytes randNumeric", "i", Inside, NotEvaluated),
+    ("randInt", "ii", Inside, NotEvaluated),
+    ("ago duration durationRound htmlDate mustToToml toToml unixEpoch", "a", Inside, NotEvaluated),
+    ("date dateModify date_modify mustDateModify must_date_modify", "sa", Inside, NotEvaluated),
+    ("dateInZone date_in_zone", "sas", Inside, NotEvaluated),
+    ("htmlDateInZone", "as", Inside, NotEvaluated),
+    ("toDate mustToDate", "ss", Inside, NotEvaluated),
+];
+
+fn decoded(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let text = call.text(0)?;
+    let decoded = STANDARD.decode(text.as_str().replace(['\r', '\n'], "")).ok();
+    match decoded.and_then(|it| String::from_utf8(it).ok()) {
+        Some(decoded) => call.marked(text.made(decoded)),
+        None => Ok(GoValue::unknown("what is no text in base64", &call.origin(0))),
+    }
 }
 
-pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
-    let values = &call.values;
-    let text = |f: &dyn Fn(&str) -> String| -> Evaluated<GoValue> {
-        let text = call.text(0)?;
-        call.marked(text.made(f(text.as_str())))
-    };
-    Some(match (call.name, &values[..]) {
-        ("b64enc", [_]) => text(&|it| STANDARD.encode(it)),
-        ("b64dec", [_]) => call.str(0).and_then(|it| {
-            let decoded = STANDARD.decode(it.replace(['\r', '\n'], "")).ok();
-            match decoded.and_then(|it| String::from_utf8(it).ok()) {
-                Some(decoded) => call.marked(call.text(0)?.made(decoded)),
-                None => Ok(GoValue::unknown("what is no text in base64", &call.origin(0))),
-            }
-        }),
-        ("sha1sum", [_]) => text(&|it| hex(&Sha1::digest(it))),
-        ("sha512sum", [_]) => text(&|it| hex(&Sha512::digest(it))),
-        ("adler32sum", [_]) => text(&|it| adler32(it).to_string()),
-        ("isAbs" | "osIsAbs", [_]) => call.bool(call.str(0).is_ok_and(|it| it.starts_with('/'))),
-        ("sha256sum", [_]) => text(&|it| hex(&Sha256::digest(it))),
-        ("toJson", [value]) => call.string(json(&value.node(), true)),
-        ("toRawJson", [value]) => call.string(json(&value.node(), false)),
-        ("toPrettyJson", [value]) => {
-            let json = value.node().to_json();
-            let pretty = serde_json::to_string_pretty(&sorted(json)).unwrap_or_default();
-            call.string(escaped(&pretty))
-        }
-        ("fromJson" | "mustFromJson" | "fromJsonArray", [_]) => match call.text(0) {
-            Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text.as_str()).is_err() => {
-                match call.name {
-                    "mustFromJson" => call.fail("this is no JSON"),
-                    _ => Ok(from_failed(
-                        "this is no JSON",
-                        call.name == "fromJsonArray",
-                        &call.origin(0),
-                    )),
-                }
-            }
-            Ok(text) => Ok(from_yaml(call, text, call.name == "fromJsonArray")),
-            Err(error) => Err(error),
-        },
-        ("base" | "osBase", [_]) => call.text(0).and_then(|path| {
-            let trimmed = path.as_str().trim_end_matches('/');
-            match trimmed.rsplit('/').next() {
-                Some("") if path.len() > 0 => call.string("/"),
-                Some("") | None => call.string("."),
-                Some(name) => call.marked(path.part_of(name)),
-            }
-        }),
-        ("dir" | "osDir", [_]) => {
-            call.str(0).and_then(|it| call.string(clean(it.rfind('/').map_or("", |at| &it[..=at]))))
-        }
-        ("clean" | "osClean", [_]) => call.str(0).and_then(|it| call.string(clean(it))),
-        ("ext" | "osExt", [_]) => call.str(0).and_then(|path| {
-            let name = path.rsplit('/').next().unwrap_or_default();
-            call.string(name.rfind('.').map_or("", |at| &name[at..]))
-        }),
-        ("html", _) => {
-            let printed = super::texts::print(values);
-            let html = printed.as_str().replace('&', "&amp;").replace('<', "&lt;");
-            let html = html.replace('>', "&gt;").replace('"', "&#34;").replace('\'', "&#39;");
-            call.marked(printed.made(html))
-        }
-        ("urlquery", _) => {
-            let printed = super::texts::print(values);
-            let bytes = printed.as_str().bytes();
-            let query = bytes
-                .map(|byte| match byte {
-                    b' ' => "+".to_owned(),
-                    it if it.is_ascii_alphanumeric() || b"-_.~".contains(&it) => {
-                        char::from(it).into()
-                    }
-                    it => format!("%{it:02X}"),
-                })
-                .collect();
-            call.marked(printed.made(query))
-        }
-        _ => return None,
-    })
+fn base(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let path = call.text(0)?;
+    match path.as_str().trim_end_matches('/').rsplit('/').next() {
+        Some("") if path.len() > 0 => call.string("/"),
+        Some("") | None => call.string("."),
+        Some(name) => call.marked(path.part_of(name)),
+    }
+}
+
+fn extension(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.rfind('.').map_or("", |at| &name[at..]).to_owned()
 }
 
 /// `path.Clean`: the shortest path that leads to the same.
@@ -140,47 +123,75 @@ fn adler32(text: &str) -> u32 {
     (b << 16) | a
 }
 
-/// Bytes in hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+/// Bytes in hexadecimal digits, each behind `mark`.
+pub(super) fn hex(bytes: &[u8], mark: &str) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + mark + &format!("{byte:02x}"))
+}
+
+/// What is printed, with some characters written otherwise.
+fn escaped(call: &FunctionCall<'_>, f: fn(char) -> Option<String>) -> Evaluated<GoValue> {
+    let printed = match &call.values[..] {
+        [one] => one.printed(false),
+        all => print(all),
+    };
+    let escaped = printed.as_str().chars().map(|it| f(it).unwrap_or_else(|| it.to_string()));
+    call.marked(printed.made(escaped.collect()))
+}
+
+fn to_yaml(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    call.marked(MarkedText::yaml(&call.value(0)?.printed_node()))
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn from_json(call: &FunctionCall<'_>, list: bool) -> Evaluated<GoValue> {
+    match is_json(call.str(0)?) {
+        true => from_yaml(call, list),
+        false => Ok(from_failed("this is no JSON", list, &call.origin(0))),
+    }
+}
+
+/// Sprig's takes any value.
+fn from_any_json(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let text = call.text(0)?;
+    let document = text.documents().into_iter().next().filter(|_| is_json(text.as_str()));
+    match document.and_then(|it| it.root.ok()) {
+        Some(root) => Ok(GoValue::of(&root)),
+        None => call.fail("this is no JSON"),
+    }
 }
 
 /// What the text of YAML or JSON holds; as Helm has it, a map that says what is wrong with it.
-fn from_yaml(call: &FunctionCall<'_>, text: &MarkedText, list: bool) -> GoValue {
+fn from_yaml(call: &FunctionCall<'_>, list: bool) -> Evaluated<GoValue> {
+    let GoData::Text(text) = &call.value(0)?.data else { return Ok(call.value(0)?.clone()) };
     let origin = text.origin_of(0..text.len()).unwrap_or_else(|| call.at.clone());
-    let documents = text.documents();
+    let unknown = text.unknown_part().map(|why| GoValue::unknown(why.clone(), &origin));
     let empty = || match list {
         true => GoValue::list(Vec::new(), &origin),
         false => GoValue::map(GoMap::default(), &origin),
     };
-    let Some(first) = documents.into_iter().next() else {
-        return match text.unknown_part() {
-            Some(why) => GoValue::unknown(why.clone(), &origin),
-            None => empty(),
-        };
+    let Some(first) = text.documents().into_iter().next() else {
+        return Ok(unknown.unwrap_or_else(empty));
     };
     if let Some(why) = first.perhaps {
-        return GoValue::unknown(why, &origin);
+        return Ok(GoValue::unknown(why, &origin));
     }
-    let failed = |message: &str| match text.unknown_part() {
-        Some(why) => GoValue::unknown(why.clone(), &origin),
-        None => from_failed(message, list, &origin),
-    };
-    match first.root {
+    let failed = |message: &str| unknown.unwrap_or_else(|| from_failed(message, list, &origin));
+    Ok(match first.root {
         Ok(node) if node.unknown().is_some() => GoValue::of(&node),
         Ok(node) if node.as_list().is_some() == list && (list || node.as_map().is_some()) => {
             GoValue::of(&node)
         }
-        // Sprig's takes any value.
-        Ok(node) if call.name == "mustFromJson" => GoValue::of(&node),
         Ok(_) => failed("it is of another type"),
         Err((error, _)) => failed(&error.message),
-    }
+    })
 }
 
-/// What Helm makes of a text that it cannot read.
+/// What Helm makes of a text that it cannot read; how it says that is not told.
 fn from_failed(message: &str, list: bool, origin: &Origin) -> GoValue {
-    let message = GoValue::string(message, origin);
+    let message = GoValue::unknown(format!("how Helm says that {message}"), origin);
     if list {
         return GoValue::list(vec![message], origin);
     }
@@ -189,26 +200,48 @@ fn from_failed(message: &str, list: bool, origin: &Origin) -> GoValue {
     GoValue::map(map, origin)
 }
 
-/// Go's JSON: keys sorted, and what HTML would read as its own escaped.
-fn json(node: &Node, html: bool) -> String {
-    let text = serde_json::to_string(&sorted(node.to_json())).unwrap_or_default();
-    if html { escaped(&text) } else { text }
+/// Go's JSON: keys sorted, and, with `html`, what that would read as its own escaped.
+fn json(call: &FunctionCall<'_>, html: bool, indent: Option<usize>) -> Evaluated<GoValue> {
+    let mut text = String::new();
+    write_json(call.value(0)?, indent, &mut text);
+    if html {
+        text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    }
+    call.string(text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
 }
 
-fn escaped(json: &str) -> String {
-    let json = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-    json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
-}
-
-fn sorted(json: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value as Json;
-    match json {
-        Json::Object(map) => {
-            let mut entries: Vec<_> = map.into_iter().map(|(key, it)| (key, sorted(it))).collect();
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
-            entries.into_iter().collect()
+fn write_json(value: &GoValue, indent: Option<usize>, into: &mut String) {
+    let between = |into: &mut String, depth: usize| {
+        if indent.is_some() {
+            into.push('\n');
+            into.push_str(&"  ".repeat(depth));
         }
-        Json::Array(items) => items.into_iter().map(sorted).collect(),
-        other => other,
+    };
+    let depth = indent.unwrap_or(0);
+    let inner = indent.map(|it| it + 1);
+    match &value.data {
+        GoData::List(items) if !items.is_empty() => {
+            for (index, item) in items.iter().enumerate() {
+                into.push(if index == 0 { '[' } else { ',' });
+                between(into, depth);
+                write_json(item, inner, into);
+            }
+            between(into, depth.saturating_sub(1));
+            into.push(']');
+        }
+        GoData::Map(map) if !map.borrow().entries.is_empty() => {
+            let map = map.borrow();
+            for (index, key) in map.sorted().iter().enumerate() {
+                into.push(if index == 0 { '{' } else { ',' });
+                between(into, depth);
+                into.push_str(&serde_json::Value::from(&**key).to_string());
+                into.push_str(if indent.is_some() { ": " } else { ":" });
+                write_json(&map.entries[key].1, inner, into);
+            }
+            between(into, depth.saturating_sub(1));
+            into.push('}');
+        }
+        GoData::Float(it) => into.push_str(&scalar::json_float(*it).replace("e-0", "e-")),
+        _ => into.push_str(&value.node().to_json().to_string()),
     }
 }

@@ -1,155 +1,138 @@
 //! Functions of lists.
 
 use super::{
-    Called, Evaluated, FunctionCall, GoData, GoValue, MarkedText,
+    Evaluated, FunctionCall, GoData, GoValue,
+    Look::{Inside, Outside, Passes, Prints},
+    MarkedText, Row,
+    Run::{Call, Items, Value},
     choice::{empty, same},
 };
 
-/// Those that pass on what they do not look at.
-pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
-    let values = &call.values;
-    Some(match (call.name, &values[..]) {
-        ("list" | "tuple", _) => Ok(GoValue::list(values.clone(), call.at)),
-        ("append" | "push", [list, item]) => match &list.data {
-            GoData::List(items) => {
-                let items = items.iter().chain([item]).cloned().collect();
-                Ok(GoValue::list(items, &list.origin))
-            }
-            _ => return None,
-        },
-        ("prepend", [list, item]) => match &list.data {
-            GoData::List(items) => {
-                let items = std::iter::once(item).chain(items.iter()).cloned().collect();
-                Ok(GoValue::list(items, &list.origin))
-            }
-            _ => return None,
-        },
-        ("concat", _) => {
-            let mut all = Vec::new();
-            for value in values {
-                match &value.data {
-                    GoData::List(items) => all.extend(items.iter().cloned()),
-                    GoData::Unknown(_) => all.push(value.clone()),
-                    _ => return Some(call.fail("it takes lists")),
-                }
-            }
-            Ok(GoValue::list(all, &call.source()))
+#[rustfmt::skip]
+pub(super) const FUNCTIONS: &[Row] = &[
+    ("append mustAppend push mustPush", "la", Passes, Items(|it, all| [all, &it.values[1..]].concat())),
+    ("prepend mustPrepend", "la", Passes, Items(|it, all| [&it.values[1..], all].concat())),
+    ("chunk mustChunk", "il", Passes, Call(chunk)),
+    ("compact mustCompact", "l", Passes, Items(|_, all| kept(all, |it| empty(it) != Ok(true)))),
+    ("concat", "a*", Passes, Call(concat)),
+    ("first mustFirst", "l", Passes, Call(|it| Ok(one(it, it.list(0)?.first())))),
+    ("last mustLast", "l", Passes, Call(|it| Ok(one(it, it.list(0)?.last())))),
+    ("has mustHas", "aa", Inside, Call(has)),
+    ("initial mustInitial", "l", Outside, Items(|_, all| all[..all.len().saturating_sub(1)].to_vec())),
+    ("rest mustRest", "l", Outside, Items(|_, all| all.iter().skip(1).cloned().collect())),
+    ("reverse mustReverse", "l", Outside, Items(|_, all| all.iter().rev().cloned().collect())),
+    ("join", "sa", Prints, Call(join)),
+    ("list tuple", "a*", Passes, Value(|it| GoValue::list(it.values.clone(), it.at))),
+    ("seq", "i*", Inside, Call(seq)),
+    ("slice mustSlice", "aa*", Inside, Call(slice)),
+    ("sortAlpha", "a", Inside, Call(|it| texts(it, true))),
+    ("toStrings", "a", Inside, Call(|it| texts(it, false))),
+    ("splitList", "ss", Inside, Call(split_list)),
+    ("uniq mustUniq", "l", Inside, Items(|_, all| uniq(all))),
+    ("until", "i", Inside, Call(|it| match it.int(0)? {
+        end @ ..0 => counted(it, 0, end, -1),
+        end => counted(it, 0, end, 1),
+    })),
+    ("untilStep", "iii", Inside, Call(|it| counted(it, it.int(0)?, it.int(1)?, it.int(2)?))),
+    ("without mustWithout", "la*", Inside, Items(|call, all| {
+        kept(all, |it| !call.values[1..].iter().any(|other| same(it, other)))
+    })),
+];
+
+fn kept(items: &[GoValue], f: impl Fn(&GoValue) -> bool) -> Vec<GoValue> {
+    items.iter().filter(|it| f(it)).cloned().collect()
+}
+
+fn uniq(items: &[GoValue]) -> Vec<GoValue> {
+    let mut kept: Vec<GoValue> = Vec::new();
+    for item in items {
+        if !kept.iter().any(|it| same(it, item)) {
+            kept.push(item.clone());
         }
-        ("join", [separator, list]) => match (&separator.data, &list.data) {
-            (GoData::Text(separator), GoData::List(items)) => {
-                let mut text = MarkedText::default();
-                let some = items.iter().filter(|it| !matches!(it.data, GoData::Nil));
-                for (index, item) in some.enumerate() {
-                    if index > 0 {
-                        text.push(separator);
-                    }
-                    text.push(&item.printed(true));
-                }
-                call.marked(text)
-            }
-            (GoData::Text(_), GoData::Unknown(why)) => {
-                Ok(GoValue::unknown(why.clone(), &list.origin))
-            }
-            (GoData::Text(_), GoData::Nil) => call.string(""),
-            (GoData::Text(_), _) => call.marked(list.printed(true)),
-            _ => return None,
-        },
-        ("compact", [list]) => match &list.data {
-            GoData::List(items) => {
-                let kept = items.iter().filter(|it| empty(it) != Ok(true)).cloned().collect();
-                Ok(GoValue::list(kept, &list.origin))
-            }
-            _ => return None,
-        },
-        ("first" | "last", [list]) => match &list.data {
-            GoData::List(items) => {
-                let item = if call.name == "first" { items.first() } else { items.last() };
-                Ok(item.cloned().unwrap_or_else(|| GoValue::nil(&list.origin)))
-            }
-            _ => return None,
-        },
-        _ => return None,
+    }
+    kept
+}
+
+fn one(call: &FunctionCall<'_>, item: Option<&GoValue>) -> GoValue {
+    item.cloned().unwrap_or_else(|| GoValue::nil(&call.origin(0)))
+}
+
+fn chunk(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (size, items) = (call.size(0)?, call.list(1)?);
+    if size == 0 {
+        return call.fail("the size is zero or less");
+    }
+    let chunks = items.chunks(size).map(|it| GoValue::list(it.to_vec(), call.at));
+    Ok(GoValue::list(chunks.collect(), &call.source()))
+}
+
+fn concat(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let mut all = Vec::new();
+    for value in &call.values {
+        match &value.data {
+            GoData::List(items) => all.extend(items.iter().cloned()),
+            GoData::Unknown(_) => all.push(value.clone()),
+            _ => return call.fail("it takes lists"),
+        }
+    }
+    Ok(GoValue::list(all, &call.source()))
+}
+
+fn has(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let item = call.value(0)?;
+    match call.value(1)? {
+        list if list.is_nil() => call.bool(false),
+        _ => call.bool(call.list(1)?.iter().any(|it| same(it, item))),
+    }
+}
+
+fn join(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let list = call.value(1)?;
+    let GoData::Text(separator) = &call.value(0)?.data else { return Ok(call.value(0)?.clone()) };
+    call.marked(match &list.data {
+        GoData::Nil => MarkedText::default(),
+        GoData::List(items) => {
+            let texts = items.iter().filter(|it| !it.is_nil()).map(|it| it.printed(true));
+            MarkedText::joined(texts, separator)
+        }
+        _ => list.printed(true),
     })
 }
 
-pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
-    let values = &call.values;
-    Some(match (call.name, &values[..]) {
-        // What is a list was told of already.
-        ("append" | "push" | "prepend" | "compact" | "first" | "last", _) => {
-            call.list(0).map(|_| GoValue::nil(call.at))
+fn slice(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (value, items) = (call.value(0)?, call.list(0)?);
+    let bound = |index: usize, none: usize| match call.values.len() > index {
+        true => call.size(index),
+        false => Ok(none),
+    };
+    match items.get(bound(1, 0)?..bound(2, items.len())?) {
+        _ if items.is_empty() => Ok(GoValue::nil(&value.origin)),
+        Some(items) => Ok(GoValue::list(items.to_vec(), &value.origin)),
+        None => call.fail("the bounds are not in the list"),
+    }
+}
+
+fn texts(call: &FunctionCall<'_>, sorted: bool) -> Evaluated<GoValue> {
+    let value = call.value(0)?;
+    let mut texts: Vec<MarkedText> = match &value.data {
+        GoData::List(items) => {
+            items.iter().filter(|it| !it.is_nil()).map(|it| it.printed(true)).collect()
         }
-        ("has", [_, list]) if list.is_nil() => call.bool(false),
-        ("has", [item, _]) => {
-            call.list(1).and_then(|items| call.bool(items.iter().any(|it| same(it, item))))
-        }
-        ("without", [_, without @ ..]) => call.list(0).map(|items| {
-            let kept = items.iter().filter(|it| !without.iter().any(|other| same(it, other)));
-            GoValue::list(kept.cloned().collect(), &call.origin(0))
-        }),
-        ("uniq", [_]) => call.list(0).map(|items| {
-            let mut kept: Vec<GoValue> = Vec::new();
-            for item in items {
-                if !kept.iter().any(|it| same(it, item)) {
-                    kept.push(item.clone());
-                }
-            }
-            GoValue::list(kept, &call.origin(0))
-        }),
-        ("rest", [_]) => call
-            .list(0)
-            .map(|items| GoValue::list(items.iter().skip(1).cloned().collect(), &call.origin(0))),
-        ("initial", [_]) => call.list(0).map(|items| {
-            let kept = items[..items.len().saturating_sub(1)].to_vec();
-            GoValue::list(kept, &call.origin(0))
-        }),
-        ("reverse", [_]) => call
-            .list(0)
-            .map(|items| GoValue::list(items.iter().rev().cloned().collect(), &call.origin(0))),
-        ("slice", [value, bounds @ ..]) => {
-            let bounds: Vec<usize> =
-                (0..bounds.len()).map(|it| call.size(it + 1).unwrap_or(0)).collect();
-            call.list(0).and_then(|items| {
-                let start = bounds.first().copied().unwrap_or(0);
-                let end = bounds.get(1).copied().unwrap_or(items.len());
-                match items.get(start..end) {
-                    Some(items) => Ok(GoValue::list(items.to_vec(), &value.origin)),
-                    None => call.fail("the bounds are not in the list"),
-                }
-            })
-        }
-        ("sortAlpha" | "toStrings", [value]) => {
-            let mut texts: Vec<MarkedText> = match &value.data {
-                GoData::List(items) => {
-                    items.iter().filter(|it| !it.is_nil()).map(|it| it.printed(true)).collect()
-                }
-                GoData::Nil if call.name == "toStrings" => Vec::new(),
-                _ => vec![value.printed(true)],
-            };
-            if call.name == "sortAlpha" {
-                texts.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-            }
-            let items = texts.into_iter().map(|it| GoValue::text(it, &value.origin));
-            Ok(GoValue::list(items.collect(), &value.origin))
-        }
-        ("splitList", [_, _]) => call.str(0).and_then(|separator| {
-            let parts = call.text(1)?.split(separator);
-            let parts = parts.into_iter().map(|it| GoValue::text(it, call.at)).collect();
-            Ok(GoValue::list(parts, &call.origin(1)))
-        }),
-        ("until", [_]) => call.int(0).and_then(|end| counted(call, 0, end, 1)),
-        ("untilStep", [_, _, _]) => call.int(0).and_then(|start| {
-            let (end, step) = (call.int(1)?, call.int(2)?);
-            counted(call, start, end, step)
-        }),
-        ("seq", _) => seq(call),
-        _ => return None,
-    })
+        GoData::Nil if !sorted => Vec::new(),
+        _ => vec![value.printed(true)],
+    };
+    if sorted {
+        texts.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    }
+    call.texts(texts)
+}
+
+fn split_list(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    call.texts(call.text(1)?.split(call.str(0)?))
 }
 
 /// From `start` on, without `end`.
 fn counted(call: &FunctionCall<'_>, start: i64, end: i64, step: i64) -> Evaluated<GoValue> {
-    let step = if call.name == "until" && end < 0 { -1 } else { step };
     let mut items = Vec::new();
     let mut at = start;
     while step != 0 && ((step > 0 && at < end) || (step < 0 && at > end)) {
@@ -167,19 +150,15 @@ fn counted(call: &FunctionCall<'_>, start: i64, end: i64, step: i64) -> Evaluate
 fn seq(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let numbers: Vec<i64> =
         (0..call.values.len()).map(|it| call.int(it)).collect::<Evaluated<_>>()?;
+    let towards = |start: i64, end: i64| if end < start { -1 } else { 1 };
     let (start, step, end) = match numbers[..] {
-        [end] => (1, if end < 1 { -1 } else { 1 }, end),
-        [start, end] => (start, if end < start { -1 } else { 1 }, end),
+        [end] => (1, towards(1, end), end),
+        [start, end] => (start, towards(start, end), end),
         [start, step, end] => (start, step, end),
         _ => return call.string(""),
     };
-    let mut items = Vec::new();
-    let mut at = start;
-    while step != 0 && ((step > 0 && at <= end) || (step < 0 && at >= end)) && items.len() < 100_000
-    {
-        items.push(at.to_string());
-        let Some(next) = at.checked_add(step) else { break };
-        at = next;
-    }
-    call.string(items.join(" "))
+    let all = counted(call, start, end.saturating_add(step.signum()), step)?;
+    let GoData::List(items) = &all.data else { return call.string("") };
+    let texts = items.iter().map(|it| it.printed(true));
+    call.marked(MarkedText::joined(texts, &MarkedText::value(" ", call.at)))
 }

@@ -2,139 +2,44 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use super::{Called, Evaluated, FunctionCall, GoData, GoValue, choice::empty};
-use crate::{resolve::gotemplate::value::GoMap, tree::Origin};
+use super::{
+    Evaluated, FunctionCall, GoData, GoMap, GoValue,
+    Look::{Inside, Outside, Passes, Prints},
+    MarkedText, Row,
+    Run::{Call, Value},
+    choice::empty,
+};
+use crate::tree::{Origin, Reason};
 
-/// Those that pass on what they do not look at.
-pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
-    let values = &call.values;
-    Some(match (call.name, &values[..]) {
-        ("dict", _) => Ok(dict(call)),
-        ("get", [map, key]) => match (&map.data, &key.data) {
-            (GoData::Map(_), GoData::Text(key)) if key.unknown_part().is_none() => {
-                let found = map.key(key.as_str()).unwrap_or_else(|| GoValue::nil(&map.origin));
-                match found.is_nil() && !map.has(key.as_str()) {
-                    true => Ok(GoValue::string("", &found.origin)),
-                    false => Ok(found),
-                }
-            }
-            _ => return None,
-        },
-        ("index", [map, keys @ ..]) => index(call, map, keys),
-        ("hasKey", [map, key]) => match (&map.data, &key.data) {
-            (GoData::Map(entries), GoData::Text(key)) if key.unknown_part().is_none() => {
-                let entries = entries.borrow();
-                match (entries.entries.contains_key(key.as_str()), &entries.open) {
-                    (false, Some(why)) => Ok(GoValue::unknown(why.clone(), &map.origin)),
-                    (has, _) => Ok(GoValue::new(GoData::Bool(has), &map.origin)),
-                }
-            }
-            _ => return None,
-        },
-        // Without a cluster there is nothing to look up.
-        ("lookup", _) => Ok(GoValue::map(GoMap::default(), call.at)),
-        ("unset", [map, key]) => match (&map.data, &key.data) {
-            (GoData::Map(entries), GoData::Text(key)) if key.unknown_part().is_none() => {
-                entries.borrow_mut().entries.shift_remove(key.as_str());
-                Ok(map.clone())
-            }
-            _ => return None,
-        },
-        ("merge", [first, others @ ..]) => Ok(merged(first, others, false)),
-        ("mergeOverwrite", [first, others @ ..]) => Ok(merged(first, others, true)),
-        ("pick" | "omit", [map, keys @ ..]) => match &map.data {
-            GoData::Map(entries) => {
-                let named: Vec<_> = keys.iter().map(|it| it.printed(true)).collect();
-                if named.iter().any(|it| it.unknown_part().is_some()) {
-                    return None;
-                }
-                let mut entries = entries.borrow().clone();
-                let pick = call.name == "pick";
-                entries
-                    .entries
-                    .retain(|key, _| named.iter().any(|it| it.as_str() == &**key) == pick);
-                Ok(GoValue::map(entries, &map.origin))
-            }
-            _ => return None,
-        },
-        ("dig", [keys @ .., default, map]) => dig(call, keys, default, map),
-        ("dig", _) => call.fail("it takes three arguments or more"),
-        ("pluck", [key, maps @ ..]) => match &key.data {
-            GoData::Text(key) if key.unknown_part().is_none() => {
-                let has = |it: &&GoValue| match &it.data {
-                    GoData::Map(map) => map.borrow().entries.contains_key(key.as_str()),
-                    _ => false,
-                };
-                let found = maps.iter().filter(has).filter_map(|it| it.key(key.as_str()));
-                Ok(GoValue::list(found.collect(), &call.source()))
-            }
-            _ => return None,
-        },
-        _ => return None,
-    })
-}
+#[rustfmt::skip]
+pub(super) const FUNCTIONS: &[Row] = &[
+    ("dict", "a*", Passes, Value(dict)),
+    ("dig", "a*", Passes, Call(dig)),
+    ("get", "ms", Passes, Call(get)),
+    ("hasKey", "ms", Passes, Call(has_key)),
+    ("index", "aa*", Passes, Call(index)),
+    ("keys", "m*", Outside, Call(keys)),
+    // Without a cluster there is nothing to look up.
+    ("lookup", "ssss", Prints, Value(|it| GoValue::map(GoMap::default(), it.at))),
+    ("merge mustMerge", "mm*", Prints, Value(|it| merged(it, false))),
+    ("mergeOverwrite mustMergeOverwrite", "mm*", Prints, Value(|it| merged(it, true))),
+    ("omit", "ms*", Passes, Call(|it| chosen(it, false))),
+    ("pick", "ms*", Passes, Call(|it| chosen(it, true))),
+    ("pluck", "sm*", Passes, Call(pluck)),
+    // What sets may be run where nobody can tell whether it is, see `Execution::changed`.
+    ("set", "msa", Passes, Call(|it| it.value(0).cloned())),
+    ("split", "ss", Inside, Call(|it| Ok(numbered(it, it.text(1)?.split(it.str(0)?))))),
+    ("splitn", "sis", Inside, Call(split_n)),
+    ("unset", "ms", Passes, Call(unset)),
+    ("values", "m", Outside, Call(values)),
+];
 
-pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
-    let values = &call.values;
-    Some(match (call.name, &values[..]) {
-        ("keys", maps) => {
-            let mut keys = Vec::new();
-            for map in maps {
-                let GoData::Map(entries) = &map.data else {
-                    return Some(call.fail("it takes maps"));
-                };
-                let entries = entries.borrow();
-                keys.extend(entries.sorted().iter().map(|key| {
-                    let at =
-                        entries.entries[key].0.map_or_else(|| map.origin.clone(), Origin::written);
-                    GoValue::string(&**key, &at)
-                }));
-            }
-            Ok(GoValue::list(keys, &call.source()))
-        }
-        ("values", [map]) => match &map.data {
-            GoData::Map(entries) => {
-                let entries = entries.borrow();
-                let values =
-                    entries.sorted().iter().map(|it| entries.entries[it].1.clone()).collect();
-                Ok(GoValue::list(values, &map.origin))
-            }
-            _ => call.fail("it takes a map"),
-        },
-        ("split" | "splitn", _) => {
-            let last = values.len().saturating_sub(1);
-            let parts = call.str(0).and_then(|separator| {
-                let text = call.text(last)?;
-                Ok(match call.name {
-                    "split" => text.split(separator),
-                    _ => {
-                        let count = call.size(1)?;
-                        let parts = text.as_str().splitn(count, separator);
-                        parts.map(|it| text.part_of(it)).collect()
-                    }
-                })
-            });
-            match parts {
-                Ok(parts) => {
-                    let mut map = GoMap::default();
-                    for (index, part) in parts.into_iter().enumerate() {
-                        map.set(format!("_{index}"), GoValue::text(part, call.at));
-                    }
-                    Ok(GoValue::map(map, &call.source()))
-                }
-                Err(error) => Err(error),
-            }
-        }
-        ("chunk", [_, _]) => call.list(1).and_then(|items| {
-            let size = call.size(0)?;
-            if size == 0 {
-                return call.fail("the size is zero or less");
-            }
-            let chunks = items.chunks(size).map(|it| GoValue::list(it.to_vec(), call.at));
-            Ok(GoValue::list(chunks.collect(), &call.source()))
-        }),
-        _ => return None,
-    })
+/// The map that is the argument at `index`.
+fn map<'c>(call: &'c FunctionCall<'_>, index: usize) -> Evaluated<&'c Rc<RefCell<GoMap>>> {
+    match &call.value(index)?.data {
+        GoData::Map(map) => Ok(map),
+        _ => call.fail("it takes a map"),
+    }
 }
 
 fn dict(call: &FunctionCall<'_>) -> GoValue {
@@ -152,43 +57,109 @@ fn dict(call: &FunctionCall<'_>) -> GoValue {
     GoValue::map(map, call.at)
 }
 
+fn get(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (map, key) = (call.value(0)?, call.str(1)?);
+    let found = map.key(key).unwrap_or_else(|| GoValue::nil(&map.origin));
+    Ok(match found.is_nil() && !map.has(key) {
+        true => GoValue::string("", &found.origin),
+        false => found,
+    })
+}
+
+fn has_key(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (entries, at) = (map(call, 0)?.borrow(), &call.value(0)?.origin);
+    Ok(match (entries.entries.contains_key(call.str(1)?), &entries.open) {
+        (false, Some(why)) => GoValue::unknown(why.clone(), at),
+        (has, _) => GoValue::new(GoData::Bool(has), at),
+    })
+}
+
+fn unset(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    map(call, 0)?.borrow_mut().entries.shift_remove(call.str(1)?);
+    call.value(0).cloned()
+}
+
+fn chosen(call: &FunctionCall<'_>, pick: bool) -> Evaluated<GoValue> {
+    let mut chosen = map(call, 0)?.borrow().clone();
+    let named = |key: &str| call.values[1..].iter().any(|it| it.printed(true).as_str() == key);
+    chosen.entries.retain(|key, _| named(key) == pick);
+    Ok(GoValue::map(chosen, &call.origin(0)))
+}
+
+fn pluck(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let key = call.str(0)?;
+    let found = call.values[1..].iter().filter(|it| it.has(key)).filter_map(|it| it.key(key));
+    Ok(GoValue::list(found.collect(), &call.source()))
+}
+
+fn keys(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let mut keys = Vec::new();
+    for (index, value) in call.values.iter().enumerate() {
+        let map = map(call, index)?.borrow();
+        keys.extend(map.sorted().iter().map(|key| {
+            let at = map.entries[key].0.map_or_else(|| value.origin.clone(), Origin::written);
+            GoValue::string(&**key, &at)
+        }));
+    }
+    Ok(GoValue::list(keys, &call.source()))
+}
+
+fn values(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let map = map(call, 0)?.borrow();
+    let values = map.sorted().iter().map(|it| map.entries[it].1.clone()).collect();
+    Ok(GoValue::list(values, &call.origin(0)))
+}
+
+fn split_n(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let count = usize::try_from(call.int(1)?).unwrap_or(usize::MAX);
+    Ok(numbered(call, call.text(2)?.split_n(call.str(0)?, count)))
+}
+
+/// Texts by `_0`, `_1` and so on, as Sprig gives them; others are empty texts.
+fn numbered(call: &FunctionCall<'_>, parts: Vec<MarkedText>) -> GoValue {
+    let mut map = GoMap { of_texts: true, ..GoMap::default() };
+    for (index, part) in parts.into_iter().enumerate() {
+        map.set(format!("_{index}"), GoValue::text(part, call.at));
+    }
+    GoValue::map(map, &call.source())
+}
+
 /// `index`: of a key that is not there it gives nothing, and of nothing it fails.
-fn index(call: &FunctionCall<'_>, map: &GoValue, keys: &[GoValue]) -> Evaluated<GoValue> {
-    let mut value = map.clone();
-    for key in keys {
+fn index(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let mut value = call.value(0)?.clone();
+    if value.is_nil() {
+        return call.fail("there is nothing to index");
+    }
+    for key in &call.values[1..] {
         if let Some(why) = key.unknown_part() {
             return Ok(GoValue::unknown(why, &key.origin));
         }
-        let next = match (&value.data, &key.data) {
-            (GoData::Unknown(why), _) => GoValue::unknown(why.clone(), &value.origin.whole()),
-            (GoData::Map(_), GoData::Text(key)) => match value.key(key.as_str()) {
-                Some(next) => next,
-                None => GoValue::nil(&value.origin),
-            },
-            (GoData::List(items), GoData::Int(_) | GoData::Int64(_)) => {
-                let at = usize::try_from(super::to_int(key)).ok();
+        let at = || match key.data {
+            GoData::Int(it) | GoData::Int64(it) => Some(usize::try_from(it).unwrap_or(usize::MAX)),
+            _ => None,
+        };
+        let next = match (&value.data, &key.data, at()) {
+            (GoData::Unknown(why), ..) => GoValue::unknown(why.clone(), &value.origin.whole()),
+            (GoData::Map(_), GoData::Text(key), _) => {
+                value.key(key.as_str()).unwrap_or_else(|| GoValue::nil(&value.origin))
+            }
+            (GoData::List(items), _, Some(at)) => {
                 // What may be there or not moves what follows it.
-                let before = at.and_then(|at| items.get(..at)).unwrap_or_default();
-                let unsure = before.iter().find_map(|it| match &it.data {
-                    GoData::Unknown(why) => Some(why.clone()),
-                    _ => None,
-                });
-                match (unsure, at.and_then(|at| items.get(at))) {
+                let mut before = items.iter().take(at);
+                match (before.find_map(GoValue::is_perhaps), items.get(at)) {
                     (Some(why), _) => GoValue::unknown(why, &value.origin),
                     (None, Some(item)) => item.clone(),
                     (None, None) => return call.fail("the index is not in the list"),
                 }
             }
-            (GoData::Text(text), GoData::Int(at) | GoData::Int64(at)) => {
-                let byte =
-                    usize::try_from(*at).ok().and_then(|it| text.as_str().as_bytes().get(it));
-                match (text.unknown_part(), byte) {
+            (GoData::Text(text), _, Some(at)) => {
+                match (text.unknown_part(), text.as_str().as_bytes().get(at)) {
                     (Some(why), _) => GoValue::unknown(why.clone(), &value.origin),
                     (_, Some(byte)) => GoValue::new(GoData::Int(i64::from(*byte)), &value.origin),
                     _ => return call.fail("the index is not in the text"),
                 }
             }
-            (GoData::Nil, _) => return call.fail("there is nothing to index"),
+            (GoData::Nil, ..) => return call.fail("there is nothing to index"),
             _ => {
                 let (value, key) = (value.type_name(), key.type_name());
                 return call.fail(format!("a {value} has no index that is a {key}"));
@@ -200,41 +171,39 @@ fn index(call: &FunctionCall<'_>, map: &GoValue, keys: &[GoValue]) -> Evaluated<
 }
 
 /// `merge`, which changes its first argument; the first that is set wins, or the last one.
-fn merged(first: &GoValue, others: &[GoValue], overwrite: bool) -> GoValue {
-    let GoData::Map(target) = &first.data else { return first.clone() };
-    for other in others {
+fn merged(call: &FunctionCall<'_>, overwrite: bool) -> GoValue {
+    let first = call.values[0].clone();
+    let GoData::Map(target) = &first.data else { return first };
+    for other in &call.values[1..] {
         match &other.data {
             GoData::Map(source) if Rc::ptr_eq(source, target) => {}
             GoData::Map(source) => merge_into(target, source, overwrite),
-            GoData::Unknown(why) => {
-                let mut target = target.borrow_mut();
-                target.open = Some(why.clone());
-                if overwrite {
-                    target
-                        .entries
-                        .values_mut()
-                        .for_each(|(_, it)| *it = GoValue::unknown(why.clone(), &it.origin));
-                }
-            }
+            GoData::Unknown(why) => opened(target, why, overwrite, |_| true),
             _ => {}
         }
     }
-    first.clone()
+    first
+}
+
+/// Makes unknown which keys there are, and, with `overwrite`, those that `may` be others.
+pub(super) fn opened(
+    map: &RefCell<GoMap>,
+    why: &Reason,
+    overwrite: bool,
+    may: impl Fn(&str) -> bool,
+) {
+    let mut map = map.borrow_mut();
+    map.open = Some(why.clone());
+    for (_, (_, value)) in map.entries.iter_mut().filter(|(key, _)| overwrite && may(key)) {
+        *value = GoValue::unknown(why.clone(), &value.origin);
+    }
 }
 
 /// `mergo.Merge`: what is empty counts as not set, on the left. Maps are shared, not copied.
 fn merge_into(target: &Rc<RefCell<GoMap>>, source: &Rc<RefCell<GoMap>>, overwrite: bool) {
     let source = source.borrow().clone();
     if let Some(why) = &source.open {
-        let mut target = target.borrow_mut();
-        target.open = Some(why.clone());
-        if overwrite {
-            for (key, (_, value)) in &mut target.entries {
-                if !source.entries.contains_key(key) {
-                    *value = GoValue::unknown(why.clone(), &value.origin);
-                }
-            }
-        }
+        opened(target, why, overwrite, |key| !source.entries.contains_key(key));
     }
     for (key, (at, value)) in source.entries {
         let old = target.borrow().entries.get(&key).map(|it| it.1.clone());
@@ -261,36 +230,25 @@ fn merge_into(target: &Rc<RefCell<GoMap>>, source: &Rc<RefCell<GoMap>>, overwrit
     }
 }
 
-fn dig(
-    call: &FunctionCall<'_>,
-    keys: &[GoValue],
-    default: &GoValue,
-    map: &GoValue,
-) -> Evaluated<GoValue> {
+fn dig(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let [keys @ .., default, map] = &call.values[..] else {
+        return call.fail("it takes three arguments or more");
+    };
     if keys.is_empty() {
         return call.fail("it takes three arguments or more");
     }
     let mut value = map.clone();
     for key in keys {
         let key = key.printed(true);
-        if let Some(why) = key.unknown_part() {
-            return Ok(GoValue::unknown(why.clone(), call.at));
-        }
-        let next = match &value.data {
-            GoData::Unknown(why) => {
+        let next = match (&value.data, key.unknown_part()) {
+            (_, Some(why)) => return Ok(GoValue::unknown(why.clone(), call.at)),
+            (GoData::Unknown(why), _) => {
                 return Ok(GoValue::unknown(why.clone(), &value.origin.whole()));
             }
-            GoData::Map(entries) => {
-                let entries = entries.borrow();
-                match (entries.entries.get(key.as_str()), &entries.open) {
-                    (Some((_, next)), _) => Some(next.clone()),
-                    (None, Some(why)) => return Ok(GoValue::unknown(why.clone(), &value.origin)),
-                    (None, None) => None,
-                }
-            }
+            (GoData::Map(_), _) => value.key(key.as_str()),
             _ => return call.fail(format!("a {} has no keys", value.type_name())),
         };
-        match next {
+        match next.filter(|it| !it.is_nil() || value.has(key.as_str())) {
             Some(next) => value = next,
             None => return Ok(default.clone()),
         }

@@ -1,55 +1,112 @@
 //! Functions of numbers and versions.
 
-use super::{Called, Evaluated, FunctionCall, GoData, GoValue, to_float, to_int};
-use crate::data::version::{self, Constraint};
+use semver::Version;
 
-pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
-    let values = &call.values;
-    let ints = || values.iter().map(to_int);
-    let floats = || values.iter().map(to_float);
-    let checked = |result: Option<i64>| match result {
-        Some(it) => call.number(it),
-        None => call.fail("the numbers are too large, or zero"),
-    };
-    Some(match (call.name, &values[..]) {
-        ("int" | "atoi", [value]) => Ok(call.made(GoData::Int(to_int(value)))),
-        ("int64", [value]) => call.number(to_int(value)),
-        ("float64", [value]) => Ok(call.made(GoData::Float(to_float(value)))),
-        ("toDecimal", [value]) => {
-            call.number(i64::from_str_radix(value.printed(true).as_str(), 8).unwrap_or(0))
-        }
-        ("add", _) => call.number(ints().fold(0, i64::wrapping_add)),
-        ("add1", [value]) => call.number(to_int(value).wrapping_add(1)),
-        ("sub", [a, b]) => call.number(to_int(a).wrapping_sub(to_int(b))),
-        ("mul", _) => call.number(ints().fold(1, i64::wrapping_mul)),
-        ("div", [a, b]) => checked(to_int(a).checked_div(to_int(b))),
-        ("mod", [a, b]) => checked(to_int(a).checked_rem(to_int(b))),
-        ("max" | "biggest", _) => call.number(ints().max().unwrap_or(0)),
-        ("min", _) => call.number(ints().min().unwrap_or(0)),
-        ("addf", _) => Ok(float(call, floats().sum())),
-        ("subf", [a, rest @ ..]) => {
-            Ok(float(call, rest.iter().fold(to_float(a), |all, it| all - to_float(it))))
-        }
-        ("maxf", _) => Ok(float(call, floats().fold(f64::MIN, f64::max))),
-        ("minf", _) => Ok(float(call, floats().fold(f64::MAX, f64::min))),
-        ("mulf", _) => Ok(float(call, floats().product())),
-        ("divf", [a, rest @ ..]) => {
-            Ok(float(call, rest.iter().fold(to_float(a), |all, it| all / to_float(it))))
-        }
-        ("floor", [value]) => Ok(float(call, to_float(value).floor())),
-        ("ceil", [value]) => Ok(float(call, to_float(value).ceil())),
-        ("round", [value, _]) => {
-            let scale = 10_f64.powi(i32::try_from(call.int(1).unwrap_or(0)).unwrap_or(0));
-            Ok(float(call, (to_float(value) * scale).round() / scale))
-        }
-        ("semverCompare", [_, _]) => compare(call),
-        ("semver", [_]) => semver(call),
-        _ => return None,
-    })
+use super::{
+    Evaluated, FunctionCall, GoData, GoValue,
+    Look::Inside,
+    Row,
+    Run::{Call, Floats, Ints},
+    to_float,
+};
+use crate::{
+    data::version::{self, Constraint},
+    resolve::gotemplate::GoObject,
+    tree::Origin,
+};
+
+#[rustfmt::skip]
+pub(super) const FUNCTIONS: &[Row] = &[
+    ("int", "a", Inside, Call(|it| Ok(it.made(GoData::Int(it.int(0)?))))),
+    ("atoi", "s", Inside, Call(|it| Ok(it.made(GoData::Int(it.int(0)?))))),
+    ("int64", "a", Inside, Ints(|_, it| Some(it))),
+    ("float64", "a", Inside, Floats(|_, it| Some(it))),
+    ("toDecimal", "a", Inside, Call(octal)),
+    ("add", "a*", Inside, Ints(|all, it| Some(all.unwrap_or(0).wrapping_add(it)))),
+    ("add1", "a", Inside, Ints(|_, it| Some(it.wrapping_add(1)))),
+    ("sub", "aa", Inside, Ints(|all, it| Some(all.map_or(it, |all| all.wrapping_sub(it))))),
+    ("mul", "aa*", Inside, Ints(|all, it| Some(all.unwrap_or(1).wrapping_mul(it)))),
+    ("div", "aa", Inside, Ints(|all, it| all.map_or(Some(it), |all| all.checked_div(it)))),
+    ("mod", "aa", Inside, Ints(|all, it| all.map_or(Some(it), |all| all.checked_rem(it)))),
+    ("max biggest", "aa*", Inside, Ints(|all, it| Some(all.unwrap_or(it).max(it)))),
+    ("min", "aa*", Inside, Ints(|all, it| Some(all.unwrap_or(it).min(it)))),
+    ("maxf", "aa*", Inside, Floats(|all, it| Some(all.unwrap_or(it).max(it)))),
+    ("minf", "aa*", Inside, Floats(|all, it| Some(all.unwrap_or(it).min(it)))),
+    ("floor", "a", Inside, Floats(|_, it| Some(it.floor()))),
+    ("ceil", "a", Inside, Floats(|_, it| Some(it.ceil()))),
+    ("round", "aia*", Inside, Call(round)),
+    ("add1f", "a", Inside, Call(|it| decimal(it, Some((1, 0)), add))),
+    ("addf", "a*", Inside, Call(|it| decimal(it, None, add))),
+    ("subf", "aa*", Inside, Call(|it| decimal(it, None, |a, (b, scale)| add(a, (-b, scale))))),
+    ("mulf", "aa*", Inside, Call(|it| decimal(it, None, multiply))),
+    ("divf", "aa*", Inside, Call(|it| decimal(it, None, divide))),
+    ("semver", "s", Inside, Call(semver)),
+    ("semverCompare", "ss", Inside, Call(compare)),
+];
+
+fn octal(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    call.number(i64::from_str_radix(call.value(0)?.printed(true).as_str(), 8).unwrap_or(0))
 }
 
-fn float(call: &FunctionCall<'_>, it: f64) -> GoValue {
-    call.made(GoData::Float(it))
+/// Half away from zero, or at another fraction.
+fn round(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (number, places) = (to_float(call.value(0)?), call.int(1)?);
+    let half = call.values.get(2).map_or(0.5, to_float);
+    let scale = 10_f64.powi(i32::try_from(places).unwrap_or(0));
+    let scaled = number * scale;
+    let up = scaled.fract().abs() >= half;
+    let rounded = if up { scaled.trunc() + scaled.signum() } else { scaled.trunc() };
+    Ok(call.made(GoData::Float(rounded / scale)))
+}
+
+/// A number without its point, and how many digits follow that.
+type Decimal = (i128, u32);
+
+/// Sprig counts fractions in base ten (`shopspring/decimal`).
+fn decimal(
+    call: &FunctionCall<'_>,
+    first: Option<Decimal>,
+    f: fn(Decimal, Decimal) -> Option<Decimal>,
+) -> Evaluated<GoValue> {
+    let mut all = first;
+    for value in &call.values {
+        let text = to_float(value).to_string();
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let scale = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
+        let number = format!("{whole}{fraction}").parse().ok().map(|it| (it, scale));
+        let next = number.and_then(|next| all.map_or(Some(next), |all| f(all, next)));
+        let Some(next) = next else {
+            return match to_float(value) == 0.0 {
+                true => call.fail("it divides by zero"),
+                false => Ok(GoValue::unknown("the numbers are too long", call.at)),
+            };
+        };
+        all = Some(next);
+    }
+    let (digits, scale) = all.unwrap_or((0, 0));
+    let result = format!("{digits}e-{scale}").parse().unwrap_or(0.0);
+    Ok(call.made(GoData::Float(result)))
+}
+
+fn add(first: Decimal, second: Decimal) -> Option<Decimal> {
+    let scale = first.1.max(second.1);
+    let at = |(digits, own): Decimal| 10_i128.checked_pow(scale - own)?.checked_mul(digits);
+    Some((at(first)?.checked_add(at(second)?)?, scale))
+}
+
+fn multiply(first: Decimal, second: Decimal) -> Option<Decimal> {
+    Some((first.0.checked_mul(second.0)?, first.1.checked_add(second.1)?))
+}
+
+/// To sixteen digits behind the point.
+fn divide(first: Decimal, second: Decimal) -> Option<Decimal> {
+    const DIGITS: u32 = 16;
+    let shift = (DIGITS + second.1).checked_sub(first.1)?;
+    let (dividend, divisor) = (first.0.checked_mul(10_i128.checked_pow(shift)?)?, second.0);
+    let (quotient, rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
+    let up = rest.abs().checked_mul(2)? >= divisor.abs();
+    let away = if (dividend < 0) == (divisor < 0) { 1 } else { -1 };
+    Some((if up { quotient + away } else { quotient }, DIGITS))
 }
 
 fn compare(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
@@ -64,17 +121,45 @@ fn compare(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
 }
 
 fn semver(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    let Some(version) = version::lenient(call.str(0)?) else {
+    let text = call.str(0)?;
+    let Some(version) = version::lenient(text) else {
         return call.fail("this is no version");
     };
-    let mut map = super::super::value::GoMap::default();
-    let number =
-        |it: u64| GoValue::new(GoData::Int(i64::try_from(it).unwrap_or(i64::MAX)), &call.source());
-    map.set("Major", number(version.major));
-    map.set("Minor", number(version.minor));
-    map.set("Patch", number(version.patch));
-    map.set("Prerelease", GoValue::string(version.pre.as_str(), &call.source()));
-    map.set("Metadata", GoValue::string(version.build.as_str(), &call.source()));
-    map.set("Original", GoValue::string(call.str(0)?, &call.source()));
-    Ok(GoValue::map(map, &call.source()))
+    let (original, at) = (text.to_owned(), call.source());
+    let version = GoVersion { version, original, at: at.clone() };
+    Ok(GoValue::new(GoData::Object(std::rc::Rc::new(version)), &at))
+}
+
+/// `*semver.Version`
+#[derive(Debug)]
+struct GoVersion {
+    version: Version,
+    original: String,
+    at: Origin,
+}
+
+impl GoObject for GoVersion {
+    fn field(&self, name: &str, _: &[GoValue]) -> Option<GoValue> {
+        let number = |it: u64| {
+            let number = GoData::Int64(i64::try_from(it).unwrap_or(i64::MAX));
+            Some(GoValue::new(number, &self.at))
+        };
+        let text = match name {
+            "Major" => return number(self.version.major),
+            "Minor" => return number(self.version.minor),
+            "Patch" => return number(self.version.patch),
+            "Prerelease" => self.version.pre.as_str(),
+            "Metadata" => self.original.split_once('+').map_or("", |it| it.1),
+            "Original" => &self.original,
+            "String" => return self.printed().map(|it| GoValue::string(it, &self.at)),
+            _ => return Some(GoValue::unknown(format!("`{name}` is not evaluated"), &self.at)),
+        };
+        Some(GoValue::string(text, &self.at))
+    }
+
+    fn printed(&self) -> Option<String> {
+        let metadata = self.original.split_once('+').map(|it| format!("+{}", it.1));
+        let version = Version { build: semver::BuildMetadata::EMPTY, ..self.version.clone() };
+        Some(format!("{version}{}", metadata.unwrap_or_default()))
+    }
 }

@@ -3,206 +3,197 @@
 use std::ops::Range;
 
 use super::{
-    super::eval::bound, Called, Evaluated, FunctionCall, GoData, GoValue, MarkedText, encode::hex,
-    to_float, to_int,
+    super::eval::bound,
+    Evaluated, FunctionCall, GoData, GoValue,
+    Look::{Inside, Prints},
+    MarkedText, Row,
+    Run::{Call, NotEvaluated, Part, Test, Text},
+    printf::{print, printf, quoted},
 };
 
-/// Those that print their arguments, unknown ones too.
-pub(super) fn lenient(call: &FunctionCall<'_>) -> Called {
-    let first = call.values.first();
-    // A text of which a part is unknown keeps what is known around that part.
-    let text = first.and_then(|it| match &it.data {
-        GoData::Text(text) => Some(text),
-        _ => None,
-    });
-    Some(match (call.name, text) {
-        ("print", _) => call.marked(print(&call.values)),
-        ("println", _) => {
-            let mut text = spaced(&call.values);
-            text.push_made("\n");
-            call.marked(text)
-        }
-        ("printf", Some(format)) if format.unknown_part().is_none() => {
+#[rustfmt::skip]
+pub(super) const FUNCTIONS: &[Row] = &[
+    ("abbrev", "is", Inside, Call(|it| abbreviated(it, 0, it.int(0)?))),
+    ("abbrevboth", "iis", Inside, Call(|it| abbreviated(it, it.int(0)?, it.int(1)?))),
+    ("camelcase", "s", Inside, Text(camel)),
+    ("cat", "a*", Prints, Call(|it| spaced(it, |it| !it.is_nil()))),
+    ("contains", "ss", Inside, Test(|text, it| text.contains(it))),
+    ("hasPrefix", "ss", Inside, Test(|text, it| text.starts_with(it))),
+    ("hasSuffix", "ss", Inside, Test(|text, it| text.ends_with(it))),
+    ("hello", "", Inside, Call(|it| it.string("Hello!"))),
+    ("indent", "is", Prints, Call(|it| it.marked(indented(it)?))),
+    ("nindent", "is", Prints, Call(|it| {
+        let mut text = MarkedText::made_of("\n");
+        text.push(&indented(it)?);
+        it.marked(text)
+    })),
+    // These cut characters into bytes.
+    ("initials", "s", Inside, Call(|it| of_ascii(it, |text| {
+        text.split_whitespace().filter_map(|it| it.chars().next()).collect()
+    }))),
+    ("nospace", "s", Inside, Text(|it| it.chars().filter(|it| !it.is_whitespace()).collect())),
+    ("kebabcase", "s", Inside, Text(|it| delimited(it, '-'))),
+    ("snakecase", "s", Inside, Text(|it| delimited(it, '_'))),
+    ("lower", "s", Inside, Text(|it| it.chars().map(lower).collect())),
+    ("upper", "s", Inside, Text(|it| it.chars().map(upper).collect())),
+    ("swapcase", "s", Inside, Text(|it| {
+        it.chars().map(|it| if it.is_uppercase() { lower(it) } else { upper(it) }).collect()
+    })),
+    ("title", "s", Inside, Text(|it| capitalized(it, upper))),
+    ("untitle", "s", Inside, Text(|it| capitalized(it, lower))),
+    ("plural", "ssi", Inside, Call(|it| it.value(usize::from(it.int(2)? != 1)).cloned())),
+    ("print", "a*", Prints, Call(|it| it.marked(print(&it.values)))),
+    ("printf", "sa*", Prints, Call(formatted)),
+    ("println", "a*", Prints, Call(|it| {
+        let line = spaced(it, |_| true)?;
+        it.marked(print(&[line, GoValue::string("\n", it.at)]))
+    })),
+    ("quote", "a*", Prints, Call(|it| in_quotes(it, "\""))),
+    ("squote", "a*", Prints, Call(|it| in_quotes(it, "'"))),
+    ("regexFind mustRegexFind", "ss", Inside, Call(|it| {
+        let text = it.text(1)?;
+        let found = pattern(it)?.find(text.as_str()).map_or(0..0, |it| it.range());
+        it.marked(text.part(found))
+    })),
+    ("regexFindAll mustRegexFindAll", "ssi", Inside, Call(|it| {
+        let (text, pattern) = (it.text(1)?, pattern(it)?);
+        let found = pattern.find_iter(text.as_str()).take(count(it)?);
+        it.texts(found.map(|it| text.part(it.range())))
+    })),
+    ("regexMatch", "ss", Inside, Call(|it| match pattern(it) {
+        Ok(pattern) => it.bool(pattern.is_match(it.str(1)?)),
+        Err(error) if error.bound => Err(error),
+        // A pattern that is none matches nothing.
+        Err(_) => it.bool(false),
+    })),
+    ("mustRegexMatch", "ss", Inside, Call(|it| it.bool(pattern(it)?.is_match(it.str(1)?)))),
+    ("regexQuoteMeta", "s", Inside, Text(escaped)),
+    ("regexReplaceAll mustRegexReplaceAll", "sss", Inside, Call(|it| replaced(it, false))),
+    ("regexReplaceAllLiteral mustRegexReplaceAllLiteral", "sss", Inside, Call(|it| replaced(it, true))),
+    ("regexSplit mustRegexSplit", "ssi", Inside, Call(split_by_pattern)),
+    ("repeat", "is", Inside, Call(repeated)),
+    ("replace", "sss", Inside, Call(|it| {
+        it.marked(it.text(2)?.replaced(it.str(0)?, it.text(1)?, usize::MAX))
+    })),
+    ("shuffle", "s", Inside, NotEvaluated),
+    ("substr", "iis", Inside, Call(substring)),
+    ("toString", "a", Prints, Call(|it| it.marked(it.value(0)?.printed(true)))),
+    ("trim", "s", Prints, Call(trimmed)),
+    ("trimAll trimall", "ss", Inside, Part(|text, set| text.trim_matches(|it| set.contains(it)))),
+    ("trimPrefix", "ss", Inside, Part(|text, it| text.strip_prefix(it).unwrap_or(text))),
+    ("trimSuffix", "ss", Inside, Part(|text, it| text.strip_suffix(it).unwrap_or(text))),
+    ("trunc", "is", Inside, Call(truncated)),
+    ("wrap", "is", Inside, Call(|it| wrapped(it, "\n", it.str(1)?, false))),
+    ("wrapWith", "iss", Inside, Call(|it| wrapped(it, it.str(1)?, it.str(2)?, true))),
+];
+
+fn formatted(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    match &call.value(0)?.data {
+        GoData::Text(format) if format.unknown_part().is_none() => {
             call.marked(printf(format, &call.values[1..]))
         }
-        ("quote" | "squote", _) => quoted(call),
-        ("toString", _) => match first.map(|it| &it.data) {
-            Some(GoData::Nil) => call.string("<nil>"),
-            Some(_) => call.marked(call.values[0].printed(true)),
-            None => return None,
-        },
-        ("cat", _) => {
-            let some = call.values.iter().filter(|it| !matches!(it.data, GoData::Nil));
-            let mut text = MarkedText::default();
-            for (index, value) in some.enumerate() {
-                if index > 0 {
-                    text.push_made(" ");
-                }
-                text.push(&value.printed(true));
-            }
-            call.marked(text)
+        _ => Ok(call.as_unknown()),
+    }
+}
+
+fn spaced(call: &FunctionCall<'_>, f: fn(&GoValue) -> bool) -> Evaluated<GoValue> {
+    let texts = call.values.iter().filter(|it| f(it)).map(|it| it.printed(true));
+    call.marked(MarkedText::joined(texts, &MarkedText::made_of(" ")))
+}
+
+fn indented(call: &FunctionCall<'_>) -> Evaluated<MarkedText> {
+    if let 0.. = call.int(0)? {
+        return Ok(call.value(1)?.printed(true).indented(call.size(0)?.min(10_000)));
+    }
+    call.fail("the width is negative")
+}
+
+/// A text of which a part is unknown keeps what is known around that part.
+fn trimmed(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let text = call.value(0)?.printed(true);
+    call.marked(text.part_of(text.as_str().trim()))
+}
+
+fn of_ascii(call: &FunctionCall<'_>, f: fn(&str) -> String) -> Evaluated<GoValue> {
+    match call.text(0)? {
+        text if text.as_str().is_ascii() => call.marked(text.made(f(text.as_str()))),
+        _ => Ok(GoValue::unknown(format!("`{}` of such a text", call.name), call.at)),
+    }
+}
+
+fn repeated(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (count, one) = (call.int(0)?, call.text(1)?);
+    let mut all = MarkedText::default();
+    if count < 0 {
+        return call.fail("the count is negative");
+    }
+    for _ in 0..count {
+        all.push(one);
+        if all.is_cut || one.len() == 0 {
+            break;
         }
-        ("indent" | "nindent", _) => match (call.value(0).map(to_int), call.values.get(1)) {
-            (Ok(..0), _) => call.fail("the width is negative"),
-            (Ok(width), Some(value)) => {
-                let text = match &value.data {
-                    GoData::Unknown(why) => MarkedText::unknown(why, &value.origin),
-                    GoData::Text(text) => MarkedText::clone(text),
-                    _ => {
-                        return Some(
-                            call.text(1).and_then(|it| call.marked(MarkedText::clone(it))),
-                        );
-                    }
-                };
-                let width = usize::try_from(width).unwrap_or(0).min(10_000);
-                let mut indented = MarkedText::default();
-                if call.name == "nindent" {
-                    indented.push_made("\n");
-                }
-                indented.push(&text.indented(width));
-                call.marked(indented)
-            }
-            _ => return None,
-        },
-        ("trim", Some(text)) => call.marked(text.part_of(text.as_str().trim())),
-        _ => return None,
+    }
+    call.marked(all)
+}
+
+/// The regular expression that is the first argument.
+fn pattern(call: &FunctionCall<'_>) -> Evaluated<regex::Regex> {
+    let mut pattern = regex::RegexBuilder::new(&of_go(call.str(0)?));
+    pattern.size_limit(1 << 18).build().or_else(|error| match error {
+        regex::Error::CompiledTooBig(_) => bound("the pattern is too large", call.at),
+        _ => call.fail("the pattern is none"),
     })
 }
 
-/// Those that need to know their arguments.
-pub(super) fn strict(call: &FunctionCall<'_>) -> Called {
-    of_text(call).or_else(|| of_pattern(call))
+/// How many are wanted, all of them where that is negative.
+fn count(call: &FunctionCall<'_>) -> Evaluated<usize> {
+    call.int(2).map(|it| usize::try_from(it).unwrap_or(usize::MAX))
 }
 
-fn of_text(call: &FunctionCall<'_>) -> Called {
-    // The argument that a pipe passes comes last.
-    let last = call.values.len().checked_sub(1)?;
-    let part = |f: for<'t> fn(&'t str, &str) -> &'t str| -> Evaluated<GoValue> {
-        let argument = if last == 0 { "" } else { call.str(0)? };
-        let text = call.text(last)?;
-        call.marked(text.part_of(f(text.as_str(), argument)))
-    };
-    let whole = |f: &dyn Fn(&str) -> String| -> Evaluated<GoValue> {
-        let text = call.text(last)?;
-        call.marked(text.made(f(text.as_str())))
-    };
-    let test = |f: fn(&str, &str) -> bool| -> Evaluated<GoValue> {
-        call.bool(f(call.str(1)?, call.str(0)?))
-    };
-    Some(match call.name {
-        "trimSuffix" => part(|text, it| text.strip_suffix(it).unwrap_or(text)),
-        "trimPrefix" => part(|text, it| text.strip_prefix(it).unwrap_or(text)),
-        "trimAll" | "trimall" => part(|text, set| text.trim_matches(|it| set.contains(it))),
-        "trunc" => truncated(call),
-        "substr" => substring(call),
-        "lower" => whole(&|it| it.to_lowercase()),
-        "upper" => whole(&|it| it.to_uppercase()),
-        "title" => whole(&|it| capitalized(it, char::to_uppercase)),
-        "untitle" => whole(&|it| capitalized(it, char::to_lowercase)),
-        "swapcase" => whole(&|it| {
-            it.chars()
-                .map(|it| match it {
-                    it if it.is_uppercase() => it.to_lowercase().to_string(),
-                    it => it.to_uppercase().to_string(),
-                })
-                .collect()
-        }),
-        // These cut characters into bytes.
-        "nospace" | "initials" if call.str(last).is_ok_and(|it| !it.is_ascii()) => {
-            Ok(GoValue::unknown(format!("`{}` of such a text", call.name), call.at))
+fn replaced(call: &FunctionCall<'_>, literal: bool) -> Evaluated<GoValue> {
+    let (pattern, text, new) = (pattern(call)?, call.text(1)?, call.str(2)?);
+    let (mut all, mut at) = (MarkedText::default(), 0);
+    for found in pattern.captures_iter(text.as_str()) {
+        let Some(range) = found.get(0).map(|it| it.range()) else { continue };
+        let mut by = String::new();
+        // Go takes the longest name after a dollar sign, as this crate does.
+        if literal {
+            by.push_str(new);
+        } else {
+            found.expand(new, &mut by);
         }
-        "plural" => call.int(2).map(|it| call.values[usize::from(it != 1)].clone()),
-        "nospace" => whole(&|it| it.chars().filter(|it| !it.is_whitespace()).collect()),
-        "camelcase" => whole(&camel),
-        "snakecase" => whole(&|it| delimited(it, '_')),
-        "kebabcase" => whole(&|it| delimited(it, '-')),
-        "initials" => {
-            whole(&|it| it.split_whitespace().filter_map(|it| it.chars().next()).collect())
+        all.push_part(text, at..range.start);
+        all.push(&text.part(range.clone()).made(by));
+        at = range.end;
+        if all.is_cut {
+            break;
         }
-        "contains" => test(|text, it| text.contains(it)),
-        "hasPrefix" => test(|text, it| text.starts_with(it)),
-        "hasSuffix" => test(|text, it| text.ends_with(it)),
-        "replace" => (|| {
-            let (old, new, all) = (call.str(0)?, call.text(1)?, call.text(2)?);
-            call.marked(all.replaced(old, new, usize::MAX))
-        })(),
-        "repeat" if call.int(0).is_ok_and(|it| it < 0) => call.fail("the count is negative"),
-        "repeat" => (|| {
-            let (count, one) = (call.size(0)?, call.text(1)?);
-            let mut all = MarkedText::default();
-            for _ in 0..count {
-                all.push(one);
-                if all.is_cut || one.len() == 0 {
-                    break;
-                }
-            }
-            call.marked(all)
-        })(),
-        _ => return None,
-    })
+    }
+    all.push_part(text, at..text.len());
+    call.marked(all)
 }
 
-/// Functions of regular expressions.
-fn of_pattern(call: &FunctionCall<'_>) -> Called {
-    let pattern = |index: usize| {
-        let mut pattern = regex::RegexBuilder::new(&of_go(call.str(index)?));
-        pattern.size_limit(1 << 18).build().or_else(|error| match error {
-            regex::Error::CompiledTooBig(_) => bound("the pattern is too large", call.at),
-            _ => call.fail("the pattern is none"),
-        })
-    };
-    Some(match call.name {
-        "mustRegexMatch" => (|| call.bool(pattern(0)?.is_match(call.str(1)?)))(),
-        // A pattern that is none matches nothing.
-        "regexMatch" => call.str(1).and_then(|text| match pattern(0) {
-            Ok(pattern) => call.bool(pattern.is_match(text)),
-            Err(error) if error.bound => Err(error),
-            Err(_) => call.bool(false),
-        }),
-        "regexFind" => (|| {
-            let text = call.text(1)?;
-            let found = pattern(0)?.find(text.as_str()).map(|it| it.range()).unwrap_or(0..0);
-            call.marked(text.part(found))
-        })(),
-        "regexFindAll" => (|| {
-            let (text, count) = (call.text(1)?, call.int(2)?);
-            let count = usize::try_from(count).unwrap_or(usize::MAX);
-            let pattern = pattern(0)?;
-            let found = pattern.find_iter(text.as_str()).take(count);
-            let found = found.map(|it| GoValue::text(text.part(it.range()), call.at)).collect();
-            Ok(GoValue::list(found, &call.source()))
-        })(),
-        "regexReplaceAll" | "regexReplaceAllLiteral" => (|| {
-            let (pattern, text, new) = (pattern(0)?, call.text(1)?, call.str(2)?);
-            let (mut all, mut at) = (MarkedText::default(), 0);
-            for found in pattern.captures_iter(text.as_str()) {
-                let Some(range) = found.get(0).map(|it| it.range()) else { continue };
-                let mut by = String::new();
-                match call.name {
-                    // Go takes the longest name after a dollar sign, as this crate does.
-                    "regexReplaceAll" => found.expand(new, &mut by),
-                    _ => by.push_str(new),
-                }
-                all.push_part(text, at..range.start);
-                all.push(&text.part(range.clone()).made(by));
-                at = range.end;
-                if all.is_cut {
-                    break;
-                }
-            }
-            all.push_part(text, at..text.len());
-            call.marked(all)
-        })(),
-        "regexSplit" => (|| {
-            let (pattern, text, count) = (pattern(0)?, call.text(1)?, call.int(2)?);
-            let count = usize::try_from(count).unwrap_or(usize::MAX);
-            let parts = pattern.splitn(text.as_str(), count);
-            let parts = parts.map(|it| GoValue::text(text.part_of(it), call.at)).collect();
-            Ok(GoValue::list(parts, &call.source()))
-        })(),
-        "regexQuoteMeta" => call.str(0).and_then(|it| call.string(escaped(it))),
-        _ => return None,
-    })
+/// As `regexp.Split`: what is empty at the start separates nothing.
+fn split_by_pattern(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (pattern, text, count) = (pattern(call)?, call.text(1)?, count(call)?);
+    let (mut parts, mut at, mut end) = (Vec::new(), 0, 0);
+    if count == 0 {
+        return call.texts(parts);
+    }
+    for found in pattern.find_iter(text.as_str()) {
+        if parts.len() + 1 >= count {
+            break;
+        }
+        end = found.start();
+        if found.end() > 0 {
+            parts.push(text.part(at..end));
+        }
+        at = found.end();
+    }
+    if end != text.len() || text.len() == 0 {
+        parts.push(text.part(at..text.len()));
+    }
+    call.texts(parts)
 }
 
 fn escaped(text: &str) -> String {
@@ -273,14 +264,20 @@ fn truncated(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     cut(call, text, if count < 0 { text.len() - keep..text.len() } else { 0..keep })
 }
 
+/// Sprig's `substring`, which refuses what Go refuses of a slice.
 fn substring(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let (start, end, text) = (call.int(0)?, call.int(1)?, call.text(2)?);
-    let end = usize::try_from(end).unwrap_or(usize::MAX).min(text.len());
-    let start = usize::try_from(start).unwrap_or(0);
-    if start > end {
-        return call.fail("the bounds are not in the text");
+    let size = |it: i64| usize::try_from(it).ok();
+    let range = match (size(start), size(end)) {
+        (None, Some(end)) => Some(0..end),
+        (None, None) => None,
+        (Some(start), Some(end)) if end <= text.len() => Some(start..end),
+        (Some(start), _) => Some(start..text.len()),
+    };
+    match range.filter(|it| it.start <= it.end && it.end <= text.len()) {
+        Some(range) => cut(call, text, range),
+        None => call.fail("the bounds are not in the text"),
     }
-    cut(call, text, start..end)
 }
 
 fn cut(call: &FunctionCall<'_>, text: &MarkedText, part: Range<usize>) -> Evaluated<GoValue> {
@@ -291,254 +288,78 @@ fn cut(call: &FunctionCall<'_>, text: &MarkedText, part: Range<usize>) -> Evalua
 }
 
 /// `quote` and `squote`: every argument but nil, with spaces between.
-fn quoted(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    let mark = if call.name == "quote" { "\"" } else { "'" };
-    let mut all = MarkedText::default();
-    for value in call.values.iter().filter(|it| !matches!(it.data, GoData::Nil)) {
-        if all.len() > 0 {
-            all.push_made(" ");
-        }
+fn in_quotes(call: &FunctionCall<'_>, mark: &str) -> Evaluated<GoValue> {
+    let one = |value: &GoValue| {
         let text = value.printed(true);
         let escaped = match mark {
-            "\"" => go_quoted(text.as_str()),
+            "\"" => quoted(text.as_str()),
             _ => format!("'{}'", text.as_str()),
         };
-        if escaped.len() == text.len() + 2 {
-            let mut quoted = MarkedText::value(mark, &value.origin);
-            quoted.push(&text);
-            quoted.push(&MarkedText::value(mark, &value.origin));
-            all.push(&quoted);
-        } else {
-            match text.unknown_part() {
-                Some(why) => all.push(&MarkedText::unknown(why, &value.origin)),
-                None => all.push(&text.made(escaped)),
-            }
+        if escaped.len() != text.len() + 2 {
+            return match text.unknown_part() {
+                Some(why) => MarkedText::unknown(why, &value.origin),
+                None => text.made(escaped),
+            };
         }
-    }
-    call.marked(all)
-}
-
-/// Go's `%q`.
-pub(super) fn go_quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for it in text.chars() {
-        match it {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\r' => quoted.push_str("\\r"),
-            it if (it as u32) < 0x20 || it as u32 == 0x7f => {
-                quoted.push_str(&format!("\\x{:02x}", it as u32));
-            }
-            // What nobody sees: spaces, marks of direction, private use.
-            '\u{80}'..='\u{a0}'
-            | '\u{ad}'
-            | '\u{2000}'..='\u{200f}'
-            | '\u{2028}'..='\u{202f}'
-            | '\u{205f}'..='\u{206f}'
-            | '\u{3000}'
-            | '\u{e000}'..='\u{f8ff}'
-            | '\u{feff}' => quoted.push_str(&format!("\\u{:04x}", it as u32)),
-            it => quoted.push(it),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// Go's `Sprint`: spaces between two operands neither of which is a text.
-pub(super) fn print(values: &[GoValue]) -> MarkedText {
-    let mut text = MarkedText::default();
-    let mut last_text = true;
-    for (index, value) in values.iter().enumerate() {
-        let is_text = matches!(value.data, GoData::Text(_));
-        if index > 0 && !last_text && !is_text {
-            text.push_made(" ");
-        }
-        text.push(&value.printed(true));
-        last_text = is_text;
-    }
-    text
-}
-
-fn spaced(values: &[GoValue]) -> MarkedText {
-    let mut text = MarkedText::default();
-    for (index, value) in values.iter().enumerate() {
-        if index > 0 {
-            text.push_made(" ");
-        }
-        text.push(&value.printed(true));
-    }
-    text
-}
-
-/// Go's `Sprintf`.
-fn printf(format: &MarkedText, values: &[GoValue]) -> MarkedText {
-    let text = format.as_str();
-    let mut out = MarkedText::default();
-    let (mut at, mut next) = (0, 0);
-    while let Some(start) = text[at..].find('%').map(|it| it + at) {
-        out.push_part(format, at..start);
-        let rest = &text[start + 1..];
-        let flags = rest.len() - rest.trim_start_matches(['+', '-', '#', ' ', '0']).len();
-        let width = rest[flags..].len()
-            - rest[flags..].trim_start_matches(|it: char| it.is_ascii_digit() || it == '.').len();
-        let Some(verb) = rest[flags + width..].chars().next() else {
-            out.push_made("%!(NOVERB)");
-            at = text.len();
-            break;
-        };
-        at = start + 1 + flags + width + verb.len_utf8();
-        if verb == '%' {
-            out.push_made("%");
-            continue;
-        }
-        let Some(value) = values.get(next) else {
-            out.push_made(&format!("%!{verb}(MISSING)"));
-            continue;
-        };
-        next += 1;
-        // Indexes, widths that are arguments, and verbs that nobody writes into a manifest.
-        let is_odd = !"vsqdxXobctfFgT".contains(verb) || rest[..flags].contains(['#', ' ']);
-        if is_odd {
-            let why = "this verb of `printf` is not evaluated".into();
-            out.push(&MarkedText::unknown(&why, &value.origin));
-            continue;
-        }
-        let formatted = formatted(value, verb, &rest[..flags], &rest[flags..flags + width]);
-        out.push(&formatted);
-    }
-    out.push_part(format, at..text.len());
-    if next < values.len() {
-        let extra: Vec<String> = values[next..]
-            .iter()
-            .map(|it| format!("{}={}", it.type_name(), it.printed(true).as_str()))
-            .collect();
-        out.push_made(&format!("%!(EXTRA {})", extra.join(", ")));
-    }
-    out
-}
-
-/// One operand of `printf`.
-fn formatted(value: &GoValue, verb: char, flags: &str, width: &str) -> MarkedText {
-    if let GoData::Unknown(why) = &value.data {
-        return MarkedText::unknown(why, &value.origin);
-    }
-    // A verb is for what is in a list or a map.
-    if !matches!(verb, 'v' | 'T')
-        && let GoData::List(items) = &value.data
-    {
-        let mut all = MarkedText::value("[", &value.origin);
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                all.push_made(" ");
-            }
-            all.push(&formatted(item, verb, flags, width));
-        }
-        all.push_made("]");
-        return all;
-    }
-    let wrong = || {
-        let printed = value.printed(true);
-        match &value.data {
-            GoData::Nil => MarkedText::value(format!("%!{verb}(<nil>)"), &value.origin),
-            _ => printed.made(format!("%!{verb}({}={})", value.type_name(), printed.as_str())),
-        }
+        let mut quoted = MarkedText::value(mark, &value.origin);
+        quoted.push(&text);
+        quoted.push(&MarkedText::value(mark, &value.origin));
+        quoted
     };
-    let (width, precision) = match width.split_once('.') {
-        Some((width, precision)) => (width, precision.parse::<usize>().ok().or(Some(0))),
-        None => (width, None),
-    };
-    let made = |text: String| MarkedText::value(text, &value.origin);
-    let text = match (verb, &value.data) {
-        ('v', _) | ('s', GoData::Map(_)) | ('g', GoData::Float(_)) if !flags.contains('#') => {
-            value.printed(true)
-        }
-        ('s', GoData::Text(text)) => match precision {
-            Some(count) => {
-                let end = text.as_str().char_indices().nth(count).map_or(text.len(), |it| it.0);
-                text.part(0..end)
-            }
-            None => MarkedText::clone(text),
-        },
-        ('q', GoData::Text(text)) => text.made(go_quoted(text.as_str())),
-        ('d', GoData::Int(it) | GoData::Int64(it)) => {
-            let sign = if flags.contains('+') { "+" } else { "" };
-            made(if *it >= 0 { format!("{sign}{it}") } else { it.to_string() })
-        }
+    let texts = call.values.iter().filter(|it| !it.is_nil()).map(one);
+    call.marked(MarkedText::joined(texts, &MarkedText::made_of(" ")))
+}
 
-        ('x', GoData::Text(text)) => text.made(hex(text.as_str().as_bytes())),
+/// As Go maps letters: none becomes two.
+fn upper(it: char) -> char {
+    let mut upper = it.to_uppercase();
+    upper.next().filter(|_| upper.next().is_none()).unwrap_or(it)
+}
 
-        ('x' | 'X' | 'o' | 'b', GoData::Int(it) | GoData::Int64(it)) => {
-            let (sign, it) = (if *it < 0 { "-" } else { "" }, it.unsigned_abs());
-            made(match verb {
-                'x' => format!("{sign}{it:x}"),
-                'X' => format!("{sign}{it:X}"),
-                'o' => format!("{sign}{it:o}"),
-                _ => format!("{sign}{it:b}"),
-            })
-        }
-        ('c', GoData::Int(it) | GoData::Int64(it)) => {
-            made(u32::try_from(*it).ok().and_then(char::from_u32).unwrap_or(' ').to_string())
-        }
-        ('t', GoData::Bool(it)) => made(it.to_string()),
-        ('f' | 'F', GoData::Float(_)) => {
-            made(format!("{:.*}", precision.unwrap_or(6).min(1000), to_float(value)))
-        }
-        ('T', _) => made(value.type_name().to_owned()),
-        _ => wrong(),
-    };
-    let (width, length) = (width.parse().unwrap_or(0_usize), text.as_str().chars().count());
-    if length >= width || width > 10_000 {
-        return text;
-    }
-    let fill = width - length;
-    let mut padded = MarkedText::default();
-    if flags.contains('-') {
-        padded.push(&text);
-        padded.push_made(&" ".repeat(fill));
-    } else {
-        let zero = flags.contains('0') && !matches!(value.data, GoData::Text(_));
-        // Zeros come behind the sign.
-        let sign = usize::from(zero && text.as_str().starts_with(['-', '+']));
-        padded.push_part(&text, 0..sign);
-        padded.push_made(&if zero { "0" } else { " " }.repeat(fill));
-        padded.push_part(&text, sign..text.len());
-    }
-    padded
+fn lower(it: char) -> char {
+    let mut lower = it.to_lowercase();
+    lower.next().filter(|_| lower.next().is_none()).unwrap_or(it)
 }
 
 /// Each word with its first letter changed.
-fn capitalized<I: Iterator<Item = char>>(text: &str, f: fn(char) -> I) -> String {
+fn capitalized(text: &str, f: fn(char) -> char) -> String {
     let mut start = true;
-    let mut result = String::new();
-    for it in text.chars() {
-        if start && it.is_alphabetic() {
-            result.extend(f(it));
-        } else {
-            result.push(it);
-        }
+    let change = |it: char| {
+        let changed = if start && it.is_alphabetic() { f(it) } else { it };
         start = !(it.is_alphanumeric() || it == '_');
-    }
-    result
+        changed
+    };
+    text.chars().map(change).collect()
 }
 
-/// `xstrings.ToCamelCase`, which begins with a capital.
+fn is_connector(it: char) -> bool {
+    matches!(it, '_' | '-') || it.is_whitespace()
+}
+
+/// `xstrings.ToPascalCase`
 fn camel(text: &str) -> String {
-    let bare = text.trim_start_matches('_');
+    let bare = text.trim_start_matches(is_connector);
     let mut result = text[..text.len() - bare.len()].to_owned();
-    let mut up = true;
-    for it in bare.chars() {
-        if matches!(it, '_' | '-' | ' ') {
-            up = true;
-        } else if up {
-            result.extend(it.to_uppercase());
-            up = false;
-        } else {
-            result.push(it);
+    let mut chars = bare.chars();
+    let Some(first) = chars.next() else { return result };
+    let (mut last, mut is_upper) = (upper(first), first.is_uppercase());
+    for it in chars {
+        let mut next = it;
+        if is_connector(it) && is_connector(last) {
+            result.push(last);
+            continue;
         }
+        if is_connector(last) {
+            is_upper = it.is_uppercase();
+            next = upper(it);
+        } else {
+            is_upper &= it.is_uppercase();
+            next = if is_upper { lower(next) } else { next };
+            result.push(last);
+        }
+        last = next;
     }
+    result.push(last);
     result
 }
 
@@ -546,28 +367,84 @@ fn camel(text: &str) -> String {
 fn delimited(text: &str, delimiter: char) -> String {
     let mut result = String::new();
     let mut before: Option<char> = None;
-    let chars: Vec<char> = text.chars().collect();
-    for (index, it) in chars.iter().copied().enumerate() {
-        if matches!(it, '_' | '-' | ' ') {
-            if !result.ends_with(delimiter) {
-                result.push(delimiter);
-            }
-        } else {
-            let next_is_lower = chars.get(index + 1).is_some_and(|it| it.is_lowercase());
-            let starts = it.is_uppercase()
-                && before.is_some_and(|before| {
-                    before.is_lowercase()
-                        || before.is_ascii_digit()
-                        || (before.is_uppercase() && next_is_lower)
-                });
-            if starts && !result.ends_with(delimiter) {
-                result.push(delimiter);
-            }
-            result.extend(it.to_lowercase());
+    let mut chars = text.chars().peekable();
+    while let Some(it) = chars.next() {
+        let next_is_lower = chars.peek().is_some_and(|it| it.is_lowercase());
+        let starts = it.is_uppercase()
+            && before.is_some_and(|before| {
+                before.is_lowercase()
+                    || before.is_ascii_digit()
+                    || (before.is_uppercase() && next_is_lower)
+            });
+        if is_connector(it) || starts && !result.ends_with(delimiter) {
+            result.push(delimiter);
+        }
+        if !is_connector(it) {
+            result.push(lower(it));
         }
         before = Some(it);
     }
     result
+}
+
+/// `goutils.AbbreviateFull`, which counts bytes.
+fn abbreviated(call: &FunctionCall<'_>, offset: i64, width: i64) -> Evaluated<GoValue> {
+    const MARK: &str = "...";
+    let text = call.text(call.values.len() - 1)?;
+    let (length, least) = (text.len(), if offset > 0 { 7 } else { 4 });
+    let width = usize::try_from(width).unwrap_or(0);
+    if width < least || length <= width {
+        return call.marked(MarkedText::clone(text));
+    }
+    if !text.as_str().is_ascii() {
+        return Ok(GoValue::unknown("a part of a character", &call.source()));
+    }
+    let kept = width - MARK.len();
+    let offset = usize::try_from(offset).unwrap_or(0).min(length - kept);
+    let mut result = MarkedText::default();
+    if offset <= 4 {
+        result.push_part(text, 0..kept);
+        result.push_made(MARK);
+    } else {
+        result.push_made(MARK);
+        let is_cut = offset + kept < length;
+        let (start, end) = match is_cut {
+            true => (offset, offset + kept.saturating_sub(MARK.len())),
+            false => (length - kept, length),
+        };
+        result.push_part(text, start..end);
+        result.push_made(if is_cut { MARK } else { "" });
+    }
+    call.marked(result)
+}
+
+/// `goutils.WrapCustom`, which counts bytes; `long` words are cut as well.
+fn wrapped(call: &FunctionCall<'_>, end: &str, text: &str, long: bool) -> Evaluated<GoValue> {
+    let width = call.size(0)?.max(1);
+    if !text.is_ascii() {
+        return Ok(GoValue::unknown("a part of a character", &call.source()));
+    }
+    let end = if end.is_empty() { "\n" } else { end };
+    let (mut result, mut rest) = (String::new(), text);
+    while rest.len() > width {
+        if let Some(after) = rest.strip_prefix(' ') {
+            rest = after;
+            continue;
+        }
+        let space = rest[..=width].rfind(' ');
+        let space =
+            space.or_else(|| rest[width..].find(' ').filter(|_| !long).map(|it| it + width));
+        let (line, after) = match space {
+            Some(space) => (&rest[..space], &rest[space + 1..]),
+            None if long => rest.split_at(width),
+            None => break,
+        };
+        result.push_str(line);
+        result.push_str(end);
+        rest = after;
+    }
+    result.push_str(rest);
+    call.marked(call.text(call.values.len() - 1)?.made(result))
 }
 
 #[cfg(test)]
