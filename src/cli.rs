@@ -91,9 +91,12 @@ pub(crate) enum Command {
         chart: ChartOptions,
     },
     /// Explain a rule: what is wrong, why it matters, what to do
+    ///
+    /// At a terminal, and with --root, it says also where the rule finds something here.
     Explain {
-        /// The rule's id, as in `error[kubelet-insecure-tls]`
-        rule: String,
+        /// The rule's id, as in `error[kubelet-insecure-tls]`; a category lists its rules
+        #[arg(value_name = "RULE", value_parser = RuleParser, hide_possible_values = true)]
+        what: RuleSelector,
     },
     /// List the rules
     Rules,
@@ -101,6 +104,11 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Print the manual page of the program, or of one of its commands
+    Man {
+        /// The command
+        command: Option<String>,
     },
 }
 
@@ -122,10 +130,22 @@ pub(crate) struct CheckOptions {
     /// Only these rules: ids, categories or `pedantic`, with commas between them
     ///
     /// What cannot be read is reported all the same.
-    #[arg(long, value_name = "RULES", value_delimiter = ',', value_parser = RuleSelector::parse)]
+    #[arg(
+        long,
+        value_name = "RULES",
+        value_delimiter = ',',
+        value_parser = RuleParser,
+        hide_possible_values = true
+    )]
     pub select: Vec<RuleSelector>,
     /// All but these rules
-    #[arg(long, value_name = "RULES", value_delimiter = ',', value_parser = RuleSelector::parse)]
+    #[arg(
+        long,
+        value_name = "RULES",
+        value_delimiter = ',',
+        value_parser = RuleParser,
+        hide_possible_values = true
+    )]
     pub ignore: Vec<RuleSelector>,
     /// Only findings of this environment: its name, a pattern, or its last directories; may be
     /// given several times
@@ -296,7 +316,7 @@ struct Global {
         long,
         global = true,
         value_name = "FORMAT[:FILE]",
-        value_parser = OutputParser,
+        value_parser = OutputParser(Format::value_variants()),
         hide_possible_values = true
     )]
     format: Vec<OutputTarget>,
@@ -344,8 +364,8 @@ enum FailOn {
 /// The global options that say nothing to some commands, each with those whose help shows it.
 const SCOPED: [(&str, &[&str]); 7] = [
     ("format", &["check", "show", "render", "rules"]),
-    ("config", &["check", "show", "render"]),
-    ("root", &["check", "show", "render"]),
+    ("config", &["check", "show", "render", "explain"]),
+    ("root", &["check", "show", "render", "explain"]),
     ("fail_on", &["check"]),
     ("pedantic", &["check"]),
     ("quiet", &["check", "show", "render"]),
@@ -383,15 +403,15 @@ fn definition() -> clap::Command {
         let format = format!("{names}{several} [default: {default}]");
         command.args(globals.iter().filter_map(|it| match it.get_id().as_str() {
             id if scoped.clone().any(|(scoped, _)| *scoped == id) => Some(it.clone().hide(true)),
-            "format" => Some(it.clone().help(&format)),
+            "format" => Some(it.clone().help(&format).value_parser(OutputParser(own))),
             _ => None,
         }))
     })
 }
 
-/// The value of `--format`: `sarif`, or `sarif:results.sarif`.
+/// The value of `--format`: `sarif`, or `sarif:results.sarif`. Shells complete the formats that it has.
 #[derive(Clone)]
-struct OutputParser;
+struct OutputParser(&'static [Format]);
 
 impl TypedValueParser for OutputParser {
     type Value = OutputTarget;
@@ -414,7 +434,29 @@ impl TypedValueParser for OutputParser {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(Format::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
+        Some(Box::new(self.0.iter().filter_map(ValueEnum::to_possible_value)))
+    }
+}
+
+/// The value of what names rules; shells complete it.
+#[derive(Clone)]
+struct RuleParser;
+
+impl TypedValueParser for RuleParser {
+    type Value = RuleSelector;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<RuleSelector, clap::Error> {
+        RuleSelector::parse.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = RuleSelector::names().into_iter();
+        Some(Box::new(names.map(|(name, title)| PossibleValue::new(name).help(title))))
     }
 }
 
@@ -499,12 +541,55 @@ fn kube_version(text: &str) -> Result<Version, String> {
 /// The completion script for `shell`.
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut definition(), "metrics-server-lint", &mut out);
+    let mut definition = definition();
+    clap_complete::generate(shell, &mut definition, "metrics-server-lint", &mut out);
     // For bash the labels of a program with a hyphen in its name are not those that it looks for
     // (clap-rs/clap#6421).
     let script = String::from_utf8_lossy(&out);
     let name = "metrics__server__lint";
-    script.replace("metrics__subcmd__server__subcmd__lint", name).into_bytes()
+    let mut script = script.replace("metrics__subcmd__server__subcmd__lint", name);
+    if shell == Shell::Fish {
+        // What has no option before it is left out for fish.
+        script.extend(definition.get_subcommands().map(words_for_fish));
+    }
+    script.into_bytes()
+}
+
+/// A line of a script for fish: what the arguments of `command` may be, each with what it is.
+fn words_for_fish(command: &clap::Command) -> String {
+    let values = command.get_positionals().flat_map(Arg::get_possible_values);
+    let word = |it: PossibleValue| {
+        let help = it.get_help().map(ToString::to_string).unwrap_or_default();
+        format!("{}\t'{}'", it.get_name(), help.replace('\'', "\\'"))
+    };
+    let words: Vec<String> = values.map(word).collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    let name = command.get_name();
+    let words = words.join("\n").replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
+    let condition = format!("__fish_metrics_server_lint_using_subcommand {name}");
+    format!("complete -c metrics-server-lint -n \"{condition}\" -f -a \"{words}\"\n")
+}
+
+/// The manual page of the program, or of one of its commands, in the language of `man`.
+///
+/// # Errors
+/// That there is no such command.
+pub(crate) fn manual(command: Option<&str>) -> Result<Vec<u8>, String> {
+    let mut definition = definition();
+    definition.build();
+    let page = match command {
+        None => Some(&definition),
+        Some(name) => definition.find_subcommand(name),
+    };
+    let Some(page) = page else {
+        return Err(format!("there is no command `{}`", command.unwrap_or_default()));
+    };
+    let mut out = Vec::new();
+    let rendered =
+        clap_mangen::Man::new(page.clone()).manual("metrics-server-lint").render(&mut out);
+    rendered.map(|()| out).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -582,7 +667,7 @@ mod tests {
         };
         assert!(help("check").contains("--fail-on"));
         assert!(!help("show").contains("--fail-on"));
-        assert!(!help("explain").contains("--root"));
+        assert!(!help("rules").contains("--root"));
         assert!(help("show").contains("text, json [default: text]"));
     }
 

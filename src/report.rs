@@ -10,6 +10,7 @@ mod gitlab;
 mod json;
 mod junit;
 mod markdown;
+mod prose;
 mod rdjson;
 mod render;
 mod sarif;
@@ -19,7 +20,7 @@ mod terminal;
 mod text;
 mod workflow;
 
-pub(crate) use explain::{explain, rules, rules_json};
+pub(crate) use explain::{explain, here, rules, rules_json};
 pub(crate) use files::files;
 pub(crate) use github::{github, without_commands};
 pub(crate) use json::json;

@@ -7,6 +7,7 @@
 
 mod chart;
 mod check;
+mod explain;
 mod open;
 mod render;
 mod show;
@@ -21,9 +22,7 @@ use crate::{
     cli::{self, Color, Command, Format, LoadRestrictor, Options, OutputTarget, Verbosity},
     config,
     finding::Finding,
-    nearest::nearest,
     report::{self, Progress, Report, Screen, TerminalOptions, Workflow},
-    rules,
     source::Sources,
 };
 
@@ -114,20 +113,16 @@ impl Run<'_, '_> {
                     (None, path) => self.render_kustomization(path, unrestricted, *origins),
                 }
             }
-            Command::Explain { rule } => {
-                let Some(rule) = rules::find(rule) else {
-                    let near = nearest(rule, rules::ids());
-                    let near =
-                        near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
-                    return Err(Failure::Plain(format!("there is no rule `{rule}`{near}")));
-                };
-                self.write(|_, look| report::explain(rule, look).into())
-            }
+            Command::Explain { what } => self.explain(*what),
             Command::Rules => self.write(|format, look| match format {
                 Format::Json => report::rules_json().into(),
-                _ => report::rules(look).into(),
+                _ => report::rules(look, |_| true).into(),
             }),
             Command::Completions { shell } => self.write(|_, _| cli::completions(*shell)),
+            Command::Man { command } => {
+                let page = cli::manual(command.as_deref()).map_err(Failure::Plain)?;
+                self.write(|_, _| page.clone())
+            }
         }
     }
 

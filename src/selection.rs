@@ -27,6 +27,14 @@ pub(crate) struct Selection {
 }
 
 impl RuleSelector {
+    /// All that can be written, each with what it is.
+    pub(crate) fn names() -> Vec<(&'static str, String)> {
+        let rules = rules::RULES.iter().map(|it| (it.id, it.title.to_owned()));
+        let of = |it: Category| (it.id(), format!("all rules about {}", it.id()));
+        let pedantic = ("pedantic", "what nobody has to mend".to_owned());
+        rules.chain(Category::ALL.map(of)).chain([pedantic]).collect()
+    }
+
     /// What `text` stands for.
     ///
     /// # Errors
@@ -41,11 +49,19 @@ impl RuleSelector {
         if let Some(rule) = rules::find(text) {
             return Ok(Self::Rule(rule.id));
         }
-        let names = rules::ids().into_iter().chain(Category::ALL.map(Category::id));
-        Err(match nearest(text, names.chain(["pedantic"])) {
+        Err(match nearest(text, Self::names().into_iter().map(|(name, _)| name)) {
             Some(near) => format!("there is no rule or category of that name; write `{near}`"),
             None => "there is no rule or category of that name".to_owned(),
         })
+    }
+
+    /// Whether it stands for `rule`.
+    pub(crate) fn means(self, rule: &Rule) -> bool {
+        match self {
+            Self::Rule(id) => rule.id == id,
+            Self::Category(category) => rule.category == category,
+            Self::Pedantic => rule.pedantic,
+        }
     }
 
     fn selects(self, finding: &Finding) -> bool {

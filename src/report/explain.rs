@@ -1,11 +1,11 @@
 //! The rules, from their pages.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use serde_json::{Value as Json, json};
 
 use crate::{
-    report::{TerminalOptions, json},
+    report::{Place, Report, TerminalOptions, count, excerpt::harmless, json, prose::prose},
     rules::{RULES, Rule},
 };
 
@@ -14,16 +14,16 @@ pub(crate) fn explain(rule: &Rule, look: TerminalOptions) -> String {
     let mut out = format!("{}: {}\n\n", look.paint("1", rule.id), look.paint("1", rule.title));
     let _ = write!(
         out,
-        "{} · {} · {} confidence{} · since {}\n\n{}\n",
+        "{} · {} · {} confidence{} · since {}\n\n{}",
         rule.severity.id(),
         rule.category.id(),
         rule.confidence.id(),
         if rule.pedantic { " · pedantic" } else { "" },
         rule.since,
-        rule.text.trim()
+        prose(rule.text, look)
     );
     if !rule.references.is_empty() {
-        out += "\nRead more:\n";
+        let _ = writeln!(out, "\n{}", look.paint("1", "Read more"));
         for reference in &rule.references {
             let _ = writeln!(out, "- {reference}");
         }
@@ -31,9 +31,33 @@ pub(crate) fn explain(rule: &Rule, look: TerminalOptions) -> String {
     out
 }
 
-/// All rules, one a line.
-pub(crate) fn rules(look: TerminalOptions) -> String {
-    let rows = RULES.iter().map(|it| {
+/// What a rule found in a repository: how often, in how many environments, and where.
+pub(crate) fn here(report: &Report<'_>, look: TerminalOptions) -> String {
+    const SHOWN: usize = 10;
+    let findings = &report.findings;
+    let mut found = count(findings.len(), "finding");
+    let all = report.environments.len();
+    let names: BTreeSet<&String> = findings.iter().flat_map(|it| &it.environments).collect();
+    let names = names.len();
+    if all > 0 && names > 0 {
+        let _ = write!(found, " in {names} of {}", count(all, "environment"));
+    }
+    let mut out = format!("\n{}: {found}\n", look.paint("1", "Here"));
+    for finding in findings.iter().take(SHOWN) {
+        let Some(label) = finding.primary() else { continue };
+        let Place { path, start, .. } = Place::of(report.sources, label.span);
+        let (path, line) = (harmless(path), start.line);
+        let _ = writeln!(out, "  {path}:{line}:{}: {}", start.column, report.sentence(finding));
+    }
+    if findings.len() > SHOWN {
+        let _ = writeln!(out, "  and {} more", findings.len() - SHOWN);
+    }
+    out
+}
+
+/// The rules that `wanted` takes, one a line.
+pub(crate) fn rules(look: TerminalOptions, wanted: impl Fn(&Rule) -> bool) -> String {
+    let rows = RULES.iter().filter(|it| wanted(it)).map(|it| {
         let pedantic = if it.pedantic { "pedantic" } else { "" };
         [it.id, it.severity.id(), it.category.id(), it.confidence.id(), pedantic, it.title]
     });

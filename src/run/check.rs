@@ -195,7 +195,7 @@ fn open_for(
 }
 
 /// What the rules say of the clusters, and what was met on the way there.
-fn found(sources: &Sources, clusters: &[Cluster]) -> Vec<Finding> {
+pub(super) fn found(sources: &Sources, clusters: &[Cluster]) -> Vec<Finding> {
     let mut findings = pipeline::check(clusters);
     findings.extend(rules::problems(&model::unjudged(sources, clusters), None));
     findings

@@ -213,11 +213,15 @@ pub(super) fn add_file(sources: &mut Sources, root: &Path, path: &Path) -> Resul
     Ok(shown)
 }
 
+/// Whether somebody works in the directory as in a repository.
+pub(super) fn is_repository(dir: &Path) -> bool {
+    dir.join(config::FILE).exists() || dir.join(".git").exists()
+}
+
 /// The nearest directory around `path`, itself included, that looks like a repository's root.
 pub(super) fn root_of(path: &Path) -> PathBuf {
     let dir = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-    let is_root = |dir: &&Path| dir.join(config::FILE).exists() || dir.join(".git").exists();
-    dir.ancestors().find(is_root).unwrap_or(dir).to_owned()
+    dir.ancestors().find(|it| is_repository(it)).unwrap_or(dir).to_owned()
 }
 
 pub(super) fn real(path: &Path) -> Result<PathBuf, Failure> {

@@ -13,6 +13,7 @@ use crate::common::{
 
 mod adoption;
 mod process;
+mod shells;
 
 const FLAG: &str = "\
 apiVersion: apps/v1
@@ -93,7 +94,9 @@ fn what_cannot_be_done_is_said() {
         ("check --root", &[&*below, &*file], "lies outside the repository"),
         ("check --format xml", &[], "invalid value 'xml'"),
         ("show --format sarif", &[], "`show` has no such format"),
-        ("explain kubelet-insecure-tsl", &[], "did you mean `kubelet-insecure-tls`?"),
+        ("explain kubelet-insecure-tsl", &[], "write `kubelet-insecure-tls`"),
+        ("explain KUBELET-INSECURE-TLS", &[], "write `kubelet-insecure-tls`"),
+        ("man chek", &[], "there is no command `chek`"),
         ("render --environment nowhere --root", &[dir.path()], "no environment `nowhere`"),
         ("render --root", &[empty.path(), empty.path()], "there is no kustomization file"),
         ("--nonsense", &[], "unexpected argument"),
@@ -549,21 +552,45 @@ fn suppressed_findings_are_gone() {
 }
 
 #[test]
-fn completions_are_scripts() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = program(&format!("completions {shell}"), &[]).out;
-        assert!(script.contains("metrics-server-lint"), "{shell}");
+fn explain_says_what_a_rule_finds_here() {
+    let dir = repository(
+        "
+        //- a.yaml
+        FLAG
+        //- b/values.yaml
+        image: {repository: registry.k8s.io/metrics-server/metrics-server, tag: v0.8.0}
+        ",
+    );
+    let page = program("explain kubelet-insecure-tls", &[]).out;
+    let here = program("explain kubelet-insecure-tls --root", &[dir.path()]);
+    let told = "\nHere: 1 finding in 1 of 2 environments\n  a.yaml:14:15: metrics-server does not \
+                verify the kubelets' certificates (in 1 of 2 environments: default)\n";
+    assert_eq!((here.status, here.out), (0, format!("{page}{told}")));
+    // Nothing where it finds nothing, and where there is nothing to look into.
+    for root in [dir.path().join("b"), dir.path().join("nowhere")] {
+        let here = program("explain kubelet-insecure-tls --root", &[&root]);
+        assert_eq!((here.status, &*here.out, &*here.err), (0, &*page, ""));
     }
 }
 
 #[test]
-fn bash_finds_what_it_completes_for_every_command() {
-    let script = program("completions bash", &[]).out;
-    let states = regex::Regex::new("cmd=\"([a-z_]+)\"").unwrap();
-    let states: Vec<_> = states.captures_iter(&script).map(|it| it[1].to_owned()).collect();
-    assert!(states.len() > 7, "{script}");
-    for state in states {
-        assert!(script.contains(&format!("\n        {state})\n")), "nothing is offered in {state}");
+fn explain_of_a_category_lists_its_rules() {
+    let listed = program("explain security", &[]).out;
+    assert!(listed.contains("\nkubelet-insecure-tls "), "{listed}");
+    assert!(!listed.contains("unknown-flag"), "{listed}");
+    assert!(program("explain pedantic", &[]).out.contains("\naggregator-routing-missing "));
+    assert!(program("explain build-fails", &[]).out.starts_with("build-fails: "));
+}
+
+#[test]
+fn a_page_has_no_markup() {
+    for rule in program("rules -q", &[]).out.lines().skip(1) {
+        let id = rule.split(' ').next().unwrap();
+        let page = program(&format!("explain {id}"), &[]).out;
+        let marked =
+            page.lines().find(|it| it.contains("```") || it.contains("](") || it.starts_with('#'));
+        assert_eq!(marked, None, "{id}");
+        assert!(!page.contains("\n\n\n"), "{id}:\n{page}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Whether the SARIF of every scenario is what the official schema of version 2.1.0 asks for.
+//! Whether the SARIF of every scenario is what the official schema of version 2.1.0 asks for, and its
+//! JSON what ours does.
 //!
 //! The schema's text is that of the crate `serde-sarif` (MIT), which carries the one of OASIS; it is
 //! read from where cargo unpacked that crate, so no copy of it is kept here.
@@ -22,7 +23,7 @@ fn every_scenario_gives_valid_sarif() {
 
     let mut scenarios = 0;
     for scenario in scenarios_below(&repository().join("testdata")) {
-        let sarif = sarif_of(&scenario);
+        let sarif = output_of(&scenario, "sarif");
         let errors: Vec<String> = validator
             .iter_errors(&sarif)
             .map(|error| format!("{}: {error}", error.instance_path()))
@@ -31,6 +32,26 @@ fn every_scenario_gives_valid_sarif() {
         scenarios += 1;
     }
     assert!(scenarios >= 8, "only {scenarios} scenarios were found");
+}
+
+#[test]
+fn every_scenario_gives_json_as_we_say() {
+    let path = repository().join("schema/report.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(!validator.is_valid(&serde_json::json!({"version": 1})), "neither findings nor an error");
+    let all = scenarios_below(&repository().join("testdata")).into_iter();
+    let reports = all.map(|it| (output_of(&it, "json"), it.display().to_string()));
+    let nowhere = repository().join("tests/schema/nowhere");
+    let failed = (written(&nowhere, "json").1, "a root that is not there".to_owned());
+    assert!(failed.0["error"]["message"].is_string(), "{}", failed.0);
+    for (report, name) in reports.chain([failed]) {
+        let errors: Vec<String> = validator
+            .iter_errors(&report)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{name}:\n{}", errors.join("\n"));
+    }
 }
 
 /// The repository's root.
@@ -61,17 +82,22 @@ fn is_group(dir: &Path) -> bool {
     ["argo-cd", "kubeadm", "platforms"].iter().any(|name| dir.ends_with(Path::new("testdata").join(name)))
 }
 
-fn sarif_of(scenario: &Path) -> Value {
+/// The exit status, and what is written about the repository at `root`.
+fn written(root: &Path, format: &str) -> (bool, Value) {
     let program = env::var_os("METRICS_SERVER_LINT")
         .map_or_else(|| repository().join("target/debug/metrics-server-lint"), PathBuf::from);
     let output = Command::new(program)
-        .current_dir(scenario)
-        .args(["check", "--root", ".", "--format", "sarif"])
+        .args(["check", "--fail-on", "never", "--format", format, "--root"])
+        .arg(root)
         .output()
         .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {errors}", scenario.display());
-    serde_json::from_slice(&output.stdout).unwrap()
+    (output.status.success(), serde_json::from_slice(&output.stdout).unwrap())
+}
+
+fn output_of(scenario: &Path, format: &str) -> Value {
+    let (success, output) = written(scenario, format);
+    assert!(success, "{}: {output}", scenario.display());
+    output
 }
 
 /// The official schema, from the sources of the crate that carries it.
