@@ -451,17 +451,21 @@ impl Sources {
     pub(crate) fn in_memory<P: Into<String>, T: Into<String>>(
         files: impl IntoIterator<Item = (P, T)>,
     ) -> Self {
-        let listing = files.into_iter().map(|(path, text)| {
+        Self::of_bytes(files, Vec::new())
+    }
+
+    /// The same with files that are no text.
+    pub(crate) fn of_bytes<P: Into<String>, T: Into<String>>(
+        files: impl IntoIterator<Item = (P, T)>,
+        blobs: Vec<(String, Vec<u8>)>,
+    ) -> Self {
+        let texts = files.into_iter().map(|(path, text)| {
             let (path, text) = (path.into(), text.into());
             let relevance = relevance(&path, text.as_bytes());
             (path, relevance, Some(Text::Utf8(text)))
         });
-        Self::of_bytes(listing.collect(), Vec::new())
-    }
-
-    /// The same with files that are no text.
-    pub(crate) fn of_bytes(mut listing: Vec<Listed>, blobs: Vec<(String, Vec<u8>)>) -> Self {
-        listing.extend(blobs.iter().map(|(path, _)| (path.clone(), Relevance::None, None)));
+        let binary = blobs.iter().map(|(path, _)| (path.clone(), Relevance::None, None));
+        let listing = texts.chain(binary).collect();
         let missing = Skip::Unreadable(io::ErrorKind::NotFound);
         let load = move |path: &str| {
             let found = blobs.iter().find(|(it, _)| it == path);

@@ -73,7 +73,7 @@ fn tell(text: &str) -> String {
 }
 
 /// An archive of `files`.
-fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, text) in files {
         let mut header = tar::Header::new_gnu();
@@ -91,9 +91,7 @@ fn archive(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn with_archive(text: &str, path: &str, bytes: Vec<u8>) -> Sources {
-    let listing = files(&[], text).into_iter();
-    let listing = listing.map(|(path, text)| (path, Relevance::None, Some(Text::Utf8(text))));
-    Sources::of_bytes(listing.collect(), vec![(path.to_owned(), bytes)])
+    Sources::of_bytes(files(&[], text), vec![(path.to_owned(), bytes)])
 }
 
 #[test]

@@ -242,3 +242,35 @@ spec:
     };
     assert_eq!(work(&text(20)), work(&text(80)));
 }
+
+#[test]
+fn charts_are_rendered_in_time_that_grows_with_their_templates() {
+    assert_linear(|count| {
+        let template = "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: NAME
+  labels: {{- include \"labels\" . | nindent 4 }}
+spec:
+  template:
+    spec:
+      containers:
+      - name: NAME
+        image: {{ printf \"registry.k8s.io/NAME/NAME:%s\" .Values.tag | quote }}
+";
+        let mut text = "
+//- chart/Chart.yaml
+{apiVersion: v2, name: shop, version: 1.0.0}
+//- chart/values.yaml
+{labels: {team: shop}, tag: v0.7.2}
+//- chart/templates/_labels.tpl
+{{- define \"labels\" }}{{ toYaml .Values.labels }}{{ end }}
+"
+        .to_owned();
+        for name in (0..count).map(|it| format!("shop-{it}")).chain(["metrics-server".to_owned()]) {
+            write!(text, "//- chart/templates/{name}.yaml\n{}", template.replace("NAME", &name))
+                .unwrap();
+        }
+        text
+    });
+}

@@ -8,6 +8,7 @@ use insta::assert_snapshot;
 use rayon::prelude::*;
 
 use super::{
+    charts::archive,
     common::{files, fixture},
     config_in,
     scenarios::{Scenario, scenarios},
@@ -24,6 +25,13 @@ use crate::{
 /// A scenario in memory: path and text of every file that is text.
 type Files = BTreeMap<String, String>;
 
+/// How the files of a scenario become sources.
+type Load<'a> = &'a dyn Fn(&Files) -> Sources;
+
+fn in_memory(files: &Files) -> Sources {
+    Sources::in_memory(files.clone())
+}
+
 /// One fact of one metrics-server: environment, server, name.
 type Name = (String, String, &'static str);
 
@@ -36,7 +44,7 @@ fn what_an_origin_names_is_what_counts() {
         .par_iter()
         .map(|scenario| {
             let mut wrong = Vec::new();
-            (mutate(&scenario.name, &read(scenario), &mut wrong), wrong)
+            (mutate(&scenario.name, &read(scenario), &in_memory, &mut wrong), wrong)
         })
         .unzip();
     let (mutated, wrong) = (mutated.into_iter().sum::<usize>(), wrong.concat());
@@ -59,11 +67,16 @@ spec:
 /// What a repository makes of a fact that is put together: its value, and where its parts are
 /// written, each of which counts.
 fn joined(name: &str, text: &str) -> String {
+    joined_in(name, text, &in_memory)
+}
+
+/// The same where files are read otherwise.
+fn joined_in(name: &str, text: &str, load: Load<'_>) -> String {
     let files = fixture::files(&[("DEPLOYMENT", DEPLOYMENT)], text).into_iter().collect();
     let mut wrong = Vec::new();
-    mutate(name, &files, &mut wrong);
+    mutate(name, &files, load, &mut wrong);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let (sources, facts) = facts(&files);
+    let (sources, facts) = facts(load(&files));
     let (_, fact) = facts.iter().find(|((.., it), _)| *it == name).unwrap();
     let place = |it: Span| format!("{} `{}`\n", place(&sources, it), sources.slice(it));
     let places: Vec<_> = places(fact).into_iter().map(place).collect();
@@ -199,6 +212,53 @@ fn all_parts_of_a_charts_image_count() {
 }
 
 #[test]
+fn what_reaches_a_packed_chart_counts() {
+    let template = DEPLOYMENT
+        .replace("spec:\n  template", "spec:\n  replicas: {{ .Values.replicas }}\n  template")
+        .replace("metrics-server:v0.7.2", "{{ .Values.name }}:{{ include \"tag\" . }}")
+        + "        args:\n        {{- toYaml .Values.args | nindent 8 }}\n";
+    let archive = archive(&[
+        ("own/Chart.yaml", "{apiVersion: v2, name: own, version: 1.0.0}"),
+        ("own/values.yaml", "{name: metrics-server, replicas: 1, tag: v0.6.0, args: []}"),
+        (
+            "own/templates/_tag.tpl",
+            "{{ define \"tag\" }}{{ .Values.tag | default \"v0.7.1\" }}{{ end }}",
+        ),
+        ("own/templates/server.yaml", &template),
+    ]);
+    let blobs = vec![("ms/charts/own-1.0.0.tgz".to_owned(), archive)];
+    let load = |files: &Files| Sources::of_bytes(files.clone(), blobs.clone());
+    let files = "
+        //- ms/Chart.yaml
+        apiVersion: v2
+        name: ms
+        version: 1.0.0
+        dependencies:
+        - {name: own, version: 1.0.0}
+        //- ms/values.yaml
+        own:
+          name: metrics-server
+          tag: v0.7.2
+          replicas: 2
+          args:
+          - --metric-resolution=15s
+    ";
+    assert_snapshot!(joined_in("image", files, &load), @r"
+    registry.k8s.io/metrics-server/metrics-server:v0.7.2
+    ms/values.yaml:3:8 `v0.7.2`
+    ms/values.yaml:2:9 `metrics-server`
+    ");
+    assert_snapshot!(joined_in("replicas", files, &load), @r"
+    2
+    ms/values.yaml:4:13 `2`
+    ");
+    assert_snapshot!(joined_in("metric_resolution", files, &load), @r"
+    15s
+    ms/values.yaml:6:5 `--metric-resolution=15s`
+    ");
+}
+
+#[test]
 fn all_of_a_repeated_list_counts() {
     let list = |args: &str| {
         let files = "
@@ -228,11 +288,11 @@ fn all_of_a_repeated_list_counts() {
 }
 
 /// Changes the text at each place that an origin names; how many there were.
-fn mutate(scenario: &str, files: &Files, wrong: &mut Vec<String>) -> usize {
+fn mutate(scenario: &str, files: &Files, load: Load<'_>, wrong: &mut Vec<String>) -> usize {
     let mut mutated = 0;
     // Facts share places: an image and its tag, an argument and what it means, all environments.
     let mut analyzed = BTreeMap::new();
-    let (sources, before) = facts(files);
+    let (sources, before) = facts(load(files));
     let places = before
         .iter()
         .flat_map(|(name, fact)| places(fact).into_iter().map(move |place| (name, fact, place)));
@@ -243,7 +303,7 @@ fn mutate(scenario: &str, files: &Files, wrong: &mut Vec<String>) -> usize {
         let after = analyzed.entry((place, other.clone())).or_insert_with(|| {
             let mut changed = files.clone();
             changed.get_mut(&path).unwrap().replace_range(place.range(), &other);
-            facts(&changed).1
+            facts(load(&changed)).1
         });
         let about = format!(
             "{scenario}: {name:?}: {path}:{}: `{text}` changed to `{other}`",
@@ -278,8 +338,7 @@ fn read(scenario: &Scenario) -> Files {
 }
 
 /// What is known of every metrics-server of every environment.
-fn facts(files: &Files) -> (Sources, BTreeMap<Name, Fact<Datum>>) {
-    let sources = Sources::in_memory(files.clone());
+fn facts(sources: Sources) -> (Sources, BTreeMap<Name, Fact<Datum>>) {
     let (_, clusters) = analyze(&sources, &config_in(&sources));
     let mut facts = BTreeMap::new();
     for cluster in clusters {

@@ -179,10 +179,14 @@ fn loose_files<'a>(
             }
         } else if name == "Chart.yaml" {
             found.charts.insert(values_file::outermost(sources, source::parent(&source.path)));
-        } else if layout::is_kustomization(&source.path)
-            || name == crate::config::FILE
-            || values_file::is_charts_own(sources, &source.path)
-        {
+        } else if values_file::is_charts_own(sources, &source.path) {
+            // What it says counts with its chart, which may be for what is packed in it.
+            let dir = source::parent(&source.path);
+            let parts = source::join(dir, "charts").unwrap_or_default();
+            if sources.below(&parts).any(|it| source::extension(&sources[it].path) == "tgz") {
+                found.charts.insert(values_file::outermost(sources, dir));
+            }
+        } else if layout::is_kustomization(&source.path) || name == crate::config::FILE {
             // What these say counts with what they belong to.
         } else if values_file::is_values(sources, file) {
             found.values.push(file);
