@@ -12,7 +12,7 @@ use crate::{
         package::{self, Package},
         render::{self, ChartInstallation, ChartRendering},
     },
-    source::{Relevance, Sources, Text},
+    source::Sources,
     tree::{Map, Node},
 };
 
