@@ -10,7 +10,7 @@ use clap::{
 use clap_complete::Shell;
 use semver::Version;
 
-use crate::{data::version, finding::Severity, selection::RuleSelector};
+use crate::{data::version, finding::Severity, selection::RuleSelector, settings};
 
 /// What the user asked for.
 #[derive(Debug, Clone)]
@@ -63,9 +63,27 @@ pub(crate) enum Command {
     /// and reports findings that touch PATHS: what is wrong in an overlay may be caused by a base.
     Check(CheckOptions),
     /// Show the effective settings of every environment, and where each comes from
+    ///
+    /// Environments stand side by side, with what somebody wrote and what differs; -v shows
+    /// everything that is known of each.
     Show {
-        /// Directories or files whose environments to show [default: .]
-        paths: Vec<PathBuf>,
+        /// What to show: directories or files, environments, or the name of a setting, such as
+        /// memory-limit, which is told with every place on its way [default: .]
+        #[arg(value_name = "PATH|ENVIRONMENT|SETTING")]
+        what: Vec<PathBuf>,
+        /// Only this environment: its name or its last directories; may be given several times
+        #[arg(long, value_name = "NAME")]
+        environment: Vec<String>,
+    },
+    /// Show what differs between two trees in what every environment would run
+    ///
+    /// Compares the effective settings and the findings, not the files: what changes, where, and
+    /// in which environments.
+    Diff {
+        /// The directory of the tree as it was, such as a checkout of the base branch
+        base: PathBuf,
+        /// The directory of the tree as it is [default: the repository around .]
+        head: Option<PathBuf>,
     },
     /// Print the objects of a kustomization, a chart or an environment, as built
     Render {
@@ -363,13 +381,13 @@ enum FailOn {
 
 /// The global options that say nothing to some commands, each with those whose help shows it.
 const SCOPED: [(&str, &[&str]); 7] = [
-    ("format", &["check", "show", "render", "rules"]),
-    ("config", &["check", "show", "render", "explain"]),
+    ("format", &["check", "show", "diff", "render", "rules"]),
+    ("config", &["check", "show", "diff", "render", "explain"]),
     ("root", &["check", "show", "render", "explain"]),
-    ("fail_on", &["check"]),
-    ("pedantic", &["check"]),
-    ("quiet", &["check", "show", "render"]),
-    ("verbose", &["check", "show", "render"]),
+    ("fail_on", &["check", "diff"]),
+    ("pedantic", &["check", "diff"]),
+    ("quiet", &["check", "show", "diff", "render"]),
+    ("verbose", &["check", "show", "diff", "render"]),
 ];
 
 /// The formats of the command of that name, its own first.
@@ -377,7 +395,8 @@ fn formats(command: &str) -> &'static [Format] {
     match command {
         "check" => &Format::OF_FINDINGS,
         "render" => &[Format::Yaml, Format::Json],
-        "show" | "rules" => &[Format::Text, Format::Json],
+        "show" | "diff" => &[Format::Text, Format::Json, Format::Markdown],
+        "rules" => &[Format::Text, Format::Json],
         _ => &[Format::Text],
     }
 }
@@ -401,12 +420,34 @@ fn definition() -> clap::Command {
         let default = self::names(&own[..1]);
         let several = if name == "check" { "; with :FILE several" } else { "" };
         let format = format!("{names}{several} [default: {default}]");
+        let command = match &*name {
+            "show" => command.after_long_help(settings_help()),
+            _ => command,
+        };
         command.args(globals.iter().filter_map(|it| match it.get_id().as_str() {
             id if scoped.clone().any(|(scoped, _)| *scoped == id) => Some(it.clone().hide(true)),
             "format" => Some(it.clone().help(&format).value_parser(OutputParser(own))),
             _ => None,
         }))
     })
+}
+
+/// The settings that `show` knows by name.
+fn settings_help() -> String {
+    let mut lines = vec!["Settings:".to_owned()];
+    for name in settings::names() {
+        match lines.last_mut() {
+            Some(line) if lines_fit(line, &name) => *line += &format!(" {name}"),
+            _ => lines.push(format!("  {name}")),
+        }
+    }
+    lines.push("  and the flags that are passed, such as v".to_owned());
+    lines.join("\n")
+}
+
+/// Whether `name` has room in `line`.
+fn lines_fit(line: &str, name: &str) -> bool {
+    line.starts_with(' ') && line.len() + 1 + name.len() <= 80
 }
 
 /// The value of `--format`: `sarif`, or `sarif:results.sarif`. Shells complete the formats that it has.
@@ -484,6 +525,8 @@ where
     let fail_on = match global.fail_on {
         // The step that uploads a SARIF file comes after this one and must still run.
         None if outputs.iter().all(|it| it.format == Format::Sarif) => None,
+        // What changes is no fault.
+        None if name == "diff" => None,
         None | Some(FailOn::Warning) => Some(Severity::Warning),
         Some(FailOn::Error) => Some(Severity::Error),
         Some(FailOn::Note) => Some(Severity::Note),
@@ -668,7 +711,7 @@ mod tests {
         assert!(help("check").contains("--fail-on"));
         assert!(!help("show").contains("--fail-on"));
         assert!(!help("rules").contains("--root"));
-        assert!(help("show").contains("text, json [default: text]"));
+        assert!(help("show").contains("text, json, markdown [default: text]"));
     }
 
     #[test]

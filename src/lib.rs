@@ -7,6 +7,7 @@
 mod cli;
 mod run;
 
+mod compare;
 mod pipeline;
 mod report;
 
@@ -17,6 +18,7 @@ mod suppress;
 
 mod model;
 mod rules;
+mod settings;
 mod sizing;
 
 mod discover;

@@ -555,6 +555,17 @@ impl ClusterId {
     }
 }
 
+/// `3`, `3 to 9`, `3 or more`.
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self { min, max: Some(max) } if min == max => min.fmt(f),
+            Self { min, max: Some(max) } => write!(f, "{min} to {max}"),
+            Self { min, max: None } => write!(f, "{min} or more"),
+        }
+    }
+}
+
 /// `kind kind.yaml`
 impl fmt::Display for ClusterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

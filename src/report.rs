@@ -1,6 +1,7 @@
 //! What was found as bytes: text for people, JSON for everybody's programs, and the forms of those
 //! who show findings beside the code.
 
+mod diff;
 mod excerpt;
 mod explain;
 mod files;
@@ -20,6 +21,7 @@ mod terminal;
 mod text;
 mod workflow;
 
+pub(crate) use diff::{Compared, diff, diff_json, diff_markdown};
 pub(crate) use explain::{explain, here, rules, rules_json};
 pub(crate) use files::files;
 pub(crate) use github::{github, without_commands};
@@ -27,7 +29,7 @@ pub(crate) use json::json;
 pub(crate) use markdown::{STEP_SUMMARY, markdown};
 pub(crate) use render::{render_json, render_yaml};
 pub(crate) use sarif::sarif;
-pub(crate) use show::{show, show_json};
+pub(crate) use show::{show, show_json, show_markdown, show_setting};
 pub(crate) use terminal::{Progress, Screen, TerminalOptions};
 pub(crate) use text::{summary, text};
 pub(crate) use workflow::Workflow;

@@ -7,6 +7,7 @@
 
 mod chart;
 mod check;
+mod diff;
 mod explain;
 mod open;
 mod render;
@@ -102,7 +103,8 @@ impl Run<'_, '_> {
     fn command(&mut self) -> CommandResult {
         match &self.options.command {
             Command::Check(check) => self.check(check),
-            Command::Show { paths } => self.show(paths),
+            Command::Show { what, environment } => self.show(what, environment),
+            Command::Diff { base, head } => self.diff(base, head.as_deref()),
             Command::Render { path, environment, load_restrictor, origins, chart } => {
                 let unrestricted = *load_restrictor == LoadRestrictor::None;
                 match (environment, path.as_deref()) {

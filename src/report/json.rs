@@ -60,7 +60,8 @@ pub(super) fn place_json(sources: &Sources, span: Option<Span>) -> Json {
     place.map_or(Json::Null, members)
 }
 
-fn finding_json(sources: &Sources, finding: &Finding) -> Json {
+/// A finding with its places.
+pub(super) fn finding_json(sources: &Sources, finding: &Finding) -> Json {
     let labels = finding.labels.iter().enumerate();
     object([json!({
         "rule": finding.rule,

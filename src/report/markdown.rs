@@ -93,7 +93,7 @@ fn row(report: &Report<'_>, finding: &Finding, files: &str) -> String {
 
 /// `text` in a line of a table, in which only its own `code` is markup: it mentions nobody, refers
 /// to no issue and has no HTML.
-fn inline(text: &str) -> String {
+pub(super) fn inline(text: &str) -> String {
     let has_code = text.matches('`').count().is_multiple_of(2);
     let mut out = String::with_capacity(text.len());
     let mut in_code = false;

@@ -78,6 +78,11 @@ impl TerminalOptions {
     /// What a pipe or a file gets.
     pub(crate) const PLAIN: Self = Self { color: false, unicode: true, width: 100 };
 
+    /// The look of tables: where nothing says how wide they may be, they are wide.
+    pub(crate) fn of_tables(self) -> Self {
+        if self.width == Self::PLAIN.width { Self { width: 120, ..self } } else { self }
+    }
+
     /// `text` with the ANSI attributes `code`, if colors are on.
     pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.color && !text.is_empty() && !code.is_empty() {

@@ -14,11 +14,12 @@ use crate::{
     cli::{Command, Options},
     config::{self, Config},
     discover,
+    nearest::nearest,
     report::Progress,
     rules,
     selection::Selection,
     settle::Scope,
-    source::{MAX_FILE, STDIN, Skip, Sources, Text},
+    source::{self, MAX_FILE, STDIN, Skip, Sources, Text},
 };
 
 /// The repository, its configuration, and which part of it the user is interested in.
@@ -190,9 +191,12 @@ pub(super) fn chosen<'a>(
         };
         let mut called = all.iter().copied().filter(is_called).peekable();
         if called.peek().is_none() {
+            let last = all.iter().map(|it| source::file_name(it));
+            let near = nearest(name, all.iter().copied().chain(last));
+            let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
             let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
             return Err(Failure::Plain(format!(
-                "there is no environment `{name}`; there are: {all}"
+                "there is no environment `{name}`; there are: {all}{near}"
             )));
         }
         chosen.extend(called.map(str::to_owned));

@@ -1,28 +1,33 @@
 //! `show`: the effective settings of every environment.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    CommandResult, Run,
-    open::{Opened, open},
+    CommandResult, Failure, Run,
+    open::{Opened, chosen, open},
 };
 use crate::{
     cli::Format,
-    model,
+    model::{self, Cluster},
+    nearest::nearest,
     pipeline::{is_ours, survey},
-    report::{self, TerminalOptions},
+    report,
+    resolve::environment::Environment,
+    settings, source,
     tree::Origin,
 };
 
 impl Run<'_, '_> {
-    pub(super) fn show(&mut self, paths: &[PathBuf]) -> CommandResult {
+    pub(super) fn show(&mut self, what: &[PathBuf], environments: &[String]) -> CommandResult {
+        let (paths, words): (Vec<_>, Vec<_>) = what.iter().cloned().partition(|it| it.exists());
+        let words: Vec<String> = words.iter().map(|it| it.display().to_string()).collect();
         let progress = self.progress();
-        let Opened { sources, config, scope, .. } = open(self.options, paths, &progress)?;
+        let Opened { sources, config, scope, .. } = open(self.options, &paths, &progress)?;
         progress.stage("resolving the environments");
-        let (environments, clusters) = survey(&sources, &config);
+        let (all, clusters) = survey(&sources, &config);
         progress.finish();
         let mut problems = model::unjudged(&sources, &clusters);
-        let (mut shown, others): (Vec<_>, Vec<_>) = environments
+        let (mut shown, others): (Vec<_>, Vec<_>) = all
             .into_iter()
             .zip(clusters)
             .partition(|(environment, cluster)| is_ours(environment, cluster));
@@ -33,17 +38,94 @@ impl Run<'_, '_> {
             |at: &Origin| at.written_at().is_none_or(|span| scope.covers(&sources[span.file].path));
         shown.retain(|(environment, _)| in_scope(&environment.entry.origin));
         problems.retain(|it| in_scope(&it.at));
+        let asked = ShowRequest::new(&shown, &words, environments)?;
+        if let Some(names) = &asked.environments {
+            shown.retain(|(environment, _)| names.contains(&environment.name));
+            problems.clear();
+        }
         self.tell_repositories(&sources);
         self.tell_mistaken(&sources);
         let (detail, terminal) = (self.options.detail, self.streams.out_screen.terminal);
-        self.write(|format, look| match format {
-            Format::Json => report::show_json(&sources, &shown, &problems).into(),
-            // Nothing breaks the lines of a table that is piped.
-            _ if !terminal || look == TerminalOptions::PLAIN => {
-                let look = TerminalOptions { width: 120, ..look };
-                report::show(&sources, &shown, &problems, look, detail).into()
+        let mut missing = None;
+        let status = self.write(|format, look| {
+            let look = if terminal { look } else { look.of_tables() };
+            match format {
+                Format::Json => report::show_json(&sources, &shown, &problems).into(),
+                _ if !asked.settings.is_empty() => {
+                    let mut parts = Vec::new();
+                    for name in &asked.settings {
+                        match report::show_setting(&sources, &shown, name, look) {
+                            Some(text) => parts.push(text),
+                            None => missing = Some(name.clone()),
+                        }
+                    }
+                    let text = parts.join("\n");
+                    if format == Format::Markdown && !text.is_empty() {
+                        return format!("```text\n{text}```\n").into();
+                    }
+                    text.into()
+                }
+                Format::Markdown => report::show_markdown(&sources, &shown, &problems).into(),
+                _ => report::show(&sources, &shown, &problems, look, detail).into(),
             }
-            _ => report::show(&sources, &shown, &problems, look, detail).into(),
-        })
+        })?;
+        match missing {
+            Some(name) => {
+                Err(Failure::Plain(format!("no environment here has a setting `{name}`")))
+            }
+            None => Ok(status),
+        }
     }
+}
+
+/// What is asked for, but for paths.
+struct ShowRequest {
+    /// The names of environments; `None` is all.
+    environments: Option<BTreeSet<String>>,
+    /// The names of settings.
+    settings: Vec<String>,
+}
+
+impl ShowRequest {
+    /// What `words` that are no paths mean, and the `environments` that are asked for as such.
+    ///
+    /// # Errors
+    /// What is neither an environment nor a setting.
+    fn new(
+        shown: &[(Environment, Cluster)],
+        words: &[String],
+        environments: &[String],
+    ) -> Result<Self, Failure> {
+        let names = || shown.iter().map(|(it, _)| &*it.name);
+        let mut asked = chosen(environments, names())?;
+        let known = settings_of(shown);
+        let mut settings = Vec::new();
+        for word in words {
+            if let Ok(mut found) = chosen(std::slice::from_ref(word), names()) {
+                asked.append(&mut found);
+            } else if known.iter().any(|it| settings::normal(it) == settings::normal(word)) {
+                settings.push(word.clone());
+            } else {
+                let word = word.replace('_', "-");
+                let last = names().map(source::file_name);
+                let near = nearest(&word, names().chain(last).chain(known.iter().map(|it| &**it)));
+                let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+                let names = names().collect::<Vec<_>>().join(", ");
+                return Err(Failure::Plain(format!(
+                    "`{word}` is no path, environment or setting{near}; environments are: {names}; \
+                     `show --help` lists settings"
+                )));
+            }
+        }
+        let environments = Some(asked).filter(|it| !it.is_empty());
+        Ok(Self { environments, settings })
+    }
+}
+
+/// The names of all settings that there may be or that there are.
+fn settings_of(shown: &[(Environment, Cluster)]) -> Vec<String> {
+    let all =
+        shown.iter().flat_map(|(environment, cluster)| settings::subjects(environment, cluster));
+    let there = all.flat_map(|it| it.settings).map(|it| it.name.replace('_', "-"));
+    settings::names().into_iter().chain(there).collect()
 }

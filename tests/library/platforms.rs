@@ -6,9 +6,13 @@ use std::fmt::Write as _;
 
 use super::{
     scenarios::{self, Scenario, scenario, scenarios},
-    written::{self, count, place, read},
+    written::{self, place, read},
 };
-use crate::{finding::Severity, model::Fact, pipeline::check};
+use crate::{
+    finding::Severity,
+    model::{Count, Fact},
+    pipeline::check,
+};
 
 /// A test for each scenario: its environment, the state of its serving certificates, its nodes.
 macro_rules! platforms {
@@ -107,8 +111,8 @@ fn every_scenario_is_a_test() {
 
 fn yields(scenario: &Scenario, expected: (&str, &str, &str)) {
     let (sources, environments) = read(&scenario.dir);
-    let nodes = |fact: &Fact<_>| match fact {
-        Fact::Known(it, _) => count(it),
+    let nodes = |fact: &Fact<Count>| match fact {
+        Fact::Known(it, _) => it.to_string(),
         Fact::Absent(_) => "absent".into(),
         Fact::Unknown(..) => "unknown".into(),
         Fact::Invalid { text, .. } => format!("invalid {text}"),

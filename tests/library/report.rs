@@ -359,7 +359,8 @@ fn show_for_programs_beside_the_facts_of_metrics_server() {
 #[test]
 fn show_for_people() {
     let sources = Sources::in_memory([("a.yaml", MANIFEST)]);
-    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Normal);
+    let shown =
+        show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Verbose);
     let line = |start: &str| {
         let mut lines = shown.lines();
         let line = lines.find(|it| it.trim_start().starts_with(start)).unwrap_or(&shown);
@@ -374,7 +375,7 @@ fn show_for_people() {
         &analyzed(&sources),
         &[],
         TerminalOptions { color: true, ..TerminalOptions::PLAIN },
-        Verbosity::Normal,
+        Verbosity::Verbose,
     );
     let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
     assert_eq!(escapes.replace_all(&colored, ""), shown);
@@ -432,7 +433,8 @@ fn all_places_of_a_value_that_is_put_together_are_shown() {
     let twice = format!("[\n{flag}=InternalIP,\n{flag}=Hostname]");
     let manifest = MANIFEST.replace("[--metric-resolution=15s]", &twice);
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Normal);
+    let shown =
+        show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Verbose);
     let words: Vec<_> = shown.split_whitespace().collect();
     let words = words.join(" ");
     let row = "kubelet preferred address types InternalIP,Hostname a.yaml:14, and a.yaml:13";
@@ -451,7 +453,8 @@ fn what_is_refused_is_shown_as_it_is_written() {
     let manifest =
         MANIFEST.replace("256Mi", "256MB").replace("  selector", "  replicas: [2]\n  selector");
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Normal);
+    let shown =
+        show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Verbose);
     let words: Vec<_> = shown.split_whitespace().collect();
     let words = words.join(" ");
     let memory = "memory limit invalid 256MB a.yaml:14 `256MB` is not an amount of memory";
@@ -474,7 +477,8 @@ fn what_is_refused_is_shown_as_it_is_written() {
 fn what_a_file_says_does_nothing_to_the_terminal() {
     let manifest = MANIFEST.replace("[--metric-resolution=15s]", r#"["--x=\e[31m", "\u202e"]"#);
     let sources = Sources::in_memory([("a.yaml", manifest)]);
-    let shown = show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Normal);
+    let shown =
+        show(&sources, &analyzed(&sources), &[], TerminalOptions::PLAIN, Verbosity::Verbose);
     assert!(shown.contains("--x="), "{shown}");
     assert!(!shown.contains([ESCAPE, '\u{202e}']), "{shown}");
 }

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::config_in;
 use crate::{
     discover,
-    model::{Cluster, Count, Datum, Fact, Facts as _, MetricsServer},
+    model::{Cluster, Datum, Fact, Facts as _, MetricsServer},
     pipeline::analyze,
     resolve::environment::Environment,
     source::{Sources, Span},
@@ -39,8 +39,8 @@ pub(crate) fn describe(
     if let Some((why, origin)) = &cluster.local {
         table.line(1, &["local", why], Some(origin));
     }
-    table.fact(1, "nodes", &cluster.nodes.map(count));
-    table.fact(1, "pods_per_node", &cluster.pods_per_node.map(count));
+    table.fact(1, "nodes", &cluster.nodes.map(ToString::to_string));
+    table.fact(1, "pods_per_node", &cluster.pods_per_node.map(ToString::to_string));
     table.fact(1, "kubernetes", &cluster.kubernetes.map(ToString::to_string));
     for kubelet in &cluster.kubelets {
         let name = format!("kubelet {} / {}", kubelet.cluster, kubelet.group);
@@ -70,15 +70,6 @@ pub(crate) fn describe(
         table.line(1, &[&name], Some(&problem.at));
     }
     table.text
-}
-
-/// `3`, `3 to 9`, `3 or more`.
-pub(crate) fn count(count: &Count) -> String {
-    match *count {
-        Count { min, max: Some(max) } if min == max => min.to_string(),
-        Count { min, max: Some(max) } => format!("{min} to {max}"),
-        Count { min, max: None } => format!("{min} or more"),
-    }
 }
 
 /// `path:line:column`

@@ -1,0 +1,381 @@
+//! What differs between two trees in what every environment would run.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+
+use crate::{
+    finding::Finding,
+    model::{Datum, Fact},
+    settings::{FactRole, FactSubject, NamedFact, SubjectKind},
+    source::{self, Sources, Span},
+    tree::{Origin, Via},
+};
+
+/// A tree, as far as its environments are compared.
+#[derive(Debug)]
+pub(crate) struct ComparedTree {
+    /// Its files.
+    pub sources: Sources,
+    /// Its environments, each with what is in it.
+    pub environments: Vec<(String, Vec<FactSubject>)>,
+}
+
+/// What differs.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    /// The environments of both trees, under their new names.
+    pub environments: Vec<String>,
+    /// The environments that come, go, or are called otherwise.
+    pub names: Vec<EnvironmentChange>,
+    /// What comes and goes in environments that stay.
+    pub subjects: Vec<SubjectChange>,
+    /// The settings that change.
+    pub settings: Vec<SettingChange>,
+    /// The findings that only the new tree has.
+    pub appear: Vec<Finding>,
+    /// The findings that only the old tree has.
+    pub disappear: Vec<Finding>,
+    /// How many files differ; only told when nothing else does.
+    pub files: Option<usize>,
+}
+
+/// Which tree something stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum TreeSide {
+    /// The old one.
+    Base,
+    /// The new one.
+    Head,
+}
+
+/// An environment that is not in both trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EnvironmentChange {
+    /// Its name; the new one, if it has two.
+    pub name: String,
+    /// What becomes of it.
+    pub change: NameChange,
+    /// What of our subject is in it.
+    pub holds: Vec<String>,
+}
+
+/// What becomes of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NameChange {
+    /// It is new.
+    Appears,
+    /// It is there no more.
+    Disappears,
+    /// It was called this, and all in it is the same.
+    WasCalled(String),
+}
+
+/// Something that is only in one of the trees.
+#[derive(Debug, Clone)]
+pub(crate) struct SubjectChange {
+    /// The environments in which that is so.
+    pub environments: Vec<String>,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// What it is called.
+    pub name: String,
+    /// Which tree it is in.
+    pub side: TreeSide,
+    /// Where it stands there.
+    pub at: Option<Span>,
+}
+
+/// A setting that has another value.
+#[derive(Debug, Clone)]
+pub(crate) struct SettingChange {
+    /// The environments in which it changes so.
+    pub environments: Vec<String>,
+    /// What it is a setting of.
+    pub kind: SubjectKind,
+    /// What that is called.
+    pub subject: String,
+    /// What it is called.
+    pub name: String,
+    /// The old value, which stands in the old tree.
+    pub old: Fact<Datum>,
+    /// The new value, which stands in the new tree.
+    pub new: Fact<Datum>,
+    /// The line that changes it: in the new tree where it is written now, or in the old one where it
+    /// was written.
+    pub cause: Option<(TreeSide, Span)>,
+    /// Whether it is a default that follows from what changes at that line.
+    pub follows: bool,
+}
+
+/// What a setting comes to, whatever the reason and the place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum FactState {
+    Known(String),
+    Absent,
+    Unknown,
+    Invalid(String),
+}
+
+impl FactState {
+    fn of(fact: &Fact<Datum>) -> Self {
+        match fact {
+            Fact::Known(value, _) => Self::Known(value.to_string()),
+            Fact::Absent(_) => Self::Absent,
+            Fact::Unknown(..) => Self::Unknown,
+            Fact::Invalid { text, .. } => Self::Invalid(text.clone()),
+        }
+    }
+}
+
+/// What differs between `base` and `head`, but for findings.
+pub(crate) fn compare(base: &ComparedTree, head: &ComparedTree) -> Comparison {
+    let mut found = Comparison::default();
+    let renamed = found.name_changes(base, head);
+    found.environments = head.environments.iter().map(|(name, _)| name.clone()).collect();
+    for (name, subjects) in &base.environments {
+        let name = renamed.get(&**name).map_or(&**name, |it| it);
+        match head.environments.iter().find(|(it, _)| it == name) {
+            Some((_, now)) => found.environment(name, subjects, now),
+            None => found.environments.push(name.to_owned()),
+        }
+    }
+    found
+}
+
+impl Comparison {
+    /// Whether nothing differs that is judged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes_nothing() && self.appear.is_empty() && self.disappear.is_empty()
+    }
+
+    /// Whether every environment comes to the same.
+    pub(crate) fn changes_nothing(&self) -> bool {
+        self.settings.is_empty() && self.subjects.is_empty() && self.names.is_empty()
+    }
+
+    /// Finds environments that are not in both trees; the new names of those that have another one, by
+    /// the old ones.
+    fn name_changes<'a>(
+        &mut self,
+        base: &'a ComparedTree,
+        head: &'a ComparedTree,
+    ) -> BTreeMap<&'a str, &'a str> {
+        let lacks =
+            |tree: &ComparedTree, name: &str| tree.environments.iter().all(|(it, _)| it != name);
+        let is_new = |(name, _): &&'a (String, Vec<FactSubject>)| lacks(base, name);
+        let mut new: Vec<_> = head.environments.iter().filter(is_new).collect();
+        let mut renamed = BTreeMap::new();
+        for (name, subjects) in base.environments.iter().filter(|(name, _)| lacks(head, name)) {
+            let content = content(subjects);
+            let same = new.iter().position(|(_, it)| self::content(it) == content);
+            match same.filter(|_| subjects.len() > 1).map(|at| new.remove(at)) {
+                Some((now, _)) => {
+                    renamed.insert(&**name, &**now);
+                    self.name(now, NameChange::WasCalled(name.clone()), subjects);
+                }
+                None => self.name(name, NameChange::Disappears, subjects),
+            }
+        }
+        for (name, subjects) in new {
+            self.name(name, NameChange::Appears, subjects);
+        }
+        renamed
+    }
+
+    fn name(&mut self, name: &str, change: NameChange, subjects: &[FactSubject]) {
+        let holds = subjects.iter().filter(|it| it.kind != SubjectKind::Cluster);
+        let mut holds: Vec<String> = holds.map(FactSubject::words).collect();
+        holds.dedup();
+        self.names.push(EnvironmentChange { name: name.to_owned(), change, holds });
+    }
+
+    /// Compares what an environment has.
+    fn environment(&mut self, name: &str, base: &[FactSubject], head: &[FactSubject]) {
+        let (pairs, old, new) = matched(base, head);
+        for (old, new) in pairs {
+            self.subject(name, old, new);
+        }
+        let old = old.into_iter().map(|it| (TreeSide::Base, it));
+        for (side, it) in old.chain(new.into_iter().map(|it| (TreeSide::Head, it))) {
+            let same = |other: &&mut SubjectChange| {
+                (other.kind, &other.name, other.side) == (it.kind, &it.name, side)
+            };
+            match self.subjects.iter_mut().find(same) {
+                Some(known) => add(&mut known.environments, name),
+                None => self.subjects.push(SubjectChange {
+                    environments: vec![name.to_owned()],
+                    kind: it.kind,
+                    name: it.name.clone(),
+                    side,
+                    at: it.anchor.written_at(),
+                }),
+            }
+        }
+    }
+
+    /// Compares the settings of one thing.
+    fn subject(&mut self, environment: &str, old: &FactSubject, new: &FactSubject) {
+        let mut names: Vec<&str> = Vec::new();
+        let compared = |it: &&NamedFact| matches!(it.role, FactRole::Main | FactRole::Surrounding);
+        for it in old.settings.iter().chain(&new.settings).filter(compared) {
+            add_text(&mut names, &it.name);
+        }
+        let fact = |subject: &FactSubject, name: &str| {
+            let setting = subject.settings.iter().find(|it| it.name == name);
+            setting.map_or(Fact::Absent(None), |it| it.fact.clone())
+        };
+        // What defaults follow from: the chart's version, else the image.
+        let release = ["chart_version", "image"].iter().find_map(|name| {
+            let (old, new) = (fact(old, name), fact(new, name));
+            let (at, follows) = cause(&old, &new, None);
+            at.filter(|_| !follows && FactState::of(&old) != FactState::of(&new))
+        });
+        let mut changes: Vec<(&str, Fact<Datum>, Fact<Datum>)> = Vec::new();
+        let name = |it: &FactSubject| Fact::Known(Datum::Text(it.name.clone()), it.anchor.clone());
+        if old.kind == SubjectKind::MetricsServer && old.is_named() && new.is_named() {
+            changes.push(("name", name(old), name(new)));
+        }
+        changes.extend(names.into_iter().map(|it| (it, fact(old, it), fact(new, it))));
+        for (name, was, now) in changes {
+            let states = (FactState::of(&was), FactState::of(&now));
+            if states.0 == states.1 {
+                continue;
+            }
+            let (cause, follows) = cause(&was, &now, release);
+            let same = |it: &&mut SettingChange| {
+                (it.kind, &*it.subject, &*it.name) == (new.kind, &*new.name, name)
+                    && (FactState::of(&it.old), FactState::of(&it.new)) == states
+                    && (it.cause, it.follows) == (cause, follows)
+            };
+            match self.settings.iter_mut().find(same) {
+                Some(known) => add(&mut known.environments, environment),
+                None => self.settings.push(SettingChange {
+                    environments: vec![environment.to_owned()],
+                    kind: new.kind,
+                    subject: new.name.clone(),
+                    name: name.to_owned(),
+                    old: was,
+                    new: now,
+                    cause,
+                    follows,
+                }),
+            }
+        }
+    }
+}
+
+fn add(names: &mut Vec<String>, name: &str) {
+    if names.iter().all(|it| it != name) {
+        names.push(name.to_owned());
+    }
+}
+
+fn add_text<'a>(names: &mut Vec<&'a str>, name: &'a str) {
+    if !names.contains(&name) {
+        names.push(name);
+    }
+}
+
+/// What the settings of something come to, by their names.
+type States<'a> = Vec<(&'a str, FactState)>;
+
+/// All that an environment comes to.
+fn content(subjects: &[FactSubject]) -> Vec<(SubjectKind, &str, States<'_>)> {
+    // A file's path may be a part of what kubelets are called by.
+    let name = |it: &'_ FactSubject| it.kind != SubjectKind::Kubelets;
+    let all = subjects.iter().map(|it| (it.kind, if name(it) { &*it.name } else { "" }, it));
+    all.map(|(kind, name, it)| (kind, name, states(&it.settings))).collect()
+}
+
+fn states(settings: &[NamedFact]) -> States<'_> {
+    let compared =
+        settings.iter().filter(|it| matches!(it.role, FactRole::Main | FactRole::Surrounding));
+    compared.map(|it| (&*it.name, FactState::of(&it.fact))).collect()
+}
+
+/// Pairs of what is the same thing in both, what only the first has, and what only the second has.
+type Matched<'a> =
+    (Vec<(&'a FactSubject, &'a FactSubject)>, Vec<&'a FactSubject>, Vec<&'a FactSubject>);
+
+fn matched<'a>(base: &'a [FactSubject], head: &'a [FactSubject]) -> Matched<'a> {
+    let mut new: Vec<&FactSubject> = head.iter().collect();
+    let (mut pairs, mut old) = (Vec::new(), Vec::new());
+    let by_name = |a: &FactSubject, b: &FactSubject| (a.kind, &a.name) == (b.kind, &b.name);
+    for it in base {
+        match new.iter().position(|other| by_name(it, other)) {
+            Some(at) => pairs.push((it, new.remove(at))),
+            None => old.push(it),
+        }
+    }
+    // What is called otherwise is the same thing where it is the only one, or where all of it is the same.
+    let is_only = |all: &[&FactSubject]| {
+        all.iter().filter(|it| it.kind == SubjectKind::MetricsServer).count() == 1
+    };
+    let only = is_only(&old) && is_only(&new);
+    old.retain(|it| {
+        let is_same = |other: &&FactSubject| match (it.kind, other.kind) {
+            (SubjectKind::MetricsServer, SubjectKind::MetricsServer) => only,
+            (SubjectKind::Kubelets, SubjectKind::Kubelets) => {
+                states(&it.settings) == states(&other.settings)
+            }
+            _ => false,
+        };
+        let at = new.iter().position(is_same);
+        if let Some(at) = at {
+            pairs.push((it, new.remove(at)));
+        }
+        at.is_none()
+    });
+    (pairs, old, new)
+}
+
+/// The line that changes a setting, and whether its values are defaults that follow from what changes
+/// there: that is `release`, if it is known.
+fn cause(
+    old: &Fact<Datum>,
+    new: &Fact<Datum>,
+    release: Option<(TreeSide, Span)>,
+) -> (Option<(TreeSide, Span)>, bool) {
+    let old_at = origin(old).and_then(Origin::written_at).map(|it| (TreeSide::Base, it));
+    let new_at = origin(new).and_then(Origin::written_at).map(|it| (TreeSide::Head, it));
+    match (is_implied(old), is_implied(new)) {
+        (true, true) => (release.or(new_at), true),
+        (false, true) => (old_at, false),
+        (_, false) => (new_at.or(old_at), false),
+    }
+}
+
+/// Whether nobody wrote the value by itself.
+fn is_implied(fact: &Fact<Datum>) -> bool {
+    match fact {
+        Fact::Known(_, at) => at.is_default() || at.last().via == Via::UpstreamManifest,
+        Fact::Absent(by) => by.is_none(),
+        Fact::Unknown(..) | Fact::Invalid { .. } => false,
+    }
+}
+
+fn origin(fact: &Fact<Datum>) -> Option<&Origin> {
+    match fact {
+        Fact::Known(_, origin) | Fact::Invalid { origin, .. } => Some(origin),
+        Fact::Absent(by) => by.as_ref(),
+        Fact::Unknown(_, at) => at.as_ref(),
+    }
+}
+
+/// How many files are only in one of the trees, or not the same in both.
+pub(crate) fn files_that_differ(base: &Sources, head: &Sources) -> usize {
+    let mut files: IndexMap<&str, [Option<source::FileId>; 2]> = IndexMap::new();
+    for (side, sources) in [base, head].into_iter().enumerate() {
+        let inner = |path: &str| sources.repositories.iter().any(|it| source::is_within(path, it));
+        for (file, it) in sources.iter().filter(|(_, it)| !inner(&it.path)) {
+            files.entry(&it.path).or_default()[side] = Some(file);
+        }
+    }
+    let differ = files.into_values().collect::<Vec<_>>().into_par_iter().filter(|it| match it {
+        [Some(old), Some(new)] => base.bytes(*old).ok() != head.bytes(*new).ok(),
+        _ => true,
+    });
+    differ.count()
+}

@@ -1,0 +1,342 @@
+//! What differs between two trees in what every environment would run.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{common::program, directory};
+use crate::{
+    cli::Verbosity,
+    compare::{ComparedTree, compare},
+    discover,
+    pipeline::survey,
+    report::{Compared, TerminalOptions, diff, diff_json, diff_markdown},
+    settings::subjects,
+};
+
+const FLUX: &str = "
+//- clusters/dev/kustomization.yaml
+resources: [../../base]
+patches:
+  - target: {kind: HelmRelease}
+    path: patch.yaml
+//- clusters/dev/patch.yaml
+kind: HelmRelease
+metadata: {name: metrics-server}
+spec:
+  values:
+    replicas: 1
+//- clusters/prod/kustomization.yaml
+resources: [../../base]
+patches:
+  - target: {kind: HelmRelease}
+    path: patch.yaml
+//- clusters/prod/patch.yaml
+kind: HelmRelease
+metadata: {name: metrics-server}
+spec:
+  values:
+    replicas: 2
+    resources:
+      limits:
+        memory: 256Mi
+//- base/kustomization.yaml
+resources: [release.yaml, repository.yaml]
+//- base/repository.yaml
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmRepository
+metadata: {name: metrics-server, namespace: kube-system}
+spec: {url: 'https://kubernetes-sigs.github.io/metrics-server/'}
+//- base/release.yaml
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: metrics-server, namespace: kube-system}
+spec:
+  chart:
+    spec:
+      chart: metrics-server
+      version: 3.12.2
+      sourceRef: {kind: HelmRepository, name: metrics-server}
+  values:
+    args: [--kubelet-insecure-tls]
+";
+
+/// Two trees: `FLUX`, and what becomes of it when each of `changes` replaces its first text by its second.
+fn trees(changes: &[(&str, &str)]) -> (TempDir, TempDir) {
+    let mut head = FLUX.to_owned();
+    for (old, new) in changes {
+        assert!(head.contains(old), "{old}");
+        head = head.replacen(old, new, 1);
+    }
+    (directory(FLUX), directory(&head))
+}
+
+fn told((base, head): &(TempDir, TempDir), arguments: &str) -> String {
+    let output = program(&format!("diff {arguments}"), &[base.path(), head.path()]);
+    assert_eq!((output.status, &*output.err), (0, ""));
+    output.out
+}
+
+fn json(trees: &(TempDir, TempDir)) -> Value {
+    serde_json::from_str(&told(trees, "--format json")).unwrap()
+}
+
+#[test]
+fn what_one_environment_changes_is_told_with_its_line() {
+    let trees = trees(&[("memory: 256Mi", "memory: 512Mi")]);
+    assert_snapshot!(told(&trees, ""), @"
+    1 setting changes in 1 of 2 environments
+
+    clusters/prod
+      kube-system/metrics-server
+        ~ memory limit  256Mi → 512Mi  clusters/prod/patch.yaml:8
+    ");
+    let json = json(&trees);
+    assert_eq!(json["setting_changes"].as_array().unwrap().len(), 1);
+    let change = &json["setting_changes"][0];
+    assert_eq!(change["environments"], serde_json::json!(["clusters/prod"]));
+    assert_eq!(change["cause"]["file"], "clusters/prod/patch.yaml");
+    assert_eq!(change["cause"]["line"], 8);
+    assert_eq!(
+        (&change["old"]["value"], &change["new"]["value"]),
+        (&"256Mi".into(), &"512Mi".into())
+    );
+}
+
+#[test]
+fn what_is_not_written_any_more_is_told_where_it_was() {
+    let trees = trees(&[("    resources:\n      limits:\n        memory: 256Mi\n", "")]);
+    assert_snapshot!(told(&trees, ""), @"
+    1 setting changes in 1 of 2 environments
+
+    clusters/prod
+      kube-system/metrics-server
+        - memory limit  256Mi → not set  was at clusters/prod/patch.yaml:8
+    ");
+}
+
+#[test]
+fn a_refactoring_changes_nothing() {
+    let moved = [
+        ("base/release.yaml", "base/metrics-server.yaml"),
+        (
+            "resources: [release.yaml, repository.yaml]",
+            "resources:\n- metrics-server.yaml\n- repository.yaml",
+        ),
+    ];
+    let trees = trees(&moved);
+    assert_snapshot!(told(&trees, ""), @"
+    No effective setting changes; 3 files differ
+    ");
+    assert!(
+        told(&trees, "--format markdown").contains("No effective setting changes; 3 files differ")
+    );
+    let same = (directory(FLUX), directory(FLUX));
+    assert_eq!(told(&same, ""), "No effective setting changes; the trees are the same\n");
+}
+
+#[test]
+fn a_new_version_of_a_chart_changes_its_defaults() {
+    let trees = trees(&[("version: 3.12.2", "version: 3.13.0")]);
+    assert_snapshot!(told(&trees, ""), @r#"
+    1 setting changes with 5 defaults in all 2 environments
+
+    all environments: clusters/dev, clusters/prod
+      kube-system/metrics-server
+        ~ chart version  3.12.2 → 3.13.0  base/release.yaml:8
+          and with it 5 defaults
+          ~ image
+              - registry.k8s.io/metrics-server/metrics-server:v0.7.2
+              + registry.k8s.io/metrics-server/metrics-server:v0.8.0
+          ~ chart app version           0.7.2 → 0.8.0
+          + tls type                    not set → metrics-server
+          + tls existing secret name    not set → ""
+          + tls existing secret lookup  not set → true
+    "#);
+    let json = json(&trees);
+    let all = json["setting_changes"].as_array().unwrap();
+    let following = all.iter().filter(|it| it["follows"] == true);
+    assert_eq!((following.count(), all.len()), (5, 6));
+    assert!(all.iter().all(|it| it["environments"].as_array().unwrap().len() == 2));
+}
+
+#[test]
+fn what_becomes_unknown_says_why() {
+    let trees = trees(&[("    replicas: 2\n", "    replicas: ${REPLICAS}\n")]);
+    let unknown = [(
+        "kind: HelmRelease\nmetadata: {name: metrics-server}\nspec:\n  values:\n    replicas: 2\n",
+        "kind: HelmRelease\nmetadata: {name: metrics-server}\nspec:\n  valuesFrom: [{kind: Secret, name: sizes}]\n  values:\n    replicas: 2\n",
+    )];
+    let told = [told(&trees, ""), told(&self::trees(&unknown), "")].join("\n");
+    assert_snapshot!(told, @r#"
+    1 setting changes in 1 of 2 environments
+
+    clusters/prod
+      kube-system/metrics-server
+        ~ replicas  2 → unknown
+            nothing in the repository fills in `${REPLICAS}`
+            clusters/prod/patch.yaml:5
+
+    55 settings change in 1 of 2 environments; 2 findings appear; 1 finding disappears
+
+    clusters/prod
+      kube-system, name unknown
+        - services           kube-system/metrics-server → not set  was at base/release.yaml:8
+        - cluster roles      system:auth-delegator system:metrics-server → not set  was at base/release.yaml:8
+        - auth readers       kube-system/metrics-server-auth-reader → not set  was at base/release.yaml:8
+        + containers beside  not set → ""  base/release.yaml:11
+        ~ cpu request        100m (default) → unknown
+            the Secret `kube-system/sizes` is not in the repository
+            clusters/prod/patch.yaml:8
+        ~ memory request     200Mi (default) → unknown
+            the Secret `kube-system/sizes` is not in the repository
+            clusters/prod/patch.yaml:8
+        + cpu limit          not set → unknown
+            the Secret `kube-system/sizes` is not in the repository
+            clusters/prod/patch.yaml:9
+        ~ 48 settings become unknown: the Secret `kube-system/sizes` is not in the repository  base/release.yaml:11
+            image, kubelet certificate authority, kubelet client certificate, kubelet client key, kubelet completely
+            insecure, kubelet port, kubelet preferred address types, kubelet use node status port, kubelet request timeout,
+            metric resolution, secure port, container port, +36
+
+    findings that appear
+      + warning[kubelet-insecure-tls]: metrics-server does not verify the kubelets' certificates
+        base/release.yaml:11
+        in clusters/prod
+      + note[unresolved]: the Secret `kube-system/sizes` is not in the repository; the values in it are unknown
+        clusters/prod/patch.yaml:4
+        in clusters/prod
+
+    findings that disappear
+      - warning[kubelet-insecure-tls]: metrics-server does not verify the kubelets' certificates
+        base/release.yaml:11
+        in clusters/prod
+    "#);
+}
+
+#[test]
+fn environments_come_go_and_get_other_names() {
+    let trees = trees(&[
+        ("//- clusters/dev/k", "//- clusters/test/k"),
+        ("//- clusters/dev/p", "//- clusters/test/p"),
+    ]);
+    let (base, head) = (directory(FLUX), directory(FLUX));
+    std::fs::remove_dir_all(head.path().join("clusters/dev")).unwrap();
+    let [gone, come] = [told(&(base, head), ""), told(&trees, "")];
+    assert_snapshot!([gone, come].join("\n"), @"
+    1 environment disappears; 1 finding disappears
+
+    - environment clusters/dev with kube-system/metrics-server, APIService v1beta1.metrics.k8s.io
+
+    findings that disappear
+      - warning[kubelet-insecure-tls]: metrics-server does not verify the kubelets' certificates
+        base/release.yaml:11
+        in clusters/dev
+
+    1 environment is renamed and nothing else
+
+    ~ environment clusters/test was called clusters/dev; all in it is the same
+    ");
+}
+
+#[test]
+fn a_finding_that_moves_is_no_change() {
+    let trees = trees(&[("apiVersion: helm", "# The API.\n\napiVersion: helm")]);
+    assert_snapshot!(told(&trees, ""), @"No effective setting changes; 1 file differs");
+}
+
+#[test]
+fn new_findings_fail_when_asked_to() {
+    let (base, head) = trees(&[("memory: 256Mi", "memory: 100Mi")]);
+    let status = |arguments: &str, first: &TempDir, second: &TempDir| {
+        program(&format!("diff {arguments}"), &[first.path(), second.path()]).status
+    };
+    assert_eq!(status("", &base, &head), 0);
+    assert_eq!(status("--fail-on note", &base, &head), 1);
+    assert_eq!(status("--fail-on note", &head, &base), 0);
+}
+
+#[test]
+fn the_base_may_lie_inside_the_new_tree() {
+    let outer = directory(FLUX);
+    let base = outer.path().join("base-branch");
+    let (from, _) = trees(&[]);
+    let copied = std::process::Command::new("cp").arg("-r").args([from.path(), &base]).status();
+    assert!(copied.unwrap().success());
+    let output = program("diff", &[&base, outer.path()]);
+    assert_eq!(output.out, "No effective setting changes; the trees are the same\n");
+    let output = program("diff main", &[]);
+    assert_eq!(output.status, 2);
+    assert!(output.err.contains("git worktree add ../base main"), "{}", output.err);
+}
+
+#[test]
+fn what_differs_for_programs_and_comments() {
+    let trees = trees(&[
+        ("memory: 256Mi", "memory: 100Mi"),
+        ("version: 3.12.2", "version: 3.13.0"),
+        ("replicas: 1", "replicas: 3"),
+    ]);
+    assert_snapshot!("diff_markdown", told(&trees, "--format markdown"));
+    assert_snapshot!("diff_json", told(&trees, "--format json"));
+    assert_snapshot!("diff_text", told(&trees, ""));
+    let tree = |dir: &TempDir| {
+        let sources = discover::open(dir.path(), &[], &[], &|| ()).unwrap();
+        let (environments, clusters) = survey(&sources, &super::config_in(&sources));
+        let environments = environments.iter().zip(&clusters);
+        let environments =
+            environments.map(|(it, cluster)| (it.name.clone(), subjects(it, cluster))).collect();
+        ComparedTree { sources, environments }
+    };
+    let (base, head) = (tree(&trees.0), tree(&trees.1));
+    let compared =
+        Compared { base: &base.sources, head: &head.sources, comparison: compare(&base, &head) };
+    let look = TerminalOptions { color: true, unicode: false, width: 80 };
+    let colored = diff(&compared, look, Verbosity::Normal);
+    assert_snapshot!("diff_text_colored_80", colored.replace('\u{1b}', "^"));
+    let plain = diff(&compared, TerminalOptions { color: false, ..look }, Verbosity::Normal);
+    assert!(plain.is_ascii() && plain.lines().all(|it| it.len() <= 80), "{plain}");
+    assert!(diff_json(&compared).ends_with("}\n") && diff_markdown(&compared).len() < 65_536);
+}
+
+#[test]
+fn the_schema_has_the_fields_that_there_are() {
+    let approver = "//- clusters/prod/approver.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: kubelet-csr-approver, namespace: kube-system}
+spec:
+  template:
+    spec: {containers: [{name: kubelet-csr-approver, image: 'ghcr.io/postfinance/kubelet-csr-approver:v1.2.10'}]}
+//- clusters/prod/kustomization.yaml
+resources: [approver.yaml, ../../base]
+";
+    let trees = trees(&[
+        ("memory: 256Mi", "memory: 100Mi"),
+        ("//- clusters/dev/k", "//- clusters/test/k"),
+        ("//- clusters/dev/p", "//- clusters/test/p"),
+        ("//- clusters/prod/kustomization.yaml\nresources: [../../base]\n", approver),
+    ]);
+    let json = json(&trees);
+    let schema: Value =
+        serde_json::from_str(include_str!("../../schema/diff.schema.json")).unwrap();
+    let types = &schema["$defs"];
+    let setting = &json["setting_changes"][0];
+    for (value, schema) in [
+        (&json, &schema),
+        (&json["summary"], &schema["properties"]["summary"]),
+        (&json["environment_changes"][0], &types["environment_change"]),
+        (&json["subject_changes"][0], &types["subject_change"]),
+        (setting, &types["setting_change"]),
+        (&setting["cause"], &types["setting_change"]["properties"]["cause"]["anyOf"][1]),
+        (&setting["new"], &types["fact"]),
+        (&setting["new"]["origin"][0], &types["step"]),
+    ] {
+        let known = schema["properties"].as_object().unwrap();
+        let value = value.as_object().unwrap_or_else(|| panic!("{json:#}"));
+        assert!(value.keys().all(|it| known.contains_key(it)), "{value:?} {known:?}");
+        for required in schema["required"].as_array().unwrap() {
+            assert!(value.contains_key(required.as_str().unwrap()), "{required} {value:?}");
+        }
+    }
+}
