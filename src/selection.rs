@@ -51,7 +51,7 @@ impl RuleSelector {
         }
         Err(match nearest(text, Self::names().into_iter().map(|(name, _)| name)) {
             Some(near) => format!("there is no rule or category of that name; write `{near}`"),
-            None => "there is no rule or category of that name".to_owned(),
+            None => "there is no rule or category of that name; `rules` lists them".to_owned(),
         })
     }
 

@@ -287,6 +287,16 @@ fn ten_annotations_and_how_many_more() {
 }
 
 #[test]
+fn markdown_says_what_finds_no_room_in_a_comment() {
+    let dir = directory(&flagged((0..200).map(|it| format!("site-{it}"))));
+    let text = program("check --format markdown --select kubelet-insecure-tls", &[dir.path()]).out;
+    assert!((60_000..=65_536).contains(&text.len()), "{}", text.len());
+    let rows = text.matches("\n| warning |").count();
+    let last = format!("\n{} more findings not shown: this may be 64 KiB at most.\n", 200 - rows);
+    assert!(text.ends_with(&last), "{}", text.lines().last().unwrap());
+}
+
+#[test]
 fn fingerprints_of_gitlab_stay_where_lines_move_and_are_all_different() {
     let of = |text: &str| -> Vec<String> {
         let dir = directory(&format!("//- a.yaml\n{text}"));

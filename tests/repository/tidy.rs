@@ -435,6 +435,17 @@ fn the_project_has_one_address() {
 }
 
 #[test]
+fn every_format_is_documented() {
+    let help = program("check --help", &[]).out;
+    let formats = Regex::new(r"(?s)--format.*?(text(?:,\s+[a-z]+)+);").unwrap();
+    let formats = formats.captures(&help).unwrap()[1].to_owned();
+    let text = fs::read_to_string(repository().join("docs/formats.md")).unwrap();
+    let names = formats.split(',').map(str::trim);
+    let missing: Vec<&str> = names.filter(|it| !text.contains(&format!("\n| [`{it}`]("))).collect();
+    assert_eq!(missing, [""; 0], "of {formats}");
+}
+
+#[test]
 fn inputs_of_the_action_are_never_part_of_a_script() {
     let action = fs::read_to_string(repository().join("action.yml")).unwrap();
     let action: serde_yaml::Value = serde_yaml::from_str(&action).unwrap();
