@@ -21,6 +21,8 @@ pub(crate) struct Options {
     pub outputs: Vec<OutputTarget>,
     /// Whether to use colors.
     pub color: Color,
+    /// `--output`
+    pub output: Option<PathBuf>,
     /// `--config`
     pub config: Option<PathBuf>,
     /// `--root`
@@ -108,6 +110,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         chart: ChartOptions,
     },
+    /// Write a configuration with the environments that are found, to be filled in
+    ///
+    /// Writes `.metrics-server-lint.yaml` in the root, or the file that --output names (`-` prints
+    /// it). A file that is there stays as it is.
+    Init,
     /// Explain a rule: what is wrong, why it matters, what to do
     ///
     /// At a terminal, and with --root, it says also where the rule finds something here.
@@ -383,7 +390,7 @@ enum FailOn {
 const SCOPED: [(&str, &[&str]); 7] = [
     ("format", &["check", "show", "diff", "render", "rules"]),
     ("config", &["check", "show", "diff", "render", "explain"]),
-    ("root", &["check", "show", "render", "explain"]),
+    ("root", &["check", "show", "render", "init", "explain"]),
     ("fail_on", &["check", "diff"]),
     ("pedantic", &["check", "diff"]),
     ("quiet", &["check", "show", "diff", "render"]),
@@ -514,7 +521,7 @@ where
     let matches = definition.try_get_matches_from_mut(arguments)?;
     let Typed { command, global } = Typed::from_arg_matches(&matches)?;
     let name = matches.subcommand_name().unwrap_or_default();
-    let outputs = outputs(name, global.format, global.output)
+    let outputs = outputs(name, global.format, global.output.clone())
         .map_err(|message| definition.error(ErrorKind::InvalidValue, message))?;
     if let Command::Check(CheckOptions { list_files: true, .. }) = command
         && outputs.iter().any(|it| it.format != Format::Text)
@@ -537,8 +544,8 @@ where
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let Global { color, config, root, pedantic, .. } = global;
-    Ok(Options { command, outputs, color, config, root, fail_on, detail, pedantic })
+    let Global { output, color, config, root, pedantic, .. } = global;
+    Ok(Options { command, outputs, output, color, config, root, fail_on, detail, pedantic })
 }
 
 /// What the command of that name writes where: `file` is for what names none.

@@ -189,6 +189,6 @@ fn told(label: &Label) -> &str {
 }
 
 /// `1 file`, `2 files`.
-fn count(number: usize, thing: &str) -> String {
+pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

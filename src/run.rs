@@ -9,6 +9,7 @@ mod chart;
 mod check;
 mod diff;
 mod explain;
+mod init;
 mod open;
 mod render;
 mod show;
@@ -115,6 +116,7 @@ impl Run<'_, '_> {
                     (None, path) => self.render_kustomization(path, unrestricted, *origins),
                 }
             }
+            Command::Init => self.init(),
             Command::Explain { what } => self.explain(*what),
             Command::Rules => self.write(|format, look| match format {
                 Format::Json => report::rules_json().into(),

@@ -336,3 +336,95 @@ fn files_are_listed_with_why() {
         "lab/a.yaml\tlooked into: it may be about metrics-server or kubelets' certificates\n";
     assert_eq!(part.out, line);
 }
+
+/// The blocks of a page in that language.
+fn blocks<'a>(page: &'a str, language: &str) -> impl Iterator<Item = &'a str> {
+    let blocks = page.split("```").skip(1).step_by(2);
+    let start = format!("{language}\n");
+    blocks.filter_map(move |it| it.strip_prefix(&*start))
+}
+
+#[test]
+fn the_page_on_adoption_can_be_followed() {
+    let page = include_str!("../../../docs/adoption.md");
+    let (base, head) = (overlays(), overlays());
+    fs::create_dir(base.path().join("legacy")).unwrap();
+    fs::write(base.path().join("legacy/a.yaml"), "a: 1\n").unwrap();
+    fs::create_dir(head.path().join("legacy")).unwrap();
+    fs::write(head.path().join("legacy/a.yaml"), "a: 1\n").unwrap();
+    let mut commands = 0;
+    let here = |word: &str| match word.trim_matches('"') {
+        "../base" => base.path().display().to_string(),
+        ".metrics-server-lint-baseline.json" => head.path().join(word).display().to_string(),
+        word => word.to_owned(),
+    };
+    let lines = blocks(page, "sh").flat_map(str::lines);
+    for command in lines.filter_map(|it| it.strip_prefix("metrics-server-lint ")) {
+        let words: Vec<String> = command.split(' ').map(here).collect();
+        let run = program(&format!("{} --root", words.join(" ")), &[head.path()]);
+        assert_eq!(run.status, 0, "{command}: {}{}", run.out, run.err);
+        commands += 1;
+    }
+    assert!(commands > 8);
+    let configuration =
+        blocks(page, "yaml").find(|it| it.starts_with("# .metrics-server-lint.yaml"));
+    write(&head, ".metrics-server-lint.yaml", configuration.unwrap());
+    let run = program("check -q --fail-on error --root", &[head.path()]);
+    assert_eq!((run.status, &*run.err), (1, ""));
+    assert!(run.out.contains("error[kubelet-insecure-tls]"), "{}", run.out);
+    assert!(run.out.contains("in 1 of 2 environments: clusters/prod"), "{}", run.out);
+    assert_eq!(run.out.lines().count(), 1, "every setting counts: {}", run.out);
+}
+
+#[test]
+fn init_writes_what_changes_nothing() {
+    let dir = overlays();
+    write(&dir, "prod/kustomization.yaml", "resources: [../base]\n");
+    let findings = |dir: &TempDir| check("-q --pedantic", dir).out;
+    let before = findings(&dir);
+    let init = |arguments: &str| program(&format!("init {arguments} --root"), &[dir.path()]);
+    let printed = init("-o -");
+    insta::assert_snapshot!(printed.out, @r#"
+    # What the repository does not say of itself. Every setting is optional.
+    environments:
+      clusters/dev:
+        # nodes: 300              # how many nodes there are
+        # kubernetes: "1.31"      # their version
+        # local: true             # it only exists on somebody's machine
+        # rules: {kubelet-insecure-tls: error}    # or warning, note, off
+      clusters/prod:
+        # nodes: 300              # how many nodes there are
+        # kubernetes: "1.31"      # their version
+        # local: true             # it only exists on somebody's machine
+        # rules: {kubelet-insecure-tls: error}    # or warning, note, off
+      prod:
+        # nodes: 300              # how many nodes there are
+        # kubernetes: "1.31"      # their version
+        # local: true             # it only exists on somebody's machine
+        # rules: {kubelet-insecure-tls: error}    # or warning, note, off
+    # rules: {priority-class-not-critical: "off"}
+    # exclude: [examples]         # nothing is reported there
+    "#);
+    let run = init("");
+    assert_eq!((run.status, &*run.out), (0, ""), "{}", run.err);
+    assert_eq!(
+        run.err,
+        "wrote `.metrics-server-lint.yaml` with 3 environments\n  clusters/dev\n  clusters/prod\n  prod\n"
+    );
+    let file = dir.path().join(".metrics-server-lint.yaml");
+    assert_eq!(fs::read_to_string(&file).unwrap(), printed.out);
+    assert_eq!(findings(&dir), before);
+    fs::write(&file, "pedantic: true\n").unwrap();
+    let again = init("");
+    assert_eq!((again.status, &*again.out), (2, ""));
+    assert!(again.err.contains("is there already, and stays as it is"), "{}", again.err);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "pedantic: true\n");
+    // What is a comment there is right, too.
+    let filled = printed.out.replace("# nodes", "nodes").replace("# kub", "kub");
+    fs::write(&file, filled.replace("# local", "local").replace("# rules", "rules")).unwrap();
+    assert_eq!(check("", &dir).status, 1);
+    // Nothing to find is no reason to write nothing.
+    let empty = repository("");
+    assert_eq!(program("init --root", &[empty.path()]).status, 0);
+    assert_eq!(check("", &empty).status, 0);
+}

@@ -1,0 +1,92 @@
+//! `init`: a configuration with the environments that are found, to be filled in.
+
+use std::{cmp::Reverse, fmt::Write as _, fs, io::Write as _, path::Path};
+
+use super::{
+    CommandResult, Failure, Run,
+    open::{open, real, root_of},
+};
+use crate::{
+    config, emit,
+    pipeline::{is_ours, survey},
+    report::count,
+    tree::{Kind, Node, Origin, Via},
+};
+
+/// What is written of each environment.
+const SETTINGS: [&str; 4] = [
+    "# nodes: 300              # how many nodes there are",
+    "# kubernetes: \"1.31\"      # their version",
+    "# local: true             # it only exists on somebody's machine",
+    "# rules: {kubelet-insecure-tls: error}    # or warning, note, off",
+];
+
+/// What is written of everything else.
+const REST: &str = "\
+# rules: {priority-class-not-critical: \"off\"}
+# exclude: [examples]         # nothing is reported there
+";
+
+impl Run<'_, '_> {
+    /// Writes the configuration, and says where; one that is there stays.
+    pub(super) fn init(&mut self) -> CommandResult {
+        let options = self.options;
+        let root = match &options.root {
+            Some(root) => real(root)?,
+            None => root_of(&real(Path::new("."))?),
+        };
+        let own = root.join(config::FILE);
+        let file = options.output.as_deref().unwrap_or(&own);
+        let is_printed = file.as_os_str() == "-";
+        let shown = if file == own { config::FILE.to_owned() } else { file.display().to_string() };
+        if !is_printed && file.exists() {
+            return Err(Failure::Plain(format!("`{shown}` is there already, and stays as it is")));
+        }
+        let progress = self.progress();
+        let opened = open(options, &[root], &progress)?;
+        progress.stage("resolving the environments");
+        let (environments, clusters) = survey(&opened.sources, &opened.config);
+        drop(progress);
+        let ours = environments.iter().zip(&clusters).filter(|(it, cluster)| is_ours(it, cluster));
+        let mut names: Vec<&str> = ours.map(|(environment, _)| &*environment.name).collect();
+        // The first entry that matches an environment counts, also by its last directory alone.
+        names.sort_by_key(|it| (Reverse(it.matches('/').count()), *it));
+        let text = configuration(&names);
+        if is_printed {
+            return self.write(|_, _| text.clone().into());
+        }
+        let written = fs::File::create_new(file).and_then(|mut it| it.write_all(text.as_bytes()));
+        written.map_err(|error| Failure::Plain(format!("cannot write `{shown}`: {error}")))?;
+        let told = format!("wrote `{shown}` with {}", count(names.len(), "environment"));
+        let list: String = names.iter().map(|it| format!("  {it}\n")).collect();
+        self.say(&format!("{told}\n{list}"));
+        Ok(0)
+    }
+}
+
+fn configuration(names: &[&str]) -> String {
+    let names = names.iter().map(|it| key(it));
+    let names = if names.len() == 0 { vec!["# prod".to_owned()] } else { names.collect() };
+    let mut text = "\
+# What the repository does not say of itself. Every setting is optional.
+environments:
+"
+    .to_owned();
+    for name in names {
+        let _ = writeln!(text, "  {name}:");
+        for setting in SETTINGS {
+            let _ = writeln!(text, "    {setting}");
+        }
+    }
+    text + REST
+}
+
+/// `name` as a key of YAML, in quotes where it needs them.
+fn key(name: &str) -> String {
+    let node = Node::new(Kind::from(name), Origin::at(Via::Written, None));
+    let plain = emit::yaml(&node);
+    match plain.trim_end() {
+        plain if plain.lines().count() == 1 => plain.to_owned(),
+        _ => serde_json::Value::from(name).to_string(),
+    }
+}
