@@ -545,7 +545,7 @@ where
         _ => Verbosity::Normal,
     };
     let Global { output, color, config, root, pedantic, .. } = global;
-    Ok(Options { command, outputs, output, color, config, root, fail_on, detail, pedantic })
+    Ok(Options { command, outputs, color, output, config, root, fail_on, detail, pedantic })
 }
 
 /// What the command of that name writes where: `file` is for what names none.

@@ -71,15 +71,15 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let resolved: Vec<_> = resolved.collect();
     let (mut environments, unread, more) = installers.finish(resolved, beside);
     reached.extend(more.files);
+    attach::charts_of_applications(context, &layout, &installers, &mut reached, &mut environments);
+    attach::loose(context, &layout, &installers, &reached, &unread, &mut environments);
+    selected::apart(context, &mut environments);
+    variables::look_for_uses(context, &mut environments);
     for environment in &mut environments {
         if environment.settings.is_none() {
             environment.settings = settings_for(context.config, &environment.name, "").cloned();
         }
     }
-    attach::charts_of_applications(context, &layout, &installers, &mut reached, &mut environments);
-    attach::loose(context, &layout, &installers, &reached, &unread, &mut environments);
-    selected::apart(context, &mut environments);
-    variables::look_for_uses(context, &mut environments);
     rename_aside(&mut environments);
     environments.sort_by(|a, b| a.name.cmp(&b.name));
     environments

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config, emit,
+    model::Cluster,
     pipeline::{is_ours, survey},
     report::count,
     tree::{Kind, Node, Origin, Via},
@@ -47,7 +48,9 @@ impl Run<'_, '_> {
         progress.stage("resolving the environments");
         let (environments, clusters) = survey(&opened.sources, &opened.config);
         drop(progress);
-        let ours = environments.iter().zip(&clusters).filter(|(it, cluster)| is_ours(it, cluster));
+        let scales = |it: &Cluster| it.only_scales() && !it.autoscalers.is_empty();
+        let pairs = environments.iter().zip(&clusters);
+        let ours = pairs.filter(|(it, cluster)| is_ours(it, cluster) && !scales(cluster));
         let mut names: Vec<&str> = ours.map(|(environment, _)| &*environment.name).collect();
         // The first entry that matches an environment counts, also by its last directory alone.
         names.sort_by_key(|it| (Reverse(it.matches('/').count()), *it));
@@ -57,9 +60,9 @@ impl Run<'_, '_> {
         }
         let written = fs::File::create_new(file).and_then(|mut it| it.write_all(text.as_bytes()));
         written.map_err(|error| Failure::Plain(format!("cannot write `{shown}`: {error}")))?;
-        let told = format!("wrote `{shown}` with {}", count(names.len(), "environment"));
-        let list: String = names.iter().map(|it| format!("  {it}\n")).collect();
-        self.say(&format!("{told}\n{list}"));
+        let mut told = format!("wrote `{shown}` with {}\n", count(names.len(), "environment"));
+        names.iter().for_each(|it| told += &format!("  {it}\n"));
+        self.say(&told);
         Ok(0)
     }
 }

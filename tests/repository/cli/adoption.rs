@@ -380,6 +380,8 @@ fn the_page_on_adoption_can_be_followed() {
 fn init_writes_what_changes_nothing() {
     let dir = overlays();
     write(&dir, "prod/kustomization.yaml", "resources: [../base]\n");
+    write(&dir, "charts/app/Chart.yaml", "{apiVersion: v2, name: app, version: 1.0.0}\n");
+    write(&dir, "charts/app/templates/a.yaml", &flag());
     let findings = |dir: &TempDir| check("-q --pedantic", dir).out;
     let before = findings(&dir);
     let init = |arguments: &str| program(&format!("init {arguments} --root"), &[dir.path()]);
@@ -387,6 +389,11 @@ fn init_writes_what_changes_nothing() {
     insta::assert_snapshot!(printed.out, @r#"
     # What the repository does not say of itself. Every setting is optional.
     environments:
+      charts/app:
+        # nodes: 300              # how many nodes there are
+        # kubernetes: "1.31"      # their version
+        # local: true             # it only exists on somebody's machine
+        # rules: {kubelet-insecure-tls: error}    # or warning, note, off
       clusters/dev:
         # nodes: 300              # how many nodes there are
         # kubernetes: "1.31"      # their version
@@ -409,7 +416,7 @@ fn init_writes_what_changes_nothing() {
     assert_eq!((run.status, &*run.out), (0, ""), "{}", run.err);
     assert_eq!(
         run.err,
-        "wrote `.metrics-server-lint.yaml` with 3 environments\n  clusters/dev\n  clusters/prod\n  prod\n"
+        "wrote `.metrics-server-lint.yaml` with 4 environments\n  charts/app\n  clusters/dev\n  clusters/prod\n  prod\n"
     );
     let file = dir.path().join(".metrics-server-lint.yaml");
     assert_eq!(fs::read_to_string(&file).unwrap(), printed.out);
