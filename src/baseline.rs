@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The rule that reports what is wrong with the file itself.
-const RULE: &str = "baseline";
+pub(crate) const RULE: &str = "baseline";
 
 /// The version of the file's form.
 const VERSION: i64 = 1;

@@ -21,6 +21,7 @@ use std::{
 };
 
 use crate::{
+    baseline,
     cli::{self, Color, Command, Format, LoadRestrictor, Options, OutputTarget, Verbosity},
     config,
     finding::Finding,
@@ -188,6 +189,14 @@ impl Run<'_, '_> {
         }
     }
 
+    /// Says how to find out why nothing was there to check.
+    fn tell_where_to_look(&mut self, sources: &Sources) {
+        let tells = self.options.has(Format::Text) && self.options.detail > Verbosity::Quiet;
+        if tells && sources.iter().next().is_some() {
+            self.say("note: --list-files says which files are looked into, and why or why not\n");
+        }
+    }
+
     /// Says which files are no configuration although they may look like it.
     fn tell_mistaken(&mut self, sources: &Sources) {
         if self.options.config.is_none() {
@@ -214,12 +223,21 @@ impl Run<'_, '_> {
     /// Tells why it could not be done.
     fn fail(&mut self, failure: Failure) {
         let options = self.options;
-        let (sources, message, findings) = match failure {
+        let (sources, message, mut findings) = match failure {
             Failure::Plain(message) => (Sources::none(), message, Vec::new()),
             Failure::Found(sources, findings) => {
-                (*sources, "the configuration cannot be used".to_owned(), findings)
+                let is_baseline = findings.iter().any(|it| it.rule == baseline::RULE);
+                let what = if is_baseline { "baseline" } else { "configuration" };
+                (*sources, format!("the {what} cannot be used"), findings)
             }
         };
+        if options.detail == Verbosity::Quiet {
+            // One line has no place of its own for what to do.
+            for finding in &mut findings {
+                let help = finding.help.iter().map(|it| format!("; {it}"));
+                finding.message.extend(help);
+            }
+        }
         let report = Report { findings, ..Report::of(&sources) };
         let error = Some(&*message);
         let told = |look| match &*report.findings {

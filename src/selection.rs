@@ -84,13 +84,16 @@ impl RuleSelector {
 
 impl Selection {
     /// Whether the run is about `finding`. What could not be read is no matter of choice: it says
-    /// why a rule that was chosen is silent.
+    /// why a rule that was chosen is silent. A rule that is selected by its id is not ignored with its
+    /// category.
     pub(crate) fn has(&self, finding: &Finding) -> bool {
         let select = |list: &[RuleSelector]| list.iter().any(|it| it.selects(finding));
+        let names = |list: &[RuleSelector]| list.contains(&RuleSelector::Rule(finding.rule));
         let chosen = self.select.is_empty()
             || select(&self.select)
             || category_of(finding) == Some(Category::Input);
-        chosen && !select(&self.ignore)
+        let ignored = if names(&self.select) { names(&self.ignore) } else { select(&self.ignore) };
+        chosen && !ignored
     }
 
     /// Whether `finding` is asked for by name although nobody has to mend it.

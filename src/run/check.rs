@@ -108,6 +108,10 @@ impl Run<'_, '_> {
             let look = self.streams.err_screen.look(options.color);
             self.say(&report::summary(&report, look, elapsed));
         }
+        if is_empty && !is_stdin(check) {
+            self.tell_repositories(&sources);
+            self.tell_where_to_look(&sources);
+        }
         if let (Some(file), Some(baseline)) = (file, known.first()) {
             self.tell_baseline(file, baseline, scope.is_all());
         }

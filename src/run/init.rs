@@ -60,9 +60,9 @@ impl Run<'_, '_> {
         }
         let written = fs::File::create_new(file).and_then(|mut it| it.write_all(text.as_bytes()));
         written.map_err(|error| Failure::Plain(format!("cannot write `{shown}`: {error}")))?;
-        let mut told = format!("wrote `{shown}` with {}\n", count(names.len(), "environment"));
-        names.iter().for_each(|it| told += &format!("  {it}\n"));
-        self.say(&told);
+        let told = format!("wrote `{shown}` with {}", count(names.len(), "environment"));
+        let lines = [&*told].into_iter().chain(names).collect::<Vec<_>>();
+        self.say(&format!("{}\n", lines.join("\n  ")));
         Ok(0)
     }
 }

@@ -14,6 +14,7 @@ use crate::common::{
 mod adoption;
 mod process;
 mod shells;
+mod silence;
 
 const FLAG: &str = "\
 apiVersion: apps/v1
@@ -601,6 +602,15 @@ fn a_run_is_about_the_rules_that_are_selected() {
     assert_eq!(status("check --select availability,performance", flagged.path()), 0);
     assert_eq!(status("check --ignore kubelet-insecure-tls", flagged.path()), 0);
     assert_eq!(status("check --ignore security", flagged.path()), 0);
+    // An id says more than a category; what is said of the same is ignored.
+    let id = "kubelet-insecure-tls";
+    assert_eq!(status(&format!("check --select {id} --ignore security"), flagged.path()), 1);
+    assert_eq!(status(&format!("check --select security --ignore {id}"), flagged.path()), 0);
+    assert_eq!(status(&format!("check --select {id} --ignore {id}"), flagged.path()), 0);
+    assert_eq!(status("check --select availability --select security", flagged.path()), 1);
+    fs::write(flagged.path().join(".metrics-server-lint.yaml"), format!("rules: {{{id}: off}}"))
+        .unwrap();
+    assert_eq!(status(&format!("check --select {id}"), flagged.path()), 0);
     let run = program("check --select kubelet-insecure-tsl", &[flagged.path()]);
     assert_eq!(run.status, 2);
     assert!(run.err.contains("write `kubelet-insecure-tls`"), "{}", run.err);
