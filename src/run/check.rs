@@ -59,8 +59,10 @@ impl Run<'_, '_> {
             })?;
         }
         if let Some(dir) = since {
-            let (sources, config) = open_tree(options, dir, &root, &progress)?;
-            known.push(all_of(&sources, &config));
+            let (sources, mut theirs) = open_tree(options, dir, &root, &progress)?;
+            // Who wants to see what nobody has to mend is not shown old notes of that kind as new.
+            theirs.pedantic |= config.pedantic;
+            known.push(all_of(&sources, &theirs));
         }
         let settled = settle::select(&sources, &config, &environments, judged, &scope, &mut known);
         let elapsed = progress.finish();
