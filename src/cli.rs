@@ -1,5 +1,9 @@
 //! The command line: what may be typed, and what it means.
 
+mod shells;
+
+pub(crate) use shells::{completions, manual};
+
 use std::{ffi::OsStr, path::PathBuf};
 
 use clap::{
@@ -586,60 +590,6 @@ fn severity(text: &str) -> Result<Severity, String> {
 /// A version as people write it: `1.33`, `v1.33.2`.
 fn kube_version(text: &str) -> Result<Version, String> {
     version::lenient(text).ok_or_else(|| "it is no version, such as 1.33".to_owned())
-}
-
-/// The completion script for `shell`.
-pub(crate) fn completions(shell: Shell) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut definition = definition();
-    clap_complete::generate(shell, &mut definition, "metrics-server-lint", &mut out);
-    // For bash the labels of a program with a hyphen in its name are not those that it looks for
-    // (clap-rs/clap#6421).
-    let script = String::from_utf8_lossy(&out);
-    let name = "metrics__server__lint";
-    let mut script = script.replace("metrics__subcmd__server__subcmd__lint", name);
-    if shell == Shell::Fish {
-        // What has no option before it is left out for fish.
-        script.extend(definition.get_subcommands().map(words_for_fish));
-    }
-    script.into_bytes()
-}
-
-/// A line of a script for fish: what the arguments of `command` may be, each with what it is.
-fn words_for_fish(command: &clap::Command) -> String {
-    let values = command.get_positionals().flat_map(Arg::get_possible_values);
-    let word = |it: PossibleValue| {
-        let help = it.get_help().map(ToString::to_string).unwrap_or_default();
-        format!("{}\t'{}'", it.get_name(), help.replace('\'', "\\'"))
-    };
-    let words: Vec<String> = values.map(word).collect();
-    if words.is_empty() {
-        return String::new();
-    }
-    let name = command.get_name();
-    let words = words.join("\n").replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
-    let condition = format!("__fish_metrics_server_lint_using_subcommand {name}");
-    format!("complete -c metrics-server-lint -n \"{condition}\" -f -a \"{words}\"\n")
-}
-
-/// The manual page of the program, or of one of its commands, in the language of `man`.
-///
-/// # Errors
-/// That there is no such command.
-pub(crate) fn manual(command: Option<&str>) -> Result<Vec<u8>, String> {
-    let mut definition = definition();
-    definition.build();
-    let page = match command {
-        None => Some(&definition),
-        Some(name) => definition.find_subcommand(name),
-    };
-    let Some(page) = page else {
-        return Err(format!("there is no command `{}`", command.unwrap_or_default()));
-    };
-    let mut out = Vec::new();
-    let rendered =
-        clap_mangen::Man::new(page.clone()).manual("metrics-server-lint").render(&mut out);
-    rendered.map(|()| out).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
