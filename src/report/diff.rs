@@ -240,18 +240,17 @@ fn why(change: &SettingChange) -> Option<String> {
 
 /// What becomes of an environment, in words.
 fn name_change(change: &EnvironmentChange) -> (char, String) {
-    let holds = match change.holds.as_slice() {
-        [] => String::new(),
-        holds => format!(" with {}", holds.join(", ")),
-    };
-    let (mark, text) = match &change.change {
-        NameChange::Appears => ('+', format!("environment {}{holds}", change.name)),
-        NameChange::Disappears => ('-', format!("environment {}{holds}", change.name)),
+    let name = one_line(&change.name);
+    let holds = change.holds.iter().map(|it| one_line(it)).collect::<Vec<_>>().join(", ");
+    let holds = if holds.is_empty() { holds } else { format!(" with {holds}") };
+    match &change.change {
+        NameChange::Appears => ('+', format!("environment {name}{holds}")),
+        NameChange::Disappears => ('-', format!("environment {name}{holds}")),
         NameChange::WasCalled(old) => {
-            ('~', format!("environment {} was called {old}; all in it is the same", change.name))
+            let old = one_line(old);
+            ('~', format!("environment {name} was called {old}; all in it is the same"))
         }
-    };
-    (mark, one_line(&text))
+    }
 }
 
 /// What differs, as text.
@@ -435,5 +434,19 @@ impl Page<'_> {
         }
         let lead = self.filled(&" ".repeat(indent.width()), lead);
         format!("{indent}{}\n{}", lead.trim_start(), self.below(&" ".repeat(indent.len() - 2), at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_an_environment_held_is_named() {
+        let holds: Vec<String> = (0..20).map(|it| format!("kubelets talos pool-{it}")).collect();
+        let change = NameChange::Disappears;
+        let change = EnvironmentChange { name: "prod\u{1b}".to_owned(), change, holds };
+        let (mark, text) = name_change(&change);
+        assert!(mark == '-' && text.ends_with("pool-19") && !text.contains('\u{1b}'), "{text}");
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     compare::{SettingChange, TreeSide},
     report::{
         TOOL, count,
-        markdown::COMMENT,
+        markdown::{COMMENT, inline},
         show::{code, escaped, place, row},
     },
     settings::{SubjectKind, words},
@@ -13,7 +13,7 @@ use crate::{
 
 /// What differs, as Markdown that fits into a comment.
 pub(crate) fn diff_markdown(compared: &Compared<'_>) -> String {
-    let mut out = format!("### {TOOL}: {}\n", escaped(&compared.headline()));
+    let mut out = format!("### {TOOL}: {}\n", inline(&compared.headline()));
     let mut left_out = 0;
     for part in parts(compared) {
         // What says that something is left out needs its place.
@@ -37,11 +37,11 @@ fn parts(compared: &Compared<'_>) -> Vec<String> {
     let mut parts = Vec::new();
     let names = compared.comparison.names.iter().map(|it| {
         let (mark, text) = name_change(it);
-        format!("- {} {}\n", marked(mark), escaped(&text))
+        format!("- {} {}\n", marked(mark), inline(&text))
     });
     parts.push(names.collect::<String>());
     for (environments, group) in compared.groups() {
-        let heading = escaped(&compared.names(environments));
+        let heading = inline(&compared.names(environments));
         parts.extend(of_group(compared, &group).into_iter().enumerate().map(|(index, part)| {
             if index == 0 { format!("#### {heading}\n\n{part}") } else { part }
         }));
@@ -58,9 +58,9 @@ fn parts(compared: &Compared<'_>) -> Vec<String> {
             let names: Vec<&str> = it.environments.iter().map(String::as_str).collect();
             let of =
                 if names.is_empty() { String::new() } else { format!(", in {}", names.join(", ")) };
-            let message = escaped(&it.message);
+            let message = inline(&it.message);
             let what = code(&format!("{}[{}]", it.severity.id(), it.rule));
-            format!("- {} {what} {message}{at}{}\n", marked(mark), escaped(&of))
+            format!("- {} {what} {message}{at}{}\n", marked(mark), inline(&of))
         });
         let first: Vec<String> = list.by_ref().take(1).collect();
         if !first.is_empty() {
@@ -104,7 +104,7 @@ fn of_group(compared: &Compared<'_>, group: &ChangeGroup<'_>) -> Vec<String> {
             let at = compared.cause(*cause);
             let at = if at.is_empty() { at } else { format!(" ({})", code(&at)) };
             let (count, names) = (count(all.len(), "setting"), super::names(all));
-            let (why, names) = (escaped(why), escaped(&names));
+            let (why, names) = (inline(why), inline(&names));
             parts.push(format!("- {subject}: {count} become unknown: {why}{at}: {names}\n"));
         }
         let of = settings.own.iter().filter_map(|it| {

@@ -30,7 +30,7 @@ pub(crate) fn show_markdown(
     let told = of_environments.chain(problems).map(|it| {
         let place =
             it.at.written_at().map_or_else(String::new, |at| format!(" ({})", link(sources, at)));
-        format!("- `{}`: {}{place}\n", it.kind.rule(), escaped(&it.message))
+        format!("- `{}`: {}{place}\n", it.kind.rule(), inline(&it.message))
     });
     let mut told: Vec<String> = told.collect();
     told.sort();
@@ -62,7 +62,7 @@ fn overview(sources: &Sources, table: &Overview) -> String {
     if !rest.is_empty() {
         out.push('\n');
         for it in rest {
-            out += &format!("- {}\n", escaped(&it));
+            out += &format!("- {}\n", inline(&it));
         }
     }
     out

@@ -246,7 +246,7 @@ impl Overview {
                 if names.len() > NAMED {
                     list = format!("{list}, +{}", names.len() - NAMED);
                 }
-                one_line(&format!("unknown{of}, since {why}: ")) + &list
+                format!("unknown{of}, since {why}: {list}")
             })
             .collect();
         let of = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
