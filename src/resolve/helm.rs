@@ -172,9 +172,9 @@ fn candidates(chart: &KnownChart, release: &Release) -> Vec<Candidate> {
     let text = match &release.version {
         None => "*",
         Some(node) => match (&node.kind, node.as_scalar()) {
-            (Kind::Unknown(why), _) => return guess(newest, why.to_string()),
+            // What nobody can tell may be any of them, as where none is written.
+            (Kind::Unknown(_), _) | (_, None) => "*",
             (_, Some(scalar)) => &*scalar.text,
-            _ => "*",
         },
     };
     let Some(constraint) = Constraint::parse(text) else {

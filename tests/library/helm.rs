@@ -180,6 +180,22 @@ fn the_combinations_that_helm_refuses() {
 }
 
 #[test]
+fn a_version_that_nobody_knows_may_be_any() {
+    let told = |version: Option<Node>| {
+        let sources = Sources::in_memory([("values.yaml", "args: [--kubelet-insecure-tls]")]);
+        let values = values_of(&sources, "values.yaml");
+        let family = Some(Family::KubernetesSigs);
+        let release = Release { family, version, values, ..in_directory(None) };
+        let rendered = with(&sources, |context| whole(install(context, release)));
+        let paths = ["Deployment.metadata", "Deployment.spec", "Server.args"];
+        told(&(sources, rendered), &paths)
+    };
+    let unknown = told(Some(Node::unknown_value("a variable", &nowhere())));
+    assert_eq!(unknown, told(None));
+    assert!(unknown.contains("name: metrics-server"), "{unknown}");
+}
+
+#[test]
 fn a_range_tells_what_its_versions_agree_on() {
     let paths = ["Server.image", "Server.resources.requests"];
     assert_snapshot!(told(&sigs("3.12.x", "{}"), &paths), @r#"
