@@ -232,6 +232,27 @@ fn only_what_a_base_does_not_have_is_reported() {
 }
 
 #[test]
+fn pedantic_notes_of_a_base_are_old() {
+    let (base, head) = (overlays(), overlays());
+    for dir in [&base, &head] {
+        for (name, path) in [("apps", "apps"), ("ours", "base")] {
+            let object = format!(
+                "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+                 metadata: {{name: {name}, namespace: flux-system}}\n\
+                 spec: {{interval: 1m, prune: true, path: ./{path}, \
+                 sourceRef: {{kind: GitRepository, name: flux-system}}}}\n"
+            );
+            write(dir, &format!("clusters/web/{name}.yaml"), &object);
+        }
+        write(dir, "apps/kustomization.yaml", "resources: [nowhere.yaml]\n");
+    }
+    let run = check("-q --pedantic", &head);
+    assert!(run.out.contains("nowhere.yaml"), "{}", run.out);
+    let run = check(&format!("-q --pedantic --since {}", base.path().display()), &head);
+    assert_eq!((run.status, &*run.out), (0, ""));
+}
+
+#[test]
 fn a_base_inside_of_the_repository_is_no_part_of_it() {
     let head = overlays();
     for (path, text) in [
