@@ -15,4 +15,5 @@ mod common;
 
 mod cli;
 mod failure_modes;
+mod picture;
 mod tidy;

@@ -619,14 +619,14 @@ pub(crate) fn generated(path: &str, name: &str, content: &str) {
 }
 
 #[test]
-fn the_readme_shows_the_rules_and_what_they_find() {
+fn the_documents_show_the_rules_and_what_they_find() {
     let mut table =
         String::from("| rule | severity | category | what is wrong |\n|---|---|---|---|\n");
     for (id, [severity, category, title]) in rule_pages() {
-        table += &format!("| [`{id}`](rules/{id}.md) | {severity} | {category} | {title} |\n");
+        table += &format!("| [`{id}`](../rules/{id}.md) | {severity} | {category} | {title} |\n");
     }
-    generated("README.md", "rules", &table);
+    generated("docs/rules.md", "rules", &table);
     let output = program("check", &[&repository().join("testdata/flux-platform")]);
     let text = without_time(&output.out);
-    generated("README.md", "output", &format!("```text\n{}\n```\n", text.trim_end()));
+    generated("docs/usage.md", "output", &format!("```text\n{}\n```\n", text.trim_end()));
 }
