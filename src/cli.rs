@@ -253,6 +253,8 @@ impl ChartOptions {
 pub(crate) enum Format {
     /// For people
     Text,
+    /// For people, in three lines: what, where, and what to do
+    Concise,
     /// For programs
     Json,
     /// SARIF 2.1.0, for code scanning
@@ -273,8 +275,9 @@ pub(crate) enum Format {
 
 impl Format {
     /// Those in which findings are told.
-    pub(crate) const OF_FINDINGS: [Self; 8] = [
+    pub(crate) const OF_FINDINGS: [Self; 9] = [
         Self::Text,
+        Self::Concise,
         Self::Json,
         Self::Sarif,
         Self::Github,

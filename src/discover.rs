@@ -93,7 +93,9 @@ pub(crate) fn open(
     }
     links.sort();
     let links: IndexMap<String, String> = links.into_iter().collect();
+    let place = root.to_str().filter(|it| it.starts_with('/')).map(Into::into);
     let mut sources = Sources::new(files, links, Box::new(move |path| read(&root, path)));
+    sources.root = place;
     sources.repositories = repositories;
     sources.left_out.clone_from(&aside.ignored);
     Ok(sources)

@@ -19,6 +19,8 @@ pub(crate) struct Finding {
     /// Where to edit, then the way from there to where it takes effect, then other places.
     /// Never empty.
     pub labels: Vec<Label>,
+    /// What else one should know, and what has no place: a default, a reason.
+    pub notes: Vec<String>,
     /// What to do, as an imperative.
     pub help: Option<String>,
     /// The environments that have it; empty for what belongs to none (a file that is not YAML).
@@ -44,8 +46,15 @@ pub(crate) struct Label {
     pub span: Span,
     /// What it is; the primary label of a finding may have none.
     pub text: String,
-    /// Whether it is a step on the value's way, as opposed to another value.
-    pub step: bool,
+    /// What happens there, where it is a step on the value's way and not another value.
+    pub via: Option<Via>,
+}
+
+impl Label {
+    /// Whether another value takes the place of what is written there.
+    pub(crate) fn is_overridden(&self) -> bool {
+        matches!(self.via, Some(Via::Patched | Via::Overridden | Via::Transformed))
+    }
 }
 
 /// How bad a finding is.
@@ -105,6 +114,7 @@ impl Findings {
             severity: self.severity,
             message: plain(message.into()),
             labels: way(origin),
+            notes: Vec::new(),
             help: None,
             environments: self.environment.iter().cloned().collect(),
             subject: subject.to_owned(),
@@ -138,7 +148,7 @@ fn way(origin: &Origin) -> Vec<Label> {
             Via::Written if primary => String::new(),
             via => via.label().to_owned(),
         };
-        labels.push(Label { span, text, step: true });
+        labels.push(Label { span, text, via: Some(step.via) });
     }
     labels
 }
@@ -149,10 +159,7 @@ const LONGEST: usize = 600;
 /// The text without what would move the cursor of a terminal or hide what follows: a finding quotes
 /// names and values from files that anybody may have written.
 fn plain(text: String) -> String {
-    let hides = |it: char| {
-        it.is_control() || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if text.len() <= LONGEST && !text.contains(hides) {
+    if text.len() <= LONGEST && !text.contains(disturbs) {
         return text;
     }
     let mut plain = String::new();
@@ -161,26 +168,43 @@ fn plain(text: String) -> String {
             plain.push('…');
             break;
         }
-        if hides(it) { plain.extend(it.escape_default()) } else { plain.push(it) }
+        if disturbs(it) { plain.extend(it.escape_default()) } else { plain.push(it) }
     }
     plain
 }
 
+/// Whether a character does more to a terminal than appear: a control, or one that breaks lines or
+/// turns the direction of writing (Unicode, `Bidi_Control`).
+pub(crate) fn disturbs(it: char) -> bool {
+    it.is_control()
+        || matches!(it, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 impl Finding {
-    /// Another place that matters, with what it has to do with this.
+    /// Another place that matters, with what it has to do with this; a note where nobody wrote the
+    /// value.
     pub(crate) fn also(&mut self, origin: &Origin, text: impl Into<String>) -> &mut Self {
-        if let Some(span) = origin.written_at() {
-            let text = plain(text.into());
-            if self.labels.iter().all(|it| it.span != span) {
-                self.labels.push(Label { span, text, step: false });
-            }
+        let text = text.into();
+        if origin.is_default() {
+            return self.note(format!("{text}, {}", origin.last().via.label()));
+        }
+        if let Some(span) = origin.written_at()
+            && self.labels.iter().all(|it| it.span != span)
+        {
+            self.labels.push(Label { span, text: plain(text), via: None });
         }
         self
     }
 
-    /// What the primary place is.
+    /// Something that one should know and that has no place.
+    pub(crate) fn note(&mut self, text: impl Into<String>) -> &mut Self {
+        self.notes.push(plain(text.into()));
+        self
+    }
+
+    /// What the primary place is, unless it is a default, which says so.
     pub(crate) fn label(&mut self, text: impl Into<String>) -> &mut Self {
-        if let Some(first) = self.labels.first_mut() {
+        if let Some(first) = self.labels.first_mut().filter(|it| it.text.is_empty()) {
             first.text = plain(text.into());
         }
         self

@@ -2,6 +2,7 @@
 //! who show findings beside the code.
 
 mod diff;
+mod draw;
 mod excerpt;
 mod explain;
 mod files;
@@ -31,7 +32,7 @@ pub(crate) use render::{render_json, render_yaml};
 pub(crate) use sarif::sarif;
 pub(crate) use show::{show, show_json, show_markdown, show_setting};
 pub(crate) use terminal::{Progress, Screen, TerminalOptions};
-pub(crate) use text::{summary, text};
+pub(crate) use text::{concise, summary, text};
 pub(crate) use workflow::Workflow;
 
 use std::fmt::Write as _;
@@ -101,7 +102,7 @@ pub(crate) fn for_programs(
         (Format::Junit, _) => junit::junit(report, failure),
         (Format::Rdjson, _) => rdjson::rdjson(report, failure),
         (Format::Markdown, _) => markdown(report, failure, files, COMMENT),
-        (Format::Text | Format::Yaml, _) => String::new(),
+        (Format::Text | Format::Concise | Format::Yaml, _) => String::new(),
     }
 }
 
@@ -168,13 +169,14 @@ fn filled(text: &str, first: usize, rest: usize, width: usize) -> String {
             column = rest;
         }
         for (index, word) in line.split(' ').enumerate() {
-            let length = word.chars().count();
-            if index > 0 && column + 1 + length > width {
+            let (blank, length) = (usize::from(index > 0), draw::columns(word));
+            let helps = column > rest && rest + length <= width;
+            if column + blank + length > width && (index > 0 || helps) {
                 out.push('\n');
                 column = rest;
             } else if index > 0 {
                 out.push(' ');
-                column += 1;
+                column += blank;
             }
             out += word;
             column += length;

@@ -180,7 +180,8 @@ impl Run<'_, '_> {
     /// Says on the side which repositories inside of this one are not looked into.
     fn tell_repositories(&mut self, sources: &Sources) {
         let options = self.options;
-        let tells = options.has(Format::Text) && options.detail > Verbosity::Quiet;
+        let tells = (options.has(Format::Text) || options.has(Format::Concise))
+            && options.detail > Verbosity::Quiet;
         if tells && !sources.repositories.is_empty() {
             let inner = sources.repositories.join(", ");
             self.say(&format!(
@@ -212,7 +213,7 @@ impl Run<'_, '_> {
     fn tell(&mut self, sources: &Sources, findings: Vec<Finding>) {
         let report = Report { findings, ..Report::of(sources) };
         let look = self.streams.err_screen.look(self.options.color);
-        self.say(&report::text(&report, look, self.options.detail, None));
+        self.say(&report::text(&report, look, self.options.detail));
     }
 
     /// Says it on the side, where nobody may be.
@@ -242,14 +243,16 @@ impl Run<'_, '_> {
         let error = Some(&*message);
         let told = |look| match &*report.findings {
             [] => format!("error: {message}\n"),
-            _ => report::text(&report, look, options.detail, None),
+            _ => report::text(&report, look, options.detail),
         };
         for target in &options.outputs {
             let text = match (target.format, &target.file) {
                 // People are told on the side.
-                (Format::Text | Format::Yaml, None) => continue,
+                (Format::Text | Format::Concise | Format::Yaml, None) => continue,
                 // What is left of another run would be taken for the answer.
-                (Format::Text | Format::Yaml, Some(_)) => told(TerminalOptions::PLAIN),
+                (Format::Text | Format::Concise | Format::Yaml, Some(_)) => {
+                    told(TerminalOptions::PLAIN)
+                }
                 (format, _) => report::for_programs(format, &report, error, None),
             };
             // The reason may be that nothing can be written there.

@@ -20,6 +20,8 @@ pub(crate) struct Sources {
     links: IndexMap<String, String>,
     /// Those of [`SUFFIXES`] that files of YAML have.
     suffixes: Vec<&'static str>,
+    /// The directory that paths start from, where it is one on a disk and its name starts with `/`.
+    pub root: Option<String>,
     /// The directories of other repositories inside of this one, in order.
     pub repositories: Vec<String>,
     /// What git ignores, as far as the walk saw it; directories end in `/`.
@@ -182,7 +184,17 @@ impl Sources {
             .collect();
         let (repositories, left_out) = (Vec::new(), Vec::new());
         let (ignored, directories) = (OnceLock::new(), OnceLock::new());
-        Self { files, links, suffixes, repositories, left_out, load, ignored, directories }
+        Self {
+            files,
+            links,
+            suffixes,
+            root: None,
+            repositories,
+            left_out,
+            load,
+            ignored,
+            directories,
+        }
     }
 
     /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what

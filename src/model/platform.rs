@@ -426,7 +426,7 @@ impl<'a> Input<'a> {
             let at = error.span.map_or_else(|| node.origin.clone(), |it| node.origin.moved(it));
             let template = placeholder::is_template(text);
             problems.push(if template {
-                Problem::unresolved(&at, "this text is a template")
+                Problem::unresolved(&at, "this text is a template, which is not evaluated")
             } else {
                 Problem::new(ProblemKind::Syntax, &at, error.message.clone())
             });

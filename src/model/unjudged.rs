@@ -32,7 +32,7 @@ fn illegible(file: FileId, source: &Source) -> Option<Problem> {
         Skip::Binary | Skip::Nul if layout::is_yaml(&source.path) => ProblemKind::Syntax,
         _ => ProblemKind::Unresolved,
     };
-    let message = format!("this {skip}, so nothing in it is judged");
+    let message = format!("{} {skip}, so nothing in it is judged", source.path);
     let problem = Problem::new(kind, &Origin::start_of(file), message);
     Some(match skip {
         Skip::Binary | Skip::Nul | Skip::Utf16 => problem.help("save it as text in UTF-8"),

@@ -169,7 +169,7 @@ fn words(kind: &ErrorKind) -> String {
         ErrorKind::RecursionLimitExceeded => "this is nested too deeply",
         ErrorKind::ExpectedNodeContent => "a value is missing here",
         ErrorKind::ExpectedDocumentStart => "this belongs to nothing above it",
-        other => return other.to_string(),
+        other => return format!("not YAML here: {other}"),
     };
     words.to_owned()
 }

@@ -67,6 +67,7 @@ pub(super) fn finding_json(sources: &Sources, finding: &Finding) -> Json {
         "rule": finding.rule,
         "severity": finding.severity.id(),
         "message": finding.message,
+        "notes": finding.notes,
         "help": finding.help,
         "subject": finding.subject,
         "environments": finding.environments,
@@ -77,10 +78,10 @@ pub(super) fn finding_json(sources: &Sources, finding: &Finding) -> Json {
 fn label_json(sources: &Sources, label: &Label, primary: bool) -> Json {
     let Place { path, start, end } = Place::of(sources, label.span);
     let point = |it: Position| json!({ "line": it.line, "column": it.column });
-    let kind = match label.step {
+    let kind = match label.via {
         _ if primary => "primary",
-        true => "step",
-        false => "related",
+        Some(_) => "step",
+        None => "related",
     };
     object([json!({
         "kind": kind,

@@ -143,6 +143,9 @@ fn result(
     for other in others {
         let _ = write!(text, " Also: {}.", report.sentence(other));
     }
+    for note in &first.notes {
+        let _ = write!(text, " Note: {}", sentence(note));
+    }
     if let Some(help) = &first.help {
         let _ = write!(text, " Fix: {}", sentence(help));
     }
@@ -150,7 +153,7 @@ fn result(
     // What is cut off must not be half a link.
     let way = way.filter(|it| it.chars().count() < MAX_TEXT / 2).unwrap_or_default();
     let text = cut(&text, MAX_TEXT - way.chars().count()) + &way;
-    let steps = first.labels.iter().filter(|it| it.step);
+    let steps = first.labels.iter().filter(|it| it.via.is_some());
     let steps: Vec<Json> =
         steps.map(|it| json!({ "location": location(sources, it, None, true) })).collect();
     let flow = (steps.len() > 1).then(|| json!([{ "threadFlows": [{ "locations": steps }] }]));

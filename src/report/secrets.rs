@@ -38,13 +38,11 @@ impl Secrets {
         secrets
     }
 
-    /// Whether the text at `span` must not be shown.
-    pub(super) fn covers(&self, span: Span) -> bool {
+    /// Whether there is something in the text at `span` that must not be shown.
+    pub(super) fn touch(&self, span: Span) -> bool {
+        let touches = |it: &Span| it.start <= span.end && span.start <= it.end;
         self.files.contains(&span.file)
-            || self
-                .spans
-                .iter()
-                .any(|it| it.file == span.file && it.start <= span.start && span.start <= it.end)
+            || self.spans.iter().any(|it| it.file == span.file && touches(it))
     }
 
     fn add(&mut self, sources: &Sources, file: FileId, root: &Node) {
@@ -105,7 +103,7 @@ mod tests {
                 for (at, _) in sources.text(file).match_indices(word) {
                     let start = u32::try_from(at).expect("short");
                     let span = Span { file, start, end: start + 4 };
-                    assert_eq!(secrets.covers(span), word == "hush", "{}: {word}", source.path);
+                    assert_eq!(secrets.touch(span), word == "hush", "{}: {word}", source.path);
                     seen.push(word);
                 }
             }

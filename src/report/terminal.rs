@@ -6,14 +6,16 @@ use std::{
     env,
     io::IsTerminal,
     sync::{
+        OnceLock,
         atomic::{AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use supports_hyperlinks::supports_hyperlinks;
 
 use crate::cli::Color;
 
@@ -26,6 +28,15 @@ pub(crate) struct TerminalOptions {
     pub unicode: bool,
     /// How wide it may be, in columns.
     pub width: usize,
+    /// The name of this machine, where text may have links to its files.
+    pub links: Option<&'static str>,
+}
+
+/// The name of this machine.
+static HOST: OnceLock<String> = OnceLock::new();
+
+fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
 }
 
 /// What the other end of a stream is.
@@ -50,17 +61,24 @@ impl Screen {
         let set = |name| env::var_os(name).is_some_and(|it| !it.is_empty());
         let term = env::var("TERM").ok();
         let dumb = term.as_deref() == Some("dumb");
-        let forced = env::var_os("CLICOLOR_FORCE").is_some_and(|it| it != "0");
-        let color = !set("NO_COLOR") && (forced || terminal && !dumb);
+        let says = |name| env::var(name).ok().filter(|it| !it.is_empty());
+        let is_off = |it: &str| matches!(it, "0" | "false");
+        let wanted = says("FORCE_COLOR");
+        let refused = set("NO_COLOR") || wanted.as_deref().is_some_and(is_off);
+        let forced = wanted.or_else(|| says("CLICOLOR_FORCE")).is_some_and(|it| !is_off(&it));
+        let color = !refused && (forced || terminal && !dumb);
         let width = terminal.then(terminal_size::terminal_size).flatten();
-        let width = width.map_or(100, |(width, _)| usize::from(width.0));
+        let width = width.map(|(width, _)| usize::from(width.0));
+        let width = width.or_else(|| says("COLUMNS")?.parse().ok()).unwrap_or(100);
         // Narrower than this nothing can be read, wider than this nothing is.
         let width = width.clamp(40, 120);
         let console = dumb || term.as_deref() == Some("linux");
         let unicode = is_utf8_locale() && !(terminal && console);
         // Nobody watches a build log.
         let watched = terminal && env::var_os("CI").is_none() && term.is_some() && !dumb;
-        Self { look: TerminalOptions { color, unicode, width }, terminal, watched }
+        let links = (terminal || set("FORCE_HYPERLINK")) && supports_hyperlinks();
+        let links = links.then(|| HOST.get_or_init(host).as_str());
+        Self { look: TerminalOptions { color, unicode, width, links }, terminal, watched }
     }
 
     /// How text may look there when `color` is what the user wants.
@@ -70,13 +88,13 @@ impl Screen {
             Color::Always => true,
             Color::Never => false,
         };
-        TerminalOptions { color, ..self.look }
+        TerminalOptions { color, links: self.look.links.filter(|_| color), ..self.look }
     }
 }
 
 impl TerminalOptions {
     /// What a pipe or a file gets.
-    pub(crate) const PLAIN: Self = Self { color: false, unicode: true, width: 100 };
+    pub(crate) const PLAIN: Self = Self { color: false, unicode: true, width: 100, links: None };
 
     /// The look of tables: where nothing says how wide they may be, they are wide.
     pub(crate) fn of_tables(self) -> Self {
@@ -107,7 +125,6 @@ fn is_utf8_locale() -> bool {
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
-    started: Instant,
     files: AtomicU64,
     /// The thread that waits, and what ends its waiting.
     waiting: Option<(Sender<()>, JoinHandle<()>)>,
@@ -117,7 +134,7 @@ impl Progress {
     /// Work longer than this gets a bar.
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    /// Starts the clock; a bar is for a standard error that somebody watches.
+    /// A bar is for a standard error that somebody watches.
     pub(crate) fn start(watched: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
@@ -134,7 +151,7 @@ impl Progress {
             });
             (done, thread)
         });
-        Self { bar, started: Instant::now(), files: AtomicU64::new(0), waiting }
+        Self { bar, files: AtomicU64::new(0), waiting }
     }
 
     /// Another file was looked at.
@@ -150,9 +167,9 @@ impl Progress {
         self.bar.set_message(name);
     }
 
-    /// Takes the bar away, and says how long it all took.
-    pub(crate) fn finish(self) -> Duration {
-        self.started.elapsed()
+    /// Takes the bar away.
+    pub(crate) fn finish(self) {
+        drop(self);
     }
 }
 

@@ -1,19 +1,17 @@
 //! Findings for people.
 
-use std::{fmt, fmt::Write as _, time::Duration};
+use std::{fmt, fmt::Write as _};
 
-use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode, ThemeCharacters,
-    ThemeStyles,
-};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use crate::{
     cli::Verbosity,
     finding::{Finding, Label, Severity},
     report::{
         Place, Report, TerminalOptions, count,
-        excerpt::{self, Excerpt},
-        filled,
+        draw::{Drawing, color, columns},
+        excerpt::{Excerpt, harmless},
+        sarif::uri,
         secrets::Secrets,
     },
     rules,
@@ -21,161 +19,158 @@ use crate::{
     source::{FileId, Sources},
 };
 
-/// The findings of `report`, and a line that sums up unless `elapsed` is `None`.
-pub(crate) fn text(
-    report: &Report<'_>,
-    look: TerminalOptions,
-    detail: Verbosity,
-    elapsed: Option<Duration>,
-) -> String {
-    let mut out = String::new();
+/// The findings of `report`, and what was not read where the user wants to hear of it.
+pub(crate) fn text(report: &Report<'_>, look: TerminalOptions, detail: Verbosity) -> String {
     if detail == Verbosity::Quiet {
-        for finding in &report.findings {
-            out += &one_line(report, finding, look);
-        }
-        return out;
+        return report.findings.iter().map(|it| one_line(report, it, look)).collect();
     }
-    let secrets = Secrets::find(report.sources, &report.findings);
-    let handler = handler(look);
-    for finding in &report.findings {
-        let Some(whole) = FilePart::of(report, finding, look, &secrets) else { continue };
-        // Writing to a string does not fail; a finding that could not be drawn is still told.
-        if handler.render_report(&mut out, &whole).is_err() {
-            out += &one_line(report, finding, look);
-        }
-        out.push('\n');
-    }
+    let mut out = drawn(report, look, |drawing, diagnostic, where_else| {
+        let room = drawing.room_for_words(diagnostic);
+        drawing.full(&diagnostic.clone().found(where_else, room)) + "\n"
+    });
     if detail == Verbosity::Verbose {
         out += &skipped(report.sources);
-    }
-    if let Some(elapsed) = elapsed {
-        out += &summary(report, look, elapsed);
     }
     out
 }
 
-/// `a.yaml:3:5: error[rule]: message (in …)`
+/// The findings of `report` in three lines each.
+pub(crate) fn concise(report: &Report<'_>, look: TerminalOptions) -> String {
+    drawn(report, look, |drawing, diagnostic, where_else| {
+        let where_else = where_else.map_or_else(String::new, |it| format!("({it})"));
+        drawing.concise(diagnostic, &where_else)
+    })
+}
+
+/// What `form` makes of each finding and the environments that it is in.
+fn drawn(
+    report: &Report<'_>,
+    look: TerminalOptions,
+    form: impl Fn(&Drawing, &FilePart<'_>, Option<String>) -> String,
+) -> String {
+    let secrets = Secrets::find(report.sources, &report.findings);
+    let root = look.links.zip(report.sources.root.as_deref());
+    let root = root.map(|(host, root)| format!("file://{host}{}", uri(root)));
+    let drawing = Drawing::new(look, root);
+    let draw = |finding: &Finding| {
+        let diagnostic = FilePart::of(report.sources, finding, &secrets)?;
+        Some(form(&drawing, &diagnostic, report.environments_of(finding)))
+    };
+    report.findings.iter().filter_map(draw).collect()
+}
+
+/// `a.yaml:3:5: error[rule]: message (in …); help: …`
 fn one_line(report: &Report<'_>, finding: &Finding, look: TerminalOptions) -> String {
     let Some(label) = finding.primary() else { return String::new() };
     let Place { path, start, .. } = Place::of(report.sources, label.span);
     let where_else = report.environments_of(finding);
     let where_else = where_else.map_or_else(String::new, |it| format!(" ({it})"));
+    let help = finding.help.as_ref().map_or_else(String::new, |it| format!("; help: {it}"));
     let rule = format!("{}[{}]", finding.severity.id(), finding.rule);
-    let path = excerpt::harmless(path);
-    format!(
-        "{path}:{}:{}: {}: {}{where_else}\n",
-        start.line,
-        start.column,
-        look.paint(color(finding.severity), &rule),
-        finding.message
-    )
+    let rule = look.paint(color(finding.severity), &rule);
+    let (path, line, column) = (harmless(path), start.line, start.column);
+    format!("{path}:{line}:{column}: {rule}: {}{where_else}{help}\n", finding.message)
 }
 
-fn handler(look: TerminalOptions) -> GraphicalReportHandler {
-    let mut characters =
-        if look.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
-    // The pointing hand of the theme is missing in many fonts.
-    if look.unicode { "•" } else { "*" }.clone_into(&mut characters.advice);
-    let styles = if look.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
-    GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles })
-        .with_width(look.width)
-        // It would break paths, too; `filled` breaks what has words.
-        .with_wrap_lines(false)
-        .with_context_lines(1)
-        .with_show_related_as_nested(true)
-        .without_syntax_highlighting()
-        .with_urls(false)
-}
-
-/// One file's worth of a finding, since a [`Diagnostic`] has one source.
-struct FilePart {
-    code: Option<String>,
-    message: String,
+/// One file's worth of a finding, since a [`Diagnostic`] has one source; or a note, which has none.
+#[derive(Clone)]
+struct FilePart<'a> {
+    rule: Option<&'static str>,
     severity: Severity,
-    help: Option<String>,
-    excerpt: Excerpt,
+    message: String,
+    help: Option<&'a str>,
+    excerpt: Option<Excerpt<'a>>,
     labels: Vec<LabeledSpan>,
-    related: Vec<FilePart>,
+    related: Vec<FilePart<'a>>,
 }
 
-impl FilePart {
-    /// The whole finding: the file to edit, and the others as parts of it.
-    fn of(
-        report: &Report<'_>,
-        finding: &Finding,
-        look: TerminalOptions,
-        secrets: &Secrets,
-    ) -> Option<Self> {
-        let files = by_file(finding).into_iter();
-        let mut parts = files.map(|(file, labels)| {
-            let secret = |span| secrets.covers(span);
-            (Excerpt::new(report.sources, file, &labels, look, &secret), labels)
-        });
-        let (excerpt, labels) = parts.next()?;
-        let title = rules::find(finding.rule).map_or("", |it| it.title);
-        // A rule with nothing to add says what its title says.
-        let title = Some(title).filter(|it| !it.is_empty() && *it != finding.message);
-        let title = title.map_or_else(String::new, |it| format!(": {it}"));
-        let mut message = finding.message.clone();
-        if let Some(where_else) = report.environments_of(finding) {
-            let _ = write!(message, "\n{where_else}");
+impl<'a> FilePart<'a> {
+    /// The whole finding: the file to edit, and others and notes as what is related to it.
+    fn of(sources: &'a Sources, finding: &'a Finding, secrets: &'a Secrets) -> Option<Self> {
+        let (overridden, labels): (Vec<_>, Vec<_>) = finding
+            .labels
+            .iter()
+            .enumerate()
+            .partition(|(index, it)| *index > 0 && it.is_overridden());
+        let mut files: Vec<(FileId, Vec<LabeledSpan>)> = Vec::new();
+        for (index, label) in labels {
+            let file = label.span.file;
+            let label = labeled(label, index == 0);
+            match files.iter_mut().find(|(it, _)| *it == file) {
+                Some((_, labels)) => labels.push(label),
+                None => files.push((file, vec![label])),
+            }
         }
+        let mut parts = files.into_iter().map(|(file, labels)| Self {
+            excerpt: Some(Excerpt::of(sources, file, secrets)),
+            labels,
+            ..Self::note(String::new())
+        });
+        let first = parts.next()?;
+        let overridden = overridden.into_iter().map(|(_, it)| overrides(sources, it, secrets));
+        let notes = overridden.chain(finding.notes.iter().cloned()).map(Self::note);
         Some(Self {
-            code: Some(format!("{}[{}]{title}", finding.severity.id(), finding.rule)),
-            message: filled(&message, 4, 4, look.width),
+            rule: Some(finding.rule),
             severity: finding.severity,
-            help: finding.help.as_ref().map(|it| filled(it, 8, 8, look.width)),
-            labels: marked(&excerpt, labels.iter().map(|it| it.text.as_str())),
-            excerpt,
-            related: parts.map(|(excerpt, labels)| Self::other(excerpt, &labels)).collect(),
+            message: finding.message.clone(),
+            help: finding.help.as_deref(),
+            related: parts.chain(notes).collect(),
+            ..first
         })
     }
 
-    /// Another file's part, which is called what its first label says.
-    fn other(excerpt: Excerpt, labels: &[&Label]) -> Self {
-        let called = labels.first().map_or("", |it| it.text.as_str());
-        let others = labels.iter().skip(1).map(|it| it.text.as_str());
+    fn note(message: String) -> Self {
         Self {
-            code: None,
-            message: if called.is_empty() { "here".to_owned() } else { called.to_owned() },
+            rule: None,
             severity: Severity::Note,
+            message,
             help: None,
-            labels: marked(&excerpt, std::iter::once("").chain(others)),
-            excerpt,
+            excerpt: None,
+            labels: Vec::new(),
             related: Vec::new(),
         }
     }
-}
 
-/// The labels of an excerpt with what they say, if anything.
-fn marked<'a>(excerpt: &Excerpt, texts: impl Iterator<Item = &'a str>) -> Vec<LabeledSpan> {
-    let marks = excerpt.marks().zip(texts).enumerate();
-    let labels = marks.map(|(index, (mark, text))| {
-        let text = Some(text.to_owned()).filter(|it| !it.is_empty());
-        // The frame's title says where the first label is, which need not be the topmost.
-        match index {
-            0 => LabeledSpan::new_primary_with_span(text, mark),
-            _ => LabeledSpan::new_with_span(text, mark),
+    /// The same, found in environments: beside the first mark if there are as many columns, else as
+    /// a note.
+    fn found(mut self, environments: Option<String>, room: usize) -> Self {
+        let Some(environments) = environments else { return self };
+        let Some(first) = self.labels.first_mut() else { return self };
+        let words = match first.label() {
+            None => environments.clone(),
+            Some(text) => format!("{text}, {environments}"),
+        };
+        match columns(&words) <= room {
+            true => first.set_label(Some(words)),
+            false => self.related.push(Self::note(environments)),
         }
-    });
-    labels.collect()
-}
-
-/// Labels by file, that of the primary label first.
-fn by_file(finding: &Finding) -> Vec<(FileId, Vec<&Label>)> {
-    let mut files: Vec<(FileId, Vec<&Label>)> = Vec::new();
-    for label in &finding.labels {
-        match files.iter_mut().find(|(file, _)| *file == label.span.file) {
-            Some((_, labels)) => labels.push(label),
-            None => files.push((label.span.file, vec![label])),
-        }
+        self
     }
-    files
 }
 
-impl Diagnostic for FilePart {
+/// A label as miette has them.
+fn labeled(label: &Label, primary: bool) -> LabeledSpan {
+    let text = Some(label.text.clone()).filter(|it| !it.is_empty());
+    match primary {
+        true => LabeledSpan::new_primary_with_span(text, label.span.range()),
+        false => LabeledSpan::new_with_span(text, label.span.range()),
+    }
+}
+
+/// What is said of a value that does not count.
+fn overrides(sources: &Sources, label: &Label, secrets: &Secrets) -> String {
+    /// A longer text tells less than its place.
+    const LONGEST: usize = 40;
+    let Place { path, start, .. } = Place::of(sources, label.span);
+    let text = sources.slice(label.span);
+    let is_short = !text.is_empty() && text.len() <= LONGEST && !text.contains('\n');
+    let value = if is_short && !secrets.touch(label.span) { text } else { "what is" };
+    format!("overrides {value} in {path}:{}", start.line)
+}
+
+impl Diagnostic for FilePart<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.code.as_ref().map(|it| Box::new(it) as _)
+        self.rule.map(|it| Box::new(it) as _)
     }
 
     fn severity(&self) -> Option<miette::Severity> {
@@ -187,15 +182,23 @@ impl Diagnostic for FilePart {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|it| Box::new(it) as _)
+        self.help.map(|it| Box::new(it) as _)
+    }
+
+    fn url<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let rule = rules::find(self.rule?)?;
+        let repository = env!("CARGO_PKG_REPOSITORY");
+        Some(Box::new(format!("{repository}/blob/main/rules/{}.md", rule.id)))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.excerpt)
+        self.excerpt.as_ref().map(|it| it as _)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         Some(Box::new(self.labels.iter().cloned()))
+            .filter(|_| !self.labels.is_empty())
+            .map(|it| it as _)
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
@@ -203,26 +206,17 @@ impl Diagnostic for FilePart {
     }
 }
 
-impl std::error::Error for FilePart {}
+impl std::error::Error for FilePart<'_> {}
 
-impl fmt::Display for FilePart {
+impl fmt::Display for FilePart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl fmt::Debug for FilePart {
+impl fmt::Debug for FilePart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
-    }
-}
-
-/// The ANSI attributes of a severity, as in the theme.
-fn color(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "31",
-        Severity::Warning => "33",
-        Severity::Note => "36",
     }
 }
 
@@ -237,24 +231,25 @@ fn skipped(sources: &Sources) -> String {
     out
 }
 
-/// `2 errors and 1 note in 3 environments (120 files, 0.03 s)`
-pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions, elapsed: Duration) -> String {
+/// `2 errors, 1 note in 3 environments (120 files)`
+pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions) -> String {
     let Counts { errors, warnings, notes } = Counts::of(&report.findings);
     let parts = [
         (errors, "error", Severity::Error),
         (warnings, "warning", Severity::Warning),
         (notes, "note", Severity::Note),
     ];
-    let parts: Vec<_> = parts
-        .into_iter()
-        .filter(|(number, ..)| *number > 0)
-        .map(|(number, name, severity)| look.paint(color(severity), &count(number, name)))
-        .collect();
-    let found = match &*parts {
-        [] if report.baseline.or(report.since).is_some() => look.paint("32", "nothing new"),
-        [] => look.paint("32", "nothing found"),
-        [one] => one.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    let is_compared = report.baseline.or(report.since).is_some();
+    let found = |look: TerminalOptions| {
+        let parts = parts.iter().filter(|(number, ..)| *number > 0);
+        let parts: Vec<_> = parts
+            .map(|(number, name, severity)| look.paint(color(*severity), &count(*number, name)))
+            .collect();
+        match parts.is_empty() {
+            true if is_compared => look.paint("32", "nothing new"),
+            true => look.paint("32", "nothing found"),
+            false => parts.join(", "),
+        }
     };
     let environments = match report.environments.len() {
         0 => "no environment with metrics-server".to_owned(),
@@ -266,19 +261,23 @@ pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions, elapsed: Durat
     }
     details.extend(report.baseline.filter(|it| *it > 0).map(|it| format!("{it} in the baseline")));
     details.extend(report.since.filter(|it| *it > 0).map(|it| format!("{it} before")));
-    details.push(format!("{:.2} s", elapsed.as_secs_f64()));
     let details = details.join(", ");
     let hidden = match report.pedantic {
         0 => String::new(),
         1 => "; 1 note not shown, --pedantic shows it".to_owned(),
         number => format!("; {number} notes not shown, --pedantic shows them"),
     };
-    let less_severe = match report.less_severe.sum() {
-        0 => String::new(),
-        number => format!("; {number} less severe not shown, see --min-severity"),
+    let hidden = match report.less_severe.sum() {
+        0 => hidden,
+        number => format!("; {number} less severe not shown, see --min-severity{hidden}"),
     };
-    if parts.is_empty() && report.environments.is_empty() {
-        return format!("found {environments} ({details}){less_severe}{hidden}\n");
-    }
-    format!("{found} in {environments} ({details}){less_severe}{hidden}\n")
+    let is_empty = report.findings.is_empty() && report.environments.is_empty();
+    let all = |look| match is_empty {
+        true => format!("found {environments} ({details})"),
+        false => format!("{} in {environments} ({details})", found(look)),
+    };
+    // Colors take no columns.
+    let width = columns(&all(TerminalOptions::PLAIN)) + columns(&hidden);
+    let hidden = if width > look.width { hidden.replacen("; ", "\n", 1) } else { hidden };
+    all(look) + &hidden + "\n"
 }

@@ -55,7 +55,7 @@ fn values(context: &Context<'_>, node: &Node, problems: &mut Vec<Problem>) -> No
         Node::unknown_value(why, &node.origin)
     };
     let Some(scalar) = node.as_scalar() else {
-        return unknown("the template of its values is not text", problems);
+        return unknown("valuesTemplate is not text: the values are unknown", problems);
     };
     if !Placeholder::Braces.is_in(&scalar.text) {
         return install::values_text(context.sources, node, problems);
@@ -64,7 +64,7 @@ fn values(context: &Context<'_>, node: &Node, problems: &mut Vec<Problem>) -> No
     let values = gotemplate::of_unknown(text, "it is filled in for each cluster");
     match values.as_deref() {
         Ok([values]) if values.as_map().is_some() => values.clone(),
-        Ok(_) => unknown("the template of its values is not a mapping", problems),
+        Ok(_) => unknown("valuesTemplate is not a mapping: the values are unknown", problems),
         Err(why) => unknown(why, problems),
     }
 }

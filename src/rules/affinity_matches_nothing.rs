@@ -37,15 +37,15 @@ fn selects_none(server: &MetricsServer, pod: &Pod, spread: &Spread, findings: &m
     let kind = if spread.is_constraint { "spread constraint" } else { "anti-affinity" };
     let message = match spread.selector.value() {
         Some(selector) => format!(
-            "the {kind} looks for pods with `{selector}`, which metrics-server's do not have"
+            "metrics-server's {kind} looks for pods with `{selector}`, which its own do not have"
         ),
-        None => format!("the {kind} has no labelSelector, so it looks for no pods"),
+        None => format!("metrics-server's {kind} has no labelSelector, so it looks for no pods"),
     };
     let at = spread.selector.origin().unwrap_or(&spread.origin);
     let finding = findings.at(&at.or(&server.anchor), &server.subject(), message);
     finding.variant("selector").help("select by labels that metrics-server's pods have");
     if let Some((labels, at)) = pod.labels.known() {
-        finding.also(&at.or(&server.anchor), format!("their labels are `{labels}`"));
+        finding.also(at, format!("the pods' labels are `{labels}`"));
     }
 }
 
@@ -57,7 +57,7 @@ fn elsewhere(cluster: &Cluster, server: &MetricsServer, spread: &Spread, finding
         return;
     }
     let message = format!(
-        "the anti-affinity looks for pods in {}, but metrics-server runs in {}",
+        "metrics-server's anti-affinity looks for pods in {}, but it runs in {}",
         namespaces.join(", "),
         server.namespace
     );

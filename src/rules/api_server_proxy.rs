@@ -13,7 +13,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             ),
         );
         if proxy.exceptions.is_some() {
-            finding.also(at, "this is the proxy");
+            finding.also(at, "the proxy");
         }
         finding.help(format!("add {} to NO_PROXY", proxy.services));
     }

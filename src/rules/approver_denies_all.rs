@@ -12,7 +12,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                     approver.name
                 ),
             )
-            .also(&approver.origin, "this is the approver")
+            .also(&approver.origin, "the approver")
             .help("use 1.2.1 or newer");
     }
 }

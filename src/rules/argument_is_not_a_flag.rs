@@ -57,7 +57,7 @@ fn word(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
             "write one text: `- --flag=value`, without a colon".to_owned(),
         )
     } else if text.is_empty() {
-        let message = "an empty argument is ignored".to_owned();
+        let message = "metrics-server ignores an empty argument".to_owned();
         ("empty", message, "remove it".to_owned())
     } else {
         let help = if known { format!("write --{text}") } else { "remove it".to_owned() };

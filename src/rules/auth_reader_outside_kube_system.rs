@@ -33,7 +33,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let moved = reader.decided.steps().any(|it| it.via == Via::Transformed);
         let finding = findings.at(&reader.decided.or(&server.anchor), &server.subject(), message);
         if reader.anchor.written_at() != reader.decided.written_at() && !by_chart {
-            finding.also(&reader.anchor, "this RoleBinding");
+            finding.also(&reader.anchor, "the RoleBinding");
         }
         finding.help(if by_chart {
             "use version 3.10.0 of the chart or a newer one"

@@ -19,11 +19,14 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             }
         };
         // A default is mended where the value is that it does not go with.
-        let (at, other) = if skip.written_at().is_some() { (skip, by) } else { (by, skip) };
+        let (at, other, label) = match skip.written_at() {
+            Some(_) => (skip, by, "the caBundle"),
+            None => (by, skip, "insecureSkipTLSVerify is true"),
+        };
         let finding = findings.at(&at.or(&service.anchor), &service.name, message).help(
             "set insecureSkipTLSVerify to false (in values: apiService.insecureSkipTLSVerify)",
         );
-        finding.also(other, "it does not go with this");
+        finding.also(other, label);
         if *authority == Authority::Injected {
             // The APIService works, without being verified.
             finding.variant("injected").at_most(Severity::Warning);

@@ -21,6 +21,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         findings
             .at(&at.or(&server.anchor), &server.subject(), message)
             .weigh([nodes.min])
+            .label("the limit")
             .also(nodes_at, "the cluster's size")
             .help("leave the CPU limit out, or at least double it");
     }

@@ -24,7 +24,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .at(
                     &first.origin.or(&server.anchor),
                     &format!("{} --{name}", server.subject()),
-                    format!("--{name} is {value} in the end, not {overruled}"),
+                    format!("--{name} is given twice: it is {value}, not {overruled}"),
                 )
                 .also(&last.origin, "this one counts")
                 .help("remove one of the two");

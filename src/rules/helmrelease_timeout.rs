@@ -30,7 +30,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         );
         finding.help("set a longer timeout, or a lower --metric-resolution");
         if at == waits {
-            finding.also(reads, "how often it reads");
+            finding.also(reads, format!("metrics-server reads every {resolution}"));
         }
     }
 }

@@ -32,15 +32,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             Some(key) => format!("give metrics-server another port, such as {key}: 4443"),
             None => "give metrics-server another port: the same in --secure-port, ports and probes, such as 4443".to_owned(),
         });
-        let label = if takes.is_default() { "by default" } else { "" };
-        finding.also(
-            &takes.or(&server.anchor),
-            format!("{label} metrics-server listens on {port}").trim_start().to_owned(),
-        );
+        finding.also(takes, format!("metrics-server listens on {port}"));
         for kubelet in kubelets.iter().filter(|it| opens(it, *port)) {
             for fact in [&kubelet.port, &kubelet.read_only_port] {
                 if let Some((_, at)) = fact.known().filter(|(it, _)| *it == port) {
-                    finding.also(at, "and so does this kubelet");
+                    finding.also(at, "this kubelet listens there too");
                 }
             }
         }

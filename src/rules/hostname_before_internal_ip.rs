@@ -43,7 +43,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 false => "put InternalIP first",
             });
         if by_default {
-            finding.label("the program's own order is Hostname,InternalDNS,InternalIP");
+            finding.note("the program's own order is Hostname,InternalDNS,InternalIP");
         }
         // The names may resolve, or a certificate may hold nothing else.
         let named = cluster.platform.as_ref().is_some_and(|it| NAMED.contains(&it.name));

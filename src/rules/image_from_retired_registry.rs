@@ -20,7 +20,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let finding = findings.at(
             &origin.or(&server.anchor),
             &server.subject(),
-            format!("the image is from {registry}, which {became}"),
+            format!("metrics-server's image is from {registry}, which {became}"),
         );
         if origin.is_default() {
             finding.help(match server.chart {

@@ -16,7 +16,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             continue;
         }
         let message = format!(
-            "these kubelets measure containers every {interval}: pods have no metrics for as long"
+            "kubelets measure containers every {interval}: pods have no metrics for as long ({})",
+            kubelet.group
         );
         let finding = findings.at(
             &at.or(&kubelet.anchor),

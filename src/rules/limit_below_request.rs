@@ -3,7 +3,7 @@ use std::fmt::Display;
 use crate::{
     finding::Findings,
     model::{Cluster, Fact, MetricsServer},
-    tree::{Origin, Via},
+    tree::Via,
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
@@ -36,13 +36,9 @@ fn compare<T: Display>(
         _ => ("", ""),
     };
     // A person edits what a person wrote; the limit when both are somebody's.
-    let by_default = |origin: &Origin| if origin.is_default() { "by default " } else { "" };
-    let limit_label = format!("{}the limit is {limit}", by_default(limited));
-    let request_label = format!("{}the request is {request}", by_default(requested));
-    let (at, label, other, other_label) = if limited.is_default() {
-        (requested, request_label, limited, limit_label)
-    } else {
-        (limited, limit_label, requested, request_label)
+    let (at, label, other, other_label) = match limited.is_default() {
+        true => (requested, "the request", limited, format!("the limit is {limit}")),
+        false => (limited, "the limit", requested, format!("the request is {request}")),
     };
     findings
         .at(

@@ -28,6 +28,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 )
                 .variant(variant)
                 .weigh([needed.bytes, most(*nodes)])
+                .label("the limit")
                 .also(at, "the cluster's size")
                 .help(format!("raise the memory limit to {needed} or more"));
             if limit.bytes >= sizing::least(nodes.min, pods, server.versions.last()) {

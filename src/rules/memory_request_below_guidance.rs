@@ -20,6 +20,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         findings
             .at(&at.or(&server.anchor), &server.subject(), message)
             .weigh([needed.bytes, nodes.min])
+            .label("the request")
             .also(nodes_at, "the cluster's size")
             .help(format!("raise the memory request to {needed}"));
     }

@@ -29,7 +29,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .at(&at, &server.subject(), message)
                 .variant("release")
                 .help("set --metric-resolution=15s, or give the release more time")
-                .also(waits_at, format!("it waits {timeout}"));
+                .also(waits_at, format!("the release waits {timeout}"));
         } else if *resolution > Duration::seconds(MOST) {
             let message = format!(
                 "--metric-resolution={resolution}: autoscalers act on metrics that are as old as that"
@@ -39,12 +39,12 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .variant("old")
                 .help("set --metric-resolution=15s");
         } else if by_default || *resolution > Duration::seconds(USUAL) {
-            let passed = if by_default { "without --metric-resolution" } else { "here" };
+            let why = if by_default { " without --metric-resolution" } else { "" };
             findings
                 .at(
                     &at,
                     &server.subject(),
-                    format!("{passed} metrics are up to {resolution} old: upstream passes 15s"),
+                    format!("metrics are up to {resolution} old{why}: upstream passes 15s"),
                 )
                 .variant("usual")
                 .help("set --metric-resolution=15s")

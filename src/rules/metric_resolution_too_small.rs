@@ -89,7 +89,7 @@ fn below_the_timeout(
         .weigh([u64::try_from(timeout.nanos).unwrap_or_default()])
         .help(format!("set --metric-resolution=15s, or --kubelet-request-timeout={most} or less"));
     if let Some(origin) = written {
-        finding.also(origin, format!("at most {most} fits"));
+        finding.also(origin, format!("the timeout, of which at most {most} fits"));
     }
 }
 

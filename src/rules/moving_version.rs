@@ -21,7 +21,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             (Moves::Tag, text) => {
                 ("tag", format!("the tag `{text}` is another image from time to time"))
             }
-            (Moves::Branch, text) => ("branch", format!("`{text}` changes with every commit")),
+            (Moves::Branch, text) => {
+                ("branch", format!("the branch `{text}` changes with every commit"))
+            }
         };
         let finding = findings.at(origin, subject, message).variant(variant);
         finding.help(match moves {

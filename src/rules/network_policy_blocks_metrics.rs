@@ -81,7 +81,7 @@ fn report(server: &MetricsServer, closed: &Closed, way: Way, findings: &mut Find
         ),
     };
     let finding = findings.at(at, &server.subject(), message);
-    finding.variant(variant).help(help).also(&port_at.or(&server.anchor), listens);
+    finding.variant(variant).help(help).also(port_at, listens);
 }
 
 /// Why the API server cannot ask the pod, at its own port: a Service's is translated before.

@@ -91,7 +91,9 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
             let at = security.read_only_root_filesystem.origin();
             at.map(|at| (at, "the root file system is read-only"))
         }
-        (None, Closed::NotRoot) => security.run_as_user.origin().map(|at| (at, "it is not root")),
+        (None, Closed::NotRoot) => {
+            security.run_as_user.origin().map(|at| (at, "metrics-server is not root"))
+        }
     };
     if let Some((at, text)) = says {
         finding.also(at, text);

@@ -20,8 +20,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             continue;
         }
         let message = format!(
-            "only nodes with {label} are asked for, whose taint is not tolerated: the pods stay \
-             Pending"
+            "metrics-server asks for nodes with {label}, and does not tolerate their taint: its \
+             pods stay Pending"
         );
         let finding = findings.at(&at.or(&server.anchor), &server.subject(), message);
         finding.help("tolerate it: {key: node-role.kubernetes.io/control-plane, effect: NoSchedule, operator: Exists}");

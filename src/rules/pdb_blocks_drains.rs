@@ -19,7 +19,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 }
                 (
                     format!(
-                        "the budget keeps {least} available of {count}: nothing may be evicted"
+                        "the PodDisruptionBudget keeps {least} of {count} available: nothing may be evicted"
                     ),
                     at,
                 )
@@ -29,7 +29,12 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 if count == Some(0) || most.of(count.unwrap_or(1), true) > 0 {
                     continue;
                 }
-                (format!("the budget has maxUnavailable: {most}: nothing may be evicted"), at)
+                (
+                    format!(
+                        "the PodDisruptionBudget has maxUnavailable {most}: nothing may be evicted"
+                    ),
+                    at,
+                )
             }
             _ => continue,
         };

@@ -17,7 +17,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         if let Some((false, _)) = budget.selects.known() {
             let subject = budget.subject();
             let finding = findings
-                .at(&budget.anchor, &subject, "the budget selects no pod")
+                .at(
+                    &budget.anchor,
+                    &subject,
+                    format!("PodDisruptionBudget {} selects no pod of metrics-server", budget.name),
+                )
                 .variant("pods")
                 .at_most(Severity::Warning)
                 .help("select the labels that the pods have, in their namespace");
@@ -37,10 +41,10 @@ fn check_numbers(budget: &Budget, findings: &mut Findings) -> bool {
                 .at(
                     &least.or(&budget.anchor),
                     &subject,
-                    "Kubernetes refuses a budget with both minAvailable and maxUnavailable",
+                    "Kubernetes refuses a PodDisruptionBudget with both minAvailable and maxUnavailable",
                 )
                 .variant("both")
-                .also(most, "it does not go with this")
+                .also(most, "maxUnavailable beside minAvailable")
                 .help("remove one of them");
         }
         (Fact::Absent(least), Fact::Absent(most)) => {
@@ -48,7 +52,7 @@ fn check_numbers(budget: &Budget, findings: &mut Findings) -> bool {
             warn(findings.at(
                 &at.or(&budget.anchor),
                 &subject,
-                "the budget has neither minAvailable nor maxUnavailable: Kubernetes allows no eviction",
+                "a PodDisruptionBudget with neither minAvailable nor maxUnavailable allows no eviction",
             ))
             .variant("neither");
         }
@@ -56,7 +60,7 @@ fn check_numbers(budget: &Budget, findings: &mut Findings) -> bool {
             warn(findings.at(
                 &at.or(&budget.anchor),
                 &subject,
-                "the budget wants no pod to stay: all may be evicted at once",
+                "the PodDisruptionBudget wants no pod to stay: all may be evicted at once",
             ))
             .variant("zero");
         }

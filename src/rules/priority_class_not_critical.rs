@@ -23,7 +23,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .at(
                     &at,
                     &server.subject(),
-                    format!("{name} is not one of Kubernetes' critical priority classes"),
+                    format!("metrics-server's priority class {name} is not one of Kubernetes' critical ones"),
                 )
                 .variant("other")
                 .pedantic(),

@@ -31,7 +31,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             .variant(variant)
             .help("remove it: kubelets serve metrics with TLS at port 10250");
         if let (Some((_, port)), Some(_)) = (port, plain) {
-            finding.also(port, "and from this port");
+            finding.also(port, "the port");
         }
         if let Some(kubelet) = open
             && let Some(at) = kubelet.read_only_port.origin()

@@ -30,10 +30,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let finding = findings.at(&place, &server.subject(), message);
         finding.variant(variant).help(if server.chart.is_some() { help.0 } else { help.1 });
         if let Some((_, at)) = &resizer.bound_elsewhere {
-            finding.also(at, "it is bound here");
+            finding.also(at, "its role is bound here");
         }
         if server.chart.is_some() {
-            finding.also(&server.anchor, "this version of the chart does that");
+            finding.also(&server.anchor, "the version of the chart");
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         finding.variant(variant).help(help).also(nodes_at, "the cluster's size");
         finding.also(replicas_at, format!("replicas: {replicas}"));
         if let Some(at) = server.strategy_max_unavailable.origin() {
-            finding.also(at, "none of them may go before");
+            finding.also(at, "maxUnavailable, which comes to 0");
         }
     }
 }

@@ -18,9 +18,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .at(
                     &server.anchor,
                     &server.subject(),
-                    format!("this is a second metrics-server beside that of {platform}"),
+                    format!(
+                        "metrics-server is installed beside the one that {platform} brings along"
+                    ),
                 )
-                .also(&bundled.anchor, format!("{platform} brings one along"))
+                .also(&bundled.anchor, format!("{platform}, which brings one along"))
                 .help("remove one of them: both claim the APIService v1beta1.metrics.k8s.io");
         }
     } else if cluster.together && !cluster.assumed && !check_own(&own, findings) {
@@ -40,10 +42,10 @@ fn check_own(own: &[&MetricsServer], findings: &mut Findings) -> bool {
             .at(
                 &server.anchor,
                 &server.subject(),
-                format!("this is a second metrics-server beside {}", first.subject()),
+                format!("a second metrics-server is installed beside {}", first.subject()),
             )
             .variant("own")
-            .also(&first.anchor, "this installs one, too")
+            .also(&first.anchor, "the first one")
             .help("remove one of them: both claim the APIService v1beta1.metrics.k8s.io");
     }
     !others.is_empty()
@@ -67,7 +69,7 @@ fn check_api_services(cluster: &Cluster, own: &[&MetricsServer], findings: &mut 
                 format!("{by} claims the Metrics API, which {} serves", server.subject()),
             )
             .variant("other")
-            .also(&first.anchor, "this is metrics-server's")
+            .also(&first.anchor, "metrics-server's APIService")
             .help("let one of them serve it: prometheus-adapter without rules for resources");
         return;
     }
@@ -77,10 +79,10 @@ fn check_api_services(cluster: &Cluster, own: &[&MetricsServer], findings: &mut 
             .at(
                 &service.release.as_ref().unwrap_or(&service.anchor).or(&service.anchor),
                 &service.name,
-                format!("{} is here a second time", service.name),
+                format!("the APIService {} is defined twice in this environment", service.name),
             )
             .variant("registration")
-            .also(first.release.as_ref().unwrap_or(&first.anchor), "this registers it, too")
+            .also(first.release.as_ref().unwrap_or(&first.anchor), "the other definition")
             .help("remove one of them (in values: apiService.create: false)");
     }
 }

@@ -62,12 +62,13 @@ fn selects_none(
     else {
         return;
     };
+    let name = &service.name;
     let message =
-        format!("the Service selects `{selector}`, which metrics-server's pods do not have");
+        format!("Service {name} selects `{selector}`, which metrics-server's pods do not have");
     findings
         .at(&at.or(&service.anchor), &subject, message)
         .variant("selector")
-        .also(&there.or(&server.anchor), format!("their labels are `{labels}`"))
+        .also(there, format!("the pods' labels are `{labels}`"))
         .help("select by labels that the pods have");
 }
 
@@ -90,9 +91,10 @@ fn ports(
         if pod.ports.value().is_none() || pod.declared(target, false).is_some() {
             return;
         }
+        let of = &service.name;
         let message = match target {
             PortRef::Name(name) => {
-                format!("the Service leads to port `{name}`, which no container of the pods has")
+                format!("Service {of} leads to port `{name}`, which no container of the pods has")
             }
             // What is not declared may be listened at all the same, by another container too.
             PortRef::Number(number) => {
@@ -100,7 +102,7 @@ fn ports(
                 let secure = server.listens_on().filter(|(port, _)| alone && port != number);
                 let Some((secure, _)) = secure else { return };
                 format!(
-                    "the Service leads to port {number}, but metrics-server listens on {secure}"
+                    "Service {of} leads to port {number}, but metrics-server listens on {secure}"
                 )
             }
         };

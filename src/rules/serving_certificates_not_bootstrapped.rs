@@ -26,7 +26,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             finding.variant("refused").also(&server.anchor, "this metrics-server verifies them");
         }
         for at in &also {
-            finding.also(at, "and those of this one");
+            finding.also(at, "these too");
         }
         for kubelet in &requesting {
             let says = kubelet.server_tls_bootstrap.origin().unwrap_or(&kubelet.anchor);

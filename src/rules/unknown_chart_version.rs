@@ -17,7 +17,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let finding = findings.at(
             &chart.anchor,
             &format!("{}/{}", chart.namespace, chart.name),
-            format!("there never was a version {version} of the chart"),
+            format!("there never was a version {version} of the chart metrics-server"),
         );
         finding.help(format!("use {}", around.join(" or ")));
         if !is_official(chart) {

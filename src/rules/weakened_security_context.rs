@@ -24,22 +24,25 @@ fn weakened(server: &MetricsServer, pod: &Pod, findings: &mut Findings) -> bool 
         let written = at.filter(|it| it.written_at().is_some() && !it.is_default());
         given.extend(written.map(|at| (what, at)));
     };
-    give("it is privileged", is(&security.privileged, true));
-    give("it may become root", is(&security.allow_privilege_escalation, true));
-    give("it may run as root", is(&security.run_as_non_root, false));
+    give("is privileged", is(&security.privileged, true));
+    give("may become root", is(&security.allow_privilege_escalation, true));
+    give("may run as root", is(&security.run_as_non_root, false));
     let root = security.run_as_user.known().filter(|(user, _)| **user == 0);
-    give("it runs as root", root.map(|it| it.1.clone()));
-    give("its root file system can be written to", is(&security.read_only_root_filesystem, false));
+    give("runs as root", root.map(|it| it.1.clone()));
+    give("may write to its root file system", is(&security.read_only_root_filesystem, false));
     let seccomp = security.seccomp_profile.known().filter(|(it, _)| *it == "Unconfined");
-    give("it may use every system call", seccomp.map(|it| it.1.clone()));
+    give("may use every system call", seccomp.map(|it| it.1.clone()));
     let Some(((what, at), others)) = given.split_first() else { return false };
-    let finding =
-        findings.at(at, &server.subject(), format!("metrics-server needs no such right: {what}"));
+    let finding = findings.at(
+        at,
+        &server.subject(),
+        format!("metrics-server {what}, and needs no such right"),
+    );
     finding
         .variant("given")
         .help("leave the security context to the chart or to upstream's manifest");
     for (what, at) in others {
-        finding.also(at, *what);
+        finding.also(at, format!("it {what}"));
     }
     true
 }
@@ -67,7 +70,7 @@ fn lacking(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
         return;
     }
     let message = format!(
-        "a namespace of the Pod Security Standard restricted refuses it: no {}",
+        "namespaces of the Pod Security Standard restricted refuse metrics-server: no {}",
         lacks.join(", no ")
     );
     findings

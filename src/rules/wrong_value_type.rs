@@ -42,12 +42,14 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 ),
                 WrongValueEffect::TextIsTrue => (
                     "text",
-                    format!("`{text}` in quotes is a text, which the chart takes for true"),
+                    format!(
+                        "`{path}` is `{text}` in quotes, a text, which the chart takes for true"
+                    ),
                     "write false, without quotes".to_owned(),
                 ),
                 WrongValueEffect::FalseIsTrue => (
                     "false",
-                    format!("the chart takes {text} for nothing given, and writes true"),
+                    format!("`{path}` comes to true: the chart takes {text} for nothing given"),
                     "write \"false\", in quotes".to_owned(),
                 ),
             };

@@ -65,7 +65,7 @@ impl Run<'_, '_> {
             known.push(all_of(&sources, &theirs));
         }
         let settled = settle::select(&sources, &config, &environments, judged, &scope, &mut known);
-        let elapsed = progress.finish();
+        progress.finish();
         let mut counts = settled.known.iter().copied();
         // One that only scales workloads counts where something is found in it.
         let is_counted = |(environment, cluster): &(&Environment, &Cluster)| {
@@ -93,11 +93,18 @@ impl Run<'_, '_> {
         let is_empty = report.environments.is_empty();
         let files = self.streams.workflow.files.clone();
         self.write(|format, look| {
-            let elapsed = (!is_empty).then_some(elapsed);
+            // That there was nothing to check is said on the side.
+            let summary = match is_empty || options.detail == Verbosity::Quiet {
+                true => String::new(),
+                false => report::summary(&report, look),
+            };
             let text = match format {
-                Format::Text | Format::Yaml => report::text(&report, look, options.detail, elapsed),
+                Format::Concise => report::concise(&report, look) + &summary,
+                Format::Text | Format::Yaml => {
+                    report::text(&report, look, options.detail) + &summary
+                }
                 Format::Github => {
-                    let log = report::text(&report, look, options.detail, elapsed);
+                    let log = report::text(&report, look, options.detail) + &summary;
                     report::without_commands(&log) + &report::github(&report, None)
                 }
                 _ => report::for_programs(format, &report, None, files.as_deref()),
@@ -108,7 +115,7 @@ impl Run<'_, '_> {
         // That nothing was there to check is told to everybody.
         if is_empty || options.only_files() && options.detail > Verbosity::Quiet {
             let look = self.streams.err_screen.look(options.color);
-            self.say(&report::summary(&report, look, elapsed));
+            self.say(&report::summary(&report, look));
         }
         if is_empty && !is_stdin(check) {
             self.tell_repositories(&sources);

@@ -32,12 +32,6 @@ pub(crate) fn program(arguments: &str, paths: &[&Path]) -> Output {
     Output { status, out, err }
 }
 
-/// What `check` printed, without the time that it took.
-pub(crate) fn without_time(text: &str) -> String {
-    let time = regex::Regex::new(r", [0-9.]+ s\)(.*\n)$").unwrap();
-    time.replace(text, ")$1").into_owned()
-}
-
 /// Every file below `dir` whose path relative to it `wanted` takes, in order; links are not followed.
 pub(crate) fn files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found: Vec<String> = walkdir::WalkDir::new(dir)

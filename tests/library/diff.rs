@@ -291,7 +291,7 @@ fn what_differs_for_programs_and_comments() {
     let (base, head) = (tree(&trees.0), tree(&trees.1));
     let compared =
         Compared { base: &base.sources, head: &head.sources, comparison: compare(&base, &head) };
-    let look = TerminalOptions { color: true, unicode: false, width: 80 };
+    let look = TerminalOptions { color: true, unicode: false, width: 80, links: None };
     let colored = diff(&compared, look, Verbosity::Normal);
     assert_snapshot!("diff_text_colored_80", colored.replace('\u{1b}', "^"));
     let plain = diff(&compared, TerminalOptions { color: false, ..look }, Verbosity::Normal);

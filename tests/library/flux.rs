@@ -161,7 +161,7 @@ fn what_breaks_the_whole_kustomization() {
     assert_snapshot!(substituted(Purpose::Judge, "
         kind: X
         a: 'see ${a.b} there'
-    "), @"build-fails: this is no expression that Flux can substitute: missing closing brace  x.yaml:2:9 `${a.b}`");
+    "), @"build-fails: Flux cannot substitute this expression: missing closing brace  x.yaml:2:9 `${a.b}`");
     let spec = "spec: {postBuild: {substitute: {not-a-name: x}}}";
     assert_snapshot!(substituted_by(spec, Purpose::Judge, "kind: X"), @"
     build-fails: `not-a-name` cannot be the name of a variable  flux.yaml:3:45 `x`
@@ -669,7 +669,7 @@ fn what_one_object_cannot_have_substituted_leaves_the_others() {
       metrics-server 3.12.2  apps/metrics-server/helmrelease.yaml:8 substituted `${CHART}` < base/services/environment.env:1 `3.12.2`
         resources.limits.cpu: 100m  apps/metrics-server/helmrelease.yaml:13 substituted `${CPU_LIMIT}` < base/services/environment.env:3
         resources.limits.memory: 256Mi  apps/metrics-server/helmrelease.yaml:14 substituted `${MEMORY_LIMIT}` < base/services/environment.env:2 overridden `128Mi` < clusters/prod/environment.env:2
-    build-fails: this is no expression that Flux can substitute: missing closing brace  apps/metrics-server/other.yaml:4:16 `${a.b}`
+    build-fails: Flux cannot substitute this expression: missing closing brace  apps/metrics-server/other.yaml:4:16 `${a.b}`
     ");
 }
 

@@ -184,8 +184,11 @@ fn what_comes_before_is_built_although_it_names_nothing_of_ours() {
             &format!("check --select correctness --fail-on never {arguments} --root"),
             &[dir.path()],
         );
-        let places = output.out.lines().filter_map(|it| it.split_once("─["));
-        places.map(|(_, place)| place.trim_end_matches(']').to_owned()).collect::<Vec<_>>()
+        let places = output.out.lines().filter_map(|it| {
+            let line = it.trim_start();
+            line.strip_prefix("--> ").or(line.strip_prefix("::: "))
+        });
+        places.map(ToOwned::to_owned).collect::<Vec<_>>()
     };
     let flux = "clusters/prod/flux.yaml";
     assert_eq!(shown(""), ["crds/kustomization.yaml:2:11", &format!("{flux}:4:14")]);

@@ -1,16 +1,20 @@
 //! Reports of the same findings for people and for programs.
 
-use std::time::Duration;
+use std::path::Path;
 
-use super::{config_in, fixture_with, place};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{config_in, fixture_with, place, scenarios::scenarios};
 use crate::{
     cli::Verbosity,
-    finding::{Finding, Findings, Severity},
-    model::Cluster,
-    pipeline::analyze,
-    report::{Report, TerminalOptions, json, sarif, show, show_json, text},
+    discover,
+    finding::{Finding, Findings, Severity, disturbs},
+    model::{Cluster, unjudged},
+    pipeline::{self, analyze},
+    report::{Report, TerminalOptions, concise, json, sarif, show, show_json, summary, text},
     resolve::environment::Environment,
-    rules::find,
+    rules::problems,
+    settle::{Scope, settle},
     source::{Sources, Span},
     tree::{Origin, Via},
 };
@@ -98,7 +102,8 @@ fn report(sources: &Sources) -> Report<'_> {
 
 fn shown(look: TerminalOptions) -> String {
     let sources = repository();
-    text(&report(&sources), look, Verbosity::Normal, Some(Duration::from_millis(12)))
+    let report = report(&sources);
+    text(&report, look, Verbosity::Normal) + &summary(&report, look)
 }
 
 #[test]
@@ -107,45 +112,160 @@ fn text_for_a_pipe() {
 }
 
 #[test]
-fn text_for_a_small_terminal_without_unicode() {
-    let text = shown(TerminalOptions { color: false, unicode: false, width: 60 });
-    // The title of a rule and the summary are lines that a terminal may break.
-    let drawn = text.lines().filter(|it| it.starts_with(' '));
-    for line in drawn {
-        let from_the_file = line.contains("größe") || line.contains("odd: names");
-        assert!(line.is_ascii() || from_the_file, "{line}");
-        assert!(line.chars().count() <= 60, "{line}");
+fn text_at_three_widths() {
+    for width in [60, 80, 120] {
+        for unicode in [true, false] {
+            let plain = TerminalOptions { unicode, width, ..TerminalOptions::PLAIN };
+            let text = shown(plain);
+            let colored = shown(TerminalOptions { color: true, ..plain });
+            assert_eq!(without_escapes(&colored), text, "colors are all that colors change");
+            if unicode {
+                insta::assert_snapshot!(format!("{width}_columns"), text);
+                let visible = colored.replace(ESCAPE, "<ESC>");
+                insta::assert_snapshot!(format!("{width}_columns_in_colors"), visible);
+            }
+            let linked = shown(TerminalOptions { color: true, links: Some("here"), ..plain });
+            assert_eq!(without_escapes(&linked), text, "links are all that links change");
+            // What is not ASCII comes from the file.
+            let ours = |it: &&str| !it.contains("größe") && !it.contains("odd: names");
+            assert!(unicode || text.lines().filter(ours).all(str::is_ascii), "{text}");
+        }
     }
-    insta::assert_snapshot!(text);
+}
+
+/// `text` without colors and links.
+fn without_escapes(text: &str) -> String {
+    let escapes = regex::Regex::new("\x1b(\\[[0-9;]*m|\\]8;;[^\x1b]*\x1b\\\\)").expect("a pattern");
+    escapes.replace_all(text, "").into_owned()
 }
 
 #[test]
-fn colors_are_all_that_colors_change() {
-    let colored = shown(TerminalOptions { color: true, ..TerminalOptions::PLAIN });
-    let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
-    assert_eq!(escapes.replace_all(&colored, ""), shown(TerminalOptions::PLAIN));
-    assert_ne!(colored, shown(TerminalOptions::PLAIN));
-}
-
-#[test]
-fn a_rule_has_its_title() {
-    let sources = repository();
+fn rules_and_paths_are_links() {
+    let mut sources = repository();
+    sources.root = Some("/repos/a b".into());
     let mut report = report(&sources);
-    let rule = find("kubelet-insecure-tls").expect("a rule");
-    report.findings[0].rule = rule.id;
-    let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal, None);
-    assert!(text.starts_with(&format!("error[{}]: {}\n", rule.id, rule.title)), "{text}");
+    report.findings.truncate(1);
+    report.findings[0].rule = "memory-limit-too-low";
+    let look = TerminalOptions { color: true, links: Some("here"), ..TerminalOptions::PLAIN };
+    let text = text(&report, look, Verbosity::Normal);
+    let page = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/rules/memory-limit-too-low.md");
+    assert!(text.contains(&format!("{ESCAPE}]8;;{page}{ESCAPE}\\memory-limit-too-low")), "{text}");
+    let file = "file://here/repos/a%20b/clusters/prod/environment.env";
+    assert!(text.contains(&format!("{ESCAPE}]8;;{file}{ESCAPE}\\clusters/prod/")), "{text}");
+}
+
+#[test]
+fn concise_is_three_lines_each() {
+    let sources = repository();
+    insta::assert_snapshot!(concise(&report(&sources), TerminalOptions::PLAIN));
+}
+
+/// What `check` finds below `dir`, of which every line must be fit for a terminal.
+fn looked_at(dir: &Path) {
+    let sources = discover::open(dir, &[], &[], &|| ()).expect("a directory");
+    let config = config_in(&sources);
+    let (environments, clusters) = analyze(&sources, &config);
+    let mut findings = pipeline::check(&clusters);
+    findings.extend(problems(&unjudged(&sources, &clusters), None));
+    let findings = settle(&sources, &config, &environments, findings, &Scope::all()).findings;
+    let environments = environments.into_iter().map(|it| it.name).collect();
+    let mut report = Report { findings, environments, ..Report::of(&sources) };
+    for width in [60, 80, 120] {
+        for unicode in [true, false] {
+            let look = TerminalOptions { unicode, width, ..TerminalOptions::PLAIN };
+            is_fit(&text(&report, look, Verbosity::Normal), width);
+            is_fit(&concise(&report, look), width);
+        }
+    }
+    let all = std::mem::take(&mut report.findings);
+    for finding in all {
+        let is_simple = finding.labels.len() == 1 && finding.notes.is_empty();
+        report.findings = vec![finding];
+        // Where nothing has to be broken.
+        let look = TerminalOptions { width: 1000, ..TerminalOptions::PLAIN };
+        let text = text(&report, look, Verbosity::Normal);
+        assert!(!is_simple || text.lines().count() <= 8, "{text}");
+        let place = text.lines().find_map(|it| it.trim_start().strip_prefix("--> "));
+        let path = &sources[report.findings[0].labels[0].span.file].path;
+        assert!(place.is_some_and(|it| it.starts_with(&**path)), "{text}");
+    }
+}
+
+/// No line of `text` is wider than `width` unless a path or a word is, and nothing in it does
+/// anything to a terminal.
+fn is_fit(text: &str, width: usize) {
+    for line in text.lines() {
+        assert!(!line.contains(disturbs), "{line:?}");
+        let place = ["-->", ":::"].iter().any(|it| line.trim_start().starts_with(it));
+        let is_word = line.trim().rsplit(' ').next().is_some_and(|it| it.width() + 24 > width);
+        assert!(line.width() <= width || place || is_word, "{} > {width}: {line}", line.width());
+    }
+}
+
+#[test]
+fn every_finding_fits_every_terminal() {
+    for scenario in scenarios() {
+        looked_at(&scenario.dir);
+    }
+}
+
+#[test]
+fn marks_of_every_kind() {
+    let file = "\
+\u{feff}first: 1\r
+- [one, two, three]
+\ttabs:\there
+wide: 広い🦀 after
+block:
+  over: several
+  lines: of
+nothing:
+";
+    let sources = Sources::in_memory([("a.yaml", file), ("b.yaml", "x: 1\n")]);
+    let at = |text| place(&sources, "a.yaml", text);
+    let mut found = Findings::of("marks", Severity::Warning, None);
+    found.at(&at("first"), "", "one after a byte order mark");
+    found
+        .at(&at("two"), "", "several in one line, and more beside it")
+        .label("the one")
+        .also(&at("one"), "before it")
+        .also(&at("[one, two, three]"), "around it")
+        .also(&at("first"), "near it")
+        .also(&at("nothing"), "far from it")
+        .also(&place(&sources, "b.yaml", "1"), "in another file");
+    found.at(&at("here"), "", "one after tabs");
+    found.at(&at("after"), "", "one after wide characters");
+    found.at(&at("over: several\n  lines: of"), "", "one over several lines").label("all of it");
+    let mut empty = at("nothing:").step.span.expect("a span");
+    empty.start = empty.end;
+    found.at(&Origin::written(empty), "", "one of nothing").note("that is not there").help("help");
+    let report = Report { findings: found.into_vec(), ..Report::of(&sources) };
+    insta::assert_snapshot!(text(&report, TerminalOptions::PLAIN, Verbosity::Normal));
+}
+
+#[test]
+fn what_nobody_wrote_or_does_not_count_is_a_note() {
+    let sources = repository();
+    let limit = place(&sources, "clusters/prod/environment.env", "256Mi");
+    let old = place(&sources, ".metrics-server-lint.yaml", "300");
+    let mut found = Findings::of("notes", Severity::Error, None);
+    let default = Origin::at(Via::ChartDefault, limit.step.span);
+    found.at(&limit.over(Via::Patched, &old), "", "wrong").also(&default, "the request is 200Mi");
+    let findings = found.into_vec();
+    let report = Report { findings, ..Report::of(&sources) };
+    let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal);
+    let notes: Vec<&str> = text.lines().filter(|it| it.contains("= note")).collect();
+    let expected = [
+        "  = note: overrides 300 in .metrics-server-lint.yaml:3",
+        "  = note: the request is 200Mi, the chart's default",
+    ];
+    assert_eq!(notes, expected, "{text}");
 }
 
 #[test]
 fn quiet_is_one_line_each() {
     let sources = repository();
-    insta::assert_snapshot!(text(
-        &report(&sources),
-        TerminalOptions::PLAIN,
-        Verbosity::Quiet,
-        None
-    ));
+    insta::assert_snapshot!(text(&report(&sources), TerminalOptions::PLAIN, Verbosity::Quiet));
 }
 
 #[test]
@@ -155,7 +275,7 @@ fn long_lines_are_cut_around_the_label() {
     let mut found = Findings::of("syntax", Severity::Error, None);
     found.at(&place(&sources, "long.json", "bad"), "", "this is bad");
     let report = Report { findings: found.into_vec(), ..Report::of(&sources) };
-    let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal, None);
+    let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal);
     assert!(text.lines().all(|it| it.chars().count() <= 100), "{text}");
     assert!(text.contains("bad"), "{text}");
 }
@@ -205,16 +325,21 @@ fn names_of_environments() {
     let mut report = report(&sources);
     report.findings.truncate(1);
     report.environments = (1..=9).map(|it| format!("e{it}")).collect();
-    let mut told = |names: usize| {
+    let mut told = |names: usize, width: usize| {
         report.findings[0].environments = report.environments.iter().take(names).cloned().collect();
-        let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal, None);
+        let look = TerminalOptions { width, ..TerminalOptions::PLAIN };
+        let text = text(&report, look, Verbosity::Normal);
         let line = text.lines().find(|it| it.contains("environments"));
-        line.map(|it| it.trim_start_matches([' ', '│']).to_owned())
+        line.map(|it| it.trim_start_matches([' ', '|', '^']).to_owned())
     };
-    assert_eq!(told(0), None);
-    assert_eq!(told(2).as_deref(), Some("in 2 of 9 environments: e1, e2"));
-    assert_eq!(told(7).as_deref(), Some("in 7 of 9 environments: e1, e2, e3, e4, e5, +2"));
-    assert_eq!(told(9).as_deref(), Some("in all 9 environments"));
+    assert_eq!(told(0, 100), None);
+    assert_eq!(told(2, 100).as_deref(), Some("in 2 of 9 environments: e1, e2"));
+    assert_eq!(
+        told(7, 60).as_deref(),
+        Some("= note: in 7 of 9 environments: e1, e2, e3, e4, e5, +2"),
+        "no room beside the mark"
+    );
+    assert_eq!(told(9, 100).as_deref(), Some("in all 9 environments"));
 }
 
 const MANIFEST: &str = "\
@@ -491,7 +616,7 @@ proptest::proptest! {
     fn any_label_can_be_drawn(
         text in "[ab\\u{0}\\u{1b}\\t\\r\\n \\u{feff}é広\\u{301}\\u{202e}🦀#:]{0,300}",
         places in proptest::collection::vec((0.0..1.0_f64, 0.0..1.0_f64), 1..5),
-        width in 40..120_usize,
+        width in 60..120_usize,
         unicode: bool,
     ) {
         let sources = Sources::in_memory([("a.yaml", text.clone())]);
@@ -505,7 +630,7 @@ proptest::proptest! {
         let labels = places.into_iter().map(|(one, other)| {
             let (one, other) = (boundary(one), boundary(other));
             let span = Span { file, start: one.min(other), end: one.max(other) };
-            crate::finding::Label { span, text: "a label".into(), step: true }
+            crate::finding::Label { span, text: "a label".into(), via: None }
         });
         let mut all = findings(&repository());
         all.truncate(1);
@@ -513,12 +638,11 @@ proptest::proptest! {
         let report = Report { findings: all, ..Report::of(&sources) };
         let drawn = crate::report::text(
             &report,
-            TerminalOptions { color: false, unicode, width },
+            TerminalOptions { unicode, width, ..TerminalOptions::PLAIN },
             Verbosity::Normal,
-            None,
         );
         proptest::prop_assert!(drawn.contains("a label"), "{drawn}");
-        proptest::prop_assert!(!drawn.contains(ESCAPE));
+        is_fit(&drawn, width);
         let log: serde_json::Value = serde_json::from_str(&sarif(&report, None)).expect("it is JSON");
         let region = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"];
         for field in ["startLine", "startColumn", "endLine", "endColumn"] {

@@ -11,7 +11,7 @@ use rayon::ThreadPoolBuilder;
 use serde_json::Value;
 
 use super::{
-    common::{files, fixture::directory, program, repository, without_time},
+    common::{files, fixture::directory, program, repository},
     written::{self, read},
 };
 
@@ -123,7 +123,7 @@ fn record(scenario: &Scenario, sarif: Value) {
         prepend_module_to_snapshot => false,
         omit_expression => true,
     }, {
-        let text = without_time(&output("check", scenario));
+        let text = output("check", scenario);
         insta::assert_snapshot!(format!("{}@check", scenario.name), text);
         insta::assert_snapshot!(format!("{}@sarif", scenario.name), results(sarif));
         let text = described.collect::<Vec<_>>().join("\n");

@@ -13,7 +13,7 @@ use crate::{
 
 fn shown(name: &str, width: usize) -> String {
     let (sources, environments) = read(&scenario(name).dir);
-    let look = TerminalOptions { color: false, unicode: true, width };
+    let look = TerminalOptions { width, ..TerminalOptions::PLAIN };
     show(&sources, &environments, &[], look, Verbosity::Normal)
 }
 
@@ -35,7 +35,7 @@ fn what_differs_is_for_a_wiki_too() {
 fn colors_are_all_that_colors_change() {
     let (sources, environments) = read(&scenario("flux_platform").dir);
     let shown = |color| {
-        let look = TerminalOptions { color, unicode: true, width: 90 };
+        let look = TerminalOptions { color, width: 90, ..TerminalOptions::PLAIN };
         show(&sources, &environments, &[], look, Verbosity::Normal)
     };
     let escapes = regex::Regex::new("\x1b\\[[0-9;]*m").unwrap();
@@ -80,7 +80,7 @@ fn odd(look: TerminalOptions) -> String {
 #[test]
 fn nothing_reaches_the_terminal_but_text_of_its_width() {
     for width in [60, 80, 100, 120] {
-        let text = odd(TerminalOptions { color: false, unicode: true, width });
+        let text = odd(TerminalOptions { width, ..TerminalOptions::PLAIN });
         for line in text.lines() {
             assert!(line.width() <= width, "{width}: {line}");
             assert!(line.chars().all(|it| !it.is_control() && it != '\u{202e}'), "{line:?}");

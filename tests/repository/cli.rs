@@ -267,14 +267,13 @@ fn a_broken_configuration_is_shown_where_it_is_broken() {
     assert_eq!(
         output.err,
         "\
-error[configuration]
-
-  × there is no rule `kubelet-insecure-tsl`
-   ╭─[.metrics-server-lint.yaml:2:3]
- 2 │   kubelet-insecure-tsl: off
-   ·   ────────────────────
-   ╰────
-  help: write `kubelet-insecure-tls`
+error[configuration]: there is no rule `kubelet-insecure-tsl`
+ --> .metrics-server-lint.yaml:2:3
+  |
+2 |   kubelet-insecure-tsl: off
+  |   ^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write `kubelet-insecure-tls`
 
 "
     );
@@ -458,10 +457,10 @@ fn what_cannot_be_read_is_found() {
     // The word is where two pieces meet that are read one after the other.
     let large = [&vec![b'\n'; (1 << 20) - 7], FLAG.as_bytes(), &vec![b'\n'; 8 << 20]].concat();
     for (name, bytes, said) in [
-        ("a.yaml", &latin, "a.yaml:1:1: error[syntax]: this is not text in UTF-8, so"),
-        ("a.env", &latin, "a.env:1:1: note[unresolved]: this is not text in UTF-8, so"),
-        ("a.yaml", &wide, "a.yaml:1:1: note[unresolved]: this is in UTF-16, not in UTF-8, so"),
-        ("a.yaml", &large, "a.yaml:1:1: note[unresolved]: this is larger than 8 MiB, so"),
+        ("a.yaml", &latin, "a.yaml:1:1: error[syntax]: a.yaml is not text in UTF-8, so"),
+        ("a.env", &latin, "a.env:1:1: note[unresolved]: a.env is not text in UTF-8, so"),
+        ("a.yaml", &wide, "a.yaml:1:1: note[unresolved]: a.yaml is in UTF-16, not in UTF-8, so"),
+        ("a.yaml", &large, "a.yaml:1:1: note[unresolved]: a.yaml is larger than 8 MiB, so"),
     ] {
         let found = with(name, bytes);
         assert!(found.starts_with(said), "{found}");

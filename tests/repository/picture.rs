@@ -2,7 +2,7 @@
 
 use std::{env, fmt::Write as _, fs};
 
-use crate::common::{program, repository, without_time};
+use crate::common::{program, repository};
 
 const PATH: &str = "docs/check.svg";
 
@@ -118,7 +118,7 @@ fn the_picture_shows_what_is_printed() {
     let scenario = repository().join("testdata/flux-platform");
     let command = "\x1b[32m$\x1b[0m \x1b[1mmetrics-server-lint check\x1b[0m\n\n".to_owned();
     let output = program("check --color always", &[&scenario]).out;
-    let mut lines = runs(&(command + &without_time(&output)));
+    let mut lines = runs(&(command + &output));
     while lines.last().is_some_and(Vec::is_empty) {
         lines.pop();
     }

@@ -13,7 +13,7 @@ use std::{
 
 use regex::Regex;
 
-use crate::common::{files, program, repository, without_time};
+use crate::common::{files, program, repository};
 
 /// Longer modules become folders. What a module's own tests take does not count.
 const LONGEST_MODULE: usize = 650;
@@ -627,6 +627,6 @@ fn the_documents_show_the_rules_and_what_they_find() {
     }
     generated("docs/rules.md", "rules", &table);
     let output = program("check", &[&repository().join("testdata/flux-platform")]);
-    let text = without_time(&output.out);
+    let text = output.out;
     generated("docs/usage.md", "output", &format!("```text\n{}\n```\n", text.trim_end()));
 }

@@ -172,7 +172,8 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
         return chart_of(context, store, template, namespace);
     }
     let Some(reference) = node.look("spec.chartRef").map_err(chart_unknown)? else {
-        return Err(Problem::refused(&node.origin, "this HelmRelease names no chart"));
+        let why = format!("HelmRelease {} names no chart", node.object_name());
+        return Err(Problem::refused(node.object_anchor(), why));
     };
     let (kind, name) = (reference.str_at("kind"), reference.str_at("name"));
     let (kind, name) = (kind.unwrap_or_default(), name.unwrap_or_default());
@@ -189,7 +190,7 @@ fn chart(context: &Context<'_>, store: &Store, node: &Node) -> Result<Chart, Pro
     match kind {
         "HelmChart" => match source.get("spec") {
             Some(spec) => chart_of(context, store, spec, namespace),
-            None => Err(Problem::unresolved(origin, "the HelmChart has no spec")),
+            None => Err(Problem::unresolved(origin, format!("HelmChart {name} has no spec"))),
         },
         "OCIRepository" => Ok(Chart {
             name: source.str_at("spec.url").unwrap_or(name).to_owned(),
@@ -311,7 +312,9 @@ fn with_files(
         let layer = match found {
             Some(found) => values::file(context, found, &file.origin),
             None => {
-                Err(Problem::unresolved(&file.origin, "this values file is not in the repository"))
+                let name = file.as_str().unwrap_or("a values file");
+                let why = format!("{name} is not in the repository");
+                Err(Problem::unresolved(&file.origin, why))
             }
         };
         match layer {

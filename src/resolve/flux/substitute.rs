@@ -336,7 +336,7 @@ impl Template<'_> {
     fn refused(&self, start: usize, message: &str) -> Problem {
         let at = self.expression(start);
         Problem::refused(&at,
-            format!("this is no expression that Flux can substitute: {message}"),
+            format!("Flux cannot substitute this expression: {message}"),
         )
         .help(format!(
             "write `$$` for a dollar sign, or put the annotation `{OPT_OUT}: disabled` on the object"

@@ -169,7 +169,7 @@ fn layer(
 /// or is to be taken literally.
 fn assignments(reference: &Node, target: &Node, value: &Node) -> Result<Vec<Assignment>, Problem> {
     let Some(path) = target.as_str() else {
-        return Err(Problem::refused(&target.origin, "this is no path"));
+        return Err(Problem::refused(&target.origin, "targetPath is no path"));
     };
     let origin = value.origin.through(Via::Values, target.origin.written_at());
     let refused = |message: String| Problem::refused(&target.origin, message);

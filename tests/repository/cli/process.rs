@@ -69,10 +69,18 @@ fn the_environment_says_what_a_reader_can_see() {
         String::from_utf8(output.stdout).expect("text")
     };
     let plain = shown(&[]);
-    assert!(!plain.contains('\x1b') && plain.contains('╭'), "{plain}");
+    assert!(!plain.contains('\x1b') && plain.contains("\n   |\n"), "{plain}");
     assert!(shown(&[("CLICOLOR_FORCE", "1")]).contains('\x1b'));
-    assert!(!shown(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\x1b'));
+    assert!(shown(&[("FORCE_COLOR", "1")]).contains('\x1b'));
+    for off in [("NO_COLOR", "1"), ("FORCE_COLOR", "0")] {
+        assert!(!shown(&[("CLICOLOR_FORCE", "1"), off]).contains('\x1b'));
+    }
+    let links = [("FORCE_HYPERLINK", "1"), ("FORCE_COLOR", "1")];
+    assert!(shown(&links).contains("\x1b]8;;file://"), "a path is a link");
+    assert!(!shown(&links[..1]).contains('\x1b'), "links are for those who have colors");
     assert!(shown(&[("LC_ALL", "C")]).is_ascii());
+    let height = |width| shown(&[("COLUMNS", width)]).lines().count();
+    assert!(height("60") > height("120"), "a pipe is as wide as it is said to be");
 }
 
 #[test]
