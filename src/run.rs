@@ -224,7 +224,7 @@ impl Run<'_, '_> {
     /// Tells why it could not be done.
     fn fail(&mut self, failure: Failure) {
         let options = self.options;
-        let (sources, message, mut findings) = match failure {
+        let (sources, message, findings) = match failure {
             Failure::Plain(message) => (Sources::none(), message, Vec::new()),
             Failure::Found(sources, findings) => {
                 let is_baseline = findings.iter().any(|it| it.rule == baseline::RULE);
@@ -232,13 +232,6 @@ impl Run<'_, '_> {
                 (*sources, format!("the {what} cannot be used"), findings)
             }
         };
-        if options.detail == Verbosity::Quiet {
-            // One line has no place of its own for what to do.
-            for finding in &mut findings {
-                let help = finding.help.iter().map(|it| format!("; {it}"));
-                finding.message.extend(help);
-            }
-        }
         let report = Report { findings, ..Report::of(&sources) };
         let error = Some(&*message);
         let told = |look| match &*report.findings {
