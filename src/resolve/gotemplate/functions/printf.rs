@@ -21,18 +21,25 @@ pub(super) fn printf(format: &MarkedText, values: &[GoValue]) -> MarkedText {
     let text = format.as_str();
     let mut out = MarkedText::default();
     let (mut at, mut next, mut reordered) = (0, 0, false);
+    let index = |it: &str| it.parse::<usize>().ok()?.checked_sub(1);
     while let Some(start) = text[at..].find('%').map(|it| it + at) {
         out.push_part(format, at..start);
         let mut rest = text[start + 1..].chars();
         let mut how = Directive::default();
+        // Whether it names a value that is not there.
+        let mut is_bad = false;
         let verb = loop {
             match rest.next() {
                 Some('0') if how.width.is_some() || how.precision.is_some() => how.digit(0),
                 Some(flag @ ('-' | '+' | '#' | ' ' | '0')) => how.flags.push(flag),
                 Some('.') => how.precision = Some(0),
                 Some('[') => {
-                    let (number, after) = rest.as_str().split_once(']').unwrap_or(("", ""));
-                    next = number.parse::<usize>().map_or(usize::MAX, |it| it.wrapping_sub(1));
+                    let all = rest.as_str();
+                    let (number, after) = all.split_once(']').unwrap_or(("", all));
+                    match index(number).filter(|it| *it < values.len()) {
+                        Some(it) => next = it,
+                        None => is_bad = true,
+                    }
                     rest = after.chars();
                     reordered = true;
                 }
@@ -43,7 +50,7 @@ pub(super) fn printf(format: &MarkedText, values: &[GoValue]) -> MarkedText {
                     };
                     how.flags.push_str(if size < 0 { "-" } else { "" });
                     *how.place() = usize::try_from(size.unsigned_abs()).ok();
-                    next += 1;
+                    next = (next + 1).min(values.len());
                 }
                 Some(it @ '1'..='9') => how.digit(it as usize - '0' as usize),
                 verb => break verb,
@@ -55,8 +62,8 @@ pub(super) fn printf(format: &MarkedText, values: &[GoValue]) -> MarkedText {
         match (verb, values.get(next)) {
             (None, _) => out.push_made("%!(NOVERB)"),
             (Some('%'), _) => out.push_made("%"),
-            (Some(verb), None) if !reordered => out.push_made(&format!("%!{verb}(MISSING)")),
-            (Some(verb), None) => out.push_made(&format!("%!{verb}(BADINDEX)")),
+            (Some(verb), _) if is_bad => out.push_made(&format!("%!{verb}(BADINDEX)")),
+            (Some(verb), None) => out.push_made(&format!("%!{verb}(MISSING)")),
             (Some(verb), Some(value)) => {
                 next += 1;
                 out.push(&how.value(value, verb));
