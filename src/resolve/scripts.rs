@@ -180,8 +180,9 @@ struct Session<'a> {
     functions: BTreeMap<String, ShellFunction>,
     /// Whether some command is called by a name that nobody can tell.
     calls_any: bool,
-    /// How many functions are being called, and how many commands were run.
+    /// How many functions are being called and files sourced, and how many commands were run.
     calls: usize,
+    sources: usize,
     ran: usize,
     /// The files whose commands were run as if they stood here.
     sourced: BTreeSet<FileId>,
@@ -226,6 +227,7 @@ impl<'a> Session<'a> {
             functions: BTreeMap::new(),
             calls_any: false,
             calls: 0,
+            sources: 0,
             ran: 0,
             sourced: BTreeSet::new(),
             unused: Vec::new(),

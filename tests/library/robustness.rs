@@ -122,6 +122,14 @@ fn a_chain_of_ten_thousand_layers_ends() {
 }
 
 #[test]
+fn a_chain_of_scripts_that_source_one_another_ends() {
+    let script = |at: usize| format!("kubectl apply -f metrics-server.yaml\n. ./{}.sh\n", at + 1);
+    let mut files: Vec<_> = (0..3_000).map(|at| (format!("{at}.sh"), script(at))).collect();
+    files.push(("metrics-server.yaml".to_owned(), DEPLOYMENT.to_owned()));
+    assert_found(&findings(&files), "metrics-server.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
 fn a_circle_is_reported_at_a_reference_of_it() {
     let found = findings(&fixture::files(
         &[("DEPLOYMENT", DEPLOYMENT)],

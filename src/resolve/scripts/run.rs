@@ -15,7 +15,7 @@ use crate::{
     tree::{Node, Origin, Via},
 };
 
-/// How deep functions may call each other.
+/// How deep functions may call, and files source, each other.
 const MAX_CALLS: usize = 16;
 
 /// How many items of a loop are gone through.
@@ -264,8 +264,11 @@ impl Session<'_> {
             "source" | "." => {
                 let files = arguments.first().map(|it| self.paths(it)).unwrap_or_default();
                 let found = files.iter().find_map(|it| self.context.sources.find(it));
+                let found = found.filter(|_| self.sources < MAX_CALLS);
                 if let Some(found) = found.filter(|it| self.sourced.insert(*it)) {
+                    self.sources += 1;
                     self.commands(&parse::whole(self.context.sources, found), false);
+                    self.sources -= 1;
                 }
             }
             "helm" | "helm3" | "helm4" => {
