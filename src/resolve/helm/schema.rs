@@ -619,7 +619,10 @@ fn size(argument: &Json) -> Option<usize> {
 /// Whether two values are the same to JSON Schema, to which 1 and 1.0 are.
 fn equal(one: &Json, other: &Json) -> bool {
     match (one, other) {
-        (Json::Number(one), Json::Number(other)) => one == other || one.as_f64() == other.as_f64(),
+        // Floats cannot tell large integers apart.
+        (Json::Number(one), Json::Number(other)) if one.is_f64() || other.is_f64() => {
+            one.as_f64() == other.as_f64()
+        }
         (Json::Array(one), Json::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(a, b)| equal(a, b))
         }
@@ -682,6 +685,14 @@ closed: {a: 1, b: 2}\ntls: {on: true}",
         `closed.b` is not among the keys that are allowed <b>
         `tls.key` is missing <{on: true}>
         ");
+    }
+
+    /// Integers that are the same as floats are not the same.
+    #[test]
+    fn items_are_equal_as_numbers_are() {
+        let schema = r#"{"properties": {"a": {"uniqueItems": true}}}"#;
+        assert_eq!(told(schema, "a: [9007199254740993, 9007199254740992]"), "");
+        assert_eq!(told(schema, "a: [1, 1.0]"), "`a` has two items that are equal <[1, 1.0]>");
     }
 
     /// A schema is not held against what nobody knows, nor what depends on it.
