@@ -93,6 +93,11 @@ u: unknown condition
         "{{ $l := list }}{{ range until 90000 }}{{ $l = append $l . }}{{ end }}",
         "{{ $d := dict }}{{ range until 9000 }}{{ $_ := set $d (print .) (keys $d) }}{{ end }}",
         "{{ uniq (until 90000) }}",
+        "{{ mustUniq (until 90000) }}",
+        "{{ $l := list }}{{ range until 90000 }}{{ $l = mustPush $l . }}{{ end }}",
+        "{{ $x := repeat 1000000 `x` }}{{ wrapWith 1 $x $x }}",
+        "{{ regexReplaceAll `^.*$` (repeat 1000000 `x`) (repeat 100000 `$0`) }}",
+        "{{ $x := repeat 1500000 `\"` }}{{ quote (print $x $x) }}",
     ] {
         let start = Instant::now();
         let error = printed(VALUES, template).expect_err(template);
@@ -112,6 +117,20 @@ fn recursion_that_may_not_be_is_unknown() {
     let text = printed("u: unknown condition", &template).expect("it is printed");
     assert_eq!(text.unknown_part().map(|it| &**it), Some("condition"));
     assert!(start.elapsed() < PATIENCE);
+}
+
+/// A map that is changed under a condition that nobody can tell, by whichever name, is not known.
+#[test]
+fn what_may_be_merged_is_unknown() {
+    for name in ["merge", "mustMerge", "mergeOverwrite", "mustMergeOverwrite"] {
+        let template = format!(
+            "{{{{ $d := dict `a` 1 }}}}\
+             {{{{ if .Values.u }}}}{{{{ $_ := {name} $d (dict `a` 2 `b` 3) }}}}{{{{ end }}}}\
+             {{{{ $d.b }}}}"
+        );
+        let text = printed("u: unknown condition", &template).expect("it is printed");
+        assert_eq!(text.unknown_part().map(|it| &**it), Some("condition"), "{name}");
+    }
 }
 
 /// Deep values and odd texts end as they should: no panic, no overflow.

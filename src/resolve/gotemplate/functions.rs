@@ -221,7 +221,10 @@ impl Execution<'_> {
             Some(GoData::Text(text)) => text.len(),
             _ => 0,
         };
-        let looks = match (call.name, FUNCTIONS.get(call.name).map(|it| it.2)) {
+        // `mustMerge` is `merge` here.
+        let row = FUNCTIONS.get(call.name);
+        let name = row.and_then(|it| it.0.split(' ').next()).unwrap_or(call.name);
+        let looks = match (name, row.map(|it| it.2)) {
             (_, Some(Look::Passes | Look::Outside)) => 0,
             // What copies takes more than what looks.
             ("merge" | "mergeOverwrite" | "deepCopy", _) => 4,
@@ -230,7 +233,7 @@ impl Execution<'_> {
         for _ in 0..looks {
             call.values.iter().try_for_each(|it| self.weigh(it, call.at))?;
         }
-        let cost = match call.name {
+        let cost = match name {
             "keys" | "omit" | "pick" => 100 * size,
             "fromYaml" | "fromYamlArray" | "fromJson" | "fromJsonArray" => 5000 + 100 * size,
             "uniq" => size.saturating_mul(size),
@@ -241,7 +244,7 @@ impl Execution<'_> {
         self.work(300 + cost, call.at)?;
         if let (Some(why), Some(GoData::Map(map))) =
             (self.uncertain(), call.values.first().map(|it| &it.data))
-            && let "unset" | "merge" | "mergeOverwrite" = call.name
+            && let "unset" | "merge" | "mergeOverwrite" = name
         {
             // What it leaves cannot be told.
             let mut map = map.borrow_mut();
@@ -256,10 +259,10 @@ impl Execution<'_> {
         }
         let value = match self.host.function(call) {
             Some(result) => result?,
-            None if !has(call.name) && self.host.has(call.name) => not_evaluated(call),
+            None if row.is_none() && self.host.has(call.name) => not_evaluated(call),
             None => of_table(call)?,
         };
-        if let ("set", [map, key, value]) = (call.name, &call.values[..]) {
+        if let ("set", [map, key, value]) = (name, &call.values[..]) {
             self.set(map, key, value);
         }
         self.made(&value, call.at)?;

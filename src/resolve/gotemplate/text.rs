@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A text that grows longer, or of more parts, is cut.
-const MAX_TEXT: usize = 4 * 1024 * 1024;
+pub(super) const MAX_TEXT: usize = 4 * 1024 * 1024;
 const MAX_MARKS: usize = 100_000;
 
 /// A text, and where its parts came from.
@@ -303,6 +303,9 @@ impl MarkedText {
 
     /// Another text that was made of all of this one.
     pub(super) fn made(&self, text: String) -> Self {
+        if text.len() > MAX_TEXT {
+            return Self { is_cut: true, ..Self::default() };
+        }
         match self.origin_of(0..self.len()) {
             Some(origin) => Self::value(text, &origin),
             None => Self { text, ..Self::default() },

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    super::eval::bound,
+    super::{eval::bound, text::MAX_TEXT},
     Evaluated, FunctionCall, GoData, GoValue,
     Look::{Inside, Prints},
     MarkedText, Row,
@@ -153,6 +153,7 @@ fn count(call: &FunctionCall<'_>) -> Evaluated<usize> {
 fn replaced(call: &FunctionCall<'_>, literal: bool) -> Evaluated<GoValue> {
     let (pattern, text, new) = (pattern(call)?, call.text(1)?, call.str(2)?);
     let (mut all, mut at) = (MarkedText::default(), 0);
+    let dollars = new.matches('$').count();
     for found in pattern.captures_iter(text.as_str()) {
         let Some(range) = found.get(0).map(|it| it.range()) else { continue };
         let mut by = String::new();
@@ -160,6 +161,10 @@ fn replaced(call: &FunctionCall<'_>, literal: bool) -> Evaluated<GoValue> {
         if literal {
             by.push_str(new);
         } else {
+            let most = (dollars * range.len()).saturating_add(new.len());
+            if most > MAX_TEXT {
+                return bound("the text is too long", call.at);
+            }
             found.expand(new, &mut by);
         }
         all.push_part(text, at..range.start);
@@ -426,14 +431,14 @@ fn wrapped(call: &FunctionCall<'_>, end: &str, text: &str, long: bool) -> Evalua
     }
     let end = if end.is_empty() { "\n" } else { end };
     let (mut result, mut rest) = (String::new(), text);
-    while rest.len() > width {
+    while rest.len() > width && result.len() <= MAX_TEXT {
         if let Some(after) = rest.strip_prefix(' ') {
             rest = after;
             continue;
         }
         let space = rest[..=width].rfind(' ');
-        let space =
-            space.or_else(|| rest[width..].find(' ').filter(|_| !long).map(|it| it + width));
+        let beyond = || if long { None } else { rest[width..].find(' ') };
+        let space = space.or_else(|| Some(beyond()? + width));
         let (line, after) = match space {
             Some(space) => (&rest[..space], &rest[space + 1..]),
             None if long => rest.split_at(width),
