@@ -3,9 +3,12 @@
 //! JSON Schema as `santhosh-tekuri/jsonschema` reads it for Helm 4; what this does not follow
 //! (`format`, references to elsewhere, `unevaluatedProperties`) refuses nothing here.
 
-use std::{cell::Cell, collections::BTreeSet};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+};
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::{
@@ -21,6 +24,13 @@ const MAX_DEPTH: usize = 64;
 
 /// Schemas that are held against values in one chart.
 const MAX_STEPS: u32 = 200_000;
+
+/// What a pattern may take compiled, in bytes, and as how many schemas compiling one counts.
+const MAX_PATTERN: usize = 1 << 20;
+const PATTERN_STEPS: u32 = 100;
+
+/// Values that are compared with others count as one schema.
+const COMPARED: usize = 100;
 
 /// What the schemas of `package` and of the charts in it refuse of `values`, which are complete
 /// (`ValidateAgainstSchema`); `at` is what names the release.
@@ -66,7 +76,13 @@ fn charts(
 /// What the schema `root` of a chart refuses of its values, which the user knows at `path`.
 fn refused(root: &Json, values: &Node, path: &str, chart: &str) -> Vec<Problem> {
     let Some(draft) = Draft::of(root) else { return Vec::new() };
-    let schema = ValuesSchema { root, draft, steps: Cell::new(MAX_STEPS) };
+    let schema = ValuesSchema {
+        root,
+        draft,
+        moves: inner(root).any(|it| it.get("$id").is_some_and(Json::is_string)),
+        steps: Cell::new(MAX_STEPS),
+        patterns: RefCell::default(),
+    };
     let judgement = schema.judge(root, values, path.trim_end_matches('.'), MAX_DEPTH);
     let problems = judgement.refusals.into_iter().map(|Refusal { path, at, why }| {
         let what = if path.is_empty() { "what is set".to_owned() } else { format!("`{path}`") };
@@ -138,11 +154,32 @@ impl Judgement {
 struct ValuesSchema<'a> {
     root: &'a Json,
     draft: Draft,
+    /// Whether parts have addresses of their own, of which a fragment may be one.
+    moves: bool,
     /// The schemas that may still be held against values.
     steps: Cell<u32>,
+    /// The patterns that were compiled; nothing for what is none or too large.
+    patterns: RefCell<BTreeMap<String, Option<Regex>>>,
 }
 
 impl ValuesSchema<'_> {
+    /// Counts what takes as long as `steps` schemas; nothing where that is too much.
+    fn spend(&self, steps: u32) -> Option<()> {
+        let left = self.steps.get().checked_sub(steps);
+        self.steps.set(left.unwrap_or(0));
+        left.map(|_| ())
+    }
+
+    fn pattern(&self, pattern: &str) -> Option<Regex> {
+        if let Some(known) = self.patterns.borrow().get(pattern) {
+            return known.clone();
+        }
+        self.spend(PATTERN_STEPS)?;
+        let compiled = RegexBuilder::new(pattern).size_limit(MAX_PATTERN).build().ok();
+        self.patterns.borrow_mut().insert(pattern.to_owned(), compiled.clone());
+        compiled
+    }
+
     /// What `schema` says of `node`, which is at `path`.
     fn judge(&self, schema: &Json, node: &Node, path: &str, depth: usize) -> Judgement {
         let map = match schema {
@@ -156,12 +193,10 @@ impl ValuesSchema<'_> {
             }
             _ => return Judgement::unsure(),
         };
-        let steps = self.steps.get();
-        let Some(depth) = depth.checked_sub(1).filter(|_| steps > 0 && node.unknown().is_none())
-        else {
+        let depth = depth.checked_sub(1).filter(|_| node.unknown().is_none());
+        let (Some(depth), Some(())) = (depth, self.spend(1)) else {
             return Judgement::unsure();
         };
-        self.steps.set(steps - 1);
         let judging = Judging { schema: self, map, node, path, depth };
         let mut found = Judgement::default();
         if let Some(reference) = map.get("$ref") {
@@ -211,12 +246,10 @@ impl Judging<'_> {
 
     fn reference(&self, reference: &Json) -> Judgement {
         let pointer = reference.as_str().and_then(|it| it.strip_prefix('#'));
-        // Where parts have addresses of their own, a fragment may be one of theirs.
-        let moves = |it: &Json| it.get("$id").is_some_and(Json::is_string);
         let target =
             pointer.filter(|it| !it.contains('%')).and_then(|it| self.schema.root.pointer(it));
         match target {
-            Some(target) if !inner(self.schema.root).any(moves) => self.same(target),
+            Some(target) if !self.schema.moves => self.same(target),
             _ => Judgement::unsure(),
         }
     }
@@ -373,7 +406,7 @@ impl Judging<'_> {
         let Some(Value::Str(text)) = self.node.value() else { return Some(Judgement::default()) };
         if keyword == "pattern" {
             let pattern = argument.as_str()?;
-            let matches = Regex::new(pattern).ok()?.is_match(text);
+            let matches = self.schema.pattern(pattern)?.is_match(text);
             return Some(self.refuse_if(!matches, || format!("does not match `{pattern}`")));
         }
         let (length, limit) = (text.chars().count(), size(argument)?);
@@ -442,6 +475,8 @@ impl Judging<'_> {
                 judged
             }
             "uniqueItems" if argument == &Json::Bool(true) => {
+                let compared = items.len().saturating_mul(self.node.walk().count());
+                self.schema.spend(u32::try_from(compared / COMPARED).unwrap_or(u32::MAX))?;
                 let known: Vec<Json> =
                     items.iter().filter(|it| is_known(it)).map(Node::to_json).collect();
                 let twice =
@@ -474,7 +509,7 @@ impl Judging<'_> {
             }
             "patternProperties" => {
                 for (pattern, schema) in argument.as_object()? {
-                    let pattern = Regex::new(pattern).ok()?;
+                    let pattern = self.schema.pattern(pattern)?;
                     for (key, entry) in object.iter().filter(|(key, _)| pattern.is_match(key)) {
                         found.and(self.below(schema, key, &entry.value));
                     }
@@ -486,7 +521,7 @@ impl Judging<'_> {
                 let patterns = self.map.get("patternProperties").and_then(Json::as_object);
                 let patterns = patterns.into_iter().flat_map(JsonMap::keys);
                 let patterns: Vec<Regex> =
-                    patterns.map(|it| Regex::new(it)).collect::<Result<_, _>>().ok()?;
+                    patterns.map(|it| self.schema.pattern(it)).collect::<Option<_>>()?;
                 for (key, entry) in object.iter() {
                     if known.is_some_and(|it| it.contains_key(key))
                         || patterns.iter().any(|it| it.is_match(key))
@@ -693,6 +728,28 @@ closed: {a: 1, b: 2}\ntls: {on: true}",
         let schema = r#"{"properties": {"a": {"uniqueItems": true}}}"#;
         assert_eq!(told(schema, "a: [9007199254740993, 9007199254740992]"), "");
         assert_eq!(told(schema, "a: [1, 1.0]"), "`a` has two items that are equal <[1, 1.0]>");
+    }
+
+    /// What would take too long refuses nothing, nor does what comes after it.
+    #[test]
+    fn schemas_without_measure_end() {
+        let start = std::time::Instant::now();
+        let large = r#"{"patternProperties": {"((a{100}){100}){100}": false}, "propertyNames":
+            {"pattern": "((a{100}){100}){100}"}}"#;
+        assert_eq!(told(large, "a: 1"), "");
+        let items = (0..6_000).map(|it| format!("x{it}")).collect::<Vec<_>>().join(", ");
+        let unique = r#"{"properties": {"a": {"uniqueItems": true}}}"#;
+        assert_eq!(told(unique, &format!("a: [{items}, x1]")), "");
+        let few = (0..1_000).map(|it| format!("x{it}")).collect::<Vec<_>>().join(", ");
+        assert_ne!(told(unique, &format!("a: [{few}, x1]")), "");
+        // Each reference into a large schema, and each value of a pattern.
+        let listed = vec![r##"{"$ref": "#/$defs/x"}"##; 20_000].join(",");
+        let many = format!(
+            r#"{{"$defs": {{"x": {{"properties": {{"b": {{"pattern": "^\\w{{1,63}}$"}}}}}}}},
+                "properties": {{"a": {{"allOf": [{listed}]}}}}}}"#
+        );
+        assert_eq!(told(&many, "a: {b: c}"), "");
+        assert!(start.elapsed() < std::time::Duration::from_mins(1), "{:?}", start.elapsed());
     }
 
     /// A schema is not held against what nobody knows, nor what depends on it.
