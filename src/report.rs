@@ -129,6 +129,12 @@ impl Report<'_> {
         format!("{}{}", finding.message, names.unwrap_or_default())
     }
 
+    /// What else is said of a finding, each on a line of its own.
+    fn remarks(finding: &Finding) -> impl Iterator<Item = String> {
+        let notes = finding.notes.iter().map(|it| format!("note: {it}"));
+        notes.chain(finding.help.iter().map(|it| format!("help: {it}")))
+    }
+
     /// `in 2 of 5 environments: prod-eu, prod-us`; `None` when there is nothing to tell apart.
     fn environments_of(&self, finding: &Finding) -> Option<String> {
         let path = finding.primary().map(|it| &self.sources[it.span.file].path);
@@ -150,7 +156,7 @@ fn environments(finding: &Finding, all: &[String]) -> Option<String> {
             all => format!("in all {all} environments"),
         });
     }
-    let mut list = names[..names.len().min(NAMED)].join(", ");
+    let mut list = excerpt::harmless(&names[..names.len().min(NAMED)].join(", "));
     if names.len() > NAMED {
         let _ = write!(list, ", +{}", names.len() - NAMED);
     }

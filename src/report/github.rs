@@ -52,8 +52,8 @@ fn annotation(report: &Report<'_>, finding: &Finding) -> String {
         let Place { path, start, .. } = Place::of(report.sources, label.span);
         let _ = write!(text, "\n{}: {path}:{}", told(label), start.line);
     }
-    if let Some(help) = &finding.help {
-        let _ = write!(text, "\nhelp: {help}");
+    for remark in Report::remarks(finding) {
+        let _ = write!(text, "\n{remark}");
     }
     command(finding.severity, &place, &text)
 }
@@ -75,10 +75,15 @@ fn command(severity: Severity, properties: &[(&str, String)], message: &str) -> 
 /// `log` as the log of a step, in which nothing that it quotes from a file is a command.
 pub(crate) fn without_commands(log: &str) -> String {
     let mut out = String::with_capacity(log.len());
-    for line in log.split_inclusive('\n') {
-        // Only a path can start a line like this.
-        if line.starts_with("::") {
+    for line in log.split_inclusive(['\n', '\r']) {
+        // A runner takes each of these for the end of a line, and leaves out blanks before it looks
+        // for a command.
+        let quoted = line.trim_start();
+        if quoted.starts_with("::") {
+            out += &line[..line.len() - quoted.len()];
             out += "./";
+            out += &quoted.replace("##[", "## [");
+            continue;
         }
         // The older form of a command may stand anywhere in a line.
         out += &line.replace("##[", "## [");
@@ -101,8 +106,9 @@ mod tests {
 
     #[test]
     fn a_log_commands_nothing() {
-        let log = "::add-mask::a/b.yaml:1:1: x\na.yaml: ##[set-output name=x]y\n";
-        let tame = "./::add-mask::a/b.yaml:1:1: x\na.yaml: ## [set-output name=x]y\n";
+        let log =
+            "::add-mask::a/b.yaml:1:1: x\na.yaml: ##[set-output name=x]y\n  ::error::z\ra\r::b\n";
+        let tame = "./::add-mask::a/b.yaml:1:1: x\na.yaml: ## [set-output name=x]y\n  ./::error::z\ra\r./::b\n";
         assert_eq!(without_commands(log), tame);
     }
 }

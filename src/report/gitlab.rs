@@ -40,10 +40,11 @@ fn issue(
 ) -> Option<Json> {
     let label = finding.primary()?;
     let Place { path, start, end } = Place::of(report.sources, label.span);
-    let help = finding.help.as_ref();
+    let remarks: Vec<String> = Report::remarks(finding).collect();
+    let body = Some(remarks.join("\n")).filter(|it| !it.is_empty());
     Some(object([json!({
         "description": report.sentence(finding),
-        "content": help.map(|it| json!({ "body": it })),
+        "content": body.map(|it| json!({ "body": it })),
         "check_name": finding.rule,
         "fingerprint": identities.of_finding(report.sources, finding),
         "severity": match finding.severity {

@@ -59,9 +59,13 @@ fn headline(report: &Report<'_>, failure: Option<&str>) -> String {
     let found = found.into_iter().filter(|(number, _)| *number > 0);
     let found: Vec<String> = found.map(|(number, name)| count(number, name)).collect();
     let found = if found.is_empty() { "nothing found".to_owned() } else { found.join(", ") };
-    match report.environments.len() {
+    let found = match report.environments.len() {
         0 => format!("{found}, no environment with metrics-server"),
         all => format!("{found} in {}", count(all, "environment")),
+    };
+    match report.less_severe.sum() {
+        0 => found,
+        number => format!("{found}; {number} less severe not shown"),
     }
 }
 
@@ -79,13 +83,15 @@ fn row(report: &Report<'_>, finding: &Finding, files: &str) -> String {
         Some(page) => format!("[`{}`]({page})", finding.rule),
         None => format!("`{}`", finding.rule),
     };
+    let notes = finding.notes.iter().map(|it| format!("<br>note: {}", inline(it)));
     let help = finding.help.as_ref().map(|it| format!("<br>**help:** {}", inline(it)));
+    let remarks: String = notes.chain(help).collect();
     let others = others.iter().map(|it| format!("<br>{}: {}", inline(told(it)), link(it.span)));
     format!(
         "| {} | {}<br>{rule}{} | {}{} |\n",
         finding.severity.id(),
         inline(&report.sentence(finding)),
-        help.unwrap_or_default(),
+        remarks,
         link(primary.span),
         others.collect::<String>(),
     )

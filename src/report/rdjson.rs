@@ -37,8 +37,8 @@ fn diagnostic(report: &Report<'_>, finding: &Finding) -> Option<Json> {
     let (primary, others) = finding.labels.split_first()?;
     let sources = report.sources;
     let mut message = report.sentence(finding);
-    if let Some(help) = &finding.help {
-        message += &format!("\nhelp: {help}");
+    for remark in Report::remarks(finding) {
+        message += &format!("\n{remark}");
     }
     let related = others.iter().map(|it| related(sources, it));
     Some(object([json!({

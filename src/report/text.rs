@@ -65,11 +65,11 @@ fn one_line(report: &Report<'_>, finding: &Finding, look: TerminalOptions) -> St
     let Place { path, start, .. } = Place::of(report.sources, label.span);
     let where_else = report.environments_of(finding);
     let where_else = where_else.map_or_else(String::new, |it| format!(" ({it})"));
-    let help = finding.help.as_ref().map_or_else(String::new, |it| format!("; help: {it}"));
+    let remarks = Report::remarks(finding).fold(String::new(), |all, it| all + "; " + &it);
     let rule = format!("{}[{}]", finding.severity.id(), finding.rule);
     let rule = look.paint(color(finding.severity), &rule);
     let (path, line, column) = (harmless(path), start.line, start.column);
-    format!("{path}:{line}:{column}: {rule}: {}{where_else}{help}\n", finding.message)
+    format!("{path}:{line}:{column}: {rule}: {}{where_else}{remarks}\n", finding.message)
 }
 
 /// One file's worth of a finding, since a [`Diagnostic`] has one source; or a note, which has none.
