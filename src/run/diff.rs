@@ -4,21 +4,21 @@ use std::path::{Path, PathBuf};
 
 use super::{
     CommandResult, Failure, Run,
+    check::found,
     open::{open_tree, real, root_of},
 };
 use crate::{
     baseline::Baseline,
-    cli::{Format, Options},
+    cli::Format,
     compare::{ComparedTree, compare, files_that_differ},
     config::Config,
     finding::Finding,
-    model,
-    pipeline::{self, is_ours, survey},
-    report::{self, Compared, Progress},
+    pipeline::{is_ours, survey},
+    report::{self, Compared},
     resolve::environment::Environment,
-    rules,
     settings::subjects,
     settle::{self, Scope},
+    source::Sources,
     suppress::Applied,
 };
 
@@ -26,17 +26,21 @@ impl Run<'_, '_> {
     pub(super) fn diff(&mut self, base: &Path, head: Option<&Path>) -> CommandResult {
         let head = match head {
             Some(head) => there(head)?,
-            None => root_of(&real(Path::new("."))?),
+            None => match &self.options.root {
+                Some(root) => real(root)?,
+                None => root_of(&real(Path::new("."))?),
+            },
         };
         let base = there(base)?;
         let progress = self.progress();
         progress.stage("comparing");
         let options = self.options;
-        let (old, new) = rayon::join(
-            || Judged::new(options, &base, &head, &progress),
-            || Judged::new(options, &head, &base, &progress),
-        );
-        let (mut old, mut new) = (old?, new?);
+        let open = |dir, other| open_tree(options, dir, other, &progress);
+        let (mut base_tree, mut head_tree) = (open(&base, &head)?, open(&head, &base)?);
+        // Where one of them shows pedantic notes, the other is to know them.
+        let pedantic = options.pedantic || base_tree.1.pedantic || head_tree.1.pedantic;
+        (base_tree.1.pedantic, head_tree.1.pedantic) = (pedantic, pedantic);
+        let (mut old, mut new) = rayon::join(|| Judged::new(base_tree), || Judged::new(head_tree));
         let mut comparison = compare(&old.tree, &new.tree);
         let (was, now) = (old.baseline(), new.baseline());
         comparison.appear = new.unknown_to(was);
@@ -78,22 +82,13 @@ struct Judged {
 }
 
 impl Judged {
-    /// The tree in `dir`, without `other` where that lies in it, as checkouts in pipelines do.
-    fn new(
-        options: &Options,
-        dir: &Path,
-        other: &Path,
-        progress: &Progress,
-    ) -> Result<Self, Failure> {
-        let (sources, mut config) = open_tree(options, dir, other, progress)?;
-        config.pedantic |= options.pedantic;
+    fn new((sources, config): (Sources, Config)) -> Self {
         let (environments, clusters) = survey(&sources, &config);
-        let mut findings = pipeline::check(&clusters);
-        findings.extend(rules::problems(&model::unjudged(&sources, &clusters), None));
+        let findings = found(&sources, &clusters);
         let found = settle::judge(&sources, &config, &environments, findings);
         let ours = environments.iter().zip(&clusters).filter(|(it, of)| is_ours(it, of));
         let ours = ours.map(|(it, cluster)| (it.name.clone(), subjects(it, cluster))).collect();
-        Ok(Self { tree: ComparedTree { environments: ours, sources }, config, environments, found })
+        Self { tree: ComparedTree { environments: ours, sources }, config, environments, found }
     }
 
     fn baseline(&self) -> Baseline {
