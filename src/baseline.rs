@@ -104,7 +104,11 @@ impl FindingIdentity {
 fn line(sources: &Sources, span: Span) -> String {
     let whole = sources.line(span.file, sources.start(span).line);
     let text = if whole.chars().count() > LONGEST { sources.slice(span) } else { whole };
-    let text = text.split_once(" #").map_or(text, |(before, _)| before);
+    // In quotes it may be no comment, and what differs behind it is another line.
+    let text = match text.split_once(" #") {
+        Some((before, _)) if !before.contains(['"', '\'']) => before,
+        _ => text,
+    };
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     words.chars().take(LONGEST).collect()
 }
@@ -299,7 +303,8 @@ impl Reader {
             }
             let identity = FindingIdentity { path, rule, subject, variant, line };
             for environment in environments {
-                *baseline.known.entry((identity.clone(), environment)).or_default() += count;
+                let known = baseline.known.entry((identity.clone(), environment)).or_default();
+                *known = known.saturating_add(count);
             }
         }
         baseline
@@ -367,6 +372,12 @@ mod tests {
         assert_eq!(compared("- BAD\n- BAD\n", "- BAD\n- BAD\n"), (0, 0));
         assert_eq!(compared("- BAD\n", "- BAD\nx: 1\n- BAD\n"), (1, 0));
         assert_eq!(compared("- BAD\n- BAD\n- BAD\n", "- BAD\n"), (0, 2));
+    }
+
+    #[test]
+    fn what_stands_in_quotes_is_no_comment() {
+        assert_eq!(compared("BAD # old\n", "BAD # new\n"), (0, 0));
+        assert_eq!(compared("BAD: '1 # 5s'\n", "BAD: '1 # 3s'\n"), (1, 1));
     }
 
     #[test]

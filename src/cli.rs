@@ -397,7 +397,7 @@ enum FailOn {
 const SCOPED: [(&str, &[&str]); 7] = [
     ("format", &["check", "show", "diff", "render", "rules"]),
     ("config", &["check", "show", "diff", "render", "explain"]),
-    ("root", &["check", "show", "render", "init", "explain"]),
+    ("root", &["check", "show", "diff", "render", "init", "explain"]),
     ("fail_on", &["check", "diff"]),
     ("pedantic", &["check", "diff"]),
     ("quiet", &["check", "show", "diff", "render"]),
@@ -568,6 +568,10 @@ fn outputs(
     if asked.is_empty() {
         asked.push(OutputTarget { format: own[0], file: None });
     }
+    let files: Vec<_> = asked.iter().filter_map(|it| it.file.as_deref()).collect();
+    if let Some(twice) = files.iter().enumerate().find(|(at, it)| files[..*at].contains(it)) {
+        return Err(format!("two formats go to `{}`", twice.1.display()));
+    }
     let mut elsewhere = asked.iter_mut().filter(|it| it.file.is_none());
     match (elsewhere.next(), elsewhere.next()) {
         (Some(_), Some(other)) => {
@@ -605,7 +609,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Typed::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]
@@ -654,6 +658,8 @@ mod tests {
         assert!(options(line).is_err_and(|it| it.to_string().contains("only one format")));
         assert_eq!(outputs("x check --format sarif -o b"), [to(Format::Sarif, "b")]);
         assert_eq!(outputs("x check --format sarif -o -"), [to(Format::Sarif, "")]);
+        let error = options("x check --format sarif:a --format json:a").expect_err("one file");
+        assert!(error.to_string().contains("two formats go to `a`"), "{error}");
         let error = options("x check --format sarif:a -o b").expect_err("nothing is left for b");
         assert!(error.to_string().contains("all have one"), "{error}");
         let line = "x check --format sarif --format json:a.json";

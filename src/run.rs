@@ -238,7 +238,9 @@ impl Run<'_, '_> {
             [] => format!("error: {message}\n"),
             _ => report::text(&report, look, options.detail),
         };
-        for target in &options.outputs {
+        // What `init` writes is no report, and what is there is to stay.
+        let is_init = matches!(options.command, Command::Init);
+        for target in options.outputs.iter().filter(|_| !is_init) {
             let text = match (target.format, &target.file) {
                 // People are told on the side.
                 (Format::Text | Format::Concise | Format::Yaml, None) => continue,

@@ -91,38 +91,13 @@ impl Run<'_, '_> {
             ..Report::of(&sources)
         };
         let is_empty = report.environments.is_empty();
-        let files = self.streams.workflow.files.clone();
-        self.write(|format, look| {
-            // That there was nothing to check is said on the side.
-            let summary = match is_empty || options.detail == Verbosity::Quiet {
-                true => String::new(),
-                false => report::summary(&report, look),
-            };
-            let text = match format {
-                Format::Concise => report::concise(&report, look) + &summary,
-                Format::Text | Format::Yaml => {
-                    report::text(&report, look, options.detail) + &summary
-                }
-                Format::Github => {
-                    let log = report::text(&report, look, options.detail) + &summary;
-                    report::without_commands(&log) + &report::github(&report, None)
-                }
-                _ => report::for_programs(format, &report, None, files.as_deref()),
-            };
-            text.into()
-        })?;
-        self.summarize(&report, None);
-        // That nothing was there to check is told to everybody.
-        if is_empty || options.only_files() && options.detail > Verbosity::Quiet {
-            let look = self.streams.err_screen.look(options.color);
-            self.say(&report::summary(&report, look));
-        }
+        self.write_report(&report)?;
         if is_empty && !is_stdin(check) {
             self.tell_repositories(&sources);
             self.tell_where_to_look(&sources);
         }
         if let (Some(file), Some(baseline)) = (file, known.first()) {
-            self.tell_baseline(file, baseline, scope.is_all());
+            self.tell_baseline(file, baseline, scope.is_all() && !is_stdin(check));
         }
         self.tell_mistaken(report.sources);
         if self.tell_unread(&sources, &scope) && !check.force_exclude {
@@ -132,6 +107,32 @@ impl Run<'_, '_> {
             report.less_severe.has(least) || report.findings.iter().any(|it| it.severity >= least)
         });
         Ok(u8::from(fails || is_empty && check.fail_on_empty))
+    }
+
+    /// Writes the report in each form; that nothing was there to check is told to everybody.
+    fn write_report(&mut self, report: &Report<'_>) -> CommandResult {
+        let options = self.options;
+        let is_empty = report.environments.is_empty();
+        let files = self.streams.workflow.files.clone();
+        self.write(|format, look| {
+            let summarizes = !is_empty && options.detail > Verbosity::Quiet;
+            let summary = if summarizes { report::summary(report, look) } else { String::new() };
+            let text = || report::text(report, look, options.detail) + &summary;
+            match format {
+                Format::Concise => (report::concise(report, look) + &summary).into(),
+                Format::Text | Format::Yaml => text().into(),
+                Format::Github => {
+                    (report::without_commands(&text()) + &report::github(report, None)).into()
+                }
+                _ => report::for_programs(format, report, None, files.as_deref()).into(),
+            }
+        })?;
+        self.summarize(report, None);
+        if is_empty || options.only_files() && options.detail > Verbosity::Quiet {
+            let look = self.streams.err_screen.look(options.color);
+            self.say(&report::summary(report, look));
+        }
+        Ok(0)
     }
 
     /// Says which files are named and not looked into; whether there are any. Who names files one by one
@@ -195,8 +196,16 @@ fn open_for(
 ) -> Result<Opened, Failure> {
     let refused = |why: &str| Err(Failure::Plain(why.to_owned()));
     if is_stdin(check) {
-        if check.paths.len() > 1 || check.known.since.is_some() || check.list_files {
-            return refused("`-`, standard input, stands alone: no paths, --since or --list-files");
+        let known = &check.known;
+        if check.paths.len() > 1
+            || known.since.is_some()
+            || known.write_baseline
+            || check.list_files
+        {
+            return refused(
+                "`-`, standard input, stands alone: no paths, --since, --write-baseline or \
+                 --list-files",
+            );
         }
         return open_stdin(options);
     }

@@ -17,9 +17,10 @@ use crate::{
     nearest::nearest,
     report::Progress,
     rules,
+    scalar::Dialect,
     selection::Selection,
     settle::Scope,
-    source::{self, MAX_FILE, STDIN, Skip, Sources, Text},
+    source::{self, MAX_FILE, Relevance, STDIN, Skip, Sources, Text},
 };
 
 /// The repository, its configuration, and which part of it the user is interested in.
@@ -103,6 +104,12 @@ pub(super) fn open_stdin(options: &Options) -> Result<Opened, Failure> {
     let file = root.join(config::FILE);
     let config = options.config.clone().or_else(|| file.exists().then_some(file));
     let sources = Sources::of_one(STDIN, text);
+    // Nobody can tell what that would have been about.
+    let unreadable = sources.iter().find(|(_, it)| it.relevance == Relevance::None);
+    let error = unreadable.and_then(|(file, _)| sources.documents(file, Dialect::Sigs).error());
+    if let Some(error) = error {
+        return Err(Failure::Plain(format!("standard input cannot be read: {}", error.message)));
+    }
     let (sources, mut config) = configured(sources, &root, config.as_deref())?;
     config.pedantic |= options.pedantic;
     let mut scope = Scope::all();

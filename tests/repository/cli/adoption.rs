@@ -406,6 +406,10 @@ fn init_writes_what_changes_nothing() {
     let findings = |dir: &TempDir| check("-q --pedantic", dir).out;
     let before = findings(&dir);
     let init = |arguments: &str| program(&format!("init {arguments} --root"), &[dir.path()]);
+    let own = dir.path().join("base/kustomization.yaml");
+    let (text, own) = (fs::read_to_string(&own).unwrap(), own);
+    let refused = init(&format!("-o {}", own.display()));
+    assert_eq!((refused.status, fs::read_to_string(&own).unwrap()), (2, text), "it stays");
     let printed = init("-o -");
     insta::assert_snapshot!(printed.out, @r#"
     # What the repository does not say of itself. Every setting is optional.

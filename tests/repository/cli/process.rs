@@ -159,13 +159,20 @@ fn standard_input_is_one_file_that_stands_alone() {
     // The configuration is that of the directory, of --root, or the one that is named.
     assert_eq!(check("check --root lab -", &text).0, Some(0));
     assert_eq!(check("check --config lab/.metrics-server-lint.yaml -", &text).0, Some(0));
-    assert_eq!(check("check -", "kind: [\n").0, Some(0), "it is not about metrics-server");
+    let (status, _, err) = check("check -q -", "kind: [\n");
+    assert_eq!(status, Some(2), "what cannot be read is not clean");
+    assert!(err.starts_with("error: standard input cannot be read: "), "{err}");
     assert_eq!(check("check -", "metrics-server: [\n").0, Some(1));
     let (status, _, err) = check("check -", "");
     assert_eq!(status, Some(0));
     assert!(err.starts_with("found no environment with metrics-server"), "{err}");
     assert_eq!(check("check --fail-on-empty -", "").0, Some(1));
-    for arguments in ["check - a.yaml", "check - --since lab", "check --list-files -"] {
+    for arguments in [
+        "check - a.yaml",
+        "check - --since lab",
+        "check --list-files -",
+        "check - --baseline b --write-baseline",
+    ] {
         let (status, out, err) = check(arguments, &text);
         assert_eq!((status, &*out), (Some(2), ""), "{arguments}");
         assert!(err.contains("stands alone"), "{err}");

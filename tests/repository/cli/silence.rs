@@ -12,7 +12,8 @@ fn a_wrong_configuration_is_said_with_what_to_write() {
         .unwrap();
     let quiet = program("check -q", &[dir.path()]);
     assert_eq!((quiet.status, &*quiet.out), (2, ""));
-    let line = "expected `error`, `warning`, `note` or `off`, found `warn`; help: write `warning`\n";
+    let line =
+        "expected `error`, `warning`, `note` or `off`, found `warn`; help: write `warning`\n";
     assert!(quiet.err.ends_with(line), "{}", quiet.err);
 }
 
