@@ -3,6 +3,8 @@
 //! JSON Schema as `santhosh-tekuri/jsonschema` reads it for Helm 4; what this does not follow
 //! (`format`, references to elsewhere, `unevaluatedProperties`) refuses nothing here.
 
+mod json;
+
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
@@ -11,6 +13,7 @@ use std::{
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map as JsonMap, Value as Json};
 
+use self::json::{equal, inner, is_known, size, type_of, with_article};
 use crate::{
     problem::Problem,
     resolve::helm::package::Package,
@@ -597,76 +600,6 @@ impl Judging<'_> {
 
 fn joined(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-/// The schemas in a schema, and everything else that is in it.
-fn inner(schema: &Json) -> impl Iterator<Item = &Json> {
-    fn below(schema: &Json) -> Vec<&Json> {
-        match schema {
-            Json::Object(map) => map.values().collect(),
-            Json::Array(items) => items.iter().collect(),
-            _ => Vec::new(),
-        }
-    }
-    let mut open = below(schema);
-    std::iter::from_fn(move || {
-        let next = open.pop()?;
-        open.extend(below(next));
-        Some(next)
-    })
-}
-
-fn is_known(node: &Node) -> bool {
-    node.walk().all(|it| it.unknown().is_none() && it.as_map().is_none_or(|it| it.open.is_none()))
-}
-
-/// What JSON Schema calls the type of a value.
-fn type_of(node: &Node) -> Option<&'static str> {
-    Some(match node.value() {
-        Some(Value::Null) => "null",
-        Some(Value::Bool(_)) => "boolean",
-        Some(Value::Int(_)) => "integer",
-        Some(Value::Float(it)) if it.fract() == 0.0 => "integer",
-        Some(Value::Float(_)) => "number",
-        Some(Value::Str(_)) => "string",
-        None if node.as_map().is_some() => "object",
-        None if node.as_list().is_some() => "array",
-        None => return None,
-    })
-}
-
-fn with_article(name: &str) -> &str {
-    match name {
-        "boolean" => "a boolean",
-        "integer" => "an integer",
-        "number" => "a number",
-        "string" => "a string",
-        "object" => "a map",
-        "array" => "a list",
-        other => other,
-    }
-}
-
-fn size(argument: &Json) -> Option<usize> {
-    argument.as_u64().and_then(|it| usize::try_from(it).ok())
-}
-
-/// Whether two values are the same to JSON Schema, to which 1 and 1.0 are.
-fn equal(one: &Json, other: &Json) -> bool {
-    match (one, other) {
-        // Floats cannot tell large integers apart.
-        (Json::Number(one), Json::Number(other)) if one.is_f64() || other.is_f64() => {
-            one.as_f64() == other.as_f64()
-        }
-        (Json::Array(one), Json::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| equal(a, b))
-        }
-        (Json::Object(one), Json::Object(other)) => {
-            let same = |(key, it): (&String, &Json)| other.get(key).is_some_and(|o| equal(it, o));
-            one.len() == other.len() && one.iter().all(same)
-        }
-        _ => one == other,
-    }
 }
 
 #[cfg(test)]
