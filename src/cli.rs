@@ -441,6 +441,9 @@ fn definition() -> clap::Command {
         command.args(globals.iter().filter_map(|it| match it.get_id().as_str() {
             id if scoped.clone().any(|(scoped, _)| *scoped == id) => Some(it.clone().hide(true)),
             "format" => Some(it.clone().help(&format).value_parser(OutputParser(own))),
+            "fail_on" if name == "diff" => Some(it.clone().help(
+                "Exit with 1 when an error, warning or note appears, or never [default: never]",
+            )),
             _ => None,
         }))
     })
