@@ -133,7 +133,7 @@ fn walk(
                 aside.repositories.push(dir.to_owned());
             }
             let is_left_out = !is_git && patterns.leave_out(entry);
-            if let Some(mut path) = relative(&top, entry.path()).filter(|_| is_left_out) {
+            if is_left_out && let Some(mut path) = relative(&top, entry.path()) {
                 path += if entry.file_type().is_some_and(|it| it.is_dir()) { "/" } else { "" };
                 let mut aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
                 aside.ignored.push(path);
