@@ -94,8 +94,8 @@ impl FindingIdentity {
 
     /// Whether the other is the same when files have been renamed.
     fn is_like(&self, other: &Self) -> bool {
-        let key = |it: &Self| [&it.rule, &it.subject, &it.variant, &it.line].map(String::clone);
-        key(self) == key(other)
+        let Self { path: _, rule, subject, variant, line } = other;
+        [&self.rule, &self.subject, &self.variant, &self.line] == [rule, subject, variant, line]
     }
 }
 

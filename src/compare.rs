@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::{
@@ -165,20 +165,21 @@ impl Comparison {
         let lacks =
             |tree: &ComparedTree, name: &str| tree.environments.iter().all(|(it, _)| it != name);
         let is_new = |(name, _): &&'a (String, Vec<FactSubject>)| lacks(base, name);
-        let mut new: Vec<_> = head.environments.iter().filter(is_new).collect();
+        let new = head.environments.iter().filter(is_new);
+        let mut new: Vec<_> = new.map(|it| (it, content(&it.1))).collect();
         let mut renamed = BTreeMap::new();
         for (name, subjects) in base.environments.iter().filter(|(name, _)| lacks(head, name)) {
             let content = content(subjects);
-            let same = new.iter().position(|(_, it)| self::content(it) == content);
+            let same = new.iter().position(|(_, it)| *it == content);
             match same.filter(|_| subjects.len() > 1).map(|at| new.remove(at)) {
-                Some((now, _)) => {
+                Some(((now, _), _)) => {
                     renamed.insert(&**name, &**now);
                     self.name(now, NameChange::WasCalled(name.clone()), subjects);
                 }
                 None => self.name(name, NameChange::Disappears, subjects),
             }
         }
-        for (name, subjects) in new {
+        for ((name, subjects), _) in new {
             self.name(name, NameChange::Appears, subjects);
         }
         renamed
@@ -217,11 +218,8 @@ impl Comparison {
 
     /// Compares the settings of one thing.
     fn subject(&mut self, environment: &str, old: &FactSubject, new: &FactSubject) {
-        let mut names: Vec<&str> = Vec::new();
-        let compared = |it: &&NamedFact| matches!(it.role, FactRole::Main | FactRole::Surrounding);
-        for it in old.settings.iter().chain(&new.settings).filter(compared) {
-            add_text(&mut names, &it.name);
-        }
+        let settings = old.settings.iter().chain(&new.settings).filter(|it| is_compared(it));
+        let names: IndexSet<&str> = settings.map(|it| &*it.name).collect();
         let fact = |subject: &FactSubject, name: &str| {
             let setting = subject.settings.iter().find(|it| it.name == name);
             setting.map_or(Fact::Absent(None), |it| it.fact.clone())
@@ -246,8 +244,8 @@ impl Comparison {
             let (cause, follows) = cause(&was, &now, release);
             let same = |it: &&mut SettingChange| {
                 (it.kind, &*it.subject, &*it.name) == (new.kind, &*new.name, name)
-                    && (FactState::of(&it.old), FactState::of(&it.new)) == states
                     && (it.cause, it.follows) == (cause, follows)
+                    && (FactState::of(&it.old), FactState::of(&it.new)) == states
             };
             match self.settings.iter_mut().find(same) {
                 Some(known) => add(&mut known.environments, environment),
@@ -272,10 +270,9 @@ fn add(names: &mut Vec<String>, name: &str) {
     }
 }
 
-fn add_text<'a>(names: &mut Vec<&'a str>, name: &'a str) {
-    if !names.contains(&name) {
-        names.push(name);
-    }
+/// Whether a setting is compared: parts are told by what they are parts of, summaries by what they list.
+fn is_compared(setting: &NamedFact) -> bool {
+    matches!(setting.role, FactRole::Main | FactRole::Surrounding)
 }
 
 /// What the settings of something come to, by their names.
@@ -290,9 +287,11 @@ fn content(subjects: &[FactSubject]) -> Vec<(SubjectKind, &str, States<'_>)> {
 }
 
 fn states(settings: &[NamedFact]) -> States<'_> {
-    let compared =
-        settings.iter().filter(|it| matches!(it.role, FactRole::Main | FactRole::Surrounding));
-    compared.map(|it| (&*it.name, FactState::of(&it.fact))).collect()
+    settings
+        .iter()
+        .filter(|it| is_compared(it))
+        .map(|it| (&*it.name, FactState::of(&it.fact)))
+        .collect()
 }
 
 /// Pairs of what is the same thing in both, what only the first has, and what only the second has.
