@@ -580,6 +580,11 @@ impl Cluster {
         self.only_scales() && self.autoscalers.is_empty()
     }
 
+    /// Whether all that concerns us in the environment scales workloads.
+    pub(crate) fn only_autoscales(&self) -> bool {
+        self.only_scales() && !self.autoscalers.is_empty()
+    }
+
     /// Whether nothing in the environment concerns us but what scales workloads, if anything does.
     pub(crate) fn only_scales(&self) -> bool {
         self.metrics_servers.is_empty()

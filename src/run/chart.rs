@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     CommandResult, Failure, Run,
-    open::{Opened, add_file, open, real, root_of},
+    open::{Opened, add_file, open},
 };
 use crate::{
     cli::ChartOptions,
@@ -31,12 +31,9 @@ impl Run<'_, '_> {
         origins: bool,
     ) -> CommandResult {
         let progress = self.progress();
-        let Opened { mut sources, scope, .. } = open(self.options, &[path.to_owned()], &progress)?;
+        let Opened { root, mut sources, scope, .. } =
+            open(self.options, &[path.to_owned()], &progress)?;
         progress.stage("rendering");
-        let root = match &self.options.root {
-            Some(root) => real(root)?,
-            None => root_of(&real(path)?),
-        };
         let mut layers = Vec::new();
         for file in &chart.values {
             layers.push(add_file(&mut sources, &root, file)?);

@@ -75,8 +75,7 @@ impl Run<'_, '_> {
             };
             is_ours(environment, cluster)
                 && is_chosen(environment)
-                && (!cluster.only_scales()
-                    || cluster.autoscalers.is_empty()
+                && (!cluster.only_autoscales()
                     || found.any(|it| it.environments.contains(&environment.name)))
         };
         let counted = environments.iter().zip(&clusters).filter(is_counted);

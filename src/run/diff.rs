@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     CommandResult, Failure, Run,
     check::found,
-    open::{open_tree, real, root_of},
+    open::{open_tree, real, root_here},
 };
 use crate::{
     baseline::Baseline,
@@ -26,17 +26,15 @@ impl Run<'_, '_> {
     pub(super) fn diff(&mut self, base: &Path, head: Option<&Path>) -> CommandResult {
         let head = match head {
             Some(head) => there(head)?,
-            None => match &self.options.root {
-                Some(root) => real(root)?,
-                None => root_of(&real(Path::new("."))?),
-            },
+            None => root_here(self.options)?,
         };
         let base = there(base)?;
         let progress = self.progress();
         progress.stage("comparing");
         let options = self.options;
         let open = |dir, other| open_tree(options, dir, other, &progress);
-        let (mut base_tree, mut head_tree) = (open(&base, &head)?, open(&head, &base)?);
+        let (base_tree, head_tree) = rayon::join(|| open(&base, &head), || open(&head, &base));
+        let (mut base_tree, mut head_tree) = (base_tree?, head_tree?);
         // Where one of them shows pedantic notes, the other is to know them.
         let pedantic = options.pedantic || base_tree.1.pedantic || head_tree.1.pedantic;
         (base_tree.1.pedantic, head_tree.1.pedantic) = (pedantic, pedantic);

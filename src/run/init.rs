@@ -1,14 +1,13 @@
 //! `init`: a configuration with the environments that are found, to be filled in.
 
-use std::{cmp::Reverse, fmt::Write as _, fs, io::Write as _, path::Path};
+use std::{cmp::Reverse, fmt::Write as _, fs, io::Write as _};
 
 use super::{
     CommandResult, Failure, Run,
-    open::{open, real, root_of},
+    open::{open, root_here},
 };
 use crate::{
     config, emit,
-    model::Cluster,
     pipeline::{is_ours, survey},
     report::count,
     tree::{Kind, Node, Origin, Via},
@@ -32,10 +31,7 @@ impl Run<'_, '_> {
     /// Writes the configuration, and says where; one that is there stays.
     pub(super) fn init(&mut self) -> CommandResult {
         let options = self.options;
-        let root = match &options.root {
-            Some(root) => real(root)?,
-            None => root_of(&real(Path::new("."))?),
-        };
+        let root = root_here(options)?;
         let own = root.join(config::FILE);
         let file = options.output.as_deref().unwrap_or(&own);
         let is_printed = file.as_os_str() == "-";
@@ -48,9 +44,8 @@ impl Run<'_, '_> {
         progress.stage("resolving the environments");
         let (environments, clusters) = survey(&opened.sources, &opened.config);
         drop(progress);
-        let scales = |it: &Cluster| it.only_scales() && !it.autoscalers.is_empty();
         let pairs = environments.iter().zip(&clusters);
-        let ours = pairs.filter(|(it, cluster)| is_ours(it, cluster) && !scales(cluster));
+        let ours = pairs.filter(|(it, cluster)| is_ours(it, cluster) && !cluster.only_autoscales());
         let mut names: Vec<&str> = ours.map(|(environment, _)| &*environment.name).collect();
         // The first entry that matches an environment counts, also by its last directory alone.
         names.sort_by_key(|it| (Reverse(it.matches('/').count()), *it));

@@ -11,7 +11,7 @@ use globset::Glob;
 
 use super::Failure;
 use crate::{
-    cli::{Command, Options},
+    cli::{CheckOptions, Command, Options},
     config::{self, Config},
     discover,
     nearest::nearest,
@@ -62,8 +62,7 @@ pub(super) fn open(
     let (mut skip, mut apart) = (false, Vec::new());
     if let Command::Check(check) = &options.command {
         skip = check.force_exclude;
-        scope.least = check.min_severity;
-        scope.rules = Selection { select: check.select.clone(), ignore: check.ignore.clone() };
+        narrow(&mut scope, check);
         apart.extend(check.known.since.as_deref().map(real).transpose()?);
         apart.extend(check.known.baseline.as_deref().and_then(|it| real(it).ok()));
     }
@@ -82,6 +81,12 @@ pub(super) fn open(
     Ok(Opened { root, sources, config, scope })
 }
 
+/// Leaves in `scope` what the options of `check` are about.
+fn narrow(scope: &mut Scope, check: &CheckOptions) {
+    scope.least = check.min_severity;
+    scope.rules = Selection { select: check.select.clone(), ignore: check.ignore.clone() };
+}
+
 /// What standard input holds as the only file, with the configuration of the repository around.
 ///
 /// # Errors
@@ -97,10 +102,7 @@ pub(super) fn open_stdin(options: &Options) -> Result<Opened, Failure> {
         Ok(length) if length <= MAX_FILE => Text::of(bytes),
         _ => Text::Skipped(Skip::TooLarge),
     };
-    let root = match &options.root {
-        Some(root) => real(root)?,
-        None => root_of(&real(Path::new("."))?),
-    };
+    let root = root_here(options)?;
     let file = root.join(config::FILE);
     let config = options.config.clone().or_else(|| file.exists().then_some(file));
     let sources = Sources::of_one(STDIN, text);
@@ -114,8 +116,7 @@ pub(super) fn open_stdin(options: &Options) -> Result<Opened, Failure> {
     config.pedantic |= options.pedantic;
     let mut scope = Scope::all();
     if let Command::Check(check) = &options.command {
-        scope.least = check.min_severity;
-        scope.rules = Selection { select: check.select.clone(), ignore: check.ignore.clone() };
+        narrow(&mut scope, check);
     }
     Ok(Opened { root, sources, config, scope })
 }
@@ -233,6 +234,14 @@ pub(super) fn is_repository(dir: &Path) -> bool {
 pub(super) fn root_of(path: &Path) -> PathBuf {
     let dir = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     dir.ancestors().find(|it| is_repository(it)).unwrap_or(dir).to_owned()
+}
+
+/// The root that is named, else that of the repository around the current directory.
+pub(super) fn root_here(options: &Options) -> Result<PathBuf, Failure> {
+    match &options.root {
+        Some(root) => real(root),
+        None => Ok(root_of(&real(Path::new("."))?)),
+    }
 }
 
 pub(super) fn real(path: &Path) -> Result<PathBuf, Failure> {
