@@ -162,12 +162,7 @@ pub(crate) fn subjects(environment: &Environment, cluster: &Cluster) -> Vec<Fact
         let name = format!("{} {}", kubelet.cluster, kubelet.group);
         let mut settings = vec![text("carrier", kubelet.carrier.words(), &kubelet.anchor)];
         settings.extend(kubelet.facts().into_iter().map(|(name, fact)| NamedFact::new(name, fact)));
-        all.push(FactSubject {
-            kind: SubjectKind::Kubelets,
-            name,
-            anchor: kubelet.anchor.clone(),
-            settings,
-        });
+        all.push(named(SubjectKind::Kubelets, name, &kubelet.anchor, settings));
     }
     for it in &cluster.approvers {
         all.push(named(SubjectKind::Approver, it.name.clone(), &it.origin, Vec::new()));
@@ -298,6 +293,14 @@ fn summary(setting: Option<NamedFact>) -> Option<NamedFact> {
     Some(setting)
 }
 
+/// What a metrics-server is called, also where nobody can tell its name.
+pub(crate) fn name_of(server: &MetricsServer) -> String {
+    match server.name.is_empty() {
+        true => format!("{}{NAMELESS}", server.namespace),
+        false => server.subject(),
+    }
+}
+
 fn of_server(server: &MetricsServer) -> FactSubject {
     let mut settings = vec![text("installed_by", &server.via.replace('-', " "), &server.anchor)];
     if let Some((name, version)) = &server.chart {
@@ -334,11 +337,7 @@ fn of_server(server: &MetricsServer) -> FactSubject {
     for (name, fact) in server.surroundings() {
         settings.push(NamedFact { role: FactRole::Surrounding, ..NamedFact::new(name, fact) });
     }
-    let name = match server.name.is_empty() {
-        true => format!("{}{NAMELESS}", server.namespace),
-        false => server.subject(),
-    };
-    FactSubject { kind: SubjectKind::MetricsServer, name, anchor: server.anchor.clone(), settings }
+    named(SubjectKind::MetricsServer, name_of(server), &server.anchor, settings)
 }
 
 /// The arguments that are no setting of their own, each by its flag; the last of a repeated one wins.

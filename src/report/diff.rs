@@ -15,10 +15,10 @@ use crate::{
     cli::Verbosity,
     compare::{Comparison, EnvironmentChange, NameChange, SettingChange, SubjectChange, TreeSide},
     finding::Finding,
-    model::{Datum, Fact},
+    model::Fact,
     report::{
         TerminalOptions, count, filled,
-        show::{one_line, place},
+        show::{one_line, place, value},
     },
     settings::{SubjectKind, words},
     source::{Sources, Span},
@@ -112,12 +112,10 @@ impl Compared<'_> {
             for (side, what) in [(TreeSide::Head, "appear"), (TreeSide::Base, "disappear")] {
                 let number =
                     subjects.iter().filter(|it| (it.kind, it.side) == (kind, side)).count();
-                let what = match kind {
-                    SubjectKind::Kubelets => verb(number, "group of kubelets", what)
-                        .map(|it| it.replace("group of kubeletss", "groups of kubelets")),
+                parts.extend(match kind {
+                    SubjectKind::Kubelets => verb(number, "group", &format!("of kubelets {what}")),
                     kind => verb(number, kind.words(), what),
-                };
-                parts.extend(what);
+                });
             }
         }
         if !settings.is_empty() {
@@ -212,18 +210,6 @@ fn values(change: &SettingChange) -> [String; 2] {
         }
         fact => value(fact),
     })
-}
-
-fn value(fact: &Fact<Datum>) -> String {
-    match fact {
-        Fact::Known(value, _) => match one_line(&value.to_string()) {
-            text if text.is_empty() => "\"\"".to_owned(),
-            text => text,
-        },
-        Fact::Absent(_) => "not set".to_owned(),
-        Fact::Unknown(..) => "unknown".to_owned(),
-        Fact::Invalid { text, .. } => format!("invalid {}", one_line(text)),
-    }
 }
 
 /// The names of the settings, of many the first ones.

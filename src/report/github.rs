@@ -79,14 +79,12 @@ pub(crate) fn without_commands(log: &str) -> String {
         // A runner takes each of these for the end of a line, and leaves out blanks before it looks
         // for a command.
         let quoted = line.trim_start();
+        out += &line[..line.len() - quoted.len()];
         if quoted.starts_with("::") {
-            out += &line[..line.len() - quoted.len()];
             out += "./";
-            out += &quoted.replace("##[", "## [");
-            continue;
         }
         // The older form of a command may stand anywhere in a line.
-        out += &line.replace("##[", "## [");
+        out += &quoted.replace("##[", "## [");
     }
     out
 }

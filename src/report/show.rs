@@ -15,7 +15,7 @@ pub(crate) use setting::show_setting;
 
 use crate::{
     cli::Verbosity,
-    model::Cluster,
+    model::{Cluster, Datum, Fact},
     problem::Problem,
     report::{Place, TerminalOptions, excerpt::harmless, filled},
     resolve::environment::Environment,
@@ -28,7 +28,7 @@ type Shown = (Environment, Cluster);
 /// The environments that only scale workloads, of which there may be one for each program, and all
 /// others.
 fn apart(environments: &[Shown]) -> (Vec<&Shown>, Vec<&Shown>) {
-    environments.iter().partition(|(_, it)| it.only_scales() && !it.autoscalers.is_empty())
+    environments.iter().partition(|(_, it)| it.only_autoscales())
 }
 
 /// What `environments` come to, and the `problems` that are of none of them: environments side by
@@ -155,6 +155,19 @@ pub(super) fn one_line(text: &str) -> String {
         shown.push_str("...");
     }
     harmless(&shown)
+}
+
+/// What a setting comes to, on one line.
+pub(super) fn value(fact: &Fact<Datum>) -> String {
+    match fact {
+        Fact::Known(value, _) => match one_line(&value.to_string()) {
+            text if text.is_empty() => "\"\"".to_owned(),
+            text => text,
+        },
+        Fact::Absent(_) => "not set".to_owned(),
+        Fact::Unknown(..) => "unknown".to_owned(),
+        Fact::Invalid { text, .. } => format!("invalid {}", one_line(text)),
+    }
 }
 
 /// `text` after `lead`, broken between words, the rest indented below.

@@ -186,9 +186,7 @@ impl Diagnostic for FilePart<'_> {
     }
 
     fn url<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let rule = rules::find(self.rule?)?;
-        let repository = env!("CARGO_PKG_REPOSITORY");
-        Some(Box::new(format!("{repository}/blob/main/rules/{}.md", rule.id)))
+        Some(Box::new(rules::find(self.rule?)?.page()))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

@@ -9,6 +9,7 @@ use crate::{
     model::{Autoscaler, Cluster, Fact, MetricsServer},
     report::{TerminalOptions, excerpt::harmless},
     resolve::environment::Environment,
+    settings::name_of,
     source::Sources,
 };
 
@@ -73,12 +74,8 @@ pub(super) fn environment(
     }
     out += &table.print(look);
     for server in &cluster.metrics_servers {
-        let name = if server.name.is_empty() {
-            format!("{}, name unknown", server.namespace)
-        } else {
-            server.subject()
-        };
-        let _ = writeln!(out, "\n  {} ({})", look.paint("1", &name), how(sources, server));
+        let name = look.paint("1", &name_of(server));
+        let _ = writeln!(out, "\n  {name} ({})", how(sources, server));
         let mut table = Table::default();
         let mut rest: IndexMap<String, Vec<String>> = IndexMap::new();
         let mut facts = server.facts();

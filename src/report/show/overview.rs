@@ -2,7 +2,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Shown, one_line};
+use super::{Shown, one_line, value};
 use crate::{
     model::Fact,
     settings::{FactRole, FactSubject, NamedFact, SubjectKind, subjects, words},
@@ -268,23 +268,18 @@ impl Cell {
     }
 
     fn unset() -> Self {
-        Self::new("not set".to_owned(), CellState::Unset)
+        Self::new(value(&Fact::Absent(None)), CellState::Unset)
     }
 
     fn of(setting: &NamedFact) -> Self {
-        let mut cell = match &setting.fact {
-            Fact::Known(value, origin) => {
-                let text = one_line(&value.to_string());
-                let text = if text.is_empty() { "\"\"".to_owned() } else { text };
-                let is_default = origin.is_default() && setting.remarks.is_empty();
-                Self { is_default, ..Self::new(text, CellState::Told) }
+        let (state, is_default) = match &setting.fact {
+            Fact::Known(_, origin) => {
+                (CellState::Told, origin.is_default() && setting.remarks.is_empty())
             }
-            Fact::Absent(_) => Self::unset(),
-            Fact::Unknown(..) => Self::new("unknown".to_owned(), CellState::Odd),
-            Fact::Invalid { text, .. } => {
-                Self::new(format!("invalid {}", one_line(text)), CellState::Odd)
-            }
+            Fact::Absent(_) => (CellState::Unset, false),
+            Fact::Unknown(..) | Fact::Invalid { .. } => (CellState::Odd, false),
         };
+        let mut cell = Self { is_default, ..Self::new(value(&setting.fact), state) };
         let note = |words: &str, at: Option<Span>| CellNote { words: one_line(words), at };
         let remarks = setting.remarks.iter().map(|(words, at)| note(words, at.written_at()));
         let mut notes: Vec<CellNote> = remarks.collect();
