@@ -7,7 +7,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::{
     finding::Finding,
-    model::{Datum, Fact},
+    model::{Datum, Fact, Meaning},
     settings::{FactRole, FactSubject, NamedFact, SubjectKind},
     source::{self, Sources, Span},
     tree::{Origin, Via},
@@ -110,9 +110,9 @@ pub(crate) struct SettingChange {
 }
 
 /// What a setting comes to, whatever the reason and the place.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum FactState {
-    Known(String),
+    Known(Meaning),
     Absent,
     Unknown,
     Invalid(String),
@@ -121,7 +121,7 @@ enum FactState {
 impl FactState {
     fn of(fact: &Fact<Datum>) -> Self {
         match fact {
-            Fact::Known(value, _) => Self::Known(value.to_string()),
+            Fact::Known(value, _) => Self::Known(value.meaning()),
             Fact::Absent(_) => Self::Absent,
             Fact::Unknown(..) => Self::Unknown,
             Fact::Invalid { text, .. } => Self::Invalid(text.clone()),

@@ -39,7 +39,7 @@ pub(crate) use autoscaler::Autoscaler;
 pub(crate) use budget::Budget;
 pub(crate) use fact::Facts;
 use fact::facts;
-pub(crate) use fact::{Datum, Fact};
+pub(crate) use fact::{Datum, Fact, Meaning};
 pub(crate) use lower::{Elsewhere, lower};
 pub(crate) use metrics_server::{Arg, Container, MetricsServer, MetricsServerFacts, Resources};
 pub(crate) use platform::Carrier;
@@ -50,7 +50,7 @@ pub(crate) use release::ReleaseFacts;
 pub(crate) use resizer::Resizer;
 pub(crate) use service::{Service, ServicePort};
 pub(crate) use unjudged::unjudged;
-pub(crate) use workload::flag::{Argument, takes};
+pub(crate) use workload::flag::{self, Argument, takes};
 
 use std::{fmt, ops::Deref};
 

@@ -3,7 +3,7 @@
 use crate::{
     model::{
         Arg, Argument, Cluster, Count, Datum, Fact, Facts as _, MetricsServer, MetricsServerFacts,
-        ReleaseFacts,
+        ReleaseFacts, flag,
     },
     resolve::environment::Environment,
     tree::{Origin, Via},
@@ -268,9 +268,11 @@ fn of_cluster(environment: &Environment, cluster: &Cluster) -> FactSubject {
     FactSubject { kind: SubjectKind::Cluster, name: String::new(), anchor, settings }
 }
 
-/// A setting of which there may be several; none when there is none.
+/// A setting of which there may be several, in the order of their texts; none when there is none.
 fn several<'a>(name: &str, items: impl Iterator<Item = (String, &'a Origin)>) -> Option<NamedFact> {
-    let (mut texts, origins): (Vec<String>, Vec<&Origin>) = items.unzip();
+    let mut items: Vec<(String, &Origin)> = items.collect();
+    items.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let (mut texts, origins): (Vec<String>, Vec<&Origin>) = items.into_iter().unzip();
     let origin = (*origins.first()?).clone();
     let mut remarks: Vec<(String, Origin)> =
         texts.iter().cloned().zip(origins.into_iter().cloned()).collect();
@@ -321,7 +323,7 @@ fn of_server(server: &MetricsServer) -> FactSubject {
             Some(args) => {
                 settings.extend(args.iter().map(|it| NamedFact {
                     role,
-                    ..NamedFact::new(*name, of_argument(&it.text, it))
+                    ..NamedFact::new(*name, of_argument(Datum::Text(it.text.clone()), it))
                 }));
             }
             None => settings.push(NamedFact { role, ..NamedFact::new(*name, fact.clone()) }),
@@ -344,12 +346,15 @@ fn of_server(server: &MetricsServer) -> FactSubject {
 fn other_arguments(server: &MetricsServer, is_told: impl Fn(&str) -> bool) -> Vec<NamedFact> {
     let mut found: Vec<NamedFact> = Vec::new();
     for argument in server.arguments() {
+        let text = |it: &str| Datum::Text(it.to_owned());
         let (name, value, arg) = match argument {
             Argument::Flag { name, .. } if is_told(name) => continue,
-            Argument::Flag { name, value: Some((text, at)), .. } => (format!("--{name}"), text, at),
-            Argument::Flag { name, value: None, arg } => (format!("--{name}"), "true", arg),
-            Argument::Word(arg) => (arg.text.clone(), "passed", arg),
-            Argument::Untold(arg) => (arg.text.trim_end_matches('=').to_owned(), "", arg),
+            Argument::Flag { name, value, arg } => {
+                let (value, arg) = value.unwrap_or(("true", arg));
+                (format!("--{name}"), flag::datum(name, value), arg)
+            }
+            Argument::Word(arg) => (arg.text.clone(), text("passed"), arg),
+            Argument::Untold(arg) => (arg.text.trim_end_matches('=').to_owned(), text(""), arg),
         };
         let fact = of_argument(value, arg);
         if name.is_empty() || is_told(name.trim_start_matches('-')) {
@@ -364,9 +369,9 @@ fn other_arguments(server: &MetricsServer, is_told: impl Fn(&str) -> bool) -> Ve
 }
 
 /// What `value`, which `arg` passes, is known to be.
-fn of_argument(value: &str, arg: &Arg) -> Fact<Datum> {
+fn of_argument(value: Datum, arg: &Arg) -> Fact<Datum> {
     match &arg.unknown {
         Some(why) => Fact::Unknown(why.clone(), Some(arg.origin.clone())),
-        None => Fact::Known(Datum::Text(value.to_owned()), arg.origin.clone()),
+        None => Fact::Known(value, arg.origin.clone()),
     }
 }

@@ -73,8 +73,35 @@ pub(crate) enum Datum {
     Int(i128),
     /// Text.
     Text(String),
+    /// An amount as it is written, and what it is worth in the smallest unit of its kind.
+    Amount(String, i128),
     /// A list of texts; `None` is one that nobody can tell.
     List(Vec<Option<String>>),
+}
+
+/// What a value comes to, however it is written: `60s` is `1m`, and lists have no order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// A number, an amount, or 0 and 1 for a boolean.
+    Number(i128),
+    /// Texts that are taken as they are.
+    Texts(Vec<Option<String>>),
+}
+
+impl Datum {
+    /// What it comes to.
+    pub(crate) fn meaning(&self) -> Meaning {
+        match self {
+            Self::Bool(it) => Meaning::Number((*it).into()),
+            Self::Int(worth) | Self::Amount(_, worth) => Meaning::Number(*worth),
+            Self::Text(text) => Meaning::Texts(vec![Some(text.clone())]),
+            Self::List(items) => {
+                let mut items = items.clone();
+                items.sort();
+                Meaning::Texts(items)
+            }
+        }
+    }
 }
 
 impl fmt::Display for Datum {
@@ -82,10 +109,10 @@ impl fmt::Display for Datum {
         match self {
             Self::Bool(it) => it.fmt(f),
             Self::Int(it) => it.fmt(f),
-            Self::Text(it) => it.fmt(f),
+            Self::Text(it) | Self::Amount(it, _) => it.fmt(f),
             Self::List(items) => {
                 let items = items.iter().map(|it| it.as_deref().unwrap_or("unknown"));
-                items.collect::<Vec<_>>().join(" ").fmt(f)
+                items.collect::<Vec<_>>().join(", ").fmt(f)
             }
         }
     }

@@ -183,7 +183,7 @@ fn is_untold(node: &Node) -> bool {
     node.unknown().is_some() || node.as_map().is_some_and(|it| it.open.is_some())
 }
 
-/// The labels or the selector at `node` as one text.
+/// The labels or the selector at `node` as one text, in the order of their keys.
 pub(super) fn written(node: &Node) -> Fact<String> {
     let mut all = Vec::new();
     for (key, entry) in node.entries() {
@@ -195,6 +195,7 @@ pub(super) fn written(node: &Node) -> Fact<String> {
             _ => all.push(format!("{key}: {}", entry.value.to_json())),
         }
     }
+    all.sort();
     match (node.unknown(), node.as_map().and_then(|it| it.open.as_ref())) {
         (Some(why), _) | (_, Some(why)) => Fact::Unknown(why.clone(), Some(node.origin.clone())),
         _ => Fact::Known(all.join(", "), node.origin.clone()),

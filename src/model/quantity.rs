@@ -210,7 +210,7 @@ macro_rules! amounts {
 
         impl From<$amount> for Datum {
             fn from(it: $amount) -> Self {
-                Self::Text(it.text)
+                Self::Amount(it.text, it.$worth.into())
             }
         }
     )*};

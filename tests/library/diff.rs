@@ -136,6 +136,56 @@ fn a_refactoring_changes_nothing() {
 }
 
 #[test]
+fn values_are_compared_by_what_they_mean() {
+    let deployment = |labels: &str, args: &str, rest: &str| {
+        format!(
+            "
+//- server.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: metrics-server, namespace: kube-system}}
+spec:
+  selector: {{matchLabels: {{k8s-app: metrics-server}}}}
+  template:
+    metadata: {{labels: {{{labels}}}}}
+    spec:
+      containers:
+        - name: metrics-server
+          image: registry.k8s.io/metrics-server/metrics-server:v0.8.0
+          args: [{args}]
+          resources: {{{rest}}}
+"
+        )
+    };
+    let old = deployment(
+        "k8s-app: metrics-server, tier: system",
+        "--metric-resolution=60s, --contention-profiling, --audit-log-maxsize=0x10, --kubelet-insecure-tls",
+        "requests: {cpu: '0.5', memory: 1024Mi}, limits: {memory: 2147483648}",
+    );
+    let same = deployment(
+        "tier: system, k8s-app: metrics-server",
+        "--kubelet-insecure-tls=1, --metric-resolution=1m, --contention-profiling=T, --audit-log-maxsize=16",
+        "requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi}",
+    );
+    let trees = (directory(&old), directory(&same));
+    let text = told(&trees, "");
+    assert!(text.starts_with("No effective setting changes; "), "{text}");
+    let less = deployment(
+        "tier: system, k8s-app: metrics-server",
+        "--kubelet-insecure-tls=1, --metric-resolution=61s, --contention-profiling=F, --audit-log-maxsize=10",
+        "requests: {cpu: 500m, memory: 1G}, limits: {memory: 2Gi}",
+    );
+    let trees = (directory(&old), directory(&less));
+    let changes = json(&trees)["setting_changes"].clone();
+    let names: Vec<&str> =
+        changes.as_array().unwrap().iter().map(|it| it["setting"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["--contention-profiling", "--audit-log-maxsize", "metric_resolution", "memory_request"]
+    );
+}
+
+#[test]
 fn a_new_version_of_a_chart_changes_its_defaults() {
     let trees = trees(&[("version: 3.12.2", "version: 3.13.0")]);
     assert_snapshot!(told(&trees, ""), @r#"
@@ -182,7 +232,7 @@ fn what_becomes_unknown_says_why() {
     clusters/prod
       kube-system, name unknown
         - services           kube-system/metrics-server → not set  was at base/release.yaml:8
-        - cluster roles      system:auth-delegator system:metrics-server → not set  was at base/release.yaml:8
+        - cluster roles      system:auth-delegator, system:metrics-server → not set  was at base/release.yaml:8
         - auth readers       kube-system/metrics-server-auth-reader → not set  was at base/release.yaml:8
         + containers beside  not set → ""  base/release.yaml:11
         ~ cpu request        100m (default) → unknown

@@ -426,18 +426,21 @@ fn other(fact: &Fact<Datum>, text: &str) -> Option<String> {
         (Datum::Bool(_), "false") => Some("true".to_owned()),
         (Datum::Bool(_) | Datum::List(_), _) => None,
         (Datum::Int(_), _) => Some((text.parse::<i64>().ok()? + 1).to_string()),
-        (Datum::Text(_), _) => Some(match text.find(|it: char| it.is_ascii_digit()) {
-            // `v0.7.2`, `256Mi`, `15s`, `25%`: another number, and still of that kind.
-            Some(at) if text.len() < 12 => {
-                let number: String = text[at..].chars().take_while(char::is_ascii_digit).collect();
-                let rest = &text[at + number.len()..];
-                format!("{}{}{rest}", &text[..at], number.parse::<u64>().ok()? + 1)
-            }
-            // HCL's texts have their quotes.
-            _ => match text.strip_suffix('"') {
-                Some(text) => format!("{text}x\""),
-                None => format!("{text}x"),
-            },
-        }),
+        (Datum::Text(_) | Datum::Amount(..), _) => {
+            Some(match text.find(|it: char| it.is_ascii_digit()) {
+                // `v0.7.2`, `256Mi`, `15s`, `25%`: another number, and still of that kind.
+                Some(at) if text.len() < 12 => {
+                    let number: String =
+                        text[at..].chars().take_while(char::is_ascii_digit).collect();
+                    let rest = &text[at + number.len()..];
+                    format!("{}{}{rest}", &text[..at], number.parse::<u64>().ok()? + 1)
+                }
+                // HCL's texts have their quotes.
+                _ => match text.strip_suffix('"') {
+                    Some(text) => format!("{text}x\""),
+                    None => format!("{text}x"),
+                },
+            })
+        }
     }
 }

@@ -497,7 +497,7 @@ fn typed_resources_are_the_objects_that_they_describe() {
     image registry.k8s.io/metrics-server/metrics-server:v0.7.2 14
     image_repository registry.k8s.io/metrics-server/metrics-server 14
     image_tag v0.7.2 14
-    args --kubelet-insecure-tls unknown 15
+    args --kubelet-insecure-tls, unknown 15
     host_network true 11
     replicas 2 8
     memory_limit 300Mi 17

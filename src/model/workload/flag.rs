@@ -9,7 +9,7 @@ use semver::Version;
 
 use crate::{
     data::flags::{self, FlagKind},
-    model::{Arg, Duration, Fact},
+    model::{Arg, Datum, Duration, Fact},
     tree::{Node, Origin, Reason, Via},
 };
 
@@ -197,11 +197,25 @@ fn parse<T>(text: &Fact<String>, read: impl FnOnce(&str) -> Option<T>) -> Fact<T
 
 /// Whether a flag of that kind takes `value`.
 pub(crate) fn takes(kind: FlagKind, value: &str) -> bool {
+    matches!(kind, FlagKind::Text | FlagKind::List) || worth(kind, value).is_some()
+}
+
+/// What `flag` makes of `value`.
+pub(crate) fn datum(flag: &str, value: &str) -> Datum {
+    let worth = flags::kind(flag).and_then(|kind| worth(kind, value));
+    match worth {
+        Some(worth) => Datum::Amount(value.to_owned(), worth),
+        None => Datum::Text(value.to_owned()),
+    }
+}
+
+/// What a flag of that kind makes of `value`, as a number; `None` where it stays text or is refused.
+fn worth(kind: FlagKind, value: &str) -> Option<i128> {
     match kind {
-        FlagKind::Text | FlagKind::List => true,
-        FlagKind::Boolean => go_bool(value).is_some(),
-        FlagKind::Duration => Duration::parse(value).is_some(),
-        FlagKind::Integer => integer(value).is_some(),
+        FlagKind::Text | FlagKind::List => None,
+        FlagKind::Boolean => go_bool(value).map(i128::from),
+        FlagKind::Duration => Duration::parse(value).map(|it| it.nanos),
+        FlagKind::Integer => integer(value),
     }
 }
 

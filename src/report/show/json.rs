@@ -191,7 +191,7 @@ pub(in crate::report) fn datum_json(datum: &Datum) -> Json {
     match datum {
         Datum::Bool(it) => (*it).into(),
         Datum::Int(it) => i64::try_from(*it).map_or_else(|_| it.to_string().into(), Json::from),
-        Datum::Text(it) => it.clone().into(),
+        Datum::Text(it) | Datum::Amount(it, _) => it.clone().into(),
         Datum::List(items) => items.clone().into(),
     }
 }
