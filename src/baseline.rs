@@ -1,7 +1,9 @@
 //! What is known of findings: those that a file lists, or that another tree has.
 //!
-//! A finding is known by what it is about and by the words of the line to edit, never by the line's
-//! number: what moves within a file stays known.
+//! A finding is known by what it is about and by what is written at the place to edit, never by the
+//! line's number or its neighbours: what moves within a file stays known.
+
+mod words;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +17,7 @@ use crate::{
     problem::ProblemKind,
     rules,
     scalar::Dialect,
-    source::{FileId, Sources, Span},
+    source::{self, FileId, Sources, Span},
     tree::{Node, Origin},
 };
 
@@ -25,22 +27,20 @@ pub(crate) const RULE: &str = "baseline";
 /// The version of the file's form.
 const VERSION: i64 = 1;
 
-/// More of a line than this does not tell it apart from others, in characters.
-const LONGEST: usize = 200;
-
-/// What findings have in common that are the same at two times.
+/// What findings have in common that are the same at two times; those that differ in their file only
+/// stand side by side.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FindingIdentity {
-    /// The file to edit.
-    pub path: String,
     /// The rule's id.
     pub rule: String,
     /// [`Finding::subject`]
     pub subject: String,
     /// [`Finding::variant`]
     pub variant: String,
-    /// The line to edit, without comment and with single blanks.
+    /// What is written at the place to edit, see [`words::words`].
     pub line: String,
+    /// The file to edit.
+    pub path: String,
 }
 
 /// What is known of one finding.
@@ -79,7 +79,7 @@ pub(crate) struct Baseline {
 }
 
 impl FindingIdentity {
-    fn of(sources: &Sources, finding: &Finding) -> Self {
+    pub(crate) fn of(sources: &Sources, finding: &Finding) -> Self {
         // One cause is one finding, wherever it is met.
         let cause = finding.rule == ProblemKind::Unresolved.rule() && !finding.subject.is_empty();
         let span = finding.primary().filter(|_| !cause).map(|it| it.span);
@@ -88,7 +88,7 @@ impl FindingIdentity {
             rule: finding.rule.to_owned(),
             subject: finding.subject.clone(),
             variant: finding.variant.to_owned(),
-            line: span.map_or_else(String::new, |it| line(sources, it)),
+            line: span.map_or_else(String::new, |it| words::words(sources, it)),
         }
     }
 
@@ -97,20 +97,11 @@ impl FindingIdentity {
         let Self { path: _, rule, subject, variant, line } = other;
         [&self.rule, &self.subject, &self.variant, &self.line] == [rule, subject, variant, line]
     }
-}
 
-/// The words of the line at which `span` starts. Of a very long one, as whole files are that programs
-/// write, only what the span covers: the rest is about other things.
-fn line(sources: &Sources, span: Span) -> String {
-    let whole = sources.line(span.file, sources.start(span).line);
-    let text = if whole.chars().count() > LONGEST { sources.slice(span) } else { whole };
-    // In quotes it may be no comment, and what differs behind it is another line.
-    let text = match text.split_once(" #") {
-        Some((before, _)) if !before.contains(['"', '\'']) => before,
-        _ => text,
-    };
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().take(LONGEST).collect()
+    /// What stands before all that are like it.
+    fn before_like(&self) -> Self {
+        Self { path: String::new(), ..self.clone() }
+    }
 }
 
 impl Baseline {
@@ -128,8 +119,8 @@ impl Baseline {
     /// Parts `findings`, each of one environment at most, into those that it does not know and those that
     /// it does, and keeps what it knows that none of them is.
     ///
-    /// Where a file or an environment is gone, what it had is known under another name. An environment
-    /// that comes to have a finding that others have is not known to have it.
+    /// Where a file or an environment has another name now, what it had is known under that. An
+    /// environment that comes to have a finding that others have is not known to have it.
     pub(crate) fn part<'a>(
         &mut self,
         sources: &Sources,
@@ -151,16 +142,24 @@ impl Baseline {
             }
         }
         self.known.retain(|_, count| *count > 0);
+        let is_gone = |path: &str| sources.find(path).is_none();
+        let renamed = self.renamed(&now, others.iter().map(|(key, _)| key), is_gone);
         for ((identity, environment), place) in others {
-            let is_gone = |path: &str| sources.find(path).is_none();
-            let is_new = !self.environments.contains(&environment);
-            let mut same = self.known.iter_mut().filter(|((old, there), count)| {
-                **count > 0
-                    && old.is_like(&identity)
-                    && (old.path == identity.path || is_gone(&old.path))
-                    && (*there == environment || is_new && !now.contains(&**there))
+            let before = match renamed.get(&environment) {
+                Some(before) => before,
+                None if environment.is_empty() || self.environments.contains(&environment) => {
+                    &environment
+                }
+                None => continue,
+            };
+            let mut same = self
+                .known
+                .range_mut((identity.before_like(), String::new())..)
+                .take_while(|((it, _), _)| it.is_like(&identity));
+            let same = same.find(|((old, there), count)| {
+                **count > 0 && there == before && (old.path == identity.path || is_gone(&old.path))
             });
-            if let Some((_, count)) = same.next() {
+            if let Some((_, count)) = same {
                 *count -= 1;
                 known.insert(((identity, environment), place));
             }
@@ -171,7 +170,64 @@ impl Baseline {
         (new, known)
     }
 
-    /// What it knows, in order.
+    /// The environments that have another name `now`, each with the old one: most of what the old one
+    /// had is among its `others`, the findings that are not known. One that is gone has become one at
+    /// most; where two may be that one, it is none.
+    fn renamed<'k>(
+        &self,
+        now: &BTreeSet<&str>,
+        others: impl Iterator<Item = &'k Key>,
+        is_gone: impl Fn(&str) -> bool,
+    ) -> BTreeMap<String, String> {
+        let mut had: BTreeMap<&str, Vec<&FindingIdentity>> = BTreeMap::new();
+        for (identity, environment) in self.known.keys() {
+            if !now.contains(&**environment) && !environment.is_empty() {
+                had.entry(environment).or_default().push(identity);
+            }
+        }
+        let mut has: BTreeMap<&str, BTreeSet<&FindingIdentity>> = BTreeMap::new();
+        for (identity, environment) in others {
+            if !self.environments.contains(environment) && !environment.is_empty() {
+                has.entry(environment).or_default().insert(identity);
+            }
+        }
+        let is_same = |old: &FindingIdentity, new: &FindingIdentity| {
+            old.is_like(new) && (old.path == new.path || is_gone(&old.path))
+        };
+        let became = |old: &str, new: &str| {
+            let (Some(had), Some(has)) = (had.get(old), has.get(new)) else { return false };
+            let stays = |it: &&&FindingIdentity| {
+                has.range::<FindingIdentity, _>(&it.before_like()..)
+                    .take_while(|new| it.is_like(new))
+                    .any(|new| is_same(it, new))
+            };
+            had.iter().filter(stays).count() * 2 > had.len()
+        };
+        let pairs = had.keys().flat_map(|old| has.keys().map(|new| (*old, *new)));
+        let pairs: BTreeSet<(&str, &str)> = pairs.filter(|(old, new)| became(old, new)).collect();
+        let mut renamed = BTreeMap::new();
+        // A directory that moves keeps its own name.
+        for moved in [true, false] {
+            let may_be = |old: &str, new: &str| {
+                pairs.contains(&(old, new))
+                    && (!moved || source::file_name(old) == source::file_name(new))
+            };
+            let mut left: Vec<&str> = had.keys().copied().collect();
+            left.retain(|old| renamed.values().all(|it| it != old));
+            for (at, old) in left.iter().enumerate() {
+                let is_free = |new: &&&str| !renamed.contains_key(**new) && may_be(old, new);
+                let news: Vec<&str> = has.keys().filter(is_free).copied().collect();
+                let Some(new) = news.first() else { continue };
+                let as_well = left[at..].iter().filter(|it| may_be(it, new)).count();
+                if news.len() <= as_well {
+                    renamed.insert((*new).to_owned(), (*old).to_owned());
+                }
+            }
+        }
+        renamed
+    }
+
+    /// What it knows, in the order of the files.
     pub(crate) fn entries(&self) -> Vec<KnownFinding<'_>> {
         let mut entries: Vec<KnownFinding<'_>> = Vec::new();
         for ((identity, environment), count) in &self.known {
@@ -186,6 +242,7 @@ impl Baseline {
                 }),
             }
         }
+        entries.sort_by_key(|it| &it.identity.path);
         entries
     }
 
@@ -301,7 +358,7 @@ impl Reader {
             if environments.is_empty() {
                 environments.push(String::new());
             }
-            let identity = FindingIdentity { path, rule, subject, variant, line };
+            let identity = FindingIdentity { rule, subject, variant, line, path };
             for environment in environments {
                 let known = baseline.known.entry((identity.clone(), environment)).or_default();
                 *known = known.saturating_add(count);

@@ -265,7 +265,7 @@ impl<'a> Builder<'a> {
                 self.push(built, anchor);
             }
             Event::SequenceStart(_, anchor, _) => {
-                self.open(start, end, anchor, Children::List(Vec::new()));
+                self.open(self.first_dash(start), end, anchor, Children::List(Vec::new()));
             }
             Event::MappingStart(_, anchor, _) => {
                 let children = Children::Map { map: Map::default(), merged: Vec::new(), key: None };
@@ -295,6 +295,18 @@ impl<'a> Builder<'a> {
         let span = self.place.span(start, end);
         self.error =
             Some(SyntaxError { message: message.into(), span, help: None, template: false });
+    }
+
+    /// Where a list starts that the parser says to start at `start`: of one that is not indented below
+    /// its key that is its first item, not the dash before that.
+    fn first_dash(&self, start: usize) -> usize {
+        let (before, after) = self.text.split_at_checked(start).unwrap_or_default();
+        let is_dash = |it: &str| {
+            it.starts_with('[')
+                || matches!(it.as_bytes(), [b'-', b' ' | b'\t' | b'\r' | b'\n', ..] | b"-")
+        };
+        let before = before.trim_end();
+        if !is_dash(after) && before.ends_with('-') { before.len() - 1 } else { start }
     }
 
     fn open(&mut self, start: usize, end: usize, anchor: usize, children: Children) {

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    baseline::FindingIdentity,
     finding::Finding,
     source::{FileId, Sources},
 };
@@ -42,15 +43,10 @@ pub(super) struct Identities {
 }
 
 impl Identities {
-    /// What `finding` is, where, and what is written there, as a hash.
+    /// What `finding` is at any time, as a hash.
     pub(super) fn of_finding(&mut self, sources: &Sources, finding: &Finding) -> String {
-        let Finding { rule, subject, variant, .. } = finding;
-        let place = finding.primary().map_or([""; 3], |label| {
-            let line = sources.line(label.span.file, sources.start(label.span).line);
-            [&*sources[label.span.file].path, line.trim(), sources.slice(label.span)]
-        });
-        let [path, line, text] = place;
-        self.of(&[rule, subject, variant, path, line, text])
+        let it = FindingIdentity::of(sources, finding);
+        self.of(&[&it.rule, &it.subject, &it.variant, &it.path, &it.line])
     }
 
     /// The hash of `parts`; of those that were there before, their number is a part.

@@ -78,7 +78,7 @@ fn what_a_baseline_lists_is_not_reported() {
         {
           "path": "base/ms.yaml",
           "rule": "kubelet-insecure-tls",
-          "line": "- --kubelet-insecure-tls",
+          "line": "--kubelet-insecure-tls",
           "subject": "kube-system/metrics-server",
           "environments": [
             "clusters/dev",
@@ -133,6 +133,83 @@ fn what_moves_stays_known() {
 }
 
 #[test]
+fn neighbours_make_nothing_new() {
+    let dir = overlays();
+    // Without --cert-dir the finding is that of the list, which starts with its first item.
+    let read_only = "          securityContext: {readOnlyRootFilesystem: true}\n";
+    let text = flag()
+        .replace("            - --cert-dir=/tmp\n", "")
+        .replace("          livenessProbe", &format!("{read_only}          livenessProbe"));
+    write(&dir, "base/ms.yaml", &text);
+    let written = with_baseline("--write-baseline", &dir);
+    assert_eq!(written.status, 0, "{}", written.out);
+    let line = "\"line\": \"Deployment/metrics-server.spec.template.spec.containers[metrics-server].args\"";
+    assert!(baseline(&dir).contains(line), "{}", baseline(&dir));
+    let known = |what: &str, text: &str| {
+        write(&dir, "base/ms.yaml", text);
+        let run = with_baseline("-v", &dir);
+        assert_eq!((run.status, &*run.err), (0, ""), "{what}: {}", run.out);
+    };
+    let flag = "            - --kubelet-insecure-tls\n";
+    let port = "            - --secure-port=10250\n";
+    known("above", &text.replace(flag, &format!("            - --v=2\n{flag}")));
+    known("below", &text.replace(port, &format!("{port}            - --v=2\n")));
+    known("reordered", &text.replace(flag, "").replace(port, &format!("{port}{flag}")));
+    let flow = "          args: [--kubelet-preferred-address-types=InternalIP, --v=2, --kubelet-insecure-tls, --secure-port=10250]\n";
+    let start = text.find("          args:\n").unwrap();
+    let end = text.find(port).unwrap() + port.len();
+    known("on one line", &format!("{}{flow}{}", &text[..start], &text[end..]));
+    known(
+        "beside another container",
+        &text.replace(
+            "      containers:\n",
+            "      containers:\n        - {name: proxy, image: a.io/b:v1}\n",
+        ),
+    );
+    let renamed = text.replace("name: metrics-server\n", "name: server\n");
+    write(&dir, "base/ms.yaml", &renamed);
+    assert_eq!(with_baseline("", &dir).status, 1, "the list of another container");
+}
+
+#[test]
+fn an_environment_that_is_gone_is_another_once_and_as_a_whole() {
+    let dir = overlays();
+    // What dev has of its own tells it from others.
+    let object = |name: &str| flag().replace("metrics-server, namespace: kube-system", name);
+    for (path, text) in [
+        ("clusters/dev/kustomization.yaml", "resources: [../../base, b.yaml, c.yaml]\n"),
+        ("clusters/dev/b.yaml", &object("metrics-server, namespace: b")),
+        ("clusters/dev/c.yaml", &object("metrics-server, namespace: c")),
+    ] {
+        write(&dir, path, text);
+    }
+    with_baseline("--write-baseline", &dir);
+    let moved = |from: &str, to: &str| {
+        fs::rename(dir.path().join(from), dir.path().join(to)).unwrap();
+    };
+    moved("clusters/dev", "clusters/lab");
+    assert_eq!(with_baseline("", &dir).status, 0, "it has another name");
+    write(&dir, "clusters/edge/kustomization.yaml", "resources: [../../base]\n");
+    let run = with_baseline("-q", &dir);
+    assert!(run.out.contains("(in 1 of 3 environments: clusters/edge)"), "{}", run.out);
+    assert_eq!(run.out.lines().count(), 1, "{}", run.out);
+    fs::remove_dir_all(dir.path().join("clusters/lab")).unwrap();
+    assert_eq!(with_baseline("", &dir).status, 1, "a part of what is gone");
+    // Of two that may be prod nobody can tell which it is.
+    for stage in ["eu", "us"] {
+        write(&dir, &format!("clusters/{stage}/kustomization.yaml"), "resources: [../../base]\n");
+    }
+    fs::remove_dir_all(dir.path().join("clusters/prod")).unwrap();
+    fs::remove_dir_all(dir.path().join("clusters/edge")).unwrap();
+    let run = with_baseline("-q", &dir);
+    assert!(run.out.contains("kubelet-insecure-tls") && run.status == 1, "{}", run.out);
+    fs::create_dir(dir.path().join("sites")).unwrap();
+    moved("clusters/eu", "sites/prod");
+    let run = with_baseline("-q", &dir);
+    assert!(run.out.contains("(in 1 of 2 environments: clusters/us)"), "{}", run.out);
+}
+
+#[test]
 fn an_environment_that_comes_to_have_it_is_new() {
     let dir = overlays();
     with_baseline("--write-baseline", &dir);
@@ -156,7 +233,7 @@ fn what_is_fixed_or_of_another_rule_is_said() {
     );
     assert!(!run.err.contains("base/ms.yaml"), "{}", run.err);
     let told = with_baseline("-v", &dir).err;
-    let line = "gone: base/ms.yaml: kubelet-insecure-tls: - --kubelet-insecure-tls (clusters/dev, clusters/prod)";
+    let line = "gone: base/ms.yaml: kubelet-insecure-tls: --kubelet-insecure-tls (clusters/dev, clusters/prod)";
     assert!(told.contains(line), "{told}");
     assert_eq!(with_baseline("-q", &dir).err, "");
     // Who looks at a part only cannot tell.
