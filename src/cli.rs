@@ -77,7 +77,8 @@ pub(crate) enum Command {
         /// memory-limit, which is told with every place on its way [default: .]
         #[arg(value_name = "PATH|ENVIRONMENT|SETTING")]
         what: Vec<PathBuf>,
-        /// Only this environment: its name or its last directories; may be given several times
+        /// Only this environment: its name, else its last directories, or a pattern; may be given
+        /// several times
         #[arg(long, value_name = "NAME")]
         environment: Vec<String>,
     },
@@ -96,7 +97,8 @@ pub(crate) enum Command {
         /// The directory of the kustomization, as for `kubectl kustomize`, or the directory or
         /// archive of a chart, as for `helm template` [default: .]
         path: Option<PathBuf>,
-        /// Print the objects of this environment instead
+        /// Print the objects of this environment instead: its name, else its last directories, or a
+        /// pattern
         #[arg(long, value_name = "NAME")]
         environment: Option<String>,
         /// Which files a kustomization may name: root-only (those in and below its directory) or
@@ -176,7 +178,7 @@ pub(crate) struct CheckOptions {
         hide_possible_values = true
     )]
     pub ignore: Vec<RuleSelector>,
-    /// Only findings of this environment: its name, a pattern, or its last directories; may be
+    /// Only findings of this environment: its name, else its last directories, or a pattern; may be
     /// given several times
     #[arg(long, value_name = "NAME")]
     pub environment: Vec<String>,

@@ -21,7 +21,6 @@ use std::{
 };
 
 use crate::{
-    baseline,
     cli::{self, Color, Command, Format, LoadRestrictor, Options, OutputTarget, Verbosity},
     config,
     finding::Finding,
@@ -88,8 +87,8 @@ fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> u8 {
 enum Failure {
     /// For a reason that has no place in a file.
     Plain(String),
-    /// For reasons that stand in files.
-    Found(Box<Sources>, Vec<Finding>),
+    /// For reasons that stand in files: what cannot be done because of them, as a sentence.
+    Found(Box<Sources>, String, Vec<Finding>),
 }
 
 /// The exit status.
@@ -226,11 +225,7 @@ impl Run<'_, '_> {
         let options = self.options;
         let (sources, message, findings) = match failure {
             Failure::Plain(message) => (Sources::none(), message, Vec::new()),
-            Failure::Found(sources, findings) => {
-                let is_baseline = findings.iter().any(|it| it.rule == baseline::RULE);
-                let what = if is_baseline { "baseline" } else { "configuration" };
-                (*sources, format!("the {what} cannot be used"), findings)
-            }
+            Failure::Found(sources, message, findings) => (*sources, message, findings),
         };
         let report = Report { findings, ..Report::of(&sources) };
         let error = Some(&*message);

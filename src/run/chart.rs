@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     CommandResult, Failure, Run,
     open::{Opened, add_file, open},
+    render::refused,
 };
 use crate::{
     cli::ChartOptions,
@@ -18,7 +19,6 @@ use crate::{
             strvals,
         },
     },
-    rules,
     scalar::Dialect,
     tree::{Map, Node, Origin, Via},
 };
@@ -45,10 +45,7 @@ impl Run<'_, '_> {
             match helm::layer(sources.documents(file, Dialect::Sigs), &at) {
                 Ok(layer) => values = helm::merge(&values, &layer),
                 Err(problem) => {
-                    return Err(Failure::Found(
-                        Box::new(sources),
-                        rules::problems(&[problem], None),
-                    ));
+                    return Err(refused(sources, &[problem]));
                 }
             }
         }

@@ -249,7 +249,9 @@ fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
     })?;
     let sources = Sources::of_one(&shown, Text::of(text));
     let Some(file) = sources.find(&shown) else { return Ok(Baseline::default()) };
-    Baseline::parse(&sources, file).map_err(|found| Failure::Found(Box::new(sources), found))
+    let parsed = Baseline::parse(&sources, file);
+    let what = "the baseline cannot be used";
+    parsed.map_err(|found| Failure::Found(Box::new(sources), what.to_owned(), found))
 }
 
 /// The files that the user names and that nobody looked into: there is no telling what they are.

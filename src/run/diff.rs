@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     baseline::Baseline,
-    cli::Format,
+    cli::{Format, Verbosity},
     compare::{ComparedTree, compare, files_that_differ},
     config::Config,
     finding::Finding,
@@ -54,6 +54,9 @@ impl Run<'_, '_> {
             _ if terminal => report::diff(&compared, look, detail).into(),
             _ => report::diff(&compared, look.of_tables(), detail).into(),
         })?;
+        if compared.comparison.environments.is_empty() && options.detail > Verbosity::Quiet {
+            self.say("note: neither tree has an environment with anything to compare\n");
+        }
         let fails = |it: &Finding| options.fail_on.is_some_and(|least| it.severity >= least);
         Ok(u8::from(compared.comparison.appear.iter().any(fails)))
     }

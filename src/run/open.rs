@@ -146,7 +146,7 @@ pub(super) fn open_tree(
         return Err(wrong("holds no files: check out the base there"));
     }
     configured(sources, &real, options.config.as_deref()).map_err(|failure| match failure {
-        Failure::Found(sources, found) => {
+        Failure::Found(sources, _, found) => {
             let first = found.first().and_then(|it| Some((it, it.primary()?)));
             let at = first.map(|(finding, label)| {
                 let (path, line) = (&sources[label.span.file].path, sources.start(label.span).line);
@@ -175,12 +175,15 @@ fn configured(
     match file.map(|file| config::parse(&sources, file, &rules::names())) {
         None => Ok((sources, Config::default())),
         Some(Ok(config)) => Ok((sources, config)),
-        Some(Err(findings)) => Err(Failure::Found(Box::new(sources), findings)),
+        Some(Err(findings)) => {
+            let what = "the configuration cannot be used".to_owned();
+            Err(Failure::Found(Box::new(sources), what, findings))
+        }
     }
 }
 
-/// Those of `all` environments that are called by one of `names`: the name, its last directories, or a
-/// pattern over either.
+/// Those of `all` environments that are called by one of `names`: the name, else its last directories,
+/// or a pattern over either.
 ///
 /// # Errors
 /// A name that is of none of them, and which there are.
@@ -192,10 +195,11 @@ pub(super) fn chosen<'a>(
     let mut chosen = BTreeSet::new();
     for name in names {
         let ends = Glob::new(&format!("{{,**/}}{name}")).map(|it| it.compile_matcher());
-        let is_called = |it: &&str| {
-            let before = it.strip_suffix(name.as_str());
-            before.is_some_and(|it| it.is_empty() || it.ends_with('/'))
-                || ends.as_ref().is_ok_and(|ends| ends.is_match(it))
+        let is_exact = all.contains(&name.as_str());
+        let is_called = |it: &&str| match it.strip_suffix(name.as_str()) {
+            _ if is_exact => *it == name,
+            Some(before) if before.ends_with('/') => true,
+            _ => ends.as_ref().is_ok_and(|ends| ends.is_match(it)),
         };
         let mut called = all.iter().copied().filter(is_called).peekable();
         if called.peek().is_none() {

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::{
     CommandResult, Failure, Run,
-    open::{Opened, open},
+    open::{Opened, chosen, open},
 };
 use crate::{
     cli::{Format, Options, Verbosity},
+    emit,
     problem::Problem,
     report,
     resolve::{
@@ -60,7 +61,7 @@ impl Run<'_, '_> {
         let context = Context::new(&sources, &config, Purpose::Render);
         let environments = resolve::resolve(&context);
         drop(progress);
-        let environment = named(&environments, name)?;
+        let environment = one_of(&environments, name)?;
         let Environment { objects, problems, .. } = environment;
         let objects: Vec<&Node> = objects
             .iter()
@@ -74,8 +75,8 @@ impl Run<'_, '_> {
         Ok(if builds { status } else { 2 })
     }
 
-    /// Writes what was built, and tells on the side what was not; exit status 1 when the real tool
-    /// would have refused a part.
+    /// Writes what was built, and tells on the side what was not; exit status 1 when that is not all of
+    /// it: the real tool would have refused a part, or nobody can tell one.
     ///
     /// # Errors
     /// Why nothing was built.
@@ -89,7 +90,7 @@ impl Run<'_, '_> {
         let refused = problems.iter().filter(|it| it.is_refusal());
         let refused: Vec<Problem> = refused.cloned().collect();
         if !refused.is_empty() && objects.is_empty() {
-            return Err(Failure::Found(Box::new(sources), rules::problems(&refused, None)));
+            return Err(self::refused(sources, &refused));
         }
         let options = self.options;
         let told = if options.detail > Verbosity::Quiet { problems } else { &refused };
@@ -100,7 +101,20 @@ impl Run<'_, '_> {
             Format::Json => report::render_json(&sources, objects, problems, origins).into(),
             _ => report::render_yaml(&sources, objects, origins).into(),
         })?;
-        Ok(u8::from(!refused.is_empty()))
+        let untold = objects.iter().filter(|it| is_untold(it)).count();
+        // What is refused was said.
+        let missing = problems.iter().any(|it| it.unseen.objects && !it.is_refusal());
+        let tells = options.detail > Verbosity::Quiet;
+        if untold > 0 && tells {
+            let (all, unknown) = (objects.len(), emit::UNKNOWN);
+            self.say(&format!(
+                "note: `{unknown}` stands for what cannot be told, in {untold} of {all} objects\n"
+            ));
+        }
+        if missing && tells {
+            self.say("note: there may be more objects, which cannot be told\n");
+        }
+        Ok(u8::from(!refused.is_empty() || untold > 0 || missing))
     }
 }
 
@@ -126,15 +140,34 @@ fn no_kustomization(
     Failure::Plain(format!("there is no kustomization file in {called}{hint}{others}"))
 }
 
-/// The environment of that name, or the only one whose last directories are that.
-fn named<'a>(environments: &'a [Environment], name: &str) -> Result<&'a Environment, Failure> {
-    let below = format!("/{name}");
-    let exact = environments.iter().find(|it| it.name == name);
-    let mut ending = environments.iter().filter(|it| it.name.ends_with(&below));
-    let found = exact.or_else(|| ending.next().filter(|_| ending.next().is_none()));
-    found.ok_or_else(|| {
-        let names: Vec<&str> = environments.iter().map(|it| it.name.as_str()).collect();
-        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Failure::Plain(format!("there is no environment `{name}`; there are: {names}"))
-    })
+/// Whether a part of `node` is unknown, or there may be more in it.
+fn is_untold(node: &Node) -> bool {
+    let open = |it: &Node| it.as_map().is_some_and(|it| it.open.is_some());
+    node.walk().any(|it| it.unknown().is_some() || open(it))
+}
+
+/// That nothing is rendered because of `problems`.
+pub(super) fn refused(sources: Sources, problems: &[Problem]) -> Failure {
+    let first = problems.first().map_or("", |it| &it.message);
+    let more = match problems.len() {
+        0 | 1 => String::new(),
+        all => format!(", and {} more", all - 1),
+    };
+    let what = format!("nothing is rendered: {first}{more}");
+    Failure::Found(Box::new(sources), what, rules::problems(problems, None))
+}
+
+/// The environment that is called `name`, if that is one.
+fn one_of<'a>(environments: &'a [Environment], name: &str) -> Result<&'a Environment, Failure> {
+    let called = chosen(&[name.to_owned()], environments.iter().map(|it| &*it.name))?;
+    let mut found = environments.iter().filter(|it| called.contains(&it.name));
+    match (found.next(), found.next()) {
+        (Some(environment), None) => Ok(environment),
+        _ => {
+            let names = called.into_iter().collect::<Vec<_>>().join(", ");
+            Err(Failure::Plain(format!(
+                "`{name}` is what several environments are called, and one is rendered: {names}"
+            )))
+        }
+    }
 }

@@ -151,7 +151,13 @@ fn a_chart_is_rendered_as_helm_template_does() {
         "version: v1.33.0 # written",
     ];
     assert_eq!(output.out.lines().collect::<Vec<_>>(), expected, "{}", output.err);
-    assert_eq!(output.status, 0);
+    let said = "note: `<unknown>` stands for what cannot be told, in 1 of 1 objects\n";
+    assert!(output.status == 1 && output.err.ends_with(said), "{}", output.err);
+    let json = program("render --format json", &[&*at("refuses")]).out;
+    assert!(
+        json.contains("\"message\": \"nothing is rendered: ") && json.contains("a is needed"),
+        "{json}"
+    );
     let json = program("render --format json", &[&*at("app")]).out;
     assert!(json.contains("\"/version\": \"the version of Kubernetes is not known\""), "{json}");
     for (arguments, paths, said) in [
@@ -206,6 +212,41 @@ fn show_says_what_is_found_and_not_read() {
     let json: serde_json::Value =
         serde_json::from_str(&stdout("show --format json", dir.path())).unwrap();
     assert_eq!(json["problems"][0]["file"], "up.sh");
+}
+
+#[test]
+fn an_environment_is_named_in_one_way_whatever_is_done_with_it() {
+    let dir = repository(
+        "
+        //- clusters/prod/server.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec: {template: {spec: {containers: [{name: metrics-server, image: metrics-server:v0.7.2}]}}}
+        //- clusters/prod/kustomization.yaml
+        resources: [server.yaml]
+        //- clusters/test/kustomization.yaml
+        resources: [../prod]
+        //- prod/kustomization.yaml
+        resources: [../clusters/prod]
+        ",
+    );
+    let run = |command: &str, name: &str| {
+        program(&format!("{command} --environment {name} --root"), &[dir.path()])
+    };
+    for command in ["render", "show", "check"] {
+        for name in ["prod", "clusters/test", "test", "t?st", "clusters/*"] {
+            let output = run(command, name);
+            assert_ne!(output.status, 2, "{command} {name}: {}", output.err);
+        }
+        let output = run(command, "tset");
+        assert_eq!(output.status, 2, "{command}");
+        let said = "error: there is no environment `tset`; there are: clusters/test, prod; did you mean `test`?\n";
+        assert_eq!(output.err, said, "{command}");
+    }
+    assert!(run("show", "prod").out.starts_with("prod\n"), "{}", run("show", "prod").out);
+    let output = run("render", "*");
+    assert!(output.status == 2 && output.err.contains("several environments"), "{}", output.err);
 }
 
 #[test]

@@ -54,6 +54,23 @@ fn every_scenario_gives_json_as_we_say() {
     }
 }
 
+#[test]
+fn what_differs_is_json_as_we_say() {
+    let path = repository().join("schema/diff.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(!validator.is_valid(&serde_json::json!({"version": 1})), "neither changes nor an error");
+    let [flux, clean] = ["flux-platform", "clean"].map(|it| repository().join("testdata").join(it));
+    for (base, head) in [(&flux, &clean), (&flux, &repository().join("tests/schema/nowhere"))] {
+        let (_, json) = output(&["diff", "--format", "json"], &[base, head]);
+        let errors: Vec<String> = validator
+            .iter_errors(&json)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{}:\n{}", head.display(), errors.join("\n"));
+    }
+}
+
 /// The repository's root.
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -84,11 +101,15 @@ fn is_group(dir: &Path) -> bool {
 
 /// The exit status, and what is written about the repository at `root`.
 fn written(root: &Path, format: &str) -> (bool, Value) {
+    output(&["check", "--fail-on", "never", "--format", format, "--root"], &[root])
+}
+
+fn output(arguments: &[&str], paths: &[&Path]) -> (bool, Value) {
     let program = env::var_os("METRICS_SERVER_LINT")
         .map_or_else(|| repository().join("target/debug/metrics-server-lint"), PathBuf::from);
     let output = Command::new(program)
-        .args(["check", "--fail-on", "never", "--format", format, "--root"])
-        .arg(root)
+        .args(arguments)
+        .args(paths)
         .output()
         .unwrap();
     (output.status.success(), serde_json::from_slice(&output.stdout).unwrap())
