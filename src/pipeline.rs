@@ -10,7 +10,10 @@ use crate::{
         environment::Environment,
     },
     rules,
-    source::Sources,
+    settings::{NamedFact, subjects},
+    settle::Scope,
+    source::{Sources, Span},
+    tree::Origin,
 };
 
 /// Resolves and types every environment of a repository in which something may be found.
@@ -41,6 +44,30 @@ fn analyze_in(context: &Context<'_>) -> (Vec<Environment>, Vec<Cluster>) {
 /// Whether an environment is one that we judge: it has something of our subject, or a person says so.
 pub(crate) fn is_ours(environment: &Environment, cluster: &Cluster) -> bool {
     !cluster.is_empty() || environment.settings.as_ref().is_some_and(|it| it.entry.is_some())
+}
+
+/// Whether a file that `scope` covers has a part in what is told of an environment: it starts it, a
+/// setting comes from there or through there, or a finding has a place there.
+pub(crate) fn concerns(
+    sources: &Sources,
+    scope: &Scope,
+    environment: &Environment,
+    cluster: &Cluster,
+) -> bool {
+    let covers = |span: Span| scope.covers(&sources[span.file].path);
+    let is_through = |at: &Origin| {
+        let mut ways = at.also().into_iter().chain([at.clone()]);
+        ways.any(|it| it.steps().filter_map(|it| it.span).any(covers))
+    };
+    let is_of = |it: &NamedFact| {
+        it.fact.way().is_some_and(is_through) || it.remarks.iter().any(|(_, at)| is_through(at))
+    };
+    let mut subjects = subjects(environment, cluster).into_iter();
+    is_through(&environment.entry.origin)
+        || subjects.any(|it| is_through(&it.anchor) || it.settings.iter().any(is_of))
+        || check(std::slice::from_ref(cluster))
+            .iter()
+            .any(|it| it.labels.iter().any(|it| covers(it.span)))
 }
 
 /// Everything that the rules say of every environment, and what went wrong on the way there.

@@ -30,7 +30,10 @@ pub(crate) use json::json;
 pub(crate) use markdown::{STEP_SUMMARY, markdown};
 pub(crate) use render::{render_json, render_yaml};
 pub(crate) use sarif::sarif;
-pub(crate) use show::{show, show_json, show_markdown, show_setting};
+pub(crate) use show::{
+    has_setting, show, show_json, show_markdown, show_setting, show_setting_markdown,
+    show_settings_json,
+};
 pub(crate) use terminal::{Progress, Screen, TerminalOptions};
 pub(crate) use text::{concise, summary, text};
 pub(crate) use workflow::Workflow;

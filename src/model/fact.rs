@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::{
     placeholder,
+    source::Span,
     tree::{Node, Origin, Reason, Via},
 };
 
@@ -140,6 +141,20 @@ impl<T> Fact<T> {
     /// Where it comes from, when it is known.
     pub(crate) fn origin(&self) -> Option<&Origin> {
         self.known().map(|(_, origin)| origin)
+    }
+
+    /// Where a person edits it, or what took it away or makes it unknown.
+    pub(crate) fn place(&self) -> Option<Span> {
+        self.way().and_then(Origin::written_at)
+    }
+
+    /// Where it comes from, or what took it away or makes it unknown.
+    pub(crate) fn way(&self) -> Option<&Origin> {
+        match self {
+            Self::Known(_, origin) | Self::Invalid { origin, .. } => Some(origin),
+            Self::Absent(by) => by.as_ref(),
+            Self::Unknown(_, at) => at.as_ref(),
+        }
     }
 
     /// Whether it is certainly not set.

@@ -11,7 +11,9 @@ pub(crate) use json::show_json;
 pub(super) use json::{datum_json, fact_json, origin_json, problems_json};
 pub(crate) use markdown::show_markdown;
 pub(super) use markdown::{code, escaped, row};
-pub(crate) use setting::show_setting;
+pub(crate) use setting::{has_setting, show_setting, show_setting_markdown, show_settings_json};
+
+use indexmap::{IndexMap, IndexSet};
 
 use crate::{
     cli::Verbosity,
@@ -51,13 +53,10 @@ pub(crate) fn show(
         parts.push(format!("{NONE}\n"));
     }
     if detail < Verbosity::Verbose {
-        let of =
-            shown.iter().flat_map(|(it, _)| it.problems.iter().map(move |problem| (it, problem)));
-        let told: Vec<_> = told_once(of);
-        let lines = told.iter().map(|(problem, names)| {
-            let names =
-                if shown.len() > 1 { format!(" in {}", names.join(", ")) } else { String::new() };
-            problem_line("", sources, problem, &names, look)
+        let told = told_once(of_environments(&shown), true);
+        let lines = told.iter().map(|it| {
+            let of = if shown.len() > 1 { it.environments() } else { String::new() };
+            problem_line("", sources, it.problem, &(it.others() + &of), look)
         });
         parts.extend(Some(lines.collect()).filter(|it: &String| !it.is_empty()));
     }
@@ -66,30 +65,83 @@ pub(crate) fn show(
         parts.push(wrapped("only autoscalers: ", &names, look));
     }
     if !problems.is_empty() {
-        let told = problems.iter().map(|it| problem_line("", sources, it, "", look));
-        parts.push(told.collect());
+        let of_none = problems.iter().map(|it| ("", it));
+        let told = told_once(of_none, detail < Verbosity::Verbose).into_iter();
+        let lines = told.map(|it| problem_line("", sources, it.problem, &it.others(), look));
+        parts.push(lines.collect());
     }
     parts.join("\n")
 }
 
 const NONE: &str = "no environment with metrics-server, kubelet configuration or approvers";
 
-/// Problems that are the same in several environments, with their names.
-fn told_once<'a>(
-    of: impl Iterator<Item = (&'a Environment, &'a Problem)>,
-) -> Vec<(&'a Problem, Vec<&'a str>)> {
-    let mut told: Vec<(&Problem, Vec<&str>)> = Vec::new();
-    for (environment, problem) in of {
-        let same = |it: &&mut (&Problem, Vec<&str>)| {
-            it.0.message == problem.message && it.0.at.written_at() == problem.at.written_at()
-        };
-        match told.iter_mut().find(same) {
-            Some((_, names)) if names.contains(&&*environment.name) => {}
-            Some((_, names)) => names.push(&environment.name),
-            None => told.push((problem, vec![&environment.name])),
+/// A problem, where it is met, and how many are like it.
+struct ToldProblem<'a> {
+    problem: &'a Problem,
+    /// The environments that have it, or one like it.
+    names: Vec<&'a str>,
+    /// How many others differ only in what they name and where they stand.
+    like: usize,
+}
+
+impl ToldProblem<'_> {
+    /// `, and 66 more like it (-v)`
+    fn others(&self) -> String {
+        match self.like {
+            0 => String::new(),
+            like => format!(", and {like} more like it (-v)"),
         }
     }
-    told
+
+    /// ` in dev, prod`
+    fn environments(&self) -> String {
+        const NAMED: usize = 6;
+        match self.names.len() {
+            all if all > NAMED => format!(" in {all} environments"),
+            _ => format!(" in {}", self.names.join(", ")),
+        }
+    }
+}
+
+fn of_environments<'a>(shown: &[&'a Shown]) -> impl Iterator<Item = (&'a str, &'a Problem)> {
+    shown.iter().flat_map(|(it, _)| it.problems.iter().map(|problem| (&*it.name, problem)))
+}
+
+/// Problems, each with the environments that have it. Where `alike` says so, several that differ only
+/// in what they name are told as the first of them.
+fn told_once<'a>(
+    of: impl Iterator<Item = (&'a str, &'a Problem)>,
+    alike: bool,
+) -> Vec<ToldProblem<'a>> {
+    const SEVERAL: usize = 3;
+    let mut told: IndexMap<(&str, Option<Span>), ToldProblem<'_>> = IndexMap::new();
+    for (name, problem) in of {
+        let new = || ToldProblem { problem, names: Vec::new(), like: 0 };
+        let it = told.entry((&problem.message, problem.at.written_at())).or_insert_with(new);
+        if !it.names.contains(&name) {
+            it.names.push(name);
+        }
+    }
+    // What is in backticks is what a sentence is about.
+    let shape =
+        |it: &ToldProblem<'_>| -> String { it.problem.message.split('`').step_by(2).collect() };
+    let mut groups: IndexMap<(&str, String), Vec<ToldProblem<'_>>> = IndexMap::new();
+    for it in told.into_values() {
+        groups.entry((it.problem.kind.rule(), shape(&it))).or_default().push(it);
+    }
+    let groups = groups.into_values().flat_map(|mut all| {
+        if alike && all.len() >= SEVERAL {
+            let others = all.split_off(1);
+            for first in &mut all {
+                first.like = others.len();
+                let names = others.iter().flat_map(|it| &it.names);
+                let names: IndexSet<&str> = first.names.iter().chain(names).copied().collect();
+                first.names = names.into_iter().collect();
+            }
+        }
+        all
+    });
+    groups.collect()
 }
 
 /// `unresolved: metrics-server is installed by a script in a way that is not read (up.sh:3)`

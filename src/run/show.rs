@@ -10,7 +10,7 @@ use crate::{
     cli::Format,
     model::{self, Cluster},
     nearest::nearest,
-    pipeline::{is_ours, survey},
+    pipeline::{concerns, is_ours, survey},
     report,
     resolve::environment::Environment,
     settings, source,
@@ -36,7 +36,7 @@ impl Run<'_, '_> {
         problems.extend(others.filter(|it| it.concerns));
         let in_scope =
             |at: &Origin| at.written_at().is_none_or(|span| scope.covers(&sources[span.file].path));
-        shown.retain(|(environment, _)| in_scope(&environment.entry.origin));
+        shown.retain(|(environment, cluster)| concerns(&sources, &scope, environment, cluster));
         problems.retain(|it| in_scope(&it.at));
         let asked = ShowRequest::new(&shown, &words, environments)?;
         if let Some(names) = &asked.environments {
@@ -46,35 +46,32 @@ impl Run<'_, '_> {
         self.tell_repositories(&sources);
         self.tell_mistaken(&sources);
         let (detail, terminal) = (self.options.detail, self.streams.out_screen.terminal);
-        let mut missing = None;
-        let status = self.write(|format, look| {
+        let settings = &asked.settings;
+        if let Some(name) = settings.iter().find(|name| !report::has_setting(&shown, name)) {
+            return Err(Failure::Plain(format!("no environment here has a setting `{name}`")));
+        }
+        let each = |told: &dyn Fn(&str) -> String| {
+            settings.iter().map(|name| told(name)).collect::<Vec<_>>().join("\n").into()
+        };
+        self.write(|format, look| {
             let look = if terminal { look } else { look.of_tables() };
             match format {
-                Format::Json => report::show_json(&sources, &shown, &problems).into(),
-                _ if !asked.settings.is_empty() => {
-                    let mut parts = Vec::new();
-                    for name in &asked.settings {
-                        match report::show_setting(&sources, &shown, name, look) {
-                            Some(text) => parts.push(text),
-                            None => missing = Some(name.clone()),
-                        }
-                    }
-                    let text = parts.join("\n");
-                    if format == Format::Markdown && !text.is_empty() {
-                        return format!("```text\n{text}```\n").into();
-                    }
-                    text.into()
+                Format::Json if settings.is_empty() => {
+                    report::show_json(&sources, &shown, &problems).into()
                 }
-                Format::Markdown => report::show_markdown(&sources, &shown, &problems).into(),
-                _ => report::show(&sources, &shown, &problems, look, detail).into(),
+                Format::Json => report::show_settings_json(&sources, &shown, settings).into(),
+                Format::Markdown if settings.is_empty() => {
+                    report::show_markdown(&sources, &shown, &problems).into()
+                }
+                Format::Markdown => {
+                    each(&|name| report::show_setting_markdown(&sources, &shown, name))
+                }
+                _ if settings.is_empty() => {
+                    report::show(&sources, &shown, &problems, look, detail).into()
+                }
+                _ => each(&|name| report::show_setting(&sources, &shown, name, look)),
             }
-        })?;
-        match missing {
-            Some(name) => {
-                Err(Failure::Plain(format!("no environment here has a setting `{name}`")))
-            }
-            None => Ok(status),
-        }
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{common::program, directory, fixture, scenarios::scenario, written::r
 use crate::{
     cli::Verbosity,
     pipeline::analyze,
-    report::{TerminalOptions, show, show_markdown, show_setting},
+    report::{TerminalOptions, has_setting, show, show_markdown},
     source::Sources,
 };
 
@@ -145,8 +145,86 @@ fn one_setting_is_told_with_its_whole_way() {
         --metric-resolution=15s
           --> apps/base/metrics-server/helmrelease.yaml:30:9
     ");
-    let (sources, environments) = read(&dir);
-    assert_eq!(show_setting(&sources, &environments, "nonsense", TerminalOptions::PLAIN), None);
+    let (_, environments) = read(&dir);
+    assert!(!has_setting(&environments, "nonsense") && has_setting(&environments, "Memory limit"));
+}
+
+#[test]
+fn every_format_has_the_setting_that_is_asked_for_alone() {
+    let dir = scenario("flux_platform").dir;
+    let told = |arguments: &str| program(&format!("show {arguments} --root"), &[&dir]).out;
+    let json = told("memory-limit --format json");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json.as_object().unwrap().len(), 2);
+    let values = json["settings"].as_array().unwrap().iter().map(|it| {
+        assert_eq!(
+            (&it["setting"], &it["kind"]),
+            (&"memory_limit".into(), &"metrics-server".into())
+        );
+        (it["environment"].as_str().unwrap(), it["fact"]["value"].as_str().unwrap())
+    });
+    let values: Vec<_> = values.collect();
+    assert_eq!(values, [("clusters/stages/dev", "64Mi"), ("clusters/stages/prod", "256Mi")]);
+    let json = told("args --environment prod --format json");
+    assert_eq!(json.matches("\"args\"").count(), 8, "{json}");
+    assert_snapshot!(told("memory-limit nodes --format markdown"), @"
+    ### memory limit of kube-system/metrics-server
+
+    | environments | value | written at |
+    | --- | --- | --- |
+    | clusters/stages/dev | `64Mi` | `clusters/stages/dev/services/environment.env:6` |
+    | clusters/stages/prod | `256Mi` | `clusters/stages/prod/services/environment.env:7` |
+
+    ### nodes
+
+    | environments | value | written at |
+    | --- | --- | --- |
+    | clusters/stages/dev | `3` | `clusters/stages/dev/kind.yaml:6` |
+    | clusters/stages/prod | `300` | `.metrics-server-lint.yaml:5` |
+    ");
+    let output =
+        program("show tls-secret --format json --root", &[&scenario("kubeadm_self_signed").dir]);
+    let json: serde_json::Value = serde_json::from_str(&output.out).unwrap();
+    assert_eq!(output.status, 2);
+    assert!(json["error"]["message"].as_str().unwrap().contains("tls-secret"), "{json}");
+}
+
+#[test]
+fn check_and_show_are_about_the_same_environments() {
+    let scenarios = ["flux_platform", "argo_cd_sites", "kustomize_overlay"];
+    for dir in scenarios.map(|it| scenario(it).dir) {
+        let dirs = walkdir::WalkDir::new(&dir).into_iter().map(Result::unwrap);
+        for at in dirs.filter(|it| it.file_type().is_dir()).map(walkdir::DirEntry::into_path) {
+            let json = |arguments: &str| -> serde_json::Value {
+                let output = program(&format!("{arguments} --format json --root"), &[&dir, &at]);
+                serde_json::from_str(&output.out).unwrap()
+            };
+            let (shown, found) = (json("show"), json("check --pedantic"));
+            let shown: Vec<&str> = shown["environments"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|it| it["name"].as_str().unwrap())
+                .collect();
+            for it in found["findings"].as_array().unwrap() {
+                let environments = it["environments"].as_array().unwrap();
+                let told = environments.iter().any(|it| shown.contains(&it.as_str().unwrap()));
+                assert!(told || environments.is_empty(), "{}: {it:#} {shown:?}", at.display());
+            }
+        }
+    }
+    let dir = scenario("flux_platform").dir;
+    let shown = |path: &str| {
+        let json = program("show --format json --root", &[&dir, &dir.join(path)]).out;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let names = json["environments"].as_array().unwrap().iter();
+        names.map(|it| it["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (dev, prod) = ("clusters/stages/dev", "clusters/stages/prod");
+    assert_eq!(shown("apps/base/metrics-server"), [dev, prod]);
+    assert_eq!(shown("base/services/environment.env"), [dev, prod]);
+    assert_eq!(shown("clusters/stages/prod/services/environment.env"), [prod]);
+    assert_eq!(shown(dev), [dev]);
 }
 
 #[test]
@@ -192,6 +270,36 @@ fn what_is_unknown_is_told_once() {
     );
     let text = program("show --root", &[dir.path()]).out;
     assert_eq!(text.matches("unknown, since").count(), 1, "{text}");
+}
+
+#[test]
+fn one_cause_is_told_once() {
+    let release = |name: &str, namespace: &str| {
+        format!(
+            "
+---
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  chart: {{spec: {{chart: metrics-server, version: 3.13.0, sourceRef: {{kind: HelmRepository, name: x}}}}}}
+  valuesFrom: [{{kind: Secret, name: {name}-values}}]"
+        )
+    };
+    let all = ["a", "b", "c", "d"].map(|it| release(it, "kube-system")).concat();
+    let dir = directory(&format!(
+        "//- one/releases.yaml\n{all}\n//- two/release.yaml\n{}",
+        release("e", "x")
+    ));
+    let told = |arguments: &str| program(&format!("show {arguments} --root"), &[dir.path()]).out;
+    let text = told("");
+    let lines = text.replace("\n  ", " ");
+    let lines: Vec<&str> = lines.lines().filter(|it| it.starts_with("unresolved: ")).collect();
+    let once = "unresolved: the Secret `kube-system/a-values` is not in the repository; the values in it are \
+                unknown (one/releases.yaml:8), and 4 more like it (-v)";
+    assert_eq!(lines, [once], "{text}");
+    assert!(told("-v").matches("\n  unresolved: ").count() == 5, "{}", told("-v"));
+    assert!(told("--format markdown").contains("and 4 more like it"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Environments side by side, for a wiki or the summary of a pipeline.
 
 use super::{
-    NONE, Shown, apart,
+    NONE, Shown, ToldProblem, apart, of_environments,
     overview::{Cell, CellNote, CellState, Overview, overviews},
-    place,
+    place, told_once,
 };
 use crate::{
     problem::Problem,
@@ -26,11 +26,12 @@ pub(crate) fn show_markdown(
         let names = scaled.iter().map(|(it, _)| escaped(&it.name)).collect::<Vec<_>>().join(", ");
         parts.push(format!("Only autoscalers: {names}\n"));
     }
-    let of_environments = shown.iter().flat_map(|(it, _)| &it.problems);
-    let told = of_environments.chain(problems).map(|it| {
+    let of_none = problems.iter().map(|it| ("", it));
+    let told = told_once(of_environments(&shown).chain(of_none), true).into_iter().map(|told| {
+        let ToldProblem { problem: it, .. } = &told;
         let place =
             it.at.written_at().map_or_else(String::new, |at| format!(" ({})", link(sources, at)));
-        format!("- `{}`: {}{place}\n", it.kind.rule(), inline(&it.message))
+        format!("- `{}`: {}{place}{}\n", it.kind.rule(), inline(&it.message), told.others())
     });
     let mut told: Vec<String> = told.collect();
     told.sort();
