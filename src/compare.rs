@@ -1,6 +1,6 @@
 //! What differs between two trees in what every environment would run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::{IndexMap, IndexSet};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
@@ -10,7 +10,7 @@ use crate::{
     model::{Datum, Fact, Meaning},
     settings::{FactRole, FactSubject, NamedFact, SubjectKind},
     source::{self, Sources, Span},
-    tree::{Origin, Via},
+    tree::Via,
 };
 
 /// A tree, as far as its environments are compared.
@@ -70,6 +70,9 @@ pub(crate) enum NameChange {
     Disappears,
     /// It was called this, and all in it is the same.
     WasCalled(String),
+    /// It was called this as far as anybody can tell: most of what somebody wrote is the same, and no
+    /// other environment comes close.
+    ProbablyWas(String),
 }
 
 /// Something that is only in one of the trees.
@@ -134,10 +137,11 @@ pub(crate) fn compare(base: &ComparedTree, head: &ComparedTree) -> Comparison {
     let mut found = Comparison::default();
     let renamed = found.name_changes(base, head);
     found.environments = head.environments.iter().map(|(name, _)| name.clone()).collect();
+    let now = by_name(head);
     for (name, subjects) in &base.environments {
         let name = renamed.get(&**name).map_or(&**name, |it| it);
-        match head.environments.iter().find(|(it, _)| it == name) {
-            Some((_, now)) => found.environment(name, subjects, now),
+        match now.get(name) {
+            Some(now) => found.environment(name, subjects, now),
             None => found.environments.push(name.to_owned()),
         }
     }
@@ -162,25 +166,27 @@ impl Comparison {
         base: &'a ComparedTree,
         head: &'a ComparedTree,
     ) -> BTreeMap<&'a str, &'a str> {
-        let lacks =
-            |tree: &ComparedTree, name: &str| tree.environments.iter().all(|(it, _)| it != name);
-        let is_new = |(name, _): &&'a (String, Vec<FactSubject>)| lacks(base, name);
-        let new = head.environments.iter().filter(is_new);
-        let mut new: Vec<_> = new.map(|it| (it, content(&it.1))).collect();
+        let (was, now) = (by_name(base), by_name(head));
+        let only = |tree: &'a ComparedTree, other: &BTreeMap<&str, &[FactSubject]>| -> Vec<_> {
+            let all = tree.environments.iter().filter(|(name, _)| !other.contains_key(&**name));
+            all.map(|(name, subjects)| LoneEnvironment::new(name, subjects)).collect()
+        };
+        let (gone, new) = (only(base, &now), only(head, &was));
+        let pairs = LoneEnvironment::pairs(&gone, &new);
         let mut renamed = BTreeMap::new();
-        for (name, subjects) in base.environments.iter().filter(|(name, _)| lacks(head, name)) {
-            let content = content(subjects);
-            let same = new.iter().position(|(_, it)| *it == content);
-            match same.filter(|_| subjects.len() > 1).map(|at| new.remove(at)) {
-                Some(((now, _), _)) => {
-                    renamed.insert(&**name, &**now);
-                    self.name(now, NameChange::WasCalled(name.clone()), subjects);
-                }
-                None => self.name(name, NameChange::Disappears, subjects),
-            }
+        for (index, it) in gone.iter().enumerate() {
+            let Some((at, same)) = pairs.get(&index) else {
+                self.name(it.name, NameChange::Disappears, it.subjects);
+                continue;
+            };
+            let was = it.name.to_owned();
+            let change =
+                if *same { NameChange::WasCalled(was) } else { NameChange::ProbablyWas(was) };
+            self.name(new[*at].name, change, new[*at].subjects);
+            renamed.insert(it.name, new[*at].name);
         }
-        for ((name, subjects), _) in new {
-            self.name(name, NameChange::Appears, subjects);
+        for (_, it) in left(&new, pairs.values().map(|(at, _)| *at)) {
+            self.name(it.name, NameChange::Appears, it.subjects);
         }
         renamed
     }
@@ -264,8 +270,108 @@ impl Comparison {
     }
 }
 
+/// What the environments of `tree` come to, by their names.
+fn by_name(tree: &ComparedTree) -> BTreeMap<&str, &[FactSubject]> {
+    tree.environments.iter().map(|(name, subjects)| (&**name, &**subjects)).collect()
+}
+
+/// An environment whose name is only in one of the trees.
+struct LoneEnvironment<'a> {
+    name: &'a str,
+    subjects: &'a [FactSubject],
+    /// All that it comes to, as one text.
+    content: String,
+    /// What somebody wrote: the setting, and what it comes to.
+    written: BTreeMap<String, String>,
+}
+
+impl<'a> LoneEnvironment<'a> {
+    fn new(name: &'a str, subjects: &'a [FactSubject]) -> Self {
+        let mut written = BTreeMap::new();
+        for subject in subjects {
+            let of = label(subject);
+            let settings = subject.settings.iter().filter(|it| is_compared(it));
+            for it in settings.filter(|it| it.is_written(&subject.anchor)) {
+                let state = format!("{:?}", FactState::of(&it.fact));
+                written.insert(format!("{} {of} {}", subject.kind.words(), it.name), state);
+            }
+        }
+        Self { name, subjects, content: format!("{:?}", content(subjects)), written }
+    }
+
+    /// Those of `gone` that are in `new` under another name, by their indices, and whether all in it is
+    /// the same.
+    fn pairs(gone: &[Self], new: &[Self]) -> BTreeMap<usize, (usize, bool)> {
+        let mut by_content: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, it) in new.iter().enumerate().rev().filter(|(_, it)| it.subjects.len() > 1) {
+            by_content.entry(&it.content).or_default().push(index);
+        }
+        let mut pairs = BTreeMap::new();
+        for (index, it) in gone.iter().enumerate() {
+            let same = by_content.get_mut(&*it.content).and_then(Vec::pop);
+            pairs.extend(same.map(|at| (index, (at, true))));
+        }
+        // Only those are looked at that share what few have, so that not every two are compared.
+        let of_gone = Self::index(left(gone, pairs.keys().copied()));
+        let of_new = Self::index(left(new, pairs.values().map(|(at, _)| *at)));
+        let candidates: BTreeSet<(usize, usize)> = of_gone
+            .iter()
+            .filter_map(|(key, gone)| Some((gone, of_new.get(key)?)))
+            .filter(|(gone, new)| gone.len().max(new.len()) <= FEW)
+            .flat_map(|(gone, new)| {
+                gone.iter().flat_map(move |it| new.iter().map(move |at| (*it, *at)))
+            })
+            .filter(|(it, at)| gone[*it].is_like(&new[*at]))
+            .collect();
+        let (mut of_each_gone, mut of_each_new) = (vec![0; gone.len()], vec![0; new.len()]);
+        for (it, at) in &candidates {
+            of_each_gone[*it] += 1;
+            of_each_new[*at] += 1;
+        }
+        let likely = candidates
+            .into_iter()
+            .filter(|(it, at)| (of_each_gone[*it], of_each_new[*at]) == (1, 1));
+        pairs.extend(likely.map(|(it, at)| (it, (at, false))));
+        pairs
+    }
+
+    /// What is written in each environment and the parts of its name, with the environments that have it.
+    fn index<'b>(all: impl Iterator<Item = (usize, &'b Self)>) -> BTreeMap<String, Vec<usize>>
+    where
+        Self: 'b,
+    {
+        let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, it) in all {
+            let written = it.written.iter().map(|(name, state)| format!("{name} {state}"));
+            let parts: BTreeSet<&str> = it.name.split('/').collect();
+            for key in written.chain(parts.into_iter().map(str::to_owned)) {
+                found.entry(key).or_default().push(index);
+            }
+        }
+        found
+    }
+
+    /// Whether three quarters of what somebody wrote in either is the same in both, and enough of it.
+    fn is_like(&self, other: &Self) -> bool {
+        let same = |(name, state): &(&String, &String)| other.written.get(*name) == Some(*state);
+        let shared = self.written.iter().filter(same).count();
+        let names: BTreeSet<&String> = self.written.keys().chain(other.written.keys()).collect();
+        shared >= 3 && shared * 4 >= names.len() * 3
+    }
+}
+
+/// What more environments share says nothing of which is which.
+const FEW: usize = 4;
+
+/// Those of `all` that are not among `taken`, with their indices.
+fn left<T>(all: &[T], taken: impl Iterator<Item = usize>) -> impl Iterator<Item = (usize, &T)> {
+    let taken: BTreeSet<usize> = taken.collect();
+    all.iter().enumerate().filter(move |(index, _)| !taken.contains(index))
+}
+
 fn add(names: &mut Vec<String>, name: &str) {
-    if names.iter().all(|it| it != name) {
+    // One environment is compared after the other.
+    if names.last().is_none_or(|it| it != name) {
         names.push(name.to_owned());
     }
 }
@@ -280,10 +386,12 @@ type States<'a> = Vec<(&'a str, FactState)>;
 
 /// All that an environment comes to.
 fn content(subjects: &[FactSubject]) -> Vec<(SubjectKind, &str, States<'_>)> {
-    // A file's path may be a part of what kubelets are called by.
-    let name = |it: &'_ FactSubject| it.kind != SubjectKind::Kubelets;
-    let all = subjects.iter().map(|it| (it.kind, if name(it) { &*it.name } else { "" }, it));
-    all.map(|(kind, name, it)| (kind, name, states(&it.settings))).collect()
+    subjects.iter().map(|it| (it.kind, label(it), states(&it.settings))).collect()
+}
+
+/// What something is called, without the path of a file that may be a part of what kubelets are called.
+fn label(subject: &FactSubject) -> &str {
+    if subject.kind == SubjectKind::Kubelets { "" } else { &subject.name }
 }
 
 fn states(settings: &[NamedFact]) -> States<'_> {
@@ -337,8 +445,8 @@ fn cause(
     new: &Fact<Datum>,
     release: Option<(TreeSide, Span)>,
 ) -> (Option<(TreeSide, Span)>, bool) {
-    let old_at = origin(old).and_then(Origin::written_at).map(|it| (TreeSide::Base, it));
-    let new_at = origin(new).and_then(Origin::written_at).map(|it| (TreeSide::Head, it));
+    let old_at = old.place().map(|it| (TreeSide::Base, it));
+    let new_at = new.place().map(|it| (TreeSide::Head, it));
     match (is_implied(old), is_implied(new)) {
         (true, true) => (release.or(new_at), true),
         (false, true) => (old_at, false),
@@ -352,14 +460,6 @@ fn is_implied(fact: &Fact<Datum>) -> bool {
         Fact::Known(_, at) => at.is_default() || at.last().via == Via::UpstreamManifest,
         Fact::Absent(by) => by.is_none(),
         Fact::Unknown(..) | Fact::Invalid { .. } => false,
-    }
-}
-
-fn origin(fact: &Fact<Datum>) -> Option<&Origin> {
-    match fact {
-        Fact::Known(_, origin) | Fact::Invalid { origin, .. } => Some(origin),
-        Fact::Absent(by) => by.as_ref(),
-        Fact::Unknown(_, at) => at.as_ref(),
     }
 }
 

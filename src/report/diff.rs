@@ -108,6 +108,11 @@ impl Compared<'_> {
             let s = if renamed == 1 { "is" } else { "are" };
             parts.push(format!("{} {s} renamed and nothing else", count(renamed, "environment")));
         }
+        let renamed = named(|it| matches!(it, NameChange::ProbablyWas(_)));
+        if renamed > 0 {
+            let s = if renamed == 1 { "is" } else { "are" };
+            parts.push(format!("{} {s} renamed and changed", count(renamed, "environment")));
+        }
         for kind in KINDS {
             for (side, what) in [(TreeSide::Head, "appear"), (TreeSide::Base, "disappear")] {
                 let number =
@@ -235,6 +240,9 @@ fn name_change(change: &EnvironmentChange) -> (char, String) {
         NameChange::WasCalled(old) => {
             let old = one_line(old);
             ('~', format!("environment {name} was called {old}; all in it is the same"))
+        }
+        NameChange::ProbablyWas(old) => {
+            ('~', format!("environment {name} was probably called {}", one_line(old)))
         }
     }
 }

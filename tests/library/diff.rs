@@ -289,10 +289,123 @@ fn environments_come_go_and_get_other_names() {
     ");
 }
 
+/// As many environments as `stages`, each of a name and two settings of its own.
+fn stages(stages: &[(&str, &str, &str)]) -> TempDir {
+    let stages = stages.iter().map(|(name, replicas, memory)| {
+        format!(
+            "//- {name}/kustomization.yaml
+resources: [{}base]
+patches:
+  - target: {{kind: HelmRelease}}
+    patch: |
+      kind: HelmRelease
+      metadata: {{name: metrics-server}}
+      spec: {{values: {{replicas: {replicas}, resources: {{limits: {{memory: {memory}}}}}}}}}
+",
+            "../".repeat(name.split('/').count())
+        )
+    });
+    let base = FLUX.split_once("//- base/kustomization.yaml").unwrap().1;
+    directory(&format!("{}//- base/kustomization.yaml{base}", stages.collect::<String>()))
+}
+
+#[test]
+fn an_environment_with_another_name_and_a_change_is_one_if_no_other_is_like_it() {
+    let told = |old: &[(&str, &str, &str)], new: &[(&str, &str, &str)]| {
+        let text = told(&(stages(old), stages(new)), "");
+        text.lines().filter(|it| !it.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let text = told(
+        &[("dev", "1", "128Mi"), ("sites/a", "2", "256Mi")],
+        &[("dev", "1", "128Mi"), ("places/a", "2", "512Mi")],
+    );
+    assert_eq!(
+        text,
+        [
+            "1 environment is renamed and changed; 1 setting changes in 1 of 2 environments",
+            "~ environment places/a was probably called sites/a",
+            "places/a",
+            "  kube-system/metrics-server",
+            "    ~ memory limit  256Mi → 512Mi  places/a/kustomization.yaml:7",
+        ],
+        "{text:#?}"
+    );
+    // Two that are as like, and one that is not like it.
+    for new in
+        [&[("places/b", "2", "512Mi"), ("places/c", "2", "512Mi")][..], &[("places/a", "3", "1Gi")]]
+    {
+        let text = told(&[("sites/a", "2", "256Mi")], new);
+        assert!(text.iter().any(|it| it.starts_with("- environment sites/a with")), "{text:#?}");
+    }
+}
+
+#[test]
+fn many_environments_with_other_names_are_paired_by_what_few_share() {
+    let sites = |dir: &str, memory: usize| -> Vec<(String, String)> {
+        let site = |it: usize| (format!("{dir}/site-{it}"), format!("{}Mi", it + memory));
+        (100..160).map(site).collect()
+    };
+    let (old, new) = (sites("sites", 0), sites("places", 1000));
+    let stages = |all: &[(String, String)]| {
+        stages(&all.iter().map(|(name, memory)| (&**name, "2", &**memory)).collect::<Vec<_>>())
+    };
+    let json = json(&(stages(&old), stages(&new)));
+    let changes = json["environment_changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 60);
+    for it in changes {
+        let (name, was) = (it["name"].as_str().unwrap(), it["was"].as_str().unwrap());
+        assert_eq!(name.replace("places", "sites"), was);
+    }
+}
+
 #[test]
 fn a_finding_that_moves_is_no_change() {
     let trees = trees(&[("apiVersion: helm", "# The API.\n\napiVersion: helm")]);
     assert_snapshot!(told(&trees, ""), @"No effective setting changes; 1 file differs");
+}
+
+#[test]
+fn what_fails_fits_the_schema_and_says_why() {
+    let (good, broken, empty) = (
+        directory(FLUX),
+        directory("//- .metrics-server-lint.yaml\nenvironments: [\n"),
+        directory("//- a.txt\na\n"),
+    );
+    let nowhere = good.path().join("nowhere");
+    let schema: Value =
+        serde_json::from_str(include_str!("../../schema/diff.schema.json")).unwrap();
+    let error = &schema["properties"]["error"];
+    for (paths, said) in [
+        ([good.path(), broken.path()], ".metrics-server-lint.yaml:1"),
+        ([broken.path(), good.path()], ".metrics-server-lint.yaml:1"),
+        ([nowhere.as_path(), good.path()], "there is no directory"),
+    ] {
+        let output = program("diff --format json", &paths);
+        assert_eq!(output.status, 2);
+        let json: Value = serde_json::from_str(&output.out).unwrap();
+        assert!(
+            schema["required"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|it| json.get(it.as_str().unwrap()).is_some())
+        );
+        assert!(
+            error["required"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|it| json["error"].get(it.as_str().unwrap()).is_some())
+        );
+        assert!(schema["properties"].as_object().unwrap().keys().any(|it| it == "error"));
+        assert!(json["error"]["message"].as_str().unwrap().contains(said), "{json:#}");
+        assert_eq!(json.as_object().unwrap().len(), 2);
+    }
+    let other = directory("//- a.txt\nb\n");
+    let output = program("diff --format json", &[empty.path(), other.path()]);
+    let json: Value = serde_json::from_str(&output.out).unwrap();
+    assert_eq!((output.status, &json["environments"]), (0, &serde_json::json!([])));
+    assert_eq!(output.err, "note: neither tree has an environment with anything to compare\n");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn environment_json(it: &EnvironmentChange) -> Json {
     let (change, was) = match &it.change {
         NameChange::Appears => ("appears", None),
         NameChange::Disappears => ("disappears", None),
-        NameChange::WasCalled(was) => ("renamed", Some(was)),
+        NameChange::WasCalled(was) | NameChange::ProbablyWas(was) => ("renamed", Some(was)),
     };
     object([json!({ "name": it.name, "change": change, "was": was, "holds": it.holds })])
 }
