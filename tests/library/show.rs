@@ -182,11 +182,13 @@ fn every_format_has_the_setting_that_is_asked_for_alone() {
     | clusters/stages/dev | `3` | `clusters/stages/dev/kind.yaml:6` |
     | clusters/stages/prod | `300` | `.metrics-server-lint.yaml:5` |
     ");
-    let output =
-        program("show tls-secret --format json --root", &[&scenario("kubeadm_self_signed").dir]);
+    let kind = directory(
+        "//- kind.yaml\nkind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: worker}]\n",
+    );
+    let output = program("show memory-limit --format json --root", &[kind.path()]);
     let json: serde_json::Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(output.status, 2);
-    assert!(json["error"]["message"].as_str().unwrap().contains("tls-secret"), "{json}");
+    assert!(json["error"]["message"].as_str().unwrap().contains("memory-limit"), "{json}");
 }
 
 #[test]
