@@ -4,10 +4,14 @@ mod index;
 
 use std::{
     collections::BTreeSet,
+    ffi::OsString,
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use ignore::{
@@ -140,8 +144,10 @@ fn walk(
             }
             !is_git && !is_left_out
         });
+    let kept = &AtomicUsize::new(0);
     builder.build_parallel().run(|| {
-        let mut worker = Worker { root, named, found, own: Found::default(), buffer: Vec::new() };
+        let own = Found::default();
+        let mut worker = Worker { root, named, found, own, buffer: Vec::new(), kept };
         Box::new(move |entry| {
             match entry {
                 Ok(entry) => worker.visit(&entry),
@@ -160,7 +166,7 @@ fn walk(
 struct Patterns {
     /// `.git/info/exclude`, which counts least.
     excluded: Gitignore,
-    by_dir: Mutex<IndexMap<PathBuf, Arc<Below>>>,
+    by_dir: Mutex<IndexMap<OsString, Arc<Below>>>,
     /// The files that git tracks, and with that does not ignore; read when something is ignored.
     tracked: OnceLock<BTreeSet<String>>,
     /// Ignored directories with tracked files in them: of the others git sees none.
@@ -207,7 +213,7 @@ impl Patterns {
     /// The patterns for what lies in `dir`, itself less than `depth` levels below the start.
     fn below(&self, dir: &Path, depth: usize) -> Arc<Below> {
         let known = || self.by_dir.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known().get(dir) {
+        if let Some(known) = known().get(dir.as_os_str()) {
             return Arc::clone(known);
         }
         let outer = dir.parent().filter(|_| depth > 1).map(|it| self.below(it, depth - 1));
@@ -216,7 +222,7 @@ impl Patterns {
             Some(outer) if own.is_empty() => outer,
             outer => Arc::new(Below { own, outer }),
         };
-        known().insert(dir.to_owned(), Arc::clone(&below));
+        known().insert(dir.into(), Arc::clone(&below));
         below
     }
 }
@@ -267,6 +273,8 @@ struct Worker<'a> {
     found: &'a Mutex<Found>,
     own: Found,
     buffer: Vec<u8>,
+    /// How many bytes of files that need not matter all threads have kept.
+    kept: &'a AtomicUsize,
 }
 
 /// What a walk finds.
@@ -336,8 +344,19 @@ impl Worker<'_> {
                 return (relevance, Some(Text::Skipped(skip)));
             }
         };
-        let text = (relevance > Relevance::None).then(|| Text::of(self.buffer.clone()));
+        let text = (relevance > Relevance::None || self.keeps())
+            .then(|| Text::of(self.buffer.clone()))
+            .filter(|it| relevance > Relevance::None || matches!(it, Text::Utf8(_)));
         (relevance, text)
+    }
+
+    /// Whether what was read is kept although nothing in it matters by itself: what is built may name
+    /// it, and to open a small file again takes longer than to copy it.
+    fn keeps(&self) -> bool {
+        const SMALL: usize = 16 << 10;
+        const MOST: usize = 16 << 20;
+        let length = self.buffer.len();
+        length <= SMALL && self.kept.fetch_add(length, Relaxed) < MOST
     }
 }
 
@@ -376,9 +395,8 @@ fn is_hidden_itself(path: &str) -> bool {
 
 /// `path` seen from `root`. A name that is not UTF-8 reads as people are shown it.
 fn relative(root: &Path, path: &Path) -> Option<String> {
-    let parts = path.strip_prefix(root).ok()?.components();
-    let parts: Vec<_> = parts.map(|it| it.as_os_str().to_string_lossy()).collect();
-    Some(parts.join("/"))
+    let inner = path.strip_prefix(root).ok()?.to_string_lossy();
+    Some(inner.replace(std::path::MAIN_SEPARATOR, "/"))
 }
 
 /// What a symbolic link resolves to, when that exists and lies inside the root.
@@ -391,7 +409,7 @@ fn resolve_link(root: &Path, link: &Path) -> Option<String> {
 fn read_into(file: &Path, buffer: &mut Vec<u8>) -> Result<(), Skip> {
     let unreadable = |error: io::Error| Skip::Unreadable(error.kind());
     buffer.clear();
-    let mut open = fs::File::open(file).map_err(unreadable)?;
+    let open = fs::File::open(file).map_err(unreadable)?;
     let metadata = open.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(Skip::Unreadable(io::ErrorKind::Other));
@@ -399,7 +417,8 @@ fn read_into(file: &Path, buffer: &mut Vec<u8>) -> Result<(), Skip> {
     if metadata.len() > MAX_FILE {
         return Err(Skip::TooLarge);
     }
-    open.read_to_end(buffer).map(|_| ()).map_err(unreadable)
+    // Without a limit the length would be asked for once more.
+    open.take(MAX_FILE).read_to_end(buffer).map(|_| ()).map_err(unreadable)
 }
 
 /// How a file over [`MAX_FILE`] can matter, by up to 256 MiB of it, a piece at a time.

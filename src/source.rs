@@ -1,9 +1,18 @@
 //! Source files, spans into them, and lines and columns.
 
-use std::{collections::BTreeSet, fmt, io::ErrorKind, num::NonZeroU32, ops::Range, sync::OnceLock};
+use std::{
+    borrow::Borrow,
+    collections::BTreeSet,
+    fmt,
+    hash::{Hash, Hasher},
+    io::ErrorKind,
+    num::NonZeroU32,
+    ops::Range,
+    sync::OnceLock,
+};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::{
     parse::{self, Documents},
@@ -15,7 +24,7 @@ use crate::{
 /// Paths are relative to the root, separated by `/`, without `.` and `..`. The order of the paths
 /// is the order of the [`FileId`]s, so that nothing depends on which thread read a file first.
 pub(crate) struct Sources {
-    files: Vec<Source>,
+    files: IndexSet<Source>,
     /// Symbolic links inside the root and the path, also inside it, that each resolves to.
     links: IndexMap<String, String>,
     /// Those of [`SUFFIXES`] that files of YAML have.
@@ -41,6 +50,7 @@ pub(crate) struct Source {
     /// Whether the first look at its bytes says that it can matter.
     pub relevance: Relevance,
     text: OnceLock<Text>,
+    asked: OnceLock<()>,
     lines: OnceLock<Vec<u32>>,
     documents: [OnceLock<Documents>; 2],
     outline: OnceLock<Option<Documents>>,
@@ -176,8 +186,9 @@ impl Sources {
         for ((_, relevance, _), _) in listing.iter_mut().zip(made).filter(|(_, made)| *made) {
             *relevance = Relevance::None;
         }
-        let mut suffixes = SUFFIXES.to_vec();
-        suffixes.retain(|it| listing.iter().any(|(path, ..)| template_of(path, it).is_some()));
+        let found: BTreeSet<&str> =
+            listing.iter().filter_map(|(path, ..)| Some(template_of(path)?.1)).collect();
+        let suffixes = SUFFIXES.into_iter().filter(|it| found.contains(it)).collect();
         let files = listing
             .into_iter()
             .map(|(path, relevance, text)| Source::new(path, relevance, text))
@@ -200,19 +211,19 @@ impl Sources {
     /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what
     /// people are shown.
     pub(crate) fn add(&mut self, path: String, text: Text) {
+        self.files.shift_take(&*path);
         let at = self.files.partition_point(|file| file.path < path);
-        let source = Source::new(path, Relevance::None, Some(text));
-        match self.files.get_mut(at) {
-            Some(same) if same.path == source.path => *same = source,
-            _ => self.files.insert(at, source),
-        }
+        self.files.shift_insert(at, Source::new(path, Relevance::None, Some(text)));
     }
 
     /// The file at `path`, which may lead through symbolic links; where there is none, the template
     /// that makes it.
     pub(crate) fn find(&self, path: &str) -> Option<FileId> {
-        let exact = |path: &str| self.files.binary_search_by(|file| file.path.as_str().cmp(path));
-        let find = |path: &str| exact(path).ok().or_else(|| exact(&self.follow(path)?).ok());
+        let exact = |path: &str| self.files.get_index_of(path);
+        let find = |path: &str| match exact(path) {
+            None if !self.links.is_empty() => exact(&self.follow(path)?),
+            found => found,
+        };
         let template = |suffix: &&str| find(&format!("{path}{suffix}"));
         let is_made = || !self.suffixes.is_empty() && is_yaml(path);
         let at = find(path)
@@ -312,6 +323,7 @@ impl Sources {
     /// What the file holds, read on the first call.
     pub(crate) fn load(&self, file: FileId) -> &Text {
         let source = &self[file];
+        source.asked.get_or_init(|| ());
         source.text.get_or_init(|| match (self.load)(&source.path) {
             Ok(bytes) => Text::of(bytes),
             Err(skip) => Text::Skipped(skip),
@@ -432,6 +444,7 @@ impl Source {
             path,
             relevance,
             text: text.map_or_else(OnceLock::new, OnceLock::from),
+            asked: OnceLock::new(),
             lines: OnceLock::new(),
             documents: [OnceLock::new(), OnceLock::new()],
             outline: OnceLock::new(),
@@ -440,7 +453,7 @@ impl Source {
 
     /// Whether anything asked for what the file holds, after the first look.
     pub(crate) fn is_loaded(&self) -> bool {
-        self.text.get().is_some()
+        self.asked.get().is_some()
     }
 
     /// Why the file was not read as text, when something asked for it and it was not.
@@ -451,6 +464,27 @@ impl Source {
         }
     }
 }
+
+/// A file is known by its path.
+impl Borrow<str> for Source {
+    fn borrow(&self) -> &str {
+        &self.path
+    }
+}
+
+impl Hash for Source {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (*self.path).hash(state);
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for Source {}
 
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -588,14 +622,16 @@ pub(crate) fn is_yaml(path: &str) -> bool {
         || path == STDIN
 }
 
-/// What the file at `path` makes, if it is a template of YAML called so with this suffix.
-fn template_of<'a>(path: &'a str, suffix: &str) -> Option<&'a str> {
-    path.strip_suffix(suffix).filter(|it| is_yaml(it))
-}
-
 /// The path of what is made of the file at `path`: of `a.yaml.j2`, `a.yaml`.
 pub(crate) fn rendered(path: &str) -> &str {
-    SUFFIXES.iter().find_map(|it| template_of(path, it)).unwrap_or(path)
+    template_of(path).map_or(path, |(made, _)| made)
+}
+
+/// What the file at `path` makes, if it is a template of YAML, and which of [`SUFFIXES`] says so.
+fn template_of(path: &str) -> Option<(&str, &'static str)> {
+    let (made, suffix) = path.rsplit_once('.')?;
+    let suffix = SUFFIXES.iter().find(|it| it[1..] == *suffix)?;
+    is_yaml(made).then_some((made, *suffix))
 }
 
 /// The last component of `path`.

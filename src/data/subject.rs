@@ -74,7 +74,9 @@ pub(crate) fn is_server_named_in(text: &str) -> bool {
         let after = text[at + word.len()..].split(|it| !of_name(it)).next().unwrap_or_default();
         !before.contains("exporter") && !after.contains("exporter")
     };
-    SERVER.iter().flat_map(|it| text.match_indices(it)).any(is_server)
+    // Most texts name none, which is told faster than where one is.
+    let named = SERVER.iter().filter(|it| text.contains(**it));
+    named.flat_map(|it| text.match_indices(it)).any(is_server)
 }
 
 /// Whether `text` names what approves the kubelets' certificates.
