@@ -1,6 +1,6 @@
 //! Commands that install something, in scripts, build files and pipelines.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::Regex;
 
@@ -29,13 +29,9 @@ const MAX_NAMED: usize = 8;
 /// of a shell.
 const BEFORE_COMMAND: &str = r#"^\s*(?:(?:-|!|@|sudo|then|do|else|if|while|until|time|exec|[\w.]+\s*:?=\s*\S*|[\w. -]+["']?:(?:\s*[|>]-?)?|\$\(|["'`({\[])\s*)*$"#;
 
-static COMMANDS: LazyLock<Vec<(Regex, Regex, &str)>> = LazyLock::new(|| {
-    let pair = |(program, told, verb): &(&str, &str, &'static str)| {
-        let program = Regex::new(&format!(r#"(?:^|[\s"'`(@/=\[,])({program})[\s"',]"#)).ok()?;
-        Some((program, Regex::new(told).ok()?, *verb))
-    };
-    INSTALL.iter().filter_map(pair).collect()
-});
+/// What finds the programs of each of [`INSTALL`], and what these are told, once a line names one.
+static COMMANDS: [OnceLock<Option<(Regex, Regex)>>; INSTALL.len()] =
+    [const { OnceLock::new() }; INSTALL.len()];
 
 static BEFORE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(BEFORE_COMMAND).ok());
 
@@ -53,7 +49,16 @@ pub(super) struct Installation<'a> {
 /// is where a command begins.
 pub(super) fn installing(line: &str, all: bool) -> impl Iterator<Item = Installation<'_>> {
     commands(line).flat_map(move |(begins, command)| {
-        COMMANDS.iter().filter_map(move |(program, told, verb)| {
+        INSTALL.iter().zip(&COMMANDS).filter_map(move |(&(programs, told, verb), known)| {
+            let mut words = programs.split('|').filter_map(|it| it.split(['[', '\\']).next());
+            if !words.any(|it| command.contains(it)) {
+                return None;
+            }
+            let patterns = || {
+                let program = format!(r#"(?:^|[\s"'`(@/=\[,])({programs})[\s"',]"#);
+                Some((Regex::new(&program).ok()?, Regex::new(told).ok()?))
+            };
+            let (program, told) = known.get_or_init(patterns).as_ref()?;
             let named = program.captures_iter(command).take(MAX_NAMED);
             named.filter_map(|it| it.get(1)).find_map(|found| {
                 let (before, command) = command.split_at(found.start());

@@ -1,6 +1,6 @@
 //! The tools that install things and whose files are not read.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use regex::Regex;
 
@@ -130,8 +130,8 @@ const fn program(by: &'static str, marks: &'static [&'static str]) -> UnreadTool
     UnreadTool { by, is_in: is_program, marks, line: &[CALL] }
 }
 
-static LINES: LazyLock<Vec<Option<Regex>>> =
-    LazyLock::new(|| TOOLS.iter().map(|it| Regex::new(&it.line.join("|")).ok()).collect());
+/// What stands before the name of what a line installs, of each of [`TOOLS`] that a file needs.
+static LINES: [OnceLock<Option<Regex>>; TOOLS.len()] = [const { OnceLock::new() }; TOOLS.len()];
 
 /// The tools whose file that at `path`, which says `text`, may be, each with what stands before the name
 /// of what a line installs.
@@ -140,7 +140,8 @@ pub(super) fn of(path: &str, text: &str) -> Vec<(&'static UnreadTool, &'static R
         |it: &UnreadTool| it.marks.is_empty() || it.marks.iter().any(|mark| text.contains(mark));
     let tools = TOOLS.iter().zip(LINES.iter());
     let tools = tools.filter(|(it, _)| (it.is_in)(path) && says(it));
-    tools.filter_map(|(it, line)| Some((it, line.as_ref()?))).collect()
+    let line = |it: &UnreadTool| Regex::new(&it.line.join("|")).ok();
+    tools.filter_map(|(it, known)| Some((it, known.get_or_init(|| line(it)).as_ref()?))).collect()
 }
 
 /// Whether the file at `path` is a program in a language that infrastructure is written in.
