@@ -23,13 +23,15 @@ impl Secrets {
         if findings.is_empty() {
             return secrets;
         }
-        let labels = findings.iter().flat_map(|it| &it.labels).map(|it| it.span.file);
+        let labels = findings.iter().flat_map(|it| &it.labels);
+        let shown: BTreeSet<FileId> = labels.map(|it| it.span.file).collect();
         let looked_into = sources.iter().filter(|(_, it)| it.relevance > Relevance::None);
-        let files: BTreeSet<_> = looked_into.map(|(file, _)| file).chain(labels).collect();
+        let files: BTreeSet<FileId> =
+            looked_into.map(|(file, _)| file).chain(shown.iter().copied()).collect();
         for file in files {
             let text = sources.text(file).as_bytes();
             let says = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
-            if says("Secret") || says("secretGenerator") {
+            if shown.contains(&file) && says("Secret") || says("secretGenerator") {
                 for root in sources.documents(file, Dialect::Sigs).roots() {
                     secrets.add(sources, file, root);
                 }
