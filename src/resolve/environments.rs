@@ -61,7 +61,8 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
     if context.spares {
         let scaled = starts.iter().filter_map(|it| it.scales.as_ref());
         let texts = healthy::Texts::new(context.sources, &scaled.flatten().copied().collect());
-        starts.retain(|it| it.scales.as_ref().is_none_or(|files| !texts.are_healthy(files)));
+        let may_lack = |it: &Start<'_>| it.scales.as_ref().is_none_or(|it| !texts.are_healthy(it));
+        starts = starts.into_par_iter().filter(may_lack).collect();
     }
     let resolved = starts.par_iter().map(|start| {
         let environment = resolve_start(context, &layout, start);
@@ -335,6 +336,9 @@ fn together(
 /// Those of `dirs` that have Flux build others of them, and that none of the others leads to: they
 /// are what a cluster starts from, as its `flux-system`.
 fn leading<'d>(layout: &Layout<'_>, dirs: &[&'d str]) -> Vec<&'d str> {
+    if layout.flux.is_empty() {
+        return Vec::new();
+    }
     let dirs = dirs.iter().copied();
     let dirs: Vec<&str> = dirs.filter(|it| !layout.closure(it, false).flux.is_empty()).collect();
     let next = |from: usize| {
@@ -351,6 +355,9 @@ fn built_by(layout: &Layout<'_>, flux: &FluxKustomization<'_>, nested: bool) -> 
 
 /// The Flux Kustomizations that nothing else in the repository builds.
 fn outermost(layout: &Layout<'_>) -> BTreeSet<usize> {
+    if layout.flux.is_empty() {
+        return BTreeSet::new();
+    }
     let closures: Vec<Closure> =
         layout.flux.iter().map(|flux| built_by(layout, flux, false)).collect();
     // An overlay that nothing includes is built by a Flux Kustomization outside the repository.

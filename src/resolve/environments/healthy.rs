@@ -7,9 +7,12 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
 };
 
+use memchr::memmem;
 use rayon::prelude::*;
+use regex::Regex;
 
 use crate::source::{self, FileId, Sources};
 
@@ -84,6 +87,29 @@ const DOUBTS: &[&str] = &[
     "'image'",
 ];
 
+/// What else is looked at.
+const WORDS: &[&str] = &[
+    "/spec",
+    "HelmRelease",
+    "memory",
+    "namespace",
+    "Namespace",
+    "scaleTargetRef",
+    "image",
+    "requests",
+    "cpu",
+    "resources",
+    "containers",
+];
+
+/// Those of [`WORDS`] that a document says in which requests may be lacking.
+const OF_REQUESTS: [&str; 6] = ["image", "containers", "requests", "cpu", "memory", "resources"];
+
+static SAID: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let words: Vec<String> = [DOUBTS, WORDS].concat().iter().map(|it| regex::escape(it)).collect();
+    Regex::new(&words.join("|")).ok()
+});
+
 /// The kinds whose pods an autoscaler scales.
 const SCALED: &[&str] = &["Deployment", "StatefulSet", "ReplicaSet", "Rollout"];
 
@@ -109,8 +135,9 @@ impl<'s> Texts<'s> {
 
     /// Whether nothing can be found about the autoscalers in an environment of `files`.
     pub(super) fn are_healthy(&self, files: &BTreeSet<FileId>) -> bool {
-        let all = || files.iter().filter_map(|it| Some((*it, self.texts.get(it)?)));
-        let any = |says: fn(&Said) -> bool| all().any(|(_, it)| says(it));
+        let all = files.iter().filter_map(|it| Some((*it, self.texts.get(it)?)));
+        let all: Vec<(FileId, &Said)> = all.collect();
+        let any = |says: fn(&Said) -> bool| all.iter().any(|(_, it)| says(it));
         if any(|it| it.doubtful) || any(|it| it.memory.measured) && any(|it| it.memory.lacking) {
             return false;
         }
@@ -118,51 +145,72 @@ impl<'s> Texts<'s> {
         let dir = |file: FileId| source::parent(&self.sources[file].path);
         let is_there = |from: FileId, target: &Named| {
             // What moves one object of a directory moves all of them.
-            let mut near = all().filter(|(file, _)| !moves || dir(*file) == dir(from));
+            let mut near = all.iter().filter(|(file, _)| !moves || dir(*file) == dir(from));
             near.any(|(_, it)| it.workloads.iter().any(|it| target.is(it)))
         };
-        all().all(|(file, it)| it.targets.iter().all(|target| is_there(file, target)))
+        all.iter().all(|(file, it)| it.targets.iter().all(|target| is_there(*file, target)))
     }
 }
 
 impl Said {
     fn read(text: &str) -> Self {
         let text = without_comments(text);
-        let says = |word: &str| text.contains(word);
-        let measured = text.match_indices("memory").any(|(at, word)| {
-            !text.get(at + word.len()..).is_some_and(|rest| rest.starts_with(':'))
-        });
+        let mut words: Vec<&str> = Vec::new();
+        for word in SAID.iter().flat_map(|it| it.find_iter(&text)).map(|it| it.as_str()) {
+            if DOUBTS.contains(&word) {
+                return Self { doubtful: true, ..Self::default() };
+            }
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        let says = |word: &str| words.contains(&word);
+        let measured = says("memory")
+            && places(&text, "memory").any(|at| {
+                !text.get(at + "memory".len()..).is_some_and(|rest| rest.starts_with(':'))
+            });
         let mut said = Self {
-            doubtful: DOUBTS.iter().any(|it| says(it))
-                || text.lines().any(|it| it.contains("/spec/") && it.contains("/resources"))
+            doubtful: SAID.is_none()
+                || says("/spec")
+                    && text.lines().any(|it| it.contains("/spec/") && it.contains("/resources"))
                 || says("HelmRelease")
-                    && ["GitRepository", "Bucket", "chartRef", "git:"].iter().any(|it| says(it)),
+                    && ["GitRepository", "Bucket", "chartRef", "git:"]
+                        .iter()
+                        .any(|it| text.contains(it)),
             memory: OfMemory { measured, lacking: false },
-            moves: says("\nnamespace:")
-                || text.starts_with("namespace:")
-                || says("targetNamespace:"),
+            moves: says("namespace")
+                && (text.contains("\nnamespace:") || text.starts_with("namespace:"))
+                || says("Namespace") && text.contains("targetNamespace:"),
             ..Self::default()
         };
         for document in text.split("\n---") {
-            said.add(document);
+            said.add(document, &says);
         }
-        said.doubtful |= text.matches("scaleTargetRef").count() != said.targets.len();
+        said.doubtful |=
+            says("scaleTargetRef") && places(&text, "scaleTargetRef").count() != said.targets.len();
         said
     }
 
-    fn add(&mut self, document: &str) {
+    /// Adds a document of a text that `says` some of [`WORDS`].
+    fn add(&mut self, document: &str, says: &impl Fn(&str) -> bool) {
+        let says_of_requests = OF_REQUESTS.iter().any(|it| says(it));
         let top = |key: &str| {
             let found = document.lines().find_map(|it| it.strip_prefix(key)?.strip_prefix(':'));
             found.map(scalar)
         };
         let kind = top("kind").unwrap_or_default();
+        let is_scaled = SCALED.contains(&kind);
+        if !is_scaled && !says("scaleTargetRef") && !says_of_requests {
+            return;
+        }
         let metadata = mappings(document, "metadata").find(|(at, _)| {
             *at == 0 || document.get(..*at).is_some_and(|before| before.ends_with('\n'))
         });
         let metadata = metadata.and_then(|(_, entries)| entries).unwrap_or_default();
         let namespace = get(&metadata, "namespace").map(str::to_owned);
         let name = get(&metadata, "name");
-        for (_, target) in mappings(document, "scaleTargetRef").filter(|_| name.is_some()) {
+        let targets = says("scaleTargetRef") && name.is_some();
+        for (_, target) in mappings(document, "scaleTargetRef").filter(|_| targets) {
             let target = target.unwrap_or_default();
             let Some(name) = get(&target, "name") else { continue };
             self.targets.push(Named {
@@ -175,13 +223,16 @@ impl Said {
         if UNSCALED.contains(&kind) {
             return;
         }
-        if let (true, Some(name)) = (SCALED.contains(&kind), name) {
+        if let (true, Some(name)) = (is_scaled, name) {
             self.workloads.push(Named {
                 group: top("apiVersion").map(group),
                 kind: kind.to_owned(),
                 namespace,
                 name: name.to_owned(),
             });
+        }
+        if !says_of_requests {
+            return;
         }
         let images = keys(document, "image").count();
         let requests: Vec<_> = mappings(document, "requests").filter_map(|(_, it)| it).collect();
@@ -232,9 +283,14 @@ fn without_comments(text: &str) -> Cow<'_, str> {
     code.collect::<Vec<_>>().join("\n").into()
 }
 
+/// Where `word` stands in `text`.
+fn places(text: &str, word: &str) -> impl Iterator<Item = usize> {
+    memmem::find_iter(text.as_bytes(), word)
+}
+
 /// Where `key` is written as a key in `text`, each time with what follows the colon.
 fn keys<'t>(text: &'t str, key: &str) -> impl Iterator<Item = (usize, &'t str)> {
-    text.match_indices(key).filter_map(move |(at, key)| {
+    places(text, key).filter_map(move |at| {
         let before = text.get(..at)?.chars().next_back();
         let starts = before.is_none_or(|it| it.is_whitespace() || matches!(it, '{' | ','));
         let rest = text.get(at + key.len()..)?.strip_prefix(':')?;
