@@ -1,5 +1,7 @@
 //! From files to findings: resolve → lower → check, for every environment.
 
+use rayon::prelude::*;
+
 use crate::{
     config::Config,
     finding::{Finding, Severity},
@@ -33,7 +35,7 @@ fn analyze_in(context: &Context<'_>) -> (Vec<Environment>, Vec<Cluster>) {
     let environments = resolve::resolve(context);
     let elsewhere = model::Elsewhere::default();
     let lower = |environment| model::lower(sources, environment, &elsewhere);
-    let clusters: Vec<Cluster> = environments.iter().map(lower).collect();
+    let clusters: Vec<Cluster> = environments.par_iter().map(lower).collect();
     // A file may speak of metrics-server and say nothing about it: a pipeline, a document.
     let says_nothing = |(environment, cluster): &(Environment, Cluster)| {
         !is_ours(environment, cluster) && (cluster.problems.is_empty() || environment.aside)
@@ -83,5 +85,5 @@ pub(crate) fn check(clusters: &[Cluster]) -> Vec<Finding> {
         }
         findings
     };
-    clusters.iter().flat_map(of).collect()
+    clusters.par_iter().flat_map_iter(of).collect()
 }

@@ -54,8 +54,8 @@ impl<'a> Installers<'a> {
     pub(super) fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
         let argo = Argo::new(context, layout);
         let mut found = argo.environments();
-        for finder in FINDERS {
-            let mut part = finder(context, layout);
+        let parts = FINDERS.par_iter().map(|finder| finder(context, layout));
+        for mut part in parts.collect::<Vec<_>>() {
             // What they install may be Applications.
             let applied: Vec<Discovery> =
                 part.environments.iter().map(|it| argo.applications(it)).collect();

@@ -48,6 +48,8 @@ struct KustomizationFile {
     file: FileId,
     component: bool,
     references: Vec<String>,
+    /// The charts inside the repository that it installs.
+    charts: Vec<String>,
 }
 
 /// A Flux Kustomization, or a `FluxInstance` that makes one, as it is written: before any patch or
@@ -92,41 +94,36 @@ impl<'a> Layout<'a> {
             charts: BTreeMap::new(),
             generators: Vec::new(),
         };
-        let candidates: Vec<FileId> = sources
-            .iter()
-            .filter(|(_, it)| it.relevance > Relevance::None && is_yaml(&it.path))
-            .map(|(file, _)| file)
-            .filter(|file| !layout.is_template_dir(*file) && connects(sources, *file))
-            .collect();
-        candidates.par_iter().for_each(|file| {
-            sources.documents(*file, dialect_of(&sources[*file].path));
+        let relevant = sources.iter().filter(|(_, it)| it.relevance > Relevance::None);
+        let relevant: Vec<FileId> = relevant.map(|(file, _)| file).collect();
+        let read = relevant.into_par_iter().filter_map(|file| {
+            let is_candidate = is_yaml(&sources[file].path)
+                && !layout.is_template_dir(file)
+                && connects(sources, file);
+            is_candidate.then(|| (file, layout.kustomization_in(file)))
         });
-        for file in candidates {
-            let path = sources[file].path.as_str();
-            if is_kustomization(path) {
-                layout.add_kustomization(file);
-            } else {
-                layout.add_objects(file);
+        for (file, kustomization) in read.collect::<Vec<_>>() {
+            match kustomization {
+                Some(it) => layout.add_kustomization(it),
+                None => layout.add_objects(file),
             }
         }
         layout.find_artifacts();
         layout
     }
 
-    fn add_kustomization(&mut self, file: FileId) {
+    /// The kustomization that `file` is, if it is one; parses it in any case.
+    fn kustomization_in(&self, file: FileId) -> Option<KustomizationFile> {
         let sources = self.sources;
         let path = sources[file].path.as_str();
-        let dir = source::parent(path);
-        let documents = sources.documents(file, Dialect::Sigs);
+        let documents = sources.documents(file, dialect_of(path));
         let root = documents.roots().next();
         let version = root.and_then(|root| root.str_at("apiVersion")).unwrap_or_default();
         // A Flux object may be kept in a file of this name.
-        if version.starts_with("kustomize.toolkit.fluxcd.io") {
-            return self.add_objects(file);
+        if !is_kustomization(path) || version.starts_with("kustomize.toolkit.fluxcd.io") {
+            return None;
         }
-        if self.kustomizations.contains_key(dir) {
-            return;
-        }
+        let dir = source::parent(path);
         let references = match root {
             Some(root) => {
                 let sides = documents
@@ -145,18 +142,26 @@ impl<'a> Layout<'a> {
             None => self.guessed_references(file, dir),
         };
         let component = root.and_then(|root| root.str_at("kind")) == Some("Component");
-        let charts = root.map(|root| {
+        let charts = root.into_iter().flat_map(|root| {
             let home = root.str_at("helmGlobals.chartHome");
             let names = root.items_at("helmCharts").iter().filter_map(|it| it.str_at("name"));
-            let charts = names.filter_map(move |it| {
+            names.filter_map(move |it| {
                 source::join(dir, &format!("{}/{it}", home.unwrap_or("charts")))
-            });
-            charts.filter(|it| sources.is_chart(it)).collect::<Vec<_>>()
+            })
         });
-        if let Some(charts) = charts.filter(|it| !it.is_empty()) {
-            self.charts.insert(file, charts);
+        let charts = charts.filter(|it| sources.is_chart(it)).collect();
+        Some(KustomizationFile { file, component, references, charts })
+    }
+
+    /// Adds the first kustomization of a directory.
+    fn add_kustomization(&mut self, kustomization: KustomizationFile) {
+        let dir = source::parent(&self.sources[kustomization.file].path);
+        if !self.kustomizations.contains_key(dir) {
+            if !kustomization.charts.is_empty() {
+                self.charts.insert(kustomization.file, kustomization.charts.clone());
+            }
+            self.kustomizations.insert(dir, kustomization);
         }
-        self.kustomizations.insert(dir, KustomizationFile { file, component, references });
     }
 
     /// What a kustomization file that is not YAML most likely names, so that the environment it
@@ -300,26 +305,26 @@ impl<'a> Layout<'a> {
 
     /// What building any of `dirs` reaches, in the time that it takes to go there once.
     pub(crate) fn closure_of_all<'d>(
-        &self,
+        &'d self,
         dirs: impl IntoIterator<Item = &'d str>,
         nested: bool,
     ) -> Closure {
         let mut closure = Closure::default();
-        let mut open: Vec<String> = dirs.into_iter().map(str::to_owned).collect();
+        let mut open: Vec<&str> = dirs.into_iter().collect();
         let mut seen = BTreeSet::new();
         while let Some(path) = open.pop() {
-            if !seen.insert(path.clone()) {
+            if !seen.insert(path) {
                 continue;
             }
-            if let Some(file) = self.sources.find(&path).filter(|_| !path.is_empty()) {
+            if let Some(file) = self.sources.find(path).filter(|_| !path.is_empty()) {
                 self.reach(file, nested, &mut closure, &mut open);
-            } else if let Some(kustomization) = self.kustomizations.get(path.as_str()) {
+            } else if let Some(kustomization) = self.kustomizations.get(path) {
                 self.reach(kustomization.file, nested, &mut closure, &mut open);
-                open.extend(kustomization.references.iter().cloned());
-                closure.dirs.insert(path);
+                open.extend(kustomization.references.iter().map(String::as_str));
+                closure.dirs.insert(path.to_owned());
             } else {
-                closure.leads_out |= !self.sources.is_dir(&path);
-                self.reach_all(&path, nested, &mut closure, &mut open);
+                closure.leads_out |= !self.sources.is_dir(path);
+                self.reach_all(path, nested, &mut closure, &mut open);
             }
         }
         closure
@@ -327,7 +332,13 @@ impl<'a> Layout<'a> {
 
     /// Flux's way with a directory without a kustomization file: every manifest below it, and
     /// directories with a kustomization file as a whole.
-    fn reach_all(&self, dir: &str, nested: bool, closure: &mut Closure, open: &mut Vec<String>) {
+    fn reach_all<'d>(
+        &'d self,
+        dir: &'d str,
+        nested: bool,
+        closure: &mut Closure,
+        open: &mut Vec<&'d str>,
+    ) {
         let mut inner: Option<String> = None;
         for file in self.sources.below(dir) {
             let path = self.sources[file].path.as_str();
@@ -339,7 +350,7 @@ impl<'a> Layout<'a> {
             if let Some(found) =
                 ancestors.find(|it| it.len() > dir.len() && self.has_kustomization(it))
             {
-                open.push(found.to_owned());
+                open.push(found);
                 inner = Some(format!("{found}/"));
             } else if is_yaml(path) {
                 self.reach(file, nested, closure, open);
@@ -347,7 +358,13 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn reach(&self, file: FileId, nested: bool, closure: &mut Closure, open: &mut Vec<String>) {
+    fn reach<'d>(
+        &'d self,
+        file: FileId,
+        nested: bool,
+        closure: &mut Closure,
+        open: &mut Vec<&'d str>,
+    ) {
         if !closure.files.insert(file) {
             return;
         }
@@ -363,7 +380,7 @@ impl<'a> Layout<'a> {
             closure.flux.insert(*index);
             if nested {
                 match &self.flux[*index].dir {
-                    Some(dir) => open.push(dir.clone()),
+                    Some(dir) => open.push(dir),
                     None => closure.matters = true,
                 }
             }
