@@ -1,6 +1,6 @@
 //! The metrics-server charts: their versions, their values, and the defaults of these.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use indexmap::IndexMap;
 use semver::{Prerelease, Version};
@@ -28,6 +28,7 @@ pub(crate) struct KnownChart {
     removed: IndexMap<String, Constraint>,
     /// Dotted key, and its default from a version on until the next one.
     values: IndexMap<String, Vec<(Version, Json)>>,
+    newest_keys: OnceLock<ValueKey>,
 }
 
 /// The key of the image's tag, whose default the list of versions has.
@@ -203,6 +204,7 @@ impl KnownChart {
             values: (file.values.into_iter())
                 .map(|(key, runs)| (key, runs.into_iter().filter_map(since).collect()))
                 .collect(),
+            newest_keys: OnceLock::new(),
         }
     }
 
@@ -261,13 +263,26 @@ impl KnownChart {
         unknown: Option<&Reason>,
     ) -> Node {
         let mut root = Node::new(Map::default(), origin.clone());
-        for (path, default) in self.at(version) {
+        for (path, default) in self.at(version, |_| true) {
             let value = from_json(default, origin);
             let value = match unknown {
                 Some(why) if !self.never_changed(path) => keys_only(&value, why),
                 _ => value,
             };
             put(&mut root, path, value);
+        }
+        root
+    }
+
+    /// Those of its values at `version` that the one at `path` is in or has in it.
+    pub(crate) fn default_at(&self, path: &str, version: &Version, origin: &Origin) -> Node {
+        let leads = |outer: &str, inner: &str| {
+            let rest = inner.strip_prefix(outer);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let mut root = Node::new(Map::default(), origin.clone());
+        for (its, default) in self.at(version, |it| leads(it, path) || leads(path, it)) {
+            put(&mut root, its, from_json(default, origin));
         }
         root
     }
@@ -297,7 +312,7 @@ impl KnownChart {
     /// templates know.
     pub(crate) fn keys(&self, version: &Version) -> ValueKey {
         let mut root = IndexMap::from([("global".to_owned(), ValueKey::Open)]);
-        for (path, default) in self.at(version) {
+        for (path, default) in self.at(version, |_| true) {
             let open = self.open.iter().find(|open| {
                 path.strip_prefix(open.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -311,14 +326,23 @@ impl KnownChart {
         ValueKey::Map(root)
     }
 
-    /// Each key that exists at `version`, with its default then.
-    fn at(&self, version: &Version) -> impl Iterator<Item = (&str, &Json)> {
-        let values = self
-            .values
-            .iter()
-            .filter_map(move |(path, runs)| Some((&**path, self.run(path, runs, version)?)));
-        let tag = self.versions.iter().rfind(|(it, _)| *it <= version);
-        let tag = tag.filter(|_| !self.values.contains_key(TAG));
+    /// The keys that it reads in its newest version.
+    pub(crate) fn newest_keys(&self) -> Option<&ValueKey> {
+        let newest = self.newest()?;
+        Some(self.newest_keys.get_or_init(|| self.keys(newest)))
+    }
+
+    /// Each of the keys that are asked for and that exists at `version`, with its default then.
+    fn at(
+        &self,
+        version: &Version,
+        is_asked: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = (&str, &Json)> {
+        let asks_tag = is_asked(TAG) && !self.values.contains_key(TAG);
+        let values = self.values.iter().filter(move |(path, _)| is_asked(path));
+        let values =
+            values.filter_map(move |(path, runs)| Some((&**path, self.run(path, runs, version)?)));
+        let tag = self.versions.iter().rfind(|(it, _)| asks_tag && *it <= version);
         values.chain(tag.map(|(_, tag)| (TAG, &tag.text)))
     }
 

@@ -86,7 +86,7 @@ pub(super) fn value<T>(
     // What is taken away is a null to the templates.
     match (own, versions.last()) {
         (Fact::Absent(None), Some(version)) if release.directory.is_none() => {
-            fact(&chart.defaults(version, &at, None), path, read)
+            fact(&chart.default_at(path, version, &at), path, read)
         }
         (own, _) => own,
     }

@@ -149,8 +149,7 @@ const ITS_OWN: &[&str] = &["addonResizer", "apiService", "defaultArgs"];
 fn by_keys(values: &Node, wanted: usize) -> Option<Family> {
     let map = values.as_map()?;
     let known = Family::ALL.map(|family| {
-        let chart = charts::chart(family);
-        let keys = chart.newest().map(|newest| chart.keys(newest));
+        let keys = charts::chart(family).newest_keys();
         let Some(ValueKey::Map(keys)) = keys else { return (0, family) };
         // Where one is enough, one that is misspelt is.
         let meant = |key: &str| wanted == 1 && nearest(key, keys.keys().map(|it| &**it)).is_some();
