@@ -1,6 +1,6 @@
 //! `check`: what is wrong, at the line to edit.
 
-use std::{fs, path::Path};
+use std::{fs, mem::ManuallyDrop, path::Path};
 
 use super::{
     CommandResult, Failure, Run,
@@ -29,31 +29,34 @@ impl Run<'_, '_> {
         let (file, since) = (file.as_deref(), since.as_deref());
         let (read, written) = if *write_baseline { (None, file) } else { (file, None) };
         let Opened { root, sources, config, mut scope } = open_for(check, options, &progress)?;
+        // The process ends with this command: to give its memory back bit by bit takes time.
+        let sources = ManuallyDrop::new(sources);
         let mut known: Vec<Baseline> =
             read.map(read_baseline).into_iter().collect::<Result<_, _>>()?;
         progress.stage("resolving the environments");
         // Whoever names environments may name one in which nothing is found.
         let resolve = if check.environment.is_empty() { analyze } else { survey };
-        let (environments, clusters) = resolve(&sources, &config);
+        let resolved = ManuallyDrop::new(resolve(&sources, &config));
+        let (environments, clusters) = &*resolved;
         if check.list_files {
             drop(progress);
             return self.write(|_, _| report::files(&sources, &config, &scope).into());
         }
         if !check.environment.is_empty() {
-            let ours = environments.iter().zip(&clusters).filter(|(it, of)| is_ours(it, of));
+            let ours = environments.iter().zip(clusters).filter(|(it, of)| is_ours(it, of));
             let names = ours.map(|(environment, _)| &*environment.name);
             scope.environments = Some(chosen(&check.environment, names)?);
         }
         progress.stage("checking");
-        let mut findings = found(&sources, &clusters);
+        let mut findings = found(&sources, clusters);
         if !is_stdin(check) {
-            findings.extend(settle::unmatched(&sources, &config, &environments));
+            findings.extend(settle::unmatched(&sources, &config, environments));
         }
-        let judged = settle::judge(&sources, &config, &environments, findings);
+        let judged = settle::judge(&sources, &config, environments, findings);
         if let Some(file) = written {
             let shown = judged.kept.iter().filter(|it| scope.shows(&config, it));
             let shown: Vec<Finding> = shown.cloned().collect();
-            known.push(Baseline::of(&sources, names(&environments), &shown));
+            known.push(Baseline::of(&sources, names(environments), &shown));
             fs::write(file, known[0].to_json()).map_err(|error| {
                 Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
             })?;
@@ -64,7 +67,7 @@ impl Run<'_, '_> {
             theirs.pedantic |= config.pedantic;
             known.push(all_of(&sources, &theirs));
         }
-        let settled = settle::select(&sources, &config, &environments, judged, &scope, &mut known);
+        let settled = settle::select(&sources, &config, environments, judged, &scope, &mut known);
         progress.finish();
         let mut counts = settled.known.iter().copied();
         // One that only scales workloads counts where something is found in it.
@@ -78,7 +81,7 @@ impl Run<'_, '_> {
                 && (!cluster.only_autoscales()
                     || found.any(|it| it.environments.contains(&environment.name)))
         };
-        let counted = environments.iter().zip(&clusters).filter(is_counted);
+        let counted = environments.iter().zip(clusters).filter(is_counted);
         let report = Report {
             environments: counted.map(|(environment, _)| environment.name.clone()).collect(),
             findings: settled.findings,
