@@ -191,7 +191,37 @@ pub(crate) struct CheckOptions {
     #[arg(long)]
     pub list_files: bool,
     #[command(flatten)]
+    pub fixes: FixOptions,
+    #[command(flatten)]
     pub known: KnownOptions,
+}
+
+/// Which findings are mended.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options for fixes")]
+pub(crate) struct FixOptions {
+    /// Mend what can be mended without changing anything else, and report what is left
+    ///
+    /// An edit is made only when the repository, resolved with it, has the finding no more, has no
+    /// new one, and no other setting of any environment is changed.
+    #[arg(long, conflicts_with_all = ["list_files", "write_baseline"])]
+    pub fix: bool,
+    /// Mend also what a person has to look at; with --fix or --diff
+    #[arg(long, conflicts_with_all = ["list_files", "write_baseline"])]
+    pub unsafe_fixes: bool,
+    /// Show with each finding what would mend it; in text, JSON, SARIF and rdjson
+    #[arg(long, conflicts_with = "list_files")]
+    pub show_fixes: bool,
+    /// Print what --fix would change as a patch, and change nothing
+    #[arg(long, conflicts_with_all = ["list_files", "write_baseline"])]
+    pub diff: bool,
+}
+
+impl FixOptions {
+    /// Whether something is to be mended, in the files or as a patch.
+    pub(crate) fn mends(&self) -> bool {
+        self.fix || self.diff
+    }
 }
 
 /// Which findings are known already, and not reported.
@@ -288,6 +318,11 @@ impl Format {
         Self::Rdjson,
         Self::Markdown,
     ];
+
+    /// Whether it tells how findings can be mended.
+    pub(crate) fn shows_fixes(self) -> bool {
+        matches!(self, Self::Text | Self::Json | Self::Sarif | Self::Rdjson)
+    }
 }
 
 /// When to use colors.

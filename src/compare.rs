@@ -19,8 +19,11 @@ pub(crate) struct ComparedTree {
     /// Its files.
     pub sources: Sources,
     /// Its environments, each with what is in it.
-    pub environments: Vec<(String, Vec<FactSubject>)>,
+    pub environments: Vec<NamedSubjects>,
 }
+
+/// An environment's name, and what it comes to.
+pub(crate) type NamedSubjects = (String, Vec<FactSubject>);
 
 /// What differs.
 #[derive(Debug, Default)]
@@ -133,12 +136,12 @@ impl FactState {
 }
 
 /// What differs between `base` and `head`, but for findings.
-pub(crate) fn compare(base: &ComparedTree, head: &ComparedTree) -> Comparison {
+pub(crate) fn compare(base: &[NamedSubjects], head: &[NamedSubjects]) -> Comparison {
     let mut found = Comparison::default();
     let renamed = found.name_changes(base, head);
-    found.environments = head.environments.iter().map(|(name, _)| name.clone()).collect();
+    found.environments = head.iter().map(|(name, _)| name.clone()).collect();
     let now = by_name(head);
-    for (name, subjects) in &base.environments {
+    for (name, subjects) in base {
         let name = renamed.get(&**name).map_or(&**name, |it| it);
         match now.get(name) {
             Some(now) => found.environment(name, subjects, now),
@@ -163,12 +166,12 @@ impl Comparison {
     /// the old ones.
     fn name_changes<'a>(
         &mut self,
-        base: &'a ComparedTree,
-        head: &'a ComparedTree,
+        base: &'a [NamedSubjects],
+        head: &'a [NamedSubjects],
     ) -> BTreeMap<&'a str, &'a str> {
         let (was, now) = (by_name(base), by_name(head));
-        let only = |tree: &'a ComparedTree, other: &BTreeMap<&str, &[FactSubject]>| -> Vec<_> {
-            let all = tree.environments.iter().filter(|(name, _)| !other.contains_key(&**name));
+        let only = |all: &'a [NamedSubjects], other: &BTreeMap<&str, &[FactSubject]>| -> Vec<_> {
+            let all = all.iter().filter(|(name, _)| !other.contains_key(&**name));
             all.map(|(name, subjects)| LoneEnvironment::new(name, subjects)).collect()
         };
         let (gone, new) = (only(base, &now), only(head, &was));
@@ -271,8 +274,8 @@ impl Comparison {
 }
 
 /// What the environments of `tree` come to, by their names.
-fn by_name(tree: &ComparedTree) -> BTreeMap<&str, &[FactSubject]> {
-    tree.environments.iter().map(|(name, subjects)| (&**name, &**subjects)).collect()
+fn by_name(all: &[NamedSubjects]) -> BTreeMap<&str, &[FactSubject]> {
+    all.iter().map(|(name, subjects)| (&**name, &**subjects)).collect()
 }
 
 /// An environment whose name is only in one of the trees.

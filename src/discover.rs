@@ -23,7 +23,7 @@ use indexmap::IndexMap;
 use crate::{
     config,
     relevance::{is_script, relevance},
-    source::{self, MAX_FILE, Relevance, Skip, Sources, Text},
+    source::{self, FileId, MAX_FILE, Relevance, Skip, Sources, Text},
 };
 
 /// The extensions of files that are looked into without anything naming them.
@@ -98,7 +98,7 @@ pub(crate) fn open(
     links.sort();
     let links: IndexMap<String, String> = links.into_iter().collect();
     let place = root.to_str().filter(|it| it.starts_with('/')).map(Into::into);
-    let mut sources = Sources::new(files, links, Box::new(move |path| read(&root, path)));
+    let mut sources = Sources::new(files, links, Arc::new(move |path: &str| read(&root, path)));
     sources.root = place;
     sources.repositories = repositories;
     sources.left_out.clone_from(&aside.ignored);
@@ -462,8 +462,23 @@ impl Sources {
         };
         let missing = Skip::Unreadable(io::ErrorKind::NotFound);
         let files = vec![(path.to_owned(), relevance, Some(text))];
-        Self::new(files, IndexMap::new(), Box::new(move |_| Err(missing)))
+        Self::new(files, IndexMap::new(), Arc::new(move |_: &str| Err(missing)))
     }
+}
+
+/// The same repository with other texts in these files.
+pub(crate) fn edited(
+    sources: &Sources,
+    texts: impl IntoIterator<Item = (FileId, String)>,
+) -> Sources {
+    sources.with(texts.into_iter().map(|(file, text)| {
+        let source = &sources[file];
+        // Nobody looks into a file for what is written into it; what counted before still does.
+        let counts = source.relevance > Relevance::None;
+        let relevance =
+            if counts { relevance(&source.path, text.as_bytes()) } else { source.relevance };
+        (file, relevance.max(source.relevance), text)
+    }))
 }
 
 #[cfg(test)]
@@ -492,7 +507,7 @@ impl Sources {
             let found = blobs.iter().find(|(it, _)| it == path);
             found.map(|(_, bytes)| bytes.clone()).ok_or(missing)
         };
-        Self::new(listing, IndexMap::new(), Box::new(load))
+        Self::new(listing, IndexMap::new(), Arc::new(load))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::{
     source::Span,
     tree::{Origin, Step, Via},
@@ -37,6 +39,123 @@ pub(crate) struct Finding {
     pub weight: Vec<u64>,
     /// Whether nobody has to mend it, so that it is shown to those who ask for such notes only.
     pub pedantic: bool,
+    /// What would mend it, as the rule means it.
+    pub proposal: Option<Proposal>,
+    /// What does mend it, proved by resolving the repository again.
+    pub fix: Option<Fix>,
+}
+
+/// What a rule means to be edited.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Proposal {
+    /// What is edited, all of it or nothing.
+    pub changes: Vec<Change>,
+    /// The settings, as `show` names them or their flags, that come to be others where the finding is; see
+    /// [`ANY_SETTING`].
+    pub settings: Vec<String>,
+    /// Whether a person has to look at it.
+    pub applicability: Applicability,
+}
+
+/// Of a proposal that may change any setting, where the finding is: what was ignored begins to count.
+pub(crate) const ANY_SETTING: &str = "*";
+
+/// An edit in the words of a rule, at places of the repository.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Change {
+    /// `old`, a part of the text at `at`, becomes `new`.
+    Part { at: Span, old: String, new: String },
+    /// The scalar at `at` becomes `new`, in the notation that it has.
+    Value { at: Span, new: String },
+    /// The key at `at` becomes `new`.
+    Key { at: Span, new: String },
+    /// The item of a list, or the entry of a map, of which `0` is the value goes.
+    Remove(Span),
+    /// The map at `map` gets an entry at `path` below it, with the maps on the way to it.
+    Entry { map: Span, path: Vec<String>, value: Value },
+    /// The list that holds the item at `beside` gets another one at its end.
+    Item { beside: Span, value: Value },
+    /// The comment at this place goes.
+    Comment(Span),
+}
+
+/// Bytes of a file and what stands there instead.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Edit {
+    /// What is replaced; empty where something is put in.
+    pub span: Span,
+    /// By what.
+    pub text: String,
+}
+
+/// Edits that mend a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fix {
+    /// In order; they do not overlap. Never empty.
+    pub edits: Vec<Edit>,
+    /// Whether a person has to look at it.
+    pub applicability: Applicability,
+}
+
+/// Whether an edit is made by `--fix`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Applicability {
+    /// A choice among several, or something starts to apply that did not: `--unsafe-fixes`.
+    Unsafe,
+    /// What was meant, and nothing else.
+    Safe,
+}
+
+impl Applicability {
+    /// The name in machine-readable output.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Unsafe => "unsafe",
+            Self::Safe => "safe",
+        }
+    }
+}
+
+impl Change {
+    /// `old`, a part of what is written at `origin`, becomes `new`; nothing where nobody wrote it.
+    pub(crate) fn part(
+        origin: &Origin,
+        old: impl Into<String>,
+        new: impl Into<String>,
+    ) -> Option<Self> {
+        Some(Self::Part { at: written(origin)?, old: old.into(), new: new.into() })
+    }
+
+    /// The scalar that is written at `origin` becomes `new`.
+    pub(crate) fn value(origin: &Origin, new: impl Into<String>) -> Option<Self> {
+        Some(Self::Value { at: written(origin)?, new: new.into() })
+    }
+
+    /// The key that is written at `origin` becomes `new`.
+    pub(crate) fn key(origin: &Origin, new: impl Into<String>) -> Option<Self> {
+        Some(Self::Key { at: written(origin)?, new: new.into() })
+    }
+
+    /// The item or entry whose value is written at `origin` goes.
+    pub(crate) fn remove(origin: &Origin) -> Option<Self> {
+        written(origin).map(Self::Remove)
+    }
+
+    /// The map that is written at `origin` gets an entry at a dotted path below it.
+    pub(crate) fn entry(origin: &Origin, path: &str, value: impl Into<Value>) -> Option<Self> {
+        let path = path.split('.').map(Into::into).collect();
+        Some(Self::Entry { map: written(origin)?, path, value: value.into() })
+    }
+
+    /// The list that holds what is written at `origin` gets another item.
+    pub(crate) fn item(origin: &Origin, value: impl Into<Value>) -> Option<Self> {
+        Some(Self::Item { beside: written(origin)?, value: value.into() })
+    }
+}
+
+/// Where a person wrote it; nothing for a default, whose place is not its own.
+fn written(origin: &Origin) -> Option<Span> {
+    origin.written_at().filter(|_| origin.last().via == Via::Written)
 }
 
 /// A place with what it has to do with a finding.
@@ -122,6 +241,8 @@ impl Findings {
             local: false,
             weight: Vec::new(),
             pedantic: false,
+            proposal: None,
+            fix: None,
         };
         finding.labels.dedup_by(|a, b| a.span == b.span);
         self.list.push_mut(finding)
@@ -213,6 +334,37 @@ impl Finding {
     /// What to do.
     pub(crate) fn help(&mut self, text: impl Into<String>) -> &mut Self {
         self.help = Some(plain(text.into()));
+        self
+    }
+
+    /// An edit that does what was meant; the `settings` with it come to be others, where the finding
+    /// is. Nothing is proposed unless all of `changes` can be made.
+    pub(crate) fn safe_fix(
+        &mut self,
+        settings: &[&str],
+        changes: impl IntoIterator<Item = Option<Change>>,
+    ) -> &mut Self {
+        self.propose(Applicability::Safe, settings, changes)
+    }
+
+    /// An edit that a person has to look at.
+    pub(crate) fn unsafe_fix(
+        &mut self,
+        settings: &[&str],
+        changes: impl IntoIterator<Item = Option<Change>>,
+    ) -> &mut Self {
+        self.propose(Applicability::Unsafe, settings, changes)
+    }
+
+    fn propose(
+        &mut self,
+        applicability: Applicability,
+        settings: &[&str],
+        changes: impl IntoIterator<Item = Option<Change>>,
+    ) -> &mut Self {
+        let changes: Option<Vec<Change>> = changes.into_iter().collect();
+        let settings: Vec<String> = settings.iter().map(|it| (*it).to_owned()).collect();
+        self.proposal = changes.map(|changes| Proposal { changes, settings, applicability });
         self
     }
 

@@ -8,6 +8,7 @@ mod cli;
 mod run;
 
 mod compare;
+mod fix;
 mod pipeline;
 mod report;
 
@@ -27,6 +28,7 @@ mod resolve;
 
 mod config;
 mod data;
+mod edit;
 mod emit;
 mod finding;
 mod problem;

@@ -87,3 +87,10 @@ pub(crate) fn check(clusters: &[Cluster]) -> Vec<Finding> {
     };
     clusters.par_iter().flat_map_iter(of).collect()
 }
+
+/// What the rules say of the clusters, and what was met on the way there.
+pub(crate) fn found(sources: &Sources, clusters: &[Cluster]) -> Vec<Finding> {
+    let mut findings = check(clusters);
+    findings.extend(rules::problems(&model::unjudged(sources, clusters), None));
+    findings
+}

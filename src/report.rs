@@ -12,6 +12,7 @@ mod gitlab;
 mod json;
 mod junit;
 mod markdown;
+mod patch;
 mod prose;
 mod rdjson;
 mod render;
@@ -70,6 +71,8 @@ pub(crate) struct Report<'a> {
     pub baseline: Option<usize>,
     /// How many more there are that the tree of `--since` has too, if there is one.
     pub since: Option<usize>,
+    /// How many `--fix` or `--diff` mends, if one is given; they are not among the findings.
+    pub fixed: Option<usize>,
 }
 
 /// A place as people and machines are told it.
@@ -121,6 +124,7 @@ impl<'a> Report<'a> {
             less_severe: Counts::default(),
             baseline: None,
             since: None,
+            fixed: None,
         }
     }
 }

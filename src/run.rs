@@ -9,6 +9,7 @@ mod chart;
 mod check;
 mod diff;
 mod explain;
+mod fix;
 mod init;
 mod open;
 mod render;

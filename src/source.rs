@@ -8,7 +8,7 @@ use std::{
     io::ErrorKind,
     num::NonZeroU32,
     ops::Range,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -24,7 +24,7 @@ use crate::{
 /// Paths are relative to the root, separated by `/`, without `.` and `..`. The order of the paths
 /// is the order of the [`FileId`]s, so that nothing depends on which thread read a file first.
 pub(crate) struct Sources {
-    files: IndexSet<Source>,
+    files: IndexSet<SharedSource>,
     /// Symbolic links inside the root and the path, also inside it, that each resolves to.
     links: IndexMap<String, String>,
     /// Those of [`SUFFIXES`] that files of YAML have.
@@ -35,7 +35,7 @@ pub(crate) struct Sources {
     pub repositories: Vec<String>,
     /// What git ignores, as far as the walk saw it; directories end in `/`.
     pub left_out: Vec<String>,
-    load: Box<Load>,
+    load: Arc<Load>,
     ignored: OnceLock<Gitignore>,
     directories: OnceLock<BTreeSet<String>>,
 }
@@ -167,7 +167,7 @@ impl Sources {
         Self::new(
             Vec::new(),
             IndexMap::new(),
-            Box::new(|_| Err(Skip::Unreadable(ErrorKind::NotFound))),
+            Arc::new(|_| Err(Skip::Unreadable(ErrorKind::NotFound))),
         )
     }
 
@@ -175,7 +175,7 @@ impl Sources {
     pub(crate) fn new(
         mut listing: Vec<(String, Relevance, Option<Text>)>,
         links: IndexMap<String, String>,
-        load: Box<Load>,
+        load: Arc<Load>,
     ) -> Self {
         listing.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         listing.dedup_by(|a, b| a.0 == b.0);
@@ -191,7 +191,7 @@ impl Sources {
         let suffixes = SUFFIXES.into_iter().filter(|it| found.contains(it)).collect();
         let files = listing
             .into_iter()
-            .map(|(path, relevance, text)| Source::new(path, relevance, text))
+            .map(|(path, relevance, text)| SharedSource::new(path, relevance, text))
             .collect();
         let (repositories, left_out) = (Vec::new(), Vec::new());
         let (ignored, directories) = (OnceLock::new(), OnceLock::new());
@@ -212,8 +212,32 @@ impl Sources {
     /// people are shown.
     pub(crate) fn add(&mut self, path: String, text: Text) {
         self.files.shift_take(&*path);
-        let at = self.files.partition_point(|file| file.path < path);
-        self.files.shift_insert(at, Source::new(path, Relevance::None, Some(text)));
+        let at = self.files.partition_point(|file| file.0.path < path);
+        self.files.shift_insert(at, SharedSource::new(path, Relevance::None, Some(text)));
+    }
+
+    /// The same repository, in which these files hold something else. What was read and parsed of the
+    /// others is shared, and every [`FileId`] stays what it is.
+    pub(crate) fn with(
+        &self,
+        texts: impl IntoIterator<Item = (FileId, Relevance, String)>,
+    ) -> Self {
+        let mut files = self.files.clone();
+        for (file, relevance, text) in texts {
+            let (path, text) = (self[file].path.clone(), Some(Text::Utf8(text)));
+            files.replace(SharedSource::new(path, relevance, text));
+        }
+        Self {
+            files,
+            links: self.links.clone(),
+            suffixes: self.suffixes.clone(),
+            root: self.root.clone(),
+            repositories: self.repositories.clone(),
+            left_out: self.left_out.clone(),
+            load: Arc::clone(&self.load),
+            ignored: OnceLock::new(),
+            directories: self.directories.clone(),
+        }
     }
 
     /// The file at `path`, which may lead through symbolic links; where there is none, the template
@@ -272,7 +296,7 @@ impl Sources {
         let all = self.directories.get_or_init(|| {
             let mut all = BTreeSet::new();
             for source in &self.files {
-                let mut dir = parent(&source.path);
+                let mut dir = parent(&source.0.path);
                 while !dir.is_empty() && !all.contains(dir) {
                     all.insert(dir.to_owned());
                     dir = parent(dir);
@@ -286,10 +310,10 @@ impl Sources {
     /// The files below `dir`, at any depth, in path order; `""` is the root.
     pub(crate) fn below<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = FileId> + 'a {
         let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
-        let start = self.files.partition_point(|file| file.path.as_str() < prefix.as_str());
+        let start = self.files.partition_point(|file| file.0.path.as_str() < prefix.as_str());
         self.files[start..]
             .iter()
-            .take_while(move |file| file.path.starts_with(&prefix))
+            .take_while(move |file| file.0.path.starts_with(&prefix))
             .zip(start..)
             .filter_map(|(_, at)| FileId::new(at))
     }
@@ -317,7 +341,7 @@ impl Sources {
 
     /// Every file, in path order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
-        (0..).map_while(FileId::new).zip(&self.files)
+        (0..).map_while(FileId::new).zip(self.files.iter().map(|it| &*it.0))
     }
 
     /// What the file holds, read on the first call.
@@ -465,30 +489,39 @@ impl Source {
     }
 }
 
-/// A file is known by its path.
-impl Borrow<str> for Source {
+/// A file in all repositories that differ in others; it is known by its path.
+#[derive(Clone)]
+struct SharedSource(Arc<Source>);
+
+impl SharedSource {
+    fn new(path: String, relevance: Relevance, text: Option<Text>) -> Self {
+        Self(Arc::new(Source::new(path, relevance, text)))
+    }
+}
+
+impl Borrow<str> for SharedSource {
     fn borrow(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 }
 
-impl Hash for Source {
+impl Hash for SharedSource {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (*self.path).hash(state);
+        (*self.0.path).hash(state);
     }
 }
 
-impl PartialEq for Source {
+impl PartialEq for SharedSource {
     fn eq(&self, other: &Self) -> bool {
-        self.path == other.path
+        self.0.path == other.0.path
     }
 }
 
-impl Eq for Source {}
+impl Eq for SharedSource {}
 
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.files.iter().map(|file| &file.path)).finish()
+        f.debug_list().entries(self.files.iter().map(|file| &file.0.path)).finish()
     }
 }
 
@@ -496,11 +529,15 @@ impl std::ops::Index<FileId> for Sources {
     type Output = Source;
 
     fn index(&self, file: FileId) -> &Source {
-        &self.files[file.0.get() as usize - 1]
+        &self.files[file.index()].0
     }
 }
 
 impl FileId {
+    fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+
     /// Of a text that stands in no file: no file has it.
     pub(crate) const NONE: Self = Self(NonZeroU32::MAX);
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    finding::{Finding, Findings, Severity},
+    finding::{Change, Finding, Findings, Severity},
     nearest::nearest,
     parse,
     resolve::layout,
@@ -47,7 +47,8 @@ pub(crate) fn apply(sources: &Sources, findings: Vec<Finding>) -> Applied {
         unused
             .at(&Origin::written(it.at), it.rule, message)
             .at_most(Severity::Note)
-            .help("remove the comment, so that it does not hide a finding to come");
+            .help("remove the comment, so that it does not hide a finding to come")
+            .safe_fix(&[], [Some(Change::Comment(it.whole))]);
     }
     applied.kept.append(&mut unused.into_vec());
     applied
@@ -67,6 +68,8 @@ struct Suppression {
     rule: &'static str,
     /// The rule's name in the comment.
     at: Span,
+    /// What goes when it does: the comment, or its name with a comma.
+    whole: Span,
     /// The line it counts for.
     line: u32,
     used: bool,
@@ -137,10 +140,16 @@ fn collect(
                 .help(format!("write `# {MARK} ignore[rule-id] reason`"));
             continue;
         };
-        for id in ids {
-            let at = place_in(comment, text, id);
+        let places: Vec<Span> = ids.iter().map(|id| place_in(comment, text, id)).collect();
+        for (index, id) in ids.iter().enumerate() {
+            let at = places[index];
+            let whole = match (places.get(index + 1), index.checked_sub(1).map(|it| places[it])) {
+                (None, None) => comment,
+                (Some(next), _) => Span { end: next.start, ..at },
+                (None, Some(last)) => Span { start: last.end, ..at },
+            };
             if let Some(rule) = rules::find(id) {
-                suppressions.push(Suppression { rule: rule.id, at, line, used: false });
+                suppressions.push(Suppression { rule: rule.id, at, whole, line, used: false });
                 continue;
             }
             let finding =

@@ -87,6 +87,25 @@ impl Node {
         copy
     }
 
+    /// Whether the other one is the same value, wherever either came from.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Scalar(one), Kind::Scalar(other)) => one == other,
+            (Kind::List(one), Kind::List(other)) => {
+                let mut pairs = one.iter().zip(&**other);
+                one.len() == other.len() && pairs.all(|(one, other)| one.is_same(other))
+            }
+            (Kind::Map(one), Kind::Map(other)) => {
+                let same = |key, value: &Self| other.get(key).is_some_and(|it| value.is_same(it));
+                one.len() == other.len()
+                    && one.open.is_some() == other.open.is_some()
+                    && one.iter().all(|(key, it)| same(key, &it.value))
+            }
+            (Kind::Unknown(_), Kind::Unknown(_)) => true,
+            _ => false,
+        }
+    }
+
     /// This value and those in it, the outer ones first, in order.
     pub(crate) fn walk(&self) -> impl Iterator<Item = &Self> {
         let mut open = vec![self];

@@ -17,6 +17,8 @@ use crate::{
 /// The pods of a metrics-server.
 #[derive(Debug, Clone)]
 pub(crate) struct Pod {
+    /// Where their spec is written.
+    pub spec: Origin,
     /// Their labels, `k8s-app: metrics-server`, and where these are written.
     pub labels: Fact<String>,
     /// The ports that their containers declare.
@@ -147,6 +149,7 @@ pub(super) fn pod(index: &ObjectIndex<'_>, object: &Object, container: &Node) ->
     let spec = workload.at(&in_pods(workload, "spec"));
     let labels = pod_labels(workload);
     Pod {
+        spec: spec.unwrap_or(workload).origin.clone(),
         labels: match &labels {
             Some(labels) => written(labels),
             None => Fact::Absent(None),

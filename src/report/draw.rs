@@ -12,6 +12,8 @@
 //!   |
 //!   = note: what has no place
 //!   = help: what to do
+//! 7 - the line
+//! 7 + the line as it would be
 //! ```
 
 use std::{fmt, iter, ops::Range};
@@ -25,6 +27,7 @@ use crate::{
         TerminalOptions,
         excerpt::{harmless, tamed},
         filled,
+        patch::PatchLine,
         sarif::uri,
     },
 };
@@ -74,7 +77,7 @@ struct Underline {
 
 impl ReportHandler for Drawing {
     fn debug(&self, diagnostic: &dyn Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.full(diagnostic))
+        f.write_str(&self.full(diagnostic, &[]))
     }
 }
 
@@ -84,12 +87,13 @@ impl Drawing {
         Self { look, root }
     }
 
-    /// All of `diagnostic`.
-    pub(super) fn full(&self, diagnostic: &dyn Diagnostic) -> String {
+    /// All of `diagnostic`, and the lines that would mend it.
+    pub(super) fn full(&self, diagnostic: &dyn Diagnostic, patch: &[PatchLine]) -> String {
         let related: Vec<&dyn Diagnostic> = diagnostic.related().into_iter().flatten().collect();
         let parts = iter::once(diagnostic).chain(related.iter().copied());
         let snippets: Vec<Snippet> = parts.flat_map(snippets).collect();
         let numbers = snippets.iter().flat_map(|it| &it.rows).map(|it| it.number);
+        let numbers = numbers.chain(patch.iter().map(|it| it.number));
         let gutter = numbers.max().unwrap_or(0).to_string().len();
         let mut lines = self.header(diagnostic);
         for (index, Snippet { place, rows }) in snippets.iter().enumerate() {
@@ -116,6 +120,7 @@ impl Drawing {
             lines.push(self.rail(gutter, ""));
         }
         lines.extend(last.iter().flat_map(|(kind, text)| self.footer(gutter, kind, text)));
+        lines.extend(patch.iter().flat_map(|it| self.patched(it, gutter)));
         lines.join("\n") + "\n"
     }
 
@@ -215,6 +220,27 @@ impl Drawing {
             lines.extend(text.split('\n').map(|it| painted(&format!("{:indent$}{it}", ""))));
         }
         lines
+    }
+
+    /// `7 - the line`, after its file where that is another.
+    fn patched(&self, line: &PatchLine, gutter: usize) -> Vec<String> {
+        let mark = Underline {
+            range: line.differs..line.differs,
+            goes_on: false,
+            primary: true,
+            words: String::new(),
+        };
+        let row = Row { number: line.number, text: line.text.clone(), marks: vec![mark] };
+        let (sign, color) = if line.is_new { ("+", "32") } else { ("-", "31") };
+        let text = format!("{sign} {}", self.shown(&row, gutter).text);
+        let number = self.look.paint(FRAME, &format!("{:gutter$}", line.number));
+        let path = line.path.iter();
+        let arrow = self.look.paint(FRAME, ":::");
+        path.map(|it| {
+            format!("{:gutter$}{arrow} {}", "", self.place(&format!("{it}:{}:1", line.number)))
+        })
+        .chain([format!("{number} {}", self.look.paint(color, text.trim_end()))])
+        .collect()
     }
 
     /// `   | what`

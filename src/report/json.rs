@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::{
-    finding::{Finding, Label},
+    finding::{Edit, Finding, Fix, Label},
     report::{Place, Report},
     settle::Counts,
     source::{Position, Sources, Span},
@@ -26,6 +26,7 @@ pub(crate) fn json(report: &Report<'_>) -> String {
             "less_severe": report.less_severe.sum(),
             "baseline": report.baseline,
             "since": report.since,
+            "fixed": report.fixed,
             "files": report.sources.iter().count(),
         })]),
     }))
@@ -72,12 +73,26 @@ pub(super) fn finding_json(sources: &Sources, finding: &Finding) -> Json {
         "subject": finding.subject,
         "environments": finding.environments,
         "labels": labels.map(|(index, it)| label_json(sources, it, index == 0)).collect::<Json>(),
+        "fix": finding.fix.as_ref().map(|it| fix_json(sources, it)),
     })])
+}
+
+/// What mends a finding: bytes between two places, and what stands there instead.
+fn fix_json(sources: &Sources, fix: &Fix) -> Json {
+    let edit = |edit: &Edit| {
+        let Place { path, start, end } = Place::of(sources, edit.span);
+        json!({ "file": path, "start": point(start), "end": point(end), "text": edit.text })
+    };
+    let edits = fix.edits.iter().map(edit).collect::<Json>();
+    json!({ "applicability": fix.applicability.id(), "edits": edits })
+}
+
+fn point(it: Position) -> Json {
+    json!({ "line": it.line, "column": it.column })
 }
 
 fn label_json(sources: &Sources, label: &Label, primary: bool) -> Json {
     let Place { path, start, end } = Place::of(sources, label.span);
-    let point = |it: Position| json!({ "line": it.line, "column": it.column });
     let kind = match label.via {
         _ if primary => "primary",
         Some(_) => "step",

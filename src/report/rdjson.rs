@@ -5,7 +5,8 @@
 use serde_json::{Value as Json, json};
 
 use crate::{
-    finding::{Finding, Label, Severity},
+    edit,
+    finding::{Edit, Finding, Fix, Label, Severity},
     report::{
         Report, TOOL,
         json::{self, object},
@@ -49,8 +50,25 @@ fn diagnostic(report: &Report<'_>, finding: &Finding) -> Option<Json> {
             "value": finding.rule,
             "url": rules::find(finding.rule).map(rules::Rule::page),
         })]),
+        "suggestions": finding.fix.as_ref().and_then(|it| suggestion(sources, primary.span, it)).map(|it| [it]),
         "related_locations": (!others.is_empty()).then(|| related.collect::<Json>()),
     })]))
+}
+
+/// What `fix` makes of the lines around it, where all of it is in the file that the finding is in.
+fn suggestion(sources: &Sources, primary: Span, fix: &Fix) -> Option<Json> {
+    let (first, last) = (fix.edits.first()?.span, fix.edits.last()?.span);
+    if first.file != primary.file || last.file != primary.file {
+        return None;
+    }
+    let whole = Span { end: last.end, ..first };
+    let part = |it: &Edit| {
+        let (start, end) = (it.span.start - whole.start, it.span.end - whole.start);
+        Edit { span: Span { start, end, ..whole }, text: it.text.clone() }
+    };
+    let edits: Vec<Edit> = fix.edits.iter().map(part).collect();
+    let text = edit::apply(sources.slice(whole), &edits);
+    Some(json!({ "range": location(sources, whole)["range"], "text": text }))
 }
 
 fn related(sources: &Sources, label: &Label) -> Json {

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    finding::{Finding, Label, Severity},
+    finding::{Applicability, Edit, Finding, Fix, Label, Severity},
     report::{
         Place, Report, TOOL,
         fingerprint::Fingerprints,
@@ -168,7 +168,38 @@ fn result(
         })]),
         "relatedLocations": (!related.is_empty()).then_some(related),
         "codeFlows": flow,
+        "fixes": first.fix.as_ref().map(|it| [fix_of(sources, first, it)]),
     })]))
+}
+
+/// What mends `finding`: the bytes of each file that go, and what comes instead.
+fn fix_of(sources: &Sources, finding: &Finding, fix: &Fix) -> Json {
+    let what = finding.help.as_deref().unwrap_or("mend it");
+    let text = match fix.applicability {
+        Applicability::Safe => sentence(what),
+        Applicability::Unsafe => {
+            format!("{} Look at it: it may not be what is meant.", sentence(what))
+        }
+    };
+    let replacement = |edit: &Edit| {
+        let Place { start, end, .. } = Place::of(sources, edit.span);
+        json!({
+            "deletedRegion": {
+                "startLine": start.line,
+                "startColumn": start.column,
+                "endLine": end.line,
+                "endColumn": end.column,
+            },
+            "insertedContent": { "text": edit.text },
+        })
+    };
+    let files = fix.edits.chunk_by(|one, next| one.span.file == next.span.file);
+    let changes = files.filter_map(|edits| {
+        let path = &sources[edits.first()?.span.file].path;
+        let replacements = edits.iter().map(replacement).collect::<Json>();
+        Some(json!({ "artifactLocation": { "uri": uri(path) }, "replacements": replacements }))
+    });
+    json!({ "description": { "text": short(&text) }, "artifactChanges": changes.collect::<Json>() })
 }
 
 fn location(sources: &Sources, label: &Label, id: Option<usize>, says: bool) -> Json {

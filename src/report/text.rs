@@ -6,11 +6,12 @@ use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use crate::{
     cli::Verbosity,
-    finding::{Finding, Label, Severity},
+    finding::{Applicability, Finding, Label, Severity},
     report::{
         Place, Report, TerminalOptions, count,
         draw::{Drawing, color, columns},
         excerpt::{Excerpt, harmless},
+        patch::{self, PatchLine},
         sarif::uri,
         secrets::Secrets,
     },
@@ -26,7 +27,8 @@ pub(crate) fn text(report: &Report<'_>, look: TerminalOptions, detail: Verbosity
     }
     let mut out = drawn(report, look, |drawing, diagnostic, where_else| {
         let room = drawing.room_for_words(diagnostic);
-        drawing.full(&diagnostic.clone().found(where_else, room)) + "\n"
+        let patch = &diagnostic.patch;
+        drawing.full(&diagnostic.clone().found(where_else, room), patch) + "\n"
     });
     if detail == Verbosity::Verbose {
         out += &skipped(report.sources);
@@ -82,6 +84,7 @@ struct FilePart<'a> {
     excerpt: Option<Excerpt<'a>>,
     labels: Vec<LabeledSpan>,
     related: Vec<FilePart<'a>>,
+    patch: Vec<PatchLine>,
 }
 
 impl<'a> FilePart<'a> {
@@ -107,6 +110,7 @@ impl<'a> FilePart<'a> {
             ..Self::note(String::new())
         });
         let first = parts.next()?;
+        let file = finding.primary()?.span.file;
         let overridden = overridden.into_iter().map(|(_, it)| overrides(sources, it, secrets));
         let notes = overridden.chain(finding.notes.iter().cloned()).map(Self::note);
         Some(Self {
@@ -114,6 +118,11 @@ impl<'a> FilePart<'a> {
             severity: finding.severity,
             message: finding.message.clone(),
             help: finding.help.as_deref(),
+            patch: finding
+                .fix
+                .as_ref()
+                .map(|it| patch::lines(sources, it, secrets, file))
+                .unwrap_or_default(),
             related: parts.chain(notes).collect(),
             ..first
         })
@@ -128,6 +137,7 @@ impl<'a> FilePart<'a> {
             excerpt: None,
             labels: Vec::new(),
             related: Vec::new(),
+            patch: Vec::new(),
         }
     }
 
@@ -229,6 +239,20 @@ fn skipped(sources: &Sources) -> String {
     out
 }
 
+/// How many findings were mended, and how many more can be.
+fn fixable(report: &Report<'_>) -> String {
+    let fixes = |wanted| {
+        let fixes = report.findings.iter().filter_map(|it| it.fix.as_ref());
+        fixes.filter(|it| it.applicability == wanted).count()
+    };
+    let (safe, risky) = (fixes(Applicability::Safe), fixes(Applicability::Unsafe));
+    let mut parts = Vec::new();
+    parts.extend(report.fixed.map(|it| format!("{it} fixed")));
+    parts.extend((safe > 0).then(|| format!("{safe} fixable with --fix")));
+    parts.extend((risky > 0).then(|| format!("{risky} more with --unsafe-fixes")));
+    parts.iter().flat_map(|it| ["; ", it]).collect()
+}
+
 /// `2 errors, 1 note in 3 environments (120 files)`
 pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions) -> String {
     let Counts { errors, warnings, notes } = Counts::of(&report.findings);
@@ -274,6 +298,7 @@ pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions) -> String {
         true => format!("found {environments} ({details})"),
         false => format!("{} in {environments} ({details})", found(look)),
     };
+    let hidden = fixable(report) + &hidden;
     // Colors take no columns.
     let width = columns(&all(TerminalOptions::PLAIN)) + columns(&hidden);
     let hidden = if width > look.width { hidden.replacen("; ", "\n", 1) } else { hidden };

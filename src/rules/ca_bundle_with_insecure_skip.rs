@@ -1,5 +1,5 @@
 use crate::{
-    finding::{Findings, Severity},
+    finding::{Change, Findings, Severity},
     model::{Authority, Cluster},
 };
 
@@ -27,6 +27,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             "set insecureSkipTLSVerify to false (in values: apiService.insecureSkipTLSVerify)",
         );
         finding.also(other, label);
+        finding.safe_fix(
+            &["api_service_insecure_skip_tls_verify", "insecure_skip_tls_verify"],
+            [Change::value(skip, "false")],
+        );
         if *authority == Authority::Injected {
             // The APIService works, without being verified.
             finding.variant("injected").at_most(Severity::Warning);

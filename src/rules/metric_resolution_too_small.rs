@@ -1,7 +1,7 @@
 use semver::Version;
 
 use crate::{
-    finding::{Findings, Severity},
+    finding::{Change, Findings, Severity},
     model::{Cluster, Duration, Fact, MetricsServer},
     tree::Origin,
 };
@@ -46,7 +46,8 @@ fn below_the_least(
     let finding = findings
         .at(at, &server.subject(), format!("--metric-resolution={resolution}: {consequence}"))
         .variant(variant)
-        .help("set --metric-resolution=15s");
+        .help("set --metric-resolution=15s")
+        .safe_fix(&["metric_resolution"], [Change::part(at, resolution.to_string(), "15s")]);
     if fatal != Some(true) {
         finding.at_most(Severity::Warning);
     }

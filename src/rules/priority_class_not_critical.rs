@@ -1,5 +1,5 @@
 use crate::{
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Cluster, Fact},
 };
 
@@ -29,5 +29,16 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .pedantic(),
         };
         finding.help("set priorityClassName to system-cluster-critical");
+        let class = "system-cluster-critical";
+        match (&server.priority_class, &server.pod, &server.chart) {
+            (Fact::Known(name, at), ..) if name.is_empty() => {
+                finding.safe_fix(&["priority_class"], [Change::value(at, class)]);
+            }
+            (Fact::Absent(None), Some(pod), None) => {
+                let insert = Change::entry(&pod.spec, "priorityClassName", class);
+                finding.safe_fix(&["priority_class"], [insert]);
+            }
+            _ => {}
+        }
     }
 }

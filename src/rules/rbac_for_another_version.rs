@@ -1,7 +1,7 @@
 use semver::Version;
 
 use crate::{
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Cluster, MetricsServer, SUBJECT_ACCESS_REVIEWS},
 };
 
@@ -43,6 +43,9 @@ fn check_kubelets(server: &MetricsServer, findings: &mut Findings) {
             format!("metrics-server {of} reads {needs}, and its role grants {has}: every kubelet refuses"),
         )
         .help(format!("grant get on {needs}, or use the manifest of this version as a whole"));
+    if needs == "nodes/metrics" {
+        finding.safe_fix(&[], [Change::item(at, needs)]);
+    }
     if let Some(image) = image.filter(|it| it.written_at().is_some() && *it != place) {
         finding.also(image, "the image");
     }

@@ -2,7 +2,7 @@ use semver::Version;
 
 use crate::{
     data::flags,
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Arg, Cluster, MetricsServer},
     nearest::nearest,
 };
@@ -41,10 +41,14 @@ fn check_arg(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
     // Both words in one item of the list are one flag to the program.
     if let Some((start, value)) = name.split_once(' ') {
         finding.help(format!("write --{start}={}", value.trim()));
+        let gap = name[start.len()..].trim_end_matches(value.trim());
+        let (old, new) = (format!("{start}{gap}"), format!("{start}="));
+        finding.safe_fix(&[name, start], [Change::part(&arg.origin, old, new)]);
     } else if let Some(run) = runs.iter().find(|run| run.first > *newest) {
         finding.help(format!("remove it, or use metrics-server {} or newer", run.first));
     } else if let Some(last) = runs.last().and_then(|run| run.last.as_ref()) {
         finding.help(format!("remove it: {last} was the last version that had it"));
+        finding.safe_fix(&[name], [Change::remove(&arg.origin)]);
     } else if let Some(near) = nearest(name, flags::names().filter(|it| has(newest, it))) {
         finding.help(format!("write --{near} if that is what is meant"));
     } else {

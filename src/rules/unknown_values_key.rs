@@ -5,7 +5,7 @@ use crate::{
         Family,
         charts::{self, KnownChart, ValueKey},
     },
-    finding::{Findings, Severity},
+    finding::{ANY_SETTING, Change, Findings, Severity},
     model::{Cluster, InstalledChart, UnknownKey},
     nearest::nearest,
 };
@@ -80,6 +80,11 @@ fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings)
         finding.help(format!("use version {since} of the chart or newer, or remove {path}"));
     } else if let Some(name) = meant(family, chart, version.as_ref(), key) {
         finding.help(format!("use {name} instead"));
+        let (_, last) = name.rsplit_once('.').unwrap_or(("", &name));
+        let here = path.rsplit_once('.').map_or("", |it| it.0);
+        if name.rsplit_once('.').map_or("", |it| it.0) == here {
+            finding.unsafe_fix(&[ANY_SETTING], [Change::key(&key.origin, last)]);
+        }
     } else {
         finding.help(format!("remove {path}"));
     }

@@ -1,9 +1,10 @@
 //! `check`: what is wrong, at the line to edit.
 
-use std::{fs, mem::ManuallyDrop, path::Path};
+use std::{collections::BTreeSet, fs, mem::ManuallyDrop, path::Path};
 
 use super::{
     CommandResult, Failure, Run,
+    fix::Mended,
     open::{Opened, chosen, open, open_stdin, open_tree, real},
 };
 use crate::{
@@ -12,13 +13,15 @@ use crate::{
     config::Config,
     discover,
     finding::Finding,
-    model::{self, Cluster},
+    fix,
+    model::Cluster,
     pipeline::{self, analyze, is_ours, survey},
     report::{self, Progress, Report},
     resolve::environment::Environment,
     rules,
     settle::{self, Scope},
     source::{Relevance, Sources, Text},
+    suppress::Applied,
 };
 
 impl Run<'_, '_> {
@@ -30,33 +33,22 @@ impl Run<'_, '_> {
         let (read, written) = if *write_baseline { (None, file) } else { (file, None) };
         let Opened { root, sources, config, mut scope } = open_for(check, options, &progress)?;
         // The process ends with this command: to give its memory back bit by bit takes time.
-        let sources = ManuallyDrop::new(sources);
+        let mut sources = ManuallyDrop::new(sources);
         let mut known: Vec<Baseline> =
             read.map(read_baseline).into_iter().collect::<Result<_, _>>()?;
         progress.stage("resolving the environments");
-        // Whoever names environments may name one in which nothing is found.
-        let resolve = if check.environment.is_empty() { analyze } else { survey };
-        let resolved = ManuallyDrop::new(resolve(&sources, &config));
-        let (environments, clusters) = &*resolved;
+        let mut seen = ManuallyDrop::new(Seen::new(check, &sources, &config));
         if check.list_files {
             drop(progress);
             return self.write(|_, _| report::files(&sources, &config, &scope).into());
         }
-        if !check.environment.is_empty() {
-            let ours = environments.iter().zip(clusters).filter(|(it, of)| is_ours(it, of));
-            let names = ours.map(|(environment, _)| &*environment.name);
-            scope.environments = Some(chosen(&check.environment, names)?);
-        }
+        scope.environments = seen.named(&check.environment)?;
         progress.stage("checking");
-        let mut findings = found(&sources, clusters);
-        if !is_stdin(check) {
-            findings.extend(settle::unmatched(&sources, &config, environments));
-        }
-        let judged = settle::judge(&sources, &config, environments, findings);
         if let Some(file) = written {
+            let judged = seen.judge(check, &sources, &config);
             let shown = judged.kept.iter().filter(|it| scope.shows(&config, it));
             let shown: Vec<Finding> = shown.cloned().collect();
-            known.push(Baseline::of(&sources, names(environments), &shown));
+            known.push(Baseline::of(&sources, names(&seen.environments), &shown));
             fs::write(file, known[0].to_json()).map_err(|error| {
                 Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
             })?;
@@ -67,7 +59,30 @@ impl Run<'_, '_> {
             theirs.pedantic |= config.pedantic;
             known.push(all_of(&sources, &theirs));
         }
-        let settled = settle::select(&sources, &config, environments, judged, &scope, &mut known);
+        let settle = |sources: &Sources, seen: &Seen| {
+            let (judged, mut known) = (seen.judge(check, sources, &config), known.clone());
+            let environments = &seen.environments;
+            let settled =
+                settle::select(sources, &config, environments, judged, &scope, &mut known);
+            (settled, known)
+        };
+        let (mut settled, mut left) = settle(&sources, &seen);
+        let mut mended = None;
+        if check.fixes.mends() {
+            progress.stage("mending");
+            let mut all = Mended::new(&sources);
+            while let Some(next) = all.mend(check, &sources, &config, &scope, &seen, &settled) {
+                *sources = next;
+                *seen = Seen::new(check, &sources, &config);
+                (settled, left) = settle(&sources, &seen);
+            }
+            mended = Some(all);
+        }
+        // What mends each is found by resolving again, which takes its time.
+        let asked = check.fixes.show_fixes || mended.is_some();
+        if asked && options.outputs.iter().any(|it| it.format.shows_fixes()) {
+            seen.fixes(&sources, &config, &mut settled.findings);
+        }
         progress.finish();
         let mut counts = settled.known.iter().copied();
         // One that only scales workloads counts where something is found in it.
@@ -81,7 +96,7 @@ impl Run<'_, '_> {
                 && (!cluster.only_autoscales()
                     || found.any(|it| it.environments.contains(&environment.name)))
         };
-        let counted = environments.iter().zip(clusters).filter(is_counted);
+        let counted = seen.environments.iter().zip(&seen.clusters).filter(is_counted);
         let report = Report {
             environments: counted.map(|(environment, _)| environment.name.clone()).collect(),
             findings: settled.findings,
@@ -90,15 +105,23 @@ impl Run<'_, '_> {
             less_severe: settled.less_severe,
             baseline: file.and_then(|_| counts.next()),
             since: since.and_then(|_| counts.next()),
+            fixed: mended.as_ref().map(|it| it.count),
             ..Report::of(&sources)
         };
         let is_empty = report.environments.is_empty();
+        if let Some(mended) = mended.as_ref().filter(|_| check.fixes.diff) {
+            return self.print_patch(mended, &report);
+        }
+        let unwritten = mended.as_ref().map(|it| it.write(&root, &sources)).unwrap_or_default();
         self.write_report(&report)?;
+        if !unwritten.is_empty() {
+            return Err(Failure::Plain(unwritten.join("\n       ")));
+        }
         if is_empty && !is_stdin(check) {
             self.tell_repositories(&sources);
             self.tell_where_to_look(&sources);
         }
-        if let (Some(file), Some(baseline)) = (file, known.first()) {
+        if let (Some(file), Some(baseline)) = (file, left.first()) {
             self.tell_baseline(file, baseline, scope.is_all() && !is_stdin(check));
         }
         self.tell_mistaken(report.sources);
@@ -135,6 +158,17 @@ impl Run<'_, '_> {
             self.say(&report::summary(report, look));
         }
         Ok(0)
+    }
+
+    /// Writes what would be mended as a patch, and how much that is on the side.
+    fn print_patch(&mut self, mended: &Mended, report: &Report<'_>) -> CommandResult {
+        let patch = mended.patch(report.sources);
+        self.write(|_, _| patch.clone().into())?;
+        if self.options.detail > Verbosity::Quiet {
+            let look = self.streams.err_screen.look(self.options.color);
+            self.say(&report::summary(report, look));
+        }
+        Ok(u8::from(!patch.is_empty()))
     }
 
     /// Says which files are named and not looked into; whether there are any. Who names files one by one
@@ -183,6 +217,47 @@ impl Run<'_, '_> {
     }
 }
 
+/// The repository as it is resolved.
+pub(super) struct Seen {
+    pub(super) environments: Vec<Environment>,
+    pub(super) clusters: Vec<Cluster>,
+}
+
+impl Seen {
+    fn new(check: &CheckOptions, sources: &Sources, config: &Config) -> Self {
+        // Whoever names environments may name one in which nothing is found.
+        let resolve = if check.environment.is_empty() { analyze } else { survey };
+        let (environments, clusters) = resolve(sources, config);
+        Self { environments, clusters }
+    }
+
+    /// Those of the environments that are called by one of `names`; nothing where none is.
+    fn named(&self, names: &[String]) -> Result<Option<BTreeSet<String>>, Failure> {
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let ours = self.environments.iter().zip(&self.clusters);
+        let ours = ours.filter(|(it, of)| is_ours(it, of));
+        chosen(names, ours.map(|(environment, _)| &*environment.name)).map(Some)
+    }
+
+    fn judge(&self, check: &CheckOptions, sources: &Sources, config: &Config) -> Applied {
+        let mut findings = pipeline::found(sources, &self.clusters);
+        if !is_stdin(check) {
+            findings.extend(settle::unmatched(sources, config, &self.environments));
+        }
+        settle::judge(sources, config, &self.environments, findings)
+    }
+
+    /// Gives those of `findings` that can be mended their fixes.
+    fn fixes(&self, sources: &Sources, config: &Config, findings: &mut [Finding]) {
+        if findings.iter().any(|it| it.proposal.is_some()) {
+            let (environments, clusters) = (&self.environments, &self.clusters);
+            fix::Prover::new(sources, config, environments, clusters).offer(findings);
+        }
+    }
+}
+
 fn is_stdin(check: &CheckOptions) -> bool {
     check.paths.iter().any(|it| it.as_os_str() == "-")
 }
@@ -197,16 +272,20 @@ fn open_for(
     progress: &Progress,
 ) -> Result<Opened, Failure> {
     let refused = |why: &str| Err(Failure::Plain(why.to_owned()));
+    if check.fixes.unsafe_fixes && !check.fixes.mends() {
+        return refused("--unsafe-fixes goes with --fix or --diff");
+    }
     if is_stdin(check) {
         let known = &check.known;
         if check.paths.len() > 1
             || known.since.is_some()
             || known.write_baseline
             || check.list_files
+            || check.fixes.mends()
         {
             return refused(
-                "`-`, standard input, stands alone: no paths, --since, --write-baseline or \
-                 --list-files",
+                "`-`, standard input, stands alone: no paths, --since, --write-baseline, \
+                 --list-files, --fix or --diff",
             );
         }
         return open_stdin(options);
@@ -218,17 +297,10 @@ fn open_for(
     Ok(opened)
 }
 
-/// What the rules say of the clusters, and what was met on the way there.
-pub(super) fn found(sources: &Sources, clusters: &[Cluster]) -> Vec<Finding> {
-    let mut findings = pipeline::check(clusters);
-    findings.extend(rules::problems(&model::unjudged(sources, clusters), None));
-    findings
-}
-
 /// Everything that is found in another tree.
 fn all_of(sources: &Sources, config: &Config) -> Baseline {
     let (environments, clusters) = survey(sources, config);
-    let mut findings = found(sources, &clusters);
+    let mut findings = pipeline::found(sources, &clusters);
     findings.extend(settle::unmatched(sources, config, &environments));
     let judged = settle::judge(sources, config, &environments, findings);
     Baseline::of(sources, names(&environments), &judged.kept)

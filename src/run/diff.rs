@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::{
     CommandResult, Failure, Run,
-    check::found,
     open::{open_tree, real, root_here},
 };
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
     compare::{ComparedTree, compare, files_that_differ},
     config::Config,
     finding::Finding,
-    pipeline::{is_ours, survey},
+    pipeline::{self, is_ours, survey},
     report::{self, Compared},
     resolve::environment::Environment,
     settings::subjects,
@@ -39,7 +38,7 @@ impl Run<'_, '_> {
         let pedantic = options.pedantic || base_tree.1.pedantic || head_tree.1.pedantic;
         (base_tree.1.pedantic, head_tree.1.pedantic) = (pedantic, pedantic);
         let (mut old, mut new) = rayon::join(|| Judged::new(base_tree), || Judged::new(head_tree));
-        let mut comparison = compare(&old.tree, &new.tree);
+        let mut comparison = compare(&old.tree.environments, &new.tree.environments);
         let (was, now) = (old.baseline(), new.baseline());
         comparison.appear = new.unknown_to(was);
         comparison.disappear = old.unknown_to(now);
@@ -85,7 +84,7 @@ struct Judged {
 impl Judged {
     fn new((sources, config): (Sources, Config)) -> Self {
         let (environments, clusters) = survey(&sources, &config);
-        let findings = found(&sources, &clusters);
+        let findings = pipeline::found(&sources, &clusters);
         let found = settle::judge(&sources, &config, &environments, findings);
         let ours = environments.iter().zip(&clusters).filter(|(it, of)| is_ours(it, of));
         let ours = ours.map(|(it, cluster)| (it.name.clone(), subjects(it, cluster))).collect();

@@ -4,12 +4,11 @@ use std::path::Path;
 
 use super::{
     CommandResult, Run,
-    check::found,
     open::{Opened, is_repository, open, real, root_of},
 };
 use crate::{
     cli::OutputTarget,
-    pipeline::{analyze, is_ours},
+    pipeline::{self, analyze, is_ours},
     report::{self, Report},
     rules::{self, Rule},
     selection::{RuleSelector, Selection},
@@ -46,7 +45,7 @@ impl Run<'_, '_> {
         let ours = environments.iter().zip(&clusters).filter(|(it, of)| is_ours(it, of));
         let names = ours.map(|(environment, _)| environment.name.clone()).collect();
         scope.rules = Selection { select: vec![RuleSelector::Rule(rule.id)], ignore: Vec::new() };
-        let findings = found(&sources, &clusters);
+        let findings = pipeline::found(&sources, &clusters);
         let judged = settle::judge(&sources, &config, &environments, findings);
         let mut settled = settle::select(&sources, &config, &environments, judged, &scope, &mut []);
         settled.findings.retain(|it| it.rule == rule.id);

@@ -163,7 +163,7 @@ fn load(root: &Path) -> Sources {
             listing.push((path, Relevance::None, Some(text)));
         }
     }
-    Sources::new(listing, links, Box::new(|_| Err(Skip::Binary)))
+    Sources::new(listing, links, std::sync::Arc::new(|_: &str| Err(Skip::Binary)))
 }
 
 fn read_json(path: &Path) -> Value {

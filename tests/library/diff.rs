@@ -452,8 +452,11 @@ fn what_differs_for_programs_and_comments() {
         ComparedTree { sources, environments }
     };
     let (base, head) = (tree(&trees.0), tree(&trees.1));
-    let compared =
-        Compared { base: &base.sources, head: &head.sources, comparison: compare(&base, &head) };
+    let compared = Compared {
+        base: &base.sources,
+        head: &head.sources,
+        comparison: compare(&base.environments, &head.environments),
+    };
     let look = TerminalOptions { color: true, unicode: false, width: 80, links: None };
     let colored = diff(&compared, look, Verbosity::Normal);
     assert_snapshot!("diff_text_colored_80", colored.replace('\u{1b}', "^"));

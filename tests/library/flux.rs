@@ -791,7 +791,7 @@ fn symbolic_links_are_not_in_an_artifact() {
     let listing = files(&[], &PLATFORM.replace("//- apps/", "//- real/")).into_iter();
     let listing = listing.map(|(path, text)| (path, Relevance::Subject, Some(Text::Utf8(text))));
     let links = [("apps".to_owned(), "real".to_owned())].into_iter().collect();
-    let load = Box::new(|_: &str| Ok(Vec::new()));
+    let load = std::sync::Arc::new(|_: &str| Ok(Vec::new()));
     let sources = Sources::new(listing.collect(), links, load);
     assert_snapshot!(ways::releases(&sources, &[built(&sources)]), @"
     test:

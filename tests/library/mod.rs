@@ -32,6 +32,7 @@ mod platforms;
 mod robustness;
 mod rules;
 
+mod fixes;
 mod flux;
 mod formats;
 mod gotemplate;

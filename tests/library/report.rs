@@ -8,7 +8,7 @@ use super::{config_in, fixture_with, place, scenarios::scenarios};
 use crate::{
     cli::Verbosity,
     discover,
-    finding::{Finding, Findings, Severity, disturbs},
+    finding::{Applicability, Edit, Finding, Findings, Fix, Severity, disturbs},
     model::{Cluster, unjudged},
     pipeline::{self, analyze},
     report::{Report, TerminalOptions, concise, json, sarif, show, show_json, summary, text},
@@ -299,7 +299,13 @@ fn json_for_programs() {
 #[test]
 fn the_schema_has_the_fields_that_there_are() {
     let sources = repository();
-    let json: serde_json::Value = serde_json::from_str(&json(&report(&sources))).expect("JSON");
+    let mut report = report(&sources);
+    let span = report.findings[0].labels[0].span;
+    let edits = vec![Edit { span, text: "512Mi".to_owned() }];
+    let applicability = Applicability::Safe;
+    report.findings[0].fix = Some(Fix { edits, applicability });
+    report.fixed = Some(1);
+    let json: serde_json::Value = serde_json::from_str(&json(&report)).expect("JSON");
     let schema: serde_json::Value =
         serde_json::from_str(include_str!("../../schema/report.schema.json")).expect("JSON");
     let finding = &json["findings"][0];
@@ -311,6 +317,8 @@ fn the_schema_has_the_fields_that_there_are() {
         (finding, &types["finding"]),
         (label, &types["label"]),
         (&label["start"], &types["position"]),
+        (&finding["fix"], &types["fix"]),
+        (&finding["fix"]["edits"][0], &types["edit"]),
     ] {
         let value = value.as_object().expect("a mapping");
         let known = schema["properties"].as_object().expect("properties");

@@ -37,7 +37,7 @@ fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<String> {
             String::from_utf8(bytes.to_vec()).map_or(Text::Skipped(Skip::Binary), Text::Utf8);
         (path.clone(), relevance(&path, bytes), Some(text))
     });
-    let nothing_more = Box::new(|_: &str| Err(Skip::Binary));
+    let nothing_more = std::sync::Arc::new(|_: &str| Err(Skip::Binary));
     let sources = Sources::new(listing.collect(), IndexMap::new(), nothing_more);
     let config = Config { pedantic: true, ..config_in(&sources) };
     let (environments, clusters) = analyze(&sources, &config);

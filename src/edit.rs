@@ -1,0 +1,488 @@
+//! From what a rule means to the bytes that change.
+//!
+//! Comments, quotes, indentation and line ends stay as they are: what is put in is written like what
+//! stands beside it. Where that cannot be told there is no edit.
+
+use serde_json::Value;
+
+use crate::{
+    emit,
+    finding::{Change, Edit},
+    parse,
+    scalar::{Dialect, Scalar, Style},
+    source::{self, FileId, Sources, Span},
+    tree::{Kind, Map, Node, Origin, Via},
+};
+
+/// The bytes that `changes` replace, in order; nothing where one of them cannot be made, or where two
+/// are about the same bytes.
+pub(crate) fn edits(sources: &Sources, changes: &[Change]) -> Option<Vec<Edit>> {
+    let mut edits = Vec::new();
+    for change in changes {
+        edits.push(edit(sources, change)?);
+    }
+    merged(edits)
+}
+
+/// `edits` in order; nothing where two are about the same bytes.
+pub(crate) fn merged(mut edits: Vec<Edit>) -> Option<Vec<Edit>> {
+    edits.sort();
+    edits.dedup();
+    let apart = |pair: &[Edit]| {
+        let (one, next) = (pair[0].span, pair[1].span);
+        one.file != next.file || one.end < next.start || one.end == next.start && one != next
+    };
+    edits.windows(2).all(apart).then_some(edits)
+}
+
+/// `text` with `edits` of it, which are in order and do not overlap.
+pub(crate) fn apply(text: &str, edits: &[Edit]) -> String {
+    let mut edited = String::with_capacity(text.len());
+    let mut done = 0;
+    for edit in edits {
+        let range = edit.span.range();
+        edited.push_str(text.get(done..range.start).unwrap_or_default());
+        edited.push_str(&edit.text);
+        done = range.end;
+    }
+    edited.push_str(text.get(done..).unwrap_or_default());
+    edited
+}
+
+fn edit(sources: &Sources, change: &Change) -> Option<Edit> {
+    let (Change::Part { at: place, .. }
+    | Change::Value { at: place, .. }
+    | Change::Key { at: place, .. }
+    | Change::Remove(place)
+    | Change::Comment(place)
+    | Change::Entry { map: place, .. }
+    | Change::Item { beside: place, .. }) = *change;
+    if !is_ours_to_edit(sources, place.file) {
+        return None;
+    }
+    let file = &YamlFile { sources, file: place.file };
+    match change {
+        Change::Part { old, new, .. } => part(file, place, old, new),
+        Change::Value { new, .. } => value(file, place, new),
+        Change::Key { new, .. } => key(file, place, new),
+        Change::Remove(_) => remove(file, &file.locate(place)?),
+        Change::Entry { path, value, .. } => entry(file, &file.locate(place)?, path, value),
+        Change::Item { value, .. } => item(file, file.locate_around(place)?, value),
+        Change::Comment(_) => Some(comment(file, place)),
+    }
+}
+
+/// Directories of what others wrote, of which there is another copy elsewhere.
+const OTHERS: [&str; 4] = ["vendor", "node_modules", ".terraform", "third_party"];
+
+/// Whether a person of this repository edits the file as it is: it is no template, not encrypted, and
+/// no copy of what somebody else maintains.
+fn is_ours_to_edit(sources: &Sources, file: FileId) -> bool {
+    let path = &sources[file].path;
+    let mut parents = std::iter::successors(Some(source::parent(path)), |it| {
+        (!it.is_empty()).then(|| source::parent(it))
+    });
+    let is_others = |dir: &str| {
+        let name = source::file_name(dir);
+        OTHERS.contains(&name)
+            || name == "charts" && sources.is_chart(source::parent(dir))
+            || sources.repositories.iter().any(|it| it == dir)
+    };
+    !parents.any(is_others)
+        && !sources.is_template(file)
+        && !sources.documents(file, Dialect::Sigs).roots().any(parse::is_sops)
+}
+
+fn part(file: &YamlFile<'_>, at: Span, old: &str, new: &str) -> Option<Edit> {
+    let raw = file.sources.slice(at);
+    let close = raw.trim_end_matches(['"', '\'']).len();
+    let mut found = raw.match_indices(old);
+    let start = match (found.next(), found.next()) {
+        (Some((start, _)), None) => start,
+        // What a flag is given stands at its end.
+        (Some(_), Some(_)) => raw[..close].strip_suffix(old)?.len(),
+        (None, _) => return None,
+    };
+    let span = at.part(start..start + old.len());
+    let whole = format!("{}{new}{}", &raw[..start], &raw[start + old.len()..]);
+    if file.is_yaml() {
+        let located = file.locate_around(at)?;
+        let style = located.node.as_scalar()?.style;
+        let fits = match style {
+            Style::Plain => reads_plain(&whole),
+            Style::SingleQuoted => !new.contains('\''),
+            Style::DoubleQuoted => !new.contains(['"', '\\']),
+            Style::Literal | Style::Folded => !new.contains('\n'),
+        };
+        if !fits {
+            return None;
+        }
+    }
+    Some(Edit { span, text: new.to_owned() })
+}
+
+/// Whether `text` can stand in YAML without quotes, and be read as it is.
+fn reads_plain(text: &str) -> bool {
+    let read = parse::offsets(&format!("- {text}"), Dialect::Sigs);
+    let item = read.roots().next().and_then(|it| it.items().first());
+    let scalar = item.and_then(Node::as_scalar);
+    scalar.is_some_and(|it| it.style == Style::Plain && &*it.text == text)
+}
+
+fn value(file: &YamlFile<'_>, at: Span, new: &str) -> Option<Edit> {
+    let raw = file.sources.slice(at);
+    let quoted = |quote: char| raw.len() > 1 && raw.starts_with(quote) && raw.ends_with(quote);
+    if !file.is_yaml() {
+        let text = if quoted('"') { format!("\"{new}\"") } else { new.to_owned() };
+        let fits = !new.contains(['"', '\\', '\n', '$']);
+        return fits.then_some(Edit { span: at, text });
+    }
+    let located = file.locate(at)?;
+    let scalar = located.node.as_scalar()?;
+    let text = match scalar.style {
+        Style::SingleQuoted if !new.contains('\'') => format!("'{new}'"),
+        Style::DoubleQuoted if !new.contains(['"', '\\']) => format!("\"{new}\""),
+        Style::Plain if reads_plain(new) => new.to_owned(),
+        _ => return None,
+    };
+    // Nothing stands between a key and where its value would be.
+    let before = file.text().get(..at.start as usize).unwrap_or_default();
+    let space = if before.ends_with([':', '-']) { " " } else { "" };
+    Some(Edit { span: at, text: format!("{space}{text}") })
+}
+
+fn key(file: &YamlFile<'_>, at: Span, new: &str) -> Option<Edit> {
+    let raw = file.sources.slice(at);
+    let text = match raw.chars().next()? {
+        quote @ ('"' | '\'') => format!("{quote}{new}{quote}"),
+        _ if reads_plain(new) => new.to_owned(),
+        _ => return None,
+    };
+    file.locate_around(at).map(|_| Edit { span: at, text })
+}
+
+fn remove(file: &YamlFile<'_>, located: &Located) -> Option<Edit> {
+    let (Link { parent, child }, above) = located.way.split_last()?;
+    // A list or a map of which nothing is left goes as a whole: `args:` alone would be null.
+    if parent.items().len().max(parent.entries().count()) == 1 {
+        let above = Located { way: above.to_vec(), node: parent.clone() };
+        return remove(file, &above);
+    }
+    let text = file.text();
+    let outer = parent.origin.written_at()?;
+    let whole = file.whole_of(parent, child)?;
+    if file.sources.slice(outer).starts_with(['[', '{']) {
+        let siblings = file.places_in(parent)?;
+        let at = siblings.iter().position(|it| it.start == whole.start)?;
+        let (start, end) = match siblings.get(at + 1) {
+            Some(next) => (whole.start, next.start),
+            None => (siblings.get(at.checked_sub(1)?)?.end, whole.end),
+        };
+        return Some(Edit { span: Span { start, end, ..whole }, text: String::new() });
+    }
+    let line = file.line_of(whole.start as usize);
+    let before = &text[line.start..whole.start as usize];
+    if !before.trim().is_empty() {
+        return None;
+    }
+    let end = file.line_of(whole.end as usize).end;
+    let after = text[whole.end as usize..end].trim();
+    if !(after.is_empty() || after.starts_with('#')) {
+        return None;
+    }
+    // The last line of a file may have no end of its own.
+    let start = match text[..end].ends_with('\n') {
+        true => line.start,
+        false => text[..line.start].trim_end_matches(['\n', '\r']).len(),
+    };
+    Some(Edit { span: Span::new(file.file, start..end), text: String::new() })
+}
+
+fn entry(file: &YamlFile<'_>, located: &Located, path: &[String], value: &Value) -> Option<Edit> {
+    let (key, deeper) = path.split_first()?;
+    let map = located.node.as_map()?;
+    if let Some(inner) = map.get(key).filter(|_| !deeper.is_empty()) {
+        let mut way = located.way.clone();
+        way.push(Link { parent: located.node.clone(), child: Child::Entry(key.clone()) });
+        return entry(file, &Located { way, node: inner.clone() }, deeper, value);
+    }
+    if map.get(key).is_some() {
+        return None;
+    }
+    let value = deeper.iter().rev().fold(value.clone(), |value, key| {
+        Value::Object([(key.clone(), value)].into_iter().collect())
+    });
+    let new = Value::Object([(key.clone(), value)].into_iter().collect());
+    let span = located.node.origin.written_at()?;
+    if file.sources.slice(span).starts_with('{') {
+        return flow(file, located, &new);
+    }
+    let first = map.iter().next().and_then(|(_, it)| it.key)?;
+    let indent = file.blank_before(first.start as usize)?;
+    below(file, span, &indent, &emit::yaml(&node_of(&new)))
+}
+
+fn item(file: &YamlFile<'_>, mut located: Located, value: &Value) -> Option<Edit> {
+    while located.node.as_list().is_none() {
+        located.node = located.way.pop()?.parent;
+    }
+    let located = &located;
+    let span = located.node.origin.written_at()?;
+    let new = Value::Array(vec![value.clone()]);
+    if file.sources.slice(span).starts_with('[') {
+        return flow(file, located, &new);
+    }
+    let first = file.whole_of(&located.node, &Child::Item(0))?;
+    let indent = file.blank_before(first.start as usize)?;
+    below(file, span, &indent, &emit::yaml(&node_of(&new)))
+}
+
+/// `lines`, indented, below the line in which `span` ends.
+fn below(file: &YamlFile<'_>, span: Span, indent: &str, lines: &str) -> Option<Edit> {
+    let text = file.text();
+    let line = file.line_of((span.end as usize).checked_sub(1)?);
+    let (end, line_end) = match text[line.clone()].strip_suffix('\n') {
+        Some(it) if it.ends_with('\r') => (line.end, "\r\n"),
+        Some(_) => (line.end, "\n"),
+        None => (line.end, if text.contains("\r\n") { "\r\n" } else { "\n" }),
+    };
+    let after = text[span.end as usize..end].trim();
+    if !(after.is_empty() || after.starts_with('#')) {
+        return None;
+    }
+    let mut put = String::new();
+    if !text[..end].ends_with('\n') {
+        put.push_str(line_end);
+    }
+    for line in lines.lines() {
+        put.extend([indent, line, line_end]);
+    }
+    if !text[..end].ends_with('\n') {
+        put.truncate(put.len() - line_end.len());
+    }
+    Some(Edit { span: Span::new(file.file, end..end), text: put })
+}
+
+/// What `new` holds, put into a list or a map in brackets, which stands on one line.
+fn flow(file: &YamlFile<'_>, located: &Located, new: &Value) -> Option<Edit> {
+    let span = located.node.origin.written_at()?;
+    let raw = file.sources.slice(span);
+    if raw.contains('\n') {
+        return None;
+    }
+    let json = new.to_string();
+    let inner = json.get(1..json.len() - 1)?;
+    let is_json = raw.contains('"') || source::extension(&file.sources[file.file].path) == "json";
+    let inner = match new {
+        Value::Object(map) if !is_json => {
+            let pair = |(key, value): (&String, &Value)| {
+                let value = match value {
+                    Value::String(text) if reads_plain(text) && !text.contains(FLOW) => {
+                        text.clone()
+                    }
+                    value => value.to_string(),
+                };
+                format!("{key}: {value}")
+            };
+            map.iter().map(pair).collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(items) if !is_json => match items.first()? {
+            Value::String(text) if reads_plain(text) && !text.contains(FLOW) => text.clone(),
+            _ => inner.to_owned(),
+        },
+        _ => inner.to_owned(),
+    };
+    let last = file.places_in(&located.node)?.last().map(|it| it.end);
+    let (at, text) = match last {
+        Some(end) => (end, format!(", {inner}")),
+        None => (span.start + 1, inner),
+    };
+    Some(Edit { span: Span { start: at, end: at, ..span }, text })
+}
+
+/// What ends a text without quotes between brackets.
+const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
+
+fn comment(file: &YamlFile<'_>, at: Span) -> Edit {
+    let text = file.text();
+    let line = file.line_of(at.start as usize);
+    let before = &text[line.start..at.start as usize];
+    let is_alone = before.trim().is_empty() && text[at.end as usize..line.end].trim().is_empty();
+    let range = match is_alone {
+        true => line,
+        false => line.start + before.trim_end().len()..at.end as usize,
+    };
+    Edit { span: Span::new(at.file, range), text: String::new() }
+}
+
+/// A value of a rule as a tree that stands nowhere.
+fn node_of(value: &Value) -> Node {
+    let origin = Origin::at(Via::Written, None);
+    let kind: Kind = match value {
+        Value::Null => Scalar::null().into(),
+        Value::Bool(it) => Scalar::plain(it.to_string()).into(),
+        Value::Number(it) => Scalar::plain(it.to_string()).into(),
+        Value::String(it) => Scalar::string(it.as_str()).into(),
+        Value::Array(items) => items.iter().map(node_of).collect::<Vec<_>>().into(),
+        Value::Object(map) => {
+            let entries = map.iter().map(|(key, it)| (key.as_str(), node_of(it)));
+            entries.collect::<Map>().into()
+        }
+    };
+    Node::new(kind, origin)
+}
+
+/// A file in which places are looked up.
+struct YamlFile<'a> {
+    sources: &'a Sources,
+    file: FileId,
+}
+
+/// A value in a file, with the way to it from its document.
+#[derive(Debug, Clone)]
+struct Located {
+    way: Vec<Link>,
+    node: Node,
+}
+
+/// A step down in a document.
+#[derive(Debug, Clone)]
+struct Link {
+    parent: Node,
+    child: Child,
+}
+
+#[derive(Debug, Clone)]
+enum Child {
+    Item(usize),
+    Entry(String),
+    /// A document in a text.
+    Inside,
+}
+
+impl YamlFile<'_> {
+    fn text(&self) -> &str {
+        self.sources.text(self.file)
+    }
+
+    fn is_yaml(&self) -> bool {
+        let path = &self.sources[self.file].path;
+        source::is_yaml(path) || source::extension(path) == "json"
+    }
+
+    /// The line that holds a byte, with what ends it.
+    fn line_of(&self, at: usize) -> std::ops::Range<usize> {
+        let text = self.text();
+        let start = text[..at].rfind('\n').map_or(0, |it| it + 1);
+        let end = text[at..].find('\n').map_or(text.len(), |it| at + it + 1);
+        start..end
+    }
+
+    /// As many spaces as stand, with the dashes of lists, before a byte in its line.
+    fn blank_before(&self, at: usize) -> Option<String> {
+        let before = &self.text()[self.line_of(at).start..at];
+        let before = before.strip_prefix('\u{feff}').unwrap_or(before);
+        let is_blank = before.bytes().all(|it| matches!(it, b' ' | b'-'));
+        is_blank.then(|| " ".repeat(before.len()))
+    }
+
+    /// The value that stands at `span`, unless an alias repeats it elsewhere.
+    fn locate(&self, span: Span) -> Option<Located> {
+        let located = self.locate_around(span)?;
+        (located.node.origin.written_at() == Some(span)).then_some(located)
+    }
+
+    /// The innermost value around `span`.
+    fn locate_around(&self, span: Span) -> Option<Located> {
+        let mut roots = self.sources.documents(self.file, Dialect::Sigs).roots();
+        let root = roots.find(|it| holds(it, span))?;
+        let mut located = Located { way: Vec::new(), node: root.clone() };
+        while let Some((child, node)) = self.step(&located.node, span) {
+            if self.is_anchored(&located.node, &child, &node) {
+                return None;
+            }
+            let parent = std::mem::replace(&mut located.node, node);
+            located.way.push(Link { parent, child });
+        }
+        Some(located)
+    }
+
+    /// What is in `node` and holds `span`.
+    fn step(&self, node: &Node, span: Span) -> Option<(Child, Node)> {
+        let items = node.items().iter().enumerate().map(|(at, it)| (Child::Item(at), it));
+        let entries = node.entries().map(|(key, it)| (Child::Entry(key.to_owned()), &it.value));
+        let found = items.chain(entries).find(|(_, it)| holds(it, span));
+        if let Some((child, node)) = found {
+            return Some((child, node.clone()));
+        }
+        let scalar = node.as_scalar().filter(|it| it.text.contains('\n'))?;
+        let is_part = node.origin.written_at() != Some(span) && !scalar.text.is_empty();
+        let inside = is_part.then(|| parse::embedded(self.sources, node, Dialect::Sigs))?;
+        let whole = node.origin.written_at();
+        let mut roots = inside.roots().filter(|it| it.as_scalar().is_none());
+        let root = roots.find(|it| holds(it, span) && it.origin.written_at() != whole)?;
+        Some((Child::Inside, root.clone()))
+    }
+
+    /// Whether an anchor stands before `node`, so that an alias may repeat it.
+    fn is_anchored(&self, parent: &Node, child: &Child, node: &Node) -> bool {
+        let (Some(outer), Some(inner)) = (parent.origin.written_at(), node.origin.written_at())
+        else {
+            return true;
+        };
+        let start = match child {
+            Child::Inside => return false,
+            Child::Item(at) => at
+                .checked_sub(1)
+                .and_then(|it| parent.items().get(it)?.origin.written_at())
+                .map_or(outer.start, |it| it.end),
+            Child::Entry(key) => {
+                let entry = parent.as_map().and_then(|it| it.entry(key));
+                entry.and_then(|it| it.key).map_or(outer.start, |it| it.end)
+            }
+        };
+        let before = self.text().get(start as usize..inner.start as usize);
+        before.is_none_or(|it| it.lines().any(|line| marks(line).contains('&')))
+    }
+
+    /// The bytes of an item with its dash, or of an entry with its key.
+    fn whole_of(&self, parent: &Node, child: &Child) -> Option<Span> {
+        match child {
+            Child::Inside => None,
+            Child::Entry(key) => {
+                let entry = parent.as_map()?.entry(key)?;
+                Some(Span { start: entry.key?.start, ..entry.value.origin.written_at()? })
+            }
+            Child::Item(at) => {
+                let span = parent.items().get(*at)?.origin.written_at()?;
+                let is_flow = self.sources.slice(parent.origin.written_at()?).starts_with('[');
+                let before = self.text().get(..span.start as usize)?.trim_end();
+                match (is_flow, before.strip_suffix('-')) {
+                    (true, _) => Some(span),
+                    (false, Some(before)) => {
+                        Some(Span { start: u32::try_from(before.len()).ok()?, ..span })
+                    }
+                    (false, None) => None,
+                }
+            }
+        }
+    }
+
+    /// The places of what a list or a map holds, in order.
+    fn places_in(&self, node: &Node) -> Option<Vec<Span>> {
+        let items = (0..node.items().len()).map(Child::Item);
+        let entries = node.entries().map(|(key, _)| Child::Entry(key.to_owned()));
+        items.chain(entries).map(|it| self.whole_of(node, &it)).collect()
+    }
+}
+
+fn holds(node: &Node, span: Span) -> bool {
+    node.origin
+        .written_at()
+        .is_some_and(|it| it.file == span.file && it.start <= span.start && span.end <= it.end)
+}
+
+/// A line up to its comment.
+fn marks(line: &str) -> &str {
+    line.find('#').map_or(line, |at| &line[..at])
+}

@@ -1,0 +1,196 @@
+//! Fixes that are proved: an edit is made in memory, the whole repository is resolved again, and only
+//! what mends its finding and changes nothing else is offered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    compare::{NamedSubjects, compare},
+    config::Config,
+    discover, edit,
+    finding::{ANY_SETTING, Edit, Finding, Fix},
+    model::Cluster,
+    pipeline,
+    resolve::environment::Environment,
+    settings, settle,
+    source::{FileId, Sources},
+    suppress::{self, Applied},
+};
+
+/// How often a repository is resolved again at most, to find the fixes of one run.
+const MOST: usize = 64;
+
+/// A repository as it is resolved and judged.
+pub(crate) struct Prover<'a> {
+    sources: &'a Sources,
+    config: &'a Config,
+    environments: &'a [Environment],
+    settings: Vec<NamedSubjects>,
+    found: BTreeMap<FindingKey, usize>,
+}
+
+/// What says that two findings of different trees are the same one: rule, subject, variant and the
+/// environment; the place is another where something above it changes.
+type FindingKey = (&'static str, String, &'static str, Option<String>);
+
+impl<'a> Prover<'a> {
+    pub(crate) fn new(
+        sources: &'a Sources,
+        config: &'a Config,
+        environments: &'a [Environment],
+        clusters: &[Cluster],
+    ) -> Self {
+        let named = environments.iter().zip(clusters);
+        let settings = named.map(|(it, of)| (it.name.clone(), settings::subjects(it, of)));
+        let settings = settings.collect();
+        let mut found = BTreeMap::new();
+        let mut all = pipeline::found(sources, clusters);
+        all.extend(settle::unmatched(sources, config, environments));
+        let Applied { kept, suppressed } = suppress::apply(sources, all);
+        for key in kept.iter().chain(&suppressed).flat_map(keys) {
+            *found.entry(key).or_default() += 1;
+        }
+        Self { sources, config, environments, settings, found }
+    }
+
+    /// Gives those of `findings` their fixes that can be mended.
+    pub(crate) fn offer(&self, findings: &mut [Finding]) {
+        for group in self.proved(findings, |_, _| true) {
+            for Candidate { finding, fix, .. } in group {
+                findings[finding].fix = Some(fix);
+            }
+        }
+    }
+
+    /// The edits of as many of `findings` as can be mended at once, and how many these are; of those
+    /// that are `wanted`.
+    pub(crate) fn edits(
+        &self,
+        findings: &[Finding],
+        wanted: impl Fn(&Finding, &Fix) -> bool,
+    ) -> (Vec<Edit>, usize) {
+        let groups = self.proved(findings, wanted);
+        let (all, first): (Vec<&Candidate>, _) =
+            (groups.iter().flatten().collect(), groups.first());
+        let group = match (groups.len(), first) {
+            (0, _) | (_, None) => return (Vec::new(), 0),
+            (1, Some(first)) => first.iter().collect(),
+            (_, Some(first)) => match self.holds(findings, &all) {
+                true => all,
+                false => first.iter().collect(),
+            },
+        };
+        (merged(&group).unwrap_or_default(), group.len())
+    }
+
+    fn proved(
+        &self,
+        findings: &[Finding],
+        wanted: impl Fn(&Finding, &Fix) -> bool,
+    ) -> Vec<Vec<Candidate>> {
+        let candidate = |(at, finding): (usize, &Finding)| {
+            let proposal = finding.proposal.as_ref()?;
+            let edits = edit::edits(self.sources, &proposal.changes)?;
+            let fix = Fix { edits, applicability: proposal.applicability };
+            wanted(finding, &fix).then_some(Candidate { finding: at, fix })
+        };
+        let mut waiting: Vec<Vec<Candidate>> =
+            vec![findings.iter().enumerate().filter_map(candidate).collect()];
+        let (mut proved, mut times) = (Vec::new(), 0);
+        while let Some(mut group) = waiting.pop().filter(|_| times < MOST) {
+            if group.is_empty() {
+                continue;
+            }
+            times += 1;
+            if self.holds(findings, &group.iter().collect::<Vec<_>>()) {
+                proved.push(group);
+            } else if group.len() > 1 {
+                let rest = group.split_off(group.len() / 2);
+                waiting.extend([rest, group]);
+            }
+        }
+        proved
+    }
+
+    /// Whether the edits of `group` mend what they are of, and change nothing else.
+    fn holds(&self, findings: &[Finding], group: &[&Candidate]) -> bool {
+        let Some(edits) = merged(group) else { return false };
+        let sources = discover::edited(self.sources, texts(self.sources, &edits));
+        let (environments, clusters) = pipeline::analyze(&sources, self.config);
+        let now = Prover::new(&sources, self.config, &environments, &clusters);
+        let mended: Vec<&Finding> = group.iter().map(|it| &findings[it.finding]).collect();
+        self.finds_no_more_than(&now)
+            && mended.iter().all(|it| self.is_gone(&now, it))
+            && self.settings_are_those_of(&now, &mended)
+            && self.others_are_same(&now, &mended)
+    }
+
+    /// Whether nothing is found in `now` that was not found before.
+    fn finds_no_more_than(&self, now: &Self) -> bool {
+        now.found.iter().all(|(key, count)| self.found.get(key).is_some_and(|it| it >= count))
+    }
+
+    fn is_gone(&self, now: &Self, finding: &Finding) -> bool {
+        let count = |judged: &Self, key: &FindingKey| judged.found.get(key).copied().unwrap_or(0);
+        keys(finding).all(|key| count(now, &key) < count(self, &key).max(1))
+    }
+
+    /// Whether only the settings changed that the fixes are about, and only where their findings are.
+    fn settings_are_those_of(&self, now: &Self, mended: &[&Finding]) -> bool {
+        let comparison = compare(&self.settings, &now.settings);
+        let is_meant = |name: &str, environment: &String| {
+            mended.iter().any(|finding| {
+                let meant = finding.proposal.as_ref().map_or(&[][..], |it| &it.settings);
+                meant
+                    .iter()
+                    .any(|it| it == ANY_SETTING || settings::normal(it) == settings::normal(name))
+                    && finding.environments.contains(environment)
+            })
+        };
+        let mut settings = comparison.settings.iter();
+        comparison.names.is_empty()
+            && comparison.subjects.is_empty()
+            && settings.all(|it| it.environments.iter().all(|name| is_meant(&it.name, name)))
+    }
+
+    /// Whether the objects of the environments that have none of these findings are what they were.
+    fn others_are_same(&self, now: &Self, mended: &[&Finding]) -> bool {
+        let concerned: BTreeSet<&String> = mended.iter().flat_map(|it| &it.environments).collect();
+        let pairs = self.environments.iter().zip(now.environments);
+        self.environments.len() == now.environments.len()
+            && pairs.filter(|(it, _)| !concerned.contains(&it.name)).all(|(was, is)| {
+                let mut objects = was.objects.iter().zip(&is.objects);
+                was.objects.len() == is.objects.len()
+                    && objects.all(|(was, is)| was.node.is_same(&is.node))
+            })
+    }
+}
+
+/// A fix that is not proved yet.
+struct Candidate {
+    /// Which of the findings it mends.
+    finding: usize,
+    fix: Fix,
+}
+
+/// The edits of all of a group, in order; nothing where two of them are about the same bytes.
+fn merged(group: &[&Candidate]) -> Option<Vec<Edit>> {
+    edit::merged(group.iter().flat_map(|it| &it.fix.edits).cloned().collect())
+}
+
+/// The files that `edits` are of, and what they hold then.
+pub(crate) fn texts(sources: &Sources, edits: &[Edit]) -> Vec<(FileId, String)> {
+    let files = edits.chunk_by(|one, next| one.span.file == next.span.file);
+    let text = |edits: &[Edit]| {
+        let file = edits.first()?.span.file;
+        Some((file, edit::apply(sources.text(file), edits)))
+    };
+    files.filter_map(text).collect()
+}
+
+fn keys(finding: &Finding) -> impl Iterator<Item = FindingKey> + '_ {
+    let environments = finding.environments.iter().cloned().map(Some);
+    let nowhere = finding.environments.is_empty().then_some(None);
+    environments
+        .chain(nowhere)
+        .map(|environment| (finding.rule, finding.subject.clone(), finding.variant, environment))
+}

@@ -1,0 +1,145 @@
+//! `check --fix` and `check --diff`: what can be mended, in the files or as a patch.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::Path,
+};
+
+use similar::TextDiff;
+
+use crate::{
+    cli::CheckOptions,
+    config::Config,
+    discover,
+    finding::{Applicability, Edit, Finding, Fix},
+    fix,
+    settle::{Scope, Settled},
+    source::{FileId, Sources},
+};
+
+use super::check::Seen;
+
+/// How often what is left is looked at again, since one edit may make another one possible.
+const MOST_ROUNDS: usize = 10;
+
+/// What was mended, in memory.
+pub(super) struct Mended {
+    /// The repository as it was.
+    before: Sources,
+    /// How many findings are mended.
+    pub(super) count: usize,
+    rounds: usize,
+}
+
+impl Mended {
+    pub(super) fn new(sources: &Sources) -> Self {
+        Self { before: sources.with([]), count: 0, rounds: 0 }
+    }
+
+    /// The repository in which as much more as possible is mended; nothing when nothing more is.
+    pub(super) fn mend(
+        &mut self,
+        check: &CheckOptions,
+        sources: &Sources,
+        config: &Config,
+        scope: &Scope,
+        seen: &Seen,
+        settled: &Settled,
+    ) -> Option<Sources> {
+        let is_named = |edit: &Edit| scope.covers(&sources[edit.span.file].path);
+        let least = match check.fixes.unsafe_fixes {
+            true => Applicability::Unsafe,
+            false => Applicability::Safe,
+        };
+        let wanted =
+            |_: &Finding, fix: &Fix| fix.applicability >= least && fix.edits.iter().all(is_named);
+        self.rounds += 1;
+        if self.rounds > MOST_ROUNDS {
+            return None;
+        }
+        let judged = fix::Prover::new(sources, config, &seen.environments, &seen.clusters);
+        let (edits, count) = judged.edits(&settled.findings, wanted);
+        self.count += count;
+        (count > 0).then(|| discover::edited(sources, fix::texts(sources, &edits)))
+    }
+
+    /// The files that are others in `now`.
+    fn files<'a>(&'a self, now: &'a Sources) -> impl Iterator<Item = (FileId, &'a str, &'a str)> {
+        let loaded = now.iter().filter(|(_, it)| it.is_loaded()).map(|(file, _)| file);
+        let texts = loaded.map(|file| (file, self.before.text(file), now.text(file)));
+        texts.filter(|(_, was, is)| was != is)
+    }
+
+    /// What is mended as a patch that `git apply` and `patch -p1` take.
+    pub(super) fn patch(&self, now: &Sources) -> String {
+        let mut all = String::new();
+        for (file, was, is) in self.files(now) {
+            let path = &now[file].path;
+            let (old, new) = (quoted(&format!("a/{path}")), quoted(&format!("b/{path}")));
+            let diff = TextDiff::from_lines(was, is);
+            let mut unified = diff.unified_diff();
+            all.extend(["diff --git ", &*old, " ", &*new, "\n"]);
+            all.push_str(&unified.header(&old, &new).context_radius(3).to_string());
+        }
+        all
+    }
+
+    /// Writes what is mended; what could not be written, and why.
+    pub(super) fn write(&self, root: &Path, now: &Sources) -> Vec<String> {
+        let written = |(file, was, is): (FileId, &str, &str)| {
+            let path = &now[file].path;
+            replace(root, &root.join(path), was, is).err().map(|why| format!("`{path}` {why}"))
+        };
+        self.files(now).filter_map(written).collect()
+    }
+}
+
+/// A path as Git writes it in the head of a patch: in quotes, where anything in it is special.
+fn quoted(path: &str) -> String {
+    if path.bytes().all(|it| it.is_ascii_graphic() && !matches!(it, b'"' | b'\\') || it == b' ') {
+        return path.to_owned();
+    }
+    let mut quoted = String::from('"');
+    for byte in path.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', byte as char]),
+            b' '..=b'~' => quoted.push(byte as char),
+            _ => quoted.push_str(&format!("\\{byte:03o}")),
+        }
+    }
+    quoted + "\""
+}
+
+/// Writes `text` in the place of what `file` holds, if that is still `was`: all of it or nothing, with
+/// the same rights.
+///
+/// # Errors
+/// Why the file is left alone, as what is said of it.
+fn replace(root: &Path, file: &Path, was: &str, text: &str) -> Result<(), String> {
+    let failed = |error: io::Error| format!("cannot be written: {error}");
+    let real = file.canonicalize().map_err(failed)?;
+    if !real.starts_with(root) {
+        return Err("is left alone: it lies outside of the repository".to_owned());
+    }
+    if fs::read(&real).map_err(failed)? != was.as_bytes() {
+        return Err("is left alone: it changed meanwhile".to_owned());
+    }
+    let permissions = fs::metadata(&real).map_err(failed)?.permissions();
+    if permissions.readonly() {
+        return Err("is left alone: it may not be written".to_owned());
+    }
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let beside = real.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written =
+        OpenOptions::new().write(true).create_new(true).open(&beside).and_then(|mut it| {
+            it.write_all(text.as_bytes())?;
+            it.set_permissions(permissions)?;
+            it.sync_all()?;
+            fs::rename(&beside, &real)
+        });
+    written.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        failed(error)
+    })
+}

@@ -1,0 +1,147 @@
+//! What a fix does to the files, and when there is none.
+
+use insta::assert_snapshot;
+
+use super::fixture;
+use crate::{
+    config::Config,
+    discover,
+    finding::{Applicability, Finding},
+    fix, pipeline,
+    settle::{self, Scope},
+    source::Sources,
+};
+
+/// What is found, with the fixes of what can be mended.
+fn found(sources: &Sources) -> Vec<Finding> {
+    let config = Config::default();
+    let (environments, clusters) = pipeline::analyze(sources, &config);
+    let found = pipeline::found(sources, &clusters);
+    let scope = Scope::all();
+    let mut findings = settle::settle(sources, &config, &environments, found, &scope).findings;
+    fix::Prover::new(sources, &config, &environments, &clusters).offer(&mut findings);
+    findings
+}
+
+/// The lines that change when everything that can be mended is: `-` and `+`, with the files, rules and
+/// whether a person has to look.
+fn mended(text: &str) -> String {
+    let sources = fixture(text);
+    let (config, mut out) = (Config::default(), String::new());
+    let (environments, clusters) = pipeline::analyze(&sources, &config);
+    let findings = found(&sources);
+    for it in findings.iter().filter(|it| it.fix.is_some()) {
+        let applicability = it.fix.as_ref().map(|it| it.applicability);
+        let unsafely = applicability == Some(Applicability::Unsafe);
+        out += &format!("{}{}\n", it.rule, if unsafely { " (unsafe)" } else { "" });
+    }
+    let judged = fix::Prover::new(&sources, &config, &environments, &clusters);
+    let (edits, _) = judged.edits(&findings, |_, _| true);
+    let now = discover::edited(&sources, fix::texts(&sources, &edits));
+    for (file, it) in sources.iter() {
+        let diff = similar::TextDiff::from_lines(sources.text(file), now.text(file));
+        let changes = diff.iter_all_changes().filter(|it| it.tag() != similar::ChangeTag::Equal);
+        for change in changes {
+            let line =
+                change.value().escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'");
+            out += &format!("{} {} {}\n", it.path, change.tag(), line);
+        }
+    }
+    out
+}
+
+/// A Deployment with these arguments, and lines of its container.
+fn deployment(args: &str, more: &str) -> String {
+    let args = args.trim_matches('\n');
+    format!(
+        "//- metrics-server.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: metrics-server
+  namespace: kube-system
+spec:
+  selector:
+    matchLabels:
+      k8s-app: metrics-server
+  template:
+    metadata:
+      labels:
+        k8s-app: metrics-server
+    spec:
+      priorityClassName: system-cluster-critical
+      containers:
+      - name: metrics-server
+        image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+{args}
+{more}"
+    )
+}
+
+#[test]
+fn a_value_keeps_its_quotes_and_its_comment() {
+    let lists = [
+        "        args:\n        - --cert-dir=/tmp\n        - --metric-resolution=5s # often",
+        "        args: [--cert-dir=/tmp, '--metric-resolution=5s'] # often",
+        "        args: [\"--cert-dir=/tmp\", \"--metric-resolution=5s\"]\r",
+        "        args:\n        - --cert-dir=/tmp\n        - >-\n          --metric-resolution=5s",
+        "        args:\n        - --cert-dir=/tmp\n        - --metric-resolution\n        - 5s",
+    ];
+    assert_snapshot!(lists.map(|it| mended(&deployment(it, ""))).join("\n"), @r#"
+    metric-resolution-too-small
+    metrics-server.yaml -         - --metric-resolution=5s # often\n
+    metrics-server.yaml +         - --metric-resolution=15s # often\n
+
+    metric-resolution-too-small
+    metrics-server.yaml -         args: [--cert-dir=/tmp, '--metric-resolution=5s'] # often\n
+    metrics-server.yaml +         args: [--cert-dir=/tmp, '--metric-resolution=15s'] # often\n
+
+    metric-resolution-too-small
+    metrics-server.yaml -         args: ["--cert-dir=/tmp", "--metric-resolution=5s"]\r\n
+    metrics-server.yaml +         args: ["--cert-dir=/tmp", "--metric-resolution=15s"]\r\n
+
+    metric-resolution-too-small
+    metrics-server.yaml -           --metric-resolution=5s\n
+    metrics-server.yaml +           --metric-resolution=15s\n
+
+    metric-resolution-too-small
+    metrics-server.yaml -         - 5s\n
+    metrics-server.yaml +         - 15s\n
+    "#);
+}
+
+#[test]
+fn an_item_goes_with_its_comment_and_no_other() {
+    let lists = [
+        "        args:\n        # first\n        - --cert-dir=/tmp # a\n        # old\n        - --logtostderr # b\n        # last\n        - --v=2",
+        "        args: [--cert-dir=/tmp, --logtostderr, --v=2] # c",
+        "        args: [--cert-dir=/tmp, --logtostderr]",
+        "        args: [--logtostderr, --cert-dir=/tmp]",
+        "        args:\n        - --cert-dir=/tmp\n        - --logtostderr",
+    ];
+    assert_snapshot!(lists.map(|it| mended(&deployment(it, ""))).join("\n"), @r#"
+    unknown-flag
+    metrics-server.yaml -         - --logtostderr # b\n
+
+    unknown-flag
+    metrics-server.yaml -         args: [--cert-dir=/tmp, --logtostderr, --v=2] # c\n
+    metrics-server.yaml +         args: [--cert-dir=/tmp, --v=2] # c\n
+
+    unknown-flag
+    metrics-server.yaml -         args: [--cert-dir=/tmp, --logtostderr]\n
+    metrics-server.yaml +         args: [--cert-dir=/tmp]\n
+
+    unknown-flag
+    metrics-server.yaml -         args: [--logtostderr, --cert-dir=/tmp]\n
+    metrics-server.yaml +         args: [--cert-dir=/tmp]\n
+
+    unknown-flag
+    metrics-server.yaml -         - --logtostderr\n
+    "#);
+}
+
+#[test]
+fn what_others_share_is_left_alone() {
+    let anchored = "        args: &args\n        - --cert-dir=/tmp\n        - --metric-resolution=5s\n        env:\n        - name: A\n          value: b\n        command: *args\n";
+    assert_snapshot!(mended(&deployment(anchored, "")), @"");
+}
