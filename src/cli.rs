@@ -199,6 +199,7 @@ pub(crate) struct CheckOptions {
 /// Which findings are mended.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options for fixes")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that somebody types")]
 pub(crate) struct FixOptions {
     /// Mend what can be mended without changing anything else, and report what is left
     ///

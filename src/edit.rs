@@ -203,7 +203,7 @@ fn entry(file: &YamlFile<'_>, located: &Located, path: &[String], value: &Value)
     let map = located.node.as_map()?;
     if let Some(inner) = map.get(key).filter(|_| !deeper.is_empty()) {
         let mut way = located.way.clone();
-        way.push(Link { parent: located.node.clone(), child: Child::Entry(key.clone()) });
+        way.push(Link { parent: located.node.clone(), child: ChildPlace::Entry(key.clone()) });
         return entry(file, &Located { way, node: inner.clone() }, deeper, value);
     }
     if map.get(key).is_some() {
@@ -232,7 +232,7 @@ fn item(file: &YamlFile<'_>, mut located: Located, value: &Value) -> Option<Edit
     if file.sources.slice(span).starts_with('[') {
         return flow(file, located, &new);
     }
-    let first = file.whole_of(&located.node, &Child::Item(0))?;
+    let first = file.whole_of(&located.node, &ChildPlace::Item(0))?;
     let indent = file.blank_before(first.start as usize)?;
     below(file, span, &indent, &emit::yaml(&node_of(&new)))
 }
@@ -349,11 +349,11 @@ struct Located {
 #[derive(Debug, Clone)]
 struct Link {
     parent: Node,
-    child: Child,
+    child: ChildPlace,
 }
 
 #[derive(Debug, Clone)]
-enum Child {
+enum ChildPlace {
     Item(usize),
     Entry(String),
     /// A document in a text.
@@ -408,9 +408,10 @@ impl YamlFile<'_> {
     }
 
     /// What is in `node` and holds `span`.
-    fn step(&self, node: &Node, span: Span) -> Option<(Child, Node)> {
-        let items = node.items().iter().enumerate().map(|(at, it)| (Child::Item(at), it));
-        let entries = node.entries().map(|(key, it)| (Child::Entry(key.to_owned()), &it.value));
+    fn step(&self, node: &Node, span: Span) -> Option<(ChildPlace, Node)> {
+        let items = node.items().iter().enumerate().map(|(at, it)| (ChildPlace::Item(at), it));
+        let entries =
+            node.entries().map(|(key, it)| (ChildPlace::Entry(key.to_owned()), &it.value));
         let found = items.chain(entries).find(|(_, it)| holds(it, span));
         if let Some((child, node)) = found {
             return Some((child, node.clone()));
@@ -421,22 +422,22 @@ impl YamlFile<'_> {
         let whole = node.origin.written_at();
         let mut roots = inside.roots().filter(|it| it.as_scalar().is_none());
         let root = roots.find(|it| holds(it, span) && it.origin.written_at() != whole)?;
-        Some((Child::Inside, root.clone()))
+        Some((ChildPlace::Inside, root.clone()))
     }
 
     /// Whether an anchor stands before `node`, so that an alias may repeat it.
-    fn is_anchored(&self, parent: &Node, child: &Child, node: &Node) -> bool {
+    fn is_anchored(&self, parent: &Node, child: &ChildPlace, node: &Node) -> bool {
         let (Some(outer), Some(inner)) = (parent.origin.written_at(), node.origin.written_at())
         else {
             return true;
         };
         let start = match child {
-            Child::Inside => return false,
-            Child::Item(at) => at
+            ChildPlace::Inside => return false,
+            ChildPlace::Item(at) => at
                 .checked_sub(1)
                 .and_then(|it| parent.items().get(it)?.origin.written_at())
                 .map_or(outer.start, |it| it.end),
-            Child::Entry(key) => {
+            ChildPlace::Entry(key) => {
                 let entry = parent.as_map().and_then(|it| it.entry(key));
                 entry.and_then(|it| it.key).map_or(outer.start, |it| it.end)
             }
@@ -446,14 +447,14 @@ impl YamlFile<'_> {
     }
 
     /// The bytes of an item with its dash, or of an entry with its key.
-    fn whole_of(&self, parent: &Node, child: &Child) -> Option<Span> {
+    fn whole_of(&self, parent: &Node, child: &ChildPlace) -> Option<Span> {
         match child {
-            Child::Inside => None,
-            Child::Entry(key) => {
+            ChildPlace::Inside => None,
+            ChildPlace::Entry(key) => {
                 let entry = parent.as_map()?.entry(key)?;
                 Some(Span { start: entry.key?.start, ..entry.value.origin.written_at()? })
             }
-            Child::Item(at) => {
+            ChildPlace::Item(at) => {
                 let span = parent.items().get(*at)?.origin.written_at()?;
                 let is_flow = self.sources.slice(parent.origin.written_at()?).starts_with('[');
                 let before = self.text().get(..span.start as usize)?.trim_end();
@@ -470,8 +471,8 @@ impl YamlFile<'_> {
 
     /// The places of what a list or a map holds, in order.
     fn places_in(&self, node: &Node) -> Option<Vec<Span>> {
-        let items = (0..node.items().len()).map(Child::Item);
-        let entries = node.entries().map(|(key, _)| Child::Entry(key.to_owned()));
+        let items = (0..node.items().len()).map(ChildPlace::Item);
+        let entries = node.entries().map(|(key, _)| ChildPlace::Entry(key.to_owned()));
         items.chain(entries).map(|it| self.whole_of(node, &it)).collect()
     }
 }

@@ -1,10 +1,10 @@
 //! Source files, spans into them, and lines and columns.
 
+mod shared;
+
 use std::{
-    borrow::Borrow,
     collections::BTreeSet,
     fmt,
-    hash::{Hash, Hasher},
     io::ErrorKind,
     num::NonZeroU32,
     ops::Range,
@@ -13,6 +13,8 @@ use std::{
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use indexmap::{IndexMap, IndexSet};
+
+use shared::SharedSource;
 
 use crate::{
     parse::{self, Documents},
@@ -216,8 +218,7 @@ impl Sources {
         self.files.shift_insert(at, SharedSource::new(path, Relevance::None, Some(text)));
     }
 
-    /// The same repository, in which these files hold something else. What was read and parsed of the
-    /// others is shared, and every [`FileId`] stays what it is.
+    /// The same repository with other texts in these files: every [`FileId`] stays what it is.
     pub(crate) fn with(
         &self,
         texts: impl IntoIterator<Item = (FileId, Relevance, String)>,
@@ -235,8 +236,8 @@ impl Sources {
             repositories: self.repositories.clone(),
             left_out: self.left_out.clone(),
             load: Arc::clone(&self.load),
-            ignored: OnceLock::new(),
             directories: self.directories.clone(),
+            ignored: OnceLock::new(),
         }
     }
 
@@ -488,36 +489,6 @@ impl Source {
         }
     }
 }
-
-/// A file in all repositories that differ in others; it is known by its path.
-#[derive(Clone)]
-struct SharedSource(Arc<Source>);
-
-impl SharedSource {
-    fn new(path: String, relevance: Relevance, text: Option<Text>) -> Self {
-        Self(Arc::new(Source::new(path, relevance, text)))
-    }
-}
-
-impl Borrow<str> for SharedSource {
-    fn borrow(&self) -> &str {
-        &self.0.path
-    }
-}
-
-impl Hash for SharedSource {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (*self.0.path).hash(state);
-    }
-}
-
-impl PartialEq for SharedSource {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.path == other.0.path
-    }
-}
-
-impl Eq for SharedSource {}
 
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,13 +45,10 @@ impl Run<'_, '_> {
         scope.environments = seen.named(&check.environment)?;
         progress.stage("checking");
         if let Some(file) = written {
-            let judged = seen.judge(check, &sources, &config);
-            let shown = judged.kept.iter().filter(|it| scope.shows(&config, it));
-            let shown: Vec<Finding> = shown.cloned().collect();
+            let mut shown = seen.judge(check, &sources, &config).kept;
+            shown.retain(|it| scope.shows(&config, it));
             known.push(Baseline::of(&sources, names(&seen.environments), &shown));
-            fs::write(file, known[0].to_json()).map_err(|error| {
-                Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
-            })?;
+            write_baseline_to(file, &known[0])?;
         }
         if let Some(dir) = since {
             let (sources, mut theirs) = open_tree(options, dir, &root, &progress)?;
@@ -308,6 +305,11 @@ fn all_of(sources: &Sources, config: &Config) -> Baseline {
 
 fn names(environments: &[Environment]) -> impl Iterator<Item = &str> {
     environments.iter().map(|it| &*it.name)
+}
+
+fn write_baseline_to(file: &Path, baseline: &Baseline) -> Result<(), Failure> {
+    fs::write(file, baseline.to_json())
+        .map_err(|error| Failure::Plain(format!("cannot write `{}`: {error}", file.display())))
 }
 
 /// The findings that the file lists.
