@@ -474,10 +474,11 @@ pub(crate) fn edited(
     sources.with(texts.into_iter().map(|(file, text)| {
         let source = &sources[file];
         // Nobody looks into a file for what is written into it; what counted before still does.
-        let counts = source.relevance > Relevance::None;
-        let relevance =
-            if counts { relevance(&source.path, text.as_bytes()) } else { source.relevance };
-        (file, relevance.max(source.relevance), text)
+        let relevance = match source.relevance {
+            Relevance::None => Relevance::None,
+            before => before.max(relevance(&source.path, text.as_bytes())),
+        };
+        (file, relevance, text)
     }))
 }
 

@@ -6,12 +6,13 @@
 use serde_json::Value;
 
 use crate::{
+    data::charts,
     emit,
     finding::{Change, Edit},
     parse,
-    scalar::{Dialect, Scalar, Style},
+    scalar::{Dialect, Style},
     source::{self, FileId, Sources, Span},
-    tree::{Kind, Map, Node, Origin, Via},
+    tree::{Node, Origin, Via},
 };
 
 /// The bytes that `changes` replace, in order; nothing where one of them cannot be made, or where two
@@ -35,17 +36,18 @@ pub(crate) fn merged(mut edits: Vec<Edit>) -> Option<Vec<Edit>> {
     edits.windows(2).all(apart).then_some(edits)
 }
 
-/// `text` with `edits` of it, which are in order and do not overlap.
-pub(crate) fn apply(text: &str, edits: &[Edit]) -> String {
-    let mut edited = String::with_capacity(text.len());
-    let mut done = 0;
+/// What stands at `whole` with `edits` of it, which are in order and do not overlap.
+pub(crate) fn edited(sources: &Sources, whole: Span, edits: &[Edit]) -> String {
+    let text = sources.text(whole.file);
+    let mut edited = String::new();
+    let mut done = whole.start as usize;
     for edit in edits {
         let range = edit.span.range();
         edited.push_str(text.get(done..range.start).unwrap_or_default());
         edited.push_str(&edit.text);
         done = range.end;
     }
-    edited.push_str(text.get(done..).unwrap_or_default());
+    edited.push_str(text.get(done..whole.end as usize).unwrap_or_default());
     edited
 }
 
@@ -219,7 +221,7 @@ fn entry(file: &YamlFile<'_>, located: &Located, path: &[String], value: &Value)
     }
     let first = map.iter().next().and_then(|(_, it)| it.key)?;
     let indent = file.blank_before(first.start as usize)?;
-    below(file, span, &indent, &emit::yaml(&node_of(&new)))
+    below(file, span, &indent, &new)
 }
 
 fn item(file: &YamlFile<'_>, mut located: Located, value: &Value) -> Option<Edit> {
@@ -234,11 +236,13 @@ fn item(file: &YamlFile<'_>, mut located: Located, value: &Value) -> Option<Edit
     }
     let first = file.whole_of(&located.node, &ChildPlace::Item(0))?;
     let indent = file.blank_before(first.start as usize)?;
-    below(file, span, &indent, &emit::yaml(&node_of(&new)))
+    below(file, span, &indent, &new)
 }
 
-/// `lines`, indented, below the line in which `span` ends.
-fn below(file: &YamlFile<'_>, span: Span, indent: &str, lines: &str) -> Option<Edit> {
+/// The lines of `new`, indented, below the line in which `span` ends.
+fn below(file: &YamlFile<'_>, span: Span, indent: &str, new: &Value) -> Option<Edit> {
+    // It stands nowhere yet.
+    let lines = emit::yaml(&charts::from_json(new, &Origin::at(Via::Written, None)));
     let text = file.text();
     let line = file.line_of((span.end as usize).checked_sub(1)?);
     let (end, line_end) = match text[line.clone()].strip_suffix('\n') {
@@ -273,25 +277,19 @@ fn flow(file: &YamlFile<'_>, located: &Located, new: &Value) -> Option<Edit> {
     let json = new.to_string();
     let inner = json.get(1..json.len() - 1)?;
     let is_json = raw.contains('"') || source::extension(&file.sources[file.file].path) == "json";
-    let inner = match new {
-        Value::Object(map) if !is_json => {
-            let pair = |(key, value): (&String, &Value)| {
-                let value = match value {
-                    Value::String(text) if reads_plain(text) && !text.contains(FLOW) => {
-                        text.clone()
-                    }
-                    value => value.to_string(),
-                };
-                format!("{key}: {value}")
-            };
-            map.iter().map(pair).collect::<Vec<_>>().join(", ")
-        }
-        Value::Array(items) if !is_json => match items.first()? {
-            Value::String(text) if reads_plain(text) && !text.contains(FLOW) => text.clone(),
-            _ => inner.to_owned(),
-        },
-        _ => inner.to_owned(),
+    let written = |value: &Value| match value {
+        Value::String(text) if reads_plain(text) && !text.contains(FLOW) => text.clone(),
+        value => value.to_string(),
     };
+    let parts: Vec<String> = match new {
+        _ if is_json => vec![inner.to_owned()],
+        Value::Object(map) => {
+            map.iter().map(|(key, it)| format!("{key}: {}", written(it))).collect()
+        }
+        Value::Array(items) => items.iter().map(written).collect(),
+        _ => return None,
+    };
+    let inner = parts.join(", ");
     let last = file.places_in(&located.node)?.last().map(|it| it.end);
     let (at, text) = match last {
         Some(end) => (end, format!(", {inner}")),
@@ -313,23 +311,6 @@ fn comment(file: &YamlFile<'_>, at: Span) -> Edit {
         false => line.start + before.trim_end().len()..at.end as usize,
     };
     Edit { span: Span::new(at.file, range), text: String::new() }
-}
-
-/// A value of a rule as a tree that stands nowhere.
-fn node_of(value: &Value) -> Node {
-    let origin = Origin::at(Via::Written, None);
-    let kind: Kind = match value {
-        Value::Null => Scalar::null().into(),
-        Value::Bool(it) => Scalar::plain(it.to_string()).into(),
-        Value::Number(it) => Scalar::plain(it.to_string()).into(),
-        Value::String(it) => Scalar::string(it.as_str()).into(),
-        Value::Array(items) => items.iter().map(node_of).collect::<Vec<_>>().into(),
-        Value::Object(map) => {
-            let entries = map.iter().map(|(key, it)| (key.as_str(), node_of(it)));
-            entries.collect::<Map>().into()
-        }
-    };
-    Node::new(kind, origin)
 }
 
 /// A file in which places are looked up.
@@ -372,10 +353,8 @@ impl YamlFile<'_> {
 
     /// The line that holds a byte, with what ends it.
     fn line_of(&self, at: usize) -> std::ops::Range<usize> {
-        let text = self.text();
-        let start = text[..at].rfind('\n').map_or(0, |it| it + 1);
-        let end = text[at..].find('\n').map_or(text.len(), |it| at + it + 1);
-        start..end
+        let line = self.sources.start(Span::new(self.file, at..at)).line;
+        self.sources.line_range(self.file, line)
     }
 
     /// As many spaces as stand, with the dashes of lists, before a byte in its line.
@@ -395,7 +374,7 @@ impl YamlFile<'_> {
     /// The innermost value around `span`.
     fn locate_around(&self, span: Span) -> Option<Located> {
         let mut roots = self.sources.documents(self.file, Dialect::Sigs).roots();
-        let root = roots.find(|it| holds(it, span))?;
+        let root = roots.find(|it| it.covers(span))?;
         let mut located = Located { way: Vec::new(), node: root.clone() };
         while let Some((child, node)) = self.step(&located.node, span) {
             if self.is_anchored(&located.node, &child, &node) {
@@ -412,7 +391,7 @@ impl YamlFile<'_> {
         let items = node.items().iter().enumerate().map(|(at, it)| (ChildPlace::Item(at), it));
         let entries =
             node.entries().map(|(key, it)| (ChildPlace::Entry(key.to_owned()), &it.value));
-        let found = items.chain(entries).find(|(_, it)| holds(it, span));
+        let found = items.chain(entries).find(|(_, it)| it.covers(span));
         if let Some((child, node)) = found {
             return Some((child, node.clone()));
         }
@@ -421,7 +400,7 @@ impl YamlFile<'_> {
         let inside = is_part.then(|| parse::embedded(self.sources, node, Dialect::Sigs))?;
         let whole = node.origin.written_at();
         let mut roots = inside.roots().filter(|it| it.as_scalar().is_none());
-        let root = roots.find(|it| holds(it, span) && it.origin.written_at() != whole)?;
+        let root = roots.find(|it| it.covers(span) && it.origin.written_at() != whole)?;
         Some((ChildPlace::Inside, root.clone()))
     }
 
@@ -475,12 +454,6 @@ impl YamlFile<'_> {
         let entries = node.entries().map(|(key, _)| ChildPlace::Entry(key.to_owned()));
         items.chain(entries).map(|it| self.whole_of(node, &it)).collect()
     }
-}
-
-fn holds(node: &Node, span: Span) -> bool {
-    node.origin
-        .written_at()
-        .is_some_and(|it| it.file == span.file && it.start <= span.start && span.end <= it.end)
 }
 
 /// A line up to its comment.

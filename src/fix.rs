@@ -12,7 +12,7 @@ use crate::{
     pipeline,
     resolve::environment::Environment,
     settings, settle,
-    source::{FileId, Sources},
+    source::{FileId, Sources, Span},
     suppress::{self, Applied},
 };
 
@@ -182,7 +182,8 @@ pub(crate) fn texts(sources: &Sources, edits: &[Edit]) -> Vec<(FileId, String)> 
     let files = edits.chunk_by(|one, next| one.span.file == next.span.file);
     let text = |edits: &[Edit]| {
         let file = edits.first()?.span.file;
-        Some((file, edit::apply(sources.text(file), edits)))
+        let whole = Span::new(file, 0..sources.text(file).len());
+        Some((file, edit::edited(sources, whole, edits)))
     };
     files.filter_map(text).collect()
 }

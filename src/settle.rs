@@ -333,7 +333,7 @@ fn place(sources: &Sources, finding: &Finding) -> String {
     let path = &sources[span.file].path;
     let inside = source::is_yaml(path).then(|| {
         let mut roots = sources.documents(span.file, Dialect::Sigs).roots();
-        roots.find(|it| encloses(it, span)).map(|it| path_to(it, span))
+        roots.find(|it| it.covers(span)).map(|it| path_to(it, span))
     });
     let inside = inside.flatten().unwrap_or_default();
     let parts = [path, &inside, &finding.subject].into_iter().filter(|it| !it.is_empty());
@@ -345,9 +345,9 @@ fn path_to(mut node: &Node, span: Span) -> String {
     let mut path: Vec<String> = Vec::new();
     loop {
         let mut entries = node.entries();
-        let entry = entries.find(|(_, it)| it.key == Some(span) || encloses(&it.value, span));
+        let entry = entries.find(|(_, it)| it.key == Some(span) || it.value.covers(span));
         let mut items = node.items().iter().enumerate();
-        let (part, child) = match (entry, items.find(|(_, it)| encloses(it, span))) {
+        let (part, child) = match (entry, items.find(|(_, it)| it.covers(span))) {
             (Some((key, entry)), _) => (key.to_owned(), &entry.value),
             (None, Some((index, item))) => (index.to_string(), item),
             (None, None) => return path.join("."),
@@ -355,11 +355,6 @@ fn path_to(mut node: &Node, span: Span) -> String {
         path.push(part);
         node = child;
     }
-}
-
-fn encloses(node: &Node, span: Span) -> bool {
-    let whole = node.origin.written_at().filter(|it| it.file == span.file);
-    whole.is_some_and(|it| it.start <= span.start && span.end <= it.end)
 }
 
 /// What the configuration says of what is not there: environments, files.

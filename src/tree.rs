@@ -87,6 +87,12 @@ impl Node {
         copy
     }
 
+    /// Whether what is written at `span` is it or a part of it.
+    pub(crate) fn covers(&self, span: Span) -> bool {
+        let place = self.origin.written_at().filter(|it| it.file == span.file);
+        place.is_some_and(|it| it.start <= span.start && span.end <= it.end)
+    }
+
     /// Whether the other one is the same value, wherever either came from.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {

@@ -23,7 +23,7 @@ pub(super) fn words(sources: &Sources, span: Span) -> String {
         true => {
             let mut roots = sources.documents(span.file, Dialect::Sigs).roots();
             let is_about = |it: &&Node| {
-                covers(it, span) || it.origin.written_at().is_some_and(|it| it.start == span.start)
+                it.covers(span) || it.origin.written_at().is_some_and(|it| it.start == span.start)
             };
             roots.find(is_about).and_then(|it| below(sources, it, span, String::new()))
         }
@@ -65,7 +65,7 @@ fn below(sources: &Sources, root: &Node, span: Span, mut keys: String) -> Option
                 return Some(keys);
             }
             let documents = parse::embedded(sources, node, Dialect::Sigs);
-            let within = documents.roots().find(|it| covers(it, span) && it.as_scalar().is_none());
+            let within = documents.roots().find(|it| it.covers(span) && it.as_scalar().is_none());
             within.and_then(|it| below(sources, it, span, keys))
         }
         Kind::Scalar(_) => own,
@@ -75,16 +75,11 @@ fn below(sources: &Sources, root: &Node, span: Span, mut keys: String) -> Option
 
 /// The value in `node` that covers `span`, and its key, unless it is an item.
 fn inner(node: &Node, span: Span) -> Option<(Option<&str>, &Node)> {
-    let item = node.items().iter().find(|it| covers(it, span)).map(|it| (None, it));
-    let entry = || node.entries().find(|(_, it)| covers(&it.value, span));
+    let item = node.items().iter().find(|it| it.covers(span)).map(|it| (None, it));
+    let entry = || node.entries().find(|(_, it)| it.value.covers(span));
     let found = item.or_else(|| entry().map(|(key, it)| (Some(key), &it.value)));
     // Where all of a text is the place of everything in it, nobody can tell.
     found.filter(|(_, it)| it.origin.written_at() != node.origin.written_at())
-}
-
-fn covers(node: &Node, span: Span) -> bool {
-    let place = node.origin.written_at().filter(|it| it.file == span.file);
-    place.is_some_and(|it| it.start <= span.start && span.end <= it.end)
 }
 
 fn is_flow(sources: &Sources, place: Span) -> bool {

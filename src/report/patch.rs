@@ -50,19 +50,12 @@ fn of_file(sources: &Sources, file: FileId, edits: &[Edit], secrets: &Secrets) -
     let (Some(first), Some(last)) = (edits.first(), edits.last()) else { return Vec::new() };
     let [start, end] = [sources.start(first.span).line, sources.end(last.span).line];
     let range = sources.line_range(file, start).start..sources.line_range(file, end).end;
-    if secrets.touch(Span::new(file, range.clone())) {
+    let whole = Span::new(file, range);
+    if secrets.touch(whole) {
         return Vec::new();
     }
-    let was = sources.text(file).get(range.clone()).unwrap_or_default();
-    let shifted: Vec<Edit> = edits
-        .iter()
-        .map(|it| {
-            let at = it.span.range();
-            let inside = at.start - range.start..at.end - range.start;
-            Edit { span: Span::new(file, inside), text: it.text.clone() }
-        })
-        .collect();
-    let is = edit::apply(was, &shifted);
+    let was = sources.slice(whole);
+    let is = edit::edited(sources, whole, edits);
     let diff = TextDiff::from_lines(was, &*is);
     let changes: Vec<_> =
         diff.iter_all_changes().filter(|it| it.tag() != ChangeTag::Equal).collect();

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     edit,
-    finding::{Edit, Finding, Fix, Label, Severity},
+    finding::{Finding, Fix, Label, Severity},
     report::{
         Report, TOOL,
         json::{self, object},
@@ -62,12 +62,7 @@ fn suggestion(sources: &Sources, primary: Span, fix: &Fix) -> Option<Json> {
         return None;
     }
     let whole = Span { end: last.end, ..first };
-    let part = |it: &Edit| {
-        let (start, end) = (it.span.start - whole.start, it.span.end - whole.start);
-        Edit { span: Span { start, end, ..whole }, text: it.text.clone() }
-    };
-    let edits: Vec<Edit> = fix.edits.iter().map(part).collect();
-    let text = edit::apply(sources.slice(whole), &edits);
+    let text = edit::edited(sources, whole, &fix.edits);
     Some(json!({ "range": location(sources, whole)["range"], "text": text }))
 }
 

@@ -44,9 +44,10 @@ impl Run<'_, '_> {
         }
         scope.environments = seen.named(&check.environment)?;
         progress.stage("checking");
+        let judged = seen.judge(&sources, &config, !is_stdin(check));
         if let Some(file) = written {
-            let mut shown = seen.judge(check, &sources, &config).kept;
-            shown.retain(|it| scope.shows(&config, it));
+            let shown = judged.kept.iter().filter(|it| scope.shows(&config, it));
+            let shown: Vec<Finding> = shown.cloned().collect();
             known.push(Baseline::of(&sources, names(&seen.environments), &shown));
             write_baseline_to(file, &known[0])?;
         }
@@ -56,14 +57,13 @@ impl Run<'_, '_> {
             theirs.pedantic |= config.pedantic;
             known.push(all_of(&sources, &theirs));
         }
-        let settle = |sources: &Sources, seen: &Seen| {
-            let (judged, mut known) = (seen.judge(check, sources, &config), known.clone());
-            let environments = &seen.environments;
+        let settle = |sources: &Sources, seen: &Seen, judged| {
+            let (environments, mut known) = (&seen.environments, known.clone());
             let settled =
                 settle::select(sources, &config, environments, judged, &scope, &mut known);
             (settled, known)
         };
-        let (mut settled, mut left) = settle(&sources, &seen);
+        let (mut settled, mut left) = settle(&sources, &seen, judged);
         let mut mended = None;
         if check.fixes.mends() {
             progress.stage("mending");
@@ -71,7 +71,8 @@ impl Run<'_, '_> {
             while let Some(next) = all.mend(check, &sources, &config, &scope, &seen, &settled) {
                 *sources = next;
                 *seen = Seen::new(check, &sources, &config);
-                (settled, left) = settle(&sources, &seen);
+                let judged = seen.judge(&sources, &config, !is_stdin(check));
+                (settled, left) = settle(&sources, &seen, judged);
             }
             mended = Some(all);
         }
@@ -238,9 +239,10 @@ impl Seen {
         chosen(names, ours.map(|(environment, _)| &*environment.name)).map(Some)
     }
 
-    fn judge(&self, check: &CheckOptions, sources: &Sources, config: &Config) -> Applied {
+    /// What is found; of `all` the repository also what the configuration names and is not there.
+    fn judge(&self, sources: &Sources, config: &Config, all: bool) -> Applied {
         let mut findings = pipeline::found(sources, &self.clusters);
-        if !is_stdin(check) {
+        if all {
             findings.extend(settle::unmatched(sources, config, &self.environments));
         }
         settle::judge(sources, config, &self.environments, findings)
@@ -297,10 +299,9 @@ fn open_for(
 /// Everything that is found in another tree.
 fn all_of(sources: &Sources, config: &Config) -> Baseline {
     let (environments, clusters) = survey(sources, config);
-    let mut findings = pipeline::found(sources, &clusters);
-    findings.extend(settle::unmatched(sources, config, &environments));
-    let judged = settle::judge(sources, config, &environments, findings);
-    Baseline::of(sources, names(&environments), &judged.kept)
+    let seen = Seen { environments, clusters };
+    let judged = seen.judge(sources, config, true);
+    Baseline::of(sources, names(&seen.environments), &judged.kept)
 }
 
 fn names(environments: &[Environment]) -> impl Iterator<Item = &str> {
