@@ -3,7 +3,7 @@
 
 use crate::{
     parse::{ReadAsTemplate, SyntaxError},
-    tree::Origin,
+    tree::{Origin, Reason},
 };
 
 /// Something that could not be read or resolved, or that the real tool would refuse.
@@ -17,7 +17,7 @@ pub(crate) struct Problem {
     /// that is met.
     pub subject: Box<str>,
     /// What is wrong, as a sentence without its full stop.
-    pub message: Box<str>,
+    pub message: Reason,
     /// Where a person looks first.
     pub at: Origin,
     /// Other places, each with what it has to do with it.
@@ -114,8 +114,8 @@ impl ProblemKind {
 
 impl Problem {
     /// A problem of `kind` at `at`.
-    pub(crate) fn new(kind: ProblemKind, at: &Origin, message: impl Into<String>) -> Self {
-        let (subject, message) = (Box::default(), message.into().into_boxed_str());
+    pub(crate) fn new(kind: ProblemKind, at: &Origin, message: impl Into<Reason>) -> Self {
+        let (subject, message) = (Box::default(), message.into());
         Self {
             kind,
             subject,
@@ -138,17 +138,17 @@ impl Problem {
     }
 
     /// The repository alone cannot tell what `at` comes to.
-    pub(crate) fn unresolved(at: &Origin, why: impl Into<String>) -> Self {
+    pub(crate) fn unresolved(at: &Origin, why: impl Into<Reason>) -> Self {
         Self::new(ProblemKind::Unresolved, at, why)
     }
 
     /// The real tool refuses to build what is at `at`.
-    pub(crate) fn refused(at: &Origin, why: impl Into<String>) -> Self {
+    pub(crate) fn refused(at: &Origin, why: impl Into<Reason>) -> Self {
         Self::new(ProblemKind::BuildFails, at, why)
     }
 
     /// The templates of a chart do not take the value at `at`.
-    pub(crate) fn wrong_type(at: &Origin, why: impl Into<String>) -> Self {
+    pub(crate) fn wrong_type(at: &Origin, why: impl Into<Reason>) -> Self {
         Self::new(ProblemKind::WrongValueType, at, why)
     }
 

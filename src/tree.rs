@@ -6,12 +6,14 @@
 mod join;
 mod map;
 mod origin;
+mod reason;
 
 use std::sync::Arc;
 
 pub(crate) use join::{flag_of, join};
 pub(crate) use map::{Entry, Map};
 pub(crate) use origin::{Origin, Step, Via};
+pub(crate) use reason::{Cause, Reason};
 
 use crate::{
     scalar::{self, Scalar, Value},
@@ -39,9 +41,6 @@ pub(crate) enum Kind {
     /// The repository alone cannot tell; never read as a value.
     Unknown(Reason),
 }
-
-/// Why a value cannot be told from the repository, as a clause: "the Secret `x` is encrypted".
-pub(crate) type Reason = Arc<str>;
 
 impl Node {
     /// A node of `kind` at `origin`.

@@ -80,14 +80,12 @@ pub(crate) fn lower(
         None => platform.local,
     };
     let mut problems = environment.problems.clone();
-    problems.extend(
-        metrics_servers.iter().filter_map(|it| untold_arguments(it, &environment.problems)),
-    );
-    problems.extend(
-        environment.releases.iter().filter_map(|it| untold_values(it, &environment.problems)),
-    );
     let subject = subject(environment, &metrics_servers, &platform.kubelets);
     subject.judge(sources, environment, &mut problems);
+    // These are about what we judge, whatever they say.
+    let told = &environment.problems;
+    problems.extend(metrics_servers.iter().filter_map(|it| untold_arguments(it, told)));
+    problems.extend(environment.releases.iter().filter_map(|it| untold_values(it, told)));
     let is_filled = |it: &Problem| {
         let file = it.at.written_at().map(|it| it.file);
         it.kind == ProblemKind::Unresolved && file.is_some_and(|it| platform.filled.contains(&it))
@@ -166,7 +164,7 @@ fn untold_arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Prob
 fn untold(what: &str, why: &Reason, at: &Origin, problems: &[Problem]) -> Option<Problem> {
     let file = at.written_at()?.file;
     let is_said =
-        |it: &Problem| *it.message == **why || it.at.written_at().is_some_and(|it| it.file == file);
+        |it: &Problem| it.message == *why || it.at.written_at().is_some_and(|it| it.file == file);
     let problem = || Problem::unresolved(at, format!("{what} cannot be told: {why}"));
     (!problems.iter().any(is_said)).then(problem)
 }

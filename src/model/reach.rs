@@ -106,7 +106,7 @@ impl Subject {
 
     /// Whether a setting cannot be told because of `problem`.
     fn misses(&self, sources: &Sources, problem: &Problem) -> bool {
-        self.whys.contains(&*problem.message)
+        self.whys.contains(&problem.message)
             || problem.at.written_at().is_some_and(|span| {
                 let same_file = |it: &Span| it.file == span.file;
                 // What a template leaves open stands anywhere in it.
@@ -137,10 +137,9 @@ fn is_about(sources: &Sources, problem: &Problem) -> bool {
     file.is_some_and(|it| is_named_in(sources.text(it)))
 }
 
-/// Whether the problem, or the path of the file that it is in, names our subject.
+/// Whether what the problem is about, its place or the path of its file names our subject.
 fn is_named(sources: &Sources, problem: &Problem) -> bool {
-    let said = is_named_in(&problem.message) || is_named_in(&problem.subject);
-    said || problem.at.written_at().is_some_and(|span| {
+    is_named_in(&problem.subject) || problem.at.written_at().is_some_and(|span| {
         is_named_in(&sources[span.file].path) || is_named_in(sources.slice(span))
     })
 }

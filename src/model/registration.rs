@@ -162,7 +162,7 @@ pub(super) fn unseen(environment: &Environment) -> Option<(Reason, Origin)> {
                     ProblemKind::Unresolved | ProblemKind::BuildFails | ProblemKind::Syntax
                 )
     });
-    let problem = problems.next().map(|it| (Reason::from(&*it.message), it.at.clone()));
+    let problem = problems.next().map(|it| (it.message.clone(), it.at.clone()));
     let suspended = |it: &&Object| it.suspended;
     problem.or_else(|| {
         let object = environment.objects.iter().find(suspended)?;

@@ -199,7 +199,7 @@ pub(crate) fn layer(
     match values {
         Ok(values) => values.through(Via::Values, reference.written_at()),
         Err(problem) => {
-            let unknown = Node::unknown_value(&*problem.message, reference);
+            let unknown = Node::unknown_value(problem.message.clone(), reference);
             problems.push(problem);
             unknown
         }

@@ -10,7 +10,7 @@ use crate::{
     relevance::is_script,
     resolve::command,
     source::{self, FileId, Sources},
-    tree::Origin,
+    tree::{Origin, Reason},
 };
 
 /// That `path`, which something at `at` names, leads nowhere, as `why` says. What a template names is
@@ -19,7 +19,7 @@ pub(crate) fn leads_nowhere(
     sources: &Sources,
     at: &Origin,
     path: &str,
-    why: impl Into<String>,
+    why: impl Into<Reason>,
 ) -> Problem {
     let file = at.written_at().map(|it| it.file);
     if file.is_some_and(|it| sources.is_template(it)) {

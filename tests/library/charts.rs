@@ -291,7 +291,7 @@ fn a_hostile_archive_is_refused() {
     let load = |bytes: Vec<u8>| -> Result<Package, String> {
         let sources = with_archive("//- a\n", "x.tgz", bytes);
         let file = sources.find("x.tgz").expect("it is listed");
-        package::load_archive(&sources, file, &nowhere()).map_err(|it| it.message.into())
+        package::load_archive(&sources, file, &nowhere()).map_err(|it| it.message.to_string())
     };
     let chart = ("x/Chart.yaml", "{name: x, version: 1.0.0}");
     assert!(load(archive(&[chart])).is_ok());

@@ -118,7 +118,7 @@ fn substitution_in_objects() {
         let result = flux::post_build(&context, &flux, &[object], &mut problems);
         let undefined = problems.iter().find(|it| it.kind == ProblemKind::EnvVarUndefined);
         let got = match result {
-            Err(problem) => Err(problem.message.into_string()),
+            Err(problem) => Err(problem.message.to_string()),
             Ok(_) if case["strict"] == true && undefined.is_some() => Err("undefined".to_owned()),
             Ok(objects) => Ok(normal(&objects[0].to_json())),
         };

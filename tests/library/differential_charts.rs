@@ -207,7 +207,7 @@ fn values_reach_the_charts_that_are_switched_on_as_in_helm() {
             prop_assert!(got.is_err(), "Helm refuses this");
             return Ok(());
         };
-        let got = got.map_err(|it| TestCaseError::fail(it.message))?;
+        let got = got.map_err(|it| TestCaseError::fail(it.message.to_string()))?;
         prop_assert_eq!(got, expected);
         Ok(())
     });

@@ -178,7 +178,7 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
         // A part outside of the repository may bring what gives requests.
         let mut hidden = self.environment.problems.iter().filter(|it| it.unit == object.unit);
         if let Some(problem) = hidden.find(|it| it.unseen.objects || it.unseen.changes) {
-            return Err((problem.message.as_ref().into(), problem.at.clone()));
+            return Err((problem.message.clone(), problem.at.clone()));
         }
         let mut containers = request::counted(pod)?;
         let ranges = self.index.limit_ranges(namespace_of(object));

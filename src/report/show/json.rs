@@ -134,7 +134,7 @@ fn api_service_json(sources: &Sources, service: &ApiService) -> Json {
 pub(in crate::report) fn problems_json(sources: &Sources, problems: &[Problem]) -> Json {
     let problems = problems.iter().map(|problem| {
         object([
-            json!({ "rule": problem.kind.rule(), "message": problem.message }),
+            json!({ "rule": problem.kind.rule(), "message": *problem.message }),
             place_json(sources, problem.at.written_at()),
             json!({ "help": problem.help }),
         ])

@@ -20,7 +20,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar},
     source,
-    tree::{Entry, Map, Node, Origin},
+    tree::{Entry, Map, Node, Origin, Reason},
 };
 
 /// No set has more instances in practice; one that has is cut off and says so.
@@ -142,7 +142,7 @@ struct Generation<'r, 'a> {
 }
 
 impl Generation<'_, '_> {
-    fn problem(&mut self, at: &Origin, message: impl Into<String>) {
+    fn problem(&mut self, at: &Origin, message: impl Into<Reason>) {
         self.problems.push(Problem::unresolved(at, message));
     }
 

@@ -50,7 +50,7 @@ pub(super) fn deploy(argo: &Argo<'_>, application: &Node) -> Deployed {
     let mut deployed = Deployed::default();
     let Some(spec) = application.get("spec") else { return deployed };
     if let Some(why) = spec.unknown() {
-        deployed.problems.push(Problem::unresolved(&spec.origin, &**why));
+        deployed.problems.push(Problem::unresolved(&spec.origin, why.clone()));
         return deployed;
     }
     let all = sources(spec);
@@ -117,7 +117,7 @@ struct SourcePart<'r, 'a> {
 impl SourcePart<'_, '_> {
     fn deploy(&self, deployed: &mut Deployed) {
         if let Some(why) = self.source.unknown() {
-            let problem = Problem::unresolved(&self.source.origin, &**why);
+            let problem = Problem::unresolved(&self.source.origin, why.clone());
             return deployed.problems.push(problem);
         }
         if let Some(chart) = self.source.get("chart").filter(|it| !it.is_null()) {
@@ -140,7 +140,7 @@ impl SourcePart<'_, '_> {
             return;
         };
         if let Some(why) = path.unknown() {
-            let problem = Problem::unresolved(&path.origin, &**why);
+            let problem = Problem::unresolved(&path.origin, why.clone());
             return deployed.problems.push(problem);
         }
         let written = self.environment(path.as_str().unwrap_or_default());

@@ -320,7 +320,7 @@ fn with_files(
         match layer {
             Ok(layer) => layers = helm::merge(&layers, &layer),
             Err(problem) => {
-                layers.kind = Kind::Unknown((*problem.message).into());
+                layers.kind = Kind::Unknown(problem.message.clone());
                 problems.push(problem);
             }
         }

@@ -58,7 +58,7 @@ pub(super) fn user(
             continue;
         };
         if let Some(why) = target.unknown() {
-            problems.push(Problem::unresolved(&target.origin, &**why));
+            problems.push(Problem::unresolved(&target.origin, why.clone()));
             return Node::unknown_value(why.clone(), &target.origin);
         }
         let before = std::mem::replace(&mut result, nothing());

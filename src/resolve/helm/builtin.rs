@@ -10,11 +10,13 @@ use crate::{
         environment::ClusterVersion,
         gotemplate::{FunctionCall, GoData, GoError, GoMap, GoObject, GoValue},
     },
-    tree::{Origin, Reason},
+    tree::{Cause, Origin, Reason},
 };
 
-/// Why the cluster's version is not known.
-pub(crate) const UNKNOWN_VERSION: &str = "the version of Kubernetes is not known";
+/// That the cluster's version is not known.
+pub(super) fn no_version() -> Reason {
+    Reason::from("the version of Kubernetes is not known").because(Cause::KubernetesVersion)
+}
 
 /// The minor versions that a cluster may have; the last one stands for those to come.
 const MINORS: [u64; 16] = [25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 99];
@@ -44,7 +46,7 @@ pub(super) fn kube_version(known: &ClusterVersion) -> GoValue {
     parts.set("Major", GoValue::string(version.major.to_string(), origin));
     parts.set("Minor", GoValue::string(version.minor.to_string(), origin));
     for whole in ["Version", "GitVersion", "String"] {
-        parts.set(whole, GoValue::unknown(UNKNOWN_VERSION, origin));
+        parts.set(whole, GoValue::unknown(no_version(), origin));
     }
     GoValue::map(parts, origin)
 }
@@ -104,7 +106,7 @@ impl Apis {
             None => {
                 let has = holds(MINORS[0]);
                 let all = MINORS.iter().all(|it| holds(*it) == has);
-                all.then_some(has).ok_or_else(|| Reason::from(UNKNOWN_VERSION))?
+                all.then_some(has).ok_or_else(no_version)?
             }
         };
         match kind {
@@ -120,7 +122,7 @@ impl GoObject for Apis {
         let ("Has", [asked]) = (name, arguments) else { return None };
         let has = match &asked.data {
             GoData::Text(text) if text.unknown_part().is_none() => self.has(text.as_str()),
-            _ => Err(UNKNOWN_VERSION.into()),
+            _ => Err(no_version()),
         };
         Some(match has {
             Ok(has) => GoValue::new(GoData::Bool(has), &self.at),
@@ -138,7 +140,7 @@ pub(super) fn compare_unknown(
     let (GoData::Text(text), GoData::Unknown(why)) = (&constraint.data, &version.data) else {
         return None;
     };
-    if &**why != UNKNOWN_VERSION || text.unknown_part().is_some() {
+    if why.cause() != Cause::KubernetesVersion || text.unknown_part().is_some() {
         return None;
     }
     let constraint = Constraint::parse(text.as_str())?;

@@ -114,7 +114,7 @@ impl<'a> ChartLoader<'a> {
         Self { sources, at, budget: MAX_UNPACKED, charts: MAX_CHARTS }
     }
 
-    fn refused(&self, why: impl Into<String>) -> Problem {
+    fn refused(&self, why: impl Into<Reason>) -> Problem {
         Problem::refused(self.at, why)
     }
 

@@ -207,7 +207,7 @@ impl<'a> ChartRun<'a> {
 
     fn refuse(&mut self, problem: Problem, perhaps: bool) {
         let problem = match perhaps {
-            true => Problem::unresolved(&problem.at, &*problem.message),
+            true => Problem::unresolved(&problem.at, problem.message.clone()),
             false => problem,
         };
         self.result.problems.push(problem);
@@ -235,7 +235,7 @@ impl<'a> ChartRun<'a> {
         ]);
         let version = self.release.kubernetes.as_ref();
         let kubernetes = version
-            .map_or_else(|| GoValue::unknown(builtin::UNKNOWN_VERSION, at), builtin::kube_version);
+            .map_or_else(|| GoValue::unknown(builtin::no_version(), at), builtin::kube_version);
         let apis = builtin::Apis::new(self.release.apis, version.cloned(), at);
         let capabilities = map(vec![
             ("KubeVersion", kubernetes),

@@ -163,7 +163,7 @@ impl HelmfileRun<'_> {
         if let Err(problem) = &result
             && self.environment.problems.contains(problem)
         {
-            return Node::unknown_value(&*problem.message, &item.origin);
+            return Node::unknown_value(problem.message.clone(), &item.origin);
         }
         install::layer(result, &item.origin, &mut self.environment.problems)
     }

@@ -180,7 +180,7 @@ impl<'a> Pairs<'a> {
 
     /// Remembers a problem; its reason.
     fn tell(&mut self, problem: Problem) -> Reason {
-        let why = (*problem.message).into();
+        let why = problem.message.clone();
         self.problems.push(problem);
         why
     }

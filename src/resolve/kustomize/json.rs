@@ -65,7 +65,7 @@ impl JsonPatch {
             let Some(path) = path.filter(|it| !it.is_empty()) else { return Err(problem.clone()) };
             let from = from.filter(|_| operation.str_at("op") == Some("move"));
             for place in [Some(path), from].into_iter().flatten() {
-                blur::at(&mut root, &place, &(*problem.message).into());
+                blur::at(&mut root, &place, &problem.message);
             }
         }
         Ok((root, refused))

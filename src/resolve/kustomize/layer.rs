@@ -106,7 +106,7 @@ impl Layer {
     /// What a part that adds something comes to. Without it there may be more than is here.
     pub(super) fn part<T>(&mut self, part: Outcome<T>) -> Option<T> {
         if let Err(problem) = &part {
-            self.open.get_or_insert_with(|| (*problem.message).into());
+            self.open.get_or_insert_with(|| problem.message.clone());
         }
         self.told(part)
     }
@@ -119,7 +119,7 @@ impl Layer {
     ) -> Option<T> {
         if let Err(problem) = &mut part {
             problem.unseen.changes = true;
-            let why = (*problem.message).into();
+            let why = problem.message.clone();
             self.resources.iter_mut().filter(|it| selects(it)).for_each(|it| it.hide(&why));
         }
         self.told(part)
@@ -292,26 +292,28 @@ impl Layer {
 
     /// Drops what was deleted, and tells what was refused of the objects.
     pub(super) fn sweep(&mut self) {
-        let refused = self.resources.iter_mut().flat_map(|it| std::mem::take(&mut it.refusals));
-        let mut told: Vec<Problem> = Vec::new();
+        let refused = self.resources.iter_mut().flat_map(|it| {
+            let ours = is_named_in(it.name());
+            std::mem::take(&mut it.refusals).into_iter().map(move |problem| (ours, problem))
+        });
+        let mut told: Vec<(bool, Problem)> = Vec::new();
         let mut places: IndexMap<(Span, ProblemKind), usize> = IndexMap::new();
-        for problem in refused {
+        for (ours, problem) in refused {
             let place = problem.at.written_at().map(|it| (it, problem.kind));
             let known = place.map(|it| *places.entry(it).or_insert(told.len()));
             // What one entry does to many objects is one mistake, told of the one that concerns us.
             match known.and_then(|it| told.get_mut(it)) {
-                None => told.push(problem),
-                Some(first) if is_named_in(&first.message) => {}
-                Some(first) if is_named_in(&problem.message) => *first = problem,
+                None => told.push((ours, problem)),
+                Some(first) if ours && !first.0 => *first = (ours, problem),
                 Some(_) => {}
             }
         }
-        self.tell(told);
+        self.tell(told.into_iter().map(|(_, it)| it));
         self.resources.retain(|it| !it.is_gone());
     }
 
     /// Remembers that something cannot be told, and why.
-    pub(super) fn unresolved(&mut self, at: &Origin, why: impl Into<String>) {
+    pub(super) fn unresolved(&mut self, at: &Origin, why: impl Into<Reason>) {
         self.part::<()>(Err(unresolved(at, why)));
     }
 }

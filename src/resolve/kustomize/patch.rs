@@ -106,7 +106,7 @@ impl PatchEntry {
     /// What is no patch.
     pub(super) fn new(loader: &Loader<'_>, entry: &Node) -> Outcome<Self> {
         if let Some(why) = entry.get("patch").and_then(Node::unknown) {
-            return Err(unresolved(&entry.origin, &**why));
+            return Err(unresolved(&entry.origin, why.clone()));
         }
         let inline = entry.get("patch").filter(|it| !text(Some(it)).trim().is_empty());
         let tree = entry.get("patch").filter(|it| it.as_scalar().is_none());
@@ -325,7 +325,7 @@ pub(super) fn apply_by_id(
                 format!("there is {} of {version}", it.id().describe()).into()
             });
             problem.unseen.changes = true;
-            let why = (*problem.message).into();
+            let why = problem.message.clone();
             for resource in resources.iter_mut().filter(|it| near(it)) {
                 resource.lose(&why, |node, why| blur::like(node, patch, why));
             }
@@ -334,7 +334,7 @@ pub(super) fn apply_by_id(
         _ => {
             let message = format!("several objects are called {}", id.describe());
             let problem = refusal_of("several", named.anchor(), message);
-            let why = (*problem.message).into();
+            let why = problem.message.clone();
             for at in found {
                 resources[at].lose(&why, |node, why| blur::like(node, patch, why));
             }

@@ -61,7 +61,7 @@ fn replace(sources: &Sources, entry: &Node, layer: &mut Layer) -> Outcome<()> {
     };
     // Without the value its targets are unknown.
     let value = value.unwrap_or_else(|problem| {
-        let unknown = Node::unknown_value(&*problem.message, &entry.origin);
+        let unknown = Node::unknown_value(problem.message.clone(), &entry.origin);
         layer.tell([*problem]);
         unknown
     });

@@ -229,7 +229,7 @@ impl Resource {
         if let Err(problem) = change(self)
             && !self.hidden
         {
-            self.hide(&(*problem.message).into());
+            self.hide(&problem.message);
             self.refusals.push(*problem);
         }
     }
@@ -266,7 +266,7 @@ impl Resource {
     ) {
         if let Err(problem) = change(self) {
             let is_known = !self.hidden;
-            self.lose(&(*problem.message).into(), blur);
+            self.lose(&problem.message, blur);
             self.refusals.extend(is_known.then_some(*problem));
         }
     }
@@ -308,7 +308,7 @@ impl Resource {
     /// Another object of the same name, which `problem` refuses: known is what both have in common,
     /// and what this one is called now.
     pub(super) fn meet(&mut self, other: &Self, problem: Problem) {
-        let mut met = tree::join(&self.node, &other.node, &(*problem.message).into());
+        let mut met = tree::join(&self.node, &other.node, &problem.message);
         let own = self.node.get("metadata");
         if let (Some(own), Some(metadata)) = (own, metadata(&mut met)) {
             for key in ["name", "namespace"] {

@@ -25,7 +25,7 @@ use crate::{
         prepared,
     },
     source::join,
-    tree::{Map, Node, Origin, Reason},
+    tree::{Map, Node, Origin},
 };
 
 /// Reads the kustomization file in `loader`'s directory, which is included at `at`.
@@ -102,7 +102,7 @@ pub(super) fn accumulate(loader: &Loader<'_>, kustomization: &Kustomization, lay
     }
     transformers(loader, kustomization, layer);
     for refused in changing {
-        let why: Reason = (*refused.problem.message).into();
+        let why = refused.problem.message.clone();
         let image = (refused.field == "images").then_some(&refused.value);
         let fields = &layer.rules.clone().images;
         let retag =
@@ -128,7 +128,7 @@ pub(super) fn accumulate(loader: &Loader<'_>, kustomization: &Kustomization, lay
 
 /// Runs an entry of which nobody can tell whether it is there: what it changes is unknown.
 fn perhaps(loader: &Loader<'_>, entry: &Refused, layer: &mut Layer) {
-    let why: Reason = (*entry.problem.message).into();
+    let why = entry.problem.message.clone();
     let start = &entry.value.origin;
     let list = Node::new(vec![entry.value.clone()], start.clone());
     let fields = Node::new(Map::from_iter([(&*entry.field, list)]), start.clone());

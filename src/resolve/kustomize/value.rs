@@ -7,7 +7,7 @@ use crate::{
     placeholder,
     problem::Problem,
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
-    tree::{Kind, Map, Node, Origin, Via},
+    tree::{Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// What a part of a build comes to, or why there is nothing: the real tool refuses it, or the
@@ -16,7 +16,7 @@ pub(super) type Outcome<T> = Result<T, Box<Problem>>;
 
 /// A refusal at `at`.
 #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
-pub(super) fn refusal(at: &Origin, message: impl Into<String>) -> Box<Problem> {
+pub(super) fn refusal(at: &Origin, message: impl Into<Reason>) -> Box<Problem> {
     Box::new(Problem::refused(at, message))
 }
 
@@ -31,10 +31,10 @@ pub(super) fn not_yaml(what: &str, error: &SyntaxError, at: &Origin) -> Box<Prob
 
 /// That kustomize takes no such `node`; of what a template makes of it, nobody can tell.
 #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
-pub(super) fn no_such(node: &Node, message: impl Into<String>) -> Box<Problem> {
+pub(super) fn no_such(node: &Node, message: impl Into<Reason>) -> Box<Problem> {
     let open = node.as_map().and_then(|it| it.open.as_ref());
     match (node.unknown().or(open), node.as_scalar()) {
-        (Some(why), _) => unresolved(&node.origin, &**why),
+        (Some(why), _) => unresolved(&node.origin, why.clone()),
         (None, Some(scalar)) if placeholder::has_hole(&scalar.text) => {
             unresolved(&node.origin, unfilled(&scalar.text))
         }
@@ -49,7 +49,7 @@ pub(super) fn unfilled(text: &str) -> String {
 
 /// What the repository alone cannot tell.
 #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
-pub(super) fn unresolved(at: &Origin, why: impl Into<String>) -> Box<Problem> {
+pub(super) fn unresolved(at: &Origin, why: impl Into<Reason>) -> Box<Problem> {
     Box::new(Problem::unresolved(at, why))
 }
 
@@ -58,7 +58,7 @@ pub(super) fn unresolved(at: &Origin, why: impl Into<String>) -> Box<Problem> {
 pub(super) fn refusal_of(
     subject: impl Into<Box<str>>,
     at: &Origin,
-    message: impl Into<String>,
+    message: impl Into<Reason>,
 ) -> Box<Problem> {
     Box::new(refusal(at, message).about(subject))
 }

@@ -89,7 +89,7 @@ pub(super) fn resolve(layer: &mut Layer) {
             it.ok_or_else(|| refusal(&variable.at, message))
         });
         let value = value.unwrap_or_else(|problem| {
-            let unknown = Node::unknown_value(&*problem.message, &variable.at);
+            let unknown = Node::unknown_value(problem.message.clone(), &variable.at);
             refused.push(*problem);
             unknown
         });

@@ -20,15 +20,12 @@ use crate::{
     resolve::template,
     scalar::Scalar,
     source::{self, FileId, Sources, Span},
-    tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
+    tree::{self, Cause, Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// Starts a path below the root of the repository, where Terraform would have one below wherever
 /// it runs: what `path.module` and `path.root` stand for.
 pub(super) const MODULE: char = '\u{1}';
-
-/// Why a value is unknown that is certainly not there, so that Terraform refuses to take it.
-pub(super) const ABSENT: &str = "there is no such key";
 
 /// How deep expressions may refer to expressions; deeper ones refer to themselves.
 const MAX_DEPTH: usize = 32;
@@ -260,7 +257,7 @@ impl TerraformScope<'_> {
             Expression::BinaryOp(it) => self.binary(file, it, &at, depth),
             Expression::ForExpr(it) => self.for_each(file, it, &at, depth),
         };
-        if self.as_written && node.unknown().is_some_and(|it| &**it != ABSENT) {
+        if self.as_written && node.unknown().is_some() && !is_absent(&node) {
             let line = at.written_at().and_then(|it| self.sources.slice(it).lines().next());
             let why = format!("Terraform computes `{}`", line.unwrap_or_default());
             return Node::unknown_value(why, &at);
@@ -543,19 +540,29 @@ pub(super) fn element(value: &Node, key: &Node, at: &Origin) -> Node {
         Kind::Map(map) => match (map.get(text), &map.open) {
             (Some(found), _) => found.clone(),
             (None, Some(why)) => unknown(why.clone()),
-            (None, None) => unknown(ABSENT.into()),
+            (None, None) => unknown(absent()),
         },
         Kind::List(items) => {
             let uncertain = items.iter().find_map(|it| it.if_there().and(it.unknown()));
             match (text.parse::<usize>().ok().and_then(|it| items.get(it)), uncertain) {
                 (_, Some(why)) => unknown(why.clone()),
                 (Some(found), None) => found.clone(),
-                (None, None) => unknown(ABSENT.into()),
+                (None, None) => unknown(absent()),
             }
         }
         Kind::Unknown(why) => unknown(why.clone()),
-        Kind::Scalar(_) => unknown(ABSENT.into()),
+        Kind::Scalar(_) => unknown(absent()),
     }
+}
+
+/// Why what is certainly not there has no value.
+fn absent() -> Reason {
+    Reason::from("there is no such key").because(Cause::NoSuchKey)
+}
+
+/// Whether `node` is what is certainly not there.
+pub(super) fn is_absent(node: &Node) -> bool {
+    node.unknown().is_some_and(|it| it.cause() == Cause::NoSuchKey)
 }
 
 /// What `path.module` stands for in `dir`: something that may be followed by a slash.

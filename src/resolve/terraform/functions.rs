@@ -2,7 +2,7 @@
 //! unknown what depends on it.
 
 use super::{
-    evaluate::{ABSENT, TerraformScope, element},
+    evaluate::{TerraformScope, element, is_absent},
     operators::{equal, why_unknown},
 };
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
 impl TerraformScope<'_> {
     /// `name(arguments…)`; `None` where it is no function that is evaluated here.
     pub(super) fn function(&self, name: &str, arguments: &[Node], at: &Origin) -> Option<Node> {
-        let absent = |it: &Node| it.unknown().is_some_and(|why| &**why == ABSENT);
         let truth = |it: Result<bool, Reason>| match it {
             Ok(it) => Node::new(it, at.clone()),
             Err(why) => Node::unknown_value(why, at),
@@ -54,12 +53,12 @@ impl TerraformScope<'_> {
                 None => Some(!is_blank(it)),
             }),
             ("can", [it]) => truth(match it.unknown() {
-                _ if absent(it) => Ok(false),
+                _ if is_absent(it) => Ok(false),
                 Some(why) => Err(why.clone()),
                 None => Ok(true),
             }),
             ("lookup", [map, key, rest @ ..]) => match (element(map, key, at), rest.first()) {
-                (found, Some(default)) if absent(&found) => default.clone(),
+                (found, Some(default)) if is_absent(&found) => default.clone(),
                 (found, Some(default)) => match key.unknown() {
                     Some(why) => tree::join(&found, default, why),
                     None => found,
@@ -241,7 +240,7 @@ fn flattened(list: &Node) -> Vec<Node> {
 /// `try(arguments…)`; those that are `taken` are references.
 pub(super) fn tried(arguments: &[Node], taken: &[bool], at: &Origin) -> Node {
     let is_it = |(it, taken): (&Node, bool)| match it.unknown() {
-        Some(why) if &**why == ABSENT => Some(false),
+        _ if is_absent(it) => Some(false),
         // What is unknown may be one of the errors that it passes over.
         why => (if taken { why.is_none() } else { !has_unknown(it) }).then_some(true),
     };

@@ -66,13 +66,13 @@ fn values(
     let layers = body.get("values").filter(|it| !it.is_null());
     if let Some(why) = layers.and_then(Node::unknown) {
         let at = layers.map_or(at, |it| &it.origin);
-        problems.push(Problem::unresolved(at, &**why));
+        problems.push(Problem::unresolved(at, why.clone()));
         values = Node::unknown_value(why.clone(), at);
     }
     for layer in layers.map(Node::items).unwrap_or_default() {
         let layer = scope.yaml(layer);
         if let Some(why) = layer.unknown() {
-            problems.push(Problem::unresolved(&layer.origin, &**why));
+            problems.push(Problem::unresolved(&layer.origin, why.clone()));
         }
         values = helm::merge(&values, &layer);
     }

@@ -1,0 +1,58 @@
+//! Why something cannot be told.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+/// Why a value cannot be told from the repository, as a clause: "the Secret `x` is encrypted".
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Reason(Arc<Words>);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Words {
+    text: Box<str>,
+    cause: Cause,
+}
+
+/// What a reason means to whoever goes on with the value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Cause {
+    /// Nothing else is known of it.
+    #[default]
+    Other,
+    /// Nothing is there, so that the tool refuses to take it.
+    NoSuchKey,
+    /// The version of Kubernetes is not known: what all versions agree on is.
+    KubernetesVersion,
+}
+
+impl Reason {
+    /// The same, of which more is known than its words.
+    #[must_use]
+    pub(crate) fn because(self, cause: Cause) -> Self {
+        Self(Arc::new(Words { cause, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// What is known of it beside its words.
+    pub(crate) fn cause(&self) -> Cause {
+        self.0.cause
+    }
+}
+
+impl Deref for Reason {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0.text
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.text.fmt(f)
+    }
+}
+
+impl<T: Into<Box<str>>> From<T> for Reason {
+    fn from(text: T) -> Self {
+        Self(Arc::new(Words { text: text.into(), cause: Cause::default() }))
+    }
+}
