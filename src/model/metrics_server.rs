@@ -176,6 +176,8 @@ pub(crate) struct Arg {
     pub origin: Origin,
     /// Why the item cannot be told; its text is then the `--flag=` that it starts with, or empty.
     pub unknown: Option<Reason>,
+    /// Whether it may not be there at all.
+    pub perhaps: bool,
     /// Whether it is text, as Kubernetes demands: `true` and `15` without quotes are not.
     pub is_text: bool,
 }

@@ -139,7 +139,8 @@ fn is_about(sources: &Sources, problem: &Problem) -> bool {
 
 /// Whether what the problem is about, its place or the path of its file names our subject.
 fn is_named(sources: &Sources, problem: &Problem) -> bool {
-    is_named_in(&problem.subject) || problem.at.written_at().is_some_and(|span| {
-        is_named_in(&sources[span.file].path) || is_named_in(sources.slice(span))
-    })
+    is_named_in(&problem.subject)
+        || problem.at.written_at().is_some_and(|span| {
+            is_named_in(&sources[span.file].path) || is_named_in(sources.slice(span))
+        })
 }

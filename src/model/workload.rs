@@ -342,7 +342,8 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
             // A null is an empty text to Kubernetes' decoder.
             let text = if item.is_null() { String::new() } else { text };
             let is_text = item.is_null() || item.as_str().is_some() || unknown.is_some();
-            args.push(Arg { text, origin: item.origin.clone(), unknown, is_text });
+            let (origin, perhaps) = (item.origin.clone(), item.if_there().is_some());
+            args.push(Arg { text, origin, unknown, perhaps, is_text });
         }
         origin = Some(list.origin.clone());
     }

@@ -28,6 +28,12 @@ fn check_arg(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
         return;
     };
     let name = flag.split('=').next().unwrap_or(flag);
+    // One that nobody can tell is there may never reach the program, and a script may fill in `$X`,
+    // `@X@` or `%X%`. Kubernetes leaves a `$(X)` as it is that no variable defines.
+    let word = name.split(' ').next().unwrap_or(name).replace("$(", "");
+    if arg.perhaps || word.contains(['$', '@', '%']) {
+        return;
+    }
     let refused = |version| flags::accepts(version, name) == Some(false);
     if name.is_empty() || name == "help" || !server.versions.iter().all(refused) {
         return;

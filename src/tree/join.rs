@@ -10,7 +10,7 @@ pub(crate) fn join(newer: &Node, older: &Node, why: &Reason) -> Node {
     let unknown = || Node::unknown_value(why.clone(), &newer.origin);
     let flag = flag_of(newer).filter(|_| !same_value(newer, older) && alike(newer, older));
     if let Some(flag) = flag {
-        return of_flag(flag, newer, why);
+        return of_flag(flag, newer, ("", unknown()), why);
     }
     let mut joined = match (&newer.kind, &older.kind) {
         (Kind::Unknown(_), _) => newer.clone(),
@@ -48,14 +48,13 @@ pub(crate) fn join(newer: &Node, older: &Node, why: &Reason) -> Node {
     joined
 }
 
-/// `argument`, of which nobody knows more than `flag`.
-fn of_flag(flag: String, argument: &Node, why: &Reason) -> Node {
-    let unknown = Node::unknown_value(why.clone(), &argument.origin);
+/// `argument`, of which nobody knows more than `flag` and `rest`.
+fn of_flag(flag: String, argument: &Node, rest: (&'static str, Node), why: &Reason) -> Node {
     let flag = Node::new(flag, argument.origin.clone());
-    Node { origin: argument.origin.joined([("", flag), ("", unknown.clone())]), ..unknown }
+    Node::unknown_value(why.clone(), &argument.origin.joined([("", flag), rest]))
 }
 
-/// What the only part of an unknown value is called that may be there as a whole.
+/// What the part of an unknown value is called that may be there as a whole.
 const PERHAPS: &str = "perhaps";
 
 impl Node {
@@ -68,10 +67,12 @@ impl Node {
         });
         let is_name =
             |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric() || b"-=".contains(&it));
-        if let Some(flag) = flag.filter(|it| is_name(it)) {
-            return of_flag(flag, &self, &why);
-        }
         let at = self.origin.clone();
+        if let Some(flag) = flag.filter(|it| is_name(it)) {
+            let unknown = || Self::unknown_value(why.clone(), &at);
+            let there = if alternative { unknown() } else { self.clone() };
+            return of_flag(flag, &self, (PERHAPS, there), &why);
+        }
         match alternative {
             true => Self::unknown_value(why, &at),
             false => Self::unknown_value(why, &at.joined([(PERHAPS, self)])),

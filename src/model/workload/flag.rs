@@ -235,7 +235,7 @@ mod tests {
     fn arg(text: &str, unknown: bool) -> Arg {
         let origin = Origin::at(Via::Written, None);
         let unknown = unknown.then(|| "nobody knows".into());
-        Arg { text: text.into(), origin, unknown, is_text: true }
+        Arg { text: text.into(), origin, unknown, perhaps: false, is_text: true }
     }
 
     #[test]
