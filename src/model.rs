@@ -52,12 +52,12 @@ pub(crate) use service::{Service, ServicePort};
 pub(crate) use unjudged::unjudged;
 pub(crate) use workload::flag::{self, Argument, takes};
 
-use std::{fmt, ops::Deref};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use semver::Version;
 
 use crate::{
-    data::Family,
+    data::{Family, charts::ValueKey},
     problem::Problem,
     source::Span,
     tree::{Origin, Reason},
@@ -179,6 +179,8 @@ pub(crate) struct InstalledChart {
     pub version: Option<Version>,
     /// `apiService.create`, when the user's values have it.
     pub creates_api_service: Fact<bool>,
+    /// The values that it reads, when it is one of the repository.
+    pub reads: Option<Arc<ValueKey>>,
     /// The keys of the user's values that no version that it may be of reads.
     pub unknown_keys: Vec<UnknownKey>,
     /// The values that the chart does not take for what is written.

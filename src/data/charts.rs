@@ -384,15 +384,6 @@ impl ValueKey {
         }
     }
 
-    /// Whether the dotted `path` leads to a mapping.
-    pub(crate) fn is_map(&self, path: &str) -> bool {
-        let found = path.split('.').try_fold(self, |key, name| match key {
-            Self::Map(keys) => keys.get(name),
-            _ => None,
-        });
-        matches!(found, Some(Self::Map(_) | Self::Open))
-    }
-
     fn of(default: &Json) -> Self {
         match default {
             Json::Null => Self::Any,

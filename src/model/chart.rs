@@ -35,6 +35,7 @@ pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<In
         namespace: release.namespace.clone(),
         family,
         version: exact(release),
+        reads: release.reads.clone(),
         wrong_values: family.map(|it| wrong_values(release, it, &keys)).unwrap_or_default(),
         unknown_keys: unknown_keys(release, &keys),
         creates_api_service: fact(&release.values, "apiService.create", workload::boolean),

@@ -92,7 +92,8 @@ pub(crate) fn template(context: &Context<'_>, release: Release) -> Installed {
     let mut all = Installed { parts: Vec::new(), problems: expanded.problems };
     if expanded.nested || expanded.releases.is_empty() {
         let shell = expanded.nested && !expanded.more && all.problems.is_empty();
-        let root = Release { shell, reads: expanded.reads, ..release };
+        let version = expanded.version.or_else(|| release.version.clone());
+        let root = Release { shell, version, reads: expanded.reads, ..release };
         all.parts.push((root, expanded.objects));
     }
     for (release, objects) in expanded.releases {

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use semver::Version;
 
 use crate::{
@@ -70,15 +72,12 @@ fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings)
     if let Some(version) = version {
         finding.variant("version").weigh([version.major, version.minor, version.patch]);
     }
-    let Some((family, chart)) = installed.family.map(|it| (it, charts::chart(it))) else {
-        finding.help(format!("remove {path}"));
-        return;
-    };
+    let chart = installed.family.map(charts::chart);
     if let Some(below) = &key.belongs_below {
         finding.help(format!("indent it below {below}, which is empty"));
-    } else if let Some(since) = first_with(chart, path) {
+    } else if let Some(since) = chart.and_then(|it| first_with(it, path)) {
         finding.help(format!("use version {since} of the chart or newer, or remove {path}"));
-    } else if let Some(name) = meant(family, chart, version.as_ref(), key) {
+    } else if let Some(name) = keys(installed).and_then(|it| meant(installed.family, &it, key)) {
         finding.help(format!("use {name} instead"));
         let (_, last) = name.rsplit_once('.').unwrap_or(("", &name));
         let here = path.rsplit_once('.').map_or("", |it| it.0);
@@ -89,9 +88,19 @@ fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings)
         finding.help(format!("remove {path}"));
     }
     // The keys of a newer chart than those that are known are a guess.
-    if version.as_ref().is_some_and(|it| chart.newest().is_some_and(|newest| it > newest)) {
+    let newest = chart.filter(|_| installed.reads.is_none()).and_then(KnownChart::newest);
+    if version.as_ref().is_some_and(|it| newest.is_some_and(|newest| it > newest)) {
         finding.at_most(Severity::Note);
     }
+}
+
+/// The values that the chart reads; of one of ours that may be of several versions the newest one's.
+fn keys(installed: &InstalledChart) -> Option<Cow<'_, ValueKey>> {
+    if let Some(reads) = &installed.reads {
+        return Some(Cow::Borrowed(reads));
+    }
+    let chart = charts::chart(installed.family?);
+    Some(Cow::Owned(chart.keys(installed.version.as_ref().or(chart.newest())?)))
 }
 
 /// The first version of the chart that knows `path`, when a newer one than that in use does.
@@ -103,33 +112,38 @@ fn first_with<'a>(chart: &'a KnownChart, path: &str) -> Option<&'a Version> {
     chart.versions().find(|version| chart.keys(version).has(path))
 }
 
-/// What was probably meant by `path`.
+/// What was probably meant by `path` of a chart that reads `keys`.
 fn meant(
-    family: Family,
-    chart: &KnownChart,
-    version: Option<&Version>,
+    family: Option<Family>,
+    keys: &ValueKey,
     UnknownKey { path, is_map, .. }: &UnknownKey,
 ) -> Option<String> {
     let classics = match family {
-        Family::KubernetesSigs => KUBERNETES_SIGS,
-        Family::Bitnami => BITNAMI,
-        Family::Stable => &[],
+        Some(Family::KubernetesSigs) => KUBERNETES_SIGS,
+        Some(Family::Bitnami) => BITNAMI,
+        Some(Family::Stable) | None => &[],
     };
-    let keys = chart.keys(version.or(chart.newest())?);
     let classic = classics.iter().find(|(wrong, name)| wrong == path && keys.has(name));
     if let Some((_, name)) = classic {
         return Some((*name).to_owned());
     }
     let mut all = Vec::new();
-    flatten("", &keys, &mut all);
+    flatten("", keys, &mut all);
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_lowercase();
     let parent = |path: &str| path.rsplit_once('.').map(|(parent, _)| parent.to_owned());
     let only = |mut found: Vec<&String>| found.pop().filter(|_| found.is_empty()).cloned();
     // What takes the same shape is meant before what is called the same.
-    let fits = |it: &&String| keys.is_map(it) == *is_map;
+    all.retain(|(_, key)| match key {
+        ValueKey::Any => true,
+        ValueKey::Open => *is_map,
+        // A template that reads a value as it is tells nothing of what is in it.
+        ValueKey::Map(keys) => keys.is_empty() != *is_map,
+        _ => !is_map,
+    });
+    let all: Vec<String> = all.into_iter().map(|(path, _)| path).collect();
     // The same name elsewhere in the chart is a key in the wrong place, if it is there but once.
-    let same = || only(all.iter().filter(fits).filter(|it| last(it) == last(path)).collect());
-    let siblings = || all.iter().filter(|it| parent(it) == parent(path)).filter(fits);
+    let same = || only(all.iter().filter(|it| last(it) == last(path)).collect());
+    let siblings = || all.iter().filter(|it| parent(it) == parent(path));
     let longer = || only(siblings().filter(|it| last(it).ends_with(&last(path))).collect());
     let names: Vec<String> = siblings().map(|it| last(it)).collect();
     let near = nearest(&last(path), names.iter().map(String::as_str));
@@ -137,18 +151,20 @@ fn meant(
     near.or_else(|| longer().filter(|_| path.contains('.'))).or_else(same)
 }
 
-/// Every path below `key`.
-fn flatten(path: &str, key: &ValueKey, all: &mut Vec<String>) {
+/// Every path below `key`, with what it takes.
+fn flatten<'k>(path: &str, key: &'k ValueKey, all: &mut Vec<(String, &'k ValueKey)>) {
     let ValueKey::Map(children) = key else { return };
     for (name, child) in children {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         flatten(&path, child, all);
-        all.push(path);
+        all.push((path, child));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use indexmap::IndexMap;
+
     use super::*;
     use crate::tree::{Origin, Via};
 
@@ -158,10 +174,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_meant_of_a_chart_of_the_repository() {
+        let map = |keys: [(&str, ValueKey); 2]| {
+            ValueKey::Map(keys.map(|(name, it)| (name.to_owned(), it)).into())
+        };
+        let scalar = ValueKey::Map(IndexMap::new());
+        let server = map([("priorityClassName", scalar), ("resources", ValueKey::Any)]);
+        let keys = map([("server", server), ("global", ValueKey::Any)]);
+        let meant = |path, is_map| meant(None, &keys, &key(path, is_map)).unwrap_or_default();
+        assert_eq!(meant("servr", true), "server");
+        assert_eq!(meant("resources", true), "server.resources");
+        assert_eq!(meant("server.resource", true), "server.resources");
+        assert_eq!(meant("server.priorityClasName", false), "server.priorityClassName");
+        assert_eq!(meant("server.priorityClasName", true), "", "it is printed as it is");
+        assert_eq!(meant("replicaCount", false), "", "that is another chart's");
+    }
+
+    #[test]
     fn what_was_meant() {
+        let chart = charts::chart(Family::KubernetesSigs);
+        let newest = chart.keys(chart.newest().expect("a version"));
         let sigs = |path| {
-            let chart = charts::chart(Family::KubernetesSigs);
-            meant(Family::KubernetesSigs, chart, None, &key(path, false)).unwrap_or_default()
+            meant(Some(Family::KubernetesSigs), &newest, &key(path, false)).unwrap_or_default()
         };
         assert_eq!(sigs("deploymentStrategy"), "updateStrategy");
         assert_eq!(sigs("image.tga"), "image.tag");
@@ -170,8 +204,7 @@ mod tests {
         assert_eq!(sigs("somethingElse"), "");
         assert_eq!(sigs("enabled"), "", "several are called so");
         // What is a map is no scalar.
-        let chart = charts::chart(Family::KubernetesSigs);
-        let map = |path| meant(Family::KubernetesSigs, chart, None, &key(path, true));
+        let map = |path| meant(Some(Family::KubernetesSigs), &newest, &key(path, true));
         assert_eq!(
             map("serviceMonitor.labels").as_deref(),
             Some("serviceMonitor.additionalLabels")
@@ -179,8 +212,8 @@ mod tests {
         // What it is called depends on the version.
         let bitnami = |version: &str, path| {
             let version = Version::parse(version).expect("a version");
-            let chart = charts::chart(Family::Bitnami);
-            meant(Family::Bitnami, chart, Some(&version), &key(path, true)).unwrap_or_default()
+            let keys = charts::chart(Family::Bitnami).keys(&version);
+            meant(Some(Family::Bitnami), &keys, &key(path, true)).unwrap_or_default()
         };
         assert_eq!(bitnami("7.4.13", "podDisruptionBudget"), "pdb");
         assert_eq!(bitnami("5.2.0", "podDisruptionBudget"), "");

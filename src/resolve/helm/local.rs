@@ -47,6 +47,8 @@ pub(crate) struct Expanded {
     pub more: bool,
     /// The values that such a chart reads.
     pub reads: Option<Arc<ValueKey>>,
+    /// The version of such a chart, as it says itself.
+    pub version: Option<Node>,
 }
 
 /// What `release` installs: what the templates of its chart make when that is in the repository, and
@@ -193,6 +195,7 @@ impl ChartTree<'_, '_> {
         }
         if path == package.name {
             self.expanded.reads = reads;
+            self.expanded.version = package.metadata.get("version").cloned();
         }
         self.expanded.nested = true;
         self.expanded.more |= !package.templates.is_empty();
