@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(crate) use join::{flag_of, join};
 pub(crate) use map::{Entry, Map};
 pub(crate) use origin::{Origin, Step, Via};
-pub(crate) use reason::{Cause, Reason};
+pub(crate) use reason::{Reason, ReasonKind};
 
 use crate::{
     scalar::{self, Scalar, Value},

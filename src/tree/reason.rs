@@ -9,12 +9,12 @@ pub(crate) struct Reason(Arc<Words>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Words {
     text: Box<str>,
-    cause: Cause,
+    kind: ReasonKind,
 }
 
 /// What a reason means to whoever goes on with the value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Cause {
+pub(crate) enum ReasonKind {
     /// Nothing else is known of it.
     #[default]
     Other,
@@ -27,13 +27,13 @@ pub(crate) enum Cause {
 impl Reason {
     /// The same, of which more is known than its words.
     #[must_use]
-    pub(crate) fn because(self, cause: Cause) -> Self {
-        Self(Arc::new(Words { cause, ..Arc::unwrap_or_clone(self.0) }))
+    pub(crate) fn of_kind(self, kind: ReasonKind) -> Self {
+        Self(Arc::new(Words { kind, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// What is known of it beside its words.
-    pub(crate) fn cause(&self) -> Cause {
-        self.0.cause
+    pub(crate) fn kind(&self) -> ReasonKind {
+        self.0.kind
     }
 }
 
@@ -53,6 +53,6 @@ impl fmt::Display for Reason {
 
 impl<T: Into<Box<str>>> From<T> for Reason {
     fn from(text: T) -> Self {
-        Self(Arc::new(Words { text: text.into(), cause: Cause::default() }))
+        Self(Arc::new(Words { text: text.into(), kind: ReasonKind::default() }))
     }
 }

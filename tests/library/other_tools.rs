@@ -710,7 +710,7 @@ fn a_chart_of_applications() {
     );
     assert_snapshot!(installed(&sources), @r#"
     default:
-      root  root.yaml:5 `charts/apps`
+      root 0.1.0  root.yaml:5 `charts/apps`
       metrics-server 3.12.2  charts/apps/templates/metrics-server.yaml:10 rendered `.Values.metricsServer.version` < charts/apps/values.yaml:1 `3.12.2`
         replicas: 2  charts/apps/templates/metrics-server.yaml:13 rendered `.Values.metricsServer.replicas | default 1` < charts/apps/values.yaml:1
         podLabels.cluster: unknown: there is no template "cluster"  charts/apps/templates/metrics-server.yaml:14 `include "cluster" .`

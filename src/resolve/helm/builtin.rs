@@ -10,12 +10,12 @@ use crate::{
         environment::ClusterVersion,
         gotemplate::{FunctionCall, GoData, GoError, GoMap, GoObject, GoValue},
     },
-    tree::{Cause, Origin, Reason},
+    tree::{Origin, Reason, ReasonKind},
 };
 
 /// That the cluster's version is not known.
 pub(super) fn no_version() -> Reason {
-    Reason::from("the version of Kubernetes is not known").because(Cause::KubernetesVersion)
+    Reason::from("the version of Kubernetes is not known").of_kind(ReasonKind::KubernetesVersion)
 }
 
 /// The minor versions that a cluster may have; the last one stands for those to come.
@@ -140,7 +140,7 @@ pub(super) fn compare_unknown(
     let (GoData::Text(text), GoData::Unknown(why)) = (&constraint.data, &version.data) else {
         return None;
     };
-    if why.cause() != Cause::KubernetesVersion || text.unknown_part().is_some() {
+    if why.kind() != ReasonKind::KubernetesVersion || text.unknown_part().is_some() {
         return None;
     }
     let constraint = Constraint::parse(text.as_str())?;

@@ -20,7 +20,7 @@ use crate::{
     resolve::template,
     scalar::Scalar,
     source::{self, FileId, Sources, Span},
-    tree::{self, Cause, Entry, Kind, Map, Node, Origin, Reason, Via},
+    tree::{self, Entry, Kind, Map, Node, Origin, Reason, ReasonKind, Via},
 };
 
 /// Starts a path below the root of the repository, where Terraform would have one below wherever
@@ -557,12 +557,12 @@ pub(super) fn element(value: &Node, key: &Node, at: &Origin) -> Node {
 
 /// Why what is certainly not there has no value.
 fn absent() -> Reason {
-    Reason::from("there is no such key").because(Cause::NoSuchKey)
+    Reason::from("there is no such key").of_kind(ReasonKind::NoSuchKey)
 }
 
 /// Whether `node` is what is certainly not there.
 pub(super) fn is_absent(node: &Node) -> bool {
-    node.unknown().is_some_and(|it| it.cause() == Cause::NoSuchKey)
+    node.unknown().is_some_and(|it| it.kind() == ReasonKind::NoSuchKey)
 }
 
 /// What `path.module` stands for in `dir`: something that may be followed by a slash.
