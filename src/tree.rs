@@ -134,7 +134,8 @@ impl Node {
         self.map_places(&|_| origin.clone(), &|_| None)
     }
 
-    fn map_places(
+    /// The same value with `f` of every place in it, and `key` of where its keys are written.
+    pub(crate) fn map_places(
         &self,
         f: &impl Fn(&Origin) -> Origin,
         key: &impl Fn(Option<Span>) -> Option<Span>,

@@ -7,7 +7,6 @@
 
 mod eval;
 mod functions;
-mod lex;
 mod parse;
 mod read;
 mod reads;
@@ -76,8 +75,7 @@ impl TemplateSet {
     /// It is no template.
     pub(crate) fn add(&mut self, name: &str, text: MarkedText) -> Result<(), Problem> {
         let nowhere = Origin::at(Via::Written, None);
-        let parsed =
-            parse::parse(text.as_str()).map_err(|it| it.error(&text, &nowhere).problem())?;
+        let parsed = parse::parse(&text, &nowhere).map_err(|it| it.problem())?;
         for (function, at) in parsed.functions.into_iter().filter(|it| !functions::has(&it.0)) {
             let at = text.origin_of(at).unwrap_or_else(|| nowhere.clone());
             self.others.entry(function).or_insert(at);
@@ -133,14 +131,13 @@ impl TemplateSet {
             return (MarkedText::default(), vec![*error]);
         }
         let mut run = eval::Execution::new(self, host).going_on();
-        match run.template(name, dot, &dot.origin) {
-            Ok(text) => (text, run.failures()),
-            Err(error) => {
-                let mut failures = run.failures();
-                failures.push(*error);
-                (MarkedText::default(), failures)
-            }
-        }
+        let text = run.template(name, dot, &dot.origin);
+        let mut failures = run.failures();
+        let text = text.unwrap_or_else(|error| {
+            failures.push(*error);
+            MarkedText::default()
+        });
+        (text, failures)
     }
 
     fn find(&self, name: &str) -> Option<(&[parse::Action], &MarkedText)> {
@@ -180,37 +177,17 @@ impl GoHost for NoHost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{parse, scalar::Dialect, source::Sources};
+    use crate::{data::charts::ValueKey, source::Sources, tests::printed_of};
 
-    /// Two files, `values.yaml` and `template.yaml`, and what the one prints of the other.
+    /// Two files, `v.yaml` and `t.yaml`, and what the one prints of the other.
     struct Printed {
         sources: Sources,
         text: Result<MarkedText, Box<GoError>>,
     }
 
     fn print(values: &str, template: &str) -> Printed {
-        let sources = Sources::in_memory([("values.yaml", values), ("template.yaml", template)]);
-        let file = sources.find("values.yaml").expect("it is there");
-        let documents = sources.documents(file, Dialect::Sigs);
-        let root = documents.roots().next().cloned();
-        let root = root.unwrap_or_else(|| parse::whole(&sources, file));
-        let unknown = |node: &crate::tree::Node| {
-            let why = node.as_str()?.strip_prefix("unknown: ")?;
-            Some(crate::tree::Node::unknown_value(why, &node.origin))
-        };
-        let values = GoValue::of(&root.rewrite(&mut |it| unknown(it)));
-        let mut dot = GoMap::default();
-        dot.set("Values", values.clone());
-        let dot = GoValue::map(dot, &values.origin);
-        let template = sources.find("template.yaml").expect("it is there");
-        let mut set = TemplateSet::default();
-        let text = set
-            .add("template.yaml", MarkedText::file(sources.text(template), template))
-            .map_err(|it| {
-                let bound = it.kind == crate::problem::ProblemKind::Unresolved;
-                Box::new(GoError { bound, ..GoError::new(&*it.message, &it.at) })
-            })
-            .and_then(|()| set.execute("template.yaml", &dot, &NoHost));
+        let sources = Sources::in_memory([("v.yaml", values), ("t.yaml", template)]);
+        let text = printed_of(&sources);
         Printed { sources, text }
     }
 
@@ -226,16 +203,12 @@ mod tests {
             told.join("\n")
         }
 
-        fn tell(&self, node: &crate::tree::Node, path: &str, told: &mut Vec<String>) {
+        fn tell(&self, node: &Node, path: &str, told: &mut Vec<String>) {
             let at = |origin: &Origin| {
                 let places = origin.steps().filter_map(|it| it.span).map(|span| {
                     format!("{}:{}", self.sources[span.file].path, self.sources.start(span).line)
                 });
-                places
-                    .collect::<Vec<_>>()
-                    .join(" < ")
-                    .replace("template.yaml", "t")
-                    .replace("values.yaml", "v")
+                places.collect::<Vec<_>>().join(" < ").replace(".yaml", "")
             };
             if let Some(map) = node.as_map() {
                 for (key, entry) in map.iter() {
@@ -275,15 +248,15 @@ mod tests {
         assert_eq!(told.join(" "), expected);
     }
 
-    fn tell_reads(path: &str, key: &crate::data::charts::ValueKey, told: &mut Vec<String>) {
+    fn tell_reads(path: &str, key: &ValueKey, told: &mut Vec<String>) {
         match key {
-            crate::data::charts::ValueKey::Map(keys) if !keys.is_empty() => {
+            ValueKey::Map(keys) if !keys.is_empty() => {
                 let dot = if path.is_empty() { "" } else { "." };
                 for (name, key) in keys {
                     tell_reads(&format!("{path}{dot}{name}"), key, told);
                 }
             }
-            crate::data::charts::ValueKey::Map(_) => told.push(path.to_owned()),
+            ValueKey::Map(_) => told.push(path.to_owned()),
             _ => told.push(format!("{path}.*")),
         }
     }
@@ -300,7 +273,7 @@ mod tests {
     #[test]
     fn what_is_unknown_hides_what_it_may_change() {
         let printed = print(
-            "flag: 'unknown: a secret'\nport: 'unknown: a variable'\nmore: 'unknown: a file'\n",
+            "flag: 'unknown a secret'\nport: 'unknown a variable'\nmore: 'unknown a file'\n",
             "a: 1\nargs:\n  - --port={{ .Values.port }}\n  - --b\n  {{- with .Values.more }}\n  {{- toYaml . | nindent 2 }}\n  {{- end }}\n{{- if .Values.flag }}\nb: 2\n{{- else }}\nc: 3\n{{- end }}\nlabels:\n  x: y\n  {{- toYaml .Values.more | nindent 2 }}\nwhole:\n  {{- toYaml .Values.more | nindent 2 }}\n",
         );
         insta::assert_snapshot!(printed.told());
@@ -308,7 +281,7 @@ mod tests {
 
     #[test]
     fn both_sides_of_what_nobody_can_tell_are_looked_at() {
-        let told = |template: &str| print("u: 'unknown: secret'", template).told();
+        let told = |template: &str| print("u: 'unknown secret'", template).told();
         let both = "{{- if .Values.u }}\na: 1\nb: x\n{{- else }}\na: 2\nb: x\nc: 3\n{{- end }}\n";
         let text = format!("z: 0\n{both}");
         assert_eq!(
@@ -330,7 +303,7 @@ mod tests {
 
     #[test]
     fn what_is_nothing_on_one_side_may_be_there() {
-        let told = |template: &str| print("u: 'unknown: secret'", template).told();
+        let told = |template: &str| print("u: 'unknown secret'", template).told();
         let map = "data:\n{{- if .Values.u }}\n  a: 1\n{{- end }}\nz: 0\n";
         assert_eq!(told(map), ".data: ? secret, perhaps {\"a\":1}  t:3\n.z: 0  t:5");
         let text = "a: {{ if .Values.u }}x{{ end }}\nb:\n{{- with .Values.u }}\n- 1\n{{- end }}\n";
@@ -356,7 +329,7 @@ mod tests {
     #[test]
     fn what_follows_a_loop_that_may_have_been_left_is_not_known() {
         let printed = print(
-            "u: 'unknown: a secret'\nl: [a, b]\n",
+            "u: 'unknown a secret'\nl: [a, b]\n",
             "args:\n{{- range .Values.l }}\n{{- if $.Values.u }}{{ break }}{{ end }}\n- --{{ . }}=1\n\
              {{- end }}\nb: 2\n",
         );
@@ -368,7 +341,7 @@ mod tests {
     #[test]
     fn a_later_map_fills_no_key_that_an_unknown_one_may_have() {
         let printed = print(
-            "u: 'unknown: a secret'\nd: {k: 1}\n",
+            "u: 'unknown a secret'\nd: {k: 1}\n",
             "a: {{ index (merge (dict) .Values.u .Values.d) \"k\" }}\n",
         );
         assert_eq!(printed.told(), ".a: ? a secret  t:1 < v:2");

@@ -19,6 +19,7 @@ use crate::{
 mod common;
 
 pub(crate) use common::fixture::unindented;
+pub(crate) use gotemplate::printed_of;
 
 use common::fixture::files;
 

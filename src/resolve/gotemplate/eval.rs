@@ -2,7 +2,7 @@
 
 mod operands;
 
-use std::{ops::Range, rc::Rc};
+use std::{iter, mem, ops::Range, rc::Rc, sync::Arc};
 
 use super::{
     GoHost, TemplateSet,
@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{
     problem::Problem,
-    source::Span,
-    tree::{Origin, Reason},
+    tree::{Origin, Reason, Via},
 };
 
 /// What one run may cost; what takes more is taken for a loop. A byte that is made costs two.
@@ -98,42 +97,54 @@ pub(crate) struct Execution<'a> {
     failures: Option<Vec<GoError>>,
 }
 
-/// The variables of a template, innermost last.
-struct GoVariables(Vec<(String, GoValue)>);
-
-/// The template whose actions are run, and its text.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    text: &'a MarkedText,
+/// A template that is run.
+struct Frame<'t> {
+    text: &'t MarkedText,
+    /// What `.` is.
+    dot: GoValue,
+    /// The variables, innermost last.
+    variables: Vec<(String, GoValue)>,
+    /// What it printed so far.
+    out: MarkedText,
 }
 
-impl Place<'_> {
-    fn origin(self, at: &Range<usize>) -> Origin {
-        let none = || Origin::at(crate::tree::Via::Written, None);
+impl Frame<'_> {
+    fn origin(&self, at: &Range<usize>) -> Origin {
+        let none = || Origin::at(Via::Written, None);
         self.text.origin_of(at.clone()).unwrap_or_else(none)
     }
 
-    /// Where it is written, if a file of the repository holds it.
-    fn span(self, at: &Range<usize>) -> Option<Span> {
-        self.text.file_span(at)
+    fn variable(&mut self, name: &str, at: &Range<usize>) -> Evaluated<&mut GoValue> {
+        match self.variables.iter().rposition(|(it, _)| it == name) {
+            Some(index) => Ok(&mut self.variables[index].1),
+            None => fail(format!("the variable `{name}` is not defined"), &self.origin(at)),
+        }
+    }
+
+    /// Keeps what a condition that does not hold would have printed: only what the template itself
+    /// writes there, as keys, for which nothing is run.
+    fn ghost(&mut self, then: &[Action], value: &GoValue) {
+        let mut ghost = MarkedText::default();
+        for action in then {
+            match action {
+                Action::Text(range) => ghost.push_part(self.text, range.clone()),
+                Action::Print(_) if ghost.as_str().ends_with(':') => ghost.push_made(" x"),
+                Action::Print(_) => ghost.push_made("x"),
+                _ => {}
+            }
+        }
+        if ghost.as_str().contains(':') {
+            let (at, by) = (self.out.len(), value.origin.clone());
+            self.out.ghosts.push(Ghost { at, text: ghost.into(), by });
+        }
     }
 }
 
 impl<'a> Execution<'a> {
     pub(super) fn new(set: &'a TemplateSet, host: &'a dyn GoHost) -> Self {
-        let names = Vec::new();
-        let local = Vec::new();
-        Self {
-            set,
-            host,
-            work: 0,
-            depth: 0,
-            names,
-            local,
-            uncertain: None,
-            left: None,
-            failures: None,
-        }
+        let (local, names) = (Vec::new(), Vec::new());
+        let (uncertain, left, failures) = (None, None, None);
+        Self { set, host, work: 0, depth: 0, local, names, uncertain, left, failures }
     }
 
     /// The same, which goes on where something fails.
@@ -188,14 +199,14 @@ impl<'a> Execution<'a> {
     ) -> Evaluated<MarkedText> {
         self.deeper(at)?;
         self.names.push(name.to_owned());
-        let mut variables = GoVariables(vec![("$".to_owned(), dot.clone())]);
-        let mut out = MarkedText::default();
-        let result = self.actions(body, Place { text }, dot, &mut variables, &mut out);
+        let variables = vec![("$".to_owned(), dot.clone())];
+        let mut frame = Frame { text, dot: dot.clone(), variables, out: MarkedText::default() };
+        let result = self.actions(body, &mut frame);
         self.names.pop();
         self.depth -= 1;
         match result {
-            Ok(_) if out.is_cut => bound("the template prints too much", at),
-            Ok(_) => Ok(out),
+            Ok(_) if frame.out.is_cut => bound("the template prints too much", at),
+            Ok(_) => Ok(frame.out),
             Err(mut error) => {
                 error.way.push((name.to_owned(), at.clone()));
                 Err(error)
@@ -211,10 +222,10 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    fn step(&mut self, place: Place<'_>, at: &Range<usize>) -> Evaluated<()> {
+    fn step(&mut self, frame: &Frame<'_>, at: &Range<usize>) -> Evaluated<()> {
         self.work += STEP;
         if self.work > MAX_WORK {
-            return bound("the template runs too long", &place.origin(at));
+            return bound("the template runs too long", &frame.origin(at));
         }
         Ok(())
     }
@@ -239,21 +250,17 @@ impl<'a> Execution<'a> {
     }
 
     /// Counts all that is in `value`, before anything looks through it.
-    pub(super) fn weigh(&mut self, value: &GoValue, at: &Origin) -> Evaluated<()> {
-        self.weigh_in(value, 0, at)
-    }
-
-    fn weigh_in(&mut self, value: &GoValue, depth: usize, at: &Origin) -> Evaluated<()> {
+    pub(super) fn weigh(&mut self, value: &GoValue, depth: usize, at: &Origin) -> Evaluated<()> {
         if depth > MAX_NESTING {
             return bound("its values nest too deeply", at);
         }
         self.work(STEP, at)?;
         match &value.data {
             GoData::Text(text) => self.work(text.cost(), at),
-            GoData::List(items) => items.iter().try_for_each(|it| self.weigh_in(it, depth + 1, at)),
+            GoData::List(items) => items.iter().try_for_each(|it| self.weigh(it, depth + 1, at)),
             GoData::Map(map) => {
                 let map = map.borrow();
-                map.entries.values().try_for_each(|(_, it)| self.weigh_in(it, depth + 1, at))
+                map.entries.values().try_for_each(|(_, it)| self.weigh(it, depth + 1, at))
             }
             _ => Ok(()),
         }
@@ -263,7 +270,7 @@ impl<'a> Execution<'a> {
     fn gone_on(
         &mut self,
         value: Evaluated<GoValue>,
-        place: Place<'_>,
+        frame: &Frame<'_>,
         at: &Range<usize>,
     ) -> Evaluated<GoValue> {
         let error = match (value, &self.uncertain) {
@@ -271,7 +278,7 @@ impl<'a> Execution<'a> {
             (value, _) => return value,
         };
         let Some(failures) = &mut self.failures else { return Err(error) };
-        let origin = place.origin(at);
+        let origin = frame.origin(at);
         let value = match error.said {
             true => GoValue::nil(&origin),
             false => GoValue::unknown(&*error.message, &origin),
@@ -280,74 +287,71 @@ impl<'a> Execution<'a> {
         Ok(value)
     }
 
-    fn actions(
+    /// The value of the pipeline of an action; its variables take it where it `binds`.
+    fn value(
         &mut self,
-        actions: &[Action],
-        place: Place<'_>,
-        dot: &GoValue,
-        variables: &mut GoVariables,
-        out: &mut MarkedText,
-    ) -> Evaluated<Flow> {
+        pipeline: &Pipeline,
+        binds: bool,
+        frame: &mut Frame<'_>,
+    ) -> Evaluated<GoValue> {
+        self.step(frame, &pipeline.at)?;
+        let depth = self.depth;
+        let value = match binds {
+            true => self.pipeline(pipeline, frame),
+            false => self.commands(pipeline, frame),
+        };
+        self.depth = depth;
+        self.gone_on(value, frame, &pipeline.at)
+    }
+
+    fn actions(&mut self, actions: &[Action], frame: &mut Frame<'_>) -> Evaluated<Flow> {
         for (index, action) in actions.iter().enumerate() {
             if let Some(why) = self.left.clone().filter(|_| self.uncertain.is_none()) {
                 // Whether the loop is left before this nobody can tell.
                 let rest = &actions[index..];
-                self.perhaps(&why, true, out, |run, out| {
-                    run.actions(rest, place, dot, variables, out)
-                })?;
+                self.perhaps(&why, true, frame, |run, frame| run.actions(rest, frame))?;
                 return Ok(Flow::Next);
             }
-            let depth = self.depth;
+            let scope = frame.variables.len();
             match action {
                 Action::Text(range) => {
-                    self.step(place, range)?;
-                    out.push_part(place.text, range.clone());
+                    self.step(frame, range)?;
+                    frame.out.push_part(frame.text, range.clone());
                 }
                 Action::Print(pipeline) => {
-                    self.step(place, &pipeline.at)?;
-                    let value = self.pipeline(pipeline, place, dot, variables);
-                    let value = self.gone_on(value, place, &pipeline.at)?;
-                    self.depth = depth;
+                    let value = self.value(pipeline, true, frame)?;
                     if pipeline.variables.is_empty() {
-                        self.weigh(&value, &value.origin)?;
-                        let printed = value.printed(false);
-                        let printed = printed.through(place.span(&pipeline.at));
-                        out.push(&printed);
+                        self.weigh(&value, 0, &value.origin)?;
+                        let span = frame.text.file_span(&pipeline.at);
+                        frame.out.push(&value.printed(false).through(span));
                     }
                 }
                 Action::Branch { with, condition, then, other } => {
-                    self.step(place, &condition.at)?;
-                    let scope = variables.0.len();
-                    let value = self.pipeline(condition, place, dot, variables);
-                    let value = self.gone_on(value, place, &condition.at)?;
-                    self.depth = depth;
-                    let inner = if *with { &value } else { dot };
-                    let flow =
-                        self.branch(&value, [(then, inner), (other, dot)], place, variables, out);
-                    variables.0.truncate(scope);
+                    let value = self.value(condition, true, frame)?;
+                    let inner = if *with { &value } else { &frame.dot }.clone();
+                    let flow = self.branch(&value, then, inner, other, frame);
+                    frame.variables.truncate(scope);
                     match flow? {
                         Flow::Next => {}
                         flow => return Ok(flow),
                     }
                 }
                 Action::Range { over, body, other } => {
-                    self.step(place, &over.at)?;
-                    let scope = variables.0.len();
-                    self.range(over, body, other, place, dot, variables, out)?;
-                    variables.0.truncate(scope);
+                    self.range(over, body, other, frame)?;
+                    frame.variables.truncate(scope);
                 }
-                Action::Template { name, dot: argument, at } => {
-                    self.step(place, at)?;
-                    let origin = place.origin(at);
-                    let argument = match argument {
-                        Some(it) => self.pipeline(it, place, dot, variables)?,
+                Action::Template { name, dot, at } => {
+                    self.step(frame, at)?;
+                    let origin = frame.origin(at);
+                    let dot = match dot {
+                        Some(it) => self.pipeline(it, frame)?,
                         None => GoValue::nil(&origin),
                     };
-                    let text = self.template(name, &argument, &origin);
+                    let text = self.template(name, &dot, &origin);
                     let text = text.map(|it| GoValue::text(it, &origin));
-                    let text = self.gone_on(text, place, at)?.printed(false);
+                    let text = self.gone_on(text, frame, at)?.printed(false);
                     self.work(text.cost(), &origin)?;
-                    out.push(&text);
+                    frame.out.push(&text);
                 }
                 Action::Break => return Ok(Flow::Break),
                 Action::Continue => return Ok(Flow::Continue),
@@ -356,32 +360,41 @@ impl<'a> Execution<'a> {
         Ok(Flow::Next)
     }
 
+    /// Runs actions for which `.` is `dot`.
+    fn inside(
+        &mut self,
+        actions: &[Action],
+        dot: GoValue,
+        frame: &mut Frame<'_>,
+    ) -> Evaluated<Flow> {
+        let outer = mem::replace(&mut frame.dot, dot);
+        let flow = self.actions(actions, frame);
+        frame.dot = outer;
+        flow
+    }
+
     /// The side that `value` decides for. Where nobody can tell, both may be there; of what is not
     /// there is kept what it would have been.
     fn branch(
         &mut self,
         value: &GoValue,
-        [(then, inner), (other, outer)]: [(&[Action], &GoValue); 2],
-        place: Place<'_>,
-        variables: &mut GoVariables,
-        out: &mut MarkedText,
+        then: &[Action],
+        inner: GoValue,
+        other: &[Action],
+        frame: &mut Frame<'_>,
     ) -> Evaluated<Flow> {
         self.deeper(&value.origin)?;
         let flow = match value.truth() {
-            Ok(truth) => {
-                let (side, dot) = if truth { (then, inner) } else { (other, outer) };
-                if !truth && self.uncertain.is_none() {
-                    Self::ghost(then, value, place, out);
+            Ok(true) => self.inside(then, inner, frame)?,
+            Ok(false) => {
+                if self.uncertain.is_none() {
+                    frame.ghost(then, value);
                 }
-                self.actions(side, place, dot, variables, out)?
+                self.actions(other, frame)?
             }
             Err(why) => {
-                let sides = [(then, inner, true), (other, outer, false)];
-                for (side, dot, then) in sides {
-                    self.perhaps(&why, then, out, |run, out| {
-                        run.actions(side, place, dot, variables, out)
-                    })?;
-                }
+                self.perhaps(&why, true, frame, |run, frame| run.inside(then, inner, frame))?;
+                self.perhaps(&why, false, frame, |run, frame| run.actions(other, frame))?;
                 Flow::Next
             }
         };
@@ -389,167 +402,119 @@ impl<'a> Execution<'a> {
         Ok(flow)
     }
 
-    /// Adds to `out` what `f` prints where nobody can tell whether it is run; with it the loop around
-    /// it may have been left.
+    /// Runs `f` where nobody can tell whether it is run: what it changes is unknown, what it prints may
+    /// be there, `then` if the condition holds, and with it the loop around it may have been left.
+    /// Where it fails, it is not run in anything that works.
     fn perhaps(
         &mut self,
         why: &Reason,
         then: bool,
-        out: &mut MarkedText,
-        f: impl FnOnce(&mut Self, &mut MarkedText) -> Evaluated<Flow>,
+        frame: &mut Frame<'_>,
+        f: impl FnOnce(&mut Self, &mut Frame<'_>) -> Evaluated<Flow>,
     ) -> Evaluated<()> {
-        let (start, mut text) = (out.len(), MarkedText::default());
-        if let Some(flow) = self.uncertainly(why, |run| f(run, &mut text))? {
-            out.push(&text);
-            out.perhaps_from(start, why, then);
-            if !matches!(flow, Flow::Next) {
-                self.left = Some(why.clone());
+        let (before, depth, out) = (self.uncertain.clone(), self.depth, mem::take(&mut frame.out));
+        self.uncertain.get_or_insert_with(|| why.clone());
+        let flow = f(self, frame);
+        (self.uncertain, self.depth) = (before, depth);
+        let text = mem::replace(&mut frame.out, out);
+        match flow {
+            Err(error) if error.bound => return Err(error),
+            Err(_) => {}
+            Ok(flow) => {
+                let start = frame.out.len();
+                frame.out.push(&text);
+                frame.out.perhaps_from(start, why, then);
+                if !matches!(flow, Flow::Next) {
+                    self.left = Some(why.clone());
+                }
             }
         }
         Ok(())
     }
 
-    /// Runs `f` where nobody can tell whether it is run: what it changes is unknown. Where it fails, it
-    /// is not run in anything that works.
-    fn uncertainly<T>(
-        &mut self,
-        why: &Reason,
-        f: impl FnOnce(&mut Self) -> Evaluated<T>,
-    ) -> Evaluated<Option<T>> {
-        let (before, depth, names) = (self.uncertain.clone(), self.depth, self.names.len());
-        self.uncertain.get_or_insert_with(|| why.clone());
-        let result = f(self);
-        self.names.truncate(names);
-        (self.uncertain, self.depth) = (before, depth);
-        match result {
-            Err(error) if error.bound => Err(error),
-            result => Ok(result.ok()),
-        }
-    }
-
-    /// Keeps what a condition that does not hold would have printed.
-    fn ghost(then: &[Action], value: &GoValue, place: Place<'_>, out: &mut MarkedText) {
-        // Only what the template itself writes there, as keys: nothing is run for it.
-        let mut ghost = MarkedText::default();
-        for action in then {
-            match action {
-                Action::Text(range) => ghost.push_part(place.text, range.clone()),
-                Action::Print(_) if ghost.as_str().ends_with(':') => ghost.push_made(" x"),
-                Action::Print(_) => ghost.push_made("x"),
-                _ => {}
-            }
-        }
-        if ghost.as_str().contains(':') {
-            let (at, by) = (out.len(), value.origin.clone());
-            out.ghosts.push(Ghost { at, text: ghost.into(), by });
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one action and where it is run")]
     fn range(
         &mut self,
         over: &Pipeline,
         body: &[Action],
         other: &[Action],
-        place: Place<'_>,
-        dot: &GoValue,
-        variables: &mut GoVariables,
-        out: &mut MarkedText,
+        frame: &mut Frame<'_>,
     ) -> Evaluated<()> {
-        let value = self.operands_of(over, place, dot, variables);
-        let value = self.gone_on(value, place, &over.at)?.opened();
-        let origin = value.origin.clone();
+        let value = self.value(over, false, frame)?.opened();
+        let origin = &value.origin;
         let left = self.left.take();
-        self.deeper(&origin)?;
-        let mut each = |run: &mut Self, key: GoValue, item: GoValue, out: &mut MarkedText| {
-            run.step(place, &over.at)?;
-            let scope = variables.0.len();
-            match &over.variables[..] {
-                [one] => run.bind(over, one, &item, place, variables)?,
-                [first, second] => {
-                    run.bind(over, first, &key, place, variables)?;
-                    run.bind(over, second, &item, place, variables)?;
-                }
-                _ => {}
-            }
-            let flow = match item.is_perhaps() {
-                None => run.actions(body, place, &item, variables, out),
-                Some(why) => {
-                    run.perhaps(&why, true, out, |run, out| {
-                        run.actions(body, place, &item, variables, out)
-                    })?;
-                    Ok(Flow::Next)
-                }
-            };
-            variables.0.truncate(scope);
-            flow
-        };
-        let mut any = false;
-        match &value.data {
-            GoData::List(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    any = true;
-                    let key = i64::try_from(index).unwrap_or(i64::MAX);
-                    let key = GoValue::new(GoData::Int(key), &item.origin);
-                    if let Flow::Break = each(self, key, item.clone(), out)? {
-                        break;
-                    }
-                }
-            }
+        self.deeper(origin)?;
+        let twice = |it: GoValue| (it.clone(), it);
+        let unknown = |why: Reason| twice(GoValue::unknown(why, origin));
+        let items: Box<dyn Iterator<Item = (GoValue, GoValue)>> = match &value.data {
+            GoData::List(items) => Box::new((0..).zip(&**items).map(|(index, item)| {
+                (GoValue::new(GoData::Int(index), &item.origin), item.clone())
+            })),
             GoData::Map(map) => {
                 let keys = map.borrow().sorted();
-                for key in keys {
-                    any = true;
-                    let Some((at, item)) = map.borrow().entries.get(&key).cloned() else {
-                        continue;
-                    };
+                // What is run may change it.
+                let entry = move |key: Arc<str>| {
+                    let (at, item) = map.borrow().entries.get(&key).cloned()?;
                     let at = at.map_or_else(|| item.origin.clone(), Origin::written);
-                    let key = GoValue::string(&*key, &at);
-                    if let Flow::Break = each(self, key, item, out)? {
-                        break;
-                    }
-                }
-                let open = map.borrow().open.clone();
-                if let Some(why) = open {
-                    any = true;
-                    let unknown = GoValue::unknown(why, &origin);
-                    each(self, unknown.clone(), unknown, out)?;
-                }
+                    Some((GoValue::string(&*key, &at), item))
+                };
+                let others = iter::once_with(move || map.borrow().open.clone().map(unknown));
+                Box::new(keys.into_iter().filter_map(entry).chain(others.flatten()))
             }
             GoData::Int(_) | GoData::Int64(_) if over.variables.len() > 1 => {
                 let message = "range over a number has one variable";
-                return fail(message, &place.origin(&over.at));
+                return fail(message, &frame.origin(&over.at));
             }
-            GoData::Int(count) | GoData::Int64(count) => {
-                for index in 0..*count {
-                    any = true;
-                    let index = match &value.data {
-                        GoData::Int(_) => GoData::Int(index),
-                        _ => GoData::Int64(index),
-                    };
-                    let index = GoValue::new(index, &origin);
-                    if let Flow::Break = each(self, index.clone(), index, out)? {
-                        break;
-                    }
-                }
+            GoData::Int(count) => {
+                Box::new((0..*count).map(|it| twice(GoValue::new(GoData::Int(it), origin))))
             }
-            GoData::Unknown(why) => {
-                any = true;
-                let unknown = GoValue::unknown(why.clone(), &origin);
-                each(self, unknown.clone(), unknown, out)?;
+            GoData::Int64(count) => {
+                Box::new((0..*count).map(|it| twice(GoValue::new(GoData::Int64(it), origin))))
             }
-            GoData::Nil => {}
+            GoData::Unknown(why) => Box::new(iter::once(unknown(why.clone()))),
+            GoData::Nil => Box::new(iter::empty()),
             _ => {
                 let printed = value.printed(true);
                 let message = format!("range cannot iterate over {}", printed.as_str());
-                return fail(message, &place.origin(&over.at));
+                return fail(message, &frame.origin(&over.at));
+            }
+        };
+        let mut any = false;
+        for item in items {
+            any = true;
+            if let Flow::Break = self.round(over, body, item, frame)? {
+                break;
             }
         }
         self.left = left;
         if !any {
-            self.actions(other, place, dot, variables, out)?;
+            self.actions(other, frame)?;
         }
         self.depth -= 1;
         Ok(())
+    }
+
+    /// One round of a loop.
+    fn round(
+        &mut self,
+        over: &Pipeline,
+        body: &[Action],
+        (key, item): (GoValue, GoValue),
+        frame: &mut Frame<'_>,
+    ) -> Evaluated<Flow> {
+        self.step(frame, &over.at)?;
+        let scope = frame.variables.len();
+        let values = if over.variables.len() > 1 { vec![&key, &item] } else { vec![&item] };
+        for (name, value) in over.variables.iter().zip(values) {
+            self.bind(over, name, value, frame)?;
+        }
+        let flow = match item.is_perhaps() {
+            None => self.inside(body, item, frame)?,
+            Some(why) => {
+                self.perhaps(&why, true, frame, |run, frame| run.inside(body, item, frame))?;
+                Flow::Next
+            }
+        };
+        frame.variables.truncate(scope);
+        Ok(flow)
     }
 }

@@ -200,8 +200,7 @@ impl Execution<'_> {
     ) -> Evaluated<GoValue> {
         let call = FunctionCall { name, values: with_maps(name, values), at };
         let result = match call.name {
-            "include" => self.include(&call),
-            "tpl" => self.tpl(&call),
+            "include" | "tpl" => self.printed(&call),
             _ => self.charged(&call),
         };
         match result {
@@ -231,7 +230,7 @@ impl Execution<'_> {
             _ => 1,
         };
         for _ in 0..looks {
-            call.values.iter().try_for_each(|it| self.weigh(it, call.at))?;
+            call.values.iter().try_for_each(|it| self.weigh(it, 0, call.at))?;
         }
         let cost = match name {
             "keys" | "omit" | "pick" => 100 * size,
@@ -247,14 +246,7 @@ impl Execution<'_> {
             && let "unset" | "merge" | "mergeOverwrite" = name
         {
             // What it leaves cannot be told.
-            let mut map = map.borrow_mut();
-            map.open.get_or_insert_with(|| why.clone());
-            let key = call.str(1).ok();
-            for (_, (_, value)) in
-                map.entries.iter_mut().filter(|it| key.is_none_or(|key| **it.0 == *key))
-            {
-                *value = GoValue::unknown(why.clone(), &value.origin);
-            }
+            maps::opened(map, why, |it| call.str(1).map_or(true, |key| it == key));
             return Ok(call.values[0].clone());
         }
         let value = match self.host.function(call) {
@@ -269,54 +261,48 @@ impl Execution<'_> {
         Ok(value)
     }
 
+    /// `set`, which may be run where nobody can tell whether it is.
     fn set(&self, map: &GoValue, key: &GoValue, value: &GoValue) {
-        match (&map.data, &key.data, key.unknown_part()) {
-            (_, GoData::Text(key), None) => self.set_key(map, key.as_str(), value.clone()),
-            (GoData::Map(map), _, Some(why)) => maps::opened(map, &why, true, |_| true),
-            _ => {}
+        let GoData::Map(map) = &map.data else { return };
+        match (key.unknown_part(), &key.data, self.uncertain()) {
+            (Some(why), ..) => maps::opened(map, &why, |_| true),
+            (_, GoData::Text(key), None) => map.borrow_mut().set(key.as_str(), value.clone()),
+            (_, GoData::Text(key), Some(why))
+                if map.borrow().entries.contains_key(key.as_str()) =>
+            {
+                let unknown = GoValue::unknown(why.clone(), &value.origin);
+                map.borrow_mut().set(key.as_str(), unknown);
+            }
+            (_, _, why) => why.into_iter().for_each(|it| maps::opened(map, it, |_| false)),
         }
     }
 
-    fn include(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-        if let Some(GoData::Unknown(why)) = call.values.first().map(|it| &it.data) {
-            return Ok(GoValue::unknown(why.clone(), &call.origin(0)));
-        }
-        let name = call.text(0)?;
-        if let Some(why) = name.unknown_part() {
-            return Ok(GoValue::unknown(why.clone(), call.at));
-        }
-        let nil = GoValue::nil(call.at);
-        let dot = call.values.get(1).unwrap_or(&nil);
-        let text = self.template(name.as_str(), dot, call.at)?;
-        self.work(text.cost(), call.at)?;
-        Ok(GoValue::text(text, call.at))
-    }
-
-    /// A text that is a template itself.
-    fn tpl(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-        if let Some(GoData::Unknown(why)) = call.values.first().map(|it| &it.data) {
-            return Ok(GoValue::unknown(why.clone(), &call.origin(0)));
+    /// `include` and `tpl`, whose text is a template itself.
+    fn printed(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+        call.check("sa")?;
+        let (first, dot) = (call.value(0)?, call.value(1)?);
+        if let Some(why) = first.unknown_part() {
+            return Ok(GoValue::unknown(why, &first.origin));
         }
         let text = Arc::clone(call.text(0)?);
-        if let Some(why) = text.unknown_part() {
-            return Ok(GoValue::unknown(why.clone(), &call.origin(0)));
+        if call.name == "include" {
+            let text = self.template(text.as_str(), dot, call.at)?;
+            self.work(text.cost(), call.at)?;
+            return Ok(GoValue::text(text, call.at));
         }
         if !text.as_str().contains("{{") {
-            return Ok(call.values[0].clone());
+            return Ok(first.clone());
         }
         self.work(20 * text.len(), call.at)?;
-        let parsed =
-            parse::parse(text.as_str()).map_err(|it| Box::new(it.error(&text, call.at)))?;
+        let parsed = parse::parse(&text, call.at)?;
         if let Some((name, at)) =
             parsed.functions.iter().find(|(name, _)| !has(name) && !self.host.has(name))
         {
             return none(name, &text.origin_of(at.clone()).unwrap_or_else(|| call.at.clone()));
         }
-        let nil = GoValue::nil(call.at);
-        let dot = call.values.get(1).unwrap_or(&nil).clone();
         let local = Rc::new((parsed, MarkedText::clone(&text)));
         self.local.push(Rc::clone(&local));
-        let printed = self.body(&local.0.body, &text, "tpl", &dot, call.at);
+        let printed = self.body(&local.0.body, &text, "tpl", dot, call.at);
         self.local.pop();
         let printed = printed?;
         Ok(GoValue::text(printed.without_no_value(), call.at))
@@ -329,13 +315,6 @@ impl FunctionCall<'_> {
     pub(crate) fn unknown(&self) -> Option<(Reason, Origin)> {
         let found = self.values.iter().find_map(|it| Some((it.unknown_part()?, it)));
         found.map(|(why, value)| (why, value.origin.clone()))
-    }
-
-    /// What is unknown because an argument is.
-    fn as_unknown(&self) -> GoValue {
-        let (why, at) =
-            self.unknown().unwrap_or_else(|| ("it cannot be told".into(), self.source()));
-        GoValue::unknown(why, &at)
     }
 
     /// All arguments taken together.

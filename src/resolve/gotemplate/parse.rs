@@ -1,17 +1,16 @@
-//! From tokens to the tree of a Go template, as `text/template/parse` builds it.
+//! From the text of a Go template to its tree, as `text/template/parse` of Go 1.24 builds it; what would
+//! be an error there is one here.
 
-use std::{ops::Range, sync::Arc};
+use std::{fmt::Display, ops::Range, sync::Arc};
 
-use super::lex::{self, GoToken, LexError, TemplatePiece, Unescaped};
+use super::{
+    MarkedText,
+    eval::{Evaluated, GoError},
+};
+use crate::tree::Origin;
 
 /// Deeper blocks and parentheses are refused.
 const MAX_DEPTH: usize = 100;
-
-/// The words that are no functions.
-const KEYWORDS: [&str; 13] = [
-    "block", "break", "continue", "define", "else", "end", "false", "if", "nil", "range",
-    "template", "true", "with",
-];
 
 /// What a template does, in order.
 #[derive(Debug, Clone)]
@@ -82,30 +81,25 @@ pub(super) struct Parsed {
     pub functions: Vec<(String, Range<usize>)>,
 }
 
-/// Parses the whole of a template.
-pub(super) fn parse(text: &str) -> Result<Parsed, LexError> {
-    let pieces = lex::pieces(text)?;
-    let functions = pieces.iter().flat_map(functions).collect();
-    let mut parser =
-        Parser { text, pieces: pieces.into_iter(), defines: Vec::new(), depth: 0, loops: 0 };
-    let (body, end) = parser.actions()?;
-    match end {
-        Stop::Text => Ok(Parsed { body, defines: parser.defines, functions }),
-        Stop::Else(at, _) | Stop::End(at) => lex::refused("nothing is open here", at),
+/// Parses the whole of a template, which stands at `nowhere` where it is not written itself.
+///
+/// # Errors
+/// Go refuses it.
+pub(super) fn parse(text: &MarkedText, nowhere: &Origin) -> Evaluated<Parsed> {
+    let mut parser = Parser {
+        marked: text,
+        text: text.as_str(),
+        nowhere,
+        at: 0,
+        action: 0,
+        depth: 0,
+        loops: 0,
+        parsed: Parsed::default(),
+    };
+    match parser.actions()? {
+        (body, Stop::Text) => Ok(Parsed { body, ..parser.parsed }),
+        _ => parser.refused("nothing is open here"),
     }
-}
-
-/// The words of an action that name functions.
-fn functions(piece: &TemplatePiece) -> impl Iterator<Item = (String, Range<usize>)> {
-    let tokens = match piece {
-        TemplatePiece::Action(_, tokens) => &tokens[..],
-        TemplatePiece::Text(_) => &[],
-    };
-    let function = |(token, at): &(GoToken, Range<usize>)| match token {
-        GoToken::Word(word) if !KEYWORDS.contains(&&**word) => Some((word.clone(), at.clone())),
-        _ => None,
-    };
-    tokens.iter().filter_map(function)
 }
 
 /// Whether actions print nothing but white space: as in Go, such a template takes the place of none.
@@ -117,94 +111,202 @@ pub(super) fn is_blank(actions: &[Action], text: &str) -> bool {
     actions.iter().all(blank)
 }
 
+/// What reads a template, and is at a byte of its text.
 struct Parser<'t> {
+    marked: &'t MarkedText,
     text: &'t str,
-    pieces: std::vec::IntoIter<TemplatePiece>,
-    defines: Vec<(String, Vec<Action>)>,
+    nowhere: &'t Origin,
+    at: usize,
+    /// Where the action begins that is read.
+    action: usize,
     depth: usize,
     /// How many `range` are open here.
     loops: usize,
+    parsed: Parsed,
 }
 
 /// What ended a list of actions.
+#[derive(PartialEq)]
 enum Stop {
     Text,
-    End(Range<usize>),
-    /// `else`, and what follows it in the same action.
-    Else(Range<usize>, lex::Tokens),
+    End,
+    /// `else`, whose action is not read to its end.
+    Else,
 }
 
-impl Parser<'_> {
-    fn actions(&mut self) -> Result<(Vec<Action>, Stop), LexError> {
+fn is_space(it: char) -> bool {
+    matches!(it, ' ' | '\t' | '\r' | '\n')
+}
+
+fn is_name(it: char) -> bool {
+    it.is_alphanumeric() || it == '_'
+}
+
+impl<'t> Parser<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    fn eat(&mut self, text: &str) -> bool {
+        let is_next = self.rest().starts_with(text);
+        self.at += if is_next { text.len() } else { 0 };
+        is_next
+    }
+
+    fn eat_while(&mut self, f: impl Fn(char) -> bool) -> &'t str {
+        let rest = self.rest();
+        let read = &rest[..rest.len() - rest.trim_start_matches(f).len()];
+        self.at += read.len();
+        read
+    }
+
+    fn space(&mut self) {
+        self.eat_while(is_space);
+    }
+
+    fn error(&self, message: impl Display, at: Range<usize>) -> GoError {
+        let at = self.marked.origin_of(at).unwrap_or_else(|| self.nowhere.clone());
+        GoError::new(format!("the template is none: {message}"), &at)
+    }
+
+    /// Refuses what is read now.
+    fn refused<T>(&self, message: impl Display) -> Evaluated<T> {
+        Err(Box::new(self.error(message, self.action..self.at)))
+    }
+
+    fn unexpected<T>(&self) -> Evaluated<T> {
+        match self.rest().chars().next() {
+            None => self.refused("the action is not closed"),
+            Some(_) if self.is_end() => self.refused("the action ends too early"),
+            Some(it) => {
+                let at = self.at..self.at + it.len_utf8();
+                Err(Box::new(self.error(format!("unexpected `{it}`"), at)))
+            }
+        }
+    }
+
+    fn deeper(&mut self) -> Evaluated<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            let error = self.error("it nests too deeply", self.action..self.at);
+            return Err(Box::new(GoError { bound: true, ..error }));
+        }
+        Ok(())
+    }
+
+    /// Whether the action ends here, or behind white space.
+    fn is_end(&self) -> bool {
+        let bare = self.rest().trim_start_matches(is_space);
+        let before = &self.text[..self.text.len() - bare.len()];
+        bare.starts_with("}}") || (before.ends_with(is_space) && bare.starts_with("-}}"))
+    }
+
+    /// Reads the end of the action, and the white space that it takes away; gives the action's place.
+    fn end(&mut self) -> Evaluated<Range<usize>> {
+        if !self.is_end() {
+            self.space();
+            return self.unexpected();
+        }
+        self.space();
+        let trims = self.eat("-");
+        self.at += "}}".len();
+        let at = self.action..self.at;
+        if trims {
+            self.space();
+        }
+        Ok(at)
+    }
+
+    /// Reads the text before the next action, and that action's start; nothing when there is none.
+    fn start(&mut self, actions: &mut Vec<Action>) -> Option<()> {
+        let (start, rest) = (self.at, self.rest());
+        let (mut text, inner) = rest.split_once("{{").unwrap_or((rest, ""));
+        self.action = start + text.len();
+        let trims = inner.strip_prefix('-').is_some_and(|it| it.starts_with(is_space));
+        if trims {
+            text = text.trim_end_matches(is_space);
+        }
+        if !text.is_empty() {
+            actions.push(Action::Text(start..start + text.len()));
+        }
+        self.at = self.action;
+        self.eat("{{").then(|| {
+            if trims {
+                self.at += 1;
+                self.space();
+            }
+        })
+    }
+
+    /// Reads a comment, if there is one.
+    fn comment(&mut self) -> Evaluated<bool> {
+        if !self.rest().starts_with("/*") {
+            return Ok(false);
+        }
+        let end = self.rest().find("*/").map(|it| &self.rest()[it + 2..]);
+        let closes = |it: &&str| {
+            it.starts_with("}}")
+                || it.strip_prefix(is_space).is_some_and(|it| it.starts_with("-}}"))
+        };
+        match end.filter(closes) {
+            Some(rest) => self.at = self.text.len() - rest.len(),
+            None => return self.refused("the comment is not closed"),
+        }
+        self.end().map(|_| true)
+    }
+
+    fn actions(&mut self) -> Evaluated<(Vec<Action>, Stop)> {
         let mut actions = Vec::new();
-        while let Some(piece) = self.pieces.next() {
-            let (at, tokens) = match piece {
-                TemplatePiece::Text(range) => {
-                    actions.push(Action::Text(range));
-                    continue;
+        while self.start(&mut actions).is_some() {
+            if self.comment()? {
+                continue;
+            }
+            if self.is_end() {
+                return self.refused("there is nothing in this action");
+            }
+            self.space();
+            let start = self.at;
+            let keyword = self.eat_while(is_name);
+            match keyword {
+                "end" => {
+                    self.end()?;
+                    return Ok((actions, Stop::End));
                 }
-                TemplatePiece::Action(at, tokens) => (at, tokens),
-            };
-            let mut tokens = Cursor { all: tokens, next: 0, at: at.clone(), depth: self.depth };
-            tokens.space();
-            let keyword = match tokens.peek() {
-                None => return lex::refused("there is nothing in this action", at),
-                Some(GoToken::Word(word)) => word.clone(),
-                Some(_) => String::new(),
-            };
-            match &*keyword {
-                "end" => return Ok((actions, Stop::End(at))),
-                "else" => {
-                    tokens.next += 1;
-                    tokens.space();
-                    return Ok((actions, Stop::Else(at, tokens.rest())));
-                }
-                "break" | "continue" if self.loops == 0 => {
-                    return lex::refused(format!("`{keyword}` is in no `range`"), at);
-                }
-                "break" => actions.push(Action::Break),
-                "continue" => actions.push(Action::Continue),
-                "if" | "with" | "range" => {
-                    tokens.next += 1;
-                    actions.push(self.block(&keyword, tokens)?);
-                }
-                "define" | "block" => {
-                    tokens.next += 1;
-                    let name = tokens.name()?;
-                    tokens.space();
-                    if keyword == "block" {
-                        let dot = Some(tokens.pipeline()?);
-                        actions.push(Action::Template { name: name.clone(), dot, at: at.clone() });
-                    } else if self.depth > 0 || tokens.peek().is_some() {
-                        return lex::refused("`define` stands by itself", at);
+                "else" => return Ok((actions, Stop::Else)),
+                "break" | "continue" => {
+                    self.end()?;
+                    if self.loops == 0 {
+                        return self.refused(format!("`{keyword}` is in no `range`"));
                     }
-                    self.deeper(&at)?;
-                    let loops = std::mem::take(&mut self.loops);
-                    let (body, end) = self.actions()?;
-                    self.loops = loops;
-                    self.depth -= 1;
-                    let Stop::End(_) = end else { return Err(not_ended(&keyword, at)) };
-                    let is_set = |it: &[Action]| !is_blank(it, self.text);
-                    if is_set(&body) && self.defines.iter().any(|it| it.0 == name && is_set(&it.1))
-                    {
-                        return lex::refused(format!("`{name}` is defined twice"), at);
+                    actions.push(if keyword == "break" { Action::Break } else { Action::Continue });
+                }
+                "if" | "with" | "range" => actions.push(self.block(keyword)?),
+                "define" => {
+                    let name = self.name()?;
+                    let at = self.end()?;
+                    if self.depth > 0 {
+                        return self.refused("`define` stands by itself");
                     }
-                    self.defines.push((name, body));
+                    self.define(keyword, name, at)?;
+                }
+                "block" => {
+                    let name = self.name()?;
+                    let dot = Some(self.pipeline()?);
+                    let at = self.end()?;
+                    actions.push(Action::Template { name: name.clone(), dot, at: at.clone() });
+                    self.define(keyword, name, at)?;
                 }
                 "template" => {
-                    tokens.next += 1;
-                    let name = tokens.name()?;
-                    tokens.space();
-                    let dot = match tokens.peek() {
-                        None => None,
-                        Some(_) => Some(tokens.pipeline()?),
-                    };
-                    actions.push(Action::Template { name, dot, at });
+                    let name = self.name()?;
+                    let dot = if self.is_end() { None } else { Some(self.pipeline()?) };
+                    actions.push(Action::Template { name, dot, at: self.end()? });
                 }
                 _ => {
-                    let printed = tokens.pipeline()?;
+                    self.at = start;
+                    let printed = self.pipeline()?;
+                    self.end()?;
                     if printed.variables.len() > 1 {
-                        return lex::refused("only `range` declares two variables", at);
+                        return self.refused("only `range` declares two variables");
                     }
                     actions.push(Action::Print(printed));
                 }
@@ -213,27 +315,38 @@ impl Parser<'_> {
         Ok((actions, Stop::Text))
     }
 
-    fn deeper(&mut self, at: &Range<usize>) -> Result<(), LexError> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(LexError::bound("its blocks nest too deeply", at.clone()));
+    /// The body of `define` or `block`.
+    fn define(&mut self, keyword: &str, name: String, at: Range<usize>) -> Evaluated<()> {
+        self.deeper()?;
+        let loops = std::mem::take(&mut self.loops);
+        let (body, end) = self.actions()?;
+        self.loops = loops;
+        self.depth -= 1;
+        if end != Stop::End {
+            return self.not_ended(keyword, at);
         }
+        let is_set = |it: &[Action]| !is_blank(it, self.text);
+        let mut defines = self.parsed.defines.iter();
+        if is_set(&body) && defines.any(|it| it.0 == name && is_set(&it.1)) {
+            return Err(Box::new(self.error(format!("`{name}` is defined twice"), at)));
+        }
+        self.parsed.defines.push((name, body));
         Ok(())
     }
 
-    /// `if`, `with` or `range`, whose condition `tokens` are.
-    fn block(&mut self, keyword: &str, mut tokens: Cursor) -> Result<Action, LexError> {
-        let at = tokens.at.clone();
-        let condition = tokens.pipeline()?;
-        self.deeper(&at)?;
+    /// `if`, `with` or `range`.
+    fn block(&mut self, keyword: &str) -> Evaluated<Action> {
+        let condition = self.pipeline()?;
+        let at = self.end()?;
+        self.deeper()?;
         let is_loop = usize::from(keyword == "range");
         self.loops += is_loop;
         let (then, end) = self.actions()?;
         self.loops -= is_loop;
         let other = match end {
-            Stop::Text => return Err(not_ended(keyword, at)),
-            Stop::End(_) => Vec::new(),
-            Stop::Else(at, tokens) => self.other(keyword, at, tokens)?,
+            Stop::Text => return self.not_ended(keyword, at),
+            Stop::End => Vec::new(),
+            Stop::Else => self.other(keyword)?,
         };
         self.depth -= 1;
         Ok(match keyword {
@@ -243,279 +356,224 @@ impl Parser<'_> {
     }
 
     /// What comes after `else`, to its `end`.
-    fn other(
-        &mut self,
-        keyword: &str,
-        at: Range<usize>,
-        tokens: lex::Tokens,
-    ) -> Result<Vec<Action>, LexError> {
-        let mut tokens = Cursor { all: tokens, next: 0, at: at.clone(), depth: self.depth };
-        match tokens.peek().cloned() {
-            None => match self.actions()? {
-                (other, Stop::End(_)) => Ok(other),
-                (_, Stop::Else(at, _)) => lex::refused("there was an `else` already", at),
-                (_, Stop::Text) => Err(not_ended(keyword, at)),
-            },
+    fn other(&mut self, keyword: &str) -> Evaluated<Vec<Action>> {
+        self.space();
+        match self.eat_while(is_name) {
+            "" => {}
             // The `end` is that of both.
-            Some(GoToken::Word(word)) if word == keyword && word != "range" => {
-                tokens.next += 1;
-                Ok(vec![self.block(&word, tokens)?])
-            }
-            Some(_) => lex::refused("`else` is followed by something else than `if`", at),
+            word if word == keyword && word != "range" => return Ok(vec![self.block(word)?]),
+            _ => return self.refused("`else` is followed by something else than `if`"),
         }
-    }
-}
-
-fn not_ended(keyword: &str, at: Range<usize>) -> LexError {
-    LexError::new(format!("`{keyword}` has no `end`"), at)
-}
-
-struct Cursor {
-    all: lex::Tokens,
-    next: usize,
-    /// The action.
-    at: Range<usize>,
-    depth: usize,
-}
-
-impl Cursor {
-    fn peek(&self) -> Option<&GoToken> {
-        self.all.get(self.next).map(|(token, _)| token)
-    }
-
-    fn space(&mut self) {
-        while self.peek() == Some(&GoToken::Space) {
-            self.next += 1;
+        let at = self.end()?;
+        match self.actions()? {
+            (other, Stop::End) => Ok(other),
+            (_, Stop::Else) => self.refused("there was an `else` already"),
+            (_, Stop::Text) => self.not_ended(keyword, at),
         }
     }
 
-    fn rest(mut self) -> lex::Tokens {
-        self.all.split_off(self.next.min(self.all.len()))
-    }
-
-    /// The place of the next token, or of the end of the action.
-    fn here(&self) -> Range<usize> {
-        self.all.get(self.next).map_or_else(|| self.at.clone(), |(_, range)| range.clone())
-    }
-
-    fn unexpected(&self) -> LexError {
-        match self.all.get(self.next) {
-            Some((token, at)) => LexError::new(format!("unexpected {}", token.said()), at.clone()),
-            None => LexError::new("the action ends too early", self.at.clone()),
-        }
+    fn not_ended<T>(&self, keyword: &str, at: Range<usize>) -> Evaluated<T> {
+        Err(Box::new(self.error(format!("`{keyword}` has no `end`"), at)))
     }
 
     /// The name of a template.
-    fn name(&mut self) -> Result<String, LexError> {
+    fn name(&mut self) -> Evaluated<String> {
         self.space();
-        match self.peek() {
-            Some(GoToken::Text(name)) => {
-                let name = name.clone();
-                self.next += 1;
-                Ok(name)
-            }
-            _ => Err(self.unexpected()),
+        match self.operand()?.what {
+            OperandKind::Text(name) => Ok(name.to_string()),
+            _ => self.refused("the name is no text"),
         }
     }
 
-    /// All that is left of the action.
-    fn pipeline(&mut self) -> Result<Pipeline, LexError> {
-        let pipeline = self.inner_pipeline()?;
-        if self.peek().is_some() { Err(self.unexpected()) } else { Ok(pipeline) }
-    }
-
-    /// The same up to the parenthesis that closes.
-    fn inner_pipeline(&mut self) -> Result<Pipeline, LexError> {
+    fn pipeline(&mut self) -> Evaluated<Pipeline> {
         self.space();
-        let start = self.here().start;
+        let start = self.at;
         let (variables, declares) = self.declaration();
-        let mut commands = Vec::new();
-        loop {
-            commands.push(self.command()?);
-            match self.peek() {
-                Some(GoToken::Mark("|")) => {
-                    self.next += 1;
-                    self.space();
-                    // Go lets a bar stand before the end.
-                    if matches!(self.peek(), None | Some(GoToken::Mark(")"))) {
-                        break;
-                    }
-                }
-                None | Some(GoToken::Mark(")")) => break,
-                Some(_) => return Err(self.unexpected()),
+        let mut commands = vec![self.command()?];
+        while self.eat("|") {
+            self.space();
+            // Go lets a bar stand before the end.
+            if self.is_end() || self.rest().starts_with(')') {
+                break;
             }
+            commands.push(self.command()?);
         }
         let end = commands.last().map_or(start, |it| it.at.end);
-        Ok(Pipeline { variables, declares, commands, at: start..end.max(start) })
+        Ok(Pipeline { variables, declares, commands, at: start..end })
     }
 
     /// `$x :=`, `$x =`, `$i, $x :=`.
     fn declaration(&mut self) -> (Vec<String>, bool) {
-        let start = self.next;
+        let start = self.at;
         let mut variables = Vec::new();
-        while let Some(GoToken::Variable(name)) = self.peek() {
-            variables.push(name.clone());
-            self.next += 1;
+        while self.rest().starts_with('$') {
+            variables.push(self.variable());
             self.space();
-            match self.peek() {
-                Some(GoToken::Mark(",")) if variables.len() == 1 => {
-                    self.next += 1;
-                    self.space();
-                }
-                Some(GoToken::Mark(mark @ (":=" | "="))) => {
-                    let declares = *mark == ":=";
-                    self.next += 1;
-                    return (variables, declares);
-                }
-                _ => break,
+            let declares = self.eat(":=");
+            if declares || self.eat("=") {
+                return (variables, declares);
             }
+            if variables.len() > 1 || !self.eat(",") {
+                break;
+            }
+            self.space();
         }
-        self.next = start;
+        self.at = start;
         (Vec::new(), false)
     }
 
-    fn command(&mut self) -> Result<PipedCommand, LexError> {
-        self.space();
-        let start = self.here().start;
-        let mut operands = Vec::new();
-        while let Some(token) = self.peek() {
-            if matches!(token, GoToken::Mark("|" | ")")) {
-                break;
-            }
-            operands.push(self.operand()?);
-            match self.peek() {
-                Some(GoToken::Space) => self.space(),
-                None | Some(GoToken::Mark("|" | ")")) => {}
-                Some(_) => return Err(self.unexpected()),
-            }
-        }
-        let Some(last) = operands.last() else { return Err(self.unexpected()) };
-        Ok(PipedCommand { at: start..last.at.end, operands })
+    fn variable(&mut self) -> String {
+        self.at += 1;
+        format!("${}", self.eat_while(is_name))
     }
 
-    fn operand(&mut self) -> Result<Operand, LexError> {
-        let Some((token, at)) = self.all.get(self.next).cloned() else {
-            return Err(self.unexpected());
-        };
-        let mut fields = Vec::new();
-        let what = match token {
-            GoToken::Dot => OperandKind::Dot,
-            GoToken::Field(name) => {
-                fields.push(name);
-                OperandKind::Dot
+    fn command(&mut self) -> Evaluated<PipedCommand> {
+        self.space();
+        let start = self.at;
+        let mut operands = Vec::new();
+        loop {
+            operands.push(self.operand()?);
+            let end = self.at;
+            self.space();
+            if self.is_end() || self.rest().starts_with(['|', ')']) {
+                return Ok(PipedCommand { operands, at: start..end });
             }
-            GoToken::Variable(name) => OperandKind::Variable(name),
-            GoToken::Text(text) => OperandKind::Text(text.into()),
-            GoToken::Bytes => OperandKind::Odd("this text is not UTF-8"),
-            GoToken::Number(text) => {
-                let none = || LexError::new(format!("`{text}` is no number"), at.clone());
-                number(&text).ok_or_else(none)?
+            if self.at == end {
+                return self.unexpected();
             }
-            GoToken::Word(word) => match &*word {
-                "nil" => OperandKind::Nil,
-                "true" => OperandKind::Bool(true),
-                "false" => OperandKind::Bool(false),
-                _ => OperandKind::Function(word),
-            },
-            GoToken::Mark("(") => {
-                self.next += 1;
-                self.depth += 1;
-                if self.depth > MAX_DEPTH {
-                    return Err(LexError::bound("its parentheses nest too deeply", at));
+        }
+    }
+
+    fn operand(&mut self) -> Evaluated<Operand> {
+        let (start, rest) = (self.at, self.rest());
+        let is_number = |it: char| it.is_ascii_alphanumeric() || "._+-".contains(it);
+        let what = match rest.chars().next() {
+            Some('$') => OperandKind::Variable(self.variable()),
+            Some(mark @ ('"' | '\'')) => {
+                let Some((bytes, length)) = quoted(rest, mark) else {
+                    return self.refused("the text is not closed");
+                };
+                self.at += length;
+                match String::from_utf8(bytes) {
+                    _ if mark == '\'' => OperandKind::Odd("a character is not evaluated"),
+                    Ok(text) => OperandKind::Text(text.into()),
+                    Err(_) => OperandKind::Odd("this text is not UTF-8"),
                 }
-                let inner = self.inner_pipeline()?;
+            }
+            Some('`') => {
+                let Some((text, after)) = rest[1..].split_once('`') else {
+                    return self.refused("the text is not closed");
+                };
+                self.at = self.text.len() - after.len();
+                OperandKind::Text(text.into())
+            }
+            Some('(') => {
+                self.at += 1;
+                self.deeper()?;
+                let inner = self.pipeline()?;
                 self.depth -= 1;
-                self.space();
-                if self.peek() != Some(&GoToken::Mark(")")) {
-                    return lex::refused("the parenthesis is not closed", at);
+                if !self.eat(")") {
+                    return Err(Box::new(self.error("it is not closed", start..start + 1)));
                 }
                 OperandKind::Group(Box::new(inner))
             }
-            GoToken::Mark(_) | GoToken::Space => return Err(self.unexpected()),
-        };
-        let mut end = self.here().end;
-        self.next += 1;
-        while let Some((GoToken::Field(name), range)) = self.all.get(self.next) {
-            fields.push(name.clone());
-            end = range.end;
-            self.next += 1;
-        }
-        Ok(Operand { what, fields, at: at.start..end })
-    }
-}
-
-impl GoToken {
-    fn said(&self) -> String {
-        match self {
-            Self::Field(name) => format!("`.{name}`"),
-            Self::Variable(it) | Self::Word(it) | Self::Number(it) => format!("`{it}`"),
-            Self::Text(it) => format!("\"{it}\""),
-            Self::Bytes => "a text".to_owned(),
-            Self::Dot => "`.`".to_owned(),
-            Self::Mark(it) => format!("`{it}`"),
-            Self::Space => "white space".to_owned(),
-        }
-    }
-}
-
-/// `0x1p60`: a fraction in base 16, and the power of two that it is multiplied by.
-fn hexadecimal(text: &str) -> Option<f64> {
-    let (digits, power) = text.strip_prefix("0x")?.split_once('p')?;
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let mantissa = i64::from_str_radix(&format!("{whole}{fraction}"), 16).ok()?;
-    let power = power.parse::<i32>().ok()?.checked_sub(4 * i32::try_from(fraction.len()).ok()?)?;
-    #[expect(clippy::cast_precision_loss, reason = "as Go reads it")]
-    Some(mantissa as f64 * 2_f64.powi(power))
-}
-
-/// A number as Go's parser reads it: with a base, with underscores, a character.
-fn number(text: &str) -> Option<OperandKind> {
-    if let Some(inner) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
-        let mut chars = inner.chars();
-        let char = match chars.next()? {
-            '\\' => match lex::unescaped(chars.next()?, &mut chars)? {
-                Unescaped::Byte(it) => u32::from(it),
-                Unescaped::Char(it) => u32::from(it),
+            Some('.') if !rest[1..].starts_with(|it: char| it.is_ascii_digit()) => {
+                self.at += usize::from(!rest[1..].starts_with(is_name));
+                OperandKind::Dot
+            }
+            Some('0'..='9' | '+' | '-' | '.') => {
+                let text = self.eat_while(is_number);
+                match number(text) {
+                    Some(number) => number,
+                    None => return self.refused(format!("`{text}` is no number")),
+                }
+            }
+            Some(it) if is_name(it) => match self.eat_while(is_name) {
+                "nil" => OperandKind::Nil,
+                "true" => OperandKind::Bool(true),
+                "false" => OperandKind::Bool(false),
+                word => {
+                    self.parsed.functions.push((word.to_owned(), start..self.at));
+                    OperandKind::Function(word.to_owned())
+                }
             },
-            it => u32::from(it),
+            _ => return self.unexpected(),
         };
-        return chars.next().is_none().then_some(OperandKind::Int(char.into()));
+        let mut fields = Vec::new();
+        while let Some(name) = self.rest().strip_prefix('.')
+            && name.starts_with(|it: char| is_name(it) && !it.is_ascii_digit())
+        {
+            self.at += 1;
+            fields.push(self.eat_while(is_name).to_owned());
+        }
+        Ok(Operand { what, fields, at: start..self.at })
     }
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
+}
+
+/// What stands in quotes at the start of `text`, and how long that is with them.
+fn quoted(text: &str, mark: char) -> Option<(Vec<u8>, usize)> {
+    let mut bytes = Vec::new();
+    let mut chars = text.char_indices().skip(1);
+    loop {
+        let (at, it) = chars.next()?;
+        let escaped = if it == '\\' { Some(chars.next()?.1) } else { None };
+        let mut digits = |first: &str, count: usize, radix: u32| {
+            let rest = chars.by_ref().take(count).map(|it| it.1);
+            u32::from_str_radix(&first.chars().chain(rest).collect::<String>(), radix).ok()
+        };
+        let char = match escaped {
+            None if it == '\n' => return None,
+            None if it == mark => return Some((bytes, at + 1)),
+            None => it,
+            Some('x') => {
+                bytes.push(u8::try_from(digits("", 2, 16)?).ok()?);
+                continue;
+            }
+            Some(it @ '0'..='7') => {
+                bytes.push(u8::try_from(digits(&it.to_string(), 2, 8)?).ok()?);
+                continue;
+            }
+            Some('u') => char::from_u32(digits("", 4, 16)?)?,
+            Some('U') => char::from_u32(digits("", 8, 16)?)?,
+            Some(it @ ('\\' | '"' | '\'')) => it,
+            // In the order of their codes.
+            Some(it) => char::from(7 + u8::try_from("abtnvfr".find(it)?).ok()?),
+        };
+        bytes.extend(char.to_string().bytes());
+    }
+}
+
+/// A number as Go's parser reads it, with a base or with underscores.
+fn number(text: &str) -> Option<OperandKind> {
+    let (minus, digits) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
     };
     let bare = digits.replace('_', "").to_ascii_lowercase();
-    let signed = |it: &str| it.starts_with(['+', '-']);
-    if signed(&bare) || bare.get(2..).is_some_and(signed) && bare.starts_with('0') {
-        return None;
-    }
-    if digits.contains("__") || digits.ends_with('_') {
-        return None;
-    }
-    if bare.strip_suffix('i').is_some_and(|it| it.parse::<f64>().is_ok()) {
-        return Some(OperandKind::Odd("a complex number"));
-    }
+    let octal = bare.strip_prefix('0').filter(|it| !it.is_empty() && !it.contains(['.', 'e']));
     let (whole, radix) = match bare.get(..2) {
         Some("0x") => (&bare[2..], 16),
         Some("0o") => (&bare[2..], 8),
         Some("0b") => (&bare[2..], 2),
-        _ if bare.len() > 1
-            && bare.bytes().all(|it| it.is_ascii_digit())
-            && bare.starts_with('0') =>
-        {
-            (&bare[1..], 8)
-        }
-        _ => (&*bare, 10),
+        _ => octal.map_or((&*bare, 10), |it| (it, 8)),
     };
-    let minus = if sign < 0 { "-" } else { "" };
+    if whole.starts_with(['+', '-']) || digits.contains("__") || digits.ends_with('_') {
+        return None;
+    }
     if let Ok(int) = i64::from_str_radix(&format!("{minus}{whole}"), radix) {
         return Some(OperandKind::Int(int));
     }
-    // As Go has it, `08` is no number, and what is too long for an int is none either.
-    if !bare.contains(['.', 'e', 'p']) {
-        return None;
+    if let Some((mantissa, power)) = whole.split_once('p').filter(|_| radix == 16) {
+        // `0x1p20`
+        let mantissa = i32::from_str_radix(&format!("{minus}{mantissa}"), 16).ok().map(f64::from);
+        let odd = OperandKind::Odd("a fraction in base 16");
+        let power: i32 = power.parse().ok()?;
+        return Some(mantissa.map_or(odd, |it| OperandKind::Float(it * 2_f64.powi(power))));
     }
-    let float: f64 = hexadecimal(&bare).or_else(|| bare.parse().ok())?;
-    float.is_finite().then_some(OperandKind::Float(if sign < 0 { -float } else { float }))
+    if bare.ends_with('i') {
+        return Some(OperandKind::Odd("a complex number"));
+    }
+    // As Go has it, `08` is no number, and what is too long for an int is none either.
+    let float: f64 = format!("{minus}{bare}").parse().ok().filter(|_| bare.contains(['.', 'e']))?;
+    float.is_finite().then_some(OperandKind::Float(float))
 }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::text::{MarkSource, MarkedText, Perhaps};
 use crate::{
     emit::UNKNOWN,
-    parse::{self, Documents, SyntaxError},
+    parse::{self, Document, SyntaxError},
     scalar::Dialect,
     source::Span,
     tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
@@ -40,52 +40,49 @@ impl MarkedText {
     /// The YAML documents of the text.
     pub(crate) fn documents(&self) -> Vec<PrintedDocument> {
         let text = self.unknown_lines_as_entries();
-        let read = Reader { text: &text };
         let sides = text.sides();
-        let parsed: Vec<Documents> =
-            sides.iter().map(|it| parse::offsets(&it.text.text, Dialect::Sigs)).collect();
-        // What would be there, if other conditions held.
-        let ghostly = sides.first().filter(|it| !it.text.ghosts.is_empty());
-        let ghostly = ghostly.map(|it| it.text.with_ghosts());
-        let others = ghostly.as_ref().map(|(text, _)| parse::offsets(&text.text, Dialect::Sigs));
-        let others = others.filter(|it| it.list.len() == parsed[0].list.len());
         // What stands at the same place is one document.
-        let mut list: Vec<(Range<usize>, Vec<Node>, Option<Node>)> = Vec::new();
+        let mut list: Vec<(Range<usize>, Vec<Node>)> = Vec::new();
         let mut errors = Vec::new();
-        for (number, (side, documents)) in sides.iter().zip(&parsed).enumerate() {
-            for (index, document) in documents.list.iter().enumerate() {
-                let root = match &document.root {
+        for (number, side) in sides.iter().enumerate() {
+            let mut documents = parse::offsets(&side.text.text, Dialect::Sigs).list;
+            if number == 0 {
+                // Of the first side the others are made.
+                side.text.note_ghosts(&mut documents);
+            }
+            for document in documents {
+                let root = match document.root {
                     Ok(root) if root.is_null() => continue,
-                    Ok(root) => side.placed(root),
+                    Ok(root) => side.placed(&root),
                     Err(error) => {
-                        errors.push(error.clone());
+                        errors.push(error);
                         continue;
                     }
                 };
                 let range = range_of(&root);
-                // What is left out is looked for in the first side, of which the others are made.
-                let ghost = others.as_ref().filter(|_| number == 0);
-                let ghost = ghost.and_then(|it| it.list.get(index)?.root.clone().ok());
                 match list.iter_mut().find(|it| it.0.start < range.end && range.start < it.0.end) {
-                    Some((all, roots, _)) => {
+                    Some((all, roots)) => {
                         *all = all.start.min(range.start)..all.end.max(range.end);
                         roots.push(root);
                     }
-                    None => list.push((range, vec![root], ghost)),
+                    None => list.push((range, vec![root])),
                 }
             }
         }
         list.sort_by_key(|it| it.0.start);
+        let document = |(range, roots): &(Range<usize>, Vec<Node>)| PrintedDocument {
+            root: Ok(text.rebuilt(&roots.iter().collect::<Vec<_>>())),
+            perhaps: (roots.len() < sides.len()).then(|| text.why(range)),
+        };
+        let mut documents: Vec<_> = list.iter().map(document).collect();
         // A side that is no YAML is none that anybody deploys, unless there is no other.
         if list.is_empty() || sides.len() == 1 {
-            let failed = errors.into_iter().map(|error| {
-                let origin = read.near(error.span.map_or(0, |it| it.start as usize));
+            documents.extend(errors.into_iter().map(|error| {
+                let origin = text.near(error.span.map_or(0, |it| it.start as usize));
                 PrintedDocument { root: Err((error, origin)), perhaps: None }
-            });
-            let read = list.into_iter().map(|it| read.document(it, 1, ghostly.as_ref()));
-            return read.chain(failed).collect();
+            }));
         }
-        list.into_iter().map(|it| read.document(it, sides.len(), ghostly.as_ref())).collect()
+        documents
     }
 
     /// The texts that it may be: conditions that nobody can tell hold or do not, all that are as deep
@@ -120,20 +117,12 @@ impl MarkedText {
 
     /// Whether the text is something whatever its unknown parts are.
     pub(super) fn is_surely_something(&self) -> bool {
-        let unknown = self.marks.iter().filter(|it| matches!(it.from, MarkSource::Unknown(..)));
+        let unknown =
+            self.marks.iter().filter(|it| matches!(it.from, MarkSource::Unknown(_, _, false)));
         let unknown = unknown.map(|it| &it.range).chain(self.branches.iter().map(|it| &it.range));
-        let mut unknown: Vec<_> = unknown.cloned().collect();
-        unknown.sort_by_key(|it| it.start);
-        let mut at = 0;
-        let end = self.len()..self.len();
-        for range in unknown.into_iter().chain(std::iter::once(end)) {
-            let between = self.text.get(at..range.start.max(at)).unwrap_or_default();
-            if !between.trim().is_empty() {
-                return true;
-            }
-            at = at.max(range.end);
-        }
-        false
+        let unknown: Vec<_> = unknown.collect();
+        let mut solid = self.text.char_indices().filter(|(_, it)| !it.is_whitespace());
+        solid.any(|(at, _)| !unknown.iter().any(|it| it.contains(&at)))
     }
 
     /// The text in which a value that nobody can tell, and that has lines of its own, is an item of
@@ -143,36 +132,24 @@ impl MarkedText {
             return self.clone();
         }
         let lines: Vec<&str> = self.text.split_inclusive('\n').collect();
-        let mut result = Self::default();
-        result.text.reserve(self.len());
-        let mut inserted: Vec<(usize, usize)> = Vec::new();
-        let mut at = 0;
+        let (mut inserted, mut at) = (Vec::new(), 0);
         for (index, line) in lines.iter().enumerate() {
-            let range = at..at + line.len();
-            at = range.end;
-            if line.trim() != UNKNOWN {
-                result.push_part(self, range);
-                continue;
+            if line.trim() == UNKNOWN {
+                let start = at + width(line);
+                match around(&lines[..index], &lines[index + 1..], width(line)) {
+                    Some(mark @ ITEM) => inserted.push((start, mark)),
+                    Some(mark) => inserted.push((start + UNKNOWN.len(), mark)),
+                    None => {}
+                }
             }
-            let indent = line.len() - line.trim_start().len();
-            let (start, end) = (range.start + indent, range.start + indent + UNKNOWN.len());
-            result.push_part(self, range.start..start);
-            let entry = around(&lines[..index], &lines[index + 1..], indent);
-            if entry == Some(LineEntry::Item) {
-                result.push_made("- ");
-                inserted.push((start, 2));
-            }
-            result.push_part(self, start..end);
-            if entry == Some(LineEntry::Key) {
-                result.push_made(":");
-                inserted.push((end, 1));
-            }
-            result.push_part(self, end..range.end);
+            at += line.len();
         }
+        let marks = inserted.iter().map(|(at, mark)| (*at..*at, Self::made_of(mark)));
+        let mut result = self.with(marks);
         // What is inserted belongs to the branch around it.
         let moved = |at: usize, last: bool| {
             let before = inserted.iter().filter(|it| it.0 < at || (last && it.0 == at));
-            at + before.map(|it| it.1).sum::<usize>()
+            at + before.map(|it| it.1.len()).sum::<usize>()
         };
         let branch = |it: &Perhaps| {
             let range = moved(it.range.start, false)..moved(it.range.end, true);
@@ -182,20 +159,31 @@ impl MarkedText {
         result
     }
 
-    /// The text with all that conditions leave out, and where that stands in it and by what.
-    fn with_ghosts(&self) -> (Self, Vec<(Range<usize>, Origin)>) {
+    /// Remembers of the documents of the text what conditions leave out: what would stand there if they
+    /// held.
+    fn note_ghosts(&self, documents: &mut [Document]) {
+        if self.ghosts.is_empty() {
+            return;
+        }
         let mut ghosts: Vec<_> = self.ghosts.iter().collect();
         ghosts.sort_by_key(|it| it.at);
-        let (mut result, mut by, mut at) = (Self::default(), Vec::new(), 0);
+        let (mut whole, mut by, mut at) = (String::new(), Vec::new(), 0);
         for ghost in ghosts {
-            result.text.push_str(self.text.get(at..ghost.at).unwrap_or_default());
-            let start = result.len();
-            result.text.push_str(&ghost.text.text);
-            by.push((start..result.len(), ghost.by.clone()));
+            whole.push_str(self.text.get(at..ghost.at).unwrap_or_default());
+            let start = whole.len();
+            whole.push_str(&ghost.text.text);
+            by.push((start..whole.len(), &ghost.by));
             at = ghost.at;
         }
-        result.text.push_str(self.text.get(at..).unwrap_or_default());
-        (result, by)
+        whole.push_str(self.text.get(at..).unwrap_or_default());
+        let others = parse::offsets(&whole, Dialect::Sigs).list;
+        if others.len() == documents.len() {
+            for (document, other) in documents.iter_mut().zip(&others) {
+                if let (Ok(root), Ok(other)) = (&mut document.root, &other.root) {
+                    note_removed(root, other, &by);
+                }
+            }
+        }
     }
 }
 
@@ -232,63 +220,43 @@ impl Side {
 
     /// A node of it, placed in the whole text.
     fn placed(&self, node: &Node) -> Node {
-        let at = node.origin.written_at().map(|it| Origin::written(self.span(it)));
-        let origin = at.unwrap_or_else(|| node.origin.clone());
-        match &node.kind {
-            Kind::Map(map) => {
-                let mut placed = Map::open(map.open.clone());
-                for (key, entry) in map.iter() {
-                    let at = entry.key.map(|it| self.span(it));
-                    placed.insert(key, Entry { key: at, value: self.placed(&entry.value) });
-                }
-                Node::new(placed, origin)
-            }
-            Kind::List(items) => {
-                Node::new(items.iter().map(|it| self.placed(it)).collect::<Vec<_>>(), origin)
-            }
-            _ => Node::new(node.kind.clone(), origin),
-        }
+        let place = |it: Span| Origin::written(self.span(it));
+        let origin = |it: &Origin| it.written_at().map_or_else(|| it.clone(), place);
+        node.map_places(&origin, &|key| key.map(|it| self.span(it)))
     }
 }
 
-/// A text with all that conditions leave out, and where that stands in it and by what.
-type GhostlyText = (MarkedText, Vec<(Range<usize>, Origin)>);
+/// What makes a line an item of a list, or a key of a map.
+const ITEM: &str = "- ";
+const KEY: &str = ":";
 
-/// What a line is, between its neighbours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LineEntry {
-    Item,
-    Key,
+fn width(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
-/// What the line between `before` and `after` has to be that is indented by `indent`; nothing where
-/// it is a value by itself.
-fn around(before: &[&str], after: &[&str], indent: usize) -> Option<LineEntry> {
-    let width = |line: &str| line.len() - line.trim_start().len();
+/// What makes an entry of the line between `before` and `after` that is indented by `indent`; nothing
+/// where it is a value by itself.
+fn around(before: &[&str], after: &[&str], indent: usize) -> Option<&'static str> {
+    let solid = |it: &&&str| !it.trim().is_empty();
     let kind = |line: &str| match line.trim_start() {
-        it if it.starts_with("- ") || it.trim_end() == "-" => LineEntry::Item,
-        _ => LineEntry::Key,
+        it if it.starts_with(ITEM) || it.trim_end() == "-" => ITEM,
+        _ => KEY,
     };
-    let mut solid = before.iter().rev().filter(|it| !it.trim().is_empty());
-    let last = solid.find(|it| width(it) <= indent || it.trim_start().starts_with("- "));
-    let inside_item = |it: &str| {
-        // `- a: b` holds a map that is indented by two more.
-        let rest = it.trim_start().strip_prefix("- ")?;
-        let inner = it.len() - rest.trim_start().len();
-        (inner == indent).then_some(LineEntry::Key)
+    let mut above = before.iter().rev().filter(solid);
+    let last = above.find(|it| width(it) <= indent || it.trim_start().starts_with(ITEM));
+    // `- a: b` holds a map that is indented by two more.
+    let inside = |it: &str| {
+        let rest = it.trim_start().strip_prefix(ITEM)?;
+        Some(it.len() - rest.trim_start().len())
     };
     match last {
-        Some(it)
-            if width(it) == indent
-                && it.trim_end().ends_with(':')
-                && kind(it) == LineEntry::Key =>
-        {
-            Some(LineEntry::Item)
+        Some(it) if width(it) == indent && it.trim_end().ends_with(':') && kind(it) == KEY => {
+            Some(ITEM)
         }
         Some(it) if width(it) == indent && !it.trim_start().starts_with("---") => Some(kind(it)),
-        Some(it) if inside_item(it).is_some() => Some(LineEntry::Key),
+        Some(it) if inside(it) == Some(indent) => Some(KEY),
         _ => {
-            let next = after.iter().find(|it| !it.trim().is_empty())?;
+            let next = after.iter().find(solid)?;
             (width(next) == indent && !next.starts_with("---")).then(|| kind(next))
         }
     }
@@ -298,30 +266,22 @@ fn range_of(node: &Node) -> Range<usize> {
     node.origin.written_at().map_or(0..0, Span::range)
 }
 
-/// Puts the origins of a text into the tree that was parsed of it.
-struct Reader<'a> {
-    text: &'a MarkedText,
-}
-
-impl Reader<'_> {
+impl MarkedText {
     /// What is known of the place of a byte, or the last one before it.
     fn near(&self, at: usize) -> Origin {
         let here = at..at + 1;
-        let mark = self.text.marks_in(&here).next().or_else(|| {
-            let before = self.text.marks.partition_point(|it| it.range.start <= at);
-            self.text.marks.get(before.saturating_sub(1))
+        let mark = self.marks_in(&here).next().or_else(|| {
+            let before = self.marks.partition_point(|it| it.range.start <= at);
+            self.marks.get(before.saturating_sub(1))
         });
         match mark.map(|it| (&it.from, it.range.start)) {
             Some((MarkSource::File(file, start), from)) => {
                 let at = start + at.saturating_sub(from);
                 Origin::written(Span::new(*file, at..at))
             }
-            Some((
-                MarkSource::Value(origin)
-                | MarkSource::Unknown(_, origin)
-                | MarkSource::Filled(_, origin),
-                _,
-            )) => origin.clone(),
+            Some((MarkSource::Value(origin) | MarkSource::Unknown(_, origin, _), _)) => {
+                origin.clone()
+            }
             None => Origin::at(Via::Written, None),
         }
     }
@@ -342,27 +302,12 @@ impl Reader<'_> {
         }
     }
 
-    /// A document of which `roots` are the sides that have it, of `sides` in all.
-    fn document(
-        &self,
-        (range, roots, ghost): (Range<usize>, Vec<Node>, Option<Node>),
-        sides: usize,
-        ghosts: Option<&GhostlyText>,
-    ) -> PrintedDocument {
-        let mut node = self.rebuilt(&roots.iter().collect::<Vec<_>>());
-        if let (Some(other), Some((_, by))) = (&ghost, ghosts) {
-            note_removed(&mut node, other, by);
-        }
-        let perhaps = (roots.len() < sides).then(|| self.why(&range));
-        PrintedDocument { root: Ok(node), perhaps }
-    }
-
     /// Why what stands at `range` may be there or not.
     fn why(&self, range: &Range<usize>) -> Reason {
-        let near = self.text.branches.iter().filter(|it| {
+        let near = self.branches.iter().filter(|it| {
             it.range.start < range.end.max(range.start + 1) && range.start < it.range.end
         });
-        let inner = near.min_by_key(|it| it.range.len()).or(self.text.branches.first());
+        let inner = near.min_by_key(|it| it.range.len()).or(self.branches.first());
         inner.map_or_else(|| "a condition".into(), |it| it.why.clone())
     }
 
@@ -409,8 +354,13 @@ impl Reader<'_> {
             }
             let values: Vec<&Node> = sides.iter().filter_map(|it| it.get(key)).collect();
             let value = self.perhaps(&values, sides.len(), &place);
-            let key_at = self.text.origin_of(place).and_then(|it| it.written_at());
+            let key_at = self.origin_of(place).and_then(|it| it.written_at());
             rebuilt.insert(key, Entry { key: key_at, value });
+        }
+        for (key, by) in sides.iter().flat_map(|it| it.all_removed()) {
+            if rebuilt.get(key).is_none() {
+                rebuilt.note_removed(key.clone(), by.clone());
+            }
         }
         rebuilt
     }
@@ -438,10 +388,10 @@ impl Reader<'_> {
     fn scalar(&self, sides: &[&Node], mut range: Range<usize>) -> Node {
         if range.is_empty() {
             // A value that prints as nothing stands behind the white space that follows the key.
-            let rest = self.text.text.get(range.start..).unwrap_or_default();
+            let rest = self.text.get(range.start..).unwrap_or_default();
             range.end += rest.len() - rest.trim_start_matches(' ').len();
         }
-        let origin = self.text.origin_of(range.clone()).unwrap_or_else(|| self.near(range.start));
+        let origin = self.origin_of(range.clone()).unwrap_or_else(|| self.near(range.start));
         let differ = || {
             let differ = sides.iter().any(|it| it.kind != sides[0].kind);
             differ.then(|| self.why(&range))
@@ -453,15 +403,15 @@ impl Reader<'_> {
     }
 
     fn unknown_in(&self, range: &Range<usize>) -> Option<Reason> {
-        self.text.marks_in(range).find_map(|it| match &it.from {
-            MarkSource::Unknown(why, _) | MarkSource::Filled(why, _) => Some(why.clone()),
+        self.marks_in(range).find_map(|it| match &it.from {
+            MarkSource::Unknown(why, ..) => Some(why.clone()),
             _ => None,
         })
     }
 }
 
 /// Remembers of `node` what `other` has more, where conditions left that out.
-fn note_removed(node: &mut Node, other: &Node, by: &[(Range<usize>, Origin)]) {
+fn note_removed(node: &mut Node, other: &Node, by: &[(Range<usize>, &Origin)]) {
     match &other.kind {
         Kind::Map(others) => {
             let Some(map) = node.as_map_mut() else { return };
@@ -472,7 +422,7 @@ fn note_removed(node: &mut Node, other: &Node, by: &[(Range<usize>, Origin)]) {
                 }
                 let at = entry.key.map_or(0, |it| it.start as usize);
                 if let Some((_, by)) = by.iter().find(|(range, _)| range.contains(&at)) {
-                    map.note_removed(key, by.clone());
+                    map.note_removed(key, (*by).clone());
                 }
             }
         }

@@ -43,10 +43,9 @@ pub(super) enum MarkSource {
     File(FileId, usize),
     /// A value, or a part of one.
     Value(Origin),
-    /// A value that nobody can tell; [`emit::UNKNOWN`] stands for it.
-    Unknown(Reason, Origin),
-    /// The same, of which is known that it is something, and all of it in one line.
-    Filled(Reason, Origin),
+    /// A value that nobody can tell, for which [`emit::UNKNOWN`] stands; whether it is known that it is
+    /// something, and all of it in one line.
+    Unknown(Reason, Origin, bool),
 }
 
 /// A part of a text that is there under a condition that nobody can tell.
@@ -93,12 +92,12 @@ impl MarkedText {
 
     /// What stands for a value that nobody can tell.
     pub(crate) fn unknown(why: &Reason, origin: &Origin) -> Self {
-        Self::from(emit::UNKNOWN, MarkSource::Unknown(why.clone(), origin.clone()))
+        Self::from(emit::UNKNOWN, MarkSource::Unknown(why.clone(), origin.clone(), false))
     }
 
     /// What stands for a text that is made at random, which is not empty.
     pub(crate) fn random(why: impl Into<Reason>, origin: &Origin) -> Self {
-        Self::from(emit::UNKNOWN, MarkSource::Filled(why.into(), origin.clone()))
+        Self::from(emit::UNKNOWN, MarkSource::Unknown(why.into(), origin.clone(), true))
     }
 
     fn from(text: impl Into<String>, from: MarkSource) -> Self {
@@ -141,7 +140,7 @@ impl MarkedText {
     /// Why some of it cannot be told, if that is so.
     pub(crate) fn unknown_part(&self) -> Option<&Reason> {
         let mark = self.marks.iter().find_map(|it| match &it.from {
-            MarkSource::Unknown(why, _) | MarkSource::Filled(why, _) => Some(why),
+            MarkSource::Unknown(why, ..) => Some(why),
             _ => None,
         });
         mark.or_else(|| self.branches.first().map(|it| &it.why))
@@ -260,17 +259,25 @@ impl MarkedText {
         all
     }
 
-    /// Each `old` replaced by `new`, at most `count` times.
-    pub(super) fn replaced(&self, old: &str, new: &Self, count: usize) -> Self {
-        let mut result = Self::default();
-        let mut at = 0;
-        for (start, old) in self.text.match_indices(old).take(count) {
-            result.push_part(self, at..start);
-            result.push(new);
-            at = start + old.len();
+    /// The text with others in the place of some parts, which are in order.
+    pub(super) fn with(&self, others: impl IntoIterator<Item = (Range<usize>, Self)>) -> Self {
+        let (mut result, mut at) = (Self::default(), 0);
+        for (part, other) in others {
+            result.push_part(self, at..part.start);
+            result.push(&other);
+            at = part.end;
+            if result.is_cut {
+                break;
+            }
         }
         result.push_part(self, at..self.len());
         result
+    }
+
+    /// Each `old` replaced by `new`.
+    pub(super) fn replaced(&self, old: &str, new: &Self) -> Self {
+        let starts = self.text.match_indices(old).map(|it| it.0);
+        self.with(starts.map(|start| (start..start + old.len(), new.clone())))
     }
 
     /// The text without what Go prints for values that are not there.
@@ -278,27 +285,20 @@ impl MarkedText {
         if !self.text.contains(NO_VALUE) {
             return self;
         }
-        let mut result = Self::default();
-        let mut at = 0;
-        for (start, nothing) in self.text.match_indices(NO_VALUE) {
-            result.push_part(&self, at..start);
-            at = start + nothing.len();
-            if let Some(origin) = self.origin_of(start..at) {
-                result.push(&Self::value("", &origin));
-            }
-        }
-        result.push_part(&self, at..self.len());
-        result
+        let starts = self.text.match_indices(NO_VALUE).map(|it| it.0);
+        self.with(starts.map(|start| {
+            let part = start..start + NO_VALUE.len();
+            let nothing = self.origin_of(part.clone()).map(|it| Self::value("", &it));
+            (part, nothing.unwrap_or_default())
+        }))
     }
 
     /// Every line indented, as Sprig's `indent`.
     pub(super) fn indented(&self, width: usize) -> Self {
-        let indent = Self::made_of(&" ".repeat(width));
-        let lines = self
-            .split("\n")
-            .into_iter()
-            .map(|it| Self::joined([indent.clone(), it], &Self::default()));
-        Self::joined(lines, &Self::made_of("\n"))
+        let indent = " ".repeat(width);
+        let mut result = Self::made_of(&indent);
+        result.push(&self.replaced("\n", &Self::made_of(&format!("\n{indent}"))));
+        result
     }
 
     /// Another text that was made of all of this one.
@@ -326,9 +326,7 @@ impl MarkedText {
             self.marks = vec![TextMark { range: 0..self.len(), from: MarkSource::Value(origin) }];
         }
         for mark in &mut self.marks {
-            if let MarkSource::Value(origin)
-            | MarkSource::Unknown(_, origin)
-            | MarkSource::Filled(_, origin) = &mut mark.from
+            if let MarkSource::Value(origin) | MarkSource::Unknown(_, origin, _) = &mut mark.from
                 && origin.step.via != Via::Rendered
                 && !origin.step.span.is_some_and(|it| within(it, span))
             {
@@ -370,39 +368,46 @@ impl MarkedText {
                     Part(Origin::written(span), text, false, None)
                 }
                 MarkSource::Value(origin) => Part(origin.clone(), text, true, None),
-                MarkSource::Unknown(why, origin) | MarkSource::Filled(why, origin) => {
-                    Part(origin.clone(), text, true, Some(why))
-                }
+                MarkSource::Unknown(why, origin, _) => Part(origin.clone(), text, true, Some(why)),
             });
         }
         // Quotes and what separates values is no value.
         if parts.iter().any(|it| it.2) {
             parts.retain(|it| it.2 || it.1.contains(char::is_alphanumeric));
         }
-        let mut merged: Vec<Part<'_>> = Vec::new();
-        for part in parts {
-            match merged.last_mut() {
-                Some(last) if !last.2 && !part.2 => {
-                    if let Some(both) = hull(&last.0, &part.0) {
-                        last.0 = both;
-                    }
-                }
-                Some(last) if last.2 && part.2 && last.0 == part.0 => {}
-                _ => merged.push(part),
+        parts.dedup_by(|part, last| match (last.2, part.2) {
+            (false, false) => {
+                last.0 = hull(&last.0, &part.0).unwrap_or_else(|| last.0.clone());
+                true
             }
-        }
-        let main = merged.iter().rposition(|it| it.2).unwrap_or(0);
-        let origin = merged.get(main)?.0.clone();
-        if merged.len() == 1 {
+            (true, true) => last.0 == part.0,
+            _ => false,
+        });
+        let main = parts.iter().rposition(|it| it.2).unwrap_or(0);
+        let origin = parts.get(main)?.0.clone();
+        if parts.len() == 1 {
             return Some(origin);
         }
-        Some(origin.joined(merged.into_iter().map(|Part(origin, text, _, why)| {
+        Some(origin.joined(parts.into_iter().map(|Part(origin, text, _, why)| {
             let node = match why {
                 Some(why) => Node::unknown_value(why.clone(), &origin),
                 None => Node::new(text, origin),
             };
             ("", node)
         })))
+    }
+
+    /// Where `range` is written, when it is all of one file.
+    pub(super) fn file_span(&self, range: &Range<usize>) -> Option<Span> {
+        let mut marks = self.marks_in(range);
+        let mark = marks.next()?;
+        match (&mark.from, marks.next()) {
+            (MarkSource::File(file, at), None) => {
+                let start = at + range.start.saturating_sub(mark.range.start);
+                Some(Span::new(*file, start..start + range.len()))
+            }
+            _ => None,
+        }
     }
 
     /// `node` as `toYaml` writes it, without the last line break.
@@ -439,7 +444,7 @@ fn collect(piece: &Piece<'_>, into: &mut Vec<TextMark>) {
         Parts::None => {
             let origin = piece.node.origin.clone();
             let from = match piece.node.unknown() {
-                Some(why) => MarkSource::Unknown(why.clone(), origin),
+                Some(why) => MarkSource::Unknown(why.clone(), origin, false),
                 None => MarkSource::Value(origin),
             };
             into.push(TextMark { range: piece.range.clone(), from });
@@ -451,27 +456,12 @@ fn collect(piece: &Piece<'_>, into: &mut Vec<TextMark>) {
                 let written = entry.and_then(|it| it.key).map(Origin::written);
                 let origin = written.unwrap_or_else(|| pair.value.node.origin.clone());
                 let from = match (pair.key == emit::UNKNOWN, pair.value.node.unknown()) {
-                    (true, Some(why)) => MarkSource::Unknown(why.clone(), origin),
+                    (true, Some(why)) => MarkSource::Unknown(why.clone(), origin, false),
                     _ => MarkSource::Value(origin),
                 };
                 into.push(TextMark { range: pair.range.clone(), from });
                 collect(&pair.value, into);
             }
-        }
-    }
-}
-
-impl MarkedText {
-    /// Where `range` is written, when it is all of one file.
-    pub(super) fn file_span(&self, range: &Range<usize>) -> Option<Span> {
-        let mut marks = self.marks_in(range);
-        let mark = marks.next()?;
-        match (&mark.from, marks.next()) {
-            (MarkSource::File(file, at), None) => {
-                let start = at + range.start.saturating_sub(mark.range.start);
-                Some(Span::new(*file, start..start + range.len()))
-            }
-            _ => None,
         }
     }
 }

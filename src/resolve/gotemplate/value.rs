@@ -105,16 +105,27 @@ impl GoValue {
         Self::new(GoData::Map(Rc::new(RefCell::new(map))), origin)
     }
 
-    /// What YAML and JSON say.
+    /// What YAML and JSON say: every number is a `float64`.
     pub(crate) fn of(node: &Node) -> Self {
+        Self::read(node, false)
+    }
+
+    /// The same as go-yaml reads it: whole numbers are `int`.
+    pub(crate) fn with_integers(node: &Node) -> Self {
+        Self::read(node, true)
+    }
+
+    fn read(node: &Node, integers: bool) -> Self {
         let data = match &node.kind {
             Kind::Unknown(why) => GoData::Unknown(why.clone()),
-            Kind::List(items) => GoData::List(Rc::new(items.iter().map(Self::of).collect())),
+            Kind::List(items) => {
+                GoData::List(Rc::new(items.iter().map(|it| Self::read(it, integers)).collect()))
+            }
             Kind::Map(map) => {
-                let entry = |(key, entry): (&Arc<str>, &Entry)| {
-                    (key.clone(), (entry.key, Self::of(&entry.value)))
+                let entry = |(key, (_, entry)): (&Arc<str>, (&str, &Entry))| {
+                    (key.clone(), (entry.key, Self::read(&entry.value, integers)))
                 };
-                let entries = map.keys().zip(map.iter().map(|(_, it)| it)).map(entry).collect();
+                let entries = map.keys().zip(map.iter()).map(entry).collect();
                 let removed = map.all_removed().to_vec();
                 let map = GoMap { entries, removed, open: map.open.clone(), of_texts: false };
                 GoData::Map(Rc::new(RefCell::new(map)))
@@ -122,8 +133,11 @@ impl GoValue {
             Kind::Scalar(scalar) => match scalar::sigs(scalar) {
                 Value::Null => GoData::Nil,
                 Value::Bool(it) => GoData::Bool(it),
-                #[expect(clippy::cast_precision_loss, reason = "Helm reads numbers as float64")]
-                Value::Int(it) => GoData::Float(it as f64),
+                Value::Int(it) => match i64::try_from(it) {
+                    Ok(it) if integers => GoData::Int(it),
+                    #[expect(clippy::cast_precision_loss, reason = "Helm reads a float64")]
+                    _ => GoData::Float(it as f64),
+                },
                 Value::Float(it) => GoData::Float(it),
                 Value::Str(text) => GoData::Text(Arc::new(MarkedText::value(text, &node.origin))),
             },
@@ -133,39 +147,46 @@ impl GoValue {
 
     /// The value as a tree.
     pub(crate) fn node(&self) -> Node {
+        self.tree(false)
+    }
+
+    /// The value as a tree to be printed: what an open map lacks is a key of its own.
+    pub(crate) fn printed_node(&self) -> Node {
+        self.tree(true)
+    }
+
+    fn tree(&self, printed: bool) -> Node {
         let kind = match &self.data {
             GoData::Nil => Scalar::null().into(),
             GoData::Bool(it) => (*it).into(),
             GoData::Int(it) | GoData::Int64(it) => (*it).into(),
             GoData::Float(it) => Scalar::plain(scalar::json_float(*it)).into(),
             GoData::Text(text) => match text.unknown_part() {
-                Some(why) => {
-                    let why = why.clone();
-                    return Node::unknown_value(why, &self.origin);
-                }
+                Some(why) => Kind::Unknown(why.clone()),
                 None => text.as_str().into(),
             },
-            GoData::List(items) => items.iter().map(Self::node).collect::<Vec<_>>().into(),
-            GoData::Map(map) => map.borrow().map().into(),
+            GoData::List(items) => {
+                items.iter().map(|it| it.tree(printed)).collect::<Vec<_>>().into()
+            }
+            GoData::Map(map) => {
+                let map = map.borrow();
+                let mut tree = Map::open(map.open.clone().filter(|_| !printed));
+                for (key, (place, value)) in &map.entries {
+                    let value = value.tree(printed);
+                    tree.insert(key.clone(), Entry { key: *place, value });
+                }
+                for (key, by) in &map.removed {
+                    tree.note_removed(key.clone(), by.clone());
+                }
+                if let Some(why) = map.open.clone().filter(|_| printed) {
+                    tree.set(emit::UNKNOWN, Node::unknown_value(why, &self.origin));
+                }
+                tree.into()
+            }
             GoData::Object(_) => Map::default().into(),
             GoData::Unknown(why) => Kind::Unknown(why.clone()),
         };
         Node::new(kind, self.origin.clone())
-    }
-
-    /// The value as a tree to be printed: what an open map lacks is a key of its own.
-    pub(crate) fn printed_node(&self) -> Node {
-        self.node().rewrite(&mut |node| {
-            let map = node.as_map()?;
-            let why = map.open.clone()?;
-            let mut all = map.clone();
-            all.open = None;
-            let all = Node::new(all, node.origin.clone());
-            // What is inside is rewritten as well.
-            let mut all = Self::of(&all).printed_node();
-            all.set(emit::UNKNOWN, Node::unknown_value(why, &node.origin));
-            Some(all)
-        })
     }
 
     /// Why it, or what stands in it, cannot be told.
@@ -199,27 +220,6 @@ impl GoValue {
     /// Whether a map has `key`.
     pub(crate) fn has(&self, key: &str) -> bool {
         matches!(&self.data, GoData::Map(map) if map.borrow().entries.contains_key(key))
-    }
-
-    /// The same value, with `int` for whole numbers, as go-yaml reads them.
-    #[must_use]
-    pub(crate) fn with_integers(mut self) -> Self {
-        self.data = match std::mem::replace(&mut self.data, GoData::Nil) {
-            #[expect(clippy::cast_possible_truncation, reason = "it is small and whole")]
-            GoData::Float(it) if it.fract() == 0.0 && it.abs() < 9e15 => GoData::Int(it as i64),
-            GoData::List(items) => {
-                let items = Rc::unwrap_or_clone(items).into_iter().map(Self::with_integers);
-                GoData::List(Rc::new(items.collect()))
-            }
-            GoData::Map(map) => {
-                for (_, value) in map.borrow_mut().entries.values_mut() {
-                    *value = value.clone().with_integers();
-                }
-                GoData::Map(map)
-            }
-            data => data,
-        };
-        self
     }
 
     /// Why it cannot be told what it is, or how many it holds.
@@ -413,16 +413,5 @@ impl GoMap {
         let key = key.into();
         let place = self.entries.get(&key).and_then(|it| it.0);
         self.entries.insert(key, (place, value));
-    }
-
-    fn map(&self) -> Map {
-        let mut map = Map::open(self.open.clone());
-        for (key, (place, value)) in &self.entries {
-            map.insert(key.clone(), Entry { key: *place, value: value.node() });
-        }
-        for (key, by) in &self.removed {
-            map.note_removed(key.clone(), by.clone());
-        }
-        map
     }
 }

@@ -144,7 +144,7 @@ impl<'a> HelmfileTemplate<'a> {
             }
         }
         add(&mut set, "", written)?;
-        let dot = GoValue::of(&self.dot).with_integers();
+        let dot = GoValue::with_integers(&self.dot);
         set.execute("", &dot, self).map_err(|it| it.message.into())
     }
 
@@ -289,7 +289,7 @@ fn get(
 fn from_yaml(call: &FunctionCall<'_>, text: &MarkedText) -> Result<GoValue, Box<GoError>> {
     match text.documents().into_iter().next().map(|it| it.root) {
         None => Ok(GoValue::map(GoMap::default(), call.at)),
-        Some(Ok(root)) => Ok(GoValue::of(&root).with_integers()),
+        Some(Ok(root)) => Ok(GoValue::with_integers(&root)),
         Some(Err((error, _))) => call.fail(error.message),
     }
 }

@@ -19,18 +19,16 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("deepCopy mustDeepCopy", "a", Inside, Call(copy)),
     ("deepEqual", "aa", Inside, Call(|it| it.bool(same(it.value(0)?, it.value(1)?)))),
     ("default", "aa*", Passes, Call(default)),
-    ("empty", "a", Passes, Call(|it| Ok(tested(it.value(0)?, |truth| !truth)))),
-    ("not", "a", Passes, Call(|it| Ok(tested(it.value(0)?, |truth| !truth)))),
+    ("empty not", "a", Passes, Call(not)),
     ("eq", "aaa*", Inside, Call(equal_to_any)),
     ("ne", "aa", Inside, Call(|it| it.bool(!equal(it, it.value(0)?, it.value(1)?)?))),
-    ("lt", "aa", Inside, Call(|it| it.bool(order(it)? == Ordering::Less))),
-    ("le", "aa", Inside, Call(|it| it.bool(order(it)? != Ordering::Greater))),
-    ("gt", "aa", Inside, Call(|it| it.bool(order(it)? == Ordering::Greater))),
-    ("ge", "aa", Inside, Call(|it| it.bool(order(it)? != Ordering::Less))),
+    ("lt", "aa", Inside, Call(|it| ordered(it, Ordering::is_lt))),
+    ("le", "aa", Inside, Call(|it| ordered(it, Ordering::is_le))),
+    ("gt", "aa", Inside, Call(|it| ordered(it, Ordering::is_gt))),
+    ("ge", "aa", Inside, Call(|it| ordered(it, Ordering::is_ge))),
     ("fail", "s", Prints, Call(fail)),
     ("kindIs", "sa", Passes, Call(|it| is_named(it, GoValue::kind))),
-    ("typeIs", "sa", Passes, Call(|it| is_named(it, GoValue::type_name))),
-    ("typeIsLike", "sa", Passes, Call(|it| is_named(it, GoValue::type_name))),
+    ("typeIs typeIsLike", "sa", Passes, Call(|it| is_named(it, GoValue::type_name))),
     ("kindOf", "a", Outside, Call(|it| it.string(it.value(0)?.kind()))),
     ("typeOf", "a", Outside, Call(|it| it.string(it.value(0)?.type_name()))),
     ("len", "a", Outside, Call(length)),
@@ -38,12 +36,10 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("ternary", "aab", Passes, Call(ternary)),
 ];
 
-/// What follows from whether `value` counts as true, if that can be told.
-fn tested(value: &GoValue, f: impl FnOnce(bool) -> bool) -> GoValue {
-    match value.truth() {
-        Ok(truth) => GoValue::new(GoData::Bool(f(truth)), &value.origin),
-        Err(why) => GoValue::unknown(why, &value.origin),
-    }
+fn not(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let value = call.value(0)?;
+    let not = value.truth().map_or_else(GoData::Unknown, |truth| GoData::Bool(!truth));
+    Ok(GoValue::new(not, &value.origin))
 }
 
 fn every(call: &FunctionCall<'_>, all: bool) -> Evaluated<GoValue> {
@@ -139,30 +135,28 @@ pub(super) fn empty(value: &GoValue) -> Result<bool, Reason> {
 
 /// Go's `eq`, which refuses to compare what is of two kinds.
 fn equal(call: &FunctionCall<'_>, first: &GoValue, second: &GoValue) -> Evaluated<bool> {
-    Ok(match (&first.data, &second.data) {
-        (GoData::Nil, GoData::Nil) => true,
-        (GoData::Nil, _) | (_, GoData::Nil) => false,
-        (GoData::Bool(a), GoData::Bool(b)) => a == b,
-        (GoData::Int(a) | GoData::Int64(a), GoData::Int(b) | GoData::Int64(b)) => a == b,
-        (GoData::Float(a), GoData::Float(b)) => a.partial_cmp(b) == Some(Ordering::Equal),
-        (GoData::Text(a), GoData::Text(b)) => a.as_str() == b.as_str(),
-        _ => return wrong_types(call, first, second),
-    })
+    match (&first.data, &second.data) {
+        (GoData::Nil, GoData::Nil) => Ok(true),
+        (GoData::Nil, _) | (_, GoData::Nil) => Ok(false),
+        (GoData::Bool(a), GoData::Bool(b)) => Ok(a == b),
+        _ => order(call, first, second).map(Ordering::is_eq),
+    }
 }
 
-fn order(call: &FunctionCall<'_>) -> Evaluated<Ordering> {
-    let (first, second) = (call.value(0)?, call.value(1)?);
+fn ordered(call: &FunctionCall<'_>, f: fn(Ordering) -> bool) -> Evaluated<GoValue> {
+    call.bool(f(order(call, call.value(0)?, call.value(1)?)?))
+}
+
+fn order(call: &FunctionCall<'_>, first: &GoValue, second: &GoValue) -> Evaluated<Ordering> {
     Ok(match (&first.data, &second.data) {
         (GoData::Int(a) | GoData::Int64(a), GoData::Int(b) | GoData::Int64(b)) => a.cmp(b),
-        (GoData::Float(a), GoData::Float(b)) => a.total_cmp(b),
+        (GoData::Float(a), GoData::Float(b)) => a.partial_cmp(b).unwrap_or(Ordering::Less),
         (GoData::Text(a), GoData::Text(b)) => a.as_str().cmp(b.as_str()),
-        _ => return wrong_types(call, first, second),
+        _ => {
+            let (first, second) = (first.type_name(), second.type_name());
+            return call.fail(format!("a {first} is not compared with a {second}"));
+        }
     })
-}
-
-fn wrong_types<T>(call: &FunctionCall<'_>, first: &GoValue, second: &GoValue) -> Evaluated<T> {
-    let (first, second) = (first.type_name(), second.type_name());
-    call.fail(format!("a {first} is not compared with a {second}"))
 }
 
 /// `reflect.DeepEqual`

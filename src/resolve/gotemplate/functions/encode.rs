@@ -1,5 +1,7 @@
 //! Functions that encode and decode: YAML, JSON, base64, digests, paths.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
@@ -15,16 +17,18 @@ use crate::{scalar, tree::Origin};
 
 #[rustfmt::skip]
 pub(super) const FUNCTIONS: &[Row] = &[
-    ("adler32sum", "s", Inside, Text(|it| adler32(it).to_string())),
-    ("sha1sum", "s", Inside, Text(|it| hex(&Sha1::digest(it), ""))),
-    ("sha256sum", "s", Inside, Text(|it| hex(&Sha256::digest(it), ""))),
-    ("sha512sum", "s", Inside, Text(|it| hex(&Sha512::digest(it), ""))),
+    ("sha1sum", "s", Inside, Text(|it| hex(&Sha1::digest(it)))),
+    ("sha256sum", "s", Inside, Text(|it| hex(&Sha256::digest(it)))),
+    ("sha512sum", "s", Inside, Text(|it| hex(&Sha512::digest(it)))),
     ("b64enc", "s", Inside, Text(|it| STANDARD.encode(it))),
     ("b64dec", "s", Inside, Call(decoded)),
     ("base osBase", "s", Inside, Call(base)),
     ("clean osClean", "s", Inside, Text(clean)),
     ("dir osDir", "s", Inside, Text(|it| clean(it.rfind('/').map_or("", |at| &it[..=at])))),
-    ("ext osExt", "s", Inside, Text(extension)),
+    ("ext osExt", "s", Inside, Text(|it| {
+        let name = it.rsplit('/').next().unwrap_or_default();
+        name.rfind('.').map_or("", |at| &name[at..]).to_owned()
+    })),
     ("isAbs osIsAbs", "s", Inside, Call(|it| it.bool(it.str(0)?.starts_with('/')))),
     ("fromJson", "s", Inside, Call(|it| from_json(it, false))),
     ("mustFromJson", "s", Inside, Call(from_any_json)),
@@ -35,22 +39,10 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("toRawJson mustToRawJson", "a", Inside, Call(|it| json(it, false, None))),
     ("toPrettyJson mustToPrettyJson", "a", Inside, Call(|it| json(it, true, Some(1)))),
     ("toYaml mustToYaml toYamlPretty", "a", Prints, Call(to_yaml)),
-    ("html", "a*", Inside, Call(|it| escaped(it, |char| match char {
-        '&' => Some("&amp;".to_owned()),
-        '<' => Some("&lt;".to_owned()),
-        '>' => Some("&gt;".to_owned()),
-        '"' => Some("&#34;".to_owned()),
-        '\'' => Some("&#39;".to_owned()),
-        _ => None,
-    }))),
-    ("urlquery", "a*", Inside, Call(|it| escaped(it, |char| match char {
-        ' ' => Some("+".to_owned()),
-        char if char.is_ascii_alphanumeric() || "-_.~".contains(char) => None,
-        char => Some(hex(char.to_string().as_bytes(), "%").to_uppercase()),
-    }))),
-    ("b32dec b32enc fromToml urlParse bcrypt", "s", Inside, NotEvaluated),
+    ("urlquery", "a*", Inside, Call(in_url)),
+    ("adler32sum b32dec b32enc fromToml urlParse bcrypt", "s", Inside, NotEvaluated),
     ("genPrivateKey getHostByName", "s", Inside, NotEvaluated),
-    ("js", "a*", Inside, NotEvaluated),
+    ("html js", "a*", Inside, NotEvaluated),
     ("urlJoin", "m", Inside, NotEvaluated),
     ("buildCustomCert decryptAES encryptAES htpasswd", "ss", Inside, NotEvaluated),
     ("genCA", "si", Inside, NotEvaluated),
@@ -87,11 +79,6 @@ fn base(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     }
 }
 
-fn extension(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    name.rfind('.').map_or("", |at| &name[at..]).to_owned()
-}
-
 /// `path.Clean`: the shortest path that leads to the same.
 fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
@@ -114,27 +101,22 @@ fn clean(path: &str) -> String {
     }
 }
 
-/// RFC 1950
-fn adler32(text: &str) -> u32 {
-    let (a, b) = text.bytes().fold((1_u32, 0_u32), |(a, b), byte| {
-        let a = (a + u32::from(byte)) % 65_521;
-        (a, (b + a) % 65_521)
-    });
-    (b << 16) | a
+/// Bytes in hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// Bytes in hexadecimal digits, each behind `mark`.
-pub(super) fn hex(bytes: &[u8], mark: &str) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + mark + &format!("{byte:02x}"))
-}
-
-/// What is printed, with some characters written otherwise.
-fn escaped(call: &FunctionCall<'_>, f: fn(char) -> Option<String>) -> Evaluated<GoValue> {
+/// `url.QueryEscape`
+fn in_url(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let printed = match &call.values[..] {
         [one] => one.printed(false),
         all => print(all),
     };
-    let escaped = printed.as_str().chars().map(|it| f(it).unwrap_or_else(|| it.to_string()));
+    let escaped = printed.as_str().bytes().map(|byte| match byte {
+        b' ' => "+".to_owned(),
+        _ if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) => char::from(byte).into(),
+        _ => format!("%{byte:02X}"),
+    });
     call.marked(printed.made(escaped.collect()))
 }
 
@@ -202,46 +184,37 @@ fn from_failed(message: &str, list: bool, origin: &Origin) -> GoValue {
 
 /// Go's JSON: keys sorted, and, with `html`, what that would read as its own escaped.
 fn json(call: &FunctionCall<'_>, html: bool, indent: Option<usize>) -> Evaluated<GoValue> {
-    let mut text = String::new();
-    write_json(call.value(0)?, indent, &mut text);
+    let mut text = json_text(call.value(0)?, indent);
     if html {
         text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     }
     call.string(text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
 }
 
-fn write_json(value: &GoValue, indent: Option<usize>, into: &mut String) {
-    let between = |into: &mut String, depth: usize| {
-        if indent.is_some() {
-            into.push('\n');
-            into.push_str(&"  ".repeat(depth));
-        }
-    };
-    let depth = indent.unwrap_or(0);
+/// `indent` is how deep the value stands where its parts have lines of their own.
+fn json_text(value: &GoValue, indent: Option<usize>) -> String {
     let inner = indent.map(|it| it + 1);
-    match &value.data {
-        GoData::List(items) if !items.is_empty() => {
-            for (index, item) in items.iter().enumerate() {
-                into.push(if index == 0 { '[' } else { ',' });
-                between(into, depth);
-                write_json(item, inner, into);
-            }
-            between(into, depth.saturating_sub(1));
-            into.push(']');
-        }
-        GoData::Map(map) if !map.borrow().entries.is_empty() => {
+    let (open, parts, close): (_, Vec<String>, _) = match &value.data {
+        GoData::List(items) => ("[", items.iter().map(|it| json_text(it, inner)).collect(), "]"),
+        GoData::Map(map) => {
             let map = map.borrow();
-            for (index, key) in map.sorted().iter().enumerate() {
-                into.push(if index == 0 { '{' } else { ',' });
-                between(into, depth);
-                into.push_str(&serde_json::Value::from(&**key).to_string());
-                into.push_str(if indent.is_some() { ": " } else { ":" });
-                write_json(&map.entries[key].1, inner, into);
-            }
-            between(into, depth.saturating_sub(1));
-            into.push('}');
+            let part = |key: &Arc<str>| {
+                let mark = if indent.is_some() { ": " } else { ":" };
+                let key_text = serde_json::Value::from(&**key);
+                format!("{key_text}{mark}{}", json_text(&map.entries[key].1, inner))
+            };
+            ("{", map.sorted().iter().map(part).collect(), "}")
         }
-        GoData::Float(it) => into.push_str(&scalar::json_float(*it).replace("e-0", "e-")),
-        _ => into.push_str(&value.node().to_json().to_string()),
+        GoData::Float(it) => return scalar::json_float(*it).replace("e-0", "e-"),
+        _ => return value.node().to_json().to_string(),
+    };
+    let line = |depth: usize| indent.map_or(String::new(), |_| format!("\n{:1$}", "", 2 * depth));
+    let depth = indent.unwrap_or(1);
+    match parts.is_empty() {
+        true => format!("{open}{close}"),
+        false => {
+            let parts = parts.join(&format!(",{}", line(depth)));
+            format!("{open}{}{parts}{}{close}", line(depth), line(depth - 1))
+        }
     }
 }

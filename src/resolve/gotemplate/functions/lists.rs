@@ -4,7 +4,7 @@ use super::{
     Evaluated, FunctionCall, GoData, GoValue,
     Look::{Inside, Outside, Passes, Prints},
     MarkedText, Row,
-    Run::{Call, Items, Value},
+    Run::{Call, Items, NotEvaluated, Value},
     choice::{empty, same},
 };
 
@@ -12,7 +12,7 @@ use super::{
 pub(super) const FUNCTIONS: &[Row] = &[
     ("append mustAppend push mustPush", "la", Passes, Items(|it, all| [all, &it.values[1..]].concat())),
     ("prepend mustPrepend", "la", Passes, Items(|it, all| [&it.values[1..], all].concat())),
-    ("chunk mustChunk", "il", Passes, Call(chunk)),
+    ("chunk mustChunk", "il", Passes, NotEvaluated),
     ("compact mustCompact", "l", Passes, Items(|_, all| kept(all, |it| empty(it) != Ok(true)))),
     ("concat", "a*", Passes, Call(concat)),
     ("first mustFirst", "l", Passes, Call(|it| Ok(one(it, it.list(0)?.first())))),
@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("reverse mustReverse", "l", Outside, Items(|_, all| all.iter().rev().cloned().collect())),
     ("join", "sa", Prints, Call(join)),
     ("list tuple", "a*", Passes, Value(|it| GoValue::list(it.values.clone(), it.at))),
-    ("seq", "i*", Inside, Call(seq)),
+    ("seq", "i*", Inside, NotEvaluated),
     ("slice mustSlice", "aa*", Inside, Call(slice)),
     ("sortAlpha", "a", Inside, Call(|it| texts(it, true))),
     ("toStrings", "a", Inside, Call(|it| texts(it, false))),
@@ -55,15 +55,6 @@ fn uniq(items: &[GoValue]) -> Vec<GoValue> {
 
 fn one(call: &FunctionCall<'_>, item: Option<&GoValue>) -> GoValue {
     item.cloned().unwrap_or_else(|| GoValue::nil(&call.origin(0)))
-}
-
-fn chunk(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    let (size, items) = (call.size(0)?, call.list(1)?);
-    if size == 0 {
-        return call.fail("the size is zero or less");
-    }
-    let chunks = items.chunks(size).map(|it| GoValue::list(it.to_vec(), call.at));
-    Ok(GoValue::list(chunks.collect(), &call.source()))
 }
 
 fn concat(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
@@ -144,21 +135,4 @@ fn counted(call: &FunctionCall<'_>, start: i64, end: i64, step: i64) -> Evaluate
         at = next;
     }
     Ok(GoValue::list(items, &call.source()))
-}
-
-/// Sprig's `seq`, as the program of that name: a text.
-fn seq(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    let numbers: Vec<i64> =
-        (0..call.values.len()).map(|it| call.int(it)).collect::<Evaluated<_>>()?;
-    let towards = |start: i64, end: i64| if end < start { -1 } else { 1 };
-    let (start, step, end) = match numbers[..] {
-        [end] => (1, towards(1, end), end),
-        [start, end] => (start, towards(start, end), end),
-        [start, step, end] => (start, step, end),
-        _ => return call.string(""),
-    };
-    let all = counted(call, start, end.saturating_add(step.signum()), step)?;
-    let GoData::List(items) = &all.data else { return call.string("") };
-    let texts = items.iter().map(|it| it.printed(true));
-    call.marked(MarkedText::joined(texts, &MarkedText::value(" ", call.at)))
 }

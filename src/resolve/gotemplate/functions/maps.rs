@@ -6,7 +6,7 @@ use super::{
     Evaluated, FunctionCall, GoData, GoMap, GoValue,
     Look::{Inside, Outside, Passes, Prints},
     MarkedText, Row,
-    Run::{Call, Value},
+    Run::{Call, NotEvaluated, Value},
     choice::empty,
 };
 use crate::tree::{Origin, Reason};
@@ -25,8 +25,7 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("mergeOverwrite mustMergeOverwrite", "mm*", Prints, Value(|it| merged(it, true))),
     ("omit", "ms*", Passes, Call(|it| chosen(it, false))),
     ("pick", "ms*", Passes, Call(|it| chosen(it, true))),
-    ("pluck", "sm*", Passes, Call(pluck)),
-    // What sets may be run where nobody can tell whether it is, see `Execution::changed`.
+    ("pluck", "sm*", Passes, NotEvaluated),
     ("set", "msa", Passes, Call(|it| it.value(0).cloned())),
     ("split", "ss", Inside, Call(|it| Ok(numbered(it, it.text(1)?.split(it.str(0)?))))),
     ("splitn", "sis", Inside, Call(split_n)),
@@ -84,12 +83,6 @@ fn chosen(call: &FunctionCall<'_>, pick: bool) -> Evaluated<GoValue> {
     let named = |key: &str| call.values[1..].iter().any(|it| it.printed(true).as_str() == key);
     chosen.entries.retain(|key, _| named(key) == pick);
     Ok(GoValue::map(chosen, &call.origin(0)))
-}
-
-fn pluck(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    let key = call.str(0)?;
-    let found = call.values[1..].iter().filter(|it| it.has(key)).filter_map(|it| it.key(key));
-    Ok(GoValue::list(found.collect(), &call.source()))
 }
 
 fn keys(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
@@ -178,23 +171,18 @@ fn merged(call: &FunctionCall<'_>, overwrite: bool) -> GoValue {
         match &other.data {
             GoData::Map(source) if Rc::ptr_eq(source, target) => {}
             GoData::Map(source) => merge_into(target, source, overwrite),
-            GoData::Unknown(why) => opened(target, why, overwrite, |_| true),
+            GoData::Unknown(why) => opened(target, why, |_| overwrite),
             _ => {}
         }
     }
     first
 }
 
-/// Makes unknown which keys there are, and, with `overwrite`, those that `may` be others.
-pub(super) fn opened(
-    map: &RefCell<GoMap>,
-    why: &Reason,
-    overwrite: bool,
-    may: impl Fn(&str) -> bool,
-) {
+/// Makes unknown which keys there are, and those that `may` be others.
+pub(super) fn opened(map: &RefCell<GoMap>, why: &Reason, may: impl Fn(&str) -> bool) {
     let mut map = map.borrow_mut();
-    map.open = Some(why.clone());
-    for (_, (_, value)) in map.entries.iter_mut().filter(|(key, _)| overwrite && may(key)) {
+    map.open.get_or_insert_with(|| why.clone());
+    for (_, (_, value)) in map.entries.iter_mut().filter(|(key, _)| may(key)) {
         *value = GoValue::unknown(why.clone(), &value.origin);
     }
 }
@@ -203,7 +191,7 @@ pub(super) fn opened(
 fn merge_into(target: &Rc<RefCell<GoMap>>, source: &Rc<RefCell<GoMap>>, overwrite: bool) {
     let source = source.borrow().clone();
     if let Some(why) = &source.open {
-        opened(target, why, overwrite, |key| !source.entries.contains_key(key));
+        opened(target, why, |key| overwrite && !source.entries.contains_key(key));
     }
     for (key, (at, value)) in source.entries {
         let old = target.borrow().entries.get(&key).map(|it| it.1.clone());

@@ -6,7 +6,7 @@ use super::{
     Evaluated, FunctionCall, GoData, GoValue,
     Look::Inside,
     Row,
-    Run::{Call, Floats, Ints},
+    Run::{Call, Floats, Ints, NotEvaluated, Value},
     to_float,
 };
 use crate::{
@@ -21,7 +21,11 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("atoi", "s", Inside, Call(|it| Ok(it.made(GoData::Int(it.int(0)?))))),
     ("int64", "a", Inside, Ints(|_, it| Some(it))),
     ("float64", "a", Inside, Floats(|_, it| Some(it))),
-    ("toDecimal", "a", Inside, Call(octal)),
+    // What no chart was seen to call is not evaluated.
+    ("add1f toDecimal", "a", Inside, NotEvaluated),
+    ("addf", "a*", Inside, NotEvaluated),
+    ("subf", "aa*", Inside, NotEvaluated),
+    ("round", "aia*", Inside, NotEvaluated),
     ("add", "a*", Inside, Ints(|all, it| Some(all.unwrap_or(0).wrapping_add(it)))),
     ("add1", "a", Inside, Ints(|_, it| Some(it.wrapping_add(1)))),
     ("sub", "aa", Inside, Ints(|all, it| Some(all.map_or(it, |all| all.wrapping_sub(it))))),
@@ -34,79 +38,35 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("minf", "aa*", Inside, Floats(|all, it| Some(all.unwrap_or(it).min(it)))),
     ("floor", "a", Inside, Floats(|_, it| Some(it.floor()))),
     ("ceil", "a", Inside, Floats(|_, it| Some(it.ceil()))),
-    ("round", "aia*", Inside, Call(round)),
-    ("add1f", "a", Inside, Call(|it| decimal(it, Some((1, 0)), add))),
-    ("addf", "a*", Inside, Call(|it| decimal(it, None, add))),
-    ("subf", "aa*", Inside, Call(|it| decimal(it, None, |a, (b, scale)| add(a, (-b, scale))))),
-    ("mulf", "aa*", Inside, Call(|it| decimal(it, None, multiply))),
-    ("divf", "aa*", Inside, Call(|it| decimal(it, None, divide))),
+    ("mulf", "aa*", Inside, Value(|it| decimal(it, |a, b| Some((a.0.checked_mul(b.0)?, a.1 + b.1))))),
+    ("divf", "aa*", Inside, Value(|it| decimal(it, quotient))),
     ("semver", "s", Inside, Call(semver)),
     ("semverCompare", "ss", Inside, Call(compare)),
 ];
-
-fn octal(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    call.number(i64::from_str_radix(call.value(0)?.printed(true).as_str(), 8).unwrap_or(0))
-}
-
-/// Half away from zero, or at another fraction.
-fn round(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    let (number, places) = (to_float(call.value(0)?), call.int(1)?);
-    let half = call.values.get(2).map_or(0.5, to_float);
-    let scale = 10_f64.powi(i32::try_from(places).unwrap_or(0));
-    let scaled = number * scale;
-    let up = scaled.fract().abs() >= half;
-    let rounded = if up { scaled.trunc() + scaled.signum() } else { scaled.trunc() };
-    Ok(call.made(GoData::Float(rounded / scale)))
-}
 
 /// A number without its point, and how many digits follow that.
 type Decimal = (i128, u32);
 
 /// Sprig counts fractions in base ten (`shopspring/decimal`).
-fn decimal(
-    call: &FunctionCall<'_>,
-    first: Option<Decimal>,
-    f: fn(Decimal, Decimal) -> Option<Decimal>,
-) -> Evaluated<GoValue> {
-    let mut all = first;
-    for value in &call.values {
+fn decimal(call: &FunctionCall<'_>, f: fn(Decimal, Decimal) -> Option<Decimal>) -> GoValue {
+    let read = |value: &GoValue| -> Option<Decimal> {
         let text = to_float(value).to_string();
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-        let scale = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
-        let number = format!("{whole}{fraction}").parse().ok().map(|it| (it, scale));
-        let next = number.and_then(|next| all.map_or(Some(next), |all| f(all, next)));
-        let Some(next) = next else {
-            return match to_float(value) == 0.0 {
-                true => call.fail("it divides by zero"),
-                false => Ok(GoValue::unknown("the numbers are too long", call.at)),
-            };
-        };
-        all = Some(next);
+        Some((format!("{whole}{fraction}").parse().ok()?, u32::try_from(fraction.len()).ok()?))
+    };
+    let all = call.values.iter().map(read).reduce(|all, it| f(all?, it?)).flatten();
+    match all.and_then(|(digits, places)| format!("{digits}e-{places}").parse().ok()) {
+        Some(number) => call.made(GoData::Float(number)),
+        None => GoValue::unknown("the numbers are too long, or zero", call.at),
     }
-    let (digits, scale) = all.unwrap_or((0, 0));
-    let result = format!("{digits}e-{scale}").parse().unwrap_or(0.0);
-    Ok(call.made(GoData::Float(result)))
 }
 
-fn add(first: Decimal, second: Decimal) -> Option<Decimal> {
-    let scale = first.1.max(second.1);
-    let at = |(digits, own): Decimal| 10_i128.checked_pow(scale - own)?.checked_mul(digits);
-    Some((at(first)?.checked_add(at(second)?)?, scale))
-}
-
-fn multiply(first: Decimal, second: Decimal) -> Option<Decimal> {
-    Some((first.0.checked_mul(second.0)?, first.1.checked_add(second.1)?))
-}
-
-/// To sixteen digits behind the point.
-fn divide(first: Decimal, second: Decimal) -> Option<Decimal> {
-    const DIGITS: u32 = 16;
-    let shift = (DIGITS + second.1).checked_sub(first.1)?;
-    let (dividend, divisor) = (first.0.checked_mul(10_i128.checked_pow(shift)?)?, second.0);
-    let (quotient, rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
-    let up = rest.abs().checked_mul(2)? >= divisor.abs();
-    let away = if (dividend < 0) == (divisor < 0) { 1 } else { -1 };
-    Some((if up { quotient + away } else { quotient }, DIGITS))
+/// To sixteen digits behind the point, half away from zero.
+fn quotient((dividend, own): Decimal, (divisor, others): Decimal) -> Option<Decimal> {
+    let shift = (16 + others).checked_sub(own)?;
+    let twice = dividend.checked_mul(10_i128.checked_pow(shift)?)?.checked_mul(2)?;
+    let half = if (dividend < 0) == (divisor < 0) { divisor } else { -divisor };
+    Some((twice.checked_add(half)?.checked_div(divisor.checked_mul(2)?)?, 16))
 }
 
 fn compare(call: &FunctionCall<'_>) -> Evaluated<GoValue> {

@@ -1,10 +1,12 @@
 //! Functions of texts. What is a part of an argument keeps that argument's place.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
+
+use regex::{Captures, Regex};
 
 use super::{
     super::{eval::bound, text::MAX_TEXT},
-    Evaluated, FunctionCall, GoData, GoValue,
+    Evaluated, FunctionCall, GoValue,
     Look::{Inside, Prints},
     MarkedText, Row,
     Run::{Call, NotEvaluated, Part, Test, Text},
@@ -13,9 +15,12 @@ use super::{
 
 #[rustfmt::skip]
 pub(super) const FUNCTIONS: &[Row] = &[
-    ("abbrev", "is", Inside, Call(|it| abbreviated(it, 0, it.int(0)?))),
-    ("abbrevboth", "iis", Inside, Call(|it| abbreviated(it, it.int(0)?, it.int(1)?))),
+    // What no chart was seen to call is not evaluated.
+    ("abbrev wrap", "is", Inside, NotEvaluated),
+    ("abbrevboth", "iis", Inside, NotEvaluated),
+    ("initials shuffle swapcase", "s", Inside, NotEvaluated),
     ("camelcase", "s", Inside, Text(camel)),
+    ("wrapWith", "iss", Inside, NotEvaluated),
     ("cat", "a*", Prints, Call(|it| spaced(it, |it| !it.is_nil()))),
     ("contains", "ss", Inside, Test(|text, it| text.contains(it))),
     ("hasPrefix", "ss", Inside, Test(|text, it| text.starts_with(it))),
@@ -27,18 +32,11 @@ pub(super) const FUNCTIONS: &[Row] = &[
         text.push(&indented(it)?);
         it.marked(text)
     })),
-    // These cut characters into bytes.
-    ("initials", "s", Inside, Call(|it| of_ascii(it, |text| {
-        text.split_whitespace().filter_map(|it| it.chars().next()).collect()
-    }))),
     ("nospace", "s", Inside, Text(|it| it.chars().filter(|it| !it.is_whitespace()).collect())),
     ("kebabcase", "s", Inside, Text(|it| delimited(it, '-'))),
     ("snakecase", "s", Inside, Text(|it| delimited(it, '_'))),
     ("lower", "s", Inside, Text(|it| it.chars().map(lower).collect())),
     ("upper", "s", Inside, Text(|it| it.chars().map(upper).collect())),
-    ("swapcase", "s", Inside, Text(|it| {
-        it.chars().map(|it| if it.is_uppercase() { lower(it) } else { upper(it) }).collect()
-    })),
     ("title", "s", Inside, Text(|it| capitalized(it, upper))),
     ("untitle", "s", Inside, Text(|it| capitalized(it, lower))),
     ("plural", "ssi", Inside, Call(|it| it.value(usize::from(it.int(2)? != 1)).cloned())),
@@ -55,11 +53,7 @@ pub(super) const FUNCTIONS: &[Row] = &[
         let found = pattern(it)?.find(text.as_str()).map_or(0..0, |it| it.range());
         it.marked(text.part(found))
     })),
-    ("regexFindAll mustRegexFindAll", "ssi", Inside, Call(|it| {
-        let (text, pattern) = (it.text(1)?, pattern(it)?);
-        let found = pattern.find_iter(text.as_str()).take(count(it)?);
-        it.texts(found.map(|it| text.part(it.range())))
-    })),
+    ("regexFindAll mustRegexFindAll", "ssi", Inside, NotEvaluated),
     ("regexMatch", "ss", Inside, Call(|it| match pattern(it) {
         Ok(pattern) => it.bool(pattern.is_match(it.str(1)?)),
         Err(error) if error.bound => Err(error),
@@ -67,15 +61,17 @@ pub(super) const FUNCTIONS: &[Row] = &[
         Err(_) => it.bool(false),
     })),
     ("mustRegexMatch", "ss", Inside, Call(|it| it.bool(pattern(it)?.is_match(it.str(1)?)))),
-    ("regexQuoteMeta", "s", Inside, Text(escaped)),
+    ("regexQuoteMeta", "s", Inside, Text(|it| {
+        let escape = |it: char| if r"\.+*?()|[]{}^$".contains(it) { format!("\\{it}") } else { it.into() };
+        it.chars().map(escape).collect()
+    })),
     ("regexReplaceAll mustRegexReplaceAll", "sss", Inside, Call(|it| replaced(it, false))),
     ("regexReplaceAllLiteral mustRegexReplaceAllLiteral", "sss", Inside, Call(|it| replaced(it, true))),
     ("regexSplit mustRegexSplit", "ssi", Inside, Call(split_by_pattern)),
     ("repeat", "is", Inside, Call(repeated)),
     ("replace", "sss", Inside, Call(|it| {
-        it.marked(it.text(2)?.replaced(it.str(0)?, it.text(1)?, usize::MAX))
+        it.marked(it.text(2)?.replaced(it.str(0)?, it.text(1)?))
     })),
-    ("shuffle", "s", Inside, NotEvaluated),
     ("substr", "iis", Inside, Call(substring)),
     ("toString", "a", Prints, Call(|it| it.marked(it.value(0)?.printed(true)))),
     ("trim", "s", Prints, Call(trimmed)),
@@ -83,16 +79,16 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("trimPrefix", "ss", Inside, Part(|text, it| text.strip_prefix(it).unwrap_or(text))),
     ("trimSuffix", "ss", Inside, Part(|text, it| text.strip_suffix(it).unwrap_or(text))),
     ("trunc", "is", Inside, Call(truncated)),
-    ("wrap", "is", Inside, Call(|it| wrapped(it, "\n", it.str(1)?, false))),
-    ("wrapWith", "iss", Inside, Call(|it| wrapped(it, it.str(1)?, it.str(2)?, true))),
 ];
 
 fn formatted(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    match &call.value(0)?.data {
-        GoData::Text(format) if format.unknown_part().is_none() => {
-            call.marked(printf(format, &call.values[1..]))
-        }
-        _ => Ok(call.as_unknown()),
+    let format = call.value(0)?;
+    if let Some(why) = format.unknown_part() {
+        return Ok(GoValue::unknown(why, &format.origin));
+    }
+    match printf(call.text(0)?, &call.values[1..]) {
+        Ok(text) => call.marked(text),
+        Err(why) => Ok(GoValue::unknown(why, call.at)),
     }
 }
 
@@ -114,22 +110,15 @@ fn trimmed(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     call.marked(text.part_of(text.as_str().trim()))
 }
 
-fn of_ascii(call: &FunctionCall<'_>, f: fn(&str) -> String) -> Evaluated<GoValue> {
-    match call.text(0)? {
-        text if text.as_str().is_ascii() => call.marked(text.made(f(text.as_str()))),
-        _ => Ok(GoValue::unknown(format!("`{}` of such a text", call.name), call.at)),
-    }
-}
-
 fn repeated(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let (count, one) = (call.int(0)?, call.text(1)?);
-    let mut all = MarkedText::default();
     if count < 0 {
         return call.fail("the count is negative");
     }
-    for _ in 0..count {
+    let mut all = MarkedText::default();
+    for _ in (0..count).take_while(|_| one.len() > 0) {
         all.push(one);
-        if all.is_cut || one.len() == 0 {
+        if all.is_cut {
             break;
         }
     }
@@ -137,7 +126,7 @@ fn repeated(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
 }
 
 /// The regular expression that is the first argument.
-fn pattern(call: &FunctionCall<'_>) -> Evaluated<regex::Regex> {
+fn pattern(call: &FunctionCall<'_>) -> Evaluated<Regex> {
     let mut pattern = regex::RegexBuilder::new(&of_go(call.str(0)?));
     pattern.size_limit(1 << 18).build().or_else(|error| match error {
         regex::Error::CompiledTooBig(_) => bound("the pattern is too large", call.at),
@@ -152,114 +141,57 @@ fn count(call: &FunctionCall<'_>) -> Evaluated<usize> {
 
 fn replaced(call: &FunctionCall<'_>, literal: bool) -> Evaluated<GoValue> {
     let (pattern, text, new) = (pattern(call)?, call.text(1)?, call.str(2)?);
-    let (mut all, mut at) = (MarkedText::default(), 0);
-    let dollars = new.matches('$').count();
-    for found in pattern.captures_iter(text.as_str()) {
-        let Some(range) = found.get(0).map(|it| it.range()) else { continue };
-        let mut by = String::new();
-        // Go takes the longest name after a dollar sign, as this crate does.
-        if literal {
-            by.push_str(new);
-        } else {
-            let most = (dollars * range.len()).saturating_add(new.len());
-            if most > MAX_TEXT {
-                return bound("the text is too long", call.at);
-            }
-            found.expand(new, &mut by);
-        }
-        all.push_part(text, at..range.start);
-        all.push(&text.part(range.clone()).made(by));
-        at = range.end;
-        if all.is_cut {
-            break;
-        }
+    let dollars = if literal { 0 } else { new.matches('$').count() };
+    if dollars * text.len() + new.len() > MAX_TEXT {
+        return bound("the text is too long", call.at);
     }
-    all.push_part(text, at..text.len());
-    call.marked(all)
+    call.marked(text.with(pattern.captures_iter(text.as_str()).map(|found| {
+        let part = found.get_match().range();
+        let mut by = String::new();
+        match literal {
+            true => by.push_str(new),
+            // Go takes the longest name after a dollar sign, as this crate does.
+            false => found.expand(new, &mut by),
+        }
+        (part.clone(), text.part(part).made(by))
+    })))
 }
 
-/// As `regexp.Split`: what is empty at the start separates nothing.
 fn split_by_pattern(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let (pattern, text, count) = (pattern(call)?, call.text(1)?, count(call)?);
-    let (mut parts, mut at, mut end) = (Vec::new(), 0, 0);
-    if count == 0 {
-        return call.texts(parts);
+    if pattern.is_match("") {
+        return Ok(GoValue::unknown("a pattern that separates what is empty", call.at));
     }
-    for found in pattern.find_iter(text.as_str()) {
-        if parts.len() + 1 >= count {
-            break;
-        }
-        end = found.start();
-        if found.end() > 0 {
-            parts.push(text.part(at..end));
-        }
-        at = found.end();
-    }
-    if end != text.len() || text.len() == 0 {
-        parts.push(text.part(at..text.len()));
-    }
-    call.texts(parts)
-}
-
-fn escaped(text: &str) -> String {
-    let escape = |it: char| {
-        let is_meta = "\\.+*?()|[]{}^$".contains(it);
-        is_meta.then_some('\\').into_iter().chain([it])
-    };
-    text.chars().flat_map(escape).collect()
+    call.texts(pattern.splitn(text.as_str(), count).map(|it| text.part_of(it)))
 }
 
 /// A pattern as Go reads it: classes are of ASCII, and in brackets nothing is an operator but `-`.
 fn of_go(pattern: &str) -> String {
-    let mut read = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars().peekable();
-    // Whether brackets are open, and whether what stood last in them is a class.
-    let (mut inside, mut class) = (false, false);
-    while let Some(char) = chars.next() {
-        let was_class = std::mem::take(&mut class);
-        match (char, inside) {
-            ('\\', _) => {
-                let escaped = chars.next().unwrap_or('\\');
-                let ascii = match escaped {
-                    'd' => "0-9",
-                    'w' => "0-9A-Za-z_",
-                    's' => r"\t\n\f\r ",
-                    _ => {
-                        read.extend(['\\', escaped]);
-                        continue;
-                    }
-                };
-                class = true;
-                read.push_str(&if inside { ascii.to_owned() } else { format!("[{ascii}]") });
-            }
-            ('[', false) => {
-                inside = true;
-                read.push('[');
-                read.extend(chars.next_if_eq(&'^'));
-                if chars.next_if_eq(&']').is_some() {
-                    read.push_str(r"\]");
-                }
-            }
-            ('[', true) if chars.peek() == Some(&':') => {
-                read.push('[');
-                for char in chars.by_ref() {
-                    read.push(char);
-                    if char == ']' {
-                        break;
-                    }
-                }
-                class = true;
-            }
-            (']', true) => {
-                inside = false;
-                read.push(']');
-            }
-            ('-', true) if was_class => read.push_str(r"\-"),
-            ('[' | '&' | '~', true) => read.extend(['\\', char]),
-            _ => read.push(char),
-        }
-    }
-    read
+    static PARTS: LazyLock<Option<[Regex; 2]>> = LazyLock::new(|| {
+        let parts = r"(?s)\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\\.|.";
+        let inner = r"(?s)(?<class>\[:\^?\w+:\]|\\[dws])(?<dash>-?)|\\.|.";
+        Some([Regex::new(parts).ok()?, Regex::new(inner).ok()?])
+    });
+    let Some([parts, inner]) = &*PARTS else { return pattern.to_owned() };
+    let ascii = |class: &str| {
+        class.replace(r"\d", "0-9").replace(r"\w", "0-9A-Za-z_").replace(r"\s", r"\t\n\f\r ")
+    };
+    let read = parts.replace_all(pattern, |part: &Captures<'_>| {
+        let Some(body) = part[0].strip_prefix('[').and_then(|it| it.strip_suffix(']')) else {
+            return match &part[0] {
+                class @ (r"\d" | r"\w" | r"\s") => format!("[{}]", ascii(class)),
+                other => other.to_owned(),
+            };
+        };
+        let (not, body) = body.strip_prefix('^').map_or(("", body), |it| ("^", it));
+        let body = inner.replace_all(body, |part: &Captures<'_>| match part.name("class") {
+            Some(class) => ascii(class.as_str()) + &part["dash"].replace('-', r"\-"),
+            None if matches!(&part[0], "[" | "]" | "&" | "~") => format!("\\{}", &part[0]),
+            None => part[0].to_owned(),
+        });
+        format!("[{not}{body}]")
+    });
+    read.into_owned()
 }
 
 /// `trunc`, which counts bytes.
@@ -390,66 +322,6 @@ fn delimited(text: &str, delimiter: char) -> String {
         before = Some(it);
     }
     result
-}
-
-/// `goutils.AbbreviateFull`, which counts bytes.
-fn abbreviated(call: &FunctionCall<'_>, offset: i64, width: i64) -> Evaluated<GoValue> {
-    const MARK: &str = "...";
-    let text = call.text(call.values.len() - 1)?;
-    let (length, least) = (text.len(), if offset > 0 { 7 } else { 4 });
-    let width = usize::try_from(width).unwrap_or(0);
-    if width < least || length <= width {
-        return call.marked(MarkedText::clone(text));
-    }
-    if !text.as_str().is_ascii() {
-        return Ok(GoValue::unknown("a part of a character", &call.source()));
-    }
-    let kept = width - MARK.len();
-    let offset = usize::try_from(offset).unwrap_or(0).min(length - kept);
-    let mut result = MarkedText::default();
-    if offset <= 4 {
-        result.push_part(text, 0..kept);
-        result.push_made(MARK);
-    } else {
-        result.push_made(MARK);
-        let is_cut = offset + kept < length;
-        let (start, end) = match is_cut {
-            true => (offset, offset + kept.saturating_sub(MARK.len())),
-            false => (length - kept, length),
-        };
-        result.push_part(text, start..end);
-        result.push_made(if is_cut { MARK } else { "" });
-    }
-    call.marked(result)
-}
-
-/// `goutils.WrapCustom`, which counts bytes; `long` words are cut as well.
-fn wrapped(call: &FunctionCall<'_>, end: &str, text: &str, long: bool) -> Evaluated<GoValue> {
-    let width = call.size(0)?.max(1);
-    if !text.is_ascii() {
-        return Ok(GoValue::unknown("a part of a character", &call.source()));
-    }
-    let end = if end.is_empty() { "\n" } else { end };
-    let (mut result, mut rest) = (String::new(), text);
-    while rest.len() > width && result.len() <= MAX_TEXT {
-        if let Some(after) = rest.strip_prefix(' ') {
-            rest = after;
-            continue;
-        }
-        let space = rest[..=width].rfind(' ');
-        let beyond = || if long { None } else { rest[width..].find(' ') };
-        let space = space.or_else(|| Some(beyond()? + width));
-        let (line, after) = match space {
-            Some(space) => (&rest[..space], &rest[space + 1..]),
-            None if long => rest.split_at(width),
-            None => break,
-        };
-        result.push_str(line);
-        result.push_str(end);
-        rest = after;
-    }
-    result.push_str(rest);
-    call.marked(call.text(call.values.len() - 1)?.made(result))
 }
 
 #[cfg(test)]
