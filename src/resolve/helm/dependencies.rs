@@ -233,7 +233,7 @@ fn nested(path: &str, table: Node) -> Node {
 }
 
 /// `values` of a chart with `global` of those `above` it, which win (`coalesceGlobals`).
-fn with_globals(mut values: Node, above: &Node) -> Node {
+pub(super) fn with_globals(mut values: Node, above: &Node) -> Node {
     let own = match values.look("global") {
         Ok(None) => Node::new(Map::default(), values.origin.clone()),
         Ok(Some(own)) => own.clone(),

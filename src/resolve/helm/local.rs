@@ -12,12 +12,11 @@ use crate::{
         gotemplate::{self, TemplateSet},
         helm::{
             builtin::ApiVersions,
-            dependencies::{key, table},
+            dependencies::{key, table, with_globals},
             family, layer, merge,
             object::identity_only,
             package::{self, Package},
             render::{self, ChartInstallation, ChartManifest, ChartRendering},
-            template::truth,
             values::coalesce,
         },
         layout,
@@ -274,7 +273,7 @@ fn child(
         Err((why, origin)) => Node::unknown_value(why, &origin),
     };
     let anchor = entry.and_then(|it| it.get("version").or_else(|| it.get("name")));
-    let own = with_global(own, values);
+    let own = if values.get("global").is_some() { with_globals(own, values) } else { own };
     Ok(Release {
         family: None,
         chart: name.to_owned(),
@@ -481,15 +480,6 @@ fn inherited(package: &Package, user: &Node) -> Node {
         if let Some(value) = merged.get(key) {
             values.set(key, value.clone());
         }
-    }
-    values
-}
-
-/// `values` of a chart with `global` of the chart above it, which wins.
-fn with_global(mut values: Node, above: &Node) -> Node {
-    if let Some(global) = above.get("global").filter(|it| truth(it) != Ok(false)) {
-        let merged = values.get("global").map_or_else(|| global.clone(), |own| merge(own, global));
-        values.set("global", merged);
     }
     values
 }
