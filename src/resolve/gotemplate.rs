@@ -13,6 +13,8 @@ mod reads;
 mod text;
 mod value;
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 pub(crate) use eval::GoError;
@@ -61,7 +63,7 @@ pub(crate) enum MissingKey {
 /// The templates that can include one another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TemplateSet {
-    texts: Vec<MarkedText>,
+    texts: Vec<Arc<MarkedText>>,
     /// By name: the actions, and the text that they stand in.
     templates: IndexMap<String, (Vec<parse::Action>, usize)>,
     /// The functions that are called somewhere and are none of Go, Sprig or Helm.
@@ -81,7 +83,7 @@ impl TemplateSet {
             self.others.entry(function).or_insert(at);
         }
         let index = self.texts.len();
-        self.texts.push(text);
+        self.texts.push(Arc::new(text));
         for (name, body) in parsed.defines {
             let is_blank = parse::is_blank(&body, self.texts[index].as_str());
             if !(is_blank && self.templates.contains_key(&name)) {
@@ -140,7 +142,7 @@ impl TemplateSet {
         (text, failures)
     }
 
-    fn find(&self, name: &str) -> Option<(&[parse::Action], &MarkedText)> {
+    fn find(&self, name: &str) -> Option<(&[parse::Action], &Arc<MarkedText>)> {
         let (body, index) = self.templates.get(name)?;
         Some((body, self.texts.get(*index)?))
     }

@@ -86,9 +86,11 @@ pub(crate) struct Execution<'a> {
     work: usize,
     depth: usize,
     /// What texts define that are templates themselves, for as long as they run.
-    pub(super) local: Vec<Rc<(parse::Parsed, MarkedText)>>,
+    pub(super) local: Vec<Rc<(parse::Parsed, Arc<MarkedText>)>>,
     /// The templates that are run now, outermost first.
     names: Vec<String>,
+    /// The innermost of them.
+    frame: Frame,
     /// Why it cannot be told whether what is run now is run at all.
     uncertain: Option<Reason>,
     /// Why the loop that is run now may have been left.
@@ -98,8 +100,8 @@ pub(crate) struct Execution<'a> {
 }
 
 /// A template that is run.
-struct Frame<'t> {
-    text: &'t MarkedText,
+struct Frame {
+    text: Arc<MarkedText>,
     /// What `.` is.
     dot: GoValue,
     /// The variables, innermost last.
@@ -108,7 +110,7 @@ struct Frame<'t> {
     out: MarkedText,
 }
 
-impl Frame<'_> {
+impl Frame {
     fn origin(&self, at: &Range<usize>) -> Origin {
         let none = || Origin::at(Via::Written, None);
         self.text.origin_of(at.clone()).unwrap_or_else(none)
@@ -127,7 +129,7 @@ impl Frame<'_> {
         let mut ghost = MarkedText::default();
         for action in then {
             match action {
-                Action::Text(range) => ghost.push_part(self.text, range.clone()),
+                Action::Text(range) => ghost.push_part(&self.text, range.clone()),
                 Action::Print(_) if ghost.as_str().ends_with(':') => ghost.push_made(" x"),
                 Action::Print(_) => ghost.push_made("x"),
                 _ => {}
@@ -144,7 +146,10 @@ impl<'a> Execution<'a> {
     pub(super) fn new(set: &'a TemplateSet, host: &'a dyn GoHost) -> Self {
         let (local, names) = (Vec::new(), Vec::new());
         let (uncertain, left, failures) = (None, None, None);
-        Self { set, host, work: 0, depth: 0, local, names, uncertain, left, failures }
+        let dot = GoValue::nil(&Origin::at(Via::Written, None));
+        let (text, variables, out) = (Arc::default(), Vec::new(), MarkedText::default());
+        let frame = Frame { text, dot, variables, out };
+        Self { set, host, work: 0, depth: 0, local, names, frame, uncertain, left, failures }
     }
 
     /// The same, which goes on where something fails.
@@ -192,7 +197,7 @@ impl<'a> Execution<'a> {
     pub(super) fn body(
         &mut self,
         body: &[Action],
-        text: &MarkedText,
+        text: &Arc<MarkedText>,
         name: &str,
         dot: &GoValue,
         at: &Origin,
@@ -200,13 +205,15 @@ impl<'a> Execution<'a> {
         self.deeper(at)?;
         self.names.push(name.to_owned());
         let variables = vec![("$".to_owned(), dot.clone())];
-        let mut frame = Frame { text, dot: dot.clone(), variables, out: MarkedText::default() };
-        let result = self.actions(body, &mut frame);
+        let (text, dot, out) = (Arc::clone(text), dot.clone(), MarkedText::default());
+        let outer = mem::replace(&mut self.frame, Frame { text, dot, variables, out });
+        let result = self.actions(body);
+        let out = mem::replace(&mut self.frame, outer).out;
         self.names.pop();
         self.depth -= 1;
         match result {
-            Ok(_) if frame.out.is_cut => bound("the template prints too much", at),
-            Ok(_) => Ok(frame.out),
+            Ok(_) if out.is_cut => bound("the template prints too much", at),
+            Ok(_) => Ok(out),
             Err(mut error) => {
                 error.way.push((name.to_owned(), at.clone()));
                 Err(error)
@@ -222,10 +229,10 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    fn step(&mut self, frame: &Frame<'_>, at: &Range<usize>) -> Evaluated<()> {
+    fn step(&mut self, at: &Range<usize>) -> Evaluated<()> {
         self.work += STEP;
         if self.work > MAX_WORK {
-            return bound("the template runs too long", &frame.origin(at));
+            return bound("the template runs too long", &self.frame.origin(at));
         }
         Ok(())
     }
@@ -267,18 +274,13 @@ impl<'a> Execution<'a> {
     }
 
     /// A value, or, where the rest goes on, what is unknown because it fails.
-    fn gone_on(
-        &mut self,
-        value: Evaluated<GoValue>,
-        frame: &Frame<'_>,
-        at: &Range<usize>,
-    ) -> Evaluated<GoValue> {
+    fn gone_on(&mut self, value: Evaluated<GoValue>, at: &Range<usize>) -> Evaluated<GoValue> {
         let error = match (value, &self.uncertain) {
             (Err(error), None) if !error.bound => error,
             (value, _) => return value,
         };
         let Some(failures) = &mut self.failures else { return Err(error) };
-        let origin = frame.origin(at);
+        let origin = self.frame.origin(at);
         let value = match error.said {
             true => GoValue::nil(&origin),
             false => GoValue::unknown(&*error.message, &origin),
@@ -288,70 +290,65 @@ impl<'a> Execution<'a> {
     }
 
     /// The value of the pipeline of an action; its variables take it where it `binds`.
-    fn value(
-        &mut self,
-        pipeline: &Pipeline,
-        binds: bool,
-        frame: &mut Frame<'_>,
-    ) -> Evaluated<GoValue> {
-        self.step(frame, &pipeline.at)?;
+    fn value(&mut self, pipeline: &Pipeline, binds: bool) -> Evaluated<GoValue> {
+        self.step(&pipeline.at)?;
         let depth = self.depth;
         let value = match binds {
-            true => self.pipeline(pipeline, frame),
-            false => self.commands(pipeline, frame),
+            true => self.pipeline(pipeline),
+            false => self.commands(pipeline),
         };
         self.depth = depth;
-        self.gone_on(value, frame, &pipeline.at)
+        self.gone_on(value, &pipeline.at)
     }
 
-    fn actions(&mut self, actions: &[Action], frame: &mut Frame<'_>) -> Evaluated<Flow> {
+    fn actions(&mut self, actions: &[Action]) -> Evaluated<Flow> {
         for (index, action) in actions.iter().enumerate() {
             if let Some(why) = self.left.clone().filter(|_| self.uncertain.is_none()) {
                 // Whether the loop is left before this nobody can tell.
                 let rest = &actions[index..];
-                self.perhaps(&why, true, frame, |run, frame| run.actions(rest, frame))?;
+                self.perhaps(&why, true, |run| run.actions(rest))?;
                 return Ok(Flow::Next);
             }
-            let scope = frame.variables.len();
+            let scope = self.frame.variables.len();
             match action {
                 Action::Text(range) => {
-                    self.step(frame, range)?;
-                    frame.out.push_part(frame.text, range.clone());
+                    self.step(range)?;
+                    self.frame.out.push_part(&self.frame.text, range.clone());
                 }
                 Action::Print(pipeline) => {
-                    let value = self.value(pipeline, true, frame)?;
+                    let value = self.value(pipeline, true)?;
                     if pipeline.variables.is_empty() {
                         self.weigh(&value, 0, &value.origin)?;
-                        let span = frame.text.file_span(&pipeline.at);
-                        frame.out.push(&value.printed(false).through(span));
+                        let span = self.frame.text.file_span(&pipeline.at);
+                        self.frame.out.push(&value.printed(false).through(span));
                     }
                 }
                 Action::Branch { with, condition, then, other } => {
-                    let value = self.value(condition, true, frame)?;
-                    let inner = if *with { &value } else { &frame.dot }.clone();
-                    let flow = self.branch(&value, then, inner, other, frame);
-                    frame.variables.truncate(scope);
+                    let value = self.value(condition, true)?;
+                    let inner = if *with { &value } else { &self.frame.dot }.clone();
+                    let flow = self.branch(&value, then, inner, other);
+                    self.frame.variables.truncate(scope);
                     match flow? {
                         Flow::Next => {}
                         flow => return Ok(flow),
                     }
                 }
                 Action::Range { over, body, other } => {
-                    self.range(over, body, other, frame)?;
-                    frame.variables.truncate(scope);
+                    self.range(over, body, other)?;
+                    self.frame.variables.truncate(scope);
                 }
                 Action::Template { name, dot, at } => {
-                    self.step(frame, at)?;
-                    let origin = frame.origin(at);
+                    self.step(at)?;
+                    let origin = self.frame.origin(at);
                     let dot = match dot {
-                        Some(it) => self.pipeline(it, frame)?,
+                        Some(it) => self.pipeline(it)?,
                         None => GoValue::nil(&origin),
                     };
                     let text = self.template(name, &dot, &origin);
                     let text = text.map(|it| GoValue::text(it, &origin));
-                    let text = self.gone_on(text, frame, at)?.printed(false);
+                    let text = self.gone_on(text, at)?.printed(false);
                     self.work(text.cost(), &origin)?;
-                    frame.out.push(&text);
+                    self.frame.out.push(&text);
                 }
                 Action::Break => return Ok(Flow::Break),
                 Action::Continue => return Ok(Flow::Continue),
@@ -361,15 +358,10 @@ impl<'a> Execution<'a> {
     }
 
     /// Runs actions for which `.` is `dot`.
-    fn inside(
-        &mut self,
-        actions: &[Action],
-        dot: GoValue,
-        frame: &mut Frame<'_>,
-    ) -> Evaluated<Flow> {
-        let outer = mem::replace(&mut frame.dot, dot);
-        let flow = self.actions(actions, frame);
-        frame.dot = outer;
+    fn inside(&mut self, actions: &[Action], dot: GoValue) -> Evaluated<Flow> {
+        let outer = mem::replace(&mut self.frame.dot, dot);
+        let flow = self.actions(actions);
+        self.frame.dot = outer;
         flow
     }
 
@@ -381,20 +373,19 @@ impl<'a> Execution<'a> {
         then: &[Action],
         inner: GoValue,
         other: &[Action],
-        frame: &mut Frame<'_>,
     ) -> Evaluated<Flow> {
         self.deeper(&value.origin)?;
         let flow = match value.truth() {
-            Ok(true) => self.inside(then, inner, frame)?,
+            Ok(true) => self.inside(then, inner)?,
             Ok(false) => {
                 if self.uncertain.is_none() {
-                    frame.ghost(then, value);
+                    self.frame.ghost(then, value);
                 }
-                self.actions(other, frame)?
+                self.actions(other)?
             }
             Err(why) => {
-                self.perhaps(&why, true, frame, |run, frame| run.inside(then, inner, frame))?;
-                self.perhaps(&why, false, frame, |run, frame| run.actions(other, frame))?;
+                self.perhaps(&why, true, |run| run.inside(then, inner))?;
+                self.perhaps(&why, false, |run| run.actions(other))?;
                 Flow::Next
             }
         };
@@ -409,21 +400,21 @@ impl<'a> Execution<'a> {
         &mut self,
         why: &Reason,
         then: bool,
-        frame: &mut Frame<'_>,
-        f: impl FnOnce(&mut Self, &mut Frame<'_>) -> Evaluated<Flow>,
+        f: impl FnOnce(&mut Self) -> Evaluated<Flow>,
     ) -> Evaluated<()> {
-        let (before, depth, out) = (self.uncertain.clone(), self.depth, mem::take(&mut frame.out));
+        let (before, depth, out) =
+            (self.uncertain.clone(), self.depth, mem::take(&mut self.frame.out));
         self.uncertain.get_or_insert_with(|| why.clone());
-        let flow = f(self, frame);
+        let flow = f(self);
         (self.uncertain, self.depth) = (before, depth);
-        let text = mem::replace(&mut frame.out, out);
+        let text = mem::replace(&mut self.frame.out, out);
         match flow {
             Err(error) if error.bound => return Err(error),
             Err(_) => {}
             Ok(flow) => {
-                let start = frame.out.len();
-                frame.out.push(&text);
-                frame.out.perhaps_from(start, why, then);
+                let start = self.frame.out.len();
+                self.frame.out.push(&text);
+                self.frame.out.perhaps_from(start, why, then);
                 if !matches!(flow, Flow::Next) {
                     self.left = Some(why.clone());
                 }
@@ -432,14 +423,8 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    fn range(
-        &mut self,
-        over: &Pipeline,
-        body: &[Action],
-        other: &[Action],
-        frame: &mut Frame<'_>,
-    ) -> Evaluated<()> {
-        let value = self.value(over, false, frame)?.opened();
+    fn range(&mut self, over: &Pipeline, body: &[Action], other: &[Action]) -> Evaluated<()> {
+        let value = self.value(over, false)?.opened();
         let origin = &value.origin;
         let left = self.left.take();
         self.deeper(origin)?;
@@ -462,7 +447,7 @@ impl<'a> Execution<'a> {
             }
             GoData::Int(_) | GoData::Int64(_) if over.variables.len() > 1 => {
                 let message = "range over a number has one variable";
-                return fail(message, &frame.origin(&over.at));
+                return fail(message, &self.frame.origin(&over.at));
             }
             GoData::Int(count) => {
                 Box::new((0..*count).map(|it| twice(GoValue::new(GoData::Int(it), origin))))
@@ -475,19 +460,19 @@ impl<'a> Execution<'a> {
             _ => {
                 let printed = value.printed(true);
                 let message = format!("range cannot iterate over {}", printed.as_str());
-                return fail(message, &frame.origin(&over.at));
+                return fail(message, &self.frame.origin(&over.at));
             }
         };
         let mut any = false;
         for item in items {
             any = true;
-            if let Flow::Break = self.round(over, body, item, frame)? {
+            if let Flow::Break = self.round(over, body, item)? {
                 break;
             }
         }
         self.left = left;
         if !any {
-            self.actions(other, frame)?;
+            self.actions(other)?;
         }
         self.depth -= 1;
         Ok(())
@@ -499,22 +484,21 @@ impl<'a> Execution<'a> {
         over: &Pipeline,
         body: &[Action],
         (key, item): (GoValue, GoValue),
-        frame: &mut Frame<'_>,
     ) -> Evaluated<Flow> {
-        self.step(frame, &over.at)?;
-        let scope = frame.variables.len();
+        self.step(&over.at)?;
+        let scope = self.frame.variables.len();
         let values = if over.variables.len() > 1 { vec![&key, &item] } else { vec![&item] };
         for (name, value) in over.variables.iter().zip(values) {
-            self.bind(over, name, value, frame)?;
+            self.bind(over, name, value)?;
         }
         let flow = match item.is_perhaps() {
-            None => self.inside(body, item, frame)?,
+            None => self.inside(body, item)?,
             Some(why) => {
-                self.perhaps(&why, true, frame, |run, frame| run.inside(body, item, frame))?;
+                self.perhaps(&why, true, |run| run.inside(body, item))?;
                 Flow::Next
             }
         };
-        frame.variables.truncate(scope);
+        self.frame.variables.truncate(scope);
         Ok(flow)
     }
 }

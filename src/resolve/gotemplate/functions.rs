@@ -74,16 +74,9 @@ enum Run {
 /// the last one where it may be there any number of times.
 type Row = (&'static str, &'static str, Look, Run);
 
-/// What runs templates, see [`Execution::called`].
-const TEMPLATES: &[Row] = &[
-    ("include", "sa", Look::Passes, Run::NotEvaluated),
-    ("tpl", "sa", Look::Passes, Run::NotEvaluated),
-];
-
 /// The functions by name.
 static FUNCTIONS: LazyLock<BTreeMap<&str, &Row>> = LazyLock::new(|| {
     let tables = [
-        TEMPLATES,
         choice::FUNCTIONS,
         encode::FUNCTIONS,
         lists::FUNCTIONS,
@@ -300,7 +293,7 @@ impl Execution<'_> {
         {
             return none(name, &text.origin_of(at.clone()).unwrap_or_else(|| call.at.clone()));
         }
-        let local = Rc::new((parsed, MarkedText::clone(&text)));
+        let local = Rc::new((parsed, Arc::clone(&text)));
         self.local.push(Rc::clone(&local));
         let printed = self.body(&local.0.body, &text, "tpl", dot, call.at);
         self.local.pop();

@@ -35,18 +35,13 @@ impl Directive {
 
     fn value(&self, value: &GoValue, verb: char) -> Option<MarkedText> {
         let made = |text: String| MarkedText::value(text, &value.origin);
-        // A verb that is not for such a value.
-        let bad = |inner: MarkedText| {
-            let mut text = made(format!("%!{verb}({}=", value.type_name()));
-            text.push(&inner);
-            text.push_made(")");
-            Some(text)
-        };
         let (width, precision) = (if self.zero { self.width } else { 0 }, self.precision);
         let text = match (&value.data, verb) {
             (GoData::Unknown(why), _) => return Some(MarkedText::unknown(why, &value.origin)),
             (GoData::Object(_), 's' | 'v') => value.printed(true),
-            (GoData::Nil, 's' | 'd' | 't' | 'q') => return Some(made(format!("%!{verb}(<nil>)"))),
+            (GoData::Nil, 's' | 'd' | 't' | 'q' | 'f') => {
+                return Some(made(format!("%!{verb}(<nil>)")));
+            }
             (GoData::Int(it) | GoData::Int64(it), 'd' | 'v') if precision.is_none() => {
                 made(format!("{it:0width$}"))
             }
@@ -62,11 +57,6 @@ impl Directive {
                 let part = text.part(0..end.map_or(text.len(), |it| it.0));
                 if verb == 'q' { part.made(quoted(part.as_str())) } else { part }
             }
-            (GoData::Int(1..) | GoData::Int64(1..), 'f')
-                if self.width == 0 && precision < Some(2) =>
-            {
-                return bad(value.printed(true));
-            }
             _ if self.zero || precision.is_some() => return None,
             (_, 'T') => made(value.type_name().to_owned()),
             (GoData::List(_) | GoData::Map(_), 'v') if self.width == 0 => value.printed(true),
@@ -74,7 +64,13 @@ impl Directive {
             | (GoData::Int(_) | GoData::Int64(_), 'q') => return None,
             (GoData::Float(it), 'g') => made(scalar::printed_float(*it)),
             (_, 'v') | (GoData::Bool(_), 't') => value.printed(true),
-            (_, 's' | 'd' | 't' | 'q') => return bad(self.value(value, 'v')?),
+            // A verb that is not for such a value.
+            (_, 's' | 'd' | 't' | 'q') => {
+                let mut text = made(format!("%!{verb}({}=", value.type_name()));
+                text.push(&self.value(value, 'v')?);
+                text.push_made(")");
+                return Some(text);
+            }
             _ => return None,
         };
         Some(self.padded(&text))

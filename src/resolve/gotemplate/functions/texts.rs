@@ -7,7 +7,7 @@ use regex::{Captures, Regex};
 use super::{
     super::{eval::bound, text::MAX_TEXT},
     Evaluated, FunctionCall, GoValue,
-    Look::{Inside, Prints},
+    Look::{Inside, Passes, Prints},
     MarkedText, Row,
     Run::{Call, NotEvaluated, Part, Test, Text},
     printf::{print, printf, quoted},
@@ -26,6 +26,8 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("hasPrefix", "ss", Inside, Test(|text, it| text.starts_with(it))),
     ("hasSuffix", "ss", Inside, Test(|text, it| text.ends_with(it))),
     ("hello", "", Inside, Call(|it| it.string("Hello!"))),
+    // See `Execution::called`.
+    ("include tpl", "sa", Passes, NotEvaluated),
     ("indent", "is", Prints, Call(|it| it.marked(indented(it)?))),
     ("nindent", "is", Prints, Call(|it| {
         let mut text = MarkedText::made_of("\n");
