@@ -20,7 +20,7 @@ use crate::{
     },
     rules,
     source::Sources,
-    tree::Node,
+    tree::{Node, ReasonKind},
 };
 
 impl Run<'_, '_> {
@@ -143,7 +143,9 @@ fn no_kustomization(
 /// Whether a part of `node` is unknown, or there may be more in it.
 fn is_untold(node: &Node) -> bool {
     let open = |it: &Node| it.as_map().is_some_and(|it| it.open.is_some());
-    node.walk().any(|it| it.unknown().is_some() || open(it))
+    // What is random is as well known as the tool itself knows it.
+    let untold = |it: &Node| it.unknown().is_some_and(|it| it.kind() != ReasonKind::Random);
+    node.walk().any(|it| untold(it) || open(it))
 }
 
 /// That nothing is rendered because of `problems`.

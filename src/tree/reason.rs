@@ -22,6 +22,8 @@ pub(crate) enum ReasonKind {
     NoSuchKey,
     /// The version of Kubernetes is not known: what all versions agree on is.
     KubernetesVersion,
+    /// It is made anew each time: the tool itself does not know more.
+    Random,
 }
 
 impl Reason {

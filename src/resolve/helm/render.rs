@@ -22,7 +22,7 @@ use crate::{
     },
     scalar::{self, Dialect, Scalar, Value},
     source::{self, Sources},
-    tree::{Map, Node, Origin, Reason},
+    tree::{Map, Node, Origin, Reason, ReasonKind},
 };
 
 /// A release of a chart that is there.
@@ -502,7 +502,8 @@ impl GoHost for HelmHost {
         Some(Ok(match call.name {
             "getHostByName" => GoValue::string("", call.at),
             name if RANDOM.contains(&name) => {
-                let why = format!("`{name}` gives something else each time");
+                let why = Reason::from(format!("`{name}` gives something else each time"))
+                    .of_kind(ReasonKind::Random);
                 match name {
                     "randAlpha" | "randAlphaNum" | "randNumeric"
                         if call.size(0).is_ok_and(|it| it > 0) =>
