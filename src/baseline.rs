@@ -342,6 +342,17 @@ impl Reader {
             self.found.at(&at.origin, "", message).help("write it anew with --write-baseline");
             return baseline;
         }
+        // The other forms of JSON have the same version.
+        if let Some(other) = ["summary", "error", "changes"].iter().find_map(|it| root.get(it)) {
+            let message = "this is a report of `--format json`, no baseline";
+            self.found.at(&other.origin, "", message).help("write one with --write-baseline");
+            return baseline;
+        }
+        for key in ["environments", "findings"] {
+            if root.get(key).is_none() {
+                self.found.at(&root.origin, "", format!("`{key}` is missing here"));
+            }
+        }
         baseline.environments = self.texts(root, "environments").into_iter().collect();
         for entry in self.list(root, "findings") {
             let [path, rule, line, subject, variant] =

@@ -2,7 +2,7 @@
 
 mod shells;
 
-pub(crate) use shells::{completions, manual};
+pub(crate) use shells::{completions, manual, page};
 
 use std::{ffi::OsStr, path::PathBuf};
 
@@ -14,7 +14,7 @@ use clap::{
 use clap_complete::Shell;
 use semver::Version;
 
-use crate::{data::version, finding::Severity, selection::RuleSelector, settings};
+use crate::{config, data::version, finding::Severity, selection::RuleSelector, settings};
 
 /// What the user asked for.
 #[derive(Debug, Clone)]
@@ -137,6 +137,8 @@ pub(crate) enum Command {
         shell: Shell,
     },
     /// Print the manual page of the program, or of one of its commands
+    ///
+    /// At a terminal it is the text; elsewhere, as in `man check | man -l -`, it is what `man` reads.
     Man {
         /// The command
         command: Option<String>,
@@ -188,7 +190,7 @@ pub(crate) struct CheckOptions {
     #[arg(long, value_name = "SEVERITY", default_value = "note", value_parser = severity)]
     pub min_severity: Severity,
     /// Print which files are looked into, each with the reason, and check nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "write_baseline")]
     pub list_files: bool,
     #[command(flatten)]
     pub fixes: FixOptions,
@@ -632,7 +634,11 @@ fn outputs(
 }
 
 fn severity(text: &str) -> Result<Severity, String> {
-    Severity::parse(text).ok_or_else(|| "it is none of error, warning, note".to_owned())
+    let names = ["error", "warning", "note"];
+    Severity::parse(text).ok_or_else(|| match config::meant(text).filter(|it| names.contains(it)) {
+        Some(near) => format!("it is none of {}; write `{near}`", names.join(", ")),
+        None => format!("it is none of {}", names.join(", ")),
+    })
 }
 
 /// A version as people write it: `1.33`, `v1.33.2`.

@@ -416,7 +416,7 @@ impl Reader<'_> {
 }
 
 /// The severity that other linters call so.
-fn meant(level: &str) -> Option<&'static str> {
+pub(crate) fn meant(level: &str) -> Option<&'static str> {
     Some(match &*level.to_ascii_lowercase() {
         "error" | "err" | "critical" | "high" | "deny" => "error",
         "warning" | "warn" | "medium" => "warning",

@@ -19,6 +19,7 @@ use std::{
     ffi::OsString,
     fs::{self, OpenOptions},
     io::{self, IsTerminal, Write},
+    path::Path,
 };
 
 use crate::{
@@ -62,11 +63,31 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams<
         Ok(options) => options,
         Err(error) => return usage(&error, streams),
     };
+    if let Some(file) = twice(&options.outputs) {
+        let message = format!("error: two formats go to `{}`\n", file.display());
+        // Nothing can be said any more when the terminal is gone.
+        let _ = streams.err.write_all(message.as_bytes());
+        return 2;
+    }
     let mut run = Run { options: &options, streams };
     run.command().unwrap_or_else(|failure| {
         run.fail(failure);
         2
     })
+}
+
+/// A file to which two of them go, by whatever names.
+fn twice(outputs: &[OutputTarget]) -> Option<&Path> {
+    let real = |file: &Path| {
+        let (dir, name) = (file.parent()?, file.file_name()?);
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        file.canonicalize().or_else(|_| dir.canonicalize().map(|it| it.join(name))).ok()
+    };
+    let files: Vec<&Path> = outputs.iter().filter_map(|it| it.file.as_deref()).collect();
+    let places: Vec<_> = files.iter().map(|it| real(it)).collect();
+    let again = |at: usize| places[at].is_some() && places[..at].contains(&places[at]);
+    // Devices such as /dev/stderr take what several write.
+    (1..files.len()).find(|at| again(*at) && !files[*at].starts_with("/dev")).map(|at| files[at])
 }
 
 /// Prints the help that was asked for, or what is wrong with the arguments.
@@ -125,7 +146,16 @@ impl Run<'_, '_> {
             }),
             Command::Completions { shell } => self.write(|_, _| cli::completions(*shell)),
             Command::Man { command } => {
-                let page = cli::manual(command.as_deref()).map_err(Failure::Plain)?;
+                let command = command.as_deref();
+                // Nobody reads the language of `man`.
+                if self.streams.out_screen.terminal && !self.options.only_files() {
+                    let page = cli::page(command).map_err(Failure::Plain)?;
+                    return self.write(|_, look| match look.color {
+                        true => page.ansi().to_string().into(),
+                        false => page.to_string().into(),
+                    });
+                }
+                let page = cli::manual(command).map_err(Failure::Plain)?;
                 self.write(|_, _| page.clone())
             }
         }
@@ -164,7 +194,7 @@ impl Run<'_, '_> {
 
     /// Adds the findings to the page of the run, which has no limits on how many it shows.
     fn summarize(&mut self, report: &Report<'_>, failure: Option<&str>) {
-        let Workflow { summary: Some(file), files } = &self.streams.workflow else { return };
+        let Workflow { summary: Some(file), files, .. } = &self.streams.workflow else { return };
         if !self.options.has(Format::Github) {
             return;
         }

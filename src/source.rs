@@ -1,5 +1,6 @@
 //! Source files, spans into them, and lines and columns.
 
+mod git;
 mod shared;
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::Gitignore;
 use indexmap::{IndexMap, IndexSet};
 
 use shared::SharedSource;
@@ -33,6 +34,9 @@ pub(crate) struct Sources {
     suffixes: Vec<&'static str>,
     /// The directory that paths start from, where it is one on a disk and its name starts with `/`.
     pub root: Option<String>,
+    /// The way from the root of Git, which pipelines know files by, to that of the paths: empty, or with
+    /// `/` at its end.
+    pub below_git: String,
     /// The directories of other repositories inside of this one, in order.
     pub repositories: Vec<String>,
     /// What git ignores, as far as the walk saw it; directories end in `/`.
@@ -202,6 +206,7 @@ impl Sources {
             links,
             suffixes,
             root: None,
+            below_git: String::new(),
             repositories,
             left_out,
             load,
@@ -233,6 +238,7 @@ impl Sources {
             links: self.links.clone(),
             suffixes: self.suffixes.clone(),
             root: self.root.clone(),
+            below_git: self.below_git.clone(),
             repositories: self.repositories.clone(),
             left_out: self.left_out.clone(),
             load: Arc::clone(&self.load),
@@ -317,27 +323,6 @@ impl Sources {
             .take_while(move |file| file.0.path.starts_with(&prefix))
             .zip(start..)
             .filter_map(|(_, at)| FileId::new(at))
-    }
-
-    /// Whether a `.gitignore` leaves `path` out, so that it may be there all the same.
-    pub(crate) fn is_ignored(&self, path: &str) -> bool {
-        let ignored = self.ignored.get_or_init(|| self.patterns(&[], ".gitignore"));
-        ignored.matched_path_or_any_parents(path, false).is_ignore()
-    }
-
-    /// The patterns `first`, then those in all files of that name, each for what lies beside it.
-    pub(crate) fn patterns(&self, first: &[&str], name: &str) -> Gitignore {
-        let mut builder = GitignoreBuilder::new("");
-        let mut add = |line: &str| {
-            // A malformed pattern matches nothing, to Git and Flux too.
-            let _ = builder.add_line(None, line);
-        };
-        first.iter().copied().for_each(&mut add);
-        for (file, source) in self.iter().filter(|(_, it)| file_name(&it.path) == name) {
-            let dir = parent(&source.path);
-            self.text(file).lines().for_each(|line| add(&pattern_below(dir, line)));
-        }
-        builder.build().unwrap_or_else(|_| Gitignore::empty())
     }
 
     /// Every file, in path order.
@@ -569,21 +554,6 @@ pub(crate) fn join(dir: &str, relative: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
-}
-
-/// A line of an ignore file in `dir`, as it would stand at the root.
-fn pattern_below(dir: &str, line: &str) -> String {
-    let pattern = line.trim_end();
-    if dir.is_empty() || pattern.is_empty() || pattern.starts_with('#') {
-        return pattern.to_owned();
-    }
-    let (sign, pattern) = match pattern.strip_prefix('!') {
-        Some(pattern) => ("!", pattern),
-        None => ("", pattern),
-    };
-    let anywhere = !pattern.trim_end_matches('/').contains('/');
-    let between = if anywhere { "**/" } else { "" };
-    format!("{sign}/{dir}/{between}{}", pattern.trim_start_matches('/'))
 }
 
 /// The directory that holds `path`; `""` is the root.

@@ -1,9 +1,13 @@
 //! What shells and `man` are told of the command line.
 
-use clap::{Arg, builder::PossibleValue};
+use clap::{
+    Arg,
+    builder::{PossibleValue, StyledStr},
+};
 use clap_complete::Shell;
 
 use super::definition;
+use crate::nearest::nearest;
 
 /// The completion script for `shell`.
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
@@ -44,17 +48,28 @@ fn words_for_fish(command: &clap::Command) -> String {
 /// # Errors
 /// That there is no such command.
 pub(crate) fn manual(command: Option<&str>) -> Result<Vec<u8>, String> {
+    let page = clap_mangen::Man::new(described(command)?).manual("metrics-server-lint");
+    let mut out = Vec::new();
+    page.render(&mut out).map(|()| out).map_err(|error| error.to_string())
+}
+
+/// What that page says as text.
+///
+/// # Errors
+/// That there is no such command.
+pub(crate) fn page(command: Option<&str>) -> Result<StyledStr, String> {
+    described(command).map(|mut it| it.render_long_help())
+}
+
+/// The program, or the command of that name.
+fn described(command: Option<&str>) -> Result<clap::Command, String> {
     let mut definition = definition();
     definition.build();
-    let page = match command {
-        None => Some(&definition),
-        Some(name) => definition.find_subcommand(name),
-    };
-    let Some(page) = page else {
-        return Err(format!("there is no command `{}`", command.unwrap_or_default()));
-    };
-    let mut out = Vec::new();
-    let rendered =
-        clap_mangen::Man::new(page.clone()).manual("metrics-server-lint").render(&mut out);
-    rendered.map(|()| out).map_err(|error| error.to_string())
+    let Some(name) = command else { return Ok(definition) };
+    if let Some(command) = definition.find_subcommand(name) {
+        return Ok(command.clone());
+    }
+    let near = nearest(name, definition.get_subcommands().map(clap::Command::get_name));
+    let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+    Err(format!("there is no command `{name}`{near}"))
 }

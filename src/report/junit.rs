@@ -3,19 +3,20 @@
 //!
 //! There is no schema; the elements are those that the plugin of Jenkins and GitLab read.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use indexmap::IndexMap;
 
 use crate::{
     finding::{Finding, Severity},
     report::{Place, Report, TOOL},
+    source::FileId,
 };
 
 /// A test case, and what came of it.
 struct Case<'a> {
     /// The file, or the environment.
-    of: &'a str,
+    of: Cow<'a, str>,
     name: &'a str,
     line: Option<u32>,
     /// The element that says so, unless it passed.
@@ -26,19 +27,18 @@ struct Case<'a> {
 }
 
 /// The findings as XML; notes fail nothing. `failure` is why nothing was judged.
-pub(crate) fn junit(report: &Report<'_>, failure: Option<&str>) -> String {
+pub(crate) fn junit<'a>(report: &'a Report<'_>, failure: Option<&str>) -> String {
     let mut cases: Vec<Case<'_>> = Vec::new();
-    let mut files: IndexMap<(&str, &str), Vec<&Finding>> = IndexMap::new();
+    let mut files: IndexMap<(FileId, &str), Vec<&Finding>> = IndexMap::new();
     for finding in &report.findings {
         let Some(label) = finding.primary() else { continue };
-        let path = &report.sources[label.span.file].path;
-        files.entry((path, finding.rule)).or_default().push(finding);
+        files.entry((label.span.file, finding.rule)).or_default().push(finding);
     }
-    for ((path, rule), findings) in files {
-        cases.push(of_rule(report, path, rule, &findings, failure.is_some()));
+    for ((file, rule), findings) in files {
+        cases.push(of_rule(report, file, rule, &findings, failure.is_some()));
     }
-    let plain = |of, outcome, message: &str| {
-        let message = message.to_owned();
+    let plain = |of: &'a str, outcome, message: &str| {
+        let (of, message) = (of.into(), message.to_owned());
         Case { of, name: TOOL, line: None, outcome, text: message.clone(), message }
     };
     match failure {
@@ -63,8 +63,8 @@ pub(crate) fn junit(report: &Report<'_>, failure: Option<&str>) -> String {
 }
 
 fn of_rule<'a>(
-    report: &Report<'_>,
-    path: &'a str,
+    report: &'a Report<'_>,
+    file: FileId,
     rule: &'a str,
     findings: &[&Finding],
     failed: bool,
@@ -75,8 +75,9 @@ fn of_rule<'a>(
         Some(Severity::Note) | None => None,
         Some(_) => Some("failure"),
     };
+    let path = report.sources.path_in_git(file);
     let mut case = Case {
-        of: path,
+        of: path.clone(),
         name: rule,
         line: None,
         outcome,
@@ -110,7 +111,7 @@ fn of_rule<'a>(
 fn document(cases: &[Case<'_>]) -> String {
     let mut suites: IndexMap<&str, Vec<&Case<'_>>> = IndexMap::new();
     for case in cases {
-        suites.entry(case.of).or_default().push(case);
+        suites.entry(&*case.of).or_default().push(case);
     }
     let counts = |cases: &[&Case<'_>]| {
         let of = |outcome| cases.iter().filter(|it| it.outcome == Some(outcome)).count();
@@ -130,7 +131,7 @@ fn document(cases: &[Case<'_>]) -> String {
 }
 
 fn element(case: &Case<'_>) -> String {
-    let (name, of, text) = (escaped(case.name), escaped(case.of), escaped(&case.text));
+    let (name, of, text) = (escaped(case.name), escaped(&case.of), escaped(&case.text));
     let mut out = format!(r#"    <testcase name="{name}" classname="{of}""#);
     if let Some(line) = case.line {
         let _ = write!(out, r#" file="{of}" line="{line}""#);

@@ -87,5 +87,5 @@ fn location(sources: &Sources, span: Span) -> Json {
     let start = position(sources.start(span).line, span.start);
     let end = position(sources.end(span).line, span.end);
     let range = json!({ "start": start, "end": Some(end).filter(|it| *it != start) });
-    json!({ "path": sources[span.file].path, "range": object([range]) })
+    json!({ "path": sources.path_in_git(span.file), "range": object([range]) })
 }

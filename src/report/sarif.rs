@@ -195,15 +195,15 @@ fn fix_of(sources: &Sources, finding: &Finding, fix: &Fix) -> Json {
     };
     let files = fix.edits.chunk_by(|one, next| one.span.file == next.span.file);
     let changes = files.filter_map(|edits| {
-        let path = &sources[edits.first()?.span.file].path;
+        let path = sources.path_in_git(edits.first()?.span.file);
         let replacements = edits.iter().map(replacement).collect::<Json>();
-        Some(json!({ "artifactLocation": { "uri": uri(path) }, "replacements": replacements }))
+        Some(json!({ "artifactLocation": { "uri": uri(&path) }, "replacements": replacements }))
     });
     json!({ "description": { "text": short(&text) }, "artifactChanges": changes.collect::<Json>() })
 }
 
 fn location(sources: &Sources, label: &Label, id: Option<usize>, says: bool) -> Json {
-    let Place { path, start, end } = Place::of(sources, label.span);
+    let Place { start, end, .. } = Place::of(sources, label.span);
     let line = sources.line(label.span.file, start.line);
     let after = u32::try_from(line.chars().count() + 1).unwrap_or(u32::MAX);
     let (start, end) = match () {
@@ -220,7 +220,7 @@ fn location(sources: &Sources, label: &Label, id: Option<usize>, says: bool) -> 
     object([json!({
         "id": id,
         "physicalLocation": {
-            "artifactLocation": { "uri": uri(path) },
+            "artifactLocation": { "uri": uri(&sources.path_in_git(label.span.file)) },
             "region": {
                 "startLine": start.line,
                 "startColumn": start.column,

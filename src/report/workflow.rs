@@ -1,17 +1,25 @@
-//! What a pipeline says of itself, so that a report can link to the files and reach the page of its
-//! run.
+//! What a pipeline says of itself, so that a report can name and link to the files and reach the page
+//! of its run.
 
-#![expect(clippy::disallowed_methods, reason = "pipelines say where they run by variables")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "pipelines say where they run by variables, git by a directory"
+)]
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
-/// What is known of the pipeline that runs this; nothing on somebody's own machine.
+/// What is known of the pipeline that runs this, and how it names files.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Workflow {
     /// The Markdown file that GitHub shows on the page of the run.
     pub summary: Option<PathBuf>,
     /// The address below which the files of this commit are.
     pub files: Option<String>,
+    /// Whether files are known by their paths from the root of Git.
+    pub in_git: bool,
 }
 
 impl Workflow {
@@ -28,6 +36,14 @@ impl Workflow {
             Some(format!("{}/-/blob/{}/", project?, commit?))
         };
         let summary = text("GITHUB_STEP_SUMMARY").map(PathBuf::from);
-        Self { summary, files: github().or_else(gitlab) }
+        Self { summary, files: github().or_else(gitlab), in_git: true }
+    }
+
+    /// The way from the root of Git to `root`, with `/` at its end; empty where they are the same.
+    pub(crate) fn below_git(&self, root: &Path) -> String {
+        let git = root.ancestors().filter(|_| self.in_git).find(|it| it.join(".git").exists());
+        let below = git.and_then(|git| root.strip_prefix(git).ok());
+        let parts = below.into_iter().flat_map(Path::components);
+        parts.fold(String::new(), |way, it| way + &it.as_os_str().to_string_lossy() + "/")
     }
 }

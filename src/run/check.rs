@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, mem::ManuallyDrop, path::Path};
 use super::{
     CommandResult, Failure, Run,
     fix::Mended,
-    open::{Opened, chosen, open, open_stdin, open_tree, real},
+    open::{Opened, chosen, open, open_stdin, open_tree, real, refuse_part},
 };
 use crate::{
     baseline::Baseline,
@@ -16,7 +16,7 @@ use crate::{
     fix,
     model::Cluster,
     pipeline::{self, analyze, is_ours, survey},
-    report::{self, Progress, Report},
+    report::{self, Progress, Report, Workflow},
     resolve::environment::Environment,
     rules,
     settle::{self, Scope},
@@ -31,11 +31,11 @@ impl Run<'_, '_> {
         let KnownOptions { baseline: file, write_baseline, since } = &check.known;
         let (file, since) = (file.as_deref(), since.as_deref());
         let (read, written) = if *write_baseline { (None, file) } else { (file, None) };
-        let Opened { root, sources, config, mut scope } = open_for(check, options, &progress)?;
+        let Opened { root, sources, config, mut scope } =
+            open_for(check, options, &self.streams.workflow, &progress)?;
         // The process ends with this command: to give its memory back bit by bit takes time.
         let mut sources = ManuallyDrop::new(sources);
-        let mut known: Vec<Baseline> =
-            read.map(read_baseline).into_iter().collect::<Result<_, _>>()?;
+        let mut known = Vec::from_iter(read.map(read_baseline).transpose()?);
         progress.stage("resolving the environments");
         let mut seen = ManuallyDrop::new(Seen::new(check, &sources, &config));
         if check.list_files {
@@ -52,10 +52,9 @@ impl Run<'_, '_> {
             write_baseline_to(file, &known[0])?;
         }
         if let Some(dir) = since {
-            let (sources, mut theirs) = open_tree(options, dir, &root, &progress)?;
-            // Who wants to see what nobody has to mend is not shown old notes of that kind as new.
-            theirs.pedantic |= config.pedantic;
-            known.push(all_of(&sources, &theirs));
+            refuse_part(&sources, &root, dir)?;
+            let (sources, theirs) = open_tree(options, dir, &root, &progress)?;
+            known.push(all_of(&sources, theirs, config.pedantic));
         }
         let settle = |sources: &Sources, seen: &Seen, judged| {
             let (environments, mut known) = (&seen.environments, known.clone());
@@ -268,6 +267,7 @@ fn is_stdin(check: &CheckOptions) -> bool {
 fn open_for(
     check: &CheckOptions,
     options: &Options,
+    workflow: &Workflow,
     progress: &Progress,
 ) -> Result<Opened, Failure> {
     let refused = |why: &str| Err(Failure::Plain(why.to_owned()));
@@ -289,15 +289,19 @@ fn open_for(
         }
         return open_stdin(options);
     }
-    let opened = open(options, &check.paths, progress)?;
+    let mut opened = open(options, &check.paths, progress)?;
+    opened.sources.below_git = workflow.below_git(&opened.root);
     if check.known.write_baseline && !opened.scope.is_all() {
         return refused("a baseline is of the whole repository: leave out the paths");
     }
     Ok(opened)
 }
 
-/// Everything that is found in another tree.
-fn all_of(sources: &Sources, config: &Config) -> Baseline {
+/// Everything that is found in another tree, with what nobody has to mend if that is asked for here.
+fn all_of(sources: &Sources, mut config: Config, pedantic: bool) -> Baseline {
+    // Else who asks for it is shown old notes of that kind as new.
+    config.pedantic |= pedantic;
+    let config = &config;
     let (environments, clusters) = survey(sources, config);
     let seen = Seen { environments, clusters };
     let judged = seen.judge(sources, config, true);

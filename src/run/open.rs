@@ -158,6 +158,25 @@ pub(super) fn open_tree(
     })
 }
 
+/// Refuses the tree in `dir` where it is a part of the repository at `root`, whose files are `sources`:
+/// nothing in it would be checked. What is hidden, ignored by git or a repository of its own is no part.
+pub(super) fn refuse_part(sources: &Sources, root: &Path, dir: &Path) -> Result<(), Failure> {
+    let real = real(dir)?;
+    let part = within(root, &real).unwrap_or_default();
+    let is_apart = part.split('/').any(|it| it.starts_with('.'))
+        || real.ancestors().take_while(|it| *it != root).any(|it| it.join(".git").exists())
+        // A pattern for directories is one for what lies in them.
+        || sources.is_ignored(&format!("{part}/-"));
+    if part.is_empty() || is_apart || !real.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::Plain(format!(
+        "`{}` is a part of the repository, which would not be checked; --since is for another version of \
+         all of it: `git worktree add ../base origin/main`",
+        dir.display()
+    )))
+}
+
 /// `sources` with what the configuration of the repository at `root` says: that in the file `named`, or
 /// in its own.
 fn configured(

@@ -12,6 +12,7 @@ use crate::common::{
 };
 
 mod adoption;
+mod pipelines;
 mod process;
 mod shells;
 mod silence;

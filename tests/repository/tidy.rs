@@ -482,8 +482,9 @@ fn step(id: &str, inputs: &[(&str, &str)], program: &str) -> (Option<i32>, Strin
     bash.env("PROGRAM", "stand_in").env("GITHUB_OUTPUT", dir.path().join("output"));
     bash.env("SARIF_FILE", dir.path().join("x.sarif")).env("INSTALL_ROOT", "root");
     bash.env("SERVER_URL", "https://github.example").env("ACTION_REPOSITORY", "a/b");
-    for input in ["FORMAT", "FAIL_ON", "FAIL_ON_EMPTY", "PEDANTIC", "UPLOAD_SARIF", "VERSION"] {
-        bash.env(format!("INPUT_{input}"), "");
+    for input in action["inputs"].as_mapping().unwrap().keys() {
+        let name = input.as_str().unwrap().to_uppercase().replace('-', "_");
+        bash.env(format!("INPUT_{name}"), "");
     }
     bash.env("INPUT_PATHS", "clusters\na b");
     bash.envs(inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), value)));
@@ -508,15 +509,38 @@ fn inputs_of_the_action_become_the_options_of_their_names() {
         ("UPLOAD_SARIF", "true"),
         ("FAIL_ON", "error"),
         ("FAIL_ON_EMPTY", "true"),
+        ("CONFIG", "a b.yaml"),
+        ("BASELINE", "-known.json"),
+        ("SINCE", "../base"),
+        ("SELECT", "security, input"),
+        ("IGNORE", "pedantic"),
+        ("MIN_SEVERITY", "error"),
+        ("ENVIRONMENT", "prod"),
     ];
     let expected = "<check><--format=text><--format=sarif:x.sarif><--pedantic><--fail-on-empty>\
-                    <--fail-on=error><--><clusters><a b>";
+                    <--fail-on=error><--config=a b.yaml><--baseline=-known.json>\
+                    <--since=../base><--select=security,input><--ignore=pedantic>\
+                    <--min-severity=error><--environment=prod><--><clusters><a b>";
     assert_eq!(called(&all), expected);
-    // What is typed with carriage returns, blanks and capitals means the same.
-    let typed = all.map(|(name, value)| (name, format!(" {}\r", value.replace('t', "T"))));
+    // What is typed with carriage returns and blanks means the same, and words with capitals.
+    let is_word = |name| !matches!(name, "CONFIG" | "BASELINE" | "SINCE" | "ENVIRONMENT");
+    let capital = |name, value: &str| match is_word(name) {
+        true => value.replace('t', "T"),
+        false => value.to_owned(),
+    };
+    let typed = all.map(|(name, value)| (name, format!(" {}\r", capital(name, value))));
     let mut typed: Vec<(&str, &str)> = typed.iter().map(|(name, it)| (*name, &**it)).collect();
     typed.push(("PATHS", "\r\n clusters \r\n\ta b\t\r\n\r\n"));
     assert_eq!(called(&typed), expected);
+    // Of several environments each is an option; a root takes the place of the default path.
+    let inputs = [("ENVIRONMENT", "prod\n\n dev*\r\n"), ("ROOT", "de ploy"), ("PATHS", ".")];
+    let expected =
+        "<check><--format=github><--root=de ploy><--environment=prod><--environment=dev*><-->";
+    assert_eq!(called(&inputs), expected);
+    // Nothing that is typed is run.
+    let hostile = [("SELECT", "$(touch x)`id`;\"'"), ("ENVIRONMENT", "$(id)\n*")];
+    let expected = "<--select=$(touchx)`id`;\"'><--environment=$(id)><--environment=*><-->";
+    assert!(called(&hostile).contains(expected), "{}", called(&hostile));
 }
 
 #[test]

@@ -255,6 +255,9 @@ fn a_broken_baseline_is_said_where_it_is() {
         ("{\"version\": 1,\n \"findings\": [{\"path\": 1}]}", "2:24"),
         ("{\"version\": 1,\n \"findings\": [{\"rule\": \"x\", \"count\": -1}]}", "2:38"),
         ("{}", "1:1"),
+        ("{\"version\": 1}", "1:1"),
+        // The form of `--format json` of a run that found nothing.
+        ("{\"version\": 1, \"findings\": [], \"environments\": [],\n\"summary\": {}}", "2:12"),
     ] {
         write(&dir, ".metrics-server-lint-baseline.json", text);
         let run = with_baseline("-q", &dir);
@@ -266,7 +269,11 @@ fn a_broken_baseline_is_said_where_it_is() {
         );
     }
     assert_eq!(with_baseline("--write-baseline", &dir).status, 0);
-    for arguments in ["--write-baseline", "--baseline x --write-baseline --select security"] {
+    for arguments in [
+        "--write-baseline",
+        "--baseline x --write-baseline --select security",
+        "--baseline x --write-baseline --list-files",
+    ] {
         assert_eq!(check(arguments, &dir).status, 2, "{arguments}");
     }
     let part = dir.path().join("clusters");
@@ -339,7 +346,18 @@ fn a_base_inside_of_the_repository_is_no_part_of_it() {
     ] {
         write(&head, path, text);
     }
+    let own = ["x", "clusters/prod"].map(|it| head.path().join(it));
+    for part in &own {
+        let run = check(&format!("--since {}", part.display()), &head);
+        assert_eq!((run.status, &*run.out), (2, ""), "{}", run.err);
+        assert!(run.err.contains("is a part of the repository, which would not"), "{}", run.err);
+    }
     assert!(check("", &head).out.contains("in 3 environments"));
+    // What is no part of it anyway may be another version: a checkout, what git ignores.
+    write(&head, ".gitignore", "x/\n");
+    assert_eq!(check(&format!("--since {}", own[0].display()), &head).status, 1);
+    fs::remove_file(head.path().join(".gitignore")).unwrap();
+    write(&head, "x/.git", "gitdir: elsewhere\n");
     let run = check(&format!("--since {}", head.path().join("x").display()), &head);
     assert!(run.out.contains("1 warning in 2 environments"), "{}", run.out);
     assert!(run.out.contains("in 1 of 2 environments: clusters/prod"), "{}", run.out);
@@ -357,6 +375,7 @@ fn what_is_less_severe_is_counted_and_fails_all_the_same() {
     assert_eq!(lenient.status, 0);
     assert!(check("--min-severity warning", &dir).out.starts_with("warning["));
     assert_eq!(check("--min-severity fatal", &dir).status, 2);
+    assert!(check("--min-severity warn", &dir).err.contains("write `warning`"));
 }
 
 #[test]

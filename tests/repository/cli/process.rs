@@ -15,7 +15,7 @@ fn command(dir: &Path, arguments: &str) -> Command {
     command
 }
 
-fn output(dir: &Path, arguments: &str) -> Output {
+pub(super) fn output(dir: &Path, arguments: &str) -> Output {
     command(dir, arguments).output().expect("the program runs")
 }
 

@@ -109,5 +109,10 @@ fn manual_pages_render() {
     }
     let check = program("man check", &[]).out;
     assert!(check.contains(".TH metrics-server-lint-check 1"), "{check}");
+    let run = program("man chek", &[]);
+    assert_eq!(
+        (run.status, &*run.err),
+        (2, "error: there is no command `chek`; did you mean `check`?\n")
+    );
     assert!(check.contains("fail\\-on") && !program("man show", &[]).out.contains("fail\\-on"));
 }

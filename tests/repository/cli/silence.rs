@@ -43,6 +43,27 @@ fn two_repositories_under_one_root_are_said_to_be_apart() {
 }
 
 #[test]
+fn one_file_gets_one_format_whatever_it_is_called() {
+    let dir = flagged();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("a.json", dir.path().join("link")).unwrap();
+    fs::write(dir.path().join("a.json"), "before").unwrap();
+    let others = ["a.json", "./a.json", "../{}/a.json", "link"];
+    let name = dir.path().file_name().unwrap().to_str().unwrap();
+    for other in others.iter().take(if cfg!(unix) { 4 } else { 3 }) {
+        let other = path(&other.replace("{}", name));
+        let formats = format!("--format json:{} --format sarif:{other}", path("a.json"));
+        let run = program(&format!("check {formats}"), &[dir.path()]);
+        assert!(run.status == 2 && run.err.contains("two formats go to"), "{other}: {}", run.err);
+    }
+    assert_eq!(fs::read_to_string(dir.path().join("a.json")).unwrap(), "before");
+    let formats = format!("--format json:{} --format sarif:{}", path("new"), path("./new"));
+    assert_eq!(program(&format!("check {formats}"), &[dir.path()]).status, 2);
+    assert!(!dir.path().join("new").exists());
+}
+
+#[test]
 fn a_dash_is_standard_output() {
     let dir = flagged();
     let run = program("check --output - --root", &[dir.path()]);
