@@ -1,6 +1,7 @@
 //! Every page in `rules/` is a rule, and its examples find what their comments say, and no more.
 
 mod example;
+mod mended;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

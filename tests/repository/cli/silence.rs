@@ -69,3 +69,18 @@ fn a_dash_is_standard_output() {
     let run = program("check --output - --root", &[dir.path()]);
     assert!(run.out.contains("kubelet-insecure-tls"), "{}", run.out);
 }
+
+/// What a values file is of stands in its path, not in words that a mistake may have misspelt.
+#[test]
+fn a_values_file_is_known_by_its_path() {
+    for path in ["metrics-server/values.yaml", "apps/metrics-server/values-prod.yml"] {
+        let dir = repository(&format!("\n//- {path}\nreplcas: 2\nresources: {{}}\n"));
+        let output = program("check --format concise", &[dir.path()]);
+        let place = format!("has no value replcas, so it is ignored\n --> {path}:1:1\n");
+        assert!(output.status == 1 && output.out.contains(&place), "{path}: {}", output.out);
+    }
+    // Another's is none of ours, whatever its keys.
+    let dir = repository("\n//- blog/values.yaml\nreplcas: 2\nresources: {}\n");
+    let output = program("check", &[dir.path()]);
+    assert!(output.out.is_empty() && output.err.contains("no environment"), "{}", output.err);
+}
