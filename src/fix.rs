@@ -7,7 +7,7 @@ use crate::{
     compare::{NamedSubjects, compare},
     config::Config,
     discover, edit,
-    finding::{ANY_SETTING, Edit, Finding, Fix},
+    finding::{ANY_SETTING, Applicability, Edit, Finding, Fix},
     model::Cluster,
     pipeline,
     resolve::environment::Environment,
@@ -25,6 +25,8 @@ pub(crate) struct Prover<'a> {
     config: &'a Config,
     environments: &'a [Environment],
     settings: Vec<NamedSubjects>,
+    /// Environments of which something is assumed: nothing that mends them is certain.
+    assumed: BTreeSet<&'a str>,
     found: BTreeMap<FindingKey, usize>,
 }
 
@@ -40,6 +42,8 @@ impl<'a> Prover<'a> {
         clusters: &[Cluster],
     ) -> Self {
         let named = environments.iter().zip(clusters);
+        let assumed = named.clone().filter(|(_, of)| of.assumed).map(|(it, _)| &*it.name);
+        let assumed = assumed.collect();
         let settings = named.map(|(it, of)| (it.name.clone(), settings::subjects(it, of)));
         let settings = settings.collect();
         let mut found = BTreeMap::new();
@@ -49,7 +53,7 @@ impl<'a> Prover<'a> {
         for key in kept.iter().chain(&suppressed).flat_map(keys) {
             *found.entry(key).or_default() += 1;
         }
-        Self { sources, config, environments, settings, found }
+        Self { sources, config, environments, settings, assumed, found }
     }
 
     /// Gives those of `findings` their fixes that can be mended.
@@ -90,7 +94,12 @@ impl<'a> Prover<'a> {
         let candidate = |(at, finding): (usize, &Finding)| {
             let proposal = finding.proposal.as_ref()?;
             let edits = edit::edits(self.sources, &proposal.changes)?;
-            let fix = Fix { edits, applicability: proposal.applicability };
+            let is_assumed = finding.environments.iter().any(|it| self.assumed.contains(&**it));
+            let applicability = match is_assumed {
+                true => Applicability::Unsafe,
+                false => proposal.applicability,
+            };
+            let fix = Fix { edits, applicability };
             wanted(finding, &fix).then_some(Candidate { finding: at, fix })
         };
         let mut waiting: Vec<Vec<Candidate>> =

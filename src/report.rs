@@ -73,6 +73,8 @@ pub(crate) struct Report<'a> {
     pub since: Option<usize>,
     /// How many `--fix` or `--diff` mends, if one is given; they are not among the findings.
     pub fixed: Option<usize>,
+    /// Whether that is so in a patch only.
+    pub is_patch: bool,
 }
 
 /// A place as people and machines are told it.
@@ -125,6 +127,7 @@ impl<'a> Report<'a> {
             baseline: None,
             since: None,
             fixed: None,
+            is_patch: false,
         }
     }
 }

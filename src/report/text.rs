@@ -247,7 +247,8 @@ fn fixable(report: &Report<'_>) -> String {
     };
     let (safe, risky) = (fixes(Applicability::Safe), fixes(Applicability::Unsafe));
     let mut parts = Vec::new();
-    parts.extend(report.fixed.map(|it| format!("{it} fixed")));
+    let by = if report.is_patch { " by the patch" } else { "" };
+    parts.extend(report.fixed.map(|it| format!("{it} fixed{by}")));
     parts.extend((safe > 0).then(|| format!("{safe} fixable with --fix")));
     parts.extend((risky > 0).then(|| format!("{risky} more with --unsafe-fixes")));
     parts.iter().flat_map(|it| ["; ", it]).collect()

@@ -103,17 +103,17 @@ impl Run<'_, '_> {
             baseline: file.and_then(|_| counts.next()),
             since: since.and_then(|_| counts.next()),
             fixed: mended.as_ref().map(|it| it.count),
+            is_patch: check.fixes.diff,
             ..Report::of(&sources)
         };
         let is_empty = report.environments.is_empty();
         if let Some(mended) = mended.as_ref().filter(|_| check.fixes.diff) {
             return self.print_patch(mended, &report);
         }
-        let unwritten = mended.as_ref().map(|it| it.write(&root, &sources)).unwrap_or_default();
-        self.write_report(&report)?;
-        if !unwritten.is_empty() {
-            return Err(Failure::Plain(unwritten.join("\n       ")));
+        if let Some(mended) = &mended {
+            mended.write(&root, &sources).map_err(Failure::Plain)?;
         }
+        self.write_report(&report)?;
         if is_empty && !is_stdin(check) {
             self.tell_repositories(&sources);
             self.tell_where_to_look(&sources);

@@ -85,13 +85,17 @@ impl Mended {
         all
     }
 
-    /// Writes what is mended; what could not be written, and why.
-    pub(super) fn write(&self, root: &Path, now: &Sources) -> Vec<String> {
+    /// Writes what is mended.
+    ///
+    /// # Errors
+    /// What could not be written, and why; a report of what is left would not tell what is still there.
+    pub(super) fn write(&self, root: &Path, now: &Sources) -> Result<(), String> {
         let written = |(file, was, is): (FileId, &str, &str)| {
             let path = &now[file].path;
             replace(root, &root.join(path), was, is).err().map(|why| format!("`{path}` {why}"))
         };
-        self.files(now).filter_map(written).collect()
+        let unwritten: Vec<String> = self.files(now).filter_map(written).collect();
+        if unwritten.is_empty() { Ok(()) } else { Err(unwritten.join("\n       ")) }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::common::{
 };
 
 mod adoption;
+mod mending;
 mod pipelines;
 mod process;
 mod shells;

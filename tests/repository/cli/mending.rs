@@ -1,0 +1,98 @@
+//! What `--fix` writes, and what it leaves alone.
+
+use std::fs;
+
+use super::repository;
+use crate::common::program;
+
+/// A release with two values that can be mended.
+const VALUES: &str = "
+    //- release.yaml
+    apiVersion: source.toolkit.fluxcd.io/v1
+    kind: HelmRepository
+    metadata: {name: metrics-server, namespace: kube-system}
+    spec: {url: 'https://kubernetes-sigs.github.io/metrics-server/'}
+    ---
+    apiVersion: helm.toolkit.fluxcd.io/v2
+    kind: HelmRelease
+    metadata: {name: metrics-server, namespace: kube-system}
+    spec:
+      chart:
+        spec:
+          chart: metrics-server
+          version: 3.12.2
+          sourceRef: {kind: HelmRepository, name: metrics-server}
+      values:
+        args: # as often as it can
+          - --metric-resolution=5s # often
+        podLabel: {team: a}
+    ";
+
+#[test]
+fn a_patch_is_printed_and_nothing_is_written() {
+    let dir = repository(VALUES);
+    let file = dir.path().join("release.yaml");
+    let before = fs::read_to_string(&file).unwrap();
+    let output = program("check --diff --root", &[dir.path()]);
+    let lines =
+        "-      - --metric-resolution=5s # often\n+      - --metric-resolution=15s # often\n";
+    assert!(output.status == 1 && output.out.contains(lines), "{}", output.out);
+    assert!(output.err.contains("1 fixed by the patch"), "{}", output.err);
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+}
+
+#[test]
+fn what_needs_no_person_is_written() {
+    let dir = repository(VALUES);
+    let file = dir.path().join("release.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let output = program("check --fix --root", &[dir.path()]);
+    let text = text.replace("=5s #", "=15s #");
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    let counts = "1 fixed; 1 more with --unsafe-fixes";
+    assert!(output.status == 1 && output.out.contains(counts), "{}", output.out);
+    let output = program("check --fix --unsafe-fixes --root", &[dir.path()]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), text.replace("podLabel:", "podLabels:"));
+    assert!(output.status == 0 && output.out.contains("1 fixed"), "{}", output.out);
+    let output = program("check --unsafe-fixes --root", &[dir.path()]);
+    assert_eq!(output.status, 2, "{}", output.err);
+}
+
+/// Line ends and a byte order mark stay as they are.
+#[test]
+fn what_is_around_an_edit_stays() {
+    let dir = repository(VALUES);
+    let file = dir.path().join("release.yaml");
+    let windows = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, windows(&text)).unwrap();
+    program("check --fix --root", &[dir.path()]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), windows(&text.replace("=5s #", "=15s #")));
+}
+
+/// Nothing is called mended that is not: what may not be written is said, and no report leaves it out.
+#[test]
+fn what_may_not_be_written_is_said() {
+    let dir = repository(VALUES);
+    let file = dir.path().join("release.yaml");
+    let before = fs::read_to_string(&file).unwrap();
+    let mut mode = fs::metadata(&file).unwrap().permissions();
+    mode.set_readonly(true);
+    fs::set_permissions(&file, mode).unwrap();
+    let output = program("check --fix --root", &[dir.path()]);
+    assert_eq!((output.status, &*output.out), (2, ""), "{}", output.err);
+    assert!(output.err.contains("`release.yaml` is left alone"), "{}", output.err);
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+}
+
+/// A values file that nobody names is of a chart that we assume: a person has to look.
+#[test]
+fn what_is_assumed_is_not_mended_unasked() {
+    let text = "\n//- metrics-server/values.yaml\nargs: [--metric-resolution=5s]\n";
+    let dir = repository(text);
+    let output = program("check --fix --root", &[dir.path()]);
+    assert!(output.out.contains("0 fixed; 1 more with --unsafe-fixes"), "{}", output.out);
+    program("check --fix --unsafe-fixes --root", &[dir.path()]);
+    let file = dir.path().join("metrics-server/values.yaml");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "args: [--metric-resolution=15s]\n");
+}
