@@ -2,7 +2,7 @@ use semver::Version;
 
 use crate::{
     data::flags,
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Cluster, Fact, MetricsServer},
 };
 
@@ -34,7 +34,15 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         if let Some(Missing { variant, message, help }) = missing(server).filter(|_| !is_pinned) {
             let at = server.image_tag.origin().or(server.image_repository.origin());
             let at = at.map_or_else(|| server.anchor.clone(), |it| it.or(&server.anchor));
-            findings.at(&at, &server.subject(), message).variant(variant).help(help);
+            let finding = findings.at(&at, &server.subject(), message);
+            finding.variant(variant).help(help);
+            // Whether that tag is there is found out by the proof.
+            if let Some(tag) = server.image_tag.value().filter(|it| !it.starts_with('v')) {
+                finding.safe_fix(
+                    &["image", "version"],
+                    [Change::part(&at, &**tag, format!("v{tag}"))],
+                );
+            }
         }
     }
 }

@@ -145,3 +145,14 @@ fn what_others_share_is_left_alone() {
     let anchored = "        args: &args\n        - --cert-dir=/tmp\n        - --metric-resolution=5s\n        env:\n        - name: A\n          value: b\n        command: *args\n";
     assert_snapshot!(mended(&deployment(anchored, "")), @"");
 }
+
+#[test]
+fn a_tag_gets_the_v_that_all_have() {
+    let text = deployment("        args: [--cert-dir=/tmp]", "").replace("server:v0", "server:0");
+    let unknown = text.replace("0.7.2", "0.7.99");
+    assert_snapshot!([text, unknown].map(|it| mended(&it)).join("\n"), @r"
+    image-does-not-exist
+    metrics-server.yaml -         image: registry.k8s.io/metrics-server/metrics-server:0.7.2\n
+    metrics-server.yaml +         image: registry.k8s.io/metrics-server/metrics-server:v0.7.2\n
+    ");
+}
