@@ -1,6 +1,6 @@
 use crate::{
     data::flags,
-    finding::{Findings, Severity},
+    finding::{Change, Finding, Findings, Severity},
     model::{Arg, Argument, Cluster, MetricsServer},
 };
 
@@ -47,7 +47,11 @@ fn word(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
             true => format!("write -{text}"),
             false => "remove it: flags have two dashes".to_owned(),
         };
-        findings.at(&at, &subject, message).variant("one-dash").help(help);
+        let finding = findings.at(&at, &subject, message);
+        finding.variant("one-dash").help(help);
+        if known {
+            spell(finding, arg, name);
+        }
         return;
     }
     let (variant, message, help) = if text.starts_with("map[") {
@@ -63,7 +67,20 @@ fn word(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
         let help = if known { format!("write --{text}") } else { "remove it".to_owned() };
         ("word", format!("`{text}` is not a flag: metrics-server ignores it"), help)
     };
-    findings.at(&at, &subject, message).variant(variant).at_most(Severity::Warning).help(help);
+    let finding = findings.at(&at, &subject, message);
+    finding.variant(variant).at_most(Severity::Warning).help(help);
+    if known && variant == "word" {
+        spell(finding, arg, name);
+    }
+}
+
+/// Proposes the flag `name` with two dashes; not the one that takes security away when it is passed.
+fn spell(finding: &mut Finding, arg: &Arg, name: &str) {
+    if name != "kubelet-insecure-tls" {
+        let (old, new) = (&*arg.text, format!("--{}", arg.text.trim_start_matches('-')));
+        // What was no flag is a setting by its own words until then.
+        finding.safe_fix(&[name, old], [Change::part(&arg.origin, old, new)]);
+    }
 }
 
 fn subject(server: &MetricsServer, arg: &Arg) -> String {

@@ -1,5 +1,5 @@
 use crate::{
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Cluster, ServingState},
 };
 
@@ -17,11 +17,13 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         for (text, at) in &cluster.serving.evidence {
             finding.also(at, text);
         }
-        finding.help(if server.managed {
-            "tell the installer not to pass --kubelet-insecure-tls"
-        } else {
-            "remove --kubelet-insecure-tls"
-        });
+        if server.managed {
+            finding.help("tell the installer not to pass --kubelet-insecure-tls");
+            continue;
+        }
+        finding.help("remove --kubelet-insecure-tls");
+        // Whether the kubelets really have such certificates is seen on the cluster alone.
+        finding.unsafe_fix(&["kubelet_insecure_tls"], [Change::remove(origin)]);
     }
 }
 

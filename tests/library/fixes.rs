@@ -156,3 +156,21 @@ fn a_tag_gets_the_v_that_all_have() {
     metrics-server.yaml +         image: registry.k8s.io/metrics-server/metrics-server:v0.7.2\n
     ");
 }
+
+#[test]
+fn what_means_a_flag_gets_its_dashes() {
+    let lists = [
+        "        args: [--cert-dir=/tmp, metric-resolution=15s]",
+        "        args:\n        - --cert-dir=/tmp\n        - '-metric-resolution=15s' # one",
+        "        args: [--cert-dir=/tmp, kubelet-insecure-tls, tmp]",
+    ];
+    assert_snapshot!(lists.map(|it| mended(&deployment(it, ""))).join("\n"), @r"
+    argument-is-not-a-flag
+    metrics-server.yaml -         args: [--cert-dir=/tmp, metric-resolution=15s]\n
+    metrics-server.yaml +         args: [--cert-dir=/tmp, --metric-resolution=15s]\n
+
+    argument-is-not-a-flag
+    metrics-server.yaml -         - '-metric-resolution=15s' # one\n
+    metrics-server.yaml +         - '--metric-resolution=15s' # one\n
+    ");
+}
