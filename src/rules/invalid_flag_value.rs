@@ -2,7 +2,7 @@ use semver::Version;
 
 use crate::{
     data::flags::{self, FlagKind},
-    finding::{Finding, Findings, Severity},
+    finding::{Change, Finding, Findings, Severity},
     model::{Arg, Argument, Cluster, Fact, MetricsServer, takes},
     tree::Origin,
 };
@@ -83,6 +83,11 @@ fn value_of(
             "a number" => format!("give --{name} a number"),
             example => format!("write --{name}={example}"),
         });
+        // Seconds are meant where they are as many as one would wait.
+        let is_short = (1..=3).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
+        if kind == FlagKind::Duration && is_short {
+            finding.safe_fix(&[name], [Change::part(&at.origin, text, format!("{text}s"))]);
+        }
     } else if is_quoted && kind == FlagKind::Text {
         let message = format!("the quotes in `{text}` are a part of the value");
         report(server, name, &at.origin, message, findings)

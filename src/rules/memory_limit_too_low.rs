@@ -1,5 +1,5 @@
 use crate::{
-    finding::{Findings, Severity},
+    finding::{Change, Findings, Severity},
     model::{Cluster, Count},
     sizing,
 };
@@ -30,7 +30,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .weigh([needed.bytes, most(*nodes)])
                 .label("the limit")
                 .also(at, "the cluster's size")
-                .help(format!("raise the memory limit to {needed} or more"));
+                .help(format!("raise the memory limit to {needed} or more"))
+                .unsafe_fix(&["memory_limit"], [Change::value(&origin, needed.to_string())]);
             if limit.bytes >= sizing::least(nodes.min, pods, server.versions.last()) {
                 finding.at_most(Severity::Warning);
             }

@@ -174,3 +174,22 @@ fn what_means_a_flag_gets_its_dashes() {
     metrics-server.yaml +         - '--metric-resolution=15s' # one\n
     ");
 }
+
+#[test]
+fn a_duration_gets_its_unit() {
+    let lists = [
+        "        args: [--cert-dir=/tmp, --metric-resolution=15]",
+        "        args:\n        - --cert-dir=/tmp\n        - --metric-resolution\n        - \"20\" # seconds",
+        "        args: [--cert-dir=/tmp, --metric-resolution=fast]",
+        "        args: [--cert-dir=/tmp, --metric-resolution=15000]",
+    ];
+    assert_snapshot!(lists.map(|it| mended(&deployment(it, ""))).join("\n"), @r#"
+    invalid-flag-value
+    metrics-server.yaml -         args: [--cert-dir=/tmp, --metric-resolution=15]\n
+    metrics-server.yaml +         args: [--cert-dir=/tmp, --metric-resolution=15s]\n
+
+    invalid-flag-value
+    metrics-server.yaml -         - "20" # seconds\n
+    metrics-server.yaml +         - "20s" # seconds\n
+    "#);
+}
