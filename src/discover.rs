@@ -394,7 +394,7 @@ fn is_hidden_itself(path: &str) -> bool {
 }
 
 /// `path` seen from `root`. A name that is not UTF-8 reads as people are shown it.
-fn relative(root: &Path, path: &Path) -> Option<String> {
+pub(crate) fn relative(root: &Path, path: &Path) -> Option<String> {
     let inner = path.strip_prefix(root).ok()?.to_string_lossy();
     Some(inner.replace(std::path::MAIN_SEPARATOR, "/"))
 }

@@ -24,9 +24,8 @@ pub(crate) struct Prover<'a> {
     sources: &'a Sources,
     config: &'a Config,
     environments: &'a [Environment],
+    clusters: &'a [Cluster],
     settings: Vec<NamedSubjects>,
-    /// Environments of which something is assumed: nothing that mends them is certain.
-    assumed: BTreeSet<&'a str>,
     found: BTreeMap<FindingKey, usize>,
 }
 
@@ -39,11 +38,9 @@ impl<'a> Prover<'a> {
         sources: &'a Sources,
         config: &'a Config,
         environments: &'a [Environment],
-        clusters: &[Cluster],
+        clusters: &'a [Cluster],
     ) -> Self {
         let named = environments.iter().zip(clusters);
-        let assumed = named.clone().filter(|(_, of)| of.assumed).map(|(it, _)| &*it.name);
-        let assumed = assumed.collect();
         let settings = named.map(|(it, of)| (it.name.clone(), settings::subjects(it, of)));
         let settings = settings.collect();
         let mut found = BTreeMap::new();
@@ -53,7 +50,7 @@ impl<'a> Prover<'a> {
         for key in kept.iter().chain(&suppressed).flat_map(keys) {
             *found.entry(key).or_default() += 1;
         }
-        Self { sources, config, environments, settings, assumed, found }
+        Self { sources, config, environments, clusters, settings, found }
     }
 
     /// Gives those of `findings` their fixes that can be mended.
@@ -91,10 +88,14 @@ impl<'a> Prover<'a> {
         findings: &[Finding],
         wanted: impl Fn(&Finding, &Fix) -> bool,
     ) -> Vec<Vec<Candidate>> {
+        // Of what is assumed, nothing that mends it is certain.
+        let named = self.environments.iter().zip(self.clusters);
+        let assumed: BTreeSet<&String> =
+            named.filter(|(_, of)| of.assumed).map(|(it, _)| &it.name).collect();
         let candidate = |(at, finding): (usize, &Finding)| {
             let proposal = finding.proposal.as_ref()?;
             let edits = edit::edits(self.sources, &proposal.changes)?;
-            let is_assumed = finding.environments.iter().any(|it| self.assumed.contains(&**it));
+            let is_assumed = finding.environments.iter().any(|it| assumed.contains(it));
             let applicability = match is_assumed {
                 true => Applicability::Unsafe,
                 false => proposal.applicability,

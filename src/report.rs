@@ -39,7 +39,7 @@ pub(crate) use terminal::{Progress, Screen, TerminalOptions};
 pub(crate) use text::{concise, summary, text};
 pub(crate) use workflow::Workflow;
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use self::markdown::COMMENT;
 use crate::{
@@ -80,7 +80,7 @@ pub(crate) struct Report<'a> {
 /// A place as people and machines are told it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place<'a> {
-    path: &'a str,
+    path: Cow<'a, str>,
     start: Position,
     /// The column is that of the character after the last one.
     end: Position,
@@ -88,7 +88,13 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(sources: &'a Sources, span: Span) -> Self {
-        Self { path: &sources[span.file].path, start: sources.start(span), end: sources.end(span) }
+        let path = sources[span.file].path.as_str().into();
+        Self { path, start: sources.start(span), end: sources.end(span) }
+    }
+
+    /// The same as pipelines know it, by its path from the root of Git.
+    fn in_git(sources: &'a Sources, span: Span) -> Self {
+        Self { path: sources.path_in_git(span.file), ..Self::of(sources, span) }
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn here(report: &Report<'_>, look: TerminalOptions) -> String {
     for finding in findings.iter().take(SHOWN) {
         let Some(label) = finding.primary() else { continue };
         let Place { path, start, .. } = Place::of(report.sources, label.span);
-        let (path, line) = (harmless(path), start.line);
+        let (path, line) = (harmless(&path), start.line);
         let _ = writeln!(out, "  {path}:{line}:{}: {}", start.column, report.sentence(finding));
     }
     if findings.len() > SHOWN {

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use crate::{
     finding::{Finding, Severity},
     report::{Place, Report, TOOL, count, told},
-    source::Span,
 };
 
 /// More annotations of one type are dropped, for each step.
@@ -39,9 +38,8 @@ pub(crate) fn github(report: &Report<'_>, failure: Option<&str>) -> String {
 
 fn annotation(report: &Report<'_>, finding: &Finding) -> String {
     let Some((primary, others)) = finding.labels.split_first() else { return String::new() };
-    let Place { start, end, .. } = Place::of(report.sources, primary.span);
-    let path = |span: Span| report.sources.path_in_git(span.file).into_owned();
-    let mut place = vec![("file", path(primary.span)), ("line", start.line.to_string())];
+    let Place { path, start, end } = Place::in_git(report.sources, primary.span);
+    let mut place = vec![("file", path.into_owned()), ("line", start.line.to_string())];
     place.push(("endLine", end.line.to_string()));
     // Columns of several lines would be refused.
     if start.line == end.line {
@@ -51,8 +49,8 @@ fn annotation(report: &Report<'_>, finding: &Finding) -> String {
     place.push(("title", finding.rule.to_owned()));
     let mut text = report.sentence(finding);
     for label in others {
-        let Place { start, .. } = Place::of(report.sources, label.span);
-        let _ = write!(text, "\n{}: {}:{}", told(label), path(label.span), start.line);
+        let Place { path, start, .. } = Place::in_git(report.sources, label.span);
+        let _ = write!(text, "\n{}: {path}:{}", told(label), start.line);
     }
     for remark in Report::remarks(finding) {
         let _ = write!(text, "\n{remark}");

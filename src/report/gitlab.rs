@@ -39,8 +39,7 @@ fn issue(
     identities: &mut Identities,
 ) -> Option<Json> {
     let label = finding.primary()?;
-    let Place { start, end, .. } = Place::of(report.sources, label.span);
-    let path = report.sources.path_in_git(label.span.file);
+    let Place { path, start, end } = Place::in_git(report.sources, label.span);
     let remarks: Vec<String> = Report::remarks(finding).collect();
     let body = Some(remarks.join("\n")).filter(|it| !it.is_empty());
     Some(object([json!({

@@ -5,7 +5,6 @@ use crate::{
     report::{Place, Report, TOOL, count, sarif::uri, told},
     rules::{self, Rule},
     settle::Counts,
-    source::Span,
 };
 
 /// What a comment may hold on GitHub, in bytes at least; GitLab takes more.
@@ -72,9 +71,8 @@ fn headline(report: &Report<'_>, failure: Option<&str>) -> String {
 
 fn row(report: &Report<'_>, finding: &Finding, files: &str) -> String {
     let Some((primary, others)) = finding.labels.split_first() else { return String::new() };
-    let link = |span: Span| {
-        let Place { start, end, .. } = Place::of(report.sources, span);
-        let path = report.sources.path_in_git(span.file);
+    let link = |span| {
+        let Place { path, start, end } = Place::in_git(report.sources, span);
         let lines = if start.line == end.line { "" } else { &format!("-L{}", end.line) };
         let target = uri(&path);
         // What is below something needs no help to be a relative reference.

@@ -17,7 +17,7 @@ use crate::{
         told,
     },
     rules::{RULES, Rule},
-    source::{Position, Sources},
+    source::{FileId, Position, Sources},
 };
 
 /// More results than this are not shown.
@@ -34,12 +34,12 @@ pub(crate) fn sarif(report: &Report<'_>, failure: Option<&str>) -> String {
     if let Some(message) = failure {
         return failed(report, message);
     }
-    let mut lines: IndexMap<(&str, &str, u32), Vec<&Finding>> = IndexMap::new();
+    let mut lines: IndexMap<(&str, FileId, u32), Vec<&Finding>> = IndexMap::new();
     for finding in &report.findings {
         let Some(label) = finding.primary() else { continue };
-        let Place { path, start, .. } = Place::of(report.sources, label.span);
+        let start = report.sources.start(label.span);
         // Alerts are told apart by rule and line: two of them on one line would become one.
-        lines.entry((finding.rule, path, start.line)).or_default().push(finding);
+        lines.entry((finding.rule, label.span.file, start.line)).or_default().push(finding);
     }
     let left_out = lines.len().saturating_sub(MAX_RESULTS);
     let mut fingerprints = Fingerprints::default();
@@ -203,7 +203,7 @@ fn fix_of(sources: &Sources, finding: &Finding, fix: &Fix) -> Json {
 }
 
 fn location(sources: &Sources, label: &Label, id: Option<usize>, says: bool) -> Json {
-    let Place { start, end, .. } = Place::of(sources, label.span);
+    let Place { path, start, end } = Place::in_git(sources, label.span);
     let line = sources.line(label.span.file, start.line);
     let after = u32::try_from(line.chars().count() + 1).unwrap_or(u32::MAX);
     let (start, end) = match () {
@@ -220,7 +220,7 @@ fn location(sources: &Sources, label: &Label, id: Option<usize>, says: bool) -> 
     object([json!({
         "id": id,
         "physicalLocation": {
-            "artifactLocation": { "uri": uri(&sources.path_in_git(label.span.file)) },
+            "artifactLocation": { "uri": uri(&path) },
             "region": {
                 "startLine": start.line,
                 "startColumn": start.column,

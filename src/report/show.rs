@@ -194,7 +194,7 @@ pub(super) fn place(sources: &Sources, span: Option<Span>) -> String {
         || "built in".to_owned(),
         |span| {
             let Place { path, start, .. } = Place::of(sources, span);
-            format!("{}:{}", harmless(path), start.line)
+            format!("{}:{}", harmless(&path), start.line)
         },
     )
 }

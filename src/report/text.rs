@@ -70,7 +70,7 @@ fn one_line(report: &Report<'_>, finding: &Finding, look: TerminalOptions) -> St
     let remarks = Report::remarks(finding).fold(String::new(), |all, it| all + "; " + &it);
     let rule = format!("{}[{}]", finding.severity.id(), finding.rule);
     let rule = look.paint(color(finding.severity), &rule);
-    let (path, line, column) = (harmless(path), start.line, start.column);
+    let (path, line, column) = (harmless(&path), start.line, start.column);
     format!("{path}:{line}:{column}: {rule}: {}{where_else}{remarks}\n", finding.message)
 }
 

@@ -1,15 +1,9 @@
 //! What a pipeline says of itself, so that a report can name and link to the files and reach the page
 //! of its run.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "pipelines say where they run by variables, git by a directory"
-)]
+#![expect(clippy::disallowed_methods, reason = "pipelines say where they run by variables")]
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::{env, path::PathBuf};
 
 /// What is known of the pipeline that runs this, and how it names files.
 #[derive(Debug, Clone, Default)]
@@ -37,13 +31,5 @@ impl Workflow {
         };
         let summary = text("GITHUB_STEP_SUMMARY").map(PathBuf::from);
         Self { summary, files: github().or_else(gitlab), in_git: true }
-    }
-
-    /// The way from the root of Git to `root`, with `/` at its end; empty where they are the same.
-    pub(crate) fn below_git(&self, root: &Path) -> String {
-        let git = root.ancestors().filter(|_| self.in_git).find(|it| it.join(".git").exists());
-        let below = git.and_then(|git| root.strip_prefix(git).ok());
-        let parts = below.into_iter().flat_map(Path::components);
-        parts.fold(String::new(), |way, it| way + &it.as_os_str().to_string_lossy() + "/")
     }
 }

@@ -50,6 +50,10 @@ fn report<'f>(
     findings.at(&at.or(&server.anchor), &format!("{} --{name}", server.subject()), message)
 }
 
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit())
+}
+
 fn value_of(
     server: &MetricsServer,
     name: &str,
@@ -67,8 +71,8 @@ fn value_of(
         let (wanted, example) = match kind {
             FlagKind::Boolean => ("true or false", meant_boolean(unquoted)),
             FlagKind::Duration => {
-                let digits = !unquoted.is_empty() && unquoted.bytes().all(|it| it.is_ascii_digit());
-                let example = if digits { format!("{unquoted}s") } else { "15s".to_owned() };
+                let example =
+                    if is_digits(unquoted) { format!("{unquoted}s") } else { "15s".to_owned() };
                 ("a duration with a unit", is_quoted_value(kind, unquoted).unwrap_or(example))
             }
             _ => {
@@ -84,8 +88,7 @@ fn value_of(
             example => format!("write --{name}={example}"),
         });
         // Seconds are meant where they are as many as one would wait.
-        let is_short = (1..=3).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
-        if kind == FlagKind::Duration && is_short {
+        if kind == FlagKind::Duration && is_digits(text) && text.len() <= 3 {
             finding.safe_fix(&[name], [Change::part(&at.origin, text, format!("{text}s"))]);
         }
     } else if is_quoted && kind == FlagKind::Text {

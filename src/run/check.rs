@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, mem::ManuallyDrop, path::Path};
 use super::{
     CommandResult, Failure, Run,
     fix::Mended,
-    open::{Opened, chosen, open, open_stdin, open_tree, real, refuse_part},
+    open::{Opened, below_git, chosen, open, open_stdin, open_tree, real, refuse_part},
 };
 use crate::{
     baseline::Baseline,
@@ -290,7 +290,9 @@ fn open_for(
         return open_stdin(options);
     }
     let mut opened = open(options, &check.paths, progress)?;
-    opened.sources.below_git = workflow.below_git(&opened.root);
+    if workflow.in_git {
+        opened.sources.below_git = below_git(&opened.root);
+    }
     if check.known.write_baseline && !opened.scope.is_all() {
         return refused("a baseline is of the whole repository: leave out the paths");
     }

@@ -158,13 +158,25 @@ pub(super) fn open_tree(
     })
 }
 
+/// The way from the root of Git to `root`, with `/` at its end; empty where they are the same.
+pub(super) fn below_git(root: &Path) -> String {
+    let git = root.ancestors().find(|it| has_git(it));
+    let below = git.and_then(|git| discover::relative(git, root)).filter(|it| !it.is_empty());
+    below.map_or_else(String::new, |it| it + "/")
+}
+
+/// Whether `dir` is the root of a repository of Git.
+fn has_git(dir: &Path) -> bool {
+    dir.join(".git").exists()
+}
+
 /// Refuses the tree in `dir` where it is a part of the repository at `root`, whose files are `sources`:
 /// nothing in it would be checked. What is hidden, ignored by git or a repository of its own is no part.
 pub(super) fn refuse_part(sources: &Sources, root: &Path, dir: &Path) -> Result<(), Failure> {
     let real = real(dir)?;
     let part = within(root, &real).unwrap_or_default();
     let is_apart = part.split('/').any(|it| it.starts_with('.'))
-        || real.ancestors().take_while(|it| *it != root).any(|it| it.join(".git").exists())
+        || real.ancestors().take_while(|it| *it != root).any(has_git)
         // A pattern for directories is one for what lies in them.
         || sources.is_ignored(&format!("{part}/-"));
     if part.is_empty() || is_apart || !real.is_dir() {
@@ -250,7 +262,7 @@ pub(super) fn add_file(sources: &mut Sources, root: &Path, path: &Path) -> Resul
 
 /// Whether somebody works in the directory as in a repository.
 pub(super) fn is_repository(dir: &Path) -> bool {
-    dir.join(config::FILE).exists() || dir.join(".git").exists()
+    dir.join(config::FILE).exists() || has_git(dir)
 }
 
 /// The nearest directory around `path`, itself included, that looks like a repository's root.

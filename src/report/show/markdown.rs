@@ -106,6 +106,6 @@ pub(in crate::report) fn escaped(text: &str) -> String {
 /// `[path:12](path#L12)`, relative to the repository's root.
 fn link(sources: &Sources, span: Span) -> String {
     let Place { path, start, .. } = Place::of(sources, span);
-    let target = uri(path);
+    let target = uri(&path);
     format!("[{}](<{target}#L{}>)", escaped(&place(sources, Some(span))), start.line)
 }

@@ -1,6 +1,8 @@
 //! What `--fix` writes, and what it leaves alone.
 
-use std::fs;
+use std::{fs, path::PathBuf};
+
+use tempfile::TempDir;
 
 use super::repository;
 use crate::common::program;
@@ -28,10 +30,16 @@ const VALUES: &str = "
         podLabel: {team: a}
     ";
 
-#[test]
-fn a_patch_is_printed_and_nothing_is_written() {
+/// A repository with it, and its file.
+fn release() -> (TempDir, PathBuf) {
     let dir = repository(VALUES);
     let file = dir.path().join("release.yaml");
+    (dir, file)
+}
+
+#[test]
+fn a_patch_is_printed_and_nothing_is_written() {
+    let (dir, file) = release();
     let before = fs::read_to_string(&file).unwrap();
     let output = program("check --diff --root", &[dir.path()]);
     let lines =
@@ -43,8 +51,7 @@ fn a_patch_is_printed_and_nothing_is_written() {
 
 #[test]
 fn what_needs_no_person_is_written() {
-    let dir = repository(VALUES);
-    let file = dir.path().join("release.yaml");
+    let (dir, file) = release();
     let text = fs::read_to_string(&file).unwrap();
     let output = program("check --fix --root", &[dir.path()]);
     let text = text.replace("=5s #", "=15s #");
@@ -61,8 +68,7 @@ fn what_needs_no_person_is_written() {
 /// Line ends and a byte order mark stay as they are.
 #[test]
 fn what_is_around_an_edit_stays() {
-    let dir = repository(VALUES);
-    let file = dir.path().join("release.yaml");
+    let (dir, file) = release();
     let windows = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, windows(&text)).unwrap();
@@ -73,8 +79,7 @@ fn what_is_around_an_edit_stays() {
 /// Nothing is called mended that is not: what may not be written is said, and no report leaves it out.
 #[test]
 fn what_may_not_be_written_is_said() {
-    let dir = repository(VALUES);
-    let file = dir.path().join("release.yaml");
+    let (dir, file) = release();
     let before = fs::read_to_string(&file).unwrap();
     let mut mode = fs::metadata(&file).unwrap().permissions();
     mode.set_readonly(true);
