@@ -380,7 +380,7 @@ fn add(names: &mut Vec<String>, name: &str) {
 }
 
 /// Whether a setting is compared: parts are told by what they are parts of, summaries by what they list.
-fn is_compared(setting: &NamedFact) -> bool {
+pub(crate) fn is_compared(setting: &NamedFact) -> bool {
     matches!(setting.role, FactRole::Main | FactRole::Surrounding)
 }
 

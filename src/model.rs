@@ -28,7 +28,7 @@ mod resizer;
 mod selector;
 mod service;
 pub(crate) mod serving;
-mod surroundings;
+pub(crate) mod surroundings;
 mod unjudged;
 mod variables;
 pub(crate) mod workload;
@@ -391,6 +391,8 @@ facts! {
         pub(crate) port: Fact<i128>,
         /// `enableServer` or `--enable-server`.
         pub(crate) enable_server: Fact<bool>,
+        /// `maxPods` or `--max-pods`.
+        pub(crate) max_pods: Fact<i128>,
         /// `--housekeeping-interval`
         pub(crate) housekeeping_interval: Fact<Duration>,
         /// `featureGates.RotateKubeletServerCertificate`, or that gate in `--feature-gates`.

@@ -2,8 +2,9 @@
 
 use crate::{
     model::{
-        Arg, Argument, Cluster, Count, Datum, Fact, Facts as _, MetricsServer, MetricsServerFacts,
-        ReleaseFacts, flag,
+        ApiService, Approver, Arg, Argument, Budget, Cluster, Count, Datum, Fact, Facts as _,
+        InstalledChart, Kubelet, MetricsServer, MetricsServerFacts, Proxy, ReleaseFacts, Serving,
+        Signer, VariableUse, flag, surroundings,
     },
     resolve::environment::Environment,
     tree::{Origin, Via},
@@ -126,6 +127,8 @@ impl NamedFact {
 pub(crate) fn words(name: &str) -> String {
     match name {
         _ if name.starts_with('-') => name.to_owned(),
+        // A variable's.
+        _ if name.contains(|it: char| it.is_ascii_uppercase()) => name.to_owned(),
         "kubernetes" => "Kubernetes".to_owned(),
         _ => name.replace('_', " "),
     }
@@ -155,36 +158,94 @@ pub(crate) fn names() -> Vec<String> {
 }
 
 /// Everything in an environment, the cluster first.
+///
+/// The structures of the model are taken apart by their fields, so that a field that comes is told or
+/// left out on purpose.
 pub(crate) fn subjects(environment: &Environment, cluster: &Cluster) -> Vec<FactSubject> {
     let mut all = vec![of_cluster(environment, cluster)];
     all.extend(cluster.metrics_servers.iter().map(of_server));
-    for kubelet in &cluster.kubelets {
-        let name = format!("{} {}", kubelet.cluster, kubelet.group);
-        let mut settings = vec![text("carrier", kubelet.carrier.words(), &kubelet.anchor)];
-        settings.extend(kubelet.facts().into_iter().map(|(name, fact)| NamedFact::new(name, fact)));
-        all.push(named(SubjectKind::Kubelets, name, &kubelet.anchor, settings));
-    }
-    for it in &cluster.approvers {
-        all.push(named(SubjectKind::Approver, it.name.clone(), &it.origin, Vec::new()));
-    }
-    for it in &cluster.api_services {
-        // What leads to a metrics-server is told among its settings.
-        let registers = |server: &MetricsServer| {
-            server.registration.as_ref().is_some_and(|own| own.name == it.name)
-        };
-        let settings = vec![
-            NamedFact::new("service", it.service.datum()),
-            NamedFact::new("insecure_skip_tls_verify", it.insecure_skip_tls_verify.datum()),
-            NamedFact::new("ca_bundle", it.ca_bundle.datum()),
-        ];
-        let told = cluster.metrics_servers.iter().any(registers);
-        let settings = if told { Vec::new() } else { settings };
-        all.push(named(SubjectKind::ApiService, it.name.clone(), &it.anchor, settings));
-    }
-    for it in &cluster.autoscalers {
-        all.push(named(SubjectKind::Autoscaler, it.subject(), &it.anchor, Vec::new()));
-    }
+    all.extend(cluster.kubelets.iter().map(of_kubelet));
+    all.extend(cluster.approvers.iter().map(of_approver));
+    all.extend(cluster.api_services.iter().map(|it| of_api_service(cluster, it)));
+    all.extend(cluster.autoscalers.iter().map(|it| {
+        let settings = surrounding(it.surroundings()).collect();
+        named(SubjectKind::Autoscaler, it.subject(), &it.anchor, settings)
+    }));
     all
+}
+
+/// Settings that stand around others.
+fn surrounding(
+    facts: impl IntoIterator<Item = (&'static str, Fact<Datum>)>,
+) -> impl Iterator<Item = NamedFact> {
+    facts
+        .into_iter()
+        .map(|(name, fact)| NamedFact { role: FactRole::Surrounding, ..NamedFact::new(name, fact) })
+}
+
+fn of_kubelet(kubelet: &Kubelet) -> FactSubject {
+    let Kubelet {
+        cluster,
+        group,
+        carrier,
+        signer,
+        // Says what an absent setting means.
+        complete: _,
+        anchor,
+        facts,
+    } = kubelet;
+    let mut settings = vec![text("carrier", carrier.words(), anchor)];
+    settings.extend(facts.facts().into_iter().map(|(name, fact)| NamedFact::new(name, fact)));
+    let signer = match signer {
+        Signer::Kubelet => "the kubelet",
+        Signer::Platform => "the platform",
+        Signer::Unknown => "unknown",
+    };
+    let signer = Fact::Known(Datum::Text(signer.to_owned()), anchor.clone());
+    settings.extend(surrounding([("signed_by_default_by", signer)]));
+    named(SubjectKind::Kubelets, format!("{cluster} {group}"), anchor, settings)
+}
+
+fn of_approver(approver: &Approver) -> FactSubject {
+    let Approver { name, origin, certain, weaknesses, denies_all } = approver;
+    let known = |value: Datum, at: &Origin| Fact::Known(value, at.clone());
+    let mut facts = vec![("certain_to_run", known(Datum::Bool(*certain), origin))];
+    if let Some((_, at)) = weaknesses.first() {
+        let all = weaknesses.iter().map(|(it, _)| Some(it.to_string()));
+        facts.push(("weaknesses", known(Datum::List(all.collect()), at)));
+    }
+    facts.extend(denies_all.as_ref().map(|at| ("denies_all", known(Datum::Bool(true), at))));
+    named(SubjectKind::Approver, name.clone(), origin, surrounding(facts).collect())
+}
+
+fn of_api_service(cluster: &Cluster, it: &ApiService) -> FactSubject {
+    let ApiService {
+        name,
+        insecure_skip_tls_verify,
+        ca_bundle,
+        authority,
+        service,
+        port,
+        foreign,
+        anchor,
+        // A place.
+        release: _,
+    } = it;
+    // What leads to a metrics-server is told among its settings.
+    let registers =
+        |server: &MetricsServer| server.registration.as_ref().is_some_and(|own| own.name == *name);
+    let mut settings = Vec::new();
+    if !cluster.metrics_servers.iter().any(registers) {
+        settings.push(NamedFact::new("service", service.datum()));
+        settings.push(NamedFact::new("insecure_skip_tls_verify", insecure_skip_tls_verify.datum()));
+        settings.push(NamedFact::new("ca_bundle", ca_bundle.datum()));
+        settings.extend(surrounding([
+            ("port", port.datum()),
+            ("authority", surroundings::authority(authority)),
+            ("is_of_another_program", Fact::Known(Datum::Bool(*foreign), anchor.clone())),
+        ]));
+    }
+    named(SubjectKind::ApiService, name.clone(), anchor, settings)
 }
 
 fn named(
@@ -201,19 +262,103 @@ fn text(name: &str, value: &str, at: &Origin) -> NamedFact {
 }
 
 fn of_cluster(environment: &Environment, cluster: &Cluster) -> FactSubject {
+    let Cluster {
+        // Its name, and what is remarked about it.
+        environment: _,
+        assumed: _,
+        unseen: _,
+        problems: _,
+        // Subjects of their own.
+        metrics_servers: _,
+        kubelets: _,
+        api_services: _,
+        // Follow from where things stand, and from the APIServices.
+        metrics_api: _,
+        together: _,
+        commands: _,
+        local,
+        platform,
+        nodes,
+        pods_per_node,
+        kubernetes,
+        charts,
+        misplaced,
+        open_control_plane,
+        proxies,
+        api_servers,
+        approvers,
+        removed_api_versions,
+        moving_versions,
+        autoscalers,
+        budgets,
+        cert_manager,
+        serving,
+        variables,
+    } = cluster;
     let anchor = environment.entry.origin.clone();
     let mut settings = Vec::new();
-    let local = cluster.local.as_ref();
-    let local = local.map(|(why, at)| Fact::Known(Datum::Text(why.clone()), at.clone()));
+    let local = local.as_ref().map(|(why, at)| Fact::Known(Datum::Text(why.clone()), at.clone()));
     settings.push(NamedFact::new("local", local.unwrap_or_default()));
     let count =
         |name, it: &Fact<Count>| NamedFact::new(name, it.map(|it| Datum::Text(it.to_string())));
-    settings.push(count("nodes", &cluster.nodes));
-    settings.push(count("pods_per_node", &cluster.pods_per_node));
-    settings.push(NamedFact::new("kubernetes", cluster.kubernetes.datum()));
-    let serving = &cluster.serving;
-    let state = serving.state.id();
-    let fact = match serving.evidence.first() {
+    settings.push(count("nodes", nodes));
+    settings.push(count("pods_per_node", pods_per_node));
+    settings.push(NamedFact::new("kubernetes", kubernetes.datum()));
+    settings.push(serving_certificates(serving));
+    let approvers = approvers.iter().map(|it| (it.name.clone(), &it.origin));
+    settings.extend(summary(several("approver", approvers)));
+    settings.extend(several(
+        "removed_api_version",
+        removed_api_versions
+            .iter()
+            .map(|it| (format!("{} {} {}", it.api_version, it.kind, it.name), &it.origin)),
+    ));
+    for it in api_servers {
+        if !it.aggregator_routing.is_absent() {
+            settings.push(NamedFact::new("aggregator_routing", it.aggregator_routing.datum()));
+        }
+    }
+    let drifts = charts.iter().flat_map(|it| &it.drifts);
+    settings.extend(several(
+        "never_in_sync",
+        drifts.map(|it| (format!("{} of the {}", it.field, it.kind), &it.origin)),
+    ));
+    settings.extend(several(
+        "moving_version",
+        moving_versions.iter().map(|it| {
+            let text = if it.text.is_empty() { "none" } else { &it.text };
+            (text.to_owned(), &it.origin)
+        }),
+    ));
+    let scaled = autoscalers.iter().map(|it| (it.subject(), &it.anchor));
+    settings.extend(summary(several("autoscalers", scaled)));
+    settings.extend(variables.iter().map(variable));
+    let known = |value: &str, at: &Origin| Fact::Known(Datum::Text(value.to_owned()), at.clone());
+    let evidence = platform.as_ref().map(|it| ("platform", known(it.name, &it.evidence.1)));
+    let taints = open_control_plane.as_ref().map(|at| ("control_plane_taint", known("none", at)));
+    let issuer = cert_manager.as_ref().map(|at| ("certificate_issuer", known("cert-manager", at)));
+    settings.extend(surrounding(evidence.into_iter().chain(taints).chain(issuer)));
+    // What installs a metrics-server is told among its settings.
+    let installs = |it: &&InstalledChart| {
+        let at = it.anchor.written_at();
+        cluster.metrics_servers.iter().any(|server| server.anchor.written_at() == at)
+    };
+    let charts = charts.iter().filter(|it| !installs(it));
+    let lists = [
+        several("without_effect", misplaced.iter().map(|it| (it.key.clone(), &it.origin))),
+        several("proxy", proxies.iter().map(|it| (of_proxy(it), &it.variable.1))),
+        several("disruption_budgets", budgets.iter().map(|it| (of_budget(it), &it.anchor))),
+        several("charts", charts.map(|it| (of_chart(it), &it.anchor))),
+    ];
+    let lists = lists.into_iter().flatten();
+    settings.extend(lists.map(|it| NamedFact { role: FactRole::Surrounding, ..it }));
+    FactSubject { kind: SubjectKind::Cluster, name: String::new(), anchor, settings }
+}
+
+fn serving_certificates(serving: &Serving) -> NamedFact {
+    let Serving { state, evidence } = serving;
+    let state = state.id();
+    let fact = match evidence.first() {
         Some((_, at)) if state != "unknown" => {
             Fact::Known(Datum::Text(state.replace('-', " ")), at.clone())
         }
@@ -222,50 +367,77 @@ fn of_cluster(environment: &Environment, cluster: &Cluster) -> FactSubject {
             Fact::Unknown(why.into(), at.map(|(_, at)| at.clone()))
         }
     };
-    let remarks = serving.evidence.clone();
-    settings.push(NamedFact { remarks, ..NamedFact::new("serving_certificates", fact) });
-    let approvers = cluster.approvers.iter().map(|it| (it.name.clone(), &it.origin));
-    settings.extend(summary(several("approver", approvers)));
-    settings.extend(several(
-        "removed_api_version",
-        cluster
-            .removed_api_versions
-            .iter()
-            .map(|it| (format!("{} {} {}", it.api_version, it.kind, it.name), &it.origin)),
-    ));
-    for it in &cluster.api_servers {
-        if !it.aggregator_routing.is_absent() {
-            settings.push(NamedFact::new("aggregator_routing", it.aggregator_routing.datum()));
+    let remarks = evidence.clone();
+    NamedFact { remarks, ..NamedFact::new("serving_certificates", fact) }
+}
+
+fn variable(variable: &VariableUse) -> NamedFact {
+    let VariableUse { name, value, source, is_used, overridden, origin } = variable;
+    let what = match (is_used, overridden) {
+        (Some(false), _) => ", which nothing uses",
+        (_, Some(_)) => ", which another definition overrides",
+        _ => "",
+    };
+    let remark = format!("a variable of the {source}{what}");
+    NamedFact {
+        role: FactRole::Part,
+        remarks: vec![(remark, origin.clone())],
+        ..NamedFact::new(name.clone(), value.datum())
+    }
+}
+
+/// `HTTPS_PROXY of 10.96.0.0/12`
+fn of_proxy(proxy: &Proxy) -> String {
+    let Proxy { variable: (variable, _), services, exceptions } = proxy;
+    let but = if exceptions.is_some() { " with exceptions" } else { "" };
+    format!("{variable} of {services}{but}")
+}
+
+/// `kube-system/metrics-server (min available 1)`
+fn of_budget(budget: &Budget) -> String {
+    let Budget { name: _, namespace: _, selects, min_available, max_unavailable, anchor: _ } =
+        budget;
+    let mut parts = Vec::new();
+    for (what, fact) in [("min available", min_available), ("max unavailable", max_unavailable)] {
+        match fact {
+            Fact::Absent(_) => {}
+            Fact::Known(value, _) => parts.push(format!("{what} {value}")),
+            Fact::Unknown(..) | Fact::Invalid { .. } => parts.push(format!("{what} unknown")),
         }
     }
-    let drifts = cluster.charts.iter().flat_map(|it| &it.drifts);
-    settings.extend(several(
-        "never_in_sync",
-        drifts.map(|it| (format!("{} of the {}", it.field, it.kind), &it.origin)),
-    ));
-    settings.extend(several(
-        "moving_version",
-        cluster.moving_versions.iter().map(|it| {
-            let text = if it.text.is_empty() { "none" } else { &it.text };
-            (text.to_owned(), &it.origin)
-        }),
-    ));
-    let scaled = cluster.autoscalers.iter().map(|it| (it.subject(), &it.anchor));
-    settings.extend(summary(several("autoscalers", scaled)));
-    for it in &cluster.variables {
-        let what = match (it.is_used, &it.overridden) {
-            (Some(false), _) => ", which nothing uses",
-            (_, Some(_)) => ", which another definition overrides",
-            _ => "",
-        };
-        let remark = format!("a variable of the {}{what}", it.source);
-        settings.push(NamedFact {
-            role: FactRole::Part,
-            remarks: vec![(remark, it.origin.clone())],
-            ..NamedFact::new(it.name.clone(), it.value.datum())
-        });
+    if selects.is_absent() {
+        parts.push("selects no pods".to_owned());
     }
-    FactSubject { kind: SubjectKind::Cluster, name: String::new(), anchor, settings }
+    format!("{} ({})", budget.subject(), parts.join(", "))
+}
+
+/// `kube-system/metrics-server of metrics-server 3.12.2`
+fn of_chart(chart: &InstalledChart) -> String {
+    let InstalledChart {
+        name,
+        namespace,
+        chart,
+        version,
+        creates_api_service,
+        // Which of the charts that we know it is, and what it is known to read.
+        family: _,
+        reads: _,
+        is_copy: _,
+        // What is wrong with its values is a finding and no setting.
+        unknown_keys: _,
+        wrong_values: _,
+        // Stands among the settings of the cluster, or of what it installs.
+        drifts: _,
+        facts: _,
+        // A place.
+        anchor: _,
+    } = chart;
+    let version = version.as_ref().map(|it| format!(" {it}")).unwrap_or_default();
+    let api = match creates_api_service.value() {
+        Some(false) => " without APIService",
+        _ => "",
+    };
+    format!("{namespace}/{name} of {chart}{version}{api}")
 }
 
 /// A setting of which there may be several, in the order of their texts; none when there is none.
@@ -336,9 +508,7 @@ fn of_server(server: &MetricsServer) -> FactSubject {
             settings.extend(other_arguments(server, is_told));
         }
     }
-    for (name, fact) in server.surroundings() {
-        settings.push(NamedFact { role: FactRole::Surrounding, ..NamedFact::new(name, fact) });
-    }
+    settings.extend(surrounding(server.surroundings()));
     named(SubjectKind::MetricsServer, name_of(server), &server.anchor, settings)
 }
 

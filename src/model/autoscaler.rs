@@ -39,6 +39,10 @@ pub(crate) struct Autoscaler {
     pub workload: Fact<Workload>,
     /// The metrics that are shares of requests.
     pub needs: Vec<Need>,
+    /// `minReplicas`, or `minReplicaCount` of a `ScaledObject`.
+    pub min_replicas: Fact<i128>,
+    /// `maxReplicas`, or `maxReplicaCount` of a `ScaledObject`.
+    pub max_replicas: Fact<i128>,
 }
 
 /// `scaleTargetRef` and `targetRef`.

@@ -72,6 +72,7 @@ impl Settings {
             address: self.text("address", "address"),
             port: self.port("port", "port"),
             enable_server: self.bool("enableServer", "enable-server"),
+            max_pods: self.count("maxPods", "max-pods"),
             // No configuration has it, but what hides all settings hides it, too.
             housekeeping_interval: self.fact(
                 "housekeepingInterval",
@@ -123,6 +124,16 @@ impl Settings {
             flag,
             |it| number(it).ok().filter(port),
             |text| flag::integer(text.trim()).filter(port).into(),
+        )
+    }
+
+    fn count(&self, path: &str, flag: &str) -> Fact<i128> {
+        let count = |it: &i128| *it >= 0;
+        self.fact(
+            path,
+            flag,
+            |it| number(it).ok().filter(count),
+            |text| flag::integer(text.trim()).filter(count).into(),
         )
     }
 

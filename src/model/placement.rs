@@ -1,6 +1,6 @@
 //! On which nodes a workload's pods may run.
 
-use super::{Fact, workload::text};
+use super::{Fact, fact::written, pod, workload::text};
 use crate::tree::Node;
 
 /// What the scheduler is told about nodes.
@@ -10,6 +10,12 @@ pub(crate) struct Placement {
     pub control_plane: Fact<(&'static str, String)>,
     /// Whether their taint is tolerated.
     pub tolerates_control_plane: Option<bool>,
+    /// `nodeSelector`, in the order of its labels.
+    pub node_selector: Fact<String>,
+    /// `tolerations`, as JSON.
+    pub tolerations: Fact<String>,
+    /// `affinity.nodeAffinity`, as JSON.
+    pub node_affinity: Fact<String>,
 }
 
 /// The labels of control planes, which are their taints' keys, too: `constants.go` of kubeadm.
@@ -18,7 +24,34 @@ const CONTROL_PLANES: [&str; 2] =
 
 /// What `spec`, of a pod, says.
 pub(super) fn placement(spec: &Node) -> Placement {
-    Placement { control_plane: control_plane(spec), tolerates_control_plane: tolerates(spec) }
+    Placement {
+        control_plane: control_plane(spec),
+        tolerates_control_plane: tolerates(spec),
+        node_selector: told(spec, "nodeSelector", pod::written),
+        tolerations: told(spec, "tolerations", json),
+        node_affinity: told(spec, "affinity.nodeAffinity", json),
+    }
+}
+
+/// What `read` makes of the field at `path`; absent where it is empty.
+fn told(spec: &Node, path: &str, read: impl Fn(&Node) -> Fact<String>) -> Fact<String> {
+    let field = match spec.look(path) {
+        Err((why, at)) => return Fact::Unknown(why, Some(at)),
+        Ok(field) => field.filter(|it| !it.is_null()),
+    };
+    let is_empty = |it: &Node| it.items().is_empty() && it.entries().next().is_none();
+    match field {
+        None => Fact::Absent(None),
+        Some(field) if field.unknown().is_none() && is_empty(field) => Fact::Absent(None),
+        Some(field) => read(field),
+    }
+}
+
+fn json(node: &Node) -> Fact<String> {
+    match written(node) {
+        Some(text) => Fact::Known(text, node.origin.clone()),
+        None => Fact::Unknown("a part of it is unknown".into(), Some(node.origin.clone())),
+    }
 }
 
 fn control_plane(spec: &Node) -> Fact<(&'static str, String)> {

@@ -218,7 +218,7 @@ fn what_becomes_unknown_says_why() {
         "kind: HelmRelease\nmetadata: {name: metrics-server}\nspec:\n  valuesFrom: [{kind: Secret, name: sizes}]\n  values:\n    replicas: 2\n",
     )];
     let told = [told(&trees, ""), told(&self::trees(&unknown), "")].join("\n");
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     1 setting changes in 1 of 2 environments
 
     clusters/prod
@@ -227,14 +227,11 @@ fn what_becomes_unknown_says_why() {
             nothing in the repository fills in `${REPLICAS}`
             clusters/prod/patch.yaml:5
 
-    55 settings change in 1 of 2 environments; 2 findings appear; 1 finding disappears
+    64 settings change in 1 of 2 environments; 2 findings appear; 1 finding disappears
 
     clusters/prod
       kube-system, name unknown
-        - services           kube-system/metrics-server → not set  was at base/release.yaml:8
-        - cluster roles      system:auth-delegator, system:metrics-server → not set  was at base/release.yaml:8
-        - auth readers       kube-system/metrics-server-auth-reader → not set  was at base/release.yaml:8
-        + containers beside  not set → ""  base/release.yaml:11
+        + containers beside  not set → unknown  base/release.yaml:11
         ~ cpu request        100m (default) → unknown
             the Secret `kube-system/sizes` is not in the repository
             clusters/prod/patch.yaml:8
@@ -244,10 +241,19 @@ fn what_becomes_unknown_says_why() {
         + cpu limit          not set → unknown
             the Secret `kube-system/sizes` is not in the repository
             clusters/prod/patch.yaml:9
-        ~ 48 settings become unknown: the Secret `kube-system/sizes` is not in the repository  base/release.yaml:11
+        + spread             not set → unknown  what keeps its pods apart cannot be told
+        ~ services
+            - kube-system/metrics-server (app.kubernetes.io/instance: metrics-server, app.kubernetes.io/name:
+              metrics-server; 443 to https)
+            + unknown
+            the Secret `kube-system/sizes` is not in the repository
+            was at base/release.yaml:8
+        ~ 55 settings become unknown: the Secret `kube-system/sizes` is not in the repository  base/release.yaml:11
             image, kubelet certificate authority, kubelet client certificate, kubelet client key, kubelet completely
             insecure, kubelet port, kubelet preferred address types, kubelet use node status port, kubelet request timeout,
-            metric resolution, secure port, container port, +36
+            metric resolution, secure port, container port, +43
+        ~ 3 settings become unknown: its account is unknown  was at base/release.yaml:8
+            cluster roles, auth readers, rights
 
     findings that appear
       + warning[kubelet-insecure-tls]: metrics-server does not verify the kubelets' certificates
@@ -261,7 +267,7 @@ fn what_becomes_unknown_says_why() {
       - warning[kubelet-insecure-tls]: metrics-server does not verify the kubelets' certificates
         base/release.yaml:11
         in clusters/prod
-    "#);
+    ");
 }
 
 #[test]

@@ -55,6 +55,7 @@ mod lower;
 mod reach;
 mod report;
 mod serving;
+mod settings;
 mod settle;
 mod show;
 mod templates;

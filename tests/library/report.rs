@@ -550,7 +550,7 @@ spec:
         "ports https:10250 a.yaml:17",
         "readiness port https a.yaml:20",
         "mounts /tmp a.yaml:17",
-        "services kube-system/ms a.yaml:5",
+        "services kube-system/ms (app: ms; 443 to 443) a.yaml:5",
         "service account reader a.yaml:15",
     ] {
         assert!(rows.iter().any(|it| it == row), "no {row} in\n{verbose}");

@@ -7,7 +7,7 @@ use crate::{
         Fact,
         autoscaler::{Autoscaler, Need, TargetRef, Workload, metric, request},
         index::ObjectIndex,
-        lower::namespace_of,
+        lower::{kubernetes_default, namespace_of},
         workload::{self, fact},
     },
     resolve::{
@@ -72,7 +72,18 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
         } else {
             target.and_then(|target, at| self.workload(object, target, at, &needs))
         };
+        // Defaults: `autoscaling/v2/defaults.go` of Kubernetes, `scaledobject_types.go` of KEDA.
+        let replicas = |field: &str, default: Option<i128>| {
+            let field = if kind.is_some() { format!("{field}Count") } else { format!("{field}s") };
+            let given = fact(node, &format!("spec.{field}"), workload::count);
+            match default {
+                Some(default) => given.or_default(default, kubernetes_default()),
+                None => given,
+            }
+        };
         Some(Autoscaler {
+            min_replicas: replicas("minReplica", Some(i128::from(kind.is_none()))),
+            max_replicas: replicas("maxReplica", kind.map(|_| 100)),
             kind: object.kind().to_owned(),
             name: object.name().to_owned(),
             namespace: namespace_of(object).to_owned(),

@@ -6,10 +6,10 @@ use indexmap::IndexMap;
 
 use super::{place, problem_line, way, wrapped};
 use crate::{
-    model::{Autoscaler, Cluster, Fact, MetricsServer},
+    model::{Cluster, Fact, MetricsServer},
     report::{TerminalOptions, excerpt::harmless},
     resolve::environment::Environment,
-    settings::name_of,
+    settings::{FactRole, FactSubject, SubjectKind, subjects, words},
     source::Sources,
 };
 
@@ -23,84 +23,81 @@ pub(super) fn environment(
     let start = place(sources, entry.origin.written_at());
     let mut out = look.paint("1", &environment.name);
     let _ = writeln!(out, "  ({} {start})", entry.kind.id().replace('-', " "));
-    let mut table = Table::default();
-    if let Some((why, origin)) = &cluster.local {
-        table.row("local", "yes", &format!("{why}, {}", place(sources, origin.written_at())));
-    }
-    table.fact("nodes", &cluster.nodes.map(ToString::to_string), sources);
-    if !cluster.pods_per_node.is_absent() {
-        table.fact("pods per node", &cluster.pods_per_node.map(ToString::to_string), sources);
-    }
-    if !cluster.kubernetes.is_absent() {
-        table.fact("Kubernetes", &cluster.kubernetes.map(ToString::to_string), sources);
-    }
-    let state = cluster.serving.state.id().replace('-', " ");
-    table.row("serving certificates", &state, "");
-    for (text, origin) in &cluster.serving.evidence {
-        table.remark(&format!("{text}, {}", place(sources, origin.written_at())));
-    }
-    for approver in &cluster.approvers {
-        table.row("approver", &approver.name, &place(sources, approver.origin.written_at()));
-    }
-    for it in &cluster.removed_api_versions {
-        let what = format!("{} {}", it.api_version, it.kind);
-        table.row("removed API version", &what, &place(sources, it.origin.written_at()));
-    }
-    for it in &cluster.api_servers {
-        if !it.aggregator_routing.is_absent() {
-            table.fact("aggregator routing", &it.aggregator_routing.map(bool::to_string), sources);
+    for (subject, server) in with_servers(environment, cluster) {
+        // Approvers are listed with the cluster, and APIServices lead to a metrics-server.
+        let least = if subject.kind == SubjectKind::Approver { 2 } else { 1 };
+        if subject.kind != SubjectKind::Cluster && subject.settings.len() < least {
+            continue;
         }
-    }
-    for it in cluster.charts.iter().flat_map(|it| &it.drifts) {
-        let what = format!("{} of the {}", it.field, it.kind);
-        table.row("never in sync", &what, &place(sources, it.origin.written_at()));
-    }
-    for it in &cluster.moving_versions {
-        let text = if it.text.is_empty() { "none" } else { &it.text };
-        table.row("moving version", text, &place(sources, it.origin.written_at()));
-    }
-    for variable in &cluster.variables {
-        table.fact(&variable.name, &variable.value, sources);
-        let what = match (variable.is_used, &variable.overridden) {
-            (Some(false), _) => ", which nothing uses",
-            (_, Some(_)) => ", which another definition overrides",
-            _ => "",
-        };
-        table.remark(&format!("a variable of the {}{what}", variable.source));
-    }
-    if !cluster.autoscalers.is_empty() {
-        let names: Vec<String> = cluster.autoscalers.iter().map(Autoscaler::subject).collect();
-        table.row("autoscalers", &names.len().to_string(), &names.join(", "));
-    }
-    out += &table.print(look);
-    for server in &cluster.metrics_servers {
-        let name = look.paint("1", &name_of(server));
-        let _ = writeln!(out, "\n  {name} ({})", how(sources, server));
-        let mut table = Table::default();
-        let mut rest: IndexMap<String, Vec<String>> = IndexMap::new();
-        let mut facts = server.facts();
-        facts.extend(server.surroundings());
-        for (name, fact) in facts {
-            let name = name.replace('_', " ");
-            match fact {
-                Fact::Absent(None) => rest.entry("not set".into()).or_default().push(name),
-                // What is unknown for one reason is told once.
-                Fact::Unknown(why, _) => {
-                    rest.entry(format!("unknown, since {why}")).or_default().push(name);
-                }
-                _ if name == "args" => table.args(server, sources),
-                fact => table.fact(&name, &fact.map(ToString::to_string), sources),
+        match (subject.kind, server) {
+            (SubjectKind::Cluster, _) => {}
+            (_, Some(server)) => {
+                let name = look.paint("1", &subject.name);
+                let _ = writeln!(out, "\n  {name} ({})", how(sources, server));
+            }
+            (_, None) => {
+                let name = look.paint("1", &harmless(&subject.words()));
+                let _ =
+                    writeln!(out, "\n  {name}  {}", place(sources, subject.anchor.written_at()));
             }
         }
-        out += &table.print(look);
-        for (state, names) in &rest {
-            // A name is not broken between its words.
-            let names = names.join(", ").replace(' ', "\u{a0}").replace(",\u{a0}", ", ");
-            out += &wrapped(&format!("    {state}: "), &names, look).replace('\u{a0}', " ");
-        }
+        out += &settings(sources, &subject, look);
     }
     for problem in &environment.problems {
         out += &problem_line("  ", sources, problem, "", look);
+    }
+    out
+}
+
+/// The subjects of an environment, and which of them is which metrics-server.
+fn with_servers<'a>(
+    environment: &Environment,
+    cluster: &'a Cluster,
+) -> impl Iterator<Item = (FactSubject, Option<&'a MetricsServer>)> {
+    let mut servers = cluster.metrics_servers.iter();
+    subjects(environment, cluster).into_iter().map(move |it| {
+        let server = if it.kind == SubjectKind::MetricsServer { servers.next() } else { None };
+        (it, server)
+    })
+}
+
+/// What is known of a subject: what is set row by row, then what is not.
+fn settings(sources: &Sources, subject: &FactSubject, look: TerminalOptions) -> String {
+    let mut table = Table::default();
+    let mut rest: IndexMap<String, Vec<String>> = IndexMap::new();
+    let mut before = "";
+    // An argument without a setting of its own is among the arguments; the rest is in the heading.
+    let is_told = |name: &str| {
+        name.starts_with('-') || matches!(name, "installed_by" | "chart" | "chart_version")
+    };
+    for setting in subject.settings.iter().filter(|it| !is_told(&it.name)) {
+        let name = words(&setting.name);
+        match &setting.fact {
+            Fact::Absent(None) => rest.entry("not set".into()).or_default().push(name),
+            Fact::Unknown(_, _) if setting.name == "args" && setting.role == FactRole::Part => {
+                // Why is told with the other unknown facts, which depend on it.
+                table.row(if before == "args" { "" } else { &name }, "unknown", "");
+            }
+            Fact::Unknown(_, _) if !setting.remarks.is_empty() => table.row(&name, "unknown", ""),
+            // What is unknown for one reason is told once.
+            Fact::Unknown(why, _) => {
+                rest.entry(format!("unknown, since {why}")).or_default().push(name);
+            }
+            fact => {
+                let shown = if setting.name == before { "" } else { &*name };
+                table.fact(shown, &fact.map(ToString::to_string), sources);
+            }
+        }
+        before = &setting.name;
+        for (text, origin) in &setting.remarks {
+            table.remark(&format!("{text}, {}", place(sources, origin.written_at())));
+        }
+    }
+    let mut out = table.print(look);
+    for (state, names) in &rest {
+        // A name is not broken between its words.
+        let names = names.join(", ").replace(' ', "\u{a0}").replace(",\u{a0}", ", ");
+        out += &wrapped(&format!("    {state}: "), &names, look).replace('\u{a0}', " ");
     }
     out
 }
@@ -142,7 +139,7 @@ impl Table {
 
     fn came(&mut self, name: &str, value: &str, from: &[String]) {
         let from = from.iter().map(|it| harmless(it)).collect();
-        self.rows.push(Row { name: name.to_owned(), value: harmless(value), from });
+        self.rows.push(Row { name: harmless(name), value: harmless(value), from });
     }
 
     /// More about the row before.
@@ -153,27 +150,15 @@ impl Table {
     fn fact(&mut self, name: &str, fact: &Fact<String>, sources: &Sources) {
         match fact {
             Fact::Known(value, origin) => self.came(name, value, &way(sources, origin)),
-            Fact::Absent(None) => self.row(name, "not set", ""),
-            Fact::Absent(Some(by)) => {
-                let by = place(sources, by.written_at());
-                self.row(name, "not set", &format!("taken away at {by}"));
+            Fact::Absent(by) => {
+                let by = by.as_ref().map(|it| place(sources, it.written_at()));
+                let by = by.map(|it| format!("taken away at {it}")).unwrap_or_default();
+                self.row(name, "not set", &by);
             }
             Fact::Unknown(why, _) => self.row(name, "unknown", why),
             Fact::Invalid { text, why, origin } => {
                 self.came(name, &format!("invalid  {text}"), &way(sources, origin));
                 self.remark(why);
-            }
-        }
-    }
-
-    /// Each argument with where it comes from: patches and values add them one by one.
-    fn args(&mut self, server: &MetricsServer, sources: &Sources) {
-        for (index, arg) in server.args.value().into_iter().flatten().enumerate() {
-            let name = if index == 0 { "args" } else { "" };
-            match &arg.unknown {
-                None => self.came(name, &arg.text, &way(sources, &arg.origin)),
-                // Why is told with the other unknown facts, which depend on it.
-                Some(_) => self.row(name, "unknown", ""),
             }
         }
     }

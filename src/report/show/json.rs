@@ -49,7 +49,11 @@ fn autoscalers_json(sources: &Sources, cluster: &Cluster) -> Json {
         object([
             json!({ "kind": it.kind, "namespace": it.namespace, "name": it.name }),
             place_json(sources, it.anchor.written_at()),
-            json!({ "target": target, "needs": needs.collect::<Json>() }),
+            json!({
+                "target": target,
+                "needs": needs.collect::<Json>(),
+                "surroundings": facts_json(sources, it.surroundings()),
+            }),
         ])
     };
     cluster.autoscalers.iter().map(shown).collect()
