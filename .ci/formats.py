@@ -101,14 +101,19 @@ def multitool():
     return next((str(it) for it in places if it and os.access(it, os.X_OK)), None)
 
 
+# What the multitool notes and is left so on purpose: docs/formats.md says why.
+NOTED = {"SARIF2002", "SARIF2003", "SARIF2006", "SARIF2009", "SARIF2010", "SARIF2011"}
+
+
 def validate_sarif(tool, files, work):
     out = work / "validated"
     run = subprocess.run(
-        [tool, "validate", *map(str, files), "--rule-kind", "Sarif;Ghas", "-o", out],
+        [tool, "validate", *map(str, files), "--rule-kind", "Sarif;Ghas", "--level", "Error;Warning;Note", "-o", out],
         capture_output=True, text=True,
     )
     assert out.exists(), run.stdout + run.stderr
     found = [it for run in json.loads(out.read_text())["runs"] for it in run.get("results", [])]
+    found = [it for it in found if it["ruleId"] not in NOTED]
     told = [f"{it['ruleId']}: {it['locations'][0]['physicalLocation']['artifactLocation'].get('uri')}" for it in found]
     assert not found, "\n".join(told[:20])
 

@@ -118,7 +118,7 @@ macro_rules! carriers {
 
 const IN_CONFIGURATION: &str = "set serverTLSBootstrap to true";
 const BY_KUBEADM: &str =
-    "add rotate-server-certificates with the value \"true\" to kubeletExtraArgs";
+    "set rotate-server-certificates to \"true\" in kubeletExtraArgs";
 const BY_TALOS: &str = "set machine.kubelet.extraArgs.rotate-server-certificates to true";
 const BY_FLAG: &str = "start the kubelet with --rotate-server-certificates";
 
@@ -517,7 +517,7 @@ mod tests {
     #[test]
     fn each_carrier_is_told_in_its_own_words() {
         let approve =
-            |request: &str| Some(format!("{request} and deploy an approver for the requests"));
+            |request: &str| Some(format!("{request} and deploy an approver"));
         for (file, called, request) in [
             (
                 "

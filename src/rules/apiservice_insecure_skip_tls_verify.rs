@@ -6,14 +6,13 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let finding = findings.at(
             &origin.or(&service.anchor),
             &service.name,
-            "the API server does not verify metrics-server's certificate, as is the upstream default",
+            "metrics-server's serving certificate is not verified",
         );
         // Who has to set up an authority first keeps upstream's default.
         let Some(cert_manager) = &cluster.cert_manager else {
-            finding.pedantic().help(
-                "give metrics-server a certificate and the APIService its caBundle, \
-                 then set insecureSkipTLSVerify to false",
-            );
+            finding
+                .pedantic()
+                .help("give the APIService a caBundle, then set insecureSkipTLSVerify to false");
             continue;
         };
         finding.variant("cert-manager").also(cert_manager, "cert-manager could issue one").help(

@@ -28,9 +28,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             (Some(_), None) => continue,
             (_, Some(name)) => {
                 let name = known[name];
-                let message = format!(
-                    "metrics-server asks for nodes by {name} first, which has to resolve inside of its pod"
-                );
+                let message =
+                    format!("nodes are asked by {name} first, which the pod has to resolve");
                 ("name", message)
             }
         };

@@ -71,9 +71,8 @@ fn help(cluster: &Cluster) -> String {
             format!("{request} ({platform}),{approve} then remove the flag")
         }
         None => format!(
-            "where the platform signs the kubelets' certificates (EKS, AKS, GKE, k3s, RKE2, \
-             OpenShift) remove the flag; elsewhere set serverTLSBootstrap to true \
-             (Talos: rotate-server-certificates),{approve} then remove it"
+            "remove the flag where the platform signs the certificates (EKS, AKS, GKE, k3s); \
+             elsewhere set serverTLSBootstrap to true,{approve} then remove it"
         ),
     }
 }

@@ -41,13 +41,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         } else if by_default || *resolution > Duration::seconds(USUAL) {
             let why = if by_default { " without --metric-resolution" } else { "" };
             findings
-                .at(
-                    &at,
-                    &server.subject(),
-                    format!("metrics are up to {resolution} old{why}: upstream passes 15s"),
-                )
+                .at(&at, &server.subject(), format!("metrics are up to {resolution} old{why}"))
                 .variant("usual")
-                .help("set --metric-resolution=15s")
+                .help("set --metric-resolution=15s, as upstream does")
                 .pedantic();
         }
     }

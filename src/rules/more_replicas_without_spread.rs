@@ -38,10 +38,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             ),
             (false, false) => (
                 "both",
-                format!(
-                    "{replicas} replicas may share a node, and without a PodDisruptionBudget drains \
-                     may evict all at once"
-                ),
+                format!("{replicas} replicas may share a node, and a drain may evict all at once"),
                 "spread them over nodes, and add a PodDisruptionBudget with minAvailable: 1",
             ),
         };

@@ -52,9 +52,7 @@ fn check_server(server: &MetricsServer, pod: &Pod, opens: bool, findings: &mut F
         true => format!(
             "on the host's network only root may listen on port {port}: metrics-server does not start"
         ),
-        false => format!(
-            "metrics-server is not root, and may not listen on port {port} unless the container runtime lets everybody"
-        ),
+        false => format!("metrics-server is not root, and may not listen on port {port}"),
     };
     let list = server.args.origin().map(|it| it.or(&server.anchor));
     let place = at.or(list.as_ref().unwrap_or(&server.anchor));
@@ -65,7 +63,7 @@ fn check_server(server: &MetricsServer, pod: &Pod, opens: bool, findings: &mut F
     });
     if !on_host {
         // containerd does since 2.0, CRI-O does not.
-        finding.at_most(Severity::Warning);
+        finding.at_most(Severity::Warning).note("unless the container runtime lets everybody");
     }
     if let Some((user, at)) = pod.security.run_as_user.known().filter(|it| !it.1.is_default()) {
         finding.also(at, format!("it runs as user {user}"));

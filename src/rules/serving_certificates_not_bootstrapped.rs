@@ -38,10 +38,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .also(&approver.origin, "this would approve their requests")
                 .help(carrier.how_to_request());
         } else {
-            finding.help(format!(
-                "{} and deploy an approver for the requests",
-                carrier.how_to_request()
-            ));
+            finding.help(format!("{} and deploy an approver", carrier.how_to_request()));
         }
         if cluster.local.is_some() {
             finding.expected_locally();
