@@ -117,8 +117,7 @@ macro_rules! carriers {
 }
 
 const IN_CONFIGURATION: &str = "set serverTLSBootstrap to true";
-const BY_KUBEADM: &str =
-    "set rotate-server-certificates to \"true\" in kubeletExtraArgs";
+const BY_KUBEADM: &str = "set rotate-server-certificates to \"true\" in kubeletExtraArgs";
 const BY_TALOS: &str = "set machine.kubelet.extraArgs.rotate-server-certificates to true";
 const BY_FLAG: &str = "start the kubelet with --rotate-server-certificates";
 
@@ -516,8 +515,7 @@ mod tests {
 
     #[test]
     fn each_carrier_is_told_in_its_own_words() {
-        let approve =
-            |request: &str| Some(format!("{request} and deploy an approver"));
+        let approve = |request: &str| Some(format!("{request} and deploy an approver"));
         for (file, called, request) in [
             (
                 "
