@@ -263,3 +263,35 @@ fn a_dependency_gets_what_stands_below_its_alias() {
         service  kube-system/platform-ms  helmfile.yaml:8:47
     ");
 }
+
+/// As the real Helmfile calls Helm: a release's own version counts, else that of the state.
+#[test]
+fn templates_are_told_the_version_of_the_release_or_the_state() {
+    let text = described(
+        "
+        //- helmfile.yaml
+        kubeVersion: v1.30.0
+        releases:
+          - {name: one, chart: ./chart}
+          - {name: two, chart: ./chart, kubeVersion: v1.33.2}
+        //- chart/Chart.yaml
+        {apiVersion: v2, name: chart, version: 0.1.0}
+        //- chart/templates/deployment.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: '{{ .Release.Name }}', namespace: kube-system}
+        spec:
+          replicas: {{ .Capabilities.KubeVersion.Minor }}
+          template:
+            spec:
+              containers:
+                - name: metrics-server
+                  image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+        ",
+    );
+    let replicas: Vec<&str> = text.lines().filter(|it| it.contains(" replicas ")).collect();
+    assert_snapshot!(replicas.join("\n"), @"
+    replicas  30  chart/templates/deployment.yaml:5:16 rendered < helmfile.yaml:1:14
+    replicas  33  chart/templates/deployment.yaml:5:16 rendered < helmfile.yaml:4:46
+    ");
+}

@@ -5,7 +5,7 @@ use super::{HelmfileRun, release::InstalledAs, state::State, values::LayersFrom}
 use crate::{
     data::kinds::is_cluster_scoped,
     resolve::{
-        environment::Release,
+        environment::{ClusterVersion, Release},
         install,
         kustomize::{self, BuildOptions},
     },
@@ -40,14 +40,15 @@ impl HelmfileRun<'_> {
             }
             _ => {
                 for dependency in release.items_at("dependencies") {
-                    parts.extend(self.dependency(state, dependency, &values, place));
+                    parts.extend(self.dependency(state, release, dependency, &values, place));
                 }
                 let dir = dir.as_deref();
                 let skips = |it: &Node| it.get("skipSchemaValidation").cloned();
                 let skips = skips(release).or_else(|| skips(state.spec.get("helmDefaults")?));
                 let skips_schema = skips.is_some_and(|it| it.as_bool() != Some(false));
+                let kubernetes = kubernetes(state, release);
                 let release = reference(state, chart, dir, version, values, place);
-                let release = Release { skips_schema, ..release };
+                let release = Release { skips_schema, kubernetes, ..release };
                 let installed = self.environment.template(self.context, release);
                 self.environment.problems.extend(installed.problems);
                 parts.extend(installed.parts);
@@ -63,6 +64,7 @@ impl HelmfileRun<'_> {
     fn dependency(
         &mut self,
         state: &State,
+        release: &Node,
         dependency: &Node,
         values: &Node,
         place: &InstalledAs<'_>,
@@ -77,9 +79,10 @@ impl HelmfileRun<'_> {
         let own = values.perhaps_at(key).unwrap_or(nothing);
         let dir = source::join(&state.dir, text).filter(|it| self.context.sources.is_chart(it));
         let version = dependency.get("version").filter(|it| !install::is_blank(it));
+        let kubernetes = kubernetes(state, release);
         let release = reference(state, chart, dir.as_deref(), version, own, place);
         let alias = alias.map(ToOwned::to_owned);
-        let release = Release { alias, ..release };
+        let release = Release { alias, kubernetes, ..release };
         let installed = self.environment.template(self.context, release);
         self.environment.problems.extend(installed.problems);
         installed.parts
@@ -199,6 +202,12 @@ fn reference(
     let own = if place.name.is_empty() { name } else { place.name };
     let release = chart_reference.release("helmfile", own, place.namespace, values, &chart.origin);
     Release { suspended: place.is_suspended, ..release }
+}
+
+/// The version of Kubernetes that `release` is rendered for, if it or the state says one.
+fn kubernetes(state: &State, release: &Node) -> Option<ClusterVersion> {
+    let own = release.get("kubeVersion").filter(|it| !install::is_blank(it));
+    own.or_else(|| state.spec.get("kubeVersion")).and_then(ClusterVersion::told)
 }
 
 /// The address of a repository of that name.
