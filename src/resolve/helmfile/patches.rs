@@ -48,7 +48,7 @@ impl HelmfileRun<'_> {
                 let skips_schema = skips.is_some_and(|it| it.as_bool() != Some(false));
                 let kubernetes = kubernetes(state, release);
                 let release = reference(state, chart, dir, version, values, place);
-                let release = Release { skips_schema, kubernetes, ..release };
+                let release = Release { kubernetes, skips_schema, ..release };
                 let installed = self.environment.template(self.context, release);
                 self.environment.problems.extend(installed.problems);
                 parts.extend(installed.parts);
