@@ -160,7 +160,9 @@ fn key(file: &YamlFile<'_>, at: Span, new: &str) -> Option<Edit> {
         _ if reads_plain(new) => new.to_owned(),
         _ => return None,
     };
-    file.locate_around(at).map(|_| Edit { span: at, text })
+    let map = file.locate_around(at)?.node;
+    let is_free = map.as_map().is_some_and(|it| it.get(new).is_none());
+    is_free.then_some(Edit { span: at, text })
 }
 
 fn remove(file: &YamlFile<'_>, located: &Located) -> Option<Edit> {

@@ -11,6 +11,7 @@ use crate::{
     model::Cluster,
     pipeline,
     resolve::environment::Environment,
+    scalar::Dialect,
     settings, settle,
     source::{FileId, Sources, Span},
     suppress::{self, Applied},
@@ -128,7 +129,8 @@ impl<'a> Prover<'a> {
         let (environments, clusters) = pipeline::analyze(&sources, self.config);
         let now = Prover::new(&sources, self.config, &environments, &clusters);
         let mended: Vec<&Finding> = group.iter().map(|it| &findings[it.finding]).collect();
-        self.finds_no_more_than(&now)
+        repeats_no_more_than(self.sources, &sources, &edits)
+            && self.finds_no_more_than(&now)
             && mended.iter().all(|it| self.is_gone(&now, it))
             && self.settings_are_those_of(&now, &mended)
             && self.others_are_same(&now, &mended)
@@ -173,6 +175,15 @@ impl<'a> Prover<'a> {
                     && objects.all(|(was, is)| was.node.is_same(&is.node))
             })
     }
+}
+
+/// Whether no file of `edits` comes to have a key twice, of which one would count for nothing.
+fn repeats_no_more_than(was: &Sources, now: &Sources, edits: &[Edit]) -> bool {
+    let repeated = |sources: &Sources, file| {
+        let documents = &sources.documents(file, Dialect::Sigs).list;
+        documents.iter().map(|it| it.repeated.len()).sum::<usize>()
+    };
+    edits.iter().map(|it| it.span.file).all(|it| repeated(now, it) <= repeated(was, it))
 }
 
 /// A fix that is not proved yet.

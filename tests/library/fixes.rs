@@ -193,3 +193,20 @@ fn a_duration_gets_its_unit() {
     metrics-server.yaml +         - "20s" # seconds\n
     "#);
 }
+
+/// One of two keys would count for nothing, so the second one waits for a person.
+#[test]
+fn no_key_stands_twice() {
+    let values =
+        |text: &str| mended(&format!("//- metrics-server/values.yaml\nargs: [--v=2]\n{text}"));
+    let all = [
+        "deploymentStrategy: {rollingUpdate: {maxUnavailable: 0}}\nupdateStrategy: {}\n",
+        "deploymentStrategy: {rollingUpdate: {maxUnavailable: 0}}\nstrategy: {rollingUpdate: {maxUnavailable: 0}}\n",
+    ];
+    assert_snapshot!(all.map(values).join("\n"), @r"
+    unknown-values-key (unsafe)
+    unknown-values-key (unsafe)
+    metrics-server/values.yaml - deploymentStrategy: {rollingUpdate: {maxUnavailable: 0}}\n
+    metrics-server/values.yaml + updateStrategy: {rollingUpdate: {maxUnavailable: 0}}\n
+    ");
+}

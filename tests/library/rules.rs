@@ -8,12 +8,13 @@ use std::{
     env, fs,
 };
 
-use self::example::{Example, Mark, Renewed, examples};
+use self::example::{Example, Mark, Outcome, differences, examples, renewed};
 use super::{common::repository, config_in, fixture};
 use crate::{
     config::Config,
-    finding::{Finding, Label},
-    model,
+    finding::{Applicability, Finding, Label},
+    fix::{self, Prover},
+    model::{self, Cluster},
     pipeline::{analyze, check},
     resolve::environment::Environment,
     rules::{self, PAGES, RULES, Rule},
@@ -39,27 +40,28 @@ fn every_page_is_a_rule_and_in_order() {
 
 #[test]
 fn examples_find_what_they_say() {
-    let mut differences = String::new();
+    let mut wrong = String::new();
     for rule in RULES.iter() {
         let path = format!("rules/{}.md", rule.id);
         let page = fs::read_to_string(repository().join(&path)).unwrap();
         let examples = examples(&page);
-        let found: BTreeMap<String, BTreeSet<Mark>> =
-            examples.iter().map(|it| (it.title.clone(), found(rule, it))).collect();
+        let found: BTreeMap<String, Outcome> =
+            examples.iter().map(|it| (it.title.clone(), outcome(rule, it))).collect();
         assert_eq!(found.len(), examples.len(), "{}: a title twice", rule.id);
-        assert!(found.values().any(BTreeSet::is_empty), "{}: no clean example", rule.id);
-        assert!(!found.values().all(BTreeSet::is_empty), "{}: nothing fails", rule.id);
-        let renewed = Renewed::of(&page, found);
+        let is_clean = |it: &Outcome| it.marks.is_empty();
+        assert!(found.values().any(is_clean), "{}: no clean example", rule.id);
+        assert!(!found.values().all(is_clean), "{}: nothing fails", rule.id);
+        let renewed = renewed(&page, found);
         if env::var_os("UPDATE").is_none() {
-            differences += &renewed.differences(&path);
-        } else if renewed.text() != page {
-            fs::write(repository().join(&path), renewed.text()).unwrap();
+            wrong += &differences(&path, &page, &renewed);
+        } else if renewed != page {
+            fs::write(repository().join(&path), renewed).unwrap();
         }
     }
     assert!(
-        differences.is_empty(),
-        "{differences}\n- is marked and not found, + is found and not marked; \
-         `UPDATE=1 cargo test rules` writes what is found"
+        wrong.is_empty(),
+        "{wrong}\n- is in the page and is not so, + is so and not in the page; \
+         `UPDATE=1 cargo test rules` writes what is found and fixed"
     );
 }
 
@@ -109,16 +111,25 @@ fn findings_quote_files_without_their_control_characters() {
     assert!(message.contains(r"class a\u{1b}[31m\nb\u{202e} is not"), "{message}");
 }
 
-/// The labels of what `rule` finds in `example`.
-fn found(rule: &Rule, example: &Example) -> BTreeSet<Mark> {
-    let (sources, config, environments, found) = checked(example);
+/// What `rule` finds in `example`, and what its fixes make of the files.
+fn outcome(rule: &Rule, example: &Example) -> Outcome {
+    let (sources, config, environments, clusters, found) = checked(example);
     let mut findings = settle(&sources, &config, &environments, found, &Scope::all()).findings;
     findings.retain(|finding| finding.rule == rule.id);
-    findings.iter().flat_map(|finding| labels(&sources, finding)).collect()
+    let marks = findings.iter().flat_map(|finding| labels(&sources, finding)).collect();
+    if findings.iter().all(|it| it.proposal.is_none()) {
+        return Outcome { marks, ..Outcome::default() };
+    }
+    let prover = Prover::new(&sources, &config, &environments, &clusters);
+    let (all, _) = prover.edits(&findings, |_, _| true);
+    let (safe, _) = prover.edits(&findings, |_, it| it.applicability == Applicability::Safe);
+    let path = |(file, text)| (sources[file].path.clone(), text);
+    let fixed = fix::texts(&sources, &all).into_iter().map(path).collect();
+    Outcome { marks, fixed, is_unsafe: safe != all }
 }
 
 /// Everything that is found in `example`, each environment for itself.
-fn checked(example: &Example) -> (Sources, Config, Vec<Environment>, Vec<Finding>) {
+fn checked(example: &Example) -> (Sources, Config, Vec<Environment>, Vec<Cluster>, Vec<Finding>) {
     let files = example.files.iter().map(|(path, text)| (&**path, &**text));
     let sources = Sources::in_memory(files);
     let config = Config { pedantic: true, ..config_in(&sources) };
@@ -126,7 +137,7 @@ fn checked(example: &Example) -> (Sources, Config, Vec<Environment>, Vec<Finding
     let mut found = check(&clusters);
     found.extend(rules::problems(&model::unjudged(&sources, &clusters), None));
     found.extend(unmatched(&sources, &config, &environments));
-    (sources, config, environments, found)
+    (sources, config, environments, clusters, found)
 }
 
 fn labels(sources: &Sources, finding: &Finding) -> Vec<Mark> {

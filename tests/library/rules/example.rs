@@ -4,6 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a page says above the files that `--fix` makes of an example, and above those that take
+/// `--unsafe-fixes`.
+const AFTER: [&str; 2] = ["After `check --fix`:", "After `check --fix --unsafe-fixes`:"];
+
 /// A small repository in a page.
 #[derive(Debug, Default)]
 pub(super) struct Example {
@@ -65,48 +69,67 @@ impl Mark {
     }
 }
 
+/// What an example comes to.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// What is found.
+    pub(super) marks: BTreeSet<Mark>,
+    /// The files that the rule's fixes change, path and text, as they are then.
+    pub(super) fixed: Vec<(String, String)>,
+    /// Whether a person has to look at one of the fixes.
+    pub(super) is_unsafe: bool,
+}
+
 /// A line of a page.
 enum Line<'a> {
     /// Outside of the files.
     Prose,
     /// The heading of a section.
     Title(&'a str),
-    /// The fence before a file with that path.
-    Open(&'a str),
+    /// The fence before a file with that path, after the name of its language.
+    Open(&'a str, &'a str),
     /// The fence after a file.
     Close,
     /// A line of a file.
     Code,
     /// Under a line of a file.
     Mark(Mark),
+    /// Of a file as a fix leaves it, or of the words above it.
+    Fixed,
 }
 
 /// The lines of `page`, each with what it is.
 fn lines(page: &str) -> Vec<(&str, Line<'_>)> {
     let mut file: Option<(&str, u32)> = None;
+    let mut is_fixed = false;
     let mut lines = Vec::new();
     for text in page.lines() {
-        let line = match &mut file {
-            Some(_) if text.starts_with("```") => {
+        let named = |name| text.strip_prefix("```").and_then(|it| it.split_once(name));
+        let line = if is_fixed {
+            is_fixed = !text.starts_with("```");
+            Line::Fixed
+        } else if let Some((path, number)) = &mut file {
+            if text.starts_with("```") {
                 file = None;
                 Line::Close
+            } else if let Some(mark) = Mark::read(path, *number, text) {
+                Line::Mark(mark)
+            } else {
+                *number += 1;
+                Line::Code
             }
-            Some((path, number)) => match Mark::read(path, *number, text) {
-                Some(mark) => Line::Mark(mark),
-                None => {
-                    *number += 1;
-                    Line::Code
-                }
-            },
-            None => {
-                let info = text.strip_prefix("```").and_then(|it| it.split_once(" file="));
-                file = info.map(|(_, path)| (path.trim(), 0));
-                match (file, text.strip_prefix("## ")) {
-                    (Some((path, _)), _) => Line::Open(path),
-                    (None, Some(title)) => Line::Title(title),
-                    (None, None) => Line::Prose,
-                }
+        } else if let Some((language, path)) = named(" file=") {
+            file = Some((path, 0));
+            Line::Open(language, path)
+        } else if AFTER.contains(&text) || named(" fixed=").is_some() {
+            is_fixed = !AFTER.contains(&text);
+            // The empty line above belongs to it.
+            if let Some(("", above @ Line::Prose)) = lines.last_mut() {
+                *above = Line::Fixed;
             }
+            Line::Fixed
+        } else {
+            text.strip_prefix("## ").map_or(Line::Prose, Line::Title)
         };
         lines.push((text, line));
     }
@@ -122,83 +145,67 @@ pub(super) fn examples(page: &str) -> Vec<Example> {
         }
         let Some(section) = sections.last_mut() else { continue };
         match line {
-            Line::Open(path) => section.files.push((path.to_owned(), String::new())),
+            Line::Open(_, path) => section.files.push((path.to_owned(), String::new())),
             Line::Code => section.files.last_mut().unwrap().1 += &format!("{text}\n"),
             Line::Mark(mark) => drop(section.marks.insert(mark)),
-            Line::Title(_) | Line::Close | Line::Prose => {}
+            Line::Title(_) | Line::Close | Line::Fixed | Line::Prose => {}
         }
     }
     sections.retain(|it| !it.files.is_empty());
     sections
 }
 
-/// A page and the page that it should be, line by line.
-#[derive(Debug, Default)]
-pub(super) struct Renewed {
-    /// Each line after `-` when it should not be there, after `+` when it should, else after a blank.
-    lines: Vec<(char, String)>,
+/// `page` as it should be: with the marks and the fixed files of what its examples come to, by their
+/// titles. A mark that fits stays as it is written.
+pub(super) fn renewed(page: &str, mut found: BTreeMap<String, Outcome>) -> String {
+    let lines = lines(page);
+    let mut renewed = String::new();
+    let mut outcome = Outcome::default();
+    let (mut path, mut number) = ("", 0);
+    let mut languages = BTreeMap::new();
+    for (index, (text, line)) in lines.iter().enumerate() {
+        let rest = &mut outcome.marks;
+        if let Line::Mark(mark) = line {
+            if let Some(fitting) = rest.iter().find(|it| mark.fits(it)).cloned() {
+                rest.remove(&fitting);
+                renewed.extend([text, "\n"]);
+            }
+            continue;
+        }
+        // The marks of the line before come first; those after the last line, at the end.
+        let is_last = matches!(line, Line::Close);
+        for mark in rest.extract_if(.., |it| it.path == path && (it.line == number || is_last)) {
+            renewed.extend([&*mark.written(), "\n"]);
+        }
+        match line {
+            Line::Title(title) => outcome = found.remove(*title).unwrap_or_default(),
+            Line::Open(language, opened) => {
+                (path, number) = (opened, 0);
+                languages.insert(opened.to_string(), *language);
+            }
+            Line::Close => path = "",
+            Line::Code => number += 1,
+            Line::Fixed => continue,
+            Line::Mark(_) | Line::Prose => {}
+        }
+        renewed.extend([text, "\n"]);
+        let mut after = lines[index + 1..].iter().map(|(_, it)| it);
+        let next = after.find(|it| matches!(it, Line::Open(..) | Line::Title(_)));
+        if is_last && !matches!(next, Some(Line::Open(..))) && !outcome.fixed.is_empty() {
+            renewed.extend(["\n", AFTER[usize::from(outcome.is_unsafe)], "\n"]);
+            for (path, text) in &outcome.fixed {
+                renewed += &format!("\n```{} fixed={path}\n{text}```\n", languages[path]);
+            }
+        }
+    }
+    renewed
 }
 
-impl Renewed {
-    /// `page` with the marks that `found` are, by the title of their example. A mark that fits stays
-    /// as it is written.
-    pub(super) fn of(page: &str, mut found: BTreeMap<String, BTreeSet<Mark>>) -> Self {
-        let mut renewed = Self::default();
-        let mut rest = BTreeSet::new();
-        let (mut path, mut number) = ("", 0);
-        for (text, line) in lines(page) {
-            if let Line::Mark(mark) = &line {
-                let fitting = rest.iter().find(|it| mark.fits(it)).cloned();
-                let sign = if fitting.is_some_and(|it| rest.remove(&it)) { ' ' } else { '-' };
-                renewed.lines.push((sign, text.to_owned()));
-                continue;
-            }
-            // The marks of the line before come first; those after the last line, at the end.
-            let is_last = matches!(line, Line::Close);
-            let due = |it: &&Mark| it.path == path && (it.line == number || is_last);
-            let due: Vec<Mark> = rest.iter().filter(due).cloned().collect();
-            for mark in due {
-                rest.remove(&mark);
-                renewed.lines.push(('+', mark.written()));
-            }
-            match line {
-                Line::Title(title) => rest = found.remove(title).unwrap_or_default(),
-                Line::Open(opened) => (path, number) = (opened, 0),
-                Line::Close => path = "",
-                Line::Code => number += 1,
-                Line::Mark(_) | Line::Prose => {}
-            }
-            renewed.lines.push((' ', text.to_owned()));
-        }
-        renewed
-    }
-
-    /// The page as it should be.
-    pub(super) fn text(&self) -> String {
-        let kept = self.lines.iter().filter(|(sign, _)| *sign != '-');
-        kept.flat_map(|(_, line)| [line, "\n"]).collect()
-    }
-
-    /// What is wrong with the page at `path`: the lines that differ, after the lines that they mark.
-    pub(super) fn differences(&self, path: &str) -> String {
-        let mut told = String::new();
-        let (mut number, mut last) = (0, None);
-        let mut marked = "";
-        for (index, (sign, line)) in self.lines.iter().enumerate() {
-            number += u32::from(*sign != '+');
-            if *sign == ' ' {
-                let is_mark = Mark::read("", 0, line).is_some();
-                marked = if is_mark { marked } else { line };
-                continue;
-            }
-            if last.is_none_or(|last| last + 1 != index) {
-                told += &format!("\n{path}:{number}\n  {marked}\n");
-            }
-            told += &format!("{sign} {line}\n");
-            last = Some(index);
-        }
-        told
-    }
+/// What is wrong with the page at `path`, which holds `page` and should hold `renewed`.
+pub(super) fn differences(path: &str, page: &str, renewed: &str) -> String {
+    let diff = similar::TextDiff::from_lines(page, renewed);
+    let unified = diff.unified_diff().context_radius(1).header(path, "as it should be").to_string();
+    unified.lines().flat_map(|it| [it.trim_end(), "\n"]).collect()
 }
 
 #[cfg(test)]
@@ -256,27 +263,81 @@ right: true
         assert!(right.marks.is_empty());
     }
 
+    fn renewed_with(page: &str, marks: &[Mark], fixed: &[(&str, &str)]) -> String {
+        let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
+        let outcome = Outcome {
+            marks: marks.iter().cloned().collect(),
+            fixed: fixed.iter().map(owned).collect(),
+            is_unsafe: true,
+        };
+        renewed(page, [("Wrong".to_owned(), outcome)].into())
+    }
+
     #[test]
     fn marks_are_renewed() {
-        let renewed = |page: &str, marks: &[Mark]| {
-            let found = [("Wrong".to_owned(), marks.iter().cloned().collect())];
-            Renewed::of(page, found.into())
-        };
+        let renewed = |page: &str, marks: &[Mark]| renewed_with(page, marks, &[]);
         let one = mark(1, (8, 12), true, "warning: it is wrong");
         let also = mark(2, (7, 8), false, "because of this");
-        assert_eq!(renewed(PAGE, &[one.clone(), also.clone()]).text(), PAGE);
+        assert_eq!(renewed(PAGE, &[one.clone(), also.clone()]), PAGE);
         let unmarked = PAGE.replace("#      ^^^^ warning: it is wrong\n", "");
-        assert_eq!(renewed(&unmarked, &[one.clone(), also.clone()]).text(), PAGE);
+        assert_eq!(renewed(&unmarked, &[one.clone(), also.clone()]), PAGE);
         // How a text starts is enough; another text, or another place, is not.
         let short = PAGE.replace("it is wrong", "it is…");
-        assert_eq!(renewed(&short, &[one, also.clone()]).text(), short);
+        assert_eq!(renewed(&short, &[one, also.clone()]), short);
         let other = mark(1, (2, 6), true, "error: it is bad");
-        assert_snapshot!(renewed(PAGE, &[other, also]).differences("x.md"), @"
+        assert_snapshot!(differences("x.md", PAGE, &renewed(PAGE, &[other, also])), @"
+        --- x.md
+        +++ as it should be
+        @@ -6,3 +6,3 @@
+         wrong: true
+        -#      ^^^^ warning: it is wrong
+        +#^^^^ error: it is bad
+         also: 1
+        ");
+    }
 
-        x.md:7
-          wrong: true
-        - #      ^^^^ warning: it is wrong
-        + #^^^^ error: it is bad
+    #[test]
+    fn fixed_files_are_renewed() {
+        let marks = [
+            mark(1, (8, 12), true, "warning: it is wrong"),
+            mark(2, (7, 8), false, "because of this"),
+        ];
+        let renewed = |page: &str, fixed: &[(&str, &str)]| renewed_with(page, &marks, fixed);
+        let fixed = renewed(PAGE, &[("a/b.yaml", "wrong: false\n"), ("c.env", "A=2\n")]);
+        assert_snapshot!(differences("x.md", PAGE, &fixed), @"
+        --- x.md
+        +++ as it should be
+        @@ -15,2 +15,12 @@
+
+        +After `check --fix --unsafe-fixes`:
+        +
+        +```yaml fixed=a/b.yaml
+        +wrong: false
+        +```
+        +
+        +```env fixed=c.env
+        +A=2
+        +```
+        +
+         ## Right
+        ");
+        // They are no files of the example, and what is not so goes.
+        assert_eq!(format!("{:?}", examples(&fixed)), format!("{:?}", examples(PAGE)));
+        assert_eq!(renewed(&fixed, &[("a/b.yaml", "wrong: false\n"), ("c.env", "A=2\n")]), fixed);
+        assert_eq!(renewed(&fixed, &[]), PAGE);
+        let other = renewed(&fixed, &[("a/b.yaml", "wrong: 0\n")]);
+        assert_snapshot!(differences("x.md", &fixed, &other), @"
+        --- x.md
+        +++ as it should be
+        @@ -18,7 +18,3 @@
+         ```yaml fixed=a/b.yaml
+        -wrong: false
+        -```
+        -
+        -```env fixed=c.env
+        -A=2
+        +wrong: 0
+         ```
         ");
     }
 }
