@@ -121,6 +121,8 @@ pub(crate) enum Command {
     /// Writes `.metrics-server-lint.yaml` in the root, or the file that --output names (`-` prints
     /// it). A file that is there stays as it is.
     Init,
+    /// Speak with an editor, as a language server on standard input and output
+    Lsp,
     /// Explain a rule: what is wrong, why it matters, what to do
     ///
     /// At a terminal, and with --root, it says also where the rule finds something here.
@@ -436,10 +438,10 @@ enum FailOn {
 /// The global options that say nothing to some commands, each with those whose help shows it.
 const SCOPED: [(&str, &[&str]); 7] = [
     ("format", &["check", "show", "diff", "render", "rules"]),
-    ("config", &["check", "show", "diff", "render", "explain"]),
-    ("root", &["check", "show", "diff", "render", "init", "explain"]),
+    ("config", &["check", "show", "diff", "render", "explain", "lsp"]),
+    ("root", &["check", "show", "diff", "render", "init", "explain", "lsp"]),
     ("fail_on", &["check", "diff"]),
-    ("pedantic", &["check", "diff"]),
+    ("pedantic", &["check", "diff", "lsp"]),
     ("quiet", &["check", "show", "diff", "render"]),
     ("verbose", &["check", "show", "diff", "render"]),
 ];

@@ -41,6 +41,12 @@ pub(crate) fn is_candidate(path: &str) -> bool {
     EXTENSIONS.contains(&source::extension(name)) || NAMES.contains(&name) || is_script(path)
 }
 
+/// Patterns for the paths of such files, and of scripts.
+pub(crate) fn patterns() -> Vec<String> {
+    let extensions = format!("**/*.{{{},sh,j2}}", EXTENSIONS.join(","));
+    vec![extensions, format!("**/{{{}}}", NAMES.join(","))]
+}
+
 /// Lists the repository at `root` and reads, in the walker's threads, what can matter.
 ///
 /// What git ignores is not there. Hidden directories other than [`INSTALLING`] are listed, since

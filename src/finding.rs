@@ -172,7 +172,7 @@ pub(crate) struct Label {
 impl Label {
     /// Whether another value takes the place of what is written there.
     pub(crate) fn is_overridden(&self) -> bool {
-        matches!(self.via, Some(Via::Patched | Via::Overridden | Via::Transformed))
+        self.via.is_some_and(Via::is_overridden)
     }
 }
 

@@ -7,6 +7,8 @@
 mod cli;
 mod run;
 
+mod lsp;
+
 mod compare;
 mod fix;
 mod pipeline;

@@ -33,7 +33,7 @@ pub(crate) use render::{render_json, render_yaml};
 pub(crate) use sarif::sarif;
 pub(crate) use show::{
     has_setting, show, show_json, show_markdown, show_setting, show_setting_markdown,
-    show_settings_json,
+    show_settings_json, value,
 };
 pub(crate) use terminal::{Progress, Screen, TerminalOptions};
 pub(crate) use text::{concise, summary, text};
@@ -140,13 +140,13 @@ impl<'a> Report<'a> {
 
 impl Report<'_> {
     /// What is wrong, and where: `256Mi is too little (in 1 of 2 environments: prod)`.
-    fn sentence(&self, finding: &Finding) -> String {
+    pub(crate) fn sentence(&self, finding: &Finding) -> String {
         let names = self.environments_of(finding).map(|names| format!(" ({names})"));
         format!("{}{}", finding.message, names.unwrap_or_default())
     }
 
     /// What else is said of a finding, each on a line of its own.
-    fn remarks(finding: &Finding) -> impl Iterator<Item = String> {
+    pub(crate) fn remarks(finding: &Finding) -> impl Iterator<Item = String> {
         let notes = finding.notes.iter().map(|it| format!("note: {it}"));
         notes.chain(finding.help.iter().map(|it| format!("help: {it}")))
     }
@@ -208,7 +208,7 @@ fn filled(text: &str, first: usize, rest: usize, width: usize) -> String {
 }
 
 /// What a place has to do with its finding.
-fn told(label: &Label) -> &str {
+pub(crate) fn told(label: &Label) -> &str {
     if label.text.is_empty() { "written here" } else { &label.text }
 }
 

@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod fix;
 mod init;
+mod lsp;
 mod open;
 mod render;
 mod show;
@@ -139,6 +140,7 @@ impl Run<'_, '_> {
                 }
             }
             Command::Init => self.init(),
+            Command::Lsp => Ok(lsp::lsp(self.options)),
             Command::Explain { what } => self.explain(*what),
             Command::Rules => self.write(|format, look| match format {
                 Format::Json => report::rules_json().into(),

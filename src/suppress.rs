@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    finding::{Change, Finding, Findings, Severity},
+    finding::{Change, Edit, Finding, Findings, Severity},
     nearest::nearest,
     parse,
     resolve::layout,
@@ -159,6 +159,45 @@ fn collect(
             }
         }
     }
+}
+
+/// The edits that put a comment for `rule` where it may take a finding at `at` out, the best one first.
+/// Whether it does is to be tried: the line may be one of a text.
+pub(crate) fn comments(sources: &Sources, at: Span, rule: &str) -> Vec<Edit> {
+    let path = &*sources[at.file].path;
+    let extension = source::extension(path);
+    if extension == "json" {
+        return Vec::new();
+    }
+    let number = sources.start(at).line;
+    let line = |number: u32| {
+        let range = sources.line_range(at.file, number);
+        let text = sources.line(at.file, number);
+        (range.start, text)
+    };
+    let put =
+        |at_byte: usize, text: String| Edit { span: Span::new(at.file, at_byte..at_byte), text };
+    let mut edits = Vec::new();
+    // One that is there is for this rule, too.
+    for number in [number, number.saturating_sub(1)] {
+        let (start, text) = line(number);
+        let own = number > 0 && text.trim_start().starts_with('#');
+        let known = text.split_once(MARK).and_then(|(before, rest)| {
+            ids(rest)?;
+            Some(before.len() + MARK.len() + rest.find(']')?)
+        });
+        let counts = number == sources.start(at).line || own;
+        edits.extend(known.filter(|_| counts).map(|at| put(start + at, format!(", {rule}"))));
+    }
+    let comment = format!("# {MARK} ignore[{rule}]");
+    let (start, text) = line(number);
+    if !NO_COMMENTS.contains(&extension) {
+        edits.push(put(start + text.trim_end().len(), format!(" {comment}")));
+    }
+    let blanks = &text[..text.len() - text.trim_start().len()];
+    let end = if sources.text(at.file).contains("\r\n") { "\r\n" } else { "\n" };
+    edits.push(put(start, format!("{blanks}{comment}{end}")));
+    edits
 }
 
 /// What speaks to this program in a file that is not YAML, from the `#` or `//` before it to the end of

@@ -63,6 +63,11 @@ pub(crate) fn kind(flag: &str) -> Option<FlagKind> {
     TABLE.kinds.get(flag).copied().or_else(is_text)
 }
 
+/// What `flag` is for, as a clause, where it is one of metrics-server's own.
+pub(crate) fn meaning(flag: &str) -> Option<&'static str> {
+    TABLE.meanings.get(flag).map(String::as_str)
+}
+
 /// Every flag of any version, without dashes.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.flags.keys().map(String::as_str)
@@ -79,6 +84,7 @@ struct Table {
     versions: Vec<Version>,
     flags: IndexMap<String, Vec<VersionRange>>,
     kinds: BTreeMap<String, FlagKind>,
+    meanings: BTreeMap<String, String>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(TEXT).unwrap_or_default());
@@ -91,6 +97,7 @@ struct File {
     versions: Vec<String>,
     flags: IndexMap<String, Vec<String>>,
     kinds: BTreeMap<FlagKind, Vec<String>>,
+    meanings: BTreeMap<String, String>,
 }
 
 impl Table {
@@ -108,6 +115,7 @@ impl Table {
                 .flat_map(|(kind, its)| its.into_iter().map(move |it| (it, kind)))
                 .collect(),
             versions: versions.collect::<Option<_>>()?,
+            meanings: file.meanings,
             flags: flags.collect::<Option<_>>()?,
         })
     }
@@ -132,7 +140,7 @@ mod tests {
     fn the_file_is_consistent() {
         let table = Table::read(TEXT).expect("the file is in its form");
         assert!(table.versions.is_sorted_by(|a, b| a < b));
-        for flag in table.kinds.keys() {
+        for flag in table.kinds.keys().chain(table.meanings.keys()) {
             assert!(flag == "help" || table.flags.contains_key(flag), "{flag}");
         }
         for (flag, runs) in &table.flags {

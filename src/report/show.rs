@@ -210,7 +210,7 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 /// What a setting comes to, on one line.
-pub(super) fn value(fact: &Fact<Datum>) -> String {
+pub(crate) fn value(fact: &Fact<Datum>) -> String {
     match fact {
         Fact::Known(value, _) => match one_line(&value.to_string()) {
             text if text.is_empty() => "\"\"".to_owned(),

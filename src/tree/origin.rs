@@ -96,6 +96,11 @@ impl Via {
         }
     }
 
+    /// Whether another value takes the place of what is written there.
+    pub(crate) fn is_overridden(self) -> bool {
+        matches!(self, Self::Patched | Self::Overridden | Self::Transformed)
+    }
+
     /// What a label at such a step says.
     pub(crate) fn label(self) -> &'static str {
         match self {

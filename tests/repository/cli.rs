@@ -12,6 +12,7 @@ use crate::common::{
 };
 
 mod adoption;
+mod editor;
 mod mending;
 mod pipelines;
 mod process;

@@ -1,0 +1,60 @@
+import * as vscode from "vscode";
+import { LanguageClient, TransportKind } from "vscode-languageclient/node";
+
+import { DOCUMENTS, serverCommand } from "./server";
+
+const NAME = "metrics-server-lint";
+
+let client: LanguageClient | undefined;
+
+/** Starts the server that the settings name. */
+async function start(): Promise<void> {
+  const settings = vscode.workspace.getConfiguration(NAME);
+  const { command, args } = serverCommand({
+    path: settings.get<string>("path", NAME),
+    pedantic: settings.get<boolean>("pedantic", false),
+  });
+  client = new LanguageClient(
+    NAME,
+    NAME,
+    { command, args, transport: TransportKind.stdio },
+    { documentSelector: DOCUMENTS },
+  );
+  try {
+    await client.start();
+  } catch (error) {
+    client = undefined;
+    const settings = "Open settings";
+    const message = `${NAME}: \`${command}\` cannot be started: ${String(error)}`;
+    if ((await vscode.window.showErrorMessage(message, settings)) === settings) {
+      await vscode.commands.executeCommand("workbench.action.openSettings", `${NAME}.path`);
+    }
+  }
+}
+
+async function stop(): Promise<void> {
+  const running = client;
+  client = undefined;
+  await running?.stop();
+}
+
+async function restart(): Promise<void> {
+  await stop();
+  await start();
+}
+
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  context.subscriptions.push(
+    vscode.commands.registerCommand(`${NAME}.restart`, restart),
+    vscode.workspace.onDidChangeConfiguration(async (change) => {
+      if (change.affectsConfiguration(NAME)) {
+        await restart();
+      }
+    }),
+  );
+  await start();
+}
+
+export async function deactivate(): Promise<void> {
+  await stop();
+}

@@ -1,0 +1,176 @@
+//! What an editor offers to do about a finding: its fix, a comment that says that it is meant to be
+//! there, and its page.
+
+use lsp_types::{
+    CodeAction, CodeActionKind, CodeActionOrCommand, Command, DocumentChanges, OneOf,
+    OptionalVersionedTextDocumentIdentifier, TextDocumentEdit, TextEdit, WorkspaceEdit,
+};
+
+use super::{
+    EXPLAIN,
+    analysis::{Analysis, EditorOptions},
+};
+use crate::{
+    finding::{Applicability, Edit, Finding},
+    fix::Prover,
+    source::{FileId, Span},
+    suppress,
+};
+
+/// What all fixes of a file at once are called among actions.
+pub(super) fn fix_all() -> CodeActionKind {
+    CodeActionKind::from(format!(
+        "{}.{}",
+        CodeActionKind::SOURCE_FIX_ALL.as_str(),
+        env!("CARGO_PKG_NAME")
+    ))
+}
+
+/// What can be done about the findings that `within` touches; `only` holds the kinds that are asked for,
+/// if some are.
+///
+/// Resolves the repository again for each fix, and for each comment.
+pub(super) fn actions(
+    analysis: &Analysis,
+    options: &EditorOptions,
+    within: Span,
+    only: Option<&[CodeActionKind]>,
+) -> Vec<CodeActionOrCommand> {
+    let is_asked = |kind: &CodeActionKind| {
+        let below = |it: &CodeActionKind| {
+            let rest = kind.as_str().strip_prefix(it.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        only.is_none_or(|only| only.iter().any(below))
+    };
+    let mut all = Vec::new();
+    if only.is_some() && is_asked(&fix_all()) {
+        all.extend(all_safe(analysis, within.file));
+    }
+    if !is_asked(&CodeActionKind::QUICKFIX) {
+        return all;
+    }
+    let line = |byte| analysis.files().position(within.file, byte).line;
+    let lines = line(within.start)..=line(within.end);
+    let touched = |it: &&Finding| {
+        let primary = it.primary().map(|it| it.span).filter(|it| it.file == within.file);
+        primary.is_some_and(|it| line(it.start) <= *lines.end() && *lines.start() <= line(it.end))
+    };
+    let mut findings: Vec<Finding> = analysis.findings.iter().filter(touched).cloned().collect();
+    if findings.iter().any(|it| it.proposal.is_some()) {
+        prover(analysis).offer(&mut findings);
+    }
+    for finding in &findings {
+        all.extend(of_fix(analysis, finding));
+    }
+    for finding in &findings {
+        all.extend(of_comment(analysis, options, finding));
+        all.push(of_page(finding));
+    }
+    all
+}
+
+fn prover(analysis: &Analysis) -> Prover<'_> {
+    let Analysis { sources, config, environments, clusters, .. } = analysis;
+    Prover::new(sources, config, environments, clusters)
+}
+
+/// All safe fixes of what is found in `file`, at once.
+fn all_safe(analysis: &Analysis, file: FileId) -> Option<CodeActionOrCommand> {
+    let is_here = |it: &Finding| it.primary().is_some_and(|it| it.span.file == file);
+    let wanted = |it: &Finding, fix: &crate::finding::Fix| {
+        is_here(it)
+            && fix.applicability == Applicability::Safe
+            && fix.edits.iter().all(|it| it.span.file == file)
+    };
+    let (edits, count) = prover(analysis).edits(&analysis.findings, wanted);
+    let edit = workspace_edit(analysis, &edits)?;
+    Some(CodeActionOrCommand::CodeAction(CodeAction {
+        title: format!("Fix all {count} that are safe to fix"),
+        kind: Some(fix_all()),
+        edit: Some(edit),
+        ..CodeAction::default()
+    }))
+}
+
+fn of_fix(analysis: &Analysis, finding: &Finding) -> Option<CodeActionOrCommand> {
+    let fix = finding.fix.as_ref()?;
+    let is_safe = fix.applicability == Applicability::Safe;
+    let help = finding.help.as_deref().unwrap_or("fix it");
+    let mark = if is_safe { "" } else { " (unsafe: look at it)" };
+    Some(CodeActionOrCommand::CodeAction(CodeAction {
+        title: format!("{}{mark}", capitalized(help)),
+        kind: Some(CodeActionKind::QUICKFIX),
+        diagnostics: analysis.diagnostic_of(finding).map(|it| vec![it]),
+        edit: Some(workspace_edit(analysis, &fix.edits)?),
+        is_preferred: Some(is_safe),
+        ..CodeAction::default()
+    }))
+}
+
+/// A comment that takes the finding away, if there is a place for one.
+fn of_comment(
+    analysis: &Analysis,
+    options: &EditorOptions,
+    finding: &Finding,
+) -> Option<CodeActionOrCommand> {
+    let span = finding.primary()?.span;
+    let same = |it: &&Finding| (it.rule, &it.subject) == (finding.rule, &finding.subject);
+    let count = |analysis: &Analysis| analysis.findings.iter().filter(same).count();
+    let holds = |edit: &Edit| {
+        let then = analysis.with(std::slice::from_ref(edit), options);
+        count(&then) < count(analysis) && then.findings.len() < analysis.findings.len()
+    };
+    let edit = suppress::comments(&analysis.sources, span, finding.rule).into_iter().find(holds)?;
+    Some(CodeActionOrCommand::CodeAction(CodeAction {
+        title: format!("Ignore {} here", finding.rule),
+        kind: Some(CodeActionKind::QUICKFIX),
+        diagnostics: analysis.diagnostic_of(finding).map(|it| vec![it]),
+        edit: Some(workspace_edit(analysis, &[edit])?),
+        is_preferred: Some(false),
+        ..CodeAction::default()
+    }))
+}
+
+fn of_page(finding: &Finding) -> CodeActionOrCommand {
+    let title = format!("Explain {}", finding.rule);
+    CodeActionOrCommand::CodeAction(CodeAction {
+        title: title.clone(),
+        kind: Some(CodeActionKind::QUICKFIX),
+        command: Some(Command {
+            title,
+            command: EXPLAIN.to_owned(),
+            arguments: Some(vec![finding.rule.into()]),
+        }),
+        is_preferred: Some(false),
+        ..CodeAction::default()
+    })
+}
+
+/// `edits` as editors make them; nothing where there are none.
+fn workspace_edit(analysis: &Analysis, edits: &[Edit]) -> Option<WorkspaceEdit> {
+    let of_file = |edits: &[Edit]| {
+        let file = edits.first()?.span.file;
+        let edits = edits.iter().map(|it| {
+            OneOf::Left(TextEdit {
+                range: analysis.files().range(it.span),
+                new_text: it.text.clone(),
+            })
+        });
+        let uri = analysis.files().uri(&analysis.sources[file].path)?;
+        Some(TextDocumentEdit {
+            text_document: OptionalVersionedTextDocumentIdentifier { uri, version: None },
+            edits: edits.collect(),
+        })
+    };
+    let files = edits.chunk_by(|one, next| one.span.file == next.span.file);
+    let files: Vec<TextDocumentEdit> = files.map(of_file).collect::<Option<_>>()?;
+    let changes = (!files.is_empty()).then_some(DocumentChanges::Edits(files));
+    changes.map(|it| WorkspaceEdit { document_changes: Some(it), ..WorkspaceEdit::default() })
+}
+
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|it| it.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
+}
