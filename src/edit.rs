@@ -10,7 +10,7 @@ use crate::{
     emit,
     finding::{Change, Edit},
     parse,
-    scalar::{Dialect, Style},
+    scalar::{self, Dialect, Style},
     source::{self, FileId, Sources, Span},
     tree::{Node, Origin, Via},
 };
@@ -57,6 +57,10 @@ fn edit(sources: &Sources, change: &Change) -> Option<Edit> {
     | Change::Key { at: place, .. }
     | Change::Remove(place)
     | Change::Comment(place)
+    | Change::Bare(place)
+    | Change::Scalar { at: place, .. }
+    | Change::Other { at: place, .. }
+    | Change::Beside { at: place, .. }
     | Change::Entry { map: place, .. }
     | Change::Item { beside: place, .. }) = *change;
     if !is_ours_to_edit(sources, place.file) {
@@ -68,9 +72,15 @@ fn edit(sources: &Sources, change: &Change) -> Option<Edit> {
         Change::Value { new, .. } => value(file, place, new),
         Change::Key { new, .. } => key(file, place, new),
         Change::Remove(_) => remove(file, &file.locate(place)?),
+        Change::Scalar { value, .. } => literal(file, &file.locate(place)?, value),
+        Change::Other { key, value, .. } => other(file, &file.locate(place)?, key, value),
+        Change::Beside { levels, path, value, .. } => {
+            entry(file, &file.locate_around(place)?.above(*levels)?, path, value)
+        }
         Change::Entry { path, value, .. } => entry(file, &file.locate(place)?, path, value),
         Change::Item { value, .. } => item(file, file.locate_around(place)?, value),
         Change::Comment(_) => Some(comment(file, place)),
+        Change::Bare(_) => bare(file, place),
     }
 }
 
@@ -165,6 +175,43 @@ fn key(file: &YamlFile<'_>, at: Span, new: &str) -> Option<Edit> {
     is_free.then_some(Edit { span: at, text })
 }
 
+fn literal(file: &YamlFile<'_>, located: &Located, value: &Value) -> Option<Edit> {
+    let span = located.node.origin.written_at()?;
+    let (raw, is_json) = (file.sources.slice(span), file.is_json());
+    let is_one_line = located.node.as_scalar().is_some() && !raw.is_empty() && !raw.contains('\n');
+    is_one_line.then(|| Edit { span, text: inline(value, is_json) })
+}
+
+fn other(file: &YamlFile<'_>, located: &Located, key: &str, value: &Value) -> Option<Edit> {
+    let Link { parent, child: child @ ChildPlace::Entry(_) } = located.way.last()? else {
+        return None;
+    };
+    let is_free = parent.as_map().is_some_and(|it| it.get(key).is_none());
+    let span = file.whole_of(parent, child).filter(|_| is_free)?;
+    let is_json = file.is_json();
+    let name = if is_json { format!("\"{key}\"") } else { key.to_owned() };
+    let text = format!("{name}: {}", inline(value, is_json));
+    (!file.sources.slice(span).contains('\n')).then_some(Edit { span, text })
+}
+
+/// `value` as it is written on one line.
+fn inline(value: &Value, is_json: bool) -> String {
+    match value {
+        Value::String(text) if !is_json && reads_as_text(text) => text.clone(),
+        Value::Object(map) if !is_json => {
+            let entries = map.iter().map(|(key, it)| format!("{key}: {}", inline(it, is_json)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        value => value.to_string(),
+    }
+}
+
+/// Whether `text` needs no quotes anywhere, and is a text without them.
+fn reads_as_text(text: &str) -> bool {
+    let is_text = matches!(scalar::plain(text, Dialect::Sigs), scalar::Value::Str(_));
+    is_text && reads_plain(text) && !text.contains(FLOW)
+}
+
 fn remove(file: &YamlFile<'_>, located: &Located) -> Option<Edit> {
     let (Link { parent, child }, above) = located.way.split_last()?;
     // A list or a map of which nothing is left goes as a whole: `args:` alone would be null.
@@ -210,8 +257,14 @@ fn entry(file: &YamlFile<'_>, located: &Located, path: &[String], value: &Value)
         way.push(Link { parent: located.node.clone(), child: ChildPlace::Entry(key.clone()) });
         return entry(file, &Located { way, node: inner.clone() }, deeper, value);
     }
-    if map.get(key).is_some() {
-        return None;
+    if let Some(node) = map.get(key) {
+        let child = ChildPlace::Entry(key.clone());
+        if file.is_anchored(&located.node, &child, node) {
+            return None;
+        }
+        let mut way = located.way.clone();
+        way.push(Link { parent: located.node.clone(), child });
+        return literal(file, &Located { way, node: node.clone() }, value);
     }
     let value = deeper.iter().rev().fold(value.clone(), |value, key| {
         Value::Object([(key.clone(), value)].into_iter().collect())
@@ -278,17 +331,13 @@ fn flow(file: &YamlFile<'_>, located: &Located, new: &Value) -> Option<Edit> {
     }
     let json = new.to_string();
     let inner = json.get(1..json.len() - 1)?;
-    let is_json = raw.contains('"') || source::extension(&file.sources[file.file].path) == "json";
-    let written = |value: &Value| match value {
-        Value::String(text) if reads_plain(text) && !text.contains(FLOW) => text.clone(),
-        value => value.to_string(),
-    };
+    let is_json = raw.contains('"') || file.is_json();
     let parts: Vec<String> = match new {
         _ if is_json => vec![inner.to_owned()],
         Value::Object(map) => {
-            map.iter().map(|(key, it)| format!("{key}: {}", written(it))).collect()
+            map.iter().map(|(key, it)| format!("{key}: {}", inline(it, false))).collect()
         }
-        Value::Array(items) => items.iter().map(written).collect(),
+        Value::Array(items) => items.iter().map(|it| inline(it, false)).collect(),
         _ => return None,
     };
     let inner = parts.join(", ");
@@ -315,6 +364,25 @@ fn comment(file: &YamlFile<'_>, at: Span) -> Edit {
     Edit { span: Span::new(at.file, range), text: String::new() }
 }
 
+fn bare(file: &YamlFile<'_>, at: Span) -> Option<Edit> {
+    let (raw, line) = (file.sources.slice(at), file.line_of(at.start as usize));
+    let text = file.text();
+    let name = &text[line.start..at.start as usize];
+    let line_end = if text[line.clone()].ends_with("\r\n") { "\r\n" } else { "\n" };
+    if file.is_yaml() || raw.contains('\n') || !name.ends_with('=') {
+        return None;
+    }
+    let (value, comment) = match raw.split_once(" #") {
+        Some((value, comment)) => (value.trim_end(), format!("#{comment}{line_end}")),
+        None => (raw, String::new()),
+    };
+    let inner = ['"', '\''].into_iter().find_map(|quote| {
+        value.strip_prefix(quote)?.strip_suffix(quote).filter(|it| !it.contains(quote))
+    });
+    let span = Span::new(at.file, line.start..at.end as usize);
+    Some(Edit { span, text: format!("{comment}{name}{}", inner.unwrap_or(value)) })
+}
+
 /// A file in which places are looked up.
 struct YamlFile<'a> {
     sources: &'a Sources,
@@ -326,6 +394,15 @@ struct YamlFile<'a> {
 struct Located {
     way: Vec<Link>,
     node: Node,
+}
+
+impl Located {
+    /// The map so many levels above.
+    fn above(&self, levels: usize) -> Option<Self> {
+        let keep = self.way.len().checked_sub(levels)?;
+        let node = self.way.get(keep)?.parent.clone();
+        Some(Self { way: self.way[..keep].to_vec(), node })
+    }
 }
 
 /// A step down in a document.
@@ -351,6 +428,10 @@ impl YamlFile<'_> {
     fn is_yaml(&self) -> bool {
         let path = &self.sources[self.file].path;
         source::is_yaml(path) || source::extension(path) == "json"
+    }
+
+    fn is_json(&self) -> bool {
+        source::extension(&self.sources[self.file].path) == "json"
     }
 
     /// The line that holds a byte, with what ends it.

@@ -55,10 +55,19 @@ pub(crate) struct Proposal {
     pub settings: Vec<String>,
     /// Whether a person has to look at it.
     pub applicability: Applicability,
+    /// What is there then that was not, where the finding is.
+    pub brings: Option<NewSubject>,
 }
 
 /// Of a proposal that may change any setting, where the finding is: what was ignored begins to count.
 pub(crate) const ANY_SETTING: &str = "*";
+
+/// Something that a fix may bring about where it is found to be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NewSubject {
+    /// The APIService of the Metrics API.
+    ApiService,
+}
 
 /// An edit in the words of a rule, at places of the repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,12 +80,22 @@ pub(crate) enum Change {
     Key { at: Span, new: String },
     /// The item of a list, or the entry of a map, of which `0` is the value goes.
     Remove(Span),
-    /// The map at `map` gets an entry at `path` below it, with the maps on the way to it.
+    /// The entry of the map at `map` at `path` below it becomes `value`; it is put in with the maps on
+    /// the way to it where there is none.
     Entry { map: Span, path: Vec<String>, value: Value },
+    /// The scalar at `at` becomes `value`, of whatever type that is.
+    Scalar { at: Span, value: Value },
+    /// The entry of a map of which the value is at `at` becomes another one.
+    Other { at: Span, key: String, value: Value },
+    /// The map that is so many levels above what is written at `at` gets an entry at `path` below it.
+    Beside { at: Span, levels: usize, path: Vec<String>, value: Value },
     /// The list that holds the item at `beside` gets another one at its end.
     Item { beside: Span, value: Value },
     /// The comment at this place goes.
     Comment(Span),
+    /// The value of a variable in a file of its own loses its quotes, and the comment after it comes to
+    /// stand above.
+    Bare(Span),
 }
 
 /// Bytes of a file and what stands there instead.
@@ -141,10 +160,37 @@ impl Change {
         written(origin).map(Self::Remove)
     }
 
-    /// The map that is written at `origin` gets an entry at a dotted path below it.
-    pub(crate) fn entry(origin: &Origin, path: &str, value: impl Into<Value>) -> Option<Self> {
-        let path = path.split('.').map(Into::into).collect();
+    /// The scalar that is written at `origin` becomes `value`, of whatever type that is.
+    pub(crate) fn scalar(origin: &Origin, value: impl Into<Value>) -> Option<Self> {
+        Some(Self::Scalar { at: written(origin)?, value: value.into() })
+    }
+
+    /// The entry whose value is written at `origin` becomes another one.
+    pub(crate) fn other(origin: &Origin, key: &str, value: impl Into<Value>) -> Option<Self> {
+        Some(Self::Other { at: written(origin)?, key: key.to_owned(), value: value.into() })
+    }
+
+    /// The entry at `path` below the map that is written at `origin` becomes `value`.
+    pub(crate) fn entry(origin: &Origin, path: &[&str], value: impl Into<Value>) -> Option<Self> {
+        let path = path.iter().map(|it| (*it).to_owned()).collect();
         Some(Self::Entry { map: written(origin)?, path, value: value.into() })
+    }
+
+    /// The map so many levels above what is written at `origin` gets an entry at a dotted path below
+    /// it: the map that holds it is one above.
+    pub(crate) fn beside(
+        origin: &Origin,
+        levels: usize,
+        path: &str,
+        value: impl Into<Value>,
+    ) -> Option<Self> {
+        let path = path.split('.').map(Into::into).collect();
+        Some(Self::Beside { at: written(origin)?, levels, path, value: value.into() })
+    }
+
+    /// The value of a variable that is written at `origin` is what is meant, and nothing else.
+    pub(crate) fn bare(origin: &Origin) -> Option<Self> {
+        written(origin).map(Self::Bare)
     }
 
     /// The list that holds what is written at `origin` gets another item.
@@ -364,7 +410,14 @@ impl Finding {
     ) -> &mut Self {
         let changes: Option<Vec<Change>> = changes.into_iter().collect();
         let settings: Vec<String> = settings.iter().map(|it| (*it).to_owned()).collect();
-        self.proposal = changes.map(|changes| Proposal { changes, settings, applicability });
+        let proposal = |changes| Proposal { changes, settings, applicability, brings: None };
+        self.proposal = changes.map(proposal);
+        self
+    }
+
+    /// What the edit brings about, if there is one.
+    pub(crate) fn brings(&mut self, subject: NewSubject) -> &mut Self {
+        self.proposal.iter_mut().for_each(|it| it.brings = Some(subject));
         self
     }
 

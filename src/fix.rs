@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    compare::{NamedSubjects, compare},
+    compare::{Comparison, NamedSubjects, SubjectChange, TreeSide, compare},
     config::Config,
     discover, edit,
-    finding::{ANY_SETTING, Applicability, Edit, Finding, Fix},
+    finding::{ANY_SETTING, Applicability, Edit, Finding, Fix, NewSubject},
     model::Cluster,
     pipeline,
     resolve::environment::Environment,
     scalar::Dialect,
-    settings, settle,
+    settings::{self, SubjectKind},
+    settle,
     source::{FileId, Sources, Span},
     suppress::{self, Applied},
 };
@@ -28,6 +29,8 @@ pub(crate) struct Prover<'a> {
     clusters: &'a [Cluster],
     settings: Vec<NamedSubjects>,
     found: BTreeMap<FindingKey, usize>,
+    /// Those that nobody has to mend.
+    pedantic: BTreeSet<FindingKey>,
 }
 
 /// What says that two findings of different trees are the same one: rule, subject, variant and the
@@ -44,14 +47,17 @@ impl<'a> Prover<'a> {
         let named = environments.iter().zip(clusters);
         let settings = named.map(|(it, of)| (it.name.clone(), settings::subjects(it, of)));
         let settings = settings.collect();
-        let mut found = BTreeMap::new();
+        let (mut found, mut pedantic) = (BTreeMap::new(), BTreeSet::new());
         let mut all = pipeline::found(sources, clusters);
         all.extend(settle::unmatched(sources, config, environments));
         let Applied { kept, suppressed } = suppress::apply(sources, all);
-        for key in kept.iter().chain(&suppressed).flat_map(keys) {
-            *found.entry(key).or_default() += 1;
+        for finding in kept.iter().chain(&suppressed) {
+            for key in keys(finding) {
+                *found.entry(key.clone()).or_default() += 1;
+                pedantic.extend(finding.pedantic.then_some(key));
+            }
         }
-        Self { sources, config, environments, clusters, settings, found }
+        Self { sources, config, environments, clusters, settings, found, pedantic }
     }
 
     /// Gives those of `findings` their fixes that can be mended.
@@ -129,16 +135,35 @@ impl<'a> Prover<'a> {
         let (environments, clusters) = pipeline::analyze(&sources, self.config);
         let now = Prover::new(&sources, self.config, &environments, &clusters);
         let mended: Vec<&Finding> = group.iter().map(|it| &findings[it.finding]).collect();
+        let comparison = compare(&self.settings, &now.settings);
         repeats_no_more_than(self.sources, &sources, &edits)
-            && self.finds_no_more_than(&now)
+            && self.finds_no_more_than(&now, &comparison)
             && mended.iter().all(|it| self.is_gone(&now, it))
-            && self.settings_are_those_of(&now, &mended)
+            && Self::brings_what_is_meant(&comparison, &mended)
+            && Self::settings_are_those_of(&comparison, &mended)
             && self.others_are_same(&now, &mended)
     }
 
-    /// Whether nothing is found in `now` that was not found before.
-    fn finds_no_more_than(&self, now: &Self) -> bool {
-        now.found.iter().all(|(key, count)| self.found.get(key).is_some_and(|it| it >= count))
+    /// Whether nothing is found in `now` that was not found before, but for what nobody has to mend of
+    /// what was not there before.
+    fn finds_no_more_than(&self, now: &Self, comparison: &Comparison) -> bool {
+        let is_new = |subject: &str| comparison.subjects.iter().any(|it| it.name == subject);
+        now.found.iter().all(|(key, count)| {
+            self.found.get(key).is_some_and(|it| it >= count)
+                || now.pedantic.contains(key) && is_new(&key.1)
+        })
+    }
+
+    /// Whether nothing comes or goes, but for what the fixes are to bring, where their findings are.
+    fn brings_what_is_meant(comparison: &Comparison, mended: &[&Finding]) -> bool {
+        let is_meant = |change: &SubjectChange, environment: &String| {
+            let brings = |it: &&Finding| it.proposal.as_ref().and_then(|it| it.brings);
+            let mut bring = mended.iter().filter(|it| brings(it).map(kind_of) == Some(change.kind));
+            change.side == TreeSide::Head && bring.any(|it| it.environments.contains(environment))
+        };
+        comparison.names.is_empty()
+            && (comparison.subjects.iter())
+                .all(|it| it.environments.iter().all(|name| is_meant(it, name)))
     }
 
     fn is_gone(&self, now: &Self, finding: &Finding) -> bool {
@@ -147,8 +172,7 @@ impl<'a> Prover<'a> {
     }
 
     /// Whether only the settings changed that the fixes are about, and only where their findings are.
-    fn settings_are_those_of(&self, now: &Self, mended: &[&Finding]) -> bool {
-        let comparison = compare(&self.settings, &now.settings);
+    fn settings_are_those_of(comparison: &Comparison, mended: &[&Finding]) -> bool {
         let is_meant = |name: &str, environment: &String| {
             mended.iter().any(|finding| {
                 let meant = finding.proposal.as_ref().map_or(&[][..], |it| &it.settings);
@@ -159,9 +183,7 @@ impl<'a> Prover<'a> {
             })
         };
         let mut settings = comparison.settings.iter();
-        comparison.names.is_empty()
-            && comparison.subjects.is_empty()
-            && settings.all(|it| it.environments.iter().all(|name| is_meant(&it.name, name)))
+        settings.all(|it| it.environments.iter().all(|name| is_meant(&it.name, name)))
     }
 
     /// Whether the objects of the environments that have none of these findings are what they were.
@@ -174,6 +196,12 @@ impl<'a> Prover<'a> {
                 was.objects.len() == is.objects.len()
                     && objects.all(|(was, is)| was.node.is_same(&is.node))
             })
+    }
+}
+
+fn kind_of(subject: NewSubject) -> SubjectKind {
+    match subject {
+        NewSubject::ApiService => SubjectKind::ApiService,
     }
 }
 

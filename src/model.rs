@@ -314,6 +314,8 @@ pub(crate) struct RemovedApiVersion {
     pub by: Version,
     /// The API version that took its place, if one did.
     pub instead: Option<&'static str>,
+    /// Whether everything that this object has is called the same there, and means the same.
+    pub means_the_same: bool,
     /// Where it is written; for a chart's, the chart's version.
     pub origin: Origin,
 }

@@ -13,9 +13,28 @@ pub(crate) fn nearest<'a>(
     scored.filter(|(edits, _)| *edits <= most).min().map(|(_, name)| name)
 }
 
+/// The one of `known` that is one edit away from `typed`, if no other one is.
+pub(crate) fn only_one_edit_away<'a>(
+    typed: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let typed = typed.to_lowercase();
+    let is_near = |it: &&str| strsim::damerau_levenshtein(&it.to_lowercase(), &typed) == 1;
+    let mut near = known.into_iter().filter(is_near);
+    near.next().filter(|_| near.next().is_none())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{nearest, only_one_edit_away};
+
+    #[test]
+    fn one_edit_is_sure_where_no_other_name_is_as_near() {
+        let known = ["cert-dir", "v", "port", "sort"];
+        assert_eq!(only_one_edit_away("certdir", known), Some("cert-dir"));
+        assert_eq!(only_one_edit_away("certdr", known), None);
+        assert_eq!(only_one_edit_away("fort", known), None);
+    }
 
     #[test]
     fn a_third_of_the_letters_may_differ() {

@@ -79,8 +79,10 @@ pub(crate) enum ProblemKind {
     EnvVarUndefined,
     /// Flux looks for a generated object by the name to which kustomize adds a hash.
     SourceHasHash,
-    /// The value of a variable has quotes or a comment in it.
-    ValueKeeps,
+    /// The value of a variable has quotes in it.
+    KeepsQuotes,
+    /// The value of a variable has a comment in it.
+    KeepsComment,
     /// Flux waits for something that is not there.
     DependencyNotFound,
     /// What is fetched from elsewhere is another version from time to time.
@@ -104,7 +106,7 @@ impl ProblemKind {
             Self::WrongValueType => "wrong-value-type",
             Self::EnvVarUndefined => "env-var-undefined",
             Self::SourceHasHash => "substitution-source-has-hash",
-            Self::ValueKeeps => "value-keeps-comment-or-quotes",
+            Self::KeepsQuotes | Self::KeepsComment => "value-keeps-comment-or-quotes",
             Self::DependencyNotFound => "dependency-not-found",
             Self::MovingVersion => "moving-version",
             Self::UpstreamPathMoved => "upstream-path-moved",

@@ -84,9 +84,9 @@ use std::sync::LazyLock;
 pub(crate) use page::{Category, Confidence};
 
 use crate::{
-    finding::{Finding, Findings, Severity},
+    finding::{ANY_SETTING, Change, Finding, Findings, Severity},
     model::{Carrier, Cluster, ServingState, serving},
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     tree::Origin,
 };
 
@@ -325,7 +325,30 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
     if !problem.concerns {
         finding.pedantic();
     }
+    match problem.kind {
+        ProblemKind::SourceHasHash => {
+            let off = Change::beside(&problem.at, 1, "options.disableNameSuffixHash", true);
+            finding.safe_fix(&[ANY_SETTING], [off]);
+        }
+        ProblemKind::KeepsComment => {
+            finding.safe_fix(&[ANY_SETTING], [Change::bare(&problem.at)]);
+        }
+        // They may be meant.
+        ProblemKind::KeepsQuotes => {
+            finding.unsafe_fix(&[ANY_SETTING], [Change::bare(&problem.at)]);
+        }
+        _ => {}
+    }
     findings.into_vec()
+}
+
+/// The label that a selector at `at` asks for, as the pods with `labels` have it; nothing where it asks
+/// for several, or for one that they do not have at all.
+fn own_label(selector: &str, labels: &str, at: &Origin, path: &[&str]) -> Option<Change> {
+    let (key, _) = selector.split_once(": ").filter(|(_, value)| !value.contains(", "))?;
+    let mut pairs = labels.split(", ").filter_map(|it| it.split_once(": "));
+    let (_, own) = pairs.find(|(it, _)| *it == key)?;
+    Change::entry(at, &[path, &[key]].concat(), own)
 }
 
 /// Whether the files tell of one cluster at most, so that what one says concerns the other: a
@@ -345,6 +368,8 @@ struct Kubelets {
     groups: String,
     /// What carries their configuration.
     carrier: Carrier,
+    /// Whether the place says it; else it is one that could say otherwise.
+    is_said: bool,
 }
 
 /// The kubelets in `state`, by the place that decides it.
@@ -375,7 +400,8 @@ fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets> {
             silent.push((nodes, places.len()));
         }
         let groups = kubelet.group.clone();
-        places.push(Kubelets { at, also: Vec::new(), groups, carrier: kubelet.carrier });
+        let (also, carrier, is_said) = (Vec::new(), kubelet.carrier, !is_silent);
+        places.push(Kubelets { at, also, groups, carrier, is_said });
     }
     places
 }

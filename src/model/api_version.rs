@@ -6,6 +6,7 @@ use crate::{
     data::subject::is_named_in,
     model::{RemovedApiVersion, workload},
     resolve::environment::{Environment, Object},
+    tree::Node,
 };
 
 /// API version, kinds (all, if none is named), the release of Kubernetes that removed it, and what
@@ -46,8 +47,22 @@ fn of_object(environment: &Environment, object: &Object) -> Option<RemovedApiVer
         api_version: version.to_owned(),
         by: Version::new(1, *minor, 0),
         instead: *instead,
+        means_the_same: means_the_same(&object.node, version),
         origin: api.origin.or(&release.map_or_else(|| object.anchor(), |it| it.anchor.clone())),
     })
+}
+
+/// Whether `object` of a removed version means the same in the one that took its place.
+fn means_the_same(object: &Node, version: &str) -> bool {
+    match version {
+        "apiregistration.k8s.io/v1beta1" | "rbac.authorization.k8s.io/v1beta1" => true,
+        // An empty selector selects no pods there, and all pods in `policy/v1`.
+        "policy/v1beta1" => {
+            let labels = object.at("spec.selector.matchLabels").and_then(Node::as_map);
+            labels.is_some_and(|it| !it.is_empty())
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
+use super::own_label;
 use crate::{
     data::subject::is_server_named_in,
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Cluster, MetricsServer, Pod, Spread},
 };
 
@@ -46,6 +47,10 @@ fn selects_none(server: &MetricsServer, pod: &Pod, spread: &Spread, findings: &m
     finding.variant("selector").help("select by labels that metrics-server's pods have");
     if let Some((labels, at)) = pod.labels.known() {
         finding.also(at, format!("the pods' labels are `{labels}`"));
+        if let Some((selector, at)) = spread.selector.known() {
+            let own = own_label(selector, labels, at, &["matchLabels"]);
+            finding.unsafe_fix(&["spread"], [own]);
+        }
     }
 }
 
@@ -65,5 +70,6 @@ fn elsewhere(cluster: &Cluster, server: &MetricsServer, spread: &Spread, finding
         .at(&at.or(&server.anchor), &server.subject(), message)
         .variant("namespace")
         .also(&server.anchor, format!("metrics-server runs in {}", server.namespace))
-        .help("leave namespaces out: the pod's own is the default");
+        .help("leave namespaces out: the pod's own is the default")
+        .unsafe_fix(&["spread"], [Change::remove(at)]);
 }

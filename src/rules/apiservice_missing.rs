@@ -1,5 +1,5 @@
 use crate::{
-    finding::{Findings, Severity},
+    finding::{ANY_SETTING, Change, Findings, NewSubject, Severity},
     model::Cluster,
 };
 
@@ -18,6 +18,16 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let finding = findings.at(&at, &server.subject(), message);
         if chart.is_some() {
             finding.help("set apiService.create to true");
+            if let Some((false, at)) =
+                create.and_then(|it| it.known()).filter(|(_, it)| !it.is_default())
+            {
+                let change = Change::value(at, "true");
+                finding.safe_fix(&[ANY_SETTING], [change]).brings(NewSubject::ApiService);
+            } else if server.via == "helm-release" {
+                // In `spec`, from the version of the chart in `spec.chart.spec`.
+                let change = Change::beside(&server.anchor, 3, "values.apiService.create", true);
+                finding.unsafe_fix(&[ANY_SETTING], [change]).brings(NewSubject::ApiService);
+            }
         } else {
             finding
                 .variant("manifest")

@@ -27,10 +27,19 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             "set insecureSkipTLSVerify to false (in values: apiService.insecureSkipTLSVerify)",
         );
         finding.also(other, label);
-        finding.safe_fix(
-            &["api_service_insecure_skip_tls_verify", "insecure_skip_tls_verify"],
-            [Change::value(skip, "false")],
-        );
+        let settings = ["api_service_insecure_skip_tls_verify", "insecure_skip_tls_verify"];
+        // In the values of the chart, from where the caBundle is told.
+        let levels_and_path = match authority {
+            Authority::Helm => (2, "apiService.insecureSkipTLSVerify"),
+            Authority::Injected => (2, "insecureSkipTLSVerify"),
+            Authority::Bundle => (1, "insecureSkipTLSVerify"),
+        };
+        match (skip.is_default(), levels_and_path) {
+            (false, _) => finding.safe_fix(&settings, [Change::value(skip, "false")]),
+            (true, (levels, path)) => {
+                finding.unsafe_fix(&settings, [Change::beside(by, levels, path, false)])
+            }
+        };
         if *authority == Authority::Injected {
             // The APIService works, without being verified.
             finding.variant("injected").at_most(Severity::Warning);

@@ -1,6 +1,6 @@
 use super::invalid_flag_value::ADDRESS_TYPES;
 use crate::{
-    finding::{Findings, Severity},
+    finding::{Change, Findings, Severity},
     model::Cluster,
 };
 
@@ -48,6 +48,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let named = cluster.platform.as_ref().is_some_and(|it| NAMED.contains(&it.name));
         if by_default || named || server.kubelet_certificate_authority.value().is_some() {
             finding.at_most(Severity::Note);
+        } else {
+            let others = types.split(',').filter(|it| *it != "InternalIP");
+            let order: Vec<&str> = ["InternalIP"].into_iter().chain(others).collect();
+            let change = Change::part(origin, &**types, order.join(","));
+            finding.unsafe_fix(&["kubelet_preferred_address_types"], [change]);
         }
         if let Some((evidence, at)) = &cluster.local {
             finding.also(at, evidence).expected_locally();

@@ -1,4 +1,10 @@
-use crate::{finding::Findings, model::Cluster};
+use crate::{
+    finding::{Change, Findings},
+    model::Cluster,
+};
+
+/// The registry with the same images under the same names as `registry.k8s.io`.
+const FROZEN: &str = "k8s.gcr.io";
 
 /// What a repository of a retired registry begins with, and what became of it.
 /// <https://kubernetes.io/blog/2023/03/10/image-registry-redirect/>
@@ -29,6 +35,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             });
         } else {
             finding.help("use registry.k8s.io/metrics-server/metrics-server");
+            if registry == FROZEN {
+                let host = Change::part(origin, FROZEN, "registry.k8s.io");
+                finding.safe_fix(&["image", "image_repository"], [host]);
+            }
         }
     }
 }

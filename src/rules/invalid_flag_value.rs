@@ -90,13 +90,16 @@ fn value_of(
         // Seconds are meant where they are as many as one would wait.
         if kind == FlagKind::Duration && is_digits(text) && text.len() <= 3 {
             finding.safe_fix(&[name], [Change::part(&at.origin, text, format!("{text}s"))]);
+        } else if is_quoted && takes(kind, unquoted) {
+            finding.safe_fix(&[name], [Change::part(&at.origin, text, unquoted)]);
         }
     } else if is_quoted && kind == FlagKind::Text {
         let message = format!("the quotes in `{text}` are a part of the value");
         report(server, name, &at.origin, message, findings)
             .variant("quotes")
             .at_most(Severity::Warning)
-            .help(format!("write --{name}={unquoted}, with quotes around the whole item if any"));
+            .help(format!("write --{name}={unquoted}, with quotes around the whole item if any"))
+            .safe_fix(&[name], [Change::part(&at.origin, text, unquoted)]);
     }
 }
 
@@ -172,8 +175,11 @@ fn address_types(server: &MetricsServer, text: &str, at: &Arg, findings: &mut Fi
     if some {
         finding.at_most(Severity::Warning);
     }
-    finding.help(match meant {
-        Some(meant) => format!("write --kubelet-preferred-address-types={}", meant.join(",")),
-        None => format!("use {}", ADDRESS_TYPES.join(", ")),
-    });
+    let Some(meant) = meant.map(|it| it.join(",")) else {
+        finding.help(format!("use {}", ADDRESS_TYPES.join(", ")));
+        return;
+    };
+    finding.help(format!("write --kubelet-preferred-address-types={meant}"));
+    let change = Change::part(&at.origin, text, meant);
+    finding.safe_fix(&["kubelet_preferred_address_types"], [change]);
 }

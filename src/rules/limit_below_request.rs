@@ -1,7 +1,7 @@
 use std::fmt::Display;
 
 use crate::{
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Cluster, Fact, MetricsServer},
     tree::Via,
 };
@@ -40,7 +40,7 @@ fn compare<T: Display>(
         true => (requested, "the request", limited, format!("the limit is {limit}")),
         false => (limited, "the limit", requested, format!("the request is {request}")),
     };
-    findings
+    let finding = findings
         .at(
             &at.or(&server.anchor),
             &format!("{} {resource}", server.subject()),
@@ -51,4 +51,17 @@ fn compare<T: Display>(
         .label(label)
         .also(other, other_label)
         .help(format!("raise the limit to {request} or lower the request to {limit}"));
+    let settings = match resource {
+        "memory" => ["memory_limit", "memory_request"],
+        _ => ["cpu_limit", "cpu_request"],
+    };
+    // What nobody asked for gives way; else what was asked for is granted.
+    let change = match requested.is_default() {
+        true => {
+            let path = format!("requests.{}", resource.to_lowercase());
+            Change::beside(limited, 2, &path, limit.to_string())
+        }
+        false => Change::value(limited, request.to_string()),
+    };
+    finding.unsafe_fix(&settings, [change]);
 }

@@ -18,6 +18,18 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             && *limit < needed
         {
             let (variant, amount) = describe(*nodes);
+            let mut changes = vec![Change::value(&origin, needed.to_string())];
+            // What is requested is to suffice as well.
+            let requested = sizing::guidance(nodes.min, pods);
+            if let Some((request, at)) = server.memory_request.known()
+                && *request < requested
+            {
+                let text = requested.to_string();
+                changes.push(match at.is_default() {
+                    true => Change::beside(&origin, 2, "requests.memory", text),
+                    false => Change::value(at, text),
+                });
+            }
             let finding = findings
                 .at(
                     &origin,
@@ -31,7 +43,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .label("the limit")
                 .also(at, "the cluster's size")
                 .help(format!("raise the memory limit to {needed} or more"))
-                .unsafe_fix(&["memory_limit"], [Change::value(&origin, needed.to_string())]);
+                .unsafe_fix(&["memory_limit", "memory_request"], changes);
             if limit.bytes >= sizing::least(nodes.min, pods, server.versions.last()) {
                 finding.at_most(Severity::Warning);
             }

@@ -1,5 +1,5 @@
 use crate::{
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Cluster, Duration},
     tree::{Origin, Via},
 };
@@ -16,6 +16,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let by_default = origin.last().via == Via::FlagDefault;
         let list = || server.args.origin().unwrap_or(origin).or(&server.anchor);
         let at = if by_default { list() } else { origin.or(&server.anchor) };
+        let change = match by_default {
+            true => server.args.origin().and_then(|it| Change::item(it, "--metric-resolution=15s")),
+            false => Change::part(origin, resolution.to_string(), "15s"),
+        };
+        let mended = ["metric_resolution"];
         // The second of two rounds starts one resolution after the first; metrics-server is ready
         // when it has both.
         let waits = server.release_timeout.known();
@@ -29,6 +34,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .at(&at, &server.subject(), message)
                 .variant("release")
                 .help("set --metric-resolution=15s, or give the release more time")
+                .unsafe_fix(&mended, [change])
                 .also(waits_at, format!("the release waits {timeout}"));
         } else if *resolution > Duration::seconds(MOST) {
             let message = format!(
@@ -37,13 +43,15 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             findings
                 .at(&at, &server.subject(), message)
                 .variant("old")
-                .help("set --metric-resolution=15s");
+                .help("set --metric-resolution=15s")
+                .unsafe_fix(&mended, [change]);
         } else if by_default || *resolution > Duration::seconds(USUAL) {
             let why = if by_default { " without --metric-resolution" } else { "" };
             findings
                 .at(&at, &server.subject(), format!("metrics are up to {resolution} old{why}"))
                 .variant("usual")
                 .help("set --metric-resolution=15s, as upstream does")
+                .unsafe_fix(&mended, [change])
                 .pedantic();
         }
     }

@@ -1,5 +1,5 @@
 use crate::{
-    finding::{Findings, Severity},
+    finding::{Change, Findings, Severity},
     model::{Cluster, Fact, MetricsServer, Pod, is_below},
 };
 
@@ -48,16 +48,15 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
     };
     let writable = writable(pod);
     let unsaid = dir == DEFAULT;
+    let mut changes = Vec::new();
     let (place, message, help) = if unsaid {
         // A list that was replaced lost the port together with the directory.
         let port = server.secure_port.value().filter(|it| **it < 1024 && server.is_not_root());
         let port_too =
             port.map(|port| format!(", and without --secure-port it may not listen on {port}"));
-        let flags = match (port, server.container_port.value().filter(|it| **it > 1023)) {
-            (None, _) => String::new(),
-            (_, Some(port)) => format!(" and --secure-port={port}"),
-            (_, None) => " and --secure-port=10250".to_owned(),
-        };
+        let declared = server.container_port.value().filter(|it| **it > 1023);
+        let secure_port = port.map(|_| format!("--secure-port={}", declared.unwrap_or(&10250)));
+        let flags = secure_port.as_ref().map(|it| format!(" and {it}")).unwrap_or_default();
         let list = server.args.origin().unwrap_or(at).or(&server.anchor);
         let message = format!(
             "without --cert-dir metrics-server cannot write its certificate, since {why}{}",
@@ -67,6 +66,10 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
             (None, Closed::ReadOnly) => ", and mount an emptyDir there",
             _ => "",
         };
+        if let Some(dir) = writable {
+            let flags = [format!("--cert-dir={dir}")].into_iter().chain(secure_port);
+            changes.extend(flags.map(|it| Change::item(&list, it)));
+        }
         (list, message, format!("add --cert-dir={}{flags}{mount}", writable.unwrap_or("/tmp")))
     } else {
         let message = format!("metrics-server cannot write its certificate to {path}, since {why}");
@@ -78,6 +81,9 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
     };
     let finding = findings.at(&place, &server.subject(), message);
     finding.variant(if unsaid { "unsaid" } else { "" }).help(help);
+    if !changes.is_empty() {
+        finding.unsafe_fix(&["cert_dir", "secure_port"], changes);
+    }
     let security = &pod.security;
     // A build of one's own may have another user.
     let said =

@@ -1,5 +1,5 @@
 use crate::{
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Cluster, Fact},
 };
 
@@ -11,7 +11,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         }
         let replicas = server.replicas.known();
         let count = replicas.map(|(count, _)| *count);
-        let (message, at) = match (&server.pdb_min_available, &server.pdb_max_unavailable) {
+        let (message, at, change) = match (&server.pdb_min_available, &server.pdb_max_unavailable) {
             (Fact::Known(least, at), Fact::Absent(_)) => {
                 let Some(count) = count.filter(|it| *it > 0) else { continue };
                 if least.of(count, true) < count {
@@ -22,6 +22,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                         "the PodDisruptionBudget keeps {least} of {count} available: nothing may be evicted"
                     ),
                     at,
+                    Change::other(at, "maxUnavailable", 1),
                 )
             }
             (Fact::Absent(_), Fact::Known(most, at)) => {
@@ -34,6 +35,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                         "the PodDisruptionBudget has maxUnavailable {most}: nothing may be evicted"
                     ),
                     at,
+                    Change::scalar(at, 1),
                 )
             }
             _ => continue,
@@ -44,7 +46,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 &server.subject(),
                 format!("{message}, and drains wait for ever"),
             )
-            .help("set maxUnavailable: 1 in place of minAvailable, or run another replica");
+            .help("set maxUnavailable: 1 in place of minAvailable, or run another replica")
+            .unsafe_fix(
+                &["disruption_budgets", "pdb_min_available", "pdb_max_unavailable"],
+                [change],
+            );
         if let Some((count, at)) = replicas {
             finding.also(at, format!("replicas: {count}"));
         }

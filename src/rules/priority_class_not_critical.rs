@@ -31,11 +31,14 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         finding.help("set priorityClassName to system-cluster-critical");
         let class = "system-cluster-critical";
         match (&server.priority_class, &server.pod, &server.chart) {
+            (Fact::Absent(Some(at)), ..) => {
+                finding.safe_fix(&["priority_class"], [Change::value(at, class)]);
+            }
             (Fact::Known(name, at), ..) if name.is_empty() => {
                 finding.safe_fix(&["priority_class"], [Change::value(at, class)]);
             }
             (Fact::Absent(None), Some(pod), None) => {
-                let insert = Change::entry(&pod.spec, "priorityClassName", class);
+                let insert = Change::entry(&pod.spec, &["priorityClassName"], class);
                 finding.safe_fix(&["priority_class"], [insert]);
             }
             _ => {}

@@ -44,7 +44,7 @@ fn check_kubelets(server: &MetricsServer, findings: &mut Findings) {
         )
         .help(format!("grant get on {needs}, or use the manifest of this version as a whole"));
     if needs == "nodes/metrics" {
-        finding.safe_fix(&[], [Change::item(at, needs)]);
+        finding.safe_fix(&["rights"], [Change::item(at, needs)]);
     }
     if let Some(image) = image.filter(|it| it.written_at().is_some() && *it != place) {
         finding.also(image, "the image");

@@ -1,7 +1,7 @@
 use super::is_one;
 use crate::{
-    finding::{Findings, Severity},
-    model::{Cluster, Kubelet},
+    finding::{Change, Findings, Severity},
+    model::{Cluster, Kubelet, MetricsServer},
 };
 
 /// The port at which a kubelet serves plain HTTP to everybody when it is told to.
@@ -30,15 +30,24 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             .at(&at.or(&server.anchor), &server.subject(), message)
             .variant(variant)
             .help("remove it: kubelets serve metrics with TLS at port 10250");
+        let mut changes = vec![Change::remove(at)];
         if let (Some((_, port)), Some(_)) = (port, plain) {
             finding.also(port, "the port");
+            changes.push(Change::remove(port));
         }
+        finding.unsafe_fix(&["kubelet_completely_insecure", "kubelet_port"], changes);
         if let Some(kubelet) = open
             && let Some(at) = kubelet.read_only_port.origin()
         {
             finding.also(at, "these kubelets open it").at_most(Severity::Warning);
         }
     }
+    // A metrics-server that reads there would read nothing any more.
+    let reads = |it: &MetricsServer| {
+        it.kubelet_port.value() == Some(&READ_ONLY_PORT)
+            || it.kubelet_completely_insecure.value() == Some(&true)
+    };
+    let is_read = cluster.metrics_servers.iter().any(reads);
     for kubelet in &cluster.kubelets {
         let Some((port, origin)) = kubelet.read_only_port.known() else { continue };
         if *port == 0 || origin.is_default() {
@@ -48,14 +57,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             "kubelets ({}) serve what runs on their nodes to everybody, without TLS, at port {port}",
             kubelet.group
         );
-        findings
-            .at(
-                &origin.or(&kubelet.anchor),
-                &format!("{} {}", kubelet.cluster, kubelet.group),
-                message,
-            )
-            .variant("kubelet")
-            .at_most(Severity::Warning)
-            .help("remove it, or set it to 0");
+        let subject = format!("{} {}", kubelet.cluster, kubelet.group);
+        let finding = findings.at(&origin.or(&kubelet.anchor), &subject, message);
+        finding.variant("kubelet").at_most(Severity::Warning).help("remove it, or set it to 0");
+        if !is_read {
+            finding.safe_fix(&["read_only_port"], [Change::part(origin, port.to_string(), "0")]);
+        }
     }
 }

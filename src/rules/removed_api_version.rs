@@ -1,7 +1,7 @@
 use indexmap::IndexMap;
 
 use crate::{
-    finding::{Findings, Severity},
+    finding::{Change, Findings, Severity},
     model::{Cluster, RemovedApiVersion},
     tree::Via,
 };
@@ -42,6 +42,17 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 (_, Some(api)) => format!("write apiVersion: {api}"),
                 (_, None) => "remove it: there is no such kind any more".to_owned(),
             });
+        if let Some(instead) = first.instead
+            && objects.iter().all(|it| it.means_the_same)
+        {
+            let (settings, change) =
+                (["removed_api_version"], Change::value(&first.origin, instead));
+            // Kubernetes has `policy/v1` since 1.21 only; the others are older than what is in use.
+            match kubernetes.is_some() || instead != "policy/v1" {
+                true => finding.safe_fix(&settings, [change]),
+                false => finding.unsafe_fix(&settings, [change]),
+            };
+        }
         match kubernetes {
             Some((version, at)) => {
                 let version = format!("Kubernetes is {}.{} here", version.major, version.minor);

@@ -1,8 +1,11 @@
 use crate::{
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Cluster, Fact, IntOrPercent, MetricsServer},
     tree::{Origin, Via},
 };
+
+/// What a fix of a strategy changes.
+const STRATEGY: [&str; 3] = ["strategy_type", "strategy_max_unavailable", "strategy_max_surge"];
 
 /// What Kubernetes makes of a strategy that does not say.
 const DEFAULT: IntOrPercent = IntOrPercent::Percent(25);
@@ -27,7 +30,8 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
                     "Recreate stops every replica before a rollout starts a new one",
                 )
                 .variant("recreate")
-                .help("use RollingUpdate with maxUnavailable: 0");
+                .help("use RollingUpdate with maxUnavailable: 0")
+                .unsafe_fix(&STRATEGY, [Change::value(origin, "RollingUpdate")]);
             return;
         }
         Fact::Known(kind, _) if kind != "RollingUpdate" => return,
@@ -52,7 +56,8 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
                 "Kubernetes refuses a strategy with maxUnavailable and maxSurge both 0",
             )
             .variant("refused")
-            .help("leave maxSurge out, or set it to 1");
+            .help("leave maxSurge out, or set it to 1")
+            .unsafe_fix(&STRATEGY, [raised(server)]);
         return;
     }
     let Some((away, at)) = away(replicas, (unavailable, at), surge) else { return };
@@ -64,11 +69,17 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
     };
     let numbers = [away, replicas].map(|it| u64::try_from(it).unwrap_or(u64::MAX));
     if away >= replicas {
-        findings
-            .at(at, &subject, format!("a rollout may take {count} away before a new one is ready"))
-            .variant(all)
-            .weigh(numbers)
-            .help("set maxUnavailable to 0, which needs a maxSurge above 0");
+        let finding = findings.at(
+            at,
+            &subject,
+            format!("a rollout may take {count} away before a new one is ready"),
+        );
+        finding.variant(all).weigh(numbers);
+        finding.help("set maxUnavailable to 0, which needs a maxSurge above 0");
+        let none = server.strategy_max_unavailable.origin().map(|it| Change::scalar(it, 0));
+        let surges = surge.is_none_or(|(surge, _)| surge.of(replicas, true) > 0);
+        let one = (!surges).then(|| raised(server));
+        finding.unsafe_fix(&STRATEGY, none.into_iter().chain(one));
     } else if at.last().via != Via::UpstreamManifest {
         findings
             .at(
@@ -81,6 +92,11 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
             .help("set maxUnavailable to 0 unless replicas must not share a node")
             .pedantic();
     }
+}
+
+/// A surge that lets a rollout begin.
+fn raised(server: &MetricsServer) -> Option<Change> {
+    server.strategy_max_surge.origin().and_then(|it| Change::scalar(it, 1))
 }
 
 /// How many of `replicas` a rollout may take away, and what decides that, when it is any.

@@ -1,5 +1,5 @@
 use crate::{
-    finding::Findings,
+    finding::{Change, Findings},
     model::{ApiService, Cluster, MetricsServer, Pod, PortRef},
     tree::Origin,
 };
@@ -54,6 +54,15 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
         (_, Some(key)) => format!("set {key}: {secure} and remove --secure-port"),
         _ => "use one number in --secure-port, ports and probes".to_owned(),
     });
+    if uses.iter().all(|it| it.port == *port) {
+        let change = match (at.is_default(), &server.chart) {
+            (true, _) => Change::item(&place, format!("--secure-port={port}")),
+            // The chart passes the port that it is given otherwise.
+            (false, Some(_)) => Change::remove(at),
+            (false, None) => Change::part(at, secure.to_string(), port.to_string()),
+        };
+        finding.unsafe_fix(&["secure_port"], [change]);
+    }
     for it in &uses {
         match it.port == *port {
             true => finding.also(it.at, format!("its {whose} {port}")),

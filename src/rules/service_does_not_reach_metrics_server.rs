@@ -1,6 +1,8 @@
+use super::own_label;
 use crate::{
-    finding::Findings,
+    finding::{ANY_SETTING, Change, Findings},
     model::{ApiService, Cluster, MetricsServer, Pod, PortRef, Service, ServicePort},
+    tree::Origin,
 };
 
 /// The way that the API server goes: the APIService names a Service and a port of it, the Service
@@ -23,6 +25,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
 fn names_none(server: &MetricsServer, registration: &ApiService, findings: &mut Findings) {
     let [other] = &server.services[..] else { return };
     let Some((name, at)) = registration.service.known() else { return };
+    let bare = other.name.rsplit('/').next().unwrap_or(&other.name);
     let message = format!(
         "the APIService names Service {name}, but the one in front of metrics-server is {}",
         other.name
@@ -31,7 +34,8 @@ fn names_none(server: &MetricsServer, registration: &ApiService, findings: &mut 
         .at(&at.or(&registration.anchor), &server.subject(), message)
         .variant("name")
         .also(&other.anchor, "this Service selects metrics-server's pods")
-        .help("name that Service in spec.service of the APIService");
+        .help("name that Service in spec.service of the APIService")
+        .unsafe_fix(&[ANY_SETTING], [Change::value(at, bare)]);
 }
 
 fn selects_none(
@@ -69,7 +73,18 @@ fn selects_none(
         .at(&at.or(&service.anchor), &subject, message)
         .variant("selector")
         .also(there, format!("the pods' labels are `{labels}`"))
-        .help("select by labels that the pods have");
+        .help("select by labels that the pods have")
+        .unsafe_fix(&[ANY_SETTING], [own_label(selector, labels, at, &[])]);
+}
+
+/// The only port of metrics-server's container instead of what is written at `at`.
+fn lead_to_own(pod: &Pod, at: &Origin) -> Option<Change> {
+    let mut own = pod.ports.value()?.iter().filter(|it| it.own);
+    let (port, None) = (own.next()?, own.next()) else { return None };
+    match &port.name {
+        Some(name) => Change::scalar(at, &**name),
+        None => Change::scalar(at, i64::try_from(port.number).ok()?),
+    }
 }
 
 fn ports(
@@ -108,6 +123,7 @@ fn ports(
         };
         let finding = findings.at(&at.or(&service.anchor), &subject, message);
         finding.variant("target").help("name the port of metrics-server's container in targetPort");
+        finding.unsafe_fix(&[ANY_SETTING], [lead_to_own(pod, at)]);
         if let Some((port, at)) = server.container_port.known() {
             finding.also(at, format!("the container's port is {port}"));
         }
@@ -124,6 +140,11 @@ fn ports(
     let (place, other) = if unsaid { (at, asked) } else { (asked, at) };
     let finding = findings.at(&place.or(&service.anchor), &subject, message);
     let theirs = if unsaid { "this APIService asks there" } else { "its only port" };
+    let fits = match (unsaid, registration.service.origin()) {
+        (true, Some(name)) => Change::beside(name, 1, "port", i64::try_from(*number).ok()),
+        _ => Change::value(asked, number.to_string()),
+    };
+    finding.unsafe_fix(&[ANY_SETTING], [fits]);
     finding.variant("port").also(&other.or(&registration.anchor), theirs);
     finding.help(match server.chart {
         Some(_) => {

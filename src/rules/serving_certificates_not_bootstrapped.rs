@@ -1,6 +1,6 @@
 use super::{Kubelets, is_one, kubelets_in};
 use crate::{
-    finding::Findings,
+    finding::{ANY_SETTING, Change, Findings},
     model::{Cluster, MetricsServer, ServingState},
 };
 
@@ -13,7 +13,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     let requesting = cluster.kubelets.iter().filter(|_| is_one(cluster));
     let requesting = requesting.filter(|it| it.server_tls_bootstrap.value() == Some(&true));
     let requesting: Vec<_> = requesting.collect();
-    for Kubelets { at, also, groups, carrier } in kubelets_in(cluster, ServingState::SelfSigned) {
+    for Kubelets { at, also, groups, carrier, is_said } in
+        kubelets_in(cluster, ServingState::SelfSigned)
+    {
         let mut message = format!("kubelets sign their own serving certificates ({groups})");
         if let [first, ..] = requesting[..] {
             message.push_str(&format!(", but others request theirs ({})", first.group));
@@ -37,6 +39,13 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             finding
                 .also(&approver.origin, "this would approve their requests")
                 .help(carrier.how_to_request());
+            let requested = |at| match is_said {
+                true => Change::value(at, "true"),
+                // Beside the kind of a KubeletConfiguration; elsewhere it would have no effect.
+                false => Change::beside(at, 1, "serverTLSBootstrap", true),
+            };
+            let places = [&at].into_iter().chain(&also);
+            finding.unsafe_fix(&[ANY_SETTING], places.map(requested));
         } else {
             finding.help(format!("{} and deploy an approver", carrier.how_to_request()));
         }

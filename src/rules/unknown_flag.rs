@@ -4,7 +4,7 @@ use crate::{
     data::flags,
     finding::{Change, Findings},
     model::{Arg, Cluster, MetricsServer},
-    nearest::nearest,
+    nearest::{nearest, only_one_edit_away},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
@@ -57,6 +57,11 @@ fn check_arg(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
         finding.safe_fix(&[name], [Change::remove(&arg.origin)]);
     } else if let Some(near) = nearest(name, flags::names().filter(|it| has(newest, it))) {
         finding.help(format!("write --{near} if that is what is meant"));
+        let is_sure = only_one_edit_away(name, flags::names().filter(|it| has(newest, it)));
+        // Verification is not taken away by a guess.
+        if is_sure == Some(near) && near != "kubelet-insecure-tls" {
+            finding.unsafe_fix(&[name, near], [Change::part(&arg.origin, name, near)]);
+        }
     } else {
         finding.help("remove it");
     }

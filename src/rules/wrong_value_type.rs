@@ -1,5 +1,7 @@
+use serde_json::{Value, json};
+
 use crate::{
-    finding::Findings,
+    finding::{ANY_SETTING, Change, Findings},
     model::{Cluster, Fact, WrongValue, WrongValueEffect},
 };
 
@@ -15,6 +17,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("strategy_max_surge", "maxSurge"),
     ("strategy_max_unavailable", "maxUnavailable"),
 ];
+
+/// Values whose items are objects with a name and nothing else.
+const NAMES: [&str; 2] = ["imagePullSecrets", "serviceAccount.secrets"];
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for chart in &cluster.charts {
@@ -34,9 +39,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                     "maps",
                     format!("`{path}` takes a list of maps, not `{text}`: Kubernetes refuses it"),
                     match &**path {
-                        "imagePullSecrets" | "serviceAccount.secrets" => {
-                            format!("write {{name: {text}}}")
-                        }
+                        path if NAMES.contains(&path) => format!("write {{name: {text}}}"),
                         _ => "write its fields, each with its key".to_owned(),
                     },
                 ),
@@ -54,7 +57,21 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 ),
             };
             let subject = format!("{}/{} {path}", chart.namespace, chart.name);
-            findings.at(origin, &subject, message).variant(variant).help(help);
+            let finding = findings.at(origin, &subject, message);
+            finding.variant(variant).help(help);
+            match effect {
+                WrongValueEffect::WantsMaps if NAMES.contains(&&**path) => {
+                    let name = Change::scalar(origin, json!({ "name": text }));
+                    finding.safe_fix(&[], [name]);
+                }
+                WrongValueEffect::TextIsTrue => {
+                    finding.unsafe_fix(&[ANY_SETTING], [Change::scalar(origin, false)]);
+                }
+                WrongValueEffect::FalseIsTrue => {
+                    finding.unsafe_fix(&[ANY_SETTING], [Change::scalar(origin, "false")]);
+                }
+                _ => {}
+            }
         }
     }
     for server in &cluster.metrics_servers {
@@ -62,7 +79,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             let Some((_, called)) = SETTINGS.iter().find(|(it, _)| *it == name) else { continue };
             let Fact::Invalid { text, why, origin } = fact else { continue };
             let message = format!("Kubernetes refuses `{text}` as {called}: {why}");
-            findings
+            let finding = findings
                 .at(&origin.or(&server.anchor), &format!("{} {called}", server.subject()), message)
                 .variant("setting")
                 .help(match *called {
@@ -73,6 +90,15 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                     }
                     _ => "write a number, without quotes",
                 });
+            // What stands in quotes means the same without them.
+            let meant: Option<Value> = match *called {
+                "hostNetwork" => text.parse::<bool>().ok().map(Into::into),
+                "replicas" | "a port" => text.parse::<u16>().ok().map(Into::into),
+                _ => None,
+            };
+            if let Some(meant) = meant {
+                finding.safe_fix(&[name], [Change::scalar(&origin, meant)]);
+            }
         }
     }
 }

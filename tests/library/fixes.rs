@@ -210,3 +210,58 @@ fn no_key_stands_twice() {
     metrics-server/values.yaml + updateStrategy: {rollingUpdate: {maxUnavailable: 0}}\n
     ");
 }
+
+/// A Deployment whose spec begins with `text`, in a file that goes on with `rest`.
+fn of_spec(text: &str, rest: &str) -> String {
+    let whole = deployment("        args: [--cert-dir=/tmp]", "");
+    whole.replacen("spec:\n", &format!("spec:\n{text}\n"), 1) + rest
+}
+
+#[test]
+fn a_value_of_another_type_has_no_quotes() {
+    let specs = [
+        "  strategy: {rollingUpdate: {maxUnavailable: \"100%\"}} # all",
+        "  strategy:\n    rollingUpdate:\n      maxUnavailable: '100%' # all\n      maxSurge: 0",
+        "  replicas: \"1\" # one",
+    ];
+    assert_snapshot!(specs.map(|it| mended(&of_spec(it, ""))).join("\n"), @r#"
+    rollout-may-interrupt-metrics (unsafe)
+    metrics-server.yaml -   strategy: {rollingUpdate: {maxUnavailable: "100%"}} # all\n
+    metrics-server.yaml +   strategy: {rollingUpdate: {maxUnavailable: 0}} # all\n
+
+    rollout-may-interrupt-metrics (unsafe)
+    metrics-server.yaml -       maxUnavailable: '100%' # all\n
+    metrics-server.yaml -       maxSurge: 0\n
+    metrics-server.yaml +       maxUnavailable: 0 # all\n
+    metrics-server.yaml +       maxSurge: 1\n
+
+    wrong-value-type
+    metrics-server.yaml -   replicas: "1" # one\n
+    metrics-server.yaml +   replicas: 1 # one\n
+    "#);
+}
+
+#[test]
+fn an_entry_becomes_another_one() {
+    let budget = |text: &str| {
+        let labels = "selector: {matchLabels: {k8s-app: metrics-server}}";
+        let metadata = "metadata: {name: metrics-server, namespace: kube-system}";
+        format!("---\napiVersion: policy/v1\nkind: PodDisruptionBudget\n{metadata}\n{text}\n")
+            .replace("LABELS", labels)
+    };
+    let budgets = [
+        "spec:\n  # at least\n  minAvailable: 1 # one\n  LABELS",
+        "spec: {\"minAvailable\": \"100%\", LABELS}",
+        "spec:\n  minAvailable:\n    1\n  LABELS",
+    ];
+    let all = budgets.map(|it| mended(&of_spec("  replicas: 1", &budget(it))));
+    assert_snapshot!(all.join("\n"), @r#"
+    pdb-blocks-drains (unsafe)
+    metrics-server.yaml -   minAvailable: 1 # one\n
+    metrics-server.yaml +   maxUnavailable: 1 # one\n
+
+    pdb-blocks-drains (unsafe)
+    metrics-server.yaml - spec: {"minAvailable": "100%", selector: {matchLabels: {k8s-app: metrics-server}}}\n
+    metrics-server.yaml + spec: {maxUnavailable: 1, selector: {matchLabels: {k8s-app: metrics-server}}}\n
+    "#);
+}

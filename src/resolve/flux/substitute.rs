@@ -250,15 +250,17 @@ impl Template<'_> {
         }
         let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
         let stays = text.contains(value);
-        let (what, help) = if quoted('"') || quoted('\'') {
-            stays.then_some(("its quotes", "remove the quotes: an env file has none"))?
+        let (kind, what, help) = if quoted('"') || quoted('\'') {
+            let help = "remove the quotes: an env file has none";
+            stays.then_some((ProblemKind::KeepsQuotes, "its quotes", help))?
         } else {
             let cuts = !node.as_str()?.trim_end().ends_with('}');
             let help = "move the comment to the line above";
-            (value.contains(" #") && (stays || cuts)).then_some(("the comment after it", help))?
+            let keeps = value.contains(" #") && (stays || cuts);
+            keeps.then_some((ProblemKind::KeepsComment, "the comment after it", help))?
         };
         let message = format!("the value of `{name}` keeps {what}");
-        let problem = Problem::new(ProblemKind::ValueKeeps, &variable.origin, message).about(name);
+        let problem = Problem::new(kind, &variable.origin, message).about(name);
         let problem = problem.also(&node.origin, "it becomes a part of this").help(help);
         Some(Problem { tolerated: true, ..problem })
     }

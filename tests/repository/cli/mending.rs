@@ -101,3 +101,47 @@ fn what_is_assumed_is_not_mended_unasked() {
     let file = dir.path().join("metrics-server/values.yaml");
     assert_eq!(fs::read_to_string(&file).unwrap(), "args: [--metric-resolution=15s]\n");
 }
+
+/// The file of variables has no comments behind values, and lines that end as on Windows.
+#[test]
+fn a_comment_in_a_value_comes_to_stand_above_it() {
+    let dir = repository(
+        "
+        //- clusters/dev/flux-system/gotk-sync.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: flux-system, namespace: flux-system}
+        spec: {path: ./clusters/dev, sourceRef: {kind: GitRepository, name: flux-system}}
+        //- clusters/dev/kustomization.yaml
+        resources: [flux-system/gotk-sync.yaml, apps.yaml]
+        generatorOptions: {disableNameSuffixHash: true}
+        configMapGenerator: [{name: vars, namespace: flux-system, envs: [a.env]}]
+        //- clusters/dev/apps.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: apps, namespace: flux-system}
+        spec:
+          path: ./apps
+          sourceRef: {kind: GitRepository, name: flux-system}
+          postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}
+        //- apps/metrics-server.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec:
+          selector: {matchLabels: {k8s-app: metrics-server}}
+          template:
+            metadata: {labels: {k8s-app: metrics-server}}
+            spec:
+              priorityClassName: ${CLASS}-critical
+              containers:
+                - name: metrics-server
+                  image: registry.k8s.io/metrics-server/metrics-server:v0.8.0
+        ",
+    );
+    let file = dir.path().join("clusters/dev/a.env");
+    fs::write(&file, "CLASS=system-cluster   # as upstream\r\nB=1\r\n").unwrap();
+    program("check --pedantic --fix --root", &[dir.path()]);
+    let fixed = fs::read_to_string(&file).unwrap();
+    assert_eq!(fixed, "# as upstream\r\nCLASS=system-cluster\r\nB=1\r\n");
+}
