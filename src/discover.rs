@@ -479,10 +479,11 @@ pub(crate) fn edited(
 ) -> Sources {
     sources.with(texts.into_iter().map(|(file, text)| {
         let source = &sources[file];
-        // Nobody looks into a file for what is written into it; what counted before still does.
+        // Nobody looks into a file for what is written into it; one that is looked into is judged as
+        // the next run will judge it.
         let relevance = match source.relevance {
             Relevance::None => Relevance::None,
-            before => before.max(relevance(&source.path, text.as_bytes())),
+            _ => relevance(&source.path, text.as_bytes()),
         };
         (file, relevance, text)
     }))

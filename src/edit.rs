@@ -241,20 +241,18 @@ fn remove(file: &YamlFile<'_>, located: &Located) -> Option<Edit> {
     if !(after.is_empty() || after.starts_with('#')) {
         return None;
     }
-    // The last line of a file may have no end of its own.
-    let start = match text[..end].ends_with('\n') {
-        true => line.start,
-        false => text[..line.start].trim_end_matches(['\n', '\r']).len(),
-    };
-    Some(Edit { span: Span::new(file.file, start..end), text: String::new() })
+    Some(Edit { span: file.without_lines(line.start..end), text: String::new() })
 }
 
 fn entry(file: &YamlFile<'_>, located: &Located, path: &[String], value: &Value) -> Option<Edit> {
     let (key, deeper) = path.split_first()?;
     let map = located.node.as_map()?;
     if let Some(inner) = map.get(key).filter(|_| !deeper.is_empty()) {
-        let mut way = located.way.clone();
-        way.push(Link { parent: located.node.clone(), child: ChildPlace::Entry(key.clone()) });
+        let (mut way, child) = (located.way.clone(), ChildPlace::Entry(key.clone()));
+        if file.is_anchored(&located.node, &child, inner) {
+            return None;
+        }
+        way.push(Link { parent: located.node.clone(), child });
         return entry(file, &Located { way, node: inner.clone() }, deeper, value);
     }
     if let Some(node) = map.get(key) {
@@ -331,7 +329,9 @@ fn flow(file: &YamlFile<'_>, located: &Located, new: &Value) -> Option<Edit> {
     }
     let json = new.to_string();
     let inner = json.get(1..json.len() - 1)?;
-    let is_json = raw.contains('"') || file.is_json();
+    let siblings = file.places_in(&located.node)?;
+    let last = siblings.last().copied();
+    let is_json = last.is_some_and(|it| file.sources.slice(it).starts_with('"')) || file.is_json();
     let parts: Vec<String> = match new {
         _ if is_json => vec![inner.to_owned()],
         Value::Object(map) => {
@@ -341,9 +341,8 @@ fn flow(file: &YamlFile<'_>, located: &Located, new: &Value) -> Option<Edit> {
         _ => return None,
     };
     let inner = parts.join(", ");
-    let last = file.places_in(&located.node)?.last().map(|it| it.end);
     let (at, text) = match last {
-        Some(end) => (end, format!(", {inner}")),
+        Some(last) => (last.end, format!(", {inner}")),
         None => (span.start + 1, inner),
     };
     Some(Edit { span: Span { start: at, end: at, ..span }, text })
@@ -357,11 +356,11 @@ fn comment(file: &YamlFile<'_>, at: Span) -> Edit {
     let line = file.line_of(at.start as usize);
     let before = &text[line.start..at.start as usize];
     let is_alone = before.trim().is_empty() && text[at.end as usize..line.end].trim().is_empty();
-    let range = match is_alone {
-        true => line,
-        false => line.start + before.trim_end().len()..at.end as usize,
+    let span = match is_alone {
+        true => file.without_lines(line),
+        false => Span::new(at.file, line.start + before.trim_end().len()..at.end as usize),
     };
-    Edit { span: Span::new(at.file, range), text: String::new() }
+    Edit { span, text: String::new() }
 }
 
 fn bare(file: &YamlFile<'_>, at: Span) -> Option<Edit> {
@@ -438,6 +437,16 @@ impl YamlFile<'_> {
     fn line_of(&self, at: usize) -> std::ops::Range<usize> {
         let line = self.sources.start(Span::new(self.file, at..at)).line;
         self.sources.line_range(self.file, line)
+    }
+
+    /// What goes with whole lines: the last one of a file may have no end of its own.
+    fn without_lines(&self, lines: std::ops::Range<usize>) -> Span {
+        let text = self.text();
+        let start = match text[..lines.end].ends_with('\n') {
+            true => lines.start,
+            false => text[..lines.start].trim_end_matches(['\n', '\r']).len(),
+        };
+        Span::new(self.file, start..lines.end)
     }
 
     /// As many spaces as stand, with the dashes of lists, before a byte in its line.
@@ -531,11 +540,15 @@ impl YamlFile<'_> {
         }
     }
 
-    /// The places of what a list or a map holds, in order.
+    /// The places of what a list or a map holds, in order; nothing where one of them stands elsewhere:
+    /// an alias, what is merged.
     fn places_in(&self, node: &Node) -> Option<Vec<Span>> {
         let items = (0..node.items().len()).map(ChildPlace::Item);
         let entries = node.entries().map(|(key, _)| ChildPlace::Entry(key.to_owned()));
-        items.chain(entries).map(|it| self.whole_of(node, &it)).collect()
+        let places = items.chain(entries).map(|it| self.whole_of(node, &it));
+        let places: Vec<Span> = places.collect::<Option<_>>()?;
+        let in_order = places.windows(2).all(|pair| pair[0].end <= pair[1].start);
+        (in_order && places.iter().all(|it| node.covers(*it))).then_some(places)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use crate::{
     compare::{Comparison, NamedSubjects, SubjectChange, TreeSide, compare},
     config::Config,
@@ -60,12 +62,16 @@ impl<'a> Prover<'a> {
         Self { sources, config, environments, clusters, settings, found, pedantic }
     }
 
-    /// Gives those of `findings` their fixes that can be mended.
+    /// Gives those of `findings` the fixes that mend them, each by itself: what holds only together with
+    /// others is none to who makes one of them.
     pub(crate) fn offer(&self, findings: &mut [Finding]) {
-        for group in self.proved(findings, |_, _| true) {
-            for Candidate { finding, fix, .. } in group {
-                findings[finding].fix = Some(fix);
-            }
+        let mut candidates = self.candidates(findings, |_, _| true);
+        candidates.truncate(MOST);
+        let all: &[Finding] = findings;
+        let holds = |it: &Candidate| self.holds(all, &[it]);
+        let proved: Vec<_> = candidates.into_par_iter().filter(holds).collect();
+        for Candidate { finding, fix } in proved {
+            findings[finding].fix = Some(fix);
         }
     }
 
@@ -76,7 +82,7 @@ impl<'a> Prover<'a> {
         findings: &[Finding],
         wanted: impl Fn(&Finding, &Fix) -> bool,
     ) -> (Vec<Edit>, usize) {
-        let groups = self.proved(findings, wanted);
+        let groups = self.proved(findings, self.candidates(findings, wanted));
         let (all, first): (Vec<&Candidate>, _) =
             (groups.iter().flatten().collect(), groups.first());
         let group = match (groups.len(), first) {
@@ -90,11 +96,12 @@ impl<'a> Prover<'a> {
         (merged(&group).unwrap_or_default(), group.len())
     }
 
-    fn proved(
+    /// What the rules mean to be edited for those of `findings` that are `wanted`.
+    fn candidates(
         &self,
         findings: &[Finding],
         wanted: impl Fn(&Finding, &Fix) -> bool,
-    ) -> Vec<Vec<Candidate>> {
+    ) -> Vec<Candidate> {
         // Of what is assumed, nothing that mends it is certain.
         let named = self.environments.iter().zip(self.clusters);
         let assumed: BTreeSet<&String> =
@@ -110,8 +117,12 @@ impl<'a> Prover<'a> {
             let fix = Fix { edits, applicability };
             wanted(finding, &fix).then_some(Candidate { finding: at, fix })
         };
-        let mut waiting: Vec<Vec<Candidate>> =
-            vec![findings.iter().enumerate().filter_map(candidate).collect()];
+        findings.iter().enumerate().filter_map(candidate).collect()
+    }
+
+    /// Those of `candidates` that hold, in groups of which each holds as a whole.
+    fn proved(&self, findings: &[Finding], candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+        let mut waiting = vec![candidates];
         let (mut proved, mut times) = (Vec::new(), 0);
         while let Some(mut group) = waiting.pop().filter(|_| times < MOST) {
             if group.is_empty() {

@@ -265,3 +265,43 @@ fn an_entry_becomes_another_one() {
     metrics-server.yaml + spec: {maxUnavailable: 1, selector: {matchLabels: {k8s-app: metrics-server}}}\n
     "#);
 }
+
+/// What is offered for one finding holds when that alone is made: the dash alone would make two flags
+/// that differ; with the other's unit they are the same.
+#[test]
+fn what_holds_only_with_others_is_not_offered() {
+    let list = "args: [--cert-dir=/tmp, -metric-resolution=20s, --metric-resolution=20]";
+    assert_snapshot!(mended(&deployment(&format!("        {list}"), "")), @r"
+    invalid-flag-value
+    metrics-server.yaml -         args: [--cert-dir=/tmp, -metric-resolution=20s, --metric-resolution=20]\n
+    metrics-server.yaml +         args: [--cert-dir=/tmp, --metric-resolution=20s, --metric-resolution=20s]\n
+    ");
+}
+
+/// A list in brackets has its items where they stand, unless one of them is an alias.
+#[test]
+fn what_stands_beside_an_alias_stays() {
+    let lists = [
+        "        command: [&dir --cert-dir=/tmp]\n        args: [--logtostderr, *dir]",
+        "        command: [&dir --cert-dir=/tmp]\n        args: [*dir, --logtostderr]",
+        "        command:\n        - &dir --cert-dir=/tmp\n        args:\n        - --logtostderr # a\n        - *dir",
+    ];
+    assert_snapshot!(lists.map(|it| mended(&deployment(it, ""))).join("\n"), @r"
+
+
+    unknown-flag
+    metrics-server.yaml -         - --logtostderr # a\n
+    ");
+}
+
+/// A comment to us makes a file one that we look into, so what it does without it is another question.
+#[test]
+fn a_file_is_judged_as_the_next_run_does() {
+    let text = "# metrics-server-lint: ignore[unknown-flag]\na: 1\n";
+    let sources = Sources::in_memory([("a.yaml", text)]);
+    let file = sources.find("a.yaml").unwrap();
+    let edited = discover::edited(&sources, [(file, "a: 1\n".to_owned())]);
+    let fresh = Sources::in_memory([("a.yaml", "a: 1\n")]);
+    assert_ne!(sources[file].relevance, fresh[file].relevance);
+    assert_eq!(edited[file].relevance, fresh[file].relevance);
+}

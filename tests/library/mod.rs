@@ -33,6 +33,7 @@ mod platforms;
 mod robustness;
 mod rules;
 
+mod fix_properties;
 mod fixes;
 mod flux;
 mod formats;
