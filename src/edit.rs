@@ -510,11 +510,23 @@ impl YamlFile<'_> {
                 .map_or(outer.start, |it| it.end),
             ChildPlace::Entry(key) => {
                 let entry = parent.as_map().and_then(|it| it.entry(key));
-                entry.and_then(|it| it.key).map_or(outer.start, |it| it.end)
+                let Some(key) = entry.and_then(|it| it.key) else { return true };
+                if self.is_merged(outer.start, key.start) {
+                    return true;
+                }
+                key.end
             }
         };
         let before = self.text().get(start as usize..inner.start as usize);
         before.is_none_or(|it| it.lines().any(|line| marks(line).contains('&')))
+    }
+
+    /// Whether the key at `key` of a map that starts at `map` may stand in what is merged into it, and has
+    /// an anchor.
+    fn is_merged(&self, map: u32, key: u32) -> bool {
+        let Some(before) = self.text().get(map as usize..key as usize) else { return true };
+        let merge = before.rfind("<<").map_or("", |at| &before[at..]);
+        merge.lines().any(|line| marks(line).contains('&'))
     }
 
     /// The bytes of an item with its dash, or of an entry with its key.

@@ -39,12 +39,12 @@ pub(crate) use terminal::{Progress, Screen, TerminalOptions};
 pub(crate) use text::{concise, summary, text};
 pub(crate) use workflow::Workflow;
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
 
 use self::markdown::COMMENT;
 use crate::{
     cli::Format,
-    finding::{Finding, Label},
+    finding::{Finding, Label, Severity},
     settle::Counts,
     source::{Position, Sources, Span},
 };
@@ -75,6 +75,8 @@ pub(crate) struct Report<'a> {
     pub fixed: Option<usize>,
     /// Whether that is so in a patch only.
     pub is_patch: bool,
+    /// The files outside of what the user names that fixes would edit: none of these is made.
+    pub elsewhere: BTreeSet<String>,
 }
 
 /// A place as people and machines are told it.
@@ -134,7 +136,13 @@ impl<'a> Report<'a> {
             since: None,
             fixed: None,
             is_patch: false,
+            elsewhere: BTreeSet::new(),
         }
+    }
+
+    /// Whether there is a finding that is at least so bad, be it shown or not.
+    pub(crate) fn has(&self, least: Severity) -> bool {
+        self.less_severe.has(least) || self.findings.iter().any(|it| it.severity >= least)
     }
 }
 

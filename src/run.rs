@@ -9,7 +9,7 @@ mod chart;
 mod check;
 mod diff;
 mod explain;
-mod fix;
+pub(crate) mod fix;
 mod init;
 mod lsp;
 mod open;

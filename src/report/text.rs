@@ -6,7 +6,7 @@ use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use crate::{
     cli::Verbosity,
-    finding::{Applicability, Finding, Label, Severity},
+    finding::{Applicability, Edit, Finding, Fix, Label, Severity},
     report::{
         Place, Report, TerminalOptions, count,
         draw::{Drawing, color, columns},
@@ -239,18 +239,22 @@ fn skipped(sources: &Sources) -> String {
     out
 }
 
-/// How many findings were mended, and how many more can be.
+/// How many findings were mended, how many more can be, and which of these are none of this run's.
 fn fixable(report: &Report<'_>) -> String {
-    let fixes = |wanted| {
-        let fixes = report.findings.iter().filter_map(|it| it.fix.as_ref());
-        fixes.filter(|it| it.applicability == wanted).count()
-    };
-    let (safe, risky) = (fixes(Applicability::Safe), fixes(Applicability::Unsafe));
+    let is_here = |it: &Edit| !report.elsewhere.contains(&report.sources[it.span.file].path);
+    let fixes = report.findings.iter().filter_map(|it| it.fix.as_ref());
+    let (here, others): (Vec<&Fix>, Vec<&Fix>) = fixes.partition(|it| it.edits.iter().all(is_here));
+    let of = |wanted| here.iter().filter(|it| it.applicability == wanted).count();
+    let (safe, risky) = (of(Applicability::Safe), of(Applicability::Unsafe));
     let mut parts = Vec::new();
     let by = if report.is_patch { " by the patch" } else { "" };
     parts.extend(report.fixed.map(|it| format!("{it} fixed{by}")));
     parts.extend((safe > 0).then(|| format!("{safe} fixable with --fix")));
     parts.extend((risky > 0).then(|| format!("{risky} more with --unsafe-fixes")));
+    parts.extend((!others.is_empty()).then(|| {
+        let paths: Vec<_> = report.elsewhere.iter().map(|it| format!("`{it}`")).collect();
+        format!("{} not fixed, outside of what is checked: {}", others.len(), paths.join(", "))
+    }));
     parts.iter().flat_map(|it| ["; ", it]).collect()
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, mem::ManuallyDrop, path::Path};
 
 use super::{
     CommandResult, Failure, Run,
-    fix::Mended,
+    fix::{Mended, elsewhere},
     open::{Opened, below_git, chosen, open, open_stdin, open_tree, real, refuse_part},
 };
 use crate::{
@@ -96,6 +96,7 @@ impl Run<'_, '_> {
         let counted = seen.environments.iter().zip(&seen.clusters).filter(is_counted);
         let report = Report {
             environments: counted.map(|(environment, _)| environment.name.clone()).collect(),
+            elsewhere: elsewhere(mended.as_ref(), &sources, &scope, &settled.findings),
             findings: settled.findings,
             suppressed: settled.suppressed,
             pedantic: settled.pedantic,
@@ -125,9 +126,7 @@ impl Run<'_, '_> {
         if self.tell_unread(&sources, &scope) && !check.force_exclude {
             return Ok(2);
         }
-        let fails = options.fail_on.is_some_and(|least| {
-            report.less_severe.has(least) || report.findings.iter().any(|it| it.severity >= least)
-        });
+        let fails = options.fail_on.is_some_and(|least| report.has(least));
         Ok(u8::from(fails || is_empty && check.fail_on_empty))
     }
 

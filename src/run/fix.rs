@@ -1,6 +1,7 @@
 //! `check --fix` and `check --diff`: what can be mended, in the files or as a patch.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, OpenOptions},
     io::{self, Write as _},
     path::Path,
@@ -99,6 +100,19 @@ impl Mended {
     }
 }
 
+/// The files outside of what `scope` covers that the fixes of `findings` would edit, where something is
+/// mended.
+pub(super) fn elsewhere(
+    mended: Option<&Mended>,
+    sources: &Sources,
+    scope: &Scope,
+    findings: &[Finding],
+) -> BTreeSet<String> {
+    let fixes = findings.iter().filter(|_| mended.is_some()).filter_map(|it| it.fix.as_ref());
+    let paths = fixes.flat_map(|it| &it.edits).map(|it| &sources[it.span.file].path);
+    paths.filter(|it| !scope.covers(it)).cloned().collect()
+}
+
 /// A path as Git writes it in the head of a patch: in quotes, where anything in it is special.
 fn quoted(path: &str) -> String {
     if path.bytes().all(|it| it.is_ascii_graphic() && !matches!(it, b'"' | b'\\') || it == b' ') {
@@ -120,7 +134,7 @@ fn quoted(path: &str) -> String {
 ///
 /// # Errors
 /// Why the file is left alone, as what is said of it.
-fn replace(root: &Path, file: &Path, was: &str, text: &str) -> Result<(), String> {
+pub(crate) fn replace(root: &Path, file: &Path, was: &str, text: &str) -> Result<(), String> {
     let failed = |error: io::Error| format!("cannot be written: {error}");
     let real = file.canonicalize().map_err(failed)?;
     if !real.starts_with(root) {

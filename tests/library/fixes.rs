@@ -1,5 +1,7 @@
 //! What a fix does to the files, and when there is none.
 
+use std::fs;
+
 use insta::assert_snapshot;
 
 use super::fixture;
@@ -7,7 +9,7 @@ use crate::{
     config::Config,
     discover,
     finding::{Applicability, Finding},
-    fix, pipeline,
+    fix, pipeline, run,
     settle::{self, Scope},
     source::Sources,
 };
@@ -304,4 +306,174 @@ fn a_file_is_judged_as_the_next_run_does() {
     let fresh = Sources::in_memory([("a.yaml", "a: 1\n")]);
     assert_ne!(sources[file].relevance, fresh[file].relevance);
     assert_eq!(edited[file].relevance, fresh[file].relevance);
+}
+
+/// The only item goes with its key, which would be null; one in a patch would let the base's list count.
+#[test]
+fn the_last_item_goes_with_its_list() {
+    let lists = [
+        "        args:\n        - --logtostderr # all\n        env: []",
+        "        args: [--logtostderr]\n        env: []",
+    ];
+    let base = deployment("        args: [--cert-dir=/tmp, --v=4]", "");
+    let base = base.replace("//- metrics", "//- base/metrics");
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: metrics-server, namespace: kube-system}\nspec: {template: {spec: {containers: [{name: metrics-server, args: [--logtostderr]}]}}}";
+    let overlay = format!(
+        "{base}//- base/kustomization.yaml\nresources: [metrics-server.yaml]\n//- a/kustomization.yaml\nresources: [../base]\npatches: [{{path: patch.yaml}}]\n//- a/patch.yaml\n{patch}\n"
+    );
+    assert_snapshot!(mended(&overlay), @"");
+    assert_snapshot!(lists.map(|it| mended(&deployment(it, ""))).join("\n"), @r"
+    unknown-flag
+    metrics-server.yaml -         args:\n
+    metrics-server.yaml -         - --logtostderr # all\n
+
+    unknown-flag
+    metrics-server.yaml -         args: [--logtostderr]\n
+    ");
+}
+
+/// A patch at an index of a list is about another item when one before it goes.
+#[test]
+fn an_index_is_not_shifted() {
+    let overlay = |at: usize| {
+        let patch = format!(
+            "[{{op: replace, path: /spec/template/spec/containers/0/args/{at}, value: --v=4}}]"
+        );
+        let base = deployment("        args: [--cert-dir=/tmp, --logtostderr, --v=2]", "");
+        let base = base.replace("//- metrics-server.yaml", "//- base/metrics-server.yaml");
+        format!(
+            "{base}//- base/kustomization.yaml\nresources: [metrics-server.yaml]\n//- a/kustomization.yaml\nresources: [../base]\npatches:\n- target: {{kind: Deployment}}\n  patch: '{patch}'\n"
+        )
+    };
+    assert_snapshot!([0, 2].map(|it| mended(&overlay(it))).join("\n"), @"");
+}
+
+/// Lines of their own above an item stay, be they to us or not.
+#[test]
+fn a_comment_above_an_item_stays() {
+    let lists = [
+        "        args:\n        - --cert-dir=/tmp\n        # as once\n        - --logtostderr\n        - --v=2",
+        "        args:\n        - --cert-dir=/tmp\n        # metrics-server-lint: ignore[unknown-flag]\n        - --logtostderr",
+        "        args:\n        - --cert-dir=/tmp # metrics-server-lint: ignore[unknown-flag]\n        - --logtostderr",
+    ];
+    assert_snapshot!(lists.map(|it| mended(&deployment(it, ""))).join("\n"), @r"
+    unknown-flag
+    metrics-server.yaml -         - --logtostderr\n
+
+
+    unknown-flag
+    unused-suppression
+    metrics-server.yaml -         - --cert-dir=/tmp # metrics-server-lint: ignore[unknown-flag]\n
+    metrics-server.yaml -         - --logtostderr\n
+    metrics-server.yaml +         - --cert-dir=/tmp\n
+    ");
+}
+
+/// What an anchor, an alias or a merge key brings elsewhere is no edit's matter.
+#[test]
+fn anchors_aliases_and_merges_are_left_alone() {
+    let lists = [
+        "        args:\n        - --cert-dir=/tmp\n        - &often --metric-resolution=5s\n        command: [/metrics-server, *often]",
+        "        env: [{name: A, value: &often --metric-resolution=5s}]\n        args: [--cert-dir=/tmp, *often]",
+        "        <<: {args: [--cert-dir=/tmp, --metric-resolution=5s]}",
+    ];
+    let merged = deployment("        args: [--cert-dir=/tmp]", "");
+    let merged = merged.replace(
+        "    spec:\n      priorityClassName: system-cluster-critical",
+        "    spec:\n      <<: &pod\n        priorityClassName: ''",
+    );
+    let all = lists.map(|it| mended(&deployment(it, ""))).join("\n") + "\n" + &mended(&merged);
+    assert_snapshot!(all, @r"
+    metric-resolution-too-small
+    metrics-server.yaml -         <<: {args: [--cert-dir=/tmp, --metric-resolution=5s]}\n
+    metrics-server.yaml +         <<: {args: [--cert-dir=/tmp, --metric-resolution=15s]}\n
+    ");
+}
+
+/// Where a variable is defined, that is what is edited; its default only where it is not.
+#[test]
+fn a_default_is_edited_where_it_counts() {
+    let args = "        args: [--cert-dir=/tmp, '--metric-resolution=${RESOLUTION:-5s}']";
+    let base = deployment(args, "").replace("//- metrics", "//- apps/metrics");
+    let flux = |define: &str| {
+        format!(
+            "{base}//- clusters/a/sync.yaml\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: apps, namespace: flux-system}}\nspec:\n  path: ./apps\n  sourceRef: {{kind: GitRepository, name: flux-system}}\n  postBuild: {{substitute: {{{define}}}}}\n"
+        )
+    };
+    let all = ["OTHER: a", "RESOLUTION: 5s"].map(|it| mended(&flux(it)));
+    assert_snapshot!(all.join("\n"), @r"
+    metric-resolution-too-small
+    apps/metrics-server.yaml -         args: [--cert-dir=/tmp, '--metric-resolution=${RESOLUTION:-5s}']\n
+    apps/metrics-server.yaml +         args: [--cert-dir=/tmp, '--metric-resolution=${RESOLUTION:-15s}']\n
+
+    metric-resolution-too-small
+    clusters/a/sync.yaml -   postBuild: {substitute: {RESOLUTION: 5s}}\n
+    clusters/a/sync.yaml +   postBuild: {substitute: {RESOLUTION: 15s}}\n
+    ");
+}
+
+/// What is in a text is edited there, and keeps the text's indentation; what is encrypted, or a copy of
+/// what others write, is never edited.
+#[test]
+fn texts_secrets_and_copies() {
+    let release = |kind: &str, key: &str, text: &str, more: &str| {
+        format!(
+            "//- release.yaml\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: metrics-server, namespace: kube-system}}\nspec:\n  chart: {{spec: {{chart: metrics-server, version: 3.12.2, sourceRef: {{kind: HelmRepository, name: metrics-server}}}}}}\n  valuesFrom: [{{kind: {kind}, name: values}}]\n---\napiVersion: v1\nkind: {kind}\nmetadata: {{name: values, namespace: kube-system}}\n{key}:\n  values.yaml: |\n{text}{more}"
+        )
+    };
+    let text = "    args:\n      - --metric-resolution=5s # often\n";
+    let sops = "sops: {mac: 'ENC[AES256_GCM,data:x]', version: 3.8.1}\n";
+    let server = deployment("        args: [--cert-dir=/tmp, --metric-resolution=5s]", "");
+    let kustomization = "//- kustomization.yaml\nresources: [vendor/metrics-server.yaml]\n";
+    let vendored = server.replace("//- metrics", "//- vendor/metrics") + kustomization;
+    let all = [
+        release("ConfigMap", "data", text, ""),
+        release("Secret", "stringData", text, sops),
+        release("SealedSecret", "encryptedData", text, ""),
+        vendored,
+    ];
+    assert_snapshot!(all.map(|it| mended(&it)).join("\n"), @r"
+    metric-resolution-too-small
+    release.yaml -       - --metric-resolution=5s # often\n
+    release.yaml +       - --metric-resolution=15s # often\n
+    ");
+}
+
+/// Several edits of one file are made together; of two that are about the same bytes, one after the
+/// other.
+#[test]
+fn edits_of_one_file_do_not_disturb_each_other() {
+    let lists = [
+        "        args:\n        - --metric-resolution=5s\n        - --logtostderr\n        - --cert-dir=/tmp",
+        "        args: [--cert-dir=/tmp, --logtostderr, --alsologtostderr]",
+    ];
+    assert_snapshot!(lists.map(|it| mended(&deployment(it, ""))).join("\n"), @r"
+    metric-resolution-too-small
+    unknown-flag
+    metrics-server.yaml -         - --metric-resolution=5s\n
+    metrics-server.yaml -         - --logtostderr\n
+    metrics-server.yaml +         - --metric-resolution=15s\n
+
+    unknown-flag
+    unknown-flag
+    metrics-server.yaml -         args: [--cert-dir=/tmp, --logtostderr, --alsologtostderr]\n
+    metrics-server.yaml +         args: [--cert-dir=/tmp, --alsologtostderr]\n
+    ");
+}
+
+/// A file is written over only while it is what was read; nothing is left beside it.
+#[test]
+fn what_changed_meanwhile_is_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().canonicalize().expect("it is there");
+    let file = root.join("a.yaml");
+    fs::write(&file, "a: 2\n").expect("written");
+    let why = run::fix::replace(&root, &file, "a: 1\n", "a: 3\n").expect_err("it changed");
+    assert_eq!(why, "is left alone: it changed meanwhile");
+    assert_eq!(fs::read_to_string(&file).expect("text"), "a: 2\n");
+    run::fix::replace(&root, &file, "a: 2\n", "a: 3\n").expect("it is what was read");
+    assert_eq!(fs::read_to_string(&file).expect("text"), "a: 3\n");
+    assert_eq!(fs::read_dir(&root).expect("a directory").count(), 1);
+    let why = run::fix::replace(&root.join("b"), &file, "a: 3\n", "").expect_err("it is elsewhere");
+    assert_eq!(why, "is left alone: it lies outside of the repository");
 }

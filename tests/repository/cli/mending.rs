@@ -145,3 +145,69 @@ fn a_comment_in_a_value_comes_to_stand_above_it() {
     let fixed = fs::read_to_string(&file).unwrap();
     assert_eq!(fixed, "# as upstream\r\nCLASS=system-cluster\r\nB=1\r\n");
 }
+
+/// A release with a value that another directory defines.
+const SUBSTITUTED: &str = "
+    //- clusters/prod/sync.yaml
+    apiVersion: kustomize.toolkit.fluxcd.io/v1
+    kind: Kustomization
+    metadata: {name: apps, namespace: flux-system}
+    spec:
+      path: ./apps
+      sourceRef: {kind: GitRepository, name: flux-system}
+      postBuild: {substitute: {RESOLUTION: 5s}}
+    ";
+
+/// Whoever names files means these: what another one needs is said, and not done.
+#[test]
+fn what_is_not_named_is_not_written() {
+    let release =
+        VALUES.replace("release.yaml", "apps/release.yaml").replace("=5s", "=${RESOLUTION}");
+    let dir = repository(&(release + SUBSTITUTED));
+    let file = dir.path().join("clusters/prod/sync.yaml");
+    let before = fs::read_to_string(&file).unwrap();
+    let apps = dir.path().join("apps");
+    let output = program("check --fix --unsafe-fixes --root", &[dir.path(), &apps]);
+    let said = "1 fixed; 1 not fixed, outside of what is checked: `clusters/prod/sync.yaml`";
+    assert!(output.out.contains(said), "{}", output.out);
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    let output = program("check --fix --root", &[dir.path()]);
+    assert!(output.out.contains("1 fixed"), "{}", output.out);
+    assert_eq!(fs::read_to_string(&file).unwrap(), before.replace("5s", "15s"));
+}
+
+/// The rights of a file are its own, also where the process would give others.
+#[cfg(unix)]
+#[test]
+fn a_file_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for mode in [0o600, 0o644, 0o755] {
+        let (dir, file) = release();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        program("check --fix --root", &[dir.path()]);
+        assert!(fs::read_to_string(&file).unwrap().contains("=15s"));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, mode);
+    }
+}
+
+/// A link that leads out of the repository is not followed, and one inside stays one.
+#[cfg(unix)]
+#[test]
+fn links_stay_links_and_lead_nowhere_else() {
+    use std::os::unix::fs::symlink;
+    let (dir, file) = release();
+    let outside = tempfile::tempdir().unwrap();
+    let real = outside.path().join("release.yaml");
+    fs::rename(&file, &real).unwrap();
+    symlink(&real, &file).unwrap();
+    let before = fs::read_to_string(&real).unwrap();
+    program("check --fix --root", &[dir.path()]);
+    assert_eq!(fs::read_to_string(&real).unwrap(), before);
+    let inside = dir.path().join("real.yaml");
+    fs::remove_file(&file).unwrap();
+    fs::write(&inside, &before).unwrap();
+    symlink("real.yaml", &file).unwrap();
+    program("check --fix --root", &[dir.path()]);
+    assert_eq!(fs::read_to_string(&inside).unwrap(), before.replace("=5s", "=15s"));
+    assert!(fs::symlink_metadata(&file).unwrap().is_symlink());
+}
