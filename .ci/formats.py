@@ -179,6 +179,10 @@ def main(program):
         validator("check-jsonschema", schemas, asks, *command)
     report = (schemas, "--schemafile", ROOT / "schema/report.schema.json", *files["json"])
     validator("check-jsonschema", schemas, asks, *report)
+    schema = ROOT / "schema/config.schema.json"
+    validator("check-jsonschema", schemas, asks, schemas, "--check-metaschema", schema)
+    written = sorted(ROOT.glob("testdata/**/.metrics-server-lint.yaml"))
+    validator("check-jsonschema", schemas, asks, schemas, "--schemafile", schema, *written)
     hooks = shutil.which("pre-commit")
     validator("pre-commit", hooks, asks, hooks, "validate-manifest", ROOT / ".pre-commit-hooks.yaml")
     zizmor = shutil.which("zizmor")

@@ -1,11 +1,13 @@
 //! The configuration file: what may be written, and what is said of the rest.
 
 use insta::assert_snapshot;
+use serde_json::{Value, json};
 
 use super::unindented;
 use crate::{
     config::{Config, FILE, Level, parse},
     finding::Severity,
+    rules,
     source::Sources,
     tree::Via,
 };
@@ -99,9 +101,8 @@ fn an_empty_file_is_a_configuration() {
 
 #[test]
 fn the_schema_has_the_settings_that_there_are() {
-    let schema: serde_json::Value =
-        serde_json::from_str(include_str!("../../schema/config.schema.json")).expect("JSON");
-    let keys = |properties: &serde_json::Value| -> Vec<String> {
+    let schema = schema();
+    let keys = |properties: &Value| -> Vec<String> {
         properties.as_object().expect("properties").keys().cloned().collect()
     };
     let top = &schema["properties"];
@@ -115,8 +116,61 @@ fn the_schema_has_the_settings_that_there_are() {
     let override_of = &top["overrides"]["items"];
     assert_eq!(keys(&override_of["properties"]), ["files", "rules"]);
     for rules in [&environment["rules"], &override_of["properties"]["rules"], &top["rules"]] {
-        assert_eq!(rules["$ref"], "#/$defs/rules");
+        assert_eq!(rules["allOf"][0]["$ref"], "#/definitions/rules");
     }
+}
+
+/// Editors that know only draft 7 know it too; a reference there has nothing beside it.
+#[test]
+fn the_schema_is_one_of_draft_7_that_describes_everything() {
+    fn all<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+        found.push(value);
+        let entries = value.as_object().into_iter().flat_map(|it| it.values());
+        entries.chain(value.as_array().into_iter().flatten()).for_each(|it| all(it, found));
+    }
+    let schema = schema();
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+    let id = concat!(env!("CARGO_PKG_REPOSITORY"), "/raw/main/schema/config.schema.json");
+    assert_eq!(schema["$id"], id);
+    let mut found = Vec::new();
+    all(&schema, &mut found);
+    for it in found {
+        let keys = || it.as_object().into_iter().flat_map(|it| it.keys());
+        assert!(it.get("$ref").is_none_or(|it| !it.is_string()) || keys().count() == 1, "{it}");
+        assert!(keys().all(|it| it != "$defs"), "{it}");
+        let properties = it["properties"].as_object().into_iter().flatten();
+        for (name, property) in properties {
+            assert!(property["description"].is_string(), "`{name}` is not described");
+        }
+    }
+}
+
+/// `UPDATE=1` writes them.
+#[test]
+fn the_schema_has_the_rules_that_there_are() {
+    let severity = json!([{"$ref": "#/definitions/severity"}]);
+    let rules = rules::RULES.iter().flat_map(|rule| {
+        let said = format!("{}. By itself: {}.", rule.title, rule.severity.id());
+        let former = rule.aliases.iter().map(|it| (&**it, format!("Now called `{}`.", rule.id)));
+        std::iter::once((rule.id, said)).chain(former)
+    });
+    let rules: serde_json::Map<String, Value> = rules
+        .map(|(id, said)| (id.to_owned(), json!({"description": said, "allOf": severity})))
+        .collect();
+    let mut schema = schema();
+    let written = &mut schema["definitions"]["rules"]["properties"];
+    if *written == Value::Object(rules.clone()) {
+        return;
+    }
+    assert!(std::env::var_os("UPDATE").is_some(), "the rules changed; `UPDATE=1` writes them");
+    *written = rules.into();
+    let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/config.schema.json");
+    std::fs::write(path, text).unwrap();
+}
+
+fn schema() -> Value {
+    serde_json::from_str(include_str!("../../schema/config.schema.json")).expect("JSON")
 }
 
 #[test]
