@@ -214,7 +214,7 @@ pub(crate) struct FixOptions {
     /// Mend also what a person has to look at; with --fix or --diff
     #[arg(long, conflicts_with_all = ["list_files", "write_baseline"])]
     pub unsafe_fixes: bool,
-    /// Show with each finding what would mend it; in text, JSON, SARIF and rdjson
+    /// Show with each finding what would mend it, in text and JSON; SARIF and rdjson always do
     #[arg(long, conflicts_with = "list_files")]
     pub show_fixes: bool,
     /// Print what --fix would change as a patch, and change nothing
@@ -324,9 +324,13 @@ impl Format {
         Self::Markdown,
     ];
 
-    /// Whether it tells how findings can be mended.
-    pub(crate) fn shows_fixes(self) -> bool {
-        matches!(self, Self::Text | Self::Json | Self::Sarif | Self::Rdjson)
+    /// Whether it tells how findings can be mended; what reads SARIF and rdjson offers it unasked.
+    pub(crate) fn shows_fixes(self, asked: bool) -> bool {
+        match self {
+            Self::Sarif | Self::Rdjson => true,
+            Self::Text | Self::Json => asked,
+            _ => false,
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl Run<'_, '_> {
         }
         // What mends each is found by resolving again, which takes its time.
         let asked = check.fixes.show_fixes || mended.is_some();
-        if asked && options.outputs.iter().any(|it| it.format.shows_fixes()) {
+        if options.outputs.iter().any(|it| it.format.shows_fixes(asked)) {
             seen.fixes(&sources, &config, &mut settled.findings);
         }
         progress.finish();
