@@ -1,20 +1,21 @@
 //! The command line: what may be typed, and what it means.
 
+mod parsers;
 mod shells;
 
 pub(crate) use shells::{completions, manual, page};
 
-use std::{ffi::OsStr, path::PathBuf};
+use std::path::PathBuf;
 
+use self::parsers::{OutputParser, RuleParser, SeverityParser};
 use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
-    builder::{EnumValueParser, PossibleValue, TypedValueParser},
     error::ErrorKind,
 };
 use clap_complete::Shell;
 use semver::Version;
 
-use crate::{config, data::version, finding::Severity, selection::RuleSelector, settings};
+use crate::{data::version, finding::Severity, selection::RuleSelector, settings};
 
 /// What the user asked for.
 #[derive(Debug, Clone)]
@@ -143,6 +144,7 @@ pub(crate) enum Command {
     /// At a terminal it is the text; elsewhere, as in `man check | man -l -`, it is what `man` reads.
     Man {
         /// The command
+        #[arg(value_parser = parsers::command(), hide_possible_values = true)]
         command: Option<String>,
     },
 }
@@ -189,7 +191,13 @@ pub(crate) struct CheckOptions {
     /// Show only what is at least this bad: error, warning or note
     ///
     /// What is not shown is counted, and fails all the same: see --fail-on.
-    #[arg(long, value_name = "SEVERITY", default_value = "note", value_parser = severity)]
+    #[arg(
+        long,
+        value_name = "SEVERITY",
+        default_value = "note",
+        value_parser = SeverityParser,
+        hide_possible_values = true
+    )]
     pub min_severity: Severity,
     /// Print which files are looked into, each with the reason, and check nothing
     #[arg(long, conflicts_with = "write_baseline")]
@@ -513,57 +521,6 @@ fn lines_fit(line: &str, name: &str) -> bool {
     line.starts_with(' ') && line.len() + 1 + name.len() <= 80
 }
 
-/// The value of `--format`: `sarif`, or `sarif:results.sarif`. Shells complete the formats that it has.
-#[derive(Clone)]
-struct OutputParser(&'static [Format]);
-
-impl TypedValueParser for OutputParser {
-    type Value = OutputTarget;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        argument: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<OutputTarget, clap::Error> {
-        let Some(text) = value.to_str() else {
-            return Err(clap::Error::new(ErrorKind::InvalidUtf8).with_cmd(command));
-        };
-        let (format, file) = match text.split_once(':') {
-            Some((format, file)) => (format, Some(file).filter(|it| !matches!(*it, "" | "-"))),
-            None => (text, None),
-        };
-        let format = EnumValueParser::new().parse_ref(command, argument, format.as_ref())?;
-        Ok(OutputTarget { format, file: file.map(PathBuf::from) })
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(self.0.iter().filter_map(ValueEnum::to_possible_value)))
-    }
-}
-
-/// The value of what names rules; shells complete it.
-#[derive(Clone)]
-struct RuleParser;
-
-impl TypedValueParser for RuleParser {
-    type Value = RuleSelector;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        argument: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<RuleSelector, clap::Error> {
-        RuleSelector::parse.parse_ref(command, argument, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let names = RuleSelector::names().into_iter();
-        Some(Box::new(names.map(|(name, title)| PossibleValue::new(name).help(title))))
-    }
-}
-
 /// What the arguments of this process mean.
 ///
 /// # Errors
@@ -637,14 +594,6 @@ fn outputs(
         }
         (None, _) => Ok(asked),
     }
-}
-
-fn severity(text: &str) -> Result<Severity, String> {
-    let names = ["error", "warning", "note"];
-    Severity::parse(text).ok_or_else(|| match config::meant(text).filter(|it| names.contains(it)) {
-        Some(near) => format!("it is none of {}; write `{near}`", names.join(", ")),
-        None => format!("it is none of {}", names.join(", ")),
-    })
 }
 
 /// A version as people write it: `1.33`, `v1.33.2`.

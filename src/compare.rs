@@ -1,5 +1,9 @@
 //! What differs between two trees in what every environment would run.
 
+mod objects;
+
+pub(crate) use objects::objects_that_differ;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::{IndexMap, IndexSet};
@@ -42,6 +46,8 @@ pub(crate) struct Comparison {
     pub disappear: Vec<Finding>,
     /// How many files differ; only told when nothing else does.
     pub files: Option<usize>,
+    /// Where nothing of that differs, the objects that differ all the same, in what is not judged.
+    pub others: Vec<String>,
 }
 
 /// Which tree something stands in.

@@ -26,7 +26,7 @@ use std::{
 use crate::{
     cli::{self, Color, Command, Format, LoadRestrictor, Options, OutputTarget, Verbosity},
     config,
-    finding::Finding,
+    finding::{Finding, disturbs},
     report::{self, Progress, Report, Screen, TerminalOptions, Workflow},
     source::Sources,
 };
@@ -91,6 +91,16 @@ fn twice(outputs: &[OutputTarget]) -> Option<&Path> {
     (1..files.len()).find(|at| again(*at) && !files[*at].starts_with("/dev")).map(|at| files[at])
 }
 
+/// `text` without what does more to a terminal than appear.
+fn shown(text: &str) -> String {
+    let shown = |it: char| match it {
+        '\n' => it.to_string(),
+        it if disturbs(it) => it.escape_default().to_string(),
+        it => it.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 /// Prints the help that was asked for, or what is wrong with the arguments.
 fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> u8 {
     let (stream, screen) = match error.use_stderr() {
@@ -98,10 +108,13 @@ fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> u8 {
         false => (&mut *streams.out, streams.out_screen),
     };
     let text = error.render();
+    let (styled, plain) = (text.ansi().to_string(), shown(&text.to_string()));
+    // What was typed may hold more than characters that appear.
+    let is_plain = plain == text.to_string();
     // Nothing can be said any more when the terminal is gone.
-    let _ = match screen.look(Color::Auto).color {
-        true => write!(stream, "{}", text.ansi()),
-        false => write!(stream, "{text}"),
+    let _ = match screen.look(Color::Auto).color && is_plain {
+        true => stream.write_all(styled.as_bytes()),
+        false => stream.write_all(plain.as_bytes()),
     };
     u8::try_from(error.exit_code()).unwrap_or(2)
 }
@@ -263,7 +276,7 @@ impl Run<'_, '_> {
         let report = Report { findings, ..Report::of(&sources) };
         let error = Some(&*message);
         let told = |look| match &*report.findings {
-            [] => format!("error: {message}\n"),
+            [] => format!("error: {}\n", shown(&message)),
             _ => report::text(&report, look, options.detail),
         };
         // What `init` writes is no report, and what is there is to stay.

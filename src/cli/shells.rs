@@ -12,7 +12,7 @@ use crate::nearest::nearest;
 /// The completion script for `shell`.
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut definition = definition();
+    let mut definition = shown();
     clap_complete::generate(shell, &mut definition, "metrics-server-lint", &mut out);
     // For bash the labels of a program with a hyphen in its name are not those that it looks for
     // (clap-rs/clap#6421).
@@ -24,6 +24,29 @@ pub(crate) fn completions(shell: Shell) -> Vec<u8> {
         script.extend(definition.get_subcommands().map(words_for_fish));
     }
     script.into_bytes()
+}
+
+/// What may be typed, without what commands take and do not show: shells offer all that they are told.
+fn shown() -> clap::Command {
+    let whole = definition();
+    let globals: Vec<&Arg> = whole.get_arguments().collect();
+    let plain = |it: &Arg| match it.get_id().as_str() {
+        // The colon would end what zsh is told of it.
+        "format" => it.clone().global(false).value_name("FORMAT"),
+        _ => it.clone().global(false),
+    };
+    let command = |it: &clap::Command| {
+        let is_other =
+            |global: &&Arg| it.get_arguments().all(|own| own.get_id() != global.get_id());
+        let all = it.get_arguments().chain(globals.iter().copied().filter(is_other));
+        let args: Vec<Arg> = all.filter(|it| !it.is_hide_set()).map(plain).collect();
+        let about = it.get_about().cloned().unwrap_or_default();
+        clap::Command::new(it.get_name().to_owned()).about(about).args(args)
+    };
+    clap::Command::new(whole.get_name().to_owned())
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(whole.get_arguments().map(plain))
+        .subcommands(whole.get_subcommands().map(command))
 }
 
 /// A line of a script for fish: what the arguments of `command` may be, each with what it is.
@@ -48,7 +71,8 @@ fn words_for_fish(command: &clap::Command) -> String {
 /// # Errors
 /// That there is no such command.
 pub(crate) fn manual(command: Option<&str>) -> Result<Vec<u8>, String> {
-    let page = clap_mangen::Man::new(described(command)?).manual("metrics-server-lint");
+    let described = described(command)?.version(env!("CARGO_PKG_VERSION"));
+    let page = clap_mangen::Man::new(described).manual("metrics-server-lint");
     let mut out = Vec::new();
     page.render(&mut out).map(|()| out).map_err(|error| error.to_string())
 }

@@ -31,6 +31,8 @@ pub(crate) struct Access {
     /// What its `ClusterRoles` let it get or create, in the core group as `nodes/stats`, in others
     /// as `tokenreviews.authentication.k8s.io`, each with its place.
     pub resources: Vec<(String, Origin)>,
+    /// Every resource that its `ClusterRoles` name, with the verbs: `pods (get, list, watch)`.
+    pub rights: Vec<(String, Origin)>,
     /// Why it may have more.
     pub open: Option<Reason>,
 }
@@ -190,6 +192,7 @@ fn grant(index: &ObjectIndex<'_>, name: &str, access: &mut Access) {
         match binding.filter(|_| name == "system:auth-delegator").map(|(_, at)| at.clone()) {
             Some(at) => {
                 access.resources.extend(reviews.map(|it| (it.to_owned(), at.clone())));
+                access.rights.extend(reviews.map(|it| (format!("{it} (create)"), at.clone())));
             }
             None => _ = access.open.get_or_insert(format!("it has the role {name}, too").into()),
         }
@@ -212,6 +215,7 @@ fn grant(index: &ObjectIndex<'_>, name: &str, access: &mut Access) {
             rule.items_at(field).iter().filter_map(Node::as_str).any(|it| words.contains(&it))
         };
         let only = rule.items_at("resourceNames");
+        access.rights.extend(named(rule));
         if !has("verbs", &["get", "create", "*"])
             || !only.is_empty() && !has("resourceNames", &[SETTINGS])
         {
@@ -229,6 +233,27 @@ fn grant(index: &ObjectIndex<'_>, name: &str, access: &mut Access) {
             }
         }
     }
+}
+
+/// The resources that a rule names, with what it lets do with them.
+fn named(rule: &Node) -> impl Iterator<Item = (String, Origin)> {
+    let texts = |field: &str| rule.items_at(field).iter().filter_map(Node::as_str);
+    let mut verbs: Vec<&str> = texts("verbs").collect();
+    verbs.sort_unstable();
+    let mut what = verbs.join(", ");
+    let names = texts("resourceNames").collect::<Vec<_>>().join(", ");
+    if !names.is_empty() {
+        what += &format!(" of {names}");
+    }
+    let mut all = Vec::new();
+    for group in texts("apiGroups") {
+        for resource in rule.items_at("resources") {
+            let Some(name) = resource.as_str() else { continue };
+            let dot = if group.is_empty() { "" } else { "." };
+            all.push((format!("{name}{dot}{group} ({what})"), resource.origin.clone()));
+        }
+    }
+    all.into_iter()
 }
 
 /// What authorizes a request to the Metrics API.

@@ -39,6 +39,10 @@ pub(crate) struct Autoscaler {
     pub workload: Fact<Workload>,
     /// The metrics that are shares of requests.
     pub needs: Vec<Need>,
+    /// `behavior`, or `advanced` of a `ScaledObject`, as JSON.
+    pub behavior: Fact<String>,
+    /// All that it measures, as JSON.
+    pub measures: Fact<String>,
     /// `minReplicas`, or `minReplicaCount` of a `ScaledObject`.
     pub min_replicas: Fact<i128>,
     /// `maxReplicas`, or `maxReplicaCount` of a `ScaledObject`.

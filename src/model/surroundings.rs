@@ -87,6 +87,8 @@ impl Autoscaler {
             target,
             workload,
             needs,
+            behavior,
+            measures,
             min_replicas,
             max_replicas,
         } = self;
@@ -97,7 +99,9 @@ impl Autoscaler {
         });
         let mut facts = vec![
             ("target", target),
-            ("metrics", list(needs)),
+            ("shares", list(needs)),
+            ("metrics", measures.datum()),
+            ("behavior", behavior.datum()),
             ("min_replicas", min_replicas.datum()),
             ("max_replicas", max_replicas.datum()),
         ];
@@ -296,13 +300,14 @@ fn of_opening(opening: &Opening) -> String {
 }
 
 fn of_access(access: &Access) -> NamedFacts {
-    let Access { account, auth_readers, bindings, resources, open } = access;
+    // The resources are those of the rights that can be read or asked.
+    let Access { account, auth_readers, bindings, resources: _, rights, open } = access;
     let roles = bindings.iter().map(|(role, at)| (Some(role.clone()), at));
     let readers = auth_readers.iter().map(|it| {
         let AuthReader { name, namespace, anchor, decided: _ } = it;
         (namespace.value().map(|namespace| format!("{namespace}/{name}")), anchor)
     });
-    let rights = resources.iter().map(|(name, at)| (Some(name.clone()), at));
+    let rights = rights.iter().map(|(name, at)| (Some(name.clone()), at));
     vec![
         ("service_account", account.datum()),
         ("cluster_roles", unless(open.as_ref(), list(roles))),

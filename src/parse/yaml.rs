@@ -102,6 +102,9 @@ pub(super) fn parse(text: &str, place: &ScalarPlace, dialect: Dialect) -> Docume
     Documents { list, template: None }
 }
 
+/// What helps where the marks of a template are taken for YAML.
+const IF_TEMPLATE: &str = "if it is a template of YAML, name it in `exclude` of the configuration";
+
 fn syntax_error(error: &ScanError, place: &ScalarPlace) -> SyntaxError {
     let at = error.marker().byte_offset().unwrap_or(0);
     let kind = error.kind();
@@ -115,11 +118,10 @@ fn syntax_error(error: &ScanError, place: &ScalarPlace) -> SyntaxError {
             | ErrorKind::ExpectedFlowMappingSeparator
             | ErrorKind::ExpectedFlowSequenceSeparator
     );
-    let help = "if it is a template of YAML, name it in `exclude` of the configuration";
     SyntaxError {
         message: words(kind),
         span: place.span(at, at),
-        help: is_mark.then_some(help),
+        help: is_mark.then_some(IF_TEMPLATE),
         template: false,
     }
 }
@@ -388,7 +390,13 @@ impl<'a> Builder<'a> {
                             self.fail("a key of a mapping is null", built.start, built.end);
                         }
                     }
-                    _ => self.fail("a key of a mapping is not a scalar", built.start, built.end),
+                    _ => {
+                        self.fail("a key of a mapping is not a scalar", built.start, built.end);
+                        // As `{{ .Values.name }}` is to YAML.
+                        if let Some(error) = &mut self.error {
+                            error.help = Some(IF_TEMPLATE);
+                        }
+                    }
                 }
             }
             Children::Map { map, merged, key } => match key.take() {

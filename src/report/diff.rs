@@ -98,8 +98,13 @@ impl Compared<'_> {
         let named =
             |change: fn(&NameChange) -> bool| names.iter().filter(|it| change(&it.change)).count();
         let mut parts: Vec<String> = Vec::new();
-        if self.comparison.changes_nothing() {
-            parts.push("no effective setting changes".to_owned());
+        match self.comparison.others.len() {
+            _ if !self.comparison.changes_nothing() => {}
+            0 => parts.push("no effective setting changes".to_owned()),
+            others => {
+                let others = verb(others, "object", "differ").unwrap_or_default();
+                parts.push(format!("what is judged stays the same; {others} otherwise"));
+            }
         }
         parts.extend(verb(named(|it| *it == NameChange::Appears), "environment", "appear"));
         parts.extend(verb(named(|it| *it == NameChange::Disappears), "environment", "disappear"));
@@ -153,6 +158,7 @@ impl Compared<'_> {
     fn among(&self, number: usize) -> String {
         match self.comparison.environments.len() {
             1 => "in the only environment".to_owned(),
+            2 if number == 2 => "in both environments".to_owned(),
             all if all == number => format!("in all {all} environments"),
             all => format!("in {number} of {all} environments"),
         }
@@ -286,6 +292,8 @@ pub(crate) fn diff(compared: &Compared<'_>, look: TerminalOptions, detail: Verbo
         let told = findings.iter().map(|it| page.item("  ", mark, &told(sources, it)));
         parts.push(look.paint("1", heading) + "\n" + &told.collect::<String>());
     }
+    let others = compared.comparison.others.iter().map(|it| page.item("  ", '~', &one_line(it)));
+    parts.push(others.collect());
     for part in parts.iter().filter(|it| !it.is_empty()) {
         out.push('\n');
         out += part;

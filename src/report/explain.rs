@@ -5,23 +5,22 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    report::{Place, Report, TerminalOptions, count, excerpt::harmless, json, prose::prose},
+    report::{
+        Place, Report, TerminalOptions, count, excerpt::harmless, filled, json, prose::prose,
+    },
     rules::{RULES, Rule},
 };
 
 /// The page of a rule: its metadata and its text without the examples.
 pub(crate) fn explain(rule: &Rule, look: TerminalOptions) -> String {
     let mut out = format!("{}: {}\n\n", look.paint("1", rule.id), look.paint("1", rule.title));
-    let _ = write!(
-        out,
-        "{} · {} · {} confidence{} · since {}\n\n{}",
-        rule.severity.id(),
-        rule.category.id(),
-        rule.confidence.id(),
-        if rule.pedantic { " · pedantic" } else { "" },
-        rule.since,
-        prose(rule.text, look)
-    );
+    let confidence = format!("{} confidence", rule.confidence.id());
+    let since = format!("since {}", rule.since);
+    let mut facts = vec![rule.severity.id(), rule.category.id(), &confidence];
+    facts.extend(rule.pedantic.then_some("pedantic"));
+    facts.push(&since);
+    let facts = facts.join(if look.unicode { " · " } else { " - " });
+    let _ = write!(out, "{facts}\n\n{}", prose(rule.text, look));
     if !rule.references.is_empty() {
         let _ = writeln!(out, "\n{}", look.paint("1", "Read more"));
         for reference in &rule.references {
@@ -47,7 +46,9 @@ pub(crate) fn here(report: &Report<'_>, look: TerminalOptions) -> String {
         let Some(label) = finding.primary() else { continue };
         let Place { path, start, .. } = Place::of(report.sources, label.span);
         let (path, line) = (harmless(&path), start.line);
-        let _ = writeln!(out, "  {path}:{line}:{}: {}", start.column, report.sentence(finding));
+        let text = format!("{path}:{line}:{}: {}", start.column, report.sentence(finding));
+        let text = filled(&text, 2, 4, look.width).replace('\n', "\n    ");
+        let _ = writeln!(out, "  {text}");
     }
     if findings.len() > SHOWN {
         let _ = writeln!(out, "  and {} more", findings.len() - SHOWN);
@@ -72,7 +73,13 @@ pub(crate) fn rules(look: TerminalOptions, wanted: impl Fn(&Rule) -> bool) -> St
         for (text, width) in columns.iter().zip(&widths[1..]) {
             let _ = write!(out, "  {text:width$}");
         }
-        let _ = writeln!(out, "  {title}");
+        let used = widths.iter().map(|it| it + 2).sum::<usize>();
+        if used + title.len() <= look.width {
+            let _ = writeln!(out, "  {title}");
+        } else {
+            let title = filled(title, 4, 4, look.width).replace('\n', "\n    ");
+            out = out.trim_end().to_owned() + "\n    " + &title + "\n";
+        }
     }
     out
 }

@@ -17,11 +17,13 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
              that is full evicts it",
             nodes.min
         );
-        findings
-            .at(&at.or(&server.anchor), &server.subject(), message)
+        let finding = findings.at(&at.or(&server.anchor), &server.subject(), message);
+        finding
             .weigh([needed.bytes, nodes.min])
-            .label("the request")
             .also(nodes_at, "the cluster's size")
             .help(format!("raise the memory request to {needed}"));
+        if !at.is_default() {
+            finding.label("the request");
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::{
     CommandResult, Failure, Run,
     fix::{Mended, elsewhere},
     open::{Opened, below_git, chosen, open, open_stdin, open_tree, real, refuse_part},
+    shown,
 };
 use crate::{
     baseline::Baseline,
@@ -172,9 +173,9 @@ impl Run<'_, '_> {
     fn tell_unread(&mut self, sources: &Sources, scope: &Scope) -> bool {
         let mut any = false;
         for path in not_looked_into(sources, scope) {
-            self.say(&format!(
+            self.say(&shown(&format!(
                 "`{path}` is not looked into: nothing says what kind of file it is\n"
-            ));
+            )));
             any = true;
         }
         any

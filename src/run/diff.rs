@@ -9,7 +9,7 @@ use super::{
 use crate::{
     baseline::Baseline,
     cli::{Format, Verbosity},
-    compare::{ComparedTree, compare, files_that_differ},
+    compare::{ComparedTree, compare, files_that_differ, objects_that_differ},
     config::Config,
     finding::Finding,
     pipeline::{self, is_ours, survey},
@@ -43,6 +43,10 @@ impl Run<'_, '_> {
         comparison.appear = new.unknown_to(was);
         comparison.disappear = old.unknown_to(now);
         let (base, head) = (&old.tree.sources, &new.tree.sources);
+        if comparison.changes_nothing() {
+            comparison.others =
+                objects_that_differ((&old.tree, &old.environments), (&new.tree, &new.environments));
+        }
         comparison.files = comparison.is_empty().then(|| files_that_differ(base, head));
         progress.finish();
         let compared = Compared { base, head, comparison };

@@ -106,7 +106,7 @@ impl ShowRequest {
                 let word = word.replace('_', "-");
                 let last = names().map(source::file_name);
                 let near = nearest(&word, names().chain(last).chain(known.iter().map(|it| &**it)));
-                let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+                let near = near.map_or_else(String::new, |it| format!(" (did you mean `{it}`?)"));
                 let names = names().collect::<Vec<_>>().join(", ");
                 return Err(Failure::Plain(format!(
                     "`{word}` is no path, environment or setting{near}; environments are: {names}; \

@@ -189,7 +189,7 @@ spec:
 fn a_new_version_of_a_chart_changes_its_defaults() {
     let trees = trees(&[("version: 3.12.2", "version: 3.13.0")]);
     assert_snapshot!(told(&trees, ""), @r#"
-    1 setting changes with 5 defaults in all 2 environments
+    1 setting changes with 5 defaults in both environments
 
     all environments: clusters/dev, clusters/prod
       kube-system/metrics-server
@@ -511,4 +511,42 @@ resources: [approver.yaml, ../../base]
             assert!(value.contains_key(required.as_str().unwrap()), "{required} {value:?}");
         }
     }
+}
+
+#[test]
+fn what_differs_and_is_not_judged_is_told_apart() {
+    let text = |period: u32, resolution: &str| {
+        directory(&format!(
+            "
+            //- server.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {{name: metrics-server, namespace: kube-system}}
+            spec:
+              template:
+                spec:
+                  containers:
+                    - name: metrics-server
+                      image: registry.k8s.io/metrics-server/metrics-server:v0.8.0
+                      args: [--secure-port=10250, --metric-resolution={resolution}]
+                      readinessProbe:
+                        httpGet: {{path: /readyz, port: 10250, scheme: HTTPS}}
+                        periodSeconds: {period}
+            "
+        ))
+    };
+    let same = (text(10, "15s"), text(10, "0m15s"));
+    assert_snapshot!(told(&same, ""), @"
+    No effective setting changes; 1 file differs
+    ");
+    let other = (text(10, "15s"), text(20, "0m15s"));
+    assert_snapshot!(told(&other, ""), @"
+    What is judged stays the same; 1 object differs otherwise; 1 file differs
+
+      ~ Deployment kube-system/metrics-server
+    ");
+    assert_eq!(
+        json(&other)["summary"]["other_objects"][0],
+        "Deployment kube-system/metrics-server"
+    );
 }

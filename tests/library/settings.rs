@@ -157,7 +157,7 @@ authorization: {mode: Webhook}
 ";
 
 /// A text of the objects, what takes its place, and the setting that then is another.
-const CHANGES: [(&str, &str, &str); 61] = [
+const CHANGES: [(&str, &str, &str); 64] = [
     ("replicas: 2", "replicas: 4", "replicas"),
     ("type: RollingUpdate", "type: Recreate", "strategy_type"),
     ("maxUnavailable: 0", "maxUnavailable: 1", "strategy_max_unavailable"),
@@ -225,6 +225,9 @@ const CHANGES: [(&str, &str, &str); 61] = [
     ("minReplicas: 3", "minReplicas: 4", "min_replicas"),
     ("maxReplicas: 9", "maxReplicas: 10", "max_replicas"),
     ("averageUtilization: 70", "averageUtilization: 80", "metrics"),
+    ("averageUtilization: 70", "averageUtilization: 80", "shares"),
+    ("maxReplicas: 9", "maxReplicas: 9\n  behavior: {scaleDown: {selectPolicy: Max}}", "behavior"),
+    ("verbs: [get]", "verbs: [get, list]", "rights"),
     ("cpu: 250m", "cpu: 500m", "requests"),
     ("value: ^node$", "value: .*", "weaknesses"),
     ("serverTLSBootstrap: true", "serverTLSBootstrap: false", "server_tls_bootstrap"),

@@ -81,7 +81,14 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
                 None => given,
             }
         };
+        let [behavior, measures] = match kind {
+            None => ["spec.behavior", "spec.metrics"],
+            Some(_) => ["spec.advanced", "spec.triggers"],
+        };
+        let json = |path: &str| fact(node, path, |it| Ok(it.to_json().to_string()));
         Some(Autoscaler {
+            behavior: json(behavior),
+            measures: json(measures),
             min_replicas: replicas("minReplica", Some(i128::from(kind.is_none()))),
             max_replicas: replicas("maxReplica", kind.map(|_| 100)),
             kind: object.kind().to_owned(),

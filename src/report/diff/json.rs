@@ -13,7 +13,7 @@ use crate::{
 
 /// What differs, as JSON.
 pub(crate) fn diff_json(compared: &Compared<'_>) -> String {
-    let Comparison { environments, names, subjects, settings, appear, disappear, files } =
+    let Comparison { environments, names, subjects, settings, appear, disappear, others, files } =
         &compared.comparison;
     let appear: Vec<Json> = appear.iter().map(|it| finding_json(compared.head, it)).collect();
     let disappear: Vec<Json> = disappear.iter().map(|it| finding_json(compared.base, it)).collect();
@@ -27,6 +27,7 @@ pub(crate) fn diff_json(compared: &Compared<'_>) -> String {
             "settings": settings.len(),
             "appear": appear.len(),
             "disappear": disappear.len(),
+            "other_objects": others,
             "files": files,
         },
         "findings": { "appear": appear, "disappear": disappear },

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::{place, problem_line, way, wrapped};
 use crate::{
     model::{Cluster, Fact, MetricsServer},
-    report::{TerminalOptions, excerpt::harmless},
+    report::{TerminalOptions, excerpt::harmless, filled},
     resolve::environment::Environment,
     settings::{FactRole, FactSubject, SubjectKind, subjects, words},
     source::Sources,
@@ -177,9 +177,13 @@ impl Table {
                 continue;
             }
             let lead = format!("    {name:name_width$}  ");
-            let value = format!("{value:value_width$}");
-            let used = lead.chars().count() + value.chars().count() + 2;
-            let line = format!("{lead}{}", look.paint(value_color(&value), &value));
+            let start = lead.chars().count();
+            let value = filled(&format!("{value:value_width$}"), start, start, look.width);
+            let last = value.rsplit('\n').next().unwrap_or_default();
+            let used = start + last.chars().count() + 2;
+            let rest = format!("\n{}", " ".repeat(start));
+            let painted = look.paint(value_color(&value), &value.replace('\n', &rest));
+            let line = format!("{lead}{painted}");
             let on_one_line = from.join(", ");
             if from.is_empty() {
                 out += line.trim_end();

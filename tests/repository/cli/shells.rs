@@ -27,13 +27,16 @@ fn printed(dir: &Path, shell: &str, arguments: &[&str]) -> Option<String> {
 }
 
 /// A line that is typed, and what its last word may become: some of the words, and one that is not.
-const TYPED: [(&str, &[&str], &str); 6] = [
+const TYPED: [(&str, &[&str], &str); 9] = [
     ("metrics-server-lint check --fo", &["--format", "--force-exclude"], "--root"),
     ("metrics-server-lint che", &["check"], "show"),
     ("metrics-server-lint explain kub", &["kubelet-insecure-tls"], "syntax"),
     ("metrics-server-lint check --format ", &["json", "gitlab", "markdown"], "check"),
     ("metrics-server-lint check --select unknown-", &["unknown-flag"], "syntax"),
     ("metrics-server-lint check --ignore secu", &["security"], "syntax"),
+    ("metrics-server-lint check --min-severity ", &["error", "note"], "check"),
+    ("metrics-server-lint explain --", &["--root", "--color"], "--fail-on"),
+    ("metrics-server-lint man ch", &["check"], "show"),
 ];
 
 #[test]
@@ -74,6 +77,9 @@ fn fish_completes() {
 
 #[test]
 fn zsh_reads_its_script() {
+    // A colon would end a field of what an option is, in the middle of its value's name.
+    let script_of = program("completions zsh", &[]).out;
+    assert!(!script_of.contains("[:FILE]"), "{script_of}");
     let dir = script("zsh");
     let Some(said) = printed(dir.path(), "zsh", &["-fnc", "source ./script && echo read"]) else {
         return;
