@@ -7,7 +7,7 @@ pub(crate) use shells::{completions, manual, page};
 
 use std::path::PathBuf;
 
-use self::parsers::{OutputParser, RuleParser, SeverityParser};
+use self::parsers::{CommandParser, OutputParser, RuleParser, SeverityParser};
 use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
     error::ErrorKind,
@@ -144,7 +144,7 @@ pub(crate) enum Command {
     /// At a terminal it is the text; elsewhere, as in `man check | man -l -`, it is what `man` reads.
     Man {
         /// The command
-        #[arg(value_parser = parsers::command(), hide_possible_values = true)]
+        #[arg(value_parser = CommandParser, hide_possible_values = true)]
         command: Option<String>,
     },
 }

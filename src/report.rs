@@ -53,7 +53,7 @@ use crate::{
 const TOOL: &str = env!("CARGO_PKG_NAME");
 
 /// What a run found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Report<'a> {
     /// The files.
     pub sources: &'a Sources,
@@ -147,6 +147,13 @@ impl<'a> Report<'a> {
 }
 
 impl Report<'_> {
+    /// The same without what mends each finding.
+    pub(crate) fn without_fixes(&self) -> Self {
+        let mut report = self.clone();
+        report.findings.iter_mut().for_each(|it| it.fix = None);
+        report
+    }
+
     /// What is wrong, and where: `256Mi is too little (in 1 of 2 environments: prod)`.
     pub(crate) fn sentence(&self, finding: &Finding) -> String {
         let names = self.environments_of(finding).map(|names| format!(" ({names})"));

@@ -155,10 +155,14 @@ impl Run<'_, '_> {
             Command::Init => self.init(),
             Command::Lsp => Ok(lsp::lsp(self.options)),
             Command::Explain { what } => self.explain(*what),
-            Command::Rules => self.write(|format, look| match format {
-                Format::Json => report::rules_json().into(),
-                _ => report::rules(look, |_| true).into(),
-            }),
+            Command::Rules => {
+                let terminal = self.streams.out_screen.terminal;
+                self.write(|format, look| match format {
+                    Format::Json => report::rules_json().into(),
+                    _ if terminal => report::rules(look, |_| true).into(),
+                    _ => report::rules(look.unbroken(), |_| true).into(),
+                })
+            }
             Command::Completions { shell } => self.write(|_, _| cli::completions(*shell)),
             Command::Man { command } => {
                 let command = command.as_deref();

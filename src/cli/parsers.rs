@@ -3,12 +3,12 @@
 use std::{ffi::OsStr, path::PathBuf};
 
 use clap::{
-    ValueEnum,
-    builder::{EnumValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
+    Subcommand as _, ValueEnum,
+    builder::{EnumValueParser, PossibleValue, StringValueParser, TypedValueParser},
     error::ErrorKind,
 };
 
-use super::{Format, OutputTarget};
+use super::{Command, Format, OutputTarget};
 use crate::{config, finding::Severity, selection::RuleSelector};
 
 /// The value of `--format`: `sarif`, or `sarif:results.sarif`. Shells complete the formats that it has.
@@ -96,18 +96,25 @@ impl TypedValueParser for SeverityParser {
     }
 }
 
-/// The value of what names a command.
-pub(super) fn command() -> PossibleValuesParser {
-    PossibleValuesParser::new([
-        "check",
-        "show",
-        "diff",
-        "render",
-        "init",
-        "lsp",
-        "explain",
-        "rules",
-        "completions",
-        "man",
-    ])
+/// The value of what names a command; shells complete it.
+#[derive(Clone)]
+pub(super) struct CommandParser;
+
+impl TypedValueParser for CommandParser {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let all = Command::augment_subcommands(clap::Command::default());
+        let names: Vec<String> = all.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+        Some(Box::new(names.into_iter().map(PossibleValue::new)))
+    }
 }

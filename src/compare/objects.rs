@@ -11,7 +11,7 @@ pub(crate) fn objects_that_differ(
     (base, old): (&ComparedTree, &[Environment]),
     (head, new): (&ComparedTree, &[Environment]),
 ) -> Vec<String> {
-    let told = Told { old: places(&base.environments), new: places(&head.environments) };
+    let told = SettingPlaces { old: places(&base.environments), new: places(&head.environments) };
     let is_ours = |it: &&Environment| base.environments.iter().any(|(name, _)| *name == it.name);
     let mut found = BTreeSet::new();
     for was in old.iter().filter(is_ours) {
@@ -29,12 +29,12 @@ pub(crate) fn objects_that_differ(
 }
 
 /// The places that settings come from, in either tree.
-struct Told {
+struct SettingPlaces {
     old: BTreeSet<Span>,
     new: BTreeSet<Span>,
 }
 
-impl Told {
+impl SettingPlaces {
     /// Whether the two nodes differ in something that no setting comes from.
     fn leaves_out(&self, old: &Node, new: &Node) -> bool {
         if old.is_same(new) {

@@ -101,6 +101,11 @@ impl TerminalOptions {
         if self.width == Self::PLAIN.width { Self { width: 120, ..self } } else { self }
     }
 
+    /// The look of lines that programs read one by one: none is broken.
+    pub(crate) fn unbroken(self) -> Self {
+        Self { width: usize::MAX, ..self }
+    }
+
     /// `text` with the ANSI attributes `code`, if colors are on.
     pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.color && !text.is_empty() && !code.is_empty() {

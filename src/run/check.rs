@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     baseline::Baseline,
-    cli::{CheckOptions, Format, KnownOptions, Options, Verbosity},
+    cli::{CheckOptions, Command, Format, KnownOptions, Options, Verbosity},
     config::Config,
     discover,
     finding::Finding,
@@ -77,7 +77,7 @@ impl Run<'_, '_> {
             mended = Some(all);
         }
         // What mends each is found by resolving again, which takes its time.
-        let asked = check.fixes.show_fixes || mended.is_some();
+        let asked = self.shows_fixes();
         if options.outputs.iter().any(|it| it.format.shows_fixes(asked)) {
             seen.fixes(&sources, &config, &mut settled.findings);
         }
@@ -136,7 +136,11 @@ impl Run<'_, '_> {
         let options = self.options;
         let is_empty = report.environments.is_empty();
         let files = self.streams.workflow.files.clone();
+        let (whole, plain) = (report, report.without_fixes());
+        // What one form holds does not depend on which others there are.
+        let asked = self.shows_fixes();
         self.write(|format, look| {
+            let report = if format.shows_fixes(asked) { whole } else { &plain };
             let summarizes = !is_empty && options.detail > Verbosity::Quiet;
             let summary = if summarizes { report::summary(report, look) } else { String::new() };
             let text = || report::text(report, look, options.detail) + &summary;
@@ -155,6 +159,12 @@ impl Run<'_, '_> {
             self.say(&report::summary(report, look));
         }
         Ok(0)
+    }
+
+    /// Whether somebody asks what mends the findings.
+    fn shows_fixes(&self) -> bool {
+        let Command::Check(check) = &self.options.command else { return false };
+        check.fixes.show_fixes || check.fixes.mends()
     }
 
     /// Writes what would be mended as a patch, and how much that is on the side.

@@ -18,7 +18,11 @@ use crate::{
 impl Run<'_, '_> {
     pub(super) fn explain(&mut self, what: RuleSelector) -> CommandResult {
         let RuleSelector::Rule(id) = what else {
-            return self.write(|_, look| report::rules(look, |it| what.means(it)).into());
+            let terminal = self.streams.out_screen.terminal;
+            return self.write(|_, look| {
+                let look = if terminal { look } else { look.unbroken() };
+                report::rules(look, |it| what.means(it)).into()
+            });
         };
         let Some(rule) = rules::find(id) else { return Ok(0) };
         self.write(|_, look| report::explain(rule, look).into())?;
@@ -55,7 +59,9 @@ impl Run<'_, '_> {
         }
         let report =
             Report { findings: settled.findings, environments: names, ..Report::of(&sources) };
-        let look = self.streams.out_screen.look(options.color);
+        let screen = self.streams.out_screen;
+        let look = screen.look(options.color);
+        let look = if screen.terminal { look } else { look.unbroken() };
         // Whoever reads has seen enough.
         let _ = self.write_to(target, report::here(&report, look).as_bytes());
     }

@@ -238,7 +238,7 @@ fn words_are_paths_environments_or_settings() {
     assert_eq!(told("--environment clusters/stages/prod").out, prod.out);
     assert_eq!(told("--environment prod --environment dev").out, told("").out);
     for (arguments, said) in [
-        ("prdo", "`prdo` is no path, environment or setting; did you mean `prod`?"),
+        ("prdo", "`prdo` is no path, environment or setting (did you mean `prod`?"),
         ("memory-limt", "did you mean `memory-limit`?"),
         ("--environment prdo", "there is no environment `prdo`; there are: clusters/stages/"),
         ("--environment prdo", "did you mean `prod`?"),
