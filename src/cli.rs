@@ -369,7 +369,7 @@ pub(crate) enum Verbosity {
     Quiet,
     /// Every finding with its places, and a summary.
     Normal,
-    /// `-v`: also what was skipped, and why; of a metrics-server also what stands around its settings.
+    /// `-v`: also what could not be read, and why; of a metrics-server also what stands around its settings.
     Verbose,
 }
 
@@ -434,7 +434,7 @@ struct Global {
     /// Print one line a finding
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say also what was skipped, and why; `show`: also the pods, Services and rights
+    /// Say also what could not be read, and why; `show`: everything that is known
     #[arg(long, short, global = true)]
     verbose: bool,
 }

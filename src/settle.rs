@@ -146,6 +146,12 @@ pub(crate) fn select(
     let less_severe = findings.extract_if(.., |it| it.severity < scope.least);
     let less_severe = Counts::of(&less_severe.collect::<Vec<_>>());
     findings.sort_by_cached_key(|it| order(sources, it));
+    // These two are about the comment itself.
+    let of_comments = [suppress::RULE, "value-keeps-comment-or-quotes"];
+    let values = findings.iter_mut().filter(|it| !of_comments.contains(&it.rule));
+    for label in values.flat_map(|it| &mut it.labels) {
+        label.span = suppress::before_comment(sources, label.span);
+    }
     for finding in findings.iter_mut().filter(|it| it.rule == ProblemKind::BuildFails.rule()) {
         finding.subject = place(sources, finding);
     }

@@ -23,7 +23,7 @@ const MARK: &str = "metrics-server-lint:";
 const NO_COMMENTS: &[&str] = &["env", "properties", "service", "conf", "cfg"];
 
 /// The rule that reports comments that suppress nothing, or that nobody can read.
-const RULE: &str = "unused-suppression";
+pub(crate) const RULE: &str = "unused-suppression";
 
 /// What is left of `findings` when what is meant to be there is taken out.
 ///
@@ -158,6 +158,19 @@ fn collect(
                 finding.help(format!("write `{near}`"));
             }
         }
+    }
+}
+
+/// Of a value in a file where nothing behind it is a comment, what stands before a `#`: YAML into which such a
+/// value is filled reads no further.
+pub(crate) fn before_comment(sources: &Sources, value: Span) -> Span {
+    if !NO_COMMENTS.contains(&source::extension(&sources[value.file].path)) {
+        return value;
+    }
+    let text = sources.slice(value);
+    match text.split_once(" #") {
+        Some((before, _)) if !before.trim().is_empty() => value.part(0..before.trim_end().len()),
+        _ => value,
     }
 }
 
@@ -304,6 +317,25 @@ mod tests {
                 # metrics-server-lint: ignore[kubelet-insecure-tls]
                 a: BAD
         "), @"");
+    }
+
+    #[test]
+    fn what_counts_of_a_value_stands_before_a_comment() {
+        let sources = fixture(
+            "
+            //- a.env
+            A=BAD # metrics-server-lint: ignore[kubelet-insecure-tls]
+            //- b.yaml
+            b: BAD # more
+        ",
+        );
+        for (path, start) in [("a.env", 2), ("b.yaml", 3)] {
+            let file = sources.find(path).expect("it is there");
+            let whole = Span::new(file, start..sources.line(file, 1).len());
+            let part = before_comment(&sources, whole);
+            let expected = if path == "a.env" { "BAD" } else { "BAD # more" };
+            assert_eq!(sources.slice(part), expected);
+        }
     }
 
     #[test]
