@@ -73,7 +73,10 @@ fn edit(sources: &Sources, change: &Change) -> Option<Edit> {
         Change::Key { new, .. } => key(file, place, new),
         Change::Remove(_) => remove(file, &file.locate(place)?),
         Change::Scalar { value, .. } => literal(file, &file.locate(place)?, value),
-        Change::Other { key, value, .. } => other(file, &file.locate(place)?, key, value),
+        Change::Other { path, key, value, .. } => {
+            let below = path.iter().try_fold(file.locate(place)?, |it, key| file.child(it, key));
+            other(file, &below?, key, value)
+        }
         Change::Beside { levels, path, value, .. } => {
             entry(file, &file.locate_around(place)?.above(*levels)?, path, value)
         }
@@ -247,22 +250,11 @@ fn remove(file: &YamlFile<'_>, located: &Located) -> Option<Edit> {
 fn entry(file: &YamlFile<'_>, located: &Located, path: &[String], value: &Value) -> Option<Edit> {
     let (key, deeper) = path.split_first()?;
     let map = located.node.as_map()?;
-    if let Some(inner) = map.get(key).filter(|_| !deeper.is_empty()) {
-        let (mut way, child) = (located.way.clone(), ChildPlace::Entry(key.clone()));
-        if file.is_anchored(&located.node, &child, inner) {
-            return None;
-        }
-        way.push(Link { parent: located.node.clone(), child });
-        return entry(file, &Located { way, node: inner.clone() }, deeper, value);
+    if map.get(key).is_some() && !deeper.is_empty() {
+        return entry(file, &file.child(located.clone(), key)?, deeper, value);
     }
-    if let Some(node) = map.get(key) {
-        let child = ChildPlace::Entry(key.clone());
-        if file.is_anchored(&located.node, &child, node) {
-            return None;
-        }
-        let mut way = located.way.clone();
-        way.push(Link { parent: located.node.clone(), child });
-        return literal(file, &Located { way, node: node.clone() }, value);
+    if map.get(key).is_some() {
+        return literal(file, &file.child(located.clone(), key)?, value);
     }
     let value = deeper.iter().rev().fold(value.clone(), |value, key| {
         Value::Object([(key.clone(), value)].into_iter().collect())
@@ -476,6 +468,16 @@ impl YamlFile<'_> {
             located.way.push(Link { parent, child });
         }
         Some(located)
+    }
+
+    /// The value of `key` in a map, unless an alias repeats it elsewhere.
+    fn child(&self, mut of: Located, key: &str) -> Option<Located> {
+        let (child, node) = (ChildPlace::Entry(key.to_owned()), of.node.get(key)?.clone());
+        if self.is_anchored(&of.node, &child, &node) {
+            return None;
+        }
+        of.way.push(Link { parent: std::mem::replace(&mut of.node, node), child });
+        Some(of)
     }
 
     /// What is in `node` and holds `span`.

@@ -85,8 +85,8 @@ pub(crate) enum Change {
     Entry { map: Span, path: Vec<String>, value: Value },
     /// The scalar at `at` becomes `value`, of whatever type that is.
     Scalar { at: Span, value: Value },
-    /// The entry of a map of which the value is at `at` becomes another one.
-    Other { at: Span, key: String, value: Value },
+    /// The entry of a map of which the value is at `at`, or at `path` below it, becomes another one.
+    Other { at: Span, path: Vec<String>, key: String, value: Value },
     /// The map that is so many levels above what is written at `at` gets an entry at `path` below it.
     Beside { at: Span, levels: usize, path: Vec<String>, value: Value },
     /// The list that holds the item at `beside` gets another one at its end.
@@ -167,7 +167,18 @@ impl Change {
 
     /// The entry whose value is written at `origin` becomes another one.
     pub(crate) fn other(origin: &Origin, key: &str, value: impl Into<Value>) -> Option<Self> {
-        Some(Self::Other { at: written(origin)?, key: key.to_owned(), value: value.into() })
+        Self::other_below(origin, &[], key, value)
+    }
+
+    /// The entry at `path` below the map that is written at `origin` becomes another one.
+    pub(crate) fn other_below(
+        origin: &Origin,
+        path: &[&str],
+        key: &str,
+        value: impl Into<Value>,
+    ) -> Option<Self> {
+        let path = path.iter().map(|it| (*it).to_owned()).collect();
+        Some(Self::Other { at: written(origin)?, path, key: key.to_owned(), value: value.into() })
     }
 
     /// The entry at `path` below the map that is written at `origin` becomes `value`.

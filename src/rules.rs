@@ -342,13 +342,18 @@ fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
     findings.into_vec()
 }
 
-/// The label that a selector at `at` asks for, as the pods with `labels` have it; nothing where it asks
-/// for several, or for one that they do not have at all.
+/// The label that a selector at `at` asks for, as the pods with `labels` have it: with their value, or
+/// that value under their key. Nothing where it asks for several, or for what they do not have at all.
 fn own_label(selector: &str, labels: &str, at: &Origin, path: &[&str]) -> Option<Change> {
-    let (key, _) = selector.split_once(": ").filter(|(_, value)| !value.contains(", "))?;
-    let mut pairs = labels.split(", ").filter_map(|it| it.split_once(": "));
-    let (_, own) = pairs.find(|(it, _)| *it == key)?;
-    Change::entry(at, &[path, &[key]].concat(), own)
+    let (key, value) = selector.split_once(": ").filter(|(_, value)| !value.contains(", "))?;
+    let path = [path, &[key]].concat();
+    let pairs: Vec<_> = labels.split(", ").filter_map(|it| it.split_once(": ")).collect();
+    if let Some((_, own)) = pairs.iter().find(|(it, _)| *it == key) {
+        return Change::entry(at, &path, *own);
+    }
+    let mut same = pairs.iter().filter(|(_, it)| *it == value);
+    let (own, None) = (same.next()?.0, same.next()) else { return None };
+    Change::other_below(at, &path, own, value)
 }
 
 /// Whether the files tell of one cluster at most, so that what one says concerns the other: a

@@ -1,5 +1,5 @@
 use crate::{
-    finding::Findings,
+    finding::{Change, Findings},
     model::{Arg, Argument, Cluster, MetricsServer},
     tree::Via,
 };
@@ -9,13 +9,13 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         // What nobody can tell may be one more list.
         let Some(effective) = server.kubelet_preferred_address_types.value() else { continue };
         let lists = lists(server);
-        let ([(_, first), ..], [.., (wanted, last)]) = (&*lists, &*lists) else { continue };
+        let ([(had, first), ..], [.., (wanted, last)]) = (&*lists, &*lists) else { continue };
         let starts = |(index, it): (usize, &str)| effective.split(',').nth(index) == Some(it);
         if lists.len() < 2 || unique(wanted).into_iter().enumerate().all(starts) {
             continue;
         }
         let by_chart = first.origin.last().via == Via::ChartDefault;
-        findings
+        let finding = findings
             .at(
                 &last.origin.or(&server.anchor),
                 &server.subject(),
@@ -28,6 +28,13 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 true => "set the order in defaultArgs instead of args, beside the other flags that are there",
                 false => "pass one list",
             });
+        let in_one_item = |it: &Arg| it.text.starts_with("--kubelet-preferred-address-types=");
+        if lists.len() == 2 && in_one_item(first) && in_one_item(last) {
+            finding.unsafe_fix(
+                &["kubelet_preferred_address_types"],
+                [Change::part(&first.origin, *had, *wanted), Change::remove(&last.origin)],
+            );
+        }
     }
 }
 

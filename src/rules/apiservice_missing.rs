@@ -1,7 +1,11 @@
 use crate::{
-    finding::{ANY_SETTING, Change, Findings, NewSubject, Severity},
+    finding::{Change, Findings, NewSubject, Severity},
     model::Cluster,
 };
+
+/// What an APIService says of the metrics-server that it leads to.
+const SETTINGS: [&str; 3] =
+    ["api_service_insecure_skip_tls_verify", "api_service_port", "api_service_target"];
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     if cluster.assumed || !cluster.metrics_api.is_absent() {
@@ -22,11 +26,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 create.and_then(|it| it.known()).filter(|(_, it)| !it.is_default())
             {
                 let change = Change::value(at, "true");
-                finding.safe_fix(&[ANY_SETTING], [change]).brings(NewSubject::ApiService);
+                finding.safe_fix(&SETTINGS, [change]).brings(NewSubject::ApiService);
             } else if server.via == "helm-release" {
                 // In `spec`, from the version of the chart in `spec.chart.spec`.
                 let change = Change::beside(&server.anchor, 3, "values.apiService.create", true);
-                finding.unsafe_fix(&[ANY_SETTING], [change]).brings(NewSubject::ApiService);
+                finding.unsafe_fix(&SETTINGS, [change]).brings(NewSubject::ApiService);
             }
         } else {
             finding

@@ -1,5 +1,5 @@
 use crate::{
-    finding::{Findings, Severity},
+    finding::{Change, Findings, Severity},
     model::Cluster,
     tree::Via,
 };
@@ -42,7 +42,13 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         } else {
             "set the namespace of the RoleBinding to kube-system"
         });
-        let Some(role) = reads_anyway else { continue };
+        let Some(role) = reads_anyway else {
+            // What moves everything is not to move everything back.
+            if !by_chart && !moved {
+                finding.unsafe_fix(&["auth_readers"], [Change::value(&reader.decided, HOME)]);
+            }
+            continue;
+        };
         finding.also(role, "this lets metrics-server read every ConfigMap, these settings too");
         // Whoever writes such a role by hand means it. That charts did so was a mistake, which
         // nobody should rely on: kubernetes-sigs/metrics-server#1231.

@@ -1,7 +1,7 @@
 use std::fmt::Display;
 
 use crate::{
-    finding::{Findings, Severity},
+    finding::{Change, Findings, Severity},
     model::{Cluster, Cpu, Fact, Memory, MetricsServerFacts, Resources},
     tree::Origin,
 };
@@ -66,14 +66,19 @@ fn report(
             true => ("milli", format!("a {what} of {text} is in thousandths of a byte")),
             false => ("refused", format!("Kubernetes refuses `{text}` as a {what}")),
         };
+        let meant = meant(&text, is_memory);
         let finding = findings
             .at(&origin.or(anchor), &format!("{subject} {what}"), message)
             .variant(variant)
-            .help(match meant(&text, is_memory) {
+            .help(match &meant {
                 Some(meant) => format!("write {meant}"),
                 None if is_memory => "write an amount such as 200Mi".to_owned(),
                 None => "write an amount such as 100m or 0.1".to_owned(),
             });
+        // The unit that memory is given in by nearly everybody.
+        if let Some(likely) = meant.as_deref().and_then(|it| it.split(' ').next()) {
+            finding.unsafe_fix(&[what, "containers_beside"], [Change::value(origin, likely)]);
+        }
         if taken {
             finding.at_most(Severity::Warning);
         }

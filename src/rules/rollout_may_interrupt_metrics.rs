@@ -23,15 +23,18 @@ fn check_server(server: &MetricsServer, findings: &mut Findings) {
     let subject = server.subject();
     match &server.strategy_type {
         Fact::Known(kind, origin) if kind == "Recreate" => {
-            findings
+            let finding = findings
                 .at(
                     &origin.or(&server.anchor),
                     &subject,
                     "Recreate stops every replica before a rollout starts a new one",
                 )
                 .variant("recreate")
-                .help("use RollingUpdate with maxUnavailable: 0")
-                .unsafe_fix(&STRATEGY, [Change::value(origin, "RollingUpdate")]);
+                .help("use RollingUpdate with maxUnavailable: 0");
+            // A port of the host cannot be had twice on a node.
+            if server.host_network.value() != Some(&true) {
+                finding.unsafe_fix(&STRATEGY, [Change::value(origin, "RollingUpdate")]);
+            }
             return;
         }
         Fact::Known(kind, _) if kind != "RollingUpdate" => return,

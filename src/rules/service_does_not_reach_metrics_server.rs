@@ -1,9 +1,12 @@
 use super::own_label;
 use crate::{
-    finding::{ANY_SETTING, Change, Findings},
+    finding::{Change, Findings},
     model::{ApiService, Cluster, MetricsServer, Pod, PortRef, Service, ServicePort},
     tree::Origin,
 };
+
+/// What a fix changes.
+const SETTINGS: [&str; 3] = ["api_service_target", "api_service_port", "services"];
 
 /// The way that the API server goes: the APIService names a Service and a port of it, the Service
 /// selects pods, and its port leads to one of theirs.
@@ -35,7 +38,7 @@ fn names_none(server: &MetricsServer, registration: &ApiService, findings: &mut 
         .variant("name")
         .also(&other.anchor, "this Service selects metrics-server's pods")
         .help("name that Service in spec.service of the APIService")
-        .unsafe_fix(&[ANY_SETTING], [Change::value(at, bare)]);
+        .unsafe_fix(&SETTINGS, [Change::value(at, bare)]);
 }
 
 fn selects_none(
@@ -74,7 +77,7 @@ fn selects_none(
         .variant("selector")
         .also(there, format!("the pods' labels are `{labels}`"))
         .help("select by labels that the pods have")
-        .unsafe_fix(&[ANY_SETTING], [own_label(selector, labels, at, &[])]);
+        .unsafe_fix(&SETTINGS, [own_label(selector, labels, at, &[])]);
 }
 
 /// The only port of metrics-server's container instead of what is written at `at`.
@@ -123,7 +126,7 @@ fn ports(
         };
         let finding = findings.at(&at.or(&service.anchor), &subject, message);
         finding.variant("target").help("name the port of metrics-server's container in targetPort");
-        finding.unsafe_fix(&[ANY_SETTING], [lead_to_own(pod, at)]);
+        finding.unsafe_fix(&SETTINGS, [lead_to_own(pod, at)]);
         if let Some((port, at)) = server.container_port.known() {
             finding.also(at, format!("the container's port is {port}"));
         }
@@ -144,7 +147,7 @@ fn ports(
         (true, Some(name)) => Change::beside(name, 1, "port", i64::try_from(*number).ok()),
         _ => Change::value(asked, number.to_string()),
     };
-    finding.unsafe_fix(&[ANY_SETTING], [fits]);
+    finding.unsafe_fix(&SETTINGS, [fits]);
     finding.variant("port").also(&other.or(&registration.anchor), theirs);
     finding.help(match server.chart {
         Some(_) => {

@@ -1,6 +1,6 @@
 use super::{Kubelets, is_one, kubelets_in};
 use crate::{
-    finding::{ANY_SETTING, Change, Findings},
+    finding::{Change, Findings},
     model::{Cluster, MetricsServer, ServingState},
 };
 
@@ -45,7 +45,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 false => Change::beside(at, 1, "serverTLSBootstrap", true),
             };
             let places = [&at].into_iter().chain(&also);
-            finding.unsafe_fix(&[ANY_SETTING], places.map(requested));
+            finding.unsafe_fix(
+                &["server_tls_bootstrap", "serving_certificates"],
+                places.map(requested),
+            );
         } else {
             finding.help(format!("{} and deploy an approver", carrier.how_to_request()));
         }

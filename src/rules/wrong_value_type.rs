@@ -68,7 +68,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                     finding.unsafe_fix(&[ANY_SETTING], [Change::scalar(origin, false)]);
                 }
                 WrongValueEffect::FalseIsTrue => {
-                    finding.unsafe_fix(&[ANY_SETTING], [Change::scalar(origin, "false")]);
+                    finding.unsafe_fix(
+                        &["api_service_insecure_skip_tls_verify", "insecure_skip_tls_verify"],
+                        [Change::scalar(origin, "false")],
+                    );
                 }
                 _ => {}
             }
