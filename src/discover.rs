@@ -23,7 +23,7 @@ use indexmap::IndexMap;
 use crate::{
     config,
     relevance::{is_script, relevance},
-    source::{self, FileId, MAX_FILE, Relevance, Skip, Sources, Text},
+    source::{self, FileId, MAX_FILE, Relevance, Skip, Source, Sources, Text},
 };
 
 /// The extensions of files that are looked into without anything naming them.
@@ -486,6 +486,24 @@ pub(crate) fn edited(
             _ => relevance(&source.path, text.as_bytes()),
         };
         (file, relevance, text)
+    }))
+}
+
+/// The same repository with what an editor holds in these files, as it will be once that is saved: also one
+/// whose saved text is of nothing may matter then, unless it is hidden or another repository's.
+pub(crate) fn typed(
+    sources: &Sources,
+    texts: impl IntoIterator<Item = (FileId, String)>,
+) -> Sources {
+    let is_apart = |path: &str| {
+        source::parent(path).split('/').any(|it| it.starts_with('.'))
+            || sources.repositories.iter().any(|it| source::is_within(path, it))
+    };
+    sources.with(texts.into_iter().map(|(file, text)| {
+        let Source { path, relevance: saved, .. } = &sources[file];
+        let is_out = *saved == Relevance::None && (is_apart(path) || !is_candidate(path));
+        let own = if is_out { Relevance::None } else { relevance(path, text.as_bytes()) };
+        (file, own, text)
     }))
 }
 

@@ -11,7 +11,7 @@ mod completion;
 mod place;
 mod values;
 
-pub(crate) use analysis::EditorOptions;
+pub(crate) use analysis::{Disk, EditorOptions};
 
 use std::{
     collections::BTreeMap,
@@ -43,18 +43,6 @@ use crate::{
 
 /// The command that shows a rule's page.
 const EXPLAIN: &str = "metrics-server-lint.explain";
-
-/// What the server asks of the disk.
-pub(crate) trait Disk: Sync {
-    /// The root of the repository that a file or a directory is in, by the name that it is given.
-    fn root(&self, path: &Path) -> PathBuf;
-
-    /// The repository at that root, and what it is judged with.
-    ///
-    /// # Errors
-    /// Why it cannot be read, as a sentence.
-    fn open(&self, root: &Path) -> Result<(Sources, EditorOptions), String>;
-}
 
 /// Speaks with an editor until it has enough; whether it said so before it went.
 pub(crate) fn serve(connection: Connection, disk: &dyn Disk) -> bool {
@@ -102,6 +90,8 @@ enum Event {
 struct Resolved {
     /// The edits that it knows.
     edits: u64,
+    /// The versions of the buffers that it knows.
+    versions: BTreeMap<PathBuf, i32>,
     folders: Vec<(PathBuf, Result<Known, String>)>,
 }
 
@@ -134,6 +124,8 @@ struct Known {
 #[derive(Default)]
 struct Folder {
     known: Option<Known>,
+    /// Why it could not be resolved the last time.
+    failure: Option<String>,
     /// Whether a text of it changed.
     is_stale: bool,
     /// Whether a file of it may have changed.
@@ -158,6 +150,8 @@ struct EditorState {
     is_resolving: bool,
     /// What waits until as many edits are resolved.
     waiting: Vec<(u64, Request)>,
+    /// The versions of the texts that were resolved last.
+    versions: BTreeMap<PathBuf, i32>,
     /// What the editor shows.
     shown: BTreeMap<String, (Uri, Vec<Diagnostic>)>,
     asked: i32,
@@ -203,7 +197,9 @@ impl Server<'_, '_> {
             }
             (Phase::Open, "shutdown") => {
                 self.state.phase = Phase::Closed;
-                self.state.waiting.clear();
+                for (_, waiting) in std::mem::take(&mut self.state.waiting) {
+                    self.cancel(waiting.id);
+                }
                 self.reply(request.id, Value::Null);
             }
             (Phase::Open, "workspace/executeCommand") => self.explain(request),
@@ -292,14 +288,18 @@ impl Server<'_, '_> {
                 let Some(id) = it.params.get("id") else { return };
                 let Some(id) = params::<RequestId>(id.clone()) else { return };
                 let waiting = &mut self.state.waiting;
-                for (_, request) in waiting.extract_if(.., |(_, it)| it.id == id) {
-                    let code = ErrorCode::RequestCanceled as i32;
-                    let why = "nobody wants it any more".to_owned();
-                    (self.send)(Message::Response(Response::new_err(request.id, code, why)));
+                let found = waiting.extract_if(.., |(_, it)| it.id == id);
+                for (_, request) in found.collect::<Vec<_>>() {
+                    self.cancel(request.id);
                 }
             }
             _ => {}
         }
+    }
+
+    fn cancel(&self, id: RequestId) {
+        let (code, why) = (ErrorCode::RequestCanceled as i32, "nobody wants it any more");
+        (self.send)(Message::Response(Response::new_err(id, code, why.to_owned())));
     }
 
     /// Works in the repository around `path` from now on.
@@ -312,17 +312,23 @@ impl Server<'_, '_> {
 
     fn edit(&mut self, uri: &Uri, text: Option<(String, i32)>) {
         let Some(path) = place::path(uri) else { return };
+        // A file beside others that nobody opened as a repository says nothing of them.
         if self.folder(&path).is_none() {
+            let root = self.disk.root(&path);
+            if !self.disk.is_repository(&root) {
+                return;
+            }
             self.add(&path);
         }
-        let is_open = text.is_some();
-        match text {
+        let buffers = &mut self.state.buffers;
+        let before = match text {
             Some((text, version)) => {
                 let text = text.into();
-                self.state.buffers.insert(path.clone(), Buffer { text, version });
+                buffers.insert(path.clone(), Buffer { text, version })
             }
-            None => drop(self.state.buffers.remove(&path)),
-        }
+            None => buffers.remove(&path),
+        };
+        let is_opened = before.is_none();
         self.state.edits += 1;
         let Some((root, _)) = self.folder(&path) else { return };
         let (root, own) = (root.clone(), discover::relative(root, &path));
@@ -330,7 +336,7 @@ impl Server<'_, '_> {
         folder.is_stale = true;
         let is_known = |it: &Known| own.is_some_and(|own| it.base.find(&own).is_some());
         // What was not there when the repository was read may be there now.
-        folder.is_old |= is_open && !folder.known.as_ref().is_some_and(is_known);
+        folder.is_old |= is_opened && !folder.known.as_ref().is_some_and(is_known);
     }
 
     /// Reads the repository around `uri` again.
@@ -372,6 +378,8 @@ impl Server<'_, '_> {
             jobs.push((root.clone(), known, texts.collect::<BTreeMap<_, _>>()));
         }
         self.state.is_resolving = true;
+        let buffers = self.state.buffers.iter();
+        let versions = buffers.map(|(path, it)| (path.clone(), it.version)).collect();
         self.scope.spawn(move || {
             let folders = jobs.into_iter().map(|(root, known, texts)| {
                 let resolve = || -> Result<Known, String> {
@@ -388,7 +396,11 @@ impl Server<'_, '_> {
                 (root, known)
             });
             // The server may have ended.
-            let _ = tell.send(Event::Resolved(Resolved { edits, folders: folders.collect() }));
+            let _ = tell.send(Event::Resolved(Resolved {
+                edits,
+                versions,
+                folders: folders.collect(),
+            }));
         });
     }
 
@@ -397,14 +409,19 @@ impl Server<'_, '_> {
         for (root, known) in done.folders {
             let Some(folder) = self.state.folders.get_mut(&root) else { continue };
             match known {
-                Ok(known) => folder.known = Some(known),
+                Ok(known) => (folder.known, folder.failure) = (Some(known), None),
                 Err(why) => {
                     folder.known = None;
-                    let message = format!("`{}` is not checked: {why}", root.display());
-                    self.say(MessageType::ERROR, message);
+                    // It is said once, however often somebody types.
+                    if folder.failure.as_ref() != Some(&why) {
+                        let message = format!("`{}` is not checked: {why}", root.display());
+                        folder.failure = Some(why);
+                        self.say(MessageType::ERROR, message);
+                    }
                 }
             }
         }
+        self.state.versions = done.versions;
         self.show();
         // What was asked before an edit is about what is resolved now.
         let waiting = &mut self.state.waiting;
@@ -432,8 +449,7 @@ impl Server<'_, '_> {
         };
         let new = now.iter().filter(is_new).map(|(_, (uri, found))| (uri, found.clone()));
         for (uri, diagnostics) in gone.chain(new) {
-            let buffer = place::path(uri).and_then(|it| self.state.buffers.get(&it));
-            let version = buffer.map(|it| it.version);
+            let version = place::path(uri).and_then(|it| self.state.versions.get(&it).copied());
             self.notify(
                 "textDocument/publishDiagnostics",
                 PublishDiagnosticsParams { uri: uri.clone(), diagnostics, version },

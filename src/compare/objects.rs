@@ -12,10 +12,11 @@ pub(crate) fn objects_that_differ(
     (head, new): (&ComparedTree, &[Environment]),
 ) -> Vec<String> {
     let told = SettingPlaces { old: places(&base.environments), new: places(&head.environments) };
-    let is_ours = |it: &&Environment| base.environments.iter().any(|(name, _)| *name == it.name);
+    let now: BTreeMap<&str, &Environment> = new.iter().map(|it| (&*it.name, it)).collect();
+    let names: BTreeSet<&str> = base.environments.iter().map(|(name, _)| &**name).collect();
     let mut found = BTreeSet::new();
-    for was in old.iter().filter(is_ours) {
-        let Some(is) = new.iter().find(|it| it.name == was.name) else { continue };
+    for was in old.iter().filter(|it| names.contains(&*it.name)) {
+        let Some(is) = now.get(&*was.name) else { continue };
         let (old, new) = (objects(was), objects(is));
         let differs = |name: &&&String| match (old.get(**name), new.get(**name)) {
             (Some(old), Some(new)) => {

@@ -86,7 +86,10 @@ fn all_safe(analysis: &Analysis, file: FileId) -> Option<CodeActionOrCommand> {
     let (edits, count) = prover(analysis).edits(&analysis.findings, wanted);
     let edit = workspace_edit(analysis, &edits)?;
     Some(CodeActionOrCommand::CodeAction(CodeAction {
-        title: format!("Fix all {count} that are safe to fix"),
+        title: match count {
+            1 => "Fix what is safe to fix".to_owned(),
+            _ => format!("Fix all {count} that are safe to fix"),
+        },
         kind: Some(fix_all()),
         edit: Some(edit),
         ..CodeAction::default()

@@ -44,6 +44,21 @@ pub(super) struct Analysis {
     passages: OnceLock<Passages>,
 }
 
+/// What the server asks of the disk.
+pub(crate) trait Disk: Sync {
+    /// The root of the repository that a file or a directory is in, by the name that it is given.
+    fn root(&self, path: &Path) -> PathBuf;
+
+    /// Whether somebody works in that directory as in a repository of its own.
+    fn is_repository(&self, root: &Path) -> bool;
+
+    /// The repository at that root, and what it is judged with.
+    ///
+    /// # Errors
+    /// Why it cannot be read, as a sentence.
+    fn open(&self, root: &Path) -> Result<(Sources, EditorOptions), String>;
+}
+
 /// What a repository is judged with, whatever it holds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EditorOptions {
@@ -62,7 +77,7 @@ impl Analysis {
         options: &EditorOptions,
     ) -> Self {
         let known = texts.iter().filter_map(|(path, it)| Some((base.find(path)?, it.to_string())));
-        Self::judged(root, discover::edited(base, known), options)
+        Self::judged(root, discover::typed(base, known), options)
     }
 
     /// The same with these edits.

@@ -16,6 +16,7 @@ use crate::{
     model::{InstalledChart, MetricsServer},
     resolve::layout,
     rules::{self, Rule},
+    scalar::Dialect,
     source::{FileId, Sources, Span},
 };
 
@@ -73,7 +74,7 @@ pub(super) fn completion(
         };
         return rules::RULES.iter().map(of).collect();
     }
-    if word.starts_with('-') && is_of_server(analysis, file) {
+    if word.starts_with("--") && is_of_server(analysis, file) {
         let of = |name: &str| {
             let kind = flags::kind(name).map(|it| words(it).to_owned());
             item(format!("--{name}"), CompletionItemKind::PROPERTY, kind, about(name))
@@ -89,7 +90,11 @@ pub(super) fn completion(
     let of = |(name, key): (&String, &ValueKey)| {
         item(name.clone(), CompletionItemKind::FIELD, Some(shape(key).to_owned()), None)
     };
+    let is_broken = sources.documents(file, Dialect::Sigs).error().is_some();
     let found = keys(analysis, file, &parents).or_else(|| {
+        if !is_broken {
+            return None;
+        }
         // A line that is half written may hide what the file is.
         let line = Span::new(file, sources.line_range(file, number));
         let without = analysis.with(&[Edit { span: line, text: String::new() }], options);

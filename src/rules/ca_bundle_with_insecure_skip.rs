@@ -35,6 +35,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             Authority::Bundle => (1, "insecureSkipTLSVerify"),
         };
         match (skip.is_default(), levels_and_path) {
+            // It works without being verified, and may do so no more.
+            (false, _) if *authority == Authority::Injected => {
+                finding.unsafe_fix(&settings, [Change::value(skip, "false")])
+            }
             (false, _) => finding.safe_fix(&settings, [Change::value(skip, "false")]),
             (true, (levels, path)) => {
                 finding.unsafe_fix(&settings, [Change::beside(by, levels, path, false)])

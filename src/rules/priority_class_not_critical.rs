@@ -31,8 +31,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         finding.help("set priorityClassName to system-cluster-critical");
         let class = "system-cluster-critical";
         match (&server.priority_class, &server.pod, &server.chart) {
+            // A null takes the chart's default away, and somebody may mean that.
             (Fact::Absent(Some(at)), ..) => {
-                finding.safe_fix(&["priority_class"], [Change::value(at, class)]);
+                finding.unsafe_fix(&["priority_class"], [Change::value(at, class)]);
             }
             (Fact::Known(name, at), ..) if name.is_empty() => {
                 finding.safe_fix(&["priority_class"], [Change::value(at, class)]);

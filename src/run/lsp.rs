@@ -6,7 +6,7 @@ use lsp_server::Connection;
 
 use super::{
     Failure,
-    open::{add_file, real, root_of},
+    open::{add_file, is_repository, real, root_of},
 };
 use crate::{
     cli::Options,
@@ -31,9 +31,14 @@ struct Workspace<'a> {
 impl Disk for Workspace<'_> {
     fn root(&self, path: &Path) -> PathBuf {
         if let Some(root) = &self.options.root {
-            return real(root).unwrap_or_else(|_| root.clone());
+            // Not where links lead: the editor calls its files by this name.
+            return std::path::absolute(root).unwrap_or_else(|_| root.clone());
         }
         root_of(path)
+    }
+
+    fn is_repository(&self, root: &Path) -> bool {
+        self.options.root.is_none() && is_repository(root)
     }
 
     fn open(&self, root: &Path) -> Result<(Sources, EditorOptions), String> {

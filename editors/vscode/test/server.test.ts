@@ -55,7 +55,7 @@ test("the manifest has the settings and the command that the sources use", () =>
 
 const program = process.env["METRICS_SERVER_LINT"];
 
-test("the program speaks the protocol of the client", { skip: !program }, async () => {
+test("the program speaks the protocol of the client", { skip: !program, timeout: 120_000 }, async () => {
   const root = mkdtempSync(join(tmpdir(), "metrics-server-lint-"));
   const text = [
     "apiVersion: apps/v1",
@@ -71,7 +71,7 @@ test("the program speaks the protocol of the client", { skip: !program }, async 
     "",
   ].join("\n");
   const file = join(root, "server.yaml");
-  writeFileSync(file, "");
+  writeFileSync(file, text);
   writeFileSync(join(root, ".metrics-server-lint.yaml"), "");
   const { command, args } = serverCommand({ path: program ?? "", pedantic: false });
   const server = spawn(command, args, { cwd: root });
@@ -98,7 +98,6 @@ test("the program speaks the protocol of the client", { skip: !program }, async 
   assert.equal(answer.serverInfo?.name, manifest.name);
   assert.ok(answer.capabilities.hoverProvider && answer.capabilities.codeActionProvider);
   await connection.sendNotification(InitializedNotification.type, {});
-  writeFileSync(file, text);
   const uri = pathToFileURL(file).href;
   await connection.sendNotification(DidOpenTextDocumentNotification.type, {
     textDocument: { uri, languageId: "yaml", version: 1, text },

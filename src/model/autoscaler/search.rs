@@ -6,6 +6,7 @@ use crate::{
     model::{
         Fact,
         autoscaler::{Autoscaler, Need, TargetRef, Workload, metric, request},
+        fact::written,
         index::ObjectIndex,
         lower::{kubernetes_default, namespace_of},
         workload::{self, fact},
@@ -16,7 +17,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Sources},
-    tree::{Node, Origin, Reason},
+    tree::{Node, Origin, Reason, Via},
 };
 
 /// What scales workloads in `environment`; `elsewhere` is asked when a request is missed.
@@ -73,11 +74,15 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
             target.and_then(|target, at| self.workload(object, target, at, &needs))
         };
         // Defaults: `autoscaling/v2/defaults.go` of Kubernetes, `scaledobject_types.go` of KEDA.
+        let built_in = match kind {
+            None => kubernetes_default(),
+            Some(_) => Origin::at(Via::PlatformDefault, None),
+        };
         let replicas = |field: &str, default: Option<i128>| {
             let field = if kind.is_some() { format!("{field}Count") } else { format!("{field}s") };
             let given = fact(node, &format!("spec.{field}"), workload::count);
             match default {
-                Some(default) => given.or_default(default, kubernetes_default()),
+                Some(default) => given.or_default(default, built_in.clone()),
                 None => given,
             }
         };
@@ -85,7 +90,17 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
             None => ["spec.behavior", "spec.metrics"],
             Some(_) => ["spec.advanced", "spec.triggers"],
         };
-        let json = |path: &str| fact(node, path, |it| Ok(it.to_json().to_string()));
+        let json = |path: &str| match node.look(path) {
+            Err((why, at)) => Fact::Unknown(why, Some(at)),
+            Ok(None) => Fact::Absent(None),
+            Ok(Some(field)) => match written(field) {
+                Some(text) => Fact::Known(text, field.origin.clone()),
+                None => {
+                    let why = "a part of it is unknown".into();
+                    Fact::Unknown(why, Some(field.origin.clone()))
+                }
+            },
+        };
         Some(Autoscaler {
             behavior: json(behavior),
             measures: json(measures),

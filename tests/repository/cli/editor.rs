@@ -448,6 +448,17 @@ fn what_can_be_done_about_a_finding_is_offered() {
         &format!("      # metrics-server-lint: ignore[{rule}]\n      - --metric"),
     );
     assert_eq!(actions[1].1, Some(above));
+    let all = editor.actions("a.yaml", 0, Some("source.fixAll"));
+    assert_eq!(all, [("Fix what is safe to fix".to_owned(), Some(fixed))]);
+    let unsafe_fix = editor.actions("a.yaml", line + 1, None);
+    assert!(unsafe_fix[0].0.ends_with("(unsafe: look at it)"), "{unsafe_fix:?}");
+    let command = json!({"command": "metrics-server-lint.explain", "arguments": [rule]});
+    assert_eq!(editor.ask("workspace/executeCommand", &command)["result"], Value::Null);
+    let shown = editor.others.iter().find(|it| it["method"] == "window/showDocument").unwrap();
+    assert_eq!(
+        shown["params"]["uri"],
+        concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/rules/metric-resolution-too-small.md"),
+    );
     // What is saved meanwhile is read again.
     fs::write(root.join("b.yaml"), text.replace("name: metrics-server, ", "name: other, "))
         .unwrap();
@@ -455,6 +466,42 @@ fn what_can_be_done_about_a_finding_is_offered() {
     editor.tell("workspace/didChangeWatchedFiles", &json!({"changes": [{"uri": uri, "type": 1}]}));
     assert!(editor.shown().iter().any(|it| it.0 == "b.yaml"));
     assert_eq!(editor.close(), Some(0));
+}
+
+#[test]
+fn a_file_may_become_what_matters_while_it_is_typed() {
+    let dir = repository(
+        "
+        //- server.yaml
+        a: 1
+        //- .hidden/server.yaml
+        a: 1
+        //- .git/x
+        ",
+    );
+    let root = dir.path().canonicalize().unwrap();
+    let mut editor = Editor::open(&root);
+    assert!(editor.shown().is_empty());
+    let server = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: metrics-server, namespace: kube-system}\n\
+                  spec:\n  template:\n    spec:\n      containers:\n        - name: metrics-server\n          \
+                  image: registry.k8s.io/metrics-server/metrics-server:v0.8.0\n          \
+                  args: [--kubelet-insecure-tls]\n";
+    for path in [".hidden/server.yaml", "server.yaml"] {
+        editor.type_into(path, server);
+    }
+    let found = editor.shown();
+    assert!(found.iter().any(|it| it.2 == "kubelet-insecure-tls"), "{found:?}");
+    assert!(found.iter().all(|it| it.0 == "server.yaml"), "{found:?}");
+    // Who shuts down is told what becomes of what was asked.
+    editor.change("server.yaml", "a: 2\n");
+    let uri = editor.uri("server.yaml");
+    let place = json!({"textDocument": {"uri": uri}, "position": {"line": 0, "character": 0}});
+    let asked = editor.request("textDocument/hover", &place);
+    let end = editor.request("shutdown", &Value::Null);
+    assert!(editor.answer(asked).get("id").is_some());
+    assert_eq!(editor.answer(end)["result"], Value::Null);
+    editor.tell("exit", &Value::Null);
+    assert_eq!(editor.wait(), Some(0));
 }
 
 #[test]
