@@ -11,7 +11,7 @@ use super::{
     analysis::{Analysis, EditorOptions},
 };
 use crate::{
-    finding::{Applicability, Edit, Finding},
+    finding::{Applicability, Edit, Finding, disturbs},
     fix::Prover,
     source::{FileId, Span},
     suppress,
@@ -99,10 +99,9 @@ fn all_safe(analysis: &Analysis, file: FileId) -> Option<CodeActionOrCommand> {
 fn of_fix(analysis: &Analysis, finding: &Finding) -> Option<CodeActionOrCommand> {
     let fix = finding.fix.as_ref()?;
     let is_safe = fix.applicability == Applicability::Safe;
-    let help = finding.help.as_deref().unwrap_or("fix it");
     let mark = if is_safe { "" } else { " (unsafe: look at it)" };
     Some(CodeActionOrCommand::CodeAction(CodeAction {
-        title: format!("{}{mark}", capitalized(help)),
+        title: format!("{}{mark}", title(analysis, &fix.edits)),
         kind: Some(CodeActionKind::QUICKFIX),
         diagnostics: analysis.diagnostic_of(finding).map(|it| vec![it]),
         edit: Some(workspace_edit(analysis, &fix.edits)?),
@@ -172,8 +171,25 @@ fn workspace_edit(analysis: &Analysis, edits: &[Edit]) -> Option<WorkspaceEdit> 
     changes.map(|it| WorkspaceEdit { document_changes: Some(it), ..WorkspaceEdit::default() })
 }
 
-fn capitalized(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|it| it.to_ascii_uppercase());
-    first.into_iter().chain(characters).collect()
+/// What edits do, whatever the help says besides: "Replace `5s` with `15s`".
+fn title(analysis: &Analysis, edits: &[Edit]) -> String {
+    const LONGEST: usize = 40;
+    let shown = |text: &str| {
+        let line = text.trim().lines().next().unwrap_or_default().trim_end();
+        let short: String = line.chars().take(LONGEST).collect();
+        let is_whole = short.len() == text.trim().len();
+        format!("`{}{}`", harmless(&short), if is_whole { "" } else { "…" })
+    };
+    let [edit] = edits else { return format!("Edit {} places", edits.len()) };
+    let old = analysis.sources.slice(edit.span);
+    match (old.trim().is_empty(), edit.text.trim().is_empty()) {
+        (true, _) => format!("Insert {}", shown(&edit.text)),
+        (false, true) => format!("Remove {}", shown(old)),
+        (false, false) => format!("Replace {} with {}", shown(old), shown(&edit.text)),
+    }
+}
+
+/// `text` without what does more than appear.
+fn harmless(text: &str) -> String {
+    text.replace(disturbs, " ")
 }

@@ -438,7 +438,7 @@ fn what_can_be_done_about_a_finding_is_offered() {
     let rule = "metric-resolution-too-small";
     assert_eq!(
         titles,
-        ["Set --metric-resolution=15s", &format!("Ignore {rule} here"), &format!("Explain {rule}")],
+        ["Replace `5s` with `15s`", &format!("Ignore {rule} here"), &format!("Explain {rule}")],
     );
     let fixed = text.replace("resolution=5s", "resolution=15s");
     assert_eq!(actions[0].1.as_ref(), Some(&fixed));
