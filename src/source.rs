@@ -1,6 +1,7 @@
 //! Source files, spans into them, and lines and columns.
 
 mod git;
+mod makejinja;
 mod shared;
 
 use std::{
@@ -43,6 +44,7 @@ pub(crate) struct Sources {
     pub left_out: Vec<String>,
     load: Arc<Load>,
     ignored: OnceLock<Gitignore>,
+    makejinja: OnceLock<Vec<makejinja::RenderedInput>>,
     directories: OnceLock<BTreeSet<String>>,
 }
 
@@ -200,7 +202,7 @@ impl Sources {
             .map(|(path, relevance, text)| SharedSource::new(path, relevance, text))
             .collect();
         let (repositories, left_out) = (Vec::new(), Vec::new());
-        let (ignored, directories) = (OnceLock::new(), OnceLock::new());
+        let (ignored, makejinja, directories) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Self {
             files,
             links,
@@ -211,6 +213,7 @@ impl Sources {
             left_out,
             load,
             ignored,
+            makejinja,
             directories,
         }
     }
@@ -244,6 +247,7 @@ impl Sources {
             load: Arc::clone(&self.load),
             directories: self.directories.clone(),
             ignored: OnceLock::new(),
+            makejinja: OnceLock::new(),
         }
     }
 

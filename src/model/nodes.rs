@@ -121,9 +121,16 @@ pub(super) fn exactly(count: usize, origin: &Origin) -> Fact<Count> {
     Fact::Known(Count::exactly(count), origin.clone())
 }
 
-/// A node for each item of `list`.
+/// A node for each item of `list`, which a template may leave out or repeat.
 pub(super) fn length(list: &Node) -> Fact<Count> {
-    exactly(list.items().len(), &list.origin)
+    let items = list.items().iter();
+    let written = items.clone().filter(|it| it.unknown().is_none()).count();
+    match exactly(written, &list.origin) {
+        Fact::Known(count, origin) if written < items.len() => {
+            Fact::Known(Count { max: None, ..count }, origin)
+        }
+        all => all,
+    }
 }
 
 /// Any number of nodes, as something decides that is not in the repository.
@@ -165,6 +172,10 @@ impl Count {
 mod tests {
     use super::*;
     use crate::tree::Via;
+    use crate::{
+        scalar::Dialect,
+        tests::{fixture, with},
+    };
 
     fn pool(tool: &'static str, nodes: Fact<Count>) -> Pool {
         Pool::new(&ClusterId::only(tool), nodes)
@@ -189,5 +200,33 @@ mod tests {
         );
         assert!(nodes(&[pool("a", unknown())]).is_unknown());
         assert!(nodes(&[pool("a", known(1, None)), pool("b", known(1, None))]).is_unknown());
+    }
+
+    #[test]
+    fn what_a_template_decides_is_no_number() {
+        let text = "\
+//- talos/talconfig.yaml.j2
+clusterName: a
+nodes:
+  - hostname: first
+    controlPlane: true
+  #% for it in nodes %#
+  - hostname: \"#{ it }#\"
+  #% endfor %#
+//- kind.yaml
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+nodes:
+  - role: control-plane
+";
+        let lists = with(&fixture(text), |context| {
+            let all = context
+                .sources
+                .iter()
+                .flat_map(|(file, _)| context.sources.documents(file, Dialect::Sigs).roots());
+            all.map(|it| length(it.get("nodes").unwrap_or(it)).value().copied()).collect::<Vec<_>>()
+        });
+        let expected = [(1, Some(1)), (1, None)].map(|(min, max)| Some(Count { min, max }));
+        assert_eq!(lists, expected);
     }
 }

@@ -189,7 +189,7 @@ impl<'a> Layout<'a> {
                 };
                 let dir = path
                     .filter(|path| !Placeholder::Dollar.is_in(path))
-                    .and_then(|path| source::join("", path.trim_start_matches('/')))
+                    .and_then(|path| sources.below_root(path.trim_start_matches('/')))
                     .filter(|dir| may_be_here(node, dir));
                 self.flux_by_file.entry(file).or_default().push(self.flux.len());
                 self.flux.push(FluxKustomization { file, node, dir });
@@ -199,7 +199,7 @@ impl<'a> Layout<'a> {
                 self.argo.push((file, node));
             } else if node.str_at("kind") == Some("HelmRelease")
                 && let Some(chart) = node.str_at("spec.chart.spec.chart")
-                && let Some(dir) = source::join("", chart.trim_start_matches('/'))
+                && let Some(dir) = sources.below_root(chart.trim_start_matches('/'))
                 && sources.is_chart(&dir)
             {
                 self.charts.entry(file).or_default().push(dir);
@@ -218,7 +218,8 @@ impl<'a> Layout<'a> {
                 flux.dir = match locate(sources, generators, name, path, may_be_own) {
                     Some(part) => part.ok().map(|it| it.dir),
                     // A path that exists here says where it comes from.
-                    None => source::join("", path.trim_start_matches('/'))
+                    None => sources
+                        .below_root(path.trim_start_matches('/'))
                         .filter(|it| !it.is_empty() && sources.is_dir(it)),
                 };
             }

@@ -6,6 +6,7 @@ use super::{fixture, unindented};
 use crate::{
     config::Config,
     pipeline::{analyze, check},
+    problem::Problem,
     settle::{Scope, settle},
 };
 
@@ -233,6 +234,55 @@ fn marks_of_makejinja_that_yaml_takes_for_comments() {
     pedantic apiservice-insecure-skip-tls-verify templates/apps/metrics-server/release.yaml.j2:7
     note unresolved templates/apps/metrics-server/release.yaml.j2:9
     ");
+}
+
+#[test]
+fn a_deployer_finds_what_makejinja_will_put_at_its_path() {
+    let settings = "
+        //- makejinja.toml
+        [makejinja]
+        inputs = [\"templates/overrides\", \"templates/config\"]
+        output = \"./\"
+        jinja_suffix = \".j2\"
+        //- templates/config/kubernetes/apps/ms/release.yaml.j2
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server}
+        spec:
+          replicas: #{ replicas }#
+          template:
+            spec:
+              containers: [{image: x/metrics-server:v0.7.2, args: [--metric-resolution=5s]}]
+    ";
+    let flux = "
+        //- templates/config/kubernetes/flux/apps.yaml.j2
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: apps, namespace: flux-system}
+        spec:
+          path: ./kubernetes/apps
+          targetNamespace: kube-system
+          sourceRef: {kind: GitRepository, name: flux-system}
+    ";
+    let argo = "
+        //- templates/config/kubernetes/argo/apps.yaml.j2
+        apiVersion: argoproj.io/v1alpha1
+        kind: Application
+        metadata: {name: apps, namespace: argocd}
+        spec:
+          source: {repoURL: https://git.example.com/fleet, path: kubernetes/apps/ms}
+          destination: {namespace: kube-system, name: in-cluster}
+    ";
+    for deployer in [flux, argo] {
+        let sources = fixture(&format!("{settings}{deployer}"));
+        let (environments, clusters) = analyze(&sources, &Config::default());
+        assert_eq!(environments.len(), 1, "{deployer}");
+        let lost = |it: &Problem| it.message.contains("not in the repository");
+        assert!(!environments[0].problems.iter().any(lost), "{deployer}");
+        assert_eq!(clusters[0].metrics_servers.len(), 1, "{deployer}");
+        // Only the deployer says where it goes.
+        assert_eq!(clusters[0].metrics_servers[0].namespace, "kube-system");
+    }
 }
 
 #[test]

@@ -70,7 +70,9 @@ fn in_sources(sources: &Sources, spec: &Node, count: &mut impl FnMut(&str, bool)
     };
     for source in &all {
         let Some(url) = source.str_at("repoURL") else { continue };
-        if let Some(path) = literal(source.get("path")).filter(|_| source.get("chart").is_none()) {
+        if let Some(path) =
+            literal(sources, source.get("path")).filter(|_| source.get("chart").is_none())
+        {
             count(url, sources.is_dir(&path));
         }
         let Some(name) = source.str_at("ref") else { continue };
@@ -87,7 +89,8 @@ fn in_sources(sources: &Sources, spec: &Node, count: &mut impl FnMut(&str, bool)
                     count(url, true);
                 }
             }
-            if let Some(file) = source::join("", file).filter(|_| !file.contains(['*', '{', '$'])) {
+            if let Some(file) = sources.below_root(file).filter(|_| !file.contains(['*', '{', '$']))
+            {
                 count(url, sources.find(&file).is_some());
             }
         }
@@ -147,9 +150,9 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A path below the root without placeholders.
-fn literal(node: Option<&Node>) -> Option<String> {
+fn literal(sources: &Sources, node: Option<&Node>) -> Option<String> {
     let path = node?.as_str().filter(|it| !Placeholder::Braces.is_in(it))?;
-    source::join("", path).filter(|it| !it.is_empty())
+    sources.below_root(path).filter(|it| !it.is_empty())
 }
 
 /// `host/path` of an address, however it is spelled: `https://`, `ssh://`, `git@host:path`.

@@ -85,7 +85,8 @@ fn sources(spec: &Node) -> Vec<Node> {
 /// A source with what `.argocd-source.yaml` and `.argocd-source-<application>.yaml` in its
 /// directory change.
 fn overridden(argo: &Argo<'_>, application: &Node, source: &Node) -> Node {
-    let Some(path) = source.str_at("path").and_then(|path| source::join("", path)) else {
+    let Some(path) = source.str_at("path").and_then(|path| argo.context.sources.below_root(path))
+    else {
         return source.clone();
     };
     let mut changed = source.clone();
@@ -144,7 +145,7 @@ impl SourcePart<'_, '_> {
             return deployed.problems.push(problem);
         }
         let written = self.environment(path.as_str().unwrap_or_default());
-        match source::join("", &written) {
+        match self.argo.context.sources.below_root(&written) {
             Some(dir) => self.build(path, &dir, deployed),
             None => {
                 let message =
@@ -313,7 +314,8 @@ impl SourcePart<'_, '_> {
             .collect();
         for file in sources.below(dir) {
             let path = sources[file].path.as_str();
-            let relative = path.get(dir.len()..).unwrap_or_default().trim_start_matches('/');
+            let relative = source::rendered(path).get(dir.len()..).unwrap_or_default();
+            let relative = relative.trim_start_matches('/');
             let here = recurse || !relative.contains('/');
             let wanted = include.as_ref().is_none_or(|it| it.is_match(relative))
                 && !exclude.as_ref().is_some_and(|it| it.is_match(relative));
@@ -350,7 +352,9 @@ impl SourcePart<'_, '_> {
         reached.files.extend(self.values_files());
         let path = self.source.get("path").filter(|_| self.source.get("chart").is_none());
         let Some(path) = path.and_then(Node::as_str) else { return };
-        let Some(dir) = source::join("", &self.environment(path)) else { return };
+        let Some(dir) = self.argo.context.sources.below_root(&self.environment(path)) else {
+            return;
+        };
         if self.checked_out(&dir).is_err() || !self.argo.context.sources.is_dir(&dir) {
             return;
         }

@@ -59,7 +59,9 @@ pub(super) fn directory(
             return Err(Problem::unresolved(&at, format!("the path: {why}")));
         }
     };
-    let part = part(sources, store, own, kustomization, &inside(written), problems);
+    let path = inside(written);
+    let path = sources.below_root(&path).unwrap_or(path);
+    let part = part(sources, store, own, kustomization, &path, problems);
     let part = part.map_err(Problem::hiding_objects)?;
     let path = &part.dir;
     if !sources.is_dir(path) {

@@ -255,7 +255,7 @@ fn chart_of(
         return Ok(chart);
     }
     // A chart in a repository: in this one if it is there. Its `version` is ignored.
-    let dir = source::join("", chart.name.trim_start_matches('/')).unwrap_or_default();
+    let dir = context.sources.below_root(chart.name.trim_start_matches('/')).unwrap_or_default();
     chart.version = None;
     if kind == "GitRepository" && context.sources.is_chart(&dir) {
         chart.directory = Some(dir);

@@ -167,7 +167,7 @@ impl SourcePart<'_, '_> {
 
     pub(super) fn values_files(&self) -> Vec<FileId> {
         let path = self.source.str_at("path").filter(|_| self.source.get("chart").is_none());
-        let dir = path.and_then(|path| source::join("", path));
+        let dir = path.and_then(|path| self.argo.context.sources.below_root(path));
         let entries = self.source.items_at("helm.valueFiles");
         entries.iter().filter_map(|it| self.locate(dir.as_deref(), it).ok()).flatten().collect()
     }
@@ -189,13 +189,13 @@ impl SourcePart<'_, '_> {
                 return Err(format!("no source has `ref: {name}`").into());
             };
             SourcePart { source: from, ..*self }.checked_out("")?;
-            source::join("", path)
+            self.argo.context.sources.below_root(path)
         } else if text.contains("://") {
             return Err(format!("`{written}` is not in the repository").into());
         } else if let Some(dir) = dir {
             self.checked_out(dir)?;
             match text.strip_prefix('/') {
-                Some(path) => source::join("", path),
+                Some(path) => self.argo.context.sources.below_root(path),
                 None => source::join(dir, &text),
             }
         } else {

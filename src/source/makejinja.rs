@@ -1,0 +1,105 @@
+//! What makejinja renders, and where to: <https://github.com/mirkolenz/makejinja>.
+
+use serde::Deserialize;
+
+use super::{Sources, file_name, is_within, join, parent};
+
+/// `makejinja.toml`.
+#[derive(Deserialize)]
+struct MakejinjaFile {
+    makejinja: Option<MakejinjaSettings>,
+}
+
+/// Its settings that say where things lie, both from the directory that it is run in.
+#[derive(Deserialize)]
+struct MakejinjaSettings {
+    inputs: Vec<String>,
+    output: String,
+}
+
+/// A directory of templates, and the one that holds what they make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RenderedInput {
+    from: String,
+    into: String,
+}
+
+impl Sources {
+    /// The place of `path`, which a deployer takes from the root of the repository; `None` outside
+    /// of it. What only makejinja will put there is where its templates are.
+    pub(crate) fn below_root(&self, path: &str) -> Option<String> {
+        let path = join("", path)?;
+        let is_there = |path: &str| self.is_dir(path) || self.find(path).is_some();
+        if is_there(&path) {
+            return Some(path);
+        }
+        let rendered = self.makejinja.get_or_init(|| self.all_rendered());
+        let made = |it: &RenderedInput| {
+            let rest = is_within(&path, &it.into).then(|| &path[it.into.len()..])?;
+            join(&it.from, rest.trim_start_matches('/')).filter(|it| is_there(it))
+        };
+        let made = rendered.iter().find_map(made);
+        Some(made.unwrap_or(path))
+    }
+
+    /// What is rendered, that which counts first: of a file in several inputs, makejinja takes the
+    /// last.
+    fn all_rendered(&self) -> Vec<RenderedInput> {
+        let files = self.iter().filter(|(_, it)| file_name(&it.path) == "makejinja.toml");
+        let rendered = files.flat_map(|(file, it)| read(self.text(file), parent(&it.path)));
+        rendered.collect()
+    }
+}
+
+/// What the file with this text in `dir` renders.
+fn read(text: &str, dir: &str) -> Vec<RenderedInput> {
+    let Some(settings) = toml::from_str(text).ok().and_then(|it: MakejinjaFile| it.makejinja)
+    else {
+        return Vec::new();
+    };
+    let Some(into) = join(dir, &settings.output) else { return Vec::new() };
+    let from = settings.inputs.iter().rev().filter_map(|it| join(dir, it));
+    from.map(|from| RenderedInput { from, into: into.clone() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::fixture;
+
+    #[test]
+    fn what_a_path_will_hold_is_where_its_templates_are() {
+        let settings = "[makejinja]\ninputs = [\"./over\", \"in\"]\n";
+        let sources = fixture(&format!(
+            "\
+//- makejinja.toml
+{settings}output = \"./\"
+jinja_suffix = \".j2\"
+//- over/apps/a/x.yaml
+a: 1
+//- in/apps/b/x.yaml.j2
+a: {{{{ b }}}}
+//- there/x.yaml
+a: 1
+//- in/there/x.yaml
+a: 1
+//- sub/makejinja.toml
+{settings}output = \"out\"
+//- sub/in/c/x.yaml.j2
+a: 1
+//- other/makejinja.toml
+[makejinja]
+inputs = 3
+"
+        ));
+        let at = |path: &str| sources.below_root(path).unwrap_or_default();
+        assert_eq!(at("./apps/a"), "over/apps/a");
+        assert_eq!(at("apps/b/"), "in/apps/b");
+        assert_eq!(at("apps"), "in/apps", "the last input counts");
+        assert_eq!(at("apps/b/x.yaml"), "in/apps/b/x.yaml");
+        assert_eq!(at("there"), "there", "what is there is not looked for");
+        assert_eq!(at("sub/out/c"), "sub/in/c");
+        assert_eq!(at("sub/outer/c"), "sub/outer/c");
+        assert_eq!(at("."), "");
+        assert_eq!(sources.below_root("../x"), None);
+    }
+}
