@@ -103,7 +103,9 @@ fn is_ours_to_edit(sources: &Sources, file: FileId) -> bool {
             || name == "charts" && sources.is_chart(source::parent(dir))
             || sources.repositories.iter().any(|it| it == dir)
     };
-    !parents.any(is_others)
+    // A name that is not in UTF-8 is shown with this in it, and names no file.
+    !path.contains(char::REPLACEMENT_CHARACTER)
+        && !parents.any(is_others)
         && !sources.is_template(file)
         && !sources.documents(file, Dialect::Sigs).roots().any(parse::is_sops)
 }
@@ -220,7 +222,12 @@ fn remove(file: &YamlFile<'_>, located: &Located) -> Option<Edit> {
     // A list or a map of which nothing is left goes as a whole: `args:` alone would be null.
     if parent.items().len().max(parent.entries().count()) == 1 {
         let above = Located { way: above.to_vec(), node: parent.clone() };
-        return remove(file, &above);
+        let edit = remove(file, &above)?;
+        // What is said in there may be worth more than what goes.
+        let around = parent.origin.written_at()?;
+        let before = file.text().get(edit.span.start as usize..around.start as usize)?;
+        let is_said = before.split_once('\n').is_some_and(|(_, it)| it.contains('#'));
+        return (!is_said).then_some(edit);
     }
     let text = file.text();
     let outer = parent.origin.written_at()?;
@@ -232,6 +239,15 @@ fn remove(file: &YamlFile<'_>, located: &Located) -> Option<Edit> {
             Some(next) => (whole.start, next.start),
             None => (siblings.get(at.checked_sub(1)?)?.end, whole.end),
         };
+        let line_end = file.line_of(end as usize).end;
+        let around = [start..whole.start, whole.end..end, end..u32::try_from(line_end).ok()?];
+        let is_one_line = !file.sources.slice(Span { start, end, ..whole }).contains('\n');
+        let is_said =
+            |it: &std::ops::Range<u32>| text[it.start as usize..it.end as usize].contains('#');
+        // Whose comment it is cannot be told.
+        if !is_one_line && around.iter().any(is_said) {
+            return None;
+        }
         return Some(Edit { span: Span { start, end, ..whole }, text: String::new() });
     }
     let line = file.line_of(whole.start as usize);

@@ -1,7 +1,10 @@
 //! Fixes that are proved: an edit is made in memory, the whole repository is resolved again, and only
 //! what mends its finding and changes nothing else is offered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use rayon::prelude::*;
 
@@ -16,8 +19,9 @@ use crate::{
     scalar::Dialect,
     settings::{self, SubjectKind},
     settle,
-    source::{FileId, Sources, Span},
+    source::{self, FileId, Sources, Span},
     suppress::{self, Applied},
+    tree::Node,
 };
 
 /// How often a repository is resolved again at most, to find the fixes of one run.
@@ -148,6 +152,7 @@ impl<'a> Prover<'a> {
         let mended: Vec<&Finding> = group.iter().map(|it| &findings[it.finding]).collect();
         let comparison = compare(&self.settings, &now.settings);
         repeats_no_more_than(self.sources, &sources, &edits)
+            && reads_as_before(self.sources, &sources, &edits)
             && self.finds_no_more_than(&now, &comparison)
             && mended.iter().all(|it| self.is_gone(&now, it))
             && Self::brings_what_is_meant(&comparison, &mended)
@@ -223,6 +228,41 @@ fn repeats_no_more_than(was: &Sources, now: &Sources, edits: &[Edit]) -> bool {
         documents.iter().map(|it| it.repeated.len()).sum::<usize>()
     };
     edits.iter().map(|it| it.span.file).all(|it| repeated(now, it) <= repeated(was, it))
+}
+
+/// Whether everything in the files of `edits` that is in none of them is read as it was.
+fn reads_as_before(was: &Sources, now: &Sources, edits: &[Edit]) -> bool {
+    edits.chunk_by(|one, next| one.span.file == next.span.file).all(|edits| {
+        let (mut removed, mut added) = (0, 0);
+        let ranges = edits.iter().map(|Edit { span, text }| {
+            let start = span.start as usize - removed + added;
+            (removed, added) = (removed + span.range().len(), added + text.len());
+            (span.range(), start..start + text.len())
+        });
+        let (before, after): (Vec<_>, Vec<_>) = ranges.unzip();
+        let Some(Edit { span, .. }) = edits.first() else { return true };
+        !source::is_yaml(&was[span.file].path)
+            || outside(was, span.file, &before).eq(outside(now, span.file, &after))
+    })
+}
+
+/// The keys and scalars of a file of which no byte is in `ranges`, in order.
+fn outside<'a>(
+    sources: &'a Sources,
+    file: FileId,
+    ranges: &'a [Range<usize>],
+) -> impl Iterator<Item = &'a str> {
+    let is_outside = move |at: Span| {
+        let at = at.range();
+        let touches = |it: &Range<usize>| it.start < at.end && at.start < it.end;
+        !at.is_empty() && !ranges.iter().any(touches)
+    };
+    let nodes = sources.documents(file, Dialect::Sigs).roots().flat_map(Node::walk);
+    nodes.flat_map(move |node| {
+        let scalar = node.as_scalar().filter(|_| node.origin.written_at().is_some_and(is_outside));
+        let keys = node.entries().filter(move |(_, it)| it.key.is_some_and(is_outside));
+        scalar.map(|it| &*it.text).into_iter().chain(keys.map(|(key, _)| key))
+    })
 }
 
 /// A fix that is not proved yet.

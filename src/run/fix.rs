@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Write as _},
     path::Path,
 };
@@ -78,7 +78,9 @@ impl Mended {
         for (file, was, is) in self.files(now) {
             let path = &now[file].path;
             let (old, new) = (quoted(&format!("a/{path}")), quoted(&format!("b/{path}")));
-            let diff = TextDiff::from_lines(was, is);
+            // Git and patch end lines at nothing else.
+            let [was, is] = [was, is].map(|it| it.split_inclusive('\n').collect::<Vec<_>>());
+            let diff = TextDiff::configure().newline_terminated(true).diff_slices(&was, &is);
             let mut unified = diff.unified_diff();
             all.extend(["diff --git ", &*old, " ", &*new, "\n"]);
             all.push_str(&unified.header(&old, &new).context_radius(3).to_string());
@@ -130,7 +132,7 @@ fn quoted(path: &str) -> String {
 }
 
 /// Writes `text` in the place of what `file` holds, if that is still `was`: all of it or nothing, with
-/// the same rights.
+/// the same rights and owner.
 ///
 /// # Errors
 /// Why the file is left alone, as what is said of it.
@@ -143,7 +145,11 @@ pub(crate) fn replace(root: &Path, file: &Path, was: &str, text: &str) -> Result
     if fs::read(&real).map_err(failed)? != was.as_bytes() {
         return Err("is left alone: it changed meanwhile".to_owned());
     }
-    let permissions = fs::metadata(&real).map_err(failed)?.permissions();
+    let metadata = fs::metadata(&real).map_err(failed)?;
+    if has_other_names(&metadata) {
+        return Err("is left alone: it has other names, which would keep what it was".to_owned());
+    }
+    let permissions = metadata.permissions();
     if permissions.readonly() {
         return Err("is left alone: it may not be written".to_owned());
     }
@@ -152,6 +158,7 @@ pub(crate) fn replace(root: &Path, file: &Path, was: &str, text: &str) -> Result
     let written =
         OpenOptions::new().write(true).create_new(true).open(&beside).and_then(|mut it| {
             it.write_all(text.as_bytes())?;
+            keep_owner(&it, &metadata)?;
             it.set_permissions(permissions)?;
             it.sync_all()?;
             fs::rename(&beside, &real)
@@ -160,4 +167,31 @@ pub(crate) fn replace(root: &Path, file: &Path, was: &str, text: &str) -> Result
         let _ = fs::remove_file(&beside);
         failed(error)
     })
+}
+
+/// Whether a file has several names (hard links).
+#[cfg(unix)]
+fn has_other_names(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) > 1
+}
+
+#[cfg(not(unix))]
+fn has_other_names(_: &Metadata) -> bool {
+    false
+}
+
+/// Gives `new` to whom the file belongs that it takes the place of.
+#[cfg(unix)]
+fn keep_owner(new: &File, old: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let is = new.metadata()?;
+    if (is.uid(), is.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    fchown(new, Some(old.uid()), Some(old.gid()))
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &Metadata) -> io::Result<()> {
+    Ok(())
 }

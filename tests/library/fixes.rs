@@ -142,6 +142,70 @@ fn an_item_goes_with_its_comment_and_no_other() {
     "#);
 }
 
+/// In brackets over several lines, and in a list that goes as a whole, it cannot be told whose a comment
+/// is; without comments it goes as everywhere.
+#[test]
+fn what_is_said_in_a_list_stays() {
+    let removed = |args: &str| mended(&deployment(args, ""));
+    for said in [
+        "        args: [\n          --cert-dir=/tmp, # a\n          # old\n          --logtostderr # b\n        ]",
+        "        args: [\n          --cert-dir=/tmp,\n          --logtostderr # b\n        ]",
+        "        args: [ --logtostderr,\n          # a\n          --cert-dir=/tmp,\n        ]",
+        "        args:\n        # - --v=2\n        - --logtostderr",
+        "        args: # why\n        # - --v=2\n        - --logtostderr # b",
+    ] {
+        assert_eq!(removed(said), "", "{said}");
+    }
+    for (free, left) in [
+        ("        args: [\n          --cert-dir=/tmp,\n          --logtostderr\n        ]", 4),
+        ("        args: # why\n        - --logtostderr # b", 3),
+        ("        # before\n        args:\n        - --logtostderr\n        # after", 3),
+    ] {
+        let removed = removed(free);
+        assert_eq!(removed.lines().count(), left, "{removed}");
+    }
+}
+
+/// What an insertion stands in the way of may be read as something else: the empty lines of a text
+/// that keeps them.
+#[test]
+fn what_stands_beside_an_insertion_is_read_as_before() {
+    let text = deployment(
+        "        args: [--cert-dir=/tmp]",
+        "        env:\n        - name: A\n          value: |+\n            x\n\n\n---\n# y\n",
+    );
+    let text = text.replace("      priorityClassName: system-cluster-critical\n", "");
+    assert_eq!(mended(&text), "");
+    let other = text.replace("|+", "|");
+    assert_eq!(
+        mended(&other),
+        "priority-class-not-critical\n\
+         metrics-server.yaml +       priorityClassName: system-cluster-critical\\n\n"
+    );
+}
+
+/// The owner of a file stays, and a file with several names is one.
+#[test]
+#[cfg(unix)]
+fn what_cannot_be_written_back_is_left_alone() {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().canonicalize().expect("it is there");
+    let (file, other) = (root.join("a.yaml"), root.join("b.yaml"));
+    fs::write(&file, "a: 1\n").expect("written");
+    fs::hard_link(&file, &other).expect("linked");
+    let why = run::fix::replace(&root, &file, "a: 1\n", "a: 2\n").expect_err("it has two names");
+    assert_eq!(why, "is left alone: it has other names, which would keep what it was");
+    fs::remove_file(&other).expect("removed");
+    let owner = |file| fs::metadata(file).map(|it| (it.uid(), it.gid())).expect("it is there");
+    // Only an administrator gives files away.
+    let given = std::os::unix::fs::chown(&file, Some(1000), Some(1000)).is_ok();
+    let was = owner(&file);
+    run::fix::replace(&root, &file, "a: 1\n", "a: 2\n").expect("it has one name");
+    assert_eq!(owner(&file), was);
+    assert!(!given || was == (1000, 1000));
+}
+
 #[test]
 fn what_others_share_is_left_alone() {
     let anchored = "        args: &args\n        - --cert-dir=/tmp\n        - --metric-resolution=5s\n        env:\n        - name: A\n          value: b\n        command: *args\n";

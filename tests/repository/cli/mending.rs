@@ -76,6 +76,29 @@ fn what_is_around_an_edit_stays() {
     assert_eq!(fs::read_to_string(&file).unwrap(), windows(&text.replace("=5s #", "=15s #")));
 }
 
+/// Git and patch end lines at nothing but a line feed; what cannot be named in a patch would spoil all of
+/// it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_patch_is_one_that_git_takes() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let (dir, file) = release();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace('\n', "\r").replace("often\r", "often\n")).unwrap();
+    let output = program("check --diff --unsafe-fixes --root", &[dir.path()]);
+    let lines = output.out.split_inclusive('\n').skip(1);
+    assert!(lines.clone().all(|it| it.starts_with([' ', '+', '-', '@'])), "{:?}", output.out);
+    // What is no name in UTF-8 is looked at, and left alone.
+    let odd = dir.path().join(OsStr::from_bytes(b"\xff.yaml"));
+    let other = text.replace("name: metrics-server, namespace: kube", "name: ms, namespace: kube");
+    fs::write(&odd, &other).unwrap();
+    let output = program("check --diff --unsafe-fixes --root", &[dir.path()]);
+    assert_eq!(output.out.matches("diff --git").count(), 1, "{}", output.out);
+    let output = program("check --fix --root", &[dir.path()]);
+    assert_eq!(output.status, 1, "{}", output.err);
+    assert_eq!(fs::read_to_string(&odd).unwrap(), other);
+}
+
 /// Nothing is called mended that is not: what may not be written is said, and no report leaves it out.
 #[test]
 fn what_may_not_be_written_is_said() {
