@@ -9,33 +9,37 @@ mod analysis;
 mod capabilities;
 mod completion;
 mod place;
+mod synchronization;
+mod transport;
 mod values;
 
-pub(crate) use analysis::{Disk, EditorOptions};
+pub(crate) use analysis::{Buffers, Disk, EditorOptions};
+pub(crate) use transport::run;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread::{self, Scope},
 };
 
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::{
-    CodeActionParams, CompletionParams, Diagnostic, DidChangeTextDocumentParams,
-    DidChangeWatchedFilesParams, DidChangeWatchedFilesRegistrationOptions,
-    DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
-    DidSaveTextDocumentParams, ExecuteCommandParams, FileSystemWatcher, GlobPattern,
-    GotoDefinitionParams, Hover, HoverContents, HoverParams, InitializeParams, InlayHintParams,
-    MarkupContent, MarkupKind, MessageType, PublishDiagnosticsParams, ReferenceParams,
-    Registration, RegistrationParams, ShowDocumentParams, ShowMessageParams,
-    TextDocumentPositionParams, Uri,
+    CodeActionParams, CompletionParams, Diagnostic, DidChangeWatchedFilesRegistrationOptions,
+    ExecuteCommandParams, FileSystemWatcher, GlobPattern, GotoDefinitionParams, Hover,
+    HoverContents, HoverParams, InitializeParams, InlayHintParams, MarkupContent, MarkupKind,
+    MessageType, PublishDiagnosticsParams, ReferenceParams, Registration, RegistrationParams,
+    ShowDocumentParams, ShowMessageParams, TextDocumentPositionParams, Uri,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use self::analysis::Analysis;
+use self::analysis::{Analysis, Buffer};
 use crate::{
     discover, rules,
     source::{FileId, Sources, Span},
@@ -60,14 +64,28 @@ pub(crate) fn serve(connection: Connection, disk: &dyn Disk) -> bool {
             }
             let _ = from_editor.send(Event::Gone);
         });
-        let mut server = Server { scope, tell, disk, send: &send, state: EditorState::default() };
+        let (act, jobs) = mpsc::channel::<ActionJob>();
+        let to_server = tell.clone();
+        scope.spawn(move || {
+            for job in jobs {
+                let _ = to_server.send(Event::Acted(job.answer()));
+            }
+        });
+        let state = EditorState::default();
+        let mut server = Server { scope, tell, act, disk, send: &send, state };
         for event in events {
             match event {
-                Event::Said(message) => match server.hear(message) {
+                Event::Said(message) => match server.on_message(message) {
                     Said::More => {}
                     Said::Enough => return server.state.phase == Phase::Closed,
                 },
                 Event::Resolved(done) => server.take(done),
+                Event::Acted(response) => {
+                    // Who cancelled it has an answer.
+                    if server.state.acting.remove(&response.id).is_some() {
+                        send(Message::Response(response));
+                    }
+                }
                 Event::Gone => return false,
             }
             server.go_on();
@@ -82,6 +100,8 @@ enum Event {
     Said(Message),
     /// Repositories are resolved.
     Resolved(Resolved),
+    /// What can be done about findings is found.
+    Acted(Response),
     /// The editor is gone.
     Gone,
 }
@@ -90,9 +110,41 @@ enum Event {
 struct Resolved {
     /// The edits that it knows.
     edits: u64,
-    /// The versions of the buffers that it knows.
-    versions: BTreeMap<PathBuf, i32>,
     folders: Vec<(PathBuf, Result<Known, String>)>,
+}
+
+/// A request for code actions.
+struct ActionJob {
+    id: RequestId,
+    known: Known,
+    file: FileId,
+    params: CodeActionParams,
+    with_versions: bool,
+    is_cancelled: Arc<AtomicBool>,
+}
+
+impl ActionJob {
+    fn answer(self) -> Response {
+        let Self { id, known: Known { analysis, options, .. }, .. } = self;
+        let actions = || {
+            let within = analysis.files().span(self.file, self.params.range);
+            let only = self.params.context.only.as_deref();
+            let wanted = || !self.is_cancelled.load(Ordering::Relaxed);
+            actions::actions(&analysis, &options, within, only, wanted)
+        };
+        match catch_unwind(AssertUnwindSafe(actions)) {
+            Ok(mut actions) => {
+                if !self.with_versions {
+                    actions.iter_mut().for_each(actions::without_versions);
+                }
+                Response::new_ok(id, actions)
+            }
+            Err(_) => {
+                let code = ErrorCode::InternalError as i32;
+                Response::new_err(id, code, "an internal error".to_owned())
+            }
+        }
+    }
 }
 
 /// Whether the editor has more to say.
@@ -130,12 +182,8 @@ struct Folder {
     is_stale: bool,
     /// Whether a file of it may have changed.
     is_old: bool,
-}
-
-/// A file in the editor.
-struct Buffer {
-    text: Arc<str>,
-    version: i32,
+    /// What the editor opened of it; nothing where it opened but a file.
+    opened: BTreeSet<PathBuf>,
 }
 
 #[derive(Default)]
@@ -150,40 +198,49 @@ struct EditorState {
     is_resolving: bool,
     /// What waits until as many edits are resolved.
     waiting: Vec<(u64, Request)>,
-    /// The versions of the texts that were resolved last.
-    versions: BTreeMap<PathBuf, i32>,
+    /// The code actions that are looked for, by what asked for them.
+    acting: BTreeMap<RequestId, Arc<AtomicBool>>,
     /// What the editor shows.
-    shown: BTreeMap<String, (Uri, Vec<Diagnostic>)>,
+    shown: BTreeMap<String, Shown>,
     asked: i32,
 }
 
+/// What is shown of a file: its address, the version that it is about, and what is found.
+type Shown = (Uri, Option<i32>, Vec<Diagnostic>);
+
 /// What the editor can do.
+#[expect(clippy::struct_excessive_bools, reason = "each is a capability of the protocol")]
 #[derive(Default)]
 struct Client {
     watches: bool,
     shows_documents: bool,
+    /// Edits may say which version of a file they are of.
+    versions_edits: bool,
+    /// It asks for hints again when it is told so.
+    refreshes_hints: bool,
 }
 
 struct Server<'s, 'e> {
     scope: &'s Scope<'s, 'e>,
     tell: mpsc::Sender<Event>,
+    act: mpsc::Sender<ActionJob>,
     disk: &'e dyn Disk,
     send: &'e (dyn Fn(Message) + Sync),
     state: EditorState,
 }
 
 impl Server<'_, '_> {
-    fn hear(&mut self, message: Message) -> Said {
+    fn on_message(&mut self, message: Message) -> Said {
         match message {
-            Message::Request(request) => self.asked(request),
+            Message::Request(request) => self.on_request(request),
             Message::Notification(it) if it.method == "exit" => return Said::Enough,
-            Message::Notification(it) => self.told(it),
+            Message::Notification(it) => self.on_notification(it),
             Message::Response(_) => {}
         }
         Said::More
     }
 
-    fn asked(&mut self, request: Request) {
+    fn on_request(&mut self, request: Request) {
         let refused = |code: ErrorCode, why: &str| {
             Message::Response(Response::new_err(request.id.clone(), code as i32, why.to_owned()))
         };
@@ -197,8 +254,10 @@ impl Server<'_, '_> {
             }
             (Phase::Open, "shutdown") => {
                 self.state.phase = Phase::Closed;
-                for (_, waiting) in std::mem::take(&mut self.state.waiting) {
-                    self.cancel(waiting.id);
+                let waiting = std::mem::take(&mut self.state.waiting);
+                let acting: Vec<_> = self.state.acting.keys().cloned().collect();
+                for id in waiting.into_iter().map(|(_, it)| it.id).chain(acting) {
+                    self.cancel(id);
                 }
                 self.reply(request.id, Value::Null);
             }
@@ -222,9 +281,13 @@ impl Server<'_, '_> {
         let watches = workspace.and_then(|it| it.did_change_watched_files?.dynamic_registration);
         let window = params.capabilities.window.as_ref();
         let shows = window.and_then(|it| Some(it.show_document.as_ref()?.support));
+        let versions = workspace.and_then(|it| it.workspace_edit.as_ref()?.document_changes);
+        let refreshes = workspace.and_then(|it| it.inlay_hint.as_ref()?.refresh_support);
         self.state.client = Client {
             watches: watches.unwrap_or_default(),
             shows_documents: shows.unwrap_or_default(),
+            versions_edits: versions.unwrap_or_default(),
+            refreshes_hints: refreshes.unwrap_or_default(),
         };
         #[expect(deprecated, reason = "older editors say it so")]
         let root = params.root_uri;
@@ -234,123 +297,19 @@ impl Server<'_, '_> {
             |it| it.into_iter().map(|it| it.uri).collect(),
         );
         for path in folders.iter().filter_map(place::path) {
-            self.add(&path);
+            self.open(&path);
         }
         self.state.phase = Phase::Open;
         let info = json!({ "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") });
         self.reply(request.id, json!({ "capabilities": capabilities::all(), "serverInfo": info }));
     }
 
-    fn told(&mut self, it: Notification) {
-        if self.state.phase != Phase::Open {
-            return;
+    fn cancel(&mut self, id: RequestId) {
+        if let Some(is_cancelled) = self.state.acting.remove(&id) {
+            is_cancelled.store(true, Ordering::Relaxed);
         }
-        match &*it.method {
-            "initialized" => self.watch(),
-            "textDocument/didOpen" => {
-                let Some(DidOpenTextDocumentParams { text_document: it }) = params(it.params)
-                else {
-                    return;
-                };
-                self.edit(&it.uri, Some((it.text, it.version)));
-            }
-            "textDocument/didChange" => {
-                let Some(mut it) = params::<DidChangeTextDocumentParams>(it.params) else { return };
-                // Each change holds the whole text.
-                let Some(last) = it.content_changes.pop() else { return };
-                self.edit(&it.text_document.uri, Some((last.text, it.text_document.version)));
-            }
-            "textDocument/didClose" => {
-                let Some(it) = params::<DidCloseTextDocumentParams>(it.params) else { return };
-                self.edit(&it.text_document.uri, None);
-            }
-            "textDocument/didSave" => {
-                let Some(it) = params::<DidSaveTextDocumentParams>(it.params) else { return };
-                self.renew(&it.text_document.uri);
-            }
-            "workspace/didChangeWatchedFiles" => {
-                let Some(it) = params::<DidChangeWatchedFilesParams>(it.params) else { return };
-                for change in &it.changes {
-                    self.renew(&change.uri);
-                }
-            }
-            "workspace/didChangeWorkspaceFolders" => {
-                let Some(it) = params::<DidChangeWorkspaceFoldersParams>(it.params) else { return };
-                for path in it.event.removed.iter().filter_map(|it| place::path(&it.uri)) {
-                    self.state.folders.remove(&self.disk.root(&path));
-                }
-                for path in it.event.added.iter().filter_map(|it| place::path(&it.uri)) {
-                    self.add(&path);
-                }
-                self.show();
-            }
-            "$/cancelRequest" => {
-                let Some(id) = it.params.get("id") else { return };
-                let Some(id) = params::<RequestId>(id.clone()) else { return };
-                let waiting = &mut self.state.waiting;
-                let found = waiting.extract_if(.., |(_, it)| it.id == id);
-                for (_, request) in found.collect::<Vec<_>>() {
-                    self.cancel(request.id);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn cancel(&self, id: RequestId) {
         let (code, why) = (ErrorCode::RequestCanceled as i32, "nobody wants it any more");
         (self.send)(Message::Response(Response::new_err(id, code, why.to_owned())));
-    }
-
-    /// Works in the repository around `path` from now on.
-    fn add(&mut self, path: &Path) {
-        let root = self.disk.root(path);
-        let folder = self.state.folders.entry(root).or_default();
-        (folder.is_stale, folder.is_old) = (true, true);
-        self.state.edits += 1;
-    }
-
-    fn edit(&mut self, uri: &Uri, text: Option<(String, i32)>) {
-        let Some(path) = place::path(uri) else { return };
-        // A file beside others that nobody opened as a repository says nothing of them.
-        if self.folder(&path).is_none() {
-            let root = self.disk.root(&path);
-            if !self.disk.is_repository(&root) {
-                return;
-            }
-            self.add(&path);
-        }
-        let buffers = &mut self.state.buffers;
-        let before = match text {
-            Some((text, version)) => {
-                let text = text.into();
-                buffers.insert(path.clone(), Buffer { text, version })
-            }
-            None => buffers.remove(&path),
-        };
-        let is_opened = before.is_none();
-        self.state.edits += 1;
-        let Some((root, _)) = self.folder(&path) else { return };
-        let (root, own) = (root.clone(), discover::relative(root, &path));
-        let Some(folder) = self.state.folders.get_mut(&root) else { return };
-        folder.is_stale = true;
-        let is_known = |it: &Known| own.is_some_and(|own| it.base.find(&own).is_some());
-        // What was not there when the repository was read may be there now.
-        folder.is_old |= is_opened && !folder.known.as_ref().is_some_and(is_known);
-    }
-
-    /// Reads the repository around `uri` again.
-    fn renew(&mut self, uri: &Uri) {
-        let Some(path) = place::path(uri) else { return };
-        let Some(root) = self.folder(&path).map(|(root, _)| root.clone()) else { return };
-        let Some(folder) = self.state.folders.get_mut(&root) else { return };
-        (folder.is_stale, folder.is_old) = (true, true);
-        self.state.edits += 1;
-    }
-
-    /// The innermost repository that `path` is in.
-    fn folder(&self, path: &Path) -> Option<(&PathBuf, &Folder)> {
-        self.state.folders.iter().rev().find(|(root, _)| path.starts_with(root))
     }
 
     /// Resolves what changed, or answers what waits for it.
@@ -372,20 +331,20 @@ impl Server<'_, '_> {
         for (root, folder) in self.state.folders.iter_mut().filter(|(_, it)| it.is_stale) {
             let known = folder.known.clone().filter(|_| !folder.is_old);
             (folder.is_stale, folder.is_old) = (false, false);
-            let texts = self.state.buffers.iter().filter_map(|(path, it)| {
-                Some((discover::relative(root, path)?, Arc::clone(&it.text)))
-            });
-            jobs.push((root.clone(), known, texts.collect::<BTreeMap<_, _>>()));
+            let texts = self
+                .state
+                .buffers
+                .iter()
+                .filter_map(|(path, it)| Some((discover::relative(root, path)?, it.clone())));
+            jobs.push((root.clone(), known, texts.collect::<Buffers>()));
         }
         self.state.is_resolving = true;
-        let buffers = self.state.buffers.iter();
-        let versions = buffers.map(|(path, it)| (path.clone(), it.version)).collect();
         self.scope.spawn(move || {
             let folders = jobs.into_iter().map(|(root, known, texts)| {
                 let resolve = || -> Result<Known, String> {
                     let (base, options) = match known {
                         Some(Known { base, options, .. }) => (base, options),
-                        None => disk.open(&root).map(|(base, it)| (Arc::new(base), it))?,
+                        None => disk.open(&root, &texts).map(|(base, it)| (Arc::new(base), it))?,
                     };
                     let analysis = Arc::new(Analysis::of(&root, &base, &texts, &options));
                     Ok(Known { base, options, analysis })
@@ -396,11 +355,7 @@ impl Server<'_, '_> {
                 (root, known)
             });
             // The server may have ended.
-            let _ = tell.send(Event::Resolved(Resolved {
-                edits,
-                versions,
-                folders: folders.collect(),
-            }));
+            let _ = tell.send(Event::Resolved(Resolved { edits, folders: folders.collect() }));
         });
     }
 
@@ -421,8 +376,10 @@ impl Server<'_, '_> {
                 }
             }
         }
-        self.state.versions = done.versions;
         self.show();
+        if self.state.client.refreshes_hints {
+            self.ask("workspace/inlayHint/refresh", Value::Null);
+        }
         // What was asked before an edit is about what is resolved now.
         let waiting = &mut self.state.waiting;
         let ready: Vec<_> = waiting.extract_if(.., |(edits, _)| *edits <= done.edits).collect();
@@ -433,23 +390,25 @@ impl Server<'_, '_> {
 
     /// Shows what is found in each file, and no more what is found no more.
     fn show(&mut self) {
-        let mut now: BTreeMap<String, (Uri, Vec<Diagnostic>)> = BTreeMap::new();
+        let mut now: BTreeMap<String, Shown> = BTreeMap::new();
         for (root, folder) in &self.state.folders {
             let Some(known) = &folder.known else { continue };
             for (path, found) in known.analysis.diagnostics() {
                 let Some(uri) = place::uri(root, path) else { continue };
-                now.entry(uri.as_str().to_owned()).or_insert((uri, Vec::new())).1.extend(found);
+                let version = known.analysis.version(path);
+                let all = now.entry(uri.as_str().to_owned());
+                all.or_insert((uri, version, Vec::new())).2.extend(found);
             }
         }
         let before = std::mem::take(&mut self.state.shown);
         let gone = before.iter().filter(|(it, _)| !now.contains_key(*it));
-        let gone = gone.map(|(_, (uri, _))| (uri, Vec::new()));
-        let is_new = |(it, (_, found)): &(&String, &(Uri, Vec<Diagnostic>))| {
-            before.get(*it).is_none_or(|(_, before)| before != found)
+        let gone = gone.map(|(_, (uri, ..))| (uri, None, Vec::new()));
+        let is_new = |(it, (.., found)): &(&String, &Shown)| {
+            before.get(*it).is_none_or(|(.., before)| before != found)
         };
-        let new = now.iter().filter(is_new).map(|(_, (uri, found))| (uri, found.clone()));
-        for (uri, diagnostics) in gone.chain(new) {
-            let version = place::path(uri).and_then(|it| self.state.versions.get(&it).copied());
+        let new = now.iter().filter(is_new);
+        let new = new.map(|(_, (uri, version, found))| (uri, *version, found.clone()));
+        for (uri, version, diagnostics) in gone.chain(new) {
             self.notify(
                 "textDocument/publishDiagnostics",
                 PublishDiagnosticsParams { uri: uri.clone(), diagnostics, version },
@@ -458,7 +417,7 @@ impl Server<'_, '_> {
         self.state.shown = now;
     }
 
-    fn answer(&self, request: Request) {
+    fn answer(&mut self, request: Request) {
         match &*request.method {
             "textDocument/hover" => self.give(request, |it: &HoverParams| {
                 let at = &it.text_document_position_params;
@@ -503,28 +462,20 @@ impl Server<'_, '_> {
         }
     }
 
-    /// Answers aside what can be done about findings: that resolves again.
-    fn act(&self, request: Request) {
+    /// Has somebody look for what can be done about findings, one request after the other: each
+    /// resolves again.
+    fn act(&mut self, request: Request) {
         let Some(params) = self.read::<CodeActionParams>(&request) else { return };
         let found = self.file(&params.text_document.uri);
         let Some((known, file)) = found.map(|(known, file)| (known.clone(), file)) else {
             return self.reply(request.id, Value::Null);
         };
-        let send = self.send;
-        self.scope.spawn(move || {
-            let Known { analysis, options, .. } = known;
-            let within = analysis.files().span(file, params.range);
-            let only = params.context.only.as_deref();
-            let actions = || actions::actions(&analysis, &options, within, only);
-            let answer = match catch_unwind(AssertUnwindSafe(actions)) {
-                Ok(actions) => Response::new_ok(request.id, actions),
-                Err(_) => {
-                    let code = ErrorCode::InternalError as i32;
-                    Response::new_err(request.id, code, "an internal error".to_owned())
-                }
-            };
-            send(Message::Response(answer));
-        });
+        let is_cancelled = Arc::new(AtomicBool::new(false));
+        self.state.acting.insert(request.id.clone(), Arc::clone(&is_cancelled));
+        let with_versions = self.state.client.versions_edits;
+        let job = ActionJob { id: request.id, known, file, params, with_versions, is_cancelled };
+        // It ends with the server.
+        let _ = self.act.send(job);
     }
 
     /// Shows the page of a rule: in a browser, else what it says in short.

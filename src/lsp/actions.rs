@@ -29,12 +29,14 @@ pub(super) fn fix_all() -> CodeActionKind {
 /// What can be done about the findings that `within` touches; `only` holds the kinds that are asked for,
 /// if some are.
 ///
-/// Resolves the repository again for each fix, and for each comment.
+/// Resolves the repository again for each fix, and for each comment; not any more once it is
+/// not what somebody waits for: `is_wanted`.
 pub(super) fn actions(
     analysis: &Analysis,
     options: &EditorOptions,
     within: Span,
     only: Option<&[CodeActionKind]>,
+    is_wanted: impl Fn() -> bool,
 ) -> Vec<CodeActionOrCommand> {
     let is_asked = |kind: &CodeActionKind| {
         let below = |it: &CodeActionKind| {
@@ -44,6 +46,9 @@ pub(super) fn actions(
         only.is_none_or(|only| only.iter().any(below))
     };
     let mut all = Vec::new();
+    if !is_wanted() {
+        return all;
+    }
     if only.is_some() && is_asked(&fix_all()) {
         all.extend(all_safe(analysis, within.file));
     }
@@ -63,7 +68,7 @@ pub(super) fn actions(
     for finding in &findings {
         all.extend(of_fix(analysis, finding));
     }
-    for finding in &findings {
+    for finding in findings.iter().take_while(|_| is_wanted()) {
         all.extend(of_comment(analysis, options, finding));
         all.push(of_page(finding));
     }
@@ -159,9 +164,10 @@ fn workspace_edit(analysis: &Analysis, edits: &[Edit]) -> Option<WorkspaceEdit> 
                 new_text: it.text.clone(),
             })
         });
-        let uri = analysis.files().uri(&analysis.sources[file].path)?;
+        let path = &*analysis.sources[file].path;
+        let (uri, version) = (analysis.files().uri(path)?, analysis.version(path));
         Some(TextDocumentEdit {
-            text_document: OptionalVersionedTextDocumentIdentifier { uri, version: None },
+            text_document: OptionalVersionedTextDocumentIdentifier { uri, version },
             edits: edits.collect(),
         })
     };
@@ -169,6 +175,22 @@ fn workspace_edit(analysis: &Analysis, edits: &[Edit]) -> Option<WorkspaceEdit> 
     let files: Vec<TextDocumentEdit> = files.map(of_file).collect::<Option<_>>()?;
     let changes = (!files.is_empty()).then_some(DocumentChanges::Edits(files));
     changes.map(|it| WorkspaceEdit { document_changes: Some(it), ..WorkspaceEdit::default() })
+}
+
+/// Takes the versions out of an edit, for editors that know none.
+pub(super) fn without_versions(action: &mut CodeActionOrCommand) {
+    let CodeActionOrCommand::CodeAction(CodeAction { edit: Some(edit), .. }) = action else {
+        return;
+    };
+    let Some(DocumentChanges::Edits(files)) = edit.document_changes.take() else { return };
+    let plain = |it: TextDocumentEdit| {
+        let edits = it.edits.into_iter().map(|it| match it {
+            OneOf::Left(edit) => edit,
+            OneOf::Right(annotated) => annotated.text_edit,
+        });
+        (it.text_document.uri, edits.collect())
+    };
+    edit.changes = Some(files.into_iter().map(plain).collect());
 }
 
 /// What edits do, whatever the help says besides: "Replace `5s` with `15s`".

@@ -41,8 +41,22 @@ pub(super) struct Analysis {
     pub(super) clusters: Vec<Cluster>,
     /// What is wrong, each thing once.
     pub(super) findings: Vec<Finding>,
+    /// The versions of the editor's texts, by their paths.
+    versions: BTreeMap<String, i32>,
     passages: OnceLock<Passages>,
 }
+
+/// A file in the editor.
+#[derive(Debug, Clone)]
+pub(crate) struct Buffer {
+    /// What it holds.
+    pub(crate) text: Arc<str>,
+    /// What the editor calls that.
+    pub(crate) version: i32,
+}
+
+/// Files in the editor, by their paths in a repository.
+pub(crate) type Buffers = BTreeMap<String, Buffer>;
 
 /// What the server asks of the disk.
 pub(crate) trait Disk: Sync {
@@ -52,11 +66,12 @@ pub(crate) trait Disk: Sync {
     /// Whether somebody works in that directory as in a repository of its own.
     fn is_repository(&self, root: &Path) -> bool;
 
-    /// The repository at that root, and what it is judged with.
+    /// The repository at that root, with those of the `buffers` that are not saved yet, and what it is
+    /// judged with.
     ///
     /// # Errors
     /// Why it cannot be read, as a sentence.
-    fn open(&self, root: &Path) -> Result<(Sources, EditorOptions), String>;
+    fn open(&self, root: &Path, buffers: &Buffers) -> Result<(Sources, EditorOptions), String>;
 }
 
 /// What a repository is judged with, whatever it holds.
@@ -69,15 +84,17 @@ pub(crate) struct EditorOptions {
 }
 
 impl Analysis {
-    /// The repository at `root` with other `texts` in these of its files.
+    /// The repository at `root` with what the editor holds of its files.
     pub(super) fn of(
         root: &Path,
         base: &Sources,
-        texts: &BTreeMap<String, Arc<str>>,
+        buffers: &Buffers,
         options: &EditorOptions,
     ) -> Self {
-        let known = texts.iter().filter_map(|(path, it)| Some((base.find(path)?, it.to_string())));
-        Self::judged(root, discover::typed(base, known), options)
+        let known = buffers.iter();
+        let known = known.filter_map(|(path, it)| Some((base.find(path)?, it.text.to_string())));
+        let versions = buffers.iter().map(|(path, it)| (path.clone(), it.version)).collect();
+        Self { versions, ..Self::judged(root, discover::typed(base, known), options) }
     }
 
     /// The same with these edits.
@@ -103,13 +120,26 @@ impl Analysis {
         let settled = settle::select(&sources, &config, &environments, judged, &scope, &mut []);
         let mut findings = settled.findings;
         findings.extend(wrong);
-        let passages = OnceLock::new();
-        Self { root: root.to_owned(), sources, config, environments, clusters, findings, passages }
+        Self {
+            root: root.to_owned(),
+            sources,
+            config,
+            environments,
+            clusters,
+            findings,
+            versions: BTreeMap::new(),
+            passages: OnceLock::new(),
+        }
     }
 
     /// Its files, as the editor knows them.
     pub(super) fn files(&self) -> Files<'_> {
         Files { root: &self.root, sources: &self.sources }
+    }
+
+    /// Which version of the file at `path` this is of, if it is in the editor.
+    pub(super) fn version(&self, path: &str) -> Option<i32> {
+        self.versions.get(path).copied()
     }
 
     /// Where values come through.

@@ -1,8 +1,9 @@
 //! `lsp`: the language server on standard input and output.
 
-use std::path::{Path, PathBuf};
-
-use lsp_server::Connection;
+use std::{
+    io::{self, BufReader},
+    path::{Path, PathBuf},
+};
 
 use super::{
     Failure,
@@ -11,16 +12,15 @@ use super::{
 use crate::{
     cli::Options,
     discover,
-    lsp::{self, Disk, EditorOptions},
-    source::Sources,
+    lsp::{self, Buffers, Disk, EditorOptions},
+    source::{Sources, Text},
 };
 
 /// Serves an editor until it has enough; the exit status.
 pub(super) fn lsp(options: &Options) -> u8 {
-    let (connection, threads) = Connection::stdio();
-    let ended = lsp::serve(connection, &Workspace { options });
-    // What cannot be read or written ends it, too.
-    u8::from(!(threads.join().is_ok() && ended))
+    let complain = |why: &str| eprintln!("{}: {why}", env!("CARGO_PKG_NAME"));
+    let input = BufReader::new(io::stdin());
+    u8::from(!lsp::run(input, io::stdout(), complain, &Workspace { options }))
 }
 
 /// The repositories of an editor, as they are on the disk.
@@ -41,12 +41,20 @@ impl Disk for Workspace<'_> {
         self.options.root.is_none() && is_repository(root)
     }
 
-    fn open(&self, root: &Path) -> Result<(Sources, EditorOptions), String> {
+    fn open(&self, root: &Path, buffers: &Buffers) -> Result<(Sources, EditorOptions), String> {
         let plain = |failure| match failure {
             Failure::Plain(message) | Failure::Found(_, message, _) => message,
         };
         let place = real(root).map_err(plain)?;
         let mut sources = discover::open(&place, &[], &[], &|| ()).map_err(|it| it.to_string())?;
+        // What is on the disk and not listed is not judged, whoever looks at it.
+        let is_unsaved = |path: &str| sources.find(path).is_none() && !place.join(path).exists();
+        let unsaved =
+            buffers.iter().filter(|(path, _)| is_unsaved(path) && !sources.is_ignored(path));
+        let unsaved = unsaved.map(|(path, it)| (path.clone(), it.text.to_string()));
+        for (path, text) in unsaved.collect::<Vec<_>>() {
+            sources.add(path, Text::Utf8(text));
+        }
         let config = self.options.config.as_deref();
         let config =
             config.map(|it| add_file(&mut sources, &place, it)).transpose().map_err(plain)?;

@@ -33,13 +33,18 @@ const LONGEST: Duration = Duration::from_mins(2);
 impl Editor {
     /// An editor with nothing opened, which said nothing yet.
     fn silent(root: &Path) -> Self {
+        Self::start(root, &["--root", "."])
+    }
+
+    fn start(root: &Path, options: &[&str]) -> Self {
         let mut server = Command::new(env!("CARGO_BIN_EXE_metrics-server-lint"))
-            .args(["lsp", "--root", "."])
+            .arg("lsp")
+            .args(options)
             .current_dir(root)
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let said = server.stdin.take().unwrap();
@@ -74,16 +79,24 @@ impl Editor {
     /// An editor that works in `root`.
     fn open(root: &Path) -> Self {
         let mut editor = Self::silent(root);
-        let capabilities = json!({
-            "workspace": {"didChangeWatchedFiles": {"dynamicRegistration": true}},
+        editor.initialize(&json!({
+            "workspace": {
+                "didChangeWatchedFiles": {"dynamicRegistration": true},
+                "workspaceEdit": {"documentChanges": true},
+                "inlayHint": {"refreshSupport": true},
+            },
             "window": {"showDocument": {"support": true}},
-        });
+        }));
+        editor
+    }
+
+    fn initialize(&mut self, capabilities: &Value) {
+        let editor = self;
         let root = editor.uri("");
         let params = json!({"processId": null, "rootUri": root, "capabilities": capabilities});
         let answer = editor.ask("initialize", &params);
         assert_eq!(answer["result"]["capabilities"]["positionEncoding"], "utf-16", "{answer}");
         editor.tell("initialized", &json!({}));
-        editor
     }
 
     fn uri(&self, path: &str) -> String {
@@ -580,11 +593,141 @@ fn an_editor_that_goes_takes_the_server_with_it() {
     let mut hasty = Editor::open(&root);
     hasty.tell("exit", &Value::Null);
     assert_eq!(hasty.wait(), Some(1));
-    for nonsense in
-        ["Content-Length: 3\r\n\r\n{]}", "nonsense\r\n\r\n", "Content-Length: 99\r\n\r\n{}"]
-    {
+    for (nonsense, why) in [
+        ("nonsense\r\n\r\n", "`nonsense` is no header"),
+        ("X: y\r\n\r\n", "it says no length"),
+        ("Content-Length: 99\r\n\r\n{}", "unexpected end of file"),
+        ("Content-Length: 18446744073709551615\r\n\r\n{}", "no length of a message"),
+        ("Content-Length: 99999999999999\r\n\r\n{}", "no length of a message"),
+    ] {
         let mut odd = Editor::open(&root);
         odd.said.write_all(nonsense.as_bytes()).unwrap();
+        let mut errors = odd.server.stderr.take().unwrap();
         assert_eq!(odd.wait(), Some(1), "{nonsense}");
+        let mut said = String::new();
+        errors.read_to_string(&mut said).unwrap();
+        assert!(said.contains(why) && said.matches('\n').count() == 1, "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_message_is_passed_over() {
+    let mut editor = Editor::open(&scenario("kustomize-overlay"));
+    let nested = "[".repeat(100_000);
+    for body in ["{]}", "[]", "\"\u{1f980}\"", &nested] {
+        write!(editor.said, "content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    }
+    editor.said.write_all(b"Content-Length: 2\r\nContent-Type: x\r\n\r\n\xff\xfe").unwrap();
+    assert!(!editor.shown().is_empty());
+    let mut errors = editor.server.stderr.take().unwrap();
+    assert_eq!(editor.close(), Some(0));
+    let mut said = String::new();
+    errors.read_to_string(&mut said).unwrap();
+    assert_eq!(said.matches("the editor's message is not one of JSON-RPC").count(), 5, "{said}");
+}
+
+#[test]
+fn a_repository_stays_until_the_last_of_it_is_closed() {
+    let dir = repository(
+        "//- .git/x\n//- a/kubelet.yaml\nkind: KubeletConfiguration\n\
+        apiVersion: kubelet.config.k8s.io/v1beta1\nserverTLSBootstrap: true\n//- b/x.yaml\na: 1\n",
+    );
+    let root = dir.path().canonicalize().unwrap();
+    let mut editor = Editor::start(&root, &[]);
+    editor.initialize(&json!({}));
+    let change = |editor: &mut Editor, added: &[&str], removed: &[&str]| {
+        let folder = |it: &&str| json!({"uri": editor.uri(it), "name": it});
+        let added: Vec<Value> = added.iter().map(folder).collect();
+        let removed: Vec<Value> = removed.iter().map(folder).collect();
+        let event = json!({"event": {"added": added, "removed": removed}});
+        editor.tell("workspace/didChangeWorkspaceFolders", &event);
+        !editor.shown().is_empty()
+    };
+    assert!(change(&mut editor, &["a", "b"], &[]));
+    assert!(change(&mut editor, &[], &["b"]));
+    assert!(change(&mut editor, &[], &["b", ""]), "it was closed before");
+    assert!(!change(&mut editor, &[], &["a"]));
+    assert!(change(&mut editor, &["a"], &[]));
+    editor.type_into("b/x.yaml", "a: 2\n");
+    assert!(change(&mut editor, &[], &["a"]), "a file of it is open");
+    assert_eq!(editor.close(), Some(0));
+}
+
+#[test]
+fn a_file_counts_while_it_is_open_whether_it_is_on_the_disk_or_not() {
+    let kubelet = "kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\n\
+                   serverTLSBootstrap: true\n";
+    let dir =
+        repository("//- .git/x\n//- .gitignore\nout/\n//- here.yaml\na: 1\n//- out/a.yaml\na: 1\n");
+    let root = dir.path().canonicalize().unwrap();
+    let mut editor = Editor::open(&root);
+    let files = |editor: &mut Editor| {
+        let shown = editor.shown().into_iter();
+        shown.map(|(path, ..)| path).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    assert!(files(&mut editor).is_empty());
+    for path in ["new.yaml", "out/new.yaml", "out/a.yaml", ".hidden/new.yaml"] {
+        editor.type_into(path, kubelet);
+    }
+    assert_eq!(files(&mut editor), ["new.yaml"], "what Git leaves out is not looked at");
+    editor.change("new.yaml", "a: 1\n");
+    assert!(files(&mut editor).is_empty());
+    editor.change("new.yaml", kubelet);
+    assert_eq!(files(&mut editor), ["new.yaml"]);
+    let uri = editor.uri("new.yaml");
+    editor.tell("textDocument/didClose", &json!({"textDocument": {"uri": uri}}));
+    assert!(files(&mut editor).is_empty(), "it was never saved");
+    editor.type_into("here.yaml", kubelet);
+    fs::remove_file(root.join("here.yaml")).unwrap();
+    let change = json!({"changes": [{"uri": editor.uri("here.yaml"), "type": 3}]});
+    editor.tell("workspace/didChangeWatchedFiles", &change);
+    assert_eq!(files(&mut editor), ["here.yaml"]);
+    assert_eq!(editor.close(), Some(0));
+}
+
+#[test]
+fn actions_say_of_which_version_they_are_to_who_knows_versions() {
+    let dir = repository("//- a.yaml\na: 1\n");
+    let root = dir.path().canonicalize().unwrap();
+    let text = "apiVersion: apps/v1\nkind: Deployment\n\
+                metadata: {name: metrics-server, namespace: kube-system}\nspec:\n  template:\n    \
+                spec:\n      containers:\n        - image: a/metrics-server:v0.7.2\n          \
+                args: [--metric-resolution=5s]\n";
+    for knows in [true, false] {
+        let mut editor = Editor::silent(&root);
+        editor.initialize(&json!({"workspace": {"workspaceEdit": {"documentChanges": knows}}}));
+        editor.type_into("a.yaml", "a: 2\n");
+        editor.change("a.yaml", text);
+        let uri = editor.uri("a.yaml");
+        let place = json!({"line": 8, "character": 0});
+        let params = json!({
+            "textDocument": {"uri": uri},
+            "range": {"start": place, "end": place},
+            "context": {"diagnostics": []},
+        });
+        let answer = editor.ask("textDocument/codeAction", &params);
+        let edit = &answer["result"][0]["edit"];
+        let (versioned, plain) = (&edit["documentChanges"][0], &edit["changes"][&uri]);
+        assert_eq!(versioned["textDocument"]["version"] == 2, knows, "{answer}");
+        let edits = if knows { &versioned["edits"] } else { plain };
+        assert_eq!(edits[0]["newText"], "15s", "{answer}");
+        // Each is answered, whether it is done or not.
+        let many: Vec<i64> =
+            (0..40).map(|_| editor.request("textDocument/codeAction", &params)).collect();
+        for id in &many[1..] {
+            editor.tell("$/cancelRequest", &json!({"id": id}));
+        }
+        assert!(editor.answer(many[0])["result"].is_array());
+        assert_eq!(editor.ask("shutdown", &Value::Null)["result"], Value::Null);
+        let answered = |id: &&i64| {
+            let mut all = editor.others.iter();
+            all.any(|it| it["id"] == **id && it["error"]["code"] == -32800)
+        };
+        assert!(many[1..].iter().filter(answered).count() > 30, "{:?}", editor.others);
+        let is_answered =
+            |id: &i64| editor.others.iter().any(|it| it["id"] == *id && it.get("method").is_none());
+        assert!(many[1..].iter().all(is_answered));
+        editor.tell("exit", &Value::Null);
+        assert_eq!(editor.wait(), Some(0));
     }
 }

@@ -1,0 +1,94 @@
+//! Messages over streams, as the protocol frames them.
+//!
+//! What lsp-server does with its standard streams, but for two things: it trusts a length whatever it
+//! is, and ends at the first message that is none without a word.
+
+use std::{
+    io::{self, BufRead, Read as _, Write},
+    thread,
+};
+
+use lsp_server::{Connection, Message, Notification};
+
+use super::{Disk, serve};
+
+/// No message of an editor is longer: it holds a file, which is not read if it is longer than 8 MiB.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// Serves the editor that writes to `input` until it has enough; whether it said so. What it said that
+/// was no message goes to `complain`.
+pub(crate) fn run(
+    input: impl BufRead + Send,
+    mut output: impl Write + Send,
+    complain: impl Fn(&str) + Sync,
+    disk: &dyn Disk,
+) -> bool {
+    let (server, Connection { sender, receiver }) = Connection::memory();
+    thread::scope(|scope| {
+        let complain = &complain;
+        scope.spawn(move || hear(input, complain, |it| sender.send(it).is_ok()));
+        let writer = scope.spawn(move || receiver.iter().try_for_each(|it| it.write(&mut output)));
+        let ended = serve(server, disk);
+        ended && writer.join().is_ok_and(|it| it.is_ok())
+    })
+}
+
+/// Hands on what is read until there is no more, or nobody takes it.
+fn hear(mut input: impl BufRead, complain: &dyn Fn(&str), mut take: impl FnMut(Message) -> bool) {
+    loop {
+        let body = match body(&mut input) {
+            Ok(Some(body)) => body,
+            Ok(None) => return,
+            Err(why) => return complain(&format!("the editor's message cannot be read: {why}")),
+        };
+        let message: Message = match serde_json::from_slice(&body) {
+            Ok(message) => message,
+            // Where the next one starts is known.
+            Err(why) => {
+                complain(&format!("the editor's message is not one of JSON-RPC: {why}"));
+                continue;
+            }
+        };
+        let is_last = matches!(&message, Message::Notification(Notification { method, .. }) if method == "exit");
+        if !take(message) || is_last {
+            return;
+        }
+    }
+}
+
+/// What the next message holds; nothing at the end.
+///
+/// # Errors
+/// The stream broke off, or it cannot be told where the next message starts.
+fn body(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let broken = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let mut length = None;
+    loop {
+        let mut line = Vec::new();
+        // A header is short; what has no end is none.
+        input.by_ref().take(1024).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        let Some((name, value)) = line.split_once(':') else {
+            return Err(broken(format!("`{}` is no header", line.escape_debug())));
+        };
+        if name.eq_ignore_ascii_case("Content-Length") {
+            length = value.trim().parse().ok().filter(|it| *it <= LONGEST);
+            if length.is_none() {
+                let value = value.trim().escape_debug();
+                return Err(broken(format!("`{value}` is no length of a message")));
+            }
+        }
+    }
+    let length: usize = length.ok_or_else(|| broken("it says no length".to_owned()))?;
+    let mut body = Vec::new();
+    input.by_ref().take(length as u64).read_to_end(&mut body)?;
+    let is_whole = body.len() == length;
+    is_whole.then_some(Some(body)).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
