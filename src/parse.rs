@@ -171,8 +171,9 @@ fn lines_of(source: &str, start: u32, text: &str) -> Option<Vec<(u32, u32)>> {
     let mut source_lines = source.split('\n');
     for line in text.split('\n') {
         let Some(whole) = source_lines.next() else {
-            // The text may end with the line break that the block's span leaves out.
-            return (inner == text.len()).then_some(lines);
+            // The text may end with line breaks that the block's span leaves out.
+            let rest = text.get(inner..).unwrap_or_default();
+            return rest.bytes().all(|it| it == b'\n').then_some(lines);
         };
         let bare = whole.strip_suffix('\r').unwrap_or(whole);
         let indent = bare.strip_suffix(line)?;

@@ -130,6 +130,11 @@ enum Failure {
 /// The exit status.
 type CommandResult = Result<u8, Failure>;
 
+/// A name from the repository, as a part of a line.
+fn one_line(name: &str) -> String {
+    shown(&name.replace('\n', "\\n"))
+}
+
 /// What was asked for, and where the answer goes.
 struct Run<'a, 'b> {
     options: &'a Options,
@@ -145,9 +150,20 @@ impl Run<'_, '_> {
             Command::Render { path, environment, load_restrictor, origins, chart } => {
                 let unrestricted = *load_restrictor == LoadRestrictor::None;
                 match (environment, path.as_deref()) {
-                    (Some(name), _) => self.render_environment(name, *origins),
+                    (Some(_), Some(path)) => Err(Failure::Plain(format!(
+                        "an environment is more than `{}`: name one of them",
+                        path.display()
+                    ))),
+                    (Some(name), None) => self.render_environment(name, *origins),
                     (None, Some(path)) if chart::is_chart(path, chart) => {
                         self.render_chart(path, chart, *origins)
+                    }
+                    (None, path) if !chart.is_empty() => {
+                        let path = path.unwrap_or(Path::new(".")).display();
+                        Err(Failure::Plain(format!(
+                            "`{path}` is no chart: values, a release and a version of Kubernetes are \
+                             for charts"
+                        )))
                     }
                     (None, path) => self.render_kustomization(path, unrestricted, *origins),
                 }

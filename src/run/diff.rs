@@ -24,6 +24,10 @@ use crate::{
 impl Run<'_, '_> {
     pub(super) fn diff(&mut self, base: &Path, head: Option<&Path>) -> CommandResult {
         let head = match head {
+            Some(_) if self.options.root.is_some() => {
+                let message = "the root of the tree as it is stands twice: --root and HEAD";
+                return Err(Failure::Plain(message.to_owned()));
+            }
             Some(head) => there(head)?,
             None => root_here(self.options)?,
         };

@@ -26,6 +26,9 @@ impl Run<'_, '_> {
         };
         let Some(rule) = rules::find(id) else { return Ok(0) };
         self.write(|_, look| report::explain(rule, look).into())?;
+        if let Some(root) = &self.options.root {
+            real(root)?;
+        }
         self.tell_here(rule);
         Ok(0)
     }

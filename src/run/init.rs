@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, fmt::Write as _, fs, io::Write as _};
 
 use super::{
-    CommandResult, Failure, Run,
+    CommandResult, Failure, Run, one_line,
     open::{open, root_here},
 };
 use crate::{
@@ -56,7 +56,8 @@ impl Run<'_, '_> {
         let written = fs::File::create_new(file).and_then(|mut it| it.write_all(text.as_bytes()));
         written.map_err(|error| Failure::Plain(format!("cannot write `{shown}`: {error}")))?;
         let told = format!("wrote `{shown}` with {}", count(names.len(), "environment"));
-        let lines = [&*told].into_iter().chain(names).collect::<Vec<_>>();
+        let names = names.iter().map(|it| one_line(it));
+        let lines = [told].into_iter().chain(names).collect::<Vec<_>>();
         self.say(&format!("{}\n", lines.join("\n  ")));
         Ok(0)
     }

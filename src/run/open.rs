@@ -9,7 +9,7 @@ use std::{
 
 use globset::Glob;
 
-use super::Failure;
+use super::{Failure, one_line};
 use crate::{
     cli::{CheckOptions, Command, Options},
     config::{self, Config},
@@ -237,7 +237,7 @@ pub(super) fn chosen<'a>(
             let last = all.iter().map(|it| source::file_name(it));
             let near = nearest(name, all.iter().copied().chain(last));
             let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
-            let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+            let all = if all.is_empty() { "none".to_owned() } else { one_line(&all.join(", ")) };
             return Err(Failure::Plain(format!(
                 "there is no environment `{name}`; there are: {all}{near}"
             )));

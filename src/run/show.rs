@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    CommandResult, Failure, Run,
+    CommandResult, Failure, Run, one_line,
     open::{Opened, chosen, open},
 };
 use crate::{
@@ -107,7 +107,7 @@ impl ShowRequest {
                 let last = names().map(source::file_name);
                 let near = nearest(&word, names().chain(last).chain(known.iter().map(|it| &**it)));
                 let near = near.map_or_else(String::new, |it| format!(" (did you mean `{it}`?)"));
-                let names = names().collect::<Vec<_>>().join(", ");
+                let names = one_line(&names().collect::<Vec<_>>().join(", "));
                 return Err(Failure::Plain(format!(
                     "`{word}` is no path, environment or setting{near}; environments are: {names}; \
                      `show --help` lists settings"

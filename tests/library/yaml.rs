@@ -52,10 +52,19 @@ fn embedded_yaml_points_into_the_outer_file() {
             b:
               - two
           quoted: 'c: 3'
+          kept: |+
+            d: 4
+
+            e: 5
+
+
+        last: 0
         ",
     );
     let root = &roots(&sources, "a.yaml")[0];
-    for (key, expected) in [("kubelet", vec!["1", "two"]), ("quoted", vec!["3"])] {
+    for (key, expected) in
+        [("kubelet", vec!["1", "two"]), ("quoted", vec!["3"]), ("kept", vec!["4", "5"])]
+    {
         let outer = root.at("data").and_then(|it| it.get(key)).expect("a key");
         let inner = parse::embedded(&sources, outer, Dialect::Sigs);
         let mut all = Vec::new();

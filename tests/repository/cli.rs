@@ -170,6 +170,8 @@ fn a_chart_is_rendered_as_helm_template_does() {
         ("render --values", &[at("broken.yaml"), at("app")][..], "not a mapping"),
         ("render", &[at("refuses")], "a is needed"),
         ("render --set a", &[at("app")], "--set a"),
+        ("render --set a=b", &[at("plain")], "is no chart"),
+        ("render --environment app", &[at("app")], "name one of them"),
         ("render --kube-version new", &[at("app")], "no version"),
     ] {
         let paths: Vec<&Path> = paths.iter().map(|it| &**it).collect();
@@ -613,11 +615,12 @@ fn explain_says_what_a_rule_finds_here() {
     let told = "\nHere: 1 finding in 1 of 2 environments\n  a.yaml:14:15: metrics-server does not \
                 verify the kubelets' certificates (in 1 of 2 environments: default)\n";
     assert_eq!((here.status, here.out), (0, format!("{page}{told}")));
-    // Nothing where it finds nothing, and where there is nothing to look into.
-    for root in [dir.path().join("b"), dir.path().join("nowhere")] {
-        let here = program("explain kubelet-insecure-tls --root", &[&root]);
-        assert_eq!((here.status, &*here.out, &*here.err), (0, &*page, ""));
-    }
+    // Nothing where it finds nothing.
+    let there = program("explain kubelet-insecure-tls --root", &[&dir.path().join("b")]);
+    assert_eq!((there.status, &*there.out, &*there.err), (0, &*page, ""));
+    let nowhere = program("explain kubelet-insecure-tls --root", &[&dir.path().join("no")]);
+    assert_eq!((nowhere.status, &*nowhere.out), (2, &*page));
+    assert!(nowhere.err.contains("cannot read"), "{}", nowhere.err);
 }
 
 #[test]

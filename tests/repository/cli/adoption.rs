@@ -493,6 +493,25 @@ fn the_page_on_adoption_can_be_followed() {
     assert_eq!(run.out.lines().count(), 1, "every setting counts: {}", run.out);
 }
 
+/// An option that does nothing is an error, and a name does nothing to a terminal.
+#[test]
+#[cfg(unix)]
+fn what_would_be_passed_over_is_said() {
+    let dir = overlays();
+    write(&dir, "prod/kustomization.yaml", "resources: [../base]\n");
+    let odd = "esc\u{1b}[31m\u{202e}\nx";
+    write(&dir, &format!("{odd}/kustomization.yaml"), "resources: [../base]\n");
+    let twice = program("diff --root", &[dir.path(), dir.path(), dir.path()]);
+    assert_eq!(twice.status, 2);
+    assert!(twice.err.contains("stands twice: --root and HEAD"), "{}", twice.err);
+    let config = dir.path().join("config.yaml");
+    let written = program("init -o", &[&config, Path::new("--root"), dir.path()]);
+    let unknown = program("show nope --root", &[dir.path()]);
+    for told in [&written.err, &unknown.err] {
+        assert!(told.contains(r"esc\u{1b}[31m\u{202e}\nx"), "{told}");
+    }
+}
+
 #[test]
 fn init_writes_what_changes_nothing() {
     let dir = overlays();
