@@ -18,11 +18,20 @@ use crate::{
 /// The bytes that `changes` replace, in order; nothing where one of them cannot be made, or where two
 /// are about the same bytes.
 pub(crate) fn edits(sources: &Sources, changes: &[Change]) -> Option<Vec<Edit>> {
-    let mut edits = Vec::new();
-    for change in changes {
-        edits.push(edit(sources, change)?);
-    }
+    let filled: Vec<Span> = changes.iter().filter_map(|it| filled(sources, it)).collect();
+    let edits = changes.iter().map(|it| edit(sources, it, &filled)).collect::<Option<_>>()?;
     merged(edits)
+}
+
+/// The map that gets an entry by `change`.
+fn filled(sources: &Sources, change: &Change) -> Option<Span> {
+    let (Change::Beside { at, .. } | Change::Entry { map: at, .. }) = *change else { return None };
+    let file = &YamlFile { sources, file: at.file };
+    let map = match change {
+        Change::Beside { levels, .. } => file.locate_around(at)?.above(*levels)?,
+        _ => file.locate(at)?,
+    };
+    map.node.origin.written_at()
 }
 
 /// `edits` in order; nothing where two are about the same bytes.
@@ -51,7 +60,8 @@ pub(crate) fn edited(sources: &Sources, whole: Span, edits: &[Edit]) -> String {
     edited
 }
 
-fn edit(sources: &Sources, change: &Change) -> Option<Edit> {
+/// The bytes that `change` replaces; the maps that are `filled` beside it stay, whatever goes.
+fn edit(sources: &Sources, change: &Change, filled: &[Span]) -> Option<Edit> {
     let (Change::Part { at: place, .. }
     | Change::Value { at: place, .. }
     | Change::Key { at: place, .. }
@@ -71,7 +81,7 @@ fn edit(sources: &Sources, change: &Change) -> Option<Edit> {
         Change::Part { old, new, .. } => part(file, place, old, new),
         Change::Value { new, .. } => value(file, place, new),
         Change::Key { new, .. } => key(file, place, new),
-        Change::Remove(_) => remove(file, &file.locate(place)?),
+        Change::Remove(_) => remove(file, &file.locate(place)?, filled),
         Change::Scalar { value, .. } => literal(file, &file.locate(place)?, value),
         Change::Other { path, key, value, .. } => {
             let below = path.iter().try_fold(file.locate(place)?, |it, key| file.child(it, key));
@@ -217,12 +227,13 @@ fn reads_as_text(text: &str) -> bool {
     is_text && reads_plain(text) && !text.contains(FLOW)
 }
 
-fn remove(file: &YamlFile<'_>, located: &Located) -> Option<Edit> {
+fn remove(file: &YamlFile<'_>, located: &Located, filled: &[Span]) -> Option<Edit> {
     let (Link { parent, child }, above) = located.way.split_last()?;
     // A list or a map of which nothing is left goes as a whole: `args:` alone would be null.
-    if parent.items().len().max(parent.entries().count()) == 1 {
+    let is_only = parent.items().len().max(parent.entries().count()) == 1;
+    if is_only && parent.origin.written_at().is_none_or(|it| !filled.contains(&it)) {
         let above = Located { way: above.to_vec(), node: parent.clone() };
-        let edit = remove(file, &above)?;
+        let edit = remove(file, &above, filled)?;
         // What is said in there may be worth more than what goes.
         let around = parent.origin.written_at()?;
         let before = file.text().get(edit.span.start as usize..around.start as usize)?;

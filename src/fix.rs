@@ -67,16 +67,17 @@ impl<'a> Prover<'a> {
     }
 
     /// Gives those of `findings` the fixes that mend them, each by itself: what holds only together with
-    /// others is none to who makes one of them.
-    pub(crate) fn offer(&self, findings: &mut [Finding]) {
+    /// others is none to who makes one of them. How many were not tried.
+    pub(crate) fn offer(&self, findings: &mut [Finding]) -> usize {
         let mut candidates = self.candidates(findings, |_, _| true);
-        candidates.truncate(MOST);
+        let untried = candidates.split_off(candidates.len().min(MOST)).len();
         let all: &[Finding] = findings;
         let holds = |it: &Candidate| self.holds(all, &[it]);
         let proved: Vec<_> = candidates.into_par_iter().filter(holds).collect();
         for Candidate { finding, fix } in proved {
             findings[finding].fix = Some(fix);
         }
+        untried
     }
 
     /// The edits of as many of `findings` as can be mended at once, and how many these are; of those
@@ -272,9 +273,23 @@ struct Candidate {
     fix: Fix,
 }
 
-/// The edits of all of a group, in order; nothing where two of them are about the same bytes.
+/// The edits of all of a group, in order; nothing where two of them are about the same bytes, or one is
+/// put where another one takes something away.
 fn merged(group: &[&Candidate]) -> Option<Vec<Edit>> {
-    edit::merged(group.iter().flat_map(|it| &it.fix.edits).cloned().collect())
+    let mut edits: Vec<(&Edit, usize)> =
+        group.iter().flat_map(|it| it.fix.edits.iter().map(|edit| (edit, it.finding))).collect();
+    edits.sort();
+    // What goes may be what the other one is put below.
+    let is_torn = |pair: &[(&Edit, usize)]| {
+        let ((one, of_one), (next, of_next)) = (pair[0], pair[1]);
+        let goes = one.text.is_empty() && !one.span.range().is_empty();
+        let comes = next.span.range().is_empty() && one.span.file == next.span.file;
+        of_one != of_next && goes && comes && one.span.end == next.span.start
+    };
+    if edits.windows(2).any(is_torn) {
+        return None;
+    }
+    edit::merged(edits.into_iter().map(|(edit, _)| edit.clone()).collect())
 }
 
 /// The files that `edits` are of, and what they hold then.

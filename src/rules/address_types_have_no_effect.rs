@@ -29,13 +29,32 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 false => "pass one list",
             });
         let in_one_item = |it: &Arg| it.text.starts_with("--kubelet-preferred-address-types=");
+        let first_becomes = match by_chart {
+            // What the chart passes is repeated, since a list replaces all of it.
+            true => Change::beside(&last.origin, 2, "defaultArgs", defaults(server, first, wanted)),
+            false => Change::part(&first.origin, *had, *wanted),
+        };
         if lists.len() == 2 && in_one_item(first) && in_one_item(last) {
             finding.unsafe_fix(
                 &["kubelet_preferred_address_types"],
-                [Change::part(&first.origin, *had, *wanted), Change::remove(&last.origin)],
+                [first_becomes, Change::remove(&last.origin)],
             );
         }
     }
+}
+
+/// The `defaultArgs` of kubernetes-sigs' chart, with `wanted` in place of the list in `first`.
+fn defaults(server: &MetricsServer, first: &Arg, wanted: &str) -> Vec<String> {
+    let args = server.args.value().into_iter().flatten();
+    // The chart makes the port of a value of its own.
+    let args = args.filter(|it| {
+        it.origin.last().via == Via::ChartDefault && !it.text.starts_with("--secure-port=")
+    });
+    let replaced = |it: &Arg| match it == first {
+        true => format!("--kubelet-preferred-address-types={wanted}"),
+        false => it.text.clone(),
+    };
+    args.map(replaced).collect()
 }
 
 /// The lists that are passed, in order.

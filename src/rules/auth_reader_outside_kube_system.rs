@@ -1,6 +1,6 @@
 use crate::{
-    finding::{Change, Findings, Severity},
-    model::Cluster,
+    finding::{ANY_SETTING, Change, Findings, Severity},
+    model::{Cluster, Fact},
     tree::Via,
 };
 
@@ -38,15 +38,24 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         finding.help(if by_chart {
             "use version 3.10.0 of the chart or a newer one"
         } else if moved {
-            "patch the namespace of the RoleBinding back to kube-system"
+            "move the RoleBinding back to kube-system with a transformer: `namespace` comes after patches"
         } else {
             "set the namespace of the RoleBinding to kube-system"
         });
+        if let Some((_, Fact::Known(_, written))) = &server.chart {
+            // Another version has other defaults.
+            finding.unsafe_fix(&[ANY_SETTING], [Change::value(written, "3.10.0")]);
+        }
         let Some(role) = reads_anyway else {
-            // What moves everything is not to move everything back.
-            if !by_chart && !moved {
-                finding.unsafe_fix(&["auth_readers"], [Change::value(&reader.decided, HOME)]);
-            }
+            let change = match (by_chart, moved) {
+                (true, _) => continue,
+                // What moves everything is not to move everything back.
+                (_, true) => {
+                    Change::beside(&reader.decided, 1, "transformers", vec![back(&reader.name)])
+                }
+                _ => Change::value(&reader.decided, HOME),
+            };
+            finding.unsafe_fix(&["auth_readers"], [change]);
             continue;
         };
         finding.also(role, "this lets metrics-server read every ConfigMap, these settings too");
@@ -56,4 +65,14 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             finding.variant("idle").at_most(Severity::Note);
         }
     }
+}
+
+/// The transformer that moves a RoleBinding back: those of a kustomization's fields come before its
+/// namespace.
+fn back(name: &str) -> String {
+    format!(
+        "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {{name: auth-reader-in-{HOME}}}\n\
+         target: {{kind: RoleBinding, name: {name}}}\npatch: |\n  \
+         - {{op: replace, path: /metadata/namespace, value: {HOME}}}\n"
+    )
 }

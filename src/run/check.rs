@@ -78,9 +78,9 @@ impl Run<'_, '_> {
         }
         // What mends each is found by resolving again, which takes its time.
         let asked = self.shows_fixes();
-        if options.outputs.iter().any(|it| it.format.shows_fixes(asked)) {
-            seen.fixes(&sources, &config, &mut settled.findings);
-        }
+        let is_shown = options.outputs.iter().any(|it| it.format.shows_fixes(asked));
+        let untried =
+            if is_shown { seen.fixes(&sources, &config, &mut settled.findings) } else { 0 };
         progress.finish();
         let mut counts = settled.known.iter().copied();
         // One that only scales workloads counts where something is found in it.
@@ -116,6 +116,12 @@ impl Run<'_, '_> {
             mended.write(&root, &sources).map_err(Failure::Plain)?;
         }
         self.write_report(&report)?;
+        if untried > 0 && options.detail > Verbosity::Quiet {
+            let findings = report::count(untried, "finding");
+            self.say(&format!(
+                "note: nobody looked for fixes of {findings} more: --fix and --diff do\n"
+            ));
+        }
         if is_empty && !is_stdin(check) {
             self.tell_repositories(&sources);
             self.tell_where_to_look(&sources);
@@ -175,7 +181,8 @@ impl Run<'_, '_> {
             let look = self.streams.err_screen.look(self.options.color);
             self.say(&report::summary(report, look));
         }
-        Ok(u8::from(!patch.is_empty()))
+        let fails = self.options.fail_on.is_some_and(|least| report.has(least));
+        Ok(u8::from(!patch.is_empty() || fails))
     }
 
     /// Says which files are named and not looked into; whether there are any. Who names files one by one
@@ -257,12 +264,13 @@ impl Seen {
         settle::judge(sources, config, &self.environments, findings)
     }
 
-    /// Gives those of `findings` that can be mended their fixes.
-    fn fixes(&self, sources: &Sources, config: &Config, findings: &mut [Finding]) {
-        if findings.iter().any(|it| it.proposal.is_some()) {
-            let (environments, clusters) = (&self.environments, &self.clusters);
-            fix::Prover::new(sources, config, environments, clusters).offer(findings);
+    /// Gives those of `findings` that can be mended their fixes; how many were not tried.
+    fn fixes(&self, sources: &Sources, config: &Config, findings: &mut [Finding]) -> usize {
+        if findings.iter().all(|it| it.proposal.is_none()) {
+            return 0;
         }
+        let (environments, clusters) = (&self.environments, &self.clusters);
+        fix::Prover::new(sources, config, environments, clusters).offer(findings)
     }
 }
 
@@ -281,6 +289,10 @@ fn open_for(
     progress: &Progress,
 ) -> Result<Opened, Failure> {
     let refused = |why: &str| Err(Failure::Plain(why.to_owned()));
+    let mut outputs = options.outputs.iter();
+    if check.fixes.diff && outputs.any(|it| it.format != Format::Text) {
+        return refused("--diff prints a patch and no report: leave --format out");
+    }
     if check.fixes.unsafe_fixes && !check.fixes.mends() {
         return refused("--unsafe-fixes goes with --fix or --diff");
     }

@@ -525,6 +525,31 @@ fn edits_of_one_file_do_not_disturb_each_other() {
     ");
 }
 
+/// Each fix is proved by itself, which takes its time: of many findings some are not tried, and it is said
+/// of how many.
+#[test]
+fn not_everything_is_tried_where_there_is_too_much() {
+    let all: String = (0..66)
+        .map(|it| {
+            deployment("        args: [--metric-resolution=5s]", "---\n").replace(
+                "name: metrics-server\n  namespace: kube-system",
+                &format!("name: metrics-server\n  namespace: of-{it}"),
+            )
+        })
+        .map(|it| it.replace("//- metrics-server.yaml\n", ""))
+        .collect();
+    let sources = fixture(&format!("//- all.yaml\n{all}"));
+    let (config, scope) = (Config::default(), Scope::all());
+    let (environments, clusters) = pipeline::analyze(&sources, &config);
+    let found = pipeline::found(&sources, &clusters);
+    let mut findings = settle::settle(&sources, &config, &environments, found, &scope).findings;
+    findings.retain(|it| it.rule == "metric-resolution-too-small");
+    assert_eq!(findings.len(), 66);
+    let untried =
+        fix::Prover::new(&sources, &config, &environments, &clusters).offer(&mut findings);
+    assert_eq!((untried, findings.iter().filter(|it| it.fix.is_some()).count()), (2, 64));
+}
+
 /// A file is written over only while it is what was read; nothing is left beside it.
 #[test]
 fn what_changed_meanwhile_is_left_alone() {

@@ -47,6 +47,13 @@ fn a_patch_is_printed_and_nothing_is_written() {
     assert!(output.status == 1 && output.out.contains(lines), "{}", output.out);
     assert!(output.err.contains("1 fixed by the patch"), "{}", output.err);
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    // A patch is no report; what is left counts as after `--fix`.
+    let refused = program("check --diff --format json --root", &[dir.path()]);
+    assert!(refused.status == 2 && refused.err.contains("leave --format out"), "{}", refused.err);
+    let left = before.replace("=5s", "=15s");
+    fs::write(&file, left.replace("podLabel: {team: a}", "podLabel: [x]")).unwrap();
+    let output = program("check --diff --root", &[dir.path()]);
+    assert_eq!((output.status, &*output.out), (1, ""), "{}", output.err);
 }
 
 #[test]
