@@ -72,6 +72,7 @@ fn edit(sources: &Sources, change: &Change, filled: &[Span]) -> Option<Edit> {
     | Change::Other { at: place, .. }
     | Change::Beside { at: place, .. }
     | Change::Entry { map: place, .. }
+    | Change::Variable { beside: place, .. }
     | Change::Item { beside: place, .. }) = *change;
     if !is_ours_to_edit(sources, place.file) {
         return None;
@@ -93,6 +94,7 @@ fn edit(sources: &Sources, change: &Change, filled: &[Span]) -> Option<Edit> {
         Change::Entry { path, value, .. } => entry(file, &file.locate(place)?, path, value),
         Change::Item { value, .. } => item(file, file.locate_around(place)?, value),
         Change::Comment(_) => Some(comment(file, place)),
+        Change::Variable { of, value, .. } => variable(file, place, *of, value),
         Change::Bare(_) => bare(file, place),
     }
 }
@@ -380,6 +382,28 @@ fn comment(file: &YamlFile<'_>, at: Span) -> Edit {
         false => Span::new(at.file, line.start + before.trim_end().len()..at.end as usize),
     };
     Edit { span, text: String::new() }
+}
+
+fn variable(file: &YamlFile<'_>, beside: Span, of: Span, value: &str) -> Option<Edit> {
+    let theirs = YamlFile { sources: file.sources, file: of.file };
+    if file.is_yaml() || theirs.is_yaml() {
+        return None;
+    }
+    let line = theirs.line_of(of.start as usize);
+    let name = theirs.text()[line.start..of.start as usize].strip_suffix('=')?.trim();
+    let (text, line) = (file.text(), file.line_of(beside.start as usize));
+    let is_there =
+        |it: &str| it.trim_start().strip_prefix(name).is_some_and(|it| it.starts_with('='));
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '.' | '-');
+    if text.lines().any(is_there) || !name.chars().chain(value.chars()).all(is_plain) {
+        return None;
+    }
+    let line_end = if text[line.clone()].ends_with("\r\n") { "\r\n" } else { "\n" };
+    let text = match text[line.clone()].ends_with('\n') {
+        true => format!("{name}={value}{line_end}"),
+        false => format!("{line_end}{name}={value}"),
+    };
+    Some(Edit { span: Span::new(file.file, line.end..line.end), text })
 }
 
 fn bare(file: &YamlFile<'_>, at: Span) -> Option<Edit> {

@@ -93,6 +93,9 @@ pub(crate) enum Change {
     Item { beside: Span, value: Value },
     /// The comment at this place goes.
     Comment(Span),
+    /// The file of variables that `beside` is in gets one that is called like that of which the value is
+    /// at `of`, below it.
+    Variable { beside: Span, of: Span, value: String },
     /// The value of a variable in a file of its own loses its quotes, and the comment after it comes to
     /// stand above.
     Bare(Span),
@@ -197,6 +200,16 @@ impl Change {
     ) -> Option<Self> {
         let path = path.split('.').map(Into::into).collect();
         Some(Self::Beside { at: written(origin)?, levels, path, value: value.into() })
+    }
+
+    /// What is written at `origin` becomes `new` for those alone that have what is written at `beside`:
+    /// there where both are in one file, else by a variable that is put beside that.
+    pub(crate) fn with(origin: &Origin, beside: &Origin, new: impl Into<String>) -> Option<Self> {
+        let (of, beside, value) = (written(origin)?, written(beside)?, new.into());
+        Some(match of.file == beside.file {
+            true => Self::Value { at: of, new: value },
+            false => Self::Variable { beside, of, value },
+        })
     }
 
     /// The value of a variable that is written at `origin` is what is meant, and nothing else.

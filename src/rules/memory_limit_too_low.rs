@@ -27,7 +27,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 let text = requested.to_string();
                 changes.push(match at.is_default() {
                     true => Change::beside(&origin, 2, "requests.memory", text),
-                    false => Change::value(at, text),
+                    false => Change::with(at, &origin, text),
                 });
             }
             let finding = findings

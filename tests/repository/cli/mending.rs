@@ -241,3 +241,63 @@ fn links_stay_links_and_lead_nowhere_else() {
     assert_eq!(fs::read_to_string(&inside).unwrap(), before.replace("=5s", "=15s"));
     assert!(fs::symlink_metadata(&file).unwrap().is_symlink());
 }
+
+/// A base that others share keeps its request: the stage that has more nodes gets one of its own.
+#[test]
+fn a_variable_of_a_base_is_overridden_where_it_counts() {
+    let dir = repository(
+        "
+        //- .metrics-server-lint.yaml
+        environments: {'clusters/prod': {nodes: 300}}
+        //- clusters/prod/kustomization.yaml
+        resources: [../../base]
+        configMapGenerator:
+          - name: sizes
+            behavior: merge
+            envs: [sizes.env]
+        replacements: &sizes
+          - source: {kind: ConfigMap, name: sizes, fieldPath: data.LIMIT}
+            targets:
+              - select: {kind: Deployment}
+                fieldPaths: [spec.template.spec.containers.0.resources.limits.memory]
+          - source: {kind: ConfigMap, name: sizes, fieldPath: data.REQUEST}
+            targets:
+              - select: {kind: Deployment}
+                fieldPaths: [spec.template.spec.containers.0.resources.requests.memory]
+        //- clusters/prod/sizes.env
+        # more
+        LIMIT=256Mi
+        //- base/kustomization.yaml
+        resources: [deployment.yaml]
+        configMapGenerator:
+          - name: sizes
+            envs: [sizes.env]
+        generatorOptions: {disableNameSuffixHash: true}
+        //- base/sizes.env
+        REQUEST=128Mi
+        LIMIT=128Mi
+        //- base/deployment.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec:
+          selector: {matchLabels: {k8s-app: metrics-server}}
+          template:
+            metadata: {labels: {k8s-app: metrics-server}}
+            spec:
+              priorityClassName: system-cluster-critical
+              containers:
+                - name: metrics-server
+                  image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+                  args: [--cert-dir=/tmp, --secure-port=10250]
+                  resources:
+                    limits: {memory: x}
+                    requests: {memory: x}
+    ",
+    );
+    let patch = program("check --diff --unsafe-fixes --root", &[dir.path()]).out;
+    let lines = ["-LIMIT=256Mi", "+LIMIT=600Mi", "+REQUEST=600Mi"];
+    let changed = patch.lines().filter(|it| it.starts_with(['-', '+']) && it.contains('='));
+    assert_eq!(changed.collect::<Vec<_>>(), lines, "{patch}");
+    assert!(!patch.contains("base/"), "{patch}");
+}
