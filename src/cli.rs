@@ -67,7 +67,8 @@ pub(crate) enum Command {
     /// Report what is wrong, at the line to edit
     ///
     /// Reads the whole repository around PATHS, works out what every environment in it would run,
-    /// and reports findings that touch PATHS: what is wrong in an overlay may be caused by a base.
+    /// and reports findings that have a place in PATHS. What is wrong in an overlay may be so in its
+    /// base: --environment reports all of an environment.
     Check(CheckOptions),
     /// Show the effective settings of every environment, and where each comes from
     ///
@@ -425,7 +426,7 @@ struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Exit with 1 from error, warning or note on, or never [default: warning;
-    /// with SARIF: never]
+    /// with SARIF, and of diff: never]
     #[arg(long, global = true, value_name = "SEVERITY", hide_possible_values = true)]
     fail_on: Option<FailOn>,
     /// Show also notes that nobody has to act on

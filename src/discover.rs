@@ -22,7 +22,7 @@ use indexmap::IndexMap;
 
 use crate::{
     config,
-    relevance::{is_script, relevance},
+    relevance::{SCRIPT_EXTENSIONS, SCRIPT_NAMES, is_script, relevance},
     source::{self, FileId, MAX_FILE, Relevance, Skip, Source, Sources, Text},
 };
 
@@ -43,8 +43,10 @@ pub(crate) fn is_candidate(path: &str) -> bool {
 
 /// Patterns for the paths of such files, and of scripts.
 pub(crate) fn patterns() -> Vec<String> {
-    let extensions = format!("**/*.{{{},sh,j2}}", EXTENSIONS.join(","));
-    vec![extensions, format!("**/{{{}}}", NAMES.join(","))]
+    let suffixes = source::SUFFIXES.map(|it| it.trim_start_matches('.')).join(",");
+    let scripts = SCRIPT_EXTENSIONS.join(",");
+    let extensions = format!("**/*.{{{},{suffixes},{scripts}}}", EXTENSIONS.join(","));
+    vec![extensions, format!("**/{{{},{}}}", NAMES.join(","), SCRIPT_NAMES.join(","))]
 }
 
 /// Lists the repository at `root` and reads, in the walker's threads, what can matter.

@@ -160,26 +160,41 @@ fn of_group(rest: &[u8]) -> Relevance {
     }
 }
 
+/// What the names of programs and build files end with.
+pub(crate) const SCRIPT_EXTENSIONS: [&str; 14] = [
+    "sh",
+    "bash",
+    "zsh",
+    "fish",
+    "ps1",
+    "bat",
+    "cmd",
+    "mk",
+    "just",
+    "jsonnet",
+    "libsonnet",
+    "cue",
+    "nix",
+    "Tiltfile",
+];
+
+/// Build files that are always called so.
+pub(crate) const SCRIPT_NAMES: [&str; 8] = [
+    "Makefile",
+    "makefile",
+    "GNUmakefile",
+    "justfile",
+    "Justfile",
+    "Tiltfile",
+    "Vagrantfile",
+    "Jenkinsfile",
+];
+
 /// Whether the file at `path` is a program of a shell, a build file or the like, by its name.
 pub(crate) fn is_script(path: &str) -> bool {
     let (dir, name) = (source::parent(path), source::file_name(path));
-    matches!(
-        source::extension(name),
-        "sh" | "bash"
-            | "zsh"
-            | "fish"
-            | "ps1"
-            | "bat"
-            | "cmd"
-            | "mk"
-            | "just"
-            | "jsonnet"
-            | "libsonnet"
-            | "cue"
-            | "nix"
-            | "Tiltfile"
-    ) || matches!(name, "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile")
-        || matches!(name, "Tiltfile" | "Vagrantfile" | "Jenkinsfile")
+    SCRIPT_EXTENSIONS.contains(&source::extension(name))
+        || SCRIPT_NAMES.contains(&name)
         || (!name.contains('.')
             && matches!(source::file_name(dir), "scripts" | "script" | "hack" | "bin" | "ci"))
 }

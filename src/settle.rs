@@ -63,11 +63,16 @@ impl Scope {
         Self { paths, rules, environments, least }
     }
 
+    /// Whether it is about some paths alone.
+    pub(crate) fn is_of_paths(&self) -> bool {
+        !self.paths.iter().any(String::is_empty)
+    }
+
     /// Whether it is everything.
     pub(crate) fn is_all(&self) -> bool {
-        let Self { paths, rules, environments, .. } = self;
+        let Self { rules, environments, .. } = self;
         let all_rules = rules.select.is_empty() && rules.ignore.is_empty();
-        paths.iter().any(String::is_empty) && all_rules && environments.is_none()
+        !self.is_of_paths() && all_rules && environments.is_none()
     }
 
     /// Whether somebody who is shown this is shown `finding` too.
@@ -409,7 +414,10 @@ fn unmatched_environments(config: &Config, environments: &[Environment]) -> Vec<
         let message = format!("no environment is {how} `{name}`, so this counts nowhere");
         let finding = found.at(origin, name, message);
         let names = || environments.iter().map(|it| it.name.as_str());
-        if let Some(near) = nearest(name, names().chain(names().map(source::file_name))) {
+        if !globs.is_empty() && names().chain(names().map(source::file_name)).any(|it| it == name) {
+            finding
+                .help("leave `match` out: it takes the place of the name, which is one of these");
+        } else if let Some(near) = nearest(name, names().chain(names().map(source::file_name))) {
             finding.help(format!("write `{near}`"));
         } else if environments.len() <= 10 && !environments.is_empty() {
             finding.help(format!("use the names: {}", names().collect::<Vec<_>>().join(", ")));

@@ -578,7 +578,7 @@ pub(crate) fn extension(path: &str) -> &str {
 
 /// What the names of templates end with after the name of what they make: those of Jinja, which
 /// makejinja, Ansible and copier use, of Go and Helmfile, of Terraform, of ERB, and of several.
-const SUFFIXES: [&str; 11] = [
+pub(crate) const SUFFIXES: [&str; 11] = [
     ".j2",
     ".jinja2",
     ".jinja",

@@ -177,10 +177,8 @@ fn of_pod(pod: &Pod) -> NamedFacts {
 fn of_probe(probe: &Probe) -> NamedFacts {
     let Probe { kind, port, path, scheme, failure_threshold, origin: _ } = probe;
     let names = match *kind {
-        "liveness probe" => {
-            ["liveness_port", "liveness_path", "liveness_scheme", "liveness_failures"]
-        }
-        // Its path is among the settings.
+        // Their paths are among the settings.
+        "liveness probe" => ["liveness_port", "", "liveness_scheme", "liveness_failures"],
         "readiness probe" => ["readiness_port", "", "readiness_scheme", "readiness_failures"],
         _ => ["startup_port", "startup_path", "startup_scheme", "startup_failures"],
     };

@@ -77,7 +77,7 @@ struct Underline {
 
 impl ReportHandler for Drawing {
     fn debug(&self, diagnostic: &dyn Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.full(diagnostic, &[]))
+        f.write_str(&self.full(diagnostic, None))
     }
 }
 
@@ -87,8 +87,13 @@ impl Drawing {
         Self { look, root }
     }
 
-    /// All of `diagnostic`, and the lines that would mend it.
-    pub(super) fn full(&self, diagnostic: &dyn Diagnostic, patch: &[PatchLine]) -> String {
+    /// All of `diagnostic`, and the lines that would mend it, with what makes them be written.
+    pub(super) fn full(
+        &self,
+        diagnostic: &dyn Diagnostic,
+        fix: Option<(&str, &[PatchLine])>,
+    ) -> String {
+        let (option, patch) = fix.unwrap_or_default();
         let related: Vec<&dyn Diagnostic> = diagnostic.related().into_iter().flatten().collect();
         let parts = iter::once(diagnostic).chain(related.iter().copied());
         let snippets: Vec<Snippet> = parts.flat_map(snippets).collect();
@@ -120,19 +125,26 @@ impl Drawing {
             lines.push(self.rail(gutter, ""));
         }
         lines.extend(last.iter().flat_map(|(kind, text)| self.footer(gutter, kind, text)));
+        if fix.is_some() {
+            lines.extend(self.footer(gutter, "fix", &format!("with {option}")));
+        }
         lines.extend(patch.iter().flat_map(|it| self.patched(it, gutter)));
         lines.join("\n") + "\n"
     }
 
-    /// `diagnostic` in three lines: the sentence, the place with `remark` where there is room for it,
-    /// and what to do.
+    /// `diagnostic` in three lines: the sentence, the place with `remark`, and what to do; one more where
+    /// there is no room for the remark beside the place.
     pub(super) fn concise(&self, diagnostic: &dyn Diagnostic, remark: &str) -> String {
         let mut lines = self.header(diagnostic);
         if let Some(Snippet { place, .. }) = snippets(diagnostic).first() {
             let room = self.look.width.saturating_sub(6 + columns(place));
-            let remark = if columns(remark) <= room { remark } else { "" };
-            let line = format!(" {} {} {remark}", self.look.paint(FRAME, "-->"), self.place(place));
+            let (beside, below) = if columns(remark) <= room { (remark, "") } else { ("", remark) };
+            let line = format!(" {} {} {beside}", self.look.paint(FRAME, "-->"), self.place(place));
             lines.push(line.trim_end().to_owned());
+            let below = below.trim_matches(['(', ')']);
+            lines.extend(
+                (!below.is_empty()).then(|| self.footer(0, "note", below)).into_iter().flatten(),
+            );
         }
         let help = diagnostic.help();
         lines.extend(help.iter().flat_map(|it| self.footer(0, "help", &it.to_string())));

@@ -27,8 +27,8 @@ pub(crate) fn text(report: &Report<'_>, look: TerminalOptions, detail: Verbosity
     }
     let mut out = drawn(report, look, |drawing, diagnostic, where_else| {
         let room = drawing.room_for_words(diagnostic);
-        let patch = &diagnostic.patch;
-        drawing.full(&diagnostic.clone().found(where_else, room), patch) + "\n"
+        let fix = diagnostic.fix.map(|it| (it, &*diagnostic.patch));
+        drawing.full(&diagnostic.clone().found(where_else, room), fix) + "\n"
     });
     if detail == Verbosity::Verbose {
         out += &skipped(report.sources);
@@ -84,6 +84,8 @@ struct FilePart<'a> {
     excerpt: Option<Excerpt<'a>>,
     labels: Vec<LabeledSpan>,
     related: Vec<FilePart<'a>>,
+    /// The option that mends it.
+    fix: Option<&'static str>,
     patch: Vec<PatchLine>,
 }
 
@@ -118,6 +120,10 @@ impl<'a> FilePart<'a> {
             severity: finding.severity,
             message: finding.message.clone(),
             help: finding.help.as_deref(),
+            fix: finding.fix.as_ref().map(|it| match it.applicability {
+                Applicability::Safe => "--fix",
+                Applicability::Unsafe => "--unsafe-fixes",
+            }),
             patch: finding
                 .fix
                 .as_ref()
@@ -137,6 +143,7 @@ impl<'a> FilePart<'a> {
             excerpt: None,
             labels: Vec::new(),
             related: Vec::new(),
+            fix: None,
             patch: Vec::new(),
         }
     }

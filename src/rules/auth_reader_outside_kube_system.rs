@@ -67,7 +67,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     }
 }
 
-/// The transformer that moves a RoleBinding back: those of a kustomization's fields come before its
+/// The transformer that moves a `RoleBinding` back: those of a kustomization's fields come before its
 /// namespace.
 fn back(name: &str) -> String {
     format!(

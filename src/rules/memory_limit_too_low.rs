@@ -1,6 +1,6 @@
 use crate::{
     finding::{Change, Findings, Severity},
-    model::{Cluster, Count},
+    model::{Cluster, Count, MI, Memory},
     sizing,
 };
 
@@ -44,8 +44,17 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 .also(at, "the cluster's size")
                 .help(format!("raise the memory limit to {needed} or more"))
                 .unsafe_fix(&["memory_limit", "memory_request"], changes);
-            if limit.bytes >= sizing::least(nodes.min, pods, server.versions.last()) {
+            if let Some((_, at)) = cluster.pods_per_node.known() {
+                finding.also(at, "pods on a node");
+            }
+            let least = sizing::least(nodes.min, pods, server.versions.last());
+            if limit.bytes >= least {
                 finding.at_most(Severity::Warning);
+            } else {
+                let least = Memory::mebibytes(least.div_ceil(MI));
+                finding.note(format!(
+                    "with less than {least} it is killed once it has seen all nodes"
+                ));
             }
         } else if limit.bytes > 0 && limit.bytes <= sizing::SMALLEST {
             findings

@@ -16,7 +16,7 @@ use crate::{
     finding::Finding,
     fix,
     model::Cluster,
-    pipeline::{self, analyze, is_ours, survey},
+    pipeline::{self, analyze, concerns, is_ours, survey},
     report::{self, Progress, Report, Workflow},
     resolve::environment::Environment,
     rules,
@@ -83,20 +83,13 @@ impl Run<'_, '_> {
             if is_shown { seen.fixes(&sources, &config, &mut settled.findings) } else { 0 };
         progress.finish();
         let mut counts = settled.known.iter().copied();
-        // One that only scales workloads counts where something is found in it.
-        let is_counted = |(environment, cluster): &(&Environment, &Cluster)| {
-            let mut found = settled.findings.iter();
-            let is_chosen = |it: &Environment| {
-                scope.environments.as_ref().is_none_or(|chosen| chosen.contains(&it.name))
-            };
-            is_ours(environment, cluster)
-                && is_chosen(environment)
-                && (!cluster.only_autoscales()
-                    || found.any(|it| it.environments.contains(&environment.name)))
-        };
-        let counted = seen.environments.iter().zip(&seen.clusters).filter(is_counted);
+        let environments = seen.counted(&sources, &scope, &settled.findings);
+        let everywhere = || seen.everywhere(&sources, &config, &scope, &mut known.clone());
+        let is_part = scope.is_of_paths() && !is_stdin(check);
+        let all = if is_part { everywhere() } else { Vec::new() };
+        let beyond = beyond(all, &settled.findings, &environments);
         let report = Report {
-            environments: counted.map(|(environment, _)| environment.name.clone()).collect(),
+            environments,
             elsewhere: elsewhere(mended.as_ref(), &sources, &scope, &settled.findings),
             findings: settled.findings,
             suppressed: settled.suppressed,
@@ -129,6 +122,7 @@ impl Run<'_, '_> {
         if let (Some(file), Some(baseline)) = (file, left.first()) {
             self.tell_baseline(file, baseline, scope.is_all() && !is_stdin(check));
         }
+        self.tell_beyond(&beyond, &report.environments);
         self.tell_mistaken(report.sources);
         if self.tell_unread(&sources, &scope) && !check.force_exclude {
             return Ok(2);
@@ -183,6 +177,23 @@ impl Run<'_, '_> {
         }
         let fails = self.options.fail_on.is_some_and(|least| report.has(least));
         Ok(u8::from(!patch.is_empty() || fails))
+    }
+
+    /// Says how much is found in `environments` whose places are not among what is named.
+    fn tell_beyond(&mut self, beyond: &[Finding], environments: &[String]) {
+        let is_there = |name: &&String| beyond.iter().any(|it| it.environments.contains(*name));
+        let names: Vec<_> = environments.iter().filter(is_there).collect();
+        if self.options.detail == Verbosity::Quiet || names.is_empty() {
+            return;
+        }
+        let (of, name) = match &*names {
+            [name] => ((*name).clone(), name.as_str()),
+            all => (report::count(all.len(), "environment"), "NAME"),
+        };
+        let findings = report::count(beyond.len(), "finding");
+        self.say(&shown(&format!(
+            "note: {findings} more of {of}, written elsewhere: see --environment {name}\n"
+        )));
     }
 
     /// Says which files are named and not looked into; whether there are any. Who names files one by one
@@ -264,6 +275,34 @@ impl Seen {
         settle::judge(sources, config, &self.environments, findings)
     }
 
+    /// The names of the environments that `scope` is about and that say something of our subject.
+    fn counted(&self, sources: &Sources, scope: &Scope, findings: &[Finding]) -> Vec<String> {
+        let is_counted = |(environment, cluster): &(&Environment, &Cluster)| {
+            let chosen = scope.environments.as_ref();
+            // One that only scales workloads counts where something is found in it.
+            let mut found = findings.iter().map(|it| &it.environments);
+            is_ours(environment, cluster)
+                && chosen.is_none_or(|it| it.contains(&environment.name))
+                && (!scope.is_of_paths() || concerns(sources, scope, environment, cluster))
+                && (!cluster.only_autoscales() || found.any(|it| it.contains(&environment.name)))
+        };
+        let counted = self.environments.iter().zip(&self.clusters).filter(is_counted);
+        counted.map(|(environment, _)| environment.name.clone()).collect()
+    }
+
+    /// What is found of what `scope` is about, wherever that is.
+    fn everywhere(
+        &self,
+        sources: &Sources,
+        config: &Config,
+        scope: &Scope,
+        known: &mut [Baseline],
+    ) -> Vec<Finding> {
+        let judged = self.judge(sources, config, true);
+        let scope = Scope { paths: vec![String::new()], ..scope.clone() };
+        settle::select(sources, config, &self.environments, judged, &scope, known).findings
+    }
+
     /// Gives those of `findings` that can be mended their fixes; how many were not tried.
     fn fixes(&self, sources: &Sources, config: &Config, findings: &mut [Finding]) -> usize {
         if findings.iter().all(|it| it.proposal.is_none()) {
@@ -272,6 +311,16 @@ impl Seen {
         let (environments, clusters) = (&self.environments, &self.clusters);
         fix::Prover::new(sources, config, environments, clusters).offer(findings)
     }
+}
+
+/// Those of `all` in these environments that are not among those `shown`.
+fn beyond(mut all: Vec<Finding>, shown: &[Finding], environments: &[String]) -> Vec<Finding> {
+    let is_same = |one: &Finding, other: &Finding| {
+        one.rule == other.rule && one.subject == other.subject && one.labels == other.labels
+    };
+    let is_of = |it: &Finding| environments.iter().any(|name| it.environments.contains(name));
+    all.retain(|it| is_of(it) && !shown.iter().any(|shown| is_same(it, shown)));
+    all
 }
 
 fn is_stdin(check: &CheckOptions) -> bool {

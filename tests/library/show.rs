@@ -105,12 +105,12 @@ fn one_setting_is_told_with_its_whole_way() {
       clusters/stages/dev
         64Mi
           --> clusters/stages/dev/services/environment.env:6:29
-          ::: base/services/environment.env:20:29  this is overridden
+          over base/services/environment.env:20:29  this is overridden
           ::: apps/base/metrics-server/helmrelease.yaml:42:17  substituted here by Flux
       clusters/stages/prod
         256Mi
           --> clusters/stages/prod/services/environment.env:7:29
-          ::: base/services/environment.env:20:29  this is overridden
+          over base/services/environment.env:20:29  this is overridden
           ::: apps/base/metrics-server/helmrelease.yaml:42:17  substituted here by Flux
 
     kubelet port of kube-system/metrics-server

@@ -181,7 +181,12 @@ fn told(sources: &Sources, setting: &NamedFact, look: TerminalOptions) -> String
 fn way(sources: &Sources, origin: &Origin, first: &str, look: TerminalOptions, out: &mut String) {
     let steps: Vec<Step> = origin.steps().collect();
     for (index, step) in steps.iter().rev().enumerate() {
-        let mark = if index == 0 { first } else { ":::" };
+        // What does not count is no part of the way.
+        let mark = match step.via {
+            _ if index == 0 => first,
+            Via::Overridden => "over",
+            _ => ":::",
+        };
         let words = match step.via {
             Via::Written => "",
             via => via.label(),

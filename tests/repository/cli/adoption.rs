@@ -512,6 +512,22 @@ fn what_would_be_passed_over_is_said() {
     }
 }
 
+/// Who names an overlay is told that its base has findings, too.
+#[test]
+fn what_is_written_elsewhere_is_counted() {
+    let dir = overlays();
+    let path = dir.path().join("clusters/prod");
+    let root = Path::new("--root");
+    let output = program("check", &[&path, root, dir.path()]);
+    assert_eq!(output.status, 0, "{}", output.out);
+    assert!(output.out.starts_with("nothing found in 1 environment ("), "{}", output.out);
+    let told = " more of clusters/prod, written elsewhere: see --environment clusters/prod\n";
+    assert!(output.err.starts_with("note: ") && output.err.ends_with(told), "{}", output.err);
+    assert_eq!(program("check -q", &[&path, root, dir.path()]).err, "");
+    let all = program("check --environment clusters/prod --root", &[dir.path()]);
+    assert!(all.status == 1 && all.err.is_empty(), "{}", all.err);
+}
+
 #[test]
 fn init_writes_what_changes_nothing() {
     let dir = overlays();
