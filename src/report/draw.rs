@@ -105,7 +105,7 @@ impl Drawing {
             let arrow = if index == 0 { "-->" } else { ":::" };
             let arrow = self.look.paint(FRAME, arrow);
             lines.push(format!("{:gutter$}{arrow} {}", "", self.place(place)));
-            if index == 0 {
+            if index == 0 && !rows.is_empty() {
                 lines.push(self.rail(gutter, ""));
             }
             let mut before = None;
@@ -375,6 +375,16 @@ fn snippets(part: &dyn Diagnostic) -> Vec<Snippet> {
     let mut snippets: Vec<Snippet> = Vec::new();
     let labels: Vec<LabeledSpan> = part.labels().into_iter().flatten().collect();
     let Some(source) = part.source_code() else { return snippets };
+    // What has no line is of all of the file.
+    let (whole, labels): (Vec<_>, Vec<_>) =
+        labels.into_iter().partition(|it| it.offset() == 0 && it.is_empty());
+    for label in whole {
+        let Ok(contents) = source.read_span(label.inner(), 0, 0) else { continue };
+        let (name, words) =
+            (contents.name().unwrap_or_default(), label.label().unwrap_or_default());
+        let place = format!("{name}  {}", harmless(words)).trim_end().to_owned();
+        snippets.push(Snippet { place, rows: Vec::new() });
+    }
     for (place, row) in labels.iter().filter_map(|it| row(source, it)) {
         let near = |it: &Row| it.number.abs_diff(row.number) <= NEAR;
         let Some(snippet) = snippets.iter_mut().find(|it| it.rows.iter().any(near)) else {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{
     CommandResult, Failure, Run,
-    open::{open_tree, real, root_here},
+    open::{is_repository, open_tree, real, root_here, root_of},
+    shown,
 };
 use crate::{
     baseline::Baseline,
@@ -32,6 +33,19 @@ impl Run<'_, '_> {
             None => root_here(self.options)?,
         };
         let base = there(base)?;
+        for (one, other) in [(&base, &head), (&head, &base)] {
+            // What is no repository of its own may be compared with another such part.
+            if root_of(one) != *one
+                && is_repository(other)
+                && self.options.detail > Verbosity::Quiet
+            {
+                let (one, root) = (one.display(), root_of(one));
+                self.say(&shown(&format!(
+                    "note: `{one}` is a part of `{}`, and is compared as if it were all\n",
+                    root.display()
+                )));
+            }
+        }
         let progress = self.progress();
         progress.stage("comparing");
         let options = self.options;

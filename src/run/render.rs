@@ -1,6 +1,6 @@
 //! `render`: the objects of a kustomization or an environment, as built.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{
     CommandResult, Failure, Run,
@@ -31,6 +31,12 @@ impl Run<'_, '_> {
         origins: bool,
     ) -> CommandResult {
         let options = self.options;
+        if let Some(path) = path.filter(|it| !it.exists()) {
+            let path = path.display();
+            return Err(Failure::Plain(format!(
+                "there is nothing at `{path}`; an environment is `render --environment {path}`"
+            )));
+        }
         let paths = path.map(Path::to_owned);
         let progress = self.progress();
         let Opened { sources, config, scope, .. } = open(options, paths.as_slice(), &progress)?;
@@ -68,7 +74,13 @@ impl Run<'_, '_> {
             .filter(|it| it.release.is_none() && !it.suspended)
             .map(|it| &it.node)
             .collect();
+        let installed = environment.objects.iter().filter_map(|it| it.release);
+        let releases = installed.collect::<BTreeSet<_>>().len();
         let status = self.finish_render(sources, &objects, problems, origins)?;
+        if releases > 0 && self.options.detail > Verbosity::Quiet {
+            let releases = report::count(releases, "Helm release");
+            self.say(&format!("note: what {releases} brings is left out: see `render CHART`\n"));
+        }
         // A release that is refused is refused where it is installed; what applies it is built.
         let is_release = |it: &Problem| environment.unit_of(it).is_some_and(|it| it.release);
         let builds = problems.iter().filter(|it| it.is_refusal()).all(is_release);
@@ -135,9 +147,12 @@ fn no_kustomization(
         format!("`render {}`", path.display())
     });
     let others: Vec<String> = others.take(3).collect();
-    let hint = if others.is_empty() { "" } else { ": try " };
-    let (called, others) = (called.display(), others.join(" or "));
-    Failure::Plain(format!("there is no kustomization file in {called}{hint}{others}"))
+    let called = called.display();
+    let hint = match others.is_empty() {
+        true => "; all that is applied to an environment is `render --environment NAME`".to_owned(),
+        false => format!(": try {}", others.join(" or ")),
+    };
+    Failure::Plain(format!("there is no kustomization file in {called}{hint}"))
 }
 
 /// Whether a part of `node` is unknown, or there may be more in it.

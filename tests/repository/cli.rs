@@ -194,6 +194,7 @@ fn what_else_can_be_rendered_is_said() {
         ",
     );
     let said = |path: &str| program("render", &[&*dir.path().join(path)]).err;
+    assert!(said("prod").contains("/prod`; an environment is `render --environment "));
     let clusters = dir.path().join("clusters");
     let rendered = |name| format!("`render {}`", clusters.join(name).display());
     let (dev, prod) = (rendered("dev"), rendered("prod"));
