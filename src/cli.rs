@@ -644,6 +644,8 @@ mod tests {
         let error = options("x show --format sarif").expect_err("show has no SARIF");
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("it has: text, json"), "{error}");
+        let error = options("x render --format bogus").expect_err("there is none");
+        assert!(error.to_string().contains("[possible values: yaml, json]"), "{error}");
     }
 
     #[test]

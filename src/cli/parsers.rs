@@ -5,10 +5,10 @@ use std::{ffi::OsStr, path::PathBuf};
 use clap::{
     Subcommand as _, ValueEnum,
     builder::{EnumValueParser, PossibleValue, StringValueParser, TypedValueParser},
-    error::ErrorKind,
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{Command, Format, OutputTarget};
+use super::{Command, Format, OutputTarget, formats};
 use crate::{config, finding::Severity, selection::RuleSelector};
 
 /// The value of `--format`: `sarif`, or `sarif:results.sarif`. Shells complete the formats that it has.
@@ -31,7 +31,16 @@ impl TypedValueParser for OutputParser {
             Some((format, file)) => (format, Some(file).filter(|it| !matches!(*it, "" | "-"))),
             None => (text, None),
         };
-        let format = EnumValueParser::new().parse_ref(command, argument, format.as_ref())?;
+        let parsed = EnumValueParser::new().parse_ref(command, argument, format.as_ref());
+        let format = parsed.map_err(|mut error| {
+            // What only other commands have is no help.
+            if let own @ [_, _, ..] = formats(command.get_name()) {
+                let names = own.iter().filter_map(ValueEnum::to_possible_value);
+                let names = names.map(|it| it.get_name().to_owned()).collect();
+                error.insert(ContextKind::ValidValue, ContextValue::Strings(names));
+            }
+            error
+        })?;
         Ok(OutputTarget { format, file: file.map(PathBuf::from) })
     }
 
