@@ -72,6 +72,9 @@ pub(crate) fn concerns(
             .any(|it| it.labels.iter().any(|it| covers(it.span)))
 }
 
+/// Why something that is assumed is at most a warning, unless somebody sets its severity.
+const LOWERED: &str = "by itself no error, since nothing here is known to install it";
+
 /// Everything that the rules say of every environment, and what went wrong on the way there.
 pub(crate) fn check(clusters: &[Cluster]) -> Vec<Finding> {
     let of = |cluster: &Cluster| {
@@ -79,8 +82,8 @@ pub(crate) fn check(clusters: &[Cluster]) -> Vec<Finding> {
         let problems = rules::problems(&cluster.problems, Some(&cluster.environment));
         let mut findings: Vec<Finding> = found.chain(problems).collect();
         if cluster.assumed {
-            for finding in &mut findings {
-                finding.at_most(Severity::Warning);
+            for finding in findings.iter_mut().filter(|it| it.severity > Severity::Warning) {
+                finding.at_most(Severity::Warning).note(LOWERED);
             }
         }
         findings
