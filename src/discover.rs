@@ -602,6 +602,20 @@ mod tests {
     }
 
     #[test]
+    fn an_editor_tells_of_all_files_that_are_looked_into() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/editors/vscode/src/server.ts");
+        let text = fs::read_to_string(path).unwrap();
+        let braces = text.split(['{', '}']).filter(|it| it.contains(','));
+        let told: Vec<&str> = braces.flat_map(|it| it.split(',')).collect();
+        let suffixes = source::SUFFIXES.map(|it| it.trim_start_matches('.'));
+        for name in EXTENSIONS.iter().chain(&suffixes).chain(NAMES) {
+            assert!(told.contains(name), "{name} is not in {path}");
+        }
+        let watched = patterns().concat();
+        assert!(["jinja", "Makefile", "sh"].iter().all(|it| watched.contains(it)), "{watched}");
+    }
+
+    #[test]
     #[cfg(unix)]
     fn patterns_are_read_from_files_of_the_repository_alone() {
         let outside = directory("//- patterns\na.yaml\n");

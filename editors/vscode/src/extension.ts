@@ -38,9 +38,12 @@ async function stop(): Promise<void> {
   await running?.stop();
 }
 
-async function restart(): Promise<void> {
-  await stop();
-  await start();
+/** What is done last: a start waits for the stop before it, whoever asks for them. */
+let last: Promise<void> = Promise.resolve();
+
+function restart(): Promise<void> {
+  last = last.then(stop).then(start);
+  return last;
 }
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
@@ -52,9 +55,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       }
     }),
   );
-  await start();
+  await restart();
 }
 
 export async function deactivate(): Promise<void> {
+  await last;
   await stop();
 }

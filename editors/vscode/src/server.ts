@@ -28,5 +28,7 @@ export const DOCUMENTS = [
   { scheme: "file", language: "dotenv" },
   { scheme: "file", language: "terraform" },
   { scheme: "file", language: "shellscript" },
-  { scheme: "file", pattern: "**/*.{yaml,yml,json,env,tf,tfvars,hcl,conf,service,toml,gotmpl,tpl,j2}" },
+  { scheme: "file", pattern: "**/*.{yaml,yml,json,env,tf,tfvars,hcl,conf,service,cfg,toml,gotmpl,tpl,sls}" },
+  { scheme: "file", pattern: "**/*.{j2,jinja2,jinja,tmpl,tftpl,erb,template,mustache,envsubst}" },
+  { scheme: "file", pattern: "**/{Kustomization,kubelet,user-data,cloud-init,Makefile,justfile}" },
 ];
