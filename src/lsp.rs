@@ -73,24 +73,10 @@ pub(crate) fn serve(connection: Connection, disk: &dyn Disk) -> bool {
         });
         let state = EditorState::default();
         let mut server = Server { scope, tell, act, disk, send: &send, state };
-        for event in events {
-            match event {
-                Event::Said(message) => match server.on_message(message) {
-                    Said::More => {}
-                    Said::Enough => return server.state.phase == Phase::Closed,
-                },
-                Event::Resolved(done) => server.take(done),
-                Event::Acted(response) => {
-                    // Who cancelled it has an answer.
-                    if server.state.acting.remove(&response.id).is_some() {
-                        send(Message::Response(response));
-                    }
-                }
-                Event::Gone => return false,
-            }
-            server.go_on();
-        }
-        false
+        let ended = server.serve(events);
+        // What nobody waits for any more is not looked for.
+        server.state.acting.values().for_each(|it| it.store(true, Ordering::Relaxed));
+        ended
     })
 }
 
@@ -230,6 +216,28 @@ struct Server<'s, 'e> {
 }
 
 impl Server<'_, '_> {
+    /// Takes what happens until the editor has enough; whether it said so before it went.
+    fn serve(&mut self, events: mpsc::Receiver<Event>) -> bool {
+        for event in events {
+            match event {
+                Event::Said(message) => match self.on_message(message) {
+                    Said::More => {}
+                    Said::Enough => return self.state.phase == Phase::Closed,
+                },
+                Event::Resolved(done) => self.take(done),
+                Event::Acted(response) => {
+                    // Who cancelled it has an answer.
+                    if self.state.acting.remove(&response.id).is_some() {
+                        (self.send)(Message::Response(response));
+                    }
+                }
+                Event::Gone => return false,
+            }
+            self.go_on();
+        }
+        false
+    }
+
     fn on_message(&mut self, message: Message) -> Said {
         match message {
             Message::Request(request) => self.on_request(request),
@@ -403,8 +411,9 @@ impl Server<'_, '_> {
         let before = std::mem::take(&mut self.state.shown);
         let gone = before.iter().filter(|(it, _)| !now.contains_key(*it));
         let gone = gone.map(|(_, (uri, ..))| (uri, None, Vec::new()));
-        let is_new = |(it, (.., found)): &(&String, &Shown)| {
-            before.get(*it).is_none_or(|(.., before)| before != found)
+        // An editor may have dropped what was said of a version that it had left behind.
+        let is_new = |(it, (_, version, found)): &(&String, &Shown)| {
+            before.get(*it).is_none_or(|(_, of, before)| (of, before) != (version, found))
         };
         let new = now.iter().filter(is_new);
         let new = new.map(|(_, (uri, version, found))| (uri, *version, found.clone()));
@@ -526,7 +535,7 @@ impl Server<'_, '_> {
         let path = place::path(uri)?;
         let (root, folder) = self.folder(&path)?;
         let known = folder.known.as_ref()?;
-        Some((known, known.analysis.sources.find(&discover::relative(root, &path)?)?))
+        Some((known, known.analysis.sources.written(&discover::relative(root, &path)?)?))
     }
 
     /// The same with the byte at a position.

@@ -254,16 +254,19 @@ impl Sources {
     /// The file at `path`, which may lead through symbolic links; where there is none, the template
     /// that makes it.
     pub(crate) fn find(&self, path: &str) -> Option<FileId> {
-        let exact = |path: &str| self.files.get_index_of(path);
-        let find = |path: &str| match exact(path) {
+        let template = |suffix: &&str| self.written(&format!("{path}{suffix}"));
+        let is_made = || !self.suffixes.is_empty() && is_yaml(path);
+        self.written(path)
+            .or_else(|| is_made().then(|| self.suffixes.iter().find_map(template)).flatten())
+    }
+
+    /// The file at `path`, which may lead through symbolic links.
+    pub(crate) fn written(&self, path: &str) -> Option<FileId> {
+        let exact = |path: &str| self.files.get_index_of(path).and_then(FileId::new);
+        match exact(path) {
             None if !self.links.is_empty() => exact(&self.follow(path)?),
             found => found,
-        };
-        let template = |suffix: &&str| find(&format!("{path}{suffix}"));
-        let is_made = || !self.suffixes.is_empty() && is_yaml(path);
-        let at = find(path)
-            .or_else(|| is_made().then(|| self.suffixes.iter().find_map(template)).flatten())?;
-        FileId::new(at)
+        }
     }
 
     /// The file at `path` as seen from `dir`, as [`join`] puts them together.

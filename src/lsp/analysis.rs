@@ -92,7 +92,7 @@ impl Analysis {
         options: &EditorOptions,
     ) -> Self {
         let known = buffers.iter();
-        let known = known.filter_map(|(path, it)| Some((base.find(path)?, it.text.to_string())));
+        let known = known.filter_map(|(path, it)| Some((base.written(path)?, it.text.to_string())));
         let versions = buffers.iter().map(|(path, it)| (path.clone(), it.version)).collect();
         Self { versions, ..Self::judged(root, discover::typed(base, known), options) }
     }

@@ -87,9 +87,15 @@ impl Server<'_, '_> {
         let root = self.disk.root(path);
         let Some(folder) = self.state.folders.get_mut(&root) else { return };
         folder.opened.remove(path);
-        let is_open = |path: &PathBuf| self.folder(path).is_some_and(|(it, _)| *it == root);
-        if self.state.folders[&root].opened.is_empty() && !self.state.buffers.keys().any(is_open) {
-            self.state.folders.remove(&root);
+        self.leave_unless_open(&root);
+    }
+
+    /// Works no more in a repository of which neither a directory nor a file is open.
+    fn leave_unless_open(&mut self, root: &PathBuf) {
+        let is_in_it = |path: &PathBuf| self.folder(path).is_some_and(|(it, _)| it == root);
+        let is_opened = self.state.folders.get(root).is_some_and(|it| !it.opened.is_empty());
+        if !is_opened && !self.state.buffers.keys().any(is_in_it) {
+            self.state.folders.remove(root);
         }
     }
 
@@ -118,10 +124,14 @@ impl Server<'_, '_> {
         let (root, own) = (root.clone(), discover::relative(root, &path));
         let Some(folder) = self.state.folders.get_mut(&root) else { return };
         folder.is_stale = true;
-        let is_known = |it: &Known| own.is_some_and(|own| it.base.find(&own).is_some());
+        let is_known = |it: &Known| own.is_some_and(|own| it.base.written(&own).is_some());
         // What was not there when the repository was read may be there now, and what is closed may be
         // there no more.
         folder.is_old |= is_closed || is_opened && !folder.known.as_ref().is_some_and(is_known);
+        if is_closed {
+            self.leave_unless_open(&root);
+            self.show();
+        }
     }
 
     /// Reads the repository around `uri` again.

@@ -48,7 +48,7 @@ impl Disk for Workspace<'_> {
         let place = real(root).map_err(plain)?;
         let mut sources = discover::open(&place, &[], &[], &|| ()).map_err(|it| it.to_string())?;
         // What is on the disk and not listed is not judged, whoever looks at it.
-        let is_unsaved = |path: &str| sources.find(path).is_none() && !place.join(path).exists();
+        let is_unsaved = |path: &str| sources.written(path).is_none() && !place.join(path).exists();
         let unsaved =
             buffers.iter().filter(|(path, _)| is_unsaved(path) && !sources.is_ignored(path));
         let unsaved = unsaved.map(|(path, it)| (path.clone(), it.text.to_string()));

@@ -59,9 +59,7 @@ pub(super) fn directory(
             return Err(Problem::unresolved(&at, format!("the path: {why}")));
         }
     };
-    let path = inside(written);
-    let path = sources.below_root(&path).unwrap_or(path);
-    let part = part(sources, store, own, kustomization, &path, problems);
+    let part = part(sources, store, own, kustomization, &inside(written), problems);
     let part = part.map_err(Problem::hiding_objects)?;
     let path = &part.dir;
     if !sources.is_dir(path) {
@@ -99,11 +97,12 @@ fn part(
     path: &str,
     problems: &mut Vec<Problem>,
 ) -> Result<ArtifactPart, Problem> {
-    let here = |certain| ArtifactPart { dir: path.to_owned(), left_out: Vec::new(), certain };
+    let dir = sources.below_root(path).unwrap_or_else(|| path.to_owned());
+    let here = |certain| ArtifactPart { dir: dir.clone(), left_out: Vec::new(), certain };
     let Some(reference) = kustomization.at("spec.sourceRef") else { return Ok(here(true)) };
     let namespace = kustomization.object_namespace();
     if reference.str_at("kind") != Some("ExternalArtifact") {
-        let exists = !path.is_empty() && sources.is_dir(path);
+        let exists = !path.is_empty() && sources.is_dir(&dir);
         return judge(store, own, reference, namespace, exists).map(here);
     }
     let name = reference.str_at("name").unwrap_or_default();
@@ -119,7 +118,7 @@ fn part(
             );
             let problem = Problem::unresolved(origin, message).about("ExternalArtifact");
             // As for a GitRepository: a path that exists says so.
-            if path.is_empty() || !sources.is_dir(path) {
+            if path.is_empty() || !sources.is_dir(&dir) {
                 return Err(problem);
             }
             problems.push(problem);

@@ -292,7 +292,9 @@ fn with_files(
 ) -> Node {
     let mut layers = Node::new(Map::default(), user.origin.clone());
     let own = |file: &Node| match (&chart.directory, file.as_str()) {
-        (Some(dir), Some(path)) => source::join("", path) == source::join(dir, "values.yaml"),
+        (Some(dir), Some(path)) => {
+            context.sources.below_root(path) == source::join(dir, "values.yaml")
+        }
         (None, path) => path == Some("values.yaml"),
         _ => false,
     };

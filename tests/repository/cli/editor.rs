@@ -650,6 +650,9 @@ fn a_repository_stays_until_the_last_of_it_is_closed() {
     assert!(change(&mut editor, &["a"], &[]));
     editor.type_into("b/x.yaml", "a: 2\n");
     assert!(change(&mut editor, &[], &["a"]), "a file of it is open");
+    let uri = editor.uri("b/x.yaml");
+    editor.tell("textDocument/didClose", &json!({"textDocument": {"uri": uri}}));
+    assert!(editor.shown().is_empty(), "nothing of it is open");
     assert_eq!(editor.close(), Some(0));
 }
 
@@ -670,6 +673,11 @@ fn a_file_counts_while_it_is_open_whether_it_is_on_the_disk_or_not() {
         editor.type_into(path, kubelet);
     }
     assert_eq!(files(&mut editor), ["new.yaml"], "what Git leaves out is not looked at");
+    // What is found is of the version that the editor has, also where it is the same.
+    editor.change("new.yaml", &format!("{kubelet}# b\n"));
+    editor.shown();
+    let last = editor.others.iter().rfind(|it| it["params"]["uri"] == editor.uri("new.yaml"));
+    assert_eq!(last.unwrap()["params"]["version"], 2);
     editor.change("new.yaml", "a: 1\n");
     assert!(files(&mut editor).is_empty());
     editor.change("new.yaml", kubelet);
@@ -677,6 +685,12 @@ fn a_file_counts_while_it_is_open_whether_it_is_on_the_disk_or_not() {
     let uri = editor.uri("new.yaml");
     editor.tell("textDocument/didClose", &json!({"textDocument": {"uri": uri}}));
     assert!(files(&mut editor).is_empty(), "it was never saved");
+    // A file is not the template that makes it.
+    fs::write(root.join("made.yaml.j2"), "a: {{ b }}\n").unwrap();
+    editor.type_into("made.yaml", kubelet);
+    assert_eq!(files(&mut editor), ["made.yaml"]);
+    let uri = editor.uri("made.yaml");
+    editor.tell("textDocument/didClose", &json!({"textDocument": {"uri": uri}}));
     editor.type_into("here.yaml", kubelet);
     fs::remove_file(root.join("here.yaml")).unwrap();
     let change = json!({"changes": [{"uri": editor.uri("here.yaml"), "type": 3}]});
