@@ -83,7 +83,7 @@ fn edit(sources: &Sources, change: &Change, filled: &[Span]) -> Option<Edit> {
         Change::Value { new, .. } => value(file, place, new),
         Change::Key { new, .. } => key(file, place, new),
         Change::Remove(_) => remove(file, &file.locate(place)?, filled),
-        Change::Scalar { value, .. } => literal(file, &file.locate(place)?, value),
+        Change::Scalar { value, .. } => whole(file, &file.locate(place)?, value),
         Change::Other { path, key, value, .. } => {
             let below = path.iter().try_fold(file.locate(place)?, |it, key| file.child(it, key));
             other(file, &below?, key, value)
@@ -193,10 +193,16 @@ fn key(file: &YamlFile<'_>, at: Span, new: &str) -> Option<Edit> {
 }
 
 fn literal(file: &YamlFile<'_>, located: &Located, value: &Value) -> Option<Edit> {
+    located.node.as_scalar()?;
+    whole(file, located, value)
+}
+
+/// `value` in the place of all that is there, a scalar or not, on one line.
+fn whole(file: &YamlFile<'_>, located: &Located, value: &Value) -> Option<Edit> {
     let span = located.node.origin.written_at()?;
-    let (raw, is_json) = (file.sources.slice(span), file.is_json());
-    let is_one_line = located.node.as_scalar().is_some() && !raw.is_empty() && !raw.contains('\n');
-    is_one_line.then(|| Edit { span, text: inline(value, is_json) })
+    let raw = file.sources.slice(span);
+    let is_one_line = !raw.is_empty() && !raw.contains('\n');
+    is_one_line.then(|| Edit { span, text: inline(value, file.is_json()) })
 }
 
 fn other(file: &YamlFile<'_>, located: &Located, key: &str, value: &Value) -> Option<Edit> {

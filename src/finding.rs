@@ -83,7 +83,7 @@ pub(crate) enum Change {
     /// The entry of the map at `map` at `path` below it becomes `value`; it is put in with the maps on
     /// the way to it where there is none.
     Entry { map: Span, path: Vec<String>, value: Value },
-    /// The scalar at `at` becomes `value`, of whatever type that is.
+    /// What is on one line at `at` becomes `value`, of whatever type these are.
     Scalar { at: Span, value: Value },
     /// The entry of a map of which the value is at `at`, or at `path` below it, becomes another one.
     Other { at: Span, path: Vec<String>, key: String, value: Value },

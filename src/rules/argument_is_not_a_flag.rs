@@ -72,6 +72,20 @@ fn word(server: &MetricsServer, arg: &Arg, findings: &mut Findings) {
     if known && variant == "word" {
         spell(finding, arg, name);
     }
+    if let Some((name, value)) = entry(text) {
+        let flag = Change::scalar(&arg.origin, format!("--{name}={value}"));
+        finding.unsafe_fix(&[name, text], [flag]);
+    }
+}
+
+/// The flag and the value of the only entry of what a chart makes of a mapping: of `map[--v:2]`, `v` and
+/// `2`; not of the one that takes security away when it is passed.
+fn entry(text: &str) -> Option<(&str, &str)> {
+    let (name, value) = text.strip_prefix("map[")?.strip_suffix(']')?.split_once(':')?;
+    let name = name.trim_start_matches('-');
+    let is_plain = !value.is_empty() && !value.contains([' ', ':', '[']);
+    (is_plain && name != "kubelet-insecure-tls" && flags::kind(name).is_some())
+        .then_some((name, value))
 }
 
 /// Proposes the flag `name` with two dashes; not the one that takes security away when it is passed.
