@@ -426,7 +426,7 @@ struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Exit with 1 from error, warning or note on, or never [default: warning;
-    /// with SARIF, and of diff: never]
+    /// with SARIF: never]
     #[arg(long, global = true, value_name = "SEVERITY", hide_possible_values = true)]
     fail_on: Option<FailOn>,
     /// Show also notes that nobody has to act on

@@ -245,7 +245,9 @@ fn remove(file: &YamlFile<'_>, located: &Located, filled: &[Span]) -> Option<Edi
         // What is said in there may be worth more than what goes.
         let around = parent.origin.written_at()?;
         let before = file.text().get(edit.span.start as usize..around.start as usize)?;
-        let is_said = before.split_once('\n').is_some_and(|(_, it)| it.contains('#'));
+        let inside = file.sources.slice(around);
+        let is_said = before.split_once('\n').is_some_and(|(_, it)| it.contains('#'))
+            || inside.starts_with(['[', '{']) && inside.lines().count() > 1 && inside.contains('#');
         return (!is_said).then_some(edit);
     }
     let text = file.text();
@@ -259,7 +261,8 @@ fn remove(file: &YamlFile<'_>, located: &Located, filled: &[Span]) -> Option<Edi
             None => (siblings.get(at.checked_sub(1)?)?.end, whole.end),
         };
         let line_end = file.line_of(end as usize).end;
-        let around = [start..whole.start, whole.end..end, end..u32::try_from(line_end).ok()?];
+        let before = if at == 0 { outer.start } else { start };
+        let around = [before..whole.start, whole.end..end, end..u32::try_from(line_end).ok()?];
         let is_one_line = !file.sources.slice(Span { start, end, ..whole }).contains('\n');
         let is_said =
             |it: &std::ops::Range<u32>| text[it.start as usize..it.end as usize].contains('#');
@@ -404,7 +407,7 @@ fn variable(file: &YamlFile<'_>, beside: Span, of: Span, value: &str) -> Option<
     if text.lines().any(is_there) || !name.chars().chain(value.chars()).all(is_plain) {
         return None;
     }
-    let line_end = if text[line.clone()].ends_with("\r\n") { "\r\n" } else { "\n" };
+    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let text = match text[line.clone()].ends_with('\n') {
         true => format!("{name}={value}{line_end}"),
         false => format!("{line_end}{name}={value}"),

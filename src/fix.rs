@@ -247,7 +247,7 @@ fn reads_as_before(was: &Sources, now: &Sources, edits: &[Edit]) -> bool {
     })
 }
 
-/// The keys and scalars of a file of which no byte is in `ranges`, in order.
+/// The keys and scalars of a file of which no byte is in `ranges`, in order as these are.
 fn outside<'a>(
     sources: &'a Sources,
     file: FileId,
@@ -255,8 +255,8 @@ fn outside<'a>(
 ) -> impl Iterator<Item = &'a str> {
     let is_outside = move |at: Span| {
         let at = at.range();
-        let touches = |it: &Range<usize>| it.start < at.end && at.start < it.end;
-        !at.is_empty() && !ranges.iter().any(touches)
+        let next = ranges.partition_point(|it| it.end <= at.start);
+        !at.is_empty() && ranges.get(next).is_none_or(|it| it.start >= at.end)
     };
     let nodes = sources.documents(file, Dialect::Sigs).roots().flat_map(Node::walk);
     nodes.flat_map(move |node| {

@@ -120,10 +120,14 @@ impl ActionJob {
         };
         match catch_unwind(AssertUnwindSafe(actions)) {
             Ok(mut actions) => {
-                if !self.with_versions {
-                    actions.iter_mut().for_each(actions::without_versions);
+                if self.with_versions {
+                    return Response::new_ok(id, actions);
                 }
-                Response::new_ok(id, actions)
+                actions.iter_mut().for_each(actions::without_versions);
+                let mut answer = serde_json::to_value(actions).unwrap_or_default();
+                // The changes of several files are in a map without an order.
+                answer.sort_all_objects();
+                Response::new_ok(id, answer)
             }
             Err(_) => {
                 let code = ErrorCode::InternalError as i32;
@@ -322,7 +326,7 @@ impl Server<'_, '_> {
 
     /// Resolves what changed, or answers what waits for it.
     fn go_on(&mut self) {
-        if self.state.is_resolving {
+        if self.state.is_resolving || self.state.phase == Phase::Closed {
             return;
         }
         if self.state.folders.values().any(|it| it.is_stale) {

@@ -154,6 +154,10 @@ impl Run<'_, '_> {
                         "an environment is more than `{}`: name one of them",
                         path.display()
                     ))),
+                    (Some(_), None) if !chart.is_empty() => {
+                        let why = "an environment has the values of its own charts: leave options for charts out";
+                        Err(Failure::Plain(why.to_owned()))
+                    }
                     (Some(name), None) => self.render_environment(name, *origins),
                     (None, Some(path)) if chart::is_chart(path, chart) => {
                         self.render_chart(path, chart, *origins)

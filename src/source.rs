@@ -2,7 +2,13 @@
 
 mod git;
 mod makejinja;
+mod paths;
 mod shared;
+
+use paths::template_of;
+pub(crate) use paths::{
+    SUFFIXES, extension, file_name, is_prose, is_within, is_yaml, join, parent, rendered,
+};
 
 use std::{
     collections::BTreeSet,
@@ -218,10 +224,20 @@ impl Sources {
         }
     }
 
-    /// Adds a file that lies outside the root, before any [`FileId`] is given out; `path` is what
-    /// people are shown.
+    /// Adds a file that is not listed, before any [`FileId`] is given out: one outside of the root, one
+    /// that is not saved yet. `path` is what people are shown.
     pub(crate) fn add(&mut self, path: String, text: Text) {
         self.files.shift_take(&*path);
+        if let Some((_, suffix)) = template_of(&path).filter(|(_, it)| !self.suffixes.contains(it))
+        {
+            self.suffixes.push(suffix);
+        }
+        // It counts, and no template that makes it.
+        let templates = self.suffixes.iter().map(|it| format!("{path}{it}"));
+        let templates = templates.filter(|it| is_yaml(&path) && self.files.contains(it.as_str()));
+        for template in templates.collect::<Vec<_>>() {
+            self.files.replace(SharedSource::new(template, Relevance::None, None));
+        }
         let at = self.files.partition_point(|file| file.0.path < path);
         self.files.shift_insert(at, SharedSource::new(path, Relevance::None, Some(text)));
     }
@@ -543,86 +559,6 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// `relative` seen from the directory `dir`, without `.` and `..`; `None` when it leaves the root.
-///
-/// An absolute path has no meaning in a repository and is `None` too.
-pub(crate) fn join(dir: &str, relative: &str) -> Option<String> {
-    if relative.starts_with('/') {
-        return None;
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in dir.split('/').chain(relative.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
-}
-
-/// The directory that holds `path`; `""` is the root.
-pub(crate) fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(dir, _)| dir)
-}
-
-/// Whether `path` is `outer`, or lies in that directory; `""` is the root.
-pub(crate) fn is_within(path: &str, outer: &str) -> bool {
-    let rest = path.strip_prefix(outer);
-    outer.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// What follows the last dot.
-pub(crate) fn extension(path: &str) -> &str {
-    path.rsplit_once('.').map_or("", |(_, extension)| extension)
-}
-
-/// What the names of templates end with after the name of what they make: those of Jinja, which
-/// makejinja, Ansible and copier use, of Go and Helmfile, of Terraform, of ERB, and of several.
-pub(crate) const SUFFIXES: [&str; 11] = [
-    ".j2",
-    ".jinja2",
-    ".jinja",
-    ".tmpl",
-    ".gotmpl",
-    ".tpl",
-    ".tftpl",
-    ".erb",
-    ".template",
-    ".mustache",
-    ".envsubst",
-];
-
-/// Whether the file at `path` is written for readers.
-pub(crate) fn is_prose(path: &str) -> bool {
-    matches!(extension(path), "md" | "markdown" | "txt" | "rst" | "adoc")
-}
-
-/// Whether a file of that name is YAML.
-pub(crate) fn is_yaml(path: &str) -> bool {
-    matches!(extension(path), "yaml" | "yml" | "json")
-        || file_name(path) == "Kustomization"
-        || path == STDIN
-}
-
-/// The path of what is made of the file at `path`: of `a.yaml.j2`, `a.yaml`.
-pub(crate) fn rendered(path: &str) -> &str {
-    template_of(path).map_or(path, |(made, _)| made)
-}
-
-/// What the file at `path` makes, if it is a template of YAML, and which of [`SUFFIXES`] says so.
-fn template_of(path: &str) -> Option<(&str, &'static str)> {
-    let (made, suffix) = path.rsplit_once('.')?;
-    let suffix = SUFFIXES.iter().find(|it| it[1..] == *suffix)?;
-    is_yaml(made).then_some((made, *suffix))
-}
-
-/// The last component of `path`.
-pub(crate) fn file_name(path: &str) -> &str {
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
-}
 /// How much is done, for tests of how it grows: how often a value of a mapping, or the text of a
 /// file, is asked for.
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub(super) fn fix_all() -> CodeActionKind {
 /// What can be done about the findings that `within` touches; `only` holds the kinds that are asked for,
 /// if some are.
 ///
-/// Resolves the repository again for each fix, and for each comment; not any more once it is
-/// not what somebody waits for: `is_wanted`.
+/// Resolves the repository again for each fix, and for each comment; no comment is tried any more once
+/// nobody waits for it: `is_wanted`.
 pub(super) fn actions(
     analysis: &Analysis,
     options: &EditorOptions,

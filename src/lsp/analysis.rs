@@ -66,6 +66,9 @@ pub(crate) trait Disk: Sync {
     /// Whether somebody works in that directory as in a repository of its own.
     fn is_repository(&self, root: &Path) -> bool;
 
+    /// Whether a file is there.
+    fn has(&self, path: &Path) -> bool;
+
     /// The repository at that root, with those of the `buffers` that are not saved yet, and what it is
     /// judged with.
     ///

@@ -84,9 +84,13 @@ impl Server<'_, '_> {
 
     /// Works no more in the repository around the directory `path`, unless something else of it is open.
     fn remove(&mut self, path: &Path) {
-        let root = self.disk.root(path);
-        let Some(folder) = self.state.folders.get_mut(&root) else { return };
-        folder.opened.remove(path);
+        // The disk may call another root by now.
+        let mut folders = self.state.folders.iter_mut();
+        let Some(root) =
+            folders.find_map(|(root, it)| it.opened.remove(path).then(|| root.clone()))
+        else {
+            return;
+        };
         self.leave_unless_open(&root);
     }
 
@@ -127,7 +131,8 @@ impl Server<'_, '_> {
         let is_known = |it: &Known| own.is_some_and(|own| it.base.written(&own).is_some());
         // What was not there when the repository was read may be there now, and what is closed may be
         // there no more.
-        folder.is_old |= is_closed || is_opened && !folder.known.as_ref().is_some_and(is_known);
+        let is_gone = is_closed && !self.disk.has(&path);
+        folder.is_old |= is_gone || is_opened && !folder.known.as_ref().is_some_and(is_known);
         if is_closed {
             self.leave_unless_open(&root);
             self.show();

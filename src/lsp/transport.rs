@@ -13,7 +13,7 @@ use lsp_server::{Connection, Message, Notification};
 use super::{Disk, serve};
 
 /// No message of an editor is longer: it holds a file, which is not read if it is longer than 8 MiB.
-const LONGEST: usize = 64 * 1024 * 1024;
+const LONGEST: u64 = 64 * 1024 * 1024;
 
 /// Serves the editor that writes to `input` until it has enough; whether it said so. What it said that
 /// was no message goes to `complain`.
@@ -37,13 +37,17 @@ pub(crate) fn run(
 fn hear(mut input: impl BufRead, complain: &dyn Fn(&str), mut take: impl FnMut(Message) -> bool) {
     loop {
         let body = match body(&mut input) {
-            Ok(Some(body)) => body,
+            Ok(Some(Ok(body))) => body,
+            // Where the next one starts is known.
+            Ok(Some(Err(length))) => {
+                complain(&format!("the editor's message is passed over: it has {length} bytes"));
+                continue;
+            }
             Ok(None) => return,
             Err(why) => return complain(&format!("the editor's message cannot be read: {why}")),
         };
         let message: Message = match serde_json::from_slice(&body) {
             Ok(message) => message,
-            // Where the next one starts is known.
             Err(why) => {
                 complain(&format!("the editor's message is not one of JSON-RPC: {why}"));
                 continue;
@@ -56,11 +60,11 @@ fn hear(mut input: impl BufRead, complain: &dyn Fn(&str), mut take: impl FnMut(M
     }
 }
 
-/// What the next message holds; nothing at the end.
+/// What the next message holds, or its length if it is too long; nothing at the end.
 ///
 /// # Errors
 /// The stream broke off, or it cannot be told where the next message starts.
-fn body(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+fn body(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, u64>>> {
     let broken = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let mut length = None;
     loop {
@@ -79,16 +83,20 @@ fn body(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
             return Err(broken(format!("`{}` is no header", line.escape_debug())));
         };
         if name.eq_ignore_ascii_case("Content-Length") {
-            length = value.trim().parse().ok().filter(|it| *it <= LONGEST);
+            length = value.trim().parse().ok();
             if length.is_none() {
                 let value = value.trim().escape_debug();
                 return Err(broken(format!("`{value}` is no length of a message")));
             }
         }
     }
-    let length: usize = length.ok_or_else(|| broken("it says no length".to_owned()))?;
+    let length: u64 = length.ok_or_else(|| broken("it says no length".to_owned()))?;
+    if length > LONGEST {
+        io::copy(&mut input.by_ref().take(length), &mut io::sink())?;
+        return Ok(Some(Err(length)));
+    }
     let mut body = Vec::new();
-    input.by_ref().take(length as u64).read_to_end(&mut body)?;
-    let is_whole = body.len() == length;
-    is_whole.then_some(Some(body)).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    input.by_ref().take(length).read_to_end(&mut body)?;
+    let is_whole = body.len() as u64 == length;
+    is_whole.then_some(Some(Ok(body))).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }

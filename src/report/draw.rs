@@ -23,6 +23,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
     finding,
+    problem::ProblemKind,
     report::{
         TerminalOptions,
         excerpt::{harmless, tamed},
@@ -54,6 +55,8 @@ pub(super) struct Drawing {
 /// Lines of one file, with the place that they are shown for.
 struct Snippet {
     place: String,
+    /// What is said of all of the file.
+    words: String,
     rows: Vec<Row>,
 }
 
@@ -101,10 +104,11 @@ impl Drawing {
         let numbers = numbers.chain(patch.iter().map(|it| it.number));
         let gutter = numbers.max().unwrap_or(0).to_string().len();
         let mut lines = self.header(diagnostic);
-        for (index, Snippet { place, rows }) in snippets.iter().enumerate() {
+        for (index, Snippet { place, words, rows }) in snippets.iter().enumerate() {
             let arrow = if index == 0 { "-->" } else { ":::" };
             let arrow = self.look.paint(FRAME, arrow);
-            lines.push(format!("{:gutter$}{arrow} {}", "", self.place(place)));
+            let line = format!("{:gutter$}{arrow} {}  {words}", "", self.place(place));
+            lines.push(line.trim_end().to_owned());
             if index == 0 && !rows.is_empty() {
                 lines.push(self.rail(gutter, ""));
             }
@@ -141,7 +145,8 @@ impl Drawing {
             let (beside, below) = if columns(remark) <= room { (remark, "") } else { ("", remark) };
             let line = format!(" {} {} {beside}", self.look.paint(FRAME, "-->"), self.place(place));
             lines.push(line.trim_end().to_owned());
-            let below = below.trim_matches(['(', ')']);
+            let below =
+                below.strip_prefix('(').and_then(|it| it.strip_suffix(')')).unwrap_or(below);
             lines.extend(
                 (!below.is_empty()).then(|| self.footer(0, "note", below)).into_iter().flatten(),
             );
@@ -375,20 +380,20 @@ fn snippets(part: &dyn Diagnostic) -> Vec<Snippet> {
     let mut snippets: Vec<Snippet> = Vec::new();
     let labels: Vec<LabeledSpan> = part.labels().into_iter().flatten().collect();
     let Some(source) = part.source_code() else { return snippets };
-    // What has no line is of all of the file.
-    let (whole, labels): (Vec<_>, Vec<_>) =
-        labels.into_iter().partition(|it| it.offset() == 0 && it.is_empty());
-    for label in whole {
-        let Ok(contents) = source.read_span(label.inner(), 0, 0) else { continue };
-        let (name, words) =
-            (contents.name().unwrap_or_default(), label.label().unwrap_or_default());
-        let place = format!("{name}  {}", harmless(words)).trim_end().to_owned();
-        snippets.push(Snippet { place, rows: Vec::new() });
-    }
-    for (place, row) in labels.iter().filter_map(|it| row(source, it)) {
+    // What has no line is of all of the file; YAML may be wrong from its first byte on.
+    let is_whole = part.code().is_none_or(|it| it.to_string() != ProblemKind::Syntax.rule());
+    for label in &labels {
+        let Some((place, row)) = row(source, label) else { continue };
+        let words = label.label().unwrap_or_default();
+        let is_whole = is_whole || row.text.is_empty();
+        if is_whole && label.offset() == 0 && label.is_empty() {
+            let path = place.trim_end_matches(":1:1").to_owned();
+            snippets.push(Snippet { place: path, words: harmless(words), rows: Vec::new() });
+            continue;
+        }
         let near = |it: &Row| it.number.abs_diff(row.number) <= NEAR;
         let Some(snippet) = snippets.iter_mut().find(|it| it.rows.iter().any(near)) else {
-            snippets.push(Snippet { place, rows: vec![row] });
+            snippets.push(Snippet { place, words: String::new(), rows: vec![row] });
             continue;
         };
         let rows = &mut snippet.rows;

@@ -122,7 +122,7 @@ impl<'a> FilePart<'a> {
             help: finding.help.as_deref(),
             fix: finding.fix.as_ref().map(|it| match it.applicability {
                 Applicability::Safe => "--fix",
-                Applicability::Unsafe => "--unsafe-fixes",
+                Applicability::Unsafe => "--fix --unsafe-fixes",
             }),
             patch: finding
                 .fix

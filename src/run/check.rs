@@ -84,10 +84,9 @@ impl Run<'_, '_> {
         progress.finish();
         let mut counts = settled.known.iter().copied();
         let environments = seen.counted(&sources, &scope, &settled.findings);
-        let everywhere = || seen.everywhere(&sources, &config, &scope, &mut known.clone());
-        let is_part = scope.is_of_paths() && !is_stdin(check);
-        let all = if is_part { everywhere() } else { Vec::new() };
-        let beyond = beyond(all, &settled.findings, &environments);
+        let is_told = options.detail > Verbosity::Quiet && !is_stdin(check) && !check.fixes.diff;
+        let beyond = (scope.is_of_paths() && is_told)
+            .then(|| seen.beyond(&sources, &config, &scope, &mut known.clone(), &settled.findings));
         let report = Report {
             environments,
             elsewhere: elsewhere(mended.as_ref(), &sources, &scope, &settled.findings),
@@ -109,12 +108,7 @@ impl Run<'_, '_> {
             mended.write(&root, &sources).map_err(Failure::Plain)?;
         }
         self.write_report(&report)?;
-        if untried > 0 && options.detail > Verbosity::Quiet {
-            let findings = report::count(untried, "finding");
-            self.say(&format!(
-                "note: nobody looked for fixes of {findings} more: --fix and --diff do\n"
-            ));
-        }
+        self.tell_untried(if check.fixes.mends() { 0 } else { untried });
         if is_empty && !is_stdin(check) {
             self.tell_repositories(&sources);
             self.tell_where_to_look(&sources);
@@ -122,7 +116,11 @@ impl Run<'_, '_> {
         if let (Some(file), Some(baseline)) = (file, left.first()) {
             self.tell_baseline(file, baseline, scope.is_all() && !is_stdin(check));
         }
-        self.tell_beyond(&beyond, &report.environments);
+        self.tell_beyond(
+            &beyond.unwrap_or_default(),
+            &report.environments,
+            scope.environments.is_none(),
+        );
         self.tell_mistaken(report.sources);
         if self.tell_unread(&sources, &scope) && !check.force_exclude {
             return Ok(2);
@@ -179,8 +177,19 @@ impl Run<'_, '_> {
         Ok(u8::from(!patch.is_empty() || fails))
     }
 
-    /// Says how much is found in `environments` whose places are not among what is named.
-    fn tell_beyond(&mut self, beyond: &[Finding], environments: &[String]) {
+    /// Says of how many findings nobody knows whether there is a fix.
+    fn tell_untried(&mut self, untried: usize) {
+        if untried > 0 && self.options.detail > Verbosity::Quiet {
+            let findings = report::count(untried, "finding");
+            self.say(&format!(
+                "note: nobody looked for fixes of {findings} more: --fix and --diff do\n"
+            ));
+        }
+    }
+
+    /// Says how much is found in `environments`, which are `all` that there are, whose places are not among
+    /// what is named.
+    fn tell_beyond(&mut self, beyond: &[Finding], environments: &[String], all: bool) {
         let is_there = |name: &&String| beyond.iter().any(|it| it.environments.contains(*name));
         let names: Vec<_> = environments.iter().filter(is_there).collect();
         if self.options.detail == Verbosity::Quiet || names.is_empty() {
@@ -191,9 +200,8 @@ impl Run<'_, '_> {
             all => (report::count(all.len(), "environment"), "NAME"),
         };
         let findings = report::count(beyond.len(), "finding");
-        self.say(&shown(&format!(
-            "note: {findings} more of {of}, written elsewhere: see --environment {name}\n"
-        )));
+        let hint = if all { format!(": see --environment {name}") } else { String::new() };
+        self.say(&shown(&format!("note: {findings} more of {of}, written elsewhere{hint}\n")));
     }
 
     /// Says which files are named and not looked into; whether there are any. Who names files one by one
@@ -275,7 +283,8 @@ impl Seen {
         settle::judge(sources, config, &self.environments, findings)
     }
 
-    /// The names of the environments that `scope` is about and that say something of our subject.
+    /// The names of the environments that `scope` is about and that say something of our subject; of
+    /// all, where its paths have a part in none.
     fn counted(&self, sources: &Sources, scope: &Scope, findings: &[Finding]) -> Vec<String> {
         let is_counted = |(environment, cluster): &(&Environment, &Cluster)| {
             let chosen = scope.environments.as_ref();
@@ -283,24 +292,47 @@ impl Seen {
             let mut found = findings.iter().map(|it| &it.environments);
             is_ours(environment, cluster)
                 && chosen.is_none_or(|it| it.contains(&environment.name))
-                && (!scope.is_of_paths() || concerns(sources, scope, environment, cluster))
                 && (!cluster.only_autoscales() || found.any(|it| it.contains(&environment.name)))
         };
-        let counted = self.environments.iter().zip(&self.clusters).filter(is_counted);
-        counted.map(|(environment, _)| environment.name.clone()).collect()
+        let names = self.concerned(sources, scope);
+        let pairs = self.environments.iter().zip(&self.clusters).filter(is_counted);
+        let all: Vec<String> = pairs.map(|(environment, _)| environment.name.clone()).collect();
+        let some: Vec<String> = all.iter().filter(|it| names.contains(*it)).cloned().collect();
+        if some.is_empty() { all } else { some }
     }
 
-    /// What is found of what `scope` is about, wherever that is.
-    fn everywhere(
+    /// The names of the environments in which the paths of `scope` have a part.
+    fn concerned(&self, sources: &Sources, scope: &Scope) -> BTreeSet<String> {
+        let mut pairs: Vec<_> = self.environments.iter().zip(&self.clusters).collect();
+        if scope.is_of_paths() {
+            pairs.retain(|(environment, cluster)| concerns(sources, scope, environment, cluster));
+        }
+        pairs.into_iter().map(|(environment, _)| environment.name.clone()).collect()
+    }
+
+    /// What is found in the environments in which the paths of `scope` have a part, and is not among
+    /// what is `shown` of these paths.
+    fn beyond(
         &self,
         sources: &Sources,
         config: &Config,
         scope: &Scope,
         known: &mut [Baseline],
+        shown: &[Finding],
     ) -> Vec<Finding> {
+        let mut concerned = self.concerned(sources, scope);
+        if let Some(chosen) = &scope.environments {
+            concerned.retain(|it| chosen.contains(it));
+        }
         let judged = self.judge(sources, config, true);
-        let scope = Scope { paths: vec![String::new()], ..scope.clone() };
-        settle::select(sources, config, &self.environments, judged, &scope, known).findings
+        let (paths, environments) = (vec![String::new()], Some(concerned));
+        let scope = Scope { paths, environments, ..scope.clone() };
+        let of = &self.environments;
+        let mut all = settle::select(sources, config, of, judged, &scope, known).findings;
+        let key = |it: &Finding| (it.rule, it.subject.clone(), it.primary().map(|it| it.span));
+        let shown: BTreeSet<_> = shown.iter().map(key).collect();
+        all.retain(|it| !shown.contains(&key(it)));
+        all
     }
 
     /// Gives those of `findings` that can be mended their fixes; how many were not tried.
@@ -311,16 +343,6 @@ impl Seen {
         let (environments, clusters) = (&self.environments, &self.clusters);
         fix::Prover::new(sources, config, environments, clusters).offer(findings)
     }
-}
-
-/// Those of `all` in these environments that are not among those `shown`.
-fn beyond(mut all: Vec<Finding>, shown: &[Finding], environments: &[String]) -> Vec<Finding> {
-    let is_same = |one: &Finding, other: &Finding| {
-        one.rule == other.rule && one.subject == other.subject && one.labels == other.labels
-    };
-    let is_of = |it: &Finding| environments.iter().any(|name| it.environments.contains(name));
-    all.retain(|it| is_of(it) && !shown.iter().any(|shown| is_same(it, shown)));
-    all
 }
 
 fn is_stdin(check: &CheckOptions) -> bool {

@@ -37,6 +37,7 @@ impl Run<'_, '_> {
             // What is no repository of its own may be compared with another such part.
             if root_of(one) != *one
                 && is_repository(other)
+                && !one.starts_with(other)
                 && self.options.detail > Verbosity::Quiet
             {
                 let (one, root) = (one.display(), root_of(one));

@@ -158,7 +158,9 @@ pub(crate) fn replace(root: &Path, file: &Path, was: &str, text: &str) -> Result
     let written =
         OpenOptions::new().write(true).create_new(true).open(&beside).and_then(|mut it| {
             it.write_all(text.as_bytes())?;
-            keep_owner(&it, &metadata)?;
+            if keep_owner(&it, &metadata).is_err() {
+                return Err(io::Error::other("it belongs to somebody else"));
+            }
             it.set_permissions(permissions)?;
             it.sync_all()?;
             fs::rename(&beside, &real)

@@ -1,7 +1,7 @@
 //! `lsp`: the language server on standard input and output.
 
 use std::{
-    io::{self, BufReader},
+    io::{self, BufReader, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -18,7 +18,8 @@ use crate::{
 
 /// Serves an editor until it has enough; the exit status.
 pub(super) fn lsp(options: &Options) -> u8 {
-    let complain = |why: &str| eprintln!("{}: {why}", env!("CARGO_PKG_NAME"));
+    // Nobody may read it.
+    let complain = |why: &str| drop(writeln!(io::stderr(), "{}: {why}", env!("CARGO_PKG_NAME")));
     let input = BufReader::new(io::stdin());
     u8::from(!lsp::run(input, io::stdout(), complain, &Workspace { options }))
 }
@@ -39,6 +40,10 @@ impl Disk for Workspace<'_> {
 
     fn is_repository(&self, root: &Path) -> bool {
         self.options.root.is_none() && is_repository(root)
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        path.is_file()
     }
 
     fn open(&self, root: &Path, buffers: &Buffers) -> Result<(Sources, EditorOptions), String> {

@@ -1,5 +1,7 @@
 //! What makejinja renders, and where to: <https://github.com/mirkolenz/makejinja>.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::{Sources, file_name, is_within, join, parent};
@@ -40,6 +42,17 @@ impl Sources {
         };
         let made = rendered.iter().find_map(made);
         Some(made.unwrap_or(path))
+    }
+
+    /// Where `path` will be when makejinja has rendered it; `path` itself where it renders nothing.
+    pub(crate) fn made_of<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        let rendered = self.makejinja.get_or_init(|| self.all_rendered());
+        let made = |it: &RenderedInput| {
+            let rest = is_within(path, &it.from).then(|| &path[it.from.len()..])?;
+            join(&it.into, rest.trim_start_matches('/'))
+        };
+        let made = rendered.iter().find_map(made);
+        made.map_or(Cow::Borrowed(path), Cow::Owned)
     }
 
     /// What is rendered, that which counts first: of a file in several inputs, makejinja takes the
@@ -101,5 +114,9 @@ inputs = 3
         assert_eq!(at("sub/outer/c"), "sub/outer/c");
         assert_eq!(at("."), "");
         assert_eq!(sources.below_root("../x"), None);
+        let made = |path| sources.made_of(path).into_owned();
+        assert_eq!(made("in/apps/b"), "apps/b");
+        assert_eq!(made("sub/in/c"), "sub/out/c");
+        assert_eq!(made("inner/apps"), "inner/apps");
     }
 }

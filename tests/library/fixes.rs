@@ -151,6 +151,8 @@ fn what_is_said_in_a_list_stays() {
         "        args: [\n          --cert-dir=/tmp, # a\n          # old\n          --logtostderr # b\n        ]",
         "        args: [\n          --cert-dir=/tmp,\n          --logtostderr # b\n        ]",
         "        args: [ --logtostderr,\n          # a\n          --cert-dir=/tmp,\n        ]",
+        "        args: [\n          # keep\n          --logtostderr # why\n          # - --v=2\n        ]",
+        "        args: [\n          # about it\n          --logtostderr,\n          --v=2\n        ]",
         "        args:\n        # - --v=2\n        - --logtostderr",
         "        args: # why\n        # - --v=2\n        - --logtostderr # b",
     ] {

@@ -172,6 +172,7 @@ fn a_chart_is_rendered_as_helm_template_does() {
         ("render --set a", &[at("app")], "--set a"),
         ("render --set a=b", &[at("plain")], "is no chart"),
         ("render --environment app", &[at("app")], "name one of them"),
+        ("render --environment app --set a=b --root", &[at("app")], "leave options for charts out"),
         ("render --kube-version new", &[at("app")], "no version"),
     ] {
         let paths: Vec<&Path> = paths.iter().map(|it| &**it).collect();

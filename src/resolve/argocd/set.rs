@@ -232,9 +232,11 @@ impl Generation<'_, '_> {
     }
 
     fn git_directories(&self, patterns: &[GitPattern], prefix: Option<&str>) -> Vec<Node> {
-        let matching = self.directories().filter_map(|dir| Some((dir, picked(patterns, dir)?)));
+        let sources = self.argo.context.sources;
+        let made = self.directories().map(|dir| sources.made_of(dir));
+        let matching = made.filter_map(|dir| Some((picked(patterns, &dir)?, dir)));
         let params = matching
-            .map(|(dir, at)| Node::new(self.path_params(dir, None, prefix, at), at.clone()));
+            .map(|(at, dir)| Node::new(self.path_params(&dir, None, prefix, at), at.clone()));
         params.collect()
     }
 
@@ -242,7 +244,8 @@ impl Generation<'_, '_> {
         let sources = self.argo.context.sources;
         let mut params = Vec::new();
         for (file, it) in sources.iter() {
-            let Some(at) = picked(patterns, &it.path) else { continue };
+            let path = sources.made_of(source::rendered(&it.path));
+            let Some(at) = picked(patterns, &path) else { continue };
             let documents = sources.documents(file, Dialect::Sigs);
             let start = Origin::start_of(file);
             let nothing = Node::new(Map::default(), start.clone());
@@ -252,8 +255,8 @@ impl Generation<'_, '_> {
             for content in first.as_list().unwrap_or(&single) {
                 let Some(content) = content.as_map() else { continue };
                 let mut map = content.clone();
-                let dir = source::parent(&it.path);
-                let name = Some(source::file_name(&it.path));
+                let dir = source::parent(&path);
+                let name = Some(source::file_name(&path));
                 map.extend(&self.path_params(dir, name, prefix, at));
                 params.push(Node::new(map, start.clone()));
             }

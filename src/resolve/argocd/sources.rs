@@ -82,6 +82,9 @@ fn sources(spec: &Node) -> Vec<Node> {
     }
 }
 
+/// What to do about a repository that may be this one.
+const ELSEWHERE: &str = "if it is, check its root, where the paths of Applications start: --root";
+
 /// A source with what `.argocd-source.yaml` and `.argocd-source-<application>.yaml` in its
 /// directory change.
 fn overridden(argo: &Argo<'_>, application: &Node, source: &Node) -> Node {
@@ -165,7 +168,12 @@ impl SourcePart<'_, '_> {
             let at = self.source.get("repoURL").unwrap_or(at);
             if self.concerns(dir) {
                 deployed.concerns = true;
-                deployed.problems.push(Problem::unresolved(&at.origin, &*why).hiding_objects());
+                let problem = Problem::unresolved(&at.origin, &*why).hiding_objects();
+                // What only another revision holds is ours.
+                deployed.problems.push(match self.argo.is_ours(at.as_str().unwrap_or_default()) {
+                    true => problem,
+                    false => problem.help(ELSEWHERE),
+                });
             }
             return;
         }

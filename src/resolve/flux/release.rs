@@ -310,7 +310,9 @@ fn with_files(
     }
     for file in chart.files.iter().skip(1) {
         let path = file.as_str().filter(|_| chart.directory.is_some());
-        let found = path.and_then(|path| context.sources.find_from("", path));
+        let found = path.and_then(|path| {
+            context.sources.below_root(path).and_then(|it| context.sources.find(&it))
+        });
         let layer = match found {
             Some(found) => values::file(context, found, &file.origin),
             None => {

@@ -526,6 +526,22 @@ fn what_is_written_elsewhere_is_counted() {
     assert_eq!(program("check -q", &[&path, root, dir.path()]).err, "");
     let all = program("check --environment clusters/prod --root", &[dir.path()]);
     assert!(all.status == 1 && all.err.is_empty(), "{}", all.err);
+    // What has a part in no environment takes none away.
+    write(&dir, "other/values.yaml", "a: 1\n");
+    let other = program("check --fail-on-empty", &[&dir.path().join("other"), root, dir.path()]);
+    assert_eq!((other.status, &*other.err), (0, ""), "{}", other.out);
+}
+
+/// The same of several versions is one finding, and is not elsewhere where one of them is named.
+#[test]
+fn what_is_shown_is_not_elsewhere() {
+    let dir = repository("//- ms/v0.6.0/ms.yaml\nFLAG\n//- ms/v0.7.0/ms.yaml\nFLAG\n");
+    for version in ["v0.6.0", "v0.7.0"] {
+        write(&dir, &format!("ms/{version}/kustomization.yaml"), "resources: [ms.yaml]\n");
+        let path = dir.path().join("ms").join(version);
+        let output = program("check --pedantic", &[&path, Path::new("--root"), dir.path()]);
+        assert!(output.status == 1 && output.err.is_empty(), "{}", output.err);
+    }
 }
 
 #[test]
