@@ -164,7 +164,10 @@ fn value(file: &YamlFile<'_>, at: Span, new: &str) -> Option<Edit> {
     if !file.is_yaml() {
         let text = if quoted('"') { format!("\"{new}\"") } else { new.to_owned() };
         let fits = !new.contains(['"', '\\', '\n', '$']);
-        return fits.then_some(Edit { span: at, text });
+        // A comment behind a value is part of it, and stays.
+        let comment = raw.split_once(" #").filter(|_| !raw.starts_with(['"', '\'']));
+        let length = comment.map_or(raw.len(), |(value, _)| value.trim_end().len());
+        return fits.then_some(Edit { span: at.part(0..length), text });
     }
     let located = file.locate(at)?;
     let scalar = located.node.as_scalar()?;

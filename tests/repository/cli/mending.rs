@@ -174,6 +174,19 @@ fn a_comment_in_a_value_comes_to_stand_above_it() {
     program("check --pedantic --fix --root", &[dir.path()]);
     let fixed = fs::read_to_string(&file).unwrap();
     assert_eq!(fixed, "# as upstream\r\nCLASS=system-cluster\r\nB=1\r\n");
+    // A value that is replaced keeps what stands behind it.
+    let server = dir.path().join("apps/metrics-server.yaml");
+    let text = fs::read_to_string(&server).unwrap().replace("${CLASS}-critical", "a");
+    let text =
+        text.trim_end().to_owned() + "\n          args:\n            - --metric-resolution=${B}\n";
+    fs::write(&server, text).unwrap();
+    for behind in [" # why", ""] {
+        fs::write(&file, format!("CLASS=a\nB=5s{behind}\n")).unwrap();
+        program("check --fix --root", &[dir.path()]);
+        let fixed = fs::read_to_string(&file).unwrap();
+        assert!(fixed.contains("B=15s"), "{fixed}");
+        assert_eq!(fixed.contains("# why"), !behind.is_empty(), "{fixed}");
+    }
 }
 
 /// A release with a value that another directory defines.
