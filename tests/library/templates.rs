@@ -273,7 +273,23 @@ fn a_deployer_finds_what_makejinja_will_put_at_its_path() {
           source: {repoURL: https://git.example.com/fleet, path: kubernetes/apps/ms}
           destination: {namespace: kube-system, name: in-cluster}
     ";
-    for deployer in [flux, argo] {
+    let set = "
+        //- templates/config/kubernetes/argo/set.yaml
+        apiVersion: argoproj.io/v1alpha1
+        kind: ApplicationSet
+        metadata: {name: apps, namespace: argocd}
+        spec:
+          generators:
+            - git:
+                repoURL: https://git.example.com/fleet
+                directories: [{path: kubernetes/apps/*}]
+          template:
+            metadata: {name: '{{path.basename}}'}
+            spec:
+              source: {repoURL: https://git.example.com/fleet, path: '{{path}}'}
+              destination: {namespace: kube-system, name: in-cluster}
+    ";
+    for deployer in [flux, argo, set] {
         let sources = fixture(&format!("{settings}{deployer}"));
         let (environments, clusters) = analyze(&sources, &Config::default());
         assert_eq!(environments.len(), 1, "{deployer}");

@@ -124,8 +124,8 @@ fn in_generator(
             if !exclude && pattern.starts_with(|it: char| it.is_alphanumeric() || it == '.') {
                 let Some(pattern) = install::pattern(pattern) else { continue };
                 let matching = sources.iter().any(|(_, file)| {
-                    pattern.is_match(&file.path)
-                        || ancestors(&file.path).any(|dir| pattern.is_match(dir))
+                    let path = sources.made_of(&file.path);
+                    pattern.is_match(&*path) || ancestors(&path).any(|dir| pattern.is_match(dir))
                 });
                 if matching || !is_filled {
                     count(url, matching);
