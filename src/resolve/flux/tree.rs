@@ -1,6 +1,11 @@
 //! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use regex::Regex;
 
 use super::{
     artifact::{self, Own},
@@ -19,7 +24,7 @@ use crate::{
         kustomize::{self, Artifact, BuildOptions, Extent},
         layout::{Closure, Layout, has_source},
     },
-    source::{self, FileId},
+    source::{self, FileId, Relevance, Sources},
     tree::{Map, Node},
 };
 
@@ -325,8 +330,10 @@ impl Tree<'_> {
 
     /// Whether anything that a Kustomization builds may concern us.
     fn matters(&self, node: &Node) -> bool {
+        let sources = self.context.sources;
+        let issues = |it: &Closure| it.files.iter().any(|file| issues(sources, *file));
         let closures = self.closures(node);
-        closures.is_none_or(|closures| closures.iter().any(|it| it.matters || it.leads_out))
+        closures.is_none_or(|it| it.iter().any(|it| it.matters || it.leads_out || issues(it)))
     }
 
     /// What a Kustomization's directories reach; `None` when everything is built anyway, or nothing
@@ -335,6 +342,7 @@ impl Tree<'_> {
         let layout = self.layout.filter(|_| self.own.has(node))?;
         let path = node.look("spec.path").ok()?;
         let dir = artifact::inside(path.map_or(Some(""), Node::as_str)?);
+        let dir = self.context.sources.below_root(&dir)?;
         if !self.context.sources.is_dir(&dir) {
             return None;
         }
@@ -506,4 +514,16 @@ fn is_left_alone(node: &Node) -> bool {
                 Some("Ignore" | "IfNotPresent" | "Merge")
             )
     })
+}
+
+/// The chart of cert-manager, which may issue the certificates of what we judge: where it is named, or an
+/// address that ends with it.
+static ISSUER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"(?m)\b(?:chart|url):\s*["']?(?:\S*/)?cert-manager["']?\s*$"#).ok()
+});
+
+/// Whether `file`, as far as it was looked into, says that cert-manager is installed.
+fn issues(sources: &Sources, file: FileId) -> bool {
+    let is_read = sources[file].relevance >= Relevance::Plumbing;
+    is_read && ISSUER.as_ref().is_none_or(|it| it.is_match(sources.text(file)))
 }
