@@ -70,17 +70,22 @@ pub(crate) fn install(context: &Context<'_>, release: Release) -> Installed {
     let mut installed = template(context, release);
     for (release, objects) in &mut installed.parts {
         for object in objects {
-            let cluster_wide = object.str_at("kind").is_some_and(is_cluster_scoped);
-            if !cluster_wide
-                && object.at("metadata.namespace").is_none()
-                && let Some(metadata) = object.at_mut("metadata")
-            {
-                let namespace = release.namespace.as_str();
-                metadata.set("namespace", Node::new(namespace, release.anchor.clone()));
-            }
+            land(object, release);
         }
     }
     installed
+}
+
+/// Puts an object that names no namespace into that of `release`.
+fn land(object: &mut Node, release: &Release) {
+    let cluster_wide = object.str_at("kind").is_some_and(is_cluster_scoped);
+    if !cluster_wide
+        && object.at("metadata.namespace").is_none()
+        && let Some(metadata) = object.at_mut("metadata")
+    {
+        let namespace = release.namespace.as_str();
+        metadata.set("namespace", Node::new(namespace, release.anchor.clone()));
+    }
 }
 
 /// Renders `release` as `helm template` does: [`install`], but objects keep to what they name.
@@ -136,6 +141,18 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
             let older = Candidate { model: model.clone(), guess: Some(why.clone()) };
             Some((model, older.render(context, release, family).ok()?))
         }));
+    }
+    // Where some versions name the release's namespace and others leave it to whoever installs them,
+    // none of them is in another.
+    let names = |(_, objects): &(&Version, Vec<Node>)| {
+        let mut deployments = objects.iter().filter(|it| it.object_kind() == "Deployment");
+        deployments.any(|it| it.at("metadata.namespace").is_some())
+    };
+    let naming = renderings.iter().filter(|it| names(it)).count();
+    if naming > 0 && naming < renderings.len() {
+        for object in renderings.iter_mut().flat_map(|(_, objects)| objects) {
+            land(object, release);
+        }
     }
     let objects = if renderings.is_empty() { Vec::new() } else { versions::common(renderings) };
     let refusal = refusal.filter(|_| objects.is_empty());

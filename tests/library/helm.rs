@@ -219,6 +219,18 @@ fn a_range_tells_what_its_versions_agree_on() {
     "#);
 }
 
+/// Charts before 3.8.3 leave their objects to the release's namespace, which the others name.
+#[test]
+fn of_a_range_all_objects_are_in_one_namespace() {
+    for range in ["3.8.2", "3.8.3", "3.8.x", ">=3.8.0 <3.9.0"] {
+        let (_, rendered) = sigs(range, "replicas: 2");
+        for kind in ["Deployment", "Service", "ServiceAccount"] {
+            assert_eq!(object(&rendered, kind).object_namespace(), "kube-system", "{range} {kind}");
+        }
+        assert_eq!(object(&rendered, "APIService").object_namespace(), "");
+    }
+}
+
 #[test]
 fn of_a_newer_chart_only_what_is_set_is_known() {
     let rendered = sigs(
