@@ -9,7 +9,7 @@ use crate::{
     data::charts,
     emit,
     finding::{Change, Edit},
-    parse,
+    parse::{self, env},
     scalar::{self, Dialect, Style},
     source::{self, FileId, Sources, Span},
     tree::{Node, Origin, Via},
@@ -160,14 +160,14 @@ fn reads_plain(text: &str) -> bool {
 
 fn value(file: &YamlFile<'_>, at: Span, new: &str) -> Option<Edit> {
     let raw = file.sources.slice(at);
-    let quoted = |quote: char| raw.len() > 1 && raw.starts_with(quote) && raw.ends_with(quote);
     if !file.is_yaml() {
-        let text = if quoted('"') { format!("\"{new}\"") } else { new.to_owned() };
-        let fits = !new.contains(['"', '\\', '\n', '$']);
         // A comment behind a value is part of it, and stays.
-        let comment = raw.split_once(" #").filter(|_| !raw.starts_with(['"', '\'']));
-        let length = comment.map_or(raw.len(), |(value, _)| value.trim_end().len());
-        return fits.then_some(Edit { span: at.part(0..length), text });
+        let value = env::before_comment(raw);
+        let quote = ['"', '\''].into_iter().find(|it| value.len() > 1 && value.starts_with(*it));
+        let quote = quote.filter(|it| value.ends_with(*it)).map_or_else(String::new, String::from);
+        let fits = !new.contains(['"', '\'', '\\', '\n', '$']);
+        let text = format!("{quote}{new}{quote}");
+        return fits.then_some(Edit { span: at.part(0..value.len()), text });
     }
     let located = file.locate(at)?;
     let scalar = located.node.as_scalar()?;
@@ -282,7 +282,8 @@ fn remove(file: &YamlFile<'_>, located: &Located, filled: &[Span]) -> Option<Edi
     }
     let end = file.line_of(whole.end as usize).end;
     let after = text[whole.end as usize..end].trim();
-    if !(after.is_empty() || after.starts_with('#')) {
+    // What is said of something goes with it, and not where it moves.
+    if !(after.is_empty() || after.starts_with('#') && filled.is_empty()) {
         return None;
     }
     Some(Edit { span: file.without_lines(line.start..end), text: String::new() })
@@ -422,13 +423,14 @@ fn bare(file: &YamlFile<'_>, at: Span) -> Option<Edit> {
     let (raw, line) = (file.sources.slice(at), file.line_of(at.start as usize));
     let text = file.text();
     let name = &text[line.start..at.start as usize];
-    let line_end = if text[line.clone()].ends_with("\r\n") { "\r\n" } else { "\n" };
+    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     if file.is_yaml() || raw.contains('\n') || !name.ends_with('=') {
         return None;
     }
-    let (value, comment) = match raw.split_once(" #") {
-        Some((value, comment)) => (value.trim_end(), format!("#{comment}{line_end}")),
-        None => (raw, String::new()),
+    let value = env::before_comment(raw);
+    let comment = match raw[value.len()..].trim() {
+        "" => String::new(),
+        comment => format!("{comment}{line_end}"),
     };
     let inner = ['"', '\''].into_iter().find_map(|quote| {
         value.strip_prefix(quote)?.strip_suffix(quote).filter(|it| !it.contains(quote))

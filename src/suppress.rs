@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::{
     finding::{Change, Edit, Finding, Findings, Severity},
     nearest::nearest,
-    parse,
+    parse::{self, env},
     resolve::layout,
     rules,
     source::{self, FileId, Relevance, Sources, Span},
@@ -167,11 +167,7 @@ pub(crate) fn before_comment(sources: &Sources, value: Span) -> Span {
     if !NO_COMMENTS.contains(&source::extension(&sources[value.file].path)) {
         return value;
     }
-    let text = sources.slice(value);
-    match text.split_once(" #") {
-        Some((before, _)) if !before.trim().is_empty() => value.part(0..before.trim_end().len()),
-        _ => value,
-    }
+    value.part(0..env::before_comment(sources.slice(value)).len())
 }
 
 /// The edits that put a comment for `rule` where it may take a finding at `at` out, the best one first.

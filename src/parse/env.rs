@@ -33,6 +33,24 @@ pub(crate) fn parse(text: &str, file: FileId) -> impl Iterator<Item = Variable<'
         .filter_map(move |(at, line)| variable(line, offset + at, file))
 }
 
+/// What YAML reads of a value that is filled in alone: up to a comment behind it, with its quotes.
+pub(crate) fn before_comment(value: &str) -> &str {
+    let blank = value.len() - value.trim_start().len();
+    let inner = &value[blank..];
+    let closing = inner.chars().next().filter(|it| matches!(it, '"' | '\'')).and_then(|quote| {
+        let end = inner[1..].find(quote)? + 2;
+        let rest = &inner[end..];
+        let is_comment = rest.trim_start().starts_with('#') && rest.starts_with([' ', '\t']);
+        (is_comment || rest.trim().is_empty()).then_some(blank + end)
+    });
+    let comment = [" #", "\t#"].into_iter().filter_map(|it| value.find(it)).min();
+    match (closing, comment) {
+        (Some(end), _) => &value[..end],
+        (None, Some(at)) if !value[..at].trim().is_empty() => value[..at].trim_end(),
+        _ => value,
+    }
+}
+
 fn variable(line: &str, at: usize, file: FileId) -> Option<Variable<'_>> {
     let line = line.strip_suffix('\n').unwrap_or(line);
     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -70,6 +88,29 @@ mod tests {
         for it in &got {
             assert_eq!(sources.slice(it.key_span), it.key);
             assert_eq!(sources.slice(it.value_span), it.value);
+        }
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_is_what_yaml_takes_for_one() {
+        for (value, before) in [
+            ("5s # why", "5s"),
+            ("5s\t# why # not", "5s"),
+            ("5s  ", "5s  "),
+            ("5s#x", "5s#x"),
+            ("# x", "# x"),
+            (" # x", " # x"),
+            ("\"a # b\"", "\"a # b\""),
+            ("\"a\" # b \"c\"", "\"a\""),
+            ("'a'\t# b", "'a'"),
+            ("'a' b # c", "'a' b"),
+            ("'a # b", "'a"),
+            ("\"a\"#b", "\"a\"#b"),
+            ("'a'  ", "'a'"),
+            ("\"", "\""),
+            ("", ""),
+        ] {
+            assert_eq!(before_comment(value), before, "{value:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     emit::{self, Pair, Parts, Piece},
-    parse,
+    parse::{self, env},
     problem::{Problem, ProblemKind},
     resolve::context::{Context, Purpose},
     scalar::{self, Dialect, Scalar, Style, Value},
@@ -250,13 +250,14 @@ impl Template<'_> {
         }
         let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
         let stays = text.contains(value);
-        let (kind, what, help) = if quoted('"') || quoted('\'') {
+        let has_comment = env::before_comment(value).len() < value.len();
+        let (kind, what, help) = if !has_comment && (quoted('"') || quoted('\'')) {
             let help = "remove the quotes: an env file has none";
             stays.then_some((ProblemKind::KeepsQuotes, "its quotes", help))?
         } else {
             let cuts = !node.as_str()?.trim_end().ends_with('}');
             let help = "move the comment to the line above";
-            let keeps = value.contains(" #") && (stays || cuts);
+            let keeps = has_comment && (stays || cuts);
             keeps.then_some((ProblemKind::KeepsComment, "the comment after it", help))?
         };
         let message = format!("the value of `{name}` keeps {what}");

@@ -180,13 +180,21 @@ fn a_comment_in_a_value_comes_to_stand_above_it() {
     let text =
         text.trim_end().to_owned() + "\n          args:\n            - --metric-resolution=${B}\n";
     fs::write(&server, text).unwrap();
-    for behind in [" # why", ""] {
-        fs::write(&file, format!("CLASS=a\nB=5s{behind}\n")).unwrap();
+    for (old, new) in [("5s # why", "15s # why"), ("5s\t# a 'b'", "15s\t# a 'b'"), ("5s", "15s")] {
+        fs::write(&file, format!("CLASS=a\nB={old}\n")).unwrap();
         program("check --fix --root", &[dir.path()]);
-        let fixed = fs::read_to_string(&file).unwrap();
-        assert!(fixed.contains("B=15s"), "{fixed}");
-        assert_eq!(fixed.contains("# why"), !behind.is_empty(), "{fixed}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("CLASS=a\nB={new}\n"));
     }
+    // The line ends of the file are those of a new line, too.
+    fs::write(
+        &server,
+        fs::read_to_string(&server).unwrap().replace(" a\n", " ${CLASS}-critical\n"),
+    )
+    .unwrap();
+    fs::write(&file, "B=15s\r\nCLASS=\"system-cluster\" # a \"b\"").unwrap();
+    program("check --pedantic --fix --root", &[dir.path()]);
+    let fixed = "B=15s\r\n# a \"b\"\r\nCLASS=system-cluster";
+    assert_eq!(fs::read_to_string(&file).unwrap(), fixed);
 }
 
 /// A release with a value that another directory defines.
