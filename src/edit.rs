@@ -403,7 +403,8 @@ fn variable(file: &YamlFile<'_>, beside: Span, of: Span, value: &str) -> Option<
         return None;
     }
     let line = theirs.line_of(of.start as usize);
-    let name = theirs.text()[line.start..of.start as usize].strip_suffix('=')?.trim();
+    let name = theirs.text()[line.start..of.start as usize].strip_suffix('=')?;
+    let name = name.trim_start_matches('\u{feff}').trim();
     let (text, line) = (file.text(), file.line_of(beside.start as usize));
     let is_there =
         |it: &str| it.trim_start().strip_prefix(name).is_some_and(|it| it.starts_with('='));
@@ -422,6 +423,8 @@ fn variable(file: &YamlFile<'_>, beside: Span, of: Span, value: &str) -> Option<
 fn bare(file: &YamlFile<'_>, at: Span) -> Option<Edit> {
     let (raw, line) = (file.sources.slice(at), file.line_of(at.start as usize));
     let text = file.text();
+    let mark = if text[line.clone()].starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let line = line.start + mark..line.end;
     let name = &text[line.start..at.start as usize];
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     if file.is_yaml() || raw.contains('\n') || !name.ends_with('=') {

@@ -68,7 +68,8 @@ pub(crate) fn serve(connection: Connection, disk: &dyn Disk) -> bool {
         let to_server = tell.clone();
         scope.spawn(move || {
             for job in jobs {
-                let _ = to_server.send(Event::Acted(job.answer()));
+                let is_cancelled = Arc::clone(&job.is_cancelled);
+                let _ = to_server.send(Event::Acted(job.answer(), is_cancelled));
             }
         });
         let state = EditorState::default();
@@ -86,8 +87,8 @@ enum Event {
     Said(Message),
     /// Repositories are resolved.
     Resolved(Resolved),
-    /// What can be done about findings is found.
-    Acted(Response),
+    /// What can be done about findings is found, for who asked with this to cancel it.
+    Acted(Response, Arc<AtomicBool>),
     /// The editor is gone.
     Gone,
 }
@@ -229,9 +230,11 @@ impl Server<'_, '_> {
                     Said::Enough => return self.state.phase == Phase::Closed,
                 },
                 Event::Resolved(done) => self.take(done),
-                Event::Acted(response) => {
-                    // Who cancelled it has an answer.
-                    if self.state.acting.remove(&response.id).is_some() {
+                Event::Acted(response, of) => {
+                    // Who cancelled it has an answer, and may have asked again by the same name.
+                    let waiting = self.state.acting.get(&response.id);
+                    if waiting.is_some_and(|it| Arc::ptr_eq(it, &of)) {
+                        self.state.acting.remove(&response.id);
                         (self.send)(Message::Response(response));
                     }
                 }
@@ -302,13 +305,15 @@ impl Server<'_, '_> {
             refreshes_hints: refreshes.unwrap_or_default(),
         };
         #[expect(deprecated, reason = "older editors say it so")]
-        let root = params.root_uri;
+        let (root, path) = (params.root_uri, params.root_path.filter(|it| !it.is_empty()));
+        let old = path.filter(|_| root.is_none()).map(PathBuf::from);
         let folders = params.workspace_folders.filter(|it| !it.is_empty());
         let folders = folders.map_or_else(
             || root.into_iter().collect::<Vec<_>>(),
             |it| it.into_iter().map(|it| it.uri).collect(),
         );
-        for path in folders.iter().filter_map(place::path) {
+        let old = old.filter(|_| folders.is_empty());
+        for path in folders.iter().filter_map(place::path).chain(old) {
             self.open(&path);
         }
         self.state.phase = Phase::Open;

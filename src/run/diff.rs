@@ -37,7 +37,7 @@ impl Run<'_, '_> {
             // What is no repository of its own may be compared with another such part.
             if root_of(one) != *one
                 && is_repository(other)
-                && !one.starts_with(other)
+                && !is_hidden_in(one, other)
                 && self.options.detail > Verbosity::Quiet
             {
                 let (one, root) = (one.display(), root_of(one));
@@ -82,6 +82,12 @@ impl Run<'_, '_> {
         let fails = |it: &Finding| options.fail_on.is_some_and(|least| it.severity >= least);
         Ok(u8::from(compared.comparison.appear.iter().any(fails)))
     }
+}
+
+/// Whether `one` lies in `other`, and is not looked into there.
+fn is_hidden_in(one: &Path, other: &Path) -> bool {
+    let rest = one.strip_prefix(other).unwrap_or(Path::new(""));
+    rest.iter().any(|it| it.to_string_lossy().starts_with('.'))
 }
 
 /// `path`, if there is something.

@@ -289,7 +289,8 @@ fn a_deployer_finds_what_makejinja_will_put_at_its_path() {
               source: {repoURL: https://git.example.com/fleet, path: '{{path}}'}
               destination: {namespace: kube-system, name: in-cluster}
     ";
-    for deployer in [flux, argo, set] {
+    let named = set.replace("kubernetes/apps/*", "templates/config/kubernetes/apps/*");
+    for deployer in [flux, argo, set, &named] {
         let sources = fixture(&format!("{settings}{deployer}"));
         let (environments, clusters) = analyze(&sources, &Config::default());
         assert_eq!(environments.len(), 1, "{deployer}");

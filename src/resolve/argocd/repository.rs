@@ -124,8 +124,10 @@ fn in_generator(
             if !exclude && pattern.starts_with(|it: char| it.is_alphanumeric() || it == '.') {
                 let Some(pattern) = install::pattern(pattern) else { continue };
                 let matching = sources.iter().any(|(_, file)| {
-                    let path = sources.made_of(&file.path);
-                    pattern.is_match(&*path) || ancestors(&path).any(|dir| pattern.is_match(dir))
+                    let own = source::rendered(&file.path);
+                    [own, &*sources.made_of(own)].into_iter().any(|path| {
+                        pattern.is_match(path) || ancestors(path).any(|dir| pattern.is_match(dir))
+                    })
                 });
                 if matching || !is_filled {
                     count(url, matching);

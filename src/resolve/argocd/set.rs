@@ -5,6 +5,8 @@
 
 mod render;
 
+use std::borrow::Cow;
+
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
@@ -233,8 +235,10 @@ impl Generation<'_, '_> {
 
     fn git_directories(&self, patterns: &[GitPattern], prefix: Option<&str>) -> Vec<Node> {
         let sources = self.argo.context.sources;
-        let made = self.directories().map(|dir| sources.made_of(dir));
-        let matching = made.filter_map(|dir| Some((picked(patterns, &dir)?, dir)));
+        // As it is, and as it will be.
+        let named = self.directories().map(|dir| [Cow::Borrowed(dir), sources.made_of(dir)]);
+        let picked = |dir: Cow<'_, str>| Some((picked(patterns, &dir)?, dir.into_owned()));
+        let matching = named.filter_map(|it| it.into_iter().find_map(picked));
         let params = matching
             .map(|(at, dir)| Node::new(self.path_params(&dir, None, prefix, at), at.clone()));
         params.collect()
@@ -244,8 +248,11 @@ impl Generation<'_, '_> {
         let sources = self.argo.context.sources;
         let mut params = Vec::new();
         for (file, it) in sources.iter() {
-            let path = sources.made_of(source::rendered(&it.path));
-            let Some(at) = picked(patterns, &path) else { continue };
+            let own = source::rendered(&it.path);
+            let mut names = [Cow::Borrowed(own), sources.made_of(own)].into_iter();
+            let Some((at, path)) = names.find_map(|it| Some((picked(patterns, &it)?, it))) else {
+                continue;
+            };
             let documents = sources.documents(file, Dialect::Sigs);
             let start = Origin::start_of(file);
             let nothing = Node::new(Map::default(), start.clone());

@@ -726,6 +726,20 @@ fn actions_say_of_which_version_they_are_to_who_knows_versions() {
         assert_eq!(versioned["textDocument"]["version"] == 2, knows, "{answer}");
         let edits = if knows { &versioned["edits"] } else { plain };
         assert_eq!(edits[0]["newText"], "15s", "{answer}");
+        // A name that is free again is of what was asked last.
+        let ask = |editor: &mut Editor, line: usize| {
+            let mut params = params.clone();
+            params["range"] = json!({"start": {"line": line, "character": 0}, "end": {"line": line, "character": 0}});
+            editor.say(&json!({"jsonrpc": "2.0", "id": 7777, "method": "textDocument/codeAction", "params": params}));
+        };
+        ask(&mut editor, 8);
+        editor.tell("$/cancelRequest", &json!({"id": 7777}));
+        ask(&mut editor, 0);
+        let answers = [editor.answer(7777), editor.answer(7777)];
+        let is_of_args = |it: &Value| it["result"][0]["edit"].is_object();
+        let done = answers.iter().filter(|it| is_of_args(it)).count();
+        let cancelled = answers.iter().filter(|it| it["error"]["code"] == -32800).count();
+        assert_eq!(done + cancelled, 1, "{answers:?}");
         // Each is answered, whether it is done or not.
         let many: Vec<i64> =
             (0..40).map(|_| editor.request("textDocument/codeAction", &params)).collect();

@@ -195,6 +195,11 @@ fn a_comment_in_a_value_comes_to_stand_above_it() {
     program("check --pedantic --fix --root", &[dir.path()]);
     let fixed = "B=15s\r\n# a \"b\"\r\nCLASS=system-cluster";
     assert_eq!(fs::read_to_string(&file).unwrap(), fixed);
+    // A byte order mark stays where it is.
+    fs::write(&file, "\u{feff}CLASS=system-cluster # a\nB=15s\n").unwrap();
+    program("check --pedantic --fix --root", &[dir.path()]);
+    let fixed = "\u{feff}# a\nCLASS=system-cluster\nB=15s\n";
+    assert_eq!(fs::read_to_string(&file).unwrap(), fixed);
 }
 
 /// A release with a value that another directory defines.
