@@ -14,8 +14,9 @@ use crate::{
 };
 
 /// What is written of each environment.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
     "# nodes: 300              # how many nodes there are",
+    "# pods-per-node: 50       # how many pods run on one of them",
     "# kubernetes: \"1.31\"      # their version",
     "# local: true             # it only exists on somebody's machine",
     "# rules: {kubelet-insecure-tls: error}    # or warning, note, off",
@@ -24,6 +25,7 @@ const SETTINGS: [&str; 4] = [
 /// What is written of everything else.
 const REST: &str = "\
 # rules: {priority-class-not-critical: \"off\"}
+# overrides: [{files: [\"legacy/**\"], rules: {unknown-flag: warning}}]
 # exclude: [examples]         # nothing is reported there
 ";
 
@@ -66,10 +68,13 @@ impl Run<'_, '_> {
 fn configuration(names: &[&str]) -> String {
     let names = names.iter().map(|it| key(it));
     let names = if names.len() == 0 { vec!["# prod".to_owned()] } else { names.collect() };
-    let mut text = "\
-# What the repository does not say of itself. Every setting is optional.
-environments:
-"
+    let mut text = concat!(
+        "# yaml-language-server: $schema=",
+        env!("CARGO_PKG_REPOSITORY"),
+        "/raw/main/schema/config.schema.json\n",
+        "# What the repository does not say of itself. Every setting is optional.\n",
+        "environments:\n",
+    )
     .to_owned();
     for name in names {
         let _ = writeln!(text, "  {name}:");

@@ -559,29 +559,35 @@ fn init_writes_what_changes_nothing() {
     assert_eq!((refused.status, fs::read_to_string(&own).unwrap()), (2, text), "it stays");
     let printed = init("-o -");
     insta::assert_snapshot!(printed.out, @r#"
+    # yaml-language-server: $schema=https://github.com/metrics-server-lint/metrics-server-lint/raw/main/schema/config.schema.json
     # What the repository does not say of itself. Every setting is optional.
     environments:
       charts/app:
         # nodes: 300              # how many nodes there are
+        # pods-per-node: 50       # how many pods run on one of them
         # kubernetes: "1.31"      # their version
         # local: true             # it only exists on somebody's machine
         # rules: {kubelet-insecure-tls: error}    # or warning, note, off
       clusters/dev:
         # nodes: 300              # how many nodes there are
+        # pods-per-node: 50       # how many pods run on one of them
         # kubernetes: "1.31"      # their version
         # local: true             # it only exists on somebody's machine
         # rules: {kubelet-insecure-tls: error}    # or warning, note, off
       clusters/prod:
         # nodes: 300              # how many nodes there are
+        # pods-per-node: 50       # how many pods run on one of them
         # kubernetes: "1.31"      # their version
         # local: true             # it only exists on somebody's machine
         # rules: {kubelet-insecure-tls: error}    # or warning, note, off
       prod:
         # nodes: 300              # how many nodes there are
+        # pods-per-node: 50       # how many pods run on one of them
         # kubernetes: "1.31"      # their version
         # local: true             # it only exists on somebody's machine
         # rules: {kubelet-insecure-tls: error}    # or warning, note, off
     # rules: {priority-class-not-critical: "off"}
+    # overrides: [{files: ["legacy/**"], rules: {unknown-flag: warning}}]
     # exclude: [examples]         # nothing is reported there
     "#);
     let run = init("");
