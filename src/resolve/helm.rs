@@ -163,11 +163,17 @@ fn of_family(context: &Context<'_>, release: &Release, family: Family) -> Render
 fn not_known(release: &Release) -> Rendered {
     let name = release.chart.rsplit('/').next().unwrap_or_default();
     let problem = is_server_named_in(name).then(|| {
-        let message = format!(
-            "`{}` is not a metrics-server chart that this tool knows: what it installs is unknown",
-            release.chart
-        );
-        Problem::unresolved(&release.anchor, message)
+        // Several are called so, and each has versions of its own.
+        let why = match name {
+            "metrics-server" => "may be any chart of that name",
+            _ => "is not a metrics-server chart that this tool knows",
+        };
+        let message = format!("`{}` {why}: what it installs is unknown", release.chart);
+        let problem = Problem::unresolved(&release.anchor, message);
+        match name {
+            "metrics-server" => problem.help("name its repository, or one of its versions"),
+            _ => problem,
+        }
     });
     Rendered { objects: Vec::new(), problems: problem.into_iter().collect() }
 }

@@ -782,7 +782,7 @@ fn unknown_fields_vanish_only_from_the_file_that_flux_rewrites() {
     build-fails: kustomize knows no field `postBuild` here  base/services/kustomization.yaml:2:1 `postBuild`
       built because Kustomization flux-system (clusters/prod/flux-system/gotk-sync.yaml:8) has path ./clusters/prod  clusters/prod/flux-system/gotk-sync.yaml:10:9 `./clusters/prod`
     unresolved: the ConfigMap `flux-system/cluster-vars` is not in the repository; the variables that it defines are unknown  base/services/metrics-server.yaml:9:33 `cluster-vars`
-    unresolved: `metrics-server` is not a metrics-server chart that this tool knows: what it installs is unknown  apps/metrics-server/helmrelease.yaml:8:16 `${CHART}`
+    unresolved: `metrics-server` may be any chart of that name: what it installs is unknown  apps/metrics-server/helmrelease.yaml:8:16 `${CHART}`
     ");
 }
 

@@ -365,7 +365,7 @@ fn what_terraform_installs_by_other_resources_is_said_to_be_unread() {
         }
         "#,
     ), @r#"
-    application/main.tf:4 `metrics-server` is not a metrics-server chart that this tool knows: what it installs is unknown
+    application/main.tf:4 `metrics-server` may be any chart of that name: what it installs is unknown
     approver/main.tf:2 an approver is installed by `kubectl_manifest`, which is not read
     manifests/main.tf:5 metrics-server is installed by `kubernetes_manifest`, which is not read
     url/main.tf:2 https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml is another version from time to time
