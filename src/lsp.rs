@@ -22,7 +22,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     thread::{self, Scope},
@@ -49,10 +49,21 @@ use crate::{
 const EXPLAIN: &str = "metrics-server-lint.explain";
 
 /// Speaks with an editor until it has enough; whether it said so before it went.
-pub(crate) fn serve(connection: Connection, disk: &dyn Disk) -> bool {
+///
+/// `told` counts what it is told. `leave` is called at the end, before what is being resolved for nobody
+/// is waited for: it need not come back.
+pub(crate) fn serve(
+    connection: Connection,
+    disk: &dyn Disk,
+    told: &AtomicUsize,
+    leave: &dyn Fn(bool),
+) -> bool {
     let Connection { sender, receiver } = connection;
     // Nobody is told anything any more when the editor is gone.
-    let send = |message: Message| drop(sender.send(message));
+    let send = |message: Message| {
+        told.fetch_add(1, Ordering::SeqCst);
+        drop(sender.send(message));
+    };
     thread::scope(|scope| {
         let (tell, events) = mpsc::channel();
         let from_editor = tell.clone();
@@ -77,6 +88,7 @@ pub(crate) fn serve(connection: Connection, disk: &dyn Disk) -> bool {
         let ended = server.serve(events);
         // What nobody waits for any more is not looked for.
         server.state.acting.values().for_each(|it| it.store(true, Ordering::Relaxed));
+        leave(ended);
         ended
     })
 }

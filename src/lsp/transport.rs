@@ -5,7 +5,12 @@
 
 use std::{
     io::{self, BufRead, Read as _, Write},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
+    time::Duration,
 };
 
 use lsp_server::{Connection, Message, Notification};
@@ -15,20 +20,40 @@ use super::{Disk, serve};
 /// No message of an editor is longer: it holds a file, which is not read if it is longer than 8 MiB.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
+/// How long an editor that leaves may take for each thing that it was told.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Serves the editor that writes to `input` until it has enough; whether it said so. What it said that
-/// was no message goes to `complain`.
+/// was no message goes to `complain`; `leave` is called as soon as it has read what it was told, or does
+/// not, and need not come back.
 pub(crate) fn run(
     input: impl BufRead + Send,
     mut output: impl Write + Send,
     complain: impl Fn(&str) + Sync,
     disk: &dyn Disk,
+    leave: impl Fn(bool),
 ) -> bool {
     let (server, Connection { sender, receiver }) = Connection::memory();
+    let (told, (wrote, written)) = (AtomicUsize::new(0), mpsc::channel());
+    let leave = |ended| {
+        let mut unread = told.load(Ordering::SeqCst);
+        while unread > 0 && written.recv_timeout(PATIENCE).is_ok() {
+            unread -= 1;
+        }
+        leave(ended && unread == 0);
+    };
     thread::scope(|scope| {
         let complain = &complain;
         scope.spawn(move || hear(input, complain, |it| sender.send(it).is_ok()));
-        let writer = scope.spawn(move || receiver.iter().try_for_each(|it| it.write(&mut output)));
-        let ended = serve(server, disk);
+        let writer = scope.spawn(move || {
+            receiver.iter().try_for_each(|it| {
+                it.write(&mut output)?;
+                // It is listened to at the end only, and then not for ever.
+                let _ = wrote.send(());
+                io::Result::Ok(())
+            })
+        });
+        let ended = serve(server, disk, &told, &leave);
         ended && writer.join().is_ok_and(|it| it.is_ok())
     })
 }

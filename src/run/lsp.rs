@@ -21,7 +21,9 @@ pub(super) fn lsp(options: &Options) -> u8 {
     // Nobody may read it.
     let complain = |why: &str| drop(writeln!(io::stderr(), "{}: {why}", env!("CARGO_PKG_NAME")));
     let input = BufReader::new(io::stdin());
-    u8::from(!lsp::run(input, io::stdout(), complain, &Workspace { options }))
+    // Who closed the editor does not wait for what is being resolved.
+    let leave = |ended: bool| std::process::exit(i32::from(!ended));
+    u8::from(!lsp::run(input, io::stdout(), complain, &Workspace { options }, leave))
 }
 
 /// The repositories of an editor, as they are on the disk.
