@@ -449,8 +449,16 @@ enum FailOn {
 }
 
 /// The global options that say nothing to some commands, each with those whose help shows it.
-const SCOPED: [(&str, &[&str]); 7] = [
+const SCOPED: [(&str, &[&str]); 9] = [
     ("format", &["check", "show", "diff", "render", "rules"]),
+    (
+        "output",
+        &["check", "show", "diff", "render", "init", "explain", "rules", "completions", "man"],
+    ),
+    (
+        "color",
+        &["check", "show", "diff", "render", "init", "explain", "rules", "completions", "man"],
+    ),
     ("config", &["check", "show", "diff", "render", "explain", "lsp"]),
     ("root", &["check", "show", "diff", "render", "init", "explain", "lsp"]),
     ("fail_on", &["check", "diff"]),
@@ -496,6 +504,7 @@ fn definition() -> clap::Command {
         command.args(globals.iter().filter_map(|it| match it.get_id().as_str() {
             id if scoped.clone().any(|(scoped, _)| *scoped == id) => Some(it.clone().hide(true)),
             "format" => Some(it.clone().help(&format).value_parser(OutputParser(own))),
+            "quiet" if name != "check" => Some(it.clone().help("Tell no notes on the side")),
             "fail_on" if name == "diff" => Some(it.clone().help(
                 "Exit with 1 when an error, warning or note appears, or never [default: never]",
             )),
@@ -682,6 +691,9 @@ mod tests {
         assert!(help("check").contains("--fail-on"));
         assert!(!help("show").contains("--fail-on"));
         assert!(!help("rules").contains("--root"));
+        assert!(!help("lsp").contains("--output") && help("lsp").contains("--root"));
+        assert!(help("check").contains("one line a finding"));
+        assert!(!help("show").contains("one line a finding"));
         assert!(help("show").contains("text, json, markdown [default: text]"));
     }
 
