@@ -448,17 +448,15 @@ enum FailOn {
     Never,
 }
 
+/// The commands that write something of their own, and not what an editor asks for.
+const WRITING: &[&str] =
+    &["check", "show", "diff", "render", "init", "explain", "rules", "completions", "man"];
+
 /// The global options that say nothing to some commands, each with those whose help shows it.
 const SCOPED: [(&str, &[&str]); 9] = [
     ("format", &["check", "show", "diff", "render", "rules"]),
-    (
-        "output",
-        &["check", "show", "diff", "render", "init", "explain", "rules", "completions", "man"],
-    ),
-    (
-        "color",
-        &["check", "show", "diff", "render", "init", "explain", "rules", "completions", "man"],
-    ),
+    ("output", WRITING),
+    ("color", WRITING),
     ("config", &["check", "show", "diff", "render", "explain", "lsp"]),
     ("root", &["check", "show", "diff", "render", "init", "explain", "lsp"]),
     ("fail_on", &["check", "diff"]),

@@ -26,12 +26,15 @@ pub(crate) fn edits(sources: &Sources, changes: &[Change]) -> Option<Vec<Edit>> 
 /// The map that gets an entry by `change`.
 fn filled(sources: &Sources, change: &Change) -> Option<Span> {
     let (Change::Beside { at, .. } | Change::Entry { map: at, .. }) = *change else { return None };
-    let file = &YamlFile { sources, file: at.file };
-    let map = match change {
-        Change::Beside { levels, .. } => file.locate_around(at)?.above(*levels)?,
-        _ => file.locate(at)?,
-    };
-    map.node.origin.written_at()
+    map_of(&YamlFile { sources, file: at.file }, change, at)?.node.origin.written_at()
+}
+
+/// The map at `place`, or around it, that `change` puts an entry into.
+fn map_of(file: &YamlFile<'_>, change: &Change, place: Span) -> Option<Located> {
+    match change {
+        Change::Beside { levels, .. } => file.locate_around(place)?.above(*levels),
+        _ => file.locate(place),
+    }
 }
 
 /// `edits` in order; nothing where two are about the same bytes.
@@ -88,10 +91,9 @@ fn edit(sources: &Sources, change: &Change, filled: &[Span]) -> Option<Edit> {
             let below = path.iter().try_fold(file.locate(place)?, |it, key| file.child(it, key));
             other(file, &below?, key, value)
         }
-        Change::Beside { levels, path, value, .. } => {
-            entry(file, &file.locate_around(place)?.above(*levels)?, path, value)
+        Change::Beside { path, value, .. } | Change::Entry { path, value, .. } => {
+            entry(file, &map_of(file, change, place)?, path, value)
         }
-        Change::Entry { path, value, .. } => entry(file, &file.locate(place)?, path, value),
         Change::Item { value, .. } => item(file, file.locate_around(place)?, value),
         Change::Comment(_) => Some(comment(file, place)),
         Change::Variable { of, value, .. } => variable(file, place, *of, value),
@@ -335,7 +337,7 @@ fn below(file: &YamlFile<'_>, span: Span, indent: &str, new: &Value) -> Option<E
     let (end, line_end) = match text[line.clone()].strip_suffix('\n') {
         Some(it) if it.ends_with('\r') => (line.end, "\r\n"),
         Some(_) => (line.end, "\n"),
-        None => (line.end, if text.contains("\r\n") { "\r\n" } else { "\n" }),
+        None => (line.end, file.line_end()),
     };
     let after = text[span.end as usize..end].trim();
     if !(after.is_empty() || after.starts_with('#')) {
@@ -412,7 +414,7 @@ fn variable(file: &YamlFile<'_>, beside: Span, of: Span, value: &str) -> Option<
     if text.lines().any(is_there) || !name.chars().chain(value.chars()).all(is_plain) {
         return None;
     }
-    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let line_end = file.line_end();
     let text = match text[line.clone()].ends_with('\n') {
         true => format!("{name}={value}{line_end}"),
         false => format!("{line_end}{name}={value}"),
@@ -426,7 +428,7 @@ fn bare(file: &YamlFile<'_>, at: Span) -> Option<Edit> {
     let mark = if text[line.clone()].starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let line = line.start + mark..line.end;
     let name = &text[line.start..at.start as usize];
-    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let line_end = file.line_end();
     if file.is_yaml() || raw.contains('\n') || !name.ends_with('=') {
         return None;
     }
@@ -491,6 +493,11 @@ impl YamlFile<'_> {
 
     fn is_json(&self) -> bool {
         source::extension(&self.sources[self.file].path) == "json"
+    }
+
+    /// What ends a line where none says so itself.
+    fn line_end(&self) -> &'static str {
+        if self.text().contains("\r\n") { "\r\n" } else { "\n" }
     }
 
     /// The line that holds a byte, with what ends it.

@@ -208,8 +208,14 @@ struct EditorState {
     asked: i32,
 }
 
-/// What is shown of a file: its address, the version that it is about, and what is found.
-type Shown = (Uri, Option<i32>, Vec<Diagnostic>);
+/// What is shown of a file.
+#[derive(Clone, PartialEq)]
+struct Shown {
+    uri: Uri,
+    /// The one that it is about, if the file is in the editor.
+    version: Option<i32>,
+    diagnostics: Vec<Diagnostic>,
+}
 
 /// What the editor can do.
 #[expect(clippy::struct_excessive_bools, reason = "each is a capability of the protocol")]
@@ -426,22 +432,21 @@ impl Server<'_, '_> {
                 let Some(uri) = place::uri(root, path) else { continue };
                 let version = known.analysis.version(path);
                 let all = now.entry(uri.as_str().to_owned());
-                all.or_insert((uri, version, Vec::new())).2.extend(found);
+                let none = Shown { uri, version, diagnostics: Vec::new() };
+                all.or_insert(none).diagnostics.extend(found);
             }
         }
         let before = std::mem::take(&mut self.state.shown);
-        let gone = before.iter().filter(|(it, _)| !now.contains_key(*it));
-        let gone = gone.map(|(_, (uri, ..))| (uri, None, Vec::new()));
         // An editor may have dropped what was said of a version that it had left behind.
-        let is_new = |(it, (_, version, found)): &(&String, &Shown)| {
-            before.get(*it).is_none_or(|(_, of, before)| (of, before) != (version, found))
-        };
-        let new = now.iter().filter(is_new);
-        let new = new.map(|(_, (uri, version, found))| (uri, *version, found.clone()));
-        for (uri, version, diagnostics) in gone.chain(new) {
+        let new = now.iter().filter(|(it, shown)| before.get(*it) != Some(*shown));
+        let new = new.map(|(_, shown)| shown.clone()).collect::<Vec<_>>();
+        let gone = before.into_iter().filter(|(it, _)| !now.contains_key(it));
+        let none = |uri| Shown { uri, version: None, diagnostics: Vec::new() };
+        let gone = gone.map(|(_, it)| none(it.uri));
+        for Shown { uri, version, diagnostics } in gone.chain(new) {
             self.notify(
                 "textDocument/publishDiagnostics",
-                PublishDiagnosticsParams { uri: uri.clone(), diagnostics, version },
+                PublishDiagnosticsParams { uri, diagnostics, version },
             );
         }
         self.state.shown = now;

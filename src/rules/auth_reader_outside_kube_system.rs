@@ -47,15 +47,16 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             finding.unsafe_fix(&[ANY_SETTING], [Change::value(written, "3.10.0")]);
         }
         let Some(role) = reads_anyway else {
-            let change = match (by_chart, moved) {
-                (true, _) => continue,
+            if !by_chart {
                 // What moves everything is not to move everything back.
-                (_, true) => {
-                    Change::beside(&reader.decided, 1, "transformers", vec![back(&reader.name)])
-                }
-                _ => Change::value(&reader.decided, HOME),
-            };
-            finding.unsafe_fix(&["auth_readers"], [change]);
+                let change = match moved {
+                    true => {
+                        Change::beside(&reader.decided, 1, "transformers", vec![back(&reader.name)])
+                    }
+                    false => Change::value(&reader.decided, HOME),
+                };
+                finding.unsafe_fix(&["auth_readers"], [change]);
+            }
             continue;
         };
         finding.also(role, "this lets metrics-server read every ConfigMap, these settings too");

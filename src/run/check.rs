@@ -83,10 +83,12 @@ impl Run<'_, '_> {
             if is_shown { seen.fixes(&sources, &config, &mut settled.findings) } else { 0 };
         progress.finish();
         let mut counts = settled.known.iter().copied();
-        let environments = seen.counted(&sources, &scope, &settled.findings);
+        let concerned = seen.concerned(&sources, &scope);
+        let environments = seen.counted(&scope, &concerned, &settled.findings);
         let is_told = options.detail > Verbosity::Quiet && !is_stdin(check) && !check.fixes.diff;
         let beyond = (scope.is_of_paths() && is_told)
-            .then(|| seen.beyond(&sources, &config, &scope, &mut known.clone(), &settled.findings));
+            .then(|| seen.everywhere(&sources, &config, &scope, concerned, &mut known.clone()))
+            .map(|all| beyond(all, &settled.findings));
         let report = Report {
             environments,
             elsewhere: elsewhere(mended.as_ref(), &sources, &scope, &settled.findings),
@@ -283,9 +285,14 @@ impl Seen {
         settle::judge(sources, config, &self.environments, findings)
     }
 
-    /// The names of the environments that `scope` is about and that say something of our subject; of
-    /// all, where its paths have a part in none.
-    fn counted(&self, sources: &Sources, scope: &Scope, findings: &[Finding]) -> Vec<String> {
+    /// The names of the environments that `scope` is about and that say something of our subject: of
+    /// those `concerned`, or of all where these are none.
+    fn counted(
+        &self,
+        scope: &Scope,
+        concerned: &BTreeSet<String>,
+        findings: &[Finding],
+    ) -> Vec<String> {
         let is_counted = |(environment, cluster): &(&Environment, &Cluster)| {
             let chosen = scope.environments.as_ref();
             // One that only scales workloads counts where something is found in it.
@@ -294,10 +301,9 @@ impl Seen {
                 && chosen.is_none_or(|it| it.contains(&environment.name))
                 && (!cluster.only_autoscales() || found.any(|it| it.contains(&environment.name)))
         };
-        let names = self.concerned(sources, scope);
         let pairs = self.environments.iter().zip(&self.clusters).filter(is_counted);
         let all: Vec<String> = pairs.map(|(environment, _)| environment.name.clone()).collect();
-        let some: Vec<String> = all.iter().filter(|it| names.contains(*it)).cloned().collect();
+        let some: Vec<String> = all.iter().filter(|it| concerned.contains(*it)).cloned().collect();
         if some.is_empty() { all } else { some }
     }
 
@@ -310,29 +316,22 @@ impl Seen {
         pairs.into_iter().map(|(environment, _)| environment.name.clone()).collect()
     }
 
-    /// What is found in the environments in which the paths of `scope` have a part, and is not among
-    /// what is `shown` of these paths.
-    fn beyond(
+    /// What is found in the environments that are `concerned`, wherever that is.
+    fn everywhere(
         &self,
         sources: &Sources,
         config: &Config,
         scope: &Scope,
+        mut concerned: BTreeSet<String>,
         known: &mut [Baseline],
-        shown: &[Finding],
     ) -> Vec<Finding> {
-        let mut concerned = self.concerned(sources, scope);
         if let Some(chosen) = &scope.environments {
             concerned.retain(|it| chosen.contains(it));
         }
         let judged = self.judge(sources, config, true);
         let (paths, environments) = (vec![String::new()], Some(concerned));
         let scope = Scope { paths, environments, ..scope.clone() };
-        let of = &self.environments;
-        let mut all = settle::select(sources, config, of, judged, &scope, known).findings;
-        let key = |it: &Finding| (it.rule, it.subject.clone(), it.primary().map(|it| it.span));
-        let shown: BTreeSet<_> = shown.iter().map(key).collect();
-        all.retain(|it| !shown.contains(&key(it)));
-        all
+        settle::select(sources, config, &self.environments, judged, &scope, known).findings
     }
 
     /// Gives those of `findings` that can be mended their fixes; how many were not tried.
@@ -343,6 +342,14 @@ impl Seen {
         let (environments, clusters) = (&self.environments, &self.clusters);
         fix::Prover::new(sources, config, environments, clusters).offer(findings)
     }
+}
+
+/// Those of `all` that are not among those `shown`.
+fn beyond(mut all: Vec<Finding>, shown: &[Finding]) -> Vec<Finding> {
+    let key = |it: &Finding| (it.rule, it.subject.clone(), it.primary().map(|it| it.span));
+    let shown: BTreeSet<_> = shown.iter().map(key).collect();
+    all.retain(|it| !shown.contains(&key(it)));
+    all
 }
 
 fn is_stdin(check: &CheckOptions) -> bool {

@@ -36,22 +36,15 @@ impl Sources {
             return Some(path);
         }
         let rendered = self.makejinja.get_or_init(|| self.all_rendered());
-        let made = |it: &RenderedInput| {
-            let rest = is_within(&path, &it.into).then(|| &path[it.into.len()..])?;
-            join(&it.from, rest.trim_start_matches('/')).filter(|it| is_there(it))
-        };
-        let made = rendered.iter().find_map(made);
+        let made = |it: &RenderedInput| moved(&path, &it.into, &it.from);
+        let made = rendered.iter().filter_map(made).find(|it| is_there(it));
         Some(made.unwrap_or(path))
     }
 
     /// Where `path` will be when makejinja has rendered it; `path` itself where it renders nothing.
     pub(crate) fn made_of<'p>(&self, path: &'p str) -> Cow<'p, str> {
         let rendered = self.makejinja.get_or_init(|| self.all_rendered());
-        let made = |it: &RenderedInput| {
-            let rest = is_within(path, &it.from).then(|| &path[it.from.len()..])?;
-            join(&it.into, rest.trim_start_matches('/'))
-        };
-        let made = rendered.iter().find_map(made);
+        let made = rendered.iter().find_map(|it| moved(path, &it.from, &it.into));
         made.map_or(Cow::Borrowed(path), Cow::Owned)
     }
 
@@ -62,6 +55,12 @@ impl Sources {
         let rendered = files.flat_map(|(file, it)| read(self.text(file), parent(&it.path)));
         rendered.collect()
     }
+}
+
+/// The place below `to` of what lies at `path` below `from`.
+fn moved(path: &str, from: &str, to: &str) -> Option<String> {
+    let rest = is_within(path, from).then(|| &path[from.len()..])?;
+    join(to, rest.trim_start_matches('/'))
 }
 
 /// What the file with this text in `dir` renders.
