@@ -12,6 +12,10 @@ quick:
 review:
     cargo insta review
 
+# The site, in target/site/book; needs mdBook.
+site:
+    site/build.py
+
 # The measurements that the README's figures come from.
 bench:
     benches/against_ripgrep.py

@@ -31,7 +31,8 @@ fn written() -> Vec<(String, String)> {
     let kinds = ["rs", "md", "toml", "yml", "yaml", "py", "ts"];
     files(repository(), |path| {
         let kind = path.rsplit('.').next().unwrap_or_default();
-        let others = [".ci/run", ".ci/editors", "justfile", "editors/vscode/package.json"];
+        let others =
+            [".ci/run", ".ci/editors", ".ci/site", "justfile", "editors/vscode/package.json"];
         let known = kinds.contains(&kind) || others.contains(&path);
         known && !skipped.iter().any(|it| path.starts_with(it))
     })
