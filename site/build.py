@@ -251,7 +251,9 @@ def main():
     for picture in (ROOT / "docs").rglob("*.svg"):
         shutil.copy(picture, OUT / "src" / picture.relative_to(ROOT))
     (OUT / "src" / "SUMMARY.md").write_text(summary(known))
-    shutil.copy(SITE / "404.md", OUT / "src")
+    # mdBook wants this page at the top.
+    missing = (SITE / "404.md").read_text().replace("](../", "](")
+    (OUT / "src" / "404.md").write_text(missing)
     shutil.copy(SITE / "site.css", OUT)
     (OUT / "book.toml").write_text((SITE / "book.toml").read_text() + redirects(known))
     run = subprocess.run([mdbook(), "build", str(OUT)], capture_output=True, text=True)
