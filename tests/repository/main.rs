@@ -15,5 +15,6 @@ mod common;
 
 mod cli;
 mod failure_modes;
+mod pages;
 mod picture;
 mod tidy;

@@ -426,7 +426,8 @@ fn the_project_has_one_address() {
     let name = path.rsplit('/').next().unwrap();
     let address = Regex::new(&format!(r"(\buses: +|[a-z]+\.[a-z]+/)([\w.-]+/{name})\b")).unwrap();
     let is_ours = |before: &str, found: &str| {
-        found == path && (before.starts_with("uses:") || before == format!("{host}/"))
+        let places = [format!("{host}/"), "ghcr.io/".to_owned()];
+        found == path && (before.starts_with("uses:") || places.iter().any(|it| it == before))
     };
     let mut found = matches(&written(), &["OWN", "ER/"].concat());
     for (file, text) in written() {
