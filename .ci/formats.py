@@ -187,6 +187,9 @@ def main(program):
     validator("pre-commit", hooks, asks, hooks, "validate-manifest", ROOT / ".pre-commit-hooks.yaml")
     zizmor = shutil.which("zizmor")
     validator("zizmor", zizmor, asks, zizmor, "--offline", "--quiet", "--persona", "auditor", ROOT / ".github", ROOT / "action.yml")
+    shellcheck = shutil.which("shellcheck")
+    scripts = sorted(ROOT.glob("action/*.sh"))
+    validator("shellcheck", shellcheck, asks, shellcheck, "--shell=bash", *scripts)
     shutil.rmtree(work)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return failed > 0

@@ -13,6 +13,8 @@ use metrics_server_lint::{Streams, run};
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(unix)]
+mod action;
 mod cli;
 mod failure_modes;
 mod pages;

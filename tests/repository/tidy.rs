@@ -7,7 +7,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
     path::Path,
-    process::Command,
     sync::LazyLock,
 };
 
@@ -28,7 +27,7 @@ fn written() -> Vec<(String, String)> {
         "editors/vscode/node_modules/",
         "editors/vscode/out/",
     ];
-    let kinds = ["rs", "md", "toml", "yml", "yaml", "py", "ts"];
+    let kinds = ["rs", "md", "toml", "yml", "yaml", "py", "ts", "sh"];
     files(repository(), |path| {
         let kind = path.rsplit('.').next().unwrap_or_default();
         let others =
@@ -460,120 +459,6 @@ fn every_format_is_documented() {
     let names = formats.split(',').map(str::trim);
     let missing: Vec<&str> = names.filter(|it| !text.contains(&format!("\n| [`{it}`]("))).collect();
     assert_eq!(missing, [""; 0], "of {formats}");
-}
-
-#[test]
-fn inputs_of_the_action_are_never_part_of_a_script() {
-    let action = fs::read_to_string(repository().join("action.yml")).unwrap();
-    let action: serde_yaml::Value = serde_yaml::from_str(&action).unwrap();
-    let steps = action["runs"]["steps"].as_sequence().unwrap();
-    for step in steps {
-        let script = step["run"].as_str().unwrap_or_default();
-        assert!(!script.contains("${{"), "an expression in a script can become code: {script}");
-    }
-    for input in action["inputs"].as_mapping().unwrap().keys() {
-        let name = input.as_str().unwrap();
-        let used = format!("inputs.{name}");
-        let text = serde_yaml::to_string(&action["runs"]).unwrap();
-        assert!(text.contains(&used), "the input {name} is not used");
-    }
-}
-
-/// The script of a step of the action, run with a program that says how it is called and writes what
-/// it is asked to.
-fn step(id: &str, inputs: &[(&str, &str)], program: &str) -> (Option<i32>, String, String) {
-    let action = fs::read_to_string(repository().join("action.yml")).unwrap();
-    let action: serde_yaml::Value = serde_yaml::from_str(&action).unwrap();
-    let mut steps = action["runs"]["steps"].as_sequence().unwrap().iter();
-    let is_it = |it: &&serde_yaml::Value| it["id"] == id || it["name"] == id;
-    let script = steps.find(is_it).unwrap()["run"].as_str().unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let mut bash = Command::new("bash");
-    // The stand-in is a function, which bash calls like a program.
-    bash.args([
-        "-c",
-        &format!("stand_in() {{ {program}\n}}\ncargo() {{ echo \"$@\"; }}\n{script}"),
-    ]);
-    bash.env("PROGRAM", "stand_in").env("GITHUB_OUTPUT", dir.path().join("output"));
-    bash.env("SARIF_FILE", dir.path().join("x.sarif")).env("INSTALL_ROOT", "root");
-    bash.env("SERVER_URL", "https://github.example").env("ACTION_REPOSITORY", "a/b");
-    for input in action["inputs"].as_mapping().unwrap().keys() {
-        let name = input.as_str().unwrap().to_uppercase().replace('-', "_");
-        bash.env(format!("INPUT_{name}"), "");
-    }
-    bash.env("INPUT_PATHS", "clusters\na b");
-    bash.envs(inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), value)));
-    let run = bash.output().unwrap();
-    let place = format!("{}/", dir.path().display());
-    let said = String::from_utf8(run.stdout).unwrap() + &String::from_utf8(run.stderr).unwrap();
-    let given = fs::read_to_string(dir.path().join("output")).unwrap_or_default();
-    (run.status.code(), said.replace(&place, ""), given.replace(&place, ""))
-}
-
-#[test]
-fn inputs_of_the_action_become_the_options_of_their_names() {
-    let called = |inputs: &[(&str, &str)]| {
-        let (status, said, output) = step("check", inputs, "printf '<%s>' \"$@\"");
-        assert_eq!((status, &*output), (Some(0), ""), "{said}");
-        said
-    };
-    assert_eq!(called(&[]), "<check><--format=github><--><clusters><a b>");
-    let all = [
-        ("FORMAT", "text"),
-        ("PEDANTIC", "true"),
-        ("UPLOAD_SARIF", "true"),
-        ("FAIL_ON", "error"),
-        ("FAIL_ON_EMPTY", "true"),
-        ("CONFIG", "a b.yaml"),
-        ("BASELINE", "-known.json"),
-        ("SINCE", "../base"),
-        ("SELECT", "security, input"),
-        ("IGNORE", "pedantic"),
-        ("MIN_SEVERITY", "error"),
-        ("ENVIRONMENT", "prod"),
-    ];
-    let expected = "<check><--format=text><--format=sarif:x.sarif><--pedantic><--fail-on-empty>\
-                    <--fail-on=error><--config=a b.yaml><--baseline=-known.json>\
-                    <--since=../base><--select=security,input><--ignore=pedantic>\
-                    <--min-severity=error><--environment=prod><--><clusters><a b>";
-    assert_eq!(called(&all), expected);
-    // What is typed with carriage returns and blanks means the same, and words with capitals.
-    let is_word = |name| !matches!(name, "CONFIG" | "BASELINE" | "SINCE" | "ENVIRONMENT");
-    let capital = |name, value: &str| match is_word(name) {
-        true => value.replace('t', "T"),
-        false => value.to_owned(),
-    };
-    let typed = all.map(|(name, value)| (name, format!(" {}\r", capital(name, value))));
-    let mut typed: Vec<(&str, &str)> = typed.iter().map(|(name, it)| (*name, &**it)).collect();
-    typed.push(("PATHS", "\r\n clusters \r\n\ta b\t\r\n\r\n"));
-    assert_eq!(called(&typed), expected);
-    // Of several environments each is an option; a root takes the place of the default path.
-    let inputs = [("ENVIRONMENT", "prod\n\n dev*\r\n"), ("ROOT", "de ploy"), ("PATHS", ".")];
-    let expected =
-        "<check><--format=github><--root=de ploy><--environment=prod><--environment=dev*><-->";
-    assert_eq!(called(&inputs), expected);
-    // Nothing that is typed is run.
-    let hostile = [("SELECT", "$(touch x)`id`;\"'"), ("ENVIRONMENT", "$(id)\n*")];
-    let expected = "<--select=$(touchx)`id`;\"'><--environment=$(id)><--environment=*><-->";
-    assert!(called(&hostile).contains(expected), "{}", called(&hostile));
-}
-
-#[test]
-fn the_action_fails_with_its_check_and_still_uploads() {
-    let inputs = [("UPLOAD_SARIF", "true"), ("PATHS", "a")];
-    let writes = "echo '{}' > \"${3#--format=sarif:}\"; return 1";
-    let (status, said, output) = step("check", &inputs, writes);
-    assert_eq!((status, &*output), (Some(1), "sarif-file=x.sarif\n"), "{said}");
-    let (status, _, output) = step("check", &inputs, "return 2");
-    assert_eq!((status, &*output), (Some(2), ""));
-}
-
-#[test]
-fn the_action_builds_itself_or_a_tag() {
-    let (_, said, _) = step("Install", &[], "true");
-    assert_eq!(said, "install --locked --root root --path .\n");
-    let (_, said, _) = step("Install", &[("VERSION", "v1.2.3")], "true");
-    assert!(said.contains("--git https://github.example/a/b --tag v1.2.3"), "{said}");
 }
 
 #[test]
