@@ -276,9 +276,9 @@ fn called<'a>(rules: &'a [Rule], id: &str) -> Option<&'a Rule> {
 }
 
 impl Rule {
-    /// Where its page is to be read.
+    /// Where its page is to be read: a page of the site, which `site/build.py` makes.
     pub(crate) fn page(&self) -> String {
-        format!("{}/blob/main/rules/{}.md", env!("CARGO_PKG_REPOSITORY"), self.id)
+        format!("{}rules/{}.html", env!("CARGO_PKG_HOMEPAGE"), self.id)
     }
 
     /// Whether it judges what environments hold, as opposed to reporting what the pipeline met.

@@ -29,7 +29,7 @@ pub(crate) fn rdjson(report: &Report<'_>, failure: Option<&str>) -> String {
         }));
     }
     json::pretty(&json!({
-        "source": { "name": TOOL, "url": env!("CARGO_PKG_REPOSITORY") },
+        "source": { "name": TOOL, "url": env!("CARGO_PKG_HOMEPAGE") },
         "diagnostics": diagnostics,
     }))
 }

@@ -73,7 +73,7 @@ fn log(results: &[Json], successful: bool, notifications: &[Json]) -> String {
                 "name": TOOL,
                 "version": env!("CARGO_PKG_VERSION"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "informationUri": env!("CARGO_PKG_REPOSITORY"),
+                "informationUri": env!("CARGO_PKG_HOMEPAGE"),
                 "rules": RULES.iter().map(descriptor).collect::<Json>(),
             }},
             "automationDetails": { "id": format!("{TOOL}/") },

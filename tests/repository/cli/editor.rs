@@ -470,7 +470,7 @@ fn what_can_be_done_about_a_finding_is_offered() {
     let shown = editor.others.iter().find(|it| it["method"] == "window/showDocument").unwrap();
     assert_eq!(
         shown["params"]["uri"],
-        concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/rules/metric-resolution-too-small.md"),
+        concat!(env!("CARGO_PKG_HOMEPAGE"), "rules/metric-resolution-too-small.html"),
     );
     // What is saved meanwhile is read again.
     fs::write(root.join("b.yaml"), text.replace("name: metrics-server, ", "name: other, "))
