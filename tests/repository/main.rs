@@ -16,6 +16,7 @@ mod common;
 #[cfg(unix)]
 mod action;
 mod cli;
+mod delivery;
 mod failure_modes;
 mod pages;
 mod picture;
