@@ -5,7 +5,7 @@
 
 XML and JSON are read with what python3 has. The validators of others are asked when they are there:
 sarif-multitool (npm @microsoft/sarif-multitool-linux, or SARIF_MULTITOOL), rdformat-validator (npm
-@umbrelladocs/rdformat-validator), junitparser, check-jsonschema, pre-commit and zizmor (PyPI).
+@umbrelladocs/rdformat-validator), junitparser and check-jsonschema (PyPI): .ci/tools installs them.
 The last line is "N passed, N failed, N skipped".
 """
 
@@ -96,7 +96,7 @@ def same(texts):
 
 
 def multitool():
-    package = "node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool"
+    package = "tools/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool"
     places = [os.environ.get("SARIF_MULTITOOL"), shutil.which("Sarif.Multitool"), ROOT / "target" / package]
     return next((str(it) for it in places if it and os.access(it, os.X_OK)), None)
 
@@ -174,22 +174,12 @@ def main(program):
     except ImportError:
         validator("junitparser", None, None)
     schemas = shutil.which("check-jsonschema")
-    for builtin, path in [("actions", "action.yml"), ("workflows", ".github/workflows/ci.yml")]:
-        command = (schemas, "--builtin-schema", f"vendor.github-{builtin}", ROOT / path)
-        validator("check-jsonschema", schemas, asks, *command)
     report = (schemas, "--schemafile", ROOT / "schema/report.schema.json", *files["json"])
     validator("check-jsonschema", schemas, asks, *report)
     schema = ROOT / "schema/config.schema.json"
     validator("check-jsonschema", schemas, asks, schemas, "--check-metaschema", schema)
     written = sorted(ROOT.glob("testdata/**/.metrics-server-lint.yaml"))
     validator("check-jsonschema", schemas, asks, schemas, "--schemafile", schema, *written)
-    hooks = shutil.which("pre-commit")
-    validator("pre-commit", hooks, asks, hooks, "validate-manifest", ROOT / ".pre-commit-hooks.yaml")
-    zizmor = shutil.which("zizmor")
-    validator("zizmor", zizmor, asks, zizmor, "--offline", "--quiet", "--persona", "auditor", ROOT / ".github", ROOT / "action.yml")
-    shellcheck = shutil.which("shellcheck")
-    scripts = sorted(ROOT.glob("action/*.sh"))
-    validator("shellcheck", shellcheck, asks, shellcheck, "--shell=bash", *scripts)
     shutil.rmtree(work)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return failed > 0

@@ -1,8 +1,14 @@
-# Gets the standard library of $target, and says how it is linked.
+# shellcheck shell=bash
+# Says how the programs of $target are built, after getting its standard library:
+#
+#     $build   the command for cargo
+#     $zig     what maturin is told besides
+#
+# Those of Linux are built with zig for C, so that one machine makes all of them: static ones with musl, and
+# dynamic ones for glibc 2.17 or newer, whatever that machine has.
 rustup target add "$target"
 case $target in
-*-musl)
-    name=$(printf '%s' "$target" | tr 'a-z-' 'A-Z_')
-    export "CARGO_TARGET_${name}_RUSTFLAGS=-Clinker=rust-lld -Clink-self-contained=yes"
-    ;;
+*-linux-musl) build=(zigbuild --target "$target") zig=(--zig) ;;
+*-linux-gnu) build=(zigbuild --target "$target.2.17") zig=(--zig) ;;
+*) build=(build --target "$target") zig=() ;;
 esac
