@@ -270,6 +270,7 @@ def main():
     missing = (SITE / "404.md").read_text().replace("](../", "](")
     (OUT / "src" / "404.md").write_text(missing)
     shutil.copy(SITE / "site.css", OUT)
+    shutil.copytree(SITE / "theme", OUT / "theme")
     (OUT / "book.toml").write_text((SITE / "book.toml").read_text() + redirects(known))
     run = subprocess.run([mdbook(), "build", str(OUT)], capture_output=True, text=True)
     said = run.stdout + run.stderr
