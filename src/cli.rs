@@ -94,6 +94,23 @@ pub(crate) enum Command {
         /// The directory of the tree as it is [default: the repository around .]
         head: Option<PathBuf>,
     },
+    /// Print what a public issue needs, without private words
+    ///
+    /// Tells what `show` and `check` say as JSON, in which only words stay that everybody in the field
+    /// uses, and amounts; every other one is replaced by the same stand-in everywhere, such as dir-1.
+    /// Read it before you post it.
+    Report {
+        /// What to report: directories or files [default: .]
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Only this environment: its name, else its last directories, or a pattern; may be given
+        /// several times
+        #[arg(long, value_name = "NAME")]
+        environment: Vec<String>,
+        /// A word that is not private; may be given several times
+        #[arg(long, value_name = "WORD")]
+        keep: Vec<String>,
+    },
     /// Print the objects of a kustomization, a chart or an environment, as built
     Render {
         /// The directory of the kustomization, as for `kubectl kustomize`, or the directory or
@@ -449,16 +466,26 @@ enum FailOn {
 }
 
 /// The commands that write something of their own, and not what an editor asks for.
-const WRITING: &[&str] =
-    &["check", "show", "diff", "render", "init", "explain", "rules", "completions", "man"];
+const WRITING: &[&str] = &[
+    "check",
+    "show",
+    "diff",
+    "report",
+    "render",
+    "init",
+    "explain",
+    "rules",
+    "completions",
+    "man",
+];
 
 /// The global options that say nothing to some commands, each with those whose help shows it.
 const SCOPED: [(&str, &[&str]); 9] = [
     ("format", &["check", "show", "diff", "render", "rules"]),
     ("output", WRITING),
     ("color", WRITING),
-    ("config", &["check", "show", "diff", "render", "explain", "lsp"]),
-    ("root", &["check", "show", "diff", "render", "init", "explain", "lsp"]),
+    ("config", &["check", "show", "diff", "report", "render", "explain", "lsp"]),
+    ("root", &["check", "show", "diff", "report", "render", "init", "explain", "lsp"]),
     ("fail_on", &["check", "diff"]),
     ("pedantic", &["check", "diff", "lsp"]),
     ("quiet", &["check", "show", "diff", "render"]),
@@ -470,6 +497,7 @@ fn formats(command: &str) -> &'static [Format] {
     match command {
         "check" => &Format::OF_FINDINGS,
         "render" => &[Format::Yaml, Format::Json],
+        "report" => &[Format::Json],
         "show" | "diff" => &[Format::Text, Format::Json, Format::Markdown],
         "rules" => &[Format::Text, Format::Json],
         _ => &[Format::Text],

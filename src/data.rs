@@ -5,6 +5,7 @@ pub(crate) mod flags;
 pub(crate) mod groups;
 pub(crate) mod kinds;
 pub(crate) mod kustomization;
+pub(crate) mod public;
 pub(crate) mod subject;
 pub(crate) mod upstream;
 pub(crate) mod version;

@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 pub(crate) mod fix;
 mod init;
+mod issue;
 mod lsp;
 mod open;
 mod render;
@@ -60,6 +61,9 @@ impl<'a> Streams<'a> {
 
 /// Does what `arguments` say, the first of which is the program's name; the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let typed: Vec<String> =
+        arguments.iter().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
     let options = match cli::parse(arguments) {
         Ok(options) => options,
         Err(error) => return usage(&error, streams),
@@ -70,7 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams<
         let _ = streams.err.write_all(message.as_bytes());
         return 2;
     }
-    let mut run = Run { options: &options, streams };
+    let mut run = Run { options: &options, arguments: &typed, streams };
     run.command().unwrap_or_else(|failure| {
         run.fail(failure);
         2
@@ -138,6 +142,8 @@ fn one_line(name: &str) -> String {
 /// What was asked for, and where the answer goes.
 struct Run<'a, 'b> {
     options: &'a Options,
+    /// What was typed after the program's name.
+    arguments: &'a [String],
     streams: &'a mut Streams<'b>,
 }
 
@@ -147,6 +153,7 @@ impl Run<'_, '_> {
             Command::Check(check) => self.check(check),
             Command::Show { what, environment } => self.show(what, environment),
             Command::Diff { base, head } => self.diff(base, head.as_deref()),
+            Command::Report { paths, environment, keep } => self.issue(paths, environment, keep),
             Command::Render { path, environment, load_restrictor, origins, chart } => {
                 let unrestricted = *load_restrictor == LoadRestrictor::None;
                 match (environment, path.as_deref()) {
@@ -305,6 +312,7 @@ impl Run<'_, '_> {
         };
         // What `init` writes is no report, and what is there is to stay.
         let is_init = matches!(options.command, Command::Init);
+        let is_issue = matches!(options.command, Command::Report { .. });
         for target in options.outputs.iter().filter(|_| !is_init) {
             let text = match (target.format, &target.file) {
                 // People are told on the side.
@@ -315,6 +323,7 @@ impl Run<'_, '_> {
                 }
                 (format, _) => report::for_programs(format, &report, error, None),
             };
+            let text = if is_issue { report::struck_out(&text) } else { text };
             // The reason may be that nothing can be written there.
             let _ = self.write_to(target, text.as_bytes());
         }

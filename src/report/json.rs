@@ -11,9 +11,14 @@ use crate::{
 
 /// The findings as JSON.
 pub(crate) fn json(report: &Report<'_>) -> String {
+    pretty(&findings_json(report))
+}
+
+/// The same before it is text.
+pub(super) fn findings_json(report: &Report<'_>) -> Json {
     let Counts { errors, warnings, notes } = Counts::of(&report.findings);
     let findings = report.findings.iter().map(|it| finding_json(report.sources, it));
-    pretty(&json!({
+    json!({
         "version": 1,
         "findings": findings.collect::<Json>(),
         "environments": report.environments,
@@ -29,7 +34,7 @@ pub(crate) fn json(report: &Report<'_>) -> String {
             "fixed": report.fixed,
             "files": report.sources.iter().count(),
         })]),
-    }))
+    })
 }
 
 /// Why there is no answer, in the place of one: who looks for findings finds no empty list of them.

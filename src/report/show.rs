@@ -8,7 +8,7 @@ mod overview;
 mod setting;
 
 pub(crate) use json::show_json;
-pub(super) use json::{datum_json, fact_json, origin_json, problems_json};
+pub(super) use json::{datum_json, fact_json, origin_json, problems_json, shown_json};
 pub(crate) use markdown::show_markdown;
 pub(super) use markdown::{code, escaped, row};
 pub(crate) use setting::{has_setting, show_setting, show_setting_markdown, show_settings_json};

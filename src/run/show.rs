@@ -11,9 +11,12 @@ use crate::{
     model::{self, Cluster},
     nearest::nearest,
     pipeline::{concerns, is_ours, survey},
+    problem::Problem,
     report,
     resolve::environment::Environment,
-    settings, source,
+    settings,
+    settle::Scope,
+    source::{self, Sources},
     tree::Origin,
 };
 
@@ -26,18 +29,7 @@ impl Run<'_, '_> {
         progress.stage("resolving the environments");
         let (all, clusters) = survey(&sources, &config);
         progress.finish();
-        let mut problems = model::unjudged(&sources, &clusters);
-        let (mut shown, others): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .zip(clusters)
-            .partition(|(environment, cluster)| is_ours(environment, cluster));
-        // What is not shown may be our subject, and not be understood.
-        let others = others.into_iter().flat_map(|(_, cluster)| cluster.problems);
-        problems.extend(others.filter(|it| it.concerns));
-        let in_scope =
-            |at: &Origin| at.written_at().is_none_or(|span| scope.covers(&sources[span.file].path));
-        shown.retain(|(environment, cluster)| concerns(&sources, &scope, environment, cluster));
-        problems.retain(|it| in_scope(&it.at));
+        let (mut shown, mut problems) = of_scope(&sources, &scope, all, clusters);
         let asked = ShowRequest::new(&shown, &words, environments)?;
         if let Some(names) = &asked.environments {
             shown.retain(|(environment, _)| names.contains(&environment.name));
@@ -73,6 +65,29 @@ impl Run<'_, '_> {
             }
         })
     }
+}
+
+/// Those of the environments that `scope` is about and that say something of our subject, and the
+/// problems that are of none of them.
+pub(super) fn of_scope(
+    sources: &Sources,
+    scope: &Scope,
+    all: Vec<Environment>,
+    clusters: Vec<Cluster>,
+) -> (Vec<(Environment, Cluster)>, Vec<Problem>) {
+    let mut problems = model::unjudged(sources, &clusters);
+    let (mut shown, others): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .zip(clusters)
+        .partition(|(environment, cluster)| is_ours(environment, cluster));
+    // What is not shown may be our subject, and not be understood.
+    let others = others.into_iter().flat_map(|(_, cluster)| cluster.problems);
+    problems.extend(others.filter(|it| it.concerns));
+    let in_scope =
+        |at: &Origin| at.written_at().is_none_or(|span| scope.covers(&sources[span.file].path));
+    shown.retain(|(environment, cluster)| concerns(sources, scope, environment, cluster));
+    problems.retain(|it| in_scope(&it.at));
+    (shown, problems)
 }
 
 /// What is asked for, but for paths.

@@ -52,6 +52,7 @@ mod charts;
 mod configuration;
 mod diff;
 mod emit;
+mod issue;
 mod lower;
 mod reach;
 mod report;

@@ -21,6 +21,15 @@ pub(crate) fn show_json(
     environments: &[(Environment, Cluster)],
     problems: &[Problem],
 ) -> String {
+    json::pretty(&shown_json(sources, environments, problems))
+}
+
+/// The same before it is text.
+pub(in crate::report) fn shown_json(
+    sources: &Sources,
+    environments: &[(Environment, Cluster)],
+    problems: &[Problem],
+) -> Json {
     let (scaled, shown) = apart(environments);
     let shown: Vec<_> = shown.into_iter().map(|it| environment_json(sources, it)).collect();
     let scaled = scaled.into_iter().map(|(environment, cluster)| {
@@ -28,12 +37,12 @@ pub(crate) fn show_json(
     });
     let scaled: Vec<_> = scaled.collect();
     let problems = problems_json(sources, problems);
-    json::pretty(&json!({
+    json!({
         "version": 1,
         "environments": shown,
         "autoscaled": scaled,
         "problems": problems,
-    }))
+    })
 }
 
 fn autoscalers_json(sources: &Sources, cluster: &Cluster) -> Json {

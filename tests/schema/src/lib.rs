@@ -71,6 +71,24 @@ fn what_differs_is_json_as_we_say() {
     }
 }
 
+#[test]
+fn what_is_posted_is_json_as_we_say() {
+    let read = |name: &str| -> Value {
+        let path = repository().join("schema").join(name);
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let validator = jsonschema::validator_for(&read("issue.schema.json")).unwrap();
+    let found = jsonschema::validator_for(&read("report.schema.json")).unwrap();
+    assert!(!validator.is_valid(&serde_json::json!({"version": 1})), "neither a report nor an error");
+    for scenario in scenarios_below(&repository().join("testdata")) {
+        let (success, report) = output(&["report", "--root"], &[&scenario]);
+        assert!(success && validator.is_valid(&report), "{}: {report}", scenario.display());
+        assert!(found.is_valid(&report["check"]), "{}: {report}", scenario.display());
+    }
+    let (_, failed) = output(&["report", "--root"], &[&repository().join("tests/schema/nowhere")]);
+    assert!(validator.is_valid(&failed), "{failed}");
+}
+
 /// The repository's root.
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
