@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source=action/lib.sh
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 
-TOKEN=$(trimmed "$INPUT_GITHUB_TOKEN")
+take_token "$INPUT_GITHUB_TOKEN"
 
 # The nearest directory around $1, or itself, in which one of the names after it is.
 around() {
@@ -45,7 +45,7 @@ root_of_check() {
 }
 
 # The directory of Git by name, so that no directory of the repository can pass for one.
-git_of() { GIT_NO_LAZY_FETCH=1 git --git-dir="$top/.git" "$@"; }
+git_of() { GIT_NO_LAZY_FETCH=1 git --git-dir="$(portable "$top")/.git" "$@"; }
 
 # The parents of the commit that is checked out, in their order. Only the lines before the message count.
 parents() {

@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source=action/lib.sh
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 
-TOKEN=$(trimmed "$INPUT_GITHUB_TOKEN")
+take_token "$INPUT_GITHUB_TOKEN"
 # What GitHub takes. It counts characters, of which there are never more than bytes.
 LIMIT=65536
 

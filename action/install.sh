@@ -96,14 +96,14 @@ can_attest() {
   else
     help=$(as_token attestation verify --help 2>&1) || true
     case "$help" in
-      *--format*) ;;
-      *) unknown_origin "this gh is too old for \`gh attestation verify\`, which comes with version 2.49" ;;
+      *--signer-workflow*) ;;
+      *) unknown_origin "this gh is too old for \`gh attestation verify --signer-workflow\`, which comes with version 2.51" ;;
     esac
   fi
 }
 
-# Whether the archive $1 was built by a workflow of the action's repository. gh ends with 1 for all
-# that is wrong and 4 without a login (`gh help exit-codes`), so what it says has to tell a
+# Whether the archive $1 was built by the workflow that makes the releases of the action's repository; others
+# may run for whoever has a branch. gh ends with 1 for all that is wrong and 4 without a login (`gh help exit-codes`), so what it says has to tell a
 # refusal from a network that is not there. Whatever is not known counts as a refusal. Versions
 # before 2.67 end with 0 where no attestation is of the right kind (cli/cli#10418), but
 # print no result then.
@@ -111,16 +111,17 @@ is_attested() {
   local said status=0
   if [ "$attestation" = never ]; then return 1; fi
   can_attest || return 1
-  said=$(as_token attestation verify "$1" --repo "$repository" --format json 2>&1 > attestation.json) || status=$?
+  said=$(as_token attestation verify "$1" --repo "$repository" \
+    --signer-workflow "$repository/.github/workflows/release.yml" --format json 2>&1 > attestation.json) || status=$?
   if [ "$status" = 0 ] && [ -s attestation.json ]; then return 0; fi
   if [ "$status" = 4 ] || fits "$said" "$unreachable"; then
     unknown_origin "gh cannot ask for it: $said"
     return 1
   fi
   die "the attestation of $1 is refused" \
-    "gh found no workflow of $repository that built it: ${said:-no attestation is of the right kind}. For releases that have none the input \`attestation\` takes \`never\`."
+    "gh does not find that release.yml of $repository built it: ${said:-no attestation is of the right kind}. For releases that have none the input \`attestation\` takes \`never\`."
 }
-unreachable='HTTP (401|403|407|429|5[0-9][0-9])|error connecting to|dial tcp|no such host|TUF client|tuf refresh|[Tt]imeout|deadline exceeded'
+unreachable='HTTP (401|403|407|429|5[0-9][0-9])|error connecting to|dial tcp|no such host|tls: failed to verify|TUF client|tuf refresh|verifiers could be initialized|initialization may have failed|[Tt]imeout|deadline exceeded'
 
 # Only the program, so nothing else of an archive is ever written. Names are relative: to tar a
 # colon, as in `C:`, is another machine.
@@ -134,10 +135,10 @@ unpack() {
         "$(portable "${SYSTEMROOT:-C:\\Windows}")/System32/tar.exe" -xf "$1" "$2"
       fi
       ;;
-  esac || die "$1 cannot be unpacked" "Its checksum is right, so the release is broken: $from/$1"
+  esac || die "$1 cannot be unpacked" "See the error above. Its checksum is right, so either that program is missing or the release is broken: $from/$1"
 }
 
-# actions/cache is not used: a program of 4 MB is downloaded as fast as a cache is restored, and what is in
+# actions/cache is not used: a few megabytes are downloaded as fast as a cache is restored, and what is in
 # a cache may come from any other workflow. The tool cache of the runner is its owner's: who can write
 # there can also replace gh and bash, so the checksum kept in it is against damage, not against them.
 #
@@ -150,12 +151,17 @@ is_cached() {
   [ "$attestation" != required ] || [ "$origin" = attested ]
 }
 
-# Moves the directory $1 to its place in the cache at once, so that nobody finds half of it.
+# Moves the directory $1 to its place in the cache at once, so that nobody finds half of it. What another
+# job has put there meanwhile may be running already, and stays.
 keep() {
   local nested
+  if is_cached; then
+    rm -rf "$1"
+    return
+  fi
   rm -rf "$cache" "$cache.complete"
   mv "$1" "$cache"
-  # Where another job was faster, it has become a part of what that made.
+  # Where another job was faster by a moment, it has become a part of what that made.
   nested="$cache/${1##*/}"
   if [ -d "$nested" ]; then rm -rf "$nested"; fi
   : > "$cache.complete"
@@ -210,7 +216,6 @@ released() {
   from="${from:-${GITHUB_SERVER_URL:-https://github.com}/$repository/releases/download}"
   from="${from%/}/$tag"
   attestation=$(word "$INPUT_ATTESTATION")
-  TOKEN=$(trimmed "$INPUT_GITHUB_TOKEN")
   cache=$(cache_of)
   if is_cached; then
     echo "metrics-server-lint $tag: from the cache, $cache"
@@ -229,6 +234,7 @@ said_version() {
 
 main() {
   local version given
+  take_token "$INPUT_GITHUB_TOKEN"
   given=$(trimmed "$INPUT_PROGRAM")
   if [ -n "$given" ]; then
     tag=''

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # What the scripts of the action share. All of it runs in the bash 3.2 of macOS, which has neither
 # `mapfile` nor `${x,,}` and to which an empty array is undefined, and in the one that Git brings
 # to Windows.
@@ -76,6 +76,12 @@ download() {
   if [ -n "${3:-}" ]; then header="header = \"Authorization: Bearer $3\""; fi
   curl --fail --silent --show-error --location --retry 3 --connect-timeout 20 --max-time 300 \
     --proto "$protocols" --config - --write-out '%{http_code}' --output "$2" "$1" <<< "$header"
+}
+
+# Keeps the token $1 from programs that need none.
+take_token() {
+  TOKEN=$(trimmed "$1")
+  unset INPUT_GITHUB_TOKEN
 }
 
 # The client of GitHub as the token's owner, at the server that runs the workflow.

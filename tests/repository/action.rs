@@ -54,6 +54,7 @@ const TOOLS: [&str; 24] = [
 /// A program of a release, which says how it is called. `STATUS` is how its check ends, `DIFF` what its
 /// `diff` prints.
 const STAND_IN: &str = r#"#!/usr/bin/env bash
+if [ -n "${INPUT_GITHUB_TOKEN:-}${GH_TOKEN:-}${TOKEN:-}" ]; then echo "the program has the token" >&2; exit 9; fi
 case "$1" in
   --version) echo "metrics-server-lint VERSION" ;;
   check)
@@ -68,7 +69,7 @@ esac
 const GH: &str = r#"#!/usr/bin/env bash
 printf '%s|%s\n' "$*" "$GH_TOKEN" >> "$PLACE/gh.log"
 case "$*" in
-  *--help*) echo '--format string' ;;
+  *--help*) echo '--signer-workflow string' ;;
   attestation*) echo '[{}]' ;;
   'api user '*) echo "${LOGIN:?}" ;;
   'api --paginate '*) jq -r "${@: -1}" "$PLACE/comments.json" ;;
@@ -260,22 +261,33 @@ impl Runner {
         self.at("www/releases").join(version()).join(name)
     }
 
-    /// Makes the workspace a repository whose HEAD is a commit with two parents, of which the first is
+    /// Makes the workspace a repository whose HEAD is a merge of two commits, of which the first is
     /// served as what it holds, and returns that.
     fn merge(&mut self) -> String {
         let script = "git init -q -b main . && git config user.email a@b && git config user.name a && \
             mkdir -p clusters && echo old > clusters/a && git add . && git commit -q -m base && \
             git checkout -q -b topic && echo new > clusters/a && git commit -q -a -m topic && \
-            git checkout -q main && git merge -q --no-ff -m 'merge\n\nparent 0' topic && \
-            git rev-parse HEAD HEAD^1";
-        let mut git = Command::new("bash");
-        let out = git.args(["-c", script]).current_dir(self.at("checkout")).output().unwrap();
+            git checkout -q main && git merge -q --no-ff -m merge topic";
+        let (head, base) = self.git(script);
+        self.variable("GITHUB_SHA", &head);
+        self.serve_base(&base);
+        base
+    }
+
+    /// Makes one more commit.
+    fn commit(&self, message: &str) -> (String, String) {
+        self.git(&format!("git commit -q --allow-empty -m '{message}'"))
+    }
+
+    /// Runs a script in the workspace: what HEAD is then, and its first parent.
+    fn git(&self, script: &str) -> (String, String) {
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &format!("{script} && git rev-parse HEAD HEAD^1")]);
+        let out = bash.current_dir(self.at("checkout")).output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let out = String::from_utf8(out.stdout).unwrap();
-        let (head, base) = out.trim().split_once('\n').unwrap();
-        self.variable("GITHUB_SHA", head);
-        self.serve_base(base);
-        base.to_owned()
+        let (head, parent) = out.trim().split_once('\n').unwrap();
+        (head.to_owned(), parent.to_owned())
     }
 
     /// Serves a tree as the API does, in a directory of another name.
@@ -471,7 +483,7 @@ fn inputs_of_the_action_are_never_part_of_a_script() {
 /// Inputs, how the action ends, and what it says.
 type Case = (&'static str, &'static [(&'static str, &'static str)], i32, &'static [&'static str]);
 
-const CASES: [Case; 31] = [
+const CASES: [Case; 32] = [
     (
         "nothing",
         &[],
@@ -612,6 +624,12 @@ const CASES: [Case; 31] = [
         &["the input version is wrong::`v1.2.3%0A/../../x`"],
     ),
     (
+        "a version below a path",
+        &[("version", "../v1.2.3")],
+        2,
+        &["the input version is wrong::`../v1.2.3`"],
+    ),
+    (
         "an address that is none",
         &[("releases", "file:///etc")],
         2,
@@ -643,9 +661,9 @@ const CASES: [Case; 31] = [
     ),
     (
         "a base that is not there",
-        &[("since", "../nowhere")],
+        &[("since", "../no\r\nwhere")],
         2,
-        &["the input since is wrong::`../nowhere`"],
+        &["the input since is wrong::`../no%0D%0Awhere`"],
     ),
     (
         "what is wrong is no command",
@@ -682,6 +700,30 @@ fn every_combination_of_inputs_does_what_it_says_or_says_what_is_wrong() {
         assert!(!outcome.said.contains("secret"), "{name}: the token is told");
         let _ = fs::remove_dir_all(runner.at("tools"));
     }
+}
+
+#[test]
+fn the_version_is_that_of_the_package_beside_the_action() {
+    let Some(mut runner) = Runner::new() else { return };
+    fs::create_dir_all(runner.at("action/action")).unwrap();
+    for file in files(&repository().join("action"), |_| true) {
+        let to = runner.at("action/action").join(&file);
+        fs::copy(repository().join("action").join(&file), to).unwrap();
+    }
+    let path = runner.at("action").display().to_string();
+    runner.variable("GITHUB_ACTION_PATH", &path);
+    let other = "[dependencies.other]\nversion = \"9.9.9\"\n";
+    let own =
+        format!("[package]\nname = \"x\"\nversion = \"{}\" # own\n", env!("CARGO_PKG_VERSION"));
+    for manifest in [format!("{other}{own}"), format!("{own}{other}")] {
+        fs::write(runner.at("action/Cargo.toml"), manifest).unwrap();
+        let outcome = runner.act(&[]);
+        assert_eq!(outcome.status, 0, "{}", outcome.said);
+    }
+    fs::write(runner.at("action/Cargo.toml"), format!("[package]\nname = \"x\"\n{other}")).unwrap();
+    let outcome = runner.act(&[]);
+    outcome.says("no version::The Cargo.toml beside action.yml has none");
+    assert_eq!(outcome.status, 2);
 }
 
 #[test]
@@ -748,7 +790,8 @@ fn the_first_run_downloads_and_the_second_does_not() {
     assert_eq!((runner.act(&[]).status, runner.requests().len()), (0, 2));
     fs::rename(runner.at("www/releases"), runner.at("www/mirror")).unwrap();
     let mirror = format!("{}/mirror/", runner.address);
-    assert_eq!((runner.act(&[("releases", &mirror)]).status, runner.requests().len()), (0, 2));
+    assert_eq!(runner.act(&[("releases", &mirror)]).status, 0);
+    assert_eq!(runner.requests()[0], format!("/mirror/{}/SHA256SUMS", version()));
     let left: Vec<_> =
         fs::read_dir(runner.at("tools/metrics-server-lint").join(env!("CARGO_PKG_VERSION")))
             .unwrap()
@@ -801,6 +844,8 @@ fn what_is_not_the_release_is_not_installed() {
     let outcome = runner.act(&[]);
     outcome.says("holds the version 0.0.1.");
     assert_eq!(outcome.outputs["program"], "");
+    runner.release("x86_64-unknown-linux-musl", &version());
+    assert_eq!(runner.act(&[]).status, 0);
 }
 
 #[test]
@@ -902,7 +947,7 @@ fn an_attestation_is_verified_where_it_can_be() {
     let Some(mut runner) = Runner::new() else { return };
     let gh = |verify: &str| {
         format!(
-            "#!/usr/bin/env bash\ncase \"$*\" in *--help*) echo --format ;; *) {verify} ;; esac\n"
+            "#!/usr/bin/env bash\ncase \"$*\" in *--help*) echo --signer-workflow ;; *) {verify} ;; esac\n"
         )
     };
     runner.command("gh", GH);
@@ -914,7 +959,7 @@ fn an_attestation_is_verified_where_it_can_be() {
         runner.gh_calls().contains(asked)
             && runner
                 .gh_calls()
-                .contains("--repo metrics-server-lint/metrics-server-lint --format json|secret"),
+                .contains("--repo metrics-server-lint/metrics-server-lint --signer-workflow metrics-server-lint/metrics-server-lint/.github/workflows/release.yml --format json|secret"),
         "{}",
         runner.gh_calls()
     );
@@ -960,6 +1005,13 @@ fn an_attestation_is_verified_where_it_can_be() {
             gh("echo 'failed to create TUF client: tuf refresh failed' >&2; exit 1"),
             &[],
             "gh cannot ask for it: failed to create TUF client",
+        ),
+        (
+            gh(
+                "echo 'error creating Sigstore verifier: no valid Sigstore verifiers could be initialized' >&2; exit 1",
+            ),
+            &[],
+            "gh cannot ask for it: error creating",
         ),
         (gh("exit 1"), &[("github-token", "")], "gh needs a token"),
     ] {
@@ -1058,10 +1110,13 @@ fn the_base_is_what_the_pull_request_is_merged_into() {
     let outcome = runner.act(&[("root", "more"), since[0]]);
     outcome.says("the base has no more::");
     assert!(outcome.status == 0 && !outcome.said.contains("--since"), "{}", outcome.said);
+    // What would be two outputs is none.
+    fs::create_dir(runner.at("checkout/a\nb=c")).unwrap();
+    let outcome = runner.act(&[("root", "a\nb=c"), since[0]]);
+    outcome.says("the output head has several lines::");
+    assert_eq!(outcome.status, 2);
     // Another commit than the merge: where the branches parted, says the API.
     runner.variable("GITHUB_SHA", &"2".repeat(40));
-    let head = "refs/pull/7/head";
-    runner.variable("GITHUB_REF", head);
     let parted = "c".repeat(40);
     runner.serve_base(&parted);
     let answers =
@@ -1075,9 +1130,18 @@ fn the_base_is_what_the_pull_request_is_merged_into() {
             .gh_calls()
             .contains("api repos/o/r/compare/ba5e0000ba5e0000ba5e0000ba5e0000ba5e0000...")
     );
-    // Else that of the event, and it is said.
+    // Nor is it the merge of this pull request where the event is about the base branch.
+    let (head, _) = runner.commit("plain\n\nparent 0123");
+    runner.variable("GITHUB_SHA", &head);
+    runner.variable("GITHUB_REF", "refs/heads/main");
+    assert_eq!(runner.act(&since).status, 0);
+    assert!(runner.requests().contains(&format!("/api/repos/o/r/tarball/{parted} Bearer secret")));
+    // Else that of the event, and it is said; so where the commit is no merge, whatever its message says.
     let event = "ba5e0000ba5e0000ba5e0000ba5e0000ba5e0000";
     runner.serve_base(event);
+    runner.variable("GITHUB_REF", "refs/pull/7/merge");
+    runner.act(&since).says(&format!("so {event} is compared with"));
+    runner.variable("GITHUB_SHA", &"2".repeat(40));
     runner.command("gh", &answers("echo '{\"message\": \"Not Found\"}'; exit 1"));
     runner.act(&since).says(&format!("so {event} is compared with"));
     // A base that cannot be had, and an archive that is none.
@@ -1100,6 +1164,10 @@ fn without_a_directory_of_git_the_api_says_what_was_merged() {
     let Some(mut runner) = Runner::new() else { return };
     let parent = "d".repeat(40);
     runner.serve_base(&parent);
+    // What a repository holds may look like a directory of Git.
+    runner.merge();
+    runner.git("mv .git/* . && rm -r .git && git config core.bare true");
+    runner.variable("GITHUB_SHA", &"1".repeat(40));
     runner.command(
         "gh",
         &format!(
@@ -1174,6 +1242,8 @@ fn a_comment_is_made_once_and_then_kept_up_to_date() {
         let outcome = runner.act(&inputs);
         assert_eq!((outcome.status, &*outcome.summary), (1, ""), "{}", outcome.said);
         outcome.says("<diff><--format=markdown><--config=c.yaml><--pedantic><--><");
+        outcome
+            .says(&format!("/tree><{}>", runner.at("checkout").canonicalize().unwrap().display()));
         assert!(!outcome.said.contains("--since"));
         let calls = runner.gh_calls();
         let how = calls.lines().find(|it| it.contains("--method")).unwrap_or_default();
@@ -1248,6 +1318,53 @@ fn a_comment_that_cannot_be_written_is_in_the_summary() {
             outcome.said
         );
     }
+}
+
+/// The stand-in takes whatever it is given; the program does not.
+#[test]
+fn the_program_knows_what_the_action_asks_of_it() {
+    let Some(mut runner) = Runner::new() else { return };
+    let checkout = runner.at("checkout");
+    let from = repository().join("testdata/flux-platform");
+    for file in files(&from, |_| true) {
+        let to = checkout.join(&file);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from.join(&file), to).unwrap();
+    }
+    let options = "check --write-baseline --fail-on never --root {0} --baseline {0}/known.json";
+    let root = checkout.display().to_string();
+    assert_eq!(program(&options.replace("{0}", &root), &[]).status, 0);
+    runner.merge();
+    let outcome = runner.act(&[
+        ("program", env!("CARGO_BIN_EXE_metrics-server-lint")),
+        ("paths", "clusters\napps"),
+        ("since", "base"),
+        ("comment", "true"),
+        ("upload-sarif", "true"),
+        ("fail-on", "error"),
+        ("fail-on-empty", "true"),
+        ("min-severity", "note"),
+        ("pedantic", "true"),
+        ("root", "."),
+        ("config", ".metrics-server-lint.yaml"),
+        ("select", "availability"),
+        ("ignore", "pedantic"),
+        ("environment", "clusters/*"),
+    ]);
+    assert_eq!((outcome.status, &*outcome.outputs["exit-code"]), (1, "1"), "{}", outcome.said);
+    outcome.says("::error file=clusters/stages/prod/services/environment.env,line=7,");
+    assert!(outcome.uploaded.is_some() && outcome.outputs["version"] == env!("CARGO_PKG_VERSION"));
+    assert!(
+        outcome.summary.contains("### metrics-server-lint: 2 environments appear"),
+        "{}",
+        outcome.summary
+    );
+    let outcome = runner.act(&[
+        ("program", env!("CARGO_BIN_EXE_metrics-server-lint")),
+        ("baseline", "known.json"),
+        ("format", "concise"),
+    ]);
+    assert_eq!(outcome.status, 0, "{}", outcome.said);
 }
 
 /// What the comment takes for nothing is what the program prints where nothing changes.
