@@ -100,7 +100,7 @@ const WORDS: &str = "
     authentication.k8s.io authorization.k8s.io tokenreviews subjectaccessreviews pods nodes namespaces
     get list watch create update delete endpoints endpointslices services deployments replicasets
     statefulsets daemonsets horizontalpodautoscalers scale nodemetrics podmetrics
-    machine extraArgs kubeletExtraArgs extraConfig extraManifests machineConfig
+    rotate server serving machine extraArgs kubeletExtraArgs extraConfig extraManifests machineConfig
     Provider Alert Receiver ImagePolicy ImageRepository ImageUpdateAutomation FluxInstance
     ResourceSet ResourceSetInputProvider ExternalArtifact ArtifactGenerator
     tokenreviews.authentication.k8s.io subjectaccessreviews.authorization.k8s.io tls.crt tls.key ca.crt

@@ -223,3 +223,52 @@ fn parted(token: &str) -> (&str, &str) {
     }
     (word, &bare[word.len()..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn struck(key: &str, text: &str) -> String {
+        let names = ["nothing/orders.yaml"].into_iter();
+        StandIns::new(&["kept-word".to_owned()], names).text(key, text)
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_public_is_private() {
+        for (text, told) in [
+            ("10.20.30.40/24", "addr-1/24"),
+            ("v10.20.30.40 ip-10-20-30-40", "host-1 value-1"),
+            ("fe80::1:ab 00:16:3e:5b:4c:1a", "addr-1 addr-2"),
+            ("arn:aws:iam::123456789012:role/x", "value-1:value-2:value-3addr-1role/x"),
+            ("1234-5678-9012 12345678901", "value-1 value-2"),
+            ("joe@acme.example", "value-1@host-1"),
+            ("acme-prod acme-prod prod", "value-1 value-1 prod"),
+            ("ACME_TOKEN METRICS_SERVER_MEMORY_LIMIT", "value-1 METRICS_SERVER_MEMORY_LIMIT"),
+            ("clusters/acme/acme.sops.yaml", "clusters/dir-1/dir-1.sops.yaml"),
+            ("--acme=--kubelet-insecure-tls", "--value-1=--kubelet-insecure-tls"),
+            (
+                "v0.8.0-acme v1.33.4+k3s1 v0.8.0-debian-12-r3",
+                "host-1 v1.33.4+k3s1 v0.8.0-debian-12-r3",
+            ),
+            ("600Mi 1h30m 250m 0.5 1e9 80% 3.12.x", "600Mi 1h30m 250m 0.5 1e9 80% 3.12.x"),
+            ("dir-1 kept-word", "value-1 kept-word"),
+            (
+                "registry.k8s.io/acme/metrics-server:v0.8.0",
+                "registry.k8s.io/dir-1/metrics-server:v0.8.0",
+            ),
+        ] {
+            assert_eq!(struck("value", text), told, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_ours_and_what_it_is_about_is_not() {
+        for (text, told) in [
+            ("there is no file `orders` here", "there is no file `word-1` here"),
+            ("Kustomization nothing has nothing", "Kustomization word-1 has nothing"),
+            ("(acme/x.yaml:3) is set", "(dir-1/x.yaml:3) is set"),
+        ] {
+            assert_eq!(struck("message", text), told, "{text}");
+        }
+    }
+}
