@@ -112,7 +112,7 @@ impl Via {
             Self::Replaced => "replaced here by kustomize",
             Self::Transformed => "this is set by a kustomize transformer",
             Self::Values => "values come in here",
-            Self::Templated => "filled in here by the ApplicationSet",
+            Self::Templated => "filled into the template here",
             Self::Applied => "applied by the ClusterResourceSet here",
             Self::Rendered => "printed here by the template",
             Self::UpstreamManifest => "from this upstream manifest",
