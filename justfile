@@ -1,4 +1,4 @@
-# What a pull request must pass: the same as the CI.
+# What a pull request must pass, as far as one Linux can tell.
 ready:
     .ci/run
 

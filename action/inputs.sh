@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Judges every input before anything is downloaded, all of them at once, and says which of the later
+# Judges inputs before anything is downloaded, all of them at once, and says which of the later
 # steps there are.
 set -euo pipefail
 # shellcheck source=action/lib.sh
@@ -41,6 +41,13 @@ judge_words() {
   one_of pedantic "$INPUT_PEDANTIC" true false
 }
 
+# Whether a file or directory of the repository is there. What paths and patterns mean is the program's to say.
+exists() {
+  local value
+  value=$(trimmed "$2")
+  if [ -n "$value" ] && [ ! -e "$value" ]; then reject "$1" "$value" "there is no such $3"; fi
+}
+
 judge_texts() {
   local program since
   matches version "$INPUT_VERSION" '^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$' \
@@ -54,6 +61,9 @@ judge_texts() {
   if ! fits "$(trimmed "$INPUT_GITHUB_TOKEN")" '^[A-Za-z0-9._~+/=:-]*$'; then
     reject github-token '***' "a token has no blanks and no quotes"
   fi
+  exists root "$INPUT_ROOT" directory
+  exists config "$INPUT_CONFIG" file
+  exists baseline "$INPUT_BASELINE" file
   program=$(trimmed "$INPUT_PROGRAM")
   if [ -n "$program" ] && { [ ! -f "$program" ] || [ ! -x "$program" ]; }; then
     reject program "$program" "there is no such program"

@@ -96,30 +96,33 @@ can_attest() {
   else
     help=$(as_token attestation verify --help 2>&1) || true
     case "$help" in
-      *--signer-workflow*) ;;
-      *) unknown_origin "this gh is too old for \`gh attestation verify --signer-workflow\`, which comes with version 2.51" ;;
+      *--cert-identity*) ;;
+      *) unknown_origin "this gh is too old for \`gh attestation verify --cert-identity\`, which comes with version 2.49" ;;
     esac
   fi
 }
 
-# Whether the archive $1 was built by the workflow that makes the releases of the action's repository; others
-# may run for whoever has a branch. gh ends with 1 for all that is wrong and 4 without a login (`gh help exit-codes`), so what it says has to tell a
-# refusal from a network that is not there. Whatever is not known counts as a refusal. Versions
-# before 2.67 end with 0 where no attestation is of the right kind (cli/cli#10418), but
-# print no result then.
+# Whether the archive $1 was built by the workflow that makes the releases of the action's repository, for the
+# tag of this release: any workflow may run for whoever can push a branch.
+#
+# gh ends with 1 for all that is wrong and 4 without a login (`gh help exit-codes`), so what it says has to
+# tell a refusal from a network that is not there. Whatever is not known counts as a refusal. Versions
+# before 2.67 end with 0 where no attestation is of the right kind (cli/cli#10418), but print no result
+# then.
 is_attested() {
   local said status=0
   if [ "$attestation" = never ]; then return 1; fi
   can_attest || return 1
   said=$(as_token attestation verify "$1" --repo "$repository" \
-    --signer-workflow "$repository/.github/workflows/release.yml" --format json 2>&1 > attestation.json) || status=$?
+    --cert-identity "${GITHUB_SERVER_URL:-https://github.com}/$repository/.github/workflows/release.yml@refs/tags/$tag" \
+    --format json 2>&1 > attestation.json) || status=$?
   if [ "$status" = 0 ] && [ -s attestation.json ]; then return 0; fi
   if [ "$status" = 4 ] || fits "$said" "$unreachable"; then
     unknown_origin "gh cannot ask for it: $said"
     return 1
   fi
   die "the attestation of $1 is refused" \
-    "gh does not find that release.yml of $repository built it: ${said:-no attestation is of the right kind}. For releases that have none the input \`attestation\` takes \`never\`."
+    "gh does not find that release.yml of $repository built it for the tag $tag: ${said:-no attestation is of the right kind}. For releases that have none the input \`attestation\` takes \`never\`."
 }
 unreachable='HTTP (401|403|407|429|5[0-9][0-9])|error connecting to|dial tcp|no such host|tls: failed to verify|TUF client|tuf refresh|verifiers could be initialized|initialization may have failed|[Tt]imeout|deadline exceeded'
 

@@ -101,7 +101,10 @@ def archive(target, program, directory, out):
         date = datetime.fromtimestamp(when, timezone.utc).timetuple()[:6]
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
             for name, data in files:
-                packed.writestr(zipfile.ZipInfo(f"{stem(target)}/{name}", date), data, zipfile.ZIP_DEFLATED, 9)
+                entry = zipfile.ZipInfo(f"{stem(target)}/{name}", date)
+                # As on Unix, wherever this runs.
+                entry.create_system, entry.external_attr = 3, (0o755 if name.endswith(".exe") else 0o644) << 16
+                packed.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
     else:
         path = out / f"{stem(target)}.tar.gz"
         plain = io.BytesIO()

@@ -85,7 +85,7 @@ const WORDS: &str = "
     kustomize.toolkit.fluxcd.io helm.toolkit.fluxcd.io source.toolkit.fluxcd.io
     notification.toolkit.fluxcd.io image.toolkit.fluxcd.io fluxcd.controlplane.io
     source.extensions.fluxcd.io rbac.authorization.k8s.io apiregistration.k8s.io metrics.k8s.io
-    v1beta1.metrics.k8s.io networking.k8s.io scheduling.k8s.io cert-manager.io
+    v1beta1.metrics.k8s.io networking.k8s.io scheduling.k8s.io cert-manager.io argoproj.io
     monitoring.coreos.com kubelet.config.k8s.io kubeadm.k8s.io controlplane.cluster.x-k8s.io
     bootstrap.cluster.x-k8s.io cluster.x-k8s.io kustomize.config.k8s.io kind.x-k8s.io
     apiextensions.k8s.io autoscaling policy
@@ -96,7 +96,7 @@ const WORDS: &str = "
     rke2-charts.rancher.io kubernetes.default.svc kubernetes-sigs kubernetes-incubator bitnami
     bitnamicharts bitnamilegacy stable google-containers google_containers rancher postfinance
     alex1989hu releases download components.yaml high-availability autoscale
-    app.kubernetes.io instance kubernetes.io node-role.kubernetes.io topology.kubernetes.io hostname
+    app.kubernetes.io helm.sh managed-by part-of Helm instance kubernetes.io node-role.kubernetes.io topology.kubernetes.io hostname
     authentication.k8s.io authorization.k8s.io tokenreviews subjectaccessreviews pods nodes namespaces
     get list watch create update delete endpoints endpointslices services deployments replicasets
     statefulsets daemonsets horizontalpodautoscalers scale nodemetrics podmetrics

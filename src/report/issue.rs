@@ -58,13 +58,13 @@ pub(crate) fn issue(it: &IssueReport<'_>) -> (String, String) {
     private.strike("", &mut all);
     let struck = private.counts();
     let told: Vec<String> = struck.iter().map(|(kind, it)| count(*it, kind)).collect();
-    all["struck_out"] = json!(struck);
+    all["redacted"] = json!(struck);
     (dense(&all), if told.is_empty() { "nothing".to_owned() } else { told.join(", ") })
 }
 
 /// What is said in JSON in the place of a report, without what is private.
 pub(crate) fn struck_out(text: &str) -> String {
-    let mut all: Json = serde_json::from_str(text).unwrap_or_default();
+    let mut all: Json = serde_json::from_str(text).unwrap_or_else(|_| text.into());
     StandIns::new(&[], std::iter::empty()).strike("", &mut all);
     dense(&all)
 }

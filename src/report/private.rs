@@ -129,23 +129,29 @@ impl<'a> StandIns<'a> {
             "namespace" => "namespace",
             "name" | "subject" => "name",
             "environments" => "env",
-            "message" | "why" | "help" | "text" | "notes" | "local" => "word",
+            _ if SAID.contains(&key) => "word",
             _ => "value",
         };
         let Some(token) = &*TOKEN else { return self.stand_in(text, kind) };
+        // Whether the token is between backticks, and up to where these were counted.
+        let (mut is_quoted, mut counted) = (false, 0);
         let replaced = token.replace_all(text, |token: &Captures<'_>| {
             let Some(whole) = token.get(0) else { return String::new() };
             if token.name("address").is_some() {
                 return self.stand_in(whole.as_str(), "addr");
             }
             let (before, after) = (&text[..whole.start()], &text[whole.end()..]);
+            is_quoted ^= text[counted..whole.start()].matches('`').count() % 2 == 1;
+            counted = whole.start();
             let is_said = SAID.contains(&key)
-                && before.matches('`').count() % 2 == 0
+                && !is_quoted
+                // A flag is somebody's, with or without backticks.
+                && !whole.as_str().starts_with('-')
                 && !before.ends_with(['/', '=', '@', '$', '{', ':'])
                 && !after.starts_with(['/', '=', '@', '}']);
             let (word, end) = parted(whole.as_str());
             let is_said = is_said && !(is_name(before, after) && self.is_called(word));
-            if self.is_public(word) || is_said && SENTENCES.contains(&word.to_lowercase()) {
+            if self.stays(word) || is_said && SENTENCES.contains(&word.to_lowercase()) {
                 return whole.as_str().to_owned();
             }
             let kind = match () {
@@ -160,7 +166,8 @@ impl<'a> StandIns<'a> {
         replaced.into_owned()
     }
 
-    fn is_public(&self, word: &str) -> bool {
+    /// Whether `word` may stay here: it is known, an amount, or put together of such.
+    fn stays(&self, word: &str) -> bool {
         let digits = word.chars().filter(char::is_ascii_digit).count();
         let is_known = |it: &str| self.kept.contains(it) || PUBLIC.contains(it);
         // What public words are put together to; `ip-10-0-0-1` is an address.
@@ -173,8 +180,14 @@ impl<'a> StandIns<'a> {
                 // As a stand-in is made.
                 && (numbers.is_empty() || !KINDS.contains(&parts[0]))
         };
+        // Of a chart or an image.
+        let is_versioned = |it: &str| AMOUNT.as_ref().is_some_and(|amount| amount.is_match(it));
+        let is_versioned = word.rsplit_once('-').is_some_and(|(stem, version)| {
+            version.contains('.') && is_versioned(version) && is_known(stem)
+        });
         word.len() < 2 && word.is_ascii()
             || is_known(word)
+            || is_versioned
             || (1..=DIGITS).contains(&digits) && AMOUNT.as_ref().is_some_and(|it| it.is_match(word))
             || is_compound()
     }
@@ -252,6 +265,7 @@ mod tests {
             ),
             ("600Mi 1h30m 250m 0.5 1e9 80% 3.12.x", "600Mi 1h30m 250m 0.5 1e9 80% 3.12.x"),
             ("dir-1 kept-word", "value-1 kept-word"),
+            ("metrics-server-3.12.2 acme-3.12.2", "metrics-server-3.12.2 host-1"),
             (
                 "registry.k8s.io/acme/metrics-server:v0.8.0",
                 "registry.k8s.io/dir-1/metrics-server:v0.8.0",
@@ -267,6 +281,8 @@ mod tests {
             ("there is no file `orders` here", "there is no file `word-1` here"),
             ("Kustomization nothing has nothing", "Kustomization word-1 has nothing"),
             ("(acme/x.yaml:3) is set", "(dir-1/x.yaml:3) is set"),
+            ("it has no flag --nothing", "it has no flag --word-1"),
+            ("`nothing` has nothing, `nothing` too", "`word-1` has nothing, `word-1` too"),
         ] {
             assert_eq!(struck("message", text), told, "{text}");
         }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What the scripts use of a system. Nothing else is on their PATH: no `gh`, unless a test makes one.
-const TOOLS: [&str; 24] = [
+const TOOLS: [&str; 23] = [
     "basename",
     "bash",
     "cat",
@@ -43,7 +43,6 @@ const TOOLS: [&str; 24] = [
     "rm",
     "sed",
     "sha256sum",
-    "sleep",
     "tar",
     "tr",
     "unzip",
@@ -69,7 +68,7 @@ esac
 const GH: &str = r#"#!/usr/bin/env bash
 printf '%s|%s\n' "$*" "$GH_TOKEN" >> "$PLACE/gh.log"
 case "$*" in
-  *--help*) echo '--signer-workflow string' ;;
+  *--help*) echo '--cert-identity string' ;;
   attestation*) echo '[{}]' ;;
   'api user '*) echo "${LOGIN:?}" ;;
   'api --paginate '*) jq -r "${@: -1}" "$PLACE/comments.json" ;;
@@ -158,20 +157,24 @@ impl Runner {
             .filter(|name| tool(name).is_none())
             .collect();
         if !missing.is_empty() {
+            assert!(env::var_os("CI").is_none(), "{missing:?} not found on this system");
             eprintln!("skipped: {missing:?} not found on this system");
             return None;
         }
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        for name in ["bin", "www", "temp", "tools", "checkout/clusters"] {
+        for name in ["bin", "www", "temp", "tools", "checkout/clusters", "checkout/de ploy"] {
             fs::create_dir_all(at(name)).unwrap();
+        }
+        for name in ["a b.yaml", "-known.json", "c.yaml"] {
+            fs::write(at("checkout").join(name), "").unwrap();
         }
         for name in TOOLS {
             if let Some(path) = tool(name) {
                 symlink(path, at("bin").join(name)).unwrap();
             }
         }
-        if let Some(bash) = env::var_os("ACTION_BASH") {
+        if let Some(bash) = env::var_os("ACTION_BASH").filter(|it| !it.is_empty()) {
             fs::remove_file(at("bin/bash")).unwrap();
             symlink(bash, at("bin/bash")).unwrap();
         }
@@ -735,8 +738,11 @@ fn all_wrong_inputs_are_told_at_once() {
         ("fail-on-empty", "no"),
         ("version", "latest"),
         ("attestation", "sometimes"),
+        ("root", "nowhere"),
+        ("config", "no.yaml"),
+        ("baseline", "no.json"),
     ]);
-    assert_eq!(outcome.said.matches("::error ").count(), 5, "{}", outcome.said);
+    assert_eq!(outcome.said.matches("::error ").count(), 8, "{}", outcome.said);
     assert_eq!(outcome.status, 2);
 }
 
@@ -947,7 +953,7 @@ fn an_attestation_is_verified_where_it_can_be() {
     let Some(mut runner) = Runner::new() else { return };
     let gh = |verify: &str| {
         format!(
-            "#!/usr/bin/env bash\ncase \"$*\" in *--help*) echo --signer-workflow ;; *) {verify} ;; esac\n"
+            "#!/usr/bin/env bash\ncase \"$*\" in *--help*) echo --cert-identity ;; *) {verify} ;; esac\n"
         )
     };
     runner.command("gh", GH);
@@ -959,7 +965,7 @@ fn an_attestation_is_verified_where_it_can_be() {
         runner.gh_calls().contains(asked)
             && runner
                 .gh_calls()
-                .contains("--repo metrics-server-lint/metrics-server-lint --signer-workflow metrics-server-lint/metrics-server-lint/.github/workflows/release.yml --format json|secret"),
+                .contains("--repo metrics-server-lint/metrics-server-lint --cert-identity https://github.com/metrics-server-lint/metrics-server-lint/.github/workflows/release.yml@refs/tags/"),
         "{}",
         runner.gh_calls()
     );

@@ -12,9 +12,13 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 fn with_this_version(path: &str, text: &str) -> String {
     let named = Regex::new(
         r"(?x)(
-            metrics-server-lint (?:==|@v|:v|-v)
+            metrics-server-lint (?:==|@v?|:v|-v|\ )
+            | metrics-server-lint/metrics-server-lint/v
+            | .program.:\ \{.version.:\ .
             | metrics-server-lint/metrics-server-lint\n\s*rev:\ v
             | metrics-server-lint/metrics-server-lint/releases/download/v
+            | release.yml@refs/tags/v
+            | <hash\ of\ the\ commit>\ \#\ v
             | ^\{\n\ \ .name.:\ .metrics-server-lint.,\n(?:\ .*\n)*?\ \ .version.:\ .
             | .packages.:\ \{\n\s+..:\ \{\n\s+.name.:\ .metrics-server-lint.,\n\s+.version.:\ .
         )\d+\.\d+\.\d+",

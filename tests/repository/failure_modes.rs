@@ -145,7 +145,7 @@ const MODES: &[Subject] = &[
                 "A value has no unit, or is none: `--metric-resolution=15`",
                 Rules(&["invalid-flag-value"]),
             ),
-            ("Metrics are to be newer than 15 seconds", Rules(&["metric-resolution-too-small"])),
+            ("Metrics are to be newer than 10 seconds", Rules(&["metric-resolution-too-small"])),
             (
                 "Metrics are minutes old, and the release times out before there are any",
                 Rules(&["metric-resolution-too-large"]),
