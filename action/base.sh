@@ -31,7 +31,7 @@ root_of_check() {
   local path dir
   dir=$(trimmed "$INPUT_ROOT")
   if [ -n "$dir" ]; then
-    cd "$(portable "$dir")" && pwd -P
+    cd -- "$(portable "$dir")" && pwd -P
     return
   fi
   while IFS= read -r path; do
@@ -39,8 +39,9 @@ root_of_check() {
     if [ -n "$path" ]; then break; fi
   done <<< "$INPUT_PATHS"
   dir=$(portable "${path:-.}")
-  if [ ! -d "$dir" ]; then dir=$(dirname "$dir"); fi
-  dir=$(cd "$dir" && pwd -P)
+  # What a pull request takes away lies in what is left.
+  while [ ! -d "$dir" ] && [ "$dir" != . ] && [ "$dir" != / ]; do dir=$(dirname "$dir"); done
+  dir=$(cd -- "$dir" && pwd -P)
   around "$dir" .git .metrics-server-lint.yaml || printf '%s' "$dir"
 }
 

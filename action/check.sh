@@ -27,8 +27,8 @@ options() {
   # Empty where there is no pull request, or nothing in its base.
   if [ "$since" = base ]; then since="$BASE"; fi
   with since "$since"
-  with select "$(word "$INPUT_SELECT")"
-  with ignore "$(word "$INPUT_IGNORE")"
+  with select "$(words "$INPUT_SELECT")"
+  with ignore "$(words "$INPUT_IGNORE")"
   with min-severity "$(word "$INPUT_MIN_SEVERITY")"
   while IFS= read -r name; do with environment "$name"; done <<< "$INPUT_ENVIRONMENT"
 }

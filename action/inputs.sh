@@ -74,10 +74,15 @@ judge_texts() {
   fi
 }
 
-# The token of a fork's pull request can only read, whatever the workflow says. A repository that
-# is a fork itself has pull requests of its own, so what counts is where the branch is.
+# The token of a fork's pull request can only read, whatever the workflow says, but for the event
+# `pull_request_target`. A repository that is a fork itself has pull requests of its own, so what counts is where
+# the branch is.
 is_of_a_fork() {
-  [ "${GITHUB_EVENT_NAME:-}" = pull_request ] && [ "$HEAD_REPOSITORY" != "$GITHUB_REPOSITORY" ]
+  case "${GITHUB_EVENT_NAME:-}" in
+    pull_request_target) return 1 ;;
+    pull_request*) [ "$HEAD_REPOSITORY" != "$GITHUB_REPOSITORY" ] ;;
+    *) return 1 ;;
+  esac
 }
 
 plan() {

@@ -63,7 +63,8 @@ get() {
 # The checksum of the file $1, of a list as sha256sum writes it.
 listed() {
   local sum name
-  while read -r sum name; do
+  # The last line may have no end.
+  while read -r sum name || [ -n "$sum" ]; do
     name="${name%$'\r'}"
     # An asterisk says that the file was read as bytes.
     if [ "${name#\*}" = "$1" ] && fits "$sum" '^[0-9a-f]{64}$'; then
@@ -154,20 +155,24 @@ is_cached() {
   [ "$attestation" != required ] || [ "$origin" = attested ]
 }
 
-# Moves the directory $1 to its place in the cache at once, so that nobody finds half of it. What another
-# job has put there meanwhile may be running already, and stays.
+# Moves the directory $1 to its place in the cache at once, so that nobody finds half of it. Of several jobs
+# that install at once the one that makes the directory of the lock does so; what the others have is as good, and
+# they take it from where they work.
 keep() {
-  local nested
-  if is_cached; then
-    rm -rf "$1"
+  if ! mkdir "$cache.lock" 2> /dev/null; then
+    mv "$1" own
+    installed="$PWD/own/$program"
     return
   fi
-  rm -rf "$cache" "$cache.complete"
-  mv "$1" "$cache"
-  # Where another job was faster by a moment, it has become a part of what that made.
-  nested="$cache/${1##*/}"
-  if [ -d "$nested" ]; then rm -rf "$nested"; fi
-  : > "$cache.complete"
+  if is_cached; then
+    rm -rf "$1"
+  else
+    rm -rf "$cache" "$cache.complete"
+    mv "$1" "$cache"
+    : > "$cache.complete"
+  fi
+  installed="$cache/$program"
+  rm -rf "$cache.lock"
 }
 
 install() {
@@ -222,10 +227,10 @@ released() {
   cache=$(cache_of)
   if is_cached; then
     echo "metrics-server-lint $tag: from the cache, $cache"
+    installed="$cache/$program"
   else
     install
   fi
-  installed="$cache/$program"
 }
 
 # The version that the program says it has, which shows too that it runs here.
@@ -246,7 +251,11 @@ main() {
     command -v curl > /dev/null || die "curl is missing" "The action downloads a release with it; the input \`program\` takes a program that is there already."
     released
   fi
-  version=$(said_version "$installed")
+  # What does not run is not taken again.
+  if ! version=$(said_version "$installed"); then
+    if [ -n "$tag" ]; then rm -f "$cache.complete"; fi
+    exit 2
+  fi
   if [ -n "$tag" ] && [ "v$version" != "$tag" ]; then
     rm -f "$cache.complete"
     die "wrong version" "The release $tag at $from holds the version $version."

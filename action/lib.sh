@@ -3,6 +3,9 @@
 # `mapfile` nor `${x,,}` and to which an empty array is undefined, and in the one that Git brings
 # to Windows.
 
+# What `cd` prints would become part of a value.
+unset CDPATH
+
 # What is passed to a program of Windows stays as it is, also where it looks like a path of Unix.
 export MSYS_NO_PATHCONV=1 MSYS2_ARG_CONV_EXCL='*'
 
@@ -14,6 +17,9 @@ trimmed() {
 
 # As a word of ours, which people may type with capitals.
 word() { printf '%s' "$1" | tr -d '[:space:]' | tr '[:upper:]' '[:lower:]'; }
+
+# As a list of them with commas, which may stand in lines.
+words() { word "$(trimmed "$1" | tr '\n' ',')"; }
 
 # Whether a text fits a regular expression, which is a variable here: what it is when it is written out
 # differs between versions of bash.

@@ -49,9 +49,18 @@ def time():
 def version(tag=None):
     if tag is not None and tag != f"v{VERSION}":
         refuse(f"the tag {tag} is not v{VERSION}, the version in Cargo.toml")
-    if tag is not None and not re.match(r" - \d{4}-\d\d-\d\d\n", section()[0]):
+    if tag is not None and not dated():
         refuse(f"the changelog has no date for {VERSION}: `## {VERSION} - 2026-12-31`")
     print(VERSION)
+
+
+def dated():
+    """Whether the changelog says on which day this version comes out, and anything of it."""
+    day = re.fullmatch(r" - (\d{4}-\d\d-\d\d)\n", section()[0])
+    try:
+        return bool(day and datetime.fromisoformat(day[1]) and section()[1].strip())
+    except ValueError:
+        return False
 
 
 def section():
@@ -93,6 +102,8 @@ def content(target, program, directory):
 
 
 def archive(target, program, directory, out):
+    if not (directory / "man").is_dir():
+        refuse(f"{directory} has no documents: `release.py documents` makes them")
     out.mkdir(parents=True, exist_ok=True)
     files = content(target, program, directory)
     when = time()
@@ -126,7 +137,7 @@ def finish(out):
     """Fills `@VERSION@` and `@SHA256 target@` in the templates, and sums up everything."""
 
     def checksum(found):
-        archives = list(out.glob(f"{stem(found[1])}.*"))
+        archives = [it for end in ["tar.gz", "zip"] for it in out.glob(f"{stem(found[1])}.{end}")]
         return sha256(archives[0]) if archives else refuse(f"there is no archive of {found[1]}")
 
     for template in sorted((ROOT / "packaging").glob("*/*.in")):

@@ -28,7 +28,7 @@ mod workflow;
 pub(crate) use diff::{Compared, diff, diff_json, diff_markdown};
 pub(crate) use explain::{explain, here, rules, rules_json};
 pub(crate) use files::files;
-pub(crate) use github::{github, without_commands};
+pub(crate) use github::{as_log, github, without_commands};
 pub(crate) use issue::{IssueReport, issue, struck_out};
 pub(crate) use json::json;
 pub(crate) use markdown::{STEP_SUMMARY, markdown};

@@ -230,8 +230,12 @@ impl Run<'_, '_> {
                 Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
             });
         }
+        let bytes = match self.streams.workflow.listens {
+            true => report::as_log(target.format, bytes),
+            false => bytes.into(),
+        };
         let out = &mut self.streams.out;
-        match out.write_all(bytes).and_then(|()| out.flush()) {
+        match out.write_all(&bytes).and_then(|()| out.flush()) {
             // Whoever reads has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result.map_err(|error| Failure::Plain(format!("cannot write: {error}"))),
@@ -294,6 +298,10 @@ impl Run<'_, '_> {
 
     /// Says it on the side, where nobody may be.
     fn say(&mut self, text: &str) {
+        let text = match self.streams.workflow.listens {
+            true => &report::without_commands(text),
+            false => text,
+        };
         let _ = self.streams.err.write_all(text.as_bytes());
     }
 

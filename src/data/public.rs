@@ -131,6 +131,8 @@ const SENTENCES: &str = "
     replaced applied patched transformed takes fill merged guess refers circle block decrypted
     encrypted remote fetched fetch branch downloaded parsed parse duplicate colon comma quote quotes
     bracket brace mapping sequence scalar token character characters line column begins ends end
+    HCL hcl body newline identifier generator generators clusters function functions EKS eks add-on
+    controller controllers writes write cluster key keys list lists map maps string strings number
     byte bytes larger longer shorter exist exists does did are is in and or s t ll re ve
 ";
 

@@ -3,9 +3,10 @@
 //! Their form and how they are escaped is that of `toolkit/packages/core/src/command.ts` in
 //! `actions/toolkit`.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use crate::{
+    cli::Format,
     finding::{Finding, Severity},
     report::{Place, Report, TOOL, count, told},
 };
@@ -64,7 +65,11 @@ fn command(severity: Severity, properties: &[(&str, String)], message: &str) -> 
         Severity::Warning => "warning",
         Severity::Note => "notice",
     };
-    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let escaped = |text: &str| {
+        let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+        // The older form of a command.
+        text.replace("##[", "## [")
+    };
     let property = |(name, value): &(&str, String)| {
         format!("{name}={}", escaped(value).replace(':', "%3A").replace(',', "%2C"))
     };
@@ -87,6 +92,23 @@ pub(crate) fn without_commands(log: &str) -> String {
         out += &quoted.replace("##[", "## [");
     }
     out
+}
+
+/// What is printed in a form, without commands. Forms of programs mean the same with other signs, and no line of
+/// them begins with a command; what `render` prints is somebody's input, and nobody's log.
+pub(crate) fn as_log(format: Format, bytes: &[u8]) -> Cow<'_, [u8]> {
+    let text = || String::from_utf8_lossy(bytes);
+    match format {
+        Format::Text | Format::Concise | Format::Markdown => {
+            without_commands(&text()).into_bytes().into()
+        }
+        Format::Json | Format::Sarif | Format::Gitlab | Format::Rdjson => {
+            text().replace("##[", "#\\u0023[").into_bytes().into()
+        }
+        Format::Junit => text().replace("##[", "#&#35;[").into_bytes().into(),
+        // The first writes commands, and quotes none.
+        Format::Github | Format::Yaml => bytes.into(),
+    }
 }
 
 #[cfg(test)]

@@ -45,10 +45,11 @@ static SENTENCES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
 /// Addresses, and what else stands between blanks and signs.
 static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?x) (?<address> [0-9A-Fa-f:]*::[0-9A-Fa-f:]*
+        r"(?x) (?<login> [^\s/@:`]+ : [^\s/@`]+ @ )
+             | (?<address> [0-9A-Fa-f:]*::[0-9A-Fa-f:]*
                          | (?:[0-9A-Fa-f]{1,4}:){3,}[0-9A-Fa-f:]*
-                         | \d+(?:\.\d+){3,} )
-             | (?: [A-Za-z0-9_.+-] | [^\x00-\x7F] )+",
+                         | [0-9]+(?:\.[0-9]+){3,} )
+             | (?: [A-Za-z0-9_.+-] | [^\x00-\x7F] | %[0-9A-Fa-f]{2} )+",
     )
     .ok()
 });
@@ -56,11 +57,11 @@ static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Quantities, durations, versions and numbers.
 static AMOUNT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?x)^(?: (?:\d+(?:\.\d+)?(?:[numkMGTPE]|[KMGTPE]i|[nuµm]s|[smhd]|MB|GB|mb|gb)?)+
-                 | \d+(?:\.\d+)?[eE]\d{1,2}
-                 | v\d+(?:alpha|beta)\d+
-                 | v?\d{1,4}(?:\.(?:\d{1,4}|x)){0,2}
-                   (?:[-+](?:alpha|beta|rc|k3s|rke2r|rke|eksbuild|gke|r|debian-\d\d-r)\.?\d{0,8}){0,2}
+        r"(?x)^(?: (?:[0-9]+(?:\.[0-9]+)?(?:[numkMGTPE]|[KMGTPE]i|[nuµm]s|[smhd]|MB|GB|mb|gb)?)+
+                 | [0-9]+(?:\.[0-9]+)?[eE][0-9]{1,2}
+                 | v[0-9]+(?:alpha|beta)[0-9]+
+                 | v?[0-9]{1,4}(?:\.(?:[0-9]{1,4}|x)){0,2}
+                   (?:[-+](?:alpha|beta|rc|k3s|rke2r|rke|eksbuild|gke|r|debian-[0-9]{2}-r)\.?[0-9]{0,8}){0,2}
              )$",
     )
     .ok()
@@ -137,6 +138,9 @@ impl<'a> StandIns<'a> {
         let (mut is_quoted, mut counted) = (false, 0);
         let replaced = token.replace_all(text, |token: &Captures<'_>| {
             let Some(whole) = token.get(0) else { return String::new() };
+            if token.name("login").is_some() {
+                return self.stand_in(whole.as_str().trim_end_matches('@'), "value") + "@";
+            }
             if token.name("address").is_some() {
                 return self.stand_in(whole.as_str(), "addr");
             }
@@ -150,12 +154,20 @@ impl<'a> StandIns<'a> {
                 && !before.ends_with(['/', '=', '@', '$', '{', ':'])
                 && !after.starts_with(['/', '=', '@', '}']);
             let (word, end) = parted(whole.as_str());
-            let is_said = is_said && !(is_name(before, after) && self.is_called(word));
+            let is_said = is_said
+                // A file of the repository, whatever it is called.
+                && !(end.len() > 1 && end.starts_with('.'))
+                && !(is_name(before, after) && self.is_called(word));
             if self.stays(word) || is_said && SENTENCES.contains(&word.to_lowercase()) {
                 return whole.as_str().to_owned();
             }
             let kind = match () {
-                () if after.starts_with('/') && !before.ends_with("//") => "dir",
+                () if after.starts_with('/')
+                    && !before.ends_with("//")
+                    && !before.ends_with('@') =>
+                {
+                    "dir"
+                }
                 () if end.starts_with('.') && end.len() > 1 => "file",
                 () if word.contains('.') => "host",
                 () => kind,
@@ -212,8 +224,20 @@ impl<'a> StandIns<'a> {
 /// parentheses. Elsewhere a word is one of ours, and whoever knows the sentence could tell what a
 /// stand-in stands for.
 fn is_name(before: &str, after: &str) -> bool {
-    const NAMED: &[&str] =
-        &["chart", "class", "container", "environment", "group", "namespace", "pool", "variable"];
+    const NAMED: &[&str] = &[
+        "chart",
+        "class",
+        "container",
+        "environment",
+        "group",
+        "namespace",
+        "no",
+        "pool",
+        "remove",
+        "use",
+        "value",
+        "variable",
+    ];
     let last = before.trim_end().rsplit(' ').next().unwrap_or_default();
     let is_kind = last.starts_with(|it: char| it.is_ascii_uppercase()) && PUBLIC.contains(last);
     is_kind || NAMED.contains(&last) || before.ends_with('(') && after.starts_with(')')
@@ -255,6 +279,8 @@ mod tests {
             ("arn:aws:iam::123456789012:role/x", "value-1:value-2:value-3addr-1role/x"),
             ("1234-5678-9012 12345678901", "value-1 value-2"),
             ("joe@acme.example", "value-1@host-1"),
+            ("https://admin:12345678@prod.acme.example/x", "https://value-1@host-1/x"),
+            ("%61%63%6d%65 80%", "value-1 80%"),
             ("acme-prod acme-prod prod", "value-1 value-1 prod"),
             ("ACME_TOKEN METRICS_SERVER_MEMORY_LIMIT", "value-1 METRICS_SERVER_MEMORY_LIMIT"),
             ("clusters/acme/acme.sops.yaml", "clusters/dir-1/dir-1.sops.yaml"),

@@ -14,6 +14,9 @@ pub(crate) struct Workflow {
     pub files: Option<String>,
     /// Whether files are known by their paths from the root of Git.
     pub in_git: bool,
+    /// Whether a runner reads what is printed for commands: `GITHUB_ACTIONS`, which Forgejo and Gitea set
+    /// too.
+    pub listens: bool,
 }
 
 impl Workflow {
@@ -30,6 +33,7 @@ impl Workflow {
             Some(format!("{}/-/blob/{}/", project?, commit?))
         };
         let summary = text("GITHUB_STEP_SUMMARY").map(PathBuf::from);
-        Self { summary, files: github().or_else(gitlab), in_git: true }
+        let listens = text("GITHUB_ACTIONS").is_some();
+        Self { summary, files: github().or_else(gitlab), in_git: true, listens }
     }
 }

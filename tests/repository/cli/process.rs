@@ -84,6 +84,31 @@ fn the_environment_says_what_a_reader_can_see() {
 }
 
 #[test]
+fn a_runner_of_workflows_reads_no_command_from_a_repository() {
+    let dir = flagged();
+    let long = format!("{} ::add-mask::a ::add-mask::b ::add-mask::c", "a".repeat(60));
+    let text = format!("\"x##[add-mask]y\": 1\n\"{long}\": 2\n");
+    std::fs::write(dir.path().join(".metrics-server-lint.yaml"), text).expect("a file");
+    for format in
+        ["text", "concise", "github", "json", "sarif", "gitlab", "junit", "rdjson", "markdown"]
+    {
+        let run = |variables: &[(&str, &str)]| {
+            let mut command = command(dir.path(), &format!("check --format {format}"));
+            let output =
+                command.envs(variables.iter().copied()).output().expect("the program runs");
+            let said = [output.stdout, output.stderr].concat();
+            String::from_utf8(said).expect("text")
+        };
+        let commands = |said: &str| {
+            let is_command = |it: &str| it.trim_start().starts_with("::add-mask");
+            said.contains("##[") || said.lines().any(is_command)
+        };
+        let listens = run(&[("GITHUB_ACTIONS", "true")]);
+        assert!(listens.contains("add-mask") && !commands(&listens), "{format}: {listens}");
+    }
+}
+
+#[test]
 fn a_step_of_github_gets_its_summary() {
     let dir = flagged();
     let summary = dir.path().join("summary.md");
