@@ -38,7 +38,7 @@ pub(crate) fn files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Vec<String> {
         .into_iter()
         .map(Result::unwrap)
         .filter(|entry| entry.file_type().is_file())
-        .map(|entry| entry.path().strip_prefix(dir).unwrap().to_str().unwrap().to_owned())
+        .map(|entry| entry.path().strip_prefix(dir).unwrap().to_str().unwrap().replace('\\', "/"))
         .filter(|path| wanted(path))
         .collect();
     found.sort();

@@ -194,10 +194,10 @@ fn what_else_can_be_rendered_is_said() {
         resources: [../../base]
         ",
     );
-    let said = |path: &str| program("render", &[&*dir.path().join(path)]).err;
+    let said = |path: &str| program("render", &[&*dir.path().join(path)]).err.replace('\\', "/");
     assert!(said("prod").contains("/prod`; an environment is `render --environment "));
     let clusters = dir.path().join("clusters");
-    let rendered = |name| format!("`render {}`", clusters.join(name).display());
+    let rendered = |name| format!("`render {}`", clusters.join(name).display()).replace('\\', "/");
     let (dev, prod) = (rendered("dev"), rendered("prod"));
     assert!(
         said("clusters").ends_with(&format!(": try {dev} or {prod}\n")),

@@ -100,8 +100,10 @@ impl Editor {
     }
 
     fn uri(&self, path: &str) -> String {
-        let place = self.root.join(path);
-        format!("file://{}", place.to_str().unwrap().trim_end_matches('/'))
+        let place = self.root.join(path).to_str().unwrap().replace('\\', "/");
+        let place = place.trim_start_matches("//?").trim_end_matches('/');
+        // A drive comes after a slash, and its colon is written as editors do.
+        format!("file:///{}", place.trim_start_matches('/').replace(':', "%3A"))
     }
 
     fn say(&mut self, message: &Value) {
