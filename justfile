@@ -14,7 +14,7 @@ review:
 
 # The site, in target/site/book; needs mdBook.
 site:
-    site/build.py
+    PATH="$(.ci/tools | paste -sd: -):$PATH" site/build.py
 
 # The measurements that the README's figures come from.
 bench:

@@ -6,7 +6,6 @@ places here and there; what is no page is a link to the repository. Only python3
 """
 
 import html
-import os
 import re
 import shutil
 import subprocess
@@ -249,14 +248,6 @@ def redirects(known):
     return "\n[output.html.redirect]\n" + "\n".join(out) + "\n" if out else ""
 
 
-def mdbook():
-    own = ROOT / "target" / "tools" / "python" / "bin" / "mdbook"
-    found = os.environ.get("MDBOOK") or shutil.which("mdbook") or (str(own) if own.exists() else None)
-    if not found:
-        sys.exit("there is no mdbook: .ci/tools installs it, and so does `cargo install mdbook`")
-    return found
-
-
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     known = pages()
@@ -273,7 +264,9 @@ def main():
     shutil.copy(SITE / "site.css", OUT)
     shutil.copytree(SITE / "theme", OUT / "theme")
     (OUT / "book.toml").write_text((SITE / "book.toml").read_text() + redirects(known))
-    run = subprocess.run([mdbook(), "build", str(OUT)], capture_output=True, text=True)
+    if not shutil.which("mdbook"):
+        sys.exit("there is no mdbook: .ci/tools installs it and says where, and so does `cargo install mdbook`")
+    run = subprocess.run(["mdbook", "build", str(OUT)], capture_output=True, text=True)
     said = run.stdout + run.stderr
     if run.returncode or re.search(r"\b(WARN|ERROR)\b", said):
         sys.exit(said)
