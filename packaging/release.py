@@ -51,6 +51,8 @@ def version(tag=None):
         refuse(f"the tag {tag} is not v{VERSION}, the version in Cargo.toml")
     if tag is not None and not dated():
         refuse(f"the changelog has no date for {VERSION}: `## {VERSION} - 2026-12-31`")
+    if tag is not None and "not published yet" in (ROOT / "README.md").read_text("utf-8"):
+        refuse("README.md says that nothing is published yet")
     print(VERSION)
 
 
