@@ -564,7 +564,7 @@ fn lines_fit(line: &str, name: &str) -> bool {
 /// and which exit status it has.
 pub(crate) fn parse<I>(arguments: I) -> Result<Options, clap::Error>
 where
-    I: IntoIterator<Item = std::ffi::OsString>,
+    I: IntoIterator<Item: Into<std::ffi::OsString> + Clone>,
 {
     let mut definition = definition();
     let matches = definition.try_get_matches_from_mut(arguments)?;
@@ -642,7 +642,7 @@ mod tests {
     use super::*;
 
     fn options(line: &str) -> Result<Options, clap::Error> {
-        parse(line.split(' ').map(Into::into))
+        parse(line.split(' '))
     }
 
     #[test]

@@ -11,6 +11,22 @@ pub(crate) mod upstream;
 pub(crate) mod version;
 pub(crate) mod words;
 
+/// The values, versions and behaviours of the charts, in the order of [`Family`].
+pub(crate) const CHARTS: [&str; 3] = [
+    include_str!("data/charts/kubernetes-sigs.yaml"),
+    include_str!("data/charts/bitnami.yaml"),
+    include_str!("data/charts/stable.yaml"),
+];
+
+/// The fields that kustomize's transformers change.
+pub(crate) const FIELDS: &str = include_str!("data/kustomize/fields.txt");
+
+/// The keys by which kustomize merges lists.
+pub(crate) const MERGE_KEYS: &str = include_str!("data/kustomize/merge-keys.txt");
+
+/// The manifests that metrics-server releases.
+pub(crate) const MANIFESTS: &str = include_str!("data/manifests/metrics-server.yaml");
+
 /// The charts whose values we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {

@@ -62,9 +62,7 @@ impl<'a> Streams<'a> {
 /// Does what `arguments` say, the first of which is the program's name; the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let typed: Vec<String> =
-        arguments.iter().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
-    let options = match cli::parse(arguments) {
+    let options = match cli::parse(&arguments) {
         Ok(options) => options,
         Err(error) => return usage(&error, streams),
     };
@@ -74,7 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams<
         let _ = streams.err.write_all(message.as_bytes());
         return 2;
     }
-    let mut run = Run { options: &options, arguments: &typed, streams };
+    let mut run = Run { options: &options, arguments: &arguments, streams };
     run.command().unwrap_or_else(|failure| {
         run.fail(failure);
         2
@@ -142,8 +140,8 @@ fn one_line(name: &str) -> String {
 /// What was asked for, and where the answer goes.
 struct Run<'a, 'b> {
     options: &'a Options,
-    /// What was typed after the program's name.
-    arguments: &'a [String],
+    /// What was typed, the program's name first.
+    arguments: &'a [OsString],
     streams: &'a mut Streams<'b>,
 }
 

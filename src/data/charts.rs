@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    data::{Family, version::Constraint},
+    data::{CHARTS, Family, version::Constraint},
     scalar::Scalar,
     tree::{Entry, Kind, Map, Node, Origin, Reason},
 };
@@ -153,12 +153,9 @@ pub(crate) enum ValueKey {
 
 /// The chart of `family`.
 pub(crate) fn chart(family: Family) -> &'static KnownChart {
-    static KUBERNETES_SIGS: LazyLock<KnownChart> =
-        LazyLock::new(|| KnownChart::read(include_str!("charts/kubernetes-sigs.yaml")));
-    static BITNAMI: LazyLock<KnownChart> =
-        LazyLock::new(|| KnownChart::read(include_str!("charts/bitnami.yaml")));
-    static STABLE: LazyLock<KnownChart> =
-        LazyLock::new(|| KnownChart::read(include_str!("charts/stable.yaml")));
+    static KUBERNETES_SIGS: LazyLock<KnownChart> = LazyLock::new(|| KnownChart::read(CHARTS[0]));
+    static BITNAMI: LazyLock<KnownChart> = LazyLock::new(|| KnownChart::read(CHARTS[1]));
+    static STABLE: LazyLock<KnownChart> = LazyLock::new(|| KnownChart::read(CHARTS[2]));
     match family {
         Family::KubernetesSigs => &KUBERNETES_SIGS,
         Family::Bitnami => &BITNAMI,
@@ -464,11 +461,7 @@ mod tests {
 
     #[test]
     fn every_file_is_read_completely() {
-        for text in [
-            include_str!("charts/kubernetes-sigs.yaml"),
-            include_str!("charts/bitnami.yaml"),
-            include_str!("charts/stable.yaml"),
-        ] {
+        for text in CHARTS {
             let file: File = serde_yaml::from_str(text).expect("the file is in its form");
             let chart = KnownChart::read(text);
             assert_eq!(chart.versions.len(), file.versions.len(), "versions are semantic");

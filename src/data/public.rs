@@ -1,14 +1,6 @@
 //! Words that say nothing of whoever uses them, since everybody in the field does.
 
-/// What our other data hold: the values and flags of charts, fields, kinds and names of upstream.
-const DATA: &[&str] = &[
-    include_str!("charts/kubernetes-sigs.yaml"),
-    include_str!("charts/bitnami.yaml"),
-    include_str!("charts/stable.yaml"),
-    include_str!("kustomize/fields.txt"),
-    include_str!("kustomize/merge-keys.txt"),
-    include_str!("manifests/metrics-server.yaml"),
-];
+use super::{CHARTS, FIELDS, MANIFESTS, MERGE_KEYS};
 
 /// What files end in.
 pub(crate) const EXTENSIONS: &[&str] = &[
@@ -138,7 +130,9 @@ const SENTENCES: &str = "
 
 /// Words that may stand anywhere.
 pub(crate) fn words() -> impl Iterator<Item = &'static str> {
-    let lines = DATA.iter().flat_map(|it| it.lines()).filter(|it| !it.trim().starts_with('#'));
+    // The values and flags of charts, fields, kinds and names of upstream.
+    let data = CHARTS.into_iter().chain([FIELDS, MERGE_KEYS, MANIFESTS]);
+    let lines = data.flat_map(str::lines).filter(|it| !it.trim().starts_with('#'));
     let data = lines.flat_map(|it| it.split(|it: char| !is_part(it)));
     data.map(|it| it.trim_matches(['.', '-'])).chain(WORDS.split_whitespace())
 }

@@ -33,7 +33,7 @@ pub(crate) struct IssueReport<'a> {
     /// The problems that are of none of the environments.
     pub problems: &'a [Problem],
     /// What was typed.
-    pub command: &'a [String],
+    pub command: &'a str,
     /// The words that the user says are public.
     pub kept: &'a [String],
 }
@@ -48,7 +48,7 @@ pub(crate) fn issue(it: &IssueReport<'_>) -> (String, String) {
         "format": format!("{TOOL} report"),
         "version": 1,
         "program": { "version": env!("CARGO_PKG_VERSION"), "target": format!("{ARCH}-{OS}") },
-        "command": it.command.join(" "),
+        "command": it.command,
         "repository": repository(sources),
         "show": shown_json(sources, it.environments, it.problems),
         "check": findings_json(it.found),

@@ -154,21 +154,16 @@ impl<'a> StandIns<'a> {
                 && !before.ends_with(['/', '=', '@', '$', '{', ':'])
                 && !after.starts_with(['/', '=', '@', '}']);
             let (word, end) = parted(whole.as_str());
-            let is_said = is_said
-                // A file of the repository, whatever it is called.
-                && !(end.len() > 1 && end.starts_with('.'))
-                && !(is_name(before, after) && self.is_called(word));
+            let is_file = end.len() > 1 && end.starts_with('.');
+            // A file is one of the repository, whatever it is called.
+            let is_said = is_said && !is_file && !(self.is_called(word) && is_name(before, after));
             if self.stays(word) || is_said && SENTENCES.contains(&word.to_lowercase()) {
                 return whole.as_str().to_owned();
             }
+            let is_host = before.ends_with("//") || before.ends_with('@');
             let kind = match () {
-                () if after.starts_with('/')
-                    && !before.ends_with("//")
-                    && !before.ends_with('@') =>
-                {
-                    "dir"
-                }
-                () if end.starts_with('.') && end.len() > 1 => "file",
+                () if after.starts_with('/') && !is_host => "dir",
+                () if is_file => "file",
                 () if word.contains('.') => "host",
                 () => kind,
             };
@@ -192,15 +187,17 @@ impl<'a> StandIns<'a> {
                 // As a stand-in is made.
                 && (numbers.is_empty() || !KINDS.contains(&parts[0]))
         };
+        let is_amount = |it: &str| AMOUNT.as_ref().is_some_and(|amount| amount.is_match(it));
         // Of a chart or an image.
-        let is_versioned = |it: &str| AMOUNT.as_ref().is_some_and(|amount| amount.is_match(it));
-        let is_versioned = word.rsplit_once('-').is_some_and(|(stem, version)| {
-            version.contains('.') && is_versioned(version) && is_known(stem)
-        });
+        let is_versioned = || {
+            word.rsplit_once('-').is_some_and(|(stem, version)| {
+                version.contains('.') && is_known(stem) && is_amount(version)
+            })
+        };
         word.len() < 2 && word.is_ascii()
             || is_known(word)
-            || is_versioned
-            || (1..=DIGITS).contains(&digits) && AMOUNT.as_ref().is_some_and(|it| it.is_match(word))
+            || is_versioned()
+            || (1..=DIGITS).contains(&digits) && is_amount(word)
             || is_compound()
     }
 

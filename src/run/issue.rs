@@ -50,11 +50,12 @@ impl Run<'_, '_> {
             environments: names,
             ..Report::of(&sources)
         };
+        let typed: Vec<_> = self.arguments.iter().skip(1).map(|it| it.to_string_lossy()).collect();
         let (text, struck) = report::issue(&IssueReport {
             found: &told,
             environments: &shown,
             problems: &problems,
-            command: self.arguments,
+            command: &typed.join(" "),
             kept,
         });
         self.write(|_, _| text.clone().into())?;

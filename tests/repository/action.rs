@@ -1326,17 +1326,22 @@ fn a_comment_that_cannot_be_written_is_in_the_summary() {
     }
 }
 
+/// Puts a repository that has findings into `dir`.
+fn put_repository(dir: &Path) {
+    let from = repository().join("testdata/flux-platform");
+    for file in files(&from, |_| true) {
+        let to = dir.join(&file);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from.join(&file), to).unwrap();
+    }
+}
+
 /// The stand-in takes whatever it is given; the program does not.
 #[test]
 fn the_program_knows_what_the_action_asks_of_it() {
     let Some(mut runner) = Runner::new() else { return };
     let checkout = runner.at("checkout");
-    let from = repository().join("testdata/flux-platform");
-    for file in files(&from, |_| true) {
-        let to = checkout.join(&file);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from.join(&file), to).unwrap();
-    }
+    put_repository(&checkout);
     let options = "check --write-baseline --fail-on never --root {0} --baseline {0}/known.json";
     let root = checkout.display().to_string();
     assert_eq!(program(&options.replace("{0}", &root), &[]).status, 0);
@@ -1377,14 +1382,8 @@ fn the_program_knows_what_the_action_asks_of_it() {
 #[test]
 fn a_diff_of_nothing_is_a_heading_and_nothing_else() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let from = repository().join("testdata/flux-platform");
-    for dir in [&one, &other] {
-        for file in files(&from, |_| true) {
-            let to = dir.path().join(&file);
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(from.join(&file), to).unwrap();
-        }
-    }
+    put_repository(one.path());
+    put_repository(other.path());
     let lines = || {
         let out = program("diff --format markdown", &[one.path(), other.path()]).out;
         out.lines().filter(|it| !it.is_empty()).count()

@@ -1,6 +1,6 @@
 //! What people install: versions that agree, and hooks that pre-commit starts at the right time.
 
-use std::{env, fs};
+use std::{env, fs, sync::LazyLock};
 
 use regex::{Captures, Regex};
 
@@ -8,9 +8,9 @@ use crate::{common::repository, tidy::written};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// `text` with this version wherever it names a version of this project.
-fn with_this_version(path: &str, text: &str) -> String {
-    let named = Regex::new(
+/// Where this project's version stands, up to the number.
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
         r"(?x)(
             metrics-server-lint (?:==|@v?|:v|-v|\ )
             | metrics-server-lint/metrics-server-lint/v
@@ -23,8 +23,12 @@ fn with_this_version(path: &str, text: &str) -> String {
             | .packages.:\ \{\n\s+..:\ \{\n\s+.name.:\ .metrics-server-lint.,\n\s+.version.:\ .
         )\d+\.\d+\.\d+",
     )
-    .unwrap();
-    let text = named.replace_all(text, |it: &Captures| format!("{}{VERSION}", &it[1]));
+    .unwrap()
+});
+
+/// `text` with this version wherever it names a version of this project.
+fn with_this_version(path: &str, text: &str) -> String {
+    let text = NAMED.replace_all(text, |it: &Captures| format!("{}{VERSION}", &it[1]));
     if path == "pyproject.toml" {
         let own = Regex::new(r#"(?m)^version = ".*"$"#).unwrap();
         return own.replace(&text, format!("version = \"{VERSION}\"")).into_owned();

@@ -3,7 +3,10 @@
 use std::sync::{Arc, LazyLock};
 
 use crate::{
-    data::kustomization::{FIELD_SPEC, Shape},
+    data::{
+        self,
+        kustomization::{FIELD_SPEC, Shape},
+    },
     resolve::kustomize::{
         path::split_unescaped,
         resource::Gvk,
@@ -291,7 +294,7 @@ pub(super) fn add(to: &mut Vec<FieldSpec>, specs: &[FieldSpec], at: &Origin) -> 
 /// The rules in `data/kustomize/fields.txt`.
 fn defaults() -> Rules {
     let mut rules = Rules::default();
-    let text = include_str!("../../data/kustomize/fields.txt");
+    let text = data::FIELDS;
     for section in text.split("\n\n").skip(1) {
         let mut lines = section.lines();
         let head: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();

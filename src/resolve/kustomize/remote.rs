@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use indexmap::IndexMap;
 
 use crate::{
-    data::upstream,
+    data::{self, upstream},
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
@@ -148,7 +148,7 @@ struct Manifests {
 }
 
 static MANIFESTS: LazyLock<Manifests> = LazyLock::new(|| {
-    let text = include_str!("../../data/manifests/metrics-server.yaml");
+    let text = data::MANIFESTS;
     let mut documents = text.split("---\n");
     let table = documents.next().unwrap_or_default();
     let files = table.lines().filter_map(|line| {

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 
+use crate::data;
+
 /// The type of a place in an object, as far as merging needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Schema(&'static str);
@@ -25,7 +27,7 @@ struct Table {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let text = include_str!("../../data/kustomize/merge-keys.txt");
+    let text = data::MERGE_KEYS;
     let mut blocks = text.split("\n\n").skip(1);
     let mut lines = || blocks.next().unwrap_or_default().lines();
     let kinds = lines().map(|line| {
