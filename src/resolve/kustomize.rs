@@ -2,6 +2,7 @@
 
 mod automatic;
 mod blur;
+mod budget;
 mod chart;
 mod fieldspec;
 mod file;
@@ -43,7 +44,12 @@ use crate::{
         environment::Release,
         helm,
         kustomize::{
-            file::Kustomization, layer::Layer, load::Loader, resource::Resource, value::Outcome,
+            budget::{Budget, Room},
+            file::Kustomization,
+            layer::Layer,
+            load::Loader,
+            resource::Resource,
+            value::Outcome,
         },
     },
     scalar::Dialect,
@@ -205,7 +211,9 @@ pub(crate) fn patched(
         PatchKind::Json => {
             let text = text.as_str().unwrap_or_default().trim();
             let operations = json::decode(&documents, text).ok_or_else(refused)?;
-            let (patched, problem) = operations.apply(object)?;
+            let mut budget = Budget::default();
+            let room = Room::of(object, &mut budget);
+            let (patched, problem) = operations.apply(object, room)?;
             problem.map_or(Ok(patched), Err)
         }
         PatchKind::Merge => Ok(helm::coalesce(patch.ok_or_else(refused)?, object)),

@@ -9,6 +9,7 @@ use crate::{
     parse::env,
     problem::Problem,
     resolve::kustomize::{
+        budget::MAX_OBJECT,
         load::Loader,
         resource::{Resource, metadata},
         shape,
@@ -156,6 +157,8 @@ struct Pairs<'a> {
     /// Why there may be more keys.
     open: Option<Reason>,
     problems: Vec<Problem>,
+    /// How many bytes there is room for.
+    left: usize,
 }
 
 impl<'a> Pairs<'a> {
@@ -166,6 +169,7 @@ impl<'a> Pairs<'a> {
             binary: BTreeSet::new(),
             open: None,
             problems: Vec::new(),
+            left: MAX_OBJECT,
         }
     }
 
@@ -174,6 +178,13 @@ impl<'a> Pairs<'a> {
             let message = format!("this generator sets {key} twice");
             let problem = refusal(&value.origin, message).also(&first.origin, "first here");
             value.kind = Kind::Unknown(self.tell(problem));
+        }
+        match self.left.checked_sub(key.len() + text(Some(&value)).len()) {
+            Some(left) => self.left = left,
+            None => {
+                let why = "what is generated here is larger than an object";
+                value.kind = Kind::Unknown(self.tell(Problem::unresolved(&value.origin, why)));
+            }
         }
         self.data.insert(key.to_owned(), value);
     }

@@ -8,7 +8,8 @@ use crate::{
     problem::Problem,
     resolve::kustomize::{
         blur,
-        value::{Outcome, Room, is_text, refusal, refusal_of},
+        budget::Room,
+        value::{Outcome, is_text, refusal, refusal_of},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{Entry, Kind, Map, Node, Reason, Via},
@@ -41,23 +42,22 @@ impl JsonPatch {
     ///
     /// # Errors
     /// An operation that does not apply and does not say where.
-    pub(super) fn apply(&self, object: &Node) -> Outcome<(Node, Option<Box<Problem>>)> {
+    pub(super) fn apply(
+        &self,
+        object: &Node,
+        mut spare: Room<'_>,
+    ) -> Outcome<(Node, Option<Box<Problem>>)> {
         let mut root = through_json(object, Dialect::Kyaml);
-        let mut spare = Room::of(&root);
         let mut refused: Option<Box<Problem>> = None;
         let mut is_tested = true;
         for operation in &self.0 {
-            let problem = match apply(root.clone(), operation, &mut spare) {
-                Ok(applied) if is_tested => {
-                    root = applied;
-                    continue;
-                }
-                Ok(_) => None,
-                Err(problem) => Some(problem),
-            };
-            is_tested &= operation.str_at("op") != Some("test");
-            if let Some(problem) = problem {
+            if is_tested {
+                // What is taken away has to come back where it cannot be put.
+                let before = (operation.str_at("op") == Some("move")).then(|| root.clone());
+                let Err(problem) = apply(&mut root, operation, &mut spare) else { continue };
+                root = before.unwrap_or(root);
                 refused.get_or_insert(problem);
+                is_tested = operation.str_at("op") != Some("test");
             }
             let Some(problem) = &refused else { continue };
             let places = ["path", "from"].map(|it| operation.str_at(it).map(segments));
@@ -72,8 +72,9 @@ impl JsonPatch {
     }
 }
 
-fn apply(mut root: Node, operation: &Node, spare: &mut Room) -> Outcome<Node> {
+fn apply(root: &mut Node, operation: &Node, spare: &mut Room<'_>) -> Outcome<()> {
     let refuse = |message: String| refusal(&operation.origin, message);
+    spare.take_bytes(moved_by(root, operation), &operation.origin)?;
     let field = |name: &str| match operation.get(name).map(|it| (it, it.as_str())) {
         Some((_, Some(text))) => Ok(text),
         Some((node, None)) => Err(refusal(&node.origin, format!("`{name}` is not a string"))),
@@ -86,21 +87,24 @@ fn apply(mut root: Node, operation: &Node, spare: &mut Room) -> Outcome<Node> {
         None => Node::new(Scalar::null(), operation.origin.clone()),
     };
     match op {
-        "add" => set(&mut root, path, value(), operation, true)?,
-        "remove" => {
-            remove(&mut root, path, operation)?;
+        "add" | "replace" => {
+            let value = value();
+            spare.take(&value, &operation.origin)?;
+            set(root, path, value, operation, op == "add")?;
         }
-        "replace" => set(&mut root, path, value(), operation, false)?,
+        "remove" => {
+            remove(root, path, operation)?;
+        }
         "move" => {
-            let moved = remove(&mut root, field("from")?, operation)?;
-            set(&mut root, path, moved, operation, true)?;
+            let moved = remove(root, field("from")?, operation)?;
+            set(root, path, moved, operation, true)?;
         }
         "copy" => {
             let from = field("from")?;
-            let copied = match get(&root, from) {
+            let copied = match get(root, from) {
                 Some(found) => found.clone(),
                 // A key that is missing from a mapping is a null to the library.
-                None => match parent(&mut root, from, operation)? {
+                None => match parent(root, from, operation)? {
                     Err(why) => Node::unknown_value(why, &operation.origin),
                     Ok((node, _)) if node.as_map().is_some() => {
                         Node::new(Scalar::null(), operation.origin.clone())
@@ -109,17 +113,17 @@ fn apply(mut root: Node, operation: &Node, spare: &mut Room) -> Outcome<Node> {
                 },
             };
             spare.take(&copied, &operation.origin)?;
-            set(&mut root, path, copied, operation, true)?;
+            set(root, path, copied, operation, true)?;
         }
         "test" => {
             let wanted = value();
-            let holds = match get(&root, path) {
+            let holds = match get(root, path) {
                 Some(found) => {
                     found.walk().any(|it| it.unknown().is_some()) || equal(found, &wanted)
                 }
                 None => {
                     let open = |node: &Node| node.as_map().is_some_and(|it| it.open.is_some());
-                    let parent = parent(&mut root, path, operation);
+                    let parent = parent(root, path, operation);
                     parent.is_ok_and(|it| it.map_or(true, |(it, _)| open(it)) || wanted.is_null())
                 }
             };
@@ -129,7 +133,16 @@ fn apply(mut root: Node, operation: &Node, spare: &mut Room) -> Outcome<Node> {
         }
         other => return Err(refuse(format!("there is no operation `{other}`"))),
     }
-    Ok(root)
+    Ok(())
+}
+
+/// How many bytes are moved where `operation` makes room in a list or closes a gap, at most.
+fn moved_by(root: &Node, operation: &Node) -> usize {
+    let lists = ["path", "from"].into_iter().filter_map(|it| {
+        let (list, _) = operation.str_at(it)?.rsplit_once('/')?;
+        Some(get(root, list)?.items().len() / 16)
+    });
+    lists.sum()
 }
 
 /// The keys of a pointer. What stands before the first slash does not count.

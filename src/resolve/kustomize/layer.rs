@@ -10,6 +10,7 @@ use crate::{
     resolve::{
         environment::Release,
         kustomize::{
+            budget::{Budget, LOOK},
             fieldspec::Rules,
             generate::{self, Behavior, Generated},
             load::Loader,
@@ -41,6 +42,8 @@ pub(super) struct Layer {
     pub(super) cyclic: bool,
     /// What was done for it and the layers in it: see [`MAX_WORK`].
     work: usize,
+    /// What was done to the objects.
+    pub(super) budget: Budget,
     /// Where its objects stand by what they are called, while objects are only added.
     places: Option<IndexMap<Id, usize>>,
 }
@@ -87,6 +90,7 @@ impl Layer {
             reached: IndexSet::new(),
             cyclic: false,
             work: 0,
+            budget: Budget::default(),
             places: None,
         }
     }
@@ -175,8 +179,16 @@ impl Layer {
         false
     }
 
+    /// Whether an entry may still change the objects, which takes `steps` for each beside a look. If not,
+    /// all that they come to is unknown.
+    pub(super) fn admits_change(&mut self, steps: usize, at: &Origin) -> bool {
+        let part = self.budget.look((LOOK + steps).saturating_mul(self.resources.len()), at);
+        self.change(part, |it| !it.hidden).is_some()
+    }
+
     /// Adds what the layer `base` holds, which `at` includes.
     pub(super) fn include(&mut self, base: &Self, at: &Origin) {
+        self.budget.include(base.budget);
         if self.admits(&base.resources, base.work, at) {
             self.add(base.resources.clone(), at);
         }
@@ -278,6 +290,7 @@ impl Layer {
         self.reached.extend(other.reached);
         self.cyclic |= other.cyclic;
         self.work = self.work.max(other.work);
+        self.budget.include(other.budget);
     }
 
     /// Notes that a transformer ran.

@@ -5,7 +5,9 @@ use crate::{
     placeholder,
     problem::Problem,
     resolve::kustomize::{
-        blur, json,
+        blur,
+        budget::{Budget, Room},
+        json,
         layer::Layer,
         load::Loader,
         merge::merge,
@@ -211,7 +213,7 @@ impl PatchEntry {
                 for resource in target.targets(resources) {
                     for patch in patches {
                         let unsure = target.unsure(resource);
-                        attempt_merge(resource, patch, options, unsure);
+                        attempt_merge(resource, patch, options, unsure, &mut layer.budget);
                     }
                 }
             }
@@ -224,7 +226,9 @@ impl PatchEntry {
                     let unsure = target.unsure(resource);
                     let is_sure = unsure.is_none();
                     resource.attempt_if(unsure, |resource| {
-                        let (patched, refused) = patch.apply(&resource.node)?;
+                        layer.budget.change(&resource.node, &self.at)?;
+                        let room = Room::of(&resource.node, &mut layer.budget);
+                        let (patched, refused) = patch.apply(&resource.node, room)?;
                         check(&patched, &self.at)?;
                         resource.remember();
                         match refused {
@@ -294,7 +298,7 @@ pub(super) fn apply_by_id(
     patch: &Node,
     options: (bool, bool),
 ) {
-    let resources = &mut layer.resources;
+    let (resources, budget) = (&mut layer.resources, &mut layer.budget);
     let named = Resource::new(patch.clone());
     let id = named.id();
     let index = index.get_or_insert_with(|| Index::new(resources));
@@ -305,13 +309,13 @@ pub(super) fn apply_by_id(
     match found[..] {
         [at] => {
             if let Some(resource) = resources.get_mut(at) {
-                attempt_merge(resource, patch, options, None);
+                attempt_merge(resource, patch, options, None, budget);
             }
         }
         [] if resources.iter().any(&may_be) => {
             for resource in resources.iter_mut().filter(|it| may_be(it)) {
                 let unsure = resource.unknown_name().cloned();
-                attempt_merge(resource, patch, options, unsure);
+                attempt_merge(resource, patch, options, unsure, budget);
             }
         }
         [] if layer.open.is_some() => {}
@@ -350,8 +354,13 @@ fn attempt_merge(
     patch: &Node,
     options: (bool, bool),
     unsure: Option<Reason>,
+    budget: &mut Budget,
 ) {
-    let change = |it: &mut Resource| apply_merge(it, patch, options);
+    let change = |it: &mut Resource| {
+        budget.change(&it.node, &patch.origin)?;
+        budget.make(patch, &patch.origin)?;
+        apply_merge(it, patch, options)
+    };
     match unsure {
         Some(_) => resource.attempt_if(unsure, change),
         None => resource.attempt_or(|node, why| blur::like(node, patch, why), change),

@@ -7,6 +7,7 @@ use crate::{
     parse,
     problem::Problem,
     resolve::kustomize::{
+        budget::WALK,
         fieldspec::FieldSpec,
         generate::{self, Generated, Product},
         layer::Layer,
@@ -60,6 +61,10 @@ pub(super) fn generators(
         }
         let made = generate::generate(loader, &entry, None, product);
         let Some(mut made) = layer.part(made) else { continue };
+        let room = layer.budget.make(&made.resource.node, config.anchor());
+        if layer.part(room).is_none() {
+            break;
+        }
         if loader.annotate {
             made.resource.made_by(maker(loader, &config));
         }
@@ -79,6 +84,10 @@ pub(super) fn transformers(loader: &Loader<'_>, entries: &[Node], layer: &mut La
             let message = format!("what the transformer {} changes is not known", config.kind());
             layer.change::<()>(Err(unresolved(config.anchor(), message)), |_| true);
             continue;
+        }
+        // Each takes all objects, more than once.
+        if !layer.admits_change(WALK, config.anchor()) {
+            break;
         }
         let ran = run(loader, &config, layer);
         layer.change(ran, |_| true);

@@ -6,13 +6,14 @@ use crate::{
     problem::Problem,
     resolve::kustomize::{
         blur,
+        budget::Room,
         layer::Layer,
         load::Loader,
         path::{self, Make},
         resource::{Gvk, Id, Resource},
         select::Selector,
         shape,
-        value::{Outcome, Room, go_json, is_empty, is_null, is_string, refusal, refusal_of, text},
+        value::{Outcome, go_json, is_empty, is_null, is_string, refusal, refusal_of, text},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     source::Sources,
@@ -27,6 +28,9 @@ pub(super) fn all(loader: &Loader<'_>, entries: &[Node], layer: &mut Layer) {
         list.extend(layer.change(read(loader, entry), |_| true).into_iter().flatten());
     }
     for entry in &list {
+        if !layer.admits_change(0, &entry.origin) {
+            break;
+        }
         let replaced = replace(loader.context.sources, entry, layer);
         layer.told(replaced);
     }
@@ -73,6 +77,9 @@ fn replace(sources: &Sources, entry: &Node, layer: &mut Layer) -> Outcome<()> {
         let select = Selector::new(select)?;
         let reject = shape::items(target, "reject").iter().map(Selector::new);
         let reject = reject.collect::<Outcome<Vec<_>>>()?;
+        if !layer.admits_change(0, &target.origin) {
+            break;
+        }
         for resource in &mut layer.resources {
             let selected = select.is_labelled(resource)
                 && !reject.iter().any(|it| it.rejects(resource))
@@ -83,7 +90,9 @@ fn replace(sources: &Sources, entry: &Node, layer: &mut Layer) -> Outcome<()> {
                     paths.for_each(|it| blur::at(node, &path::split(text(Some(it))), why));
                 };
                 resource.attempt_or(blur, |it| {
-                    problems.extend(copy(sources, &mut it.node, &value, target)?);
+                    layer.budget.change(&it.node, &target.origin)?;
+                    let room = Room::of(&it.node, &mut layer.budget);
+                    problems.extend(copy(sources, &mut it.node, &value, target, room)?);
                     Ok(())
                 });
             }
@@ -145,6 +154,7 @@ fn copy(
     object: &mut Node,
     value: &Node,
     target: &Node,
+    mut room: Room<'_>,
 ) -> Outcome<Vec<Problem>> {
     let mut problems = Vec::new();
     let default = [Node::new("metadata.name", target.origin.clone())];
@@ -152,7 +162,6 @@ fn copy(
         [] => &default[..],
         paths => paths,
     };
-    let mut room = Room::of(object);
     let create = target.get("options").is_some_and(|it| shape::flag(it, "create"));
     for field in paths {
         let path = text(Some(field));

@@ -8,7 +8,9 @@ use crate::{
     problem::Problem,
     resolve::{
         kustomize::{
-            automatic, chart,
+            automatic,
+            budget::{MAKE, WALK},
+            chart,
             fieldspec::{self, FieldSpec, Rules},
             file::{self, Kustomization, Refused},
             generate::{self, Product},
@@ -318,6 +320,10 @@ fn generators(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut La
         for entry in kustomization.list(field) {
             let generated = generate::generate(loader, entry, global, product);
             let Some(mut generated) = layer.part(generated) else { continue };
+            let room = layer.budget.make(&generated.resource.node, &entry.origin);
+            if layer.part(room).is_none() {
+                break;
+            }
             if loader.annotate {
                 generated.resource.made_by(builtin(kustomization, product.generator()));
             }
@@ -368,21 +374,31 @@ fn transformers(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut 
         }
     }
     for label in kustomization.list("labels") {
+        if !layer.admits_change(label_steps(label.get("pairs")), &label.origin) {
+            break;
+        }
         let fields = label_fields(label, &rules);
         if let (Some(pairs), Some(fields)) = (label.get("pairs"), layer.told(fields)) {
             transform::label(&mut layer.resources, pairs, &fields);
         }
         ran(layer, "LabelTransformer");
     }
-    if let Some(pairs) = kustomization.fields.get("commonLabels") {
+    let common = |layer: &mut Layer, field| {
+        let pairs = kustomization.fields.get(field);
+        pairs.filter(|it| layer.admits_change(label_steps(Some(it)), &it.origin))
+    };
+    if let Some(pairs) = common(layer, "commonLabels") {
         transform::label(&mut layer.resources, pairs, &rules.common_labels);
         ran(layer, "LabelTransformer");
     }
-    if let Some(pairs) = kustomization.fields.get("commonAnnotations") {
+    if let Some(pairs) = common(layer, "commonAnnotations") {
         transform::label(&mut layer.resources, pairs, &rules.common_annotations);
         ran(layer, "AnnotationsTransformer");
     }
     for entry in kustomization.list("patchesJson6902") {
+        if !layer.admits_change(0, &entry.origin) {
+            break;
+        }
         let patch = PatchEntry::json(loader, entry, "patch");
         if let Some(patch) = layer.change(patch, patch::selected(entry)) {
             patch.apply(layer, &mut None);
@@ -390,12 +406,18 @@ fn transformers(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut 
         ran(layer, "PatchJson6902Transformer");
     }
     for replica in kustomization.list("replicas") {
+        if !layer.admits_change(0, &replica.origin) {
+            break;
+        }
         let open = layer.open.is_some();
         let scaled = transform::scale(&mut layer.resources, replica, &rules.replicas, open);
         layer.told(scaled);
         ran(layer, "ReplicaCountTransformer");
     }
     for image in kustomization.list("images") {
+        if !layer.admits_change(WALK, &image.origin) {
+            break;
+        }
         let tagged = transform::retag(&mut layer.resources, image, &rules.images, None);
         layer.told(tagged);
         ran(layer, "ImageTagTransformer");
@@ -418,6 +440,9 @@ fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer
     layer.tell(strategic.chain(paths).filter_map(|it| loader.template(it)));
     let strategic = patch::strategic(loader, kustomization.list("patchesStrategicMerge"), layer);
     for patch in &strategic {
+        if !layer.admits_change(0, &patch.origin) {
+            break;
+        }
         patch::apply_by_id(layer, &mut index, patch, (false, false));
     }
     if !strategic.is_empty() {
@@ -426,6 +451,9 @@ fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer
         layer.note(loader, &builtin(kustomization, "PatchStrategicMergeTransformer"));
     }
     for entry in kustomization.list("patches") {
+        if !layer.admits_change(0, &entry.origin) {
+            break;
+        }
         let patch = PatchEntry::new(loader, entry);
         if let Some(patch) = layer.change(patch, patch::selected(entry)) {
             patch.apply(layer, &mut index);
@@ -436,6 +464,11 @@ fn patches(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut Layer
         }
         layer.note(loader, &builtin(kustomization, "PatchTransformer"));
     }
+}
+
+/// The steps of writing the labels `pairs` to an object.
+fn label_steps(pairs: Option<&Node>) -> usize {
+    pairs.map_or(0, |it| MAKE * it.entries().count())
 }
 
 /// Where the labels of an entry of `labels` go.

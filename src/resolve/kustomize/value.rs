@@ -63,41 +63,6 @@ pub(super) fn refusal_of(
     Box::new(refusal(at, message).about(subject))
 }
 
-/// What an object may come to, in bytes: no API server takes half as much (etcd's
-/// `--max-request-bytes`).
-pub(super) const MAX_OBJECT: usize = 4 << 20;
-
-/// How much may still be copied into an object.
-pub(super) struct Room(usize);
-
-impl Room {
-    pub(super) fn of(object: &Node) -> Self {
-        Self(MAX_OBJECT.saturating_sub(size(object)))
-    }
-
-    /// Takes the room for a copy of `node`.
-    ///
-    /// # Errors
-    /// There is too little.
-    pub(super) fn take(&mut self, node: &Node, at: &Origin) -> Outcome<()> {
-        let left = self.0.checked_sub(size(node));
-        self.0 =
-            left.ok_or_else(|| unresolved(at, "what is copied here is larger than an object"))?;
-        Ok(())
-    }
-}
-
-/// About how many bytes `node` is printed as; of one that is too large a part of them.
-fn size(node: &Node) -> usize {
-    let mut sum = 0;
-    let nodes = node.walk().take_while(|it| {
-        sum += 16 + text(Some(it)).len();
-        sum <= MAX_OBJECT
-    });
-    let _ = nodes.count();
-    sum
-}
-
 /// The text of a scalar whatever its type; `""` for everything else.
 pub(super) fn text(node: Option<&Node>) -> &str {
     node.and_then(Node::as_scalar).map_or("", |scalar| &scalar.text)

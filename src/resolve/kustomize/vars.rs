@@ -6,11 +6,12 @@ use indexmap::IndexMap;
 
 use crate::{
     resolve::kustomize::{
+        budget::MAX_OBJECT,
         layer::{Layer, Var},
         path,
         resource::{Gvk, Id},
         shape,
-        value::{MAX_OBJECT, Outcome, is_null, is_string, refusal, refusal_of, string, text},
+        value::{Outcome, is_null, is_string, refusal, refusal_of, string, text},
     },
     scalar::{self, Dialect, Value},
     tree::{Kind, Map, Node, Via},
