@@ -44,7 +44,7 @@ use crate::{
         environment::Release,
         helm,
         kustomize::{
-            budget::{Budget, Room},
+            budget::{BuildBudget, Room},
             file::Kustomization,
             layer::Layer,
             load::Loader,
@@ -211,7 +211,7 @@ pub(crate) fn patched(
         PatchKind::Json => {
             let text = text.as_str().unwrap_or_default().trim();
             let operations = json::decode(&documents, text).ok_or_else(refused)?;
-            let mut budget = Budget::default();
+            let mut budget = BuildBudget::default();
             let room = Room::of(object, &mut budget);
             let (patched, problem) = operations.apply(object, room)?;
             problem.map_or(Ok(patched), Err)

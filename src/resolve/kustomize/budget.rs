@@ -32,12 +32,12 @@ const TEXT: usize = 8;
 /// The steps that were taken. What sees to an object is counted apart: also when nothing may be changed
 /// any more it says which objects are unknown because of that.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Budget {
+pub(super) struct BuildBudget {
     looks: usize,
     changes: usize,
 }
 
-impl Budget {
+impl BuildBudget {
     /// Takes the steps of seeing to objects.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Budget {
     /// # Errors
     /// It is too much.
     pub(super) fn make(&mut self, node: &Node, at: &Origin) -> Outcome<()> {
-        self.take(at, || Size::of(node).steps())
+        self.take(at, || TreeSize::of(node).steps())
     }
 
     fn take(&mut self, at: &Origin, steps: impl FnOnce() -> usize) -> Outcome<()> {
@@ -86,12 +86,12 @@ fn within(steps: usize, at: &Origin) -> Outcome<()> {
 /// How much may still be copied into an object.
 pub(super) struct Room<'b> {
     left: usize,
-    budget: &'b mut Budget,
+    budget: &'b mut BuildBudget,
 }
 
 impl<'b> Room<'b> {
-    pub(super) fn of(object: &Node, budget: &'b mut Budget) -> Self {
-        Self { left: MAX_OBJECT.saturating_sub(Size::of(object).bytes()), budget }
+    pub(super) fn of(object: &Node, budget: &'b mut BuildBudget) -> Self {
+        Self { left: MAX_OBJECT.saturating_sub(TreeSize::of(object).bytes()), budget }
     }
 
     /// Takes the room for a copy of `node`.
@@ -99,7 +99,7 @@ impl<'b> Room<'b> {
     /// # Errors
     /// There is too little.
     pub(super) fn take(&mut self, node: &Node, at: &Origin) -> Outcome<()> {
-        let size = Size::of(node);
+        let size = TreeSize::of(node);
         self.take_bytes(size.bytes(), at)?;
         self.budget.take(at, || size.steps())
     }
@@ -118,12 +118,12 @@ impl<'b> Room<'b> {
 
 /// How large a tree is; of one that is too large a part of it.
 #[derive(Default)]
-struct Size {
+struct TreeSize {
     nodes: usize,
     text: usize,
 }
 
-impl Size {
+impl TreeSize {
     fn of(node: &Node) -> Self {
         let mut size = Self::default();
         let nodes = node.walk().take_while(|it| {

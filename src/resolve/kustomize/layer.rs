@@ -10,7 +10,7 @@ use crate::{
     resolve::{
         environment::Release,
         kustomize::{
-            budget::{Budget, LOOK},
+            budget::{BuildBudget, LOOK},
             fieldspec::Rules,
             generate::{self, Behavior, Generated},
             load::Loader,
@@ -43,7 +43,7 @@ pub(super) struct Layer {
     /// What was done for it and the layers in it: see [`MAX_WORK`].
     work: usize,
     /// What was done to the objects.
-    pub(super) budget: Budget,
+    pub(super) budget: BuildBudget,
     /// Where its objects stand by what they are called, while objects are only added.
     places: Option<IndexMap<Id, usize>>,
 }
@@ -90,7 +90,7 @@ impl Layer {
             reached: IndexSet::new(),
             cyclic: false,
             work: 0,
-            budget: Budget::default(),
+            budget: BuildBudget::default(),
             places: None,
         }
     }

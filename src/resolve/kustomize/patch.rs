@@ -6,7 +6,7 @@ use crate::{
     problem::Problem,
     resolve::kustomize::{
         blur,
-        budget::{Budget, Room},
+        budget::{BuildBudget, Room},
         json,
         layer::Layer,
         load::Loader,
@@ -354,7 +354,7 @@ fn attempt_merge(
     patch: &Node,
     options: (bool, bool),
     unsure: Option<Reason>,
-    budget: &mut Budget,
+    budget: &mut BuildBudget,
 ) {
     let change = |it: &mut Resource| {
         budget.change(&it.node, &patch.origin)?;
