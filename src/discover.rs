@@ -3,7 +3,7 @@
 mod index;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs, io,
     io::Read as _,
@@ -71,8 +71,20 @@ pub(crate) fn open(
     fs::read_dir(&root)?;
     let found = Mutex::new(Found::default());
     let aside = Arc::new(Mutex::new(Aside::default()));
-    let excluded = read_patterns(&[".git", "info", "exclude"], &root);
-    walk((WalkBuilder::new(&root), excluded, apart), &root, named, (&found, &aside), progress);
+    let excluded = || Patterns::excluded(&root, &aside);
+    walk((WalkBuilder::new(&root), excluded(), apart), &root, named, (&found, &aside), progress);
+    if aside.lock().unwrap_or_else(PoisonError::into_inner).is_too_much() {
+        *found.lock().unwrap_or_else(PoisonError::into_inner) = Found::default();
+        let fresh = Aside { only_root: true, ..Aside::default() };
+        *aside.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        walk(
+            (WalkBuilder::new(&root), excluded(), apart),
+            &root,
+            named,
+            (&found, &aside),
+            progress,
+        );
+    }
     let ignored = {
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         found.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -94,7 +106,7 @@ pub(crate) fn open(
         walk((builder, Gitignore::empty(), apart), &root, named, (&found, &aside), progress);
     }
     let Found { mut files, mut links } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
     let mut repositories: Vec<_> =
         aside.repositories.iter().filter_map(|it| relative(&root, it)).collect();
     repositories.retain(|dir| !named.iter().any(|it| source::is_within(it, dir)));
@@ -103,6 +115,13 @@ pub(crate) fn open(
     for (_, relevance, text) in files.iter_mut().filter(|(path, ..)| is_inside(path)) {
         (*relevance, *text) = (Relevance::None, None);
     }
+    if let Some(path) = aside.of_many.take() {
+        aside.unread.insert(path, Skip::Patterns);
+    }
+    files.retain(|(path, ..)| !aside.unread.contains_key(path));
+    let unread = aside.unread.iter().map(|(path, skip)| (path.clone(), *skip));
+    files.extend(unread.map(|(path, skip)| (path, Relevance::Subject, Some(Text::Skipped(skip)))));
+    bound(&mut files);
     links.sort();
     let links: IndexMap<String, String> = links.into_iter().collect();
     let place = root.to_str().filter(|it| it.starts_with('/')).map(Into::into);
@@ -122,14 +141,15 @@ fn walk(
     (found, aside): (&Mutex<Found>, &Arc<Mutex<Aside>>),
     progress: &(dyn Fn() + Sync),
 ) {
-    let (aside, top, apart) = (Arc::clone(aside), root.to_owned(), apart.to_owned());
     let patterns = Patterns {
+        aside: Arc::clone(aside),
         excluded,
         by_dir: Mutex::default(),
         tracked: OnceLock::new(),
         partly: Mutex::default(),
         root: root.to_owned(),
     };
+    let (aside, top, apart) = (Arc::clone(aside), root.to_owned(), apart.to_owned());
     builder
         .standard_filters(false)
         .threads(std::thread::available_parallelism().map_or(2, usize::from).min(8))
@@ -172,6 +192,7 @@ fn walk(
 /// The walker could read these files itself, but opens whatever has their name: a link out of the
 /// root, which git does not follow either, or a pipe that nobody writes to.
 struct Patterns {
+    aside: Arc<Mutex<Aside>>,
     /// `.git/info/exclude`, which counts least.
     excluded: Gitignore,
     by_dir: Mutex<IndexMap<OsString, Arc<Below>>>,
@@ -189,6 +210,11 @@ struct Below {
 }
 
 impl Patterns {
+    /// What `.git/info/exclude` says.
+    fn excluded(root: &Path, aside: &Mutex<Aside>) -> Gitignore {
+        read_patterns(&[".git", "info", "exclude"], root, root, aside)
+    }
+
     fn leave_out(&self, entry: &DirEntry) -> bool {
         let (path, depth) = (entry.path(), entry.depth());
         let Some(dir) = path.parent().filter(|_| depth > 0) else { return false };
@@ -225,7 +251,7 @@ impl Patterns {
             return Arc::clone(known);
         }
         let outer = dir.parent().filter(|_| depth > 1).map(|it| self.below(it, depth - 1));
-        let own = read_patterns(&[".gitignore"], dir);
+        let own = read_patterns(&[".gitignore"], dir, &self.root, &self.aside);
         let below = match outer {
             Some(outer) if own.is_empty() => outer,
             outer => Arc::new(Below { own, outer }),
@@ -252,26 +278,96 @@ fn tracked(root: &Path) -> BTreeSet<String> {
 }
 
 /// The patterns in the file at `path` in `dir`, for what lies below `dir`; none where a part of the
-/// path is a link, or the file none that is read.
+/// path is a link, or the file none that is read. That is noted.
 #[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
-fn read_patterns(path: &[&str], dir: &Path) -> Gitignore {
-    let mut builder = GitignoreBuilder::new(dir);
-    let (mut file, mut bytes) = (dir.to_owned(), Vec::new());
+fn read_patterns(path: &[&str], dir: &Path, root: &Path, aside: &Mutex<Aside>) -> Gitignore {
+    let mut file = dir.to_owned();
     for name in path {
         file.push(name);
         let Ok(metadata) = file.symlink_metadata() else { return Gitignore::empty() };
-        if !metadata.is_dir() && !metadata.is_file() {
-            return Gitignore::empty();
-        }
-    }
-    if read_into(&file, &mut bytes).is_err() {
+        let skip = if metadata.is_symlink() {
+            Skip::Link
+        } else if !metadata.is_dir() && !metadata.is_file() {
+            Skip::Unreadable(io::ErrorKind::Other)
+        } else if metadata.is_file() && metadata.len() > MAX_PATTERNS {
+            Skip::Patterns
+        } else {
+            continue;
+        };
+        aside.lock().unwrap_or_else(PoisonError::into_inner).leave_unread(root, &file, skip);
         return Gitignore::empty();
     }
+    let mut bytes = Vec::new();
+    let read = read_into(&file, &mut bytes);
+    let mut aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
+    match read {
+        Err(Skip::Unreadable(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)) => {
+            return Gitignore::empty();
+        }
+        Err(skip) => {
+            aside.leave_unread(root, &file, skip);
+            return Gitignore::empty();
+        }
+        Ok(()) if aside.only_root && dir != root => {
+            aside.leave_out_of_many(root, &file);
+            return Gitignore::empty();
+        }
+        Ok(()) => {}
+    }
+    aside.patterns += bytes.len();
+    if aside.is_too_much() {
+        return Gitignore::empty();
+    }
+    drop(aside);
+    let mut builder = GitignoreBuilder::new(dir);
     for line in String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').lines() {
         // A malformed pattern matches nothing, to git too.
         let _ = builder.add_line(None, line);
     }
     builder.build().unwrap_or_else(|_| Gitignore::empty())
+}
+
+/// A list of patterns that is longer is not read: each pattern takes hundreds of times its length.
+const MAX_PATTERNS: u64 = 256 << 10;
+
+/// Where all lists together are longer, that of the root is read and no other.
+const MAX_ALL_PATTERNS: usize = 768 << 10;
+
+impl Aside {
+    fn is_too_much(&self) -> bool {
+        !self.only_root && self.patterns > MAX_ALL_PATTERNS
+    }
+
+    fn leave_unread(&mut self, root: &Path, file: &Path, skip: Skip) {
+        if let Some(path) = relative(root, file) {
+            self.unread.insert(path, skip);
+        }
+    }
+
+    /// Notes the first of the lists that are too many: one tells it of all.
+    fn leave_out_of_many(&mut self, root: &Path, file: &Path) {
+        let Some(path) = relative(root, file) else { return };
+        let known = self.of_many.take().filter(|it| *it < path);
+        self.of_many = known.or(Some(path));
+    }
+}
+
+/// How much of the text of files that may matter is read: so many separators. Each makes a node or two.
+const MAX_SEPARATORS: usize = 2_000_000;
+
+/// Leaves the last of `files` unread where those that may matter are too much together.
+fn bound(files: &mut [Listed]) {
+    let mut left = MAX_SEPARATORS;
+    for (_, relevance, text) in files {
+        let Some(Text::Utf8(it)) = text.as_ref().filter(|_| *relevance > Relevance::None) else {
+            continue;
+        };
+        let count = it.bytes().filter(|it| matches!(it, b'\n' | b',' | b':')).count();
+        match left.checked_sub(count) {
+            Some(rest) => left = rest,
+            None => *text = Some(Text::Skipped(Skip::TooMany)),
+        }
+    }
 }
 
 /// One thread of the walk.
@@ -299,6 +395,14 @@ struct Aside {
     repositories: Vec<PathBuf>,
     /// What git ignores.
     ignored: Vec<String>,
+    /// Lists of patterns that are not read, and why.
+    unread: BTreeMap<String, Skip>,
+    /// The first of those that are too many together.
+    of_many: Option<String>,
+    /// How long the lists are that were met.
+    patterns: usize,
+    /// Whether that of the root is the only one to be read.
+    only_root: bool,
 }
 
 /// A file's path, how it can matter, and its text if that was read.
@@ -633,17 +737,56 @@ mod tests {
         std::os::unix::fs::symlink(outside.path().join("patterns"), at(".gitignore")).unwrap();
         pipe(&at("pipe/.gitignore"));
         let files = [
+            ".gitignore",
             "a.yaml",
             "own/.gitignore",
             "own/inner/.gitignore",
             "own/inner/a.yaml",
             "own/inner/b.yaml",
+            "pipe/.gitignore",
             "pipe/a.yaml",
         ];
         assert_eq!(listed(dir.path()).unwrap(), files);
         fs::remove_file(at(".git/info/exclude")).unwrap();
         pipe(&at(".git/info/exclude"));
         assert!(listed(dir.path()).unwrap().contains(&"excluded.yaml".to_owned()));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn lists_of_patterns_without_measure_are_not_read() {
+        let dir = directory("//- a.yaml\nx\n//- b/c.yaml\nx\n//- d/.gitignore\nc.yaml\n");
+        let write = |path: &str, text: &str| fs::write(dir.path().join(path), text).unwrap();
+        let skipped = || {
+            let sources = open(dir.path(), &[], &[], &|| {}).unwrap();
+            let skipped =
+                sources.iter().filter_map(|(_, it)| Some((it.path.clone(), it.skipped()?)));
+            (sources.find("b/c.yaml").is_some(), skipped.collect::<Vec<_>>())
+        };
+        assert_eq!(skipped(), (true, vec![]));
+        let long = "c.yaml\n".repeat(40_000);
+        write("b/.gitignore", &long);
+        assert_eq!(skipped(), (true, vec![("b/.gitignore".into(), Skip::Patterns)]));
+        let line = "c.yaml\n".repeat(30_000);
+        write("b/.gitignore", &line);
+        assert_eq!(skipped(), (false, vec![]));
+        for at in 0..4 {
+            fs::create_dir(dir.path().join(format!("x{at}"))).unwrap();
+            write(&format!("x{at}/.gitignore"), &line);
+        }
+        assert_eq!(skipped(), (true, vec![("b/.gitignore".into(), Skip::Patterns)]));
+    }
+
+    #[test]
+    fn files_that_may_matter_are_read_up_to_a_limit() {
+        let large = format!("# metrics-server\n{}", "a:\n".repeat(600_000));
+        let dir = directory("//- d.yaml\nx: metrics-server\n");
+        for name in ["a.yaml", "b.yaml", "c.yaml"] {
+            fs::write(dir.path().join(name), &large).unwrap();
+        }
+        let sources = open(dir.path(), &[], &[], &|| {}).unwrap();
+        let skipped: Vec<_> = sources.iter().map(|(_, it)| it.skipped()).collect();
+        assert_eq!(skipped, [None, Some(Skip::TooMany), Some(Skip::TooMany), None]);
     }
 
     #[test]

@@ -224,7 +224,7 @@ impl Run<'_, '_> {
 
     fn write_to(&mut self, target: &OutputTarget, bytes: &[u8]) -> Result<(), Failure> {
         if let Some(file) = &target.file {
-            return fs::write(file, bytes).map_err(|error| {
+            return fix::write_whole(file, bytes).map_err(|error| {
                 Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
             });
         }

@@ -7,7 +7,8 @@ mod shared;
 
 use paths::template_of;
 pub(crate) use paths::{
-    SUFFIXES, extension, file_name, is_prose, is_within, is_yaml, join, parent, rendered,
+    SUFFIXES, extension, file_name, is_list_of_patterns, is_prose, is_within, is_yaml, join,
+    parent, rendered,
 };
 
 use std::{
@@ -92,6 +93,12 @@ pub(crate) enum Skip {
     TooLarge,
     /// In UTF-16, which YAML allows.
     Utf16,
+    /// A symbolic link where Git follows none, or where one may lead out of the root.
+    Link,
+    /// A list of patterns that is longer than any is.
+    Patterns,
+    /// One of more files than are read.
+    TooMany,
     /// The disk refused.
     Unreadable(ErrorKind),
 }
@@ -122,6 +129,9 @@ impl fmt::Display for Skip {
             Self::Encrypted => "is encrypted",
             Self::TooLarge => "is larger than 8 MiB",
             Self::Utf16 => "is in UTF-16, not in UTF-8",
+            Self::Link => "is a symbolic link, which is not followed",
+            Self::Patterns => "is one of too many or too long lists of patterns",
+            Self::TooMany => "is more than is read of all files that may matter",
             Self::Unreadable(ErrorKind::InvalidFilename) => "has too long a path to be read",
             Self::Unreadable(ErrorKind::PermissionDenied) => "may not be read by you",
             Self::Unreadable(_) => "cannot be read",

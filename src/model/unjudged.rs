@@ -10,7 +10,7 @@ use crate::{
         command, layout,
         script::{self, UnreadInstallation},
     },
-    source::{FileId, Relevance, Skip, Source, Sources, Span},
+    source::{self, FileId, Relevance, Skip, Source, Sources, Span},
     tree::Origin,
 };
 
@@ -32,12 +32,19 @@ fn illegible(file: FileId, source: &Source) -> Option<Problem> {
         Skip::Binary | Skip::Nul if layout::is_yaml(&source.path) => ProblemKind::Syntax,
         _ => ProblemKind::Unresolved,
     };
-    let message = format!("{} {skip}, so nothing in it is judged", source.path);
+    let so = match skip {
+        Skip::Link | Skip::Patterns => "so it leaves nothing out",
+        Skip::Unreadable(_) if source::is_list_of_patterns(&source.path) => {
+            "so it leaves nothing out"
+        }
+        _ => "so nothing in it is judged",
+    };
+    let message = format!("{} {skip}, {so}", source.path);
     let problem = Problem::new(kind, &Origin::start_of(file), message);
     Some(match skip {
         Skip::Binary | Skip::Nul | Skip::Utf16 => problem.help("save it as text in UTF-8"),
         Skip::TooLarge => problem.help("split it"),
-        Skip::Encrypted | Skip::Unreadable(_) => problem,
+        _ => problem,
     })
 }
 

@@ -11,8 +11,12 @@ use crate::{
     tree::{Entry, Kind, Map, Node, Origin},
 };
 
-/// Go refuses a document when aliases make most of it; ours may at most grow to this many nodes.
+/// Go refuses a document when aliases make most of it; all of a stream may at most grow to this many
+/// nodes.
 const MAX_NODES: usize = 1_000_000;
+
+/// How many nodes a document takes as much room as, beside those that it has.
+const DOCUMENT: usize = 4;
 
 /// Nodes that aliases may add beyond ten times what is written (`decode.go` of go-yaml is alike).
 const MAX_ALIASED: usize = 100_000;
@@ -75,14 +79,20 @@ pub(super) fn parse(text: &str, place: &ScalarPlace, dialect: Dialect) -> Docume
     let mut options = granit_parser::options! { emit_unresolved_aliases: true };
     options.set_emit_comments(false);
     let mut parser = Parser::new_from_str_with_options(text, options);
-    let mut list = Vec::new();
+    let (mut list, mut written) = (Vec::new(), 0);
     loop {
         match parser.next_event() {
             None | Some(Ok((Event::StreamEnd, _))) => break,
             Some(Ok((Event::DocumentStart(..), _))) => {
-                let document = Builder::new(text, place, dialect).document(&mut parser);
+                written += DOCUMENT;
+                let builder = Builder { before: written, ..Builder::new(text, place, dialect) };
+                let (document, after) = builder.document(&mut parser);
                 let broken = document.root.is_err();
                 list.push(document);
+                written = after;
+                if written > MAX_NODES {
+                    break;
+                }
                 if broken && !matches!(parser.proceed_next_document(), Ok(true)) {
                     break;
                 }
@@ -186,6 +196,8 @@ struct Builder<'a> {
     /// Anchored nodes by the parser's identifier.
     anchors: Vec<(usize, Built)>,
     repeated: Vec<Span>,
+    /// How many nodes are written in the documents before.
+    before: usize,
     written: usize,
     aliased: usize,
     error: Option<SyntaxError>,
@@ -228,13 +240,15 @@ impl<'a> Builder<'a> {
             root: None,
             anchors: Vec::new(),
             repeated: Vec::new(),
+            before: 0,
             written: 0,
             aliased: 0,
             error: None,
         }
     }
 
-    fn document<'b>(mut self, parser: &mut Parser<'b, StrInput<'b>>) -> Document {
+    /// The document, and how many nodes are written up to its end.
+    fn document<'b>(mut self, parser: &mut Parser<'b, StrInput<'b>>) -> (Document, usize) {
         loop {
             match parser.next_event() {
                 None | Some(Ok((Event::DocumentEnd | Event::StreamEnd, _))) => break,
@@ -257,7 +271,7 @@ impl<'a> Builder<'a> {
             (None, Some(built)) => Ok(built.node),
             (None, None) => Ok(Node::new(Scalar::plain(""), self.place.origin.clone())),
         };
-        Document { root, repeated: self.repeated }
+        (Document { root, repeated: self.repeated }, self.before + self.written)
     }
 
     fn event(&mut self, event: Event<'_>, start: usize, end: usize) {
@@ -364,8 +378,13 @@ impl<'a> Builder<'a> {
 
     fn push(&mut self, built: Built, anchor: usize) {
         self.written += 1;
-        if self.written > MAX_NODES {
-            return self.fail("a document of more than a million values", built.start, built.end);
+        if self.before + self.written > MAX_NODES {
+            self.fail("nothing is read after a million values", built.start, built.end);
+            if let Some(error) = &mut self.error {
+                // Others read it.
+                error.template = true;
+            }
+            return;
         }
         if anchor != 0 {
             self.anchors.push((anchor, built.clone()));

@@ -43,7 +43,9 @@ pub(crate) fn post_build(
     let Some(variables) = variables::gather(kustomization, &store, &controller)? else {
         return Ok(objects.to_vec());
     };
-    let substituted =
-        objects.iter().map(|it| substitute::substitute(context, it, &variables, problems));
+    let mut room = substitute::MAX_SUBSTITUTED;
+    let substituted = objects
+        .iter()
+        .map(|it| substitute::substitute(context, it, &variables, &mut room, problems));
     substituted.collect()
 }

@@ -415,7 +415,7 @@ fn names(environments: &[Environment]) -> impl Iterator<Item = &str> {
 }
 
 fn write_baseline_to(file: &Path, baseline: &Baseline) -> Result<(), Failure> {
-    fs::write(file, baseline.to_json())
+    super::fix::write_whole(file, baseline.to_json().as_bytes())
         .map_err(|error| Failure::Plain(format!("cannot write `{}`: {error}", file.display())))
 }
 

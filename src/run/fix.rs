@@ -149,26 +149,59 @@ pub(crate) fn replace(root: &Path, file: &Path, was: &str, text: &str) -> Result
     if has_other_names(&metadata) {
         return Err("is left alone: it has other names, which would keep what it was".to_owned());
     }
-    let permissions = metadata.permissions();
-    if permissions.readonly() {
+    if metadata.permissions().readonly() {
         return Err("is left alone: it may not be written".to_owned());
     }
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    swap(&real, text.as_bytes(), Some(&metadata)).map_err(|it| failed(it.error))
+}
+
+/// Writes `bytes` to `file`, which may be no file that is kept: a link stays one, a device or a pipe is
+/// written to. Of a file that is there nothing is lost before all of them are written.
+///
+/// # Errors
+/// They cannot be written.
+pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let old = fs::metadata(&real).ok();
+    let is_kept = |it: &Metadata| it.is_file() && !has_other_names(it);
+    // A link to nothing, too, is written through.
+    let is_link = real.symlink_metadata().is_ok_and(|it| it.is_symlink());
+    if is_link || old.as_ref().is_some_and(|it| !is_kept(it) || it.permissions().readonly()) {
+        return fs::write(file, bytes);
+    }
+    match swap(&real, bytes, old.as_ref()) {
+        // Where a directory takes no other file, the file itself may be written.
+        Err(SwapError { before_any: true, .. }) => fs::write(file, bytes),
+        Err(SwapError { error, .. }) => Err(error),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Why a file is still what it was.
+struct SwapError {
+    error: io::Error,
+    /// Whether no byte could be the reason: the directory or its file system does not let it be done so.
+    before_any: bool,
+}
+
+/// Gives `real`, which is `old`, what `bytes` say: they are written beside it, which then takes its name.
+fn swap(real: &Path, bytes: &[u8], old: Option<&Metadata>) -> Result<(), SwapError> {
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
     let beside = real.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written =
-        OpenOptions::new().write(true).create_new(true).open(&beside).and_then(|mut it| {
-            it.write_all(text.as_bytes())?;
-            if keep_owner(&it, &metadata).is_err() {
-                return Err(io::Error::other("it belongs to somebody else"));
-            }
-            it.set_permissions(permissions)?;
-            it.sync_all()?;
-            fs::rename(&beside, &real)
-        });
-    written.map_err(|error| {
+    let open = OpenOptions::new().write(true).create_new(true).open(&beside);
+    let mut new = open.map_err(|error| SwapError { error, before_any: true })?;
+    let fail = |error, before_any| {
         let _ = fs::remove_file(&beside);
-        failed(error)
-    })
+        SwapError { error, before_any }
+    };
+    if let Some(old) = old {
+        if keep_owner(&new, old).is_err() {
+            return Err(fail(io::Error::other("it belongs to somebody else"), true));
+        }
+        new.set_permissions(old.permissions()).map_err(|it| fail(it, true))?;
+    }
+    new.write_all(bytes).and_then(|()| new.sync_all()).map_err(|it| fail(it, false))?;
+    fs::rename(&beside, real).map_err(|it| fail(it, true))
 }
 
 /// Whether a file has several names (hard links).

@@ -59,6 +59,11 @@ pub(crate) fn is_prose(path: &str) -> bool {
     matches!(extension(path), "md" | "markdown" | "txt" | "rst" | "adoc")
 }
 
+/// Whether the file at `path` says what Git leaves out.
+pub(crate) fn is_list_of_patterns(path: &str) -> bool {
+    file_name(path) == ".gitignore" || is_within(path, ".git")
+}
+
 /// Whether a file of that name is YAML.
 pub(crate) fn is_yaml(path: &str) -> bool {
     matches!(extension(path), "yaml" | "yml" | "json")

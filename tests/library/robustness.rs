@@ -380,6 +380,96 @@ fn replacements_that_copy_what_was_copied_end() {
     }
 }
 
+/// `count` ConfigMaps beside a metrics-server, built by the rest of a kustomization in `entries`: what is
+/// said at `path`.
+#[track_caller]
+fn of_many_objects(count: usize, entries: &str, path: &str, said: &str) {
+    let mut objects = DEPLOYMENT.to_owned();
+    for at in 0..count {
+        let object = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c";
+        writeln!(objects, "{object}{at}}}\ndata: {{a: {{b: c}}}}").unwrap();
+    }
+    let found = findings(&[
+        ("kustomization.yaml", &*format!("resources: [all.yaml]\n{entries}")),
+        ("all.yaml", &objects),
+        ("large.txt", &"x".repeat(1_000_000)),
+    ]);
+    let told = found.iter().filter(|it| it.starts_with(path) && it.contains(said)).count();
+    assert_eq!(told, 1, "{found:#?}");
+    assert_found(&found, "all.yaml", "kubelet-insecure-tls");
+}
+
+const TOO_MUCH: &str = "too much is changed here";
+
+#[test]
+fn copies_in_many_objects_end() {
+    let mut entries = "patches:\n- target: {kind: ConfigMap}\n  patch: |-\n".to_owned();
+    for at in 0..10 {
+        writeln!(entries, "    - {{op: copy, from: /data, path: /data/again{at}}}").unwrap();
+    }
+    of_many_objects(1_000, &entries, "kustomization.yaml", TOO_MUCH);
+}
+
+#[test]
+fn entries_for_many_objects_end() {
+    let patch =
+        "- {target: {kind: Config.*}, patch: '- {op: test, path: /kind, value: ConfigMap}'}\n";
+    of_many_objects(
+        1_000,
+        &format!("patches:\n{}", patch.repeat(250)),
+        "kustomization.yaml",
+        TOO_MUCH,
+    );
+}
+
+#[test]
+fn generated_objects_without_measure_end() {
+    let files: Vec<_> = (0..20).map(|at| format!("k{at}=large.txt")).collect();
+    let large = format!("configMapGenerator:\n- {{name: large, files: [{}]}}\n", files.join(", "));
+    of_many_objects(1, &large, "large.txt", "what is generated here is larger than an object");
+    let mut many = "configMapGenerator:\n".to_owned();
+    (0..100).for_each(|at| writeln!(many, "- {{name: l{at}, files: [large.txt]}}").unwrap());
+    of_many_objects(1, &many, "kustomization.yaml", TOO_MUCH);
+}
+
+#[test]
+fn variables_in_many_objects_end() {
+    let sync = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+                metadata: {name: apps, namespace: flux-system}\nspec:\n  path: ./apps\n  \
+                sourceRef: {kind: GitRepository, name: flux-system}\n  \
+                postBuild: {substitute: {L: LARGE}}\n";
+    let mut files = vec![
+        ("clusters/prod/sync.yaml".to_owned(), sync.replace("LARGE", &"x".repeat(1_000_000))),
+        ("apps/a.yaml".to_owned(), DEPLOYMENT.to_owned()),
+    ];
+    for at in 0..100 {
+        let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c";
+        files
+            .push((format!("apps/c{at}.yaml"), format!("{object}{at}}}\ndata: {{a: '${{L}}'}}\n")));
+    }
+    let found = findings(&files);
+    let told = found.iter().any(|it| it.contains("what is substituted is more than is read"));
+    assert!(told, "{found:#?}");
+    assert_found(&found, "apps/a.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
+fn indexes_far_behind_a_list_end() {
+    let far: Vec<_> = (0..3_000).map(|at| format!("--set a{at}[65000]=x")).collect();
+    let far = far.join(" ");
+    let command = "helm upgrade --install metrics-server metrics-server/metrics-server";
+    let flag = "--set args[0]=--kubelet-insecure-tls";
+    findings(&[("install.sh", format!("{command} {flag} {far}\n"))]);
+}
+
+#[test]
+fn documents_without_number_end() {
+    let file = format!("{DEPLOYMENT}{}", "---\na: b\n".repeat(300_000));
+    let found = findings(&[("a.yaml", file)]);
+    assert_found(&found, "a.yaml", "kubelet-insecure-tls");
+    assert!(found.iter().any(|it| it.contains("nothing is read after a million values")));
+}
+
 /// Every scenario, with files cut off, without a line, and with bytes that belong nowhere.
 #[test]
 fn conditions_of_terraform_that_double_end() {

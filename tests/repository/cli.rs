@@ -18,6 +18,7 @@ mod pipelines;
 mod process;
 mod shells;
 mod silence;
+mod writing;
 
 const FLAG: &str = "\
 apiVersion: apps/v1

@@ -24,7 +24,10 @@ use crate::{
 /// The label or annotation that keeps an object out of substitution.
 const OPT_OUT: &str = "kustomize.toolkit.fluxcd.io/substitute";
 
-/// `object` with its variables substituted; every value that no expression touches is untouched.
+/// How many bytes all that substitution makes in an environment may take.
+pub(super) const MAX_SUBSTITUTED: usize = 64 << 20;
+
+/// `object` with its variables substituted, for which so many bytes are `left`; every value that no expression touches is untouched.
 ///
 /// # Errors
 /// What fails the whole Kustomization: an expression that is none, a result that is not YAML.
@@ -32,6 +35,7 @@ pub(super) fn substitute(
     context: &Context<'_>,
     object: &Node,
     variables: &Variables,
+    left: &mut usize,
     problems: &mut Vec<Problem>,
 ) -> Result<Node, Problem> {
     if !has_dollar(object) || is_disabled(object) {
@@ -41,6 +45,13 @@ pub(super) fn substitute(
     else {
         return Ok(object.clone());
     };
+    let too_much = || {
+        let why = "what is substituted is more than is read: what comes of it is not known";
+        Problem::unresolved(&object.origin, why)
+    };
+    if *left == 0 {
+        return Err(too_much());
+    }
     let emitted = emit::emit(object);
     let values: IndexMap<String, String> = variables
         .known
@@ -63,6 +74,10 @@ pub(super) fn substitute(
     };
     let output = envsubst::substitute(&emitted.text, &values)
         .map_err(|error| template.refused(error.at, error.message))?;
+    *left = left.saturating_sub(output.text.len());
+    if *left == 0 {
+        return Err(too_much());
+    }
     let template = Template { filled: output.filled, ..template };
     let documents = parse::documents(&output.text, file, Dialect::Sigs);
     let root = match documents.list.into_iter().next().map(|it| it.root) {

@@ -62,6 +62,7 @@ pub(crate) fn resolve(
         members: Vec::new(),
         seen: BTreeSet::new(),
         variables: Vec::new(),
+        room: substitute::MAX_SUBSTITUTED,
         problems: Vec::new(),
     };
     tree.store.add(environment.objects.iter().map(|it| &it.node));
@@ -130,6 +131,8 @@ struct Tree<'c> {
     seen: BTreeSet<(String, String)>,
     /// What they substitute.
     variables: Vec<DefinedVariable>,
+    /// How many bytes substitution may still make.
+    room: usize,
     problems: Vec<Problem>,
 }
 
@@ -301,7 +304,13 @@ impl Tree<'_> {
     /// What substitution makes of an object; nothing when it fails and objects are to be printed.
     fn substituted(&mut self, object: &Node, variables: &Variables) -> Option<Node> {
         let known = self.problems.len();
-        let node = substitute::substitute(self.context, object, variables, &mut self.problems);
+        let node = substitute::substitute(
+            self.context,
+            object,
+            variables,
+            &mut self.room,
+            &mut self.problems,
+        );
         match node {
             Ok(node) => {
                 let refused = self.problems.iter().skip(known).any(Problem::is_refusal);

@@ -11,6 +11,9 @@ use crate::{
 /// Helm allows no greater index.
 const MAX_INDEX: usize = 65_536;
 
+/// How many nulls are put before an item: no list that people write has them, and each may ask for more.
+const MAX_GAP: usize = 1_000;
+
 /// Helm allows no deeper name.
 const MAX_DEPTH: usize = 30;
 
@@ -112,6 +115,11 @@ pub(crate) fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(
                 return Err(format!("index {index} is looked for in something that is no list"));
             };
             let index = index + others;
+            if index.saturating_sub(list.len()) > MAX_GAP {
+                let why = format!("index {index} is far behind the end of this list");
+                *node = Node::unknown_value(why, &origin);
+                return Ok(());
+            }
             while list.len() <= index {
                 list.push(Node::new(Scalar::null(), origin.clone()));
             }

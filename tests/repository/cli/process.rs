@@ -19,6 +19,15 @@ pub(super) fn output(dir: &Path, arguments: &str) -> Output {
     command(dir, arguments).output().expect("the program runs")
 }
 
+/// [`output`], with these variables.
+pub(super) fn output_with<const N: usize>(
+    dir: &Path,
+    arguments: &str,
+    variables: [(&str, &str); N],
+) -> Output {
+    command(dir, arguments).envs(variables).output().expect("the program runs")
+}
+
 #[test]
 fn status_and_streams_are_those_of_the_process() {
     let dir = repository(
