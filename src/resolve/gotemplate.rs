@@ -13,7 +13,7 @@ mod reads;
 mod text;
 mod value;
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use indexmap::IndexMap;
 
@@ -68,6 +68,8 @@ pub(crate) struct TemplateSet {
     templates: IndexMap<String, (Vec<parse::Action>, usize)>,
     /// The functions that are called somewhere and are none of Go, Sprig or Helm.
     others: IndexMap<String, Origin>,
+    /// What was done in all that were run: a chart may have any number of them.
+    work: Cell<usize>,
 }
 
 impl TemplateSet {
@@ -356,5 +358,18 @@ mod tests {
             "spec:\n  a: 1\n  {{- with .Values.priority }}\n  priorityClassName: {{ . }}\n  {{- end }}\n  {{- if .Values.host.enabled }}\n  hostNetwork: true\n  {{- end }}\n",
         );
         insta::assert_snapshot!(printed.told());
+    }
+
+    #[test]
+    fn what_all_templates_of_a_set_do_is_counted() {
+        let nowhere = Origin::at(Via::Written, None);
+        let mut set = TemplateSet::default();
+        set.add("a", MarkedText::made_of("{{ range until 9 }}x{{ end }}")).expect("a template");
+        let run = || set.execute("a", &GoValue::nil(&nowhere), &NoHost).is_ok();
+        assert!(run());
+        let once = set.work.get();
+        assert!(once > 0 && run() && set.work.get() == 2 * once);
+        set.work.set(usize::MAX - once);
+        assert!(!run());
     }
 }

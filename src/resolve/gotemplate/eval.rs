@@ -18,6 +18,9 @@ use crate::{
 /// What one run may cost; what takes more is taken for a loop. A byte that is made costs two.
 const MAX_WORK: usize = 64_000_000;
 
+/// The same for all templates of a set: one that does too much leaves the others enough.
+const MAX_ALL_WORK: usize = 50 * MAX_WORK;
+
 /// What an action costs, and a value in a list or a map that is looked through.
 const STEP: usize = 100;
 
@@ -230,20 +233,26 @@ impl<'a> Execution<'a> {
     }
 
     fn step(&mut self, at: &Range<usize>) -> Evaluated<()> {
-        self.work += STEP;
-        if self.work > MAX_WORK {
-            return bound("the template runs too long", &self.frame.origin(at));
+        match self.does(STEP) {
+            true => Ok(()),
+            false => bound("the templates run too long", &self.frame.origin(at)),
         }
-        Ok(())
+    }
+
+    /// Counts what is done; whether that is within limits.
+    fn does(&mut self, cost: usize) -> bool {
+        self.work = self.work.saturating_add(cost);
+        let all = self.set.work.get().saturating_add(cost);
+        self.set.work.set(all);
+        self.work <= MAX_WORK && all <= MAX_ALL_WORK
     }
 
     /// Counts what is made or looked through, so that what doubles takes neither time nor memory.
     pub(super) fn work(&mut self, cost: usize, at: &Origin) -> Evaluated<()> {
-        self.work = self.work.saturating_add(cost);
-        if self.work > MAX_WORK {
-            return bound("the template makes too much", at);
+        match self.does(cost) {
+            true => Ok(()),
+            false => bound("the templates make too much", at),
         }
-        Ok(())
     }
 
     /// Counts a text or a list that was made.
