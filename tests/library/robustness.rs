@@ -463,6 +463,19 @@ fn indexes_far_behind_a_list_end() {
 }
 
 #[test]
+fn what_a_chart_ignores_has_an_end() {
+    let rules: Vec<_> = (0..20_000).map(|at| format!("*a*b*{at}")).collect();
+    let found = findings(&[
+        ("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+        ("c/.helmignore", &*rules.join("\n")),
+        ("c/templates/a.yaml", DEPLOYMENT),
+        ("a.yaml", DEPLOYMENT),
+    ]);
+    assert!(found.iter().any(|it| it.contains("more than 500 lines")), "{found:#?}");
+    assert_found(&found, "a.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
 fn documents_without_number_end() {
     let file = format!("{DEPLOYMENT}{}", "---\na: b\n".repeat(300_000));
     let found = findings(&[("a.yaml", file)]);

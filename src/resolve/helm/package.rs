@@ -25,6 +25,9 @@ const MAX_CHARTS: usize = 256;
 /// More files than this in one chart are not loaded.
 const MAX_FILES: usize = 20_000;
 
+/// How many lines of `.helmignore` are held against each of them.
+const MAX_RULES: usize = 500;
+
 /// What the archives of one chart may come to, in bytes (`MaxDecompressedChartSize`).
 const MAX_UNPACKED: u64 = 100 << 20;
 
@@ -120,6 +123,11 @@ impl<'a> ChartLoader<'a> {
 
     fn directory(&mut self, dir: &str, depth: usize) -> Result<Package, Problem> {
         let rules = match self.sources.find_from(dir, ".helmignore") {
+            Some(file) if self.sources.text(file).lines().nth(MAX_RULES).is_some() => {
+                let why =
+                    format!("more than {MAX_RULES} lines: what the chart leaves out is not known");
+                return Err(Problem::unresolved(&Origin::start_of(file), why));
+            }
             Some(file) => HelmIgnore::parse(self.sources.text(file)).map_err(|why| {
                 Problem::refused(&Origin::start_of(file), format!("Helm refuses the file: {why}"))
             })?,
