@@ -454,15 +454,6 @@ fn variables_in_many_objects_end() {
 }
 
 #[test]
-fn indexes_far_behind_a_list_end() {
-    let far: Vec<_> = (0..3_000).map(|at| format!("--set a{at}[65000]=x")).collect();
-    let far = far.join(" ");
-    let command = "helm upgrade --install metrics-server metrics-server/metrics-server";
-    let flag = "--set args[0]=--kubelet-insecure-tls";
-    findings(&[("install.sh", format!("{command} {flag} {far}\n"))]);
-}
-
-#[test]
 fn what_a_chart_ignores_has_an_end() {
     let rules: Vec<_> = (0..20_000).map(|at| format!("*a*b*{at}")).collect();
     let found = findings(&[

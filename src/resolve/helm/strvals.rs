@@ -311,6 +311,15 @@ mod tests {
     }
 
     #[test]
+    fn an_index_far_behind_a_list_makes_no_list() {
+        let nowhere = Origin::at(Via::Written, None);
+        let mut values = charts::from_json(&json!({"l": [1]}), &nowhere);
+        set(&mut values, "l[1000]=x,m[65000]=x", false, &nowhere).expect("no refusal");
+        assert_eq!(values.items_at("l").len(), 1_001);
+        assert!(values.at("m").is_some_and(|it| it.unknown().is_some()));
+    }
+
+    #[test]
     fn what_helm_refuses() {
         let base = json!({"a": 1});
         let deep = format!("{}x=1", "a.".repeat(40));
