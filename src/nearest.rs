@@ -8,9 +8,18 @@ pub(crate) fn nearest<'a>(
 ) -> Option<&'a str> {
     let typed = typed.to_lowercase();
     let most = typed.chars().count().max(3) / 3;
-    let edits = |name: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &typed);
-    let scored = known.into_iter().map(|name| (edits(name), name));
+    // An edit adds or takes away one letter at most.
+    let known = known.into_iter().filter(|it| it.len().abs_diff(typed.len()) <= most * MOST_BYTES);
+    let scored = known.map(|name| (edits(name, &typed), name));
     scored.filter(|(edits, _)| *edits <= most).min().map(|(_, name)| name)
+}
+
+/// Of one letter, which may become another in lower case.
+const MOST_BYTES: usize = char::MAX_LEN_UTF8;
+
+/// How many edits there are between two names, whatever their case; a swap of two letters is one.
+pub(crate) fn edits(one: &str, other: &str) -> usize {
+    strsim::damerau_levenshtein(&one.to_lowercase(), &other.to_lowercase())
 }
 
 /// The one of `known` that is one edit away from `typed`, if no other one is.

@@ -1,8 +1,10 @@
 //! Source files, spans into them, and lines and columns.
 
 mod git;
+mod kept;
 mod makejinja;
 mod paths;
+pub(crate) mod pattern;
 mod shared;
 
 use paths::template_of;
@@ -53,6 +55,7 @@ pub(crate) struct Sources {
     ignored: OnceLock<Gitignore>,
     makejinja: OnceLock<Vec<makejinja::RenderedInput>>,
     directories: OnceLock<BTreeSet<String>>,
+    kept: kept::Kept,
 }
 
 /// Reads the bytes of one file, given its path relative to the root.
@@ -231,6 +234,7 @@ impl Sources {
             ignored,
             makejinja,
             directories,
+            kept: kept::Kept::default(),
         }
     }
 
@@ -274,6 +278,7 @@ impl Sources {
             directories: self.directories.clone(),
             ignored: OnceLock::new(),
             makejinja: OnceLock::new(),
+            kept: kept::Kept::default(),
         }
     }
 
@@ -333,6 +338,11 @@ impl Sources {
 
     /// Every directory with files somewhere below it, but for the root, in order.
     pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
+        self.directories_below("")
+    }
+
+    /// Those of them that lie in `dir`; `""` is the root.
+    pub(crate) fn directories_below(&self, dir: &str) -> impl Iterator<Item = &str> + use<'_> {
         let all = self.directories.get_or_init(|| {
             let mut all = BTreeSet::new();
             for source in &self.files {
@@ -344,11 +354,13 @@ impl Sources {
             }
             all
         });
-        all.iter().map(String::as_str)
+        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let from = all.range(prefix.clone()..).map(String::as_str);
+        from.take_while(move |it| it.starts_with(&prefix))
     }
 
     /// The files below `dir`, at any depth, in path order; `""` is the root.
-    pub(crate) fn below<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = FileId> + 'a {
+    pub(crate) fn below<'a>(&'a self, dir: &str) -> impl Iterator<Item = FileId> + use<'a> {
         let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
         let start = self.files.partition_point(|file| file.0.path.as_str() < prefix.as_str());
         self.files[start..]
@@ -356,6 +368,24 @@ impl Sources {
             .take_while(move |file| file.0.path.starts_with(&prefix))
             .zip(start..)
             .filter_map(|(_, at)| FileId::new(at))
+    }
+
+    /// The names in `dir`, of files and of directories, in order; `""` is the root. What is deeper is
+    /// skipped, not read.
+    pub(crate) fn names_in(&self, dir: &str) -> impl Iterator<Item = &str> {
+        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let mut at = self.files.partition_point(|file| file.0.path.as_str() < prefix.as_str());
+        std::iter::from_fn(move || {
+            let path = &self.files.get_index(at)?.0.path;
+            let rest = path.strip_prefix(&*prefix)?;
+            let Some((name, _)) = rest.split_once('/') else {
+                at += 1;
+                return Some(rest);
+            };
+            let inside = &path[..=prefix.len() + name.len()];
+            at += self.files[at..].partition_point(|file| file.0.path.starts_with(inside));
+            Some(name)
+        })
     }
 
     /// Every file, in path order.

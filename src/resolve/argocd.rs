@@ -38,6 +38,8 @@ pub(crate) struct Argo<'a> {
     repository: Repository,
     /// The objects as they are written, in file order.
     written: Vec<WrittenApplication<'a>>,
+    /// Which of them are in a file.
+    by_file: BTreeMap<FileId, Vec<usize>>,
     /// The directories of those that read the files of others.
     readers: BTreeSet<&'a str>,
 }
@@ -54,7 +56,11 @@ impl<'a> Argo<'a> {
     pub(crate) fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
         let repository = Repository::new(context.sources, &layout.argo);
         let (written, readers) = (Vec::new(), BTreeSet::new());
-        let mut argo = Self { context, layout, repository, written, readers };
+        let mut by_file: BTreeMap<FileId, Vec<usize>> = BTreeMap::new();
+        for (index, (file, _)) in layout.argo.iter().enumerate() {
+            by_file.entry(*file).or_default().push(index);
+        }
+        let mut argo = Self { context, layout, repository, written, by_file, readers };
         let written = layout.argo.iter().map(|(file, node)| {
             let (applications, _) = argo.instances(node);
             let mut reach = Reached::default();
@@ -64,13 +70,17 @@ impl<'a> Argo<'a> {
             WrittenApplication { file: *file, node, reach }
         });
         argo.written = written.collect();
-        let files: BTreeSet<FileId> = argo.written.iter().map(|it| it.file).collect();
         let reads_others = |it: &&WrittenApplication<'_>| {
-            files.iter().any(|file| *file != it.file && it.reach.files.contains(file))
+            it.reach.files.iter().any(|file| *file != it.file && argo.by_file.contains_key(file))
         };
         let readers = argo.written.iter().filter(reads_others);
         argo.readers = readers.map(|it| source::parent(&context.sources[it.file].path)).collect();
         argo
+    }
+
+    /// Whether a file holds an Application or a set of them.
+    fn is_application_file(&self, file: FileId) -> bool {
+        self.by_file.contains_key(&file)
     }
 
     /// Whether a repository's address is that of the one that is looked at.
@@ -182,13 +192,14 @@ impl<'a> Argo<'a> {
     /// How what the Applications in these files lead to can matter most.
     pub(crate) fn relevance(&self, files: &BTreeSet<FileId>) -> Relevance {
         let mut most = Relevance::None;
-        let mut seen: BTreeSet<FileId> = BTreeSet::new();
+        let mut seen: BTreeSet<usize> = BTreeSet::new();
         let mut open: Vec<FileId> = files.iter().copied().collect();
         while let Some(file) = open.pop() {
-            for written in self.written.iter().filter(|it| it.file == file) {
-                if seen.insert(file) {
-                    most = most.max(self.most(&written.reach.files));
-                    open.extend(&written.reach.files);
+            for index in self.by_file.get(&file).into_iter().flatten() {
+                if seen.insert(*index) {
+                    let reach = &self.written[*index].reach;
+                    most = most.max(self.most(&reach.files));
+                    open.extend(&reach.files);
                 }
             }
         }
@@ -212,14 +223,15 @@ impl<'a> Argo<'a> {
         let written = || self.written.iter().enumerate();
         let outside = written().filter(|(_, it)| kustomized.contains(&it.file));
         let outside: BTreeSet<usize> = outside.map(|(index, _)| index).collect();
-        let starts = layout::starts(self.written.len(), &outside, |from| {
-            let from = &self.written[from];
+        let next = self.written.iter().map(|from| {
             // Objects of one file are deployed together.
-            let reached = |it: &WrittenApplication<'_>| {
-                it.file != from.file && from.reach.files.contains(&it.file)
-            };
-            written().filter(|(_, it)| reached(it)).map(|(index, _)| index).collect()
+            let others = from.reach.files.iter().filter(|file| **file != from.file);
+            others.filter_map(|file| self.by_file.get(file)).flatten().copied().collect()
         });
+        let next: Vec<BTreeSet<usize>> = next.collect();
+        let groups: Vec<usize> = (0..next.len()).collect();
+        let next: Vec<&BTreeSet<usize>> = next.iter().collect();
+        let starts = layout::starts(&groups, &outside, &next);
         starts.into_iter().map(|index| &self.written[index]).collect()
     }
 }

@@ -6,7 +6,10 @@ mod loose;
 mod selected;
 mod variables;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rayon::prelude::*;
 
@@ -188,10 +191,10 @@ struct Search<'s, 'a> {
 }
 
 impl<'a> Search<'_, 'a> {
-    fn reach(&mut self, closure: Closure) {
-        self.files.extend(closure.files);
-        self.dirs.extend(closure.dirs);
-        self.flux.extend(closure.flux);
+    fn reach(&mut self, closure: &Closure) {
+        self.files.extend(&closure.files);
+        self.dirs.extend(closure.dirs.iter().cloned());
+        self.flux.extend(&closure.flux);
     }
 
     /// Whether a closure speaks of our subject, and whether it scales workloads.
@@ -208,7 +211,7 @@ impl<'a> Search<'_, 'a> {
         for settings in &config.environments {
             let Some((entry, origin)) = &settings.entry else { continue };
             let dir = source::join("", entry.trim_start_matches('/')).unwrap_or_default();
-            self.reach(self.layout.closure(&dir, true));
+            self.reach(&self.layout.closure(&dir, true));
             self.starts.push(Start {
                 name: settings.name.clone(),
                 kind: EntryKind::Flux,
@@ -239,7 +242,7 @@ impl<'a> Search<'_, 'a> {
             let (mut matters, mut scales) = (false, false);
             let mut files = BTreeSet::new();
             for flux in members.iter().map(|index| &layout.flux[*index]) {
-                let closure = built_by(layout, flux, true);
+                let closure = built_by(layout, flux);
                 // What it builds may be elsewhere; then its name or path says what that is.
                 let named = is_named_in(flux.node.object_name())
                     || flux.node.str_at("spec.path").is_some_and(is_named_in);
@@ -252,7 +255,7 @@ impl<'a> Search<'_, 'a> {
                 scales |= its || most == Relevance::Scaling;
                 files.extend(&closure.files);
                 files.insert(flux.file);
-                self.reach(closure);
+                self.reach(&closure);
                 self.declared.entry(flux.file).or_default().insert(dir.clone());
             }
             self.flux.extend(&members);
@@ -286,7 +289,7 @@ impl<'a> Search<'_, 'a> {
             let closure = layout.closure(dir, true);
             let (matters, scales) = self.says(&closure);
             let files = (scales && !matters).then(|| closure.files.clone());
-            self.reach(closure);
+            self.reach(&closure);
             if (matters || scales) && !layout.is_excluded(file) {
                 self.starts.push(Start {
                     name: environment_dir(dir),
@@ -341,16 +344,20 @@ fn leading<'d>(layout: &Layout<'_>, dirs: &[&'d str]) -> Vec<&'d str> {
     }
     let dirs = dirs.iter().copied();
     let dirs: Vec<&str> = dirs.filter(|it| !layout.closure(it, false).flux.is_empty()).collect();
-    let next = |from: usize| {
-        let reached = layout.closure(dirs[from], true).dirs;
-        (0..dirs.len()).filter(|it| reached.contains(dirs[*it])).collect()
-    };
-    layout::starts(dirs.len(), &BTreeSet::new(), next).into_iter().map(|it| dirs[it]).collect()
+    let index: BTreeMap<&str, usize> = dirs.iter().copied().zip(0..).collect();
+    let next = dirs.iter().map(|dir| {
+        let reached = layout.closure(dir, true);
+        reached.dirs.iter().filter_map(|it| index.get(&**it).copied()).collect()
+    });
+    let next: Vec<BTreeSet<usize>> = next.collect();
+    let groups: Vec<usize> = (0..dirs.len()).collect();
+    let next: Vec<&BTreeSet<usize>> = next.iter().collect();
+    layout::starts(&groups, &BTreeSet::new(), &next).into_iter().map(|it| dirs[it]).collect()
 }
 
 /// What a Flux Kustomization reaches by the directory that it builds.
-fn built_by(layout: &Layout<'_>, flux: &FluxKustomization<'_>, nested: bool) -> Closure {
-    flux.dir.as_ref().map_or_else(Closure::default, |dir| layout.closure(dir, nested))
+fn built_by(layout: &Layout<'_>, flux: &FluxKustomization<'_>) -> Arc<Closure> {
+    flux.dir.as_ref().map_or_else(Arc::default, |dir| layout.closure(dir, true))
 }
 
 /// The Flux Kustomizations that nothing else in the repository builds.
@@ -358,16 +365,25 @@ fn outermost(layout: &Layout<'_>) -> BTreeSet<usize> {
     if layout.flux.is_empty() {
         return BTreeSet::new();
     }
-    let closures: Vec<Closure> =
-        layout.flux.iter().map(|flux| built_by(layout, flux, false)).collect();
+    // Many may build one directory.
+    let mut dirs: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    let mut closures: Vec<Arc<Closure>> = Vec::new();
+    let groups = layout.flux.iter().map(|flux| {
+        *dirs.entry(flux.dir.as_deref()).or_insert_with(|| {
+            let closure = flux.dir.as_ref().map(|dir| layout.closure(dir, false));
+            closures.push(closure.unwrap_or_default());
+            closures.len() - 1
+        })
+    });
+    let groups: Vec<usize> = groups.collect();
     // An overlay that nothing includes is built by a Flux Kustomization outside the repository.
     let included = layout.included_dirs();
     let dirs: BTreeSet<&str> =
         closures.iter().flat_map(|it| &it.dirs).map(String::as_str).collect();
     let overlays = layout.roots().filter(|dir| !included.contains(dir) && !dirs.contains(dir));
     let built = layout.closure_of_all(overlays, false).flux;
-    let starts = layout::starts(closures.len(), &built, |it| closures[it].flux.clone());
-    starts.into_iter().collect()
+    let next: Vec<&BTreeSet<usize>> = closures.iter().map(|it| &it.flux).collect();
+    layout::starts(&groups, &built, &next).into_iter().collect()
 }
 
 /// Gives starts of one name names that differ; those that are aside give way.

@@ -58,7 +58,7 @@ pub(crate) fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>)
     for bundle in &bundles {
         found.reached.files.extend(sources.below(bundle.dir));
         if !bundle.dir.is_empty() {
-            found.reached.extend(layout.closure(bundle.dir, true));
+            found.reached.extend(&layout.closure(bundle.dir, true));
         }
         let path = &sources[bundle.file].path;
         let mut deploy = |name: &str, target: Option<&str>| {

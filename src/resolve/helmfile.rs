@@ -64,7 +64,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             }
             found.reached.files.extend(run.read.borrow().iter());
             for dir in &run.built {
-                found.reached.extend(layout.closure(dir, true));
+                found.reached.extend(&layout.closure(dir, true));
             }
             let place = names::environment_of(&sources[file].path);
             run.environment.name = match place {

@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::{GlobBuilder, GlobMatcher};
-
 use crate::{
     data::{kinds::is_cluster_scoped, upstream},
-    nearest::nearest,
+    nearest::edits,
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
@@ -49,9 +47,9 @@ pub(crate) struct Reached {
 
 impl Reached {
     /// Adds what building a directory reaches.
-    pub(crate) fn extend(&mut self, closure: Closure) {
-        self.files.extend(closure.files);
-        self.dirs.extend(closure.dirs);
+    pub(crate) fn extend(&mut self, closure: &Closure) {
+        self.files.extend(&closure.files);
+        self.dirs.extend(closure.dirs.iter().cloned());
     }
 }
 
@@ -255,13 +253,6 @@ pub(crate) fn set(
     })
 }
 
-/// A pattern whose `*` stays within one directory; `None` for what is no pattern.
-pub(crate) fn pattern(text: &str) -> Option<GlobMatcher> {
-    let text = text.trim_start_matches("./").trim_matches('/');
-    let glob = GlobBuilder::new(text).literal_separator(true).build();
-    glob.ok().map(|glob| glob.compile_matcher())
-}
-
 /// `Kustomization apps (clusters/prod/apps.yaml:3)`: an object in a message.
 pub(crate) fn introduced(sources: &Sources, object: &Node) -> String {
     let (kind, name) = (object.object_kind(), object.object_name());
@@ -274,17 +265,50 @@ pub(crate) fn introduced(sources: &Sources, object: &Node) -> String {
     }
 }
 
-/// The directory that was probably meant by `path`, where there is none: one as deep, most of whose
-/// names are those. Comparing all paths letter by letter would take longer than everything else.
-pub(crate) fn near<'s>(sources: &'s Sources, path: &str) -> Option<&'s str> {
-    let differs = |dir: &&str| {
-        let (of_dir, of_path) = (dir.split('/'), path.split('/'));
-        (of_dir.clone().count() == of_path.clone().count())
-            .then(|| of_dir.zip(of_path).filter(|(a, b)| a != b).count())
-    };
-    let depth = path.split('/').count();
-    let few = |dir: &&str| differs(dir).is_some_and(|names| names <= depth.div_ceil(2));
-    nearest(path, sources.directories().filter(few))
+/// The directory that was probably meant by `path`, where there is none: one as deep, with the fewest
+/// edits of its names, and at most one for three letters.
+pub(crate) fn near(sources: &Sources, path: &str) -> Option<String> {
+    let most = path.chars().count().max(3) / 3;
+    let mut search = NearSearch { sources, left: MAX_COMPARED };
+    search.below("", path, most).map(|(_, dir)| dir)
+}
+
+/// So many names are compared with one, and no more: it is advice.
+const MAX_COMPARED: usize = 2_000;
+
+/// A search for the directory that is most like a path.
+struct NearSearch<'a> {
+    sources: &'a Sources,
+    /// How many names may still be compared.
+    left: usize,
+}
+
+impl NearSearch<'_> {
+    /// The directory below `dir` that is most like `rest`, and how many edits away, which are `most`.
+    fn below(&mut self, dir: &str, rest: &str, most: usize) -> Option<(usize, String)> {
+        let (name, rest) = rest.split_once('/').map_or((rest, None), |(it, rest)| (it, Some(rest)));
+        let at =
+            |name: &str| if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+        let mut best = self.at(at(name), rest, most);
+        let sources = self.sources;
+        for other in sources.names_in(dir).filter(|it| *it != name) {
+            let better = best.as_ref().map_or(Some(most), |(edits, _)| edits.checked_sub(1));
+            let (Some(most), Some(left)) = (better, self.left.checked_sub(1)) else { break };
+            self.left = left;
+            let edits = edits(other, name);
+            let found = (edits <= most).then(|| self.at(at(other), rest, most - edits)).flatten();
+            best = found.map(|(more, dir)| (edits + more, dir)).or(best);
+        }
+        best
+    }
+
+    /// The directory at `dir`, or the one below it that is most like `rest`.
+    fn at(&mut self, dir: String, rest: Option<&str>, most: usize) -> Option<(usize, String)> {
+        match rest {
+            Some(rest) => self.below(&dir, rest, most),
+            None => self.sources.is_dir(&dir).then_some((0, dir)),
+        }
+    }
 }
 
 /// Whether there is nothing in a field.

@@ -3,10 +3,16 @@
 //! Environments start where nothing refers to; what no environment that concerns us reaches is
 //! never parsed further.
 
+mod closure;
 mod generator;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
+use closure::Closures;
+pub(crate) use closure::{Closure, starts};
 pub(crate) use generator::{ArtifactPart, locate};
 use rayon::prelude::*;
 
@@ -40,6 +46,9 @@ pub(crate) struct Layout<'a> {
     generators: Vec<&'a Node>,
     /// Applications and ApplicationSets of Argo CD with the files that hold them, in file order.
     pub argo: Vec<(FileId, &'a Node)>,
+    closures: Closures,
+    /// Whether some Flux Kustomization builds the file that holds it, as `flux bootstrap` has it.
+    bootstrapped: OnceLock<bool>,
 }
 
 /// A kustomization file and what it names inside the repository.
@@ -64,23 +73,6 @@ pub(crate) struct FluxKustomization<'a> {
     pub dir: Option<String>,
 }
 
-/// What is reached from a directory.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Closure {
-    /// Files, kustomization files included.
-    pub files: BTreeSet<FileId>,
-    /// Directories with a kustomization.
-    pub dirs: BTreeSet<String>,
-    /// Flux Kustomizations, as indices into [`Layout::flux`].
-    pub flux: BTreeSet<usize>,
-    /// Whether anything in it speaks of our subject, or leads where we cannot follow.
-    pub matters: bool,
-    /// Whether anything in it scales workloads.
-    pub scales: bool,
-    /// Whether it names something that the repository does not have, which may hold anything.
-    pub leads_out: bool,
-}
-
 impl<'a> Layout<'a> {
     /// Reads every file that may connect others.
     pub(crate) fn new(sources: &'a Sources, config: &'a Config) -> Self {
@@ -93,6 +85,8 @@ impl<'a> Layout<'a> {
             argo: Vec::new(),
             charts: BTreeMap::new(),
             generators: Vec::new(),
+            closures: Closures::default(),
+            bootstrapped: OnceLock::new(),
         };
         let relevant = sources.iter().filter(|(_, it)| it.relevance > Relevance::None);
         let relevant: Vec<FileId> = relevant.map(|(file, _)| file).collect();
@@ -236,7 +230,7 @@ impl<'a> Layout<'a> {
             })
         };
         flux.dir.as_deref().is_some_and(|dir| !self.sources.is_dir(dir))
-            && self.flux.iter().any(builds_itself)
+            && *self.bootstrapped.get_or_init(|| self.flux.iter().any(builds_itself))
     }
 
     /// Whether `file` is excluded by the configuration.
@@ -298,122 +292,6 @@ impl<'a> Layout<'a> {
         });
         all.filter(|reference| self.kustomizations.contains_key(reference)).collect()
     }
-
-    /// What building `dir` reaches; with `nested`, also what the Flux Kustomizations in it build.
-    pub(crate) fn closure(&self, dir: &str, nested: bool) -> Closure {
-        self.closure_of_all([dir], nested)
-    }
-
-    /// What building any of `dirs` reaches, in the time that it takes to go there once.
-    pub(crate) fn closure_of_all<'d>(
-        &'d self,
-        dirs: impl IntoIterator<Item = &'d str>,
-        nested: bool,
-    ) -> Closure {
-        let mut closure = Closure::default();
-        let mut open: Vec<&str> = dirs.into_iter().collect();
-        let mut seen = BTreeSet::new();
-        while let Some(path) = open.pop() {
-            if !seen.insert(path) {
-                continue;
-            }
-            if let Some(file) = self.sources.find(path).filter(|_| !path.is_empty()) {
-                self.reach(file, nested, &mut closure, &mut open);
-            } else if let Some(kustomization) = self.kustomizations.get(path) {
-                self.reach(kustomization.file, nested, &mut closure, &mut open);
-                open.extend(kustomization.references.iter().map(String::as_str));
-                closure.dirs.insert(path.to_owned());
-            } else {
-                closure.leads_out |= !self.sources.is_dir(path);
-                self.reach_all(path, nested, &mut closure, &mut open);
-            }
-        }
-        closure
-    }
-
-    /// Flux's way with a directory without a kustomization file: every manifest below it, and
-    /// directories with a kustomization file as a whole.
-    fn reach_all<'d>(
-        &'d self,
-        dir: &'d str,
-        nested: bool,
-        closure: &mut Closure,
-        open: &mut Vec<&'d str>,
-    ) {
-        let mut inner: Option<String> = None;
-        for file in self.sources.below(dir) {
-            let path = self.sources[file].path.as_str();
-            if inner.as_ref().is_some_and(|inner| path.starts_with(inner.as_str())) {
-                continue;
-            }
-            let mut ancestors =
-                path[dir.len()..].match_indices('/').map(|(at, _)| &path[..dir.len() + at]);
-            if let Some(found) =
-                ancestors.find(|it| it.len() > dir.len() && self.has_kustomization(it))
-            {
-                open.push(found);
-                inner = Some(format!("{found}/"));
-            } else if is_yaml(path) {
-                self.reach(file, nested, closure, open);
-            }
-        }
-    }
-
-    fn reach<'d>(
-        &'d self,
-        file: FileId,
-        nested: bool,
-        closure: &mut Closure,
-        open: &mut Vec<&'d str>,
-    ) {
-        if !closure.files.insert(file) {
-            return;
-        }
-        closure.matters |= self.sources[file].relevance == Relevance::Subject;
-        closure.scales |= self.sources[file].relevance == Relevance::Scaling;
-        for dir in self.charts.get(&file).into_iter().flatten() {
-            for file in self.sources.below(dir).filter(|it| closure.files.insert(*it)) {
-                closure.matters |= self.sources[file].relevance == Relevance::Subject;
-                closure.scales |= self.sources[file].relevance == Relevance::Scaling;
-            }
-        }
-        for index in self.flux_by_file.get(&file).into_iter().flatten() {
-            closure.flux.insert(*index);
-            if nested {
-                match &self.flux[*index].dir {
-                    Some(dir) => open.push(dir),
-                    None => closure.matters = true,
-                }
-            }
-        }
-    }
-}
-
-/// Where a graph of `count` nodes starts: at what no other node leads to, and, where some only lead
-/// to each other, at the first of them. What is `outside` has its start elsewhere.
-pub(super) fn starts(
-    count: usize,
-    outside: &BTreeSet<usize>,
-    next: impl Fn(usize) -> BTreeSet<usize>,
-) -> Vec<usize> {
-    let next: Vec<BTreeSet<usize>> = (0..count).map(next).collect();
-    let others = |(from, to)| BTreeSet::iter(to).filter(move |it| **it != from);
-    let led_to: BTreeSet<&usize> =
-        next.iter().enumerate().flat_map(others).chain(outside).collect();
-    let (inner, outer): (Vec<usize>, Vec<usize>) = (0..count).partition(|it| led_to.contains(it));
-    let mut seen = BTreeSet::new();
-    let mut is_new = |start: &usize| {
-        let before = seen.len();
-        let mut open = vec![*start];
-        while let Some(index) = open.pop() {
-            if seen.insert(index) {
-                open.extend(next.get(index).into_iter().flatten());
-            }
-        }
-        seen.len() > before
-    };
-    let all = outside.iter().copied().chain(outer).chain(inner);
-    all.filter(|it| is_new(it) && !outside.contains(it)).collect()
 }
 
 /// Where a Flux Kustomization, or the object of the operator that makes one, says what it builds.
@@ -502,18 +380,4 @@ fn dialect_of(path: &str) -> Dialect {
 /// Whether a file's text can be looked at.
 pub(crate) fn is_text(sources: &Sources, file: FileId) -> bool {
     matches!(sources.load(file), Text::Utf8(_))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_only_leads_to_each_other_starts_at_the_first() {
-        // 0 → 1 → 3 ← 5, 2 ⇄ 4, and 6 leads to itself.
-        let edges: [&[usize]; 7] = [&[1], &[3], &[4], &[], &[2], &[3], &[6]];
-        let next = |from: usize| edges[from].iter().copied().collect();
-        assert_eq!(starts(7, &BTreeSet::new(), next), [0, 5, 6, 2]);
-        assert_eq!(starts(7, &BTreeSet::from([0, 4]), next), [5, 6]);
-    }
 }

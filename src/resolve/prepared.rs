@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use indexmap::IndexMap;
 use regex::Regex;
 
 use crate::{
@@ -39,14 +40,33 @@ pub(crate) fn maker(sources: &Sources, path: &str) -> Option<FileId> {
     if path.is_empty() {
         return None;
     }
-    let mut made = vec![path];
+    let written = sources.keep(Written::of);
     let outer = std::iter::successors(Some(path), |it| Some(source::parent(it)));
-    made.extend(outer.skip(1).take_while(|it| !it.is_empty() && !sources.is_dir(it)));
-    let programs = sources.iter().filter(|(_, it)| runs_commands(&it.path));
-    programs.map(|(file, _)| file).find(|file| {
-        let text = sources.text(*file);
-        made.iter().any(|it| writes(text, &sources[*file].path, it))
-    })
+    let outer = outer.skip(1).take_while(|it| !it.is_empty() && !sources.is_dir(it));
+    std::iter::once(path).chain(outer).filter_map(|it| written.by(it)).min()
+}
+
+/// What the programs of a repository write, by the last of its names.
+struct Written(IndexMap<Box<str>, Vec<(Box<str>, FileId)>>);
+
+impl Written {
+    fn of(sources: &Sources) -> Self {
+        let mut all = IndexMap::<Box<str>, Vec<_>>::new();
+        for (file, it) in sources.iter().filter(|(_, it)| runs_commands(&it.path)) {
+            for word in written(sources.text(file), &it.path) {
+                let Some(name) = names(&word).next().map(Box::from) else { continue };
+                all.entry(name).or_default().push((word.into(), file));
+            }
+        }
+        all.values_mut().for_each(|it| it.dedup());
+        Self(all)
+    }
+
+    /// The first program that writes `path`.
+    fn by(&self, path: &str) -> Option<FileId> {
+        let words = self.0.get(source::file_name(path))?;
+        words.iter().find(|(word, _)| means(word, path)).map(|(_, file)| *file)
+    }
 }
 
 /// Whether the file at `path` is a script, or a pipeline with commands in it.
@@ -96,32 +116,27 @@ static LAST: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"^\s*{before}(?:{names})\s+(.*)")).ok()
 });
 
-/// Whether `text`, a program at `at`, writes `path`.
-fn writes(text: &str, at: &str, path: &str) -> bool {
-    let name = source::file_name(path);
-    if memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_none() {
-        return false;
-    }
-    let (Some(output), Some(last)) = (&*OUTPUT, &*LAST) else { return false };
+/// What `text`, a program at `at`, writes: words that may be paths.
+fn written(text: &str, at: &str) -> Vec<String> {
+    let (Some(output), Some(last)) = (&*OUTPUT, &*LAST) else { return Vec::new() };
     let is_make = source::extension(at) == "mk" || source::file_name(at).ends_with("akefile");
-    command::lines(text).into_iter().filter(|(_, line)| line.contains(name)).any(|(_, line)| {
+    let mut all = Vec::new();
+    for (_, line) in command::lines(text) {
         let target = line.split_once(':').filter(|(it, _)| is_make && !it.starts_with('\t'));
-        let mut targets = target.into_iter().flat_map(|(it, _)| it.split_whitespace());
-        let mut outputs = output.captures_iter(line).filter_map(|it| it.get(1));
-        let copies = |command: &str| {
-            let written = last.captures(command).and_then(|it| it.get(1));
-            let words = written.map_or("", |it| it.as_str()).split_whitespace();
+        let targets = target.into_iter().flat_map(|(it, _)| it.split_whitespace());
+        let outputs = output.captures_iter(line).filter_map(|it| it.get(1));
+        all.extend(targets.map(str::to_owned));
+        all.extend(outputs.map(|it| bare(it.as_str()).to_owned()));
+        for command in line.split([';', '|', '&']) {
+            let words = last.captures(command).and_then(|it| it.get(1));
+            let words = words.map_or("", |it| it.as_str()).split_whitespace();
             let words: Vec<&str> = words.filter(|it| !it.starts_with('-')).map(bare).collect();
-            let Some((into, from)) = words.split_last() else { return false };
-            let moved = |it: &&str| means(&format!("{into}/{}", source::file_name(it)), path);
-            means(into, path)
-                || from.iter().any(moved)
-                || from.iter().skip(1).any(|it| means(it, path))
-        };
-        targets.any(|it| means(it, path))
-            || outputs.any(|it| means(bare(it.as_str()), path))
-            || line.split([';', '|', '&']).any(copies)
-    })
+            let Some((into, from)) = words.split_last() else { continue };
+            all.extend(from.iter().map(|it| format!("{into}/{}", source::file_name(it))));
+            all.extend(from.iter().skip(1).chain([into]).map(|it| (*it).to_owned()));
+        }
+    }
+    all
 }
 
 /// A word without quotes.
@@ -132,16 +147,20 @@ fn bare(word: &str) -> &str {
 /// Whether `word` may mean `path`, in whatever directory it is run: the names from the last one on
 /// are the same, as far as both go.
 fn means(word: &str, path: &str) -> bool {
-    let mut words = word.trim_end_matches('/').rsplit('/').filter(|it| !matches!(*it, "" | "."));
-    let mut names = path.rsplit('/');
+    let (mut words, mut of_path) = (names(word), path.rsplit('/'));
     let is_absolute = word.starts_with('/');
-    let is_last = words.next() == names.next();
+    let is_last = words.next() == of_path.next();
     is_last
         && !is_absolute
         && words
             .take_while(|it| *it != "..")
-            .zip(names)
+            .zip(of_path)
             .all(|(word, name)| word == name || word.contains(['$', '{', '}', '*', '(']))
+}
+
+/// The names in a word that may be a path, from the last one.
+fn names(word: &str) -> impl Iterator<Item = &str> {
+    word.trim_end_matches('/').rsplit('/').filter(|it| !matches!(*it, "" | "."))
 }
 
 #[cfg(test)]

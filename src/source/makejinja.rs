@@ -48,6 +48,11 @@ impl Sources {
         made.map_or(Cow::Borrowed(path), Cow::Owned)
     }
 
+    /// Whether [`Self::made_of`] is another path for any.
+    pub(crate) fn moves_files(&self) -> bool {
+        !self.makejinja.get_or_init(|| self.all_rendered()).is_empty()
+    }
+
     /// What is rendered, that which counts first: of a file in several inputs, makejinja takes the
     /// last.
     fn all_rendered(&self) -> Vec<RenderedInput> {

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     placeholder::Placeholder,
-    resolve::{install, template::between},
-    source::{self, FileId, Sources},
+    resolve::template::between,
+    source::{self, FileId, Sources, pattern::PathPattern},
     tree::Node,
 };
 
@@ -36,12 +36,13 @@ impl Repository {
             let entry = evidence.entry(normalized(url)).or_default();
             *if exists { &mut entry.found } else { &mut entry.missing } += 1;
         };
+        let mut known = BTreeMap::new();
         for (_, node) in objects {
             for spec in [node.get("spec"), node.at("spec.template.spec")].into_iter().flatten() {
                 in_sources(sources, spec, &mut count);
             }
             for generator in node.items_at("spec.generators") {
-                in_generator(sources, generator, 0, &mut count);
+                in_generator(sources, generator, 0, &mut known, &mut count);
             }
         }
         let seen = evidence.keys().cloned().collect();
@@ -81,11 +82,8 @@ fn in_sources(sources: &Sources, spec: &Node, count: &mut impl FnMut(&str, bool)
         for file in files.filter_map(Node::as_str).filter_map(|it| it.strip_prefix(&prefix)) {
             if Placeholder::Braces.is_in(file) {
                 let pattern = without_holes(file);
-                let pattern = install::pattern(&pattern).filter(|_| !pattern.starts_with('*'));
-                let matching = |(_, it): (FileId, &source::Source)| {
-                    pattern.as_ref().is_some_and(|pattern| pattern.is_match(&it.path))
-                };
-                if sources.iter().any(matching) {
+                let pattern = PathPattern::new(&pattern).filter(|_| !pattern.starts_with('*'));
+                if pattern.is_some_and(|it| it.files(sources).next().is_some()) {
                     count(url, true);
                 }
             }
@@ -97,17 +95,19 @@ fn in_sources(sources: &Sources, spec: &Node, count: &mut impl FnMut(&str, bool)
     }
 }
 
+/// Counts what the patterns of a generator match; `known` has those that were looked for.
 fn in_generator(
     sources: &Sources,
     generator: &Node,
     depth: usize,
+    known: &mut BTreeMap<String, Option<bool>>,
     count: &mut impl FnMut(&str, bool),
 ) {
     for kind in ["matrix", "merge"] {
         let inner = generator.get(kind).and_then(|it| it.get("generators"));
         for generator in inner.map(Node::items).unwrap_or_default() {
             if depth < 4 {
-                in_generator(sources, generator, depth + 1, count);
+                in_generator(sources, generator, depth + 1, known, count);
             }
         }
     }
@@ -122,19 +122,27 @@ fn in_generator(
             let is_filled = pattern != path;
             // A pattern that matches everything says nothing.
             if !exclude && pattern.starts_with(|it: char| it.is_alphanumeric() || it == '.') {
-                let Some(pattern) = install::pattern(pattern) else { continue };
-                let matching = sources.iter().any(|(_, file)| {
-                    let own = source::rendered(&file.path);
-                    [own, &*sources.made_of(own)].into_iter().any(|path| {
-                        pattern.is_match(path) || ancestors(path).any(|dir| pattern.is_match(dir))
-                    })
+                let matching = *known.entry(pattern.to_owned()).or_insert_with(|| {
+                    PathPattern::new(pattern).map(|it| leads_somewhere(sources, &it))
                 });
+                let Some(matching) = matching else { continue };
                 if matching || !is_filled {
                     count(url, matching);
                 }
             }
         }
     }
+}
+
+/// Whether a file matches, or a directory that holds one.
+fn leads_somewhere(sources: &Sources, pattern: &PathPattern) -> bool {
+    pattern
+        .candidate_dirs(sources)
+        .any(|it| pattern.is_match(it) || pattern.is_match(&sources.made_of(it)))
+        || pattern.candidates(sources).any(|file| {
+            let own = source::rendered(&sources[file].path);
+            pattern.is_match(own) || pattern.is_match(&sources.made_of(own))
+        })
 }
 
 /// `path` with `*` for each placeholder.
@@ -144,11 +152,6 @@ fn without_holes(path: &str) -> String {
         text.replace_range(range, "*");
     }
     text
-}
-
-fn ancestors(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(source::parent(path)), |dir| Some(source::parent(dir)))
-        .take_while(|dir| !dir.is_empty())
 }
 
 /// A path below the root without placeholders.

@@ -7,8 +7,6 @@ mod render;
 
 use std::borrow::Cow;
 
-use globset::{GlobBuilder, GlobMatcher};
-
 use crate::{
     data::subject::is_named_in,
     problem::Problem,
@@ -18,10 +16,13 @@ use crate::{
             set::render::{SetTemplate, normalized},
         },
         helm,
-        install::{is_blank, pattern},
+        install::is_blank,
     },
     scalar::{Dialect, Scalar},
-    source,
+    source::{
+        self,
+        pattern::{PathPattern, of_any},
+    },
     tree::{Entry, Map, Node, Origin, Reason},
 };
 
@@ -228,15 +229,19 @@ impl Generation<'_, '_> {
         }
         let prefix = config.str_at("pathParamPrefix");
         match fields {
-            [[], files] => self.git_files(&patterns(files, git_pattern), prefix),
-            [directories, _] => self.git_directories(&patterns(directories, pattern), prefix),
+            [[], files] => self.git_files(&patterns(files, PathPattern::of_git), prefix),
+            [directories, _] => {
+                self.git_directories(&patterns(directories, PathPattern::new), prefix)
+            }
         }
     }
 
     fn git_directories(&self, patterns: &[GitPattern], prefix: Option<&str>) -> Vec<Node> {
         let sources = self.argo.context.sources;
         // As it is, and as it will be.
-        let named = self.directories().map(|dir| [Cow::Borrowed(dir), sources.made_of(dir)]);
+        let named = of_any(including(patterns), |it| it.candidate_dirs(sources)).into_iter();
+        let named = named.filter(|it| !is_hidden(it));
+        let named = named.map(|dir| [Cow::Borrowed(dir), sources.made_of(dir)]);
         let picked = |dir: Cow<'_, str>| Some((picked(patterns, &dir)?, dir.into_owned()));
         let matching = named.filter_map(|it| it.into_iter().find_map(picked));
         let params = matching
@@ -247,8 +252,8 @@ impl Generation<'_, '_> {
     fn git_files(&self, patterns: &[GitPattern], prefix: Option<&str>) -> Vec<Node> {
         let sources = self.argo.context.sources;
         let mut params = Vec::new();
-        for (file, it) in sources.iter() {
-            let own = source::rendered(&it.path);
+        for file in of_any(including(patterns), |it| it.candidates(sources)) {
+            let own = source::rendered(&sources[file].path);
             let mut names = [Cow::Borrowed(own), sources.made_of(own)].into_iter();
             let Some((at, path)) = names.find_map(|it| Some((picked(patterns, &it)?, it))) else {
                 continue;
@@ -269,12 +274,6 @@ impl Generation<'_, '_> {
             }
         }
         params
-    }
-
-    /// Every directory of the repository that is not hidden, in order.
-    fn directories(&self) -> impl Iterator<Item = &str> {
-        let all = self.argo.context.sources.directories();
-        all.filter(|dir| !dir.split('/').any(|it| it.starts_with('.')))
     }
 
     fn path_params(
@@ -366,9 +365,19 @@ impl Generation<'_, '_> {
 }
 
 /// A pattern of a git generator, where it stands, and whether it excludes what it matches.
-struct GitPattern(GlobMatcher, Origin, bool);
+struct GitPattern(PathPattern, Origin, bool);
 
-fn patterns(items: &[Node], pattern: impl Fn(&str) -> Option<GlobMatcher>) -> Vec<GitPattern> {
+/// Whether `dir` lies in a hidden directory, or is one.
+fn is_hidden(dir: &str) -> bool {
+    dir.split('/').any(|it| it.starts_with('.'))
+}
+
+/// Those that exclude nothing.
+fn including(patterns: &[GitPattern]) -> impl Iterator<Item = &PathPattern> {
+    patterns.iter().filter(|it| !it.2).map(|it| &it.0)
+}
+
+fn patterns(items: &[Node], pattern: impl Fn(&str) -> Option<PathPattern>) -> Vec<GitPattern> {
     let of = |it: &Node| {
         let path = it.get("path")?;
         Some(GitPattern(pattern(path.as_str()?)?, path.origin.clone(), it.is_true_at("exclude")))
@@ -383,13 +392,6 @@ fn picked<'p>(patterns: &'p [GitPattern], path: &str) -> Option<&'p Origin> {
         all.find(|it| it.0.is_match(path))
     };
     matching(false).filter(|_| matching(true).is_none()).map(|it| &it.1)
-}
-
-/// A pattern as `git ls-files` takes it: its `*` matches directories, too.
-fn git_pattern(text: &str) -> Option<GlobMatcher> {
-    let text = text.trim_start_matches("./").trim_matches('/').replace("**", "*");
-    let glob = GlobBuilder::new(&text).literal_separator(false).build();
-    glob.ok().map(|glob| glob.compile_matcher())
 }
 
 /// Both maps in one; what only a cluster can tell of either stays open.

@@ -275,7 +275,7 @@ impl SourcePart<'_, '_> {
 
     fn kustomize(&self, dir: &str, deployed: &mut Deployed) {
         let closure = self.argo.layout.closure(dir, true);
-        let nested = self.argo.layout.argo.iter().any(|(file, _)| closure.files.contains(file));
+        let nested = closure.files.iter().any(|file| self.argo.is_application_file(*file));
         let render = self.argo.context.purpose == crate::resolve::context::Purpose::Render;
         let wanted = nested || render || self.argo.context.config.pedantic;
         let whole = closure.matters || closure.leads_out || wanted;
@@ -379,7 +379,7 @@ impl SourcePart<'_, '_> {
                 };
                 reached.files.extend(sources.below(&dir).filter(|it| !apart(it)));
             }
-            Tool::Kustomize => reached.extend(self.argo.layout.closure(&dir, true)),
+            Tool::Kustomize => reached.extend(&self.argo.layout.closure(&dir, true)),
             Tool::Directory => {
                 reached.files.extend(self.manifests(&dir, None).into_iter().map(|(file, _)| file));
             }

@@ -1,11 +1,6 @@
 //! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
-};
-
-use regex::Regex;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     artifact::{self, Own},
@@ -22,9 +17,9 @@ use crate::{
         environment::{DefinedVariable, EntryKind, Environment, Object, Release, Unit},
         install,
         kustomize::{self, Artifact, BuildOptions, Extent},
-        layout::{Closure, Layout, has_source},
+        layout::{Layout, has_source},
     },
-    source::{self, FileId, Relevance, Sources},
+    source::{self, FileId},
     tree::{Map, Node},
 };
 
@@ -339,15 +334,13 @@ impl Tree<'_> {
 
     /// Whether anything that a Kustomization builds may concern us.
     fn matters(&self, node: &Node) -> bool {
-        let sources = self.context.sources;
-        let issues = |it: &Closure| it.files.iter().any(|file| issues(sources, *file));
-        let closures = self.closures(node);
-        closures.is_none_or(|it| it.iter().any(|it| it.matters || it.leads_out || issues(it)))
+        let dirs = self.directories(node);
+        dirs.is_none_or(|(layout, dirs)| dirs.iter().any(|it| layout.may_concern(it)))
     }
 
-    /// What a Kustomization's directories reach; `None` when everything is built anyway, or nothing
-    /// says where it leads.
-    fn closures(&self, node: &Node) -> Option<Vec<Closure>> {
+    /// The directories that a Kustomization builds, in the layout; `None` when everything is built
+    /// anyway, or nothing says where it leads.
+    fn directories(&self, node: &Node) -> Option<(&Layout<'_>, Vec<String>)> {
         let layout = self.layout.filter(|_| self.own.has(node))?;
         let path = node.look("spec.path").ok()?;
         let dir = artifact::inside(path.map_or(Some(""), Node::as_str)?);
@@ -359,7 +352,7 @@ impl Tree<'_> {
         let components = components.iter().map(|it| source::join(&dir, it.as_str()?));
         let mut dirs = components.collect::<Option<Vec<_>>>()?;
         dirs.push(dir);
-        Some(dirs.iter().map(|dir| layout.closure(dir, true)).collect())
+        Some((layout, dirs))
     }
 
     /// Builds what was left out if it has to be deployed before what was not, or may make what is
@@ -386,13 +379,20 @@ impl Tree<'_> {
             return found;
         }
         let sources = self.context.sources;
-        let names_one = |file: &FileId| {
-            let text = sources.text(*file).as_bytes();
-            names.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
+        // What several build is looked into once.
+        let mut known: BTreeMap<FileId, bool> = BTreeMap::new();
+        let mut names_one = |file: &FileId| {
+            *known.entry(*file).or_insert_with(|| {
+                let text = sources.text(*file).as_bytes();
+                names.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
+            })
         };
         for index in left_out {
-            let closures = self.closures(&self.members[index].node).unwrap_or_default();
-            if closures.iter().flat_map(|it| &it.files).any(names_one) {
+            let Some((layout, dirs)) = self.directories(&self.members[index].node) else {
+                continue;
+            };
+            let closures: Vec<_> = dirs.iter().map(|dir| layout.closure(dir, true)).collect();
+            if closures.iter().flat_map(|it| &it.files).any(&mut names_one) {
                 self.members[index].stage = Stage::Found;
                 found = true;
             }
@@ -523,16 +523,4 @@ fn is_left_alone(node: &Node) -> bool {
                 Some("Ignore" | "IfNotPresent" | "Merge")
             )
     })
-}
-
-/// The chart of cert-manager, which may issue the certificates of what we judge: where it is named, or an
-/// address that ends with it.
-static ISSUER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?m)\b(?:chart|url):\s*["']?(?:\S*/)?cert-manager["']?\s*$"#).ok()
-});
-
-/// Whether `file`, as far as it was looked into, says that cert-manager is installed.
-fn issues(sources: &Sources, file: FileId) -> bool {
-    let is_read = sources[file].relevance >= Relevance::Plumbing;
-    is_read && ISSUER.as_ref().is_none_or(|it| it.is_match(sources.text(file)))
 }

@@ -8,7 +8,7 @@ use crate::{
     problem::Problem,
     resolve::{context::Context, helm, install},
     scalar::{Scalar, Style},
-    source::{self, FileId, Span, Text},
+    source::{self, FileId, Span, Text, pattern::PathPattern},
     tree::{Entry, Kind, Map, Node, Origin, Reason},
 };
 
@@ -127,12 +127,11 @@ fn files(context: &Context<'_>, dir: &str, path: &str) -> Vec<FileId> {
         let below = sources.below(dir).filter(|it| source::parent(&sources[*it].path) == dir);
         below.filter(is_state).collect()
     };
-    let Some(pattern) = install::pattern(&path).filter(|_| path.contains(['*', '?', '['])) else {
+    let Some(pattern) = PathPattern::new(&path).filter(|_| path.contains(['*', '?', '['])) else {
         return inside(&path);
     };
-    let matching = sources.iter().filter(|(_, it)| pattern.is_match(&it.path));
-    let mut found: Vec<FileId> = matching.map(|(file, _)| file).filter(is_state).collect();
-    found.extend(sources.directories().filter(|it| pattern.is_match(it)).flat_map(inside));
+    let mut found: Vec<FileId> = pattern.files(sources).filter(is_state).collect();
+    found.extend(pattern.directories(sources).flat_map(inside));
     found
 }
 
@@ -221,8 +220,8 @@ fn named_by_files(context: &Context<'_>, file: FileId) -> Vec<String> {
         let Some((before, after)) = path.split_once(NAME) else { continue };
         let Some(before) = source::join(dir, &format!("{before}x")) else { continue };
         let before = before.strip_suffix('x').unwrap_or_default();
-        let stems = sources.iter().filter_map(|(_, it)| {
-            let name = it.path.strip_prefix(before)?.strip_suffix(after)?;
+        let stems = sources.below(source::parent(before)).filter_map(|it| {
+            let name = sources[it].path.strip_prefix(before)?.strip_suffix(after)?;
             (!name.is_empty() && !name.contains('/')).then(|| name.to_owned())
         });
         names.extend(stems);

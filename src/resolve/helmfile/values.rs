@@ -10,7 +10,7 @@ use crate::{
     problem::Problem,
     resolve::{helm, install},
     scalar::Dialect,
-    source::{self, FileId, Text},
+    source::{self, FileId, Text, pattern::PathPattern},
     tree::{Kind, Map, Node, Origin, Reason, Via},
 };
 
@@ -105,11 +105,7 @@ impl HelmfileRun<'_> {
         let place = source::join(from.dir, text);
         let found = match place.as_deref() {
             Some(place) if text.contains(['*', '?', '[']) => {
-                let pattern = install::pattern(place);
-                let matching = sources.iter().filter(|(_, it)| {
-                    pattern.as_ref().is_some_and(|pattern| pattern.is_match(&it.path))
-                });
-                matching.map(|(file, _)| file).collect()
+                PathPattern::new(place).into_iter().flat_map(|it| it.files(sources)).collect()
             }
             Some(place) => sources.find(place).into_iter().collect(),
             None => Vec::new(),

@@ -1,6 +1,6 @@
 //! Paths in kustomization files: what they lead to, and what may be read.
 
-use std::{cell::Cell, collections::BTreeSet, rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use crate::{
     nearest::nearest,
@@ -200,13 +200,8 @@ impl<'a> Loader<'a> {
         let stem = |name| -> &str { str::rsplit_once(name, '.').map_or(name, |(stem, _)| stem) };
         let (dir, name) = written.rsplit_once('/').unwrap_or((".", written));
         let beside = join(&self.dir, dir)?;
-        let names: BTreeSet<&str> = sources
-            .below(&beside)
-            .filter_map(|it| sources[it].path.get(beside.len()..))
-            .filter_map(|it| it.trim_start_matches('/').split('/').next())
-            .collect();
-        let near = nearest(stem(name), names.iter().copied().map(stem));
-        let near = names.into_iter().filter(|it| Some(stem(it)) == near);
+        let near = nearest(stem(name), sources.names_in(&beside).map(stem));
+        let near = sources.names_in(&beside).filter(|it| Some(stem(it)) == near);
         let near = near.map(|it| written.strip_suffix(name).unwrap_or_default().to_owned() + it);
         let leads = |it: &String| {
             let Some(path) = join(&self.dir, it).filter(|it| self.is_there(it)) else {

@@ -214,7 +214,7 @@ impl Session<'_> {
             environment.objects.extend(objects.into_iter().map(Object::new));
             match open.remove(index).doing {
                 Doing::Files(files) => self.reached.files.extend(files),
-                Doing::Build(dir) => self.reached.extend(self.layout.closure(&dir, false)),
+                Doing::Build(dir) => self.reached.extend(&self.layout.closure(&dir, false)),
                 _ => {}
             }
             return;

@@ -23,8 +23,7 @@ use crate::{
         subject::{What, is_named_in, is_server_named_in},
     },
     problem::Problem,
-    resolve::install,
-    source::{self, FileId, Relevance, Sources, Span},
+    source::{self, FileId, Relevance, Sources, Span, pattern::PathPattern},
     tree::Origin,
 };
 
@@ -193,11 +192,8 @@ impl Module {
             joined.collect::<Vec<_>>()
         });
         paths.flat_map(|path| {
-            let pattern = install::pattern(&path).filter(|_| path.contains('*'));
-            let matching = sources.iter().filter(move |(_, it)| {
-                pattern.as_ref().map_or(it.path == path, |pattern| pattern.is_match(&it.path))
-            });
-            matching.map(|(file, _)| file)
+            // A path is a pattern that only it matches.
+            PathPattern::new(&path).into_iter().flat_map(|it| it.files(sources))
         })
     }
 }

@@ -6,9 +6,9 @@ use super::{
     operators::{equal, why_unknown},
 };
 use crate::{
-    resolve::install::{self, is_blank},
+    resolve::install::is_blank,
     scalar::Scalar,
-    source,
+    source::{self, pattern::PathPattern},
     tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
@@ -105,7 +105,7 @@ impl TerraformScope<'_> {
     /// The files below `dir` whose paths there match `pattern`.
     fn files(&self, dir: &Node, pattern: &Node, at: &Origin) -> Node {
         let below = dir.as_str().and_then(|it| self.path(it));
-        let glob = pattern.as_str().and_then(install::pattern);
+        let glob = pattern.as_str().and_then(PathPattern::new);
         let (Some(below), Some(glob)) = (below, glob) else {
             return Node::unknown_value(why_unknown(&[dir, pattern]), at);
         };

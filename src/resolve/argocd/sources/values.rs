@@ -8,7 +8,7 @@ use crate::{
         environment::{ClusterVersion, Release},
         helm, install, prepared,
     },
-    source::{self, FileId},
+    source::{self, FileId, pattern::PathPattern},
     tree::{Map, Node, Reason, Via},
 };
 
@@ -206,7 +206,7 @@ impl SourcePart<'_, '_> {
         if !path.contains(['*', '?', '[']) {
             return Ok(sources.find(&path).into_iter().collect());
         }
-        let Some(pattern) = install::pattern(&path) else { return Ok(Vec::new()) };
-        Ok(sources.iter().filter(|(_, it)| pattern.is_match(&it.path)).map(|(it, _)| it).collect())
+        let pattern = PathPattern::new(&path);
+        Ok(pattern.into_iter().flat_map(|it| it.files(sources)).collect())
     }
 }
