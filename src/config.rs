@@ -1,5 +1,7 @@
 //! The configuration file, `.metrics-server-lint.yaml`, with the place of every setting.
 
+use std::sync::OnceLock;
+
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use semver::Version;
 
@@ -39,6 +41,8 @@ pub(crate) fn mistaken(sources: &Sources) -> impl Iterator<Item = &str> {
 pub(crate) struct Config {
     /// `environments`, in order; the first that matches an environment counts.
     pub environments: Vec<EnvironmentConfig>,
+    /// The globs of all of them, and which each is of.
+    pub globs: OnceLock<(GlobSet, Vec<usize>)>,
     /// `rules`
     pub rules: Vec<Level>,
     /// `overrides`, in order; of those that say something of a finding the last counts.
@@ -106,14 +110,18 @@ pub(crate) struct Globs {
     set: GlobSet,
 }
 
+/// What `pattern` matches, and what lies below that.
+fn both(pattern: &str) -> Option<[Glob; 2]> {
+    let below = Glob::new(&format!("{}/**", pattern.trim_end_matches('/'))).ok()?;
+    Some([Glob::new(pattern).ok()?, below])
+}
+
 impl Globs {
     /// The set of `patterns`, each with where it is written; what is no pattern matches nothing.
     pub(crate) fn new(patterns: Vec<(String, Origin)>) -> Self {
         let mut globs = GlobSetBuilder::new();
         let is_glob = |(pattern, _): &(String, Origin)| {
-            let below = Glob::new(&format!("{}/**", pattern.trim_end_matches('/')));
-            let both = Glob::new(pattern).and_then(|itself| Ok([itself, below?]));
-            both.is_ok_and(|[itself, below]| {
+            both(pattern).is_some_and(|[itself, below]| {
                 globs.add(itself).add(below);
                 true
             })
@@ -157,6 +165,24 @@ impl Globs {
 }
 
 impl Config {
+    /// The first of `environments` without an entry whose globs match `text`. All are asked at once,
+    /// since there may be as many of them as there are environments.
+    pub(crate) fn first_matching(&self, text: &str) -> Option<usize> {
+        let (set, of) = self.globs.get_or_init(|| {
+            let (mut all, mut of) = (GlobSetBuilder::new(), Vec::new());
+            for (at, environment) in self.environments.iter().enumerate() {
+                let globs =
+                    environment.globs.patterns.iter().filter(|_| environment.entry.is_none());
+                for glob in globs.filter_map(|(it, _)| both(it)).flatten() {
+                    all.add(glob);
+                    of.push(at);
+                }
+            }
+            (all.build().unwrap_or_default(), of)
+        });
+        set.matches(text).into_iter().filter_map(|it| of.get(it).copied()).min()
+    }
+
     /// Whether nothing is reported in the file at `path`, and nothing starts from it.
     pub(crate) fn is_excluded(&self, path: &str) -> bool {
         self.exclude.is_match(path) && !self.included.iter().any(|it| source::is_within(path, it))

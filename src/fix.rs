@@ -67,13 +67,20 @@ impl<'a> Prover<'a> {
     }
 
     /// Gives those of `findings` the fixes that mend them, each by itself: what holds only together with
-    /// others is none to who makes one of them. How many were not tried.
+    /// others is none to who makes one of them. How many were not tried. Those that have nothing to do
+    /// with each other are proved at once.
     pub(crate) fn offer(&self, findings: &mut [Finding]) -> usize {
         let mut candidates = self.candidates(findings, |_, _| true);
         let untried = candidates.split_off(candidates.len().min(MOST)).len();
         let all: &[Finding] = findings;
-        let holds = |it: &Candidate| self.holds(all, &[it]);
-        let proved: Vec<_> = candidates.into_par_iter().filter(holds).collect();
+        let proved = self.apart(all, candidates).into_par_iter().flat_map_iter(|group| {
+            let holds = |it: &Candidate| self.holds(all, &[it]);
+            match group.len() > 1 && self.holds(all, &group.iter().collect::<Vec<_>>()) {
+                true => group,
+                false => group.into_iter().filter(holds).collect(),
+            }
+        });
+        let proved: Vec<Candidate> = proved.collect();
         for Candidate { finding, fix } in proved {
             findings[finding].fix = Some(fix);
         }
@@ -125,6 +132,41 @@ impl<'a> Prover<'a> {
         findings.iter().enumerate().filter_map(candidate).collect()
     }
 
+    /// Groups of `candidates` of which none concerns an environment that has a finding of another, or
+    /// that anything in a file of another's edits reaches.
+    fn apart(&self, findings: &[Finding], candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+        if candidates.len() < 2 {
+            return vec![candidates];
+        }
+        let files: BTreeSet<FileId> =
+            candidates.iter().flat_map(|it| it.fix.edits.iter().map(|it| it.span.file)).collect();
+        let reached = |it: &Environment| {
+            let nodes = it.objects.iter().flat_map(|it| it.node.walk());
+            let steps = nodes.flat_map(|it| it.origin.steps()).filter_map(|it| it.span);
+            steps.map(|it| it.file).filter(|it| files.contains(it)).collect()
+        };
+        let reached: Vec<(&str, BTreeSet<FileId>)> =
+            self.environments.par_iter().map(|it| (&*it.name, reached(it))).collect();
+        let mut groups: Vec<(BTreeSet<&str>, Vec<Candidate>)> = Vec::new();
+        for candidate in candidates {
+            let edited = |file: &FileId| candidate.fix.edits.iter().any(|it| it.span.file == *file);
+            let others = reached.iter().filter(|(_, files)| files.iter().any(edited));
+            let own = findings[candidate.finding].environments.iter().map(String::as_str);
+            let concerned: BTreeSet<&str> = others.map(|(name, _)| *name).chain(own).collect();
+            let is_apart = |it: &&mut (BTreeSet<&str>, _)| {
+                !concerned.is_empty() && it.0.is_disjoint(&concerned)
+            };
+            match groups.iter_mut().find(is_apart) {
+                Some((all, group)) => {
+                    all.extend(concerned);
+                    group.push(candidate);
+                }
+                None => groups.push((concerned, vec![candidate])),
+            }
+        }
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+
     /// Those of `candidates` that hold, in groups of which each holds as a whole.
     fn proved(&self, findings: &[Finding], candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
         let mut waiting = vec![candidates];
@@ -148,13 +190,17 @@ impl<'a> Prover<'a> {
     fn holds(&self, findings: &[Finding], group: &[&Candidate]) -> bool {
         let Some(edits) = merged(group) else { return false };
         let sources = discover::edited(self.sources, texts(self.sources, &edits));
+        // What takes no resolving first.
+        if !repeats_no_more_than(self.sources, &sources, &edits)
+            || !reads_as_before(self.sources, &sources, &edits)
+        {
+            return false;
+        }
         let (environments, clusters) = pipeline::analyze(&sources, self.config);
         let now = Prover::new(&sources, self.config, &environments, &clusters);
         let mended: Vec<&Finding> = group.iter().map(|it| &findings[it.finding]).collect();
         let comparison = compare(&self.settings, &now.settings);
-        repeats_no_more_than(self.sources, &sources, &edits)
-            && reads_as_before(self.sources, &sources, &edits)
-            && self.finds_no_more_than(&now, &comparison)
+        self.finds_no_more_than(&now, &comparison)
             && mended.iter().all(|it| self.is_gone(&now, it))
             && Self::brings_what_is_meant(&comparison, &mended)
             && Self::settings_are_those_of(&comparison, &mended)

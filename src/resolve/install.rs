@@ -274,7 +274,7 @@ pub(crate) fn near(sources: &Sources, path: &str) -> Option<String> {
 }
 
 /// So many names are compared with one, and no more: it is advice.
-const MAX_COMPARED: usize = 2_000;
+const MAX_COMPARED: usize = 500;
 
 /// A search for the directory that is most like a path.
 struct NearSearch<'a> {

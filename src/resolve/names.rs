@@ -73,16 +73,16 @@ pub(super) fn settings_for<'a>(
     name: &str,
     path: &str,
 ) -> Option<&'a EnvironmentConfig> {
-    config.environments.iter().find(|settings| {
-        if settings.entry.is_some() {
+    let matched = [name, path].iter().filter_map(|it| config.first_matching(it)).min();
+    let named = config.environments.iter().position(|settings| {
+        if settings.entry.is_some() || !settings.globs.is_empty() {
             return false;
         }
         let last = |path: &str| source::file_name(path) == settings.name;
         // `Makefile (prod)` is one of the environments of a Makefile.
         let one_of = name.strip_suffix(')').and_then(|it| it.rsplit_once(" ("));
         let is_one = one_of.is_some_and(|(_, it)| it == settings.name);
-        let matched = [name, path].iter().any(|it| settings.globs.is_match(it));
-        let is_named = || name == settings.name || is_one || last(name) || last(path);
-        matched || (settings.globs.is_empty() && is_named())
-    })
+        name == settings.name || is_one || last(name) || last(path)
+    });
+    config.environments.get(matched.into_iter().chain(named).min()?)
 }

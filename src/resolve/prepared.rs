@@ -58,7 +58,7 @@ impl Written {
                 all.entry(name).or_default().push((word.into(), file));
             }
         }
-        all.values_mut().for_each(|it| it.dedup());
+        all.values_mut().for_each(Vec::dedup);
         Self(all)
     }
 

@@ -251,7 +251,9 @@ pub(crate) fn starts(
             led_to[*to] = true;
         }
     }
-    outside.iter().for_each(|it| led_to[*it] = true);
+    for node in outside {
+        led_to[*node] = true;
+    }
     let (inner, outer): (Vec<usize>, Vec<usize>) = (0..groups.len()).partition(|it| led_to[*it]);
     let (mut seen, mut followed) = (vec![false; groups.len()], vec![false; next.len()]);
     let mut is_new = |start: &usize| {
