@@ -48,8 +48,10 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         let apart = layout.is_excluded(file) || command::is_aside(&source.path);
         // What a chart of the repository says its installer need not say.
         let names_chart = || {
-            let text = context.sources.text(file);
-            is_script(&source.path) && charts.iter().any(|it| text.contains(&**it))
+            is_script(&source.path) && {
+                let text = context.sources.text(file);
+                charts.iter().any(|it| text.contains(&**it))
+            }
         };
         let speaks = matches!(source.relevance, Relevance::Script | Relevance::Subject);
         if apart || !(speaks || !charts.is_empty() && names_chart()) {

@@ -283,7 +283,8 @@ impl SourcePart<'_, '_> {
             return;
         }
         let options = BuildOptions {
-            extent: if whole { Extent::Whole } else { Extent::Outline },
+            // No rule asks for the schemas of custom resources.
+            extent: if render { Extent::Whole } else { Extent::Outline },
             // `kustomize.buildOptions` of a cluster's Argo CD may allow both, and an Application
             // that its own Argo CD refuses would have been noticed.
             unrestricted: true,

@@ -46,9 +46,9 @@ pub(crate) fn resolve(
         own: Own::default(),
         by_flux: environment.entry.kind == EntryKind::Flux,
         extent: match context.purpose {
-            // Only what scales workloads is asked for.
-            Purpose::Judge if environment.aside => Extent::Outline,
-            _ => Extent::Whole,
+            // No rule asks for the schemas of custom resources.
+            Purpose::Judge => Extent::Outline,
+            Purpose::Render => Extent::Whole,
         },
         whole: None,
         store: Store::default(),
@@ -56,6 +56,7 @@ pub(crate) fn resolve(
         installed: None,
         members: Vec::new(),
         seen: BTreeSet::new(),
+        built: BTreeMap::new(),
         variables: Vec::new(),
         room: substitute::MAX_SUBSTITUTED,
         problems: Vec::new(),
@@ -124,6 +125,8 @@ struct Tree<'c> {
     members: Vec<Member>,
     /// Namespaces and names of the members.
     seen: BTreeSet<(String, String)>,
+    /// What is built from a directory, by how: see [`recipe`].
+    built: BTreeMap<String, Vec<Node>>,
     /// What they substitute.
     variables: Vec<DefinedVariable>,
     /// How many bytes substitution may still make.
@@ -211,6 +214,14 @@ impl Tree<'_> {
                 return;
             }
         };
+        // Of several that build the same, each would come to what the first does.
+        let built = self.built.entry(part.dir.clone()).or_default();
+        let recipe = recipe(&member.node, member.suspended);
+        if built.iter().any(|it| it.is_same(&recipe)) {
+            member.stage = Stage::Final;
+            return;
+        }
+        built.push(recipe);
         let edits = edits::fields(sources, &member.node, &part.dir);
         // What is made up for a directory that kustomize builds is built from it as it is.
         let by_flux = self.by_flux || member.node.at("spec.sourceRef").is_some();
@@ -511,6 +522,18 @@ fn instance(node: &Node) -> Option<Node> {
         ("metadata", Some(&metadata)),
         ("spec", Some(&spec)),
     ]))
+}
+
+/// All that decides what a Kustomization makes of its directory.
+fn recipe(node: &Node, suspended: bool) -> Node {
+    let spec = node.get("spec").into_iter().flat_map(Node::entries);
+    // When and how it is applied makes no other objects.
+    let applied = ["interval", "retryInterval", "timeout", "dependsOn", "healthChecks", "wait"];
+    let spec = spec.filter(|(key, _)| !applied.contains(key));
+    let mut recipe: Map = spec.map(|(key, it)| (key, it.value.clone())).collect();
+    recipe.set("namespace", Node::new(node.object_namespace(), node.origin.clone()));
+    recipe.set("suspended", Node::new(suspended.to_string(), node.origin.clone()));
+    Node::new(recipe, node.origin.clone())
 }
 
 /// Whether annotations keep Flux from applying the object or from updating it.
