@@ -4,6 +4,10 @@
 //! A group imports only from those below it. They are no interface: what is public is for `main`
 //! and for the tests of the whole program.
 
+#[cfg(any(test, feature = "internals"))]
+#[doc(hidden)]
+pub mod internals;
+
 mod cli;
 mod run;
 

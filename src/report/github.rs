@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use crate::{
     cli::Format,
     finding::{Finding, Severity},
-    report::{Place, Report, TOOL, count, told},
+    report::{Place, Report, TOOL, count, excerpt::tamed, told},
 };
 
 /// More annotations of one type are dropped, for each step.
@@ -65,7 +65,10 @@ fn command(severity: Severity, properties: &[(&str, String)], message: &str) -> 
         Severity::Warning => "warning",
         Severity::Note => "notice",
     };
+    // Who reads the log in a terminal is not to be at the mercy of what stands in files.
+    let shown = |it: char| if matches!(it, '\r' | '\n') { it } else { tamed(it) };
     let escaped = |text: &str| {
+        let text: String = text.chars().map(shown).collect();
         let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
         // The older form of a command.
         text.replace("##[", "## [")
@@ -121,6 +124,14 @@ mod tests {
         assert_eq!(
             command(Severity::Note, &place, "50%: a, b\r\nc"),
             "::notice file=a%3Ab%2Cc%25.yaml,title=x::50%25: a, b%0D%0Ac\n"
+        );
+    }
+
+    #[test]
+    fn a_command_does_nothing_to_a_terminal() {
+        assert_eq!(
+            command(Severity::Note, &[("title", "a\u{202e}b".to_owned())], "\u{1b}[31mc\0"),
+            "::notice title=a\u{fffd}b::\u{fffd}[31mc\u{fffd}\n"
         );
     }
 

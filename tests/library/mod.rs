@@ -27,6 +27,7 @@ mod scenarios;
 mod ways;
 mod written;
 
+mod fuzzed;
 mod growth;
 mod mutation;
 mod platforms;

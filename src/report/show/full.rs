@@ -21,7 +21,7 @@ pub(super) fn environment(
 ) -> String {
     let entry = &environment.entry;
     let start = place(sources, entry.origin.written_at());
-    let mut out = look.paint("1", &environment.name);
+    let mut out = look.paint("1", &harmless(&environment.name));
     let _ = writeln!(out, "  ({} {start})", entry.kind.id().replace('-', " "));
     for (subject, server) in with_servers(environment, cluster) {
         // Approvers are listed with the cluster, and APIServices lead to a metrics-server.
@@ -32,7 +32,7 @@ pub(super) fn environment(
         match (subject.kind, server) {
             (SubjectKind::Cluster, _) => {}
             (_, Some(server)) => {
-                let name = look.paint("1", &subject.name);
+                let name = look.paint("1", &harmless(&subject.name));
                 let _ = writeln!(out, "\n  {name} ({})", how(sources, server));
             }
             (_, None) => {

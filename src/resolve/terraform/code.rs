@@ -45,6 +45,11 @@ pub(crate) fn parse(text: &str) -> Result<Body, Error> {
     result.or(first)
 }
 
+/// Where `text` is no code: the parser counts bytes, and may stop within a character.
+pub(super) fn place(text: &str, error: &Error) -> usize {
+    text.floor_char_boundary(error.location().offset())
+}
+
 /// Where heredocs without a line are, from their `<<` to their second delimiter.
 fn empty_heredocs(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
@@ -110,7 +115,15 @@ pub(super) fn name<'k>(key: &'k ObjectKey, text: &'k str) -> &'k str {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, place};
+
+    #[test]
+    fn a_mistake_is_between_characters() {
+        let text = "module ω";
+        let error = parse(text).expect_err("it has no body");
+        assert!(!text.is_char_boundary(error.location().offset()), "the parser tells it by itself");
+        assert_eq!(place(text, &error), 7);
+    }
 
     #[test]
     fn an_empty_heredoc_ends_before_another_of_the_same_name() {

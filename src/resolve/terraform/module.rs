@@ -9,7 +9,7 @@ use hcl_edit::{
 };
 
 use super::{
-    code::parse,
+    code::{self, parse},
     evaluate::{Arguments, TerraformScope, Work, written},
 };
 use crate::{
@@ -38,7 +38,7 @@ impl Module {
             match parse(sources.text(file)) {
                 Ok(body) => module.files.push((file, body)),
                 Err(error) => {
-                    let at = error.location().offset();
+                    let at = code::place(sources.text(file), &error);
                     let at = written(file, Some(at..at));
                     let message = format!("it is not HCL: {}", error.message());
                     module.problems.push(Problem::new(ProblemKind::Syntax, &at, message));
