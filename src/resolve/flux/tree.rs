@@ -56,7 +56,7 @@ pub(crate) fn resolve(
         installed: None,
         members: Vec::new(),
         seen: BTreeSet::new(),
-        built: BTreeMap::new(),
+        recipes: BTreeMap::new(),
         variables: Vec::new(),
         room: substitute::MAX_SUBSTITUTED,
         problems: Vec::new(),
@@ -126,7 +126,7 @@ struct Tree<'c> {
     /// Namespaces and names of the members.
     seen: BTreeSet<(String, String)>,
     /// What is built from a directory, by how: see [`recipe`].
-    built: BTreeMap<String, Vec<Node>>,
+    recipes: BTreeMap<String, Vec<Node>>,
     /// What they substitute.
     variables: Vec<DefinedVariable>,
     /// How many bytes substitution may still make.
@@ -215,13 +215,13 @@ impl Tree<'_> {
             }
         };
         // Of several that build the same, each would come to what the first does.
-        let built = self.built.entry(part.dir.clone()).or_default();
+        let known = self.recipes.entry(part.dir.clone()).or_default();
         let recipe = recipe(&member.node, member.suspended);
-        if built.iter().any(|it| it.is_same(&recipe)) {
+        if known.iter().any(|it| it.is_same(&recipe)) {
             member.stage = Stage::Final;
             return;
         }
-        built.push(recipe);
+        known.push(recipe);
         let edits = edits::fields(sources, &member.node, &part.dir);
         // What is made up for a directory that kustomize builds is built from it as it is.
         let by_flux = self.by_flux || member.node.at("spec.sourceRef").is_some();
