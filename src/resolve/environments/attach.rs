@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::loose::{Groups, Loose, sets};
 use crate::{
     data::{
@@ -61,13 +63,13 @@ pub(super) fn loose(
     attach_scaling(context, &unread, scaling, environments);
     let names: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
     definitions.retain(|(path, _)| !names.contains(*path));
-    for file in values {
+    let of_values = values.into_par_iter().flat_map_iter(|file| {
         let path = &sources[file].path;
         // The chart beside it may have been installed with it.
-        if !names.contains(path) && !values_file::is_for_no_cluster(context, path) {
-            environments.extend(values_file::environment(context, &unread, file));
-        }
-    }
+        let alone = !names.contains(path) && !values_file::is_for_no_cluster(context, path);
+        alone.then(|| values_file::environment(context, &unread, file)).into_iter().flatten()
+    });
+    environments.extend(of_values.collect::<Vec<_>>());
     // What defines nodes is none of an environment that is not about them.
     let aside: Vec<Environment> = environments.extract_if(.., |it| it.aside).collect();
     attach_definitions(context, definitions, environments);

@@ -3,7 +3,10 @@
 //!
 //! Nothing is evaluated. What names the path, or a path of which it may be one, may install it.
 
-use std::{cell::OnceCell, collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{LazyLock, OnceLock},
+};
 
 use regex::Regex;
 
@@ -26,9 +29,9 @@ pub(crate) struct Unread<'a> {
     /// Those and Terraform's code, when something asks for them: what it makes of several releases is
     /// not told one by one, and what a module or a resource of another provider makes of values not at
     /// all.
-    files: OnceCell<Vec<Installer<'a>>>,
+    files: OnceLock<Vec<Installer<'a>>>,
     /// Scripts with their commands that call Helm.
-    scripts: OnceCell<Vec<(FileId, Vec<HelmCommand>)>>,
+    scripts: OnceLock<Vec<(FileId, Vec<HelmCommand>)>>,
 }
 
 /// A file that may pass something to Helm.
@@ -61,7 +64,7 @@ impl<'a> Unread<'a> {
     /// Of a repository in which the installers at `places` are not understood.
     pub(crate) fn new(sources: &'a Sources, places: impl Iterator<Item = &'a Origin>) -> Self {
         let installers = places.filter_map(|it| Some(it.written_at()?.file)).collect();
-        Self { sources, installers, files: OnceCell::new(), scripts: OnceCell::new() }
+        Self { sources, installers, files: OnceLock::new(), scripts: OnceLock::new() }
     }
 
     fn files(&self) -> &[Installer<'a>] {
