@@ -22,6 +22,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use foldhash::fast::RandomState;
 use ignore::gitignore::Gitignore;
 use indexmap::{IndexMap, IndexSet};
 
@@ -37,7 +38,7 @@ use crate::{
 /// Paths are relative to the root, separated by `/`, without `.` and `..`. The order of the paths
 /// is the order of the [`FileId`]s, so that nothing depends on which thread read a file first.
 pub(crate) struct Sources {
-    files: IndexSet<SharedSource>,
+    files: IndexSet<SharedSource, RandomState>,
     /// Symbolic links inside the root and the path, also inside it, that each resolves to.
     links: IndexMap<String, String>,
     /// Those of [`SUFFIXES`] that files of YAML have.

@@ -2,6 +2,7 @@
 
 use std::{borrow::Borrow, sync::Arc};
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use super::{Node, Origin, Reason};
@@ -10,7 +11,8 @@ use crate::source::Span;
 /// A mapping that keeps the order of its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Map {
-    entries: IndexMap<Arc<str>, Entry>,
+    /// Most maps are small and are asked often: hashing is much of the time of a lookup.
+    entries: IndexMap<Arc<str>, Entry, RandomState>,
     /// What was taken away, and by what: a `null`, a `$patch: delete`, a replaced list.
     removed: Vec<(Arc<str>, Origin)>,
     /// When set, keys that are not present are unknown, not absent.
