@@ -20,6 +20,7 @@ site:
 bench:
     benches/against_ripgrep.py
     benches/overlays.py
+    benches/scaling.py
     cargo test --release --lib -- --ignored time_of_all_rules --nocapture
 
 # Licences, advisories, banned crates; needs cargo-deny.

@@ -57,6 +57,7 @@ PARTS = [
         ("CONTRIBUTING.md", "Contributing"),
         ("CODE_OF_CONDUCT.md", "Conduct"),
         ("ARCHITECTURE.md", "Architecture"),
+        ("docs/performance.md", "Performance"),
         ("rules/README.md", "The page of a rule"),
     ]),
 ]
