@@ -45,6 +45,17 @@ fn what_is_no_terraform_is_told_between_characters() {
 }
 
 #[test]
+fn a_template_prints_maps_that_end_with_characters_of_several_bytes() {
+    internals::template("//-\nƏ:");
+}
+
+/// What is filled in later stands elsewhere in the text than in its bytes.
+#[test]
+fn what_flux_cuts_characters_with_is_a_text() {
+    internals::envsubst("A=éé\nB=b\n//-\n${A:1:2} ${B} ${A:0:1}${A:1:1} ${A:3} ${B}\n");
+}
+
+#[test]
 fn the_name_of_an_environment_does_nothing_to_a_terminal() {
     let files = "//- clusters/pr\u{1b}]0;od/kustomization.yaml\nresources: [ms.yaml]\n\
                  //- clusters/pr\u{1b}]0;od/ms.yaml\napiVersion: apps/v1\nkind: Deployment\n\

@@ -78,12 +78,33 @@ pub(crate) fn substitute<V: AsRef<str>>(
             return Err(TOO_LARGE);
         }
     }
-    // A cut through a character leaves what Go would leave too, and YAML would refuse.
-    let text = match String::from_utf8(text) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    };
+    let text = text_of(&text, &mut filled);
     Ok(Output { text, filled })
+}
+
+/// The text of `bytes`, in which what is `filled` in comes to stand at other bytes where one before it is
+/// no character: a cut through one leaves what Go would leave too, and YAML would refuse.
+fn text_of(bytes: &[u8], filled: &mut [Filled]) -> String {
+    let places = filled.iter_mut().flat_map(|it| {
+        let Range { start, end } = &mut it.output;
+        [start, end]
+    });
+    let (mut places, mut text, mut read) = (places.peekable(), String::new(), 0);
+    for chunk in bytes.utf8_chunks() {
+        let end = read + chunk.valid().len() + chunk.invalid().len();
+        while let Some(place) = places.next_if(|it| **it < end) {
+            *place = text.len() + chunk.valid().floor_char_boundary(*place - read);
+        }
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+        read = end;
+    }
+    for place in places {
+        *place = text.len();
+    }
+    text
 }
 
 impl Filled {
@@ -268,6 +289,15 @@ mod tests {
         ] {
             assert_eq!(run(template).as_deref(), Ok(expected), "{template}");
         }
+    }
+
+    #[test]
+    fn what_is_filled_in_stands_where_it_says() {
+        let variables = [("A", "\u{e9}"), ("B", "b")].map(|(name, value)| (name.to_owned(), value));
+        let output = substitute("${A:1} ${B} ${A:0:1}${A:1}", &variables.into()).unwrap();
+        assert_eq!(output.text, "\u{fffd} b \u{e9}");
+        let texts = output.filled.iter().map(|it| &output.text[it.output.clone()]);
+        assert_eq!(texts.collect::<Vec<_>>(), ["\u{fffd}", "b", "", "\u{e9}"]);
     }
 
     #[test]

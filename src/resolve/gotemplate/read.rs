@@ -289,7 +289,8 @@ impl MarkedText {
     /// The place of a map or a list: from where it begins to where the same file ends it.
     fn place(&self, range: &Range<usize>) -> Origin {
         let start = self.near(range.start);
-        let end = self.near(range.end.saturating_sub(1).max(range.start));
+        let last = self.text.floor_char_boundary(range.end.saturating_sub(1));
+        let end = self.near(last.max(range.start));
         match (start.written_at(), end.written_at()) {
             (Some(first), Some(last))
                 if start.steps().count() == 1
