@@ -39,7 +39,7 @@ fn what_is_wrong_with_the_configuration_is_no_rules() {
 /// The parser stops within a character.
 #[test]
 fn what_is_no_terraform_is_told_between_characters() {
-    for text in ["module ω", "locals {\n  a = bÉ\u{9e}\n}\n", "x = \"${path.modulĒ"] {
+    for text in ["module ω", "locals {\n  a = bÉ\u{9e}\n}\n", "x = \"${path.moduleĒ"] {
         internals::hcl(text);
     }
 }
