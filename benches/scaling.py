@@ -8,9 +8,9 @@ CPU seconds for both sizes, without what a run over one part costs, and their ra
 input takes more than 2.2 times as long. A shape over the limit is measured again, since a shared
 machine is noisy: what is quadratic stays so.
 """
-import argparse, os, pathlib, subprocess, sys, tempfile
+import argparse, pathlib, sys, tempfile
 
-from against_ripgrep import DEPLOYMENT, HELM_RELEASE, KUSTOMIZATION, METRICS_SERVER, binary
+from against_ripgrep import DEPLOYMENT, HELM_RELEASE, KUSTOMIZATION, METRICS_SERVER, binary, run
 
 LIMIT = 2.2
 # What is faster than this is not measured but guessed.
@@ -415,16 +415,8 @@ def seconds(program, root, runs):
     """The least CPU time of a check, and the most memory in MB."""
     best, memory = float("inf"), 0.0
     for _ in range(runs):
-        process = subprocess.Popen(
-            [program, "check", "--root", ".", "--fail-on", "never"],
-            cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in (0, 1, 2):
-            sys.exit(f"{program} failed with {process.returncode} in {root}")
-        best = min(best, usage.ru_utime + usage.ru_stime)
-        memory = max(memory, usage.ru_maxrss / 1024)
+        _, megabytes, took = run([program, "check", "--root", ".", "--fail-on", "never"], root)
+        best, memory = min(best, took), max(memory, megabytes)
         if best > 3:
             break
     return best, memory

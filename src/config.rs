@@ -170,10 +170,9 @@ impl Config {
     pub(crate) fn first_matching(&self, text: &str) -> Option<usize> {
         let (set, of) = self.globs.get_or_init(|| {
             let (mut all, mut of) = (GlobSetBuilder::new(), Vec::new());
-            for (at, environment) in self.environments.iter().enumerate() {
-                let globs =
-                    environment.globs.patterns.iter().filter(|_| environment.entry.is_none());
-                for glob in globs.filter_map(|(it, _)| both(it)).flatten() {
+            let environments = self.environments.iter().enumerate();
+            for (at, it) in environments.filter(|(_, it)| it.entry.is_none()) {
+                for glob in it.globs.patterns.iter().filter_map(|(it, _)| both(it)).flatten() {
                     all.add(glob);
                     of.push(at);
                 }

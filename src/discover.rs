@@ -71,19 +71,17 @@ pub(crate) fn open(
     fs::read_dir(&root)?;
     let found = Mutex::new(Found::default());
     let aside = Arc::new(Mutex::new(Aside::default()));
-    let excluded = || Patterns::excluded(&root, &aside);
-    walk((WalkBuilder::new(&root), excluded(), apart), &root, named, (&found, &aside), progress);
+    let walk_all = || {
+        let excluded = Patterns::excluded(&root, &aside);
+        let all = (WalkBuilder::new(&root), excluded, apart);
+        walk(all, &root, named, (&found, &aside), progress);
+    };
+    walk_all();
     if aside.lock().unwrap_or_else(PoisonError::into_inner).is_too_much() {
         *found.lock().unwrap_or_else(PoisonError::into_inner) = Found::default();
         let fresh = Aside { only_root: true, ..Aside::default() };
         *aside.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        walk(
-            (WalkBuilder::new(&root), excluded(), apart),
-            &root,
-            named,
-            (&found, &aside),
-            progress,
-        );
+        walk_all();
     }
     let ignored = {
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);

@@ -224,9 +224,7 @@ impl Run<'_, '_> {
 
     fn write_to(&mut self, target: &OutputTarget, bytes: &[u8]) -> Result<(), Failure> {
         if let Some(file) = &target.file {
-            return fix::write_whole(file, bytes).map_err(|error| {
-                Failure::Plain(format!("cannot write `{}`: {error}", file.display()))
-            });
+            return fix::write_whole(file, bytes);
         }
         let bytes = match self.streams.workflow.listens {
             true => report::as_log(target.format, bytes),

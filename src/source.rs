@@ -9,8 +9,8 @@ mod shared;
 
 use paths::template_of;
 pub(crate) use paths::{
-    SUFFIXES, extension, file_name, is_list_of_patterns, is_prose, is_within, is_yaml, join,
-    parent, rendered,
+    SUFFIXES, extension, file_name, inside, is_list_of_patterns, is_prose, is_within, is_yaml,
+    join, parent, rendered,
 };
 
 use std::{
@@ -355,14 +355,14 @@ impl Sources {
             }
             all
         });
-        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let prefix = inside(dir);
         let from = all.range(prefix.clone()..).map(String::as_str);
         from.take_while(move |it| it.starts_with(&prefix))
     }
 
     /// The files below `dir`, at any depth, in path order; `""` is the root.
     pub(crate) fn below<'a>(&'a self, dir: &str) -> impl Iterator<Item = FileId> + use<'a> {
-        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let prefix = inside(dir);
         let start = self.files.partition_point(|file| file.0.path.as_str() < prefix.as_str());
         self.files[start..]
             .iter()
@@ -374,7 +374,7 @@ impl Sources {
     /// The names in `dir`, of files and of directories, in order; `""` is the root. What is deeper is
     /// skipped, not read.
     pub(crate) fn names_in(&self, dir: &str) -> impl Iterator<Item = &str> {
-        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let prefix = inside(dir);
         let mut at = self.files.partition_point(|file| file.0.path.as_str() < prefix.as_str());
         std::iter::from_fn(move || {
             let path = &self.files.get_index(at)?.0.path;

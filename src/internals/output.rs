@@ -37,9 +37,7 @@ pub(super) fn assert_written(report: &Report<'_>) {
             format.to_possible_value().map(|it| it.get_name().to_owned()).unwrap_or_default();
         let text = written(report, &name);
         match format {
-            Format::Json | Format::Gitlab | Format::Rdjson => {
-                assert!(serde_json::from_str::<Value>(&text).is_ok(), "{name}: {text}");
-            }
+            Format::Json | Format::Gitlab | Format::Rdjson => assert_json(&text),
             Format::Sarif => assert_sarif(&text),
             Format::Junit => {
                 let is_char = |it: char| {
@@ -52,6 +50,12 @@ pub(super) fn assert_written(report: &Report<'_>) {
         }
         assert_no_command(&String::from_utf8_lossy(&report::as_log(format, text.as_bytes())));
     }
+}
+
+/// It is JSON.
+pub(super) fn assert_json(text: &str) {
+    let parsed = serde_json::from_str::<Value>(text);
+    assert!(parsed.is_ok(), "{parsed:?}: {text}");
 }
 
 /// No character does anything to a terminal.

@@ -5,7 +5,7 @@ use std::{io::ErrorKind, sync::Arc};
 use indexmap::IndexMap;
 
 use super::{
-    output::assert_written,
+    output::{assert_json, assert_plain, assert_written, written},
     places::{assert_documents, assert_origin, assert_span, assert_tree},
 };
 use crate::{
@@ -237,7 +237,7 @@ impl StagedFindings<'_> {
     /// The findings in the format of this name.
     #[must_use]
     pub fn write(&self, format: &str) -> String {
-        super::output::written(&self.report(), format)
+        written(&self.report(), format)
     }
 
     fn report(&self) -> Report<'_> {
@@ -265,9 +265,9 @@ impl StagedFindings<'_> {
         assert_json(&report::show_json(sources, &shown, &problems));
         for detail in [Verbosity::Normal, Verbosity::Verbose] {
             let look = TerminalOptions::PLAIN.of_tables();
-            super::output::assert_plain(&report::show(sources, &shown, &problems, look, detail));
+            assert_plain(&report::show(sources, &shown, &problems, look, detail));
         }
-        super::output::assert_plain(&report::show_markdown(sources, &shown, &problems));
+        assert_plain(&report::show_markdown(sources, &shown, &problems));
         let (text, _) = report::issue(&IssueReport {
             found: &report,
             environments: &shown,
@@ -277,11 +277,6 @@ impl StagedFindings<'_> {
         });
         assert_json(&text);
     }
-}
-
-fn assert_json(text: &str) {
-    let parsed = serde_json::from_str::<serde_json::Value>(text);
-    assert!(parsed.is_ok(), "{parsed:?}: {text}");
 }
 
 /// Every stage over the repository that `bytes` are an [`Archive`] of, and every form of the result.

@@ -32,13 +32,11 @@ fn illegible(file: FileId, source: &Source) -> Option<Problem> {
         Skip::Binary | Skip::Nul if layout::is_yaml(&source.path) => ProblemKind::Syntax,
         _ => ProblemKind::Unresolved,
     };
-    let so = match skip {
-        Skip::Link | Skip::Patterns => "so it leaves nothing out",
-        Skip::Unreadable(_) if source::is_list_of_patterns(&source.path) => {
-            "so it leaves nothing out"
-        }
-        _ => "so nothing in it is judged",
+    let is_list = match skip {
+        Skip::Unreadable(_) => source::is_list_of_patterns(&source.path),
+        skip => matches!(skip, Skip::Link | Skip::Patterns),
     };
+    let so = if is_list { "so it leaves nothing out" } else { "so nothing in it is judged" };
     let message = format!("{} {skip}, {so}", source.path);
     let problem = Problem::new(kind, &Origin::start_of(file), message);
     Some(match skip {

@@ -229,9 +229,7 @@ impl<'a> Argo<'a> {
             others.filter_map(|file| self.by_file.get(file)).flatten().copied().collect()
         });
         let next: Vec<BTreeSet<usize>> = next.collect();
-        let groups: Vec<usize> = (0..next.len()).collect();
-        let next: Vec<&BTreeSet<usize>> = next.iter().collect();
-        let starts = layout::starts(&groups, &outside, &next);
+        let starts = layout::starts(&outside, &next);
         starts.into_iter().map(|index| &self.written[index]).collect()
     }
 }

@@ -350,9 +350,7 @@ fn leading<'d>(layout: &Layout<'_>, dirs: &[&'d str]) -> Vec<&'d str> {
         reached.dirs.iter().filter_map(|it| index.get(&**it).copied()).collect()
     });
     let next: Vec<BTreeSet<usize>> = next.collect();
-    let groups: Vec<usize> = (0..dirs.len()).collect();
-    let next: Vec<&BTreeSet<usize>> = next.iter().collect();
-    layout::starts(&groups, &BTreeSet::new(), &next).into_iter().map(|it| dirs[it]).collect()
+    layout::starts(&BTreeSet::new(), &next).into_iter().map(|it| dirs[it]).collect()
 }
 
 /// What a Flux Kustomization reaches by the directory that it builds.
@@ -383,7 +381,7 @@ fn outermost(layout: &Layout<'_>) -> BTreeSet<usize> {
     let overlays = layout.roots().filter(|dir| !included.contains(dir) && !dirs.contains(dir));
     let built = layout.closure_of_all(overlays, false).flux;
     let next: Vec<&BTreeSet<usize>> = closures.iter().map(|it| &it.flux).collect();
-    layout::starts(&groups, &built, &next).into_iter().collect()
+    layout::shared_starts(&groups, &built, &next).into_iter().collect()
 }
 
 /// Gives starts of one name names that differ; those that are aside give way.

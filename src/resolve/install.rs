@@ -15,7 +15,7 @@ use crate::{
         names,
     },
     scalar::{Dialect, Scalar},
-    source::{FileId, Sources, Text},
+    source::{self, FileId, Sources, Text},
     tree::{Kind, Node, Origin, Via},
 };
 
@@ -287,8 +287,7 @@ impl NearSearch<'_> {
     /// The directory below `dir` that is most like `rest`, and how many edits away, which are `most`.
     fn below(&mut self, dir: &str, rest: &str, most: usize) -> Option<(usize, String)> {
         let (name, rest) = rest.split_once('/').map_or((rest, None), |(it, rest)| (it, Some(rest)));
-        let at =
-            |name: &str| if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+        let at = |name: &str| source::inside(dir) + name;
         let mut best = self.at(at(name), rest, most);
         let sources = self.sources;
         for other in sources.names_in(dir).filter(|it| *it != name) {

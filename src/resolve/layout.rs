@@ -12,7 +12,7 @@ use std::{
 };
 
 use closure::Closures;
-pub(crate) use closure::{Closure, starts};
+pub(crate) use closure::{Closure, shared_starts, starts};
 pub(crate) use generator::{ArtifactPart, locate};
 use rayon::prelude::*;
 

@@ -50,7 +50,7 @@ impl Run<'_, '_> {
             let shown = judged.kept.iter().filter(|it| scope.shows(&config, it));
             let shown: Vec<Finding> = shown.cloned().collect();
             known.push(Baseline::of(&sources, names(&seen.environments), &shown));
-            write_baseline_to(file, &known[0])?;
+            super::fix::write_whole(file, known[0].to_json().as_bytes())?;
         }
         if let Some(dir) = since {
             refuse_part(&sources, &root, dir)?;
@@ -412,11 +412,6 @@ fn all_of(sources: &Sources, mut config: Config, pedantic: bool) -> Baseline {
 
 fn names(environments: &[Environment]) -> impl Iterator<Item = &str> {
     environments.iter().map(|it| &*it.name)
-}
-
-fn write_baseline_to(file: &Path, baseline: &Baseline) -> Result<(), Failure> {
-    super::fix::write_whole(file, baseline.to_json().as_bytes())
-        .map_err(|error| Failure::Plain(format!("cannot write `{}`: {error}", file.display())))
 }
 
 /// The findings that the file lists.

@@ -19,7 +19,7 @@ use crate::{
     source::{FileId, Sources},
 };
 
-use super::check::Seen;
+use super::{Failure, check::Seen};
 
 /// How often what is left is looked at again, since one edit may make another one possible.
 const MOST_ROUNDS: usize = 10;
@@ -160,7 +160,12 @@ pub(crate) fn replace(root: &Path, file: &Path, was: &str, text: &str) -> Result
 ///
 /// # Errors
 /// They cannot be written.
-pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_or_swap(file, bytes)
+        .map_err(|error| Failure::Plain(format!("cannot write `{}`: {error}", file.display())))
+}
+
+fn write_or_swap(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let old = fs::metadata(&real).ok();
     let is_kept = |it: &Metadata| it.is_file() && !has_other_names(it);

@@ -22,6 +22,11 @@ pub(crate) fn join(dir: &str, relative: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
+/// What the paths of all that lies in `dir` begin with; `""` is the root.
+pub(crate) fn inside(dir: &str) -> String {
+    if dir.is_empty() { String::new() } else { format!("{dir}/") }
+}
+
 /// The directory that holds `path`; `""` is the root.
 pub(crate) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(dir, _)| dir)

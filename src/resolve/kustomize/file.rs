@@ -11,7 +11,7 @@ use crate::{
         value::{Outcome, not_yaml, refusal},
     },
     scalar::{Dialect, Scalar},
-    source::{FileId, Sources},
+    source::{self, FileId, Sources},
     tree::{Map, Node, Origin},
 };
 
@@ -61,8 +61,7 @@ impl Kustomization {
 pub(super) fn find(sources: &Sources, dir: &str, at: &Origin) -> Outcome<Option<FileId>> {
     let mut found = None;
     for name in FILES {
-        let path = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
-        let Some(file) = sources.find(&path) else { continue };
+        let Some(file) = sources.find(&(source::inside(dir) + name)) else { continue };
         if let Some(first) = found {
             let name = |file: FileId| sources[file].path.clone();
             return Err(refusal(

@@ -91,8 +91,8 @@ impl Layout<'_> {
         let known = self.closures.concerning.get_or_init(|| self.concerning());
         known.get(dir).copied().unwrap_or_else(|| {
             let closure = self.closure(dir, true);
-            let issues = |file: &FileId| issues(self.sources, *file);
-            closure.matters || closure.leads_out || closure.files.iter().any(issues)
+            let concerns = |file: &FileId| self.concerns(*file);
+            closure.matters || closure.leads_out || closure.files.iter().any(concerns)
         })
     }
 
@@ -141,15 +141,17 @@ impl Layout<'_> {
         closure: &mut Closure,
         open: &mut Vec<&'d str>,
     ) {
-        if !closure.files.insert(file) {
+        let add = |closure: &mut Closure, file| {
+            closure.matters |= self.sources[file].relevance == Relevance::Subject;
+            closure.scales |= self.sources[file].relevance == Relevance::Scaling;
+            closure.files.insert(file)
+        };
+        if !add(closure, file) {
             return;
         }
-        closure.matters |= self.sources[file].relevance == Relevance::Subject;
-        closure.scales |= self.sources[file].relevance == Relevance::Scaling;
         for dir in self.charts.get(&file).into_iter().flatten() {
-            for file in self.sources.below(dir).filter(|it| closure.files.insert(*it)) {
-                closure.matters |= self.sources[file].relevance == Relevance::Subject;
-                closure.scales |= self.sources[file].relevance == Relevance::Scaling;
+            for file in self.sources.below(dir) {
+                add(closure, file);
             }
         }
         for index in self.flux_by_file.get(&file).into_iter().flatten() {
@@ -161,6 +163,11 @@ impl Layout<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a file speaks of our subject, or installs what issues certificates for it.
+    fn concerns(&self, file: FileId) -> bool {
+        self.sources[file].relevance == Relevance::Subject || issues(self.sources, file)
     }
 
     /// For every directory that a Flux Kustomization builds, what [`Self::may_concern`] says: found
@@ -186,16 +193,10 @@ impl Layout<'_> {
             let mut concerns = place.leads_out;
             open.extend(place.next.into_iter().map(|it| (it, Some(node))));
             for file in place.files {
-                concerns |= self.sources[file].relevance == Relevance::Subject;
-                concerns |= issues(self.sources, file);
+                concerns |= self.concerns(file);
                 for dir in self.charts.get(&file).into_iter().flatten() {
-                    concerns |= *charts.entry(dir).or_insert_with(|| {
-                        let is_ours = |file| {
-                            self.sources[file].relevance == Relevance::Subject
-                                || issues(self.sources, file)
-                        };
-                        self.sources.below(dir).any(is_ours)
-                    });
+                    let ours = || self.sources.below(dir).any(|it| self.concerns(it));
+                    concerns |= *charts.entry(dir).or_insert_with(ours);
                 }
                 for index in self.flux_by_file.get(&file).into_iter().flatten() {
                     match &self.flux[*index].dir {
@@ -234,9 +235,15 @@ fn issues(sources: &Sources, file: FileId) -> bool {
 }
 
 /// Where a graph starts: at what no other node leads to, and, where some only lead to each other, at
-/// the first of them. What is `outside` has its start elsewhere. `groups` says for each node which of
-/// `next` are those that it leads to: many may have them in common.
-pub(crate) fn starts(
+/// the first of them. What is `outside` has its start elsewhere; `next` says what each node leads to.
+pub(crate) fn starts(outside: &BTreeSet<usize>, next: &[BTreeSet<usize>]) -> Vec<usize> {
+    let next: Vec<&BTreeSet<usize>> = next.iter().collect();
+    shared_starts(&(0..next.len()).collect::<Vec<_>>(), outside, &next)
+}
+
+/// The same of a graph in which many nodes lead to the same ones: `groups` says for each which of `next`
+/// these are.
+pub(crate) fn shared_starts(
     groups: &[usize],
     outside: &BTreeSet<usize>,
     next: &[&BTreeSet<usize>],
@@ -284,18 +291,20 @@ mod tests {
         let edges: [&[usize]; 7] = [&[1], &[3], &[4], &[], &[2], &[3], &[6]];
         let next: Vec<BTreeSet<usize>> =
             edges.iter().map(|it| it.iter().copied().collect()).collect();
-        let next: Vec<&BTreeSet<usize>> = next.iter().collect();
-        let groups: Vec<usize> = (0..7).collect();
-        assert_eq!(starts(&groups, &BTreeSet::new(), &next), [0, 5, 6, 2]);
-        assert_eq!(starts(&groups, &BTreeSet::from([0, 4]), &next), [5, 6]);
+        assert_eq!(starts(&BTreeSet::new(), &next), [0, 5, 6, 2]);
+        assert_eq!(starts(&BTreeSet::from([0, 4]), &next), [5, 6]);
     }
 
     #[test]
     fn what_leads_to_the_same_starts_at_the_first() {
         let all: BTreeSet<usize> = (0..3).collect();
-        assert_eq!(starts(&[0, 0, 0], &BTreeSet::new(), &[&all]), [0]);
+        assert_eq!(shared_starts(&[0, 0, 0], &BTreeSet::new(), &[&all]), [0]);
         let (one, none) = (BTreeSet::from([1]), BTreeSet::new());
-        assert_eq!(starts(&[0, 1], &BTreeSet::new(), &[&one, &none]), [0]);
-        assert_eq!(starts(&[1, 0], &BTreeSet::new(), &[&one, &none]), [0, 1], "1 leads to itself");
+        assert_eq!(shared_starts(&[0, 1], &BTreeSet::new(), &[&one, &none]), [0]);
+        assert_eq!(
+            shared_starts(&[1, 0], &BTreeSet::new(), &[&one, &none]),
+            [0, 1],
+            "1 leads to itself"
+        );
     }
 }
