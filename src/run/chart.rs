@@ -38,11 +38,18 @@ impl Run<'_, '_> {
         for file in &chart.values {
             layers.push(add_file(&mut sources, &root, file)?);
         }
-        let at = Origin::at(Via::Written, None);
-        let mut values = Node::new(Map::default(), at.clone());
+        let dir = scope.paths.first().cloned().unwrap_or_default();
+        let archive = sources.find(&dir).filter(|_| !sources.is_dir(&dir));
+        let Some(metadata) = archive.or_else(|| sources.find_from(&dir, "Chart.yaml")) else {
+            let why = format!("`Chart.yaml` of `{dir}` is not among the files that are read");
+            return Err(Failure::Plain(why));
+        };
+        let at = Origin::start_of(metadata);
+        let nowhere = Origin::at(Via::Written, None);
+        let mut values = Node::new(Map::default(), nowhere.clone());
         for shown in layers {
             let Some(file) = sources.find(&shown) else { continue };
-            match helm::layer(sources.documents(file, Dialect::Sigs), &at) {
+            match helm::layer(sources.documents(file, Dialect::Sigs), &Origin::start_of(file)) {
                 Ok(layer) => values = helm::merge(&values, &layer),
                 Err(problem) => {
                     return Err(refused(sources, &[problem]));
@@ -50,23 +57,22 @@ impl Run<'_, '_> {
             }
         }
         for set in &chart.set {
-            strvals::set(&mut values, set, false, &at)
+            strvals::set(&mut values, set, false, &nowhere)
                 .map_err(|why| Failure::Plain(format!("`--set {set}`: {why}")))?;
         }
-        let dir = scope.paths.first().cloned().unwrap_or_default();
-        let package = match sources.find(&dir).filter(|_| !sources.is_dir(&dir)) {
-            Some(file) => package::load_archive(&sources, file, &Origin::start_of(file)),
+        let package = match archive {
+            Some(file) => package::load_archive(&sources, file, &at),
             None => package::load(&sources, &dir, &at),
         };
         let release = ChartInstallation {
             name: chart.release_name.as_deref().unwrap_or("release-name"),
             namespace: chart.namespace.as_deref().unwrap_or("default"),
             values: &values,
-            at: &at,
+            at: &nowhere,
             kubernetes: chart.kube_version.clone().map(|version| ClusterVersion {
                 version,
                 exact: true,
-                origin: at.clone(),
+                origin: nowhere.clone(),
             }),
             apis: ApiVersions::Template,
             skips_schema: false,
@@ -78,6 +84,10 @@ impl Run<'_, '_> {
         drop(progress);
         let ChartRendering { manifests, definitions, missing, problems } = rendering;
         let mut problems = problems;
+        // What the command line says has no place: what is wrong with it is told at the chart.
+        for problem in problems.iter_mut().filter(|it| it.at.steps().all(|it| it.span.is_none())) {
+            problem.at = at.clone();
+        }
         problems.extend(missing.iter().map(|it| {
             let name = it.str_at("name").unwrap_or_default();
             let message =

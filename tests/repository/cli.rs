@@ -137,6 +137,12 @@ fn a_chart_is_rendered_as_helm_template_does() {
         {apiVersion: v2, name: refuses, version: 1.0.0}
         //- refuses/templates/a.yaml
         {{ required \"a is needed\" .Values.a }}
+        //- empty/Chart.yaml
+        #
+        //- checked/Chart.yaml
+        {apiVersion: v2, name: checked, version: 1.0.0}
+        //- checked/values.schema.json
+        {\"required\": [\"a\"]}
         ",
     );
     let at = |path: &str| dir.path().join(path);
@@ -165,6 +171,12 @@ fn a_chart_is_rendered_as_helm_template_does() {
         json.contains("\"message\": \"nothing is rendered: ") && json.contains("a is needed"),
         "{json}"
     );
+    // What no line says is told where the chart begins.
+    for name in ["empty", "checked"] {
+        let output = program("render --root", &[dir.path(), &*at(name)]);
+        assert_eq!(output.status, 2, "{}", output.err);
+        assert!(output.err.contains(&format!("--> {name}/Chart.yaml")), "{}", output.err);
+    }
     let json = program("render --format json", &[&*at("app")]).out;
     assert!(json.contains("\"/version\": \"the version of Kubernetes is not known\""), "{json}");
     for (arguments, paths, said) in [
