@@ -73,18 +73,39 @@ impl<'a> Prover<'a> {
         let mut candidates = self.candidates(findings, |_, _| true);
         let untried = candidates.split_off(candidates.len().min(MOST)).len();
         let all: &[Finding] = findings;
-        let proved = self.apart(all, candidates).into_par_iter().flat_map_iter(|group| {
-            let holds = |it: &Candidate| self.holds(all, &[it]);
-            match group.len() > 1 && self.holds(all, &group.iter().collect::<Vec<_>>()) {
-                true => group,
-                false => group.into_iter().filter(holds).collect(),
-            }
-        });
-        let proved: Vec<Candidate> = proved.collect();
+        let groups = self.apart(all, candidates).into_par_iter();
+        let proved: Vec<Candidate> =
+            groups.flat_map_iter(|group| self.holding(all, group)).collect();
         for Candidate { finding, fix } in proved {
             findings[finding].fix = Some(fix);
         }
         untried
+    }
+
+    /// Those of a group of [`Self::apart`] that hold, each by itself.
+    fn holding(&self, findings: &[Finding], mut group: Vec<Apart<'a>>) -> Vec<Candidate> {
+        let tried: Vec<&Candidate> = group.iter().map(|it| &it.candidate).collect();
+        let faults = match self.faults(findings, &tried) {
+            Faults::None => BTreeSet::new(),
+            Faults::In(environments) => environments,
+            // What cannot be said to be the fault of any.
+            Faults::Anywhere if group.len() > 1 => {
+                let rest = group.split_off(group.len() / 2);
+                let both = [group, rest].into_par_iter();
+                return both.flat_map_iter(|it| self.holding(findings, it)).collect();
+            }
+            Faults::Anywhere => return Vec::new(),
+        };
+        let is_blameless =
+            |it: &Apart<'_>| !faults.iter().any(|name| it.concerned.contains(&**name));
+        match faults.iter().all(|name| group.iter().any(|it| it.concerned.contains(&**name))) {
+            true => group.into_iter().filter(is_blameless).map(|it| it.candidate).collect(),
+            // Something that none of them has to do with.
+            false if group.len() > 1 => {
+                group.into_iter().flat_map(|it| self.holding(findings, vec![it])).collect()
+            }
+            false => Vec::new(),
+        }
     }
 
     /// The edits of as many of `findings` as can be mended at once, and how many these are; of those
@@ -134,10 +155,7 @@ impl<'a> Prover<'a> {
 
     /// Groups of `candidates` of which none concerns an environment that has a finding of another, or
     /// that anything in a file of another's edits reaches.
-    fn apart(&self, findings: &[Finding], candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
-        if candidates.len() < 2 {
-            return vec![candidates];
-        }
+    fn apart(&self, findings: &[Finding], candidates: Vec<Candidate>) -> Vec<Vec<Apart<'a>>> {
         let files: BTreeSet<FileId> =
             candidates.iter().flat_map(|it| it.fix.edits.iter().map(|it| it.span.file)).collect();
         let reached = |it: &Environment| {
@@ -145,23 +163,26 @@ impl<'a> Prover<'a> {
             let steps = nodes.flat_map(|it| it.origin.steps()).filter_map(|it| it.span);
             steps.map(|it| it.file).filter(|it| files.contains(it)).collect()
         };
-        let reached: Vec<(&str, BTreeSet<FileId>)> =
+        let reached: Vec<(&'a str, BTreeSet<FileId>)> =
             self.environments.par_iter().map(|it| (&*it.name, reached(it))).collect();
-        let mut groups: Vec<(BTreeSet<&str>, Vec<Candidate>)> = Vec::new();
+        let mut groups: Vec<(BTreeSet<&str>, Vec<Apart<'a>>)> = Vec::new();
+        let named: BTreeMap<&str, &'a str> =
+            self.environments.iter().map(|it| (&*it.name, &*it.name)).collect();
         for candidate in candidates {
             let edited = |file: &FileId| candidate.fix.edits.iter().any(|it| it.span.file == *file);
             let others = reached.iter().filter(|(_, files)| files.iter().any(edited));
-            let own = findings[candidate.finding].environments.iter().map(String::as_str);
-            let concerned: BTreeSet<&str> = others.map(|(name, _)| *name).chain(own).collect();
+            let own = findings[candidate.finding].environments.iter();
+            let own = own.filter_map(|it| named.get(&**it).copied());
+            let concerned: BTreeSet<&'a str> = others.map(|(name, _)| *name).chain(own).collect();
             let is_apart = |it: &&mut (BTreeSet<&str>, _)| {
                 !concerned.is_empty() && it.0.is_disjoint(&concerned)
             };
             match groups.iter_mut().find(is_apart) {
                 Some((all, group)) => {
-                    all.extend(concerned);
-                    group.push(candidate);
+                    all.extend(&concerned);
+                    group.push(Apart { candidate, concerned });
                 }
-                None => groups.push((concerned, vec![candidate])),
+                None => groups.push((concerned.clone(), vec![Apart { candidate, concerned }])),
             }
         }
         groups.into_iter().map(|(_, group)| group).collect()
@@ -188,77 +209,97 @@ impl<'a> Prover<'a> {
 
     /// Whether the edits of `group` mend what they are of, and change nothing else.
     fn holds(&self, findings: &[Finding], group: &[&Candidate]) -> bool {
-        let Some(edits) = merged(group) else { return false };
+        matches!(self.faults(findings, group), Faults::None)
+    }
+
+    /// Where the edits of `group` do not mend what they are of, or change something else.
+    fn faults(&self, findings: &[Finding], group: &[&Candidate]) -> Faults {
+        let Some(edits) = merged(group) else { return Faults::Anywhere };
         let sources = discover::edited(self.sources, texts(self.sources, &edits));
         // What takes no resolving first.
         if !repeats_no_more_than(self.sources, &sources, &edits)
             || !reads_as_before(self.sources, &sources, &edits)
         {
-            return false;
+            return Faults::Anywhere;
         }
         let (environments, clusters) = pipeline::analyze(&sources, self.config);
         let now = Prover::new(&sources, self.config, &environments, &clusters);
         let mended: Vec<&Finding> = group.iter().map(|it| &findings[it.finding]).collect();
         let comparison = compare(&self.settings, &now.settings);
-        self.finds_no_more_than(&now, &comparison)
-            && mended.iter().all(|it| self.is_gone(&now, it))
-            && Self::brings_what_is_meant(&comparison, &mended)
-            && Self::settings_are_those_of(&comparison, &mended)
-            && self.others_are_same(&now, &mended)
+        if !comparison.names.is_empty() || self.environments.len() != now.environments.len() {
+            return Faults::Anywhere;
+        }
+        let mut faults = self.finds_more_than_before(&now, &comparison);
+        faults.extend(mended.iter().flat_map(|it| self.remains(&now, it)));
+        let settled = Self::unmeant(&comparison, &mended).into_iter().map(Some);
+        faults.extend(settled.chain(self.others_that_differ(&now, &mended).map(Some)));
+        match faults.into_iter().collect::<Option<BTreeSet<String>>>() {
+            None => Faults::Anywhere,
+            Some(faults) if faults.is_empty() => Faults::None,
+            Some(faults) => Faults::In(faults),
+        }
     }
 
-    /// Whether nothing is found in `now` that was not found before, but for what nobody has to mend of
-    /// what was not there before.
-    fn finds_no_more_than(&self, now: &Self, comparison: &Comparison) -> bool {
+    /// The environments of what is found in `now` and was not found before, but for what nobody has to
+    /// mend of what was not there before.
+    fn finds_more_than_before(
+        &self,
+        now: &Self,
+        comparison: &Comparison,
+    ) -> BTreeSet<Option<String>> {
         let is_new = |subject: &str| comparison.subjects.iter().any(|it| it.name == subject);
-        now.found.iter().all(|(key, count)| {
-            self.found.get(key).is_some_and(|it| it >= count)
-                || now.pedantic.contains(key) && is_new(&key.1)
-        })
-    }
-
-    /// Whether nothing comes or goes, but for what the fixes are to bring, where their findings are.
-    fn brings_what_is_meant(comparison: &Comparison, mended: &[&Finding]) -> bool {
-        let is_meant = |change: &SubjectChange, environment: &String| {
-            let brings = |it: &&Finding| it.proposal.as_ref().and_then(|it| it.brings);
-            let mut bring = mended.iter().filter(|it| brings(it).map(kind_of) == Some(change.kind));
-            change.side == TreeSide::Head && bring.any(|it| it.environments.contains(environment))
+        let is_more = |(key, count): &(&FindingKey, &usize)| {
+            self.found.get(key).is_none_or(|it| it < count)
+                && !(now.pedantic.contains(key) && is_new(&key.1))
         };
-        comparison.names.is_empty()
-            && (comparison.subjects.iter())
-                .all(|it| it.environments.iter().all(|name| is_meant(it, name)))
+        now.found.iter().filter(is_more).map(|(key, _)| key.3.clone()).collect()
     }
 
-    fn is_gone(&self, now: &Self, finding: &Finding) -> bool {
+    /// The environments in which `finding` is found as it was.
+    fn remains(&self, now: &Self, finding: &Finding) -> impl Iterator<Item = Option<String>> {
         let count = |judged: &Self, key: &FindingKey| judged.found.get(key).copied().unwrap_or(0);
-        keys(finding).all(|key| count(now, &key) < count(self, &key).max(1))
+        keys(finding).filter(move |key| count(now, key) >= count(self, key).max(1)).map(|key| key.3)
     }
 
-    /// Whether only the settings changed that the fixes are about, and only where their findings are.
-    fn settings_are_those_of(comparison: &Comparison, mended: &[&Finding]) -> bool {
-        let is_meant = |name: &str, environment: &String| {
-            mended.iter().any(|finding| {
-                let meant = finding.proposal.as_ref().map_or(&[][..], |it| &it.settings);
-                meant
-                    .iter()
-                    .any(|it| it == ANY_SETTING || settings::normal(it) == settings::normal(name))
-                    && finding.environments.contains(environment)
-            })
+    /// The environments in which something comes or goes that the fixes are not to bring, or a setting
+    /// changes that they are not about.
+    fn unmeant(comparison: &Comparison, mended: &[&Finding]) -> BTreeSet<String> {
+        let brings = |finding: &Finding, change: &SubjectChange| {
+            let brings = finding.proposal.as_ref().and_then(|it| it.brings);
+            change.side == TreeSide::Head && brings.map(kind_of) == Some(change.kind)
         };
-        let mut settings = comparison.settings.iter();
-        settings.all(|it| it.environments.iter().all(|name| is_meant(&it.name, name)))
+        let changes = |finding: &Finding, name: &str| {
+            let meant = finding.proposal.as_ref().map_or(&[][..], |it| &it.settings);
+            let is_it = |it: &str| settings::normal(it) == settings::normal(name);
+            meant.iter().any(|it| it == ANY_SETTING || is_it(it))
+        };
+        let mut unmeant = BTreeSet::new();
+        let mut note = |environments: &[String], is_meant: &dyn Fn(&Finding) -> bool| {
+            let is_unmeant = |name: &&String| {
+                !mended.iter().any(|it| is_meant(it) && it.environments.contains(*name))
+            };
+            unmeant.extend(environments.iter().filter(is_unmeant).cloned());
+        };
+        for change in &comparison.subjects {
+            note(&change.environments, &|it| brings(it, change));
+        }
+        for change in &comparison.settings {
+            note(&change.environments, &|it| changes(it, &change.name));
+        }
+        unmeant
     }
 
-    /// Whether the objects of the environments that have none of these findings are what they were.
-    fn others_are_same(&self, now: &Self, mended: &[&Finding]) -> bool {
+    /// The environments that have none of these findings and whose objects are not what they were.
+    fn others_that_differ(&self, now: &Self, mended: &[&Finding]) -> impl Iterator<Item = String> {
         let concerned: BTreeSet<&String> = mended.iter().flat_map(|it| &it.environments).collect();
         let pairs = self.environments.iter().zip(now.environments);
-        self.environments.len() == now.environments.len()
-            && pairs.filter(|(it, _)| !concerned.contains(&it.name)).all(|(was, is)| {
-                let mut objects = was.objects.iter().zip(&is.objects);
-                was.objects.len() == is.objects.len()
-                    && objects.all(|(was, is)| was.node.is_same(&is.node))
-            })
+        let differ = pairs.filter(move |(was, is)| {
+            let mut objects = was.objects.iter().zip(&is.objects);
+            !concerned.contains(&was.name)
+                && (was.objects.len() != is.objects.len()
+                    || !objects.all(|(was, is)| was.node.is_same(&is.node)))
+        });
+        differ.map(|(was, _)| was.name.clone())
     }
 }
 
@@ -317,6 +358,21 @@ struct Candidate {
     /// Which of the findings it mends.
     finding: usize,
     fix: Fix,
+}
+
+/// A fix of a group whose others have nothing to do with the environments that it concerns.
+struct Apart<'a> {
+    candidate: Candidate,
+    concerned: BTreeSet<&'a str>,
+}
+
+/// What is wrong with an edit.
+enum Faults {
+    None,
+    /// Something in these environments.
+    In(BTreeSet<String>),
+    /// Something that cannot be told to be of an environment.
+    Anywhere,
 }
 
 /// The edits of all of a group, in order; nothing where two of them are about the same bytes, or one is

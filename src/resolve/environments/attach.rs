@@ -261,7 +261,7 @@ fn attach_charts(
     let installed = |environments: &[Environment], dir: &str| {
         environments.iter().any(|it| values_file::installs(context.sources, it, dir))
     };
-    let dirs = dirs.into_iter().filter(|dir| {
+    let dirs = dirs.into_par_iter().filter(|dir| {
         let file = source::join(dir, "Chart.yaml").unwrap_or_default();
         !installed(environments, dir) && !values_file::is_for_no_cluster(context, &file)
     });

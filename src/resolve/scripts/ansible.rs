@@ -49,6 +49,23 @@ const MAX_ITEMS: usize = 50;
 #[derive(Debug, Default, Clone)]
 pub(super) struct AnsibleVariables(BTreeMap<String, Option<Node>>, Cell<usize>);
 
+/// What inventories say: `group_vars` and `host_vars` wherever they lie.
+struct Inventory(BTreeMap<String, Option<Node>>);
+
+impl Inventory {
+    fn of(sources: &Sources) -> Self {
+        let mut variables = AnsibleVariables::default();
+        let files = sources.iter().filter(|(_, it)| is_inventory(&it.path));
+        let files = files.filter(|(_, it)| layout::is_yaml(&it.path));
+        files.for_each(|(file, _)| variables.read(sources, file));
+        Self(variables.0)
+    }
+}
+
+fn is_inventory(path: &str) -> bool {
+    source::parent(path).split('/').any(|it| it == "group_vars" || it == "host_vars")
+}
+
 /// The tasks in `file`, if it holds any.
 pub(super) fn tasks(sources: &Sources, file: FileId) -> &[Node] {
     let path = &sources[file].path;
@@ -93,23 +110,14 @@ pub(super) fn run<'a>(
 impl AnsibleVariables {
     /// The variables of the tasks in `file`.
     pub(super) fn of(sources: &Sources, file: FileId) -> Self {
-        let path = &*sources[file].path;
-        let role = source::parent(source::parent(path));
+        let role = source::parent(source::parent(&sources[file].path));
         let mut defaults = Self::default();
-        let mut others = Self::default();
-        for (other, it) in sources.iter().filter(|(_, it)| layout::is_yaml(&it.path)) {
-            let dir = source::parent(&it.path);
-            let is_in =
-                |name: &str| source::join(role, name).is_some_and(|it| source::is_within(dir, &it));
-            let inventory = dir.split('/').any(|it| it == "group_vars" || it == "host_vars");
-            let into = match () {
-                () if is_in("defaults") => &mut defaults,
-                () if inventory || is_in("vars") => &mut others,
-                () => continue,
-            };
-            for root in sources.documents(other, Dialect::Sigs).roots() {
-                root.entries().for_each(|(name, entry)| into.add(name, &entry.value));
-            }
+        let mut others = Self(sources.keep(Inventory::of).0.clone(), Cell::default());
+        for (name, into) in [("defaults", &mut defaults), ("vars", &mut others)] {
+            let dir = source::join(role, name).unwrap_or_default();
+            let files = sources.below(&dir).filter(|it| layout::is_yaml(&sources[*it].path));
+            let files = files.filter(|it| !is_inventory(&sources[*it].path));
+            files.for_each(|it| into.read(sources, it));
         }
         for node in tasks(sources, file).iter().flat_map(Node::walk) {
             for key in ["vars", "set_fact", "ansible.builtin.set_fact"] {
@@ -122,6 +130,13 @@ impl AnsibleVariables {
         }
         defaults.0.extend(others.0);
         Self(defaults.0, Cell::default())
+    }
+
+    /// Adds what the file `from` defines.
+    fn read(&mut self, sources: &Sources, from: FileId) {
+        for root in sources.documents(from, Dialect::Sigs).roots() {
+            root.entries().for_each(|(name, entry)| self.add(name, &entry.value));
+        }
     }
 
     fn add(&mut self, name: &str, value: &Node) {
