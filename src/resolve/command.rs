@@ -1,6 +1,9 @@
 //! Commands that install something, in scripts, build files and pipelines.
 
-use std::sync::{LazyLock, OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{LazyLock, OnceLock},
+};
 
 use regex::Regex;
 
@@ -154,27 +157,90 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// How a word in a file in `dir` may mean `path`: exactly, or with something filled in.
 fn means(dir: &str, word: &str, path: &str) -> Option<Means> {
-    let word = word.trim_start_matches("${path.module}/").trim_start_matches("$values/");
-    let end = ["{{", "[[", "$", "*"].iter().filter_map(|it| word.find(it)).min();
-    let literal = &word[..end.unwrap_or(word.len())];
-    let is_path = literal.contains('/') || (end.is_none() && literal.contains('.'));
-    if !is_path {
-        return None;
+    let meant = Meant::of(dir, word)?;
+    let mut names = meant.names.iter().flatten();
+    if meant.is_filled_in {
+        return names.any(|it| path.starts_with(&**it)).then_some(Means::Perhaps);
     }
-    let from = |dir: &str| source::join(dir, literal).filter(|it| !it.is_empty());
-    let names = [from(""), from(dir)];
-    let mut names = names.iter().flatten();
-    match end {
-        None => {
-            // The command may run in some other directory.
-            let inner = |it: &str| path.strip_suffix(it).is_some_and(|it| it.ends_with('/'));
-            let is_it = |it: &String| it == path || (literal.contains('/') && inner(it));
-            names.any(is_it).then_some(Means::Exactly)
+    // The command may run in some other directory.
+    let inner = |it: &str| path.strip_suffix(it).is_some_and(|it| it.ends_with('/'));
+    names.any(|it| it == path || meant.is_inner && inner(it)).then_some(Means::Exactly)
+}
+
+/// What a word in a file may mean.
+struct Meant {
+    /// From the root, and from the directory of the file.
+    names: [Option<String>; 2],
+    /// Whether these only begin what is meant.
+    is_filled_in: bool,
+    /// Whether these may be below any directory.
+    is_inner: bool,
+}
+
+impl Meant {
+    /// `None` where `word`, in a file in `dir`, is no path.
+    fn of(dir: &str, word: &str) -> Option<Self> {
+        let word = word.trim_start_matches("${path.module}/").trim_start_matches("$values/");
+        let end = ["{{", "[[", "$", "*"].iter().filter_map(|it| word.find(it)).min();
+        let literal = &word[..end.unwrap_or(word.len())];
+        let is_inner = literal.contains('/');
+        let is_path = is_inner || (end.is_none() && literal.contains('.'));
+        let from = |dir: &str| source::join(dir, literal).filter(|it| !it.is_empty());
+        let is_filled_in = end.is_some();
+        is_path.then(|| Self { names: [from(""), from(dir)], is_filled_in, is_inner })
+    }
+}
+
+/// Which of many texts have a word that may mean a path, by what their words begin or end with.
+#[derive(Default)]
+pub(super) struct MeantBy {
+    /// By the last of the names of what a word means.
+    last: BTreeMap<Box<str>, Vec<usize>>,
+    /// By what a word begins with that something is filled into.
+    start: BTreeMap<Box<str>, Vec<usize>>,
+    /// How long what is in `start` is at most.
+    longest: usize,
+}
+
+impl MeantBy {
+    /// Adds the text `at`, later than those before it, which lies in `dir`.
+    pub(super) fn add<'w>(&mut self, at: usize, dir: &str, words: impl Iterator<Item = &'w str>) {
+        for meant in words.filter_map(|it| Meant::of(dir, it)) {
+            for name in meant.names.iter().flatten() {
+                match meant.is_filled_in {
+                    true => self.add_start(at, name),
+                    false => note(&mut self.last, source::file_name(name), at),
+                }
+            }
         }
-        Some(_) => {
-            let covers = |it: &String| path.starts_with(&**it);
-            names.any(covers).then_some(Means::Perhaps)
+    }
+
+    /// Adds that the text `at` may mean the files of a name, in which `*` is anything.
+    pub(super) fn add_files(&mut self, at: usize, name: &str) {
+        match name.contains('*') {
+            true => self.add_start(at, ""),
+            false => note(&mut self.last, name, at),
         }
+    }
+
+    fn add_start(&mut self, at: usize, start: &str) {
+        self.longest = self.longest.max(start.len());
+        note(&mut self.start, start, at);
+    }
+
+    /// The texts of which a word may mean `path`, in order: no other one does.
+    pub(super) fn of(&self, path: &str) -> BTreeSet<usize> {
+        let starts = (0..=path.len().min(self.longest)).filter_map(|end| path.get(..end));
+        let starts = starts.filter_map(|it| self.start.get(it));
+        let exact = self.last.get(source::file_name(path));
+        starts.chain(exact).flatten().copied().collect()
+    }
+}
+
+fn note(texts: &mut BTreeMap<Box<str>, Vec<usize>>, name: &str, at: usize) {
+    let texts = texts.entry(name.into()).or_default();
+    if texts.last() != Some(&at) {
+        texts.push(at);
     }
 }
 

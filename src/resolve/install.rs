@@ -1,6 +1,9 @@
 //! What installers share: how they refer to charts and values, and what they give back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 use crate::{
     data::{kinds::is_cluster_scoped, upstream},
@@ -268,10 +271,23 @@ pub(crate) fn introduced(sources: &Sources, object: &Node) -> String {
 /// The directory that was probably meant by `path`, where there is none: one as deep, with the fewest
 /// edits of its names, and at most one for three letters.
 pub(crate) fn near(sources: &Sources, path: &str) -> Option<String> {
-    let most = path.chars().count().max(3) / 3;
-    let mut search = NearSearch { sources, left: MAX_COMPARED };
-    search.below("", path, most).map(|(_, dir)| dir)
+    // Where one path is gone, many name it.
+    let told = sources.keep(|_| NearKnown::default());
+    let known = told.0.lock().ok().and_then(|it| it.get(path).cloned());
+    known.unwrap_or_else(|| {
+        let most = path.chars().count().max(3) / 3;
+        let mut search = NearSearch { sources, left: MAX_COMPARED };
+        let found = search.below("", path, most).map(|(_, dir)| dir);
+        if let Ok(mut told) = told.0.lock() {
+            told.insert(path.into(), found.clone());
+        }
+        found
+    })
 }
+
+/// The answers of [`near`] so far.
+#[derive(Default)]
+struct NearKnown(Mutex<BTreeMap<Box<str>, Option<String>>>);
 
 /// So many names are compared with one, and no more: it is advice.
 const MAX_COMPARED: usize = 500;

@@ -5,6 +5,8 @@ mod unread;
 
 pub(super) use unread::Unread;
 
+use std::collections::BTreeSet;
+
 use crate::{
     config::EnvironmentConfig,
     data::{Family, subject::is_named_in, words},
@@ -170,16 +172,14 @@ pub(super) fn is_charts_own(sources: &Sources, path: &str) -> bool {
     source::file_name(path) == "values.yaml" && sources.is_chart(source::parent(path))
 }
 
-/// Whether an environment installs the chart in `dir`: it says so, or values come from there.
-pub(super) fn installs(sources: &Sources, environment: &Environment, dir: &str) -> bool {
-    let here = |it: &Node| {
-        let span = it.origin.written_at();
-        span.is_some_and(|span| source::parent(&sources[span.file].path) == dir)
-    };
-    environment
-        .releases
-        .iter()
-        .any(|release| release.directory.as_deref() == Some(dir) || release.values.walk().any(here))
+/// The directories of the charts that `environments` install: they say so, or values come from there.
+pub(super) fn installed(sources: &Sources, environments: &[Environment]) -> BTreeSet<String> {
+    let releases = || environments.iter().flat_map(|it| &it.releases);
+    let values = releases().flat_map(|it| it.values.walk());
+    let files: BTreeSet<FileId> =
+        values.filter_map(|it| Some(it.origin.written_at()?.file)).collect();
+    let dirs = files.into_iter().map(|it| source::parent(&sources[it].path));
+    dirs.chain(releases().filter_map(|it| it.directory.as_deref())).map(str::to_owned).collect()
 }
 
 /// What a name says of a file that is for no cluster, unless it is an example or for tests.

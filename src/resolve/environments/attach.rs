@@ -232,8 +232,9 @@ pub(super) fn charts_of_applications(
     // Manifests that nothing refers to are applied all the same.
     let applied: BTreeSet<&str> =
         found.others.iter().flat_map(|it| layout.charts_of(*it)).collect();
+    let mut installed = values_file::installed(sources, environments);
     for dir in found.deploying.difference(&applied) {
-        if environments.iter().any(|it| values_file::installs(sources, it, dir)) {
+        if installed.contains(*dir) {
             continue;
         }
         let mut dirs = BTreeSet::new();
@@ -248,6 +249,7 @@ pub(super) fn charts_of_applications(
             let dir = file.map(|file| source::parent(&sources[file].path));
             it.entry.kind != EntryKind::Kustomization || !dir.is_some_and(|it| dirs.contains(it))
         });
+        installed = values_file::installed(sources, environments);
     }
 }
 
@@ -258,19 +260,24 @@ fn attach_charts(
     dirs: BTreeSet<&str>,
     environments: &mut Vec<Environment>,
 ) {
-    let installed = |environments: &[Environment], dir: &str| {
-        environments.iter().any(|it| values_file::installs(context.sources, it, dir))
-    };
+    let sources = context.sources;
+    let installed = values_file::installed(sources, environments);
     let dirs = dirs.into_par_iter().filter(|dir| {
         let file = source::join(dir, "Chart.yaml").unwrap_or_default();
-        !installed(environments, dir) && !values_file::is_for_no_cluster(context, &file)
+        !installed.contains(*dir) && !values_file::is_for_no_cluster(context, &file)
     });
-    let found: Vec<_> = dirs.map(|dir| (dir, values_file::chart(context, unread, dir))).collect();
+    let found = dirs.map(|dir| {
+        let environments = values_file::chart(context, unread, dir);
+        let parts = values_file::installed(sources, &environments);
+        (dir, parts.into_iter().filter(|it| it != dir).collect::<Vec<_>>(), environments)
+    });
+    let found: Vec<_> = found.collect();
     // One may depend on another.
-    let part = |dir: &str| found.iter().any(|(other, it)| *other != dir && installed(it, dir));
-    let parts: Vec<bool> = found.iter().map(|(dir, _)| part(dir)).collect();
-    let whole = found.into_iter().zip(parts).filter(|(_, part)| !part);
-    environments.extend(whole.flat_map(|((_, environments), _)| environments));
+    let parts: BTreeSet<&str> =
+        found.iter().flat_map(|(_, parts, _)| parts).map(String::as_str).collect();
+    let is_whole: Vec<bool> = found.iter().map(|(dir, ..)| !parts.contains(dir)).collect();
+    let whole = found.into_iter().zip(is_whole).filter(|(_, is_whole)| *is_whole);
+    environments.extend(whole.flat_map(|((.., environments), _)| environments));
 }
 
 /// Adds the environments of charts that nothing installs, and that do nothing of ours but scale what
@@ -283,14 +290,13 @@ fn attach_scaling(
 ) {
     let mut found = Vec::new();
     attach_charts(context, unread, dirs, &mut found);
-    let installed = |it: &Environment| {
+    let installed = values_file::installed(context.sources, environments);
+    let is_installed = |it: &Environment| {
         let mut dirs = it.releases.iter().filter_map(|it| it.directory.as_deref());
-        dirs.any(|dir| {
-            environments.iter().any(|it| values_file::installs(context.sources, it, dir))
-        })
+        dirs.any(|dir| installed.contains(dir))
     };
     found.retain(|it| {
-        it.objects.iter().any(|it| AUTOSCALERS.contains(&it.kind())) && !installed(it)
+        it.objects.iter().any(|it| AUTOSCALERS.contains(&it.kind())) && !is_installed(it)
     });
     environments.extend(found.into_iter().map(|it| Environment {
         aside: true,

@@ -14,7 +14,7 @@ use crate::{
     problem::Problem,
     relevance::is_script,
     resolve::{
-        command::{self, Means},
+        command::{self, Means, MeantBy},
         helm, prepared,
     },
     source::{self, FileId, Sources},
@@ -29,9 +29,9 @@ pub(crate) struct Unread<'a> {
     /// Those and Terraform's code, when something asks for them: what it makes of several releases is
     /// not told one by one, and what a module or a resource of another provider makes of values not at
     /// all.
-    files: OnceLock<Vec<Installer<'a>>>,
-    /// Scripts with their commands that call Helm.
-    scripts: OnceLock<Vec<(FileId, Vec<HelmCommand>)>>,
+    files: OnceLock<(Vec<Installer<'a>>, MeantBy)>,
+    /// Scripts that call Helm.
+    scripts: OnceLock<(Vec<HelmScript>, MeantBy)>,
 }
 
 /// A file that may pass something to Helm.
@@ -41,6 +41,12 @@ struct Installer<'a> {
     sets: bool,
     /// Its words, each once.
     words: BTreeSet<&'a str>,
+}
+
+/// A script that calls Helm.
+struct HelmScript {
+    file: FileId,
+    commands: Vec<HelmCommand>,
 }
 
 /// A command that calls Helm.
@@ -67,31 +73,53 @@ impl<'a> Unread<'a> {
         Self { sources, installers, files: OnceLock::new(), scripts: OnceLock::new() }
     }
 
-    fn files(&self) -> &[Installer<'a>] {
+    fn files(&self) -> &(Vec<Installer<'a>>, MeantBy) {
         self.files.get_or_init(|| {
             let code = self.sources.iter().filter(|(_, it)| source::extension(&it.path) == "tf");
             let files = self.installers.iter().copied().chain(code.map(|(file, _)| file));
-            files.filter_map(|it| Installer::read(self.sources, it)).collect()
+            let files: Vec<_> = files.filter_map(|it| Installer::read(self.sources, it)).collect();
+            let mut meant = MeantBy::default();
+            for (at, it) in files.iter().enumerate() {
+                meant.add(at, self.dir(it.file), it.words.iter().copied());
+            }
+            (files, meant)
         })
     }
 
     /// The scripts, read when something asks for them.
-    fn scripts(&self) -> &[(FileId, Vec<HelmCommand>)] {
+    fn scripts(&self) -> &(Vec<HelmScript>, MeantBy) {
         self.scripts.get_or_init(|| {
             let files = self.sources.iter().filter(|(_, it)| prepared::runs_commands(&it.path));
             let calls = files.map(|(file, it)| {
                 let calls = calls_of_helm(self.sources.text(file), is_script(&it.path));
-                (file, calls.into_iter().map(HelmCommand::new).collect::<Vec<_>>())
+                HelmScript { file, commands: calls.into_iter().map(HelmCommand::new).collect() }
             });
-            calls.filter(|(_, it)| !it.is_empty()).collect()
+            let scripts: Vec<_> = calls.filter(|it| !it.commands.is_empty()).collect();
+            let mut meant = MeantBy::default();
+            for (at, HelmScript { file, commands }) in scripts.iter().enumerate() {
+                let words = commands.iter().flat_map(|it| command::words(&it.text));
+                meant.add(at, self.dir(*file), words);
+                let names = commands.iter().flat_map(|it| &it.files);
+                names.for_each(|it| meant.add_files(at, source::file_name(it)));
+            }
+            (scripts, meant)
         })
+    }
+
+    /// The directory of a file.
+    fn dir(&self, file: FileId) -> &'a str {
+        source::parent(&self.sources[file].path)
     }
 
     /// `values`, which stand at `path`, a values file or the directory of a chart, as they are
     /// known when something that is not read may install them; and what is to be said of it.
     pub(super) fn hide(&self, path: &str, values: Node) -> (Node, Option<Problem>) {
-        let found = self.files().iter().map(|it| (it.file, self.passed_by_file(it, path)));
-        let scripts = self.scripts().iter().map(|(file, commands)| {
+        let (files, meant) = self.files();
+        let files = meant.of(path).into_iter().filter_map(|at| files.get(at));
+        let found = files.map(|it| (it.file, self.passed_by_file(it, path)));
+        let (scripts, meant) = self.scripts();
+        let scripts = meant.of(path).into_iter().filter_map(|at| scripts.get(at));
+        let scripts = scripts.map(|HelmScript { file, commands }| {
             let passed = commands.iter().filter_map(|it| self.passed_by_command(*file, it, path));
             (*file, passed.max())
         });
@@ -161,7 +189,9 @@ impl<'a> Unread<'a> {
     /// another of the repository over it.
     pub(super) fn is_common(&self, path: &str) -> bool {
         let dir = source::parent(path);
-        let scripts = self.scripts().iter().flat_map(|(file, commands)| {
+        let (scripts, meant) = self.scripts();
+        let scripts = meant.of(path).into_iter().filter_map(|at| scripts.get(at));
+        let scripts = scripts.flat_map(|HelmScript { file, commands }| {
             let from = source::parent(&self.sources[*file].path);
             commands.iter().filter_map(move |it| {
                 let at = it.files.iter().rposition(|it| covers(from, it, path))?;
@@ -181,8 +211,9 @@ impl<'a> Unread<'a> {
     /// Whether the `values.yaml` beside the values file at `path` is a layer below it; `None` when no
     /// command says so, or not all say the same.
     pub(super) fn is_layered(&self, path: &str) -> Option<bool> {
-        let scripts = self.scripts().iter();
-        let mut told = scripts.flat_map(|(file, commands)| {
+        let (scripts, meant) = self.scripts();
+        let scripts = meant.of(path).into_iter().filter_map(|at| scripts.get(at));
+        let mut told = scripts.flat_map(|HelmScript { file, commands }| {
             commands.iter().filter_map(|it| Some(self.passes(*file, it, path)?.0))
         });
         let first = told.next()?;
