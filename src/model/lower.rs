@@ -29,6 +29,10 @@ use crate::{
     tree::{Map, Node, Origin, Reason, Via},
 };
 
+/// So many metrics-servers of one environment are judged, and no more: each is compared with what is
+/// beside it.
+const MOST_SERVERS: usize = 100;
+
 /// What the whole repository says, which is read when one environment asks for it.
 #[derive(Debug, Default)]
 pub(crate) struct Elsewhere {
@@ -67,12 +71,18 @@ pub(crate) fn lower(
     let registrations: Vec<(&Object, ApiService)> =
         registrations.filter_map(|it| Some((*it, api_service(&index, it)?))).collect();
     let nearest = Nearest::new(sources, &registrations);
-    let metrics_servers: Vec<MetricsServer> = environment
-        .objects
-        .iter()
+    let mut running = environment.objects.iter().filter(|it| runs_metrics_server(it).is_some());
+    let metrics_servers: Vec<MetricsServer> = (running.by_ref().take(MOST_SERVERS))
         .filter_map(|object| metrics_server(sources, object, &index, &nearest, &platform.fargate))
         .chain(platform.bundled.into_iter().map(|(_, server)| server))
         .collect();
+    let beyond = running.next().map(|it| {
+        let why = format!(
+            "there are more than {MOST_SERVERS} metrics-servers in one environment: this one and what \
+             comes after it is not judged"
+        );
+        Problem::unresolved(&it.anchor(), why)
+    });
     let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
     let settings = environment.settings.as_ref();
     let local = match settings.and_then(|it| it.local.as_ref()) {
@@ -86,6 +96,7 @@ pub(crate) fn lower(
     let told = &environment.problems;
     problems.extend(metrics_servers.iter().filter_map(|it| untold_arguments(it, told)));
     problems.extend(environment.releases.iter().filter_map(|it| untold_values(it, told)));
+    problems.extend(beyond);
     let is_filled = |it: &Problem| {
         let file = it.at.written_at().map(|it| it.file);
         it.kind == ProblemKind::Unresolved && file.is_some_and(|it| platform.filled.contains(&it))
@@ -154,7 +165,7 @@ fn untold_arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Prob
         _ => return None,
     };
     // What a chart makes of values that nobody can tell is said of the values.
-    let is_ours = server.chart.is_none() && !server.managed;
+    let is_ours = server.chart.is_none() && !server.managed || *why == *workload::TOO_MANY_ARGS;
     let what = "which flags metrics-server has";
     untold(what, &why, &at, problems).filter(|_| is_ours)
 }

@@ -298,6 +298,12 @@ pub(super) fn version(tag: &Fact<String>) -> Fact<Version> {
     })
 }
 
+/// So many arguments of a container are read.
+const MOST_ARGS: usize = 1000;
+
+/// Why a longer list of arguments is not read.
+pub(super) const TOO_MANY_ARGS: &str = "more than 1000 arguments are not read";
+
 /// A container's `command` without the program, and its `args`.
 ///
 /// An item that cannot be told keeps what is written before its placeholder; the whole is
@@ -315,6 +321,9 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
             Ok(Some(list)) => list,
         };
         let items = list.items();
+        if items.len() > MOST_ARGS {
+            return Fact::Unknown(TOO_MANY_ARGS.into(), Some(list.origin.clone()));
+        }
         // The program itself, unless someone wrote only flags there.
         let program = field == "command"
             && items.first().is_some_and(|it| raw(it).is_ok_and(|it| !it.starts_with('-')));

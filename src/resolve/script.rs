@@ -167,7 +167,7 @@ fn takes_from(sources: &Sources, dir: &str, command: &str) -> bool {
 }
 
 /// Names that a file gives to something that is called `metrics-server`.
-struct Names<'a>(Vec<&'a str>);
+struct Names<'a>(BTreeSet<&'a str>);
 
 impl<'a> Names<'a> {
     fn of(text: &'a str) -> Self {

@@ -246,6 +246,24 @@ fn comments_without_number_end() {
 }
 
 #[test]
+fn metrics_servers_and_arguments_without_number_end() {
+    let many = (0..3000).map(|at| DEPLOYMENT.replace("kube-system", &format!("n{at}")));
+    let flags: Vec<String> = (0..100_000).map(|at| format!("--flag-{at}=1")).collect();
+    let found = findings(&[
+        ("clusters/a/many.yaml", many.collect::<Vec<_>>().join("---\n")),
+        ("clusters/b/flags.yaml", DEPLOYMENT.replace("--cert-dir=/tmp", &flags.join(", "))),
+        ("clusters/c/one.yaml", DEPLOYMENT.to_owned()),
+    ]);
+    // What is beyond is told, and hides nothing elsewhere.
+    assert_found(&found, "clusters/c/one.yaml", "kubelet-insecure-tls");
+    let insecure = found.iter().filter(|it| it.contains("many.yaml: kubelet-insecure-tls"));
+    assert_eq!(insecure.count(), 100);
+    for said in ["many.yaml: unresolved: there are more", "flags.yaml: unresolved: which flags"] {
+        assert!(found.iter().any(|it| it.contains(said)), "{said}");
+    }
+}
+
+#[test]
 fn patterns_and_indexes_without_measure_end() {
     findings(&fixture::files(
         &[("DEPLOYMENT", DEPLOYMENT)],
