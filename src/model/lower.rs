@@ -76,13 +76,7 @@ pub(crate) fn lower(
         .filter_map(|object| metrics_server(sources, object, &index, &nearest, &platform.fargate))
         .chain(platform.bundled.into_iter().map(|(_, server)| server))
         .collect();
-    let beyond = running.next().map(|it| {
-        let why = format!(
-            "there are more than {MOST_SERVERS} metrics-servers in one environment: this one and what \
-             comes after it is not judged"
-        );
-        Problem::unresolved(&it.anchor(), why)
-    });
+    let beyond = running.next().map(is_beyond);
     let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
     let settings = environment.settings.as_ref();
     let local = match settings.and_then(|it| it.local.as_ref()) {
@@ -150,6 +144,15 @@ pub(crate) fn lower(
         commands: environment.commands.clone(),
         problems,
     }
+}
+
+/// That `object` and what comes after it is not judged.
+fn is_beyond(object: &Object) -> Problem {
+    let why = format!(
+        "there are more than {MOST_SERVERS} metrics-servers in one environment: this one and what \
+         comes after it is not judged"
+    );
+    Problem::unresolved(&object.anchor(), why)
 }
 
 /// That flags are not judged, since one of the arguments may be any of them, unless one of `problems`

@@ -429,6 +429,41 @@ fn copies_in_many_objects_end() {
 }
 
 #[test]
+fn replacements_in_many_objects_end() {
+    let mut entries = "replacements:\n".to_owned();
+    for at in 0..300 {
+        writeln!(
+            entries,
+            "- source: {{kind: ConfigMap, name: c{at}, fieldPath: data}}\n  targets: \
+             [{{select: {{kind: ConfigMap}}, fieldPaths: [spec.again{at}], options: {{create: true}}}}]"
+        )
+        .unwrap();
+    }
+    of_many_objects(1_000, &entries, "kustomization.yaml", TOO_MUCH);
+}
+
+#[test]
+fn layers_that_add_to_one_configmap_end() {
+    let keys =
+        |layer: usize| -> Vec<String> { (0..1000).map(|at| format!("k{layer}x{at}=v")).collect() };
+    let layer = |at: usize| {
+        let (below, behavior) = match at {
+            0 => ("all.yaml".to_owned(), "create"),
+            _ => (format!("../{}", at - 1), "merge"),
+        };
+        let generator =
+            format!("name: c, behavior: {behavior}, literals: [{}]", keys(at).join(", "));
+        let text = format!("resources: [{below}]\nconfigMapGenerator: [{{{generator}}}]\n");
+        (format!("{at}/kustomization.yaml"), text)
+    };
+    let mut files: Vec<(String, String)> = (0..60).map(layer).collect();
+    files.push(("0/all.yaml".to_owned(), DEPLOYMENT.to_owned()));
+    let found = findings(&files);
+    assert_eq!(found.iter().filter(|it| it.contains(TOO_MUCH)).count(), 1, "{found:#?}");
+    assert_found(&found, "0/all.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
 fn entries_for_many_objects_end() {
     let patch =
         "- {target: {kind: Config.*}, patch: '- {op: test, path: /kind, value: ConfigMap}'}\n";

@@ -47,6 +47,14 @@ impl BuildBudget {
         within(self.looks, at)
     }
 
+    /// Whether anything may still be changed.
+    ///
+    /// # Errors
+    /// Nothing may.
+    pub(super) fn may_change(&self, at: &Origin) -> Outcome<()> {
+        within(self.changes, at)
+    }
+
     /// Takes what changing `object` takes.
     ///
     /// # Errors
@@ -64,7 +72,7 @@ impl BuildBudget {
     }
 
     fn take(&mut self, at: &Origin, steps: impl FnOnce() -> usize) -> Outcome<()> {
-        within(self.changes, at)?;
+        self.may_change(at)?;
         self.changes = self.changes.saturating_add(steps());
         within(self.changes, at)
     }

@@ -250,7 +250,10 @@ impl Layer {
             }
             (Some((first, [])), behavior) => {
                 if let Some(old) = self.resources.get_mut(*first) {
-                    *old = generate::merge(old, resource, behavior);
+                    match self.budget.make(&old.node, resource.anchor()) {
+                        Ok(()) => *old = generate::merge(old, resource, behavior),
+                        Err(problem) => old.give_up(&problem),
+                    }
                 }
                 return Ok(());
             }

@@ -84,7 +84,10 @@ fn replace(sources: &Sources, entry: &Node, layer: &mut Layer) -> Outcome<()> {
             let selected = select.is_labelled(resource)
                 && !reject.iter().any(|it| it.rejects(resource))
                 && resource.all_ids().any(|id| select.selects(&id));
-            if selected {
+            if let (true, Err(problem)) = (selected, layer.budget.may_change(&target.origin)) {
+                // To say of each field what it may have been would take as long.
+                resource.give_up(&problem);
+            } else if selected {
                 let blur = |node: &mut Node, why: &_| {
                     let paths = shape::items(target, "fieldPaths").iter();
                     paths.for_each(|it| blur::at(node, &path::split(text(Some(it))), why));

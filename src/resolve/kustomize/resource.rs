@@ -264,10 +264,19 @@ impl Resource {
         blur: impl FnOnce(&mut Node, &Reason),
         change: impl FnOnce(&mut Self) -> Outcome<()>,
     ) {
-        if let Err(problem) = change(self) {
-            let is_known = !self.hidden;
+        if let Err(problem) = change(self)
+            && !self.hidden
+        {
             self.lose(&problem.message, blur);
-            self.refusals.extend(is_known.then_some(*problem));
+            self.refusals.push(*problem);
+        }
+    }
+
+    /// Makes all of the object unknown that [`Self::hide`] does, because of `problem`.
+    pub(super) fn give_up(&mut self, problem: &Problem) {
+        if !self.hidden {
+            self.hide(&problem.message);
+            self.refusals.push(problem.clone());
         }
     }
 
