@@ -39,6 +39,7 @@ mod emit;
 mod finding;
 mod problem;
 
+mod ascii;
 mod nearest;
 mod parse;
 mod placeholder;

@@ -7,7 +7,7 @@ use std::{
 
 use regex::Regex;
 
-use crate::{data::words, resolve::names::environment_of, source};
+use crate::{ascii, data::words, resolve::names::environment_of, source};
 
 /// Programs, what they are told when they deal with what they name, and what becomes of that.
 const INSTALL: &[(&str, &str, &str)] = &[
@@ -36,7 +36,7 @@ const BEFORE_COMMAND: &str = r#"^\s*(?:(?:-|!|@|sudo|then|do|else|if|while|until
 static COMMANDS: [OnceLock<Option<(Regex, Regex)>>; INSTALL.len()] =
     [const { OnceLock::new() }; INSTALL.len()];
 
-static BEFORE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(BEFORE_COMMAND).ok());
+static BEFORE: LazyLock<Option<Regex>> = LazyLock::new(|| ascii::pattern(BEFORE_COMMAND));
 
 /// A command that installs something, or changes it.
 pub(super) struct Installation<'a> {
@@ -59,7 +59,7 @@ pub(super) fn installing(line: &str, all: bool) -> impl Iterator<Item = Installa
             }
             let patterns = || {
                 let program = format!(r#"(?:^|[\s"'`(@/=\[,])({programs})[\s"',]"#);
-                Some((Regex::new(&program).ok()?, Regex::new(told).ok()?))
+                Some((ascii::pattern(&program)?, ascii::pattern(told)?))
             };
             let (program, told) = known.get_or_init(patterns).as_ref()?;
             let named = program.captures_iter(command).take(MAX_NAMED);

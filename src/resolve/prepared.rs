@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use regex::Regex;
 
 use crate::{
+    ascii,
     problem::Problem,
     relevance::is_script,
     resolve::command,
@@ -106,14 +107,14 @@ static OUTPUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         // A target of make, and where a pipeline puts another repository.
         r"(?m:^)\s*path:",
     ];
-    Regex::new(&format!(r#"(?:{})\s*["']?{WORD}"#, before.join("|"))).ok()
+    ascii::pattern(&format!(r#"(?:{})\s*["']?{WORD}"#, before.join("|")))
 });
 
 /// Commands that write what their last words name, copies by the names of what is copied too.
 static LAST: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let names = r"cp|mv|ln|install|rsync|mkdir|touch|git\s+clone|Copy-Item|Move-Item|New-Item";
     let before = r"(?:(?:[-@!({]+|\$\(|sudo|run:|RUN|cmd:|then|do)\s*)*";
-    Regex::new(&format!(r"^\s*{before}(?:{names})\s+(.*)")).ok()
+    ascii::pattern(&format!(r"^\s*{before}(?:{names})\s+(.*)"))
 });
 
 /// What `text`, a program at `at`, writes: words that may be paths.

@@ -10,6 +10,7 @@ use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use crate::{
+    ascii,
     data::subject::{APPROVERS, SERVER, What},
     problem::Problem,
     relevance::is_script,
@@ -192,7 +193,7 @@ impl<'a> Names<'a> {
 static NAMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let assigned = r"(?m)^[ \t]*(?:export |local |readonly |- )?([A-Za-z_]\w*)[ \t]*(?:[:?]?=|:)[^\n]*metrics-server";
     let looped = r"\bfor ([A-Za-z_]\w*) in [^\n]*metrics-server";
-    [assigned, looped].into_iter().flat_map(Regex::new).collect()
+    [assigned, looped].into_iter().filter_map(ascii::pattern).collect()
 });
 
 /// The length of the first line of `text`, without what continues it.

@@ -8,7 +8,10 @@ use std::{
 use regex::Regex;
 
 use super::{Layout, is_yaml};
-use crate::source::{FileId, Relevance, Sources};
+use crate::{
+    ascii,
+    source::{FileId, Relevance, Sources},
+};
 
 /// What is reached from a directory.
 #[derive(Debug, Default, Clone)]
@@ -222,7 +225,7 @@ impl Layout<'_> {
 /// The chart of cert-manager, which may issue the certificates of what we judge: where it is named, or an
 /// address that ends with it.
 static ISSUER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?m)\b(?:chart|url):\s*["']?(?:\S*/)?cert-manager["']?\s*$"#).ok()
+    ascii::pattern(r#"(?m)\b(?:chart|url):\s*["']?(?:\S*/)?cert-manager["']?\s*$"#)
 });
 
 /// Whether `file`, as far as it was looked into, says that cert-manager is installed.

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 use crate::{
+    ascii,
     resolve::layout,
     source::{extension, file_name, parent, rendered},
 };
@@ -140,7 +141,7 @@ pub(super) fn of(path: &str, text: &str) -> Vec<(&'static UnreadTool, &'static R
         |it: &UnreadTool| it.marks.is_empty() || it.marks.iter().any(|mark| text.contains(mark));
     let tools = TOOLS.iter().zip(LINES.iter());
     let tools = tools.filter(|(it, _)| (it.is_in)(path) && says(it));
-    let line = |it: &UnreadTool| Regex::new(&it.line.join("|")).ok();
+    let line = |it: &UnreadTool| ascii::pattern(&it.line.join("|"));
     tools.filter_map(|(it, known)| Some((it, known.get_or_init(|| line(it)).as_ref()?))).collect()
 }
 

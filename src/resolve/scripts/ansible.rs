@@ -15,7 +15,7 @@ use super::{
     values::{ShellArgument, ShellVariables},
 };
 use crate::{
-    parse,
+    ascii, parse,
     problem::Problem,
     resolve::{
         context::Context,
@@ -234,10 +234,9 @@ fn joined(node: &Node, text: &str, holes: &[Hole]) -> Node {
 }
 
 static LOOKUP: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
+    ascii::pattern(
         r#"lookup\(\s*['"](?:ansible\.builtin\.)?(file|template|url)['"]\s*,\s*['"]([^'"]+)['"]"#,
     )
-    .ok()
 });
 
 impl Session<'_> {

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::values::{self, ShellArgument, ShellFrame, ShellScope, ShellVariables};
 use crate::{
-    parse, relevance,
+    ascii, parse, relevance,
     resolve::{
         layout, prepared,
         shell::{self, Word},
@@ -127,10 +127,10 @@ fn is_just(name: &str) -> bool {
 }
 
 static HEADER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^@?([\w$(){}./%-]+)[^:#]*:(?:[^=]|$)").ok());
+    LazyLock::new(|| ascii::pattern(r"^@?([\w$(){}./%-]+)[^:#]*:(?:[^=]|$)"));
 
 static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"^(?:export\s+|override\s+)*([A-Za-z_]\w*)\s*([:?+!]*=)\s*(.*?)\s*$").ok()
+    ascii::pattern(r"^(?:export\s+|override\s+)*([A-Za-z_]\w*)\s*([:?+!]*=)\s*(.*?)\s*$")
 });
 
 /// The recipes of a Makefile or a justfile, and what is set beside them.
@@ -339,10 +339,9 @@ fn collect(
 
 /// Strings that are commands, in code of other languages: what they are called, and their marks.
 static STRING: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
+    ascii::pattern(
         r#"(?ms)\b(?:run|command|sh|script|inline)\b\s*[=(:]?\s*\[?\s*(?:script\s*:\s*)?(?:'''(.*?)'''|"""(.*?)"""|<<-?(\w+)\n(.*?)^\s*\w+$|"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)')"#,
     )
-    .ok()
 });
 
 fn strings(sources: &Sources, file: FileId) -> Vec<CommandBlock> {

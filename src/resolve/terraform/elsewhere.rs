@@ -18,6 +18,7 @@ use regex::Regex;
 
 use super::{Module, addons, code, evaluate::written, label};
 use crate::{
+    ascii,
     data::{
         kinds::WORKLOADS,
         subject::{What, is_named_in, is_server_named_in},
@@ -315,12 +316,13 @@ fn deploys(text: &str) -> bool {
 }
 
 static REFERENCE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\b(local|var)\.([\w-]+)").ok());
-static FILE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#""(?:\$\{path\.\w+\})?([^"$\s:]+\.(?:ya?ml|json|tfvars))""#).ok()
-});
+    LazyLock::new(|| ascii::pattern(r"\b(local|var)\.([\w-]+)"));
+static FILE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| ascii::pattern(r#""(?:\$\{path\.\w+\})?([^"$\s:]+\.(?:ya?ml|json|tfvars))""#));
 static OFF: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?:^|[\s{,])\S*(?i:metrics[-_]?server|csr)\S*\s*[=:]\s*false\b|\b(?:enabled?|create|deploy|install)\s*[=:]\s*false\b").ok()
+    ascii::pattern(
+        r"(?:^|[\s{,])\S*(?i:metrics[-_]?server|csr)\S*\s*[=:]\s*false\b|\b(?:enabled?|create|deploy|install)\s*[=:]\s*false\b",
+    )
 });
 static KIND: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"\bkind"?\s*[:=]\s*"?(\w+)"#).ok());
+    LazyLock::new(|| ascii::pattern(r#"\bkind"?\s*[:=]\s*"?(\w+)"#));

@@ -11,6 +11,7 @@ use std::{
 use regex::Regex;
 
 use crate::{
+    ascii,
     problem::Problem,
     relevance::is_script,
     resolve::{
@@ -281,7 +282,7 @@ const NAMING: [&str; 5] = ["--namespace", "-n", "--version", "--kube-context", "
 
 /// What shells and pipelines fill in.
 static HOLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"\$\{\{[^{}]*\}\}|\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\([^()]*\)|\$\w+").ok()
+    ascii::pattern(r"\$\{\{[^{}]*\}\}|\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\([^()]*\)|\$\w+")
 });
 
 /// The words of a command, without quotes around them.
