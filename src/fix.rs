@@ -85,27 +85,24 @@ impl<'a> Prover<'a> {
     /// Those of a group of [`Self::apart`] that hold, each by itself.
     fn holding(&self, findings: &[Finding], mut group: Vec<Apart<'a>>) -> Vec<Candidate> {
         let tried: Vec<&Candidate> = group.iter().map(|it| &it.candidate).collect();
+        let is_of = |it: &Apart<'_>, name: &String| it.concerned.contains(&**name);
         let faults = match self.faults(findings, &tried) {
             Faults::None => BTreeSet::new(),
-            Faults::In(environments) => environments,
+            Faults::In(names)
+                if names.iter().all(|name| group.iter().any(|it| is_of(it, name))) =>
+            {
+                names
+            }
             // What cannot be said to be the fault of any.
-            Faults::Anywhere if group.len() > 1 => {
+            _ if group.len() > 1 => {
                 let rest = group.split_off(group.len() / 2);
                 let both = [group, rest].into_par_iter();
                 return both.flat_map_iter(|it| self.holding(findings, it)).collect();
             }
-            Faults::Anywhere => return Vec::new(),
+            _ => return Vec::new(),
         };
-        let is_blameless =
-            |it: &Apart<'_>| !faults.iter().any(|name| it.concerned.contains(&**name));
-        match faults.iter().all(|name| group.iter().any(|it| it.concerned.contains(&**name))) {
-            true => group.into_iter().filter(is_blameless).map(|it| it.candidate).collect(),
-            // Something that none of them has to do with.
-            false if group.len() > 1 => {
-                group.into_iter().flat_map(|it| self.holding(findings, vec![it])).collect()
-            }
-            false => Vec::new(),
-        }
+        let blameless = group.into_iter().filter(|it| !faults.iter().any(|name| is_of(it, name)));
+        blameless.map(|it| it.candidate).collect()
     }
 
     /// The edits of as many of `findings` as can be mended at once, and how many these are; of those

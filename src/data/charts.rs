@@ -1,6 +1,9 @@
 //! The metrics-server charts: their versions, their values, and the defaults of these.
 
-use std::sync::{LazyLock, OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
 use indexmap::IndexMap;
 use semver::{Prerelease, Version};
@@ -28,7 +31,8 @@ pub(crate) struct KnownChart {
     removed: IndexMap<String, Constraint>,
     /// Dotted key, and its default from a version on until the next one.
     values: IndexMap<String, Vec<(Version, Json)>>,
-    newest_keys: OnceLock<ValueKey>,
+    /// What [`Self::keys`] said.
+    known_keys: Mutex<BTreeMap<Version, Arc<ValueKey>>>,
 }
 
 /// The key of the image's tag, whose default the list of versions has.
@@ -201,7 +205,7 @@ impl KnownChart {
             values: (file.values.into_iter())
                 .map(|(key, runs)| (key, runs.into_iter().filter_map(since).collect()))
                 .collect(),
-            newest_keys: OnceLock::new(),
+            known_keys: Mutex::default(),
         }
     }
 
@@ -307,7 +311,13 @@ impl KnownChart {
 
     /// The keys that the chart reads at `version`: those of its values, and those that only its
     /// templates know.
-    pub(crate) fn keys(&self, version: &Version) -> ValueKey {
+    pub(crate) fn keys(&self, version: &Version) -> Arc<ValueKey> {
+        let mut known = self.known_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = known.entry(version.clone()).or_insert_with(|| self.read_keys(version).into());
+        Arc::clone(keys)
+    }
+
+    fn read_keys(&self, version: &Version) -> ValueKey {
         let mut root = IndexMap::from([("global".to_owned(), ValueKey::Open)]);
         for (path, default) in self.at(version, |_| true) {
             let open = self.open.iter().find(|open| {
@@ -324,9 +334,8 @@ impl KnownChart {
     }
 
     /// The keys that it reads in its newest version.
-    pub(crate) fn newest_keys(&self) -> Option<&ValueKey> {
-        let newest = self.newest()?;
-        Some(self.newest_keys.get_or_init(|| self.keys(newest)))
+    pub(crate) fn newest_keys(&self) -> Option<Arc<ValueKey>> {
+        Some(self.keys(self.newest()?))
     }
 
     /// Each of the keys that are asked for and that exists at `version`, with its default then.
@@ -543,7 +552,7 @@ mod tests {
     fn keys_follow_the_version() {
         let keys = |version: &str| {
             let version = Version::parse(version).expect("a version");
-            match chart(Family::KubernetesSigs).keys(&version) {
+            match chart(Family::KubernetesSigs).read_keys(&version) {
                 ValueKey::Map(keys) => keys,
                 other => panic!("{other:?}"),
             }

@@ -1,5 +1,7 @@
 //! What may be written at a place: flags of metrics-server, keys of a chart's values, ids of rules.
 
+use std::sync::Arc;
+
 use lsp_types::{
     CompletionItem, CompletionItemKind, CompletionTextEdit, Documentation, MarkupContent,
     MarkupKind, TextEdit,
@@ -179,19 +181,19 @@ fn keys(
         None => return None,
     };
     let whole = match (&own.reads, &chart, &own.version) {
-        (Some(reads), ..) => (**reads).clone(),
+        (Some(reads), ..) => Arc::clone(reads),
         (None, Some(chart), Some(version)) => chart.keys(version),
-        (None, Some(chart), None) => chart.newest_keys()?.clone(),
+        (None, Some(chart), None) => chart.newest_keys()?,
         (None, None, _) => return None,
     };
     // In the values of a chart above it they stand below its name.
-    if let (Some(first), ValueKey::Map(map)) = (path.first(), &whole)
+    if let (Some(first), ValueKey::Map(map)) = (path.first(), &*whole)
         && !map.contains_key(first)
         && *first == own.chart
     {
         path.remove(0);
     }
-    let mut at = &whole;
+    let mut at = &*whole;
     for key in &path {
         let ValueKey::Map(map) = at else { return None };
         at = map.get(key)?;

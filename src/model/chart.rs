@@ -1,5 +1,7 @@
 //! An installed chart: the versions that it may be of, and the values that it does not read.
 
+use std::sync::Arc;
+
 use semver::Version;
 
 use crate::{
@@ -24,8 +26,8 @@ pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<In
     let family = release.family;
     let version = version(release);
     // A key must be wrong in all that it may be.
-    let keys: Vec<ValueKey> = match (&release.reads, family.map(charts::chart)) {
-        (Some(reads), _) => vec![ValueKey::clone(reads)],
+    let keys: Vec<Arc<ValueKey>> = match (&release.reads, family.map(charts::chart)) {
+        (Some(reads), _) => vec![Arc::clone(reads)],
         (None, Some(chart)) => versions(chart, &version).iter().map(|it| chart.keys(it)).collect(),
         (None, None) => return None,
     };
@@ -102,7 +104,7 @@ pub(super) fn versions(chart: &KnownChart, version: &Fact<String>) -> Vec<Versio
 }
 
 /// The keys of a release's values that no chart reads.
-fn unknown_keys(release: &Release, keys: &[ValueKey]) -> Vec<UnknownKey> {
+fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
     let mut found = unknown(&release.values, keys);
     // What the chart above it is given may be for somebody else, unless it is as for this one.
     let is_meant = |key: &str| key == release.chart || keys.iter().all(|it| it.has(key));
@@ -119,9 +121,9 @@ fn unknown_keys(release: &Release, keys: &[ValueKey]) -> Vec<UnknownKey> {
 }
 
 /// The keys of `values` that none of `keys` knows.
-fn unknown(values: &Node, keys: &[ValueKey]) -> Vec<UnknownKey> {
+fn unknown(values: &Node, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
     let mut found = Vec::new();
-    let keys: Vec<&ValueKey> = keys.iter().collect();
+    let keys: Vec<&ValueKey> = keys.iter().map(|it| &**it).collect();
     // A mapping without anything in it whose keys may have been indented too little.
     let mut empty: Option<&str> = None;
     // Helm has no keys of its own at the top; `x-` is where people keep YAML anchors.
@@ -171,7 +173,7 @@ const CONDITIONS: &[&str] = &[
 
 /// The values of `release` that its chart hands on and Kubernetes refuses, or takes for something
 /// else. What the templates themselves refuse is a problem.
-fn wrong_values(release: &Release, family: Family, keys: &[ValueKey]) -> Vec<WrongValue> {
+fn wrong_values(release: &Release, family: Family, keys: &[Arc<ValueKey>]) -> Vec<WrongValue> {
     let reads = |path: &str| keys.iter().all(|it| it.has(path));
     let mut found = Vec::new();
     let mut wrong = |path: &str, value: &Node, effect| {
@@ -262,7 +264,7 @@ mod tests {
 
     fn paths_of(family: Family, values: &str, version: &Fact<String>) -> Vec<String> {
         let chart = charts::chart(family);
-        let keys: Vec<ValueKey> =
+        let keys: Vec<Arc<ValueKey>> =
             versions(chart, version).iter().map(|it| chart.keys(it)).collect();
         let values = &roots(&fixture(values), "values.yaml")[0];
         unknown(values, &keys).into_iter().map(|it| it.path).collect()
@@ -323,7 +325,8 @@ mod tests {
     #[test]
     fn a_key_after_an_empty_one_that_has_it_belongs_below() {
         let chart = charts::chart(Family::KubernetesSigs);
-        let keys: Vec<ValueKey> = chart.newest().map(|it| chart.keys(it)).into_iter().collect();
+        let keys: Vec<Arc<ValueKey>> =
+            chart.newest().map(|it| chart.keys(it)).into_iter().collect();
         let files = fixture(
             "
             //- values.yaml

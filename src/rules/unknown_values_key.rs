@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use semver::Version;
 
@@ -95,12 +95,12 @@ fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings)
 }
 
 /// The values that the chart reads; of one of ours that may be of several versions the newest one's.
-fn keys(installed: &InstalledChart) -> Option<Cow<'_, ValueKey>> {
+fn keys(installed: &InstalledChart) -> Option<Arc<ValueKey>> {
     if let Some(reads) = &installed.reads {
-        return Some(Cow::Borrowed(reads));
+        return Some(Arc::clone(reads));
     }
     let chart = charts::chart(installed.family?);
-    Some(Cow::Owned(chart.keys(installed.version.as_ref().or(chart.newest())?)))
+    Some(chart.keys(installed.version.as_ref().or(chart.newest())?))
 }
 
 /// The first version of the chart that knows `path`, when a newer one than that in use does.

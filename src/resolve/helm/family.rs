@@ -150,7 +150,7 @@ fn by_keys(values: &Node, wanted: usize) -> Option<Family> {
     let map = values.as_map()?;
     let known = Family::ALL.map(|family| {
         let keys = charts::chart(family).newest_keys();
-        let Some(ValueKey::Map(keys)) = keys else { return (0, family) };
+        let Some(ValueKey::Map(keys)) = keys.as_deref() else { return (0, family) };
         // Where one is enough, one that is misspelt is.
         let meant = |key: &str| wanted == 1 && nearest(key, keys.keys().map(|it| &**it)).is_some();
         let has = |key: &str| key != "global" && (keys.contains_key(key) || meant(key));

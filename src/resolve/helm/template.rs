@@ -5,6 +5,8 @@
 //! (`toYaml`), print it without quotes (`{{ . }}`, which YAML then reads again), print it with
 //! quotes, test it, or go through it.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 use crate::{
@@ -31,7 +33,7 @@ pub(super) struct HelmScope<'a> {
     /// `.Values`
     pub(super) values: Node,
     /// Those of them that the templates read; a copy in the repository may read others.
-    pub(super) keys: Option<ValueKey>,
+    pub(super) keys: Option<Arc<ValueKey>>,
     /// `.Chart.Name`
     pub(super) name: &'a str,
     /// The version whose templates are used.
