@@ -346,6 +346,31 @@ fn what_holds_only_with_others_is_not_offered() {
     ");
 }
 
+/// One that does not hold takes away none of another environment, which is proved along with it.
+#[test]
+fn what_does_not_hold_says_nothing_of_other_environments() {
+    let of = |cluster: &str, args: &str| {
+        let list = format!("        args: [--cert-dir=/tmp, {args}]");
+        deployment(&list, "").replace("//- ", &format!("//- clusters/{cluster}/"))
+    };
+    let files = of("a", "-metric-resolution=20s, --metric-resolution=20")
+        + &of("b", "-metric-resolution=20s")
+        + &of("c", "-metric-resolution=20s");
+    let found = found(&fixture(&files));
+    let said: Vec<String> = found
+        .iter()
+        .filter(|it| it.proposal.is_some())
+        .flat_map(|it| it.environments.iter().map(move |name| (it, name)))
+        .map(|(it, name)| format!("{name} {} {}", it.rule, it.fix.is_some()))
+        .collect();
+    assert_snapshot!(said.join("\n"), @"
+    clusters/a argument-is-not-a-flag false
+    clusters/a invalid-flag-value true
+    clusters/b argument-is-not-a-flag true
+    clusters/c argument-is-not-a-flag true
+    ");
+}
+
 /// A list in brackets has its items where they stand, unless one of them is an alias.
 #[test]
 fn what_stands_beside_an_alias_stays() {
