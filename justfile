@@ -16,8 +16,9 @@ review:
 site:
     PATH="$(.ci/tools | paste -sd: -):$PATH" site/build.py
 
-# The measurements that the README's figures come from.
+# How long each stage takes, and the measurements that the README's figures come from.
 bench:
+    cargo bench --features internals --bench stages
     benches/against_ripgrep.py
     benches/overlays.py
     benches/scaling.py

@@ -1,6 +1,9 @@
-//! How long each stage takes, over scenarios of `testdata/`: `cargo bench --features internals`.
+//! How long each stage takes, over scenarios of `testdata/`: `cargo bench --features internals --bench stages`.
 //!
 //! Each number is one pass over a whole repository, on all threads; files are read before.
+
+#![expect(clippy::disallowed_methods, reason = "it reads the scenarios")]
+#![expect(clippy::unwrap_used, reason = "a scenario that cannot be read cannot be timed")]
 
 use std::{hint::black_box, time::Duration};
 
@@ -66,8 +69,9 @@ criterion_group! {
     name = all;
     config = Criterion::default()
         .sample_size(20)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(500));
+        .nresamples(10_000)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(250));
     targets = stages, chart
 }
 criterion_main!(all);
