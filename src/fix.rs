@@ -162,27 +162,23 @@ impl<'a> Prover<'a> {
         };
         let reached: Vec<(&'a str, BTreeSet<FileId>)> =
             self.environments.par_iter().map(|it| (&*it.name, reached(it))).collect();
-        let mut groups: Vec<(BTreeSet<&str>, Vec<Apart<'a>>)> = Vec::new();
-        let named: BTreeMap<&str, &'a str> =
-            self.environments.iter().map(|it| (&*it.name, &*it.name)).collect();
+        let mut groups: Vec<Vec<Apart<'a>>> = Vec::new();
         for candidate in candidates {
             let edited = |file: &FileId| candidate.fix.edits.iter().any(|it| it.span.file == *file);
-            let others = reached.iter().filter(|(_, files)| files.iter().any(edited));
-            let own = findings[candidate.finding].environments.iter();
-            let own = own.filter_map(|it| named.get(&**it).copied());
-            let concerned: BTreeSet<&'a str> = others.map(|(name, _)| *name).chain(own).collect();
-            let is_apart = |it: &&mut (BTreeSet<&str>, _)| {
-                !concerned.is_empty() && it.0.is_disjoint(&concerned)
+            let own = &findings[candidate.finding].environments;
+            let concerned: BTreeSet<&'a str> = (reached.iter())
+                .filter(|(name, files)| own.contains(*name) || files.iter().any(edited))
+                .map(|(name, _)| *name)
+                .collect();
+            let is_apart = |group: &&mut Vec<Apart<'_>>| {
+                !concerned.is_empty() && group.iter().all(|it| it.concerned.is_disjoint(&concerned))
             };
             match groups.iter_mut().find(is_apart) {
-                Some((all, group)) => {
-                    all.extend(&concerned);
-                    group.push(Apart { candidate, concerned });
-                }
-                None => groups.push((concerned.clone(), vec![Apart { candidate, concerned }])),
+                Some(group) => group.push(Apart { candidate, concerned }),
+                None => groups.push(vec![Apart { candidate, concerned }]),
             }
         }
-        groups.into_iter().map(|(_, group)| group).collect()
+        groups
     }
 
     /// Those of `candidates` that hold, in groups of which each holds as a whole.

@@ -76,7 +76,7 @@ pub(crate) fn lower(
         .filter_map(|object| metrics_server(sources, object, &index, &nearest, &platform.fargate))
         .chain(platform.bundled.into_iter().map(|(_, server)| server))
         .collect();
-    let beyond = running.next().map(is_beyond);
+    let beyond = running.next().map(too_many);
     let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
     let settings = environment.settings.as_ref();
     let local = match settings.and_then(|it| it.local.as_ref()) {
@@ -147,7 +147,7 @@ pub(crate) fn lower(
 }
 
 /// That `object` and what comes after it is not judged.
-fn is_beyond(object: &Object) -> Problem {
+fn too_many(object: &Object) -> Problem {
     let why = format!(
         "there are more than {MOST_SERVERS} metrics-servers in one environment: this one and what \
          comes after it is not judged"
@@ -168,7 +168,7 @@ fn untold_arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Prob
         _ => return None,
     };
     // What a chart makes of values that nobody can tell is said of the values.
-    let is_ours = server.chart.is_none() && !server.managed || *why == *workload::TOO_MANY_ARGS;
+    let is_ours = server.chart.is_none() && !server.managed || *why == **workload::TOO_MANY_ARGS;
     let what = "which flags metrics-server has";
     untold(what, &why, &at, problems).filter(|_| is_ours)
 }

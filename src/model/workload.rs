@@ -302,7 +302,8 @@ pub(super) fn version(tag: &Fact<String>) -> Fact<Version> {
 const MOST_ARGS: usize = 1000;
 
 /// Why a longer list of arguments is not read.
-pub(super) const TOO_MANY_ARGS: &str = "more than 1000 arguments are not read";
+pub(super) static TOO_MANY_ARGS: LazyLock<String> =
+    LazyLock::new(|| format!("more than {MOST_ARGS} arguments are not read"));
 
 /// A container's `command` without the program, and its `args`.
 ///
@@ -322,7 +323,7 @@ pub(super) fn args(sources: &Sources, container: &Node) -> Fact<Vec<Arg>> {
         };
         let items = list.items();
         if items.len() > MOST_ARGS {
-            return Fact::Unknown(TOO_MANY_ARGS.into(), Some(list.origin.clone()));
+            return Fact::Unknown((&**TOO_MANY_ARGS).into(), Some(list.origin.clone()));
         }
         // The program itself, unless someone wrote only flags there.
         let program = field == "command"

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
 };
 
 use crate::{
@@ -272,17 +272,14 @@ pub(crate) fn introduced(sources: &Sources, object: &Node) -> String {
 /// edits of its names, and at most one for three letters.
 pub(crate) fn near(sources: &Sources, path: &str) -> Option<String> {
     // Where one path is gone, many name it.
-    let told = sources.keep(|_| NearKnown::default());
-    let known = told.0.lock().ok().and_then(|it| it.get(path).cloned());
-    known.unwrap_or_else(|| {
+    let known = sources.keep(|_| NearKnown::default());
+    let mut known = known.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = known.entry(path.into()).or_insert_with(|| {
         let most = path.chars().count().max(3) / 3;
         let mut search = NearSearch { sources, left: MAX_COMPARED };
-        let found = search.below("", path, most).map(|(_, dir)| dir);
-        if let Ok(mut told) = told.0.lock() {
-            told.insert(path.into(), found.clone());
-        }
-        found
-    })
+        search.below("", path, most).map(|(_, dir)| dir)
+    });
+    found.clone()
 }
 
 /// The answers of [`near`] so far.

@@ -266,18 +266,18 @@ fn attach_charts(
         let file = source::join(dir, "Chart.yaml").unwrap_or_default();
         !installed.contains(*dir) && !values_file::is_for_no_cluster(context, &file)
     });
-    let found = dirs.map(|dir| {
-        let environments = values_file::chart(context, unread, dir);
-        let parts = values_file::installed(sources, &environments);
-        (dir, parts.into_iter().filter(|it| it != dir).collect::<Vec<_>>(), environments)
-    });
-    let found: Vec<_> = found.collect();
+    let (found, parts): (Vec<_>, Vec<_>) = dirs
+        .map(|dir| {
+            let environments = values_file::chart(context, unread, dir);
+            let mut parts = values_file::installed(sources, &environments);
+            parts.remove(dir);
+            ((dir, environments), parts)
+        })
+        .unzip();
     // One may depend on another.
-    let parts: BTreeSet<&str> =
-        found.iter().flat_map(|(_, parts, _)| parts).map(String::as_str).collect();
-    let is_whole: Vec<bool> = found.iter().map(|(dir, ..)| !parts.contains(dir)).collect();
-    let whole = found.into_iter().zip(is_whole).filter(|(_, is_whole)| *is_whole);
-    environments.extend(whole.flat_map(|((.., environments), _)| environments));
+    let parts: BTreeSet<String> = parts.into_iter().flatten().collect();
+    let whole = found.into_iter().filter(|(dir, _)| !parts.contains(*dir));
+    environments.extend(whole.flat_map(|(_, environments)| environments));
 }
 
 /// Adds the environments of charts that nothing installs, and that do nothing of ours but scale what

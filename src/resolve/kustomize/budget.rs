@@ -74,7 +74,7 @@ impl BuildBudget {
     fn take(&mut self, at: &Origin, steps: impl FnOnce() -> usize) -> Outcome<()> {
         self.may_change(at)?;
         self.changes = self.changes.saturating_add(steps());
-        within(self.changes, at)
+        self.may_change(at)
     }
 
     /// Takes what was taken for a layer that is included.

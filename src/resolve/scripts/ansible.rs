@@ -55,8 +55,8 @@ struct Inventory(BTreeMap<String, Option<Node>>);
 impl Inventory {
     fn of(sources: &Sources) -> Self {
         let mut variables = AnsibleVariables::default();
-        let files = sources.iter().filter(|(_, it)| is_inventory(&it.path));
-        let files = files.filter(|(_, it)| layout::is_yaml(&it.path));
+        let files =
+            sources.iter().filter(|(_, it)| layout::is_yaml(&it.path) && is_inventory(&it.path));
         files.for_each(|(file, _)| variables.read(sources, file));
         Self(variables.0)
     }
@@ -114,9 +114,9 @@ impl AnsibleVariables {
         let mut defaults = Self::default();
         let mut others = Self(sources.keep(Inventory::of).0.clone(), Cell::default());
         for (name, into) in [("defaults", &mut defaults), ("vars", &mut others)] {
-            let dir = source::join(role, name).unwrap_or_default();
-            let files = sources.below(&dir).filter(|it| layout::is_yaml(&sources[*it].path));
-            let files = files.filter(|it| !is_inventory(&sources[*it].path));
+            let is_its = |it: &str| layout::is_yaml(it) && !is_inventory(it);
+            let files = sources.below(&(source::inside(role) + name));
+            let files = files.filter(|it| is_its(&sources[*it].path));
             files.for_each(|it| into.read(sources, it));
         }
         for node in tasks(sources, file).iter().flat_map(Node::walk) {

@@ -74,8 +74,9 @@ impl<'a> Unread<'a> {
         Self { sources, installers, files: OnceLock::new(), scripts: OnceLock::new() }
     }
 
-    fn files(&self) -> &(Vec<Installer<'a>>, MeantBy) {
-        self.files.get_or_init(|| {
+    /// The installers that have a word which may mean `path`.
+    fn files(&self, path: &str) -> impl Iterator<Item = &Installer<'a>> {
+        let (files, meant) = self.files.get_or_init(|| {
             let code = self.sources.iter().filter(|(_, it)| source::extension(&it.path) == "tf");
             let files = self.installers.iter().copied().chain(code.map(|(file, _)| file));
             let files: Vec<_> = files.filter_map(|it| Installer::read(self.sources, it)).collect();
@@ -84,12 +85,13 @@ impl<'a> Unread<'a> {
                 meant.add(at, self.dir(it.file), it.words.iter().copied());
             }
             (files, meant)
-        })
+        });
+        meant.of(path).into_iter().filter_map(|at| files.get(at))
     }
 
-    /// The scripts, read when something asks for them.
-    fn scripts(&self) -> &(Vec<HelmScript>, MeantBy) {
-        self.scripts.get_or_init(|| {
+    /// The scripts that have a word which may mean `path`, read when something asks for them.
+    fn scripts(&self, path: &str) -> impl Iterator<Item = &HelmScript> {
+        let (scripts, meant) = self.scripts.get_or_init(|| {
             let files = self.sources.iter().filter(|(_, it)| prepared::runs_commands(&it.path));
             let calls = files.map(|(file, it)| {
                 let calls = calls_of_helm(self.sources.text(file), is_script(&it.path));
@@ -104,7 +106,8 @@ impl<'a> Unread<'a> {
                 names.for_each(|it| meant.add_files(at, source::file_name(it)));
             }
             (scripts, meant)
-        })
+        });
+        meant.of(path).into_iter().filter_map(|at| scripts.get(at))
     }
 
     /// The directory of a file.
@@ -115,12 +118,8 @@ impl<'a> Unread<'a> {
     /// `values`, which stand at `path`, a values file or the directory of a chart, as they are
     /// known when something that is not read may install them; and what is to be said of it.
     pub(super) fn hide(&self, path: &str, values: Node) -> (Node, Option<Problem>) {
-        let (files, meant) = self.files();
-        let files = meant.of(path).into_iter().filter_map(|at| files.get(at));
-        let found = files.map(|it| (it.file, self.passed_by_file(it, path)));
-        let (scripts, meant) = self.scripts();
-        let scripts = meant.of(path).into_iter().filter_map(|at| scripts.get(at));
-        let scripts = scripts.map(|HelmScript { file, commands }| {
+        let found = self.files(path).map(|it| (it.file, self.passed_by_file(it, path)));
+        let scripts = self.scripts(path).map(|HelmScript { file, commands }| {
             let passed = commands.iter().filter_map(|it| self.passed_by_command(*file, it, path));
             (*file, passed.max())
         });
@@ -175,7 +174,7 @@ impl<'a> Unread<'a> {
         command: &'c HelmCommand,
         path: &str,
     ) -> Option<(bool, Vec<&'c str>)> {
-        let dir = source::parent(&self.sources[file].path);
+        let dir = self.dir(file);
         let at = command.files.iter().rposition(|it| covers(dir, it, path))?;
         let common = |it: &str| {
             super::common_of(path).any(|common| common != path && covers(dir, it, &common))
@@ -190,10 +189,8 @@ impl<'a> Unread<'a> {
     /// another of the repository over it.
     pub(super) fn is_common(&self, path: &str) -> bool {
         let dir = source::parent(path);
-        let (scripts, meant) = self.scripts();
-        let scripts = meant.of(path).into_iter().filter_map(|at| scripts.get(at));
-        let scripts = scripts.flat_map(|HelmScript { file, commands }| {
-            let from = source::parent(&self.sources[*file].path);
+        let scripts = self.scripts(path).flat_map(|HelmScript { file, commands }| {
+            let from = self.dir(*file);
             commands.iter().filter_map(move |it| {
                 let at = it.files.iter().rposition(|it| covers(from, it, path))?;
                 Some((from, &it.files[at + 1..]))
@@ -212,9 +209,7 @@ impl<'a> Unread<'a> {
     /// Whether the `values.yaml` beside the values file at `path` is a layer below it; `None` when no
     /// command says so, or not all say the same.
     pub(super) fn is_layered(&self, path: &str) -> Option<bool> {
-        let (scripts, meant) = self.scripts();
-        let scripts = meant.of(path).into_iter().filter_map(|at| scripts.get(at));
-        let mut told = scripts.flat_map(|HelmScript { file, commands }| {
+        let mut told = self.scripts(path).flat_map(|HelmScript { file, commands }| {
             commands.iter().filter_map(|it| Some(self.passes(*file, it, path)?.0))
         });
         let first = told.next()?;
@@ -229,7 +224,7 @@ impl<'a> Unread<'a> {
         path: &str,
         sets: bool,
     ) -> Option<Passed> {
-        let dir = source::parent(&self.sources[file].path);
+        let dir = self.dir(file);
         let means = command::means_one(dir, words(), path)?;
         // What takes the files of this name takes nothing over them.
         let name = source::file_name(path);
