@@ -282,7 +282,7 @@ impl Baseline {
     /// # Errors
     /// Everything that is wrong with it, each thing where it is written.
     pub(crate) fn parse(sources: &Sources, file: FileId) -> Result<Self, Vec<Finding>> {
-        let mut reader = Reader { found: Findings::of(RULE, Severity::Error, None) };
+        let mut reader = Reader { found: Findings::of(RULE, |_| Severity::Error, None) };
         let documents = sources.documents(file, Dialect::Sigs);
         let start = Origin::written(Span::new(file, 0..sources.line_range(file, 1).end));
         if let Some(error) = documents.error() {
@@ -417,7 +417,8 @@ mod tests {
 
     /// A finding at each `BAD` of the file.
     fn found(sources: &Sources) -> Vec<Finding> {
-        let mut findings = Findings::of("kubelet-insecure-tls", Severity::Warning, Some("prod"));
+        let mut findings =
+            Findings::of("kubelet-insecure-tls", |_| Severity::Warning, Some("prod"));
         for (file, _) in sources.iter() {
             for (at, it) in sources.text(file).match_indices("BAD") {
                 findings.at(&Origin::written(Span::new(file, at..at + it.len())), "", "");

@@ -198,7 +198,8 @@ pub(crate) fn parse(
     file: FileId,
     rules: &[(&str, &str)],
 ) -> Result<Config, Vec<Finding>> {
-    let mut reader = Reader { sources, rules, found: Findings::of(RULE, Severity::Error, None) };
+    let mut reader =
+        Reader { sources, rules, found: Findings::of(RULE, |_| Severity::Error, None) };
     let mut config = Config::default();
     let documents = sources.documents(file, Dialect::Sigs);
     if let Some(error) = documents.error() {

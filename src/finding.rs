@@ -277,14 +277,19 @@ impl Severity {
 #[derive(Debug)]
 pub(crate) struct Findings {
     rule: &'static str,
-    severity: Severity,
+    /// How bad they are by themselves. Most rules find nothing, and nobody has to know.
+    severity: fn(&str) -> Severity,
     environment: Option<String>,
     list: Vec<Finding>,
 }
 
 impl Findings {
-    /// None yet.
-    pub(crate) fn of(rule: &'static str, severity: Severity, environment: Option<&str>) -> Self {
+    /// None yet; `severity` is told the rule.
+    pub(crate) fn of(
+        rule: &'static str,
+        severity: fn(&str) -> Severity,
+        environment: Option<&str>,
+    ) -> Self {
         Self { rule, severity, environment: environment.map(Into::into), list: Vec::new() }
     }
 
@@ -300,7 +305,7 @@ impl Findings {
     ) -> &mut Finding {
         let mut finding = Finding {
             rule: self.rule,
-            severity: self.severity,
+            severity: (self.severity)(self.rule),
             message: plain(message.into()),
             labels: way(origin),
             notes: Vec::new(),

@@ -11,6 +11,7 @@ pub mod internals;
 mod cli;
 mod run;
 
+mod literals;
 mod lsp;
 
 mod compare;

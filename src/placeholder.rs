@@ -118,7 +118,8 @@ pub(crate) fn has_placeholder(text: &str) -> bool {
 pub(crate) fn has_mark(text: &str) -> bool {
     static MARK: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new("<[^<>]+>|@@[^@]+@@|__[A-Z0-9]+(?:_[A-Z0-9]+)*__").ok());
-    MARK.as_ref().is_some_and(|it| it.is_match(text))
+    let may = ["<", "@@", "__"].iter().any(|it| text.contains(it));
+    may && MARK.as_ref().is_some_and(|it| it.is_match(text))
 }
 
 /// Whether something has yet to fill in a part of `text`, in whichever notation.

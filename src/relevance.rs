@@ -2,14 +2,13 @@
 
 use std::sync::LazyLock;
 
-use regex::bytes::Regex;
-
 use crate::{
     data::{
         groups::{self, Role},
         kustomization,
         subject::{APPROVERS, OTHERS, SERVER, is_server_named_in},
     },
+    literals::Literals,
     source::{self, Relevance},
 };
 
@@ -105,7 +104,8 @@ pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
         Relevance::None
     };
     let said = match source::extension(name) {
-        "tf" | "tfvars" | "hcl" => words(text, TERRAFORM_WORDS.as_ref()),
+        "tf" | "tfvars" | "hcl" if TERRAFORM_WORDS.are_in(text) => Relevance::Subject,
+        "tf" | "tfvars" | "hcl" => Relevance::None,
         _ => relevance_of(text),
     };
     least.max(said)
@@ -122,24 +122,12 @@ fn is_in(text: &[u8], word: &[u8]) -> bool {
     memchr::memmem::find(text, word).is_some()
 }
 
-static HINT_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(&[HINTS]));
-static SUBJECT_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(SUBJECT));
-static TERRAFORM_WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| any_of(&[SERVER, TERRAFORM]));
-
-fn any_of(needles: &[&[&str]]) -> Option<Regex> {
-    let escaped: Vec<_> = needles.iter().copied().flatten().map(|it| regex::escape(it)).collect();
-    Regex::new(&escaped.join("|")).ok()
-}
-
-/// A pattern made of escaped literals always compiles; if it did not, everything would matter.
-fn words(text: &[u8], pattern: Option<&Regex>) -> Relevance {
-    if pattern.is_none_or(|it| it.is_match(text)) { Relevance::Subject } else { Relevance::None }
-}
+static HINT_WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[HINTS]));
+static SUBJECT_WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(SUBJECT));
+static TERRAFORM_WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[SERVER, TERRAFORM]));
 
 fn relevance_of(text: &[u8]) -> Relevance {
-    if words(text, HINT_WORDS.as_ref()) == Relevance::Subject
-        && words(text, SUBJECT_WORDS.as_ref()) == Relevance::Subject
-    {
+    if HINT_WORDS.are_in(text) && SUBJECT_WORDS.are_in(text) {
         return Relevance::Subject;
     }
     let finder = memchr::memmem::find_iter(text, b"apiVersion");

@@ -79,9 +79,9 @@ mod vpa_fights_hpa;
 mod weakened_security_context;
 mod wrong_value_type;
 
-use std::sync::LazyLock;
+use std::{ops::Deref, sync::OnceLock};
 
-pub(crate) use page::{Category, Confidence};
+pub(crate) use page::{Category, RulePage};
 
 use crate::{
     finding::{ANY_SETTING, Change, Finding, Findings, Severity},
@@ -99,9 +99,13 @@ pub(crate) type Check = fn(&Cluster, &mut Findings);
 /// is missing here is dead code, which the compiler reports.
 macro_rules! rules {
     ($($id:literal $(=> $module:ident)?,)*) => {
-        /// Every rule's id, page and function, as written.
-        pub(crate) const PAGES: &[(&str, &str, Option<Check>)] = &[$(
-            ($id, include_str!(concat!("../rules/", $id, ".md")), rules!(@check $($module)?)),
+        /// All rules, in the order of their ids.
+        pub(crate) static RULES: [Rule; [$($id),*].len()] = [$(
+            Rule::new(
+                $id,
+                include_str!(concat!("../rules/", $id, ".md")),
+                rules!(@check $($module)?),
+            ),
         )*];
     };
     (@check) => { None };
@@ -215,41 +219,26 @@ pub(crate) const OUTRANKS: &[(&str, &str)] = &[
     ("secure-port-mismatch", "privileged-port"),
 ];
 
-/// One rule, as its page describes it.
+/// One rule: what its page says of it is read when somebody asks.
 #[derive(Debug)]
 pub(crate) struct Rule {
     /// The page's name, which is what people write to configure or suppress it.
     pub id: &'static str,
-    /// The heading: what is wrong, as a sentence without its full stop.
-    pub title: &'static str,
-    /// The first paragraph, on one line.
-    pub summary: String,
-    /// Everything between the heading and the examples, as Markdown.
-    pub text: &'static str,
-    /// How bad it is unless the configuration says otherwise; a finding can be less bad.
-    pub severity: Severity,
-    /// What it is about.
-    pub category: Category,
-    /// How sure it can be.
-    pub confidence: Confidence,
-    /// Whether nobody has to mend what it finds, so that it is for those who ask for it.
-    pub pedantic: bool,
-    /// What it was called before, which people may still write.
-    pub aliases: Vec<String>,
-    /// The version of this program that it came with.
-    pub since: String,
-    /// For rules about security, how bad it is from 0.1 to 10.0, as code scanning sites rank it.
-    pub security_severity: Option<f64>,
-    /// Where to read more.
-    pub references: Vec<String>,
+    /// The text of its page.
+    pub source: &'static str,
+    page: OnceLock<RulePage>,
     check: Option<Check>,
 }
 
-/// All rules, in the order of their ids.
-pub(crate) static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    // A page that cannot be read fails the tests; it must not take the others away from users.
-    PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).ok()).collect()
-});
+impl Deref for Rule {
+    type Target = RulePage;
+
+    fn deref(&self) -> &RulePage {
+        self.page.get_or_init(|| {
+            page::parse(self.id, self.source).unwrap_or_else(|_| RulePage::unreadable())
+        })
+    }
+}
 
 /// The ids of all rules, in order.
 pub(crate) fn ids() -> Vec<&'static str> {
@@ -258,10 +247,7 @@ pub(crate) fn ids() -> Vec<&'static str> {
 
 /// Every name that a rule may be written by, its former ones included, and its id.
 pub(crate) fn names() -> Vec<(&'static str, &'static str)> {
-    let names = |rule: &'static Rule| {
-        let former = rule.aliases.iter().map(String::as_str);
-        former.chain([rule.id]).map(|name| (name, rule.id))
-    };
+    let names = |rule: &'static Rule| rule.former().chain([rule.id]).map(|name| (name, rule.id));
     RULES.iter().flat_map(names).collect()
 }
 
@@ -271,11 +257,29 @@ pub(crate) fn find(id: &str) -> Option<&'static Rule> {
 }
 
 fn called<'a>(rules: &'a [Rule], id: &str) -> Option<&'a Rule> {
-    let former = || rules.iter().find(|rule| rule.aliases.iter().any(|it| it == id));
+    let former = || rules.iter().find(|rule| rule.former().any(|it| it == id));
     rules.iter().find(|rule| rule.id == id).or_else(former)
 }
 
+/// How bad what the rule `id` finds is by itself.
+fn severity(id: &str) -> Severity {
+    find(id).map_or(Severity::Error, |rule| rule.severity)
+}
+
 impl Rule {
+    const fn new(id: &'static str, source: &'static str, check: Option<Check>) -> Self {
+        Self { id, source, page: OnceLock::new(), check }
+    }
+
+    /// What it was called before.
+    fn former(&self) -> impl Iterator<Item = &str> {
+        // Few were called otherwise: the pages of the others need not be read for that.
+        let has_any =
+            self.source.split("\n---\n").next().is_some_and(|it| it.contains("\naliases:"));
+        let aliases = has_any.then(|| self.aliases.iter().map(String::as_str));
+        aliases.into_iter().flatten()
+    }
+
     /// Where its page is to be read: a page of the site, which `site/build.py` makes.
     pub(crate) fn page(&self) -> String {
         format!("{}rules/{}.html", env!("CARGO_PKG_HOMEPAGE"), self.id)
@@ -291,10 +295,10 @@ impl Rule {
     /// The rules about [`Problem`]s find nothing here: see [`problems`].
     pub(crate) fn check(&self, cluster: &Cluster) -> Vec<Finding> {
         let Some(check) = self.check else { return Vec::new() };
-        let mut findings = Findings::of(self.id, self.severity, Some(&cluster.environment));
+        let mut findings = Findings::of(self.id, severity, Some(&cluster.environment));
         check(cluster, &mut findings);
         let mut findings = findings.into_vec();
-        if self.pedantic {
+        if !findings.is_empty() && self.pedantic {
             for finding in &mut findings {
                 finding.pedantic();
             }
@@ -310,7 +314,6 @@ pub(crate) fn problems(problems: &[Problem], environment: Option<&str>) -> Vec<F
 
 fn of_problem(problem: &Problem, environment: Option<&str>) -> Vec<Finding> {
     let id = problem.kind.rule();
-    let severity = find(id).map_or(Severity::Error, |rule| rule.severity);
     let mut findings = Findings::of(id, severity, environment);
     let finding = findings.at(&problem.at, &problem.subject, &*problem.message);
     if problem.tolerated {
@@ -414,7 +417,7 @@ fn kubelets_in(cluster: &Cluster, state: ServingState) -> Vec<Kubelets> {
 /// What is wrong with the pages, one line each; empty in every build that passed its tests.
 #[cfg(test)]
 pub(crate) fn broken() -> Vec<String> {
-    PAGES.iter().filter_map(|(id, page, check)| page::parse(id, page, *check).err()).collect()
+    RULES.iter().filter_map(|rule| page::parse(rule.id, rule.source).err()).collect()
 }
 
 #[cfg(test)]
@@ -424,7 +427,7 @@ mod tests {
     #[test]
     fn a_rule_is_found_by_what_it_was_called() {
         let page = "---\nseverity: note\ncategory: input\nconfidence: high\naliases: [old]\nsince: 0.1.0\n---\n# A\n\nB.\n";
-        let rules = [page::parse("new", page, None).unwrap()];
+        let rules = [Rule::new("new", page, None)];
         assert_eq!(called(&rules, "old").map(|it| it.id), Some("new"));
         assert_eq!(called(&rules, "new").map(|it| it.id), Some("new"));
         assert!(called(&rules, "other").is_none());

@@ -381,7 +381,7 @@ pub(crate) fn unmatched(
 
 /// The patterns over files that match none.
 fn unmatched_patterns(sources: &Sources, config: &Config) -> Vec<Finding> {
-    let mut found = Findings::of("unmatched-pattern", Severity::Note, None);
+    let mut found = Findings::of("unmatched-pattern", |_| Severity::Note, None);
     let files = config.overrides.iter().map(|it| &it.files);
     for globs in files.chain([&config.exclude]) {
         for (pattern, origin) in globs.unmatched(sources.iter().map(|(_, it)| &*it.path)) {
@@ -399,17 +399,20 @@ fn unmatched_patterns(sources: &Sources, config: &Config) -> Vec<Finding> {
     found.into_vec()
 }
 
+/// So many names of environments that there are not are compared with those that there are.
+const MOST_COMPARED: usize = 50;
+
 /// The entries of `environments` that are none of the environments that were found.
 fn unmatched_environments(config: &Config, environments: &[Environment]) -> Vec<Finding> {
-    let mut found = Findings::of("unmatched-environment", Severity::Note, None);
-    let is_matched = |name: &str| {
-        let mut settings = environments.iter().filter_map(|it| it.settings.as_ref());
-        settings.any(|it| it.name == name)
-    };
+    let mut found = Findings::of("unmatched-environment", |_| Severity::Note, None);
+    let matched = environments.iter().filter_map(|it| it.settings.as_ref());
+    let matched: BTreeSet<&str> = matched.map(|it| &*it.name).collect();
+    let mut compared = 0;
     for EnvironmentConfig { name, globs, origin, .. } in &config.environments {
-        if is_matched(name) {
+        if matched.contains(&**name) {
             continue;
         }
+        compared += 1;
         let how = if globs.is_empty() { "called" } else { "matched by" };
         let message = format!("no environment is {how} `{name}`, so this counts nowhere");
         let finding = found.at(origin, name, message);
@@ -417,7 +420,9 @@ fn unmatched_environments(config: &Config, environments: &[Environment]) -> Vec<
         if !globs.is_empty() && names().chain(names().map(source::file_name)).any(|it| it == name) {
             finding
                 .help("leave `match` out: it takes the place of the name, which is one of these");
-        } else if let Some(near) = nearest(name, names().chain(names().map(source::file_name))) {
+        } else if compared <= MOST_COMPARED
+            && let Some(near) = nearest(name, names().chain(names().map(source::file_name)))
+        {
             finding.help(format!("write `{near}`"));
         } else if environments.len() <= 10 && !environments.is_empty() {
             finding.help(format!("use the names: {}", names().collect::<Vec<_>>().join(", ")));

@@ -29,7 +29,7 @@ pub(crate) const RULE: &str = "unused-suppression";
 ///
 /// Comments that take nothing out are findings themselves.
 pub(crate) fn apply(sources: &Sources, findings: Vec<Finding>) -> Applied {
-    let mut unused = Findings::of(RULE, Severity::Warning, None);
+    let mut unused = Findings::of(RULE, |_| Severity::Warning, None);
     let mut suppressions = Vec::new();
     for file in files(sources, &findings) {
         collect(sources, file, &mut suppressions, &mut unused);
@@ -256,7 +256,7 @@ mod tests {
     fn left(file: &str) -> String {
         let sources = fixture(file);
         let (file, _) = sources.iter().next().expect("a file");
-        let mut findings = Findings::of("kubelet-insecure-tls", Severity::Error, None);
+        let mut findings = Findings::of("kubelet-insecure-tls", |_| Severity::Error, None);
         for (at, _) in sources.text(file).match_indices("BAD") {
             let start = u32::try_from(at).expect("a short text");
             findings.at(&Origin::written(Span { file, start, end: start + 3 }), "", "");

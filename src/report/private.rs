@@ -33,9 +33,9 @@ static PUBLIC: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
 
 /// Further words of our own sentences, in small letters.
 static SENTENCES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let pages = rules::PAGES.iter().flat_map(|(_, text, _)| {
+    let pages = rules::RULES.iter().flat_map(|rule| {
         // Examples hold names that people have, too.
-        text.split("```").step_by(2)
+        rule.source.split("```").step_by(2)
     });
     let words = pages.flat_map(|it| it.split(|it: char| !it.is_ascii_alphabetic() && it != '-'));
     let words = words.map(|it| it.trim_matches('-')).chain(public::of_sentences());

@@ -94,7 +94,7 @@ mod tests {
             data: {k: open}
             ",
         );
-        let mut findings = Findings::of("x", Severity::Note, None);
+        let mut findings = Findings::of("x", |_| Severity::Note, None);
         for (file, _) in sources.iter() {
             findings.at(&Origin::start_of(file), "", "");
         }

@@ -12,6 +12,7 @@ use regex::Regex;
 use crate::{
     ascii,
     data::subject::{APPROVERS, SERVER, What},
+    literals::Literals,
     problem::Problem,
     relevance::is_script,
     resolve::command::{self, Installation},
@@ -35,12 +36,11 @@ pub(crate) struct UnreadInstallation {
 /// What a script says that configures kubelets.
 const CONFIGURES: &[&str] = &["serverTLSBootstrap", "rotate-server-certificates"];
 
-static SAID: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&[SERVER, APPROVERS, CONFIGURES].concat().join("|")).ok());
+static SAID: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[SERVER, APPROVERS, CONFIGURES]));
 
 /// Whether `text` names anything that [`found`] finds.
 fn is_said_in(text: &str) -> bool {
-    SAID.as_ref().is_none_or(|it| it.is_match(text))
+    SAID.are_in(text)
 }
 
 /// Each installation or configuration in the repository that is not read.
@@ -172,7 +172,9 @@ struct Names<'a>(BTreeSet<&'a str>);
 
 impl<'a> Names<'a> {
     fn of(text: &'a str) -> Self {
-        let captures = NAMES.iter().flat_map(|it| it.captures_iter(text));
+        // Else nothing refers to one.
+        let refers = text.contains(['$', '{', '(']);
+        let captures = NAMES.iter().filter(|_| refers).flat_map(|it| it.captures_iter(text));
         Self(captures.filter_map(|it| Some(it.get(1)?.as_str())).collect())
     }
 

@@ -2,10 +2,37 @@
 //!
 //! The format is described, for those who write pages, in `rules/README.md`.
 
+use memchr::memmem;
 use serde::Deserialize;
 
-use super::{Check, Rule};
 use crate::finding::Severity;
+
+/// One rule, as its page describes it.
+#[derive(Debug)]
+pub(crate) struct RulePage {
+    /// The heading: what is wrong, as a sentence without its full stop.
+    pub title: &'static str,
+    /// The first paragraph, on one line.
+    pub summary: String,
+    /// Everything between the heading and the examples, as Markdown.
+    pub text: &'static str,
+    /// How bad it is unless the configuration says otherwise; a finding can be less bad.
+    pub severity: Severity,
+    /// What it is about.
+    pub category: Category,
+    /// How sure it can be.
+    pub confidence: Confidence,
+    /// Whether nobody has to mend what it finds, so that it is for those who ask for it.
+    pub pedantic: bool,
+    /// What the rule was called before, which people may still write.
+    pub aliases: Vec<String>,
+    /// The version of this program that it came with.
+    pub since: String,
+    /// For rules about security, how bad it is from 0.1 to 10.0, as code scanning sites rank it.
+    pub security_severity: Option<f64>,
+    /// Where to read more.
+    pub references: Vec<String>,
+}
 
 /// What a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -81,15 +108,30 @@ struct FrontMatter {
     references: Vec<String>,
 }
 
-/// The rule that `page` describes.
+impl RulePage {
+    /// Of a page that cannot be read. That fails the tests; it must not take the rule away from users.
+    pub(super) fn unreadable() -> Self {
+        Self {
+            title: "",
+            summary: String::new(),
+            text: "",
+            severity: Severity::Warning,
+            category: Category::Correctness,
+            confidence: Confidence::Medium,
+            pedantic: false,
+            aliases: Vec::new(),
+            since: String::new(),
+            security_severity: None,
+            references: Vec::new(),
+        }
+    }
+}
+
+/// What `page` says of the rule `id`.
 ///
 /// # Errors
 /// What is wrong with the page, with its file name.
-pub(super) fn parse(
-    id: &'static str,
-    page: &'static str,
-    check: Option<Check>,
-) -> Result<Rule, String> {
+pub(super) fn parse(id: &str, page: &'static str) -> Result<RulePage, String> {
     let wrong = |what: &str| format!("rules/{id}.md: {what}");
     let (head, body) = page
         .strip_prefix("---\n")
@@ -108,17 +150,16 @@ pub(super) fn parse(
         .and_then(|rest| rest.split_once('\n'))
         .ok_or_else(|| wrong("no `# ` heading after the front matter"))?;
     let page = page.trim();
-    let first_example = sections(page).find(|(_, section)| section.contains(FILE));
+    let first_example = sections(page).find(|(_, section)| has_file(section));
     let text = first_example.map_or(page, |(start, _)| &page[..start]).trim_end();
-    if sections(page).any(|(start, section)| start > text.len() && !section.contains(FILE)) {
+    if sections(page).any(|(start, section)| start > text.len() && !has_file(section)) {
         return Err(wrong("a section without files after the first example"));
     }
     let summary = text.split("\n\n").next().unwrap_or_default();
     if summary.is_empty() || summary.starts_with('#') {
         return Err(wrong("no paragraph under the heading"));
     }
-    Ok(Rule {
-        id,
+    Ok(RulePage {
         title,
         summary: summary.split_whitespace().collect::<Vec<_>>().join(" "),
         text,
@@ -130,18 +171,21 @@ pub(super) fn parse(
         since: head.since,
         security_severity: head.security_severity,
         references: head.references,
-        check,
     })
 }
 
 /// What makes a fenced block a file of an example.
 const FILE: &str = " file=";
 
+fn has_file(section: &str) -> bool {
+    memmem::find(section.as_bytes(), FILE.as_bytes()).is_some()
+}
+
 /// The `## ` sections of a page: where each starts, and its text.
 fn sections(page: &str) -> impl Iterator<Item = (usize, &str)> {
-    let starts = page.match_indices("\n## ").map(|(at, _)| at + 1);
-    let ends = page.match_indices("\n## ").map(|(at, _)| at + 1).skip(1).chain([page.len()]);
-    starts.zip(ends).map(|(start, end)| (start, &page[start..end]))
+    let starts = || memmem::find_iter(page.as_bytes(), "\n## ").map(|at| at + 1);
+    let ends = starts().skip(1).chain([page.len()]);
+    starts().zip(ends).map(|(start, end)| (start, &page[start..end]))
 }
 
 #[cfg(test)]
@@ -180,7 +224,7 @@ right: true
 
     #[test]
     fn a_page_has_a_title_and_prose() {
-        let rule = parse("x", PAGE, None).unwrap();
+        let rule = parse("x", PAGE).unwrap();
         assert_eq!(rule.title, "Something is wrong");
         assert_eq!(rule.summary, "It is really wrong.");
         assert!(rule.text.ends_with("```yaml\nright: true\n```"), "{}", rule.text);
@@ -190,7 +234,7 @@ right: true
     fn a_page_says_what_is_wrong_with_it() {
         let error = |from, to| {
             let page: &'static str = PAGE.replace(from, to).leak();
-            parse("x", page, None).unwrap_err()
+            parse("x", page).unwrap_err()
         };
         assert_eq!(error("---\n", ""), "rules/x.md: no front matter between lines of `---`");
         assert!(error("since", "sinse").contains("unknown field `sinse`"));

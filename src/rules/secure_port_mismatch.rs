@@ -78,7 +78,7 @@ fn uses<'a>(server: &'a MetricsServer, pod: &'a Pod, secure: i128) -> Vec<Use<'a
         let port = probe.port.known().and_then(|(to, at)| leads(pod, to, at, secure, true));
         uses.extend(port.map(|(port, at)| Use { what: probe.kind, port, at }));
     }
-    for service in &server.services {
+    for service in &*server.services {
         let named = |it: &ApiService| it.service.value() == Some(&service.name);
         if service.selects != Some(true) || !server.registration.as_ref().is_none_or(named) {
             continue;

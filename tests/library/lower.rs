@@ -392,7 +392,7 @@ fn whatever_keeps_its_pods_running_is_a_metrics_server() {
         let is_pod = kind == "Pod";
         let server = of(kind, if is_pod { pod } else { &template });
         assert_eq!(server.secure_port.value(), Some(&4443), "{kind}");
-        assert_eq!(server.access.account.value().map(String::as_str), Some("sa"), "{kind}");
+        assert_eq!(server.account.value().map(String::as_str), Some("sa"), "{kind}");
         assert_eq!(server.replicas.value(), (!is_pod).then_some(&1), "{kind}");
         assert!(server.strategy_type.is_absent(), "{kind}");
         assert!(matches!(&server.services[..], [one] if !one.selects_others), "{kind}");

@@ -61,7 +61,7 @@ fn findings(sources: &Sources) -> Vec<Finding> {
         at("apps/base/metrics-server/helmrelease.yaml", "${METRICS_SERVER_MEMORY_LIMIT}");
     let mut all = Vec::new();
 
-    let mut errors = Findings::of("too-low", Severity::Error, Some("prod-eu"));
+    let mut errors = Findings::of("too-low", |_| Severity::Error, Some("prod-eu"));
     let finding = errors
         .at(
             &template.filled(Via::Substituted, &variable),
@@ -73,7 +73,7 @@ fn findings(sources: &Sources) -> Vec<Finding> {
     finding.environments.insert("prod-us".into());
     all.append(&mut errors.into_vec());
 
-    let mut warnings = Findings::of("not-verified", Severity::Warning, Some("dev"));
+    let mut warnings = Findings::of("not-verified", |_| Severity::Warning, Some("dev"));
     warnings
         .at(&at("odd: names/ß.yaml", "--kubelet-insecure-tls"), "", "nobody verifies the kubelets")
         .also(&at("odd: names/ß.yaml", "広い"), "wide");
@@ -82,7 +82,7 @@ fn findings(sources: &Sources) -> Vec<Finding> {
     warnings.at(&Origin::written(broken), "", "nothing stands here").label("here");
     all.append(&mut warnings.into_vec());
 
-    let mut notes = Findings::of("hidden", Severity::Note, None);
+    let mut notes = Findings::of("hidden", |_| Severity::Note, None);
     notes.at(&at("secret.yaml", "hush"), "", "a secret").label("not told");
     all.append(&mut notes.into_vec());
     all
@@ -229,7 +229,7 @@ nothing:
 ";
     let sources = Sources::in_memory([("a.yaml", file), ("b.yaml", "x: 1\n")]);
     let at = |text| place(&sources, "a.yaml", text);
-    let mut found = Findings::of("marks", Severity::Warning, None);
+    let mut found = Findings::of("marks", |_| Severity::Warning, None);
     found.at(&at("first"), "", "one after a byte order mark");
     found
         .at(&at("two"), "", "several in one line, and more beside it")
@@ -254,7 +254,7 @@ fn what_nobody_wrote_or_does_not_count_is_a_note() {
     let sources = repository();
     let limit = place(&sources, "clusters/prod/environment.env", "256Mi");
     let old = place(&sources, ".metrics-server-lint.yaml", "300");
-    let mut found = Findings::of("notes", Severity::Error, None);
+    let mut found = Findings::of("notes", |_| Severity::Error, None);
     let default = Origin::at(Via::ChartDefault, limit.step.span);
     found.at(&limit.over(Via::Patched, &old), "", "wrong").also(&default, "the request is 200Mi");
     let findings = found.into_vec();
@@ -278,7 +278,7 @@ fn quiet_is_one_line_each() {
 fn long_lines_are_cut_around_the_label() {
     let line = format!("{{{} bad {}}}", "a: b, ".repeat(60), "c: d, ".repeat(60));
     let sources = Sources::in_memory([("long.json", line)]);
-    let mut found = Findings::of("syntax", Severity::Error, None);
+    let mut found = Findings::of("syntax", |_| Severity::Error, None);
     found.at(&place(&sources, "long.json", "bad"), "", "this is bad");
     let report = Report { findings: found.into_vec(), ..Report::of(&sources) };
     let text = text(&report, TerminalOptions::PLAIN, Verbosity::Normal);

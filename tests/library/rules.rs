@@ -17,7 +17,7 @@ use crate::{
     model::{self, Cluster},
     pipeline::{analyze, check},
     resolve::environment::Environment,
-    rules::{self, PAGES, RULES, Rule},
+    rules::{self, RULES, Rule},
     settle::{Scope, settle, unmatched},
     source::Sources,
 };
@@ -41,7 +41,7 @@ fn every_page_is_a_rule_and_in_order() {
 #[test]
 fn examples_find_what_they_say() {
     let mut wrong = String::new();
-    for rule in RULES.iter() {
+    for rule in &RULES {
         let path = format!("rules/{}.md", rule.id);
         let page = fs::read_to_string(repository().join(&path)).unwrap();
         let examples = examples(&page);
@@ -72,8 +72,8 @@ fn findings_that_say_different_things_are_told_apart() {
         let place = it.primary().map(|it| it.span);
         (it.rule, it.subject.clone(), it.variant, place)
     };
-    for (id, page, _) in PAGES {
-        for example in examples(page) {
+    for Rule { id, source, .. } in &RULES {
+        for example in examples(source) {
             let (.., found) = checked(&example);
             // One cause may hide several things.
             let found: Vec<_> = found.iter().filter(|it| it.rule != "unresolved").collect();

@@ -125,7 +125,7 @@ const FLOORS: &[&[&str]] = &[
     &["tree"],
     &["source"],
     &["scalar"],
-    &["ascii", "nearest", "placeholder"],
+    &["ascii", "literals", "nearest", "placeholder"],
 ];
 
 /// The modules of `src/resolve/`. Those of one floor know nothing of each other.

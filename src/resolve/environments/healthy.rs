@@ -12,9 +12,11 @@ use std::{
 
 use memchr::memmem;
 use rayon::prelude::*;
-use regex::Regex;
 
-use crate::source::{self, FileId, Sources};
+use crate::{
+    literals::Literals,
+    source::{self, FileId, Sources},
+};
 
 /// What the texts of files say, for those that may be asked about.
 pub(super) struct Texts<'s> {
@@ -105,10 +107,7 @@ const WORDS: &[&str] = &[
 /// Those of [`WORDS`] that a document says in which requests may be lacking.
 const OF_REQUESTS: [&str; 6] = ["image", "containers", "requests", "cpu", "memory", "resources"];
 
-static SAID: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let words: Vec<String> = [DOUBTS, WORDS].concat().iter().map(|it| regex::escape(it)).collect();
-    Regex::new(&words.join("|")).ok()
-});
+static SAID: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[DOUBTS, WORDS]));
 
 /// The kinds whose pods an autoscaler scales.
 const SCALED: &[&str] = &["Deployment", "StatefulSet", "ReplicaSet", "Rollout"];
@@ -156,7 +155,7 @@ impl Said {
     fn read(text: &str) -> Self {
         let text = without_comments(text);
         let mut words: Vec<&str> = Vec::new();
-        for word in SAID.iter().flat_map(|it| it.find_iter(&text)).map(|it| it.as_str()) {
+        for word in SAID.found(&text) {
             if DOUBTS.contains(&word) {
                 return Self { doubtful: true, ..Self::default() };
             }
@@ -170,9 +169,8 @@ impl Said {
                 !text.get(at + "memory".len()..).is_some_and(|rest| rest.starts_with(':'))
             });
         let mut said = Self {
-            doubtful: SAID.is_none()
-                || says("/spec")
-                    && text.lines().any(|it| it.contains("/spec/") && it.contains("/resources"))
+            doubtful: says("/spec")
+                && text.lines().any(|it| it.contains("/spec/") && it.contains("/resources"))
                 || says("HelmRelease")
                     && ["GitRepository", "Bucket", "chartRef", "git:"]
                         .iter()

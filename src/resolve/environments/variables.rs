@@ -42,7 +42,7 @@ fn is_about_us(sources: &Sources, variable: &DefinedVariable) -> bool {
 fn used(sources: &Sources, names: &BTreeSet<&str>) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     let any: Vec<String> = names.iter().map(|it| regex::escape(it)).collect();
-    let word = Regex::new(&format!(r"\b(?:{})\b", any.join("|")));
+    let word = Regex::new(&format!(r"(?-u:\b)(?:{})(?-u:\b)", any.join("|")));
     let (false, Ok(word)) = (names.is_empty(), word) else { return used };
     for (file, it) in sources.iter() {
         if source::is_prose(&it.path) {

@@ -95,7 +95,7 @@ fn holds(name: &str, before: &Tree) -> bool {
 #[test]
 fn examples_are_mended_once_and_for_all() {
     let mut mended = 0;
-    for rule in RULES.iter() {
+    for rule in &RULES {
         let page = fs::read_to_string(repository().join(format!("rules/{}.md", rule.id))).unwrap();
         for example in examples(&page) {
             let name = format!("{}: {}", rule.id, example.title);
