@@ -1,5 +1,7 @@
 //! What RBAC lets a metrics-server do, as far as its environment shows.
 
+use std::sync::Arc;
+
 use crate::{
     data::subject::is_server_named_in,
     model::{
@@ -20,10 +22,8 @@ const READER: &str = "extension-apiserver-authentication-reader";
 const SETTINGS: &str = "extension-apiserver-authentication";
 
 /// What a `metrics-server`'s account may do.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Access {
-    /// The account's name; it is in the namespace of the pods.
-    pub account: Fact<String>,
     /// The `RoleBindings` of the account to the Role that reads authentication settings.
     pub auth_readers: Vec<AuthReader>,
     /// The `ClusterRoleBindings` of the account: the role, and where the binding is.
@@ -63,9 +63,8 @@ impl Access {
     }
 }
 
-/// What the pods of `workload`, which are in `namespace`, may do.
-pub(super) fn of(index: &ObjectIndex<'_>, workload: &Object, namespace: &str) -> Access {
-    let environment = index.environment;
+/// The name of the account that the pods of `workload` have; it is in their namespace.
+pub(super) fn account(workload: &Object) -> Fact<String> {
     let named = |field: &str| {
         let path = workload::in_pods(&workload.node, &format!("spec.{field}"));
         fact(&workload.node, &path, workload::text)
@@ -74,14 +73,21 @@ pub(super) fn of(index: &ObjectIndex<'_>, workload: &Object, namespace: &str) ->
         Fact::Absent(_) => named("serviceAccount"),
         account => account,
     };
-    let account = account.or_default("default".to_owned(), workload.anchor());
-    let mut access = Access { account, ..Access::default() };
-    let Some(account) = access.account.value().cloned() else {
-        access.open = Some("its account is unknown".into());
-        return access;
-    };
+    account.or_default("default".to_owned(), workload.anchor())
+}
+
+/// What `account` of `namespace` may do.
+pub(super) fn of(index: &ObjectIndex<'_>, namespace: &str, account: &Fact<String>) -> Arc<Access> {
+    let untold = || Access { open: Some("its account is unknown".into()), ..Access::default() };
+    account.value().map_or_else(|| untold().into(), |it| index.access(namespace, it))
+}
+
+/// What the account of that name may do.
+pub(super) fn of_account(index: &ObjectIndex<'_>, namespace: &str, account: &str) -> Access {
+    let environment = index.environment;
+    let mut access = Access::default();
     let mut roles = Vec::new();
-    let own = names_of(namespace, &account);
+    let own = names_of(namespace, account);
     for object in index.bindings(own.clone()) {
         match is_bound(&object.node, &own) {
             Ok(true) => {}

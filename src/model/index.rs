@@ -1,14 +1,15 @@
 //! The objects of an environment by what is asked of them, so that no question goes through all.
 
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use crate::{
     data::kinds::{AUTOSCALERS, WORKLOADS},
     model::{
-        access, budget, lower,
+        Access, Service, access, budget, lower,
         lower::namespace_of,
         mesh, policy, release, selector, service,
         workload::{self, in_pods, pod_labels},
@@ -34,6 +35,8 @@ pub(super) struct ObjectIndex<'a> {
     secrets: OnceCell<Words<&'a Object>>,
     peer_authentications: OnceCell<Words<&'a Object>>,
     groups: OnceCell<BTreeSet<&'a str>>,
+    accesses: RefCell<BTreeMap<[String; 2], Arc<Access>>>,
+    found_services: RefCell<BTreeMap<[String; 4], Arc<[Service]>>>,
 }
 
 /// The pods that an object is, or makes.
@@ -69,6 +72,8 @@ impl<'a> ObjectIndex<'a> {
             secrets: OnceCell::new(),
             peer_authentications: OnceCell::new(),
             groups: OnceCell::new(),
+            accesses: RefCell::default(),
+            found_services: RefCell::default(),
         };
         for object in &environment.objects {
             let kind = object.kind();
@@ -122,6 +127,23 @@ impl<'a> ObjectIndex<'a> {
     pub(super) fn bindings(&self, subjects: Vec<String>) -> Vec<&'a Object> {
         let kinds = ["RoleBinding", "ClusterRoleBinding"];
         self.find(&self.bindings, &kinds, access::subjects, EVERYWHERE, Some(subjects))
+    }
+
+    /// What `find` says of the Services of pods that have all in common which `key` says.
+    pub(super) fn services_of(
+        &self,
+        key: [String; 4],
+        find: impl FnOnce() -> Arc<[Service]>,
+    ) -> Arc<[Service]> {
+        self.found_services.borrow_mut().entry(key).or_insert_with(find).clone()
+    }
+
+    /// What an account of a namespace may do; many workloads may have one.
+    pub(super) fn access(&self, namespace: &str, account: &str) -> Arc<Access> {
+        let key = [namespace.to_owned(), account.to_owned()];
+        let mut known = self.accesses.borrow_mut();
+        let access = || Arc::new(access::of_account(self, namespace, account));
+        known.entry(key).or_insert_with(access).clone()
     }
 
     /// What scales a workload of that name in its namespace, or may.
@@ -245,10 +267,17 @@ impl<T> Words<T> {
             None => vec![ALL.to_owned()],
         };
         let of_word = |word| self.places.get(&[namespace.to_owned(), word]);
-        let found = words.into_iter().filter_map(of_word).flatten().copied();
-        let mut found: Vec<usize> = found.collect();
-        found.sort_unstable();
-        found.dedup();
-        found.into_iter().filter_map(|it| self.things.get(it))
+        let mut lists: Vec<&[usize]> =
+            words.into_iter().filter_map(of_word).map(Vec::as_slice).collect();
+        // Each is in order; who looks for the first one does not pay for all.
+        std::iter::from_fn(move || {
+            let next = *lists.iter().filter_map(|it| it.first()).min()?;
+            for list in &mut lists {
+                while let Some(rest) = list.strip_prefix(&[next]) {
+                    *list = rest;
+                }
+            }
+            self.things.get(next)
+        })
     }
 }

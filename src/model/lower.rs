@@ -482,6 +482,7 @@ fn metrics_server(
         image_tag,
         args,
     };
+    let account = access::account(object);
     Some(MetricsServer {
         name: object.name().to_owned(),
         namespace: namespace.to_owned(),
@@ -491,7 +492,8 @@ fn metrics_server(
         anchor: anchor(object, release),
         managed: false,
         platform: None,
-        access: access::of(index, object, namespace),
+        access: access::of(index, namespace, &account),
+        account,
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
         beside: workload::beside(node, container),
         resizer: resizer::resizer(sources, index, object),

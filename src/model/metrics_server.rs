@@ -1,6 +1,6 @@
 //! One metrics-server, with its settings.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use semver::Version;
 
@@ -37,8 +37,10 @@ pub(crate) struct MetricsServer {
     pub platform: Option<String>,
     /// Whether what applies it is suspended, so that the cluster may run something else.
     pub suspended: bool,
+    /// The name of its account, which is in its namespace.
+    pub account: Fact<String>,
     /// What RBAC lets it do.
-    pub access: Access,
+    pub access: Arc<Access>,
     /// The other containers of its pods.
     pub beside: Vec<Container>,
     /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
@@ -61,7 +63,7 @@ pub(crate) struct MetricsServer {
     /// The APIService that is to lead to it.
     pub registration: Option<ApiService>,
     /// The Services in front of it: those that select its pods, and the one that the APIService names.
-    pub services: Vec<Service>,
+    pub services: Arc<[Service]>,
     /// Its settings, which are read as if they were its own: `server.replicas`.
     pub facts: MetricsServerFacts,
 }

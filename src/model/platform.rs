@@ -24,7 +24,7 @@ mod taints;
 mod talos;
 mod terraform;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     data::{
@@ -32,7 +32,7 @@ use crate::{
         words,
     },
     model::{
-        Access, ApiServer, Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts,
+        ApiServer, Approver, ClusterId, Count, Fact, Facts as _, Kubelet, KubeletFacts,
         MetricsServer, MetricsServerFacts, Misplaced, Proxy, RunsOn, Signer, approver,
         fargate::FargateProfile, nodes::Pool,
     },
@@ -291,7 +291,8 @@ impl Platform {
             anchor: anchor.clone(),
             managed: true,
             platform: Some(platform.to_owned()),
-            access: Access::default(),
+            account: Fact::Absent(None),
+            access: Arc::default(),
             suspended: false,
             beside: Vec::new(),
             resizer: None,
@@ -303,7 +304,7 @@ impl Platform {
             release: None,
             pod: None,
             registration: None,
-            services: Vec::new(),
+            services: Arc::default(),
             facts: MetricsServerFacts::unknown(&why, anchor),
         };
         &mut self.bundled.push_mut((cluster.clone(), server)).1

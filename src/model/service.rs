@@ -1,5 +1,7 @@
 //! How the API server reaches a metrics-server: the APIService names a Service, which selects pods.
 
+use std::sync::Arc;
+
 use super::{
     ApiService, Fact,
     index::{Asked, ObjectIndex},
@@ -47,10 +49,28 @@ pub(super) fn services(
     workload: &Object,
     namespace: &str,
     registration: Option<&ApiService>,
-) -> Vec<Service> {
+) -> Arc<[Service]> {
     let target = registration.and_then(|it| it.service.value());
     let labels = pod_labels(&workload.node);
-    let mut found = index.services(namespace, labels.as_ref());
+    let find = || of_labels(index, workload, namespace, labels.as_ref(), target).into();
+    let written = labels.as_ref().map_or(Fact::Absent(None), pod::written);
+    let written = match &written {
+        Fact::Unknown(..) => return find(),
+        known => known.value().map(String::as_str).unwrap_or_default(),
+    };
+    // Of two workloads with the same labels, each is another one for the other.
+    let key = [namespace, workload.kind(), written, target.map_or("", |it| it)];
+    index.services_of(key.map(str::to_owned), find)
+}
+
+fn of_labels(
+    index: &ObjectIndex<'_>,
+    workload: &Object,
+    namespace: &str,
+    labels: Option<&Node>,
+    target: Option<&String>,
+) -> Vec<Service> {
+    let mut found = index.services(namespace, labels);
     let named = target.and_then(|it| it.split_once('/'));
     found.extend(named.into_iter().flat_map(|(home, name)| index.named("Service", home, name)));
     // As they stand in the environment, each once.
@@ -63,7 +83,7 @@ pub(super) fn services(
         let selector = object.node.perhaps_at("spec.selector").filter(|it| !it.is_null());
         // One without labels selects nothing: somebody else says where it leads.
         let selector = selector.filter(|it| it.entries().next().is_some() || it.as_map().is_none());
-        let fits = selector.as_ref().map_or(Some(false), |it| has_all(it, labels.as_ref()).ok());
+        let fits = selector.as_ref().map_or(Some(false), |it| has_all(it, labels).ok());
         let selects = if home == namespace { fits } else { Some(false) };
         if selects != Some(true) && target != Some(&name) {
             continue;

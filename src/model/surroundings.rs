@@ -41,6 +41,7 @@ impl MetricsServer {
             anchor,
             platform,
             suspended,
+            account,
             access,
             beside,
             resizer,
@@ -64,7 +65,7 @@ impl MetricsServer {
                 ("network_policies", Fact::Unknown(why.into(), None))
             }
         });
-        facts.extend(of_access(access));
+        facts.extend(of_access(account, access));
         facts.push(("containers_beside", list(beside.iter().map(of_container))));
         facts.extend(resizer.iter().flat_map(of_resizer));
         let text = |it: &String| Fact::Known(Datum::Text(it.clone()), anchor.clone());
@@ -297,9 +298,9 @@ fn of_opening(opening: &Opening) -> String {
     }
 }
 
-fn of_access(access: &Access) -> NamedFacts {
+fn of_access(account: &Fact<String>, access: &Access) -> NamedFacts {
     // The resources are those of the rights that can be read or asked.
-    let Access { account, auth_readers, bindings, resources: _, rights, open } = access;
+    let Access { auth_readers, bindings, resources: _, rights, open } = access;
     let roles = bindings.iter().map(|(role, at)| (Some(role.clone()), at));
     let readers = auth_readers.iter().map(|it| {
         let AuthReader { name, namespace, anchor, decided: _ } = it;
