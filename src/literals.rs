@@ -20,8 +20,9 @@ impl Literals {
         self.0.as_ref().is_none_or(|it| it.is_match(text.as_ref()))
     }
 
-    /// Each that `text` holds, as often as it does, in order.
-    pub(crate) fn found<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
-        self.0.iter().flat_map(move |it| it.find_iter(text)).map(move |it| &text[it.range()])
+    /// Each that `text` holds, as often as it does, in order, with where it starts.
+    pub(crate) fn found<'t>(&self, text: &'t str) -> impl Iterator<Item = (usize, &'t str)> {
+        let found = self.0.iter().flat_map(move |it| it.find_iter(text));
+        found.map(move |it| (it.start(), &text[it.range()]))
     }
 }

@@ -186,7 +186,7 @@ struct File {
 impl KnownChart {
     /// Reads a data file. A test reads every one of them, so that a broken one never ships.
     fn read(text: &str) -> Self {
-        let Ok(file) = serde_yaml::from_str::<File>(text) else { return Self::default() };
+        let Ok(file) = serde_json::from_str::<File>(text) else { return Self::default() };
         let version = |text: &String| Version::parse(text).ok();
         let since = |(from, default): (String, Json)| Some((version(&from)?, default));
         Self {
@@ -471,7 +471,7 @@ mod tests {
     #[test]
     fn every_file_is_read_completely() {
         for text in CHARTS {
-            let file: File = serde_yaml::from_str(text).expect("the file is in its form");
+            let file: File = serde_json::from_str(text).expect("the file is in its form");
             let chart = KnownChart::read(text);
             assert_eq!(chart.versions.len(), file.versions.len(), "versions are semantic");
             assert_eq!(chart.floating.is_some(), file.floating.is_some());

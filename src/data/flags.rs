@@ -89,7 +89,7 @@ struct Table {
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(TEXT).unwrap_or_default());
 
-const TEXT: &str = include_str!("flags.yaml");
+const TEXT: &str = include_str!("flags.json");
 
 /// The data file as it is written.
 #[derive(Deserialize)]
@@ -103,7 +103,7 @@ struct File {
 impl Table {
     /// A test reads the file, so that a broken one never ships.
     fn read(text: &str) -> Option<Self> {
-        let file: File = serde_yaml::from_str(text).ok()?;
+        let file: File = serde_json::from_str(text).ok()?;
         let versions = file.versions.iter().map(|it| Version::parse(it).ok());
         let flags = file.flags.into_iter().map(|(flag, runs)| {
             let runs = runs.iter().map(|it| run(it)).collect::<Option<Vec<_>>>()?;

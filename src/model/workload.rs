@@ -4,7 +4,6 @@ pub(crate) mod flag;
 
 use std::sync::LazyLock;
 
-use regex::Regex;
 use semver::Version;
 
 use crate::{
@@ -222,12 +221,12 @@ pub(super) fn resizer(workload: &Node) -> Option<&Node> {
 
 /// Whether an image is metrics-server's, by the last component of its repository.
 pub(crate) fn is_metrics_server(image: &str) -> bool {
-    static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new("^(?:hardened-k8s-|mirrored-|k8s-)?metrics-server(?:-(?:amd64|arm|arm64|ppc64le|s390x))?$").ok()
-    });
+    const BEFORE: [&str; 4] = ["", "hardened-k8s-", "mirrored-", "k8s-"];
+    const AFTER: [&str; 6] = ["", "-amd64", "-arm", "-arm64", "-ppc64le", "-s390x"];
     let (repository, _) = split_image(image);
     let name = repository.rsplit_once('/').map_or(repository, |(_, name)| name);
-    NAME.as_ref().is_some_and(|it| it.is_match(name))
+    name.split_once("metrics-server")
+        .is_some_and(|(before, after)| BEFORE.contains(&before) && AFTER.contains(&after))
 }
 
 /// An image's repository and tag; a digest is neither.

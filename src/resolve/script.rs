@@ -172,10 +172,12 @@ struct Names<'a>(BTreeSet<&'a str>);
 
 impl<'a> Names<'a> {
     fn of(text: &'a str) -> Self {
-        // Else nothing refers to one.
-        let refers = text.contains(['$', '{', '(']);
-        let captures = NAMES.iter().filter(|_| refers).flat_map(|it| it.captures_iter(text));
-        Self(captures.filter_map(|it| Some(it.get(1)?.as_str())).collect())
+        let of_line = |line: &'a str| {
+            let head = &line[..line.rfind("metrics-server")?];
+            let named = NAMES.iter().find_map(|it| it.captures(head)?.get(1));
+            named.map(|it| it.as_str())
+        };
+        Self(text.lines().filter_map(of_line).collect())
     }
 
     /// Whether a command refers to one of them.
@@ -193,8 +195,9 @@ impl<'a> Names<'a> {
 }
 
 static NAMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    let assigned = r"(?m)^[ \t]*(?:export |local |readonly |- )?([A-Za-z_]\w*)[ \t]*(?:[:?]?=|:)[^\n]*metrics-server";
-    let looped = r"\bfor ([A-Za-z_]\w*) in [^\n]*metrics-server";
+    // In what stands before `metrics-server` on its line.
+    let assigned = r"^[ \t]*(?:export |local |readonly |- )?([A-Za-z_]\w*)[ \t]*(?:[:?]?=|:)";
+    let looped = r"\bfor ([A-Za-z_]\w*) in ";
     [assigned, looped].into_iter().filter_map(ascii::pattern).collect()
 });
 

@@ -31,7 +31,11 @@ pub(super) struct Overlay {
 pub(super) fn first_line(sources: &Sources, file: FileId) -> Option<Origin> {
     static LINE: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"(?m)(?:^|[ \t])(#@(?:[ \t]|[a-z]+/).*)$").ok());
-    let line = LINE.as_ref()?.captures(sources.text(file))?.get(1)?;
+    let text = sources.text(file);
+    if !text.contains("#@") {
+        return None;
+    }
+    let line = LINE.as_ref()?.captures(text)?.get(1)?;
     Some(written(file, line.start(), line.as_str().trim_end().len()))
 }
 

@@ -20,4 +20,5 @@ mod delivery;
 mod failure_modes;
 mod pages;
 mod picture;
+mod tables;
 mod tidy;

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use regex::Regex;
-
 use super::{TALOS, TALOS_CONTROLLER};
 use crate::{
     config,
     data::subject::APPROVERS,
     discover::is_candidate,
+    literals::Literals,
     model::Approver,
     resolve::script,
     source::{FileId, Relevance, Sources, Span, extension, file_name, is_prose, lines},
@@ -60,21 +59,24 @@ fn name(said: &str) -> &str {
     }
 }
 
+/// What says that requests are approved, beside the names of [`APPROVERS`].
+const SAID: &[&str] = &[
+    "kubernetes.io/kubelet-serving",
+    "kubelet-serving-approver",
+    TALOS_CONTROLLER,
+    "certificate approve",
+    "certificate_signing_request_approval",
+    "HetznerCluster",
+    "HetznerBareMetalMachineTemplate",
+    "HCloudMachineTemplate",
+];
+
 /// What a line says of an approver outside a comment, and where in the line.
 fn mention(line: &str) -> Option<(&str, usize)> {
-    static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let projects = APPROVERS.join("|");
-        Regex::new(&format!(
-            "{projects}|kubernetes\\.io/kubelet-serving|kubelet-serving-approver|{TALOS_CONTROLLER}\
-             |certificate approve|certificate_signing_request_approval\
-             |Hetzner(Cluster|BareMetalMachineTemplate)|HCloudMachineTemplate"
-        ))
-        .ok()
-    });
+    static WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[APPROVERS, SAID]));
     let code = line.find(" #").map_or(line, |at| &line[..at]);
     if code.trim_start().starts_with(['#', ';']) || code.trim_start().starts_with("//") {
         return None;
     }
-    let found = WORDS.as_ref()?.find(code)?;
-    Some((found.as_str(), found.start()))
+    WORDS.found(code).next().map(|(at, word)| (word, at))
 }

@@ -155,7 +155,7 @@ impl Said {
     fn read(text: &str) -> Self {
         let text = without_comments(text);
         let mut words: Vec<&str> = Vec::new();
-        for word in SAID.found(&text) {
+        for (_, word) in SAID.found(&text) {
             if DOUBTS.contains(&word) {
                 return Self { doubtful: true, ..Self::default() };
             }
