@@ -37,10 +37,11 @@ pub(crate) use access::{Access, SUBJECT_ACCESS_REVIEWS};
 pub(crate) use approver::Weakness;
 pub(crate) use autoscaler::Autoscaler;
 pub(crate) use budget::Budget;
+pub(crate) use chart::MOST_UNKNOWN;
 pub(crate) use fact::Facts;
 use fact::facts;
 pub(crate) use fact::{Datum, Fact, Meaning};
-pub(crate) use lower::{Elsewhere, lower};
+pub(crate) use lower::lower;
 pub(crate) use metrics_server::{Arg, Container, MetricsServer, MetricsServerFacts, Resources};
 pub(crate) use platform::Carrier;
 pub(crate) use pod::{Pod, PortRef, Probe, Spread, is_below};
@@ -183,6 +184,8 @@ pub(crate) struct InstalledChart {
     pub reads: Option<Arc<ValueKey>>,
     /// The keys of the user's values that no version that it may be of reads.
     pub unknown_keys: Vec<UnknownKey>,
+    /// Where there are more of them than are told apart.
+    pub unknown_beyond: Option<Origin>,
     /// The values that the chart does not take for what is written.
     pub wrong_values: Vec<WrongValue>,
     /// What Argo CD never finds in the cluster as it applies it.

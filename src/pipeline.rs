@@ -33,9 +33,7 @@ pub(crate) fn survey(sources: &Sources, config: &Config) -> (Vec<Environment>, V
 fn analyze_in(context: &Context<'_>) -> (Vec<Environment>, Vec<Cluster>) {
     let sources = context.sources;
     let environments = resolve::resolve(context);
-    let elsewhere = model::Elsewhere::default();
-    let lower = |environment| model::lower(sources, environment, &elsewhere);
-    let clusters: Vec<Cluster> = environments.par_iter().map(lower).collect();
+    let clusters = model::lower(sources, &environments);
     // A file may speak of metrics-server and say nothing about it: a pipeline, a document.
     let says_nothing = |(environment, cluster): &(Environment, Cluster)| {
         !is_ours(environment, cluster) && (cluster.problems.is_empty() || environment.aside)

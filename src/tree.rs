@@ -122,6 +122,20 @@ impl Node {
         })
     }
 
+    /// How many values there are in it that it does not share with others.
+    pub(crate) fn held(&self) -> usize {
+        let inner = match &self.kind {
+            Kind::List(items) if Arc::strong_count(items) == 1 => {
+                items.iter().map(Self::held).sum()
+            }
+            Kind::Map(map) if Arc::strong_count(map) == 1 => {
+                map.iter().map(|(_, it)| it.value.held()).sum()
+            }
+            _ => 0,
+        };
+        1 + inner
+    }
+
     /// The same value with `f` of every place in it.
     #[must_use]
     pub(crate) fn map_origins(&self, f: &impl Fn(&Origin) -> Origin) -> Self {

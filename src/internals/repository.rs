@@ -197,9 +197,7 @@ impl<'a> StagedEnvironments<'a> {
     pub fn check(self) -> StagedFindings<'a> {
         let Self { repository, environments } = self;
         let StagedRepository { sources, config, refused } = repository;
-        let elsewhere = model::Elsewhere::default();
-        let clusters: Vec<Cluster> =
-            environments.iter().map(|it| model::lower(sources, it, &elsewhere)).collect();
+        let clusters = model::lower(sources, &environments);
         let mut found = pipeline::found(sources, &clusters);
         found.extend(settle::unmatched(sources, config, &environments));
         found.extend(refused.iter().cloned());

@@ -31,6 +31,7 @@ pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<In
         (None, Some(chart)) => versions(chart, &version).iter().map(|it| chart.keys(it)).collect(),
         (None, None) => return None,
     };
+    let (unknown_keys, unknown_beyond) = unknown_keys(release, &keys);
     Some(InstalledChart {
         chart: release.chart.clone(),
         name: release.name.clone(),
@@ -39,7 +40,8 @@ pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<In
         version: exact(release),
         reads: release.reads.clone(),
         wrong_values: family.map(|it| wrong_values(release, it, &keys)).unwrap_or_default(),
-        unknown_keys: unknown_keys(release, &keys),
+        unknown_keys,
+        unknown_beyond,
         creates_api_service: fact(&release.values, "apiService.create", workload::boolean),
         drifts: drift::drifts(index, release),
         is_copy: release.directory.is_some(),
@@ -103,9 +105,14 @@ pub(super) fn versions(chart: &KnownChart, version: &Fact<String>) -> Vec<Versio
     if allowed.is_empty() { chart.versions().cloned().collect() } else { allowed }
 }
 
-/// The keys of a release's values that no chart reads.
-fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
+/// So many keys that no chart reads are told apart; they may well be another chart's.
+pub(crate) const MOST_UNKNOWN: usize = 100;
+
+/// The keys of a release's values that no chart reads, and where there are more of them.
+fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> (Vec<UnknownKey>, Option<Origin>) {
     let mut found = unknown(&release.values, keys);
+    let beyond = found.get(MOST_UNKNOWN).map(|it| it.origin.or(&release.anchor));
+    found.truncate(MOST_UNKNOWN);
     // What the chart above it is given may be for somebody else, unless it is as for this one.
     let is_meant = |key: &str| key == release.chart || keys.iter().all(|it| it.has(key));
     let known = release.beside.iter().filter(|(key, _)| is_meant(key));
@@ -117,10 +124,10 @@ fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
         is_map: false,
         origin: origin.clone(),
     }));
-    found
+    (found, beyond)
 }
 
-/// The keys of `values` that none of `keys` knows.
+/// The keys of `values` that none of `keys` knows, as far as they are told apart.
 fn unknown(values: &Node, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
     let mut found = Vec::new();
     let keys: Vec<&ValueKey> = keys.iter().map(|it| &**it).collect();
@@ -227,6 +234,9 @@ fn wrong_values(release: &Release, family: Family, keys: &[Arc<ValueKey>]) -> Ve
 }
 
 fn visit(path: &str, name: &str, entry: &Entry, keys: &[&ValueKey], found: &mut Vec<UnknownKey>) {
+    if found.len() > MOST_UNKNOWN {
+        return;
+    }
     let mut below = Vec::new();
     for key in keys {
         // What is not a map with fixed keys takes anything.

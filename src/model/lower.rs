@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
+use rayon::prelude::*;
 use semver::{Prerelease, Version};
 
 use crate::{
@@ -33,19 +34,42 @@ use crate::{
 /// beside it.
 const MOST_SERVERS: usize = 100;
 
+/// So many are judged in all environments.
+const MOST_OF_ALL: usize = 10_000;
+
+/// How many environments are lowered at once, before their metrics-servers are counted.
+const TOGETHER: usize = 32;
+
 /// What the whole repository says, which is read when one environment asks for it.
 #[derive(Debug, Default)]
-pub(crate) struct Elsewhere {
+struct Elsewhere {
     approvers: OnceLock<Vec<Approver>>,
     requests: OnceLock<Vec<Node>>,
     registration: OnceLock<Option<FileId>>,
 }
 
-/// The typed view of `environment`.
-pub(crate) fn lower(
+/// The typed views of `environments`.
+pub(crate) fn lower(sources: &Sources, environments: &[Environment]) -> Vec<Cluster> {
+    let elsewhere = Elsewhere::default();
+    let mut clusters = Vec::with_capacity(environments.len());
+    let mut left = MOST_OF_ALL;
+    for together in environments.chunks(TOGETHER) {
+        let most = left.min(MOST_SERVERS);
+        let some = together.par_iter().map(|it| lower_one(sources, it, &elsewhere, most));
+        let some: Vec<Cluster> = some.collect();
+        let judged: usize = some.iter().map(|it| it.metrics_servers.len()).sum();
+        left = left.saturating_sub(judged);
+        clusters.extend(some);
+    }
+    clusters
+}
+
+/// The typed view of `environment`, of which at most so many metrics-servers are judged.
+fn lower_one(
     sources: &Sources,
     environment: &Environment,
     elsewhere: &Elsewhere,
+    most: usize,
 ) -> Cluster {
     let approvers = || &**elsewhere.approvers.get_or_init(|| approver::elsewhere(sources));
     // Nothing of it speaks of nodes but labels, which are not worth an environment.
@@ -72,11 +96,11 @@ pub(crate) fn lower(
         registrations.filter_map(|it| Some((*it, api_service(&index, it)?))).collect();
     let nearest = Nearest::new(sources, &registrations);
     let mut running = environment.objects.iter().filter(|it| runs_metrics_server(it).is_some());
-    let metrics_servers: Vec<MetricsServer> = (running.by_ref().take(MOST_SERVERS))
+    let metrics_servers: Vec<MetricsServer> = (running.by_ref().take(most))
         .filter_map(|object| metrics_server(sources, object, &index, &nearest, &platform.fargate))
         .chain(platform.bundled.into_iter().map(|(_, server)| server))
         .collect();
-    let beyond = running.next().map(too_many);
+    let beyond = running.next().map(|it| too_many(it, most));
     let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
     let settings = environment.settings.as_ref();
     let local = match settings.and_then(|it| it.local.as_ref()) {
@@ -147,10 +171,14 @@ pub(crate) fn lower(
 }
 
 /// That `object` and what comes after it is not judged.
-fn too_many(object: &Object) -> Problem {
+fn too_many(object: &Object, most: usize) -> Problem {
+    let (count, of) = match most {
+        MOST_SERVERS => (MOST_SERVERS, "one environment"),
+        _ => (MOST_OF_ALL, "all environments"),
+    };
     let why = format!(
-        "there are more than {MOST_SERVERS} metrics-servers in one environment: this one and what \
-         comes after it is not judged"
+        "there are more than {count} metrics-servers in {of}: this one and what comes after it is not \
+         judged"
     );
     Problem::unresolved(&object.anchor(), why)
 }

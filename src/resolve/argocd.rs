@@ -13,6 +13,7 @@ use crate::{
     problem::Problem,
     resolve::{
         argocd::repository::Repository,
+        bounds::Held,
         context::Context,
         environment::{EntryKind, Environment, Object, Unit},
         helm,
@@ -266,6 +267,7 @@ struct Deployment<'r, 'a> {
     /// Environments that may have what we judge from elsewhere.
     concerned: BTreeSet<String>,
     reached: Reached,
+    held: Held,
 }
 
 impl<'r, 'a> Deployment<'r, 'a> {
@@ -281,6 +283,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
             read: BTreeMap::new(),
             concerned: BTreeSet::new(),
             reached: Reached::default(),
+            held: Held::default(),
         }
     }
 
@@ -344,6 +347,12 @@ impl<'r, 'a> Deployment<'r, 'a> {
             return;
         }
         let target = destination(application, &place.name, set);
+        if self.held.is_full() {
+            let problem = Held::problem(application.object_anchor());
+            self.environment(&target, application).problems.push(problem);
+            self.concerned.insert(target);
+            return;
+        }
         let argo = self.argo;
         let mut deployed = sources::deploy(argo, application);
         if place.parked {
@@ -364,7 +373,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
         });
         let mut unit = Unit::of_object(application);
         unit.after.extend(place.unit.clone());
-        let start = environment.begin();
+        let (start, before) = (environment.begin(), environment.len());
         environment.problems.extend(deployed.problems);
         if set.is_some() || !place.built || target != place.name {
             push(environment, &mut self.places, Object::new(application.clone()));
@@ -399,6 +408,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
             }
         }
         environment.end(start, unit);
+        self.held.add_since(environment, before);
         self.open.extend(inner);
     }
 

@@ -3,6 +3,8 @@
 //!
 //! The reference is `core/reconcilers/clusterresourceset` of Cluster API, which applies what it can.
 
+use std::collections::BTreeMap;
+
 use crate::{
     parse,
     placeholder::{self, Placeholder},
@@ -29,12 +31,23 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         .filter(|it| it.group() == "addons.cluster.x-k8s.io" && it.kind() == "ClusterResourceSet")
         .cloned()
         .collect();
+    // Sets may share what they apply.
+    let mut known: BTreeMap<[String; 3], Vec<Node>> = BTreeMap::new();
     for set in sets {
         let start = environment.begin();
         let mut problems: Vec<Problem> = selects_nothing(&set.node).into_iter().collect();
         for item in set.node.items_at("spec.resources") {
+            if environment.is_full() {
+                problems.push(Environment::too_full(set.name(), &item.origin));
+                break;
+            }
             let objects = match find(context.sources, environment, &set, item) {
-                Ok(holder) => held(context.sources, &holder, &mut problems),
+                Ok(holder) => {
+                    let [kind, namespace] = [holder.object_kind(), holder.object_namespace()];
+                    let key = [kind, namespace, holder.object_name()].map(str::to_owned);
+                    let read = || held(context.sources, &holder, &mut problems);
+                    known.entry(key).or_insert_with(read).clone()
+                }
                 Err(problem) => {
                     problems.extend(problem);
                     continue;
@@ -44,7 +57,9 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
                 let node = node.through(Via::Applied, item.origin.written_at());
                 Object { suspended: set.suspended, ..Object::new(node) }
             };
-            environment.objects.extend(objects.into_iter().map(object));
+            let objects: Vec<Object> = objects.into_iter().map(object).collect();
+            environment.hold(&objects);
+            environment.objects.extend(objects);
         }
         environment.problems.append(&mut problems);
         let mut unit = Unit::of_object(&set.node);

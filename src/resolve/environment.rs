@@ -28,6 +28,8 @@ pub(crate) struct Environment {
     pub objects: Vec<Object>,
     /// Charts that are installed, known or not.
     pub releases: Vec<Release>,
+    /// How many values and fields what was installed holds: see [`super::bounds`].
+    pub held: usize,
     /// Files that belong to it but that nothing builds: kubelet configuration in its many carriers,
     /// installer configuration. In path order.
     pub files: Vec<FileId>,
@@ -109,6 +111,7 @@ impl Environment {
             settings: None,
             objects: Vec::new(),
             releases: Vec::new(),
+            held: 0,
             files: Vec::new(),
             problems: Vec::new(),
             units: Vec::new(),
@@ -259,6 +262,8 @@ pub(crate) struct Release {
     pub skips_schema: bool,
     /// Whether it is suspended, so that the cluster may run something else.
     pub suspended: bool,
+    /// What the templates of its chart did: see [`super::gotemplate::TemplateSet::work`].
+    pub work: usize,
     /// The unit that it is.
     pub unit: Option<UnitId>,
 }

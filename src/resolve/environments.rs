@@ -21,10 +21,11 @@ use crate::{
         subject::is_named_in,
     },
     resolve::{
+        bounds::Held,
         context::Context,
         environment::{EntryKind, Environment},
         flux,
-        install::Declared,
+        install::{Declared, Discovery},
         installers::Installers,
         layout::{self, Closure, FluxKustomization, Layout},
         names::{environment_dir, environment_of, environment_or_unnamed, settings_for},
@@ -67,12 +68,20 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
         let may_lack = |it: &Start<'_>| it.scales.as_ref().is_none_or(|it| !texts.are_healthy(it));
         starts = starts.into_par_iter().filter(may_lack).collect();
     }
-    let resolved = starts.par_iter().map(|start| {
+    let resolve = |start: &Start<'_>| {
         let environment = resolve_start(context, &layout, start);
         let found = installers.complete(&environment);
-        (start.path.as_str(), environment, found)
+        (environment, found)
+    };
+    let leave_out = |start: &Start<'_>| {
+        let left_out = Held::left_out(&start.name, start.kind, &start.origin);
+        (Environment { aside: start.aside, ..left_out }, Discovery::default())
+    };
+    let resolved = Held::each(&starts, resolve, leave_out, |(environment, found)| {
+        [environment].into_iter().chain(&found.environments).collect()
     });
-    let resolved: Vec<_> = resolved.collect();
+    let resolved = starts.iter().zip(resolved);
+    let resolved = resolved.map(|(start, (it, found))| (start.path.as_str(), it, found)).collect();
     let (mut environments, unread, more) = installers.finish(resolved, beside);
     reached.extend(more.files);
     attach::charts_of_applications(context, &layout, &installers, &mut reached, &mut environments);

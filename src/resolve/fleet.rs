@@ -8,6 +8,7 @@ use crate::{
     placeholder::Placeholder,
     problem::Problem,
     resolve::{
+        bounds::Held,
         context::Context,
         environment::{EntryKind, Environment, Object, Release, Unit},
         helm,
@@ -53,7 +54,7 @@ pub(crate) fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>)
             bundles.push(Bundle { context, layout, file, dir, root });
         }
     }
-    let mut environments: BTreeMap<String, Environment> = BTreeMap::new();
+    let (mut environments, mut held) = (BTreeMap::new(), Held::default());
     let targets: BTreeSet<&str> = bundles.iter().flat_map(Bundle::targets).collect();
     for bundle in &bundles {
         found.reached.files.extend(sources.below(bundle.dir));
@@ -66,9 +67,14 @@ pub(crate) fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>)
             let environment = environments.entry(name.to_owned()).or_insert_with(|| {
                 Environment::new(name, EntryKind::Other, Origin::written(start))
             });
-            let start = environment.begin();
+            if held.is_full() {
+                environment.problems.push(Held::problem(&Origin::start_of(bundle.file)));
+                return;
+            }
+            let (start, before) = (environment.begin(), environment.len());
             bundle.deploy(target, environment);
             environment.end(start, Unit::of("bundle", name, bundle.dir));
+            held.add_since(environment, before);
         };
         // A bundle that customizes nothing goes to every target that another one knows.
         if targets.is_empty() {
@@ -155,8 +161,12 @@ impl Bundle<'_> {
             if let Some(inline) = helm.get("values").filter(|it| !it.is_null()) {
                 values = helm::merge(&values, inline);
             }
-            for entry in helm.items_at("valuesFiles") {
+            let (files, unread) = install::layers(helm.items_at("valuesFiles"), problems);
+            for entry in files {
                 values = helm::merge(&values, &self.values_file(entry, problems));
+            }
+            if let Some(unread) = unread {
+                values = helm::merge(&values, &unread);
             }
             let why = "values come from the cluster's ConfigMaps or Secrets";
             problems.extend(install::hide(&mut values, helm.get("valuesFrom"), why));

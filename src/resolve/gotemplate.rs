@@ -73,6 +73,16 @@ pub(crate) struct TemplateSet {
 }
 
 impl TemplateSet {
+    /// A set that is run after others did so much, which counts as if it had done that.
+    pub(crate) fn after(work: usize) -> Self {
+        Self { work: Cell::new(work), ..Self::default() }
+    }
+
+    /// How much was done in all that were run.
+    pub(crate) fn work(&self) -> usize {
+        self.work.get()
+    }
+
     /// Adds the template `name` and those that it defines, which replace any of the same name.
     ///
     /// # Errors

@@ -110,6 +110,9 @@ pub(crate) fn template(context: &Context<'_>, release: Release) -> Installed {
         all.problems.extend(rendered.problems);
         all.parts.push((release, rendered.objects));
     }
+    if let Some((release, _)) = all.parts.first_mut() {
+        release.work = expanded.work;
+    }
     for (release, objects) in &mut all.parts {
         if let Some(why) = &release.modified {
             for object in objects {

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     problem::Problem,
     resolve::{
+        bounds::Held,
         context::Context,
         environment::{EntryKind, Environment},
         helmfile::{
@@ -47,13 +48,25 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         .filter(|(file, it)| is_helmfile(&it.path) && !layout.is_template_dir(*file))
         .map(|(file, _)| file)
         .collect();
+    let mut held = Held::default();
     for file in first(context, &files) {
         if layout.is_excluded(file) {
             continue;
         }
         for name in state::names(context, file) {
+            let called = match names::environment_of(&sources[file].path) {
+                Some(place) if name == DEFAULT => place.to_owned(),
+                Some(place) => format!("{place}/{name}"),
+                None => name.clone(),
+            };
+            if held.is_full() {
+                let at = Origin::start_of(file);
+                found.environments.push(Held::left_out(&called, EntryKind::Other, &at));
+                continue;
+            }
             let mut run = HelmfileRun::new(context, &name);
             run.visit(file, None, &Selectors::default());
+            held.add(&run.environment);
             let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
             let releases = run.environment.releases.iter();
             let mut dirs = releases.filter_map(|it| it.directory.as_deref());
@@ -66,12 +79,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             for dir in &run.built {
                 found.reached.extend(&layout.closure(dir, true));
             }
-            let place = names::environment_of(&sources[file].path);
-            run.environment.name = match place {
-                Some(place) if name == DEFAULT => place.to_owned(),
-                Some(place) => format!("{place}/{name}"),
-                None => name,
-            };
+            run.environment.name = called;
             found.environments.push(run.environment);
         }
     }

@@ -78,7 +78,12 @@ impl Environment {
     }
 
     /// What a release comes to in the Kubernetes of this environment.
-    pub(crate) fn template(&self, context: &Context<'_>, release: Release) -> Installed {
+    pub(crate) fn template(&self, context: &Context<'_>, mut release: Release) -> Installed {
+        if self.is_full() {
+            let problem = Self::too_full(&release.name, &release.anchor);
+            release.values = Node::unknown_value(problem.message.clone(), &release.anchor);
+            return Installed { parts: vec![(release, Vec::new())], problems: vec![problem] };
+        }
         let settings = self.settings.as_ref();
         let settings = settings.or_else(|| names::settings_for(context.config, &self.name, ""));
         let kubernetes = settings.and_then(|it| it.kubernetes.as_ref());
@@ -95,12 +100,11 @@ impl Environment {
     /// Adds a release and the objects that it comes to.
     pub(crate) fn add(&mut self, release: Release, objects: Vec<Node>) {
         let (index, suspended) = (Some(self.releases.len()), release.suspended);
-        let objects = objects.into_iter();
-        self.objects.extend(objects.map(|node| Object {
-            release: index,
-            suspended,
-            ..Object::new(node)
-        }));
+        let object = |node| Object { release: index, suspended, ..Object::new(node) };
+        let objects: Vec<Object> = objects.into_iter().map(object).collect();
+        self.hold_release(&release);
+        self.hold(&objects);
+        self.objects.extend(objects);
         self.releases.push(release);
     }
 }
@@ -154,6 +158,7 @@ impl ChartReference<'_> {
             kubernetes: None,
             skips_schema: false,
             suspended: false,
+            work: 0,
             unit: None,
         }
     }
@@ -189,6 +194,21 @@ pub(crate) fn read_values(
         return Err(Problem::unresolved(reference, message));
     }
     helm::layer(documents, reference)
+}
+
+/// So many layers of values may a release have.
+const MOST_LAYERS: usize = 200;
+
+/// The layers of values in a list; where there are more than anybody writes, none of them, and what
+/// stands for them, with a problem.
+pub(crate) fn layers<'n>(
+    list: &'n [Node],
+    problems: &mut Vec<Problem>,
+) -> (&'n [Node], Option<Node>) {
+    let Some(next) = list.get(MOST_LAYERS) else { return (list, None) };
+    let why = format!("more than {MOST_LAYERS} layers of values are not read");
+    problems.push(Problem::unresolved(&next.origin, &*why));
+    (&[], Some(Node::unknown_value(why, &next.origin)))
 }
 
 /// A layer of values that `reference` brings in; unknown, with a problem, when there is none.

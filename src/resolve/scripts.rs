@@ -25,9 +25,10 @@ use crate::{
     problem::Problem,
     relevance::is_script,
     resolve::{
+        bounds::Held,
         command,
         context::Context,
-        environment::Release,
+        environment::{EntryKind, Release},
         install::{Discovery, Reached},
         layout::Layout,
     },
@@ -44,6 +45,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         above => format!("{}/{}", source::file_name(above), source::file_name(dir)),
     };
     let charts: Vec<String> = layout.own_charts().into_iter().map(named).collect();
+    let mut held = Held::default();
     for (file, source) in context.sources.iter() {
         let apart = layout.is_excluded(file) || command::is_aside(&source.path);
         // What a chart of the repository says its installer need not say.
@@ -57,6 +59,11 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         if apart || !(speaks || !charts.is_empty() && names_chart()) {
             continue;
         }
+        if held.is_full() {
+            let at = Origin::start_of(file);
+            found.environments.push(Held::left_out(&source.path, EntryKind::Other, &at));
+            continue;
+        }
         let mut add = |sessions: Vec<Session<'_>>| {
             for (environment, reached) in build::together(&source.path, sessions) {
                 // What is applied where it lies is judged there.
@@ -64,6 +71,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
                 if empty && environment.problems.is_empty() {
                     continue;
                 }
+                held.add(&environment);
                 found.environments.push(environment);
                 found.reached.files.extend(reached.files);
                 found.reached.dirs.extend(reached.dirs);

@@ -34,6 +34,7 @@ use self::{
 use crate::{
     problem::Problem,
     resolve::{
+        bounds::Held,
         context::Context,
         environment::{EntryKind, Environment, Object, Unit},
         install::Discovery,
@@ -77,8 +78,13 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     let subjects = modules(context.sources, subjects);
     // What calls them need not name our subject either.
     let code = Code::new(context.sources, all);
-    let mut roots =
-        Roots { context, lists, environments: BTreeMap::new(), found: Discovery::default() };
+    let mut roots = Roots {
+        context,
+        lists,
+        environments: BTreeMap::new(),
+        found: Discovery::default(),
+        held: Held::default(),
+    };
     for module in subjects.values() {
         roots.add(module, &code);
     }
@@ -105,6 +111,7 @@ struct Roots<'a> {
     lists: BTreeMap<String, Problem>,
     environments: BTreeMap<String, Environment>,
     found: Discovery,
+    held: Held,
 }
 
 /// A block that installs something.
@@ -213,16 +220,23 @@ impl Roots<'_> {
     }
 
     fn release(&mut self, scope: &TerraformScope<'_>, made: &Made, otherwise: &str, at: &Origin) {
+        if self.held.is_full() {
+            self.environment(&made.environment, at).problems.push(Held::problem(at));
+            return;
+        }
         let (mut release, problems) = release::release(scope, &made.body, otherwise, at);
         // Whether it is installed at all is decided elsewhere.
         release.suspended = made.perhaps.is_some();
         let context = self.context;
         let environment = self.environment(&made.environment, &release.anchor);
-        let start = environment.begin();
+        let (start, before) = (environment.begin(), environment.len());
         let unit = Unit::of("helm_release", &release.namespace, &release.name).release();
         environment.problems.extend(problems);
         environment.install(context, release);
         environment.end(start, unit);
+        let mut held = std::mem::take(&mut self.held);
+        held.add_since(self.environment(&made.environment, at), before);
+        self.held = held;
     }
 
     /// Adds the objects that a block applies, if they may concern us; nothing where nobody can tell

@@ -8,7 +8,7 @@ use crate::{
         charts::{self, KnownChart, ValueKey},
     },
     finding::{ANY_SETTING, Change, Findings, Severity},
-    model::{Cluster, InstalledChart, UnknownKey},
+    model::{Cluster, InstalledChart, MOST_UNKNOWN, UnknownKey},
     nearest::nearest,
 };
 
@@ -43,6 +43,14 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for chart in &cluster.charts {
         for key in &chart.unknown_keys {
             report(chart, key, findings);
+        }
+        if let Some(at) = &chart.unknown_beyond {
+            let subject = format!("{}/{}", chart.namespace, chart.name);
+            let message = format!(
+                "more than {MOST_UNKNOWN} values of {subject} are none of its chart's: this and what \
+                 comes after it is not compared"
+            );
+            findings.at(at, &subject, message).variant("beyond");
         }
     }
 }

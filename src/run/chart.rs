@@ -82,7 +82,7 @@ impl Run<'_, '_> {
             Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
         };
         drop(progress);
-        let ChartRendering { manifests, definitions, missing, problems } = rendering;
+        let ChartRendering { manifests, definitions, missing, problems, work: _ } = rendering;
         let mut problems = problems;
         // What the command line says has no place: what is wrong with it is told at the chart.
         for problem in problems.iter_mut().filter(|it| it.at.steps().all(|it| it.span.is_none())) {

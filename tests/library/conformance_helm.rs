@@ -106,6 +106,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         kubernetes: None,
         skips_schema: false,
         suspended: false,
+        work: 0,
         unit: None,
     };
     let config = Config::default();

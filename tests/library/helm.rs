@@ -65,6 +65,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         kubernetes: None,
         skips_schema: false,
         suspended: false,
+        work: 0,
         unit: None,
     }
 }

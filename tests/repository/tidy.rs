@@ -152,7 +152,7 @@ const RESOLVE_FLOORS: &[&[&str]] = &[
     &["template", "ytt", "command", "shell", "gotemplate"],
     &["config_data"],
     &["layout"],
-    &["names"],
+    &["bounds", "names"],
     &["environment"],
     &["context"],
 ];

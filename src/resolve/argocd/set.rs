@@ -5,7 +5,7 @@
 
 mod render;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
 use crate::{
     data::subject::is_named_in,
@@ -37,7 +37,7 @@ pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>
     let go = set.is_true_at("spec.goTemplate");
     let options = set.items_at("spec.goTemplateOptions");
     let strict = options.iter().any(|it| it.as_str() == Some("missingkey=error"));
-    let mut generation = Generation { argo, go, strict, problems: Vec::new() };
+    let mut generation = Generation { argo, go, strict, problems: Vec::new(), work: Cell::new(0) };
     let mut applications = Vec::new();
     for generator in set.items_at("spec.generators") {
         let over = generator.entries().find_map(|(_, it)| it.value.get("template"));
@@ -52,7 +52,13 @@ pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>
                 generation.problem(&generator.origin, message);
                 break;
             }
-            let scope = SetTemplate { sources: argo.context.sources, params, go, strict };
+            let scope = SetTemplate {
+                sources: argo.context.sources,
+                params,
+                go,
+                strict,
+                work: &generation.work,
+            };
             applications.push(instance(set, &scope, &template));
         }
     }
@@ -142,6 +148,8 @@ struct Generation<'r, 'a> {
     go: bool,
     strict: bool,
     problems: Vec<Problem>,
+    /// What its templates did.
+    work: Cell<usize>,
 }
 
 impl Generation<'_, '_> {
@@ -188,6 +196,7 @@ impl Generation<'_, '_> {
             params: params.clone(),
             go: self.go,
             strict: self.strict,
+            work: &self.work,
         }
     }
 

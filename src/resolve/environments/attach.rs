@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rayon::prelude::*;
-
 use super::loose::{Groups, Loose, sets};
 use crate::{
     data::{
@@ -12,6 +10,7 @@ use crate::{
     },
     problem::ProblemKind,
     resolve::{
+        bounds::Held,
         context::Context,
         environment::{EntryKind, Environment, Object, UNNAMED},
         helm,
@@ -63,13 +62,21 @@ pub(super) fn loose(
     attach_scaling(context, &unread, scaling, environments);
     let names: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
     definitions.retain(|(path, _)| !names.contains(*path));
-    let of_values = values.into_par_iter().flat_map_iter(|file| {
-        let path = &sources[file].path;
-        // The chart beside it may have been installed with it.
-        let alone = !names.contains(path) && !values_file::is_for_no_cluster(context, path);
-        alone.then(|| values_file::environment(context, &unread, file)).into_iter().flatten()
+    // The chart beside one may have been installed with it.
+    let alone = values.into_iter().filter(|file| {
+        let path = &sources[*file].path;
+        !names.contains(path) && !values_file::is_for_no_cluster(context, path)
     });
-    environments.extend(of_values.collect::<Vec<_>>());
+    let of_values = Held::each(
+        &alone.collect::<Vec<_>>(),
+        |file| values_file::environment(context, &unread, *file),
+        |file| {
+            let (path, at) = (&sources[*file].path, Origin::start_of(*file));
+            Some(Held::left_out(path, EntryKind::Values, &at))
+        },
+        |made| made.iter().collect(),
+    );
+    environments.extend(of_values.into_iter().flatten());
     // What defines nodes is none of an environment that is not about them.
     let aside: Vec<Environment> = environments.extract_if(.., |it| it.aside).collect();
     attach_definitions(context, definitions, environments);
@@ -262,18 +269,26 @@ fn attach_charts(
 ) {
     let sources = context.sources;
     let installed = values_file::installed(sources, environments);
-    let dirs = dirs.into_par_iter().filter(|dir| {
-        let file = source::join(dir, "Chart.yaml").unwrap_or_default();
-        !installed.contains(*dir) && !values_file::is_for_no_cluster(context, &file)
+    let chart = |dir: &str| source::join(dir, "Chart.yaml").unwrap_or_default();
+    let dirs = dirs.into_iter().filter(|dir| {
+        !installed.contains(*dir) && !values_file::is_for_no_cluster(context, &chart(dir))
     });
-    let (found, parts): (Vec<_>, Vec<_>) = dirs
-        .map(|dir| {
+    let found = Held::each(
+        &dirs.collect::<Vec<_>>(),
+        |dir| {
             let environments = values_file::chart(context, unread, dir);
             let mut parts = values_file::installed(sources, &environments);
-            parts.remove(dir);
-            ((dir, environments), parts)
-        })
-        .unzip();
+            parts.remove(*dir);
+            ((*dir, environments), parts)
+        },
+        |dir| {
+            let at = sources.find(&chart(dir)).map(Origin::start_of);
+            let left_out = at.map(|at| Held::left_out(dir, EntryKind::Values, &at));
+            ((*dir, left_out.into_iter().collect()), BTreeSet::new())
+        },
+        |((_, environments), _)| environments.iter().collect(),
+    );
+    let (found, parts): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     // One may depend on another.
     let parts: BTreeSet<String> = parts.into_iter().flatten().collect();
     let whole = found.into_iter().filter(|(dir, _)| !parts.contains(*dir));

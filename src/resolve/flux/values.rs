@@ -51,6 +51,8 @@ pub(super) fn user(
             &[]
         }
     };
+    let (references, unread) = install::layers(references, problems);
+    result = unread.unwrap_or(result);
     for reference in references {
         let Some(value) = referred(reference, namespace, store, problems) else { continue };
         let Some(target) = reference.get("targetPath").filter(|it| it.as_str() != Some("")) else {

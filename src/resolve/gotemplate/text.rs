@@ -163,7 +163,7 @@ impl MarkedText {
     }
 
     /// What it takes to make or to look through it.
-    pub(super) fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         2 * self.len() + 200 * self.marks.len()
     }
 

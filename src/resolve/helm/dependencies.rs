@@ -5,7 +5,7 @@
 use crate::{
     data::version::{self, Constraint},
     problem::Problem,
-    resolve::helm::{coalesce, merge, package::Package},
+    resolve::helm::{coalesce, merge, package::Package, render::MOST_VALUES},
     tree::{Entry, Map, Node, Origin, Reason},
 };
 
@@ -165,6 +165,7 @@ impl Package {
         });
         let own = self.merged(&Node::new(Map::default(), self.values.origin.clone()))?;
         let mut imported = Node::new(Map::default(), self.values.origin.clone());
+        let mut left = MOST_VALUES;
         for (key, from) in imports {
             let (child, parent) = match from.as_str() {
                 Some(name) => (format!("exports.{name}"), "."),
@@ -176,6 +177,11 @@ impl Package {
             let table =
                 own.get(key).and_then(|it| if child == "." { Some(it) } else { it.at(&child) });
             if let Some(table) = table.filter(|it| it.as_map().is_some()) {
+                left = left.saturating_sub(table.walk().take(left).count());
+                if left == 0 {
+                    let why = format!("more than {MOST_VALUES} values are imported from charts");
+                    return Err(Problem::unresolved(&from.origin, why).hiding_objects());
+                }
                 imported = merge(&nested(parent, table.clone()), &imported);
             }
         }

@@ -48,6 +48,8 @@ pub(crate) struct Expanded {
     pub reads: Option<Arc<ValueKey>>,
     /// The version of such a chart, as it says itself.
     pub version: Option<Node>,
+    /// How much was done to render it: see [`ChartRendering::work`].
+    pub work: usize,
 }
 
 /// What `release` installs: what the templates of its chart make when that is in the repository, and
@@ -65,6 +67,7 @@ pub(crate) fn expand(context: &Context<'_>, release: &Release) -> Expanded {
         Ok((package, rendering)) => {
             expanded.objects.extend(rendering.definitions);
             expanded.problems.extend(rendering.problems);
+            expanded.work = rendering.work;
             let mut parts = ChartTree { context, manifests: rendering.manifests, expanded };
             parts.visit(&package, release, &package.name, &release.values);
             parts.expanded

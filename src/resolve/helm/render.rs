@@ -56,6 +56,8 @@ pub(crate) struct ChartRendering {
     /// What cannot be told, and what Helm refuses: it then makes nothing, and this is what the rest of
     /// the templates would make.
     pub problems: Vec<Problem>,
+    /// How much was done for it: see [`TemplateSet::work`].
+    pub work: usize,
 }
 
 /// An object that a template prints.
@@ -81,6 +83,17 @@ pub(crate) fn render(
     }
 }
 
+/// What the templates of a chart print is read up to this [`MarkedText::cost`], some 130 MB.
+const MOST_PRINTED: usize = 1 << 27;
+
+/// A chart with so many values is not rendered.
+pub(super) const MOST_VALUES: usize = 500_000;
+
+fn too_much(release: &ChartInstallation<'_>, what: &str) -> Problem {
+    let message = format!("{what}: the rest of the chart is not looked at");
+    Problem::unresolved(release.at, message).hiding_objects()
+}
+
 /// [`render`] of a chart whose dependencies are chosen.
 pub(crate) fn render_selected(
     sources: &Sources,
@@ -88,6 +101,11 @@ pub(crate) fn render_selected(
     release: &ChartInstallation<'_>,
 ) -> ChartRendering {
     match package.complete(release.values) {
+        Ok(values) if values.walk().nth(MOST_VALUES).is_some() => {
+            let problems =
+                vec![too_much(release, &format!("it has more than {MOST_VALUES} values"))];
+            ChartRendering { problems, ..ChartRendering::default() }
+        }
         Ok(values) => {
             let refused = match release.skips_schema {
                 true => Vec::new(),
@@ -153,7 +171,7 @@ impl<'a> ChartRun<'a> {
         }
         let minors = builtin::minors(self.release.kubernetes.as_ref());
         let host = HelmHost { incomplete: !self.result.missing.is_empty(), minors };
-        let mut printed = Vec::new();
+        let (mut printed, mut left) = (Vec::new(), MOST_PRINTED);
         for template in &templates {
             let file = template.name.rsplit('/').next().unwrap_or_default();
             if file.starts_with('_') || !set.has(&template.name) {
@@ -171,9 +189,16 @@ impl<'a> ChartRun<'a> {
                 self.refuse(error.problem(), template.perhaps.is_some());
             }
             // Notes are for people.
-            if !file.ends_with("NOTES.txt") {
-                printed.push((template, text.without_no_value()));
+            if file.ends_with("NOTES.txt") {
+                continue;
             }
+            left = left.saturating_sub(text.cost());
+            if left == 0 {
+                let problem = too_much(self.release, "its templates print too much");
+                self.result.problems.push(problem);
+                break;
+            }
+            printed.push((template, text.without_no_value()));
         }
         printed.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         let mut manifests = Vec::new();
@@ -202,6 +227,7 @@ impl<'a> ChartRun<'a> {
         }
         manifests.sort_by(|a, b| rank(a).cmp(&rank(b)));
         self.result.manifests = manifests;
+        self.result.work = set.work();
         self.result
     }
 

@@ -14,6 +14,14 @@ use crate::{
 /// A value that takes the place of one that a person wrote keeps that place on its way. What an
 /// unknown layer may have set is unknown, unless `over` sets it again.
 pub(crate) fn merge(base: &Node, over: &Node) -> Node {
+    // The first of some layers, as it mostly is, stays shared.
+    if let (Kind::Map(below), Kind::Map(above)) = (&base.kind, &over.kind)
+        && **below == Map::default()
+        && above.open.is_none()
+        && above.all_removed().is_empty()
+    {
+        return over.clone();
+    }
     let (Some(below), Some(above)) = (entries(base), entries(over)) else {
         return match (&base.kind, &over.kind, over.if_there()) {
             (_, Kind::Unknown(why), Some(it)) => either(&it, base, why),

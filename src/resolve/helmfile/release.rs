@@ -79,7 +79,11 @@ impl<'a> HelmfileRun<'a> {
             return self.unresolved(&chart.origin, why);
         }
         let start = self.environment.begin();
-        let values = self.values(&release, state);
+        let values = match self.environment.is_full() {
+            // It is not rendered.
+            true => Node::new(Map::default(), chart.origin.clone()),
+            false => self.values(&release, state),
+        };
         let text = |key: &str| release.str_at(key).unwrap_or_default();
         let (name, namespace) = (text("name"), text("namespace"));
         let version = release.get("version").filter(|it| !install::is_blank(it));

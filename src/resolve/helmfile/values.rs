@@ -70,8 +70,9 @@ impl HelmfileRun<'_> {
         if list.unknown().is_some() {
             return list.clone();
         }
-        let mut values = Node::new(Map::default(), list.origin.clone());
-        for item in list.items() {
+        let (items, unread) = install::layers(list.items(), &mut self.environment.problems);
+        let mut values = unread.unwrap_or_else(|| Node::new(Map::default(), list.origin.clone()));
+        for item in items {
             let layer = match &item.kind {
                 Kind::Unknown(why) if item.if_there().is_none_or(|it| it.as_map().is_none()) => {
                     self.unresolved(&item.origin, why);

@@ -33,6 +33,9 @@ const MAX_DEPTH: usize = 32;
 /// How many expressions are evaluated for one module.
 const MAX_WORK: usize = 200_000;
 
+/// So many values of a file that is read take as long as an expression.
+const VALUES_OF_AN_EXPRESSION: usize = 4;
+
 /// Longer texts are not put together.
 pub(super) const MAX_TEXT: usize = 4 << 20;
 
@@ -215,6 +218,12 @@ impl TerraformScope<'_> {
             Some(_) => None,
             None => Some("it takes too long to evaluate"),
         }
+    }
+
+    /// Takes note of a file of so many values that is read, which takes longer than an expression.
+    pub(super) fn reads(&self, values: usize) {
+        let left = self.work.left.get().saturating_sub(values / VALUES_OF_AN_EXPRESSION);
+        self.work.left.set(left);
     }
 
     /// What `expression` in `file` is.

@@ -69,7 +69,9 @@ fn values(
         problems.push(Problem::unresolved(at, why.clone()));
         values = Node::unknown_value(why.clone(), at);
     }
-    for layer in layers.map(Node::items).unwrap_or_default() {
+    let (layers, unread) = install::layers(layers.map(Node::items).unwrap_or_default(), problems);
+    values = unread.unwrap_or(values);
+    for layer in layers {
         let layer = scope.yaml(layer);
         if let Some(why) = layer.unknown() {
             problems.push(Problem::unresolved(&layer.origin, why.clone()));

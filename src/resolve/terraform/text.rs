@@ -331,7 +331,9 @@ impl TerraformScope<'_> {
             },
             None => self.content(target, at),
         };
-        node.through(Via::Values, at.written_at())
+        let node = node.through(Via::Values, at.written_at());
+        self.reads(node.held());
+        node
     }
 
     /// What a file holds: a tree when it is YAML or JSON, else its text.

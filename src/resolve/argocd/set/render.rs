@@ -1,5 +1,7 @@
 //! What ApplicationSets fill into their templates: parameters by name, or Go templates.
 
+use std::cell::Cell;
+
 use crate::{
     parse,
     placeholder::Placeholder,
@@ -22,6 +24,8 @@ pub(super) struct SetTemplate<'a> {
     pub go: bool,
     /// Whether what is missing fails (`missingkey=error`).
     pub strict: bool,
+    /// What was done for the instances so far.
+    pub work: &'a Cell<usize>,
 }
 
 impl SetTemplate<'_> {
@@ -93,9 +97,11 @@ impl SetTemplate<'_> {
         if !self.go {
             return Ok(self.filled(node, &written));
         }
-        let mut set = TemplateSet::default();
+        let mut set = TemplateSet::after(self.work.get());
         set.add("", written).map_err(|it| Reason::from(&*it.message))?;
-        set.execute("", &GoValue::of(&self.params), self).map_err(|it| it.message.into())
+        let text = set.execute("", &GoValue::of(&self.params), self);
+        self.work.set(set.work());
+        text.map_err(|it| it.message.into())
     }
 
     /// The text with each parameter in its place; a name that is none stays as it is.

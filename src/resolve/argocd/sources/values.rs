@@ -57,9 +57,11 @@ impl SourcePart<'_, '_> {
         if helm.unknown().is_some() {
             return helm.clone();
         }
-        let mut values = Node::new(Map::default(), helm.origin.clone());
+        let listed = helm.items_at("valueFiles");
+        let (listed, unread) = install::layers(listed, &mut deployed.problems);
+        let mut values = unread.unwrap_or_else(|| Node::new(Map::default(), helm.origin.clone()));
         let ignore = helm.is_true_at("ignoreMissingValueFiles");
-        for entry in helm.items_at("valueFiles") {
+        for entry in listed {
             let layer = match self.locate(dir, entry) {
                 Ok(files) if files.is_empty() && ignore => continue,
                 Ok(files) if files.is_empty() => {
