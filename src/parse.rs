@@ -153,10 +153,12 @@ fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::ScalarPlac
 /// Where the bytes of a decoded scalar stand in the source text that it was decoded from.
 fn offsets_of(source: &str, start: u32, text: &str, style: Style) -> yaml::Offsets {
     let shift = |by: usize| yaml::Offsets::Shift(start + u32::try_from(by).unwrap_or(0));
-    if source == text {
+    let is_quoted = matches!(style, Style::SingleQuoted | Style::DoubleQuoted);
+    // Without escapes it is the same, but for line breaks that became blanks.
+    if source.len() == text.len() && !is_quoted || source == text {
         return shift(0);
     }
-    if matches!(style, Style::SingleQuoted | Style::DoubleQuoted) {
+    if is_quoted {
         let inner = source.get(1..source.len().saturating_sub(1));
         return if inner == Some(text) { shift(1) } else { yaml::Offsets::Whole };
     }

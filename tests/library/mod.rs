@@ -49,6 +49,7 @@ mod kustomize_properties;
 mod application_sets;
 mod approver;
 mod autoscalers;
+mod bounds;
 mod charts;
 mod configuration;
 mod diff;

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Checks a repository that holds `files`; what the findings say, as `path: rule: message`.
 #[track_caller]
-fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<String> {
+pub(super) fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<String> {
     let start = Instant::now();
     let listing = files.iter().map(|(path, bytes)| {
         let (path, bytes) = (path.as_ref().to_owned(), bytes.as_ref());
@@ -63,7 +63,7 @@ fn texts(sarif: &Value) -> Vec<String> {
 
 /// A finding of that rule in that file.
 #[track_caller]
-fn assert_found(findings: &[String], path: &str, rule: &str) {
+pub(super) fn assert_found(findings: &[String], path: &str, rule: &str) {
     let start = format!("{path}: {rule}: ");
     assert!(
         findings.iter().any(|it| it.starts_with(&start)),
@@ -72,7 +72,7 @@ fn assert_found(findings: &[String], path: &str, rule: &str) {
     );
 }
 
-const DEPLOYMENT: &str = "
+pub(super) const DEPLOYMENT: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: metrics-server, namespace: kube-system}

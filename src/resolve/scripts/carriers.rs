@@ -1,7 +1,7 @@
 //! Where commands stand in files: scripts as a whole, the recipes of make and just, the steps of pipelines,
 //! strings in other code.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 
@@ -67,28 +67,30 @@ pub(super) fn read(sources: &Sources, file: FileId) -> (Vec<CommandBlock>, Shell
         _ if relevance::is_script(path) => vec![whole(sources, file)],
         _ => Vec::new(),
     };
+    let mut read = BTreeSet::from([file]);
     for part in blocks.iter().flat_map(|it| &it.parts) {
-        read_variables(sources, file, &part.code, part.braces, &mut variables, 0);
+        read_variables(sources, file, &part.code, part.braces, &mut variables, &mut read);
     }
     (blocks, variables)
 }
 
-/// How deep files may take variables from others.
-const MAX_SOURCED: usize = 4;
+/// From how many files a script may take variables.
+const MAX_SOURCED: usize = 50;
 
-/// Notes what `code` of `file` sets, itself or in the files that it takes in.
+/// Notes what `code` of `file` sets, itself or in the files that it takes in, unless these are among those
+/// that were `read`.
 fn read_variables(
     sources: &Sources,
     file: FileId,
     code: &Node,
     braces: bool,
     variables: &mut ShellVariables,
-    depth: usize,
+    read: &mut BTreeSet<FileId>,
 ) {
     let text = code.as_scalar().map_or("", |it| &*it.text);
     let commands = shell::commands(text, braces);
     variables.read(code, &commands);
-    for command in commands.iter().filter(|_| depth < MAX_SOURCED) {
+    for command in &commands {
         let [first, other] = &*command.words else { continue };
         if !matches!(first.literal(), Some("source" | ".")) {
             continue;
@@ -97,9 +99,10 @@ fn read_variables(
         let path = ShellScope { sources, variables, frame }.argument(code, other);
         let own = source::parent(&sources[file].path);
         let places = values::paths(own, &[own.to_owned(), String::new()], path.text.as_deref());
-        if let Some(found) = places.iter().find_map(|it| sources.find(it)) {
+        let found = places.iter().find_map(|it| sources.find(it));
+        if let Some(found) = found.filter(|it| read.len() <= MAX_SOURCED && read.insert(*it)) {
             let code = parse::whole(sources, found);
-            read_variables(sources, found, &code, false, variables, depth + 1);
+            read_variables(sources, found, &code, false, variables, read);
         }
     }
 }

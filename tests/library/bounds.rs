@@ -1,0 +1,169 @@
+//! What a repository makes of little ends, and it is said where: nothing before that is hidden.
+
+use std::fmt::Write as _;
+
+use super::robustness::{DEPLOYMENT, assert_found, findings};
+
+/// Something that is said of all that is left out, once.
+#[track_caller]
+fn assert_said(found: &[String], what: &str) {
+    let said: Vec<_> = found.iter().filter(|it| it.contains(what)).collect();
+    assert_eq!(said.len(), 1, "{what}: {said:?}\n{}", found.join("\n"));
+}
+
+/// `count` lines that `line` makes.
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect()
+}
+
+fn file(path: &str, text: impl Into<String>) -> (String, String) {
+    (path.to_owned(), text.into())
+}
+
+const RELEASE: &str = "
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: metrics-server, namespace: kube-system}
+spec:
+  interval: 1h
+";
+
+#[test]
+fn environments_that_hold_too_much_together_end() {
+    let base = lines(1_500, |it| {
+        format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{it}}}\ndata: {{a: b}}\n")
+    });
+    let mut files = vec![
+        file("base/kustomization.yaml", "resources: [all.yaml]"),
+        file("base/all.yaml", format!("{DEPLOYMENT}{base}")),
+    ];
+    for at in 0..100 {
+        let text = format!("resources: [../../base]\nnamespace: n{at}\n");
+        files.push((format!("clusters/{at:03}/kustomization.yaml"), text));
+    }
+    let found = findings(&files);
+    assert_found(&found, "base/all.yaml", "kubelet-insecure-tls");
+    assert_said(&found, "it is not resolved");
+    assert_found(&found, "clusters/064/kustomization.yaml", "unresolved");
+}
+
+#[test]
+fn releases_with_large_values_end() {
+    let releases = lines(60, |it| {
+        format!(
+            "- {{name: metrics-server, namespace: n{it}, chart: ms/metrics-server, version: 3.12.2, \
+             values: [v.yaml]}}\n"
+        )
+    });
+    let repository =
+        "repositories: [{name: ms, url: 'https://kubernetes-sigs.github.io/metrics-server/'}]";
+    let values = lines(20_000, |it| format!("k{it}: v\n"));
+    let found = findings(&[
+        file("helmfile.yaml", format!("{repository}\nreleases:\n{releases}")),
+        file("v.yaml", format!("args: [--kubelet-insecure-tls]\n{values}")),
+    ]);
+    assert_found(&found, "v.yaml", "kubelet-insecure-tls");
+    assert_said(&found, "it is not looked at");
+    let unknown = found.iter().filter(|it| it.contains("has no value k"));
+    assert_eq!(unknown.count(), 100, "the keys that are told apart");
+    assert!(found.iter().any(|it| it.contains("more than 100 values")));
+}
+
+#[test]
+fn layers_of_values_without_number_end() {
+    let many = lines(201, |_| "v.yaml, ".to_owned());
+    let fleet = |files: &str| {
+        let chart =
+            "chart: metrics-server, repo: 'https://kubernetes-sigs.github.io/metrics-server/'";
+        findings(&[
+            file(
+                "fleet.yaml",
+                format!("helm: {{{chart}, version: 3.12.2, valuesFiles: [{files}]}}"),
+            ),
+            file("v.yaml", "args: [--kubelet-insecure-tls]"),
+        ])
+    };
+    assert_found(&fleet("v.yaml"), "v.yaml", "kubelet-insecure-tls");
+    let found = fleet(&many);
+    assert_said(&found, "more than 200 layers of values are not read");
+    assert!(
+        !found.iter().any(|it| it.contains("kubelet-insecure-tls: ")),
+        "of values nobody knows"
+    );
+
+    let from = lines(201, |_| "{kind: ConfigMap, name: ms-values}, ".to_owned());
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: ms-values, namespace: kube-system}\n";
+    let chart =
+        "{chart: metrics-server, version: 3.12.2, sourceRef: {kind: HelmRepository, name: x}}";
+    let release = format!("{RELEASE}  chart: {{spec: {chart}}}\n  valuesFrom: [{from}]\n{map}");
+    assert_said(&findings(&[file("release.yaml", release)]), "more than 200 layers of values");
+}
+
+/// What is found of a release of the chart in `files`, beside a metrics-server that has nothing to do with it.
+fn of_chart(mut files: Vec<(String, String)>) -> Vec<String> {
+    let chart = "{chart: ./chart, sourceRef: {kind: GitRepository, name: x}}";
+    files.push(file("a/release.yaml", format!("{RELEASE}  chart: {{spec: {chart}}}\n")));
+    files.push(file("b/metrics-server.yaml", DEPLOYMENT));
+    let found = findings(&files);
+    assert_found(&found, "b/metrics-server.yaml", "kubelet-insecure-tls");
+    found
+}
+
+#[test]
+fn what_a_chart_imports_and_prints_ends() {
+    let imports = lines(200, |it| format!("{{child: x, parent: p{it}}}, "));
+    let values = lines(5_000, |it| format!("  k{it}: v\n"));
+    let of = "dependencies: [{name: part, version: 1.0.0, repository: 'file://../part', import-values: [";
+    let found = of_chart(vec![
+        file("chart/Chart.yaml", format!("name: chart\nversion: 1.0.0\n{of}{imports}]}}]\n")),
+        file("chart/templates/ms.yaml", DEPLOYMENT),
+        file("chart/charts/part/Chart.yaml", "name: part\nversion: 1.0.0\n"),
+        file("chart/charts/part/values.yaml", format!("x:\n{values}")),
+    ]);
+    assert_said(&found, "values are imported from charts");
+
+    let mut files = vec![
+        file("chart/Chart.yaml", "name: chart\nversion: 1.0.0\n"),
+        file("chart/values.yaml", format!("x:\n{values}")),
+        file("chart/templates/ms.yaml", DEPLOYMENT),
+    ];
+    let printed = "data: {a: 'x'}\n{{ range $k, $v := .Values.x }}\n# {{ $k }} {{ $v }}\n{{ end }}";
+    for at in 0..100 {
+        files.push((
+            format!("chart/templates/t{at}.yaml"),
+            format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{at}}}\n{printed}"),
+        ));
+    }
+    assert_said(&of_chart(files), "its templates print too much");
+}
+
+#[test]
+fn sets_that_apply_one_large_configmap_end() {
+    let mut map =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ms}\ndata:\n  a.yaml: |\n".to_owned();
+    for line in format!("{DEPLOYMENT}{}", "---\na: b\n".repeat(5_000)).lines() {
+        let _ = writeln!(map, "    {line}");
+    }
+    let of = "apiVersion: addons.cluster.x-k8s.io/v1beta1\nkind: ClusterResourceSet\n";
+    let resources = "{name: ms, kind: ConfigMap}, ".repeat(20);
+    let mut files = vec![file("map.yaml", map)];
+    for at in 0..10 {
+        let selector = "clusterSelector: {matchLabels: {a: b}}";
+        let text = format!(
+            "{of}metadata: {{name: s{at}}}\nspec: {{{selector}, resources: [{resources}]}}"
+        );
+        files.push((format!("set-{at}.yaml"), text));
+    }
+    let found = findings(&files);
+    assert_found(&found, "map.yaml", "kubelet-insecure-tls");
+    assert_said(&found, "more than 100 metrics-servers in one environment");
+}
+
+#[test]
+fn scripts_that_all_source_one_another_end() {
+    let all = lines(60, |it| format!(". ./s{it}.sh\n"));
+    let install = "helm upgrade --install metrics-server ms/metrics-server --set 'args={--kubelet-insecure-tls}'\n";
+    let files: Vec<_> =
+        (0..60).map(|it| (format!("s{it}.sh"), format!("{all}V{it}=x\n{install}"))).collect();
+    assert!(!findings(&files).is_empty());
+}
