@@ -5,7 +5,7 @@
 
 mod render;
 
-use std::{borrow::Cow, cell::Cell};
+use std::{borrow::Cow, cell::Cell, collections::BTreeMap};
 
 use crate::{
     data::subject::is_named_in,
@@ -351,21 +351,26 @@ impl Generation<'_, '_> {
             config.items_at("mergeKeys").iter().filter_map(Node::as_str).collect();
         let mut generators = config.items_at("generators").iter();
         let Some(base) = generators.next() else { return Vec::new() };
+        // What a map has at each of the keys, if it has all of them.
+        let found = |params: &Node| -> Option<Vec<_>> {
+            let text = |key: &&str| {
+                let found = params.get(key).or_else(|| params.at(key))?;
+                found.as_scalar().map(|it| it.text.clone())
+            };
+            keys.iter().map(text).collect::<Option<_>>().filter(|_| !keys.is_empty())
+        };
         let mut all = self.params(base, depth + 1);
+        let mut places: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (index, params) in all.iter().enumerate() {
+            if let Some(found) = found(params) {
+                places.entry(found).or_default().push(index);
+            }
+        }
         for generator in generators {
             for over in self.params(generator, depth + 1) {
-                for params in &mut all {
-                    let same = !keys.is_empty()
-                        && keys.iter().all(|key| {
-                            let text = |node: &Node| {
-                                let found = node.get(key).or_else(|| node.at(key))?;
-                                found.as_scalar().map(|it| it.text.clone())
-                            };
-                            text(params).is_some() && text(params) == text(&over)
-                        });
-                    if same {
-                        *params = helm::merge(params, &over);
-                    }
+                let same = found(&over).and_then(|it| places.get(&it));
+                for index in same.into_iter().flatten() {
+                    all[*index] = helm::merge(&all[*index], &over);
                 }
             }
         }
