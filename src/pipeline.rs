@@ -1,5 +1,7 @@
 //! From files to findings: resolve → lower → check, for every environment.
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 
 use crate::{
@@ -14,25 +16,36 @@ use crate::{
     rules,
     settings::{NamedFact, subjects},
     settle::Scope,
-    source::{Sources, Span},
+    source::{FileId, Sources, Span},
     tree::Origin,
 };
 
 /// Resolves and types every environment of a repository in which something may be found.
 pub(crate) fn analyze(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
+    analyze_for(sources, config, &BTreeSet::new()).0
+}
+
+/// The same for somebody who asks about these files, unless there are none; and whether environments that
+/// have nothing to do with these are left out.
+pub(crate) fn analyze_for(
+    sources: &Sources,
+    config: &Config,
+    files: &BTreeSet<FileId>,
+) -> ((Vec<Environment>, Vec<Cluster>), bool) {
     // The names of all of them matter to what the configuration says of environments.
     let spares = config.environments.is_empty();
-    analyze_in(&Context { spares, ..Context::new(sources, config, Purpose::Judge) })
+    let context = Context { spares, ..Context::new(sources, config, Purpose::Judge) };
+    let (environments, some) = resolve::resolve_for(&context, files);
+    (lowered(sources, environments), some)
 }
 
 /// Resolves and types every environment of a repository, to show them.
 pub(crate) fn survey(sources: &Sources, config: &Config) -> (Vec<Environment>, Vec<Cluster>) {
-    analyze_in(&Context::new(sources, config, Purpose::Judge))
+    lowered(sources, resolve::resolve(&Context::new(sources, config, Purpose::Judge)))
 }
 
-fn analyze_in(context: &Context<'_>) -> (Vec<Environment>, Vec<Cluster>) {
-    let sources = context.sources;
-    let environments = resolve::resolve(context);
+/// Those in which something may be found, each with what it is typed as.
+fn lowered(sources: &Sources, environments: Vec<Environment>) -> (Vec<Environment>, Vec<Cluster>) {
     let clusters = model::lower(sources, &environments);
     // A file may speak of metrics-server and say nothing about it: a pipeline, a document.
     let says_nothing = |(environment, cluster): &(Environment, Cluster)| {

@@ -64,6 +64,8 @@ pub(crate) struct Report<'a> {
     pub findings: Vec<Finding>,
     /// The names of all environments, in order.
     pub environments: Vec<String>,
+    /// Whether what the user names has a part in no environment, of which there may be any number.
+    pub untouched: bool,
     /// How many findings comments suppress.
     pub suppressed: usize,
     /// How many more there are with `--pedantic`.
@@ -132,6 +134,7 @@ impl<'a> Report<'a> {
             sources,
             findings: Vec::new(),
             environments: Vec::new(),
+            untouched: false,
             suppressed: 0,
             pedantic: 0,
             less_severe: Counts::default(),

@@ -29,4 +29,4 @@ pub(crate) mod terraform;
 mod values_file;
 mod ytt;
 
-pub(crate) use environments::resolve;
+pub(crate) use environments::{resolve, resolve_for};

@@ -38,6 +38,16 @@ pub(crate) struct Settled {
     pub known: Vec<usize>,
 }
 
+impl Settled {
+    /// Whether there is none, not even one that is not to be shown.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+            && self.suppressed == 0
+            && self.pedantic == 0
+            && self.less_severe.sum() == 0
+    }
+}
+
 /// Which findings the user wants to see.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {

@@ -60,6 +60,7 @@ fn headline(report: &Report<'_>, failure: Option<&str>) -> String {
     let found: Vec<String> = found.map(|(number, name)| count(number, name)).collect();
     let found = if found.is_empty() { "nothing found".to_owned() } else { found.join(", ") };
     let found = match report.environments.len() {
+        0 if report.untouched => format!("{found} in what is named"),
         0 => format!("{found}, no environment with metrics-server"),
         all => format!("{found} in {}", count(all, "environment")),
     };

@@ -192,19 +192,26 @@ impl<'a> Argo<'a> {
 
     /// How what the Applications in these files lead to can matter most.
     pub(crate) fn relevance(&self, files: &BTreeSet<FileId>) -> Relevance {
-        let mut most = Relevance::None;
+        self.led(files).map(|it| self.most(&it.files)).max().unwrap_or_default()
+    }
+
+    /// Whether what the Applications in the files `from` lead to is one of `files`.
+    pub(crate) fn leads_to(&self, from: &BTreeSet<FileId>, files: &BTreeSet<FileId>) -> bool {
+        self.led(from).any(|it| !it.files.is_disjoint(files))
+    }
+
+    /// What the Applications in these files deploy, and those in what that is.
+    fn led(&self, files: &BTreeSet<FileId>) -> impl Iterator<Item = &Reached> {
         let mut seen: BTreeSet<usize> = BTreeSet::new();
         let mut open: Vec<FileId> = files.iter().copied().collect();
         while let Some(file) = open.pop() {
             for index in self.by_file.get(&file).into_iter().flatten() {
                 if seen.insert(*index) {
-                    let reach = &self.written[*index].reach;
-                    most = most.max(self.most(&reach.files));
-                    open.extend(&reach.files);
+                    open.extend(&self.written[*index].reach.files);
                 }
             }
         }
-        most
+        seen.into_iter().map(|it| &self.written[it].reach)
     }
 
     /// How one of `files` can matter most.

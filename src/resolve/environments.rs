@@ -3,6 +3,7 @@
 mod attach;
 mod healthy;
 mod loose;
+mod reaching;
 mod selected;
 mod variables;
 
@@ -50,6 +51,8 @@ struct Start<'a> {
     beside: Loose,
     /// What it reaches, if that is all and only autoscalers matter in it.
     scales: Option<BTreeSet<FileId>>,
+    /// What its roots reach.
+    closures: Vec<Arc<Closure>>,
 }
 
 enum Root<'a> {
@@ -59,6 +62,15 @@ enum Root<'a> {
 
 /// Every environment of the repository that concerns us, in order of their names.
 pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
+    resolve_for(context, &BTreeSet::new()).0
+}
+
+/// The same for somebody who asks about these files, unless there are none; and whether environments that
+/// have nothing to do with these are left out.
+pub(crate) fn resolve_for(
+    context: &Context<'_>,
+    files: &BTreeSet<FileId>,
+) -> (Vec<Environment>, bool) {
     let layout = Layout::new(context.sources, context.config);
     let mut installers = Installers::new(context, &layout);
     let (mut starts, mut reached, beside) = starts(context, &layout, &installers);
@@ -68,6 +80,7 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
         let may_lack = |it: &Start<'_>| it.scales.as_ref().is_none_or(|it| !texts.are_healthy(it));
         starts = starts.into_par_iter().filter(may_lack).collect();
     }
+    let some = reaching::leave(context, &layout, &installers, &mut starts, files);
     let resolve = |start: &Start<'_>| {
         let environment = resolve_start(context, &layout, start);
         let found = installers.complete(&environment);
@@ -83,9 +96,15 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
     let resolved = starts.iter().zip(resolved);
     let resolved = resolved.map(|(start, (it, found))| (start.path.as_str(), it, found)).collect();
     let (mut environments, unread, more) = installers.finish(resolved, beside);
-    reached.extend(more.files);
-    attach::charts_of_applications(context, &layout, &installers, &mut reached, &mut environments);
-    attach::loose(context, &layout, &installers, &reached, &unread, &mut environments);
+    if some {
+        let names: BTreeSet<&str> = starts.iter().map(|it| &*it.name).collect();
+        environments.retain(|it| names.contains(&*it.name));
+    } else {
+        reached.extend(more.files);
+        let reached = &mut reached;
+        attach::charts_of_applications(context, &layout, &installers, reached, &mut environments);
+        attach::loose(context, &layout, &installers, reached, &unread, &mut environments);
+    }
     selected::apart(context, &mut environments);
     variables::look_for_uses(context, &mut environments);
     for environment in &mut environments {
@@ -95,7 +114,7 @@ pub(crate) fn resolve(context: &Context<'_>) -> Vec<Environment> {
     }
     rename_aside(&mut environments);
     environments.sort_by(|a, b| a.name.cmp(&b.name));
-    environments
+    (environments, some)
 }
 
 fn resolve_start(context: &Context<'_>, layout: &Layout<'_>, start: &Start<'_>) -> Environment {
@@ -220,7 +239,8 @@ impl<'a> Search<'_, 'a> {
         for settings in &config.environments {
             let Some((entry, origin)) = &settings.entry else { continue };
             let dir = source::join("", entry.trim_start_matches('/')).unwrap_or_default();
-            self.reach(&self.layout.closure(&dir, true));
+            let closure = self.layout.closure(&dir, true);
+            self.reach(&closure);
             self.starts.push(Start {
                 name: settings.name.clone(),
                 kind: EntryKind::Flux,
@@ -231,6 +251,7 @@ impl<'a> Search<'_, 'a> {
                 aside: false,
                 beside: Loose::default(),
                 scales: None,
+                closures: vec![closure],
             });
         }
     }
@@ -249,7 +270,7 @@ impl<'a> Search<'_, 'a> {
         }
         for (dir, members) in together(layout, groups) {
             let (mut matters, mut scales) = (false, false);
-            let mut files = BTreeSet::new();
+            let (mut files, mut closures) = (BTreeSet::new(), Vec::new());
             for flux in members.iter().map(|index| &layout.flux[*index]) {
                 let closure = built_by(layout, flux);
                 // What it builds may be elsewhere; then its name or path says what that is.
@@ -265,6 +286,7 @@ impl<'a> Search<'_, 'a> {
                 files.extend(&closure.files);
                 files.insert(flux.file);
                 self.reach(&closure);
+                closures.push(closure);
                 self.declared.entry(flux.file).or_default().insert(dir.clone());
             }
             self.flux.extend(&members);
@@ -279,6 +301,7 @@ impl<'a> Search<'_, 'a> {
                 aside: !matters,
                 beside: Loose::default(),
                 scales: (!matters).then_some(files),
+                closures,
             });
         }
     }
@@ -310,6 +333,7 @@ impl<'a> Search<'_, 'a> {
                     aside: !matters,
                     beside: Loose::default(),
                     scales: files,
+                    closures: vec![closure],
                 });
             }
         }

@@ -18,7 +18,7 @@ use crate::{
         layout::{Closure, Layout},
         scripts, terraform,
     },
-    source::Relevance,
+    source::{FileId, Relevance},
     tree::Origin,
 };
 
@@ -80,6 +80,11 @@ impl<'a> Installers<'a> {
     /// How what something in a closure makes a tool install can matter most.
     pub(super) fn relevance(&self, closure: &Closure) -> Relevance {
         self.argo.relevance(&closure.files)
+    }
+
+    /// Whether what something among the files `from` makes a tool install is in one of `files`.
+    pub(super) fn leads_to(&self, from: &BTreeSet<FileId>, files: &BTreeSet<FileId>) -> bool {
+        self.argo.leads_to(from, files)
     }
 
     /// What the objects of `environment` make Argo CD install, here or in other clusters.

@@ -16,12 +16,12 @@ use crate::{
     finding::Finding,
     fix,
     model::Cluster,
-    pipeline::{self, analyze, concerns, is_ours, survey},
+    pipeline::{self, concerns, is_ours, survey},
     report::{self, Progress, Report, Workflow},
     resolve::environment::Environment,
     rules,
     settle::{self, Scope},
-    source::{Relevance, Sources, Text},
+    source::{FileId, Relevance, Sources, Text},
     suppress::Applied,
 };
 
@@ -38,7 +38,7 @@ impl Run<'_, '_> {
         let mut sources = ManuallyDrop::new(sources);
         let mut known = Vec::from_iter(read.map(read_baseline).transpose()?);
         progress.stage("resolving the environments");
-        let mut seen = ManuallyDrop::new(Seen::new(check, &sources, &config));
+        let mut seen = ManuallyDrop::new(Seen::of(check, &sources, &config, &scope));
         if check.list_files {
             drop(progress);
             return self.write(|_, _| report::files(&sources, &config, &scope).into());
@@ -47,9 +47,7 @@ impl Run<'_, '_> {
         progress.stage("checking");
         let judged = seen.judge(&sources, &config, !is_stdin(check));
         if let Some(file) = written {
-            let shown = judged.kept.iter().filter(|it| scope.shows(&config, it));
-            let shown: Vec<Finding> = shown.cloned().collect();
-            known.push(Baseline::of(&sources, names(&seen.environments), &shown));
+            known.push(seen.baseline(&sources, &config, &scope, &judged));
             super::fix::write_whole(file, known[0].to_json().as_bytes())?;
         }
         if let Some(dir) = since {
@@ -70,7 +68,7 @@ impl Run<'_, '_> {
             let mut all = Mended::new(&sources);
             while let Some(next) = all.mend(check, &sources, &config, &scope, &seen, &settled) {
                 *sources = next;
-                *seen = Seen::new(check, &sources, &config);
+                *seen = Seen::new(check, &sources, &config, &BTreeSet::new());
                 let judged = seen.judge(&sources, &config, !is_stdin(check));
                 (settled, left) = settle(&sources, &seen, judged);
             }
@@ -84,13 +82,14 @@ impl Run<'_, '_> {
         progress.finish();
         let mut counts = settled.known.iter().copied();
         let concerned = seen.concerned(&sources, &scope);
-        let environments = seen.counted(&scope, &concerned, &settled.findings);
+        let (environments, untouched) = seen.counted(&scope, &concerned, &settled.findings);
         let is_told = options.detail > Verbosity::Quiet && !is_stdin(check) && !check.fixes.diff;
         let beyond = (scope.is_of_paths() && is_told)
             .then(|| seen.everywhere(&sources, &config, &scope, concerned, &mut known.clone()))
             .map(|all| beyond(all, &settled.findings));
         let report = Report {
             environments,
+            untouched,
             elsewhere: elsewhere(mended.as_ref(), &sources, &scope, &settled.findings),
             findings: settled.findings,
             suppressed: settled.suppressed,
@@ -102,7 +101,7 @@ impl Run<'_, '_> {
             is_patch: check.fixes.diff,
             ..Report::of(&sources)
         };
-        let is_empty = report.environments.is_empty();
+        let is_empty = report.environments.is_empty() && !untouched;
         if let Some(mended) = mended.as_ref().filter(|_| check.fixes.diff) {
             return self.print_patch(mended, &report);
         }
@@ -141,7 +140,7 @@ impl Run<'_, '_> {
         let asked = self.shows_fixes();
         self.write(|format, look| {
             let report = if format.shows_fixes(asked) { whole } else { &plain };
-            let summarizes = !is_empty && options.detail > Verbosity::Quiet;
+            let summarizes = (!is_empty || report.untouched) && options.detail > Verbosity::Quiet;
             let summary = if summarizes { report::summary(report, look) } else { String::new() };
             let text = || report::text(report, look, options.detail) + &summary;
             match format {
@@ -154,7 +153,8 @@ impl Run<'_, '_> {
             }
         })?;
         self.summarize(report, None);
-        if is_empty || options.only_files() && options.detail > Verbosity::Quiet {
+        let says_nothing = is_empty && !report.untouched;
+        if says_nothing || options.only_files() && options.detail > Verbosity::Quiet {
             let look = self.streams.err_screen.look(options.color);
             self.say(&report::summary(report, look));
         }
@@ -256,14 +256,39 @@ impl Run<'_, '_> {
 pub(super) struct Seen {
     pub(super) environments: Vec<Environment>,
     pub(super) clusters: Vec<Cluster>,
+    /// Whether there are others, which have nothing to do with what is asked about.
+    some: bool,
 }
 
 impl Seen {
-    fn new(check: &CheckOptions, sources: &Sources, config: &Config) -> Self {
+    /// Everything, or that what is named has no part in it.
+    fn of(check: &CheckOptions, sources: &Sources, config: &Config, scope: &Scope) -> Self {
+        let seen = Self::new(check, sources, config, &asked(check, sources, scope));
+        if seen.some {
+            let judged = seen.judge(sources, config, true);
+            let settled =
+                settle::select(sources, config, &seen.environments, judged, scope, &mut []);
+            // What is found may be found elsewhere, too.
+            if !settled.is_empty() || !seen.concerned(sources, scope).is_empty() {
+                return Self::new(check, sources, config, &BTreeSet::new());
+            }
+        }
+        seen
+    }
+
+    /// For who asks about these files, if there are any.
+    fn new(
+        check: &CheckOptions,
+        sources: &Sources,
+        config: &Config,
+        files: &BTreeSet<FileId>,
+    ) -> Self {
         // Whoever names environments may name one in which nothing is found.
-        let resolve = if check.environment.is_empty() { analyze } else { survey };
-        let (environments, clusters) = resolve(sources, config);
-        Self { environments, clusters }
+        let ((environments, clusters), some) = match check.environment.is_empty() {
+            true => pipeline::analyze_for(sources, config, files),
+            false => (survey(sources, config), false),
+        };
+        Self { environments, clusters, some }
     }
 
     /// Those of the environments that are called by one of `names`; nothing where none is.
@@ -285,14 +310,28 @@ impl Seen {
         settle::judge(sources, config, &self.environments, findings)
     }
 
+    /// What a person who asks for `scope` accepts of what was `judged`.
+    fn baseline(
+        &self,
+        sources: &Sources,
+        config: &Config,
+        scope: &Scope,
+        judged: &Applied,
+    ) -> Baseline {
+        let shown = judged.kept.iter().filter(|it| scope.shows(config, it));
+        let shown: Vec<Finding> = shown.cloned().collect();
+        Baseline::of(sources, names(&self.environments), &shown)
+    }
+
     /// The names of the environments that `scope` is about and that say something of our subject: of
-    /// those `concerned`, or of all where these are none.
+    /// those `concerned`, or of all where these are none. Where its paths are of none, no names, and that
+    /// it is so.
     fn counted(
         &self,
         scope: &Scope,
         concerned: &BTreeSet<String>,
         findings: &[Finding],
-    ) -> Vec<String> {
+    ) -> (Vec<String>, bool) {
         let is_counted = |(environment, cluster): &(&Environment, &Cluster)| {
             let chosen = scope.environments.as_ref();
             // One that only scales workloads counts where something is found in it.
@@ -304,7 +343,12 @@ impl Seen {
         let pairs = self.environments.iter().zip(&self.clusters).filter(is_counted);
         let all: Vec<String> = pairs.map(|(environment, _)| environment.name.clone()).collect();
         let some: Vec<String> = all.iter().filter(|it| concerned.contains(*it)).cloned().collect();
-        if some.is_empty() { all } else { some }
+        let is_touched = !scope.is_of_paths() || !concerned.is_empty() || !findings.is_empty();
+        match (is_touched, some.is_empty()) {
+            (false, _) => (Vec::new(), self.some || !all.is_empty()),
+            (true, true) => (all, false),
+            (true, false) => (some, false),
+        }
     }
 
     /// The names of the environments in which the paths of `scope` have a part.
@@ -350,6 +394,18 @@ fn beyond(mut all: Vec<Finding>, shown: &[Finding]) -> Vec<Finding> {
     let shown: BTreeSet<_> = shown.iter().map(key).collect();
     all.retain(|it| !shown.contains(&key(it)));
     all
+}
+
+/// The files that are asked about, if it is these alone and nothing else has to be known.
+fn asked(check: &CheckOptions, sources: &Sources, scope: &Scope) -> BTreeSet<FileId> {
+    let KnownOptions { baseline, since, .. } = &check.known;
+    let is_more = check.fail_on_empty
+        || check.list_files
+        || is_stdin(check)
+        || baseline.is_some()
+        || since.is_some();
+    let files = scope.paths.iter().map(|it| sources.find(it));
+    files.collect::<Option<_>>().filter(|_| !is_more).unwrap_or_default()
 }
 
 fn is_stdin(check: &CheckOptions) -> bool {
@@ -405,7 +461,7 @@ fn all_of(sources: &Sources, mut config: Config, pedantic: bool) -> Baseline {
     config.pedantic |= pedantic;
     let config = &config;
     let (environments, clusters) = survey(sources, config);
-    let seen = Seen { environments, clusters };
+    let seen = Seen { environments, clusters, some: false };
     let judged = seen.judge(sources, config, true);
     Baseline::of(sources, names(&seen.environments), &judged.kept)
 }

@@ -62,6 +62,7 @@ mod serving;
 mod settings;
 mod settle;
 mod show;
+mod staged;
 mod templates;
 mod terraform;
 mod tolerant;
