@@ -11,7 +11,6 @@ pub mod internals;
 mod cli;
 mod run;
 
-mod literals;
 mod lsp;
 
 mod compare;
@@ -41,6 +40,7 @@ mod finding;
 mod problem;
 
 mod ascii;
+mod literals;
 mod nearest;
 mod parse;
 mod placeholder;

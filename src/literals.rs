@@ -26,3 +26,16 @@ impl Literals {
         found.map(move |it| (it.start(), &text[it.range()]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Literals;
+
+    #[test]
+    fn of_two_at_one_place_the_first_is_found() {
+        let literals = Literals::new(&[&["kube", "kubelet"], &["let"]]);
+        let found: Vec<_> = literals.found("a kubelet").collect();
+        assert_eq!(found, [(2, "kube"), (6, "let")]);
+        assert!(literals.are_in(b"outlet") && !literals.are_in("Kube"));
+    }
+}

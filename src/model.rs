@@ -184,8 +184,6 @@ pub(crate) struct InstalledChart {
     pub reads: Option<Arc<ValueKey>>,
     /// The keys of the user's values that no version that it may be of reads.
     pub unknown_keys: Vec<UnknownKey>,
-    /// Where there are more of them than are told apart.
-    pub unknown_beyond: Option<Origin>,
     /// The values that the chart does not take for what is written.
     pub wrong_values: Vec<WrongValue>,
     /// What Argo CD never finds in the cluster as it applies it.

@@ -154,7 +154,8 @@ fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::ScalarPlac
 fn offsets_of(source: &str, start: u32, text: &str, style: Style) -> yaml::Offsets {
     let shift = |by: usize| yaml::Offsets::Shift(start + u32::try_from(by).unwrap_or(0));
     let is_quoted = matches!(style, Style::SingleQuoted | Style::DoubleQuoted);
-    // Without escapes it is the same, but for line breaks that became blanks.
+    // What is not quoted has no escapes: folding makes it shorter, or turns a line break into a blank.
+    // To compare a whole script for each of its words takes long.
     if source.len() == text.len() && !is_quoted || source == text {
         return shift(0);
     }

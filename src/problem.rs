@@ -41,6 +41,8 @@ pub(crate) struct Unseen {
     pub objects: bool,
     /// Changes of the objects that are deployed with it.
     pub changes: bool,
+    /// Anything whatever: nobody looked.
+    pub all: bool,
 }
 
 /// One of an environment's units: what is deployed, or refused, as one.
@@ -178,6 +180,12 @@ impl Problem {
     #[must_use]
     pub(crate) fn hiding_objects(self) -> Self {
         Self { unseen: Unseen { objects: true, ..self.unseen }, ..self }
+    }
+
+    /// The same, where nobody looked any further.
+    #[must_use]
+    pub(crate) fn hiding_all(self) -> Self {
+        Self { unseen: Unseen { objects: true, all: true, ..self.unseen }, ..self }
     }
 
     /// The same, with another place.

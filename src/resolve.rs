@@ -1,7 +1,7 @@
 //! From files to environments: what each cluster would run, every value with its origin.
 
 mod argocd;
-mod bounds;
+pub(crate) mod bounds;
 mod cluster_resource_set;
 pub(crate) mod command;
 mod config_data;

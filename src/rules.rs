@@ -226,7 +226,7 @@ pub(crate) struct Rule {
     pub id: &'static str,
     /// The text of its page.
     pub source: &'static str,
-    page: OnceLock<RulePage>,
+    read: OnceLock<RulePage>,
     check: Option<Check>,
 }
 
@@ -234,7 +234,7 @@ impl Deref for Rule {
     type Target = RulePage;
 
     fn deref(&self) -> &RulePage {
-        self.page.get_or_init(|| {
+        self.read.get_or_init(|| {
             page::parse(self.id, self.source).unwrap_or_else(|_| RulePage::unreadable())
         })
     }
@@ -268,7 +268,7 @@ fn severity(id: &str) -> Severity {
 
 impl Rule {
     const fn new(id: &'static str, source: &'static str, check: Option<Check>) -> Self {
-        Self { id, source, page: OnceLock::new(), check }
+        Self { id, source, read: OnceLock::new(), check }
     }
 
     /// What it was called before.

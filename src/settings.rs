@@ -425,7 +425,6 @@ fn of_chart(chart: &InstalledChart) -> String {
         is_copy: _,
         // What is wrong with its values is a finding and no setting.
         unknown_keys: _,
-        unknown_beyond: _,
         wrong_values: _,
         // Stands among the settings of the cluster, or of what it installs.
         drifts: _,

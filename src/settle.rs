@@ -409,7 +409,8 @@ fn unmatched_patterns(sources: &Sources, config: &Config) -> Vec<Finding> {
     found.into_vec()
 }
 
-/// So many names of environments that there are not are compared with those that there are.
+/// So many names of environments that there are not are compared with those that there are; of others it
+/// is not said which one may be meant.
 const MOST_COMPARED: usize = 50;
 
 /// The entries of `environments` that are none of the environments that were found.

@@ -122,7 +122,9 @@ impl Node {
         })
     }
 
-    /// How many values there are in it that it does not share with others.
+    /// How many values there are in it that it does not share with others; what is shared is one.
+    ///
+    /// What a second thread can reach, the files or the layers hold, too: no timing changes the count.
     pub(crate) fn held(&self) -> usize {
         let inner = match &self.kind {
             Kind::List(items) if Arc::strong_count(items) == 1 => {

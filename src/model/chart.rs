@@ -31,7 +31,6 @@ pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<In
         (None, Some(chart)) => versions(chart, &version).iter().map(|it| chart.keys(it)).collect(),
         (None, None) => return None,
     };
-    let (unknown_keys, unknown_beyond) = unknown_keys(release, &keys);
     Some(InstalledChart {
         chart: release.chart.clone(),
         name: release.name.clone(),
@@ -40,8 +39,7 @@ pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<In
         version: exact(release),
         reads: release.reads.clone(),
         wrong_values: family.map(|it| wrong_values(release, it, &keys)).unwrap_or_default(),
-        unknown_keys,
-        unknown_beyond,
+        unknown_keys: unknown_keys(release, &keys),
         creates_api_service: fact(&release.values, "apiService.create", workload::boolean),
         drifts: drift::drifts(index, release),
         is_copy: release.directory.is_some(),
@@ -108,11 +106,9 @@ pub(super) fn versions(chart: &KnownChart, version: &Fact<String>) -> Vec<Versio
 /// So many keys that no chart reads are told apart; they may well be another chart's.
 pub(crate) const MOST_UNKNOWN: usize = 100;
 
-/// The keys of a release's values that no chart reads, and where there are more of them.
-fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> (Vec<UnknownKey>, Option<Origin>) {
+/// The keys of a release's values that no chart reads: one more, if there are, than are told apart.
+fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
     let mut found = unknown(&release.values, keys);
-    let beyond = found.get(MOST_UNKNOWN).map(|it| it.origin.or(&release.anchor));
-    found.truncate(MOST_UNKNOWN);
     // What the chart above it is given may be for somebody else, unless it is as for this one.
     let is_meant = |key: &str| key == release.chart || keys.iter().all(|it| it.has(key));
     let known = release.beside.iter().filter(|(key, _)| is_meant(key));
@@ -124,7 +120,8 @@ fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> (Vec<UnknownKey>, 
         is_map: false,
         origin: origin.clone(),
     }));
-    (found, beyond)
+    found.truncate(MOST_UNKNOWN + 1);
+    found
 }
 
 /// The keys of `values` that none of `keys` knows, as far as they are told apart.

@@ -36,7 +36,7 @@ pub(super) struct ObjectIndex<'a> {
     peer_authentications: OnceCell<Words<&'a Object>>,
     groups: OnceCell<BTreeSet<&'a str>>,
     accesses: RefCell<BTreeMap<[String; 2], Arc<Access>>>,
-    found_services: RefCell<BTreeMap<[String; 4], Arc<[Service]>>>,
+    found_services: RefCell<BTreeMap<Vec<String>, Arc<[Service]>>>,
 }
 
 /// The pods that an object is, or makes.
@@ -132,18 +132,26 @@ impl<'a> ObjectIndex<'a> {
     /// What `find` says of the Services of pods that have all in common which `key` says.
     pub(super) fn services_of(
         &self,
-        key: [String; 4],
+        key: Vec<String>,
         find: impl FnOnce() -> Arc<[Service]>,
     ) -> Arc<[Service]> {
-        self.found_services.borrow_mut().entry(key).or_insert_with(find).clone()
+        if let Some(known) = self.found_services.borrow().get(&key) {
+            return Arc::clone(known);
+        }
+        let found = find();
+        self.found_services.borrow_mut().insert(key, Arc::clone(&found));
+        found
     }
 
     /// What an account of a namespace may do; many workloads may have one.
     pub(super) fn access(&self, namespace: &str, account: &str) -> Arc<Access> {
         let key = [namespace.to_owned(), account.to_owned()];
-        let mut known = self.accesses.borrow_mut();
-        let access = || Arc::new(access::of_account(self, namespace, account));
-        known.entry(key).or_insert_with(access).clone()
+        if let Some(known) = self.accesses.borrow().get(&key) {
+            return Arc::clone(known);
+        }
+        let access = Arc::new(access::of_account(self, namespace, account));
+        self.accesses.borrow_mut().insert(key, Arc::clone(&access));
+        access
     }
 
     /// What scales a workload of that name in its namespace, or may.
@@ -267,17 +275,19 @@ impl<T> Words<T> {
             None => vec![ALL.to_owned()],
         };
         let of_word = |word| self.places.get(&[namespace.to_owned(), word]);
-        let mut lists: Vec<&[usize]> =
-            words.into_iter().filter_map(of_word).map(Vec::as_slice).collect();
+        let lists = words.into_iter().filter_map(of_word).filter_map(|it| it.split_first());
         // Each is in order; who looks for the first one does not pay for all.
+        let mut heads: BTreeSet<(usize, &[usize])> =
+            lists.map(|(first, rest)| (*first, rest)).collect();
+        let mut last = None;
         std::iter::from_fn(move || {
-            let next = *lists.iter().filter_map(|it| it.first()).min()?;
-            for list in &mut lists {
-                while let Some(rest) = list.strip_prefix(&[next]) {
-                    *list = rest;
+            loop {
+                let (next, rest) = heads.pop_first()?;
+                heads.extend(rest.split_first().map(|(first, rest)| (*first, rest)));
+                if last.replace(next) != Some(next) {
+                    return self.things.get(next);
                 }
             }
-            self.things.get(next)
         })
     }
 }

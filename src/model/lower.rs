@@ -23,6 +23,7 @@ use crate::{
     },
     problem::{Problem, ProblemKind},
     resolve::{
+        bounds::TOGETHER,
         environment::{EntryKind, Environment, Object, Release},
         environments::defines_nodes,
     },
@@ -35,10 +36,7 @@ use crate::{
 const MOST_SERVERS: usize = 100;
 
 /// So many are judged in all environments.
-const MOST_OF_ALL: usize = 10_000;
-
-/// How many environments are lowered at once, before their metrics-servers are counted.
-const TOGETHER: usize = 32;
+const MOST_OF_ALL: usize = 5_000;
 
 /// What the whole repository says, which is read when one environment asks for it.
 #[derive(Debug, Default)]
@@ -172,9 +170,11 @@ fn lower_one(
 
 /// That `object` and what comes after it is not judged.
 fn too_many(object: &Object, most: usize) -> Problem {
-    let (count, of) = match most {
-        MOST_SERVERS => (MOST_SERVERS, "one environment"),
-        _ => (MOST_OF_ALL, "all environments"),
+    // What all environments may have left is less only when it comes to an end.
+    let (count, of) = if most < MOST_SERVERS {
+        (MOST_OF_ALL, "all environments")
+    } else {
+        (MOST_SERVERS, "one environment")
     };
     let why = format!(
         "there are more than {count} metrics-servers in {of}: this one and what comes after it is not \

@@ -60,7 +60,8 @@ impl Subject {
         self.precede(environment);
         for problem in problems {
             let of_unit = environment.unit_of(problem);
-            problem.concerns = is_named(sources, problem)
+            problem.concerns = problem.unseen.all
+                || is_named(sources, problem)
                 || match problem.kind {
                     ProblemKind::Unresolved => {
                         self.releases.contains(&problem.unit)

@@ -7,7 +7,7 @@ use super::{
     index::{Asked, ObjectIndex},
     lower::namespace_of,
     pod::{self, PortRef},
-    selector::{certain_pair, has_all},
+    selector::{certain_pair, has_all, pairs},
     workload::{fact, pod_labels, port},
 };
 use crate::{
@@ -53,14 +53,11 @@ pub(super) fn services(
     let target = registration.and_then(|it| it.service.value());
     let labels = pod_labels(&workload.node);
     let find = || of_labels(index, workload, namespace, labels.as_ref(), target).into();
-    let written = labels.as_ref().map_or(Fact::Absent(None), pod::written);
-    let written = match &written {
-        Fact::Unknown(..) => return find(),
-        known => known.value().map(String::as_str).unwrap_or_default(),
-    };
+    let Some(mut key) = pairs(labels.as_ref()) else { return find() };
+    key.sort_unstable();
     // Of two workloads with the same labels, each is another one for the other.
-    let key = [namespace, workload.kind(), written, target.map_or("", |it| it)];
-    index.services_of(key.map(str::to_owned), find)
+    key.extend([namespace, workload.kind(), target.map_or("", |it| it)].map(str::to_owned));
+    index.services_of(key, find)
 }
 
 fn of_labels(

@@ -358,6 +358,8 @@ impl<'r, 'a> Deployment<'r, 'a> {
             let problem = Held::problem(application.object_anchor());
             self.environment(&target, application).problems.push(problem);
             self.concerned.insert(target);
+            // It is no environment of its own.
+            sources::reach(self.argo, application, &mut self.reached);
             return;
         }
         let argo = self.argo;
@@ -380,7 +382,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
         });
         let mut unit = Unit::of_object(application);
         unit.after.extend(place.unit.clone());
-        let (start, before) = (environment.begin(), environment.len());
+        let start = environment.begin();
         environment.problems.extend(deployed.problems);
         if set.is_some() || !place.built || target != place.name {
             push(environment, &mut self.places, Object::new(application.clone()));
@@ -415,7 +417,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
             }
         }
         environment.end(start, unit);
-        self.held.add_since(environment, before);
+        self.held.add_since(environment, start);
         self.open.extend(inner);
     }
 

@@ -2,19 +2,23 @@
 
 use rayon::prelude::*;
 
-use super::environment::{EntryKind, Environment, Object, Release};
-use crate::{problem::Problem, tree::Origin};
+use crate::{
+    problem::Problem,
+    resolve::environment::{EntryKind, Environment, Object, Release, UnitStart},
+    tree::Origin,
+};
 
 /// So many values and fields may one environment hold before no more charts are rendered in it, and the
-/// environments that one tool starts before no more are resolved: what others hold, too, counts once.
-/// 50,000 files of real repositories come to half of it; it is some 200 MB.
+/// environments that one tool starts before no more are resolved; what is shared counts as one value.
+/// 50,000 files of real repositories come to half of it, and it is some 200 MB.
 const MOST_HELD: usize = 600_000;
 
 /// What templates do in the time that is spent on a field.
 const WORK_OF_A_FIELD: usize = 5_000;
 
-/// How many are resolved at once, before what they hold is looked at.
-const TOGETHER: usize = 32;
+/// How many environments are worked on at once, before what they come to is looked at: where that ends
+/// does not depend on how many threads there are.
+pub(crate) const TOGETHER: usize = 32;
 
 /// What was resolved so far, in values and fields.
 #[derive(Debug, Default)]
@@ -22,7 +26,7 @@ pub(crate) struct Held(usize);
 
 impl Held {
     /// What `resolve` makes of each of `starts`, at the same time; once its `environments` hold too much,
-    /// what `leave_out` makes of the rest. Where that is does not depend on how many threads there are.
+    /// what `leave_out` makes of the rest.
     pub(crate) fn each<T: Sync, R: Send>(
         starts: &[T],
         resolve: impl Fn(&T) -> R + Sync,
@@ -42,15 +46,36 @@ impl Held {
         made
     }
 
-    /// Adds an environment.
-    pub(crate) fn add(&mut self, environment: &Environment) {
-        self.add_since(environment, (0, 0));
+    /// What `install` says of each of `environments`, to which it adds; of none once they hold too much.
+    pub(crate) fn each_of<R: Send>(
+        environments: &mut [Environment],
+        install: impl Fn(&mut Environment) -> R + Sync,
+    ) -> Vec<R> {
+        let (mut said, mut held) = (Vec::new(), Self::default());
+        for together in environments.chunks_mut(TOGETHER) {
+            if held.is_full() {
+                for it in together {
+                    it.problems.push(Self::problem(&it.entry.origin));
+                }
+                continue;
+            }
+            let starts: Vec<UnitStart> = together.iter().map(Environment::begin).collect();
+            said.extend(together.par_iter_mut().map(&install).collect::<Vec<_>>());
+            together.iter().zip(starts).for_each(|(it, start)| held.add_since(it, start));
+        }
+        said
     }
 
-    /// Adds what came to an environment since it had so many objects and releases.
-    pub(crate) fn add_since(&mut self, environment: &Environment, since: (usize, usize)) {
-        let objects = environment.objects.iter().skip(since.0).map(|it| it.node.held());
-        let values = environment.releases.iter().skip(since.1).map(|it| it.values.held());
+    /// Adds an environment.
+    pub(crate) fn add(&mut self, environment: &Environment) {
+        self.add_since(environment, UnitStart::default());
+    }
+
+    /// Adds what came to an environment since then.
+    pub(crate) fn add_since(&mut self, environment: &Environment, start: UnitStart) {
+        let UnitStart([objects, releases, _]) = start;
+        let objects = environment.objects.iter().skip(objects).map(|it| it.node.held());
+        let values = environment.releases.iter().skip(releases).map(|it| it.values.held());
         self.0 += objects.chain(values).sum::<usize>();
     }
 
@@ -62,10 +87,10 @@ impl Held {
     /// That what is at `at` is not resolved, since this is full.
     pub(crate) fn problem(at: &Origin) -> Problem {
         let message = format!(
-            "the environments before this one have more than {MOST_HELD} fields: it is not resolved"
+            "what is resolved before this has more than {MOST_HELD} values and fields: it is not resolved"
         );
         // One cause, in however many environments.
-        Problem::unresolved(at, message).about("too much before it").hiding_objects()
+        Problem::unresolved(at, message).about("too much before it").hiding_all()
     }
 
     /// What stands for an environment that is not resolved.
@@ -77,11 +102,6 @@ impl Held {
 }
 
 impl Environment {
-    /// How many objects and releases it has.
-    pub(crate) fn len(&self) -> (usize, usize) {
-        (self.objects.len(), self.releases.len())
-    }
-
     /// Notes what these objects hold, which something installs.
     pub(super) fn hold(&mut self, objects: &[Object]) {
         self.held += objects.iter().map(|it| it.node.held()).sum::<usize>();
@@ -103,6 +123,6 @@ impl Environment {
             "what is installed before `{name}` has more than {MOST_HELD} values and fields: it is not \
              looked at"
         );
-        Problem::unresolved(at, message).about("too much installed before it").hiding_objects()
+        Problem::unresolved(at, message).about("too much installed before it").hiding_all()
     }
 }

@@ -168,8 +168,8 @@ impl Environment {
 }
 
 /// How much of an environment there was before a unit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct UnitStart([usize; 3]);
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct UnitStart(pub(super) [usize; 3]);
 
 impl Unit {
     /// The object of `kind` with that namespace and name.

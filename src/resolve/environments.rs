@@ -88,7 +88,8 @@ pub(crate) fn resolve_for(
     };
     let leave_out = |start: &Start<'_>| {
         let left_out = Held::left_out(&start.name, start.kind, &start.origin);
-        (Environment { aside: start.aside, ..left_out }, Discovery::default())
+        let settings = start.settings.cloned();
+        (Environment { settings, ..left_out }, Discovery::default())
     };
     let resolved = Held::each(&starts, resolve, leave_out, |(environment, found)| {
         [environment].into_iter().chain(&found.environments).collect()

@@ -71,10 +71,10 @@ pub(crate) fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>)
                 environment.problems.push(Held::problem(&Origin::start_of(bundle.file)));
                 return;
             }
-            let (start, before) = (environment.begin(), environment.len());
+            let start = environment.begin();
             bundle.deploy(target, environment);
             environment.end(start, Unit::of("bundle", name, bundle.dir));
-            held.add_since(environment, before);
+            held.add_since(environment, start);
         };
         // A bundle that customizes nothing goes to every target that another one knows.
         if targets.is_empty() {

@@ -62,6 +62,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             if held.is_full() {
                 let at = Origin::start_of(file);
                 found.environments.push(Held::left_out(&called, EntryKind::Other, &at));
+                found.reached.files.insert(file);
                 continue;
             }
             let mut run = HelmfileRun::new(context, &name);

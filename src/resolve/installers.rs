@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::{
     resolve::{
         argocd::Argo,
+        bounds::Held,
         cluster_resource_set,
         context::Context,
         environment::{EntryKind, Environment},
@@ -164,8 +165,7 @@ impl<'a> Installers<'a> {
                 join(&mut environments, Environment { aside, ..part });
             }
         }
-        let made = environments.par_iter_mut().map(|it| self.release(it));
-        for found in made.collect::<Vec<_>>() {
+        for found in Held::each_of(&mut environments, |it| self.release(it)) {
             unread.extend(found.unread);
             reached.files.extend(found.reached.files);
             reached.dirs.extend(found.reached.dirs);
@@ -199,6 +199,7 @@ fn join(environments: &mut Vec<Environment>, part: Environment) {
         release.unit = release.unit.map(|it| it.shifted(units));
         release
     }));
+    whole.held += part.held;
     whole.files.extend(part.files);
     whole.problems.extend(part.problems.into_iter().map(|mut problem| {
         problem.unit = problem.unit.map(|it| it.shifted(units));

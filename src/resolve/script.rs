@@ -36,12 +36,8 @@ pub(crate) struct UnreadInstallation {
 /// What a script says that configures kubelets.
 const CONFIGURES: &[&str] = &["serverTLSBootstrap", "rotate-server-certificates"];
 
+/// What names anything that [`found`] finds.
 static SAID: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[SERVER, APPROVERS, CONFIGURES]));
-
-/// Whether `text` names anything that [`found`] finds.
-fn is_said_in(text: &str) -> bool {
-    SAID.are_in(text)
-}
 
 /// Each installation or configuration in the repository that is not read.
 ///
@@ -80,7 +76,7 @@ fn of_file(
 ) -> Vec<UnreadInstallation> {
     let (path, text) = (&*sources[file].path, sources.text(file));
     // Most files only speak of kubelets or nodes, and those that name it do so in few lines.
-    if !is_said_in(text) {
+    if !SAID.are_in(text) {
         return Vec::new();
     }
     let (dir, is_script) = (source::parent(path), is_script(path));
@@ -110,7 +106,7 @@ fn of_file(
     }
     let tools = tools::of(path, text);
     for (start, line) in command::lines(text) {
-        if !is_said_in(line) && !names.server(line) {
+        if !SAID.are_in(line) && !names.server(line) {
             continue;
         }
         let bare = line.trim_start();
@@ -173,24 +169,19 @@ struct Names<'a>(BTreeSet<&'a str>);
 impl<'a> Names<'a> {
     fn of(text: &'a str) -> Self {
         let of_line = |line: &'a str| {
-            let head = &line[..line.rfind("metrics-server")?];
-            let named = NAMES.iter().find_map(|it| it.captures(head)?.get(1));
-            named.map(|it| it.as_str())
+            let head = line.rfind("metrics-server").map_or("", |at| &line[..at]);
+            NAMES.iter().filter_map(move |it| Some(it.captures(head)?.get(1)?.as_str()))
         };
-        Self(text.lines().filter_map(of_line).collect())
+        Self(text.lines().flat_map(of_line).collect())
     }
 
     /// Whether a command refers to one of them.
     fn server(&self, command: &str) -> bool {
-        let refers = |name: &&str| {
-            command.match_indices(*name).any(|(at, _)| {
-                let before = command[..at].trim_end_matches([' ', '.']);
-                let after = command[at + name.len()..].chars().next();
-                before.ends_with(['$', '{', '('])
-                    && !after.is_some_and(|it| it.is_alphanumeric() || it == '_')
-            })
-        };
-        self.0.iter().any(refers)
+        command.match_indices(['$', '{', '(']).any(|(at, _)| {
+            let after = command[at + 1..].trim_start_matches([' ', '.']);
+            let end = after.find(|it: char| !it.is_alphanumeric() && it != '_');
+            self.0.contains(end.map_or(after, |end| &after[..end]))
+        })
     }
 }
 

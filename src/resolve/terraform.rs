@@ -229,14 +229,14 @@ impl Roots<'_> {
         release.suspended = made.perhaps.is_some();
         let context = self.context;
         let environment = self.environment(&made.environment, &release.anchor);
-        let (start, before) = (environment.begin(), environment.len());
+        let start = environment.begin();
         let unit = Unit::of("helm_release", &release.namespace, &release.name).release();
         environment.problems.extend(problems);
         environment.install(context, release);
         environment.end(start, unit);
-        let mut held = std::mem::take(&mut self.held);
-        held.add_since(self.environment(&made.environment, at), before);
-        self.held = held;
+        if let Some(environment) = self.environments.get(&made.environment) {
+            self.held.add_since(environment, start);
+        }
     }
 
     /// Adds the objects that a block applies, if they may concern us; nothing where nobody can tell

@@ -13,6 +13,7 @@ use crate::{
     problem::ProblemKind,
     relevance::is_about_it,
     resolve::{
+        bounds::Held,
         context::Context,
         environment::{EntryKind, Environment, Release, Unit},
         helm, install, layout,
@@ -92,6 +93,8 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
     for problem in alone.problems.iter_mut().filter(|it| it.kind.fails_build()) {
         problem.kind = ProblemKind::Unresolved;
     }
+    let mut held = Held::default();
+    held.add(&alone);
     let mut environments = vec![alone];
     for file in sources.below(dir) {
         let path = &sources[file].path;
@@ -106,7 +109,12 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
             && values.get("apiVersion").is_none()
             && has(values)
         {
-            environments.push(of(file, values.clone()));
+            let environment = match held.is_full() {
+                true => Held::left_out(path, EntryKind::Values, &Origin::start_of(file)),
+                false => of(file, values.clone()),
+            };
+            held.add(&environment);
+            environments.push(environment);
         }
     }
     let is_ours = |it: &Release| it.family.is_some() || is_named_in(&it.chart);

@@ -41,10 +41,11 @@ const BITNAMI: &[(&str, &str)] = &[
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for chart in &cluster.charts {
-        for key in &chart.unknown_keys {
+        for key in chart.unknown_keys.iter().take(MOST_UNKNOWN) {
             report(chart, key, findings);
         }
-        if let Some(at) = &chart.unknown_beyond {
+        if let Some(beyond) = chart.unknown_keys.get(MOST_UNKNOWN) {
+            let at = &beyond.origin.or(&chart.anchor);
             let subject = format!("{}/{}", chart.namespace, chart.name);
             let message = format!(
                 "more than {MOST_UNKNOWN} values of {subject} are none of its chart's: this and what \

@@ -29,6 +29,9 @@ use crate::{
 /// No set has more instances in practice; one that has is cut off and says so.
 const MAX_INSTANCES: usize = 2_000;
 
+/// How many parameters one `merge` may merge others into.
+const MAX_MERGED: usize = 2_000_000;
+
 /// How deep `matrix` and `merge` may nest; Argo CD allows one level.
 const MAX_DEPTH: usize = 3;
 
@@ -352,24 +355,31 @@ impl Generation<'_, '_> {
         let mut generators = config.items_at("generators").iter();
         let Some(base) = generators.next() else { return Vec::new() };
         // What a map has at each of the keys, if it has all of them.
-        let found = |params: &Node| -> Option<Vec<_>> {
+        let merged_by = |params: &Node| -> Option<Vec<_>> {
             let text = |key: &&str| {
-                let found = params.get(key).or_else(|| params.at(key))?;
-                found.as_scalar().map(|it| it.text.clone())
+                let value = params.get(key).or_else(|| params.at(key))?;
+                value.as_scalar().map(|it| it.text.clone())
             };
             keys.iter().map(text).collect::<Option<_>>().filter(|_| !keys.is_empty())
         };
         let mut all = self.params(base, depth + 1);
         let mut places: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (index, params) in all.iter().enumerate() {
-            if let Some(found) = found(params) {
-                places.entry(found).or_default().push(index);
+            if let Some(values) = merged_by(params) {
+                places.entry(values).or_default().push(index);
             }
         }
+        let mut left = MAX_MERGED;
         for generator in generators {
             for over in self.params(generator, depth + 1) {
-                let same = found(&over).and_then(|it| places.get(&it));
+                let same = merged_by(&over).and_then(|it| places.get(&it));
                 for index in same.into_iter().flatten() {
+                    left = left.saturating_sub(all[*index].entries().count());
+                    if left == 0 {
+                        let message = "what comes after is not merged: there is too much of it";
+                        self.problem(&generator.origin, message);
+                        return all;
+                    }
                     all[*index] = helm::merge(&all[*index], &over);
                 }
             }

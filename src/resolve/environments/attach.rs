@@ -283,7 +283,8 @@ fn attach_charts(
         },
         |dir| {
             let at = sources.find(&chart(dir)).map(Origin::start_of);
-            let left_out = at.map(|at| Held::left_out(dir, EntryKind::Values, &at));
+            let name = if dir.is_empty() { &chart(dir) } else { *dir };
+            let left_out = at.map(|at| Held::left_out(name, EntryKind::Values, &at));
             ((*dir, left_out.into_iter().collect()), BTreeSet::new())
         },
         |((_, environments), _)| environments.iter().collect(),

@@ -308,7 +308,9 @@ fn with_files(
         }
         Some(_) => {}
     }
-    for file in chart.files.iter().skip(1) {
+    let (files, unread) = install::layers(chart.files.get(1..).unwrap_or_default(), problems);
+    layers = unread.unwrap_or(layers);
+    for file in files {
         let path = file.as_str().filter(|_| chart.directory.is_some());
         let found = path.and_then(|path| {
             context.sources.below_root(path).and_then(|it| context.sources.find(&it))

@@ -177,11 +177,11 @@ impl Package {
             let table =
                 own.get(key).and_then(|it| if child == "." { Some(it) } else { it.at(&child) });
             if let Some(table) = table.filter(|it| it.as_map().is_some()) {
-                left = left.saturating_sub(table.walk().take(left).count());
-                if left == 0 {
+                let Some(rest) = left.checked_sub(table.walk().take(left + 1).count()) else {
                     let why = format!("more than {MOST_VALUES} values are imported from charts");
                     return Err(Problem::unresolved(&from.origin, why).hiding_objects());
-                }
+                };
+                left = rest;
                 imported = merge(&nested(parent, table.clone()), &imported);
             }
         }

@@ -83,7 +83,8 @@ pub(crate) fn render(
     }
 }
 
-/// What the templates of a chart print is read up to this [`MarkedText::cost`], some 130 MB.
+/// What the templates of a chart print is read up to this [`MarkedText::cost`], which is some 130 MB of
+/// memory.
 const MOST_PRINTED: usize = 1 << 27;
 
 /// A chart with so many values is not rendered.

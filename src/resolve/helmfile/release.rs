@@ -80,8 +80,7 @@ impl<'a> HelmfileRun<'a> {
         }
         let start = self.environment.begin();
         let values = match self.environment.is_full() {
-            // It is not rendered.
-            true => Node::new(Map::default(), chart.origin.clone()),
+            true => Node::unknown_value("too much is installed before it", &chart.origin),
             false => self.values(&release, state),
         };
         let text = |key: &str| release.str_at(key).unwrap_or_default();

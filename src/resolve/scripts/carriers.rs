@@ -100,7 +100,10 @@ fn read_variables(
         let own = source::parent(&sources[file].path);
         let places = values::paths(own, &[own.to_owned(), String::new()], path.text.as_deref());
         let found = places.iter().find_map(|it| sources.find(it));
-        if let Some(found) = found.filter(|it| read.len() <= MAX_SOURCED && read.insert(*it)) {
+        let Some(found) = found.filter(|it| read.insert(*it)) else { continue };
+        if read.len() > MAX_SOURCED {
+            variables.lose();
+        } else {
             let code = parse::whole(sources, found);
             read_variables(sources, found, &code, false, variables, read);
         }

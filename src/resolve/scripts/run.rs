@@ -22,7 +22,7 @@ const MAX_CALLS: usize = 16;
 const MAX_ITEMS: usize = 50;
 
 /// How many commands are run for one block.
-const MAX_COMMANDS: usize = 5_000;
+const MAX_COMMANDS: usize = 20_000;
 
 /// The commands that start a cluster on the machine that runs them, and whose that is.
 const LOCAL: &[(&str, &str)] = &[

@@ -50,6 +50,8 @@ pub(super) struct ShellVariables {
     set: BTreeMap<String, Option<(Node, Word)>>,
     /// Those that callers may set to something else.
     defaults: BTreeSet<String>,
+    /// Whether not all that sets them was read.
+    is_lost: bool,
     work: Cell<usize>,
 }
 
@@ -69,9 +71,15 @@ impl ShellVariables {
         self.work.get() > MAX_WORK
     }
 
+    /// Notes that there is more that sets variables than was read: any may be something else.
+    pub(super) fn lose(&mut self) {
+        self.set.values_mut().for_each(|it| *it = None);
+        self.is_lost = true;
+    }
+
     /// Notes that `name` is set to `word` of `code`, or to something that nobody can tell.
     pub(super) fn set(&mut self, name: &str, value: Option<(&Node, Word)>) {
-        let value = value.map(|(code, word)| (code.clone(), word));
+        let value = value.filter(|_| !self.is_lost).map(|(code, word)| (code.clone(), word));
         let is_same = |known: &Option<(Node, Word)>| {
             // What is the same text comes to the same, each time it is asked for.
             let is_same = |(a, b): (&WordPiece, &WordPiece)| a == b;

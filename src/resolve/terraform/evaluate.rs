@@ -33,8 +33,8 @@ const MAX_DEPTH: usize = 32;
 /// How many expressions are evaluated for one module.
 const MAX_WORK: usize = 200_000;
 
-/// So many values of a file that is read take as long as an expression.
-const VALUES_OF_AN_EXPRESSION: usize = 4;
+/// How many values are read from files for one module: each reference reads them again.
+const MAX_READ: usize = 2_000_000;
 
 /// Longer texts are not put together.
 pub(super) const MAX_TEXT: usize = 4 << 20;
@@ -44,13 +44,15 @@ pub(super) const MAX_TEXT: usize = 4 << 20;
 pub(crate) struct Work {
     /// How many expressions may still be evaluated, so that locals that double each other end.
     left: Cell<usize>,
+    /// How many values may still be read from files.
+    unread: Cell<usize>,
     /// The files whose content is used.
     pub(super) read: RefCell<BTreeSet<FileId>>,
 }
 
 impl Default for Work {
     fn default() -> Self {
-        Self { left: Cell::new(MAX_WORK), read: RefCell::default() }
+        Self { left: Cell::new(MAX_WORK), unread: Cell::new(MAX_READ), read: RefCell::default() }
     }
 }
 
@@ -220,10 +222,13 @@ impl TerraformScope<'_> {
         }
     }
 
-    /// Takes note of a file of so many values that is read, which takes longer than an expression.
+    /// Takes note of a file of so many values that is read; nothing more is evaluated after too many.
     pub(super) fn reads(&self, values: usize) {
-        let left = self.work.left.get().saturating_sub(values / VALUES_OF_AN_EXPRESSION);
-        self.work.left.set(left);
+        let unread = self.work.unread.get().checked_sub(values);
+        self.work.unread.set(unread.unwrap_or_default());
+        if unread.is_none() {
+            self.work.left.set(0);
+        }
     }
 
     /// What `expression` in `file` is.
