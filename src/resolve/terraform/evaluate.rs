@@ -34,7 +34,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_WORK: usize = 200_000;
 
 /// How many values are read from files for one module: each reference reads them again.
-const MAX_READ: usize = 2_000_000;
+const MAX_READ: usize = 1_500_000;
 
 /// Longer texts are not put together.
 pub(super) const MAX_TEXT: usize = 4 << 20;
