@@ -104,8 +104,10 @@ pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
         Relevance::None
     };
     let said = match source::extension(name) {
-        "tf" | "tfvars" | "hcl" if TERRAFORM_WORDS.are_in(text) => Relevance::Subject,
-        "tf" | "tfvars" | "hcl" => Relevance::None,
+        "tf" | "tfvars" | "hcl" => match TERRAFORM_WORDS.are_in(text) {
+            true => Relevance::Subject,
+            false => Relevance::None,
+        },
         _ => relevance_of(text),
     };
     least.max(said)

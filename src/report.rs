@@ -127,7 +127,15 @@ pub(crate) fn for_programs(
     }
 }
 
+/// That what the user names has a part in no environment.
+const UNTOUCHED: &str = "metrics-server depends on what is named in no environment";
+
 impl<'a> Report<'a> {
+    /// Whether there is no environment at all, as far as somebody looked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.environments.is_empty() && !self.untouched
+    }
+
     /// That nothing was found in these files.
     pub(crate) fn of(sources: &'a Sources) -> Self {
         Self {

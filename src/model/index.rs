@@ -135,23 +135,13 @@ impl<'a> ObjectIndex<'a> {
         key: Vec<String>,
         find: impl FnOnce() -> Arc<[Service]>,
     ) -> Arc<[Service]> {
-        if let Some(known) = self.found_services.borrow().get(&key) {
-            return Arc::clone(known);
-        }
-        let found = find();
-        self.found_services.borrow_mut().insert(key, Arc::clone(&found));
-        found
+        found_once(&self.found_services, key, find)
     }
 
     /// What an account of a namespace may do; many workloads may have one.
     pub(super) fn access(&self, namespace: &str, account: &str) -> Arc<Access> {
         let key = [namespace.to_owned(), account.to_owned()];
-        if let Some(known) = self.accesses.borrow().get(&key) {
-            return Arc::clone(known);
-        }
-        let access = Arc::new(access::of_account(self, namespace, account));
-        self.accesses.borrow_mut().insert(key, Arc::clone(&access));
-        access
+        found_once(&self.accesses, key, || access::of_account(self, namespace, account).into())
     }
 
     /// What scales a workload of that name in its namespace, or may.
@@ -237,6 +227,20 @@ fn made_pods(object: &Object) -> Option<MadePods<'_>> {
     }
     let labels = pod_labels(node);
     Some(MadePods { object, labels, is_workload, is_server })
+}
+
+/// What is `known` for `key`, which `find` says the first time; it may ask the index itself.
+fn found_once<K: Ord, T: ?Sized>(
+    known: &RefCell<BTreeMap<K, Arc<T>>>,
+    key: K,
+    find: impl FnOnce() -> Arc<T>,
+) -> Arc<T> {
+    let found = known.borrow().get(&key).cloned();
+    found.unwrap_or_else(|| {
+        let found = find();
+        known.borrow_mut().insert(key, Arc::clone(&found));
+        found
+    })
 }
 
 /// Things by namespace and word.

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use crate::{
     finding::{Finding, Severity},
-    report::{Place, Report, TOOL},
+    report::{Place, Report, TOOL, UNTOUCHED},
     source::FileId,
 };
 
@@ -55,7 +55,7 @@ pub(crate) fn junit<'a>(report: &'a Report<'_>, failure: Option<&str>) -> String
             cases.extend(right.map(|it| plain(it, None, "")));
             if report.environments.is_empty() && cases.is_empty() {
                 let message = match report.untouched {
-                    true => "metrics-server depends on what is named in no environment",
+                    true => UNTOUCHED,
                     false => "found no environment with metrics-server",
                 };
                 cases.push(plain(TOOL, Some("skipped"), message));

@@ -8,7 +8,7 @@ use crate::{
     cli::Verbosity,
     finding::{Applicability, Edit, Finding, Fix, Label, Severity},
     report::{
-        Place, Report, TerminalOptions, count,
+        Place, Report, TerminalOptions, UNTOUCHED, count,
         draw::{Drawing, color, columns},
         excerpt::{Excerpt, harmless},
         patch::{self, PatchLine},
@@ -307,10 +307,7 @@ pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions) -> String {
     };
     let is_empty = report.findings.is_empty() && report.environments.is_empty();
     let all = |look| match is_empty {
-        true if report.untouched => {
-            let why = "metrics-server depends on what is named in no environment";
-            format!("{}: {why} ({details})", found(look))
-        }
+        true if report.untouched => format!("{}: {UNTOUCHED} ({details})", found(look)),
         true => format!("found {environments} ({details})"),
         false => format!("{} in {environments} ({details})", found(look)),
     };

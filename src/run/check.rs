@@ -101,7 +101,7 @@ impl Run<'_, '_> {
             is_patch: check.fixes.diff,
             ..Report::of(&sources)
         };
-        let is_empty = report.environments.is_empty() && !untouched;
+        let is_empty = report.is_empty();
         if let Some(mended) = mended.as_ref().filter(|_| check.fixes.diff) {
             return self.print_patch(mended, &report);
         }
@@ -133,14 +133,14 @@ impl Run<'_, '_> {
     /// Writes the report in each form; that nothing was there to check is told to everybody.
     fn write_report(&mut self, report: &Report<'_>) -> CommandResult {
         let options = self.options;
-        let is_empty = report.environments.is_empty();
+        let is_empty = report.is_empty();
         let files = self.streams.workflow.files.clone();
         let (whole, plain) = (report, report.without_fixes());
         // What one form holds does not depend on which others there are.
         let asked = self.shows_fixes();
         self.write(|format, look| {
             let report = if format.shows_fixes(asked) { whole } else { &plain };
-            let summarizes = (!is_empty || report.untouched) && options.detail > Verbosity::Quiet;
+            let summarizes = !is_empty && options.detail > Verbosity::Quiet;
             let summary = if summarizes { report::summary(report, look) } else { String::new() };
             let text = || report::text(report, look, options.detail) + &summary;
             match format {
@@ -153,8 +153,7 @@ impl Run<'_, '_> {
             }
         })?;
         self.summarize(report, None);
-        let says_nothing = is_empty && !report.untouched;
-        if says_nothing || options.only_files() && options.detail > Verbosity::Quiet {
+        if is_empty || options.only_files() && options.detail > Verbosity::Quiet {
             let look = self.streams.err_screen.look(options.color);
             self.say(&report::summary(report, look));
         }

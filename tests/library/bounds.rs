@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::robustness::{DEPLOYMENT, assert_found, findings};
+use super::robustness::{DEPLOYMENT, RELEASE, assert_found, findings};
 
 /// Something that is said of all that is left out, once.
 #[track_caller]
@@ -19,15 +19,6 @@ fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
 fn file(path: &str, text: impl Into<String>) -> (String, String) {
     (path.to_owned(), text.into())
 }
-
-/// But for its chart.
-const RELEASE: &str = "
-apiVersion: helm.toolkit.fluxcd.io/v2
-kind: HelmRelease
-metadata: {name: metrics-server, namespace: kube-system}
-spec:
-  interval: 1h
-";
 
 #[test]
 fn environments_that_hold_too_much_together_end() {

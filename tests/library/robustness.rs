@@ -87,6 +87,15 @@ spec:
           args: [--cert-dir=/tmp, --kubelet-insecure-tls]
 ";
 
+/// But for its chart.
+pub(super) const RELEASE: &str = "
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: metrics-server, namespace: kube-system}
+spec:
+  interval: 1h
+";
+
 #[test]
 fn every_broken_file_is_named_and_hides_no_other() {
     let found = texts(&sarif(&scenario("broken")));
@@ -598,15 +607,8 @@ fn damaged(text: &[u8], how: usize) -> Vec<u8> {
 
 #[test]
 fn a_chart_of_ones_own_is_not_judged_by_the_values_of_one_that_is_called_the_same() {
-    const RELEASE: &str = "
-apiVersion: helm.toolkit.fluxcd.io/v2
-kind: HelmRelease
-metadata: {name: metrics-server, namespace: kube-system}
-spec:
-  interval: 1h
-  chart: {spec: {chart: ./ms, sourceRef: {kind: GitRepository, name: flux-system}}}
-  values: {count: 2}
-";
+    let chart = "{chart: ./ms, sourceRef: {kind: GitRepository, name: flux-system}}";
+    let release = format!("{RELEASE}  chart: {{spec: {chart}}}\n  values: {{count: 2}}\n");
     // Versions of three families.
     for (version, template) in [
         ("1.1.0", "templates/deployment.yaml"),
@@ -621,7 +623,7 @@ spec:
                 &*format!("ms/{template}"),
                 "kind: Deployment\nspec: {replicas: {{ .Values.count }}}\n",
             ),
-            ("release.yaml", RELEASE),
+            ("release.yaml", &*release),
         ]);
         assert!(found.is_empty(), "{version}: {found:?}");
     }

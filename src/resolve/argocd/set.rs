@@ -55,14 +55,7 @@ pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>
                 generation.problem(&generator.origin, message);
                 break;
             }
-            let scope = SetTemplate {
-                sources: argo.context.sources,
-                params,
-                go,
-                strict,
-                work: &generation.work,
-            };
-            applications.push(instance(set, &scope, &template));
+            applications.push(instance(set, &generation.scope(&params), &template));
         }
     }
     (applications, generation.problems)

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use regex::Regex;
-
 use crate::{
+    ascii,
     data::subject::is_named_in,
     resolve::{
         context::Context,
@@ -42,8 +41,8 @@ fn is_about_us(sources: &Sources, variable: &DefinedVariable) -> bool {
 fn used(sources: &Sources, names: &BTreeSet<&str>) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     let any: Vec<String> = names.iter().map(|it| regex::escape(it)).collect();
-    let word = Regex::new(&format!(r"(?-u:\b)(?:{})(?-u:\b)", any.join("|")));
-    let (false, Ok(word)) = (names.is_empty(), word) else { return used };
+    let word = ascii::pattern(&format!(r"\b(?:{})\b", any.join("|")));
+    let (false, Some(word)) = (names.is_empty(), word) else { return used };
     for (file, it) in sources.iter() {
         if source::is_prose(&it.path) {
             continue;

@@ -16,9 +16,8 @@ use crate::{
 pub(crate) fn merge(base: &Node, over: &Node) -> Node {
     // The first of some layers, as it mostly is, stays shared.
     if let (Kind::Map(below), Kind::Map(above)) = (&base.kind, &over.kind)
-        && **below == Map::default()
-        && above.open.is_none()
-        && above.all_removed().is_empty()
+        && below.is_empty()
+        && [below, above].iter().all(|it| it.open.is_none() && it.all_removed().is_empty())
     {
         return over.clone();
     }
