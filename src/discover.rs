@@ -22,8 +22,8 @@ use indexmap::IndexMap;
 
 use crate::{
     config,
-    relevance::{SCRIPT_EXTENSIONS, SCRIPT_NAMES, is_script, relevance},
-    source::{self, FileId, MAX_FILE, Relevance, Skip, Source, Sources, Text},
+    relevance::{SCRIPT_EXTENSIONS, SCRIPT_NAMES, is_script, look},
+    source::{self, FileId, FirstLook, MAX_FILE, Relevance, Skip, Source, Sources, Text},
 };
 
 /// The extensions of files that are looked into without anything naming them.
@@ -110,15 +110,17 @@ pub(crate) fn open(
     repositories.retain(|dir| !named.iter().any(|it| source::is_within(it, dir)));
     repositories.sort();
     let is_inside = |path: &str| repositories.iter().any(|it| source::is_within(path, it));
-    for (_, relevance, text) in files.iter_mut().filter(|(path, ..)| is_inside(path)) {
-        (*relevance, *text) = (Relevance::None, None);
+    for (_, look, text) in files.iter_mut().filter(|(path, ..)| is_inside(path)) {
+        (*look, *text) = (FirstLook::default(), None);
     }
     if let Some(path) = aside.of_many.take() {
         aside.unread.insert(path, Skip::Patterns);
     }
     files.retain(|(path, ..)| !aside.unread.contains_key(path));
     let unread = aside.unread.iter().map(|(path, skip)| (path.clone(), *skip));
-    files.extend(unread.map(|(path, skip)| (path, Relevance::Subject, Some(Text::Skipped(skip)))));
+    files.extend(
+        unread.map(|(path, skip)| (path, Relevance::Subject.into(), Some(Text::Skipped(skip)))),
+    );
     bound(&mut files);
     links.sort();
     let links: IndexMap<String, String> = links.into_iter().collect();
@@ -356,16 +358,26 @@ const MAX_SEPARATORS: usize = 2_000_000;
 /// Leaves the last of `files` unread where those that may matter are too much together.
 fn bound(files: &mut [Listed]) {
     let mut left = MAX_SEPARATORS;
-    for (_, relevance, text) in files {
-        let Some(Text::Utf8(it)) = text.as_ref().filter(|_| *relevance > Relevance::None) else {
+    for (_, look, text) in files {
+        let matters = look.relevance > Relevance::None;
+        let Some(Text::Utf8(it)) = text.as_ref().filter(|_| matters) else {
             continue;
         };
-        let count = it.bytes().filter(|it| matches!(it, b'\n' | b',' | b':')).count();
+        let count = separators(it.as_bytes());
         match left.checked_sub(count) {
             Some(rest) => left = rest,
             None => *text = Some(Text::Skipped(Skip::TooMany)),
         }
     }
+}
+
+/// How many bytes of `text` separate its parts; counted in chunks whose count fits into a byte, as
+/// processors count fastest.
+fn separators(text: &[u8]) -> usize {
+    let of = |chunk: &[u8]| -> u8 {
+        chunk.iter().map(|it| u8::from(matches!(it, b'\n' | b',' | b':'))).sum()
+    };
+    text.chunks(usize::from(u8::MAX)).map(|it| usize::from(of(it))).sum()
 }
 
 /// One thread of the walk.
@@ -404,7 +416,7 @@ struct Aside {
 }
 
 /// A file's path, how it can matter, and its text if that was read.
-type Listed = (String, Relevance, Option<Text>);
+type Listed = (String, FirstLook, Option<Text>);
 
 /// A symbolic link's path and what it resolves to.
 type Link = (String, String);
@@ -418,8 +430,8 @@ impl Worker<'_> {
                 self.own.links.push((path, target));
             }
         } else if kind.is_file() {
-            let (relevance, text) = self.look(entry.path(), &path);
-            self.own.files.push((path, relevance, text));
+            let (look, text) = self.look(entry.path(), &path);
+            self.own.files.push((path, look, text));
         }
     }
 
@@ -430,7 +442,7 @@ impl Worker<'_> {
         let Some(path) = path.filter(|_| kind != io::ErrorKind::NotFound) else { return };
         let hidden = self.is_hidden(&format!("{path}/"));
         let relevance = if hidden { Relevance::None } else { Relevance::Subject };
-        self.own.files.push((path, relevance, Some(Text::Skipped(Skip::Unreadable(kind)))));
+        self.own.files.push((path, relevance.into(), Some(Text::Skipped(Skip::Unreadable(kind)))));
     }
 
     /// Whether nobody looks into the directory of `path`.
@@ -439,25 +451,26 @@ impl Worker<'_> {
         is_hidden(path) && !self.named.iter().any(|it| is_named(it) && is_hidden_itself(it))
     }
 
-    fn look(&mut self, file: &Path, path: &str) -> (Relevance, Option<Text>) {
+    fn look(&mut self, file: &Path, path: &str) -> (FirstLook, Option<Text>) {
         if !is_candidate(path) || self.is_hidden(path) {
-            return (Relevance::None, None);
+            return (FirstLook::default(), None);
         }
-        let relevance = match read_into(file, &mut self.buffer) {
-            Ok(()) => relevance(path, &self.buffer),
+        let look = match read_into(file, &mut self.buffer) {
+            Ok(()) => look(path, &self.buffer),
             Err(skip) => {
                 let relevance = match skip {
                     _ if is_script(path) => Relevance::None,
                     Skip::TooLarge => relevance_of_large(file, path, &mut self.buffer),
                     _ => Relevance::Subject,
                 };
-                return (relevance, Some(Text::Skipped(skip)));
+                return (relevance.into(), Some(Text::Skipped(skip)));
             }
         };
-        let text = (relevance > Relevance::None || self.keeps())
+        let matters = look.relevance > Relevance::None;
+        let text = (matters || self.keeps())
             .then(|| Text::of(self.buffer.clone()))
-            .filter(|it| relevance > Relevance::None || matches!(it, Text::Utf8(_)));
-        (relevance, text)
+            .filter(|it| matters || matches!(it, Text::Utf8(_)));
+        (look, text)
     }
 
     /// Whether what was read is kept although nothing in it matters by itself: what is built may name
@@ -545,7 +558,7 @@ fn relevance_of_large(file: &Path, path: &str, buffer: &mut Vec<u8>) -> Relevanc
         if !open.by_ref().take(PIECE).read_to_end(buffer).is_ok_and(|read| read > 0) {
             break;
         }
-        most = most.max(relevance(path, buffer));
+        most = most.max(look(path, buffer).relevance);
     }
     most
 }
@@ -566,12 +579,12 @@ fn read(root: &Path, path: &str) -> Result<Vec<u8>, Skip> {
 impl Sources {
     /// The only file of a repository.
     pub(crate) fn of_one(path: &str, text: Text) -> Self {
-        let relevance = match &text {
-            Text::Utf8(text) => relevance(path, text.as_bytes()),
-            Text::Skipped(_) => Relevance::Subject,
+        let look = match &text {
+            Text::Utf8(text) => look(path, text.as_bytes()),
+            Text::Skipped(_) => Relevance::Subject.into(),
         };
         let missing = Skip::Unreadable(io::ErrorKind::NotFound);
-        let files = vec![(path.to_owned(), relevance, Some(text))];
+        let files = vec![(path.to_owned(), look, Some(text))];
         Self::new(files, IndexMap::new(), Arc::new(move |_: &str| Err(missing)))
     }
 }
@@ -585,11 +598,11 @@ pub(crate) fn edited(
         let source = &sources[file];
         // Nobody looks into a file for what is written into it; one that is looked into is judged as
         // the next run will judge it.
-        let relevance = match source.relevance {
-            Relevance::None => Relevance::None,
-            _ => relevance(&source.path, text.as_bytes()),
+        let look = match source.relevance {
+            Relevance::None => FirstLook::default(),
+            _ => look(&source.path, text.as_bytes()),
         };
-        (file, relevance, text)
+        (file, look, text)
     }))
 }
 
@@ -606,7 +619,7 @@ pub(crate) fn typed(
     sources.with(texts.into_iter().map(|(file, text)| {
         let Source { path, relevance: saved, .. } = &sources[file];
         let is_out = *saved == Relevance::None && (is_apart(path) || !is_candidate(path));
-        let own = if is_out { Relevance::None } else { relevance(path, text.as_bytes()) };
+        let own = if is_out { FirstLook::default() } else { look(path, text.as_bytes()) };
         (file, own, text)
     }))
 }
@@ -627,10 +640,10 @@ impl Sources {
     ) -> Self {
         let texts = files.into_iter().map(|(path, text)| {
             let (path, text) = (path.into(), text.into());
-            let relevance = relevance(&path, text.as_bytes());
-            (path, relevance, Some(Text::Utf8(text)))
+            let look = look(&path, text.as_bytes());
+            (path, look, Some(Text::Utf8(text)))
         });
-        let binary = blobs.iter().map(|(path, _)| (path.clone(), Relevance::None, None));
+        let binary = blobs.iter().map(|(path, _)| (path.clone(), FirstLook::default(), None));
         let listing = texts.chain(binary).collect();
         let missing = Skip::Unreadable(io::ErrorKind::NotFound);
         let load = move |path: &str| {

@@ -9,7 +9,7 @@ use crate::{
         subject::{APPROVERS, OTHERS, SERVER, is_server_named_in},
     },
     literals::Literals,
-    source::{self, Relevance},
+    source::{self, FirstLook, Relevance},
 };
 
 /// What a file that concerns us says somewhere: it names our subject, or tells of platforms.
@@ -40,8 +40,8 @@ const PLATFORM: &[&str] = &[
     "#@overlay/match",
 ];
 
-/// A part of each of [`SUBJECT`]: few and short, so that nearly all files of a repository are
-/// rejected at the speed of reading them. The search gets slower with every one.
+/// A part of each of [`SUBJECT`] and of what is asked of all files: few and short, so that nearly all
+/// files of a repository are rejected at the speed of reading them. The search gets slower with every one.
 const HINTS: &[&str] = &[
     "metrics-s",
     "metrics_s",
@@ -66,6 +66,13 @@ const HINTS: &[&str] = &[
     "aws-auth",
     "baseDomain",
     "#@overlay",
+    "node-csr-a",
+    "Hetzner",
+    "HCloudM",
+    "certificate approve",
+    "certificate_signing",
+    "LimitRange",
+    "VerticalPodA",
 ];
 
 /// The same for Terraform, of which there is less, beside metrics-server's names.
@@ -81,16 +88,17 @@ const TERRAFORM: &[&str] = &[
 ];
 
 /// How the file at `path` can matter, judged by its name and its bytes.
-pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
+pub(crate) fn look(path: &str, text: &[u8]) -> FirstLook {
     // Words in UTF-16 are those in UTF-8 with NULs between their letters.
     if memchr::memchr(0, text).is_some() {
         let text: Vec<u8> = text.iter().copied().filter(|it| *it != 0).collect();
-        return relevance(path, &text);
+        return look(path, &text);
     }
     let path = source::rendered(path);
     let name = source::file_name(path);
     if is_script(path) {
-        return relevance_of(text).min(Relevance::Script);
+        let said = look_at(text);
+        return FirstLook { relevance: said.relevance.min(Relevance::Script), ..said };
     }
     // Terraform's releases may take their charts from lists, and modules from those that call them.
     let connects = source::extension(name) == "tf"
@@ -105,12 +113,12 @@ pub(crate) fn relevance(path: &str, text: &[u8]) -> Relevance {
     };
     let said = match source::extension(name) {
         "tf" | "tfvars" | "hcl" => match TERRAFORM_WORDS.are_in(text) {
-            true => Relevance::Subject,
-            false => Relevance::None,
+            true => Relevance::Subject.into(),
+            false => Relevance::None.into(),
         },
-        _ => relevance_of(text),
+        _ => look_at(text),
     };
-    least.max(said)
+    FirstLook { relevance: said.relevance.max(least), ..said }
 }
 
 /// Whether a path names metrics-server: its directory, or the file itself.
@@ -128,26 +136,30 @@ static HINT_WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[HINTS])
 static SUBJECT_WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(SUBJECT));
 static TERRAFORM_WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[SERVER, TERRAFORM]));
 
-fn relevance_of(text: &[u8]) -> Relevance {
-    if HINT_WORDS.are_in(text) && SUBJECT_WORDS.are_in(text) {
-        return Relevance::Subject;
+fn look_at(text: &[u8]) -> FirstLook {
+    let hints = HINT_WORDS.are_in(text);
+    if hints && SUBJECT_WORDS.are_in(text) {
+        return Relevance::Subject.into();
     }
-    let finder = memchr::memmem::find_iter(text, b"apiVersion");
-    finder.map(|at| of_group(&text[at + "apiVersion".len()..])).max().unwrap_or_default()
-}
-
-/// How an object matters, given what follows its `apiVersion`.
-fn of_group(rest: &[u8]) -> Relevance {
-    let end = rest.iter().take(120).position(|it| matches!(it, b'/' | b'\n')).unwrap_or(0);
-    let group = str::from_utf8(&rest[..end]).unwrap_or_default();
-    match groups::role(group) {
-        Some(Role::ConfiguresKubelets | Role::DefinesNodes | Role::DescribesCluster) => {
+    let most = roles(text).map(|it| match it {
+        Role::ConfiguresKubelets | Role::DefinesNodes | Role::DescribesCluster => {
             Relevance::Subject
         }
-        Some(Role::Connects | Role::Installs) => Relevance::Plumbing,
-        Some(Role::Scales) => Relevance::Scaling,
-        Some(Role::TellsPlatform) | None => Relevance::None,
-    }
+        Role::Connects | Role::Installs => Relevance::Plumbing,
+        Role::Scales => Relevance::Scaling,
+        Role::TellsPlatform => Relevance::None,
+    });
+    FirstLook { relevance: most.max().unwrap_or_default(), is_silent: !hints }
+}
+
+/// What the objects in `text` are to us, by what follows each `apiVersion`.
+pub(crate) fn roles(text: &[u8]) -> impl Iterator<Item = Role> {
+    let finder = memchr::memmem::find_iter(text, b"apiVersion");
+    finder.filter_map(|at| {
+        let rest = &text[at + "apiVersion".len()..];
+        let end = rest.iter().take(120).position(|it| matches!(it, b'/' | b'\n')).unwrap_or(0);
+        groups::role(str::from_utf8(&rest[..end]).unwrap_or_default())
+    })
 }
 
 /// What the names of programs and build files end with.
@@ -199,9 +211,11 @@ fn is_plumbing(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::subject::{APPROVING, GIVING_REQUESTS, METRICS_API};
 
     #[test]
     fn most_files_are_rejected_by_their_bytes() {
+        let relevance_of = |text: &[u8]| look_at(text).relevance;
         assert_eq!(relevance_of(b"kind: Deployment"), Relevance::None);
         assert_eq!(
             relevance_of(b"apiVersion: kustomize.toolkit.fluxcd.io/v1"),
@@ -216,6 +230,7 @@ mod tests {
 
     #[test]
     fn a_path_that_names_it_is_enough_for_what_may_be_values() {
+        let relevance = |path: &str, text: &[u8]| look(path, text).relevance;
         let of = |path| relevance(path, b"replicas: 2\n");
         for path in [
             "metrics-server/values.yaml",
@@ -237,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_hint_is_in_every_word() {
-        for word in SUBJECT.iter().copied().flatten() {
+        let asked = [APPROVING, GIVING_REQUESTS, &[METRICS_API]];
+        for word in SUBJECT.iter().chain(&asked).copied().flatten() {
             assert!(HINTS.iter().any(|hint| word.contains(hint)), "{word}");
         }
     }

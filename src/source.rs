@@ -6,6 +6,7 @@ mod makejinja;
 mod paths;
 pub(crate) mod pattern;
 mod shared;
+mod together;
 
 use paths::template_of;
 pub(crate) use paths::{
@@ -55,7 +56,9 @@ pub(crate) struct Sources {
     load: Arc<Load>,
     ignored: OnceLock<Gitignore>,
     makejinja: OnceLock<Vec<makejinja::RenderedInput>>,
-    directories: OnceLock<BTreeSet<String>>,
+    /// Every directory with files somewhere below it, but for the root, in order, and which of `files`
+    /// is the first of these.
+    directories: OnceLock<IndexMap<Box<str>, usize, RandomState>>,
     kept: kept::Kept,
 }
 
@@ -68,6 +71,7 @@ pub(crate) struct Source {
     pub path: String,
     /// Whether the first look at its bytes says that it can matter.
     pub relevance: Relevance,
+    is_silent: bool,
     text: OnceLock<Text>,
     asked: OnceLock<()>,
     lines: OnceLock<Vec<u32>>,
@@ -165,6 +169,20 @@ pub(crate) enum Relevance {
     Subject,
 }
 
+/// What a first look at a file's bytes says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct FirstLook {
+    pub relevance: Relevance,
+    /// Whether it is known that it holds none of the words that [`Sources::saying`] is asked for.
+    pub is_silent: bool,
+}
+
+impl From<Relevance> for FirstLook {
+    fn from(relevance: Relevance) -> Self {
+        Self { relevance, is_silent: false }
+    }
+}
+
 /// A file's place in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FileId(NonZeroU32);
@@ -201,7 +219,7 @@ impl Sources {
 
     /// The files that `listing` names. `links` maps symbolic links to what they resolve to.
     pub(crate) fn new(
-        mut listing: Vec<(String, Relevance, Option<Text>)>,
+        mut listing: Vec<(String, FirstLook, Option<Text>)>,
         links: IndexMap<String, String>,
         load: Arc<Load>,
     ) -> Self {
@@ -211,15 +229,15 @@ impl Sources {
         // Where what a template makes is there, that counts.
         let made = |path: &str| rendered(path) != path && is_listed(rendered(path));
         let made: Vec<bool> = listing.iter().map(|(path, ..)| made(path)).collect();
-        for ((_, relevance, _), _) in listing.iter_mut().zip(made).filter(|(_, made)| *made) {
-            *relevance = Relevance::None;
+        for ((_, look, _), _) in listing.iter_mut().zip(made).filter(|(_, made)| *made) {
+            look.relevance = Relevance::None;
         }
         let found: BTreeSet<&str> =
             listing.iter().filter_map(|(path, ..)| Some(template_of(path)?.1)).collect();
         let suffixes = SUFFIXES.into_iter().filter(|it| found.contains(it)).collect();
         let files = listing
             .into_iter()
-            .map(|(path, relevance, text)| SharedSource::new(path, relevance, text))
+            .map(|(path, look, text)| SharedSource::new(path, look, text))
             .collect();
         let (repositories, left_out) = (Vec::new(), Vec::new());
         let (ignored, makejinja, directories) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
@@ -242,6 +260,7 @@ impl Sources {
     /// Adds a file that is not listed, before any [`FileId`] is given out: one outside of the root, one
     /// that is not saved yet. `path` is what people are shown.
     pub(crate) fn add(&mut self, path: String, text: Text) {
+        self.directories = OnceLock::new();
         self.files.shift_take(&*path);
         if let Some((_, suffix)) = template_of(&path).filter(|(_, it)| !self.suffixes.contains(it))
         {
@@ -251,21 +270,21 @@ impl Sources {
         let templates = self.suffixes.iter().map(|it| format!("{path}{it}"));
         let templates = templates.filter(|it| is_yaml(&path) && self.files.contains(it.as_str()));
         for template in templates.collect::<Vec<_>>() {
-            self.files.replace(SharedSource::new(template, Relevance::None, None));
+            self.files.replace(SharedSource::new(template, FirstLook::default(), None));
         }
         let at = self.files.partition_point(|file| file.0.path < path);
-        self.files.shift_insert(at, SharedSource::new(path, Relevance::None, Some(text)));
+        self.files.shift_insert(at, SharedSource::new(path, FirstLook::default(), Some(text)));
     }
 
     /// The same repository with other texts in these files: every [`FileId`] stays what it is.
     pub(crate) fn with(
         &self,
-        texts: impl IntoIterator<Item = (FileId, Relevance, String)>,
+        texts: impl IntoIterator<Item = (FileId, FirstLook, String)>,
     ) -> Self {
         let mut files = self.files.clone();
-        for (file, relevance, text) in texts {
+        for (file, look, text) in texts {
             let (path, text) = (self[file].path.clone(), Some(Text::Utf8(text)));
-            files.replace(SharedSource::new(path, relevance, text));
+            files.replace(SharedSource::new(path, look, text));
         }
         Self {
             files,
@@ -330,11 +349,8 @@ impl Sources {
 
     /// Whether any file lies below `dir`; `""` is the root.
     pub(crate) fn is_dir(&self, dir: &str) -> bool {
-        dir.is_empty()
-            || self.below(dir).next().is_some()
-            || self
-                .follow(dir)
-                .is_some_and(|real| real != dir && self.below(&real).next().is_some())
+        let is_one = |dir: &str| dir.is_empty() || self.first_files().contains_key(dir);
+        is_one(dir) || !self.links.is_empty() && self.follow(dir).is_some_and(|it| is_one(&it))
     }
 
     /// Every directory with files somewhere below it, but for the root, in order.
@@ -344,26 +360,36 @@ impl Sources {
 
     /// Those of them that lie in `dir`; `""` is the root.
     pub(crate) fn directories_below(&self, dir: &str) -> impl Iterator<Item = &str> + use<'_> {
-        let all = self.directories.get_or_init(|| {
-            let mut all = BTreeSet::new();
-            for source in &self.files {
+        let prefix = inside(dir);
+        let all = self.first_files();
+        let start = all.partition_point(|it, _| **it < *prefix);
+        let from = all[start..].keys().map(|it| &**it);
+        from.take_while(move |it| it.starts_with(&prefix))
+    }
+
+    fn first_files(&self) -> &IndexMap<Box<str>, usize, RandomState> {
+        self.directories.get_or_init(|| {
+            let mut all = IndexMap::default();
+            for (at, source) in self.files.iter().enumerate() {
                 let mut dir = parent(&source.0.path);
-                while !dir.is_empty() && !all.contains(dir) {
-                    all.insert(dir.to_owned());
+                while !dir.is_empty() && !all.contains_key(dir) {
+                    all.insert(dir.into(), at);
                     dir = parent(dir);
                 }
             }
+            all.sort_unstable_keys();
             all
-        });
-        let prefix = inside(dir);
-        let from = all.range(prefix.clone()..).map(String::as_str);
-        from.take_while(move |it| it.starts_with(&prefix))
+        })
     }
 
     /// The files below `dir`, at any depth, in path order; `""` is the root.
     pub(crate) fn below<'a>(&'a self, dir: &str) -> impl Iterator<Item = FileId> + use<'a> {
         let prefix = inside(dir);
-        let start = self.files.partition_point(|file| file.0.path.as_str() < prefix.as_str());
+        let first = match dir {
+            "" => Some(&0),
+            dir => self.first_files().get(dir),
+        };
+        let start = first.copied().unwrap_or(self.files.len());
         self.files[start..]
             .iter()
             .take_while(move |file| file.0.path.starts_with(&prefix))
@@ -513,10 +539,11 @@ impl Sources {
 }
 
 impl Source {
-    fn new(path: String, relevance: Relevance, text: Option<Text>) -> Self {
+    fn new(path: String, look: FirstLook, text: Option<Text>) -> Self {
         Self {
             path,
-            relevance,
+            relevance: look.relevance,
+            is_silent: look.is_silent,
             text: text.map_or_else(OnceLock::new, OnceLock::from),
             asked: OnceLock::new(),
             lines: OnceLock::new(),

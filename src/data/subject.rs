@@ -15,6 +15,28 @@ pub(crate) const SERVER: &[&str] = &[
 pub(crate) const APPROVERS: &[&str] =
     &["kubelet-csr-approver", "kubelet-serving-cert-approver", "kubelet-rubber-stamp"];
 
+/// The controller of Talos' cloud controller manager that approves them; off unless
+/// `enabledControllers` or `--controllers` names it.
+pub(crate) const TALOS_CONTROLLER: &str = "node-csr-approval";
+
+/// What else says that they are approved.
+pub(crate) const APPROVING: &[&str] = &[
+    "kubernetes.io/kubelet-serving",
+    "kubelet-serving-approver",
+    TALOS_CONTROLLER,
+    "certificate approve",
+    "certificate_signing_request_approval",
+    "HetznerCluster",
+    "HetznerBareMetalMachineTemplate",
+    "HCloudMachineTemplate",
+];
+
+/// The kinds of objects that may give containers requests which their workloads do not have.
+pub(crate) const GIVING_REQUESTS: &[&str] = &["LimitRange", "VerticalPodAutoscaler"];
+
+/// The APIService that metrics-server is reached through.
+pub(crate) const METRICS_API: &str = "v1beta1.metrics.k8s.io";
+
 /// metrics-server's API and flags, and what configures kubelets for it.
 pub(crate) const OTHERS: &[&str] = &[
     "metrics.k8s.io",

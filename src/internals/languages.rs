@@ -29,7 +29,7 @@ const MOST: usize = 8 * 1024 * 1024;
 /// Files of these names in memory, each of our subject.
 fn of(files: &[(&str, &str)]) -> Sources {
     let file = |(path, text): &(&str, &str)| {
-        ((*path).to_owned(), Relevance::Subject, Some(Text::Utf8((*text).to_owned())))
+        ((*path).to_owned(), Relevance::Subject.into(), Some(Text::Utf8((*text).to_owned())))
     };
     let nothing_more = std::sync::Arc::new(|_: &str| Err(Skip::Binary));
     Sources::new(files.iter().map(file).collect(), IndexMap::new(), nothing_more)

@@ -31,7 +31,7 @@ use crate::{
     rules,
     scalar::Dialect,
     settle::{self, Scope},
-    source::{self, FileId, Relevance, Skip, Sources, Span, Text},
+    source::{self, FileId, FirstLook, Relevance, Skip, Sources, Span, Text},
     tree::{Map, Node, Origin, Via},
 };
 
@@ -85,11 +85,11 @@ impl StagedRepository {
     pub fn new(files: Archive) -> Self {
         let Archive(files) = files;
         let listing = files.into_iter().map(|(path, bytes)| {
-            let relevance = match discover::is_candidate(&path) && !discover::is_hidden(&path) {
-                true => crate::relevance::relevance(&path, &bytes),
-                false => Relevance::None,
+            let look = match discover::is_candidate(&path) && !discover::is_hidden(&path) {
+                true => crate::relevance::look(&path, &bytes),
+                false => FirstLook::default(),
             };
-            (path, relevance, Some(Text::of(bytes)))
+            (path, look, Some(Text::of(bytes)))
         });
         let missing = Skip::Unreadable(ErrorKind::NotFound);
         let load = Arc::new(move |_: &str| Err(missing));

@@ -13,7 +13,7 @@ pub(super) use policy::of_values;
 use std::{cell::LazyCell, collections::BTreeSet};
 
 use crate::{
-    data::subject::APPROVERS,
+    data::subject::{APPROVERS, TALOS_CONTROLLER},
     model::{Approver, workload::containers},
     problem::ProblemKind,
     resolve::environment::{Environment, Object, Release, Unit},
@@ -23,10 +23,6 @@ use crate::{
 
 /// The cloud controller manager of Talos, one of whose controllers approves.
 const TALOS: &str = "talos-cloud-controller-manager";
-
-/// The controller of [`TALOS`] that approves; off unless `enabledControllers` or `--controllers`
-/// names it.
-const TALOS_CONTROLLER: &str = "node-csr-approval";
 
 /// The role that Kubernetes itself makes for approvers.
 const BUILT_IN_ROLE: &str = "system:certificates.k8s.io:kubelet-serving-approver";

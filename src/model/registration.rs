@@ -1,7 +1,8 @@
 //! How the Metrics API is registered, and what its certificate is verified with.
 
 use crate::{
-    data::Family,
+    data::{Family, subject::METRICS_API},
+    literals::Literals,
     model::{
         ApiService, Authority, Fact, MetricsServer,
         workload::{self, fact},
@@ -11,9 +12,6 @@ use crate::{
     source::{self, FileId, Sources},
     tree::{Node, Origin, Reason},
 };
-
-/// The one APIService of the Metrics API that there is.
-const NAME: &str = "v1beta1.metrics.k8s.io";
 
 /// Annotations for cert-manager's injector, today's and the former one, and for OpenShift's.
 const INJECTORS: &[&str] = &[
@@ -75,7 +73,7 @@ pub(super) fn adapter(release: &Release) -> Option<ApiService> {
     let rules = adapter_rules(release)?.ok()??;
     let unknown = || Fact::Unknown("the chart of prometheus-adapter is not modelled".into(), None);
     Some(ApiService {
-        name: NAME.to_owned(),
+        name: METRICS_API.to_owned(),
         insecure_skip_tls_verify: Fact::Unknown("it is another program's".into(), None),
         ca_bundle: Fact::Absent(None),
         authority: Fact::Absent(None),
@@ -105,7 +103,7 @@ pub(super) fn of(
     services: &[ApiService],
     elsewhere: impl FnOnce() -> Option<FileId>,
 ) -> Fact<String> {
-    if let Some(service) = services.iter().find(|it| it.name == NAME) {
+    if let Some(service) = services.iter().find(|it| it.name == METRICS_API) {
         let by = service.service.value().cloned().unwrap_or_else(|| service.name.clone());
         return Fact::Known(by, service.anchor.clone());
     }
@@ -145,9 +143,9 @@ pub(super) fn of(
     }
 }
 
-/// The first file that names the APIService. Every file is read for this, so once for all environments.
+/// The first file that names the APIService. Any file may be read for this, so once for all environments.
 pub(super) fn elsewhere(sources: &Sources) -> Option<FileId> {
-    sources.iter().map(|(file, _)| file).find(|file| sources.text(*file).contains(NAME))
+    sources.saying(&Literals::new(&[&[METRICS_API]]), |_, _| true).next()
 }
 
 /// What may hold objects of `environment` that are not in sight: why, and where.

@@ -6,15 +6,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{Relevance, Source, Text};
+use super::{FirstLook, Source, Text};
 
 /// A file in all repositories that differ in others; it is known by its path.
 #[derive(Clone)]
 pub(super) struct SharedSource(pub(super) Arc<Source>);
 
 impl SharedSource {
-    pub(super) fn new(path: String, relevance: Relevance, text: Option<Text>) -> Self {
-        Self(Arc::new(Source::new(path, relevance, text)))
+    pub(super) fn new(path: String, look: FirstLook, text: Option<Text>) -> Self {
+        Self(Arc::new(Source::new(path, look, text)))
     }
 }
 

@@ -160,7 +160,7 @@ fn load(root: &Path) -> Sources {
         } else if entry.file_type().is_file() {
             let bytes = fs::read(entry.path()).expect("a readable file");
             let text = String::from_utf8(bytes).map_or(Text::Skipped(Skip::Binary), Text::Utf8);
-            listing.push((path, Relevance::None, Some(text)));
+            listing.push((path, Relevance::None.into(), Some(text)));
         }
     }
     Sources::new(listing, links, std::sync::Arc::new(|_: &str| Err(Skip::Binary)))

@@ -789,7 +789,8 @@ fn unknown_fields_vanish_only_from_the_file_that_flux_rewrites() {
 #[test]
 fn symbolic_links_are_not_in_an_artifact() {
     let listing = files(&[], &PLATFORM.replace("//- apps/", "//- real/")).into_iter();
-    let listing = listing.map(|(path, text)| (path, Relevance::Subject, Some(Text::Utf8(text))));
+    let listing =
+        listing.map(|(path, text)| (path, Relevance::Subject.into(), Some(Text::Utf8(text))));
     let links = [("apps".to_owned(), "real".to_owned())].into_iter().collect();
     let load = std::sync::Arc::new(|_: &str| Ok(Vec::new()));
     let sources = Sources::new(listing.collect(), links, load);

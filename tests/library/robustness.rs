@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::{self, Config},
     pipeline::{analyze, check},
-    relevance::relevance,
+    relevance::look,
     report::{self, Report},
     settle::{Scope, settle},
     source::{Skip, Sources, Text},
@@ -35,7 +35,7 @@ pub(super) fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<S
         let (path, bytes) = (path.as_ref().to_owned(), bytes.as_ref());
         let text =
             String::from_utf8(bytes.to_vec()).map_or(Text::Skipped(Skip::Binary), Text::Utf8);
-        (path.clone(), relevance(&path, bytes), Some(text))
+        (path.clone(), look(&path, bytes), Some(text))
     });
     let nothing_more = std::sync::Arc::new(|_: &str| Err(Skip::Binary));
     let sources = Sources::new(listing.collect(), IndexMap::new(), nothing_more);

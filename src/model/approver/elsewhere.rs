@@ -2,35 +2,35 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use super::{TALOS, TALOS_CONTROLLER};
+use super::TALOS;
 use crate::{
     config,
-    data::subject::APPROVERS,
+    data::subject::{APPROVERS, APPROVING, TALOS_CONTROLLER},
     discover::is_candidate,
     literals::Literals,
     model::Approver,
     resolve::script,
-    source::{FileId, Relevance, Sources, Span, extension, file_name, is_prose, lines},
+    source::{FileId, Relevance, Source, Sources, Span, extension, file_name, is_prose, lines},
     tree::Origin,
 };
 
 /// Whatever in the repository speaks of an approver, in any language: manifests of other
 /// environments, scripts, templates. None is certain to run where an environment does.
 ///
-/// Reads every manifest and every script, so it is for when an approver is missed.
+/// May read every manifest and every script, so it is for when an approver is missed.
 pub(crate) fn elsewhere(sources: &Sources) -> Vec<Approver> {
     let mut found: Vec<Approver> = Vec::new();
     // What is no program of an infrastructure's project is one of its own, but for scripts in Python.
     let programs: BTreeSet<FileId> = script::programs(sources).collect();
-    for (file, source) in sources.iter() {
+    let may_deploy = |file: FileId, source: &Source| {
         let path = &source.path;
-        let may_deploy = source.relevance > Relevance::None
+        let is_code = source.relevance > Relevance::None
             || is_candidate(path)
             || extension(path) == "py"
             || programs.contains(&file);
-        if file_name(path) == config::FILE || is_prose(path) || !may_deploy {
-            continue;
-        }
+        is_code && file_name(path) != config::FILE && !is_prose(path)
+    };
+    for file in sources.saying(&WORDS, may_deploy) {
         for (start, line) in lines(sources.text(file)) {
             if let Some((said, at)) = mention(line)
                 && let name = name(said)
@@ -59,21 +59,10 @@ fn name(said: &str) -> &str {
     }
 }
 
-/// What says that requests are approved, beside the names of [`APPROVERS`].
-const SAID: &[&str] = &[
-    "kubernetes.io/kubelet-serving",
-    "kubelet-serving-approver",
-    TALOS_CONTROLLER,
-    "certificate approve",
-    "certificate_signing_request_approval",
-    "HetznerCluster",
-    "HetznerBareMetalMachineTemplate",
-    "HCloudMachineTemplate",
-];
+static WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[APPROVERS, APPROVING]));
 
 /// What a line says of an approver outside a comment, and where in the line.
 fn mention(line: &str) -> Option<(&str, usize)> {
-    static WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[APPROVERS, SAID]));
     let code = line.find(" #").map_or(line, |at| &line[..at]);
     if code.trim_start().starts_with(['#', ';']) || code.trim_start().starts_with("//") {
         return None;

@@ -3,6 +3,8 @@
 use std::{cell::OnceCell, collections::BTreeSet};
 
 use crate::{
+    data::subject::GIVING_REQUESTS,
+    literals::Literals,
     model::{
         Fact,
         autoscaler::{Autoscaler, Need, TargetRef, Workload, metric, request},
@@ -34,19 +36,13 @@ pub(in crate::model) fn find<'a>(
 /// Everything in the repository that may give containers requests: `LimitRange`s and
 /// `VerticalPodAutoscaler`s, as they are written.
 ///
-/// Reads every manifest, so it is for when a request is missed.
+/// May read every manifest, so it is for when a request is missed.
 pub(in crate::model) fn elsewhere(sources: &Sources) -> Vec<Node> {
-    let mut found = Vec::new();
-    for (file, source) in sources.iter() {
-        let says = |word| sources.text(file).contains(word);
-        if layout::is_yaml(&source.path) && (says("LimitRange") || says("VerticalPodAutoscaler")) {
-            let objects = layout::objects(sources.documents(file, Dialect::Sigs).roots());
-            let gives =
-                |it: &&Node| matches!(it.object_kind(), "LimitRange" | "VerticalPodAutoscaler");
-            found.extend(objects.filter(gives).cloned());
-        }
-    }
-    found
+    let kinds = Literals::new(&[GIVING_REQUESTS]);
+    let files = sources.saying(&kinds, |_, it| layout::is_yaml(&it.path));
+    let roots = files.flat_map(|it| sources.documents(it, Dialect::Sigs).roots());
+    let gives = |it: &&Node| GIVING_REQUESTS.contains(&it.object_kind());
+    layout::objects(roots).filter(gives).cloned().collect()
 }
 
 /// The search for what an environment's autoscalers scale.
@@ -245,8 +241,11 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
     fn given_elsewhere(&self, object: &Object, named: &TargetRef) -> Option<Origin> {
         let file = |it: &Node| it.object_anchor().written_at().map(|it| it.file);
         let here = self.here.get_or_init(|| {
-            let gives = ["LimitRange", "VerticalPodAutoscaler"];
-            gives.iter().flat_map(|it| self.index.of_kind(it)).map(|it| file_of(it)).collect()
+            GIVING_REQUESTS
+                .iter()
+                .flat_map(|it| self.index.of_kind(it))
+                .map(|it| file_of(it))
+                .collect()
         });
         let may_give = |it: &&Node| {
             let namespace = it.object_namespace();
