@@ -9,6 +9,8 @@ mod sources;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 
+use rayon::prelude::*;
+
 use crate::{
     problem::Problem,
     resolve::{
@@ -62,7 +64,7 @@ impl<'a> Argo<'a> {
             by_file.entry(*file).or_default().push(index);
         }
         let mut argo = Self { context, layout, repository, written, by_file, readers };
-        let written = layout.argo.iter().map(|(file, node)| {
+        let written = layout.argo.par_iter().map(|(file, node)| {
             let (applications, _) = argo.instances(node);
             let mut reach = Reached::default();
             for application in &applications {
@@ -120,9 +122,9 @@ impl<'a> Argo<'a> {
             let home = names::environment_or_unnamed(path);
             homes.entry(home.to_owned()).or_default().push(written);
         }
-        for (home, roots) in homes {
-            found.extend(self.deployed(&home, &roots));
-        }
+        let homes: Vec<_> = homes.into_iter().collect();
+        let deployed = homes.par_iter().map(|(home, roots)| self.deployed(home, roots));
+        deployed.collect::<Vec<_>>().into_iter().for_each(|it| found.extend(it));
         found
     }
 

@@ -42,7 +42,9 @@ pub(crate) fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>)
             continue;
         }
         let dir = source::parent(&it.path);
-        let concerns = sources.below(dir).any(|it| sources[it].relevance == Relevance::Subject);
+        if !sources.below(dir).any(|it| sources[it].relevance == Relevance::Subject) {
+            continue;
+        }
         let root = sources.documents(file, Dialect::Sigs).roots().next();
         // Another tool may call its file like that.
         let ours = |root: &&Node| {
@@ -50,7 +52,7 @@ pub(crate) fn environments<'a>(context: &'a Context<'a>, layout: &'a Layout<'a>)
                 .iter()
                 .any(|key| root.get(key).is_some())
         };
-        if let Some(root) = root.filter(ours).filter(|_| concerns) {
+        if let Some(root) = root.filter(ours) {
             bundles.push(Bundle { context, layout, file, dir, root });
         }
     }

@@ -54,9 +54,9 @@ impl<'a> Installers<'a> {
     /// Finds what does not depend on what others build.
     pub(super) fn new(context: &'a Context<'a>, layout: &'a Layout<'a>) -> Self {
         let argo = Argo::new(context, layout);
-        let mut found = argo.environments();
-        let parts = FINDERS.par_iter().map(|finder| finder(context, layout));
-        for mut part in parts.collect::<Vec<_>>() {
+        let parts = || FINDERS.par_iter().map(|finder| finder(context, layout)).collect::<Vec<_>>();
+        let (mut found, parts) = rayon::join(|| argo.environments(), parts);
+        for mut part in parts {
             // What they install may be Applications.
             let applied: Vec<Discovery> =
                 part.environments.iter().map(|it| argo.applications(it)).collect();

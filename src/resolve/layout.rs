@@ -13,17 +13,17 @@ use std::{
 
 use closure::Closures;
 pub(crate) use closure::{Closure, shared_starts, starts};
+use foldhash::fast::RandomState;
 pub(crate) use generator::{ArtifactPart, locate};
+use indexmap::IndexMap;
 use rayon::prelude::*;
 
 use crate::{
     config::Config,
-    data::{
-        groups::{self, Role},
-        kustomization,
-    },
+    data::{groups::Role, kustomization},
     parse,
     placeholder::Placeholder,
+    relevance,
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Text},
     tree::Node,
@@ -35,7 +35,7 @@ pub(crate) struct Layout<'a> {
     sources: &'a Sources,
     config: &'a Config,
     /// Kustomizations by directory.
-    kustomizations: BTreeMap<&'a str, KustomizationFile>,
+    kustomizations: IndexMap<&'a str, KustomizationFile, RandomState>,
     /// Flux Kustomization objects, in file order.
     pub flux: Vec<FluxKustomization<'a>>,
     flux_by_file: BTreeMap<FileId, Vec<usize>>,
@@ -79,7 +79,7 @@ impl<'a> Layout<'a> {
         let mut layout = Self {
             sources,
             config,
-            kustomizations: BTreeMap::new(),
+            kustomizations: IndexMap::default(),
             flux: Vec::new(),
             flux_by_file: BTreeMap::new(),
             argo: Vec::new(),
@@ -102,6 +102,7 @@ impl<'a> Layout<'a> {
                 None => layout.add_objects(file),
             }
         }
+        layout.kustomizations.sort_unstable_keys();
         layout.find_artifacts();
         layout
     }
@@ -110,7 +111,10 @@ impl<'a> Layout<'a> {
     fn kustomization_in(&self, file: FileId) -> Option<KustomizationFile> {
         let sources = self.sources;
         let path = sources[file].path.as_str();
-        let documents = sources.documents(file, dialect_of(path));
+        let documents = match is_kustomization(path) {
+            true => sources.documents(file, Dialect::Sigs),
+            false => sources.outline(file),
+        };
         let root = documents.roots().next();
         let version = root.and_then(|root| root.str_at("apiVersion")).unwrap_or_default();
         // A Flux object may be kept in a file of this name.
@@ -174,7 +178,7 @@ impl<'a> Layout<'a> {
 
     fn add_objects(&mut self, file: FileId) {
         let sources = self.sources;
-        for node in objects(sources.documents(file, Dialect::Kyaml).roots()) {
+        for node in objects(sources.outline(file).roots()) {
             if let Some(path) = flux_path(node) {
                 let path = match node.look(path) {
                     Ok(Some(path)) => path.as_str(),
@@ -290,7 +294,7 @@ impl<'a> Layout<'a> {
         let all = self.kustomizations.iter().flat_map(|(dir, it)| {
             it.references.iter().map(String::as_str).filter(move |reference| reference != dir)
         });
-        all.filter(|reference| self.kustomizations.contains_key(reference)).collect()
+        all.filter(|reference| self.kustomizations.contains_key(*reference)).collect()
     }
 }
 
@@ -369,12 +373,8 @@ fn connects(sources: &Sources, file: FileId) -> bool {
     let text = sources.text(file).as_bytes();
     let says = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     is_kustomization(&sources[file].path)
-        || groups::that(Role::Connects).any(says)
+        || relevance::roles(text).any(|it| it == Role::Connects)
         || (says("HelmRelease") && says("GitRepository"))
-}
-
-fn dialect_of(path: &str) -> Dialect {
-    if is_kustomization(path) { Dialect::Sigs } else { Dialect::Kyaml }
 }
 
 /// Whether a file's text can be looked at.

@@ -19,7 +19,8 @@ use crate::{
         names::{environment_of, environment_or_unnamed},
         values_file::{self, Unread},
     },
-    source::{self, FileId, Relevance, Sources},
+    scalar::Dialect,
+    source::{self, FileId, Relevance, Source, Sources},
     tree::Origin,
 };
 
@@ -81,6 +82,7 @@ pub(super) fn loose(
     let aside: Vec<Environment> = environments.extract_if(.., |it| it.aside).collect();
     attach_definitions(context, definitions, environments);
     environments.extend(aside);
+    parse_ahead(sources, scaled.values().flatten().copied());
     for (dir, files) in scaled {
         let mut found = Loose::default();
         for file in files {
@@ -90,6 +92,14 @@ pub(super) fn loose(
         let found = found.found(context, name);
         environments.extend(found.map(|it| Environment { aside: true, ..it }));
     }
+}
+
+/// Parses what of `files` will be added to [`Loose`] one by one.
+fn parse_ahead(sources: &Sources, files: impl Iterator<Item = FileId>) {
+    let files: Vec<FileId> = files.filter(|it| layout::is_yaml(&sources[*it].path)).collect();
+    Sources::ahead(&files, |it| {
+        sources.documents(it, Dialect::Sigs);
+    });
 }
 
 /// The manifests that no environment reaches in each directory where one of them scales workloads:
@@ -165,21 +175,23 @@ fn loose_files<'a>(
 ) -> LooseFiles<'a> {
     let sources = context.sources;
     let mut found = LooseFiles::default();
-    for (file, source) in sources.iter() {
-        if source.relevance == Relevance::Scaling && !reached.contains(&file) {
-            let chart = layout.chart_of(file).map(|it| values_file::outermost(sources, it));
-            found.scaling.extend(chart);
-        }
-        let loose = (source.relevance == Relevance::Subject
-            || layout.charts_of(file).next().is_some())
-            && !reached.contains(&file)
-            && !layout.is_excluded(file)
-            && layout::is_text(sources, file);
-        if !loose {
-            continue;
-        }
+    let apart = || sources.iter().filter(|(file, _)| !reached.contains(file));
+    let scaling = apart().filter(|(_, it)| it.relevance == Relevance::Scaling);
+    let charts = scaling.filter_map(|(file, _)| layout.chart_of(file));
+    found.scaling.extend(charts.map(|it| values_file::outermost(sources, it)));
+    let is_loose = |(file, source): &(FileId, &Source)| {
+        (source.relevance == Relevance::Subject || layout.charts_of(*file).next().is_some())
+            && !layout.is_excluded(*file)
+            && layout::is_text(sources, *file)
+    };
+    let loose: Vec<(FileId, Option<&str>)> =
+        apart().filter(is_loose).map(|(file, _)| (file, layout.chart_of(file))).collect();
+    let parsed = loose.iter().filter(|(_, chart)| chart.is_none()).map(|(file, _)| *file);
+    parse_ahead(sources, parsed);
+    for (file, chart) in loose {
+        let source = &sources[file];
         let name = source::file_name(&source.path);
-        if let Some(dir) = layout.chart_of(file) {
+        if let Some(dir) = chart {
             if helm::template_of_it(sources, file).is_some() {
                 found.charts.insert(values_file::outermost(sources, dir));
             }

@@ -131,6 +131,12 @@ impl Loose {
     /// What is in `file` beside the objects that tools follow.
     pub(super) fn beside(sources: &Sources, file: FileId) -> Self {
         let mut found = Self::default();
+        // That there is nothing else is known from the parse that found them.
+        let known = sources.outline(file);
+        let is_whole = known.error().is_none() && known.template.is_none();
+        if is_whole && layout::objects(known.roots()).all(layout::is_followed) {
+            return found;
+        }
         found.add(sources, file);
         found.objects.retain(|it| !layout::is_followed(it));
         if found.objects.is_empty() && found.files.is_empty() {

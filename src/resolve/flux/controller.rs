@@ -5,7 +5,6 @@ use semver::Version;
 
 use crate::{
     data::version::{self, Constraint},
-    scalar::Dialect,
     source::{self, Sources},
     tree::{Node, Origin},
 };
@@ -58,7 +57,7 @@ impl Controller {
         let mut controller = Self::default();
         for (file, it) in sources.iter() {
             if source::file_name(&it.path) == "gotk-components.yaml" {
-                controller.learn(sources.documents(file, Dialect::Kyaml).roots());
+                controller.learn(sources.outline(file).roots());
             }
         }
         controller

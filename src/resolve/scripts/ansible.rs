@@ -69,7 +69,7 @@ fn is_inventory(path: &str) -> bool {
 /// The tasks in `file`, if it holds any.
 pub(super) fn tasks(sources: &Sources, file: FileId) -> &[Node] {
     let path = &sources[file].path;
-    if !layout::is_yaml(path) || !sources.text(file).contains("- ") {
+    if !layout::is_yaml(path) || !may_be_list(sources.text(file)) {
         return &[];
     }
     let root = sources.documents(file, Dialect::Sigs).roots().next();
@@ -78,6 +78,13 @@ pub(super) fn tasks(sources: &Sources, file: FileId) -> &[Node] {
         names.iter().any(|key| it.get(key).is_some())
     };
     root.map(Node::items).filter(|it| it.first().is_some_and(is_task)).unwrap_or_default()
+}
+
+/// Whether the first document of `text` may be a list, by how it starts.
+fn may_be_list(text: &str) -> bool {
+    let mut starts = text.lines().map(str::trim_start).filter(|it| !it.is_empty());
+    let start = starts.find(|it| !it.starts_with('#') && *it != "---").unwrap_or_default();
+    !start.starts_with(|it: char| it.is_alphanumeric() || matches!(it, '"' | '\''))
 }
 
 /// What the tasks in `file` come to.
