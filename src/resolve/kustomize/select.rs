@@ -13,11 +13,11 @@ use crate::{
 
 /// A patch's target: a pattern for each part of an object's name, and label selectors.
 pub(super) struct Selector {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<NamePattern>,
+    version: Option<NamePattern>,
+    kind: Option<NamePattern>,
+    name: Option<NamePattern>,
+    namespace: Option<NamePattern>,
     labels: Option<Requirements>,
     annotations: Option<Requirements>,
 }
@@ -28,11 +28,10 @@ impl Selector {
     /// # Errors
     /// The pattern or selector that cannot be read.
     pub(super) fn new(node: &Node) -> Outcome<Self> {
-        let pattern = |field: &str| -> Outcome<Option<Regex>> {
+        let pattern = |field: &str| -> Outcome<Option<NamePattern>> {
             let Some(pattern) = shape::text(node, field) else { return Ok(None) };
-            let anchored = format!("^(?:{})$", text(Some(pattern)));
-            let regex = Regex::new(&anchored);
-            regex.map(Some).map_err(|_| refusal(&pattern.origin, "this pattern cannot be read"))
+            let read = NamePattern::new(text(Some(pattern)));
+            read.map(Some).ok_or_else(|| refusal(&pattern.origin, "this pattern cannot be read"))
         };
         let requirements = |field: &str| -> Outcome<Option<Requirements>> {
             shape::text(node, field).map(Requirements::new).transpose()
@@ -113,8 +112,42 @@ impl Selector {
     }
 }
 
-fn fits(pattern: Option<&Regex>, text: &str) -> bool {
+fn fits(pattern: Option<&NamePattern>, text: &str) -> bool {
     pattern.is_none_or(|it| it.is_match(text))
+}
+
+/// A regular expression for the whole of a name. Nearly all are names themselves, and to build one takes
+/// longer than all that a patch does.
+enum NamePattern {
+    /// A name, whose dots stand for any character.
+    Name(String),
+    /// `.*`
+    Any,
+    Pattern(Regex),
+}
+
+impl NamePattern {
+    /// What `pattern` says, if it is one.
+    fn new(pattern: &str) -> Option<Self> {
+        let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '/' | '.');
+        match pattern {
+            ".*" => Some(Self::Any),
+            name if name.chars().all(is_plain) => Some(Self::Name(name.to_owned())),
+            _ => Regex::new(&format!("^(?:{pattern})$")).ok().map(Self::Pattern),
+        }
+    }
+
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Self::Name(name) => {
+                let is_same = |(one, other)| one == other || one == '.' && other != '\n';
+                name.chars().count() == text.chars().count()
+                    && name.chars().zip(text.chars()).all(is_same)
+            }
+            Self::Any => !text.contains('\n'),
+            Self::Pattern(pattern) => pattern.is_match(text),
+        }
+    }
 }
 
 fn matches(requirements: Option<&Requirements>, resource: &Resource, path: &str) -> bool {
