@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The sources that are known to be this repository.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Own {
     /// Kind and name.
     names: BTreeSet<(String, String)>,

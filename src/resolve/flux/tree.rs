@@ -1,6 +1,11 @@
 //! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use rayon::prelude::*;
 
 use super::{
     artifact::{self, Own},
@@ -16,8 +21,8 @@ use crate::{
         context::{Context, Purpose},
         environment::{DefinedVariable, EntryKind, Environment, Object, Release, Unit},
         install,
-        kustomize::{self, Artifact, BuildOptions, Extent},
-        layout::{Layout, has_source},
+        kustomize::{self, Artifact, Build, BuildOptions, Extent},
+        layout::{ArtifactPart, Layout, has_source},
     },
     source::{self, FileId},
     tree::{Map, Node},
@@ -50,13 +55,15 @@ pub(crate) fn resolve(
             Purpose::Judge => Extent::Outline,
             Purpose::Render => Extent::Whole,
         },
-        whole: None,
+        whole: OnceCell::new(),
         store: Store::default(),
         controller: Controller::default(),
         installed: None,
         members: Vec::new(),
         seen: BTreeSet::new(),
         recipes: BTreeMap::new(),
+        ahead: BTreeMap::new(),
+        planned: 0,
         variables: Vec::new(),
         room: substitute::MAX_SUBSTITUTED,
         problems: Vec::new(),
@@ -114,7 +121,7 @@ struct Tree<'c> {
     by_flux: bool,
     extent: Extent,
     /// All of this repository that sources take, once something is built from one.
-    whole: Option<Artifact>,
+    whole: OnceCell<Artifact>,
     /// What may be referred to: objects after their own Kustomization's substitution.
     store: Store,
     /// What applies them all.
@@ -127,6 +134,10 @@ struct Tree<'c> {
     seen: BTreeSet<(String, String)>,
     /// What is built from a directory, by how: see [`recipe`].
     recipes: BTreeMap<String, Vec<Node>>,
+    /// What was built before its turn, by member.
+    ahead: BTreeMap<usize, (BuildPlan, Build)>,
+    /// So many members were asked whether that can be done.
+    planned: usize,
     /// What they substitute.
     variables: Vec<DefinedVariable>,
     /// How many bytes substitution may still make.
@@ -143,6 +154,22 @@ struct Member {
     objects: Vec<Node>,
     /// The charts whose objects are among them.
     releases: Vec<Release>,
+}
+
+/// What a member builds, and how.
+struct BuildPlan {
+    part: ArtifactPart,
+    options: BuildOptions,
+    /// See [`recipe`].
+    recipe: Node,
+}
+
+impl BuildPlan {
+    /// Whether it comes to what `other`, a plan for the same member, does.
+    fn is_same(&self, other: &Self) -> bool {
+        let id = |it: &Self| it.options.artifact.as_ref().map(|it| it.id.clone());
+        self.part.dir == other.part.dir && id(self) == id(other)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,6 +193,7 @@ impl Tree<'_> {
                 match self.members[index].stage {
                     Stage::Found => {
                         let known = self.problems.len();
+                        self.build_ahead(index);
                         self.build(index);
                         self.claim(known, index);
                         moved = true;
@@ -201,13 +229,74 @@ impl Tree<'_> {
         }
     }
 
+    /// What a member builds as far as is known now; what that shows of sources is added to `own`.
+    fn plan(
+        &self,
+        member: &Member,
+        own: &mut Own,
+        problems: &mut Vec<Problem>,
+    ) -> Result<BuildPlan, Problem> {
+        let (sources, node) = (self.context.sources, &member.node);
+        let part = artifact::directory(sources, &self.store, own, node, problems)?;
+        let edits = edits::fields(sources, node, &part.dir);
+        // What is made up for a directory that kustomize builds is built from it as it is.
+        let by_flux = self.by_flux || node.at("spec.sourceRef").is_some();
+        let artifact = by_flux.then(|| match &*part.left_out {
+            [] => self.whole.get_or_init(|| artifact::without(sources, &[])).clone(),
+            more => artifact::without(sources, more),
+        });
+        // Who builds a directory with charts in it otherwise does so with `--enable-helm`.
+        let helm = artifact.is_none();
+        let (unrestricted, generate, extent) = (true, true, self.extent);
+        let options = BuildOptions { unrestricted, generate, helm, extent, artifact, edits };
+        Ok(BuildPlan { part, options, recipe: recipe(node, member.suspended) })
+    }
+
+    /// Builds the members from `first` on that can be, in all threads, and reads what they are built from.
+    /// What only another one will tell of them, in their turn, may be that they are to be built otherwise.
+    fn build_ahead(&mut self, first: usize) {
+        if first < self.planned {
+            return;
+        }
+        self.planned = self.members.len();
+        let waiting = self.members.iter().enumerate().skip(first);
+        let waiting: Vec<_> = waiting.filter(|(_, it)| it.stage == Stage::Found).collect();
+        let mut own = self.own.clone();
+        let mut recipes: BTreeMap<String, Vec<Node>> = BTreeMap::new();
+        let mut plans = Vec::new();
+        for (index, member) in waiting {
+            let Ok(plan) = self.plan(member, &mut own, &mut Vec::new()) else { continue };
+            let known = recipes.entry(plan.part.dir.clone()).or_default();
+            let mut all = self.recipes.get(&plan.part.dir).into_iter().flatten().chain(&*known);
+            if all.all(|it| !it.is_same(&plan.recipe)) {
+                known.push(plan.recipe.clone());
+                plans.push((index, plan));
+            }
+        }
+        let context = self.context;
+        if let Some(layout) = self.layout {
+            let dirs = plans.iter().map(|(_, plan)| &*plan.part.dir);
+            layout.parse_ahead(dirs);
+        }
+        if plans.len() < 2 {
+            return;
+        }
+        let built = plans.into_par_iter().map(|(index, plan)| {
+            let build = kustomize::build(context, &plan.part.dir, &plan.options);
+            (index, (plan, build))
+        });
+        self.ahead = built.collect();
+    }
+
     fn build(&mut self, index: usize) {
+        let (mut own, mut problems) = (std::mem::take(&mut self.own), Vec::new());
+        let Some(member) = self.members.get(index) else { return };
+        let plan = self.plan(member, &mut own, &mut problems);
+        self.own = own;
+        self.problems.append(&mut problems);
         let Some(member) = self.members.get_mut(index) else { return };
-        let sources = self.context.sources;
-        let found = &mut self.problems;
-        let part = artifact::directory(sources, &self.store, &mut self.own, &member.node, found);
-        let part = match part {
-            Ok(part) => part,
+        let plan = match plan {
+            Ok(plan) => plan,
             Err(problem) => {
                 member.stage = Stage::Final;
                 self.problems.push(problem);
@@ -215,25 +304,17 @@ impl Tree<'_> {
             }
         };
         // Of several that build the same, each would come to what the first does.
-        let known = self.recipes.entry(part.dir.clone()).or_default();
-        let recipe = recipe(&member.node, member.suspended);
-        if known.iter().any(|it| it.is_same(&recipe)) {
+        let known = self.recipes.entry(plan.part.dir.clone()).or_default();
+        if known.iter().any(|it| it.is_same(&plan.recipe)) {
             member.stage = Stage::Final;
             return;
         }
-        known.push(recipe);
-        let edits = edits::fields(sources, &member.node, &part.dir);
-        // What is made up for a directory that kustomize builds is built from it as it is.
-        let by_flux = self.by_flux || member.node.at("spec.sourceRef").is_some();
-        let artifact = by_flux.then(|| match &*part.left_out {
-            [] => self.whole.get_or_insert_with(|| artifact::without(sources, &[])).clone(),
-            more => artifact::without(sources, more),
-        });
-        // Who builds a directory with charts in it otherwise does so with `--enable-helm`.
-        let helm = artifact.is_none();
-        let (unrestricted, generate, extent) = (true, true, self.extent);
-        let options = BuildOptions { unrestricted, generate, helm, extent, artifact, edits };
-        let build = kustomize::build(self.context, &part.dir, &options);
+        known.push(plan.recipe.clone());
+        let build = match self.ahead.remove(&index) {
+            Some((planned, build)) if planned.is_same(&plan) => build,
+            _ => kustomize::build(self.context, &plan.part.dir, &plan.options),
+        };
+        let (sources, part) = (self.context.sources, plan.part);
         // A made-up one has no place to show.
         let path =
             member.node.at("spec.path").filter(|_| member.node.at("spec.sourceRef").is_some());
@@ -375,6 +456,7 @@ impl Tree<'_> {
         if left_out.is_empty() {
             return false;
         }
+        self.planned = 0;
         let mut found = false;
         let built = self.members.iter().filter(|it| it.stage != Stage::LeftOut);
         let before: BTreeSet<String> =

@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
 };
 
+use rayon::prelude::*;
 use regex::Regex;
 
 use super::{Layout, is_yaml};
 use crate::{
     ascii,
-    source::{FileId, Relevance, Sources},
+    source::{FileId, Relevance, Sources, extension, rendered},
 };
 
 /// What is reached from a directory.
@@ -97,6 +98,19 @@ impl Layout<'_> {
             let concerns = |file: &FileId| self.concerns(*file);
             closure.matters || closure.leads_out || closure.files.iter().any(concerns)
         })
+    }
+
+    /// Parses the manifests that building each of `dirs` reads, in all threads.
+    pub(crate) fn parse_ahead<'d>(&self, dirs: impl IntoIterator<Item = &'d str>) {
+        let is_manifest = |file: &FileId| {
+            matches!(extension(rendered(&self.sources[*file].path)), "yaml" | "yml")
+                && self.sources.text(*file).contains("apiVersion")
+        };
+        let closures: Vec<_> = dirs.into_iter().map(|it| self.closure(it, false)).collect();
+        let files: BTreeSet<FileId> = closures.iter().flat_map(|it| &it.files).copied().collect();
+        files.into_par_iter().filter(is_manifest).for_each(|it| {
+            self.sources.outline(it);
+        });
     }
 
     /// What `path` itself leads to.
