@@ -1,9 +1,10 @@
 //! Mappings that keep the order of their keys, and remember what was taken away.
 
-use std::{borrow::Borrow, sync::Arc};
+mod entries;
 
-use foldhash::fast::RandomState;
-use indexmap::IndexMap;
+use std::sync::Arc;
+
+use entries::Entries;
 
 use super::{Node, Origin, Reason};
 use crate::source::Span;
@@ -11,8 +12,7 @@ use crate::source::Span;
 /// A mapping that keeps the order of its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Map {
-    /// Most maps are small and are asked often: hashing is much of the time of a lookup.
-    entries: IndexMap<Arc<str>, Entry, RandomState>,
+    entries: Entries,
     /// What was taken away, and by what: a `null`, a `$patch: delete`, a replaced list.
     removed: Vec<(Arc<str>, Origin)>,
     /// When set, keys that are not present are unknown, not absent.
@@ -74,12 +74,12 @@ impl Map {
 
     /// Takes `key` out; the order of the others stays.
     pub(crate) fn remove(&mut self, key: &str) -> Option<Entry> {
-        self.entries.shift_remove(key)
+        self.entries.remove(key).map(|(_, entry)| entry)
     }
 
     /// Takes `key` out and remembers by what.
     pub(crate) fn remove_by(&mut self, key: &str, by: Origin) -> Option<Entry> {
-        let (_, name, entry) = self.entries.shift_remove_full(key)?;
+        let (name, entry) = self.entries.remove(key)?;
         self.removed.push((name, by));
         Some(entry)
     }
@@ -101,22 +101,22 @@ impl Map {
 
     /// Keys and entries, in order.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Entry)> {
-        self.entries.iter().map(|(key, entry)| (key.borrow(), entry))
+        self.entries.iter().map(|(key, entry)| (&**key, entry))
     }
 
     /// Values, to change them, in order.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Entry)> {
-        self.entries.iter_mut().map(|(key, entry)| ((**key).borrow(), entry))
+        self.entries.iter_mut().map(|(key, entry)| (&**key, entry))
     }
 
     /// Keys, shared, in order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.entries.keys()
+        self.entries.iter().map(|(key, _)| key)
     }
 
     /// Keeps the entries for which `keep` says so.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &mut Entry) -> bool) {
-        self.entries.retain(|key, entry| keep(key, entry));
+        self.entries.retain(&mut keep);
     }
 
     /// How many keys there are.
@@ -126,7 +126,7 @@ impl Map {
 
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len() == 0
     }
 }
 
