@@ -7,6 +7,7 @@ mod tools;
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
+use rayon::prelude::*;
 use regex::Regex;
 
 use crate::{
@@ -45,14 +46,14 @@ static SAID: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[SERVER, APPRO
 /// installs, or by the values file that it names.
 pub(crate) fn found(
     sources: &Sources,
-    is_read: &dyn Fn(&str, &str, Span) -> bool,
+    is_read: &(dyn Fn(&str, &str, Span) -> bool + Sync),
 ) -> Vec<UnreadInstallation> {
     let files = sources.iter().filter(|(_, it)| {
         matches!(it.relevance, Relevance::Script | Relevance::Subject)
             && !command::is_aside(&it.path)
     });
     let files: BTreeSet<FileId> = files.map(|(file, _)| file).chain(programs(sources)).collect();
-    files.into_iter().flat_map(|file| of_file(sources, file, is_read)).collect()
+    files.into_par_iter().flat_map_iter(|file| of_file(sources, file, is_read)).collect()
 }
 
 /// The programs of Pulumi and of the CDKs: most programs manage no clusters, so that only those of a
@@ -72,7 +73,7 @@ pub(crate) fn programs(sources: &Sources) -> impl Iterator<Item = FileId> {
 fn of_file(
     sources: &Sources,
     file: FileId,
-    is_read: &dyn Fn(&str, &str, Span) -> bool,
+    is_read: &(dyn Fn(&str, &str, Span) -> bool + Sync),
 ) -> Vec<UnreadInstallation> {
     let (path, text) = (&*sources[file].path, sources.text(file));
     // Most files only speak of kubelets or nodes, and those that name it do so in few lines.

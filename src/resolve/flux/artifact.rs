@@ -208,6 +208,15 @@ const EXCLUDED: [&str; 27] = [
 /// The artifact of this repository without what the patterns `more`, the defaults and `.sourceignore`
 /// files leave out.
 pub(super) fn without(sources: &Sources, more: &[String]) -> Artifact {
+    /// What is taken where nothing says more, which is the same for every Kustomization.
+    struct WholeArtifact(Artifact);
+    if more.is_empty() {
+        return sources.keep(|it| WholeArtifact(left_out(it, &[]))).0.clone();
+    }
+    left_out(sources, more)
+}
+
+fn left_out(sources: &Sources, more: &[String]) -> Artifact {
     let patterns: Vec<&str> = more.iter().map(String::as_str).chain(EXCLUDED).collect();
     let left_out = Arc::new(sources.patterns(&patterns, ".sourceignore"));
     Artifact { id: more.join("\n").into(), left_out }

@@ -1,9 +1,6 @@
 //! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
 
-use std::{
-    cell::OnceCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
@@ -21,7 +18,7 @@ use crate::{
         context::{Context, Purpose},
         environment::{DefinedVariable, EntryKind, Environment, Object, Release, Unit},
         install,
-        kustomize::{self, Artifact, Build, BuildOptions, Extent},
+        kustomize::{self, Build, BuildOptions, Extent},
         layout::{ArtifactPart, Layout, has_source},
     },
     source::{self, FileId},
@@ -55,10 +52,8 @@ pub(crate) fn resolve(
             Purpose::Judge => Extent::Outline,
             Purpose::Render => Extent::Whole,
         },
-        whole: OnceCell::new(),
         store: Store::default(),
         controller: Controller::default(),
-        installed: None,
         members: Vec::new(),
         seen: BTreeSet::new(),
         recipes: BTreeMap::new(),
@@ -120,14 +115,10 @@ struct Tree<'c> {
     /// Whether Flux builds the roots.
     by_flux: bool,
     extent: Extent,
-    /// All of this repository that sources take, once something is built from one.
-    whole: OnceCell<Artifact>,
     /// What may be referred to: objects after their own Kustomization's substitution.
     store: Store,
     /// What applies them all.
     controller: Controller,
-    /// What the repository installs somewhere, once something asks for that.
-    installed: Option<Controller>,
     /// In the order in which they were found.
     members: Vec<Member>,
     /// Namespaces and names of the members.
@@ -241,10 +232,7 @@ impl Tree<'_> {
         let edits = edits::fields(sources, node, &part.dir);
         // What is made up for a directory that kustomize builds is built from it as it is.
         let by_flux = self.by_flux || node.at("spec.sourceRef").is_some();
-        let artifact = by_flux.then(|| match &*part.left_out {
-            [] => self.whole.get_or_init(|| artifact::without(sources, &[])).clone(),
-            more => artifact::without(sources, more),
-        });
+        let artifact = by_flux.then(|| artifact::without(sources, &part.left_out));
         // Who builds a directory with charts in it otherwise does so with `--enable-helm`.
         let helm = artifact.is_none();
         let (unrestricted, generate, extent) = (true, true, self.extent);
@@ -366,10 +354,8 @@ impl Tree<'_> {
                 self.problems.append(&mut variables.misnamed);
                 self.variables.append(&mut variables.defined);
                 if variables.controller.told().is_none() {
-                    let sources = self.context.sources;
-                    let found = || Controller::of_repository(sources);
-                    let installed = self.installed.get_or_insert_with(found);
-                    variables.controller = variables.controller.or(installed);
+                    let installed = self.context.sources.keep(Controller::of_repository);
+                    variables.controller = variables.controller.or(&installed);
                 }
                 let each = built.iter().filter_map(|it| self.substituted(it, &variables));
                 each.collect()

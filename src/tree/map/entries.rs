@@ -167,7 +167,10 @@ mod tests {
             let keys: Vec<String> = entries.iter().map(|(key, _)| key.to_string()).collect();
             let expected: Vec<String> = (1..count).map(|it| it.to_string()).collect();
             assert_eq!(keys, expected);
-            assert_eq!(entries.iter().next_back().map(|it| it.1), entries.get(&expected[count - 2]));
+            assert_eq!(
+                entries.iter().next_back().map(|it| it.1),
+                entries.get(&expected[count - 2])
+            );
             assert!(entries.iter().map(|it| it.0).eq(entries.clone().iter_mut().map(|it| it.0)));
             entries.retain(&mut |key, _| key == "2");
             assert_eq!(entries.len(), 1);
