@@ -329,9 +329,15 @@ pub(crate) fn may_be_own(source: &Node) -> bool {
 /// Whether a Flux Kustomization may build `dir` of this repository: another one's root says nothing
 /// here.
 fn may_be_here(node: &Node, dir: &str) -> bool {
-    let Some(reference) = node.at("spec.sourceRef") else { return true };
-    let kind = reference.str_at("kind").unwrap_or("GitRepository");
-    reference.str_at("name") == Some("flux-system") || (kind == "GitRepository" && !dir.is_empty())
+    let (reference, of_cluster) = match (node.at("spec.sourceRef"), node.at("spec.sync")) {
+        (Some(reference), _) => (reference, reference.str_at("name") == Some("flux-system")),
+        // That of a `FluxInstance` is the cluster's.
+        (None, Some(sync)) => (sync, true),
+        (None, None) => return true,
+    };
+    let is_git = reference.str_at("kind").is_none_or(|it| it == "GitRepository");
+    // What an artifact was pushed from is any directory.
+    if dir.is_empty() { of_cluster && is_git } else { of_cluster || is_git }
 }
 
 /// The directory of the innermost chart that the file at `path` lies in.

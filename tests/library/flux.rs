@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use insta::assert_snapshot;
 use serde_json::json;
 
-use super::{common::fixture::files, nowhere, unindented, ways, with};
+use super::{common::fixture::files, fixture, nowhere, unindented, ways, with};
 use crate::{
     config::Config,
+    pipeline::analyze,
     problem::ProblemKind,
     resolve::{
         self,
@@ -573,6 +574,36 @@ fn the_operator_makes_the_first_kustomization() {
         resources.limits.cpu: 100m  apps/metrics-server/helmrelease.yaml:13 substituted `${CPU_LIMIT}` < base/services/environment.env:3
         resources.limits.memory: 256Mi  apps/metrics-server/helmrelease.yaml:14 substituted `${MEMORY_LIMIT}` < base/services/environment.env:2 overridden `128Mi` < clusters/prod/environment.env:2
     ");
+}
+
+#[test]
+fn what_an_artifact_was_pushed_from_is_not_taken_for_the_root() {
+    let pushed = |kind: &str, path: &str| {
+        let sources = fixture(&format!(
+            "
+            //- flux/instance.yaml
+            apiVersion: fluxcd.controlplane.io/v1
+            kind: FluxInstance
+            metadata: {{name: flux, namespace: flux-system}}
+            spec: {{sync: {{kind: {kind}, url: 'oci://example.com/fleet', path: '{path}'}}}}
+            //- apps/release.yaml
+            apiVersion: helm.toolkit.fluxcd.io/v2
+            kind: HelmRelease
+            metadata: {{name: metrics-server, namespace: kube-system}}
+            spec: {{chart: {{spec: {{chart: metrics-server, version: 3.12.2}}}}}}
+            //- compose.yaml
+            services: {{web: {{image: web}}}}
+            "
+        ));
+        let (environments, _) = analyze(&sources, &Config::default());
+        let all = || environments.iter().flat_map(|it| &it.problems);
+        let releases = environments.iter().map(|it| it.releases.len()).sum::<usize>();
+        (all().filter(|it| it.kind.fails_build()).count(), releases)
+    };
+    assert_eq!(pushed("OCIRepository", "./"), (0, 1));
+    assert_eq!(pushed("Bucket", ""), (0, 1));
+    assert_eq!(pushed("GitRepository", "./"), (1, 1), "compose.yaml holds no object");
+    assert_eq!(pushed("OCIRepository", "./apps"), (0, 1));
 }
 
 #[test]

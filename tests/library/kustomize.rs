@@ -453,6 +453,32 @@ fn what_git_ignores_is_made_before_the_build() {
 }
 
 #[test]
+fn what_another_version_of_the_file_would_build_is_judged() {
+    let file = |version: &str| {
+        built(
+            "",
+            &format!(
+                "
+                //- kustomization.yaml
+                apiVersion: {version}
+                namespace: monitoring
+                resources: [base]
+                //- base/kustomization.yaml
+                resources: [deployment.yaml]
+                //- base/deployment.yaml
+                DEPLOYMENT
+                "
+            ),
+        )
+    };
+    let right = file("kustomize.config.k8s.io/v1beta1");
+    let wrong = file("kustomize.config.k8s.io/v1");
+    assert!(right.contains("monitoring"), "{right}");
+    assert!(wrong.contains("apiVersion should be kustomize.config.k8s.io/v1beta1"), "{wrong}");
+    assert!(right.lines().all(|it| wrong.contains(it)), "{wrong}");
+}
+
+#[test]
 fn what_does_not_depend_on_a_refusal_is_built() {
     assert_snapshot!(built("", "
         //- deployment.yaml

@@ -143,7 +143,8 @@ fn judge(
     let name = reference.str_at("name").unwrap_or_default();
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
     let id = (kind.to_owned(), name.to_owned());
-    if own.is(reference) {
+    // What an artifact was pushed from is any directory of the repository: of its root nobody can tell.
+    if own.is(reference) && (kind == "GitRepository" || exists) {
         own.names.insert(id);
         return Ok(true);
     }

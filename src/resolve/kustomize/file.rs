@@ -184,7 +184,10 @@ pub(super) fn decode(
     if let Some(version) = shape::text(&fields, "apiVersion")
         && version.as_str() != Some(wanted)
     {
-        return Err(refusal(&version.origin, format!("apiVersion should be {wanted}")));
+        // It fails the build, and what it would build is there to judge all the same.
+        let (value, message) = (version.clone(), format!("apiVersion should be {wanted}"));
+        let problem = refusal(&version.origin, message);
+        refused.push(Refused { field: "apiVersion".to_owned(), value, problem, conditional: false });
     }
     fold_deprecated(&mut fields);
     Ok(Kustomization { fields, component, path, refused, sides: Vec::new() })

@@ -159,8 +159,8 @@ fn seen_by_all(mut problem: Box<Problem>) -> Box<Problem> {
 /// Whether a field of a kustomization file says nothing of what other fields add.
 fn changes_nothing(field: &str) -> bool {
     let adds = ["resources", "bases", "generators", "validators", "generatorOptions"];
-    let tells = ["metadata", "buildMetadata", "inventory", "sortOptions", "vars", "helmGlobals"];
-    let makes = field.ends_with("Generator") || field == "helmCharts";
+    let tells = ["apiVersion", "metadata", "buildMetadata", "inventory", "sortOptions", "vars"];
+    let makes = field.ends_with("Generator") || field.starts_with("helm");
     makes || field.is_empty() || adds.contains(&field) || tells.contains(&field)
 }
 
