@@ -46,6 +46,12 @@ impl Memory {
         Some(Self { bytes: amount(text, NANO)?, text: text.to_owned() })
     }
 
+    /// Whether it is so few bytes, and no more than a number, that somebody forgot the unit: no program
+    /// runs in that. Nothing at all is another matter.
+    pub(crate) fn lacks_unit(&self) -> bool {
+        (1..64 * 1024).contains(&self.bytes) && self.text.bytes().all(|it| it.is_ascii_digit())
+    }
+
     /// That many mebibytes.
     pub(crate) fn mebibytes(count: u64) -> Self {
         Self { bytes: count * MI, text: format!("{count}Mi") }

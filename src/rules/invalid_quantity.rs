@@ -40,6 +40,16 @@ fn amounts<'a>(
 /// An amount as it is written, where it is, and whether Kubernetes takes it.
 type Written<'a> = Option<(String, &'a Origin, bool)>;
 
+/// Whether Kubernetes takes an amount of memory that nobody means.
+fn mistaken(text: &str) -> Option<(&'static str, &'static str)> {
+    match () {
+        // `m` is a thousandth, of a byte too.
+        () if text.ends_with('m') => Some(("milli", "in thousandths of a byte")),
+        () if Memory::parse(text)?.lacks_unit() => Some(("bytes", "in bytes: its unit is missing")),
+        () => None,
+    }
+}
+
 fn amount<T: Display>(fact: &Fact<T>) -> Written<'_> {
     match fact {
         Fact::Known(amount, origin) => Some((amount.to_string(), origin, true)),
@@ -57,14 +67,10 @@ fn report(
     for (what, written) in amounts {
         let Some((text, origin, taken)) = written else { continue };
         let is_memory = what.starts_with("memory");
-        // `m` is a thousandth, of a byte too.
-        let millibytes = is_memory && text.ends_with('m');
-        if taken && !millibytes {
-            continue;
-        }
-        let (variant, message) = match taken {
-            true => ("milli", format!("a {what} of {text} is in thousandths of a byte")),
-            false => ("refused", format!("Kubernetes refuses `{text}` as a {what}")),
+        let (variant, message) = match (taken, is_memory.then(|| mistaken(&text)).flatten()) {
+            (false, _) => ("refused", format!("Kubernetes refuses `{text}` as a {what}")),
+            (true, Some((variant, is))) => (variant, format!("a {what} of {text} is {is}")),
+            (true, None) => continue,
         };
         let meant = meant(&text, is_memory);
         let finding = findings
@@ -103,6 +109,9 @@ fn meant(text: &str, is_memory: bool) -> Option<String> {
             _ => None,
         };
     }
+    if unit.is_empty() {
+        return Some(format!("{number}Mi (or {number}M)"));
+    }
     let letter = unit.chars().next().filter(|it| "kmgt".contains(*it))?;
     let is_unit = ["", "b", "i", "ib", "bytes"].contains(&unit.get(1..)?);
     let letter = letter.to_ascii_uppercase();
@@ -122,6 +131,7 @@ mod tests {
         assert_eq!(memory("1.5gb"), "1.5Gi (or 1.5G)");
         assert_eq!(memory("512KiB"), "512Ki (or 512k)");
         assert_eq!(memory("200m"), "200Mi (or 200M)");
+        assert_eq!(memory("200"), "200Mi (or 200M)");
         assert_eq!(memory(""), "");
         assert_eq!(memory("lots"), "");
         assert_eq!(memory("64Mo"), "");

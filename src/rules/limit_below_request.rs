@@ -9,7 +9,10 @@ use crate::{
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
         let (request, limit) = (&server.memory_request, &server.memory_limit);
-        compare("memory", request, limit, |it| it.bytes, server, findings);
+        // Of an amount without its unit is said what it lacks.
+        if !limit.known().is_some_and(|(it, _)| it.lacks_unit()) {
+            compare("memory", request, limit, |it| it.bytes, server, findings);
+        }
         let (request, limit) = (&server.cpu_request, &server.cpu_limit);
         compare("CPU", request, limit, |it| it.millis, server, findings);
     }

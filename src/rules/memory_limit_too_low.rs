@@ -9,7 +9,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     let pods = cluster.pods_per_node.value().map(|pods| pods.min);
     // With a resizer, what is written counts only until it has looked at the cluster.
     for server in cluster.metrics_servers.iter().filter(|server| server.resizer.is_none()) {
-        let Some((limit, origin)) = server.memory_limit.known() else { continue };
+        let limit = server.memory_limit.known().filter(|(it, _)| !it.lacks_unit());
+        let Some((limit, origin)) = limit else { continue };
         let origin = origin.or(&server.anchor);
         let subject = server.subject();
         if let Some((nodes, at)) = nodes
