@@ -8,7 +8,7 @@ use semver::Version;
 use crate::{
     finding::{Finding, Findings, Severity},
     nearest::nearest,
-    scalar::Dialect,
+    scalar::{Dialect, Style},
     source::{self, FileId, Sources},
     tree::{Node, Origin, Via},
 };
@@ -405,7 +405,7 @@ impl Reader<'_> {
     fn boolean(&mut self, value: &Node) -> Option<bool> {
         let boolean = value.as_bool();
         if boolean.is_none() {
-            self.wrong(value, "`true` or `false`");
+            self.wrong_unless_bare(value, "`true` or `false`");
         }
         boolean
     }
@@ -413,7 +413,7 @@ impl Reader<'_> {
     fn count(&mut self, value: &Node) -> Option<u64> {
         let count = value.as_int().and_then(|it| u64::try_from(it).ok()).filter(|it| *it > 0);
         if count.is_none() {
-            self.wrong(value, "a whole number above 0");
+            self.wrong_unless_bare(value, "a whole number above 0");
         }
         count
     }
@@ -428,6 +428,17 @@ impl Reader<'_> {
             self.wrong(value, "a version of Kubernetes such as `1.31`");
         }
         version
+    }
+
+    /// The same of what quotes may have made a text.
+    fn wrong_unless_bare(&mut self, value: &Node, expected: &str) {
+        let quoted = [Style::SingleQuoted, Style::DoubleQuoted];
+        let is_quoted = value.as_scalar().is_some_and(|it| quoted.contains(&it.style));
+        let finding = self.wrong(value, expected);
+        if is_quoted {
+            finding.message += " in quotes, which is a text";
+            finding.help("write it without quotes");
+        }
     }
 
     fn wrong(&mut self, value: &Node, expected: &str) -> &mut Finding {

@@ -1,10 +1,10 @@
 //! `diff`: what differs between two trees in what every environment would run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
     CommandResult, Failure, Run,
-    open::{is_repository, open_tree, real, root_here, root_of},
+    open::{is_repository, open_tree, root_here, root_of, there},
     shown,
 };
 use crate::{
@@ -88,18 +88,6 @@ impl Run<'_, '_> {
 fn is_hidden_in(one: &Path, other: &Path) -> bool {
     let rest = one.strip_prefix(other).unwrap_or(Path::new(""));
     rest.iter().any(|it| it.to_string_lossy().starts_with('.'))
-}
-
-/// `path`, if there is something.
-fn there(path: &Path) -> Result<PathBuf, Failure> {
-    if path.exists() {
-        return real(path);
-    }
-    let shown = path.display();
-    Err(Failure::Plain(format!(
-        "there is no directory `{shown}`; a revision of Git is to be checked out first: \
-         `git worktree add ../base {shown}`"
-    )))
 }
 
 /// A tree with what its environments come to, and what is found in each.

@@ -15,12 +15,14 @@ use crate::{
     config::{self, Config},
     discover,
     nearest::nearest,
+    parse,
     report::Progress,
     rules,
     scalar::Dialect,
     selection::Selection,
     settle::Scope,
     source::{self, MAX_FILE, Relevance, STDIN, Skip, Sources, Text},
+    tree::Node,
 };
 
 /// The repository, its configuration, and which part of it the user is interested in.
@@ -63,7 +65,7 @@ pub(super) fn open(
     if let Command::Check(check) = &options.command {
         skip = check.force_exclude;
         narrow(&mut scope, check);
-        apart.extend(check.known.since.as_deref().map(real).transpose()?);
+        apart.extend(check.known.since.as_deref().map(there).transpose()?);
         apart.extend(check.known.baseline.as_deref().and_then(|it| real(it).ok()));
     }
     let named = if skip { &[][..] } else { &scope.paths };
@@ -112,6 +114,14 @@ pub(super) fn open_stdin(options: &Options) -> Result<Opened, Failure> {
     if let Some(error) = error {
         return Err(Failure::Plain(format!("standard input cannot be read: {}", error.message)));
     }
+    // Nothing is kept of that: the configuration is no file of this repository yet.
+    let texts = sources.iter().map(|(it, _)| parse::offsets(sources.text(it), Dialect::Sigs));
+    let is_kustomization = |it: &Node| it.api_group() == "kustomize.config.k8s.io";
+    if texts.into_iter().any(|it| it.roots().any(is_kustomization)) {
+        let what = "standard input is a kustomization, and what it names is not there";
+        let message = format!("{what}: pipe what `kubectl kustomize` prints");
+        return Err(Failure::Plain(message));
+    }
     let (sources, mut config) = configured(sources, &root, config.as_deref())?;
     config.pedantic |= options.pedantic;
     let mut scope = Scope::all();
@@ -119,6 +129,21 @@ pub(super) fn open_stdin(options: &Options) -> Result<Opened, Failure> {
         narrow(&mut scope, check);
     }
     Ok(Opened { root, sources, config, scope })
+}
+
+/// `path`, if there is something.
+pub(super) fn there(path: &Path) -> Result<PathBuf, Failure> {
+    if path.exists() {
+        return real(path);
+    }
+    let shown = path.display().to_string();
+    let help = match shown.starts_with(['.', '/']) {
+        true => String::new(),
+        false => format!(
+            "; a revision of Git is to be checked out first: `git worktree add ../base {shown}`"
+        ),
+    };
+    Err(Failure::Plain(format!("there is no directory `{shown}`{help}")))
 }
 
 /// The tree in `dir`, in which another version of the repository at `root` lies, with its own
@@ -132,7 +157,7 @@ pub(super) fn open_tree(
     root: &Path,
     progress: &Progress,
 ) -> Result<(Sources, Config), Failure> {
-    let real = real(dir)?;
+    let real = there(dir)?;
     let wrong = |what| Failure::Plain(format!("`{}` {what}", dir.display()));
     if !real.is_dir() {
         return Err(wrong("is not a directory"));
@@ -173,7 +198,7 @@ fn has_git(dir: &Path) -> bool {
 /// Refuses the tree in `dir` where it is a part of the repository at `root`, whose files are `sources`:
 /// nothing in it would be checked. What is hidden, ignored by git or a repository of its own is no part.
 pub(super) fn refuse_part(sources: &Sources, root: &Path, dir: &Path) -> Result<(), Failure> {
-    let real = real(dir)?;
+    let real = there(dir)?;
     let part = within(root, &real).unwrap_or_default();
     let is_apart = part.split('/').any(|it| it.starts_with('.'))
         || real.ancestors().take_while(|it| *it != root).any(has_git)

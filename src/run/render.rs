@@ -75,11 +75,17 @@ impl Run<'_, '_> {
             .map(|it| &it.node)
             .collect();
         let installed = environment.objects.iter().filter_map(|it| it.release);
-        let releases = installed.collect::<BTreeSet<_>>().len();
+        let releases: BTreeSet<usize> = installed.collect();
         let status = self.finish_render(sources, &objects, problems, origins)?;
-        if releases > 0 && self.options.detail > Verbosity::Quiet {
-            let releases = report::count(releases, "Helm release");
-            self.say(&format!("note: what {releases} brings is left out: see `render CHART`\n"));
+        if !releases.is_empty() && self.options.detail > Verbosity::Quiet {
+            let has_chart =
+                |it: &usize| environment.releases.get(*it).is_some_and(|it| it.directory.is_some());
+            let where_to_look = match releases.iter().any(has_chart) {
+                true => "see `render CHART`",
+                false => "no chart of it is in the repository",
+            };
+            let releases = report::count(releases.len(), "Helm release");
+            self.say(&format!("note: what {releases} brings is left out: {where_to_look}\n"));
         }
         // A release that is refused is refused where it is installed; what applies it is built.
         let is_release = |it: &Problem| environment.unit_of(it).is_some_and(|it| it.release);

@@ -191,6 +191,10 @@ fn what_is_wrong_is_said_where_it_is() {
     1:57 expected `true` or `false`, found `1`; -
     1:67 there is no directory `nowhere`; -
     ");
+    assert_snapshot!(errors("environments: {a: {nodes: \"3\", local: 'true'}}"), @"
+    1:27 expected a whole number above 0, found `3` in quotes, which is a text; write it without quotes
+    1:39 expected `true` or `false`, found `true` in quotes, which is a text; write it without quotes
+    ");
     assert_snapshot!(errors("rules: {kubelet-insecure-tsl: note, kubelet-insecure-tls: fatal}"), @"
     1:9 there is no rule `kubelet-insecure-tsl`; write `kubelet-insecure-tls`
     1:59 expected `error`, `warning`, `note` or `off`, found `fatal`; -

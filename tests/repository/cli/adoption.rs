@@ -303,10 +303,11 @@ fn only_what_a_base_does_not_have_is_reported() {
         run.err
     );
     for (dir, said) in [
-        (head.path().join("nowhere"), "cannot read"),
+        (head.path().join("nowhere"), "there is no directory"),
         (head.path().join("base/ms.yaml"), "is not a directory"),
         (head.path().to_owned(), "is the repository itself"),
-        ("/nowhere".into(), "cannot read"),
+        ("/nowhere".into(), "there is no directory `/nowhere`\n"),
+        ("origin/main".into(), "`git worktree add ../base origin/main`"),
     ] {
         let run = since(&dir);
         assert!(run.status == 2 && run.err.contains(said), "{}", run.err);

@@ -198,6 +198,10 @@ fn standard_input_is_one_file_that_stands_alone() {
     assert_eq!(status, Some(2), "what cannot be read is not clean");
     assert!(err.starts_with("error: standard input cannot be read: "), "{err}");
     assert_eq!(check("check -", "metrics-server: [\n").0, Some(1));
+    let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nresources: [a.yaml]\n";
+    let (status, _, err) = check("check -", kustomization);
+    assert_eq!(status, Some(2), "what it names is not there");
+    assert!(err.contains("pipe what `kubectl kustomize` prints"), "{err}");
     let (status, _, err) = check("check -", "");
     assert_eq!(status, Some(0));
     assert!(err.starts_with("found no environment with metrics-server"), "{err}");
