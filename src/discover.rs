@@ -661,6 +661,15 @@ mod tests {
     use crate::tests::directory;
 
     #[test]
+    fn separators_are_counted_in_chunks() {
+        for length in [0, 1, 254, 255, 256, 511, 2_000] {
+            let text = "\n".repeat(length);
+            assert_eq!(separators(text.as_bytes()), length);
+            assert_eq!(separators(format!("a{text}b: c, d").as_bytes()), length + 2);
+        }
+    }
+
+    #[test]
     fn a_directory_that_is_named_is_not_ignored_because_of_its_neighbours_name() {
         let dir = directory(
             "

@@ -56,11 +56,13 @@ pub(crate) struct Sources {
     load: Arc<Load>,
     ignored: OnceLock<Gitignore>,
     makejinja: OnceLock<Vec<makejinja::RenderedInput>>,
-    /// Every directory with files somewhere below it, but for the root, in order, and which of `files`
-    /// is the first of these.
-    directories: OnceLock<IndexMap<Box<str>, usize, RandomState>>,
+    /// Every directory with files somewhere below it, but for the root.
+    directories: OnceLock<Arc<Directories>>,
     kept: kept::Kept,
 }
+
+/// Directories in order, each with which of the files is the first below it.
+type Directories = IndexMap<Box<str>, usize, RandomState>;
 
 /// Reads the bytes of one file, given its path relative to the root.
 pub(crate) type Load = dyn Fn(&str) -> Result<Vec<u8>, Skip> + Send + Sync;
@@ -71,6 +73,7 @@ pub(crate) struct Source {
     pub path: String,
     /// Whether the first look at its bytes says that it can matter.
     pub relevance: Relevance,
+    /// As [`FirstLook::is_silent`].
     is_silent: bool,
     text: OnceLock<Text>,
     asked: OnceLock<()>,
@@ -367,9 +370,9 @@ impl Sources {
         from.take_while(move |it| it.starts_with(&prefix))
     }
 
-    fn first_files(&self) -> &IndexMap<Box<str>, usize, RandomState> {
+    fn first_files(&self) -> &Directories {
         self.directories.get_or_init(|| {
-            let mut all = IndexMap::default();
+            let mut all = Directories::default();
             for (at, source) in self.files.iter().enumerate() {
                 let mut dir = parent(&source.0.path);
                 while !dir.is_empty() && !all.contains_key(dir) {
@@ -378,7 +381,7 @@ impl Sources {
                 }
             }
             all.sort_unstable_keys();
-            all
+            Arc::new(all)
         })
     }
 

@@ -152,6 +152,13 @@ pub(crate) struct Artifact {
     pub left_out: Arc<Gitignore>,
 }
 
+impl Artifact {
+    /// Whether the file at `path` is not in it.
+    pub(crate) fn leaves_out(&self, path: &str) -> bool {
+        self.left_out.matched_path_or_any_parents(path, false).is_ignore()
+    }
+}
+
 /// The result of a build.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Build {

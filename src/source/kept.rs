@@ -13,7 +13,8 @@ pub(super) struct Kept(Mutex<Vec<Arc<dyn Any + Send + Sync>>>);
 
 impl Sources {
     /// What `make` makes of all files, by whoever asks for this type first: an index that would be
-    /// built anew for each object otherwise. `make` may not ask for its own type.
+    /// built anew for each object otherwise. `make` may ask neither for its own type
+    /// nor for threads of rayon: one that waits for others may take up work that asks for that type.
     pub(crate) fn keep<T: Send + Sync + 'static>(&self, make: impl FnOnce(&Self) -> T) -> Arc<T> {
         let cell = self.kept.cell::<T>();
         Arc::clone(cell.get_or_init(|| Arc::new(make(self))))

@@ -1,6 +1,4 @@
-//! What is asked of many files at once.
-
-use rayon::prelude::*;
+//! What is asked of all files.
 
 use super::{FileId, Source, Sources};
 use crate::literals::Literals;
@@ -15,13 +13,5 @@ impl Sources {
     ) -> impl Iterator<Item = FileId> {
         let may_say = self.iter().filter(move |(file, it)| !it.is_silent && wanted(*file, it));
         may_say.map(|(file, _)| file).filter(|file| words.are_in(self.text(*file)))
-    }
-
-    /// Does `parse` with each of `files` in all threads, so that who then does so with one after the other
-    /// need not wait for that. Nothing, where this is one of these threads: others have their own work.
-    pub(crate) fn ahead(files: &[FileId], parse: impl Fn(FileId) + Sync) {
-        if files.len() > 1 && rayon::current_thread_index().is_none() {
-            files.par_iter().for_each(|it| parse(*it));
-        }
     }
 }

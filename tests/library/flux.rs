@@ -741,6 +741,69 @@ fn what_becomes_of_an_undefined_variable_depends_on_the_controller() {
 }
 
 #[test]
+fn what_is_built_before_its_turn_is_what_its_turn_has() {
+    let files = |name: &str| {
+        format!(
+            "
+            //- {name}/kustomization.yaml
+            resources: [{name}.yaml]
+            //- {name}/{name}.yaml
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {{name: {name}}}
+            data: {{note: metrics-server}}
+            "
+        )
+    };
+    let child = |name: &str, path: &str, source: &str| {
+        format!(
+            "---
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {{name: {name}, namespace: flux-system}}
+            spec: {{path: ./{path}, sourceRef: {{kind: GitRepository, name: {source}}}}}
+            "
+        )
+    };
+    let text = format!(
+        "
+        //- clusters/prod/flux-system/gotk-sync.yaml
+        apiVersion: source.toolkit.fluxcd.io/v1
+        kind: GitRepository
+        metadata: {{name: flux-system, namespace: flux-system}}
+        spec: {{url: 'https://example.com/ours'}}
+        {}
+        //- clusters/prod/apps.yaml
+        {}{}{}{}
+        //- first/kustomization.yaml
+        resources: [other.yaml]
+        //- first/other.yaml
+        apiVersion: source.toolkit.fluxcd.io/v1
+        kind: GitRepository
+        metadata: {{name: other, namespace: flux-system}}
+        spec: {{url: 'https://example.com/theirs'}} # not metrics-server
+        {}{}",
+        child("flux-system", "clusters/prod", "flux-system"),
+        child("a", "first", "flux-system"),
+        child("b", "second", "other"),
+        child("c", "third", "flux-system"),
+        child("d", "third", "flux-system"),
+        files("second"),
+        files("third"),
+    );
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    let sources = fixture(&lines.join("\n"));
+    let environments = with(&sources, resolve::resolve);
+    let [environment] = &*environments else { panic!("{environments:?}") };
+    let maps = environment.objects.iter().filter(|it| it.kind() == "ConfigMap");
+    let names: Vec<&str> = maps.map(|it| it.node.object_name()).collect();
+    // That `other` is another repository is known once `a` is built.
+    assert_eq!(names, ["third"]);
+    let mut problems = environment.problems.iter();
+    assert!(problems.any(|it| it.message.contains("is another repository")), "{environment:?}");
+}
+
+#[test]
 fn kustomizations_that_wait_for_each_other_end() {
     let kustomization = |name: &str, from: &str, makes: &str| {
         let files = "

@@ -59,6 +59,7 @@ fn name(said: &str) -> &str {
     }
 }
 
+/// What a line may say of an approver.
 static WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[APPROVERS, APPROVING]));
 
 /// What a line says of an approver outside a comment, and where in the line.

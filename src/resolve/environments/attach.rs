@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::loose::{Groups, Loose, sets};
 use crate::{
     data::{
@@ -82,7 +84,7 @@ pub(super) fn loose(
     let aside: Vec<Environment> = environments.extract_if(.., |it| it.aside).collect();
     attach_definitions(context, definitions, environments);
     environments.extend(aside);
-    parse_ahead(sources, scaled.values().flatten().copied());
+    parse_loose(sources, scaled.values().flatten().copied());
     for (dir, files) in scaled {
         let mut found = Loose::default();
         for file in files {
@@ -94,11 +96,11 @@ pub(super) fn loose(
     }
 }
 
-/// Parses what of `files` will be added to [`Loose`] one by one.
-fn parse_ahead(sources: &Sources, files: impl Iterator<Item = FileId>) {
+/// Parses `files` in all threads, which then are looked at one by one.
+fn parse_loose(sources: &Sources, files: impl Iterator<Item = FileId>) {
     let files: Vec<FileId> = files.filter(|it| layout::is_yaml(&sources[*it].path)).collect();
-    Sources::ahead(&files, |it| {
-        sources.documents(it, Dialect::Sigs);
+    files.par_iter().for_each(|it| {
+        sources.documents(*it, Dialect::Sigs);
     });
 }
 
@@ -175,8 +177,9 @@ fn loose_files<'a>(
 ) -> LooseFiles<'a> {
     let sources = context.sources;
     let mut found = LooseFiles::default();
-    let apart = || sources.iter().filter(|(file, _)| !reached.contains(file));
-    let scaling = apart().filter(|(_, it)| it.relevance == Relevance::Scaling);
+    let unreached = |it: &(FileId, &Source)| !reached.contains(&it.0);
+    let scaling = sources.iter().filter(|(_, it)| it.relevance == Relevance::Scaling);
+    let scaling = scaling.filter(unreached);
     let charts = scaling.filter_map(|(file, _)| layout.chart_of(file));
     found.scaling.extend(charts.map(|it| values_file::outermost(sources, it)));
     let is_loose = |(file, source): &(FileId, &Source)| {
@@ -184,10 +187,14 @@ fn loose_files<'a>(
             && !layout.is_excluded(*file)
             && layout::is_text(sources, *file)
     };
-    let loose: Vec<(FileId, Option<&str>)> =
-        apart().filter(is_loose).map(|(file, _)| (file, layout.chart_of(file))).collect();
+    let loose: Vec<(FileId, Option<&str>)> = sources
+        .iter()
+        .filter(is_loose)
+        .filter(unreached)
+        .map(|(file, _)| (file, layout.chart_of(file)))
+        .collect();
     let parsed = loose.iter().filter(|(_, chart)| chart.is_none()).map(|(file, _)| *file);
-    parse_ahead(sources, parsed);
+    parse_loose(sources, parsed);
     for (file, chart) in loose {
         let source = &sources[file];
         let name = source::file_name(&source.path);

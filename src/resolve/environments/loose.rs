@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::defines_nodes;
 use crate::{
+    parse::Documents,
     problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
@@ -131,10 +132,14 @@ impl Loose {
     /// What is in `file` beside the objects that tools follow.
     pub(super) fn beside(sources: &Sources, file: FileId) -> Self {
         let mut found = Self::default();
-        // That there is nothing else is known from the parse that found them.
-        let known = sources.outline(file);
-        let is_whole = known.error().is_none() && known.template.is_none();
-        if is_whole && layout::objects(known.roots()).all(layout::is_followed) {
+        // That there is nothing else is known from the parse that found them, which only takes keys that
+        // are null where the other one refuses them.
+        let is_plain = |known: &Documents| known.error().is_none() && known.template.is_none();
+        if layout::is_yaml(&sources[file].path)
+            && is_plain(sources.outline(file))
+            && ytt::first_line(sources, file).is_none()
+            && layout::objects(sources.outline(file).roots()).all(layout::is_followed)
+        {
             return found;
         }
         found.add(sources, file);

@@ -1,6 +1,9 @@
 //! What a Flux Kustomization builds from: this repository, a part of it, or something else.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::store::Store;
 use crate::{
@@ -18,14 +21,20 @@ use crate::{
 /// The sources that are known to be this repository.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Own {
-    /// Kind and name.
-    names: BTreeSet<(String, String)>,
+    /// Kind and name; shared, since who plans ahead has a copy.
+    names: Arc<BTreeSet<(String, String)>>,
 }
 
 impl Own {
     /// Whether `kustomization` is known to build from this repository.
     pub(super) fn has(&self, kustomization: &Node) -> bool {
         kustomization.at("spec.sourceRef").is_none_or(|it| self.is(it))
+    }
+
+    fn add(&mut self, id: (String, String)) {
+        if !self.names.contains(&id) {
+            Arc::make_mut(&mut self.names).insert(id);
+        }
     }
 
     fn is(&self, reference: &Node) -> bool {
@@ -145,7 +154,7 @@ fn judge(
     let id = (kind.to_owned(), name.to_owned());
     // What an artifact was pushed from is any directory of the repository: of its root nobody can tell.
     if own.is(reference) && (kind == "GitRepository" || exists) {
-        own.names.insert(id);
+        own.add(id);
         return Ok(true);
     }
     let namespace = reference.str_at("namespace").unwrap_or(namespace);
@@ -167,7 +176,7 @@ fn judge(
         )),
         // Without a word on which repository this is, a path that exists says so.
         _ if exists => {
-            own.names.insert(id);
+            own.add(id);
             Ok(false)
         }
         _ => elsewhere(format!("nothing says whether GitRepository {name} is this repository")),
@@ -209,18 +218,18 @@ const EXCLUDED: [&str; 27] = [
 /// The artifact of this repository without what the patterns `more`, the defaults and `.sourceignore`
 /// files leave out.
 pub(super) fn without(sources: &Sources, more: &[String]) -> Artifact {
-    /// What is taken where nothing says more, which is the same for every Kustomization.
-    struct WholeArtifact(Artifact);
-    if more.is_empty() {
-        return sources.keep(|it| WholeArtifact(left_out(it, &[]))).0.clone();
-    }
-    left_out(sources, more)
-}
-
-fn left_out(sources: &Sources, more: &[String]) -> Artifact {
-    let patterns: Vec<&str> = more.iter().map(String::as_str).chain(EXCLUDED).collect();
-    let left_out = Arc::new(sources.patterns(&patterns, ".sourceignore"));
-    Artifact { id: more.join("\n").into(), left_out }
+    /// By identifier: most Kustomizations build from one, and all files are looked through for each.
+    #[derive(Default)]
+    struct Artifacts(Mutex<BTreeMap<Arc<str>, Artifact>>);
+    let known = sources.keep(|_| Artifacts::default());
+    let id: Arc<str> = more.join("\n").into();
+    let mut known = known.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let make = || {
+        let patterns: Vec<&str> = more.iter().map(String::as_str).chain(EXCLUDED).collect();
+        let left_out = Arc::new(sources.patterns(&patterns, ".sourceignore"));
+        Artifact { id: id.clone(), left_out }
+    };
+    known.entry(id.clone()).or_insert_with(make).clone()
 }
 
 /// A path that stays below the root however many `..` it has, as Flux joins it.

@@ -53,7 +53,7 @@ impl Controller {
 
     /// What the manifests of `flux install` anywhere in the repository say: every cluster's is
     /// looked at, so they have to agree.
-    pub(super) fn of_repository(sources: &Sources) -> Self {
+    fn of_repository(sources: &Sources) -> Self {
         let mut controller = Self::default();
         for (file, it) in sources.iter() {
             if source::file_name(&it.path) == "gotk-components.yaml" {
@@ -63,8 +63,11 @@ impl Controller {
         controller
     }
 
-    /// Takes `others` for it as far as the environment itself said nothing.
-    pub(super) fn or(self, others: &Self) -> Self {
+    /// Takes what the repository installs somewhere for it, as far as the environment itself said nothing.
+    pub(super) fn or_installed(self, sources: &Sources) -> Self {
+        struct InstalledController(Controller);
+        let installed = sources.keep(|it| InstalledController(Self::of_repository(it)));
+        let InstalledController(others) = &*installed;
         Self {
             gate: self.gate.or_else(|| others.gate.clone()),
             version: self.version.or_else(|| others.version.clone()),

@@ -1,6 +1,9 @@
 //! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rayon::prelude::*;
 
@@ -15,6 +18,7 @@ use super::{
 use crate::{
     problem::{Problem, ProblemKind, UnitId},
     resolve::{
+        bounds::TOGETHER,
         context::{Context, Purpose},
         environment::{DefinedVariable, EntryKind, Environment, Object, Release, Unit},
         install,
@@ -58,7 +62,6 @@ pub(crate) fn resolve(
         seen: BTreeSet::new(),
         recipes: BTreeMap::new(),
         ahead: BTreeMap::new(),
-        planned: 0,
         variables: Vec::new(),
         room: substitute::MAX_SUBSTITUTED,
         problems: Vec::new(),
@@ -126,9 +129,7 @@ struct Tree<'c> {
     /// What is built from a directory, by how: see [`recipe`].
     recipes: BTreeMap<String, Vec<Node>>,
     /// What was built before its turn, by member.
-    ahead: BTreeMap<usize, (BuildPlan, Build)>,
-    /// So many members were asked whether that can be done.
-    planned: usize,
+    ahead: BTreeMap<usize, (BuildId, Build)>,
     /// What they substitute.
     variables: Vec<DefinedVariable>,
     /// How many bytes substitution may still make.
@@ -141,6 +142,8 @@ struct Member {
     node: Node,
     suspended: bool,
     stage: Stage,
+    /// Whether it was asked what it builds before its turn.
+    asked: bool,
     /// What it builds; final when the stage says so.
     objects: Vec<Node>,
     /// The charts whose objects are among them.
@@ -155,11 +158,12 @@ struct BuildPlan {
     recipe: Node,
 }
 
+/// What decides what a plan for one member comes to: the directory, and the artifact.
+type BuildId = (String, Option<Arc<str>>);
+
 impl BuildPlan {
-    /// Whether it comes to what `other`, a plan for the same member, does.
-    fn is_same(&self, other: &Self) -> bool {
-        let id = |it: &Self| it.options.artifact.as_ref().map(|it| it.id.clone());
-        self.part.dir == other.part.dir && id(self) == id(other)
+    fn id(&self) -> BuildId {
+        (self.part.dir.clone(), self.options.artifact.as_ref().map(|it| it.id.clone()))
     }
 }
 
@@ -216,7 +220,7 @@ impl Tree<'_> {
         if self.members.len() < MAX_MEMBERS && self.seen.insert(id) {
             let suspended = suspended || node.is_true_at("spec.suspend");
             let (node, objects, releases) = (node.clone(), Vec::new(), Vec::new());
-            self.members.push(Member { node, suspended, stage, objects, releases });
+            self.members.push(Member { node, suspended, stage, asked: false, objects, releases });
         }
     }
 
@@ -240,19 +244,20 @@ impl Tree<'_> {
         Ok(BuildPlan { part, options, recipe: recipe(node, member.suspended) })
     }
 
-    /// Builds the members from `first` on that can be, in all threads, and reads what they are built from.
-    /// What only another one will tell of them, in their turn, may be that they are to be built otherwise.
+    /// Builds in all threads the members from `first` on that are found and not built. In its turn each is
+    /// planned again: where that comes to something else, what is built here is dropped.
+    ///
+    /// Who waits for the others may take up another environment meanwhile; of these no more are in work
+    /// than [`Held::each`](crate::resolve::bounds::Held::each) takes at once, and building waits for nobody.
     fn build_ahead(&mut self, first: usize) {
-        if first < self.planned {
+        if self.members.get(first).is_none_or(|it| it.asked) {
             return;
         }
-        self.planned = self.members.len();
-        let waiting = self.members.iter().enumerate().skip(first);
-        let waiting: Vec<_> = waiting.filter(|(_, it)| it.stage == Stage::Found).collect();
         let mut own = self.own.clone();
         let mut recipes: BTreeMap<String, Vec<Node>> = BTreeMap::new();
         let mut plans = Vec::new();
-        for (index, member) in waiting {
+        let waiting = self.members.iter().enumerate().skip(first);
+        for (index, member) in waiting.filter(|(_, it)| it.stage == Stage::Found && !it.asked) {
             let Ok(plan) = self.plan(member, &mut own, &mut Vec::new()) else { continue };
             let known = recipes.entry(plan.part.dir.clone()).or_default();
             let mut all = self.recipes.get(&plan.part.dir).into_iter().flatten().chain(&*known);
@@ -261,24 +266,29 @@ impl Tree<'_> {
                 plans.push((index, plan));
             }
         }
-        let context = self.context;
+        self.members.iter_mut().skip(first).for_each(|it| it.asked = true);
         if let Some(layout) = self.layout {
-            let dirs = plans.iter().map(|(_, plan)| &*plan.part.dir);
-            layout.parse_ahead(dirs);
+            let artifact = plans.iter().find_map(|(_, plan)| plan.options.artifact.as_ref());
+            let is_there = |path: &str| artifact.is_none_or(|it| !it.leaves_out(path));
+            layout.parse_ahead(plans.iter().map(|(_, plan)| &*plan.part.dir), is_there);
         }
         if plans.len() < 2 {
             return;
         }
-        let built = plans.into_par_iter().map(|(index, plan)| {
-            let build = kustomize::build(context, &plan.part.dir, &plan.options);
-            (index, (plan, build))
-        });
-        self.ahead = built.collect();
+        let context = self.context;
+        for some in plans.chunks(TOGETHER) {
+            let built = some.par_iter().map(|(index, plan)| {
+                let build = kustomize::build(context, &plan.part.dir, &plan.options);
+                (*index, (plan.id(), build))
+            });
+            self.ahead.par_extend(built);
+        }
     }
 
     fn build(&mut self, index: usize) {
-        let (mut own, mut problems) = (std::mem::take(&mut self.own), Vec::new());
+        let ahead = self.ahead.remove(&index);
         let Some(member) = self.members.get(index) else { return };
+        let (mut own, mut problems) = (std::mem::take(&mut self.own), Vec::new());
         let plan = self.plan(member, &mut own, &mut problems);
         self.own = own;
         self.problems.append(&mut problems);
@@ -298,8 +308,8 @@ impl Tree<'_> {
             return;
         }
         known.push(plan.recipe.clone());
-        let build = match self.ahead.remove(&index) {
-            Some((planned, build)) if planned.is_same(&plan) => build,
+        let build = match ahead {
+            Some((planned, build)) if planned == plan.id() => build,
             _ => kustomize::build(self.context, &plan.part.dir, &plan.options),
         };
         let (sources, part) = (self.context.sources, plan.part);
@@ -354,8 +364,7 @@ impl Tree<'_> {
                 self.problems.append(&mut variables.misnamed);
                 self.variables.append(&mut variables.defined);
                 if variables.controller.told().is_none() {
-                    let installed = self.context.sources.keep(Controller::of_repository);
-                    variables.controller = variables.controller.or(&installed);
+                    variables.controller = variables.controller.or_installed(self.context.sources);
                 }
                 let each = built.iter().filter_map(|it| self.substituted(it, &variables));
                 each.collect()
@@ -442,7 +451,6 @@ impl Tree<'_> {
         if left_out.is_empty() {
             return false;
         }
-        self.planned = 0;
         let mut found = false;
         let built = self.members.iter().filter(|it| it.stage != Stage::LeftOut);
         let before: BTreeSet<String> =

@@ -187,7 +187,12 @@ pub(super) fn decode(
         // It fails the build, and what it would build is there to judge all the same.
         let (value, message) = (version.clone(), format!("apiVersion should be {wanted}"));
         let problem = refusal(&version.origin, message);
-        refused.push(Refused { field: "apiVersion".to_owned(), value, problem, conditional: false });
+        refused.push(Refused {
+            field: "apiVersion".to_owned(),
+            value,
+            problem,
+            conditional: false,
+        });
     }
     fold_deprecated(&mut fields);
     Ok(Kustomization { fields, component, path, refused, sides: Vec::new() })

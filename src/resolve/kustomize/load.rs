@@ -218,7 +218,7 @@ impl<'a> Loader<'a> {
     /// Whether the tree that is built from has what the repository has at `path`.
     pub(super) fn is_there(&self, path: &str) -> bool {
         let Some(artifact) = &self.options.artifact else { return true };
-        !artifact.left_out.matched_path_or_any_parents(path, false).is_ignore()
+        !artifact.leaves_out(path)
             && self.context.sources.follow(path).is_some_and(|real| real == path)
     }
 

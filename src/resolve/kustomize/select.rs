@@ -268,3 +268,25 @@ impl Requirement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn names_match_as_patterns_do(
+            pattern in "[abé.*_/^$(|)-]{0,6}",
+            text in "[abé./\n-]{0,5}",
+        ) {
+            let regex = Regex::new(&format!("^(?:{pattern})$")).ok();
+            let name = NamePattern::new(&pattern);
+            prop_assert_eq!(name.is_some(), regex.is_some());
+            if let (Some(name), Some(regex)) = (name, regex) {
+                prop_assert_eq!(name.is_match(&text), regex.is_match(&text));
+            }
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::{
 use rayon::prelude::*;
 use regex::Regex;
 
-use super::{Layout, is_yaml};
+use super::{Layout, chart_around, is_kustomization, is_yaml};
 use crate::{
     ascii,
     source::{FileId, Relevance, Sources, extension, rendered},
@@ -100,16 +100,24 @@ impl Layout<'_> {
         })
     }
 
-    /// Parses the manifests that building each of `dirs` reads, in all threads.
-    pub(crate) fn parse_ahead<'d>(&self, dirs: impl IntoIterator<Item = &'d str>) {
+    /// Parses in all threads the manifests that building `dirs` will read, of those that `is_there` takes.
+    pub(crate) fn parse_ahead<'d>(
+        &'d self,
+        dirs: impl IntoIterator<Item = &'d str>,
+        is_there: impl Fn(&str) -> bool + Sync,
+    ) {
+        let sources = self.sources;
         let is_manifest = |file: &FileId| {
-            matches!(extension(rendered(&self.sources[*file].path)), "yaml" | "yml")
-                && self.sources.text(*file).contains("apiVersion")
+            let path = &*sources[*file].path;
+            matches!(extension(rendered(path)), "yaml" | "yml")
+                && !is_kustomization(path)
+                && chart_around(sources, path).is_none()
+                && is_there(path)
+                && sources.text(*file).contains("apiVersion")
         };
-        let closures: Vec<_> = dirs.into_iter().map(|it| self.closure(it, false)).collect();
-        let files: BTreeSet<FileId> = closures.iter().flat_map(|it| &it.files).copied().collect();
+        let files = self.closure_of_all(dirs, false).files;
         files.into_par_iter().filter(is_manifest).for_each(|it| {
-            self.sources.outline(it);
+            sources.outline(it);
         });
     }
 

@@ -69,7 +69,8 @@ fn is_inventory(path: &str) -> bool {
 /// The tasks in `file`, if it holds any.
 pub(super) fn tasks(sources: &Sources, file: FileId) -> &[Node] {
     let path = &sources[file].path;
-    if !layout::is_yaml(path) || !may_be_list(sources.text(file)) {
+    let text = sources.text(file);
+    if !layout::is_yaml(path) || !text.contains("- ") || starts_with_key(text) {
         return &[];
     }
     let root = sources.documents(file, Dialect::Sigs).roots().next();
@@ -80,11 +81,11 @@ pub(super) fn tasks(sources: &Sources, file: FileId) -> &[Node] {
     root.map(Node::items).filter(|it| it.first().is_some_and(is_task)).unwrap_or_default()
 }
 
-/// Whether the first document of `text` may be a list, by how it starts.
-fn may_be_list(text: &str) -> bool {
-    let mut starts = text.lines().map(str::trim_start).filter(|it| !it.is_empty());
-    let start = starts.find(|it| !it.starts_with('#') && *it != "---").unwrap_or_default();
-    !start.starts_with(|it: char| it.is_alphanumeric() || matches!(it, '"' | '\''))
+/// Whether `text` starts, after comments, with what a list cannot start with: a name or a quote.
+fn starts_with_key(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).filter(|it| !it.is_empty());
+    let start = lines.find(|it| !it.starts_with('#') && *it != "---").unwrap_or_default();
+    start.starts_with(|it: char| it.is_alphanumeric() || matches!(it, '"' | '\''))
 }
 
 /// What the tasks in `file` come to.
@@ -460,7 +461,28 @@ impl Session<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::starts_with_key;
     use crate::resolve::scripts::tests::findings;
+
+    #[test]
+    fn a_list_starts_with_no_name() {
+        for text in ["a: 1\n- b", "# list\n---\n'a': 1", "\n\n  apiVersion: v1", "---\r\na: [- b]"]
+        {
+            assert!(starts_with_key(text), "{text}");
+        }
+        for text in [
+            "- a",
+            "---\n- a",
+            "--- # all\n- a",
+            "\u{feff}- a",
+            "%YAML 1.2\n---\n- a",
+            "[{a: 1}]",
+            "{% if a %}\n- a",
+            "",
+        ] {
+            assert!(!starts_with_key(text), "{text}");
+        }
+    }
 
     const HELM: &str =
         "kubernetes.core.helm: {name: metrics-server, release_namespace: kube-system,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use indexmap::{IndexMap, map};
+use indexmap::IndexMap;
 
 use super::Entry;
 
@@ -50,18 +50,16 @@ impl Entries {
 
     /// Sets `key`, which keeps its place, and gives what was there.
     pub(super) fn insert(&mut self, key: Arc<str>, entry: Entry) -> Option<Entry> {
-        if let Some(known) = self.get_mut(&key) {
+        let list = match self {
+            Self::Few(list) => list,
+            Self::Many(map) => return map.insert(key, entry),
+        };
+        if let Some((_, known)) = list.iter_mut().find(|(it, _)| *it == key) {
             return Some(std::mem::replace(known, entry));
         }
-        match self {
-            Self::Few(list) if list.len() < FEW => list.push((key, entry)),
-            Self::Few(list) => {
-                let all = std::mem::take(list).into_iter().chain([(key, entry)]);
-                *self = Self::Many(all.collect());
-            }
-            Self::Many(map) => {
-                map.insert(key, entry);
-            }
+        list.push((key, entry));
+        if list.len() > FEW {
+            *self = Self::Many(std::mem::take(list).into_iter().collect());
         }
         None
     }
@@ -77,11 +75,13 @@ impl Entries {
         }
     }
 
-    pub(super) fn iter(&self) -> EntriesIter<'_> {
-        match self {
-            Self::Few(list) => EntriesIter::Few(list.iter()),
-            Self::Many(map) => EntriesIter::Many(map.iter()),
-        }
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&Arc<str>, &Entry)> {
+        let (few, many) = match self {
+            Self::Few(list) => (Some(list), None),
+            Self::Many(map) => (None, Some(map)),
+        };
+        let few = few.into_iter().flatten().map(|(key, entry)| (key, entry));
+        few.chain(many.into_iter().flatten())
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<str>, &mut Entry)> {
@@ -108,74 +108,48 @@ impl Entries {
     }
 }
 
-/// Keys and values in order.
-pub(super) enum EntriesIter<'a> {
-    Few(std::slice::Iter<'a, (Arc<str>, Entry)>),
-    Many(map::Iter<'a, Arc<str>, Entry>),
-}
-
-impl<'a> Iterator for EntriesIter<'a> {
-    type Item = (&'a Arc<str>, &'a Entry);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Few(list) => list.next().map(|(key, entry)| (key, entry)),
-            Self::Many(map) => map.next(),
-        }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        match self {
-            Self::Few(list) => list.size_hint(),
-            Self::Many(map) => map.size_hint(),
-        }
-    }
-}
-
-impl DoubleEndedIterator for EntriesIter<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Few(list) => list.next_back().map(|(key, entry)| (key, entry)),
-            Self::Many(map) => map.next_back(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::tree::{Node, Origin, Via};
 
-    #[test]
-    fn many_do_what_few_do() {
-        let entry = |value: usize| Entry {
-            key: None,
-            value: Node::new(value.to_string(), Origin::at(Via::Written, None)),
-        };
-        for count in [3, FEW, FEW + 1, 5 * FEW] {
-            let mut entries = Entries::default();
-            let mut others = Entries::default();
-            for at in 0..count {
-                assert_eq!(entries.insert(at.to_string().into(), entry(at)), None);
-                others.insert((count - 1 - at).to_string().into(), entry(count - 1 - at));
+    fn entry(value: usize) -> Entry {
+        let at = Origin::at(Via::Written, None);
+        Entry { key: None, value: Node::new(value.to_string(), at) }
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_what_an_indexed_map_is(
+            steps in proptest::collection::vec((0..3_usize, 0..3 * FEW), 0..6 * FEW),
+        ) {
+            let (mut entries, mut map) = (Entries::default(), IndexMap::new());
+            for (index, (step, number)) in steps.into_iter().enumerate() {
+                let key: Arc<str> = number.to_string().into();
+                match step {
+                    0 => prop_assert_eq!(entries.remove(&key), map.shift_remove_entry(&*key)),
+                    _ => {
+                        let was = entries.insert(key.clone(), entry(index));
+                        prop_assert_eq!(was, map.insert(key, entry(index)));
+                    }
+                }
+                prop_assert!(entries.iter().eq(map.iter()));
+                prop_assert!(entries.iter().rev().eq(map.iter().rev()));
+                prop_assert_eq!(entries.len(), map.len());
             }
-            assert_eq!(entries, others, "the order is no part of what it is");
-            assert_eq!(entries.insert("1".into(), entry(7)), Some(entry(1)));
-            assert_ne!(entries, others);
-            assert_eq!(entries.remove("0").map(|(key, _)| key), Some("0".into()));
-            assert_eq!(entries.remove("0"), None);
-            let keys: Vec<String> = entries.iter().map(|(key, _)| key.to_string()).collect();
-            let expected: Vec<String> = (1..count).map(|it| it.to_string()).collect();
-            assert_eq!(keys, expected);
-            assert_eq!(
-                entries.iter().next_back().map(|it| it.1),
-                entries.get(&expected[count - 2])
-            );
-            assert!(entries.iter().map(|it| it.0).eq(entries.clone().iter_mut().map(|it| it.0)));
-            entries.retain(&mut |key, _| key == "2");
-            assert_eq!(entries.len(), 1);
-            assert_eq!(entries.get("2"), Some(&entry(2)));
-            assert_eq!(entries.get_mut("3"), None);
+            let others: Vec<(Arc<str>, Entry)> =
+                map.iter().rev().map(|(key, it)| (key.clone(), it.clone())).collect();
+            let mut turned = Entries::default();
+            for (key, entry) in others {
+                turned.insert(key, entry);
+            }
+            prop_assert_eq!(&entries, &turned);
+            entries.retain(&mut |key, _| key.len() > 1);
+            map.retain(|key, _| key.len() > 1);
+            prop_assert!(entries.iter_mut().map(|it| it.0).eq(map.keys()));
+            prop_assert!(map.iter_mut().all(|(key, it)| entries.get_mut(key) == Some(it)));
         }
     }
 }
