@@ -467,10 +467,12 @@ impl Worker<'_> {
             }
         };
         let matters = look.relevance > Relevance::None;
+        // Who asks for what is no text is told so.
+        let is_silent = look.is_silent && str::from_utf8(&self.buffer).is_ok();
         let text = (matters || self.keeps())
             .then(|| Text::of(self.buffer.clone()))
             .filter(|it| matters || matches!(it, Text::Utf8(_)));
-        (look, text)
+        (FirstLook { is_silent, ..look }, text)
     }
 
     /// Whether what was read is kept although nothing in it matters by itself: what is built may name

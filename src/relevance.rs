@@ -92,7 +92,8 @@ pub(crate) fn look(path: &str, text: &[u8]) -> FirstLook {
     // Words in UTF-16 are those in UTF-8 with NULs between their letters.
     if memchr::memchr(0, text).is_some() {
         let text: Vec<u8> = text.iter().copied().filter(|it| *it != 0).collect();
-        return look(path, &text);
+        // Who asks is told that it is no text.
+        return look(path, &text).relevance.into();
     }
     let path = source::rendered(path);
     let name = source::file_name(path);
@@ -113,6 +114,7 @@ pub(crate) fn look(path: &str, text: &[u8]) -> FirstLook {
     };
     let said = match source::extension(name) {
         "tf" | "tfvars" | "hcl" => match TERRAFORM_WORDS.are_in(text) {
+            // What else it says is not known: the words are others.
             true => Relevance::Subject.into(),
             false => Relevance::None.into(),
         },
@@ -141,25 +143,23 @@ fn look_at(text: &[u8]) -> FirstLook {
     if hints && SUBJECT_WORDS.are_in(text) {
         return Relevance::Subject.into();
     }
-    let most = roles(text).map(|it| match it {
-        Role::ConfiguresKubelets | Role::DefinesNodes | Role::DescribesCluster => {
-            Relevance::Subject
-        }
-        Role::Connects | Role::Installs => Relevance::Plumbing,
-        Role::Scales => Relevance::Scaling,
-        Role::TellsPlatform => Relevance::None,
-    });
-    FirstLook { relevance: most.max().unwrap_or_default(), is_silent: !hints }
+    let finder = memchr::memmem::find_iter(text, b"apiVersion");
+    let groups = finder.map(|at| of_group(&text[at + "apiVersion".len()..]));
+    FirstLook { relevance: groups.max().unwrap_or_default(), is_silent: !hints }
 }
 
-/// What the objects in `text` are to us, by what follows each `apiVersion`.
-pub(crate) fn roles(text: &[u8]) -> impl Iterator<Item = Role> {
-    let finder = memchr::memmem::find_iter(text, b"apiVersion");
-    finder.filter_map(|at| {
-        let rest = &text[at + "apiVersion".len()..];
-        let end = rest.iter().take(120).position(|it| matches!(it, b'/' | b'\n')).unwrap_or(0);
-        groups::role(str::from_utf8(&rest[..end]).unwrap_or_default())
-    })
+/// How an object matters, given what follows its `apiVersion`.
+fn of_group(rest: &[u8]) -> Relevance {
+    let end = rest.iter().take(120).position(|it| matches!(it, b'/' | b'\n')).unwrap_or(0);
+    let group = str::from_utf8(&rest[..end]).unwrap_or_default();
+    match groups::role(group) {
+        Some(Role::ConfiguresKubelets | Role::DefinesNodes | Role::DescribesCluster) => {
+            Relevance::Subject
+        }
+        Some(Role::Connects | Role::Installs) => Relevance::Plumbing,
+        Some(Role::Scales) => Relevance::Scaling,
+        Some(Role::TellsPlatform) | None => Relevance::None,
+    }
 }
 
 /// What the names of programs and build files end with.

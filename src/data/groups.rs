@@ -67,6 +67,11 @@ pub(crate) fn role(group: &str) -> Option<Role> {
     GROUPS.iter().find(|(suffix, _)| ends(suffix)).map(|(_, role)| *role)
 }
 
+/// The ends of the names of the groups that have that role.
+pub(crate) fn that(role: Role) -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().filter(move |(_, it)| *it == role).map(|(suffix, _)| *suffix)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Role, role};

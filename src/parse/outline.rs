@@ -50,7 +50,9 @@ fn specs(text: &str) -> Vec<[usize; 2]> {
     let mut specs: Vec<[usize; 2]> = Vec::new();
     for at in memmem::find_iter(bytes, &format!("\nkind: {KIND}\n")) {
         let rest = &text[at..];
-        let document = &rest[..memmem::find(rest.as_bytes(), b"\n---").unwrap_or(rest.len())];
+        let ends = [&b"\n---"[..], b"\n..."].map(|it| memmem::find(rest.as_bytes(), it));
+        let end = ends.into_iter().flatten().min().unwrap_or(rest.len());
+        let document = &rest[..end];
         let Some(spec) = memmem::find(document.as_bytes(), b"\nspec:\n") else { continue };
         let start = spec + "\nspec:\n".len();
         let is_below = |line: &str| line.starts_with([' ', '#', '\n', '\r']);
@@ -115,6 +117,14 @@ metadata: {name: last}
                 assert_eq!(places(its) == places(&entry.value), !is_left_out, "{key}");
             }
         }
+    }
+
+    #[test]
+    fn a_document_also_ends_without_another_one() {
+        let text = "\nkind: CustomResourceDefinition\n...\nkind: Application\nspec:\n  a: 1\n";
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let file = sources.find("a.yaml").expect("it is there");
+        assert_eq!(sources.outline(file).roots().filter(|it| it.at("spec.a").is_some()).count(), 1);
     }
 
     #[test]

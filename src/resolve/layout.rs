@@ -20,10 +20,12 @@ use rayon::prelude::*;
 
 use crate::{
     config::Config,
-    data::{groups::Role, kustomization},
+    data::{
+        groups::{self, Role},
+        kustomization,
+    },
     parse,
     placeholder::Placeholder,
-    relevance,
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Text},
     tree::Node,
@@ -57,6 +59,8 @@ struct KustomizationFile {
     file: FileId,
     component: bool,
     references: Vec<String>,
+    /// Those of them that are objects, or what builds them.
+    resources: Vec<String>,
     /// The charts inside the repository that it installs.
     charts: Vec<String>,
 }
@@ -148,7 +152,11 @@ impl<'a> Layout<'a> {
             })
         });
         let charts = charts.filter(|it| sources.is_chart(it)).collect();
-        Some(KustomizationFile { file, component, references, charts })
+        let listed = root.into_iter().flat_map(|it| {
+            ["resources", "bases", "components"].into_iter().flat_map(|key| it.items_at(key))
+        });
+        let resources = listed.filter_map(|it| source::join(dir, it.as_str()?)).collect();
+        Some(KustomizationFile { file, component, references, resources, charts })
     }
 
     /// Adds the first kustomization of a directory.
@@ -379,7 +387,7 @@ fn connects(sources: &Sources, file: FileId) -> bool {
     let text = sources.text(file).as_bytes();
     let says = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     is_kustomization(&sources[file].path)
-        || relevance::roles(text).any(|it| it == Role::Connects)
+        || groups::that(Role::Connects).any(says)
         || (says("HelmRelease") && says("GitRepository"))
 }
 

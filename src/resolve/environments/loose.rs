@@ -134,7 +134,13 @@ impl Loose {
         let mut found = Self::default();
         // That there is nothing else is known from the parse that found them, which only takes keys that
         // are null where the other one refuses them.
-        let is_plain = |known: &Documents| known.error().is_none() && known.template.is_none();
+        let may_be_null = |key: &str| matches!(key, "" | "~" | "null" | "Null" | "NULL");
+        let is_plain = |known: &Documents| {
+            let mut keys = known.roots().flat_map(Node::walk).flat_map(Node::entries);
+            known.error().is_none()
+                && known.template.is_none()
+                && !keys.any(|(key, _)| may_be_null(key))
+        };
         if layout::is_yaml(&sources[file].path)
             && is_plain(sources.outline(file))
             && ytt::first_line(sources, file).is_none()

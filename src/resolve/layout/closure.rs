@@ -8,7 +8,7 @@ use std::{
 use rayon::prelude::*;
 use regex::Regex;
 
-use super::{Layout, chart_around, is_kustomization, is_yaml};
+use super::{Layout, is_yaml};
 use crate::{
     ascii,
     source::{FileId, Relevance, Sources, extension, rendered},
@@ -107,18 +107,41 @@ impl Layout<'_> {
         is_there: impl Fn(&str) -> bool + Sync,
     ) {
         let sources = self.sources;
-        let is_manifest = |file: &FileId| {
-            let path = &*sources[*file].path;
-            matches!(extension(rendered(path)), "yaml" | "yml")
-                && !is_kustomization(path)
-                && chart_around(sources, path).is_none()
-                && is_there(path)
-                && sources.text(*file).contains("apiVersion")
-        };
-        let files = self.closure_of_all(dirs, false).files;
-        files.into_par_iter().filter(is_manifest).for_each(|it| {
+        let files = self.manifests(dirs).into_par_iter();
+        files.filter(|it| is_there(&sources[*it].path)).for_each(|it| {
             sources.outline(it);
         });
+    }
+
+    /// The manifests that building `dirs` reads as such, and nothing that is only named there: files of
+    /// generators and charts may be of any size.
+    fn manifests<'d>(&'d self, dirs: impl IntoIterator<Item = &'d str>) -> BTreeSet<FileId> {
+        let mut files = BTreeSet::new();
+        let mut open: Vec<&str> = dirs.into_iter().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(dir) = open.pop() {
+            if !seen.insert(dir) {
+                continue;
+            }
+            let Some(kustomization) = self.kustomizations.get(dir) else {
+                let mut place = Place::default();
+                self.all_below(dir, &mut place);
+                // Flux takes these.
+                let is_built = |it: &FileId| {
+                    matches!(extension(rendered(&self.sources[*it].path)), "yaml" | "yml")
+                };
+                files.extend(place.files.into_iter().filter(is_built));
+                open.extend(place.next);
+                continue;
+            };
+            for entry in &kustomization.resources {
+                match self.sources.find(entry) {
+                    Some(file) => files.extend(Some(file).filter(|_| is_yaml(entry))),
+                    None => open.extend(Some(&**entry).filter(|it| self.has_kustomization(it))),
+                }
+            }
+        }
+        files
     }
 
     /// What `path` itself leads to.

@@ -81,11 +81,20 @@ pub(super) fn tasks(sources: &Sources, file: FileId) -> &[Node] {
     root.map(Node::items).filter(|it| it.first().is_some_and(is_task)).unwrap_or_default()
 }
 
-/// Whether `text` starts, after comments, with what a list cannot start with: a name or a quote.
+/// Whether `text` is one document and starts, after comments, with what a list cannot start with: a name
+/// or a quote.
 fn starts_with_key(text: &str) -> bool {
-    let mut lines = text.lines().map(str::trim).filter(|it| !it.is_empty());
-    let start = lines.find(|it| !it.starts_with('#') && *it != "---").unwrap_or_default();
+    if text.match_indices("\n---").any(|(at, _)| !text[..at].lines().all(is_comment)) {
+        return false;
+    }
+    let mut lines = text.lines().filter(|it| !is_comment(it)).map(str::trim);
+    let start = lines.find(|it| *it != "---").unwrap_or_default();
     start.starts_with(|it: char| it.is_alphanumeric() || matches!(it, '"' | '\''))
+}
+
+fn is_comment(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
 }
 
 /// What the tasks in `file` come to.
@@ -479,6 +488,8 @@ mod tests {
             "[{a: 1}]",
             "{% if a %}\n- a",
             "",
+            "null\n---\n- a",
+            "a: b: c\n---\n- a",
         ] {
             assert!(!starts_with_key(text), "{text}");
         }
