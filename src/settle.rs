@@ -324,13 +324,22 @@ fn grouped<K: Eq + Hash>(
     groups.into_values()
 }
 
-/// One finding for all: the worst that is shown, with the greatest numbers, and all environments.
+/// One finding for all: the worst that is shown, with the greatest numbers, and all environments. Where
+/// others say something else, it is told whose numbers these are.
 fn merge(same: Vec<Finding>, is_shown: impl Fn(&Finding) -> bool) -> Option<Finding> {
     let environments = same.iter().flat_map(|it| it.environments.clone()).collect();
     let key = |it: &Finding| (is_shown(it), it.severity, !it.pedantic, it.weight.clone());
     // Of equals, `max_by` takes the last one; the first environment is more natural.
-    let worst = same.into_iter().rev();
-    let mut worst = worst.max_by(|a, b| key(a).cmp(&key(b)))?;
+    let worst = same.iter().rev();
+    let mut worst = worst.max_by(|a, b| key(a).cmp(&key(b)))?.clone();
+    let mut others = same.iter().filter(|it| is_shown(it) == is_shown(&worst));
+    if others.any(|it| it.message != worst.message)
+        && worst.environments.len() == 1
+        && let Some(environment) = worst.environments.first()
+    {
+        let note = format!("these are the numbers of {environment}");
+        worst.note(note);
+    }
     worst.environments = environments;
     Some(worst)
 }

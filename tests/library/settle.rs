@@ -65,6 +65,10 @@ fn the_same_in_several_environments_is_one() {
         another,
     ];
     let settled = |findings| settle(&sources, &Config::default(), &[], findings, &Scope::all());
+    let notes =
+        |it: &Settled| it.findings.iter().flat_map(|it| it.notes.clone()).collect::<Vec<_>>();
+    assert_eq!(notes(&settled(findings.clone())), ["these are the numbers of eu"]);
+    assert!(notes(&settled(vec![findings[1].clone(), findings[3].clone()])).is_empty());
     assert_eq!(
         lines(&settled(findings.clone())),
         [
