@@ -326,16 +326,19 @@ fn grouped<K: Eq + Hash>(
 
 /// One finding for all: the worst that is shown, with the greatest numbers, and all environments. Where
 /// others say something else, it is told whose numbers these are.
-fn merge(same: Vec<Finding>, is_shown: impl Fn(&Finding) -> bool) -> Option<Finding> {
+fn merge(mut same: Vec<Finding>, is_shown: impl Fn(&Finding) -> bool) -> Option<Finding> {
     let environments = same.iter().flat_map(|it| it.environments.clone()).collect();
-    let key = |it: &Finding| (is_shown(it), it.severity, !it.pedantic, it.weight.clone());
+    let key = |at: &usize| {
+        let it = &same[*at];
+        (is_shown(it), it.severity, !it.pedantic, it.weight.clone())
+    };
     // Of equals, `max_by` takes the last one; the first environment is more natural.
-    let worst = same.iter().rev();
-    let mut worst = worst.max_by(|a, b| key(a).cmp(&key(b)))?.clone();
-    let mut others = same.iter().filter(|it| is_shown(it) == is_shown(&worst));
-    if others.any(|it| it.message != worst.message)
+    let at = (0..same.len()).rev().max_by(|a, b| key(a).cmp(&key(b)))?;
+    let is_other = |it: &&Finding| is_shown(it) == is_shown(&same[at]);
+    let differ = same.iter().filter(is_other).any(|it| it.message != same[at].message);
+    let mut worst = same.swap_remove(at);
+    if let Some(environment) = worst.environments.first().filter(|_| differ)
         && worst.environments.len() == 1
-        && let Some(environment) = worst.environments.first()
     {
         let note = format!("these are the numbers of {environment}");
         worst.note(note);
