@@ -5,6 +5,7 @@
 
 mod closure;
 mod generator;
+mod pushed;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +17,7 @@ pub(crate) use closure::{Closure, shared_starts, starts};
 use foldhash::fast::RandomState;
 pub(crate) use generator::{ArtifactPart, locate};
 use indexmap::IndexMap;
+pub(crate) use pushed::PushedFrom;
 use rayon::prelude::*;
 
 use crate::{
@@ -46,6 +48,8 @@ pub(crate) struct Layout<'a> {
     charts: BTreeMap<FileId, Vec<String>>,
     /// What cuts this repository into the artifacts that Flux Kustomizations may build from.
     generators: Vec<&'a Node>,
+    /// Where artifacts are pushed from.
+    pub pushed_from: PushedFrom,
     /// Applications and ApplicationSets of Argo CD with the files that hold them, in file order.
     pub argo: Vec<(FileId, &'a Node)>,
     closures: Closures,
@@ -86,6 +90,7 @@ impl<'a> Layout<'a> {
             kustomizations: IndexMap::default(),
             flux: Vec::new(),
             flux_by_file: BTreeMap::new(),
+            pushed_from: PushedFrom::default(),
             argo: Vec::new(),
             charts: BTreeMap::new(),
             generators: Vec::new(),
@@ -216,12 +221,18 @@ impl<'a> Layout<'a> {
     /// Finds the directories of the Flux Kustomizations that build from generated artifacts.
     fn find_artifacts(&mut self) {
         let sources = self.sources;
+        self.pushed_from = PushedFrom::new(sources, self.flux.iter().map(|it| it.node));
+        let pushed_from = &self.pushed_from;
+        for flux in &mut self.flux {
+            flux.dir = pushed_from.dir(flux.node).or(flux.dir.take());
+        }
+        let own = |it: &Node| pushed_from.own(it, may_be_own(it));
         for flux in &mut self.flux {
             if flux.node.str_at("spec.sourceRef.kind") == Some("ExternalArtifact") {
                 let name = flux.node.str_at("spec.sourceRef.name").unwrap_or_default();
                 let path = flux.node.str_at("spec.path").unwrap_or_default();
                 let generators = self.generators.iter().copied();
-                flux.dir = match locate(sources, generators, name, path, may_be_own) {
+                flux.dir = match locate(sources, generators, name, path, own) {
                     Some(part) => part.ok().map(|it| it.dir),
                     // A path that exists here says where it comes from.
                     None => sources

@@ -13,7 +13,7 @@ use crate::{
     resolve::{
         self,
         context::{Context, Purpose},
-        environment::{EntryKind, Environment, Object},
+        environment::{EntryKind, Environment, Object, Release},
         flux::{post_build, releases, resolve},
         layout::Layout,
     },
@@ -604,6 +604,83 @@ fn what_an_artifact_was_pushed_from_is_not_taken_for_the_root() {
     assert_eq!(pushed("Bucket", ""), (0, 1));
     assert_eq!(pushed("GitRepository", "./"), (1, 1), "compose.yaml holds no object");
     assert_eq!(pushed("OCIRepository", "./apps"), (0, 1));
+}
+
+/// Where metrics-server is installed in a cluster whose artifact holds `path`, with more files.
+fn pushed(path: &str, more: &str) -> Vec<String> {
+    let sources = fixture(&format!(
+        "
+//- deploy/clusters/a/flux/instance.yaml
+apiVersion: fluxcd.controlplane.io/v1
+kind: FluxInstance
+metadata: {{name: flux, namespace: flux-system}}
+spec: {{sync: {{kind: OCIRepository, url: 'oci://example.com/fleet', path: {path}}}}}
+//- deploy/clusters/a/apps.yaml
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: apps, namespace: flux-system}}
+spec:
+  path: ./apps/metrics
+  sourceRef: {{kind: OCIRepository, name: flux-system}}
+  postBuild: {{substitute: {{VERSION: 3.12.2}}}}
+//- deploy/apps/metrics/release.yaml
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {{name: metrics-server, namespace: kube-system}}
+spec: {{chart: {{spec: {{chart: metrics-server, version: '${{VERSION}}'}}}}}}
+{}",
+        unindented(more)
+    ));
+    let environments = with(&sources, resolve::resolve);
+    let version =
+        |it: &Release| it.version.as_ref().and_then(Node::as_str).unwrap_or("?").to_owned();
+    let named = environments.iter().map(|it| {
+        let versions: Vec<String> = it.releases.iter().map(version).collect();
+        format!("{} {}", it.name, versions.join(" "))
+    });
+    named.collect()
+}
+
+#[test]
+fn an_artifact_is_pushed_from_the_only_directory_that_has_its_paths() {
+    assert_eq!(pushed("clusters/a", ""), ["deploy/clusters/a 3.12.2"]);
+    let all = pushed("./", "");
+    assert_eq!(all, ["deploy/clusters/a ${VERSION} 3.12.2"], "its root builds all, as it is");
+    let twice = "
+        //- other/clusters/a/none.yaml
+        //- other/apps/metrics/none.yaml
+        ";
+    assert!(pushed("clusters/a", twice).iter().all(|it| !it.contains("3.12.2")));
+    let at_root = "
+        //- clusters/a/none.yaml
+        ";
+    assert!(pushed("clusters/a", at_root).iter().all(|it| !it.contains("3.12.2")));
+}
+
+#[test]
+fn what_a_generator_makes_of_an_artifact_is_found_where_that_was_pushed_from() {
+    let generated = "
+        //- deploy/clusters/a/more.yaml
+        apiVersion: source.extensions.fluxcd.io/v1beta1
+        kind: ArtifactGenerator
+        metadata: {name: parts, namespace: flux-system}
+        spec:
+          sources: [{alias: repo, kind: OCIRepository, name: flux-system}]
+          artifacts:
+            - name: other
+              copy: [{from: '@repo/apps/other/', to: '@artifact/apps/other/'}]
+        ---
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: other, namespace: flux-system}
+        spec: {path: ./apps/other, sourceRef: {kind: ExternalArtifact, name: other}}
+        //- deploy/apps/other/release.yaml
+        apiVersion: helm.toolkit.fluxcd.io/v2
+        kind: HelmRelease
+        metadata: {name: kubelet-csr-approver, namespace: kube-system}
+        spec: {chart: {spec: {chart: kubelet-csr-approver, version: 1.2.3}}}
+        ";
+    assert_eq!(pushed("clusters/a", generated), ["deploy/clusters/a 3.12.2 1.2.3"]);
 }
 
 #[test]

@@ -11,21 +11,32 @@ use crate::{
     resolve::{
         install,
         kustomize::Artifact,
-        layout::{ArtifactPart, locate},
+        layout::{ArtifactPart, PushedFrom, locate},
         prepared,
     },
-    source::Sources,
+    source::{self, Sources},
     tree::Node,
 };
 
 /// The sources that are known to be this repository.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Own {
+#[derive(Default, Clone)]
+pub(super) struct Own<'a> {
     /// Kind and name; shared, since who plans ahead has a copy.
     names: Arc<BTreeSet<(String, String)>>,
+    /// What artifacts are pushed from.
+    pushed_from: Option<&'a PushedFrom>,
 }
 
-impl Own {
+impl<'a> Own<'a> {
+    pub(super) fn new(pushed_from: Option<&'a PushedFrom>) -> Self {
+        Self { pushed_from, ..Self::default() }
+    }
+
+    /// The directory that the source of `kustomization` was pushed from.
+    pub(super) fn root(&self, kustomization: &Node) -> Option<&'a str> {
+        self.pushed_from?.of(kustomization.at("spec.sourceRef")?)
+    }
+
     /// Whether `kustomization` is known to build from this repository.
     pub(super) fn has(&self, kustomization: &Node) -> bool {
         kustomization.at("spec.sourceRef").is_none_or(|it| self.is(it))
@@ -40,7 +51,9 @@ impl Own {
     fn is(&self, reference: &Node) -> bool {
         let kind = reference.str_at("kind").unwrap_or("GitRepository");
         let name = reference.str_at("name").unwrap_or_default();
-        name == "flux-system" || self.names.contains(&(kind.to_owned(), name.to_owned()))
+        name == "flux-system"
+            || self.pushed_from.is_some_and(|it| it.of(reference).is_some())
+            || self.names.contains(&(kind.to_owned(), name.to_owned()))
     }
 }
 
@@ -51,7 +64,7 @@ impl Own {
 pub(super) fn directory(
     sources: &Sources,
     store: &Store,
-    own: &mut Own,
+    own: &mut Own<'_>,
     kustomization: &Node,
     problems: &mut Vec<Problem>,
 ) -> Result<ArtifactPart, Problem> {
@@ -101,7 +114,7 @@ pub(super) fn directory(
 fn part(
     sources: &Sources,
     store: &Store,
-    own: &mut Own,
+    own: &mut Own<'_>,
     kustomization: &Node,
     path: &str,
     problems: &mut Vec<Problem>,
@@ -110,6 +123,10 @@ fn part(
     let here = |certain| ArtifactPart { dir: dir.clone(), left_out: Vec::new(), certain };
     let Some(reference) = kustomization.at("spec.sourceRef") else { return Ok(here(true)) };
     let namespace = kustomization.object_namespace();
+    if let Some(dir) = own.root(kustomization).and_then(|it| source::join(it, path)) {
+        // Its paths say where it comes from, and not that all beside them does.
+        return Ok(ArtifactPart { dir, left_out: Vec::new(), certain: false });
+    }
     if reference.str_at("kind") != Some("ExternalArtifact") {
         let exists = !path.is_empty() && sources.is_dir(&dir);
         return judge(store, own, reference, namespace, exists).map(here);
@@ -117,8 +134,11 @@ fn part(
     let name = reference.str_at("name").unwrap_or_default();
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
     let generators = store.of_kind("ArtifactGenerator");
-    let is_own = |source: &Node| judge(store, own, source, namespace, true).is_ok();
-    match locate(sources, generators, name, path, is_own) {
+    let own = |source: &Node| {
+        let pushed_from = own.pushed_from.and_then(|it| it.own(source, false));
+        pushed_from.or_else(|| judge(store, own, source, namespace, true).is_ok().then(String::new))
+    };
+    match locate(sources, generators, name, path, own) {
         Some(Ok(part)) => Ok(part),
         Some(Err((why, at))) => Err(Problem::unresolved(&at, &*why).about("ArtifactGenerator")),
         None => {
@@ -143,7 +163,7 @@ fn part(
 /// It leads elsewhere, or nothing says where.
 fn judge(
     store: &Store,
-    own: &mut Own,
+    own: &mut Own<'_>,
     reference: &Node,
     namespace: &str,
     exists: bool,

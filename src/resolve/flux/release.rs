@@ -213,7 +213,8 @@ fn composed(
     cause: String,
 ) -> Result<Chart, Problem> {
     let generators = store.of_kind("ArtifactGenerator");
-    match layout::locate(context.sources, generators, name, "", layout::may_be_own) {
+    let own = |it: &Node| layout::may_be_own(it).then(String::new);
+    match layout::locate(context.sources, generators, name, "", own) {
         Some(Ok(part)) if part.certain && context.sources.is_chart(&part.dir) => {
             let directory = Some(part.dir.clone());
             Ok(Chart { name: part.dir, directory, ..Chart::default() })

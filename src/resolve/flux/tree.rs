@@ -49,7 +49,7 @@ pub(crate) fn resolve(
     let mut tree = Tree {
         context,
         layout: layout.filter(|_| context.purpose == Purpose::Judge && !context.config.pedantic),
-        own: Own::default(),
+        own: Own::new(layout.map(|it| &it.pushed_from)),
         by_flux: environment.entry.kind == EntryKind::Flux,
         extent: match context.purpose {
             // No rule asks for the schemas of custom resources.
@@ -114,7 +114,7 @@ struct Tree<'c> {
     context: &'c Context<'c>,
     /// What directories reach, when what cannot matter is left out.
     layout: Option<&'c Layout<'c>>,
-    own: Own,
+    own: Own<'c>,
     /// Whether Flux builds the roots.
     by_flux: bool,
     extent: Extent,
@@ -228,7 +228,7 @@ impl Tree<'_> {
     fn plan(
         &self,
         member: &Member,
-        own: &mut Own,
+        own: &mut Own<'_>,
         problems: &mut Vec<Problem>,
     ) -> Result<BuildPlan, Problem> {
         let (sources, node) = (self.context.sources, &member.node);
@@ -431,7 +431,10 @@ impl Tree<'_> {
         let layout = self.layout.filter(|_| self.own.has(node))?;
         let path = node.look("spec.path").ok()?;
         let dir = artifact::inside(path.map_or(Some(""), Node::as_str)?);
-        let dir = self.context.sources.below_root(&dir)?;
+        let dir = match self.own.root(node) {
+            Some(root) => source::join(root, &dir)?,
+            None => self.context.sources.below_root(&dir)?,
+        };
         if !self.context.sources.is_dir(&dir) {
             return None;
         }

@@ -28,6 +28,8 @@ pub(crate) struct ArtifactPart {
 struct CopyOperation {
     /// Whether it copies from this repository.
     own: bool,
+    /// The directory of this repository that it copies from, with `/` at the end unless it is all of it.
+    root: String,
     /// The pattern or path that is copied.
     from: String,
     /// The directory that it is copied to.
@@ -39,8 +41,8 @@ struct CopyOperation {
 }
 
 /// The directory of this repository that is `path` in the artifact `name`, by the first of
-/// `generators` that makes one of that name; `None` when none does. `is_own` says whether an entry of
-/// `spec.sources` is this repository.
+/// `generators` that makes one of that name; `None` when none does. `own` says of an entry of
+/// `spec.sources` which directory of this repository it is, if it is one.
 ///
 /// # Errors
 /// Why it is no directory of this repository, and the generator that says so.
@@ -49,7 +51,7 @@ pub(crate) fn locate<'n>(
     generators: impl IntoIterator<Item = &'n Node>,
     name: &str,
     path: &str,
-    mut is_own: impl FnMut(&Node) -> bool,
+    mut own: impl FnMut(&Node) -> Option<String>,
 ) -> Option<Result<ArtifactPart, (Reason, Origin)>> {
     let (generator, artifact, captures) = generators.into_iter().find_map(|generator| {
         let mut artifacts = generator.items_at("spec.artifacts").iter();
@@ -58,7 +60,7 @@ pub(crate) fn locate<'n>(
     let copies: Option<Vec<CopyOperation>> = artifact
         .items_at("copy")
         .iter()
-        .map(|copy| read(generator, copy, &captures, &mut is_own))
+        .map(|copy| read(generator, copy, &captures, &mut own))
         .collect();
     let at = artifact.get("name").unwrap_or(artifact).origin.clone();
     let unknown =
@@ -108,7 +110,7 @@ fn read(
     generator: &Node,
     copy: &Node,
     captures: &[(String, String)],
-    is_own: &mut impl FnMut(&Node) -> bool,
+    own: &mut impl FnMut(&Node) -> Option<String>,
 ) -> Option<CopyOperation> {
     let from = filled(copy.str_at("from")?, captures);
     let to = filled(copy.str_at("to")?, captures);
@@ -117,9 +119,13 @@ fn read(
     let mut all = generator.items_at("spec.sources").iter();
     let source = all.find(|it| it.str_at("alias") == Some(alias))?;
     let exclude = copy.items_at("exclude").iter().filter_map(Node::as_str);
+    let root = own(source);
+    let own = root.is_some();
+    let root = root.filter(|it| !it.is_empty()).map_or_else(String::new, |it| it + "/");
     Some(CopyOperation {
-        own: is_own(source),
-        from: cleaned(from),
+        own,
+        from: cleaned(&format!("{root}{from}")),
+        root,
         into: to.ends_with('/'),
         to: cleaned(to),
         merges: matches!(copy.str_at("strategy"), Some("Merge" | "Extract")),
@@ -229,7 +235,7 @@ fn excluded(copy: &CopyOperation) -> Vec<String> {
             lines.push(pattern.clone());
             continue;
         }
-        lines.push(format!("/{pattern}"));
+        lines.push(format!("/{}{pattern}", copy.root));
         lines.push(format!("/{}/{pattern}", copy.selection()));
     }
     lines
@@ -268,8 +274,8 @@ mod tests {
     fn describe(generator: &str, name: &str, path: &str) -> String {
         let sources = fixture(&format!("{FILES}{generator}"));
         let generators = roots(&sources, "g.yaml");
-        let is_own = |it: &Node| it.str_at("name") == Some("own");
-        match locate(&sources, &generators, name, path, is_own) {
+        let own = |it: &Node| (it.str_at("name") == Some("own")).then(String::new);
+        match locate(&sources, &generators, name, path, own) {
             None => "no such artifact".into(),
             Some(Err((why, _))) => why.to_string(),
             Some(Ok(part)) => {
