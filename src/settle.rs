@@ -334,7 +334,9 @@ fn merge(mut same: Vec<Finding>, is_shown: impl Fn(&Finding) -> bool) -> Option<
     };
     // Of equals, `max_by` takes the last one; the first environment is more natural.
     let at = (0..same.len()).rev().max_by(|a, b| key(a).cmp(&key(b)))?;
-    let is_other = |it: &&Finding| is_shown(it) == is_shown(&same[at]);
+    // Problems of one cause are worded as they were met.
+    let judges = rules::find(same[at].rule).is_some_and(rules::Rule::judges);
+    let is_other = |it: &&Finding| judges && is_shown(it) == is_shown(&same[at]);
     let differ = same.iter().filter(is_other).any(|it| it.message != same[at].message);
     let mut worst = same.swap_remove(at);
     if let Some(environment) = worst.environments.first().filter(|_| differ)
