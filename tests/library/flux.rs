@@ -646,6 +646,11 @@ fn an_artifact_is_pushed_from_the_only_directory_that_has_its_paths() {
     assert_eq!(pushed("clusters/a", ""), ["deploy/clusters/a 3.12.2"]);
     let all = pushed("./", "");
     assert_eq!(all, ["deploy/clusters/a ${VERSION} 3.12.2"], "its root builds all, as it is");
+    let hidden = "
+        //- .old/clusters/a/none.yaml
+        //- .old/apps/metrics/none.yaml
+        ";
+    assert_eq!(pushed("clusters/a", hidden), ["deploy/clusters/a 3.12.2"]);
     let twice = "
         //- other/clusters/a/none.yaml
         //- other/apps/metrics/none.yaml

@@ -85,13 +85,17 @@ fn path_of(node: &Node) -> Option<String> {
     (!path.is_empty() && !Placeholder::Dollar.is_in(&path)).then_some(path)
 }
 
-/// The only directory below the root that has all of `paths`; none where the root has one of them.
+/// The only directory below the root that has all of `paths`; none where the root has one of them. What
+/// is hidden was put away.
 fn only_dir(sources: &Sources, paths: &BTreeSet<String>) -> Option<String> {
     let longest = paths.iter().max_by_key(|it| it.len())?;
     if paths.iter().any(|it| sources.is_dir(it)) {
         return None;
     }
-    let has_all = |dir: &&str| paths.iter().all(|it| sources.is_dir(&format!("{dir}/{it}")));
+    let has_all = |dir: &&str| {
+        !dir.split('/').any(|it| it.starts_with('.'))
+            && paths.iter().all(|it| sources.is_dir(&format!("{dir}/{it}")))
+    };
     let dirs = sources.directories().filter_map(|it| it.strip_suffix(longest.as_str()));
     let mut dirs = dirs.filter_map(|it| it.strip_suffix('/')).filter(has_all);
     let only = dirs.next()?;
