@@ -8,7 +8,7 @@ use semver::Version;
 use crate::{
     finding::{Finding, Findings, Severity},
     nearest::nearest,
-    scalar::{Dialect, Style},
+    scalar::Dialect,
     source::{self, FileId, Sources},
     tree::{Node, Origin, Via},
 };
@@ -432,8 +432,7 @@ impl Reader<'_> {
 
     /// The same of what quotes may have made a text.
     fn wrong_unless_bare(&mut self, value: &Node, expected: &str) {
-        let quoted = [Style::SingleQuoted, Style::DoubleQuoted];
-        let is_quoted = value.as_scalar().is_some_and(|it| quoted.contains(&it.style));
+        let is_quoted = value.as_scalar().is_some_and(|it| it.style.is_quoted());
         let finding = self.wrong(value, expected);
         if is_quoted {
             finding.message += " in quotes, which is a text";

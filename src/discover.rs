@@ -467,12 +467,14 @@ impl Worker<'_> {
             }
         };
         let matters = look.relevance > Relevance::None;
+        let text = (matters || self.keeps()).then(|| Text::of(self.buffer.clone()));
         // Who asks for what is no text is told so.
-        let is_silent = look.is_silent && str::from_utf8(&self.buffer).is_ok();
-        let text = (matters || self.keeps())
-            .then(|| Text::of(self.buffer.clone()))
-            .filter(|it| matters || matches!(it, Text::Utf8(_)));
-        (FirstLook { is_silent, ..look }, text)
+        let is_text = match &text {
+            Some(text) => matches!(text, Text::Utf8(_)),
+            None => str::from_utf8(&self.buffer).is_ok(),
+        };
+        let is_silent = look.is_silent && is_text;
+        (FirstLook { is_silent, ..look }, text.filter(|_| matters || is_text))
     }
 
     /// Whether what was read is kept although nothing in it matters by itself: what is built may name

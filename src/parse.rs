@@ -153,7 +153,7 @@ fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::ScalarPlac
 /// Where the bytes of a decoded scalar stand in the source text that it was decoded from.
 fn offsets_of(source: &str, start: u32, text: &str, style: Style) -> yaml::Offsets {
     let shift = |by: usize| yaml::Offsets::Shift(start + u32::try_from(by).unwrap_or(0));
-    let is_quoted = matches!(style, Style::SingleQuoted | Style::DoubleQuoted);
+    let is_quoted = style.is_quoted();
     // What is not quoted has no escapes: folding makes it shorter, or turns a line break into a blank.
     // To compare a whole script for each of its words takes long.
     if source.len() == text.len() && !is_quoted || source == text {

@@ -31,6 +31,13 @@ pub(crate) enum Style {
     Folded,
 }
 
+impl Style {
+    /// Whether it is in quotes, in which anything is a text.
+    pub(crate) fn is_quoted(self) -> bool {
+        matches!(self, Self::SingleQuoted | Self::DoubleQuoted)
+    }
+}
+
 /// An explicit tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tag {

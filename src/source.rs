@@ -5,8 +5,8 @@ mod kept;
 mod makejinja;
 mod paths;
 pub(crate) mod pattern;
+mod saying;
 mod shared;
-mod together;
 
 use paths::template_of;
 pub(crate) use paths::{

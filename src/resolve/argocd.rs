@@ -122,7 +122,6 @@ impl<'a> Argo<'a> {
             let home = names::environment_or_unnamed(path);
             homes.entry(home.to_owned()).or_default().push(written);
         }
-        let homes: Vec<_> = homes.into_iter().collect();
         let deployed = homes.par_iter().map(|(home, roots)| self.deployed(home, roots));
         deployed.collect::<Vec<_>>().into_iter().for_each(|it| found.extend(it));
         found

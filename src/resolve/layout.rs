@@ -63,8 +63,6 @@ struct KustomizationFile {
     file: FileId,
     component: bool,
     references: Vec<String>,
-    /// Those of them that are objects, or what builds them.
-    resources: Vec<String>,
     /// The charts inside the repository that it installs.
     charts: Vec<String>,
 }
@@ -157,11 +155,7 @@ impl<'a> Layout<'a> {
             })
         });
         let charts = charts.filter(|it| sources.is_chart(it)).collect();
-        let listed = root.into_iter().flat_map(|it| {
-            ["resources", "bases", "components"].into_iter().flat_map(|key| it.items_at(key))
-        });
-        let resources = listed.filter_map(|it| source::join(dir, it.as_str()?)).collect();
-        Some(KustomizationFile { file, component, references, resources, charts })
+        Some(KustomizationFile { file, component, references, charts })
     }
 
     /// Adds the first kustomization of a directory.
@@ -192,16 +186,9 @@ impl<'a> Layout<'a> {
     fn add_objects(&mut self, file: FileId) {
         let sources = self.sources;
         for node in objects(sources.outline(file).roots()) {
-            if let Some(path) = flux_path(node) {
-                let path = match node.look(path) {
-                    Ok(Some(path)) => path.as_str(),
-                    Ok(None) => Some("."),
-                    Err(_) => None,
-                };
-                let dir = path
-                    .filter(|path| !Placeholder::Dollar.is_in(path))
-                    .and_then(|path| sources.below_root(path.trim_start_matches('/')))
-                    .filter(|dir| may_be_here(node, dir));
+            if flux_path(node).is_some() {
+                let dir = literal_path(node).and_then(|path| sources.below_root(path));
+                let dir = dir.filter(|dir| may_be_here(node, dir));
                 self.flux_by_file.entry(file).or_default().push(self.flux.len());
                 self.flux.push(FluxKustomization { file, node, dir });
             } else if node.str_at("kind") == Some("ArtifactGenerator") {
@@ -218,17 +205,19 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Finds the directories of the Flux Kustomizations that build from generated artifacts.
+    /// Finds the directories of the Flux Kustomizations that build from artifacts, pushed or generated.
     fn find_artifacts(&mut self) {
         let sources = self.sources;
         self.pushed_from = PushedFrom::new(sources, self.flux.iter().map(|it| it.node));
         let pushed_from = &self.pushed_from;
+        let own = |it: &Node| {
+            let pushed_from = pushed_from.of(it).map(ToOwned::to_owned);
+            pushed_from.or_else(|| may_be_own(it).then(String::new))
+        };
         for flux in &mut self.flux {
-            flux.dir = pushed_from.dir(flux.node).or(flux.dir.take());
-        }
-        let own = |it: &Node| pushed_from.own(it, may_be_own(it));
-        for flux in &mut self.flux {
-            if flux.node.str_at("spec.sourceRef.kind") == Some("ExternalArtifact") {
+            if let Some(dir) = pushed_from.dir(flux.node) {
+                flux.dir = Some(dir);
+            } else if flux.node.str_at("spec.sourceRef.kind") == Some("ExternalArtifact") {
                 let name = flux.node.str_at("spec.sourceRef.name").unwrap_or_default();
                 let path = flux.node.str_at("spec.path").unwrap_or_default();
                 let generators = self.generators.iter().copied();
@@ -327,6 +316,16 @@ fn flux_path(node: &Node) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// What it builds, by default all of its source; `None` where that is not written literally.
+fn literal_path(node: &Node) -> Option<&str> {
+    let path = match node.look(flux_path(node)?) {
+        Ok(Some(path)) => path.as_str(),
+        Ok(None) => Some("."),
+        Err(_) => None,
+    };
+    path.filter(|it| !Placeholder::Dollar.is_in(it)).map(|it| it.trim_start_matches('/'))
 }
 
 /// Whether what `node` makes a tool deploy is found by following it, wherever it is written.

@@ -15,7 +15,6 @@ use crate::{
     config::{self, Config},
     discover,
     nearest::nearest,
-    parse,
     report::Progress,
     rules,
     scalar::Dialect,
@@ -114,15 +113,14 @@ pub(super) fn open_stdin(options: &Options) -> Result<Opened, Failure> {
     if let Some(error) = error {
         return Err(Failure::Plain(format!("standard input cannot be read: {}", error.message)));
     }
-    // Nothing is kept of that: the configuration is no file of this repository yet.
-    let texts = sources.iter().map(|(it, _)| parse::offsets(sources.text(it), Dialect::Sigs));
+    let (sources, mut config) = configured(sources, &root, config.as_deref())?;
+    let roots = |it| sources.documents(it, Dialect::Sigs).roots();
     let is_kustomization = |it: &Node| it.api_group() == "kustomize.config.k8s.io";
-    if texts.into_iter().any(|it| it.roots().any(is_kustomization)) {
+    if sources.find(STDIN).is_some_and(|it| roots(it).any(is_kustomization)) {
         let what = "standard input is a kustomization, and what it names is not there";
         let message = format!("{what}: pipe what `kubectl kustomize` prints");
         return Err(Failure::Plain(message));
     }
-    let (sources, mut config) = configured(sources, &root, config.as_deref())?;
     config.pedantic |= options.pedantic;
     let mut scope = Scope::all();
     if let Command::Check(check) = &options.command {

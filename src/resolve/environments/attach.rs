@@ -8,7 +8,7 @@ use super::loose::{Groups, Loose, sets};
 use crate::{
     data::{
         kinds::{AUTOSCALERS, WORKLOADS},
-        subject::is_server_named_in,
+        subject::{METRICS_API, is_server_named_in},
     },
     problem::ProblemKind,
     resolve::{
@@ -407,7 +407,7 @@ impl Place {
         let kind = environment.entry.kind;
         let is_it = |object: &Object| {
             (WORKLOADS.contains(&object.kind()) || object.kind() == "APIService")
-                && (is_server_named_in(object.name()) || object.name() == "v1beta1.metrics.k8s.io")
+                && (is_server_named_in(object.name()) || object.name() == METRICS_API)
         };
         // Other tools often do no more than start a cluster off.
         let certain = matches!(kind, EntryKind::Flux | EntryKind::ArgoCd)

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::defines_nodes;
 use crate::{
-    parse::Documents,
     problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
@@ -78,6 +77,21 @@ fn apart<'a>(name: &'a str, dir: &str, files: Vec<(&'a str, Loose)>) -> Vec<(&'a
     sets
 }
 
+/// Whether the parse that found what tools follow in `file` says that there is nothing else.
+fn is_all_followed(sources: &Sources, file: FileId) -> bool {
+    if !layout::is_yaml(&sources[file].path) || ytt::first_line(sources, file).is_some() {
+        return false;
+    }
+    let known = sources.outline(file);
+    // It takes keys that are null, which the other one refuses.
+    let may_be_null = |key: &str| matches!(key, "" | "~" | "null" | "Null" | "NULL");
+    let mut keys = known.roots().flat_map(Node::walk).flat_map(Node::entries);
+    known.error().is_none()
+        && known.template.is_none()
+        && !keys.any(|(key, _)| may_be_null(key))
+        && layout::objects(known.roots()).all(layout::is_followed)
+}
+
 /// The group, kind, namespace and name of an object; of an APIService the service's name.
 type Identity = [String; 4];
 
@@ -132,20 +146,7 @@ impl Loose {
     /// What is in `file` beside the objects that tools follow.
     pub(super) fn beside(sources: &Sources, file: FileId) -> Self {
         let mut found = Self::default();
-        // That there is nothing else is known from the parse that found them, which only takes keys that
-        // are null where the other one refuses them.
-        let may_be_null = |key: &str| matches!(key, "" | "~" | "null" | "Null" | "NULL");
-        let is_plain = |known: &Documents| {
-            let mut keys = known.roots().flat_map(Node::walk).flat_map(Node::entries);
-            known.error().is_none()
-                && known.template.is_none()
-                && !keys.any(|(key, _)| may_be_null(key))
-        };
-        if layout::is_yaml(&sources[file].path)
-            && is_plain(sources.outline(file))
-            && ytt::first_line(sources, file).is_none()
-            && layout::objects(sources.outline(file).roots()).all(layout::is_followed)
-        {
+        if is_all_followed(sources, file) {
             return found;
         }
         found.add(sources, file);

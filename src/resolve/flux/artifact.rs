@@ -34,7 +34,11 @@ impl<'a> Own<'a> {
 
     /// The directory that the source of `kustomization` was pushed from.
     pub(super) fn root(&self, kustomization: &Node) -> Option<&'a str> {
-        self.pushed_from?.of(kustomization.at("spec.sourceRef")?)
+        self.root_of(kustomization.at("spec.sourceRef")?)
+    }
+
+    fn root_of(&self, reference: &Node) -> Option<&'a str> {
+        self.pushed_from?.of(reference)
     }
 
     /// Whether `kustomization` is known to build from this repository.
@@ -52,7 +56,7 @@ impl<'a> Own<'a> {
         let kind = reference.str_at("kind").unwrap_or("GitRepository");
         let name = reference.str_at("name").unwrap_or_default();
         name == "flux-system"
-            || self.pushed_from.is_some_and(|it| it.of(reference).is_some())
+            || self.root_of(reference).is_some()
             || self.names.contains(&(kind.to_owned(), name.to_owned()))
     }
 }
@@ -135,8 +139,8 @@ fn part(
     let origin = reference.get("name").map_or(&reference.origin, |it| &it.origin);
     let generators = store.of_kind("ArtifactGenerator");
     let own = |source: &Node| {
-        let pushed_from = own.pushed_from.and_then(|it| it.own(source, false));
-        pushed_from.or_else(|| judge(store, own, source, namespace, true).is_ok().then(String::new))
+        let root = own.root_of(source).map(ToOwned::to_owned);
+        root.or_else(|| judge(store, own, source, namespace, true).is_ok().then(String::new))
     };
     match locate(sources, generators, name, path, own) {
         Some(Ok(part)) => Ok(part),

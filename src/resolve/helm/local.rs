@@ -4,7 +4,12 @@
 use std::sync::Arc;
 
 use crate::{
-    data::{Family, charts::ValueKey, kinds::WORKLOADS, subject::is_named_in},
+    data::{
+        Family,
+        charts::ValueKey,
+        kinds::WORKLOADS,
+        subject::{METRICS_API, is_named_in},
+    },
     problem::Problem,
     resolve::{
         context::Context,
@@ -410,7 +415,7 @@ pub(crate) fn template_of_it(sources: &Sources, file: FileId) -> Option<Span> {
         let flags = ["--metric-resolution", "--kubelet-insecure-tls"];
         let runs_it =
             ["name:", "image:"].iter().any(is_it) || flags.iter().any(|it| line.contains(it));
-        (runs && runs_it) || (serves && line.contains("v1beta1.metrics.k8s.io"))
+        (runs && runs_it) || (serves && line.contains(METRICS_API))
     };
     let is_comment = |line: &str| line.trim_start().starts_with(['#', '/']);
     let (start, line) = source::lines(text).find(|(_, line)| !is_comment(line) && names(line))?;

@@ -11,7 +11,8 @@ use regex::Regex;
 use super::{Layout, is_yaml};
 use crate::{
     ascii,
-    source::{FileId, Relevance, Sources, extension, rendered},
+    scalar::Dialect,
+    source::{self, FileId, Relevance, Sources, extension, rendered},
 };
 
 /// What is reached from a directory.
@@ -134,10 +135,15 @@ impl Layout<'_> {
                 open.extend(place.next);
                 continue;
             };
-            for entry in &kustomization.resources {
-                match self.sources.find(entry) {
-                    Some(file) => files.extend(Some(file).filter(|_| is_yaml(entry))),
-                    None => open.extend(Some(&**entry).filter(|it| self.has_kustomization(it))),
+            let documents = self.sources.documents(kustomization.file, Dialect::Sigs);
+            let lists = ["resources", "bases", "components"];
+            let entries =
+                documents.roots().take(1).flat_map(|it| lists.map(|key| it.items_at(key)));
+            let paths = entries.flatten().filter_map(|it| source::join(dir, it.as_str()?));
+            for path in paths {
+                match self.sources.find(&path) {
+                    Some(file) => files.extend(Some(file).filter(|_| is_yaml(&path))),
+                    None => open.extend(self.kustomizations.get_key_value(&*path).map(|it| *it.0)),
                 }
             }
         }

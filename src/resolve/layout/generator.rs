@@ -26,10 +26,8 @@ pub(crate) struct ArtifactPart {
 
 /// A copy operation.
 struct CopyOperation {
-    /// Whether it copies from this repository.
-    own: bool,
-    /// The directory of this repository that it copies from, with `/` at the end unless it is all of it.
-    root: String,
+    /// What the paths of its source begin with in this repository, unless it copies from elsewhere.
+    root: Option<String>,
     /// The pattern or path that is copied.
     from: String,
     /// The directory that it is copied to.
@@ -68,7 +66,9 @@ pub(crate) fn locate<'n>(
     let Some(copies) = copies else { return unknown("is copied from what cannot be read") };
     match part(sources, &copies, &cleaned(path)) {
         Some(part) => Some(Ok(part)),
-        None if copies.iter().any(|it| !it.own) => unknown("holds what is not in this repository"),
+        None if copies.iter().any(|it| it.root.is_none()) => {
+            unknown("holds what is not in this repository")
+        }
         None => unknown("is put together from several directories"),
     }
 }
@@ -117,14 +117,11 @@ fn read(
     let (alias, from) = from.strip_prefix('@')?.split_once('/')?;
     let to = to.strip_prefix("@artifact")?;
     let mut all = generator.items_at("spec.sources").iter();
-    let source = all.find(|it| it.str_at("alias") == Some(alias))?;
+    let entry = all.find(|it| it.str_at("alias") == Some(alias))?;
     let exclude = copy.items_at("exclude").iter().filter_map(Node::as_str);
-    let root = own(source);
-    let own = root.is_some();
-    let root = root.filter(|it| !it.is_empty()).map_or_else(String::new, |it| it + "/");
+    let root = own(entry).map(|it| source::inside(&it));
     Some(CopyOperation {
-        own,
-        from: cleaned(&format!("{root}{from}")),
+        from: cleaned(&format!("{}{from}", root.as_deref().unwrap_or_default())),
         root,
         into: to.ends_with('/'),
         to: cleaned(to),
@@ -180,7 +177,7 @@ fn part(sources: &Sources, copies: &[CopyOperation], path: &str) -> Option<Artif
         let mounts: Vec<Option<Mount>> = copies.iter().map(|it| it.mount(sources, loose)).collect();
         // All that is copied keeps its place in the repository, below one directory.
         let roots = copies.iter().zip(&mounts).map(|(copy, mount)| {
-            let (from, to) = mount.as_ref().filter(|_| copy.own && !copy.merges)?;
+            let (from, to) = mount.as_ref().filter(|_| copy.root.is_some() && !copy.merges)?;
             let root = from.strip_suffix(to.as_str())?;
             let whole = to.is_empty() || root.is_empty() || root.ends_with('/');
             whole.then(|| root.trim_end_matches('/'))
@@ -200,7 +197,7 @@ fn part(sources: &Sources, copies: &[CopyOperation], path: &str) -> Option<Artif
         }
         // What is above the only directory has nothing else in it.
         if let ([copy], [Some((from, to))]) = (copies, &mounts[..])
-            && copy.own
+            && copy.root.is_some()
             && inside(path, to).is_some()
             && sources.is_dir(from)
         {
@@ -213,7 +210,7 @@ fn part(sources: &Sources, copies: &[CopyOperation], path: &str) -> Option<Artif
         // Later copies lie over earlier ones.
         let all = || copies.iter().zip(&mounts).rev();
         let (copy, dir) = all().find_map(|(copy, mount)| {
-            let (from, to) = mount.as_ref().filter(|_| copy.own)?;
+            let (from, to) = mount.as_ref().filter(|_| copy.root.is_some())?;
             let rest = inside(to, path)?;
             let dir = source::join(from, rest).filter(|it| sources.is_dir(it))?;
             Some((copy, dir))
@@ -235,7 +232,7 @@ fn excluded(copy: &CopyOperation) -> Vec<String> {
             lines.push(pattern.clone());
             continue;
         }
-        lines.push(format!("/{}{pattern}", copy.root));
+        lines.push(format!("/{}{pattern}", copy.root.as_deref().unwrap_or_default()));
         lines.push(format!("/{}/{pattern}", copy.selection()));
     }
     lines

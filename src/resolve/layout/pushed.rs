@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::literal_path;
 use crate::{
-    placeholder::Placeholder,
     source::{self, Sources},
     tree::Node,
 };
@@ -41,48 +41,28 @@ impl PushedFrom {
         self.0.get(&(text("kind"), text("name"))).map(String::as_str)
     }
 
-    /// The directory that `reference` is, if it is this repository or a part of it; of what `is_whole`
-    /// nothing else is known.
-    pub(crate) fn own(&self, reference: &Node, is_whole: bool) -> Option<String> {
-        self.of(reference).map(ToOwned::to_owned).or_else(|| is_whole.then(String::new))
-    }
-
     /// The directory of the repository that a Kustomization, or a `FluxInstance`, builds from an artifact.
     pub(super) fn dir(&self, node: &Node) -> Option<String> {
-        let root = self.0.get(&source_of(node)?)?;
-        let path = written(node)?;
-        let is_literal = !Placeholder::Dollar.is_in(path);
-        is_literal.then(|| source::join(root, path.trim_start_matches('/')))?
+        source::join(self.0.get(&source_of(node)?)?, literal_path(node)?)
     }
 }
 
 /// What an object builds from, unless that is a repository of Git.
 fn source_of(node: &Node) -> Option<ArtifactSource> {
-    let is_pushed = |kind: &&str| matches!(*kind, "OCIRepository" | "Bucket");
-    if let Some(sync) = node.at("spec.sync") {
-        let kind = sync.str_at("kind").filter(is_pushed)?;
-        let namespace = node.str_at("metadata.namespace").unwrap_or("flux-system");
-        return Some((kind.to_owned(), sync.str_at("name").unwrap_or(namespace).to_owned()));
-    }
-    let reference = node.at("spec.sourceRef")?;
-    let kind = reference.str_at("kind").filter(is_pushed)?;
-    Some((kind.to_owned(), reference.str_at("name")?.to_owned()))
+    let (source, name) = match node.at("spec.sync") {
+        Some(sync) => (sync, sync.str_at("name").or_else(|| node.str_at("metadata.namespace"))),
+        None => {
+            let reference = node.at("spec.sourceRef")?;
+            (reference, Some(reference.str_at("name")?))
+        }
+    };
+    let kind = source.str_at("kind").filter(|it| matches!(*it, "OCIRepository" | "Bucket"))?;
+    Some((kind.to_owned(), name.unwrap_or("flux-system").to_owned()))
 }
 
-/// The path that a Kustomization or a `FluxInstance` builds, as written: by default the root.
-fn written(node: &Node) -> Option<&str> {
-    let field = if node.at("spec.sync").is_some() { "spec.sync.path" } else { "spec.path" };
-    match node.look(field) {
-        Ok(Some(path)) => path.as_str(),
-        Ok(None) => Some(""),
-        Err(_) => None,
-    }
-}
-
-/// A path that tells something: a literal one, other than the root.
+/// A path that tells something: any but the root.
 fn path_of(node: &Node) -> Option<String> {
-    let path = source::join("", written(node)?.trim_start_matches('/'))?;
-    (!path.is_empty() && !Placeholder::Dollar.is_in(&path)).then_some(path)
+    source::join("", literal_path(node)?).filter(|it| !it.is_empty())
 }
 
 /// The only directory below the root that has all of `paths`; none where the root has one of them. What
