@@ -105,25 +105,26 @@ impl<'a> Prover<'a> {
         blameless.map(|it| it.candidate).collect()
     }
 
-    /// The edits of as many of `findings` as can be mended at once, and how many these are; of those
-    /// that are `wanted`.
-    pub(crate) fn edits(
+    /// The edits of as many of `findings` as can be mended at once, and which these are; of those that
+    /// are `wanted`.
+    pub(crate) fn edits<'f>(
         &self,
-        findings: &[Finding],
+        findings: &'f [Finding],
         wanted: impl Fn(&Finding, &Fix) -> bool,
-    ) -> (Vec<Edit>, usize) {
+    ) -> (Vec<Edit>, Vec<&'f Finding>) {
         let groups = self.proved(findings, self.candidates(findings, wanted));
         let (all, first): (Vec<&Candidate>, _) =
             (groups.iter().flatten().collect(), groups.first());
         let group = match (groups.len(), first) {
-            (0, _) | (_, None) => return (Vec::new(), 0),
+            (0, _) | (_, None) => return Default::default(),
             (1, Some(first)) => first.iter().collect(),
             (_, Some(first)) => match self.holds(findings, &all) {
                 true => all,
                 false => first.iter().collect(),
             },
         };
-        (merged(&group).unwrap_or_default(), group.len())
+        let mended = group.iter().map(|it| &findings[it.finding]).collect();
+        (merged(&group).unwrap_or_default(), mended)
     }
 
     /// What the rules mean to be edited for those of `findings` that are `wanted`.

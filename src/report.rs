@@ -42,7 +42,11 @@ pub(crate) use terminal::{Progress, Screen, TerminalOptions};
 pub(crate) use text::{concise, summary, text};
 pub(crate) use workflow::Workflow;
 
-use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+};
 
 use self::markdown::COMMENT;
 use crate::{
@@ -76,12 +80,34 @@ pub(crate) struct Report<'a> {
     pub baseline: Option<usize>,
     /// How many more there are that the tree of `--since` has too, if there is one.
     pub since: Option<usize>,
-    /// How many `--fix` or `--diff` mends, if one is given; they are not among the findings.
-    pub fixed: Option<usize>,
+    /// What `--fix` or `--diff` mends, if one is given; these are not among the findings.
+    pub fixed: Option<Vec<FixedFinding>>,
     /// Whether that is so in a patch only.
     pub is_patch: bool,
     /// The files outside of what the user names that fixes would edit: none of these is made.
     pub elsewhere: BTreeSet<String>,
+}
+
+/// A finding that is mended, by its place before that.
+#[derive(Debug, Clone)]
+pub(crate) struct FixedFinding {
+    path: String,
+    line: u32,
+    rule: &'static str,
+}
+
+impl FixedFinding {
+    pub(crate) fn of(sources: &Sources, finding: &Finding) -> Self {
+        let place = finding.primary().map(|it| Place::of(sources, it.span));
+        let (path, line) = place.map_or_else(Default::default, |it| (it.path, it.start.line));
+        Self { path: path.into_owned(), line, rule: finding.rule }
+    }
+}
+
+impl fmt::Display for FixedFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} ({})", self.path, self.line, self.rule)
+    }
 }
 
 /// A place as people and machines are told it.

@@ -88,12 +88,12 @@ fn all_safe(analysis: &Analysis, file: FileId) -> Option<CodeActionOrCommand> {
             && fix.applicability == Applicability::Safe
             && fix.edits.iter().all(|it| it.span.file == file)
     };
-    let (edits, count) = prover(analysis).edits(&analysis.findings, wanted);
+    let (edits, mended) = prover(analysis).edits(&analysis.findings, wanted);
     let edit = workspace_edit(analysis, &edits)?;
     Some(CodeActionOrCommand::CodeAction(CodeAction {
-        title: match count {
+        title: match mended.len() {
             1 => "Fix what is safe to fix".to_owned(),
-            _ => format!("Fix all {count} that are safe to fix"),
+            count => format!("Fix all {count} that are safe to fix"),
         },
         kind: Some(fix_all()),
         edit: Some(edit),

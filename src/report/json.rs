@@ -31,7 +31,7 @@ pub(super) fn findings_json(report: &Report<'_>) -> Json {
             "less_severe": report.less_severe.sum(),
             "baseline": report.baseline,
             "since": report.since,
-            "fixed": report.fixed,
+            "fixed": report.fixed.as_ref().map(Vec::len),
             "files": report.sources.iter().count(),
         })]),
     })

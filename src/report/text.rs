@@ -255,7 +255,7 @@ fn fixable(report: &Report<'_>) -> String {
     let (safe, risky) = (of(Applicability::Safe), of(Applicability::Unsafe));
     let mut parts = Vec::new();
     let by = if report.is_patch { " by the patch" } else { "" };
-    parts.extend(report.fixed.map(|it| format!("{it} fixed{by}")));
+    parts.extend(report.fixed.as_ref().map(|it| format!("{} fixed{by}", it.len())));
     parts.extend((safe > 0).then(|| format!("{safe} fixable with --fix")));
     parts.extend((risky > 0).then(|| format!("{risky} more with --unsafe-fixes")));
     parts.extend((!others.is_empty()).then(|| {
@@ -315,5 +315,8 @@ pub(crate) fn summary(report: &Report<'_>, look: TerminalOptions) -> String {
     // Colors take no columns.
     let width = columns(&all(TerminalOptions::PLAIN)) + columns(&hidden);
     let hidden = if width > look.width { hidden.replacen("; ", "\n", 1) } else { hidden };
-    all(look) + &hidden + "\n"
+    // A patch says it itself.
+    let fixed = report.fixed.iter().filter(|_| !report.is_patch).flatten();
+    let fixed = fixed.map(|it| format!("fixed {}\n", harmless(&it.to_string())));
+    fixed.collect::<String>() + &all(look) + &hidden + "\n"
 }

@@ -97,7 +97,7 @@ impl Run<'_, '_> {
             less_severe: settled.less_severe,
             baseline: file.and_then(|_| counts.next()),
             since: since.and_then(|_| counts.next()),
-            fixed: mended.as_ref().map(|it| it.count),
+            fixed: mended.as_ref().map(|it| it.all.clone()),
             is_patch: check.fixes.diff,
             ..Report::of(&sources)
         };

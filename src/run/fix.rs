@@ -15,6 +15,7 @@ use crate::{
     discover,
     finding::{Applicability, Edit, Finding, Fix},
     fix,
+    report::FixedFinding,
     settle::{Scope, Settled},
     source::{FileId, Sources},
 };
@@ -28,14 +29,14 @@ const MOST_ROUNDS: usize = 10;
 pub(super) struct Mended {
     /// The repository as it was.
     before: Sources,
-    /// How many findings are mended.
-    pub(super) count: usize,
+    /// Each finding that is mended, in order.
+    pub(super) all: Vec<FixedFinding>,
     rounds: usize,
 }
 
 impl Mended {
     pub(super) fn new(sources: &Sources) -> Self {
-        Self { before: sources.with([]), count: 0, rounds: 0 }
+        Self { before: sources.with([]), all: Vec::new(), rounds: 0 }
     }
 
     /// The repository in which as much more as possible is mended; nothing when nothing more is.
@@ -60,9 +61,9 @@ impl Mended {
             return None;
         }
         let judged = fix::Prover::new(sources, config, &seen.environments, &seen.clusters);
-        let (edits, count) = judged.edits(&settled.findings, wanted);
-        self.count += count;
-        (count > 0).then(|| discover::edited(sources, fix::texts(sources, &edits)))
+        let (edits, mended) = judged.edits(&settled.findings, wanted);
+        self.all.extend(mended.iter().map(|it| FixedFinding::of(sources, it)));
+        (!mended.is_empty()).then(|| discover::edited(sources, fix::texts(sources, &edits)))
     }
 
     /// The files that are others in `now`.

@@ -350,7 +350,8 @@ fn all(mut files: Files, mut before: Judged, least: Applicability) -> Result<(),
     for round in 0..10 {
         let (prover, findings) = before.offered();
         let is_wanted = |it: &Fix| it.applicability >= least;
-        let (edits, count) = prover.edits(&findings, |_, it| is_wanted(it));
+        let (edits, mended) = prover.edits(&findings, |_, it| is_wanted(it));
+        let count = mended.len();
         if count == 0 {
             let left = findings.iter().find(|it| it.fix.as_ref().is_some_and(is_wanted));
             let left = left.map(|it| (format!("{} is offered, and not made", it.rule), files));

@@ -11,7 +11,9 @@ use crate::{
     finding::{Applicability, Edit, Finding, Findings, Fix, Severity, disturbs},
     model::{Cluster, unjudged},
     pipeline::{self, analyze},
-    report::{Report, TerminalOptions, concise, json, sarif, show, show_json, summary, text},
+    report::{
+        FixedFinding, Report, TerminalOptions, concise, json, sarif, show, show_json, summary, text,
+    },
     resolve::environment::Environment,
     rules::problems,
     settle::{Scope, settle},
@@ -315,7 +317,7 @@ fn the_schema_has_the_fields_that_there_are() {
     let edits = vec![Edit { span, text: "512Mi".to_owned() }];
     let applicability = Applicability::Safe;
     report.findings[0].fix = Some(Fix { edits, applicability });
-    report.fixed = Some(1);
+    report.fixed = Some(vec![FixedFinding::of(&sources, &report.findings[0])]);
     let json: serde_json::Value = serde_json::from_str(&json(&report)).expect("JSON");
     let schema: serde_json::Value =
         serde_json::from_str(include_str!("../../schema/report.schema.json")).expect("JSON");

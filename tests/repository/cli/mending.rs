@@ -68,6 +68,9 @@ fn what_needs_no_person_is_written() {
     let output = program("check --fix --unsafe-fixes --root", &[dir.path()]);
     assert_eq!(fs::read_to_string(&file).unwrap(), text.replace("podLabel:", "podLabels:"));
     assert!(output.status == 0 && output.out.contains("1 fixed"), "{}", output.out);
+    let line = 1 + text.lines().position(|it| it.contains("podLabel:")).unwrap();
+    let said = format!("fixed release.yaml:{line} (unknown-values-key)\n");
+    assert!(output.out.starts_with(&said), "{}", output.out);
     let output = program("check --unsafe-fixes --root", &[dir.path()]);
     assert_eq!(output.status, 2, "{}", output.err);
 }
