@@ -85,6 +85,8 @@ pub(crate) struct EnvironmentConfig {
     pub globs: Globs,
     /// `entry`: a directory that a Flux Kustomization outside the repository points at.
     pub entry: Option<(String, Origin)>,
+    /// `kubelets`: the files that say how its kubelets are set up, wherever these lie.
+    pub kubelets: Globs,
     /// `nodes`
     pub nodes: Option<(u64, Origin)>,
     /// `pods-per-node`
@@ -261,6 +263,7 @@ impl Reader<'_> {
             name: name.clone(),
             globs: Globs::default(),
             entry: None,
+            kubelets: Globs::default(),
             nodes: None,
             pods_per_node: None,
             kubernetes: None,
@@ -268,12 +271,22 @@ impl Reader<'_> {
             rules: Vec::new(),
             origin: key.clone(),
         };
-        let known = ["match", "entry", "nodes", "pods-per-node", "kubernetes", "local", "rules"];
+        let known = [
+            "match",
+            "entry",
+            "kubelets",
+            "nodes",
+            "pods-per-node",
+            "kubernetes",
+            "local",
+            "rules",
+        ];
         for (key, value) in self.keys(value, &known) {
             let origin = configured(value);
             match key {
                 "match" => environment.globs = self.globs(value),
                 "entry" => environment.entry = self.directory(value).map(|it| (it, origin)),
+                "kubelets" => environment.kubelets = self.globs(value),
                 "nodes" => environment.nodes = self.count(value).map(|it| (it, origin)),
                 "pods-per-node" => {
                     environment.pods_per_node = self.count(value).map(|it| (it, origin));

@@ -407,7 +407,8 @@ pub(crate) fn unmatched(
 fn unmatched_patterns(sources: &Sources, config: &Config) -> Vec<Finding> {
     let mut found = Findings::of("unmatched-pattern", |_| Severity::Note, None);
     let files = config.overrides.iter().map(|it| &it.files);
-    for globs in files.chain([&config.exclude]) {
+    let kubelets = config.environments.iter().map(|it| &it.kubelets);
+    for globs in files.chain(kubelets).chain([&config.exclude]) {
         for (pattern, origin) in globs.unmatched(sources.iter().map(|(_, it)| &*it.path)) {
             let message = format!("`{pattern}` matches no file of the repository");
             let finding = found.at(origin, pattern, message);

@@ -3,11 +3,13 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::unindented;
+use super::{config_in, fixture, unindented};
 use crate::{
     config::{Config, FILE, Level, parse},
     finding::Severity,
+    pipeline::analyze,
     rules,
+    settle::unmatched,
     source::Sources,
     tree::Via,
 };
@@ -47,6 +49,7 @@ fn everything_at_once() {
           prod: &prod
             match: clusters/prod*
             entry: ./clusters/prod
+            kubelets: talos
             nodes: 300
             pods-per-node: 60
             kubernetes: 1.30
@@ -63,6 +66,7 @@ fn everything_at_once() {
     assert_eq!(prod.name, "prod");
     assert!(prod.globs.is_match("clusters/prod-eu") && !prod.globs.is_match("prod"));
     assert_eq!(prod.entry.as_ref().map(|it| &*it.0), Some("clusters/prod"));
+    assert!(prod.kubelets.is_match("talos/a.yaml") && dev.kubelets.is_match("talos"));
     assert_eq!(prod.nodes.as_ref().map(|it| it.0), Some(300));
     assert_eq!(prod.kubernetes.as_ref().map(|it| it.0.to_string()), Some("1.30.0".into()));
     assert_eq!(dev.nodes.as_ref().map(|it| it.0), Some(300));
@@ -111,7 +115,7 @@ fn the_schema_has_the_settings_that_there_are() {
     let settings = keys(environment).join(": [1], ");
     // Each is known, and none of them is a list of numbers.
     let errors = errors(&format!("environments: {{prod: {{{settings}: [1]}}}}"));
-    assert_eq!(errors.lines().count(), 7, "{errors}");
+    assert_eq!(errors.lines().count(), 8, "{errors}");
     assert!(errors.lines().all(|it| it.contains("expected")), "{errors}");
     let override_of = &top["overrides"]["items"];
     assert_eq!(keys(&override_of["properties"]), ["files", "rules"]);
@@ -183,7 +187,7 @@ fn what_is_wrong_is_said_where_it_is() {
             colour: red
     "), @"
     3:5 there is no setting `node` here; write `nodes`
-    4:5 there is no setting `colour` here; use `match`, `entry`, `nodes`, `pods-per-node`, `kubernetes`, `local` or `rules`
+    4:5 there is no setting `colour` here; use `match`, `entry`, `kubelets`, `nodes`, `pods-per-node`, `kubernetes`, `local` or `rules`
     ");
     assert_snapshot!(errors("environments: {a: {nodes: many, kubernetes: new, local: 1, entry: nowhere}}"), @"
     1:27 expected a whole number above 0, found `many`; -
@@ -233,4 +237,64 @@ fn what_is_wrong_is_said_where_it_is() {
 fn a_rule_may_be_called_what_it_was_called() {
     let level = |rule: &str| Level { rule: rule.into(), severity: Some(Severity::Note) };
     assert_eq!(config("rules: {memory-too-low: note}").rules, [level("memory-limit-too-low")]);
+}
+
+/// Directories do not always tell whose kubelets are set up in them.
+#[test]
+fn kubelets_are_those_of_the_environments_that_say_so() {
+    let states = |environments: &str| {
+        let sources = fixture(
+            &"
+            //- .metrics-server-lint.yaml
+            environments: ENVIRONMENTS
+            //- clusters/prod-eu/kustomization.yaml
+            resources: [../../apps]
+            //- clusters/prod-us/kustomization.yaml
+            resources: [../../apps]
+            //- clusters/lab/kustomization.yaml
+            resources: [../../apps]
+            //- apps/kustomization.yaml
+            helmCharts: [{name: metrics-server, repo: https://kubernetes-sigs.github.io/metrics-server/}]
+            //- talos/kubelet.yaml
+            machine: {kubelet: {extraArgs: {rotate-server-certificates: true}}}
+            "
+            .replace("ENVIRONMENTS", environments),
+        );
+        let config = config_in(&sources);
+        let (environments, clusters) = analyze(&sources, &config);
+        let mut said = String::new();
+        for (environment, cluster) in environments.iter().zip(&clusters) {
+            said += &format!("{}: {}\n", environment.name, cluster.serving.state.id());
+        }
+        for finding in unmatched(&sources, &config, &environments) {
+            said += &format!("{}\n", finding.message);
+        }
+        said
+    };
+    assert_snapshot!(states("{}"), @r"
+    clusters/lab: unknown
+    clusters/prod-eu: unknown
+    clusters/prod-us: unknown
+    default: bootstrapped-without-approver
+    ");
+    assert_snapshot!(states("{prod: {match: 'clusters/prod-*', kubelets: talos}}"), @r"
+    clusters/lab: unknown
+    clusters/prod-eu: bootstrapped-without-approver
+    clusters/prod-us: bootstrapped-without-approver
+    ");
+    let two = "{lab: {kubelets: talos/kubelet.yaml}, prod-eu: {kubelets: [talos/*, kubeadm]}}";
+    assert_snapshot!(states(two), @r"
+    clusters/lab: bootstrapped-without-approver
+    clusters/prod-eu: bootstrapped-without-approver
+    clusters/prod-us: unknown
+    `kubeadm` matches no file of the repository
+    ");
+    // Nobody's are those of who is not there.
+    assert_snapshot!(states("{gone: {kubelets: talos}}"), @r"
+    clusters/lab: unknown
+    clusters/prod-eu: unknown
+    clusters/prod-us: unknown
+    default: bootstrapped-without-approver
+    no environment is called `gone`, so this counts nowhere
+    ");
 }

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::loose::{Groups, Loose, sets};
 use crate::{
+    config::{Config, EnvironmentConfig},
     data::{
         kinds::{AUTOSCALERS, WORKLOADS},
         subject::{METRICS_API, is_server_named_in},
@@ -18,7 +19,7 @@ use crate::{
         helm,
         installers::Installers,
         layout::{self, Layout},
-        names::{environment_of, environment_or_unnamed},
+        names::{environment_of, environment_or_unnamed, settings_for},
         values_file::{self, Unread},
     },
     scalar::Dialect,
@@ -352,6 +353,11 @@ fn attach_definitions(
         environments.iter().map(|it| Place::new(context.sources, it)).collect();
     let mut homeless = Groups::new();
     for (path, found) in definitions.into_iter().filter(|(_, it)| !it.is_empty()) {
+        let told = told(context.config, path, environments);
+        if !told.is_empty() {
+            told.into_iter().for_each(|it| found.clone().join(&mut environments[it]));
+            continue;
+        }
         match home(&places, path).and_then(|index| environments.get_mut(index)) {
             Some(environment) => found.join(environment),
             None => homeless.entry(environment_or_unnamed(path)).or_default().push((path, found)),
@@ -378,6 +384,19 @@ fn attach_definitions(
             }
         }
     }
+}
+
+/// The `environments` of which the configuration says that the file at `path` sets up their kubelets.
+fn told(config: &Config, path: &str, environments: &[Environment]) -> Vec<usize> {
+    let says_so = |it: &EnvironmentConfig| it.kubelets.is_match(path);
+    if !config.environments.iter().any(says_so) {
+        return Vec::new();
+    }
+    let is_told = |(at, it): (usize, &Environment)| {
+        let settings = it.settings.as_ref().or_else(|| settings_for(config, &it.name, ""));
+        settings.is_some_and(says_so).then_some(at)
+    };
+    environments.iter().enumerate().filter_map(is_told).collect()
 }
 
 /// What tells an environment of manifests from the one of its name that something builds.
