@@ -262,6 +262,28 @@ mod tests {
         assert_eq!(told.join(" "), expected);
     }
 
+    #[test]
+    fn what_a_function_gives_back_is_read_as_that_is() {
+        let read = |template: &str| {
+            let mut told = Vec::new();
+            tell_reads("", &reads_of(template).expect("a template"), &mut told);
+            told.join(" ")
+        };
+        assert_eq!(read("{{ .Values.a | default dict | toYaml }}"), "a.*");
+        assert_eq!(
+            read("{{ toYaml (required `x` .Values.a) }}{{ or .Values.b 1 | quote }}"),
+            "a.* b"
+        );
+        assert_eq!(read("{{ $x := get .Values.a .key | default dict }}"), "a.*");
+        assert_eq!(
+            read("{{ get .Values.a .key | quote }}{{ get .Values.b `c` | quote }}"),
+            "a.* b.c"
+        );
+        assert_eq!(read("{{ (.Values.a | default dict).b | quote }}"), "a.*");
+        assert_eq!(read("{{ with .Values.a | default dict }}{{ .b }}{{ end }}"), "a.*");
+        assert_eq!(read("{{ if .Values.a | default dict }}{{ end }}{{ not .Values.b }}"), "a b");
+    }
+
     fn tell_reads(path: &str, key: &ValueKey, told: &mut Vec<String>) {
         match key {
             ValueKey::Map(keys) if !keys.is_empty() => {

@@ -77,8 +77,10 @@ impl Reads {
                 Action::Text(_) | Action::Break | Action::Continue => {}
                 Action::Print(it) => self.pipeline(it, dot, !it.variables.is_empty()),
                 Action::Branch { with, condition, then, other } => {
-                    self.pipeline(condition, dot, !condition.variables.is_empty());
                     let inner = only(condition).and_then(|it| path_of(it, dot));
+                    // What is no path is not followed into the body.
+                    let is_kept = !condition.variables.is_empty() || *with && inner.is_none();
+                    self.pipeline(condition, dot, is_kept);
                     self.actions(then, if *with { inner.as_deref() } else { dot });
                     self.actions(other, dot);
                 }
@@ -101,23 +103,23 @@ impl Reads {
         for command in pipeline.commands.iter().rev() {
             self.command(command, dot, whole);
             // What a pipe passes on is an argument.
-            whole = reads_whole(function(command));
+            whole = uses_whole(function(command), whole);
         }
     }
 
     fn command(&mut self, command: &PipedCommand, dot: Option<&[String]>, whole: bool) {
         let name = function(command);
-        if let Some(path) = name.and_then(|it| looked_up(it, command, dot)) {
-            self.read(path, whole);
+        if let Some((path, is_all)) = name.and_then(|it| looked_up(it, command, dot)) {
+            self.read(path, whole || !is_all);
         }
-        let passes = matches!(name, Some("default" | "coalesce" | "ternary")) && whole;
         let is_value = command.operands.len() == 1 && name.is_none();
-        let whole = if is_value || passes { whole } else { reads_whole(name) };
+        let whole = if is_value { whole } else { uses_whole(name, whole) };
         for operand in &command.operands {
             match (path_of(operand, dot), &operand.what) {
                 (Some(path), _) => self.read(path, whole),
                 (None, OperandKind::Group(inner)) => {
-                    self.pipeline(inner, dot, whole && operand.fields.is_empty());
+                    // Which of it `.field` is of is not followed.
+                    self.pipeline(inner, dot, whole || !operand.fields.is_empty());
                 }
                 _ => {}
             }
@@ -137,8 +139,12 @@ fn function(command: &PipedCommand) -> Option<&str> {
     Some(name)
 }
 
-fn reads_whole(function: Option<&str>) -> bool {
-    function.is_none_or(|it| !PLAIN.split(' ').any(|plain| plain == it))
+/// Whether all of an argument may be read by a function, or by who uses `whole` of what it gives.
+fn uses_whole(function: Option<&str>, whole: bool) -> bool {
+    let Some(function) = function else { return true };
+    let gives_an_argument = ["and", "coalesce", "default", "or", "required", "ternary"];
+    let is_plain = PLAIN.split(' ').any(|it| it == function);
+    !is_plain || whole && gives_an_argument.contains(&function)
 }
 
 /// The path of the value that an operand is, when it is one.
@@ -153,8 +159,13 @@ fn path_of(operand: &Operand, dot: Option<&[String]>) -> Option<Vec<String>> {
     Some([&start, fields].concat())
 }
 
-/// The path that `index`, `get`, `hasKey` and `dig` look up with keys that are written there.
-fn looked_up(name: &str, command: &PipedCommand, dot: Option<&[String]>) -> Option<Vec<String>> {
+/// The path that `index`, `get`, `hasKey` and `dig` look up, as far as its keys are written there, and
+/// whether they all are.
+fn looked_up(
+    name: &str,
+    command: &PipedCommand,
+    dot: Option<&[String]>,
+) -> Option<(Vec<String>, bool)> {
     let (("index" | "get" | "hasKey", [map, keys @ ..]) | ("dig", [keys @ .., _, map])) =
         (name, &command.operands[1..])
     else {
@@ -164,5 +175,7 @@ fn looked_up(name: &str, command: &PipedCommand, dot: Option<&[String]>) -> Opti
         OperandKind::Text(text) => Some(text.to_string()),
         _ => None,
     });
-    Some(path_of(map, dot)?.into_iter().chain(written).collect())
+    let (above, written): (_, Vec<String>) = (path_of(map, dot)?, written.collect());
+    let is_all = written.len() == keys.len();
+    Some(([above, written].concat(), is_all))
 }
