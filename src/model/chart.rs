@@ -1,6 +1,9 @@
 //! An installed chart: the versions that it may be of, and the values that it does not read.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use semver::Version;
 
@@ -18,11 +21,71 @@ use crate::{
     },
     placeholder::has_placeholder,
     resolve::{environment::Release, helm::truth},
+    source::Span,
     tree::{Entry, Node, Origin},
 };
 
+/// The charts that `releases` install, of those that we know or that are in the repository.
+pub(super) fn all(index: &ObjectIndex<'_>, releases: &[Release]) -> Vec<InstalledChart> {
+    let charts =
+        releases.iter().enumerate().filter_map(|(at, it)| Some((at, installed(index, it)?)));
+    let mut charts: Vec<(usize, InstalledChart)> = charts.collect();
+    let read = read_by_others(releases, &charts);
+    for (_, chart) in &mut charts {
+        chart.unknown_keys.retain(|it| it.beside || !read.contains(&WrittenKey::of(it)));
+    }
+    charts.into_iter().map(|(_, chart)| chart).collect()
+}
+
+/// A key by its path in the values, and where it is written.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct WrittenKey(String, Option<Span>);
+
+impl WrittenKey {
+    fn of(key: &UnknownKey) -> Self {
+        Self(key.path.clone(), key.origin.written_at())
+    }
+}
+
+/// The keys that one of the charts does not read and another one, which is given the same, does or may:
+/// values are shared on purpose, and each chart takes what is its own.
+fn read_by_others(
+    releases: &[Release],
+    charts: &[(usize, InstalledChart)],
+) -> BTreeSet<WrittenKey> {
+    let mut unread: BTreeMap<WrittenKey, BTreeSet<usize>> = BTreeMap::new();
+    for (release, chart) in charts {
+        for key in &chart.unknown_keys {
+            unread.entry(WrittenKey::of(key)).or_default().insert(*release);
+        }
+    }
+    let mut read = BTreeSet::new();
+    for (release, it) in releases.iter().enumerate().filter(|_| !unread.is_empty()) {
+        let mut open = vec![(String::new(), &it.values)];
+        while let Some((above, node)) = open.pop() {
+            for (name, entry) in node.entries() {
+                let key = WrittenKey(format!("{above}{name}"), written_at(entry));
+                let below = format!("{}.", key.0);
+                match unread.get(&key) {
+                    // Nor what is below it.
+                    Some(by) if by.contains(&release) => continue,
+                    Some(_) => _ = read.insert(key),
+                    None => {}
+                }
+                open.push((below, &entry.value));
+            }
+        }
+    }
+    read
+}
+
+/// Where a key is written, or its value where that is not known.
+fn written_at(entry: &Entry) -> Option<Span> {
+    entry.key.or_else(|| entry.value.origin.written_at())
+}
+
 /// The chart that `release` installs, when it is one that we know or one of the repository.
-pub(super) fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<InstalledChart> {
+fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<InstalledChart> {
     let family = release.family;
     let version = version(release);
     // A key must be wrong in all that it may be.

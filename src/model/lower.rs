@@ -145,7 +145,7 @@ fn lower_one(
             None => Fact::Absent(None),
         },
         metrics_servers,
-        charts: environment.releases.iter().filter_map(|it| chart::installed(&index, it)).collect(),
+        charts: chart::all(&index, &environment.releases),
         kubelets: platform.kubelets,
         misplaced: platform.misplaced,
         open_control_plane: platform.open_control_plane,
