@@ -338,6 +338,19 @@ mod tests {
     }
 
     #[test]
+    fn conditions_may_be_deep() {
+        let inner: String =
+            (0..90).map(|it| format!("{{{{- if .Values.u }}}}\na{it}: 1\n")).collect();
+        let told = print(
+            "u: 'unknown secret'",
+            &("z: 0\n".to_owned() + &inner + &"{{- end }}".repeat(90)),
+        )
+        .told();
+        assert_eq!(told.lines().count(), 91, "{told}");
+        assert!(told.lines().skip(1).all(|it| it.contains("? secret, perhaps 1")), "{told}");
+    }
+
+    #[test]
     fn what_is_nothing_on_one_side_may_be_there() {
         let told = |template: &str| print("u: 'unknown secret'", template).told();
         let map = "data:\n{{- if .Values.u }}\n  a: 1\n{{- end }}\nz: 0\n";

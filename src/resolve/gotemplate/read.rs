@@ -103,8 +103,9 @@ impl MarkedText {
             let mut side = Side { text: Self::default(), pieces: Vec::new() };
             let mut at = 0;
             for (branch, depth) in &deep {
-                let holds = mask >> depth & 1 == 0;
-                if branch.range.start >= at && *depth < MAX_DEPTH && holds != branch.then {
+                // What is deeper than that is part of both.
+                let is_left = || (mask >> depth & 1 == 0) != branch.then;
+                if branch.range.start >= at && *depth < MAX_DEPTH && is_left() {
                     side.push(self, at..branch.range.start);
                     at = branch.range.end;
                 }
