@@ -41,50 +41,72 @@ const DEFAULT: &str = "default";
 
 /// The environments of Helmfiles that install charts which concern us.
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
-    let mut found = Discovery::default();
     let sources = context.sources;
     let files: Vec<FileId> = sources
         .iter()
         .filter(|(file, it)| is_helmfile(&it.path) && !layout.is_template_dir(*file))
         .map(|(file, _)| file)
         .collect();
-    let mut held = Held::default();
-    for file in first(context, &files) {
-        if layout.is_excluded(file) {
-            continue;
-        }
+    let mut starts = Vec::new();
+    for file in first(context, &files).into_iter().filter(|it| !layout.is_excluded(*it)) {
         for name in state::names(context, file) {
             let called = match names::environment_of(&sources[file].path) {
                 Some(place) if name == DEFAULT => place.to_owned(),
                 Some(place) => format!("{place}/{name}"),
                 None => name.clone(),
             };
-            if held.is_full() {
-                let at = Origin::start_of(file);
-                found.environments.push(Held::left_out(&called, EntryKind::Other, &at));
-                found.reached.files.insert(file);
-                continue;
-            }
-            let mut run = HelmfileRun::new(context, &name);
-            run.visit(file, None, &Selectors::default());
-            held.add(&run.environment);
-            let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
-            let releases = run.environment.releases.iter();
-            let mut dirs = releases.filter_map(|it| it.directory.as_deref());
-            let installs = dirs.any(|dir| sources.below(dir).any(|it| matters(&it)));
-            if !installs && !run.read.borrow().iter().any(matters) {
-                found.unread.extend(run.environment.problems.into_iter().map(|it| it.at));
-                continue;
-            }
-            found.reached.files.extend(run.read.borrow().iter());
-            for dir in &run.built {
-                found.reached.extend(&layout.closure(dir, true));
-            }
-            run.environment.name = called;
-            found.environments.push(run.environment);
+            starts.push(HelmfileStart { file, name, called });
         }
     }
+    let left_out = |start: &HelmfileStart| {
+        let at = Origin::start_of(start.file);
+        let mut left_out = Discovery::default();
+        left_out.environments.push(Held::left_out(&start.called, EntryKind::Other, &at));
+        left_out.reached.files.insert(start.file);
+        left_out
+    };
+    let each = Held::each(
+        &starts,
+        |start| start.resolve(context, layout),
+        left_out,
+        |found| found.environments.iter().collect(),
+    );
+    let mut found = Discovery::default();
+    each.into_iter().for_each(|it| found.extend(it));
     found
+}
+
+/// An environment of a Helmfile.
+struct HelmfileStart {
+    file: FileId,
+    /// Its name there.
+    name: String,
+    /// What it is called here.
+    called: String,
+}
+
+impl HelmfileStart {
+    fn resolve(&self, context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
+        let sources = context.sources;
+        let mut found = Discovery::default();
+        let mut run = HelmfileRun::new(context, &self.name);
+        run.visit(self.file, None, &Selectors::default());
+        let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
+        let releases = run.environment.releases.iter();
+        let mut dirs = releases.filter_map(|it| it.directory.as_deref());
+        let installs = dirs.any(|dir| sources.below(dir).any(|it| matters(&it)));
+        if !installs && !run.read.borrow().iter().any(matters) {
+            found.unread.extend(run.environment.problems.into_iter().map(|it| it.at));
+            return found;
+        }
+        found.reached.files.extend(run.read.borrow().iter());
+        for dir in &run.built {
+            found.reached.extend(&layout.closure(dir, true));
+        }
+        run.environment.name.clone_from(&self.called);
+        found.environments.push(run.environment);
+        found
+    }
 }
 
 /// The files that are read for themselves: what another one includes is read with its values. Of those
