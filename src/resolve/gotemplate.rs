@@ -13,7 +13,10 @@ mod reads;
 mod text;
 mod value;
 
-use std::{cell::Cell, sync::Arc};
+use std::{
+    cell::Cell,
+    sync::{Arc, OnceLock},
+};
 
 use indexmap::IndexMap;
 
@@ -24,6 +27,7 @@ pub(crate) use text::MarkedText;
 pub(crate) use value::{GoData, GoMap, GoObject, GoValue};
 
 use crate::{
+    data::charts::ValueKey,
     problem::Problem,
     tree::{Node, Origin, Reason, Via},
 };
@@ -60,12 +64,42 @@ pub(crate) enum MissingKey {
     Unknown,
 }
 
+/// A template as it is parsed, for any number of sets.
+#[derive(Debug, Clone)]
+pub(crate) struct ParsedTemplate(Arc<ParsedText>);
+
+#[derive(Debug)]
+struct ParsedText {
+    text: Arc<MarkedText>,
+    parsed: parse::Parsed,
+    /// The functions that it calls and that are none of Go, Sprig or Helm, each with where.
+    others: Vec<(String, Origin)>,
+    /// The values that it reads, once somebody asks.
+    reads: OnceLock<ValueKey>,
+}
+
+impl ParsedTemplate {
+    /// Parses `text`.
+    ///
+    /// # Errors
+    /// It is no template.
+    pub(crate) fn new(text: MarkedText) -> Result<Self, Problem> {
+        let nowhere = Origin::at(Via::Written, None);
+        let mut parsed = parse::parse(&text, &nowhere).map_err(|it| it.problem())?;
+        let functions = std::mem::take(&mut parsed.functions).into_iter();
+        let origin = |at| text.origin_of(at).unwrap_or_else(|| nowhere.clone());
+        let others = functions.filter(|it| !functions::has(&it.0)).map(|(it, at)| (it, origin(at)));
+        let others = others.collect();
+        let reads = OnceLock::new();
+        Ok(Self(Arc::new(ParsedText { text: Arc::new(text), parsed, others, reads })))
+    }
+}
+
 /// The templates that can include one another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TemplateSet {
-    texts: Vec<Arc<MarkedText>>,
-    /// By name: the actions, and the text that they stand in.
-    templates: IndexMap<String, (Vec<parse::Action>, usize)>,
+    /// By name: where it is, and which of those that are defined there it is, unless it is all of that.
+    templates: IndexMap<String, (ParsedTemplate, Option<usize>)>,
     /// The functions that are called somewhere and are none of Go, Sprig or Helm.
     others: IndexMap<String, Origin>,
     /// What was done in all that were run: a chart may have any number of them.
@@ -88,22 +122,23 @@ impl TemplateSet {
     /// # Errors
     /// It is no template.
     pub(crate) fn add(&mut self, name: &str, text: MarkedText) -> Result<(), Problem> {
-        let nowhere = Origin::at(Via::Written, None);
-        let parsed = parse::parse(&text, &nowhere).map_err(|it| it.problem())?;
-        for (function, at) in parsed.functions.into_iter().filter(|it| !functions::has(&it.0)) {
-            let at = text.origin_of(at).unwrap_or_else(|| nowhere.clone());
-            self.others.entry(function).or_insert(at);
+        self.insert(name, &ParsedTemplate::new(text)?);
+        Ok(())
+    }
+
+    /// [`TemplateSet::add`], of what is parsed.
+    pub(crate) fn insert(&mut self, name: &str, template: &ParsedTemplate) {
+        let ParsedText { text, parsed, others, .. } = &*template.0;
+        for (function, at) in others {
+            self.others.entry(function.clone()).or_insert_with(|| at.clone());
         }
-        let index = self.texts.len();
-        self.texts.push(Arc::new(text));
-        for (name, body) in parsed.defines {
-            let is_blank = parse::is_blank(&body, self.texts[index].as_str());
-            if !(is_blank && self.templates.contains_key(&name)) {
-                self.templates.insert(name, (body, index));
+        for (index, (name, body)) in parsed.defines.iter().enumerate() {
+            let is_blank = parse::is_blank(body, text.as_str());
+            if !(is_blank && self.templates.contains_key(name)) {
+                self.templates.insert(name.clone(), (template.clone(), Some(index)));
             }
         }
-        self.templates.insert(name.to_owned(), (parsed.body, index));
-        Ok(())
+        self.templates.insert(name.to_owned(), (template.clone(), None));
     }
 
     /// What the template `name` prints of `dot`.
@@ -155,8 +190,12 @@ impl TemplateSet {
     }
 
     fn find(&self, name: &str) -> Option<(&[parse::Action], &Arc<MarkedText>)> {
-        let (body, index) = self.templates.get(name)?;
-        Some((body, self.texts.get(*index)?))
+        let (ParsedTemplate(template), defined) = self.templates.get(name)?;
+        let body = match defined {
+            Some(index) => &template.parsed.defines.get(*index)?.1,
+            None => &template.parsed.body,
+        };
+        Some((body, &template.text))
     }
 }
 
@@ -191,7 +230,7 @@ impl GoHost for NoHost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data::charts::ValueKey, source::Sources, tests::printed_of};
+    use crate::{source::Sources, tests::printed_of};
 
     /// Two files, `v.yaml` and `t.yaml`, and what the one prints of the other.
     struct Printed {

@@ -1,8 +1,10 @@
 //! Which values templates read, without running them.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use super::{
-    MarkedText, TemplateSet,
-    parse::{self, Action, Operand, OperandKind, PipedCommand, Pipeline},
+    MarkedText, ParsedTemplate, TemplateSet,
+    parse::{self, Action, Operand, OperandKind, Parsed, PipedCommand, Pipeline},
 };
 use crate::{
     data::charts::ValueKey,
@@ -16,11 +18,19 @@ impl TemplateSet {
     /// The values that the templates read, by the `.Values` in them: [`ValueKey::Any`] where one of
     /// them is handed on as a whole, so that nobody can tell what of it is read.
     pub(crate) fn reads(&self) -> ValueKey {
-        let mut reads = Reads(empty());
-        for (body, _) in self.templates.values() {
-            reads.actions(body, None);
+        let (mut keys, mut seen) = (empty(), BTreeSet::new());
+        for (template, _) in self.templates.values() {
+            if seen.insert(Arc::as_ptr(&template.0)) {
+                both(&mut keys, template.reads().clone());
+            }
         }
-        reads.0
+        keys
+    }
+}
+
+impl ParsedTemplate {
+    fn reads(&self) -> &ValueKey {
+        self.0.reads.get_or_init(|| of(&self.0.parsed))
     }
 }
 
@@ -28,10 +38,14 @@ impl TemplateSet {
 pub(crate) fn reads_of(text: &str) -> Option<ValueKey> {
     let nowhere = Origin::at(Via::Written, None);
     let parsed = parse::parse(&MarkedText::made_of(text), &nowhere).ok()?;
+    Some(of(&parsed))
+}
+
+fn of(parsed: &Parsed) -> ValueKey {
     let mut reads = Reads(empty());
     parsed.defines.iter().for_each(|(_, body)| reads.actions(body, None));
     reads.actions(&parsed.body, None);
-    Some(reads.0)
+    reads.0
 }
 
 fn empty() -> ValueKey {

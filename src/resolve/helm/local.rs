@@ -358,9 +358,9 @@ fn switches(entry: &Node) -> impl Iterator<Item = &str> {
 /// Adds the templates of a chart, and of the libraries in it.
 fn add(sources: &Sources, package: &Package, set: &mut TemplateSet) {
     for template in &package.templates {
-        if let Ok(text) = render::text_of(sources, template) {
-            // What is no template is refused elsewhere.
-            let _ = set.add(&template.name, text);
+        // What is no template is refused elsewhere.
+        if let Ok(Ok(parsed)) = render::parsed(sources, template) {
+            set.insert(&template.name, &parsed);
         }
     }
     package.charts.iter().filter(|it| it.is_library()).for_each(|it| add(sources, it, set));

@@ -2,7 +2,11 @@
 //!
 //! `pkg/engine/engine.go` and `pkg/release/v1/util/{manifest,kind}_sorter.go` of Helm 4.
 
-use std::rc::Rc;
+use std::{
+    collections::BTreeMap,
+    rc::Rc,
+    sync::{Mutex, PoisonError},
+};
 
 use crate::{
     parse,
@@ -11,7 +15,7 @@ use crate::{
         environment::ClusterVersion,
         gotemplate::{
             FunctionCall, GoData, GoError, GoHost, GoMap, GoValue, MarkedText, MissingKey,
-            TemplateSet,
+            ParsedTemplate, TemplateSet,
         },
         helm::{
             builtin::{self, ApiVersions},
@@ -21,7 +25,7 @@ use crate::{
         },
     },
     scalar::{self, Dialect, Scalar, Value},
-    source::{self, Sources},
+    source::{self, FileId, Sources},
     tree::{Map, Node, Origin, Reason, ReasonKind},
 };
 
@@ -159,15 +163,12 @@ impl<'a> ChartRun<'a> {
         let templates = std::mem::take(&mut self.templates);
         let mut set = TemplateSet::default();
         for template in &templates {
-            let text = match text_of(self.sources, template.file) {
-                Ok(text) => text,
+            match parsed(self.sources, template.file) {
+                Ok(Ok(parsed)) => set.insert(&template.name, &parsed),
+                Ok(Err(problem)) => self.refuse(problem, template.perhaps.is_some()),
                 Err(why) => {
                     self.result.problems.push(Problem::unresolved(self.release.at, &*why));
-                    continue;
                 }
-            };
-            if let Err(problem) = set.add(&template.name, text) {
-                self.refuse(problem, template.perhaps.is_some());
             }
         }
         let minors = builtin::minors(self.release.kubernetes.as_ref());
@@ -381,6 +382,43 @@ pub(super) fn text_of(sources: &Sources, file: &Packed) -> Result<MarkedText, Re
         PackedContent::File(file) => MarkedText::file(sources.text(*file), *file),
         PackedContent::Packed(_, place) => MarkedText::value(text, place),
     })
+}
+
+/// What is kept of the templates of charts, which are installed again and again: by environments, and
+/// beside each other.
+#[derive(Default)]
+struct KeptTemplates(Mutex<(BTreeMap<FileId, ParsedTemplate>, usize)>);
+
+/// So many bytes of them are kept.
+const MOST_KEPT: usize = 8 << 20;
+
+/// A template of a chart.
+///
+/// # Errors
+/// The outer ones: the file cannot be read. The inner ones: it is no template.
+pub(super) fn parsed(
+    sources: &Sources,
+    file: &Packed,
+) -> Result<Result<ParsedTemplate, Problem>, Reason> {
+    let PackedContent::File(id) = file.content else {
+        return Ok(ParsedTemplate::new(text_of(sources, file)?));
+    };
+    let kept = sources.keep(|_| KeptTemplates::default());
+    let lock = || kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = lock().0.get(&id) {
+        return Ok(Ok(known.clone()));
+    }
+    let text = text_of(sources, file)?;
+    let size = text.as_str().len();
+    let parsed = ParsedTemplate::new(text);
+    if let Ok(parsed) = &parsed {
+        let (known, bytes) = &mut *lock();
+        *bytes += size;
+        if *bytes <= MOST_KEPT {
+            known.insert(id, parsed.clone());
+        }
+    }
+    Ok(parsed)
 }
 
 /// `.Chart`
