@@ -138,7 +138,8 @@ static HINT_WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[HINTS])
 static SUBJECT_WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(SUBJECT));
 static TERRAFORM_WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(&[SERVER, TERRAFORM]));
 
-fn look_at(text: &[u8]) -> FirstLook {
+/// The same of what is certainly text, by its bytes alone.
+pub(crate) fn look_at(text: &[u8]) -> FirstLook {
     let hints = HINT_WORDS.are_in(text);
     if hints && SUBJECT_WORDS.are_in(text) {
         return Relevance::Subject.into();

@@ -145,6 +145,7 @@ impl StagedRepository {
             kubernetes,
             apis: ApiVersions::Template,
             skips_schema: false,
+            needs_all: true,
         };
         let rendering = render::render(&self.sources, package, &release);
         for manifest in &rendering.manifests {

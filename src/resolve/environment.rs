@@ -260,6 +260,8 @@ pub(crate) struct Release {
     pub kubernetes: Option<ClusterVersion>,
     /// Whether what installs it has Helm not look at `values.schema.json`.
     pub skips_schema: bool,
+    /// Whether all that its chart makes is needed, since something may patch any of it.
+    pub needs_all: bool,
     /// Whether it is suspended, so that the cluster may run something else.
     pub suspended: bool,
     /// What the templates of its chart did: see [`super::gotemplate::TemplateSet::work`].

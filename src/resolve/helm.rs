@@ -11,6 +11,7 @@ mod kubernetes_sigs;
 mod local;
 mod object;
 pub(crate) mod package;
+mod parsed;
 mod print;
 pub(crate) mod render;
 mod schema;

@@ -157,6 +157,7 @@ impl ChartReference<'_> {
             beside: Vec::new(),
             kubernetes: None,
             skips_schema: false,
+            needs_all: true,
             suspended: false,
             work: 0,
             unit: None,

@@ -76,6 +76,7 @@ impl Run<'_, '_> {
             }),
             apis: ApiVersions::Template,
             skips_schema: false,
+            needs_all: true,
         };
         let rendering = match package {
             Ok(package) => render::render(&sources, package, &release),

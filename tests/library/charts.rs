@@ -41,6 +41,7 @@ fn rendered_by(
         kubernetes: None,
         apis: ApiVersions::Template,
         skips_schema: false,
+        needs_all: true,
     };
     match package::load(sources, "chart", &nowhere()) {
         Ok(package) => render(package, &release),
@@ -142,6 +143,53 @@ fn a_chart_makes_objects_in_the_order_of_helm() {
         "#,
     );
     assert_snapshot!(told);
+}
+
+/// Dashboards, rules and definitions are most of many charts.
+#[test]
+fn what_nobody_asks_about_is_not_read_unless_all_is_needed() {
+    let sources = super::fixture(
+        "
+        //- chart/Chart.yaml
+        apiVersion: v2
+        name: c
+        version: 1.0.0
+        //- chart/templates/a.yaml
+        kind: ConfigMap
+        metadata: {name: dashboards}
+        ---
+        kind: ConfigMap
+        metadata: {name: kubelet-config}
+        ---
+        kind: CustomResourceDefinition
+        metadata: {name: a}
+        ---
+        kind: List
+        items:
+        - kind: ConfigMap
+        ---
+        metadata: {name: b}
+        kind: \"PrometheusRule\"
+        ---
+        kind: Service
+        metadata: {name: s}
+        ",
+    );
+    let kinds = |needs_all| {
+        let rendering = rendered_by(&sources, |package, release| {
+            let ChartInstallation { kubernetes, apis, .. } = release;
+            let (kubernetes, apis) = (kubernetes.clone(), *apis);
+            let release = ChartInstallation { needs_all, kubernetes, apis, ..*release };
+            render::render_selected(&sources, &package, &release)
+        });
+        let nodes = rendering.manifests.iter().map(|it| &it.node);
+        let named = nodes.map(|it| format!("{} {}", it.object_kind(), it.object_name()));
+        named.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(kinds(false), "ConfigMap kubelet-config, Service s, List ");
+    let all = "ConfigMap dashboards, ConfigMap kubelet-config, CustomResourceDefinition a, \
+               Service s, List , PrometheusRule b";
+    assert_eq!(kinds(true), all);
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         beside: Vec::new(),
         kubernetes: None,
         skips_schema: false,
+        needs_all: true,
         suspended: false,
         work: 0,
         unit: None,

@@ -64,6 +64,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         beside: Vec::new(),
         kubernetes: None,
         skips_schema: false,
+        needs_all: true,
         suspended: false,
         work: 0,
         unit: None,

@@ -8,7 +8,7 @@ use globset::GlobBuilder;
 use crate::{
     resolve::{
         gotemplate::{GoData, GoMap, GoObject, GoValue, MarkedText},
-        helm::{package::Package, render::text_of},
+        helm::{package::Package, parsed::text_of},
     },
     source::Sources,
     tree::{Origin, Reason, Via},

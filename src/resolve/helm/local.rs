@@ -12,7 +12,7 @@ use crate::{
     },
     problem::Problem,
     resolve::{
-        context::Context,
+        context::{Context, Purpose},
         environment::Release,
         gotemplate::{self, TemplateSet},
         helm::{
@@ -21,6 +21,7 @@ use crate::{
             family, layer, merge,
             object::identity_only,
             package::{self, Package},
+            parsed,
             render::{self, ChartInstallation, ChartManifest, ChartRendering},
             values::coalesce,
         },
@@ -94,6 +95,8 @@ fn render(
     release: &Release,
 ) -> Result<(Package, ChartRendering), Problem> {
     let package = package::load(context.sources, dir, &release.anchor)?.select(&release.values)?;
+    // What Helm would refuse of it keeps all of it from the cluster.
+    let is_ours = is_named_in(dir) || is_named_in(&release.name);
     let installation = ChartInstallation {
         name: &release.name,
         namespace: &release.namespace,
@@ -102,6 +105,7 @@ fn render(
         kubernetes: release.kubernetes.clone(),
         apis: ApiVersions::Cluster,
         skips_schema: release.skips_schema,
+        needs_all: release.needs_all || is_ours || context.purpose == Purpose::Render,
     };
     let rendering = render::render_selected(context.sources, &package, &installation);
     Ok((package, rendering))
@@ -359,7 +363,7 @@ fn switches(entry: &Node) -> impl Iterator<Item = &str> {
 fn add(sources: &Sources, package: &Package, set: &mut TemplateSet) {
     for template in &package.templates {
         // What is no template is refused elsewhere.
-        if let Ok(Ok(parsed)) = render::parsed(sources, template) {
+        if let Ok(Ok(parsed)) = parsed::template(sources, template) {
             set.insert(&template.name, &parsed);
         }
     }

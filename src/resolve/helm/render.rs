@@ -2,30 +2,27 @@
 //!
 //! `pkg/engine/engine.go` and `pkg/release/v1/util/{manifest,kind}_sorter.go` of Helm 4.
 
-use std::{
-    collections::BTreeMap,
-    rc::Rc,
-    sync::{Mutex, PoisonError},
-};
+use std::rc::Rc;
 
 use crate::{
     parse,
     problem::Problem,
+    relevance,
     resolve::{
         environment::ClusterVersion,
         gotemplate::{
             FunctionCall, GoData, GoError, GoHost, GoMap, GoValue, MarkedText, MissingKey,
-            ParsedTemplate, TemplateSet,
+            TemplateSet,
         },
         helm::{
             builtin::{self, ApiVersions},
             chart_files::ChartFiles,
             package::{Package, Packed, PackedContent},
-            schema,
+            parsed, schema,
         },
     },
     scalar::{self, Dialect, Scalar, Value},
-    source::{self, FileId, Sources},
+    source::{self, FirstLook, Relevance, Sources},
     tree::{Map, Node, Origin, Reason, ReasonKind},
 };
 
@@ -46,6 +43,8 @@ pub(crate) struct ChartInstallation<'a> {
     pub apis: ApiVersions,
     /// Whether its values are not held against `values.schema.json`.
     pub skips_schema: bool,
+    /// Whether all that it makes is asked for, and not only what can matter to anybody.
+    pub needs_all: bool,
 }
 
 /// What a release of a chart comes to.
@@ -163,7 +162,7 @@ impl<'a> ChartRun<'a> {
         let templates = std::mem::take(&mut self.templates);
         let mut set = TemplateSet::default();
         for template in &templates {
-            match parsed(self.sources, template.file) {
+            match parsed::template(self.sources, template.file) {
                 Ok(Ok(parsed)) => set.insert(&template.name, &parsed),
                 Ok(Err(problem)) => self.refuse(problem, template.perhaps.is_some()),
                 Err(why) => {
@@ -205,7 +204,9 @@ impl<'a> ChartRun<'a> {
         printed.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         let mut manifests = Vec::new();
         for (template, text) in &printed {
-            for document in split(text).iter().flat_map(MarkedText::documents) {
+            let pieces = split(text);
+            let needed = pieces.iter().filter(|it| self.release.needs_all || !is_idle(it.as_str()));
+            for document in needed.flat_map(MarkedText::documents) {
                 match document.root {
                     Ok(node) if is_unknown_hook(&node) => {}
                     Ok(node) => manifests.push(ChartManifest {
@@ -362,6 +363,29 @@ fn split(text: &MarkedText) -> Vec<MarkedText> {
     manifests
 }
 
+/// What many charts have more of than of all else, and what does nothing to anything that is judged.
+const IDLE: [&str; 7] = [
+    "Assign",
+    "ConfigMap",
+    "ConstraintTemplate",
+    "CustomResourceDefinition",
+    "GrafanaDashboard",
+    "ModifySet",
+    "PrometheusRule",
+];
+
+/// Whether a manifest, which no more is read of then, is nothing that anybody asks about.
+fn is_idle(manifest: &str) -> bool {
+    let mut kinds = source::lines(manifest).filter_map(|(_, line)| line.strip_prefix("kind:"));
+    let is_named = |it: &str| IDLE.contains(&it.trim().trim_matches(['"', '\'']));
+    let is_named = kinds.next().is_some_and(is_named) && kinds.next().is_none();
+    is_named
+        && matches!(
+            relevance::look_at(manifest.as_bytes()),
+            FirstLook { relevance: Relevance::None, is_silent: true }
+        )
+}
+
 /// Whether the file of that name holds custom resource definitions.
 fn is_definition(name: &str) -> bool {
     name.starts_with("crds/") && [".yaml", ".yml", ".json"].iter().any(|it| name.ends_with(it))
@@ -372,53 +396,6 @@ fn reads_files(sources: &Sources, package: &Package) -> bool {
     package.templates.iter().any(reads)
         || package.charts.iter().any(|it| reads_files(sources, it))
         || package.values.walk().any(|it| it.as_str().is_some_and(|it| it.contains(".Files")))
-}
-
-/// The text of a file with where it stands.
-pub(super) fn text_of(sources: &Sources, file: &Packed) -> Result<MarkedText, Reason> {
-    let text = file.text(sources)?;
-    Ok(match &file.content {
-        // With the byte order mark that its text is given without.
-        PackedContent::File(file) => MarkedText::file(sources.text(*file), *file),
-        PackedContent::Packed(_, place) => MarkedText::value(text, place),
-    })
-}
-
-/// What is kept of the templates of charts, which are installed again and again: by environments, and
-/// beside each other.
-#[derive(Default)]
-struct KeptTemplates(Mutex<(BTreeMap<FileId, ParsedTemplate>, usize)>);
-
-/// So many bytes of them are kept.
-const MOST_KEPT: usize = 8 << 20;
-
-/// A template of a chart.
-///
-/// # Errors
-/// The outer ones: the file cannot be read. The inner ones: it is no template.
-pub(super) fn parsed(
-    sources: &Sources,
-    file: &Packed,
-) -> Result<Result<ParsedTemplate, Problem>, Reason> {
-    let PackedContent::File(id) = file.content else {
-        return Ok(ParsedTemplate::new(text_of(sources, file)?));
-    };
-    let kept = sources.keep(|_| KeptTemplates::default());
-    let lock = || kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = lock().0.get(&id) {
-        return Ok(Ok(known.clone()));
-    }
-    let text = text_of(sources, file)?;
-    let size = text.as_str().len();
-    let parsed = ParsedTemplate::new(text);
-    if let Ok(parsed) = &parsed {
-        let (known, bytes) = &mut *lock();
-        *bytes += size;
-        if *bytes <= MOST_KEPT {
-            known.insert(id, parsed.clone());
-        }
-    }
-    Ok(parsed)
 }
 
 /// `.Chart`

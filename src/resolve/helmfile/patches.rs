@@ -13,6 +13,9 @@ use crate::{
     tree::{Map, Node},
 };
 
+/// What changes single objects of a release.
+const PATCHES: [&str; 2] = ["jsonPatches", "strategicMergePatches"];
+
 impl HelmfileRun<'_> {
     /// Installs `chart`, and what `dependencies` adds to it.
     pub(super) fn install(
@@ -47,8 +50,9 @@ impl HelmfileRun<'_> {
                 let skips = skips(release).or_else(|| skips(state.spec.get("helmDefaults")?));
                 let skips_schema = skips.is_some_and(|it| it.as_bool() != Some(false));
                 let kubernetes = kubernetes(state, release);
+                let needs_all = PATCHES.iter().any(|it| release.get(it).is_some());
                 let release = reference(state, chart, dir, version, values, place);
-                let release = Release { kubernetes, skips_schema, ..release };
+                let release = Release { kubernetes, skips_schema, needs_all, ..release };
                 let installed = self.environment.template(self.context, release);
                 self.environment.problems.extend(installed.problems);
                 parts.extend(installed.parts);

@@ -45,6 +45,7 @@ impl SourcePart<'_, '_> {
         Release {
             kubernetes: self.source.at("helm.kubeVersion").and_then(ClusterVersion::told),
             skips_schema: skips.is_some_and(|it| it.as_bool() != Some(false)),
+            needs_all: false,
             ..reference.release("argo-cd", name, namespace, values, &chart.origin)
         }
     }
