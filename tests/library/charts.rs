@@ -239,6 +239,33 @@ fn what_a_release_may_depend_on_is_told() {
 }
 
 /// Helm 4.3.1 and 3 look for names only, and at what is switched off too.
+/// Helm puts the values of the chart itself below its name.
+#[test]
+fn the_values_of_a_dependency_that_is_elsewhere_are_not_known() {
+    let told = tell(
+        "
+        //- chart/Chart.yaml
+        apiVersion: v2
+        name: top
+        version: 1.0.0
+        dependencies:
+          - {name: bit, version: 1.0.0, repository: 'https://example.com', alias: fb}
+          - {name: dash, version: 1.0.0, repository: 'https://example.com'}
+        //- chart/values.yaml
+        dash: {port: 80}
+        //- chart/templates/a.yaml
+        kind: A
+        a: {{ .Values.fb.policy.enabled }}
+        b: {{ index .Values \"dash\" \"image\" \"tag\" }}
+        c: {{ .Values.dash.port }}
+        d: {{ .Values.none }}
+        ",
+    );
+    assert!(told.contains("c: 80") && told.contains("d: null"), "{told}");
+    let unknown = told.lines().filter(|it| it.starts_with("a:") || it.starts_with("b:"));
+    assert!(unknown.clone().count() == 2 && !told.contains("nil has no field"), "{told}");
+}
+
 #[test]
 fn what_is_not_in_charts_is_refused_until_it_is_built() {
     let sources = super::fixture(

@@ -132,6 +132,26 @@ impl Package {
         Ok(values)
     }
 
+    /// `values` as templates see them: Helm puts those of a chart itself below its name, also of one that
+    /// is not here.
+    pub(crate) fn with_unknown_defaults(&self, mut values: Node) -> Node {
+        for (entry, _) in &self.missing {
+            let name = key(entry);
+            let nothing = || Node::new(Map::default(), entry.origin.clone());
+            let mut below = values.get(name).cloned().unwrap_or_else(nothing);
+            if let Some(map) = below.as_map_mut() {
+                map.open = Some(Reason::from(format!("the chart {name} is not in the repository")));
+            }
+            values.set(name, below);
+        }
+        for chart in &self.charts {
+            if let Some(below) = values.get(&chart.name).cloned() {
+                values.set(&chart.name, chart.with_unknown_defaults(below));
+            }
+        }
+        values
+    }
+
     /// What reaches `chart` of the values of the one above it, and `over` these.
     ///
     /// A null of the user's deletes what the chart below has; one of the chart above does only where

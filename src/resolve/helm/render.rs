@@ -115,6 +115,7 @@ pub(crate) fn render_selected(
                 true => Vec::new(),
                 false => schema::check(sources, package, &values, release.at),
             };
+            let values = package.with_unknown_defaults(values);
             let mut rendering = ChartRun::new(sources, release).of(package, &values);
             if !refused.is_empty() {
                 // The templates would not be reached.
