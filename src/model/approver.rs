@@ -118,7 +118,8 @@ fn of_release(release: &Release) -> Option<Approver> {
         };
     }
     let mut approver = approver(project(chart)?, !release.suspended);
-    if approver.name == "kubelet-csr-approver" {
+    // What a chart of the repository is given may be for one in it; what it makes is there to be looked at.
+    if approver.name == "kubelet-csr-approver" && release.directory.is_none() {
         approver.weaknesses = policy::of_values(&release.values, &release.anchor);
         let version = release.version.as_ref().and_then(Node::as_str);
         approver.denies_all = policy::denies_all_by(&release.values, version);

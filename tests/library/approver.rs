@@ -46,6 +46,17 @@ fn chart(chart: &str, values: &str) -> String {
     found(&sources, &Environment { releases: vec![release], ..environment() })
 }
 
+/// What stands in its values is for the chart in it, and what that makes is judged itself.
+#[test]
+fn a_chart_of_the_repository_around_an_approver_has_no_weakness_of_its_own() {
+    let sources = Sources::in_memory([("values.yaml", "kubelet-csr-approver: {providerRegex: a}")]);
+    let values = roots(&sources, "values.yaml").remove(0);
+    let chart = "system/kubelet-csr-approver".to_owned();
+    let release = Release { chart, values, ..in_directory(Some("system/kubelet-csr-approver")) };
+    let environment = Environment { releases: vec![release], ..environment() };
+    assert_eq!(found(&sources, &environment), "kubelet-csr-approver\n");
+}
+
 const ROLE: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
