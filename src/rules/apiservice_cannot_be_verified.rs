@@ -20,8 +20,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                  the Metrics API stays unavailable",
             )
             .help(
-                "have cert-manager issue a certificate (chart: tls.type: cert-manager) and inject \
-                 the caBundle, or set insecureSkipTLSVerify to true",
+                "have cert-manager issue a certificate (chart 3.13.0 and newer: tls.type: \
+                 cert-manager) and inject the caBundle, or set insecureSkipTLSVerify to true",
             );
     }
 }

@@ -16,8 +16,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             continue;
         };
         finding.variant("cert-manager").also(cert_manager, "cert-manager could issue one").help(
-            "let cert-manager issue the certificate (chart: tls.type: cert-manager) and inject the \
-             caBundle, then set insecureSkipTLSVerify to false",
+            "let cert-manager issue the certificate (chart 3.13.0 and newer: tls.type: cert-manager) and \
+             inject the caBundle, then set insecureSkipTLSVerify to false",
         );
     }
 }
