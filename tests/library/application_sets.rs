@@ -237,3 +237,48 @@ fn merged_parameters_are_those_of_the_first_generator() {
         podLabels.name: a-b.c  argocd/set.yaml:26 `normalize "A_b.C-"`
     "#);
 }
+
+/// Many a chart is inflated by the kustomization beside its `Chart.yaml`.
+#[test]
+fn a_directory_that_is_a_chart_and_a_kustomization_is_built_by_kustomize() {
+    let said = |source: &str| {
+        let text = "
+            //- argocd/app.yaml
+            apiVersion: argoproj.io/v1alpha1
+            kind: Application
+            metadata: {name: metrics-server, namespace: argocd}
+            spec:
+              destination: {name: prod, namespace: kube-system}
+              source: SOURCE
+            //- apps/metrics-server/Chart.yaml
+            {apiVersion: v2, name: ours, version: 1.0.0}
+            //- apps/metrics-server/templates/a.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: metrics-server, labels: {of: chart}}
+            spec:
+              template:
+                spec:
+                  containers: [{name: metrics-server, image: registry.k8s.io/metrics-server/metrics-server:v0.8.0}]
+            //- apps/metrics-server/Kustomization
+            resources: [b.yaml]
+            //- apps/metrics-server/b.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: metrics-server, labels: {of: kustomization}}
+            spec:
+              template:
+                spec:
+                  containers: [{name: metrics-server, image: registry.k8s.io/metrics-server/metrics-server:v0.8.0}]
+        ";
+        let sources = fixture(&text.replace("SOURCE", source));
+        let environments = analyze(&sources, &Config::default()).0;
+        let objects = environments.iter().flat_map(|it| &it.objects);
+        let labels = objects.filter_map(|it| it.node.str_at("metadata.labels.of"));
+        labels.collect::<Vec<_>>().join(" ")
+    };
+    let url = "repoURL: https://github.com/acme/platform.git, path: apps/metrics-server";
+    assert_eq!(said(&format!("{{{url}}}")), "kustomization");
+    // Who else builds the kustomization is another matter.
+    assert_eq!(said(&format!("{{{url}, helm: {{releaseName: a}}}}")), "kustomization chart");
+}

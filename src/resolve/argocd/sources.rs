@@ -264,10 +264,12 @@ impl SourcePart<'_, '_> {
             Tool::Kustomize
         } else if given("directory") {
             Tool::Directory
+        } else if self.argo.layout.has_kustomization(dir) {
+            // Of a directory that is both, too: the last in alphabetical order counts
+            // (`util/app/discovery/discovery.go`).
+            Tool::Kustomize
         } else if self.argo.context.sources.is_chart(dir) {
             Tool::Helm
-        } else if self.argo.layout.has_kustomization(dir) {
-            Tool::Kustomize
         } else {
             Tool::Directory
         }

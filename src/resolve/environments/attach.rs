@@ -39,8 +39,10 @@ pub(super) fn loose(
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
-    let LooseFiles { charts, scaling, values, mut others, .. } =
+    let LooseFiles { mut charts, scaling, values, mut others, .. } =
         loose_files(context, layout, reached);
+    // Where a kustomization inflates a chart, the file of the chart beside it is for who updates it.
+    charts.retain(|it| !layout.has_kustomization(it));
     let scaled = scaled(layout, sources, reached, &mut others);
     let mut manifests = Groups::new();
     let mut definitions = Vec::new();
