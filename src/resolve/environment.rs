@@ -45,6 +45,9 @@ pub(crate) struct Environment {
     pub local: Option<(&'static str, Origin)>,
     /// Whether nothing in it speaks of our subject: it is there for what scales workloads.
     pub aside: bool,
+    /// Whether something that Flux applies was not built, since it seems to be about others: what is not
+    /// here may be there.
+    pub is_partial: bool,
 }
 
 /// A definition of a variable that Flux may put into objects.
@@ -119,6 +122,7 @@ impl Environment {
             commands: Vec::new(),
             local: None,
             aside: false,
+            is_partial: false,
         }
     }
 

@@ -9,7 +9,11 @@ use super::{
     },
     fixture_with,
 };
-use crate::{config::Config, pipeline::analyze};
+use crate::{
+    config::Config,
+    finding::Severity,
+    pipeline::{analyze, check},
+};
 
 const SERVER: &str = "\
 apiVersion: apps/v1
@@ -203,4 +207,104 @@ fn environments_of_healthy_autoscalers_are_one_line() {
     let said = program("check --fail-on-empty --root", &paths);
     assert!(said.err.starts_with("found no environment with metrics-server"), "{}", said.err);
     assert_eq!(said.status, 1);
+}
+
+/// What is found in a cluster whose applications are each a Kustomization of their own, as they are after
+/// `flux bootstrap`.
+fn found_in_cluster(applications: &str) -> String {
+    let names = ["server", "apps", "more", "others"];
+    let each = names.map(|name| {
+        format!(
+            "---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: {name}, namespace: flux-system}}
+spec: {{path: ./{name}, sourceRef: {{kind: GitRepository, name: flux-system}}}}
+"
+        )
+    });
+    let each = each.concat();
+    let parts = [PARTS, &[("EACH", &*each)]].concat();
+    let cluster = "
+        //- clusters/a/flux-system/gotk-sync.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: flux-system, namespace: flux-system}
+        spec: {path: ./clusters/a, sourceRef: {kind: GitRepository, name: flux-system}}
+        //- clusters/a/all.yaml
+        EACH
+        //- server/ms.yaml
+        SERVER
+        //- others/ns.yaml
+        apiVersion: v1
+        kind: Namespace
+        metadata: {name: others}";
+    let sources = fixture_with(&parts, &format!("{cluster}{applications}"));
+    let (environments, clusters) = analyze(&sources, &Config::default());
+    assert_eq!(environments.iter().map(|it| &*it.name).collect::<Vec<_>>(), ["clusters/a"]);
+    let found = check(&clusters).into_iter().filter(|it| it.severity == Severity::Error);
+    let found = found.map(|it| format!("{}: {}", it.rule, it.message));
+    found.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_scales_is_judged_in_a_kustomization_of_its_own() {
+    let lacks = found_in_cluster(
+        "
+        //- apps/web.yaml
+        WEB
+        //- apps/scaler.yaml
+        SCALER",
+    );
+    assert_snapshot!(lacks, @"hpa-target-without-requests: the autoscaler web targets 80 % of the CPU request, but container web has none");
+    let elsewhere = found_in_cluster(
+        "
+        //- more/web.yaml
+        WEB
+        //- apps/scaler.yaml
+        SCALER",
+    );
+    assert_eq!(elsewhere, lacks);
+    let has = found_in_cluster(
+        "
+        //- apps/web.yaml
+        GOOD
+        //- apps/scaler.yaml
+        SCALER",
+    );
+    assert_eq!(has, "");
+}
+
+#[test]
+fn what_is_scaled_may_be_in_a_kustomization_that_is_left_out() {
+    // A chart, or a prefix of the name, may make it.
+    assert_eq!(
+        found_in_cluster(
+            "
+        //- more/kustomization.yaml
+        namePrefix: w
+        resources: [web.yaml]
+        //- more/web.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: eb}
+        //- apps/scaler.yaml
+        SCALER"
+        ),
+        ""
+    );
+}
+
+#[test]
+fn what_fails_where_something_scales_is_not_ours() {
+    assert_eq!(
+        found_in_cluster(
+            "
+        //- apps/kustomization.yaml
+        resources: [scaler.yaml, gone.yaml]
+        //- apps/scaler.yaml
+        SCALER"
+        ),
+        ""
+    );
 }

@@ -187,8 +187,9 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
 
     /// Whether every object of the environment is in sight.
     fn is_whole(&self) -> bool {
-        let Environment { entry, problems, releases, .. } = self.environment;
+        let Environment { entry, problems, releases, is_partial, .. } = self.environment;
         matches!(entry.kind, EntryKind::Flux | EntryKind::Kustomization)
+            && !is_partial
             && problems.is_empty()
             && releases.iter().all(|it| it.family.is_some())
     }
@@ -259,7 +260,8 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
     }
 
     /// Whether what runs in the cluster adds containers to the pods of `object`, by the marks that
-    /// pods and namespaces have for Istio, Linkerd, Dapr, Vault and others.
+    /// pods and namespaces have for Istio, Linkerd, Dapr, Vault and others; so it may be where a
+    /// namespace is not in sight.
     fn is_injected(&self, object: &Object) -> bool {
         let marks = |node: &Node, path: &str| match node.look(path) {
             Ok(found) => found.is_some_and(|it| {
@@ -272,6 +274,7 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
         let namespaces = self.index.named("Namespace", "", namespace_of(object));
         let pods = ["spec.template.metadata.labels", "spec.template.metadata.annotations"];
         pods.iter().any(|it| marks(&object.node, it))
+            || namespaces.is_empty() && self.environment.is_partial
             || namespaces.iter().any(|it| {
                 let its = ["metadata.labels", "metadata.annotations"];
                 its.iter().any(|path| marks(&it.node, path))

@@ -1,5 +1,7 @@
 //! Trees of Flux Kustomizations: each is built, substituted, and searched for more of them.
 
+mod left_out;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -10,7 +12,7 @@ use rayon::prelude::*;
 use super::{
     artifact::{self, Own},
     controller::Controller,
-    edits, release,
+    edits,
     store::Store,
     substitute,
     variables::{self, Variables},
@@ -25,7 +27,6 @@ use crate::{
         kustomize::{self, Build, BuildOptions, Extent},
         layout::{ArtifactPart, Layout, has_source},
     },
-    source::{self, FileId},
     tree::{Map, Node},
 };
 
@@ -85,6 +86,7 @@ pub(crate) fn resolve(
         problem.unit = problem.unit.map(|it| it.shifted(units));
         problem
     }));
+    environment.is_partial |= tree.members.iter().any(|it| it.stage == Stage::LeftOut);
     environment.units.extend(tree.members.iter().map(|it| Unit::of_object(&it.node)));
     let ids: Vec<String> = environment.units.iter().map(|it| it.id.clone()).collect();
     let index_of: BTreeMap<&str, usize> =
@@ -417,103 +419,6 @@ impl Tree<'_> {
             let stage = if self.matters(&node) { Stage::Found } else { Stage::LeftOut };
             self.join(&node, stage, suspended);
         }
-    }
-
-    /// Whether anything that a Kustomization builds may concern us.
-    fn matters(&self, node: &Node) -> bool {
-        let dirs = self.directories(node);
-        dirs.is_none_or(|(layout, dirs)| dirs.iter().any(|it| layout.may_concern(it)))
-    }
-
-    /// The directories that a Kustomization builds, in the layout; `None` when everything is built
-    /// anyway, or nothing says where it leads.
-    fn directories(&self, node: &Node) -> Option<(&Layout<'_>, Vec<String>)> {
-        let layout = self.layout.filter(|_| self.own.has(node))?;
-        let path = node.look("spec.path").ok()?;
-        let dir = artifact::inside(path.map_or(Some(""), Node::as_str)?);
-        let dir = match self.own.root(node) {
-            Some(root) => source::join(root, &dir)?,
-            None => self.context.sources.below_root(&dir)?,
-        };
-        if !self.context.sources.is_dir(&dir) {
-            return None;
-        }
-        let components = node.items_at("spec.components");
-        let components = components.iter().map(|it| source::join(&dir, it.as_str()?));
-        let mut dirs = components.collect::<Option<Vec<_>>>()?;
-        dirs.push(dir);
-        Some((layout, dirs))
-    }
-
-    /// Builds what was left out if it has to be deployed before what was not, or may make what is
-    /// asked for by name and is not there.
-    fn include_left_out(&mut self) -> bool {
-        let left_out: Vec<usize> = (0..self.members.len())
-            .filter(|index| self.members[*index].stage == Stage::LeftOut)
-            .collect();
-        if left_out.is_empty() {
-            return false;
-        }
-        let mut found = false;
-        let built = self.members.iter().filter(|it| it.stage != Stage::LeftOut);
-        let before: BTreeSet<String> =
-            built.flat_map(|it| Unit::of_object(&it.node).after).collect();
-        for member in self.members.iter_mut().filter(|it| it.stage == Stage::LeftOut) {
-            if before.contains(&Unit::of_object(&member.node).id) {
-                member.stage = Stage::Found;
-                found = true;
-            }
-        }
-        let names = self.asked_for();
-        if found || names.is_empty() {
-            return found;
-        }
-        let sources = self.context.sources;
-        // What several build is looked into once.
-        let mut known: BTreeMap<FileId, bool> = BTreeMap::new();
-        let mut names_one = |file: &FileId| {
-            *known.entry(*file).or_insert_with(|| {
-                let text = sources.text(*file).as_bytes();
-                names.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
-            })
-        };
-        for index in left_out {
-            let Some((layout, dirs)) = self.directories(&self.members[index].node) else {
-                continue;
-            };
-            let closures: Vec<_> = dirs.iter().map(|dir| layout.closure(dir, true)).collect();
-            if closures.iter().flat_map(|it| &it.files).any(&mut names_one) {
-                self.members[index].stage = Stage::Found;
-                found = true;
-            }
-        }
-        found
-    }
-
-    /// The names of what is referred to and not there.
-    fn asked_for(&self) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
-        let mut ask = |kind: &str, space: &str, name: &str| {
-            let there = self.store.data(kind, space, name).is_some()
-                || self.store.find(kind, space, name).is_some();
-            if !there {
-                names.insert(name.to_owned());
-            }
-        };
-        for member in &self.members {
-            let space = member.node.object_namespace();
-            if matches!(member.stage, Stage::Built | Stage::Searched) {
-                for (kind, name) in variables::sources(&member.node) {
-                    ask(kind, space, name);
-                }
-            }
-            for node in &member.objects {
-                for (kind, space, name) in release::references(node) {
-                    ask(kind, space, name);
-                }
-            }
-        }
-        names
     }
 
     /// Goes on when everything waits for something: `false` when nothing does.

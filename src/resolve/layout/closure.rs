@@ -91,7 +91,7 @@ impl Layout<'_> {
     }
 
     /// Whether anything that building `dir`, and the Flux Kustomizations in it, reaches may concern us,
-    /// issue certificates for what does, or lie outside.
+    /// scale workloads, issue certificates for what does, or lie outside.
     pub(crate) fn may_concern(&self, dir: &str) -> bool {
         let known = self.closures.concerning.get_or_init(|| self.concerning());
         known.get(dir).copied().unwrap_or_else(|| {
@@ -219,9 +219,10 @@ impl Layout<'_> {
         }
     }
 
-    /// Whether a file speaks of our subject, or installs what issues certificates for it.
+    /// Whether a file speaks of our subject, scales workloads, or installs what issues certificates.
     fn concerns(&self, file: FileId) -> bool {
-        self.sources[file].relevance == Relevance::Subject || issues(self.sources, file)
+        matches!(self.sources[file].relevance, Relevance::Subject | Relevance::Scaling)
+            || issues(self.sources, file)
     }
 
     /// For every directory that a Flux Kustomization builds, what [`Self::may_concern`] says: found
