@@ -3,6 +3,7 @@
 //! Environments start where nothing refers to; what no environment that concerns us reaches is
 //! never parsed further.
 
+mod addresses;
 mod closure;
 mod generator;
 mod pushed;
@@ -12,6 +13,7 @@ use std::{
     sync::OnceLock,
 };
 
+pub(crate) use addresses::{Addresses, is_another, normal};
 use closure::Closures;
 pub(crate) use closure::{Closure, shared_starts, starts};
 use foldhash::fast::RandomState;
@@ -50,6 +52,8 @@ pub(crate) struct Layout<'a> {
     generators: Vec<&'a Node>,
     /// Where artifacts are pushed from.
     pub pushed_from: PushedFrom,
+    /// Which repository this is.
+    pub addresses: Addresses,
     /// Applications and ApplicationSets of Argo CD with the files that hold them, in file order.
     pub argo: Vec<(FileId, &'a Node)>,
     closures: Closures,
@@ -89,6 +93,7 @@ impl<'a> Layout<'a> {
             flux: Vec::new(),
             flux_by_file: BTreeMap::new(),
             pushed_from: PushedFrom::default(),
+            addresses: Addresses::default(),
             argo: Vec::new(),
             charts: BTreeMap::new(),
             generators: Vec::new(),
@@ -186,6 +191,7 @@ impl<'a> Layout<'a> {
     fn add_objects(&mut self, file: FileId) {
         let sources = self.sources;
         for node in objects(sources.outline(file).roots()) {
+            self.addresses.add(node);
             if flux_path(node).is_some() {
                 let dir = literal_path(node).and_then(|path| sources.below_root(path));
                 let dir = dir.filter(|dir| may_be_here(node, dir));
@@ -205,17 +211,21 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Finds the directories of the Flux Kustomizations that build from artifacts, pushed or generated.
+    /// Finds the directories of the Flux Kustomizations that build from artifacts, pushed or generated, and
+    /// leaves those that build from other repositories without one.
     fn find_artifacts(&mut self) {
         let sources = self.sources;
         self.pushed_from = PushedFrom::new(sources, self.flux.iter().map(|it| it.node));
-        let pushed_from = &self.pushed_from;
+        let (pushed_from, addresses) = (&self.pushed_from, &self.addresses);
         let own = |it: &Node| {
             let pushed_from = pushed_from.of(it).map(ToOwned::to_owned);
-            pushed_from.or_else(|| may_be_own(it).then(String::new))
+            let may_be_own = may_be_own(it) && !addresses.is_elsewhere(it);
+            pushed_from.or_else(|| may_be_own.then(String::new))
         };
         for flux in &mut self.flux {
-            if let Some(dir) = pushed_from.dir(flux.node) {
+            if flux.node.at("spec.sourceRef").is_some_and(|it| addresses.is_elsewhere(it)) {
+                flux.dir = None;
+            } else if let Some(dir) = pushed_from.dir(flux.node) {
                 flux.dir = Some(dir);
             } else if flux.node.str_at("spec.sourceRef.kind") == Some("ExternalArtifact") {
                 let name = flux.node.str_at("spec.sourceRef.name").unwrap_or_default();
@@ -311,8 +321,23 @@ fn flux_path(node: &Node) -> Option<&'static str> {
     let (group, _) = node.str_at("apiVersion")?.split_once('/')?;
     match (group, node.str_at("kind")?) {
         ("kustomize.toolkit.fluxcd.io", "Kustomization") if has_source(node) => Some("spec.path"),
-        ("fluxcd.controlplane.io", "FluxInstance") if node.at("spec.sync").is_some() => {
+        ("fluxcd.controlplane.io", "FluxInstance") if sync(node).is_some() => {
             Some("spec.sync.path")
+        }
+        _ => None,
+    }
+}
+
+/// What a `FluxInstance` syncs its cluster from, also as the values of the chart that makes one
+/// (`charts/flux-instance` of controlplaneio-fluxcd/charts): the operator makes a source and a
+/// Kustomization of it.
+pub(crate) fn sync(node: &Node) -> Option<&Node> {
+    match node.object_kind() {
+        "FluxInstance" if node.api_group() == "fluxcd.controlplane.io" => node.at("spec.sync"),
+        "HelmRelease" => {
+            let named = ["spec.chartRef.name", "spec.chart.spec.chart", "metadata.name"];
+            let is_instance = |path: &&str| node.str_at(path) == Some("flux-instance");
+            node.at("spec.values.instance.sync").filter(|_| named.iter().any(|it| is_instance(&it)))
         }
         _ => None,
     }
@@ -398,7 +423,7 @@ fn connects(sources: &Sources, file: FileId) -> bool {
     let says = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     is_kustomization(&sources[file].path)
         || groups::that(Role::Connects).any(says)
-        || (says("HelmRelease") && says("GitRepository"))
+        || (says("GitRepository") && (says("HelmRelease") || says("url:")))
 }
 
 /// Whether a file's text can be looked at.

@@ -507,6 +507,67 @@ fn other_repositories_are_not_looked_for_here() {
 }
 
 #[test]
+fn a_path_that_is_here_too_is_of_the_repository_that_the_source_names() {
+    let child = |name: &str, path: &str, source: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: {name}, namespace: flux-system}}
+spec: {{path: ./{path}, sourceRef: {{kind: GitRepository, name: {source}}}}}
+"
+        )
+    };
+    let git = |name: &str, url: &str| {
+        format!(
+            "apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {{name: {name}, namespace: flux-system}}
+spec: {{url: '{url}'}}
+"
+        )
+    };
+    let sync =
+        "sync: {kind: GitRepository, url: 'ssh://git@example.com/acme/fleet', path: clusters/a}";
+    let instance = format!(
+        "apiVersion: fluxcd.controlplane.io/v1
+kind: FluxInstance
+metadata: {{name: flux, namespace: flux-system}}
+spec: {{{sync}}}
+"
+    );
+    let environments = |ours: &str| {
+        let all = [
+            format!("//- clusters/a/all.yaml\n{ours}---\n"),
+            child("infra", "infra", "flux-system"),
+            format!("//- infra/team.yaml\n{}---\n", git("team", "https://example.com/acme/team")),
+            child("team", "apps", "team"),
+            // This one leads to what builds it, and what that holds.
+            format!("---\n{}", child("clusters", "clusters", "team")),
+            "//- apps/ms.yaml\napiVersion: apps/v1\nkind: Deployment\n".to_owned(),
+            "metadata: {name: metrics-server, namespace: kube-system}\n".to_owned(),
+        ];
+        let sources = fixture(&all.concat());
+        let environments = with(&sources, resolve::resolve).into_iter();
+        let lines = environments.map(|it| {
+            let has = it.objects.iter().any(|it| it.kind() == "Deployment");
+            let problems: Vec<&str> = it.problems.iter().map(|it| &*it.message).collect();
+            format!("{} {has} {problems:?}", it.name)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let bootstrapped = [
+        git("flux-system", "https://example.com/acme/fleet.git"),
+        child("flux-system", "clusters/a", "flux-system"),
+    ];
+    let apart = environments(&bootstrapped.join("---\n"));
+    assert_snapshot!(apart, @r#"
+    clusters/a false ["GitRepository `team` is another repository, which is not read: example.com/acme/team", "GitRepository `team` is another repository, which is not read: example.com/acme/team"]
+    default true []
+    "#);
+    assert_eq!(environments(&instance), apart);
+}
+
+#[test]
 fn what_does_not_concern_us_is_built_only_when_something_asks_for_it() {
     let sources = platform(
         "
@@ -863,7 +924,7 @@ fn what_is_built_before_its_turn_is_what_its_turn_has() {
         apiVersion: source.toolkit.fluxcd.io/v1
         kind: GitRepository
         metadata: {{name: other, namespace: flux-system}}
-        spec: {{url: 'https://example.com/theirs'}} # not metrics-server
+        spec: {{url: 'https://example.com/theirs/ours'}} # not metrics-server
         {}{}",
         child("flux-system", "clusters/prod", "flux-system"),
         child("a", "first", "flux-system"),
@@ -879,7 +940,7 @@ fn what_is_built_before_its_turn_is_what_its_turn_has() {
     let [environment] = &*environments else { panic!("{environments:?}") };
     let maps = environment.objects.iter().filter(|it| it.kind() == "ConfigMap");
     let names: Vec<&str> = maps.map(|it| it.node.object_name()).collect();
-    // That `other` is another repository is known once `a` is built.
+    // That `other` is another repository, and none that is called so too, is known once `a` is built.
     assert_eq!(names, ["third"]);
     let mut problems = environment.problems.iter();
     assert!(problems.any(|it| it.message.contains("is another repository")), "{environment:?}");

@@ -11,7 +11,7 @@ use crate::{
     resolve::{
         install,
         kustomize::Artifact,
-        layout::{ArtifactPart, PushedFrom, locate},
+        layout::{Addresses, ArtifactPart, Layout, PushedFrom, locate, normal},
         prepared,
     },
     source::{self, Sources},
@@ -25,11 +25,14 @@ pub(super) struct Own<'a> {
     names: Arc<BTreeSet<(String, String)>>,
     /// What artifacts are pushed from.
     pushed_from: Option<&'a PushedFrom>,
+    /// Which repository this is.
+    addresses: Option<&'a Addresses>,
 }
 
 impl<'a> Own<'a> {
-    pub(super) fn new(pushed_from: Option<&'a PushedFrom>) -> Self {
-        Self { pushed_from, ..Self::default() }
+    pub(super) fn new(layout: Option<&'a Layout<'_>>) -> Self {
+        let pushed_from = layout.map(|it| &it.pushed_from);
+        Self { pushed_from, addresses: layout.map(|it| &it.addresses), ..Self::default() }
     }
 
     /// The directory that the source of `kustomization` was pushed from.
@@ -193,9 +196,10 @@ fn judge(
         let mut all = store.of_kind(kind);
         all.find(|it| it.str_at("metadata.name") == Some(name)).and_then(url)
     });
+    let excludes = |url: &String| own.addresses.is_some_and(|it| it.excludes(url));
     match (theirs, ours) {
         (Some(theirs), Some(ours)) if theirs == ours => Ok(true),
-        (Some(theirs), Some(_)) => elsewhere(format!(
+        (Some(theirs), ours) if ours.is_some() || excludes(&theirs) => elsewhere(format!(
             "GitRepository `{name}` is another repository, which is not read: {theirs}"
         )),
         // Without a word on which repository this is, a path that exists says so.
@@ -271,31 +275,9 @@ pub(super) fn inside(path: &str) -> String {
     parts.join("/")
 }
 
-/// A repository's URL without what does not tell repositories apart.
-fn normal(url: &str) -> String {
-    let url = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let url = url.split_once('@').map_or(url, |(_, rest)| rest);
-    let url = url.trim_end_matches('/');
-    url.strip_suffix(".git").unwrap_or(url).replace(':', "/").to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_repository_has_many_urls() {
-        let expected = "github.com/acme/fleet";
-        for url in [
-            "https://github.com/acme/fleet",
-            "ssh://git@github.com/acme/fleet.git",
-            "git@github.com:acme/fleet.git",
-            "https://GitHub.com/acme/fleet/",
-        ] {
-            assert_eq!(normal(url), expected, "{url}");
-        }
-        assert_ne!(normal("https://github.com/acme/apps"), expected);
-    }
 
     #[test]
     fn a_path_stays_inside() {

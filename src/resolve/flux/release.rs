@@ -9,7 +9,8 @@ use crate::{
     resolve::{
         context::Context,
         environment::{Environment, Object, Release, Unit},
-        helm, install, kustomize, layout,
+        helm, install, kustomize,
+        layout::{self, is_another},
     },
     source,
     tree::{Kind, Map, Node, Origin, Reason},
@@ -258,7 +259,10 @@ fn chart_of(
     // A chart in a repository: in this one if it is there. Its `version` is ignored.
     let dir = context.sources.below_root(chart.name.trim_start_matches('/')).unwrap_or_default();
     chart.version = None;
-    if kind == "GitRepository" && context.sources.is_chart(&dir) {
+    let url = |namespace, name| store.find("GitRepository", namespace, name)?.str_at("spec.url");
+    let (theirs, ours) = (url(namespace, source), url("flux-system", "flux-system"));
+    let is_here = !theirs.zip(ours).is_some_and(|(theirs, ours)| is_another(ours, theirs));
+    if kind == "GitRepository" && is_here && context.sources.is_chart(&dir) {
         chart.directory = Some(dir);
     } else {
         let why = "the chart is of the version that its source has";

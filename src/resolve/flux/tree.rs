@@ -50,7 +50,7 @@ pub(crate) fn resolve(
     let mut tree = Tree {
         context,
         layout: layout.filter(|_| context.purpose == Purpose::Judge && !context.config.pedantic),
-        own: Own::new(layout.map(|it| &it.pushed_from)),
+        own: Own::new(layout),
         by_flux: environment.entry.kind == EntryKind::Flux,
         extent: match context.purpose {
             // No rule asks for the schemas of custom resources.
