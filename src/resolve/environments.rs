@@ -292,6 +292,8 @@ impl<'a> Search<'_, 'a> {
             }
             self.flux.extend(&members);
             let Some(first) = members.first().filter(|_| matters || scales) else { continue };
+            let files_of = members.iter().map(|index| layout.flux[*index].file);
+            let beside = Loose::variables(layout, sources, files_of, &self.files);
             self.starts.push(Start {
                 name: dir.clone(),
                 kind: EntryKind::Flux,
@@ -300,7 +302,7 @@ impl<'a> Search<'_, 'a> {
                 roots: members.iter().map(|index| Root::Object(layout.flux[*index].node)).collect(),
                 settings: None,
                 aside: !matters,
-                beside: Loose::default(),
+                beside,
                 scales: (!matters).then_some(files),
                 closures,
             });

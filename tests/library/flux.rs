@@ -447,6 +447,55 @@ fn run_all(changes: &str) -> String {
     ways::releases(&sources, &environments)
 }
 
+/// What the replicas of the first release are, and what is missing.
+fn replicas(files: &str) -> String {
+    let sources = fixture(&format!(
+        "
+        //- clusters/a/apps.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {{name: apps, namespace: flux-system}}
+        spec:
+          path: ./apps
+          sourceRef: {{kind: GitRepository, name: flux-system}}
+          postBuild: {{substituteFrom: [{{kind: ConfigMap, name: vars}}]}}
+        //- apps/ms.yaml
+        apiVersion: helm.toolkit.fluxcd.io/v2
+        kind: HelmRelease
+        metadata: {{name: metrics-server, namespace: kube-system}}
+        spec:
+          chart: {{spec: {{chart: metrics-server, sourceRef: {{kind: HelmRepository, name: x}}}}}}
+          values: {{replicas: '${{COUNT}}'}}
+        {files}"
+    ));
+    let environments = with(&sources, resolve::resolve);
+    let lines = environments.iter().map(|it| {
+        let replicas = |it: &Node| it.get("replicas")?.as_scalar().map(|it| it.text.to_string());
+        let releases = it.releases.iter().map(|it| replicas(&it.values));
+        let missing = it.problems.iter().filter(|it| it.message.contains("vars"));
+        format!("{} {:?} {}", it.name, releases.collect::<Vec<_>>(), missing.count())
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn variables_may_lie_beside_what_nothing_here_builds() {
+    let vars = "
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: vars, namespace: flux-system}
+        data: {COUNT: '2'}
+        ";
+    let at = |path: &str| format!("//- {path}{vars}");
+    assert_eq!(replicas(&at("clusters/a/vars.yaml")), "clusters/a [Some(\"2\")] 0");
+    // Two that are applied together would not have one name.
+    let twice = at("clusters/a/vars.yaml") + &at("clusters/a/old.yaml");
+    assert_eq!(replicas(&twice), "clusters/a [None] 1");
+    assert_eq!(replicas(&at("clusters/b/vars.yaml")), "clusters/a [None] 1");
+    let chosen = "//- clusters/a/kustomization.yaml\n        resources: [apps.yaml]\n        ";
+    assert_eq!(replicas(&(chosen.to_owned() + &at("clusters/a/vars.yaml"))), "clusters/a [None] 1");
+}
+
 #[test]
 fn a_value_leads_through_the_tree_to_the_env_file() {
     assert_snapshot!(run(""), @"

@@ -8,13 +8,14 @@ use crate::{
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Object, UNNAMED},
-        installers, layout,
+        installers,
+        layout::{self, Layout},
         names::settings_for,
         template::placeholders,
         ytt,
     },
     scalar::Dialect,
-    source::{FileId, Sources},
+    source::{self, FileId, Sources},
     tree::{Node, Origin},
 };
 
@@ -95,6 +96,9 @@ fn is_all_followed(sources: &Sources, file: FileId) -> bool {
 /// The group, kind, namespace and name of an object; of an APIService the service's name.
 type Identity = [String; 4];
 
+/// The kinds that `substituteFrom` names, and those that make them.
+const VARIABLES: [&str; 4] = ["ConfigMap", "Secret", "SealedSecret", "ExternalSecret"];
+
 /// What was found in files that nothing refers to.
 #[derive(Default, Clone)]
 pub(super) struct Loose {
@@ -155,6 +159,40 @@ impl Loose {
             found.problems.retain(|it| it.kind != ProblemKind::Unresolved);
         }
         found.overlaid(sources)
+    }
+
+    /// The ConfigMaps and Secrets in files beside `starts` that are not `reached`: who applies a directory
+    /// without a kustomization applies all that is in it. Of those of one name nobody can tell which.
+    pub(super) fn variables(
+        layout: &Layout<'_>,
+        sources: &Sources,
+        starts: impl Iterator<Item = FileId>,
+        reached: &BTreeSet<FileId>,
+    ) -> Self {
+        let dirs: BTreeSet<&str> = starts.map(|it| source::parent(&sources[it].path)).collect();
+        let dirs = dirs.into_iter().filter(|it| !layout.has_kustomization(it));
+        let files = dirs.flat_map(|dir| {
+            sources.below(dir).filter(move |it| source::parent(&sources[*it].path) == dir)
+        });
+        let files = files.filter(|it| {
+            layout::is_yaml(&sources[*it].path)
+                && !reached.contains(it)
+                && !layout.is_excluded(*it)
+                && VARIABLES.iter().any(|kind| sources.text(*it).contains(kind))
+        });
+        let roots = files.flat_map(|it| sources.documents(it, Dialect::Sigs).roots());
+        let mut named: BTreeMap<(&str, &str, &str), Vec<&Node>> = BTreeMap::new();
+        for it in layout::objects(roots) {
+            if VARIABLES.contains(&it.object_kind()) && !defines_nodes(it) {
+                let id = (it.object_kind(), it.object_namespace(), it.object_name());
+                named.entry(id).or_default().push(it);
+            }
+        }
+        let only = named.values().filter_map(|it| match **it {
+            [one] => Some(placeholders(one)),
+            _ => None,
+        });
+        Self { objects: only.collect(), ..Self::default() }
     }
 
     /// What of its objects a cluster has only one of. The others are said wherever they are needed:
