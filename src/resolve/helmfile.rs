@@ -16,7 +16,7 @@ use crate::{
     resolve::{
         bounds::Held,
         context::Context,
-        environment::{EntryKind, Environment},
+        environment::{EntryKind, Environment, Release, UNNAMED},
         helmfile::{
             render::{FilesRead, HelmfileTemplate},
             state::{Selectors, StateValues},
@@ -26,7 +26,7 @@ use crate::{
         names,
     },
     scalar::Scalar,
-    source::{self, FileId, Relevance},
+    source::{self, FileId, Relevance, Sources},
     tree::{Node, Origin, Via},
 };
 
@@ -72,8 +72,40 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         |found| found.environments.iter().collect(),
     );
     let mut found = Discovery::default();
-    each.into_iter().for_each(|it| found.extend(it));
+    // The files and environments of Helmfile that those found are of.
+    let mut places: Vec<(FileId, String)> = Vec::new();
+    for (start, its) in starts.into_iter().zip(each) {
+        places.extend(its.environments.iter().map(|_| (start.file, start.name.clone())));
+        found.extend(its);
+    }
+    tell_apart(sources, &places, &mut found.environments);
     found
+}
+
+/// Names those of one name by their directories where two install a release of one name, which no cluster
+/// can have.
+fn tell_apart(sources: &Sources, places: &[(FileId, String)], environments: &mut [Environment]) {
+    let mut named: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, environment) in environments.iter().enumerate() {
+        named.entry(environment.name.clone()).or_default().push(index);
+    }
+    for same in named.into_values().filter(|it| it.len() > 1) {
+        let mut known = BTreeSet::new();
+        let installed = same.iter().flat_map(|it| &environments[*it].releases);
+        let collides = |it: &Release| !known.insert((it.namespace.clone(), it.name.clone()));
+        if !installed.filter(|it| !it.suspended).any(collides) {
+            continue;
+        }
+        for index in same {
+            let Some((file, name)) = places.get(index) else { continue };
+            let dir = names::environment_dir(source::parent(&sources[*file].path));
+            environments[index].name = match (dir.as_str(), name.as_str()) {
+                (UNNAMED, name) => name.to_owned(),
+                (_, DEFAULT) => dir,
+                (dir, name) => format!("{dir}/{name}"),
+            };
+        }
+    }
 }
 
 /// An environment of a Helmfile.

@@ -295,3 +295,25 @@ fn templates_are_told_the_version_of_the_release_or_the_state() {
     replicas  33  chart/templates/deployment.yaml:5:16 rendered < helmfile.yaml:4:46
     ");
 }
+
+#[test]
+fn helmfiles_that_install_one_release_twice_are_of_two_clusters() {
+    let releases = |chart: &str| {
+        format!("releases:\n- {{name: {chart}, namespace: kube-system, chart: x/{chart}}}\n")
+    };
+    let names = |files: &str| {
+        let (environments, _) = analyze(&fixture(files), &Config::default());
+        environments.into_iter().map(|it| it.name).collect::<Vec<_>>()
+    };
+    let file = |path: &str, text: &str| format!("//- {path}\n{text}");
+    let server = releases("metrics-server");
+    let two = file("kubernetes/edge/bootstrap/helmfile.yaml", &server)
+        + &file("kubernetes/main/bootstrap/helmfile.yaml", &server);
+    assert_eq!(names(&two), ["kubernetes/edge", "kubernetes/main"]);
+    let staged = format!("environments: {{dev: {{}}, prod: {{}}}}\n---\n{server}");
+    let two = file("a/helmfile.yaml", &staged) + &file("b/helmfile.yaml", &staged);
+    assert_eq!(names(&two), ["a/dev", "a/prod", "b/dev", "b/prod"]);
+    let parts = file("kubernetes/main/bootstrap/helmfile.yaml", &server)
+        + &file("kubernetes/main/apps/helmfile.yaml", &releases("kubelet-csr-approver"));
+    assert_eq!(names(&parts), ["default"]);
+}
