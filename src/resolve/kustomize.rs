@@ -29,6 +29,7 @@ mod vars;
 
 use std::{
     fmt,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -156,6 +157,13 @@ impl Artifact {
     /// Whether the file at `path` is not in it.
     pub(crate) fn leaves_out(&self, path: &str) -> bool {
         self.left_out.matched_path_or_any_parents(path, false).is_ignore()
+    }
+
+    /// The pattern by which it does, and the file that has the pattern: none where that is no file's.
+    pub(crate) fn pattern(&self, path: &str) -> Option<(&str, Option<&str>)> {
+        let found = self.left_out.matched_path_or_any_parents(path, false);
+        let glob = found.inner().filter(|_| found.is_ignore())?;
+        Some((glob.original(), glob.from().and_then(Path::to_str)))
     }
 }
 

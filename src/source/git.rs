@@ -16,14 +16,15 @@ impl Sources {
     /// The patterns `first`, then those in all files of that name, each for what lies beside it.
     pub(crate) fn patterns(&self, first: &[&str], name: &str) -> Gitignore {
         let mut builder = GitignoreBuilder::new("");
-        let mut add = |line: &str| {
+        let mut add = |from: Option<&str>, line: &str| {
             // A malformed pattern matches nothing, to Git and Flux too.
-            let _ = builder.add_line(None, line);
+            let _ = builder.add_line(from.map(Into::into), line);
         };
-        first.iter().copied().for_each(&mut add);
+        first.iter().for_each(|line| add(None, line));
         for (file, source) in self.iter().filter(|(_, it)| file_name(&it.path) == name) {
             let dir = parent(&source.path);
-            self.text(file).lines().for_each(|line| add(&pattern_below(dir, line)));
+            let lines = self.text(file).lines();
+            lines.for_each(|line| add(Some(&source.path), &pattern_below(dir, line)));
         }
         builder.build().unwrap_or_else(|_| Gitignore::empty())
     }

@@ -851,6 +851,44 @@ fn what_the_artifact_leaves_out_is_not_built() {
 }
 
 #[test]
+fn what_is_here_and_left_out_of_the_artifact_is_told() {
+    let refused = |files: &str| {
+        let sources = fixture(&format!(
+            "
+        //- clusters/a/apps.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {{name: apps, namespace: flux-system}}
+        spec: {{path: ./apps, sourceRef: {{kind: GitRepository, name: flux-system}}}}
+        //- apps/kustomization.yaml
+        # metrics-server
+        configMapGenerator: [{{name: x, files: [logo.png, notes.txt]}}]
+        //- apps/notes.txt
+        x
+        {files}"
+        ));
+        let environments = with(&sources, resolve::resolve);
+        let problems = environments.iter().flat_map(|it| &it.problems);
+        let problems = problems.filter(|it| it.is_refusal());
+        let lines = problems
+            .map(|it| format!("{} ({})", it.message, it.help.as_deref().unwrap_or_default()));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(
+        refused("//- apps/logo.png\n        x"),
+        @"source-controller leaves apps/logo.png out by default, by `*.png` (add the line `!/apps/logo.png` to .sourceignore, or give it another ending)"
+    );
+    assert_snapshot!(refused(
+        "//- apps/logo.png
+        x
+        //- apps/.sourceignore
+        !logo.png
+        notes.*"
+    ), @"Flux leaves apps/notes.txt out of what it builds from, as apps/.sourceignore says (take the pattern for it out of apps/.sourceignore)");
+    assert!(refused("").starts_with("there is no file apps/logo.png in the repository"));
+}
+
+#[test]
 fn an_artifact_generator_moves_the_root() {
     assert_snapshot!(run_all("
         //- base/services/metrics-server.yaml

@@ -165,6 +165,9 @@ impl<'a> Loader<'a> {
             let why = format!("{resolved} is not in the repository: .gitignore leaves it out");
             return unresolved(&path.origin, why);
         }
+        if let Some(problem) = self.left_out(path, &resolved) {
+            return problem;
+        }
         let mut problem = self.leads_nowhere(
             path,
             &resolved,
@@ -174,6 +177,42 @@ impl<'a> Loader<'a> {
             problem.help = self.near(written).map(|it| format!("write `{it}`").into());
         }
         problem
+    }
+
+    /// That Flux leaves what the repository has at `resolved` out of what it builds from: by a pattern, or
+    /// because it is reached through a symbolic link.
+    fn left_out(&self, path: &Node, resolved: &str) -> Option<Box<Problem>> {
+        let (sources, artifact) = (self.context.sources, self.options.artifact.as_ref()?);
+        let real = sources.follow(resolved)?;
+        if sources.find(&real).is_none() && !sources.is_dir(&real) {
+            return None;
+        }
+        let Some((pattern, file)) = artifact.pattern(resolved) else {
+            let message =
+                format!("`{resolved}` leads through a symbolic link, which Flux leaves out");
+            return (real != resolved).then(|| refusal(&path.origin, message));
+        };
+        let (message, help) = match file {
+            Some(file) => (
+                format!("Flux leaves {resolved} out of what it builds from, as {file} says"),
+                Some(format!("take the pattern for it out of {file}")),
+            ),
+            // What an ArtifactGenerator excludes.
+            None if !artifact.id.is_empty() => {
+                (format!("Flux leaves {resolved} out of what it builds from, by `{pattern}`"), None)
+            }
+            None => (
+                format!("source-controller leaves {resolved} out by default, by `{pattern}`"),
+                // What .sourceignore says counts more.
+                Some(format!(
+                    "add the line `!/{resolved}` to .sourceignore, or give it another ending"
+                ))
+                .filter(|_| pattern.starts_with("*.")),
+            ),
+        };
+        let mut problem = refusal(&path.origin, message);
+        problem.help = help.map(Into::into);
+        Some(problem)
     }
 
     /// That `path` leads nowhere, unless something has yet to fill it in, or to make what it names.
