@@ -20,11 +20,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
         let anchor = document.anchor();
         platform.is_local("kind", &anchor);
         let listed = document.node.get("nodes");
-        let patches = |node: &Node, problems: &mut Vec<Problem>| -> Vec<Node> {
-            let patches = node.items_at("kubeadmConfigPatches");
-            patches.iter().flat_map(|it| input.embedded(it, problems)).collect()
-        };
-        let common = patches(document.node, &mut platform.problems);
+        let common = patches(input, document.node, &mut platform.problems);
         for (role, name) in [("control-plane", "control plane"), ("worker", "workers")] {
             let of_role = |it: &&Node| it.str_at("role").unwrap_or("control-plane") == role;
             let members: Vec<&Node> =
@@ -35,7 +31,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
             }
             let mut all = common.clone();
             for member in members {
-                all.extend(patches(member, &mut platform.problems));
+                all.extend(patches(input, member, &mut platform.problems));
             }
             let facts = settings(&all, role == "worker").facts();
             platform.kubelet(&cluster, name, Carrier::KindCluster, &anchor, facts);
@@ -43,6 +39,21 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
         let count = listed.map_or_else(|| nodes::exactly(1, &anchor), nodes::length);
         platform.pool(&cluster, count);
     }
+}
+
+/// The patches to kubeadm's documents that a cluster or one of its nodes has.
+fn patches(input: &Input<'_>, node: &Node, problems: &mut Vec<Problem>) -> Vec<Node> {
+    let patches = node.items_at("kubeadmConfigPatches");
+    patches.iter().flat_map(|it| input.embedded(it, problems)).collect()
+}
+
+/// All patches to kubeadm's documents, which need not say of which group these are: kind finds them by
+/// their kind (`pkg/internal/patch/kubeyaml.go`).
+pub(super) fn all_patches(input: &Input<'_>) -> Vec<Node> {
+    let documents = input.kind("kind.x-k8s.io", "Cluster").filter(|it| input.may_be_local(it));
+    let holders = documents.flat_map(|it| [it.node].into_iter().chain(it.node.items_at("nodes")));
+    // What is no YAML has been told.
+    holders.flat_map(|it| patches(input, it, &mut Vec::new())).collect()
 }
 
 /// What patches to kubeadm's documents make of a kubelet. A worker's own registration is that of

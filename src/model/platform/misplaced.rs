@@ -8,7 +8,7 @@ use crate::{
     model::{
         Misplaced,
         kubelet::loose_bool,
-        platform::{Input, Platform, kubeadm, talos},
+        platform::{Input, Platform, kind, kubeadm, talos},
     },
     tree::{Node, Origin},
 };
@@ -33,7 +33,17 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
         };
         Search { what, is_talos, found: &mut platform.misplaced }.map(node, "", whole);
     }
+    for patch in kind::all_patches(input) {
+        let what = patch.object_kind();
+        let whole = what == "KubeletConfiguration";
+        if whole || PATCHED.contains(&what) {
+            Search { what, is_talos: false, found: &mut platform.misplaced }.map(&patch, "", whole);
+        }
+    }
 }
+
+/// The kinds of kubeadm's documents.
+const PATCHED: [&str; 3] = ["ClusterConfiguration", "InitConfiguration", "JoinConfiguration"];
 
 /// The API groups of kubeadm's files and of those that hold them.
 const KUBEADM: [&str; 3] =
