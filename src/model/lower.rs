@@ -43,7 +43,7 @@ const MOST_OF_ALL: usize = 5_000;
 struct Elsewhere {
     approvers: OnceLock<Vec<Approver>>,
     requests: OnceLock<Vec<Node>>,
-    registration: OnceLock<Option<FileId>>,
+    registration: OnceLock<Vec<FileId>>,
 }
 
 /// The typed views of `environments`.
@@ -131,7 +131,7 @@ fn lower_one(
     let places = own.chain(api_services.iter().map(|it| &it.anchor));
     let together = registration::together(sources, environment, places);
     let metrics_api = registration::of(environment, &metrics_servers, &api_services, || {
-        *elsewhere.registration.get_or_init(|| registration::elsewhere(sources))
+        elsewhere.registration.get_or_init(|| registration::elsewhere(sources))
     });
     Cluster {
         environment: environment.name.clone(),

@@ -96,12 +96,12 @@ fn adapter_rules(release: &Release) -> Option<Result<Option<&Node>, Reason>> {
 
 /// What registers the Metrics API in `environment`; unknown where something out of sight may.
 ///
-/// `elsewhere` is the first file of the repository that names it, which one environment may ask for.
-pub(super) fn of(
+/// `elsewhere` are the files of the repository that name it, which one environment may ask for.
+pub(super) fn of<'a>(
     environment: &Environment,
     servers: &[MetricsServer],
     services: &[ApiService],
-    elsewhere: impl FnOnce() -> Option<FileId>,
+    elsewhere: impl FnOnce() -> &'a [FileId],
 ) -> Fact<String> {
     if let Some(service) = services.iter().find(|it| it.name == METRICS_API) {
         let by = service.service.value().cloned().unwrap_or_else(|| service.name.clone());
@@ -134,18 +134,26 @@ pub(super) fn of(
     let whole = environment.entry.kind == EntryKind::Flux;
     // Without a metrics-server nobody asks.
     let looks = !whole && !servers.is_empty();
-    match looks.then(elsewhere).flatten() {
+    let deleted = environment.deleted.iter().find(|it| it.node.object_name() == METRICS_API);
+    // What is deleted here and what deletes it are no other part.
+    let own = deleted.map(|it| [it.node.object_anchor(), &it.by].map(file_of));
+    let is_other = |file: &&FileId| own.is_none_or(|own| !own.contains(&Some(**file)));
+    match looks.then(elsewhere).and_then(|it| it.iter().find(is_other)) {
         Some(file) => {
             let why = "another part of the repository speaks of an APIService".into();
-            Fact::Unknown(why, Some(Origin::start_of(file)))
+            Fact::Unknown(why, Some(Origin::start_of(*file)))
         }
-        None => Fact::Absent(None),
+        None => Fact::Absent(deleted.map(|it| it.by.clone())),
     }
 }
 
-/// The first file that names the APIService. Any file may be read for this, so once for all environments.
-pub(super) fn elsewhere(sources: &Sources) -> Option<FileId> {
-    sources.saying(&Literals::new(&[&[METRICS_API]]), |_, _| true).next()
+fn file_of(origin: &Origin) -> Option<FileId> {
+    Some(origin.written_at()?.file)
+}
+
+/// The files that name the APIService. Any file may be read for this, so once for all environments.
+pub(super) fn elsewhere(sources: &Sources) -> Vec<FileId> {
+    sources.saying(&Literals::new(&[&[METRICS_API]]), |_, _| true).collect()
 }
 
 /// What may hold objects of `environment` that are not in sight: why, and where.

@@ -385,6 +385,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
         unit.after.extend(place.unit.clone());
         let start = environment.begin();
         environment.problems.extend(deployed.problems);
+        environment.deleted.extend(deployed.deleted);
         if set.is_some() || !place.built || target != place.name {
             push(environment, &mut self.places, Object::new(application.clone()));
         }

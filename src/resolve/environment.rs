@@ -26,6 +26,8 @@ pub(crate) struct Environment {
     pub settings: Option<EnvironmentConfig>,
     /// The final objects, those rendered from charts included.
     pub objects: Vec<Object>,
+    /// What a patch took out of what was built.
+    pub deleted: Vec<Deleted>,
     /// Charts that are installed, known or not.
     pub releases: Vec<Release>,
     /// How many values and fields what was installed holds: see [`super::bounds`].
@@ -113,6 +115,7 @@ impl Environment {
             entry: EntryPoint { kind, origin },
             settings: None,
             objects: Vec::new(),
+            deleted: Vec::new(),
             releases: Vec::new(),
             held: 0,
             files: Vec::new(),
@@ -224,6 +227,15 @@ pub(crate) struct Object {
     pub suspended: bool,
     /// The unit that it is deployed with; `None` is everything that is in none.
     pub unit: Option<UnitId>,
+}
+
+/// An object that would be there but for a patch.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Deleted {
+    /// What it was.
+    pub node: Node,
+    /// What says that it goes.
+    pub by: Origin,
 }
 
 /// A chart that is installed, with the user's values.

@@ -144,6 +144,7 @@ impl Bundle<'_> {
         let objects = if self.layout.has_kustomization(&dir) {
             let build = kustomize::build(self.context, &dir, &kustomize::BuildOptions::default());
             environment.problems.extend(build.problems);
+            environment.deleted.extend(build.deleted);
             environment.releases.extend(build.releases);
             build.objects
         } else {

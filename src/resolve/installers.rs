@@ -195,6 +195,7 @@ fn join(environments: &mut Vec<Environment>, part: Environment) {
         object.unit = object.unit.map(|it| it.shifted(units));
         object
     }));
+    whole.deleted.extend(part.deleted);
     whole.releases.extend(part.releases.into_iter().map(|mut release| {
         release.unit = release.unit.map(|it| it.shifted(units));
         release

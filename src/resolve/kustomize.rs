@@ -42,7 +42,7 @@ use crate::{
     problem::Problem,
     resolve::{
         context::{Context, Purpose},
-        environment::Release,
+        environment::{Deleted, Release},
         helm,
         kustomize::{
             budget::{BuildBudget, Room},
@@ -173,6 +173,8 @@ pub(crate) struct Build {
     /// The objects, canonical. To print them, none when the real tool refuses the build; to judge
     /// them, all that do not depend on what it refuses.
     pub objects: Vec<Node>,
+    /// What patches took out, as it was.
+    pub deleted: Vec<Deleted>,
     /// The charts whose objects are among them. A patch may have changed those.
     pub releases: Vec<Release>,
     /// What could not be resolved, and why the build is refused (`ProblemKind::BuildFails`).
@@ -283,7 +285,7 @@ fn run(mut loader: Loader<'_>, kustomization: Outcome<Kustomization>, mut layer:
     }
     let objects = layer.resources.into_iter().map(|it| output::canonical(&it.node)).collect();
     let releases = layer.releases.into_iter().map(Arc::unwrap_or_clone).collect();
-    Build { objects, releases, problems: layer.problems }
+    Build { objects, deleted: layer.deleted, releases, problems: layer.problems }
 }
 
 /// Where the build starts: its kustomization file, or else the first file in its directory.

@@ -1,6 +1,6 @@
 use crate::{
     finding::{Change, Findings, NewSubject, Severity},
-    model::Cluster,
+    model::{Cluster, Fact},
 };
 
 /// What an APIService says of the metrics-server that it leads to.
@@ -12,6 +12,17 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         return;
     }
     for server in &cluster.metrics_servers {
+        if let Fact::Absent(Some(by)) = &cluster.metrics_api {
+            let message = "nothing registers the Metrics API: this deletes the APIService \
+                v1beta1.metrics.k8s.io";
+            let finding = findings.at(&by.or(&server.anchor), &server.subject(), message);
+            // What serves it instead may be in another repository.
+            finding
+                .variant("deleted")
+                .at_most(Severity::Warning)
+                .help("leave the APIService there");
+            continue;
+        }
         let mut charts = cluster.charts.iter();
         let chart = charts.find(|it| it.anchor.written_at() == server.anchor.written_at());
         let create = chart.map(|it| &it.creates_api_service);

@@ -11,7 +11,7 @@ use crate::{
     problem::Problem,
     resolve::{
         argocd::{Argo, edits},
-        environment::Release,
+        environment::{Deleted, Release},
         helm,
         install::{self, Reached},
         kustomize::{self, BuildOptions, Extent},
@@ -26,6 +26,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Deployed {
     pub(super) objects: Vec<Node>,
+    /// What patches took out.
+    pub(super) deleted: Vec<Deleted>,
     /// What is to be installed.
     pub(super) releases: Vec<Release>,
     /// The charts whose objects are here.
@@ -297,6 +299,7 @@ impl SourcePart<'_, '_> {
         };
         let build = kustomize::build(self.argo.context, dir, &options);
         deployed.objects.extend(build.objects);
+        deployed.deleted.extend(build.deleted);
         deployed.inflated.extend(build.releases);
         let who = install::introduced(self.argo.context.sources, self.application);
         let at = self.source.get("path").map_or(&self.source.origin, |it| &it.origin);

@@ -81,7 +81,7 @@ pub(super) fn references(node: &Node) -> impl Iterator<Item = (&str, &str, &str)
 /// The releases that a HelmRelease comes to, each with its objects.
 fn install(
     context: &Context<'_>,
-    environment: &Environment,
+    environment: &mut Environment,
     store: &Store,
     object: &Object,
     problems: &mut Vec<Problem>,
@@ -133,6 +133,7 @@ fn install(
         }
         let build = kustomize::transform(context, objects, &edits::of_renderer(renderer));
         problems.extend(build.problems);
+        environment.deleted.extend(build.deleted);
         if let Some((_, its)) = installed.parts.last_mut() {
             *its = build.objects;
         }

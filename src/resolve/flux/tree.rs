@@ -22,7 +22,7 @@ use crate::{
     resolve::{
         bounds::TOGETHER,
         context::{Context, Purpose},
-        environment::{DefinedVariable, EntryKind, Environment, Object, Release, Unit},
+        environment::{DefinedVariable, Deleted, EntryKind, Environment, Object, Release, Unit},
         install,
         kustomize::{self, Build, BuildOptions, Extent},
         layout::{ArtifactPart, Layout, has_source},
@@ -105,6 +105,7 @@ pub(crate) fn resolve(
             let suspended = release.suspended || suspended;
             Release { suspended, unit: Some(UnitId::at(unit)), ..release }
         }));
+        environment.deleted.extend(member.deleted);
         environment.objects.extend(member.objects.into_iter().map(|node| {
             let suspended = suspended || is_left_alone(&node);
             Object { suspended, unit: Some(UnitId::at(unit)), ..Object::new(node) }
@@ -148,6 +149,8 @@ struct Member {
     asked: bool,
     /// What it builds; final when the stage says so.
     objects: Vec<Node>,
+    /// What its patches took out.
+    deleted: Vec<Deleted>,
     /// The charts whose objects are among them.
     releases: Vec<Release>,
 }
@@ -221,8 +224,15 @@ impl Tree<'_> {
         let id = (node.object_namespace().to_owned(), node.object_name().to_owned());
         if self.members.len() < MAX_MEMBERS && self.seen.insert(id) {
             let suspended = suspended || node.is_true_at("spec.suspend");
-            let (node, objects, releases) = (node.clone(), Vec::new(), Vec::new());
-            self.members.push(Member { node, suspended, stage, asked: false, objects, releases });
+            self.members.push(Member {
+                node: node.clone(),
+                suspended,
+                stage,
+                asked: false,
+                objects: Vec::new(),
+                deleted: Vec::new(),
+                releases: Vec::new(),
+            });
         }
     }
 
@@ -335,6 +345,7 @@ impl Tree<'_> {
         }));
         member.stage = Stage::Built;
         member.objects = build.objects;
+        member.deleted = build.deleted;
         member.releases = build.releases;
         self.controller.learn(&member.objects);
         // What its own substitution leaves alone others can use at once.

@@ -100,6 +100,7 @@ impl HelmfileRun<'_> {
         self.read.borrow_mut().extend(below);
         let build = kustomize::build(self.context, dir, &options);
         self.environment.problems.extend(build.problems);
+        self.environment.deleted.extend(build.deleted);
         self.built.insert(dir.to_owned());
         build.objects
     }
@@ -143,6 +144,7 @@ impl HelmfileRun<'_> {
             parts.iter_mut().flat_map(|(_, its)| std::mem::take(its)).collect();
         let build = kustomize::transform(self.context, objects, &fields);
         self.environment.problems.extend(build.problems);
+        self.environment.deleted.extend(build.deleted);
         if let Some((_, its)) = parts.last_mut() {
             *its = build.objects;
         }

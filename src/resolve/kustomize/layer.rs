@@ -8,7 +8,7 @@ use crate::{
     data::subject::is_named_in,
     problem::{Problem, ProblemKind},
     resolve::{
-        environment::Release,
+        environment::{Deleted, Release},
         kustomize::{
             budget::{BuildBudget, LOOK},
             fieldspec::Rules,
@@ -26,6 +26,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
     pub(super) resources: Vec<Resource>,
+    /// What patches took out.
+    pub(super) deleted: Vec<Deleted>,
     pub(super) rules: Arc<Rules>,
     pub(super) variables: Vec<Var>,
     pub(super) problems: Vec<Problem>,
@@ -50,6 +52,9 @@ pub(super) struct Layer {
 
 /// A layer does not tell more problems than these.
 const MAX_PROBLEMS: usize = 100;
+
+/// Nor does it remember more deleted objects: bases that are included twice have theirs twice.
+const MAX_DELETED: usize = 100;
 
 /// A layer for which more is done is not built further: two bases that each rename what the same two
 /// bases hold make twice as many objects a level. An object counts in every layer that it is part
@@ -81,6 +86,7 @@ impl Layer {
     pub(super) fn empty() -> Self {
         Self {
             resources: Vec::new(),
+            deleted: Vec::new(),
             rules: Arc::default(),
             variables: Vec::new(),
             problems: Vec::new(),
@@ -189,6 +195,7 @@ impl Layer {
     /// Adds what the layer `base` holds, which `at` includes.
     pub(super) fn include(&mut self, base: &Self, at: &Origin) {
         self.budget.include(base.budget);
+        self.forget(base.deleted.iter().cloned());
         if self.admits(&base.resources, base.work, at) {
             self.add(base.resources.clone(), at);
         }
@@ -325,7 +332,18 @@ impl Layer {
             }
         }
         self.tell(told.into_iter().map(|(_, it)| it));
-        self.resources.retain(|it| !it.is_gone());
+        let gone = self.resources.extract_if(.., |it| it.is_gone());
+        let deleted: Vec<Deleted> = gone.filter_map(|it| it.deleted).map(|it| *it).collect();
+        self.forget(deleted);
+    }
+
+    /// Remembers what was deleted, each once.
+    fn forget(&mut self, deleted: impl IntoIterator<Item = Deleted>) {
+        for it in deleted {
+            if self.deleted.len() < MAX_DELETED && !self.deleted.contains(&it) {
+                self.deleted.push(it);
+            }
+        }
     }
 
     /// Remembers that something cannot be told, and why.

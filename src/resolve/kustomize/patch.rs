@@ -4,6 +4,7 @@ use crate::{
     parse::{self, Document, Documents},
     placeholder,
     problem::Problem,
+    resolve::environment::Deleted,
     resolve::kustomize::{
         blur,
         budget::{BuildBudget, Room},
@@ -384,6 +385,8 @@ fn apply_merge(
     }
     let Some(mut merged) = merge(&before, &patch)? else {
         resource.node = Node::new(Map::default(), before.origin.clone());
+        let by = patch.get("$patch").map_or(&patch.origin, |it| &it.origin).clone();
+        resource.deleted = Some(Box::new(Deleted { node: before, by }));
         return Ok(());
     };
     if let Some(map) = merged.as_map_mut()

@@ -8,6 +8,7 @@ use crate::{
     data::kinds::is_cluster_scoped_to_kustomize,
     parse::{Document, Documents},
     problem::Problem,
+    resolve::environment::Deleted,
     resolve::kustomize::{
         blur,
         value::{
@@ -41,6 +42,8 @@ pub(super) struct Id {
 pub(super) struct Resource {
     /// The object; an empty mapping once it is deleted.
     pub(super) node: Node,
+    /// What it was before it was deleted.
+    pub(super) deleted: Option<Box<Deleted>>,
     /// What it was called before, oldest first. Group and version are always the current ones.
     pub(super) previous: Vec<Previous>,
     /// Prefixes and suffixes of names that were added, innermost first.
@@ -212,6 +215,7 @@ impl Resource {
         Self {
             node,
             previous: Vec::new(),
+            deleted: None,
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             hashed: None,
