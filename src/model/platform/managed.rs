@@ -3,10 +3,12 @@
 
 use crate::{
     model::{
-        Carrier, ClusterId, Fact, KubeletFacts, Signer, nodes,
+        Carrier, ClusterId, Fact, KubeletFacts, Signer,
+        kubelet::{Flag, Settings},
+        nodes,
         platform::{Input, InputDocument, Platform, bundled},
     },
-    tree::Node,
+    tree::{Node, Origin},
 };
 
 pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
@@ -29,7 +31,10 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
             ("eks.amazonaws.com", "NodeClass") => {
                 cloud("eks", "EKS Auto Mode node class", document, platform);
             }
-            ("node.eks.aws", "NodeConfig") => cloud("eks", "EKS NodeConfig", document, platform),
+            ("node.eks.aws", "NodeConfig") => {
+                cloud("eks", "EKS NodeConfig", document, platform);
+                node_config(document, platform);
+            }
             ("karpenter.k8s.aws", "EC2NodeClass") if is_eks_image(node) => {
                 cloud("eks", "Karpenter node class with images of EKS", document, platform);
             }
@@ -49,6 +54,36 @@ fn cloud(
     let cluster = ClusterId::only(name);
     if !platform.knows(&cluster) {
         platform.signed(&cluster, carrier, &document.anchor());
+    }
+}
+
+/// nodeadm merges `spec.kubelet.config` over its own, and passes the flags after it.
+fn node_config(document: &InputDocument<'_>, platform: &mut Platform) {
+    let Some(kubelet) = document.node.at("spec.kubelet") else { return };
+    let settings = Settings {
+        layers: kubelet.get("config").cloned().into_iter().collect(),
+        flags: kubelet.get("flags").map(Flag::all).unwrap_or_default(),
+    };
+    let cluster = ClusterId::only("eks");
+    let anchor = document.anchor();
+    opens(&cluster, "EKS NodeConfig", "a NodeConfig", &anchor, &settings, platform);
+}
+
+/// That kubelets whose certificates the platform signs, open their read-only port. What else is set for
+/// them the platform may refuse, or set over it.
+fn opens(
+    cluster: &ClusterId,
+    carrier: &'static str,
+    group: &str,
+    anchor: &Origin,
+    settings: &Settings,
+    platform: &mut Platform,
+) {
+    let read_only_port = settings.facts().read_only_port;
+    if !read_only_port.is_absent() {
+        let facts = KubeletFacts { read_only_port, ..KubeletFacts::default() };
+        let carrier = Carrier::Platform(carrier);
+        platform.kubelet(cluster, group, carrier, anchor, facts).signer = Signer::Platform;
     }
 }
 
@@ -128,6 +163,19 @@ fn kops(document: &InputDocument<'_>, platform: &mut Platform) {
     let cluster = document.cluster("kops", document.node.object_name());
     let anchor = document.anchor();
     platform.signed(&cluster, "kOps cluster", &anchor);
+    // `KubeletConfigSpec` calls it as a KubeletConfiguration does.
+    let fields = [
+        ("kubelet", "all nodes"),
+        ("masterKubelet", "control plane"),
+        ("controlPlaneKubelet", "control plane"),
+    ];
+    for (field, group) in fields {
+        let Some(kubelet) = document.node.get("spec").and_then(|it| it.get(field)) else {
+            continue;
+        };
+        let settings = Settings::from_layers(vec![kubelet.clone()]);
+        opens(&cluster, "kOps cluster", group, &anchor, &settings, platform);
+    }
     let Some(settings) = document.node.at("spec.metricsServer") else { return };
     let enabled = settings.get("enabled");
     if enabled.and_then(Node::as_bool) != Some(true) {
@@ -161,6 +209,11 @@ fn instance_group(document: &InputDocument<'_>, platform: &mut Platform) {
     };
     let cluster = document.cluster("kops", cluster.unwrap_or_default());
     platform.pool(&cluster, size);
+    if let Some(kubelet) = spec.get("kubelet") {
+        let settings = Settings::from_layers(vec![kubelet.clone()]);
+        let (group, anchor) = (document.node.object_name(), document.anchor());
+        opens(&cluster, "kOps instance group", group, &anchor, &settings, platform);
+    }
 }
 
 /// EKS approves its nodes' requests; eksctl turns them on.
@@ -178,6 +231,13 @@ fn eksctl(input: &Input<'_>, document: &InputDocument<'_>, platform: &mut Platfo
             nodes::stated_or(group.get("desiredCapacity"), 2, named)
         });
         platform.pool(&cluster, size).pods_per_node = nodes::pods(group.get("maxPodsPerNode"));
+    }
+    // Groups that EKS manages have no such field.
+    for group in node.items_at("nodeGroups") {
+        let Some(kubelet) = group.get("kubeletExtraConfig") else { continue };
+        let settings = Settings::from_layers(vec![kubelet.clone()]);
+        let name = group.str_at("name").unwrap_or("node group");
+        opens(&cluster, "eksctl cluster", name, &group.origin, &settings, platform);
     }
     for open in ["fargateProfiles", "karpenter"].iter().filter_map(|it| node.get(it)) {
         platform.pool(&cluster, nodes::unbounded(&open.origin));
