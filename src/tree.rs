@@ -11,7 +11,7 @@ mod reason;
 use std::sync::Arc;
 
 pub(crate) use join::{flag_of, join};
-pub(crate) use map::{Entry, Map};
+pub(crate) use map::{Entry, Map, removed_item};
 pub(crate) use origin::{Origin, Step, Via};
 pub(crate) use reason::{Reason, ReasonKind};
 
@@ -314,6 +314,26 @@ impl Node {
     /// The items of a sequence, or none.
     pub(crate) fn items(&self) -> &[Node] {
         self.as_list().unwrap_or_default()
+    }
+
+    /// Where the mapping was last changed: by the last of what was written elsewhere and merged into
+    /// it or took a key out, else where all of it is.
+    pub(crate) fn changed_at(&self) -> Origin {
+        let own = self.origin.last();
+        let (Some(map), Some(span)) = (self.as_map(), own.span) else { return self.origin.clone() };
+        let is_inside =
+            |it: Span| it.file == span.file && it.start >= span.start && it.end <= span.end;
+        let entries = map.iter().map(|(_, entry)| &entry.value.origin);
+        let by = entries.chain(map.all_removed().iter().map(|(_, by)| by)).rfind(|it| {
+            // What tools fill in or have as a default changes nothing.
+            let is_merged = |via| matches!(via, Via::Written) || via.is_overridden();
+            it.steps().all(|step| is_merged(step.via))
+                && it.written_at().is_some_and(|it| !is_inside(it))
+        });
+        match (by, own.via) {
+            (Some(by), Via::Written | Via::UpstreamManifest) => by.over(Via::Patched, &self.origin),
+            _ => self.origin.clone(),
+        }
     }
 
     /// The entries of a mapping, or none.

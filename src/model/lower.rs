@@ -523,6 +523,7 @@ fn metrics_server(
         access: access::of(index, namespace, &account),
         account,
         suspended: object.suspended || release.is_some_and(|it| it.suspended),
+        removed_args: workload::removed_args(container),
         beside: workload::beside(node, container),
         resizer: resizer::resizer(sources, index, object),
         mesh: mesh::mesh(index, object),

@@ -41,6 +41,8 @@ pub(crate) struct MetricsServer {
     pub account: Fact<String>,
     /// What RBAC lets it do.
     pub access: Arc<Access>,
+    /// The arguments that something took out of its list, and what did.
+    pub removed_args: Vec<(String, Origin)>,
     /// The other containers of its pods.
     pub beside: Vec<Container>,
     /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
@@ -202,6 +204,14 @@ impl MetricsServer {
         facts.extend(self.fargate.iter().map(|(_, at)| ("runs_on", text("Fargate", at))));
         facts.extend(self.release.iter().flat_map(Facts::facts));
         facts
+    }
+
+    /// Where a flag that is not passed is missing: at what took it out, or else at the list.
+    pub(crate) fn lacks(&self, flag: &str) -> Origin {
+        let name = |text: &str| text.strip_prefix("--")?.split('=').next().map(|it| it == flag);
+        let removed = self.removed_args.iter().rfind(|(text, _)| name(text) == Some(true));
+        let place = removed.map(|(_, by)| by).or(self.args.origin());
+        place.map_or_else(|| self.anchor.clone(), |it| it.or(&self.anchor))
     }
 
     /// The port that it listens on, once it is told or known: the default is that of 0.3.0 and newer.

@@ -294,6 +294,7 @@ impl Platform {
             account: Fact::Absent(None),
             access: Arc::default(),
             suspended: false,
+            removed_args: Vec::new(),
             beside: Vec::new(),
             resizer: None,
             mesh: None,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     resolve::environment::Object,
-    tree::{Kind, Node, Origin, Reason},
+    tree::{Kind, Node, Origin, Reason, Via},
 };
 
 /// The pods of a metrics-server.
@@ -201,7 +201,7 @@ pub(super) fn written(node: &Node) -> Fact<String> {
     all.sort();
     match (node.unknown(), node.as_map().and_then(|it| it.open.as_ref())) {
         (Some(why), _) | (_, Some(why)) => Fact::Unknown(why.clone(), Some(node.origin.clone())),
-        _ => Fact::Known(all.join(", "), node.origin.clone()),
+        _ => Fact::Known(all.join(", "), node.changed_at()),
     }
 }
 
@@ -293,9 +293,15 @@ pub(super) fn port_ref(node: &Node) -> Result<PortRef, String> {
 
 /// What is mounted into `container`.
 fn mounts(workload: &Node, container: &Node) -> Fact<Vec<VolumeMount>> {
-    let mounts = match container.look("volumeMounts") {
+    let field = "volumeMounts";
+    let mounts = match container.look(field) {
         Err((why, at)) => return Fact::Unknown(why, Some(at)),
         Ok(mounts) => mounts.map(Node::items).unwrap_or_default(),
+    };
+    let removed = container.as_map().and_then(|it| it.removed(field)).filter(|_| mounts.is_empty());
+    let origin = match removed {
+        Some(by) => by.over(Via::Patched, &container.origin),
+        None => container.origin.clone(),
     };
     let mut all = Vec::new();
     for mount in mounts {
@@ -310,7 +316,7 @@ fn mounts(workload: &Node, container: &Node) -> Fact<Vec<VolumeMount>> {
             }
         }
     }
-    Fact::Known(all, container.origin.clone())
+    Fact::Known(all, origin)
 }
 
 /// Whether what is mounted can be written to: the kubelet mounts what comes from the API read-only.

@@ -43,6 +43,7 @@ impl MetricsServer {
             suspended,
             account,
             access,
+            removed_args: _,
             beside,
             resizer,
             policies,

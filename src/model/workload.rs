@@ -304,6 +304,12 @@ const MOST_ARGS: usize = 1000;
 pub(super) static TOO_MANY_ARGS: LazyLock<String> =
     LazyLock::new(|| format!("more than {MOST_ARGS} arguments are not read"));
 
+/// The items that something took out of a container's `args`.
+pub(super) fn removed_args(container: &Node) -> Vec<(String, Origin)> {
+    let removed = container.as_map().into_iter().flat_map(|it| it.removed_items("args"));
+    removed.map(|(text, by)| (text.to_owned(), by.clone())).collect()
+}
+
 /// A container's `command` without the program, and its `args`.
 ///
 /// An item that cannot be told keeps what is written before its placeholder; the whole is

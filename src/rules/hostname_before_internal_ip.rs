@@ -34,8 +34,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             }
         };
         let by_default = origin.is_default();
+        // Of several flags the first list decides what comes first.
+        let decides = origin.of_item(known[0]);
         let finding = findings
-            .at(&origin.or(&server.anchor), &server.subject(), message)
+            .at(&decides.or(&server.anchor), &server.subject(), message)
             .variant(variant)
             .help(match by_default {
                 true => "pass --kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",

@@ -14,8 +14,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
         let Some((resolution, origin)) = server.metric_resolution.known() else { continue };
         let by_default = origin.last().via == Via::FlagDefault;
-        let list = || server.args.origin().unwrap_or(origin).or(&server.anchor);
-        let at = if by_default { list() } else { origin.or(&server.anchor) };
+        let at =
+            if by_default { server.lacks("metric-resolution") } else { origin.or(&server.anchor) };
         let change = match by_default {
             true => server.args.origin().and_then(|it| Change::item(it, "--metric-resolution=15s")),
             false => Change::part(origin, resolution.to_string(), "15s"),

@@ -58,6 +58,7 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
         let secure_port = port.map(|_| format!("--secure-port={}", declared.unwrap_or(&10250)));
         let flags = secure_port.as_ref().map(|it| format!(" and {it}")).unwrap_or_default();
         let list = server.args.origin().unwrap_or(at).or(&server.anchor);
+        let missing = server.lacks("cert-dir");
         let message = format!(
             "without --cert-dir metrics-server cannot write its certificate, since {why}{}",
             port_too.unwrap_or_default()
@@ -70,7 +71,7 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
             let flags = [format!("--cert-dir={dir}")].into_iter().chain(secure_port);
             changes.extend(flags.map(|it| Change::item(&list, it)));
         }
-        (list, message, format!("add --cert-dir={}{flags}{mount}", writable.unwrap_or("/tmp")))
+        (missing, message, format!("add --cert-dir={}{flags}{mount}", writable.unwrap_or("/tmp")))
     } else {
         let message = format!("metrics-server cannot write its certificate to {path}, since {why}");
         let help = match writable {
@@ -79,12 +80,27 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
         };
         (at.or(&server.anchor), message, help)
     };
+    // What took the mount out or closed the file system does not fit what a base passes.
+    let security = &pod.security;
+    let closes = match (deepest, &closed) {
+        (Some(mount), _) => Some(&mount.origin),
+        (None, Closed::ReadOnly) => security.read_only_root_filesystem.origin(),
+        (None, Closed::NotRoot) => security.run_as_user.origin(),
+    };
+    let unmounts = pod.mounts.origin().filter(|_| deepest.is_none());
+    let later = [unmounts, closes].into_iter().flatten().find(|it| it.is_later_than(&place));
+    let (place, passed) = match later {
+        Some(later) => (later.clone(), Some(place)),
+        None => (place, None),
+    };
     let finding = findings.at(&place, &server.subject(), message);
     finding.variant(if unsaid { "unsaid" } else { "" }).help(help);
     if !changes.is_empty() {
         finding.unsafe_fix(&["cert_dir", "secure_port"], changes);
     }
-    let security = &pod.security;
+    if let Some(passed) = passed {
+        finding.also(&passed, if unsaid { "no --cert-dir is passed here" } else { "passed here" });
+    }
     // A build of one's own may have another user.
     let said =
         security.run_as_user.value().is_some() || security.run_as_non_root.value() == Some(&true);

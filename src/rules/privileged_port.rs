@@ -54,8 +54,7 @@ fn check_server(server: &MetricsServer, pod: &Pod, opens: bool, findings: &mut F
         ),
         false => format!("metrics-server is not root, and may not listen on port {port}"),
     };
-    let list = server.args.origin().map(|it| it.or(&server.anchor));
-    let place = at.or(list.as_ref().unwrap_or(&server.anchor));
+    let place = at.or(&server.lacks("secure-port"));
     let finding = findings.at(&place, &server.subject(), message);
     finding.variant("port").help(match (server.port_value, at.is_default()) {
         (Some(key), false) => format!("set {key}: 10250, or another port above 1023"),

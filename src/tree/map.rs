@@ -89,6 +89,14 @@ impl Map {
         self.removed.push((key.into(), by));
     }
 
+    /// The items that were taken out of the list at `key`, and by what.
+    pub(crate) fn removed_items(&self, key: &str) -> impl Iterator<Item = (&str, &Origin)> {
+        self.removed.iter().filter_map(move |(name, by)| {
+            let item = name.strip_prefix(key)?.strip_prefix('[')?.strip_suffix(']')?;
+            Some((item, by))
+        })
+    }
+
     /// What was taken away, and by what.
     pub(crate) fn all_removed(&self) -> &[(Arc<str>, Origin)] {
         &self.removed
@@ -128,6 +136,11 @@ impl Map {
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.len() == 0
     }
+}
+
+/// The name under which [`Map::note_removed`] has the `item` of the list at `key`.
+pub(crate) fn removed_item(key: &str, item: &str) -> String {
+    format!("{key}[{item}]")
 }
 
 impl<K: Into<Arc<str>>> FromIterator<(K, Node)> for Map {

@@ -269,6 +269,17 @@ impl Origin {
         found.map_or_else(|| self.clone(), |(_, part)| part.origin)
     }
 
+    /// Where the first part comes from that is a list, separated by commas, with `item`; where all of
+    /// it does, if none is.
+    #[must_use]
+    pub(crate) fn of_item(&self, item: &str) -> Self {
+        let has = |part: &Node| {
+            part.as_scalar().is_some_and(|it| it.text.split(',').any(|it| it == item))
+        };
+        let found = self.parts().into_iter().find(|(_, part)| has(part));
+        found.map_or_else(|| self.clone(), |(_, part)| part.origin)
+    }
+
     /// Where a person edits, unless the value is built in.
     pub(crate) fn written_at(&self) -> Option<Span> {
         self.last().span
@@ -280,6 +291,19 @@ impl Origin {
             self.last().via,
             Via::ChartDefault | Via::KubernetesDefault | Via::FlagDefault | Via::PlatformDefault
         )
+    }
+
+    /// Whether what is written there was certainly decided after what is at `other`: it takes the place
+    /// of something, or is of this repository and the other is not. A base also serves others than the
+    /// overlay that does not fit it.
+    pub(crate) fn is_later_than(&self, other: &Self) -> bool {
+        let rank = |it: &Self| match it.last().via {
+            _ if it.written_at().is_none() || it.is_default() => 0,
+            Via::UpstreamManifest => 1,
+            _ if it.steps().any(|step| step.via.is_overridden()) => 3,
+            _ => 2,
+        };
+        rank(self) > rank(other) && rank(other) > 0
     }
 
     /// This origin if a person wrote it, else `other`: what a default is reported at.
@@ -326,6 +350,18 @@ mod tests {
         assert!(place("tag").also().is_empty() && place("tag").parts().is_empty());
         let nested = place("variable").joined([("", Node::new("a.io/b:v1", image))]);
         assert_eq!(nested.also().len(), 2, "parts have parts");
+    }
+
+    #[test]
+    fn what_takes_the_place_of_something_is_later() {
+        let written = place("variable");
+        let patched = place("override").over(Via::Patched, &place("tag"));
+        let upstream = Origin::at(Via::UpstreamManifest, place("repository").written_at());
+        assert!(patched.is_later_than(&written) && !written.is_later_than(&patched));
+        assert!(written.is_later_than(&upstream) && patched.is_later_than(&upstream));
+        assert!(!written.is_later_than(&place("tag")), "nobody can tell");
+        let default = Origin::at(Via::FlagDefault, None);
+        assert!(!patched.is_later_than(&default), "a default is for others to judge");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
         value::{Outcome, is_text, refusal, refusal_of},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
-    tree::{Entry, Kind, Map, Node, Reason, Via},
+    tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
 /// A decoded patch: its operations, each a mapping.
@@ -252,9 +252,30 @@ fn set(root: &mut Node, path: &str, mut value: Node, operation: &Node, new: bool
     } else {
         let slot = index(&key, items.len()).and_then(|at| items.get_mut(at)).ok_or_else(refuse)?;
         value.origin = value.origin.over(Via::Patched, &slot.origin);
-        *slot = value;
+        let by = value.origin.clone();
+        let old = std::mem::replace(slot, value);
+        note_item(root, path, &old, &by);
     }
     Ok(())
+}
+
+/// Remembers, where the list is, that `by` took an argument out of it: as [`Map::removed`], which
+/// has no place for items.
+fn note_item(root: &mut Node, path: &str, item: &Node, by: &Origin) {
+    let Some(text) = item.as_str().filter(|it| it.starts_with('-')) else { return };
+    let mut keys = segments(path);
+    let (Some(_), Some(list)) = (keys.pop(), keys.pop()) else { return };
+    let holder = keys.iter().try_fold(root, |node, key| match &mut node.kind {
+        Kind::Map(map) => std::sync::Arc::make_mut(map).get_mut(key),
+        Kind::List(items) => {
+            let at = index(key, items.len())?;
+            std::sync::Arc::make_mut(items).get_mut(at)
+        }
+        _ => None,
+    });
+    if let Some(map) = holder.and_then(Node::as_map_mut) {
+        map.note_removed(tree::removed_item(&list, text), by.clone());
+    }
 }
 
 fn put(map: &mut Map, key: String, mut value: Node) {
@@ -284,7 +305,10 @@ fn remove(root: &mut Node, path: &str, operation: &Node) -> Outcome<Node> {
     }
     let Some(items) = node.as_list_mut() else { return Err(missing()) };
     let at = index(&key, items.len()).filter(|at| *at < items.len()).ok_or_else(missing)?;
-    Ok(items.remove(at))
+    let removed = items.remove(at);
+    let by = operation.origin.over(Via::Patched, &removed.origin);
+    note_item(root, path, &removed, &by);
+    Ok(removed)
 }
 
 fn equal(one: &Node, other: &Node) -> bool {
