@@ -47,23 +47,29 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
     let message = format!("metrics-server listens on {secure}{default} but its {whose} {port}");
     // A default is reported at the list that lacks the flag.
     let list = server.args.origin().map(|it| it.or(&server.anchor));
-    let place = at.or(list.as_ref().unwrap_or(&server.anchor));
-    let finding = findings.at(&place, &server.subject(), message);
+    let flag = at.or(list.as_ref().unwrap_or(&server.anchor));
+    let missing = at.or(&server.lacks("secure-port"));
+    // An overlay that changes the port that a base declares is where both have to fit.
+    let later = same().map(|it| it.at).find(|it| it.is_later_than(&missing));
+    let finding = findings.at(later.unwrap_or(&missing), &server.subject(), message);
     finding.help(match (at.is_default(), server.port_value) {
         (true, _) => format!("add --secure-port={port}"),
         (_, Some(key)) => format!("set {key}: {secure} and remove --secure-port"),
         _ => "use one number in --secure-port, ports and probes".to_owned(),
     });
-    if uses.iter().all(|it| it.port == *port) {
+    if later.is_none() && uses.iter().all(|it| it.port == *port) {
         let change = match (at.is_default(), &server.chart) {
-            (true, _) => Change::item(&place, format!("--secure-port={port}")),
+            (true, _) => Change::item(&flag, format!("--secure-port={port}")),
             // The chart passes the port that it is given otherwise.
             (false, Some(_)) => Change::remove(at),
             (false, None) => Change::part(at, secure.to_string(), port.to_string()),
         };
         finding.unsafe_fix(&["secure_port"], [change]);
     }
-    for it in &uses {
+    if later.is_some() {
+        finding.also(&missing, format!("it listens on {secure}"));
+    }
+    for it in uses.iter().filter(|it| later != Some(it.at)) {
         match it.port == *port {
             true => finding.also(it.at, format!("its {whose} {port}")),
             false => finding.also(it.at, format!("its {} uses {}", it.what, it.port)),

@@ -72,6 +72,15 @@ fn selects_none(
     let name = &service.name;
     let message =
         format!("Service {name} selects `{selector}`, which metrics-server's pods do not have");
+    // Where an overlay has other labels than its base, what selects them may suit others.
+    if there.is_later_than(at) {
+        findings
+            .at(there, &subject, message)
+            .variant("selector")
+            .also(&at.or(&service.anchor), "the Service selects by these")
+            .help("select by labels that the pods have, or leave them");
+        return;
+    }
     findings
         .at(&at.or(&service.anchor), &subject, message)
         .variant("selector")
@@ -124,10 +133,17 @@ fn ports(
                 )
             }
         };
+        let declared = server.container_port.known();
+        if let Some((_, later)) = declared.filter(|(_, it)| it.is_later_than(at)) {
+            let finding = findings.at(later, &subject, message).variant("target");
+            finding.also(&at.or(&service.anchor), "the Service leads there");
+            finding.help("name the port of metrics-server's container in targetPort");
+            return;
+        }
         let finding = findings.at(&at.or(&service.anchor), &subject, message);
         finding.variant("target").help("name the port of metrics-server's container in targetPort");
         finding.unsafe_fix(&SETTINGS, [lead_to_own(pod, at)]);
-        if let Some((port, at)) = server.container_port.known() {
+        if let Some((port, at)) = declared {
             finding.also(at, format!("the container's port is {port}"));
         }
         return;
@@ -140,14 +156,17 @@ fn ports(
         "the APIService asks at port {wanted}{default} but its Service {} has port {number}",
         service.name
     );
-    let (place, other) = if unsaid { (at, asked) } else { (asked, at) };
+    let from_service = unsaid || at.is_later_than(asked);
+    let (place, other) = if from_service { (at, asked) } else { (asked, at) };
     let finding = findings.at(&place.or(&service.anchor), &subject, message);
-    let theirs = if unsaid { "this APIService asks there" } else { "its only port" };
+    let theirs = if from_service { "this APIService asks there" } else { "its only port" };
     let fits = match (unsaid, registration.service.origin()) {
         (true, Some(name)) => Change::beside(name, 1, "port", i64::try_from(*number).ok()),
         _ => Change::value(asked, number.to_string()),
     };
-    finding.unsafe_fix(&SETTINGS, [fits]);
+    if unsaid || !from_service {
+        finding.unsafe_fix(&SETTINGS, [fits]);
+    }
     finding.variant("port").also(&other.or(&registration.anchor), theirs);
     finding.help(match server.chart {
         Some(_) => {
