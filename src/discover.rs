@@ -103,7 +103,7 @@ pub(crate) fn open(
         }
         walk((builder, Gitignore::empty(), apart), &root, named, (&found, &aside), progress);
     }
-    let Found { mut files, mut links } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Found { mut files, links } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
     let mut repositories: Vec<_> =
         aside.repositories.iter().filter_map(|it| relative(&root, it)).collect();
@@ -122,7 +122,6 @@ pub(crate) fn open(
         unread.map(|(path, skip)| (path, Relevance::Subject.into(), Some(Text::Skipped(skip)))),
     );
     bound(&mut files);
-    links.sort();
     let links: IndexMap<String, String> = links.into_iter().collect();
     let place = root.to_str().filter(|it| it.starts_with('/')).map(Into::into);
     let mut sources = Sources::new(files, links, Arc::new(move |path: &str| read(&root, path)));
@@ -635,6 +634,17 @@ impl Sources {
         files: impl IntoIterator<Item = (P, T)>,
     ) -> Self {
         Self::of_bytes(files, Vec::new())
+    }
+
+    /// The same with symbolic links, each with what it resolves to.
+    pub(crate) fn linked(self, links: &[(&str, &str)]) -> Self {
+        let links = links.iter().map(|(link, target)| ((*link).into(), (*target).into()));
+        let files = self.iter().map(|(file, it)| {
+            let look = look(&it.path, self.text(file).as_bytes());
+            (it.path.clone(), look, Some(self.load(file).clone()))
+        });
+        let missing = Skip::Unreadable(io::ErrorKind::NotFound);
+        Self::new(files.collect(), links.collect(), Arc::new(move |_: &str| Err(missing)))
     }
 
     /// The same with files that are no text.

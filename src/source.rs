@@ -2,6 +2,7 @@
 
 mod git;
 mod kept;
+mod links;
 mod makejinja;
 mod paths;
 pub(crate) mod pattern;
@@ -40,7 +41,7 @@ use crate::{
 /// is the order of the [`FileId`]s, so that nothing depends on which thread read a file first.
 pub(crate) struct Sources {
     files: IndexSet<SharedSource, RandomState>,
-    /// Symbolic links inside the root and the path, also inside it, that each resolves to.
+    /// Symbolic links inside the root and the path, also inside it, that each resolves to, in order.
     links: IndexMap<String, String>,
     /// Those of [`SUFFIXES`] that files of YAML have.
     suffixes: Vec<&'static str>,
@@ -223,9 +224,10 @@ impl Sources {
     /// The files that `listing` names. `links` maps symbolic links to what they resolve to.
     pub(crate) fn new(
         mut listing: Vec<(String, FirstLook, Option<Text>)>,
-        links: IndexMap<String, String>,
+        mut links: IndexMap<String, String>,
         load: Arc<Load>,
     ) -> Self {
+        links.sort_unstable_keys();
         listing.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         listing.dedup_by(|a, b| a.0 == b.0);
         let is_listed = |path: &str| listing.binary_search_by(|it| it.0.as_str().cmp(path)).is_ok();
@@ -316,9 +318,8 @@ impl Sources {
 
     /// The file at `path`, which may lead through symbolic links.
     pub(crate) fn written(&self, path: &str) -> Option<FileId> {
-        let exact = |path: &str| self.files.get_index_of(path).and_then(FileId::new);
-        match exact(path) {
-            None if !self.links.is_empty() => exact(&self.follow(path)?),
+        match self.exact(path) {
+            None if !self.links.is_empty() => self.exact(&self.follow(path)?),
             found => found,
         }
     }
@@ -327,27 +328,14 @@ impl Sources {
     pub(crate) fn find_from(&self, dir: &str, path: &str) -> Option<FileId> {
         self.find(&join(dir, path)?)
     }
+    fn exact(&self, path: &str) -> Option<FileId> {
+        self.files.get_index_of(path).and_then(FileId::new)
+    }
+
 
     /// Whether `dir` holds a Helm chart.
     pub(crate) fn is_chart(&self, dir: &str) -> bool {
         self.find_from(dir, "Chart.yaml").is_some()
-    }
-
-    /// `path` with every symbolic link in it resolved, or `None` when it leads through too many.
-    pub(crate) fn follow(&self, path: &str) -> Option<String> {
-        let mut path = path.to_owned();
-        for _ in 0..40 {
-            let Some((end, target)) = path
-                .match_indices('/')
-                .map(|(at, _)| at)
-                .chain([path.len()])
-                .find_map(|end| Some((end, self.links.get(&path[..end])?)))
-            else {
-                return Some(path);
-            };
-            path = format!("{target}{}", &path[end..]);
-        }
-        None
     }
 
     /// Whether any file lies below `dir`; `""` is the root.
@@ -443,16 +431,6 @@ impl Sources {
             Some(Text::Utf8(text)) => Ok(text.clone().into_bytes()),
             _ => (self.load)(&source.path),
         }
-    }
-
-    /// Symbolic links below `dir`, each with what it resolves to; `""` is the root.
-    pub(crate) fn links_below<'a>(
-        &'a self,
-        dir: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let is_below = move |link: &str| link != dir && is_within(link, dir);
-        let links = self.links.iter().filter(move |(link, _)| is_below(link));
-        links.map(|(link, target)| (link.as_str(), target.as_str()))
     }
 
     /// The file's text, or `""` when it has none.

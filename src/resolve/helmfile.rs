@@ -126,7 +126,7 @@ impl HelmfileStart {
         let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
         let releases = run.environment.releases.iter();
         let mut dirs = releases.filter_map(|it| it.directory.as_deref());
-        let installs = dirs.any(|dir| sources.below(dir).any(|it| matters(&it)));
+        let installs = dirs.any(|dir| sources.seen_below(dir).iter().any(|(_, it)| matters(it)));
         if !installs && !run.read.borrow().iter().any(matters) {
             found.unread.extend(run.environment.problems.into_iter().map(|it| it.at));
             return found;

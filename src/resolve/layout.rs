@@ -278,8 +278,8 @@ impl<'a> Layout<'a> {
     /// The charts of this repository that something in `file` installs and that speak of our subject.
     pub(crate) fn charts_of(&self, file: FileId) -> impl Iterator<Item = &str> {
         let dirs = self.charts.get(&file).into_iter().flatten().map(String::as_str);
-        let is_ours = |it| self.sources[it].relevance == Relevance::Subject;
-        dirs.filter(move |it| self.sources.below(it).any(is_ours))
+        let is_ours = |it: FileId| self.sources[it].relevance == Relevance::Subject;
+        dirs.filter(move |it| self.sources.seen_below(it).iter().any(|(_, it)| is_ours(*it)))
     }
 
     /// The directories of charts in which something speaks of our subject.

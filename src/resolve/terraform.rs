@@ -50,20 +50,49 @@ fn installing<'a>(sources: &'a Sources, layout: &Layout<'_>) -> BTreeSet<&'a str
     let charts = layout.own_charts();
     let names: Vec<String> =
         charts.into_iter().map(|it| format!("/{}\"", source::file_name(it))).collect();
-    let code = sources.iter().filter(|(file, it)| {
-        it.relevance == Relevance::Plumbing && is_code(&it.path) && !layout.is_excluded(*file)
-    });
+    let code =
+        code_in(sources, layout).filter(|(_, it)| sources[*it].relevance == Relevance::Plumbing);
     let names = |file: FileId| names.iter().any(|it| sources.text(file).contains(&**it));
-    code.filter(|(file, _)| names(*file)).map(|(_, it)| source::parent(&it.path)).collect()
+    code.filter(|(_, file)| names(*file)).map(|(path, _)| source::parent(path)).collect()
+}
+
+/// The files of code, by every path that Terraform, which follows symbolic links, may come to them.
+fn code_in<'a>(
+    sources: &'a Sources,
+    layout: &Layout<'_>,
+) -> impl Iterator<Item = (&'a str, FileId)> {
+    let own = sources.iter().map(|(file, it)| (it.path.as_str(), file));
+    let all = own.chain(sources.linked_files());
+    all.filter(|(path, file)| is_code(path) && !layout.is_excluded(*file))
+}
+
+/// The directories of code that is there for others: all of it lies, by symbolic links, in another
+/// directory that has code of its own.
+fn lent<'a>(sources: &'a Sources) -> BTreeSet<&'a str> {
+    let mut borrowers: BTreeMap<FileId, BTreeSet<&str>> = BTreeMap::new();
+    for (path, file) in sources.linked_files().filter(|(path, _)| is_code(path)) {
+        borrowers.entry(file).or_default().insert(source::parent(path));
+    }
+    let is_own = |path: &str, file: FileId| is_code(path) && sources[file].path == path;
+    let has_own = |dir: &str| sources.seen_in(dir).iter().any(|(path, it)| is_own(path, *it));
+    let is_lent = |dir: &str| {
+        let mut own = sources.seen_in(dir).into_iter().filter(|(path, it)| is_own(path, *it));
+        let by = |(_, file): (String, FileId)| borrowers.get(&file).cloned().unwrap_or_default();
+        let first = own.next().map(by).unwrap_or_default();
+        let all = own.map(by).fold(first, |all, it| &all & &it);
+        all.into_iter().any(|it| it != dir && has_own(it))
+    };
+    let dirs: BTreeSet<&str> =
+        borrowers.keys().map(|it| source::parent(&sources[*it].path)).collect();
+    dirs.into_iter().filter(|it| is_lent(it)).collect()
 }
 
 /// The environments of root modules that install charts which concern us.
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
     let dirs = |least: Relevance| -> BTreeSet<&str> {
-        let code = context.sources.iter().filter(|(file, it)| {
-            it.relevance >= least && is_code(&it.path) && !layout.is_excluded(*file)
-        });
-        code.map(|(_, it)| source::parent(&it.path)).collect()
+        let code = code_in(context.sources, layout);
+        let code = code.filter(|(_, it)| context.sources[*it].relevance >= least);
+        code.map(|(path, _)| source::parent(path)).collect()
     };
     // What installs any charts need not name ours: a list does.
     let mut lists: BTreeMap<String, Problem> = BTreeMap::new();
@@ -85,8 +114,11 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         found: Discovery::default(),
         held: Held::default(),
     };
+    let lent = lent(context.sources);
     for module in subjects.values() {
-        roots.add(module, &code);
+        if !lent.contains(&*module.dir) || code.is_called(module) {
+            roots.add(module, &code);
+        }
     }
     for unit in code.units.iter().filter(|it| !layout.is_excluded(it.file)) {
         roots.unit(unit);

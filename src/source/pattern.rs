@@ -52,6 +52,12 @@ impl PathPattern {
         sources.below(&self.dir).filter(move |it| glob.is_match(&sources[*it].path))
     }
 
+    /// The files that match by the paths that programs know them by which follow symbolic links.
+    pub(crate) fn seen_files(&self, sources: &Sources) -> Vec<FileId> {
+        let seen = sources.seen_below(&self.dir).into_iter();
+        seen.filter(|(path, _)| self.glob.is_match(path)).map(|(_, file)| file).collect()
+    }
+
     /// The directories that may match, in order.
     pub(crate) fn candidate_dirs<'a>(&self, sources: &'a Sources) -> impl Iterator<Item = &'a str> {
         sources.directories_below(if sources.moves_files() { "" } else { &self.dir })

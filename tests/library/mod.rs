@@ -55,6 +55,7 @@ mod configuration;
 mod diff;
 mod emit;
 mod issue;
+mod links;
 mod lower;
 mod reach;
 mod report;

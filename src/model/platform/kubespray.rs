@@ -104,9 +104,21 @@ fn cluster(input: &Input<'_>, inventory: &str, variables: &GroupVars<'_>, platfo
         server.facts.kubelet_insecure_tls = insecure.clone();
         server.facts.api_service_insecure_skip_tls_verify = insecure;
     }
-    if let Some(count) = hosts(input.sources, inventory) {
+    if let Some(count) =
+        hosts(input.sources, inventory).or_else(|| linked(input.sources, inventory))
+    {
         platform.pool(&cluster, count);
     }
+}
+
+/// How many hosts the one inventory has that shares the variables of `inventory` by a symbolic link.
+fn linked(sources: &Sources, inventory: &str) -> Option<Fact<Count>> {
+    let variables = source::join(inventory, "group_vars")?;
+    let mut counts = sources.aliases(&variables).filter_map(|alias| {
+        let sharing = alias.strip_suffix("group_vars")?.trim_end_matches('/');
+        hosts(sources, sharing)
+    });
+    counts.next().filter(|_| counts.next().is_none())
 }
 
 /// How many hosts the inventory has in the groups of nodes.

@@ -190,11 +190,18 @@ fn loose_files<'a>(
             && !layout.is_excluded(*file)
             && layout::is_text(sources, *file)
     };
+    // A template may lie elsewhere, where a symbolic link of the chart leads to.
+    let linked: BTreeMap<FileId, &str> = sources
+        .linked_below("templates")
+        .into_iter()
+        .filter(|(chart, _)| sources.is_chart(chart))
+        .map(|(chart, file)| (file, chart))
+        .collect();
     let loose: Vec<(FileId, Option<&str>)> = sources
         .iter()
         .filter(is_loose)
         .filter(unreached)
-        .map(|(file, _)| (file, layout.chart_of(file)))
+        .map(|(file, _)| (file, layout.chart_of(file).or_else(|| linked.get(&file).copied())))
         .collect();
     let parsed = loose.iter().filter(|(_, chart)| chart.is_none()).map(|(file, _)| *file);
     parse_loose(sources, parsed);

@@ -115,7 +115,7 @@ fn render(
 /// HelmReleases, Kustomizations.
 pub(crate) fn deploys(context: &Context<'_>, dir: &str) -> bool {
     let templates = in_chart(dir, "templates");
-    context.sources.below(&templates).any(|it| is_gitops(context, it))
+    context.sources.seen_below(&templates).into_iter().any(|(_, it)| is_gitops(context, it))
 }
 
 /// Whether a file holds objects that install or connect something.
@@ -143,7 +143,8 @@ fn matters(context: &Context<'_>, dir: &str) -> bool {
     let chart = document(context, dir, "Chart.yaml");
     let entries = chart.as_ref().map(|it| it.items_at("dependencies")).unwrap_or_default();
     let mut besides = entries.iter().filter_map(beside);
-    sources.below(dir).any(is_ours) || besides.any(|it| sources.below(&it).any(is_ours))
+    let has_ours = |dir: &str| sources.seen_below(dir).into_iter().any(|(_, it)| is_ours(it));
+    has_ours(dir) || besides.any(|it| has_ours(&it))
 }
 
 /// An object of a chart; of one that may be there or not it is known what it is.

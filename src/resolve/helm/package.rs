@@ -133,9 +133,12 @@ impl<'a> ChartLoader<'a> {
             })?,
             None => HelmIgnore::default(),
         };
-        let mut files: Vec<Packed> = Vec::new();
-        self.list(dir, "", 4, &mut files);
-        files.retain(|it| !rules.ignores(&it.name));
+        // Helm follows symbolic links (`internal/sympath`).
+        let files = self.sources.seen_below(dir).into_iter().map(|(path, file)| Packed {
+            name: path.strip_prefix(dir).unwrap_or(&path).trim_start_matches('/').to_owned(),
+            content: PackedContent::File(file),
+        });
+        let files = files.filter(|it| !rules.ignores(&it.name)).collect();
         let mut package = self.files(files, dir, None, depth)?;
         // What a chart's own neighbours are is packed into it when its dependencies are built.
         for node in package.dependencies.clone().unwrap_or_default() {
@@ -150,30 +153,6 @@ impl<'a> ChartLoader<'a> {
             }
         }
         Ok(package)
-    }
-
-    /// The files below `dir`, also those that links lead to, with `prefix` before their names.
-    fn list(&self, dir: &str, prefix: &str, depth: usize, files: &mut Vec<Packed>) {
-        let name = |path: &str| {
-            let name = path.strip_prefix(dir).unwrap_or(path).trim_start_matches('/');
-            format!("{prefix}{name}")
-        };
-        let found = self.sources.below(dir).take(MAX_FILES);
-        files.extend(found.map(|file| Packed {
-            name: name(&self.sources[file].path),
-            content: PackedContent::File(file),
-        }));
-        if depth == 0 || files.len() > MAX_FILES {
-            return;
-        }
-        for (link, target) in self.sources.links_below(dir) {
-            match self.sources.find(target) {
-                Some(file) => {
-                    files.push(Packed { name: name(link), content: PackedContent::File(file) });
-                }
-                None => self.list(target, &format!("{}/", name(link)), depth - 1, files),
-            }
-        }
     }
 
     /// The chart in an archive, whose files come to count at `place`.

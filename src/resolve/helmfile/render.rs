@@ -135,12 +135,10 @@ impl<'a> HelmfileTemplate<'a> {
             set.add(name, text).map_err(|it| Reason::from(&*it.message))
         };
         // `helperTPLs` of `pkg/tmpl/context_tmpl.go`.
-        for file in self.sources.below(self.dir) {
-            let path = &self.sources[file].path;
-            let name = source::file_name(path);
-            let is_here = source::parent(path) == self.dir;
-            if is_here && name.starts_with('_') && source::extension(name) == "tpl" {
-                add(&mut set, path, MarkedText::file(self.sources.text(file), file))?;
+        for (path, file) in self.sources.seen_in(self.dir) {
+            let name = source::file_name(&path);
+            if name.starts_with('_') && source::extension(name) == "tpl" {
+                add(&mut set, &path, MarkedText::file(self.sources.text(file), file))?;
             }
         }
         add(&mut set, "", written)?;
@@ -236,11 +234,10 @@ impl HelmfileTemplate<'_> {
                 Ok(GoValue::text(text, call.at))
             }),
             ("readDir", Some(place)) if self.sources.is_dir(place) => {
-                let here = |it: &FileId| source::parent(&self.sources[*it].path) == place;
                 let path = path.trim_start_matches("./").trim_end_matches('/');
-                let names = self.sources.below(place).filter(here).map(|it| {
-                    let name = source::file_name(&self.sources[it].path);
-                    GoValue::string(format!("{path}/{name}"), &Origin::start_of(it))
+                let names = self.sources.seen_in(place).into_iter().map(|(it, file)| {
+                    let name = source::file_name(&it);
+                    GoValue::string(format!("{path}/{name}"), &Origin::start_of(file))
                 });
                 Ok(GoValue::list(names.collect(), call.at))
             }

@@ -118,19 +118,20 @@ fn files(context: &Context<'_>, dir: &str, path: &str) -> Vec<FileId> {
     if let Some(file) = sources.find(&path) {
         return vec![file];
     }
-    let is_state = |file: &FileId| {
-        let name = source::file_name(&sources[*file].path);
+    let is_state = |path: &str| {
+        let name = source::file_name(path);
         let name = name.strip_suffix(".gotmpl").unwrap_or(name);
         name.rsplit_once('.').is_some_and(|(_, it)| it.starts_with('y') && it.ends_with("ml"))
     };
     let inside = |dir: &str| -> Vec<FileId> {
-        let below = sources.below(dir).filter(|it| source::parent(&sources[*it].path) == dir);
-        below.filter(is_state).collect()
+        let states = sources.seen_in(dir).into_iter().filter(|(path, _)| is_state(path));
+        states.map(|(_, file)| file).collect()
     };
     let Some(pattern) = PathPattern::new(&path).filter(|_| path.contains(['*', '?', '['])) else {
         return inside(&path);
     };
-    let mut found: Vec<FileId> = pattern.files(sources).filter(is_state).collect();
+    let mut found: Vec<FileId> =
+        pattern.files(sources).filter(|it| is_state(&sources[*it].path)).collect();
     found.extend(pattern.directories(sources).flat_map(inside));
     found
 }

@@ -106,7 +106,7 @@ impl HelmfileRun<'_> {
         let place = source::join(from.dir, text);
         let found = match place.as_deref() {
             Some(place) if text.contains(['*', '?', '[']) => {
-                PathPattern::new(place).into_iter().flat_map(|it| it.files(sources)).collect()
+                PathPattern::new(place).into_iter().flat_map(|it| it.seen_files(sources)).collect()
             }
             Some(place) => sources.find(place).into_iter().collect(),
             None => Vec::new(),

@@ -56,6 +56,16 @@ impl Code {
         Self { modules, units: terragrunt::units(sources) }
     }
 
+    /// Whether anything calls `module`.
+    pub(super) fn is_called(&self, module: &Module) -> bool {
+        let calls = |caller: &Module| {
+            let mut blocks = caller.blocks("module");
+            blocks.any(|(_, block)| caller.called(block).as_deref() == Some(&module.dir))
+        };
+        self.units.iter().any(|it| it.called.as_ref() == Some(&module.dir))
+            || self.modules.values().any(calls)
+    }
+
     /// A module as each of its callers has it, or as a root.
     pub(super) fn instances(
         &self,

@@ -166,12 +166,10 @@ impl Module {
                 }
             }
         }
-        let files = sources.below(&self.dir).filter(|it| {
-            let path = &sources[*it].path;
-            source::parent(path) == self.dir && source::extension(path) == "tfvars"
-        });
-        let files = files.filter(|it| sources.text(*it).contains(name));
-        all.extend(files.map(|it| (self, whole(sources, it))));
+        let files = sources.seen_in(&self.dir).into_iter();
+        let files = files.filter(|(path, _)| source::extension(path) == "tfvars");
+        let files = files.filter(|(_, it)| sources.text(*it).contains(name));
+        all.extend(files.map(|(_, it)| (self, whole(sources, it))));
         all
     }
 

@@ -109,8 +109,8 @@ impl TerraformScope<'_> {
         let (Some(below), Some(glob)) = (below, glob) else {
             return Node::unknown_value(why_unknown(&[dir, pattern]), at);
         };
-        let files = self.sources.below(&below).filter_map(|file| {
-            let path = self.sources[file].path.strip_prefix(&*below)?.trim_start_matches('/');
+        let files = self.sources.seen_below(&below).into_iter().filter_map(|(path, _)| {
+            let path = path.strip_prefix(&*below)?.trim_start_matches('/');
             glob.is_match(path).then(|| Node::new(path, at.clone()))
         });
         Node::new(files.collect::<Vec<_>>(), at.clone())

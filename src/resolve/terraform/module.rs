@@ -30,11 +30,7 @@ impl Module {
     /// The code in `dir`.
     pub(crate) fn new(sources: &Sources, dir: &str) -> Self {
         let mut module = Self { dir: dir.to_owned(), files: Vec::new(), problems: Vec::new() };
-        for file in sources.below(dir) {
-            let path = &sources[file].path;
-            if source::parent(path) != dir || !is_code(path) {
-                continue;
-            }
+        for (_, file) in sources.seen_in(dir).into_iter().filter(|(path, _)| is_code(path)) {
             match parse(sources.text(file)) {
                 Ok(body) => module.files.push((file, body)),
                 Err(error) => {
@@ -83,12 +79,10 @@ impl Module {
     /// What files of variables that Terraform always reads give this module's variables.
     pub(crate) fn variables(&self, sources: &Sources) -> BTreeMap<String, Node> {
         let mut all = BTreeMap::new();
+        let files = sources.seen_in(&self.dir);
         for end in ["terraform.tfvars", ".auto.tfvars"] {
-            for file in sources.below(&self.dir) {
-                let path = &sources[file].path;
-                if source::parent(path) == self.dir && source::file_name(path).ends_with(end) {
-                    all.extend(self.given_in(sources, file));
-                }
+            for (_, file) in files.iter().filter(|(path, _)| path.ends_with(end)) {
+                all.extend(self.given_in(sources, *file));
             }
         }
         all
