@@ -3,12 +3,16 @@
 
 use super::{HelmfileRun, release::InstalledAs, state::State, values::LayersFrom};
 use crate::{
-    data::kinds::is_cluster_scoped,
+    data::{
+        kinds::is_cluster_scoped,
+        version::{Constraint, lenient},
+    },
     resolve::{
         environment::{ClusterVersion, Release},
         install,
         kustomize::{self, BuildOptions},
     },
+    scalar::Dialect,
     source,
     tree::{Map, Node},
 };
@@ -62,6 +66,47 @@ impl HelmfileRun<'_> {
         for (release, objects) in parts {
             self.environment.add(release, objects);
         }
+    }
+
+    /// The version of `chart` that `helmfile deps` has written down: the first that `version` allows
+    /// (`mergeLockedDependencies` and `Get` of `pkg/state/chart_dependency.go`).
+    pub(super) fn locked(
+        &self,
+        state: &State,
+        chart: &Node,
+        version: Option<&Node>,
+    ) -> Option<Node> {
+        let sources = self.context.sources;
+        let (alias, name) = chart.as_str().filter(|it| !it.contains("://"))?.split_once('/')?;
+        let is_remote = |it: &Node| it.str_at("name") == Some(alias);
+        let repository = state.spec.items_at("repositories").iter().find(|it| is_remote(it))?;
+        let lock = match state.spec.get("lockFilePath").filter(|it| !install::is_blank(it)) {
+            Some(path) => sources.find_from(&state.dir, path.as_str()?)?,
+            None => {
+                let file = source::file_name(&sources[state.file].path);
+                let stem = file.strip_suffix(".gotmpl").unwrap_or(file);
+                let stem = stem.strip_suffix(".yaml").unwrap_or(stem);
+                let stem = stem.strip_suffix(".yml").unwrap_or(stem);
+                sources.find_from(&state.dir, &format!("{stem}.lock"))?
+            }
+        };
+        let allowed = match version {
+            Some(version) => Constraint::parse(version.as_str()?)?,
+            None => Constraint::parse("*")?,
+        };
+        let lock = sources.documents(lock, Dialect::Sigs).roots().next()?;
+        let last = Some(source::file_name(name)).filter(|_| repository.is_true_at("oci"));
+        let find = |name: &str| {
+            let mut all = lock.items_at("dependencies").iter();
+            let holds =
+                |it: &Node| it.as_str().and_then(lenient).is_some_and(|it| allowed.holds(&it));
+            let all = all.by_ref().filter(|it| it.str_at("name") == Some(name));
+            all.filter_map(|it| it.get("version")).find(|it| holds(it))
+        };
+        let locked = last.and_then(find).or_else(|| find(name))?;
+        // The lock file is generated: a person edits the version in the Helmfile.
+        let origin = version.map_or(&locked.origin, |it| &it.origin);
+        Some(Node::new(locked.kind.clone(), origin.clone()))
     }
 
     /// A chart that `dependencies` adds: what it gets stands below its alias.

@@ -86,6 +86,8 @@ impl<'a> HelmfileRun<'a> {
         let text = |key: &str| release.str_at(key).unwrap_or_default();
         let (name, namespace) = (text("name"), text("namespace"));
         let version = release.get("version").filter(|it| !install::is_blank(it));
+        let locked = self.locked(state, chart, version);
+        let version = locked.as_ref().or(version);
         let mut unit = Unit::of("release", namespace, name).release();
         unit.after.extend(release.items_at("needs").iter().filter_map(|it| {
             let mut parts = it.as_str()?.rsplit('/');

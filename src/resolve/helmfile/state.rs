@@ -14,6 +14,8 @@ use crate::{
 
 /// What the parts and bases of a state file say together (`ReleaseSetSpec`).
 pub(super) struct State {
+    /// The file.
+    pub file: FileId,
     /// The directory of the file: paths in its bases are relative to it, too.
     pub dir: String,
     /// The fields, those of all parts and bases.
@@ -344,7 +346,7 @@ impl HelmfileRun<'_> {
             self.add_values(&mut values, dir, &part);
             spec = merged(&spec, &part, Merging::Parts);
         }
-        Some(State { dir: dir.to_owned(), spec, values })
+        Some(State { file, dir: dir.to_owned(), spec, values })
     }
 
     /// What a part says, rendered with `values` and with those that the part itself gives.
