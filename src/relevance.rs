@@ -106,7 +106,7 @@ pub(crate) fn look(path: &str, text: &[u8]) -> FirstLook {
         && (is_in(text, b"helm_release") || is_in(text, b"module \""));
     let least = if is_plumbing(name) || connects {
         Relevance::Plumbing
-    } else if is_about_it(path) && !is_in(text, b"apiVersion") {
+    } else if is_talconfig(name) || is_about_it(path) && !is_in(text, b"apiVersion") {
         // What is no object is perhaps a values file, which need not say whose.
         Relevance::Subject
     } else {
@@ -121,6 +121,12 @@ pub(crate) fn look(path: &str, text: &[u8]) -> FirstLook {
         _ => look_at(text),
     };
     FirstLook { relevance: said.relevance.max(least), ..said }
+}
+
+/// Whether it is the file of talhelper, which defines the nodes of a cluster whatever it says of them
+/// (`--config-file` of <https://budimanjojo.github.io/talhelper/latest/reference/genconfig>).
+fn is_talconfig(name: &str) -> bool {
+    matches!(name, "talconfig.yaml" | "talconfig.yml")
 }
 
 /// Whether a path names metrics-server: its directory, or the file itself.
@@ -227,6 +233,15 @@ mod tests {
         assert_eq!(relevance_of(b"apiVersion: apps/v1\nargs: [--kubelet-dir]"), Relevance::None);
         assert_eq!(relevance_of(b"---\napiVersion: autoscaling/v2\n"), Relevance::Scaling);
         assert_eq!(relevance_of(b"apiVersion: \"keda.sh/v1alpha1\""), Relevance::Scaling);
+    }
+
+    #[test]
+    fn the_file_of_talhelper_defines_nodes_whatever_it_says() {
+        let relevance = |path: &str| look(path, b"clusterName: x\n").relevance;
+        for path in ["talconfig.yaml", "talos/talconfig.yml", "templates/talconfig.yaml.j2"] {
+            assert_eq!(relevance(path), Relevance::Subject, "{path}");
+        }
+        assert_eq!(relevance("talos/my-talconfig.yaml"), Relevance::None);
     }
 
     #[test]
