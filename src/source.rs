@@ -237,6 +237,10 @@ impl Sources {
         for ((_, look, _), _) in listing.iter_mut().zip(made).filter(|(_, made)| *made) {
             look.relevance = Relevance::None;
         }
+        let moved = makejinja::made(&listing, &*load);
+        for ((_, look, _), _) in listing.iter_mut().zip(moved).filter(|(_, made)| *made) {
+            look.relevance = Relevance::None;
+        }
         let found: BTreeSet<&str> =
             listing.iter().filter_map(|(path, ..)| Some(template_of(path)?.1)).collect();
         let suffixes = SUFFIXES.into_iter().filter(|it| found.contains(it)).collect();
@@ -324,14 +328,14 @@ impl Sources {
         }
     }
 
-    /// The file at `path` as seen from `dir`, as [`join`] puts them together.
-    pub(crate) fn find_from(&self, dir: &str, path: &str) -> Option<FileId> {
-        self.find(&join(dir, path)?)
-    }
     fn exact(&self, path: &str) -> Option<FileId> {
         self.files.get_index_of(path).and_then(FileId::new)
     }
 
+    /// The file at `path` as seen from `dir`, as [`join`] puts them together.
+    pub(crate) fn find_from(&self, dir: &str, path: &str) -> Option<FileId> {
+        self.find(&join(dir, path)?)
+    }
 
     /// Whether `dir` holds a Helm chart.
     pub(crate) fn is_chart(&self, dir: &str) -> bool {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Sources, file_name, is_within, join, parent};
+use super::{FirstLook, Load, Sources, Text, file_name, is_within, join, parent};
 
 /// `makejinja.toml`.
 #[derive(Deserialize)]
@@ -62,6 +62,28 @@ impl Sources {
     }
 }
 
+/// Which of the files in `listing`, which is in order, makejinja renders to others of them: these count.
+pub(super) fn made(listing: &[(String, FirstLook, Option<Text>)], load: &Load) -> Vec<bool> {
+    let settings = listing.iter().filter(|(path, ..)| file_name(path) == "makejinja.toml");
+    let rendered: Vec<RenderedInput> = settings
+        .flat_map(|(path, _, text)| match text {
+            Some(Text::Utf8(text)) => read(text, parent(path)),
+            Some(Text::Skipped(_)) => Vec::new(),
+            None => match load(path).map(Text::of) {
+                Ok(Text::Utf8(text)) => read(&text, parent(path)),
+                _ => Vec::new(),
+            },
+        })
+        .collect();
+    let is_listed = |path: &str| listing.binary_search_by(|it| it.0.as_str().cmp(path)).is_ok();
+    let is_made = |path: &str| {
+        let outputs =
+            rendered.iter().filter_map(|it| moved(super::rendered(path), &it.from, &it.into));
+        outputs.into_iter().any(|it| it != path && is_listed(&it))
+    };
+    listing.iter().map(|(path, ..)| is_made(path)).collect()
+}
+
 /// The place below `to` of what lies at `path` below `from`.
 fn moved(path: &str, from: &str, to: &str) -> Option<String> {
     let rest = is_within(path, from).then(|| &path[from.len()..])?;
@@ -81,7 +103,32 @@ fn read(text: &str, dir: &str) -> Vec<RenderedInput> {
 
 #[cfg(test)]
 mod tests {
-    use crate::tests::fixture;
+    use crate::{source::Relevance, tests::fixture};
+
+    #[test]
+    fn where_what_is_made_of_a_template_is_there_that_counts() {
+        let sources = fixture(
+            "
+            //- makejinja.toml
+            [makejinja]
+            inputs = [\"templates\", \"over\"]
+            output = \".\"
+            //- apps/ms.yaml
+            # metrics-server
+            //- apps/other.yaml
+            # metrics-server
+            //- over/apps/other.yaml
+            # metrics-server
+            //- templates/apps/alone.yaml.j2
+            # metrics-server
+            //- templates/apps/ms.yaml.j2
+            # metrics-server
+            ",
+        );
+        let ours = sources.iter().filter(|(_, it)| it.relevance == Relevance::Subject);
+        let ours: Vec<&str> = ours.map(|(_, it)| &*it.path).collect();
+        assert_eq!(ours, ["apps/ms.yaml", "apps/other.yaml", "templates/apps/alone.yaml.j2"]);
+    }
 
     #[test]
     fn what_a_path_will_hold_is_where_its_templates_are() {
