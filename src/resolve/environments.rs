@@ -823,6 +823,37 @@ metadata: {name: web}\nspec:\n  destination: {name: in-cluster}
     }
 
     #[test]
+    fn what_is_parked_in_a_directory_that_flux_builds_is_no_other_cluster() {
+        let files = |parked: &str| {
+            format!(
+                "{K3S}
+            //- cluster/ks.yaml
+            FLUX
+              path: ./apps
+            //- apps/kustomization.yaml
+            resources: [ms.yaml]
+            //- apps/ms.yaml
+            DEPLOYMENT
+            //- {parked}/ks.yaml
+            FLUX
+              path: ./web
+            //- web/kustomization.yaml
+            resources: [cm.yaml]
+            //- web/cm.yaml
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {{name: x}}
+            data: {{text: metrics-server}}
+            "
+            )
+        };
+        let home = |parked: &str| home_of("k3s/config.yaml", &files(parked));
+        assert_eq!(home("apps/web").as_deref(), Some("cluster"));
+        assert_eq!(home("apps/web/deep").as_deref(), Some("cluster"));
+        assert_eq!(home("second").as_deref(), Some("default"), "it may be another cluster's");
+    }
+
+    #[test]
     fn what_only_holds_a_word_is_no_other_cluster() {
         let home = home_of(
             "k3s/config.yaml",

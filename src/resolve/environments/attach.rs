@@ -85,7 +85,7 @@ pub(super) fn loose(
     environments.extend(of_values.into_iter().flatten());
     // What defines nodes is none of an environment that is not about them.
     let aside: Vec<Environment> = environments.extract_if(.., |it| it.aside).collect();
-    attach_definitions(context, definitions, environments);
+    attach_definitions(context, layout, definitions, environments);
     environments.extend(aside);
     parse_loose(sources, scaled.values().flatten().copied());
     for (dir, files) in scaled {
@@ -355,11 +355,18 @@ fn attach_scaling(
 /// environment by its directory.
 fn attach_definitions(
     context: &Context<'_>,
+    layout: &Layout<'_>,
     definitions: Vec<(&str, Loose)>,
     environments: &mut Vec<Environment>,
 ) {
+    let mut builders: BTreeMap<&str, Vec<FileId>> = BTreeMap::new();
+    for flux in &layout.flux {
+        if let Some(dir) = &flux.dir {
+            builders.entry(dir).or_default().push(flux.file);
+        }
+    }
     let places: Vec<Place> =
-        environments.iter().map(|it| Place::new(context.sources, it)).collect();
+        environments.iter().map(|it| Place::new(context.sources, &builders, it)).collect();
     let mut homeless = Groups::new();
     for (path, found) in definitions.into_iter().filter(|(_, it)| !it.is_empty()) {
         let told = told(context.config, path, environments);
@@ -429,7 +436,12 @@ struct Place {
 }
 
 impl Place {
-    fn new(sources: &Sources, environment: &Environment) -> Self {
+    /// `builders` are the files of Flux Kustomizations, by the directories that these build.
+    fn new(
+        sources: &Sources,
+        builders: &BTreeMap<&str, Vec<FileId>>,
+        environment: &Environment,
+    ) -> Self {
         let file = environment.entry.origin.written_at().map(|it| it.file);
         let dir = file.map_or("", |file| source::parent(&sources[file].path));
         let kind = environment.entry.kind;
@@ -437,8 +449,18 @@ impl Place {
             (WORKLOADS.contains(&object.kind()) || object.kind() == "APIService")
                 && (is_server_named_in(object.name()) || object.name() == METRICS_API)
         };
+        // What lies in a directory that Flux builds, and is not reached from there, starts no cluster:
+        // it is parked.
+        let is_built_elsewhere = |it: &str| {
+            builders.get(it).is_some_and(|files| files.iter().any(|it| Some(*it) != file))
+        };
+        let is_parked = || {
+            std::iter::successors(Some(dir), |it| (!it.is_empty()).then(|| source::parent(it)))
+                .any(is_built_elsewhere)
+        };
         // Other tools often do no more than start a cluster off.
-        let certain = matches!(kind, EntryKind::Flux | EntryKind::ArgoCd)
+        let certain = kind == EntryKind::ArgoCd
+            || kind == EntryKind::Flux && !is_parked()
             || environment.problems.iter().any(|it| it.kind != ProblemKind::Unresolved)
             || environment.releases.iter().any(|it| it.family.is_some())
             || environment.objects.iter().any(is_it);
