@@ -96,8 +96,22 @@ fn ansible(document: &InputDocument<'_>, platform: &mut Platform) {
 
 /// The release of k3s that hetzner-k3s, or a role of Ansible's, installs.
 fn version(node: &Node) -> Option<&Node> {
-    let version = node.get("k3s_version").or_else(|| node.at("k3s_cluster.vars.k3s_version"));
-    version.filter(|it| it.as_str().is_some_and(|it| it.contains("+k3s")))
+    let mut versions = Vec::from_iter(node.get("k3s_version"));
+    of_groups(node, 0, &mut versions);
+    let first = versions.first()?.as_str().filter(|it| it.contains("+k3s"))?;
+    // Which of several a cluster has is not known.
+    versions.iter().all(|it| it.as_str() == Some(first)).then_some(versions[0])
+}
+
+/// The releases that the groups of an inventory have, `groups` of which each may have `children`.
+fn of_groups<'n>(groups: &'n Node, depth: usize, versions: &mut Vec<&'n Node>) {
+    const MAX_DEPTH: usize = 8;
+    for (_, group) in groups.entries() {
+        versions.extend(group.value.at("vars.k3s_version"));
+        if let Some(children) = group.value.get("children").filter(|_| depth < MAX_DEPTH) {
+            of_groups(children, depth + 1, versions);
+        }
+    }
 }
 
 /// hetzner-k3s starts its servers with `--disable metrics-server`
@@ -309,6 +323,15 @@ mod tests {
             k3s_cluster: {vars: {k3s_version: v1.30.2+k3s1}}
         ";
         assert_eq!(told(ansible), Some(("k3s", None, 0)));
+        let nested = "
+            //- inventory.yml
+            all:
+              children:
+                k3s_cluster: {vars: {k3s_version: v1.30.2+k3s1}}
+                edge: {children: {agents: {vars: {k3s_version: v1.30.2+k3s1}}}}
+        ";
+        assert_eq!(told(nested), Some(("k3s", None, 0)));
+        assert_eq!(told(&nested.replacen("v1.30", "v1.29", 1)), None);
         assert_eq!(told("//- vars.yml\nk3s_version: '{{ version }}'\n"), None);
     }
 }
