@@ -7,7 +7,7 @@ use std::{
 
 use regex::Regex;
 
-use crate::{ascii, data::words, resolve::names::environment_of, source};
+use crate::{ascii, data::words, resolve::names::environment_of, source, tree::Node};
 
 /// Programs, what they are told when they deal with what they name, and what becomes of that.
 const INSTALL: &[(&str, &str, &str)] = &[
@@ -252,6 +252,13 @@ pub(super) fn is_aside(path: &str) -> bool {
     let place = environment_of(path).map_or(0, str::len);
     let mut words = path[place..].split(|it: char| !it.is_alphanumeric());
     words.any(|it| lists.iter().any(|list| list.contains(&it)))
+}
+
+/// Whether a module of Ansible with these arguments takes something away: those of Helm have names of their own
+/// for `state`.
+pub(crate) fn is_absent(arguments: &Node) -> bool {
+    let states = ["state", "release_state", "repo_state"];
+    states.iter().any(|it| arguments.str_at(it) == Some("absent"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::{
     data::subject::What,
-    resolve::layout,
+    resolve::{command, layout},
     scalar::Dialect,
     source::{self, FileId, Sources},
     tree::{Node, Origin},
@@ -41,7 +41,7 @@ fn of_task(task: &Node) -> Option<(What, Origin)> {
         .entries()
         .map(|(key, entry)| (key.rsplit('.').next().unwrap_or(key), entry))
         .find(|(module, _)| MODULES.contains(module))?;
-    if entry.value.str_at("state") == Some("absent") {
+    if command::is_absent(&entry.value) {
         return None;
     }
     let deploys = matches!(module, "helm" | "k8s");

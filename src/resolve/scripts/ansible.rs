@@ -18,6 +18,7 @@ use crate::{
     ascii, parse,
     problem::Problem,
     resolve::{
+        command,
         context::Context,
         helm,
         helm::strvals,
@@ -289,12 +290,14 @@ impl Session<'_> {
             self.branch.clone_from(&self.around);
             let module = name.rsplit('.').next().unwrap_or(name);
             let (raw, filled) = (&entry.value, known.fill(&entry.value, 0));
-            let absent = filled.str_at("state") == Some("absent");
+            let absent = command::is_absent(&filled);
             match module {
                 "helm" if !absent => self.helm_module(raw, &filled),
-                "helm_repository" => {
-                    let (name, url) = (filled.str_at("name"), filled.at("repo_url"));
-                    if let (Some(name), Some(url)) = (name, url) {
+                "helm_repository" if !absent => {
+                    // Each with its alias (`plugins/modules/helm_repository.py`).
+                    let either = |name, alias| filled.get(name).or_else(|| filled.get(alias));
+                    let name = either("repo_name", "name").and_then(Node::as_str);
+                    if let (Some(name), Some(url)) = (name, either("repo_url", "url")) {
                         self.repositories.insert(name.to_owned(), url.clone());
                     }
                 }
@@ -511,6 +514,40 @@ mod tests {
         assert_eq!(findings(&all), [format!("{small} group_vars/all.yml:1")]);
         let two = format!("{all}//- group_vars/x.yml\nresolution: 20s\n");
         assert!(findings(&two).iter().all(|it| !it.starts_with(small)));
+    }
+
+    #[test]
+    fn a_repository_is_known_by_either_name_of_an_argument() {
+        let found = |repository: &str, release: &str| {
+            findings(&format!(
+                "
+            //- roles/ms/tasks/main.yml
+            - name: repository
+              kubernetes.core.helm_repository: {{{repository}}}
+            - name: release
+              kubernetes.core.helm:
+                release_name: metrics-server
+                chart_ref: stable/metrics-server
+                chart_version: 2.11.4
+                release_namespace: kube-system
+                {release}
+            "
+            ))
+        };
+        let gone = |repository: &str, release: &str| {
+            found(repository, release).iter().any(|it| it.starts_with("chart-repository-is-gone"))
+        };
+        let url = "https://charts.helm.sh/stable";
+        for (name, address) in
+            [("name", "repo_url"), ("repo_name", "repo_url"), ("repo_name", "url")]
+        {
+            assert!(gone(&format!("{name}: stable, {address}: '{url}'"), ""), "{name} {address}");
+        }
+        let absent = format!("repo_name: stable, repo_url: '{url}', repo_state: absent");
+        assert!(!gone(&absent, ""));
+        let repository = format!("name: stable, url: '{url}'");
+        assert!(!found(&repository, "").is_empty());
+        assert_eq!(found(&repository, "release_state: absent"), [""; 0]);
     }
 
     #[test]
