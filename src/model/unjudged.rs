@@ -75,7 +75,10 @@ fn installed(sources: &Sources, clusters: &[Cluster]) -> Vec<Problem> {
     let approvers = clusters.iter().flat_map(|it| &it.approvers).map(|it| &it.origin);
     let judged: BTreeSet<Span> = servers.chain(approvers).filter_map(Origin::written_at).collect();
     let is_judged = |it: &UnreadInstallation| {
-        it.problem.at.written_at().is_some_and(|span| judged.contains(&span))
+        it.problem.at.written_at().is_some_and(|span| {
+            let within = judged.range(Span { end: span.start, ..span }..).next();
+            within.is_some_and(|it| it.file == span.file && it.end <= span.end)
+        })
     };
     let found = script::found(sources, &is_read).into_iter();
     found
@@ -107,5 +110,22 @@ mod tests {
         assert_eq!(told("kubectl apply -f https://example.com/metrics-server.yaml\n"), 1);
         let patch = "kubectl -n kube-system patch deployment metrics-server --patch-file p.json\n";
         assert_eq!(told(patch), 1);
+    }
+
+    #[test]
+    fn what_is_read_through_a_variable_is_not_told_of_where_that_is_set() {
+        let told = |task: &str| {
+            let files = [
+                ("roles/ms/defaults/main.yml", "chart: metrics-server/metrics-server\n"),
+                ("roles/ms/tasks/main.yml", task),
+            ];
+            let sources = Sources::in_memory(files);
+            let (_, clusters) = analyze(&sources, &Config::default());
+            model::unjudged(&sources, &clusters).len()
+        };
+        let task = "- name: x\n  kubernetes.core.helm:\n    name: metrics-server\n    chart_ref: '{{ chart }}'\n    \
+             release_namespace: kube-system\n";
+        assert_eq!(told(task), 0);
+        assert_eq!(told("- debug: {msg: '{{ chart }}'}\n"), 1);
     }
 }

@@ -48,6 +48,47 @@ fn of_task(task: &Node) -> Option<(What, Origin)> {
     let loops = ["loop", "with_items", "with_fileglob"].into_iter().filter_map(|it| task.get(it));
     let title = task.get("name").filter(|_| deploys);
     let said = std::iter::once(&entry.value).chain(loops).flat_map(Node::walk).chain(title);
-    let mut said = said.filter_map(|it| Some((it.as_str()?, it)));
+    let said = said.filter_map(|it| Some((it.as_str()?, it)));
+    let mut said = said.filter(|(text, _)| deploys || !is_aside(text));
     said.find_map(|(text, node)| Some((What::of(text)?, node.origin.clone())))
+}
+
+/// Whether `text` is the path of a file that nothing applies to a cluster: a certificate, a request of
+/// one as cfssl and openssl take it, a configuration.
+fn is_aside(text: &str) -> bool {
+    const EXTENSIONS: [&str; 9] =
+        ["cfg", "cnf", "conf", "crt", "csr", "kubeconfig", "key", "pem", "service"];
+    let path = source::rendered(text.trim());
+    path.ends_with("-csr.json") || EXTENSIONS.contains(&source::extension(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::found;
+    use crate::tests::fixture;
+
+    #[test]
+    fn certificates_and_what_is_taken_away_are_no_installations() {
+        let told = |module: &str| {
+            let sources = fixture(&format!("//- tasks/main.yml\n- {module}\n"));
+            let file = sources.find("tasks/main.yml").expect("it is there");
+            found(&sources, file).len()
+        };
+        for module in [
+            "template: {src: metrics-server-csr.json.j2, dest: /opt/metrics-server-csr.json}",
+            "copy: {src: '{{ item }}', dest: /etc/ssl/}\n  loop: [metrics-server.pem, metrics-server-key.pem]",
+            "copy: {src: metrics-server.crt, dest: /etc/metrics-server.key}",
+            "kubernetes.core.helm: {name: metrics-server, release_state: absent}",
+        ] {
+            assert_eq!(told(module), 0, "{module}");
+        }
+        for module in [
+            "template: {src: metrics-server.yaml.j2, dest: /etc/kubernetes/addons/}",
+            "copy: {src: metrics-server.json, dest: /etc/kubernetes/manifests/}",
+            "copy: {src: kubelet-csr-approver.yaml, dest: /etc/kubernetes/manifests/}",
+            "kubernetes.core.helm: {name: metrics-server, chart_ref: x/metrics-server}",
+        ] {
+            assert_eq!(told(module), 1, "{module}");
+        }
+    }
 }

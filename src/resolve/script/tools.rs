@@ -58,9 +58,11 @@ const TOOLS: &[UnreadTool] = &[
         line: &[r"\b(?:remoteChart|chartPath)\s*:", ITEM],
         ..objects("Skaffold", &["skaffold/"])
     },
+    // What else is monitored has names, too.
+    UnreadTool { line: &[r"\bprovider\s*:"], ..objects("RKE", &["monitoring:"]) },
     UnreadTool {
-        line: &[r"\b(?:provider|name)\s*:", ITEM],
-        ..objects("RKE", &["monitoring:", "addons_include:", "addons: |"])
+        line: &[r"\bname\s*:", ITEM],
+        ..objects("RKE", &["addons_include:", "addons: |"])
     },
     UnreadTool { is_in: is_settings, line: &[KEY, LISTED], ..objects("Helmsman", &["helmRepos"]) },
     named("helmwave", |it| file_name(it).starts_with("helmwave.yml")),
@@ -211,6 +213,9 @@ mod tests {
               metrics_server: rancher/metrics-server:v0.7.0
             addons_include:
             - https://x/metrics-server.yaml
+            //- rke/cluster.yml
+            monitoring:
+              provider: metrics-server
             //- skaffold.yaml
             apiVersion: skaffold/v4beta6
             portForward: [{resourceName: metrics-server}]
@@ -292,6 +297,7 @@ mod tests {
         ms.nix:2 Nix
         node/launch.yaml:3 MicroK8s
         package.json:2 a script
+        rke/cluster.yml:2 RKE
         salt/addons.sls:4 Salt
         salt/other.sls:3 a state of Salt
         skaffold.yaml:5 Skaffold
@@ -311,6 +317,15 @@ mod tests {
               hosts:
               - installFlags:
                 - --disable-components=metrics-server
+            //- .github/workflows/try.yaml
+            jobs:
+              with-monitoring:
+                steps:
+                - name: Run with metrics-server
+            //- platform.yaml
+            monitoring: {enabled: true}
+            apps:
+            - name: metrics-server
             //- k3s.nix
             { services.k3s.extraFlags = \"--disable metrics-server\"; }
             //- .github/workflows/lint.yaml
