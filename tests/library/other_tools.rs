@@ -214,7 +214,7 @@ fn a_root_module_of_terraform_whose_values_cannot_all_be_told() {
         hostNetwork.enabled: true  main.tf:33
         hostNetwork.*: unknown: `data.http` is known only to Terraform
         args:
-          - --kubelet-insecure-tls  main.tf:29 `["--kubelet-insecure-tls"]`
+          - --kubelet-insecure-tls  main.tf:29 `"--kubelet-insecure-tls"`
         *: unknown: `data.http` is known only to Terraform
     unresolved: `var.values` is set outside of the code  main.tf:26:25 `var.values`
     unresolved: `data.http` is known only to Terraform  main.tf:26:37 `data.http.values.response_body`

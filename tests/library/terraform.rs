@@ -49,6 +49,63 @@ fn charts_of_a_list_in_a_file_are_installed_one_by_one() {
 }
 
 #[test]
+fn each_item_of_a_list_that_is_set_is_where_it_is_written() {
+    assert_snapshot!(installed(
+        r#"
+        //- main.tf
+        variable "more" {}
+        locals {
+          types = [
+            "--kubelet-preferred-address-types=InternalIP\\,Hostname",
+            "--v=2,--kubelet-insecure-tls",
+          ]
+        }
+        resource "helm_release" "block" {
+          name       = "metrics-server"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = "3.12.2"
+          set_list {
+            name = "args"
+            value = [
+              "--metric-resolution=30s",
+              var.more,
+            ]
+          }
+        }
+        resource "helm_release" "list" {
+          name       = "metrics-server"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = "3.12.2"
+          set_list = [{ name = "args", value = local.types }]
+        }
+        resource "helm_release" "brace" {
+          name       = "metrics-server"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = "3.12.2"
+          set_list = [{ name = "args", value = ["a\\", "b"] }]
+        }
+        "#
+    ), @r#"
+    default:
+      metrics-server 3.12.2  main.tf:12 `"3.12.2"`
+        args:
+          - --metric-resolution=30s  main.tf:16 `"--metric-resolution=30s"`
+          - unknown: `var.more` is set outside of the code  main.tf:17 `var.more`
+      metrics-server 3.12.2  main.tf:25 `"3.12.2"`
+        args:
+          - --kubelet-preferred-address-types=InternalIP,Hostname  main.tf:26 values `local.types` < main.tf:4 `"--kubelet-preferred-address-types=InternalIP\\,Hostname"`
+          - --v=2  main.tf:26 values `local.types` < main.tf:5 `"--v=2,--kubelet-insecure-tls"`
+          - --kubelet-insecure-tls  main.tf:26 values `local.types` < main.tf:5 `"--v=2,--kubelet-insecure-tls"`
+      metrics-server 3.12.2  main.tf:32 `"3.12.2"`
+        args:
+          - a,b  main.tf:33 `["a\\", "b"]`
+    "#);
+}
+
+#[test]
 fn a_module_is_what_each_of_its_callers_passes() {
     assert_snapshot!(installed(
         r#"

@@ -4,7 +4,11 @@ use super::evaluate::{MODULE, TerraformScope};
 use crate::{
     data::subject::is_named_in,
     problem::{Problem, ProblemKind},
-    resolve::{environment::Release, helm, install},
+    resolve::{
+        environment::Release,
+        helm::{self, strvals},
+        install,
+    },
     scalar::Scalar,
     tree::{Kind, Map, Node, Origin, Reason},
 };
@@ -124,21 +128,33 @@ impl Setting {
         let strings = self.kind.as_str() == Some("string");
         let value = match (&self.value.kind, self.kind.as_str()) {
             (_, Some("literal")) => Node::unknown_value("it is read as JSON", &self.value.origin),
-            // `set_list`, and the text of what is no string.
             (Kind::List(items), _) => {
-                let item = |it: &Node| {
-                    let text = it.as_scalar().map(|it| Scalar::plain(&*it.text));
-                    text.map_or_else(|| it.clone(), |text| Node::new(text, it.origin.clone()))
-                };
-                let texts = items.iter().map(|item| item.as_scalar().map(|it| it.text.to_string()));
-                let text = match texts.collect::<Option<Vec<_>>>() {
-                    Some(texts) => Kind::from(format!("{{{}}}", texts.join(","))),
-                    None => items.iter().map(item).collect::<Vec<_>>().into(),
-                };
-                Node::new(text, self.value.origin.clone())
+                Node::new(in_braces(items, strings), self.value.origin.clone())
             }
             _ => self.value.clone(),
         };
         install::set(values, name, &value, strings)
+    }
+}
+
+/// What Helm reads in the items of a `set_list`, each where it is written. The provider puts them in
+/// braces with commas between them (`getListValue` of `helm/resource_helm_release.go`), so that one
+/// with a comma in it is two.
+fn in_braces(items: &[Node], strings: bool) -> Kind {
+    let texts = items.iter().map(|it| it.as_scalar().map(|it| &*it.text));
+    let alone = |item: &Node| match item.as_scalar() {
+        Some(scalar) => {
+            let assignment = format!("x={{{}}}", scalar.text);
+            let read = strvals::parse(&assignment, strings, &item.origin).ok()?;
+            let [only] = read.as_slice() else { return None };
+            Some(only.value.items().to_vec())
+        }
+        None => Some(vec![item.clone()]),
+    };
+    match (items.iter().map(alone).collect::<Option<Vec<_>>>(), texts.collect::<Option<Vec<_>>>()) {
+        (Some(read), _) if !items.is_empty() => read.concat().into(),
+        // One ends the list, or takes the comma behind it for its own.
+        (_, Some(texts)) => format!("{{{}}}", texts.join(",")).into(),
+        (_, None) => Kind::Unknown("it is read together with what is not known".into()),
     }
 }
