@@ -10,7 +10,7 @@ pub(crate) fn join(newer: &Node, older: &Node, why: &Reason) -> Node {
     let unknown = || Node::unknown_value(why.clone(), &newer.origin);
     let flag = flag_of(newer).filter(|_| !same_value(newer, older) && alike(newer, older));
     if let Some(flag) = flag {
-        return of_flag(flag, newer, ("", unknown()), why);
+        return of_flag(flag, newer, (kept(newer, older), unknown()), why);
     }
     let mut joined = match (&newer.kind, &older.kind) {
         (Kind::Unknown(_), _) => newer.clone(),
@@ -57,7 +57,30 @@ fn of_flag(flag: String, argument: &Node, rest: (&'static str, Node), why: &Reas
 /// What the part of an unknown value is called that may be there as a whole.
 const PERHAPS: &str = "perhaps";
 
+/// What the part of an argument is called that is all that is not known of it.
+const VALUE: &str = "value";
+
+/// What the unknown part of an argument is called that both readings have: whether it is there, and
+/// once, they tell no better together than alone.
+fn kept(newer: &Node, older: &Node) -> &'static str {
+    let of = |it: &Node| match it.unknown() {
+        Some(_) => it.origin.parts().get(1).map_or("", |(name, _)| *name),
+        None => VALUE,
+    };
+    match (of(newer), of(older)) {
+        (VALUE, VALUE) => VALUE,
+        (PERHAPS, _) | (_, PERHAPS) => PERHAPS,
+        _ => "",
+    }
+}
+
 impl Node {
+    /// Whether this item of a list is exactly one: an unknown one may stand for any number of items,
+    /// unless only the value of a flag is unknown.
+    pub(crate) fn is_one_item(&self) -> bool {
+        self.unknown().is_none() || self.origin.parts().iter().any(|(name, _)| *name == VALUE)
+    }
+
     /// This value, if it is there at all: unknown, because of `why`. With an `alternative` it is
     /// not told what it would be.
     pub(crate) fn perhaps(self, why: Reason, alternative: bool) -> Self {
@@ -190,5 +213,26 @@ mod tests {
         let list: Vec<_> =
             joined(json!([{"name": "m", "a": 1}]), json!([{"name": "m", "a": 1}, 2]));
         assert_eq!(list, [json!({"name": "m", "a": 1}), json!("?")]);
+    }
+
+    #[test]
+    fn an_argument_that_all_readings_have_is_one_item() {
+        let node = |value| charts::from_json(&value, &Origin::at(Via::ChartDefault, None));
+        let all = |lists: &[serde_json::Value]| {
+            let lists = lists.iter().map(|it| node(it.clone()));
+            let joined = lists.reduce(|a, b| join(&a, &b, &"it differs".into()));
+            let joined = joined.expect("one at least");
+            let items = joined.items().iter();
+            let said = items.map(|it| (flag_of(it), it.is_one_item(), it.if_there().is_some()));
+            said.collect::<Vec<_>>()
+        };
+        let port = |one, perhaps| vec![(Some("--port=".to_owned()), one, perhaps)];
+        let [one, two, three, none] =
+            [json!(["--port=1"]), json!(["--port=2"]), json!(["--port=3"]), json!([])];
+        assert_eq!(all(&[one.clone(), two.clone(), three]), port(true, false));
+        assert_eq!(all(&[one.clone(), none.clone()]), port(false, true));
+        // One that some have and that differs is no more certain for it.
+        assert_eq!(all(&[one.clone(), none, two]), port(false, true));
+        assert_eq!(all(&[one, json!(["x"])]), [(None, false, false)]);
     }
 }

@@ -109,7 +109,10 @@ fn apply(root: &mut Node, operation: &Node, spare: &mut Room<'_>) -> Outcome<()>
                     Ok((node, _)) if node.as_map().is_some() => {
                         Node::new(Scalar::null(), operation.origin.clone())
                     }
-                    _ => return Err(refuse("there is nothing to copy at `from`".into())),
+                    Ok((node, key)) => match uncounted(node, &key) {
+                        Some(why) => Node::unknown_value(why, &operation.origin),
+                        None => return Err(refuse("there is nothing to copy at `from`".into())),
+                    },
                 },
             };
             spare.take(&copied, &operation.origin)?;
@@ -122,9 +125,13 @@ fn apply(root: &mut Node, operation: &Node, spare: &mut Room<'_>) -> Outcome<()>
                     found.walk().any(|it| it.unknown().is_some()) || equal(found, &wanted)
                 }
                 None => {
-                    let open = |node: &Node| node.as_map().is_some_and(|it| it.open.is_some());
-                    let parent = parent(root, path, operation);
-                    parent.is_ok_and(|it| it.map_or(true, |(it, _)| open(it)) || wanted.is_null())
+                    let open = |(node, key): (&mut Node, String)| {
+                        let open = node.as_map().is_some_and(|it| it.open.is_some());
+                        open || uncounted(node, &key).is_some()
+                    };
+                    // A test changes nothing.
+                    let parent = parent(&mut root.clone(), path, operation).map(|it| it.map(open));
+                    parent.is_ok_and(|it| it.unwrap_or(true) || wanted.is_null())
                 }
             };
             if !holds {
@@ -157,7 +164,7 @@ fn get<'a>(root: &'a Node, path: &str) -> Option<&'a Node> {
 fn child<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
     match &node.kind {
         Kind::Map(map) => map.get(key),
-        Kind::List(items) => items.get(index(key, items.len())?),
+        Kind::List(items) if uncounted(node, key).is_none() => items.get(index(key, items.len())?),
         _ => None,
     }
 }
@@ -208,8 +215,8 @@ fn parent<'a>(
     }
 }
 
-/// Why it cannot be told which item of a list is at `key`: an unknown one before it, which may stand
-/// for any number of items.
+/// Why it cannot be told which item of a list is at `key`: one before it, or the one that seems to be
+/// there, may stand for any number of items.
 fn uncounted(list: &Node, key: &str) -> Option<Reason> {
     let items = list.items();
     let at: i64 = key.parse().ok()?;
@@ -217,7 +224,7 @@ fn uncounted(list: &Node, key: &str) -> Option<Reason> {
         Ok(at) => items.get(..=at).unwrap_or(items),
         Err(_) => items.get(index(key, items.len()).unwrap_or(0)..).unwrap_or(items),
     };
-    before.iter().find_map(|it| it.unknown().cloned())
+    before.iter().find(|it| !it.is_one_item())?.unknown().cloned()
 }
 
 /// Sets what `path` names; in a list as a `new` item, or in the place of one.

@@ -258,6 +258,49 @@ mod tests {
     }
 
     #[test]
+    fn of_what_is_not_pinned_each_argument_has_its_place() {
+        let args = |operations: &str| {
+            let build = builds(&format!(
+                "
+            //- kustomization.yaml
+            resources:
+            - https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml
+            patches:
+            - target: {{kind: Deployment, name: metrics-server}}
+              patch: |-
+                [{operations}]
+            "
+            ));
+            let problems = build.problems.iter().filter(|it| it.kind != ProblemKind::MovingVersion);
+            assert_eq!(problems.count(), 0, "{operations}");
+            let deployment = deployment(&build).expect("a Deployment");
+            let args = deployment.items_at("spec.template.spec.containers")[0].items_at("args");
+            let text = |it: &Node| it.as_str().map(str::to_owned).or_else(|| tree::flag_of(it));
+            args.iter().map(|it| text(it).unwrap_or_default()).collect::<Vec<_>>()
+        };
+        let at = "/spec/template/spec/containers/0/args";
+        let all = args("");
+        assert_eq!(all.len(), 5);
+        assert_eq!(all[1], "--secure-port=");
+        let changed = |at: usize, with: &[&str]| {
+            let mut all = all.clone();
+            all.splice(at..=at, with.iter().map(|it| (*it).to_owned()));
+            all
+        };
+        let put = |at, it| changed(at, &[it]);
+        let replace = |at_index| {
+            format!(r#"{{"op": "replace", "path": "{at}/{at_index}", "value": "--v=2"}}"#)
+        };
+        assert_eq!(args(&replace("2")), put(2, "--v=2"));
+        assert_eq!(args(&replace("1")), put(1, "--v=2"));
+        assert_eq!(args(&replace("-1")), put(4, "--v=2"));
+        assert_eq!(args(&format!(r#"{{"op": "remove", "path": "{at}/3"}}"#)), changed(3, &[]));
+        let last = &all[4];
+        let test = format!(r#"{{"op": "test", "path": "{at}/4", "value": "{last}"}}"#);
+        assert_eq!(args(&format!("{test}, {}", replace("4"))), put(4, "--v=2"));
+    }
+
+    #[test]
     fn branches_of_metrics_server_move_and_tags_and_others_do_not() {
         let kind = |url: &str| {
             let build = builds(&format!("//- kustomization.yaml\nresources: ['{url}']"));
