@@ -214,6 +214,11 @@ impl KnownChart {
         self.versions.keys()
     }
 
+    /// Whether it is an archive, to which nothing is added.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// The newest version that is known.
     pub(crate) fn newest(&self) -> Option<&Version> {
         self.versions.keys().next_back()

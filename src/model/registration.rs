@@ -10,7 +10,7 @@ use crate::{
     problem::ProblemKind,
     resolve::environment::{EntryKind, Environment, Object, Release},
     source::{self, FileId, Sources},
-    tree::{Node, Origin, Reason},
+    tree::{Node, Origin, Reason, ReasonKind},
 };
 
 /// Annotations for cert-manager's injector, today's and the former one, and for OpenShift's.
@@ -29,13 +29,12 @@ pub(super) fn authority(node: &Node, release: Option<&Release>) -> Fact<Authorit
     match fact(node, "spec.caBundle", workload::text) {
         Fact::Known(bundle, origin) if !bundle.is_empty() => Fact::Known(Authority::Bundle, origin),
         // Nobody can tell a bundle that Helm makes, but it is certain to be there.
-        Fact::Unknown(why, at) => match release
-            .and_then(by_helm)
-            .filter(|it| at.as_ref().is_some_and(|at| at.written_at() == it.written_at()))
-        {
-            Some(tls) => Fact::Known(Authority::Helm, tls),
-            None => Fact::Unknown(why, at),
-        },
+        Fact::Unknown(why, at) => {
+            match release.filter(|_| why.kind() == ReasonKind::Random).and_then(by_helm) {
+                Some(tls) => Fact::Known(Authority::Helm, tls),
+                None => Fact::Unknown(why, at),
+            }
+        }
         Fact::Invalid { why, origin, .. } => Fact::Unknown(why, Some(origin)),
         Fact::Known(..) | Fact::Absent(_) => injected(node),
     }

@@ -42,7 +42,7 @@ use crate::{
     },
     problem::Problem,
     resolve::{context::Context, environment::Release},
-    tree::{Kind, Node, Origin, Reason, Via},
+    tree::{Node, Origin, Reason, Via},
 };
 
 /// The objects that a chart renders.
@@ -197,13 +197,17 @@ fn candidates(chart: &KnownChart, release: &Release) -> Vec<Candidate> {
     let guess = |model: &Version, why: String| {
         vec![Candidate { model: model.clone(), guess: Some(why.into()) }]
     };
-    let text = match &release.version {
-        None => "*",
-        Some(node) => match (&node.kind, node.as_scalar()) {
-            // What nobody can tell may be any of them, as where none is written.
-            (Kind::Unknown(_), _) | (_, None) => "*",
-            (_, Some(scalar)) => &*scalar.text,
-        },
+    let any = |models: Vec<Version>| -> Vec<Candidate> {
+        models.into_iter().map(|model| Candidate { model, guess: None }).collect()
+    };
+    let text = match release.version.as_ref().map(|it| (it.unknown(), it.as_scalar())) {
+        // An archive goes back to what clusters do not take any more: nobody has one of those, and what
+        // the others have in common is what never changed.
+        Some((Some(why), _)) if chart.is_closed() => return guess(newest, why.to_string()),
+        // What nobody can tell may be any of them; where none is named, it is the newest.
+        Some((Some(_), _)) => return any(chart.versions().cloned().collect()),
+        None | Some((None, None)) => "*",
+        Some((None, Some(scalar))) => &*scalar.text,
     };
     let Some(constraint) = Constraint::parse(text) else {
         return guess(newest, format!("`{text}` does not tell the chart's version"));
@@ -219,8 +223,7 @@ fn candidates(chart: &KnownChart, release: &Release) -> Vec<Candidate> {
         let around = chart.around(exact).into_iter();
         return around.map(|model| Candidate { model, guess: Some(why.clone()) }).collect();
     }
-    let known = chart.allowed(&constraint).into_iter();
-    let known: Vec<_> = known.map(|model| Candidate { model, guess: None }).collect();
+    let known = any(chart.allowed(&constraint));
     if known.is_empty() {
         return guess(newest, format!("this tool knows no chart version that `{text}` allows"));
     }

@@ -183,18 +183,34 @@ fn the_combinations_that_helm_refuses() {
 
 #[test]
 fn a_version_that_nobody_knows_may_be_any() {
-    let told = |version: Option<Node>| {
+    let told = |family: Family, is_named: bool| {
         let sources = Sources::in_memory([("values.yaml", "args: [--kubelet-insecure-tls]")]);
         let values = values_of(&sources, "values.yaml");
-        let family = Some(Family::KubernetesSigs);
+        let version = is_named.then(|| Node::unknown_value("a variable", &nowhere()));
+        let family = Some(family);
         let release = Release { family, version, values, ..in_directory(None) };
         let rendered = with(&sources, |context| whole(install(context, release)));
-        let paths = ["Deployment.metadata", "Deployment.spec", "Server.args"];
+        let paths = ["Deployment.apiVersion", "Server.imagePullPolicy", "Server.args"];
         told(&(sources, rendered), &paths)
     };
-    let unknown = told(Some(Node::unknown_value("a variable", &nowhere())));
-    assert_eq!(unknown, told(None));
-    assert!(unknown.contains("name: metrics-server"), "{unknown}");
+    assert_snapshot!(told(Family::KubernetesSigs, true), @r"
+    apiVersion: apps/v1  chart-default
+    imagePullPolicy: IfNotPresent  chart-default
+    args:
+      - unknown: it differs between chart versions 3.5.0 and 3.14.0  chart-default
+      - --cert-dir=/tmp  chart-default
+      - unknown: it differs between chart versions 3.5.0 and 3.14.0  chart-default
+      - --kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname  chart-default
+      - --kubelet-use-node-status-port  chart-default
+      - unknown: it differs between chart versions 3.5.0 and 3.14.0  chart-default
+      - --kubelet-insecure-tls  values.yaml:1
+    ");
+    // One that is not named is the newest.
+    let newest = told(Family::KubernetesSigs, false);
+    assert!(newest.contains("- --secure-port=10250 "), "{newest}");
+    // An archive has versions that no cluster takes.
+    let archived = told(Family::Stable, true);
+    assert!(archived.contains("apiVersion: apps/v1 "), "{archived}");
 }
 
 #[test]

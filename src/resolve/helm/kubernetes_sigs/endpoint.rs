@@ -10,7 +10,7 @@ use crate::{
         print::go_text,
         template::{Fields, Rendering, TemplateField, map_text, truth},
     },
-    tree::Node,
+    tree::{Node, Reason, ReasonKind},
 };
 
 impl SigsChart<'_> {
@@ -142,7 +142,8 @@ impl SigsChart<'_> {
         Ok(match (self.tls_is("helm").is, self.tls_is("cert-manager").is) {
             (Err(why), _) => Node::unknown_value(why, tls).into(),
             (Ok(true), _) => {
-                Node::unknown_value("Helm makes this certificate when it installs", tls).into()
+                let why = Reason::from("Helm makes this certificate when it installs");
+                Node::unknown_value(why.of_kind(ReasonKind::Random), tls).into()
             }
             (_, Ok(true)) => TemplateField::Not(None),
             _ => TemplateField::when(&bundle, map_text(&bundle, encode)),
