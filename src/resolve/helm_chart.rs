@@ -8,7 +8,7 @@ use crate::{
         helm, install,
         template::{self, Hole},
     },
-    scalar::{Scalar, Value},
+    scalar::Value,
     tree::{Map, Node},
 };
 
@@ -55,12 +55,6 @@ fn release(
         None => node.object_name(),
     };
     let version = node.at("spec.version").filter(|it| it.as_str() != Some("")).cloned();
-    let version = version.or_else(|| {
-        // An archive says its version in its name.
-        let archive = chart.rsplit('/').next()?.strip_suffix(".tgz")?;
-        let at = archive.rfind('-').map(|at| &archive[at + 1..])?;
-        Some(Node::new(Scalar::string(at), node.at("spec.chart")?.origin.clone()))
-    });
     let namespace = text("spec.targetNamespace").unwrap_or(node.object_namespace());
     let anchor = node.at("spec.chart").map_or(node.object_anchor(), |it| &it.origin);
     let values = values(context, node, config, problems);

@@ -5,6 +5,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use semver::Version;
+
 use crate::{
     data::{kinds::is_cluster_scoped, upstream},
     nearest::edits,
@@ -19,7 +21,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar},
     source::{self, FileId, Sources, Text},
-    tree::{Kind, Node, Origin, Via},
+    tree::{Kind, Node, Origin, Reason, Via},
 };
 
 /// What one installer finds in the repository.
@@ -123,7 +125,7 @@ pub(crate) struct ChartReference<'a> {
 }
 
 impl ChartReference<'_> {
-    /// A release of it, whose anchor is its version, else `otherwise`.
+    /// A release of it, whose anchor is its version, else `otherwise`, where the chart is named.
     pub(crate) fn release(
         self,
         via: &'static str,
@@ -132,7 +134,16 @@ impl ChartReference<'_> {
         values: Node,
         otherwise: &Origin,
     ) -> Release {
-        let version = self.version.as_ref().and_then(Node::as_scalar);
+        let archived = match self.directory {
+            None => archive_version(self.name, otherwise),
+            Some(_) => None,
+        };
+        let tells = |it: &Node| it.unknown().is_none();
+        let whole = match archived {
+            Some(told) if tells(&told) || self.version.is_none() => Some(told),
+            _ => self.version,
+        };
+        let version = whole.as_ref().and_then(Node::as_scalar);
         let repository = self.repository.filter(|it| !is_blank(it));
         let address = repository.and_then(Node::as_str);
         let family = match self.directory {
@@ -150,8 +161,8 @@ impl ChartReference<'_> {
             modified: None,
             reads: None,
             alias: None,
-            anchor: self.version.as_ref().map_or(otherwise, |it| &it.origin).clone(),
-            version: self.version,
+            anchor: whole.as_ref().map_or(otherwise, |it| &it.origin).clone(),
+            version: whole,
             values,
             shell: false,
             beside: Vec::new(),
@@ -163,6 +174,17 @@ impl ChartReference<'_> {
             unit: None,
         }
     }
+}
+
+/// The version of the archive that a chart is referred to by, as far as its name tells it, which stands
+/// `at`: `helm package` puts it there, and Helm takes the archive whatever version it is asked for
+/// (`ResolveChartVersion` of `pkg/downloader/chart_downloader.go`).
+fn archive_version(chart: &str, at: &Origin) -> Option<Node> {
+    let name = source::file_name(chart).strip_suffix(".tgz")?;
+    let mut rests = name.match_indices('-').map(|(at, _)| &name[at + 1..]);
+    let version = rests.find(|it| Version::parse(it.trim_start_matches('v')).is_ok());
+    let unknown = || Reason::from("the name of the archive does not tell the chart's version");
+    Some(Node::new(version.ok_or_else(unknown), at.clone()))
 }
 
 /// That metrics-server's repository certainly does not have `path` at `revision`, if so.
@@ -358,5 +380,36 @@ pub(crate) fn default_namespace(node: &mut Node, namespace: Option<&Node>) {
     }
     if let Some(metadata) = node.at_mut("metadata") {
         metadata.set("namespace", namespace.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_says_its_version_in_its_name() {
+        let told = |chart: &str, written: Option<&str>| {
+            let at = Origin::at(Via::Written, None);
+            let version = written.map(|it| Node::new(it, at.clone()));
+            let reference =
+                ChartReference { name: chart, repository: None, directory: None, version };
+            let release = reference.release("helmfile", "x", "", Node::new("", at.clone()), &at);
+            release.version.map(|it| it.as_str().unwrap_or("?").to_owned())
+        };
+        for (chart, version) in [
+            ("https://example.com/metrics-server-3.12.2.tgz", Some("3.12.2")),
+            ("https://example.com/rke2-metrics-server-3.12.203.tgz", Some("3.12.203")),
+            ("charts/metrics-server-v3.12.2-rc.1.tgz", Some("v3.12.2-rc.1")),
+            ("https://example.com/3.12.2/metrics-server.tgz", Some("?")),
+            ("https://example.com/metrics-server-3.tgz", Some("?")),
+            ("oci://example.com/metrics-server", None),
+            ("metrics-server-3.12.2", None),
+        ] {
+            assert_eq!(told(chart, None).as_deref(), version, "{chart}");
+        }
+        // Helm takes what is there, whatever it is asked for.
+        assert_eq!(told("a/x-1.2.3.tgz", Some("9.9.9")).as_deref(), Some("1.2.3"));
+        assert_eq!(told("a/x.tgz", Some("9.9.9")).as_deref(), Some("9.9.9"));
     }
 }

@@ -105,7 +105,8 @@ impl Session<'_> {
         let text = chart.text.as_deref()?;
         let directory = self.paths(chart).into_iter().find(|it| self.context.sources.is_chart(it));
         let is_path = text.starts_with(['.', '/', CURRENT, HERE, ROOT]);
-        if directory.is_none() && (is_path || source::extension(text) == "tgz") {
+        let is_archive = source::extension(text) == "tgz" && !text.contains("://");
+        if directory.is_none() && (is_path || is_archive) {
             return None;
         }
         let mut problems = Vec::new();
