@@ -78,6 +78,8 @@ pub(crate) struct Unit {
     pub after: Vec<String>,
     /// Whether it is a release of a chart, which is rendered where it is installed.
     pub release: bool,
+    /// What the cluster is called that it is deployed to, when that is not the environment's.
+    pub cluster: Option<String>,
 }
 
 /// What an environment starts from.
@@ -181,7 +183,8 @@ pub(crate) struct UnitStart(pub(super) [usize; 3]);
 impl Unit {
     /// The object of `kind` with that namespace and name.
     pub(crate) fn of(kind: &str, namespace: &str, name: &str) -> Self {
-        Self { id: format!("{kind} {namespace}/{name}"), after: Vec::new(), release: false }
+        let id = format!("{kind} {namespace}/{name}");
+        Self { id, after: Vec::new(), release: false, cluster: None }
     }
 
     /// The same as a release of a chart.

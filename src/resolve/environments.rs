@@ -107,6 +107,7 @@ pub(crate) fn resolve_for(
         attach::loose(context, &layout, &installers, reached, &unread, &mut environments);
     }
     selected::apart(context, &mut environments);
+    selected::elsewhere(context, &mut environments);
     variables::look_for_uses(context, &mut environments);
     for environment in &mut environments {
         if environment.settings.is_none() {

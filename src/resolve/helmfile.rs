@@ -123,6 +123,7 @@ impl HelmfileStart {
         let mut found = Discovery::default();
         let mut run = HelmfileRun::new(context, &self.name);
         run.visit(self.file, None, &Selectors::default());
+        run.forget_only_cluster();
         let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
         let releases = run.environment.releases.iter();
         let mut dirs = releases.filter_map(|it| it.directory.as_deref());
@@ -240,6 +241,15 @@ impl<'a> HelmfileRun<'a> {
         };
         for release in &releases {
             self.release(release, &state, selectors);
+        }
+    }
+
+    /// One cluster to which everything goes is the environment's.
+    fn forget_only_cluster(&mut self) {
+        let units = &mut self.environment.units;
+        let clusters: BTreeSet<_> = units.iter().map(|it| &it.cluster).collect();
+        if clusters.len() < 2 {
+            units.iter_mut().for_each(|it| it.cluster = None);
         }
     }
 

@@ -1,5 +1,5 @@
 //! Clusters that objects of another cluster select, to install add-ons there: `ClusterResourceSet` and
-//! `HelmChartProxy` of Cluster API.
+//! `HelmChartProxy` of Cluster API; and those that releases name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::{
         environment::{EntryKind, Environment, Object, Unit},
         names::settings_for,
     },
-    tree::Node,
+    tree::{Node, Origin},
 };
 
 /// Gives what the add-ons of each environment install to environments of the clusters that they select,
@@ -28,22 +28,13 @@ pub(super) fn apart(context: &Context<'_>, environments: &mut Vec<Environment>) 
         }
         for (name, selecting) in &clusters {
             let units = units(environment, selecting.iter().filter_map(|it| addons.get(*it)));
-            let mut part = environment.clone();
-            restrict(&mut part, |unit| unit.is_some_and(|it| units.contains(&it.index())));
+            let origin = selecting.first().and_then(|it| addons.get(*it)).map(Object::anchor);
+            let is_there = |unit: usize| units.contains(&unit);
+            let mut part = part_of(context, environment, name, origin, is_there);
             if context.purpose == Purpose::Judge {
                 part.objects.extend(definitions(environment, name));
             }
-            let origin = selecting.first().and_then(|it| addons.get(*it)).map(Object::anchor);
-            let origin = origin.unwrap_or_else(|| environment.entry.origin.clone());
-            let name = format!("{} ({name})", environment.name);
-            found.push(Environment {
-                settings: settings_for(context.config, &name, "").cloned(),
-                objects: part.objects,
-                releases: part.releases,
-                problems: part.problems,
-                units: part.units,
-                ..Environment::new(name, EntryKind::Other, origin)
-            });
+            found.push(part);
         }
         let units = units(environment, addons.iter());
         restrict(environment, |unit| unit.is_none_or(|it| !units.contains(&it.index())));
@@ -52,6 +43,59 @@ pub(super) fn apart(context: &Context<'_>, environments: &mut Vec<Environment>) 
         }
     }
     environments.append(&mut found);
+}
+
+/// Gives what is deployed to other clusters, as a `kubeConfig` or a `kubeContext` says, to environments of
+/// these.
+pub(super) fn elsewhere(context: &Context<'_>, environments: &mut Vec<Environment>) {
+    let mut found = Vec::new();
+    environments.retain_mut(|environment| {
+        let clusters: BTreeSet<String> =
+            environment.units.iter().filter_map(|it| it.cluster.clone()).collect();
+        for name in &clusters {
+            let is_there = |unit: usize| {
+                environment.units.get(unit).is_some_and(|it| it.cluster.as_ref() == Some(name))
+            };
+            let mut releases = environment.releases.iter();
+            let first = releases.find(|it| it.unit.is_some_and(|it| is_there(it.index())));
+            let origin = first.map(|it| it.anchor.clone());
+            found.push(part_of(context, environment, name, origin, is_there));
+        }
+        if clusters.is_empty() {
+            return true;
+        }
+        let here: BTreeSet<usize> = (0..environment.units.len())
+            .filter(|it| environment.units[*it].cluster.is_none())
+            .collect();
+        restrict(environment, |unit| unit.is_none_or(|it| here.contains(&it.index())));
+        // Where each release names its cluster, nothing is left.
+        !environment.objects.is_empty()
+            || !environment.releases.is_empty()
+            || !environment.problems.is_empty()
+    });
+    environments.append(&mut found);
+}
+
+/// The environment of the cluster `name` with those units of `environment` that are there.
+fn part_of(
+    context: &Context<'_>,
+    environment: &Environment,
+    name: &str,
+    origin: Option<Origin>,
+    is_there: impl Fn(usize) -> bool,
+) -> Environment {
+    let mut part = environment.clone();
+    restrict(&mut part, |unit| unit.is_some_and(|it| is_there(it.index())));
+    let origin = origin.unwrap_or_else(|| environment.entry.origin.clone());
+    let name = format!("{} ({name})", environment.name);
+    Environment {
+        settings: settings_for(context.config, &name, "").cloned(),
+        objects: part.objects,
+        releases: part.releases,
+        problems: part.problems,
+        units: part.units,
+        ..Environment::new(name, EntryKind::Other, origin)
+    }
 }
 
 fn is_addon(object: &Object) -> bool {
@@ -288,5 +332,50 @@ mod tests {
             "clusters/m (x): v2 | control plane",
         ];
         assert_eq!(told(&files.concat()), expected);
+    }
+
+    #[test]
+    fn what_goes_to_other_clusters_is_there() {
+        let release = |name: &str, context: &str, version: &str| {
+            format!(
+                "- {{name: {name}, {context}chart: ms/metrics-server, version: {version}, \
+                 namespace: kube-system}}\n"
+            )
+        };
+        let helmfile = |before: &str, releases: &[String]| {
+            let releases = releases.concat();
+            told(&format!(
+                "//- helmfile.yaml\n{before}repositories:\n\
+                 - {{name: ms, url: 'https://kubernetes-sigs.github.io/metrics-server/'}}\n\
+                 releases:\n{releases}"
+            ))
+        };
+        let [a, b] = ["a", "b"].map(|it| format!("kubeContext: {it}, "));
+        let both = [release("x", &a, "3.12.1"), release("x", &b, "3.12.2")];
+        assert_eq!(helmfile("", &both), ["default (a): v0.7.1 | ", "default (b): v0.7.2 | "]);
+        let one = [release("x", "", "3.12.1"), release("y", &b, "3.12.2")];
+        assert_eq!(helmfile("", &one), ["default: v0.7.1 | ", "default (b): v0.7.2 | "]);
+        // What all have is the environment's own.
+        let defaults = "helmDefaults: {kubeContext: b}\n";
+        assert_eq!(helmfile(defaults, &one), ["default: v0.7.1 v0.7.2 | "]);
+
+        let release = |name: &str, config: &str, version: &str| {
+            format!(
+                "---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
+                 metadata: {{name: {name}, namespace: kube-system}}\n\
+                 spec: {{{config}chart: {{spec: {{chart: metrics-server, version: {version}, \
+                 sourceRef: {{kind: HelmRepository, name: ms}}}}}}}}\n"
+            )
+        };
+        let remote = release("y", "kubeConfig: {secretRef: {name: far}}, ", "3.12.2");
+        let files = [
+            "//- hr.yaml\napiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\n\
+             metadata: {name: ms, namespace: kube-system}\n\
+             spec: {url: 'https://kubernetes-sigs.github.io/metrics-server/'}\n"
+                .to_owned(),
+            release("x", "", "3.12.1"),
+            remote,
+        ];
+        assert_eq!(told(&files.concat()), ["default: v0.7.1 | ", "default (far): v0.7.2 | "]);
     }
 }

@@ -89,6 +89,10 @@ impl<'a> HelmfileRun<'a> {
         let locked = self.locked(state, chart, version);
         let version = locked.as_ref().or(version);
         let mut unit = Unit::of("release", namespace, name).release();
+        let given = |it: &&Node| !install::is_blank(it);
+        let context = release.get("kubeContext").filter(given);
+        let context = context.or_else(|| state.spec.at("helmDefaults.kubeContext").filter(given));
+        unit.cluster = context.and_then(Node::as_str).map(str::to_owned);
         unit.after.extend(release.items_at("needs").iter().filter_map(|it| {
             let mut parts = it.as_str()?.rsplit('/');
             let name = parts.next()?;
