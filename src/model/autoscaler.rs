@@ -207,4 +207,14 @@ impl Container {
         };
         Some(by.as_ref().filter(|it| it.written_at().is_some()).unwrap_or(&self.anchor))
     }
+
+    /// Where its request of `resource` is, when that is certainly of nothing.
+    pub(crate) fn requests_nothing(&self, resource: Measured) -> Option<&Origin> {
+        let Resources { cpu_request, memory_request, .. } = &self.resources;
+        let (is_zero, at) = match resource {
+            Measured::Cpu => cpu_request.known().map(|(it, at)| (it.millis == 0, at)),
+            Measured::Memory => memory_request.known().map(|(it, at)| (it.bytes == 0, at)),
+        }?;
+        is_zero.then_some(at)
+    }
 }

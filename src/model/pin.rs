@@ -38,7 +38,9 @@ fn chart(release: &Release) -> Option<MovingVersion> {
     };
     let text = &*version.as_scalar()?.text;
     if NEWEST.contains(&text) {
-        return Some(moving(Moves::Branch, text, &version.origin));
+        // Of an OCI artifact it is a tag.
+        let moves = if text == "latest" { Moves::AnyChart } else { Moves::Branch };
+        return Some(moving(moves, text, &version.origin));
     }
     let range = Constraint::parse(text).filter(|it| it.exact().is_none())?;
     let moves = match (range.is_open(), range.is_narrow()) {

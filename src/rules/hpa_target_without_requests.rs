@@ -45,8 +45,11 @@ fn check_need<'a>(
     if !workload.vertical.is_empty() {
         return;
     }
+    // Zero is a request, but nothing can be a share of what is zero in all.
+    let in_all_zero = counted.iter().all(|it| it.requests_nothing(need.resource).is_some());
     for container in counted {
-        let Some(at) = container.lacks(need.resource) else { continue };
+        let zero = container.requests_nothing(need.resource).filter(|_| in_all_zero);
+        let Some(at) = container.lacks(need.resource).or(zero) else { continue };
         let what = (&*container.name, need.resource.name());
         if !seen.contains(&what) {
             seen.push(what);
@@ -63,6 +66,11 @@ fn lacks(
     findings: &mut Findings,
 ) {
     let (name, resource) = (&container.name, need.resource);
+    let is_zero = container.requests_nothing(resource).is_some();
+    let (has, because) = match is_zero {
+        true => ("requests zero", "of nothing there is no share"),
+        false => ("has none", "while one container lacks it, the metric cannot be computed"),
+    };
     let label = match need.is_default {
         true => format!("without metrics it targets {}", need.words()),
         false => format!("{} targets {}", scaler.words(), need.words()),
@@ -71,14 +79,10 @@ fn lacks(
         .at(
             at,
             &format!("{} {name} {}", scaler.subject(), resource.name()),
-            format!("{} targets {}, but container {name} has none", scaler.words(), need.words()),
+            format!("{} targets {}, but container {name} {has}", scaler.words(), need.words()),
         )
         .also(&need.origin.or(&scaler.anchor), label)
-        .help(format!(
-            "set resources.requests.{} of container {name}: while one container lacks it, the \
-             metric cannot be computed",
-            resource.name()
-        ));
+        .help(format!("set resources.requests.{} of container {name}: {because}", resource.name()));
     if scaler.suspended {
         finding.at_most(Severity::Warning);
     }

@@ -118,6 +118,7 @@ fn install(
         directory: chart.directory.as_deref(),
         version: chart.version,
     };
+    let anchor = chart.at.unwrap_or_else(|| object.anchor());
     let namespace = target.unwrap_or(object.namespace());
     let name = name(node, target, object.name());
     let release = Release {
@@ -128,7 +129,7 @@ fn install(
             skips.is_some_and(|it| it.as_bool() != Some(false))
         }),
         suspended: object.suspended || node.is_true_at("spec.suspend"),
-        ..reference.release("helm-release", name, namespace, user, &object.anchor())
+        ..reference.release("helm-release", name, namespace, user, &anchor)
     };
     let mut installed = environment.template(context, release);
     problems.append(&mut installed.problems);
@@ -170,6 +171,8 @@ fn name(node: &Node, target: Option<&str>, own: &str) -> String {
 struct Chart {
     /// Its name, its path in this repository, or its OCI reference.
     name: String,
+    /// Where its name is, when it is looked for in a repository of charts.
+    at: Option<Origin>,
     repository: Option<Node>,
     version: Option<Node>,
     directory: Option<String>,
@@ -248,12 +251,13 @@ fn chart_of(
     spec: &Node,
     namespace: &str,
 ) -> Result<Chart, Problem> {
-    let name = spec.look("chart").map_err(chart_unknown)?;
-    let name = name.and_then(Node::as_str).unwrap_or_default().to_owned();
+    let written = spec.look("chart").map_err(chart_unknown)?;
+    let name = written.and_then(Node::as_str).unwrap_or_default().to_owned();
     let mut files: Vec<Node> = spec.get("valuesFile").cloned().into_iter().collect();
     files.extend(spec.items_at("valuesFiles").iter().cloned());
     let mut chart = Chart {
         name,
+        at: written.map(|it| it.origin.clone()),
         version: spec.get("version").filter(|it| !it.is_null()).cloned(),
         files,
         ..Chart::default()
@@ -274,6 +278,7 @@ fn chart_of(
     let is_here = !theirs.zip(ours).is_some_and(|(theirs, ours)| is_another(ours, theirs));
     if kind == "GitRepository" && is_here && context.sources.is_chart(&dir) {
         chart.directory = Some(dir);
+        chart.at = None;
     } else {
         let why = "the chart is of the version that its source has";
         chart.version = Some(Node::unknown_value(why, &spec.origin));
@@ -284,7 +289,10 @@ fn chart_of(
 /// `ref` of an `OCIRepository`: a digest wins over a range, a range over a tag, the tag `latest` is
 /// the default.
 fn oci_version(source: &Node) -> Option<Node> {
-    let reference = source.at("spec.ref");
+    let reference = match source.look("spec.ref") {
+        Ok(reference) => reference,
+        Err((why, at)) => return Some(Node::unknown_value(why, &at)),
+    };
     let of = |key: &str| reference.and_then(|it| it.get(key)).filter(|it| !it.is_null()).cloned();
     let unknown = |node: Node, why: &str| Node::unknown_value(why, &node.origin);
     let tag = of("tag");
@@ -293,8 +301,11 @@ fn oci_version(source: &Node) -> Option<Node> {
         return Some(unknown(tag.unwrap_or(digest), "a digest does not tell the chart's version"));
     }
     of("semver").or(tag).or_else(|| {
-        let url = source.at("spec.url")?.clone();
-        Some(unknown(url, "the tag `latest` does not tell the chart's version"))
+        let open = reference.and_then(|it| Some((it.as_map()?.open.clone()?, &it.origin)));
+        Some(match open {
+            Some((why, at)) => Node::unknown_value(why, at),
+            None => Node::new("latest", source.at("spec.url")?.origin.clone()),
+        })
     })
 }
 
