@@ -346,6 +346,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_json_keeps_its_lines() {
+        let values = "m:\n  b: 2\n  args:\n  - --a\n  - '<b>'\n  none: {}\n";
+        for function in ["toJson", "toRawJson", "toPrettyJson", "toJson | fromJson | toPrettyJson"]
+        {
+            let template = format!("x: 1\nm: {{{{ .Values.m | {function} }}}}\n");
+            let told = print(values, &template).told();
+            let lines: Vec<_> = told.lines().map(|it| it.replace(" t:2 < v", " v")).collect();
+            let expected = [
+                ".x: 1  t:1",
+                ".m.args[0]: \"--a\"  v:4",
+                ".m.args[1]: \"<b>\"  v:5",
+                ".m.b: 2  v:2",
+            ];
+            assert_eq!(lines, expected, "{function}");
+        }
+    }
+
+    #[test]
     fn what_is_unknown_hides_what_it_may_change() {
         let printed = print(
             "flag: 'unknown a secret'\nport: 'unknown a variable'\nmore: 'unknown a file'\n",

@@ -313,12 +313,13 @@ impl MarkedText {
     }
 
     /// The same text, whose values came to count at `span`; what is put together in one line is one
-    /// value that has parts.
+    /// value that has parts, unless that is a list or a map, as JSON is.
     pub(super) fn through(mut self, span: Option<Span>) -> Self {
         let Some(span) = span else { return self };
         let is_value = |it: &TextMark| matches!(it.from, MarkSource::Value(_));
         if self.marks.len() > 1
             && !self.text.contains('\n')
+            && !self.text.starts_with(['{', '['])
             && self.marks.iter().all(is_value)
             && self.unknown_part().is_none()
             && let Some(origin) = self.origin_of(0..self.len())

@@ -336,6 +336,53 @@ impl GoValue {
         text
     }
 
+    /// Go's JSON: keys sorted, with `html`, what that would read as its own escaped, and, when it is
+    /// `pretty`, every part in a line of its own.
+    pub(crate) fn json(&self, html: bool, pretty: bool) -> MarkedText {
+        let mut text = MarkedText::default();
+        self.write_json(html, pretty.then_some(1), &mut text);
+        text
+    }
+
+    /// `indent` is how deep the value stands where its parts have lines of their own.
+    fn write_json(&self, html: bool, indent: Option<usize>, text: &mut MarkedText) {
+        if text.is_cut {
+            return;
+        }
+        let (inner, depth) = (indent.map(|it| it + 1), indent.unwrap_or(1));
+        let line =
+            |depth: usize| indent.map_or(String::new(), |_| format!("\n{:1$}", "", 2 * depth));
+        let open = |index: usize, bracket: &str| match index {
+            0 => bracket.to_owned() + &line(depth),
+            _ => ",".to_owned() + &line(depth),
+        };
+        let printed = match &self.data {
+            GoData::List(items) if !items.is_empty() => {
+                for (index, item) in items.iter().enumerate() {
+                    text.push_made(&open(index, "["));
+                    item.write_json(html, inner, text);
+                }
+                return text.push_made(&(line(depth - 1) + "]"));
+            }
+            GoData::Map(map) if !map.borrow().entries.is_empty() => {
+                let map = map.borrow();
+                for (index, key) in map.sorted().iter().enumerate() {
+                    text.push_made(&open(index, "{"));
+                    let (place, value) = &map.entries[key];
+                    let origin = place.map_or_else(|| value.origin.clone(), Origin::written);
+                    let key = json_escaped(&serde_json::Value::from(&**key).to_string(), html);
+                    text.push(&MarkedText::value(key, &origin));
+                    text.push_made(if indent.is_some() { ": " } else { ":" });
+                    value.write_json(html, inner, text);
+                }
+                return text.push_made(&(line(depth - 1) + "}"));
+            }
+            GoData::Float(it) => scalar::json_float(*it).replace("e-0", "e-"),
+            _ => json_escaped(&self.node().to_json().to_string(), html),
+        };
+        text.push(&MarkedText::value(printed, &self.origin));
+    }
+
     /// What `kindOf` says.
     pub(super) fn kind(&self) -> &'static str {
         match &self.data {
@@ -374,6 +421,15 @@ impl GoValue {
         };
         Self { data, origin: self.origin.clone() }
     }
+}
+
+/// What `encoding/json` escapes in a text, with `html` or without.
+fn json_escaped(text: &str, html: bool) -> String {
+    let mut text = text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+    if html {
+        text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    }
+    text
 }
 
 impl Drop for GoValue {

@@ -1,7 +1,5 @@
 //! Functions that encode and decode: YAML, JSON, base64, digests, paths.
 
-use std::sync::Arc;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
@@ -13,7 +11,7 @@ use super::{
     Run::{Call, NotEvaluated, Text},
     printf::print,
 };
-use crate::{scalar, tree::Origin};
+use crate::tree::Origin;
 
 #[rustfmt::skip]
 pub(super) const FUNCTIONS: &[Row] = &[
@@ -35,9 +33,9 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("fromJsonArray", "s", Inside, Call(|it| from_json(it, true))),
     ("fromYaml", "s", Prints, Call(|it| from_yaml(it, false))),
     ("fromYamlArray", "s", Prints, Call(|it| from_yaml(it, true))),
-    ("toJson mustToJson", "a", Inside, Call(|it| json(it, true, None))),
-    ("toRawJson mustToRawJson", "a", Inside, Call(|it| json(it, false, None))),
-    ("toPrettyJson mustToPrettyJson", "a", Inside, Call(|it| json(it, true, Some(1)))),
+    ("toJson mustToJson", "a", Inside, Call(|it| it.marked(it.value(0)?.json(true, false)))),
+    ("toRawJson mustToRawJson", "a", Inside, Call(|it| it.marked(it.value(0)?.json(false, false)))),
+    ("toPrettyJson mustToPrettyJson", "a", Inside, Call(|it| it.marked(it.value(0)?.json(true, true)))),
     ("toYaml mustToYaml toYamlPretty", "a", Prints, Call(to_yaml)),
     ("urlquery", "a*", Inside, Call(in_url)),
     ("adler32sum b32dec b32enc fromToml urlParse bcrypt", "s", Inside, NotEvaluated),
@@ -180,41 +178,4 @@ fn from_failed(message: &str, list: bool, origin: &Origin) -> GoValue {
     let mut map = GoMap::default();
     map.set("Error", message);
     GoValue::map(map, origin)
-}
-
-/// Go's JSON: keys sorted, and, with `html`, what that would read as its own escaped.
-fn json(call: &FunctionCall<'_>, html: bool, indent: Option<usize>) -> Evaluated<GoValue> {
-    let mut text = json_text(call.value(0)?, indent);
-    if html {
-        text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-    }
-    call.string(text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
-}
-
-/// `indent` is how deep the value stands where its parts have lines of their own.
-fn json_text(value: &GoValue, indent: Option<usize>) -> String {
-    let inner = indent.map(|it| it + 1);
-    let (open, parts, close): (_, Vec<String>, _) = match &value.data {
-        GoData::List(items) => ("[", items.iter().map(|it| json_text(it, inner)).collect(), "]"),
-        GoData::Map(map) => {
-            let map = map.borrow();
-            let part = |key: &Arc<str>| {
-                let mark = if indent.is_some() { ": " } else { ":" };
-                let key_text = serde_json::Value::from(&**key);
-                format!("{key_text}{mark}{}", json_text(&map.entries[key].1, inner))
-            };
-            ("{", map.sorted().iter().map(part).collect(), "}")
-        }
-        GoData::Float(it) => return scalar::json_float(*it).replace("e-0", "e-"),
-        _ => return value.node().to_json().to_string(),
-    };
-    let line = |depth: usize| indent.map_or(String::new(), |_| format!("\n{:1$}", "", 2 * depth));
-    let depth = indent.unwrap_or(1);
-    match parts.is_empty() {
-        true => format!("{open}{close}"),
-        false => {
-            let parts = parts.join(&format!(",{}", line(depth)));
-            format!("{open}{}{parts}{}{close}", line(depth), line(depth - 1))
-        }
-    }
 }
