@@ -13,6 +13,7 @@ mod elsewhere;
 pub(crate) mod evaluate;
 mod functions;
 mod iterate;
+mod literals;
 mod module;
 mod objects;
 mod operators;

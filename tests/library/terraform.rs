@@ -296,8 +296,8 @@ fn a_template_is_read_around_what_fills_it() {
         podDisruptionBudget.enabled: true  main.tf:7 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:6
         priorityClassName: unknown: `var.mine` is set outside of the code  main.tf:7 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:11 `high`
         revisionHistoryLimit: unknown: `var.mine` is set outside of the code  main.tf:7 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:14 `1`
-        tolerations[0].key: a  main.tf:13 values `templatefile("${path.module}/lines.tftpl", { tolerated = ["a", "b"] })` < lines.tftpl:1 `tolerations:`
-        tolerations[1].key: b  main.tf:13 values `templatefile("${path.module}/lines.tftpl", { tolerated = ["a", "b"] })` < lines.tftpl:1 `tolerations:`
+        tolerations[0].key: a  main.tf:13 values `templatefile("${path.module}/lines.tftpl", { tolerated = ["a", "b"] })` < lines.tftpl:3 templated `${it}` < main.tf:13 `"a"`
+        tolerations[1].key: b  main.tf:13 values `templatefile("${path.module}/lines.tftpl", { tolerated = ["a", "b"] })` < lines.tftpl:3 templated `${it}` < main.tf:13 `"b"`
         podLabels: unknown: `var.mine` is set outside of the code  main.tf:16 `team: ${local.team}`
     "#);
 }
@@ -597,7 +597,7 @@ fn a_text_is_from_where_its_first_part_is() {
     default:
       metrics-server 3.12.2  module/main.tf:7 values `var.version` < main.tf:6 values `local.charts.*.version[0]` < main.tf:2 `"3.12.2"`
         replicas: 2  module/main.tf:8 values `templatefile("${path.module}/values.tftpl", {})` < module/values.tftpl:1
-        podAnnotations.a: unknown: `${B}` changes the YAML around it  module/main.tf:8 values `templatefile("${path.module}/values.tftpl", {})` < module/values.tftpl:2 `"$${B}"`
+        podAnnotations.a: ${B}  module/main.tf:8 values `templatefile("${path.module}/values.tftpl", {})` < module/values.tftpl:2 `"$${B}"`
         args:
           - --kubelet-insecure-tls  module/main.tf:11 values `"{${join(",", var.args)}}"` < module/main.tf:11 values `join(",", var.args)` < module/main.tf:11 values `var.args` < main.tf:7 `"--kubelet-insecure-tls"`
           - --v=2  module/main.tf:11 values `"{${join(",", var.args)}}"` < module/main.tf:11 values `join(",", var.args)` < module/main.tf:11 values `var.args` < main.tf:7 `"--kubelet-insecure-tls"`

@@ -26,7 +26,7 @@ pub(crate) struct MarkedText {
     /// What would stand at a place if something were otherwise.
     pub(super) ghosts: Vec<Ghost>,
     /// Whether it became too long, and is not all there.
-    pub(super) is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 /// A part of a text.
@@ -248,7 +248,7 @@ impl MarkedText {
     }
 
     /// Texts with `separator` between them.
-    pub(super) fn joined(texts: impl IntoIterator<Item = Self>, separator: &Self) -> Self {
+    pub(crate) fn joined(texts: impl IntoIterator<Item = Self>, separator: &Self) -> Self {
         let mut all = Self::default();
         for (index, text) in texts.into_iter().enumerate() {
             if index > 0 {
@@ -275,7 +275,7 @@ impl MarkedText {
     }
 
     /// Each `old` replaced by `new`.
-    pub(super) fn replaced(&self, old: &str, new: &Self) -> Self {
+    pub(crate) fn replaced(&self, old: &str, new: &Self) -> Self {
         let starts = self.text.match_indices(old).map(|it| it.0);
         self.with(starts.map(|start| (start..start + old.len(), new.clone())))
     }
@@ -396,6 +396,14 @@ impl MarkedText {
             };
             ("", node)
         })))
+    }
+
+    /// Where the values in it came from.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Origin> {
+        self.marks.iter().filter_map(|it| match &it.from {
+            MarkSource::Value(origin) => Some(origin),
+            _ => None,
+        })
     }
 
     /// Where `range` is written, when it is all of one file.

@@ -242,7 +242,7 @@ pub(super) fn tried(arguments: &[Node], taken: &[bool], at: &Origin) -> Node {
     let is_it = |(it, taken): (&Node, bool)| match it.unknown() {
         _ if is_absent(it) => Some(false),
         // What is unknown may be one of the errors that it passes over.
-        why => (if taken { why.is_none() } else { !has_unknown(it) }).then_some(true),
+        why => (if taken { why.is_none() } else { unknown_in(it).is_none() }).then_some(true),
     };
     let of = |node: &Node| {
         let index = arguments.iter().position(|it| std::ptr::eq(it, node));
@@ -251,8 +251,10 @@ pub(super) fn tried(arguments: &[Node], taken: &[bool], at: &Origin) -> Node {
     first(arguments, at, of)
 }
 
-fn has_unknown(node: &Node) -> bool {
-    node.walk().any(|it| it.unknown().is_some() || it.as_map().is_some_and(|it| it.open.is_some()))
+/// Why something that is in it cannot be told.
+pub(super) fn unknown_in(node: &Node) -> Option<Reason> {
+    let why = |it: &Node| it.unknown().or_else(|| it.as_map()?.open.as_ref()).cloned();
+    node.walk().find_map(why)
 }
 
 /// The first of `arguments` that `is_it`; of those that may be it what they have in common with it.

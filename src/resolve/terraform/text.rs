@@ -6,23 +6,29 @@ use hcl_edit::{
     Span as _,
     expr::Expression,
     parser,
-    template::{Directive, Element, HeredocTemplate, Strip, Template},
+    template::{Directive, Element, HeredocTemplate, Template},
 };
 
 use super::{
     evaluate::{TerraformScope, written},
+    functions,
     iterate::items_of,
+    literals::{TemplateLiterals, TemplateNotation},
 };
 use crate::{
     parse,
     resolve::{
+        gotemplate::{GoValue, MarkedText},
         helm, install,
         template::{self, Hole},
     },
     scalar::{Dialect, Scalar, Style},
-    source::{self, FileId, Text},
+    source::{self, FileId, Span, Text},
     tree::{Map, Node, Origin, Reason, Via},
 };
+
+/// Texts that are indented deeper are none that anybody writes.
+const MAX_INDENT: usize = 200;
 
 /// What the expressions and directives of a template come to.
 #[derive(Default)]
@@ -40,106 +46,139 @@ impl TerraformScope<'_> {
         if let Some(Element::Interpolation(only)) = it.as_single_element() {
             return self.value(file, &only.expr, depth + 1);
         }
-        let mut origin = None;
-        match self.printed(file, it, depth, &mut origin) {
-            Ok(text) => {
-                let origin = origin.map_or_else(|| at.clone(), |it| at.filled(Via::Values, &it));
-                Node::new(Scalar::string(text), origin)
+        let literals = TemplateLiterals::new(self.sources, file, it, TemplateNotation::Quoted);
+        let mut text = MarkedText::default();
+        match self.print(file, it, &literals, depth, &mut text) {
+            Ok(()) => {
+                let first = text.values().next();
+                let origin = first.map_or_else(|| at.clone(), |it| at.filled(Via::Values, it));
+                Node::new(Scalar::string(text.as_str()), origin)
             }
             Err(why) => Node::unknown_value(why, at),
         }
     }
 
-    /// What a template prints, and where the first value in it comes from.
-    fn printed(
+    /// Adds what a template prints.
+    ///
+    /// # Errors
+    /// Why nobody can tell all of it.
+    fn print(
         &self,
         file: FileId,
         template: &Template,
+        literals: &TemplateLiterals,
         depth: usize,
-        origin: &mut Option<Origin>,
-    ) -> Result<String, Reason> {
-        let mut text = String::new();
-        let mut trims = false;
+        into: &mut MarkedText,
+    ) -> Result<(), Reason> {
         for element in template {
-            let start = text.len();
-            if start > super::evaluate::MAX_TEXT {
-                return Err("the text is too long".into());
-            }
-            let strip = match element {
-                Element::Literal(it) => {
-                    text += it.as_str();
-                    Strip::None
+            match element {
+                Element::Literal(_) => {
+                    if let Some(text) = literals.text(element) {
+                        into.push(text);
+                    }
                 }
                 Element::Interpolation(it) => {
-                    let value = self.value(file, &it.expr, depth + 1);
-                    text += plain(&value)?.as_scalar().map_or("", |it| &*it.text);
-                    origin.get_or_insert_with(|| value.origin.clone());
-                    it.strip
+                    let hole = it.span().filter(|_| !literals.is_quoted);
+                    let hole = hole.map(|it| Span::new(file, it));
+                    into.push(&self.interpolated(file, &it.expr, hole, depth + 1)?);
                 }
-                Element::Directive(it) => {
-                    text += &self.directive(file, it, depth, origin)?;
-                    Strip::None
-                }
-            };
-            if trims {
-                let kept = text[start..].trim_start().to_owned();
-                text.replace_range(start.., &kept);
+                Element::Directive(it) => self.directive(file, it, literals, depth, into)?,
             }
-            if strip.strip_start() {
-                let before = text[..start].trim_end().len();
-                text.replace_range(before..start, "");
+            if into.is_cut {
+                return Err("the text is too long".into());
             }
-            trims = strip.strip_end();
         }
-        Ok(text)
+        Ok(())
     }
 
-    /// What `%{ if … }` or `%{ for … }` prints.
+    /// Adds what `%{ if … }` or `%{ for … }` prints.
     fn directive(
         &self,
         file: FileId,
         directive: &Directive,
+        literals: &TemplateLiterals,
         depth: usize,
-        origin: &mut Option<Origin>,
-    ) -> Result<String, Reason> {
-        let inner = |text: String, start: Strip, end: Strip| {
-            let text = if start.strip_end() { text.trim_start() } else { &text };
-            let text = if end.strip_start() { text.trim_end() } else { text };
-            text.to_owned()
-        };
+        into: &mut MarkedText,
+    ) -> Result<(), Reason> {
         match directive {
             Directive::If(it) => {
-                let (first, end) = (&it.if_expr, it.endif_expr.strip);
-                match (self.holds(file, &first.cond_expr, depth)?, &it.else_expr) {
-                    (true, other) => {
-                        let end = other.as_ref().map_or(end, |it| it.strip);
-                        let text = self.printed(file, &first.template, depth + 1, origin)?;
-                        Ok(inner(text, first.strip, end))
-                    }
-                    (false, Some(other)) => {
-                        let text = self.printed(file, &other.template, depth + 1, origin)?;
-                        Ok(inner(text, other.strip, end))
-                    }
-                    (false, None) => Ok(String::new()),
+                let holds = self.holds(file, &it.if_expr.cond_expr, depth)?;
+                let other = it.else_expr.as_ref().map(|it| &it.template);
+                match if holds { Some(&it.if_expr.template) } else { other } {
+                    Some(shown) => self.print(file, shown, literals, depth + 1, into),
+                    None => Ok(()),
                 }
             }
             Directive::For(it) => {
-                let (first, end) = (&it.for_expr, it.endfor_expr.strip);
-                let over = self.value(file, &first.collection_expr, depth + 1);
-                let mut all = String::new();
+                let it = &it.for_expr;
+                let over = self.value(file, &it.collection_expr, depth + 1);
                 for item in items_of(&over) {
                     if let Some(why) = item.perhaps {
                         return Err(why);
                     }
-                    let mut names = vec![(first.value_var.as_str(), item.value)];
-                    names.extend(first.key_var.as_ref().map(|it| (it.as_str(), item.key)));
+                    let mut names = vec![(it.value_var.as_str(), item.value)];
+                    names.extend(it.key_var.as_ref().map(|it| (it.as_str(), item.key)));
                     let names = Node::new(names.into_iter().collect::<Map>(), over.origin.clone());
-                    let text = self
-                        .with(names, |it| it.printed(file, &first.template, depth + 1, origin))?;
-                    all += &inner(text, first.strip, end);
+                    self.with(names, |scope| {
+                        scope.print(file, &it.template, literals, depth + 1, into)
+                    })?;
                 }
-                Ok(all)
+                Ok(())
             }
+        }
+    }
+
+    /// What an expression prints at `hole`, if that is a place of its own.
+    fn interpolated(
+        &self,
+        file: FileId,
+        expression: &Expression,
+        hole: Option<Span>,
+        depth: usize,
+    ) -> Result<MarkedText, Reason> {
+        let known = |it: &Expression| {
+            let value = self.value(file, it, depth + 1);
+            match functions::unknown_in(&value) {
+                Some(why) => Err(why),
+                None => Ok(value.map_origins(&|it| match (hole, it.written_at()) {
+                    (Some(_), Some(_)) => it.through(Via::Templated, hole),
+                    (Some(hole), None) => Origin::written(hole),
+                    (None, _) => it.clone(),
+                })),
+            }
+        };
+        let text = |it: &Node| plain(it).map(|it| MarkedText::of_node(&it));
+        let call = match expression {
+            Expression::FuncCall(it) => &**it,
+            _ => return text(&known(expression)?),
+        };
+        let arguments: Vec<&Expression> = call.args.iter().collect();
+        match (call.name.name.as_str(), &arguments[..]) {
+            // Of one in quotes only the first place counts.
+            ("join", [separator, list]) if hole.is_some() && !call.args.expand_final() => {
+                let (separator, list) = (text(&known(separator)?)?, known(list)?);
+                let items = list.items().iter().map(text).collect::<Result<Vec<_>, _>>()?;
+                Ok(MarkedText::joined(items, &separator))
+            }
+            ("indent", [spaces, inner]) if encodes(inner) => {
+                let spaces = usize::try_from(known(spaces)?.as_int().unwrap_or(-1));
+                let Ok(spaces @ 0..=MAX_INDENT) = spaces else {
+                    return Err("it is computed".into());
+                };
+                let mut line = MarkedText::default();
+                line.push_made(&format!("\n{}", " ".repeat(spaces)));
+                Ok(self.interpolated(file, inner, hole, depth + 1)?.replaced("\n", &line))
+            }
+            (name @ ("jsonencode" | "yamlencode"), [it]) => {
+                let value = known(it)?;
+                if name == "jsonencode" || value.as_scalar().is_some() {
+                    return Ok(GoValue::of(&value).json(true, false));
+                }
+                let mut text = MarkedText::yaml(&value);
+                text.push_made("\n");
+                Ok(text)
+            }
+            _ => text(&known(expression)?),
         }
     }
 
@@ -168,7 +207,9 @@ impl TerraformScope<'_> {
         if self.as_written {
             return node;
         }
-        self.filled(file, &heredoc.template, &node, &inner, depth)
+        let notation =
+            heredoc.indent().map_or(TemplateNotation::Lines, |_| TemplateNotation::Indented);
+        self.filled(file, &heredoc.template, &node, &inner, notation, depth)
     }
 
     /// `node`, the text of a template of `file`, once it is filled: what it reads as, where that is a
@@ -179,6 +220,7 @@ impl TerraformScope<'_> {
         template: &Template,
         node: &Node,
         inner: &impl Fn(usize) -> Option<usize>,
+        notation: TemplateNotation,
         depth: usize,
     ) -> Node {
         let escaped = node.as_scalar().is_some_and(|it| it.text.contains("$${"));
@@ -189,25 +231,23 @@ impl TerraformScope<'_> {
         let read = self.parts(file, template, inner, depth, &mut parts);
         parts.holes.extend(escapes(node));
         parts.holes.sort_by_key(|it| it.range.start);
-        let tree = read.and_then(|()| self.read(node, &parts));
-        let why = match tree {
-            Ok(tree) if tree.as_map().is_some() => return tree,
-            Ok(_) => "it is no mapping".into(),
-            Err(why) => why,
+        let tree = match read.and_then(|()| self.read(node, &parts)) {
+            Ok(tree) if tree.as_map().is_some() => Ok(tree),
+            Ok(_) => Err("it is no mapping".into()),
+            Err(why) => Err(why),
         };
-        // What repeats lines is known as a whole only.
-        let mut origin = None;
-        match self.printed(file, template, depth, &mut origin) {
-            Ok(text) => {
-                let text = Node::new(Scalar::string(text), node.origin.clone());
-                match self.yaml(&text) {
-                    tree if tree.as_map().is_some_and(|it| !it.is_empty()) => {
-                        tree.relocated(&node.origin)
-                    }
-                    _ => text,
-                }
-            }
-            Err(_) => Node::unknown_value(why, &node.origin),
+        let literals = TemplateLiterals::new(self.sources, file, template, notation);
+        if let Ok(tree) = &tree
+            && !literals.trims
+            && functions::unknown_in(tree).is_none()
+        {
+            return tree.clone();
+        }
+        // What repeats lines, trims some or changes the YAML around it is known as a whole only.
+        let mut text = MarkedText::default();
+        match self.print(file, template, &literals, depth, &mut text) {
+            Ok(()) => of_text(&text, &node.origin),
+            Err(_) => tree.unwrap_or_else(|why| Node::unknown_value(why, &node.origin)),
         }
     }
 
@@ -319,7 +359,14 @@ impl TerraformScope<'_> {
             Some(variables) => match parser::parse_template(content) {
                 Ok(template) => self.with(variables.clone(), |scope| {
                     let text = whole.clone();
-                    match scope.filled(target, &template, &text, &Some, depth + 1) {
+                    match scope.filled(
+                        target,
+                        &template,
+                        &text,
+                        &Some,
+                        TemplateNotation::Lines,
+                        depth + 1,
+                    ) {
                         text if text == whole => scope.yaml(&text),
                         filled => filled,
                     }
@@ -384,6 +431,15 @@ impl TerraformScope<'_> {
             [one] => Node::clone(one),
             _ => self.yaml(node),
         }
+    }
+}
+
+/// What a text that is printed reads as, where that is a map, else the text.
+fn of_text(text: &MarkedText, origin: &Origin) -> Node {
+    let documents = text.documents().into_iter().map(|it| it.into_node());
+    match &documents.collect::<Result<Vec<_>, _>>().unwrap_or_default()[..] {
+        [tree] if tree.as_map().is_some_and(|it| !it.is_empty()) => tree.clone(),
+        _ => Node::new(Scalar::string(text.as_str()), origin.clone()),
     }
 }
 
