@@ -603,3 +603,72 @@ fn a_text_is_from_where_its_first_part_is() {
           - --v=2  module/main.tf:11 values `"{${join(",", var.args)}}"` < module/main.tf:11 values `join(",", var.args)` < module/main.tf:11 values `var.args` < main.tf:7 `"--kubelet-insecure-tls"`
     "#);
 }
+
+#[test]
+fn what_a_template_prints_keeps_its_lines() {
+    assert_snapshot!(installed(
+        r#"
+        //- main.tf
+        locals {
+          high = true
+          args = [
+            "--v=2",
+            "--kubelet-insecure-tls",
+          ]
+        }
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = "3.12.2"
+          values = [
+            templatefile("${path.module}/values.tftpl", { args = local.args, ha = true }),
+            <<-EOT
+              revisionHistoryLimit: 1
+              tolerations: [${join(", ", local.args)}]
+              ${local.high ? "priorityClassName: high" : ""}
+              ${yamlencode({ podLabels = { team = "one" } })}
+            EOT
+            ,
+            try(file("${path.module}/nowhere.yaml"), ""),
+            yamlencode({
+              minReadySeconds = max(2, "10")
+              imagePullSecrets = slice(local.args, 1, 2)
+            }),
+          ]
+        }
+        //- values.tftpl
+        replicas: 2
+        resources:
+        %{ if ha ~}
+          limits:
+            memory: 64Mi
+        %{ endif ~}
+        args:
+        %{ for it in args ~}
+          - ${it}
+        %{ endfor ~}
+        podAnnotations: ${jsonencode({ of = args })}
+        "#
+    ), @r#"
+    default:
+      metrics-server 3.12.2  main.tf:12 `"3.12.2"`
+        replicas: 2  main.tf:14 values `templatefile("${path.module}/values.tftpl", { args = local.args, ha = true })` < values.tftpl:1
+        resources.limits.memory: 64Mi  main.tf:14 values `templatefile("${path.module}/values.tftpl", { args = local.args, ha = true })` < values.tftpl:5
+        args:
+          - --v=2  main.tf:14 values `templatefile("${path.module}/values.tftpl", { args = local.args, ha = true })` < values.tftpl:9 templated `${it}` < main.tf:14 values `local.args` < main.tf:4 `"--v=2"`
+          - --kubelet-insecure-tls  main.tf:14 values `templatefile("${path.module}/values.tftpl", { args = local.args, ha = true })` < values.tftpl:9 templated `${it}` < main.tf:14 values `local.args` < main.tf:5 `"--kubelet-insecure-tls"`
+        podAnnotations.of:
+          - --v=2  main.tf:14 values `templatefile("${path.module}/values.tftpl", { args = local.args, ha = true })` < values.tftpl:11 templated `${jsonencode({ of = args })}` < main.tf:14 values `local.args` < main.tf:4 `"--v=2"`
+          - --kubelet-insecure-tls  main.tf:14 values `templatefile("${path.module}/values.tftpl", { args = local.args, ha = true })` < values.tftpl:11 templated `${jsonencode({ of = args })}` < main.tf:14 values `local.args` < main.tf:5 `"--kubelet-insecure-tls"`
+        revisionHistoryLimit: 1  main.tf:16
+        tolerations:
+          - --v=2  main.tf:17 templated `${join(", ", local.args)}` < main.tf:17 values `local.args` < main.tf:4 `"--v=2"`
+          - --kubelet-insecure-tls  main.tf:17 templated `${join(", ", local.args)}` < main.tf:17 values `local.args` < main.tf:5 `"--kubelet-insecure-tls"`
+        priorityClassName: high  main.tf:18 templated `${local.high ? "priorityClassName: high" : ""}` < main.tf:18 `"priorityClassName: high"`
+        podLabels.team: one  main.tf:19 templated `${yamlencode({ podLabels = { team = "one" } })}` < main.tf:19 `"one"`
+        minReadySeconds: 10  main.tf:24 `"10"`
+        imagePullSecrets:
+          - --kubelet-insecure-tls  main.tf:25 values `local.args` < main.tf:5 `"--kubelet-insecure-tls"`
+    "#);
+}

@@ -9,7 +9,7 @@ use crate::{
     resolve::install::is_blank,
     scalar::Scalar,
     source::{self, pattern::PathPattern},
-    tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
+    tree::{self, Entry, Kind, Map, Node, Origin, Reason, ReasonKind, Via},
 };
 
 impl TerraformScope<'_> {
@@ -65,6 +65,8 @@ impl TerraformScope<'_> {
                 },
                 (found, _) => found,
             },
+            ("slice", [list, start, end]) => sliced(list, start, end, at),
+            ("max" | "min", _) => extreme(arguments, name == "max", at),
             ("element", [list, index]) => element(list, index, at),
             ("one", [list]) => match list.items() {
                 [] if list.unknown().is_none() => Node::new(Scalar::null(), at.clone()),
@@ -225,6 +227,41 @@ fn count(node: &Node) -> Option<usize> {
         }
         Kind::Scalar(it) => Some(it.text.chars().count()),
         Kind::Unknown(_) => None,
+    }
+}
+
+/// `slice(list, start, end)`, which refuses to take what is not there.
+fn sliced(list: &Node, start: &Node, end: &Node, at: &Origin) -> Node {
+    let index = |it: &Node| usize::try_from(it.as_int()?).ok();
+    let (Some(_), Some(items)) = (count(list), list.as_list()) else {
+        return Node::unknown_value(why_unknown(&[list]), at);
+    };
+    match (index(start), index(end)) {
+        (Some(start), Some(end)) => match items.get(start..end) {
+            Some(part) => Node::new(part.to_vec(), at.clone()),
+            None => {
+                let why = Reason::from("its list is shorter").of_kind(ReasonKind::NoSuchKey);
+                Node::unknown_value(why, at)
+            }
+        },
+        _ => Node::unknown_value(why_unknown(&[start, end]), at),
+    }
+}
+
+/// `max` or `min`: that of its arguments.
+fn extreme(numbers: &[Node], is_max: bool, at: &Origin) -> Node {
+    let unknown = || Node::unknown_value(why_unknown(&numbers.iter().collect::<Vec<_>>()), at);
+    let mut found: Option<(f64, &Node)> = None;
+    for node in numbers {
+        let number = node.as_scalar().and_then(|it| it.text.parse::<f64>().ok());
+        let Some(number) = number.filter(|it| it.is_finite()) else { return unknown() };
+        if found.is_none_or(|(best, _)| if is_max { best < number } else { number < best }) {
+            found = Some((number, node));
+        }
+    }
+    match found.and_then(|(_, node)| Some((node, node.as_scalar()?))) {
+        Some((node, it)) => Node::new(Scalar::plain(&*it.text), node.origin.clone()),
+        None => unknown(),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar, Style},
     source::{self, FileId, Span, Text},
-    tree::{Map, Node, Origin, Reason, Via},
+    tree::{Map, Node, Origin, Reason, ReasonKind, Via},
 };
 
 /// Texts that are indented deeper are none that anybody writes.
@@ -347,8 +347,11 @@ impl TerraformScope<'_> {
             return Node::unknown_value(why.clone(), at);
         }
         let found = path.as_str().and_then(|it| self.path(it));
+        // Outside of the repository there may be one.
+        let kind = found.as_ref().map_or(ReasonKind::Other, |_| ReasonKind::NoSuchKey);
         let Some(target) = found.and_then(|path| self.sources.find(&path)) else {
-            return Node::unknown_value("the file that it reads is not in the repository", at);
+            let why = Reason::from("the file that it reads is not in the repository");
+            return Node::unknown_value(why.of_kind(kind), at);
         };
         self.work.read.borrow_mut().insert(target);
         let Text::Utf8(content) = self.sources.load(target) else {
