@@ -573,6 +573,31 @@ metadata: {name: metrics-server}
     }
 
     #[test]
+    fn a_release_without_a_chart_is_the_text_of_a_patch() {
+        let release = "\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: metrics-server, namespace: kube-system}
+";
+        let of = |spec: &str| environments(&format!("//- apps/dev/patch.yaml\n{release}{spec}\n"));
+        for patch in ["", "spec: {values: {a: 1}}", "spec: {chart: {spec: {version: 3.12.2}}}"] {
+            assert_eq!(of(patch), "", "{patch}");
+        }
+        for spec in ["{chart: {spec: {chart: a}}}", "{chartRef: {name: a}}", "${SPEC}"] {
+            let found = of(&format!("spec: {spec}"));
+            assert_eq!(found, "default manifests apps/dev/patch.yaml", "{spec}");
+        }
+        let kustomization = "//- dev/kustomization.yaml\nresources: [a.yaml]\n//- dev/a.yaml\n";
+        let sources = fixture_with(&[], &format!("{kustomization}{release}"));
+        let environments = with(&sources, resolve);
+        let mut problems = environments.iter().flat_map(|it| &it.problems);
+        assert!(
+            problems.any(|it| it.message.ends_with("names no chart")),
+            "what is built is refused"
+        );
+    }
+
+    #[test]
     fn what_is_parked_beside_a_bootstrapped_cluster_starts_nothing() {
         assert_snapshot!(environments("
             //- clusters/a/flux-system/gotk-sync.yaml

@@ -364,6 +364,17 @@ pub(crate) fn has_source(kustomization: &Node) -> bool {
     !matches!(kustomization.look("spec.sourceRef"), Ok(None))
 }
 
+/// Whether a HelmRelease names no chart. No cluster takes one that does not: its CRD has "either chart or
+/// chartRef must be set", and `spec.chart.spec.chart` is required. Where nothing builds it, it is the text of a
+/// patch.
+pub(crate) fn lacks_chart(node: &Node) -> bool {
+    let lacks = |path: &str| matches!(node.look(path), Ok(None));
+    node.str_at("apiVersion").is_some_and(|it| it.starts_with("helm.toolkit.fluxcd.io/"))
+        && node.str_at("kind") == Some("HelmRelease")
+        && lacks("spec.chart.spec.chart")
+        && lacks("spec.chartRef")
+}
+
 /// Whether an entry of an `ArtifactGenerator`'s `spec.sources` may be this repository.
 pub(crate) fn may_be_own(source: &Node) -> bool {
     source.str_at("name") == Some("flux-system") || source.str_at("kind") == Some("GitRepository")

@@ -134,10 +134,14 @@ impl Loose {
                 if template.is_some() {
                     object = ytt::computed(sources, file, node);
                 }
+                let filled = placeholders(&object);
+                if layout::lacks_chart(&filled) {
+                    continue;
+                }
                 if object != *node {
                     self.by_ytt.clone_from(&template);
                 }
-                self.objects.push(placeholders(&object));
+                self.objects.push(filled);
             } else {
                 plain = true;
             }
