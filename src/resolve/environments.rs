@@ -1,6 +1,7 @@
 //! Where environments start, and what belongs to them.
 
 mod attach;
+mod built;
 mod healthy;
 mod loose;
 mod reaching;
@@ -43,7 +44,7 @@ struct Start<'a> {
     /// The path that globs of the configuration may match.
     path: String,
     /// Flux Kustomizations to resolve, made up for a directory that no object names.
-    roots: Vec<Root<'a>>,
+    roots: Vec<Root>,
     settings: Option<&'a EnvironmentConfig>,
     /// As [`Environment::aside`].
     aside: bool,
@@ -55,8 +56,9 @@ struct Start<'a> {
     closures: Vec<Arc<Closure>>,
 }
 
-enum Root<'a> {
-    Object(&'a Node),
+enum Root {
+    /// As an index into [`Layout::flux`].
+    Object(usize),
     Dir(String),
 }
 
@@ -82,20 +84,25 @@ pub(crate) fn resolve_for(
     }
     let some = reaching::leave(context, &layout, &installers, &mut starts, files);
     let resolve = |start: &Start<'_>| {
-        let environment = resolve_start(context, &layout, start);
+        let (environment, dirs) = resolve_start(context, &layout, start);
         let found = installers.complete(&environment);
-        (environment, found)
+        (environment, found, built::beyond(&layout, start, &dirs))
     };
     let leave_out = |start: &Start<'_>| {
         let left_out = Held::left_out(&start.name, start.kind, &start.origin);
         let settings = start.settings.cloned();
-        (Environment { settings, ..left_out }, Discovery::default())
+        (Environment { settings, ..left_out }, Discovery::default(), Closure::default())
     };
-    let resolved = Held::each(&starts, resolve, leave_out, |(environment, found)| {
+    let resolved = Held::each(&starts, resolve, leave_out, |(environment, found, _)| {
         [environment].into_iter().chain(&found.environments).collect()
     });
-    let resolved = starts.iter().zip(resolved);
-    let resolved = resolved.map(|(start, (it, found))| (start.path.as_str(), it, found)).collect();
+    let beyond: Vec<&Closure> = resolved.iter().map(|(_, _, beyond)| beyond).collect();
+    reached.extend(beyond.iter().flat_map(|it| &it.files));
+    let built = built::by_others(&starts, &beyond);
+    let resolved = starts.iter().zip(resolved).enumerate();
+    let resolved = resolved.filter(|(index, _)| !built.contains(index));
+    let resolved = resolved.map(|(_, (start, (it, found, _)))| (start.path.as_str(), it, found));
+    let resolved = resolved.collect();
     let (mut environments, unread, more) = installers.finish(resolved, beside);
     if some {
         let names: BTreeSet<&str> = starts.iter().map(|it| &*it.name).collect();
@@ -119,7 +126,12 @@ pub(crate) fn resolve_for(
     (environments, some)
 }
 
-fn resolve_start(context: &Context<'_>, layout: &Layout<'_>, start: &Start<'_>) -> Environment {
+/// What a start comes to, and the directories that Flux builds for it.
+fn resolve_start(
+    context: &Context<'_>,
+    layout: &Layout<'_>,
+    start: &Start<'_>,
+) -> (Environment, BTreeSet<String>) {
     let mut environment = Environment::new(start.name.clone(), start.kind, start.origin.clone());
     environment.settings = start.settings.cloned();
     environment.aside = start.aside;
@@ -128,12 +140,12 @@ fn resolve_start(context: &Context<'_>, layout: &Layout<'_>, start: &Start<'_>) 
         .roots
         .iter()
         .map(|root| match root {
-            Root::Object(node) => (*node).clone(),
+            Root::Object(index) => layout.flux[*index].node.clone(),
             Root::Dir(dir) => kustomization_of(dir, &start.origin),
         })
         .collect();
-    flux::resolve(context, Some(layout), &roots, &mut environment);
-    environment
+    let dirs = flux::resolve(context, Some(layout), &roots, &mut environment);
+    (environment, dirs)
 }
 
 /// A Flux Kustomization that builds `dir`, for an entry that is no object of the repository.
@@ -300,7 +312,7 @@ impl<'a> Search<'_, 'a> {
                 kind: EntryKind::Flux,
                 origin: layout.flux[*first].node.object_anchor().clone(),
                 path: dir,
-                roots: members.iter().map(|index| Root::Object(layout.flux[*index].node)).collect(),
+                roots: members.iter().copied().map(Root::Object).collect(),
                 settings: None,
                 aside: !matters,
                 beside,
@@ -505,6 +517,88 @@ metadata: {name: metrics-server}
             //- apps/ms.yaml
             DEPLOYMENT
         "), @"clusters/prod flux-kustomization clusters/prod/flux-system/gotk-sync.yaml");
+    }
+
+    /// A cluster whose Flux Kustomizations get other paths than are written in `base`.
+    const PATCHED: &str = "
+//- workloads/ms/ms.yaml
+DEPLOYMENT
+//- clusters/base/ms.yaml
+FLUX
+  path: ./workloads/ms
+//- clusters/base/kustomization.yaml
+resources: [ms.yaml]
+//- clusters/prod/gotk-sync.yaml
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: flux-system}
+spec: {path: ./clusters/prod, sourceRef: {kind: GitRepository, name: flux-system}}
+//- clusters/prod/kustomization.yaml
+resources: [gotk-sync.yaml, ../base]
+patches:
+- target: {kind: Kustomization, name: x}
+  patch: '- {op: replace, path: /spec/path, value: ./workloads/prod}'
+";
+
+    #[test]
+    fn what_a_patched_path_leads_to_is_built() {
+        let found = |rest: &str| environments(&format!("{PATCHED}{rest}"));
+        let expected = "clusters/prod flux-kustomization clusters/prod/gotk-sync.yaml";
+        let deployed = "//- workloads/prod/ms.yaml\nDEPLOYMENT\n";
+        assert_eq!(found(deployed), expected);
+        let overlay = "//- workloads/prod/kustomization.yaml\nresources: [ms.yaml]\n";
+        assert_eq!(found(&format!("{deployed}{overlay}")), expected);
+        let inner = "
+//- workloads/prod/apps.yaml
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps}
+spec: {path: ./apps, sourceRef: {kind: GitRepository, name: flux-system}}
+//- apps/ms.yaml
+DEPLOYMENT
+";
+        assert_eq!(found(inner), expected);
+        let elsewhere = "//- workloads/test/ms.yaml\nDEPLOYMENT\n";
+        let expected = format!("{expected}\ndefault manifests workloads/test/ms.yaml");
+        assert_eq!(found(&format!("{deployed}{elsewhere}")), expected);
+    }
+
+    #[test]
+    fn what_a_substituted_path_leads_to_is_built() {
+        assert_snapshot!(environments("
+            //- clusters/prod/apps.yaml
+            FLUX
+              path: ./apps
+              postBuild: {substitute: {TIER: prod}}
+            //- apps/ms.yaml
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {name: ms}
+            spec: {path: './workloads/${TIER}', sourceRef: {kind: GitRepository, name: flux-system}}
+            //- workloads/prod/ms.yaml
+            DEPLOYMENT
+        "), @"clusters/prod flux-kustomization clusters/prod/apps.yaml");
+    }
+
+    #[test]
+    fn what_components_of_a_flux_kustomization_add_is_built() {
+        assert_snapshot!(environments("
+            //- clusters/prod/apps.yaml
+            FLUX
+              path: ./apps
+              components: [../parts]
+            //- apps/kustomization.yaml
+            resources: [ms.yaml]
+            //- apps/ms.yaml
+            DEPLOYMENT
+            //- parts/kustomization.yaml
+            kind: Component
+            resources: [more.yaml]
+            //- parts/more.yaml
+            apiVersion: v1
+            kind: Service
+            metadata: {name: metrics-server}
+        "), @"clusters/prod flux-kustomization clusters/prod/apps.yaml");
     }
 
     #[test]

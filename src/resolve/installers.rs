@@ -141,6 +141,8 @@ impl<'a> Installers<'a> {
     ) -> (Vec<Environment>, Vec<Origin>, Reached) {
         let mut environments: Vec<Environment> = Vec::new();
         let mut reached = Reached::default();
+        // What patches and substitution leave of their paths may be other ones than are written.
+        reached.files.extend(resolved.iter().flat_map(|(_, _, it)| &it.reached.files));
         let Discovery { environments: others, mut unread, .. } = std::mem::take(&mut self.found);
         let built: Vec<BTreeSet<String>> =
             resolved.iter().map(|(_, _, found)| found.reached.dirs.clone()).collect();

@@ -32,10 +32,8 @@ pub(super) fn leave(
         && installers.reached().files.is_disjoint(files)
         && !sources.iter().any(|(file, _)| deploys(file));
     if is_certain {
-        let starts_there = |root: &Root<'_>| match root {
-            Root::Object(node) => {
-                node.origin.written_at().is_some_and(|it| files.contains(&it.file))
-            }
+        let starts_there = |root: &Root| match root {
+            Root::Object(index) => files.contains(&layout.flux[*index].file),
             Root::Dir(_) => false,
         };
         let leads_there =

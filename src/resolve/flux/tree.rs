@@ -41,12 +41,14 @@ const MAX_MEMBERS: usize = 10_000;
 ///
 /// What one Kustomization makes, any other may use for substitution, in whatever order: Flux tries
 /// again until it is there.
+///
+/// Returns the directories that they build, as patches and substitution leave their paths.
 pub(crate) fn resolve(
     context: &Context<'_>,
     layout: Option<&Layout<'_>>,
     roots: &[Node],
     environment: &mut Environment,
-) {
+) -> BTreeSet<String> {
     let mut tree = Tree {
         context,
         layout: layout.filter(|_| context.purpose == Purpose::Judge && !context.config.pedantic),
@@ -61,6 +63,7 @@ pub(crate) fn resolve(
         controller: Controller::default(),
         members: Vec::new(),
         seen: BTreeSet::new(),
+        dirs: BTreeSet::new(),
         recipes: BTreeMap::new(),
         ahead: BTreeMap::new(),
         variables: Vec::new(),
@@ -73,6 +76,10 @@ pub(crate) fn resolve(
         tree.join(&root, Stage::Found, false);
     }
     tree.run();
+    let left_out = tree.members.iter().filter(|it| it.stage == Stage::LeftOut);
+    let left_out = left_out.filter_map(|it| tree.directories(&it.node));
+    let mut dirs: BTreeSet<String> = left_out.flat_map(|(_, dirs)| dirs).collect();
+    dirs.append(&mut tree.dirs);
     tree.variables.drain(..).for_each(|it| environment.define(it));
     // What many wait for is missing once.
     let mut known = BTreeSet::new();
@@ -111,6 +118,7 @@ pub(crate) fn resolve(
             Object { suspended, unit: Some(UnitId::at(unit)), ..Object::new(node) }
         }));
     }
+    dirs
 }
 
 struct Tree<'c> {
@@ -129,6 +137,8 @@ struct Tree<'c> {
     members: Vec<Member>,
     /// Namespaces and names of the members.
     seen: BTreeSet<(String, String)>,
+    /// The directories that were built, with those of components.
+    dirs: BTreeSet<String>,
     /// What is built from a directory, by how: see [`recipe`].
     recipes: BTreeMap<String, Vec<Node>>,
     /// What was built before its turn, by member.
@@ -313,6 +323,10 @@ impl Tree<'_> {
                 return;
             }
         };
+        let components = member.node.items_at("spec.components").iter();
+        let dir = &plan.part.dir;
+        self.dirs.extend(components.filter_map(|it| source::join(dir, it.as_str()?)));
+        self.dirs.insert(dir.clone());
         // Of several that build the same, each would come to what the first does.
         let known = self.recipes.entry(plan.part.dir.clone()).or_default();
         if known.iter().any(|it| it.is_same(&plan.recipe)) {
