@@ -128,8 +128,8 @@ impl<'a> Argo<'a> {
     }
 
     /// What the Applications `roots` deploy from the Argo CD of the cluster `home`; from that of
-    /// several clusters, taken apart by directory, else by name, when one Argo CD cannot have all of
-    /// it.
+    /// several clusters, taken apart by directory, else by name, file or line, when one Argo CD cannot
+    /// have all of it.
     fn deployed(&self, home: &str, roots: &[&WrittenApplication<'_>]) -> Discovery {
         let mut deployment = Deployment::new(self, None);
         for (index, root) in roots.iter().enumerate() {
@@ -143,6 +143,12 @@ impl<'a> Argo<'a> {
             names::environment_dir(source::parent(&self.context.sources[root.file].path))
         };
         let name = |root: &WrittenApplication<'_>| root.node.object_name().to_owned();
+        let sources = self.context.sources;
+        let file = |root: &WrittenApplication<'_>| sources[root.file].path.clone();
+        let line = |root: &WrittenApplication<'_>| {
+            let line = root.node.origin.written_at().map_or(0, |it| sources.start(it).line);
+            format!("{}:{line}", file(root))
+        };
         let apart = |by: &dyn Fn(&WrittenApplication<'_>) -> String| {
             let mut parts: BTreeMap<String, Vec<&WrittenApplication<'_>>> = BTreeMap::new();
             for root in roots {
@@ -150,7 +156,8 @@ impl<'a> Argo<'a> {
             }
             (parts.len() > 1).then_some(parts)
         };
-        let parts = if unique { None } else { apart(&dir).or_else(|| apart(&name)) };
+        let by: [&dyn Fn(&WrittenApplication<'_>) -> String; 4] = [&dir, &name, &file, &line];
+        let parts = by.into_iter().filter(|_| !unique).find_map(apart);
         let Some(parts) = parts else {
             for root in roots {
                 found.declared.entry(root.file).or_default().insert(home.to_owned());

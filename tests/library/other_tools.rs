@@ -880,6 +880,28 @@ fn one_argo_cd_has_one_application_of_a_name() {
 }
 
 #[test]
+fn roots_of_one_name_are_those_of_several_clusters() {
+    let of = |files: [&str; 2]| {
+        let cluster = |name: &str, file: &str| {
+            let server = application("metrics-server", &format!("overlays/{name}"));
+            let files = format!(
+                "//- argo/{name}/ms.yaml\n{server}//- overlays/{name}/ms.yaml\n{DEPLOYMENT}"
+            );
+            (format!("{file}{}", application("root", &format!("argo/{name}"))), files)
+        };
+        let (roots, rest): (Vec<_>, Vec<_>) =
+            [cluster("blue", files[0]), cluster("green", files[1])].into_iter().unzip();
+        let sources = fixture(&(roots.concat() + &rest.concat()));
+        let (environments, clusters) = analyze(&sources, &Config::default());
+        assert!(clusters.iter().all(|it| it.metrics_servers.len() == 1));
+        environments.into_iter().map(|it| it.name).collect::<Vec<_>>()
+    };
+    let apart = of(["//- roots/blue.yaml\n", "//- roots/green.yaml\n"]);
+    assert_eq!(apart, ["roots/blue.yaml", "roots/green.yaml"]);
+    assert_eq!(of(["//- roots/all.yaml\n", "---\n"]), ["roots/all.yaml:1", "roots/all.yaml:8"]);
+}
+
+#[test]
 fn what_no_application_reads_is_parked() {
     let [root, server] =
         [application("root", "argocd"), application("metrics-server", "manifests/ms")];
