@@ -180,6 +180,11 @@ pub(super) fn is_charts_own(sources: &Sources, path: &str) -> bool {
     source::file_name(path) == "values.yaml" && sources.is_chart(source::parent(path))
 }
 
+/// Whether the file at `path` says what a chart depends on where Helm 2 had it.
+pub(super) fn lists_charts(sources: &Sources, path: &str) -> bool {
+    source::file_name(path) == "requirements.yaml" && sources.is_chart(source::parent(path))
+}
+
 /// The directories of the charts that `environments` install: they say so, or values come from there.
 pub(super) fn installed(sources: &Sources, environments: &[Environment]) -> BTreeSet<String> {
     let releases = || environments.iter().flat_map(|it| &it.releases);
@@ -384,6 +389,32 @@ mod tests {
         assert!(*value);
         let span = origin.written_at().expect("written");
         assert_eq!(sources.slice(span), "--kubelet-insecure-tls");
+    }
+
+    #[test]
+    fn a_chart_that_nothing_installs_may_list_its_dependencies_apart() {
+        let chart = |dependency: &str| {
+            let files = "
+            //- helm/a/Chart.yaml
+            apiVersion: v1
+            name: a
+            version: 1.0.0
+            //- helm/a/requirements.yaml
+            dependencies: [DEPENDENCY]
+            //- helm/a/values.yaml
+            metrics-server: {args: [--kubelet-insecure-tls]}
+            ";
+            let sources = fixture(&files.replace("DEPENDENCY", dependency));
+            let servers = servers(&sources).into_iter();
+            let found =
+                servers.map(|(name, it)| (name, it.kubelet_insecure_tls.value() == Some(&true)));
+            found.collect::<Vec<_>>()
+        };
+        let repository = "https://kubernetes-sigs.github.io/metrics-server/";
+        let dependency =
+            format!("{{name: metrics-server, version: 3.13.0, repository: '{repository}'}}");
+        assert_eq!(chart(&dependency), [("helm/a".to_owned(), true)]);
+        assert_eq!(chart("{name: other, version: 1.0.0, repository: 'https://example.org'}"), []);
     }
 
     #[test]

@@ -215,7 +215,7 @@ fn loose_files<'a>(
             if helm::is_gitops(context, file) {
                 found.deploying.insert(dir);
             }
-        } else if name == "Chart.yaml" {
+        } else if name == "Chart.yaml" || values_file::lists_charts(sources, &source.path) {
             found.charts.insert(values_file::outermost(sources, source::parent(&source.path)));
         } else if values_file::is_charts_own(sources, &source.path) {
             // What it says counts with its chart, which may be for what is packed in it.

@@ -140,9 +140,9 @@ fn matters(context: &Context<'_>, dir: &str) -> bool {
         let path = it.str_at("repository").and_then(|it| it.strip_prefix("file://"));
         path.and_then(|path| source::join(dir, path))
     };
-    let chart = document(context, dir, "Chart.yaml");
-    let entries = chart.as_ref().map(|it| it.items_at("dependencies")).unwrap_or_default();
-    let mut besides = entries.iter().filter_map(beside);
+    let lists = ["Chart.yaml", "requirements.yaml"].map(|it| document(context, dir, it));
+    let entries = lists.iter().flatten().flat_map(|it| it.items_at("dependencies"));
+    let mut besides = entries.filter_map(beside);
     let has_ours = |dir: &str| sources.seen_below(dir).into_iter().any(|(_, it)| is_ours(it));
     has_ours(dir) || besides.any(|it| has_ours(&it))
 }
