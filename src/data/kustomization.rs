@@ -54,6 +54,13 @@ pub(crate) fn paths(kustomization: &Node) -> Vec<&str> {
     found
 }
 
+/// The same of a `HelmChartInflationGenerator`.
+pub(crate) fn chart_paths(generator: &Node) -> Vec<&str> {
+    let mut found = Vec::new();
+    collect_paths(generator, &HELM_CHART, &mut found);
+    found
+}
+
 fn collect_paths<'n>(node: &'n Node, shape: &Shape, found: &mut Vec<&'n str>) {
     match shape {
         Shape::Path => found.extend(node.as_str()),
@@ -177,18 +184,41 @@ const METADATA: Shape = Shape::Fields(&[
     (&["labels", "annotations"], Shape::Texts),
 ]);
 
-/// `types.HelmChart`, with the fields of `types.HelmChartArgs`.
+/// `types.HelmChart`
 pub(crate) const HELM_CHART: Shape = Shape::Fields(&[
     (&["name", "version", "repo", "releaseName", "namespace", "nameTemplate"], Shape::Text),
     (&["valuesFile"], Shape::Path),
     (&["additionalValuesFiles"], PATHS),
-    (&["valuesInline", "valuesLocal"], Shape::Any),
-    (&["valuesMerge", "kubeVersion", "values", "releaseNamespace"], Shape::Text),
+    (&["valuesInline"], Shape::Any),
+    (&["valuesMerge", "kubeVersion"], Shape::Text),
     (&["includeCRDs", "skipHooks", "skipTests", "debug", "devel"], Shape::Flag),
-    (&["apiVersions", "extraArgs"], TEXT_LIST),
-    (&["chartName", "chartVersion", "chartRepoUrl", "chartHome", "chartRepoName"], Shape::Text),
-    (&["helmBin", "helmHome"], Shape::Text),
+    (&["apiVersions"], TEXT_LIST),
 ]);
+
+/// `types.HelmGlobals`
+pub(crate) const HELM_GLOBALS: Shape =
+    Shape::Fields(&[(&["chartHome", "configHome"], Shape::Text)]);
+
+/// `types.HelmChartArgs`
+const HELM_CHART_ARGS: Shape = Shape::Fields(&[
+    (&["chartName", "chartVersion", "chartRepoUrl", "chartHome", "chartRepoName"], Shape::Text),
+    (&["values"], Shape::Path),
+    (&["valuesLocal"], Shape::Any),
+    (&["valuesMerge", "releaseName", "releaseNamespace", "helmBin", "helmHome"], Shape::Text),
+    (&["extraArgs"], TEXT_LIST),
+]);
+
+/// What a field of `types.HelmChartArgs` is called in `types.HelmChart`; the others count for nothing
+/// there (`makeHelmChartFromHca`), `releaseNamespace` among them.
+pub(crate) const HELM_CHART_NAMES: [(&str, &str); 7] = [
+    ("chartName", "name"),
+    ("chartVersion", "version"),
+    ("chartRepoUrl", "repo"),
+    ("values", "valuesFile"),
+    ("valuesLocal", "valuesInline"),
+    ("valuesMerge", "valuesMerge"),
+    ("releaseName", "releaseName"),
+];
 
 const SORT_OPTIONS: Shape = Shape::Fields(&[
     (&["order"], Shape::Text),
@@ -214,8 +244,9 @@ pub(crate) const FIELDS: FieldShapes = &[
     (&["sortOptions"], SORT_OPTIONS),
     (&["configMapGenerator", "secretGenerator"], Shape::List(&GENERATOR)),
     (&["generatorOptions"], GENERATOR_OPTIONS),
-    (&["helmGlobals"], Shape::Fields(&[(&["chartHome", "configHome"], Shape::Text)])),
-    (&["helmCharts", "helmChartInflationGenerator"], Shape::List(&HELM_CHART)),
+    (&["helmGlobals"], HELM_GLOBALS),
+    (&["helmCharts"], Shape::List(&HELM_CHART)),
+    (&["helmChartInflationGenerator"], Shape::List(&HELM_CHART_ARGS)),
     (&["inventory"], Shape::Any),
     (&["buildMetadata"], TEXT_LIST),
 ];

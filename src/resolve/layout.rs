@@ -145,8 +145,9 @@ impl<'a> Layout<'a> {
                 let roots = std::iter::once(root).chain(roots);
                 let roots: Vec<Node> = roots.map(|it| it.rewrite(&mut Node::if_there)).collect();
                 let paths = roots.iter().flat_map(kustomization::paths);
-                let paths: BTreeSet<String> =
+                let mut paths: BTreeSet<String> =
                     paths.filter_map(|it| source::join(dir, it)).collect();
+                paths.extend(roots.iter().flat_map(|it| self.paths_of_generators(dir, it)));
                 paths.into_iter().collect()
             }
             None => self.guessed_references(file, dir),
@@ -161,6 +162,18 @@ impl<'a> Layout<'a> {
         });
         let charts = charts.filter(|it| sources.is_chart(it)).collect();
         Some(KustomizationFile { file, component, references, charts })
+    }
+
+    /// What the charts read that the generators of a kustomization in `dir` inflate.
+    fn paths_of_generators(&self, dir: &str, root: &Node) -> Vec<String> {
+        let entries = root.items_at("generators").iter().filter_map(Node::as_str);
+        let files = entries.filter_map(|it| self.sources.find(&source::join(dir, it)?));
+        let configs = files.flat_map(|it| self.sources.outline(it).roots());
+        let configs = configs.filter(|it| it.str_at("kind") == Some("HelmChartInflationGenerator"));
+        configs
+            .flat_map(kustomization::chart_paths)
+            .filter_map(|it| source::join(dir, it))
+            .collect()
     }
 
     /// Adds the first kustomization of a directory.

@@ -835,3 +835,59 @@ fn helm_merges_all_documents_of_a_values_file_and_kustomize_reads_the_first() {
         assert_eq!(replicas_and_args(&inline), (Some(2), Some(false)), "{merge}");
     }
 }
+
+/// What the one metrics-server has that charts of kustomizations install: the namespace of its release, its
+/// replicas, and whether it verifies certificates.
+fn inflated(files: &[(&str, &str)]) -> (String, Option<i128>, Option<bool>) {
+    let sources = Sources::in_memory(files.iter().copied());
+    let (environments, clusters) =
+        crate::pipeline::analyze(&sources, &crate::config::Config::default());
+    let [environment] = &environments[..] else { panic!("one environment") };
+    let [release] = &environment.releases[..] else { panic!("one release") };
+    let server = &clusters[0].metrics_servers[0];
+    let insecure = server.kubelet_insecure_tls.value().copied();
+    (release.namespace.clone(), server.replicas.value().copied(), insecure)
+}
+
+/// Compared with kustomize 5.5.0 and 5.8.1.
+#[test]
+fn a_chart_of_the_old_field_has_what_kustomize_takes_over() {
+    let kustomization = "helmChartInflationGenerator:
+- chartName: metrics-server
+  chartRepoUrl: https://kubernetes-sigs.github.io/metrics-server/
+  chartVersion: 3.12.2
+  releaseName: metrics-server
+  releaseNamespace: kube-system
+  values: v.yaml
+  valuesLocal: {replicas: 2}
+";
+    let files =
+        [("kustomization.yaml", kustomization), ("v.yaml", "args: [--kubelet-insecure-tls]")];
+    assert_eq!(inflated(&files), ("default".to_owned(), Some(2), Some(true)));
+    let built = overlay("helmCharts: [{name: a, values: v.yaml}]");
+    assert!(built.contains("build-fails"), "{built}");
+}
+
+/// Compared with kustomize 5.8.1.
+#[test]
+fn a_generator_inflates_charts_too() {
+    let config = "apiVersion: builtin
+kind: HelmChartInflationGenerator
+metadata: {name: ms}
+name: metrics-server
+repo: https://kubernetes-sigs.github.io/metrics-server/
+version: 3.12.2
+releaseName: metrics-server
+valuesInline: {args: [--kubelet-insecure-tls]}
+valuesFile: v.yaml
+";
+    let namespaced = config.to_owned() + "namespace: kube-system\n";
+    let namespace = |config: &str| {
+        let kustomization = ("kustomization.yaml", "{namespace: other, generators: [g.yaml]}");
+        let found = inflated(&[kustomization, ("g.yaml", config), ("v.yaml", "replicas: 2")]);
+        assert_eq!(found, (found.0.clone(), Some(2), Some(true)));
+        found.0
+    };
+    assert_eq!(namespace(config), "default");
+    assert_eq!(namespace(&namespaced), "kube-system");
+}

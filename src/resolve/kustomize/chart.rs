@@ -1,4 +1,5 @@
-//! `helmCharts`: charts that kustomize has Helm inflate.
+//! Charts that kustomize has Helm inflate: those of `helmCharts`, and of generators that are configured in
+//! files.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::{
             layer::Layer,
             load::Loader,
             merge::merge,
+            resource::Resource,
             shape,
             value::{Outcome, not_yaml, refusal, text},
         },
@@ -20,7 +22,7 @@ use crate::{
     tree::{Map, Node, Origin},
 };
 
-/// The objects of the chart that `entry` names.
+/// The objects of the chart that `entry` of `helmCharts` names.
 ///
 /// # Errors
 /// When charts may not be inflated, or Helm would refuse to.
@@ -29,7 +31,35 @@ pub(super) fn inflate(
     kustomization: &Kustomization,
     entry: &Node,
     layer: &mut Layer,
-) -> Outcome<Vec<Node>> {
+) -> Outcome<Vec<Resource>> {
+    let globals = kustomization.fields.get("helmGlobals");
+    let inherited = loader.chart_namespace.as_deref();
+    let none = kustomization.text("namespace").is_none();
+    layer.takes_namespace |= none && shape::text(entry, "namespace").is_none();
+    template(loader, entry, globals, inherited, layer)
+}
+
+/// The same of a `HelmChartInflationGenerator`, whose configuration has the fields of `helmGlobals` too
+/// and takes no namespace from kustomizations.
+///
+/// # Errors
+/// As [`inflate`].
+pub(super) fn generate(
+    loader: &Loader<'_>,
+    entry: &Node,
+    globals: &Node,
+    layer: &mut Layer,
+) -> Outcome<Vec<Resource>> {
+    template(loader, entry, Some(globals), None, layer)
+}
+
+fn template(
+    loader: &Loader<'_>,
+    entry: &Node,
+    globals: Option<&Node>,
+    inherited: Option<&str>,
+    layer: &mut Layer,
+) -> Outcome<Vec<Resource>> {
     if !loader.options.helm {
         if loader.options.artifact.is_some() {
             let message = "Flux builds this directory and never inflates helmCharts";
@@ -38,23 +68,21 @@ pub(super) fn inflate(
         let message = "kustomize inflates charts only with --enable-helm";
         return Err(refusal(&entry.origin, message));
     }
-    let field = |new: &str, old: &str| shape::text(entry, new).or_else(|| shape::text(entry, old));
-    let Some(name) = field("name", "chartName") else {
+    let Some(name) = shape::text(entry, "name") else {
         return Err(refusal(&entry.origin, "this chart has no name"));
     };
-    let directory = directory(loader, kustomization, entry, text(Some(name)));
+    let directory = directory(loader, globals, entry, text(Some(name)));
     let values = values(loader, entry, directory.as_deref(), layer)?;
-    let version = field("version", "chartVersion");
-    let repository = field("repo", "chartRepoUrl");
-    let anchor = &field("releaseName", "releaseName").unwrap_or(name).origin;
+    let version = shape::text(entry, "version");
+    let repository = shape::text(entry, "repo");
     // Without a name Helm makes one up.
-    let release_name = field("releaseName", "releaseName");
+    let release_name = shape::text(entry, "releaseName");
+    let anchor = &release_name.unwrap_or(name).origin;
     if release_name.is_none() {
         layer.unresolved(&entry.origin, "Helm makes up the name of this release; set releaseName");
     }
-    let namespace = field("namespace", "releaseNamespace").map(|it| text(Some(it)));
-    layer.takes_namespace |= namespace.is_none() && kustomization.text("namespace").is_none();
-    let namespace = namespace.or(loader.chart_namespace.as_deref()).unwrap_or("default");
+    let namespace = shape::text(entry, "namespace").map(|it| text(Some(it)));
+    let namespace = namespace.or(inherited).unwrap_or("default");
     let chart = text(Some(name));
     let reference = install::ChartReference {
         name: chart,
@@ -74,7 +102,7 @@ pub(super) fn inflate(
         }
         layer.part::<()>(Err(problem.into()));
     }
-    let mut objects = Vec::new();
+    let mut objects: Vec<Resource> = Vec::new();
     for (release, its) in rendered.parts {
         // Only the charts that we know are rendered: another one may make what is patched.
         if release.family.is_none() && !release.shell {
@@ -82,7 +110,8 @@ pub(super) fn inflate(
             layer.open.get_or_insert_with(why);
         }
         layer.releases.push(Arc::new(release));
-        objects.extend(its);
+        let inflated = |node| Resource { inflated: true, ..Resource::new(node) };
+        objects.extend(its.into_iter().map(inflated));
     }
     Ok(objects)
 }
@@ -90,13 +119,12 @@ pub(super) fn inflate(
 /// The chart's directory in the repository, when there is one: kustomize fetches it into there.
 fn directory(
     loader: &Loader<'_>,
-    kustomization: &Kustomization,
+    globals: Option<&Node>,
     entry: &Node,
     name: &str,
 ) -> Option<String> {
-    let home = kustomization.fields.get("helmGlobals").and_then(|it| shape::text(it, "chartHome"));
-    let home =
-        home.or_else(|| shape::text(entry, "chartHome")).map_or("charts", |it| text(Some(it)));
+    let home = globals.and_then(|it| shape::text(it, "chartHome"));
+    let home = home.map_or("charts", |it| text(Some(it)));
     let version = text(entry.get("version"));
     let repository = shape::text(entry, "repo").is_some();
     let inside = if repository && !version.is_empty() {

@@ -1,7 +1,7 @@
 //! The kustomization file: where it is, and what may stand in it.
 
 use crate::{
-    data::kustomization::{FIELDS, FILES, KUSTOMIZATION, each},
+    data::kustomization::{FIELDS, FILES, HELM_CHART_NAMES, KUSTOMIZATION, each},
     nearest::nearest,
     parse,
     placeholder::has_hole,
@@ -309,9 +309,36 @@ fn what_is_there(
     Node::new(fields, root.origin.clone())
 }
 
+/// Makes entries of `helmCharts` of those of `helmChartInflationGenerator`, where what is for all of them
+/// counts when `helmGlobals` is not there (`types.SplitHelmParameters`).
+fn split_charts(fields: &mut Map) {
+    let charts = fields.get_mut("helmChartInflationGenerator").and_then(Node::as_list_mut);
+    let mut home = None;
+    for chart in charts.into_iter().flatten() {
+        let Some(old) = chart.as_map_mut().map(std::mem::take) else { continue };
+        let named = old.entry("chartHome").filter(|it| it.value.as_str() != Some(""));
+        home = named.cloned().or(home);
+        let mut new = Map::default();
+        new.open.clone_from(&old.open);
+        for (from, to) in HELM_CHART_NAMES {
+            if let Some(entry) = old.entry(from) {
+                new.insert(to, entry.clone());
+            }
+        }
+        chart.kind = new.into();
+    }
+    if let (None, Some(home)) = (fields.get("helmGlobals"), home) {
+        let origin = home.value.origin.clone();
+        let mut globals = Map::default();
+        globals.insert("chartHome", home);
+        fields.set("helmGlobals", Node::new(globals, origin));
+    }
+}
+
 /// Moves the contents of `bases`, `imageTags` and `env` to where kustomize moves them.
 fn fold_deprecated(fields: &mut Node) {
     let Some(map) = fields.as_map_mut() else { return };
+    split_charts(map);
     for (old, new) in [
         ("bases", "resources"),
         ("imageTags", "images"),

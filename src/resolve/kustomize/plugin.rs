@@ -2,12 +2,14 @@
 
 use crate::{
     data::kustomization::{
-        FIELD_SPEC, GENERATOR, IMAGE, PATCH, REPLACEMENT, REPLICA, SELECTOR, Shape,
+        FIELD_SPEC, GENERATOR, HELM_CHART, HELM_GLOBALS, IMAGE, PATCH, REPLACEMENT, REPLICA,
+        SELECTOR, Shape,
     },
     parse,
     problem::Problem,
     resolve::kustomize::{
         budget::WALK,
+        chart,
         fieldspec::FieldSpec,
         generate::{self, Generated, Product},
         layer::Layer,
@@ -27,7 +29,7 @@ use crate::{
     tree::Node,
 };
 
-/// What the generators that `entries` configure make.
+/// What the generators that `entries` configure make; what they inflate is added to `layer`.
 pub(super) fn generators(
     loader: &Loader<'_>,
     entries: &[Node],
@@ -42,6 +44,15 @@ pub(super) fn generators(
         let product = match (builtin(&config.node), config.kind()) {
             (true, "ConfigMapGenerator") => Product::ConfigMap,
             (true, "SecretGenerator") => Product::Secret,
+            (true, "HelmChartInflationGenerator") => {
+                let entry = decode(&config.node, &HELM_CHART);
+                let globals = decode(&config.node, &HELM_GLOBALS);
+                let objects =
+                    entry.and_then(|entry| chart::generate(loader, &entry, &globals?, layer));
+                let objects = layer.part(objects).unwrap_or_default();
+                layer.append(objects, &config.node.origin);
+                continue;
+            }
             _ => {
                 let message = format!("what the generator {} makes is not known", config.kind());
                 let problem = unresolved(config.anchor(), message);

@@ -333,13 +333,13 @@ fn generators(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mut La
     }
     for chart in kustomization.list("helmCharts") {
         let objects = chart::inflate(loader, kustomization, chart, layer);
-        let objects = layer.part(objects).unwrap_or_default().into_iter();
-        let inflated = |node| Resource { inflated: true, ..Resource::new(node) };
-        layer.append(objects.map(inflated).collect(), &chart.origin);
+        let objects = layer.part(objects).unwrap_or_default();
+        layer.append(objects, &chart.origin);
     }
     if !kustomization.list("generators").is_empty() {
+        let all = plugin::generators(loader, kustomization.list("generators"), layer);
         let mut index = Index::new(&layer.resources);
-        for generated in plugin::generators(loader, kustomization.list("generators"), layer) {
+        for generated in all {
             let absorbed = layer.absorb(generated, &mut index);
             layer.part(absorbed);
         }
