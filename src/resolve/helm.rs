@@ -31,7 +31,8 @@ pub(crate) use local::{deploys, is_gitops, keys, template_of_it};
 pub(crate) use template::truth;
 pub(crate) use values::{coalesce, layer, merge};
 
-use self::{object::identity_only, template::HelmScope};
+pub(crate) use self::object::identity_only;
+use self::template::HelmScope;
 use crate::{
     data::{
         Family,

@@ -451,6 +451,33 @@ spec: {template: {spec: {containers: [{name: metrics-server, resources: {request
     }
 
     #[test]
+    fn a_patch_may_be_a_here_document_in_a_word() {
+        let patched = |patch: &str| {
+            let command = "kubectl patch -n kube-system deploy/metrics-server --type=json";
+            findings(&format!("\n//- a.sh\nkubectl apply -f {URL}\n{command} {patch}\n"))
+        };
+        let operation = "- op: add\n  path: /spec/template/spec/containers/0/args/-\n  value: --kubelet-insecure-tls";
+        for end in ["'EOF'", "EOF"] {
+            let patch = format!("--patch \"$(cat <<{end}\n{operation}\nEOF\n)\"");
+            assert_eq!(patched(&patch), ["kubelet-insecure-tls a.sh:5"], "{end}");
+        }
+        for unknown in ["-p \"$PATCH\"", "-p \"$(cat patch.json)\"", "--patch-file gone.json"] {
+            assert_eq!(patched(unknown), ["unresolved a.sh:2"], "{unknown}");
+        }
+    }
+
+    #[test]
+    fn values_may_be_what_a_command_reads() {
+        let insecure = "args: [--kubelet-insecure-tls]";
+        let found = |script: &str| findings(&format!("\n//- a.sh\n{script}\n"));
+        let document = format!("{HELM} --values - <<EOF\n{insecure}\nEOF");
+        assert_eq!(found(&document), ["kubelet-insecure-tls a.sh:2"]);
+        assert_eq!(found(&format!("make-values | {HELM} -f -")), ["unresolved a.sh:1"]);
+        let piped = format!("cat v.yaml | {HELM} -f -\n//- v.yaml\n{insecure}");
+        assert_eq!(found(&piped), ["kubelet-insecure-tls v.yaml:1"]);
+    }
+
+    #[test]
     fn a_patch_takes_the_manifest_that_the_script_applies() {
         let manifest = "apiVersion: apps/v1\nkind: Deployment
 metadata: {name: metrics-server, namespace: kube-system}

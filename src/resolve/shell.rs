@@ -198,6 +198,22 @@ mod tests {
     }
 
     #[test]
+    fn a_here_document_that_a_word_prints_is_its_text() {
+        let word = |text: &str| commands(text, false).swap_remove(0).words.swap_remove(1);
+        let text = "a \"$(cat <<'EOF'\nb: (\n  $c\nEOF\n)\" d";
+        assert_eq!(word(text).literal(), Some("b: (\n  $c"));
+        assert_eq!(&text[word(text).range], "b: (\n  $c");
+        let filled = word("a \"x$(cat <<EOF\nb $c\n\nEOF\n)y\"");
+        let pieces: Vec<WordPiece> = filled.pieces.into_iter().map(|(it, _)| it).collect();
+        let text = |it: &str| WordPiece::Text(it.to_owned());
+        let variable = WordPiece::Variable("c".to_owned(), None);
+        assert_eq!(pieces, [text("xb "), variable, text("y")]);
+        for other in ["$(cat <<X | b\nX\n)", "$(cat <<X\nb)", "$(cat b)", "$(cat <<<b)"] {
+            assert_eq!(word(&format!("a \"{other}\"")).literal(), None, "{other}");
+        }
+    }
+
+    #[test]
     fn whatever_a_text_is_it_is_read_to_its_end() {
         for text in [
             "'", "\"", "$(", "${", "`", "<<", "<<EOF", "a\\", "((", "))", ";;", "case", "é'é",
@@ -210,5 +226,6 @@ mod tests {
         commands(&"x=(".repeat(100_000), true);
         commands(&"<< ".repeat(100_000), true);
         commands(&"$(".repeat(20_000), true);
+        commands(&"\"$(cat <<".repeat(20_000), true);
     }
 }

@@ -63,7 +63,7 @@ impl Condition {
 }
 
 /// An object of which only what it is, is known; `at` is what decides the rest, if anything does.
-pub(super) fn identity_only(object: &Node, why: &Reason, at: Option<&Origin>) -> Node {
+pub(crate) fn identity_only(object: &Node, why: &Reason, at: Option<&Origin>) -> Node {
     let mut object = object.clone();
     for (key, Entry { value, .. }) in object.as_map_mut().into_iter().flat_map(Map::iter_mut) {
         if !matches!(key, "apiVersion" | "kind" | "metadata") {

@@ -326,7 +326,7 @@ impl Session<'_> {
         for (raw, entry) in raw.items_at("values_files").iter().zip(it.items_at("values_files")) {
             let is_told = entry.as_str().is_some() && self.chosen.is_empty();
             let file = self.argument_of(if is_told { entry } else { raw });
-            let read = self.values_of(&file);
+            let read = self.values_of(&file, &CommandOutput::Unknown);
             let read = install::layer(read, &raw.origin, &mut problems);
             values = helm::merge(&values, &read);
         }

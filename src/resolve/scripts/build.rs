@@ -10,6 +10,7 @@ use crate::{
     resolve::{
         context::Context,
         environment::{EntryKind, Environment, Object, Release, Unit},
+        helm,
         install::Reached,
         kustomize::{self, BuildOptions},
         layout,
@@ -295,6 +296,13 @@ fn patched(
     let mut problems = Vec::new();
     for (index, object) in environment.objects.iter_mut().enumerate() {
         if !patch.is_for(&object.node) {
+            continue;
+        }
+        if let Some(why) = patch.patch.unknown() {
+            let message = format!("what this changes of {} is not known: {why}", patch.name);
+            problems.push(Problem::unresolved(&patch.patch.origin, message));
+            object.node = helm::identity_only(&object.node, why, None);
+            found = true;
             continue;
         }
         match kustomize::patched(context.sources, &object.node, &patch.patch, patch.way) {

@@ -104,15 +104,24 @@ impl Session<'_> {
         }
     }
 
-    /// The values that `file` holds.
-    pub(super) fn values_of(&mut self, file: &ShellArgument) -> Result<Node, Problem> {
+    /// The values that `file` holds, for a program that reads `input`.
+    pub(super) fn values_of(
+        &mut self,
+        file: &ShellArgument,
+        input: &CommandOutput,
+    ) -> Result<Node, Problem> {
         let sources = self.context.sources;
         if self.choices.is_empty() {
             self.choices = self.choices_of(file);
         }
         let untold = |why: &str| Err(Problem::unresolved(&file.origin, why));
-        match self.content(file) {
-            CommandOutput::Path(_) => {}
+        // `ReadFile` of `pkg/cli/values` of Helm.
+        let content = match file.text() {
+            Some("-") => input.clone(),
+            _ => self.content(file),
+        };
+        let place = match content {
+            CommandOutput::Path(place) => place,
             CommandOutput::Objects(objects) => {
                 return match &*objects {
                     [one] => Ok(one.clone()),
@@ -120,9 +129,9 @@ impl Session<'_> {
                 };
             }
             _ => return untold("the commands before this make these values"),
-        }
-        let Some(found) = self.paths(file).iter().find_map(|it| sources.find(it)) else {
-            return untold(match file.text {
+        };
+        let Some(found) = self.paths(&place).iter().find_map(|it| sources.find(it)) else {
+            return untold(match place.text {
                 Some(_) => "these values are not in the repository",
                 None => "which values these are is decided when the command runs",
             });

@@ -71,8 +71,8 @@ const LAYERS: [&str; 6] =
     ["--values", "--set-json", "--set", "--set-string", "--set-file", "--set-literal"];
 
 impl Session<'_> {
-    /// Runs Helm with `options`. What it renders is the result.
-    pub(super) fn helm(&mut self, options: &CommandLine) -> CommandOutput {
+    /// Runs Helm with `options`, which reads `input`. What it renders is the result.
+    pub(super) fn helm(&mut self, options: &CommandLine, input: &CommandOutput) -> CommandOutput {
         let names: Vec<Option<&str>> = options.positional.iter().map(|it| it.text()).collect();
         match *names {
             [Some("repo"), Some("add"), Some(alias), Some(_), ..] => {
@@ -80,12 +80,12 @@ impl Session<'_> {
                 self.repositories.insert(alias.to_owned(), url);
             }
             [Some("upgrade" | "install"), ..] if !options.has("--dry-run") => {
-                if let Some((release, problems)) = self.release(options) {
+                if let Some((release, problems)) = self.release(options, input) {
                     self.did(Doing::Release(Box::new(release), problems));
                 }
             }
             [Some("template"), ..] => {
-                if let Some((release, problems)) = self.release(options) {
+                if let Some((release, problems)) = self.release(options, input) {
                     return CommandOutput::Release(Box::new(release), problems);
                 }
             }
@@ -95,7 +95,11 @@ impl Session<'_> {
     }
 
     /// The release that a command makes, unless nobody can tell of which chart.
-    fn release(&mut self, options: &CommandLine) -> Option<(Release, Vec<Problem>)> {
+    fn release(
+        &mut self,
+        options: &CommandLine,
+        input: &CommandOutput,
+    ) -> Option<(Release, Vec<Problem>)> {
         let named = !options.has("--generate-name") && !options.has("-g");
         let (name, chart) = match &*options.positional {
             [_, name, chart] if named => (name.text().map(str::to_owned), chart),
@@ -110,7 +114,7 @@ impl Session<'_> {
             return None;
         }
         let mut problems = Vec::new();
-        let values = self.values(options, &mut problems);
+        let values = self.values(options, input, &mut problems);
         let alias = text.split_once('/').map(|(alias, _)| alias);
         let repository = match options.value("--repo") {
             Some(url) => Some(url.node()),
@@ -137,7 +141,12 @@ impl Session<'_> {
     }
 
     /// The values that a command passes.
-    fn values(&mut self, options: &CommandLine, problems: &mut Vec<Problem>) -> Node {
+    fn values(
+        &mut self,
+        options: &CommandLine,
+        input: &CommandOutput,
+        problems: &mut Vec<Problem>,
+    ) -> Node {
         let sources = self.context.sources;
         let at = self.here();
         let mut values = Node::new(Map::default(), at.clone());
@@ -158,7 +167,7 @@ impl Session<'_> {
             let Some(value) = value else { continue };
             if layer == "--values" {
                 for part in value.parts(sources) {
-                    let read = self.values_of(&part);
+                    let read = self.values_of(&part, input);
                     let read = install::layer(read, &part.origin, problems);
                     values = helm::merge(&values, &read);
                 }

@@ -119,8 +119,10 @@ impl Session<'_> {
         };
         let text = options.value("-p").or_else(|| options.value("--patch"));
         let patch = match (text, options.value("--patch-file")) {
-            (Some(text), _) => text.text.as_ref().map(|_| text.node())?,
-            (None, Some(file)) => self.text_of(file)?,
+            (Some(text), _) => text.node(),
+            (None, Some(file)) => self.text_of(file).unwrap_or_else(|| {
+                Node::unknown_value("the file of this patch is not read", &file.origin)
+            }),
             (None, None) => return None,
         };
         let namespace = options.value("-n").or_else(|| options.value("--namespace"));

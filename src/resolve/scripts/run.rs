@@ -272,7 +272,8 @@ impl Session<'_> {
                 }
             }
             "helm" | "helm3" | "helm4" => {
-                return self.helm(&CommandLine::new(self.context, arguments, helm::SWITCHES));
+                let options = CommandLine::new(self.context, arguments, helm::SWITCHES);
+                return self.helm(&options, &input);
             }
             "kubectl" | "oc" | "kubecolor" | "k" | "microk8s.kubectl" => {
                 let options = CommandLine::new(self.context, arguments, kubectl::SWITCHES);

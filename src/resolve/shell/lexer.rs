@@ -7,6 +7,9 @@ use super::{ShellToken, Word, WordPiece};
 /// How long what is filled in may be.
 const MAX_FILLED: usize = 2_000;
 
+/// How long a here-document in a word may be.
+const MAX_PRINTED: usize = 10_000;
+
 pub(super) struct Lexer<'t> {
     text: &'t str,
     at: usize,
@@ -16,6 +19,8 @@ pub(super) struct Lexer<'t> {
     documents: Vec<(String, bool, bool)>,
     /// Whether it is in an array.
     in_array: bool,
+    /// Whether it is in what a word prints.
+    is_printed: bool,
 }
 
 const OPERATORS: [&str; 9] = ["&&", "||", ";;", ";", "|&", "|", "&", "(", ")"];
@@ -24,7 +29,7 @@ const REDIRECTIONS: [&str; 8] = ["<<<", "&>>", "&>", ">>", ">|", ">&", ">", "<"]
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t str, at: usize, braces: bool) -> Self {
-        Self { text, at, braces, documents: Vec::new(), in_array: false }
+        Self { text, at, braces, documents: Vec::new(), in_array: false, is_printed: false }
     }
 
     fn rest(&self) -> &'t str {
@@ -98,6 +103,7 @@ impl<'t> Lexer<'t> {
         let mut word = Word { range: range.clone(), quoted: true, ..Word::default() };
         if filled {
             let mut inner = Lexer::new(&self.text[..range.end], start, self.braces);
+            inner.is_printed = self.is_printed;
             inner.until(&mut word, |_| false, true);
         } else {
             word.pieces.push((WordPiece::Text(body[..length].to_owned()), range));
@@ -144,9 +150,11 @@ impl<'t> Lexer<'t> {
             self.at += self.rest().chars().next().map_or(1, char::len_utf8);
         }
         word.range.end = self.at;
-        let [(_, inner)] = &*word.pieces else { return word };
-        // Quotes around all of it.
-        if inner.start == start + 1 && inner.end + 1 == self.at {
+        let [(piece, inner)] = &*word.pieces else { return word };
+        // Quotes around all of it, or what prints all of it.
+        let is_quoted = inner.start == start + 1 && inner.end + 1 == self.at;
+        let is_text = |it: &str| matches!(piece, WordPiece::Text(text) if text == it);
+        if is_quoted || self.text.get(inner.clone()).is_some_and(is_text) {
             word.range = inner.clone();
         }
         word
@@ -187,7 +195,17 @@ impl<'t> Lexer<'t> {
     fn until(&mut self, word: &mut Word, ends: impl Fn(char) -> bool, quoted: bool) {
         while let Some(first) = self.rest().chars().next().filter(|it| !ends(*it)) {
             let start = self.at;
-            if let Some(piece) = self.expression().or_else(|| self.substitution()) {
+            if quoted
+                && !self.is_printed
+                && let Some(document) = self.printed()
+            {
+                for (piece, range) in document.pieces {
+                    match piece {
+                        WordPiece::Text(text) => push_text(word, &text, range.start),
+                        _ => word.pieces.push((piece, range)),
+                    }
+                }
+            } else if let Some(piece) = self.expression().or_else(|| self.substitution()) {
                 word.pieces.push((piece, start..self.at));
             } else if first == '\\' {
                 self.at += 1;
@@ -206,6 +224,34 @@ impl<'t> Lexer<'t> {
                 push_text(word, &self.text[start..self.at], start);
             }
         }
+    }
+
+    /// The here-document that `$(cat <<END)` prints: a shell leaves its last line breaks out.
+    fn printed(&mut self) -> Option<Word> {
+        let rest = self.rest();
+        let inner = rest.strip_prefix("$(")?.trim_start().strip_prefix("cat")?.trim_start();
+        let redirected = inner.starts_with("<<") && !inner.starts_with("<<<");
+        let start = self.at + rest.len() - inner.len();
+        let end = self.text.floor_char_boundary(start + MAX_PRINTED);
+        let mut lexer = Lexer::new(&self.text[..end], start, self.braces);
+        lexer.is_printed = true;
+        let Some(ShellToken::Document(mut document, _)) = redirected.then(|| lexer.token())? else {
+            return None;
+        };
+        while let Some(ShellToken::Operator(operator)) = lexer.token() {
+            if operator == ")" {
+                if let Some((WordPiece::Text(text), range)) = document.pieces.last_mut() {
+                    text.truncate(text.trim_end_matches('\n').len());
+                    range.end = range.start + text.len();
+                }
+                self.at = lexer.at;
+                return Some(document);
+            }
+            if operator != "\n" {
+                break;
+            }
+        }
+        None
     }
 
     /// `${{ … }}` of a workflow, `{{ … }}` of what has braces.
