@@ -891,3 +891,58 @@ valuesFile: v.yaml
     assert_eq!(namespace(config), "default");
     assert_eq!(namespace(&namespaced), "kube-system");
 }
+
+/// Compared with kustomize 5.5.0 and 5.8.1.
+#[test]
+fn keys_that_kustomize_writes_itself_have_no_quotes() {
+    let refused = |kustomization: &str| {
+        let built = built(
+            "",
+            &format!(
+                "//- kustomization.yaml\n{kustomization}\n//- r.yaml\n{{apiVersion: v1, kind: ConfigMap, \
+                 metadata: {{name: a, labels: {{'8': x}}}}, data: {{'9': x}}}}\n//- a.env\n7=x\n"
+            ),
+        );
+        built.contains("without quotes")
+    };
+    for key in ["8443", "true", "2001-01-01", "1.5", "~", "0x10", ".inf"] {
+        assert!(
+            refused(&format!("configMapGenerator: [{{name: g, literals: ['{key}=1']}}]")),
+            "{key}"
+        );
+    }
+    for key in ["yes", "a", "12:30:45", "1a"] {
+        assert!(
+            !refused(&format!("configMapGenerator: [{{name: g, literals: ['{key}=1']}}]")),
+            "{key}"
+        );
+    }
+    assert!(refused("secretGenerator: [{name: g, literals: ['8443=1']}]"));
+    assert!(refused("configMapGenerator: [{name: g, envs: [a.env]}]"));
+    assert!(refused("configMapGenerator: [{name: g, files: ['1=a.env']}]"));
+    assert!(refused(
+        "configMapGenerator: [{name: g, literals: [a=1], options: {labels: {'8': x}}}]"
+    ));
+    assert!(refused("{resources: [r.yaml], commonAnnotations: {'8': x}}"));
+    assert!(refused("{resources: [r.yaml], labels: [{pairs: {'7': x}}]}"));
+    let merged = "configMapGenerator: [{name: a, behavior: merge, literals: [a=1]}]";
+    assert!(refused(&format!("{{resources: [r.yaml], {merged}}}")));
+    assert!(!refused("{resources: [r.yaml]}"));
+    assert!(!refused("{resources: [r.yaml], labels: [{pairs: {'8': y}}]}"), "the key is there");
+}
+
+/// Compared with kustomize 5.5.0 and 5.8.1.
+#[test]
+fn a_key_may_be_tagged_as_a_string() {
+    let is_refused = |entry: &str| {
+        let text = "//- kustomization.yaml\nresources: [r.yaml]\n//- r.yaml\napiVersion: v1\n\
+                    kind: ConfigMap\nmetadata: {name: a}\ndata:\n  ";
+        built("", &format!("{text}{entry}\n")).contains("is not a string")
+    };
+    for entry in ["!!str 8443: x", "!!str &a 8443: x", "&a !!str true: x", "? !!str 8443\n  : x"] {
+        assert!(!is_refused(entry), "{entry}");
+    }
+    for entry in ["8443: x", "&a 8443: x", "! 8443: x", "!!int 8443: x", "a: !!str 1\n  8443: x"] {
+        assert!(is_refused(entry), "{entry}");
+    }
+}

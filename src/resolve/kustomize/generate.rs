@@ -14,7 +14,7 @@ use crate::{
         resource::{Resource, metadata},
         shape,
         transform::set_name,
-        value::{Outcome, go_text, known_json, refusal, string, strings, text},
+        value::{Outcome, go_text, known_json, refusal, string, strings, text, written_key},
     },
     source::{FileId, Skip, Span, Text, file_name},
     tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
@@ -100,6 +100,9 @@ pub(super) fn generate(
         let pairs = || [global, local].into_iter().flatten();
         let mut merged = Map::default();
         for (name, pair) in pairs().flat_map(Node::entries) {
+            if let Err(problem) = written_key(name, &pair.value.origin) {
+                sources.tell(*problem);
+            }
             let value = string(text(Some(&pair.value)), pair.value.origin.clone());
             merged.insert(name, Entry { key: pair.key, value });
         }
@@ -174,6 +177,9 @@ impl<'a> Pairs<'a> {
     }
 
     fn add(&mut self, key: &str, mut value: Node) {
+        if let Err(problem) = written_key(key, &value.origin) {
+            value.kind = Kind::Unknown(self.tell(*problem));
+        }
         if let Some(first) = self.data.get(key) {
             let message = format!("this generator sets {key} twice");
             let problem = refusal(&value.origin, message).also(&first.origin, "first here");
@@ -297,6 +303,12 @@ pub(super) fn merge(old: &Resource, new: Resource, behavior: Behavior) -> Resour
     for path in paths {
         let Some(base) = old.node.at(path) else { continue };
         let Some(mut values) = base.as_map().map(strings) else { continue };
+        // It writes the data again, and what it made itself was looked at.
+        if !path.starts_with("metadata.") {
+            let by_hand = values.iter().filter(|(_, it)| it.key.is_some());
+            let refused = by_hand.filter_map(|(key, it)| written_key(key, &it.value.origin).err());
+            merged.refusals.extend(refused.map(|it| *it));
+        }
         for (name, entry) in merged.node.at(path).into_iter().flat_map(Node::entries) {
             let mut value = entry.value.clone();
             if let Some(old) = values.get(name) {

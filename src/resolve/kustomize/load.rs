@@ -15,7 +15,7 @@ use crate::{
         prepared,
     },
     scalar::Dialect,
-    source::{FileId, Skip, Sources, Text, join},
+    source::{FileId, Skip, Sources, Span, Text, join},
     tree::{Node, Origin},
 };
 
@@ -306,12 +306,21 @@ impl<'a> Loader<'a> {
                 continue;
             }
             let Some(span) = entry.key else { continue };
-            if self.context.sources.slice(span) == key {
+            if self.context.sources.slice(span) == key && !self.is_tagged(span) {
                 let message = format!("the key {key} is not a string; put it in quotes");
                 return Err(refusal(&Origin::written(span), message));
             }
         }
         Ok(())
+    }
+
+    /// Whether a tag says of the key at `span` that it is a string.
+    fn is_tagged(&self, span: Span) -> bool {
+        let text = self.context.sources.text(span.file);
+        let line = text[..span.range().start].lines().next_back().unwrap_or_default();
+        let before = line.split_whitespace().rev().map(|it| it.trim_start_matches(['{', ',']));
+        let mut properties = before.take_while(|it| it.starts_with(['!', '&']));
+        properties.any(|it| matches!(it, "!!str" | "!<tag:yaml.org,2002:str>"))
     }
 
     /// Refuses a file that holds no text. Of what only we do not read, nobody knows.

@@ -10,7 +10,9 @@ use crate::{
         fieldspec::{FieldSpec, LeafKind},
         resource::{Gvk, Id, Resource, metadata},
         shape,
-        value::{Outcome, overwrite, refusal, refusal_of, string, text, text_at, unfilled},
+        value::{
+            Outcome, overwrite, refusal, refusal_of, string, text, text_at, unfilled, written_key,
+        },
     },
     scalar::Tag,
     tree::{Kind, Map, Node, Origin, Reason, Via},
@@ -187,6 +189,10 @@ pub(super) fn label(resources: &mut [Resource], pairs: &Node, fields: &[FieldSpe
                     return Err(refusal(&node.origin, "kustomize expects a mapping here"));
                 }
                 for (key, entry) in pairs.entries() {
+                    // What is there already keeps its notation.
+                    if node.get(key).is_none() {
+                        written_key(key, &entry.value.origin)?;
+                    }
                     set_string(node, key, &entry.value);
                 }
                 Ok(())

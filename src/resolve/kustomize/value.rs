@@ -88,6 +88,19 @@ pub(super) fn is_text(key: &str) -> bool {
     matches!(scalar::plain(key, Dialect::Kyaml), Value::Str(_)) && !scalar::is_timestamp(key)
 }
 
+/// Refuses a key that kustomize writes itself if go-yaml v3 tags it as no string: it is written without
+/// quotes (`yaml.SetField` of kyaml), and what it is read as then is no key in JSON.
+pub(super) fn written_key(key: &str, at: &Origin) -> Outcome<()> {
+    match is_text(key) {
+        true => Ok(()),
+        false => {
+            let message =
+                format!("kustomize writes the key {key} without quotes: it is not a string");
+            Err(refusal(at, message))
+        }
+    }
+}
+
 /// `IsNilOrEmpty`: a null, an empty collection, or an empty string.
 pub(super) fn is_empty(node: &Node) -> bool {
     match &node.kind {
