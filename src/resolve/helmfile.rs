@@ -249,7 +249,9 @@ impl<'a> HelmfileRun<'a> {
         let units = &mut self.environment.units;
         let clusters: BTreeSet<_> = units.iter().map(|it| &it.cluster).collect();
         if clusters.len() < 2 {
-            units.iter_mut().for_each(|it| it.cluster = None);
+            for unit in units {
+                unit.cluster = None;
+            }
         }
     }
 

@@ -69,7 +69,7 @@ fn code_in<'a>(
 
 /// The directories of code that is there for others: all of it lies, by symbolic links, in another
 /// directory that has code of its own.
-fn lent<'a>(sources: &'a Sources) -> BTreeSet<&'a str> {
+fn lent(sources: &Sources) -> BTreeSet<&str> {
     let mut borrowers: BTreeMap<FileId, BTreeSet<&str>> = BTreeMap::new();
     for (path, file) in sources.linked_files().filter(|(path, _)| is_code(path)) {
         borrowers.entry(file).or_default().insert(source::parent(path));

@@ -82,13 +82,13 @@ fn check_server(server: &MetricsServer, pod: &Pod, findings: &mut Findings) {
     };
     // What took the mount out or closed the file system does not fit what a base passes.
     let security = &pod.security;
-    let closes = match (deepest, &closed) {
+    let denies = match (deepest, &closed) {
         (Some(mount), _) => Some(&mount.origin),
         (None, Closed::ReadOnly) => security.read_only_root_filesystem.origin(),
         (None, Closed::NotRoot) => security.run_as_user.origin(),
     };
     let unmounts = pod.mounts.origin().filter(|_| deepest.is_none());
-    let later = [unmounts, closes].into_iter().flatten().find(|it| it.is_later_than(&place));
+    let later = [unmounts, denies].into_iter().flatten().find(|it| it.is_later_than(&place));
     let (place, passed) = match later {
         Some(later) => (later.clone(), Some(place)),
         None => (place, None),

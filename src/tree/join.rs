@@ -217,9 +217,9 @@ mod tests {
 
     #[test]
     fn an_argument_that_all_readings_have_is_one_item() {
-        let node = |value| charts::from_json(&value, &Origin::at(Via::ChartDefault, None));
+        let read = |value| charts::from_json(&value, &Origin::at(Via::ChartDefault, None));
         let all = |lists: &[serde_json::Value]| {
-            let lists = lists.iter().map(|it| node(it.clone()));
+            let lists = lists.iter().map(|it| read(it.clone()));
             let joined = lists.reduce(|a, b| join(&a, &b, &"it differs".into()));
             let joined = joined.expect("one at least");
             let items = joined.items().iter();
@@ -227,12 +227,12 @@ mod tests {
             said.collect::<Vec<_>>()
         };
         let port = |one, perhaps| vec![(Some("--port=".to_owned()), one, perhaps)];
-        let [one, two, three, none] =
+        let [one, two, three, without] =
             [json!(["--port=1"]), json!(["--port=2"]), json!(["--port=3"]), json!([])];
         assert_eq!(all(&[one.clone(), two.clone(), three]), port(true, false));
-        assert_eq!(all(&[one.clone(), none.clone()]), port(false, true));
+        assert_eq!(all(&[one.clone(), without.clone()]), port(false, true));
         // One that some have and that differs is no more certain for it.
-        assert_eq!(all(&[one.clone(), none, two]), port(false, true));
+        assert_eq!(all(&[one.clone(), without, two]), port(false, true));
         assert_eq!(all(&[one, json!(["x"])]), [(None, false, false)]);
     }
 }

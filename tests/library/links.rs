@@ -8,7 +8,7 @@ fn servers(sources: &Sources) -> Vec<String> {
     let (_, clusters) = analyze(sources, &Config::default());
     let of = |it: &crate::model::Cluster| {
         let servers = it.metrics_servers.iter().map(|server| {
-            let version = server.facts.image_tag.known().map(|(it, _)| it.to_string());
+            let version = server.facts.image_tag.known().map(|(it, _)| it.clone());
             let replicas = server.facts.replicas.known().map(|(it, _)| it.to_string());
             format!(" {}/{}", version.unwrap_or_default(), replicas.unwrap_or_default())
         });

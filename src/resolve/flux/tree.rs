@@ -27,6 +27,7 @@ use crate::{
         kustomize::{self, Build, BuildOptions, Extent},
         layout::{ArtifactPart, Layout, has_source},
     },
+    source,
     tree::{Map, Node},
 };
 

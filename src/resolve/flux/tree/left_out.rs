@@ -25,7 +25,7 @@ impl Tree<'_> {
 
     /// The directories that a Kustomization builds, in the layout; `None` when everything is built
     /// anyway, or nothing says where it leads.
-    fn directories(&self, node: &Node) -> Option<(&Layout<'_>, Vec<String>)> {
+    pub(super) fn directories(&self, node: &Node) -> Option<(&Layout<'_>, Vec<String>)> {
         let layout = self.layout.filter(|_| self.own.has(node))?;
         let path = node.look("spec.path").ok()?;
         let dir = artifact::inside(path.map_or(Some(""), Node::as_str)?);
