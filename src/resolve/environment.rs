@@ -243,6 +243,7 @@ pub(crate) struct Deleted {
 
 /// A chart that is installed, with the user's values.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Release {
     /// The release's name.
     pub name: String,

@@ -22,6 +22,7 @@ use indexmap::IndexMap;
 
 pub(crate) use eval::GoError;
 pub(crate) use functions::FunctionCall;
+pub(crate) use read::PrintedDocument;
 pub(crate) use reads::{both, reads_of};
 pub(crate) use text::MarkedText;
 pub(crate) use value::{GoData, GoMap, GoObject, GoValue};

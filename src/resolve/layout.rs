@@ -350,7 +350,7 @@ pub(crate) fn sync(node: &Node) -> Option<&Node> {
         "HelmRelease" => {
             let named = ["spec.chartRef.name", "spec.chart.spec.chart", "metadata.name"];
             let is_instance = |path: &&str| node.str_at(path) == Some("flux-instance");
-            node.at("spec.values.instance.sync").filter(|_| named.iter().any(|it| is_instance(&it)))
+            node.at("spec.values.instance.sync").filter(|_| named.iter().any(is_instance))
         }
         _ => None,
     }

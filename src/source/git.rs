@@ -20,7 +20,9 @@ impl Sources {
             // A malformed pattern matches nothing, to Git and Flux too.
             let _ = builder.add_line(from.map(Into::into), line);
         };
-        first.iter().for_each(|line| add(None, line));
+        for line in first {
+            add(None, line);
+        }
         for (file, source) in self.iter().filter(|(_, it)| file_name(&it.path) == name) {
             let dir = parent(&source.path);
             let lines = self.text(file).lines();

@@ -371,7 +371,9 @@ fn attach_definitions(
     for (path, found) in definitions.into_iter().filter(|(_, it)| !it.is_empty()) {
         let told = told(context.config, path, environments);
         if !told.is_empty() {
-            told.into_iter().for_each(|it| found.clone().join(&mut environments[it]));
+            for index in told {
+                found.clone().join(&mut environments[index]);
+            }
             continue;
         }
         match home(&places, path).and_then(|index| environments.get_mut(index)) {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     parse,
     resolve::{
-        gotemplate::{GoValue, MarkedText},
+        gotemplate::{GoValue, MarkedText, PrintedDocument},
         helm, install,
         template::{self, Hole},
     },
@@ -439,7 +439,7 @@ impl TerraformScope<'_> {
 
 /// What a text that is printed reads as, where that is a map, else the text.
 fn of_text(text: &MarkedText, origin: &Origin) -> Node {
-    let documents = text.documents().into_iter().map(|it| it.into_node());
+    let documents = text.documents().into_iter().map(PrintedDocument::into_node);
     match &documents.collect::<Result<Vec<_>, _>>().unwrap_or_default()[..] {
         [tree] if tree.as_map().is_some_and(|it| !it.is_empty()) => tree.clone(),
         _ => Node::new(Scalar::string(text.as_str()), origin.clone()),
