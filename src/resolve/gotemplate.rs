@@ -397,8 +397,8 @@ mod tests {
 
     #[test]
     fn conditions_may_be_deep() {
-        let inner: String =
-            (0..90).map(|it| format!("{{{{- if .Values.u }}}}\na{it}: 1\n")).collect();
+        let conditions = (0..90).map(|it| format!("{{{{- if .Values.u }}}}\na{it}: 1\n"));
+        let inner = conditions.collect::<Vec<_>>().concat();
         let told = print(
             "u: 'unknown secret'",
             &("z: 0\n".to_owned() + &inner + &"{{- end }}".repeat(90)),

@@ -179,7 +179,7 @@ fn what_nobody_asks_about_is_not_read_unless_all_is_needed() {
         let rendering = rendered_by(&sources, |package, release| {
             let ChartInstallation { kubernetes, apis, .. } = release;
             let (kubernetes, apis) = (kubernetes.clone(), *apis);
-            let release = ChartInstallation { needs_all, kubernetes, apis, ..*release };
+            let release = ChartInstallation { kubernetes, apis, needs_all, ..*release };
             render::render_selected(&sources, &package, &release)
         });
         let nodes = rendering.manifests.iter().map(|it| &it.node);

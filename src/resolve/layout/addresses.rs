@@ -99,7 +99,9 @@ mod tests {
                 "//- a.yaml\n{other}---\n{more}\n//- b.yaml\n{{kind: GitRepository, name: x}}"
             ));
             let mut addresses = Addresses::default();
-            roots(&sources, "a.yaml").iter().for_each(|it| addresses.add(it));
+            for node in &roots(&sources, "a.yaml") {
+                addresses.add(node);
+            }
             addresses.is_elsewhere(&roots(&sources, "b.yaml")[0])
         };
         let bootstrapped = "kind: GitRepository\nmetadata: {name: flux-system}\nspec:";
