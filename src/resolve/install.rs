@@ -34,12 +34,41 @@ pub(crate) struct Discovery {
     /// The files that hold the objects they start from, and in which environments these are: what
     /// else is in such a file is applied with it.
     pub declared: Declared,
+    /// Directories of code that others call, and for which environments.
+    pub called: Called,
     /// Where something is installed that nobody can tell, in environments that are not among these.
     pub unread: Vec<Origin>,
 }
 
 /// Files by the names of the environments that objects in them start.
 pub(crate) type Declared = BTreeMap<FileId, BTreeSet<String>>;
+
+/// Directories of code by who calls it: what it makes is made once for each of them.
+pub(crate) type Called = BTreeMap<String, BTreeSet<Caller>>;
+
+/// Who runs code: a root module of Terraform.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Caller {
+    /// The name of the environment that it makes.
+    pub environment: String,
+    /// The directory in which it is run.
+    pub dir: String,
+}
+
+/// Who calls the code that the file at `path` is part of; `None` where it is part of none. What lies
+/// below a called directory is part of the code in it, unless its callers lie there, too.
+pub(crate) fn callers<'c>(called: &'c Called, path: &str) -> Option<&'c BTreeSet<Caller>> {
+    let dir = source::parent(path);
+    if let Some(callers) = called.get(dir).filter(|_| source::extension(path) == "tf") {
+        return Some(callers);
+    }
+    let mut dirs = std::iter::successors(Some(dir), |dir| {
+        let dir: &str = dir;
+        (!dir.is_empty()).then(|| source::parent(dir))
+    });
+    let (dir, callers) = dirs.find_map(|it| called.get_key_value(it))?;
+    callers.iter().all(|it| !source::is_within(&it.dir, dir)).then_some(callers)
+}
 
 /// Files and directories that an environment reads.
 #[derive(Debug, Default, Clone)]
@@ -67,6 +96,9 @@ impl Discovery {
         self.reached.dirs.extend(other.reached.dirs);
         for (file, names) in other.declared {
             self.declared.entry(file).or_default().extend(names);
+        }
+        for (dir, callers) in other.called {
+            self.called.entry(dir).or_default().extend(callers);
         }
     }
 }

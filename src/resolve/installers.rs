@@ -15,11 +15,11 @@ use crate::{
         context::Context,
         environment::{EntryKind, Environment},
         fleet, flux, helm_chart, helm_chart_proxy, helmfile,
-        install::{Declared, Discovery, Reached},
+        install::{self, Called, Caller, Declared, Discovery, Reached},
         layout::{Closure, Layout},
         scripts, terraform,
     },
-    source::{FileId, Relevance},
+    source::{self, FileId, Relevance, Sources},
     tree::Origin,
 };
 
@@ -65,6 +65,10 @@ impl<'a> Installers<'a> {
             }
             found.extend(part);
         }
+        found.environments = std::mem::take(&mut found.environments)
+            .into_iter()
+            .flat_map(|it| as_called(context.sources, &found.called, it))
+            .collect();
         Self { context, argo, found }
     }
 
@@ -76,6 +80,11 @@ impl<'a> Installers<'a> {
     /// The files that hold what the environments start from.
     pub(super) fn declared(&self) -> &Declared {
         &self.found.declared
+    }
+
+    /// Directories of code, and for which environments others call it.
+    pub(super) fn called(&self) -> &Called {
+        &self.found.called
     }
 
     /// How what something in a closure makes a tool install can matter most.
@@ -143,7 +152,8 @@ impl<'a> Installers<'a> {
         let mut reached = Reached::default();
         // What patches and substitution leave of their paths may be other ones than are written.
         reached.files.extend(resolved.iter().flat_map(|(_, _, it)| &it.reached.files));
-        let Discovery { environments: others, mut unread, .. } = std::mem::take(&mut self.found);
+        let others = std::mem::take(&mut self.found.environments);
+        let mut unread = std::mem::take(&mut self.found.unread);
         let built: Vec<BTreeSet<String>> =
             resolved.iter().map(|(_, _, found)| found.reached.dirs.clone()).collect();
         for (index, (path, environment, found)) in resolved.into_iter().enumerate() {
@@ -175,6 +185,22 @@ impl<'a> Installers<'a> {
         }
         (environments, unread, reached)
     }
+}
+
+/// `environment` as often as something calls the code with the commands that it is made of; as it is
+/// where these stand in no code.
+fn as_called(sources: &Sources, called: &Called, environment: Environment) -> Vec<Environment> {
+    let entry = environment.entry.origin.written_at();
+    let path = entry.map_or("", |it| &*sources[it.file].path);
+    let callers = install::callers(called, path).filter(|_| source::extension(path) == "tf");
+    let (Some(callers), Some(choice)) = (callers, environment.name.strip_prefix(path)) else {
+        return vec![environment];
+    };
+    let named = |it: &Caller| Environment {
+        name: format!("{}{choice}", it.environment),
+        ..environment.clone()
+    };
+    callers.iter().map(named).collect()
 }
 
 /// Turns the custom resources that install a chart into releases and what they render.

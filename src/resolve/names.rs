@@ -47,7 +47,11 @@ pub(super) fn environment_dir(dir: &str) -> String {
 
 /// The environment that a path lies in by its directories: `clusters/prod`, `envs/dev`.
 pub(super) fn environment_of(path: &str) -> Option<&str> {
-    let dir = source::parent(path);
+    environment_of_dir(source::parent(path))
+}
+
+/// The same for a directory.
+pub(super) fn environment_of_dir(dir: &str) -> Option<&str> {
     let mut after_marker = false;
     let mut end = 0;
     for segment in dir.split('/') {

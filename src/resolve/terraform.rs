@@ -38,7 +38,7 @@ use crate::{
         bounds::Held,
         context::Context,
         environment::{EntryKind, Environment, Object, Unit},
-        install::Discovery,
+        install::{Caller, Discovery},
         layout::Layout,
         names::environment_dir,
     },
@@ -112,6 +112,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         context,
         lists,
         environments: BTreeMap::new(),
+        aliased: BTreeMap::new(),
         found: Discovery::default(),
         held: Held::default(),
     };
@@ -132,7 +133,12 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             roots.environment(&name, &problem.at).problems.push(problem);
         }
     }
-    let Roots { environments, mut found, .. } = roots;
+    let Roots { environments, aliased, mut found, .. } = roots;
+    // Nobody can tell for which of the clusters that a root module connects to its code is.
+    for callers in found.called.values_mut() {
+        let more: Vec<_> = callers.iter().filter_map(|it| aliased.get(it)).flatten().collect();
+        callers.extend(more.into_iter().cloned());
+    }
     found.environments.extend(environments.into_values());
     found
 }
@@ -143,6 +149,8 @@ struct Roots<'a> {
     /// What modules may install of our concern from lists, by their directories.
     lists: BTreeMap<String, Problem>,
     environments: BTreeMap<String, Environment>,
+    /// Root modules, and what they are in the environments of providers' aliases.
+    aliased: BTreeMap<Caller, BTreeSet<Caller>>,
     found: Discovery,
     held: Held,
 }
@@ -177,6 +185,13 @@ impl Roots<'_> {
         let all: Vec<Installing<'_>> = all.filter(Installing::is_read).collect();
         let work = Work::default();
         let instances = code.instances(sources, module, 0, &work);
+        let callers = instances.iter().map(|it| it.caller(&it.name));
+        self.found.called.entry(module.dir.clone()).or_default().extend(callers);
+        // What nothing makes an instance of defines nothing either.
+        if instances.is_empty() {
+            self.found.reached.files.extend(module.files.iter().map(|(file, _)| *file));
+            return;
+        }
         let mut problems = module.problems.clone();
         // The objects that were understood, by where the names of their blocks are.
         let mut understood: BTreeSet<(FileId, usize)> = BTreeSet::new();
@@ -197,6 +212,13 @@ impl Roots<'_> {
                             names.insert(made.environment);
                         }
                         continue;
+                    }
+                    if made.environment != instance.name {
+                        let alias = instance.caller(&made.environment);
+                        self.aliased
+                            .entry(instance.caller(&instance.name))
+                            .or_default()
+                            .insert(alias);
                     }
                     names.insert(made.environment.clone());
                     if it.is_object() {
@@ -225,6 +247,11 @@ impl Roots<'_> {
                 environment.problems.extend(problems.iter().cloned());
                 names.insert(instance.name.clone());
             }
+        }
+        // What is of no concern makes no environment: what else the code says is not read then.
+        names.retain(|it| self.environments.contains_key(it));
+        if names.is_empty() {
+            return;
         }
         // The code may say more of the cluster than what it installs.
         for (_, environment) in self.environments.iter_mut().filter(|(it, _)| names.contains(*it)) {

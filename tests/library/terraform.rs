@@ -4,7 +4,7 @@
 use insta::assert_snapshot;
 
 use super::{fixture, ways};
-use crate::{config::Config, pipeline::analyze};
+use crate::{config::Config, model::Kubelet, pipeline::analyze};
 
 /// What the releases of each environment get.
 fn installed(text: &str) -> String {
@@ -169,6 +169,124 @@ fn a_module_is_what_each_of_its_callers_passes() {
       metrics-server 3.12.1  modules/chart/main.tf:8 values `var.config.version` < modules/platform/main.tf:12 values `var.config` < live/green/main.tf:4 `"3.12.1"`
         replicas: 2  modules/chart/main.tf:13 values `set.value` < modules/chart/main.tf:10 values `var.replicas` < modules/chart/main.tf:3
     "#);
+}
+
+/// What the kubelets and the metrics-servers of each environment are.
+fn clusters(text: &str) -> String {
+    let sources = fixture(text);
+    let (_, clusters) = analyze(&sources, &Config::default());
+    let mut lines: Vec<String> = Vec::new();
+    for cluster in &clusters {
+        let of_kubelet = |it: &Kubelet| format!("{} ({})", it.carrier.words(), it.group);
+        let kubelets: Vec<String> = cluster.kubelets.iter().map(of_kubelet).collect();
+        let servers: Vec<String> = cluster.metrics_servers.iter().map(|it| it.subject()).collect();
+        lines.push(format!(
+            "{}: {} | {}",
+            cluster.environment,
+            servers.join(", "),
+            kubelets.join(", ")
+        ));
+    }
+    lines.join("\n")
+}
+
+/// Modules that install metrics-server, and that make a cluster at two depths.
+const MODULES: &str = r#"
+        //- modules/addons/main.tf
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          namespace  = "kube-system"
+        }
+        //- modules/cluster/main.tf
+        variable "nodes" { default = true }
+        module "control_plane" { source = "./control-plane" }
+        module "nodes" {
+          count  = var.nodes ? 1 : 0
+          source = "./nodes"
+        }
+        //- modules/cluster/control-plane/main.tf
+        resource "aws_eks_cluster" "this" { name = "one" }
+        //- modules/cluster/nodes/main.tf
+        data "talos_machine_configuration" "this" {
+          machine_type   = "worker"
+          config_patches = [file("${path.module}/patches/kubelet.yaml")]
+        }
+        //- modules/cluster/nodes/patches/kubelet.yaml
+        machine: {kubelet: {extraArgs: {rotate-server-certificates: true}}}
+"#;
+
+#[test]
+fn what_a_called_module_defines_is_of_each_root_module() {
+    let all = |callers: &str| clusters(&format!("{callers}{MODULES}"));
+    let addons = r#"module "addons" { source = "../../modules/addons" }"#;
+    let cluster = r#"module "cluster" { source = "../../modules/cluster" }"#;
+    let smaller = r#"module "cluster" {
+          source = "../../modules/cluster"
+          nodes  = false
+        }"#;
+    assert_snapshot!(all(&format!(
+        r#"
+        //- live/blue/main.tf
+        {addons}
+        {cluster}
+        //- live/green/main.tf
+        {addons}
+        {smaller}
+        //- live/red/main.tf
+        {addons}
+        "#
+    )), @"
+    live/blue: kube-system/metrics-server | Talos patch (kubelet.yaml), EKS cluster in Terraform (all nodes), Talos machine configuration in Terraform (workers)
+    live/green: kube-system/metrics-server | EKS cluster in Terraform (all nodes)
+    live/red: kube-system/metrics-server |
+    ");
+    // Those that Terragrunt calls for one environment lie beside each other.
+    let unit = |module: &str| format!("terraform {{ source = \"../../../modules//{module}\" }}");
+    let (addons, control_plane) = (unit("addons"), unit("cluster/control-plane"));
+    assert_snapshot!(all(&format!(
+        r#"
+        //- live/blue/metrics/terragrunt.hcl
+        {addons}
+        //- live/blue/eks/terragrunt.hcl
+        {control_plane}
+        //- live/green/metrics/terragrunt.hcl
+        {addons}
+        "#
+    )), @"
+    default:  | Talos patch (kubelet.yaml), Talos machine configuration in Terraform (workers)
+    live/blue/metrics: kube-system/metrics-server | EKS cluster in Terraform (all nodes)
+    live/green/metrics: kube-system/metrics-server |
+    ");
+}
+
+#[test]
+fn commands_of_a_module_are_of_each_root_module() {
+    let code = r#"
+        //- modules/metrics/main.tf
+        resource "terraform_data" "metrics_server" {
+          provisioner "local-exec" {
+            command = "helm upgrade -i metrics-server metrics-server --repo https://kubernetes-sigs.github.io/metrics-server/ -n kube-system"
+          }
+        }
+        //- live/blue/main.tf
+        module "metrics" { source = "../../modules/metrics" }
+        resource "helm_release" "other" {
+          name       = "cilium"
+          chart      = "cilium"
+          repository = "https://helm.cilium.io/"
+        }
+        data "talos_machine_configuration" "this" { machine_type = "controlplane" }
+        //- live/green/main.tf
+        module "metrics" { source = "../../modules/metrics" }
+        data "http" "address" { url = "https://ipv4.icanhazip.com" }
+        data "talos_machine_configuration" "this" { machine_type = "worker" }
+        "#;
+    assert_snapshot!(clusters(code), @"
+    live/blue: kube-system/metrics-server | Talos machine configuration in Terraform (control plane)
+    live/green: kube-system/metrics-server | Talos machine configuration in Terraform (workers)
+    ");
 }
 
 #[test]

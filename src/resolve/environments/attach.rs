@@ -17,9 +17,10 @@ use crate::{
         context::Context,
         environment::{EntryKind, Environment, Object, UNNAMED},
         helm,
+        install::{self, Called},
         installers::Installers,
         layout::{self, Layout},
-        names::{environment_of, environment_or_unnamed, settings_for},
+        names::{environment_of, environment_of_dir, environment_or_unnamed, settings_for},
         values_file::{self, Unread},
     },
     scalar::Dialect,
@@ -85,7 +86,7 @@ pub(super) fn loose(
     environments.extend(of_values.into_iter().flatten());
     // What defines nodes is none of an environment that is not about them.
     let aside: Vec<Environment> = environments.extract_if(.., |it| it.aside).collect();
-    attach_definitions(context, layout, definitions, environments);
+    attach_definitions(context, layout, installers.called(), definitions, environments);
     environments.extend(aside);
     parse_loose(sources, scaled.values().flatten().copied());
     for (dir, files) in scaled {
@@ -356,6 +357,7 @@ fn attach_scaling(
 fn attach_definitions(
     context: &Context<'_>,
     layout: &Layout<'_>,
+    called: &Called,
     definitions: Vec<(&str, Loose)>,
     environments: &mut Vec<Environment>,
 ) {
@@ -365,8 +367,15 @@ fn attach_definitions(
             builders.entry(dir).or_default().push(flux.file);
         }
     }
-    let places: Vec<Place> =
-        environments.iter().map(|it| Place::new(context.sources, &builders, it)).collect();
+    // What installs something may be far from where it is run.
+    let roots = called.values().flatten().map(|it| (&*it.environment, &*it.dir));
+    let roots: BTreeMap<&str, &str> = roots.collect();
+    let place = |it: &Environment| {
+        Place::new(context.sources, &builders, it, roots.get(&*it.name).copied())
+    };
+    let places: Vec<Place> = environments.iter().map(place).collect();
+    let names = environments.iter().enumerate().map(|(index, it)| (it.name.clone(), index));
+    let names: BTreeMap<String, usize> = names.collect();
     let mut homeless = Groups::new();
     for (path, found) in definitions.into_iter().filter(|(_, it)| !it.is_empty()) {
         let told = told(context.config, path, environments);
@@ -376,9 +385,12 @@ fn attach_definitions(
             }
             continue;
         }
-        match home(&places, path).and_then(|index| environments.get_mut(index)) {
-            Some(environment) => found.join(environment),
-            None => homeless.entry(environment_or_unnamed(path)).or_default().push((path, found)),
+        let (homes, others) = homes(&places, &names, called, path);
+        for index in homes {
+            found.clone().join(&mut environments[index]);
+        }
+        for name in others {
+            homeless.entry(name).or_default().push((path, found.clone()));
         }
     }
     let mut homeless = sets(homeless);
@@ -426,6 +438,44 @@ fn not_built(environments: &[Environment], name: &str) -> String {
     if taken { format!("{name}{NOT_BUILT}") } else { name.to_owned() }
 }
 
+/// The environments, of those at `places` with these `names`, whose clusters the file at `path`
+/// defines, and the names of others.
+///
+/// Code defines the cluster of each environment that something calls it for. It then counts as lying
+/// where its callers do.
+fn homes<'p>(
+    places: &[Place],
+    names: &BTreeMap<String, usize>,
+    called: &'p Called,
+    path: &'p str,
+) -> (BTreeSet<usize>, BTreeSet<&'p str>) {
+    let (mut homes, mut others) = (BTreeSet::new(), BTreeSet::new());
+    let callers = install::callers(called, path);
+    let callers = || callers.into_iter().flatten();
+    for caller in callers() {
+        let place = environment_of_dir(&caller.dir);
+        let same = names.get(&caller.environment).copied();
+        match same.or_else(|| inside(places, place?)) {
+            Some(index) => homes.insert(index),
+            None => others.insert(place.unwrap_or(UNNAMED)),
+        };
+    }
+    if homes.is_empty() {
+        homes.extend(callers().filter_map(|it| home(places, &format!("{}/", it.dir))));
+        if homes.is_empty() {
+            homes.extend(home(places, path));
+        }
+        if homes.is_empty() && others.is_empty() {
+            others.insert(environment_or_unnamed(path));
+        }
+    }
+    // One that its directories do not tell from the others is no environment beside these.
+    if !homes.is_empty() {
+        others.remove(UNNAMED);
+    }
+    (homes, others)
+}
+
 /// An environment as one whose cluster files may define.
 struct Place {
     /// The directory that it starts in.
@@ -438,14 +488,17 @@ struct Place {
 }
 
 impl Place {
-    /// `builders` are the files of Flux Kustomizations, by the directories that these build.
+    /// `environment`, which is run in the directory `root`, if that is known; `builders` are the files of Flux
+    /// Kustomizations, by the directories that these build.
     fn new(
         sources: &Sources,
         builders: &BTreeMap<&str, Vec<FileId>>,
         environment: &Environment,
+        root: Option<&str>,
     ) -> Self {
         let file = environment.entry.origin.written_at().map(|it| it.file);
-        let dir = file.map_or("", |file| source::parent(&sources[file].path));
+        let dir = root.or(file.map(|file| source::parent(&sources[file].path)));
+        let dir = dir.unwrap_or_default();
         let kind = environment.entry.kind;
         let is_it = |object: &Object| {
             (WORKLOADS.contains(&object.kind()) || object.kind() == "APIService")
@@ -483,10 +536,7 @@ impl Place {
 fn home(places: &[Place], path: &str) -> Option<usize> {
     let all = || places.iter().enumerate();
     if let Some(place) = environment_of(path) {
-        let inside = |it: &Place| it.dir == place || it.dir.starts_with(&format!("{place}/"));
-        let inside: Vec<_> = all().filter(|(_, it)| inside(it)).collect();
-        let found = inside.iter().find(|(_, it)| it.certain).or(inside.first());
-        return found.map(|(index, _)| *index);
+        return inside(places, place);
     }
     let some = |wanted: fn(&Place) -> bool| -> Vec<(usize, &Place)> {
         all().filter(|(_, it)| wanted(it)).collect()
@@ -503,4 +553,12 @@ fn home(places: &[Place], path: &str) -> Option<usize> {
     let most = places.iter().map(|(_, it)| shared(it)).max().filter(|most| *most > 0)?;
     let mut best = places.iter().filter(|(_, it)| shared(it) == most);
     best.next().filter(|_| best.next().is_none()).map(|(index, _)| *index)
+}
+
+/// The first environment, of those at `places`, that starts in `dir`, rather one that is certain.
+fn inside(places: &[Place], dir: &str) -> Option<usize> {
+    let all = places.iter().enumerate().filter(|(_, it)| source::is_within(&it.dir, dir));
+    let all: Vec<_> = all.collect();
+    let found = all.iter().find(|(_, it)| it.certain).or(all.first());
+    found.map(|(index, _)| *index)
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     data::words::{DEVELOPMENT, EXAMPLES, LASTING, TESTS},
-    resolve::{environment::UNNAMED, names::environment_dir},
+    resolve::{environment::UNNAMED, install::Caller, names::environment_dir},
     source::{self, FileId, Sources, Span},
     tree::{Node, Reason},
 };
@@ -157,6 +157,11 @@ fn named(dir: &str, variant: &str) -> String {
 }
 
 impl Instance {
+    /// Its root module, as the one that makes `environment`.
+    pub(super) fn caller(&self, environment: &str) -> Caller {
+        Caller { environment: environment.to_owned(), dir: self.root.clone() }
+    }
+
     /// The modules that `block` of this module, `caller`, calls.
     fn calls(
         &self,
