@@ -290,6 +290,31 @@ fn commands_of_a_module_are_of_each_root_module() {
 }
 
 #[test]
+fn machines_have_the_roles_that_they_are_repeated_with() {
+    let code = |role: &str| {
+        clusters(&format!(
+            r#"
+        //- main.tf
+        variable "role" {{}}
+        variable "none" {{ default = {{}} }}
+        locals {{
+          nodes = {{ a = {{ role = "worker" }}, b = {{ role = "controlplane" }}, c = {{ role = "worker" }} }}
+        }}
+        data "talos_machine_configuration" "this" {{
+          {role}
+          config_patches = [yamlencode({{ machine = {{ network = {{ hostname = each.key }} }} }})]
+        }}
+        "#
+        ))
+    };
+    let each = "for_each = local.nodes\n          machine_type = each.value.role";
+    assert_snapshot!(code(each), @"default:  | Talos machine configuration in Terraform (workers), Talos machine configuration in Terraform (control plane)");
+    let none = "for_each = var.none\n          machine_type = each.value.role";
+    assert_snapshot!(code(none), @"default:  | Talos machine configuration in Terraform (all nodes)");
+    assert_snapshot!(code("machine_type = var.role"), @"default:  | Talos machine configuration in Terraform (all nodes)");
+}
+
+#[test]
 fn a_root_module_is_for_as_many_clusters_as_files_and_providers_say() {
     let release = r#"
         resource "helm_release" "metrics_server" {

@@ -8,7 +8,7 @@ use hcl_edit::structure;
 
 use crate::{
     model::{
-        Carrier, ClusterId, Count, Fact,
+        Carrier, ClusterId, Count, Fact, Facts as _,
         nodes::{self, Pool},
         platform::{Input, Platform, bundled, talos},
     },
@@ -47,11 +47,16 @@ struct Block {
 }
 
 impl Block {
-    /// A block; an add-on as often as it is repeated.
+    /// A block; an add-on, and the configuration of machines, as often as it is repeated.
     fn all(scope: &TerraformScope<'_>, file: FileId, block: &structure::Block) -> Vec<Self> {
         let kind = label(block, 0).unwrap_or_default();
         let bodies = match kind {
             "aws_eks_addon" => scope.repeated(file, block),
+            "talos_machine_configuration" => match scope.repeated(file, block) {
+                // Whoever runs Terraform may say otherwise.
+                none if none.is_empty() => vec![scope.block(file, block)],
+                bodies => bodies,
+            },
             _ => vec![scope.block(file, block)],
         };
         let made = bodies.into_iter().map(|body| Self {
@@ -275,11 +280,20 @@ fn config_patches(input: &Input<'_>, block: &Block, platform: &mut Platform) -> 
 
 fn machine_configuration(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform) {
     let patches = config_patches(input, block, platform);
-    let worker = block.body.str_at("machine_type") == Some("worker");
-    let group = if worker { "workers" } else { "control plane" };
+    let role = block.body.get("machine_type");
+    let group = match role.and_then(Node::as_str) {
+        Some("worker") => "workers",
+        None if role.is_some() => "all nodes",
+        _ => "control plane",
+    };
     let cluster = ClusterId::named("talos", dir);
     let facts = talos::settings(&patches).facts();
-    platform.kubelet(&cluster, group, Carrier::TerraformTalos, &block.origin, facts);
+    // Most of what repeats a block differs in nothing that matters here.
+    let mut of_block = platform.kubelets.iter().rev().take_while(|it| it.anchor == block.origin);
+    let last = of_block.find(|it| it.group == group);
+    if last.is_none_or(|it| it.facts.facts() != facts.facts()) {
+        platform.kubelet(&cluster, group, Carrier::TerraformTalos, &block.origin, facts);
+    }
 }
 
 #[cfg(test)]
