@@ -131,7 +131,7 @@ impl Bundle<'_> {
             // Without a name, Fleet makes one of the GitRepo's and the path.
             let called = field("helm.releaseName").and_then(Node::as_str);
             let called = called.unwrap_or(source::file_name(self.dir)).to_owned();
-            let namespace = namespace.and_then(Node::as_str).unwrap_or_default();
+            let namespace = install::namespace(namespace);
             let skips = field("helm.skipSchemaValidation");
             let release = Release {
                 skips_schema: skips.is_some_and(|it| it.as_bool() != Some(false)),

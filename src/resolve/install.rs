@@ -219,6 +219,15 @@ fn archive_version(chart: &str, at: &Origin) -> Option<Node> {
     Some(Node::new(version.ok_or_else(unknown), at.clone()))
 }
 
+/// The namespace that an installer is told: where nobody can tell it, the one of which nothing is to be
+/// said.
+pub(crate) fn namespace(told: Option<&Node>) -> &str {
+    match told {
+        Some(it) if it.unknown().is_some() => "kube-system",
+        it => it.and_then(Node::as_str).filter(|it| !it.is_empty()).unwrap_or("default"),
+    }
+}
+
 /// That metrics-server's repository certainly does not have `path` at `revision`, if so.
 pub(crate) fn moved(at: &Origin, revision: &str, path: &str) -> Option<Problem> {
     const HELP: &str = "use a file of a release, as in releases/download/v0.8.1/components.yaml, \

@@ -315,6 +315,37 @@ fn machines_have_the_roles_that_they_are_repeated_with() {
 }
 
 #[test]
+fn a_namespace_is_the_one_of_a_resource_or_not_told() {
+    let code = |namespace: &str| {
+        clusters(&format!(
+            r#"
+        //- main.tf
+        variable "namespace" {{ default = "apps" }}
+        locals {{ name = "metrics" }}
+        resource "kubernetes_namespace" "this" {{
+          metadata {{ name = local.name }}
+        }}
+        resource "kubernetes_namespace" "kept" {{
+          metadata {{ name = "kept" }}
+          lifecycle {{ ignore_changes = [metadata] }}
+        }}
+        resource "helm_release" "metrics_server" {{
+          name       = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          {namespace}
+        }}
+        "#
+        ))
+    };
+    assert_snapshot!(code("namespace = kubernetes_namespace.this.metadata[0].name"), @"default: metrics/metrics-server |");
+    assert_snapshot!(code("namespace = kubernetes_namespace.kept.metadata[0].name"), @"default: kube-system/metrics-server |");
+    assert_snapshot!(code("namespace = kubernetes_namespace.this.metadata[0].uid"), @"default: kube-system/metrics-server |");
+    assert_snapshot!(code("namespace = var.namespace"), @"default: kube-system/metrics-server |");
+    assert_snapshot!(code(""), @"default: default/metrics-server |");
+}
+
+#[test]
 fn a_root_module_is_for_as_many_clusters_as_files_and_providers_say() {
     let release = r#"
         resource "helm_release" "metrics_server" {

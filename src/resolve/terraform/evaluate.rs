@@ -392,13 +392,45 @@ impl TerraformScope<'_> {
                     return Node::unknown_value(why, &at);
                 }
             },
-            base => {
-                let why = format!("`{base}.{first}` is known only to Terraform");
-                return Node::unknown_value(why, &at);
-            }
+            base => match module.configured(base, first, &mut operators, depth) {
+                Some(value) => value,
+                None => {
+                    let why = format!("`{base}.{first}` is known only to Terraform");
+                    return Node::unknown_value(why, &at);
+                }
+            },
         };
         let value = self.accessed(file, value, operators, &at, depth);
         value.through(Via::Values, at.written_at())
+    }
+
+    /// What the code says of an attribute of a resource: a provider has to preserve that, see
+    /// `docs/resource-instance-change-lifecycle.md` of hashicorp/terraform.
+    fn configured<'t>(
+        &self,
+        kind: &str,
+        name: &str,
+        operators: &mut impl Iterator<Item = &'t TraversalOperator>,
+        depth: usize,
+    ) -> Option<Node> {
+        let is_it = |it: &Block| label(it, 0) == Some(kind) && label(it, 1) == Some(name);
+        let (file, block) = self.module.blocks("resource").find(|(_, it)| is_it(it))?;
+        let mut body = &block.body;
+        let may_differ = |it: &str| body.has_attribute(it) || body.has_blocks(it);
+        if ["count", "for_each", "lifecycle"].into_iter().any(may_differ) {
+            return None;
+        }
+        loop {
+            let TraversalOperator::GetAttr(name) = operators.next()? else { return None };
+            if let Some(attribute) = body.get_attribute(name) {
+                return Some(self.value(file, &attribute.value, depth + 1));
+            }
+            let TraversalOperator::Index(Expression::Number(index)) = operators.next()? else {
+                return None;
+            };
+            let index = usize::try_from(index.value().as_u64()?).ok()?;
+            body = &body.get_blocks(name).nth(index)?.body;
+        }
     }
 
     /// What `.name`, `[index]` and `[*]` take of `value`.

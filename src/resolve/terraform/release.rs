@@ -41,7 +41,7 @@ pub(super) fn release(
     .release(
         "terraform",
         text("name").unwrap_or_else(|| otherwise.to_owned()),
-        &text("namespace").unwrap_or_default(),
+        install::namespace(body.get("namespace")),
         values,
         &chart_node.origin,
     );
